@@ -1,0 +1,164 @@
+package rehearsal
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// AppCommand is the first argument that makes a program of ours be the
+// application: it must then call AppMain.
+const AppCommand = "rehearsal-app"
+
+// AppTerms is how a version of the application behaves.
+type AppTerms struct {
+	Version string
+	Delay   time.Duration // before every answer
+	// BreaksAfter is how many requests of users it answers well; then it answers
+	// 500 to everything but its health check. 0: it never breaks. It plays the
+	// release that is fine in every test and fails under real traffic.
+	BreaksAfter int
+}
+
+func (t AppTerms) args() []string {
+	return []string{AppCommand, "-version", t.Version, "-delay", t.Delay.String(), "-breaks-after", fmt.Sprint(t.BreaksAfter)}
+}
+
+// Handler answers as the application does: its version in VersionHeader and
+// in the body, "/healthz" for the balancer, "/slow?for=2s" for a long request.
+func (t AppTerms) Handler() http.Handler {
+	var asked atomic.Int64
+	mux := http.NewServeMux()
+	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set(VersionHeader, t.Version)
+		_, _ = fmt.Fprintln(w, "ok")
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set(VersionHeader, t.Version)
+		if d, err := time.ParseDuration(r.URL.Query().Get("for")); err == nil {
+			pause(r.Context(), d)
+		}
+		pause(r.Context(), t.Delay)
+		if n := asked.Add(1); t.BreaksAfter > 0 && n > int64(t.BreaksAfter) {
+			http.Error(w, "version "+t.Version+" is broken", http.StatusInternalServerError)
+			return
+		}
+		_, _ = fmt.Fprintf(w, "hello from version %s\n", t.Version)
+	})
+	return mux
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// AppMain is the application's own main: it listens on a free port, says its
+// address on the first line of standard output, and ends at SIGTERM or when
+// standard input closes, so that it never outlives whoever started it.
+func AppMain(args []string) error {
+	var t AppTerms
+	flags := flag.NewFlagSet(AppCommand, flag.ContinueOnError)
+	flags.StringVar(&t.Version, "version", "", "what it calls itself")
+	flags.DurationVar(&t.Delay, "delay", 0, "before every answer")
+	flags.IntVar(&t.BreaksAfter, "breaks-after", 0, "requests until it answers 500; 0: never")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	signal.Ignore(os.Interrupt) // Ctrl-C in the demo is meant for Terraform
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Println(listener.Addr())
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		cancel()
+	}()
+	server := &http.Server{Handler: t.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	go func() {
+		<-ctx.Done()
+		_ = server.Close()
+	}()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// App is a running process of the application.
+type App struct {
+	AppTerms
+	Address string // "127.0.0.1:port"
+
+	command *exec.Cmd
+	stdin   io.Closer
+}
+
+// StartApp runs this very program again as the application and returns when it
+// listens.
+func StartApp(t AppTerms) (*App, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("unable to find the program itself: %w", err)
+	}
+	command := exec.Command(self, t.args()...)
+	command.Stderr = os.Stderr
+	stdin, err := command.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	stdout, err := command.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := command.Start(); err != nil {
+		return nil, fmt.Errorf("unable to start version %s: %w", t.Version, err)
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		_ = command.Process.Kill()
+		return nil, fmt.Errorf("version %s did not say where it listens: %w", t.Version, err)
+	}
+	return &App{AppTerms: t, Address: strings.TrimSpace(line), command: command, stdin: stdin}, nil
+}
+
+// Port is where it listens.
+func (a *App) Port() int32 {
+	addr, err := net.ResolveTCPAddr("tcp", a.Address)
+	if err != nil {
+		return 0
+	}
+	return int32(addr.Port)
+}
+
+// Kill ends the process at once, without finishing what it has under way: the
+// hardest way in which an old version can go.
+func (a *App) Kill() {
+	_ = a.command.Process.Kill()
+	_ = a.command.Wait()
+	_ = a.stdin.Close()
+}

@@ -1,0 +1,179 @@
+package rehearsal
+
+import (
+	"context"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// VersionHeader is where the application says which version answered. An
+// answer without it was not made by the application.
+const VersionHeader = "X-Version"
+
+// Load is a steady stream of requests that is under way.
+type Load struct {
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+
+	mu     sync.Mutex
+	counts Counts
+}
+
+// Counts is what a load has seen so far. A request is lost when it got no
+// answer of the application: a connection that failed, an answer that the
+// balancer had to make itself.
+type Counts struct {
+	Requests  int
+	Lost      int
+	ByVersion map[string]int // answers, bad ones included
+	Bad       map[string]int // answers of the application with a status of 500 or more
+	FirstLost string         // what the first lost request met
+	Slowest   time.Duration
+}
+
+// Since returns what came after an earlier reading.
+func (c Counts) Since(before Counts) Counts {
+	d := Counts{Requests: c.Requests - before.Requests, Lost: c.Lost - before.Lost, FirstLost: c.FirstLost,
+		ByVersion: map[string]int{}, Bad: map[string]int{}, Slowest: c.Slowest}
+	for v, n := range c.ByVersion {
+		d.ByVersion[v] = n - before.ByVersion[v]
+	}
+	for v, n := range c.Bad {
+		d.Bad[v] = n - before.Bad[v]
+	}
+	return d
+}
+
+// Share is the part of the answers that a version gave, in percent.
+func (c Counts) Share(version string) float64 {
+	if c.Requests == 0 {
+		return 0
+	}
+	return 100 * float64(c.ByVersion[version]) / float64(c.Requests)
+}
+
+// LoadTerms is what a load does. Requests start at the rate whether or not the
+// earlier ones are answered, as long as one of the clients is free.
+type LoadTerms struct {
+	URL     string
+	Rate    int // requests a second
+	Clients int // how many at once, each on a connection that it keeps
+}
+
+// requestTimeout is how long a client waits for an answer.
+const requestTimeout = 30 * time.Second
+
+// StartLoad begins a load; Stop ends it. Every other request is a POST, which
+// nobody may send twice, so that a retry below cannot hide a loss.
+func StartLoad(t LoadTerms) *Load {
+	ctx, cancel := context.WithCancel(context.Background())
+	l := &Load{cancel: cancel, counts: Counts{ByVersion: map[string]int{}, Bad: map[string]int{}}}
+	client := &http.Client{Timeout: requestTimeout, Transport: &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		MaxIdleConnsPerHost: t.Clients,
+		MaxConnsPerHost:     t.Clients,
+	}}
+	due := make(chan int, t.Clients)
+	for range t.Clients {
+		l.done.Go(func() {
+			for n := range due {
+				l.ask(client, t.URL, n)
+			}
+		})
+	}
+	l.done.Go(func() { pace(ctx, t.Rate, due) })
+	return l
+}
+
+// pace hands out requests as their time comes, a few milliseconds at a time.
+func pace(ctx context.Context, rate int, due chan<- int) {
+	defer close(due)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	began, sent := time.Now(), 0
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			for want := int(now.Sub(began).Seconds() * float64(rate)); sent < want; sent++ {
+				select {
+				case due <- sent:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}
+	}
+}
+
+// ask sends one request and counts what comes back. It is never cut short by
+// Stop: a request that was begun is waited for.
+func (l *Load) ask(client *http.Client, url string, n int) {
+	method, body := http.MethodGet, io.Reader(nil)
+	if n%2 == 1 {
+		method, body = http.MethodPost, strings.NewReader("order")
+	}
+	began := time.Now()
+	req, err := http.NewRequest(method, url, body)
+	if err != nil {
+		l.count("", 0, err.Error(), 0)
+		return
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		l.count("", 0, err.Error(), time.Since(began))
+		return
+	}
+	_, err = io.Copy(io.Discard, resp.Body)
+	_ = resp.Body.Close()
+	version, lost := resp.Header.Get(VersionHeader), ""
+	switch {
+	case err != nil:
+		version, lost = "", "answer cut off: "+err.Error()
+	case version == "":
+		lost = "answered by the balancer: " + resp.Status
+	}
+	l.count(version, resp.StatusCode, lost, time.Since(began))
+}
+
+func (l *Load) count(version string, status int, lost string, took time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := &l.counts
+	c.Requests++
+	c.Slowest = max(c.Slowest, took)
+	if lost != "" {
+		c.Lost++
+		if c.FirstLost == "" {
+			c.FirstLost = lost
+		}
+		return
+	}
+	c.ByVersion[version]++
+	if status >= http.StatusInternalServerError {
+		c.Bad[version]++
+	}
+}
+
+// Counts returns what was seen until now.
+func (l *Load) Counts() Counts {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.counts
+	c.ByVersion, c.Bad = maps.Clone(c.ByVersion), maps.Clone(c.Bad)
+	return c
+}
+
+// Stop sends no more, waits for the answers that are outstanding, and returns
+// what was seen in all.
+func (l *Load) Stop() Counts {
+	l.cancel()
+	l.done.Wait()
+	return l.Counts()
+}

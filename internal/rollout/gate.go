@@ -1,0 +1,67 @@
+package rollout
+
+import (
+	"context"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+// Gate judges whether a release is good, once per call.
+type Gate interface {
+	// Judge measures and answers. It keeps to ctx, which ends at the gate's
+	// timeout and when nobody waits for the answer any more. Whoever could not
+	// measure answers Errored, never Pass.
+	Judge(ctx context.Context, moment Moment) Verdict
+}
+
+// Answer is what a gate says.
+type Answer string
+
+// The answers. The zero value is none of them and counts as Errored.
+const (
+	Pass         Answer = "pass"
+	Fail         Answer = "fail"
+	Inconclusive Answer = "inconclusive" // measured, but it cannot be told yet
+	Errored      Answer = "error"        // could not measure
+)
+
+// Verdict is an answer and what it rests on, in words for a person: the value
+// seen, the limit, the samples. It never holds a secret.
+type Verdict struct {
+	Answer Answer
+	Saw    string
+	Err    error // the cause, with Errored
+}
+
+// Moment is the place in a shift at which a gate is asked.
+type Moment struct {
+	Shift     string // an id of this shift
+	From, To  string // the weights it leads from and to, in words
+	Part      shift.When
+	Step      int // 1 is the first; 0 before any traffic
+	Steps     int // how many there are, the one at 100 % included
+	Weights   shift.Weights
+	StartedAt time.Time // of the shift
+	ChangedAt time.Time // of the last change of weights; only data from after it counts
+	Attempt   int       // how often this gate was asked since then, from 1
+	Receiving []Side    // groups that gain, by entry point
+	Giving    []Side    // groups that give
+}
+
+// Side is a group of an environment behind an entry point.
+type Side struct {
+	Entry       string
+	Environment string
+	Group       string
+	Routes      []string
+}
+
+// NamedGate is a gate and the terms under which it is asked.
+type NamedGate struct {
+	shift.GateTerms
+	Gate Gate
+	// OnInconclusive is what an InconclusiveTimeout amounts to: Fail, Pass, or
+	// Inconclusive, which stops the shift where it is.
+	OnInconclusive Answer
+}

@@ -1,0 +1,138 @@
+package rollout
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+// receiver is a group that is to have a share, and who serves its entry point
+// at the start of the shift.
+type receiver struct {
+	environment string
+	entry       string
+	group       string
+	share       shift.Share
+	serving     []string // groups of the side that gives
+}
+
+// receivers lists the groups that gain, with their share of each entry point.
+func (r *run) receivers(weights shift.Weights) []receiver {
+	var all []receiver
+	for i, route := range r.spec.Routes {
+		for _, name := range r.schedule.Gaining {
+			group := r.spec.groupOf(route.Entry, name, r.now[i])
+			if weights[name] == 0 || group == "" {
+				continue
+			}
+			if !slices.ContainsFunc(all, func(x receiver) bool { return x.group == group }) {
+				all = append(all, receiver{environment: name, entry: route.Entry, group: group,
+					share: weights[name], serving: r.servingGroups(route.Entry)})
+			}
+		}
+	}
+	return all
+}
+
+// servingGroups are the groups that carry the entry point where a way back
+// leads: what the new side must be able to take over from. Whoever has joined
+// them since would count twice.
+func (r *run) servingGroups(entry string) []string {
+	var groups []string
+	for i, route := range r.spec.Routes {
+		if route.Entry != entry {
+			continue
+		}
+		for _, name := range r.schedule.Origin(i).Of() {
+			if group := r.spec.groupOf(entry, name, r.found[i]); group != "" && !slices.Contains(groups, group) {
+				groups = append(groups, group)
+			}
+		}
+	}
+	return groups
+}
+
+// groupsOf lists the groups whose health is needed.
+func groupsOf(receivers []receiver) []string {
+	var groups []string
+	for _, x := range receivers {
+		groups = append(groups, x.group)
+		groups = append(groups, x.serving...)
+	}
+	slices.Sort(groups)
+	return slices.Compact(groups)
+}
+
+// complaint says what is missing for the group to carry its share; empty when
+// nothing is. Targets that are draining, unused or not judged yet count for
+// neither side.
+func (t HealthTerms) complaint(x receiver, health map[string]Health) string {
+	h := health[x.group]
+	healthy, unhealthy := h.Serving(), h.Count(Unhealthy)
+	switch need := t.capacity(x, health); {
+	case len(h.Targets) == 0:
+		return fmt.Sprintf("%s (%s) has no targets", x.environment, x.entry)
+	case healthy < max(t.MinHealthyTargets, 1):
+		return fmt.Sprintf("%s (%s) has %s, at least %d must be", x.environment, x.entry, h, max(t.MinHealthyTargets, 1))
+	case float64(healthy)*100 < t.MinHealthyPercent*float64(healthy+unhealthy):
+		return fmt.Sprintf("%s (%s) has %s, %g %% must be", x.environment, x.entry, h, t.MinHealthyPercent)
+	case float64(healthy) < need:
+		return fmt.Sprintf("%s (%s) has %s; %s of the traffic needs %.4g (%g %% of what serves it now)",
+			x.environment, x.entry, h, x.share, need, t.CapacityPercent)
+	}
+	return ""
+}
+
+// capacity is how many healthy targets the share asks for: capacity_percent of
+// share × the healthy targets that serve the entry point now.
+func (t HealthTerms) capacity(x receiver, health map[string]Health) float64 {
+	serving := 0
+	for _, group := range x.serving {
+		serving += health[group].Serving()
+	}
+	return t.CapacityPercent / 100 * x.share.Percent() / 100 * float64(serving)
+}
+
+// String words the health of a group: "2 of 3 targets healthy (1 unhealthy:
+// Target.Timeout)".
+func (h Health) String() string {
+	text := fmt.Sprintf("%d of %d targets healthy", h.Serving(), len(h.Targets))
+	count := map[string]int{}
+	for _, t := range h.Targets {
+		if t.State == Healthy || t.State == Unchecked {
+			continue
+		}
+		word := string(t.State)
+		if t.Reason != "" {
+			word += ": " + t.Reason
+		}
+		count[word]++
+	}
+	if len(count) == 0 {
+		return text
+	}
+	var others []string
+	for word, n := range count {
+		others = append(others, fmt.Sprintf("%d %s", n, word))
+	}
+	slices.Sort(others)
+	return text + " (" + strings.Join(others, ", ") + ")"
+}
+
+// membership stands for the set of targets, to see whether it is steady; it is
+// empty while one is not judged yet.
+func membership(receivers []receiver, health map[string]Health) string {
+	var ids []string
+	for _, x := range receivers {
+		for _, t := range health[x.group].Targets {
+			if t.State == Initial {
+				return ""
+			}
+			ids = append(ids, x.group+" "+t.ID)
+		}
+	}
+	slices.Sort(ids)
+	return strings.Join(ids, "\n")
+}

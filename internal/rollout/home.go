@@ -1,0 +1,213 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+// homeLimit is how long a way back is tried, throttled or not, and so how much
+// longer than a hold the credentials must last. In an ordinary moment one
+// call per route and one reading do it.
+const homeLimit = time.Minute
+
+// canServeLimit bounds the one look at health before a way back, which must
+// not keep the traffic on a bad side.
+const canServeLimit = 2 * time.Second
+
+// leave is the one place that decides where the traffic goes after a failure
+// and takes it there. It fills in f.Left and f.Rejects.
+func (r *run) leave(ctx context.Context, f *Failure) {
+	if f.Left != "" {
+		return
+	}
+	ctx = context.WithoutCancel(ctx)
+	want := r.homeSettings()
+	switch {
+	case len(want) == 0:
+		f.Left = Unmoved
+		return
+	case f.stops || f.Cause == Interrupted && r.spec.StopOnInterrupt,
+		f.Cause != Interrupted && r.spec.StopOnFailure && r.exposed:
+		f.Left = Stayed
+		r.lookOnce(ctx)
+		return
+	}
+	if saw := r.homeIsDead(ctx); saw != "" {
+		f.Left, f.Saw = CannotServe, join(f.Saw, saw)
+		r.lookOnce(ctx)
+		return
+	}
+	r.tell(Event{Kind: GoingBack, Text: f.Error()})
+	f.Left = Restored
+	if f.HomeErr = r.goHome(ctx, want); f.HomeErr != nil {
+		f.Left = NotRestored
+	}
+	f.Rejects = r.exposed && f.condemns()
+}
+
+// condemns: it was seen that the version is bad, by a gate or by health.
+func (f *Failure) condemns() bool {
+	switch f.Cause {
+	case GateFailed, GateInconclusive, HealthBroke, NotReady:
+		return true
+	default:
+		return false
+	}
+}
+
+// back takes the traffic to what the last completed shift left, where that is
+// what is wanted: a way back like any other, with a healthy end.
+func (r *run) back(ctx context.Context) *Failure {
+	ctx = context.WithoutCancel(ctx)
+	want := map[int]Setting{}
+	for i, route := range r.spec.Routes {
+		next := r.spec.setting(route.Entry, r.schedule.Goal, r.schedule.Kept, r.now[i])
+		if !next.Same(r.now[i]) {
+			want[i] = next
+		}
+	}
+	if saw := r.homeIsDead(ctx); saw != "" {
+		return &Failure{Cause: NotReady, Left: CannotServe, Saw: saw}
+	}
+	r.result.Moved = true
+	if err := r.goHome(ctx, want); err != nil {
+		return &Failure{Cause: RouterFailed, Left: NotRestored, HomeErr: err}
+	}
+	return nil
+}
+
+// homeSettings is what must be written to go back; empty where nothing was
+// moved. A route of which nobody knows what it does is always among them.
+func (r *run) homeSettings() map[int]Setting {
+	want := map[int]Setting{}
+	for i := range r.spec.Routes {
+		home := r.homeOf(i)
+		same := r.now[i].SameTraffic(home)
+		if r.joins(i) {
+			same = r.now[i].Same(home) // a failed Create leaves no trace
+		}
+		if r.dirty[i] || !same {
+			want[i] = home
+		}
+	}
+	return want
+}
+
+// homeOf is where a way back leads: for a route of which the plan knew nothing
+// exactly what was found, else what the last completed shift left. With
+// stickiness on, the failed side is not named, or its clients would stay there.
+func (r *run) homeOf(i int) Setting {
+	entry := r.spec.Routes[i].Entry
+	home := r.found[i]
+	if !r.joins(i) || r.schedule.Kind == shift.Back {
+		home = r.spec.setting(entry, r.schedule.Origin(i), r.schedule.Held, r.now[i])
+		home.Sticky = r.found[i].Sticky
+	}
+	if home.Answer != "" {
+		return home
+	}
+	home.Keep, home.Weights = r.now[i].Keep, maps.Clone(home.Weights)
+	if r.now[i].Sticky > 0 || home.Sticky > 0 {
+		for _, name := range r.schedule.Gaining {
+			if group := r.spec.groupOf(entry, name, r.now[i]); home.Weights[group] == 0 {
+				delete(home.Weights, group)
+			}
+		}
+	}
+	return home
+}
+
+// homeIsDead returns what was seen where the way back leads to a side without
+// a healthy target while the present one has some; empty where the way is
+// open. What cannot be measured in time does not keep the traffic.
+func (r *run) homeIsDead(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, canServeLimit)
+	defer cancel()
+	var groups []string
+	for i := range r.spec.Routes {
+		groups = append(groups, r.now[i].Groups()...)
+		groups = append(groups, r.homeOf(i).Groups()...)
+	}
+	slices.Sort(groups)
+	health, err := r.spec.Home.Health(ctx, slices.Compact(groups))
+	if err != nil {
+		return ""
+	}
+	for i, route := range r.spec.Routes {
+		home := r.homeOf(i)
+		if home.Answer == "" && serving(home, health) == 0 && serving(r.now[i], health) > 0 {
+			return "the side to go back to has no healthy target for " + route.Entry
+		}
+	}
+	return ""
+}
+
+// serving counts the healthy targets of the groups with weight.
+func serving(s Setting, health map[string]Health) int {
+	n := 0
+	for group, weight := range s.Weights {
+		if weight > 0 {
+			n += health[group].Serving()
+		}
+	}
+	return n
+}
+
+// goHome writes all routes at once, each whether or not another fails, and
+// reads them back; what does not show is told again until homeLimit.
+func (r *run) goHome(ctx context.Context, want map[int]Setting) error {
+	ctx, cancel := context.WithTimeout(ctx, homeLimit)
+	defer cancel()
+	left := maps.Clone(want)
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
+		_, writeErr := r.write(ctx, r.spec.Home, left)
+		readErr := r.seeHome(ctx, left)
+		if readErr == nil && len(left) == 0 {
+			return nil
+		}
+		err := errors.Join(writeErr, readErr)
+		if final(err) {
+			return err
+		}
+		if sleep(ctx, pause) != nil {
+			return errors.Join(err, errNotShown(len(left)))
+		}
+	}
+}
+
+// seeHome reads back and strikes off what is home.
+func (r *run) seeHome(ctx context.Context, left map[int]Setting) error {
+	now, err := r.spec.Home.Read(ctx, r.ids())
+	if err != nil {
+		return err
+	}
+	r.now = now
+	for i, route := range r.spec.Routes {
+		r.dirty[i] = false
+		setting, told := left[i]
+		if told && now[i].Same(setting) {
+			delete(left, i)
+			r.tell(Event{Kind: Saw, Route: route.ID, Weights: r.weights(i)})
+		}
+	}
+	return nil
+}
+
+// lookOnce makes the result true where nothing more is written.
+func (r *run) lookOnce(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, canServeLimit)
+	defer cancel()
+	if now, err := r.spec.Home.Read(ctx, r.ids()); err == nil {
+		r.now, r.dirty = now, make([]bool, len(now))
+	}
+}
+
+// final: no retry can help.
+func final(err error) bool {
+	return errors.Is(err, ErrDenied) || errors.Is(err, ErrExpired) || errors.Is(err, ErrNotFound)
+}

@@ -1,0 +1,107 @@
+package rollout
+
+import (
+	"fmt"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+// Result is what a shift left behind. It is true after an error as well: what
+// was read last, never what was planned.
+type Result struct {
+	Kind   shift.Kind
+	Routes []RouteResult // in the order of the Spec
+	// From is what the routes gave on the whole when the shift began.
+	From shift.Weights
+	// Moved is true once any weight was changed by this run.
+	Moved bool
+	// Told are things worth knowing that changed nothing: dry-run gates that
+	// failed, health checks that are switched off.
+	Told []string
+}
+
+// RouteResult is where one route stands.
+type RouteResult struct {
+	Route
+	Setting Setting       // as read last
+	Weights shift.Weights // the same by environment; strangers by their group id
+	Read    bool          // false: it could not be read, Setting is what was read before
+}
+
+// Cause is why a shift ended without reaching its goal.
+type Cause string
+
+// The causes.
+const (
+	GateFailed       Cause = "gate failed"
+	GateErrored      Cause = "gate could not measure"
+	GateInconclusive Cause = "gate stayed inconclusive"
+	HealthBroke      Cause = "health broke"         // after the first weight
+	NotReady         Cause = "never became healthy" // before a step, within the timeout
+	Interrupted      Cause = "interrupted"
+	Changed          Cause = "changed by someone else"
+	NotForwarding    Cause = "does not forward" // a redirect, or a fixed response that is no one's to take
+	RouterFailed     Cause = "the balancer did not do it"
+	CredentialsEnd   Cause = "credentials would end"
+	WasRejected      Cause = "rejected version"
+	WasHandedBack    Cause = "moved back by hand"
+	TookTooLong      Cause = "took longer than scheduled"
+	TooManyGroups    Cause = "too many groups"
+)
+
+// Left says what was done about the traffic after the cause.
+type Left string
+
+// What was done.
+const (
+	Unmoved     Left = "unmoved"      // nothing had been moved, nothing was written
+	Restored    Left = "restored"     // every route is read back as it was before
+	Stayed      Left = "stayed"       // told to stop where it was
+	NotRestored Left = "not restored" // a way back was tried and did not come through everywhere
+	CannotServe Left = "cannot serve" // no way back: the old side has no healthy target and the new one has
+	Untouched   Left = "untouched"    // someone else is in charge, nothing more was written
+)
+
+// Failure is the error of Run. Its text is for logs; the words for a user are
+// the provider's.
+type Failure struct {
+	Cause   Cause
+	Left    Left
+	Stage   string // where in the shift: "step 2 of 3 (50 %)", "the bake"
+	Gate    string // with a gate's cause
+	Saw     string // what was seen: a verdict, health by reason, what a route does
+	Route   string // the route it is about, where it is one
+	Err     error  // the cause from below, if any
+	HomeErr error  // why a way back did not come through
+	// Rejects is true where a gate or health sent the version back, or a foreign
+	// hand did: it does not go out again by itself.
+	Rejects bool
+
+	stops bool // the user said that this cause stops the shift where it is
+}
+
+// Error implements error.
+func (f *Failure) Error() string {
+	text := fmt.Sprintf("%s; %s", f.Cause, f.Left)
+	if f.Stage != "" {
+		text += " at " + f.Stage
+	}
+	if f.Saw != "" {
+		text += ": " + f.Saw
+	}
+	if f.Err != nil {
+		text += ": " + f.Err.Error()
+	}
+	return text
+}
+
+// Unwrap gives the causes to errors.Is and errors.As.
+func (f *Failure) Unwrap() []error {
+	var errs []error
+	for _, err := range []error{f.Err, f.HomeErr} {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}

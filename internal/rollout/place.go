@@ -1,0 +1,141 @@
+package rollout
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+// Small questions about where a run stands.
+
+func (r *run) ids() []string {
+	ids := make([]string, len(r.spec.Routes))
+	for i, route := range r.spec.Routes {
+		ids[i] = route.ID
+	}
+	return ids
+}
+
+func (r *run) numbers() []int {
+	numbers := make([]int, len(r.spec.Routes))
+	for i := range numbers {
+		numbers[i] = i
+	}
+	return numbers
+}
+
+// weights is what the i-th route gives, as read last.
+func (r *run) weights(i int) shift.Weights {
+	return r.spec.Weights(r.spec.Routes[i].Entry, r.now[i])
+}
+
+// mean is what the routes give on the whole.
+func (r *run) mean() shift.Weights {
+	var all []shift.Weights
+	for i := range r.spec.Routes {
+		all = append(all, r.weights(i))
+	}
+	return shift.Mean(all)
+}
+
+// highest is the most that each environment gets on any route at a step; a
+// route that is further along counts with what it gives.
+func (r *run) highest(at shift.Share) shift.Weights {
+	most := shift.Weights{}
+	for i := range r.spec.Routes {
+		for _, w := range []shift.Weights{r.schedule.At(i, at), r.weights(i)} {
+			for name, share := range w {
+				most[name] = max(most[name], share)
+			}
+		}
+	}
+	return most
+}
+
+// number is the place of a step among all that the strategy has.
+func (r *run) number(step shift.Step) int {
+	steps := r.spec.Request.Terms.Steps
+	i := slices.IndexFunc(steps, func(s shift.Step) bool { return s.At >= step.At })
+	if i < 0 {
+		return len(steps) + 1
+	}
+	return i + 1
+}
+
+func (r *run) nameOf(step shift.Step) string {
+	return fmt.Sprintf("step %d of %d (%s)", r.number(step), len(r.spec.Request.Terms.Steps)+1, step.At)
+}
+
+// lastStep is the step that the shift stands at.
+func (r *run) lastStep() shift.Step {
+	steps := r.spec.Request.Terms.Steps
+	if r.step > 0 && r.step <= len(steps) {
+		return steps[r.step-1]
+	}
+	if r.schedule.Judge != nil {
+		return *r.schedule.Judge
+	}
+	return shift.Step{At: r.at}
+}
+
+// sides lists the groups of environments with the routes that name them.
+func (r *run) sides(names []string) []Side {
+	var all []Side
+	for _, name := range names {
+		for i, route := range r.spec.Routes {
+			group := r.spec.groupOf(route.Entry, name, r.now[i])
+			if group == "" {
+				continue
+			}
+			at := slices.IndexFunc(all, func(s Side) bool { return s.Group == group })
+			if at < 0 {
+				all = append(all, Side{Entry: route.Entry, Environment: name, Group: group})
+				at = len(all) - 1
+			}
+			all[at].Routes = append(all[at].Routes, route.ID)
+		}
+	}
+	return all
+}
+
+// describe words what the i-th route does.
+func (r *run) describe(i int, s Setting) string {
+	if s.Answer != "" {
+		return s.Answer
+	}
+	text := r.spec.Weights(r.spec.Routes[i].Entry, s).String()
+	if s.Sticky > 0 {
+		text += ", sticky for " + s.Sticky.String()
+	}
+	return text
+}
+
+// note keeps what is worth telling, once.
+func (r *run) note(text string) {
+	if !slices.Contains(r.result.Told, text) {
+		r.result.Told = append(r.result.Told, text)
+	}
+}
+
+func (r *run) phase(name string) { r.tell(Event{Kind: Phase, Text: name}) }
+
+func (r *run) tell(e Event) {
+	if r.spec.Tell == nil {
+		return
+	}
+	e.At = time.Now()
+	r.spec.Tell(e)
+}
+
+func join(a, b string) string {
+	switch {
+	case a == "":
+		return b
+	case b == "":
+		return a
+	default:
+		return a + "; " + b
+	}
+}

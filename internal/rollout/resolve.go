@@ -1,0 +1,133 @@
+package rollout
+
+import (
+	"slices"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+// Decide says what is due, given what the routes do now, in the order of the
+// Spec. The plan asks it with what Read saw and Run with what it finds, so
+// that a reviewer reads what will be done. A zero Setting stands for a route
+// that is not known yet; nil stands for all of them (the plan of a Create).
+func (s Spec) Decide(found []Setting) (shift.Schedule, error) {
+	return shift.Decide(s.request(found))
+}
+
+// request fills in the found side.
+func (s Spec) request(found []Setting) shift.Request {
+	r := s.Request
+	r.Routes = nil
+	r.Blind = found == nil
+	r.Environments = slices.Clone(r.Environments)
+	if s.Sticky != nil {
+		r.Sticky = new(*s.Sticky > 0)
+	}
+	for i, route := range s.Routes {
+		var now Setting
+		if found != nil {
+			now = found[i]
+		}
+		if s.Sticky != nil && now.Weights != nil && now.Sticky != *s.Sticky {
+			r.StickyMoves = true
+		}
+		r.Routes = append(r.Routes, s.route(route, now))
+		r.Environments = s.addStrangers(r.Environments, route.Entry, now)
+	}
+	return r
+}
+
+// route words a setting in environments.
+func (s Spec) route(route Route, now Setting) shift.Route {
+	x := shift.Route{
+		Name:    s.routeName(route.ID),
+		Found:   s.Weights(route.Entry, now),
+		Nowhere: now.Idle,
+		Sticky:  now.Sticky > 0,
+		New:     s.Stable == nil || route.Saw == nil,
+	}
+	for _, group := range now.Groups() {
+		x.Named = append(x.Named, s.nameOf(route.Entry, group))
+	}
+	x.Origin = s.Stable
+	if x.New {
+		x.Origin = x.Found
+	}
+	return x
+}
+
+// routeName words a route by its entry point and its place there.
+func (s Spec) routeName(id string) string {
+	entry, n, of := "", 0, map[string]int{}
+	for _, route := range s.Routes {
+		of[route.Entry]++
+		if route.ID == id {
+			entry, n = route.Entry, of[route.Entry]
+		}
+	}
+	return shift.RouteName(entry, n, of[entry])
+}
+
+// Weights is what a setting gives each environment behind an entry point;
+// strangers stand under their names. Nil where it forwards nothing.
+func (s Spec) Weights(entry string, now Setting) shift.Weights {
+	raw := map[string]int{}
+	for group, n := range now.Weights {
+		raw[s.nameOf(entry, group)] += n
+	}
+	return shift.FromRaw(raw)
+}
+
+// nameOf returns the environment that a group belongs to behind the entry
+// point, else the stranger's own name.
+func (s Spec) nameOf(entry, group string) string {
+	for name, groups := range s.Groups {
+		if groups[entry] == group {
+			return name
+		}
+	}
+	if s.StrangerName != nil {
+		return s.StrangerName(group)
+	}
+	return group
+}
+
+func (s Spec) addStrangers(known []shift.Environment, entry string, now Setting) []shift.Environment {
+	for _, group := range now.Groups() {
+		name := s.nameOf(entry, group)
+		if !slices.ContainsFunc(known, func(e shift.Environment) bool { return e.Name == name }) {
+			known = append(known, shift.Environment{Name: name, Stranger: true})
+		}
+	}
+	return known
+}
+
+// setting turns shares into what a route is told: every environment in named
+// stands in the action, at weight 0 where it has no share. It starts from what
+// was read, so that Keep is the newest and strangers find their groups again.
+func (s Spec) setting(entry string, w shift.Weights, named []string, read Setting) Setting {
+	want := Setting{Weights: map[string]int{}, Sticky: read.Sticky, Keep: read.Keep}
+	if s.Sticky != nil {
+		want.Sticky = *s.Sticky
+	}
+	raw := w.Raw()
+	for _, name := range append(slices.Clone(named), w.Of()...) {
+		if group := s.groupOf(entry, name, read); group != "" {
+			want.Weights[group] = raw[name]
+		}
+	}
+	return want
+}
+
+// groupOf is the way back from nameOf.
+func (s Spec) groupOf(entry, name string, read Setting) string {
+	if groups, ok := s.Groups[name]; ok {
+		return groups[entry]
+	}
+	for _, group := range read.Groups() {
+		if s.nameOf(entry, group) == name {
+			return group
+		}
+	}
+	return ""
+}

@@ -1,0 +1,142 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Router reads and moves the weights of routes. A route is whatever sends
+// requests to groups by weight (for ELB a listener's default action or a
+// rule); both are known by an id of the router's own. Every method may be
+// called from several goroutines.
+type Router interface {
+	// Read returns what each route does now, in the order asked, fresh from the
+	// balancer and never remembered. It fails whole: with ErrNotFound,
+	// ErrDenied, ErrExpired or ErrThrottled where it is one of these.
+	Read(ctx context.Context, routes []string) ([]Setting, error)
+
+	// Write makes a route do what is wanted with one call. want.Keep is that of
+	// the Setting last read from this route, so that everything else that the
+	// route does stays. That the call returns says nothing about what the
+	// balancer does now: Read does.
+	Write(ctx context.Context, route string, want Setting) error
+
+	// Health returns the targets of each group by its id. A group that does not
+	// exist is ErrNotFound.
+	Health(ctx context.Context, groups []string) (map[string]Health, error)
+}
+
+// Errors of a router that decide what is done next. Implementations wrap them
+// together with the cause.
+var (
+	ErrNotFound  = errors.New("not found")
+	ErrDenied    = errors.New("access denied")
+	ErrExpired   = errors.New("credentials expired")
+	ErrThrottled = errors.New("throttled")
+)
+
+// Setting is what one route does with a request in the end.
+type Setting struct {
+	// Weights by group id, groups with weight 0 included. Nil where the route
+	// does not forward. A lone group has weight 1 where the router shows none.
+	Weights map[string]int
+	// Sticky is for how long a client stays with its group; 0 is off.
+	Sticky time.Duration
+	// Answer says what a route that does not forward does: "fixed response 503",
+	// "redirect 301". Empty where it forwards.
+	Answer string
+	// Idle is true for an answer that says that nothing is served here (a fixed
+	// 5xx), which a Create may take over.
+	Idle bool
+	// Keep is the router's own: what was read, kept as it is by a Write. A
+	// Setting with an Answer is written back from it alone.
+	Keep any
+}
+
+// Same compares as a balancer does: the shares count, not the numbers that say
+// them nor their order; groups with weight 0 count as named.
+func (s Setting) Same(other Setting) bool {
+	if s.Answer != other.Answer || s.Sticky != other.Sticky || len(s.Weights) != len(other.Weights) {
+		return false
+	}
+	sum, otherSum := total(s.Weights), total(other.Weights)
+	for group, n := range s.Weights {
+		m, named := other.Weights[group]
+		if !named || n*otherSum != m*sum {
+			return false
+		}
+	}
+	return true
+}
+
+// SameTraffic compares only who gets requests: not who is named with weight 0,
+// nor stickiness.
+func (s Setting) SameTraffic(other Setting) bool {
+	return s.trafficOnly().Same(other.trafficOnly())
+}
+
+func (s Setting) trafficOnly() Setting {
+	only := Setting{Answer: s.Answer}
+	for group, n := range s.Weights {
+		if n > 0 {
+			if only.Weights == nil {
+				only.Weights = map[string]int{}
+			}
+			only.Weights[group] = n
+		}
+	}
+	return only
+}
+
+// Groups returns the named groups, sorted.
+func (s Setting) Groups() []string { return slices.Sorted(maps.Keys(s.Weights)) }
+
+func total(weights map[string]int) int {
+	sum := 0
+	for _, n := range weights {
+		sum += n
+	}
+	return sum
+}
+
+// Health is what a balancer knows of the targets of a group.
+type Health struct {
+	Targets []Target
+}
+
+// Target is one target of a group.
+type Target struct {
+	ID     string // unique within the group, such as "i-0abc:8080" or "10.0.0.7:80"
+	State  TargetState
+	Reason string // the balancer's own word for it, empty when healthy
+}
+
+// TargetState is how a target counts, whatever a balancer calls it.
+type TargetState string
+
+// The states of a target.
+const (
+	Healthy   TargetState = "healthy"
+	Unhealthy TargetState = "unhealthy" // fails its checks, or they broke
+	Initial   TargetState = "initial"   // registered, not judged yet
+	Draining  TargetState = "draining"  // leaves; counts for nothing
+	Unused    TargetState = "unused"    // no check: group not in use, or zone not enabled
+	Unchecked TargetState = "unchecked" // health checks are switched off: serves
+)
+
+// Count returns how many targets are in the state.
+func (h Health) Count(state TargetState) int {
+	n := 0
+	for _, t := range h.Targets {
+		if t.State == state {
+			n++
+		}
+	}
+	return n
+}
+
+// Serving is how many targets take requests with the balancer's blessing.
+func (h Health) Serving() int { return h.Count(Healthy) + h.Count(Unchecked) }

@@ -1,0 +1,282 @@
+package shift
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// MostGroups is how many target groups ELB takes in one action.
+const MostGroups = 5
+
+// ErrTooManyGroups says that a move needs more groups in one action at once
+// than MostGroups.
+var ErrTooManyGroups = errors.New("more target groups in one action at once than the balancer takes")
+
+// Kind is what sort of move is due.
+type Kind int
+
+// The kinds of a move.
+const (
+	Nothing    Kind = iota // the traffic is where it should be
+	Forward                // to new weights, by steps under gates
+	Back                   // to what the last completed shift left: one write
+	Return                 // to a version that was live before: health alone
+	Refused                // a rejected version is wanted: no write
+	HandedBack             // a hand moved it back, and it is not undone: no write
+)
+
+// String names the kind for traces.
+func (k Kind) String() string {
+	names := []string{"nothing", "forward", "back", "return", "refused", "handed back"}
+	if k < 0 || int(k) >= len(names) {
+		return fmt.Sprintf("kind %d", int(k))
+	}
+	return names[k]
+}
+
+// Schedule is what will be done, in the order in which it is.
+type Schedule struct {
+	Kind  Kind
+	Goal  Weights
+	Judge *Step  // a split that was found is judged like a step, first
+	Steps []Step // rising; the last is at Whole; empty when nothing is to be moved
+
+	// Held are the environments named in every action while the traffic moves,
+	// Kept those that stay named afterwards. Whatever else is named goes.
+	Held []string
+	Kept []string
+
+	TakeOver bool // some route answers a fixed 5xx: its action goes in at once
+	Finish   bool // at the goal already, but the shift was never completed
+	Gaining  []string
+
+	request Request
+}
+
+// Origin is where a way back leads for the i-th route of the request: nil
+// where it forwarded nowhere.
+func (s Schedule) Origin(i int) Weights { return s.request.Routes[i].Origin }
+
+// At is what the i-th route gives at a part of the way. A route that forwarded
+// nowhere has no way: it is at the goal at once.
+func (s Schedule) At(i int, at Share) Weights {
+	if s.request.Routes[i].Nowhere {
+		return s.Goal
+	}
+	return Between(s.Origin(i), s.Goal, at)
+}
+
+// Decide compares what is wanted with what was found and says what is due. It
+// returns ErrTooManyGroups where the goal cannot be reached under ELB's limit.
+func Decide(r Request) (Schedule, error) {
+	if !r.Blind && r.Goal != nil && r.handedBack() && r.Retry {
+		r.startFromFound()
+	}
+	s := Schedule{Goal: r.Goal, request: r}
+	if s.Goal == nil {
+		s.Goal = r.foundMean()
+	}
+	s.Kind = r.kind()
+	s.Gaining = s.Goal.Gaining(r.originMean())
+	if s.Kind == Nothing || s.Kind == Back {
+		s.Gaining = nil
+	}
+	if err := s.groups(); err != nil {
+		return s, err
+	}
+	switch s.Kind {
+	case Forward:
+		s.forward()
+	case Back, Return:
+		s.Steps = []Step{{At: Whole}}
+	case Nothing, Refused, HandedBack:
+	}
+	return s, nil
+}
+
+// kind tells the moves apart. The order matters: a way back is never refused,
+// and a refusal comes before every increase.
+func (r Request) kind() Kind {
+	switch {
+	case r.Goal == nil:
+		return Nothing
+	case r.Blind:
+		return Forward
+	case r.everywhere(func(x Route) bool { return x.Found.Equal(r.Goal) && x.Origin.Equal(r.Goal) }):
+		return Nothing
+	case r.handedBack():
+		return HandedBack
+	case r.leadsBack():
+		return Back
+	case r.wantsRejected() && !r.Retry:
+		return Refused
+	case r.isReturn():
+		return Return
+	}
+	return Forward
+}
+
+// startFromFound makes a shift of what would be a repair: a version that was
+// taken back goes out again by steps, and a way back leads to what is there now.
+func (r *Request) startFromFound() {
+	r.Routes = slices.Clone(r.Routes)
+	for i := range r.Routes {
+		r.Routes[i].Origin = r.Routes[i].Found
+	}
+}
+
+// leadsBack: the goal is what the last completed shift left, and the traffic
+// is elsewhere: drift, or the rest of a shift that did not end.
+func (r Request) leadsBack() bool {
+	return r.everywhere(func(x Route) bool { return x.Origin.Equal(r.Goal) })
+}
+
+// handedBack: the traffic has left the goal since the shift to it completed,
+// and somebody meant it: it is wholly on what was live before, or a hand that
+// took it there was seen already. Putting it back would undo what a person did
+// about a bad release.
+func (r Request) handedBack() bool {
+	live, ok := r.Goal.Sole()
+	if !ok || !r.leadsBack() || r.environment(live).Version == "" {
+		return false
+	}
+	if r.Rejected != nil && r.Rejected.Is(r.environment(live)) {
+		return true
+	}
+	if r.Previous == nil || r.Previous.Environment == live || !r.Previous.Is(r.environment(r.Previous.Environment)) {
+		return false
+	}
+	before := Sole(r.Previous.Environment)
+	return r.everywhere(func(x Route) bool { return x.Found.Equal(before) })
+}
+
+// wantsRejected: an environment that is to gain traffic has the version that
+// was sent back.
+func (r Request) wantsRejected() bool {
+	if r.Rejected == nil {
+		return false
+	}
+	gaining := r.Goal.Gaining(r.originMean())
+	return slices.ContainsFunc(gaining, func(name string) bool {
+		return r.Rejected.Is(r.environment(name))
+	})
+}
+
+// isReturn: all traffic goes to the very version that was live before the
+// last completed shift, soon enough after it. A version that was rejected is
+// never returned to, retry or not: it is judged by steps again.
+func (r Request) isReturn() bool {
+	live, ok := r.Goal.Sole()
+	if !ok || !r.Recent || slices.ContainsFunc(r.Routes, func(x Route) bool { return x.New || x.Nowhere }) {
+		return false
+	}
+	e := r.environment(live)
+	return r.Previous.Is(e) && (r.Rejected == nil || !r.Rejected.Is(e))
+}
+
+// forward fills in the judging of a split and the steps above it.
+func (s *Schedule) forward() {
+	r := s.request
+	all := append(slices.Clone(r.Terms.Steps), Step{At: Whole})
+	if r.Blind {
+		s.Steps = all
+		return
+	}
+	low, high := Whole, Share(0)
+	for _, x := range r.Routes {
+		if x.Nowhere {
+			s.TakeOver = true
+			continue // it is given the goal at once, before health
+		}
+		at := Progress(x.Origin, s.Goal, x.Found)
+		low = min(low, at)
+		if at < Whole && !x.Found.Equal(x.Origin) {
+			high = max(high, at, Finest)
+		}
+	}
+	if high > 0 {
+		s.Judge = new(stepAt(r.Terms.Steps, high))
+	}
+	for _, step := range all {
+		if step.At > low {
+			s.Steps = append(s.Steps, step)
+		}
+	}
+	s.Finish = len(s.Steps) == 0 && !s.TakeOver
+}
+
+// stepAt is the step that a split stands at: the highest that it has reached,
+// else the first, else one without a hold.
+func stepAt(steps []Step, at Share) Step {
+	found := Step{At: at}
+	for i, step := range steps {
+		if i == 0 || step.At <= at {
+			found = Step{At: at, Hold: step.Hold, Gates: step.Gates}
+		}
+	}
+	return found
+}
+
+// groups fills in who is named in the actions while the traffic moves and
+// afterwards. Whoever has traffic comes first, then the side to go back to,
+// then the idle ones by name, as many as ELB takes.
+func (s *Schedule) groups() error {
+	r := s.request
+	held := newNames(s.Goal.Of())
+	for _, x := range r.Routes {
+		held.add(x.Origin.Of()...)
+		held.add(x.Found.Of()...)
+	}
+	if len(held.names) > MostGroups {
+		return fmt.Errorf("%w: %d are needed, at most %d are taken", ErrTooManyGroups, len(held.names), MostGroups)
+	}
+	kept := newNames(s.Goal.Of())
+	if !r.stickyAfter() {
+		kept.addUpTo(MostGroups, r.staying(held.names)...)
+		kept.addUpTo(MostGroups, r.staying(r.configured())...)
+	}
+	held.addUpTo(MostGroups, kept.names...)
+	s.Held, s.Kept = held.names, kept.names
+	return nil
+}
+
+// stickyAfter: with group stickiness on, a cookie beats a weight of 0, so the
+// old side may not stay named.
+func (r Request) stickyAfter() bool {
+	if r.Sticky != nil {
+		return *r.Sticky
+	}
+	return slices.ContainsFunc(r.Routes, func(x Route) bool { return x.Sticky })
+}
+
+// names is a list without repeats that keeps its order.
+type names struct {
+	names []string
+	seen  map[string]bool
+}
+
+func newNames(first []string) *names {
+	n := &names{seen: map[string]bool{}}
+	n.add(first...)
+	return n
+}
+
+func (n *names) add(more ...string) { n.addUpTo(len(n.names)+len(more), more...) }
+
+func (n *names) addUpTo(most int, more ...string) {
+	for _, name := range more {
+		if !n.seen[name] && len(n.names) < most {
+			n.seen[name] = true
+			n.names = append(n.names, name)
+		}
+	}
+}
+
+// Sides returns who gains and who gives between two settings, for gates that
+// compare them.
+func Sides(from, to Weights) (receiving, giving []string) {
+	receiving = to.Gaining(from)
+	giving = slices.DeleteFunc(from.Of(), func(name string) bool { return slices.Contains(receiving, name) })
+	return receiving, giving
+}

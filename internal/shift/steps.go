@@ -1,0 +1,106 @@
+package shift
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+)
+
+// Step is a stop on the way from stable to the wanted weights.
+type Step struct {
+	At    Share         // how much of the way, above 0; the last is Whole
+	Hold  time.Duration // how long it is watched
+	Gates []string      // names of the gates that belong to this step alone
+}
+
+// CheckSteps returns ErrOutOfRange for a step at 0, at 100 or outside, and
+// ErrNotRising where one is not above the one before, with its index.
+func CheckSteps(steps []Step) (int, error) {
+	before := Share(0)
+	for i, s := range steps {
+		if s.At <= 0 || s.At >= Whole {
+			return i, ErrOutOfRange
+		}
+		if s.At <= before {
+			return i, fmt.Errorf("%w: %s stands after %s", ErrNotRising, s.At, before)
+		}
+		before = s.At
+	}
+	return 0, nil
+}
+
+// Between returns the weights at a part of the way. 0 and Whole are exact, the
+// shares sum to Whole, and over a rising way nobody's share goes back and forth.
+func Between(from, to Weights, at Share) Weights {
+	w, moved := maps.Clone(from), Share(0)
+	if w == nil {
+		w = Weights{}
+	}
+	gains := map[string]Share{}
+	for name := range union(from, to) {
+		switch d := to[name] - from[name]; {
+		case d < 0:
+			loss := part(-d, at)
+			w[name] = from[name] - loss
+			moved += loss
+		case d > 0:
+			gains[name] = d
+		}
+	}
+	for name, won := range handOut(moved, gains) {
+		w[name] = from[name] + won
+	}
+	return w
+}
+
+// part rounds half up: at/Whole of d.
+func part(d, at Share) Share { return (d*at + Whole/2) / Whole }
+
+// handOut divides what the losers gave among the gainers, seat by seat after
+// Webster's method: a method by divisors never takes a seat away when there
+// are more of them, which is what keeps a share from going back and forth.
+func handOut(seats Share, gains map[string]Share) map[string]Share {
+	won := map[string]Share{}
+	names := slices.Sorted(maps.Keys(gains))
+	for ; seats > 0 && len(names) > 0; seats-- {
+		won[furthest(names, func(n string) float64 {
+			if won[n] >= gains[n] {
+				return math.Inf(-1)
+			}
+			return float64(gains[n]) / float64(2*won[n]+1)
+		})]++
+	}
+	return won
+}
+
+// Progress returns how much of the way from stable to goal has been gone: 0
+// where nothing that is to be gained has been, Whole where found is the goal.
+func Progress(stable, goal, found Weights) Share {
+	if found.Equal(goal) {
+		return Whole
+	}
+	var all, left Share
+	for name, want := range goal {
+		all += max(want-stable[name], 0)
+		left += max(want-max(found[name], stable[name]), 0)
+	}
+	if all == 0 {
+		return 0
+	}
+	// Not the goal, so never Whole: what is found may have the goal's gains
+	// and still give the rest to a stranger.
+	return min((all-left)*Whole/all, Whole-Finest)
+}
+
+func union(a, b Weights) map[string]bool {
+	all := map[string]bool{}
+	for name := range a {
+		all[name] = true
+	}
+	for name := range b {
+		all[name] = true
+	}
+	return all
+}
