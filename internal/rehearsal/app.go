@@ -113,6 +113,7 @@ func AppMain(args []string) error {
 type App struct {
 	AppTerms
 	Address string // "127.0.0.1:port"
+	Port    int32
 
 	command *exec.Cmd
 	stdin   io.Closer
@@ -143,16 +144,21 @@ func StartApp(t AppTerms) (*App, error) {
 		_ = command.Process.Kill()
 		return nil, fmt.Errorf("version %s did not say where it listens: %w", t.Version, err)
 	}
-	return &App{AppTerms: t, Address: strings.TrimSpace(line), command: command, stdin: stdin}, nil
+	app := &App{AppTerms: t, Address: strings.TrimSpace(line), command: command, stdin: stdin}
+	if app.Port, err = PortOf(app.Address); err != nil {
+		app.Kill()
+		return nil, err
+	}
+	return app, nil
 }
 
-// Port is where it listens.
-func (a *App) Port() int32 {
-	addr, err := net.ResolveTCPAddr("tcp", a.Address)
+// PortOf returns the port of an address such as "127.0.0.1:8080".
+func PortOf(address string) (int32, error) {
+	addr, err := net.ResolveTCPAddr("tcp", address)
 	if err != nil {
-		return 0
+		return 0, fmt.Errorf("no address with a port: %w", err)
 	}
-	return int32(addr.Port)
+	return int32(addr.Port), nil
 }
 
 // Kill ends the process at once, without finishing what it has under way: the

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+const routes = 3
+
+// loopback is a local balancer with three routes (two listeners more) over the
+// same two groups, and one target in each that answers.
+type loopback struct {
+	balancer *localalb.Server
+	app      *httptest.Server
+	stage    *rehearsal.Stage
+	spec     rollout.Spec
+}
+
+func newLoopback(ctx context.Context, holds time.Duration) (*loopback, error) {
+	l := &loopback{}
+	var err error
+	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	l.balancer, err = localalb.Start(localalb.WithEphemeralPorts(), localalb.WithFastHealth(20*time.Millisecond), localalb.WithLogger(quiet))
+	if err != nil {
+		return nil, err
+	}
+	l.app = httptest.NewServer(rehearsal.AppTerms{Version: "1"}.Handler())
+	if l.stage, err = rehearsal.NewStage(ctx, l.balancer.URL(), 80, "blue", "green"); err != nil {
+		return nil, err
+	}
+	if err := l.register(ctx); err != nil {
+		return nil, err
+	}
+	listeners, err := l.moreListeners(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l.spec = l.newSpec(listeners, holds)
+	return l, nil
+}
+
+// register puts the one server into both groups.
+func (l *loopback) register(ctx context.Context) error {
+	client := rehearsal.Client(l.balancer.URL())
+	port, err := rehearsal.PortOf(l.app.Listener.Addr().String())
+	if err != nil {
+		return err
+	}
+	for _, group := range l.stage.Groups {
+		_, err := client.RegisterTargets(ctx, &elbv2.RegisterTargetsInput{TargetGroupArn: aws.String(group),
+			Targets: []types.TargetDescription{{Id: aws.String("127.0.0.1"), Port: aws.Int32(port)}}})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *loopback) moreListeners(ctx context.Context) ([]string, error) {
+	client, arns := rehearsal.Client(l.balancer.URL()), []string{l.stage.Listener}
+	for i := range int32(routes - 1) {
+		created, err := client.CreateListener(ctx, &elbv2.CreateListenerInput{
+			LoadBalancerArn: aws.String(l.stage.LoadBalancer), Port: aws.Int32(8000 + i), Protocol: types.ProtocolEnumHttp,
+			DefaultActions: []types.Action{{Type: types.ActionTypeEnumForward, TargetGroupArn: aws.String(l.stage.Groups["blue"])}}})
+		if err != nil {
+			return nil, err
+		}
+		arns = append(arns, aws.ToString(created.Listeners[0].ListenerArn))
+	}
+	return arns, nil
+}
+
+func (l *loopback) newSpec(listeners []string, holds time.Duration) rollout.Spec {
+	forward, home := elb.NewPair(aws.Config{
+		Region: rehearsal.Region, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")},
+		elb.Options{Endpoint: l.balancer.URL()})
+	spec := rollout.Spec{
+		Router: forward, Home: home, ID: "bench",
+		Groups: map[string]map[string]string{
+			"blue": {"web": l.stage.Groups["blue"]}, "green": {"web": l.stage.Groups["green"]}},
+		Request: shift.Request{
+			Environments: []shift.Environment{{Name: "blue"}, {Name: "green"}},
+			Goal:         shift.Sole("green"),
+			Terms:        shift.Terms{HealthTimeout: time.Minute},
+		},
+		Health: rollout.HealthTerms{CapacityPercent: 50, MinHealthyPercent: 100, MinHealthyTargets: 1,
+			BreachFor: 30 * time.Second, Timeout: time.Minute},
+	}
+	for _, arn := range listeners {
+		spec.Routes = append(spec.Routes, rollout.Route{ID: arn, Entry: "web"})
+	}
+	for percent := 10; percent < 100; percent += 10 {
+		spec.Request.Terms.Steps = append(spec.Request.Terms.Steps, shift.Step{At: shift.Share(10 * percent), Hold: holds})
+	}
+	return spec
+}
+
+func (l *loopback) close() {
+	if l.app != nil {
+		l.app.Close()
+	}
+	_ = l.balancer.Close()
+}
+
+// stepHold is long against what is measured and short against patience.
+const stepHold = 50 * time.Millisecond
+
+// steps measures what a step costs on top of its hold, and what it writes and
+// reads.
+func (b bench) steps(ctx context.Context) ([]row, error) {
+	const runs = 11
+	var overheads []time.Duration
+	var writes, reads float64
+	for range runs {
+		l, err := newLoopback(ctx, stepHold)
+		if err != nil {
+			return nil, err
+		}
+		var marks []time.Time
+		l.spec.Tell = func(e rollout.Event) {
+			if e.Kind == rollout.Phase {
+				marks = append(marks, e.At)
+			}
+		}
+		calls := len(l.balancer.Calls())
+		_, err = rollout.Run(ctx, l.spec)
+		overheads = append(overheads, betweenSteps(marks)...)
+		writes, reads = count(l.balancer.Calls()[calls:])
+		l.close()
+		if err != nil {
+			return nil, err
+		}
+	}
+	overhead := median(overheads)
+	const steps = 10
+	return []row{
+		{what: fmt.Sprintf("overhead of a step, %d routes on loopback: median of wall time less hold", routes),
+			goal: "under 50 ms", measured: ms(overhead), missed: overhead >= 50*time.Millisecond},
+		{what: "ELBv2 writes per shift and route, 9 steps and 100 %, the idle group attached first",
+			goal: "steps + 1 = 10, and 1 attach", measured: fmt.Sprintf("%g", writes/routes), missed: writes/routes != steps+1},
+		{what: fmt.Sprintf("reads per step for all %d listeners together (one before the write, that nobody else has changed them; one after it, that it is done), health apart", routes),
+			goal: "counted", measured: fmt.Sprintf("%.2g", (reads-1)/(steps+1)), missed: false},
+	}, nil
+}
+
+// betweenSteps takes the time from each step's beginning to the next one's,
+// less the hold.
+func betweenSteps(marks []time.Time) []time.Duration {
+	var all []time.Duration
+	for i := 3; i+1 < len(marks); i++ { // after attach, health and the gates before
+		if d := marks[i+1].Sub(marks[i]) - stepHold; d > -stepHold/2 {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// count tells writes of actions from reads of listeners.
+func count(calls []localalb.Call) (writes, reads float64) {
+	for _, c := range calls {
+		switch c.Action {
+		case "ModifyListener", "ModifyRule":
+			writes++
+		case "DescribeListeners", "DescribeRules":
+			reads++
+		}
+	}
+	return writes, reads
+}
+
+// turning is a gate that passes until it is told to fail, and says when it did.
+type turning struct {
+	fails    atomic.Bool
+	failedAt time.Time
+}
+
+func (g *turning) Judge(context.Context, rollout.Moment) rollout.Verdict {
+	if !g.fails.Load() {
+		return rollout.Verdict{Answer: rollout.Pass}
+	}
+	g.failedAt = time.Now()
+	return rollout.Verdict{Answer: rollout.Fail, Saw: "it was told to"}
+}
+
+// wayBack measures from a gate's failing answer to all routes read back.
+func (b bench) wayBack(ctx context.Context) ([]row, error) {
+	const runs = 21
+	var all []time.Duration
+	for range runs {
+		l, err := newLoopback(ctx, time.Minute)
+		if err != nil {
+			return nil, err
+		}
+		gate := &turning{}
+		l.spec.Request.Terms.Gates = []shift.GateTerms{{Name: "turning", When: shift.During,
+			Interval: 5 * time.Millisecond, Timeout: time.Second, InconclusiveTimeout: time.Minute}}
+		l.spec.Gates = []rollout.NamedGate{{GateTerms: l.spec.Request.Terms.Gates[0], Gate: gate}}
+		l.spec.Tell = func(e rollout.Event) {
+			if e.Kind == rollout.Judged {
+				gate.fails.Store(true) // it has been heard once, at 10 %
+			}
+		}
+		_, err = rollout.Run(ctx, l.spec)
+		took := time.Since(gate.failedAt)
+		l.close()
+		if err == nil {
+			return nil, fmt.Errorf("a gate failed and the shift did not")
+		}
+		all = append(all, took)
+	}
+	m := median(all)
+	return []row{{what: fmt.Sprintf("from a gate's failing answer to all %d routes restored and read back, median", routes),
+		goal: "under 50 ms", measured: ms(m), missed: m >= 50*time.Millisecond}}, nil
+}
+
+func median(all []time.Duration) time.Duration {
+	slices.Sort(all)
+	return all[len(all)/2]
+}
+
+func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }

@@ -1,0 +1,124 @@
+// Command bench measures what the project promises in figures and prints it as
+// a table. With -write it keeps the table in the guide that the docs are made
+// of. It needs terraform or tofu on PATH and measures on this machine alone, so
+// its times are worth comparing within one run.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
+)
+
+// row is a line of the table.
+type row struct {
+	what, goal, measured string
+	missed               bool
+}
+
+// bench is what every measurement needs.
+type bench struct {
+	root, dir string
+	runs      int
+	rate      int
+}
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == rehearsal.AppCommand {
+		exit(rehearsal.AppMain(os.Args[2:]))
+		return
+	}
+	b := bench{}
+	flag.IntVar(&b.runs, "runs", 10, "whole shifts by Terraform")
+	flag.IntVar(&b.rate, "rate", 600, "requests a second during them")
+	write := flag.Bool("write", false, "keep the table in templates/guides/benchmarks.md")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	exit(b.run(ctx, *write))
+}
+
+var errMissed = errors.New("a figure was missed")
+
+func (b bench) run(ctx context.Context, write bool) (err error) {
+	if b.root, err = rehearsal.ModuleRoot(ctx); err != nil {
+		return err
+	}
+	if b.dir, err = os.MkdirTemp("", "bluegreen-bench-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	var rows []row
+	for _, measure := range []func(context.Context) ([]row, error){b.choice, b.steps, b.wayBack, b.provider, b.shifts, b.cancel} {
+		more, err := measure(ctx)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, more...)
+	}
+	table := format(rows)
+	fmt.Print(table)
+	if write {
+		if err := b.keep(table); err != nil {
+			return err
+		}
+	}
+	for _, r := range rows {
+		if r.missed {
+			return fmt.Errorf("%w: %s", errMissed, r.what)
+		}
+	}
+	return nil
+}
+
+func format(rows []row) string {
+	var text strings.Builder
+	text.WriteString("| what | goal | measured |\n|---|---|---|\n")
+	for _, r := range rows {
+		measured := r.measured
+		if r.missed {
+			measured = "**missed:** " + measured
+		}
+		fmt.Fprintf(&text, "| %s | %s | %s |\n", r.what, r.goal, measured)
+	}
+	return text.String()
+}
+
+// The table stands between two marks in the guide.
+const (
+	markBegin = "<!-- bench: begin -->\n"
+	markEnd   = "<!-- bench: end -->"
+)
+
+var errNoMarks = errors.New("the guide has no place for the table")
+
+func (b bench) keep(table string) error {
+	path := filepath.Join(b.root, "templates", "guides", "benchmarks.md")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	before, rest, found := strings.Cut(string(text), markBegin)
+	_, after, closed := strings.Cut(rest, markEnd)
+	if !found || !closed {
+		return errNoMarks
+	}
+	where := fmt.Sprintf("Measured with %d cores, %s/%s, %s.\n\n", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+	return os.WriteFile(path, []byte(before+markBegin+where+table+markEnd+after), 0o600)
+}
+
+func exit(err error) {
+	if err == nil {
+		return
+	}
+	fmt.Fprintln(os.Stderr, "bench:", err)
+	os.Exit(1)
+}

@@ -1,0 +1,302 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
+)
+
+const (
+	fastHealth = 250 * time.Millisecond
+	appDelay   = 5 * time.Millisecond
+	// breaksAfter is how many users the bad release serves well.
+	breaksAfter = 40
+	// actLimit is when an act counts as hung.
+	actLimit = 3 * time.Minute
+)
+
+// result is a line of the closing table.
+type result struct {
+	act      string
+	requests int
+	lost     int
+	worst    string // share of the version that was sent back
+	back     string // seconds to go back
+	wrong    []string
+}
+
+// act is one release and how it must end.
+type act struct {
+	title     string
+	active    string // who is to become live
+	version   string
+	stays     string // who is live before, and after a way back
+	interrupt bool
+	mustFail  bool
+	bad       bool
+}
+
+// play runs the three acts one after the other under one kind of load.
+func (d *demo) play(ctx context.Context) ([]result, error) {
+	if err := d.configure("blue"); err != nil {
+		return nil, err
+	}
+	if err := d.adopt(); err != nil {
+		return nil, err
+	}
+	var results []result
+	for _, a := range []act{
+		{title: "(a) a good release", active: "green", version: second, stays: "blue"},
+		{title: "(b) a release that breaks under traffic", active: "blue", version: third, stays: "green", mustFail: true, bad: true},
+		{title: "(c) a release that is interrupted", active: "blue", version: fourth, stays: "green", mustFail: true, interrupt: true},
+	} {
+		r, err := d.perform(ctx, a)
+		if err != nil {
+			return nil, fmt.Errorf("act %s: %w", a.title, err)
+		}
+		results = append(results, r)
+	}
+	return results, nil
+}
+
+// adopt makes the listener a resource; no traffic moves.
+func (d *demo) adopt() error {
+	var out bytes.Buffer
+	if err := d.terraform.Run(&out, "init", "-no-color"); err != nil {
+		return fmt.Errorf("%w\n%s", err, out.String())
+	}
+	if err := d.terraform.Run(&out, "apply", "-no-color", "-auto-approve"); err != nil {
+		return fmt.Errorf("%w\n%s", err, out.String())
+	}
+	say("The listener is adopted: blue (%s) has all the traffic. %d requests a second from %d clients begin.", first, d.rate, d.clients)
+	return nil
+}
+
+// perform prepares the idle environment, runs one apply under load, and
+// compares what happened with what must.
+func (d *demo) perform(ctx context.Context, a act) (result, error) {
+	ctx, cancel := context.WithTimeout(ctx, actLimit)
+	defer cancel()
+	say("\n=== %s: %s goes to %s", a.title, a.version, a.active)
+	if err := d.prepareIdle(ctx, a); err != nil {
+		return result{}, err
+	}
+	plan, err := d.plan()
+	if err != nil {
+		return result{}, err
+	}
+	say("The plan says:\n%s\n", indent(plan))
+	d.load = rehearsal.StartLoad(rehearsal.LoadTerms{URL: d.url, Rate: d.rate, Clients: d.clients})
+	d.watch = startWatch(d.stage, d.load, d.versions)
+	failed, interrupted, err := d.apply(ctx, a)
+	if err == nil && !a.mustFail && !failed {
+		err = d.stage.Retire(ctx, a.stays) // the old version is killed at once
+		say("         %s (%s) is killed", a.stays, d.versions[a.stays])
+	}
+	lingerErr := linger(ctx)
+	turns, worst, firstBad := d.watch.stop()
+	counts := d.load.Stop()
+	d.load, d.watch = nil, nil
+	if err = errors.Join(err, lingerErr); err != nil {
+		return result{}, err
+	}
+	return judge(a, story{turns: turns, worst: worst, firstBad: firstBad, interrupted: interrupted,
+		failed: failed, counts: counts, clients: d.clients}), nil
+}
+
+// prepareIdle deploys the version to the environment that is idle, as a user's
+// own modules would.
+func (d *demo) prepareIdle(ctx context.Context, a act) error {
+	terms := rehearsal.AppTerms{Version: a.version, Delay: appDelay}
+	if a.bad {
+		terms.BreaksAfter = breaksAfter
+	}
+	if app := d.stage.App(a.active); app == nil || app.AppTerms != terms {
+		if err := d.stage.Deploy(ctx, a.active, terms); err != nil {
+			return err
+		}
+	}
+	d.versions[a.active] = a.version
+	return d.configure(a.active)
+}
+
+// plan makes a plan and returns the schedule that stands in it.
+func (d *demo) plan() (string, error) {
+	var out bytes.Buffer
+	if err := d.terraform.Run(&out, "plan", "-no-color", "-out=release.tfplan"); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out.String())
+	}
+	out.Reset()
+	if err := d.terraform.Run(&out, "show", "-json", "release.tfplan"); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out.String())
+	}
+	var plan struct {
+		Changes []struct {
+			Change struct {
+				After struct {
+					Schedule string `json:"schedule"`
+				} `json:"after"`
+			} `json:"change"`
+		} `json:"resource_changes"`
+	}
+	if err := json.Unmarshal(out.Bytes(), &plan); err != nil {
+		return "", fmt.Errorf("unable to read the plan: %w", err)
+	}
+	if len(plan.Changes) != 1 {
+		return "", fmt.Errorf("the plan has %d changes, one was expected", len(plan.Changes))
+	}
+	return plan.Changes[0].Change.After.Schedule, nil
+}
+
+// apply runs the plan; in the interrupted act it presses Ctrl-C at 50 %. What
+// Terraform prints is shown when it ends.
+func (d *demo) apply(ctx context.Context, a act) (failed bool, interrupted time.Time, err error) {
+	command := d.terraform.Command("apply", "-no-color", "release.tfplan")
+	var out bytes.Buffer
+	command.Stdout, command.Stderr = &out, &out
+	if err := command.Start(); err != nil {
+		return false, interrupted, err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- command.Wait() }()
+	if a.interrupt {
+		if err := d.watch.until(ctx, a.active, 50); err != nil {
+			return false, interrupted, d.abandon(command, ended, err, &out)
+		}
+		say("         Ctrl-C")
+		interrupted = time.Now()
+		if err := rehearsal.Interrupt(command); err != nil {
+			return false, interrupted, err
+		}
+	}
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		return false, interrupted, d.abandon(command, ended, ctx.Err(), &out)
+	}
+	say("\nTerraform says:\n%s\n", indent(closing(out.String())))
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return true, interrupted, nil
+	}
+	return false, interrupted, err
+}
+
+// abandon asks a Terraform that is not wanted any more to go back and end.
+func (d *demo) abandon(command *exec.Cmd, ended <-chan error, why error, out io.Reader) error {
+	_ = rehearsal.Interrupt(command)
+	<-ended
+	text, _ := io.ReadAll(out)
+	return fmt.Errorf("%w\n%s", why, text)
+}
+
+// linger watches a little longer: what comes after an apply counts too.
+func linger(ctx context.Context) error {
+	timer := time.NewTimer(1500 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// story is what one act really was.
+type story struct {
+	turns       []turn
+	worst       map[string]float64
+	firstBad    time.Time
+	interrupted time.Time
+	failed      bool
+	counts      rehearsal.Counts
+	clients     int
+}
+
+// judge holds an act against what it must be.
+func judge(a act, s story) result {
+	r := result{act: a.title, requests: s.counts.Requests, lost: s.counts.Lost, worst: "-", back: "-"}
+	want := a.active
+	if a.mustFail {
+		want = a.stays
+	}
+	if s.failed != a.mustFail {
+		r.wrong = append(r.wrong, fmt.Sprintf("apply failed: %t, it should be %t", s.failed, a.mustFail))
+	}
+	last := s.turns[len(s.turns)-1]
+	if shares(last.weights)[want] != 100 {
+		r.wrong = append(r.wrong, fmt.Sprintf("%s has %g %%, it should have all", want, shares(last.weights)[want]))
+	}
+	if s.counts.Lost > 0 {
+		r.wrong = append(r.wrong, "lost: "+s.counts.FirstLost)
+	}
+	if a.mustFail {
+		r.worst = fmt.Sprintf("%.1f %%", s.worst[a.version])
+		from := s.interrupted
+		if a.bad {
+			from = s.firstBad
+		}
+		r.back = fmt.Sprintf("%.2f", last.at.Sub(from).Seconds())
+	}
+	if bad, most := s.counts.Bad[a.version], exposure(a.active, s); a.bad && (bad == 0 || bad > most) {
+		r.wrong = append(r.wrong, fmt.Sprintf("%d bad answers, the exposure explains 1 to %d", bad, most))
+	}
+	return r
+}
+
+// exposure is how many answers the weights that were in force explain: the
+// share of the requests in each turn, and what was on its way at its ends.
+func exposure(environment string, s story) int {
+	most := 0.0
+	for i, t := range s.turns {
+		after := s.counts
+		if i+1 < len(s.turns) {
+			after = s.turns[i+1].counts
+		}
+		if share := shares(t.weights)[environment]; share > 0 {
+			most += share/100*float64(after.Requests-t.counts.Requests) + float64(s.clients)*share/100 + 1
+		}
+	}
+	return int(math.Ceil(most))
+}
+
+// closing drops the progress lines that Terraform prints while it works.
+func closing(text string) string {
+	var kept []string
+	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
+		if strings.Contains(line, "Still modifying...") || strings.Contains(line, "Modifying...") {
+			continue
+		}
+		kept = append(kept, line)
+	}
+	return strings.TrimSpace(strings.Join(kept, "\n"))
+}
+
+func indent(text string) string {
+	return "    " + strings.ReplaceAll(text, "\n", "\n    ")
+}
+
+// printTable closes the demo.
+func printTable(out *os.File, results []result) {
+	_, _ = fmt.Fprintf(out, "\n%-42s %9s %6s %12s %14s  %s\n", "act", "requests", "lost", "worst share", "seconds back", "as it should be")
+	for _, r := range results {
+		verdict := "yes"
+		if len(r.wrong) > 0 {
+			verdict = "NO: " + strings.Join(r.wrong, "; ")
+		}
+		_, _ = fmt.Fprintf(out, "%-42s %9d %6d %12s %14s  %s\n", r.act, r.requests, r.lost, r.worst, r.back, verdict)
+	}
+	_, _ = fmt.Fprintln(out, "\nworst share: of all answers in one second, those of the version that was sent back.")
+	_, _ = fmt.Fprintln(out, "seconds back: from the first bad answer (b) or Ctrl-C (c) until the balancer shows the old weights.")
+	_, _ = fmt.Fprintln(out, "The balancer is localalb on this machine, with health checks faster than AWS allows; nothing here has met real AWS.")
+}

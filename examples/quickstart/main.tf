@@ -1,0 +1,61 @@
+# Two environments behind one listener. A release is one edit (the version of
+# the idle environment and `active`) and one `terraform apply`.
+
+terraform {
+  required_providers {
+    bluegreen = {
+      source = "bluegreen/bluegreen"
+    }
+  }
+}
+
+provider "bluegreen" {}
+
+resource "bluegreen_switch" "web" {
+  load_balancer {
+    routes = { web = [var.listener_arn] }
+  }
+
+  environments = {
+    for name, group in var.target_groups : name => {
+      target_groups = { web = group }
+      version       = var.versions[name]
+    }
+  }
+  active = var.active
+
+  strategy {
+    steps = [
+      { percent = 5, hold = var.hold },
+      { percent = 50, hold = var.hold },
+    ]
+    bake   = var.hold
+    settle = var.settle
+  }
+
+  health {
+    steady_for = var.steady_for
+  }
+
+  gates = {
+    # While no user is on the new side yet: is it really the version that is
+    # wanted? The header is what the listener's test rule looks at.
+    version = {
+      http = {
+        url         = var.url
+        headers     = { "X-Environment" = var.active }
+        expect_body = "version ${replace(var.versions[var.active], ".", "\\.")}\\b"
+      }
+      when = "before"
+    }
+    # While users are on it: does it answer?
+    answers = {
+      http = {
+        url     = var.url
+        headers = { "X-Environment" = var.active }
+        samples = 5
+      }
+      interval = "500ms"
+    }
+  }
+}

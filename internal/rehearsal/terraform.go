@@ -1,0 +1,158 @@
+package rehearsal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/hashicorp/hc-install/product"
+	"github.com/hashicorp/hc-install/releases"
+)
+
+// providerVersion is what a freshly built provider calls itself in the local
+// mirror. No release has it.
+const providerVersion = "0.0.1"
+
+// Terraform runs a terraform or tofu binary in a folder of its own, with a
+// provider that was built from this tree.
+type Terraform struct {
+	Binary string
+	Dir    string   // of the configuration
+	Env    []string // on top of the process's own
+}
+
+// ErrNoTerraform says that neither terraform nor tofu is on PATH.
+var ErrNoTerraform = errors.New("neither terraform nor tofu is on PATH")
+
+// FindTerraform returns the terraform or tofu on PATH, or ErrNoTerraform.
+func FindTerraform() (string, error) {
+	for _, name := range []string{"terraform", "tofu"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", ErrNoTerraform
+}
+
+// FetchTerraform installs the newest Terraform into a folder and returns its
+// path. It needs the Internet.
+func FetchTerraform(ctx context.Context, folder string) (string, error) {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return "", err
+	}
+	found := filepath.Join(folder, "terraform")
+	if _, err := os.Stat(found); err == nil {
+		return found, nil
+	}
+	path, err := (&releases.LatestVersion{Product: product.Terraform, InstallDir: folder}).Install(ctx)
+	if err != nil {
+		return "", fmt.Errorf("unable to fetch Terraform: %w", err)
+	}
+	return path, nil
+}
+
+// ModuleRoot is the folder of this project's go.mod, seen from the working
+// directory.
+func ModuleRoot(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
+	if err != nil {
+		return "", fmt.Errorf("unable to find the project's folder: %w", err)
+	}
+	mod := strings.TrimSpace(string(out))
+	if mod == "" || mod == os.DevNull {
+		return "", errors.New("this must run inside the project's folder")
+	}
+	return filepath.Dir(mod), nil
+}
+
+// BuildProvider builds the provider of the tree at root into a filesystem
+// mirror under folder, and returns the path of a command line configuration
+// that makes terraform and tofu install it from there.
+func BuildProvider(ctx context.Context, root, folder string) (string, error) {
+	built := filepath.Join(folder, "terraform-provider-bluegreen")
+	build := exec.CommandContext(ctx, "go", "build", "-o", built, ".")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("unable to build the provider: %w\n%s", err, out)
+	}
+	mirror := filepath.Join(folder, "mirror")
+	for _, registry := range []string{"registry.terraform.io", "registry.opentofu.org"} {
+		if err := linkInto(mirror, registry, built); err != nil {
+			return "", err
+		}
+	}
+	config := filepath.Join(folder, "terraform.rc")
+	text := fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\ndisable_checkpoint = true\n", mirror)
+	return config, os.WriteFile(config, []byte(text), 0o600)
+}
+
+// linkInto puts the binary where a mirror has it, whatever stood there before.
+func linkInto(mirror, registry, built string) error {
+	folder := filepath.Join(mirror, registry, "bluegreen", "bluegreen", providerVersion, runtime.GOOS+"_"+runtime.GOARCH)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	name := filepath.Join(folder, "terraform-provider-bluegreen_v"+providerVersion)
+	if runtime.GOOS == "windows" {
+		name += ".exe"
+	}
+	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return os.Link(built, name)
+}
+
+// NewTerraform returns a Terraform whose folder holds a copy of the *.tf files
+// of a configuration and that meets the balancer at the endpoint.
+func NewTerraform(binary, cliConfig, endpoint, configuration, dir string) (*Terraform, error) {
+	files, err := filepath.Glob(filepath.Join(configuration, "*.tf"))
+	if err != nil || len(files) == 0 {
+		return nil, fmt.Errorf("no configuration in %s: %w", configuration, errors.Join(err, os.ErrNotExist))
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(file)), text, 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return &Terraform{Binary: binary, Dir: dir, Env: append(LocalEnv(endpoint), "TF_CLI_CONFIG_FILE="+cliConfig)}, nil
+}
+
+// LocalEnv is the environment in which the AWS SDK meets a local balancer.
+func LocalEnv(endpoint string) []string {
+	return []string{
+		"AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2=" + endpoint,
+		"AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local", "AWS_REGION=" + Region,
+		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
+	}
+}
+
+// Command prepares a run in a process group of its own, so that a signal meant
+// for it does not reach the caller.
+func (t *Terraform) Command(args ...string) *exec.Cmd {
+	command := exec.Command(t.Binary, args...)
+	command.Dir = t.Dir
+	command.Env = append(os.Environ(), t.Env...)
+	command.Env = append(command.Env, "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1")
+	ownGroup(command)
+	return command
+}
+
+// Run runs to the end and writes what is printed to out.
+func (t *Terraform) Run(out io.Writer, args ...string) error {
+	command := t.Command(args...)
+	command.Stdout, command.Stderr = out, out
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("%s %s: %w", filepath.Base(t.Binary), args[0], err)
+	}
+	return nil
+}
