@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http/httptest"
 	"slices"
@@ -24,6 +23,8 @@ import (
 
 const routes = 3
 
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 // loopback is a local balancer with three routes (two listeners more) over the
 // same two groups, and one target in each that answers.
 type loopback struct {
@@ -36,8 +37,7 @@ type loopback struct {
 func newLoopback(ctx context.Context, holds time.Duration) (*loopback, error) {
 	l := &loopback{}
 	var err error
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	l.balancer, err = localalb.Start(localalb.WithEphemeralPorts(), localalb.WithFastHealth(20*time.Millisecond), localalb.WithLogger(quiet))
+	l.balancer, err = localalb.Start(localalb.WithEphemeralPorts(), localalb.WithFastHealth(20*time.Millisecond), localalb.WithLogger(quiet()))
 	if err != nil {
 		return nil, err
 	}

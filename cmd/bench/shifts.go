@@ -3,30 +3,24 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
-// release is a stage with Terraform and the quickstart's configuration.
+// release is a rehearsal's with its balancer.
 type release struct {
-	balancer  *localalb.Server
-	stage     *rehearsal.Stage
-	terraform *rehearsal.Terraform
-	url       string
-	versions  map[string]string
+	*rehearsal.Release
+	balancer *localalb.Server
 }
 
-func (b bench) newRelease(ctx context.Context) (*release, error) {
+// newRelease adopts the listener of a fresh stage.
+func (b bench) newRelease(ctx context.Context, hold string) (*release, error) {
 	binary, err := rehearsal.FindTerraform()
 	if err != nil {
 		return nil, err
@@ -35,88 +29,52 @@ func (b bench) newRelease(ctx context.Context) (*release, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &release{versions: map[string]string{"blue": "1", "green": "2"}}
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	r.balancer, err = localalb.Start(localalb.WithEphemeralPorts(), localalb.WithFastHealth(200*time.Millisecond), localalb.WithLogger(quiet))
-	if err != nil {
-		return nil, err
-	}
-	if r.stage, err = rehearsal.NewStage(ctx, r.balancer.URL(), 80, "blue", "green"); err != nil {
-		return nil, err
-	}
-	r.url = "http://" + r.balancer.ListenerAddr(r.stage.Listener)
 	dir, err := os.MkdirTemp(b.dir, "quickstart-")
 	if err != nil {
 		return nil, err
 	}
-	r.terraform, err = rehearsal.NewTerraform(binary, config, r.balancer.URL(), filepath.Join(b.root, "examples", "quickstart"), dir)
-	return r, err
+	balancer, err := localalb.Start(localalb.WithEphemeralPorts(), localalb.WithFastHealth(200*time.Millisecond), localalb.WithLogger(quiet()))
+	if err != nil {
+		return nil, err
+	}
+	r, err := rehearsal.NewRelease(ctx, rehearsal.ReleaseTerms{Binary: binary, CLIConfig: config, Root: b.root, Dir: dir,
+		Endpoint: balancer.URL(), ListenerAddr: balancer.ListenerAddr,
+		Pace: rehearsal.Pace{Hold: hold, Settle: "500ms", SteadyFor: "500ms"}})
+	if err != nil {
+		return nil, errors.Join(err, balancer.Close())
+	}
+	for version, environment := range []string{"blue", "green"} {
+		if err := r.Deploy(ctx, environment, terms(version+1)); err != nil {
+			return nil, errors.Join(err, balancer.Close())
+		}
+	}
+	return &release{Release: r, balancer: balancer}, r.Adopt()
 }
 
 func (r *release) close() {
-	r.stage.Close()
+	r.Close()
 	_ = r.balancer.Close()
 }
 
-// deploy runs a version and says in the configuration that it is there.
-func (r *release) deploy(ctx context.Context, environment, version string) error {
-	r.versions[environment] = version
-	return r.stage.Deploy(ctx, environment, rehearsal.AppTerms{Version: version, Delay: 2 * time.Millisecond})
-}
-
-func (r *release) configure(active, hold string) error {
-	values, err := json.Marshal(map[string]any{
-		"listener_arn": r.stage.Listener, "target_groups": r.stage.Groups, "versions": r.versions,
-		"active": active, "url": r.url, "hold": hold, "settle": "500ms", "steady_for": "500ms",
-	})
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(r.terraform.Dir, "terraform.tfvars.json"), values, 0o600)
-}
-
-func (r *release) run(args ...string) error {
-	var out bytes.Buffer
-	if err := r.terraform.Run(&out, args...); err != nil {
-		return fmt.Errorf("%w\n%s", err, out.String())
-	}
-	return nil
-}
-
-// begin deploys the first two versions and adopts the listener.
-func (r *release) begin(ctx context.Context, hold string) error {
-	for environment, version := range r.versions {
-		if err := r.deploy(ctx, environment, version); err != nil {
-			return err
-		}
-	}
-	if err := r.configure("blue", hold); err != nil {
-		return err
-	}
-	if err := r.run("init", "-no-color"); err != nil {
-		return err
-	}
-	return r.run("apply", "-no-color", "-auto-approve")
+func terms(version int) rehearsal.AppTerms {
+	return rehearsal.AppTerms{Version: fmt.Sprint(version), Delay: 2 * time.Millisecond}
 }
 
 // shifts moves all the traffic by Terraform again and again, under load; the
 // version that has lost it is killed as soon as the apply ends.
 func (b bench) shifts(ctx context.Context) ([]row, error) {
-	r, err := b.newRelease(ctx)
+	r, err := b.newRelease(ctx, "1s")
 	if err != nil {
 		return nil, err
 	}
 	defer r.close()
-	if err := r.begin(ctx, "1s"); err != nil {
-		return nil, err
-	}
 	var lost, requests, calls int
 	var seconds float64
 	var firstLost string
 	active, idle := "blue", "green"
 	for n := range b.runs {
 		before := len(r.balancer.Calls())
-		counts, took, err := b.oneShift(ctx, r, idle, active, fmt.Sprint(n+2))
+		counts, took, err := b.oneShift(ctx, r, move{to: idle, from: active, version: n + 2})
 		if err != nil {
 			return nil, err
 		}
@@ -140,20 +98,26 @@ func (b bench) shifts(ctx context.Context) ([]row, error) {
 	}, nil
 }
 
-func (b bench) oneShift(ctx context.Context, r *release, to, from, version string) (rehearsal.Counts, time.Duration, error) {
-	if app := r.stage.App(to); app == nil || app.Version != version {
-		if err := r.deploy(ctx, to, version); err != nil {
+// move is one release: where to, from where, and what.
+type move struct {
+	to, from string
+	version  int
+}
+
+func (b bench) oneShift(ctx context.Context, r *release, m move) (rehearsal.Counts, time.Duration, error) {
+	if app := r.Stage.App(m.to); app == nil || app.AppTerms != terms(m.version) {
+		if err := r.Deploy(ctx, m.to, terms(m.version)); err != nil {
 			return rehearsal.Counts{}, 0, err
 		}
 	}
-	if err := r.configure(to, "1s"); err != nil {
+	if err := r.Configure(m.to); err != nil {
 		return rehearsal.Counts{}, 0, err
 	}
 	began := time.Now()
-	load := rehearsal.StartLoad(rehearsal.LoadTerms{URL: r.url, Rate: b.rate, Clients: 32})
-	err := r.run("apply", "-no-color", "-auto-approve")
+	load := rehearsal.StartLoad(rehearsal.LoadTerms{URL: r.URL, Rate: b.rate, Clients: 32})
+	err := r.Run("apply", "-no-color", "-auto-approve")
 	if err == nil {
-		err = r.stage.Retire(ctx, from)
+		err = r.Stage.Retire(ctx, m.from)
 	}
 	// What comes after the old version is gone counts as well.
 	select {
@@ -167,17 +131,14 @@ func (b bench) oneShift(ctx context.Context, r *release, to, from, version strin
 
 // cancel measures an apply that is interrupted at its first step.
 func (b bench) cancel(ctx context.Context) ([]row, error) {
-	r, err := b.newRelease(ctx)
+	r, err := b.newRelease(ctx, "10m")
 	if err != nil {
 		return nil, err
 	}
 	defer r.close()
-	if err := r.begin(ctx, "10m"); err != nil {
-		return nil, err
-	}
 	var all []time.Duration
 	for range 3 {
-		if err := r.configure("green", "10m"); err != nil {
+		if err := r.Configure("green"); err != nil {
 			return nil, err
 		}
 		took, err := r.interrupted(ctx)
@@ -195,7 +156,7 @@ var errNotBack = errors.New("the traffic is not back")
 
 // interrupted presses Ctrl-C once the weights have moved.
 func (r *release) interrupted(ctx context.Context) (time.Duration, error) {
-	command := r.terraform.Command("apply", "-no-color", "-auto-approve")
+	command := r.Terraform.Command("apply", "-no-color", "-auto-approve")
 	var out bytes.Buffer
 	command.Stdout, command.Stderr = &out, &out
 	if err := command.Start(); err != nil {
@@ -213,10 +174,10 @@ func (r *release) interrupted(ctx context.Context) (time.Duration, error) {
 	took := time.Since(began)
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
-		return 0, fmt.Errorf("an interrupted apply did not fail: %w\n%s", err, out.String())
+		return 0, fmt.Errorf("an interrupted apply did not fail: %v\n%s", err, out.String())
 	}
-	if weights, err := r.stage.Weights(ctx); err != nil || weights["green"] != 0 {
-		return 0, fmt.Errorf("%w: %v %w", errNotBack, weights, err)
+	if weights, err := r.Stage.Weights(ctx); err != nil || weights["green"] != 0 {
+		return 0, errors.Join(fmt.Errorf("%w: %v", errNotBack, weights), err)
 	}
 	return took, nil
 }
@@ -227,7 +188,7 @@ func (r *release) untilMoved(ctx context.Context) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		weights, err := r.stage.Weights(ctx)
+		weights, err := r.Stage.Weights(ctx)
 		if err != nil {
 			return err
 		}

@@ -48,12 +48,10 @@ type act struct {
 
 // play runs the three acts one after the other under one kind of load.
 func (d *demo) play(ctx context.Context) ([]result, error) {
-	if err := d.configure("blue"); err != nil {
+	if err := d.Adopt(); err != nil {
 		return nil, err
 	}
-	if err := d.adopt(); err != nil {
-		return nil, err
-	}
+	say("The listener is adopted: blue (%s) has all the traffic. %d requests a second from %d clients begin.", first, d.rate, d.clients)
 	var results []result
 	for _, a := range []act{
 		{title: "(a) a good release", active: "green", version: second, stays: "blue"},
@@ -67,19 +65,6 @@ func (d *demo) play(ctx context.Context) ([]result, error) {
 		results = append(results, r)
 	}
 	return results, nil
-}
-
-// adopt makes the listener a resource; no traffic moves.
-func (d *demo) adopt() error {
-	var out bytes.Buffer
-	if err := d.terraform.Run(&out, "init", "-no-color"); err != nil {
-		return fmt.Errorf("%w\n%s", err, out.String())
-	}
-	if err := d.terraform.Run(&out, "apply", "-no-color", "-auto-approve"); err != nil {
-		return fmt.Errorf("%w\n%s", err, out.String())
-	}
-	say("The listener is adopted: blue (%s) has all the traffic. %d requests a second from %d clients begin.", first, d.rate, d.clients)
-	return nil
 }
 
 // perform prepares the idle environment, runs one apply under load, and
@@ -96,12 +81,12 @@ func (d *demo) perform(ctx context.Context, a act) (result, error) {
 		return result{}, err
 	}
 	say("The plan says:\n%s\n", indent(plan))
-	d.load = rehearsal.StartLoad(rehearsal.LoadTerms{URL: d.url, Rate: d.rate, Clients: d.clients})
-	d.watch = startWatch(d.stage, d.load, d.versions)
+	d.load = rehearsal.StartLoad(rehearsal.LoadTerms{URL: d.URL, Rate: d.rate, Clients: d.clients})
+	d.watch = startWatch(d.Stage, d.load)
 	failed, interrupted, err := d.apply(ctx, a)
 	if err == nil && !a.mustFail && !failed {
-		err = d.stage.Retire(ctx, a.stays) // the old version is killed at once
-		say("         %s (%s) is killed", a.stays, d.versions[a.stays])
+		err = d.Stage.Retire(ctx, a.stays) // the old version is killed at once
+		say("         %s (%s) is killed", a.stays, d.Versions[a.stays])
 	}
 	lingerErr := linger(ctx)
 	turns, worst, firstBad := d.watch.stop()
@@ -121,23 +106,22 @@ func (d *demo) prepareIdle(ctx context.Context, a act) error {
 	if a.bad {
 		terms.BreaksAfter = breaksAfter
 	}
-	if app := d.stage.App(a.active); app == nil || app.AppTerms != terms {
-		if err := d.stage.Deploy(ctx, a.active, terms); err != nil {
+	if app := d.Stage.App(a.active); app == nil || app.AppTerms != terms {
+		if err := d.Deploy(ctx, a.active, terms); err != nil {
 			return err
 		}
 	}
-	d.versions[a.active] = a.version
-	return d.configure(a.active)
+	return d.Configure(a.active)
 }
 
 // plan makes a plan and returns the schedule that stands in it.
 func (d *demo) plan() (string, error) {
 	var out bytes.Buffer
-	if err := d.terraform.Run(&out, "plan", "-no-color", "-out=release.tfplan"); err != nil {
+	if err := d.Terraform.Run(&out, "plan", "-no-color", "-out=release.tfplan"); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out.String())
 	}
 	out.Reset()
-	if err := d.terraform.Run(&out, "show", "-json", "release.tfplan"); err != nil {
+	if err := d.Terraform.Run(&out, "show", "-json", "release.tfplan"); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out.String())
 	}
 	var plan struct {
@@ -161,7 +145,7 @@ func (d *demo) plan() (string, error) {
 // apply runs the plan; in the interrupted act it presses Ctrl-C at 50 %. What
 // Terraform prints is shown when it ends.
 func (d *demo) apply(ctx context.Context, a act) (failed bool, interrupted time.Time, err error) {
-	command := d.terraform.Command("apply", "-no-color", "release.tfplan")
+	command := d.Terraform.Command("apply", "-no-color", "release.tfplan")
 	var out bytes.Buffer
 	command.Stdout, command.Stderr = &out, &out
 	if err := command.Start(); err != nil {

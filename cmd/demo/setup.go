@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -20,26 +19,18 @@ const (
 	fourth = "1.6.1" // good, but its release is interrupted
 )
 
-const (
-	hold   = "3s"
-	settle = "1s"
-)
-
-// demo is the stage with everything on it.
+// demo is the release with everything around it.
 type demo struct {
 	options
-	balancer  *localalb.Server
-	stage     *rehearsal.Stage
-	terraform *rehearsal.Terraform
-	url       string
-	versions  map[string]string
-	dir       string
-	load      *rehearsal.Load
-	watch     *watch
+	*rehearsal.Release
+	balancer *localalb.Server
+	dir      string
+	load     *rehearsal.Load
+	watch    *watch
 }
 
 func setUp(ctx context.Context, o options) (*demo, error) {
-	d := &demo{options: o, versions: map[string]string{"blue": first, "green": second}}
+	d := &demo{options: o}
 	binary, cliConfig, err := prepare(ctx)
 	if err != nil {
 		return nil, err
@@ -81,57 +72,42 @@ func (d *demo) setStage(ctx context.Context, binary, cliConfig string) (err erro
 	if err != nil {
 		return err
 	}
-	d.stage, err = rehearsal.NewStage(ctx, d.balancer.URL(), 80, "blue", "green")
-	if err != nil {
+	if d.dir, err = os.MkdirTemp("", "bluegreen-demo-"); err != nil {
 		return err
 	}
-	for _, name := range []string{"blue", "green"} {
-		if err := d.stage.Deploy(ctx, name, rehearsal.AppTerms{Version: d.versions[name], Delay: appDelay}); err != nil {
-			return err
-		}
-	}
-	d.url = "http://" + d.balancer.ListenerAddr(d.stage.Listener)
 	root, err := rehearsal.ModuleRoot(ctx)
 	if err != nil {
 		return err
 	}
-	quickstart := filepath.Join(root, "examples", "quickstart")
-	if d.dir, err = os.MkdirTemp("", "bluegreen-demo-"); err != nil {
-		return err
-	}
-	d.terraform, err = rehearsal.NewTerraform(binary, cliConfig, d.balancer.URL(), quickstart, d.dir)
+	d.Release, err = rehearsal.NewRelease(ctx, rehearsal.ReleaseTerms{
+		Binary: binary, CLIConfig: cliConfig, Root: root, Dir: d.dir,
+		Endpoint: d.balancer.URL(), ListenerAddr: d.balancer.ListenerAddr,
+		Pace: rehearsal.Pace{Hold: "3s", Settle: "1s", SteadyFor: "1s"}})
 	if err != nil {
 		return err
 	}
-	say("A load balancer of this machine's own answers at %s (it is not for production)", d.url)
+	for _, t := range []struct{ environment, version string }{{"blue", first}, {"green", second}} {
+		if err := d.Deploy(ctx, t.environment, rehearsal.AppTerms{Version: t.version, Delay: appDelay}); err != nil {
+			return err
+		}
+	}
+	say("A load balancer of this machine's own answers at %s (it is not for production)", d.URL)
 	return nil
-}
-
-// configure writes what a user would edit: the versions and who is active.
-func (d *demo) configure(active string) error {
-	values, err := json.MarshalIndent(map[string]any{
-		"listener_arn": d.stage.Listener, "target_groups": d.stage.Groups, "versions": d.versions,
-		"active": active, "url": d.url, "hold": hold, "settle": settle, "steady_for": "1s",
-	}, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(d.dir, "terraform.tfvars.json"), values, 0o600)
 }
 
 // waitOnStage leaves everything to the user until Ctrl-C.
 func (d *demo) waitOnStage(ctx context.Context) error {
-	if err := d.configure("blue"); err != nil {
+	if err := d.Configure("blue"); err != nil {
 		return err
 	}
 	say("\nThe stage is set: blue runs %s and has the traffic, green runs %s. In another terminal:\n", first, second)
 	say("  cd %s", d.dir)
-	for _, line := range d.terraform.Env {
+	for _, line := range d.Terraform.Env {
 		say("  export %s", line)
 	}
 	say("  %s init && %s apply                      # adopts the listener, moves nothing",
-		filepath.Base(d.terraform.Binary), filepath.Base(d.terraform.Binary))
-	say("  %s apply -var active=green               # a release", filepath.Base(d.terraform.Binary))
+		filepath.Base(d.Terraform.Binary), filepath.Base(d.Terraform.Binary))
+	say("  %s apply -var active=green               # a release", filepath.Base(d.Terraform.Binary))
 	say("\nCtrl-C here ends it.")
 	<-ctx.Done()
 	return nil
@@ -144,8 +120,8 @@ func (d *demo) close() {
 	if d.watch != nil {
 		d.watch.stop()
 	}
-	if d.stage != nil {
-		d.stage.Close()
+	if d.Release != nil {
+		d.Close()
 	}
 	if d.balancer != nil {
 		_ = d.balancer.Close()

@@ -25,9 +25,8 @@ type turn struct {
 // watch looks at the balancer as a bystander would, tells what it gives and
 // what users really get, and remembers every change.
 type watch struct {
-	stage    *rehearsal.Stage
-	load     *rehearsal.Load
-	versions map[string]string
+	stage *rehearsal.Stage
+	load  *rehearsal.Load
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -39,9 +38,9 @@ type watch struct {
 	changed  chan struct{} // closed and renewed at every change
 }
 
-func startWatch(stage *rehearsal.Stage, load *rehearsal.Load, versions map[string]string) *watch {
+func startWatch(stage *rehearsal.Stage, load *rehearsal.Load) *watch {
 	ctx, cancel := context.WithCancel(context.Background())
-	w := &watch{stage: stage, load: load, versions: maps.Clone(versions), cancel: cancel,
+	w := &watch{stage: stage, load: load, cancel: cancel,
 		worst: map[string]float64{}, changed: make(chan struct{})}
 	w.done.Go(func() { w.run(ctx) })
 	return w

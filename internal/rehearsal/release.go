@@ -1,0 +1,95 @@
+package rehearsal
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Release is the quickstart's configuration on a stage: what a user edits and
+// runs, release after release.
+type Release struct {
+	Stage     *Stage
+	Terraform *Terraform
+	URL       string            // where the listener answers
+	Versions  map[string]string // what runs in each environment
+	Pace      Pace
+}
+
+// Pace is how long a release waits, as durations of the configuration.
+type Pace struct {
+	Hold, Settle, SteadyFor string
+}
+
+// ReleaseTerms is where a Release finds everything.
+type ReleaseTerms struct {
+	Binary    string // of terraform or tofu
+	CLIConfig string // from BuildProvider
+	Root      string // of this project
+	Dir       string // an empty folder for the configuration
+	Endpoint  string // of the balancer's API
+	Pace      Pace
+	// ListenerAddr tells where a listener really listens.
+	ListenerAddr func(listener string) string
+}
+
+// NewRelease sets a stage with blue and green, whose listener gives blue all
+// the traffic, and lays the quickstart's configuration into the folder.
+func NewRelease(ctx context.Context, t ReleaseTerms) (*Release, error) {
+	stage, err := NewStage(ctx, t.Endpoint, 80, "blue", "green")
+	if err != nil {
+		return nil, err
+	}
+	terraform, err := NewTerraform(t.Binary, t.CLIConfig, t.Endpoint, filepath.Join(t.Root, "examples", "quickstart"), t.Dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Release{Stage: stage, Terraform: terraform, URL: "http://" + t.ListenerAddr(stage.Listener),
+		Versions: map[string]string{}, Pace: t.Pace}, nil
+}
+
+// Deploy runs a version in an environment, and notes it for the configuration.
+func (r *Release) Deploy(ctx context.Context, environment string, t AppTerms) error {
+	r.Versions[environment] = t.Version
+	return r.Stage.Deploy(ctx, environment, t)
+}
+
+// Configure is the user's edit: who is to be active, and what is deployed.
+func (r *Release) Configure(active string) error {
+	values, err := json.MarshalIndent(map[string]any{
+		"listener_arn": r.Stage.Listener, "target_groups": r.Stage.Groups, "versions": r.Versions,
+		"active": active, "url": r.URL,
+		"hold": r.Pace.Hold, "settle": r.Pace.Settle, "steady_for": r.Pace.SteadyFor,
+	}, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(r.Terraform.Dir, "terraform.tfvars.json"), values, 0o600)
+}
+
+// Run runs Terraform to the end; what it printed is part of an error.
+func (r *Release) Run(args ...string) error {
+	var out bytes.Buffer
+	if err := r.Terraform.Run(&out, args...); err != nil {
+		return fmt.Errorf("%w\n%s", err, out.String())
+	}
+	return nil
+}
+
+// Adopt initialises the configuration and makes the listener, on which blue is
+// live, a resource. No traffic moves.
+func (r *Release) Adopt() error {
+	if err := r.Configure("blue"); err != nil {
+		return err
+	}
+	if err := r.Run("init", "-no-color"); err != nil {
+		return err
+	}
+	return r.Run("apply", "-no-color", "-auto-approve")
+}
+
+// Close kills every process of the application.
+func (r *Release) Close() { r.Stage.Close() }
