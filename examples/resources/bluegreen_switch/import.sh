@@ -1,0 +1,2 @@
+# The routes of each entry point: entry point, "=", ARNs joined by "+"; entry points joined by ",".
+terraform import bluegreen_switch.web 'web=arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2'

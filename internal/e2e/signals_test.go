@@ -1,0 +1,176 @@
+//go:build unix
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
+)
+
+// endless holds a step until somebody ends the apply.
+var endless = rehearsal.Pace{Hold: "10m", Settle: "300ms", SteadyFor: "300ms"}
+
+// at waits until green has the percent.
+func (w *world) at(percent int) {
+	w.t.Helper()
+	w.eventually(fmt.Sprintf("green has %d %%", percent), func() bool { return w.weights()["green"] == percent })
+}
+
+// providerOf finds the process that a Terraform has started for the provider.
+func providerOf(t *testing.T, terraform *exec.Cmd) int {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range stats {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended since
+		}
+		_, rest, _ := strings.Cut(string(text), ") ") // after the name: state, parent
+		fields := strings.Fields(rest)
+		if len(fields) > 1 && fields[1] == strconv.Itoa(terraform.Process.Pid) && strings.Contains(string(text), "(terraform-provi") {
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return pid
+		}
+	}
+	t.Fatal("the provider's process was not found")
+	return 0
+}
+
+// gone says that a process has ended, or waits for its parent to notice.
+func gone(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return true
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	return strings.HasPrefix(rest, "Z")
+}
+
+func TestSignals_goBack(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		send func(*exec.Cmd) error
+	}{
+		{"SIGINT to the process group, as Ctrl-C", rehearsal.Interrupt},
+		{"SIGINT to Terraform alone", func(c *exec.Cmd) error { return c.Process.Signal(syscall.SIGINT) }},
+		{"SIGTERM to the process group, as a CI runner", func(c *exec.Cmd) error { return rehearsal.SignalGroup(c, syscall.SIGTERM) }},
+		{"SIGTERM to Terraform alone", func(c *exec.Cmd) error { return c.Process.Signal(syscall.SIGTERM) }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := newWorld(t, endless)
+			w.configure("green")
+			apply := w.start()
+			w.at(5)
+			if err := tc.send(apply.command); err != nil {
+				t.Fatal(err)
+			}
+			out, ok := apply.wait()
+			if ok {
+				t.Fatalf("an interrupted apply succeeded:\n%s", out)
+			}
+			w.mustHaveAll("blue")
+			if !strings.Contains(out, "interrupt") || !strings.Contains(out, "blue 100 %") {
+				t.Errorf("the message does not say what happened and where the traffic is:\n%s", out)
+			}
+			w.lostNothing()
+
+			// An interrupt rejects nothing: the same version goes out again.
+			w.Pace = quick
+			w.configure("green")
+			w.mustApply()
+			w.mustHaveAll("green")
+		})
+	}
+}
+
+func TestSignals_providerGoesBackWhenTerraformIsKilled(t *testing.T) {
+	w := newWorld(t, endless)
+	w.configure("green")
+	apply := w.start()
+	w.at(5)
+	provider := providerOf(t, apply.command)
+	if err := apply.command.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	apply.wait()
+	w.eventually("blue has all the traffic again", func() bool { return w.all("blue") })
+	w.eventually("the orphaned provider ends", func() bool { return gone(provider) })
+	w.lostNothing()
+}
+
+// killBoth ends Terraform and the provider at 50 % with nothing left to go back.
+func (w *world) killBoth() {
+	w.t.Helper()
+	w.Pace = rehearsal.Pace{Hold: "700ms", Settle: "300ms", SteadyFor: "300ms"}
+	w.edit("{ percent = 50, hold = var.hold }", `{ percent = 50, hold = "10m" }`)
+	w.configure("green")
+	apply := w.start()
+	w.at(50)
+	provider := providerOf(w.t, apply.command)
+	if err := syscall.Kill(provider, syscall.SIGKILL); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := apply.command.Process.Kill(); err != nil {
+		w.t.Fatal(err)
+	}
+	apply.wait()
+	w.eventually("the provider is gone", func() bool { return gone(provider) })
+	if weights := w.weights(); weights["green"] != 50 {
+		w.t.Fatalf("after the kill: %v", weights)
+	}
+	w.edit(`{ percent = 50, hold = "10m" }`, `{ percent = 50, hold = "1s" }`)
+}
+
+func (w *world) unlocked() []string { return []string{"-lock=false"} }
+
+func TestSignals_killedAtHalf_goodGreenIsJudgedAndGoesOn(t *testing.T) {
+	w := newWorld(t, quick)
+	w.killBoth()
+	mark := w.mark()
+	w.mustApply(w.unlocked()...)
+	w.mustHaveAll("green")
+	if n := w.writes(mark); n != 1 {
+		t.Errorf("from 50 %% to 100 %% took %d writes", n)
+	}
+	w.lostNothing()
+}
+
+func TestSignals_killedAtHalf_badGreenIsJudgedAndAllGoesToBlue(t *testing.T) {
+	w := newWorld(t, quick)
+	w.killBoth()
+	w.deploy("green", rehearsal.AppTerms{Version: "2", BreaksAfter: 1})
+	mark := w.mark()
+	out := w.mustFail(w.unlocked()...)
+	w.mustHaveAll("blue")
+	if n := w.writes(mark); n != 1 {
+		t.Errorf("the way back took %d writes:\n%s", n, out)
+	}
+	w.lostNothing()
+}
+
+func TestSignals_killedAtHalf_activeBlueIsOneWrite(t *testing.T) {
+	w := newWorld(t, quick)
+	w.killBoth()
+	w.configure("blue")
+	mark := w.mark()
+	w.mustApply(w.unlocked()...)
+	w.mustHaveAll("blue")
+	if n := w.writes(mark); n != 1 {
+		t.Errorf("going back took %d writes", n)
+	}
+	w.lostNothing()
+}
