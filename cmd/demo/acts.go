@@ -157,6 +157,9 @@ func (d *demo) apply(ctx context.Context, a act) (failed bool, interrupted time.
 		if err := d.watch.until(ctx, a.active, 50); err != nil {
 			return false, interrupted, d.abandon(command, ended, err, &out)
 		}
+		if err := linger(ctx); err != nil {
+			return false, interrupted, d.abandon(command, ended, err, &out)
+		}
 		say("         Ctrl-C")
 		interrupted = time.Now()
 		if err := rehearsal.Interrupt(command); err != nil {
@@ -231,9 +234,12 @@ func judge(a act, s story) result {
 			from = s.firstBad
 		}
 		r.back = fmt.Sprintf("%.2f", last.at.Sub(from).Seconds())
+		if from.IsZero() {
+			r.back = "0 (unseen)" // the gate met it before any user did
+		}
 	}
-	if bad, most := s.counts.Bad[a.version], exposure(a.active, s); a.bad && (bad == 0 || bad > most) {
-		r.wrong = append(r.wrong, fmt.Sprintf("%d bad answers, the exposure explains 1 to %d", bad, most))
+	if bad, most := s.counts.Bad[a.version], exposure(a.active, s); bad > most {
+		r.wrong = append(r.wrong, fmt.Sprintf("%d bad answers, the exposure explains %d at the most", bad, most))
 	}
 	return r
 }
@@ -267,7 +273,11 @@ func closing(text string) string {
 }
 
 func indent(text string) string {
-	return "    " + strings.ReplaceAll(text, "\n", "\n    ")
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimRight("    "+line, " ")
+	}
+	return strings.Join(lines, "\n")
 }
 
 // printTable closes the demo.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -68,7 +69,8 @@ func prepare(ctx context.Context) (binary, cliConfig string, err error) {
 // setStage starts the balancer and the two first versions of the application.
 func (d *demo) setStage(ctx context.Context, binary, cliConfig string) (err error) {
 	// AWS checks health every 5 s at the most often; a demo cannot wait for it.
-	d.balancer, err = localalb.Start(localalb.WithEphemeralPorts(), localalb.WithFastHealth(fastHealth))
+	d.balancer, err = localalb.Start(localalb.WithEphemeralPorts(), localalb.WithFastHealth(fastHealth),
+		localalb.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func TestShift_goesBackWhenGreenBreaksUnderTraffic(t *testing.T) {
 	if counts.Bad["3"] == 0 {
 		t.Error("green never broke")
 	}
-	for _, want := range []string{"answers", "5 of 5 samples", "blue 100 %", "3"} {
+	for _, want := range []string{"answers", "5 of 5 failed", "blue 100 %", "3"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the message lacks %q:\n%s", want, out)
 		}
