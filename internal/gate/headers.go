@@ -1,0 +1,125 @@
+package gate
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// userAgent is sent where the user gives none: Go's own is turned away by some
+// firewalls.
+const userAgent = "terraform-provider-bluegreen"
+
+// shortest is the length from which a header's value is masked. What is shorter
+// is no secret, and masking it would make a text unreadable.
+const shortest = 4
+
+var (
+	token = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+	value = regexp.MustCompile(`^[^\x00-\x08\x0a-\x1f\x7f]*$`)
+)
+
+// headers are those of a request, some of them from the environment.
+type headers struct {
+	plain map[string]string
+	env   map[string]string // by header: the name of a variable
+}
+
+// check says what is wrong with them without the environment.
+func (h headers) check() []*ArgumentError {
+	var errs []*ArgumentError
+	seen := map[string]bool{}
+	for _, from := range []struct {
+		argument string
+		all      map[string]string
+		wanted   func(string) error
+	}{
+		{"headers", h.plain, checkValue}, {"headers_env", h.env, checkVariable},
+	} {
+		for _, name := range slices.Sorted(maps.Keys(from.all)) {
+			if err := h.checkOne(name, from.all[name], seen, from.wanted); err != nil {
+				errs = append(errs, &ArgumentError{Argument: from.argument, Key: name, Err: err})
+			}
+		}
+	}
+	return errs
+}
+
+func (h headers) checkOne(name, text string, seen map[string]bool, wanted func(string) error) error {
+	if !token.MatchString(name) {
+		return fmt.Errorf("%w: it is no name of a header", ErrInvalid)
+	}
+	canonical := http.CanonicalHeaderKey(name)
+	if seen[canonical] {
+		return fmt.Errorf("%w: the header is given twice", ErrInvalid)
+	}
+	seen[canonical] = true
+	return wanted(text)
+}
+
+func checkValue(text string) error {
+	if !value.MatchString(text) {
+		return fmt.Errorf("%w: its value has a line break or another control character", ErrInvalid)
+	}
+	return nil
+}
+
+func checkVariable(name string) error {
+	if name == "" || strings.ContainsAny(name, "=\x00") {
+		return fmt.Errorf("%w: it must be the name of an environment variable", ErrInvalid)
+	}
+	return nil
+}
+
+// read returns the headers to send. A variable that is not set or empty is
+// ErrUnset: a request without its password would measure something else.
+func (h headers) read(lookup Lookup) (http.Header, []*ArgumentError) {
+	all := http.Header{"User-Agent": {userAgent}}
+	for name, text := range h.plain {
+		all.Set(name, text)
+	}
+	var errs []*ArgumentError
+	for _, name := range slices.Sorted(maps.Keys(h.env)) {
+		text, ok := lookup(h.env[name])
+		err := checkValue(text)
+		if !ok || text == "" {
+			err = fmt.Errorf("%w: %s", ErrUnset, h.env[name])
+		}
+		if err != nil {
+			errs = append(errs, &ArgumentError{Argument: "headers_env", Key: name, Err: err})
+			continue
+		}
+		all.Set(name, text)
+	}
+	return all, errs
+}
+
+// mask hides what was sent in headers from what came back.
+type mask struct{ replacer *strings.Replacer }
+
+// newMask hides the values of headers and further texts, and of a value with a
+// scheme before it ("Bearer ...") what follows the scheme too.
+func newMask(sent http.Header, more ...string) mask {
+	for name, values := range sent {
+		if name == "User-Agent" && slices.Equal(values, []string{userAgent}) {
+			continue
+		}
+		more = append(more, values...)
+		for _, v := range values {
+			more = append(more, v[strings.LastIndex(v, " ")+1:])
+		}
+	}
+	more = slices.DeleteFunc(more, func(s string) bool { return len(s) < shortest })
+	// The longest first, so that none is left over in part.
+	slices.SortFunc(more, func(a, b string) int { return len(b) - len(a) })
+	var pairs []string
+	for _, s := range more {
+		pairs = append(pairs, s, "***")
+	}
+	return mask{strings.NewReplacer(pairs...)}
+}
+
+func (m mask) hide(text string) string { return m.replacer.Replace(text) }

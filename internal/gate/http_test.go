@@ -1,0 +1,418 @@
+package gate_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+)
+
+// took is every length of time that a machine decides on.
+var took = regexp.MustCompile(`\b(in|after) [0-9.]+(µs|ms|s)\b`)
+
+func judge(ctx context.Context, t *testing.T, c gate.HTTP) rollout.Verdict {
+	t.Helper()
+	g, err := gate.NewHTTP(c, environment(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g.Judge(ctx, rollout.Moment{})
+}
+
+func environment(variables map[string]string) gate.Lookup {
+	return func(name string) (string, bool) {
+		v, ok := variables[name]
+		return v, ok
+	}
+}
+
+// want compares a whole verdict, the answer first; HOST stands for the server's address and T for
+// a length of time.
+func want(t *testing.T, got rollout.Verdict, server, said string) {
+	t.Helper()
+	saw := took.ReplaceAllString(strings.ReplaceAll(got.Saw, strings.TrimPrefix(server, "http://"), "HOST"), "$1 T")
+	if text := string(got.Answer) + ": " + saw; text != said {
+		t.Errorf("the gate says\n%s\nwant\n%s", text, said)
+	}
+	if (got.Err != nil) != (got.Answer == rollout.Errored) {
+		t.Errorf("with %s the cause is %v", got.Answer, got.Err)
+	}
+}
+
+// serve answers the n-th request, from 1, as told.
+func serve(t *testing.T, handle func(n int, w http.ResponseWriter, r *http.Request)) string {
+	t.Helper()
+	var n atomic.Int64
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handle(int(n.Add(1)), w, r) }))
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+func always(status int, body string) func(int, http.ResponseWriter, *http.Request) {
+	return func(_ int, w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Version", "1.4.2")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+func TestHTTP_verdicts(t *testing.T) {
+	tests := []struct {
+		name   string
+		server func(int, http.ResponseWriter, *http.Request)
+		gate   gate.HTTP
+		said   string
+	}{
+		{"a good answer", always(200, "fine"), gate.HTTP{},
+			"pass: GET http://HOST/healthz: 1 of 1 passed: status 200, the slowest in T"},
+		{"several good ones, soon enough", always(204, ""), gate.HTTP{Samples: 3, MaxLatency: time.Hour},
+			"pass: GET http://HOST/healthz: 3 of 3 passed: status 204, the slowest in T (at most 1h0m0s)"},
+		{"a bad status", always(503, "no room\nat all\x00\t!"), gate.HTTP{},
+			"fail: GET http://HOST/healthz: 1 of 1 failed: status 503, wanted 200 to 299. The first answered: no room at all !"},
+		{"a bad status of some", func(n int, w http.ResponseWriter, r *http.Request) { always(200+300*(n%2), "boom")(n, w, r) }, gate.HTTP{Samples: 5},
+			"fail: GET http://HOST/healthz: 3 of 5 failed: status 500, wanted 200 to 299 (3 times). The first answered: boom"},
+		{"in several ways", func(n int, w http.ResponseWriter, r *http.Request) { always(500+n/2, "")(n, w, r) }, gate.HTTP{Samples: 3},
+			"fail: GET http://HOST/healthz: 3 of 3 failed: status 500, wanted 200 to 299; status 501, wanted 200 to 299 (2 times)"},
+		{"a status that is not wanted", always(200, ""), gate.HTTP{ExpectStatus: []int{204, 301}},
+			"fail: GET http://HOST/healthz: 1 of 1 failed: status 200, wanted 204 or 301"},
+		{"a bad status that is wanted", always(418, ""), gate.HTTP{ExpectStatus: []int{418}, Method: "POST"},
+			"pass: POST http://HOST/healthz: 1 of 1 passed: status 418, the slowest in T"},
+		{"the version before", always(200, "version 1.4.2 is up"), gate.HTTP{ExpectBody: `version 1\.5`},
+			`fail: GET http://HOST/healthz: 1 of 1 failed: status 200, and the body does not match /version 1\.5/. The first answered: version 1.4.2 is up`},
+		{"the version that is wanted", always(200, "version 1.5.0 is up"), gate.HTTP{ExpectBody: `version 1\.5`},
+			"pass: GET http://HOST/healthz: 1 of 1 passed: status 200, the slowest in T"},
+		{"a header of another value", always(200, ""), gate.HTTP{ExpectHeaders: map[string]string{"x-version": "1.5.0"}},
+			`fail: GET http://HOST/healthz: 1 of 1 failed: header x-version is "1.4.2", wanted "1.5.0"`},
+		{"no such header", always(200, ""), gate.HTTP{ExpectHeaders: map[string]string{"X-Version": "1.4.2", "X-Zone": "a"}},
+			`fail: GET http://HOST/healthz: 1 of 1 failed: no header X-Zone, wanted "a"`},
+		{"the header that is wanted", always(200, ""), gate.HTTP{ExpectHeaders: map[string]string{"X-Version": "1.4.2"}},
+			"pass: GET http://HOST/healthz: 1 of 1 passed: status 200, the slowest in T"},
+		{"too late an answer", always(200, ""), gate.HTTP{MaxLatency: time.Nanosecond},
+			"fail: GET http://HOST/healthz: 1 of 1 failed: status 200 in T, at most 1ns"},
+		{"a long body", always(500, strings.Repeat("é", 150)), gate.HTTP{},
+			"fail: GET http://HOST/healthz: 1 of 1 failed: status 500, wanted 200 to 299. The first answered: " + strings.Repeat("é", 100) + "..."},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			url := serve(t, tt.server)
+			tt.gate.URL = url + "/healthz"
+			want(t, judge(t.Context(), t, tt.gate), url, tt.said)
+		})
+	}
+}
+
+func TestHTTP_doesNotFollowARedirect(t *testing.T) {
+	url := serve(t, func(n int, w http.ResponseWriter, r *http.Request) {
+		if n > 1 {
+			t.Error("a second request came")
+		}
+		http.Redirect(w, r, "/login?token=hidden", http.StatusFound)
+	})
+	got := judge(t.Context(), t, gate.HTTP{URL: url, Method: http.MethodHead})
+	want(t, got, url, "fail: HEAD http://HOST: 1 of 1 failed: status 302 to http://HOST/login, which is not followed, wanted 200 to 299")
+}
+
+func TestHTTP_takesARedirectThatIsWanted(t *testing.T) {
+	url := serve(t, func(_ int, w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "https://example.com/", http.StatusMovedPermanently)
+	})
+	got := judge(t.Context(), t, gate.HTTP{URL: url, ExpectStatus: []int{301}, ExpectHeaders: map[string]string{"Location": "https://example.com/"}})
+	want(t, got, url, "pass: GET http://HOST: 1 of 1 passed: status 301, the slowest in T")
+}
+
+func TestHTTP_sendsWhatIsAsked(t *testing.T) {
+	var got http.Request
+	var body string
+	url := serve(t, func(_ int, _ http.ResponseWriter, r *http.Request) {
+		text, _ := io.ReadAll(r.Body)
+		got, body = *r, string(text)
+	})
+	g, err := gate.NewHTTP(gate.HTTP{
+		URL: url + "/check?deep=1", Method: http.MethodPut, Body: `{"a":1}`,
+		Headers:    map[string]string{"Host": "green.example.com", "content-type": "application/json"},
+		HeadersEnv: map[string]string{"Authorization": "CHECK_TOKEN"},
+	}, environment(map[string]string{"CHECK_TOKEN": "Bearer abc"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := g.Judge(t.Context(), rollout.Moment{}); v.Answer != rollout.Pass {
+		t.Errorf("the gate says %+v", v)
+	}
+	if got.Method != "PUT" || got.Host != "green.example.com" || got.URL.RequestURI() != "/check?deep=1" || body != `{"a":1}` ||
+		got.Header.Get("Authorization") != "Bearer abc" || got.Header.Get("Content-Type") != "application/json" ||
+		got.UserAgent() != "terraform-provider-bluegreen" {
+		t.Errorf("it sent %s %s to %s with %q and %v", got.Method, got.URL, got.Host, body, got.Header)
+	}
+}
+
+// TestHTTP_opensAConnectionForEverySample, and closes it: a balancer chooses a
+// target for each.
+func TestHTTP_opensAConnectionForEverySample(t *testing.T) {
+	var mu sync.Mutex
+	var from []string
+	url := serve(t, func(_ int, _ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		from = append(from, r.RemoteAddr)
+	})
+	if v := judge(t.Context(), t, gate.HTTP{URL: url, Samples: 5}); v.Answer != rollout.Pass {
+		t.Errorf("the gate says %+v", v)
+	}
+	slices.Sort(from)
+	if n := len(slices.Compact(from)); n != 5 {
+		t.Errorf("5 samples came by %d connections", n)
+	}
+}
+
+func TestHTTP_errsWhereItCouldNotMeasure(t *testing.T) {
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+	untrusted := httptest.NewTLSServer(http.NotFoundHandler())
+	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0)
+	t.Cleanup(untrusted.Close)
+	for name, tt := range map[string]struct{ url, saw string }{
+		"refused":   {closed.URL, `^GET http://\S+: 2 of 2 could not be measured: the request could not be sent: dial tcp .*refused.* \(2 times\)$`},
+		"untrusted": {untrusted.URL, `^GET https://\S+: 2 of 2 could not be measured: the request could not be sent: .*certificate.* \(2 times\)$`},
+	} {
+		got := judge(t.Context(), t, gate.HTTP{URL: tt.url, Samples: 2})
+		if got.Answer != rollout.Errored || got.Err == nil || !regexp.MustCompile(tt.saw).MatchString(got.Saw) {
+			t.Errorf("%s is %s:\n%s\nwant\n%s", name, got.Answer, got.Saw, tt.saw)
+		}
+	}
+}
+
+func TestHTTP_takesAnyCertificateWhenTold(t *testing.T) {
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(srv.Close)
+	if got := judge(t.Context(), t, gate.HTTP{URL: srv.URL, InsecureSkipVerify: true}); got.Answer != rollout.Pass {
+		t.Errorf("the gate says %+v", got)
+	}
+}
+
+func TestHTTP_failsWhereTheConnectionBreaksAfterTheRequest(t *testing.T) {
+	url := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_ = conn.Close()
+	})
+	got := judge(t.Context(), t, gate.HTTP{URL: url})
+	want(t, got, url, "fail: GET http://HOST: 1 of 1 failed: the connection broke before the whole answer was there: EOF")
+
+	url = serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		_, _ = io.WriteString(w, "half")
+	})
+	got = judge(t.Context(), t, gate.HTTP{URL: url})
+	want(t, got, url, "fail: GET http://HOST: 1 of 1 failed: the connection broke before the whole answer was there: unexpected EOF")
+}
+
+// hang holds every request until it is given up.
+func hang(_ int, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+
+// timesOut is a context that ends with a timeout, when the test says.
+type timesOut struct{ context.Context }
+
+func (c timesOut) Err() error {
+	if c.Context.Err() == nil {
+		return nil
+	}
+	return context.DeadlineExceeded
+}
+
+// untilSent ends once the n-th request has been sent.
+func untilSent(t *testing.T, n int64) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	var sent atomic.Int64
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) {
+		if sent.Add(1) == n {
+			cancel()
+		}
+	}})
+}
+
+func TestHTTP_timeouts(t *testing.T) {
+	url := serve(t, hang)
+	got := judge(timesOut{untilSent(t, 1)}, t, gate.HTTP{URL: url, Samples: 3})
+	want(t, got, url, "error: GET http://HOST: 1 of 1 could not be measured: no answer after T, when the gate's timeout was over")
+	if !errors.Is(got.Err, context.DeadlineExceeded) {
+		t.Errorf("the cause is %v", got.Err)
+	}
+
+	got = judge(timesOut{untilSent(t, 1)}, t, gate.HTTP{URL: url, MaxLatency: time.Nanosecond})
+	want(t, got, url, "fail: GET http://HOST: 1 of 1 failed: no answer after T, at most 1ns")
+
+	got = judge(untilSent(t, 1), t, gate.HTTP{URL: url})
+	want(t, got, url, "error: GET http://HOST: 1 of 1 could not be measured: no answer after T, when nobody waited for it any more")
+}
+
+// TestHTTP_neverPassesOnSomeOfTheSamples: the end comes with the second.
+func TestHTTP_neverPassesOnSomeOfTheSamples(t *testing.T) {
+	url := serve(t, func(n int, w http.ResponseWriter, r *http.Request) {
+		if n == 2 {
+			hang(n, w, r)
+		}
+	})
+	got := judge(untilSent(t, 2), t, gate.HTTP{URL: url, Samples: 3})
+	want(t, got, url, "error: GET http://HOST: 1 of 2 could not be measured: no answer after T, when nobody waited for it any more")
+}
+
+func TestHTTP_readsAMebibyteAtMost(t *testing.T) {
+	url := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
+		chunk := []byte(strings.Repeat("x", 1<<16))
+		for range 64 {
+			if _, err := w.Write(chunk); err != nil {
+				return
+			}
+		}
+		_, _ = io.WriteString(w, "late")
+	})
+	got := judge(t.Context(), t, gate.HTTP{URL: url, ExpectBody: "late"})
+	want(t, got, url, "fail: GET http://HOST: 1 of 1 failed: status 200, and the body does not match /late/. The first answered: "+strings.Repeat("x", 200)+"...")
+	if got := judge(t.Context(), t, gate.HTTP{URL: url, ExpectBody: "^x{10}"}); got.Answer != rollout.Pass {
+		t.Errorf("the gate says %s", got.Saw)
+	}
+}
+
+// TestHTTP_neverTellsASecret: the application repeats all that it was sent, in
+// every place that a verdict shows.
+func TestHTTP_neverTellsASecret(t *testing.T) {
+	const secret, inHeader, password = "s3cret-token", "plain-but-hidden", "pa55word"
+	url := serve(t, func(_ int, w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Echo", r.Header.Get("Authorization")+r.Header.Get("X-Key"))
+		w.Header().Set("Location", "/"+r.Header.Get("X-Key")+"?"+secret)
+		status := http.StatusTeapot
+		if r.URL.Path == "/moved" {
+			status = http.StatusFound
+		}
+		w.WriteHeader(status)
+		_ = r.Header.Write(w)
+		_, _ = fmt.Fprintln(w, secret, inHeader)
+	})
+	withUser := strings.Replace(url, "http://", "http://user:"+password+"@", 1)
+	base := gate.HTTP{
+		HeadersEnv: map[string]string{"Authorization": "TOKEN"}, Headers: map[string]string{"X-Key": inHeader},
+	}
+	for _, c := range []gate.HTTP{
+		{URL: withUser + "/?token=" + secret},
+		{URL: withUser + "/moved"},
+		{URL: url, ExpectStatus: []int{418}, ExpectHeaders: map[string]string{"X-Echo": "other"}},
+		{URL: url, ExpectStatus: []int{418}, ExpectBody: "other"},
+		{URL: "http://user:" + password + "@127.0.0.1:1/?token=" + secret},
+	} {
+		c.Headers, c.HeadersEnv = base.Headers, base.HeadersEnv
+		g, err := gate.NewHTTP(c, environment(map[string]string{"TOKEN": "Bearer " + secret}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := g.Judge(t.Context(), rollout.Moment{})
+		said := fmt.Sprintf("%s %v", v.Saw, v.Err)
+		for _, hidden := range []string{secret, inHeader, password} {
+			if strings.Contains(said, hidden) {
+				t.Errorf("this holds %q: %s", hidden, said)
+			}
+		}
+		if v.Answer != rollout.Fail && v.Answer != rollout.Errored {
+			t.Errorf("the gate says %s", said)
+		}
+	}
+}
+
+func TestHTTP_badArguments(t *testing.T) {
+	good := func(change func(*gate.HTTP)) gate.HTTP {
+		c := gate.HTTP{URL: "https://app.example.com/healthz"}
+		change(&c)
+		return c
+	}
+	tests := []struct {
+		c    gate.HTTP
+		want string
+	}{
+		{gate.HTTP{}, `url: it is required`},
+		{gate.HTTP{URL: "app.example.com"}, `url: it is not valid: it must begin with http:// or https:// and a host`},
+		{gate.HTTP{URL: "ftp://app.example.com"}, `url: it is not valid: it must begin with http:// or https:// and a host`},
+		{gate.HTTP{URL: "http://:80/"}, `url: it is not valid: it must begin with http:// or https:// and a host`},
+		{gate.HTTP{URL: "http://user:pass word@h/%zz"}, `url: it is not valid: net/url: invalid userinfo`},
+		{good(func(c *gate.HTTP) { c.Method = "GET IT" }), `method: it is not valid: it is no method of HTTP`},
+		{good(func(c *gate.HTTP) { c.Headers = map[string]string{"X Y": "1"} }), `headers["X Y"]: it is not valid: it is no name of a header`},
+		{good(func(c *gate.HTTP) { c.Headers = map[string]string{"X": "1\r\nY: 2"} }), `headers["X"]: it is not valid: its value has a line break or another control character`},
+		{good(func(c *gate.HTTP) { c.HeadersEnv = map[string]string{"X": "NEW\nLINE"} }), `headers_env["X"]: it is not valid: its value has a line break or another control character`},
+		{good(func(c *gate.HTTP) { c.HeadersEnv = map[string]string{"X": "UNSET"} }), `headers_env["X"]: the environment variable is not set: UNSET`},
+		{good(func(c *gate.HTTP) { c.HeadersEnv = map[string]string{"X": "EMPTY"} }), `headers_env["X"]: the environment variable is not set: EMPTY`},
+		{good(func(c *gate.HTTP) {
+			c.Headers, c.HeadersEnv = map[string]string{"x-key": "1"}, map[string]string{"X-Key": "SET"}
+		}), `headers_env["X-Key"]: it is not valid: the header is given twice`},
+		{good(func(c *gate.HTTP) { c.ExpectStatus = []int{200, 99} }), `expect_status: it is not valid: 99 is not between 100 and 599`},
+		{good(func(c *gate.HTTP) { c.ExpectHeaders = map[string]string{"": "1"} }), `expect_headers: it is not valid: it is no name of a header`},
+		{good(func(c *gate.HTTP) { c.ExpectBody = "(" }), "expect_body: it is not valid: error parsing regexp: missing closing ): `(`"},
+		{good(func(c *gate.HTTP) { c.MaxLatency, c.Samples = -time.Second, -1 }), "max_latency: it is not valid: -1s is negative\nsamples: it is not valid: -1 is negative"},
+	}
+	lookup := environment(map[string]string{"SET": "1", "EMPTY": "", "NEW\nLINE": "a\nb"})
+	for _, tt := range tests {
+		g, err := gate.NewHTTP(tt.c, lookup)
+		if g != nil || err == nil || err.Error() != tt.want {
+			t.Errorf("NewHTTP returned\n%v\nwant\n%s", err, tt.want)
+			continue
+		}
+		if _, ok := errors.AsType[*gate.ArgumentError](err); !ok {
+			t.Errorf("%v names no argument", err)
+		}
+	}
+	if errs := (gate.HTTP{URL: "https://a/", HeadersEnv: map[string]string{"X": "UNSET"}}).Check(); errs != nil {
+		t.Errorf("Check looks at the environment: %v", errs)
+	}
+}
+
+// TestHTTP_holdsNothingOpen between two calls.
+func TestHTTP_holdsNothingOpen(t *testing.T) {
+	open := map[net.Conn]bool{}
+	var mu sync.Mutex
+	idle := make(chan struct{}, 100)
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	srv.Config.ConnState = func(c net.Conn, s http.ConnState) {
+		mu.Lock()
+		defer mu.Unlock()
+		open[c] = s != http.StateClosed
+		if s == http.StateClosed {
+			idle <- struct{}{}
+		}
+	}
+	srv.Start()
+	t.Cleanup(srv.Close)
+	if got := judge(t.Context(), t, gate.HTTP{URL: srv.URL, Samples: 4}); got.Answer != rollout.Pass {
+		t.Fatalf("the gate says %s", got.Saw)
+	}
+	for range 4 {
+		select {
+		case <-idle:
+		case <-time.After(30 * time.Second):
+			t.Fatal("a connection stays open")
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for _, isOpen := range open {
+		if isOpen {
+			t.Error("a connection stays open")
+		}
+	}
+}

@@ -1,0 +1,192 @@
+package elb
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+const heaviest = 999 // the most that the API takes as a weight
+
+// kept is what Setting.Keep holds: the actions of a route as they were read.
+// They are never changed, so copies of a Setting may share them.
+type kept struct {
+	route   string
+	actions []types.Action
+}
+
+// String keeps the actions, which may hold names and ids of an identity
+// provider, out of whatever prints a Setting whole.
+func (k *kept) String() string { return "the actions of " + k.route }
+
+// settingOf is the one place that says what a list of actions does with a
+// request in the end, however ELB chose to show it: a lone group by its ARN, by
+// a forward configuration with or without weight, or by both.
+func settingOf(route string, actions []types.Action) rollout.Setting {
+	s := rollout.Setting{Keep: &kept{route, slices.Clone(actions)}}
+	i := routing(actions)
+	if i < 0 {
+		s.Answer = "no action that is known"
+		return s
+	}
+	switch a := actions[i]; a.Type {
+	case types.ActionTypeEnumFixedResponse:
+		code := ""
+		if a.FixedResponseConfig != nil {
+			code = aws.ToString(a.FixedResponseConfig.StatusCode)
+		}
+		s.Answer, s.Idle = "fixed response "+code, strings.HasPrefix(code, "5")
+	case types.ActionTypeEnumRedirect:
+		s.Answer = redirectText(a.RedirectConfig)
+	default:
+		s.Weights, s.Sticky = weightsOf(a), stickyOf(a.ForwardConfig)
+	}
+	return s
+}
+
+// routing returns the index of the action that says where a request goes, of
+// which there is exactly one, or -1 where it is of a type not known here. What
+// stands beside it (authenticate-*, jwt-validation) lets a request by or not.
+func routing(actions []types.Action) int {
+	return slices.IndexFunc(actions, func(a types.Action) bool {
+		return a.Type == types.ActionTypeEnumForward || a.Type == types.ActionTypeEnumRedirect ||
+			a.Type == types.ActionTypeEnumFixedResponse
+	})
+}
+
+func weightsOf(forward types.Action) map[string]int {
+	weights := map[string]int{}
+	if c := forward.ForwardConfig; c != nil {
+		for _, g := range c.TargetGroups {
+			weight := int32(1)
+			if g.Weight != nil {
+				weight = *g.Weight
+			}
+			weights[aws.ToString(g.TargetGroupArn)] = int(weight)
+		}
+	}
+	if group := aws.ToString(forward.TargetGroupArn); len(weights) == 0 && group != "" {
+		weights[group] = 1
+	}
+	return weights
+}
+
+func stickyOf(c *types.ForwardActionConfig) time.Duration {
+	if c == nil || c.TargetGroupStickinessConfig == nil || !aws.ToBool(c.TargetGroupStickinessConfig.Enabled) {
+		return 0
+	}
+	return time.Duration(aws.ToInt32(c.TargetGroupStickinessConfig.DurationSeconds)) * time.Second
+}
+
+// redirectText words a redirect; what it does not name is taken from the
+// request, which ELB writes as #{...}.
+func redirectText(c *types.RedirectActionConfig) string {
+	if c == nil {
+		return "redirect"
+	}
+	or := func(text *string, otherwise string) string {
+		if text == nil {
+			return otherwise
+		}
+		return *text
+	}
+	url := fmt.Sprintf("%s://%s:%s%s", strings.ToLower(or(c.Protocol, "#{protocol}")), or(c.Host, "#{host}"),
+		or(c.Port, "#{port}"), or(c.Path, "/#{path}"))
+	if query := or(c.Query, "#{query}"); query != "" {
+		url += "?" + query
+	}
+	return fmt.Sprintf("redirect %s to %s", strings.TrimPrefix(string(c.StatusCode), "HTTP_"), url)
+}
+
+// actionsFor returns the whole list of actions that makes the route do what is
+// wanted: those of Keep, with the routing action replaced in its place. It
+// returns ErrInvalid where the API could not take it.
+func actionsFor(route string, want rollout.Setting) ([]types.Action, error) {
+	k, ok := want.Keep.(*kept)
+	if !ok || k.route != route {
+		return nil, fmt.Errorf("%w: its Keep was not read from %s", ErrInvalid, display(route))
+	}
+	actions := resendable(k.actions)
+	if want.Answer != "" {
+		if was := settingOf(route, k.actions); was.Answer != want.Answer {
+			return nil, fmt.Errorf("%w: %s did not give the answer %q", ErrInvalid, display(route), want.Answer)
+		}
+		return actions, nil
+	}
+	if err := check(want); err != nil {
+		return nil, err
+	}
+	i := routing(actions)
+	if i < 0 {
+		return nil, fmt.Errorf("%w: %s has no action that could be replaced", ErrInvalid, display(route))
+	}
+	actions[i] = forward(want, actions[i])
+	return actions, nil
+}
+
+// check returns ErrInvalid for what the API's own types could not even say, and
+// for what it is known to refuse.
+func check(want rollout.Setting) error {
+	if n := len(want.Weights); n == 0 || n > shift.MostGroups {
+		return fmt.Errorf("%w: %d target groups, where 1 to %d are taken", ErrInvalid, n, shift.MostGroups)
+	}
+	for _, group := range want.Groups() {
+		if n := want.Weights[group]; n < 0 || n > heaviest {
+			return fmt.Errorf("%w: %s has weight %d, where 0 to %d is taken", ErrInvalid, display(group), n, heaviest)
+		}
+		if _, err := ParseGroup(group); err != nil {
+			return fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+	}
+	if want.Sticky < 0 || want.Sticky > 7*24*time.Hour || want.Sticky%time.Second != 0 {
+		return fmt.Errorf("%w: stickiness of %s, where whole seconds up to 7 days are taken", ErrInvalid, want.Sticky)
+	}
+	return nil
+}
+
+// forward replaces a routing action, keeping its place in the order.
+func forward(want rollout.Setting, was types.Action) types.Action {
+	config := &types.ForwardActionConfig{TargetGroupStickinessConfig: stickiness(want.Sticky, was.ForwardConfig)}
+	for _, group := range slices.Sorted(maps.Keys(want.Weights)) {
+		config.TargetGroups = append(config.TargetGroups, types.TargetGroupTuple{
+			TargetGroupArn: new(group),
+			Weight:         new(int32(want.Weights[group])),
+		})
+	}
+	return types.Action{Type: types.ActionTypeEnumForward, Order: was.Order, ForwardConfig: config}
+}
+
+// stickiness leaves a switched-off stickiness as it was read, since a duration
+// may stand beside it that someone else's plan compares with.
+func stickiness(want time.Duration, was *types.ForwardActionConfig) *types.TargetGroupStickinessConfig {
+	if want > 0 {
+		return &types.TargetGroupStickinessConfig{Enabled: new(true), DurationSeconds: new(int32(want / time.Second))}
+	}
+	if was != nil && was.TargetGroupStickinessConfig != nil && stickyOf(was) == 0 {
+		return was.TargetGroupStickinessConfig
+	}
+	return &types.TargetGroupStickinessConfig{Enabled: new(false)}
+}
+
+// resendable copies actions that were read so that they can be sent again: the
+// API returns no client secret, and takes an authenticate-oidc action without
+// one only if told to use the one that it has.
+func resendable(actions []types.Action) []types.Action {
+	list := slices.Clone(actions)
+	for i, a := range list {
+		if a.AuthenticateOidcConfig != nil {
+			oidc := *a.AuthenticateOidcConfig
+			oidc.ClientSecret, oidc.UseExistingClientSecret = nil, new(true)
+			list[i].AuthenticateOidcConfig = &oidc
+		}
+	}
+	return list
+}

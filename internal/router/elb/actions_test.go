@@ -1,0 +1,259 @@
+package elb_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+)
+
+func tuple(group string, weight *int32) types.TargetGroupTuple {
+	return types.TargetGroupTuple{TargetGroupArn: &group, Weight: weight}
+}
+
+func forwardTo(sticky *types.TargetGroupStickinessConfig, tuples ...types.TargetGroupTuple) types.Action {
+	return types.Action{
+		Type:          types.ActionTypeEnumForward,
+		ForwardConfig: &types.ForwardActionConfig{TargetGroups: tuples, TargetGroupStickinessConfig: sticky},
+	}
+}
+
+// TestRouter_readsEveryShape has every way in which ELB shows the same thing.
+func TestRouter_readsEveryShape(t *testing.T) {
+	off := &types.TargetGroupStickinessConfig{Enabled: new(false), DurationSeconds: new(int32(3600))}
+	on := &types.TargetGroupStickinessConfig{Enabled: new(true), DurationSeconds: new(int32(3600))}
+	both := forwardTo(off, tuple(blue, nil))
+	both.TargetGroupArn = new(blue)
+	lone := map[string]int{blue: 1}
+	tests := []struct {
+		name    string
+		actions []types.Action
+		want    rollout.Setting
+	}{
+		{"a lone group by its ARN", []types.Action{toOne(blue)}, rollout.Setting{Weights: lone}},
+		{"by its ARN and a configuration", []types.Action{both}, rollout.Setting{Weights: lone}},
+		{"by a configuration without weight", []types.Action{forwardTo(nil, tuple(blue, nil))}, rollout.Setting{Weights: lone}},
+		{"a lone group with a weight of its own", []types.Action{forwardTo(nil, tuple(blue, new(int32(7))))}, rollout.Setting{Weights: map[string]int{blue: 7}}},
+		{"two groups in one order", []types.Action{forwardTo(off, tuple(blue, new(int32(90))), tuple(green, new(int32(10))))}, rollout.Setting{Weights: map[string]int{blue: 90, green: 10}}},
+		{"and in the other", []types.Action{forwardTo(nil, tuple(green, new(int32(10))), tuple(blue, new(int32(90))))}, rollout.Setting{Weights: map[string]int{blue: 90, green: 10}}},
+		{"a weight of 0", []types.Action{forwardTo(nil, tuple(blue, new(int32(1))), tuple(green, new(int32(0))))}, rollout.Setting{Weights: map[string]int{blue: 1, green: 0}}},
+		{"stickiness", []types.Action{forwardTo(on, tuple(blue, nil))}, rollout.Setting{Weights: lone, Sticky: time.Hour}},
+		{"behind a login", inOrder(login(), toOne(blue)), rollout.Setting{Weights: lone}},
+		{"before a login in the list", []types.Action{inOrder(login(), toOne(blue))[1], login()}, rollout.Setting{Weights: lone}},
+		{"a fixed 503", []types.Action{fixed("503")}, rollout.Setting{Answer: "fixed response 503", Idle: true}},
+		{"a fixed 404", []types.Action{fixed("404")}, rollout.Setting{Answer: "fixed response 404"}},
+		{"a fixed 200", inOrder(login(), fixed("200")), rollout.Setting{Answer: "fixed response 200"}},
+		{"a redirect", []types.Action{redirect()}, rollout.Setting{Answer: "redirect 301 to https://#{host}:443/#{path}?#{query}"}},
+		{"a redirect that names all", []types.Action{{Type: types.ActionTypeEnumRedirect, RedirectConfig: &types.RedirectActionConfig{
+			StatusCode: types.RedirectActionStatusCodeEnumHttp302, Protocol: new("#{protocol}"), Host: new("example.com"), Port: new("#{port}"), Path: new("/new"), Query: new(""),
+		}}}, rollout.Setting{Answer: "redirect 302 to #{protocol}://example.com:#{port}/new"}},
+		{"nothing that is known", []types.Action{{Type: "teleport"}}, rollout.Setting{Answer: "no action that is known"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := read(t, router(&fake{listeners: map[string][]types.Action{listener: tt.actions}}), listener)
+			if !got.Same(tt.want) || got.Idle != tt.want.Idle || (got.Weights == nil) != (tt.want.Weights == nil) {
+				t.Errorf("read %v %q %s, want %v %q %s", got.Weights, got.Answer, got.Sticky, tt.want.Weights, tt.want.Answer, tt.want.Sticky)
+			}
+			for group, n := range tt.want.Weights {
+				if got.Weights[group] != n {
+					t.Errorf("%s has weight %d, want %d", group, got.Weights[group], n)
+				}
+			}
+		})
+	}
+}
+
+func TestRouter_replacesTheForwardInItsPlace(t *testing.T) {
+	off := &types.TargetGroupStickinessConfig{Enabled: new(false), DurationSeconds: new(int32(60))}
+	f := &fake{listeners: map[string][]types.Action{listener: inOrder(login(), forwardTo(off, tuple(blue, new(int32(1)))))}}
+	r := router(f)
+	s := read(t, r, listener)
+	s.Weights = map[string]int{green: 5, blue: 95}
+	must(t, r.Write(t.Context(), listener, s))
+
+	oidc := login()
+	oidc.Order = new(int32(10))
+	oidc.AuthenticateOidcConfig.ClientSecret = nil
+	oidc.AuthenticateOidcConfig.UseExistingClientSecret = new(true)
+	forward := forwardTo(off, tuple(blue, new(int32(95))), tuple(green, new(int32(5))))
+	forward.Order = new(int32(20))
+	if got, want := text(t, f.modified), text(t, []types.Action{oidc, forward}); got != want {
+		t.Errorf("wrote\n%s\nwant\n%s", got, want)
+	}
+	if kept := f.listeners[listener][0].AuthenticateOidcConfig; kept.UseExistingClientSecret != nil {
+		t.Error("the actions that were read have been changed")
+	}
+
+	s.Sticky = time.Minute
+	must(t, r.Write(t.Context(), listener, s))
+	forward.ForwardConfig.TargetGroupStickinessConfig = &types.TargetGroupStickinessConfig{Enabled: new(true), DurationSeconds: new(int32(60))}
+	if got, want := text(t, f.modified), text(t, []types.Action{oidc, forward}); got != want {
+		t.Errorf("wrote\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestRouter_sendsNothingInvalid(t *testing.T) {
+	f := &fake{listeners: map[string][]types.Action{listener: {fixed("503")}}}
+	r := router(f)
+	keep := read(t, r, listener).Keep
+	f.calls = nil
+	for want, s := range map[string]rollout.Setting{
+		`invalid setting: its Keep was not read from listener app/web/50dc6c495c0c9188/f2f7dc8efc522ab2`:                   {Weights: map[string]int{blue: 1}},
+		`invalid setting: listener app/web/50dc6c495c0c9188/f2f7dc8efc522ab2 did not give the answer "fixed response 404"`: {Answer: "fixed response 404", Keep: keep},
+		`invalid setting: 0 target groups, where 1 to 5 are taken`:                                                         {Keep: keep},
+		`invalid setting: target group blue has weight 1000, where 0 to 999 is taken`:                                      {Weights: map[string]int{blue: 1000}, Keep: keep},
+		`invalid setting: stickiness of 1.5s, where whole seconds up to 7 days are taken`:                                  {Weights: map[string]int{blue: 1}, Sticky: 1500 * time.Millisecond, Keep: keep},
+		`invalid setting: "blue": not the ARN of a listener, a listener rule, a target group or a load balancer`:           {Weights: map[string]int{"blue": 1}, Keep: keep},
+		`invalid setting: ` + balancer + `: the ARN is of another kind: a load balancer, where a target group is wanted`:   {Weights: map[string]int{balancer: 1}, Keep: keep},
+	} {
+		if err := r.Write(t.Context(), listener, s); !errors.Is(err, elb.ErrInvalid) || err.Error() != want {
+			t.Errorf("Write returned\n%v\nwant\n%s", err, want)
+		}
+	}
+	if f.calls != nil {
+		t.Errorf("it made the calls %q", f.calls)
+	}
+}
+
+func TestRouter_healthByReason(t *testing.T) {
+	tests := []struct {
+		state  types.TargetHealthStateEnum
+		reason types.TargetHealthReasonEnum
+		want   rollout.TargetState
+		shown  string
+	}{
+		{"healthy", "", rollout.Healthy, ""},
+		{"initial", "Elb.RegistrationInProgress", rollout.Initial, "Elb.RegistrationInProgress"},
+		{"initial", "Elb.InitialHealthChecking", rollout.Initial, "Elb.InitialHealthChecking"},
+		{"unhealthy", "Target.Timeout", rollout.Unhealthy, "Target.Timeout"},
+		{"unhealthy", "Elb.InternalError", rollout.Unhealthy, "Elb.InternalError"},
+		{"unhealthy.draining", "Target.FailedHealthChecks", rollout.Draining, "Target.FailedHealthChecks"},
+		{"draining", "Target.DeregistrationInProgress", rollout.Draining, "Target.DeregistrationInProgress"},
+		{"unused", "Target.NotInUse", rollout.Unused, "Target.NotInUse"},
+		{"unused", "Target.InvalidState", rollout.Unused, "Target.InvalidState"},
+		{"unused", "Target.IpUnusable", rollout.Unused, "Target.IpUnusable"},
+		{"unused", "Target.NotRegistered", rollout.Unused, "Target.NotRegistered"},
+		{"unavailable", "Target.HealthCheckDisabled", rollout.Unchecked, "Target.HealthCheckDisabled"},
+		{"unavailable", "Elb.InternalError", rollout.Unhealthy, "Elb.InternalError"},
+		{"unavailable", "", rollout.Unhealthy, "unavailable"},
+		{"confused", "", rollout.Unhealthy, "confused"},
+	}
+	f := &fake{}
+	for _, tt := range tests {
+		f.health = append(f.health, types.TargetHealthDescription{
+			Target:       &types.TargetDescription{Id: new("i-0abc"), Port: new(int32(8080))},
+			TargetHealth: &types.TargetHealth{State: tt.state, Reason: tt.reason},
+		})
+	}
+	f.health = append(f.health, types.TargetHealthDescription{Target: &types.TargetDescription{Id: new("arn:aws:lambda:f")}})
+	found, err := router(f).Health(t.Context(), []string{blue})
+	must(t, err)
+	for i, tt := range tests {
+		want := rollout.Target{ID: "i-0abc:8080", State: tt.want, Reason: tt.shown}
+		if got := found[blue].Targets[i]; got != want {
+			t.Errorf("%s for %s is %+v, want %+v", tt.state, tt.reason, got, want)
+		}
+	}
+	if got := found[blue].Targets[len(tests)]; got != (rollout.Target{ID: "arn:aws:lambda:f", State: rollout.Unhealthy}) {
+		t.Errorf("a target without health is %+v", got)
+	}
+}
+
+func TestCallError_byCode(t *testing.T) {
+	for code, want := range map[string]error{
+		"AccessDenied": rollout.ErrDenied, "AccessDeniedException": rollout.ErrDenied, "UnauthorizedOperation": rollout.ErrDenied,
+		"ExpiredToken": rollout.ErrExpired, "ExpiredTokenException": rollout.ErrExpired, "InvalidClientTokenId": rollout.ErrExpired,
+		"UnrecognizedClientException": rollout.ErrExpired, "RequestExpired": rollout.ErrExpired,
+		"Throttling": rollout.ErrThrottled, "ThrottlingException": rollout.ErrThrottled, "RequestLimitExceeded": rollout.ErrThrottled,
+		"ValidationError": nil, "InternalFailure": nil, "OperationNotPermitted": nil,
+	} {
+		f := &fake{err: &smithy.GenericAPIError{Code: code, Message: "no"}}
+		_, err := router(f).Read(t.Context(), []string{listener})
+		call, ok := errors.AsType[*elb.CallError](err)
+		if !ok || call.Code != code {
+			t.Errorf("Read returned %#v", err)
+		}
+		for _, meaning := range []error{rollout.ErrDenied, rollout.ErrExpired, rollout.ErrThrottled, rollout.ErrNotFound} {
+			if errors.Is(err, meaning) != (meaning == want) {
+				t.Errorf("%s is %v: %t", code, meaning, errors.Is(err, meaning))
+			}
+		}
+	}
+}
+
+// TestCallError_ofTheCredentials: the permission that is missing is the one to
+// take on a role.
+func TestCallError_ofTheCredentials(t *testing.T) {
+	f := &fake{err: &smithy.OperationError{
+		ServiceID: elbv2.ServiceID, OperationName: "DescribeListeners",
+		Err: fmt.Errorf("get identity: %w", &smithy.OperationError{
+			ServiceID: "STS", OperationName: "AssumeRole", Err: &smithy.GenericAPIError{Code: "AccessDenied", Message: "no"},
+		}),
+	}}
+	_, err := router(f).Read(t.Context(), []string{listener})
+	call, ok := errors.AsType[*elb.CallError](err)
+	if !errors.Is(err, rollout.ErrDenied) || !ok || call.Action != "sts:AssumeRole" || call.ARN != "" || err.Error() != "sts:AssumeRole: AccessDenied: no" {
+		t.Errorf("Read returned %v", err)
+	}
+}
+
+func TestRouter_turnsEveryPage(t *testing.T) {
+	f := &fake{page: 2, listeners: map[string][]types.Action{}, rules: map[string][]types.Rule{}}
+	var routes []string
+	for _, id := range []string{"a", "b", "c", "d", "e"} {
+		arn := prefix + "listener/app/web/1/" + id
+		routes = append(routes, arn)
+		f.listeners[arn] = []types.Action{toOne(blue)}
+		for _, n := range []string{"1", "2", "3"} {
+			f.rules[arn] = append(f.rules[arn], types.Rule{
+				RuleArn: new(prefix + "listener-rule/app/web/1/" + id + "/" + n), Priority: &n, Actions: []types.Action{toOne(blue)},
+			})
+		}
+	}
+	r := router(f)
+	found, err := r.Read(t.Context(), routes)
+	if err != nil || len(found) != 5 {
+		t.Errorf("Read returned %d settings, %v", len(found), err)
+	}
+	if len(f.calls) != 3 {
+		t.Errorf("five listeners in pages of two took the calls %q", f.calls)
+	}
+	others, err := r.Elsewhere(t.Context(), routes[:1], []string{blue})
+	if err != nil || len(others) != 4+15 {
+		t.Errorf("Elsewhere returned %d, %v", len(others), err)
+	}
+	facts, err := r.Facts(t.Context(), []string{blue, green, prefix + "targetgroup/c/1"})
+	if err != nil || len(facts) != 3 {
+		t.Errorf("Facts returned %d, %v", len(facts), err)
+	}
+}
+
+var _ elb.Client = (*elbv2.Client)(nil)
+
+func TestRouter_asksForAClientOncePerRegion(t *testing.T) {
+	asked := map[string]int{}
+	f := &fake{listeners: map[string][]types.Action{listener: {toOne(blue)}}}
+	r := elb.New(elb.Config{Client: func(region string) elb.Client { asked[region]++; return f }})
+	if len(asked) != 0 {
+		t.Error("a client was made before any call")
+	}
+	for range 3 {
+		read(t, r, listener)
+		must(t, health(t.Context(), r, blue))
+	}
+	if len(asked) != 1 || asked["eu-central-1"] != 1 {
+		t.Errorf("clients were asked for: %v", asked)
+	}
+	if aws.ToString(f.listeners[listener][0].TargetGroupArn) != blue {
+		t.Error("reading changed what was read")
+	}
+}

@@ -1,0 +1,206 @@
+package elb
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Kind is what an ARN names, in words for a person.
+type Kind string
+
+// The kinds.
+const (
+	Listener     Kind = "listener"
+	Rule         Kind = "listener rule"
+	TargetGroup  Kind = "target group"
+	LoadBalancer Kind = "load balancer"
+)
+
+// BalancerType is the type of the load balancer that an ARN belongs to, in
+// words for a person. The ARN of a target group does not tell: it is empty.
+type BalancerType string
+
+// The types.
+const (
+	Application BalancerType = "Application Load Balancer"
+	Network     BalancerType = "Network Load Balancer"
+	Gateway     BalancerType = "Gateway Load Balancer"
+	Classic     BalancerType = "Classic Load Balancer"
+)
+
+// Errors of an ARN.
+var (
+	// ErrMalformed says that a text is not the ARN of anything of ELB.
+	ErrMalformed = errors.New("not the ARN of a listener, a listener rule, a target group or a load balancer")
+	// ErrWrongKind says that an ARN names something else than is wanted.
+	ErrWrongKind = errors.New("the ARN is of another kind")
+	// ErrNotApplication says that an ARN belongs to a load balancer that is no
+	// Application Load Balancer.
+	ErrNotApplication = errors.New("not an Application Load Balancer")
+)
+
+// ARN is the ARN of a listener, a rule, a target group or a load balancer. It
+// is comparable, and String gives back exactly what was parsed.
+type ARN struct {
+	Partition string // such as "aws" or "aws-cn"
+	Region    string
+	Account   string
+	Kind      Kind
+	Type      BalancerType
+	Name      string // of the target group, else of the load balancer
+	// Suffix is the last part of the ARN: "app/web/50dc6c495c0c9188" of a load
+	// balancer and "targetgroup/blue/73e2d6bc24d8a067" of a target group, as
+	// CloudWatch has them in its dimensions; "app/web/50dc6c495c0c9188/f2f7dc8efc522ab2"
+	// of a listener, and one more id for a rule.
+	Suffix string
+}
+
+var (
+	arnForm = regexp.MustCompile(`^arn:(aws[a-z-]*):elasticloadbalancing:([a-z0-9-]+):([0-9]{12}):([a-z-]+)/(.+)$`)
+	part    = regexp.MustCompile(`^[0-9A-Za-z-]+$`)
+)
+
+// resources are the first words of what ELB's ARNs name, with how many parts
+// follow.
+var resources = []struct {
+	word  string
+	kind  Kind
+	parts int
+}{
+	{"listener", Listener, 4},
+	{"listener-rule", Rule, 5},
+	{"targetgroup", TargetGroup, 2},
+	{"loadbalancer", LoadBalancer, 3},
+	{"loadbalancer", LoadBalancer, 1},
+}
+
+var balancerTypes = map[string]BalancerType{"app": Application, "net": Network, "gwy": Gateway}
+
+// Parse takes an ARN apart. It returns ErrMalformed for everything that names
+// no listener, rule, target group or load balancer.
+func Parse(text string) (ARN, error) {
+	m := arnForm.FindStringSubmatch(text)
+	if m == nil {
+		return ARN{}, fmt.Errorf("%q: %w", text, ErrMalformed)
+	}
+	a := ARN{Partition: m[1], Region: m[2], Account: m[3], Suffix: m[5]}
+	parts := strings.Split(m[5], "/")
+	for _, r := range resources {
+		if r.word == m[4] && r.parts == len(parts) {
+			a.Kind = r.kind
+		}
+	}
+	for _, p := range parts {
+		if a.Kind == "" || !part.MatchString(p) {
+			return ARN{}, fmt.Errorf("%q: %w", text, ErrMalformed)
+		}
+	}
+	return a.named(text, parts)
+}
+
+// named fills in what the parts after the first word say.
+func (a ARN) named(text string, parts []string) (ARN, error) {
+	switch {
+	case a.Kind == TargetGroup:
+		a.Name, a.Suffix = parts[0], "targetgroup/"+a.Suffix
+	case len(parts) == 1:
+		a.Name, a.Type = parts[0], Classic
+	default:
+		a.Name, a.Type = parts[1], balancerTypes[parts[0]]
+		if a.Type == "" {
+			return ARN{}, fmt.Errorf("%q: %w", text, ErrMalformed)
+		}
+	}
+	return a, nil
+}
+
+// ParseRoute takes the ARN of a listener or rule of an Application Load
+// Balancer apart. Beside the errors of Parse it returns ErrWrongKind and
+// ErrNotApplication, with the ARN.
+func ParseRoute(text string) (ARN, error) {
+	a, err := Parse(text)
+	if err != nil {
+		return a, err
+	}
+	if a.Kind != Listener && a.Kind != Rule {
+		return a, fmt.Errorf("%s: %w: a %s, where a listener or listener rule is wanted", text, ErrWrongKind, a.Kind)
+	}
+	if a.Type != Application {
+		return a, fmt.Errorf("%s: %w but a %s", text, ErrNotApplication, a.Type)
+	}
+	return a, nil
+}
+
+// ParseGroup takes the ARN of a target group apart. Beside the errors of Parse
+// it returns ErrWrongKind, with the ARN.
+func ParseGroup(text string) (ARN, error) {
+	a, err := Parse(text)
+	if err == nil && a.Kind != TargetGroup {
+		return a, fmt.Errorf("%s: %w: a %s, where a target group is wanted", text, ErrWrongKind, a.Kind)
+	}
+	return a, err
+}
+
+// String is the ARN.
+func (a ARN) String() string {
+	prefix := "arn:" + a.Partition + ":elasticloadbalancing:" + a.Region + ":" + a.Account + ":"
+	for _, r := range resources {
+		if r.kind == a.Kind && a.Kind != TargetGroup {
+			return prefix + r.word + "/" + a.Suffix
+		}
+	}
+	return prefix + a.Suffix
+}
+
+// Display names it for a person, without account and region:
+// "listener app/web/50dc6c495c0c9188/f2f7dc8efc522ab2", "target group blue".
+func (a ARN) Display() string {
+	if a.Kind == TargetGroup {
+		return string(a.Kind) + " " + a.Name
+	}
+	return string(a.Kind) + " " + a.Suffix
+}
+
+// Listener returns the listener of a rule, a listener itself, and false for
+// everything else.
+func (a ARN) Listener() (ARN, bool) {
+	switch a.Kind {
+	case Listener:
+		return a, true
+	case Rule:
+		return a.cut(Listener, 4), true
+	default:
+		return ARN{}, false
+	}
+}
+
+// LoadBalancer returns the load balancer of a listener or rule, a load balancer
+// itself, and false for a target group, whose ARN does not tell.
+func (a ARN) LoadBalancer() (ARN, bool) {
+	switch a.Kind {
+	case LoadBalancer:
+		return a, true
+	case Listener, Rule:
+		return a.cut(LoadBalancer, 3), true
+	default:
+		return ARN{}, false
+	}
+}
+
+// cut keeps the first parts of the suffix, which name what this is in.
+func (a ARN) cut(kind Kind, parts int) ARN {
+	a.Kind = kind
+	a.Suffix = strings.Join(strings.Split(a.Suffix, "/")[:parts], "/")
+	return a
+}
+
+// display is Display for a text that may be no ARN.
+func display(text string) string {
+	a, err := Parse(text)
+	if err != nil {
+		return fmt.Sprintf("%q", text)
+	}
+	return a.Display()
+}

@@ -1,0 +1,85 @@
+package elb_test
+
+import (
+	"strconv"
+	"testing"
+
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/routertest"
+)
+
+func TestRouter_keepsTheContractForListeners(t *testing.T) {
+	routertest.Run(t, func(t *testing.T) routertest.Fixture {
+		a, f := fixture(t)
+		b := a.balancer("web")
+		f.Routes = []string{
+			a.listener(b, 443, inOrder(login(), toOne(f.Groups[0]))...),
+			a.listener(b, 8080, toOne(f.Groups[0])),
+		}
+		f.Idle, f.Redirect = a.listener(b, 8081, fixed("503")), a.listener(b, 80, redirect())
+		f.MissingRoute = absent(f.Idle)
+		return f.of(a)
+	})
+}
+
+func TestRouter_keepsTheContractForRules(t *testing.T) {
+	routertest.Run(t, func(t *testing.T) routertest.Fixture {
+		a, f := fixture(t, localalb.WithoutLoneWeight())
+		l := a.listener(a.balancer("web"), 443, inOrder(login(), fixed("404"))...)
+		f.Routes = []string{
+			a.rule(l, 1, inOrder(login(), toOne(f.Groups[0]))...),
+			a.rule(l, 2, toOne(f.Groups[0])),
+		}
+		f.Idle, f.Redirect = a.rule(l, 3, inOrder(login(), fixed("503"))...), a.rule(l, 4, redirect())
+		f.MissingRoute = absent(f.Idle)
+		return f.of(a)
+	})
+}
+
+type albFixture struct{ routertest.Fixture }
+
+func fixture(t *testing.T, opts ...localalb.Option) (*alb, albFixture) {
+	t.Helper()
+	a := newALB(t, opts...)
+	f := albFixture{}
+	f.Router = a.forward
+	for i := range 6 {
+		f.Groups = append(f.Groups, a.group("g"+strconv.Itoa(i), max(2-2*(i/2), 0)))
+	}
+	f.MissingGroup = absent(f.Groups[0])
+	return a, f
+}
+
+func (f albFixture) of(a *alb) routertest.Fixture {
+	f.Change = func(t *testing.T, route string, weights map[string]int) {
+		t.Helper()
+		groups := map[string]int32{}
+		for group, n := range weights {
+			groups[group] = int32(n)
+		}
+		actions := a.actions(route)
+		actions[len(actions)-1] = inOrderOf(actions, to(groups))
+		if actions[0].AuthenticateOidcConfig != nil {
+			actions[0].AuthenticateOidcConfig.UseExistingClientSecret = new(true)
+		}
+		arn, err := elb.ParseRoute(route)
+		must(t, err)
+		if arn.Kind == elb.Rule {
+			_, err = a.api.ModifyRule(t.Context(), &elbv2.ModifyRuleInput{RuleArn: &route, Actions: actions})
+		} else {
+			_, err = a.api.ModifyListener(t.Context(), &elbv2.ModifyListenerInput{ListenerArn: &route, DefaultActions: actions})
+		}
+		must(t, err)
+	}
+	f.Extra = func(t *testing.T) string { return besideRouting(t, a.actions(f.Routes[0])) }
+	return f.Fixture
+}
+
+func inOrderOf(actions []types.Action, last types.Action) types.Action {
+	last.Order = actions[len(actions)-1].Order
+	return last
+}

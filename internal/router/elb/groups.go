@@ -1,0 +1,158 @@
+package elb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+)
+
+// GroupFacts is what is known of a target group beside the health of its
+// targets.
+type GroupFacts struct {
+	ARN      string
+	Name     string
+	Balancer string // the ARN of its load balancer; empty while no listener or rule names it
+}
+
+// GroupError says of which group something is wrong.
+type GroupError struct {
+	Group  string // its ARN
+	Has    string // the ARN of the load balancer that it belongs to
+	Routes string // the ARN of the load balancer that the routes belong to
+	Err    error
+}
+
+// Error implements error.
+func (e *GroupError) Error() string {
+	return fmt.Sprintf("%s: %s: it has %s, the routes have %s", display(e.Group), e.Err, display(e.Has), display(e.Routes))
+}
+
+// Unwrap gives the sentinel.
+func (e *GroupError) Unwrap() error { return e.Err }
+
+// Facts returns what is known of each group, by its ARN, with one call per
+// twenty groups of a region. It returns ErrNotFound of rollout for a group that
+// there is not, in a CallError that names it.
+func (r *Router) Facts(ctx context.Context, groups []string) (map[string]GroupFacts, error) {
+	regions := map[string][]string{}
+	for _, group := range groups {
+		a, err := ParseGroup(group)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(regions[a.Region], group) {
+			regions[a.Region] = append(regions[a.Region], group)
+		}
+	}
+	var mu sync.Mutex
+	var errs []error
+	found := map[string]GroupFacts{}
+	var work []func()
+	for region, all := range regions {
+		for some := range slices.Chunk(all, batch) {
+			work = append(work, func() {
+				facts, err := r.someFacts(ctx, region, some)
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, err)
+				for _, f := range facts {
+					found[f.ARN] = f
+				}
+			})
+		}
+	}
+	side(work)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// someFacts is for up to twenty groups of a region. As with routes, the API
+// does not name those that it misses.
+func (r *Router) someFacts(ctx context.Context, region string, groups []string) ([]GroupFacts, error) {
+	facts, err := r.describeGroups(ctx, region, groups)
+	if err != nil && isNotFound(err) && len(groups) > 1 {
+		for _, group := range groups {
+			if _, lone := r.describeGroups(ctx, region, []string{group}); lone != nil {
+				return nil, lone
+			}
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, group := range groups {
+		if !slices.ContainsFunc(facts, func(f GroupFacts) bool { return f.ARN == group }) {
+			return nil, missing(describeTargetGroups, group)
+		}
+	}
+	return facts, nil
+}
+
+func (r *Router) describeGroups(ctx context.Context, region string, groups []string) ([]GroupFacts, error) {
+	var facts []GroupFacts
+	pages := elbv2.NewDescribeTargetGroupsPaginator(r.client(region), &elbv2.DescribeTargetGroupsInput{TargetGroupArns: groups})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, callError(describeTargetGroups, lone(groups), err)
+		}
+		for _, g := range page.TargetGroups {
+			f := GroupFacts{ARN: aws.ToString(g.TargetGroupArn), Name: aws.ToString(g.TargetGroupName)}
+			if len(g.LoadBalancerArns) > 0 { // a group belongs to one at most
+				f.Balancer = g.LoadBalancerArns[0]
+			}
+			facts = append(facts, f)
+		}
+	}
+	return facts, nil
+}
+
+// Entry is the routes and groups of one entry point.
+type Entry struct {
+	Routes []string
+	Groups []string
+}
+
+// CheckGroups makes sure, before a shift, that every group is there and may be
+// forwarded to by the routes of its entry points: a group belongs to one load
+// balancer at most. It returns ErrNotFound of rollout in a CallError, and
+// ErrOtherBalancer in a GroupError.
+func (r *Router) CheckGroups(ctx context.Context, entries ...Entry) error {
+	var groups []string
+	for _, e := range entries {
+		groups = append(groups, e.Groups...)
+	}
+	facts, err := r.Facts(ctx, groups)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := e.check(facts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e Entry) check(facts map[string]GroupFacts) error {
+	for _, route := range e.Routes {
+		a, err := ParseRoute(route)
+		if err != nil {
+			return err
+		}
+		balancer, _ := a.LoadBalancer()
+		for _, group := range e.Groups {
+			if has := facts[group].Balancer; has != "" && has != balancer.String() {
+				return &GroupError{Group: group, Has: has, Routes: balancer.String(), Err: ErrOtherBalancer}
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package elb
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+)
+
+// Health implements rollout.Router, with one call per group. Beside its errors
+// it returns those of ParseGroup.
+func (r *Router) Health(ctx context.Context, groups []string) (map[string]rollout.Health, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
+	found, errs := map[string]rollout.Health{}, make([]error, len(groups))
+	var work []func()
+	for i, group := range groups {
+		work = append(work, func() {
+			health, err := r.groupHealth(ctx, group)
+			mu.Lock()
+			defer mu.Unlock()
+			found[group], errs[i] = health, err
+		})
+	}
+	side(work)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+func (r *Router) groupHealth(ctx context.Context, group string) (rollout.Health, error) {
+	a, err := ParseGroup(group)
+	if err != nil {
+		return rollout.Health{}, err
+	}
+	out, err := r.client(a.Region).DescribeTargetHealth(ctx, &elbv2.DescribeTargetHealthInput{TargetGroupArn: new(group)})
+	if err != nil {
+		return rollout.Health{}, callError(describeTargetHealth, group, err)
+	}
+	var h rollout.Health
+	for _, d := range out.TargetHealthDescriptions {
+		h.Targets = append(h.Targets, targetOf(d))
+	}
+	return h, nil
+}
+
+func targetOf(d types.TargetHealthDescription) rollout.Target {
+	t := rollout.Target{State: rollout.Unhealthy}
+	if d.Target != nil {
+		t.ID = aws.ToString(d.Target.Id)
+		if d.Target.Port != nil { // a Lambda function has none
+			t.ID += ":" + strconv.Itoa(int(*d.Target.Port))
+		}
+	}
+	if d.TargetHealth != nil {
+		t.State, t.Reason = stateOf(*d.TargetHealth)
+	}
+	return t
+}
+
+// stateOf says how a target counts.
+//
+// Every unused target counts as that, whatever its reason: Target.NotInUse (no
+// listener or rule names the group, or the zone is not enabled),
+// Target.InvalidState (a stopped instance), Target.IpUnusable and
+// Target.NotRegistered are all neither checked nor sent a request. Of those
+// unavailable, only the ones whose checks are switched off serve with ELB's
+// blessing: Elb.InternalError means that ELB could not tell, which never counts
+// as good, and nor does a state that is not known here.
+func stateOf(h types.TargetHealth) (rollout.TargetState, string) {
+	reason := string(h.Reason)
+	switch h.State {
+	case types.TargetHealthStateEnumHealthy:
+		return rollout.Healthy, ""
+	case types.TargetHealthStateEnumInitial:
+		return rollout.Initial, reason
+	case types.TargetHealthStateEnumDraining, types.TargetHealthStateEnumUnhealthyDraining:
+		return rollout.Draining, reason
+	case types.TargetHealthStateEnumUnused:
+		return rollout.Unused, reason
+	case types.TargetHealthStateEnumUnhealthy:
+		return rollout.Unhealthy, reason
+	case types.TargetHealthStateEnumUnavailable:
+		if h.Reason == types.TargetHealthReasonEnumHealthCheckDisabled {
+			return rollout.Unchecked, reason
+		}
+	}
+	if reason == "" {
+		reason = string(h.State)
+	}
+	return rollout.Unhealthy, reason
+}

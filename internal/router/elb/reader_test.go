@@ -1,0 +1,181 @@
+package elb_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+)
+
+// manyListeners has listeners that answer 500, 501, and so on.
+func manyListeners(n int) (*fake, []string) {
+	f := &fake{listeners: map[string][]types.Action{}}
+	var routes []string
+	for i := range n {
+		arn := fmt.Sprintf("%slistener/app/web/1/%d", prefix, i)
+		routes = append(routes, arn)
+		f.listeners[arn] = []types.Action{fixed(fmt.Sprint(500 + i))}
+	}
+	return f, routes
+}
+
+func TestReader_putsTogetherWhatIsAskedForAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, routes := manyListeners(90)
+		r := elb.NewReader(router(f))
+		var all sync.WaitGroup
+		for i := range routes {
+			all.Go(func() {
+				found, err := r.Read(t.Context(), []string{routes[i], routes[0]})
+				if err != nil || found[0].Answer != fmt.Sprint("fixed response ", 500+i) || found[1].Answer != "fixed response 500" {
+					t.Errorf("reader %d read %v, %v", i, found, err)
+				}
+			})
+		}
+		all.Wait()
+		slices.Sort(f.calls)
+		if want := []string{"listeners 10", "listeners 20", "listeners 20", "listeners 20", "listeners 20"}; !slices.Equal(f.calls, want) {
+			t.Errorf("90 resources took the calls %q, want %q", f.calls, want)
+		}
+	})
+}
+
+func TestReader_asksOnceForWhatIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, routes := manyListeners(1)
+		f.hold = make(chan struct{})
+		r := elb.NewReader(router(f))
+		var all sync.WaitGroup
+		for range 5 {
+			all.Go(func() {
+				if _, err := r.Read(t.Context(), routes); err != nil {
+					t.Error(err)
+				}
+			})
+			<-time.After(time.Minute / 10)
+		}
+		close(f.hold)
+		all.Wait()
+		if len(f.calls) != 1 {
+			t.Errorf("the calls were %q", f.calls)
+		}
+	})
+}
+
+func TestReader_remembersForAMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, routes := manyListeners(1)
+		r := elb.NewReader(router(f))
+		var answers []string
+		see := func() {
+			found, err := r.Read(t.Context(), routes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answers = append(answers, found[0].Answer)
+			f.listeners[routes[0]] = []types.Action{fixed(fmt.Sprint(501 + len(f.calls)))}
+		}
+		see()
+		see() // remembered
+		<-time.After(3 * time.Second)
+		see() // too old
+		r.Forget()
+		see() // forgotten
+		want := []string{"fixed response 500", "fixed response 500", "fixed response 502", "fixed response 503"}
+		if !slices.Equal(answers, want) || len(f.calls) != 3 {
+			t.Errorf("saw %q in %d calls, want %q", answers, len(f.calls), want)
+		}
+	})
+}
+
+func TestReader_handsOutSettingsOfTheirOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{listeners: map[string][]types.Action{listener: {toOne(blue)}}}
+		r := elb.NewReader(router(f))
+		for range 2 {
+			found, err := r.Read(t.Context(), []string{listener})
+			if err != nil || found[0].Weights[blue] != 1 {
+				t.Errorf("read %v, %v", found, err)
+			}
+			clear(found[0].Weights)
+		}
+	})
+}
+
+func TestReader_oneMissingRouteHarmsNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, routes := manyListeners(3)
+		delete(f.listeners, routes[1])
+		r := elb.NewReader(router(f))
+		var all sync.WaitGroup
+		for i, want := range []error{nil, rollout.ErrNotFound, nil} {
+			all.Go(func() {
+				_, err := r.Read(t.Context(), routes[i:i+1])
+				call, ok := errors.AsType[*elb.CallError](err)
+				if !errors.Is(err, want) || ok && call.ARN != routes[i] {
+					t.Errorf("reader %d got %v", i, err)
+				}
+			})
+		}
+		all.Wait()
+		f.listeners[routes[1]] = []types.Action{fixed("503")}
+		if _, err := r.Read(t.Context(), routes[1:2]); err != nil {
+			t.Errorf("the error is remembered: %v", err)
+		}
+	})
+}
+
+func TestReader_whoLeavesTakesNothingFromTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, routes := manyListeners(1)
+		f.hold = make(chan struct{})
+		r := elb.NewReader(router(f))
+		ctx, cancel := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		all.Go(func() {
+			if _, err := r.Read(ctx, routes); !errors.Is(err, context.Canceled) {
+				t.Errorf("who left got %v", err)
+			}
+		})
+		all.Go(func() {
+			if found, err := r.Read(t.Context(), routes); err != nil || len(found) != 1 {
+				t.Errorf("who stayed got %v, %v", found, err)
+			}
+		})
+		<-time.After(time.Second)
+		cancel()
+		<-time.After(time.Second)
+		close(f.hold)
+		all.Wait()
+	})
+}
+
+func TestReader_listsALoadBalancerOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, routes := manyListeners(4)
+		f.rules = map[string][]types.Rule{routes[0]: {{RuleArn: new(rule), Priority: new("7"), Actions: []types.Action{toOne(blue)}}}}
+		r := elb.NewReader(router(f))
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				others, err := r.Elsewhere(t.Context(), routes, []string{blue})
+				if err != nil || len(others) != 1 || others[0].Route != rule {
+					t.Errorf("Elsewhere returned %v, %v", others, err)
+				}
+			})
+		}
+		all.Wait()
+		if len(f.calls) != 1+4 {
+			t.Errorf("the calls were %q", f.calls)
+		}
+	})
+}

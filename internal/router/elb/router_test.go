@@ -1,0 +1,404 @@
+package elb_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+)
+
+func read(t *testing.T, r rollout.Router, route string) rollout.Setting {
+	t.Helper()
+	found, err := r.Read(t.Context(), []string{route})
+	must(t, err)
+	return found[0]
+}
+
+func TestRouter_writesTheActionsAlone(t *testing.T) {
+	a := newALB(t)
+	g1, g2 := a.group("blue", 0), a.group("green", 0)
+	l := a.listener(a.balancer("web"), 443, inOrder(login(), toOne(g1))...)
+	r := a.rule(l, 7, inOrder(login(), to(map[string]int32{g1: 100, g2: 0}))...)
+	for _, tt := range []struct{ route, action, list string }{
+		{l, "ModifyListener", "DefaultActions"}, {r, "ModifyRule", "Actions"},
+	} {
+		s := read(t, a.forward, tt.route)
+		s.Weights = map[string]int{g1: 95, g2: 5}
+		before := len(a.srv.Calls())
+		must(t, a.forward.Write(t.Context(), tt.route, s))
+		calls := a.srv.Calls()[before:]
+		if len(calls) != 1 || calls[0].Action != tt.action {
+			t.Fatalf("a write made the calls %v", calls)
+		}
+		for name := range calls[0].Params {
+			head, _, _ := strings.Cut(name, ".")
+			if !slices.Contains([]string{"Action", "Version", "ListenerArn", "RuleArn", tt.list}, head) || strings.Contains(name, "Secret") && !strings.HasSuffix(name, "UseExistingClientSecret") {
+				t.Errorf("%s was sent %s", tt.action, name)
+			}
+		}
+	}
+}
+
+// TestRouter_keepsALogin: what stands before the forward survives every write,
+// the secret that nobody can read included, since the balancer refuses a login
+// without one.
+func TestRouter_keepsALogin(t *testing.T) {
+	a := newALB(t)
+	g1, g2 := a.group("blue", 0), a.group("green", 0)
+	l := a.listener(a.balancer("web"), 443, inOrder(login(), toOne(g1))...)
+	want := besideRouting(t, a.actions(l))
+	for _, weights := range []map[string]int{{g1: 100, g2: 0}, {g1: 50, g2: 50}, {g2: 1}} {
+		s := read(t, a.forward, l)
+		s.Weights = weights
+		must(t, a.home.Write(t.Context(), l, s))
+		if got := besideRouting(t, a.actions(l)); got != want {
+			t.Errorf("the listener has\n%s\nbeside its forward, and had\n%s", got, want)
+		}
+	}
+	if !strings.Contains(want, `"Order": 10`) || !strings.Contains(want, `"Order": 20`) {
+		t.Errorf("the orders are not those given:\n%s", want)
+	}
+}
+
+func TestRouter_readsInBatches(t *testing.T) {
+	a := newALB(t)
+	g := a.group("blue", 0)
+	l := a.listener(a.balancer("web"), 80, toOne(g))
+	routes := []string{l}
+	for i := range int32(45) {
+		routes = append(routes, a.rule(l, i+1, fixed(fmt.Sprint(500+i))))
+	}
+	slices.Reverse(routes)
+	routes = append(routes, routes...)
+	found, err := a.forward.Read(t.Context(), routes)
+	must(t, err)
+	for i, s := range found {
+		want := "fixed response " + fmt.Sprint(544-i%46)
+		if i%46 == 45 {
+			want = ""
+		}
+		if s.Answer != want {
+			t.Errorf("setting %d is %q, want %q", i, s.Answer, want)
+		}
+	}
+	if rules, listeners := len(a.calls("DescribeRules")), len(a.calls("DescribeListeners")); rules != 3 || listeners != 1 {
+		t.Errorf("it took %d calls for rules and %d for listeners", rules, listeners)
+	}
+}
+
+func TestRouter_namesTheRouteThatIsMissing(t *testing.T) {
+	a := newALB(t)
+	l := a.listener(a.balancer("web"), 80, fixed("503"))
+	r := a.rule(l, 1, fixed("503"))
+	for _, tt := range []struct{ there, missing, action string }{
+		{l, absent(l), "elasticloadbalancing:DescribeListeners"},
+		{r, absent(r), "elasticloadbalancing:DescribeRules"},
+	} {
+		_, err := a.forward.Read(t.Context(), []string{tt.there, tt.missing, tt.there})
+		call, ok := errors.AsType[*elb.CallError](err)
+		if !errors.Is(err, rollout.ErrNotFound) || !ok || call.ARN != tt.missing || call.Action != tt.action {
+			t.Errorf("Read returned %#v", err)
+		}
+	}
+}
+
+func TestRouter_namesTheGroupThatAWriteIsRefusedFor(t *testing.T) {
+	a := newALB(t)
+	g, foreign := a.group("blue", 0), a.group("api", 0)
+	l := a.listener(a.balancer("web"), 80, toOne(g))
+	a.listener(a.balancer("api"), 80, toOne(foreign))
+	s := read(t, a.forward, l)
+	s.Weights = map[string]int{g: 50, absent(g): 50}
+	err := a.forward.Write(t.Context(), l, s)
+	call, ok := errors.AsType[*elb.CallError](err)
+	if !errors.Is(err, rollout.ErrNotFound) || !ok || call.ARN != absent(g) || call.Action != "elasticloadbalancing:ModifyListener" {
+		t.Errorf("Write of a missing group returned %v", err)
+	}
+	s.Weights = map[string]int{g: 50, foreign: 50}
+	if err := a.forward.Write(t.Context(), l, s); !errors.Is(err, elb.ErrOtherBalancer) {
+		t.Errorf("Write of another load balancer's group returned %v", err)
+	}
+	if got := read(t, a.forward, l); !got.Same(rollout.Setting{Weights: map[string]int{g: 1}}) {
+		t.Errorf("the listener gives %v", got.Weights)
+	}
+}
+
+func TestRouter_refusesADefaultRule(t *testing.T) {
+	a := newALB(t)
+	l := a.listener(a.balancer("web"), 80, fixed("503"))
+	out, err := a.api.DescribeRules(t.Context(), &elbv2.DescribeRulesInput{ListenerArn: &l})
+	must(t, err)
+	rule, err := elb.ParseRoute(*out.Rules[0].RuleArn)
+	must(t, err)
+	_, err = a.forward.Read(t.Context(), []string{rule.String()})
+	if want := rule.Display() + ": the default rule of its listener; the listener stands for it"; !errors.Is(err, elb.ErrDefaultRule) || err.Error() != want {
+		t.Errorf("Read returned\n%v\nwant\n%s", err, want)
+	}
+	if of, _ := rule.Listener(); of.String() != l {
+		t.Errorf("the rule is said to be of %s, and is of %s", of, l)
+	}
+}
+
+func TestRouter_refusesWhatIsNoRoute(t *testing.T) {
+	a := newALB(t)
+	network := a.balancer("tcp", types.LoadBalancerTypeEnumNetwork)
+	for route, want := range map[string]error{
+		strings.Replace(network, ":loadbalancer/", ":listener/", 1) + "/0123456789abcdef": elb.ErrNotApplication,
+		network:         elb.ErrWrongKind,
+		a.group("g", 0): elb.ErrWrongKind,
+		"https://web/":  elb.ErrMalformed,
+		network[:len("arn:aws:elasticloadbalancing")]: elb.ErrMalformed,
+	} {
+		before := len(a.srv.Calls())
+		if _, err := a.forward.Read(t.Context(), []string{route}); !errors.Is(err, want) {
+			t.Errorf("Read of %q returned %v", route, err)
+		}
+		if err := a.forward.Write(t.Context(), route, rollout.Setting{}); !errors.Is(err, want) {
+			t.Errorf("Write of %q returned %v", route, err)
+		}
+		if calls := a.srv.Calls()[before:]; len(calls) != 0 {
+			t.Errorf("%q led to the calls %v", route, calls)
+		}
+	}
+}
+
+func TestRouter_readsEveryRegion(t *testing.T) {
+	a := newALB(t)
+	var routes []string
+	for i, region := range []string{"us-east-1", "eu-west-1", "ap-south-1"} {
+		there := a.in(region)
+		routes = append(routes, there.listener(there.balancer("web"), 80, fixed(fmt.Sprint(501+i))))
+	}
+	found, err := a.forward.Read(t.Context(), routes)
+	must(t, err)
+	for i, s := range found {
+		if want := fmt.Sprintf("fixed response %d", 501+i); s.Answer != want {
+			t.Errorf("the route %s gives %q, want %q", routes[i], s.Answer, want)
+		}
+	}
+}
+
+func TestRouter_errorsByType(t *testing.T) {
+	a := newALB(t)
+	g := a.group("blue", 0)
+	l := a.listener(a.balancer("web"), 80, toOne(g))
+	arn, err := elb.Parse(l)
+	must(t, err)
+	s := read(t, a.forward, l)
+	tests := []struct {
+		kind localalb.FaultKind
+		want error
+		text string
+	}{
+		{localalb.AccessDenied, rollout.ErrDenied, "AccessDenied: User: arn:aws:iam::123456789012:user/local is not authorized to perform: elasticloadbalancing:ModifyListener because no identity-based policy allows the elasticloadbalancing:ModifyListener action"},
+		{localalb.ExpiredToken, rollout.ErrExpired, "ExpiredToken: The security token included in the request is expired"},
+		{localalb.Throttle, rollout.ErrThrottled, "ThrottlingException: Rate exceeded"},
+	}
+	for _, tt := range tests {
+		remove := a.srv.Inject(localalb.Fault{Action: "ModifyListener", Kind: tt.kind, Times: 1})
+		err := a.forward.Write(t.Context(), l, s)
+		remove()
+		call, ok := errors.AsType[*elb.CallError](err)
+		if !errors.Is(err, tt.want) || !ok || call.Action != "elasticloadbalancing:ModifyListener" || call.ARN != l {
+			t.Errorf("with %s Write returned %v", tt.kind, err)
+			continue
+		}
+		if want := "elasticloadbalancing:ModifyListener of " + arn.Display() + ": " + tt.text; err.Error() != want {
+			t.Errorf("the error reads\n%s\nwant\n%s", err, want)
+		}
+		for _, other := range []error{rollout.ErrDenied, rollout.ErrExpired, rollout.ErrThrottled, rollout.ErrNotFound} {
+			if other != tt.want && errors.Is(err, other) {
+				t.Errorf("%v is %v as well", err, other)
+			}
+		}
+	}
+	a.srv.Inject(localalb.Fault{Kind: localalb.ServerError, Times: 1})
+	_, err = a.forward.Read(t.Context(), []string{l})
+	if call, ok := errors.AsType[*elb.CallError](err); !ok || call.Code != "InternalFailure" || errors.Is(err, rollout.ErrThrottled) {
+		t.Errorf("a broken API is %v", err)
+	}
+}
+
+func TestRouter_neverTellsASecret(t *testing.T) {
+	a := newALB(t)
+	g := a.group("blue", 0)
+	l := a.listener(a.balancer("web"), 443, inOrder(login(), toOne(g))...)
+	s := read(t, a.forward, l)
+	said := []string{fmt.Sprintf("%v %+v", s, s)}
+	if want := "the actions of " + l; !strings.Contains(said[0], want) {
+		t.Errorf("a printed setting is %q", said[0])
+	}
+	for _, kind := range []localalb.FaultKind{
+		localalb.AccessDenied, localalb.ExpiredToken, localalb.Throttle, localalb.ServerError, localalb.DropConnection, localalb.DropAnswer,
+	} {
+		remove := a.srv.Inject(localalb.Fault{Kind: kind})
+		errs := []error{a.forward.Write(t.Context(), l, s)}
+		_, err := a.forward.Read(t.Context(), []string{l})
+		errs = append(errs, err)
+		_, err = a.forward.Health(t.Context(), []string{g})
+		for _, err := range append(errs, err) {
+			if err == nil {
+				t.Errorf("%s made nothing fail", kind)
+			}
+			said = append(said, fmt.Sprintf("%v %+v", err, err))
+		}
+		remove()
+	}
+	for _, text := range said {
+		if strings.Contains(text, secretKey) || strings.Contains(text, clientSecret) {
+			t.Errorf("this holds a secret: %s", text)
+		}
+	}
+}
+
+func TestRouter_homeOutlastsFaults(t *testing.T) {
+	a := newALB(t)
+	g1, g2 := a.group("blue", 0), a.group("green", 0)
+	l := a.listener(a.balancer("web"), 80, toOne(g1))
+	s := read(t, a.home, l)
+	s.Weights = map[string]int{g1: 1, g2: 0}
+	for _, kind := range []localalb.FaultKind{localalb.Throttle, localalb.ServerError, localalb.DropConnection, localalb.DropAnswer} {
+		a.srv.Inject(localalb.Fault{Kind: kind, Times: 3})
+		must(t, a.home.Write(t.Context(), l, s))
+		if got := read(t, a.home, l); !got.Same(s) {
+			t.Errorf("after %s the route gives %v", kind, got.Weights)
+		}
+	}
+}
+
+func TestRouter_healthOfRealTargets(t *testing.T) {
+	a := newALB(t)
+	g := a.group("blue", 1)
+	bad := a.register(g, 500)
+	a.listener(a.balancer("web"), 80, toOne(g))
+	var seen []string
+	deadline := time.After(30 * time.Second)
+	for again := time.NewTicker(10 * time.Millisecond); ; {
+		found, err := a.forward.Health(t.Context(), []string{g})
+		must(t, err)
+		seen = nil
+		for _, target := range found[g].Targets {
+			if target.ID == bad {
+				seen = append(seen, fmt.Sprintf("bad %s %s", target.State, target.Reason))
+			} else {
+				seen = append(seen, fmt.Sprintf("good %s %s", target.State, target.Reason))
+			}
+		}
+		slices.Sort(seen)
+		if slices.Equal(seen, []string{"bad unhealthy Target.ResponseCodeMismatch", "good healthy "}) {
+			again.Stop()
+			return
+		}
+		select {
+		case <-again.C:
+		case <-deadline:
+			t.Fatalf("the targets stay %q", seen)
+		}
+	}
+}
+
+func TestRouter_checkGroups(t *testing.T) {
+	a := newALB(t)
+	g1, g2, idle := a.group("blue", 0), a.group("api", 0), a.group("green", 0)
+	web := a.listener(a.balancer("web"), 80, toOne(g1))
+	api := a.listener(a.balancer("api"), 80, toOne(g2))
+	must(t, a.forward.CheckGroups(t.Context(),
+		elb.Entry{Routes: []string{web}, Groups: []string{g1, idle}}, elb.Entry{Routes: []string{api}, Groups: []string{g2}}))
+	if n := len(a.calls("DescribeTargetGroups")); n != 1 {
+		t.Errorf("it took %d calls", n)
+	}
+
+	err := a.forward.CheckGroups(t.Context(), elb.Entry{Routes: []string{web}, Groups: []string{g1, g2}})
+	group, ok := errors.AsType[*elb.GroupError](err)
+	if !errors.Is(err, elb.ErrOtherBalancer) || !ok || group.Group != g2 || !strings.Contains(group.Has, "/api/") || !strings.Contains(group.Routes, "/web/") {
+		t.Errorf("a group of another load balancer is %v", err)
+	}
+
+	missing := absent(idle)
+	err = a.forward.CheckGroups(t.Context(), elb.Entry{Routes: []string{web}, Groups: []string{g1, missing}})
+	call, ok := errors.AsType[*elb.CallError](err)
+	if !errors.Is(err, rollout.ErrNotFound) || !ok || call.ARN != missing {
+		t.Errorf("a missing group is %v", err)
+	}
+
+	facts, err := a.forward.Facts(t.Context(), []string{g1, idle})
+	must(t, err)
+	if facts[g1].Name != "blue" || !strings.Contains(facts[g1].Balancer, "/web/") || facts[idle] != (elb.GroupFacts{ARN: idle, Name: "green"}) {
+		t.Errorf("the facts are %+v", facts)
+	}
+}
+
+func TestRouter_findsForgottenRules(t *testing.T) {
+	a := newALB(t)
+	g1, g2 := a.group("blue", 0), a.group("green", 0)
+	b := a.balancer("web")
+	route := a.listener(b, 80, toOne(g1))
+	second := a.listener(b, 8080, to(map[string]int32{g1: 0, g2: 5}))
+	tenth := a.rule(second, 10, toOne(g1))
+	a.rule(second, 9, fixed("404"))
+	a.rule(second, 3, to(map[string]int32{g1: 0, g2: 1}))
+	third := a.rule(route, 100, to(map[string]int32{g1: 1, g2: 1}))
+	asRoute := a.rule(route, 5, toOne(g1))
+
+	others, err := a.forward.Elsewhere(t.Context(), []string{route, asRoute}, []string{g1})
+	must(t, err)
+	want := []elb.Other{
+		{Route: third, Text: "rule 100 of listener :80", Groups: []string{g1}},
+		{Route: tenth, Text: "rule 10 of listener :8080", Groups: []string{g1}},
+	}
+	if got, wanted := text(t, others), text(t, want); got != wanted {
+		t.Errorf("found\n%s\nwant\n%s", got, wanted)
+	}
+
+	api := a.listener(a.balancer("api"), 80, fixed("503"))
+	others, err = elb.NewReader(a.forward).Elsewhere(t.Context(), []string{route, asRoute, api}, []string{g2})
+	must(t, err)
+	var texts []string
+	for _, o := range others {
+		texts = append(texts, o.Text)
+	}
+	if want := []string{"rule 100 of listener :80 of web", "listener :8080 of web", "rule 3 of listener :8080 of web"}; !slices.Equal(texts, want) {
+		t.Errorf("found %q, want %q", texts, want)
+	}
+}
+
+func text(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.MarshalIndent(v, "", " ")
+	must(t, err)
+	return string(b)
+}
+
+// TestRouter_callsWhatItsPermissionsSay uses every method.
+func TestRouter_callsWhatItsPermissionsSay(t *testing.T) {
+	a := newALB(t)
+	g := a.group("blue", 0)
+	l := a.listener(a.balancer("web"), 80, toOne(g))
+	r := a.rule(l, 1, toOne(g))
+	before := len(a.srv.Calls())
+	for _, route := range []string{l, r} {
+		must(t, a.forward.Write(t.Context(), route, read(t, a.forward, route)))
+	}
+	must(t, health(t.Context(), a.forward, g))
+	must(t, a.forward.CheckGroups(t.Context(), elb.Entry{Routes: []string{l}, Groups: []string{g}}))
+	_, err := a.forward.Elsewhere(t.Context(), []string{l}, []string{g})
+	must(t, err)
+	called := map[string]bool{}
+	for _, c := range a.srv.Calls()[before:] {
+		called["elasticloadbalancing:"+c.Action] = true
+	}
+	if got := slices.Sorted(maps.Keys(called)); !slices.Equal(got, elb.Permissions()) {
+		t.Errorf("called %q, and needs %q", got, elb.Permissions())
+	}
+}

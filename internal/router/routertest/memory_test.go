@@ -1,0 +1,240 @@
+package routertest_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/routertest"
+)
+
+func TestMemory_keepsTheContract(t *testing.T) {
+	routertest.Run(t, func(t *testing.T) routertest.Fixture {
+		m := newMemory()
+		m.AddRoute("idle", rollout.Setting{Answer: "fixed response 503", Idle: true})
+		m.AddRoute("moved", rollout.Setting{Answer: "redirect 301 to https://#{host}:443/"})
+		m.SetExtra("web", "authenticate")
+		return routertest.Fixture{
+			Router:       m,
+			Routes:       []string{"web", "api"},
+			Groups:       []string{"blue", "green", "c", "d", "e", "f"},
+			Idle:         "idle",
+			Redirect:     "moved",
+			MissingRoute: "none",
+			MissingGroup: "nobody",
+			Change: func(_ *testing.T, route string, weights map[string]int) {
+				m.Change(route, rollout.Setting{Weights: weights})
+			},
+			Extra: func(*testing.T) string { return m.Extra("web") },
+		}
+	})
+}
+
+// newMemory has two routes with all traffic on blue, and green beside it.
+func newMemory() *routertest.Memory {
+	m := routertest.NewMemory()
+	m.AddRoute("web", rollout.Setting{Weights: map[string]int{"blue": 100}})
+	m.AddRoute("api", rollout.Setting{Weights: map[string]int{"blue": 100}})
+	for _, name := range []string{"c", "d", "e", "f"} {
+		m.SetTargets(name)
+	}
+	m.SetTargets("blue", routertest.Targets(2, rollout.Healthy)...)
+	m.SetTargets("green", routertest.Targets(2, rollout.Healthy)...)
+	return m
+}
+
+// write reads a route and gives green a percentage.
+func write(ctx context.Context, m rollout.Router, route string, green int) error {
+	found, err := m.Read(ctx, []string{route})
+	if err != nil {
+		return err
+	}
+	found[0].Weights = map[string]int{"blue": 100 - green, "green": green}
+	return m.Write(ctx, route, found[0])
+}
+
+func green(t *testing.T, m rollout.Router) int {
+	t.Helper()
+	found, err := m.Read(t.Context(), []string{"web"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found[0].Weights["green"]
+}
+
+func TestMemory_throttlesAsOftenAsTold(t *testing.T) {
+	m := newMemory()
+	m.Inject(routertest.Fault{Kind: routertest.Throttled, Op: routertest.Write, Skip: 1, Times: 2})
+	var got []bool
+	for i := range 4 {
+		got = append(got, errors.Is(write(t.Context(), m, "web", i), rollout.ErrThrottled))
+	}
+	if want := []bool{false, true, true, false}; !slices.Equal(got, want) {
+		t.Errorf("throttled: %v, want %v", got, want)
+	}
+}
+
+func TestMemory_refusesOneRouteForEver(t *testing.T) {
+	m := newMemory()
+	m.Inject(routertest.Fault{Kind: routertest.Refused, Op: routertest.Write, Route: "api", Times: routertest.Always})
+	for range 3 {
+		if err := write(t.Context(), m, "api", 5); !errors.Is(err, routertest.ErrServer) {
+			t.Errorf("the write to api returned %v", err)
+		}
+	}
+	if err := write(t.Context(), m, "web", 5); err != nil {
+		t.Errorf("the write to web returned %v", err)
+	}
+}
+
+func TestMemory_hitsOneClientAlone(t *testing.T) {
+	m := newMemory()
+	m.Inject(routertest.Fault{Kind: routertest.Throttled, By: routertest.ByForward, Times: routertest.Always})
+	if _, err := m.Read(t.Context(), []string{"web"}); !errors.Is(err, rollout.ErrThrottled) {
+		t.Errorf("the forward read returned %v", err)
+	}
+	if err := write(t.Context(), m.Home(), "web", 0); err != nil {
+		t.Errorf("the write home returned %v", err)
+	}
+	if calls := m.Calls(); len(calls) != 3 || calls[0].Home || !calls[1].Home || !calls[2].Home {
+		t.Errorf("the calls were %v", calls)
+	}
+}
+
+func TestMemory_losesAWriteAndAnAnswer(t *testing.T) {
+	m := newMemory()
+	m.Inject(routertest.Fault{Kind: routertest.Lost, Op: routertest.Write})
+	m.Inject(routertest.Fault{Kind: routertest.AnswerLost, Op: routertest.Write, Skip: 1})
+	if err := write(t.Context(), m, "web", 5); err != nil || green(t, m) != 0 {
+		t.Errorf("the lost write returned %v and green has %d", err, green(t, m))
+	}
+	if err := write(t.Context(), m, "web", 5); !errors.Is(err, routertest.ErrServer) || green(t, m) != 5 {
+		t.Errorf("the write whose answer was lost returned %v and green has %d", err, green(t, m))
+	}
+}
+
+func TestMemory_readsStale(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		m.Inject(routertest.Fault{Kind: routertest.Stale, Op: routertest.Read, For: 3 * time.Second, Times: routertest.Always})
+		if err := write(t.Context(), m, "web", 5); err != nil {
+			t.Fatal(err)
+		}
+		var got []int
+		m.At(3*time.Second, func() { got = append(got, -1) })
+		for range 4 {
+			got = append(got, green(t, m))
+			<-time.After(time.Second)
+		}
+		if want := []int{0, 0, 0, -1, 5}; !slices.Equal(got, want) {
+			t.Errorf("read %v, want %v", got, want)
+		}
+		if now := m.Now("web").Weights["green"]; now != 5 {
+			t.Errorf("Now shows %d", now)
+		}
+	})
+}
+
+func TestMemory_readsWhatWasBeforeTheLastChange(t *testing.T) {
+	m := newMemory()
+	m.Inject(routertest.Fault{Kind: routertest.Stale, Op: routertest.Read, Skip: 1})
+	if err := write(t.Context(), m, "web", 5); err != nil {
+		t.Fatal(err)
+	}
+	if first, second := green(t, m), green(t, m); first != 0 || second != 5 {
+		t.Errorf("read %d and %d, want 0 and 5", first, second)
+	}
+}
+
+func TestMemory_letsSomeoneElseBeQuicker(t *testing.T) {
+	m := newMemory()
+	m.Inject(routertest.Fault{
+		Kind: routertest.Foreign, Op: routertest.Write, Skip: 1,
+		Do: func() { m.Change("api", rollout.Setting{Weights: map[string]int{"c": 1}}) },
+	})
+	for i := range 2 {
+		if err := write(t.Context(), m, "web", i); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := m.Now("api").Weights["c"], i; got != want {
+			t.Errorf("after write %d the other route gives c %d, want %d", i+1, got, want)
+		}
+	}
+}
+
+func TestMemory_blocksAndIsSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		m.Inject(routertest.Fault{Kind: routertest.Slow, Op: routertest.Read, For: 2 * time.Second})
+		m.Inject(routertest.Fault{Kind: routertest.Blocked, Op: routertest.Write})
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if err := write(ctx, m, "web", 5); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the write returned %v", err)
+		}
+		calls := m.Calls()
+		if calls[0].At != 2*time.Second || calls[1].At != 5*time.Second {
+			t.Errorf("the calls ended at %s and %s", calls[0].At, calls[1].At)
+		}
+		if got := m.Now("web"); got.Weights["green"] != 0 {
+			t.Errorf("the route gives %v", got.Weights)
+		}
+	})
+}
+
+func TestMemory_checksAGroupOnceItIsInUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		m.SetFirstCheck("green", 10*time.Second)
+		var got []rollout.TargetState
+		see := func() {
+			found, err := m.Health(t.Context(), []string{"green"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, found["green"].Targets[0].State)
+		}
+		see()
+		if err := write(t.Context(), m, "web", 0); err != nil {
+			t.Fatal(err)
+		}
+		see()
+		<-time.After(10 * time.Second)
+		see()
+		m.At(20*time.Second, func() { m.SetTargets("green", routertest.Targets(2, rollout.Unhealthy)...) })
+		<-time.After(10 * time.Second)
+		see()
+		want := []rollout.TargetState{rollout.Unused, rollout.Initial, rollout.Healthy, rollout.Unhealthy}
+		if !slices.Equal(got, want) {
+			t.Errorf("saw %v, want %v", got, want)
+		}
+	})
+}
+
+func TestMemory_recordsEveryCall(t *testing.T) {
+	m := newMemory()
+	var watched []string
+	m.Watch(func(c routertest.Call) { watched = append(watched, c.String()) })
+	if err := write(t.Context(), m, "web", 5); err != nil {
+		t.Fatal(err)
+	}
+	m.Inject(routertest.Fault{Kind: routertest.Throttled})
+	if _, err := m.Home().Health(t.Context(), []string{"blue", "green"}); err == nil {
+		t.Error("the throttled call came through")
+	}
+	want := []string{
+		"read web",
+		"write web: blue 95, green 5",
+		"home health blue green -> rate exceeded: throttled",
+	}
+	if !slices.Equal(watched, want) {
+		t.Errorf("watched\n%q\nwant\n%q", watched, want)
+	}
+	if got := m.Writes("web"); !slices.Equal(got, []string{"blue 95, green 5"}) || m.Count(routertest.Health) != 1 {
+		t.Errorf("the writes were %q, and %d times health", got, m.Count(routertest.Health))
+	}
+}
