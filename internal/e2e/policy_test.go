@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 )
 
@@ -16,12 +15,7 @@ func policy(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, found := strings.Cut(string(text), "<!-- iam:policy -->")
-	_, rest, fenced := strings.Cut(rest, "```json\n")
-	block, _, closed := strings.Cut(rest, "```")
-	if !found || !fenced || !closed {
-		t.Fatal("the README has no policy")
-	}
+	block := fenced(t, string(text), "<!-- iam:policy -->")
 	var p struct {
 		Statement []struct{ Action []string }
 	}
