@@ -2,7 +2,9 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
@@ -12,99 +14,137 @@ import (
 // before it counts as hung. A gate that keeps to its context needs none of it.
 const hangs = time.Second
 
+// leastInterval keeps a gate without an interval from being asked in a circle.
+const leastInterval = 100 * time.Millisecond
+
+var (
+	errPanicked = errors.New("the gate panicked")
+	errBusy     = errors.New("the gate has not come back from the call before")
+	errHung     = errors.New("the gate did not come back at its timeout")
+)
+
 // armed is a gate in a shift, and what it has said so far.
 type armed struct {
 	NamedGate
+	// calling holds one token while the gate is being called, so that a gate
+	// that never comes back is called once and not again.
+	calling chan struct{}
 
 	fails       int // in the whole shift
 	errorsInRow int
-	lastErr     error
+
+	// In the present stage:
+	running bool
+	next    time.Time // not before then is it asked
 
 	// Since the last change of weights:
-	round          int // which change; answers to an older one do not count
 	attempt        int
-	running        bool
-	next           time.Time
 	passed         bool
 	answered       bool
+	waived         bool      // undecided for so long that it counts as passed
 	undecidedSince time.Time // zero: the last answer was not inconclusive
 	undecidedSaw   string
 }
 
 type gateAnswer struct {
 	gate    *armed
-	round   int
 	verdict Verdict
 }
+
+// undecided: its last word that counts was that it cannot be told yet.
+func (g *armed) undecided() bool { return !g.DryRun && !g.undecidedSince.IsZero() }
 
 // content: it stands in nobody's way. A dry run has been heard, that is all.
 func (g *armed) content() bool {
 	if g.DryRun {
 		return g.answered
 	}
-	return g.passed && g.undecidedSince.IsZero()
+	return g.passed && !g.undecided()
+}
+
+// decideBy is when a gate that is undecided must have decided: what the user
+// grants counts from the end of the hold, since until then nobody waits for it.
+func (g *armed) decideBy(heldUntil time.Time) time.Time {
+	from := g.undecidedSince
+	if heldUntil.After(from) {
+		from = heldUntil
+	}
+	return from.Add(g.InconclusiveTimeout)
 }
 
 // overdue: undecided for longer than the user grants.
-func (g *armed) overdue(now time.Time) *Failure {
-	if g.DryRun || g.undecidedSince.IsZero() || now.Before(g.undecidedSince.Add(g.InconclusiveTimeout)) {
+func (g *armed) overdue(now, heldUntil time.Time) *Failure {
+	if !g.undecided() || now.Before(g.decideBy(heldUntil)) {
 		return nil
 	}
 	if g.OnInconclusive == Pass {
-		g.passed, g.undecidedSince = true, time.Time{}
+		g.passed, g.waived, g.undecidedSince = true, true, time.Time{}
 		return nil
 	}
 	return &Failure{Cause: GateInconclusive, Gate: g.Name, stops: g.OnInconclusive == Inconclusive,
-		Saw: fmt.Sprintf("%s, undecided for %s", g.undecidedSaw, g.InconclusiveTimeout)}
+		Saw: fmt.Sprintf("%s, undecided for %s", g.undecidedSaw, shift.Words(now.Sub(g.undecidedSince).Round(time.Millisecond)))}
 }
 
 // start asks in the background. The answer comes even from a gate that hangs
-// or panics.
+// or panics, unless ctx ends: then nobody waits for it.
 func (g *armed) start(ctx context.Context, m Moment, answers chan<- any, now time.Time) {
 	g.running = true
-	g.next = now.Add(g.Interval)
-	go func(round int) {
-		answer := gateAnswer{gate: g, round: round, verdict: judge(ctx, g.NamedGate, m)}
+	g.next = now.Add(max(g.Interval, leastInterval))
+	go func() {
+		answer := gateAnswer{gate: g, verdict: g.judge(ctx, m)}
 		select {
 		case answers <- answer:
 		case <-ctx.Done():
 		}
-	}(g.round)
+	}()
 }
 
-// judge keeps a gate to its timeout.
-func judge(ctx context.Context, g NamedGate, m Moment) Verdict {
-	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
+// judge keeps a gate to its timeout, and to one call at a time.
+func (g *armed) judge(ctx context.Context, m Moment) Verdict {
+	limit := time.NewTimer(g.Timeout + hangs)
+	defer limit.Stop()
+	select {
+	case g.calling <- struct{}{}:
+	case <-ctx.Done():
+		return Verdict{Answer: Errored, Err: ctx.Err()}
+	case <-limit.C:
+		return Verdict{Answer: Errored, Err: errBusy}
+	}
+	limit.Reset(g.Timeout + hangs)
+	asked, cancel := context.WithTimeout(ctx, g.Timeout)
 	defer cancel()
 	answer := make(chan Verdict, 1)
 	go func() {
-		defer func() {
-			if p := recover(); p != nil {
-				answer <- Verdict{Answer: Errored, Err: fmt.Errorf("%w: %v", errPanicked, p)}
-			}
-		}()
-		answer <- g.Gate.Judge(ctx, m)
+		defer func() { <-g.calling }()
+		answer <- g.answer(asked, m)
 	}()
-	timer := time.NewTimer(g.Timeout + hangs)
-	defer timer.Stop()
 	select {
 	case v := <-answer:
 		return v
-	case <-timer.C:
-		return Verdict{Answer: Errored, Err: fmt.Errorf("no answer within %s: %w", g.Timeout, context.DeadlineExceeded)}
+	case <-ctx.Done():
+		return Verdict{Answer: Errored, Err: ctx.Err()}
+	case <-limit.C:
+		return Verdict{Answer: Errored, Err: fmt.Errorf("%w of %s", errHung, shift.Words(g.Timeout))}
 	}
+}
+
+// answer turns a panic into an error: the traffic must not stay split for it.
+func (g *armed) answer(ctx context.Context, m Moment) (v Verdict) {
+	defer func() {
+		if p := recover(); p != nil {
+			v = Verdict{Answer: Errored, Err: fmt.Errorf("%w: %v", errPanicked, p)}
+		}
+	}()
+	return g.Gate.Judge(ctx, m)
 }
 
 // hearGate counts an answer and says when there have been too many.
 func (r *run) hearGate(a gateAnswer, now time.Time) *Failure {
 	g, v := a.gate, a.verdict
-	if a.round != g.round {
-		return nil // from before the last change of weights
-	}
 	g.running, g.answered = false, true
 	r.tell(Event{Kind: Judged, Gate: g.Name, Answer: v.Answer, Text: join(v.Saw, errorText(v.Err))})
 	if v.Answer != Inconclusive {
-		g.undecidedSince = time.Time{}
+		g.undecidedSince, g.waived = time.Time{}, false
 	}
 	if g.DryRun {
 		if v.Answer != Pass {
@@ -128,7 +168,7 @@ func (g *armed) count(v Verdict, now time.Time) *Failure {
 	case Inconclusive:
 		g.errorsInRow = 0
 		g.undecidedSaw = v.Saw
-		if g.undecidedSince.IsZero() {
+		if g.undecidedSince.IsZero() && !g.waived {
 			g.undecidedSince = now
 		}
 	case Errored:
@@ -149,9 +189,9 @@ func (g *armed) countError(v Verdict) *Failure {
 
 // arm makes all gates forget what they said: the weights have changed.
 func (r *run) arm() {
+	r.armedYet = true
 	for _, g := range r.gates {
-		g.round++
-		g.attempt, g.running, g.passed, g.answered = 0, false, false, false
+		g.attempt, g.passed, g.answered, g.waived = 0, false, false, false
 		g.undecidedSince = time.Time{}
 		g.next = time.Now().Add(g.InitialDelay)
 	}
@@ -159,12 +199,19 @@ func (r *run) arm() {
 
 // armOnce arms where nothing has yet: a shift that was found at its goal.
 func (r *run) armOnce() {
-	for _, g := range r.gates {
-		if g.round > 0 {
-			return
+	if !r.armedYet {
+		r.arm()
+	}
+}
+
+// release lets go of gates that are still being asked when a stage ends. Their
+// answers come to nobody, so they are asked again as soon as the next begins.
+func release(gates []*armed, now time.Time) {
+	for _, g := range gates {
+		if g.running {
+			g.running, g.next = false, now
 		}
 	}
-	r.arm()
 }
 
 // armedFor picks the gates that watch a part of the shift.
@@ -181,11 +228,12 @@ func (r *run) armedFor(part shift.When, step shift.Step) []*armed {
 // moment tells a gate where the shift stands.
 func (r *run) moment(g *armed, part shift.When) Moment {
 	g.attempt++
-	receiving, giving := shift.Sides(r.result.From, r.schedule.Goal)
+	from := r.schedule.From()
+	giving := slices.DeleteFunc(from.Of(), func(name string) bool { return slices.Contains(r.schedule.Gaining, name) })
 	return Moment{
-		Shift: r.spec.ID, From: r.result.From.String(), To: r.schedule.Goal.String(), Part: part,
-		Step: r.step, Steps: len(r.spec.Request.Terms.Steps) + 1, Weights: r.mean(),
+		Shift: r.spec.ID, From: from.String(), To: r.schedule.Goal.String(), Part: part,
+		Step: r.step, Steps: len(r.steps()) + 1, Weights: r.mean(),
 		StartedAt: r.startedAt, ChangedAt: r.changedAt, Attempt: g.attempt,
-		Receiving: r.sides(receiving), Giving: r.sides(giving),
+		Receiving: r.sides(r.schedule.Gaining), Giving: r.sides(giving),
 	}
 }

@@ -78,7 +78,7 @@ func (t HealthTerms) complaint(x receiver, health map[string]Health) string {
 		return fmt.Sprintf("%s (%s) has %s, at least %d must be", x.environment, x.entry, h, max(t.MinHealthyTargets, 1))
 	case float64(healthy)*100 < t.MinHealthyPercent*float64(healthy+unhealthy):
 		return fmt.Sprintf("%s (%s) has %s, %g %% must be", x.environment, x.entry, h, t.MinHealthyPercent)
-	case float64(healthy) < need:
+	case float64(healthy) < need-1e-9: // products of percents are not exact
 		return fmt.Sprintf("%s (%s) has %s; %s of the traffic needs %.4g (%g %% of what serves it now)",
 			x.environment, x.entry, h, x.share, need, t.CapacityPercent)
 	}
@@ -127,10 +127,13 @@ func membership(receivers []receiver, health map[string]Health) string {
 	var ids []string
 	for _, x := range receivers {
 		for _, t := range health[x.group].Targets {
-			if t.State == Initial {
+			switch t.State {
+			case Initial:
 				return ""
+			case Draining: // it has left already
+			default:
+				ids = append(ids, x.group+" "+t.ID)
 			}
-			ids = append(ids, x.group+" "+t.ID)
 		}
 	}
 	slices.Sort(ids)

@@ -2,7 +2,6 @@ package rollout
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -15,24 +14,28 @@ import (
 // call per route and one reading do it.
 const homeLimit = time.Minute
 
-// canServeLimit bounds the one look at health before a way back, which must
-// not keep the traffic on a bad side.
-const canServeLimit = 2 * time.Second
+// homeCallLimit is how long one call of a way back may take before the next is
+// tried: a connection that swallows everything may be one of several.
+const homeCallLimit = 10 * time.Second
+
+// lookLimit bounds a look that a way back does not rest on: before it, where
+// it must not keep the traffic on a bad side, and after it.
+const lookLimit = 2 * time.Second
 
 // leave is the one place that decides where the traffic goes after a failure
 // and takes it there. It fills in f.Left and f.Rejects.
 func (r *run) leave(ctx context.Context, f *Failure) {
+	ctx = context.WithoutCancel(ctx)
 	if f.Left != "" {
+		r.lookAgain(ctx)
 		return
 	}
-	ctx = context.WithoutCancel(ctx)
 	want := r.homeSettings()
-	switch {
-	case len(want) == 0:
+	if len(want) == 0 {
 		f.Left = Unmoved
 		return
-	case f.stops || f.Cause == Interrupted && r.spec.StopOnInterrupt,
-		f.Cause != Interrupted && r.spec.StopOnFailure && r.exposed:
+	}
+	if r.stops(f) {
 		f.Left = Stayed
 		r.lookOnce(ctx)
 		return
@@ -48,6 +51,14 @@ func (r *run) leave(ctx context.Context, f *Failure) {
 		f.Left = NotRestored
 	}
 	f.Rejects = r.exposed && f.condemns()
+}
+
+// stops: the user said that what happened stops the shift where it is.
+func (r *run) stops(f *Failure) bool {
+	if f.Cause == Interrupted {
+		return r.spec.StopOnInterrupt
+	}
+	return f.stops || r.spec.StopOnFailure && r.exposed
 }
 
 // condemns: it was seen that the version is bad, by a gate or by health.
@@ -74,7 +85,6 @@ func (r *run) back(ctx context.Context) *Failure {
 	if saw := r.homeIsDead(ctx); saw != "" {
 		return &Failure{Cause: NotReady, Left: CannotServe, Saw: saw}
 	}
-	r.result.Moved = true
 	if err := r.goHome(ctx, want); err != nil {
 		return &Failure{Cause: RouterFailed, Left: NotRestored, HomeErr: err}
 	}
@@ -112,7 +122,7 @@ func (r *run) homeOf(i int) Setting {
 		return home
 	}
 	home.Keep, home.Weights = r.now[i].Keep, maps.Clone(home.Weights)
-	if r.now[i].Sticky > 0 || home.Sticky > 0 {
+	if r.exposed && (r.now[i].Sticky > 0 || home.Sticky > 0) {
 		for _, name := range r.schedule.Gaining {
 			if group := r.spec.groupOf(entry, name, r.now[i]); home.Weights[group] == 0 {
 				delete(home.Weights, group)
@@ -126,7 +136,7 @@ func (r *run) homeOf(i int) Setting {
 // a healthy target while the present one has some; empty where the way is
 // open. What cannot be measured in time does not keep the traffic.
 func (r *run) homeIsDead(ctx context.Context) string {
-	ctx, cancel := context.WithTimeout(ctx, canServeLimit)
+	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
 	var groups []string
 	for i := range r.spec.Routes {
@@ -156,58 +166,4 @@ func serving(s Setting, health map[string]Health) int {
 		}
 	}
 	return n
-}
-
-// goHome writes all routes at once, each whether or not another fails, and
-// reads them back; what does not show is told again until homeLimit.
-func (r *run) goHome(ctx context.Context, want map[int]Setting) error {
-	ctx, cancel := context.WithTimeout(ctx, homeLimit)
-	defer cancel()
-	left := maps.Clone(want)
-	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
-		_, writeErr := r.write(ctx, r.spec.Home, left)
-		readErr := r.seeHome(ctx, left)
-		if readErr == nil && len(left) == 0 {
-			return nil
-		}
-		err := errors.Join(writeErr, readErr)
-		if final(err) {
-			return err
-		}
-		if sleep(ctx, pause) != nil {
-			return errors.Join(err, errNotShown(len(left)))
-		}
-	}
-}
-
-// seeHome reads back and strikes off what is home.
-func (r *run) seeHome(ctx context.Context, left map[int]Setting) error {
-	now, err := r.spec.Home.Read(ctx, r.ids())
-	if err != nil {
-		return err
-	}
-	r.now = now
-	for i, route := range r.spec.Routes {
-		r.dirty[i] = false
-		setting, told := left[i]
-		if told && now[i].Same(setting) {
-			delete(left, i)
-			r.tell(Event{Kind: Saw, Route: route.ID, Weights: r.weights(i)})
-		}
-	}
-	return nil
-}
-
-// lookOnce makes the result true where nothing more is written.
-func (r *run) lookOnce(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, canServeLimit)
-	defer cancel()
-	if now, err := r.spec.Home.Read(ctx, r.ids()); err == nil {
-		r.now, r.dirty = now, make([]bool, len(now))
-	}
-}
-
-// final: no retry can help.
-func final(err error) bool {
-	return errors.Is(err, ErrDenied) || errors.Is(err, ErrExpired) || errors.Is(err, ErrNotFound)
 }

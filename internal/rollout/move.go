@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -11,14 +12,15 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// readBackPauses are the waits between readings of a write that does not show:
-// a balancer's answer may be a moment old.
-var readBackPauses = []time.Duration{0, 200 * time.Millisecond, time.Second, 3 * time.Second}
-
 // attach names every environment that will be needed, at weight 0, so that
 // their health is checked. A route that answered an error gets the goal at
 // once, since no one is served there.
 func (r *run) attach(ctx context.Context) *Failure {
+	if r.schedule.TakeOver {
+		if f := r.creditFor(ctx, shift.Step{At: shift.Whole}); f != nil {
+			return f
+		}
+	}
 	want := map[int]Setting{}
 	for i, route := range r.spec.Routes {
 		share := r.weights(i)
@@ -34,7 +36,11 @@ func (r *run) attach(ctx context.Context) *Failure {
 		return nil
 	}
 	r.phase("attach")
-	return r.put(ctx, want)
+	f := r.put(ctx, want)
+	if r.schedule.TakeOver {
+		r.changed()
+	}
+	return f
 }
 
 // names: every group of want stands in the route's action already.
@@ -47,50 +53,176 @@ func (r *run) names(i int, want Setting) bool {
 	return true
 }
 
-// move takes all routes to a step, in lock-step. A route that is further
-// along already is left there.
+// move takes all routes to a step, in lock-step. A route that was found
+// further along is left there.
 func (r *run) move(ctx context.Context, step shift.Step) *Failure {
 	if f := r.unchanged(ctx); f != nil {
 		return f
 	}
 	want := map[int]Setting{}
 	for i, route := range r.spec.Routes {
-		gone := shift.Progress(r.schedule.Origin(i), r.schedule.Goal, r.weights(i))
-		if gone < step.At {
+		if r.reached(i) < step.At {
 			want[i] = r.spec.setting(route.Entry, r.schedule.At(i, step.At), r.schedule.Held, r.now[i])
 		}
 	}
 	r.step, r.at = r.number(step), step.At
-	r.exposed, r.result.Moved = true, true
+	r.exposed = true
 	if f := r.put(ctx, want); f != nil {
 		return f
 	}
+	r.changed()
+	return nil
+}
+
+// reached is how far along the i-th route was found. One that answered an
+// error has been given the goal.
+func (r *run) reached(i int) shift.Share {
+	if r.found[i].Idle {
+		return shift.Whole
+	}
+	found := r.spec.Weights(r.spec.Routes[i].Entry, r.found[i])
+	return shift.Progress(r.schedule.Origin(i), r.schedule.Goal, found)
+}
+
+// changed: what was measured until now tells nothing about the new weights.
+func (r *run) changed() {
 	r.changedAt = time.Now()
 	r.arm()
-	return nil
 }
 
 // unchanged reads all routes and stops where one is not as this run left it. A
 // reading that shows what was before the last write may only be late.
 func (r *run) unchanged(ctx context.Context) *Failure {
-	for n, pause := range readBackPauses {
-		if err := sleep(ctx, pause); err != nil {
+	_, f := r.see(ctx, nil)
+	return f
+}
+
+// put writes all wanted settings at once and reads them back. A write that
+// does not show is written once more; then it counts as not done.
+func (r *run) put(ctx context.Context, want map[int]Setting) *Failure {
+	left := want
+	for range 2 {
+		if err := ctx.Err(); err != nil {
 			return r.broke(ctx, "", err)
 		}
-		now, err := r.spec.Router.Read(ctx, r.ids())
-		if err != nil {
-			return r.broke(ctx, "", err)
+		if i, err := r.tellForward(ctx, left); err != nil {
+			return r.broke(ctx, r.spec.Routes[i].ID, err)
 		}
-		i := slices.IndexFunc(r.numbers(), func(i int) bool { return !now[i].Same(r.now[i]) })
-		if i < 0 {
-			r.now = now
+		var f *Failure
+		if left, f = r.see(ctx, want); f != nil {
+			return f
+		}
+		if len(left) == 0 {
 			return nil
 		}
-		if late := r.before != nil && now[i].Same(r.before[i]); !late || n == len(readBackPauses)-1 {
-			return r.foreign(i, now)
+	}
+	i := slices.Min(slices.Collect(maps.Keys(left)))
+	return &Failure{Cause: RouterFailed, Route: r.spec.Routes[i].ID, Err: errNotShown,
+		Saw: "it still gives " + r.describe(i, r.now[i])}
+}
+
+// errNotShown says that writes were accepted and are not seen.
+var errNotShown = errors.New("two writes were accepted and do not show")
+
+// tellForward writes for as long as one call may take, and returns the first
+// route that failed.
+func (r *run) tellForward(ctx context.Context, want map[int]Setting) (int, error) {
+	limited, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	for i, err := range r.write(limited, r.spec.Router, want) {
+		if err != nil {
+			return i, err
 		}
 	}
-	return nil
+	return 0, nil
+}
+
+// write tells several routes at the same time, so that they move together. All
+// are told even where one fails; the errors are by the number of the route.
+func (r *run) write(ctx context.Context, router Router, want map[int]Setting) []error {
+	errs := make([]error, len(r.spec.Routes))
+	var all sync.WaitGroup
+	for i, setting := range want {
+		r.dirty[i] = true // until it is read back
+		r.result.Moved = r.result.Moved || !setting.SameTraffic(r.now[i])
+		all.Go(func() { errs[i] = router.Write(ctx, r.spec.Routes[i].ID, setting) })
+	}
+	all.Wait()
+	for i, route := range r.spec.Routes {
+		if setting, told := want[i]; told {
+			r.tell(Event{Kind: Wrote, Route: route.ID, Weights: r.spec.Weights(route.Entry, setting), Text: errorText(errs[i])})
+		}
+	}
+	return errs
+}
+
+// readAgain are the waits between readings of which one does not show what was
+// written: a balancer's answer may be a moment old.
+var readAgain = []time.Duration{0, 200 * time.Millisecond, time.Second, 3 * time.Second}
+
+// see reads all routes until each shows what it was told (or, where it was
+// told nothing, what this run knows of it), and returns those that do not in
+// the end. What is none of that, nor older, is somebody else's.
+func (r *run) see(ctx context.Context, want map[int]Setting) (map[int]Setting, *Failure) {
+	var left map[int]Setting
+	for n, pause := range readAgain {
+		if err := sleep(ctx, pause); err != nil {
+			return nil, r.broke(ctx, "", err)
+		}
+		now, err := r.readForward(ctx)
+		if err != nil {
+			return nil, r.broke(ctx, "", err)
+		}
+		var foreign int
+		left, foreign = r.compare(now, want, n == len(readAgain)-1)
+		if foreign >= 0 {
+			return nil, r.foreign(foreign, now)
+		}
+		if left != nil && len(left) == 0 {
+			r.sawAll(now, want)
+			break
+		}
+	}
+	return left, nil
+}
+
+// compare tells who does not show yet what it was told; nil where a reading
+// is too old to say. It also returns whose setting is somebody else's, or -1.
+// The last reading is held to be of now.
+func (r *run) compare(now []Setting, want map[int]Setting, last bool) (map[int]Setting, int) {
+	left, late := map[int]Setting{}, false
+	for i := range now {
+		setting, told := want[i]
+		switch {
+		case told && now[i].Same(setting):
+		case now[i].Same(r.now[i]):
+			if told {
+				left[i] = setting
+			}
+		case !last && r.before != nil && now[i].Same(r.before[i]):
+			late = true
+		default:
+			return nil, i
+		}
+	}
+	if late {
+		return nil, -1
+	}
+	return left, -1
+}
+
+// sawAll takes over what was read back.
+func (r *run) sawAll(now []Setting, want map[int]Setting) {
+	if len(want) > 0 {
+		r.before = r.now
+	}
+	r.now = now
+	for i, route := range r.spec.Routes {
+		r.dirty[i] = false
+		if _, told := want[i]; told {
+			r.tell(Event{Kind: Saw, Route: route.ID, Weights: r.weights(i)})
+		}
+	}
 }
 
 // foreign: somebody else is at work. Where all routes are back at the start by
@@ -108,143 +240,11 @@ func (r *run) foreign(i int, now []Setting) *Failure {
 	return f
 }
 
-// put writes all wanted settings at once and reads them back. A write that
-// does not show is written once more; then it counts as not done.
-func (r *run) put(ctx context.Context, want map[int]Setting) *Failure {
-	if err := ctx.Err(); err != nil {
-		return r.broke(ctx, "", err)
-	}
-	for range 2 {
-		if i, err := r.write(ctx, r.spec.Router, want); err != nil {
-			return r.broke(ctx, r.spec.Routes[i].ID, err)
-		}
-		left, f := r.readBack(ctx, want)
-		if f != nil {
-			return f
-		}
-		if len(left) == 0 {
-			return nil
-		}
-		want = left
-	}
-	for i := range want {
-		return &Failure{Cause: RouterFailed, Route: r.spec.Routes[i].ID,
-			Saw: "two writes were accepted and do not show; it still gives " + r.describe(i, r.now[i])}
-	}
-	return nil
-}
-
-// write tells several routes at the same time, so that they move together. All
-// are told even where one fails; it returns the first that did.
-func (r *run) write(ctx context.Context, router Router, want map[int]Setting) (int, error) {
-	errs := make([]error, len(r.spec.Routes))
-	var all sync.WaitGroup
-	for i, setting := range want {
-		all.Go(func() { errs[i] = router.Write(ctx, r.spec.Routes[i].ID, setting) })
-	}
-	all.Wait()
-	first := -1
-	for i, route := range r.spec.Routes {
-		setting, told := want[i]
-		if !told {
-			continue
-		}
-		r.dirty[i] = true // until it is read back
-		if errs[i] != nil && first < 0 {
-			first = i
-		}
-		r.tell(Event{Kind: Wrote, Route: route.ID, Weights: r.spec.Weights(route.Entry, setting), Text: errorText(errs[i])})
-	}
-	if first >= 0 {
-		return first, errs[first]
-	}
-	return 0, nil
-}
-
-// readBack returns what does not show yet after some patience. A setting that
-// is neither the wanted nor the one before is somebody else's.
-func (r *run) readBack(ctx context.Context, want map[int]Setting) (map[int]Setting, *Failure) {
-	var left map[int]Setting
-	for _, pause := range readBackPauses {
-		if err := sleep(ctx, pause); err != nil {
-			return nil, r.broke(ctx, "", err)
-		}
-		now, err := r.spec.Router.Read(ctx, r.ids())
-		if err != nil {
-			return nil, r.broke(ctx, "", err)
-		}
-		left = map[int]Setting{}
-		for i := range now {
-			setting, told := want[i]
-			switch {
-			case told && now[i].Same(setting):
-			case !now[i].Same(r.now[i]):
-				return nil, r.foreign(i, now)
-			case told:
-				left[i] = setting
-			}
-		}
-		if len(left) == 0 {
-			r.sawAll(now, want)
-			return nil, nil
-		}
-	}
-	return left, nil
-}
-
-// sawAll takes over what was read back.
-func (r *run) sawAll(now []Setting, want map[int]Setting) {
-	r.before, r.now = r.now, now
-	for i, route := range r.spec.Routes {
-		r.dirty[i] = false
-		if _, told := want[i]; told {
-			r.tell(Event{Kind: Saw, Route: route.ID, Weights: r.weights(i)})
-		}
-	}
-}
-
-// tidy names in each action what is to stay there, and nothing else: idle
-// environments come, leaving ones, strangers and sticky old sides go. No
-// traffic moves. The traffic has been judged by now, so an interrupt does not
-// keep the one write from being done.
-func (r *run) tidy(ctx context.Context) *Failure {
-	want := map[int]Setting{}
-	for i, route := range r.spec.Routes {
-		next := r.spec.setting(route.Entry, r.weights(i), r.schedule.Kept, r.now[i])
-		if r.now[i].Answer == "" && !next.Same(r.now[i]) {
-			want[i] = next
-		}
-	}
-	if len(want) == 0 {
-		return nil
-	}
-	r.phase("detach")
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), homeLimit)
+// readForward asks for all routes, for as long as one call may take.
+func (r *run) readForward(ctx context.Context) ([]Setting, error) {
+	limited, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
-	if f := r.unchanged(ctx); f != nil {
-		return f
-	}
-	if f := r.put(ctx, want); f != nil {
-		f.Left = Stayed // at the goal; the next apply tidies
-		return f
-	}
-	return nil
-}
-
-// broke words an error from below: an interrupt and a schedule that is over
-// come to light as errors of whatever was under way.
-func (r *run) broke(ctx context.Context, route string, err error) *Failure {
-	f := &Failure{Cause: RouterFailed, Route: route, Err: err}
-	if ctx.Err() != nil {
-		f.Cause = Interrupted
-		if errors.Is(context.Cause(ctx), errTooLong) {
-			f.Cause = TookTooLong
-		}
-	}
-	if r.now == nil {
-		f.Left = Unmoved
-	}
-	return f
+	return r.spec.Router.Read(limited, r.ids())
 }
 
 // sleep waits under ctx.

@@ -1,8 +1,6 @@
 package rollout
 
 import (
-	"fmt"
-
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
@@ -13,7 +11,7 @@ type Result struct {
 	Routes []RouteResult // in the order of the Spec
 	// From is what the routes gave on the whole when the shift began.
 	From shift.Weights
-	// Moved is true once any weight was changed by this run.
+	// Moved is true once this run told a route to change who gets traffic.
 	Moved bool
 	// Told are things worth knowing that changed nothing: dry-run gates that
 	// failed, health checks that are switched off.
@@ -25,7 +23,7 @@ type RouteResult struct {
 	Route
 	Setting Setting       // as read last
 	Weights shift.Weights // the same by environment; strangers by their group id
-	Read    bool          // false: it could not be read, Setting is what was read before
+	Read    bool          // false: it could not be read, Setting is what was read before, if ever
 }
 
 // Cause is why a shift ended without reaching its goal.
@@ -54,9 +52,9 @@ type Left string
 
 // What was done.
 const (
-	Unmoved     Left = "unmoved"      // nothing had been moved, nothing was written
+	Unmoved     Left = "unmoved"      // no traffic had been moved, so there was nothing to go back from
 	Restored    Left = "restored"     // every route is read back as it was before
-	Stayed      Left = "stayed"       // told to stop where it was
+	Stayed      Left = "stayed"       // it stopped where it was, as told, or all but tidied at the goal
 	NotRestored Left = "not restored" // a way back was tried and did not come through everywhere
 	CannotServe Left = "cannot serve" // no way back: the old side has no healthy target and the new one has
 	Untouched   Left = "untouched"    // someone else is in charge, nothing more was written
@@ -82,7 +80,10 @@ type Failure struct {
 
 // Error implements error.
 func (f *Failure) Error() string {
-	text := fmt.Sprintf("%s; %s", f.Cause, f.Left)
+	text := string(f.Cause)
+	if f.Left != "" {
+		text += "; " + string(f.Left)
+	}
 	if f.Stage != "" {
 		text += " at " + f.Stage
 	}

@@ -3,6 +3,7 @@ package rollout
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
@@ -54,9 +55,17 @@ func (r *run) highest(at shift.Share) shift.Weights {
 	return most
 }
 
-// number is the place of a step among all that the strategy has.
+// steps are those of the strategy, without the last one; a return has none.
+func (r *run) steps() []shift.Step {
+	if r.schedule.Kind == shift.Return {
+		return nil
+	}
+	return r.spec.Request.Terms.Steps
+}
+
+// number is the place of a step among all that there are.
 func (r *run) number(step shift.Step) int {
-	steps := r.spec.Request.Terms.Steps
+	steps := r.steps()
 	i := slices.IndexFunc(steps, func(s shift.Step) bool { return s.At >= step.At })
 	if i < 0 {
 		return len(steps) + 1
@@ -65,12 +74,24 @@ func (r *run) number(step shift.Step) int {
 }
 
 func (r *run) nameOf(step shift.Step) string {
-	return fmt.Sprintf("step %d of %d (%s)", r.number(step), len(r.spec.Request.Terms.Steps)+1, step.At)
+	return fmt.Sprintf("step %d of %d (%s)", r.number(step), len(r.steps())+1, step.At)
+}
+
+// stepReached is the number of the step that a split stands at: the last that
+// it has reached, else the first.
+func (r *run) stepReached(at shift.Share) int {
+	n := 0
+	for _, step := range r.steps() {
+		if step.At <= at {
+			n++
+		}
+	}
+	return max(n, 1)
 }
 
 // lastStep is the step that the shift stands at.
 func (r *run) lastStep() shift.Step {
-	steps := r.spec.Request.Terms.Steps
+	steps := r.steps()
 	if r.step > 0 && r.step <= len(steps) {
 		return steps[r.step-1]
 	}
@@ -85,7 +106,7 @@ func (r *run) sides(names []string) []Side {
 	var all []Side
 	for _, name := range names {
 		for i, route := range r.spec.Routes {
-			group := r.spec.groupOf(route.Entry, name, r.now[i])
+			group := r.spec.groupOf(route.Entry, name, r.found[i])
 			if group == "" {
 				continue
 			}
@@ -105,9 +126,16 @@ func (r *run) describe(i int, s Setting) string {
 	if s.Answer != "" {
 		return s.Answer
 	}
-	text := r.spec.Weights(r.spec.Routes[i].Entry, s).String()
+	entry := r.spec.Routes[i].Entry
+	shares, idle := r.spec.Weights(entry, s), ""
+	for _, group := range s.Groups() {
+		if s.Weights[group] == 0 {
+			idle = join(idle, r.spec.nameOf(entry, group)+" 0 %")
+		}
+	}
+	text := strings.ReplaceAll(join(shares.String(), idle), "; ", ", ")
 	if s.Sticky > 0 {
-		text += ", sticky for " + s.Sticky.String()
+		text += ", sticky for " + shift.Words(s.Sticky)
 	}
 	return text
 }

@@ -40,20 +40,31 @@ func (s Spec) request(found []Setting) shift.Request {
 // route words a setting in environments.
 func (s Spec) route(route Route, now Setting) shift.Route {
 	x := shift.Route{
-		Name:    s.routeName(route.ID),
-		Found:   s.Weights(route.Entry, now),
-		Nowhere: now.Idle,
-		Sticky:  now.Sticky > 0,
-		New:     s.Stable == nil || route.Saw == nil,
+		Name:   s.routeName(route.ID),
+		Found:  s.Weights(route.Entry, now),
+		Answer: now.Answer,
+		Sticky: now.Sticky > 0,
+		New:    s.Stable == nil || route.Saw == nil,
 	}
+	x.Nowhere = now.Idle && x.New
 	for _, group := range now.Groups() {
 		x.Named = append(x.Named, s.nameOf(route.Entry, group))
 	}
 	x.Origin = s.Stable
-	if x.New {
+	if x.New || s.gone(route.Entry, now) {
 		x.Origin = x.Found
 	}
 	return x
+}
+
+// gone: the last completed shift left traffic on a group that is of no
+// environment, and the route does not name it any more. No way leads back
+// there, only to what was found.
+func (s Spec) gone(entry string, now Setting) bool {
+	return slices.ContainsFunc(s.Stable.Of(), func(name string) bool {
+		_, known := s.Groups[name]
+		return !known && s.groupOf(entry, name, now) == ""
+	})
 }
 
 // routeName words a route by its entry point and its place there.

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
 // Router reads and moves the weights of routes. A route is whatever sends
@@ -56,20 +58,19 @@ type Setting struct {
 	Keep any
 }
 
-// Same compares as a balancer does: the shares count, not the numbers that say
-// them nor their order; groups with weight 0 count as named.
+// Same compares as a balancer does: the shares count, to a tenth of a percent,
+// not the numbers that say them nor their order; groups with weight 0 count as
+// named.
 func (s Setting) Same(other Setting) bool {
 	if s.Answer != other.Answer || s.Sticky != other.Sticky || len(s.Weights) != len(other.Weights) {
 		return false
 	}
-	sum, otherSum := total(s.Weights), total(other.Weights)
-	for group, n := range s.Weights {
-		m, named := other.Weights[group]
-		if !named || n*otherSum != m*sum {
+	for group := range s.Weights {
+		if _, named := other.Weights[group]; !named {
 			return false
 		}
 	}
-	return true
+	return shift.FromRaw(s.Weights).Equal(shift.FromRaw(other.Weights))
 }
 
 // SameTraffic compares only who gets requests: not who is named with weight 0,
@@ -93,14 +94,6 @@ func (s Setting) trafficOnly() Setting {
 
 // Groups returns the named groups, sorted.
 func (s Setting) Groups() []string { return slices.Sorted(maps.Keys(s.Weights)) }
-
-func total(weights map[string]int) int {
-	sum := 0
-	for _, n := range weights {
-		sum += n
-	}
-	return sum
-}
 
 // Health is what a balancer knows of the targets of a group.
 type Health struct {

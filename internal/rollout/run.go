@@ -14,6 +14,12 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
+// What a Spec lacks that could not do what it asks for.
+var (
+	errNoGate  = errors.New("there is no such gate")
+	errNoGroup = errors.New("an environment that is to have traffic has no target group")
+)
+
 // errTooLong is the cause of a context whose shift outlasted its schedule.
 var errTooLong = errors.New("the schedule's longest time is over")
 
@@ -22,10 +28,10 @@ type run struct {
 	spec     Spec
 	schedule shift.Schedule
 
-	found []Setting // what each route did when the shift began
-	now   []Setting // what each was last read to do
+	found  []Setting // what each route did when the shift began
+	now    []Setting // what each was last read to do
 	before []Setting // the same before the last write; nil: none was made
-	dirty []bool    // a write failed half-way: nobody knows what the route does
+	dirty  []bool    // written and not read back: nobody knows what the route does
 
 	gates     map[string]*armed
 	startedAt time.Time
@@ -33,6 +39,7 @@ type run struct {
 	step      int       // 1 is the first; 0 before any traffic
 	at        shift.Share
 	exposed   bool // the new side has had traffic, from this run or an earlier one
+	armedYet  bool
 	result    Result
 }
 
@@ -54,10 +61,13 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 }
 
 func newRun(spec Spec) *run {
+	if spec.Home == nil {
+		spec.Home = spec.Router
+	}
 	r := &run{spec: spec, startedAt: time.Now(), gates: map[string]*armed{}}
 	r.changedAt = r.startedAt
 	for _, g := range spec.Gates {
-		r.gates[g.Name] = &armed{NamedGate: g}
+		r.gates[g.Name] = &armed{NamedGate: g, calling: make(chan struct{}, 1)}
 	}
 	return r
 }
@@ -96,7 +106,7 @@ func (r *run) travel(ctx context.Context) *Failure {
 
 // look reads every route, compares with what the plan saw, and decides.
 func (r *run) look(ctx context.Context) *Failure {
-	found, err := r.spec.Router.Read(ctx, r.ids())
+	found, err := r.readForward(ctx)
 	if err != nil {
 		return r.broke(ctx, "", err)
 	}
@@ -112,6 +122,9 @@ func (r *run) look(ctx context.Context) *Failure {
 	}
 	r.result.Kind = r.schedule.Kind
 	r.result.From = r.mean()
+	if f := r.doable(); f != nil {
+		return f
+	}
 	r.exposed = r.schedule.Judge != nil || r.schedule.Finish
 	r.tell(Event{Kind: Started, Text: r.schedule.Kind.String()})
 	for i := range found {
@@ -130,6 +143,9 @@ func (r *run) acceptable(i int) *Failure {
 		}
 		return nil
 	}
+	if now.Answer != "" && now.Same(*route.Saw) {
+		return &Failure{Cause: Changed, Left: Untouched, Route: route.ID, Saw: now.Answer}
+	}
 	if now.Answer != "" || !now.Same(*route.Saw) {
 		return &Failure{Cause: Changed, Left: Untouched, Route: route.ID,
 			Saw: fmt.Sprintf("%s; the plan saw %s", r.describe(i, now), r.describe(i, *route.Saw))}
@@ -140,6 +156,30 @@ func (r *run) acceptable(i int) *Failure {
 // joins: nothing was known of the route when this was planned, so its own
 // setting is where a way back leads.
 func (r *run) joins(i int) bool { return r.spec.Stable == nil || r.spec.Routes[i].Saw == nil }
+
+// doable: every gate that is to judge is there, and whoever is to have traffic
+// has a group on every route.
+func (r *run) doable() *Failure {
+	switch r.schedule.Kind {
+	case shift.Nothing, shift.Refused, shift.HandedBack:
+		return nil
+	case shift.Forward, shift.Back, shift.Return:
+	}
+	for _, g := range r.spec.Request.Terms.Gates {
+		if a := r.gates[g.Name]; a == nil || a.Gate == nil {
+			return &Failure{Cause: GateErrored, Left: Unmoved, Gate: g.Name, Err: errNoGate}
+		}
+	}
+	for i, route := range r.spec.Routes {
+		for _, name := range r.schedule.Goal.Of() {
+			if r.spec.groupOf(route.Entry, name, r.found[i]) == "" {
+				return &Failure{Cause: RouterFailed, Left: Unmoved, Route: route.ID,
+					Err: fmt.Errorf("%w: %s, entry point %s", errNoGroup, name, route.Entry)}
+			}
+		}
+	}
+	return nil
+}
 
 // prove waits until the side that is to receive is healthy and its gates
 // agree. A side that has traffic already is not kept waiting: it is judged.
@@ -167,7 +207,7 @@ func (r *run) judgeFound(ctx context.Context) *Failure {
 		return nil
 	}
 	step := *r.schedule.Judge
-	r.at = step.At
+	r.step, r.at = r.stepReached(step.At), step.At
 	r.arm()
 	r.phase("judge what was found")
 	return r.wait(ctx, stage{name: "the split that was found", part: shift.During, hold: step.Hold,
@@ -188,19 +228,22 @@ func (r *run) take(ctx context.Context, step shift.Step) *Failure {
 	if f := r.creditFor(ctx, step); f != nil {
 		return f
 	}
+	r.phase("move to " + step.At.String())
 	if f := r.move(ctx, step); f != nil {
+		f.Stage = r.nameOf(step)
 		return f
 	}
 	if step.At == shift.Whole {
 		return nil // the bake holds it
 	}
+	r.phase("hold at " + step.At.String())
 	return r.wait(ctx, stage{name: r.nameOf(step), part: shift.During, hold: step.Hold,
 		gates: r.armedFor(shift.During, step), needGates: true, watch: next})
 }
 
 // finish is everything at 100 %: bake, settle, let go of what is not wanted.
 func (r *run) finish(ctx context.Context) *Failure {
-	r.step, r.at = len(r.spec.Request.Terms.Steps)+1, shift.Whole
+	r.step, r.at, r.exposed = len(r.steps())+1, shift.Whole, true
 	terms, gates := r.spec.Request.Terms, r.armedFor(shift.After, shift.Step{})
 	r.armOnce()
 	r.phase("bake")
@@ -237,7 +280,9 @@ func (r *run) returnTo(ctx context.Context) *Failure {
 	if f := r.creditFor(ctx, whole); f != nil {
 		return f
 	}
+	r.phase("move to " + whole.At.String())
 	if f := r.move(ctx, whole); f != nil {
+		f.Stage = r.nameOf(whole)
 		return f
 	}
 	gates := r.armedFor(shift.After, shift.Step{})
@@ -267,6 +312,23 @@ func (r *run) creditFor(ctx context.Context, step shift.Step) *Failure {
 	return nil
 }
 
+// broke words an error from below: an interrupt and a schedule that is over
+// come to light as errors of whatever was under way.
+func (r *run) broke(ctx context.Context, route string, err error) *Failure {
+	f := &Failure{Cause: RouterFailed, Route: route, Err: err}
+	switch cause := context.Cause(ctx); {
+	case ctx.Err() == nil || errors.Is(cause, errTidying):
+	case errors.Is(cause, errTooLong):
+		f.Cause = TookTooLong
+	default:
+		f.Cause = Interrupted
+	}
+	if r.now == nil {
+		f.Left = Unmoved
+	}
+	return f
+}
+
 // end closes the books: what is true now, and why if the goal was not reached.
 func (r *run) end(f *Failure) (Result, error) {
 	for i, route := range r.spec.Routes {
@@ -280,7 +342,7 @@ func (r *run) end(f *Failure) (Result, error) {
 		r.tell(Event{Kind: Ended, Text: "done"})
 		return r.result, nil
 	}
-	if f.Stage == "" && r.step > 0 {
+	if f.Stage == "" && r.exposed && r.at > 0 {
 		f.Stage = r.nameOf(shift.Step{At: r.at})
 	}
 	r.tell(Event{Kind: Ended, Text: fmt.Sprintf("%s; %s", f.Cause, f.Left)})

@@ -12,7 +12,7 @@ import (
 type Spec struct {
 	Router Router // for everything forward
 	// Home is the same router for going back: with retries of its own, so that
-	// what reading has used up is not missing when it counts.
+	// what reading has used up is not missing when it counts. Nil: Router.
 	Home Router
 
 	ID     string // of this shift, for gates and events

@@ -43,16 +43,21 @@ type Schedule struct {
 	Steps []Step // rising; the last is at Whole; empty when nothing is to be moved
 
 	// Held are the environments named in every action while the traffic moves,
-	// Kept those that stay named afterwards. Whatever else is named goes.
+	// Kept those that stay named afterwards. Whatever else is named goes. A
+	// stranger stands in the actions alone that name it already.
 	Held []string
 	Kept []string
 
-	TakeOver bool // some route answers a fixed 5xx: its action goes in at once
-	Finish   bool // at the goal already, but the shift was never completed
-	Gaining  []string
+	TakeOver bool     // some route answers a fixed 5xx: its action goes in at once
+	Finish   bool     // at the goal already, but the shift was never completed
+	Gaining  []string // who gets more on some route, and so must be healthy; sorted
 
 	request Request
 }
+
+// From is where the shift leads from: what the routes give on the whole where
+// a way back leads. Nil where none forwarded there.
+func (s Schedule) From() Weights { return s.request.originMean() }
 
 // Origin is where a way back leads for the i-th route of the request: nil
 // where it forwarded nowhere.
@@ -78,17 +83,17 @@ func Decide(r Request) (Schedule, error) {
 		s.Goal = r.foundMean()
 	}
 	s.Kind = r.kind()
-	s.Gaining = s.Goal.Gaining(r.originMean())
-	if s.Kind == Nothing || s.Kind == Back {
-		s.Gaining = nil
-	}
 	if err := s.groups(); err != nil {
 		return s, err
 	}
 	switch s.Kind {
 	case Forward:
 		s.forward()
-	case Back, Return:
+		s.Gaining = s.gaining()
+	case Return:
+		s.Steps = []Step{{At: Whole}}
+		s.Gaining = s.gaining()
+	case Back:
 		s.Steps = []Step{{At: Whole}}
 	case Nothing, Refused, HandedBack:
 	}
@@ -135,31 +140,36 @@ func (r Request) leadsBack() bool {
 // handedBack: the traffic has left the goal since the shift to it completed,
 // and somebody meant it: it is wholly on what was live before, or a hand that
 // took it there was seen already. Putting it back would undo what a person did
-// about a bad release.
+// about a bad release. A route that joins now tells nothing about it.
 func (r Request) handedBack() bool {
 	live, ok := r.Goal.Sole()
-	if !ok || !r.leadsBack() || r.environment(live).Version == "" {
+	known := slices.DeleteFunc(slices.Clone(r.Routes), func(x Route) bool { return x.New })
+	all := func(is func(Route) bool) bool {
+		return !slices.ContainsFunc(known, func(x Route) bool { return !is(x) })
+	}
+	switch {
+	case !ok || len(known) == 0 || r.environment(live).Version == "":
 		return false
-	}
-	if r.Rejected != nil && r.Rejected.Is(r.environment(live)) {
+	case !all(func(x Route) bool { return x.Origin.Equal(r.Goal) }):
+		return false
+	case all(func(x Route) bool { return x.Found.Equal(r.Goal) }):
+		return false
+	case r.Rejected != nil && r.Rejected.Is(r.environment(live)):
 		return true
-	}
-	if r.Previous == nil || r.Previous.Environment == live || !r.Previous.Is(r.environment(r.Previous.Environment)) {
+	case r.Previous == nil || r.Previous.Environment == live || !r.Previous.Is(r.environment(r.Previous.Environment)):
 		return false
 	}
 	before := Sole(r.Previous.Environment)
-	return r.everywhere(func(x Route) bool { return x.Found.Equal(before) })
+	return all(func(x Route) bool { return x.Found.Equal(before) })
 }
 
-// wantsRejected: an environment that is to gain traffic has the version that
-// was sent back.
+// wantsRejected: an environment that is to gain traffic on some route has the
+// version that was sent back.
 func (r Request) wantsRejected() bool {
-	if r.Rejected == nil {
-		return false
-	}
-	gaining := r.Goal.Gaining(r.originMean())
-	return slices.ContainsFunc(gaining, func(name string) bool {
-		return r.Rejected.Is(r.environment(name))
+	return r.Rejected != nil && slices.ContainsFunc(r.Routes, func(x Route) bool {
+		return slices.ContainsFunc(r.Goal.Gaining(x.Origin), func(name string) bool {
+			return r.Rejected.Is(r.environment(name))
+		})
 	})
 }
 
@@ -175,7 +185,8 @@ func (r Request) isReturn() bool {
 	return r.Previous.Is(e) && (r.Rejected == nil || !r.Rejected.Is(e))
 }
 
-// forward fills in the judging of a split and the steps above it.
+// forward fills in the judging of a split and the steps above it. A split is
+// also what routes make of it that stand at different ends of the way.
 func (s *Schedule) forward() {
 	r := s.request
 	all := append(slices.Clone(r.Terms.Steps), Step{At: Whole})
@@ -191,11 +202,11 @@ func (s *Schedule) forward() {
 		}
 		at := Progress(x.Origin, s.Goal, x.Found)
 		low = min(low, at)
-		if at < Whole && !x.Found.Equal(x.Origin) {
-			high = max(high, at, Finest)
+		if !x.Found.Equal(x.Origin) {
+			high = max(high, min(at, Whole-Finest), Finest)
 		}
 	}
-	if high > 0 {
+	if low < Whole && high > 0 {
 		s.Judge = new(stepAt(r.Terms.Steps, high))
 	}
 	for _, step := range all {
@@ -204,6 +215,22 @@ func (s *Schedule) forward() {
 		}
 	}
 	s.Finish = len(s.Steps) == 0 && !s.TakeOver
+}
+
+// gaining are those that the goal gives more than they had, and those that the
+// first step gives more than was found: a hand may have led the traffic off
+// the way, and nobody receives it unproven.
+func (s *Schedule) gaining() []string {
+	gaining := newNames(nil)
+	for i, x := range s.request.Routes {
+		gaining.add(s.Goal.Gaining(x.Origin)...)
+		gone := Progress(x.Origin, s.Goal, x.Found)
+		if first := s.Steps; len(first) > 0 && gone < first[0].At && !s.request.Blind {
+			gaining.add(s.At(i, first[0].At).Gaining(x.Found)...)
+		}
+	}
+	slices.Sort(gaining.names)
+	return gaining.names
 }
 
 // stepAt is the step that a split stands at: the highest that it has reached,
@@ -228,17 +255,40 @@ func (s *Schedule) groups() error {
 		held.add(x.Origin.Of()...)
 		held.add(x.Found.Of()...)
 	}
-	if len(held.names) > MostGroups {
-		return fmt.Errorf("%w: %d are needed, at most %d are taken", ErrTooManyGroups, len(held.names), MostGroups)
+	if n := r.inOneAction(held.names); n > MostGroups {
+		return fmt.Errorf("%w: %d are needed, at most %d are taken", ErrTooManyGroups, n, MostGroups)
 	}
 	kept := newNames(s.Goal.Of())
 	if !r.stickyAfter() {
-		kept.addUpTo(MostGroups, r.staying(held.names)...)
-		kept.addUpTo(MostGroups, r.staying(r.configured())...)
+		kept.addWhile(r.fit, r.staying(held.names)...)
+		kept.addWhile(r.fit, r.staying(r.configured())...)
 	}
-	held.addUpTo(MostGroups, kept.names...)
+	held.addWhile(r.fit, kept.names...)
 	s.Held, s.Kept = held.names, kept.names
 	return nil
+}
+
+func (r Request) fit(names []string) bool { return r.inOneAction(names) <= MostGroups }
+
+// inOneAction is the most of the names that come together on one route: an
+// environment has a group on each, a stranger only where it was found.
+func (r Request) inOneAction(names []string) int {
+	everywhere, most := 0, 0
+	for _, name := range names {
+		if !r.environment(name).Stranger {
+			everywhere++
+		}
+	}
+	for _, x := range r.Routes {
+		here := 0
+		for _, name := range names {
+			if r.environment(name).Stranger && (slices.Contains(x.Named, name) || x.Origin[name] > 0 || x.Found[name] > 0) {
+				here++
+			}
+		}
+		most = max(most, here)
+	}
+	return everywhere + most
 }
 
 // stickyAfter: with group stickiness on, a cookie beats a weight of 0, so the
@@ -262,14 +312,18 @@ func newNames(first []string) *names {
 	return n
 }
 
-func (n *names) add(more ...string) { n.addUpTo(len(n.names)+len(more), more...) }
+func (n *names) add(more ...string) {
+	n.addWhile(func([]string) bool { return true }, more...)
+}
 
-func (n *names) addUpTo(most int, more ...string) {
+// addWhile leaves out every name with which the list would not fit any more.
+func (n *names) addWhile(fit func([]string) bool, more ...string) {
 	for _, name := range more {
-		if !n.seen[name] && len(n.names) < most {
-			n.seen[name] = true
-			n.names = append(n.names, name)
+		if n.seen[name] || !fit(append(slices.Clone(n.names), name)) {
+			continue
 		}
+		n.seen[name] = true
+		n.names = append(n.names, name)
 	}
 }
 

@@ -35,7 +35,8 @@ type Route struct {
 	Origin  Weights  // where a way back leads; nil: forwards nowhere there
 	Found   Weights  // what it gives now; nil: unknown (Blind), or nowhere
 	Named   []string // environments and strangers in its action, weight 0 too
-	Nowhere bool     // it answers a fixed 5xx by itself
+	Nowhere bool     // it answers a fixed 5xx, and no one put that in place of traffic
+	Answer  string   // what it does instead of forwarding; empty where it forwards
 	Sticky  bool     // group stickiness is on now
 	New     bool     // joins with this shift, so nothing is known of it at plan
 }

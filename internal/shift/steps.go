@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -32,8 +33,12 @@ func CheckSteps(steps []Step) (int, error) {
 }
 
 // Between returns the weights at a part of the way. 0 and Whole are exact, the
-// shares sum to Whole, and over a rising way nobody's share goes back and forth.
+// shares sum to Whole, and over a rising way nobody's share goes back and
+// forth. From nothing there is no way: whatever lies above 0 is the end.
 func Between(from, to Weights, at Share) Weights {
+	if len(from.Of()) == 0 && at > 0 {
+		return maps.Clone(to)
+	}
 	w, moved := maps.Clone(from), Share(0)
 	if w == nil {
 		w = Weights{}
@@ -76,22 +81,34 @@ func handOut(seats Share, gains map[string]Share) map[string]Share {
 }
 
 // Progress returns how much of the way from stable to goal has been gone: 0
-// where nothing that is to be gained has been, Whole where found is the goal.
+// where nothing that is to be gained has been, Whole where found is the goal
+// and only there. In between it is the furthest that Between does not move
+// more for, so that a step above it always moves more than is found, and one
+// below it never does.
 func Progress(stable, goal, found Weights) Share {
 	if found.Equal(goal) {
 		return Whole
 	}
-	var all, left Share
+	gained := Share(0)
 	for name, want := range goal {
-		all += max(want-stable[name], 0)
-		left += max(want-max(found[name], stable[name]), 0)
+		gained += max(min(found[name], want)-stable[name], 0)
 	}
-	if all == 0 {
+	if gained == 0 {
 		return 0
 	}
+	above := sort.Search(int(Whole), func(at int) bool { return movedAt(stable, goal, Share(at)) > gained })
 	// Not the goal, so never Whole: what is found may have the goal's gains
 	// and still give the rest to a stranger.
-	return min((all-left)*Whole/all, Whole-Finest)
+	return Share(above) - Finest
+}
+
+// movedAt is how much has changed sides at a part of the way.
+func movedAt(from, to Weights, at Share) Share {
+	moved := Share(0)
+	for name, share := range from {
+		moved += part(max(share-to[name], 0), at)
+	}
+	return moved
 }
 
 func union(a, b Weights) map[string]bool {

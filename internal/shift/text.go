@@ -10,14 +10,21 @@ import (
 // will be named at weight 0, sorted.
 func (s Schedule) Attach() []string {
 	want := s.Held
-	if s.Kind == Nothing || s.Kind == Back {
+	switch s.Kind {
+	case Refused, HandedBack:
+		return nil
+	case Nothing, Back:
 		want = s.Kept
+	case Forward, Return:
 	}
 	return s.missing(want, func(named []string, name string) bool { return !slices.Contains(named, name) })
 }
 
 // Detach lists what some route names and what goes at the end, sorted.
 func (s Schedule) Detach() []string {
+	if s.Kind == Refused || s.Kind == HandedBack {
+		return nil
+	}
 	all := slices.Clone(s.Held)
 	for _, x := range s.request.Routes {
 		all = append(all, x.Named...)
@@ -47,7 +54,10 @@ func (s Schedule) Quiet() bool {
 // Text words the schedule, a line a thing, for a reviewer of a plan. It is the
 // same for the same request.
 func (s Schedule) Text() string {
-	var lines []string
+	lines := s.stuckText()
+	if lines != nil {
+		return strings.Join(lines, "\n")
+	}
 	switch s.Kind {
 	case Refused:
 		lines = s.refusedText()
@@ -70,6 +80,18 @@ func (s Schedule) Text() string {
 	return strings.Join(lines, "\n")
 }
 
+// stuckText is about routes that do not forward and whose answer is no one's
+// to take: a redirect, or what someone has put in place of the traffic.
+func (s Schedule) stuckText() []string {
+	var lines []string
+	for _, x := range s.request.Routes {
+		if x.Answer != "" && !(x.Nowhere && x.New) {
+			lines = append(lines, fmt.Sprintf("%s does not forward (%s): nothing moves, and the apply fails until it does.", x.Name, x.Answer))
+		}
+	}
+	return lines
+}
+
 func (s Schedule) refusedText() []string {
 	r := s.request.Rejected
 	return []string{
@@ -87,23 +109,32 @@ func (s Schedule) handedBackText() []string {
 }
 
 func (s Schedule) quietText() []string {
-	lines := []string{"The traffic stays: " + s.words(s.Goal) + "."}
+	lines := append([]string{"The traffic stays: " + s.words(s.Goal) + "."}, s.namedText()...)
+	if s.request.StickyMoves {
+		lines = append(lines, "Change the stickiness.")
+	}
+	if s.Quiet() {
+		return lines
+	}
+	return append(lines, "One call per route.")
+}
+
+func (s Schedule) backText() []string {
+	return append([]string{
+		fmt.Sprintf("Back to %s at once: one call per route, no steps, no gates.", s.words(s.Goal)),
+	}, s.namedText()...)
+}
+
+// namedText says who comes into the actions and who goes, without traffic.
+func (s Schedule) namedText() []string {
+	var lines []string
 	if names := s.Attach(); len(names) > 0 {
 		lines = append(lines, "Attach "+s.list(names)+" at weight 0.")
 	}
 	if names := s.Detach(); len(names) > 0 {
 		lines = append(lines, "Detach "+s.list(names)+".")
 	}
-	if s.request.StickyMoves {
-		lines = append(lines, "Change the stickiness.")
-	}
-	return append(lines, "One call per route.")
-}
-
-func (s Schedule) backText() []string {
-	return []string{
-		fmt.Sprintf("Back to %s at once: one call per route, no steps, no gates.", s.words(s.Goal)),
-	}
+	return lines
 }
 
 // movingText is the numbered list of a shift, and what it costs.
@@ -120,14 +151,14 @@ func (s Schedule) movingText() []string {
 
 func (s Schedule) heading() string {
 	from := "what the routes give when this is applied"
-	if mean := s.request.originMean(); mean != nil {
+	if mean := s.request.originMean(); mean != nil || s.request.everywhere(func(x Route) bool { return x.Answer != "" }) {
 		from = s.words(mean)
 	}
 	text := fmt.Sprintf("%s -> %s", from, s.words(s.Goal))
 	if s.Kind == Return {
 		text += ", a version that was live before: no steps"
 	}
-	if s.request.Retry && s.request.Rejected != nil {
+	if s.request.Retry && s.request.wantsRejected() {
 		text += ", tried again"
 	}
 	return text
@@ -144,7 +175,11 @@ func (s Schedule) stages() []string {
 	}
 	if s.Kind == Return {
 		lines = append(lines, fmt.Sprintf("health of %s, at most %s", strings.Join(s.Gaining, ", "), Words(t.HealthTimeout)))
-		return append(lines, s.Goal.String()+"; gates are told, not obeyed", s.ending(t))
+		moved := s.Goal.String()
+		if len(t.Armed(After, Step{})) > 0 {
+			moved += "; gates are told, not obeyed"
+		}
+		return append(lines, moved, s.ending(t))
 	}
 	if s.proves() {
 		lines = append(lines, fmt.Sprintf("health of %s, steady for %s, at most %s",
@@ -195,17 +230,22 @@ func (s Schedule) stepWords(at Share) string {
 // afterwards says whether anything is left to go back to.
 func (s Schedule) afterwards() string {
 	before, ok := s.request.originMean().Sole()
-	if !ok {
-		return "Afterwards going back takes the steps as well."
-	}
 	e := s.request.environment(before)
 	switch {
+	case s.request.Blind:
+		return "What is left to go back to afterwards depends on what the routes give when this is applied."
+	case s.Kind == Return:
+		return "Afterwards going forward again takes the steps."
+	case s.request.originMean() == nil:
+		return "Afterwards nothing is left to go back to."
+	case !ok:
+		return "Afterwards going back takes the steps as well."
 	case e.Leaving || e.Stranger:
 		return fmt.Sprintf("Afterwards nothing is left to go back to: %s is detached.", before)
 	case e.Version == "":
 		return fmt.Sprintf("Afterwards %s stays; it has no version, so going back to it takes the steps.", before)
 	default:
-		return fmt.Sprintf("Afterwards %s stays as the way back, without steps.", s.named(before))
+		return fmt.Sprintf("Afterwards %s stays as the way back, without steps within rollback_window.", s.named(before))
 	}
 }
 
@@ -240,7 +280,11 @@ func (s Schedule) strangers() []string {
 		for _, x := range s.request.Routes {
 			most = max(most, x.Found[e.Name])
 		}
-		lines = append(lines, fmt.Sprintf("target group %s is no environment of this switch and has %s of the traffic; it is taken off the routes.", e.Name, most))
+		text := fmt.Sprintf("target group %s is no environment of this switch and has %s of the traffic", e.Name, most)
+		if slices.Contains(s.Detach(), e.Name) {
+			text += "; it is taken off the routes"
+		}
+		lines = append(lines, text+".")
 	}
 	return lines
 }

@@ -1,0 +1,182 @@
+package localalb
+
+import (
+	"net/url"
+	"slices"
+)
+
+type oidcConfig struct {
+	Issuer                           string
+	AuthorizationEndpoint            string
+	TokenEndpoint                    string
+	UserInfoEndpoint                 string
+	ClientID                         string      `xml:"ClientId"`
+	secret                           string      // never shown
+	SessionCookieName                string      `xml:",omitempty"`
+	SessionTimeout                   int         `xml:",omitempty"`
+	Scope                            string      `xml:",omitempty"`
+	AuthenticationRequestExtraParams *extraPairs `xml:",omitempty"`
+	OnUnauthenticatedRequest         string      `xml:",omitempty"`
+}
+
+type cognitoConfig struct {
+	UserPoolArn                      string
+	UserPoolClientID                 string `xml:"UserPoolClientId"`
+	UserPoolDomain                   string
+	SessionCookieName                string      `xml:",omitempty"`
+	SessionTimeout                   int         `xml:",omitempty"`
+	Scope                            string      `xml:",omitempty"`
+	AuthenticationRequestExtraParams *extraPairs `xml:",omitempty"`
+	OnUnauthenticatedRequest         string      `xml:",omitempty"`
+}
+
+type jwtConfig struct {
+	JwksEndpoint     string
+	Issuer           string
+	AdditionalClaims *list[jwtClaim] `xml:",omitempty"`
+}
+
+type jwtClaim struct {
+	Format string
+	Name   string
+	Values list[string]
+}
+
+type extraPairs struct {
+	Entries []pair `xml:"entry"`
+}
+
+// session is what the two kinds of login have in common, with AWS's defaults filled in.
+type session struct {
+	cookie, scope, onUnauthenticated string
+	timeout                          int
+	extra                            *extraPairs
+}
+
+// authenticate reads the three actions that stand before a routing action.
+func (ar actionReader) authenticate(p params, a *action) error {
+	if ar.protocol != "HTTPS" {
+		return refuse("InvalidLoadBalancerAction", "Actions of type '%s' are supported only on HTTPS listeners", a.Type)
+	}
+	var err error
+	switch a.Type {
+	case oidcType:
+		a.AuthenticateOidcConfig, err = ar.readOIDC(p)
+	case cognitoType:
+		a.AuthenticateCognitoConfig, err = readCognito(p)
+	case jwtType:
+		a.JwtValidationConfig, err = readJWT(p)
+	}
+	return err
+}
+
+func (ar actionReader) readOIDC(p params) (*oidcConfig, error) {
+	c, _ := p.inside("AuthenticateOidcConfig")
+	if err := c.need("Issuer", "AuthorizationEndpoint", "TokenEndpoint", "UserInfoEndpoint", "ClientId"); err != nil {
+		return nil, err
+	}
+	s, err := readSession(c)
+	if err != nil {
+		return nil, err
+	}
+	o := &oidcConfig{
+		Issuer: c.text("Issuer"), AuthorizationEndpoint: c.text("AuthorizationEndpoint"), TokenEndpoint: c.text("TokenEndpoint"),
+		UserInfoEndpoint: c.text("UserInfoEndpoint"), ClientID: c.text("ClientId"),
+		SessionCookieName: s.cookie, SessionTimeout: s.timeout, Scope: s.scope,
+		AuthenticationRequestExtraParams: s.extra, OnUnauthenticatedRequest: s.onUnauthenticated,
+	}
+	for _, endpoint := range []string{o.Issuer, o.AuthorizationEndpoint, o.TokenEndpoint, o.UserInfoEndpoint} {
+		if u, err := url.Parse(endpoint); err != nil || u.Scheme != "https" || u.Host == "" {
+			return nil, invalid("'%s' must be a full URL with the HTTPS protocol", endpoint)
+		}
+	}
+	o.secret, err = ar.secret(c, o.Issuer, o.ClientID)
+	return o, err
+}
+
+// secret is the new secret or, where the caller asks for it, the one that the replaced action holds. A call
+// that names neither is refused, as AWS refuses it, since Describe calls never show the secret.
+func (ar actionReader) secret(c params, issuer, client string) (string, error) {
+	keep, err := c.flag("UseExistingClientSecret")
+	if err != nil {
+		return "", err
+	}
+	given := c.text("ClientSecret")
+	switch {
+	case keep != nil && *keep && given != "":
+		return "", invalid("You cannot specify both ClientSecret and UseExistingClientSecret")
+	case given != "":
+		return given, nil
+	case keep == nil || !*keep:
+		return "", invalid("ClientSecret must be specified unless UseExistingClientSecret is true")
+	}
+	at := slices.IndexFunc(ar.before, func(a action) bool {
+		o := a.AuthenticateOidcConfig
+		return o != nil && o.Issuer == issuer && o.ClientID == client
+	})
+	if at < 0 {
+		return "", invalid("UseExistingClientSecret is true, but there is no existing client secret for issuer '%s' and client '%s'", issuer, client)
+	}
+	return ar.before[at].AuthenticateOidcConfig.secret, nil
+}
+
+func readCognito(p params) (*cognitoConfig, error) {
+	c, _ := p.inside("AuthenticateCognitoConfig")
+	if err := c.need("UserPoolArn", "UserPoolClientId", "UserPoolDomain"); err != nil {
+		return nil, err
+	}
+	s, err := readSession(c)
+	if err != nil {
+		return nil, err
+	}
+	return &cognitoConfig{
+		UserPoolArn: c.text("UserPoolArn"), UserPoolClientID: c.text("UserPoolClientId"), UserPoolDomain: c.text("UserPoolDomain"),
+		SessionCookieName: s.cookie, SessionTimeout: s.timeout, Scope: s.scope,
+		AuthenticationRequestExtraParams: s.extra, OnUnauthenticatedRequest: s.onUnauthenticated,
+	}, nil
+}
+
+func readSession(c params) (session, error) {
+	onUnauthenticated, err := c.oneOf("OnUnauthenticatedRequest", "deny", "allow", "authenticate")
+	if err != nil {
+		return session{}, err
+	}
+	timeout, err := c.number("SessionTimeout", 1, 604800)
+	if err != nil {
+		return session{}, err
+	}
+	s := session{cookie: orElse(c, "SessionCookieName", "AWSELBAuthSessionCookie"), scope: orElse(c, "Scope", "openid"), onUnauthenticated: "authenticate", timeout: 604800}
+	if onUnauthenticated != "" {
+		s.onUnauthenticated = onUnauthenticated
+	}
+	if timeout != nil {
+		s.timeout = *timeout
+	}
+	if extra := c.pairs("AuthenticationRequestExtraParams"); len(extra) > 10 {
+		return session{}, invalid("You can specify up to 10 extra parameters for the authentication request")
+	} else if len(extra) > 0 {
+		s.extra = &extraPairs{Entries: extra}
+	}
+	return s, nil
+}
+
+func readJWT(p params) (*jwtConfig, error) {
+	c, _ := p.inside("JwtValidationConfig")
+	if err := c.need("JwksEndpoint", "Issuer"); err != nil {
+		return nil, err
+	}
+	j := &jwtConfig{JwksEndpoint: c.text("JwksEndpoint"), Issuer: c.text("Issuer")}
+	var claims []jwtClaim
+	for _, e := range c.structs("AdditionalClaims") {
+		if err := e.need("Format", "Name", "Values"); err != nil {
+			return nil, err
+		}
+		format, err := e.oneOf("Format", "single-string", "string-array", "space-separated-values")
+		if err != nil {
+			return nil, err
+		}
+		claims = append(claims, jwtClaim{Format: format, Name: e.text("Name"), Values: list[string]{e.list("Values")}})
+	}
+	j.AdditionalClaims = listOf(claims)
+	return j, nil
+}

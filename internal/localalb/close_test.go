@@ -1,0 +1,21 @@
+package localalb_test
+
+import (
+	"runtime"
+	"strings"
+)
+
+// stacks is the goroutines that run code of the balancer.
+func stacks() string {
+	buf := make([]byte, 4<<20)
+	buf = buf[:runtime.Stack(buf, true)]
+	var ours []string
+	for _, g := range strings.Split(string(buf), "\n\n") {
+		if strings.Contains(g, "/internal/localalb.") {
+			ours = append(ours, g)
+		}
+	}
+	return strings.Join(ours, "\n\n")
+}
+
+func goroutines() int { return strings.Count(stacks(), "goroutine ") }

@@ -1,0 +1,302 @@
+package localalb
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	application = "application"
+	network     = "network"
+
+	deletionProtection = "deletion_protection.enabled"
+	idleTimeout        = "idle_timeout.timeout_seconds"
+	forwardedForMode   = "routing.http.xff_header_processing.mode"
+)
+
+type balancerShape struct {
+	LoadBalancerArn       string
+	DNSName               string
+	CanonicalHostedZoneID string `xml:"CanonicalHostedZoneId"`
+	CreatedTime           string
+	LoadBalancerName      string
+	Scheme                string
+	VpcID                 string `xml:"VpcId"`
+	State                 struct{ Code string }
+	Type                  string
+	AvailabilityZones     list[zoneShape]
+	SecurityGroups        list[string]
+	IPAddressType         string `xml:"IpAddressType"`
+}
+
+type zoneShape struct {
+	ZoneName              string
+	SubnetID              string `xml:"SubnetId"`
+	LoadBalancerAddresses list[empty]
+}
+
+func (c *call) showBalancer(b *balancer) balancerShape {
+	out := balancerShape{
+		LoadBalancerArn: b.arn, DNSName: b.name + "-" + b.id + "." + b.region + ".elb.localhost",
+		CanonicalHostedZoneID: "Z0LOCALALB0000", CreatedTime: b.at.UTC().Format(time.RFC3339), LoadBalancerName: b.name,
+		Scheme: b.scheme, VpcID: b.vpc, Type: b.kind, SecurityGroups: list[string]{b.securityGroups}, IPAddressType: b.ipType,
+	}
+	out.State.Code = "active"
+	out.AvailabilityZones.Members = c.showZones(b)
+	return out
+}
+
+func (c *call) showZones(b *balancer) []zoneShape {
+	var out []zoneShape
+	for _, subnet := range b.subnets {
+		out = append(out, zoneShape{ZoneName: b.region + c.state.zones[subnet], SubnetID: subnet})
+	}
+	return out
+}
+
+type balancersResult struct {
+	LoadBalancers list[balancerShape]
+	NextMarker    string `xml:",omitempty"`
+}
+
+// createLoadBalancer is idempotent: the same name with the same settings answers the one that exists.
+func createLoadBalancer(c *call) (any, error) {
+	wanted, err := c.readBalancer()
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range c.state.balancers {
+		if b.name != wanted.name || b.region != c.region {
+			continue
+		}
+		same := b.kind == wanted.kind && b.scheme == wanted.scheme && b.ipType == wanted.ipType &&
+			slices.Equal(b.subnets, wanted.subnets) && slices.Equal(b.securityGroups, wanted.securityGroups)
+		if !same {
+			return nil, refuse("DuplicateLoadBalancerName", "A load balancer with the same name '%s' exists, but with different settings", b.name)
+		}
+		return balancersResult{LoadBalancers: list[balancerShape]{[]balancerShape{c.showBalancer(b)}}}, nil
+	}
+	tags, err := c.readTags()
+	if err != nil {
+		return nil, err
+	}
+	wanted.id, wanted.at, wanted.seq = newID(), time.Now(), c.state.next()
+	short := "app"
+	if wanted.kind == network {
+		short = "net"
+	}
+	wanted.arn = arnOf(c.region, c.server.cfg.account, "loadbalancer/"+short+"/"+wanted.name+"/"+wanted.id)
+	c.state.balancers[wanted.arn] = wanted
+	c.state.tags[wanted.arn] = tags
+	return balancersResult{LoadBalancers: list[balancerShape]{[]balancerShape{c.showBalancer(wanted)}}}, nil
+}
+
+func (c *call) readBalancer() (*balancer, error) {
+	if err := c.need("Name"); err != nil {
+		return nil, err
+	}
+	if err := checkName("Load balancer", c.text("Name")); err != nil {
+		return nil, err
+	}
+	kind, err := c.oneOf("Type", application, network, "gateway")
+	if err != nil {
+		return nil, err
+	}
+	scheme, err := c.oneOf("Scheme", "internet-facing", "internal")
+	if err != nil {
+		return nil, err
+	}
+	ipType, err := c.oneOf("IpAddressType", "ipv4", "dualstack", "dualstack-without-public-ipv4")
+	if err != nil {
+		return nil, err
+	}
+	b := &balancer{
+		name: c.text("Name"), region: c.region, kind: application, scheme: "internet-facing", ipType: "ipv4",
+		vpc: "vpc-0a1b2c3d4e5f60718", securityGroups: c.list("SecurityGroups"), attributes: map[string]string{},
+	}
+	b.kind, b.scheme, b.ipType = or(kind, b.kind), or(scheme, b.scheme), or(ipType, b.ipType)
+	if kind == "gateway" {
+		return nil, refuse("InvalidConfigurationRequest", "Gateway load balancers are not simulated here")
+	}
+	b.subnets, err = c.readSubnets(b.kind)
+	return b, err
+}
+
+func or(given, fallback string) string {
+	if given == "" {
+		return fallback
+	}
+	return given
+}
+
+// readSubnets reads subnets or subnet mappings: an application load balancer needs two zones.
+func (c *call) readSubnets(kind string) ([]string, error) {
+	subnets := c.list("Subnets")
+	for _, m := range c.structs("SubnetMappings") {
+		subnets = append(subnets, m.text("SubnetId"))
+	}
+	seen := map[string]string{}
+	for _, subnet := range subnets {
+		zone := c.state.zoneOf(c.region, subnet)
+		if other, ok := seen[zone]; ok {
+			return nil, refuse("InvalidConfigurationRequest", "A load balancer cannot be attached to multiple subnets in the same Availability Zone: '%s' and '%s'", other, subnet)
+		}
+		seen[zone] = subnet
+	}
+	if len(subnets) == 0 {
+		return nil, invalid("At least one subnet must be specified")
+	}
+	if kind == application && len(subnets) < 2 {
+		return nil, invalid("At least two subnets in two different Availability Zones must be specified")
+	}
+	return subnets, nil
+}
+
+// checkName holds a name to what AWS lets load balancers and target groups be called.
+func checkName(what, name string) error {
+	ok := regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`).MatchString(name)
+	switch {
+	case !ok:
+		return invalid("%s name '%s' can only contain characters that are alphanumeric characters and hyphens(-), and must not begin or end with a hyphen", what, name)
+	case len(name) > 32:
+		return invalid("%s name '%s' cannot be longer than '32' characters", what, name)
+	case strings.HasPrefix(name, "internal-"):
+		return invalid("%s name '%s' cannot begin with 'internal-'", what, name)
+	}
+	return nil
+}
+
+func describeLoadBalancers(c *call) (any, error) {
+	arns, names := c.list("LoadBalancerArns"), c.list("Names")
+	if len(arns) > 0 && len(names) > 0 {
+		return nil, invalid("Load balancer names and load balancer ARNs cannot be specified at the same time")
+	}
+	if err := atMost20(len(arns)+len(names), "load balancers"); err != nil {
+		return nil, err
+	}
+	found := sorted(c.state.balancers, func(b *balancer) bool {
+		return b.region == c.region && wantedBy(arns, b.arn) && wantedBy(names, b.name)
+	}, func(b *balancer) int { return b.seq })
+	if len(found) < max(distinct(arns), distinct(names)) {
+		return nil, refuse("LoadBalancerNotFound", "One or more load balancers not found")
+	}
+	page, next, err := paginate(c, found)
+	if err != nil {
+		return nil, err
+	}
+	return balancersResult{LoadBalancers: list[balancerShape]{mapTo(page, c.showBalancer)}, NextMarker: next}, nil
+}
+
+// balancer finds the load balancer that the call names.
+func (c *call) balancer() (*balancer, error) {
+	if err := c.need("LoadBalancerArn"); err != nil {
+		return nil, err
+	}
+	b := c.state.balancers[c.text("LoadBalancerArn")]
+	if b == nil || b.region != c.region {
+		return nil, refuse("LoadBalancerNotFound", "Load balancer '%s' not found", c.text("LoadBalancerArn"))
+	}
+	return b, nil
+}
+
+// deleteLoadBalancer takes the listeners and rules with it. What is not there is deleted already.
+func deleteLoadBalancer(c *call) (any, error) {
+	if err := c.need("LoadBalancerArn"); err != nil {
+		return nil, err
+	}
+	b := c.state.balancers[c.text("LoadBalancerArn")]
+	if b == nil {
+		return empty{}, nil
+	}
+	if b.attributes[deletionProtection] == "true" {
+		return nil, refuse("OperationNotPermitted", "Load balancer '%s' cannot be deleted because deletion protection is enabled", b.arn)
+	}
+	for _, l := range c.state.listenersOf(b.arn) {
+		c.state.dropListener(l)
+	}
+	delete(c.state.balancers, b.arn)
+	delete(c.state.tags, b.arn)
+	return empty{}, nil
+}
+
+func setSecurityGroups(c *call) (any, error) {
+	b, err := c.balancer()
+	if err != nil {
+		return nil, err
+	}
+	changed := *b
+	changed.securityGroups = c.list("SecurityGroups")
+	c.state.balancers[b.arn] = &changed
+	return struct {
+		SecurityGroupIDs list[string] `xml:"SecurityGroupIds"`
+	}{list[string]{changed.securityGroups}}, nil
+}
+
+func setSubnets(c *call) (any, error) {
+	b, err := c.balancer()
+	if err != nil {
+		return nil, err
+	}
+	changed := *b
+	if changed.subnets, err = c.readSubnets(b.kind); err != nil {
+		return nil, err
+	}
+	changed.ipType = or(c.text("IpAddressType"), b.ipType)
+	c.state.balancers[b.arn] = &changed
+	return struct {
+		AvailabilityZones list[zoneShape]
+		IPAddressType     string `xml:"IpAddressType"`
+	}{list[zoneShape]{c.showZones(&changed)}, changed.ipType}, nil
+}
+
+func setIPAddressType(c *call) (any, error) {
+	b, err := c.balancer()
+	if err != nil {
+		return nil, err
+	}
+	ipType, err := c.oneOf("IpAddressType", "ipv4", "dualstack", "dualstack-without-public-ipv4")
+	if err != nil {
+		return nil, err
+	}
+	changed := *b
+	changed.ipType = or(ipType, b.ipType)
+	c.state.balancers[b.arn] = &changed
+	return struct {
+		IPAddressType string `xml:"IpAddressType"`
+	}{changed.ipType}, nil
+}
+
+// describeCapacityReservation answers that there is none, as for every balancer that never asked for one.
+func describeCapacityReservation(c *call) (any, error) {
+	if _, err := c.balancer(); err != nil {
+		return nil, err
+	}
+	return struct {
+		DecreaseRequestsRemaining int
+		CapacityReservationState  list[empty]
+	}{DecreaseRequestsRemaining: 2}, nil
+}
+
+func describeLoadBalancerAttributes(c *call) (any, error) {
+	b, err := c.balancer()
+	if err != nil {
+		return nil, err
+	}
+	return attributesResult{showAttributes(balancerAttributes(b.kind), b.attributes)}, nil
+}
+
+func modifyLoadBalancerAttributes(c *call) (any, error) {
+	b, err := c.balancer()
+	if err != nil {
+		return nil, err
+	}
+	changed := *b
+	if changed.attributes, err = c.readAttributes(balancerAttributes(b.kind), maps.Clone(b.attributes)); err != nil {
+		return nil, err
+	}
+	c.state.balancers[b.arn] = &changed
+	return attributesResult{showAttributes(balancerAttributes(b.kind), changed.attributes)}, nil
+}

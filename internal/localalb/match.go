@@ -1,0 +1,141 @@
+package localalb
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// match tells whether a request meets every condition of a rule. The default rule has none.
+func (r *liveRule) match(req *http.Request) bool {
+	for _, m := range r.matches {
+		if !m(req) {
+			return false
+		}
+	}
+	return true
+}
+
+func compileConditions(conditions []condition) []func(*http.Request) bool {
+	return mapTo(conditions, compileCondition)
+}
+
+func compileCondition(c condition) func(*http.Request) bool {
+	switch c.Field {
+	case "path-pattern":
+		return func(r *http.Request) bool { return c.meets(c.PathPatternConfig.values(), r.URL.EscapedPath(), false) }
+	case "host-header":
+		return func(r *http.Request) bool {
+			host, _ := splitHost(r.Host)
+			return c.meets(c.HostHeaderConfig.values(), host, true)
+		}
+	case "http-header":
+		return func(r *http.Request) bool {
+			return slices.ContainsFunc(r.Header.Values(c.HTTPHeaderConfig.HTTPHeaderName), func(v string) bool {
+				return c.meets(members(c.HTTPHeaderConfig.Values), v, true)
+			})
+		}
+	case "query-string":
+		return func(r *http.Request) bool { return matchQuery(c.QueryStringConfig.Values.Members, r.URL.Query()) }
+	case "http-request-method":
+		return func(r *http.Request) bool { return slices.Contains(c.HTTPRequestMethodConfig.values(), r.Method) }
+	}
+	return matchSource(c.SourceIPConfig.values())
+}
+
+func members(l *list[string]) []string {
+	if l == nil {
+		return nil
+	}
+	return l.Members
+}
+
+func (v *valuesConfig) values() []string { return members(v.Values) }
+
+// meets compares a text with patterns and regular expressions, one of which must match.
+func (c condition) meets(patterns []string, text string, fold bool) bool {
+	for _, re := range c.regexes {
+		if re.MatchString(text) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(patterns, func(p string) bool { return wildcard(p, text, fold) })
+}
+
+func matchQuery(pairs []queryPair, query url.Values) bool {
+	return slices.ContainsFunc(pairs, func(p queryPair) bool {
+		for key, values := range query {
+			if p.Key != "" && !wildcard(p.Key, key, true) {
+				continue
+			}
+			if slices.ContainsFunc(values, func(v string) bool { return wildcard(p.Value, v, true) }) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// matchSource looks at the address of the connection, never at X-Forwarded-For.
+func matchSource(networks []string) func(*http.Request) bool {
+	var prefixes []netip.Prefix
+	for _, text := range networks {
+		if p, err := netip.ParsePrefix(text); err == nil {
+			prefixes = append(prefixes, p)
+		}
+	}
+	return func(r *http.Request) bool {
+		from, err := netip.ParseAddrPort(r.RemoteAddr)
+		return err == nil && slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(from.Addr().Unmap()) })
+	}
+}
+
+// splitHost cuts the port off a Host header, where there is one.
+func splitHost(host string) (name, port string) {
+	if name, port, err := net.SplitHostPort(host); err == nil {
+		return name, port
+	}
+	return host, ""
+}
+
+// wildcard matches * (any characters, or none) and ? (exactly one); a backslash takes their meaning away.
+func wildcard(pattern, text string, fold bool) bool {
+	if fold {
+		pattern, text = strings.ToLower(pattern), strings.ToLower(text)
+	}
+	p, t := 0, 0
+	star, mark := -1, 0
+	for t < len(text) {
+		if p < len(pattern) && pattern[p] == '*' {
+			star, mark = p, t
+			p++
+			continue
+		}
+		if width, ok := matchOne(pattern, p, text[t]); ok {
+			p, t = p+width, t+1
+			continue
+		}
+		if star < 0 {
+			return false
+		}
+		mark++
+		p, t = star+1, mark
+	}
+	return strings.Trim(pattern[p:], "*") == ""
+}
+
+// matchOne compares one character and tells how much of the pattern it took.
+func matchOne(pattern string, at int, char byte) (width int, ok bool) {
+	switch {
+	case at >= len(pattern):
+		return 0, false
+	case pattern[at] == '?':
+		return 1, true
+	case pattern[at] == '\\' && at+1 < len(pattern) && strings.IndexByte(`*?\`, pattern[at+1]) >= 0:
+		return 2, pattern[at+1] == char
+	}
+	return 1, pattern[at] == char
+}

@@ -1,0 +1,178 @@
+package localalb
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+// liveListener is a listener that really listens. What it does with a request stands in its table, which is
+// replaced as a whole, so that every request meets one consistent set of rules.
+type liveListener struct {
+	arn      string
+	port     int // asked for when the socket was opened
+	protocol string
+	socket   net.Listener
+	server   *http.Server
+	plane    *plane
+	counts   *listenerCounter
+	table    atomic.Pointer[table]
+}
+
+// table is the rules of a listener in the order in which they are tried. The last one matches everything.
+type table struct {
+	generation   uint64
+	port         string // asked for
+	rules        []*liveRule
+	idle         time.Duration // how long a target may stay silent
+	forwardedFor string        // append, preserve or remove
+}
+
+// liveRule is a rule with what it needs at run time. It is kept as long as its record is the same one, so that
+// a change elsewhere does not restart its cycle of choices.
+type liveRule struct {
+	record  *rule
+	matches []func(*http.Request) bool
+	forward *forwarder // nil unless the last action forwards
+}
+
+// bind opens the socket of a listener. Nothing is served before serve.
+func (p *plane) bind(record *listener) (*liveListener, error) {
+	port := record.port
+	if p.cfg.ephemeral {
+		port = 0
+	}
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	socket, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, refuse("InvalidConfigurationRequest", "localalb cannot listen on %s: %v. Ask for another port, or let it take free ones", address, err)
+	}
+	if p.listenerCounts[record.arn] == nil {
+		p.listenerCounts[record.arn] = &listenerCounter{}
+	}
+	l := &liveListener{arn: record.arn, port: record.port, protocol: record.protocol, socket: socket, plane: p, counts: p.listenerCounts[record.arn]}
+	l.server = &http.Server{
+		Handler:           l,
+		ReadHeaderTimeout: time.Minute,
+		IdleTimeout:       time.Hour, // ALB's client keep-alive
+		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return p.ctx },
+		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{p.certificate}, MinVersion: tls.VersionTLS12},
+	}
+	return l, nil
+}
+
+// serves tells whether the open socket suits the record. On free ports a change of the port changes nothing.
+func (l *liveListener) serves(record *listener) bool {
+	return l.protocol == record.protocol && (l.plane.cfg.ephemeral || l.port == record.port)
+}
+
+func (l *liveListener) serve() {
+	l.plane.tasks.Go(func() {
+		var err error
+		if l.protocol == "HTTPS" {
+			err = l.server.ServeTLS(l.socket, "", "")
+		} else {
+			err = l.server.Serve(l.socket)
+		}
+		if !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+			l.plane.log.Error("a listener ended", "listener", l.arn, "error", err)
+		}
+	})
+}
+
+// publish puts a table in force unless a newer one is already.
+func (l *liveListener) publish(t *table) {
+	for {
+		old := l.table.Load()
+		if old != nil && old.generation > t.generation {
+			return
+		}
+		if l.table.CompareAndSwap(old, t) {
+			return
+		}
+	}
+}
+
+// compile turns the rules of a listener into a table.
+func (p *plane) compile(s *state, record *listener, l *liveListener) *table {
+	kept := map[*rule]*liveRule{}
+	if old := l.table.Load(); old != nil {
+		for _, r := range old.rules {
+			kept[r.record] = r
+		}
+	}
+	b := s.balancers[record.balancer]
+	known := balancerAttributes(b.kind)
+	t := &table{
+		generation:   p.generation,
+		port:         strconv.Itoa(record.port),
+		idle:         time.Duration(seconds(known, b.attributes, idleTimeout)) * time.Second,
+		forwardedFor: or(b.attributes[forwardedForMode], "append"),
+	}
+	for _, r := range s.rulesOf(record.arn) {
+		live := kept[r]
+		if live == nil {
+			live = &liveRule{record: r, matches: compileConditions(r.conditions), forward: p.newForwarder(r)}
+		}
+		t.rules = append(t.rules, live)
+	}
+	return t
+}
+
+func (p *plane) newForwarder(r *rule) *forwarder {
+	last := r.actions[len(r.actions)-1]
+	if last.ForwardConfig == nil {
+		return nil
+	}
+	f := &forwarder{sticky: last.ForwardConfig.TargetGroupStickinessConfig}
+	var weights []int
+	for _, tuple := range last.ForwardConfig.TargetGroups.Members {
+		f.groups = append(f.groups, p.groups[tuple.TargetGroupArn])
+		weights = append(weights, tuple.share())
+	}
+	f.chooser = NewChooser(weights)
+	return f
+}
+
+// ServeHTTP takes a request through the first rule that matches it.
+func (l *liveListener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	l.plane.inFlight.add(1)
+	defer l.plane.inFlight.add(-1)
+	l.counts.requests.Add(1)
+	t := l.table.Load()
+	for _, rule := range t.rules {
+		if rule.match(r) {
+			l.take(w, r, t, rule)
+			return
+		}
+	}
+}
+
+func (l *liveListener) take(w http.ResponseWriter, r *http.Request, t *table, rule *liveRule) {
+	actions := rule.record.actions
+	for _, gate := range actions[:len(actions)-1] {
+		if !gateOpen(w, r, gate) {
+			l.counts.logins.Add(1)
+			return
+		}
+	}
+	last := actions[len(actions)-1]
+	switch last.Type {
+	case forwardType:
+		l.counts.forwarded.Add(1)
+		l.forward(w, r, t, rule.forward)
+	case redirectType:
+		l.counts.redirects.Add(1)
+		redirect(w, r, *last.RedirectConfig, t.port)
+	default:
+		l.counts.fixed.Add(1)
+		answerFixed(w, *last.FixedResponseConfig)
+	}
+}

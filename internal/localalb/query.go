@@ -1,0 +1,153 @@
+package localalb
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// params reads the parameters of one Query request, or of one structure inside it. Names are those of the
+// API; lists stand in the form as Name.member.1, structures as Name.Field.
+type params struct {
+	values url.Values
+	prefix string
+}
+
+// text is the value of a parameter, "" where it is missing.
+func (p params) text(name string) string {
+	return p.values.Get(p.prefix + name)
+}
+
+// has tells whether the parameter, or anything inside it, was sent.
+func (p params) has(name string) bool {
+	key := p.prefix + name
+	if _, ok := p.values[key]; ok {
+		return true
+	}
+	for k := range p.values {
+		if strings.HasPrefix(k, key+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// optional is the value of a parameter, nil where it was not sent.
+func (p params) optional(name string) *string {
+	if v, ok := p.values[p.prefix+name]; ok && len(v) > 0 {
+		return &v[0]
+	}
+	return nil
+}
+
+// inside reads the fields of a structure; the second result is false where none was sent.
+func (p params) inside(name string) (params, bool) {
+	return params{values: p.values, prefix: p.prefix + name + "."}, p.has(name)
+}
+
+// list is the values of a list of plain values, in the order of their numbers.
+func (p params) list(name string) []string {
+	var out []string
+	for _, n := range p.members(name, "member") {
+		out = append(out, p.values.Get(p.prefix+name+".member."+strconv.Itoa(n)))
+	}
+	return out
+}
+
+// structs is the elements of a list of structures, in the order of their numbers.
+func (p params) structs(name string) []params {
+	var out []params
+	for _, n := range p.members(name, "member") {
+		out = append(out, params{values: p.values, prefix: p.prefix + name + ".member." + strconv.Itoa(n) + "."})
+	}
+	return out
+}
+
+// pairs is a map parameter, sorted as it was numbered.
+func (p params) pairs(name string) []pair {
+	var out []pair
+	for _, n := range p.members(name, "entry") {
+		at := p.prefix + name + ".entry." + strconv.Itoa(n) + "."
+		out = append(out, pair{Key: p.values.Get(at + "key"), Value: p.values.Get(at + "value")})
+	}
+	return out
+}
+
+// members finds the numbers that a list uses. They need not be without gaps: only their order counts.
+func (p params) members(name, element string) []int {
+	lead := p.prefix + name + "." + element + "."
+	var out []int
+	for key := range p.values {
+		rest, ok := strings.CutPrefix(key, lead)
+		if !ok {
+			continue
+		}
+		digits, _, _ := strings.Cut(rest, ".")
+		n, err := strconv.Atoi(digits)
+		if err != nil || n < 0 || strconv.Itoa(n) != digits {
+			continue
+		}
+		out = append(out, n)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// number reads a whole number within [low, high], nil where it was not sent.
+func (p params) number(name string, low, high int) (*int, error) {
+	sent := p.optional(name)
+	if sent == nil {
+		return nil, nil
+	}
+	n, err := strconv.Atoi(*sent)
+	if err != nil {
+		return nil, refuse("MalformedInput", "'%s' is not a number, at '%s%s'", *sent, p.prefix, name)
+	}
+	if n < low || n > high {
+		return nil, invalid("'%s%s' must be between '%d' and '%d', inclusive: '%d' is not.", p.prefix, name, low, high, n)
+	}
+	return &n, nil
+}
+
+// flag reads true or false, nil where it was not sent.
+func (p params) flag(name string) (*bool, error) {
+	sent := p.optional(name)
+	if sent == nil {
+		return nil, nil
+	}
+	switch strings.ToLower(*sent) {
+	case "true":
+		return new(true), nil
+	case "false":
+		return new(false), nil
+	}
+	return nil, refuse("MalformedInput", "'%s' is neither true nor false, at '%s%s'", *sent, p.prefix, name)
+}
+
+// need answers an error that names the first of these parameters that was not sent.
+func (p params) need(names ...string) error {
+	for _, name := range names {
+		if !p.has(name) {
+			return invalid("1 validation error detected: Value null at '%s%s' failed to satisfy constraint: Member must not be null", p.prefix, lowerFirst(name))
+		}
+	}
+	return nil
+}
+
+// oneOf checks a value against the values that the API knows.
+func (p params) oneOf(name string, allowed ...string) (string, error) {
+	got := p.text(name)
+	if got == "" || slices.Contains(allowed, got) {
+		return got, nil
+	}
+	return "", invalid("1 validation error detected: Value '%s' at '%s%s' failed to satisfy constraint: Member must satisfy enum value set: [%s]",
+		got, p.prefix, lowerFirst(name), strings.Join(allowed, ", "))
+}
+
+func lowerFirst(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
+}

@@ -1,0 +1,239 @@
+package localalb
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const maxRules = 100
+
+type ruleShape struct {
+	RuleArn    string
+	Priority   string
+	Conditions list[condition]
+	Actions    list[action]
+	IsDefault  bool
+}
+
+type rulesResult struct {
+	Rules      list[ruleShape]
+	NextMarker string `xml:",omitempty"`
+}
+
+func showRule(r *rule) ruleShape {
+	out := ruleShape{RuleArn: r.arn, Priority: strconv.Itoa(r.priority), Conditions: list[condition]{r.conditions}, Actions: list[action]{r.actions}, IsDefault: r.isDefault()}
+	if r.isDefault() {
+		out.Priority = "default"
+	}
+	return out
+}
+
+func theseRules(rules ...*rule) rulesResult {
+	return rulesResult{Rules: list[ruleShape]{mapTo(rules, showRule)}}
+}
+
+// ruleARN makes the ARN of a new rule of a listener.
+func ruleARN(l *listener) string {
+	return strings.Replace(l.arn, ":listener/", ":listener-rule/", 1) + "/" + newID()
+}
+
+func createRule(c *call) (any, error) {
+	l, err := c.listener()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.need("Priority", "Conditions", "Actions"); err != nil {
+		return nil, err
+	}
+	r := &rule{arn: ruleARN(l), listener: l.arn, region: c.region}
+	if err := c.readPriority(r); err != nil {
+		return nil, err
+	}
+	if c.has("Transforms") {
+		return nil, noTransforms()
+	}
+	if r.conditions, err = readConditions(c.structs("Conditions")); err != nil {
+		return nil, err
+	}
+	b := c.state.balancers[l.balancer]
+	reader := actionReader{state: c.state, balancer: b, protocol: l.protocol, bareLone: c.server.cfg.bareLone}
+	if r.actions, err = reader.read(c.structs("Actions")); err != nil {
+		return nil, err
+	}
+	if err := c.countRules(b); err != nil {
+		return nil, err
+	}
+	tags, err := c.readTags()
+	if err != nil {
+		return nil, err
+	}
+	r.seq = c.state.next()
+	c.state.rules[r.arn], c.state.tags[r.arn] = r, tags
+	return theseRules(r), nil
+}
+
+func noTransforms() error {
+	return refuse("InvalidConfigurationRequest", "Rule transforms are not simulated here")
+}
+
+func (c *call) readPriority(r *rule) error {
+	priority, err := c.number("Priority", 1, 50000)
+	if err != nil {
+		return err
+	}
+	r.priority = *priority
+	for _, o := range c.state.rulesOf(r.listener) {
+		if o.priority == r.priority {
+			return refuse("PriorityInUse", "Priority '%d' is currently in use", r.priority)
+		}
+	}
+	return nil
+}
+
+func (c *call) countRules(b *balancer) error {
+	n := 0
+	for _, r := range c.state.rules {
+		if !r.isDefault() && c.state.balancerOf(r) == b {
+			n++
+		}
+	}
+	if n >= maxRules {
+		return refuse("TooManyRules", "You've reached the limit on the number of rules per load balancer: '%d'", maxRules)
+	}
+	return nil
+}
+
+// rule finds the rule with this ARN.
+func (c *call) rule(arn string) (*rule, error) {
+	if !strings.HasPrefix(resourceOf(arn), "listener-rule/") {
+		return nil, invalid("'%s' is not a valid listener rule ARN", arn)
+	}
+	r := c.state.rules[arn]
+	if r == nil || r.region != c.region {
+		return nil, refuse("RuleNotFound", "One or more rules not found")
+	}
+	return r, nil
+}
+
+// modifyRule replaces the conditions or the actions that are sent, each list as a whole.
+func modifyRule(c *call) (any, error) {
+	if err := c.need("RuleArn"); err != nil {
+		return nil, err
+	}
+	r, err := c.rule(c.text("RuleArn"))
+	if err != nil {
+		return nil, err
+	}
+	if r.isDefault() {
+		return nil, refuse("OperationNotPermitted", "Default rule '%s' cannot be modified", r.arn)
+	}
+	if c.has("Transforms") {
+		return nil, noTransforms()
+	}
+	if !c.has("Conditions") && !c.has("Actions") && !c.has("ResetTransforms") {
+		return nil, invalid("Either conditions or actions must be specified")
+	}
+	changed := *r
+	if c.has("Conditions") {
+		if changed.conditions, err = readConditions(c.structs("Conditions")); err != nil {
+			return nil, err
+		}
+	}
+	if c.has("Actions") {
+		l := c.state.listeners[r.listener]
+		reader := actionReader{state: c.state, balancer: c.state.balancers[l.balancer], protocol: l.protocol, before: r.actions, bareLone: c.server.cfg.bareLone}
+		if changed.actions, err = reader.read(c.structs("Actions")); err != nil {
+			return nil, err
+		}
+	}
+	c.state.rules[r.arn] = &changed
+	return theseRules(&changed), nil
+}
+
+func describeRules(c *call) (any, error) {
+	arns := c.list("RuleArns")
+	if c.has("ListenerArn") == (len(arns) > 0) {
+		return nil, invalid("You must specify either listener rule ARNs or a listener ARN")
+	}
+	if err := atMost20(len(arns), "listener rules"); err != nil {
+		return nil, err
+	}
+	var found []*rule
+	if len(arns) == 0 {
+		l, err := c.listener()
+		if err != nil {
+			return nil, err
+		}
+		found = c.state.rulesOf(l.arn)
+	}
+	for i, arn := range arns {
+		r, err := c.rule(arn)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(arns[:i], arn) {
+			found = append(found, r)
+		}
+	}
+	page, next, err := paginate(c, found)
+	if err != nil {
+		return nil, err
+	}
+	out := theseRules(page...)
+	out.NextMarker = next
+	return out, nil
+}
+
+func deleteRule(c *call) (any, error) {
+	if err := c.need("RuleArn"); err != nil {
+		return nil, err
+	}
+	r, err := c.rule(c.text("RuleArn"))
+	if err != nil {
+		return nil, err
+	}
+	if r.isDefault() {
+		return nil, refuse("OperationNotPermitted", "Default rule '%s' cannot be deleted", r.arn)
+	}
+	delete(c.state.rules, r.arn)
+	delete(c.state.tags, r.arn)
+	return empty{}, nil
+}
+
+// setRulePriorities moves rules, all or none, so that two of them can swap their places.
+func setRulePriorities(c *call) (any, error) {
+	elements := c.structs("RulePriorities")
+	if len(elements) == 0 {
+		return nil, invalid("At least one rule priority must be specified")
+	}
+	var moved []*rule
+	for _, p := range elements {
+		if err := p.need("RuleArn", "Priority"); err != nil {
+			return nil, err
+		}
+		r, err := c.rule(p.text("RuleArn"))
+		if err != nil {
+			return nil, err
+		}
+		if r.isDefault() {
+			return nil, refuse("OperationNotPermitted", "The priority of default rule '%s' cannot be changed", r.arn)
+		}
+		priority, err := p.number("Priority", 1, 50000)
+		if err != nil {
+			return nil, err
+		}
+		changed := *r
+		changed.priority = *priority
+		c.state.rules[r.arn] = &changed
+		moved = append(moved, &changed)
+	}
+	for _, r := range moved {
+		for _, o := range c.state.rulesOf(r.listener) {
+			if o.arn != r.arn && o.priority == r.priority {
+				return nil, refuse("PriorityInUse", "Priority '%d' is currently in use", r.priority)
+			}
+		}
+	}
+	return theseRules(moved...), nil
+}

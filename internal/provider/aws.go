@@ -1,0 +1,209 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+)
+
+const (
+	tokenFileVariable = "AWS_WEB_IDENTITY_TOKEN_FILE"
+	defaultSession    = "terraform-provider-bluegreen"
+	shortestRole      = 15 * time.Minute // the limits of STS
+	longestRole       = 12 * time.Hour
+)
+
+// awsSettings is how AWS is called. Empty texts leave it to the SDK.
+type awsSettings struct {
+	profile, region             string
+	accessKey, secretKey, token string
+	configFiles, secretFiles    []string
+	role                        *roleSettings
+	web                         *webSettings
+	maxAttempts                 int
+	accounts                    []string
+	endpoints                   map[string]string
+	userAgent                   string
+	// waits is true while the configuration is not known as a whole: nothing
+	// can be called yet, and a plan that calls nothing need not mind.
+	waits bool
+}
+
+type roleSettings struct {
+	arn, session, externalID string
+	duration                 time.Duration
+}
+
+type webSettings struct{ arn, session, tokenFile string }
+
+// readAWS reads the provider's configuration. Environment is where the file of
+// a token is named, if the configuration does not.
+func readAWS(v types.Object, environment func(string) string) (awsSettings, diag.Diagnostics) {
+	rd, at := &reader{}, path.Root("aws")
+	a := rd.attributes(v)
+	s := awsSettings{
+		profile:     rd.text(a["profile"]),
+		region:      rd.text(a["region"]),
+		accessKey:   rd.text(a["access_key"]),
+		secretKey:   rd.text(a["secret_key"]),
+		token:       rd.text(a["token"]),
+		configFiles: rd.list(at.AtName("shared_config_files"), a["shared_config_files"]),
+		secretFiles: rd.list(at.AtName("shared_credentials_files"), a["shared_credentials_files"]),
+		role:        rd.role(at.AtName("assume_role"), a["assume_role"]),
+		web:         rd.web(a["assume_role_with_web_identity"]),
+		maxAttempts: rd.whole(at.AtName("max_attempts"), a["max_attempts"], 1, 0),
+		accounts:    rd.list(at.AtName("allowed_account_ids"), a["allowed_account_ids"]),
+		endpoints:   map[string]string{},
+	}
+	if s.web != nil && s.web.tokenFile == "" && !rd.waits {
+		if s.web.tokenFile = environment(tokenFileVariable); s.web.tokenFile == "" {
+			rd.add(noTokenFile(at.AtName("assume_role_with_web_identity").AtName("web_identity_token_file")))
+		}
+	}
+	endpoints := rd.attributes(a["endpoints"])
+	for _, service := range slices.Sorted(maps.Keys(endpoints)) {
+		s.endpoints[service] = rd.endpoint(at.AtName("endpoints").AtName(service), endpoints[service])
+	}
+	rd.checkKeys(at, a)
+	s.waits = rd.waits
+	return s, rd.diags
+}
+
+// checkKeys: half a pair of keys would silently be left to the SDK's chain.
+func (r *reader) checkKeys(at path.Path, a map[string]attr.Value) {
+	access, secret, token := missing(a["access_key"]), missing(a["secret_key"]), missing(a["token"])
+	switch {
+	case access && !secret:
+		r.add(keyWithout(at.AtName("secret_key"), "access_key"))
+	case !access && secret:
+		r.add(keyWithout(at.AtName("access_key"), "secret_key"))
+	case access && !token:
+		r.add(keyWithout(at.AtName("token"), "access_key"))
+	}
+	if !missing(a["assume_role"]) && !missing(a["assume_role_with_web_identity"]) {
+		r.add(twoRoles(at.AtName("assume_role_with_web_identity")))
+	}
+}
+
+func (r *reader) role(at path.Path, v attr.Value) *roleSettings {
+	a := r.attributes(v)
+	if a == nil {
+		return nil
+	}
+	s := &roleSettings{
+		arn:        r.text(a["role_arn"]),
+		session:    r.text(a["session_name"]),
+		externalID: r.text(a["external_id"]),
+		duration:   r.duration(at.AtName("duration"), a["duration"], shortestRole),
+	}
+	if s.duration < shortestRole || s.duration > longestRole {
+		r.add(roleDuration(at.AtName("duration"), r.text(a["duration"])))
+	}
+	return s
+}
+
+func (r *reader) web(v attr.Value) *webSettings {
+	a := r.attributes(v)
+	if a == nil {
+		return nil
+	}
+	return &webSettings{arn: r.text(a["role_arn"]), session: r.text(a["session_name"]), tokenFile: r.text(a["web_identity_token_file"])}
+}
+
+// endpoint reads the address of a service.
+func (r *reader) endpoint(at path.Path, v attr.Value) string {
+	text := r.text(v)
+	u, err := url.Parse(text)
+	if text != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		r.add(unreadableURL(at, text))
+	}
+	return text
+}
+
+// load makes the SDK's configuration. The region is that of the call which
+// needs it, for STS where nothing else names one.
+func (s awsSettings) load(ctx context.Context, region string) (aws.Config, error) {
+	options := []func(*config.LoadOptions) error{
+		// A plain http.Client fails where AWS_CA_BUNDLE is set.
+		config.WithHTTPClient(awshttp.NewBuildableClient()),
+	}
+	if s.profile != "" {
+		options = append(options, config.WithSharedConfigProfile(s.profile))
+	}
+	if s.region != "" {
+		options = append(options, config.WithRegion(s.region))
+	}
+	if s.configFiles != nil {
+		options = append(options, config.WithSharedConfigFiles(s.configFiles))
+	}
+	if s.secretFiles != nil {
+		options = append(options, config.WithSharedCredentialsFiles(s.secretFiles))
+	}
+	if s.accessKey != "" {
+		options = append(options, config.WithCredentialsProvider(
+			credentials.NewStaticCredentialsProvider(s.accessKey, s.secretKey, s.token)))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return cfg, fmt.Errorf("the AWS configuration could not be read: %w", err)
+	}
+	if cfg.Region == "" {
+		cfg.Region = region
+	}
+	cfg.APIOptions = append(cfg.APIOptions, awsmiddleware.AddUserAgentKey(s.userAgent))
+	s.assume(&cfg)
+	return cfg, nil
+}
+
+// assume puts a role on top of the credentials; both kinds renew themselves.
+func (s awsSettings) assume(cfg *aws.Config) {
+	session := func(name string) string {
+		if name == "" {
+			return defaultSession
+		}
+		return name
+	}
+	switch client := s.sts(*cfg); {
+	case s.role != nil:
+		cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(client, s.role.arn, func(o *stscreds.AssumeRoleOptions) {
+			o.RoleSessionName, o.Duration = session(s.role.session), s.role.duration
+			if s.role.externalID != "" {
+				o.ExternalID = &s.role.externalID
+			}
+		}))
+	case s.web != nil:
+		cfg.Credentials = aws.NewCredentialsCache(stscreds.NewWebIdentityRoleProvider(client, s.web.arn,
+			stscreds.IdentityTokenFile(s.web.tokenFile), func(o *stscreds.WebIdentityRoleOptions) {
+				o.RoleSessionName = session(s.web.session)
+			}))
+	}
+}
+
+func (s awsSettings) sts(cfg aws.Config) *sts.Client {
+	return sts.NewFromConfig(cfg, func(o *sts.Options) {
+		if url := s.endpoints["sts"]; url != "" {
+			o.BaseEndpoint = &url
+		}
+	})
+}
+
+func (s awsSettings) elb() elb.Options {
+	return elb.Options{MaxAttempts: s.maxAttempts, Endpoint: s.endpoints["elbv2"]}
+}

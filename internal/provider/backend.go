@@ -1,0 +1,112 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+)
+
+// Errors of the clients.
+var (
+	errSettingsWait = errors.New("the provider's configuration rests on values that are known only after an apply")
+	errAccount      = errors.New("the account is not among allowed_account_ids")
+	errCredentials  = errors.New("the credentials end too early")
+)
+
+// backend is what all resources of one provider configuration share. Its
+// clients are made when the first of them is needed.
+type backend struct {
+	aws    awsSettings
+	busy   *Busy
+	lookup gate.Lookup // of the environment, for gates
+
+	mu      sync.Mutex
+	made    *clients
+	account string // checked against allowed_account_ids; empty: not yet
+}
+
+// clients talk to AWS.
+type clients struct {
+	config        aws.Config
+	forward, home *elb.Router
+	reader        *elb.Reader
+}
+
+// connect returns the clients. The ARN names the region for STS where nothing
+// else does.
+func (b *backend) connect(ctx context.Context, arn string) (*clients, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.made != nil {
+		return b.made, nil
+	}
+	if b.aws.waits {
+		return nil, errSettingsWait
+	}
+	region := ""
+	if a, err := elb.ParseRoute(arn); err == nil {
+		region = a.Region
+	}
+	cfg, err := b.aws.load(ctx, region)
+	if err != nil {
+		return nil, err
+	}
+	c := &clients{config: cfg}
+	c.forward, c.home = elb.NewPair(cfg, b.aws.elb())
+	c.reader = elb.NewReader(c.forward)
+	b.made = c
+	return c, nil
+}
+
+// checkAccount makes sure, once, that it is an allowed account that is about
+// to be changed.
+func (b *backend) checkAccount(ctx context.Context, c *clients) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.aws.accounts) == 0 || b.account != "" {
+		return nil
+	}
+	who, err := b.aws.sts(c.config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return fmt.Errorf("sts:GetCallerIdentity: %w", err)
+	}
+	account := aws.ToString(who.Account)
+	if !slices.Contains(b.aws.accounts, account) {
+		return fmt.Errorf("%w: %s", errAccount, account)
+	}
+	b.account = account
+	return nil
+}
+
+// lasts tells whether the credentials are good for a time to come. Whatever
+// renews itself is; of some nothing is known, and they count as good.
+func (c *clients) lasts(ctx context.Context, d time.Duration) error {
+	now, err := c.config.Credentials.Retrieve(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errCredentials, err)
+	}
+	if !now.CanExpire || now.Expires.After(time.Now().Add(d)) {
+		return nil
+	}
+	if cache, ok := c.config.Credentials.(*aws.CredentialsCache); ok {
+		cache.Invalidate()
+		fresh, err := cache.Retrieve(ctx)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errCredentials, err)
+		}
+		if !fresh.CanExpire || fresh.Expires.After(now.Expires) {
+			return nil // they renew themselves
+		}
+	}
+	return fmt.Errorf("%w: they end at %s and are needed until %s", errCredentials,
+		now.Expires.UTC().Format(time.RFC3339), time.Now().Add(d).UTC().Format(time.RFC3339))
+}

@@ -1,0 +1,137 @@
+package provider
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+)
+
+// httpKind asks a URL and looks at the answer.
+func httpKind() gateKind {
+	return gateKind{
+		name:         "http",
+		inconclusive: 10 * time.Minute,
+		attribute: schema.SingleNestedAttribute{
+			Optional: true,
+			MarkdownDescription: "Asks a URL and looks at the answer. An answer that is not as expected, and a connection that breaks once the request is sent, are fails. " +
+				"What goes wrong before (no such host, connection refused, a certificate that is not trusted) and no answer within the gate's `timeout` are errors of measuring. " +
+				"Redirects are not followed.",
+			Attributes: httpAttributes(),
+		},
+		read: readHTTP,
+	}
+}
+
+func httpAttributes() map[string]schema.Attribute {
+	text := func(description string) schema.StringAttribute {
+		return schema.StringAttribute{Optional: true, MarkdownDescription: description}
+	}
+	texts := func(description string) schema.MapAttribute {
+		return schema.MapAttribute{Optional: true, ElementType: types.StringType, MarkdownDescription: description}
+	}
+	headers := texts("Header => value to send; `Host` is the host that is asked for. Shown as sensitive, but kept in the state: put secrets into `headers_env`. Default: none.")
+	headers.Sensitive = true
+	return map[string]schema.Attribute{
+		"url":         schema.StringAttribute{Required: true, MarkdownDescription: "The `http` or `https` URL to ask."},
+		"method":      text("HTTP method. Default: `GET`."),
+		"headers":     headers,
+		"headers_env": texts("Header => name of the environment variable that holds its value. It must be set where Terraform applies. Default: none."),
+		"body":        text("Body to send. Default: none."),
+		"expect_status": schema.ListAttribute{
+			Optional:            true,
+			ElementType:         types.Int64Type,
+			MarkdownDescription: "Statuses that pass, each from 100 to 599. Default: 200 to 299.",
+		},
+		"expect_headers": texts("Header => value that the answer must have, exactly. Default: none."),
+		"expect_body":    text("Regular expression (RE2 syntax) that the first MiB of the body must match, so that a version can be demanded. Default: any body."),
+		"max_latency":    text("How long a sample may take, from the beginning of its connection to the last byte, as a duration. Default: `0s`, as long as the gate's `timeout`."),
+		"samples": schema.Int64Attribute{
+			Optional:            true,
+			MarkdownDescription: "How many requests are sent in a round, one after the other, of which all must pass; 1 or more. Each has a connection of its own. Default: `1`.",
+		},
+		"insecure_skip_verify": schema.BoolAttribute{
+			Optional:            true,
+			MarkdownDescription: "Take any certificate. Default: `false`.",
+		},
+	}
+}
+
+func readHTTP(r *reader, at path.Path, a map[string]attr.Value) func(gate.Lookup) (rollout.Gate, error) {
+	before := r.diags.ErrorsCount()
+	c := gate.HTTP{
+		URL:                r.text(a["url"]),
+		Method:             r.text(a["method"]),
+		Headers:            r.headers(at.AtName("headers"), a["headers"]),
+		HeadersEnv:         r.headers(at.AtName("headers_env"), a["headers_env"]),
+		Body:               r.text(a["body"]),
+		ExpectStatus:       r.numbers(at.AtName("expect_status"), a["expect_status"]),
+		ExpectHeaders:      r.headers(at.AtName("expect_headers"), a["expect_headers"]),
+		ExpectBody:         r.text(a["expect_body"]),
+		MaxLatency:         r.duration(at.AtName("max_latency"), a["max_latency"], 0),
+		Samples:            r.whole(at.AtName("samples"), a["samples"], 1, 1),
+		InsecureSkipVerify: r.boolean(a["insecure_skip_verify"]),
+	}
+	if r.diags.ErrorsCount() == before {
+		r.check(at, a, c.Check())
+	}
+	return func(lookup gate.Lookup) (rollout.Gate, error) { return gate.NewHTTP(c, lookup) }
+}
+
+// check takes over what a gate says of its arguments. Of those that are not
+// known as a whole it cannot say anything yet.
+func (r *reader) check(at path.Path, a map[string]attr.Value, errs []*gate.ArgumentError) {
+	for _, err := range errs {
+		at, v := at.AtName(err.Argument), a[err.Argument]
+		if err.Key != "" {
+			m, _ := v.(types.Map)
+			at, v = at.AtMapKey(err.Key), m.Elements()[err.Key]
+		}
+		if v == nil || !v.IsUnknown() {
+			r.add(wrongArgument(at, err.Err))
+		}
+	}
+}
+
+// headers reads a map by header, in which nothing may be null. An empty value
+// is one.
+func (r *reader) headers(at path.Path, v attr.Value) map[string]string {
+	m, ok := v.(types.Map)
+	if !r.known(v) || !ok {
+		return nil
+	}
+	read := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(m.Elements())) {
+		if value := m.Elements()[name]; missing(value) {
+			r.add(nullElement(at.AtMapKey(name)))
+		} else {
+			read[name] = r.text(value)
+		}
+	}
+	return read
+}
+
+// numbers reads a list in which nothing may be null.
+func (r *reader) numbers(at path.Path, v attr.Value) []int {
+	list, ok := v.(types.List)
+	if !r.known(v) || !ok {
+		return nil
+	}
+	var read []int
+	for i, e := range list.Elements() {
+		if missing(e) {
+			r.add(nullElement(at.AtListIndex(i)))
+		}
+		if n, ok := e.(types.Int64); ok && r.known(e) {
+			read = append(read, int(n.ValueInt64()))
+		}
+	}
+	return read
+}

@@ -1,0 +1,189 @@
+package provider
+
+import (
+	"slices"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+// gateKind is a kind of gate as a user writes it. A new kind is a file with
+// one of these and a line in gateKinds.
+type gateKind struct {
+	name      string
+	attribute schema.SingleNestedAttribute
+	// inconclusive is the default of inconclusive_timeout.
+	inconclusive time.Duration
+	// read tells what is wrong with the kind's arguments, as far as they are
+	// known, and returns how to build the gate from them. It is not asked to
+	// build while anything is unknown or wrong.
+	read func(r *reader, at path.Path, attrs map[string]attr.Value) func(gate.Lookup) (rollout.Gate, error)
+}
+
+// gateKinds are all kinds, by name.
+func gateKinds() []gateKind {
+	return []gateKind{
+		httpKind(),
+	}
+}
+
+// wantedGate is a gate of a configuration.
+type wantedGate struct {
+	terms          shift.GateTerms
+	onInconclusive rollout.Answer
+	build          func(gate.Lookup) (rollout.Gate, error)
+}
+
+// gateAttributes are those of one gate: a kind, and how it is judged.
+func gateAttributes() map[string]schema.Attribute {
+	all := map[string]schema.Attribute{
+		"when": schema.StringAttribute{
+			Optional: true,
+			MarkdownDescription: "In which part of a shift it is asked: `before` (while the new side has no production traffic), `during` (at every step and in the bake), " +
+				"`after` (in the bake alone) or `always`. Default: `during`.",
+		},
+		"interval": schema.StringAttribute{
+			Optional:            true,
+			MarkdownDescription: "How long between two calls, as a duration above zero. Default: `10s`.",
+		},
+		"timeout": schema.StringAttribute{
+			Optional:            true,
+			MarkdownDescription: "How long one call may take, as a duration above zero. Default: `10s`.",
+		},
+		"initial_delay": schema.StringAttribute{
+			Optional:            true,
+			MarkdownDescription: "How long to wait after each change of weights before the first call, as a duration. Default: `0s`.",
+		},
+		"failure_limit": schema.Int64Attribute{
+			Optional:            true,
+			MarkdownDescription: "How many fails are tolerated per shift, 0 or more. Default: `0`.",
+		},
+		"consecutive_error_limit": schema.Int64Attribute{
+			Optional:            true,
+			MarkdownDescription: "How many times in a row it may be unable to measure, 0 or more. Default: `4`.",
+		},
+		"inconclusive_timeout": schema.StringAttribute{
+			Optional:            true,
+			MarkdownDescription: "How long it may stay inconclusive after its step's hold, as a duration. Default: `10m`.",
+		},
+		"on_inconclusive_timeout": schema.StringAttribute{
+			Optional:            true,
+			MarkdownDescription: "What that amounts to: `fail`, `pass` or `stop` (the traffic stays where it is and the apply fails). Default: `fail`.",
+		},
+		"dry_run": schema.BoolAttribute{
+			Optional:            true,
+			MarkdownDescription: "Judged and told, never obeyed. Default: `false`.",
+		},
+	}
+	for _, kind := range gateKinds() {
+		all[kind.name] = kind.attribute
+	}
+	return all
+}
+
+// readGate returns nil where the gate cannot be read at all.
+func (r *reader) readGate(name string, v attr.Value) *wantedGate {
+	at := path.Root("gates").AtMapKey(name)
+	if missing(v) {
+		r.add(nullGate(at))
+		return nil
+	}
+	if name == "" {
+		r.add(emptyKey(at))
+		return nil
+	}
+	g := &wantedGate{terms: shift.GateTerms{Name: name, When: shift.During}}
+	attrs := r.attributes(v)
+	if attrs == nil {
+		return g
+	}
+	kind, ok := r.kindOf(at, attrs)
+	if !ok {
+		return g
+	}
+	g.terms = r.readTerms(at, attrs, kind)
+	g.terms.Name = name
+	g.onInconclusive = map[string]rollout.Answer{"fail": rollout.Fail, "pass": rollout.Pass, "stop": rollout.Inconclusive}[r.choice(
+		at.AtName("on_inconclusive_timeout"), attrs["on_inconclusive_timeout"], "fail", "pass", "stop")]
+	own := &reader{} // the schedule does not rest on what a kind asks for
+	if args := own.attributes(attrs[kind.name]); args != nil {
+		g.build = kind.read(own, at.AtName(kind.name), args)
+	}
+	r.diags.Append(own.diags...)
+	return g
+}
+
+// kindOf finds the one kind of a gate; false where it has none or two.
+func (r *reader) kindOf(at path.Path, attrs map[string]attr.Value) (gateKind, bool) {
+	var found []gateKind
+	waits := false
+	for _, kind := range gateKinds() {
+		if !missing(attrs[kind.name]) {
+			found = append(found, kind)
+			waits = waits || attrs[kind.name].IsUnknown()
+		}
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], true
+	case len(found) == 0:
+		r.add(gateWithoutKind(at, kindNames(gateKinds())))
+	case waits: // one of them may turn out to be null
+		r.waits = true
+	default:
+		r.add(gateOfTwoKinds(at, kindNames(found)))
+	}
+	return gateKind{}, false
+}
+
+func kindNames(kinds []gateKind) []string {
+	var names []string
+	for _, kind := range kinds {
+		names = append(names, kind.name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (r *reader) readTerms(at path.Path, attrs map[string]attr.Value, kind gateKind) shift.GateTerms {
+	return shift.GateTerms{
+		When: shift.When(r.choice(at.AtName("when"), attrs["when"],
+			string(shift.During), string(shift.Before), string(shift.After), string(shift.Always))),
+		Interval:            r.positive(at.AtName("interval"), attrs["interval"], 10*time.Second),
+		Timeout:             r.positive(at.AtName("timeout"), attrs["timeout"], 10*time.Second),
+		InitialDelay:        r.duration(at.AtName("initial_delay"), attrs["initial_delay"], 0),
+		InconclusiveTimeout: r.duration(at.AtName("inconclusive_timeout"), attrs["inconclusive_timeout"], kind.inconclusive),
+		FailureLimit:        r.whole(at.AtName("failure_limit"), attrs["failure_limit"], 0, 0),
+		ErrorLimit:          r.whole(at.AtName("consecutive_error_limit"), attrs["consecutive_error_limit"], 0, 4),
+		DryRun:              r.boolean(attrs["dry_run"]),
+	}
+}
+
+// named builds the gates for a shift; everything is known by then. It returns
+// the name of a gate that cannot be built, with the error.
+func (w wanted) named(lookup gate.Lookup) (all []rollout.NamedGate, failed string, err error) {
+	for _, g := range w.gates {
+		built, err := g.build(lookup)
+		if err != nil {
+			return nil, g.terms.Name, err
+		}
+		all = append(all, rollout.NamedGate{GateTerms: g.terms, Gate: built, OnInconclusive: g.onInconclusive})
+	}
+	return all, "", nil
+}
+
+// asText is what a kind reads a text argument with.
+func asText(v attr.Value) string {
+	s, ok := v.(types.String)
+	if !ok {
+		return ""
+	}
+	return s.ValueString()
+}

@@ -1,0 +1,440 @@
+package provider_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+)
+
+// guarded is a release whose gate asks green itself at every step.
+func (s *site) guarded(active string) hcl {
+	h := s.release(active)
+	h.strategy = `steps = [{ percent = 5, hold = "1ms" }]`
+	h.gates = s.gate("")
+	return h
+}
+
+// gate asks green itself, quickly.
+func (s *site) gate(more string) string {
+	return fmt.Sprintf(`gates = { smoke = { http = { url = %q }, interval = "10ms", initial_delay = "1ms" %s } }`, s.green.url, more)
+}
+
+// blueIsLive has blue live under a switch, with green attached.
+func (s *site) blueIsLive(w *workspace) {
+	s.t.Helper()
+	w.write(s.guarded("blue").in(s.bench))
+	w.apply().ok()
+}
+
+// unwritten makes sure that a function writes nothing to a route.
+func (b *bench) unwritten(do func()) {
+	b.t.Helper()
+	before := len(b.writes())
+	do()
+	if n := len(b.writes()) - before; n != 0 {
+		b.t.Errorf("%d writes, want none", n)
+	}
+}
+
+func (s *site) want(routed string) {
+	s.t.Helper()
+	if got := s.routed(s.listener); got != routed {
+		s.t.Errorf("the listener has %s, want %s", got, routed)
+	}
+}
+
+func TestSwitch_rejectedVersionStaysRejected(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	s.green.status.Store(http.StatusInternalServerError)
+	w.write(s.guarded("green").in(s.bench))
+	failed := w.apply()
+	s.want("app-blue 100, app-green 0")
+	v := w.values()
+	rejected, _ := v["rejected"].(map[string]any)
+	last, _ := v["last_shift"].(map[string]any)
+	if rejected["version"] != "1.1" || rejected["environment"] != "green" || last["outcome"] != "rolled back" || v["active"] != "blue" {
+		t.Errorf("%v\n%s", v, failed.text())
+	}
+	failed.fails("Unable to shift traffic of web", fmt.Sprintf("The traffic is now: blue 100 %%. It was moved back to where it was before.\n\n"+
+		"The gate \"smoke\" failed: %s.\n\n"+
+		"Version 1.1 of green does not go out again by itself. Ship another version, set active back to what carries the traffic, or give retry a new value to try this one again.\n\n"+
+		"Gate: smoke\nStep: step 1 of 2 (5 %%)", rejectedSaw(t, rejected)))
+
+	s.green.status.Store(http.StatusOK) // it would pass now
+	for range 2 {
+		s.unwritten(func() {
+			w.plan().ok()
+			planned, _ := w.planned()
+			if schedule := fmt.Sprint(planned["schedule"]); !strings.HasPrefix(schedule, "green (1.1) was rejected: ") {
+				t.Error(schedule)
+			}
+			w.apply().fails("Unable to shift traffic of web", fmt.Sprintf("The traffic is now: blue 100 %%. Nothing was moved.\n\n"+
+				"Version 1.1 of green was rejected: %s.\n\n"+
+				"Set active back to what carries the traffic, ship another version, or give retry a new value to try this one again.\n\n"+
+				"Rejected at: %s", rejected["reason"], rejected["at"]))
+		})
+	}
+	h := s.guarded("green")
+	h.rest = `retry = "1"`
+	w.write(h.in(s.bench))
+	w.apply().ok()
+	s.want("app-blue 0, app-green 100")
+	if v := w.values(); v["rejected"] != nil {
+		t.Errorf("rejected is %v after the version came through", v["rejected"])
+	}
+}
+
+// rejectedSaw takes what the gate saw out of the reason, and checks the rest.
+func rejectedSaw(t *testing.T, rejected map[string]any) string {
+	t.Helper()
+	reason := fmt.Sprint(rejected["reason"])
+	saw, ok := strings.CutPrefix(reason, `gate "smoke": failed at step 1 of 2 (5 %): `)
+	if !ok || !strings.Contains(saw, "500") {
+		t.Errorf("the reason is %s", reason)
+	}
+	return saw
+}
+
+func TestSwitch_retryIsUsedUpByAnotherRejection(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	s.green.status.Store(http.StatusInternalServerError)
+	h := s.guarded("green")
+	w.write(h.in(s.bench))
+	if r := w.apply(); r.err == nil {
+		t.Fatal("a bad version came through")
+	}
+	h.rest = `retry = "1"`
+	w.write(h.in(s.bench))
+	before := len(s.writes())
+	if r := w.apply(); r.err == nil || len(s.writes()) == before {
+		t.Fatal("it was not tried again")
+	}
+	s.unwritten(func() {
+		if r := w.apply(); r.err == nil || !strings.Contains(r.text(), "was rejected") {
+			t.Error(r.text())
+		}
+	})
+}
+
+func TestSwitch_newVersionGoesOutAfterARejectedOne(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	s.green.status.Store(http.StatusInternalServerError)
+	h := s.guarded("green")
+	w.write(h.in(s.bench))
+	if r := w.apply(); r.err == nil {
+		t.Fatal("a bad version came through")
+	}
+	// The line is reverted: nothing is left to do.
+	w.write(s.guarded("blue").in(s.bench))
+	w.plan().ok()
+	if _, action := w.planned(); action != "no-op" {
+		t.Errorf("after reverting, the plan is %s", action)
+	}
+	s.green.status.Store(http.StatusOK)
+	h.environments = strings.Replace(h.environments, "1.1", "1.2", 1)
+	w.write(h.in(s.bench))
+	w.apply().ok()
+	s.want("app-blue 0, app-green 100")
+	w.plan().ok()
+	if _, action := w.planned(); action != "no-op" || w.values()["rejected"] != nil {
+		t.Errorf("%s, rejected %v", action, w.values()["rejected"])
+	}
+}
+
+func TestSwitch_handThatMovedTrafficBackIsNotUndone(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	h := s.guarded("green")
+	w.write(h.in(s.bench))
+	w.apply().ok()
+	s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+	for range 2 {
+		s.unwritten(func() {
+			w.apply().fails("Unable to shift traffic of web", "The traffic is now: blue 100 %. Nothing was moved.\n\n"+
+				"Someone moved the traffic away from green since the last shift, and that is not undone.\n\n"+
+				"Set active to what carries the traffic, ship another version, or give retry a new value to try green again.")
+		})
+		if rejected, _ := w.values()["rejected"].(map[string]any); rejected["reason"] != "moved back by hand" || rejected["version"] != "1.1" {
+			t.Errorf("rejected is %v", rejected)
+		}
+	}
+	w.write(s.guarded("blue").in(s.bench))
+	s.unwritten(func() { w.apply().ok() })
+	w.plan().ok()
+	if _, action := w.planned(); action != "no-op" {
+		t.Errorf("the second plan is %s", action)
+	}
+}
+
+func TestSwitch_rollbackIsKnownByVersion(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	w.write(s.guarded("green").in(s.bench))
+	w.apply().ok()
+	s.green.status.Store(http.StatusInternalServerError) // the gate fails from now on
+	w.write(s.guarded("blue").in(s.bench))
+	before := len(s.writes())
+	w.plan().ok()
+	planned, _ := w.planned()
+	if schedule := fmt.Sprint(planned["schedule"]); !strings.Contains(schedule, "a version that was live before: no steps") {
+		t.Error(schedule)
+	}
+	w.applyPlan().ok()
+	s.want("app-blue 100, app-green 0")
+	if n := len(s.writes()) - before; n != 1 {
+		t.Errorf("%d writes, want 1", n)
+	}
+	if w.values()["previous"] != nil {
+		t.Error("after a way back there is still a previous version")
+	}
+	// 1.1 is nobody's previous any more: it takes the steps, and its gate fails.
+	w.write(s.guarded("green").in(s.bench))
+	if r := w.apply(); r.err == nil {
+		t.Error("it went out without its gate")
+	}
+	s.want("app-blue 100, app-green 0")
+}
+
+func TestSwitch_rollbackAfterItsWindowTakesTheSteps(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	h := s.guarded("green")
+	h.strategy += "\n rollback_window = \"0s\""
+	w.write(h.in(s.bench))
+	w.apply().ok()
+	back := s.guarded("blue")
+	back.strategy = h.strategy
+	w.write(back.in(s.bench))
+	w.plan().ok()
+	planned, _ := w.planned()
+	if schedule := fmt.Sprint(planned["schedule"]); !strings.Contains(schedule, "blue 5 %, green 95 %; hold 1ms, watch smoke") {
+		t.Error(schedule)
+	}
+}
+
+// A plan that skips the steps is good for the window alone.
+func TestSwitch_planOfARollbackCanBeTooOld(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	w.write(s.guarded("green").in(s.bench))
+	w.apply().ok()
+	w.ageMemory(25 * time.Hour)
+	w.write(s.guarded("blue").in(s.bench))
+	w.plan("-refresh=false").ok()
+	planned, _ := w.planned()
+	if schedule := fmt.Sprint(planned["schedule"]); !strings.Contains(schedule, "no steps") {
+		t.Error(schedule)
+	}
+	s.unwritten(func() {
+		w.applyPlan().fails("Unable to apply plan of switch",
+			"The plan goes back to the previous version without steps, and is too old for that: the rollback window of 24h is over. "+
+				"Nothing was moved. Plan again; the schedule then has its steps.")
+	})
+	w.plan().ok()
+	planned, _ = w.planned()
+	if schedule := fmt.Sprint(planned["schedule"]); !strings.Contains(schedule, "blue 5 %, green 95 %") {
+		t.Error(schedule)
+	}
+}
+
+func TestSwitch_failedCreateLeavesNoState(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.green.status.Store(http.StatusInternalServerError)
+	w.write(s.guarded("green").in(s.bench))
+	if r := w.apply(); r.err == nil {
+		t.Fatal("a bad version came through")
+	}
+	if v := w.values(); v != nil {
+		t.Errorf("there is state: %v", v)
+	}
+	s.want("app-blue 100")
+	s.green.status.Store(http.StatusOK)
+	w.plan().ok()
+	if _, action := w.planned(); action != "create" {
+		t.Errorf("the next plan is %s", action)
+	}
+	w.applyPlan().ok()
+	s.want("app-blue 0, app-green 100")
+}
+
+func TestSwitch_fixed503IsTakenOverOnCreate(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.hand(s.listener, fixed("503"))
+	s.green.status.Store(http.StatusInternalServerError)
+	w.write(s.guarded("green").in(s.bench))
+	if r := w.apply(); r.err == nil {
+		t.Fatal("a bad version came through")
+	}
+	if a := s.actions(s.listener); len(a) != 1 || a[0].Type != types.ActionTypeEnumFixedResponse || *a[0].FixedResponseConfig.StatusCode != "503" ||
+		aws.ToString(a[0].FixedResponseConfig.MessageBody) != "closed" {
+		t.Errorf("the fixed response was not given back: %v", a[0].Type)
+	}
+	s.green.status.Store(http.StatusOK)
+	w.apply().ok()
+	s.want("app-blue 0, app-green 100")
+
+	s.hand(s.listener, fixed("503")) // in an Update it is somebody's maintenance page
+	s.unwritten(func() {
+		r := w.apply()
+		if r.err == nil || !strings.HasPrefix(r.errors[0].Detail, "The traffic is now: fixed response 503. Nothing more was written, since someone else is in charge.") {
+			t.Error(r.text())
+		}
+	})
+}
+
+func TestSwitch_fixed503IsGivenBackWhenGreenIsNeverHealthy(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.hand(s.listener, fixed("503"))
+	h := s.release("empty")
+	h.environments += environment("empty", "2", s.group("app-empty"))
+	h.health = "\n steady_for = \"0s\"\n timeout = \"50ms\""
+	w.write(h.in(s.bench))
+	r := w.apply()
+	if r.err == nil || !strings.Contains(r.text(), "The side that is to receive traffic was not healthy: ") {
+		t.Error(r.text())
+	}
+	if a := s.actions(s.listener); a[0].Type != types.ActionTypeEnumFixedResponse {
+		t.Error("the fixed response was not given back")
+	}
+	if w.values() != nil {
+		t.Error("there is state")
+	}
+}
+
+func TestSwitch_foreignChangeSinceThePlan(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	w.write(s.guarded("green").in(s.bench))
+	w.plan().ok()
+	s.hand(s.listener, forward(weights{s.blue.group: 60, s.green.group: 40}))
+	s.unwritten(func() {
+		w.applyPlan().fails("Unable to shift traffic of web",
+			"The traffic is now: blue 60 %, green 40 %. Nothing more was written, since someone else is in charge.\n\n"+
+				"Someone else changed the route: blue 60 %, green 40 %; the plan saw blue 100 %, green 0 %.\n\n"+
+				"Plan again. If it was another Terraform resource, give that listener lifecycle { ignore_changes = [default_action] }, a rule [action].\n\n"+
+				"Route: "+s.listener)
+	})
+}
+
+// A saved plan does not rest on health: it is the apply that waits for it.
+func TestSwitch_savedPlanIsAppliedAfterHealthMoved(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	second := s.app("second")
+	w.write(s.guarded("green").in(s.bench))
+	w.plan().ok()
+	s.moveTarget(second, s.green)
+	w.applyPlan().ok()
+	s.want("app-blue 0, app-green 100")
+}
+
+func TestSwitch_groupsUnknownAtPlan(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	h := s.release("blue")
+	h.environments = environment("blue", "1.0", s.blue.group)
+	w.write(h.in(s.bench))
+	w.apply().ok()
+	h = s.release("green")
+	h.before = fmt.Sprintf("\nresource \"terraform_data\" \"green\" {\n  input = %q\n}\n", s.green.group)
+	h.environments = environment("blue", "1.0", s.blue.group) +
+		"\n    green = { version = \"1.1\", target_groups = { web = terraform_data.green.output } }"
+	w.write(h.in(s.bench))
+	w.plan().ok()
+	planned, _ := w.planned()
+	if schedule := fmt.Sprint(planned["schedule"]); !strings.HasPrefix(schedule, "blue (1.0) 100 % -> green (1.1) 100 %\n1. attach green at weight 0\n") {
+		t.Error(schedule)
+	}
+	w.applyPlan().ok()
+	s.want("app-blue 0, app-green 100")
+	w.plan().ok()
+	if _, action := w.planned(); action != "no-op" {
+		t.Error(action)
+	}
+}
+
+// The groups of an environment that has traffic may be others than before, so
+// nothing can be said of the schedule.
+func TestSwitch_groupsOfTheLiveOneUnknownAtPlan(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	w.write(s.release("blue").in(s.bench))
+	w.apply().ok()
+	h := s.release("green")
+	h.before = fmt.Sprintf("\nresource \"terraform_data\" \"blue\" {\n  input = %q\n}\n", s.blue.group)
+	h.environments = environment("green", "1.1", s.green.group) +
+		"\n    blue = { version = \"1.0\", target_groups = { web = terraform_data.blue.output } }"
+	w.write(h.in(s.bench))
+	w.plan().ok()
+	planned, action := w.planned()
+	if _, known := planned["schedule"]; known || action != "update" {
+		t.Errorf("%s: the schedule is known: %v", action, planned["schedule"])
+	}
+	w.applyPlan().ok()
+	s.want("app-blue 0, app-green 100")
+}
+
+func TestSwitch_authenticateOIDCSurvives(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	actions := []types.Action{{
+		Type: types.ActionTypeEnumAuthenticateOidc, Order: new(int32(1)),
+		AuthenticateOidcConfig: &types.AuthenticateOidcActionConfig{
+			AuthorizationEndpoint: new("https://id.example.com/auth"), ClientId: new("client"), ClientSecret: new("secret"),
+			Issuer: new("https://id.example.com"), TokenEndpoint: new("https://id.example.com/token"), UserInfoEndpoint: new("https://id.example.com/user"),
+		},
+	}, {
+		Type: types.ActionTypeEnumForward, Order: new(int32(2)), ForwardConfig: forward(weights{s.blue.group: 100})[0].ForwardConfig,
+	}}
+	secure := s.secureListener(actions)
+	h := s.release("green")
+	h.routes = fmt.Sprintf("routes = { web = [%q] }", secure)
+	w.write(h.in(s.bench))
+	w.apply().ok()
+	got := s.actions(secure)
+	if len(got) != 2 || got[0].Type != types.ActionTypeEnumAuthenticateOidc || aws.ToInt32(got[0].Order) != 1 ||
+		aws.ToString(got[0].AuthenticateOidcConfig.ClientId) != "client" || aws.ToInt32(got[1].Order) != 2 {
+		t.Errorf("got %d actions", len(got))
+	}
+	if r := routedBy(got); r != "app-blue 0, app-green 100" {
+		t.Error(r)
+	}
+}
+
+func TestSwitch_secondRouteThatFailsBringsTheFirstBack(t *testing.T) {
+	t.Parallel()
+	s, w := newTwoEntries(t), newWorkspace(t)
+	w.write(s.release("blue").in(s.bench))
+	w.apply().ok()
+	remove := s.refuse("ModifyRule", s.secondRule, 1) // attach is not needed: it is named
+	defer remove()
+	w.write(s.release("green").in(s.bench))
+	r := w.apply()
+	if r.err == nil {
+		t.Fatal("it did not fail")
+	}
+	s.want("app-blue 100, app-green 0")
+	if got := r.errors[0].Detail; !strings.Contains(got, "AWS denied access: the credentials lack the IAM action elasticloadbalancing:ModifyRule.") {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,240 @@
+package provider
+
+import (
+	"maps"
+	"math/big"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+// switchModel is a configuration, a plan or a state of the switch.
+type switchModel struct {
+	LoadBalancer types.Object `tfsdk:"load_balancer"`
+	Strategy     types.Object `tfsdk:"strategy"`
+	Health       types.Object `tfsdk:"health"`
+	Environments types.Map    `tfsdk:"environments"`
+	Active       types.String `tfsdk:"active"`
+	Weights      types.Map    `tfsdk:"weights"`
+	Gates        types.Map    `tfsdk:"gates"`
+	Retry        types.String `tfsdk:"retry"`
+
+	Schedule  types.String `tfsdk:"schedule"`
+	Stable    types.Object `tfsdk:"stable"`
+	Live      types.Object `tfsdk:"live"`
+	Previous  types.Object `tfsdk:"previous"`
+	Rejected  types.Object `tfsdk:"rejected"`
+	LastShift types.Object `tfsdk:"last_shift"`
+}
+
+// wish is what a configuration says of the traffic: one of both, or to leave it.
+type wish struct {
+	active  *types.String
+	weights *types.Map
+	leave   bool
+}
+
+// wishOf reads a configuration as a plan sees it: under ignore_changes Terraform
+// has put the values of the state in the place of what is written. False where
+// the two contradict each other.
+func wishOf(config switchModel) (wish, bool) {
+	active, weights := !config.Active.IsNull(), !config.Weights.IsNull()
+	switch {
+	case !active && !weights:
+		return wish{leave: true}, true
+	case !active || config.Weights.IsUnknown():
+		return wish{weights: &config.Weights}, true
+	case !weights || config.Active.IsUnknown():
+		return wish{active: &config.Active}, true
+	}
+	sole, ok := sharesOf(config.Weights).Sole()
+	return wish{active: &config.Active}, ok && sole == config.Active.ValueString()
+}
+
+// stateEnvironments returns the groups and the version of each environment of a
+// state, in which all is known.
+func (m switchModel) stateEnvironments() map[string]wantedEnvironment {
+	found := map[string]wantedEnvironment{}
+	for name, v := range m.Environments.Elements() {
+		own := &reader{}
+		attrs := own.attributes(v)
+		groups, _ := attrs["target_groups"].(types.Map)
+		found[name] = wantedEnvironment{groups: textsOf(groups), version: asText(attrs["version"])}
+	}
+	return found
+}
+
+// stateRoutes returns the routes of a state, by entry point.
+func (m switchModel) stateRoutes() []wantedRoute {
+	own := &reader{}
+	routes, _ := own.attributes(m.LoadBalancer)["routes"].(types.Map)
+	var found []wantedRoute
+	for _, entry := range slices.Sorted(maps.Keys(routes.Elements())) {
+		list, _ := routes.Elements()[entry].(types.List)
+		for _, e := range list.Elements() {
+			found = append(found, wantedRoute{entry, asText(e)})
+		}
+	}
+	return found
+}
+
+// stableWeights returns what the state knows as stable; nil where there is none.
+func (m switchModel) stableWeights() shift.Weights {
+	if m.Stable.IsNull() || m.Stable.IsUnknown() {
+		return nil
+	}
+	weights, _ := m.Stable.Attributes()["weights"].(types.Map)
+	return sharesOf(weights)
+}
+
+// sharesOf reads percents; what is no share counts as nothing.
+func sharesOf(v types.Map) shift.Weights {
+	w := shift.Weights{}
+	for name, e := range v.Elements() {
+		if n, ok := e.(types.Number); ok && !n.IsNull() && !n.IsUnknown() {
+			percent, _ := n.ValueBigFloat().Float64()
+			share, err := shift.ShareOf(percent)
+			if err == nil {
+				w[name] = share
+			}
+		}
+	}
+	return w
+}
+
+func textsOf(v types.Map) map[string]string {
+	texts := map[string]string{}
+	for key, e := range v.Elements() {
+		texts[key] = asText(e)
+	}
+	return texts
+}
+
+// numberPrecision is that of Terraform: a number that was computed must be the
+// same as one that was read from a file.
+const numberPrecision = 512
+
+func shareValue(s shift.Share) types.Number {
+	text := strconv.FormatFloat(s.Percent(), 'f', -1, 64)
+	n, _, err := big.ParseFloat(text, 10, numberPrecision, big.ToNearestEven)
+	if err != nil {
+		return types.NumberNull()
+	}
+	return types.NumberValue(n)
+}
+
+// weightsValue gives every one of the names its share, and whoever else has one.
+func weightsValue(w shift.Weights, names []string) types.Map {
+	elements := map[string]attr.Value{}
+	for _, name := range append(w.Of(), names...) {
+		elements[name] = shareValue(w[name])
+	}
+	return types.MapValueMust(types.NumberType, elements)
+}
+
+func textsValue(texts map[string]string) types.Map {
+	elements := map[string]attr.Value{}
+	for key, text := range texts {
+		elements[key] = types.StringValue(text)
+	}
+	return types.MapValueMust(types.StringType, elements)
+}
+
+// textValue is null for an empty text.
+func textValue(text string) types.String {
+	if text == "" {
+		return types.StringNull()
+	}
+	return types.StringValue(text)
+}
+
+func timeValue(t time.Time) types.String {
+	return types.StringValue(t.UTC().Format(time.RFC3339))
+}
+
+// soleValue is the name of whoever has all the traffic, null while it is split.
+func soleValue(w shift.Weights) types.String {
+	name, _ := w.Sole()
+	return textValue(name)
+}
+
+// sideValue is live or previous; null without an environment.
+func sideValue(environment, version string) types.Object {
+	if environment == "" {
+		return types.ObjectNull(sideTypes)
+	}
+	return types.ObjectValueMust(sideTypes, map[string]attr.Value{
+		"environment": types.StringValue(environment),
+		"version":     textValue(version),
+	})
+}
+
+func stableValue(w shift.Weights, names []string, versions map[string]string) types.Object {
+	return types.ObjectValueMust(stableTypes, map[string]attr.Value{
+		"weights":  weightsValue(w, names),
+		"versions": textsValue(versions),
+	})
+}
+
+func rejectedValue(r *shift.Rejection) types.Object {
+	if r == nil {
+		return types.ObjectNull(rejectTypes)
+	}
+	return types.ObjectValueMust(rejectTypes, map[string]attr.Value{
+		"environment": types.StringValue(r.Environment),
+		"version":     textValue(r.Version),
+		"reason":      types.StringValue(r.Reason),
+		"at":          timeValue(r.At),
+	})
+}
+
+// lastShift is what is told of a shift when it is over.
+type lastShift struct {
+	outcome           outcome
+	reason            string
+	from, to          shift.Weights
+	started, finished time.Time
+}
+
+func (l lastShift) value() types.Object {
+	return types.ObjectValueMust(shiftTypes, map[string]attr.Value{
+		"outcome":     types.StringValue(string(l.outcome)),
+		"reason":      textValue(l.reason),
+		"from":        weightsValue(l.from, nil),
+		"to":          weightsValue(l.to, nil),
+		"started_at":  timeValue(l.started),
+		"finished_at": timeValue(l.finished),
+	})
+}
+
+// balancerValue is the block of routes alone, as an import knows it.
+func balancerValue(routes []wantedRoute) types.Object {
+	byEntry := map[string][]attr.Value{}
+	for _, route := range routes {
+		byEntry[route.entry] = append(byEntry[route.entry], types.StringValue(route.arn))
+	}
+	lists := map[string]attr.Value{}
+	for entry, arns := range byEntry {
+		lists[entry] = types.ListValueMust(types.StringType, arns)
+	}
+	return types.ObjectValueMust(balanceTypes, map[string]attr.Value{
+		"routes":     types.MapValueMust(types.ListType{ElemType: types.StringType}, lists),
+		"stickiness": types.StringNull(),
+	})
+}
+
+func environmentsValue(environments map[string]map[string]string) types.Map {
+	elements := map[string]attr.Value{}
+	for name, groups := range environments {
+		elements[name] = types.ObjectValueMust(environTypes, map[string]attr.Value{
+			"target_groups": textsValue(groups),
+			"version":       types.StringNull(),
+		})
+	}
+	return types.MapValueMust(types.ObjectType{AttrTypes: environTypes}, elements)
+}

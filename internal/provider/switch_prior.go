@@ -1,0 +1,249 @@
+package provider
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+// prior is what a switch was before, in the names that the configuration now
+// has for its environments. Environments are compared by their groups: a new
+// name for the same groups moves nothing.
+type prior struct {
+	state   *switchModel // nil: there is none
+	memory  memory
+	known   map[string]wantedEnvironment // of the state, by the names there
+	names   map[string]string            // name in the state => name now
+	leaving map[string]map[string]string // name now => groups, of those not configured any more
+}
+
+func newPrior(w wanted, state *switchModel, m memory) prior {
+	p := prior{state: state, memory: m, names: map[string]string{}, leaving: map[string]map[string]string{}}
+	if state == nil {
+		return p
+	}
+	p.known = state.stateEnvironments()
+	for _, name := range slices.Sorted(maps.Keys(p.known)) {
+		p.names[name] = p.nameNow(w, name, p.known[name].groups)
+	}
+	if m.Attempt != nil {
+		for _, name := range slices.Sorted(maps.Keys(m.Attempt.Environments)) {
+			p.nameNow(w, name, m.Attempt.Environments[name])
+		}
+	}
+	return p
+}
+
+// nameNow finds the configured environment with the groups; whoever is not
+// configured any more is leaving, under a name that is free.
+func (p *prior) nameNow(w wanted, name string, groups map[string]string) string {
+	if e := w.environments[name]; e != nil && (e.groupsWait || sameGroups(e.groups, groups)) {
+		return name
+	}
+	for _, now := range slices.Sorted(maps.Keys(w.environments)) {
+		if sameGroups(w.environments[now].groups, groups) {
+			return now
+		}
+	}
+	for now, left := range p.leaving {
+		if sameGroups(left, groups) {
+			return now
+		}
+	}
+	for w.environments[name] != nil || p.leaving[name] != nil {
+		name += " (before)"
+	}
+	p.leaving[name] = groups
+	return name
+}
+
+// sameGroups: equal for every entry point that both have, and there is one.
+func sameGroups(a, b map[string]string) bool {
+	common := 0
+	for entry, group := range a {
+		other, ok := b[entry]
+		if ok && other != group {
+			return false
+		}
+		if ok {
+			common++
+		}
+	}
+	return common > 0
+}
+
+// renamed tells whether a name of the state is another one now.
+func (p prior) renamed() bool {
+	for before, now := range p.names {
+		if before != now {
+			return true
+		}
+	}
+	return false
+}
+
+// now is the present name of an environment of the state. A name that is none
+// of an environment (a stranger's) stays.
+func (p prior) now(name string) string {
+	if now, ok := p.names[name]; ok {
+		return now
+	}
+	return name
+}
+
+func (p prior) weightsNow(w shift.Weights) shift.Weights {
+	if w == nil {
+		return nil
+	}
+	now := shift.Weights{}
+	for name, share := range w {
+		now[p.now(name)] += share
+	}
+	return now
+}
+
+// previous words who was live before in present names. Only the very same
+// groups are the same machines.
+func (p prior) previous(w wanted) *shift.Identity {
+	m := p.memory.Previous
+	if m == nil {
+		return nil
+	}
+	id := &shift.Identity{Environment: m.Environment, Version: m.Version, Groups: identityOf(m.Groups)}
+	for name, e := range w.environments {
+		if e.identity() == id.Groups && id.Groups != "" {
+			id.Environment = name
+		}
+	}
+	return id
+}
+
+// rejection words what was sent back in present names. New machines do not
+// make a bad version good, so its groups find its name and no more.
+func (p prior) rejection(w wanted) *shift.Rejection {
+	m := p.memory.Rejected
+	if m == nil {
+		return nil
+	}
+	r := &shift.Rejection{Identity: shift.Identity{Environment: m.Environment, Version: m.Version}, Reason: m.Reason, At: m.At}
+	for name, e := range w.environments {
+		if sameGroups(e.groups, m.Groups) {
+			r.Environment = name
+		}
+	}
+	return r
+}
+
+// found returns what Read found on the wanted routes, zero for those that it
+// does not know; nil where there was nothing to read from (a Create).
+func (p prior) found(w wanted) []rollout.Setting {
+	if p.state == nil {
+		return nil
+	}
+	settings := make([]rollout.Setting, len(w.routes))
+	for i, route := range w.routes {
+		settings[i] = p.memory.Routes[route.arn].setting()
+	}
+	return settings
+}
+
+// spec puts together what is wanted and what was. It is the same at plan and
+// at apply, so that the same is decided.
+func (p prior) spec(w wanted) rollout.Spec {
+	s := rollout.Spec{
+		Health:          w.health,
+		Sticky:          w.sticky,
+		StopOnFailure:   w.stopOnFailure,
+		StopOnInterrupt: w.stopOnInterrupt,
+		Groups:          map[string]map[string]string{},
+		Request:         p.request(w),
+	}
+	for _, route := range w.routes {
+		r := rollout.Route{ID: route.arn, Entry: route.entry}
+		if seen, ok := p.memory.Routes[route.arn]; ok && p.state != nil {
+			r.Saw = new(seen.setting())
+		}
+		s.Routes = append(s.Routes, r)
+	}
+	for name, e := range w.environments {
+		s.Groups[name] = e.groups
+	}
+	maps.Copy(s.Groups, p.leaving)
+	s.StrangerName = strangerNamer(s.Groups)
+	s.Stable = p.stable(s)
+	return s
+}
+
+func (p prior) request(w wanted) shift.Request {
+	r := shift.Request{Goal: w.goal, Terms: w.terms, Notes: p.notes(w)}
+	for _, name := range slices.Sorted(maps.Keys(w.environments)) {
+		e := w.environments[name]
+		r.Environments = append(r.Environments, shift.Environment{Name: name, Version: e.version, Groups: e.identity()})
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.leaving)) {
+		r.Environments = append(r.Environments, shift.Environment{Name: name, Groups: identityOf(p.leaving[name]), Leaving: true})
+	}
+	r.Previous = p.previous(w)
+	if m := p.memory.Previous; m != nil && p.memory.ReadAt != nil {
+		r.Recent = p.memory.ReadAt.Sub(m.At) <= w.window && w.window > 0
+	}
+	r.Rejected = p.rejection(w)
+	if p.state != nil {
+		r.Retry = w.retry != "" && w.retry != p.state.Retry.ValueString()
+	}
+	return r
+}
+
+// notes words the listeners and rules that are no routes of the switch and
+// feed its environments all the same.
+func (p prior) notes(w wanted) []string {
+	var notes []string
+	for _, other := range p.memory.Others {
+		var names []string
+		for name, e := range w.environments {
+			if slices.ContainsFunc(other.Groups, func(group string) bool { return e.has(group) }) {
+				names = append(names, name)
+			}
+		}
+		if slices.Sort(names); len(names) > 0 {
+			notes = append(notes, forgottenRoute(other.Text, names))
+		}
+	}
+	return notes
+}
+
+// stable is where a way back leads. After an import it is what was found then,
+// whatever it was called.
+func (p prior) stable(s rollout.Spec) shift.Weights {
+	switch {
+	case p.state == nil:
+		return nil
+	case p.memory.Adopted == nil:
+		return p.weightsNow(p.state.stableWeights())
+	}
+	var all []shift.Weights
+	for _, route := range s.Routes {
+		if seen, ok := p.memory.Adopted[route.ID]; ok {
+			all = append(all, s.Weights(route.Entry, seen.setting()))
+		}
+	}
+	return shift.Mean(all)
+}
+
+// strangerNamer names target groups that are no environment's after
+// themselves, unless an environment is called so.
+func strangerNamer(environments map[string]map[string]string) func(string) string {
+	return func(group string) string {
+		arn, err := elb.ParseGroup(group)
+		if err != nil {
+			return group
+		}
+		if _, taken := environments[arn.Name]; taken {
+			return arn.Name + " (target group)"
+		}
+		return arn.Name
+	}
+}

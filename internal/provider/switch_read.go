@@ -1,0 +1,236 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-log/tflog"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+// sight is a state that is brought up to what the routes do now.
+type sight struct {
+	model  switchModel
+	memory memory
+}
+
+// look reads the routes of a state. It reports true where none is there any
+// more. One of several that is gone is left out: an apply names it.
+func (r *switchResource) look(ctx context.Context, s *sight) (gone bool, diags diag.Diagnostics) {
+	routes := s.model.stateRoutes()
+	if len(routes) == 0 {
+		return false, nil
+	}
+	c, err := r.backend.connect(ctx, routes[0].arn)
+	if err != nil {
+		return false, diag.Diagnostics{unreadable(routes, err)}
+	}
+	found, err := readEach(ctx, c.reader, routes)
+	if err != nil {
+		return false, diag.Diagnostics{unreadable(routes, err)}
+	}
+	adopting := s.model.Environments.IsNull()
+	if adopting && len(found) < len(routes) {
+		return false, diag.Diagnostics{importMissing(routes, found)}
+	}
+	if len(found) == 0 {
+		return true, nil
+	}
+	if adopting {
+		if d := s.adopt(found); d != nil {
+			return false, diag.Diagnostics{d}
+		}
+	}
+	s.see(found, time.Now())
+	s.seeOthers(ctx, c.reader)
+	return false, nil
+}
+
+// readEach reads routes and leaves out those that are gone.
+func readEach(ctx context.Context, reader *elb.Reader, routes []wantedRoute) (map[string]rollout.Setting, error) {
+	var arns []string
+	for _, route := range routes {
+		arns = append(arns, route.arn)
+	}
+	for len(arns) > 0 {
+		settings, err := reader.Read(ctx, arns)
+		var call *elb.CallError
+		if errors.Is(err, rollout.ErrNotFound) && errors.As(err, &call) && slices.Contains(arns, call.ARN) {
+			arns = slices.DeleteFunc(arns, func(arn string) bool { return arn == call.ARN })
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		found := map[string]rollout.Setting{}
+		for i, arn := range arns {
+			found[arn] = settings[i]
+		}
+		return found, nil
+	}
+	return nil, nil
+}
+
+// see takes over what the routes do now.
+func (s *sight) see(found map[string]rollout.Setting, now time.Time) {
+	before := s.memory.Routes
+	s.memory.Routes = map[string]routeMemory{}
+	for arn, setting := range found {
+		s.memory.Routes[arn] = rememberRoute(setting)
+	}
+	s.memory.ReadAt = nil
+	if s.memory.Previous != nil {
+		s.memory.ReadAt = &now
+	}
+	s.observe()
+	s.seeStickiness(found)
+	s.seeHand(now)
+	for arn, setting := range found {
+		if was, ok := before[arn]; ok && !was.setting().Same(setting) {
+			s.model.Schedule = types.StringNull() // so that the plan shows its text again
+		}
+	}
+}
+
+// observe words what is remembered of the routes as weights, active and live,
+// in the names of the state.
+func (s *sight) observe() {
+	w := s.weights()
+	names := slices.Sorted(maps.Keys(s.model.Environments.Elements()))
+	s.model.Weights = weightsValue(w, names)
+	s.model.Active = soleValue(w)
+	name, _ := w.Sole()
+	version := s.model.stateEnvironments()[name].version
+	if s.memory.Attempt != nil && s.memory.Attempt.Stopped != nil && s.memory.Attempt.Stopped.Environment == name {
+		version = s.memory.Attempt.Stopped.Version
+	}
+	s.model.Live = sideValue(name, version)
+}
+
+// weights are what the routes give on the whole.
+func (s *sight) weights() shift.Weights {
+	spec := s.spec()
+	var all []shift.Weights
+	for _, route := range s.model.stateRoutes() {
+		if seen, ok := s.memory.Routes[route.arn]; ok {
+			all = append(all, spec.Weights(route.entry, seen.setting()))
+		}
+	}
+	return shift.Mean(all)
+}
+
+// spec knows the names of the state, and of an Update that failed.
+func (s *sight) spec() rollout.Spec {
+	spec := rollout.Spec{Groups: map[string]map[string]string{}}
+	known := s.model.stateEnvironments()
+	for name, e := range known {
+		spec.Groups[name] = e.groups
+	}
+	if s.memory.Attempt != nil {
+		for name, groups := range s.memory.Attempt.Environments {
+			if !isKnown(known, groups) && spec.Groups[name] == nil {
+				spec.Groups[name] = groups
+			}
+		}
+	}
+	spec.StrangerName = strangerNamer(spec.Groups)
+	return spec
+}
+
+// isKnown: the groups are those of an environment of the state, under whatever
+// name.
+func isKnown(known map[string]wantedEnvironment, groups map[string]string) bool {
+	for _, e := range known {
+		if sameGroups(e.groups, groups) {
+			return true
+		}
+	}
+	return false
+}
+
+// seeStickiness refreshes the stickiness where it is the switch's.
+func (s *sight) seeStickiness(found map[string]rollout.Setting) {
+	rd := &reader{}
+	block := rd.attributes(s.model.LoadBalancer)
+	if missing(block["stickiness"]) {
+		return
+	}
+	wanted, err := time.ParseDuration(asText(block["stickiness"]))
+	if err != nil {
+		return
+	}
+	for _, route := range s.model.stateRoutes() {
+		now, ok := found[route.arn]
+		if !ok || now.Weights == nil || now.Sticky == wanted {
+			continue
+		}
+		s.model.LoadBalancer = types.ObjectValueMust(balanceTypes, map[string]attr.Value{
+			"routes":     block["routes"],
+			"stickiness": types.StringValue(shift.Words(now.Sticky)),
+		})
+		return
+	}
+}
+
+// seeHand: a shift was stopped half-way, and the traffic is wholly back since.
+// Only a hand can have done that, and it has judged the version.
+func (s *sight) seeHand(now time.Time) {
+	if s.memory.Attempt == nil || s.memory.Attempt.Stopped == nil {
+		return
+	}
+	stable, spec := s.model.stableWeights(), s.spec()
+	for _, route := range s.model.stateRoutes() {
+		seen, ok := s.memory.Routes[route.arn]
+		if !ok || !spec.Weights(route.entry, seen.setting()).Equal(stable) {
+			return
+		}
+	}
+	sent := *s.memory.Attempt.Stopped
+	sent.Reason, sent.At = movedByHand, now
+	s.memory.Attempt.Stopped = nil
+	s.reject(&sent)
+}
+
+// reject remembers a version that was sent back. One without a name cannot be.
+func (s *sight) reject(who *identityMemory) {
+	if who == nil || who.Version == "" {
+		return
+	}
+	s.memory.Rejected = who
+	s.model.Rejected = rejectedValue(&shift.Rejection{
+		Identity: shift.Identity{Environment: who.Environment, Version: who.Version},
+		Reason:   who.Reason,
+		At:       who.At,
+	})
+}
+
+// seeOthers looks for listeners and rules that feed an environment and are no
+// routes. Not being allowed to look is no reason to fail.
+func (s *sight) seeOthers(ctx context.Context, reader *elb.Reader) {
+	var arns, groups []string
+	for arn := range s.memory.Routes {
+		arns = append(arns, arn)
+	}
+	for _, e := range s.spec().Groups {
+		groups = append(groups, slices.Collect(maps.Values(e))...)
+	}
+	slices.Sort(arns)
+	others, err := reader.Elsewhere(ctx, arns, groups)
+	if err != nil {
+		tflog.Warn(ctx, "listeners and rules beside the routes could not be read", map[string]any{"error": err.Error()})
+		return
+	}
+	s.memory.Others = nil
+	for _, other := range others {
+		s.memory.Others = append(s.memory.Others, otherMemory{Text: other.Text, Groups: other.Groups})
+	}
+}

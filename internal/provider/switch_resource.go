@@ -1,0 +1,123 @@
+package provider
+
+import (
+	"context"
+
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+)
+
+var (
+	_ resource.ResourceWithConfigure      = (*switchResource)(nil)
+	_ resource.ResourceWithValidateConfig = (*switchResource)(nil)
+	_ resource.ResourceWithModifyPlan     = (*switchResource)(nil)
+	_ resource.ResourceWithImportState    = (*switchResource)(nil)
+)
+
+// switchResource is bluegreen_switch.
+type switchResource struct {
+	backend *backend // nil while nothing is configured, as in validation
+}
+
+func newSwitch() resource.Resource { return &switchResource{} }
+
+// Metadata implements resource.Resource.
+func (r *switchResource) Metadata(_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse) {
+	resp.TypeName = req.ProviderTypeName + "_switch"
+}
+
+// Configure implements resource.ResourceWithConfigure.
+func (r *switchResource) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
+	if req.ProviderData == nil {
+		return
+	}
+	b, ok := req.ProviderData.(*backend)
+	if !ok {
+		resp.Diagnostics.Append(wrongProviderData(req.ProviderData))
+		return
+	}
+	r.backend = b
+}
+
+// ValidateConfig implements resource.ResourceWithValidateConfig. What is not
+// known yet is passed over; a plan looks again.
+func (r *switchResource) ValidateConfig(ctx context.Context, req resource.ValidateConfigRequest, resp *resource.ValidateConfigResponse) {
+	var config switchModel
+	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	resp.Diagnostics.Append(validate(config)...)
+}
+
+// Create implements resource.Resource. A Create that fails leaves no state: a
+// tainted switch would come back as destroy and create.
+func (r *switchResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	var plan switchModel
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	end := r.apply(ctx, change{plan: plan})
+	resp.Diagnostics.Append(end.diags...)
+	if end.diags.HasError() {
+		return
+	}
+	resp.Diagnostics.Append(resp.State.Set(ctx, &end.model)...)
+	resp.Diagnostics.Append(remember(ctx, resp.Private, memoryKey, end.memory)...)
+}
+
+// Update implements resource.Resource. One that fails keeps the state from
+// before, with what is true now.
+func (r *switchResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	c := change{state: new(switchModel)}
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &c.plan)...)
+	resp.Diagnostics.Append(req.State.Get(ctx, c.state)...)
+	resp.Diagnostics.Append(recall(ctx, req.Private, memoryKey, &c.memory)...)
+	resp.Diagnostics.Append(recall(ctx, req.Private, planKey, &c.decided)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	end := r.apply(ctx, c)
+	resp.Diagnostics.Append(end.diags...)
+	resp.Diagnostics.Append(resp.State.Set(ctx, &end.model)...)
+	resp.Diagnostics.Append(remember(ctx, resp.Private, memoryKey, end.memory)...)
+	resp.Diagnostics.Append(resp.Private.SetKey(ctx, planKey, nil)...)
+}
+
+// Delete implements resource.Resource. It moves no traffic: whoever carries it
+// goes on, without a switch.
+func (r *switchResource) Delete(context.Context, resource.DeleteRequest, *resource.DeleteResponse) {}
+
+// Read implements resource.Resource.
+func (r *switchResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	var s sight
+	resp.Diagnostics.Append(req.State.Get(ctx, &s.model)...)
+	resp.Diagnostics.Append(recall(ctx, req.Private, memoryKey, &s.memory)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	gone, diags := r.look(ctx, &s)
+	resp.Diagnostics.Append(diags...)
+	switch {
+	case resp.Diagnostics.HasError():
+		return
+	case gone:
+		resp.State.RemoveResource(ctx)
+		return
+	}
+	resp.Diagnostics.Append(resp.State.Set(ctx, &s.model)...)
+	resp.Diagnostics.Append(remember(ctx, resp.Private, memoryKey, s.memory)...)
+}
+
+// ImportState implements resource.ResourceWithImportState. The Read that
+// follows fills in what is found.
+func (r *switchResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+	routes, diags := parseImport(req.ID)
+	resp.Diagnostics.Append(diags...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	m := nullModel()
+	m.LoadBalancer = balancerValue(routes)
+	resp.Diagnostics.Append(resp.State.Set(ctx, &m)...)
+}

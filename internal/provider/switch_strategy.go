@@ -1,0 +1,142 @@
+package provider
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+func (r *reader) readStrategy(w *wanted, v types.Object) {
+	at := path.Root("strategy")
+	attrs := r.attributes(v) // null: the defaults
+	w.terms.Bake = r.duration(at.AtName("bake"), attrs["bake"], 0)
+	w.terms.Settle = r.duration(at.AtName("settle"), attrs["settle"], time.Minute)
+	w.stopOnFailure = r.choice(at.AtName("on_failure"), attrs["on_failure"], "rollback", "stop") == "stop"
+	w.stopOnInterrupt = r.choice(at.AtName("on_interrupt"), attrs["on_interrupt"], "rollback", "stop") == "stop"
+	w.window = r.duration(at.AtName("rollback_window"), attrs["rollback_window"], 24*time.Hour)
+	w.terms.Gates = nil
+	for _, g := range w.gates {
+		w.terms.Gates = append(w.terms.Gates, g.terms)
+	}
+	r.readSteps(w, at.AtName("steps"), attrs["steps"])
+}
+
+func (r *reader) readSteps(w *wanted, at path.Path, v attr.Value) {
+	list, ok := v.(types.List)
+	if !r.known(v) || !ok {
+		return
+	}
+	before, waits := r.diags.ErrorsCount(), r.waits
+	r.waits = false
+	var steps []shift.Step
+	for i, e := range list.Elements() {
+		if step, ok := r.readStep(w, at.AtListIndex(i), e); ok {
+			steps = append(steps, step)
+		}
+	}
+	complete := !r.waits && r.diags.ErrorsCount() == before
+	r.waits = r.waits || waits
+	if !complete {
+		return
+	}
+	if i, err := shift.CheckSteps(steps); errors.Is(err, shift.ErrNotRising) {
+		r.add(stepsNotRising(at.AtListIndex(i).AtName("percent"), steps[i].At, steps[i-1].At))
+		return
+	}
+	w.terms.Steps = steps
+}
+
+func (r *reader) readStep(w *wanted, at path.Path, v attr.Value) (shift.Step, bool) {
+	if missing(v) {
+		r.add(nullElement(at))
+		return shift.Step{}, false
+	}
+	attrs := r.attributes(v)
+	if attrs == nil {
+		return shift.Step{}, false
+	}
+	var step shift.Step
+	if missing(attrs["percent"]) {
+		r.add(stepWithoutPercent(at))
+	}
+	if missing(attrs["hold"]) {
+		r.add(stepWithoutHold(at))
+	}
+	if n, ok := attrs["percent"].(types.Number); r.known(attrs["percent"]) && ok {
+		percent, _ := n.ValueBigFloat().Float64()
+		share, err := shift.ShareOf(percent)
+		if err == nil && (share <= 0 || share >= shift.Whole) {
+			err = shift.ErrOutOfRange
+		}
+		if err != nil {
+			r.add(badStep(at.AtName("percent"), percent, err))
+		}
+		step.At = share
+	}
+	step.Hold = r.duration(at.AtName("hold"), attrs["hold"], 0)
+	step.Gates = r.readStepGates(w, at.AtName("gates"), attrs["gates"])
+	return step, true
+}
+
+// readStepGates reads the gates that belong to a step alone. Those have no
+// other part of the shift to be asked in.
+func (r *reader) readStepGates(w *wanted, at path.Path, v attr.Value) []string {
+	names := r.list(at, v)
+	if w.gates == nil && r.waits {
+		return names // which gates there are is not known yet
+	}
+	for _, name := range names {
+		i := slices.IndexFunc(w.gates, func(g *wantedGate) bool { return g.terms.Name == name })
+		if i < 0 {
+			r.add(noSuchGate(at, name, gateNames(w.gates)))
+			continue
+		}
+		if when := w.gates[i].terms.When; when != shift.During {
+			r.add(stepGateElsewhere(at, name, when))
+		}
+	}
+	return names
+}
+
+func (r *reader) readHealth(w *wanted, v types.Object) {
+	at := path.Root("health")
+	attrs := r.attributes(v)
+	w.health = rollout.HealthTerms{
+		CapacityPercent:   r.percent(at.AtName("capacity_percent"), attrs["capacity_percent"], 0, 50),
+		MinHealthyPercent: r.percent(at.AtName("min_healthy_percent"), attrs["min_healthy_percent"], 1, 100),
+		MinHealthyTargets: r.whole(at.AtName("min_healthy_targets"), attrs["min_healthy_targets"], 1, 1),
+		SteadyFor:         r.duration(at.AtName("steady_for"), attrs["steady_for"], 15*time.Second),
+		BreachFor:         r.duration(at.AtName("breach_for"), attrs["breach_for"], 30*time.Second),
+		Timeout:           r.positive(at.AtName("timeout"), attrs["timeout"], 10*time.Minute),
+	}
+	w.terms.HealthTimeout = w.health.Timeout
+	w.terms.SteadyFor = w.health.SteadyFor
+}
+
+func (r *reader) readGates(w *wanted, v types.Map) {
+	if !r.known(v) {
+		return
+	}
+	w.gates = []*wantedGate{}
+	for _, name := range slices.Sorted(maps.Keys(v.Elements())) {
+		if g := r.readGate(name, v.Elements()[name]); g != nil {
+			w.gates = append(w.gates, g)
+		}
+	}
+}
+
+func gateNames(gates []*wantedGate) []string {
+	var names []string
+	for _, g := range gates {
+		names = append(names, g.terms.Name)
+	}
+	return names
+}

@@ -1,0 +1,98 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+// planPatience bounds the one call that a plan may make.
+const planPatience = 5 * time.Second
+
+// validate says what is wrong with a configuration, as far as it is known.
+func validate(config switchModel) diag.Diagnostics {
+	var diags diag.Diagnostics
+	if d := validateWish(config); d != nil {
+		diags.Append(d)
+	}
+	rd := &reader{}
+	w := rd.read(config, writtenWish(config))
+	diags.Append(rd.diags...)
+	if len(w.goal.Of()) > shift.MostGroups {
+		diags.Append(tooManyGroups(trafficPath(config), shift.ErrTooManyGroups))
+	}
+	return diags
+}
+
+// validateWish: exactly one of active and weights. What is unknown may still
+// turn out to be null.
+func validateWish(config switchModel) diag.Diagnostic {
+	switch {
+	case config.Active.IsNull() && config.Weights.IsNull():
+		return neitherActiveNorWeights()
+	case config.Active.IsUnknown() || config.Weights.IsUnknown():
+		return nil
+	case !config.Active.IsNull() && !config.Weights.IsNull():
+		return activeAndWeights()
+	}
+	return nil
+}
+
+func writtenWish(config switchModel) wish {
+	switch {
+	case !config.Weights.IsNull() && !config.Weights.IsUnknown():
+		return wish{weights: &config.Weights}
+	case !config.Active.IsNull() && !config.Active.IsUnknown():
+		return wish{active: &config.Active}
+	}
+	return wish{leave: true}
+}
+
+// checkRules looks at rules that a plan meets for the first time: whether one
+// is its listener's default cannot be seen from the ARN, and is bad input. It
+// decides nothing else, and what else may be wrong with a route an apply says.
+func (r *switchResource) checkRules(ctx context.Context, config switchModel, m memory) diag.Diagnostics {
+	ctx, cancel := context.WithTimeout(ctx, planPatience)
+	defer cancel()
+	var diags diag.Diagnostics
+	for at, arn := range newRules(config, m) {
+		if r.backend == nil || r.backend.aws.waits {
+			return nil
+		}
+		c, err := r.backend.connect(ctx, arn)
+		if err != nil {
+			return nil
+		}
+		if _, err := c.reader.Read(ctx, []string{arn}); errors.Is(err, elb.ErrDefaultRule) {
+			diags.Append(defaultRule(at, arn))
+		}
+	}
+	return diags
+}
+
+// newRules are the rules that Read has not seen, with where they stand.
+func newRules(config switchModel, m memory) func(yield func(path.Path, string) bool) {
+	return func(yield func(path.Path, string) bool) {
+		own := &reader{}
+		routes, _ := own.attributes(config.LoadBalancer)["routes"].(types.Map)
+		for entry, v := range routes.Elements() {
+			list, _ := v.(types.List)
+			for i, e := range list.Elements() {
+				a, err := elb.ParseRoute(asText(e))
+				if _, seen := m.Routes[asText(e)]; err != nil || a.Kind != elb.Rule || seen {
+					continue
+				}
+				if !yield(routesPath.AtMapKey(entry).AtListIndex(i), a.String()) {
+					return
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,318 @@
+package provider
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+// The bounds of group stickiness, ELB's own.
+const (
+	leastSticky = time.Second
+	mostSticky  = 7 * 24 * time.Hour
+)
+
+// wanted is what a configuration asks for, as far as it is known. What is not
+// written has its default here and not in the schema: a plan shows no change
+// when a default does change.
+type wanted struct {
+	entries      []string      // entry points, sorted; nil while they are not known
+	routes       []wantedRoute // by entry point, then as written
+	sticky       *time.Duration
+	environments map[string]*wantedEnvironment
+	goal         shift.Weights // nil: not known, or the traffic is left as it is
+	terms        shift.Terms
+	health       rollout.HealthTerms
+	gates        []*wantedGate // sorted by name
+	window       time.Duration
+	retry        string
+
+	stopOnFailure   bool
+	stopOnInterrupt bool
+
+	// waits: something that the schedule rests on is not known yet. The groups
+	// and versions of environments are told apart, since not all matter.
+	waits bool
+}
+
+type wantedRoute struct{ entry, arn string }
+
+type wantedEnvironment struct {
+	groups       map[string]string // by entry point, those that are known
+	groupsWait   bool
+	version      string
+	versionWaits bool
+}
+
+// identity stands for the groups as a whole; empty while they are not known.
+func (e wantedEnvironment) identity() string {
+	if e.groupsWait {
+		return ""
+	}
+	return identityOf(e.groups)
+}
+
+func (e wantedEnvironment) has(group string) bool {
+	return slices.Contains(slices.Collect(maps.Values(e.groups)), group)
+}
+
+// identityOf words groups by entry point, so that equal text means the same
+// groups.
+func identityOf(groups map[string]string) string {
+	var parts []string
+	for _, entry := range slices.Sorted(maps.Keys(groups)) {
+		parts = append(parts, entry+"="+groups[entry])
+	}
+	return strings.Join(parts, ",")
+}
+
+// read reads a configuration or a plan. Active and weights are taken from the
+// wish, since under ignore_changes the two may stand there both.
+func (r *reader) read(m switchModel, wish wish) wanted {
+	w := wanted{retry: m.Retry.ValueString()}
+	if m.Retry.IsUnknown() {
+		r.waits = true
+	}
+	r.readLoadBalancer(&w, m.LoadBalancer)
+	r.readEnvironments(&w, m.Environments)
+	r.readGates(&w, m.Gates)
+	r.readStrategy(&w, m.Strategy)
+	r.readHealth(&w, m.Health)
+	r.readWish(&w, wish)
+	w.waits = r.waits
+	return w
+}
+
+func (r *reader) readLoadBalancer(w *wanted, v types.Object) {
+	at := path.Root("load_balancer")
+	if missing(v) {
+		r.add(noLoadBalancer())
+		return
+	}
+	attrs := r.attributes(v)
+	if attrs == nil {
+		return
+	}
+	r.readStickiness(w, at.AtName("stickiness"), attrs["stickiness"])
+	routes, ok := attrs["routes"].(types.Map)
+	at = at.AtName("routes")
+	if missing(attrs["routes"]) || (ok && !routes.IsUnknown() && len(routes.Elements()) == 0) {
+		r.add(noRoutes(at))
+		return
+	}
+	if !r.known(routes) {
+		return
+	}
+	seen := map[string]path.Path{}
+	w.entries = slices.Sorted(maps.Keys(routes.Elements()))
+	for _, entry := range w.entries {
+		r.readEntry(w, entry, routes.Elements()[entry], seen)
+	}
+}
+
+// readEntry reads the routes of one entry point. Seen are the routes so far.
+func (r *reader) readEntry(w *wanted, entry string, v attr.Value, seen map[string]path.Path) {
+	at := path.Root("load_balancer").AtName("routes").AtMapKey(entry)
+	list, ok := v.(types.List)
+	switch {
+	case missing(v):
+		r.add(nullElement(at))
+	case entry == "":
+		r.add(emptyKey(at))
+	case ok && !list.IsUnknown() && len(list.Elements()) == 0:
+		r.add(noRoutes(at))
+	case r.known(v) && ok:
+		for i, e := range list.Elements() {
+			at := at.AtListIndex(i)
+			arn, ok := r.element(at, e)
+			if !ok {
+				continue
+			}
+			if first, twice := seen[arn]; twice {
+				r.add(sameRouteTwice(at, first, arn))
+				continue
+			}
+			seen[arn] = at
+			if _, err := elb.ParseRoute(arn); err != nil {
+				r.add(notARoute(at, arn, err))
+				continue
+			}
+			w.routes = append(w.routes, wantedRoute{entry, arn})
+		}
+	}
+}
+
+func (r *reader) readStickiness(w *wanted, at path.Path, v attr.Value) {
+	if !r.known(v) {
+		return
+	}
+	before := r.diags.ErrorsCount()
+	d := r.duration(at, v, 0)
+	if r.diags.ErrorsCount() > before {
+		return
+	}
+	if d != 0 && (d < leastSticky || d > mostSticky || d%time.Second != 0) {
+		r.add(stickinessOutOfRange(at, r.text(v)))
+		return
+	}
+	w.sticky = &d
+}
+
+func (r *reader) readEnvironments(w *wanted, v types.Map) {
+	at := path.Root("environments")
+	if !r.known(v) {
+		return
+	}
+	if len(v.Elements()) == 0 {
+		r.add(noEnvironments(at))
+		return
+	}
+	w.environments = map[string]*wantedEnvironment{}
+	owners := map[string]path.Path{} // of a group
+	for _, name := range slices.Sorted(maps.Keys(v.Elements())) {
+		if e := r.readEnvironment(w, name, v.Elements()[name], owners); e != nil {
+			w.environments[name] = e
+		}
+	}
+}
+
+// readEnvironment returns nil where there is nothing to go by but the name.
+func (r *reader) readEnvironment(w *wanted, name string, v attr.Value, owners map[string]path.Path) *wantedEnvironment {
+	at := path.Root("environments").AtMapKey(name)
+	e := &wantedEnvironment{groups: map[string]string{}}
+	switch {
+	case missing(v):
+		r.add(nullElement(at))
+		return nil
+	case name == "":
+		r.add(emptyKey(at))
+		return nil
+	case v.IsUnknown():
+		e.groupsWait, e.versionWaits = true, true
+		return e
+	}
+	own := &reader{} // what is unknown here is told by the environment
+	attrs := own.attributes(v)
+	e.version = own.text(attrs["version"])
+	e.versionWaits, own.waits = own.waits, false
+	at = at.AtName("target_groups")
+	if missing(attrs["target_groups"]) {
+		r.add(noTargetGroups(at))
+		return e
+	}
+	e.groups = own.texts(at, attrs["target_groups"])
+	e.groupsWait = own.waits
+	r.diags.Append(own.diags...)
+	if groups, ok := attrs["target_groups"].(types.Map); ok && !groups.IsUnknown() {
+		r.checkEntries(w, at, groups)
+	}
+	r.checkOwners(at, e.groups, owners)
+	return e
+}
+
+// checkEntries: an environment has one group for each entry point.
+func (r *reader) checkEntries(w *wanted, at path.Path, groups types.Map) {
+	if w.entries == nil {
+		return // not known, or told already
+	}
+	for _, entry := range w.entries {
+		if _, ok := groups.Elements()[entry]; !ok {
+			r.add(groupMissing(at, entry))
+		}
+	}
+	for _, entry := range slices.Sorted(maps.Keys(groups.Elements())) {
+		if !slices.Contains(w.entries, entry) {
+			r.add(groupTooMany(at.AtMapKey(entry), entry, w.entries))
+		}
+	}
+}
+
+func (r *reader) checkOwners(at path.Path, groups map[string]string, owners map[string]path.Path) {
+	mine := map[string]path.Path{}
+	for _, entry := range slices.Sorted(maps.Keys(groups)) {
+		group := groups[entry]
+		at := at.AtMapKey(entry)
+		if _, err := elb.ParseGroup(group); err != nil {
+			r.add(notAGroup(at, group, err))
+			continue
+		}
+		if other, taken := owners[group]; taken {
+			r.add(sameGroupTwice(at, other, group))
+			continue
+		}
+		mine[group] = at
+	}
+	maps.Copy(owners, mine)
+}
+
+// readWish turns active or weights into the goal.
+func (r *reader) readWish(w *wanted, wish wish) {
+	switch {
+	case wish.leave:
+	case wish.active != nil:
+		if !r.known(*wish.active) {
+			return
+		}
+		name := wish.active.ValueString()
+		if w.environments != nil && w.environments[name] == nil {
+			r.add(noSuchEnvironment(path.Root("active"), name, slices.Sorted(maps.Keys(w.environments))))
+			return
+		}
+		w.goal = shift.Sole(name)
+	case wish.weights != nil:
+		r.readWeights(w, *wish.weights)
+	}
+}
+
+func (r *reader) readWeights(w *wanted, v types.Map) {
+	at := path.Root("weights")
+	if !r.known(v) {
+		return
+	}
+	before, percent, complete := r.diags.ErrorsCount(), map[string]float64{}, true
+	for _, name := range slices.Sorted(maps.Keys(v.Elements())) {
+		e := v.Elements()[name]
+		at := at.AtMapKey(name)
+		if missing(e) {
+			r.add(nullElement(at))
+			continue
+		}
+		if w.environments != nil && w.environments[name] == nil {
+			r.add(noSuchEnvironment(at, name, slices.Sorted(maps.Keys(w.environments))))
+			continue
+		}
+		n, ok := e.(types.Number)
+		if !r.known(e) || !ok {
+			complete = false
+			continue
+		}
+		percent[name], _ = n.ValueBigFloat().Float64()
+		if _, err := shift.ShareOf(percent[name]); err != nil {
+			r.add(badShare(at, percent[name], err))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.environments)) {
+		if _, ok := v.Elements()[name]; !ok {
+			r.add(weightMissing(at, name))
+		}
+	}
+	if !complete || r.diags.ErrorsCount() > before {
+		return
+	}
+	goal, err := shift.FromPercent(percent)
+	if errors.Is(err, shift.ErrSum) {
+		r.add(wrongSum(at, percent))
+		return
+	}
+	w.goal = goal
+}

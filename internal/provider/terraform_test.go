@@ -1,0 +1,449 @@
+package provider_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/go-plugin"
+	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6/tf6server"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider"
+)
+
+// How terraform-plugin-testing is told of a binary, and of the registry that
+// "bluegreen/bluegreen" stands for there.
+const (
+	binaryVariable = "TF_ACC_TERRAFORM_PATH"
+	hostVariable   = "TF_ACC_PROVIDER_HOST"
+)
+
+// source is the address by which the binary knows the provider.
+func source() string {
+	if host := os.Getenv(hostVariable); host != "" {
+		return host + "/bluegreen/bluegreen"
+	}
+	return provider.Address
+}
+
+// TestMain keeps the tests away from whatever AWS configuration the machine
+// has, and finds tofu where there is no terraform.
+func TestMain(m *testing.M) {
+	for _, variable := range os.Environ() {
+		name, _, _ := strings.Cut(variable, "=")
+		if strings.HasPrefix(name, "AWS_") || strings.HasPrefix(name, "TF_LOG") {
+			_ = os.Unsetenv(name)
+		}
+	}
+	for name, value := range map[string]string{
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
+		"CHECKPOINT_DISABLE": "1", "TF_ACC_PROVIDER_NAMESPACE": "bluegreen", "TF_LOG_SDK": "off", "TF_LOG_PROVIDER_BLUEGREEN": "off",
+	} {
+		_ = os.Setenv(name, value)
+	}
+	if os.Getenv(binaryVariable) == "" {
+		if path, err := exec.LookPath("terraform"); err == nil {
+			_ = os.Setenv(binaryVariable, path)
+		} else if path, err := exec.LookPath("tofu"); err == nil {
+			_ = os.Setenv(binaryVariable, path)
+		}
+	}
+	if strings.Contains(filepath.Base(os.Getenv(binaryVariable)), "tofu") {
+		_ = os.Setenv(hostVariable, "registry.opentofu.org")
+	}
+	os.Exit(m.Run())
+}
+
+// needTerraform returns the binary, and skips the test without one: nothing in
+// this package can be seen working without Terraform itself.
+func needTerraform(t *testing.T) string {
+	t.Helper()
+	path := os.Getenv(binaryVariable)
+	if path == "" {
+		t.Skip("neither terraform nor tofu is on PATH, and " + binaryVariable + " is not set: the provider cannot be tested without one")
+	}
+	return path
+}
+
+// factories serve the provider inside the test.
+func factories() map[string]func() (tfprotov6.ProviderServer, error) {
+	return map[string]func() (tfprotov6.ProviderServer, error){
+		"bluegreen": providerserver.NewProtocol6WithError(provider.New("test", nil)()),
+	}
+}
+
+// workspace is a folder with a configuration, and Terraform to run in it with
+// the provider served by the test.
+type workspace struct {
+	t        *testing.T
+	binary   string
+	dir      string
+	reattach string
+}
+
+func newWorkspace(t *testing.T) *workspace {
+	t.Helper()
+	w := &workspace{t: t, binary: needTerraform(t), dir: t.TempDir()}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	configs, closed := make(chan *plugin.ReattachConfig, 1), make(chan struct{})
+	served := make(chan error, 1)
+	go func() {
+		served <- tf6server.Serve(provider.Address, providerserver.NewProtocol6(provider.New("test", nil)()),
+			tf6server.WithDebug(ctx, configs, closed), tf6server.WithoutLogStderrOverride(),
+			tf6server.WithGoPluginLogger(hclog.NewNullLogger()))
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-closed
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+	config := <-configs
+	text, err := json.Marshal(map[string]any{source(): map[string]any{
+		"Protocol": string(config.Protocol), "ProtocolVersion": 6, "Pid": config.Pid, "Test": true,
+		"Addr": map[string]string{"Network": config.Addr.Network(), "String": config.Addr.String()},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.reattach = string(text)
+	return w
+}
+
+// write makes this the configuration.
+func (w *workspace) write(hcl string) {
+	w.t.Helper()
+	if err := os.WriteFile(filepath.Join(w.dir, "main.tf"), []byte(hcl), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// run is one command of Terraform.
+type run struct {
+	t      *testing.T
+	out    string
+	err    error
+	errors []message // diagnostics, exactly as the provider gave them
+}
+
+// message is a diagnostic.
+type message struct {
+	Severity string `json:"severity"`
+	Summary  string `json:"summary"`
+	Detail   string `json:"detail"`
+	Address  string `json:"address"`
+}
+
+// terraform runs a command that takes -json, such as "plan" or "apply".
+func (w *workspace) terraform(args ...string) run {
+	w.t.Helper()
+	cmd := exec.CommandContext(w.t.Context(), w.binary, args...)
+	cmd.Dir = w.dir
+	cmd.Env = append(os.Environ(), "TF_REATTACH_PROVIDERS="+w.reattach, "TF_IN_AUTOMATION=1")
+	var out, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &stderr
+	r := run{t: w.t, err: cmd.Run(), out: out.String()}
+	for line := range strings.Lines(r.out) {
+		var entry struct {
+			Diagnostic *message `json:"diagnostic"`
+		}
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Diagnostic != nil && entry.Diagnostic.Severity == "error" {
+			r.errors = append(r.errors, *entry.Diagnostic)
+		}
+	}
+	if r.err != nil && len(r.errors) == 0 {
+		w.t.Fatalf("terraform %s: %v\n%s%s", strings.Join(args, " "), r.err, r.out, stderr.String())
+	}
+	return r
+}
+
+// apply plans and applies.
+func (w *workspace) apply() run {
+	w.t.Helper()
+	return w.terraform("apply", "-json", "-auto-approve", "-input=false")
+}
+
+// importing returns what Terraform says of an import that fails, on one line.
+func (w *workspace) importing(id string) string {
+	w.t.Helper()
+	cmd := exec.CommandContext(w.t.Context(), w.binary, "import", "-no-color", "-input=false", "bluegreen_switch.web", id)
+	cmd.Dir = w.dir
+	cmd.Env = append(os.Environ(), "TF_REATTACH_PROVIDERS="+w.reattach)
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		w.t.Fatalf("importing %s did not fail", id)
+	}
+	return strings.Join(strings.Fields(string(out)), " ")
+}
+
+// planFile is where a plan is kept.
+const planFile = "saved.tfplan"
+
+// plan plans, and keeps the plan.
+func (w *workspace) plan(args ...string) run {
+	w.t.Helper()
+	return w.terraform(append([]string{"plan", "-json", "-input=false", "-out=" + planFile}, args...)...)
+}
+
+// applyPlan applies the plan that is kept.
+func (w *workspace) applyPlan() run {
+	w.t.Helper()
+	return w.terraform("apply", "-json", "-input=false", planFile)
+}
+
+// ok ends the test where the command failed.
+func (r run) ok() {
+	r.t.Helper()
+	if r.err != nil {
+		r.t.Fatalf("terraform failed:\n%s", r.text())
+	}
+}
+
+// text is all errors, as "summary\ndetail" with an empty line between two.
+func (r run) text() string {
+	var all []string
+	for _, m := range r.errors {
+		all = append(all, m.Summary+"\n"+m.Detail)
+	}
+	return strings.Join(all, "\n\n")
+}
+
+// fails compares the only error of a command, whole.
+func (r run) fails(summary, detail string) {
+	r.t.Helper()
+	if len(r.errors) != 1 {
+		r.t.Fatalf("want one error, got %d:\n%s", len(r.errors), r.text())
+	}
+	if got := r.errors[0]; got.Summary != summary || got.Detail != detail {
+		r.t.Errorf("got\n%s\n%s\n\nwant\n%s\n%s", got.Summary, got.Detail, summary, detail)
+	}
+}
+
+// ageMemory makes what the switch remembers of its previous version, and the
+// last reading, that much older.
+func (w *workspace) ageMemory(by time.Duration) {
+	w.t.Helper()
+	file := filepath.Join(w.dir, "terraform.tfstate")
+	text, err := os.ReadFile(file)
+	w.must(err)
+	var state struct {
+		Resources []struct {
+			Instances []struct {
+				Private string `json:"private"`
+			} `json:"instances"`
+		} `json:"resources"`
+	}
+	w.must(json.Unmarshal(text, &state))
+	before := state.Resources[0].Instances[0].Private
+	var private map[string]string // of base64, all of it in base64 again
+	w.unpack(before, &private)
+	var memory map[string]any
+	w.unpack(private["memory"], &memory)
+	previous, ok := memory["previous"].(map[string]any)
+	if !ok {
+		w.t.Fatal("no previous version is remembered")
+	}
+	memory["read_at"], previous["at"] = w.older(memory["read_at"], by), w.older(previous["at"], by)
+	private["memory"] = w.pack(memory)
+	w.must(os.WriteFile(file, bytes.Replace(text, []byte(before), []byte(w.pack(private)), 1), 0o600))
+}
+
+func (w *workspace) older(at any, by time.Duration) time.Time {
+	w.t.Helper()
+	t, err := time.Parse(time.RFC3339Nano, fmt.Sprint(at))
+	w.must(err)
+	return t.Add(-by)
+}
+
+func (w *workspace) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *workspace) unpack(text string, into any) {
+	w.t.Helper()
+	plain, err := base64.StdEncoding.DecodeString(text)
+	w.must(err)
+	w.must(json.Unmarshal(plain, into))
+}
+
+func (w *workspace) pack(value any) string {
+	w.t.Helper()
+	text, err := json.Marshal(value)
+	w.must(err)
+	return base64.StdEncoding.EncodeToString(text)
+}
+
+// values are the attributes of the switch in the state, or nil without one.
+func (w *workspace) values() map[string]any {
+	w.t.Helper()
+	cmd := exec.CommandContext(w.t.Context(), w.binary, "show", "-json")
+	cmd.Dir = w.dir
+	cmd.Env = append(os.Environ(), "TF_REATTACH_PROVIDERS="+w.reattach)
+	out, err := cmd.Output()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return switchIn(w.t, out, "values")
+}
+
+// planned are the attributes that the kept plan gives the switch, and what it
+// does with it: "no-op", "create", "update".
+func (w *workspace) planned() (map[string]any, string) {
+	w.t.Helper()
+	cmd := exec.CommandContext(w.t.Context(), w.binary, "show", "-json", planFile)
+	cmd.Dir = w.dir
+	cmd.Env = append(os.Environ(), "TF_REATTACH_PROVIDERS="+w.reattach)
+	out, err := cmd.Output()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var shown struct {
+		Changes []struct {
+			Type   string `json:"type"`
+			Change struct {
+				Actions []string       `json:"actions"`
+				After   map[string]any `json:"after"`
+			} `json:"change"`
+		} `json:"resource_changes"`
+	}
+	if err := json.Unmarshal(out, &shown); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, c := range shown.Changes {
+		if c.Type == "bluegreen_switch" {
+			return c.Change.After, strings.Join(c.Change.Actions, ",")
+		}
+	}
+	return nil, ""
+}
+
+func switchIn(t *testing.T, shown []byte, part string) map[string]any {
+	t.Helper()
+	var state map[string]json.RawMessage
+	if err := json.Unmarshal(shown, &state); err != nil {
+		t.Fatal(err)
+	}
+	var values struct {
+		Root struct {
+			Resources []struct {
+				Type   string         `json:"type"`
+				Values map[string]any `json:"values"`
+			} `json:"resources"`
+		} `json:"root_module"`
+	}
+	if state[part] == nil {
+		return nil
+	}
+	if err := json.Unmarshal(state[part], &values); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range values.Root.Resources {
+		if r.Type == "bluegreen_switch" {
+			return r.Values
+		}
+	}
+	return nil
+}
+
+// hcl is a configuration with one switch.
+type hcl struct {
+	routes       string // routes = { ... }
+	stickiness   string
+	environments string
+	traffic      string // active = or weights =
+	settle       string
+	strategy     string // the rest of the block
+	health       string
+	gates        string
+	rest         string
+	before       string // other blocks
+	aws          string // more of the provider's aws attribute
+}
+
+// in words the configuration for a balancer.
+func (h hcl) in(b *bench) string { return settings(b, h.aws) + h.before + h.resource("web") }
+
+// settingsKeys is what a test may put something else in the place of.
+const settingsKeys = `access_key = "AKIALOCAL"
+    secret_key = "secret"`
+
+// settings are the provider's, with more of its aws attribute.
+func settings(b *bench, more string) string {
+	return fmt.Sprintf(`
+terraform {
+  required_providers {
+    bluegreen = { source = "bluegreen/bluegreen" }
+  }
+}
+
+provider "bluegreen" {
+  aws = {
+    region    = "us-east-1"
+    endpoints = { elbv2 = %[1]q, sts = %[1]q }
+    %[2]s
+    %[3]s
+  }
+}
+`, b.srv.URL(), settingsKeys, more)
+}
+
+// resource words the switch. Health and settling are quick unless they are
+// written.
+func (h hcl) resource(name string) string {
+	if h.health == "" {
+		h.health = `
+    steady_for = "0s"
+    timeout    = "30s"`
+	}
+	if h.settle == "" {
+		h.settle = `settle = "0s"`
+	}
+	return fmt.Sprintf(`
+resource "bluegreen_switch" %q {
+  load_balancer {
+    %s
+    %s
+  }
+  environments = { %s
+  }
+  %s
+  strategy {
+    %s
+    %s
+  }
+  health { %s
+  }
+  %s
+  %s
+}
+`, name, h.routes, h.stickiness, h.environments, h.traffic, h.settle, h.strategy, h.health, h.gates, h.rest)
+}
+
+// release is the usual configuration of a site: blue 1.0 and green 1.1.
+func (s *site) release(active string) hcl {
+	return hcl{
+		routes:       fmt.Sprintf("routes = { web = [%q] }", s.listener),
+		environments: environment("blue", "1.0", s.blue.group) + environment("green", "1.1", s.green.group),
+		traffic:      fmt.Sprintf("active = %q", active),
+	}
+}
+
+// environment is one with the entry point web.
+func environment(name, version, group string) string {
+	return fmt.Sprintf("\n    %q = { version = %q, target_groups = { web = %q } }", name, version, group)
+}

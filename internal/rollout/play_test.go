@@ -1,0 +1,449 @@
+package rollout_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing/synctest"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/routertest"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+// played is a story that has been told, and what there was to see.
+type played struct {
+	story    *story
+	memory   *routertest.Memory
+	result   rollout.Result
+	failure  *rollout.Failure
+	took     time.Duration
+	cancelAt time.Duration // when it was interrupted; 0: it was not
+
+	events   []rollout.Event
+	began    time.Time
+	segments []segment
+	wrong    []string // what no story may do
+}
+
+// segment is what was called while a phase lasted.
+type segment struct {
+	phase string
+	from  int // index of its first call
+}
+
+// player plays a story inside a bubble.
+type player struct {
+	*played
+	release chan struct{} // lets go of gates that hang
+
+	mu       sync.Mutex
+	serving  map[string]int // healthy targets by group
+	raised   map[string]bool
+	over     string // why nothing may be written forward any more
+	judgesIn map[string]int
+}
+
+// play runs a story to its end. It must be called inside a bubble.
+func play(s *story) *played {
+	p := &player{played: &played{story: s, memory: routertest.NewMemory(), began: time.Now()},
+		release: make(chan struct{}), serving: map[string]int{}, raised: map[string]bool{}, judgesIn: map[string]int{}}
+	p.set()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if s.cancel > 0 {
+		timer := time.AfterFunc(s.cancel, func() {
+			p.mu.Lock()
+			p.cancelAt = time.Since(p.began)
+			p.mu.Unlock()
+			cancel()
+		})
+		defer timer.Stop()
+	}
+	p.memory.Watch(p.watch)
+	p.segments = []segment{{"start", 0}}
+	result, err := rollout.Run(ctx, p.spec())
+	p.took, p.result = time.Since(p.began), result
+	if err != nil && !errors.As(err, &p.failure) {
+		p.wrong = append(p.wrong, fmt.Sprintf("the error is a %T", err))
+	}
+	p.memory.Watch(nil)
+	p.check()
+	close(p.release)
+	synctest.Wait() // whatever hung comes back now
+	return p.played
+}
+
+// set puts up the balancer.
+func (p *player) set() {
+	for _, r := range p.story.routes {
+		p.memory.AddRoute(r.id, r.does)
+	}
+	for _, e := range p.story.envs {
+		for _, entry := range p.story.entries() {
+			p.memory.SetTargets(entry + "-" + e.Name)
+		}
+	}
+	for _, h := range p.story.targets {
+		p.happen(h)
+	}
+	for _, h := range p.story.happens {
+		p.memory.At(h.at, func() { p.happen(h) })
+	}
+	for _, f := range p.story.faults {
+		p.memory.Inject(f)
+	}
+}
+
+func (p *player) happen(h happening) {
+	switch {
+	case h.group != "":
+		p.memory.SetTargets(h.group, h.targets...)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.serving[h.group] = rollout.Health{Targets: h.targets}.Serving()
+	case h.route != "":
+		p.memory.Change(h.route, h.does)
+	default:
+		p.memory.RemoveRoute(h.remove)
+	}
+}
+
+func (p *player) spec() rollout.Spec {
+	s := p.story
+	spec := rollout.Spec{Router: p.memory, Home: p.memory.Home(), ID: "s1", Groups: map[string]map[string]string{}, Request: s.request,
+		Stable: s.stable, Health: s.health, Sticky: s.sticky, StopOnFailure: s.stopOnFailure, StopOnInterrupt: s.stopOnInterrupt, Tell: p.tell}
+	for _, r := range s.routes {
+		route := rollout.Route{ID: r.id, Entry: r.entry}
+		if saw := r.saw; s.stable != nil && !r.joins {
+			if route.Saw = saw; saw == nil {
+				route.Saw = &r.does
+			}
+		}
+		spec.Routes = append(spec.Routes, route)
+	}
+	for _, e := range s.envs {
+		spec.Groups[e.Name] = map[string]string{}
+		for _, entry := range s.entries() {
+			spec.Groups[e.Name][entry] = entry + "-" + e.Name
+		}
+	}
+	spec.Request.Environments = s.envs
+	spec.Request.Terms.HealthTimeout, spec.Request.Terms.SteadyFor = s.health.Timeout, s.health.SteadyFor
+	for i, g := range s.gates {
+		spec.Request.Terms.Gates = append(spec.Request.Terms.Gates, g.GateTerms)
+		named := g.NamedGate
+		named.Gate = &scripted{player: p, gate: g, takes: time.Duration(i+1) * time.Millisecond}
+		spec.Gates = append(spec.Gates, named)
+	}
+	if s.lasts > 0 {
+		spec.Lasts = func(_ context.Context, d time.Duration) error {
+			if left := s.lasts - time.Since(p.began); left < d {
+				return fmt.Errorf("the credentials end in %s, and %s are needed", left, d)
+			}
+			return nil
+		}
+	}
+	return spec
+}
+
+// scripted is a gate that answers as its script says. Each takes a time of its
+// own, so that the order of answers is always the same.
+type scripted struct {
+	player *player
+	gate   *storyGate
+	takes  time.Duration
+	calls  int
+}
+
+func (g *scripted) Judge(ctx context.Context, m rollout.Moment) rollout.Verdict {
+	g.player.enter(g.gate.Name, +1, m)
+	defer g.player.enter(g.gate.Name, -1, m)
+	answer := g.next()
+	switch answer {
+	case "hang": // for as long as the story lasts, whatever ctx says
+		<-g.player.release
+	case "panic":
+		panic("out of range")
+	case "slow": // takes all the time it has, as a gate that keeps to ctx
+		<-ctx.Done()
+		return rollout.Verdict{Answer: rollout.Errored, Err: ctx.Err()}
+	}
+	timer := time.NewTimer(g.takes)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return rollout.Verdict{Answer: rollout.Errored, Err: ctx.Err()}
+	}
+	if answer == string(rollout.Errored) {
+		return rollout.Verdict{Answer: rollout.Errored, Err: errors.New("connection refused")}
+	}
+	return rollout.Verdict{Answer: rollout.Answer(answer), Saw: "saw " + answer}
+}
+
+func (g *scripted) next() string {
+	now := time.Since(g.player.began)
+	call := g.calls
+	g.calls++
+	answer := "pass"
+	for i, a := range g.gate.answers {
+		if a.from < 0 && i <= call || a.from >= 0 && a.from <= now {
+			answer = a.answer
+		}
+	}
+	return answer
+}
+
+// enter counts the calls of a gate that are under way: there is at most one.
+func (p *player) enter(gate string, n int, m rollout.Moment) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.judgesIn[gate] += n; p.judgesIn[gate] > 1 {
+		p.wrongf("%s is called while it is being called", gate)
+	}
+	if m.Attempt < 1 || m.Steps < 1 || m.Step < 0 || m.Step > m.Steps || m.ChangedAt.Before(m.StartedAt) {
+		p.wrongf("%s is asked at a moment that cannot be: %+v", gate, m)
+	}
+}
+
+func (p *player) wrongf(format string, args ...any) {
+	p.wrong = append(p.wrong, fmt.Sprintf(format, args...))
+}
+
+// tell takes the events. That it comes from one goroutine alone is seen by the
+// race detector.
+func (p *player) tell(e rollout.Event) {
+	p.events = append(p.events, e)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch e.Kind {
+	case rollout.Phase:
+		p.segments = append(p.segments, segment{e.Text, len(p.memory.Calls())})
+	case rollout.GoingBack:
+		p.segments = append(p.segments, segment{"way back", len(p.memory.Calls())})
+		p.over = "it is going back"
+	case rollout.Judged:
+		if g := p.story.gateNamed(e.Gate); e.Answer == rollout.Fail && g.FailureLimit == 0 && !g.DryRun && !p.returns() {
+			p.over = e.Gate + " has failed"
+		}
+	}
+}
+
+func (p *player) returns() bool { return p.events[0].Text == shift.Return.String() }
+
+// watch looks at every write: nothing is written forward once it is over, and
+// nobody's first traffic comes before somebody can serve it.
+func (p *player) watch(c routertest.Call) {
+	if c.Op != routertest.Write {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over != "" && !c.Home {
+		p.wrongf("%s, and then: %s", p.over, c)
+	}
+	for group, n := range c.Want.Weights {
+		if n > 0 && !p.raised[group] && !c.Home && p.serving[group] == 0 && !p.carried(c.Routes[0], group) {
+			p.wrongf("%s has no healthy target, and gets its first traffic: %s", group, c)
+		}
+		p.raised[group] = p.raised[group] || n > 0
+	}
+}
+
+// carried: the route gave the group traffic at the start, or served no one.
+func (p *player) carried(route, group string) bool {
+	i := slices.IndexFunc(p.story.routes, func(r storyRoute) bool { return r.id == route })
+	return p.story.routes[i].does.Weights[group] > 0 || p.story.routes[i].does.Idle
+}
+
+// check looks at how it ended.
+func (p *player) check() {
+	stale := slices.ContainsFunc(p.story.faults, func(f routertest.Fault) bool { return f.Kind == routertest.Stale || f.Kind == routertest.Lost })
+	for i, r := range p.result.Routes {
+		now := p.now(r.ID)
+		if r.Read && now != nil && !now.Same(r.Setting) && !stale {
+			p.wrongf("the result says that %s does %v, and it does %v", r.ID, r.Setting.Weights, now.Weights)
+		}
+		if p.failure == nil && p.story.request.Goal != nil && !r.Weights.Equal(p.story.request.Goal) {
+			p.wrongf("it is said to be done, and %s gives %v", r.ID, r.Weights)
+		}
+		if p.failure != nil && now != nil {
+			p.checkLeft(p.story.routes[i], *now)
+		}
+	}
+	p.checkWrites()
+}
+
+func (p *player) now(route string) *rollout.Setting {
+	for _, h := range p.story.happens {
+		if h.remove == route {
+			return nil
+		}
+	}
+	return new(p.memory.Now(route))
+}
+
+// checkLeft: what is said to be as it was is so.
+func (p *player) checkLeft(r storyRoute, now rollout.Setting) {
+	touched := slices.ContainsFunc(p.story.happens, func(h happening) bool { return h.route == r.id })
+	home := r.does
+	if p.failure.Left == rollout.Restored && p.story.stable != nil && !r.joins {
+		home = rollout.Setting{Weights: map[string]int{}}
+		for name, n := range p.story.stable.Raw() {
+			home.Weights[r.entry+"-"+name] = n
+		}
+	}
+	said := p.failure.Left == rollout.Restored || p.failure.Left == rollout.Unmoved && !touched
+	if said && !now.SameTraffic(home) {
+		p.wrongf("%s is said to be %s and gives %v", r.id, p.failure.Left, now.Weights)
+	}
+	if p.failure.Left == "" || p.failure.Cause == "" {
+		p.wrongf("a failure without words: %+v", p.failure)
+	}
+}
+
+// checkWrites counts the writes for each route: one for each step, at most one
+// to attach and one to detach, and one to go back. Faults may cost more.
+func (p *player) checkWrites() {
+	forward, home := map[string]int{}, map[string]int{}
+	for _, c := range p.memory.Calls() {
+		if c.Op == routertest.Write && c.Home {
+			home[c.Routes[0]]++
+		} else if c.Op == routertest.Write {
+			forward[c.Routes[0]]++
+		}
+	}
+	if len(p.story.faults) > 0 {
+		return
+	}
+	most := len(p.story.request.Terms.Steps) + 1 + 2
+	for _, r := range p.story.routes {
+		if forward[r.id] > most || home[r.id] > 1 {
+			p.wrongf("%s is written %d times forward (at most %d) and %d times back", r.id, forward[r.id], most, home[r.id])
+		}
+	}
+}
+
+// text is the trace that a script records.
+func (p *played) text() string {
+	var lines []string
+	last, first, repeats := "", p.began, 0
+	for _, e := range p.events {
+		line := eventText(e)
+		if e.Kind == rollout.Judged && line == last {
+			repeats++
+			lines[len(lines)-1] = fmt.Sprintf("%-10s %s (and %d more until %s)", p.since(first), line, repeats, p.since(e.At))
+			continue
+		}
+		last, first, repeats = line, e.At, 0
+		lines = append(lines, fmt.Sprintf("%-10s %s", p.since(e.At), line))
+	}
+	lines = append(lines, "", p.endText())
+	for _, note := range p.result.Told {
+		lines = append(lines, "told: "+note)
+	}
+	for _, r := range p.result.Routes {
+		lines = append(lines, p.routeText(r))
+	}
+	return strings.Join(append(lines, p.callTexts()...), "\n") + "\n"
+}
+
+func (p *played) since(at time.Time) string {
+	return shift.Words(at.Sub(p.began).Round(time.Millisecond))
+}
+
+func eventText(e rollout.Event) string {
+	text := string(e.Kind)
+	for _, part := range []string{e.Route, e.Gate, string(e.Answer)} {
+		if part != "" {
+			text += " " + part
+		}
+	}
+	if e.Weights != nil {
+		text += ": " + e.Weights.String()
+	}
+	if e.Text != "" {
+		text += ": " + e.Text
+	}
+	return text
+}
+
+func (p *played) endText() string {
+	var more []string
+	if p.result.Moved {
+		more = append(more, "moved")
+	}
+	if p.failure == nil {
+		return strings.Join(append([]string{"done: " + p.result.Kind.String()}, more...), ", ")
+	}
+	if p.failure.Rejects {
+		more = append(more, "rejects")
+	}
+	text := strings.Join(append([]string{"failed: " + p.failure.Error()}, more...), ", ")
+	for _, part := range [][2]string{{"gate", p.failure.Gate}, {"route", p.failure.Route}} {
+		if part[1] != "" {
+			text += "\n" + part[0] + ": " + part[1]
+		}
+	}
+	if p.failure.HomeErr != nil {
+		text += "\nway back: " + strings.ReplaceAll(p.failure.HomeErr.Error(), "\n", "; ")
+	}
+	return text
+}
+
+// routeText is what a route really does in the end, and whether the result
+// knows it.
+func (p *played) routeText(r rollout.RouteResult) string {
+	does := "it is gone"
+	removed := slices.ContainsFunc(p.story.happens, func(h happening) bool { return h.remove == r.ID && h.at <= p.took })
+	if !removed {
+		now := p.memory.Now(r.ID)
+		if does = now.Answer; does == "" {
+			var parts []string
+			for _, group := range now.Groups() {
+				parts = append(parts, fmt.Sprintf("%s %d", group, now.Weights[group]))
+			}
+			if now.Sticky > 0 {
+				parts = append(parts, "sticky "+shift.Words(now.Sticky))
+			}
+			does = strings.Join(parts, ", ")
+		}
+	}
+	if !r.Read {
+		does += " (not read)"
+	}
+	return r.ID + ": " + does
+}
+
+// callTexts counts the calls of each phase. A step costs two reads: one before
+// the write, to see that nobody else has changed anything, and one after it,
+// to see that it shows. Health is asked besides, for as long as it takes.
+func (p *played) callTexts() []string {
+	calls := p.memory.Calls()
+	var lines []string
+	for i, s := range p.segments {
+		to := len(calls)
+		if i+1 < len(p.segments) {
+			to = p.segments[i+1].from
+		}
+		count := map[routertest.Op]int{}
+		for _, c := range calls[s.from:to] {
+			count[c.Op]++
+		}
+		var parts []string
+		for _, op := range []routertest.Op{routertest.Write, routertest.Read, routertest.Health} {
+			if count[op] > 0 {
+				parts = append(parts, fmt.Sprintf("%s %d", op, count[op]))
+			}
+		}
+		if parts != nil {
+			lines = append(lines, fmt.Sprintf("calls, %s: %s", s.phase, strings.Join(parts, ", ")))
+		}
+	}
+	return lines
+}

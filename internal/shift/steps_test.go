@@ -1,0 +1,208 @@
+package shift_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+func steps(at ...shift.Share) []shift.Step {
+	var all []shift.Step
+	for _, a := range at {
+		all = append(all, shift.Step{At: a})
+	}
+	return all
+}
+
+func TestCheckSteps(t *testing.T) {
+	tests := []struct {
+		steps []shift.Step
+		index int
+		err   string
+	}{
+		{nil, 0, ""},
+		{steps(50, 500), 0, ""},
+		{steps(1, 999), 0, ""},
+		{steps(0), 0, "outside 0 to 100 percent"},
+		{steps(50, 1000), 1, "outside 0 to 100 percent"},
+		{steps(-1), 0, "outside 0 to 100 percent"},
+		{steps(50, 50), 1, "the steps do not rise: 5 % stands after 5 %"},
+		{steps(50, 500, 125), 2, "the steps do not rise: 12.5 % stands after 50 %"},
+	}
+	for _, tt := range tests {
+		i, err := shift.CheckSteps(tt.steps)
+		text := ""
+		if err != nil {
+			text = err.Error()
+		}
+		if i != tt.index || text != tt.err {
+			t.Errorf("CheckSteps(%v) = %d, %v; want %d, %s", tt.steps, i, err, tt.index, tt.err)
+		}
+	}
+}
+
+func TestBetween(t *testing.T) {
+	blue, green := shift.Sole("blue"), shift.Sole("green")
+	tests := []struct {
+		from, to shift.Weights
+		at       shift.Share
+		want     string
+	}{
+		{blue, green, 0, "blue 100 %"},
+		{blue, green, 1, "blue 99.9 %, green 0.1 %"},
+		{blue, green, 50, "blue 95 %, green 5 %"},
+		{blue, green, shift.Whole, "green 100 %"},
+		{blue, shift.Weights{"blue": 900, "green": 100}, 500, "blue 95 %, green 5 %"},
+		{shift.Weights{"blue": 500, "green": 500}, shift.Sole("red"), 500, "blue 25 %, green 25 %, red 50 %"},
+		{blue, shift.Weights{"green": 500, "red": 500}, 1, "blue 99.9 %, green 0.1 %"},
+		{blue, shift.Weights{"green": 500, "red": 500}, 2, "blue 99.8 %, green 0.1 %, red 0.1 %"},
+		{nil, green, 0, "nothing"},
+		{nil, green, 50, "green 100 %"}, // from nothing there is no way
+		{shift.Weights{"blue": 0}, green, 50, "green 100 %"},
+		{green, green, 300, "green 100 %"},
+	}
+	for _, tt := range tests {
+		if got := shift.Between(tt.from, tt.to, tt.at).String(); got != tt.want {
+			t.Errorf("Between(%v, %v, %s) = %s, want %s", tt.from, tt.to, tt.at, got, tt.want)
+		}
+	}
+}
+
+func TestProgress(t *testing.T) {
+	blue, green := shift.Sole("blue"), shift.Sole("green")
+	canary := shift.Weights{"blue": 990, "green": 10}
+	tests := []struct {
+		stable, goal, found shift.Weights
+		want                shift.Share
+	}{
+		{blue, green, blue, 0},
+		{blue, green, green, shift.Whole},
+		{blue, green, shift.Weights{"blue": 500, "green": 500}, 500},
+		{blue, green, shift.Sole("red"), 0},
+		{blue, green, shift.Weights{"green": 500, "red": 500}, 500},
+		// All the goal's gains, and a stranger besides: not there.
+		{blue, shift.Weights{"blue": 500, "green": 500}, shift.Weights{"green": 500, "red": 500}, 999},
+		// More than the goal gives is no more than the goal.
+		{blue, shift.Weights{"blue": 500, "green": 500}, shift.Sole("green"), 999},
+		{nil, green, nil, 0},
+		{nil, green, green, shift.Whole},
+		// One tenth of ten has moved: further than a tenth's step, not yet two.
+		{blue, canary, shift.Weights{"blue": 999, "green": 1}, 149},
+		{green, green, blue, 0},
+	}
+	for _, tt := range tests {
+		if got := shift.Progress(tt.stable, tt.goal, tt.found); got != tt.want {
+			t.Errorf("Progress(%v, %v, %v) = %s, want %s", tt.stable, tt.goal, tt.found, got, tt.want)
+		}
+	}
+}
+
+// checkWay walks a way in strides: the ends are exact, each stop sums to
+// all, nobody goes back and forth, and Progress agrees with Between.
+func checkWay(from, to shift.Weights, stride shift.Share) error {
+	before, reached := from, shift.Share(0)
+	for at := shift.Share(0); at <= shift.Whole; at += stride {
+		w := shift.Between(from, to, at)
+		if sum(w) != shift.Whole {
+			return fmt.Errorf("at %s: %v sums to %s", at, w, sum(w))
+		}
+		for _, name := range append(from.Of(), to.Of()...) {
+			rises := to[name] >= from[name]
+			if rises && (w[name] < before[name] || w[name] > to[name]) || !rises && (w[name] > before[name] || w[name] < to[name]) {
+				return fmt.Errorf("at %s: %s goes from %s to %s on the way from %s to %s", at, name, before[name], w[name], from[name], to[name])
+			}
+		}
+		got := shift.Progress(from, to, w)
+		if got < reached || (got == shift.Whole) != w.Equal(to) {
+			return fmt.Errorf("at %s: progress %s after %s with %v", at, got, reached, w)
+		}
+		if again := shift.Between(from, to, got); !from.Equal(to) && !again.Equal(w) {
+			return fmt.Errorf("at %s: %v is progress %s, where it would be %v", at, w, got, again)
+		}
+		if next := min(got+1, shift.Whole); got < shift.Whole && !w.Equal(from) && shift.Between(from, to, next).Equal(w) {
+			return fmt.Errorf("at %s: progress %s, but at %s it is still %v", at, got, next, w)
+		}
+		before, reached = w, got
+	}
+	if !shift.Between(from, to, 0).Equal(from) || !shift.Between(from, to, shift.Whole).Equal(to) {
+		return errors.New("the ends are not exact")
+	}
+	return nil
+}
+
+func TestBetween_neverGoesBackAndForth(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		from, to := weights(t, "from"), weights(t, "to")
+		stride := shift.Share(rapid.IntRange(20, 500).Draw(t, "stride"))
+		if err := checkWay(from, to, stride); err != nil {
+			t.Fatalf("from %v to %v: %v", from, to, err)
+		}
+	})
+}
+
+// What is found may be anything: a hand knows no way.
+func TestProgress_ofAnyWeights(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		stable, goal, found := weights(t, "stable"), weights(t, "goal"), weights(t, "found")
+		got := shift.Progress(stable, goal, found)
+		if got < 0 || got > shift.Whole || (got == shift.Whole) != found.Equal(goal) {
+			t.Fatalf("Progress(%v, %v, %v) = %s", stable, goal, found, got)
+		}
+		if found.Equal(stable) && !stable.Equal(goal) && got != 0 {
+			t.Fatalf("nothing has moved, and progress is %s", got)
+		}
+		// Whoever gains nothing new at a step above it would be taken to a step
+		// that has been gone already.
+		if next := got + 1; got > 0 && next < shift.Whole {
+			gained := func(w shift.Weights) (all shift.Share) {
+				for name, want := range goal {
+					all += max(min(w[name], want)-stable[name], 0)
+				}
+				return all
+			}
+			if w := shift.Between(stable, goal, next); gained(w) <= gained(found) {
+				t.Fatalf("Progress(%v, %v, %v) = %s, but at %s only %v", stable, goal, found, got, next, w)
+			}
+		}
+	})
+}
+
+// FuzzSteps: steps that are accepted rise, and a way by them does.
+func FuzzSteps(f *testing.F) {
+	f.Add(50, 500, 999, 1000, 0, 0)
+	f.Add(0, 1000, -5, 0, 10, 990)
+	f.Add(1, 2, 3, 333, 333, 334)
+	f.Fuzz(func(t *testing.T, a, b, c, x, y, z int) {
+		all := steps(shift.Share(a), shift.Share(b), shift.Share(c))
+		i, err := shift.CheckSteps(all)
+		rising := 0 < a && a < b && b < c && c < int(shift.Whole)
+		if (err == nil) != rising || i < 0 || i >= len(all) {
+			t.Fatalf("CheckSteps(%v) = %d, %v", all, i, err)
+		}
+		to := shift.FromRaw(map[string]int{"blue": x % 1000, "green": y % 1000, "red": z % 1000})
+		if err != nil || to == nil {
+			return
+		}
+		before := shift.Sole("blue")
+		for _, step := range all {
+			w := shift.Between(shift.Sole("blue"), to, step.At)
+			if sum(w) != shift.Whole || w["blue"] > before["blue"] || w["green"] < before["green"] || w["red"] < before["red"] {
+				t.Fatalf("step %s to %v: %v after %v", step.At, to, w, before)
+			}
+			before = w
+		}
+	})
+}
+
+func TestBetween_tenthByTenth(t *testing.T) {
+	from := shift.Weights{"a": 333, "b": 333, "c": 334}
+	for _, to := range []shift.Weights{shift.Sole("d"), {"a": 999, "d": 1}, {"b": 500, "d": 250, "e": 250}} {
+		if err := checkWay(from, to, shift.Finest); err != nil {
+			t.Errorf("from %v to %v: %v", from, to, err)
+		}
+	}
+}

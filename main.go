@@ -1,0 +1,60 @@
+// Command terraform-provider-bluegreen is a Terraform provider for blue/green
+// and canary releases. Terraform starts it.
+package main
+
+import (
+	"context"
+	"flag"
+	"log"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider"
+)
+
+// What a release fills in.
+var (
+	version = "dev"
+	commit  = "none"
+)
+
+func main() {
+	debug := flag.Bool("debug", false, "serve for a debugger, and print what Terraform needs to attach")
+	show := flag.Bool("version", false, "print the version and end")
+	flag.Parse()
+	if *show {
+		log.SetFlags(0)
+		log.Printf("terraform-provider-bluegreen %s (%s)", version, commit)
+		return
+	}
+	// A SIGTERM that goes to the whole process group, as runners and containers
+	// send it, must not end the way back: Terraform asks for it over RPC. Nor
+	// must a log line to a Terraform that was killed.
+	signal.Ignore(syscall.SIGTERM, syscall.SIGPIPE)
+	busy := new(provider.Busy)
+	if !*debug {
+		go endWithParent(busy)
+	}
+	err := providerserver.Serve(context.Background(), provider.New(version, busy), providerserver.ServeOpts{
+		Address: provider.Address,
+		Debug:   *debug,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+// endWithParent ends the process when Terraform is gone and every shift has
+// come to its end: since SIGPIPE is ignored, nothing else would.
+func endWithParent(busy *provider.Busy) {
+	parent := os.Getppid()
+	for range time.Tick(time.Second) {
+		if os.Getppid() != parent && busy.Shifts() == 0 {
+			os.Exit(0)
+		}
+	}
+}
