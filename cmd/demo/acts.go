@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,7 +47,7 @@ type act struct {
 	bad       bool
 }
 
-// play runs the three acts one after the other under one kind of load.
+// play runs the acts one after the other under one kind of load.
 func (d *demo) play(ctx context.Context) ([]result, error) {
 	if err := d.Adopt(); err != nil {
 		return nil, err
@@ -64,7 +65,8 @@ func (d *demo) play(ctx context.Context) ([]result, error) {
 		}
 		results = append(results, r)
 	}
-	return results, nil
+	more, err := d.releases(ctx)
+	return append(results, more...), err
 }
 
 // perform prepares the idle environment, runs one apply under load, and
@@ -76,13 +78,13 @@ func (d *demo) perform(ctx context.Context, a act) (result, error) {
 	if err := d.prepareIdle(ctx, a); err != nil {
 		return result{}, err
 	}
-	plan, err := d.plan()
+	plan, err := planned(d.Terraform)
 	if err != nil {
 		return result{}, err
 	}
 	say("The plan says:\n%s\n", indent(plan))
 	d.load = rehearsal.StartLoad(rehearsal.LoadTerms{URL: d.URL, Rate: d.rate, Clients: d.clients})
-	d.watch = startWatch(d.Stage, d.load)
+	d.watch = startWatch(d.Stage.Weights, d.load)
 	failed, interrupted, err := d.apply(ctx, a)
 	if err == nil && !a.mustFail && !failed {
 		err = d.Stage.Retire(ctx, a.stays) // the old version is killed at once
@@ -114,18 +116,19 @@ func (d *demo) prepareIdle(ctx context.Context, a act) error {
 	return d.Configure(a.active)
 }
 
-// plan makes a plan and returns the schedule that stands in it.
-func (d *demo) plan() (string, error) {
+// planned makes a plan and returns the schedule that stands in it.
+func planned(t *rehearsal.Terraform) (string, error) {
 	var out bytes.Buffer
-	if err := d.Terraform.Run(&out, "plan", "-no-color", "-out=release.tfplan"); err != nil {
+	if err := t.Run(&out, "plan", "-no-color", "-out=release.tfplan"); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out.String())
 	}
 	out.Reset()
-	if err := d.Terraform.Run(&out, "show", "-json", "release.tfplan"); err != nil {
+	if err := t.Run(&out, "show", "-json", "release.tfplan"); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out.String())
 	}
 	var plan struct {
 		Changes []struct {
+			Type   string `json:"type"`
 			Change struct {
 				After struct {
 					Schedule string `json:"schedule"`
@@ -136,11 +139,15 @@ func (d *demo) plan() (string, error) {
 	if err := json.Unmarshal(out.Bytes(), &plan); err != nil {
 		return "", fmt.Errorf("unable to read the plan: %w", err)
 	}
-	if len(plan.Changes) != 1 {
-		return "", fmt.Errorf("the plan has %d changes, one was expected", len(plan.Changes))
+	for _, c := range plan.Changes {
+		if c.Type == "bluegreen_switch" {
+			return c.Change.After.Schedule, nil
+		}
 	}
-	return plan.Changes[0].Change.After.Schedule, nil
+	return "", errNoSwitch
 }
+
+var errNoSwitch = errors.New("the plan has no switch")
 
 // apply runs the plan; in the interrupted act it presses Ctrl-C at 50 %. What
 // Terraform prints is shown when it ends.
@@ -260,11 +267,14 @@ func exposure(environment string, s story) int {
 	return int(math.Ceil(most))
 }
 
+// progress are the words of lines that tell no more than that something goes on.
+var progress = []string{"Still modifying...", "Modifying...", "Still destroying...", "Destroying...", "Still creating...", "Creating...", "local-exec"}
+
 // closing drops the progress lines that Terraform prints while it works.
 func closing(text string) string {
 	var kept []string
 	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
-		if strings.Contains(line, "Still modifying...") || strings.Contains(line, "Modifying...") {
+		if slices.ContainsFunc(progress, func(word string) bool { return strings.Contains(line, word) }) {
 			continue
 		}
 		kept = append(kept, line)
@@ -291,6 +301,6 @@ func printTable(out *os.File, results []result) {
 		_, _ = fmt.Fprintf(out, "%-42s %9d %6d %12s %14s  %s\n", r.act, r.requests, r.lost, r.worst, r.back, verdict)
 	}
 	_, _ = fmt.Fprintln(out, "\nworst share: of all answers in one second, those of the version that was sent back.")
-	_, _ = fmt.Fprintln(out, "seconds back: from the first bad answer (b) or Ctrl-C (c) until the balancer shows the old weights.")
+	_, _ = fmt.Fprintln(out, "seconds back: from the first bad answer (b, f), Ctrl-C (c) or the start of the apply (d) until the balancer shows the old weights.")
 	_, _ = fmt.Fprintln(out, "The balancer is localalb on this machine, with health checks faster than AWS allows; nothing here has met real AWS.")
 }

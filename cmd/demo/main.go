@@ -1,6 +1,7 @@
-// Command demo shows three releases on this machine, without an account and
-// without any configuration: a good one, a bad one that is caught, and one
-// that is interrupted. Everything in it is real but the load balancer, which
+// Command demo shows releases on this machine, without an account and without
+// any configuration: a good one, a bad one that is caught, and one that is
+// interrupted; one between two colours that is taken back by one line; and ones
+// in which the old environment is drained and destroyed. Everything in it is real but the load balancer, which
 // is localalb: the provider, Terraform, the application's processes and the
 // requests.
 package main
@@ -24,15 +25,17 @@ func main() {
 	rate := flag.Int("rate", 500, "requests a second")
 	clients := flag.Int("clients", 32, "clients at the same time")
 	stage := flag.Bool("stage", false, "only set the stage for examples/quickstart and wait")
+	example := flag.String("example", "", "with -stage: another of the examples, such as two-colours")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	exit(run(ctx, options{rate: *rate, clients: *clients, stageOnly: *stage}))
+	exit(run(ctx, options{rate: *rate, clients: *clients, stageOnly: *stage, example: *example}))
 }
 
 type options struct {
 	rate, clients int
 	stageOnly     bool
+	example       string
 }
 
 // errActs says that an act did not end as it should; the table says which.
@@ -44,6 +47,9 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer d.close()
+	if o.stageOnly && o.example != "" {
+		return d.waitInExample(ctx)
+	}
 	if o.stageOnly {
 		return d.waitOnStage(ctx)
 	}

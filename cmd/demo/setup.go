@@ -28,6 +28,9 @@ type demo struct {
 	dir      string
 	load     *rehearsal.Load
 	watch    *watch
+	// examples is what their scenes need; each adds a name and a folder.
+	examples rehearsal.ExampleTerms
+	scenes   []*scene
 }
 
 func setUp(ctx context.Context, o options) (*demo, error) {
@@ -81,6 +84,12 @@ func (d *demo) setStage(ctx context.Context, binary, cliConfig string) (err erro
 	if err != nil {
 		return err
 	}
+	bin, err := rehearsal.BuildLocalapp(ctx, root, filepath.Dir(cliConfig))
+	if err != nil {
+		return err
+	}
+	d.examples = rehearsal.ExampleTerms{Binary: binary, CLIConfig: cliConfig, Localapp: bin,
+		Sources: []string{filepath.Join(root, "examples")}, Pace: scenePace}
 	d.Release, err = rehearsal.NewRelease(ctx, rehearsal.ReleaseTerms{
 		Binary: binary, CLIConfig: cliConfig, Root: root, Dir: d.dir,
 		Endpoint: d.balancer.URL(), ListenerAddr: d.balancer.ListenerAddr,
@@ -121,6 +130,9 @@ func (d *demo) close() {
 	}
 	if d.watch != nil {
 		d.watch.stop()
+	}
+	for _, s := range d.scenes {
+		s.close()
 	}
 	if d.Release != nil {
 		d.Close()

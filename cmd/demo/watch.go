@@ -25,8 +25,8 @@ type turn struct {
 // watch looks at the balancer as a bystander would, tells what it gives and
 // what users really get, and remembers every change.
 type watch struct {
-	stage *rehearsal.Stage
-	load  *rehearsal.Load
+	ask  func(context.Context) (map[string]int, error) // the balancer's weights
+	load *rehearsal.Load
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -38,9 +38,9 @@ type watch struct {
 	changed  chan struct{} // closed and renewed at every change
 }
 
-func startWatch(stage *rehearsal.Stage, load *rehearsal.Load) *watch {
+func startWatch(ask func(context.Context) (map[string]int, error), load *rehearsal.Load) *watch {
 	ctx, cancel := context.WithCancel(context.Background())
-	w := &watch{stage: stage, load: load, cancel: cancel,
+	w := &watch{ask: ask, load: load, cancel: cancel,
 		worst: map[string]float64{}, changed: make(chan struct{})}
 	w.done.Go(func() { w.run(ctx) })
 	return w
@@ -71,7 +71,7 @@ func (w *watch) run(ctx context.Context) {
 
 // look notes a change of weights and the first bad answer.
 func (w *watch) look(ctx context.Context, now time.Time, counts rehearsal.Counts) bool {
-	weights, err := w.stage.Weights(ctx)
+	weights, err := w.ask(ctx)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.firstBad.IsZero() && sum(counts.Bad) > 0 {

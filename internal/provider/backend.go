@@ -28,6 +28,9 @@ type backend struct {
 	aws    awsSettings
 	busy   *Busy
 	lookup gate.Lookup // of the environment, for gates
+	ledger *ledger     // what resources tell each other within a run
+	// allowDestroy lets environments be destroyed that carry traffic.
+	allowDestroy bool
 
 	mu      sync.Mutex
 	made    *clients
@@ -53,7 +56,7 @@ func (b *backend) connect(ctx context.Context, arn string) (*clients, error) {
 		return nil, errSettingsWait
 	}
 	region := ""
-	if a, err := elb.ParseRoute(arn); err == nil {
+	if a, err := elb.Parse(arn); err == nil {
 		region = a.Region
 	}
 	cfg, err := b.aws.load(ctx, region)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
@@ -58,6 +60,16 @@ func ownStory(err error, facts []fact) story {
 		return story{seen: "The provider's configuration rests on values that are known only after an apply.", next: "Give the provider values that are known, or apply what they come from first.", facts: facts}
 	}
 	return story{seen: "A call of AWS failed.", next: "Apply again; if it comes again, the cause says why.", facts: facts}
+}
+
+// unreadableRoutes words routes that the data source could not read.
+func unreadableRoutes(routes []wantedRoute, err error) diag.Diagnostic {
+	t := callStory(err)
+	t.now = "Where the traffic is now could not be read."
+	if errors.Is(err, rollout.ErrNotFound) {
+		t.next = "Check its ARN, region and account included, or take it out of routes."
+	}
+	return t.diagnostic("Unable to read traffic of " + entryWords(routes))
 }
 
 // causeFact is the error from below, if any.

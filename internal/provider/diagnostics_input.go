@@ -116,16 +116,16 @@ func noEnvironments(at path.Path) diag.Diagnostic {
 	return misuse(at, "It names no environment. Add at least one.")
 }
 
-func noTargetGroups(at path.Path) diag.Diagnostic {
-	return misuse(at, "It is missing. Give the environment a target group for each entry point of load_balancer.routes.")
+func noTargetGroups(at, routes path.Path) diag.Diagnostic {
+	return misuse(at, fmt.Sprintf("It is missing. Give the environment a target group for each entry point of %s.", routes))
 }
 
-func groupMissing(at path.Path, entry string) diag.Diagnostic {
-	return misuse(at, fmt.Sprintf("It has no target group for the entry point %q. Add one, or take the entry point out of load_balancer.routes.", entry))
+func groupMissing(at path.Path, entry string, routes path.Path) diag.Diagnostic {
+	return misuse(at, fmt.Sprintf("It has no target group for the entry point %q. Add one, or take the entry point out of %s.", entry, routes))
 }
 
-func groupTooMany(at path.Path, entry string, entries []string) diag.Diagnostic {
-	return misuse(at, fmt.Sprintf("There is no entry point %q in load_balancer.routes. Use one of %s, or take the target group out.", entry, quoted(entries)))
+func groupTooMany(at path.Path, entry string, w *wanted) diag.Diagnostic {
+	return misuse(at, fmt.Sprintf("There is no entry point %q in %s. Use one of %s, or take the target group out.", entry, w.routesAt, quoted(w.entries)))
 }
 
 func sameGroupTwice(at, first path.Path, arn string) diag.Diagnostic {
@@ -191,6 +191,11 @@ func badStep(at path.Path, percent float64, err error) diag.Diagnostic {
 func stepsNotRising(at path.Path, step, before shift.Share) diag.Diagnostic {
 	return misuse(at, fmt.Sprintf("It is not above the step before it, %s. Put the steps in rising order.", number(before.Percent())),
 		fact{"Value", number(step.Percent())})
+}
+
+func unknownPreset(at path.Path, name string) diag.Diagnostic {
+	return misuse(at, fmt.Sprintf("CodeDeploy has no such deployment configuration for ECS or Lambda. Write one of %s; CodeDeployDefault. may stand in front, and ECS and Lambda may be left out.",
+		quoted(shift.Presets())), fact{"Value", strconv.Quote(name)})
 }
 
 func noSuchGate(at path.Path, name string, among []string) diag.Diagnostic {

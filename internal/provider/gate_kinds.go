@@ -89,8 +89,7 @@ func gateAttributes() map[string]schema.Attribute {
 }
 
 // readGate returns nil where the gate cannot be read at all.
-func (r *reader) readGate(name string, v attr.Value) *wantedGate {
-	at := path.Root("gates").AtMapKey(name)
+func (r *reader) readGate(at path.Path, name string, v attr.Value) *wantedGate {
 	if missing(v) {
 		r.add(nullGate(at))
 		return nil

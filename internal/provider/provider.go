@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/function"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 )
@@ -15,7 +16,11 @@ import (
 // Address is where Terraform finds the provider. It stands nowhere else.
 const Address = "registry.terraform.io/bluegreen/bluegreen"
 
-var _ provider.Provider = (*bluegreen)(nil)
+// allowDestroyVariable set to 1 lets environments be destroyed that carry
+// traffic: for stacks that are thrown away as a whole.
+const allowDestroyVariable = "BLUEGREEN_ALLOW_DESTROY"
+
+var _ provider.ProviderWithFunctions = (*bluegreen)(nil)
 
 // bluegreen is the provider.
 type bluegreen struct {
@@ -56,13 +61,24 @@ func (p *bluegreen) Configure(ctx context.Context, req provider.ConfigureRequest
 		return
 	}
 	settings.userAgent = "terraform-provider-bluegreen/" + p.version
-	resp.ResourceData = &backend{aws: settings, busy: p.busy, lookup: os.LookupEnv}
+	resp.ResourceData = &backend{
+		aws: settings, busy: p.busy, lookup: os.LookupEnv,
+		allowDestroy: os.Getenv(allowDestroyVariable) == "1", ledger: newLedger(),
+	}
+	resp.DataSourceData = resp.ResourceData
 }
 
 // Resources implements provider.Provider.
 func (p *bluegreen) Resources(context.Context) []func() resource.Resource {
-	return []func() resource.Resource{newSwitch}
+	return []func() resource.Resource{newSwitch, newEnvironment}
 }
 
 // DataSources implements provider.Provider.
-func (p *bluegreen) DataSources(context.Context) []func() datasource.DataSource { return nil }
+func (p *bluegreen) DataSources(context.Context) []func() datasource.DataSource {
+	return []func() datasource.DataSource{newSwitchData}
+}
+
+// Functions implements provider.ProviderWithFunctions.
+func (p *bluegreen) Functions(context.Context) []func() function.Function {
+	return []func() function.Function{newLinear, newCanary, newPreset}
+}

@@ -232,6 +232,7 @@ func environmentsValue(environments map[string]map[string]string) types.Map {
 	elements := map[string]attr.Value{}
 	for name, groups := range environments {
 		elements[name] = types.ObjectValueMust(environTypes, map[string]attr.Value{
+			"name":          types.StringNull(),
 			"target_groups": textsValue(groups),
 			"version":       types.StringNull(),
 		})

@@ -39,6 +39,7 @@ func (r *switchResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 		return
 	}
 	resp.Diagnostics.Append(r.checkRules(ctx, config, p.memory)...)
+	resp.Diagnostics.Append(r.checkLedger(planned, p)...)
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, &planned)...)
 	if p.state != nil {
 		resp.Diagnostics.Append(remember(ctx, resp.Private, planKey, decided)...)

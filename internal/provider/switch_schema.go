@@ -62,6 +62,7 @@ func strategyBlock() schema.Block {
 			"steps": schema.ListNestedAttribute{
 				Optional: true,
 				MarkdownDescription: "The stops on the way, in rising order. 100 is always the last one and is not written. Default: none, all at once. " +
+					"The functions `linear`, `canary` and `preset` return such lists. " +
 					"A step is passed when its hold is over and every gate on watch has passed at least once on data from after the step's change.",
 				NestedObject: schema.NestedAttributeObject{Attributes: stepAttributes()},
 			},
@@ -110,34 +111,40 @@ func stepAttributes() map[string]schema.Attribute {
 }
 
 func healthBlock() schema.Block {
+	attributes := healthAttributes()
+	attributes["capacity_percent"] = schema.NumberAttribute{
+		Optional: true,
+		MarkdownDescription: "Percent, 0 to 100. The receiving group must have at least this percent of its share times the healthy targets that serve the entry point now. Default: `50`. " +
+			"With 20 healthy targets serving, a group that is to take all the traffic needs 10.",
+	}
+	attributes["breach_for"] = schema.StringAttribute{
+		Optional:            true,
+		MarkdownDescription: "After the first weight: how long a breach must last before it counts, as a duration. Default: `30s`.",
+	}
 	return schema.SingleNestedBlock{
 		MarkdownDescription: "What health asks of every target group that receives traffic, before each step and while it is watched. Health is always on; a group with no targets is never healthy.",
-		Attributes: map[string]schema.Attribute{
-			"capacity_percent": schema.NumberAttribute{
-				Optional: true,
-				MarkdownDescription: "Percent, 0 to 100. The receiving group must have at least this percent of its share times the healthy targets that serve the entry point now. Default: `50`. " +
-					"With 20 healthy targets serving, a group that is to take all the traffic needs 10.",
-			},
-			"min_healthy_percent": schema.NumberAttribute{
-				Optional:            true,
-				MarkdownDescription: "Percent, 1 to 100, of healthy targets among the healthy and unhealthy ones. Targets that are initial, draining or in a zone that is not enabled do not count. Default: `100`.",
-			},
-			"min_healthy_targets": schema.Int64Attribute{
-				Optional:            true,
-				MarkdownDescription: "How many healthy targets there must be at least, 1 or more. Default: `1`.",
-			},
-			"steady_for": schema.StringAttribute{
-				Optional:            true,
-				MarkdownDescription: "Before the first weight: for how long the set of targets must be unchanged with none initial, as a duration. Default: `15s`.",
-			},
-			"breach_for": schema.StringAttribute{
-				Optional:            true,
-				MarkdownDescription: "After the first weight: how long a breach must last before it counts, as a duration. Default: `30s`.",
-			},
-			"timeout": schema.StringAttribute{
-				Optional:            true,
-				MarkdownDescription: "How long to wait for health before a step, as a duration above zero. Default: `10m`.",
-			},
+		Attributes:          attributes,
+	}
+}
+
+// healthAttributes are what the switch and the environment ask of health alike.
+func healthAttributes() map[string]schema.Attribute {
+	return map[string]schema.Attribute{
+		"min_healthy_percent": schema.NumberAttribute{
+			Optional:            true,
+			MarkdownDescription: "Percent, 1 to 100, of healthy targets among the healthy and unhealthy ones. Targets that are initial, draining or in a zone that is not enabled do not count. Default: `100`.",
+		},
+		"min_healthy_targets": schema.Int64Attribute{
+			Optional:            true,
+			MarkdownDescription: "How many healthy targets each group must have at least, 1 or more. Default: `1`.",
+		},
+		"steady_for": schema.StringAttribute{
+			Optional:            true,
+			MarkdownDescription: "Before any traffic: for how long the set of targets must be unchanged with none initial, as a duration. Default: `15s`.",
+		},
+		"timeout": schema.StringAttribute{
+			Optional:            true,
+			MarkdownDescription: "How long to wait for health, each time it is waited for, as a duration above zero. Default: `10m`.",
 		},
 	}
 }
@@ -149,6 +156,10 @@ func switchArguments() map[string]schema.Attribute {
 			MarkdownDescription: "Environment (a name of your own: `blue`, `green`) => its target groups and version. Two or twenty, at most five groups in one action at a time (the limit of Elastic Load Balancing). " +
 				"Environments are known by their groups: a new name for the same groups moves no traffic. One that is taken out of the map is detached from the routes.",
 			NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
+				"name": schema.StringAttribute{
+					Optional:            true,
+					MarkdownDescription: "The name once more, as a `bluegreen_environment` brings it along; it must be that of the key. Default: the key.",
+				},
 				"target_groups": schema.MapAttribute{
 					ElementType:         types.StringType,
 					Optional:            true,
@@ -248,5 +259,5 @@ var (
 	rejectTypes  = map[string]attr.Type{"environment": types.StringType, "version": types.StringType, "reason": types.StringType, "at": types.StringType}
 	shiftTypes   = map[string]attr.Type{"outcome": types.StringType, "reason": types.StringType, "from": numbersType, "to": numbersType, "started_at": types.StringType, "finished_at": types.StringType}
 	balanceTypes = map[string]attr.Type{"routes": types.MapType{ElemType: types.ListType{ElemType: types.StringType}}, "stickiness": types.StringType}
-	environTypes = map[string]attr.Type{"target_groups": stringsType, "version": types.StringType}
+	environTypes = map[string]attr.Type{"name": types.StringType, "target_groups": stringsType, "version": types.StringType}
 )

@@ -109,16 +109,21 @@ func (r *reader) readStepGates(w *wanted, at path.Path, v attr.Value) []string {
 func (r *reader) readHealth(w *wanted, v types.Object) {
 	at := path.Root("health")
 	attrs := r.attributes(v)
-	w.health = rollout.HealthTerms{
-		CapacityPercent:   r.percent(at.AtName("capacity_percent"), attrs["capacity_percent"], 0, 50),
+	w.health = r.readHealthTerms(at, attrs)
+	w.health.CapacityPercent = r.percent(at.AtName("capacity_percent"), attrs["capacity_percent"], 0, 50)
+	w.health.BreachFor = r.duration(at.AtName("breach_for"), attrs["breach_for"], 30*time.Second)
+	w.terms.HealthTimeout = w.health.Timeout
+	w.terms.SteadyFor = w.health.SteadyFor
+}
+
+// readHealthTerms reads what the switch and the environment ask of health alike.
+func (r *reader) readHealthTerms(at path.Path, attrs map[string]attr.Value) rollout.HealthTerms {
+	return rollout.HealthTerms{
 		MinHealthyPercent: r.percent(at.AtName("min_healthy_percent"), attrs["min_healthy_percent"], 1, 100),
 		MinHealthyTargets: r.whole(at.AtName("min_healthy_targets"), attrs["min_healthy_targets"], 1, 1),
 		SteadyFor:         r.duration(at.AtName("steady_for"), attrs["steady_for"], 15*time.Second),
-		BreachFor:         r.duration(at.AtName("breach_for"), attrs["breach_for"], 30*time.Second),
 		Timeout:           r.positive(at.AtName("timeout"), attrs["timeout"], 10*time.Minute),
 	}
-	w.terms.HealthTimeout = w.health.Timeout
-	w.terms.SteadyFor = w.health.SteadyFor
 }
 
 func (r *reader) readGates(w *wanted, v types.Map) {
@@ -127,7 +132,7 @@ func (r *reader) readGates(w *wanted, v types.Map) {
 	}
 	w.gates = []*wantedGate{}
 	for _, name := range slices.Sorted(maps.Keys(v.Elements())) {
-		if g := r.readGate(name, v.Elements()[name]); g != nil {
+		if g := r.readGate(path.Root("gates").AtMapKey(name), name, v.Elements()[name]); g != nil {
 			w.gates = append(w.gates, g)
 		}
 	}

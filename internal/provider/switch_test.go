@@ -208,7 +208,7 @@ func TestSwitch_badImportIDsAreErrors(t *testing.T) {
 		"web=":     `"web="` + form,
 		"web=blue": `"blue" is not the ARN of a listener or a listener rule of an Application Load Balancer. Give one.`,
 	} {
-		got := w.importing(id)
+		got := w.importing(id, address)
 		if !strings.Contains(got, "Unable to import switch") || !strings.Contains(got, want) {
 			t.Errorf("%s: got %s\nwant %s", id, got, want)
 		}

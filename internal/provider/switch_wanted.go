@@ -26,6 +26,7 @@ const (
 // written has its default here and not in the schema: a plan shows no change
 // when a default does change.
 type wanted struct {
+	routesAt     path.Path     // where the routes are written
 	entries      []string      // entry points, sorted; nil while they are not known
 	routes       []wantedRoute // by entry point, then as written
 	sticky       *time.Duration
@@ -79,7 +80,7 @@ func identityOf(groups map[string]string) string {
 // read reads a configuration or a plan. Active and weights are taken from the
 // wish, since under ignore_changes the two may stand there both.
 func (r *reader) read(m switchModel, wish wish) wanted {
-	w := wanted{retry: m.Retry.ValueString()}
+	w := wanted{retry: m.Retry.ValueString(), routesAt: routesPath}
 	if m.Retry.IsUnknown() {
 		r.waits = true
 	}
@@ -104,10 +105,14 @@ func (r *reader) readLoadBalancer(w *wanted, v types.Object) {
 		return
 	}
 	r.readStickiness(w, at.AtName("stickiness"), attrs["stickiness"])
-	routes, ok := attrs["routes"].(types.Map)
-	at = at.AtName("routes")
-	if missing(attrs["routes"]) || (ok && !routes.IsUnknown() && len(routes.Elements()) == 0) {
-		r.add(noRoutes(at))
+	r.readRoutes(w, attrs["routes"])
+}
+
+// readRoutes reads the entry points with their routes.
+func (r *reader) readRoutes(w *wanted, v attr.Value) {
+	routes, ok := v.(types.Map)
+	if missing(v) || (ok && !routes.IsUnknown() && len(routes.Elements()) == 0) {
+		r.add(noRoutes(w.routesAt))
 		return
 	}
 	if !r.known(routes) {
@@ -122,7 +127,7 @@ func (r *reader) readLoadBalancer(w *wanted, v types.Object) {
 
 // readEntry reads the routes of one entry point. Seen are the routes so far.
 func (r *reader) readEntry(w *wanted, entry string, v attr.Value, seen map[string]path.Path) {
-	at := path.Root("load_balancer").AtName("routes").AtMapKey(entry)
+	at := w.routesAt.AtMapKey(entry)
 	list, ok := v.(types.List)
 	switch {
 	case missing(v):
@@ -203,11 +208,15 @@ func (r *reader) readEnvironment(w *wanted, name string, v attr.Value, owners ma
 	}
 	own := &reader{} // what is unknown here is told by the environment
 	attrs := own.attributes(v)
+	if other := own.text(attrs["name"]); other != "" && other != name {
+		r.add(nameIsNotKey(at.AtName("name"), other, name))
+	}
+	own.waits = false // the key is known
 	e.version = own.text(attrs["version"])
 	e.versionWaits, own.waits = own.waits, false
 	at = at.AtName("target_groups")
 	if missing(attrs["target_groups"]) {
-		r.add(noTargetGroups(at))
+		r.add(noTargetGroups(at, w.routesAt))
 		return e
 	}
 	e.groups = own.texts(at, attrs["target_groups"])
@@ -227,12 +236,12 @@ func (r *reader) checkEntries(w *wanted, at path.Path, groups types.Map) {
 	}
 	for _, entry := range w.entries {
 		if _, ok := groups.Elements()[entry]; !ok {
-			r.add(groupMissing(at, entry))
+			r.add(groupMissing(at, entry, w.routesAt))
 		}
 	}
 	for _, entry := range slices.Sorted(maps.Keys(groups.Elements())) {
 		if !slices.Contains(w.entries, entry) {
-			r.add(groupTooMany(at.AtMapKey(entry), entry, w.entries))
+			r.add(groupTooMany(at.AtMapKey(entry), entry, w))
 		}
 	}
 }

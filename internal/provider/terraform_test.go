@@ -149,7 +149,19 @@ type message struct {
 // terraform runs a command that takes -json, such as "plan" or "apply".
 func (w *workspace) terraform(args ...string) run {
 	w.t.Helper()
-	cmd := exec.CommandContext(w.t.Context(), w.binary, args...)
+	return w.command(exec.CommandContext(w.t.Context(), w.binary, args...))
+}
+
+// interrupted is terraform with a Ctrl-C when ctx ends.
+func (w *workspace) interrupted(ctx context.Context, args ...string) run {
+	w.t.Helper()
+	cmd := exec.CommandContext(ctx, w.binary, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	return w.command(cmd)
+}
+
+func (w *workspace) command(cmd *exec.Cmd) run {
+	w.t.Helper()
 	cmd.Dir = w.dir
 	cmd.Env = append(os.Environ(), "TF_REATTACH_PROVIDERS="+w.reattach, "TF_IN_AUTOMATION=1")
 	var out, stderr bytes.Buffer
@@ -164,7 +176,7 @@ func (w *workspace) terraform(args ...string) run {
 		}
 	}
 	if r.err != nil && len(r.errors) == 0 {
-		w.t.Fatalf("terraform %s: %v\n%s%s", strings.Join(args, " "), r.err, r.out, stderr.String())
+		w.t.Fatalf("%s: %v\n%s%s", strings.Join(cmd.Args, " "), r.err, r.out, stderr.String())
 	}
 	return r
 }
@@ -176,9 +188,9 @@ func (w *workspace) apply() run {
 }
 
 // importing returns what Terraform says of an import that fails, on one line.
-func (w *workspace) importing(id string) string {
+func (w *workspace) importing(id, address string) string {
 	w.t.Helper()
-	cmd := exec.CommandContext(w.t.Context(), w.binary, "import", "-no-color", "-input=false", "bluegreen_switch.web", id)
+	cmd := exec.CommandContext(w.t.Context(), w.binary, "import", "-no-color", "-input=false", address, id)
 	cmd.Dir = w.dir
 	cmd.Env = append(os.Environ(), "TF_REATTACH_PROVIDERS="+w.reattach)
 	out, err := cmd.CombinedOutput()

@@ -3,7 +3,11 @@
 package rehearsal
 
 import (
+	"errors"
+	"fmt"
+	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 )
 
@@ -16,3 +20,22 @@ func SignalGroup(command *exec.Cmd, signal syscall.Signal) error {
 
 // Interrupt is Ctrl-C at the terminal: the whole process group gets it.
 func Interrupt(command *exec.Cmd) error { return SignalGroup(command, syscall.SIGINT) }
+
+// detach lets a command outlive this process, out of reach of the terminal.
+func detach(command *exec.Cmd) { command.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
+
+// Running says that a process has not ended. One that has ended and that
+// nobody has waited for does not run.
+func Running(pid int) bool {
+	if err := syscall.Kill(pid, 0); errors.Is(err, syscall.ESRCH) {
+		return false
+	}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		// Without /proc the signal alone tells; with it, the process is gone by now.
+		_, err = os.Stat("/proc/self")
+		return err != nil
+	}
+	_, state, _ := strings.Cut(string(text), ") ")
+	return !strings.HasPrefix(state, "Z")
+}

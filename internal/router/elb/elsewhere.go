@@ -26,9 +26,11 @@ type Other struct {
 // outlet is a listener or rule of a load balancer.
 type outlet struct {
 	arn      string
-	listener int32 // the port
-	priority string
+	listener int32  // the port
+	priority string // empty: the listener's default action
 	weights  map[string]int
+	sticky   bool // clients stay with their group for a while
+	asks     []condition
 }
 
 // Elsewhere returns the listeners and rules of the routes' load balancers that
@@ -107,8 +109,8 @@ func (o outlet) text() string {
 // outlets lists every listener and rule of a load balancer.
 func (r *Router) outlets(ctx context.Context, balancer ARN) ([]outlet, error) {
 	listeners, err := r.listenersOf(ctx, balancer)
-	if err != nil {
-		return nil, err
+	if err != nil || balancer.Type != Application { // the others have no rules
+		return listeners, err
 	}
 	rules, errs := make([][]outlet, len(listeners)), make([]error, len(listeners))
 	var work []func()
@@ -157,6 +159,7 @@ func (r *Router) rulesOf(ctx context.Context, region string, listener outlet) ([
 			}
 			o := outletOf(aws.ToString(rule.RuleArn), listener.listener, rule.Actions)
 			o.priority = aws.ToString(rule.Priority)
+			o.asks = conditionsOf(rule.Conditions)
 			rules = append(rules, o)
 		}
 	}
@@ -168,5 +171,6 @@ func (r *Router) rulesOf(ctx context.Context, region string, listener outlet) ([
 }
 
 func outletOf(arn string, port int32, actions []types.Action) outlet {
-	return outlet{arn: arn, listener: port, weights: settingOf(arn, actions).Weights}
+	s := settingOf(arn, actions)
+	return outlet{arn: arn, listener: port, weights: s.Weights, sticky: s.Sticky > 0}
 }

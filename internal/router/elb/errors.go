@@ -32,6 +32,7 @@ const (
 	describeListeners    = "elasticloadbalancing:DescribeListeners"
 	describeRules        = "elasticloadbalancing:DescribeRules"
 	describeTargetGroups = "elasticloadbalancing:DescribeTargetGroups"
+	describeAttributes   = "elasticloadbalancing:DescribeTargetGroupAttributes"
 	describeTargetHealth = "elasticloadbalancing:DescribeTargetHealth"
 	modifyListener       = "elasticloadbalancing:ModifyListener"
 	modifyRule           = "elasticloadbalancing:ModifyRule"
@@ -40,7 +41,7 @@ const (
 // Permissions returns the IAM actions that a Router may call, sorted.
 func Permissions() []string {
 	return []string{
-		describeListeners, describeRules, describeTargetGroups, describeTargetHealth, modifyListener, modifyRule,
+		describeListeners, describeRules, describeAttributes, describeTargetGroups, describeTargetHealth, modifyListener, modifyRule,
 	}
 }
 

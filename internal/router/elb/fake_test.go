@@ -16,12 +16,14 @@ import (
 // fake is an API that shows what no balancer can be brought to show at will. It
 // answers in pages of the size given, and records its calls.
 type fake struct {
-	listeners map[string][]types.Action
-	rules     map[string][]types.Rule // by listener
-	health    []types.TargetHealthDescription
-	page      int           // so many at a time; 0: all
-	err       error         // what every call fails with
-	hold      chan struct{} // calls wait until it is closed
+	listeners  map[string][]types.Action
+	rules      map[string][]types.Rule // by listener
+	health     []types.TargetHealthDescription
+	balancer   string // of every group
+	attributes []types.TargetGroupAttribute
+	page       int           // so many at a time; 0: all
+	err        error         // what every call fails with
+	hold       chan struct{} // calls wait until it is closed
 
 	mu       sync.Mutex
 	calls    []string
@@ -100,7 +102,11 @@ func (f *fake) DescribeTargetGroups(ctx context.Context, in *elbv2.DescribeTarge
 	}
 	var all []types.TargetGroup
 	for _, arn := range in.TargetGroupArns {
-		all = append(all, types.TargetGroup{TargetGroupArn: &arn})
+		g := types.TargetGroup{TargetGroupArn: &arn}
+		if f.balancer != "" {
+			g.LoadBalancerArns = []string{f.balancer}
+		}
+		all = append(all, g)
 	}
 	page, next := cut(f, all, in.Marker)
 	return &elbv2.DescribeTargetGroupsOutput{TargetGroups: page, NextMarker: next}, nil
@@ -121,4 +127,11 @@ func (f *fake) ModifyListener(ctx context.Context, in *elbv2.ModifyListenerInput
 func (f *fake) ModifyRule(ctx context.Context, in *elbv2.ModifyRuleInput, _ ...func(*elbv2.Options)) (*elbv2.ModifyRuleOutput, error) {
 	f.modified = in.Actions
 	return &elbv2.ModifyRuleOutput{}, f.called(ctx, "modify rule")
+}
+
+func (f *fake) DescribeTargetGroupAttributes(ctx context.Context, in *elbv2.DescribeTargetGroupAttributesInput, _ ...func(*elbv2.Options)) (*elbv2.DescribeTargetGroupAttributesOutput, error) {
+	if err := f.called(ctx, "attributes %s", *in.TargetGroupArn); err != nil {
+		return nil, err
+	}
+	return &elbv2.DescribeTargetGroupAttributesOutput{Attributes: f.attributes}, nil
 }

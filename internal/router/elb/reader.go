@@ -23,9 +23,11 @@ type Reader struct {
 	router   *Router
 	routes   shared[string, rollout.Setting]
 	balancer shared[ARN, []outlet]
+	groups   shared[string, GroupFacts]
 
-	mu   sync.Mutex
-	next []question // what goes out with the next calls
+	mu         sync.Mutex
+	next       []question // what goes out with the next calls
+	nextGroups []groupQuestion
 }
 
 type question struct {
@@ -63,24 +65,28 @@ func (r *Reader) Read(ctx context.Context, routes []string) ([]rollout.Setting, 
 // Elsewhere is Router.Elsewhere, with the calls for each load balancer made
 // once for all who ask.
 func (r *Reader) Elsewhere(ctx context.Context, routes, groups []string) ([]Other, error) {
-	return elsewhere(ctx, routes, groups, func(ctx context.Context, balancer ARN) ([]outlet, error) {
-		a, isNew := r.balancer.take(balancer)
-		if isNew {
-			go func() {
-				ctx, cancel := outlive(ctx)
-				defer cancel()
-				all, err := r.router.outlets(ctx, balancer)
-				r.balancer.give(a, all, err)
-			}()
-		}
-		return a.wait(ctx)
-	})
+	return elsewhere(ctx, routes, groups, r.outlets)
+}
+
+// outlets is Router.outlets, made once for all who ask.
+func (r *Reader) outlets(ctx context.Context, balancer ARN) ([]outlet, error) {
+	a, isNew := r.balancer.take(balancer)
+	if isNew {
+		go func() {
+			ctx, cancel := outlive(ctx)
+			defer cancel()
+			all, err := r.router.outlets(ctx, balancer)
+			r.balancer.give(a, all, err)
+		}()
+	}
+	return a.wait(ctx)
 }
 
 // Forget makes every Read from now on a fresh one. It is for after a shift.
 func (r *Reader) Forget() {
 	r.routes.forget()
 	r.balancer.forget()
+	r.groups.forget()
 }
 
 // gather puts a route among those of the next calls, and sees that they go out.

@@ -394,6 +394,10 @@ func TestRouter_callsWhatItsPermissionsSay(t *testing.T) {
 	must(t, a.forward.CheckGroups(t.Context(), elb.Entry{Routes: []string{l}, Groups: []string{g}}))
 	_, err := a.forward.Elsewhere(t.Context(), []string{l}, []string{g})
 	must(t, err)
+	_, err = a.forward.Users(t.Context(), []string{g})
+	must(t, err)
+	_, err = a.forward.LongestDelay(t.Context(), []string{g})
+	must(t, err)
 	called := map[string]bool{}
 	for _, c := range a.srv.Calls()[before:] {
 		called["elasticloadbalancing:"+c.Action] = true

@@ -1,0 +1,232 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+)
+
+// Slow requests are on the old side when the traffic leaves it.
+const (
+	slowPath = "/?for=2s"
+	slowRate = 15
+)
+
+// project is examples/one-apply-release on a balancer of its own.
+type project struct {
+	*rehearsal.Example
+	balancer *localalb.Server
+	url      string
+}
+
+// newProject lays an example and makes its first apply. The caller closes it,
+// after an error too.
+func (b bench) newProject(ctx context.Context, name string) (*project, error) {
+	p := &project{}
+	binary, err := rehearsal.FindTerraform()
+	if err != nil {
+		return p, err
+	}
+	config, err := rehearsal.BuildProvider(ctx, b.root, b.dir)
+	if err != nil {
+		return p, err
+	}
+	bin, err := rehearsal.BuildLocalapp(ctx, b.root, b.dir)
+	if err != nil {
+		return p, err
+	}
+	dir, err := os.MkdirTemp(b.dir, "example-")
+	if err != nil {
+		return p, err
+	}
+	p.balancer, err = localalb.Start(localalb.WithEphemeralPorts(), localalb.WithFastHealth(200*time.Millisecond),
+		localalb.WithManagement("127.0.0.1:0"), localalb.WithLogger(quiet()))
+	if err != nil {
+		return p, err
+	}
+	p.Example, err = rehearsal.NewExample(rehearsal.ExampleTerms{Binary: binary, CLIConfig: config, Localapp: bin,
+		Sources: []string{filepath.Join(b.root, "examples")}, Name: name, Dir: dir,
+		Endpoint: p.balancer.URL(), Management: p.balancer.ManagementURL(),
+		Pace: rehearsal.ExamplePace{Hold: "1s", Settle: "500ms", SteadyFor: "500ms", Drain: "3s", Interval: "250ms"}})
+	if err != nil {
+		return p, err
+	}
+	if err := p.Init(); err != nil {
+		return p, err
+	}
+	if err := p.apply(); err != nil {
+		return p, err
+	}
+	return p, p.Output("url", &p.url)
+}
+
+func (p *project) apply() error {
+	var out bytes.Buffer
+	if err := p.Apply(&out); err != nil {
+		return fmt.Errorf("%w\n%s", err, out.String())
+	}
+	return nil
+}
+
+func (p *project) close() {
+	if p.Example != nil {
+		_ = p.Close()
+	}
+	if p.balancer != nil {
+		_ = p.balancer.Close()
+	}
+}
+
+var errStillRuns = errors.New("a process of the old version still runs after the apply")
+
+// releases builds, moves, drains and destroys in one apply, again and again,
+// while requests are under way that take longer than a step.
+func (b bench) releases(ctx context.Context) ([]row, error) {
+	p, err := b.newProject(ctx, "one-apply-release")
+	defer p.close()
+	if err != nil {
+		return nil, err
+	}
+	var lost, requests, slow int
+	var took time.Duration
+	var first string
+	idle := "green"
+	for n := range b.runs {
+		users, long, seconds, err := b.oneRelease(ctx, p, idle, n+2)
+		if err != nil {
+			return nil, err
+		}
+		lost, requests, slow, took = lost+users.Lost+long.Lost, requests+users.Requests, slow+long.Requests, took+seconds
+		for _, why := range []string{first, users.FirstLost, long.FirstLost} {
+			if why != "" {
+				first = why
+				break
+			}
+		}
+		if idle == "green" {
+			idle = "blue"
+		} else {
+			idle = "green"
+		}
+	}
+	rate := float64(requests) / took.Seconds()
+	measured := fmt.Sprintf("%d of %d, at %.0f requests/s; %d of them took 2 s; every old process stopped", lost, requests+slow, rate, slow)
+	if first != "" {
+		measured += ", the first: " + first
+	}
+	return []row{{what: fmt.Sprintf("requests lost in %d one-apply releases: new machines built, traffic moved (5 %%, 50 %%, 100 %%), old environment drained, its machines stopped by Terraform in the same apply; requests of 2 s in flight all the time", b.runs),
+		goal: "0 at 500 requests/s or more", measured: measured, missed: lost > 0 || rate < 500}}, nil
+}
+
+// oneRelease is one edit and one apply under load.
+func (b bench) oneRelease(ctx context.Context, p *project, to string, version int) (users, slow rehearsal.Counts, took time.Duration, err error) {
+	before, err := rehearsal.PIDs(p.Site())
+	if err != nil {
+		return users, slow, 0, err
+	}
+	err = p.Set(map[string]any{"active": to, "releases": map[string]string{to: fmt.Sprint(version)}})
+	if err != nil {
+		return users, slow, 0, err
+	}
+	long := rehearsal.StartLoad(rehearsal.LoadTerms{URL: p.url + slowPath, Rate: slowRate, Clients: 4 * slowRate})
+	load := rehearsal.StartLoad(rehearsal.LoadTerms{URL: p.url, Rate: b.rate, Clients: 32})
+	began := time.Now()
+	err = p.apply()
+	for _, pids := range before {
+		if slices.ContainsFunc(pids, rehearsal.Running) {
+			err = errors.Join(err, errStillRuns)
+		}
+	}
+	// What comes after the old version is gone counts as well.
+	select {
+	case <-time.After(time.Second):
+	case <-ctx.Done():
+		err = errors.Join(err, ctx.Err())
+	}
+	took = time.Since(began)
+	return load.Stop(), long.Stop(), took, err
+}
+
+const (
+	colours   = 5   // environments on one balancer
+	testRules = 95  // rules beside theirs: the most that a balancer has, together
+	rulesPage = 400 // rules that one DescribeRules answers at the most
+)
+
+// traffic counts the calls that "does this carry traffic" takes, for one
+// environment and for all of a balancer at once, as in a run of Terraform.
+func (b bench) traffic(ctx context.Context) ([]row, error) {
+	balancer, err := localalb.Start(localalb.WithEphemeralPorts(), localalb.WithLogger(quiet()))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = balancer.Close() }()
+	names := []string{"blue", "green", "red", "amber", "grey"}[:colours]
+	stage, err := rehearsal.NewStage(ctx, balancer.URL(), 80, names...)
+	if err != nil {
+		return nil, err
+	}
+	if err := manyRules(ctx, balancer, stage); err != nil {
+		return nil, err
+	}
+	forward, _ := elb.NewPair(aws.Config{
+		Region: rehearsal.Region, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")},
+		elb.Options{Endpoint: balancer.URL()})
+	one, err := asked(ctx, balancer, elb.NewReader(forward), stage, names[:1])
+	if err != nil {
+		return nil, err
+	}
+	all, err := asked(ctx, balancer, elb.NewReader(forward), stage, names)
+	if err != nil {
+		return nil, err
+	}
+	const most = 3 + (testRules+colours+rulesPage-1)/rulesPage
+	return []row{{what: fmt.Sprintf("calls of \"does this carry traffic\", one listener with %d rules: one environment; %d environments of one run together", testRules+colours, colours),
+		goal:     fmt.Sprintf("3 + ceil(rules/page) = %d at the most for one, and shared", most),
+		measured: fmt.Sprintf("%d; %d", one, all), missed: one > most || all > most}}, nil
+}
+
+// manyRules fills the listener up.
+func manyRules(ctx context.Context, balancer *localalb.Server, stage *rehearsal.Stage) error {
+	client := rehearsal.Client(balancer.URL())
+	for n := range int32(testRules) {
+		_, err := client.CreateRule(ctx, &elbv2.CreateRuleInput{ListenerArn: aws.String(stage.Listener), Priority: aws.Int32(100 + n),
+			Actions:    []types.Action{{Type: types.ActionTypeEnumForward, TargetGroupArn: aws.String(stage.Groups["blue"])}},
+			Conditions: []types.RuleCondition{{Field: aws.String("path-pattern"), Values: []string{fmt.Sprintf("/%d/*", n)}}}})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// asked counts the calls while every environment asks at the same time.
+func asked(ctx context.Context, balancer *localalb.Server, reader *elb.Reader, stage *rehearsal.Stage, names []string) (int, error) {
+	before := len(balancer.Calls())
+	failures := make(chan error, len(names))
+	for _, name := range names {
+		go func() {
+			_, err := reader.Users(ctx, []string{stage.Groups[name]})
+			failures <- err
+		}()
+	}
+	var all []error
+	for range names {
+		all = append(all, <-failures)
+	}
+	return len(balancer.Calls()) - before, errors.Join(all...)
+}

@@ -1,0 +1,23 @@
+# 20, 40, 60 and 80 percent, five minutes each; then all of it.
+resource "bluegreen_switch" "web" {
+  # ...
+  strategy {
+    steps = provider::bluegreen::linear(20, "5m")
+  }
+}
+
+# A long look at 1 percent first.
+resource "bluegreen_switch" "api" {
+  # ...
+  strategy {
+    steps = concat([{ percent = 1, hold = "30m" }], provider::bluegreen::linear(25, "5m"))
+  }
+}
+
+# Every step waits for the gate "approve".
+resource "bluegreen_switch" "admin" {
+  # ...
+  strategy {
+    steps = [for s in provider::bluegreen::linear(50, "0s") : merge(s, { gates = ["approve"] })]
+  }
+}

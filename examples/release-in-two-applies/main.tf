@@ -1,0 +1,85 @@
+# A canary that stays for as long as people want to look at it: the first apply
+# of a release sets `weights` to 90/10, somebody approves, the second sets
+# `active`.
+
+terraform {
+  required_providers {
+    bluegreen = {
+      source = "bluegreen/bluegreen"
+    }
+  }
+}
+
+provider "bluegreen" {}
+
+module "balancer" { # stands for your aws_lb and aws_lb_listener
+  source = "../modules/balancer"
+  name   = "web"
+}
+
+module "app" { # stands for your own module: target group, test rule, machines
+  source   = "../modules/app"
+  for_each = var.releases
+
+  environment  = each.key
+  release      = each.value
+  listener_arn = module.balancer.listener_arn
+}
+
+resource "bluegreen_environment" "app" {
+  for_each = var.releases
+
+  name          = each.key
+  version       = each.value
+  target_groups = { web = module.app[each.key].target_group_arn }
+  backed_by     = [module.app[each.key].machines]
+
+  ready {
+    min_healthy_targets = 2
+    steady_for          = "60s"
+    gates = {
+      # Through the test rule: is it really the version that is wanted?
+      version = {
+        http = {
+          url         = module.balancer.url
+          headers     = { "X-Environment" = each.key }
+          expect_body = "version ${replace(each.value, ".", "\\.")}\\b"
+        }
+      }
+    }
+  }
+
+  lifecycle { create_before_destroy = true }
+}
+
+resource "bluegreen_switch" "web" {
+  load_balancer {
+    routes = { web = [module.balancer.listener_arn] }
+  }
+
+  environments = bluegreen_environment.app
+  active       = var.weights == null ? var.active : null
+  weights      = var.weights # exactly one of the two is written
+
+  strategy {
+    steps  = [{ percent = 50, hold = "10m" }] # of the way: 5 % and 10 %, then 55 % and 100 %
+    bake   = "10m"
+    settle = "60s"
+  }
+
+  health {
+    steady_for = "15s"
+  }
+
+  # Both sides are watched, since both carry traffic for long.
+  gates = {
+    for name, version in var.releases : name => {
+      http = {
+        url     = module.balancer.url
+        headers = { "X-Environment" = name }
+        samples = 5
+      }
+      interval = "10s"
+    }
+  }
+}

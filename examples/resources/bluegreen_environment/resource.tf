@@ -1,0 +1,36 @@
+resource "bluegreen_environment" "app" {
+  for_each = { blue = "1.4.2", green = "1.5.0" }
+
+  name          = each.key
+  version       = each.value
+  target_groups = { web = aws_lb_target_group.app[each.key].arn }
+  backed_by     = [aws_autoscaling_group.app[each.key].id] # the machines: built before, destroyed after
+
+  ready {
+    min_healthy_targets = 2
+    steady_for          = "60s"
+    gates = {
+      # A rule of the listener sends this header to the environment's target group.
+      smoke = {
+        http = {
+          url         = "https://app.example.com/healthz"
+          headers     = { X-Environment = each.key }
+          expect_body = each.value
+        }
+      }
+    }
+  }
+
+  lifecycle {
+    create_before_destroy = true # from the first apply on
+  }
+}
+
+resource "bluegreen_switch" "web" {
+  load_balancer {
+    routes = { web = [aws_lb_listener.https.arn] } # lifecycle { ignore_changes = [default_action] } there
+  }
+
+  environments = bluegreen_environment.app
+  active       = "green"
+}

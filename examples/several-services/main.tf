@@ -1,0 +1,105 @@
+# An environment with two entry points, web and api, each with a listener,
+# target groups and machines of its own. All of them move in lock-step: 5 % of
+# web and 5 % of api, then 50 % of both.
+
+terraform {
+  required_providers {
+    bluegreen = {
+      source = "bluegreen/bluegreen"
+    }
+  }
+}
+
+provider "bluegreen" {}
+
+module "balancer" { # stands for your aws_lb and aws_lb_listener, one for each entry point
+  source   = "../modules/balancer"
+  for_each = { web = 8080, api = 8081 }
+
+  name = each.key
+  port = each.value
+}
+
+module "web" { # stands for your own modules: target group, test rule, machines
+  source   = "../modules/app"
+  for_each = var.releases
+
+  name         = "web"
+  environment  = each.key
+  release      = each.value
+  listener_arn = module.balancer["web"].listener_arn
+}
+
+module "api" {
+  source   = "../modules/app"
+  for_each = var.releases
+
+  name         = "api"
+  environment  = each.key
+  release      = each.value
+  listener_arn = module.balancer["api"].listener_arn
+}
+
+resource "bluegreen_environment" "shop" {
+  for_each = var.releases
+
+  name    = each.key
+  version = each.value
+  target_groups = {
+    web = module.web[each.key].target_group_arn
+    api = module.api[each.key].target_group_arn
+  }
+  backed_by = [module.web[each.key].machines, module.api[each.key].machines]
+
+  ready {
+    steady_for = "60s"
+    gates = {
+      for entry in ["web", "api"] : entry => {
+        http = {
+          url         = module.balancer[entry].url
+          headers     = { "X-Environment" = each.key }
+          expect_body = "version ${replace(each.value, ".", "\\.")}\\b"
+        }
+      }
+    }
+  }
+
+  lifecycle { create_before_destroy = true }
+}
+
+resource "bluegreen_switch" "shop" {
+  load_balancer {
+    routes = {
+      web = [module.balancer["web"].listener_arn]
+      api = [module.balancer["api"].listener_arn]
+    }
+  }
+
+  environments = bluegreen_environment.shop
+  active       = var.active
+
+  strategy {
+    steps = [
+      { percent = 5, hold = "10m" },
+      { percent = 50, hold = "5m" },
+    ]
+    bake   = "10m"
+    settle = "60s"
+  }
+
+  health {
+    steady_for = "15s"
+  }
+
+  # A gate that fails takes both back, whichever of them it has seen.
+  gates = {
+    for entry in ["web", "api"] : entry => {
+      http = {
+        url     = module.balancer[entry].url
+        headers = { "X-Environment" = var.active }
+        samples = 5
+      }
+      interval = "10s"
+    }
+  }
+}

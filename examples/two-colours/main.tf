@@ -1,0 +1,86 @@
+# Blue and green, both always there. One carries the traffic, the other is the
+# way back until the next release takes its place. A release is one edit in
+# terraform.tfvars (the version of the idle one, and `active`) and one apply.
+
+terraform {
+  required_providers {
+    bluegreen = {
+      source = "bluegreen/bluegreen"
+    }
+  }
+}
+
+provider "bluegreen" {}
+
+module "balancer" { # stands for your aws_lb and aws_lb_listener
+  source = "../modules/balancer"
+  name   = "web"
+}
+
+module "app" { # stands for your own module: target group, test rule, machines
+  source   = "../modules/app"
+  for_each = var.releases
+
+  environment  = each.key
+  release      = each.value
+  listener_arn = module.balancer.listener_arn
+}
+
+resource "bluegreen_environment" "app" {
+  for_each = var.releases
+
+  name          = each.key
+  version       = each.value
+  target_groups = { web = module.app[each.key].target_group_arn }
+  backed_by     = [module.app[each.key].machines]
+
+  ready {
+    min_healthy_targets = 2
+    steady_for          = "60s"
+    gates = {
+      # Through the test rule: is it really the version that is wanted?
+      version = {
+        http = {
+          url         = module.balancer.url
+          headers     = { "X-Environment" = each.key }
+          expect_body = "version ${replace(each.value, ".", "\\.")}\\b"
+        }
+      }
+    }
+  }
+
+  lifecycle { create_before_destroy = true }
+}
+
+resource "bluegreen_switch" "web" {
+  load_balancer {
+    routes = { web = [module.balancer.listener_arn] }
+  }
+
+  environments = bluegreen_environment.app
+  active       = var.active
+
+  strategy {
+    steps = [
+      { percent = 5, hold = "10m" },
+      { percent = 50, hold = "5m" },
+    ]
+    bake   = "10m"
+    settle = "60s"
+  }
+
+  health {
+    steady_for = "15s"
+  }
+
+  gates = {
+    answers = {
+      http = {
+        url     = module.balancer.url
+        headers = { "X-Environment" = var.active }
+        samples = 5
+      }
+      interval = "10s"
+    }
+  }
+}

@@ -1,0 +1,5 @@
+variable "releases" {
+  description = "Environment => the version that runs there."
+  type        = map(string)
+  default     = { blue = "1.4.2", green = "1.4.2" }
+}

@@ -1,0 +1,54 @@
+# The traffic's state: the switch alone. Whoever may release need not be able to
+# change a machine.
+
+terraform {
+  required_providers {
+    bluegreen = {
+      source = "bluegreen/bluegreen"
+    }
+  }
+}
+
+provider "bluegreen" {}
+
+data "terraform_remote_state" "app" {
+  backend = "local" # yours: s3, or Terraform's own service
+  config  = { path = "../app/terraform.tfstate" }
+}
+
+locals {
+  app = data.terraform_remote_state.app.outputs
+}
+
+resource "bluegreen_switch" "web" {
+  load_balancer {
+    routes = { web = [local.app.listener_arn] }
+  }
+
+  environments = local.app.environments
+  active       = var.active
+
+  strategy {
+    steps = [
+      { percent = 5, hold = "10m" },
+      { percent = 50, hold = "5m" },
+    ]
+    bake   = "10m"
+    settle = "60s"
+  }
+
+  health {
+    steady_for = "15s"
+  }
+
+  gates = {
+    answers = {
+      http = {
+        url     = local.app.url
+        headers = { "X-Environment" = var.active }
+        samples = 5
+      }
+      interval = "10s"
+    }
+  }
+}

@@ -1,0 +1,7 @@
+output "url" {
+  value = "http://${aws_lb.app.dns_name}/"
+}
+
+output "live" {
+  value = bluegreen_switch.app.live
+}

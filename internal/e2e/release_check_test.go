@@ -1,0 +1,142 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
+)
+
+// pluginsVariable names a folder with hashicorp/aws for the examples that need
+// it, laid out as "terraform providers mirror" does it.
+const pluginsVariable = "BLUEGREEN_TEST_PLUGINS"
+
+// configurations are the folders of examples/ that are root modules, by what
+// their files say.
+func configurations(t *testing.T) []string {
+	t.Helper()
+	build(t)
+	files, err := filepath.Glob(filepath.Join(built.root, "examples", "*", "main.tf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	deeper, err := filepath.Glob(filepath.Join(built.root, "examples", "two-states", "*", "main.tf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, file := range slices.Concat(files, deeper) {
+		name, err := filepath.Rel(filepath.Join(built.root, "examples"), filepath.Dir(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, filepath.ToSlash(name))
+	}
+	return names
+}
+
+func TestExamples_validate(t *testing.T) {
+	for _, name := range configurations(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			folder := filepath.Join(built.root, "examples", name)
+			text, err := os.ReadFile(filepath.Join(folder, "main.tf"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			cliConfig := built.cliConfig
+			if strings.Contains(string(text), `"hashicorp/aws"`) {
+				cliConfig = withPlugins(t)
+			}
+			terraform := &rehearsal.Terraform{Binary: built.binary, Dir: copied(t, name), Env: []string{"TF_CLI_CONFIG_FILE=" + cliConfig}}
+			for _, args := range [][]string{{"init", "-no-color", "-backend=false"}, {"validate", "-no-color"}} {
+				var out strings.Builder
+				if err := terraform.Run(&out, args...); err != nil {
+					t.Fatalf("%v\n%s", err, out.String())
+				}
+			}
+		})
+	}
+}
+
+// copied lays the examples into a folder of the test and returns that of one.
+func copied(t *testing.T, name string) string {
+	t.Helper()
+	dir := t.TempDir()
+	example, err := rehearsal.NewExample(rehearsal.ExampleTerms{Sources: []string{filepath.Join(built.root, "examples")}, Name: name, Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return example.Terraform.Dir
+}
+
+// withPlugins adds the folder of other providers to where Terraform looks.
+func withPlugins(t *testing.T) string {
+	t.Helper()
+	plugins := os.Getenv(pluginsVariable)
+	if plugins == "" {
+		t.Skipf("SKIPPED: it needs hashicorp/aws; set %s to a folder that \"terraform providers mirror\" has filled", pluginsVariable)
+	}
+	config := filepath.Join(t.TempDir(), "terraform.rc")
+	text := fmt.Sprintf(`provider_installation {
+  filesystem_mirror {
+    path    = %q
+    include = ["registry.terraform.io/bluegreen/bluegreen", "registry.opentofu.org/bluegreen/bluegreen"]
+  }
+  filesystem_mirror {
+    path    = %q
+    exclude = ["registry.terraform.io/bluegreen/bluegreen", "registry.opentofu.org/bluegreen/bluegreen"]
+  }
+}
+`, filepath.Join(built.dir, "mirror"), plugins)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return config
+}
+
+// Formatting needs no provider, and a file that does not parse cannot be
+// formatted.
+func TestExamples_areFormatted(t *testing.T) {
+	build(t)
+	terraform := &rehearsal.Terraform{Binary: built.binary, Dir: built.root, Env: []string{"TF_CLI_CONFIG_FILE=" + built.cliConfig}}
+	for _, folder := range []string{"examples", filepath.Join("internal", "e2e", "testdata")} {
+		var out strings.Builder
+		if err := terraform.Run(&out, "fmt", "-check", "-diff", "-recursive", folder); err != nil {
+			t.Errorf("%s: %v\n%s", folder, err, out.String())
+		}
+	}
+}
+
+// firstLine is the one that says when to choose an example.
+var firstLine = regexp.MustCompile(`(?m)\A# .+\n\n(Choose .+)$`)
+
+func TestExamples_sayWhenToChooseThem(t *testing.T) {
+	build(t)
+	index, err := os.ReadFile(filepath.Join(built.root, "examples", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before, _, found := strings.Cut(string(index), "](two-colours)"); !found || strings.Contains(before, "](") {
+		t.Error("two-colours is not the first example of the list")
+	}
+	for _, name := range configurations(t) {
+		name, _, _ = strings.Cut(name, "/")
+		if !strings.Contains(string(index), "]("+name+")") {
+			t.Errorf("examples/README.md does not list %s", name)
+		}
+		text, err := os.ReadFile(filepath.Join(built.root, "examples", name, "README.md"))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if name != "quickstart" && !firstLine.Match(text) {
+			t.Errorf("examples/%s/README.md does not begin with when to choose it", name)
+		}
+	}
+}

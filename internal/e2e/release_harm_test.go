@@ -1,0 +1,219 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// harm is a way to hurt an environment that carries traffic, by an edit or by
+// a command.
+type harm struct {
+	name string
+	edit func(*project)
+	args []string // of the apply
+	// refused are texts of the refusal; none: the apply does what is asked, and
+	// nobody notices.
+	refused []string
+	// before is done first; an edit after it, if there is one, has an apply of
+	// its own.
+	before func(*project)
+	undo   func(*project) // what it takes beside the old configuration
+	run    string         // instead of "apply"
+	moves  bool           // it is a release; else no traffic may move
+}
+
+const (
+	liveBlue    = `module.release.bluegreen_environment.app["blue"]`
+	liveSwitch  = "module.release.bluegreen_switch.web"
+	releaseFile = "release/main.tf"
+)
+
+func environments(blue, green map[string]any) map[string]any {
+	return map[string]any{"environments": map[string]any{"blue": blue, "green": green}}
+}
+
+// set is an edit of terraform.tfvars.
+func set(values map[string]any) func(*project) {
+	return func(p *project) { p.t.Helper(); p.must(p.Set(values)) }
+}
+
+// replace is an edit of a file of the configuration.
+func replace(file, old, text string) func(*project) {
+	return func(p *project) { p.t.Helper(); p.must(p.Edit(file, old, text)) }
+}
+
+func edits(all ...func(*project)) func(*project) {
+	return func(p *project) {
+		p.t.Helper()
+		for _, edit := range all {
+			edit(p)
+		}
+	}
+}
+
+// byHand gives the switch its environments by hand, so that no environment of
+// the state is among them.
+func byHand() func(*project) {
+	return replace(releaseFile, "environments = bluegreen_environment.app",
+		`environments = { for name, app in var.apps : name => { target_groups = { web = app.target_group_arn }, version = "1" } }`)
+}
+
+func without(name string) func(*project) {
+	all := map[string]any{"blue": map[string]any{"app": "blue"}, "green": map[string]any{"app": "green"}}
+	delete(all, name)
+	return set(map[string]any{"environments": all})
+}
+
+func harms() []harm {
+	blue, green := map[string]any{"app": "blue"}, map[string]any{"app": "green"}
+	azure := func(p *project) {
+		p.must(p.Set(map[string]any{"active": "azure", "environments": map[string]any{"azure": blue, "green": green}}))
+	}
+	change := func(what string) []string {
+		return []string{`Unable to change environment "blue"`, "It carries traffic: listener :8080 gives app-blue 100 %.", "Change an idle environment instead", "Change: " + what}
+	}
+	atPlan := []string{`Unable to destroy environment "blue"`, "The switch leaves 100 % of the traffic on it, and the same plan destroys it."}
+	atApply := []string{`Unable to destroy environment "blue"`, "It carries traffic: listener :8080 gives app-blue 100 %", "It was not destroyed, and nothing was moved.",
+		"create_before_destroy", "protect = false", "BLUEGREEN_ALLOW_DESTROY=1", "Route: arn:"}
+	return []harm{
+		{name: "it is removed", edit: without("blue"), refused: []string{"Unable to use active", `There is no environment "blue". Use one of "green"`}},
+		{name: "it is removed and the switch still names its group", edit: edits(byHand(), without("blue")), refused: atPlan},
+		{name: "it is renamed", edit: azure, refused: append(atPlan, "If only its address has changed, add a moved block.")},
+		{name: "it is renamed by a moved block", edit: edits(azure, moved("blue", "azure")), undo: moved("azure", "blue")},
+		{name: "its name is not its key", edit: replace(releaseFile, "= each.key", `= "x-${each.key}"`), refused: []string{`The environment is called "x-blue", and its key is "blue".`}},
+		{name: "its version changes", edit: set(environments(map[string]any{"app": "blue", "version": "2"}, green)), refused: change(`version "1" -> "2"`)},
+		{name: "its version is unknown", edit: edits(replace(releaseFile, "= each.value.version", "= terraform_data.digest.output"),
+			replace(releaseFile, `resource "bluegreen_switch"`, "resource \"terraform_data\" \"digest\" {\n  input = \"1\"\n}\n\nresource \"bluegreen_switch\"")),
+			refused: change(`version "1" -> (known after apply)`)},
+		{name: "its group changes", edit: set(environments(green, blue)), refused: change(`target_groups["web"]`)},
+		{name: "its group is unknown", edit: edits(set(map[string]any{"machines": map[string]string{"blue": "1", "green": "1", "red": "1"},
+			"environments": map[string]any{"blue": map[string]any{"app": "red"}, "green": green}})), refused: change(`target_groups["web"] (known after apply)`)},
+		{name: "its backing changes", edit: set(environments(map[string]any{"app": "blue", "backing": []string{"asg-1"}}, green)), refused: change("backed_by")},
+		{name: "its machines are replaced", edit: set(map[string]any{"machines": map[string]string{"blue": "2", "green": "1"}}), refused: change("backed_by (known after apply)")},
+		{name: "its module is removed with the switch", edit: (*project).removeRelease, refused: atApply},
+		{name: "the switch is replaced", args: []string{"-replace=" + liveSwitch}},
+		{name: "the environment is replaced", args: []string{"-replace=" + liveBlue}},
+		{name: "the switch is tainted", before: taint(liveSwitch)},
+		{name: "the environment is tainted", before: taint(liveBlue)},
+		{name: "it is removed and -target names it alone", edit: without("blue"), args: []string{"-target=" + liveBlue}, refused: atApply},
+		{name: "the traffic moves and -target names the switch alone", edit: set(map[string]any{"active": "green"}), args: []string{"-target=" + liveSwitch}, moves: true},
+		{name: "it is removed under another provider alias", before: replace(releaseFile, "= bluegreen\n", "= bluegreen.other\n"),
+			edit: edits(byHand(), without("blue")), refused: atApply},
+		{name: "everything is destroyed", run: "destroy", refused: atApply},
+		{name: "destroy -target names it", run: "destroy", args: []string{"-target=" + liveBlue}, refused: atApply},
+	}
+}
+
+// moved tells Terraform that an environment has another name now.
+func moved(from, to string) func(*project) {
+	const address = "module.release.bluegreen_environment.app[%q]"
+	return replace("main.tf", `output "url"`, fmt.Sprintf("moved {\n  from = "+address+"\n  to   = "+address+"\n}\n\noutput \"url\"", from, to))
+}
+
+func taint(address string) func(*project) {
+	return func(p *project) {
+		p.t.Helper()
+		var out strings.Builder
+		if err := p.Terraform.Run(&out, "taint", address); err != nil {
+			p.t.Fatalf("%v\n%s", err, out.String())
+		}
+	}
+}
+
+// removeRelease cuts the module out of the configuration.
+func (p *project) removeRelease() {
+	p.t.Helper()
+	path := filepath.Join(p.Terraform.Dir, "main.tf")
+	text, err := os.ReadFile(path)
+	p.must(err)
+	begin := strings.Index(string(text), "module \"release\"")
+	end := strings.Index(string(text), "output \"url\"")
+	p.must(os.WriteFile(path, append(text[:begin:begin], text[end:]...), 0o644))
+}
+
+// snapshot remembers the configuration and returns how to put it back.
+func (p *project) snapshot() (restore func()) {
+	p.t.Helper()
+	kept := map[string][]byte{}
+	for _, name := range []string{"main.tf", releaseFile} {
+		text, err := os.ReadFile(filepath.Join(p.Terraform.Dir, name))
+		p.must(err)
+		kept[name] = text
+	}
+	return func() {
+		p.t.Helper()
+		for name, text := range kept {
+			p.must(os.WriteFile(filepath.Join(p.Terraform.Dir, name), text, 0o644))
+		}
+		p.must(p.Set(map[string]any{}))
+	}
+}
+
+func TestHarm_toTheLiveEnvironment(t *testing.T) {
+	t.Parallel()
+	all := harms()
+	half := (len(all) + 1) / 2
+	for name, some := range map[string][]harm{"first half": all[:half], "second half": all[half:]} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newProject(t, "live", brisk)
+			p.mustApply()
+			p.ask("/", exampleRate)
+			for _, h := range some {
+				t.Run(h.name, func(t *testing.T) { p.suffer(t, h) })
+			}
+			p.lostNothing()
+		})
+	}
+}
+
+// suffer does the harm, looks at what it did, and takes the edit back: an
+// apply must then be all that is needed.
+func (p *project) suffer(t *testing.T, h harm) {
+	whole := p.t
+	p.t = t
+	defer func() { p.t = whole }()
+	restore := p.snapshot()
+	machines, mark := p.pids("app-blue"), p.mark()
+	if h.before != nil {
+		h.before(p)
+	}
+	if h.before != nil && h.edit != nil {
+		p.mustApply()
+	}
+	if h.edit != nil {
+		h.edit(p)
+	}
+	run := h.run
+	if run == "" {
+		run = "apply"
+	}
+	told, ok := p.run(append([]string{run, "-auto-approve"}, h.args...)...)
+	if ok != (h.refused == nil) {
+		t.Errorf("succeeded: %t\n%s", ok, told)
+	}
+	for _, want := range h.refused {
+		if !strings.Contains(told, want) {
+			t.Errorf("the refusal lacks %q:\n%s", want, told)
+		}
+	}
+	p.mustAnswer("1")
+	if now := p.pids("app-blue"); !slices.Equal(now, machines) {
+		t.Errorf("blue's machines were %v and are %v", machines, now)
+	}
+	if n := p.writes(mark); n > 0 && !h.moves {
+		t.Errorf("%d writes moved traffic", n)
+	}
+	restore()
+	if h.undo != nil {
+		h.undo(p)
+	}
+	p.mustApply()
+	restore()
+	p.mustBeSettled()
+	p.mustAnswer("1")
+}

@@ -1,0 +1,146 @@
+package provider
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+// environmentModel is a configuration, a plan or a state of an environment.
+type environmentModel struct {
+	Name         types.String `tfsdk:"name"`
+	Version      types.String `tfsdk:"version"`
+	TargetGroups types.Map    `tfsdk:"target_groups"`
+	BackedBy     types.List   `tfsdk:"backed_by"`
+	Ready        types.Object `tfsdk:"ready"`
+	Drain        types.String `tfsdk:"drain"`
+	Protect      types.Bool   `tfsdk:"protect"`
+}
+
+// readiness is what a configuration asks for, as far as it is known.
+type readiness struct {
+	groups map[string]string // by entry point
+	health rollout.HealthTerms
+	gates  []*wantedGate  // sorted by name
+	drain  *time.Duration // nil: the groups' own
+}
+
+// read tells what is wrong with an environment, as far as it is known.
+func (m environmentModel) read() (readiness, diag.Diagnostics) {
+	r := &reader{}
+	if r.known(m.Name) && m.Name.ValueString() == "" {
+		r.add(emptyElement(path.Root("name")))
+	}
+	want := readiness{groups: r.readGroups(path.Root("target_groups"), m.TargetGroups)}
+	r.readBacking(m.BackedBy)
+	r.readReady(&want, m.Ready)
+	if d := r.duration(path.Root("drain"), m.Drain, 0); r.known(m.Drain) {
+		want.drain = &d
+	}
+	return want, r.diags
+}
+
+func (r *reader) readGroups(at path.Path, v types.Map) map[string]string {
+	if !v.IsNull() && !v.IsUnknown() && len(v.Elements()) == 0 {
+		r.add(noGroups(at))
+	}
+	groups := r.texts(at, v)
+	for _, entry := range slices.Sorted(maps.Keys(groups)) {
+		if _, err := elb.ParseGroup(groups[entry]); err != nil {
+			r.add(notAGroup(at.AtMapKey(entry), groups[entry], err))
+		}
+		if entry == "" {
+			r.add(emptyKey(at.AtMapKey(entry)))
+		}
+	}
+	return groups
+}
+
+// readBacking: an element that is null would be an edge that is not there.
+func (r *reader) readBacking(v types.List) {
+	for i, e := range v.Elements() {
+		if missing(e) {
+			r.add(nullBacking(path.Root("backed_by").AtListIndex(i)))
+		}
+	}
+}
+
+func (r *reader) readReady(want *readiness, v types.Object) {
+	at := path.Root("ready")
+	attrs := r.attributes(v) // null: the defaults
+	want.health = r.readHealthTerms(at, attrs)
+	at = at.AtName("gates")
+	gates, ok := attrs["gates"].(types.Map)
+	if !ok || !r.known(gates) {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(gates.Elements())) {
+		at := at.AtMapKey(name)
+		if when := r.attributes(gates.Elements()[name])["when"]; !missing(when) {
+			r.add(whenOfReady(at.AtName("when")))
+			continue
+		}
+		if g := r.readGate(at, name, gates.Elements()[name]); g != nil {
+			g.terms.When = shift.Before
+			want.gates = append(want.gates, g)
+		}
+	}
+}
+
+// groupsOf are the target groups, each once, sorted.
+func (m environmentModel) groups() []string {
+	groups := slices.Sorted(maps.Values(textsOf(m.TargetGroups)))
+	return slices.Compact(slices.DeleteFunc(groups, func(group string) bool { return group == "" }))
+}
+
+// isProtected: whatever is not known to be false is.
+func (m environmentModel) isProtected() bool {
+	return m.Protect.IsNull() || m.Protect.IsUnknown() || m.Protect.ValueBool()
+}
+
+// isImported: no apply has been here yet, so there is nothing to compare with.
+// A configuration always says what backs an environment.
+func (m environmentModel) isImported() bool { return m.BackedBy.IsNull() }
+
+// parseEnvironmentImport takes "green,web=<arn>,api=<arn>" apart.
+func parseEnvironmentImport(id string) (string, map[string]string, diag.Diagnostics) {
+	name, rest, _ := strings.Cut(id, ",")
+	name = strings.TrimSpace(name)
+	if name == "" || strings.Contains(name, "=") || rest == "" {
+		return "", nil, diag.Diagnostics{malformedEnvironmentImport(id)}
+	}
+	groups := map[string]string{}
+	for part := range strings.SplitSeq(rest, ",") {
+		entry, arn, _ := strings.Cut(strings.TrimSpace(part), "=")
+		if entry == "" || arn == "" {
+			return "", nil, diag.Diagnostics{malformedEnvironmentImport(id)}
+		}
+		if _, twice := groups[entry]; twice {
+			return "", nil, diag.Diagnostics{importEntryTwice(id, entry)}
+		}
+		if _, err := elb.ParseGroup(arn); err != nil {
+			return "", nil, diag.Diagnostics{importNotAGroup(id, arn, err)}
+		}
+		groups[entry] = arn
+	}
+	return name, groups, nil
+}
+
+func importedEnvironment(name string, groups map[string]string) environmentModel {
+	ready, _ := readyBlock().Type().(types.ObjectType)
+	return environmentModel{
+		Name:         types.StringValue(name),
+		TargetGroups: textsValue(groups),
+		BackedBy:     types.ListNull(types.StringType),
+		Ready:        types.ObjectNull(ready.AttrTypes),
+	}
+}

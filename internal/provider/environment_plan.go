@@ -1,0 +1,214 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+// ModifyPlan implements resource.ResourceWithModifyPlan. It changes nothing:
+// it refuses what would hurt whoever is live, as far as the last Read tells,
+// and tells the switch, which Terraform plans afterwards, about the rest. It
+// calls nothing: at apply it is asked again and must say the same.
+func (r *environmentResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+	if r.backend == nil {
+		return
+	}
+	var state, plan environmentModel
+	if !req.State.Raw.IsNull() {
+		resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	}
+	if !req.Plan.Raw.IsNull() {
+		resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	}
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	if req.Plan.Raw.IsNull() {
+		resp.Diagnostics.Append(r.checkDestroy(state)...)
+		return
+	}
+	if req.State.Raw.IsNull() {
+		return
+	}
+	r.backend.ledger.stand(plan.groups())
+	memory, diags := recallEnvironment(ctx, req.Private)
+	resp.Diagnostics.Append(diags...)
+	resp.Diagnostics.Append(r.checkLive(state, plan, memory)...)
+}
+
+// checkDestroy tells the switch what is planned to go, or hears that it leaves
+// traffic there.
+func (r *environmentResource) checkDestroy(state environmentModel) diag.Diagnostics {
+	if !state.isProtected() || r.backend.allowDestroy {
+		return nil
+	}
+	name := state.Name.ValueString()
+	if share, is := r.backend.ledger.doom(name, state.groups()); is {
+		return diag.Diagnostics{doomedButLive(name, share)}
+	}
+	return nil
+}
+
+// checkLive refuses changes of a protected environment that carries traffic.
+func (r *environmentResource) checkLive(state, plan environmentModel, m environmentMemory) diag.Diagnostics {
+	changes := state.changesTo(plan)
+	if !plan.isProtected() || len(changes) == 0 {
+		return nil
+	}
+	name := state.Name.ValueString()
+	if m.carries() {
+		return diag.Diagnostics{liveChange(changes[0].at, name, changeWords(changes), trafficWords(m.Traffic))}
+	}
+	r.backend.ledger.alter(altered{environment: name, changes: changeWords(changes)}, state.groups())
+	return nil
+}
+
+// alteration is a change of what serves behind an environment.
+type alteration struct {
+	at   path.Path
+	text string
+}
+
+func changeWords(changes []alteration) []string {
+	var words []string
+	for _, c := range changes {
+		words = append(words, c.text)
+	}
+	return words
+}
+
+// changesTo are the changes that touch what serves now: another version,
+// another group or machine in the place of one, and whatever is not known. Who
+// only gets more groups or machines loses none. What an import could not know
+// is no change.
+func (m environmentModel) changesTo(plan environmentModel) []alteration {
+	var changes []alteration
+	add := func(name, text string) { changes = append(changes, alteration{path.Root(name), text}) }
+	if !plan.Version.Equal(m.Version) && (!m.isImported() || !m.Version.IsNull()) {
+		add("version", fmt.Sprintf("version %s -> %s", textWords(m.Version), textWords(plan.Version)))
+	}
+	if lost, is := lostGroup(m.TargetGroups, plan.TargetGroups); is {
+		add("target_groups", lost)
+	}
+	if !m.isImported() && losesBacking(m.BackedBy, plan.BackedBy) {
+		text := "backed_by"
+		if hasUnknown(plan.BackedBy) {
+			text += " (known after apply)"
+		}
+		add("backed_by", text)
+	}
+	return changes
+}
+
+func textWords(v types.String) string {
+	switch {
+	case v.IsUnknown():
+		return "(known after apply)"
+	case v.IsNull():
+		return "none"
+	}
+	return strconv.Quote(v.ValueString())
+}
+
+// lostGroup words the first group that is not surely there afterwards.
+func lostGroup(before, after types.Map) (string, bool) {
+	if after.IsUnknown() {
+		return "target_groups (known after apply)", true
+	}
+	for _, entry := range slices.Sorted(maps.Keys(before.Elements())) {
+		v, there := after.Elements()[entry]
+		switch {
+		case there && v.IsUnknown():
+			return fmt.Sprintf("target_groups[%q] (known after apply)", entry), true
+		case !there || !v.Equal(before.Elements()[entry]):
+			return fmt.Sprintf("target_groups[%q]", entry), true
+		}
+	}
+	return "", false
+}
+
+// losesBacking: something that serves now is not surely there afterwards.
+func losesBacking(before, after types.List) bool {
+	if after.IsUnknown() {
+		return true
+	}
+	left := slices.Clone(after.Elements())
+	for _, v := range before.Elements() {
+		i := slices.IndexFunc(left, v.Equal)
+		if i < 0 {
+			return true
+		}
+		left = slices.Delete(left, i, i+1)
+	}
+	return false
+}
+
+func hasUnknown(v types.List) bool {
+	for _, e := range v.Elements() {
+		if e.IsUnknown() {
+			return true
+		}
+	}
+	return v.IsUnknown()
+}
+
+// checkLedger looks at what the environments that were planned before have
+// told: one that goes must have lost its traffic by this plan, and one whose
+// machines change must have none now. The switch knows both for certain.
+func (r *switchResource) checkLedger(planned switchModel, p planning) diag.Diagnostics {
+	if r.backend == nil {
+		return nil
+	}
+	var diags diag.Diagnostics
+	told := map[string]bool{}
+	for name, share := range plannedShares(planned) {
+		for _, group := range p.groupsOf(planned, name) {
+			if share == 0 {
+				continue
+			}
+			if gone, is := r.backend.ledger.keep(group, share); is && !told[gone] {
+				told[gone] = true
+				diags.Append(doomedButLive(gone, share))
+			}
+		}
+	}
+	for route, seen := range p.memory.Routes {
+		for _, group := range seen.setting().Groups() {
+			a, is := r.backend.ledger.isAltered(group)
+			if share := shift.FromRaw(seen.Weights)[group]; share > 0 && is && !told[a.environment] {
+				told[a.environment] = true
+				words := trafficWords([]trafficMemory{{Text: display(route), Group: group, Share: share}})
+				diags.Append(liveChange(path.Root("environments"), a.environment, a.changes, words))
+			}
+		}
+	}
+	return diags
+}
+
+// plannedShares is who has traffic after a plan, as far as it is known.
+func plannedShares(planned switchModel) shift.Weights {
+	if planned.Weights.IsUnknown() && !planned.Active.IsNull() && !planned.Active.IsUnknown() {
+		return shift.Sole(planned.Active.ValueString())
+	}
+	return sharesOf(planned.Weights)
+}
+
+// groupsOf are the groups of an environment of a plan, or of one that is
+// leaving.
+func (p planning) groupsOf(planned switchModel, name string) []string {
+	e, ok := planned.stateEnvironments()[name]
+	if !ok && p.state != nil {
+		e = p.state.stateEnvironments()[name]
+	}
+	return slices.Sorted(maps.Values(e.groups))
+}

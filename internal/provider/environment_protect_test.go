@@ -1,0 +1,400 @@
+package provider_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+)
+
+// unknown is a value that is known after the apply: the word gives a new one.
+func unknown(word string) string {
+	return fmt.Sprintf("\nresource \"terraform_data\" \"new\" {\n  triggers_replace = %q\n  input            = %q\n}\n", word, word)
+}
+
+const unknownValue = "terraform_data.new.output"
+
+// liveChange is what is said of a plan that changes what serves.
+func liveChange(change string) string {
+	return "It carries traffic: listener :8001 gives app-blue 100 %.\n\n" +
+		"The plan changes what serves that traffic.\n\n" +
+		"Change an idle environment instead, and move the traffic to it. Where the same edit moves the traffic away, as reverting a release does, apply the new active alone first. " +
+		"If these are no users but tests, see protect in the documentation; protect = false lifts the protection.\n\n" +
+		"Change: " + change
+}
+
+func TestEnvironment_changesOfTheLiveOne(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	other := s.group("other")
+	blue := s.blueEnv()
+	blue.backing = `["asg-1", "asg-2"]`
+	w.raises(s, blue, unknown("1")).ok()
+	before := len(s.writes())
+	for name, c := range map[string]struct {
+		change func(e *env)
+		want   string // the change that is refused; empty: the plan is well
+	}{
+		"version":         {func(e *env) { e.version = `"2.0"` }, `version "1.0" -> "2.0"`},
+		"no version":      {func(e *env) { e.version = "null" }, `version "1.0" -> none`},
+		"unknown version": {func(e *env) { e.version = unknownValue }, `version "1.0" -> (known after apply)`},
+		"group":           {func(e *env) { e.groups = fmt.Sprintf("web = %q", other) }, `target_groups["web"]`},
+		"entry point":     {func(e *env) { e.groups = fmt.Sprintf("api = %q", s.blue.group) }, `target_groups["web"]`},
+		"unknown group":   {func(e *env) { e.groups = "web = " + unknownValue }, `target_groups["web"] (known after apply)`},
+		"backing":         {func(e *env) { e.backing = `["asg-1", "asg-3"]` }, "backed_by"},
+		"less backing":    {func(e *env) { e.backing = `["asg-1"]` }, "backed_by"},
+		"unknown backing": {func(e *env) { e.backing = `["asg-1", ` + unknownValue + `]` }, "backed_by (known after apply)"},
+		"no backing":      {func(e *env) { e.backing = "[]" }, "backed_by"},
+		"all of it": {func(e *env) { e.version, e.groups, e.backing = `"2.0"`, fmt.Sprintf("web = %q", other), "[]" },
+			`version "1.0" -> "2.0", target_groups["web"], backed_by`},
+		"wholly unknown": {func(e *env) { e.backing = "[for i in range(terraform_data.new.output) : tostring(i)]" }, "backed_by (known after apply)"},
+
+		"name":              {func(e *env) { e.name, e.label = "teal", "blue" }, ""},
+		"more backing":      {func(e *env) { e.backing = `["asg-0", "asg-2", "asg-1"]` }, ""},
+		"more, yet unknown": {func(e *env) { e.backing = `["asg-1", "asg-2", ` + unknownValue + `]` }, ""},
+		"one more group":    {func(e *env) { e.groups += fmt.Sprintf("\n api = %q", other) }, ""},
+		"drain and ready":   {func(e *env) { e.drain, e.ready = `"5m"`, "min_healthy_percent = 50" }, ""},
+		"not protected":     {func(e *env) { e.version, e.rest = `"2.0"`, "protect = false" }, ""},
+		"protection off":    {func(e *env) { e.rest = "protect = false" }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := blue
+			c.change(&e)
+			planned := w.plans(s, e, unknown("2"))
+			planned.t = t
+			if c.want == "" {
+				planned.ok()
+				return
+			}
+			planned.fails(`Unable to change environment "blue"`, liveChange(c.want))
+		})
+	}
+	if n := len(s.writes()) - before; n != 0 {
+		t.Errorf("%d writes", n)
+	}
+}
+
+func TestEnvironment_theIdleOneMayChange(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+	s.testRule(s.listener, 1, s.blue.group)
+	s.testRule(s.listener, 2, s.green.group)
+	green := s.greenEnv()
+	w.raises(s, green, unknown("1")).ok()
+	green.version, green.backing = unknownValue, "["+unknownValue+"]"
+	w.raises(s, green, unknown("2")).ok()
+	if shown := w.resources()["bluegreen_environment.green"]; shown["version"] != "2" {
+		t.Errorf("the state is %v", shown)
+	}
+	s.hand(s.listener, forward(weights{s.blue.group: 95, s.green.group: 5}))
+	green.version = `"3"`
+	w.plans(s, green, unknown("2")).fails(`Unable to change environment "green"`, strings.Replace(
+		liveChange(`version "2" -> "3"`), "listener :8001 gives app-blue 100 %", "listener :8001 gives app-green 5 %", 1))
+}
+
+func TestEnvironment_protectFalseChangesTheLiveOne(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	blue := s.blueEnv()
+	w.raises(s, blue).ok()
+	blue.version, blue.rest = `"2.0"`, "protect = false"
+	w.raises(s, blue).ok()
+	if shown := w.resources()["bluegreen_environment.blue"]; shown["version"] != "2.0" {
+		t.Errorf("the state is %v", shown)
+	}
+}
+
+// refusal is what is said of a destruction that is refused.
+func (s *site) refusal() string {
+	return "It carries traffic: listener :8001 gives app-blue 100 %. It was not destroyed, and nothing was moved.\n\n" +
+		"Move the traffic away first: apply with another active, and destroy the environment afterwards. " +
+		"To do both in one apply, the environment needs lifecycle { create_before_destroy = true } from an apply before: Terraform reads it from the state, and without it destroys first. " +
+		"If the switch is gone already, an apply with it brings it back and moves nothing. If only the address of the environment has changed, add a moved block.\n\n" +
+		"To destroy it with its traffic, apply protect = false first, or set BLUEGREEN_ALLOW_DESTROY=1 where Terraform runs.\n\n" +
+		"Route: " + s.listener
+}
+
+func TestEnvironment_destroyingTheLiveOneIsRefused(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	blue := s.blueEnv()
+	w.raises(s, blue).ok()
+	for range 2 {
+		w.raises(s).fails(`Unable to destroy environment "blue"`, s.refusal())
+		if w.resources()["bluegreen_environment.blue"] == nil {
+			t.Fatal("it is not in the state any more")
+		}
+	}
+	w.write(settings(s.bench, "") + fmt.Sprint(blue))
+	w.terraform("destroy", "-json", "-auto-approve", "-input=false").fails(`Unable to destroy environment "blue"`, s.refusal())
+
+	blue.rest = "protect = false"
+	w.raises(s, blue).ok()
+	w.raises(s).ok()
+	if state := w.resources(); len(state) != 0 {
+		t.Errorf("protect = false left %v", state)
+	}
+}
+
+func TestEnvironment_theVariableLetsItGo(t *testing.T) {
+	s, w := newSite(t), newWorkspace(t)
+	blue := s.blueEnv()
+	blue.drain = `"10m"` // with its traffic there is nothing to wait for
+	w.raises(s, blue).ok()
+	t.Setenv("BLUEGREEN_ALLOW_DESTROY", "true")
+	if r := w.raises(s); r.err == nil {
+		t.Error("only 1 lets it go")
+	}
+	t.Setenv("BLUEGREEN_ALLOW_DESTROY", "1")
+	w.raises(s).ok()
+}
+
+func TestEnvironment_movedAwayItMayGo(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	w.raises(s, s.blueEnv()).ok()
+	s.hand(s.listener, forward(weights{s.blue.group: 0, s.green.group: 100}))
+	w.raises(s).ok()
+}
+
+// destroying says that the switch leaves traffic on something that goes.
+const destroying = "The switch leaves 100 % of the traffic on it, and the same plan destroys it.\n\n" +
+	"Move the traffic away with active or weights, or keep the environment. If only its address has changed, add a moved block."
+
+// pair are blue and green under for_each, and a switch that has them.
+func (s *site) pair(names, active, life string) string {
+	h := hcl{
+		routes:  fmt.Sprintf("routes = { web = [%q] }", s.listener),
+		traffic: fmt.Sprintf("active = %q", active),
+	}
+	return fmt.Sprintf(`
+locals {
+  groups = { blue = %q, green = %q }
+}
+
+resource "bluegreen_environment" "app" {
+  for_each      = toset([%s])
+  name          = each.key
+  version       = "${each.key}-1"
+  target_groups = { web = local.groups[each.key] }
+  backed_by     = []
+  drain         = "0s"
+  ready { steady_for = "0s" }
+  lifecycle { %s }
+}
+`, s.blue.group, s.green.group, names, life) + strings.Replace(h.resource("web"), "environments = { \n  }", "environments = bluegreen_environment.app", 1)
+}
+
+func TestEnvironment_destroyedUnderTheSwitchIsAnErrorOfThePlan(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	w.raises(s, s.pair(`"blue", "green"`, "blue", "")).ok()
+	kept := strings.Replace(s.pair(`"green"`, "blue", ""), "environments = bluegreen_environment.app", fmt.Sprintf(
+		`environments = merge({ blue = { version = "blue-1", target_groups = { web = %q } } },
+    { for name, e in bluegreen_environment.app : name => { version = e.version, target_groups = e.target_groups } })`, s.blue.group), 1)
+	before := s.called()
+	w.plans(s, kept).fails(`Unable to destroy environment "blue"`, destroying)
+	for _, call := range s.srv.Calls()[before:] {
+		if strings.HasPrefix(call.Action, "Modify") {
+			t.Errorf("%s was called", call.Action)
+		}
+	}
+	// The wanted way: the traffic goes first, or in the same apply.
+	w.raises(s, s.pair(`"blue", "green"`, "blue", "create_before_destroy = true")).ok()
+	w.raises(s, s.pair(`"green"`, "green", "create_before_destroy = true")).ok()
+	s.want("app-green 100")
+	if len(w.resources()) != 2 {
+		t.Errorf("left are %v", w.resources())
+	}
+}
+
+func TestEnvironment_withoutTheLineTheApplyIsRefusedAndLosesNothing(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	w.raises(s, s.pair(`"blue", "green"`, "blue", "")).ok()
+	w.raises(s, s.pair(`"green"`, "green", "")).fails(`Unable to destroy environment "blue"`, s.refusal())
+	s.want("app-blue 100, app-green 0")
+	// As the message says: the line alone, then both in one.
+	w.raises(s, s.pair(`"blue", "green"`, "blue", "create_before_destroy = true")).ok()
+	w.raises(s, s.pair(`"green"`, "green", "create_before_destroy = true")).ok()
+	s.want("app-green 100")
+}
+
+func TestEnvironment_replacedAndTainted(t *testing.T) {
+	t.Parallel()
+	for name, replace := range map[string]func(w *workspace) run{
+		"-replace": func(w *workspace) run {
+			return w.terraform("apply", "-json", "-auto-approve", "-input=false", "-replace=bluegreen_environment.blue")
+		},
+		"taint": func(w *workspace) run {
+			cmd := exec.CommandContext(w.t.Context(), w.binary, "taint", "bluegreen_environment.blue")
+			cmd.Dir = w.dir
+			cmd.Env = append(os.Environ(), "TF_REATTACH_PROVIDERS="+w.reattach)
+			w.must(cmd.Run())
+			return w.apply()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, w := newSite(t), newWorkspace(t)
+			s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+			h := hcl{
+				routes:       fmt.Sprintf("routes = { web = [%q] }", s.listener),
+				environments: "blue = bluegreen_environment.blue\n green = { target_groups = { web = \"" + s.green.group + "\" } }",
+				traffic:      `active = "blue"`,
+			}
+			blue := s.blueEnv()
+			blue.drain, blue.life = `"10m"`, "create_before_destroy = true" // nothing is drained: the test would not end
+			w.raises(s, blue, h.resource("web")).ok()
+			replace(w).ok()
+			if len(w.resources()) != 2 {
+				t.Errorf("the state is %v", w.resources())
+			}
+			s.want("app-blue 100, app-green 0")
+
+			blue.life = ""
+			w.raises(s, blue, h.resource("web")).ok()
+			replace(w).fails(`Unable to destroy environment "blue"`, s.refusal())
+			s.want("app-blue 100, app-green 0")
+		})
+	}
+}
+
+func TestEnvironment_drains(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	green := s.greenEnv()
+	green.drain = "null" // five minutes
+	w.raises(s, green).ok()
+	done := make(chan run, 1)
+	go func() { done <- w.raises(s) }()
+	s.until("a look at its targets", func() bool { return s.calls("DescribeTargetHealth") > 2 })
+	select {
+	case r := <-done:
+		t.Fatalf("it did not wait: %s", r.text())
+	default:
+	}
+	if s.calls("DescribeTargetGroupAttributes") != 1 {
+		t.Error("nobody asked for the deregistration delay")
+	}
+	out, err := s.api.DescribeTargetHealth(t.Context(), &elbv2.DescribeTargetHealthInput{TargetGroupArn: &s.green.group})
+	s.must(err)
+	for _, d := range out.TargetHealthDescriptions {
+		_, err := s.api.DeregisterTargets(t.Context(), &elbv2.DeregisterTargetsInput{TargetGroupArn: &s.green.group,
+			Targets: []types.TargetDescription{{Id: d.Target.Id, Port: d.Target.Port}}})
+		s.must(err)
+	}
+	(<-done).ok()
+}
+
+func TestEnvironment_groupsThatAreGoneAreNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	green := s.greenEnv()
+	green.drain = `"10m"`
+	w.raises(s, green).ok()
+	_, err := s.api.DeleteTargetGroup(t.Context(), &elbv2.DeleteTargetGroupInput{TargetGroupArn: &s.green.group})
+	s.must(err)
+	w.plans(s, green).ok()
+	w.raises(s).ok()
+}
+
+// interruptAtNextHealth returns a context that ends when health is asked for.
+func (b *bench) interruptAtNextHealth() context.Context {
+	ctx, cancel := context.WithCancel(b.t.Context())
+	before := b.calls("DescribeTargetHealth")
+	go func() {
+		defer cancel()
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for b.calls("DescribeTargetHealth") == before {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return ctx
+}
+
+func TestEnvironment_aCreateThatIsInterrupted(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+	green := s.greenEnv()
+	green.ready = "min_healthy_targets = 2"
+	w.write(settings(s.bench, "") + fmt.Sprint(green))
+	r := w.interrupted(s.interruptAtNextHealth(), "apply", "-json", "-auto-approve", "-input=false")
+	if r.err == nil || len(r.errors) == 0 {
+		t.Fatalf("it was not interrupted: %s", r.out)
+	}
+	r.errors = r.errors[:1] // Terraform adds that it was halted
+	r.fails(`Unable to make ready environment "green"`,
+		"The apply was interrupted.\n\nApply again to go on.\n\nTarget group app-green of web: named by listener :8001 (0 %)")
+	if state := w.resources(); len(state) != 0 {
+		t.Errorf("it left %v", state)
+	}
+}
+
+func TestEnvironment_aDrainThatIsInterrupted(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	green := s.greenEnv()
+	green.drain = `"10m"`
+	w.raises(s, green).ok()
+	w.write(settings(s.bench, ""))
+	ctx := s.interruptAtNextHealth()
+	r := w.interrupted(ctx, "apply", "-json", "-auto-approve", "-input=false")
+	if r.err == nil || len(r.errors) == 0 {
+		t.Fatalf("it was not interrupted: %s", r.out)
+	}
+	r.errors = r.errors[:1] // Terraform adds that it was halted
+	r.fails(`Unable to destroy environment "green"`,
+		"It was not destroyed, and stays in the state.\n\nThe apply was interrupted while what users had begun was let finish.\n\nApply again; it then waits anew.")
+	if w.resources()["bluegreen_environment.green"] == nil {
+		t.Error("it is not in the state any more")
+	}
+}
+
+// Whatever else takes a live environment away, it stays and goes on, and what
+// the message says makes it well again.
+func TestEnvironment_otherWaysToTakeTheLiveOneAway(t *testing.T) {
+	t.Parallel()
+	for name, take := range map[string]func(s *site, w *workspace) run{
+		"the switch and its environments together": func(s *site, w *workspace) run { return w.raises(s) },
+		"-target": func(_ *site, w *workspace) run {
+			return w.terraform("destroy", "-json", "-auto-approve", "-input=false", `-target=bluegreen_environment.app["blue"]`)
+		},
+		"all of it": func(_ *site, w *workspace) run {
+			return w.terraform("destroy", "-json", "-auto-approve", "-input=false")
+		},
+		"the switch before": func(s *site, w *workspace) run {
+			w.terraform("apply", "-json", "-auto-approve", "-input=false", "-destroy", "-target=bluegreen_switch.web").ok()
+			return w.raises(s)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, w := newSite(t), newWorkspace(t)
+			both := s.pair(`"blue", "green"`, "blue", "create_before_destroy = true")
+			w.raises(s, both).ok()
+			take(s, w).fails(`Unable to destroy environment "blue"`, s.refusal())
+			s.want("app-blue 100, app-green 0")
+			writes := len(s.writes())
+			w.raises(s, both).ok()
+			if n := len(s.writes()) - writes; n != 0 || len(w.resources()) != 3 {
+				t.Errorf("an apply with all of it took %d writes and left %v", n, w.resources())
+			}
+			w.raises(s, s.pair(`"green"`, "green", "create_before_destroy = true")).ok()
+			s.want("app-green 100")
+		})
+	}
+}

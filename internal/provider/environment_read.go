@@ -1,0 +1,97 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+// trafficKey is where the private state of an environment keeps its memory.
+const trafficKey = "traffic"
+
+// environmentMemory is what Read found, for the plan that follows.
+type environmentMemory struct {
+	Traffic []trafficMemory `json:"traffic,omitempty"` // none: it is idle
+}
+
+// trafficMemory is a listener or rule from which users come.
+type trafficMemory struct {
+	Route  string      `json:"route"`
+	Text   string      `json:"text"`
+	Group  string      `json:"group"`
+	Share  shift.Share `json:"share"`
+	Sticky bool        `json:"sticky,omitempty"`
+}
+
+// carries tells whether users come.
+func (m environmentMemory) carries() bool { return len(m.Traffic) > 0 }
+
+// rememberUsers keeps those from whom users come.
+func rememberUsers(users []elb.User) environmentMemory {
+	var m environmentMemory
+	for _, u := range users {
+		if u.Carries() {
+			m.Traffic = append(m.Traffic, trafficMemory{Route: u.Route, Text: u.Text, Group: u.Group, Share: u.Share, Sticky: u.Sticky})
+		}
+	}
+	return m
+}
+
+func recallEnvironment(ctx context.Context, from private) (environmentMemory, diag.Diagnostics) {
+	var m environmentMemory
+	if diags := recall(ctx, from, trafficKey, &m); diags.HasError() {
+		return m, diag.Diagnostics{trafficForgotten()}
+	}
+	return m, nil
+}
+
+func rememberEnvironment(ctx context.Context, to privateSetter, m *environmentMemory) diag.Diagnostics {
+	return remember(ctx, to, trafficKey, m)
+}
+
+// look finds out who sends traffic to an environment. Groups that are gone get
+// none; only an import minds.
+func (r *environmentResource) look(ctx context.Context, state environmentModel) (*environmentMemory, diag.Diagnostics) {
+	groups := state.groups()
+	if len(groups) == 0 {
+		return &environmentMemory{}, nil
+	}
+	c, err := r.backend.connect(ctx, groups[0])
+	if err != nil {
+		return nil, diag.Diagnostics{environmentUnreadable(state, err)}
+	}
+	existing, users, err := usersOf(ctx, c.reader, groups)
+	if err != nil {
+		return nil, diag.Diagnostics{environmentUnreadable(state, err)}
+	}
+	if state.isImported() && len(existing) < len(groups) {
+		return nil, diag.Diagnostics{importedGroupMissing(state, groups, existing)}
+	}
+	m := rememberUsers(users)
+	return &m, nil
+}
+
+// userFinder is an elb.Router, or an elb.Reader where others ask too.
+type userFinder interface {
+	Users(ctx context.Context, groups []string) ([]elb.User, error)
+}
+
+// usersOf returns those of the groups that there are, and who names them.
+func usersOf(ctx context.Context, finder userFinder, groups []string) (existing []string, users []elb.User, err error) {
+	existing = slices.Clone(groups)
+	for len(existing) > 0 {
+		users, err = finder.Users(ctx, existing)
+		var call *elb.CallError
+		if !errors.Is(err, rollout.ErrNotFound) || !errors.As(err, &call) || !slices.Contains(existing, call.ARN) {
+			return existing, users, err
+		}
+		existing = slices.DeleteFunc(existing, func(group string) bool { return group == call.ARN })
+	}
+	return nil, nil, nil
+}

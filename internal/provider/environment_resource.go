@@ -1,0 +1,128 @@
+package provider
+
+import (
+	"context"
+
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+)
+
+var (
+	_ resource.ResourceWithConfigure      = (*environmentResource)(nil)
+	_ resource.ResourceWithValidateConfig = (*environmentResource)(nil)
+	_ resource.ResourceWithModifyPlan     = (*environmentResource)(nil)
+	_ resource.ResourceWithImportState    = (*environmentResource)(nil)
+)
+
+// environmentResource is bluegreen_environment.
+type environmentResource struct {
+	backend *backend // nil while nothing is configured, as in validation
+}
+
+func newEnvironment() resource.Resource { return &environmentResource{} }
+
+// Metadata implements resource.Resource.
+func (r *environmentResource) Metadata(_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse) {
+	resp.TypeName = req.ProviderTypeName + "_environment"
+}
+
+// Configure implements resource.ResourceWithConfigure.
+func (r *environmentResource) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
+	if req.ProviderData == nil {
+		return
+	}
+	b, ok := req.ProviderData.(*backend)
+	if !ok {
+		resp.Diagnostics.Append(wrongEnvironmentData(req.ProviderData))
+		return
+	}
+	r.backend = b
+}
+
+// ValidateConfig implements resource.ResourceWithValidateConfig. What is not
+// known yet is passed over; an apply looks again.
+func (r *environmentResource) ValidateConfig(ctx context.Context, req resource.ValidateConfigRequest, resp *resource.ValidateConfigResponse) {
+	var config environmentModel
+	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	_, diags := config.read()
+	resp.Diagnostics.Append(diags...)
+}
+
+// Create implements resource.Resource. It ends when the environment is ready.
+// One that fails leaves no state: nothing was made that could be left behind.
+func (r *environmentResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	var plan environmentModel
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	memory, diags := r.raise(ctx, plan, nil)
+	resp.Diagnostics.Append(diags...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	resp.Diagnostics.Append(resp.State.Set(ctx, &plan)...)
+	resp.Diagnostics.Append(rememberEnvironment(ctx, resp.Private, memory)...)
+}
+
+// Update implements resource.Resource. One that fails keeps the state from
+// before.
+func (r *environmentResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	var plan, state environmentModel
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	memory, diags := r.raise(ctx, plan, &state)
+	resp.Diagnostics.Append(diags...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	resp.Diagnostics.Append(resp.State.Set(ctx, &plan)...)
+	if memory != nil {
+		resp.Diagnostics.Append(rememberEnvironment(ctx, resp.Private, memory)...)
+	}
+}
+
+// Delete implements resource.Resource. It is refused while the environment
+// carries traffic, and ends when that has drained. Terraform keeps the state
+// where it fails.
+func (r *environmentResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+	var state environmentModel
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	resp.Diagnostics.Append(r.retire(ctx, state)...)
+}
+
+// Read implements resource.Resource. Nothing of what it finds is kept in the
+// state: who sends traffic here is remembered for the plan alone.
+func (r *environmentResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	var state environmentModel
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	memory, diags := r.look(ctx, state)
+	resp.Diagnostics.Append(diags...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	resp.Diagnostics.Append(rememberEnvironment(ctx, resp.Private, memory)...)
+}
+
+// ImportState implements resource.ResourceWithImportState. The Read that
+// follows finds out who sends traffic to the groups.
+func (r *environmentResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+	name, groups, diags := parseEnvironmentImport(req.ID)
+	resp.Diagnostics.Append(diags...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	m := importedEnvironment(name, groups)
+	resp.Diagnostics.Append(resp.State.Set(ctx, &m)...)
+}

@@ -1,0 +1,341 @@
+package provider_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+)
+
+// env is a bluegreen_environment as a test writes it.
+type env struct {
+	label   string // of the resource; default: the name
+	name    string
+	version string // in HCL; default: "1.0" in quotes
+	groups  string // the inside of target_groups
+	backing string // in HCL; default: []
+	ready   string // the inside of the block
+	drain   string // in HCL; default: "0s" in quotes
+	rest    string
+	life    string // the inside of lifecycle
+}
+
+// firstNot is the first text that is not empty.
+func firstNot(texts ...string) string {
+	for _, text := range texts {
+		if text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+func (e env) String() string {
+	return fmt.Sprintf(`
+resource "bluegreen_environment" %q {
+  name          = %q
+  version       = %s
+  target_groups = { %s }
+  backed_by     = %s
+  drain         = %s
+  ready {
+    steady_for = "0s"
+    %s
+  }
+  %s
+  lifecycle {
+    %s
+  }
+}
+`, firstNot(e.label, e.name), e.name, firstNot(e.version, `"1.0"`), e.groups, firstNot(e.backing, "[]"), firstNot(e.drain, `"0s"`), e.ready, e.rest, e.life)
+}
+
+func (s *site) blueEnv() env { return env{name: "blue", groups: fmt.Sprintf("web = %q", s.blue.group)} }
+
+func (s *site) greenEnv() env {
+	return env{name: "green", groups: fmt.Sprintf("web = %q", s.green.group)}
+}
+
+// raises applies the environments and what stands beside them.
+func (w *workspace) raises(s *site, parts ...any) run {
+	w.t.Helper()
+	w.write(settings(s.bench, "") + fmt.Sprint(parts...))
+	return w.apply()
+}
+
+// plans plans the environments and what stands beside them.
+func (w *workspace) plans(s *site, parts ...any) run {
+	w.t.Helper()
+	w.write(settings(s.bench, "") + fmt.Sprint(parts...))
+	return w.plan()
+}
+
+// resources are those in the state, by address, with their values.
+func (w *workspace) resources() map[string]map[string]any {
+	w.t.Helper()
+	cmd := exec.CommandContext(w.t.Context(), w.binary, "show", "-json")
+	cmd.Dir = w.dir
+	cmd.Env = append(cmd.Environ(), "TF_REATTACH_PROVIDERS="+w.reattach)
+	out, err := cmd.Output()
+	w.must(err)
+	var state struct {
+		Values struct {
+			Root struct {
+				Resources []struct {
+					Address string         `json:"address"`
+					Values  map[string]any `json:"values"`
+				} `json:"resources"`
+			} `json:"root_module"`
+		} `json:"values"`
+	}
+	w.must(json.Unmarshal(out, &state))
+	found := map[string]map[string]any{}
+	for _, r := range state.Values.Root.Resources {
+		found[r.Address] = r.Values
+	}
+	return found
+}
+
+// calls counts the calls of an action so far.
+func (b *bench) calls(action string) int {
+	n := 0
+	for _, call := range b.srv.Calls() {
+		if call.Action == action {
+			n++
+		}
+	}
+	return n
+}
+
+// gated is a gate of ready that asks green.
+func (s *site) gated() string {
+	return fmt.Sprintf(`gates = { smoke = { http = { url = %q }, interval = "10ms" } }`, s.green.url)
+}
+
+func TestEnvironment_createWaitsUntilItIsHealthy(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	late := s.group("late")
+	s.hand(s.listener, forward(weights{s.blue.group: 100, late: 0}))
+	done := make(chan run, 1)
+	e := env{name: "green", groups: fmt.Sprintf("web = %q", late)}
+	go func() { done <- w.raises(s, e) }()
+	s.until("a look at its health", func() bool { return s.calls("DescribeTargetHealth") > 2 })
+	select {
+	case <-done:
+		t.Fatal("it did not wait for its targets")
+	default:
+	}
+	s.moveTarget(s.green, &app{group: late})
+	(<-done).ok()
+	w.plans(s, e).ok()
+	if shown := w.resources()["bluegreen_environment.green"]; shown["name"] != "green" || shown["protect"] != nil {
+		t.Errorf("the state is %v", shown)
+	}
+	if out := w.terraform("plan", "-json", "-input=false", "-detailed-exitcode"); out.err != nil {
+		t.Errorf("the second plan is not empty: %s", out.out)
+	}
+}
+
+func TestEnvironment_inNoUseIsLeftToTheSwitch(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	e := env{name: "green", groups: fmt.Sprintf("web = %q", s.group("unnamed"))}
+	before := s.calls("DescribeTargetHealth")
+	w.raises(s, e).ok()
+	if n := s.calls("DescribeTargetHealth") - before; n != 0 {
+		t.Errorf("%d looks at the health of a group that nobody checks", n)
+	}
+}
+
+func TestEnvironment_thatIsNotReady(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		prepare func(s *site, e *env)
+		want    func(s *site) string
+	}{
+		"no targets": {
+			func(s *site, e *env) {
+				late := s.group("late")
+				e.groups, e.ready = fmt.Sprintf("web = %q", late), `timeout = "20ms"`
+				s.hand(s.listener, forward(weights{s.blue.group: 100, late: 0}))
+			},
+			func(*site) string {
+				return "It did not become healthy: green (web) has no targets, after 20ms.\n\n" +
+					"See why its targets are not healthy, and apply again. The reasons of the load balancer stand in brackets.\n\n" +
+					"Target group late of web: named by listener :8001 (0 %)"
+			},
+		},
+		"sick targets": {
+			func(s *site, e *env) {
+				sick := s.group("sick", "127.0.0.1:1")
+				e.groups, e.ready = fmt.Sprintf("web = %q", sick), `timeout = "2s"`
+				s.rule(s.listener, "/test", 3, forward(weights{sick: 1}))
+				s.hand(s.listener, forward(weights{s.blue.group: 100, sick: 0}))
+				s.until("a verdict", func() bool { return s.states(sick) == "unhealthy" })
+			},
+			func(*site) string {
+				return "It did not become healthy: green (web) has 0 of 1 targets healthy (1 unhealthy: Target.FailedHealthChecks), at least 1 must be, after 2s.\n\n" +
+					"See why its targets are not healthy, and apply again. The reasons of the load balancer stand in brackets.\n\n" +
+					"Target group sick of web: named by listener :8001 (0 %) and rule 3 of listener :8001 (100 %)"
+			},
+		},
+		"too few targets": {
+			func(s *site, e *env) {
+				e.ready = `timeout = "20ms"` + "\n min_healthy_targets = 2"
+				s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+				s.healthy(s.green.group)
+			},
+			func(*site) string {
+				return "It did not become healthy: green (web) has 1 of 1 targets healthy, at least 2 must be, after 20ms.\n\n" +
+					"See why its targets are not healthy, and apply again. The reasons of the load balancer stand in brackets.\n\n" +
+					"Target group app-green of web: named by listener :8001 (0 %)"
+			},
+		},
+		"a gate fails": {
+			func(s *site, e *env) {
+				e.ready = s.gated()
+				s.green.status.Store(500)
+			},
+			func(s *site) string {
+				return fmt.Sprintf("The gate \"smoke\" failed: GET %s: 1 of 1 failed: status 500, wanted 200 to 299. The first answered: app-green.\n\nMend the environment or the gate, and apply again.\n\n"+
+					"Gate: smoke\nTarget group app-green of web: no listener or rule names it, so nobody checks its health", s.green.url)
+			},
+		},
+		"a variable of a gate is not set": {
+			func(_ *site, e *env) {
+				e.ready = `gates = { smoke = { http = { url = "http://127.0.0.1/", headers_env = { A = "BLUEGREEN_TEST_UNSET" } } } }`
+			},
+			func(*site) string {
+				return "The gate \"smoke\" cannot be asked.\n\nSet the environment variable where Terraform runs, and apply again.\n\n" +
+					`Cause: headers_env["A"]: the environment variable is not set: BLUEGREEN_TEST_UNSET`
+			},
+		},
+		"a group that is not there": {
+			func(_ *site, e *env) { e.groups = fmt.Sprintf("web = %q", goneGroup) },
+			func(*site) string {
+				return "There is no target group gone.\n\nCheck its ARN, region and account included, or take it out of target_groups.\n\n" +
+					"ARN: " + goneGroup + "\nCause: elasticloadbalancing:DescribeTargetGroups of target group gone: TargetGroupNotFound: One or more target groups not found"
+			},
+		},
+		"a load balancer that may not be read": {
+			func(s *site, e *env) {
+				e.groups = fmt.Sprintf("web = %q", s.blue.group)
+				s.srv.Inject(localalb.Fault{Action: "DescribeRules", Kind: localalb.AccessDenied})
+			},
+			func(s *site) string {
+				return fmt.Sprintf("AWS denied access: the credentials lack the IAM action elasticloadbalancing:DescribeRules.\n\nAllow it to them, and apply again.\n\n"+
+					"IAM action: elasticloadbalancing:DescribeRules\nCause: elasticloadbalancing:DescribeRules of listener %s: AccessDenied: "+
+					"User: arn:aws:iam::123456789012:user/local is not authorized to perform: elasticloadbalancing:DescribeRules because no identity-based policy allows "+
+					"the elasticloadbalancing:DescribeRules action", tail(s.listener, ":listener/"))
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, w := newSite(t), newWorkspace(t)
+			e := s.greenEnv()
+			c.prepare(s, &e)
+			w.raises(s, e).fails(`Unable to make ready environment "green"`, c.want(s))
+			if state := w.resources(); len(state) != 0 {
+				t.Errorf("a create that failed left %v", state)
+			}
+		})
+	}
+}
+
+// states are those of a group's targets.
+func (b *bench) states(group string) string {
+	b.t.Helper()
+	out, err := b.api.DescribeTargetHealth(b.t.Context(), &elbv2.DescribeTargetHealthInput{TargetGroupArn: &group})
+	b.must(err)
+	var all []string
+	for _, d := range out.TargetHealthDescriptions {
+		all = append(all, string(d.TargetHealth.State))
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
+}
+
+func TestEnvironment_aTrivialUpdateCallsNothing(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+	e := s.greenEnv()
+	e.ready = s.gated()
+	w.raises(s, e).ok()
+	s.green.status.Store(500)
+	e.drain, e.rest, e.label, e.name = `"1s"`, "protect = true", "green", "teal"
+	w.plans(s, e).ok()
+	before := s.called()
+	w.applyPlan().ok()
+	if n := s.called() - before; n != 0 {
+		t.Errorf("a change of name, drain and protect took %d calls", n)
+	}
+	if shown := w.resources()["bluegreen_environment.green"]; shown["name"] != "teal" || shown["drain"] != "1s" || shown["protect"] != true {
+		t.Errorf("the state is %v", shown)
+	}
+}
+
+func TestEnvironment_aFailedUpdateKeepsWhatWas(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+	e := s.greenEnv()
+	e.ready = s.gated()
+	w.raises(s, e).ok()
+	s.green.status.Store(500)
+	for _, change := range []func(*env){
+		func(e *env) { e.version = `"2.0"` },
+		func(e *env) { e.backing = `["asg-2"]` },
+		func(e *env) { e.groups = fmt.Sprintf("web = %q", s.group("other")) },
+		func(e *env) { e.ready += "\n min_healthy_targets = 1" },
+	} {
+		bad := e
+		change(&bad)
+		if r := w.raises(s, bad); r.err == nil || !strings.Contains(r.text(), `The gate "smoke" failed`) {
+			t.Errorf("it was not judged: %s", r.text())
+		}
+		if shown := w.resources()["bluegreen_environment.green"]; shown["version"] != "1.0" || fmt.Sprint(shown["backed_by"]) != "[]" {
+			t.Errorf("the state is %v", shown)
+		}
+	}
+	s.green.status.Store(200)
+	e.version = `"2.0"`
+	w.raises(s, e).ok()
+}
+
+// testRule makes a rule for tests of a group, as the documentation has it.
+func (b *bench) testRule(listener string, priority int32, group string) string {
+	b.t.Helper()
+	out, err := b.api.CreateRule(b.t.Context(), &elbv2.CreateRuleInput{
+		ListenerArn: &listener, Priority: &priority, Actions: forward(weights{group: 1}),
+		Conditions: []types.RuleCondition{{Field: aws.String("http-header"), HttpHeaderConfig: &types.HttpHeaderConditionConfig{
+			HttpHeaderName: aws.String("X-Environment"), Values: []string{fmt.Sprint(priority)},
+		}}},
+	})
+	b.must(err)
+	return aws.ToString(out.Rules[0].RuleArn)
+}
+
+// addresses are those in the state, sorted.
+func (w *workspace) addresses() []string {
+	w.t.Helper()
+	return slices.Sorted(maps.Keys(w.resources()))
+}
+
+// unroute deletes a rule.
+func (b *bench) unroute(rule string) {
+	b.t.Helper()
+	_, err := b.api.DeleteRule(b.t.Context(), &elbv2.DeleteRuleInput{RuleArn: &rule})
+	b.must(err)
+}

@@ -1,0 +1,59 @@
+package provider
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+// Terraform plans a switch and an environment that goes in either order, and
+// exactly one of them is told that traffic would be left there.
+func TestLedger_eitherOrderTellsOne(t *testing.T) {
+	l := newLedger()
+	if _, is := l.doom("blue", []string{"web-blue", "api-blue"}); is {
+		t.Error("doomed before anybody leaves traffic there")
+	}
+	if name, is := l.keep("api-blue", shift.Whole); !is || name != "blue" {
+		t.Errorf("the switch hears of %q", name)
+	}
+
+	l = newLedger()
+	if name, is := l.keep("api-blue", shift.Whole); is {
+		t.Errorf("the switch hears of %q", name)
+	}
+	if share, is := l.doom("blue", []string{"web-blue", "api-blue"}); !is || share != shift.Whole {
+		t.Errorf("the environment hears of %s", share)
+	}
+	if name, is := l.keep("web-blue", shift.Whole); is {
+		t.Errorf("%q is told of twice", name)
+	}
+}
+
+// What a replacement has left over goes beside an environment that stays.
+func TestLedger_whoStaysKeepsItsGroups(t *testing.T) {
+	l := newLedger()
+	l.stand([]string{"web-blue"})
+	l.keep("web-blue", shift.Whole)
+	if _, is := l.doom("blue", []string{"web-blue"}); is {
+		t.Error("the environment is told")
+	}
+	if name, is := l.keep("web-blue", shift.Whole); is {
+		t.Errorf("the switch hears of %q", name)
+	}
+}
+
+func TestLedger_claimsAndChanges(t *testing.T) {
+	l := newLedger()
+	l.claim([]string{"web-blue"})
+	if got := l.unclaimed([]string{"web-blue", "api-blue"}); !slices.Equal(got, []string{"api-blue"}) {
+		t.Errorf("unclaimed are %q", got)
+	}
+	l.alter(altered{environment: "blue", changes: []string{"version"}}, []string{"web-blue"})
+	if a, is := l.isAltered("web-blue"); !is || a.environment != "blue" {
+		t.Errorf("altered is %v", a)
+	}
+	if _, is := l.isAltered("web-green"); is {
+		t.Error("a group of nobody is altered")
+	}
+}

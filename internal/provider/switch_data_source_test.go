@@ -1,0 +1,229 @@
+package provider_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
+	"github.com/hashicorp/terraform-plugin-testing/statecheck"
+	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
+)
+
+// lookup words the data source, with the routes and the rest as they are
+// written.
+func lookup(name, routes, rest string) string {
+	return fmt.Sprintf("\ndata \"bluegreen_switch\" %q {\n  %s\n  %s\n}\n", name, routes, rest)
+}
+
+// in is the argument environments.
+func in(environments string) string { return "environments = {" + environments + "\n  }" }
+
+// sees checks who is live ("" for nobody, "blue 1.0") and what the weights are.
+func sees(name, live string, weights map[string]int64) []statecheck.StateCheck {
+	var want knownvalue.Check = knownvalue.Null()
+	if environment, version, versioned := strings.Cut(live, " "); live != "" {
+		side := map[string]knownvalue.Check{"environment": text(environment), "version": knownvalue.Null()}
+		if versioned {
+			side["version"] = text(version)
+		}
+		want = knownvalue.ObjectExact(side)
+	}
+	shares := map[string]knownvalue.Check{}
+	for environment, percent := range weights {
+		shares[environment] = knownvalue.Int64Exact(percent)
+	}
+	at := "data.bluegreen_switch." + name
+	return []statecheck.StateCheck{
+		statecheck.ExpectKnownValue(at, tfjsonpath.New("live"), want),
+		statecheck.ExpectKnownValue(at, tfjsonpath.New("weights"), knownvalue.MapExact(shares)),
+	}
+}
+
+// sight is a data source, and what it is to see.
+type sight struct {
+	routes, rest string
+	live         string
+	weights      map[string]int64
+}
+
+func (s *twoEntries) sights() map[string]sight {
+	web := s.release("").routes
+	alone := fmt.Sprintf("routes = { web = [%q] }", s.listener)
+	both := environment("blue", "1.0", s.blue.group) + environment("green", "1.1", s.green.group)
+	unforwarding := fmt.Sprintf("routes = { web = [%q] }", s.second)
+	split := s.rule(s.second, "/split/*", 20, forward(weights{s.blue.group: 90, s.green.group: 10}))
+	rule := fmt.Sprintf("routes = { web = [%q] }", split)
+	disagree := fmt.Sprintf("routes = { web = [%q, %q] }", s.listener, split)
+	return map[string]sight{
+		"live":         {alone, in(both), "blue 1.0", map[string]int64{"blue": 100, "green": 0}},
+		"unversioned":  {alone, in(fmt.Sprintf("\n blue = { target_groups = { web = %q } }", s.blue.group)), "blue", map[string]int64{"blue": 100}},
+		"two_entries":  {web, in(s.release("").environments), "blue 1.0", map[string]int64{"blue": 100, "green": 0}},
+		"split":        {rule, in(both), "", map[string]int64{"blue": 90, "green": 10}},
+		"disagree":     {disagree, in(both), "", map[string]int64{"blue": 95, "green": 5}},
+		"unforwarding": {unforwarding, in(both), "", map[string]int64{"blue": 0, "green": 0}},
+		// One of two routes does not forward: it does not count.
+		"half": {fmt.Sprintf("routes = { web = [%q, %q] }", s.listener, s.second), in(both), "blue 1.0", map[string]int64{"blue": 100, "green": 0}},
+		// Who is no environment goes by the target group's name.
+		"strangers":       {rule, in(environment("green", "1.1", s.green.group)), "", map[string]int64{"app-blue": 90, "green": 10}},
+		"stranger_lives":  {alone, in(environment("green", "1.1", s.green.group)), "app-blue", map[string]int64{"app-blue": 100, "green": 0}},
+		"called_like_one": {alone, in(environment("app-blue", "1.1", s.green.group)), "app-blue (target group)", map[string]int64{"app-blue": 0, "app-blue (target group)": 100}},
+		"unnamed":         {rule, "", "", map[string]int64{"app-blue": 90, "app-green": 10}},
+		"unnamed_null":    {alone, "environments = null", "app-blue", map[string]int64{"app-blue": 100}},
+		// A group that is named with weight 0 is there, and has nothing.
+		"unnamed_idle":        {fmt.Sprintf("routes = { api = [%q] }", s.secondRule), "", "api-blue", map[string]int64{"api-blue": 100, "api-green": 0}},
+		"unnamed_two_entries": {web, "", "", map[string]int64{"app-blue": 50, "api-blue": 50, "api-green": 0}},
+		"unnamed_nowhere":     {unforwarding, "", "", map[string]int64{}},
+	}
+}
+
+func TestSwitchData_seesWhatTheRoutesGive(t *testing.T) {
+	t.Parallel()
+	s := newTwoEntries(t)
+	config, checks := settings(s.bench, ""), []statecheck.StateCheck{}
+	for name, sight := range s.sights() {
+		config += lookup(name, sight.routes, sight.rest)
+		live := sees(name, sight.live, sight.weights)
+		if name == "called_like_one" { // its name has spaces, and there is no version
+			live[0] = statecheck.ExpectKnownValue("data.bluegreen_switch."+name, tfjsonpath.New("live").AtMapKey("environment"), text(sight.live))
+		}
+		checks = append(checks, live...)
+	}
+	before := s.called()
+	unitTest(t, resource.TestStep{Config: config, ConfigStateChecks: checks, ConfigPlanChecks: unchanged})
+	for _, call := range s.srv.Calls()[before:] {
+		if !slices.Contains([]string{"DescribeListeners", "DescribeRules"}, call.Action) {
+			t.Errorf("%s was called", call.Action)
+		}
+	}
+}
+
+// Tenths are exact, and what a hand changes shows at the next refresh.
+func TestSwitchData_followsAHand(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	config := settings(s.bench, "") + lookup("web", s.release("").routes, in(s.release("").environments))
+	tenths := statecheck.ExpectKnownValue("data.bluegreen_switch.web", tfjsonpath.New("weights"),
+		knownvalue.MapExact(map[string]knownvalue.Check{"blue": knownvalue.Float64Exact(99.9), "green": knownvalue.Float64Exact(0.1)}))
+	unitTest(t,
+		resource.TestStep{Config: config, ConfigStateChecks: sees("web", "blue 1.0", map[string]int64{"blue": 100, "green": 0})},
+		resource.TestStep{
+			PreConfig: func() { s.hand(s.listener, forward(weights{s.blue.group: 999, s.green.group: 1})) },
+			Config:    config, ConfigStateChecks: []statecheck.StateCheck{tenths},
+		},
+		resource.TestStep{
+			PreConfig: func() { s.hand(s.listener, forward(weights{s.blue.group: 0, s.green.group: 7})) },
+			Config:    config, ConfigStateChecks: sees("web", "green 1.1", map[string]int64{"blue": 0, "green": 100}),
+		},
+	)
+}
+
+// Beside a switch that it waits for, it tells what the shift has left and not
+// what was remembered from before; environments may come from anywhere, and
+// what is not known yet is waited for.
+func TestSwitchData_afterASwitch(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	config := func(active string) string {
+		h := s.release(active)
+		h.before = fmt.Sprintf("\nresource \"terraform_data\" \"green\" {\n  input = { web = %q }\n}\n", s.green.group)
+		return h.in(s.bench) + lookup("web", h.routes, in(environment("blue", "1.0", s.blue.group)+
+			"\n    green = { version = \"1.1\", target_groups = terraform_data.green.output }")+"\n  depends_on = [bluegreen_switch.web]") +
+			lookup("whole", "routes = bluegreen_switch.web.load_balancer.routes", "environments = bluegreen_switch.web.environments")
+	}
+	blue, green := map[string]int64{"blue": 100, "green": 0}, map[string]int64{"blue": 0, "green": 100}
+	unitTest(t,
+		resource.TestStep{Config: config("blue"), ConfigStateChecks: append(sees("web", "blue 1.0", blue), sees("whole", "blue 1.0", blue)...)},
+		resource.TestStep{Config: config("green"), ConfigStateChecks: append(sees("web", "green 1.1", green), sees("whole", "green 1.1", green)...)},
+		resource.TestStep{Config: config("green"), ConfigPlanChecks: unchanged},
+	)
+}
+
+func TestSwitchData_errorsOfARead(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	routes := func(web string) string {
+		return fmt.Sprintf("routes = { api = [%q], web = [%q] }", s.rule(s.listener, "/x/*", 5, fixed("503")), web)
+	}
+	arn := s.listener
+	w.write(settings(s.bench, "") + lookup("web", routes(s.gone()), ""))
+	w.plan().fails("Unable to read traffic of api and web", fmt.Sprintf("Where the traffic is now could not be read.\n\nThere is no listener %[2]s.\n\n"+
+		"Check its ARN, region and account included, or take it out of routes.\n\nARN: %[1]s\n"+
+		"Cause: elasticloadbalancing:DescribeListeners of listener %[2]s: ListenerNotFound: One or more listeners not found", s.gone(), tail(s.gone(), ":listener/")))
+
+	alone := lookup("web", fmt.Sprintf("routes = { web = [%q] }", arn), "")
+	w.write(settings(s.bench, "") + alone)
+	remove := s.refuse("DescribeListeners", "", 0)
+	w.plan().fails("Unable to read traffic of web", fmt.Sprintf("Where the traffic is now could not be read.\n\n"+
+		"AWS denied access: the credentials lack the IAM action elasticloadbalancing:DescribeListeners.\n\nAllow it to them, and apply again.\n\n"+
+		"IAM action: elasticloadbalancing:DescribeListeners\nCause: elasticloadbalancing:DescribeListeners of listener %s: AccessDenied: "+
+		"User: arn:aws:iam::123456789012:user/local is not authorized to perform: elasticloadbalancing:DescribeListeners because no "+
+		"identity-based policy allows the elasticloadbalancing:DescribeListeners action", tail(arn, ":listener/")))
+	remove()
+	w.plan().ok()
+
+	rule := s.defaultRule(arn)
+	w.write(settings(s.bench, "") + lookup("web", fmt.Sprintf("routes = { web = [%q] }", rule), ""))
+	w.plan().fails("Unable to read traffic of web", fmt.Sprintf("Where the traffic is now could not be read.\n\nA route is the default rule of its listener.\n\n"+
+		"Give the ARN of the listener instead.\n\nCause: listener rule %s: the default rule of its listener; the listener stands for it", tail(rule, ":listener-rule/")))
+
+	_, err := s.api.DeleteListener(t.Context(), &elbv2.DeleteListenerInput{ListenerArn: &arn})
+	s.must(err)
+	w.write(settings(s.bench, "") + alone)
+	if r := w.plan(); r.err == nil || !strings.Contains(r.text(), "There is no listener "+tail(arn, ":listener/")) {
+		t.Error(r.text())
+	}
+}
+
+// Bad input is told in the words of the resource, and nothing is called.
+func TestSwitchData_badInput(t *testing.T) {
+	t.Parallel()
+	b, w := newBench(t), newWorkspace(t)
+	before := b.called()
+	web := good().routes
+	blue := environment("blue", "1.0", groupARN("blue"))
+	rows := map[string]struct{ routes, rest, want string }{
+		"no_entry":          {"routes = {}", "", "routes: It names no route. Give the ARN of at least one listener or listener rule."},
+		"no_route":          {"routes = { web = [] }", "", `routes["web"]: It names no route. Give the ARN of at least one listener or listener rule.`},
+		"entry_null":        {"routes = { web = null }", "", `routes["web"]: It is null. Give it a value, or leave it out.`},
+		"route_null":        {"routes = { web = [null] }", "", `routes["web"][0]: It is null. Give it a value, or leave it out.`},
+		"route_twice":       {fmt.Sprintf("routes = { web = [%q], api = [%[1]q] }", listenerARN), "", "routes[\"web\"][0]: The same route stands at routes[\"api\"][0] already. Name each route once.\n\nRoute: " + listenerARN},
+		"route_is_balancer": {fmt.Sprintf("routes = { web = [%q] }", balancerARN), "", "routes[\"web\"][0]: It is the ARN of a load balancer. Give the ARN of a listener or a listener rule.\n\nValue: \"" + balancerARN + "\""},
+		"environments_none": {web, in(""), "environments: It names no environment. Add at least one."},
+		"environment_null":  {web, in("\n blue = null"), `environments["blue"]: It is null. Give it a value, or leave it out.`},
+		"environment_empty": {web, in("\n blue = {}"), `environments["blue"].target_groups: It is missing. Give the environment a target group for each entry point of routes.`},
+		"name_is_not_key": {web, in(fmt.Sprintf("\n blue = { name = \"green\", target_groups = { web = %q } }", groupARN("blue"))),
+			`environments["blue"].name: The environment is called "green", and its key is "blue". Give it the key that is its name.`},
+		"group_null":    {web, in("\n blue = { target_groups = { web = null } }"), `environments["blue"].target_groups["web"]: It is null. Give it a value, or leave it out.`},
+		"group_missing": {web, in("\n blue = { target_groups = {} }"), `environments["blue"].target_groups: It has no target group for the entry point "web". Add one, or take the entry point out of routes.`},
+		"group_too_many": {web, in(fmt.Sprintf("\n blue = { target_groups = { web = %q, api = %q } }", groupARN("blue"), groupARN("api"))),
+			`environments["blue"].target_groups["api"]: There is no entry point "api" in routes. Use one of "web", or take the target group out.`},
+		"group_twice": {web, in(blue + environment("green", "1.0", groupARN("blue"))),
+			"environments[\"green\"].target_groups[\"web\"]: The same target group stands at environments[\"blue\"].target_groups[\"web\"] already. Give each environment target groups of its own.\n\nTarget group: " + groupARN("blue")},
+	}
+	config := settings(b, "")
+	for name, row := range rows {
+		config += lookup(name, row.routes, row.rest)
+	}
+	w.write(config)
+	got := map[string][]string{}
+	for _, m := range w.plan().errors {
+		name := strings.TrimPrefix(m.Address, "data.bluegreen_switch.")
+		got[name] = append(got[name], strings.TrimPrefix(m.Summary, "Unable to use ")+": "+m.Detail)
+	}
+	for name, row := range rows {
+		if !slices.Equal(got[name], []string{row.want}) {
+			t.Errorf("%s: got\n  %s\nwant\n  %s", name, strings.Join(got[name], "\n  "), row.want)
+		}
+		delete(got, name)
+	}
+	if len(got) > 0 {
+		t.Errorf("told of what nobody asked: %v", got)
+	}
+	if n := b.called() - before; n != 0 {
+		t.Errorf("%d calls were made", n)
+	}
+}

@@ -1,0 +1,177 @@
+package rehearsal
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// MachineCommand is the first argument that makes cmd/localapp be a machine:
+// it must then call MachineMain.
+const MachineCommand = "machine-process"
+
+// machine is a process of the application that outlives the command that
+// started it.
+type machine struct {
+	PID  int   `json:"pid"`
+	Port int32 `json:"port"`
+	// Identity is what the process answers at identityPath, so that a number
+	// that belongs to another process by now is never killed.
+	Identity string `json:"identity"`
+}
+
+const (
+	identityPath = "/machine"
+	// lookEvery is how often a machine looks whether it is still of use.
+	lookEvery = time.Second
+	// silentLooks is how many times in a row its balancer may not answer.
+	silentLooks = 15
+	// endLimit is how long a killed process is given to be gone.
+	endLimit = 10 * time.Second
+)
+
+func (m machine) address() string { return fmt.Sprintf("127.0.0.1:%d", m.Port) }
+
+// startMachine runs this very program again as a machine, in a session of its
+// own, and returns when it listens.
+func (s *Site) startMachine(f Fleet) (machine, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return machine{}, fmt.Errorf("unable to find the program itself: %w", err)
+	}
+	folder, err := filepath.Abs(s.Dir)
+	if err != nil {
+		return machine{}, err
+	}
+	m := machine{Identity: rand.Text()}
+	command := exec.Command(self, append([]string{MachineCommand, "-site", folder, "-balancer", s.endpoint, "-identity", m.Identity, "-boot", f.Boot.String()},
+		f.Terms.args()[1:]...)...)
+	detach(command)
+	stdout, err := command.StdoutPipe()
+	if err != nil {
+		return machine{}, err
+	}
+	if err := command.Start(); err != nil {
+		return machine{}, fmt.Errorf("unable to start version %s: %w", f.Terms.Version, err)
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err == nil {
+		m.Port, err = PortOf(strings.TrimSpace(line))
+	}
+	if err != nil {
+		return machine{}, errors.Join(fmt.Errorf("version %s did not say where it listens: %w", f.Terms.Version, err), command.Process.Kill())
+	}
+	m.PID = command.Process.Pid
+	return m, command.Process.Release()
+}
+
+// MachineMain is a machine's own main: it boots, listens on a free port, says
+// its address on the first line of standard output, and ends by itself when its
+// site's folder or its balancer is gone, so that it does not run for ever where
+// nobody stops it.
+func MachineMain(args []string) error {
+	var t AppTerms
+	flags := flag.NewFlagSet(MachineCommand, flag.ContinueOnError)
+	site := flags.String("site", "", "folder without which it ends")
+	balancer := flags.String("balancer", "", "URL of the API without which it ends")
+	identity := flags.String("identity", "", "what it answers at "+identityPath)
+	boot := flags.Duration("boot", 0, "before it listens")
+	flags.StringVar(&t.Version, "version", "", "what it calls itself")
+	flags.DurationVar(&t.Delay, "delay", 0, "before every answer")
+	flags.IntVar(&t.BreaksAfter, "breaks-after", 0, "requests until it answers 500; 0: never")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	pause(context.Background(), *boot)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", t.Handler())
+	mux.HandleFunc(identityPath, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, *identity) })
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	go closeWithout(*site, *balancer, server)
+	fmt.Println(listener.Addr())
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// closeWithout ends a server that is of no use any more.
+func closeWithout(folder, balancer string, server *http.Server) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for silent := 0; silent < silentLooks; <-tick.C {
+		if _, err := os.Stat(folder); errors.Is(err, os.ErrNotExist) {
+			break
+		}
+		if listens(balancer) {
+			silent = 0
+		} else {
+			silent++
+		}
+	}
+	_ = server.Close()
+}
+
+// listens tells whether anybody takes connections at a URL.
+func listens(address string) bool {
+	at, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	connection, err := net.DialTimeout("tcp", at.Host, lookEvery)
+	if err != nil {
+		return false
+	}
+	return connection.Close() == nil
+}
+
+// end kills the process and waits until it is gone.
+func (m machine) end(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endLimit)
+	defer cancel()
+	if !m.isItself(ctx) {
+		return nil // it has ended by itself
+	}
+	process, err := os.FindProcess(m.PID)
+	if err != nil {
+		return fmt.Errorf("unable to find process %d: %w", m.PID, err)
+	}
+	if err := process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("unable to end process %d: %w", m.PID, err)
+	}
+	if err := poll(ctx, func() (bool, error) { return !Running(m.PID), nil }); err != nil {
+		return fmt.Errorf("process %d does not end: %w", m.PID, err)
+	}
+	return nil
+}
+
+// isItself asks whether the machine listens on its port.
+func (m machine) isItself(ctx context.Context) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+m.address()+identityPath, nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1024))
+	return err == nil && string(text) == m.Identity
+}

@@ -1,0 +1,73 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+// Drainage is groups that traffic has left, and for how long what they have
+// begun may still take.
+type Drainage struct {
+	Router Router // of which only Health is called
+	Groups []string
+	For    time.Duration
+	// Tell receives every event, in order, from one goroutine. It must not block.
+	Tell func(Event)
+}
+
+// Drain waits until For is over, or until no group has a target left, whichever
+// comes first: then nothing is under way there any more. A group that does not
+// exist has no targets. Whatever else keeps health from being read only makes
+// it wait for the whole time. It returns the error of ctx where that ends first.
+func Drain(ctx context.Context, d Drainage) error {
+	d.tell(Phase, "drain for "+shift.Words(d.For))
+	waiting, cancel := context.WithTimeout(ctx, d.For)
+	defer cancel()
+	left := slices.Clone(d.Groups)
+	for poll := pollFirst; ; poll = min(2*poll, pollMost) {
+		left = d.withTargets(waiting, left)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case len(left) == 0:
+			d.tell(Ended, "no targets are left")
+			return nil
+		case waiting.Err() != nil:
+			d.tell(Ended, "the time is over")
+			return nil
+		}
+		again := time.NewTimer(poll)
+		select {
+		case <-waiting.Done():
+		case <-again.C:
+		}
+		again.Stop()
+	}
+}
+
+// withTargets are those of the groups that may still have targets.
+func (d Drainage) withTargets(ctx context.Context, groups []string) []string {
+	return slices.DeleteFunc(groups, func(group string) bool {
+		limited, cancel := context.WithTimeout(ctx, callLimit)
+		defer cancel()
+		health, err := d.Router.Health(limited, []string{group})
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			if ctx.Err() == nil {
+				d.tell(Sick, fmt.Sprintf("health could not be read: %v", err))
+			}
+			return false
+		}
+		return len(health[group].Targets) == 0
+	})
+}
+
+func (d Drainage) tell(kind EventKind, text string) {
+	if d.Tell != nil {
+		d.Tell(Event{At: time.Now(), Kind: kind, Text: text})
+	}
+}

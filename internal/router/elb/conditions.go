@@ -1,0 +1,58 @@
+package elb
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+)
+
+// condition is something that a rule asks of a request. Equal conditions are
+// equal values.
+type condition struct {
+	field string // ELB's own word, such as "path-pattern"
+	asked string // what is asked for
+}
+
+// testFields are what rules for tests ask for. Cookies are asked for as a header.
+var testFields = []string{"http-header", "query-string", "source-ip"}
+
+func (c condition) isForTests() bool { return slices.Contains(testFields, c.field) }
+
+func conditionsOf(all []types.RuleCondition) []condition {
+	var found []condition
+	for _, c := range all {
+		found = append(found, condition{aws.ToString(c.Field), asked(c)})
+	}
+	return found
+}
+
+// asked words what a condition asks for, in whichever of its two forms the API
+// chose to show it.
+func asked(c types.RuleCondition) string {
+	values := slices.Clone(c.Values)
+	head := ""
+	switch {
+	case c.HostHeaderConfig != nil:
+		values = append(values, c.HostHeaderConfig.Values...)
+		values = append(values, c.HostHeaderConfig.RegexValues...)
+	case c.PathPatternConfig != nil:
+		values = append(values, c.PathPatternConfig.Values...)
+		values = append(values, c.PathPatternConfig.RegexValues...)
+	case c.HttpHeaderConfig != nil:
+		head = strings.ToLower(aws.ToString(c.HttpHeaderConfig.HttpHeaderName))
+		values = append(values, c.HttpHeaderConfig.Values...)
+		values = append(values, c.HttpHeaderConfig.RegexValues...)
+	case c.HttpRequestMethodConfig != nil:
+		values = append(values, c.HttpRequestMethodConfig.Values...)
+	case c.SourceIpConfig != nil:
+		values = append(values, c.SourceIpConfig.Values...)
+	case c.QueryStringConfig != nil:
+		for _, pair := range c.QueryStringConfig.Values {
+			values = append(values, aws.ToString(pair.Key)+"="+aws.ToString(pair.Value))
+		}
+	}
+	slices.Sort(values)
+	return head + "\n" + strings.Join(slices.Compact(values), "\n")
+}

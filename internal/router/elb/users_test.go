@@ -1,0 +1,378 @@
+package elb_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+)
+
+// street is a load balancer with blue and green behind it.
+type street struct {
+	*alb
+	web         string
+	blue, green string
+}
+
+func newStreet(t *testing.T) *street {
+	t.Helper()
+	a := newALB(t)
+	return &street{alb: a, web: a.balancer("web"), blue: a.group("blue", 0), green: a.group("green", 0)}
+}
+
+// both forwards to blue and green.
+func (s *street) both(blue, green int32) types.Action {
+	return to(map[string]int32{s.blue: blue, s.green: green})
+}
+
+func sticky(a types.Action) types.Action {
+	a.ForwardConfig.TargetGroupStickinessConfig = &types.TargetGroupStickinessConfig{Enabled: new(true), DurationSeconds: new(int32(60))}
+	return a
+}
+
+func header(name, value string) types.RuleCondition {
+	return types.RuleCondition{Field: new("http-header"),
+		HttpHeaderConfig: &types.HttpHeaderConditionConfig{HttpHeaderName: &name, Values: []string{value}}}
+}
+
+func source(cidr string) types.RuleCondition {
+	return types.RuleCondition{Field: new("source-ip"), SourceIpConfig: &types.SourceIpConditionConfig{Values: []string{cidr}}}
+}
+
+func query(key, value string) types.RuleCondition {
+	return types.RuleCondition{Field: new("query-string"),
+		QueryStringConfig: &types.QueryStringConditionConfig{Values: []types.QueryStringKeyValuePair{{Key: &key, Value: &value}}}}
+}
+
+func path(pattern string) types.RuleCondition {
+	return types.RuleCondition{Field: new("path-pattern"), Values: []string{pattern}}
+}
+
+func host(name string) types.RuleCondition {
+	return types.RuleCondition{Field: new("host-header"), HostHeaderConfig: &types.HostHeaderConditionConfig{Values: []string{name}}}
+}
+
+// when makes a rule with conditions.
+func (s *street) when(listener string, priority int32, action types.Action, conditions ...types.RuleCondition) {
+	s.t.Helper()
+	_, err := s.api.CreateRule(s.ctx(), &elbv2.CreateRuleInput{
+		ListenerArn: &listener, Priority: &priority, Actions: []types.Action{action}, Conditions: conditions})
+	must(s.t, err)
+}
+
+// carried is who sends users to a group: "listener :443 95 %".
+func carried(t *testing.T, users []elb.User, group string) string {
+	t.Helper()
+	var words []string
+	for _, u := range users {
+		if u.Group == group && u.Carries() {
+			words = append(words, fmt.Sprintf("%s %s", u.Text, u.Share))
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+type layout struct {
+	build       func(s *street, front func(types.Action) string)
+	blue, green string
+}
+
+const live = "listener :443 100 %"
+
+// layouts are what people build, with who carries users in each. The listener
+// on port 443 is the one that users come to, unless it says otherwise.
+func layouts() map[string]layout {
+	return map[string]layout{
+		"idle at weight 0":          {build: func(s *street, front func(types.Action) string) { front(s.both(100, 0)) }, blue: live},
+		"split":                     {build: func(s *street, front func(types.Action) string) { front(s.both(95, 5)) }, blue: "listener :443 95 %", green: "listener :443 5 %"},
+		"live alone, idle nowhere":  {build: func(s *street, front func(types.Action) string) { front(toOne(s.blue)) }, blue: live},
+		"weight 0 and alone is all": {build: func(s *street, front func(types.Action) string) { front(to(map[string]int32{s.blue: 0})) }, blue: live},
+		"sticky at weight 0": {
+			build: func(s *street, front func(types.Action) string) { front(sticky(s.both(100, 0))) },
+			blue:  live, green: "listener :443 0 %",
+		},
+		"test rules by header for both": {
+			build: func(s *street, front func(types.Action) string) {
+				l := front(s.both(100, 0))
+				s.when(l, 1, toOne(s.blue), header("X-Environment", "blue"), source("10.0.0.0/8"))
+				s.when(l, 2, toOne(s.green), header("X-Environment", "green"), source("10.0.0.0/8"))
+			},
+			blue: live,
+		},
+		"test rules before the first switch": {
+			build: func(s *street, front func(types.Action) string) {
+				l := front(toOne(s.blue))
+				s.when(l, 2, toOne(s.green), header("X-Environment", "green"))
+			},
+			blue: live,
+		},
+		"test rules with stickiness on": {
+			build: func(s *street, front func(types.Action) string) {
+				l := front(sticky(to(map[string]int32{s.blue: 100})))
+				s.when(l, 1, toOne(s.blue), query("environment", "blue"))
+				s.when(l, 2, toOne(s.green), query("environment", "green"))
+			},
+			blue: live,
+		},
+		"a rule is the route": {
+			build: func(s *street, front func(types.Action) string) {
+				l := front(fixed("404"))
+				s.when(l, 1, toOne(s.green), header("X-Environment", "green"), path("/app/*"))
+				s.when(l, 2, s.both(100, 0), path("/app/*"))
+			},
+			blue: "rule 2 of listener :443 100 %",
+		},
+		"a rule is the sticky route": {
+			build: func(s *street, front func(types.Action) string) {
+				l := front(fixed("404"))
+				s.when(l, 1, toOne(s.green), header("X-Environment", "green"), path("/app/*"))
+				s.when(l, 2, sticky(to(map[string]int32{s.blue: 100})), path("/app/*"))
+			},
+			blue: "rule 2 of listener :443 100 %",
+		},
+	}
+}
+
+// doubtful are those where it matters that nobody's requests get lost.
+func doubtful() map[string]layout {
+	return map[string]layout{
+		"a test listener": {
+			build: func(s *street, front func(types.Action) string) {
+				front(s.both(100, 0))
+				s.listener(s.web, 8443, toOne(s.green))
+			},
+			blue: live,
+		},
+		"a test listener with rules": {
+			build: func(s *street, front func(types.Action) string) {
+				front(s.both(100, 0))
+				l := s.listener(s.web, 8443, fixed("404"))
+				s.when(l, 1, toOne(s.blue), host("blue.example.com"))
+				s.when(l, 2, toOne(s.green), host("green.example.com"))
+			},
+			blue: live + ", rule 1 of listener :8443 100 %",
+		},
+		"the idle one is on port 80 too": {
+			build: func(s *street, front func(types.Action) string) {
+				front(s.both(100, 0))
+				s.listener(s.web, 80, toOne(s.green))
+			},
+			blue: live, green: "listener :80 100 %",
+		},
+		"a forgotten path": {
+			build: func(s *street, front func(types.Action) string) {
+				s.when(front(s.both(100, 0)), 1, toOne(s.green), path("/admin/*"))
+			},
+			blue: live, green: "rule 1 of listener :443 100 %",
+		},
+		"tests by host name are not known for tests": {
+			build: func(s *street, front func(types.Action) string) {
+				s.when(front(s.both(100, 0)), 1, toOne(s.green), host("green.example.com"))
+			},
+			blue: live, green: "rule 1 of listener :443 100 %",
+		},
+		"the secret header of a CDN, alone": {
+			build: func(s *street, front func(types.Action) string) {
+				s.when(front(fixed("403")), 1, toOne(s.blue), header("X-Origin-Verify", "secret"))
+			},
+			blue: "rule 1 of listener :443 100 %",
+		},
+		"the secret header of a CDN, sticky, with something else by default": {
+			build: func(s *street, front func(types.Action) string) {
+				s.when(front(toOne(s.green)), 1, sticky(to(map[string]int32{s.blue: 100})), header("X-Origin-Verify", "secret"))
+			},
+			blue: "rule 1 of listener :443 100 %", green: live,
+		},
+		"the secret header of a CDN, with a test rule": {
+			build: func(s *street, front func(types.Action) string) {
+				l := front(fixed("403"))
+				s.when(l, 1, toOne(s.green), header("x-origin-verify", "secret"), header("X-Environment", "green"))
+				s.when(l, 2, toOne(s.blue), header("X-Origin-Verify", "secret"))
+			},
+			blue: "rule 2 of listener :443 100 %",
+		},
+		"a site for one network beside another site": {
+			build: func(s *street, front func(types.Action) string) {
+				s.when(front(toOne(s.green)), 1, toOne(s.blue), host("admin.example.com"), source("10.0.0.0/8"))
+			},
+			blue: "rule 1 of listener :443 100 %", green: live,
+		},
+		"a test listener alone is one for users": {
+			build: func(s *street, front func(types.Action) string) {
+				front(toOne(s.blue))
+				s.listener(s.web, 8443, toOne(s.green))
+			},
+			blue: live, green: "listener :8443 100 %",
+		},
+	}
+}
+
+func TestUsers_whoCarriesTraffic(t *testing.T) {
+	all := layouts()
+	maps.Copy(all, doubtful())
+	for name, l := range all {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStreet(t)
+			l.build(s, func(a types.Action) string { return s.listener(s.web, 443, a) })
+			users, err := s.forward.Users(t.Context(), []string{s.blue, s.green})
+			must(t, err)
+			if got := carried(t, users, s.blue); got != l.blue {
+				t.Errorf("blue is carried by %q, want %q", got, l.blue)
+			}
+			if got := carried(t, users, s.green); got != l.green {
+				t.Errorf("green is carried by %q, want %q", got, l.green)
+			}
+			shared, err := elb.NewReader(s.forward).Users(t.Context(), []string{s.blue, s.green})
+			must(t, err)
+			if got, want := text(t, shared), text(t, users); got != want {
+				t.Errorf("the reader sees\n%s\nand the router\n%s", got, want)
+			}
+		})
+	}
+}
+
+func TestUsers_ofGroupsInNoUse(t *testing.T) {
+	s := newStreet(t)
+	s.listener(s.web, 443, fixed("503"))
+	users, err := s.forward.Users(t.Context(), []string{s.blue, s.green})
+	if err != nil || len(users) != 0 {
+		t.Errorf("users are %v, %v", users, err)
+	}
+}
+
+func TestUsers_ofGroupsOnTwoLoadBalancers(t *testing.T) {
+	s := newStreet(t)
+	s.listener(s.web, 443, toOne(s.blue))
+	s.listener(s.balancer("api"), 443, toOne(s.green))
+	users, err := s.forward.Users(t.Context(), []string{s.green, s.blue})
+	must(t, err)
+	if len(users) != 2 || users[0].Group != s.green || users[1].Group != s.blue {
+		t.Errorf("users are %+v", users)
+	}
+}
+
+func TestUsers_sayWhatIsMissing(t *testing.T) {
+	s := newStreet(t)
+	s.listener(s.web, 443, toOne(s.blue))
+	gone := absent(s.green)
+	reader := elb.NewReader(s.forward)
+	for name, ask := range map[string]func([]string) ([]elb.User, error){
+		"router": func(g []string) ([]elb.User, error) { return s.forward.Users(t.Context(), g) },
+		"reader": func(g []string) ([]elb.User, error) { return reader.Users(t.Context(), g) },
+	} {
+		_, err := ask([]string{s.blue, gone})
+		call, ok := errors.AsType[*elb.CallError](err)
+		if !errors.Is(err, rollout.ErrNotFound) || !ok || call.ARN != gone {
+			t.Errorf("%s: a group that is gone is %v", name, err)
+		}
+		if users, err := ask([]string{s.blue}); err != nil || len(users) != 1 {
+			t.Errorf("%s: the other has %v, %v", name, users, err)
+		}
+	}
+	for action, listing := range map[string]string{
+		"DescribeTargetGroups": "elasticloadbalancing:DescribeTargetGroups", "DescribeListeners": "elasticloadbalancing:DescribeListeners",
+		"DescribeRules": "elasticloadbalancing:DescribeRules",
+	} {
+		remove := s.srv.Inject(localalb.Fault{Action: action, Kind: localalb.AccessDenied})
+		_, err := elb.NewReader(s.forward).Users(t.Context(), []string{s.blue})
+		call, ok := errors.AsType[*elb.CallError](err)
+		if !errors.Is(err, rollout.ErrDenied) || !ok || call.Action != listing {
+			t.Errorf("%s denied is %v", action, err)
+		}
+		remove()
+	}
+}
+
+func TestReader_sharesUsersOfOneLoadBalancer(t *testing.T) {
+	s := newStreet(t)
+	l := s.listener(s.web, 443, s.both(100, 0))
+	groups := []string{s.blue, s.green}
+	for i := range 20 {
+		groups = append(groups, s.group(fmt.Sprintf("more-%d", i), 0))
+	}
+	for i, group := range groups[2:12] {
+		s.when(l, int32(i+1), toOne(group), path(fmt.Sprintf("/%d/*", i)))
+	}
+	before := len(s.srv.Calls())
+	reader := elb.NewReader(s.forward)
+	var all sync.WaitGroup
+	for _, group := range groups {
+		all.Go(func() {
+			if _, err := reader.Users(t.Context(), []string{group}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	var made []string
+	for _, call := range s.srv.Calls()[before:] {
+		made = append(made, call.Action)
+	}
+	slices.Sort(made)
+	if want := []string{"DescribeListeners", "DescribeRules", "DescribeTargetGroups", "DescribeTargetGroups"}; !slices.Equal(made, want) {
+		t.Errorf("22 environments took %q, want %q", made, want)
+	}
+}
+
+func TestReader_turnsThePagesOfUsers(t *testing.T) {
+	f := &fake{listeners: map[string][]types.Action{listener: {fixed("404")}}, rules: map[string][]types.Rule{}, page: 3, balancer: balancer}
+	for i := range 7 {
+		f.rules[listener] = append(f.rules[listener], types.Rule{
+			RuleArn: new(fmt.Sprintf("%s-%d", rule, i)), Priority: new(fmt.Sprint(i + 1)), Actions: []types.Action{toOne(blue)},
+			Conditions: []types.RuleCondition{path(fmt.Sprintf("/%d", i))},
+		})
+	}
+	users, err := elb.NewReader(router(f)).Users(t.Context(), []string{blue})
+	must(t, err)
+	if len(users) != 7 || users[6].Text != "rule 7 of listener :"+strings.TrimPrefix(users[0].Text, "rule 1 of listener :") {
+		t.Errorf("users are %+v", users)
+	}
+	if len(f.calls) != 3+2 { // 3 + ceil(rules/page), less the page that is counted twice
+		t.Errorf("the calls were %q", f.calls)
+	}
+}
+
+func TestLongestDelay(t *testing.T) {
+	s := newStreet(t)
+	set := func(group, seconds string) {
+		_, err := s.api.ModifyTargetGroupAttributes(s.ctx(), &elbv2.ModifyTargetGroupAttributesInput{TargetGroupArn: &group,
+			Attributes: []types.TargetGroupAttribute{{Key: new("deregistration_delay.timeout_seconds"), Value: &seconds}}})
+		must(t, err)
+	}
+	set(s.blue, "7")
+	for name, c := range map[string]struct {
+		groups []string
+		want   time.Duration
+	}{
+		"as set": {[]string{s.blue}, 7 * time.Second}, "ELB's default": {[]string{s.green}, 5 * time.Minute},
+		"the longest": {[]string{s.blue, s.green}, 5 * time.Minute}, "of none": {nil, 0},
+	} {
+		if got, err := s.forward.LongestDelay(t.Context(), c.groups); err != nil || got != c.want {
+			t.Errorf("%s: %s, %v, want %s", name, got, err, c.want)
+		}
+	}
+	if _, err := s.forward.LongestDelay(t.Context(), []string{absent(s.blue)}); !errors.Is(err, rollout.ErrNotFound) {
+		t.Errorf("of a group that is gone: %v", err)
+	}
+	lambda := &fake{}
+	if got, err := router(lambda).LongestDelay(t.Context(), []string{blue}); err != nil || got != 0 {
+		t.Errorf("without the attribute: %s, %v", got, err)
+	}
+	odd := &fake{attributes: []types.TargetGroupAttribute{{Key: new("deregistration_delay.timeout_seconds"), Value: new("soon")}}}
+	_, err := router(odd).LongestDelay(t.Context(), []string{blue})
+	if want := `target group blue: the deregistration delay is no number of seconds: "soon"`; err == nil || err.Error() != want {
+		t.Errorf("of nonsense: %v, want %s", err, want)
+	}
+}

@@ -1,0 +1,111 @@
+package shift
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ErrNoPreset says that a name is none of Presets.
+var ErrNoPreset = errors.New("no predefined deployment configuration")
+
+// Linear returns steps of equal strides, each held alike: 10 % is 10, 20, ...
+// 90. A last step that leaves less than a tenth of a stride to go is left out,
+// since who writes 33.3 % means thirds: it is 33.3 and 66.6, not 99.9. It
+// returns ErrOutOfRange for a stride of nothing or of everything.
+func Linear(stride Share, hold time.Duration) ([]Step, error) {
+	if stride <= 0 || stride >= Whole {
+		return nil, ErrOutOfRange
+	}
+	var steps []Step
+	for at := stride; at < Whole; at += stride {
+		if at > stride && 10*(Whole-at) < stride {
+			break
+		}
+		steps = append(steps, Step{At: at, Hold: hold})
+	}
+	return steps, nil
+}
+
+// Canary returns the one step before the whole. It returns ErrOutOfRange for
+// nothing and for everything.
+func Canary(at Share, hold time.Duration) ([]Step, error) {
+	steps := []Step{{At: at, Hold: hold}}
+	if _, err := CheckSteps(steps); err != nil {
+		return nil, err
+	}
+	return steps, nil
+}
+
+// codeDeploy stands in front of the names that CodeDeploy predefines.
+const codeDeploy = "CodeDeployDefault."
+
+// preset is a deployment configuration that CodeDeploy predefines.
+type preset struct {
+	platform string
+	short    string
+	way      func(Share, time.Duration) ([]Step, error) // nil: all at once
+	minutes  int
+}
+
+// tenth is how much each of the presets moves, all alike.
+const tenth Share = 100
+
+// presets are those for ECS and Lambda, under exactly the names that they have
+// there ("Every1Minutes" for the one, "Every1Minute" for the other), and the one
+// for EC2 that says how traffic moves.
+func presets() []preset {
+	return []preset{
+		{"", "AllAtOnce", nil, 0},
+		{"ECS", "AllAtOnce", nil, 0},
+		{"ECS", "Canary10Percent5Minutes", Canary, 5},
+		{"ECS", "Canary10Percent15Minutes", Canary, 15},
+		{"ECS", "Linear10PercentEvery1Minutes", Linear, 1},
+		{"ECS", "Linear10PercentEvery3Minutes", Linear, 3},
+		{"Lambda", "AllAtOnce", nil, 0},
+		{"Lambda", "Canary10Percent5Minutes", Canary, 5},
+		{"Lambda", "Canary10Percent10Minutes", Canary, 10},
+		{"Lambda", "Canary10Percent15Minutes", Canary, 15},
+		{"Lambda", "Canary10Percent30Minutes", Canary, 30},
+		{"Lambda", "Linear10PercentEvery1Minute", Linear, 1},
+		{"Lambda", "Linear10PercentEvery2Minutes", Linear, 2},
+		{"Lambda", "Linear10PercentEvery3Minutes", Linear, 3},
+		{"Lambda", "Linear10PercentEvery10Minutes", Linear, 10},
+	}
+}
+
+// goesBy: capitals do not count, since CodeDeploy's own documentation has
+// written both 10Percent and 10percent.
+func (p preset) goesBy(name string) bool {
+	forms := []string{p.platform + p.short, p.short, codeDeploy + p.platform + p.short, codeDeploy + p.short}
+	return slices.ContainsFunc(forms, func(known string) bool { return strings.EqualFold(known, name) })
+}
+
+// Presets returns the names of the deployment configurations that CodeDeploy
+// predefines for ECS and Lambda, and AllAtOnce, without the "CodeDeployDefault."
+// that stands in front of them all.
+func Presets() []string {
+	var names []string
+	for _, p := range presets() {
+		names = append(names, p.platform+p.short)
+	}
+	return names
+}
+
+// Preset returns the steps of one of Presets, which may be written with
+// "CodeDeployDefault." in front ("CodeDeployDefault.ECSCanary10Percent5Minutes")
+// and without its platform ("Canary10Percent5Minutes"). All at once is no step.
+// It returns ErrNoPreset for any other name.
+func Preset(name string) ([]Step, error) {
+	for _, p := range presets() {
+		switch {
+		case !p.goesBy(name):
+		case p.way == nil:
+			return nil, nil
+		default:
+			return p.way(tenth, time.Duration(p.minutes)*time.Minute)
+		}
+	}
+	return nil, ErrNoPreset
+}
