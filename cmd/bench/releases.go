@@ -183,14 +183,11 @@ func (b bench) traffic(ctx context.Context) ([]row, error) {
 	if err := manyRules(ctx, balancer, stage); err != nil {
 		return nil, err
 	}
-	forward, _ := elb.NewPair(aws.Config{
-		Region: rehearsal.Region, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")},
-		elb.Options{Endpoint: balancer.URL()})
-	one, err := asked(ctx, balancer, elb.NewReader(forward), stage, names[:1])
+	one, err := asked(ctx, balancer, stage, names[:1])
 	if err != nil {
 		return nil, err
 	}
-	all, err := asked(ctx, balancer, elb.NewReader(forward), stage, names)
+	all, err := asked(ctx, balancer, stage, names)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +212,11 @@ func manyRules(ctx context.Context, balancer *localalb.Server, stage *rehearsal.
 }
 
 // asked counts the calls while every environment asks at the same time.
-func asked(ctx context.Context, balancer *localalb.Server, reader *elb.Reader, stage *rehearsal.Stage, names []string) (int, error) {
+func asked(ctx context.Context, balancer *localalb.Server, stage *rehearsal.Stage, names []string) (int, error) {
+	forward, _ := elb.NewPair(aws.Config{
+		Region: rehearsal.Region, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")},
+		elb.Options{Endpoint: balancer.URL()})
+	reader := elb.NewReader(forward)
 	before := len(balancer.Calls())
 	failures := make(chan error, len(names))
 	for _, name := range names {

@@ -71,13 +71,13 @@ func (d *demo) newScene(name string) (*scene, error) {
 	return s, nil
 }
 
-// begin puts the users there, and those who ask for much.
-func (s *scene) begin() error {
+// begin puts the users there, and those who ask for so much that it takes 2 s.
+func (s *scene) begin(slowly int) error {
 	var url string
 	if err := s.Output("url", &url); err != nil {
 		return err
 	}
-	s.slow = rehearsal.StartLoad(rehearsal.LoadTerms{URL: url + slowPath, Rate: slowRate, Clients: 4 * slowRate})
+	s.slow = rehearsal.StartLoad(rehearsal.LoadTerms{URL: url + slowPath, Rate: slowly, Clients: 4 * slowly})
 	s.users = rehearsal.StartLoad(rehearsal.LoadTerms{URL: url, Rate: s.d.rate, Clients: s.d.clients})
 	s.watch = startWatch(s.Weights, s.users)
 	return nil
@@ -180,7 +180,7 @@ func (d *demo) twoColours(ctx context.Context) ([]result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.begin(); err != nil {
+	if err := s.begin(0); err != nil {
 		return nil, err
 	}
 	releases := map[string]string{"blue": first, "green": second}
@@ -216,7 +216,7 @@ func (d *demo) oneApply(ctx context.Context) ([]result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.begin(); err != nil {
+	if err := s.begin(slowRate); err != nil {
 		return nil, err
 	}
 	old, err := s.processes("app-blue")
@@ -243,7 +243,7 @@ func (d *demo) oneApply(ctx context.Context) ([]result, error) {
 func (d *demo) badOne(ctx context.Context, s *scene) (result, error) {
 	r := result{act: "(f) the same, bad: rejected, then mended"}
 	say("\n=== %s", r.act)
-	if err := s.begin(); err != nil {
+	if err := s.begin(slowRate); err != nil {
 		return r, err
 	}
 	old, err := s.processes("app-green")

@@ -62,10 +62,8 @@ func byHand() func(*project) {
 		`environments = { for name, app in var.apps : name => { target_groups = { web = app.target_group_arn }, version = "1" } }`)
 }
 
-func without(name string) func(*project) {
-	all := map[string]any{"blue": map[string]any{"app": "blue"}, "green": map[string]any{"app": "green"}}
-	delete(all, name)
-	return set(map[string]any{"environments": all})
+func withoutBlue() func(*project) {
+	return set(map[string]any{"environments": map[string]any{"green": map[string]any{"app": "green"}}})
 }
 
 func harms() []harm {
@@ -80,8 +78,8 @@ func harms() []harm {
 	atApply := []string{`Unable to destroy environment "blue"`, "It carries traffic: listener :8080 gives app-blue 100 %", "It was not destroyed, and nothing was moved.",
 		"create_before_destroy", "protect = false", "BLUEGREEN_ALLOW_DESTROY=1", "Route: arn:"}
 	return []harm{
-		{name: "it is removed", edit: without("blue"), refused: []string{"Unable to use active", `There is no environment "blue". Use one of "green"`}},
-		{name: "it is removed and the switch still names its group", edit: edits(byHand(), without("blue")), refused: atPlan},
+		{name: "it is removed", edit: withoutBlue(), refused: []string{"Unable to use active", `There is no environment "blue". Use one of "green"`}},
+		{name: "it is removed and the switch still names its group", edit: edits(byHand(), withoutBlue()), refused: atPlan},
 		{name: "it is renamed", edit: azure, refused: append(atPlan, "If only its address has changed, add a moved block.")},
 		{name: "it is renamed by a moved block", edit: edits(azure, moved("blue", "azure")), undo: moved("azure", "blue")},
 		{name: "its name is not its key", edit: replace(releaseFile, "= each.key", `= "x-${each.key}"`), refused: []string{`The environment is called "x-blue", and its key is "blue".`}},
@@ -99,10 +97,10 @@ func harms() []harm {
 		{name: "the environment is replaced", args: []string{"-replace=" + liveBlue}},
 		{name: "the switch is tainted", before: taint(liveSwitch)},
 		{name: "the environment is tainted", before: taint(liveBlue)},
-		{name: "it is removed and -target names it alone", edit: without("blue"), args: []string{"-target=" + liveBlue}, refused: atApply},
+		{name: "it is removed and -target names it alone", edit: withoutBlue(), args: []string{"-target=" + liveBlue}, refused: atApply},
 		{name: "the traffic moves and -target names the switch alone", edit: set(map[string]any{"active": "green"}), args: []string{"-target=" + liveSwitch}, moves: true},
 		{name: "it is removed under another provider alias", before: replace(releaseFile, "= bluegreen\n", "= bluegreen.other\n"),
-			edit: edits(byHand(), without("blue")), refused: atApply},
+			edit: edits(byHand(), withoutBlue()), refused: atApply},
 		{name: "everything is destroyed", run: "destroy", refused: atApply},
 		{name: "destroy -target names it", run: "destroy", args: []string{"-target=" + liveBlue}, refused: atApply},
 	}
@@ -178,7 +176,7 @@ func (p *project) suffer(t *testing.T, h harm) {
 	p.t = t
 	defer func() { p.t = whole }()
 	restore := p.snapshot()
-	machines, mark := p.pids("app-blue"), p.mark()
+	machines, mark := p.blues(), p.mark()
 	if h.before != nil {
 		h.before(p)
 	}
@@ -202,7 +200,7 @@ func (p *project) suffer(t *testing.T, h harm) {
 		}
 	}
 	p.mustAnswer("1")
-	if now := p.pids("app-blue"); !slices.Equal(now, machines) {
+	if now := p.blues(); !slices.Equal(now, machines) {
 		t.Errorf("blue's machines were %v and are %v", machines, now)
 	}
 	if n := p.writes(mark); n > 0 && !h.moves {

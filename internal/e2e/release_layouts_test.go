@@ -89,7 +89,7 @@ func TestLayouts_withoutCreateBeforeDestroyIsRefused(t *testing.T) {
 			p.must(p.Edit("main.tf", lifecycleLine, noLifecycle))
 			p.mustApply()
 			p.ask("/", exampleRate)
-			blue := p.pids("app-blue")
+			blue := p.blues()
 
 			begin := time.Now()
 			p.release("green", map[string]string{"green": "2"})

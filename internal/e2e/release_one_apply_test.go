@@ -20,7 +20,7 @@ func TestRelease_inOneApplyLosesNothing(t *testing.T) {
 	p := newProject(t, "one-apply-release", unhurried)
 	p.mustApply()
 	p.mustBeSettled()
-	old := p.pids("app-blue")
+	old := p.blues()
 	p.ask(slow, 15)
 	users := p.ask("/", loadRate)
 	p.release("green", map[string]string{"green": "1.5.0"})
@@ -65,7 +65,7 @@ func TestRelease_badGreenLeavesBlueUntouched(t *testing.T) {
 			p := newProject(t, "one-apply-release", brisk)
 			p.mustApply()
 			p.ask("/", exampleRate)
-			blue := p.pids("app-blue")
+			blue := p.blues()
 			p.release("green", map[string]string{"green": "1.5.0"})
 			if tc.breaks != "" {
 				p.must(p.Edit("main.tf", `percent = 5, hold = "300ms"`, `percent = 5, hold = "10m"`))
@@ -76,7 +76,7 @@ func TestRelease_badGreenLeavesBlueUntouched(t *testing.T) {
 			begin := time.Now()
 			p.mustFail()
 			p.mustAnswer("1.4.2")
-			if now := p.pids("app-blue"); !slices.Equal(now, blue) {
+			if now := p.blues(); !slices.Equal(now, blue) {
 				t.Errorf("blue's processes were %v and are %v", blue, now)
 			}
 			p.never(p.since(begin), "machines app-blue stopped, version 1.4.2", `delete bluegreen_environment.app["blue"] begins`)

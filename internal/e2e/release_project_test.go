@@ -3,7 +3,6 @@ package e2e
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,7 +36,7 @@ func buildLocalapp(t *testing.T) string {
 		if localapp.err = lookAtSources(built.root); localapp.err != nil {
 			return
 		}
-		localapp.bin, localapp.err = rehearsal.BuildLocalapp(context.Background(), built.root, built.dir)
+		localapp.bin, localapp.err = rehearsal.BuildLocalapp(t.Context(), built.root, built.dir)
 	})
 	if localapp.err != nil {
 		t.Fatal(localapp.err)
@@ -124,7 +123,7 @@ func (p *project) must(err error) {
 // in is another configuration of the same copy, with the same loads.
 func (p *project) in(name string) *project {
 	p.t.Helper()
-	other := &project{Example: p.Example.In(name), t: p.t, balancer: p.balancer}
+	other := &project{Example: p.In(name), t: p.t, balancer: p.balancer}
 	p.must(other.Init())
 	return other
 }
@@ -157,18 +156,14 @@ func (p *project) users() string {
 }
 
 // lostNothing ends the loads and demands an answer for every request.
-func (p *project) lostNothing() rehearsal.Counts {
+func (p *project) lostNothing() {
 	p.t.Helper()
-	var all rehearsal.Counts
 	for _, load := range p.loads {
 		counts := load.Stop()
 		if counts.Lost > 0 || counts.Requests == 0 {
 			p.t.Errorf("%d of %d requests were lost; the first: %s", counts.Lost, counts.Requests, counts.FirstLost)
 		}
-		all.Requests, all.Lost = all.Requests+counts.Requests, all.Lost+counts.Lost
-		all.ByVersion = counts.ByVersion
 	}
-	return all
 }
 
 // run is a run of Terraform that writes JSON; the errors that it tells are
@@ -229,22 +224,22 @@ func (p *project) hear(out *bytes.Buffer) string {
 	return told.String()
 }
 
-func (p *project) apply(args ...string) (string, bool) {
+func (p *project) apply() (string, bool) {
 	p.t.Helper()
-	return p.run(append([]string{"apply", "-auto-approve"}, args...)...)
+	return p.run("apply", "-auto-approve")
 }
 
-func (p *project) mustApply(args ...string) {
+func (p *project) mustApply() {
 	p.t.Helper()
-	if told, ok := p.apply(args...); !ok {
+	if told, ok := p.apply(); !ok {
 		p.t.Fatalf("apply failed:\n%s", told)
 	}
 }
 
 // mustFail is an apply that has to fail; what it told is returned.
-func (p *project) mustFail(args ...string) string {
+func (p *project) mustFail() string {
 	p.t.Helper()
-	told, ok := p.apply(args...)
+	told, ok := p.apply()
 	if ok {
 		p.t.Fatal("apply succeeded")
 	}
@@ -322,12 +317,12 @@ func (p *project) never(story []moment, unwanted ...string) {
 	}
 }
 
-// pids are the processes of a fleet.
-func (p *project) pids(name string) []int {
+// blues are the processes of blue's machines.
+func (p *project) blues() []int {
 	p.t.Helper()
 	pids, err := rehearsal.PIDs(p.Site())
 	p.must(err)
-	return pids[name]
+	return pids["app-blue"]
 }
 
 // mark is the number of calls so far.
