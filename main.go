@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 	"log"
 	"os"
 	"os/signal"
@@ -27,8 +28,7 @@ func main() {
 	show := flag.Bool("version", false, "print the version and end")
 	flag.Parse()
 	if *show {
-		log.SetFlags(0)
-		log.Printf("terraform-provider-bluegreen %s (%s)", version, commit)
+		fmt.Printf("terraform-provider-bluegreen %s (%s)\n", version, commit)
 		return
 	}
 	// A SIGTERM that goes to the whole process group, as runners and containers

@@ -92,20 +92,20 @@ func (s *shifting) refusal(err error) diag.Diagnostic {
 	t := callStory(err)
 	t.now = "Nothing was moved."
 	if seen := s.seenBefore(); seen != "" {
-		t.now += " When read last, the traffic was: " + seen
+		t.now += " When read last, the traffic was:" + seen
 	}
 	return t.diagnostic(unableToShift(s.wanted.routes))
 }
 
 // gateRefused words a gate that cannot be asked.
-func (s *shifting) gateRefused(name string, err error) diag.Diagnostic {
+func (s *shifting) gateRefused(g unbuilt) diag.Diagnostic {
 	t := story{
 		now:   "Nothing was moved.",
-		seen:  fmt.Sprintf("The gate %q cannot be asked.", name),
+		seen:  fmt.Sprintf("The gate %q cannot be asked.", g.name),
 		next:  "Mend what the cause names, and apply again.",
-		facts: causeFact(err),
+		facts: causeFact(g.err),
 	}
-	if errors.Is(err, gate.ErrUnset) {
+	if errors.Is(g.err, gate.ErrUnset) {
 		t.next = "Set the environment variable where Terraform runs, and apply again."
 	}
 	return t.diagnostic(unableToShift(s.wanted.routes))
@@ -156,6 +156,9 @@ func (s *shifting) shiftFailed(result rollout.Result, f *rollout.Failure) diag.D
 	t := s.causeStory(f)
 	t.now = s.whereNow(result, f)
 	t.facts = append([]fact{{"Route", f.Route}, {"Gate", f.Gate}, {"Step", f.Stage}}, t.facts...)
+	if f.Left == rollout.NotRestored {
+		t.next = s.afterLostWay()
+	}
 	if f.HomeErr != nil {
 		t.facts = append(t.facts, fact{"Way back", f.HomeErr.Error()})
 	}
@@ -169,12 +172,15 @@ func (s *shifting) whereNow(result rollout.Result, f *rollout.Failure) string {
 	})
 	where := "Where the traffic is now could not be read."
 	if seen := s.seenBefore(); !read && seen != "" {
-		where += " When read last, it was: " + seen
+		where += " When read last, it was:" + seen
 	}
 	if read {
-		where = "The traffic is now: " + routeWords(result.Routes)
+		where = "The traffic is now:" + routeWords(result.Routes)
 	}
-	return where + " " + leftWords(result, f)
+	if !strings.HasSuffix(where, "\n") {
+		where += " "
+	}
+	return where + leftWords(result, f)
 }
 
 // leftWords says what was done about the traffic.
@@ -199,14 +205,15 @@ func leftWords(result rollout.Result, f *rollout.Failure) string {
 	return ""
 }
 
-// routeWords words where each route stands: in one sentence where they agree.
+// routeWords words where each route stands, to go behind a colon: in one
+// sentence where they agree, else in a line for each.
 func routeWords(routes []rollout.RouteResult) string {
 	agree := true
 	for _, route := range routes {
 		agree = agree && route.Read && route.Setting.Answer == routes[0].Setting.Answer && route.Weights.Equal(routes[0].Weights)
 	}
 	if agree && len(routes) > 0 {
-		return settingWords(routes[0]) + "."
+		return " " + settingWords(routes[0]) + "."
 	}
 	text := ""
 	for _, route := range routes {
@@ -298,6 +305,14 @@ func (s *shifting) afterBadVersion(f *rollout.Failure) string {
 		who.Version, who.Environment)
 }
 
+// afterLostWay says how the traffic comes back where a way back failed.
+func (s *shifting) afterLostWay() string {
+	if s.state == nil { // the next Create begins from what it finds
+		return "Move the traffic back by hand, or mend what the cause names and apply again."
+	}
+	return "Set active back to what carried the traffic, and apply: that takes it all back with one call per route. Else move it by hand."
+}
+
 func (s *shifting) afterNotReady(f *rollout.Failure) string {
 	if f.Rejects {
 		return s.afterBadVersion(f)
@@ -354,7 +369,7 @@ func reasonOf(f *rollout.Failure) string {
 	return text
 }
 
-// told are things worth knowing of a shift that came to its end.
+// told are things worth knowing of a shift, however it ended.
 func (s *shifting) told(result rollout.Result) diag.Diagnostics {
 	if len(result.Told) == 0 {
 		return nil
@@ -365,21 +380,4 @@ func (s *shifting) told(result rollout.Result) diag.Diagnostics {
 // forgottenRoute is a note of the schedule.
 func forgottenRoute(text string, environments []string) string {
 	return fmt.Sprintf("%s forwards to %s too and is no route of this switch: it goes on as it is.", text, listed(environments))
-}
-
-func unreadableMemory(err error) diag.Diagnostic {
-	return story{
-		seen:  "What the switch remembers from earlier runs cannot be read or written.",
-		next:  "Remove the switch from the state and import it again; that moves no traffic.",
-		facts: causeFact(err),
-	}.diagnostic("Unable to read private state of switch")
-}
-
-func wrongProviderData(data any) diag.Diagnostic {
-	return story{seen: "The provider handed over something unexpected.", next: "Please report this to the provider's developers.",
-		facts: []fact{{"Type", fmt.Sprintf("%T", data)}}}.diagnostic("Unable to configure switch")
-}
-
-func unexpected(err error) diag.Diagnostic {
-	return story{seen: "Something unexpected is wrong.", next: "Please report this to the provider's developers.", facts: causeFact(err)}.diagnostic("Unable to plan switch")
 }

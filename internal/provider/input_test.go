@@ -219,6 +219,8 @@ func badGates() []badInput {
 			`gates["smoke"].http.headers["X Y"]: It is not valid: it is no name of a header. Correct it.`),
 		wrong("http_header_null", gate(`expect_headers = { "X" = null }`, ""),
 			`gates["smoke"].http.expect_headers["X"]: It is null. Give it a value, or leave it out.`),
+		wrong("http_header_empty", gate(`headers = { "X" = "" }`, ""),
+			`gates["smoke"].http.headers["X"]: It is empty. Give it a value, or leave it out.`),
 		wrong("http_samples", gate("samples = 0", ""),
 			"gates[\"smoke\"].http.samples: It is out of range. Write a whole number from 1 to 1000000.\n\nValue: 0"),
 	}

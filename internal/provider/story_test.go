@@ -208,6 +208,23 @@ func TestSwitch_rollbackIsKnownByVersion(t *testing.T) {
 	s.want("app-blue 100, app-green 0")
 }
 
+// The release that creates the switch has a way back like any other.
+func TestSwitch_rollbackOfACreate(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	w.write(s.guarded("green").in(s.bench))
+	w.apply().ok()
+	if previous := fmt.Sprint(w.values()["previous"]); previous != "map[environment:blue version:1.0]" {
+		t.Error(previous)
+	}
+	w.write(s.guarded("blue").in(s.bench))
+	before := len(s.writes())
+	w.apply().ok()
+	if n := len(s.writes()) - before; n != 1 {
+		t.Errorf("%d writes, want 1", n)
+	}
+}
+
 func TestSwitch_rollbackAfterItsWindowTakesTheSteps(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)

@@ -99,11 +99,11 @@ func (s *shifting) tooLate() bool {
 
 // prepare fills in what a shift needs beside what was decided, and looks at
 // whatever would keep it from coming through. A way back is not kept waiting for
-// groups that it does not need.
+// groups and gates that it does not need.
 func (r *switchResource) prepare(ctx context.Context, s *shifting, kind shift.Kind) diag.Diagnostic {
-	gates, failed, err := s.wanted.named(r.backend.lookup)
-	if err != nil {
-		return s.gateRefused(failed, err)
+	gates, failed := s.wanted.named(r.backend.lookup)
+	if len(failed) > 0 && kind == shift.Forward {
+		return s.gateRefused(failed[0])
 	}
 	if len(s.wanted.routes) == 0 {
 		return noRoutes(routesPath)
@@ -168,12 +168,12 @@ func (s *shifting) end(result rollout.Result, err error) ending {
 	if !errors.As(err, &failure) {
 		failure = &rollout.Failure{Cause: rollout.RouterFailed, Left: rollout.Unmoved, Err: err}
 	}
-	d := s.shiftFailed(result, failure)
+	diags := append(s.told(result), s.shiftFailed(result, failure))
 	if s.state == nil {
-		return ending{diags: diag.Diagnostics{d}}
+		return ending{diags: diags}
 	}
 	end := s.leftBehind(result, routes, failure)
-	end.diags = diag.Diagnostics{d}
+	end.diags = diags
 	return end
 }
 
@@ -230,7 +230,10 @@ func (s *shifting) completed(result rollout.Result, routes map[string]routeMemor
 		end.model.Previous = sideValue(p.Environment, p.Version)
 	}
 	end.model.Rejected = rejectedValue(newPrior(s.wanted, s.state, end.memory).rejection(s.wanted))
-	end.model.LastShift = lastShift{outcome: Completed, from: result.From, to: goal, started: s.started, finished: now}.value()
+	end.model.LastShift = types.ObjectNull(shiftTypes) // a Create that found everything in its place
+	if result.Kind != shift.Nothing {
+		end.model.LastShift = lastShift{outcome: Completed, from: result.From, to: goal, started: s.started, finished: now}.value()
+	}
 	return end
 }
 
@@ -244,23 +247,38 @@ func (s *shifting) versionOf(name string) string {
 // previousAfter is who had all the traffic before a shift forward. After any
 // way back there is none: what was left is not to be returned to.
 func (s *shifting) previousAfter(result rollout.Result, now time.Time) *identityMemory {
-	if result.Kind != shift.Forward || s.state == nil {
+	if result.Kind != shift.Forward {
 		return nil
 	}
-	before, ok := s.state.stableWeights().Sole()
+	who := s.stableBefore(result)
 	goal, _ := s.wanted.goal.Sole()
-	if !ok || s.prior.now(before) == goal {
+	if who == nil || who.Environment == goal {
 		return nil
 	}
+	who.At = now
+	return who
+}
+
+// stableBefore is the environment that had all the traffic before; nil where
+// none had, or none of the switch's.
+func (s *shifting) stableBefore(result rollout.Result) *identityMemory {
+	if s.state == nil { // a Create goes by what it found
+		name, _ := result.From.Sole()
+		if e := s.wanted.environments[name]; e != nil {
+			return &identityMemory{Environment: name, Version: e.version, Groups: e.groups}
+		}
+		return nil
+	}
+	before, _ := s.state.stableWeights().Sole()
 	e, known := s.prior.known[before]
 	if !known {
 		return nil
 	}
-	version := e.version
+	now := s.prior.now(before)
 	if s.memory.Adopted != nil { // an import knows no versions, the configuration does
-		version = s.versionOf(s.prior.now(before))
+		return &identityMemory{Environment: now, Version: s.versionOf(now), Groups: e.groups}
 	}
-	return &identityMemory{Environment: s.prior.now(before), Version: version, Groups: e.groups, At: now}
+	return &identityMemory{Environment: now, Version: e.version, Groups: e.groups}
 }
 
 // rejectedAfter forgets a rejected version once it has completed after all, or

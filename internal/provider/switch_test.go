@@ -67,7 +67,7 @@ func TestSwitch_createsUpdatesByStepsAndIsQuietAfterwards(t *testing.T) {
 				value("weights.green", knownvalue.Int64Exact(0)), value("weights.blue", knownvalue.Int64Exact(100)),
 				value("stable.weights.blue", knownvalue.Int64Exact(100)),
 				value("previous", knownvalue.Null()), value("rejected", knownvalue.Null()),
-				value("last_shift.outcome", text("completed")),
+				value("last_shift", knownvalue.Null()),
 			},
 		},
 		resource.TestStep{
@@ -77,6 +77,7 @@ func TestSwitch_createsUpdatesByStepsAndIsQuietAfterwards(t *testing.T) {
 			ConfigStateChecks: []statecheck.StateCheck{
 				value("live.environment", text("green")), value("previous.environment", text("blue")), value("previous.version", text("1.0")),
 				value("stable.weights.green", knownvalue.Int64Exact(100)),
+				value("last_shift.outcome", text("completed")),
 				value("last_shift.from.blue", knownvalue.Int64Exact(100)), value("last_shift.to.green", knownvalue.Int64Exact(100)),
 				value("schedule", text(strings.Join([]string{
 					"blue (1.0) 100 % -> green (1.1) 100 %",

@@ -2,6 +2,8 @@ package rollout
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -22,17 +24,30 @@ const homeCallLimit = 10 * time.Second
 // it must not keep the traffic on a bad side, and after it.
 const lookLimit = 2 * time.Second
 
+// handLimit is the same for the look whether a foreign hand took health away.
+const handLimit = 5 * time.Second
+
 // leave is the one place that decides where the traffic goes after a failure
 // and takes it there. It fills in f.Left and f.Rejects.
 func (r *run) leave(ctx context.Context, f *Failure) {
 	ctx = context.WithoutCancel(ctx)
-	if f.Left != "" {
+	switch {
+	case f.Left == Stayed:
+		r.lookOnce(ctx)
+		return
+	case f.Left != "":
 		r.lookAgain(ctx)
+		return
+	}
+	if r.byHand(ctx, f) {
 		return
 	}
 	want := r.homeSettings()
 	if len(want) == 0 {
-		f.Left = Unmoved
+		if f.Left = Unmoved; r.result.Moved { // to where a way back leads
+			f.Left, f.Rejects = Restored, r.exposed && f.condemns()
+		}
+		r.lookOnce(ctx)
 		return
 	}
 	if r.stops(f) {
@@ -47,10 +62,28 @@ func (r *run) leave(ctx context.Context, f *Failure) {
 	}
 	r.tell(Event{Kind: GoingBack, Text: f.Error()})
 	f.Left = Restored
-	if f.HomeErr = r.goHome(ctx, want); f.HomeErr != nil {
+	if f.HomeErr = errors.Join(r.goHome(ctx, want), r.notHome(want)); f.HomeErr != nil {
 		f.Left = NotRestored
 	}
 	f.Rejects = r.exposed && f.condemns()
+}
+
+// byHand: health is missing because somebody else took the group off a route, whose
+// health nobody checks then. That is a foreign change, and not the version's
+// fault. What cannot be read in time is taken for what it seems.
+func (r *run) byHand(ctx context.Context, f *Failure) bool {
+	if f.Cause != HealthBroke && f.Cause != NotReady {
+		return false
+	}
+	limited, cancel := context.WithTimeout(ctx, handLimit)
+	defer cancel()
+	hand := r.unchanged(limited)
+	if hand == nil || hand.Cause != Changed {
+		return false
+	}
+	hand.Stage, hand.Saw = f.Stage, join(hand.Saw, f.Saw)
+	*f = *hand
+	return true
 }
 
 // stops: the user said that what happened stops the shift where it is.
@@ -106,6 +139,21 @@ func (r *run) homeSettings() map[int]Setting {
 		}
 	}
 	return want
+}
+
+// errNotOurs says that a route was not taken back, since this run had not
+// moved it, and that it is elsewhere all the same.
+var errNotOurs = errors.New("someone else has moved it")
+
+// notHome tells which routes of those that were not written are elsewhere.
+func (r *run) notHome(written map[int]Setting) error {
+	var errs []error
+	for i, route := range r.spec.Routes {
+		if _, told := written[i]; !told && !r.now[i].SameTraffic(r.homeOf(i)) {
+			errs = append(errs, fmt.Errorf("%s: %w: %s", route.ID, errNotOurs, r.describe(i, r.now[i])))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // homeOf is where a way back leads: for a route of which the plan knew nothing

@@ -196,9 +196,12 @@ func (r *run) prove(ctx context.Context) *Failure {
 		return f
 	}
 	r.arm()
-	r.phase("before")
-	return r.wait(ctx, stage{name: "the gates before the first weight", part: shift.Before,
-		gates: r.armedFor(shift.Before, shift.Step{}), needGates: true})
+	gates := r.armedFor(shift.Before, shift.Step{})
+	if len(gates) == 0 {
+		return nil
+	}
+	r.phase("gates before any traffic")
+	return r.wait(ctx, stage{name: "the gates before the first weight", part: shift.Before, gates: gates, needGates: true})
 }
 
 // judgeFound judges a split that was found as if this run had made it.
@@ -263,7 +266,7 @@ func (r *run) settle(ctx context.Context, gates []*armed) *Failure {
 	if f != nil {
 		return f
 	}
-	return r.tidy(ctx)
+	return r.conclude(ctx)
 }
 
 // returnTo goes back to a version that was live before, under health alone.
@@ -306,7 +309,7 @@ func (r *run) creditFor(ctx context.Context, step shift.Step) *Failure {
 		if f.Cause != Interrupted && f.Cause != TookTooLong {
 			f.Cause = CredentialsEnd
 		}
-		f.Stage = "before " + r.nameOf(step)
+		f.Stage = "the check before " + r.nameOf(step)
 		return f
 	}
 	return nil

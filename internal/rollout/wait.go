@@ -128,7 +128,7 @@ func (v *vigil) overdue(now time.Time) *Failure {
 	health := v.run.spec.Health
 	if !v.breachSince.IsZero() && !now.Before(v.breachSince.Add(health.BreachFor)) {
 		return &Failure{Cause: HealthBroke,
-			Saw: fmt.Sprintf("%s, for %s", v.breachSaw, shift.Words(now.Sub(v.breachSince).Round(time.Millisecond)))}
+			Saw: fmt.Sprintf("%s, for %s", v.breachSaw, lasting(now.Sub(v.breachSince)))}
 	}
 	if v.stage.ready != nil && !v.isReady(now) && !now.Before(v.began.Add(health.Timeout)) {
 		saw := v.readySaw

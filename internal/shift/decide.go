@@ -217,16 +217,18 @@ func (s *Schedule) forward() {
 	s.Finish = len(s.Steps) == 0 && !s.TakeOver
 }
 
-// gaining are those that the goal gives more than they had, and those that the
-// first step gives more than was found: a hand may have led the traffic off
-// the way, and nobody receives it unproven.
+// gaining are those that the goal gives more than they had, and those that a
+// step gives more than was found: a hand may have led the traffic off the way,
+// and nobody receives it unproven.
 func (s *Schedule) gaining() []string {
 	gaining := newNames(nil)
 	for i, x := range s.request.Routes {
 		gaining.add(s.Goal.Gaining(x.Origin)...)
 		gone := Progress(x.Origin, s.Goal, x.Found)
-		if first := s.Steps; len(first) > 0 && gone < first[0].At && !s.request.Blind {
-			gaining.add(s.At(i, first[0].At).Gaining(x.Found)...)
+		for _, step := range s.Steps {
+			if gone < step.At && !s.request.Blind {
+				gaining.add(s.At(i, step.At).Gaining(x.Found)...)
+			}
 		}
 	}
 	slices.Sort(gaining.names)
