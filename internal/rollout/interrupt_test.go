@@ -42,8 +42,8 @@ func moments(t *testing.T, script string) []time.Duration {
 		}
 		seen := map[time.Duration]bool{}
 		for _, e := range p.events {
-			for _, around := range []time.Duration{-350, -150, 50, 550} {
-				at := (e.At.Sub(p.began) + around*time.Millisecond).Truncate(10*time.Millisecond) + time.Millisecond/2
+			for _, around := range []int{-350, -150, 50, 550} {
+				at := (e.At.Sub(p.began) + time.Duration(around)*time.Millisecond).Truncate(10*time.Millisecond) + time.Millisecond/2
 				if at > 0 && at < p.took && !seen[at] {
 					seen[at] = true
 					all = append(all, at)

@@ -361,7 +361,7 @@ func (p *played) text() string {
 	var lines []string
 	type repeated struct {
 		line     string
-		from, at time.Time
+		from     time.Time
 		n, index int
 	}
 	judged := map[string]repeated{} // the last answer of each gate, until something else happens
@@ -449,6 +449,9 @@ func (p *played) routeText(r rollout.RouteResult) string {
 			}
 			does = strings.Join(parts, ", ")
 		}
+		if r.Read && !now.Same(r.Setting) {
+			does += fmt.Sprintf(" (the result says %v)", r.Setting.Weights)
+		}
 	}
 	if !r.Read {
 		does += " (not read)"
@@ -469,7 +472,9 @@ func (p *played) callTexts() []string {
 		}
 		count := map[routertest.Op]int{}
 		for _, c := range calls[s.from:to] {
-			count[c.Op]++
+			if !errors.Is(c.Err, context.Canceled) { // cut short by the end of a stage
+				count[c.Op]++
+			}
 		}
 		var parts []string
 		for _, op := range []routertest.Op{routertest.Write, routertest.Read, routertest.Health} {

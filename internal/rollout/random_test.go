@@ -110,8 +110,8 @@ func (d *drawing) chance(label string, in int) bool {
 
 // moment is a time within the first half hour, never a round one, so that it
 // does not come together with anything else.
-func (d *drawing) moment(label string) time.Duration {
-	return time.Duration(rapid.IntRange(1, 1800).Draw(d.t, label))*time.Second + 337*time.Millisecond
+func (d *drawing) moment() time.Duration {
+	return time.Duration(rapid.IntRange(1, 1800).Draw(d.t, "when"))*time.Second + 337*time.Millisecond
 }
 
 func drawStory(t *rapid.T) string {
@@ -122,19 +122,19 @@ func drawStory(t *rapid.T) string {
 		d.drawGate(fmt.Sprintf("g%d", i))
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "changes of health") {
-		d.line("at %s targets %s %s", d.moment("when"), d.one("whose", "green", "green", "blue"),
+		d.line("at %s targets %s %s", d.moment(), d.one("whose", "green", "green", "blue"),
 			d.one("targets", "0", "1", "4", "2 unhealthy", "1 healthy 1 unhealthy", "1 healthy 1 initial"))
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "faults") {
 		d.drawFault()
 	}
 	if d.chance("a hand", 8) {
-		d.line("at %s change web %s", d.moment("when"), d.one("to", "blue=100", "blue=100 green=0", "blue=70 green=30", "green=100", "red=100"))
+		d.line("at %s change web %s", d.moment(), d.one("to", "blue=100", "blue=100 green=0", "blue=70 green=30", "green=100", "red=100"))
 	} else if d.chance("a route is deleted", 20) {
-		d.line("at %s remove web", d.moment("when"))
+		d.line("at %s remove web", d.moment())
 	}
 	if d.chance("an interrupt", 4) {
-		d.line("at %s interrupt", d.moment("when"))
+		d.line("at %s interrupt", d.moment())
 	}
 	return strings.Join(d.lines, "\n") + "\n"
 }
@@ -195,7 +195,7 @@ func (d *drawing) drawStrategy() {
 		}
 	}
 	if d.chance("credentials end", 8) {
-		d.line("lasts %s", d.moment("when"))
+		d.line("lasts %s", d.moment())
 	}
 }
 

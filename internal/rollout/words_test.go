@@ -93,7 +93,7 @@ func TestRun_tellsGatesTheMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &player{played: &played{memory: routertest.NewMemory(), began: time.Now(),
 			story: parse("env blue 1.4.2\nenv green 1.5.0\nroute web blue=100\nroute web/2 blue=100\nroute api blue=100\n" +
-				"targets blue 1\ntargets green 1\nstable blue\ngoal green\nsteps 5/10s 50/10s\nsettle 0s\ngate all always")},
+				"targets blue 1\ntargets green 1\nstable blue\ngoal green\nsteps 5/8s 50/8s\nsettle 0s\ngate all always")},
 			serving: map[string]int{}, served: map[string]time.Time{}}
 		p.set()
 		spec, gate := p.spec(), &asked{}
@@ -109,8 +109,8 @@ func TestRun_tellsGatesTheMoment(t *testing.T) {
 		want := []string{
 			"s1 blue 100 % -> green 100 %, before: step 0 of 3, attempt 1, blue 100 %, 0s after 0s",
 			"s1 blue 100 % -> green 100 %, during: step 1 of 3, attempt 1, blue 95 %, green 5 %, 15s after 0s",
-			"s1 blue 100 % -> green 100 %, during: step 2 of 3, attempt 1, blue 50 %, green 50 %, 25s after 0s",
-			"s1 blue 100 % -> green 100 %, after: step 3 of 3, attempt 1, green 100 %, 35s after 0s",
+			"s1 blue 100 % -> green 100 %, during: step 2 of 3, attempt 1, blue 50 %, green 50 %, 23s after 0s",
+			"s1 blue 100 % -> green 100 %, after: step 3 of 3, attempt 1, green 100 %, 31s after 0s",
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("got  %q\nwant %q", got, want)

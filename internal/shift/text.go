@@ -85,7 +85,7 @@ func (s Schedule) Text() string {
 func (s Schedule) stuckText() []string {
 	var lines []string
 	for _, x := range s.request.Routes {
-		if x.Answer != "" && !(x.Nowhere && x.New) {
+		if x.Answer != "" && (!x.Nowhere || !x.New) {
 			lines = append(lines, fmt.Sprintf("%s does not forward (%s): nothing moves, and the apply fails until it does.", x.Name, x.Answer))
 		}
 	}
