@@ -187,6 +187,8 @@ func badStrategy() []badInput {
 			"health.min_healthy_targets: It is out of range. Write a whole number from 1 to 1000000.\n\nValue: 0"),
 		wrong("health_timeout", func(h *hcl) { h.health = "\n timeout = \"0s\"" },
 			"health.timeout: It is zero. Write a duration above zero, such as \"10s\"."),
+		wrong("steady_too_long", func(h *hcl) { h.health = "\n timeout = \"15s\"" },
+			"health.steady_for: Nothing could be steady for so long within the timeout. Write a shorter steady_for, or a longer timeout.\n\nSteady for: 15s\nTimeout: 15s"),
 	}
 }
 

@@ -310,7 +310,8 @@ func (s *shifting) leftBehind(result rollout.Result, routes map[string]routeMemo
 		left.reject(gaining)
 		left.model.Retry = s.plan.Retry // it has been used up
 	case f.Left == rollout.Stayed || f.Left == rollout.Untouched || f.Left == rollout.CannotServe:
-		if result.Moved {
+		// Moved by this apply or by one before it, which was killed or stopped.
+		if result.Moved || !result.From.Equal(s.spec.Stable) {
 			left.memory.Attempt.Stopped = gaining
 		}
 	}

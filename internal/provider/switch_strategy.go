@@ -117,6 +117,10 @@ func (r *reader) readHealth(w *wanted, v types.Object) {
 		BreachFor:         r.duration(at.AtName("breach_for"), attrs["breach_for"], 30*time.Second),
 		Timeout:           r.positive(at.AtName("timeout"), attrs["timeout"], 10*time.Minute),
 	}
+	open := attrs != nil && (attrs["steady_for"].IsUnknown() || attrs["timeout"].IsUnknown())
+	if !open && w.health.SteadyFor >= w.health.Timeout {
+		r.add(steadyTooLong(at.AtName("steady_for"), w.health.SteadyFor, w.health.Timeout))
+	}
 	w.terms.HealthTimeout = w.health.Timeout
 	w.terms.SteadyFor = w.health.SteadyFor
 }

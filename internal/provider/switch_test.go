@@ -86,7 +86,7 @@ func TestSwitch_createsUpdatesByStepsAndIsQuietAfterwards(t *testing.T) {
 					"3. blue 50 %, green 50 %; hold 10ms",
 					"4. green 100 %; bake 0s",
 					"5. settle 0s",
-					"Takes 20ms to 7m0.02s; a way back is one call per route (1).",
+					"Takes 20ms to 7m1s; a way back is one call per route (1).",
 					"Afterwards blue (1.0) stays as the way back, without steps within rollback_window.",
 				}, "\n"))),
 			},

@@ -39,7 +39,9 @@ func (r *run) leave(ctx context.Context, f *Failure) {
 		r.lookAgain(ctx)
 		return
 	}
-	if r.byHand(ctx, f) {
+	looks, cancel := context.WithTimeout(ctx, limitOfLooks(f))
+	defer cancel()
+	if r.byHand(looks, f) {
 		return
 	}
 	want := r.homeSettings()
@@ -55,7 +57,7 @@ func (r *run) leave(ctx context.Context, f *Failure) {
 		r.lookOnce(ctx)
 		return
 	}
-	if saw := r.homeIsDead(ctx); saw != "" {
+	if saw := r.homeIsDead(looks); saw != "" {
 		f.Left, f.Saw = CannotServe, join(f.Saw, saw)
 		r.lookOnce(ctx)
 		return
@@ -68,16 +70,18 @@ func (r *run) leave(ctx context.Context, f *Failure) {
 	f.Rejects = r.exposed && f.condemns()
 }
 
-// byHand: health is missing because somebody else took the group off a route, whose
-// health nobody checks then. That is a foreign change, and not the version's
-// fault. What cannot be read in time is taken for what it seems.
+// byHand: before anything is put back it is looked at who moved it last. A
+// foreign change seen now means that somebody is in charge; and health that is
+// missing because they took the group off a route, where nobody checks it then,
+// is not the version's fault. The look also brings the newest of what a route
+// does beside forwarding. What cannot be read in time does not keep the traffic
+// on a bad side, and neither does a write of which nobody knows whether it came
+// through.
 func (r *run) byHand(ctx context.Context, f *Failure) bool {
-	if f.Cause != HealthBroke && f.Cause != NotReady {
+	if slices.Contains(r.dirty, true) {
 		return false
 	}
-	limited, cancel := context.WithTimeout(ctx, handLimit)
-	defer cancel()
-	hand := r.unchanged(limited)
+	hand := r.unchanged(ctx)
 	if hand == nil || hand.Cause != Changed {
 		return false
 	}
@@ -86,10 +90,19 @@ func (r *run) byHand(ctx context.Context, f *Failure) bool {
 	return true
 }
 
-// stops: the user said that what happened stops the shift where it is.
+// limitOfLooks is how long the looks before a way back may take together.
+func limitOfLooks(f *Failure) time.Duration {
+	if f.Cause == HealthBroke || f.Cause == NotReady {
+		return handLimit
+	}
+	return lookLimit
+}
+
+// stops: the user said that what happened stops the shift where it is. An
+// interrupted return stays too: it has left a version that somebody fled from.
 func (r *run) stops(f *Failure) bool {
 	if f.Cause == Interrupted {
-		return r.spec.StopOnInterrupt
+		return r.spec.StopOnInterrupt || r.schedule.Kind == shift.Return
 	}
 	return f.stops || r.spec.StopOnFailure && r.exposed
 }
@@ -115,7 +128,9 @@ func (r *run) back(ctx context.Context) *Failure {
 			want[i] = next
 		}
 	}
-	if saw := r.homeIsDead(ctx); saw != "" {
+	looks, cancel := context.WithTimeout(ctx, lookLimit)
+	defer cancel()
+	if saw := r.homeIsDead(looks); saw != "" {
 		return &Failure{Cause: NotReady, Left: CannotServe, Saw: saw}
 	}
 	if err := r.goHome(ctx, want); err != nil {
@@ -184,8 +199,6 @@ func (r *run) homeOf(i int) Setting {
 // a healthy target while the present one has some; empty where the way is
 // open. What cannot be measured in time does not keep the traffic.
 func (r *run) homeIsDead(ctx context.Context) string {
-	ctx, cancel := context.WithTimeout(ctx, lookLimit)
-	defer cancel()
 	var groups []string
 	for i := range r.spec.Routes {
 		groups = append(groups, r.now[i].Groups()...)

@@ -284,7 +284,7 @@ func (r *run) returnTo(ctx context.Context) *Failure {
 		return f
 	}
 	r.phase("move to " + whole.At.String())
-	if f := r.move(ctx, whole); f != nil {
+	if f := r.moveWhole(ctx, whole); f != nil {
 		f.Stage = r.nameOf(whole)
 		return f
 	}
@@ -293,6 +293,17 @@ func (r *run) returnTo(ctx context.Context) *Failure {
 		g.DryRun = true
 	}
 	return r.settle(ctx, gates)
+}
+
+// moveWhole moves even where an interrupt comes in between: half of a way back
+// is no place to stay.
+func (r *run) moveWhole(ctx context.Context, whole shift.Step) *Failure {
+	if err := ctx.Err(); err != nil {
+		return r.broke(ctx, "", err)
+	}
+	limited, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), homeLimit, errTooLong)
+	defer cancel()
+	return r.move(limited, whole)
 }
 
 // creditFor makes sure that the credentials outlive the hold and a way back.

@@ -145,7 +145,7 @@ func (s Schedule) movingText() []string {
 	}
 	return append(lines,
 		fmt.Sprintf("Takes %s to %s; a way back is one call per route (%d).",
-			Words(s.Shortest()), Words(s.Longest()), len(s.request.Routes)),
+			roughly(s.Shortest()), roughly(s.Longest()), len(s.request.Routes)),
 		s.afterwards())
 }
 

@@ -83,6 +83,14 @@ func Words(d time.Duration) string {
 	return text
 }
 
+// roughly says a time to plan by: from a second on rounded up to whole ones.
+func roughly(d time.Duration) string {
+	if d < time.Second {
+		return Words(d)
+	}
+	return Words((d + time.Second - 1).Truncate(time.Second))
+}
+
 // ordinal words a place: 2 is "2nd".
 func ordinal(n int) string {
 	suffix := "th"
