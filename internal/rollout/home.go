@@ -64,7 +64,10 @@ func (r *run) leave(ctx context.Context, f *Failure) {
 	}
 	r.tell(Event{Kind: GoingBack, Text: f.Error()})
 	f.Left = Restored
-	if f.HomeErr = errors.Join(r.goHome(ctx, want), r.notHome(want)); f.HomeErr != nil {
+	if f.HomeErr = r.goHome(ctx, want); f.HomeErr == nil {
+		f.HomeErr = r.notHome()
+	}
+	if f.HomeErr != nil {
 		f.Left = NotRestored
 	}
 	f.Rejects = r.exposed && f.condemns()
@@ -73,21 +76,71 @@ func (r *run) leave(ctx context.Context, f *Failure) {
 // byHand: before anything is put back it is looked at who moved it last. A
 // foreign change seen now means that somebody is in charge; and health that is
 // missing because they took the group off a route, where nobody checks it then,
-// is not the version's fault. The look also brings the newest of what a route
-// does beside forwarding. What cannot be read in time does not keep the traffic
-// on a bad side, and neither does a write of which nobody knows whether it came
-// through.
+// is not the version's fault. Somebody who took a route home is helped with the
+// rest. The look also brings the newest of what a route does beside forwarding.
+// What cannot be read in time, or shows what was before the last write, does
+// not keep the traffic on a bad side, and neither does a write of which nobody
+// knows whether it came through.
 func (r *run) byHand(ctx context.Context, f *Failure) bool {
 	if slices.Contains(r.dirty, true) {
 		return false
 	}
-	hand := r.unchanged(ctx)
-	if hand == nil || hand.Cause != Changed {
-		return false
+	pauses := readAgain[:1]
+	if f.Cause == HealthBroke || f.Cause == NotReady {
+		pauses = readAgain // a late reading or a hand makes all the difference
 	}
+	for n, pause := range pauses {
+		if sleep(ctx, pause) != nil {
+			return false
+		}
+		now, err := r.readForward(ctx)
+		if err != nil {
+			return false
+		}
+		if hand, late := r.handIn(now, n == len(readAgain)-1); hand >= 0 {
+			r.blame(f, hand, now)
+			return true
+		} else if !late {
+			return false
+		}
+	}
+	return false
+}
+
+// handIn returns the route that somebody else moved, or -1 where there is none
+// or where they took it home and something is left to be done. It takes over
+// what was read, but for what may be late: that is told again, to be sure. The
+// last reading is held to be of now.
+func (r *run) handIn(now []Setting, last bool) (hand int, late bool) {
+	seen, hand, home := slices.Clone(r.now), -1, true
+	for i := range now {
+		changed, atHome := !now[i].Same(r.now[i]), now[i].SameTraffic(r.homeOf(i))
+		home = home && atHome
+		switch {
+		case changed && !last && r.before != nil && now[i].Same(r.before[i]):
+			late = true
+			continue
+		case changed && !atHome:
+			return i, false
+		case changed && hand < 0:
+			hand = i
+		}
+		seen[i] = now[i]
+	}
+	if late || !home {
+		hand = -1
+	}
+	if hand < 0 {
+		r.now = seen
+	}
+	return hand, late
+}
+
+// blame says that the i-th route was moved by somebody else.
+func (r *run) blame(f *Failure, i int, now []Setting) {
+	hand := r.foreign(i, now)
 	hand.Stage, hand.Saw = f.Stage, join(hand.Saw, f.Saw)
 	*f = *hand
-	return true
 }
 
 // limitOfLooks is how long the looks before a way back may take together.
@@ -118,25 +171,54 @@ func (f *Failure) condemns() bool {
 }
 
 // back takes the traffic to what the last completed shift left, where that is
-// what is wanted: a way back like any other, with a healthy end.
+// what is wanted: a way back like any other, with a healthy end. What has lost
+// its traffic stays named until the balancer's nodes obey, but for a sticky
+// side, whose clients would stay with it.
 func (r *run) back(ctx context.Context) *Failure {
-	ctx = context.WithoutCancel(ctx)
+	home := context.WithoutCancel(ctx)
+	named := r.schedule.Held
+	if r.sticks() {
+		named = r.schedule.Kept
+	}
 	want := map[int]Setting{}
 	for i, route := range r.spec.Routes {
-		next := r.spec.setting(route.Entry, r.schedule.Goal, r.schedule.Kept, r.now[i])
-		if !next.Same(r.now[i]) {
+		next := r.spec.setting(route.Entry, r.schedule.Goal, named, r.now[i])
+		if !next.SameTraffic(r.now[i]) || r.sticks() && !next.Same(r.now[i]) {
 			want[i] = next
 		}
 	}
-	looks, cancel := context.WithTimeout(ctx, lookLimit)
+	looks, cancel := context.WithTimeout(home, lookLimit)
 	defer cancel()
 	if saw := r.homeIsDead(looks); saw != "" {
 		return &Failure{Cause: NotReady, Left: CannotServe, Saw: saw}
 	}
-	if err := r.goHome(ctx, want); err != nil {
+	if err := r.goHome(home, want); err != nil {
 		return &Failure{Cause: RouterFailed, Left: NotRestored, HomeErr: err}
 	}
-	return nil
+	if err := r.notHome(); err != nil {
+		return &Failure{Cause: Changed, Left: Untouched, Err: err}
+	}
+	return r.settleBack(ctx)
+}
+
+// settleBack waits as after any move, and tidies. An interrupt leaves the
+// traffic where it is wanted.
+func (r *run) settleBack(ctx context.Context) *Failure {
+	r.phase("settle")
+	f := r.wait(ctx, stage{name: "settling", part: shift.After, hold: r.spec.Request.Terms.Settle})
+	if f != nil {
+		f.Left = Stayed
+		return f
+	}
+	return r.conclude(ctx)
+}
+
+// sticks: clients stay with their group.
+func (r *run) sticks() bool {
+	if r.spec.Sticky != nil {
+		return *r.spec.Sticky > 0
+	}
+	return slices.ContainsFunc(r.now, func(s Setting) bool { return s.Sticky > 0 })
 }
 
 // homeSettings is what must be written to go back; empty where nothing was
@@ -156,16 +238,16 @@ func (r *run) homeSettings() map[int]Setting {
 	return want
 }
 
-// errNotOurs says that a route was not taken back, since this run had not
-// moved it, and that it is elsewhere all the same.
+// errNotOurs says that a route is elsewhere although this run has not left it
+// there.
 var errNotOurs = errors.New("someone else has moved it")
 
-// notHome tells which routes of those that were not written are elsewhere.
-func (r *run) notHome(written map[int]Setting) error {
+// notHome tells which routes are elsewhere although nothing failed.
+func (r *run) notHome() error {
 	var errs []error
-	for i, route := range r.spec.Routes {
-		if _, told := written[i]; !told && !r.now[i].SameTraffic(r.homeOf(i)) {
-			errs = append(errs, fmt.Errorf("%s: %w: %s", route.ID, errNotOurs, r.describe(i, r.now[i])))
+	for i := range r.spec.Routes {
+		if !r.now[i].SameTraffic(r.homeOf(i)) {
+			errs = append(errs, fmt.Errorf("%s: %w: %s", r.spec.Routes[i].ID, errNotOurs, r.describe(i, r.now[i])))
 		}
 	}
 	return errors.Join(errs...)

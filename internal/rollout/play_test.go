@@ -292,7 +292,10 @@ func (p *player) check() {
 	stale := slices.ContainsFunc(p.story.faults, func(f routertest.Fault) bool { return f.Kind == routertest.Stale || f.Kind == routertest.Lost })
 	for i, r := range p.result.Routes {
 		now := p.now(r.ID)
-		if r.Read && now != nil && !now.Same(r.Setting) && !stale {
+		// What was read last is true of then: a hand may come later, where faults
+		// keep the run from looking again.
+		touched := len(p.story.faults) > 0 && slices.ContainsFunc(p.story.happens, func(h happening) bool { return h.route == r.ID })
+		if r.Read && now != nil && !now.Same(r.Setting) && !stale && !touched {
 			p.wrongf("the result says that %s does %v, and it does %v", r.ID, r.Setting.Weights, now.Weights)
 		}
 		if p.failure == nil && p.story.request.Goal != nil && !r.Weights.Equal(p.story.request.Goal) {
@@ -436,7 +439,7 @@ func (p *played) endText() string {
 // knows it.
 func (p *played) routeText(r rollout.RouteResult) string {
 	does := "it is gone"
-	removed := slices.ContainsFunc(p.story.happens, func(h happening) bool { return h.remove == r.ID && h.at <= p.took })
+	removed := slices.ContainsFunc(p.story.happens, func(h happening) bool { return h.remove == r.ID })
 	if !removed {
 		now := p.memory.Now(r.ID)
 		if does = now.Answer; does == "" {

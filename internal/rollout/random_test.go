@@ -48,7 +48,9 @@ func (p *played) endsWrong() []string {
 	f := p.failure
 	known := map[rollout.Left]bool{rollout.Unmoved: true, rollout.Restored: true, rollout.Stayed: true, rollout.NotRestored: true,
 		rollout.CannotServe: true, rollout.Untouched: true}
-	asked := p.story.stopOnFailure || p.story.stopOnInterrupt || strings.Contains(f.Stage, "attaching and detaching") || f.Cause == rollout.GateInconclusive
+	// An interrupt after a way back leaves the traffic there.
+	isBack := f.Cause == rollout.Interrupted && (p.result.Kind == shift.Back || p.result.Kind == shift.Return)
+	asked := isBack || p.story.stopOnFailure || p.story.stopOnInterrupt || strings.Contains(f.Stage, "attaching and detaching") || f.Cause == rollout.GateInconclusive
 	switch {
 	case !known[f.Left]:
 		wrong = append(wrong, fmt.Sprintf("it is not said what was done: %+v", f))

@@ -78,7 +78,7 @@ func (r *run) travel(ctx context.Context) *Failure {
 	case shift.Refused:
 		return &Failure{Cause: WasRejected, Left: Unmoved}
 	case shift.HandedBack:
-		return &Failure{Cause: WasHandedBack, Left: Unmoved, Rejects: true}
+		return &Failure{Cause: WasHandedBack, Left: Unmoved, Rejects: r.schedule.Certain}
 	case shift.Nothing:
 		return r.tidy(ctx)
 	case shift.Back:

@@ -70,6 +70,9 @@ func with(r shift.Request, change func(*shift.Request)) shift.Request {
 // words sums up a schedule: its kind, what is judged, the steps, who gains.
 func words(s shift.Schedule) string {
 	parts := []string{s.Kind.String()}
+	if s.Certain {
+		parts = append(parts, "surely")
+	}
 	if s.Judge != nil {
 		parts = append(parts, fmt.Sprintf("judge %s for %s", s.Judge.At, s.Judge.Hold))
 	}
@@ -141,7 +144,7 @@ func TestDecide_forward(t *testing.T) {
 		{"one route is there, the other has not begun", request(green, route(blue, green), route(blue, blue)),
 			"forward, judge 99.9 % for 5m0s, 5 %, 50 %, 100 %, gaining green"},
 		{"led off the way, blue receives as well", request(green, route(blue, shift.Sole("red"))),
-			"forward, judge 0.1 % for 10m0s, 5 %, 50 %, 100 %, gaining blue green"},
+			"forward, 5 %, 50 %, 100 %, gaining blue green"},
 		{"killed at 100", request(green, route(blue, green)), "forward, finish, gaining green"},
 		{"a split is found on a Create, where a way back leads to it", request(green, joining(half)),
 			"forward, 5 %, 50 %, 100 %, gaining green"},
@@ -154,33 +157,31 @@ func TestDecide_back(t *testing.T) {
 		{"back from a split", request(blue, route(blue, half)), "back, 100 %"},
 		{"drift is repaired", request(green, route(green, half)), "back, 100 %"},
 		{"drift of one of two routes", request(green, route(green, green), route(green, half)), "back, 100 %"},
-		{"back to a rejected version is not refused", with(request(shift.Weights{"blue": 900, "green": 100},
-			route(shift.Weights{"blue": 900, "green": 100}, blue)), rejectedGreen), "back, 100 %"},
 	})
 }
 
 // A hand has taken it back.
 func TestDecide_handedBack(t *testing.T) {
 	checkDecisions(t, []decision{
-		{"handed back", with(request(green, route(green, blue)), previousBlue), "handed back"},
+		{"handed back", with(request(green, route(green, blue)), previousBlue), "handed back, surely"},
 		{"handed back long after the window", with(request(green, route(green, blue)), func(r *shift.Request) {
 			r.Previous = id("blue", "1.4.2", "")
-		}), "handed back"},
+		}), "handed back, surely"},
 		{"handed back only in part is drift", with(request(green, route(green, half)), previousBlue), "back, 100 %"},
 		{"handed back on one of two routes is drift", with(request(green, route(green, blue), route(green, green)), previousBlue), "back, 100 %"},
 		{"what was live before is another version now", with(request(green, route(green, blue)), func(r *shift.Request) {
 			r.Previous = id("blue", "1.0.0", "")
-		}), "back, 100 %"},
+		}), "handed back"},
 		{"what was live before has no version", with(request(green, route(green, blue)), func(r *shift.Request) {
 			r.Environments[0].Version = ""
 			r.Previous = id("blue", "", "")
-		}), "back, 100 %"},
+		}), "handed back"},
 		{"the live one has no version to be remembered by", with(request(green, route(green, blue)), func(r *shift.Request) {
 			previousBlue(r)
 			r.Environments[1].Version = ""
-		}), "back, 100 %"},
-		{"handed back, seen before", with(request(green, route(green, half)), rejectedGreen), "handed back"},
-		{"handed back, and a route joins", with(request(green, route(green, blue), joining(blue)), previousBlue), "handed back"},
+		}), "handed back"},
+		{"handed back, seen before", with(request(green, route(green, half)), rejectedGreen), "handed back, surely"},
+		{"handed back, and a route joins", with(request(green, route(green, blue), joining(blue)), previousBlue), "handed back, surely"},
 		{"a route joins a rejected version that is live", with(request(green, route(green, green), joining(blue)), rejectedGreen), "refused"},
 		{"handed back, tried again: a shift from what is there", with(request(green, route(green, blue)), func(r *shift.Request) {
 			previousBlue(r)
@@ -191,7 +192,23 @@ func TestDecide_handedBack(t *testing.T) {
 			retry(r)
 		}), "forward, 5 %, 50 %, 100 %, gaining green"},
 		{"a retry does not make a shift of drift", with(request(green, route(green, half)), retry), "back, 100 %"},
-		{"a split goal is never handed back", with(request(half, route(half, blue)), previousBlue), "back, 100 %"},
+		{"a hand, or a killed shift: tried again is a way back", with(request(green, route(green, blue)), func(r *shift.Request) {
+			r.Previous = id("blue", "", "")
+			retry(r)
+		}), "back, 100 %"},
+		{"a hand ended a canary", request(half, route(half, blue)), "handed back, surely"},
+		{"a hand ended a canary, seen before", with(request(half, route(half, blue)), rejectedGreen), "handed back, surely"},
+		{"a canary led to a third side is drift", request(half, route(half, shift.Sole("red"))), "back, 100 %"},
+		{"another version is shipped after a hand", with(request(green, route(green, blue)), func(r *shift.Request) {
+			previousBlue(r)
+			r.Environments[1].Fresh = true
+		}), "forward, 5 %, 50 %, 100 %, gaining green"},
+		{"another version where the traffic was is no way back", with(request(blue, route(blue, green)), func(r *shift.Request) {
+			r.Environments[0].Fresh = true
+		}), "forward, 5 %, 50 %, 100 %, gaining blue"},
+		{"another version that has traffic already is a way back", with(request(blue, route(blue, half)), func(r *shift.Request) {
+			r.Environments[0].Fresh = true
+		}), "back, 100 %"},
 	})
 }
 

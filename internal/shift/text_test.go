@@ -106,10 +106,10 @@ Afterwards blue (1.4.2) stays as the way back, without steps within rollback_win
 			r.Notes = []string{"rule 7 forwards to green as well."}
 		}), `
 blue (1.4.2) 100 % -> green (1.5.0) 100 %
-1. judge what was found: hold 0s
+1. health of green, steady for 0s, at most 10m
 2. green 100 %; bake 0s
 3. settle 1m, detach blue, legacy
-Takes 1m to 13m30s; a way back is one call per route (1).
+Takes 1m to 24m; a way back is one call per route (1).
 Afterwards nothing is left to go back to: blue is detached.
 Note: target group legacy is no environment of this switch and has 10 % of the traffic; it is taken off the routes.
 Note: rule 7 forwards to green as well.`},
@@ -156,7 +156,8 @@ Afterwards nothing is left to go back to.`},
 func TestSchedule_textOfOtherKinds(t *testing.T) {
 	checkTexts(t, []decision{
 		{"back", full(blue, shift.Route{Origin: blue, Found: half, Named: []string{"blue", "green", "legacy"}}), `
-Back to blue (1.4.2) 100 % at once: one call per route, no steps, no gates.
+Found: blue (1.4.2) 50 %, green (1.5.0) 50 %, which is not what the last completed shift left.
+Back to blue (1.4.2) 100 % at once: one call per route, no steps, no gates; then settle 1m.
 Detach legacy.`},
 		{"return", with(full(blue, route(green, green)), func(r *shift.Request) { r.Previous, r.Recent = id("blue", "1.4.2", ""), true }), `
 green (1.5.0) 100 % -> blue (1.4.2) 100 %, a version that was live before: no steps
@@ -190,8 +191,8 @@ blue (1.4.2) 100 % -> green (1.5.0) 100 %
 Takes 1m to 24m; a way back is one call per route (1).
 Afterwards blue (1.4.2) stays as the way back, without steps within rollback_window.`},
 		{"handed back", with(full(green, route(green, blue)), func(r *shift.Request) { r.Previous = id("blue", "1.4.2", "") }), `
-The traffic was moved away from green (1.5.0) by someone else, and this does not undo it.
-Nothing moves and the apply fails: set active to what carries the traffic, ship another version, or give retry a new value.`},
+The traffic was moved away from green (1.5.0) 100 % by someone else, and this does not undo it. Found: blue (1.4.2) 100 %.
+Nothing moves and the apply fails: want what carries the traffic, ship another version, or give retry a new value.`},
 		{"nothing", full(green, route(green, green)), `
 The traffic stays: green (1.5.0) 100 %.`},
 		{"nothing but who is named, and stickiness", with(full(green, shift.Route{Origin: green, Found: green, Named: []string{"green", "red"}}), func(r *shift.Request) {

@@ -29,7 +29,9 @@ func (s Schedule) span() span {
 	case Forward:
 	case Return:
 		return total.plus(span{long: t.HealthTimeout + callTime}).plus(t.gated(After, Step{Hold: t.Settle}))
-	case Nothing, Back, Refused, HandedBack:
+	case Back:
+		return total.plus(span{t.Settle, t.Settle + callTime})
+	case Nothing, Refused, HandedBack:
 		return total
 	}
 	if s.proves() {
