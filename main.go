@@ -33,8 +33,9 @@ func main() {
 	}
 	// A SIGTERM that goes to the whole process group, as runners and containers
 	// send it, must not end the way back: Terraform asks for it over RPC. Nor
-	// must a log line to a Terraform that was killed.
-	signal.Ignore(syscall.SIGTERM, syscall.SIGPIPE)
+	// must the SIGHUP of a terminal that is gone, which ends Terraform, or a log
+	// line to a Terraform that was killed.
+	signal.Ignore(syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	busy := new(provider.Busy)
 	if !*debug {
 		go endWithParent(busy)

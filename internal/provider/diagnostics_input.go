@@ -147,7 +147,7 @@ func neitherActiveNorWeights() diag.Diagnostic {
 }
 
 func activeAgainstWeights() diag.Diagnostic {
-	return misuse(path.Root("weights"), "It says something else than active. Keep one of them, and take both out of ignore_changes unless the traffic is to be left as it is.")
+	return misuse(path.Root("weights"), "It says something else than active. Take both out of ignore_changes, or name both there to leave the traffic as it is.")
 }
 
 func noSuchEnvironment(at path.Path, name string, among []string) diag.Diagnostic {

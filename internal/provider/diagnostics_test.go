@@ -75,7 +75,7 @@ func TestShiftFailed_wholeTexts(t *testing.T) {
 		},
 		"could not measure": {
 			rollout.Failure{Cause: rollout.GateErrored, Left: rollout.Restored, Gate: "smoke", Saw: "5 times in a row", Err: errors.New("connection refused")},
-			back + "The gate \"smoke\" could not measure: 5 times in a row.\n\nNothing is known against the version. Mend the gate and apply again.\n\n" +
+			back + "The gate \"smoke\" could not measure: 5 times in a row.\n\nNothing is known against the version. See why its URL does not answer (the application may hang), or mend the gate, and apply again.\n\n" +
 				"Gate: smoke\nCause: connection refused",
 		},
 		"health": {
@@ -98,7 +98,12 @@ func TestShiftFailed_wholeTexts(t *testing.T) {
 		"handed back": {
 			rollout.Failure{Cause: rollout.WasHandedBack, Left: rollout.Unmoved, Rejects: true},
 			unmoved + "Someone moved the traffic away from green since the last shift, and that is not undone.\n\n" +
-				"Set active to what carries the traffic, ship another version, or give retry a new value to try green again.",
+				"Set active (or weights) to what carries the traffic, ship another version, or give retry a new value to try green again.",
+		},
+		"handed back, or killed": {
+			rollout.Failure{Cause: rollout.WasHandedBack, Left: rollout.Unmoved},
+			unmoved + "The traffic was moved away from green since the last completed shift, by someone or by an apply that was killed. This apply does not undo it.\n\n" +
+				"Set active (or weights) to what carries the traffic, ship another version, or give retry a new value to move it all the same.",
 		},
 		"too many groups": {
 			rollout.Failure{Cause: rollout.TooManyGroups, Left: rollout.Unmoved, Err: shift.ErrTooManyGroups},

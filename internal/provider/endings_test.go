@@ -120,7 +120,7 @@ func TestSwitch_gateThatCannotMeasureRejectsNothing(t *testing.T) {
 	r := w.apply()
 	s.want("app-blue 100, app-green 0")
 	if r.err == nil || !strings.Contains(r.text(), "The gate \"smoke\" could not measure: ") ||
-		!strings.Contains(r.text(), "Nothing is known against the version. Mend the gate and apply again.") {
+		!strings.Contains(r.text(), "Nothing is known against the version. See why its URL does not answer (the application may hang), or mend the gate, and apply again.") {
 		t.Error(r.text())
 	}
 	if last := w.lastShift(); last["outcome"] != "rolled back" || w.values()["rejected"] != nil {
@@ -264,7 +264,7 @@ func TestSwitch_ignoredWeightsAgainstActive(t *testing.T) {
 	h.traffic = `active = "green"`
 	w.write(h.in(s.bench))
 	w.plan().fails("Unable to use weights",
-		"It says something else than active. Keep one of them, and take both out of ignore_changes unless the traffic is to be left as it is.")
+		"It says something else than active. Take both out of ignore_changes, or name both there to leave the traffic as it is.")
 }
 
 // A way back from a split is one write for each route that is elsewhere, and

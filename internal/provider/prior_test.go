@@ -121,8 +121,8 @@ func TestWishOf(t *testing.T) {
 		"active":                 {types.StringValue("blue"), null, true, true, false},
 		"weights":                {types.StringNull(), weights(500, 500), false, true, false},
 		"neither":                {types.StringNull(), null, false, true, true},
-		"both agree":             {types.StringValue("blue"), weights(1000, 0), true, true, false},
-		"both and they disagree": {types.StringValue("blue"), weights(500, 500), true, false, false},
+		"both agree":             {types.StringValue("blue"), weights(1000, 0), false, true, true},
+		"both and they disagree": {types.StringValue("blue"), weights(500, 500), false, false, true},
 		"weights not known yet":  {types.StringValue("blue"), unknown, false, true, false},
 	} {
 		got, agree := wishOf(switchModel{Active: c.active, Weights: c.weights})

@@ -164,7 +164,7 @@ func TestSwitch_handThatMovedTrafficBackIsNotUndone(t *testing.T) {
 		s.unwritten(func() {
 			w.apply().fails("Unable to shift traffic of web", "The traffic is now: blue 100 %. Nothing was moved.\n\n"+
 				"Someone moved the traffic away from green since the last shift, and that is not undone.\n\n"+
-				"Set active to what carries the traffic, ship another version, or give retry a new value to try green again.")
+				"Set active (or weights) to what carries the traffic, ship another version, or give retry a new value to try green again.")
 		})
 		if rejected, _ := w.values()["rejected"].(map[string]any); rejected["reason"] != "moved back by hand" || rejected["version"] != "1.1" {
 			t.Errorf("rejected is %v", rejected)

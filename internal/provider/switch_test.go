@@ -224,7 +224,8 @@ func TestSwitch_driftIsShownAndRepaired(t *testing.T) {
 	s.hand(s.listener, forward(weights{s.blue.group: 70, s.green.group: 30}))
 	w.plan().ok()
 	planned, action := w.planned()
-	if action != "update" || planned["schedule"] != "Back to blue (1.0) 100 % at once: one call per route, no steps, no gates." {
+	if action != "update" || planned["schedule"] != "Found: blue (1.0) 70 %, green (1.1) 30 %, which is not what the last completed shift left.\n"+
+		"Back to blue (1.0) 100 % at once: one call per route, no steps, no gates; then settle 0s." {
 		t.Errorf("%s: %v", action, planned["schedule"])
 	}
 	w.applyPlan().ok()

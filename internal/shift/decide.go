@@ -231,11 +231,24 @@ func (s *Schedule) groups() error {
 	kept := newNames(s.Goal.Of())
 	if !r.stickyAfter() {
 		kept.addWhile(r.fit, r.staying(held.names)...)
-		kept.addWhile(r.fit, r.staying(r.configured())...)
+		kept.addWhile(r.fit, s.idle()...)
 	}
 	held.addWhile(r.fit, kept.names...)
 	s.Held, s.Kept = held.names, kept.names
 	return nil
+}
+
+// idle are the environments that stay named, or come into the actions, for
+// their health alone. A way back must not fail for one of them: it names who is
+// named already.
+func (s *Schedule) idle() []string {
+	names := s.request.staying(s.request.configured())
+	if s.Kind != Back && s.Kind != Return {
+		return names
+	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		return !slices.ContainsFunc(s.request.Routes, func(x Route) bool { return slices.Contains(x.Named, name) })
+	})
 }
 
 func (r Request) fit(names []string) bool { return r.inOneAction(names) <= MostGroups }
