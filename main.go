@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 	"log"
 	"os"
 	"os/signal"
@@ -27,14 +28,14 @@ func main() {
 	show := flag.Bool("version", false, "print the version and end")
 	flag.Parse()
 	if *show {
-		log.SetFlags(0)
-		log.Printf("terraform-provider-bluegreen %s (%s)", version, commit)
+		fmt.Printf("terraform-provider-bluegreen %s (%s)\n", version, commit)
 		return
 	}
 	// A SIGTERM that goes to the whole process group, as runners and containers
 	// send it, must not end the way back: Terraform asks for it over RPC. Nor
-	// must a log line to a Terraform that was killed.
-	signal.Ignore(syscall.SIGTERM, syscall.SIGPIPE)
+	// must the SIGHUP of a terminal that is gone, which ends Terraform, or a log
+	// line to a Terraform that was killed.
+	signal.Ignore(syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	busy := new(provider.Busy)
 	if !*debug {
 		go endWithParent(busy)

@@ -151,7 +151,7 @@ func (b bench) steps(ctx context.Context) ([]row, error) {
 	overhead := median(overheads)
 	const (
 		steps = 10
-		looks = 2 // one before anything, one after the attach
+		looks = 3 // one before anything, one after the attach, one at the end
 	)
 	return []row{
 		{what: fmt.Sprintf("overhead of a step, %d routes on loopback: median of wall time less hold", routes),

@@ -188,10 +188,10 @@ func (d *demo) apply(ctx context.Context, a act) (failed bool, interrupted time.
 
 // abandon asks a Terraform that is not wanted any more to go back and end.
 func (d *demo) abandon(command *exec.Cmd, ended <-chan error, why error, out io.Reader) error {
-	_ = rehearsal.Interrupt(command)
-	<-ended
-	text, _ := io.ReadAll(out)
-	return fmt.Errorf("%w\n%s", why, text)
+	err := errors.Join(why, rehearsal.Interrupt(command))
+	err = errors.Join(err, <-ended)
+	text, readErr := io.ReadAll(out)
+	return fmt.Errorf("%w\n%s", errors.Join(err, readErr), text)
 }
 
 // linger watches a little longer: what comes after an apply counts too.

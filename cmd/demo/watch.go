@@ -30,6 +30,7 @@ type watch struct {
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
+	began  time.Time
 
 	mu       sync.Mutex
 	turns    []turn
@@ -49,24 +50,38 @@ func startWatch(ask func(context.Context) (map[string]int, error), load *rehears
 func (w *watch) run(ctx context.Context) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	began, told, before := time.Now(), time.Now(), w.load.Counts()
+	second := reading{at: time.Now(), counts: w.load.Counts()}
+	w.began = second.at
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			counts := w.load.Counts()
-			turned := w.look(ctx, now, counts)
-			if now.Sub(told) >= time.Second {
-				second := counts.Since(before)
-				w.keepWorst(second)
-				w.tell(now.Sub(began), second, counts.Lost)
-				told, before = now, counts
-			} else if turned {
-				say("%6.1fs  %s", now.Sub(began).Seconds(), w.words())
-			}
+			second = w.tick(ctx, now, second)
 		}
 	}
+}
+
+// reading is what the load had seen at a moment.
+type reading struct {
+	at     time.Time
+	counts rehearsal.Counts
+}
+
+// tick looks, and tells a line when a second is over or the weights changed.
+func (w *watch) tick(ctx context.Context, now time.Time, before reading) reading {
+	counts := w.load.Counts()
+	turned := w.look(ctx, now, counts)
+	if now.Sub(before.at) >= time.Second {
+		second := counts.Since(before.counts)
+		w.keepWorst(second)
+		w.tell(now.Sub(w.began), second, counts.Lost)
+		return reading{at: now, counts: counts}
+	}
+	if turned {
+		say("%6.1fs  %s", now.Sub(w.began).Seconds(), w.words())
+	}
+	return before
 }
 
 // look notes a change of weights and the first bad answer.

@@ -44,9 +44,10 @@ resource "bluegreen_switch" "web" {
       http = {
         url         = var.url
         headers     = { "X-Environment" = var.active }
-        expect_body = "version ${replace(var.versions[var.active], ".", "\\.")}\\b"
+        expect_body = "version ${replace(lookup(var.versions, var.active, ""), ".", "\\.")}\\b"
       }
-      when = "before"
+      when    = "before"
+      timeout = "2s"
     }
     # While users are on it: does it answer?
     answers = {
@@ -56,6 +57,7 @@ resource "bluegreen_switch" "web" {
         samples = 5
       }
       interval = "500ms"
+      timeout  = "2s"
     }
   }
 }

@@ -40,6 +40,7 @@ var built struct {
 	err            error
 }
 
+// build builds it, or skips where there is nothing to run it with.
 func build(t *testing.T) {
 	t.Helper()
 	binary, err := rehearsal.FindTerraform()
@@ -48,17 +49,23 @@ func build(t *testing.T) {
 	}
 	built.once.Do(func() {
 		built.binary = binary
-		if built.root, built.err = rehearsal.ModuleRoot(context.Background()); built.err != nil {
-			return
-		}
-		if built.dir, built.err = os.MkdirTemp("", "bluegreen-e2e-"); built.err != nil {
-			return
-		}
-		built.cliConfig, built.err = rehearsal.BuildProvider(context.Background(), built.root, built.dir)
+		built.err = buildOnce(context.WithoutCancel(t.Context()))
 	})
 	if built.err != nil {
 		t.Fatal(built.err)
 	}
+}
+
+// buildOnce builds into a folder that outlives the test which asked first.
+func buildOnce(ctx context.Context) (err error) {
+	if built.root, err = rehearsal.ModuleRoot(ctx); err != nil {
+		return err
+	}
+	if built.dir, err = os.MkdirTemp("", "bluegreen-e2e-"); err != nil {
+		return err
+	}
+	built.cliConfig, err = rehearsal.BuildProvider(ctx, built.root, built.dir)
+	return err
 }
 
 // world is a release with its balancer and a load that never stops.

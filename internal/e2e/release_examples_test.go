@@ -158,5 +158,14 @@ func TestExamples_twoStates(t *testing.T) {
 	app.must(app.Set(map[string]any{"releases": releases}))
 	app.mustApply()
 	app.mustBeSettled()
+
+	// What is idle goes: off the listener first, then away.
+	traffic.must(traffic.Set(map[string]any{"active": "green", "leaving": []string{"blue"}}))
+	traffic.mustApply()
+	app.must(app.Set(map[string]any{"releases": map[string]string{"green": "1.5.0"}}))
+	app.mustApply()
+	app.mustBeSettled()
+	traffic.mustBeSettled()
+	app.mustAnswer("1.5.0")
 	app.lostNothing()
 }

@@ -49,6 +49,7 @@ func TestRelease_inOneApplyLosesNothing(t *testing.T) {
 	p.lostNothing()
 	p.mustAnswer("1.5.0")
 	p.mustBeSettled()
+	p.mustBeWithinPolicy()
 }
 
 func TestRelease_badGreenLeavesBlueUntouched(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
@@ -35,6 +36,22 @@ func TestShift_losesNothingWhenTheOldVersionIsKilledRightAfter(t *testing.T) {
 	if out := w.mustApply(); !strings.Contains(out, "No changes.") {
 		t.Errorf("the plan after it is not empty:\n%s", out)
 	}
+}
+
+// A real balancer shows new weights before all of its nodes obey them.
+func TestShift_losesNothingWhenTheBalancerObeysLate(t *testing.T) {
+	pace := quick
+	pace.Settle = "2s"
+	w := newWorld(t, pace, localalb.WithPropagation(time.Second))
+	w.configure("green")
+	w.mustApply()
+	if err := w.Stage.Retire(t.Context(), "blue"); err != nil {
+		t.Fatal(err)
+	}
+	before := w.load.Counts().Requests
+	w.eventually("a second of requests after it", func() bool { return w.load.Counts().Requests > before+loadRate })
+	w.mustHaveAll("green")
+	w.lostNothing()
 }
 
 func TestShift_goesBackWhenGreenBreaksUnderTraffic(t *testing.T) {

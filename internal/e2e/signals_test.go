@@ -11,7 +11,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
@@ -112,6 +114,23 @@ func TestSignals_providerGoesBackWhenTerraformIsKilled(t *testing.T) {
 	w.lostNothing()
 }
 
+// The terminal goes away in mid-shift, as when an ssh session drops: Terraform
+// ends, and the provider takes the traffic back by itself.
+func TestSignals_providerGoesBackWhenTheTerminalGoesAway(t *testing.T) {
+	w := newWorld(t, endless)
+	w.configure("green")
+	apply := w.start()
+	w.at(5)
+	provider := providerOf(t, apply.command)
+	if err := rehearsal.SignalGroup(apply.command, syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	apply.wait()
+	w.eventually("blue has all the traffic again", func() bool { return w.all("blue") })
+	w.eventually("the orphaned provider ends", func() bool { return gone(provider) })
+	w.lostNothing()
+}
+
 // killBoth ends Terraform and the provider at 50 % with nothing left to go back.
 func (w *world) killBoth() {
 	w.t.Helper()
@@ -172,5 +191,24 @@ func TestSignals_killedAtHalf_activeBlueIsOneWrite(t *testing.T) {
 	if n := w.writes(mark); n != 1 {
 		t.Errorf("going back took %d writes", n)
 	}
+	w.lostNothing()
+}
+
+// The machines of the side that a way back has left are stopped right after it:
+// settle has given the balancer's nodes time to obey.
+func TestSignals_killedAtHalf_nothingIsLostWhenGreenIsStoppedAfterTheWayBack(t *testing.T) {
+	pace := quick
+	pace.Settle = "2s"
+	w := newWorld(t, pace, localalb.WithPropagation(time.Second))
+	w.killBoth()
+	w.Pace = pace
+	w.configure("blue")
+	w.mustApply(w.unlocked()...)
+	if err := w.Stage.Retire(t.Context(), "green"); err != nil {
+		t.Fatal(err)
+	}
+	before := w.load.Counts().Requests
+	w.eventually("a second of requests after it", func() bool { return w.load.Counts().Requests > before+loadRate })
+	w.mustHaveAll("blue")
 	w.lostNothing()
 }

@@ -133,9 +133,9 @@ func TestDataPlane_ownAnswers(t *testing.T) {
 			<-r.Context().Done()
 		}
 	}))
-	lb := b.balancer("app")
+	lb, impatient := b.balancer("app"), b.balancer("impatient")
 	_, err := b.api.ModifyLoadBalancerAttributes(b.ctx(), &elb.ModifyLoadBalancerAttributesInput{
-		LoadBalancerArn: &lb, Attributes: []types.LoadBalancerAttribute{{Key: aws.String("idle_timeout.timeout_seconds"), Value: aws.String("1")}},
+		LoadBalancerArn: &impatient, Attributes: []types.LoadBalancerAttribute{{Key: aws.String("idle_timeout.timeout_seconds"), Value: aws.String("1")}},
 	})
 	b.must(err)
 	none, other := b.group("none"), b.group("other")
@@ -155,7 +155,11 @@ func TestDataPlane_ownAnswers(t *testing.T) {
 		if tc.action == nil {
 			tc.action = forward(share{tc.group, 1})
 		}
-		l := b.listener(lb, int32(8000+i), tc.action)
+		on := lb
+		if tc.want == http.StatusGatewayTimeout {
+			on = impatient
+		}
+		l := b.listener(on, int32(8000+i), tc.action)
 		status, body := b.get(l, "/")
 		if status != tc.want || !strings.Contains(body, fmt.Sprintf("<h1>%d ", tc.want)) {
 			t.Errorf("%s: got %d %q, want %d", tc.name, status, body, tc.want)

@@ -200,7 +200,6 @@ func TestDrain_requestInFlightFinishes(t *testing.T) {
 	<-arrived
 	b.modify(l, forward(share{g, 0}, share{spare, 1}))
 	b.deregister(g, long)
-	b.becomes(g, isDraining)
 	if _, body := b.get(l, "/"); body != "new" {
 		t.Errorf("a draining group got a new request: %s", body)
 	}

@@ -90,7 +90,7 @@ func (b *bench) group(name string, targets ...string) string {
 	return arn
 }
 
-func descriptions(t *testing.T, targets []string) []types.TargetDescription {
+func descriptions(t testing.TB, targets []string) []types.TargetDescription {
 	t.Helper()
 	var out []types.TargetDescription
 	for _, address := range targets {

@@ -85,6 +85,9 @@ func createListener(c *call) (any, error) {
 	fallback := &rule{arn: ruleARN(l), listener: l.arn, region: c.region, actions: actions, seq: c.state.next()}
 	l.defaultRule = fallback.arn
 	c.state.listeners[l.arn], c.state.rules[fallback.arn], c.state.tags[l.arn] = l, fallback, tags
+	if b.kind == network {
+		c.server.log.Warn("listeners of network load balancers are kept but do not listen here", "listener", l.arn)
+	}
 	return c.oneListener(l), nil
 }
 

@@ -89,7 +89,7 @@ func (p *plane) open(next *state) (map[string]*liveListener, error) {
 	opened := map[string]*liveListener{}
 	for arn, record := range next.listeners {
 		if b := next.balancers[record.balancer]; b == nil || b.kind != application {
-			continue
+			continue // network load balancers have no data plane here
 		}
 		if live := p.listeners[arn]; live != nil && live.serves(record) {
 			continue

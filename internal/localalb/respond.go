@@ -1,7 +1,6 @@
 package localalb
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -72,21 +71,29 @@ func redirect(w http.ResponseWriter, r *http.Request, c redirectConfig, listener
 	w.WriteHeader(status)
 }
 
+// login is a login action, of either kind.
+type login struct {
+	cookie, otherwise       string
+	endpoint, client, scope string
+	extra                   *extraPairs
+}
+
 // gateOpen plays the actions before a routing action. No identity provider is asked: a request with the
 // session cookie, or for JWT with any bearer token, counts as logged in.
 func gateOpen(w http.ResponseWriter, r *http.Request, a action) bool {
 	switch {
 	case a.AuthenticateOidcConfig != nil:
 		o := a.AuthenticateOidcConfig
-		return loggedIn(w, r, o.SessionCookieName, o.OnUnauthenticatedRequest, func() string {
-			return loginURL(r, o.AuthorizationEndpoint, o.ClientID, o.Scope, o.AuthenticationRequestExtraParams)
-		})
+		return login{
+			cookie: o.SessionCookieName, otherwise: o.OnUnauthenticatedRequest,
+			endpoint: o.AuthorizationEndpoint, client: o.ClientID, scope: o.Scope, extra: o.AuthenticationRequestExtraParams,
+		}.open(w, r)
 	case a.AuthenticateCognitoConfig != nil:
 		o := a.AuthenticateCognitoConfig
-		return loggedIn(w, r, o.SessionCookieName, o.OnUnauthenticatedRequest, func() string {
-			endpoint := "https://" + o.UserPoolDomain + "/oauth2/authorize"
-			return loginURL(r, endpoint, o.UserPoolClientID, o.Scope, o.AuthenticationRequestExtraParams)
-		})
+		return login{
+			cookie: o.SessionCookieName, otherwise: o.OnUnauthenticatedRequest,
+			endpoint: "https://" + o.UserPoolDomain + "/oauth2/authorize", client: o.UserPoolClientID, scope: o.Scope, extra: o.AuthenticationRequestExtraParams,
+		}.open(w, r)
 	}
 	if strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") {
 		return true
@@ -95,29 +102,30 @@ func gateOpen(w http.ResponseWriter, r *http.Request, a action) bool {
 	return false
 }
 
-func loggedIn(w http.ResponseWriter, r *http.Request, cookie, otherwise string, login func() string) bool {
-	if _, err := r.Cookie(cookie + "-0"); err == nil || otherwise == "allow" {
+func (l login) open(w http.ResponseWriter, r *http.Request) bool {
+	if _, err := r.Cookie(l.cookie + "-0"); err == nil || l.otherwise == "allow" {
 		return true
 	}
-	if otherwise == "deny" {
+	if l.otherwise == "deny" {
 		answerOwn(w, http.StatusUnauthorized)
 		return false
 	}
 	w.Header().Set("Server", "awselb/2.0")
-	w.Header().Set("Location", login())
+	w.Header().Set("Location", l.url(r.Host))
 	w.WriteHeader(http.StatusFound)
 	return false
 }
 
-func loginURL(r *http.Request, endpoint, client, scope string, extra *extraPairs) string {
+// url is where a client is sent to log in and come back from.
+func (l login) url(host string) string {
 	q := url.Values{
-		"client_id": {client}, "response_type": {"code"}, "scope": {scope}, "state": {newID()},
-		"redirect_uri": {fmt.Sprintf("https://%s/oauth2/idpresponse", r.Host)},
+		"client_id": {l.client}, "response_type": {"code"}, "scope": {l.scope}, "state": {newID()},
+		"redirect_uri": {"https://" + host + "/oauth2/idpresponse"},
 	}
-	if extra != nil {
-		for _, p := range extra.Entries {
+	if l.extra != nil {
+		for _, p := range l.extra.Entries {
 			q.Set(p.Key, p.Value)
 		}
 	}
-	return endpoint + "?" + q.Encode()
+	return l.endpoint + "?" + q.Encode()
 }

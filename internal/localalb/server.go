@@ -162,8 +162,9 @@ func (s *Server) Inject(f Fault) (remove func()) {
 	return func() { s.faults.remove(id) }
 }
 
-// Close stops everything at once: API, management, every listener with the requests in flight, and every
-// health check. Nothing runs any more when it returns. Closing again does nothing.
+// Close stops everything at once: API, management, every listener with the requests in flight, every health
+// check and every drain. None of them runs any more when it returns, but it does not wait for hooks that
+// block. Closing again does nothing.
 func (s *Server) Close() error {
 	var out []error
 	s.closing.Do(func() {

@@ -92,29 +92,30 @@ func (s *shifting) refusal(err error) diag.Diagnostic {
 	t := callStory(err)
 	t.now = "Nothing was moved."
 	if seen := s.seenBefore(); seen != "" {
-		t.now += " When read last, the traffic was: " + seen
+		t.now += " When read last, the traffic was:" + seen
 	}
 	return t.diagnostic(unableToShift(s.wanted.routes))
 }
 
 // gateRefused words a gate that cannot be asked.
-func (s *shifting) gateRefused(name string, err error) diag.Diagnostic {
+func (s *shifting) gateRefused(g unbuilt) diag.Diagnostic {
 	t := story{
 		now:   "Nothing was moved.",
-		seen:  fmt.Sprintf("The gate %q cannot be asked.", name),
+		seen:  fmt.Sprintf("The gate %q cannot be asked.", g.name),
 		next:  "Mend what the cause names, and apply again.",
-		facts: causeFact(err),
+		facts: causeFact(g.err),
 	}
-	if errors.Is(err, gate.ErrUnset) {
+	if errors.Is(g.err, gate.ErrUnset) {
 		t.next = "Set the environment variable where Terraform runs, and apply again."
 	}
 	return t.diagnostic(unableToShift(s.wanted.routes))
 }
 
-// seenBefore is what the routes gave when Read saw them; empty in a Create.
+// seenBefore is what the routes gave when Read saw them; empty where it has seen
+// none of them, as in a Create.
 func (s *shifting) seenBefore() string {
 	found := s.prior.found(s.wanted)
-	if found == nil {
+	if !slices.ContainsFunc(found, func(seen rollout.Setting) bool { return seen.Weights != nil || seen.Answer != "" }) {
 		return ""
 	}
 	var all []rollout.RouteResult
@@ -153,9 +154,12 @@ func importForwardsNothing(route wantedRoute, answer string) diag.Diagnostic {
 
 // shiftFailed words why a shift did not come to its end.
 func (s *shifting) shiftFailed(result rollout.Result, f *rollout.Failure) diag.Diagnostic {
-	t := s.causeStory(f)
+	t := s.causeStory(result, f)
 	t.now = s.whereNow(result, f)
 	t.facts = append([]fact{{"Route", f.Route}, {"Gate", f.Gate}, {"Step", f.Stage}}, t.facts...)
+	if f.Left == rollout.NotRestored {
+		t.next = s.afterLostWay()
+	}
 	if f.HomeErr != nil {
 		t.facts = append(t.facts, fact{"Way back", f.HomeErr.Error()})
 	}
@@ -169,12 +173,15 @@ func (s *shifting) whereNow(result rollout.Result, f *rollout.Failure) string {
 	})
 	where := "Where the traffic is now could not be read."
 	if seen := s.seenBefore(); !read && seen != "" {
-		where += " When read last, it was: " + seen
+		where += " When read last, it was:" + seen
 	}
 	if read {
-		where = "The traffic is now: " + routeWords(result.Routes)
+		where = "The traffic is now:" + routeWords(result.Routes)
 	}
-	return where + " " + leftWords(result, f)
+	if !strings.HasSuffix(where, "\n") {
+		where += " "
+	}
+	return where + leftWords(result, f)
 }
 
 // leftWords says what was done about the traffic.
@@ -199,50 +206,57 @@ func leftWords(result rollout.Result, f *rollout.Failure) string {
 	return ""
 }
 
-// routeWords words where each route stands: in one sentence where they agree.
+// routeWords words where each route stands, to go behind a colon: in one
+// sentence where they agree, else in a line for each.
 func routeWords(routes []rollout.RouteResult) string {
 	agree := true
 	for _, route := range routes {
 		agree = agree && route.Read && route.Setting.Answer == routes[0].Setting.Answer && route.Weights.Equal(routes[0].Weights)
 	}
 	if agree && len(routes) > 0 {
-		return settingWords(routes[0]) + "."
+		return " " + settingWords(routes[0]) + "."
 	}
 	text := ""
 	for _, route := range routes {
 		text += fmt.Sprintf("\n  %s, %s: %s", route.Entry, display(route.ID), settingWords(route))
-		if !route.Read {
+		if !route.Read && settingWords(route) != notKnown {
 			text += " when read last; could not be read since"
 		}
 	}
 	return text + "\n"
 }
 
+// notKnown is said of a route of which nothing is known.
+const notKnown = "not known"
+
 func settingWords(route rollout.RouteResult) string {
-	if route.Setting.Answer != "" {
+	switch {
+	case route.Setting.Answer != "":
 		return route.Setting.Answer
+	case route.Setting.Weights == nil:
+		return notKnown
 	}
 	return route.Weights.String()
 }
 
 // causeStory words the cause of a failed shift, and what to do next.
-func (s *shifting) causeStory(f *rollout.Failure) story {
+func (s *shifting) causeStory(result rollout.Result, f *rollout.Failure) story {
 	seen := sentence(f.Saw)
 	switch f.Cause {
 	case rollout.GateFailed:
-		return story{seen: fmt.Sprintf("The gate %q failed: %s", f.Gate, seen), next: s.afterBadVersion(f)}
+		return story{seen: fmt.Sprintf("The gate %q failed: %s", f.Gate, seen), next: s.afterBadVersion(result, f)}
 	case rollout.GateInconclusive:
-		return story{seen: fmt.Sprintf("The gate %q stayed inconclusive: %s", f.Gate, seen), next: s.afterBadVersion(f)}
+		return story{seen: fmt.Sprintf("The gate %q stayed inconclusive: %s", f.Gate, seen), next: s.afterBadVersion(result, f)}
 	case rollout.GateErrored:
-		t := story{seen: fmt.Sprintf("The gate %q could not measure: %s", f.Gate, seen), next: "Nothing is known against the version. Mend the gate and apply again."}
+		t := story{seen: fmt.Sprintf("The gate %q could not measure: %s", f.Gate, seen), next: "Nothing is known against the version. See why its URL does not answer (the application may hang), or mend the gate, and apply again."}
 		if f.Err != nil {
 			t.facts = []fact{{"Cause", f.Err.Error()}}
 		}
 		return t
 	case rollout.HealthBroke:
-		return story{seen: "Health broke: " + seen, next: s.afterBadVersion(f)}
+		return story{seen: "Health broke: " + seen, next: s.afterBadVersion(result, f)}
 	case rollout.NotReady:
-		return story{seen: "The side that is to receive traffic was not healthy: " + seen, next: s.afterNotReady(f)}
+		return story{seen: "The side that is to receive traffic was not healthy: " + seen, next: s.afterNotReady(result, f)}
 	case rollout.Interrupted:
 		return story{seen: "The apply was interrupted.", next: "Apply again to go on."}
 	case rollout.Changed:
@@ -253,7 +267,7 @@ func (s *shifting) causeStory(f *rollout.Failure) story {
 	case rollout.NotForwarding:
 		return story{
 			seen: "The route does not forward to target groups: " + seen,
-			next: "Let it forward to a target group, or take it out of load_balancer.routes. Only a fixed 5xx response is taken over, and only when the switch is created.",
+			next: "Let it forward to a target group, or take it out of load_balancer.routes. Only a fixed 5xx response is taken over, when the switch is created or when the route joins it.",
 		}
 	case rollout.CredentialsEnd:
 		return story{
@@ -264,7 +278,7 @@ func (s *shifting) causeStory(f *rollout.Failure) story {
 	case rollout.WasRejected:
 		return s.rejectedStory()
 	case rollout.WasHandedBack:
-		return s.handedBackStory()
+		return s.handedBackStory(f)
 	case rollout.TookTooLong:
 		return story{seen: "The shift took longer than its schedule's longest time.", next: "Apply again. If it comes again, set TF_LOG_PROVIDER=info to see what it waits for.", facts: causeFact(f.Err)}
 	case rollout.TooManyGroups:
@@ -283,11 +297,11 @@ func (s *shifting) causeStory(f *rollout.Failure) story {
 }
 
 // afterBadVersion says how a version that was seen to be bad goes on.
-func (s *shifting) afterBadVersion(f *rollout.Failure) string {
+func (s *shifting) afterBadVersion(result rollout.Result, f *rollout.Failure) string {
 	if !f.Rejects {
 		return "Mend the version or the gate, and apply again."
 	}
-	who := s.gaining(f, s.started)
+	who := s.gaining(result, f, s.started)
 	switch {
 	case s.state == nil: // a Create remembers nothing
 		return "Mend the version or the gate, and apply again."
@@ -298,9 +312,17 @@ func (s *shifting) afterBadVersion(f *rollout.Failure) string {
 		who.Version, who.Environment)
 }
 
-func (s *shifting) afterNotReady(f *rollout.Failure) string {
+// afterLostWay says how the traffic comes back where a way back failed.
+func (s *shifting) afterLostWay() string {
+	if s.state == nil { // the next Create begins from what it finds
+		return "Move the traffic back by hand, or mend what the cause names and apply again."
+	}
+	return "Set active back to what carried the traffic, and apply: that takes it all back with one call per route. Else move it by hand."
+}
+
+func (s *shifting) afterNotReady(result rollout.Result, f *rollout.Failure) string {
 	if f.Rejects {
-		return s.afterBadVersion(f)
+		return s.afterBadVersion(result, f)
 	}
 	return "See why its targets are not healthy, and apply again. The reasons of the load balancer stand in brackets."
 }
@@ -317,11 +339,22 @@ func (s *shifting) rejectedStory() story {
 	}
 }
 
-func (s *shifting) handedBackStory() story {
-	live, _ := s.wanted.goal.Sole()
+// handedBackStory tells a hand from what may as well be a shift that was killed
+// before it could be kept.
+func (s *shifting) handedBackStory(f *rollout.Failure) story {
+	goal, sole := s.wanted.goal.Sole()
+	if !sole {
+		goal = s.wanted.goal.String()
+	}
+	if !f.Rejects {
+		return story{
+			seen: fmt.Sprintf("The traffic was moved away from %s since the last completed shift, by someone or by an apply that was killed. This apply does not undo it.", goal),
+			next: "Set active (or weights) to what carries the traffic, ship another version, or give retry a new value to move it all the same.",
+		}
+	}
 	return story{
-		seen: fmt.Sprintf("Someone moved the traffic away from %s since the last shift, and that is not undone.", live),
-		next: fmt.Sprintf("Set active to what carries the traffic, ship another version, or give retry a new value to try %s again.", live),
+		seen: fmt.Sprintf("Someone moved the traffic away from %s since the last shift, and that is not undone.", goal),
+		next: fmt.Sprintf("Set active (or weights) to what carries the traffic, ship another version, or give retry a new value to try %s again.", goal),
 	}
 }
 
@@ -333,28 +366,7 @@ func sentence(text string) string {
 	return text + "."
 }
 
-// reasonOf words a failure for last_shift and rejected.
-func reasonOf(f *rollout.Failure) string {
-	if f.Cause == rollout.WasHandedBack {
-		return movedByHand
-	}
-	text := string(f.Cause)
-	if f.Gate != "" {
-		text = fmt.Sprintf("gate %q: %s", f.Gate, strings.TrimPrefix(text, "gate "))
-	}
-	if f.Stage != "" {
-		text += " at " + f.Stage
-	}
-	if f.Saw != "" {
-		text += ": " + f.Saw
-	}
-	if f.Left == rollout.Stayed || f.Left == rollout.NotRestored || f.Left == rollout.CannotServe {
-		text += " (" + string(f.Left) + ")"
-	}
-	return text
-}
-
-// told are things worth knowing of a shift that came to its end.
+// told are things worth knowing of a shift, however it ended.
 func (s *shifting) told(result rollout.Result) diag.Diagnostics {
 	if len(result.Told) == 0 {
 		return nil
@@ -365,21 +377,4 @@ func (s *shifting) told(result rollout.Result) diag.Diagnostics {
 // forgottenRoute is a note of the schedule.
 func forgottenRoute(text string, environments []string) string {
 	return fmt.Sprintf("%s forwards to %s too and is no route of this switch: it goes on as it is.", text, listed(environments))
-}
-
-func unreadableMemory(err error) diag.Diagnostic {
-	return story{
-		seen:  "What the switch remembers from earlier runs cannot be read or written.",
-		next:  "Remove the switch from the state and import it again; that moves no traffic.",
-		facts: causeFact(err),
-	}.diagnostic("Unable to read private state of switch")
-}
-
-func wrongProviderData(data any) diag.Diagnostic {
-	return story{seen: "The provider handed over something unexpected.", next: "Please report this to the provider's developers.",
-		facts: []fact{{"Type", fmt.Sprintf("%T", data)}}}.diagnostic("Unable to configure switch")
-}
-
-func unexpected(err error) diag.Diagnostic {
-	return story{seen: "Something unexpected is wrong.", next: "Please report this to the provider's developers.", facts: causeFact(err)}.diagnostic("Unable to plan switch")
 }

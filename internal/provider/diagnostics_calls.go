@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -10,7 +11,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
 
-// The words for calls of AWS that failed.
+// The words for calls of AWS that failed, and for faults of the provider's own.
 
 // callStory words an error of a call, by what it amounts to.
 func callStory(err error) story {
@@ -54,6 +55,8 @@ func callStory(err error) story {
 // ownStory words the errors of the provider's own making, and the rest.
 func ownStory(err error, facts []fact) story {
 	switch {
+	case errors.Is(err, context.Canceled):
+		return story{seen: "Terraform was interrupted.", next: "Run it again to go on."}
 	case errors.Is(err, errAccount):
 		return story{seen: "The credentials are for an account that may not be changed.", next: "Use other credentials, or add the account to aws.allowed_account_ids of the provider.", facts: facts}
 	case errors.Is(err, errSettingsWait):
@@ -78,4 +81,21 @@ func causeFact(err error) []fact {
 		return nil
 	}
 	return []fact{{"Cause", err.Error()}}
+}
+
+func unreadableMemory(err error) diag.Diagnostic {
+	return story{
+		seen:  "What the switch remembers from earlier runs cannot be read or written.",
+		next:  "Remove the switch from the state and import it again; that moves no traffic.",
+		facts: causeFact(err),
+	}.diagnostic("Unable to read private state of switch")
+}
+
+func wrongProviderData(data any) diag.Diagnostic {
+	return story{seen: "The provider handed over something unexpected.", next: "Please report this to the provider's developers.",
+		facts: []fact{{"Type", fmt.Sprintf("%T", data)}}}.diagnostic("Unable to configure switch")
+}
+
+func unexpected(err error) diag.Diagnostic {
+	return story{seen: "Something unexpected is wrong.", next: "Please report this to the provider's developers.", facts: causeFact(err)}.diagnostic("Unable to plan switch")
 }

@@ -38,6 +38,12 @@ func zeroDuration(at path.Path) diag.Diagnostic {
 	return misuse(at, `It is zero. Write a duration above zero, such as "10s".`)
 }
 
+// steadyTooLong: health could never have been steady for so long in time.
+func steadyTooLong(at path.Path, steady, timeout time.Duration) diag.Diagnostic {
+	return misuse(at, "Nothing could be steady for so long within the timeout. Write a shorter steady_for, or a longer timeout.",
+		fact{"Steady for", shift.Words(steady)}, fact{"Timeout", shift.Words(timeout)})
+}
+
 func unknownChoice(at path.Path, text string, among []string) diag.Diagnostic {
 	return misuse(at, fmt.Sprintf("It is none of the known words. Write one of %s.", quoted(among)), fact{"Value", strconv.Quote(text)})
 }
@@ -141,7 +147,7 @@ func neitherActiveNorWeights() diag.Diagnostic {
 }
 
 func activeAgainstWeights() diag.Diagnostic {
-	return misuse(path.Root("weights"), "It says something else than active. Keep one of them, and take both out of ignore_changes unless the traffic is to be left as it is.")
+	return misuse(path.Root("weights"), "It says something else than active. Take both out of ignore_changes, or name both there to leave the traffic as it is.")
 }
 
 func noSuchEnvironment(at path.Path, name string, among []string) diag.Diagnostic {

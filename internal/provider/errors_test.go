@@ -111,7 +111,7 @@ func notServing() map[string]applyError {
 			func(s *site) string {
 				return fmt.Sprintf("The traffic is now: redirect 301 to #{protocol}://example.com:#{port}/#{path}?#{query}. Nothing was moved.\n\n"+
 					"The route does not forward to target groups: redirect 301 to #{protocol}://example.com:#{port}/#{path}?#{query}.\n\n"+
-					"Let it forward to a target group, or take it out of load_balancer.routes. Only a fixed 5xx response is taken over, and only when the switch is created.\n\n"+
+					"Let it forward to a target group, or take it out of load_balancer.routes. Only a fixed 5xx response is taken over, when the switch is created or when the route joins it.\n\n"+
 					"Route: %s", s.listener)
 			},
 		},

@@ -1,8 +1,6 @@
 package provider
 
 import (
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
@@ -69,11 +67,11 @@ func readHTTP(r *reader, at path.Path, a map[string]attr.Value) func(gate.Lookup
 	c := gate.HTTP{
 		URL:                r.text(a["url"]),
 		Method:             r.text(a["method"]),
-		Headers:            r.headers(at.AtName("headers"), a["headers"]),
-		HeadersEnv:         r.headers(at.AtName("headers_env"), a["headers_env"]),
+		Headers:            r.texts(at.AtName("headers"), a["headers"]),
+		HeadersEnv:         r.texts(at.AtName("headers_env"), a["headers_env"]),
 		Body:               r.text(a["body"]),
 		ExpectStatus:       r.numbers(at.AtName("expect_status"), a["expect_status"]),
-		ExpectHeaders:      r.headers(at.AtName("expect_headers"), a["expect_headers"]),
+		ExpectHeaders:      r.texts(at.AtName("expect_headers"), a["expect_headers"]),
 		ExpectBody:         r.text(a["expect_body"]),
 		MaxLatency:         r.duration(at.AtName("max_latency"), a["max_latency"], 0),
 		Samples:            r.whole(at.AtName("samples"), a["samples"], 1, 1),
@@ -98,24 +96,6 @@ func (r *reader) check(at path.Path, a map[string]attr.Value, errs []*gate.Argum
 			r.add(wrongArgument(at, err.Err))
 		}
 	}
-}
-
-// headers reads a map by header, in which nothing may be null. An empty value
-// is one.
-func (r *reader) headers(at path.Path, v attr.Value) map[string]string {
-	m, ok := v.(types.Map)
-	if !r.known(v) || !ok {
-		return nil
-	}
-	read := map[string]string{}
-	for _, name := range slices.Sorted(maps.Keys(m.Elements())) {
-		if value := m.Elements()[name]; missing(value) {
-			r.add(nullElement(at.AtMapKey(name)))
-		} else {
-			read[name] = r.text(value)
-		}
-	}
-	return read
 }
 
 // numbers reads a list in which nothing may be null.

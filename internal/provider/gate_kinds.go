@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -165,17 +166,30 @@ func (r *reader) readTerms(at path.Path, attrs map[string]attr.Value, kind gateK
 	}
 }
 
+// unbuilt is in the place of a gate that cannot be built. It can measure
+// nothing.
+type unbuilt struct {
+	name string
+	err  error
+}
+
+// Judge implements rollout.Gate.
+func (u unbuilt) Judge(context.Context, rollout.Moment) rollout.Verdict {
+	return rollout.Verdict{Answer: rollout.Errored, Saw: "it cannot be asked", Err: u.err}
+}
+
 // named builds the gates for a shift; everything is known by then. It returns
-// the name of a gate that cannot be built, with the error.
-func (w wanted) named(lookup gate.Lookup) (all []rollout.NamedGate, failed string, err error) {
+// those that cannot be built once more, apart.
+func (w wanted) named(lookup gate.Lookup) (all []rollout.NamedGate, failed []unbuilt) {
 	for _, g := range w.gates {
 		built, err := g.build(lookup)
 		if err != nil {
-			return nil, g.terms.Name, err
+			failed = append(failed, unbuilt{g.terms.Name, err})
+			built = unbuilt{g.terms.Name, err}
 		}
 		all = append(all, rollout.NamedGate{GateTerms: g.terms, Gate: built, OnInconclusive: g.onInconclusive})
 	}
-	return all, "", nil
+	return all, failed
 }
 
 // asText is what a kind reads a text argument with.

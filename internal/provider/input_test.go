@@ -187,6 +187,8 @@ func badStrategy() []badInput {
 			"health.min_healthy_targets: It is out of range. Write a whole number from 1 to 1000000.\n\nValue: 0"),
 		wrong("health_timeout", func(h *hcl) { h.health = "\n timeout = \"0s\"" },
 			"health.timeout: It is zero. Write a duration above zero, such as \"10s\"."),
+		wrong("steady_too_long", func(h *hcl) { h.health = "\n timeout = \"15s\"" },
+			"health.steady_for: Nothing could be steady for so long within the timeout. Write a shorter steady_for, or a longer timeout.\n\nSteady for: 15s\nTimeout: 15s"),
 	}
 }
 
@@ -219,6 +221,8 @@ func badGates() []badInput {
 			`gates["smoke"].http.headers["X Y"]: It is not valid: it is no name of a header. Correct it.`),
 		wrong("http_header_null", gate(`expect_headers = { "X" = null }`, ""),
 			`gates["smoke"].http.expect_headers["X"]: It is null. Give it a value, or leave it out.`),
+		wrong("http_header_empty", gate(`headers = { "X" = "" }`, ""),
+			`gates["smoke"].http.headers["X"]: It is empty. Give it a value, or leave it out.`),
 		wrong("http_samples", gate("samples = 0", ""),
 			"gates[\"smoke\"].http.samples: It is out of range. Write a whole number from 1 to 1000000.\n\nValue: 0"),
 	}

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
@@ -52,4 +53,25 @@ func outcomeOf(f *rollout.Failure) outcome {
 	default:
 		return Failed
 	}
+}
+
+// reasonOf words a failure for last_shift and rejected.
+func reasonOf(f *rollout.Failure) string {
+	if f.Cause == rollout.WasHandedBack {
+		return movedByHand
+	}
+	text := string(f.Cause)
+	if f.Gate != "" {
+		text = fmt.Sprintf("gate %q: %s", f.Gate, strings.TrimPrefix(text, "gate "))
+	}
+	if f.Stage != "" {
+		text += " at " + f.Stage
+	}
+	if f.Saw != "" {
+		text += ": " + f.Saw
+	}
+	if f.Left == rollout.Stayed || f.Left == rollout.NotRestored || f.Left == rollout.CannotServe {
+		text += " (" + string(f.Left) + ")"
+	}
+	return text
 }

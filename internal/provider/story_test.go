@@ -164,7 +164,7 @@ func TestSwitch_handThatMovedTrafficBackIsNotUndone(t *testing.T) {
 		s.unwritten(func() {
 			w.apply().fails("Unable to shift traffic of web", "The traffic is now: blue 100 %. Nothing was moved.\n\n"+
 				"Someone moved the traffic away from green since the last shift, and that is not undone.\n\n"+
-				"Set active to what carries the traffic, ship another version, or give retry a new value to try green again.")
+				"Set active (or weights) to what carries the traffic, ship another version, or give retry a new value to try green again.")
 		})
 		if rejected, _ := w.values()["rejected"].(map[string]any); rejected["reason"] != "moved back by hand" || rejected["version"] != "1.1" {
 			t.Errorf("rejected is %v", rejected)
@@ -206,6 +206,23 @@ func TestSwitch_rollbackIsKnownByVersion(t *testing.T) {
 		t.Error("it went out without its gate")
 	}
 	s.want("app-blue 100, app-green 0")
+}
+
+// The release that creates the switch has a way back like any other.
+func TestSwitch_rollbackOfACreate(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	w.write(s.guarded("green").in(s.bench))
+	w.apply().ok()
+	if previous := fmt.Sprint(w.values()["previous"]); previous != "map[environment:blue version:1.0]" {
+		t.Error(previous)
+	}
+	w.write(s.guarded("blue").in(s.bench))
+	before := len(s.writes())
+	w.apply().ok()
+	if n := len(s.writes()) - before; n != 1 {
+		t.Errorf("%d writes, want 1", n)
+	}
 }
 
 func TestSwitch_rollbackAfterItsWindowTakesTheSteps(t *testing.T) {

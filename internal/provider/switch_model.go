@@ -40,8 +40,9 @@ type wish struct {
 }
 
 // wishOf reads a configuration as a plan sees it: under ignore_changes Terraform
-// has put the values of the state in the place of what is written. False where
-// the two contradict each other.
+// has put the values of the state in the place of what is written. Both can
+// come from nowhere else, since writing both is refused. False where the two
+// contradict each other.
 func wishOf(config switchModel) (wish, bool) {
 	active, weights := !config.Active.IsNull(), !config.Weights.IsNull()
 	switch {
@@ -53,7 +54,7 @@ func wishOf(config switchModel) (wish, bool) {
 		return wish{active: &config.Active}, true
 	}
 	sole, ok := sharesOf(config.Weights).Sole()
-	return wish{active: &config.Active}, ok && sole == config.Active.ValueString()
+	return wish{leave: true}, ok && sole == config.Active.ValueString()
 }
 
 // stateEnvironments returns the groups and the version of each environment of a

@@ -170,12 +170,7 @@ func (p prior) stableNow(w wanted) types.Object {
 	for name := range weights.Elements() {
 		names = append(names, p.now(name))
 	}
-	versions := map[string]string{}
-	recorded, _ := p.state.Stable.Attributes()["versions"].(types.Map)
-	for name, version := range textsOf(recorded) {
-		versions[p.now(name)] = version
-	}
-	return stableValue(p.weightsNow(p.state.stableWeights()), names, versions)
+	return stableValue(p.weightsNow(p.state.stableWeights()), names, p.stableVersions())
 }
 
 // liveNow is whoever has all the traffic, with the version that is configured

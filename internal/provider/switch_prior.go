@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
@@ -173,15 +175,22 @@ func (p prior) spec(w wanted) rollout.Spec {
 	}
 	maps.Copy(s.Groups, p.leaving)
 	s.StrangerName = strangerNamer(s.Groups)
+	for i, route := range s.Routes {
+		if seen, ok := p.memory.Adopted[route.ID]; ok {
+			s.Routes[i].Origin = s.Weights(route.Entry, seen.setting())
+		}
+	}
 	s.Stable = p.stable(s)
 	return s
 }
 
 func (p prior) request(w wanted) shift.Request {
 	r := shift.Request{Goal: w.goal, Terms: w.terms, Notes: p.notes(w)}
+	left := p.stableVersions()
 	for _, name := range slices.Sorted(maps.Keys(w.environments)) {
 		e := w.environments[name]
-		r.Environments = append(r.Environments, shift.Environment{Name: name, Version: e.version, Groups: e.identity()})
+		fresh := left[name] != "" && e.version != "" && e.version != left[name]
+		r.Environments = append(r.Environments, shift.Environment{Name: name, Version: e.version, Groups: e.identity(), Fresh: fresh})
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.leaving)) {
 		r.Environments = append(r.Environments, shift.Environment{Name: name, Groups: identityOf(p.leaving[name]), Leaving: true})
@@ -215,8 +224,21 @@ func (p prior) notes(w wanted) []string {
 	return notes
 }
 
+// stableVersions are those that the last completed shift left, by present name.
+func (p prior) stableVersions() map[string]string {
+	versions := map[string]string{}
+	if p.state == nil {
+		return versions
+	}
+	recorded, _ := p.state.Stable.Attributes()["versions"].(types.Map)
+	for name, version := range textsOf(recorded) {
+		versions[p.now(name)] = version
+	}
+	return versions
+}
+
 // stable is where a way back leads. After an import it is what was found then,
-// whatever it was called.
+// whatever it was called: its mean, while each route goes back to its own.
 func (p prior) stable(s rollout.Spec) shift.Weights {
 	switch {
 	case p.state == nil:

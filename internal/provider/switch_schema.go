@@ -44,7 +44,8 @@ func loadBalancerBlock() schema.Block {
 				ElementType: types.ListType{ElemType: types.StringType},
 				Optional:    true,
 				MarkdownDescription: "Entry point (a name of your own: `web`, `api`) => ARNs of the listeners (their default action) and listener rules that serve it. " +
-					"At least one entry point, each with at least one ARN, none twice. Routes of Application Load Balancers in any region. All move in lock-step: step n on all, then n + 1.",
+					"At least one entry point, each with at least one ARN, none twice. Routes of Application Load Balancers in any region. All move in lock-step: step n on all, then n + 1. " +
+					"A route must forward to target groups; only one that answers a fixed 5xx is taken over, when the switch is created or when the route joins it.",
 			},
 			"stickiness": schema.StringAttribute{
 				Optional: true,
@@ -149,6 +150,10 @@ func healthAttributes() map[string]schema.Attribute {
 	}
 }
 
+// ignoreBoth is said of active and of weights: what stands in the place of one
+// alone looks as if it was written.
+const ignoreBoth = "To leave the traffic as it is, let `ignore_changes` name both: `lifecycle { ignore_changes = [active, weights] }`."
+
 func switchArguments() map[string]schema.Attribute {
 	return map[string]schema.Attribute{
 		"environments": schema.MapNestedAttribute{
@@ -176,14 +181,14 @@ func switchArguments() map[string]schema.Attribute {
 			Optional: true,
 			Computed: true,
 			MarkdownDescription: "The environment that is to have all the traffic. Exactly one of `active` and `weights` is written. " +
-				"Read from the routes; null while the traffic is split.",
+				"Read from the routes; null while the traffic is split. " + ignoreBoth,
 		},
 		"weights": schema.MapAttribute{
 			ElementType: types.NumberType,
 			Optional:    true,
 			Computed:    true,
 			MarkdownDescription: "Environment => percent of the traffic, 0 to 100 with one decimal at most, for a split that stays. Names every environment and sums to 100. " +
-				"Read from the routes; where they disagree it is their mean. A target group on a route that is no environment's stands under its own name.",
+				"Read from the routes; where they disagree it is their mean. A target group on a route that is no environment's stands under its own name. " + ignoreBoth,
 		},
 		"gates": schema.MapNestedAttribute{
 			Optional:            true,
@@ -196,6 +201,9 @@ func switchArguments() map[string]schema.Attribute {
 		},
 	}
 }
+
+// answersKept is said of whatever words a failing gate.
+const answersKept = "Of a failing gate's answer the first 200 bytes are part of it, and so of the state."
 
 func switchComputed() map[string]schema.Attribute {
 	identity := map[string]schema.Attribute{
@@ -231,7 +239,7 @@ func switchComputed() map[string]schema.Attribute {
 			Attributes: map[string]schema.Attribute{
 				"environment": identity["environment"],
 				"version":     schema.StringAttribute{Computed: true, MarkdownDescription: "The version that was sent back."},
-				"reason":      schema.StringAttribute{Computed: true, MarkdownDescription: "Why, in words."},
+				"reason":      schema.StringAttribute{Computed: true, MarkdownDescription: "Why, in words. " + answersKept},
 				"at":          schema.StringAttribute{Computed: true, MarkdownDescription: "When, in RFC 3339."},
 			},
 		},
@@ -240,7 +248,7 @@ func switchComputed() map[string]schema.Attribute {
 			MarkdownDescription: "How the last shift ended, failed ones included (but for a failed create, which leaves nothing).",
 			Attributes: map[string]schema.Attribute{
 				"outcome":     schema.StringAttribute{Computed: true, MarkdownDescription: outcomeDescription()},
-				"reason":      schema.StringAttribute{Computed: true, MarkdownDescription: "Why it ended so, in words; null when it completed."},
+				"reason":      schema.StringAttribute{Computed: true, MarkdownDescription: "Why it ended so, in words; null when it completed. " + answersKept},
 				"from":        schema.MapAttribute{ElementType: types.NumberType, Computed: true, MarkdownDescription: "Environment => percent of the traffic when it began."},
 				"to":          schema.MapAttribute{ElementType: types.NumberType, Computed: true, MarkdownDescription: "Environment => percent of the traffic that was wanted."},
 				"started_at":  schema.StringAttribute{Computed: true, MarkdownDescription: "When it began, in RFC 3339."},

@@ -118,12 +118,17 @@ func (r *reader) readHealth(w *wanted, v types.Object) {
 
 // readHealthTerms reads what the switch and the environment ask of health alike.
 func (r *reader) readHealthTerms(at path.Path, attrs map[string]attr.Value) rollout.HealthTerms {
-	return rollout.HealthTerms{
+	terms := rollout.HealthTerms{
 		MinHealthyPercent: r.percent(at.AtName("min_healthy_percent"), attrs["min_healthy_percent"], 1, 100),
 		MinHealthyTargets: r.whole(at.AtName("min_healthy_targets"), attrs["min_healthy_targets"], 1, 1),
 		SteadyFor:         r.duration(at.AtName("steady_for"), attrs["steady_for"], 15*time.Second),
 		Timeout:           r.positive(at.AtName("timeout"), attrs["timeout"], 10*time.Minute),
 	}
+	open := attrs != nil && (attrs["steady_for"].IsUnknown() || attrs["timeout"].IsUnknown())
+	if !open && terms.SteadyFor >= terms.Timeout {
+		r.add(steadyTooLong(at.AtName("steady_for"), terms.SteadyFor, terms.Timeout))
+	}
+	return terms
 }
 
 func (r *reader) readGates(w *wanted, v types.Map) {

@@ -67,7 +67,7 @@ func TestSwitch_createsUpdatesByStepsAndIsQuietAfterwards(t *testing.T) {
 				value("weights.green", knownvalue.Int64Exact(0)), value("weights.blue", knownvalue.Int64Exact(100)),
 				value("stable.weights.blue", knownvalue.Int64Exact(100)),
 				value("previous", knownvalue.Null()), value("rejected", knownvalue.Null()),
-				value("last_shift.outcome", text("completed")),
+				value("last_shift", knownvalue.Null()),
 			},
 		},
 		resource.TestStep{
@@ -77,6 +77,7 @@ func TestSwitch_createsUpdatesByStepsAndIsQuietAfterwards(t *testing.T) {
 			ConfigStateChecks: []statecheck.StateCheck{
 				value("live.environment", text("green")), value("previous.environment", text("blue")), value("previous.version", text("1.0")),
 				value("stable.weights.green", knownvalue.Int64Exact(100)),
+				value("last_shift.outcome", text("completed")),
 				value("last_shift.from.blue", knownvalue.Int64Exact(100)), value("last_shift.to.green", knownvalue.Int64Exact(100)),
 				value("schedule", text(strings.Join([]string{
 					"blue (1.0) 100 % -> green (1.1) 100 %",
@@ -85,7 +86,7 @@ func TestSwitch_createsUpdatesByStepsAndIsQuietAfterwards(t *testing.T) {
 					"3. blue 50 %, green 50 %; hold 10ms",
 					"4. green 100 %; bake 0s",
 					"5. settle 0s",
-					"Takes 20ms to 7m0.02s; a way back is one call per route (1).",
+					"Takes 20ms to 7m1s; a way back is one call per route (1).",
 					"Afterwards blue (1.0) stays as the way back, without steps within rollback_window.",
 				}, "\n"))),
 			},
@@ -223,7 +224,8 @@ func TestSwitch_driftIsShownAndRepaired(t *testing.T) {
 	s.hand(s.listener, forward(weights{s.blue.group: 70, s.green.group: 30}))
 	w.plan().ok()
 	planned, action := w.planned()
-	if action != "update" || planned["schedule"] != "Back to blue (1.0) 100 % at once: one call per route, no steps, no gates." {
+	if action != "update" || planned["schedule"] != "Found: blue (1.0) 70 %, green (1.1) 30 %, which is not what the last completed shift left.\n"+
+		"Back to blue (1.0) 100 % at once: one call per route, no steps, no gates; then settle 0s." {
 		t.Errorf("%s: %v", action, planned["schedule"])
 	}
 	w.applyPlan().ok()

@@ -200,6 +200,17 @@ func (w *workspace) importing(id, address string) string {
 	return strings.Join(strings.Fields(string(out)), " ")
 }
 
+// imports runs an import that succeeds.
+func (w *workspace) imports(id string) {
+	w.t.Helper()
+	cmd := exec.CommandContext(w.t.Context(), w.binary, "import", "-no-color", "-input=false", "bluegreen_switch.web", id)
+	cmd.Dir = w.dir
+	cmd.Env = append(os.Environ(), "TF_REATTACH_PROVIDERS="+w.reattach)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		w.t.Fatal(string(out))
+	}
+}
+
 // planFile is where a plan is kept.
 const planFile = "saved.tfplan"
 

@@ -101,15 +101,26 @@ func pace(ctx context.Context, rate int, due chan<- int) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			for want := int(now.Sub(began).Seconds() * float64(rate)); sent < want; sent++ {
-				select {
-				case due <- sent:
-				case <-ctx.Done():
-					return
-				}
+			want := int(now.Sub(began).Seconds() * float64(rate))
+			if !handOut(ctx, due, sent, want) {
+				return
 			}
+			sent = max(sent, want)
 		}
 	}
+}
+
+// handOut gives the clients the requests from one number up to another; false
+// when the load has ended.
+func handOut(ctx context.Context, due chan<- int, from, to int) bool {
+	for n := from; n < to; n++ {
+		select {
+		case due <- n:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
 }
 
 // ask sends one request and counts what comes back. It is never cut short by

@@ -43,8 +43,8 @@ func NewRelease(ctx context.Context, t ReleaseTerms) (*Release, error) {
 	if err != nil {
 		return nil, err
 	}
-	terraform, err := NewTerraform(t.Binary, t.CLIConfig, t.Endpoint, filepath.Join(t.Root, "examples", "quickstart"), t.Dir)
-	if err != nil {
+	terraform := NewTerraform(t.Binary, t.CLIConfig, t.Endpoint, t.Dir)
+	if err := terraform.Layout(filepath.Join(t.Root, "examples", "quickstart")); err != nil {
 		return nil, err
 	}
 	return &Release{Stage: stage, Terraform: terraform, URL: "http://" + t.ListenerAddr(stage.Listener),

@@ -108,23 +108,28 @@ func linkInto(mirror, registry, built string) error {
 	return os.Link(built, name)
 }
 
-// NewTerraform returns a Terraform whose folder holds a copy of the *.tf files
-// of a configuration and that meets the balancer at the endpoint.
-func NewTerraform(binary, cliConfig, endpoint, configuration, dir string) (*Terraform, error) {
+// Layout lays a copy of the *.tf files of a configuration into the folder.
+func (t *Terraform) Layout(configuration string) error {
 	files, err := filepath.Glob(filepath.Join(configuration, "*.tf"))
 	if err != nil || len(files) == 0 {
-		return nil, fmt.Errorf("no configuration in %s: %w", configuration, errors.Join(err, os.ErrNotExist))
+		return fmt.Errorf("no configuration in %s: %w", configuration, errors.Join(err, os.ErrNotExist))
 	}
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if err := os.WriteFile(filepath.Join(dir, filepath.Base(file)), text, 0o600); err != nil {
-			return nil, err
+		if err := os.WriteFile(filepath.Join(t.Dir, filepath.Base(file)), text, 0o600); err != nil {
+			return err
 		}
 	}
-	return &Terraform{Binary: binary, Dir: dir, Env: append(LocalEnv(endpoint), "TF_CLI_CONFIG_FILE="+cliConfig)}, nil
+	return nil
+}
+
+// NewTerraform returns a Terraform in a folder that meets the balancer at the
+// endpoint and the provider through the command line configuration.
+func NewTerraform(binary, cliConfig, endpoint, dir string) *Terraform {
+	return &Terraform{Binary: binary, Dir: dir, Env: append(LocalEnv(endpoint), "TF_CLI_CONFIG_FILE="+cliConfig)}
 }
 
 // LocalEnv is the environment in which the AWS SDK meets a local balancer.

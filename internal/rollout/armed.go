@@ -82,7 +82,15 @@ func (g *armed) overdue(now, heldUntil time.Time) *Failure {
 		return nil
 	}
 	return &Failure{Cause: GateInconclusive, Gate: g.Name, stops: g.OnInconclusive == Inconclusive,
-		Saw: fmt.Sprintf("%s, undecided for %s", g.undecidedSaw, shift.Words(now.Sub(g.undecidedSince).Round(time.Millisecond)))}
+		Saw: fmt.Sprintf("%s, undecided for %s", g.undecidedSaw, lasting(now.Sub(g.undecidedSince)))}
+}
+
+// lasting words how long something has lasted, no finer than it matters.
+func lasting(d time.Duration) string {
+	if d < 10*time.Second {
+		return shift.Words(d.Round(time.Millisecond))
+	}
+	return shift.Words(d.Round(time.Second))
 }
 
 // start asks in the background. The answer comes even from a gate that hangs
@@ -143,7 +151,7 @@ func (r *run) hearGate(a gateAnswer, now time.Time) *Failure {
 	g, v := a.gate, a.verdict
 	g.running, g.answered = false, true
 	r.tell(Event{Kind: Judged, Gate: g.Name, Answer: v.Answer, Text: join(v.Saw, errorText(v.Err))})
-	if v.Answer != Inconclusive {
+	if v.Answer == Pass || v.Answer == Fail { // whoever could not measure has not decided
 		g.undecidedSince, g.waived = time.Time{}, false
 	}
 	if g.DryRun {

@@ -40,6 +40,9 @@ func (r *run) receivers(weights shift.Weights) []receiver {
 // leads: what the new side must be able to take over from. Whoever has joined
 // them since would count twice.
 func (r *run) servingGroups(entry string) []string {
+	if r.schedule.Kind == shift.Return {
+		return nil // a way back is never withheld for capacity
+	}
 	var groups []string
 	for i, route := range r.spec.Routes {
 		if route.Entry != entry {

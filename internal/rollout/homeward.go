@@ -18,6 +18,8 @@ type homeward struct {
 	tell map[int]Setting // to be written now
 	lost map[int]error   // given up, since no retry can help
 	last map[int]error   // why the others are not home
+
+	looked bool
 }
 
 // goHome writes all routes at once, each whether or not another fails, and
@@ -46,9 +48,11 @@ func (h *homeward) try(ctx context.Context) {
 	h.tell = map[int]Setting{}
 	h.look(ctx)
 	for i, setting := range h.left {
-		err := errors.Join(errs[i], h.last[i])
-		if h.last[i] = err; final(err) {
-			h.lost[i] = err
+		if errs[i] != nil && !final(h.last[i]) {
+			h.last[i] = errs[i]
+		}
+		if final(h.last[i]) {
+			h.lost[i] = h.last[i]
 			delete(h.left, i)
 			continue
 		}
@@ -67,10 +71,16 @@ func (h *homeward) write(ctx context.Context) []error {
 	return h.run.write(limited, h.run.spec.Home, h.tell)
 }
 
-// look reads back and strikes off what is home. Where one route cannot be read
-// at all, the others are read without it.
+// look reads back and strikes off what is home. The first look is at all
+// routes, which may have been moved by others; then what is home is not looked
+// at again, since a later answer may be an older one.
 func (h *homeward) look(ctx context.Context) {
-	h.last = h.run.readHome(ctx)
+	routes := h.run.numbers()
+	if h.looked {
+		routes = slices.Sorted(maps.Keys(h.left))
+	}
+	h.last = h.run.readHome(ctx, routes)
+	h.looked = h.looked || len(h.last) == 0
 	for i, setting := range h.left {
 		if !h.run.dirty[i] && h.run.now[i].Same(setting) {
 			delete(h.left, i)
@@ -90,20 +100,22 @@ func (h *homeward) why() error {
 	return errors.Join(errs...)
 }
 
-// readHome takes over what the routes do, as far as they can be read, and
-// returns the errors of the others. Where one cannot be read at all, the
+// readHome takes over what these routes do, as far as they can be read, and
+// returns the errors of the others alone. Where one cannot be read at all, the
 // others are read without it.
-func (r *run) readHome(ctx context.Context) map[int]error {
+func (r *run) readHome(ctx context.Context, all []int) map[int]error {
 	errs := map[int]error{}
-	all := r.numbers()
 	err := r.readSome(ctx, all)
 	if err == nil {
 		return errs
 	}
 	for _, i := range all {
-		errs[i] = err
+		one := err
 		if final(err) && len(all) > 1 {
-			errs[i] = r.readSome(ctx, []int{i})
+			one = r.readSome(ctx, []int{i})
+		}
+		if one != nil {
+			errs[i] = one
 		}
 	}
 	return errs
@@ -132,11 +144,14 @@ func (r *run) readSome(ctx context.Context, numbers []int) error {
 	return nil
 }
 
-// lookOnce makes the result true where nothing more is written.
+// lookOnce makes the result true where nothing more is written, or says of
+// which routes it does not know.
 func (r *run) lookOnce(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
-	r.readHome(limited)
+	for i := range r.readHome(limited, r.numbers()) {
+		r.dirty[i] = true
+	}
 }
 
 // lookAgain does so where nobody knows what some route does.

@@ -81,11 +81,11 @@ type Failure struct {
 // Error implements error.
 func (f *Failure) Error() string {
 	text := string(f.Cause)
-	if f.Left != "" {
-		text += "; " + string(f.Left)
-	}
 	if f.Stage != "" {
 		text += " at " + f.Stage
+	}
+	if f.Left != "" {
+		text += "; " + string(f.Left)
 	}
 	if f.Saw != "" {
 		text += ": " + f.Saw

@@ -51,7 +51,10 @@ func (s Spec) route(route Route, now Setting) shift.Route {
 		x.Named = append(x.Named, s.nameOf(route.Entry, group))
 	}
 	x.Origin = s.Stable
-	if x.New || s.gone(route.Entry, now) {
+	if route.Origin != nil {
+		x.Origin = route.Origin
+	}
+	if x.New || s.gone(route.Entry, x.Origin, now) {
 		x.Origin = x.Found
 	}
 	return x
@@ -60,8 +63,8 @@ func (s Spec) route(route Route, now Setting) shift.Route {
 // gone: the last completed shift left traffic on a group that is of no
 // environment, and the route does not name it any more. No way leads back
 // there, only to what was found.
-func (s Spec) gone(entry string, now Setting) bool {
-	return slices.ContainsFunc(s.Stable.Of(), func(name string) bool {
+func (s Spec) gone(entry string, left shift.Weights, now Setting) bool {
+	return slices.ContainsFunc(left.Of(), func(name string) bool {
 		_, known := s.Groups[name]
 		return !known && s.groupOf(entry, name, now) == ""
 	})

@@ -78,7 +78,7 @@ func (r *run) travel(ctx context.Context) *Failure {
 	case shift.Refused:
 		return &Failure{Cause: WasRejected, Left: Unmoved}
 	case shift.HandedBack:
-		return &Failure{Cause: WasHandedBack, Left: Unmoved, Rejects: true}
+		return &Failure{Cause: WasHandedBack, Left: Unmoved, Rejects: r.schedule.Certain}
 	case shift.Nothing:
 		return r.tidy(ctx)
 	case shift.Back:
@@ -196,9 +196,12 @@ func (r *run) prove(ctx context.Context) *Failure {
 		return f
 	}
 	r.arm()
-	r.phase("before")
-	return r.wait(ctx, stage{name: "the gates before the first weight", part: shift.Before,
-		gates: r.armedFor(shift.Before, shift.Step{}), needGates: true})
+	gates := r.armedFor(shift.Before, shift.Step{})
+	if len(gates) == 0 {
+		return nil
+	}
+	r.phase("gates before any traffic")
+	return r.wait(ctx, stage{name: "the gates before the first weight", part: shift.Before, gates: gates, needGates: true})
 }
 
 // judgeFound judges a split that was found as if this run had made it.
@@ -263,7 +266,7 @@ func (r *run) settle(ctx context.Context, gates []*armed) *Failure {
 	if f != nil {
 		return f
 	}
-	return r.tidy(ctx)
+	return r.conclude(ctx)
 }
 
 // returnTo goes back to a version that was live before, under health alone.
@@ -281,7 +284,7 @@ func (r *run) returnTo(ctx context.Context) *Failure {
 		return f
 	}
 	r.phase("move to " + whole.At.String())
-	if f := r.move(ctx, whole); f != nil {
+	if f := r.moveWhole(ctx, whole); f != nil {
 		f.Stage = r.nameOf(whole)
 		return f
 	}
@@ -290,6 +293,17 @@ func (r *run) returnTo(ctx context.Context) *Failure {
 		g.DryRun = true
 	}
 	return r.settle(ctx, gates)
+}
+
+// moveWhole moves even where an interrupt comes in between: half of a way back
+// is no place to stay.
+func (r *run) moveWhole(ctx context.Context, whole shift.Step) *Failure {
+	if err := ctx.Err(); err != nil {
+		return r.broke(ctx, "", err)
+	}
+	limited, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), homeLimit, errTooLong)
+	defer cancel()
+	return r.move(limited, whole)
 }
 
 // creditFor makes sure that the credentials outlive the hold and a way back.
@@ -306,7 +320,7 @@ func (r *run) creditFor(ctx context.Context, step shift.Step) *Failure {
 		if f.Cause != Interrupted && f.Cause != TookTooLong {
 			f.Cause = CredentialsEnd
 		}
-		f.Stage = "before " + r.nameOf(step)
+		f.Stage = "the check before " + r.nameOf(step)
 		return f
 	}
 	return nil

@@ -51,6 +51,8 @@ type Route struct {
 	// Saw is what the plan rests on; nil where the plan could not know it (a
 	// Create, or a route that joins with this shift).
 	Saw *Setting
+	// Origin is where a way back of this route leads; nil: Spec.Stable.
+	Origin shift.Weights
 }
 
 // HealthTerms is what health asks of the groups that receive traffic.

@@ -34,6 +34,7 @@ type vigil struct {
 	nextHealth time.Time // when to ask again
 	poll       time.Duration
 
+	healthHeard  bool
 	readyNow     bool
 	readySaw     string
 	steadySince  time.Time
@@ -128,7 +129,7 @@ func (v *vigil) overdue(now time.Time) *Failure {
 	health := v.run.spec.Health
 	if !v.breachSince.IsZero() && !now.Before(v.breachSince.Add(health.BreachFor)) {
 		return &Failure{Cause: HealthBroke,
-			Saw: fmt.Sprintf("%s, for %s", v.breachSaw, shift.Words(now.Sub(v.breachSince).Round(time.Millisecond)))}
+			Saw: fmt.Sprintf("%s, for %s", v.breachSaw, lasting(now.Sub(v.breachSince)))}
 	}
 	if v.stage.ready != nil && !v.isReady(now) && !now.Before(v.began.Add(health.Timeout)) {
 		saw := v.readySaw
@@ -148,7 +149,7 @@ func (v *vigil) overdue(now time.Time) *Failure {
 // ask starts whatever is due; the answers come through the channel.
 func (v *vigil) ask(ctx context.Context, now time.Time) {
 	for _, g := range v.stage.gates {
-		if !g.running && !now.Before(g.next) {
+		if !g.running && !now.Before(g.next) && !v.mayEndAtOnce(now) {
 			g.start(ctx, v.run.moment(g, v.stage.part), v.answers, now)
 		}
 	}
@@ -156,6 +157,12 @@ func (v *vigil) ask(ctx context.Context, now time.Time) {
 		v.asking = true
 		go askHealth(ctx, v.run.spec.Router, groupsOf(v.receivers()), v.answers)
 	}
+}
+
+// mayEndAtOnce: nothing but health is waited for, and it may be there with its
+// first answer. A gate that is asked now would be cut short by the next step.
+func (v *vigil) mayEndAtOnce(now time.Time) bool {
+	return v.stage.ready != nil && !v.healthHeard && now.Before(v.began.Add(firstAnswer))
 }
 
 func (v *vigil) healthDue() bool {
@@ -179,6 +186,7 @@ func (v *vigil) nextAfter(now time.Time) time.Time {
 	}
 	if v.stage.ready != nil {
 		sooner(v.began.Add(health.Timeout))
+		sooner(v.began.Add(firstAnswer))
 	}
 	if !v.steadySince.IsZero() {
 		sooner(v.steadySince.Add(health.SteadyFor))

@@ -20,6 +20,10 @@ const (
 // the shift counts as blind and goes back; as the gates' default.
 const healthErrorsMost = 4
 
+// firstAnswer is how long gates stand back for the first answer of health
+// where that alone may let a step go on.
+const firstAnswer = time.Second
+
 // callLimit is how long one call forward may take, its retries included. A
 // call that does not come back must not blind a hold, nor stop a shift
 // between two steps.
@@ -49,7 +53,7 @@ func (v *vigil) receivers() []receiver {
 }
 
 func (v *vigil) hearHealth(a healthAnswer, now time.Time) *Failure {
-	v.asking = false
+	v.asking, v.healthHeard = false, true
 	pause := v.nextPoll()
 	if a.err != nil {
 		return v.hearHealthError(a.err, now.Add(max(pause, pollFailed)))

@@ -50,6 +50,7 @@ type Schedule struct {
 
 	TakeOver bool     // some route answers a fixed 5xx: its action goes in at once
 	Finish   bool     // at the goal already, but the shift was never completed
+	Certain  bool     // HandedBack: no apply that was killed can have done it
 	Gaining  []string // who gets more on some route, and so must be healthy; sorted
 
 	request Request
@@ -75,7 +76,7 @@ func (s Schedule) At(i int, at Share) Weights {
 // Decide compares what is wanted with what was found and says what is due. It
 // returns ErrTooManyGroups where the goal cannot be reached under ELB's limit.
 func Decide(r Request) (Schedule, error) {
-	if !r.Blind && r.Goal != nil && r.handedBack() && r.Retry {
+	if !r.Blind && r.Goal != nil && (r.shipsAnother() || r.hand() == surely && r.Retry) {
 		r.startFromFound()
 	}
 	s := Schedule{Goal: r.Goal, request: r}
@@ -95,7 +96,9 @@ func Decide(r Request) (Schedule, error) {
 		s.Gaining = s.gaining()
 	case Back:
 		s.Steps = []Step{{At: Whole}}
-	case Nothing, Refused, HandedBack:
+	case HandedBack:
+		s.Certain = r.hand() == surely
+	case Nothing, Refused:
 	}
 	return s, nil
 }
@@ -110,7 +113,7 @@ func (r Request) kind() Kind {
 		return Forward
 	case r.everywhere(func(x Route) bool { return x.Found.Equal(r.Goal) && x.Origin.Equal(r.Goal) }):
 		return Nothing
-	case r.handedBack():
+	case r.hand() != nobody && !r.Retry:
 		return HandedBack
 	case r.leadsBack():
 		return Back
@@ -122,45 +125,10 @@ func (r Request) kind() Kind {
 	return Forward
 }
 
-// startFromFound makes a shift of what would be a repair: a version that was
-// taken back goes out again by steps, and a way back leads to what is there now.
-func (r *Request) startFromFound() {
-	r.Routes = slices.Clone(r.Routes)
-	for i := range r.Routes {
-		r.Routes[i].Origin = r.Routes[i].Found
-	}
-}
-
 // leadsBack: the goal is what the last completed shift left, and the traffic
 // is elsewhere: drift, or the rest of a shift that did not end.
 func (r Request) leadsBack() bool {
 	return r.everywhere(func(x Route) bool { return x.Origin.Equal(r.Goal) })
-}
-
-// handedBack: the traffic has left the goal since the shift to it completed,
-// and somebody meant it: it is wholly on what was live before, or a hand that
-// took it there was seen already. Putting it back would undo what a person did
-// about a bad release. A route that joins now tells nothing about it.
-func (r Request) handedBack() bool {
-	live, ok := r.Goal.Sole()
-	known := slices.DeleteFunc(slices.Clone(r.Routes), func(x Route) bool { return x.New })
-	all := func(is func(Route) bool) bool {
-		return !slices.ContainsFunc(known, func(x Route) bool { return !is(x) })
-	}
-	switch {
-	case !ok || len(known) == 0 || r.environment(live).Version == "":
-		return false
-	case !all(func(x Route) bool { return x.Origin.Equal(r.Goal) }):
-		return false
-	case all(func(x Route) bool { return x.Found.Equal(r.Goal) }):
-		return false
-	case r.Rejected != nil && r.Rejected.Is(r.environment(live)):
-		return true
-	case r.Previous == nil || r.Previous.Environment == live || !r.Previous.Is(r.environment(r.Previous.Environment)):
-		return false
-	}
-	before := Sole(r.Previous.Environment)
-	return all(func(x Route) bool { return x.Found.Equal(before) })
 }
 
 // wantsRejected: an environment that is to gain traffic on some route has the
@@ -202,8 +170,8 @@ func (s *Schedule) forward() {
 		}
 		at := Progress(x.Origin, s.Goal, x.Found)
 		low = min(low, at)
-		if !x.Found.Equal(x.Origin) {
-			high = max(high, min(at, Whole-Finest), Finest)
+		if at > 0 && !x.Found.Equal(x.Origin) { // else nothing is there to be judged
+			high = max(high, min(at, Whole-Finest))
 		}
 	}
 	if low < Whole && high > 0 {
@@ -217,16 +185,18 @@ func (s *Schedule) forward() {
 	s.Finish = len(s.Steps) == 0 && !s.TakeOver
 }
 
-// gaining are those that the goal gives more than they had, and those that the
-// first step gives more than was found: a hand may have led the traffic off
-// the way, and nobody receives it unproven.
+// gaining are those that the goal gives more than they had, and those that a
+// step gives more than was found: a hand may have led the traffic off the way,
+// and nobody receives it unproven.
 func (s *Schedule) gaining() []string {
 	gaining := newNames(nil)
 	for i, x := range s.request.Routes {
 		gaining.add(s.Goal.Gaining(x.Origin)...)
 		gone := Progress(x.Origin, s.Goal, x.Found)
-		if first := s.Steps; len(first) > 0 && gone < first[0].At && !s.request.Blind {
-			gaining.add(s.At(i, first[0].At).Gaining(x.Found)...)
+		for _, step := range s.Steps {
+			if gone < step.At && !s.request.Blind {
+				gaining.add(s.At(i, step.At).Gaining(x.Found)...)
+			}
 		}
 	}
 	slices.Sort(gaining.names)
@@ -261,11 +231,24 @@ func (s *Schedule) groups() error {
 	kept := newNames(s.Goal.Of())
 	if !r.stickyAfter() {
 		kept.addWhile(r.fit, r.staying(held.names)...)
-		kept.addWhile(r.fit, r.staying(r.configured())...)
+		kept.addWhile(r.fit, s.idle()...)
 	}
 	held.addWhile(r.fit, kept.names...)
 	s.Held, s.Kept = held.names, kept.names
 	return nil
+}
+
+// idle are the environments that stay named, or come into the actions, for
+// their health alone. A way back must not fail for one of them: it names who is
+// named already.
+func (s *Schedule) idle() []string {
+	names := s.request.staying(s.request.configured())
+	if s.Kind != Back && s.Kind != Return {
+		return names
+	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		return !slices.ContainsFunc(s.request.Routes, func(x Route) bool { return slices.Contains(x.Named, name) })
+	})
 }
 
 func (r Request) fit(names []string) bool { return r.inOneAction(names) <= MostGroups }

@@ -70,6 +70,9 @@ func with(r shift.Request, change func(*shift.Request)) shift.Request {
 // words sums up a schedule: its kind, what is judged, the steps, who gains.
 func words(s shift.Schedule) string {
 	parts := []string{s.Kind.String()}
+	if s.Certain {
+		parts = append(parts, "surely")
+	}
 	if s.Judge != nil {
 		parts = append(parts, fmt.Sprintf("judge %s for %s", s.Judge.At, s.Judge.Hold))
 	}
@@ -88,15 +91,33 @@ func words(s shift.Schedule) string {
 	return strings.Join(parts, ", ")
 }
 
-func TestDecide(t *testing.T) {
-	previousBlue := func(r *shift.Request) { r.Previous, r.Recent = id("blue", "1.4.2", "web=b"), true }
-	rejectedGreen := func(r *shift.Request) { r.Rejected = rejects("green", "1.5.0") }
-	retry := func(r *shift.Request) { r.Retry = true }
-	tests := []struct {
-		name    string
-		request shift.Request
-		want    string
-	}{
+func previousBlue(r *shift.Request) { r.Previous, r.Recent = id("blue", "1.4.2", "web=b"), true }
+
+func rejectedGreen(r *shift.Request) { r.Rejected = rejects("green", "1.5.0") }
+
+func retry(r *shift.Request) { r.Retry = true }
+
+// decision is a request and, in words, what is due.
+type decision struct {
+	name    string
+	request shift.Request
+	want    string
+}
+
+func checkDecisions(t *testing.T, tests []decision) {
+	t.Helper()
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := shift.Decide(tt.request)
+			if err != nil || words(got) != tt.want {
+				t.Errorf("got  %s, %v\nwant %s", words(got), err, tt.want)
+			}
+		})
+	}
+}
+
+func TestDecide_forward(t *testing.T) {
+	checkDecisions(t, []decision{
 		{"all is as wanted", request(green, route(green, green)), "nothing"},
 		{"the traffic is left as it is", request(nil, route(blue, half)), "nothing"},
 		{"adopted as it is", request(green, joining(green)), "nothing"},
@@ -123,38 +144,44 @@ func TestDecide(t *testing.T) {
 		{"one route is there, the other has not begun", request(green, route(blue, green), route(blue, blue)),
 			"forward, judge 99.9 % for 5m0s, 5 %, 50 %, 100 %, gaining green"},
 		{"led off the way, blue receives as well", request(green, route(blue, shift.Sole("red"))),
-			"forward, judge 0.1 % for 10m0s, 5 %, 50 %, 100 %, gaining blue green"},
+			"forward, 5 %, 50 %, 100 %, gaining blue green"},
 		{"killed at 100", request(green, route(blue, green)), "forward, finish, gaining green"},
 		{"a split is found on a Create, where a way back leads to it", request(green, joining(half)),
 			"forward, 5 %, 50 %, 100 %, gaining green"},
+	})
+}
 
-		// What the last shift left is wanted again, and the traffic is elsewhere.
+// What the last shift left is wanted again, and the traffic is elsewhere.
+func TestDecide_back(t *testing.T) {
+	checkDecisions(t, []decision{
 		{"back from a split", request(blue, route(blue, half)), "back, 100 %"},
 		{"drift is repaired", request(green, route(green, half)), "back, 100 %"},
 		{"drift of one of two routes", request(green, route(green, green), route(green, half)), "back, 100 %"},
-		{"back to a rejected version is not refused", with(request(shift.Weights{"blue": 900, "green": 100},
-			route(shift.Weights{"blue": 900, "green": 100}, blue)), rejectedGreen), "back, 100 %"},
+	})
+}
 
-		// A hand has taken it back.
-		{"handed back", with(request(green, route(green, blue)), previousBlue), "handed back"},
+// A hand has taken it back.
+func TestDecide_handedBack(t *testing.T) {
+	checkDecisions(t, []decision{
+		{"handed back", with(request(green, route(green, blue)), previousBlue), "handed back, surely"},
 		{"handed back long after the window", with(request(green, route(green, blue)), func(r *shift.Request) {
 			r.Previous = id("blue", "1.4.2", "")
-		}), "handed back"},
+		}), "handed back, surely"},
 		{"handed back only in part is drift", with(request(green, route(green, half)), previousBlue), "back, 100 %"},
 		{"handed back on one of two routes is drift", with(request(green, route(green, blue), route(green, green)), previousBlue), "back, 100 %"},
 		{"what was live before is another version now", with(request(green, route(green, blue)), func(r *shift.Request) {
 			r.Previous = id("blue", "1.0.0", "")
-		}), "back, 100 %"},
+		}), "handed back"},
 		{"what was live before has no version", with(request(green, route(green, blue)), func(r *shift.Request) {
 			r.Environments[0].Version = ""
 			r.Previous = id("blue", "", "")
-		}), "back, 100 %"},
+		}), "handed back"},
 		{"the live one has no version to be remembered by", with(request(green, route(green, blue)), func(r *shift.Request) {
 			previousBlue(r)
 			r.Environments[1].Version = ""
-		}), "back, 100 %"},
-		{"handed back, seen before", with(request(green, route(green, half)), rejectedGreen), "handed back"},
-		{"handed back, and a route joins", with(request(green, route(green, blue), joining(blue)), previousBlue), "handed back"},
+		}), "handed back"},
+		{"handed back, seen before", with(request(green, route(green, half)), rejectedGreen), "handed back, surely"},
+		{"handed back, and a route joins", with(request(green, route(green, blue), joining(blue)), previousBlue), "handed back, surely"},
 		{"a route joins a rejected version that is live", with(request(green, route(green, green), joining(blue)), rejectedGreen), "refused"},
 		{"handed back, tried again: a shift from what is there", with(request(green, route(green, blue)), func(r *shift.Request) {
 			previousBlue(r)
@@ -165,9 +192,28 @@ func TestDecide(t *testing.T) {
 			retry(r)
 		}), "forward, 5 %, 50 %, 100 %, gaining green"},
 		{"a retry does not make a shift of drift", with(request(green, route(green, half)), retry), "back, 100 %"},
-		{"a split goal is never handed back", with(request(half, route(half, blue)), previousBlue), "back, 100 %"},
+		{"a hand, or a killed shift: tried again is a way back", with(request(green, route(green, blue)), func(r *shift.Request) {
+			r.Previous = id("blue", "", "")
+			retry(r)
+		}), "back, 100 %"},
+		{"a hand ended a canary", request(half, route(half, blue)), "handed back, surely"},
+		{"a hand ended a canary, seen before", with(request(half, route(half, blue)), rejectedGreen), "handed back, surely"},
+		{"a canary led to a third side is drift", request(half, route(half, shift.Sole("red"))), "back, 100 %"},
+		{"another version is shipped after a hand", with(request(green, route(green, blue)), func(r *shift.Request) {
+			previousBlue(r)
+			r.Environments[1].Fresh = true
+		}), "forward, 5 %, 50 %, 100 %, gaining green"},
+		{"another version where the traffic was is no way back", with(request(blue, route(blue, green)), func(r *shift.Request) {
+			r.Environments[0].Fresh = true
+		}), "forward, 5 %, 50 %, 100 %, gaining blue"},
+		{"another version that has traffic already is a way back", with(request(blue, route(blue, half)), func(r *shift.Request) {
+			r.Environments[0].Fresh = true
+		}), "back, 100 %"},
+	})
+}
 
-		// A rejected version.
+func TestDecide_rejected(t *testing.T) {
+	checkDecisions(t, []decision{
 		{"rejected", with(request(green, route(blue, blue)), rejectedGreen), "refused"},
 		{"rejected, in a split", with(request(shift.Weights{"blue": 900, "green": 100}, route(blue, blue)), rejectedGreen), "refused"},
 		{"rejected, found in between", with(request(green, route(blue, half)), rejectedGreen), "refused"},
@@ -184,8 +230,11 @@ func TestDecide(t *testing.T) {
 			r.Environments[1].Version = ""
 			r.Rejected = rejects("green", "")
 		}), "forward, 5 %, 50 %, 100 %, gaining green"},
+	})
+}
 
-		// Back by version.
+func TestDecide_return(t *testing.T) {
+	checkDecisions(t, []decision{
 		{"return", with(request(blue, route(green, green)), previousBlue), "return, 100 %, gaining blue"},
 		{"return from a split", with(request(blue, route(green, half)), previousBlue), "return, 100 %, gaining blue"},
 		{"return where a hand has led already", with(request(blue, route(green, blue)), previousBlue), "return, 100 %, gaining blue"},
@@ -208,23 +257,19 @@ func TestDecide(t *testing.T) {
 		}), "forward, 5 %, 50 %, 100 %, gaining blue"},
 		{"a part of the traffic takes the steps", with(request(half, route(green, green)), previousBlue), "forward, 5 %, 50 %, 100 %, gaining blue"},
 		{"a route joins", with(request(blue, route(green, green), joining(green)), previousBlue), "forward, 5 %, 50 %, 100 %, gaining blue"},
+	})
+}
 
-		// Routes that forward nowhere, and routes that disagree.
+// Routes that forward nowhere, and routes that disagree.
+func TestDecide_routes(t *testing.T) {
+	checkDecisions(t, []decision{
 		{"a fixed 503", request(green, idle), "forward, take over, gaining green"},
 		{"a fixed 503 beside a route", request(green, idle, joining(blue)), "forward, 5 %, 50 %, 100 %, take over, gaining green"},
 		{"a fixed 503 beside a route that is there", request(green, idle, joining(green)), "forward, take over, gaining green"},
 		{"a route joins what is live", request(green, route(green, green), joining(blue)), "forward, 5 %, 50 %, 100 %, gaining green"},
 		{"opposite routes: the mean gains nothing, each side does", request(half, joining(blue), joining(green)),
 			"forward, 5 %, 50 %, 100 %, gaining blue green"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			got, err := shift.Decide(tt.request)
-			if err != nil || words(got) != tt.want {
-				t.Errorf("got  %s, %v\nwant %s", words(got), err, tt.want)
-			}
-		})
-	}
+	})
 }
 
 func TestDecide_judgesWithTheGatesOfTheStep(t *testing.T) {
@@ -363,7 +408,8 @@ func TestDecide_invariants(t *testing.T) {
 		if err := checkSchedule(r, s); err != nil {
 			t.Fatalf("%s of %+v: %v", words(s), r, err)
 		}
-		if s.Text() != s.Text() || s.Shortest() > s.Longest() || (s.Quiet() && s.Kind != shift.Nothing) {
+		again, _ := shift.Decide(r)
+		if s.Text() != again.Text() || s.Shortest() > s.Longest() || (s.Quiet() && s.Kind != shift.Nothing) {
 			t.Fatalf("%s, %s, %s", s.Text(), s.Shortest(), s.Longest())
 		}
 	})

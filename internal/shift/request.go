@@ -11,6 +11,7 @@ type Environment struct {
 	Name     string
 	Version  string // empty: it has none, and is never known again
 	Groups   string // stands for its target groups; equal means the same groups
+	Fresh    bool   // another version than the last completed shift left in it
 	Leaving  bool   // no longer configured: detached when the traffic is gone
 	Stranger bool   // a group on a route that is no environment of the switch
 }

@@ -85,7 +85,7 @@ func (s Schedule) Text() string {
 func (s Schedule) stuckText() []string {
 	var lines []string
 	for _, x := range s.request.Routes {
-		if x.Answer != "" && !(x.Nowhere && x.New) {
+		if x.Answer != "" && (!x.Nowhere || !x.New) {
 			lines = append(lines, fmt.Sprintf("%s does not forward (%s): nothing moves, and the apply fails until it does.", x.Name, x.Answer))
 		}
 	}
@@ -101,10 +101,13 @@ func (s Schedule) refusedText() []string {
 }
 
 func (s Schedule) handedBackText() []string {
-	live, _ := s.Goal.Sole()
+	who := "by someone else"
+	if !s.Certain {
+		who = "by someone, or by an apply that was killed"
+	}
 	return []string{
-		fmt.Sprintf("The traffic was moved away from %s by someone else, and this does not undo it.", s.named(live)),
-		"Nothing moves and the apply fails: set active to what carries the traffic, ship another version, or give retry a new value.",
+		fmt.Sprintf("The traffic was moved away from %s %s, and this does not undo it. Found: %s.", s.words(s.Goal), who, s.words(s.request.foundMean())),
+		"Nothing moves and the apply fails: want what carries the traffic, ship another version, or give retry a new value.",
 	}
 }
 
@@ -121,7 +124,9 @@ func (s Schedule) quietText() []string {
 
 func (s Schedule) backText() []string {
 	return append([]string{
-		fmt.Sprintf("Back to %s at once: one call per route, no steps, no gates.", s.words(s.Goal)),
+		fmt.Sprintf("Found: %s, which is not what the last completed shift left.", s.words(s.request.foundMean())),
+		fmt.Sprintf("Back to %s at once: one call per route, no steps, no gates; then settle %s.",
+			s.words(s.Goal), Words(s.request.Terms.Settle)),
 	}, s.namedText()...)
 }
 
@@ -145,7 +150,7 @@ func (s Schedule) movingText() []string {
 	}
 	return append(lines,
 		fmt.Sprintf("Takes %s to %s; a way back is one call per route (%d).",
-			Words(s.Shortest()), Words(s.Longest()), len(s.request.Routes)),
+			roughly(s.Shortest()), roughly(s.Longest()), len(s.request.Routes)),
 		s.afterwards())
 }
 

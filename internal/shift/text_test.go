@@ -23,21 +23,39 @@ func terms() shift.Terms {
 	}
 }
 
-func TestSchedule_text(t *testing.T) {
-	full := func(goal shift.Weights, routes ...shift.Route) shift.Request {
-		return with(request(goal, routes...), func(r *shift.Request) { r.Terms = terms() })
+// full asks for a shift with steps and gates, bare for one without.
+func full(goal shift.Weights, routes ...shift.Route) shift.Request {
+	return with(request(goal, routes...), func(r *shift.Request) { r.Terms = terms() })
+}
+
+func bare(goal shift.Weights, routes ...shift.Route) shift.Request {
+	return with(request(goal, routes...), func(r *shift.Request) {
+		r.Terms = shift.Terms{Settle: time.Minute, HealthTimeout: 10 * time.Minute}
+	})
+}
+
+// unattached is a route that names whoever has traffic and nobody else.
+func unattached(w shift.Weights) shift.Route {
+	return shift.Route{Name: "web", Origin: w, Found: w, Named: w.Of()}
+}
+
+func checkTexts(t *testing.T, tests []decision) {
+	t.Helper()
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := shift.Decide(tt.request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := s.Text(), strings.TrimPrefix(tt.want, "\n"); got != want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+		})
 	}
-	bare := func(goal shift.Weights, routes ...shift.Route) shift.Request {
-		return with(request(goal, routes...), func(r *shift.Request) { r.Terms = shift.Terms{Settle: time.Minute, HealthTimeout: 10 * time.Minute} })
-	}
-	unattached := func(w shift.Weights) shift.Route {
-		return shift.Route{Name: "web", Origin: w, Found: w, Named: w.Of()}
-	}
-	tests := []struct {
-		name    string
-		request shift.Request
-		want    string
-	}{
+}
+
+func TestSchedule_textOfAShift(t *testing.T) {
+	checkTexts(t, []decision{
 		{"a release", full(green, unattached(blue)), `
 blue (1.4.2) 100 % -> green (1.5.0) 100 %
 1. attach green at weight 0
@@ -88,13 +106,18 @@ Afterwards blue (1.4.2) stays as the way back, without steps within rollback_win
 			r.Notes = []string{"rule 7 forwards to green as well."}
 		}), `
 blue (1.4.2) 100 % -> green (1.5.0) 100 %
-1. judge what was found: hold 0s
+1. health of green, steady for 0s, at most 10m
 2. green 100 %; bake 0s
 3. settle 1m, detach blue, legacy
-Takes 1m to 13m30s; a way back is one call per route (1).
+Takes 1m to 24m; a way back is one call per route (1).
 Afterwards nothing is left to go back to: blue is detached.
 Note: target group legacy is no environment of this switch and has 10 % of the traffic; it is taken off the routes.
 Note: rule 7 forwards to green as well.`},
+	})
+}
+
+func TestSchedule_textOfRoutes(t *testing.T) {
+	checkTexts(t, []decision{
 		{"routes that disagree", bare(green, joining(blue), called(joining(half), "web, 2nd route"), called(shift.Route{New: true}, "api"), called(idle, "admin")), `
 blue (1.4.2) 75 %, green (1.5.0) 25 % -> green (1.5.0) 100 %
 1. routes that answer a fixed error: forward in its place at once, since no one is served there
@@ -127,8 +150,14 @@ nothing -> green (1.5.0) 100 %
 4. settle 1m
 Takes 1m to 13m30s; a way back is one call per route (1).
 Afterwards nothing is left to go back to.`},
+	})
+}
+
+func TestSchedule_textOfOtherKinds(t *testing.T) {
+	checkTexts(t, []decision{
 		{"back", full(blue, shift.Route{Origin: blue, Found: half, Named: []string{"blue", "green", "legacy"}}), `
-Back to blue (1.4.2) 100 % at once: one call per route, no steps, no gates.
+Found: blue (1.4.2) 50 %, green (1.5.0) 50 %, which is not what the last completed shift left.
+Back to blue (1.4.2) 100 % at once: one call per route, no steps, no gates; then settle 1m.
 Detach legacy.`},
 		{"return", with(full(blue, route(green, green)), func(r *shift.Request) { r.Previous, r.Recent = id("blue", "1.4.2", ""), true }), `
 green (1.5.0) 100 % -> blue (1.4.2) 100 %, a version that was live before: no steps
@@ -162,8 +191,8 @@ blue (1.4.2) 100 % -> green (1.5.0) 100 %
 Takes 1m to 24m; a way back is one call per route (1).
 Afterwards blue (1.4.2) stays as the way back, without steps within rollback_window.`},
 		{"handed back", with(full(green, route(green, blue)), func(r *shift.Request) { r.Previous = id("blue", "1.4.2", "") }), `
-The traffic was moved away from green (1.5.0) by someone else, and this does not undo it.
-Nothing moves and the apply fails: set active to what carries the traffic, ship another version, or give retry a new value.`},
+The traffic was moved away from green (1.5.0) 100 % by someone else, and this does not undo it. Found: blue (1.4.2) 100 %.
+Nothing moves and the apply fails: want what carries the traffic, ship another version, or give retry a new value.`},
 		{"nothing", full(green, route(green, green)), `
 The traffic stays: green (1.5.0) 100 %.`},
 		{"nothing but who is named, and stickiness", with(full(green, shift.Route{Origin: green, Found: green, Named: []string{"green", "red"}}), func(r *shift.Request) {
@@ -181,18 +210,7 @@ One call per route.`},
 		}), `
 The traffic stays: blue (1.4.2) 90 %, legacy 10 %.
 Note: target group legacy is no environment of this switch and has 10 % of the traffic.`},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			s, err := shift.Decide(tt.request)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got, want := s.Text(), strings.TrimPrefix(tt.want, "\n"); got != want {
-				t.Errorf("got:\n%s\nwant:\n%s", got, want)
-			}
-		})
-	}
+	})
 }
 
 // called names a route.

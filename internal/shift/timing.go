@@ -29,7 +29,9 @@ func (s Schedule) span() span {
 	case Forward:
 	case Return:
 		return total.plus(span{long: t.HealthTimeout + callTime}).plus(t.gated(After, Step{Hold: t.Settle}))
-	case Nothing, Back, Refused, HandedBack:
+	case Back:
+		return total.plus(span{t.Settle, t.Settle + callTime})
+	case Nothing, Refused, HandedBack:
 		return total
 	}
 	if s.proves() {
@@ -81,6 +83,14 @@ func Words(d time.Duration) string {
 		text = strings.TrimSuffix(text, "0m")
 	}
 	return text
+}
+
+// roughly says a time to plan by: from a second on rounded up to whole ones.
+func roughly(d time.Duration) string {
+	if d < time.Second {
+		return Words(d)
+	}
+	return Words((d + time.Second - 1).Truncate(time.Second))
 }
 
 // ordinal words a place: 2 is "2nd".

@@ -25,7 +25,7 @@ resource "bluegreen_switch" "web" {
     routes = { web = [local.app.listener_arn] }
   }
 
-  environments = local.app.environments
+  environments = { for name, e in local.app.environments : name => e if !contains(var.leaving, name) }
   active       = var.active
 
   strategy {

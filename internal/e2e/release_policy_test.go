@@ -1,0 +1,27 @@
+package e2e
+
+import (
+	"slices"
+	"strings"
+)
+
+// builders are the calls of whoever makes groups, rules and machines; the
+// provider makes none of them.
+var builders = []string{"Create", "Delete", "Register", "Deregister", "ModifyTargetGroup"}
+
+// mustBeWithinPolicy says that everything that was called, but for what builds
+// and destroys, stands in the README's policy.
+func (p *project) mustBeWithinPolicy() {
+	p.t.Helper()
+	allowed, seen := policy(p.t), []string{}
+	for _, call := range p.balancer.Calls() {
+		action := "elasticloadbalancing:" + call.Action
+		if slices.Contains(seen, action) || slices.ContainsFunc(builders, func(b string) bool { return strings.HasPrefix(call.Action, b) }) {
+			continue
+		}
+		seen = append(seen, action)
+		if !slices.Contains(allowed, action) {
+			p.t.Errorf("%s is called and is not in the README's policy %v", action, allowed)
+		}
+	}
+}

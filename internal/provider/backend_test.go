@@ -1,0 +1,68 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+// lender hands out credentials that end at the next of its times.
+type lender struct{ ends []time.Time }
+
+func (l *lender) Retrieve(context.Context) (aws.Credentials, error) {
+	c := aws.Credentials{AccessKeyID: "AKIALOCAL", SecretAccessKey: "secret"}
+	if len(l.ends) == 0 {
+		return c, nil
+	}
+	c.CanExpire, c.Expires = true, l.ends[0]
+	if len(l.ends) > 1 {
+		l.ends = l.ends[1:]
+	}
+	return c, nil
+}
+
+func TestClients_lasts(t *testing.T) {
+	soon, later := time.Now().Add(10*time.Minute), time.Now().Add(20*time.Minute)
+	for name, c := range map[string]struct {
+		ends []time.Time
+		for_ time.Duration
+		want error
+	}{
+		"nothing is known of their end":   {nil, 24 * time.Hour, nil},
+		"long enough":                     {[]time.Time{soon}, time.Minute, nil},
+		"too short":                       {[]time.Time{soon}, time.Hour, errCredentials},
+		"too short, but they renew":       {[]time.Time{soon, later}, time.Hour, nil},
+		"handed out again as they are":    {[]time.Time{soon, soon}, time.Hour, errCredentials},
+		"ended already and never renewed": {[]time.Time{time.Now().Add(-time.Minute)}, time.Second, errCredentials},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c1 := &clients{config: aws.Config{Credentials: aws.NewCredentialsCache(&lender{c.ends})}}
+			if err := c1.lasts(t.Context(), c.for_); !errors.Is(err, c.want) {
+				t.Errorf("got %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+func TestBackend_settingsThatAreNotKnownYet(t *testing.T) {
+	b := &backend{aws: awsSettings{waits: true}}
+	if _, err := b.connect(t.Context(), webARN); !errors.Is(err, errSettingsWait) {
+		t.Error(err)
+	}
+}
+
+func TestBusy(t *testing.T) {
+	var b Busy
+	first, second := b.begin(), b.begin()
+	if b.Shifts() != 2 {
+		t.Error(b.Shifts())
+	}
+	first()
+	second()
+	if b.Shifts() != 0 {
+		t.Error(b.Shifts())
+	}
+}

@@ -1,0 +1,289 @@
+package provider_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// asked is a URL that answers 200, and does something the first time.
+func asked(t *testing.T, first func()) string {
+	t.Helper()
+	var once sync.Once
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { once.Do(first) }))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func (w *workspace) lastShift() map[string]any {
+	w.t.Helper()
+	last, ok := w.values()["last_shift"].(map[string]any)
+	if !ok {
+		w.t.Fatal("there is no last shift")
+	}
+	return last
+}
+
+func TestSwitch_stopsInsteadOfGoingBack(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	s.green.status.Store(http.StatusInternalServerError)
+	h := s.guarded("green")
+	h.strategy += "\n on_failure = \"stop\""
+	w.write(h.in(s.bench))
+	r := w.apply()
+	s.want("app-blue 95, app-green 5")
+	if r.err == nil || !strings.HasPrefix(r.errors[0].Detail, "The traffic is now: blue 95 %, green 5 %. It was left there.\n\nThe gate \"smoke\" failed: ") {
+		t.Error(r.text())
+	}
+	if last := w.lastShift(); last["outcome"] != "stopped" || w.values()["rejected"] != nil {
+		t.Errorf("%v, rejected %v", last, w.values()["rejected"])
+	}
+	// A hand takes it back, which judges the version.
+	s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+	s.unwritten(func() {
+		r := w.apply()
+		if r.err == nil || !strings.Contains(r.text(), "Version 1.1 of green was rejected: moved back by hand.") {
+			t.Error(r.text())
+		}
+	})
+}
+
+// Stopped at 100 %, the state is what is written, and still there is something
+// to do: the bake.
+func TestSwitch_stoppedInTheBakeIsNotDone(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	s.green.status.Store(http.StatusInternalServerError)
+	h := s.release("green")
+	h.strategy = "on_failure = \"stop\"\n bake = \"1ms\""
+	h.gates = s.gate(`, when = "after"`)
+	w.write(h.in(s.bench))
+	if r := w.apply(); r.err == nil {
+		t.Fatal("the bake did not fail")
+	}
+	s.want("app-blue 0, app-green 100")
+	s.green.status.Store(http.StatusOK)
+	w.plan().ok()
+	planned, action := w.planned()
+	if schedule := fmt.Sprint(planned["schedule"]); action != "update" || !strings.Contains(schedule, "the traffic is there already: bake 1ms") {
+		t.Errorf("%s: %s", action, schedule)
+	}
+	s.unwritten(func() { w.applyPlan().ok() })
+	if last := w.lastShift(); last["outcome"] != "completed" {
+		t.Error(last)
+	}
+	w.plan().ok()
+	if _, action := w.planned(); action != "no-op" {
+		t.Error(action)
+	}
+}
+
+func TestSwitch_foreignChangeInMidShift(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	h := s.release("green")
+	h.strategy = `steps = [{ percent = 5, hold = "1ms" }]`
+	url := asked(t, func() { s.hand(s.listener, forward(weights{s.blue.group: 80, s.green.group: 20})) })
+	h.gates = fmt.Sprintf(`gates = { smoke = { http = { url = %q }, interval = "10ms" } }`, url)
+	w.write(h.in(s.bench))
+	w.apply().fails("Unable to shift traffic of web",
+		"The traffic is now: blue 80 %, green 20 %. Nothing more was written, since someone else is in charge.\n\n"+
+			"Someone else changed the route: blue 80 %, green 20 %; this run had left it at blue 95 %, green 5 %.\n\n"+
+			"Plan again. If it was another Terraform resource, give that listener lifecycle { ignore_changes = [default_action] }, a rule [action].\n\n"+
+			"Route: "+s.listener+"\nStep: step 2 of 2 (100 %)")
+	s.want("app-blue 80, app-green 20")
+	if last := w.lastShift(); last["outcome"] != "foreign change" || fmt.Sprint(w.values()["weights"]) != "map[blue:80 green:20]" {
+		t.Errorf("%v", w.values())
+	}
+}
+
+func TestSwitch_gateThatCannotMeasureRejectsNothing(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close() // nobody listens there any more
+	h := s.release("green")
+	h.strategy = `steps = [{ percent = 5, hold = "1ms" }]`
+	h.gates = fmt.Sprintf(`gates = { smoke = { http = { url = %q }, interval = "5ms", consecutive_error_limit = 1 } }`, closed.URL)
+	w.write(h.in(s.bench))
+	r := w.apply()
+	s.want("app-blue 100, app-green 0")
+	if r.err == nil || !strings.Contains(r.text(), "The gate \"smoke\" could not measure: ") ||
+		!strings.Contains(r.text(), "Nothing is known against the version. See why its URL does not answer (the application may hang), or mend the gate, and apply again.") {
+		t.Error(r.text())
+	}
+	if last := w.lastShift(); last["outcome"] != "rolled back" || w.values()["rejected"] != nil {
+		t.Errorf("%v, rejected %v", last, w.values()["rejected"])
+	}
+}
+
+// Credentials of a process that hands out the same ones again end when they do.
+func TestSwitch_credentialsThatWouldEndWithinTheHold(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	credentials := filepath.Join(w.dir, "credentials.json")
+	ends := time.Now().Add(30 * time.Minute).UTC().Truncate(time.Second)
+	if err := os.WriteFile(credentials, fmt.Appendf(nil,
+		`{"Version": 1, "AccessKeyId": "AKIALOCAL", "SecretAccessKey": "secret", "SessionToken": "token", "Expiration": %q}`,
+		ends.Format(time.RFC3339)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	profile := filepath.Join(w.dir, "config")
+	if err := os.WriteFile(profile, fmt.Appendf(nil, "[default]\ncredential_process = cat %s\n", credentials), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h := s.release("green")
+	h.strategy = `steps = [{ percent = 5, hold = "2h" }]`
+	text := strings.ReplaceAll(h.in(s.bench), settingsKeys, fmt.Sprintf("shared_config_files = [%q]", profile))
+	w.write(text)
+	before := len(s.writes())
+	r := w.apply()
+	want := "The AWS credentials would end before the step and a way back are over.\n\n" +
+		"Get credentials that last longer, or ones that renew themselves (a role), and apply again.\n\n" +
+		"Step: the check before step 1 of 2 (5 %)\nCause: the credentials end too early: they end at " + ends.Format(time.RFC3339)
+	if r.err == nil || !strings.Contains(r.text(), want) {
+		t.Error(r.text())
+	}
+	s.want("app-blue 100, app-green 0")
+	if n := len(s.writes()) - before; n != 0 {
+		t.Errorf("%d writes, want none", n)
+	}
+}
+
+func TestSwitch_headersAreNotShown(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	h := s.release("green")
+	h.gates = httpGate(`headers = { Authorization = "hush-hush" }`, "")
+	w.write(h.in(s.bench))
+	r := w.terraform("plan", "-no-color", "-input=false")
+	if strings.Contains(r.out, "hush-hush") || !strings.Contains(r.out, "headers = (sensitive value)") {
+		t.Error(r.out)
+	}
+}
+
+// One entry point's listener is not known yet; that says nothing of the others.
+func TestSwitch_routesUnknownAtPlan(t *testing.T) {
+	t.Parallel()
+	s, w := newTwoEntries(t), newWorkspace(t)
+	h := s.release("blue")
+	h.before = fmt.Sprintf("\nresource \"terraform_data\" \"rule\" {\n  input = %q\n}\n", s.secondRule)
+	h.routes = fmt.Sprintf("routes = { web = [%q], api = [terraform_data.rule.output] }", s.listener)
+	w.write(h.in(s.bench))
+	w.plan().ok()
+	planned, _ := w.planned()
+	if _, known := planned["schedule"]; known {
+		t.Errorf("the schedule is known: %v", planned["schedule"])
+	}
+	w.applyPlan().ok()
+	w.plan().ok()
+	if _, action := w.planned(); action != "no-op" {
+		t.Error(action)
+	}
+}
+
+// An entry point that is added to a switch is adopted as it is found.
+func TestSwitch_entryPointIsAdded(t *testing.T) {
+	t.Parallel()
+	s, w := newTwoEntries(t), newWorkspace(t)
+	w.write(s.site.release("blue").in(s.bench))
+	w.apply().ok()
+	w.write(s.release("blue").in(s.bench))
+	w.apply().ok()
+	s.want("app-blue 100, app-green 0")
+	w.plan().ok()
+	if _, action := w.planned(); action != "no-op" {
+		t.Error(action)
+	}
+	w.write(s.release("green").in(s.bench))
+	w.apply().ok()
+	s.want("app-blue 0, app-green 100")
+}
+
+// The version of what gets the traffic is not known yet: neither is whether it
+// was rejected, or live before.
+func TestSwitch_versionUnknownAtPlan(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	h := s.release("green")
+	h.before = "\nresource \"terraform_data\" \"version\" {\n  input = \"1.1\"\n}\n"
+	h.environments = strings.Replace(h.environments, `"1.1"`, "terraform_data.version.output", 1)
+	w.write(h.in(s.bench))
+	w.plan().ok()
+	planned, _ := w.planned()
+	if _, known := planned["schedule"]; known {
+		t.Errorf("the schedule is known: %v", planned["schedule"])
+	}
+	w.applyPlan().ok()
+	if live := fmt.Sprint(w.values()["live"]); live != "map[environment:green version:1.1]" {
+		t.Error(live)
+	}
+	s.want("app-blue 0, app-green 100")
+}
+
+// Somebody has put more on the route than ELB takes together with what is
+// wanted: only the plan of an Update can know.
+func TestSwitch_tooManyGroupsOnTheRoute(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	crowd := weights{s.blue.group: 60}
+	for i := range 4 {
+		crowd[s.group(fmt.Sprint("stranger-", i))] = 10
+	}
+	s.hand(s.listener, forward(crowd))
+	w.write(s.release("green").in(s.bench))
+	w.plan().fails("Unable to use active",
+		"The shift would need more than 5 target groups in one action at once, the most that Elastic Load Balancing takes. "+
+			"Move the traffic to fewer environments first.\n\n"+
+			"Cause: more target groups in one action at once than the balancer takes: 6 are needed, at most 5 are taken")
+}
+
+// Under ignore_changes the value of the state stands in the place of the one
+// that is written, and may say something else than the other one.
+func TestSwitch_ignoredWeightsAgainstActive(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	h := s.release("blue")
+	h.rest = "lifecycle { ignore_changes = [weights] }"
+	w.write(h.in(s.bench))
+	w.apply().ok()
+	h.traffic = `active = "green"`
+	w.write(h.in(s.bench))
+	w.plan().fails("Unable to use weights",
+		"It says something else than active. Take both out of ignore_changes, or name both there to leave the traffic as it is.")
+}
+
+// A way back from a split is one write for each route that is elsewhere, and
+// asks nothing that it does not need to know.
+func TestSwitch_wayBackIsNotKeptWaiting(t *testing.T) {
+	t.Parallel()
+	s, w := newTwoEntries(t), newWorkspace(t)
+	w.write(s.release("blue").in(s.bench))
+	w.apply().ok()
+	s.hand(s.listener, forward(weights{s.blue.group: 50, s.green.group: 50}))
+	before := len(s.writes())
+	remove := s.refuse("DescribeTargetGroups", "", 0)
+	defer remove()
+	h := s.release("blue")
+	h.gates = httpGate(`headers_env = { Authorization = "BLUEGREEN_TEST_UNSET" }`, "")
+	w.write(h.in(s.bench))
+	w.apply().ok()
+	s.want("app-blue 100, app-green 0")
+	if n := len(s.writes()) - before; n != 1 {
+		t.Errorf("%d writes, want 1", n)
+	}
+}
