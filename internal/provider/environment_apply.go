@@ -81,9 +81,9 @@ func (p proving) sides() []rollout.Side {
 }
 
 func (r *environmentResource) prove(ctx context.Context, c *clients, p proving) diag.Diagnostics {
-	gates, failed, err := wanted{gates: p.want.gates}.named(r.backend.lookup)
-	if err != nil {
-		return diag.Diagnostics{p.gateRefused(failed, err)}
+	gates, failed := wanted{gates: p.want.gates}.named(r.backend.lookup)
+	if len(failed) > 0 {
+		return diag.Diagnostics{p.gateRefused(failed[0].name, failed[0].err)}
 	}
 	started := time.Now()
 	proof := rollout.Proof{
