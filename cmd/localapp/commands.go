@@ -54,7 +54,7 @@ func createBalancer(flags *flag.FlagSet) action {
 
 func createGroup(flags *flag.FlagSet) action {
 	name := flags.String("name", "", "its name")
-	delay := flags.Duration("deregistration-delay", 5*time.Second, "how long its targets drain")
+	delay := flags.Duration("deregistration-delay", 2*time.Second, "how long its targets drain")
 	return func(ctx context.Context, s *rehearsal.Site) error { return s.CreateGroup(ctx, *name, *delay) }
 }
 

@@ -101,12 +101,12 @@ func proofs() map[string]proofCase {
 				return p
 			},
 			after: 10 * time.Minute,
-			fails: "never became healthy; unmoved at health: green (web) has 1 of 2 targets healthy (1 unhealthy: Target.FailedHealthChecks), at least 2 must be, after 10m",
+			fails: "never became healthy at health; unmoved: green (web) has 1 of 2 targets healthy (1 unhealthy: Target.FailedHealthChecks), at least 2 must be, after 10m",
 		},
 		"no targets": {
 			play:  func(m *routertest.Memory) rollout.Proof { p := proof(m); healthy(m, "api-green"); return p },
 			after: 10 * time.Minute,
-			fails: "never became healthy; unmoved at health: green (web) has no targets, after 10m",
+			fails: "never became healthy at health; unmoved: green (web) has no targets, after 10m",
 		},
 		"never steady": {
 			play: func(m *routertest.Memory) rollout.Proof {
@@ -119,7 +119,7 @@ func proofs() map[string]proofCase {
 				return p
 			},
 			after: time.Minute,
-			fails: "never became healthy; unmoved at health: healthy, but not steady for 15s, after 1m",
+			fails: "never became healthy at health; unmoved: healthy, but not steady for 15s, after 1m",
 		},
 		"in no use at all": {
 			play: func(m *routertest.Memory) rollout.Proof {
@@ -155,7 +155,7 @@ func proofs() map[string]proofCase {
 				m.RemoveGroup("web-green")
 				return p
 			},
-			fails: "the balancer did not do it; unmoved at health: health could not be read: group web-green: not found",
+			fails: "the balancer did not do it at health; unmoved: health could not be read: group web-green: not found",
 		},
 	}
 }
@@ -177,17 +177,17 @@ func gatedProofs() map[string]proofCase {
 		"a gate fails": {
 			play:  func(m *routertest.Memory) rollout.Proof { return ready(m, gate(rollout.Fail).named("smoke")) },
 			after: 15 * time.Second,
-			fails: "gate failed; unmoved at the gates: what it saw",
+			fails: "gate failed at the gates; unmoved: what it saw",
 		},
 		"a gate cannot measure": {
 			play:  func(m *routertest.Memory) rollout.Proof { return ready(m, gate(rollout.Errored).named("smoke")) },
 			after: 15*time.Second + 40*time.Second,
-			fails: "gate could not measure; unmoved at the gates: what it saw",
+			fails: "gate could not measure at the gates; unmoved: what it saw",
 		},
 		"a gate stays undecided": {
 			play:  func(m *routertest.Memory) rollout.Proof { return ready(m, gate(rollout.Inconclusive).named("smoke")) },
 			after: 15*time.Second + time.Minute,
-			fails: "gate stayed inconclusive; unmoved at the gates: what it saw, undecided for 1m",
+			fails: "gate stayed inconclusive at the gates; unmoved: what it saw, undecided for 1m",
 		},
 		"a dry run fails": {
 			play: func(m *routertest.Memory) rollout.Proof {
@@ -204,7 +204,7 @@ func gatedProofs() map[string]proofCase {
 				m.At(20*time.Second, func() { m.SetTargets("web-green") })
 				return p
 			},
-			fails: "health broke; unmoved at the gates: green (web) has no targets, for 30s",
+			fails: "health broke at the gates; unmoved: green (web) has no targets, for 30s",
 		},
 	}
 }
