@@ -139,12 +139,17 @@ func (w *world) killBoth() {
 	w.configure("green")
 	apply := w.start()
 	w.at(50)
+	// The provider is frozen first, so that it cannot go back when Terraform dies,
+	// and Terraform dies before it could notice and touch its state.
 	provider := providerOf(w.t, apply.command)
-	if err := syscall.Kill(provider, syscall.SIGKILL); err != nil {
-		w.t.Fatal(err)
-	}
-	if err := apply.command.Process.Kill(); err != nil {
-		w.t.Fatal(err)
+	for _, kill := range []func() error{
+		func() error { return syscall.Kill(provider, syscall.SIGSTOP) },
+		apply.command.Process.Kill,
+		func() error { return syscall.Kill(provider, syscall.SIGKILL) },
+	} {
+		if err := kill(); err != nil {
+			w.t.Fatal(err)
+		}
 	}
 	apply.wait()
 	w.eventually("the provider is gone", func() bool { return gone(provider) })

@@ -118,11 +118,11 @@ func notServing() map[string]applyError {
 		"never healthy": {
 			func(s *site, h *hcl) {
 				h.environments += environment("teal", "1", s.group("empty"))
-				h.traffic, h.health = `active = "teal"`, "\n steady_for = \"0s\"\n timeout = \"20ms\""
+				h.traffic, h.health = `active = "teal"`, "\n steady_for = \"0s\"\n timeout = \"3s\""
 			},
 			func(*site) string {
 				return "The traffic is now: blue 100 %. It is where it was before.\n\n" +
-					"The side that is to receive traffic was not healthy: teal (web) has no targets, after 20ms.\n\n" +
+					"The side that is to receive traffic was not healthy: teal (web) has no targets, after 3s.\n\n" +
 					"See why its targets are not healthy, and apply again. The reasons of the load balancer stand in brackets.\n\n" +
 					"Step: health before the first weight"
 			},

@@ -77,6 +77,9 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
+// shutdownLimit is how long the application finishes what it has under way.
+const shutdownLimit = 30 * time.Second
+
 // AppMain is the application's own main: it listens on a free port, says its
 // address on the first line of standard output, and ends at SIGTERM or when
 // standard input closes, so that it never outlives whoever started it.
@@ -103,14 +106,18 @@ func AppMain(args []string) error {
 		cancel()
 	}()
 	server := &http.Server{Handler: t.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	ended := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
-		_ = server.Close()
+		// What it has under way it finishes, as an application should.
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownLimit)
+		defer cancel()
+		ended <- server.Shutdown(limited)
 	}()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
-	return nil
+	return <-ended
 }
 
 // App is a running process of the application.
@@ -163,6 +170,12 @@ func PortOf(address string) (int32, error) {
 		return 0, fmt.Errorf("no address with a port: %w", err)
 	}
 	return int32(addr.Port), nil
+}
+
+// Stop lets the process finish what it has under way, and waits for its end.
+func (a *App) Stop() {
+	_ = a.stdin.Close()
+	_ = a.command.Wait()
 }
 
 // Kill ends the process at once, without finishing what it has under way: the

@@ -100,7 +100,7 @@ func (s *Stage) addTestRule(ctx context.Context, priority int32, name string) er
 }
 
 // Deploy starts a version as the only target of an environment. Whatever ran
-// there before is taken out of the group and killed.
+// there before is taken out of the group, finishes what it has, and ends.
 func (s *Stage) Deploy(ctx context.Context, environment string, t AppTerms) error {
 	app, err := StartApp(t)
 	if err != nil {
@@ -114,7 +114,7 @@ func (s *Stage) Deploy(ctx context.Context, environment string, t AppTerms) erro
 	if old == nil {
 		return nil
 	}
-	defer old.Kill()
+	defer old.Stop()
 	return s.deregister(ctx, environment, old)
 }
 
