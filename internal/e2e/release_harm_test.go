@@ -24,6 +24,9 @@ type harm struct {
 	undo   func(*project) // what it takes beside the old configuration
 	run    string         // instead of "apply"
 	moves  bool           // it is a release; else no traffic may move
+	// detaches: green, which is idle, goes as asked and takes its group off with
+	// one write, which gives blue what it had.
+	detaches bool
 }
 
 const (
@@ -92,7 +95,7 @@ func harms() []harm {
 			"environments": map[string]any{"blue": map[string]any{"app": "red"}, "green": green}})), refused: change(`target_groups["web"] (known after apply)`)},
 		{name: "its backing changes", edit: set(environments(map[string]any{"app": "blue", "backing": []string{"asg-1"}}, green)), refused: change("backed_by")},
 		{name: "its machines are replaced", edit: set(map[string]any{"machines": map[string]string{"blue": "2", "green": "1"}}), refused: change("backed_by (known after apply)")},
-		{name: "its module is removed with the switch", edit: (*project).removeRelease, refused: atApply},
+		{name: "its module is removed with the switch", edit: (*project).removeRelease, refused: atApply, detaches: true},
 		{name: "the switch is replaced", args: []string{"-replace=" + liveSwitch}},
 		{name: "the environment is replaced", args: []string{"-replace=" + liveBlue}},
 		{name: "the switch is tainted", before: taint(liveSwitch)},
@@ -101,7 +104,7 @@ func harms() []harm {
 		{name: "the traffic moves and -target names the switch alone", edit: set(map[string]any{"active": "green"}), args: []string{"-target=" + liveSwitch}, moves: true},
 		{name: "it is removed under another provider alias", before: replace(releaseFile, "= bluegreen\n", "= bluegreen.other\n"),
 			edit: edits(byHand(), withoutBlue()), refused: atApply},
-		{name: "everything is destroyed", run: "destroy", refused: atApply},
+		{name: "everything is destroyed", run: "destroy", refused: atApply, detaches: true},
 		{name: "destroy -target names it", run: "destroy", args: []string{"-target=" + liveBlue}, refused: atApply},
 	}
 }
@@ -203,8 +206,12 @@ func (p *project) suffer(t *testing.T, h harm) {
 	if now := p.blues(); !slices.Equal(now, machines) {
 		t.Errorf("blue's machines were %v and are %v", machines, now)
 	}
-	if n := p.writes(mark); n > 0 && !h.moves {
-		t.Errorf("%d writes moved traffic", n)
+	most := 0
+	if h.detaches {
+		most = 1
+	}
+	if n := p.writes(mark); n > most && !h.moves {
+		t.Errorf("%d writes, where at most %d may be", n, most)
 	}
 	restore()
 	if h.undo != nil {

@@ -31,6 +31,7 @@ type backend struct {
 	ledger *ledger     // what resources tell each other within a run
 	// allowDestroy lets environments be destroyed that carry traffic.
 	allowDestroy bool
+	detaching    sync.Mutex // held by the one environment that takes its groups off
 
 	mu      sync.Mutex
 	made    *clients

@@ -127,6 +127,14 @@ func (m environmentModel) notRetired(err error) diag.Diagnostic {
 	return t.diagnostic(unableToDestroy(m.Name.ValueString()))
 }
 
+// notDetached words what kept its target groups from being taken off the
+// listeners and rules that name them at weight 0.
+func (m environmentModel) notDetached(err error) diag.Diagnostic {
+	t := environmentStory(err)
+	t.now = "It carries no traffic. It was not destroyed, and stays in the state: its target groups could not be detached."
+	return t.diagnostic(unableToDestroy(m.Name.ValueString()))
+}
+
 // gateRefused words a gate that cannot be asked.
 func (p proving) gateRefused(name string, err error) diag.Diagnostic {
 	t := story{

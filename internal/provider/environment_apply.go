@@ -123,7 +123,7 @@ func logEnvironment(ctx context.Context, name string, e rollout.Event) {
 }
 
 // retire is Delete: refused while users come, and over when what they have
-// begun is. Groups that stand under another environment by now are none of
+// begun is and no action names its groups. Groups that stand under another environment by now are none of
 // this one's business any more, and those that are gone have nothing to wait for.
 func (r *environmentResource) retire(ctx context.Context, state environmentModel) diag.Diagnostics {
 	groups := r.backend.ledger.unclaimed(state.groups())
@@ -146,14 +146,7 @@ func (r *environmentResource) retire(ctx context.Context, state environmentModel
 	if err := r.drain(ctx, c, state, groups); err != nil {
 		return diag.Diagnostics{state.notRetired(err)}
 	}
-	_, memory, err = carrying(ctx, c, groups) // it may have come back meanwhile
-	switch {
-	case err != nil:
-		return diag.Diagnostics{state.notRetired(err)}
-	case memory.carries():
-		return r.refuse(ctx, state, memory)
-	}
-	return nil
+	return r.letGo(ctx, c, state, groups)
 }
 
 // carrying looks afresh at who sends traffic to those of the groups that there are.

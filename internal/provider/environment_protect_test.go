@@ -387,10 +387,15 @@ func TestEnvironment_otherWaysToTakeTheLiveOneAway(t *testing.T) {
 			both := s.pair(`"blue", "green"`, "blue", "create_before_destroy = true")
 			w.raises(s, both).ok()
 			take(s, w).fails(`Unable to destroy environment "blue"`, s.refusal())
-			s.want("app-blue 100, app-green 0")
+			attach := 1 // green, which was idle, has gone and taken its group off
+			if name == "-target" {
+				attach = 0
+			}
+			s.want([]string{"app-blue 100, app-green 0", "app-blue 100"}[attach])
 			writes := len(s.writes())
 			w.raises(s, both).ok()
-			if n := len(s.writes()) - writes; n != 0 || len(w.resources()) != 3 {
+			s.want("app-blue 100, app-green 0")
+			if n := len(s.writes()) - writes; n != attach || len(w.resources()) != 3 {
 				t.Errorf("an apply with all of it took %d writes and left %v", n, w.resources())
 			}
 			w.raises(s, s.pair(`"green"`, "green", "create_before_destroy = true")).ok()

@@ -18,7 +18,9 @@ func environmentSchema() schema.Schema {
 	return schema.Schema{
 		MarkdownDescription: "A whole copy of production: its target groups, what serves behind them, and what must hold before anything may depend on it. " +
 			"It is proven healthy and tested while idle, protected while it carries traffic, and drained before what serves it is destroyed.\n\n" +
-			"It makes nothing in AWS. It stands in Terraform's order between the machines and the switch: machines, environment, switch; " +
+			"It makes nothing in AWS. Only when it is destroyed does it write: where a listener or rule still names a target group of it at weight 0 beside others, it takes the group off " +
+			"(`elasticloadbalancing:ModifyListener`, `ModifyRule`), so that the group can be deleted. No traffic moves, and an action that forwards to the group alone is left as it is.\n\n" +
+			"It stands in Terraform's order between the machines and the switch: machines, environment, switch; " +
 			"and, with `lifecycle { create_before_destroy = true }` on the environment, switch, drain, environment, machines where one goes. " +
 			"Write that line from the first apply on: Terraform reads it from the state.",
 		Attributes: environmentAttributes(),

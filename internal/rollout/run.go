@@ -133,8 +133,10 @@ func (r *run) look(ctx context.Context) *Failure {
 	return nil
 }
 
-// acceptable: a route that the plan knew is as the plan saw it, and forwards;
-// one that it did not know forwards, or answers an error that serves no one.
+// acceptable: a route that the plan knew gives its traffic as the plan saw it;
+// one that it did not know forwards, or answers an error that serves no one. Who
+// is named with weight 0 may differ: an environment that goes in the same apply
+// takes itself off, and what is due is decided by what is found.
 func (r *run) acceptable(i int) *Failure {
 	route, now := r.spec.Routes[i], r.found[i]
 	if r.joins(i) {
@@ -146,7 +148,7 @@ func (r *run) acceptable(i int) *Failure {
 	if now.Answer != "" && now.Same(*route.Saw) {
 		return &Failure{Cause: Changed, Left: Untouched, Route: route.ID, Saw: now.Answer}
 	}
-	if now.Answer != "" || !now.Same(*route.Saw) {
+	if now.Answer != "" || !now.SameTraffic(*route.Saw) || now.Sticky != route.Saw.Sticky {
 		return &Failure{Cause: Changed, Left: Untouched, Route: route.ID,
 			Saw: fmt.Sprintf("%s; the plan saw %s", r.describe(i, now), r.describe(i, *route.Saw))}
 	}

@@ -1,0 +1,115 @@
+package provider_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+)
+
+// Without create_before_destroy Terraform destroys the environment, and would
+// destroy its group, before it updates the switch.
+func TestEnvironment_theIdleOneTakesItsGroupOff(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	w.raises(s, s.pair(`"blue", "green"`, "blue", "")).ok()
+	w.raises(s, s.pair(`"blue", "green"`, "green", "")).ok()
+	s.want("app-blue 0, app-green 100")
+	writes := len(s.writes())
+	w.raises(s, s.pair(`"green"`, "green", "")).ok()
+	if n := len(s.writes()) - writes; n != 1 {
+		t.Errorf("%d writes", n)
+	}
+	s.want("app-green 100")
+	_, err := s.api.DeleteTargetGroup(t.Context(), &elbv2.DeleteTargetGroupInput{TargetGroupArn: &s.blue.group})
+	s.must(err)
+	if out := w.terraform("plan", "-json", "-input=false", "-detailed-exitcode"); out.err != nil {
+		t.Errorf("the second plan is not empty: %s", out.out)
+	}
+}
+
+// Each environment goes at the same time as the others, off the same action.
+func TestEnvironment_manyTakeTheirGroupsOff(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	red, teal := s.group("red"), s.group("teal")
+	var all []any
+	for name, group := range map[string]string{"green": s.green.group, "red": red, "teal": teal} {
+		all = append(all, env{name: name, groups: fmt.Sprintf("web = %q", group)})
+	}
+	w.raises(s, all...).ok() // in no use yet: nobody asks for their health
+	s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0, red: 0, teal: 0}))
+	writes := len(s.writes())
+	w.raises(s).ok()
+	if n := len(s.writes()) - writes; n != 3 {
+		t.Errorf("%d writes", n)
+	}
+	s.want("app-blue 100")
+}
+
+func TestEnvironment_aRuleOfItsOwnIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+	rule := s.testRule(s.listener, 1, s.green.group)
+	beside := s.rule(s.listener, "/beside", 2, forward(weights{s.blue.group: 1, s.green.group: 0}))
+	w.raises(s, s.greenEnv()).ok()
+	writes := len(s.writes())
+	w.raises(s).ok()
+	if got := strings.Join(s.writes()[writes:], ", "); got != "ModifyListener, ModifyRule" && got != "ModifyRule, ModifyListener" {
+		t.Errorf("it wrote %s", got)
+	}
+	s.want("app-blue 100")
+	out, err := s.api.DescribeRules(t.Context(), &elbv2.DescribeRulesInput{RuleArns: []string{rule, beside}})
+	s.must(err)
+	for _, r := range out.Rules {
+		want := map[string]string{rule: s.green.group, beside: s.blue.group}[aws.ToString(r.RuleArn)]
+		groups := r.Actions[0].ForwardConfig.TargetGroups
+		if len(groups) != 1 || aws.ToString(groups[0].TargetGroupArn) != want {
+			t.Errorf("rule %s forwards to %d groups, want %s alone", aws.ToString(r.Priority), len(groups), want)
+		}
+	}
+}
+
+func TestEnvironment_whatNothingNamesTakesNoWrite(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	w.raises(s, s.greenEnv()).ok()
+	writes := len(s.writes())
+	w.raises(s).ok()
+	if n := len(s.writes()) - writes; n != 0 {
+		t.Errorf("%d writes", n)
+	}
+}
+
+// What another environment stands for by now is that one's business, and what
+// may go with its traffic is taken off nothing.
+func TestEnvironment_whatStaysOnTheListener(t *testing.T) {
+	t.Parallel()
+	t.Run("another has the group", func(t *testing.T) {
+		t.Parallel()
+		s, w := newSite(t), newWorkspace(t)
+		s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+		green := s.greenEnv()
+		green.life = "create_before_destroy = true"
+		w.raises(s, green).ok()
+		w.terraform("apply", "-json", "-auto-approve", "-input=false", "-replace=bluegreen_environment.green").ok()
+		s.want("app-blue 100, app-green 0")
+	})
+	t.Run("it goes with its traffic", func(t *testing.T) {
+		t.Parallel()
+		s, w := newSite(t), newWorkspace(t)
+		s.hand(s.listener, forward(weights{s.blue.group: 95, s.green.group: 5}))
+		s.rule(s.listener, "/beside", 2, forward(weights{s.blue.group: 1, s.green.group: 0}))
+		green := s.greenEnv()
+		green.rest = "protect = false"
+		w.raises(s, green).ok()
+		writes := len(s.writes())
+		w.raises(s).ok()
+		if n := len(s.writes()) - writes; n != 0 {
+			t.Errorf("%d writes", n)
+		}
+	})
+}
