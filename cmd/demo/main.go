@@ -21,6 +21,7 @@ import (
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == rehearsal.AppCommand {
 		exit(rehearsal.AppMain(os.Args[2:]))
+		return
 	}
 	rate := flag.Int("rate", 500, "requests a second")
 	clients := flag.Int("clients", 32, "clients at the same time")
