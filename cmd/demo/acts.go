@@ -21,7 +21,11 @@ const (
 	fastHealth = 250 * time.Millisecond
 	appDelay   = 5 * time.Millisecond
 	// breaksAfter is how many users the bad release serves well.
-	breaksAfter = 40
+	breaksAfter = 20
+	// afterwards is how long an act is watched when its apply has ended, and
+	// midHold where in a hold Ctrl-C is pressed.
+	afterwards = time.Second
+	midHold    = 700 * time.Millisecond
 	// actLimit is when an act counts as hung.
 	actLimit = 3 * time.Minute
 )
@@ -90,7 +94,7 @@ func (d *demo) perform(ctx context.Context, a act) (result, error) {
 		err = d.Stage.Retire(ctx, a.stays) // the old version is killed at once
 		say("         %s (%s) is killed", a.stays, d.Versions[a.stays])
 	}
-	lingerErr := linger(ctx)
+	lingerErr := linger(ctx, afterwards)
 	turns, worst, firstBad := d.watch.stop()
 	counts := d.load.Stop()
 	d.load, d.watch = nil, nil
@@ -164,7 +168,7 @@ func (d *demo) apply(ctx context.Context, a act) (failed bool, interrupted time.
 		if err := d.watch.until(ctx, a.active, 50); err != nil {
 			return false, interrupted, d.abandon(command, ended, err, &out)
 		}
-		if err := linger(ctx); err != nil {
+		if err := linger(ctx, midHold); err != nil {
 			return false, interrupted, d.abandon(command, ended, err, &out)
 		}
 		say("         Ctrl-C")
@@ -195,8 +199,8 @@ func (d *demo) abandon(command *exec.Cmd, ended <-chan error, why error, out io.
 }
 
 // linger watches a little longer: what comes after an apply counts too.
-func linger(ctx context.Context) error {
-	timer := time.NewTimer(1500 * time.Millisecond)
+func linger(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
@@ -240,15 +244,22 @@ func judge(a act, s story) result {
 		if a.bad {
 			from = s.firstBad
 		}
-		r.back = fmt.Sprintf("%.2f", last.at.Sub(from).Seconds())
-		if from.IsZero() {
-			r.back = "0 (unseen)" // the gate met it before any user did
-		}
+		r.back = secondsBack(from, last.at)
 	}
 	if bad, most := s.counts.Bad[a.version], exposure(a.active, s); bad > most {
 		r.wrong = append(r.wrong, fmt.Sprintf("%d bad answers, the exposure explains %d at the most", bad, most))
 	}
 	return r
+}
+
+// secondsBack is how long users had met a bad release when the traffic was back.
+// Where that was before the first bad answer came in, it says so: the gate had
+// met the release before any user, or the answer was still under way.
+func secondsBack(from, back time.Time) string {
+	if from.IsZero() || back.Before(from) {
+		return "0 (unseen)"
+	}
+	return fmt.Sprintf("%.2f", back.Sub(from).Seconds())
 }
 
 // exposure is how many answers the weights that were in force explain: the
@@ -301,6 +312,6 @@ func printTable(out *os.File, results []result) {
 		_, _ = fmt.Fprintf(out, "%-42s %9d %6d %12s %14s  %s\n", r.act, r.requests, r.lost, r.worst, r.back, verdict)
 	}
 	_, _ = fmt.Fprintln(out, "\nworst share: of all answers in one second, those of the version that was sent back.")
-	_, _ = fmt.Fprintln(out, "seconds back: from the first bad answer (b, f), Ctrl-C (c) or the start of the apply (d) until the balancer shows the old weights.")
+	_, _ = fmt.Fprintln(out, "seconds back: from the first bad answer (b, f), Ctrl-C (c) or the start of the apply (d) until the balancer shows the old weights; unseen: before any user had met one.")
 	_, _ = fmt.Fprintln(out, "The balancer is localalb on this machine, with health checks faster than AWS allows; nothing here has met real AWS.")
 }

@@ -197,7 +197,7 @@ func (d *demo) twoColours(ctx context.Context) ([]result, error) {
 	}
 	r.must(!failed, "the way back failed")
 	r.must(s.writes() == before+1, fmt.Sprintf("the way back took %d writes", s.writes()-before))
-	if err := linger(ctx); err != nil {
+	if err := linger(ctx, afterwards); err != nil {
 		return nil, err
 	}
 	turns := s.end(&r)
@@ -230,7 +230,7 @@ func (d *demo) oneApply(ctx context.Context) ([]result, error) {
 	good.must(!failed, "the release failed")
 	good.must(len(old) > 0 && !slices.ContainsFunc(old, rehearsal.Running), "the old processes still run")
 	say("The processes %v of the old version have ended, and their target group is gone.", old)
-	if err := linger(ctx); err != nil {
+	if err := linger(ctx, afterwards); err != nil {
 		return nil, err
 	}
 	s.end(&good)
@@ -274,7 +274,7 @@ func (d *demo) badOne(ctx context.Context, s *scene) (result, error) {
 	}
 	r.must(!failed, "the mended release failed")
 	r.must(!slices.ContainsFunc(old, rehearsal.Running), "the old processes still run")
-	if err := linger(ctx); err != nil {
+	if err := linger(ctx, afterwards); err != nil {
 		return r, err
 	}
 	r.worst = fmt.Sprintf("%.1f %%", s.watch.most(third))
@@ -305,10 +305,7 @@ func (s *scene) writes() int {
 func (s *scene) backAfter() string {
 	s.watch.mu.Lock()
 	defer s.watch.mu.Unlock()
-	if s.watch.firstBad.IsZero() {
-		return "0 (unseen)" // the gate met it before any user did
-	}
-	return fmt.Sprintf("%.2f", s.watch.turns[len(s.watch.turns)-1].at.Sub(s.watch.firstBad).Seconds())
+	return secondsBack(s.watch.firstBad, s.watch.turns[len(s.watch.turns)-1].at)
 }
 
 // most is the largest part of a second's answers that a version gave.

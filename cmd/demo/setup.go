@@ -93,7 +93,7 @@ func (d *demo) setStage(ctx context.Context, binary, cliConfig string) (err erro
 	d.Release, err = rehearsal.NewRelease(ctx, rehearsal.ReleaseTerms{
 		Binary: binary, CLIConfig: cliConfig, Root: root, Dir: d.dir,
 		Endpoint: d.balancer.URL(), ListenerAddr: d.balancer.ListenerAddr,
-		Pace: rehearsal.Pace{Hold: "3s", Settle: "1s", SteadyFor: "1s"}})
+		Pace: rehearsal.Pace{Hold: "2s", Settle: "1s", SteadyFor: "1s"}})
 	if err != nil {
 		return err
 	}
