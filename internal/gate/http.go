@@ -96,8 +96,8 @@ func (c HTTP) Check() []*ArgumentError {
 
 // NewHTTP returns a gate of the kind, which holds nothing open between two
 // calls. It returns what is wrong with the arguments as *ArgumentError, joined.
-func NewHTTP(c HTTP, lookup Lookup) (rollout.Gate, error) {
-	sent, unset := headers{c.Headers, c.HeadersEnv}.read(lookup)
+func NewHTTP(c HTTP, means Means) (rollout.Gate, error) {
+	sent, unset := headers{c.Headers, c.HeadersEnv}.read(means.Lookup)
 	if errs := append(c.Check(), unset...); len(errs) > 0 {
 		return nil, joined(errs)
 	}

@@ -27,7 +27,7 @@ var took = regexp.MustCompile(`\b(in|after) [0-9.]+(µs|ms|s)\b`)
 
 func judge(ctx context.Context, t *testing.T, c gate.HTTP) rollout.Verdict {
 	t.Helper()
-	g, err := gate.NewHTTP(c, environment(nil))
+	g, err := gate.NewHTTP(c, gate.Means{Lookup: environment(nil)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func TestHTTP_sendsWhatIsAsked(t *testing.T) {
 		URL: url + "/check?deep=1", Method: http.MethodPut, Body: `{"a":1}`,
 		Headers:    map[string]string{"Host": "green.example.com", "content-type": "application/json"},
 		HeadersEnv: map[string]string{"Authorization": "CHECK_TOKEN"},
-	}, environment(map[string]string{"CHECK_TOKEN": "Bearer abc"}))
+	}, gate.Means{Lookup: environment(map[string]string{"CHECK_TOKEN": "Bearer abc"})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -320,7 +320,7 @@ func TestHTTP_neverTellsASecret(t *testing.T) {
 		{URL: "http://user:" + password + "@127.0.0.1:1/?token=" + secret},
 	} {
 		c.Headers, c.HeadersEnv = base.Headers, base.HeadersEnv
-		g, err := gate.NewHTTP(c, environment(map[string]string{"TOKEN": "Bearer " + secret}))
+		g, err := gate.NewHTTP(c, gate.Means{Lookup: environment(map[string]string{"TOKEN": "Bearer " + secret})})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -366,9 +366,9 @@ func TestHTTP_badArguments(t *testing.T) {
 		{good(func(c *gate.HTTP) { c.ExpectBody = "(" }), "expect_body: it is not valid: error parsing regexp: missing closing ): `(`"},
 		{good(func(c *gate.HTTP) { c.MaxLatency, c.Samples = -time.Second, -1 }), "max_latency: it is not valid: -1s is negative\nsamples: it is not valid: -1 is negative"},
 	}
-	lookup := environment(map[string]string{"SET": "1", "EMPTY": "", "NEW\nLINE": "a\nb"})
+	means := gate.Means{Lookup: environment(map[string]string{"SET": "1", "EMPTY": "", "NEW\nLINE": "a\nb"})}
 	for _, tt := range tests {
-		g, err := gate.NewHTTP(tt.c, lookup)
+		g, err := gate.NewHTTP(tt.c, means)
 		if g != nil || err == nil || err.Error() != tt.want {
 			t.Errorf("NewHTTP returned\n%v\nwant\n%s", err, tt.want)
 			continue

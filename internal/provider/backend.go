@@ -25,10 +25,11 @@ var (
 // backend is what all resources of one provider configuration share. Its
 // clients are made when the first of them is needed.
 type backend struct {
-	aws    awsSettings
-	busy   *Busy
-	lookup gate.Lookup // of the environment, for gates
-	ledger *ledger     // what resources tell each other within a run
+	aws     awsSettings
+	busy    *Busy
+	lookup  gate.Lookup     // of the environment, for gates
+	environ func() []string // the environment as a whole, for commands
+	ledger  *ledger         // what resources tell each other within a run
 	// allowDestroy lets environments be destroyed that carry traffic.
 	allowDestroy bool
 	detaching    sync.Mutex // held by the one environment that takes its groups off

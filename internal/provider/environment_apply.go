@@ -81,7 +81,7 @@ func (p proving) sides() []rollout.Side {
 }
 
 func (r *environmentResource) prove(ctx context.Context, c *clients, p proving) diag.Diagnostics {
-	gates, failed := wanted{gates: p.want.gates}.named(r.backend.lookup)
+	gates, failed := wanted{gates: p.want.gates}.named(r.backend.means(ctx, p.model.groups()[0]))
 	if len(failed) > 0 {
 		return diag.Diagnostics{p.gateRefused(failed[0].name, failed[0].err)}
 	}

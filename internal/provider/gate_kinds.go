@@ -25,7 +25,7 @@ type gateKind struct {
 	// read tells what is wrong with the kind's arguments, as far as they are
 	// known, and returns how to build the gate from them. It is not asked to
 	// build while anything is unknown or wrong.
-	read func(r *reader, at path.Path, attrs map[string]attr.Value) func(gate.Lookup) (rollout.Gate, error)
+	read func(r *reader, at path.Path, attrs map[string]attr.Value) func(gate.Means) (rollout.Gate, error)
 }
 
 // gateKinds are all kinds, by name.
@@ -39,7 +39,7 @@ func gateKinds() []gateKind {
 type wantedGate struct {
 	terms          shift.GateTerms
 	onInconclusive rollout.Answer
-	build          func(gate.Lookup) (rollout.Gate, error)
+	build          func(gate.Means) (rollout.Gate, error)
 }
 
 // gateAttributes are those of one gate: a kind, and how it is judged.
@@ -180,9 +180,9 @@ func (u unbuilt) Judge(context.Context, rollout.Moment) rollout.Verdict {
 
 // named builds the gates for a shift; everything is known by then. It returns
 // those that cannot be built once more, apart.
-func (w wanted) named(lookup gate.Lookup) (all []rollout.NamedGate, failed []unbuilt) {
+func (w wanted) named(means gate.Means) (all []rollout.NamedGate, failed []unbuilt) {
 	for _, g := range w.gates {
-		built, err := g.build(lookup)
+		built, err := g.build(means)
 		if err != nil {
 			failed = append(failed, unbuilt{g.terms.Name, err})
 			built = unbuilt{g.terms.Name, err}

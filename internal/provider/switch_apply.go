@@ -100,12 +100,12 @@ func (s *shifting) tooLate() bool {
 // shift or to the version before it, is not kept waiting for groups and gates
 // that it does not need, nor is the word that nothing is to be moved.
 func (r *switchResource) prepare(ctx context.Context, s *shifting, schedule shift.Schedule) diag.Diagnostic {
-	gates, failed := s.wanted.named(r.backend.lookup)
-	if len(failed) > 0 && schedule.Kind == shift.Forward {
-		return s.gateRefused(failed[0])
-	}
 	if len(s.wanted.routes) == 0 {
 		return noRoutes(routesPath)
+	}
+	gates, failed := s.wanted.named(r.backend.means(ctx, s.wanted.routes[0].arn))
+	if len(failed) > 0 && schedule.Kind == shift.Forward {
+		return s.gateRefused(failed[0])
 	}
 	c, err := r.backend.connect(ctx, s.wanted.routes[0].arn)
 	if err == nil {

@@ -239,7 +239,7 @@ func (r *run) moment(g *armed, part shift.When) Moment {
 	from := r.schedule.From()
 	giving := slices.DeleteFunc(from.Of(), func(name string) bool { return slices.Contains(r.schedule.Gaining, name) })
 	return Moment{
-		Shift: r.spec.ID, From: from.String(), To: r.schedule.Goal.String(), Part: part,
+		Shift: r.spec.ID, Gate: g.Name, From: from, To: r.schedule.Goal, Part: part,
 		Step: r.step, Steps: len(r.steps()) + 1, Weights: r.mean(),
 		StartedAt: r.startedAt, ChangedAt: r.changedAt, Attempt: g.attempt,
 		Receiving: r.sides(r.schedule.Gaining), Giving: r.sides(giving),

@@ -15,6 +15,18 @@ type Gate interface {
 	Judge(ctx context.Context, moment Moment) Verdict
 }
 
+// Preflight is what a gate may be besides: one that has something to say before
+// anything is written.
+type Preflight interface {
+	// Preflight is asked once, under the gate's timeout, before a shift forward or
+	// the proof of an environment does anything. Any answer but Pass and
+	// Inconclusive keeps it from beginning: Fail where what is watched is bad
+	// already, Errored where the gate could not do its work later. A way back is
+	// never asked about, nor a shift that finds its new side with traffic. It may
+	// keep what it has learned for Judge.
+	Preflight(ctx context.Context, moment Moment) Verdict
+}
+
 // Answer is what a gate says.
 type Answer string
 
@@ -36,8 +48,9 @@ type Verdict struct {
 
 // Moment is the place in a shift at which a gate is asked.
 type Moment struct {
-	Shift     string // an id of this shift
-	From, To  string // the weights it leads from and to, in words
+	Shift     string        // an id of this shift
+	Gate      string        // the gate's name
+	From, To  shift.Weights // the weights it leads from and to; From is nil where nothing had traffic
 	Part      shift.When
 	Step      int // 1 is the first; 0 before any traffic
 	Steps     int // how many there are, the one at 100 % included

@@ -1,0 +1,43 @@
+package provider
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+)
+
+// means is what gates are built with. The ARN is one of what they watch, and
+// names the region of whatever has none of its own.
+func (b *backend) means(ctx context.Context, arn string) gate.Means {
+	m := gate.Means{Lookup: b.lookup, Environ: b.environ}
+	if a, err := elb.Parse(arn); err == nil {
+		m.Region = a.Region
+	}
+	m.CloudWatch = func(region string) (gate.CloudWatch, error) {
+		c, err := b.connect(ctx, arn)
+		if err != nil {
+			return nil, err
+		}
+		return b.aws.cloudwatch(c.config, region), nil
+	}
+	return m
+}
+
+// cloudwatch returns a client for a region.
+func (s awsSettings) cloudwatch(cfg aws.Config, region string) *cloudwatch.Client {
+	return cloudwatch.NewFromConfig(cfg, func(o *cloudwatch.Options) {
+		if region != "" {
+			o.Region = region
+		}
+		if url := s.endpoints["cloudwatch"]; url != "" {
+			o.BaseEndpoint = &url
+		}
+		if s.maxAttempts > 0 {
+			o.RetryMaxAttempts = s.maxAttempts
+		}
+	})
+}
