@@ -62,7 +62,7 @@ func httpAttributes() map[string]schema.Attribute {
 	}
 }
 
-func readHTTP(r *reader, at path.Path, a map[string]attr.Value) func(gate.Means) (rollout.Gate, error) {
+func readHTTP(r *reader, at path.Path, a map[string]attr.Value) kindRead {
 	before := r.diags.ErrorsCount()
 	c := gate.HTTP{
 		URL:                r.text(a["url"]),
@@ -80,7 +80,7 @@ func readHTTP(r *reader, at path.Path, a map[string]attr.Value) func(gate.Means)
 	if r.diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
-	return func(means gate.Means) (rollout.Gate, error) { return gate.NewHTTP(c, means) }
+	return kindRead{build: func(means gate.Means) (rollout.Gate, error) { return gate.NewHTTP(c, means) }}
 }
 
 // check takes over what a gate says of its arguments. Of those that are not

@@ -23,9 +23,25 @@ type gateKind struct {
 	// inconclusive is the default of inconclusive_timeout.
 	inconclusive time.Duration
 	// read tells what is wrong with the kind's arguments, as far as they are
-	// known, and returns how to build the gate from them. It is not asked to
-	// build while anything is unknown or wrong.
-	read func(r *reader, at path.Path, attrs map[string]attr.Value) func(gate.Means) (rollout.Gate, error)
+	// known, and returns what they come to.
+	read func(r *reader, at path.Path, attrs map[string]attr.Value) kindRead
+}
+
+// kindRead is what the arguments of a kind come to.
+type kindRead struct {
+	// build makes the gate. It is not called while anything is unknown or wrong.
+	build func(gate.Means) (rollout.Gate, error)
+	// lag is how long after a change of weights the first data from after it can
+	// be seen: a metric's period and how late its points are. 0: at once.
+	lag time.Duration
+	// aside returns what a reviewer should know where the gate is asked while the
+	// named environments are idle, empty: nothing. Nil: never anything.
+	aside func(idle []string) string
+	// waits: what lag or aside rest on is not known yet.
+	waits bool
+	// absent says, looking at this machine, what the gate lacks to do its work;
+	// nil where it can. Nil: there is nothing to look at.
+	absent func(gate.Means) error
 }
 
 // gateKinds are all kinds, by name.
@@ -39,7 +55,7 @@ func gateKinds() []gateKind {
 type wantedGate struct {
 	terms          shift.GateTerms
 	onInconclusive rollout.Answer
-	build          func(gate.Means) (rollout.Gate, error)
+	kindRead
 }
 
 // gateAttributes are those of one gate: a kind, and how it is judged.
@@ -112,9 +128,11 @@ func (r *reader) readGate(at path.Path, name string, v attr.Value) *wantedGate {
 	g.terms.Name = name
 	g.onInconclusive = map[string]rollout.Answer{"fail": rollout.Fail, "pass": rollout.Pass, "stop": rollout.Inconclusive}[r.choice(
 		at.AtName("on_inconclusive_timeout"), attrs["on_inconclusive_timeout"], "fail", "pass", "stop")]
-	own := &reader{} // the schedule does not rest on what a kind asks for
+	own := &reader{} // the schedule rests on little of what a kind asks for
 	if args := own.attributes(attrs[kind.name]); args != nil {
-		g.build = kind.read(own, at.AtName(kind.name), args)
+		g.kindRead = kind.read(own, at.AtName(kind.name), args)
+		g.terms.Lag = g.lag
+		r.waits = r.waits || g.waits
 	}
 	r.diags.Append(own.diags...)
 	return g

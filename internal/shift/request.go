@@ -98,6 +98,7 @@ type GateTerms struct {
 	Timeout             time.Duration
 	InitialDelay        time.Duration
 	InconclusiveTimeout time.Duration
+	Lag                 time.Duration // after a change of weights there is no data from after it for so long
 	FailureLimit        int
 	ErrorLimit          int // errors in a row that are tolerated
 	DryRun              bool
