@@ -243,12 +243,14 @@ func settingWords(route rollout.RouteResult) string {
 func (s *shifting) causeStory(result rollout.Result, f *rollout.Failure) story {
 	seen := sentence(f.Saw)
 	switch f.Cause {
+	case rollout.NotBegun:
+		return notBegunStory(f)
 	case rollout.GateFailed:
 		return story{seen: fmt.Sprintf("The gate %q failed: %s", f.Gate, seen), next: s.afterBadVersion(result, f)}
 	case rollout.GateInconclusive:
 		return story{seen: fmt.Sprintf("The gate %q stayed inconclusive: %s", f.Gate, seen), next: s.afterBadVersion(result, f)}
 	case rollout.GateErrored:
-		t := story{seen: fmt.Sprintf("The gate %q could not measure: %s", f.Gate, seen), next: "Nothing is known against the version. See why its URL does not answer (the application may hang), or mend the gate, and apply again."}
+		t := story{seen: fmt.Sprintf("The gate %q could not measure: %s", f.Gate, seen), next: "Nothing is known against the version. See why what the gate asks does not answer (the application itself may hang), or mend the gate, and apply again."}
 		if f.Err != nil {
 			t.facts = []fact{{"Cause", f.Err.Error()}}
 		}
@@ -294,6 +296,19 @@ func (s *shifting) causeStory(result rollout.Result, f *rollout.Failure) story {
 		t = story{seen: "The load balancer did not do what it was told: " + seen, next: "Apply again."}
 	}
 	return t
+}
+
+// notBegunStory words a gate that spoke before anything was written.
+func notBegunStory(f *rollout.Failure) story {
+	seen := sentence(f.Saw)
+	if seen == "" && f.Err != nil {
+		seen = "it could not look."
+	}
+	return story{
+		seen:  fmt.Sprintf("The gate %q keeps this from beginning: %s", f.Gate, seen),
+		next:  "Nothing is known against the version. See to what the gate names, and apply again.",
+		facts: causeFact(f.Err),
+	}
 }
 
 // afterBadVersion says how a version that was seen to be bad goes on.

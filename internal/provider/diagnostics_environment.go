@@ -166,6 +166,8 @@ func (p proving) causeStory(f *rollout.Failure) story {
 		return story{seen: "It did not become healthy: " + seen, next: "See why its targets are not healthy, and apply again. The reasons of the load balancer stand in brackets."}
 	case rollout.HealthBroke:
 		return story{seen: "Its health broke while the gates judged: " + seen, next: "See why its targets are not healthy, and apply again. The reasons of the load balancer stand in brackets."}
+	case rollout.NotBegun:
+		return notBegunStory(f)
 	case rollout.GateFailed:
 		return story{seen: fmt.Sprintf("The gate %q failed: %s", f.Gate, seen), next: again}
 	case rollout.GateInconclusive:

@@ -75,7 +75,7 @@ func TestShiftFailed_wholeTexts(t *testing.T) {
 		},
 		"could not measure": {
 			rollout.Failure{Cause: rollout.GateErrored, Left: rollout.Restored, Gate: "smoke", Saw: "5 times in a row", Err: errors.New("connection refused")},
-			back + "The gate \"smoke\" could not measure: 5 times in a row.\n\nNothing is known against the version. See why its URL does not answer (the application may hang), or mend the gate, and apply again.\n\n" +
+			back + "The gate \"smoke\" could not measure: 5 times in a row.\n\nNothing is known against the version. See why what the gate asks does not answer (the application itself may hang), or mend the gate, and apply again.\n\n" +
 				"Gate: smoke\nCause: connection refused",
 		},
 		"health": {

@@ -120,7 +120,7 @@ func TestSwitch_gateThatCannotMeasureRejectsNothing(t *testing.T) {
 	r := w.apply()
 	s.want("app-blue 100, app-green 0")
 	if r.err == nil || !strings.Contains(r.text(), "The gate \"smoke\" could not measure: ") ||
-		!strings.Contains(r.text(), "Nothing is known against the version. See why its URL does not answer (the application may hang), or mend the gate, and apply again.") {
+		!strings.Contains(r.text(), "Nothing is known against the version. See why what the gate asks does not answer (the application itself may hang), or mend the gate, and apply again.") {
 		t.Error(r.text())
 	}
 	if last := w.lastShift(); last["outcome"] != "rolled back" || w.values()["rejected"] != nil {

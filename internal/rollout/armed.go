@@ -99,7 +99,8 @@ func (g *armed) start(ctx context.Context, m Moment, answers chan<- any, now tim
 	g.running = true
 	g.next = now.Add(max(g.Interval, leastInterval))
 	go func() {
-		answer := gateAnswer{gate: g, verdict: g.judge(ctx, m)}
+		judge := func(ctx context.Context) Verdict { return g.Gate.Judge(ctx, m) }
+		answer := gateAnswer{gate: g, verdict: g.judge(ctx, judge)}
 		select {
 		case answers <- answer:
 		case <-ctx.Done():
@@ -107,8 +108,8 @@ func (g *armed) start(ctx context.Context, m Moment, answers chan<- any, now tim
 	}()
 }
 
-// judge keeps a gate to its timeout, and to one call at a time.
-func (g *armed) judge(ctx context.Context, m Moment) Verdict {
+// judge keeps a call of a gate to its timeout, and to one at a time.
+func (g *armed) judge(ctx context.Context, ask func(context.Context) Verdict) Verdict {
 	limit := time.NewTimer(g.Timeout + hangs)
 	defer limit.Stop()
 	select {
@@ -124,7 +125,7 @@ func (g *armed) judge(ctx context.Context, m Moment) Verdict {
 	answer := make(chan Verdict, 1)
 	go func() {
 		defer func() { <-g.calling }()
-		answer <- g.answer(asked, m)
+		answer <- answered(asked, ask)
 	}()
 	select {
 	case v := <-answer:
@@ -136,14 +137,14 @@ func (g *armed) judge(ctx context.Context, m Moment) Verdict {
 	}
 }
 
-// answer turns a panic into an error: the traffic must not stay split for it.
-func (g *armed) answer(ctx context.Context, m Moment) (v Verdict) {
+// answered turns a panic into an error: the traffic must not stay split for it.
+func answered(ctx context.Context, ask func(context.Context) Verdict) (v Verdict) {
 	defer func() {
 		if p := recover(); p != nil {
 			v = Verdict{Answer: Errored, Err: fmt.Errorf("%w: %v", errPanicked, p)}
 		}
 	}()
-	return g.Gate.Judge(ctx, m)
+	return ask(ctx)
 }
 
 // hearGate counts an answer and says when there have been too many.

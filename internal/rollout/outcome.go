@@ -31,6 +31,7 @@ type Cause string
 
 // The causes.
 const (
+	NotBegun         Cause = "gate kept it from beginning" // before anything was written
 	GateFailed       Cause = "gate failed"
 	GateErrored      Cause = "gate could not measure"
 	GateInconclusive Cause = "gate stayed inconclusive"

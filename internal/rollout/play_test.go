@@ -145,7 +145,10 @@ func (p *player) spec() rollout.Spec {
 	for i, g := range s.gates {
 		spec.Request.Terms.Gates = append(spec.Request.Terms.Gates, g.GateTerms)
 		named := g.NamedGate
-		named.Gate = &scripted{player: p, gate: g, takes: time.Duration(i+1) * time.Millisecond}
+		scripted := &scripted{player: p, gate: g, takes: time.Duration(i+1) * time.Millisecond}
+		if named.Gate = scripted; g.ahead != "" {
+			named.Gate = looksAhead{scripted}
+		}
 		spec.Gates = append(spec.Gates, named)
 	}
 	if s.lasts > 0 {
@@ -181,9 +184,24 @@ type scripted struct {
 }
 
 func (g *scripted) Judge(ctx context.Context, m rollout.Moment) rollout.Verdict {
+	return g.say(ctx, m, g.next())
+}
+
+// looksAhead is one that has something to say before anything is written.
+type looksAhead struct{ *scripted }
+
+func (g looksAhead) Preflight(ctx context.Context, m rollout.Moment) rollout.Verdict {
+	for _, r := range g.player.story.routes {
+		if n := len(g.player.memory.Writes(r.id)); n > 0 {
+			g.player.wrongf("%s is asked after %d writes to %s whether to begin", g.gate.Name, n, r.id)
+		}
+	}
+	return g.say(ctx, m, g.gate.ahead)
+}
+
+func (g *scripted) say(ctx context.Context, m rollout.Moment, answer string) rollout.Verdict {
 	g.player.enter(g.gate.Name, +1, m)
 	defer g.player.enter(g.gate.Name, -1, m)
-	answer := g.next()
 	switch answer {
 	case "hang": // for as long as the story lasts, whatever ctx says
 		<-g.player.release

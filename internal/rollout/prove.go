@@ -66,7 +66,7 @@ func (p Proof) run() (*run, error) {
 	}
 	for _, g := range p.Gates {
 		g.When = shift.Before
-		g.Gate = asideGate{g.Gate, p.Sides}
+		g.Gate = aside(g.Gate, p.Sides)
 		spec.Gates = append(spec.Gates, g)
 		spec.Request.Terms.Gates = append(spec.Request.Terms.Gates, g.GateTerms)
 	}
@@ -83,6 +83,9 @@ func (p Proof) run() (*run, error) {
 
 func (r *run) proveAll(ctx context.Context) *Failure {
 	whole := r.schedule.Goal
+	if f := r.preflight(ctx); f != nil {
+		return f
+	}
 	if len(r.found) > 0 {
 		r.phase("health")
 		if f := r.wait(ctx, stage{name: "health", part: shift.Before, ready: whole, steady: true}); f != nil {
@@ -109,8 +112,31 @@ type asideGate struct {
 	sides []Side
 }
 
+// aside wraps a gate, and its Preflight where it has one.
+func aside(g Gate, sides []Side) Gate {
+	plain := asideGate{g, sides}
+	if ahead, ok := g.(Preflight); ok {
+		return asidePreflight{plain, ahead}
+	}
+	return plain
+}
+
+func (g asideGate) moment(m Moment) Moment {
+	m.Receiving, m.Giving, m.Steps, m.From = g.sides, nil, 0, nil
+	return m
+}
+
 // Judge implements Gate.
 func (g asideGate) Judge(ctx context.Context, m Moment) Verdict {
-	m.Receiving, m.Giving, m.Steps = g.sides, nil, 0
-	return g.Gate.Judge(ctx, m)
+	return g.Gate.Judge(ctx, g.moment(m))
+}
+
+type asidePreflight struct {
+	asideGate
+	ahead Preflight
+}
+
+// Preflight implements Preflight.
+func (g asidePreflight) Preflight(ctx context.Context, m Moment) Verdict {
+	return g.ahead.Preflight(ctx, g.moment(m))
 }

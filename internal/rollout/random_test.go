@@ -203,9 +203,10 @@ func (d *drawing) drawStrategy() {
 
 func (d *drawing) drawGate(name string) {
 	when := d.one("when", string(shift.Before), string(shift.During), string(shift.During), string(shift.After), string(shift.Always))
-	d.line("gate %s %s failures=%d errors=%d undecided=%s then=%s interval=%s%s", name, when,
+	d.line("gate %s %s failures=%d errors=%d undecided=%s then=%s interval=%s%s%s", name, when,
 		rapid.IntRange(0, 1).Draw(d.t, "failures"), rapid.IntRange(0, 3).Draw(d.t, "errors"), d.one("undecided", "0s", "1m", "10m"),
-		d.one("then", "fail", "pass", "stop"), d.one("interval", "10s", "30s"), d.one("dry", "", "", " dry"))
+		d.one("then", "fail", "pass", "stop"), d.one("interval", "10s", "30s"), d.one("dry", "", "", " dry"),
+		d.one("ahead", "", "", "", " ahead=pass", " ahead=pass", " ahead=fail", " ahead=error", " ahead=hang", " ahead=inconclusive"))
 	answers := rapid.SliceOfN(rapid.SampledFrom([]string{"pass", "pass", "pass", "pass", "pass", "pass", "fail", "inconclusive", "error", "hang", "panic", "slow"}), 1, 20)
 	d.line("says %s %s", name, strings.Join(answers.Draw(d.t, "answers"), " "))
 }

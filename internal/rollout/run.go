@@ -87,6 +87,9 @@ func (r *run) travel(ctx context.Context) *Failure {
 		return r.returnTo(ctx)
 	case shift.Forward:
 	}
+	if f := r.preflight(ctx); f != nil {
+		return f
+	}
 	if f := r.attach(ctx); f != nil {
 		return f
 	}

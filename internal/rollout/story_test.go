@@ -23,7 +23,7 @@ import (
 //	goal ENV[=PERCENT]...        none: leave the traffic as it is
 //	steps PERCENT/HOLD[/GATE]... bake TIME, settle TIME, sticky TIME
 //	health KEY=VALUE...          timeout, steady, breach, capacity, percent, least
-//	gate NAME WHEN [KEY=VALUE]...  interval, timeout, delay, failures, errors, undecided, then, dry
+//	gate NAME WHEN [KEY=VALUE]...  interval, timeout, delay, failures, errors, undecided, then, dry, ahead=ANSWER
 //	says NAME ANSWER...          one a call, the last again and again; ANSWER@TIME: from then on
 //	fault KIND OP [KEY=VALUE]... route, by, skip, times, for, err
 //	at TIME interrupt | targets ... | change ID ... | remove ID
@@ -67,6 +67,7 @@ type happening struct {
 type storyGate struct {
 	rollout.NamedGate
 	answers []timedAnswer
+	ahead   string // what it says before anything is written; empty: it is not asked then
 }
 
 type timedAnswer struct {
@@ -335,6 +336,8 @@ func gateOf(args []string) *storyGate {
 			g.OnInconclusive = map[string]rollout.Answer{"pass": rollout.Pass, "fail": rollout.Fail, "stop": rollout.Inconclusive}[value]
 		case "dry":
 			g.DryRun = true
+		case "ahead":
+			g.ahead = value
 		default:
 			panic("a gate has no " + key)
 		}
