@@ -14,6 +14,9 @@ type Environment struct {
 	Fresh    bool   // another version than the last completed shift left in it
 	Leaving  bool   // no longer configured: detached when the traffic is gone
 	Stranger bool   // a group on a route that is no environment of the switch
+	// SlowStart is the longest of its groups' slow start: for so long a target
+	// that becomes healthy has less than its share. 0: none, or not known.
+	SlowStart time.Duration
 }
 
 // Identity is an environment as it once was.

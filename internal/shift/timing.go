@@ -55,12 +55,12 @@ func (s Schedule) proves() bool {
 	return s.Judge == nil && !s.Finish && len(s.Gaining) > 0
 }
 
-// gated is a hold under gates: at best they pass at once after their initial
-// delay, at worst each uses up all that it is granted.
+// gated is a hold under gates: at best they pass as soon as they see anything,
+// at worst each uses up all that it is granted.
 func (t Terms) gated(part When, step Step) span {
 	hold := span{step.Hold, step.Hold + callTime}
 	for _, g := range t.Armed(part, step) {
-		hold.short = max(hold.short, g.InitialDelay)
+		hold.short = max(hold.short, g.seen(part))
 		hold.long = max(hold.long, step.Hold+callTime+g.longest())
 	}
 	return hold

@@ -1,0 +1,118 @@
+package shift
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// wait is a part of a shift in which gates watch the traffic for a while.
+type wait struct {
+	name string // "5 %", "the bake"
+	part When
+	step Step // its Hold is how long
+}
+
+// waits are those of a shift forward, in order.
+func (s Schedule) waits() []wait {
+	if s.Kind != Forward {
+		return nil
+	}
+	var all []wait
+	if s.Judge != nil {
+		all = append(all, wait{"what was found", During, *s.Judge})
+	}
+	for _, step := range s.Steps {
+		if step.At != Whole {
+			all = append(all, wait{step.At.String(), During, step})
+		}
+	}
+	return append(all, wait{"the bake", After, Step{Hold: s.request.Terms.Bake}})
+}
+
+// holdNotes tell of holds that are too short for what they are there for.
+func (s Schedule) holdNotes() []string {
+	var notes []string
+	for _, g := range s.request.Terms.Gates {
+		notes = append(notes, s.lagNotes(g)...)
+		notes = append(notes, s.intervalNotes(g)...)
+	}
+	return append(notes, s.slowStartNotes()...)
+}
+
+// lagNotes: until there is data from after a change of weights, the gate is
+// inconclusive, and the wait goes on.
+func (s Schedule) lagNotes(g GateTerms) []string {
+	var longer, never []string
+	for _, w := range s.watchedBy(g) {
+		switch {
+		case g.DryRun || w.step.Hold >= g.Lag:
+		case w.step.Hold+g.InconclusiveTimeout < g.Lag:
+			never = append(never, w.words())
+		default:
+			longer = append(longer, w.words())
+		}
+	}
+	var notes []string
+	sees := fmt.Sprintf("gate %s sees a change of weights after %s at the earliest (the period of its metrics, and how late they are)", g.Name, Words(g.Lag))
+	if longer != nil {
+		notes = append(notes, fmt.Sprintf("%s, so it is waited for that long: %s.", sees, strings.Join(longer, ", ")))
+	}
+	if never != nil {
+		notes = append(notes, fmt.Sprintf("%s, and its inconclusive_timeout of %s is over before: %s.", sees, Words(g.InconclusiveTimeout), strings.Join(never, ", ")))
+	}
+	return notes
+}
+
+// intervalNotes: a gate that is asked once watches nothing. A bake of no time
+// asks every gate once, which is all that it is for.
+func (s Schedule) intervalNotes(g GateTerms) []string {
+	var once []string
+	for _, w := range s.watchedBy(g) {
+		if w.step.Hold < g.Interval && g.Lag <= w.step.Hold && (w.part == During || w.step.Hold > 0) {
+			once = append(once, w.words())
+		}
+	}
+	if once == nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("gate %s is asked every %s, so it may look only once: %s.", g.Name, Words(g.Interval), strings.Join(once, ", "))}
+}
+
+// slowStartNotes: while its targets start slowly, a group has less traffic than
+// its weight says.
+func (s Schedule) slowStartNotes() []string {
+	var notes []string
+	for _, name := range s.Gaining {
+		slow := s.request.environment(name).SlowStart
+		var within []string
+		for _, w := range s.waits() {
+			if w.part == During && w.step.Hold < slow {
+				within = append(within, w.words())
+			}
+		}
+		if within != nil {
+			notes = append(notes, fmt.Sprintf("targets of %s that become healthy start slowly for %s and take less than their share, which these holds may not outlast: %s.",
+				name, Words(slow), strings.Join(within, ", ")))
+		}
+	}
+	return notes
+}
+
+// watchedBy are the waits in which a gate is asked.
+func (s Schedule) watchedBy(g GateTerms) []wait {
+	return slices.DeleteFunc(s.waits(), func(w wait) bool {
+		return !slices.ContainsFunc(s.request.Terms.Armed(w.part, w.step), func(a GateTerms) bool { return a.Name == g.Name })
+	})
+}
+
+func (w wait) words() string { return fmt.Sprintf("%s (%s)", w.name, Words(w.step.Hold)) }
+
+// seen is how long a gate keeps a wait from passing even where all is well.
+func (g GateTerms) seen(part When) time.Duration {
+	if part == Before || g.DryRun {
+		return g.InitialDelay
+	}
+	return max(g.InitialDelay, g.Lag)
+}

@@ -1,0 +1,93 @@
+package shift_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+// notesOf are the notes of a release by 5 %, 50 % and the whole, whose green
+// starts slowly for a time.
+func notesOf(t *testing.T, bake, slow time.Duration, gates ...shift.GateTerms) string {
+	t.Helper()
+	s, err := shift.Decide(with(full(green, route(blue, blue)), func(r *shift.Request) {
+		r.Terms.Steps = []shift.Step{{At: 50, Hold: 30 * time.Second}, {At: 500, Hold: 5 * time.Minute, Gates: []string{"approve"}}}
+		r.Terms.Bake, r.Terms.Gates = bake, gates
+		r.Environments[1].SlowStart = slow
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var notes []string
+	for line := range strings.Lines(s.Text()) {
+		if note, ok := strings.CutPrefix(strings.TrimSpace(line), "Note: "); ok {
+			notes = append(notes, note)
+		}
+	}
+	return strings.Join(notes, "\n")
+}
+
+func gateOf(name string, when shift.When, interval, lag time.Duration) shift.GateTerms {
+	return shift.GateTerms{Name: name, When: when, Interval: interval, Lag: lag, InconclusiveTimeout: 10 * time.Minute}
+}
+
+func TestSchedule_notesOfHolds(t *testing.T) {
+	brief, dry := gateOf("brief", shift.During, 10*time.Second, 2*time.Minute), gateOf("dry", shift.During, 10*time.Second, 2*time.Minute)
+	brief.InconclusiveTimeout, dry.DryRun = time.Minute, true
+	tests := []struct {
+		name       string
+		bake, slow time.Duration
+		gate       shift.GateTerms
+		want       string
+	}{
+		{"long enough", time.Minute, 30 * time.Second, gateOf("errors", shift.During, 30*time.Second, 30*time.Second), ""},
+		{"an interval", 0, 0, gateOf("errors", shift.During, time.Minute, 0),
+			"gate errors is asked every 1m, so it may look only once: 5 % (30s)."},
+		{"an interval longer than all holds", 30 * time.Second, 0, gateOf("errors", shift.Always, 6*time.Minute, 0),
+			"gate errors is asked every 6m, so it may look only once: 5 % (30s), 50 % (5m), the bake (30s)."},
+		{"only before any traffic", 0, 0, gateOf("idle", shift.Before, time.Hour, time.Hour), ""},
+		{"a metric's minutes", 0, 0, gateOf("errors", shift.During, 10*time.Second, 2*time.Minute),
+			"gate errors sees a change of weights after 2m at the earliest (the period of its metrics, and how late they are), so it is waited for that long: 5 % (30s), the bake (0s)."},
+		{"in the bake alone", time.Minute, 0, gateOf("errors", shift.After, 10*time.Second, 2*time.Minute),
+			"gate errors sees a change of weights after 2m at the earliest (the period of its metrics, and how late they are), so it is waited for that long: the bake (1m)."},
+		{"a gate of a step", 0, 0, gateOf("approve", shift.During, 10*time.Minute, 0),
+			"gate approve is asked every 10m, so it may look only once: 50 % (5m)."},
+		{"never decided in time", 2 * time.Minute, 0, brief,
+			"gate brief sees a change of weights after 2m at the earliest (the period of its metrics, and how late they are), and its inconclusive_timeout of 1m is over before: 5 % (30s)."},
+		{"not obeyed, so not waited for", 0, 0, dry, ""},
+		{"slow start", 0, time.Minute, gateOf("errors", shift.During, 10*time.Second, 0),
+			"targets of green that become healthy start slowly for 1m and take less than their share, which these holds may not outlast: 5 % (30s)."},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := notesOf(t, tt.bake, tt.slow, tt.gate); got != tt.want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestSchedule_countsWhatGatesAdd(t *testing.T) {
+	took := func(gates ...shift.GateTerms) (short time.Duration) {
+		s, err := shift.Decide(with(full(green, route(blue, blue)), func(r *shift.Request) {
+			r.Terms.Steps = []shift.Step{{At: 50, Hold: 30 * time.Second}}
+			r.Terms.Bake, r.Terms.Gates = 0, gates
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Shortest()
+	}
+	dry := gateOf("dry", shift.During, time.Second, time.Hour)
+	dry.DryRun = true
+	plain := took()
+	if plain != 105*time.Second { // steady 15s, hold 30s, settle 1m
+		t.Fatalf("without gates it takes %s", plain)
+	}
+	// 2m in place of the hold of 30s, and 2m in the bake.
+	if got := took(gateOf("errors", shift.During, time.Second, 2*time.Minute), dry); got != plain+90*time.Second+2*time.Minute {
+		t.Errorf("with a gate that sees after 2m it takes %s", got)
+	}
+}
