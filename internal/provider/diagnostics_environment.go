@@ -198,6 +198,12 @@ func wrongEnvironmentData(data any) diag.Diagnostic {
 		facts: []fact{{"Type", fmt.Sprintf("%T", data)}}}.diagnostic("Unable to configure environment")
 }
 
+// gateAbsent warns at plan; the apply says it as an error.
+func gateAbsent(name string, err error) diag.Diagnostic {
+	return diag.NewWarningDiagnostic(fmt.Sprintf("The gate %q could not do its work here", name),
+		"It is looked at again before anything is written, and nothing moves while it is so."+lines(causeFact(err)))
+}
+
 func noGroups(at path.Path) diag.Diagnostic {
 	return misuse(at, "It names no target group. Give at least one entry point with its target group.")
 }

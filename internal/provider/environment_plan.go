@@ -37,6 +37,10 @@ func (r *environmentResource) ModifyPlan(ctx context.Context, req resource.Modif
 		resp.Diagnostics.Append(r.checkDestroy(state)...)
 		return
 	}
+	if req.State.Raw.IsNull() || !plan.Ready.Equal(state.Ready) || state.provenAnew(plan) {
+		want, _ := plan.read() // what is wrong with it was told before
+		resp.Diagnostics.Append(r.backend.absences(ctx, want.gates)...)
+	}
 	if req.State.Raw.IsNull() {
 		return
 	}

@@ -1,6 +1,10 @@
 package provider
 
 import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
@@ -80,7 +84,37 @@ func readHTTP(r *reader, at path.Path, a map[string]attr.Value) kindRead {
 	if r.diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
-	return kindRead{build: func(means gate.Means) (rollout.Gate, error) { return gate.NewHTTP(c, means) }}
+	addressed := hasElements(a["headers"]) || hasElements(a["headers_env"]) // their values may not be known yet
+	return kindRead{
+		build: func(means gate.Means) (rollout.Gate, error) { return gate.NewHTTP(c, means) },
+		aside: func(idle []string) string {
+			if addressed {
+				return ""
+			}
+			return asidePublic(c.URL, idle)
+		},
+		asideWaits: !addressed && (a["url"].IsUnknown() || a["headers"].IsUnknown() || a["headers_env"].IsUnknown()),
+	}
+}
+
+// asidePublic tells of a request without headers that may be anybody's. Test
+// traffic reaches an idle side by a header, a host or a port that some rule or
+// listener is made for.
+func asidePublic(address string, idle []string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Port() != "" {
+		return ""
+	}
+	if slices.ContainsFunc(idle, func(name string) bool { return strings.Contains(u.Hostname(), name) }) {
+		return ""
+	}
+	return fmt.Sprintf("asks %s before any traffic with no header, host or port that is the idle side's own: if that is the public address, the live side answers in place of %s.",
+		u.Hostname(), listed(idle))
+}
+
+func hasElements(v attr.Value) bool {
+	m, ok := v.(types.Map)
+	return ok && len(m.Elements()) > 0
 }
 
 // check takes over what a gate says of its arguments. Of those that are not

@@ -37,8 +37,8 @@ type kindRead struct {
 	// aside returns what a reviewer should know where the gate is asked while the
 	// named environments are idle, empty: nothing. Nil: never anything.
 	aside func(idle []string) string
-	// waits: what lag or aside rest on is not known yet.
-	waits bool
+	// waits: what lag rests on is not known yet; asideWaits: what aside does.
+	waits, asideWaits bool
 	// absent says, looking at this machine, what the gate lacks to do its work;
 	// nil where it can. Nil: there is nothing to look at.
 	absent func(gate.Means) error
@@ -132,8 +132,9 @@ func (r *reader) readGate(at path.Path, name string, v attr.Value) *wantedGate {
 	if args := own.attributes(attrs[kind.name]); args != nil {
 		g.kindRead = kind.read(own, at.AtName(kind.name), args)
 		g.terms.Lag = g.lag
-		r.waits = r.waits || g.waits
+		r.waits = r.waits || g.waits || g.asideWaits && (g.terms.When == shift.Before || g.terms.When == shift.Always)
 	}
+	r.known(attrs[kind.name]) // what the schedule tells of it is not known before it is
 	r.diags.Append(own.diags...)
 	return g
 }
@@ -208,6 +209,20 @@ func (w wanted) named(means gate.Means) (all []rollout.NamedGate, failed []unbui
 		all = append(all, rollout.NamedGate{GateTerms: g.terms, Gate: built, OnInconclusive: g.onInconclusive})
 	}
 	return all, failed
+}
+
+// aside are the terms of the gates, with what to know of those that are asked
+// while the named environments are idle.
+func (w wanted) aside(idle []string) []shift.GateTerms {
+	var all []shift.GateTerms
+	for _, g := range w.gates {
+		terms := g.terms
+		if g.kindRead.aside != nil {
+			terms.Aside = g.kindRead.aside(idle)
+		}
+		all = append(all, terms)
+	}
+	return all
 }
 
 // asText is what a kind reads a text argument with.

@@ -73,7 +73,7 @@ func awsAttributes() map[string]schema.Attribute {
 			MarkdownDescription: "Other addresses of the services, such as that of a local stand-in: `http://127.0.0.1:4566`.",
 			Attributes: map[string]schema.Attribute{
 				"elbv2":      text("Elastic Load Balancing. Default: AWS, or `AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2`."),
-				"cloudwatch": text("CloudWatch. No kind of gate calls it yet. Default: AWS, or `AWS_ENDPOINT_URL_CLOUDWATCH`."),
+				"cloudwatch": text("CloudWatch, which the gates `cloudwatch_alarm`, `cloudwatch_metric` and `target_metrics` ask. Default: AWS, or `AWS_ENDPOINT_URL_CLOUDWATCH`."),
 				"sts":        text("Security Token Service. Default: AWS, or `AWS_ENDPOINT_URL_STS`."),
 			},
 		},

@@ -32,6 +32,9 @@ type memory struct {
 	// Others are listeners and rules that forward to an environment's group and
 	// are no routes: the schedule notes them.
 	Others []otherMemory `json:"others,omitempty"`
+	// SlowStart is the slow start of the groups that were idle when Read looked;
+	// what is not here has none, or is not known.
+	SlowStart map[string]time.Duration `json:"slow_start,omitempty"`
 }
 
 // routeMemory is rollout.Setting without what belongs to the router.

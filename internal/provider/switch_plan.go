@@ -33,13 +33,16 @@ func (r *switchResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	planned, decided, diags := p.plan(config, plan)
+	planned, decided, gates, diags := p.plan(config, plan)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
 	resp.Diagnostics.Append(r.checkRules(ctx, config, p.memory)...)
 	resp.Diagnostics.Append(r.checkLedger(planned, p)...)
+	if r.backend != nil && planned.LastShift.IsUnknown() { // a shift is due
+		resp.Diagnostics.Append(r.backend.absences(ctx, gates)...)
+	}
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, &planned)...)
 	if p.state != nil {
 		resp.Diagnostics.Append(remember(ctx, resp.Private, planKey, decided)...)
@@ -52,30 +55,31 @@ type planning struct {
 	memory memory
 }
 
-// plan fills in the computed values of a plan.
-func (p planning) plan(config, plan switchModel) (switchModel, planMemory, diag.Diagnostics) {
+// plan fills in the computed values of a plan. It returns the gates as well, as
+// far as they are known.
+func (p planning) plan(config, plan switchModel) (switchModel, planMemory, []*wantedGate, diag.Diagnostics) {
 	wish, agree := wishOf(config)
 	if !agree {
-		return plan, planMemory{}, diag.Diagnostics{activeAgainstWeights()}
+		return plan, planMemory{}, nil, diag.Diagnostics{activeAgainstWeights()}
 	}
 	if wish.leave && p.state == nil {
-		return plan, planMemory{}, diag.Diagnostics{neitherActiveNorWeights()}
+		return plan, planMemory{}, nil, diag.Diagnostics{neitherActiveNorWeights()}
 	}
 	rd := &reader{}
 	w := rd.read(config, wish)
 	if rd.diags.HasError() {
-		return plan, planMemory{}, rd.diags
+		return plan, planMemory{}, nil, rd.diags
 	}
 	before := newPrior(w, p.state, p.memory)
 	if before.waitFor(w) {
-		return openPlan(config, plan), planMemory{Leave: wish.leave}, nil
+		return openPlan(config, plan), planMemory{Leave: wish.leave}, w.gates, nil
 	}
 	schedule, err := before.spec(w).Decide(before.found(w))
 	if err != nil {
-		return plan, planMemory{}, diag.Diagnostics{undecidable(trafficPath(config), err)}
+		return plan, planMemory{}, nil, diag.Diagnostics{undecidable(trafficPath(config), err)}
 	}
 	before.fill(&plan, config, w, schedule)
-	return plan, planMemory{Leave: wish.leave}, nil
+	return plan, planMemory{Leave: wish.leave}, w.gates, nil
 }
 
 // undecidable words why no schedule can be made.

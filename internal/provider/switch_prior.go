@@ -181,6 +181,7 @@ func (p prior) spec(w wanted) rollout.Spec {
 		}
 	}
 	s.Stable = p.stable(s)
+	s.Request.Terms.Gates = w.aside(w.goal.Gaining(s.Stable))
 	return s
 }
 
@@ -190,7 +191,8 @@ func (p prior) request(w wanted) shift.Request {
 	for _, name := range slices.Sorted(maps.Keys(w.environments)) {
 		e := w.environments[name]
 		fresh := left[name] != "" && e.version != "" && e.version != left[name]
-		r.Environments = append(r.Environments, shift.Environment{Name: name, Version: e.version, Groups: e.identity(), Fresh: fresh})
+		r.Environments = append(r.Environments, shift.Environment{Name: name, Version: e.version, Groups: e.identity(), Fresh: fresh,
+			SlowStart: p.memory.slowStart(*e)})
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.leaving)) {
 		r.Environments = append(r.Environments, shift.Environment{Name: name, Groups: identityOf(p.leaving[name]), Leaving: true})

@@ -52,6 +52,7 @@ func (r *switchResource) look(ctx context.Context, s *sight) (gone bool, diags d
 	}
 	s.see(found, time.Now())
 	s.seeOthers(ctx, c.reader)
+	s.seeSlowStart(ctx, c.forward)
 	return false, nil
 }
 

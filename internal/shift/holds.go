@@ -31,10 +31,14 @@ func (s Schedule) waits() []wait {
 	return append(all, wait{"the bake", After, Step{Hold: s.request.Terms.Bake}})
 }
 
-// holdNotes tell of holds that are too short for what they are there for.
-func (s Schedule) holdNotes() []string {
+// gateNotes tell of gates that look at the wrong side, and of holds that are too
+// short for what they are there for.
+func (s Schedule) gateNotes() []string {
 	var notes []string
 	for _, g := range s.request.Terms.Gates {
+		if g.Aside != "" && s.Kind == Forward && s.proves() && (g.When == Before || g.When == Always) {
+			notes = append(notes, fmt.Sprintf("gate %s %s", g.Name, g.Aside))
+		}
 		notes = append(notes, s.lagNotes(g)...)
 		notes = append(notes, s.intervalNotes(g)...)
 	}

@@ -102,6 +102,7 @@ type GateTerms struct {
 	InitialDelay        time.Duration
 	InconclusiveTimeout time.Duration
 	Lag                 time.Duration // after a change of weights there is no data from after it for so long
+	Aside               string        // what to know where it is asked before any traffic
 	FailureLimit        int
 	ErrorLimit          int // errors in a row that are tolerated
 	DryRun              bool

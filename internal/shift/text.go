@@ -74,7 +74,7 @@ func (s Schedule) Text() string {
 	for _, name := range s.strangers() {
 		lines = append(lines, "Note: "+name)
 	}
-	for _, note := range append(s.holdNotes(), s.request.Notes...) {
+	for _, note := range append(s.gateNotes(), s.request.Notes...) {
 		lines = append(lines, "Note: "+note)
 	}
 	return strings.Join(lines, "\n")

@@ -12,33 +12,58 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 )
 
-const delayKey = "deregistration_delay.timeout_seconds"
+// attribute is one of a target group, in seconds.
+type attribute string
 
-// errDelay says that ELB gave a delay that is no number of seconds.
-var errDelay = errors.New("the deregistration delay is no number of seconds")
+const (
+	delayAttribute     attribute = "deregistration_delay.timeout_seconds"
+	slowStartAttribute attribute = "slow_start.duration_seconds"
+)
+
+// errSeconds says that ELB gave an attribute that is no number of seconds.
+var errSeconds = errors.New("an attribute of the target group is no number of seconds")
 
 // LongestDelay returns the longest deregistration delay of the groups, with one
 // call per group: for how long ELB lets a target finish what it has begun. A
 // group of Lambda functions has none. It returns ErrNotFound of rollout for a
 // group that there is not.
 func (r *Router) LongestDelay(ctx context.Context, groups []string) (time.Duration, error) {
+	all, err := r.attributes(ctx, groups, delayAttribute)
+	longest := time.Duration(0)
+	for _, d := range all {
+		longest = max(longest, d)
+	}
+	return longest, err
+}
+
+// SlowStarts returns the slow start of each group that has one, with one call
+// per group: for how long a target that becomes healthy has less than its share.
+// It returns what could be read beside an error.
+func (r *Router) SlowStarts(ctx context.Context, groups []string) (map[string]time.Duration, error) {
+	return r.attributes(ctx, groups, slowStartAttribute)
+}
+
+// attributes reads one attribute of each group and leaves out those of 0.
+func (r *Router) attributes(ctx context.Context, groups []string, of attribute) (map[string]time.Duration, error) {
 	var mu sync.Mutex
-	var longest time.Duration
+	found := map[string]time.Duration{}
 	var errs []error
 	var work []func()
 	for _, group := range groups {
 		work = append(work, func() {
-			delay, err := r.delay(ctx, group)
+			d, err := r.seconds(ctx, group, of)
 			mu.Lock()
 			defer mu.Unlock()
-			longest, errs = max(longest, delay), append(errs, err)
+			if errs = append(errs, err); d > 0 {
+				found[group] = d
+			}
 		})
 	}
 	side(work)
-	return longest, errors.Join(errs...)
+	return found, errors.Join(errs...)
 }
 
-func (r *Router) delay(ctx context.Context, group string) (time.Duration, error) {
+func (r *Router) seconds(ctx context.Context, group string, of attribute) (time.Duration, error) {
 	a, err := ParseGroup(group)
 	if err != nil {
 		return 0, err
@@ -47,15 +72,15 @@ func (r *Router) delay(ctx context.Context, group string) (time.Duration, error)
 	if err != nil {
 		return 0, callError(describeAttributes, group, err)
 	}
-	for _, attribute := range out.Attributes {
-		if aws.ToString(attribute.Key) != delayKey {
+	for _, found := range out.Attributes {
+		if aws.ToString(found.Key) != string(of) {
 			continue
 		}
-		seconds, err := strconv.Atoi(aws.ToString(attribute.Value))
-		if err != nil || seconds < 0 {
-			return 0, fmt.Errorf("%s: %w: %q", display(group), errDelay, aws.ToString(attribute.Value))
+		n, err := strconv.Atoi(aws.ToString(found.Value))
+		if err != nil || n < 0 {
+			return 0, fmt.Errorf("%s: %w: %s = %q", display(group), errSeconds, of, aws.ToString(found.Value))
 		}
-		return time.Duration(seconds) * time.Second, nil
+		return time.Duration(n) * time.Second, nil
 	}
 	return 0, nil
 }

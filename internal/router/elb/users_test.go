@@ -344,6 +344,17 @@ func TestReader_turnsThePagesOfUsers(t *testing.T) {
 	}
 }
 
+func TestSlowStarts(t *testing.T) {
+	s := newStreet(t)
+	_, err := s.api.ModifyTargetGroupAttributes(s.ctx(), &elbv2.ModifyTargetGroupAttributesInput{TargetGroupArn: &s.green,
+		Attributes: []types.TargetGroupAttribute{{Key: new("slow_start.duration_seconds"), Value: new("45")}}})
+	must(t, err)
+	got, err := s.forward.SlowStarts(t.Context(), []string{s.blue, s.green, absent(s.blue)})
+	if !errors.Is(err, rollout.ErrNotFound) || len(got) != 1 || got[s.green] != 45*time.Second {
+		t.Errorf("slow starts are %v, %v", got, err)
+	}
+}
+
 func TestLongestDelay(t *testing.T) {
 	s := newStreet(t)
 	set := func(group, seconds string) {
@@ -367,12 +378,15 @@ func TestLongestDelay(t *testing.T) {
 		t.Errorf("of a group that is gone: %v", err)
 	}
 	lambda := &fake{}
+	if got, err := router(lambda).SlowStarts(t.Context(), []string{blue}); err != nil || len(got) != 0 {
+		t.Errorf("slow start without the attribute: %v, %v", got, err)
+	}
 	if got, err := router(lambda).LongestDelay(t.Context(), []string{blue}); err != nil || got != 0 {
 		t.Errorf("without the attribute: %s, %v", got, err)
 	}
 	odd := &fake{attributes: []types.TargetGroupAttribute{{Key: new("deregistration_delay.timeout_seconds"), Value: new("soon")}}}
 	_, err := router(odd).LongestDelay(t.Context(), []string{blue})
-	if want := `target group blue: the deregistration delay is no number of seconds: "soon"`; err == nil || err.Error() != want {
+	if want := `target group blue: an attribute of the target group is no number of seconds: deregistration_delay.timeout_seconds = "soon"`; err == nil || err.Error() != want {
 		t.Errorf("of nonsense: %v, want %s", err, want)
 	}
 }

@@ -1,0 +1,48 @@
+package provider
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-log/tflog"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+)
+
+// seeSlowStart looks for the slow start of the groups of environments that are
+// idle, with a call for each group: a plan tells of holds that it outlasts.
+// Where there are no holds it is not asked for. Not being allowed to look is no
+// reason to fail.
+func (s *sight) seeSlowStart(ctx context.Context, router *elb.Router) {
+	s.memory.SlowStart = nil
+	strategy := (&reader{}).attributes(s.model.Strategy)
+	if steps, ok := strategy["steps"].(types.List); !ok || len(steps.Elements()) == 0 {
+		return
+	}
+	now, environments := s.weights(), s.model.stateEnvironments()
+	var idle []string
+	for _, name := range slices.Sorted(maps.Keys(environments)) {
+		if now[name] == 0 {
+			idle = append(idle, slices.Sorted(maps.Values(environments[name].groups))...)
+		}
+	}
+	found, err := router.SlowStarts(ctx, idle)
+	if err != nil {
+		tflog.Warn(ctx, "the slow start of a target group could not be read", map[string]any{"error": err.Error()})
+	}
+	if len(found) > 0 {
+		s.memory.SlowStart = found
+	}
+}
+
+// slowStart is the longest of an environment's groups.
+func (m memory) slowStart(e wantedEnvironment) time.Duration {
+	longest := time.Duration(0)
+	for _, group := range e.groups {
+		longest = max(longest, m.SlowStart[group])
+	}
+	return longest
+}
