@@ -39,7 +39,8 @@ func (b bench) newRelease(ctx context.Context, hold string) (*release, error) {
 	}
 	r, err := rehearsal.NewRelease(ctx, rehearsal.ReleaseTerms{Binary: binary, CLIConfig: config, Root: b.root, Dir: dir,
 		Endpoint: balancer.URL(), ListenerAddr: balancer.ListenerAddr,
-		Pace: rehearsal.Pace{Hold: hold, Settle: "500ms", SteadyFor: "500ms"}})
+		Gates: rehearsal.AnswerGates,
+		Pace:  rehearsal.Pace{Hold: hold, Settle: "500ms", SteadyFor: "500ms"}})
 	if err != nil {
 		return nil, errors.Join(err, balancer.Close())
 	}

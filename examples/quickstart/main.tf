@@ -49,15 +49,18 @@ resource "bluegreen_switch" "web" {
       when    = "before"
       timeout = "2s"
     }
-    # While users are on it: does it answer?
-    answers = {
-      http = {
-        url     = var.url
-        headers = { "X-Environment" = var.active }
-        samples = 5
+    # While users are on it: what do they get, by the balancer's own figures,
+    # and is it as good as what the live side gives?
+    users = {
+      target_metrics = {
+        max_error_rate     = 1   # percent
+        worse_than_live_by = 0.5 # percentage points
+        latency_ratio      = 2
+        stat               = "p95"
+        period             = var.period
+        lag                = var.lag
       }
-      interval = "500ms"
-      timeout  = "2s"
+      interval = var.interval
     }
   }
 }

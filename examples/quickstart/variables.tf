@@ -40,3 +40,21 @@ variable "steady_for" {
   type        = string
   default     = "15s"
 }
+
+variable "period" {
+  description = "How long a point of the balancer's figures stands for: a minute, but for a local balancer."
+  type        = string
+  default     = "60s"
+}
+
+variable "lag" {
+  description = "How long the newest of these points take to be there."
+  type        = string
+  default     = "60s"
+}
+
+variable "interval" {
+  description = "How often it is looked whether there are new ones."
+  type        = string
+  default     = "10s"
+}

@@ -91,7 +91,7 @@ func newWorld(t *testing.T, pace rehearsal.Pace, options ...localalb.Option) *wo
 	t.Cleanup(func() { _ = balancer.Close() })
 	release, err := rehearsal.NewRelease(t.Context(), rehearsal.ReleaseTerms{
 		Binary: built.binary, CLIConfig: built.cliConfig, Root: built.root, Dir: t.TempDir(),
-		Endpoint: balancer.URL(), ListenerAddr: balancer.ListenerAddr, Pace: pace})
+		Endpoint: balancer.URL(), ListenerAddr: balancer.ListenerAddr, Pace: pace, Gates: rehearsal.AnswerGates})
 	if err != nil {
 		t.Fatal(err)
 	}

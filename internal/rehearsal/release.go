@@ -22,6 +22,9 @@ type Release struct {
 // Pace is how long a release waits, as durations of the configuration.
 type Pace struct {
 	Hold, Settle, SteadyFor string
+	// Period and Lag are those of the balancer's figures, where it has a faster
+	// clock than AWS, and Interval how often they are looked at; empty: as on AWS.
+	Period, Lag, Interval string
 }
 
 // ReleaseTerms is where a Release finds everything.
@@ -32,6 +35,8 @@ type ReleaseTerms struct {
 	Dir       string // an empty folder for the configuration
 	Endpoint  string // of the balancer's API
 	Pace      Pace
+	// Gates takes the place of the configuration's gates; empty: those.
+	Gates string
 	// ListenerAddr tells where a listener really listens.
 	ListenerAddr func(listener string) string
 }
@@ -47,6 +52,12 @@ func NewRelease(ctx context.Context, t ReleaseTerms) (*Release, error) {
 	if err := terraform.Layout(filepath.Join(t.Root, "examples", "quickstart")); err != nil {
 		return nil, err
 	}
+	if t.Gates != "" {
+		override := "resource \"bluegreen_switch\" \"web\" {\n  gates = " + t.Gates + "}\n"
+		if err := os.WriteFile(filepath.Join(t.Dir, "override.tf"), []byte(override), 0o600); err != nil {
+			return nil, err
+		}
+	}
 	return &Release{Stage: stage, Terraform: terraform, URL: "http://" + t.ListenerAddr(stage.Listener),
 		Versions: map[string]string{}, Pace: t.Pace}, nil
 }
@@ -57,13 +68,41 @@ func (r *Release) Deploy(ctx context.Context, environment string, t AppTerms) er
 	return r.Stage.Deploy(ctx, environment, t)
 }
 
+// AnswerGates are gates that ask the new side itself, twice a second, instead of
+// waiting for the balancer's figures.
+const AnswerGates = `{
+    version = {
+      http = {
+        url         = var.url
+        headers     = { "X-Environment" = var.active }
+        expect_body = "version ${replace(lookup(var.versions, var.active, ""), ".", "\\.")}\\b"
+      }
+      when    = "before"
+      timeout = "2s"
+    }
+    answers = {
+      http = {
+        url     = var.url
+        headers = { "X-Environment" = var.active }
+        samples = 5
+      }
+      interval = "500ms"
+      timeout  = "2s"
+    }
+  }
+`
+
 // Configure is the user's edit: who is to be active, and what is deployed.
 func (r *Release) Configure(active string) error {
-	values, err := json.MarshalIndent(map[string]any{
+	settings := map[string]any{
 		"listener_arn": r.Stage.Listener, "target_groups": r.Stage.Groups, "versions": r.Versions,
 		"active": active, "url": r.URL,
 		"hold": r.Pace.Hold, "settle": r.Pace.Settle, "steady_for": r.Pace.SteadyFor,
-	}, "", "  ")
+	}
+	if r.Pace.Period != "" {
+		settings["period"], settings["lag"], settings["interval"] = r.Pace.Period, r.Pace.Lag, r.Pace.Interval
+	}
+	values, err := json.MarshalIndent(settings, "", "  ")
 	if err != nil {
 		return err
 	}
