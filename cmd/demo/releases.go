@@ -32,21 +32,24 @@ const (
 // scene is one of the examples with a balancer of its own, under load.
 type scene struct {
 	*rehearsal.Example
+	voice
 	d           *demo
 	balancer    *localalb.Server
 	users, slow *rehearsal.Load
-	watch       *watch
+	watching    *watch
 }
 
 // build copies the example and starts its balancer.
-func (d *demo) build(name string) (*scene, error) {
+func (d *demo) build(name string, v voice) (*scene, error) {
 	balancer, err := localalb.Start(localalb.WithEphemeralPorts(), localalb.WithFastHealth(fastHealth),
 		localalb.WithManagement("127.0.0.1:0"), localalb.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return nil, err
 	}
-	s := &scene{d: d, balancer: balancer}
+	s := &scene{d: d, voice: v, balancer: balancer}
+	d.mu.Lock()
 	d.scenes = append(d.scenes, s)
+	d.mu.Unlock()
 	terms := d.examples
 	terms.Name, terms.Dir = name, filepath.Join(d.dir, "scene-"+filepath.Base(name))
 	terms.Endpoint, terms.Management = balancer.URL(), balancer.ManagementURL()
@@ -55,8 +58,8 @@ func (d *demo) build(name string) (*scene, error) {
 }
 
 // newScene makes the example's first apply, which nobody looks at yet.
-func (d *demo) newScene(name string) (*scene, error) {
-	s, err := d.build(name)
+func (d *demo) newScene(name string, v voice) (*scene, error) {
+	s, err := d.build(name, v)
 	if err != nil {
 		return nil, err
 	}
@@ -79,15 +82,15 @@ func (s *scene) begin(slowly int) error {
 	}
 	s.slow = rehearsal.StartLoad(rehearsal.LoadTerms{URL: url + slowPath, Rate: slowly, Clients: 4 * slowly})
 	s.users = rehearsal.StartLoad(rehearsal.LoadTerms{URL: url, Rate: s.d.rate, Clients: s.d.clients})
-	s.watch = startWatch(s.Weights, s.users)
+	s.watching = s.watch(s.Weights, s.users)
 	return nil
 }
 
 // end stops the users, waits for their answers, and fills in what they saw.
 func (s *scene) end(r *result) []turn {
-	turns, _, _ := s.watch.stop()
+	turns, _, _ := s.watching.stop()
 	users, slow := s.users.Stop(), s.slow.Stop()
-	s.watch, s.users, s.slow = nil, nil, nil
+	s.watching, s.users, s.slow = nil, nil, nil
 	r.requests, r.lost = users.Requests+slow.Requests, users.Lost+slow.Lost
 	for _, first := range []string{users.FirstLost, slow.FirstLost} {
 		if first != "" {
@@ -98,8 +101,8 @@ func (s *scene) end(r *result) []turn {
 }
 
 func (s *scene) close() {
-	if s.watch != nil {
-		s.watch.stop()
+	if s.watching != nil {
+		s.watching.stop()
 		s.users.Stop()
 		s.slow.Stop()
 	}
@@ -118,7 +121,7 @@ func (s *scene) release(ctx context.Context, active string, releases map[string]
 	if err != nil {
 		return false, err
 	}
-	say("The edit: releases = %s, active = %q. The plan says:\n%s\n", words(releases), active, indent(plan))
+	s.say("The edit: releases = %s, active = %q. The plan says:\n%s\n", words(releases), active, indent(plan))
 	command := s.Terraform.Command("apply", "-no-color", "release.tfplan")
 	var out bytes.Buffer
 	command.Stdout, command.Stderr = &out, &out
@@ -132,7 +135,7 @@ func (s *scene) release(ctx context.Context, active string, releases map[string]
 	case <-ctx.Done():
 		return false, s.d.abandon(command, ended, ctx.Err(), &out)
 	}
-	say("\nTerraform says:\n%s\n", indent(closing(out.String())))
+	s.say("\nTerraform says:\n%s\n", indent(closing(out.String())))
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return true, nil
@@ -156,27 +159,37 @@ func (r *result) must(is bool, otherwise string) {
 	}
 }
 
-// releases are the acts in which Terraform builds and destroys the
-// environments as well.
-func (d *demo) releases(ctx context.Context) ([]result, error) {
-	var results []result
-	for _, play := range []func(context.Context) ([]result, error){d.twoColours, d.oneApply} {
-		ctx, cancel := context.WithTimeout(ctx, actLimit)
-		more, err := play(ctx)
-		cancel()
-		if err != nil {
-			return results, err
-		}
-		results = append(results, more...)
+// beside is acts that are played while others are watched.
+type beside struct {
+	said    kept
+	results []result
+	err     error
+	over    chan struct{}
+}
+
+// releases begins the acts in which Terraform builds and destroys the
+// environments as well. They have balancers of their own, so that nothing but
+// time is saved by playing them beside the others.
+func (d *demo) releases(ctx context.Context) []*beside {
+	var all []*beside
+	for _, play := range []func(context.Context, voice) ([]result, error){d.twoColours, d.oneApply} {
+		b := &beside{over: make(chan struct{})}
+		all = append(all, b)
+		go func() {
+			defer close(b.over)
+			ctx, cancel := context.WithTimeout(ctx, actLimit)
+			defer cancel()
+			b.results, b.err = play(ctx, voice{&b.said})
+		}()
 	}
-	return results, nil
+	return all
 }
 
 // twoColours releases, and takes it back by reverting one line.
-func (d *demo) twoColours(ctx context.Context) ([]result, error) {
+func (d *demo) twoColours(ctx context.Context, v voice) ([]result, error) {
 	r := result{act: "(d) two colours, taken back by one line", worst: "-"}
-	say("\n=== %s: examples/two-colours", r.act)
-	s, err := d.newScene("two-colours")
+	v.say("\n=== %s: examples/two-colours", r.act)
+	s, err := d.newScene("two-colours", v)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +202,7 @@ func (d *demo) twoColours(ctx context.Context) ([]result, error) {
 		return nil, err
 	}
 	r.must(!failed, "the release failed")
-	say("Blue still runs. One line is reverted, and nothing has to be built, stepped or waited for:")
+	s.say("Blue still runs. One line is reverted, and nothing has to be built, stepped or waited for:")
 	began, before := time.Now(), s.writes()
 	failed, err = s.release(ctx, "blue", releases)
 	if err != nil {
@@ -209,10 +222,10 @@ func (d *demo) twoColours(ctx context.Context) ([]result, error) {
 
 // oneApply releases with the old environment drained and destroyed, and then
 // one that is bad.
-func (d *demo) oneApply(ctx context.Context) ([]result, error) {
+func (d *demo) oneApply(ctx context.Context, v voice) ([]result, error) {
 	good := result{act: "(e) all in one apply, the old one destroyed", worst: "-", back: "-"}
-	say("\n=== %s: examples/one-apply-release, with requests of 2 s under way", good.act)
-	s, err := d.newScene("one-apply-release")
+	v.say("\n=== %s: examples/one-apply-release, with requests of 2 s under way", good.act)
+	s, err := d.newScene("one-apply-release", v)
 	if err != nil {
 		return nil, err
 	}
@@ -229,7 +242,7 @@ func (d *demo) oneApply(ctx context.Context) ([]result, error) {
 	}
 	good.must(!failed, "the release failed")
 	good.must(len(old) > 0 && !slices.ContainsFunc(old, rehearsal.Running), "the old processes still run")
-	say("The processes %v of the old version have ended, and their target group is gone.", old)
+	s.say("The processes %v of the old version have ended, and their target group is gone.", old)
 	if err := linger(ctx, afterwards); err != nil {
 		return nil, err
 	}
@@ -242,7 +255,7 @@ func (d *demo) oneApply(ctx context.Context) ([]result, error) {
 // is not touched, the version does not go out again, and a mended one does.
 func (d *demo) badOne(ctx context.Context, s *scene) (result, error) {
 	r := result{act: "(f) the same, bad: rejected, then mended"}
-	say("\n=== %s", r.act)
+	s.say("\n=== %s", r.act)
 	if err := s.begin(slowRate); err != nil {
 		return r, err
 	}
@@ -261,7 +274,7 @@ func (d *demo) badOne(ctx context.Context, s *scene) (result, error) {
 	}
 	r.must(slices.Equal(old, still) && !slices.ContainsFunc(old, func(pid int) bool { return !rehearsal.Running(pid) }), "the live environment was touched")
 	r.back = s.backAfter()
-	say("Green's processes %v are the same, and live. The same edit is applied again:", still)
+	s.say("Green's processes %v are the same, and live. The same edit is applied again:", still)
 	before := s.writes()
 	failed, err = s.release(ctx, "blue", map[string]string{"blue": third})
 	if err != nil {
@@ -277,7 +290,7 @@ func (d *demo) badOne(ctx context.Context, s *scene) (result, error) {
 	if err := linger(ctx, afterwards); err != nil {
 		return r, err
 	}
-	r.worst = fmt.Sprintf("%.1f %%", s.watch.most(third))
+	r.worst = fmt.Sprintf("%.1f %%", s.watching.most(third))
 	turns := s.end(&r)
 	r.must(shares(turns[len(turns)-1].weights)["blue"] == 100, "blue does not have all the traffic")
 	return r, nil
@@ -303,9 +316,9 @@ func (s *scene) writes() int {
 // backAfter is how long it took from the first bad answer to the last change
 // of weights, in words.
 func (s *scene) backAfter() string {
-	s.watch.mu.Lock()
-	defer s.watch.mu.Unlock()
-	return secondsBack(s.watch.firstBad, s.watch.turns[len(s.watch.turns)-1].at)
+	s.watching.mu.Lock()
+	defer s.watching.mu.Unlock()
+	return secondsBack(s.watching.firstBad, s.watching.turns[len(s.watching.turns)-1].at)
 }
 
 // most is the largest part of a second's answers that a version gave.
@@ -320,18 +333,18 @@ func (d *demo) waitInExample(ctx context.Context) error {
 	if _, err := os.Stat(filepath.Join(d.examples.Sources[0], d.example, "main.tf")); err != nil {
 		return fmt.Errorf("examples/%s is no configuration that runs here: %w", d.example, err)
 	}
-	s, err := d.build(d.example)
+	s, err := d.build(d.example, d.voice)
 	if err != nil {
 		return err
 	}
 	binary := filepath.Base(d.Terraform.Binary)
-	say("\nThe stage is set for examples/%s, in a copy whose waits are seconds. In another terminal:\n", d.example)
-	say("  cd %s", s.Terraform.Dir)
+	s.say("\nThe stage is set for examples/%s, in a copy whose waits are seconds. In another terminal:\n", d.example)
+	s.say("  cd %s", s.Terraform.Dir)
 	for _, line := range s.Terraform.Env {
-		say("  export %q", line)
+		s.say("  export %q", line)
 	}
-	say("  %s init && %s apply     # then edit as its README.md says, and apply again", binary, binary)
-	say("\nCtrl-C here ends it, the machines included.")
+	s.say("  %s init && %s apply     # then edit as its README.md says, and apply again", binary, binary)
+	s.say("\nCtrl-C here ends it, the machines included.")
 	<-ctx.Done()
 	return nil
 }

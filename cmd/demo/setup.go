@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
@@ -18,24 +19,27 @@ const (
 	second = "1.5.0" // good
 	third  = "1.6.0" // fine in every test, and broken under real traffic
 	fourth = "1.6.1" // good, but its release is interrupted
+	fifth  = "1.6.2" // answers everything, three times as slowly
 )
 
 // demo is the release with everything around it.
 type demo struct {
 	options
+	voice
 	*rehearsal.Release
 	balancer *localalb.Server
 	dir      string
 	load     *rehearsal.Load
-	watch    *watch
+	watching *watch
 	// examples is what their scenes need; each adds a name and a folder.
 	examples rehearsal.ExampleTerms
-	scenes   []*scene
+	mu       sync.Mutex
+	scenes   []*scene // guarded by mu
 }
 
 func setUp(ctx context.Context, o options) (*demo, error) {
-	d := &demo{options: o}
-	binary, cliConfig, err := prepare(ctx)
+	d := &demo{options: o, voice: voice{os.Stdout}}
+	binary, cliConfig, err := d.prepare(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -47,14 +51,14 @@ func setUp(ctx context.Context, o options) (*demo, error) {
 }
 
 // prepare finds or fetches Terraform and builds the provider.
-func prepare(ctx context.Context) (binary, cliConfig string, err error) {
+func (d *demo) prepare(ctx context.Context) (binary, cliConfig string, err error) {
 	cache, err := cacheDir()
 	if err != nil {
 		return "", "", err
 	}
 	binary, err = rehearsal.FindTerraform()
 	if errors.Is(err, rehearsal.ErrNoTerraform) {
-		say("Neither terraform nor tofu is on PATH: fetching Terraform into %s", cache)
+		d.say("Neither terraform nor tofu is on PATH: fetching Terraform into %s", cache)
 		binary, err = rehearsal.FetchTerraform(ctx, cache)
 	}
 	if err != nil {
@@ -64,7 +68,7 @@ func prepare(ctx context.Context) (binary, cliConfig string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	say("Building the provider, for %s", filepath.Base(binary))
+	d.say("Building the provider, for %s", filepath.Base(binary))
 	cliConfig, err = rehearsal.BuildProvider(ctx, root, cache)
 	return binary, cliConfig, err
 }
@@ -73,7 +77,7 @@ func prepare(ctx context.Context) (binary, cliConfig string, err error) {
 func (d *demo) setStage(ctx context.Context, binary, cliConfig string) (err error) {
 	// AWS checks health every 5 s at the most often; a demo cannot wait for it.
 	d.balancer, err = localalb.Start(localalb.WithEphemeralPorts(), localalb.WithFastHealth(fastHealth),
-		localalb.WithLogger(slog.New(slog.DiscardHandler)))
+		localalb.WithMetricsClock(metricsPeriod, metricsLate), localalb.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return err
 	}
@@ -93,7 +97,8 @@ func (d *demo) setStage(ctx context.Context, binary, cliConfig string) (err erro
 	d.Release, err = rehearsal.NewRelease(ctx, rehearsal.ReleaseTerms{
 		Binary: binary, CLIConfig: cliConfig, Root: root, Dir: d.dir,
 		Endpoint: d.balancer.URL(), ListenerAddr: d.balancer.ListenerAddr,
-		Pace: rehearsal.Pace{Hold: "2s", Settle: "1s", SteadyFor: "1s"}})
+		Pace: rehearsal.Pace{Hold: "2s", Settle: "1s", SteadyFor: "1s",
+			Period: metricsPeriod.String(), Lag: metricsLate.String(), Interval: "250ms"}})
 	if err != nil {
 		return err
 	}
@@ -102,7 +107,8 @@ func (d *demo) setStage(ctx context.Context, binary, cliConfig string) (err erro
 			return err
 		}
 	}
-	say("A load balancer of this machine's own answers at %s (it is not for production)", d.URL)
+	d.say("A load balancer of this machine's own answers at %s (it is not for production).", d.URL)
+	d.say("Its clock is faster than AWS's: a point of its figures stands for %s and is %s late; on AWS that is a minute each.", metricsPeriod, metricsLate)
 	return nil
 }
 
@@ -111,15 +117,15 @@ func (d *demo) waitOnStage(ctx context.Context) error {
 	if err := d.Configure("blue"); err != nil {
 		return err
 	}
-	say("\nThe stage is set: blue runs %s and has the traffic, green runs %s. In another terminal:\n", first, second)
-	say("  cd %s", d.dir)
+	d.say("\nThe stage is set: blue runs %s and has the traffic, green runs %s. In another terminal:\n", first, second)
+	d.say("  cd %s", d.dir)
 	for _, line := range d.Terraform.Env {
-		say("  export %s", line)
+		d.say("  export %s", line)
 	}
-	say("  %s init && %s apply                      # adopts the listener, moves nothing",
+	d.say("  %s init && %s apply                      # adopts the listener, moves nothing",
 		filepath.Base(d.Terraform.Binary), filepath.Base(d.Terraform.Binary))
-	say("  %s apply -var active=green               # a release", filepath.Base(d.Terraform.Binary))
-	say("\nCtrl-C here ends it.")
+	d.say("  %s apply -var active=green               # a release", filepath.Base(d.Terraform.Binary))
+	d.say("\nCtrl-C here ends it.")
 	<-ctx.Done()
 	return nil
 }
@@ -128,8 +134,8 @@ func (d *demo) close() {
 	if d.load != nil {
 		d.load.Stop()
 	}
-	if d.watch != nil {
-		d.watch.stop()
+	if d.watching != nil {
+		d.watching.stop()
 	}
 	for _, s := range d.scenes {
 		s.close()
@@ -144,5 +150,3 @@ func (d *demo) close() {
 		_ = os.RemoveAll(d.dir)
 	}
 }
-
-func say(format string, args ...any) { fmt.Printf(format+"\n", args...) }

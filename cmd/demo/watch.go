@@ -25,6 +25,7 @@ type turn struct {
 // watch looks at the balancer as a bystander would, tells what it gives and
 // what users really get, and remembers every change.
 type watch struct {
+	voice
 	ask  func(context.Context) (map[string]int, error) // the balancer's weights
 	load *rehearsal.Load
 
@@ -39,9 +40,9 @@ type watch struct {
 	changed  chan struct{} // closed and renewed at every change
 }
 
-func startWatch(ask func(context.Context) (map[string]int, error), load *rehearsal.Load) *watch {
+func (v voice) watch(ask func(context.Context) (map[string]int, error), load *rehearsal.Load) *watch {
 	ctx, cancel := context.WithCancel(context.Background())
-	w := &watch{ask: ask, load: load, cancel: cancel,
+	w := &watch{voice: v, ask: ask, load: load, cancel: cancel,
 		worst: map[string]float64{}, changed: make(chan struct{})}
 	w.done.Go(func() { w.run(ctx) })
 	return w
@@ -79,7 +80,7 @@ func (w *watch) tick(ctx context.Context, now time.Time, before reading) reading
 		return reading{at: now, counts: counts}
 	}
 	if turned {
-		say("%6.1fs  %s", now.Sub(w.began).Seconds(), w.words())
+		w.say("%6.1fs  %s", now.Sub(w.began).Seconds(), w.words())
 	}
 	return before
 }
@@ -121,7 +122,7 @@ func (w *watch) tell(since time.Duration, second rehearsal.Counts, lost int) {
 		}
 		answers = append(answers, text)
 	}
-	say("%6.1fs  %-22s  answers: %-36s %4d/s  lost: %d",
+	w.say("%6.1fs  %-22s  answers: %-36s %4d/s  lost: %d",
 		since.Seconds(), w.words(), strings.Join(answers, ", "), second.Requests, lost)
 }
 

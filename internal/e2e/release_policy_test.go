@@ -15,7 +15,7 @@ func (p *project) mustBeWithinPolicy() {
 	p.t.Helper()
 	allowed, seen := policy(p.t), []string{}
 	for _, call := range p.balancer.Calls() {
-		action := "elasticloadbalancing:" + call.Action
+		action := iamAction(call)
 		if slices.Contains(seen, action) || slices.ContainsFunc(builders, func(b string) bool { return strings.HasPrefix(call.Action, b) }) {
 			continue
 		}

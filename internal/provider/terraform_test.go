@@ -417,7 +417,7 @@ terraform {
 provider "bluegreen" {
   aws = {
     region    = "us-east-1"
-    endpoints = { elbv2 = %[1]q, sts = %[1]q }
+    endpoints = { elbv2 = %[1]q, sts = %[1]q, cloudwatch = %[1]q }
     %[2]s
     %[3]s
   }
