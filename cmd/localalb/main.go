@@ -1,6 +1,7 @@
-// Command localalb runs a stand-in for Elastic Load Balancing v2 on this machine: the AWS command line, the
-// SDKs and Terraform use it as they use AWS, and its listeners really serve traffic. It is for tests and for
-// rehearsing a release, not for production, and keeps nothing after it has ended.
+// Command localalb runs a stand-in for Elastic Load Balancing v2 on this machine, with the part of CloudWatch that
+// tells how a release goes: the AWS command line, the SDKs and Terraform use it as they use AWS, and its listeners
+// really serve traffic. It is for tests and for rehearsing a release, not for production, and keeps nothing after
+// it has ended.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 )
@@ -59,6 +61,7 @@ func announce(out io.Writer, srv *localalb.Server) error {
 	}
 	lines = append(lines,
 		"export AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2="+srv.URL(),
+		"export AWS_ENDPOINT_URL_CLOUDWATCH="+srv.URL(),
 		"Any credentials will do. Stop with Ctrl-C.",
 	)
 	_, err := fmt.Fprintln(out, strings.Join(lines, "\n"))
@@ -74,6 +77,8 @@ func parse(args []string, diagnostics io.Writer) ([]localalb.Option, error) {
 	account := flags.String("account", "123456789012", "account number in every ARN")
 	fast := flags.Duration("fast-health", 0, "interval of all health checks, whatever the groups say; not as AWS, which has none under 5s (0: as the groups say)")
 	late := flags.Duration("propagation", 0, "how long after a change of routing the listeners obey it")
+	period := flags.Duration("metrics-period", time.Minute, "how often the balancer's own figures have a point in CloudWatch and, if it is under 1m, alarms are evaluated;\nwhole seconds that divide a minute, or whole minutes. AWS has no clock but 1m: label every figure got with another one so")
+	unseen := flags.Duration("metrics-late", time.Minute, "how long after the end of its period a point can be seen. AWS has no such setting, and experience says about 1m:\nlabel every figure got with another one so")
 	ephemeral := flags.Bool("ephemeral-ports", false, "let listeners listen on free ports instead of those asked for; GET /listeners tells them")
 	flags.Usage = func() { usage(flags) }
 	if err := flags.Parse(args); err != nil {
@@ -84,7 +89,7 @@ func parse(args []string, diagnostics io.Writer) ([]localalb.Option, error) {
 	}
 	opts := []localalb.Option{
 		localalb.WithAddress(*address), localalb.WithManagement(*management), localalb.WithRegion(*region), localalb.WithAccount(*account),
-		localalb.WithFastHealth(*fast), localalb.WithPropagation(*late),
+		localalb.WithFastHealth(*fast), localalb.WithPropagation(*late), localalb.WithMetricsClock(*period, *unseen),
 	}
 	if *ephemeral {
 		opts = append(opts, localalb.WithEphemeralPorts())
@@ -100,6 +105,12 @@ stick, drain and count. It is not for production and keeps nothing after exit.
   localalb &
   export AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2=http://127.0.0.1:9000
   aws elbv2 create-load-balancer --name app --subnets subnet-1 subnet-2
+
+It answers the CloudWatch calls that judge a release too: the balancer's own figures from its real traffic,
+metrics of your own, and alarms.
+
+  export AWS_ENDPOINT_URL_CLOUDWATCH=http://127.0.0.1:9000
+  aws cloudwatch set-alarm-state --alarm-name errors --state-value ALARM --state-reason rehearsal
 
 It fails on demand. Kinds: Throttle, ServerError, DropConnection, DropAnswer, LostWrite, StaleRead, SlowRead,
 Slow, LateSync, AccessDenied, ExpiredToken; action, arn, skip, times and delay are optional.

@@ -85,7 +85,7 @@ func (w wrapped) MarshalXML(e *xml.Encoder, _ xml.StartElement) error {
 }
 
 // encodeError makes the document of a call that failed.
-func encodeError(requestID string, failure *apiError) ([]byte, error) {
+func encodeError(space, requestID string, failure *apiError) ([]byte, error) {
 	type detail struct {
 		Type    string
 		Code    string
@@ -97,7 +97,7 @@ func encodeError(requestID string, failure *apiError) ([]byte, error) {
 		Error     detail
 		RequestID string `xml:"RequestId"`
 	}
-	doc.Space = namespace
+	doc.Space = space
 	doc.Error = detail{Type: "Sender", Code: failure.code, Message: failure.message}
 	if failure.status >= http.StatusInternalServerError {
 		doc.Error.Type = "Receiver"

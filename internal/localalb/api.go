@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -71,15 +70,27 @@ func operations() map[string]operation {
 	}
 }
 
-// ServeHTTP answers one Query request.
+// ServeHTTP answers one request, to Elastic Load Balancing in the form of the Query API or to CloudWatch.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if speak, ok := dialectOf(r); ok {
+		s.serveCloudWatch(w, r, speak)
+		return
+	}
 	id := requestID()
 	form, err := readForm(w, r)
 	if err != nil {
 		s.answerError(w, id, asAPIError(err))
 		return
 	}
-	entry := s.journal.begin(form.Get("Action"), form)
+	if form.Get("Version") == cloudWatchVersion {
+		s.serveCloudWatchForm(w, r, form)
+		return
+	}
+	service := serviceELB
+	if form.Get("Version") == stsVersion {
+		service = serviceSTS
+	}
+	entry := s.journal.begin(Call{Service: service, Action: form.Get("Action"), Params: form})
 	body, failure := s.carryOut(r, id, entry)
 	switch {
 	case errors.Is(failure, errDropped):
@@ -98,26 +109,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 var errDropped = errors.New("connection dropped")
 
 func (s *Server) carryOut(r *http.Request, id string, entry *Call) ([]byte, error) {
-	s.journal.callHooks(entry)
-	if r.Header.Get("Authorization") == "" && !entry.Params.Has("X-Amz-Signature") {
-		return nil, &apiError{status: http.StatusForbidden, code: "MissingAuthenticationToken", message: "Missing Authentication Token"}
+	if err := s.admit(r, entry); err != nil {
+		return nil, err
 	}
-	if entry.Action == "GetCallerIdentity" && entry.Params.Get("Version") == stsVersion {
+	if entry.Action == "GetCallerIdentity" && entry.Service == serviceSTS {
 		return s.callerIdentity(id)
 	}
 	op, known := s.operations[entry.Action]
 	if !known || entry.Params.Get("Version") != apiVersion {
 		return nil, refuse("InvalidAction", "Could not find operation %s for version %s", entry.Action, entry.Params.Get("Version"))
 	}
-	hit := s.faults.meet(*entry, op.write)
-	if err := hold(r.Context(), hit.wait); err != nil {
-		return nil, errDropped
-	}
-	if failure := hit.failure(*entry, s.cfg.account); failure != nil {
-		return nil, failure
-	}
-	if hit.kind == DropConnection {
-		return nil, errDropped
+	hit, err := s.misbehave(r.Context(), entry, op.write)
+	if err != nil {
+		return nil, err
 	}
 	result, err := s.run(op, &call{params: params{values: entry.Params}, server: s, region: s.regionOf(r)}, hit)
 	if hit.kind == DropAnswer {
@@ -127,6 +131,30 @@ func (s *Server) carryOut(r *http.Request, id string, entry *Call) ([]byte, erro
 		return nil, err
 	}
 	return encodeResult(namespace, entry.Action, id, result)
+}
+
+// admit calls the hooks and refuses a call without a signature.
+func (s *Server) admit(r *http.Request, entry *Call) error {
+	s.journal.callHooks(entry)
+	if r.Header.Get("Authorization") == "" && !entry.Params.Has("X-Amz-Signature") {
+		return &apiError{status: http.StatusForbidden, code: "MissingAuthenticationToken", message: "Missing Authentication Token"}
+	}
+	return nil
+}
+
+// misbehave lets the faults that a call meets act on it, and answers what is left for the call itself.
+func (s *Server) misbehave(ctx context.Context, entry *Call, write bool) (effects, error) {
+	hit := s.faults.meet(*entry, write)
+	if err := hold(ctx, hit.wait); err != nil {
+		return hit, errDropped
+	}
+	if failure := hit.failure(*entry, s.cfg.account); failure != nil {
+		return hit, failure
+	}
+	if hit.kind == DropConnection {
+		return hit, errDropped
+	}
+	return hit, nil
 }
 
 // run lets an operation work on the right state and takes over what a write made of its copy.
@@ -170,9 +198,9 @@ func hold(ctx context.Context, d time.Duration) error {
 
 // readForm takes parameters from the body and from the URL, as AWS does.
 func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
-	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxFormBytes))
+	raw, err := readPacked(w, r)
 	if err != nil {
-		return nil, refuse("RequestEntityTooLarge", "The request could not be read: %v", err)
+		return nil, err
 	}
 	form, err := parseForm(r.URL.RawQuery, string(raw))
 	if err != nil {
@@ -213,15 +241,18 @@ func (s *Server) regionOf(r *http.Request) string {
 }
 
 func (s *Server) answerError(w http.ResponseWriter, id string, failure *apiError) {
-	body, err := encodeError(id, failure)
+	body, err := encodeError(namespace, id, failure)
 	if err != nil {
 		s.log.Error("cannot encode an error", "error", err)
 	}
 	s.answer(w, id, failure.status, body)
 }
 
+// answer writes a document, in XML unless the header says something else already.
 func (s *Server) answer(w http.ResponseWriter, id string, status int, body []byte) {
-	w.Header().Set("Content-Type", "text/xml")
+	if w.Header().Get("Content-Type") == "" {
+		w.Header().Set("Content-Type", "text/xml")
+	}
 	w.Header().Set("X-Amzn-Requestid", id)
 	w.WriteHeader(status)
 	if _, err := w.Write(body); err != nil {

@@ -1,8 +1,9 @@
 // Package localalb is a stand-in for Elastic Load Balancing v2 with a data plane that is real. It serves the
 // ELBv2 Query API on loopback, so that the AWS SDKs, the AWS command line and Terraform use it as they use
 // AWS, and it really listens, matches rules, chooses target groups by weight, proxies, checks health, sticks,
-// drains and counts. It is for tests and for rehearsing a release. It is not for production, says so on its
-// log when it starts, and keeps nothing after exit.
+// drains and counts. On the same endpoint it serves the CloudWatch calls that judge a release. It is for tests
+// and for rehearsing a release. It is not for production, says so on its log when it starts, and keeps nothing
+// after exit.
 //
 //	srv, err := localalb.Start(localalb.WithEphemeralPorts(), localalb.WithFastHealth(50*time.Millisecond))
 //	...
@@ -50,6 +51,33 @@
 //
 // Only targets of groups that some action names are checked, at weight 0 too; the others are unused. A new
 // target is healthy with its first pass. The real shortest interval is 5 s: WithFastHealth makes tests fast.
+//
+// # CloudWatch
+//
+// PutMetricAlarm, PutCompositeAlarm, PutLogAlarm, DeleteAlarms, SetAlarmState, DescribeAlarms, GetMetricData and
+// PutMetricData are served as the SDKs of today send them (Smithy RPC v2 CBOR), as the command line does (JSON)
+// and as both did some years ago (Query). Regions do not see each other here either.
+//
+// The balancer's own figures are in the namespace AWS/ApplicationELB. With the dimensions LoadBalancer and
+// TargetGroup: RequestCount, HTTPCode_Target_2XX_Count to 5XX, TargetResponseTime, TargetConnectionErrorCount,
+// HealthyHostCount and UnHealthyHostCount; with LoadBalancer alone the sums of those but the last two, and
+// HTTPCode_ELB_4XX_Count, 5XX, 502, 503 and 504. As with AWS a request is in RequestCount once a target is chosen
+// for it; a counter that is zero has no point; a group without targets has no host counts; there is a point a
+// minute, and it can be seen a minute after its minute is over. WithMetricsClock makes a faster clock, which AWS
+// does not have: figures got with it must be labelled so. The response time is from the request's last byte, or
+// where it has no body from its start with the connection if one must be made, to the head of the answer; its
+// percentiles are off by less than 1 %. The figures outlive what they are about and are kept for 10,800 periods.
+//
+// Metrics that are put are seen at once, points of high resolution for three hours and others for fifteen days.
+// Their percentiles are exact up to 4096 different values in a point. Metric maths knows + - * / ^, comparisons,
+// AND, OR, [arrays], and SUM, AVG, MIN, MAX, ABS, CEIL, FLOOR, FILL, IF and METRICS(); all else is refused by name.
+//
+// Metric alarms, also those on metric maths, begin in INSUFFICIENT_DATA and are evaluated once in their period
+// after that, or at the pace of a faster clock, with missing data treated as CloudWatch's guide says. What
+// SetAlarmState sets holds until then; with TreatMissingData ignore and no data it holds for good. A composite
+// alarm follows its children at once. A log alarm is kept, and changes by SetAlarmState alone. Alarm actions are
+// kept and never taken. Anomaly detection, PromQL, Metrics Insights, wall clock windows, warm-up of metric alarms
+// and the children and parents of DescribeAlarms are refused; EvaluateLowSampleCountPercentile is kept and not obeyed.
 //
 // # Misbehaviour
 //

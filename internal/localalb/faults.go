@@ -23,13 +23,15 @@ const (
 	DropAnswer FaultKind = "DropAnswer"
 	// LostWrite answers a write as done and does not do it. Reads are not touched.
 	LostWrite FaultKind = "LostWrite"
-	// StaleRead answers a Describe call from what stood before the latest write. Target health is always live.
+	// StaleRead answers a Describe call from what stood before the latest write. Target health is always live,
+	// and so are metrics.
 	StaleRead FaultKind = "StaleRead"
-	// SlowRead holds a Describe call back for Delay.
+	// SlowRead holds a Describe call, or GetMetricData, back for Delay.
 	SlowRead FaultKind = "SlowRead"
 	// Slow holds any call back for Delay before it is carried out.
 	Slow FaultKind = "Slow"
 	// LateSync carries a write out, which Describe calls show at once, and lets the data plane obey after Delay.
+	// It changes nothing for CloudWatch, which has no data plane.
 	LateSync FaultKind = "LateSync"
 	// AccessDenied answers a 403 that names the IAM action, and carries nothing out.
 	AccessDenied FaultKind = "AccessDenied"
@@ -100,7 +102,7 @@ func (f *Fault) meets(call Call, write bool) bool {
 	if f.Action != "" && f.Action != call.Action {
 		return false
 	}
-	reading := strings.HasPrefix(call.Action, "Describe")
+	reading := strings.HasPrefix(call.Action, "Describe") || strings.HasPrefix(call.Action, "Get")
 	switch f.Kind {
 	case LostWrite, LateSync:
 		if !write {
@@ -212,13 +214,17 @@ func (e *effects) take(f Fault) {
 func (e effects) failure(c Call, account string) *apiError {
 	switch e.kind {
 	case Throttle:
-		return &apiError{status: 400, code: "ThrottlingException", message: "Rate exceeded"}
+		code := "ThrottlingException"
+		if c.Service == serviceCloudWatch {
+			code = "Throttling"
+		}
+		return &apiError{status: 400, code: code, message: "Rate exceeded"}
 	case ServerError:
 		return &apiError{status: 500, code: "InternalFailure", message: "The request processing has failed because of an unknown error, exception or failure."}
 	case AccessDenied:
 		return &apiError{status: 403, code: "AccessDenied", message: fmt.Sprintf(
-			"User: arn:aws:iam::%s:user/local is not authorized to perform: elasticloadbalancing:%s because no identity-based policy allows the elasticloadbalancing:%s action",
-			account, c.Action, c.Action)}
+			"User: arn:aws:iam::%s:user/local is not authorized to perform: %s:%s because no identity-based policy allows the %s:%s action",
+			account, c.Service, c.Action, c.Service, c.Action)}
 	case ExpiredToken:
 		return &apiError{status: 403, code: "ExpiredToken", message: "The security token included in the request is expired"}
 	}

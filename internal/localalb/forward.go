@@ -13,6 +13,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,6 +27,8 @@ const (
 	// rewindable is the size up to which a request's body is kept in memory. The transport can then send it
 	// again where a kept connection turned out to be closed before anything was written to it.
 	rewindable = 64 << 10
+	// statusClientGone is how ALB calls, in its logs and figures, a client that left before there was an answer.
+	statusClientGone = 460
 )
 
 // errTargetSilent is the cause of a request that is given up since its target says nothing.
@@ -86,27 +89,29 @@ type exchange struct {
 	silence  *silence
 	client   context.Context // ends when the client goes
 	counters []*counter
+	sent     atomic.Int64 // when the request had last been written to the target, nanoseconds since 1970
 }
 
 func (l *liveListener) forward(w http.ResponseWriter, r *http.Request, t *table, f *forwarder) {
 	group := f.choose(r)
 	if group == nil {
 		l.counts.noGroup.Add(1)
-		answerOwn(w, http.StatusServiceUnavailable)
+		l.refuse(w, http.StatusServiceUnavailable)
 		return
 	}
 	group.counts.requests.Add(1)
 	target := group.pick(r)
 	if target == nil {
 		group.counts.elb503.Add(1)
-		answerOwn(w, http.StatusServiceUnavailable)
+		l.refuse(w, http.StatusServiceUnavailable)
 		return
 	}
 	target.counts.requests.Add(1)
+	group.traffic().count(requestCount) // only now: AWS counts no request for which there was no target
 	x := &exchange{listener: l, table: t, group: group, target: target, client: r.Context(), counters: []*counter{&group.counts.counter, target.counts}}
 	if target.address == "" { // a Lambda function: nothing here can run it
 		x.count(func(c *counter) { c.elb502.Add(1) })
-		answerOwn(w, http.StatusBadGateway)
+		l.refuse(w, http.StatusBadGateway)
 		return
 	}
 	x.cookies = append(stickyCookies(r, f.sticky, group.arn), group.targetCookies(r, target)...)
@@ -122,7 +127,7 @@ func (x *exchange) count(f func(*counter)) {
 func (x *exchange) run(w http.ResponseWriter, r *http.Request) {
 	if err := keepBody(r); err != nil {
 		x.count(func(c *counter) { c.clientGone.Add(1) })
-		answerOwn(w, http.StatusBadRequest)
+		x.listener.refuse(w, http.StatusBadRequest)
 		return
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
@@ -130,7 +135,7 @@ func (x *exchange) run(w http.ResponseWriter, r *http.Request) {
 	x.silence = watchSilence(x.table.idle, cancel)
 	defer x.silence.stop()
 	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = x.silence.wrap(r.Body)
+		r.Body = x.silence.wrapRequest(r.Body, &x.sent)
 	}
 	proxy := &httputil.ReverseProxy{
 		Rewrite: x.rewrite, Transport: x.group.transport(), ModifyResponse: x.passOn, ErrorHandler: x.fail,
@@ -166,6 +171,7 @@ func keepBody(r *http.Request) error {
 
 // rewrite points a request at its target and adds the headers that ALB adds.
 func (x *exchange) rewrite(p *httputil.ProxyRequest) {
+	x.sent.Store(time.Now().UnixNano())
 	p.Out.URL.Scheme = strings.ToLower(x.target.scheme)
 	p.Out.URL.Host = x.target.address
 	p.Out.URL.RawQuery = p.In.URL.RawQuery // passed on as it is, even where it is malformed
@@ -198,6 +204,7 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 func (x *exchange) passOn(resp *http.Response) error {
 	if class := resp.StatusCode / 100; class >= 1 && class <= 5 {
 		x.count(func(c *counter) { c.class[class].Add(1) })
+		x.group.traffic().answered(class, time.Duration(time.Now().UnixNano()-x.sent.Load()))
 	}
 	for _, cookie := range x.cookies {
 		resp.Header.Add("Set-Cookie", cookie.String())
@@ -214,16 +221,18 @@ func (x *exchange) passOn(resp *http.Response) error {
 func (x *exchange) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if x.client.Err() != nil {
 		x.count(func(c *counter) { c.clientGone.Add(1) })
+		x.listener.noteOwn(statusClientGone)
 		panic(http.ErrAbortHandler) // nobody is there to be answered
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
 		x.count(func(c *counter) { c.connectionErrors.Add(1) })
+		x.group.traffic().count(connectionErrors)
 	}
 	if errors.Is(context.Cause(r.Context()), errTargetSilent) || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
 		x.count(func(c *counter) { c.elb504.Add(1) })
-		answerOwn(w, http.StatusGatewayTimeout)
+		x.listener.refuse(w, http.StatusGatewayTimeout)
 		return
 	}
 	x.count(func(c *counter) { c.elb502.Add(1) })
-	answerOwn(w, http.StatusBadGateway)
+	x.listener.refuse(w, http.StatusBadGateway)
 }

@@ -12,9 +12,12 @@ import (
 type Call struct {
 	// ID counts calls from 1.
 	ID int
+	// Service is the service that was called: elasticloadbalancing, cloudwatch or sts.
+	Service string
 	// Action is the API action, such as ModifyListener.
 	Action string
-	// Params is every parameter of the form as it was sent, secrets included.
+	// Params is every parameter as it was sent, secrets included, in the form in which Elastic Load Balancing
+	// takes them, whatever the protocol: AlarmNames.member.1, MetricDataQueries.member.1.MetricStat.Stat.
 	Params url.Values
 	// Status is the HTTP status of the answer; 0 while there is none and for a dropped connection.
 	Status int
@@ -34,11 +37,13 @@ type journal struct {
 	hook  int
 }
 
-func (j *journal) begin(action string, params url.Values) *Call {
+// begin takes a call in, of which the service, the action and the parameters are known.
+func (j *journal) begin(call Call) *Call {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.last++
-	c := &Call{ID: j.last, Action: action, Params: params, At: time.Now()}
+	c := &call
+	c.ID, c.At = j.last, time.Now()
 	j.calls = append(j.calls, c)
 	if len(j.calls) > j.limit {
 		j.calls = slices.Delete(j.calls, 0, len(j.calls)-j.limit)

@@ -23,6 +23,7 @@ type config struct {
 	faults       []Fault
 	hooks        []func(Call)
 	journalLimit int
+	clock        metricsClock
 }
 
 func newConfig(opts []Option) config {
@@ -33,6 +34,7 @@ func newConfig(opts []Option) config {
 		log:          slog.Default(),
 		instances:    map[string]string{},
 		journalLimit: 100_000,
+		clock:        metricsClock{period: awsMetricsPeriod, late: awsMetricsLate, now: time.Now},
 	}
 	for _, opt := range opts {
 		opt(&c)
@@ -97,6 +99,15 @@ func WithoutLoneWeight() Option {
 // named is taken to be at 127.0.0.1.
 func WithInstances(addresses map[string]string) Option {
 	return func(c *config) { maps.Copy(c.instances, addresses) }
+}
+
+// WithMetricsClock makes the balancer's own figures in CloudWatch have a point in every period, visible when the
+// period and after it the lateness are over. The period is whole seconds that divide a minute, or whole minutes;
+// the lateness may be zero. The default is a minute each, as with AWS. A shorter period is a clock that AWS does
+// not have: every figure that was got with it must be labelled so. With it metric alarms are evaluated once in
+// that period instead of once in their own, and may have a period of 1 s and 5 s.
+func WithMetricsClock(period, late time.Duration) Option {
+	return func(c *config) { c.clock.period, c.clock.late = period, late }
 }
 
 // WithFault injects a fault from the start, as Server.Inject does later.

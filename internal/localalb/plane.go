@@ -28,6 +28,7 @@ type plane struct {
 	listeners      map[string]*liveListener
 	groupCounts    map[string]*groupCounter
 	listenerCounts map[string]*listenerCounter
+	metrics        *ownMetrics
 }
 
 func newPlane(ctx context.Context, cfg config) (*plane, error) {
@@ -39,6 +40,7 @@ func newPlane(ctx context.Context, cfg config) (*plane, error) {
 		cfg: cfg, log: cfg.log, ctx: ctx, certificate: certificate, http1: newTransport(), http2: newHTTP2Transport(),
 		inFlight: newGauge(), buffers: newPool(), groups: map[string]*liveGroup{}, listeners: map[string]*liveListener{},
 		groupCounts: map[string]*groupCounter{}, listenerCounts: map[string]*listenerCounter{},
+		metrics: newOwnMetrics(cfg.clock),
 	}, nil
 }
 
@@ -114,11 +116,13 @@ func (p *plane) applyGroups(next *state) {
 			live = p.newGroup(arn)
 			p.groups[arn] = live
 		}
+		live.measure(users[arn])
 		live.configure(record, usageOf(next, users[arn]))
 	}
 	for arn, live := range p.groups {
 		if next.groups[arn] == nil {
 			live.close()
+			live.measure(nil)
 			delete(p.groups, arn)
 		}
 	}

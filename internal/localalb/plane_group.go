@@ -18,6 +18,7 @@ type liveGroup struct {
 	counts *groupCounter
 
 	serving atomic.Pointer[service]
+	metrics atomic.Pointer[groupMetrics] // behind the balancer that uses it, or the last one that did; nil before the first
 	turn    atomic.Uint64
 
 	mu      sync.Mutex
@@ -103,6 +104,46 @@ func (g *liveGroup) configure(record *group, zones map[string]bool) {
 	g.refresh()
 }
 
+// measure counts for CloudWatch from now on behind a balancer, nil for none. What has been counted stays.
+func (g *liveGroup) measure(b *balancer) {
+	old := g.metrics.Load()
+	var next *groupMetrics
+	if b != nil && b.kind == application {
+		next = g.plane.metrics.group(b.arn, g.arn)
+		g.metrics.Store(next)
+	}
+	if old != nil && old != next {
+		old.health.note(healthChange{})
+	}
+}
+
+// traffic is the group's recorder, nil before any balancer has used it.
+func (g *liveGroup) traffic() *recorder {
+	if m := g.metrics.Load(); m != nil {
+		return m.traffic
+	}
+	return nil
+}
+
+// noteHealth tells CloudWatch how many targets are healthy and unhealthy; the others are neither, and without any
+// target there are no figures. The caller holds the group's lock.
+func (g *liveGroup) noteHealth() {
+	m := g.metrics.Load()
+	if m == nil {
+		return
+	}
+	now := healthChange{reported: g.zones != nil && len(g.targets) > 0}
+	for _, t := range g.targets {
+		switch t.state {
+		case stateHealthy:
+			now.healthy++
+		case stateUnhealthy:
+			now.unhealthy++
+		}
+	}
+	m.health.note(now)
+}
+
 // refresh works out which targets get requests: the healthy ones, or all of them where too few are healthy.
 // Targets that are unused get none in any case.
 func (g *liveGroup) refresh() {
@@ -125,6 +166,7 @@ func (g *liveGroup) refresh() {
 		s.sticky = time.Duration(seconds(known, g.record.attributes, stickyDuration)) * time.Second
 	}
 	g.serving.Store(s)
+	g.noteHealth()
 }
 
 // pick is the target for a request: the one that its cookie names while it gets requests, else the next one.

@@ -22,6 +22,7 @@ type liveListener struct {
 	server   *http.Server
 	plane    *plane
 	counts   *listenerCounter
+	metrics  *recorder // of its balancer
 	table    atomic.Pointer[table]
 }
 
@@ -56,7 +57,7 @@ func (p *plane) bind(record *listener) (*liveListener, error) {
 	if p.listenerCounts[record.arn] == nil {
 		p.listenerCounts[record.arn] = &listenerCounter{}
 	}
-	l := &liveListener{arn: record.arn, port: record.port, protocol: record.protocol, socket: socket, plane: p, counts: p.listenerCounts[record.arn]}
+	l := &liveListener{arn: record.arn, port: record.port, protocol: record.protocol, socket: socket, plane: p, counts: p.listenerCounts[record.arn], metrics: p.metrics.balancer(record.balancer)}
 	l.server = &http.Server{
 		Handler:           l,
 		ReadHeaderTimeout: time.Minute,
@@ -155,11 +156,32 @@ func (l *liveListener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// noteOwn counts an answer that the balancer made itself, by its status, for CloudWatch.
+func (l *liveListener) noteOwn(status int) {
+	switch {
+	case status == http.StatusBadGateway:
+		l.metrics.count(elb5xx, elb502)
+	case status == http.StatusServiceUnavailable:
+		l.metrics.count(elb5xx, elb503)
+	case status == http.StatusGatewayTimeout:
+		l.metrics.count(elb5xx, elb504)
+	case status/100 == 4:
+		l.metrics.count(elb4xx)
+	}
+}
+
+// refuse answers in the target's place.
+func (l *liveListener) refuse(w http.ResponseWriter, status int) {
+	l.noteOwn(status)
+	answerOwn(w, status)
+}
+
 func (l *liveListener) take(w http.ResponseWriter, r *http.Request, t *table, rule *liveRule) {
 	actions := rule.record.actions
 	for _, gate := range actions[:len(actions)-1] {
-		if !gateOpen(w, r, gate) {
+		if status := answerLogin(w, r, gate); status != 0 {
 			l.counts.logins.Add(1)
+			l.noteOwn(status)
 			return
 		}
 	}

@@ -78,42 +78,43 @@ type login struct {
 	extra                   *extraPairs
 }
 
-// gateOpen plays the actions before a routing action. No identity provider is asked: a request with the
-// session cookie, or for JWT with any bearer token, counts as logged in.
-func gateOpen(w http.ResponseWriter, r *http.Request, a action) bool {
+// answerLogin plays the actions before a routing action. No identity provider is asked: a request with the
+// session cookie, or for JWT with any bearer token, counts as logged in. The result is the status of the answer,
+// 0 for a request that passes unanswered.
+func answerLogin(w http.ResponseWriter, r *http.Request, a action) int {
 	switch {
 	case a.AuthenticateOidcConfig != nil:
 		o := a.AuthenticateOidcConfig
 		return login{
 			cookie: o.SessionCookieName, otherwise: o.OnUnauthenticatedRequest,
 			endpoint: o.AuthorizationEndpoint, client: o.ClientID, scope: o.Scope, extra: o.AuthenticationRequestExtraParams,
-		}.open(w, r)
+		}.answer(w, r)
 	case a.AuthenticateCognitoConfig != nil:
 		o := a.AuthenticateCognitoConfig
 		return login{
 			cookie: o.SessionCookieName, otherwise: o.OnUnauthenticatedRequest,
 			endpoint: "https://" + o.UserPoolDomain + "/oauth2/authorize", client: o.UserPoolClientID, scope: o.Scope, extra: o.AuthenticationRequestExtraParams,
-		}.open(w, r)
+		}.answer(w, r)
 	}
 	if strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") {
-		return true
+		return 0
 	}
 	answerOwn(w, http.StatusUnauthorized)
-	return false
+	return http.StatusUnauthorized
 }
 
-func (l login) open(w http.ResponseWriter, r *http.Request) bool {
+func (l login) answer(w http.ResponseWriter, r *http.Request) int {
 	if _, err := r.Cookie(l.cookie + "-0"); err == nil || l.otherwise == "allow" {
-		return true
+		return 0
 	}
 	if l.otherwise == "deny" {
 		answerOwn(w, http.StatusUnauthorized)
-		return false
+		return http.StatusUnauthorized
 	}
 	w.Header().Set("Server", "awselb/2.0")
 	w.Header().Set("Location", l.url(r.Host))
 	w.WriteHeader(http.StatusFound)
-	return false
+	return http.StatusFound
 }
 
 // url is where a client is sent to log in and come back from.

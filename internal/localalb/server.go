@@ -14,12 +14,14 @@ import (
 
 // Server is a running load balancer: the API, the listeners behind it, and the management port if it is on.
 type Server struct {
-	cfg        config
-	log        *slog.Logger
-	operations map[string]operation
-	faults     faults
-	journal    journal
-	plane      *plane
+	cfg             config
+	log             *slog.Logger
+	operations      map[string]operation
+	watchOperations map[string]watchOperation
+	faults          faults
+	journal         journal
+	plane           *plane
+	watch           *cloudWatch
 
 	writing  sync.Mutex // one write at a time
 	current  atomic.Pointer[state]
@@ -42,7 +44,10 @@ func Start(opts ...Option) (*Server, error) {
 			return nil, err
 		}
 	}
-	s := &Server{cfg: cfg, log: cfg.log, operations: operations()}
+	if err := cfg.clock.check(); err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, log: cfg.log, operations: operations(), watchOperations: watchOperations()}
 	s.journal.limit = cfg.journalLimit
 	s.current.Store(newState())
 	if err := s.listen(); err != nil {
@@ -55,6 +60,7 @@ func Start(opts ...Option) (*Server, error) {
 		stop()
 		return nil, errors.Join(err, s.closeListeners())
 	}
+	s.watch = newCloudWatch(cfg, s.plane.metrics)
 	for _, f := range cfg.faults {
 		s.faults.add(f)
 	}

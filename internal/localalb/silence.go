@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,14 +23,23 @@ func (s *silence) stop() { s.timer.Stop() }
 // wrap makes every read count as a sign of life.
 func (s *silence) wrap(body io.ReadCloser) io.ReadCloser { return &heard{ReadCloser: body, silence: s} }
 
+// wrapRequest notes besides when the body was last read from: that is when it was written to the target.
+func (s *silence) wrapRequest(body io.ReadCloser, last *atomic.Int64) io.ReadCloser {
+	return &heard{ReadCloser: body, silence: s, last: last}
+}
+
 type heard struct {
 	io.ReadCloser
 	silence *silence
+	last    *atomic.Int64 // nanoseconds since 1970; nil where nobody asks
 }
 
 // Read starts the wait anew, unless the wait is over already.
 func (h *heard) Read(p []byte) (int, error) {
 	n, err := h.ReadCloser.Read(p)
+	if h.last != nil {
+		h.last.Store(time.Now().UnixNano())
+	}
 	if n > 0 && h.silence.timer.Stop() {
 		h.silence.timer.Reset(h.silence.limit)
 	}
