@@ -19,8 +19,8 @@ import (
 
 const (
 	fastHealth = 250 * time.Millisecond
-	appDelay   = 5 * time.Millisecond
-	// breaksAfter is how many users the bad release serves well.
+	appDelay   = 20 * time.Millisecond
+	// breaksAfter is how many users the bad releases serve well.
 	breaksAfter = 20
 	// slower is how much slower the slow release is than the others.
 	slower = 3
@@ -84,6 +84,9 @@ func (d *demo) play(ctx context.Context) ([]result, error) {
 			return nil, fmt.Errorf("act %s: %w", a.title, err)
 		}
 		results = append(results, r)
+		if len(r.wrong) > 0 {
+			return results, nil // the next act begins where this one should have ended
+		}
 	}
 	d.say("\nActs (d), (e) and (f) were played meanwhile, on load balancers of their own:")
 	for _, b := range aside {
@@ -135,6 +138,9 @@ func (d *demo) prepareIdle(ctx context.Context, a act) error {
 	terms := rehearsal.AppTerms{Version: a.version, Delay: appDelay}
 	if a.bad {
 		terms.BreaksAfter = breaksAfter
+	}
+	if a.slow {
+		terms.SlowAfter, terms.SlowBy = breaksAfter, slower
 	}
 	if app := d.Stage.App(a.active); app == nil || app.AppTerms != terms {
 		if err := d.Deploy(ctx, a.active, terms); err != nil {

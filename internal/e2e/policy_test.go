@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
@@ -33,12 +32,7 @@ func policy(t *testing.T) []string {
 }
 
 // iamAction is what a policy calls a call.
-func iamAction(call localalb.Call) string {
-	if strings.Contains(call.Action, "Alarm") || strings.Contains(call.Action, "Metric") {
-		return "cloudwatch:" + call.Action
-	}
-	return "elasticloadbalancing:" + call.Action
-}
+func iamAction(call localalb.Call) string { return call.Service + ":" + call.Action }
 
 func TestPolicy_coversEveryCallOfAShift(t *testing.T) {
 	w := newWorld(t, quick)

@@ -110,7 +110,7 @@ func TestGates_theScheduleTellsOfHoldsThatAreTooShort(t *testing.T) {
 func TestGates_aCommandThatIsNotThere(t *testing.T) {
 	s, w := newSite(t), newWorkspace(t)
 	release := s.release("green")
-	release.gates = `gates = { smoke = { command = { argv = ["./smoke.sh", "green"], working_dir = path.root } } }`
+	release.gates = `gates = { smoke = { command = { argv = ["./smoke.sh", "green"], working_dir = abspath(path.root) } } }`
 	w.write(release.in(s.bench))
 	plan := w.terraform("plan", "-json", "-input=false")
 	plan.ok()

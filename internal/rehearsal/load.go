@@ -32,13 +32,14 @@ type Counts struct {
 	Lost      int
 	ByVersion map[string]int // answers, bad ones included
 	Bad       map[string]int // answers of the application with a status of 500 or more
+	FirstBad  time.Time      // when the first of them came in; zero: there was none
 	FirstLost string         // what the first lost request met
 	Slowest   time.Duration
 }
 
 // Since returns what came after an earlier reading.
 func (c Counts) Since(before Counts) Counts {
-	d := Counts{Requests: c.Requests - before.Requests, Lost: c.Lost - before.Lost, FirstLost: c.FirstLost,
+	d := Counts{Requests: c.Requests - before.Requests, Lost: c.Lost - before.Lost, FirstLost: c.FirstLost, FirstBad: c.FirstBad,
 		ByVersion: map[string]int{}, Bad: map[string]int{}, Slowest: c.Slowest}
 	for v, n := range c.ByVersion {
 		d.ByVersion[v] = n - before.ByVersion[v]
@@ -169,6 +170,9 @@ func (l *Load) count(version string, status int, lost string, took time.Duration
 	c.ByVersion[version]++
 	if status >= http.StatusInternalServerError {
 		c.Bad[version]++
+		if c.FirstBad.IsZero() {
+			c.FirstBad = time.Now()
+		}
 	}
 }
 

@@ -1,0 +1,88 @@
+package provider_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+)
+
+// alarm puts up an alarm in a state.
+func (b *bench) alarm(name string, state cwtypes.StateValue) {
+	b.t.Helper()
+	api := cloudwatch.New(cloudwatch.Options{Region: "us-east-1", BaseEndpoint: new(b.srv.URL()),
+		Credentials: credentials.NewStaticCredentialsProvider("AKIALOCAL", "secret", "")})
+	_, err := api.PutMetricAlarm(b.t.Context(), &cloudwatch.PutMetricAlarmInput{
+		AlarmName: &name, Namespace: new("Shop"), MetricName: new("Failures"), Statistic: cwtypes.StatisticSum, Period: new(int32(60)),
+		EvaluationPeriods: new(int32(1)), Threshold: new(1.0), ComparisonOperator: cwtypes.ComparisonOperatorGreaterThanThreshold})
+	b.must(err)
+	_, err = api.SetAlarmState(b.t.Context(), &cloudwatch.SetAlarmStateInput{AlarmName: &name, StateValue: state, StateReason: new("the test says so")})
+	b.must(err)
+}
+
+// alarmed is a release whose gate is an alarm that is asked in the bake alone,
+// which is of no time.
+func (s *site) alarmed(active string, names ...string) hcl {
+	release := s.release(active)
+	release.gates = fmt.Sprintf(`gates = { alarms = { cloudwatch_alarm = { names = ["%s"] }, interval = "100ms", inconclusive_timeout = "0s", on_inconclusive_timeout = "pass" } }`,
+		strings.Join(names, `", "`))
+	return release
+}
+
+func TestGates_anAlarmThatIsUpStopsAForwardShiftAlone(t *testing.T) {
+	s, w := newSite(t), newWorkspace(t)
+	s.alarm("errors", cwtypes.StateValueOk)
+	w.write(s.alarmed("blue", "errors").in(s.bench))
+	w.apply().ok()
+	w.write(s.alarmed("green", "errors").in(s.bench))
+	w.apply().ok()
+
+	s.alarm("errors", cwtypes.StateValueAlarm)
+	before := len(s.writes())
+	w.write(s.alarmed("blue", "errors").in(s.bench)) // blue 1.0 was live before: a way back
+	w.apply().ok()
+	if got := s.routed(s.listener); got != "app-blue 100, app-green 0" || len(s.writes()) != before+1 {
+		t.Errorf("the way back was not taken: %s, %d writes", got, len(s.writes())-before)
+	}
+
+	before = len(s.writes())
+	next := s.alarmed("green", "errors")
+	next.environments = environment("blue", "1.0", s.blue.group) + environment("green", "1.2", s.green.group)
+	w.write(next.in(s.bench))
+	refused := w.apply()
+	if len(refused.errors) != 1 {
+		t.Fatalf("it was not refused: %s", refused.text())
+	}
+	detail := refused.errors[0].Detail
+	for _, want := range []string{"The traffic is now: blue 100 %. Nothing was moved.", `The gate "alarms" keeps this from beginning: `, "errors", "the test says so",
+		"Nothing is known against the version. See to what the gate names, and apply again."} {
+		if !strings.Contains(detail, want) {
+			t.Errorf("the error does not say %q:\n%s", want, detail)
+		}
+	}
+	values := w.values()
+	if n := len(s.writes()); n != before || values["rejected"] != nil {
+		t.Errorf("%d writes were made, rejected is %v", n-before, values["rejected"])
+	}
+	s.alarm("errors", cwtypes.StateValueOk)
+	w.apply().ok()
+	if got := s.routed(s.listener); got != "app-blue 0, app-green 100" {
+		t.Errorf("the traffic is at %s", got)
+	}
+}
+
+func TestGates_anAlarmThatThereIsNotIsAnErrorBeforeAnythingMoves(t *testing.T) {
+	s, w := newSite(t), newWorkspace(t)
+	s.alarm("errors", cwtypes.StateValueOk)
+	w.write(s.alarmed("green", "errors", "erorrs").in(s.bench))
+	refused := w.apply()
+	if len(refused.errors) != 1 || !strings.Contains(refused.errors[0].Detail, "erorrs") || !strings.Contains(refused.errors[0].Detail, "Nothing was moved.") {
+		t.Errorf("the apply says\n%s", refused.text())
+	}
+	if n := len(s.writes()); n != 0 {
+		t.Errorf("%d writes were made", n)
+	}
+}
