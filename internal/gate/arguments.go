@@ -10,6 +10,16 @@ import (
 // provider reads the environment; it hands this to whoever needs a variable.
 type Lookup func(name string) (value string, ok bool)
 
+// secret reads a variable that holds one. It is ErrUnset where the variable is
+// not set or empty: a request without its password would measure something else.
+func (l Lookup) secret(name string) (string, error) {
+	text, ok := l(name)
+	if !ok || text == "" {
+		return "", fmt.Errorf("%w: %s", ErrUnset, name)
+	}
+	return text, nil
+}
+
 // Errors of arguments.
 var (
 	ErrUnset   = errors.New("the environment variable is not set")

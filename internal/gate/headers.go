@@ -1,11 +1,18 @@
 package gate
 
 import (
+	"cmp"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"html"
 	"maps"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -74,8 +81,17 @@ func checkVariable(name string) error {
 	return nil
 }
 
-// read returns the headers to send. A variable that is not set or empty is
-// ErrUnset: a request without its password would measure something else.
+// names is a name of a header, whatever its case, among those that are given.
+func names(given map[string]string, canonical string) bool {
+	for name := range given {
+		if http.CanonicalHeaderKey(name) == canonical {
+			return true
+		}
+	}
+	return false
+}
+
+// read returns the headers to send.
 func (h headers) read(lookup Lookup) (http.Header, []*ArgumentError) {
 	all := http.Header{"User-Agent": {userAgent}}
 	for name, text := range h.plain {
@@ -83,10 +99,9 @@ func (h headers) read(lookup Lookup) (http.Header, []*ArgumentError) {
 	}
 	var errs []*ArgumentError
 	for _, name := range slices.Sorted(maps.Keys(h.env)) {
-		text, ok := lookup(h.env[name])
-		err := checkValue(text)
-		if !ok || text == "" {
-			err = fmt.Errorf("%w: %s", ErrUnset, h.env[name])
+		text, err := lookup.secret(h.env[name])
+		if err == nil {
+			err = checkValue(text)
 		}
 		if err != nil {
 			errs = append(errs, &ArgumentError{Argument: "headers_env", Key: name, Err: err})
@@ -107,19 +122,56 @@ func newMask(sent http.Header, more ...string) mask {
 		if name == "User-Agent" && slices.Equal(values, []string{userAgent}) {
 			continue
 		}
-		more = append(more, values...)
 		for _, v := range values {
-			more = append(more, v[strings.LastIndex(v, " ")+1:])
+			more = append(more, v, v[strings.LastIndex(v, " ")+1:], passwordOf(v))
 		}
 	}
-	more = slices.DeleteFunc(more, func(s string) bool { return len(s) < shortest })
+	var hidden []string
+	for _, secret := range more {
+		if len(secret) >= shortest {
+			hidden = append(hidden, forms(secret)...)
+		}
+	}
 	// The longest first, so that none is left over in part.
-	slices.SortFunc(more, func(a, b string) int { return len(b) - len(a) })
+	slices.SortFunc(hidden, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
 	var pairs []string
-	for _, s := range more {
-		pairs = append(pairs, s, "***")
+	for _, s := range slices.Compact(hidden) {
+		if len(s) >= shortest {
+			pairs = append(pairs, s, "***")
+		}
 	}
 	return mask{strings.NewReplacer(pairs...)}
+}
+
+// forms are a secret as it was sent and as an answer may repeat it: trimmed,
+// quoted, in a URL, in base64 with or without padding, as hexadecimal digits.
+func forms(secret string) []string {
+	quoted := strconv.Quote(secret)
+	all := []string{
+		secret, strings.TrimSpace(secret), quoted[1 : len(quoted)-1],
+		url.QueryEscape(secret), url.PathEscape(secret), html.EscapeString(secret), hex.EncodeToString([]byte(secret)),
+	}
+	if text, err := json.Marshal(secret); err == nil {
+		all = append(all, string(text[1:len(text)-1]))
+	}
+	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+		all = append(all, encoding.EncodeToString([]byte(secret)))
+	}
+	return all
+}
+
+// passwordOf is the password in a value of the scheme Basic; empty in any other.
+func passwordOf(value string) string {
+	scheme, encoded, _ := strings.Cut(value, " ")
+	if !strings.EqualFold(scheme, "Basic") {
+		return ""
+	}
+	pair, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
+	if err != nil {
+		return ""
+	}
+	_, password, _ := strings.Cut(string(pair), ":")
+	return password
 }
 
 func (m mask) hide(text string) string { return m.replacer.Replace(text) }

@@ -103,14 +103,7 @@ func NewHTTP(c HTTP, means Means) (rollout.Gate, error) {
 	}
 	c.Method, c.Samples = cmp.Or(c.Method, http.MethodGet), cmp.Or(c.Samples, 1)
 	g := &httpGate{HTTP: c, sent: sent, body: regexp.MustCompile(c.ExpectBody), mask: newMask(sent, credentials(c.URL)...)}
-	g.client = &http.Client{
-		Transport: &http.Transport{
-			Proxy:             http.ProxyFromEnvironment,
-			DisableKeepAlives: true,
-			TLSClientConfig:   &tls.Config{InsecureSkipVerify: c.InsecureSkipVerify},
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	g.client = newClient(&tls.Config{InsecureSkipVerify: c.InsecureSkipVerify})
 	return g, nil
 }
 
@@ -286,7 +279,7 @@ func (g *httpGate) unanswered(ctx context.Context, err error, isSent bool, took 
 	if isSent {
 		return sample{answer: rollout.Fail, sort: "broken", text: "the connection broke before the whole answer was there: " + reason}
 	}
-	return sample{answer: rollout.Errored, sort: "unsent", text: "the request could not be sent: " + reason, err: err}
+	return sample{answer: rollout.Errored, sort: "unsent", text: "the request could not be sent: " + reason, err: errUnanswered}
 }
 
 // verdict puts the samples together: one bad one is a fail, whatever the others

@@ -31,33 +31,79 @@ type AppTerms struct {
 	// release that is fine in every test and fails under real traffic, so test
 	// traffic (EnvironmentHeader) does not count.
 	BreaksAfter int
+	// SlowAfter is how many requests of users it answers after Delay; then every
+	// answer takes SlowBy times Delay. SlowBy 0: it never slows down. It plays the
+	// release that answers everything well, but too late.
+	SlowAfter int
+	SlowBy    float64
 }
 
 func (t AppTerms) args() []string {
-	return []string{AppCommand, "-version", t.Version, "-delay", t.Delay.String(), "-breaks-after", fmt.Sprint(t.BreaksAfter)}
+	return append([]string{AppCommand}, t.flags()...)
 }
 
+// flags say the terms on a command line, for setFlags.
+func (t AppTerms) flags() []string {
+	return []string{
+		"-version", t.Version, "-delay", t.Delay.String(), "-breaks-after", fmt.Sprint(t.BreaksAfter),
+		"-slow-after", fmt.Sprint(t.SlowAfter), "-slow-by", fmt.Sprint(t.SlowBy),
+	}
+}
+
+// setFlags lets a command line say the terms.
+func (t *AppTerms) setFlags(flags *flag.FlagSet) {
+	flags.StringVar(&t.Version, "version", "", "what it calls itself")
+	flags.DurationVar(&t.Delay, "delay", 0, "before every answer")
+	flags.IntVar(&t.BreaksAfter, "breaks-after", 0, "users' requests until it answers 500; 0: never")
+	flags.IntVar(&t.SlowAfter, "slow-after", 0, "users' requests until it slows down")
+	flags.Float64Var(&t.SlowBy, "slow-by", 0, "by what factor the delay grows then; 0: it never does")
+}
+
+// delay is how long the answer to a request takes; asked counts those of users
+// so far, this one included.
+func (t AppTerms) delay(asked int64) time.Duration {
+	if t.SlowBy == 0 || asked <= int64(t.SlowAfter) {
+		return t.Delay
+	}
+	return time.Duration(float64(t.Delay) * t.SlowBy)
+}
+
+// breaks: the answer to a request is an error; asked is as for delay.
+func (t AppTerms) breaks(asked int64) bool { return t.BreaksAfter > 0 && asked > int64(t.BreaksAfter) }
+
 // Handler answers as the application does: its version in VersionHeader and
-// in the body, "/healthz" for the balancer, "/slow?for=2s" for a long request.
+// in the body, "/healthz" for the balancer, "/slow?for=2s" for a long request,
+// "/metrics" for Prometheus.
 func (t AppTerms) Handler() http.Handler {
 	var asked atomic.Int64
+	measured := newAppMetrics(t.Version)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set(VersionHeader, t.Version)
 		_, _ = fmt.Fprintln(w, "ok")
 	})
+	mux.Handle("/metrics", measured.handler)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		start, n := time.Now(), asked.Load()
+		isUser := r.Header.Get(EnvironmentHeader) == ""
+		if isUser {
+			n = asked.Add(1)
+		}
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.Header().Set(VersionHeader, t.Version)
 		if d, err := time.ParseDuration(r.URL.Query().Get("for")); err == nil {
 			pause(r.Context(), d)
 		}
-		pause(r.Context(), t.Delay)
-		if r.Header.Get(EnvironmentHeader) == "" {
-			asked.Add(1)
+		pause(r.Context(), t.delay(n))
+		code := http.StatusOK
+		if t.breaks(n) {
+			code = http.StatusInternalServerError
 		}
-		if t.BreaksAfter > 0 && asked.Load() > int64(t.BreaksAfter) {
-			http.Error(w, "version "+t.Version+" is broken", http.StatusInternalServerError)
+		if isUser {
+			measured.count(code, time.Since(start))
+		}
+		if code != http.StatusOK {
+			http.Error(w, "version "+t.Version+" is broken", code)
 			return
 		}
 		_, _ = fmt.Fprintf(w, "hello from version %s\n", t.Version)
@@ -86,9 +132,7 @@ const shutdownLimit = 30 * time.Second
 func AppMain(args []string) error {
 	var t AppTerms
 	flags := flag.NewFlagSet(AppCommand, flag.ContinueOnError)
-	flags.StringVar(&t.Version, "version", "", "what it calls itself")
-	flags.DurationVar(&t.Delay, "delay", 0, "before every answer")
-	flags.IntVar(&t.BreaksAfter, "breaks-after", 0, "requests until it answers 500; 0: never")
+	t.setFlags(flags)
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ func (s *Site) startMachine(f Fleet) (machine, error) {
 	}
 	m := machine{Identity: rand.Text()}
 	command := exec.Command(self, append([]string{MachineCommand, "-site", folder, "-balancer", s.endpoint, "-identity", m.Identity, "-boot", f.Boot.String()},
-		f.Terms.args()[1:]...)...)
+		f.Terms.flags()...)...)
 	detach(command)
 	stdout, err := command.StdoutPipe()
 	if err != nil {
@@ -88,9 +88,7 @@ func MachineMain(args []string) error {
 	balancer := flags.String("balancer", "", "URL of the API without which it ends")
 	identity := flags.String("identity", "", "what it answers at "+identityPath)
 	boot := flags.Duration("boot", 0, "before it listens")
-	flags.StringVar(&t.Version, "version", "", "what it calls itself")
-	flags.DurationVar(&t.Delay, "delay", 0, "before every answer")
-	flags.IntVar(&t.BreaksAfter, "breaks-after", 0, "requests until it answers 500; 0: never")
+	t.setFlags(flags)
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

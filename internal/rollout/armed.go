@@ -213,6 +213,22 @@ func (r *run) armOnce() {
 	}
 }
 
+// awaitCalls gives gates that are still being called a moment to end what they
+// have begun, such as a program: when Run has returned, the whole process may
+// end. It is the last thing that is done, so that no way back waits for it.
+func (r *run) awaitCalls() {
+	limit := time.NewTimer(hangs)
+	defer limit.Stop()
+	for _, g := range r.gates {
+		select {
+		case g.calling <- struct{}{}:
+			<-g.calling
+		case <-limit.C:
+			return
+		}
+	}
+}
+
 // release lets go of gates that are still being asked when a stage ends. Their
 // answers come to nobody, so they are asked again as soon as the next begins.
 func release(gates []*armed, now time.Time) {

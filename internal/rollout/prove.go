@@ -39,6 +39,7 @@ func Prove(ctx context.Context, p Proof) (told []string, err error) {
 	if err != nil {
 		return nil, &Failure{Cause: RouterFailed, Left: Unmoved, Err: err}
 	}
+	defer r.awaitCalls()
 	f := r.proveAll(ctx)
 	if f == nil {
 		r.tell(Event{Kind: Ended, Text: "done"})

@@ -48,6 +48,7 @@ type run struct {
 // where spec says so) on a context of its own before Run returns.
 func Run(ctx context.Context, spec Spec) (Result, error) {
 	r := newRun(spec)
+	defer r.awaitCalls()
 	if f := r.look(ctx); f != nil {
 		return r.end(f)
 	}

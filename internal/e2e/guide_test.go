@@ -1,0 +1,93 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
+)
+
+// around is what the guide's gates stand in.
+const around = `terraform {
+  required_providers {
+    bluegreen = { source = "bluegreen/bluegreen" }
+  }
+}
+
+provider "bluegreen" {
+  aws = {
+    region     = "eu-central-1"
+    access_key = "local"
+    secret_key = "local"
+  }
+}
+
+variable "active" { default = "green" }
+
+resource "bluegreen_switch" "web" {
+  load_balancer {
+    routes = { web = ["arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2"] }
+  }
+  environments = {
+    blue  = { version = "1", target_groups = { web = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/blue/73e2d6bc24d8a067" } }
+    green = { version = "2", target_groups = { web = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/green/73e2d6bc24d8a068" } }
+  }
+  active = var.active
+  strategy {
+    steps = [{ percent = 5, hold = "10m" }]
+  }
+`
+
+// blocks are the fenced blocks of HCL in a text.
+func blocks(text string) []string {
+	var all []string
+	for {
+		_, rest, found := strings.Cut(text, "```terraform\n")
+		block, after, closed := strings.Cut(rest, "\n```")
+		if !found || !closed {
+			return all
+		}
+		all, text = append(all, block), after
+	}
+}
+
+// Every worked example of the guide on gates is a configuration, and a plan of
+// it is made; the guide has one for every kind, and only forms for secrets that
+// keep them out of the state.
+func TestGuideOnGates_everyExampleIsOne(t *testing.T) {
+	build(t)
+	guide, err := os.ReadFile(filepath.Join(built.root, "templates", "guides", "gates.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := blocks(string(guide))
+	for _, kind := range []string{"http", "command", "webhook", "cloudwatch_alarm", "cloudwatch_metric", "target_metrics", "prometheus"} {
+		if !slices.ContainsFunc(examples, func(block string) bool { return strings.Contains(block, kind+" = {") }) {
+			t.Errorf("no example of %s", kind)
+		}
+	}
+	for _, block := range examples {
+		name, _, _ := strings.Cut(strings.TrimSpace(strings.SplitN(block, "\n", 3)[1]), " ")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			terraform := &rehearsal.Terraform{Binary: built.binary, Dir: t.TempDir(), Env: append(rehearsal.LocalEnv("http://127.0.0.1:9"), "TF_CLI_CONFIG_FILE="+built.cliConfig)}
+			if err := os.WriteFile(filepath.Join(terraform.Dir, "main.tf"), []byte(around+block+"\n}\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for _, args := range [][]string{{"init", "-no-color"}, {"plan", "-no-color", "-input=false"}} {
+				var out strings.Builder
+				if err := terraform.Run(&out, args...); err != nil {
+					t.Fatalf("%v\n%s", err, out.String())
+				}
+			}
+		})
+	}
+	for _, word := range []string{"password", "Bearer ", "bearer_token ", "secret ="} {
+		if strings.Contains(string(guide), word) {
+			t.Errorf("the guide shows a secret as it must not be given: %q", word)
+		}
+	}
+}

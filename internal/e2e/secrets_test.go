@@ -1,0 +1,131 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
+)
+
+// secrets are what the gates of this test are given by the name of a variable.
+var secrets = map[string]string{
+	"HTTP_SECRET":       "Bearer http-0a1b2c3d4e5f",
+	"PROMETHEUS_SECRET": "prometheus-5f4e3d2c1b0a",
+	"PROMETHEUS_HEADER": "tenant-aa11bb22cc33",
+	"WEBHOOK_SECRET":    "webhook-99887766aabb",
+	"WEBHOOK_HEADER":    "Basic d2ViaG9vazpoZWFkZXItc2VjcmV0",
+}
+
+// telltale answers everything badly, and repeats whatever it was sent.
+func telltale(t *testing.T) (url string, heard func() string) {
+	var mu sync.Mutex
+	var all strings.Builder
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var sent bytes.Buffer
+		_ = r.Header.Write(&sent)
+		mu.Lock()
+		all.WriteString(sent.String())
+		mu.Unlock()
+		if strings.HasPrefix(r.URL.Path, "/api/v1/") {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = fmt.Fprintf(w, `{"status":"error","errorType":"bad_data","error":%q}`, sent.String())
+			return
+		}
+		w.Header().Set("X-Echo", strings.ReplaceAll(sent.String(), "\r\n", " "))
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = io.Copy(w, &sent)
+	}))
+	t.Cleanup(srv.Close)
+	return srv.URL, func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		return all.String()
+	}
+}
+
+// gatesWithSecrets ask the telltale in every way that takes a secret by name.
+func gatesWithSecrets(url string, dry bool) string {
+	return fmt.Sprintf(`{
+    asks    = { http = { url = %[1]q, headers_env = { "Authorization" = "HTTP_SECRET" } }, interval = "200ms", dry_run = %[2]t }
+    queries = { prometheus = { url = %[1]q, query = "up", min = 1, bearer_token_env = "PROMETHEUS_SECRET", headers_env = { "X-Scope-OrgID" = "PROMETHEUS_HEADER" } }, interval = "200ms", dry_run = true }
+    calls   = { webhook = { url = %[1]q, secret_env = "WEBHOOK_SECRET", headers_env = { "Authorization" = "WEBHOOK_HEADER" } }, interval = "200ms", dry_run = true }
+  }
+`, url, dry)
+}
+
+func TestSecrets_appearNowhere(t *testing.T) {
+	w := newWorld(t, quick)
+	url, heard := telltale(t)
+	log := filepath.Join(t.TempDir(), "trace.log")
+	for name, value := range secrets {
+		w.Terraform.Env = append(w.Terraform.Env, name+"="+value)
+	}
+	w.Terraform.Env = append(w.Terraform.Env, "TF_LOG=TRACE", "TF_LOG_PATH="+log)
+	said := map[string]string{}
+	w.gates(gatesWithSecrets(url, false)) // obeyed
+	w.configure("green")
+	said["error"] = w.mustFail()
+	said["refused"] = w.mustFail()
+	w.gates(gatesWithSecrets(url, true)) // judged and told
+	w.deploy("green", rehearsal.AppTerms{Version: "2.1"})
+	w.configure("green")
+	said["plan"] = w.run("plan", "-no-color", "-out=secret.tfplan")
+	said["show"] = w.run("show", "-json", "secret.tfplan")
+	said["apply"] = w.mustApply()
+	said["state"] = w.run("show", "-json")
+	for _, file := range []string{log, filepath.Join(w.Terraform.Dir, "terraform.tfstate"), filepath.Join(w.Terraform.Dir, "secret.tfplan")} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said[filepath.Base(file)] = string(text)
+	}
+	for name, value := range secrets {
+		// The key of a signature is never sent; the others the server has heard.
+		if name != "WEBHOOK_SECRET" && !strings.Contains(heard(), value) {
+			t.Errorf("%s was not sent", name)
+		}
+		bare := value[strings.LastIndex(value, " ")+1:]
+		for _, form := range []string{bare, base64.StdEncoding.EncodeToString([]byte(bare)), fmt.Sprintf("%x", bare)} {
+			for where, text := range said {
+				if strings.Contains(text, form) {
+					t.Errorf("%s stands in %s as %q", name, where, form)
+				}
+			}
+		}
+	}
+	for where, want := range map[string]string{"apply": "gate asks (not obeyed)", "error": `The gate "asks" failed`, "trace.log": "judged"} {
+		if !strings.Contains(said[where], want) {
+			t.Errorf("%s does not tell of the gates (%q):\n%s", where, want, said[where])
+		}
+	}
+}
+
+// gates puts others in the place of the configuration's.
+func (w *world) gates(hcl string) {
+	w.t.Helper()
+	text := "resource \"bluegreen_switch\" \"web\" {\n  gates = " + hcl + "}\n"
+	if err := os.WriteFile(filepath.Join(w.Terraform.Dir, "override.tf"), []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// run is a command of Terraform that has to succeed, and what it printed.
+func (w *world) run(args ...string) string {
+	w.t.Helper()
+	var out bytes.Buffer
+	if err := w.Terraform.Run(&out, args...); err != nil {
+		w.t.Fatalf("%v\n%s", err, out.String())
+	}
+	return out.String()
+}

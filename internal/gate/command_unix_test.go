@@ -1,0 +1,351 @@
+//go:build unix
+
+package gate_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+// nowhere is the server of a kind that asks none.
+const nowhere = "no server"
+
+// machine is the environment that Terraform runs in.
+func machine(more ...string) gate.Means {
+	return gate.Means{Environ: func() []string { return append([]string{"PATH=" + os.Getenv("PATH")}, more...) }}
+}
+
+func shell(script string, args ...string) gate.Command {
+	return gate.Command{Argv: append([]string{"/bin/sh", "-c", script, "sh"}, args...)}
+}
+
+func command(t *testing.T, c gate.Command, means gate.Means) rollout.Gate {
+	t.Helper()
+	g, err := gate.NewCommand(c, means)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func TestCommand_verdicts(t *testing.T) {
+	many := "for i in $(seq 1 25); do echo line $i; done; exit 1"
+	var last []string
+	for i := 6; i <= 25; i++ {
+		last = append(last, fmt.Sprintf("  line %d", i))
+	}
+	for _, tt := range []struct{ name, script, said string }{
+		{"good", "exit 0", "pass: command /bin/sh: exit status 0 in T"},
+		{"good, with words", "echo first; echo all 14 checks are green", "pass: command /bin/sh: exit status 0 in T. It printed last: all 14 checks are green"},
+		{"good, with too many words", "printf %0201d 0", "pass: command /bin/sh: exit status 0 in T"},
+		{"not yet", "echo waiting for Anna; exit 75", "inconclusive: command /bin/sh: exit status 75 in T, not yet. It printed: waiting for Anna"},
+		{"bad", "exit 1", "fail: command /bin/sh: exit status 1 in T, wanted exit status 0. It printed nothing"},
+		{"killed", "echo oh; kill -9 $$", "fail: command /bin/sh: signal: killed in T, wanted exit status 0. It printed: oh"},
+		{"both outputs", "echo one; echo two >&2; echo; printf three; exit 3",
+			"fail: command /bin/sh: exit status 3 in T, wanted exit status 0. This is its output, 3 lines:\n  one\n  two\n  three\nend of output"},
+		{"many lines", many, "fail: command /bin/sh: exit status 1 in T, wanted exit status 0. This is the last 20 of 25 lines of its output:\n" +
+			strings.Join(last, "\n") + "\nend of output"},
+		{"a long line", `printf 'é%.0s' $(seq 1 300); exit 1`, "fail: command /bin/sh: exit status 1 in T, wanted exit status 0. This is its output, 1 line:\n  " +
+			strings.Repeat("é", 250) + "...\nend of output"},
+		{"what a terminal obeys", `printf 'a\033[1;31mred\033[0m\tb\007c\377\n10%%\r20%%\r\n'; exit 1`,
+			"fail: command /bin/sh: exit status 1 in T, wanted exit status 0. This is its output, 3 lines:\n  ared b?c?\n  10%\n  20%\nend of output"},
+		{"no input", "read line && exit 9; exit 0", "pass: command /bin/sh: exit status 0 in T"},
+		{"no shell", `test "$1" = '$(id) *' || exit 9`, "pass: command /bin/sh: exit status 0 in T"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := command(t, shell(tt.script, "$(id) *"), machine()).Judge(t.Context(), canary())
+			want(t, got, nowhere, tt.said)
+		})
+	}
+}
+
+func TestCommand_getsThePlaceInTheShift(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := shell(`{ env | grep -E '^(BLUEGREEN_|OWN|KEPT|OVER|PWD)' | sort; pwd -P; } > "$OUT"`)
+	c.Env = map[string]string{"OWN": "1", "OVER": "new", "EMPTY": "", "OUT": out}
+	c.WorkingDir = dir
+	v := command(t, c, machine("KEPT=yes", "OVER=old", "PWD=/elsewhere", "BLUEGREEN_STEP=9")).Judge(t.Context(), canary())
+	if v.Answer != rollout.Pass {
+		t.Fatalf("the gate says %+v", v)
+	}
+	text, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := regexp.MustCompile(`BLUEGREEN_MOMENT=\{"version":1,"gate":"approve".*"attempt":4\}`).ReplaceAllString(string(text), "BLUEGREEN_MOMENT={JSON}")
+	got = regexp.MustCompile(`SECONDS=(9[5-9]|\d{3,})`).ReplaceAllString(got, "SECONDS=95")
+	wanted := "BLUEGREEN_ATTEMPT=4\nBLUEGREEN_ELAPSED_SECONDS=95\nBLUEGREEN_ENVIRONMENTS=green\nBLUEGREEN_FROM=blue=100\nBLUEGREEN_GATE=approve\n" +
+		"BLUEGREEN_MOMENT={JSON}\nBLUEGREEN_PART=during\nBLUEGREEN_SHIFT=3f2a\nBLUEGREEN_STEP=2\nBLUEGREEN_STEPS=3\n" +
+		"BLUEGREEN_TARGET_GROUPS=api=arn:green-api,web=arn:green-web\nBLUEGREEN_TO=blue=0,green=100\nBLUEGREEN_WEIGHTS=blue=87.5,green=12.5\n" +
+		"KEPT=yes\nOVER=new\nOWN=1\nPWD=" + dir + "\n" + dir + "\n"
+	if got != wanted {
+		t.Errorf("it got\n%s\nwant\n%s", got, wanted)
+	}
+	m := proof()
+	c = shell(`test -z "$BLUEGREEN_FROM$BLUEGREEN_WEIGHTS" && test "$BLUEGREEN_STEP" = 0 && test -z "$HOME"`)
+	if v := command(t, c, machine()).Judge(t.Context(), m); v.Answer != rollout.Pass {
+		t.Errorf("in a proof the gate says %+v", v)
+	}
+}
+
+// script writes a program into a folder.
+func script(t *testing.T, dir, name string, mode os.FileMode) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\nexit 0\n"), mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCommand_isFoundWhereItRuns(t *testing.T) {
+	dir := t.TempDir()
+	script(t, dir, "check", 0o755)
+	script(t, dir, "plain", 0o644)
+	if err := os.Mkdir(filepath.Join(dir, "bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	script(t, filepath.Join(dir, "bin"), "smoke", 0o755)
+	path := map[string]string{"PATH": "relative:" + filepath.Join(dir, "bin")}
+	for _, tt := range []struct {
+		c    gate.Command
+		said string // of Preflight
+	}{
+		{gate.Command{Argv: []string{"./check"}, WorkingDir: dir}, "pass: command ./check: found at DIR/check"},
+		{gate.Command{Argv: []string{"bin/smoke"}, WorkingDir: dir}, "pass: command bin/smoke: found at DIR/bin/smoke"},
+		{gate.Command{Argv: []string{filepath.Join(dir, "check")}}, "pass: command DIR/check: found at DIR/check"},
+		{gate.Command{Argv: []string{"smoke"}, Env: path}, "pass: command smoke: found at DIR/bin/smoke"},
+		{gate.Command{Argv: []string{"check"}, WorkingDir: dir, Env: path}, `error: command check: check is in no folder of PATH, "relative:DIR/bin"`},
+		{gate.Command{Argv: []string{"plain"}, Env: map[string]string{"PATH": dir}}, "error: command plain: DIR/plain cannot be run: permission denied"},
+		{gate.Command{Argv: []string{"./plain"}, WorkingDir: dir}, "error: command ./plain: DIR/plain cannot be run: permission denied"},
+		{gate.Command{Argv: []string{"./bin"}, WorkingDir: dir}, "error: command ./bin: DIR/bin cannot be run: is a directory"},
+		{gate.Command{Argv: []string{"./smoke"}, WorkingDir: dir}, "error: command ./smoke: DIR/smoke cannot be run: no such file or directory"},
+		{gate.Command{Argv: []string{"./check"}, WorkingDir: filepath.Join(dir, "gone")},
+			"error: command ./check: the working_dir DIR/gone cannot be used: no such file or directory"},
+		{gate.Command{Argv: []string{"./check"}, WorkingDir: filepath.Join(dir, "check")}, "error: command ./check: the working_dir DIR/check is no folder"},
+	} {
+		g := command(t, tt.c, machine())
+		ahead, ok := g.(rollout.Preflight)
+		if !ok {
+			t.Fatal("it does not look before a shift begins")
+		}
+		v := ahead.Preflight(t.Context(), canary())
+		v.Saw = strings.ReplaceAll(v.Saw, dir, "DIR")
+		want(t, v, nowhere, tt.said)
+		if absent := tt.c.Absent(machine()); (absent == nil) != (v.Answer == rollout.Pass) || absent != nil && !strings.HasSuffix(tt.said, strings.ReplaceAll(absent.Error(), dir, "DIR")) {
+			t.Errorf("it lacks %v, but %s", absent, tt.said)
+		}
+		judged := g.Judge(t.Context(), canary())
+		if judged.Answer != v.Answer || v.Answer == rollout.Errored && strings.ReplaceAll(judged.Saw, dir, "DIR") != v.Saw {
+			t.Errorf("it says %+v before, and then %+v", v, judged)
+		}
+	}
+}
+
+// A file that is no program is found and cannot be started.
+func TestCommand_errsWhereItCannotBeStarted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "text")
+	if err := os.WriteFile(path, []byte("no program\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	v := command(t, gate.Command{Argv: []string{path}}, machine()).Judge(t.Context(), canary())
+	if saw := "command " + path + ": it could not be started: fork/exec " + path + ": exec format error"; v.Answer != rollout.Errored || v.Saw != saw || v.Err == nil {
+		t.Errorf("the gate says %+v", v)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	want(t, command(t, shell("exit 0"), machine()).Judge(over, canary()), nowhere, "error: command /bin/sh: it was not started, as the time for it was over")
+}
+
+// family is a script with a child and a grandchild that outlive it if nobody ends
+// them. Each adds its number to $OUT; stubborn ones do not listen to SIGTERM.
+func family(t *testing.T, trap, then string) (gate.Command, func() []int) {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "pids")
+	child := trap + ` echo $$ >> "$OUT"; /bin/sh -c '` + trap + ` echo $$ >> "$OUT"; while :; do sleep 1; done' & while :; do sleep 1; done`
+	c := shell(trap + ` echo $$ >> "$OUT"; /bin/sh -c "$CHILD" & while [ "$(wc -l < "$OUT")" -lt 3 ]; do sleep 0.01; done; echo three are there; touch "$OUT.all"; ` + then)
+	c.Env = map[string]string{"OUT": out, "CHILD": child}
+	return c, func() []int {
+		text, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var pids []int
+		for _, field := range strings.Fields(string(text)) {
+			pid, err := strconv.Atoi(field)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pids = append(pids, pid)
+		}
+		if len(pids) != 3 {
+			t.Fatalf("there were %v", pids)
+		}
+		return pids
+	}
+}
+
+func TestCommand_endsTheWholeGroup(t *testing.T) {
+	const stubborn = `trap "" TERM;`
+	for _, tt := range []struct {
+		name, trap, then, said string
+		timesOut               bool // else nobody waits any more
+	}{
+		{"timeout", "", "wait", "error: command /bin/sh: still running after T, when the gate's timeout was over; its process group was ended. It printed: three are there", true},
+		{"interrupt", "", "wait", "error: command /bin/sh: still running after T, when nobody waited for it any more; its process group was ended. It printed: three are there", false},
+		{"stubborn", stubborn, "wait; wait",
+			"error: command /bin/sh: still running after T, when the gate's timeout was over; its process group was ended. It printed: three are there", true},
+		{"left behind", "", "exit 0", "pass: command /bin/sh: exit status 0 in T. It printed last: three are there", false},
+		{"left behind, stubborn", stubborn, "exit 0", "pass: command /bin/sh: exit status 0 in T. It printed last: three are there", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			before := runtime.NumGoroutine()
+			c, pids := family(t, tt.trap, tt.then)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			asked := ctx
+			if tt.timesOut {
+				asked = timesOut{ctx}
+			}
+			said := make(chan rollout.Verdict, 1)
+			g := command(t, c, machine())
+			go func() { said <- g.Judge(asked, canary()) }()
+			until(t, "all three", func() bool { _, err := os.Stat(c.Env["OUT"] + ".all"); return err == nil })
+			if tt.then != "exit 0" {
+				cancel()
+			}
+			want(t, <-said, nowhere, tt.said)
+			for _, pid := range pids() {
+				until(t, fmt.Sprintf("the end of process %d", pid), func() bool { return !rehearsal.Running(pid) })
+			}
+			until(t, "the end of goroutines", func() bool { return runtime.NumGoroutine() <= before })
+		})
+	}
+}
+
+// A grandchild that has left the group holds the output open: it is not waited
+// for.
+func TestCommand_doesNotWaitForOutputThatOthersHold(t *testing.T) {
+	if _, err := exec.LookPath("setsid"); err != nil {
+		t.Skip("the program setsid is missing")
+	}
+	out := filepath.Join(t.TempDir(), "pid")
+	c := shell(`setsid /bin/sh -c 'echo $$ > "$OUT"; exec sleep 600' & while [ ! -s "$OUT" ]; do sleep 0.01; done; echo bye`)
+	c.Env = map[string]string{"OUT": out}
+	want(t, command(t, c, machine()).Judge(t.Context(), canary()), nowhere, "pass: command /bin/sh: exit status 0 in T. It printed last: bye")
+	text, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !rehearsal.Running(pid) {
+		t.Error("the grandchild does not run any more, so nothing was shown")
+	}
+	if p, err := os.FindProcess(pid); err != nil || p.Kill() != nil {
+		t.Errorf("process %d cannot be ended: %v", pid, err)
+	}
+}
+
+// TestCommand_keepsLittleOfMuchOutput: 64 MiB without a line break, and 4 MiB
+// with one in every second byte.
+func TestCommand_keepsLittleOfMuchOutput(t *testing.T) {
+	for _, script := range []string{"head -c 67108864 /dev/zero", "yes | head -c 4194304"} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		v := command(t, shell(script+"; echo; echo done; exit 1"), machine()).Judge(t.Context(), canary())
+		runtime.ReadMemStats(&after)
+		if v.Answer != rollout.Fail || len(v.Saw) > 2000 || !strings.HasSuffix(v.Saw, "\n  done\nend of output") {
+			t.Errorf("the gate says %s: %.300s", v.Answer, v.Saw)
+		}
+		if grown := after.TotalAlloc - before.TotalAlloc; grown > 4<<20 {
+			t.Errorf("%d bytes were needed", grown)
+		}
+	}
+}
+
+func TestCommand_badArguments(t *testing.T) {
+	for _, tt := range []struct {
+		c    gate.Command
+		want string
+	}{
+		{gate.Command{}, "argv: it is required"},
+		{gate.Command{Argv: []string{"", "x"}}, "argv: it is not valid: its first element, the program, is empty"},
+		{gate.Command{Argv: []string{"a", "b\x00"}, WorkingDir: "\x00"},
+			"argv: it is not valid: an element has a NUL character\nworking_dir: it is not valid: it has a NUL character"},
+		{gate.Command{Argv: []string{"a"}, Env: map[string]string{"": "1", "A=B": "1", "X": "\x00", "BLUEGREEN_STEP": "1"}},
+			"env: it is not valid: it must be the name of an environment variable\n" +
+				"env[\"A=B\"]: it is not valid: it must be the name of an environment variable\n" +
+				"env[\"BLUEGREEN_STEP\"]: it is not valid: the gate sets it itself\n" +
+				"env[\"X\"]: it is not valid: its value has a NUL character"},
+	} {
+		g, err := gate.NewCommand(tt.c, machine())
+		if g != nil || err == nil || err.Error() != tt.want {
+			t.Errorf("NewCommand returned\n%v\nwant\n%s", err, tt.want)
+		}
+	}
+	if errs := (gate.Command{Argv: []string{"/no/such/program"}, WorkingDir: "/no/such/folder"}).Check(); errs != nil {
+		t.Errorf("Check looks at the machine: %v", errs)
+	}
+}
+
+// Arguments and the environment may hold secrets; neither is told.
+func TestCommand_tellsNoArgument(t *testing.T) {
+	const secret = "s3cret-token"
+	means := machine("TOKEN=" + secret)
+	for _, script := range []string{"exit 0", "exit 75", "exit 1", "kill -9 $$"} {
+		c := shell(script, secret)
+		c.Env = map[string]string{"PASSWORD": secret}
+		wantNoSecret(t, command(t, c, means).Judge(t.Context(), canary()), secret)
+	}
+	gone := gate.Command{Argv: []string{"no-such-program", secret}, Env: map[string]string{"PASSWORD": secret}}
+	v := command(t, gone, means).Judge(t.Context(), canary())
+	wantNoSecret(t, v, secret)
+	if v.Answer != rollout.Errored {
+		t.Errorf("the gate says %+v", v)
+	}
+}
+
+// The percent of a shift are written without more digits than they have.
+func TestCommand_writesTenths(t *testing.T) {
+	m := canary()
+	m.Weights = shift.Weights{"a": 999, "b": 1}
+	c := shell(`test "$BLUEGREEN_WEIGHTS" = a=99.9,b=0.1`)
+	if v := command(t, c, machine()).Judge(t.Context(), m); v.Answer != rollout.Pass {
+		t.Errorf("the gate says %+v", v)
+	}
+}
+
+func TestCommand_runsOncePerCall(t *testing.T) {
+	before := runtime.NumGoroutine()
+	out := filepath.Join(t.TempDir(), "runs")
+	c := shell(`echo run >> "$OUT"`)
+	c.Env = map[string]string{"OUT": out}
+	g := command(t, c, machine())
+	for round := 1; round <= 3; round++ {
+		if v := g.Judge(t.Context(), canary()); v.Answer != rollout.Pass {
+			t.Errorf("the gate says %+v", v)
+		}
+		if text, err := os.ReadFile(out); string(text) != strings.Repeat("run\n", round) {
+			t.Errorf("after %d calls it has run for %q: %v", round, text, err)
+		}
+		until(t, "the end of goroutines", func() bool { return runtime.NumGoroutine() <= before })
+	}
+}

@@ -1,0 +1,100 @@
+package gate
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+// bodyVersion rises when a property changes its meaning or goes. One that is new
+// changes nothing for whoever reads the others.
+const bodyVersion = 1
+
+// momentBody is the place in a shift as a webhook and a command are told of it, in
+// JSON. templates/webhook.schema.json describes it for whoever reads it.
+type momentBody struct {
+	Version        int                `json:"version"`
+	Gate           string             `json:"gate"`
+	Shift          string             `json:"shift"`
+	Switch         bodySwitch         `json:"switch"`
+	Receiving      map[string]bodyEnv `json:"receiving"`
+	Giving         map[string]bodyEnv `json:"giving"`
+	From           map[string]float64 `json:"from"` // percent by environment; null where nothing had traffic
+	To             map[string]float64 `json:"to"`
+	Weights        map[string]float64 `json:"weights"`
+	Part           string             `json:"part"`
+	Step           int                `json:"step"`
+	Steps          int                `json:"steps"`
+	StartedAt      time.Time          `json:"started_at"`
+	ChangedAt      time.Time          `json:"changed_at"`
+	ElapsedSeconds int                `json:"elapsed_seconds"`
+	Attempt        int                `json:"attempt"`
+}
+
+type bodySwitch struct {
+	Routes map[string][]string `json:"routes"` // ARNs by entry point
+}
+
+type bodyEnv struct {
+	TargetGroups map[string]string `json:"target_groups"` // ARN by entry point
+}
+
+// bodyOf tells of a moment.
+func bodyOf(m rollout.Moment, now time.Time) momentBody {
+	b := momentBody{
+		Version: bodyVersion, Gate: m.Gate, Shift: m.Shift,
+		Switch:    bodySwitch{Routes: map[string][]string{}},
+		Receiving: environmentsOf(m.Receiving), Giving: environmentsOf(m.Giving),
+		From: percents(m.From), To: percents(m.To), Weights: percents(m.Weights),
+		Part: string(m.Part), Step: m.Step, Steps: m.Steps,
+		StartedAt: m.StartedAt.UTC().Truncate(time.Millisecond), ChangedAt: m.ChangedAt.UTC().Truncate(time.Millisecond),
+		ElapsedSeconds: int(max(now.Sub(m.StartedAt), 0) / time.Second),
+		Attempt:        m.Attempt,
+	}
+	if b.To == nil {
+		b.To = map[string]float64{}
+	}
+	if b.Weights == nil {
+		b.Weights = map[string]float64{}
+	}
+	for _, side := range slices.Concat(m.Receiving, m.Giving) {
+		known := b.Switch.Routes[side.Entry]
+		for _, route := range side.Routes {
+			if !slices.Contains(known, route) {
+				known = append(known, route)
+			}
+		}
+		if known != nil {
+			b.Switch.Routes[side.Entry] = known
+		}
+	}
+	return b
+}
+
+func environmentsOf(sides []rollout.Side) map[string]bodyEnv {
+	all := map[string]bodyEnv{}
+	for _, side := range sides {
+		if _, ok := all[side.Environment]; !ok {
+			all[side.Environment] = bodyEnv{TargetGroups: map[string]string{}}
+		}
+		all[side.Environment].TargetGroups[side.Entry] = side.Group
+	}
+	return all
+}
+
+func percents(weights shift.Weights) map[string]float64 {
+	if weights == nil {
+		return nil
+	}
+	all := map[string]float64{}
+	for name, share := range weights {
+		all[name] = share.Percent()
+	}
+	return all
+}
+
+// text is the JSON, on one line.
+func (b momentBody) text() ([]byte, error) { return json.Marshal(b) }

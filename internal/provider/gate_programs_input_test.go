@@ -1,0 +1,142 @@
+package provider_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func badPrometheus() []badInput {
+	kind := func(rest string) func(h *hcl) {
+		return func(h *hcl) {
+			h.gates = fmt.Sprintf("gates = { rate = { prometheus = {\n url = \"http://127.0.0.1:9090\"\n query = \"up\"\n %s\n } } }", rest)
+		}
+	}
+	whole := func(attributes string) func(h *hcl) {
+		return func(h *hcl) { h.gates = "gates = { rate = { prometheus = { " + attributes + " } } }" }
+	}
+	const at = `gates["rate"].prometheus`
+	return []badInput{
+		wrong("prometheus_limitless", kind(""), at+".max: It is required: give min, max or both. Correct it."),
+		wrong("prometheus_limits_null", kind("min = null\n max = null"), at+".max: It is required: give min, max or both. Correct it."),
+		wrong("prometheus_limits_crossed", kind("min = 2.5\n max = 1"), at+".min: It is not valid: 2.5 is above max, 1. Correct it."),
+		wrong("prometheus_limit_infinite", kind("max = 1e400"), at+".max: It is not valid: it is too large a number. Correct it."),
+		wrong("prometheus_url", whole(`url = "127.0.0.1:9090", query = "up", max = 1`), at+".url: It is not valid: first path segment in URL cannot contain colon. Correct it."),
+		wrong("prometheus_url_scheme", whole(`url = "ftp://h", query = "up", max = 1`), at+".url: It is not valid: it must begin with http:// or https:// and a host. Correct it."),
+		wrong("prometheus_query_empty", whole(`url = "http://h", query = " ", max = 1`), at+".query: It is required. Correct it."),
+		wrong("prometheus_header", kind("max = 1\n headers = { \"X Y\" = \"1\" }"), at+`.headers["X Y"]: It is not valid: it is no name of a header. Correct it.`),
+		wrong("prometheus_header_null", kind("max = 1\n headers_env = { \"X\" = null }"), at+`.headers_env["X"]: It is null. Give it a value, or leave it out.`),
+		wrong("prometheus_header_empty", kind("max = 1\n headers_env = { \"X\" = \"\" }"), at+`.headers_env["X"]: It is empty. Give it a value, or leave it out.`),
+		wrong("prometheus_header_twice", kind("max = 1\n headers = { \"X-A\" = \"1\" }\n headers_env = { \"x-a\" = \"B\" }"),
+			at+`.headers_env["x-a"]: It is not valid: the header is given twice. Correct it.`),
+		wrong("prometheus_authorized_twice", kind("max = 1\n headers_env = { \"authorization\" = \"A\" }\n bearer_token_env = \"B\""),
+			at+".bearer_token_env: It is not valid: Authorization is given twice, by headers_env already. Correct it."),
+		wrong("prometheus_token_empty", kind("max = 1\n bearer_token_env = \"\""), at+".bearer_token_env: It is empty. Give it a value, or leave it out."),
+		wrong("prometheus_token_name", kind("max = 1\n bearer_token_env = \"A=B\""), at+".bearer_token_env: It is not valid: it must be the name of an environment variable. Correct it."),
+		wrong("prometheus_ca_empty", kind("max = 1\n ca_file = \"\""), at+".ca_file: It is empty. Give it a value, or leave it out."),
+	}
+}
+
+func badWebhooks() []badInput {
+	kind := func(rest string) func(h *hcl) {
+		return func(h *hcl) { h.gates = "gates = { approve = { webhook = {\n " + rest + "\n } } }" }
+	}
+	const at = `gates["approve"].webhook`
+	return []badInput{
+		wrong("webhook_url", kind(`url = "hooks.example.com"`), at+".url: It is not valid: it must begin with http:// or https:// and a host. Correct it."),
+		wrong("webhook_url_secret", kind(`url = "https://user:pass word@hooks.example.com"`), at+".url: It is not valid: net/url: invalid userinfo. Correct it."),
+		wrong("webhook_url_empty", kind(`url = ""`), at+".url: It is required. Correct it."),
+		wrong("webhook_header", kind("url = \"http://h\"\n headers = { \"X\" = \"a\\nb\" }"),
+			at+`.headers["X"]: It is not valid: its value has a line break or another control character. Correct it.`),
+		wrong("webhook_header_own", kind("url = \"http://h\"\n headers_env = { \"x-bluegreen-timestamp\" = \"T\" }"),
+			at+".headers_env: It is not valid: X-Bluegreen-Timestamp is sent by the gate itself. Correct it."),
+		wrong("webhook_content_type", kind("url = \"http://h\"\n headers = { \"Content-Type\" = \"text/plain\" }"),
+			at+".headers: It is not valid: Content-Type is sent by the gate itself. Correct it."),
+		wrong("webhook_secret_empty", kind("url = \"http://h\"\n secret_env = \"\""), at+".secret_env: It is empty. Give it a value, or leave it out."),
+		wrong("webhook_secret_name", kind("url = \"http://h\"\n secret_env = \"A=B\""), at+".secret_env: It is not valid: it must be the name of an environment variable. Correct it."),
+	}
+}
+
+func badCommands() []badInput {
+	kind := func(rest string) func(h *hcl) {
+		return func(h *hcl) { h.gates = "gates = { smoke = { command = {\n " + rest + "\n } } }" }
+	}
+	const at = `gates["smoke"].command`
+	return []badInput{
+		wrong("command_argv_empty", kind("argv = []"), at+".argv: It is required. Correct it."),
+		wrong("command_program_empty", kind(`argv = ["", "x"]`), at+".argv: It is not valid: its first element, the program, is empty. Correct it."),
+		wrong("command_argv_null", kind(`argv = ["./smoke.sh", null]`), at+".argv[1]: It is null. Give it a value, or leave it out."),
+		wrong("command_program_null", kind(`argv = [null]`), at+".argv[0]: It is null. Give it a value, or leave it out."),
+		wrong("command_working_dir", kind("argv = [\"./smoke.sh\"]\n working_dir = \"\""), at+".working_dir: It is empty. Give it a value, or leave it out."),
+		wrong("command_env_null", kind("argv = [\"./smoke.sh\"]\n env = { A = null }"), at+`.env["A"]: It is null. Give it a value, or leave it out.`),
+		wrong("command_env_name", kind("argv = [\"./smoke.sh\"]\n env = { \"A=B\" = \"1\" }"), at+`.env["A=B"]: It is not valid: it must be the name of an environment variable. Correct it.`),
+		wrong("command_env_own", kind("argv = [\"./smoke.sh\"]\n env = { BLUEGREEN_STEP = \"1\" }"), at+`.env["BLUEGREEN_STEP"]: It is not valid: the gate sets it itself. Correct it.`),
+	}
+}
+
+// Every bad input is told by one plan, which calls nothing.
+func TestGates_badInputOfProgramsIsToldByThePlan(t *testing.T) {
+	t.Parallel()
+	wantTold(t, slices.Concat(badPrometheus(), badWebhooks(), badCommands()))
+}
+
+// wantTold plans a switch for each row.
+func wantTold(t *testing.T, rows []badInput) {
+	t.Helper()
+	b, w := newBench(t), newWorkspace(t)
+	before := b.called()
+	text := settings(b, "")
+	for _, row := range rows {
+		h := good()
+		row.change(&h)
+		text += h.resource(row.name)
+	}
+	w.write(text)
+	got := map[string][]string{}
+	for _, m := range w.plan().errors {
+		name := strings.TrimPrefix(m.Address, "bluegreen_switch.")
+		got[name] = append(got[name], strings.TrimPrefix(m.Summary, "Unable to use ")+": "+m.Detail)
+	}
+	for _, row := range rows {
+		if !slices.Equal(slices.Sorted(slices.Values(got[row.name])), slices.Sorted(slices.Values(row.want))) {
+			t.Errorf("%s: got\n  %s\nwant\n  %s", row.name, strings.Join(got[row.name], "\n  "), strings.Join(row.want, "\n  "))
+		}
+		delete(got, row.name)
+	}
+	if len(got) > 0 {
+		t.Errorf("told of what nobody asked: %v", got)
+	}
+	if n := b.called() - before; n != 0 {
+		t.Errorf("%d calls were made", n)
+	}
+}
+
+// Of what is not known yet nothing is said, and what is known beside it is right.
+func TestGates_programsWaitForWhatIsNotKnown(t *testing.T) {
+	t.Parallel()
+	b, w := newBench(t), newWorkspace(t)
+	text := settings(b, "") + "\nresource \"terraform_data\" \"later\" { input = \"1\" }\n"
+	for name, gate := range map[string]string{
+		"limit":        `prometheus = { url = "http://h", query = "up", min = tonumber(terraform_data.later.output) }`,
+		"other_limit":  `prometheus = { url = "http://h", query = "up", min = 2, max = tonumber(terraform_data.later.output) }`,
+		"query":        `prometheus = { url = "http://h", query = terraform_data.later.output, max = 1 }`,
+		"token":        `prometheus = { url = "http://h", query = "up", max = 1, bearer_token_env = terraform_data.later.output }`,
+		"webhook_url":  `webhook = { url = terraform_data.later.output }`,
+		"hook_headers": `webhook = { url = "http://h", headers = { X = terraform_data.later.output } }`,
+		"program":      `command = { argv = [terraform_data.later.output] }`,
+		"argument":     `command = { argv = ["./no-such-program", terraform_data.later.output], working_dir = "/no/such/folder" }`,
+		"folder":       `command = { argv = ["./no-such-program"], working_dir = terraform_data.later.output }`,
+		"variable":     `command = { argv = ["./no-such-program"], env = { A = terraform_data.later.output, EMPTY = "" } }`,
+	} {
+		h := good()
+		h.gates = "gates = { it = { " + gate + " } }"
+		text += h.resource(name)
+	}
+	w.write(text)
+	plan := w.terraform("plan", "-json", "-input=false")
+	plan.ok()
+	if strings.Contains(plan.out, "could not do its work here") {
+		t.Errorf("a command that is not known whole is looked for:\n%s", plan.out)
+	}
+}
