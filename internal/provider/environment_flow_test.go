@@ -266,7 +266,7 @@ func TestEnvironment_badInput(t *testing.T) {
 		"percent too low":     {func(e *env) { e.ready = "min_healthy_percent = 0" }, "ready.min_healthy_percent: It is out of range. Write a percentage from 1 to 100.\n\nValue: 0"},
 		"percent too high":    {func(e *env) { e.ready = "min_healthy_percent = 101" }, "ready.min_healthy_percent: It is out of range. Write a percentage from 1 to 100.\n\nValue: 101"},
 		"targets":             {func(e *env) { e.ready = "min_healthy_targets = 0" }, "ready.min_healthy_targets: It is out of range. Write a whole number from 1 to 1000000.\n\nValue: 0"},
-		"gate without a kind": {func(e *env) { e.ready = `gates = { smoke = { interval = "1s" } }` }, `ready.gates["smoke"]: It has no kind. Give it exactly one of "http".`},
+		"gate without a kind": {func(e *env) { e.ready = `gates = { smoke = { interval = "1s" } }` }, `ready.gates["smoke"]: It has no kind. Give it exactly one of "cloudwatch_alarm", "cloudwatch_metric", "command", "http", "prometheus", "target_metrics", "webhook".`},
 		"null gate":           {func(e *env) { e.ready = "gates = { smoke = null }" }, `ready.gates["smoke"]: It is null. Leave the gate out of the map instead.`},
 		"when":                {func(e *env) { e.ready = gate(`when = "before"`) }, `ready.gates["smoke"].when: An environment is proven before it has any traffic, so its gates have no other part to be asked in. Take it out.`},
 	} {

@@ -48,6 +48,12 @@ type kindRead struct {
 func gateKinds() []gateKind {
 	return []gateKind{
 		httpKind(),
+		prometheusKind(),
+		cloudwatchAlarmKind(),
+		cloudwatchMetricKind(),
+		targetMetricsKind(),
+		webhookKind(),
+		commandKind(),
 	}
 }
 
@@ -88,7 +94,7 @@ func gateAttributes() map[string]schema.Attribute {
 		},
 		"inconclusive_timeout": schema.StringAttribute{
 			Optional:            true,
-			MarkdownDescription: "How long it may stay inconclusive after its step's hold, as a duration. Default: `10m`.",
+			MarkdownDescription: "How long it may stay inconclusive after its step's hold, as a duration. Default: `10m`; `24h` for `webhook`.",
 		},
 		"on_inconclusive_timeout": schema.StringAttribute{
 			Optional:            true,

@@ -1,0 +1,278 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+// mostQueries is how many queries GetMetricData takes in a call.
+const mostQueries = 500
+
+// Defaults of the kinds that read metrics.
+const (
+	// DefaultPeriod is that of most metrics of AWS's own, Elastic Load Balancing's
+	// among them, which are sent once a minute.
+	DefaultPeriod = time.Minute
+	// DefaultLookback is how far back points are judged together.
+	DefaultLookback = 5 * time.Minute
+	// DefaultLag is how long after its end a period is taken to be complete.
+	DefaultLag = time.Minute
+)
+
+var (
+	errForbidden = errors.New("the credentials may not read the metric")
+	errBroken    = errors.New("CloudWatch failed on its own side")
+	errCircle    = errors.New("CloudWatch gave the same page again")
+	errNoRegion  = errors.New("no region is known for it")
+
+	regionForm = regexp.MustCompile(`^[a-z]{2}[a-z0-9-]*-[0-9]+$`)
+)
+
+// checkRegion takes an empty one, which is that of the means.
+func checkRegion(region string) []*ArgumentError {
+	if region != "" && !regionForm.MatchString(region) {
+		return []*ArgumentError{invalid("region", "%q is no region of AWS, such as eu-west-1", region)}
+	}
+	return nil
+}
+
+// badPeriod says what is wrong with a period, as CloudWatch has them.
+func badPeriod(p time.Duration) error {
+	high := []time.Duration{time.Second, 5 * time.Second, 10 * time.Second, 20 * time.Second, 30 * time.Second}
+	if slices.Contains(high, p) || p > 0 && p%time.Minute == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s is not 1s, 5s, 10s, 20s, 30s or a multiple of 60s", shift.Words(p))
+}
+
+// checkTimes checks what the kinds that read metrics have in common. The longest
+// period is one of them, or of their queries.
+func checkTimes(longest, lookback, lag time.Duration) []*ArgumentError {
+	var errs []*ArgumentError
+	if lookback < longest {
+		errs = append(errs, invalid("lookback", "%s is shorter than the period of %s", shift.Words(lookback), shift.Words(longest)))
+	}
+	if lag < 0 {
+		errs = append(errs, invalid("lag", "%s is negative", shift.Words(lag)))
+	}
+	return errs
+}
+
+// metricSpan is whole periods, from the beginning of the first to the end of the
+// last.
+type metricSpan struct{ from, to time.Time }
+
+// closedSpan is the whole periods that began at or after since and ended at least
+// lag before now.
+func closedSpan(since, now time.Time, period, lag time.Duration) metricSpan {
+	s := metricSpan{from: periodBegin(since, period), to: periodBegin(now.Add(-lag), period)}
+	if s.from.Before(since) {
+		s.from = s.from.Add(period)
+	}
+	if s.to.Before(s.from) {
+		s.to = s.from
+	}
+	return s
+}
+
+// periodBegin is when the period began that t is in. CloudWatch counts periods
+// from the hour, and the Unix epoch is one.
+func periodBegin(t time.Time, period time.Duration) time.Time {
+	seconds := int64(period / time.Second)
+	return time.Unix(t.Unix()-t.Unix()%seconds, 0).UTC()
+}
+
+// newest is the end of a span, no longer than asked for in whole periods, and no
+// shorter than one.
+func (s metricSpan) newest(long, period time.Duration) metricSpan {
+	from := s.to.Add(-max(period, long.Truncate(period)))
+	if from.After(s.from) {
+		s.from = from
+	}
+	return s
+}
+
+func (s metricSpan) empty() bool           { return !s.from.Before(s.to) }
+func (s metricSpan) length() time.Duration { return s.to.Sub(s.from) }
+func (s metricSpan) words() string         { return shift.Words(s.length()) }
+
+func (s metricSpan) has(second int64) bool { return s.from.Unix() <= second && second < s.to.Unix() }
+
+// toWait words how long it takes until there is a first whole period from after a
+// change.
+func toWait(since, now time.Time, period, lag time.Duration) string {
+	ready := closedSpan(since, since, period, 0).from.Add(period + lag)
+	return fmt.Sprintf("the first whole period of %s after the change is complete in %s",
+		shift.Words(period), shift.Words(max(time.Second, (ready.Sub(now)+time.Second-1).Truncate(time.Second))))
+}
+
+// metricSeries is the points of one time series.
+type metricSeries struct {
+	label   string
+	values  map[int64]float64 // by the Unix second at which the period begins
+	partial bool              // CloudWatch has more that it did not give
+	remarks []string          // of CloudWatch
+	status  types.StatusCode
+}
+
+// readMetrics asks for every query over a span in one call, or in as few as
+// CloudWatch takes, and follows the pages. The answer has the series of each
+// query by its id: one, or several where an expression gives several.
+func readMetrics(ctx context.Context, api CloudWatch, s metricSpan, queries []types.MetricDataQuery) (map[string][]*metricSeries, error) {
+	all := map[string][]*metricSeries{}
+	for some := range slices.Chunk(queries, mostQueries) {
+		in := &cloudwatch.GetMetricDataInput{
+			StartTime: &s.from, EndTime: &s.to, MetricDataQueries: some, ScanBy: types.ScanByTimestampAscending,
+		}
+		if err := readPages(ctx, api, in, all); err != nil {
+			return nil, err
+		}
+	}
+	for _, series := range all {
+		for _, one := range series {
+			if err := one.settle(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return all, nil
+}
+
+func readPages(ctx context.Context, api CloudWatch, in *cloudwatch.GetMetricDataInput, all map[string][]*metricSeries) error {
+	for {
+		out, err := api.GetMetricData(ctx, in)
+		if err != nil {
+			return err
+		}
+		for _, r := range out.MetricDataResults {
+			takeResult(all, r)
+		}
+		if aws.ToString(out.NextToken) == "" {
+			return nil
+		}
+		if aws.ToString(out.NextToken) == aws.ToString(in.NextToken) {
+			return errCircle
+		}
+		in.NextToken = out.NextToken
+	}
+}
+
+// takeResult adds a page of a series to what is there of it.
+func takeResult(all map[string][]*metricSeries, r types.MetricDataResult) {
+	id, label := aws.ToString(r.Id), aws.ToString(r.Label)
+	at := slices.IndexFunc(all[id], func(s *metricSeries) bool { return s.label == label })
+	if at < 0 {
+		at = len(all[id])
+		all[id] = append(all[id], &metricSeries{label: label, values: map[int64]float64{}})
+	}
+	s := all[id][at]
+	s.status = r.StatusCode
+	for i := range min(len(r.Timestamps), len(r.Values)) {
+		s.values[r.Timestamps[i].Unix()] = r.Values[i]
+	}
+	for _, m := range r.Messages {
+		s.remarks = append(s.remarks, oneLine(aws.ToString(m.Code)+": "+aws.ToString(m.Value)))
+	}
+}
+
+// settle says what the last page's status amounts to.
+func (s *metricSeries) settle() error {
+	switch s.status {
+	case types.StatusCodeForbidden:
+		return errForbidden
+	case types.StatusCodeInternalError:
+		return errBroken
+	case types.StatusCodePartialData:
+		s.partial = true
+	case types.StatusCodeComplete:
+	}
+	return nil
+}
+
+// metricQuery is a query for one metric.
+func metricQuery(id string, q MetricQuery) types.MetricDataQuery {
+	m := &types.Metric{Namespace: &q.Namespace, MetricName: &q.Metric}
+	for _, name := range slices.Sorted(maps.Keys(q.Dimensions)) {
+		m.Dimensions = append(m.Dimensions, types.Dimension{Name: new(name), Value: new(q.Dimensions[name])})
+	}
+	return types.MetricDataQuery{
+		Id: &id, ReturnData: new(true),
+		MetricStat: &types.MetricStat{Metric: m, Stat: &q.Stat, Period: new(int32(q.Period / time.Second))},
+	}
+}
+
+// clients keeps a client for each region that has been asked.
+type clients struct {
+	connect func(region string) (CloudWatch, error)
+
+	mu       sync.Mutex
+	byRegion map[string]CloudWatch
+}
+
+func (c *clients) in(region string) (CloudWatch, error) {
+	if region == "" {
+		return nil, errNoRegion
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if api := c.byRegion[region]; api != nil {
+		return api, nil
+	}
+	api, err := c.connect(region)
+	if err != nil {
+		return nil, err
+	}
+	if c.byRegion == nil {
+		c.byRegion = map[string]CloudWatch{}
+	}
+	c.byRegion[region] = api
+	return api, nil
+}
+
+// unread is the verdict where something could not be read.
+func unread(what string, err error) rollout.Verdict {
+	return rollout.Verdict{Answer: rollout.Errored, Saw: what + " could not be read", Err: err}
+}
+
+// tried is the verdict of a trial before a shift begins: what will be refused in
+// every round keeps it from beginning, and what may pass does not.
+func tried(what string, err error) rollout.Verdict {
+	switch {
+	case err == nil:
+		return rollout.Verdict{Answer: rollout.Pass, Saw: what + " can be read"}
+	case isRefusal(err):
+		return unread(what, err)
+	default:
+		return rollout.Verdict{Answer: rollout.Inconclusive, Saw: fmt.Sprintf("%s could not be read just now: %v", what, err)}
+	}
+}
+
+// isRefusal reports whether to ask again would bring the same error: what is
+// asked for is malformed, or not allowed.
+func isRefusal(err error) bool {
+	if errors.Is(err, errForbidden) || errors.Is(err, errNoRegion) || errors.Is(err, errARN) {
+		return true
+	}
+	status, ok := errors.AsType[interface {
+		error
+		HTTPStatusCode() int
+	}](err)
+	if !ok || status.HTTPStatusCode()/100 != 4 || status.HTTPStatusCode() == 429 {
+		return false
+	}
+	return !(retry.ThrottleErrorCode{Codes: retry.DefaultThrottleErrorCodes}).IsErrorThrottle(err).Bool()
+}

@@ -1,0 +1,335 @@
+package gate_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+)
+
+// patience is a limit that no machine is too slow for.
+const patience = 60 * time.Second
+
+// balancerBench is a real balancer on this machine whose figures come every second, and its
+// CloudWatch, both behind the real SDK.
+type balancerBench struct {
+	t     *testing.T
+	srv   *localalb.Server
+	elb   *elbv2.Client
+	watch *cloudwatch.Client
+
+	listener string
+	blue     rollout.Side
+	green    rollout.Side
+}
+
+func newBalancerBench(t *testing.T) *balancerBench {
+	t.Helper()
+	srv, err := localalb.Start(localalb.WithEphemeralPorts(), localalb.WithFastHealth(5*time.Millisecond),
+		localalb.WithMetricsClock(time.Second, 0), localalb.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := srv.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	keys := credentials.NewStaticCredentialsProvider("AKIALOCAL", "secret", "")
+	return &balancerBench{
+		t: t, srv: srv,
+		elb:   elbv2.New(elbv2.Options{Region: "us-east-1", BaseEndpoint: new(srv.URL()), RetryMaxAttempts: 1, Credentials: keys}),
+		watch: cloudwatch.New(cloudwatch.Options{Region: "us-east-1", BaseEndpoint: new(srv.URL()), RetryMaxAttempts: 1, Credentials: keys}),
+	}
+}
+
+func (b *balancerBench) means() gate.Means {
+	return gate.Means{Region: "us-east-1", CloudWatch: func(string) (gate.CloudWatch, error) { return b.watch, nil }}
+}
+
+func (b *balancerBench) must(err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// serve puts two versions behind a listener that gives each half of the requests.
+func (b *balancerBench) serve(blue, green http.HandlerFunc) {
+	b.t.Helper()
+	out, err := b.elb.CreateLoadBalancer(b.t.Context(), &elbv2.CreateLoadBalancerInput{Name: new("web"), Subnets: []string{"subnet-1", "subnet-2"}})
+	b.must(err)
+	b.blue, b.green = b.side("blue", blue), b.side("green", green)
+	config := &elbtypes.ForwardActionConfig{}
+	for _, side := range []rollout.Side{b.blue, b.green} {
+		config.TargetGroups = append(config.TargetGroups, elbtypes.TargetGroupTuple{TargetGroupArn: new(side.Group), Weight: new(int32(50))})
+	}
+	listener, err := b.elb.CreateListener(b.t.Context(), &elbv2.CreateListenerInput{
+		LoadBalancerArn: out.LoadBalancers[0].LoadBalancerArn, Protocol: elbtypes.ProtocolEnumHttp, Port: new(int32(8001)),
+		DefaultActions: []elbtypes.Action{{Type: elbtypes.ActionTypeEnumForward, ForwardConfig: config}},
+	})
+	b.must(err)
+	b.listener = aws.ToString(listener.Listeners[0].ListenerArn)
+	b.blue.Routes, b.green.Routes = []string{b.listener}, []string{b.listener}
+	b.until("healthy targets", func() bool { return b.healthy(b.blue) && b.healthy(b.green) })
+}
+
+// side makes a target group with one target, whose health checks pass.
+func (b *balancerBench) side(name string, answer http.HandlerFunc) rollout.Side {
+	b.t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/health" {
+			answer(w, r)
+		}
+	}))
+	b.t.Cleanup(server.Close)
+	host, port, err := net.SplitHostPort(server.Listener.Addr().String())
+	b.must(err)
+	n, err := strconv.Atoi(port)
+	b.must(err)
+	out, err := b.elb.CreateTargetGroup(b.t.Context(), &elbv2.CreateTargetGroupInput{
+		Name: &name, Protocol: elbtypes.ProtocolEnumHttp, Port: new(int32(80)), VpcId: new("vpc-1"), TargetType: elbtypes.TargetTypeEnumIp,
+		HealthyThresholdCount: new(int32(2)), UnhealthyThresholdCount: new(int32(2)), HealthCheckPath: new("/health"),
+	})
+	b.must(err)
+	group := aws.ToString(out.TargetGroups[0].TargetGroupArn)
+	_, err = b.elb.RegisterTargets(b.t.Context(), &elbv2.RegisterTargetsInput{
+		TargetGroupArn: &group, Targets: []elbtypes.TargetDescription{{Id: &host, Port: new(int32(n))}},
+	})
+	b.must(err)
+	return rollout.Side{Entry: "web", Environment: name, Group: group}
+}
+
+func (b *balancerBench) healthy(s rollout.Side) bool {
+	out, err := b.elb.DescribeTargetHealth(b.t.Context(), &elbv2.DescribeTargetHealthInput{TargetGroupArn: &s.Group})
+	b.must(err)
+	return len(out.TargetHealthDescriptions) == 1 && out.TargetHealthDescriptions[0].TargetHealth.State == elbtypes.TargetHealthStateEnumHealthy
+}
+
+func (b *balancerBench) until(what string, done func() bool) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			b.t.Fatalf("gave up waiting for %s", what)
+		}
+	}
+}
+
+// load sends requests until the test ends.
+func (b *balancerBench) load() {
+	b.t.Helper()
+	ctx, cancel := context.WithCancel(b.t.Context())
+	client, url := &http.Client{}, "http://"+b.srv.ListenerAddr(b.listener)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for ctx.Err() == nil {
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+			if err != nil {
+				return
+			}
+			if res, err := client.Do(req); err == nil {
+				_ = res.Body.Close()
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	b.t.Cleanup(func() {
+		cancel()
+		<-done
+		client.CloseIdleConnections()
+	})
+}
+
+// judges asks until the gate says what is waited for, and returns its words. What
+// must not be said before fails the test.
+func (b *balancerBench) judges(g rollout.Gate, m rollout.Moment, wanted rollout.Answer, never ...rollout.Answer) string {
+	b.t.Helper()
+	var v rollout.Verdict
+	b.until(string(wanted), func() bool {
+		v = g.Judge(b.t.Context(), m)
+		for _, answer := range never {
+			if v.Answer == answer {
+				b.t.Fatalf("it says %s: %s: %v", v.Answer, v.Saw, v.Err)
+			}
+		}
+		return v.Answer == wanted
+	})
+	return v.Saw
+}
+
+// quick is what reads a balancer whose figures come every second.
+func quick(c gate.TargetMetrics) gate.TargetMetrics {
+	c.Period, c.Lookback, c.MinRequests, c.Stat = time.Second, 5*time.Second, 30, "p90"
+	return c
+}
+
+func (b *balancerBench) moment() rollout.Moment {
+	return rollout.Moment{Step: 1, ChangedAt: time.Now(), Receiving: []rollout.Side{b.green}, Giving: []rollout.Side{b.blue}}
+}
+
+// A good release passes on what a real balancer counts; from the moment that it
+// answers badly, it is caught.
+func TestTargetMetrics_ofARealBalancer(t *testing.T) {
+	t.Parallel()
+	b := newBalancerBench(t)
+	var status atomic.Int64
+	status.Store(http.StatusOK)
+	b.serve(func(http.ResponseWriter, *http.Request) {}, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(status.Load())) })
+	g := built(t)(gate.NewTargetMetrics(quick(gate.TargetMetrics{MaxErrorRate: new(20.0), WorseThanLiveBy: new(1.0), LatencyRatio: new(1e6)}), b.means()))
+	says(t, ahead(t, g, b.moment()), "pass: the groups' metrics can be read")
+	m := b.moment()
+	b.load()
+	saw := b.judges(g, m, rollout.Pass, rollout.Fail, rollout.Errored)
+	for _, want := range []string{"web (green): 0 errors in ", ", 0 % (at most 20 %)", "; blue has 0 errors in ", " in the same time, 0 %; green is no worse. web (green): p90 ", " times that of blue, "} {
+		if !strings.Contains(saw, want) {
+			t.Errorf("it says %s, without %q", saw, want)
+		}
+	}
+	status.Store(http.StatusInternalServerError)
+	saw = b.judges(g, m, rollout.Fail, rollout.Errored)
+	if !strings.HasPrefix(saw, "web (green): ") || !strings.Contains(saw, "and hardly by chance: p ") && !strings.Contains(saw, "(at most 20 %)") {
+		t.Errorf("it says %s", saw)
+	}
+}
+
+// Answers that the balancer has to make itself are nobody's in its figures, and
+// are found all the same.
+func TestTargetMetrics_answersOfTheBalancerItself(t *testing.T) {
+	t.Parallel()
+	b := newBalancerBench(t)
+	b.serve(func(http.ResponseWriter, *http.Request) {}, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	g := built(t)(gate.NewTargetMetrics(quick(gate.TargetMetrics{MaxErrorRate: new(50.0)}), b.means()))
+	m := b.moment()
+	b.load()
+	saw := b.judges(g, m, rollout.Fail, rollout.Pass, rollout.Errored)
+	if !strings.HasSuffix(saw, " % (at most 50 %)") && !strings.Contains(saw, " without a code that is counted") {
+		t.Errorf("it says %s", saw)
+	}
+}
+
+func TestTargetMetrics_aSlowReleaseOnARealBalancer(t *testing.T) {
+	t.Parallel()
+	b := newBalancerBench(t)
+	wait := func(r *http.Request, d time.Duration) {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-r.Context().Done():
+		}
+	}
+	b.serve(func(http.ResponseWriter, *http.Request) {}, func(_ http.ResponseWriter, r *http.Request) { wait(r, 100*time.Millisecond) })
+	g := built(t)(gate.NewTargetMetrics(quick(gate.TargetMetrics{MaxLatency: 50 * time.Millisecond}), b.means()))
+	m := b.moment()
+	b.load()
+	saw := b.judges(g, m, rollout.Fail, rollout.Pass, rollout.Errored)
+	if !strings.HasPrefix(saw, "web (green): p90 ") || !strings.HasSuffix(saw, " (at most 50ms)") {
+		t.Errorf("it says %s", saw)
+	}
+}
+
+func TestCloudWatchAlarm_ofARealServer(t *testing.T) {
+	t.Parallel()
+	b := newBalancerBench(t)
+	_, err := b.watch.PutMetricAlarm(t.Context(), &cloudwatch.PutMetricAlarmInput{
+		AlarmName: new("errors"), Namespace: new("Shop"), MetricName: new("Errors"), Statistic: types.StatisticSum, Period: new(int32(60)),
+		EvaluationPeriods: new(int32(1)), Threshold: new(1.0), ComparisonOperator: types.ComparisonOperatorGreaterThanThreshold,
+	})
+	b.must(err)
+	_, err = b.watch.PutCompositeAlarm(t.Context(), &cloudwatch.PutCompositeAlarmInput{AlarmName: new("any"), AlarmRule: new(`ALARM("errors")`)})
+	b.must(err)
+	set := func(name string, state types.StateValue) {
+		t.Helper()
+		_, err := b.watch.SetAlarmState(t.Context(), &cloudwatch.SetAlarmStateInput{AlarmName: &name, StateValue: state, StateReason: new("the test says so")})
+		b.must(err)
+	}
+	judge := func(names ...string) string {
+		t.Helper()
+		v := built(t)(gate.NewCloudWatchAlarm(gate.CloudWatchAlarm{Names: names}, b.means())).Judge(t.Context(), rollout.Moment{})
+		return fmt.Sprintf("%s: %s", v.Answer, v.Saw)
+	}
+	set("errors", types.StateValueOk)
+	set("any", types.StateValueOk)
+	out, err := b.watch.DescribeAlarms(t.Context(), &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{"errors"}})
+	b.must(err)
+	if got := judge(aws.ToString(out.MetricAlarms[0].AlarmArn), "any"); got != "pass: 2 of 2 alarms OK" {
+		t.Errorf("it says %s", got)
+	}
+	if got := judge("errors", "erorrs"); got != `error: 1 of 2 alarms not there: "erorrs" in us-east-1` {
+		t.Errorf("it says %s", got)
+	}
+	set("any", types.StateValueAlarm)
+	if got := judge("errors", "any"); !strings.HasPrefix(got, `fail: 1 of 2 alarms in ALARM: "any" is ALARM since `) || !strings.HasSuffix(got, "Z: the test says so") {
+		t.Errorf("it says %s", got)
+	}
+}
+
+func TestCloudWatchMetric_ofARealServer(t *testing.T) {
+	t.Parallel()
+	b := newBalancerBench(t)
+	begin := time.Now().Truncate(time.Minute).Add(-3 * time.Minute)
+	for metric, v := range map[string]float64{"Failed": 3, "All": 60} {
+		_, err := b.watch.PutMetricData(t.Context(), &cloudwatch.PutMetricDataInput{
+			Namespace: new("Shop"), MetricData: []types.MetricDatum{{MetricName: &metric, Value: &v, Timestamp: &begin}},
+		})
+		b.must(err)
+	}
+	query := func(id, metric string) gate.MetricQuery {
+		return gate.MetricQuery{ID: id, Namespace: "Shop", Metric: metric, Stat: "Sum"}
+	}
+	m := rollout.Moment{ChangedAt: begin.Add(-time.Hour)}
+	for _, c := range []struct {
+		name string
+		args gate.CloudWatchMetric
+		want string
+	}{
+		{"a metric", gate.CloudWatchMetric{MetricQuery: query("", "Failed"), Max: new(5.0), Lookback: 10 * time.Minute}, "pass: Sum of Shop Failed: 1 point in 10m, 3 (at most 5)"},
+		{"an expression", gate.CloudWatchMetric{Expression: "100 * failed / all", Queries: []gate.MetricQuery{query("failed", "Failed"), query("all", "All")}, Max: new(1.0), Lookback: 10 * time.Minute},
+			"fail: 100 * failed / all: 5 at " + begin.UTC().Format(time.TimeOnly) + "Z (at most 1), 1 of 1 point in 10m outside"},
+		{"no point", gate.CloudWatchMetric{MetricQuery: query("", "Lost"), Max: new(5.0)}, "inconclusive: Sum of Shop Lost: no point in 5m"},
+	} {
+		g := built(t)(gate.NewCloudWatchMetric(c.args, b.means()))
+		v := g.Judge(t.Context(), m)
+		if got := fmt.Sprintf("%s: %s", v.Answer, v.Saw); got != c.want || v.Err != nil {
+			t.Errorf("%s: it says\n%s\nwant\n%s\n%v", c.name, got, c.want, v.Err)
+		}
+	}
+	// An expression that nobody can work out is refused before anything moves.
+	g := built(t)(gate.NewCloudWatchMetric(gate.CloudWatchMetric{Expression: "100 * nobody", Max: new(1.0)}, b.means()))
+	v := ahead(t, g, rollout.Moment{})
+	says(t, v, "error: 100 * nobody could not be read")
+	if v.Err == nil || errors.Is(v.Err, context.DeadlineExceeded) {
+		t.Errorf("the cause is %v", v.Err)
+	}
+}

@@ -1,0 +1,276 @@
+package gate_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+)
+
+// bad is a minute in which some requests failed.
+func bad(n, failed float64) counts {
+	return counts{requests: n, ok: n - failed, failed: failed, p99: 0.2}
+}
+
+func TestTargetMetrics_worseThanLive(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		fill func(s scene)
+		args gate.TargetMetrics
+		ago  time.Duration
+		want string
+	}{
+		{"much worse, after a minute", func(s scene) { s.minute("green", 2, bad(1500, 40)); s.minute("blue", 2, bad(28_500, 57)) }, worse(0.5), 2 * time.Minute,
+			"fail: web (green): 40 errors in 1500 requests in 1m, 2.67 %; blue has 57 errors in 28500 requests in the same time, 0.2 %; " +
+				"green is worse by 2.47 points (at most 0.5), and hardly by chance: p below 0.000001, where 0.025 is enough"},
+		{"worse within the margin", func(s scene) { s.minute("green", 2, bad(1500, 9)); s.minute("blue", 2, bad(28_500, 57)) }, worse(0.5), 2 * time.Minute,
+			"pass: web (green): 9 errors in 1500 requests in 1m, 0.6 %; blue has 57 errors in 28500 requests in the same time, 0.2 %; green is worse by 0.4 points (at most 0.5)"},
+		{"worse, but it may be chance", func(s scene) { s.minute("green", 2, bad(1500, 14)); s.minute("blue", 2, bad(28_500, 57)) }, worse(0.5), 2 * time.Minute,
+			"pass: web (green): 14 errors in 1500 requests in 1m, 0.933 %; blue has 57 errors in 28500 requests in the same time, 0.2 %; " +
+				"green is worse by 0.733 points (at most 0.5), but that may be chance: p = 0.14, where 0.025 would be enough"},
+		{"what would do on the first look", func(s scene) { s.minute("green", 2, bad(1500, 18)); s.minute("blue", 2, bad(28_500, 56)) }, worse(0.5), 2 * time.Minute,
+			"fail: web (green): 18 errors in 1500 requests in 1m, 1.2 %; blue has 56 errors in 28500 requests in the same time, 0.196 %; " +
+				"green is worse by 1 point (at most 0.5), and hardly by chance: p = 0.016, where 0.025 is enough"},
+		{"does not on the second", func(s scene) { s.minutes("green", 3, 2, bad(750, 9)); s.minutes("blue", 3, 2, bad(14_250, 28)) }, worse(0.5), 3 * time.Minute,
+			"pass: web (green): 18 errors in 1500 requests in 2m, 1.2 %; blue has 56 errors in 28500 requests in the same time, 0.196 %; " +
+				"green is worse by 1 point (at most 0.5), but that may be chance: p = 0.016, where 0.0083 would be enough"},
+		{"at 100 % against the time before", func(s scene) {
+			s.minutes("green", 6, 2, bad(1000, 30))
+			s.minutes("blue", 12, 7, bad(1000, 2))
+			s.minutes("blue", 6, 2, bad(9, 9)) // the last sticky ones
+		}, worse(0.5), 6*time.Minute + 20*time.Second,
+			"fail: web (green): 150 errors in 5000 requests in 5m, 3 %; blue has 10 errors in 5000 requests in the 5m before the change, 0.2 %; " +
+				"green is worse by 2.8 points (at most 0.5), and hardly by chance: p below 0.000001, where 0.0017 is enough"},
+		{"with more confidence", func(s scene) { s.minute("green", 2, bad(1500, 20)); s.minute("blue", 2, bad(28_500, 57)) },
+			gate.TargetMetrics{WorseThanLiveBy: new(0.5), Confidence: new(0.999)}, 2 * time.Minute,
+			"pass: web (green): 20 errors in 1500 requests in 1m, 1.33 %; blue has 57 errors in 28500 requests in the same time, 0.2 %; " +
+				"green is worse by 1.13 points (at most 0.5), but that may be chance: p = 0.0044, where 0.0005 would be enough"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene()
+			c.fill(s)
+			says(t, s.judge(t, c.args, c.ago), c.want)
+		})
+	}
+}
+
+func TestTargetMetrics_latency(t *testing.T) {
+	t.Parallel()
+	took := func(n, seconds float64) counts { return counts{requests: n, ok: n, p99: seconds} }
+	steady := func(s scene) { s.minutes("blue", 20, 2, took(3000, 0.4)) }
+	for _, c := range []struct {
+		name string
+		fill func(s scene)
+		args gate.TargetMetrics
+		ago  time.Duration
+		want string
+	}{
+		{"the middle minute", func(s scene) {
+			for i, seconds := range []float64{0.3, 9, 0.35, 0.2, 0.31} {
+				s.minute("green", 6-i, took(200, seconds))
+			}
+		}, gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, time.Hour, "pass: web (green): p99 310ms in 1000 requests in 5m (at most 500ms)"},
+		{"the upper one of two", func(s scene) { s.minute("green", 3, took(300, 0.3)); s.minute("green", 2, took(300, 0.6)) },
+			gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, 3 * time.Minute, "fail: web (green): p99 600ms in 600 requests in 2m (at most 500ms)"},
+		{"by its requests", func(s scene) {
+			s.minute("green", 4, took(600, 0.3))
+			s.minutes("green", 3, 2, took(200, 0.6))
+		}, gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, 4 * time.Minute, "pass: web (green): p99 300ms in 1000 requests in 3m (at most 500ms)"},
+		{"just above", func(s scene) { s.minute("green", 2, took(600, 0.5000001)) },
+			gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, 2 * time.Minute, "fail: web (green): p99 501ms in 600 requests in 1m (at most 500ms)"},
+		{"as far back as it takes", func(s scene) { s.minutes("green", 30, 2, took(60, 0.3)) },
+			gate.TargetMetrics{MaxLatency: time.Second}, time.Hour, "pass: web (green): p99 300ms in 540 requests in 9m (at most 1s)"},
+		{"too few", func(s scene) { s.minutes("green", 30, 2, took(60, 0.3)) },
+			gate.TargetMetrics{MaxLatency: time.Second}, 6 * time.Minute, "inconclusive: web (green): 300 requests in 5m to take p99 of, at least 500 are needed"},
+		{"enough for an average", func(s scene) { s.minutes("green", 30, 2, took(60, 0.4)) },
+			gate.TargetMetrics{MaxLatency: time.Second, Stat: "Average"}, 6 * time.Minute, "pass: web (green): Average 100ms in 300 requests in 5m (at most 1s)"},
+		{"as slow as before", func(s scene) { steady(s); s.minutes("green", 6, 2, took(300, 0.42)) },
+			gate.TargetMetrics{LatencyRatio: new(1.5)}, 6 * time.Minute,
+			"pass: web (green): p99 420ms in 1500 requests in 5m; 1.05 times that of blue, 400ms in 15000 requests in the same time (at most 1.5 times)"},
+		{"three times as slow", func(s scene) { steady(s); s.minutes("green", 6, 2, took(300, 1.2)) },
+			gate.TargetMetrics{LatencyRatio: new(1.5), MaxErrorRate: new(2.0)}, 6 * time.Minute,
+			"fail: web (green): p99 1.2s in 1500 requests in 5m; 3 times that of blue, 400ms in 15000 requests in the same time (at most 1.5 times)"},
+		{"at 100 % against the time before", func(s scene) { s.minutes("blue", 12, 7, took(300, 0.4)); s.minutes("green", 6, 2, took(300, 1.2)) },
+			gate.TargetMetrics{LatencyRatio: new(1.5)}, 6 * time.Minute,
+			"fail: web (green): p99 1.2s in 1500 requests in 5m; 3 times that of blue, 400ms in 1500 requests in the 5m before the change (at most 1.5 times)"},
+		{"too few to compare with", func(s scene) { s.minutes("blue", 12, 2, took(90, 0.4)); s.minutes("green", 6, 2, took(300, 1.2)) },
+			gate.TargetMetrics{LatencyRatio: new(1.5)}, 6 * time.Minute, "inconclusive: web (green): p99 1.2s in 1500 requests in 5m; " +
+				"blue has 450 requests in the same time and 450 in the 5m before the change to take p99 of, at least 500 are needed to compare"},
+		{"the newest has no time yet", func(s scene) { s.minute("green", 3, took(600, 0.3)); s.minute("green", 2, took(600, 0)) },
+			gate.TargetMetrics{MaxLatency: time.Second}, 3 * time.Minute, "pass: web (green): p99 300ms in 600 requests in 1m (at most 1s)"},
+		{"the newest has codes and no time yet", func(s scene) { s.minute("green", 3, took(600, 0.3)); s.minute("green", 2, took(600, 0)) },
+			gate.TargetMetrics{MaxLatency: time.Second, MaxErrorRate: new(1.0)}, 3 * time.Minute,
+			"pass: web (green): 0 errors in 600 requests in 1m, 0 % (at most 1 %). web (green): p99 300ms in 600 requests in 1m (at most 1s)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene()
+			c.fill(s)
+			says(t, s.judge(t, c.args, c.ago), c.want)
+		})
+	}
+}
+
+// Every entry point is judged for itself, and every group that receives there
+// against all that give.
+func TestTargetMetrics_severalEntryPoints(t *testing.T) {
+	t.Parallel()
+	s := newScene()
+	s.minutes("green", 6, 2, bad(300, 0))
+	s.minutes("teal", 6, 2, bad(300, 30))
+	s.minutes("blue", 6, 2, bad(1000, 1))
+	s.minutes("red", 6, 2, bad(500, 1))
+	s.minutes("api-green", 6, 2, bad(300, 15))
+	s.minutes("api-blue", 6, 2, bad(300, 15))
+	api := func(environment string) rollout.Side {
+		s := side("api-" + environment)
+		s.Entry, s.Environment, s.Routes = "api", environment, []string{webRule}
+		return s
+	}
+	m := rollout.Moment{Step: 1, ChangedAt: noon.Add(-6 * time.Minute),
+		Receiving: []rollout.Side{side("green"), side("teal"), api("green")}, Giving: []rollout.Side{side("blue"), api("blue"), side("red")}}
+	says(t, s.judgeAt(t, worse(0.5), m),
+		"fail: web (teal): 150 errors in 1500 requests in 5m, 10 %; blue and red have 10 errors in 7500 requests in the same time, 0.133 %; "+
+			"teal is worse by 9.87 points (at most 0.5), and hardly by chance: p below 0.000001, where 0.0017 is enough")
+	says(t, s.judgeAt(t, errorRate(20), m), strings.Join([]string{
+		"pass: web (green): 0 errors in 1500 requests in 5m, 0 % (at most 20 %)",
+		"web (teal): 150 errors in 1500 requests in 5m, 10 % (at most 20 %)",
+		"api (green): 75 errors in 1500 requests in 5m, 5 % (at most 20 %)",
+	}, ". "))
+	if len(s.fake.asked) != 2 {
+		t.Errorf("%d calls in two rounds", len(s.fake.asked))
+	}
+}
+
+// One call for each region, of what is needed and no more.
+func TestTargetMetrics_asksForWhatItNeeds(t *testing.T) {
+	t.Parallel()
+	of := func(c gate.TargetMetrics) []string {
+		s := newScene()
+		_ = s.judge(t, c, 6*time.Minute+10*time.Second)
+		if len(s.fake.asked) != 1 {
+			t.Fatalf("%d calls", len(s.fake.asked))
+		}
+		in := s.fake.asked[0]
+		asked := []string{fmt.Sprintf("%s to %s", in.StartTime.Format("15:04:05"), in.EndTime.Format("15:04:05"))}
+		for _, q := range in.MetricDataQueries {
+			text := strings.TrimPrefix(seriesOf(q), "AWS/ApplicationELB ")
+			text = strings.Replace(text, " "+balancer, "", 1)
+			asked = append(asked, strings.Replace(text, "/73e2d6bc24d8a067 60", "", 1))
+		}
+		return asked
+	}
+	errorsOf := func(group string) []string {
+		all := []string{"RequestCount Sum"}
+		for _, metric := range []string{"HTTPCode_Target_2XX_Count", "HTTPCode_Target_3XX_Count", "HTTPCode_Target_4XX_Count", "HTTPCode_Target_5XX_Count", "TargetConnectionErrorCount"} {
+			all = append(all, metric+" Sum")
+		}
+		for i := range all {
+			all[i] += " TargetGroup=targetgroup/" + group
+		}
+		return all
+	}
+	for _, c := range []struct {
+		name string
+		args gate.TargetMetrics
+		want []string
+	}{
+		{"errors", errorRate(1), slices.Concat([]string{"23:54:00 to 23:59:00"}, errorsOf("green"), []string{"HTTPCode_ELB_5XX_Count Sum 60"})},
+		{"errors compared", worse(1), slices.Concat([]string{"23:48:00 to 23:59:00"}, errorsOf("green"), []string{"HTTPCode_ELB_5XX_Count Sum 60"}, errorsOf("blue"))},
+		{"latency", gate.TargetMetrics{MaxLatency: time.Second, Stat: "p90"}, []string{"23:54:00 to 23:59:00",
+			"RequestCount Sum TargetGroup=targetgroup/green", "TargetResponseTime p90 TargetGroup=targetgroup/green"}},
+		{"latency compared", gate.TargetMetrics{LatencyRatio: new(2.0)}, []string{"23:48:00 to 23:59:00",
+			"RequestCount Sum TargetGroup=targetgroup/green", "TargetResponseTime p99 TargetGroup=targetgroup/green",
+			"RequestCount Sum TargetGroup=targetgroup/blue", "TargetResponseTime p99 TargetGroup=targetgroup/blue"}},
+	} {
+		if got := of(c.args); !slices.Equal(got, c.want) {
+			t.Errorf("%s: it asks\n  %s\nwant\n  %s", c.name, strings.Join(got, "\n  "), strings.Join(c.want, "\n  "))
+		}
+	}
+}
+
+func TestTargetMetrics_regions(t *testing.T) {
+	t.Parallel()
+	west, east := newScene(), newScene()
+	west.minutes("green", 6, 2, bad(300, 0))
+	east.minutes("green", 6, 2, bad(300, 30))
+	far := side("green")
+	far.Entry, far.Group = "far", strings.Replace(far.Group, "eu-west-1", "us-east-1", 1)
+	far.Routes = []string{strings.Replace(webRoute, "eu-west-1", "us-east-1", 1)}
+	c := errorRate(2)
+	c.Lag = gate.DefaultLag
+	g, _ := built(t)(gate.NewTargetMetrics(c, means(map[string]*fakeCloudWatch{"eu-west-1": west.fake, "us-east-1": east.fake}))).(gate.Replayer)
+	m := rollout.Moment{ChangedAt: noon.Add(-6 * time.Minute), Receiving: []rollout.Side{side("green"), far}}
+	says(t, g.JudgeAt(t.Context(), m, noon), "fail: far (green): 150 errors in 1500 requests in 5m, 10 % (at most 2 %)")
+	if len(west.fake.asked) != 1 || len(east.fake.asked) != 1 {
+		t.Errorf("%d and %d calls in a round", len(west.fake.asked), len(east.fake.asked))
+	}
+}
+
+// Fifty entry points are more than CloudWatch takes in a call.
+func TestTargetMetrics_manyEntryPoints(t *testing.T) {
+	t.Parallel()
+	s := newScene()
+	m := rollout.Moment{ChangedAt: noon.Add(-6 * time.Minute)}
+	for i := range 50 {
+		for _, environment := range []string{"green", "blue"} {
+			one := side(fmt.Sprint(environment, i))
+			one.Entry = fmt.Sprint("e", i)
+			s.minutes(one.Environment, 6, 2, bad(300, 0))
+			if environment == "green" {
+				m.Receiving = append(m.Receiving, one)
+			} else {
+				m.Giving = append(m.Giving, one)
+			}
+		}
+	}
+	if v := s.judgeAt(t, worse(0.5), m); v.Answer != rollout.Pass || strings.Count(v.Saw, "no worse") != 50 {
+		t.Errorf("it says %s: %s", v.Answer, v.Saw)
+	}
+	if len(s.fake.asked) != 2 || len(s.fake.asked[0].MetricDataQueries) != 500 || len(s.fake.asked[1].MetricDataQueries) != 101 {
+		t.Errorf("%d calls", len(s.fake.asked))
+	}
+}
+
+func TestTargetMetrics_arguments(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		args gate.TargetMetrics
+		want []string
+	}{
+		{"no limit", gate.TargetMetrics{}, []string{"max_error_rate: it is required where there is no max_latency, worse_than_live_by or latency_ratio"}},
+		{"a rate of all", errorRate(100), []string{"max_error_rate: it is not valid: 100 is not from 0 to below 100"}},
+		{"a negative rate", errorRate(-1), []string{"max_error_rate: it is not valid: -1 is not from 0 to below 100"}},
+		{"a negative margin", worse(-0.5), []string{"worse_than_live_by: it is not valid: -0.5 is not from 0 to below 100"}},
+		{"a negative latency", gate.TargetMetrics{MaxLatency: -time.Second}, []string{"max_latency: it is not valid: -1s is negative"}},
+		{"a negative ratio", gate.TargetMetrics{LatencyRatio: new(-2.0)}, []string{"latency_ratio: it is not valid: -2 is not above 0"}},
+		{"another stat", gate.TargetMetrics{MaxLatency: 1, Stat: "Maximum"}, []string{`stat: it is not valid: "Maximum" is neither Average nor a percentile such as p99 or p99.9`}},
+		{"the very slowest", gate.TargetMetrics{MaxLatency: 1, Stat: "p100"}, []string{`stat: it is not valid: "p100" is neither Average nor a percentile such as p99 or p99.9`}},
+		{"negative requests", gate.TargetMetrics{MaxLatency: 1, MinRequests: -1}, []string{"min_requests: it is not valid: -1 is below 1"}},
+		{"too little confidence", gate.TargetMetrics{MaxLatency: 1, Confidence: new(0.5)}, []string{"confidence: it is not valid: 0.5 is not between 0.5 and 1, such as 0.95"}},
+		{"a ratio of nothing", gate.TargetMetrics{LatencyRatio: new(0.0)}, []string{"latency_ratio: it is not valid: 0 is not above 0"}},
+		{"confidence in percent", gate.TargetMetrics{MaxLatency: 1, Confidence: new(95.0)}, []string{"confidence: it is not valid: 95 is not between 0.5 and 1, such as 0.95"}},
+		{"a period that is none", gate.TargetMetrics{MaxLatency: 1, Period: 15 * time.Second},
+			[]string{"period: it is not valid: 15s is not 1s, 5s, 10s, 20s, 30s or a multiple of 60s"}},
+		{"a short lookback", gate.TargetMetrics{MaxLatency: 1, Lookback: time.Second}, []string{"lookback: it is not valid: 1s is shorter than the period of 1m"}},
+		{"a negative lag", gate.TargetMetrics{MaxLatency: 1, Lag: -time.Second}, []string{"lag: it is not valid: -1s is negative"}},
+		{"no error at all", errorRate(0), nil},
+		{"everything", gate.TargetMetrics{MaxErrorRate: new(2.0), MaxLatency: time.Second, Stat: "p99.9", MinRequests: 1, WorseThanLiveBy: new(0.0),
+			Confidence: new(0.99), LatencyRatio: new(0.9), Lookback: time.Second, Period: time.Second}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			refuses(t, c.args.Check(), c.want...)
+			if _, err := gate.NewTargetMetrics(c.args, gate.Means{}); (err != nil) != (c.want != nil) {
+				t.Errorf("making it returns %v", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,184 @@
+package provider
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+)
+
+// cloudwatchMetricKind compares a metric of CloudWatch with limits.
+func cloudwatchMetricKind() gateKind {
+	return gateKind{
+		name:         "cloudwatch_metric",
+		inconclusive: 10 * time.Minute,
+		attribute: schema.SingleNestedAttribute{
+			Optional: true,
+			MarkdownDescription: "Compares a metric of CloudWatch, or metric maths over several, with limits. Every point within `lookback` must keep to them, not only the newest: one outside is a fail. " +
+				"Only whole periods count that began after the last change of weights (in `before`: after the shift began) and ended at least `lag` ago. " +
+				"No point, a value that is no number, and data that CloudWatch has only in part are inconclusive; a call that is refused is an error of measuring, and keeps a shift from beginning.",
+			Attributes: cloudwatchMetricAttributes(),
+		},
+		read: readCloudWatchMetric,
+	}
+}
+
+const statDescription = "`SampleCount`, `Average`, `Sum`, `Minimum`, `Maximum`, `IQM`, a percentile such as `p99`, a trimmed or winsorized one (`tm90`, `tc90`, `ts90`, `wm90`), " +
+	"or a range (`PR(:300)`, `TM(10%:90%)`, `TC`, `TS`, `WM`), as CloudWatch defines them."
+
+func cloudwatchMetricAttributes() map[string]schema.Attribute {
+	text := func(description string) schema.StringAttribute {
+		return schema.StringAttribute{Optional: true, MarkdownDescription: description}
+	}
+	number := func(description string) schema.NumberAttribute {
+		return schema.NumberAttribute{Optional: true, MarkdownDescription: description}
+	}
+	dimensions := schema.MapAttribute{Optional: true, ElementType: types.StringType, MarkdownDescription: "Dimension => value, at most 30. Default: none."}
+	return map[string]schema.Attribute{
+		"namespace":  text("Namespace of the metric, such as `AWS/SQS`."),
+		"metric":     text("Name of the metric. Exactly one of `metric` and `expression` is given."),
+		"dimensions": dimensions,
+		"stat":       text(statDescription + " Required with `metric`."),
+		"period":     text("Period of a point: `1s`, `5s`, `10s`, `20s`, `30s` or a multiple of `60s`; most metrics have no points below `60s`. With an expression that of the queries that have none of their own. Default: `60s`."),
+		"expression": text("Metric maths over `queries` by their ids, or a query of Metrics Insights. Every time series that it gives is judged."),
+		"queries": schema.ListNestedAttribute{
+			Optional:            true,
+			MarkdownDescription: "Metrics that `expression` uses, at most 499. Default: none.",
+			NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
+				"id":         text("What the expression calls it: a small letter, then letters, digits and underscores. Required."),
+				"namespace":  text("Namespace of the metric. Required."),
+				"metric":     text("Name of the metric. Required."),
+				"dimensions": dimensions,
+				"stat":       text(statDescription + " Required."),
+				"period":     text("Period of a point, as above. Default: that of the gate."),
+			}},
+		},
+		"min":      number("Lowest value that passes. At least one of `min` and `max` is given."),
+		"max":      number("Highest value that passes."),
+		"lookback": text("How far back points are judged, in whole periods and never from before the last change of weights; at least the longest period. Default: `5m`."),
+		"lag":      text("How long after its end a period is taken to be complete, as a duration. Default: `60s`."),
+		"region":   text("Region of the metrics. Default: that of the load balancer."),
+	}
+}
+
+func readCloudWatchMetric(r *reader, at path.Path, a map[string]attr.Value) kindRead {
+	before := r.diags.ErrorsCount()
+	c := gate.CloudWatchMetric{
+		MetricQuery: r.metricQuery(at, a),
+		Expression:  r.textOr(a["expression"], ""),
+		Queries:     r.metricQueries(at.AtName("queries"), a["queries"]),
+		Min:         r.limit(a["min"], -math.MaxFloat64),
+		Max:         r.limit(a["max"], math.MaxFloat64),
+		Lookback:    r.positive(at.AtName("lookback"), a["lookback"], gate.DefaultLookback),
+		Lag:         r.duration(at.AtName("lag"), a["lag"], gate.DefaultLag),
+		Region:      r.text(a["region"]),
+	}
+	waits := unknown(a["period"], a["lag"]) || periodsUnknown(a["queries"])
+	if waits || unknown(a["lookback"]) {
+		c.Lookback = max(c.Lookback, c.LongestPeriod()) // one of them is only a guess
+	}
+	// Which of the two it is may be known only when both are.
+	if !unknown(a["expression"], a["metric"], a["queries"]) && r.diags.ErrorsCount() == before {
+		r.check(at, a, c.Check())
+	}
+	return kindRead{
+		build: func(means gate.Means) (rollout.Gate, error) { return gate.NewCloudWatchMetric(c, means) },
+		lag:   c.LongestPeriod() + c.Lag,
+		waits: waits,
+	}
+}
+
+// metricQuery reads what names a metric. In the place of what is not known yet
+// stands something with which nothing is wrong.
+func (r *reader) metricQuery(at path.Path, a map[string]attr.Value) gate.MetricQuery {
+	return gate.MetricQuery{
+		Namespace:  r.textOr(a["namespace"], "unknown"),
+		Metric:     r.textOr(a["metric"], "unknown"),
+		Dimensions: r.texts(at.AtName("dimensions"), a["dimensions"]),
+		Stat:       r.textOr(a["stat"], "Sum"),
+		Period:     r.optional(at.AtName("period"), a["period"], gate.DefaultPeriod),
+	}
+}
+
+func (r *reader) metricQueries(at path.Path, v attr.Value) []gate.MetricQuery {
+	list, ok := v.(types.List)
+	if !r.known(v) || !ok {
+		return nil
+	}
+	var all []gate.MetricQuery
+	for i, e := range list.Elements() {
+		if missing(e) {
+			r.add(nullElement(at.AtListIndex(i)))
+		}
+		unknownID := fmt.Sprint("unknown", i)
+		one := gate.MetricQuery{ID: unknownID, Namespace: "unknown", Metric: "unknown", Stat: "Sum"}
+		if a := r.attributes(e); a != nil {
+			one = r.metricQuery(at.AtListIndex(i), a)
+			one.ID = r.textOr(a["id"], unknownID)
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// periodsUnknown reports whether the longest period of the queries is not known.
+func periodsUnknown(v attr.Value) bool {
+	list, ok := v.(types.List)
+	if unknown(v) || !ok {
+		return unknown(v)
+	}
+	for _, e := range list.Elements() {
+		if o, ok := e.(types.Object); unknown(e) || ok && unknown(o.Attributes()["period"]) {
+			return true
+		}
+	}
+	return false
+}
+
+// unknown reports whether any of them is not known yet.
+func unknown(values ...attr.Value) bool {
+	for _, v := range values {
+		if v != nil && v.IsUnknown() {
+			return true
+		}
+	}
+	return false
+}
+
+// textOr reads a text, or takes another for it as long as it is not known.
+func (r *reader) textOr(v attr.Value, meanwhile string) string {
+	if unknown(v) {
+		return meanwhile
+	}
+	return r.text(v)
+}
+
+// limit reads a number; nil where it is not written. As long as it is not known,
+// another is taken for it.
+func (r *reader) limit(v attr.Value, meanwhile float64) *float64 {
+	if unknown(v) {
+		return &meanwhile
+	}
+	n, ok := v.(types.Number)
+	if !r.known(v) || !ok {
+		return nil
+	}
+	value, _ := n.ValueBigFloat().Float64()
+	return &value
+}
+
+// optional reads a duration above zero; 0 where it is not written. As long as it
+// is not known, another is taken for it.
+func (r *reader) optional(at path.Path, v attr.Value, meanwhile time.Duration) time.Duration {
+	if missing(v) {
+		return 0
+	}
+	return r.positive(at, v, meanwhile)
+}
