@@ -57,7 +57,7 @@ func (b bench) run(ctx context.Context, write bool) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
 	var rows []row
-	for _, measure := range []func(context.Context) ([]row, error){b.choice, b.steps, b.wayBack, b.traffic, b.provider, b.shifts, b.releases, b.cancel} {
+	for _, measure := range []func(context.Context) ([]row, error){b.choice, b.steps, b.wayBack, b.intervals, b.detection, b.traffic, b.provider, b.shifts, b.releases, b.cancel} {
 		more, err := measure(ctx)
 		if err != nil {
 			return err

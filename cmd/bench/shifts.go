@@ -20,7 +20,7 @@ type release struct {
 }
 
 // newRelease adopts the listener of a fresh stage.
-func (b bench) newRelease(ctx context.Context, hold string) (*release, error) {
+func (b bench) newRelease(ctx context.Context, hold, gates string) (*release, error) {
 	binary, err := rehearsal.FindTerraform()
 	if err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func (b bench) newRelease(ctx context.Context, hold string) (*release, error) {
 	}
 	r, err := rehearsal.NewRelease(ctx, rehearsal.ReleaseTerms{Binary: binary, CLIConfig: config, Root: b.root, Dir: dir,
 		Endpoint: balancer.URL(), ListenerAddr: balancer.ListenerAddr,
-		Gates: rehearsal.AnswerGates,
+		Gates: gates,
 		Pace:  rehearsal.Pace{Hold: hold, Settle: "500ms", SteadyFor: "500ms"}})
 	if err != nil {
 		return nil, errors.Join(err, balancer.Close())
@@ -64,7 +64,7 @@ func terms(version int) rehearsal.AppTerms {
 // shifts moves all the traffic by Terraform again and again, under load; the
 // version that has lost it is killed as soon as the apply ends.
 func (b bench) shifts(ctx context.Context) ([]row, error) {
-	r, err := b.newRelease(ctx, "1s")
+	r, err := b.newRelease(ctx, "1s", rehearsal.AnswerGates)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func (b bench) oneShift(ctx context.Context, r *release, m move) (rehearsal.Coun
 
 // cancel measures an apply that is interrupted at its first step.
 func (b bench) cancel(ctx context.Context) ([]row, error) {
-	r, err := b.newRelease(ctx, "10m")
+	r, err := b.newRelease(ctx, "10m", rehearsal.AnswerGates)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+// timed is a gate that notes when it is asked.
+type timed struct {
+	rollout.Gate
+	mu    sync.Mutex
+	asked []time.Time
+}
+
+// Judge implements rollout.Gate.
+func (g *timed) Judge(ctx context.Context, m rollout.Moment) rollout.Verdict {
+	g.mu.Lock()
+	g.asked = append(g.asked, time.Now())
+	g.mu.Unlock()
+	return g.Gate.Judge(ctx, m)
+}
+
+// off is how far the intervals are from what is wanted, in percent: their mean,
+// and the furthest of them.
+func (g *timed) off(wanted time.Duration) (mean, furthest float64) {
+	percent := func(d time.Duration) float64 { return 100 * float64((d - wanted).Abs()) / float64(wanted) }
+	for i := 1; i < len(g.asked); i++ {
+		furthest = max(furthest, percent(g.asked[i].Sub(g.asked[i-1])))
+	}
+	if n := len(g.asked) - 1; n > 0 {
+		mean = percent(g.asked[n].Sub(g.asked[0]) / time.Duration(n))
+	}
+	return mean, furthest
+}
+
+// intervals measures whether many gates of one switch are asked as often as
+// they are to be.
+func (b bench) intervals(ctx context.Context) ([]row, error) {
+	const many, interval, hold = 20, 500 * time.Millisecond, 10 * time.Second
+	l, err := newLoopback(ctx, hold)
+	if err != nil {
+		return nil, err
+	}
+	defer l.close()
+	terms := &l.spec.Request.Terms
+	terms.Steps = terms.Steps[:1]
+	var gates []*timed
+	for i := range many {
+		asks, err := gate.NewHTTP(gate.HTTP{URL: l.app.URL}, gate.Means{})
+		if err != nil {
+			return nil, err
+		}
+		g := &timed{Gate: asks}
+		gates = append(gates, g)
+		t := shift.GateTerms{Name: fmt.Sprintf("gate-%02d", i), When: shift.During, Interval: interval, Timeout: time.Second, InconclusiveTimeout: time.Minute}
+		terms.Gates = append(terms.Gates, t)
+		l.spec.Gates = append(l.spec.Gates, rollout.NamedGate{GateTerms: t, Gate: g})
+	}
+	if _, err := rollout.Run(ctx, l.spec); err != nil {
+		return nil, err
+	}
+	var means, furthest []float64
+	for _, g := range gates {
+		g.asked = g.asked[:min(len(g.asked), int(hold/interval))] // those of the hold
+		mean, most := g.off(interval)
+		means, furthest = append(means, mean), append(furthest, most)
+	}
+	worst := slices.Max(means)
+	return []row{{what: fmt.Sprintf("%d gates on one switch, each asked every %s for %s: how far the mean interval is off for the worst gate, and the furthest single one", many, interval, hold),
+		goal: "within 10 %", measured: fmt.Sprintf("%.2f %%; %.1f %%", worst, slices.Max(furthest)), missed: worst > 10}}, nil
+}
