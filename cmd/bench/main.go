@@ -27,6 +27,7 @@ type row struct {
 // bench is what every measurement needs.
 type bench struct {
 	root, dir string
+	only      string // the one measurement to make; empty: all
 	runs      int
 	rate      int
 }
@@ -40,6 +41,7 @@ func main() {
 	flag.IntVar(&b.runs, "runs", 10, "whole shifts by Terraform")
 	flag.IntVar(&b.rate, "rate", 600, "requests a second during them")
 	write := flag.Bool("write", false, "keep the table in templates/guides/benchmarks.md")
+	flag.StringVar(&b.only, "only", "", "make this measurement alone: choice, steps, way-back, intervals, detection, judgement, traffic, provider, shifts, releases or cancel")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -57,16 +59,19 @@ func (b bench) run(ctx context.Context, write bool) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
 	var rows []row
-	for _, measure := range []func(context.Context) ([]row, error){b.choice, b.steps, b.wayBack, b.intervals, b.detection, b.traffic, b.provider, b.shifts, b.releases, b.cancel} {
-		more, err := measure(ctx)
+	for _, m := range b.measures() {
+		if b.only != "" && m.name != b.only {
+			continue
+		}
+		more, err := m.run(ctx)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", m.name, err)
 		}
 		rows = append(rows, more...)
 	}
 	table := format(rows)
 	fmt.Print(table)
-	if write {
+	if write && b.only == "" {
 		if err := b.keep(table); err != nil {
 			return err
 		}
@@ -77,6 +82,18 @@ func (b bench) run(ctx context.Context, write bool) (err error) {
 		}
 	}
 	return nil
+}
+
+type measure struct {
+	name string
+	run  func(context.Context) ([]row, error)
+}
+
+func (b bench) measures() []measure {
+	return []measure{
+		{"choice", b.choice}, {"steps", b.steps}, {"way-back", b.wayBack}, {"intervals", b.intervals}, {"detection", b.detection},
+		{"judgement", b.judgement}, {"traffic", b.traffic}, {"provider", b.provider}, {"shifts", b.shifts}, {"releases", b.releases}, {"cancel", b.cancel},
+	}
 }
 
 func format(rows []row) string {

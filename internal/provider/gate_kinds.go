@@ -223,8 +223,8 @@ func (w wanted) aside(idle []string) []shift.GateTerms {
 	var all []shift.GateTerms
 	for _, g := range w.gates {
 		terms := g.terms
-		if g.kindRead.aside != nil {
-			terms.Aside = g.kindRead.aside(idle)
+		if g.aside != nil {
+			terms.Aside = g.aside(idle)
 		}
 		all = append(all, terms)
 	}

@@ -10,16 +10,16 @@ import (
 	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 )
 
-// alarm puts up an alarm in a state.
-func (b *bench) alarm(name string, state cwtypes.StateValue) {
+// alarm puts up the alarm "errors" in a state.
+func (b *bench) alarm(state cwtypes.StateValue) {
 	b.t.Helper()
 	api := cloudwatch.New(cloudwatch.Options{Region: "us-east-1", BaseEndpoint: new(b.srv.URL()),
 		Credentials: credentials.NewStaticCredentialsProvider("AKIALOCAL", "secret", "")})
 	_, err := api.PutMetricAlarm(b.t.Context(), &cloudwatch.PutMetricAlarmInput{
-		AlarmName: &name, Namespace: new("Shop"), MetricName: new("Failures"), Statistic: cwtypes.StatisticSum, Period: new(int32(60)),
+		AlarmName: new("errors"), Namespace: new("Shop"), MetricName: new("Failures"), Statistic: cwtypes.StatisticSum, Period: new(int32(60)),
 		EvaluationPeriods: new(int32(1)), Threshold: new(1.0), ComparisonOperator: cwtypes.ComparisonOperatorGreaterThanThreshold})
 	b.must(err)
-	_, err = api.SetAlarmState(b.t.Context(), &cloudwatch.SetAlarmStateInput{AlarmName: &name, StateValue: state, StateReason: new("the test says so")})
+	_, err = api.SetAlarmState(b.t.Context(), &cloudwatch.SetAlarmStateInput{AlarmName: new("errors"), StateValue: state, StateReason: new("the test says so")})
 	b.must(err)
 }
 
@@ -34,13 +34,13 @@ func (s *site) alarmed(active string, names ...string) hcl {
 
 func TestGates_anAlarmThatIsUpStopsAForwardShiftAlone(t *testing.T) {
 	s, w := newSite(t), newWorkspace(t)
-	s.alarm("errors", cwtypes.StateValueOk)
+	s.alarm(cwtypes.StateValueOk)
 	w.write(s.alarmed("blue", "errors").in(s.bench))
 	w.apply().ok()
 	w.write(s.alarmed("green", "errors").in(s.bench))
 	w.apply().ok()
 
-	s.alarm("errors", cwtypes.StateValueAlarm)
+	s.alarm(cwtypes.StateValueAlarm)
 	before := len(s.writes())
 	w.write(s.alarmed("blue", "errors").in(s.bench)) // blue 1.0 was live before: a way back
 	w.apply().ok()
@@ -67,7 +67,7 @@ func TestGates_anAlarmThatIsUpStopsAForwardShiftAlone(t *testing.T) {
 	if n := len(s.writes()); n != before || values["rejected"] != nil {
 		t.Errorf("%d writes were made, rejected is %v", n-before, values["rejected"])
 	}
-	s.alarm("errors", cwtypes.StateValueOk)
+	s.alarm(cwtypes.StateValueOk)
 	w.apply().ok()
 	if got := s.routed(s.listener); got != "app-blue 0, app-green 100" {
 		t.Errorf("the traffic is at %s", got)
@@ -76,7 +76,7 @@ func TestGates_anAlarmThatIsUpStopsAForwardShiftAlone(t *testing.T) {
 
 func TestGates_anAlarmThatThereIsNotIsAnErrorBeforeAnythingMoves(t *testing.T) {
 	s, w := newSite(t), newWorkspace(t)
-	s.alarm("errors", cwtypes.StateValueOk)
+	s.alarm(cwtypes.StateValueOk)
 	w.write(s.alarmed("green", "errors", "erorrs").in(s.bench))
 	refused := w.apply()
 	if len(refused.errors) != 1 || !strings.Contains(refused.errors[0].Detail, "erorrs") || !strings.Contains(refused.errors[0].Detail, "Nothing was moved.") {

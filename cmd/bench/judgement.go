@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+)
+
+var errNotReplayed = errors.New("the gate cannot be asked about another time")
+
+// judged asks the gate target_metrics about a simulated balancer.
+func judged(ctx context.Context) rehearsal.SimulatedJudge {
+	return func(s *rehearsal.Simulated, l rehearsal.SimulatedLimits) func() (bool, error) {
+		c := gate.TargetMetrics{Lag: gate.DefaultLag}
+		if l.Ratio > 0 {
+			c.LatencyRatio = &l.Ratio
+		}
+		if l.Compares {
+			c.WorseThanLiveBy = &l.Margin
+		}
+		g, err := gate.NewTargetMetrics(c, gate.Means{CloudWatch: func(string) (gate.CloudWatch, error) { return s, nil }})
+		replayed, ok := g.(gate.Replayer)
+		if err == nil && !ok {
+			err = errNotReplayed
+		}
+		side := func(name, group string) []rollout.Side {
+			return []rollout.Side{{Entry: "web", Environment: name, Group: group, Routes: []string{rehearsal.SimulatedListener}}}
+		}
+		m := rollout.Moment{Step: 1, ChangedAt: s.ChangedAt(),
+			Receiving: side("green", rehearsal.SimulatedFresh), Giving: side("blue", rehearsal.SimulatedLive)}
+		return func() (bool, error) {
+			if err != nil {
+				return false, err
+			}
+			v := replayed.JudgeAt(ctx, m, s.Now())
+			if v.Answer == rollout.Errored {
+				return false, fmt.Errorf("%s: %w", v.Saw, v.Err)
+			}
+			return v.Answer == rollout.Fail, nil
+		}
+	}
+}
+
+// judgement measures how often the gate is wrong, in steps of ten minutes at
+// 500 requests a second and 5 %.
+func (b bench) judgement(ctx context.Context) ([]row, error) {
+	const runs = 2000
+	usual := rehearsal.SimulatedSide{Errors: 0.2, P50: 80 * time.Millisecond, P99: 400 * time.Millisecond}
+	worse, slower := usual, usual
+	worse.Errors += 2
+	slower.P50, slower.P99 = 3*slower.P50, 3*slower.P99
+	var rows []row
+	for _, c := range []struct {
+		what   string
+		fresh  rehearsal.SimulatedSide
+		limits rehearsal.SimulatedLimits
+		good   bool
+	}{
+		{"as good as the live one, sent back (worse_than_live_by = 0.5)", usual, rehearsal.SimulatedLimits{Compares: true, Margin: 0.5}, true},
+		{"as good, sent back (latency_ratio = 1.5 of p99)", usual, rehearsal.SimulatedLimits{Ratio: 1.5}, true},
+		{"2 points more errors, missed", worse, rehearsal.SimulatedLimits{Compares: true, Margin: 0.5}, false},
+		{"p99 three times, missed", slower, rehearsal.SimulatedLimits{Ratio: 1.5}, false},
+	} {
+		got, err := rehearsal.Trial{SimulatedTerms: rehearsal.SimulatedTerms{Rate: detectRate, Share: 100 * detectShare, Live: usual, Fresh: c.fresh},
+			SimulatedLimits: c.limits, Minutes: 10, Runs: runs}.Run(judged(ctx))
+		if err != nil {
+			return nil, err
+		}
+		wrong := got.SentBack
+		if !c.good {
+			wrong = got.Runs - got.SentBack
+		}
+		rows = append(rows, row{what: "target_metrics over simulated steps of 10 minutes at 500 requests/s and 5 %, a release " + c.what,
+			goal: "0 in 100", measured: fmt.Sprintf("%d in %d", wrong, got.Runs), missed: 100*wrong > got.Runs})
+	}
+	return rows, nil
+}
