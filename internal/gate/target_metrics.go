@@ -43,9 +43,11 @@ const longestReach = 15 * 24 * time.Hour
 // way are in it, and so are WebSockets (101) and clients that left (460). Therefore
 // it counts up to what is known to have gone wrong: the group's own 5xx, and beside
 // them its failed connections or all 5xx that the balancer made itself, whichever
-// are more. This is looked at in each round, over the same window, since what a
-// balancer does in a shift is not what it did before. Codes of 5xx that the group
-// gave are errors in any case. What stays unexplained is told, and is no error.
+// are more. This is looked at in each round, over the same window, and not once
+// before the shift, since what a balancer answered then says nothing of now. Codes
+// of 5xx that the group gave are errors in any case, also where answers to requests
+// from before the window hide them in the difference. What stays unexplained is
+// told, and is no error.
 //
 // Not for gRPC, where an error is a 200 with a status in the trailers.
 //
@@ -75,14 +77,25 @@ const longestReach = 15 * 24 * time.Hour
 // observation of its own, and a margin is the remedy. The two sides are taken to
 // have the same kind of requests, which sticky sessions or a header rule change.
 //
+// Measured on simulated traffic (Rates in internal/rehearsal, 2000 steps of ten
+// minutes for each figure, 0.95): of releases as good as the live side, with errors
+// of 0.2 %, none was sent back at a margin of 0.5 points, and 0.1 to 3.8 % at a
+// margin of 0, which is what the bound of 5 % is for. At 1500 requests a minute on
+// the new side and 28500 on the live one, 0.82 points more errors are caught in 9
+// of 10 steps, and 2 points always; at 60 and 1140 it takes 2.6 points.
+//
 // # Latency
 //
 // A window's latency is the median of its periods' values of Stat, weighted by
 // their requests, the upper one where two are in the middle: CloudWatch gives no
 // percentile over periods that are chosen afterwards. It is the time from the
-// request leaving the balancer to the first byte of the answer; what happens in
+// request leaving the balancer until the target begins to answer; what happens in
 // the balancer is not in it. A percentile is judged from 5 / (1 - q) requests on
 // (p99: 500, p90: 50), since below that a handful of requests decides.
+//
+// LatencyRatio compares two measurements without a test. Where p99 is 5 times the
+// median, a ratio of 1.5 sent no more than 0.4 % of good releases back; where it is
+// 20 times, 14 % at 600 requests a minute on both sides, and a ratio of 2 1 %.
 type TargetMetrics struct {
 	MaxErrorRate    *float64      // percent of the requests, 0 to below 100
 	MaxLatency      time.Duration // 0: any

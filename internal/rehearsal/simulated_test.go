@@ -46,20 +46,23 @@ func TestSimulated_draws(t *testing.T) {
 	}
 }
 
-// ask reads one metric of a group over all minutes.
-func ask(t *testing.T, s *Simulated, group, metric, stat string) []float64 {
+// figure is a metric of a group.
+type figure struct{ group, metric, stat string }
+
+// of reads it over all minutes.
+func (f figure) of(t *testing.T, s *Simulated) []float64 {
 	t.Helper()
 	out, err := s.GetMetricData(t.Context(), &cloudwatch.GetMetricDataInput{
 		StartTime: &simulatedEpoch, EndTime: new(s.Now()),
-		MetricDataQueries: []types.MetricDataQuery{{Id: new("m"), MetricStat: &types.MetricStat{Stat: &stat, Metric: &types.Metric{
-			MetricName: &metric, Dimensions: []types.Dimension{{Name: new("TargetGroup"), Value: new(group[strings.Index(group, "targetgroup/"):])}},
+		MetricDataQueries: []types.MetricDataQuery{{Id: new("m"), MetricStat: &types.MetricStat{Stat: &f.stat, Metric: &types.Metric{
+			MetricName: &f.metric, Dimensions: []types.Dimension{{Name: new("TargetGroup"), Value: new(f.group[strings.Index(f.group, "targetgroup/"):])}},
 		}}}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if at := out.MetricDataResults[0].Timestamps; len(at) > 0 && !at[len(at)-1].Equal(s.Now().Add(-simulatedLag-time.Minute)) {
-		t.Errorf("the newest point of %s is of %v, asked at %v", metric, at[len(at)-1], s.Now())
+		t.Errorf("the newest point of %s is of %v, asked at %v", f.metric, at[len(at)-1], s.Now())
 	}
 	return out.MetricDataResults[0].Values
 }
@@ -84,30 +87,30 @@ func TestSimulated_figures(t *testing.T) {
 		s.Advance()
 	}
 	for _, c := range []struct {
-		group, metric, stat string
-		points              int
-		mean, within        float64
+		figure
+		points       int
+		mean, within float64
 	}{
-		{SimulatedFresh, "RequestCount", "Sum", 200, 1500, 0.01},
-		{SimulatedLive, "RequestCount", "Sum", 210, (28_500*200 + 30_000*10) / 210.0, 0.01},
-		{SimulatedFresh, "HTTPCode_Target_2XX_Count", "Sum", 200, 1485, 0.01},
-		{SimulatedFresh, "HTTPCode_Target_5XX_Count", "Sum", 200, 15, 0.08},
-		{SimulatedFresh, "TargetResponseTime", "p50", 200, 0.08, 0.02},
-		{SimulatedFresh, "TargetResponseTime", "p99", 200, 1.2, 0.03},
-		{SimulatedLive, "TargetResponseTime", "p99", 210, 0.4, 0.01},
+		{figure{SimulatedFresh, "RequestCount", "Sum"}, 200, 1500, 0.01},
+		{figure{SimulatedLive, "RequestCount", "Sum"}, 210, (28_500*200 + 30_000*10) / 210.0, 0.01},
+		{figure{SimulatedFresh, "HTTPCode_Target_2XX_Count", "Sum"}, 200, 1485, 0.01},
+		{figure{SimulatedFresh, "HTTPCode_Target_5XX_Count", "Sum"}, 200, 15, 0.08},
+		{figure{SimulatedFresh, "TargetResponseTime", "p50"}, 200, 0.08, 0.02},
+		{figure{SimulatedFresh, "TargetResponseTime", "p99"}, 200, 1.2, 0.03},
+		{figure{SimulatedLive, "TargetResponseTime", "p99"}, 210, 0.4, 0.01},
 	} {
-		got := ask(t, s, c.group, c.metric, c.stat)
+		got := c.of(t, s)
 		if len(got) != c.points || math.Abs(mean(got)/c.mean-1) > c.within {
 			t.Errorf("%s %s of %s: %d points, mean %.4g, want %d and %.4g", c.stat, c.metric, c.group, len(got), mean(got), c.points, c.mean)
 		}
 	}
 	// An average is that of the distribution: the median by exp(sigma^2/2).
 	sigma := math.Log(5) / quantile(0.99)
-	if got, want := mean(ask(t, s, SimulatedLive, "TargetResponseTime", "Average")), 0.08*math.Exp(sigma*sigma/2); math.Abs(got/want-1) > 0.01 {
+	if got, want := mean((figure{SimulatedLive, "TargetResponseTime", "Average"}).of(t, s)), 0.08*math.Exp(sigma*sigma/2); math.Abs(got/want-1) > 0.01 {
 		t.Errorf("the average is %.4g, want %.4g", got, want)
 	}
 	for _, none := range []string{"HTTPCode_Target_4XX_Count", "TargetConnectionErrorCount"} {
-		if got := ask(t, s, SimulatedFresh, none, "Sum"); len(got) != 0 {
+		if got := (figure{SimulatedFresh, none, "Sum"}).of(t, s); len(got) != 0 {
 			t.Errorf("%s has %d points", none, len(got))
 		}
 	}
@@ -123,10 +126,11 @@ func TestSimulated_repeats(t *testing.T) {
 	figures := func(seed uint64) string {
 		s := Simulate(SimulatedTerms{Seed: seed, Rate: 50, Share: 20, Live: steady(1), Fresh: steady(2)})
 		s.Advance()
-		return fmt.Sprint(ask(t, s, SimulatedLive, "RequestCount", "Sum"), ask(t, s, SimulatedFresh, "TargetResponseTime", "p90"))
+		return fmt.Sprint(figure{SimulatedLive, "RequestCount", "Sum"}.of(t, s), figure{SimulatedFresh, "TargetResponseTime", "p90"}.of(t, s))
 	}
-	if figures(1) != figures(1) || figures(1) == figures(2) {
-		t.Errorf("seed 1 has %s and %s, seed 2 %s", figures(1), figures(1), figures(2))
+	first, again, other := figures(1), figures(1), figures(2)
+	if first != again || first == other {
+		t.Errorf("seed 1 has %s and %s, seed 2 %s", first, again, other)
 	}
 }
 
@@ -181,12 +185,12 @@ func TestTrial(t *testing.T) {
 // The tables have a row for each trial, and tell an error.
 func TestRates(t *testing.T) {
 	t.Parallel()
-	clear := func(s *Simulated, _ SimulatedLimits) func() (bool, error) {
+	sharp := func(s *Simulated, _ SimulatedLimits) func() (bool, error) {
 		return func() (bool, error) {
 			return s.terms.Fresh.Errors > s.terms.Live.Errors+1 || s.terms.Fresh.P99 > 2*s.terms.Live.P99, nil
 		}
 	}
-	text, err := Rates(4, clear)
+	text, err := Rates(4, sharp)
 	if err != nil {
 		t.Fatal(err)
 	}
