@@ -80,3 +80,19 @@ func (b bench) judgement(ctx context.Context) ([]row, error) {
 	}
 	return rows, nil
 }
+
+// keepRates measures how often the comparisons are wrong over all sorts of
+// traffic, and keeps the tables in the guide on gates.
+func (b bench) keepRates(ctx context.Context, runs int) error {
+	root, err := rehearsal.ModuleRoot(ctx)
+	if err != nil {
+		return err
+	}
+	b.root = root
+	tables, err := rehearsal.Rates(runs, judged(ctx))
+	if err != nil {
+		return err
+	}
+	fmt.Print(tables)
+	return b.keep("gates.md", "rates", tables)
+}

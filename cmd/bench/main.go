@@ -41,10 +41,15 @@ func main() {
 	flag.IntVar(&b.runs, "runs", 10, "whole shifts by Terraform")
 	flag.IntVar(&b.rate, "rate", 600, "requests a second during them")
 	write := flag.Bool("write", false, "keep the table in templates/guides/benchmarks.md")
+	rates := flag.Int("rates", 0, "instead: in so many simulated runs each, how often target_metrics is wrong; keep the tables in templates/guides/gates.md")
 	flag.StringVar(&b.only, "only", "", "make this measurement alone: choice, steps, way-back, intervals, detection, judgement, traffic, provider, shifts, releases or cancel")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	if *rates > 0 {
+		exit(b.keepRates(ctx, *rates))
+		return
+	}
 	exit(b.run(ctx, *write))
 }
 
@@ -72,7 +77,8 @@ func (b bench) run(ctx context.Context, write bool) (err error) {
 	table := format(rows)
 	fmt.Print(table)
 	if write && b.only == "" {
-		if err := b.keep(table); err != nil {
+		where := fmt.Sprintf("Measured with %d cores, %s/%s, %s.\n\n", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+		if err := b.keep("benchmarks.md", "bench", where+table); err != nil {
 			return err
 		}
 	}
@@ -109,27 +115,22 @@ func format(rows []row) string {
 	return text.String()
 }
 
-// The table stands between two marks in the guide.
-const (
-	markBegin = "<!-- bench: begin -->\n"
-	markEnd   = "<!-- bench: end -->"
-)
-
 var errNoMarks = errors.New("the guide has no place for the table")
 
-func (b bench) keep(table string) error {
-	path := filepath.Join(b.root, "templates", "guides", "benchmarks.md")
+// keep puts a table into a guide, between two marks.
+func (b bench) keep(guide, mark, table string) error {
+	path := filepath.Join(b.root, "templates", "guides", guide)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	before, rest, found := strings.Cut(string(text), markBegin)
-	_, after, closed := strings.Cut(rest, markEnd)
+	begin, end := "<!-- "+mark+": begin -->\n", "<!-- "+mark+": end -->"
+	before, rest, found := strings.Cut(string(text), begin)
+	_, after, closed := strings.Cut(rest, end)
 	if !found || !closed {
 		return errNoMarks
 	}
-	where := fmt.Sprintf("Measured with %d cores, %s/%s, %s.\n\n", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
-	return os.WriteFile(path, []byte(before+markBegin+where+table+markEnd+after), 0o600)
+	return os.WriteFile(path, []byte(before+begin+table+end+after), 0o600)
 }
 
 func exit(err error) {

@@ -90,7 +90,8 @@ const longestReach = 15 * 24 * time.Hour
 // their requests, the upper one where two are in the middle: CloudWatch gives no
 // percentile over periods that are chosen afterwards. It is the time from the
 // request leaving the balancer until the target begins to answer; what happens in
-// the balancer is not in it. A percentile is judged from 5 / (1 - q) requests on
+// the balancer is not in it. It takes three periods to be too slow, so that one slow
+// minute is none; until then it is inconclusive. A percentile is judged from 5 / (1 - q) requests on
 // (p99: 500, p90: 50), since below that a handful of requests decides.
 //
 // LatencyRatio compares two measurements without a test. Where p99 is 5 times the

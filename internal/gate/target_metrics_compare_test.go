@@ -76,14 +76,22 @@ func TestTargetMetrics_latency(t *testing.T) {
 				s.minute("green", 6-i, took(200, seconds))
 			}
 		}, gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, time.Hour, "pass: web (green): p99 310ms in 1000 requests in 5m (at most 500ms)"},
-		{"the upper one of two", func(s scene) { s.minute("green", 3, took(300, 0.3)); s.minute("green", 2, took(300, 0.6)) },
-			gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, 3 * time.Minute, "fail: web (green): p99 600ms in 600 requests in 2m (at most 500ms)"},
+		{"the upper one of two", func(s scene) {
+			s.minute("green", 4, took(150, 0.25))
+			s.minute("green", 3, took(150, 0.3))
+			s.minute("green", 2, took(300, 0.6))
+		}, gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, 4 * time.Minute, "fail: web (green): p99 600ms in 600 requests in 3m (at most 500ms)"},
+		{"one slow minute", func(s scene) { s.minute("green", 2, took(600, 9)) },
+			gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, 2 * time.Minute, "inconclusive: web (green): p99 9s in 600 requests in 1m (at most 500ms); " +
+				"a slow moment is no slow release, so it takes 3 periods with requests to tell, and there are 1"},
+		{"three with a short lookback", func(s scene) { s.minutes("green", 6, 2, took(600, 9)) },
+			gate.TargetMetrics{MaxLatency: 500 * time.Millisecond, Lookback: time.Minute}, time.Hour, "fail: web (green): p99 9s in 1800 requests in 3m (at most 500ms)"},
 		{"by its requests", func(s scene) {
 			s.minute("green", 4, took(600, 0.3))
 			s.minutes("green", 3, 2, took(200, 0.6))
 		}, gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, 4 * time.Minute, "pass: web (green): p99 300ms in 1000 requests in 3m (at most 500ms)"},
-		{"just above", func(s scene) { s.minute("green", 2, took(600, 0.5000001)) },
-			gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, 2 * time.Minute, "fail: web (green): p99 501ms in 600 requests in 1m (at most 500ms)"},
+		{"just above", func(s scene) { s.minutes("green", 4, 2, took(600, 0.5000001)) },
+			gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, 4 * time.Minute, "fail: web (green): p99 501ms in 1800 requests in 3m (at most 500ms)"},
 		{"as far back as it takes", func(s scene) { s.minutes("green", 30, 2, took(60, 0.3)) },
 			gate.TargetMetrics{MaxLatency: time.Second}, time.Hour, "pass: web (green): p99 300ms in 540 requests in 9m (at most 1s)"},
 		{"too few", func(s scene) { s.minutes("green", 30, 2, took(60, 0.3)) },

@@ -87,16 +87,27 @@ func (j judgement) seconds(s metricSpan) []int64 {
 	return all
 }
 
+// demand is what a window must hold to be judged by.
+type demand struct {
+	requests float64
+	periods  int // that have any
+}
+
 // window is the newest periods since the change that are within the lookback,
-// and as many more as it takes to have enough.
-func (j judgement) window(need float64, amount func(second int64) float64) (w metricSpan, got float64) {
+// and as many more as it takes to hold what is wanted. It returns what it holds.
+func (j judgement) window(want demand, amount func(second int64) float64) (w metricSpan, got demand) {
+	take := func(second int64) {
+		if n := amount(second); n > 0 {
+			got.requests, got.periods = got.requests+n, got.periods+1
+		}
+	}
 	w = j.since.newest(j.Lookback, j.Period)
 	for _, at := range j.seconds(w) {
-		got += amount(at)
+		take(at)
 	}
-	for got < need && w.from.After(j.since.from) {
+	for (got.requests < want.requests || got.periods < want.periods) && w.from.After(j.since.from) {
 		w.from = w.from.Add(-j.Period)
-		got += amount(w.from.Unix())
+		take(w.from.Unix())
 	}
 	return w, got
 }
@@ -145,9 +156,10 @@ func (t tally) proportion() proportion { return proportion{t.errors(), int(math.
 
 func (j judgement) errors() finding {
 	fresh := []group{j.contest.fresh}
-	w, got := j.window(float64(j.MinRequests), func(at int64) float64 {
+	w, held := j.window(demand{requests: float64(j.MinRequests)}, func(at int64) float64 {
 		return j.figures.at(j.contest.fresh.of(requestCount, "Sum"), at)
 	})
+	got := held.requests
 	if got < float64(j.MinRequests) {
 		return j.unsure("%s in %s, at least %d are needed", requestsOf(got), w.words(), j.MinRequests)
 	}
@@ -223,6 +235,10 @@ func (j judgement) difference(points, p float64) finding {
 
 func (j judgement) beforeWords() string { return "in the " + j.before.words() + " before the change" }
 
+// slowPeriods is of how many periods the one in the middle must be too slow. One
+// alone may be a cold cache or a busy neighbour.
+const slowPeriods = 3
+
 // enough is how many requests a latency needs.
 func (c TargetMetrics) enough() float64 {
 	q := percentile(c.Stat)
@@ -235,7 +251,8 @@ func (c TargetMetrics) enough() float64 {
 func (j judgement) latency() finding {
 	need := j.enough()
 	fresh := j.contest.fresh
-	w, got := j.window(need, func(at int64) float64 { return j.timed(fresh, at) })
+	w, held := j.window(demand{need, slowPeriods}, func(at int64) float64 { return j.timed(fresh, at) })
+	got := held.requests
 	if got < need {
 		return j.unsure("%s in %s to take %s of, at least %s are needed", requestsOf(got), w.words(), j.Stat, number(need))
 	}
@@ -247,10 +264,14 @@ func (j judgement) latency() finding {
 			f.answer = rollout.Fail
 		}
 	}
-	if j.LatencyRatio == nil {
-		return f
+	if j.LatencyRatio != nil {
+		f = f.and(j.againstLiveLatency(value, w))
 	}
-	return f.and(j.againstLiveLatency(value, w))
+	if f.answer == rollout.Fail && held.periods < slowPeriods {
+		f.answer = rollout.Inconclusive
+		f.text += fmt.Sprintf("; a slow moment is no slow release, so it takes %d periods with requests to tell, and there are %d", slowPeriods, held.periods)
+	}
+	return f
 }
 
 func (j judgement) againstLiveLatency(fresh float64, w metricSpan) finding {

@@ -40,7 +40,7 @@ func targetMetricsAttributes() map[string]schema.Attribute {
 	return map[string]schema.Attribute{
 		"max_error_rate": number("Highest share of requests that may fail, in percent, from 0 to below 100. A plain comparison: among few requests a single error is much, so see `min_requests`. Default: any."),
 		"max_latency":    text("Highest latency, as a duration above zero, of `stat`: the time from the request leaving the balancer until the target begins to answer. What happens in the balancer is not in it. Default: any."),
-		"stat": text("Statistic of latency: `Average` or a percentile such as `p99`. Of several periods the one in the middle counts, weighted by requests. " +
+		"stat": text("Statistic of latency: `Average` or a percentile such as `p99`. Of several periods the one in the middle counts, weighted by requests; it takes three to be too slow, and until then one that is is inconclusive. " +
 			"A percentile needs 5 / (1 - q) requests, 500 for `p99` and 50 for `p90`; fewer are inconclusive. Default: `p99`."),
 		"min_requests": schema.Int64Attribute{Optional: true,
 			MarkdownDescription: "Requests that a side must have had, 1 or more. Where `lookback` has fewer, it goes further back, up to the last change of weights; fewer in all are inconclusive. Default: `50`."},
