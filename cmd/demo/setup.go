@@ -116,7 +116,9 @@ func (d *demo) waitOnStage(ctx context.Context) error {
 	if err := d.Configure("blue"); err != nil {
 		return err
 	}
-	d.say("\nThe stage is set: blue runs %s and has the traffic, green runs %s. In another terminal:\n", first, second)
+	// The gate of the quickstart judges what users get, so there are some.
+	d.load = rehearsal.StartLoad(rehearsal.LoadTerms{URL: d.URL, Rate: d.rate, Clients: d.clients})
+	d.say("\nThe stage is set: blue runs %s and has the traffic, %d requests a second; green runs %s. In another terminal:\n", first, d.rate, second)
 	d.say("  cd %s", d.dir)
 	for _, line := range d.Terraform.Env {
 		d.say("  export %s", line)
