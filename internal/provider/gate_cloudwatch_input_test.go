@@ -110,38 +110,7 @@ func badTargetMetrics() []badInput {
 // calls nothing.
 func TestGates_badInputForCloudWatchIsToldByThePlan(t *testing.T) {
 	t.Parallel()
-	b, w := newBench(t), newWorkspace(t)
-	before := b.called()
-	rows := slices.Concat(badAlarms(), badMetrics(), badTargetMetrics())
-	text := settings(b, "")
-	for _, row := range rows {
-		h := good()
-		row.change(&h)
-		text += h.resource(row.name)
-	}
-	w.write(text)
-	got := map[string][]string{}
-	for _, m := range w.plan().errors {
-		attribute, ok := strings.CutPrefix(m.Summary, "Unable to use ")
-		if !ok {
-			t.Errorf("%s: %s: %s", m.Address, m.Summary, m.Detail)
-			continue
-		}
-		name := strings.TrimPrefix(m.Address, "bluegreen_switch.")
-		got[name] = append(got[name], attribute+": "+m.Detail)
-	}
-	for _, row := range rows {
-		if !slices.Equal(slices.Sorted(slices.Values(got[row.name])), slices.Sorted(slices.Values(row.want))) {
-			t.Errorf("%s: got\n  %s\nwant\n  %s", row.name, strings.Join(got[row.name], "\n  "), strings.Join(row.want, "\n  "))
-		}
-		delete(got, row.name)
-	}
-	if len(got) > 0 {
-		t.Errorf("told of what nobody asked: %v", got)
-	}
-	if n := b.called() - before; n != 0 {
-		t.Errorf("%d calls were made", n)
-	}
+	wantTold(t, slices.Concat(badAlarms(), badMetrics(), badTargetMetrics()))
 }
 
 // What is not known before the apply is no fault, whatever stands in its place

@@ -81,37 +81,6 @@ func TestGates_badInputOfProgramsIsToldByThePlan(t *testing.T) {
 	wantTold(t, slices.Concat(badPrometheus(), badWebhooks(), badCommands()))
 }
 
-// wantTold plans a switch for each row.
-func wantTold(t *testing.T, rows []badInput) {
-	t.Helper()
-	b, w := newBench(t), newWorkspace(t)
-	before := b.called()
-	text := settings(b, "")
-	for _, row := range rows {
-		h := good()
-		row.change(&h)
-		text += h.resource(row.name)
-	}
-	w.write(text)
-	got := map[string][]string{}
-	for _, m := range w.plan().errors {
-		name := strings.TrimPrefix(m.Address, "bluegreen_switch.")
-		got[name] = append(got[name], strings.TrimPrefix(m.Summary, "Unable to use ")+": "+m.Detail)
-	}
-	for _, row := range rows {
-		if !slices.Equal(slices.Sorted(slices.Values(got[row.name])), slices.Sorted(slices.Values(row.want))) {
-			t.Errorf("%s: got\n  %s\nwant\n  %s", row.name, strings.Join(got[row.name], "\n  "), strings.Join(row.want, "\n  "))
-		}
-		delete(got, row.name)
-	}
-	if len(got) > 0 {
-		t.Errorf("told of what nobody asked: %v", got)
-	}
-	if n := b.called() - before; n != 0 {
-		t.Errorf("%d calls were made", n)
-	}
-}
-
 // Of what is not known yet nothing is said, and what is known beside it is right.
 func TestGates_programsWaitForWhatIsNotKnown(t *testing.T) {
 	t.Parallel()

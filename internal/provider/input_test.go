@@ -231,10 +231,16 @@ func badGates() []badInput {
 // Every bad input is told by one plan, which calls nothing.
 func TestSwitch_badInputIsToldByThePlan(t *testing.T) {
 	t.Parallel()
+	wantTold(t, slices.Concat(badTraffic(), badEnvironments(), badRoutes(), badStrategy(), badGates()))
+}
+
+// wantTold makes one plan of a switch for each row and compares all that is said,
+// whole.
+func wantTold(t *testing.T, rows []badInput) {
+	t.Helper()
 	b, w := newBench(t), newWorkspace(t)
 	before := b.called()
 	text := settings(b, "")
-	rows := slices.Concat(badTraffic(), badEnvironments(), badRoutes(), badStrategy(), badGates())
 	for _, row := range rows {
 		h := good()
 		row.change(&h)
