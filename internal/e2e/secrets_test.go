@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/base64"
 	"fmt"
@@ -83,7 +84,8 @@ func TestSecrets_appearNowhere(t *testing.T) {
 	said["show"] = w.run("show", "-json", "secret.tfplan")
 	said["apply"] = w.mustApply()
 	said["state"] = w.run("show", "-json")
-	for _, file := range []string{log, filepath.Join(w.Terraform.Dir, "terraform.tfstate"), filepath.Join(w.Terraform.Dir, "secret.tfplan")} {
+	said["secret.tfplan"] = unzipped(t, filepath.Join(w.Terraform.Dir, "secret.tfplan"))
+	for _, file := range []string{log, filepath.Join(w.Terraform.Dir, "terraform.tfstate")} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -109,6 +111,28 @@ func TestSecrets_appearNowhere(t *testing.T) {
 			t.Errorf("%s does not tell of the gates (%q):\n%s", where, want, said[where])
 		}
 	}
+}
+
+// unzipped is all that is in a plan file, one file after the other.
+func unzipped(t *testing.T, path string) string {
+	t.Helper()
+	plan, err := zip.OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = plan.Close() }()
+	var all strings.Builder
+	for _, f := range plan.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(&all, r); err != nil {
+			t.Fatal(err)
+		}
+		_ = r.Close()
+	}
+	return all.String()
 }
 
 // gates puts others in the place of the configuration's.

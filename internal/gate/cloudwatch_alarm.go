@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -34,12 +35,9 @@ var (
 //
 // One in ALARM is a fail. Else one that does not exist is an error, and one that
 // cannot tell is inconclusive: it is in INSUFFICIENT_DATA, CloudWatch could not
-// evaluate it, or it is OK but, where a step has moved traffic, its period is not
-// over since then, so that it speaks of the time before. Composite alarms and alarms
-// of logs have no period and count as they are.
-//
-// An alarm takes as long as it is configured to take until it goes off: a step
-// that is shorter than its periods to alarm is over before.
+// evaluate it, or it is OK but, where a step has moved traffic, cannot have seen as
+// many periods since then as it takes to go off, so that it would be OK whatever
+// has come. Composite alarms and alarms of logs have no period and count as they are.
 type CloudWatchAlarm struct {
 	// Names are names or ARNs, 1 to 100, none twice. An ARN brings its region, and
 	// must be that of the account whose credentials are used.
@@ -116,6 +114,7 @@ type alarm struct {
 	reason    string
 	broken    types.EvaluationState // empty: it is evaluated
 	period    time.Duration         // 0: it has none
+	periods   int                   // how many of them must be bad for it to be in ALARM
 }
 
 // Judge implements rollout.Gate.
@@ -143,6 +142,9 @@ func (g *alarmGate) Judge(ctx context.Context, m rollout.Moment) rollout.Verdict
 func (g *alarmGate) Preflight(ctx context.Context, _ rollout.Moment) rollout.Verdict {
 	found := g.look(ctx)
 	if v, bad := found.bad(g.count); bad {
+		if v.Answer == rollout.Errored && len(found.missing) == 0 && !isRefusal(found.err) {
+			v.Answer, v.Err = rollout.Inconclusive, nil // to ask again may help
+		}
 		return v
 	}
 	return rollout.Verdict{Answer: rollout.Pass, Saw: ofAlarms(0, g.count, "in ALARM", nil)}
@@ -156,13 +158,21 @@ type looked struct {
 	failed  []string // regions that could not be asked
 }
 
+// look asks the regions side by side: one that hangs must not hide what another
+// says.
 func (g *alarmGate) look(ctx context.Context) looked {
+	regions := slices.Sorted(maps.Keys(g.byRegion))
+	answers, errs := make([][]alarm, len(regions)), make([]error, len(regions))
+	var asked sync.WaitGroup
+	for i, region := range regions {
+		asked.Go(func() { answers[i], errs[i] = g.describe(ctx, region, g.byRegion[region]) })
+	}
+	asked.Wait()
 	var l looked
-	for _, region := range slices.Sorted(maps.Keys(g.byRegion)) {
-		wanted := g.byRegion[region]
-		all, err := g.describe(ctx, region, wanted)
-		if err != nil {
-			l.err, l.failed = errors.Join(l.err, err), append(l.failed, region)
+	for i, region := range regions {
+		wanted, all := g.byRegion[region], answers[i]
+		if errs[i] != nil {
+			l.err, l.failed = errors.Join(l.err, errs[i]), append(l.failed, region)
 			continue
 		}
 		for _, w := range wanted {
@@ -223,7 +233,7 @@ func alarmsOf(out *cloudwatch.DescribeAlarmsOutput) []alarm {
 		all = append(all, alarm{
 			name: aws.ToString(a.AlarmName), arn: aws.ToString(a.AlarmArn), state: a.StateValue,
 			since: firstTime(a.StateTransitionedTimestamp, a.StateUpdatedTimestamp), reason: aws.ToString(a.StateReason),
-			broken: failing(a.EvaluationState), period: periodOf(a),
+			broken: failing(a.EvaluationState), period: periodOf(a), periods: periodsOf(a),
 		})
 	}
 	for _, a := range out.CompositeAlarms {
@@ -276,6 +286,14 @@ func periodOf(a types.MetricAlarm) time.Duration {
 	return time.Duration(longest) * time.Second
 }
 
+// periodsOf is how many bad periods it takes to be in ALARM.
+func periodsOf(a types.MetricAlarm) int {
+	if n := aws.ToInt32(a.DatapointsToAlarm); n > 0 {
+		return int(n)
+	}
+	return max(1, int(aws.ToInt32(a.EvaluationPeriods)))
+}
+
 // bad is the verdict where an alarm is up, is not there or could not be asked for;
 // what weighs less is told beside what weighs most.
 func (l looked) bad(count int) (rollout.Verdict, bool) {
@@ -314,10 +332,17 @@ func (a alarm) unsure(m rollout.Moment, now time.Time) string {
 		return a.words()
 	case a.broken != "":
 		return fmt.Sprintf("%s, but CloudWatch cannot evaluate it (%s)", a.words(), a.broken)
-	case m.Step > 0 && since < a.period:
-		return fmt.Sprintf("%q is OK, but its period of %s is not over since the change %s ago", a.name, shift.Words(a.period), shift.Words(since.Truncate(time.Second)))
+	case m.Step > 0 && a.period > 0 && a.seen(m.ChangedAt, now) < a.periods:
+		return fmt.Sprintf("%q is OK, but could not have gone off yet: that takes %d x %s, and it can have seen %d since the change %s ago",
+			a.name, a.periods, shift.Words(a.period), a.seen(m.ChangedAt, now), shift.Words(since.Truncate(time.Second)))
 	}
 	return ""
+}
+
+// seen is how many whole periods from after a change an alarm can have looked at.
+func (a alarm) seen(changed, now time.Time) int {
+	late := min(a.period, DefaultLag) // what comes more often is sooner there
+	return int(closedSpan(changed, now, a.period, late).length() / a.period)
 }
 
 // words is an alarm's state as CloudWatch gives the reason for it.

@@ -107,7 +107,7 @@ func TestCloudWatchAlarm_waitsForItsPeriod(t *testing.T) {
 		return types.MetricDataQuery{MetricStat: &types.MetricStat{Period: &period}}
 	}
 	of := func(period, ago string) string {
-		return fmt.Sprintf(`inconclusive: 1 of 1 alarms undecided: "slow" is OK, but its period of %s is not over since the change %s ago`, period, ago)
+		return fmt.Sprintf(`inconclusive: 1 of 1 alarms undecided: "slow" is OK, but could not have gone off yet: that takes %s, and it can have seen %s ago`, period, ago)
 	}
 	for _, c := range []struct {
 		name  string
@@ -116,18 +116,23 @@ func TestCloudWatchAlarm_waitsForItsPeriod(t *testing.T) {
 		ago   time.Duration
 		want  string
 	}{
-		{"within its period", with(func(*types.MetricAlarm) {}), 1, 20*time.Second + 300*time.Millisecond, of("1m", "20s")},
-		{"after it", with(func(*types.MetricAlarm) {}), 1, time.Minute, "pass: 1 of 1 alarms OK"},
+		{"within its period", with(func(*types.MetricAlarm) {}), 1, 20*time.Second + 300*time.Millisecond, of("1 x 1m", "0 since the change 20s")},
+		{"just over", with(func(*types.MetricAlarm) {}), 1, time.Minute, of("1 x 1m", "0 since the change 1m")},
+		{"after it, and as late as its data is", with(func(*types.MetricAlarm) {}), 1, 2 * time.Minute, "pass: 1 of 1 alarms OK"},
+		{"several periods", with(func(a *types.MetricAlarm) { a.EvaluationPeriods = new(int32(5)) }), 1, 4 * time.Minute, of("5 x 1m", "3 since the change 4m")},
+		{"after several", with(func(a *types.MetricAlarm) { a.EvaluationPeriods = new(int32(5)) }), 1, 6 * time.Minute, "pass: 1 of 1 alarms OK"},
+		{"some of several", with(func(a *types.MetricAlarm) { a.EvaluationPeriods, a.DatapointsToAlarm = new(int32(5)), new(int32(2)) }), 1, 3 * time.Minute,
+			"pass: 1 of 1 alarms OK"},
 		{"before any traffic", with(func(*types.MetricAlarm) {}), 0, 0, "pass: 1 of 1 alarms OK"},
 		{"up within its period", with(func(a *types.MetricAlarm) { a.StateValue = types.StateValueAlarm }), 1, 0,
 			`fail: 1 of 1 alarms in ALARM: "slow" is ALARM since 2026-03-01T10:20:30Z`},
 		{"the longest of its queries", with(func(a *types.MetricAlarm) {
 			a.Period, a.Metrics = nil, []types.MetricDataQuery{stat(60), stat(300), {Period: new(int32(120))}}
-		}), 2, 4 * time.Minute, of("5m", "4m")},
+		}), 2, 4 * time.Minute, of("1 x 5m", "0 since the change 4m")},
 		{"an expression's period", with(func(a *types.MetricAlarm) {
 			a.Period, a.Metrics = nil, []types.MetricDataQuery{{Period: new(int32(120))}}
-		}), 2, time.Minute, of("2m", "1m")},
-		{"how often it is evaluated", with(func(a *types.MetricAlarm) { a.Period, a.EvaluationInterval = nil, new(int32(30)) }), 1, 0, of("30s", "0s")},
+		}), 2, time.Minute, of("1 x 2m", "0 since the change 1m")},
+		{"how often it is evaluated", with(func(a *types.MetricAlarm) { a.Period, a.EvaluationInterval = nil, new(int32(30)) }), 1, 0, of("1 x 30s", "0 since the change 0s")},
 		{"none", with(func(a *types.MetricAlarm) { a.Period = nil }), 1, 0, "pass: 1 of 1 alarms OK"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

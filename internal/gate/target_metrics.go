@@ -47,7 +47,9 @@ const longestReach = 15 * 24 * time.Hour
 // before the shift, since what a balancer answered then says nothing of now. Codes
 // of 5xx that the group gave are errors in any case, also where answers to requests
 // from before the window hide them in the difference. What stays unexplained is
-// told, and is no error.
+// told, and is no error; but where it is surely more than with the live side (or
+// more than half, with nobody to compare with), the release may hang, and that is
+// inconclusive.
 //
 // Not for gRPC, where an error is a 200 with a status in the trailers.
 //
@@ -213,7 +215,10 @@ func (g *targetGate) JudgeAt(ctx context.Context, m rollout.Moment, now time.Tim
 // Preflight implements rollout.Preflight: whether the groups' metrics may be read.
 // What they say before the shift does not matter.
 func (g *targetGate) Preflight(ctx context.Context, m rollout.Moment) rollout.Verdict {
-	contests, _, err := contestsOf(m)
+	contests, unattached, err := contestsOf(m)
+	if err == nil && len(contests) == 0 {
+		return verdictOf(unattached)
+	}
 	if err == nil {
 		end := periodBegin(time.Now(), g.Period)
 		_, err = g.read(ctx, contests, metricSpan{end.Add(-g.Period), end})

@@ -189,7 +189,7 @@ func TestTargetMetrics_asksForWhatItNeeds(t *testing.T) {
 		args gate.TargetMetrics
 		want []string
 	}{
-		{"errors", errorRate(1), slices.Concat([]string{"23:54:00 to 23:59:00"}, errorsOf("green"), []string{"HTTPCode_ELB_5XX_Count Sum 60"})},
+		{"errors", errorRate(1), slices.Concat([]string{"23:48:00 to 23:59:00"}, errorsOf("green"), []string{"HTTPCode_ELB_5XX_Count Sum 60"}, errorsOf("blue"))},
 		{"errors compared", worse(1), slices.Concat([]string{"23:48:00 to 23:59:00"}, errorsOf("green"), []string{"HTTPCode_ELB_5XX_Count Sum 60"}, errorsOf("blue"))},
 		{"latency", gate.TargetMetrics{MaxLatency: time.Second, Stat: "p90"}, []string{"23:54:00 to 23:59:00",
 			"RequestCount Sum TargetGroup=targetgroup/green", "TargetResponseTime p90 TargetGroup=targetgroup/green"}},

@@ -173,9 +173,7 @@ func (j judgement) errors() finding {
 			f.answer = rollout.Fail
 		}
 	}
-	if k := t.unexplained(); k > 0 {
-		f.text += fmt.Sprintf(", %d without a code that is counted", k)
-	}
+	f = f.and(j.unanswered(t, w))
 	if j.WorseThanLiveBy == nil {
 		return f
 	}
@@ -184,7 +182,9 @@ func (j judgement) errors() finding {
 
 // and puts two findings of one window together.
 func (f finding) and(other finding) finding {
-	f.text += "; " + other.text
+	if other.text != "" {
+		f.text += "; " + other.text
+	}
 	if f.answer != rollout.Fail && other.answer != rollout.Pass {
 		f.answer = other.answer
 	}
@@ -221,7 +221,7 @@ func (j judgement) difference(points, p float64) finding {
 		return finding{rollout.Pass, who + " is no worse"}
 	}
 	f := finding{rollout.Pass, fmt.Sprintf("%s is worse by %s (at most %s)", who, pointsOf(shownDigits(points, j.WorseThanLiveBy)), plain(*j.WorseThanLiveBy))}
-	bar := shareOfLook(1-*j.Confidence, int(j.since.length()/j.Period))
+	bar := j.bar()
 	switch {
 	case points <= *j.WorseThanLiveBy:
 	case p <= bar:

@@ -173,7 +173,9 @@ func (c TargetMetrics) measures(one contest) []measure {
 	return all
 }
 
-func (c TargetMetrics) compares() bool      { return c.WorseThanLiveBy != nil || c.LatencyRatio != nil }
+// compares: even where only errors are judged, the live side says which requests
+// without a code are usual.
+func (c TargetMetrics) compares() bool      { return c.judgesErrors() || c.LatencyRatio != nil }
 func (c TargetMetrics) judgesErrors() bool  { return c.MaxErrorRate != nil || c.WorseThanLiveBy != nil }
 func (c TargetMetrics) judgesLatency() bool { return c.MaxLatency > 0 || c.LatencyRatio != nil }
 

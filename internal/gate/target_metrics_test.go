@@ -121,9 +121,9 @@ func TestTargetMetrics_errors(t *testing.T) {
 		{"connections that another try made good", counts{requests: 100, ok: 100, refused: 9}, 0,
 			"pass: web (green): 0 errors in 100 requests in 1m, 0 % (at most 2 %)"},
 		{"the balancer's answers for others", fine(100), 500, "pass: web (green): 0 errors in 100 requests in 1m, 0 % (at most 2 %)"},
-		{"requests under way", counts{requests: 100, ok: 90}, 0, "pass: web (green): 0 errors in 100 requests in 1m, 0 % (at most 2 %), 10 without a code that is counted"},
+		{"requests under way", counts{requests: 100, ok: 90}, 0, "pass: web (green): 0 errors in 100 requests in 1m, 0 % (at most 2 %); 10 without a code that is counted"},
 		{"requests under way, some of which failed", counts{requests: 100, ok: 88, failed: 1}, 1,
-			"pass: web (green): 2 errors in 100 requests in 1m, 2 % (at most 2 %), 10 without a code that is counted"},
+			"pass: web (green): 2 errors in 100 requests in 1m, 2 % (at most 2 %); 10 without a code that is counted"},
 		{"answers to requests of the minute before hide none", counts{requests: 100, ok: 98, failed: 4}, 0,
 			"fail: web (green): 4 errors in 100 requests in 1m, 4 % (at most 2 %)"},
 		{"never more than requests", counts{requests: 60, failed: 70}, 0, "fail: web (green): 60 errors in 60 requests in 1m, 100 % (at most 2 %)"},
@@ -175,7 +175,7 @@ func TestTargetMetrics_window(t *testing.T) {
 			s.own(2, 100)
 		}, 3 * time.Minute, errorRate(2), "fail: web (green): 100 errors in 200 requests in 2m, 50 % (at most 2 %)"},
 		{"an older one has no answer", func(s scene) { s.minute("green", 3, counts{requests: 100}); s.minute("green", 2, fine(100)) }, 3 * time.Minute, errorRate(2),
-			"pass: web (green): 0 errors in 200 requests in 2m, 0 % (at most 2 %), 100 without a code that is counted"},
+			"pass: web (green): 0 errors in 200 requests in 2m, 0 % (at most 2 %); 100 without a code that is counted"},
 		{"only the newest, and torn", func(s scene) { s.minute("green", 2, counts{requests: 100}) }, 2 * time.Minute, errorRate(2),
 			"inconclusive: web (green): its newest points are not all there yet"},
 		{"a torn one of the live side counts as well", func(s scene) {

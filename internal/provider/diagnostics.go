@@ -306,7 +306,7 @@ func notBegunStory(f *rollout.Failure) story {
 	}
 	return story{
 		seen:  fmt.Sprintf("The gate %q keeps this from beginning: %s", f.Gate, seen),
-		next:  "Nothing is known against the version. See to what the gate names, and apply again.",
+		next:  "Nothing is known against the version. See to what the gate names, and apply again. If the traffic must move all the same, give the gate dry_run = true.",
 		facts: causeFact(f.Err),
 	}
 }

@@ -21,8 +21,8 @@ func cloudwatchAlarmKind() gateKind {
 		attribute: schema.SingleNestedAttribute{
 			Optional: true,
 			MarkdownDescription: "Looks at alarms of CloudWatch: of metrics, of metric maths, of logs, and composite ones. One in `ALARM` is a fail. " +
-				"An alarm that does not exist is an error of measuring. One in `INSUFFICIENT_DATA` is inconclusive, and so is one that is `OK` but whose period is not over since the last change of weights, " +
-				"as it speaks of the time before (composite and log alarms have no period). One that is in `ALARM` already, or does not exist, keeps a shift from beginning, but never a way back.",
+				"An alarm that does not exist is an error of measuring. One in `INSUFFICIENT_DATA` is inconclusive, and so is an alarm of metrics that is `OK` but could not have gone off since the last change of weights, " +
+				"as too few of its periods are over (composite and log alarms have no period and count as they are). One that is in `ALARM` already, or does not exist, keeps a shift from beginning, but never a way back.",
 			Attributes: map[string]schema.Attribute{
 				"names": schema.ListAttribute{
 					Required:            true,

@@ -85,7 +85,7 @@ func readCloudWatchMetric(r *reader, at path.Path, a map[string]attr.Value) kind
 		c.Lookback = max(c.Lookback, c.LongestPeriod()) // one of them is only a guess
 	}
 	// Which of the two it is may be known only when both are.
-	if !unknown(a["expression"], a["metric"], a["queries"]) && r.diags.ErrorsCount() == before {
+	if !unknown(a["expression"], a["metric"], a["queries"], a["namespace"], a["stat"], a["dimensions"]) && r.diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
 	return kindRead{

@@ -22,7 +22,7 @@ func targetMetricsKind() gateKind {
 			MarkdownDescription: "Judges what the load balancer itself counts of each target group (CloudWatch, namespace `AWS/ApplicationELB`): the groups that gain traffic, each for itself, and those that give it as what to compare with. " +
 				"At least one of `max_error_rate`, `max_latency`, `worse_than_live_by` and `latency_ratio` is given; any that is broken is a fail. " +
 				"Only whole periods count that began after the last change of weights and ended at least `lag` ago. Too few requests, on either side of a comparison, are inconclusive; where nothing gives traffic (a first release, the proof of an environment) comparisons are left out. " +
-				"Errors are the requests without those answered with 2xx, 3xx and 4xx, as far as the groups' own 5xx, failed connections and the 5xx of the balancer's own account for them; requests under way, WebSockets and clients that left are none. Not for gRPC, where an error is a 200 with a status in the trailers. " +
+				"Errors are the requests without those answered with 2xx, 3xx and 4xx, as far as the groups' own 5xx, failed connections and the 5xx of the balancer's own account for them; requests under way, WebSockets and clients that left are none. Where surely more requests than on the live side are without an answer, the release may hang, and that is inconclusive. Not for gRPC, where an error is a 200 with a status in the trailers. " +
 				"Needs `cloudwatch:GetMetricData`; where that is refused, a shift does not begin.",
 			Attributes: targetMetricsAttributes(),
 		},

@@ -135,3 +135,28 @@ func TestGates_aCommandThatIsNotThere(t *testing.T) {
 		t.Errorf("the traffic is at %s", got)
 	}
 }
+
+// A group that is detached since it is idle and sticky stands on no route, and is
+// known by its slow start all the same: where it may be another one by the time of
+// the apply, the whole schedule waits.
+func TestGates_aScheduleWaitsForAGroupWhoseSlowStartIsTold(t *testing.T) {
+	s, w := newSite(t), newWorkspace(t)
+	_, err := s.api.ModifyTargetGroupAttributes(t.Context(), &elbv2.ModifyTargetGroupAttributesInput{TargetGroupArn: &s.green.group,
+		Attributes: []types.TargetGroupAttribute{{Key: new("slow_start.duration_seconds"), Value: new("60")}}})
+	s.must(err)
+	release := func(active, version, trigger string) {
+		h := s.release(active)
+		h.stickiness, h.strategy = `stickiness = "1m"`, `steps = [{ percent = 50, hold = "1s" }]`
+		h.before = fmt.Sprintf("\nresource \"terraform_data\" \"group\" {\n  input            = %q\n  triggers_replace = %q\n}\n", s.green.group, trigger)
+		h.environments = environment("blue", "1.0", s.blue.group) +
+			fmt.Sprintf("\n    green = { version = %q, target_groups = { web = terraform_data.group.output } }", version)
+		w.write(h.in(s.bench))
+		w.apply().ok()
+	}
+	release("green", "1.1", "a")
+	release("blue", "1.1", "a")
+	release("green", "1.2", "b")
+	if got := s.routed(s.listener); got != "app-green 100" {
+		t.Errorf("the traffic is at %s", got)
+	}
+}

@@ -267,7 +267,8 @@ func (p prior) groupsMatter(w wanted, name string) bool {
 	return slices.ContainsFunc(p.groupsSeen(w), func(group string) bool { return !others[group] })
 }
 
-// groupsSeen are all target groups that Read came across.
+// groupsSeen are all target groups that Read came across, those included of which
+// a note would tell.
 func (p prior) groupsSeen(w wanted) []string {
 	var seen []string
 	for _, found := range p.found(w) {
@@ -276,5 +277,5 @@ func (p prior) groupsSeen(w wanted) []string {
 	for _, other := range p.memory.Others {
 		seen = append(seen, other.Groups...)
 	}
-	return seen
+	return slices.AppendSeq(seen, maps.Keys(p.memory.SlowStart))
 }

@@ -22,8 +22,8 @@ type Preflight interface {
 	// the proof of an environment does anything. Any answer but Pass and
 	// Inconclusive keeps it from beginning: Fail where what is watched is bad
 	// already, Errored where the gate could not do its work later. A way back is
-	// never asked about, nor a shift that finds its new side with traffic. It may
-	// keep what it has learned for Judge.
+	// never asked about, nor a split that is found, nor a shift to a side that has
+	// most of the traffic already. It may keep what it has learned for Judge.
 	Preflight(ctx context.Context, moment Moment) Verdict
 }
 

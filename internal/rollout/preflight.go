@@ -8,12 +8,14 @@ import (
 )
 
 // preflight lets the gates speak that have something to say before anything is
-// written. Where the new side has traffic already it is judged instead: to keep
-// a shift from going on there would leave the split as it is.
+// written. Where a split is found it is judged instead: to keep a shift from going
+// on there would leave the split as it is. And whoever moves the rest of the
+// traffic to the side that has most of it, as where a canary is made smaller, is
+// not kept from it by an alarm that the canary has set off.
 func (r *run) preflight(ctx context.Context) *Failure {
 	var asked []*armed
 	for _, terms := range r.spec.Request.Terms.Gates {
-		if g := r.gates[terms.Name]; g != nil && !r.exposed {
+		if g := r.gates[terms.Name]; g != nil && !r.exposed && !r.mostlyThere() {
 			if _, ok := g.Gate.(Preflight); ok {
 				asked = append(asked, g)
 			}
@@ -25,7 +27,9 @@ func (r *run) preflight(ctx context.Context) *Failure {
 	r.phase("gates before anything is written")
 	verdicts := r.askAll(ctx, asked)
 	if ctx.Err() != nil {
-		return r.broke(ctx, "", ctx.Err())
+		f := r.broke(ctx, "", ctx.Err())
+		f.Left = Unmoved
+		return f
 	}
 	var first *Failure
 	for i, g := range asked {
@@ -34,6 +38,21 @@ func (r *run) preflight(ctx context.Context) *Failure {
 		}
 	}
 	return first
+}
+
+// mostlyThere: whoever gains has more than half of the traffic on every route
+// already.
+func (r *run) mostlyThere() bool {
+	for i := range r.found {
+		share, now := shift.Share(0), r.weights(i)
+		for _, name := range r.schedule.Gaining {
+			share += now[name]
+		}
+		if 2*share <= shift.Whole {
+			return false
+		}
+	}
+	return len(r.found) > 0
 }
 
 // askAll asks side by side, each under its own timeout and all within what the
@@ -73,5 +92,5 @@ func (r *run) hearPreflight(g *armed, v Verdict) *Failure {
 		r.note(fmt.Sprintf("gate %s (not obeyed) would keep this from beginning: %s", g.Name, saw))
 		return nil
 	}
-	return &Failure{Cause: NotBegun, Gate: g.Name, Saw: v.Saw, Err: v.Err}
+	return &Failure{Cause: NotBegun, Left: Unmoved, Gate: g.Name, Saw: v.Saw, Err: v.Err}
 }

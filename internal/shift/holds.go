@@ -113,10 +113,25 @@ func (s Schedule) watchedBy(g GateTerms) []wait {
 
 func (w wait) words() string { return fmt.Sprintf("%s (%s)", w.name, Words(w.step.Hold)) }
 
-// seen is how long a gate keeps a wait from passing even where all is well.
-func (g GateTerms) seen(part When) time.Duration {
-	if part == Before || g.DryRun {
+// holdsUp is how long a gate keeps a wait from passing even where all is well.
+// Before any traffic it sees what has come since the shift began, and health has
+// been steady for a while by then.
+func (t Terms) holdsUp(g GateTerms, part When) time.Duration {
+	switch {
+	case g.DryRun:
 		return g.InitialDelay
+	case part == Before:
+		return max(g.InitialDelay, g.Lag-t.SteadyFor)
 	}
 	return max(g.InitialDelay, g.Lag)
+}
+
+// told are the terms with all gates told and not obeyed, as on a way back to a
+// version that was live before.
+func (t Terms) told() Terms {
+	t.Gates = slices.Clone(t.Gates)
+	for i := range t.Gates {
+		t.Gates[i].DryRun = true
+	}
+	return t
 }

@@ -86,8 +86,27 @@ func TestSchedule_countsWhatGatesAdd(t *testing.T) {
 	if plain != 105*time.Second { // steady 15s, hold 30s, settle 1m
 		t.Fatalf("without gates it takes %s", plain)
 	}
+	// Health is steady for 15s before the gates are asked, and before that they have
+	// seen nothing either.
+	if got := took(gateOf("idle", shift.Before, time.Second, 2*time.Minute)); got != plain+105*time.Second {
+		t.Errorf("with a gate that sees after 2m before any traffic it takes %s", got)
+	}
 	// 2m in place of the hold of 30s, and 2m in the bake.
 	if got := took(gateOf("errors", shift.During, time.Second, 2*time.Minute), dry); got != plain+90*time.Second+2*time.Minute {
 		t.Errorf("with a gate that sees after 2m it takes %s", got)
+	}
+}
+
+// On a way back to a version that was live before gates are told, not obeyed.
+func TestSchedule_countsNothingOfGatesThatAreTold(t *testing.T) {
+	s, err := shift.Decide(with(full(blue, route(green, green)), func(r *shift.Request) {
+		r.Previous, r.Recent = &shift.Identity{Environment: "blue", Version: "1.4.2"}, true
+		r.Terms.Gates = []shift.GateTerms{gateOf("errors", shift.During, time.Second, 2*time.Minute)}
+	}))
+	if err != nil || s.Kind != shift.Return {
+		t.Fatalf("%v, %v", s.Kind, err)
+	}
+	if got := s.Shortest(); got != time.Minute { // to settle
+		t.Errorf("it takes %s", got)
 	}
 }

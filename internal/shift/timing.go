@@ -28,7 +28,7 @@ func (s Schedule) span() span {
 	switch s.Kind {
 	case Forward:
 	case Return:
-		return total.plus(span{long: t.HealthTimeout + callTime}).plus(t.gated(After, Step{Hold: t.Settle}))
+		return total.plus(span{long: t.HealthTimeout + callTime}).plus(t.told().gated(After, Step{Hold: t.Settle}))
 	case Back:
 		return total.plus(span{t.Settle, t.Settle + callTime})
 	case Nothing, Refused, HandedBack:
@@ -60,7 +60,7 @@ func (s Schedule) proves() bool {
 func (t Terms) gated(part When, step Step) span {
 	hold := span{step.Hold, step.Hold + callTime}
 	for _, g := range t.Armed(part, step) {
-		hold.short = max(hold.short, g.seen(part))
+		hold.short = max(hold.short, t.holdsUp(g, part))
 		hold.long = max(hold.long, step.Hold+callTime+g.longest())
 	}
 	return hold
