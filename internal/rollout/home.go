@@ -32,7 +32,7 @@ const handLimit = 5 * time.Second
 func (r *run) leave(ctx context.Context, f *Failure) {
 	ctx = context.WithoutCancel(ctx)
 	switch {
-	case f.Left == Stayed:
+	case f.Left == Stayed || f.Left == Unmoved && f.tookTime():
 		r.lookOnce(ctx)
 		return
 	case f.Left != "":
@@ -169,6 +169,10 @@ func (f *Failure) condemns() bool {
 		return false
 	}
 }
+
+// tookTime: gates were asked before anything was written, and somebody may have
+// moved the traffic meanwhile.
+func (f *Failure) tookTime() bool { return f.Cause != WasRejected && f.Cause != WasHandedBack }
 
 // back takes the traffic to what the last completed shift left, where that is
 // what is wanted: a way back like any other, with a healthy end. What has lost
