@@ -44,8 +44,19 @@ func main() {
 		Address: provider.Address,
 		Debug:   *debug,
 	})
+	// At a second Ctrl-C Terraform ends at once and takes the server with it. The
+	// way back that is under way needs no more than a moment, and has one: a plugin
+	// is killed two seconds after it was told to end.
+	await(busy)
 	if err != nil {
 		log.Fatal(err)
+	}
+}
+
+// await returns when no shift is under way.
+func await(busy *provider.Busy) {
+	for busy.Shifts() > 0 {
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 

@@ -155,6 +155,15 @@ type prometheusGate struct {
 	mask mask
 }
 
+// Preflight implements rollout.Preflight: whether the server can be asked, and
+// takes the query. What it says before the shift does not matter.
+func (g *prometheusGate) Preflight(ctx context.Context, m rollout.Moment) rollout.Verdict {
+	if v := g.Judge(ctx, m); v.Answer == rollout.Errored {
+		return v
+	}
+	return rollout.Verdict{Answer: rollout.Pass, Saw: "the query can be asked"}
+}
+
 // Judge implements rollout.Gate.
 func (g *prometheusGate) Judge(ctx context.Context, _ rollout.Moment) rollout.Verdict {
 	start := time.Now()

@@ -39,6 +39,7 @@ type bodySwitch struct {
 }
 
 type bodyEnv struct {
+	Version      *string           `json:"version"`       // null: it has none
 	TargetGroups map[string]string `json:"target_groups"` // ARN by entry point
 }
 
@@ -78,11 +79,18 @@ func environmentsOf(sides []rollout.Side) map[string]bodyEnv {
 	all := map[string]bodyEnv{}
 	for _, side := range sides {
 		if _, ok := all[side.Environment]; !ok {
-			all[side.Environment] = bodyEnv{TargetGroups: map[string]string{}}
+			all[side.Environment] = bodyEnv{Version: versionOf(side), TargetGroups: map[string]string{}}
 		}
 		all[side.Environment].TargetGroups[side.Entry] = side.Group
 	}
 	return all
+}
+
+func versionOf(side rollout.Side) *string {
+	if side.Version == "" {
+		return nil
+	}
+	return &side.Version
 }
 
 func percents(weights shift.Weights) map[string]float64 {

@@ -2,8 +2,9 @@ package provider
 
 import "sync/atomic"
 
-// Busy counts the shifts that are under way, so that the process of a
-// Terraform that was killed ends when the last of them has gone back.
+// Busy counts the shifts, and the proofs of environments, that are under way, so
+// that the process ends when the last of them has gone back, also where Terraform
+// was killed or does not wait.
 type Busy struct{ shifts atomic.Int64 }
 
 // Shifts is how many are under way.

@@ -167,7 +167,9 @@ func (p proving) causeStory(f *rollout.Failure) story {
 	case rollout.HealthBroke:
 		return story{seen: "Its health broke while the gates judged: " + seen, next: "See why its targets are not healthy, and apply again. The reasons of the load balancer stand in brackets."}
 	case rollout.NotBegun:
-		return notBegunStory(f)
+		t := notBegunStory(f)
+		t.next = "Nothing is known against the version. Mend what the gate names, and apply again."
+		return t
 	case rollout.GateFailed:
 		return story{seen: fmt.Sprintf("The gate %q failed: %s", f.Gate, seen), next: again}
 	case rollout.GateInconclusive:
@@ -201,7 +203,7 @@ func wrongEnvironmentData(data any) diag.Diagnostic {
 // gateAbsent warns at plan; the apply says it as an error.
 func gateAbsent(name string, err error) diag.Diagnostic {
 	return diag.NewWarningDiagnostic(fmt.Sprintf("The gate %q could not do its work here", name),
-		"It is looked at again before anything is written, and nothing moves while it is so."+lines(causeFact(err)))
+		"It is looked at again when this is applied. While it is so, no release begins, unless the gate is a dry_run; a way back does not wait for it."+lines(causeFact(err)))
 }
 
 func noGroups(at path.Path) diag.Diagnostic {

@@ -19,6 +19,7 @@ import (
 // raise is the one path of Create (state is nil) and Update: it ends when the
 // environment is ready. It returns no memory where it has asked nothing.
 func (r *environmentResource) raise(ctx context.Context, plan environmentModel, state *environmentModel) (*environmentMemory, diag.Diagnostics) {
+	defer r.backend.busy.begin()() // a gate's program is ended before the process is
 	want, diags := plan.read()
 	if diags.HasError() {
 		return nil, diags
@@ -69,7 +70,7 @@ type proving struct {
 func (p proving) sides() []rollout.Side {
 	var sides []rollout.Side
 	for _, entry := range slices.Sorted(maps.Keys(p.want.groups)) {
-		side := rollout.Side{Entry: entry, Environment: p.model.Name.ValueString(), Group: p.want.groups[entry]}
+		side := rollout.Side{Entry: entry, Environment: p.model.Name.ValueString(), Version: p.model.Version.ValueString(), Group: p.want.groups[entry]}
 		for _, u := range p.users {
 			if u.Group == side.Group {
 				side.Routes = append(side.Routes, u.Route)

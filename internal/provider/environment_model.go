@@ -91,6 +91,9 @@ func (r *reader) readReady(want *readiness, v types.Object) {
 		}
 		if g := r.readGate(at, name, gates.Elements()[name]); g != nil {
 			g.terms.When = shift.Before
+			if g.alone != "" {
+				r.add(misuse(at, g.alone))
+			}
 			want.gates = append(want.gates, g)
 		}
 	}

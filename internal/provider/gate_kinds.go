@@ -39,6 +39,9 @@ type kindRead struct {
 	aside func(idle []string) string
 	// waits: what lag rests on is not known yet; asideWaits: what aside does.
 	waits, asideWaits bool
+	// alone says what is wrong with it where there is no live side to compare with,
+	// as in the proof of an environment; empty: nothing.
+	alone string
 	// absent says, looking at this machine, what the gate lacks to do its work;
 	// nil where it can. Nil: there is nothing to look at.
 	absent func(gate.Means) error
@@ -204,12 +207,14 @@ func (u unbuilt) Judge(context.Context, rollout.Moment) rollout.Verdict {
 }
 
 // named builds the gates for a shift; everything is known by then. It returns
-// those that cannot be built once more, apart.
+// those that cannot be built, and are to be obeyed, once more apart.
 func (w wanted) named(means gate.Means) (all []rollout.NamedGate, failed []unbuilt) {
 	for _, g := range w.gates {
 		built, err := g.build(means)
 		if err != nil {
-			failed = append(failed, unbuilt{g.terms.Name, err})
+			if !g.terms.DryRun { // which is told, never obeyed
+				failed = append(failed, unbuilt{g.terms.Name, err})
+			}
 			built = unbuilt{g.terms.Name, err}
 		}
 		all = append(all, rollout.NamedGate{GateTerms: g.terms, Gate: built, OnInconclusive: g.onInconclusive})

@@ -75,7 +75,12 @@ func readTargetMetrics(r *reader, at path.Path, a map[string]attr.Value) kindRea
 	if r.diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
+	alone := ""
+	if missing(a["max_error_rate"]) && missing(a["max_latency"]) {
+		alone = "It only compares with a live side, and an environment is proven by itself. Give it max_error_rate or max_latency."
+	}
 	return kindRead{
+		alone: alone,
 		build: func(means gate.Means) (rollout.Gate, error) { return gate.NewTargetMetrics(c, means) },
 		lag:   c.Period + c.Lag,
 		waits: unknown(a["period"], a["lag"]),

@@ -70,6 +70,9 @@ func reasonOf(f *rollout.Failure) string {
 	if f.Saw != "" {
 		text += ": " + f.Saw
 	}
+	if f.Gate != "" && f.Err != nil {
+		text += ": " + f.Err.Error()
+	}
 	if f.Left == rollout.Stayed || f.Left == rollout.NotRestored || f.Left == rollout.CannotServe {
 		text += " (" + string(f.Left) + ")"
 	}

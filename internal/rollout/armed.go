@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
@@ -30,7 +31,8 @@ type armed struct {
 	// that never comes back is called once and not again.
 	calling chan struct{}
 
-	fails       int // in the whole shift
+	fails       int      // in the whole shift
+	forgiven    []string // what was tolerated, to be told
 	errorsInRow int
 
 	// In the present stage:
@@ -77,12 +79,14 @@ func (g *armed) overdue(now, heldUntil time.Time) *Failure {
 	if !g.undecided() || now.Before(g.decideBy(heldUntil)) {
 		return nil
 	}
+	saw := fmt.Sprintf("%s; undecided for %s (inconclusive_timeout is %s)", strings.TrimSuffix(g.undecidedSaw, "."),
+		lasting(now.Sub(g.undecidedSince)), shift.Words(g.InconclusiveTimeout))
 	if g.OnInconclusive == Pass {
 		g.passed, g.waived, g.undecidedSince = true, true, time.Time{}
+		g.forgiven = append(g.forgiven, fmt.Sprintf("gate %s counts as passed, as on_inconclusive_timeout says: %s", g.Name, saw))
 		return nil
 	}
-	return &Failure{Cause: GateInconclusive, Gate: g.Name, stops: g.OnInconclusive == Inconclusive,
-		Saw: fmt.Sprintf("%s, undecided for %s", g.undecidedSaw, lasting(now.Sub(g.undecidedSince)))}
+	return &Failure{Cause: GateInconclusive, Gate: g.Name, stops: g.OnInconclusive == Inconclusive, Saw: saw}
 }
 
 // lasting words how long something has lasted, no finer than it matters.
@@ -172,8 +176,9 @@ func (g *armed) count(v Verdict, now time.Time) *Failure {
 		g.fails++
 		g.errorsInRow = 0
 		if g.fails > g.FailureLimit {
-			return &Failure{Cause: GateFailed, Gate: g.Name, Saw: v.Saw, Err: v.Err}
+			return &Failure{Cause: GateFailed, Gate: g.Name, Saw: counted(v.Saw, g.fails, g.FailureLimit, "fails"), Err: v.Err}
 		}
+		g.forgiven = append(g.forgiven, fmt.Sprintf("gate %s failed and was tolerated: %s", g.Name, counted(v.Saw, g.fails, g.FailureLimit, "fails")))
 	case Inconclusive:
 		g.errorsInRow = 0
 		g.undecidedSaw = v.Saw
@@ -191,9 +196,32 @@ func (g *armed) count(v Verdict, now time.Time) *Failure {
 func (g *armed) countError(v Verdict) *Failure {
 	g.errorsInRow++
 	if g.errorsInRow > g.ErrorLimit {
-		return &Failure{Cause: GateErrored, Gate: g.Name, Saw: v.Saw, Err: v.Err}
+		return &Failure{Cause: GateErrored, Gate: g.Name, Saw: counted(v.Saw, g.errorsInRow, g.ErrorLimit, "times in a row"), Err: v.Err}
 	}
 	return nil
+}
+
+// counted adds how often something has come, where more than none was granted.
+func counted(saw string, n, limit int, what string) string {
+	if limit == 0 {
+		return saw
+	}
+	text := fmt.Sprintf("%d %s, %d tolerated", n, what, limit)
+	if saw == "" {
+		return text
+	}
+	return fmt.Sprintf("%s (%s)", strings.TrimSuffix(saw, "."), text)
+}
+
+// tellForgiven tells at the end what was tolerated.
+func (r *run) tellForgiven() {
+	for _, terms := range r.spec.Request.Terms.Gates {
+		if g := r.gates[terms.Name]; g != nil {
+			for _, text := range g.forgiven {
+				r.note(text)
+			}
+		}
+	}
 }
 
 // arm makes all gates forget what they said: the weights have changed.

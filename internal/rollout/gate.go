@@ -66,6 +66,7 @@ type Moment struct {
 type Side struct {
 	Entry       string
 	Environment string
+	Version     string // of the environment; empty: it has none
 	Group       string
 	Routes      []string
 }

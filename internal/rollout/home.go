@@ -163,7 +163,7 @@ func (r *run) stops(f *Failure) bool {
 // condemns: it was seen that the version is bad, by a gate or by health.
 func (f *Failure) condemns() bool {
 	switch f.Cause {
-	case GateFailed, GateInconclusive, HealthBroke, NotReady:
+	case GateFailed, HealthBroke, NotReady:
 		return true
 	default:
 		return false

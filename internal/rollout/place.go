@@ -112,13 +112,22 @@ func (r *run) sides(names []string) []Side {
 			}
 			at := slices.IndexFunc(all, func(s Side) bool { return s.Group == group })
 			if at < 0 {
-				all = append(all, Side{Entry: route.Entry, Environment: name, Group: group})
+				all = append(all, Side{Entry: route.Entry, Environment: name, Version: r.versionOf(name), Group: group})
 				at = len(all) - 1
 			}
 			all[at].Routes = append(all[at].Routes, route.ID)
 		}
 	}
 	return all
+}
+
+func (r *run) versionOf(environment string) string {
+	for _, e := range r.spec.Request.Environments {
+		if e.Name == environment {
+			return e.Version
+		}
+	}
+	return ""
 }
 
 // describe words what the i-th route does.

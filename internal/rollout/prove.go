@@ -41,6 +41,7 @@ func Prove(ctx context.Context, p Proof) (told []string, err error) {
 	}
 	defer r.awaitCalls()
 	f := r.proveAll(ctx)
+	r.tellForgiven()
 	if f == nil {
 		r.tell(Event{Kind: Ended, Text: "done"})
 		return r.result.Told, nil
@@ -137,7 +138,13 @@ type asidePreflight struct {
 	ahead Preflight
 }
 
-// Preflight implements Preflight.
+// Preflight implements Preflight. Only that the gate could not do its work counts
+// before a proof: what it watches may well be bad until the environment is healthy,
+// and is judged then.
 func (g asidePreflight) Preflight(ctx context.Context, m Moment) Verdict {
-	return g.ahead.Preflight(ctx, g.moment(m))
+	v := g.ahead.Preflight(ctx, g.moment(m))
+	if v.Answer == Fail {
+		v.Answer = Inconclusive
+	}
+	return v
 }

@@ -182,12 +182,12 @@ func gatedProofs() map[string]proofCase {
 		"a gate cannot measure": {
 			play:  func(m *routertest.Memory) rollout.Proof { return ready(m, gate(rollout.Errored).named("smoke")) },
 			after: 15*time.Second + 40*time.Second,
-			fails: "gate could not measure at the gates; unmoved: what it saw",
+			fails: "gate could not measure at the gates; unmoved: what it saw (5 times in a row, 4 tolerated)",
 		},
 		"a gate stays undecided": {
 			play:  func(m *routertest.Memory) rollout.Proof { return ready(m, gate(rollout.Inconclusive).named("smoke")) },
 			after: 15*time.Second + time.Minute,
-			fails: "gate stayed inconclusive at the gates; unmoved: what it saw, undecided for 1m",
+			fails: "gate stayed inconclusive at the gates; unmoved: what it saw; undecided for 1m (inconclusive_timeout is 1m)",
 		},
 		"a dry run fails": {
 			play: func(m *routertest.Memory) rollout.Proof {

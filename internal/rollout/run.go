@@ -351,6 +351,7 @@ func (r *run) broke(ctx context.Context, route string, err error) *Failure {
 
 // end closes the books: what is true now, and why if the goal was not reached.
 func (r *run) end(f *Failure) (Result, error) {
+	r.tellForgiven()
 	for i, route := range r.spec.Routes {
 		x := RouteResult{Route: route}
 		if r.now != nil {

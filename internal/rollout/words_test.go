@@ -116,7 +116,7 @@ func TestRun_tellsGatesTheMoment(t *testing.T) {
 			t.Errorf("got  %q\nwant %q", got, want)
 		}
 		sides := fmt.Sprint(gate.moments[1].Receiving, gate.moments[1].Giving)
-		if want := "[{web green web-green [web web/2]} {api green api-green [api]}] [{web blue web-blue [web web/2]} {api blue api-blue [api]}]"; sides != want {
+		if want := "[{web green 1.5.0 web-green [web web/2]} {api green 1.5.0 api-green [api]}] [{web blue 1.4.2 web-blue [web web/2]} {api blue 1.4.2 api-blue [api]}]"; sides != want {
 			t.Errorf("got  %s\nwant %s", sides, want)
 		}
 	})

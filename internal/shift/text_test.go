@@ -164,7 +164,7 @@ green (1.5.0) 100 % -> blue (1.4.2) 100 %, a version that was live before: no st
 1. health of blue, at most 10m
 2. blue 100 %; gates are told, not obeyed
 3. settle 1m
-Takes 1m to 23m20s; a way back is one call per route (1).
+Takes 1m to 13m20s; a way back is one call per route (1).
 Afterwards going forward again takes the steps.`},
 		{"return without gates", with(bare(blue, route(green, green)), func(r *shift.Request) { r.Previous, r.Recent = id("blue", "1.4.2", ""), true }), `
 green (1.5.0) 100 % -> blue (1.4.2) 100 %, a version that was live before: no steps

@@ -69,6 +69,9 @@ func (t Terms) gated(part When, step Step) span {
 // longest is how long a gate can keep a stage from passing.
 func (g GateTerms) longest() time.Duration {
 	round := g.Interval + g.Timeout
+	if g.DryRun { // it is heard once, and that is all
+		return g.InitialDelay + round
+	}
 	tries := time.Duration(g.ErrorLimit+1+g.FailureLimit+1) * round
 	return g.InitialDelay + max(tries, g.InconclusiveTimeout+round)
 }
