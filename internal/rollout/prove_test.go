@@ -269,7 +269,7 @@ func TestProve_gatesHearOfTheWholeEnvironment(t *testing.T) {
 		if got.Shift != "p1" || got.Part != shift.Before || got.Attempt != 1 || len(got.Giving) != 0 || got.Step != 0 || got.Steps != 0 {
 			t.Errorf("asked with %+v", got)
 		}
-		if fmt.Sprint(got.Receiving) != "[{api green api-green []} {web green web-green [test]}]" {
+		if fmt.Sprint(got.Receiving) != "[{api green  api-green []} {web green  web-green [test]}]" {
 			t.Errorf("receiving is %v", got.Receiving)
 		}
 	})
