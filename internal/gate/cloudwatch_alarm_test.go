@@ -185,6 +185,24 @@ func TestCloudWatchAlarm_couldNotAsk(t *testing.T) {
 	says(t, g.Judge(t.Context(), rollout.Moment{}), "error: the alarms in eu-west-1 could not be read")
 }
 
+// What may pass does not keep a shift from beginning; what will not does.
+func TestCloudWatchAlarm_ahead(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err  error
+		want rollout.Answer
+	}{
+		"too many calls": {answered(400, "Throttling", "Rate exceeded"), rollout.Inconclusive},
+		"out of order":   {answered(503, "ServiceUnavailable", ""), rollout.Inconclusive},
+		"not allowed":    {answered(403, "AccessDenied", "no"), rollout.Errored},
+	} {
+		g := alarmGate(t, map[string]*fakeCloudWatch{"eu-west-1": {err: c.err}}, "slow")
+		if v := ahead(t, g, rollout.Moment{}); v.Answer != c.want || (v.Err != nil) != (c.want == rollout.Errored) {
+			t.Errorf("%s: %+v", name, v)
+		}
+	}
+}
+
 func TestCloudWatchAlarm_cutsTheReason(t *testing.T) {
 	t.Parallel()
 	f := &fakeCloudWatch{metric: []types.MetricAlarm{metricAlarm("long", types.StateValueAlarm, strings.Repeat("é", 300))}}
