@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptrace"
 	"os"
 	"path/filepath"
 	"slices"
@@ -128,6 +130,38 @@ func TestRun_aServiceFromItsRefusalToItsEnd(t *testing.T) {
 		"rule app deleted", "group app deleted", "balancer web deleted"}
 	if !slices.Equal(texts, want) {
 		t.Errorf("the log says\n%s", strings.Join(texts, "\n"))
+	}
+}
+
+// Whoever is replaced finishes what it has under way, as a machine does that is
+// deregistered: a side may have had users a moment ago.
+func TestRun_whatIsReplacedFinishesItsRequests(t *testing.T) {
+	d := newDesk(t)
+	d.do("balancer create -name web")
+	d.do("group create -name app")
+	group := " -group " + d.read("group-app", "arn")
+	d.do("rule create -name app -environment blue -listener " + d.read("balancer-web", "listener_arn") + group)
+	d.do("service put -name app -version 1" + group)
+	sent, answered := make(chan struct{}), make(chan string, 1)
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { close(sent) }})
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.read("balancer-web", "url")+"/?for=2s", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set(rehearsal.EnvironmentHeader, "blue")
+	go func() {
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			answered <- err.Error()
+			return
+		}
+		_ = res.Body.Close()
+		answered <- res.Status + ", version " + res.Header.Get(rehearsal.VersionHeader)
+	}()
+	<-sent
+	d.do("service put -name app -version 2" + group)
+	if got := <-answered; !strings.HasPrefix(got, "200 OK, version ") {
+		t.Errorf("the request that was under way got %s", got)
 	}
 }
 

@@ -20,15 +20,15 @@ const figures = `{
   }
 `
 
-func newWorldOfFigures(t *testing.T) *world {
+func newWorldOfFigures(t *testing.T, delay time.Duration) *world {
 	t.Helper()
-	w := newWorld(t, quick, localalb.WithMetricsClock(time.Second, 500*time.Millisecond))
+	w := newWorldOf(t, rehearsal.AppTerms{Version: "1", Delay: delay}, quick, localalb.WithMetricsClock(time.Second, 500*time.Millisecond))
 	w.gates(figures)
 	return w
 }
 
 func TestFigures_aBadReleaseIsSentBack(t *testing.T) {
-	w := newWorldOfFigures(t)
+	w := newWorldOfFigures(t, 0)
 	w.deploy("green", rehearsal.AppTerms{Version: "bad", BreaksAfter: 20})
 	w.configure("green")
 	out := w.mustFail()
@@ -69,8 +69,7 @@ func (w *world) reason() string {
 }
 
 func TestFigures_aSlowReleaseIsSentBack(t *testing.T) {
-	w := newWorldOfFigures(t)
-	w.deploy("blue", rehearsal.AppTerms{Version: "1", Delay: 20 * time.Millisecond})
+	w := newWorldOfFigures(t, 20*time.Millisecond)
 	w.deploy("green", rehearsal.AppTerms{Version: "slow", Delay: 60 * time.Millisecond})
 	w.configure("green")
 	out := w.mustFail()
@@ -82,8 +81,7 @@ func TestFigures_aSlowReleaseIsSentBack(t *testing.T) {
 }
 
 func TestFigures_aReleaseAsGoodAsTheOldOneGoesThrough(t *testing.T) {
-	w := newWorldOfFigures(t)
-	w.deploy("blue", rehearsal.AppTerms{Version: "1", Delay: 5 * time.Millisecond})
+	w := newWorldOfFigures(t, 5*time.Millisecond)
 	w.deploy("green", rehearsal.AppTerms{Version: "2", Delay: 5 * time.Millisecond})
 	w.configure("green")
 	w.mustApply()

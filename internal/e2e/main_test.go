@@ -81,6 +81,13 @@ const loadRate = 500
 // newWorld adopts a fresh listener on which blue is live, and begins the load.
 func newWorld(t *testing.T, pace rehearsal.Pace, options ...localalb.Option) *world {
 	t.Helper()
+	return newWorldOf(t, rehearsal.AppTerms{Version: "1"}, pace, options...)
+}
+
+// newWorldOf has another live version. It runs before the load begins: to replace
+// what is live under load is nothing that a release does.
+func newWorldOf(t *testing.T, live rehearsal.AppTerms, pace rehearsal.Pace, options ...localalb.Option) *world {
+	t.Helper()
 	build(t)
 	options = append([]localalb.Option{localalb.WithEphemeralPorts(), localalb.WithFastHealth(100 * time.Millisecond),
 		localalb.WithLogger(slog.New(slog.DiscardHandler))}, options...)
@@ -97,7 +104,7 @@ func newWorld(t *testing.T, pace rehearsal.Pace, options ...localalb.Option) *wo
 	}
 	t.Cleanup(release.Close)
 	w := &world{Release: release, t: t, balancer: balancer}
-	w.deploy("blue", rehearsal.AppTerms{Version: "1"})
+	w.deploy("blue", live)
 	w.deploy("green", rehearsal.AppTerms{Version: "2"})
 	if err := release.Adopt(); err != nil {
 		t.Fatal(err)

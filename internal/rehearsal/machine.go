@@ -13,8 +13,10 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -102,11 +104,23 @@ func MachineMain(args []string) error {
 	mux.HandleFunc(identityPath, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, *identity) })
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go closeWithout(*site, *balancer, server)
+	asked, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	finished := make(chan error, 1)
+	go func() {
+		<-asked.Done()
+		limited, cancel := context.WithTimeout(context.WithoutCancel(asked), shutdownLimit)
+		defer cancel()
+		finished <- server.Shutdown(limited)
+	}()
 	fmt.Println(listener.Addr())
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
-	return nil
+	if asked.Err() == nil {
+		return nil // closed: it is of no use any more
+	}
+	return <-finished
 }
 
 // closeWithout ends a server that is of no use any more.
@@ -137,6 +151,23 @@ func listens(address string) bool {
 		return false
 	}
 	return connection.Close() == nil
+}
+
+// retire asks the process to finish what it has under way and to end.
+func (m machine) retire(ctx context.Context) error {
+	if !m.isItself(ctx) {
+		return nil // it has ended by itself
+	}
+	process, err := os.FindProcess(m.PID)
+	if err != nil {
+		return fmt.Errorf("unable to find process %d: %w", m.PID, err)
+	}
+	if err := process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return process.Kill() // Windows has no such signal
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownLimit+endLimit)
+	defer cancel()
+	return poll(ctx, func() (bool, error) { return !Running(m.PID), nil })
 }
 
 // end kills the process and waits until it is gone.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -98,7 +99,7 @@ func (s *Site) start(ctx context.Context, kind string, f Fleet) error {
 	if err := s.note("%s %s started, version %s", kind, f.Name, wanted.Version); err != nil || !found {
 		return err
 	}
-	if err := s.end(ctx, old); err != nil {
+	if err := s.retire(ctx, old); err != nil {
 		return err
 	}
 	return s.note("%s %s stopped, version %s", kind, f.Name, old.Version)
@@ -167,15 +168,38 @@ func (s *Site) untilHealthy(ctx context.Context, r fleetRecord) error {
 	return nil
 }
 
+// retire takes machines that have been replaced out of their group and lets them
+// finish what they have under way, as a group of instances does: users may have
+// been there a moment ago, where their traffic was taken back from a bad version.
+func (s *Site) retire(ctx context.Context, r fleetRecord) error {
+	if err := s.deregister(ctx, r); err != nil {
+		return err
+	}
+	failures := make([]error, len(r.Machines))
+	var all sync.WaitGroup
+	for i, m := range r.Machines {
+		all.Go(func() { failures[i] = m.retire(ctx) })
+	}
+	all.Wait()
+	return errors.Join(failures...)
+}
+
 // end takes machines out of their group and kills them: what they have under
 // way is lost, which is the hardest way in which an old version can go.
 func (s *Site) end(ctx context.Context, r fleetRecord) error {
+	if err := s.deregister(ctx, r); err != nil {
+		return err
+	}
+	return endAll(ctx, r.Machines)
+}
+
+func (s *Site) deregister(ctx context.Context, r fleetRecord) error {
 	_, err := s.client.DeregisterTargets(ctx, &elb.DeregisterTargetsInput{TargetGroupArn: aws.String(r.Group), Targets: r.targets()})
 	var gone *types.TargetGroupNotFoundException
 	if err != nil && !errors.As(err, &gone) {
 		return fmt.Errorf("unable to deregister machines from target group %s: %w", r.Group, err)
 	}
-	return endAll(ctx, r.Machines)
+	return nil
 }
 
 func endAll(ctx context.Context, machines []machine) error {
