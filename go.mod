@@ -21,6 +21,7 @@ require (
 	github.com/prometheus/client_golang v1.23.2
 	github.com/prometheus/common v0.66.1
 	google.golang.org/grpc v1.79.3
+	gotest.tools/v3 v3.5.2
 	pgregory.net/rapid v1.2.0
 )
 

@@ -1,15 +1,14 @@
 package rollout_test
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
-)
 
-var rewrite = flag.Bool("rewrite", false, "record what the stories in testdata do now; understand the difference")
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
+)
 
 // mark separates a story from what it is known to do.
 const mark = "----\n"
@@ -40,7 +39,7 @@ func tellStory(t *testing.T, file string) {
 		}
 		got = p.text()
 	})
-	if *rewrite {
+	if golden.Update() {
 		if err := os.WriteFile(file, []byte(script+mark+got), 0o600); err != nil {
 			t.Fatal(err)
 		}
