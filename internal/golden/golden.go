@@ -34,6 +34,16 @@ func ReplacePattern(pattern, placeholder string) Replacement {
 	return Replacement{placeholder: placeholder, pattern: regexp.MustCompile(pattern)}
 }
 
+// Volatile replaces what differs from run to run in most texts: the ids in ARNs,
+// ports on the loopback address, and RFC 3339 timestamps.
+func Volatile() []Replacement {
+	return []Replacement{
+		ReplacePattern(`\b[0-9a-f]{16}\b`, "<id>"),
+		ReplacePattern(`\b127\.0\.0\.1:\d+`, "127.0.0.1:<port>"),
+		ReplacePattern(`\b\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z`, "<time>"),
+	}
+}
+
 // Check compares got with testdata/golden/<name of the test>.txt.
 func Check(t *testing.T, got string, replacements ...Replacement) {
 	t.Helper()

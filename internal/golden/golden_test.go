@@ -8,10 +8,14 @@ func TestApply(t *testing.T) {
 		replacements []Replacement
 		want         string
 	}{
-		"no replacement":           {"as it was", nil, "as it was"},
-		"the longest value first":  {"8080/x 8080", []Replacement{Replace("8080", "<port>"), Replace("8080/x", "<path>")}, "<path> <port>"},
-		"an empty value":           {"text", []Replacement{Replace("", "<x>")}, "text"},
-		"patterns after values":    {"in 12ms at 12ms", []Replacement{ReplacePattern(`(in) \d+ms`, "$1 <took>"), Replace("at 12ms", "<at>")}, "in <took> <at>"},
+		"no replacement":          {"as it was", nil, "as it was"},
+		"the longest value first": {"8080/x 8080", []Replacement{Replace("8080", "<port>"), Replace("8080/x", "<path>")}, "<path> <port>"},
+		"an empty value":          {"text", []Replacement{Replace("", "<x>")}, "text"},
+		"patterns after values":   {"in 12ms at 12ms", []Replacement{ReplacePattern(`(in) \d+ms`, "$1 <took>"), Replace("at 12ms", "<at>")}, "in <took> <at>"},
+		"values that differ from run to run": {
+			"arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/blue/73e2d6bc24d8a067 at http://127.0.0.1:40001 since 2026-01-02T12:00:00Z", Volatile(),
+			"arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/blue/<id> at http://127.0.0.1:<port> since <time>",
+		},
 		"every occurrence of both": {"x 1 x 2", []Replacement{Replace("x", "y"), ReplacePattern(`\d`, "n")}, "y n y n"},
 	} {
 		t.Run(name, func(t *testing.T) {

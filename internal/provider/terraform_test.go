@@ -19,6 +19,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6/tf6server"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider"
 )
 
@@ -252,6 +253,23 @@ func (r run) fails(summary, detail string) {
 	if got := r.errors[0]; got.Summary != summary || got.Detail != detail {
 		r.t.Errorf("got\n%s\n%s\n\nwant\n%s\n%s", got.Summary, got.Detail, summary, detail)
 	}
+}
+
+// failsAs compares all errors of a command with a golden file of the test.
+func (r run) failsAs(part string, replacements ...golden.Replacement) {
+	r.t.Helper()
+	if r.err == nil {
+		r.t.Fatalf("%s: the command succeeded", part)
+	}
+	golden.CheckPart(r.t, part, r.text(), append(replacements, golden.Volatile()...)...)
+}
+
+// scheduleIs compares the schedule of the plan that is kept with a golden file
+// of the test.
+func (w *workspace) scheduleIs(part string, replacements ...golden.Replacement) {
+	w.t.Helper()
+	planned, _ := w.planned()
+	golden.CheckPart(w.t, part, fmt.Sprint(planned["schedule"]), append(replacements, golden.Volatile()...)...)
 }
 
 // ageMemory makes what the switch remembers of its previous version, and the
