@@ -106,7 +106,7 @@ func elsewhere() []row {
 	users := func(d time.Duration) int { return int(detectRate * detectShare * d.Seconds()) }
 	computed := func(who string, least, most time.Duration) row {
 		return row{what: "the same, computed and not measured: " + who, goal: "for comparison",
-			measured: fmt.Sprintf("%s to %s; %d to %d", shift.Words(least), shift.Words(most), users(least), users(most))}
+			measured: fmt.Sprintf("%s to %s; %d to %d", shift.FormatDuration(least), shift.FormatDuration(most), users(least), users(most))}
 	}
 	return []row{
 		computed("Flagger as its documentation has it (interval 1m, threshold 5: five failed checks)", 4*time.Minute, 5*time.Minute),

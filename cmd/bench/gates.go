@@ -19,12 +19,12 @@ type timed struct {
 	asked []time.Time
 }
 
-// Judge implements rollout.Gate.
-func (g *timed) Judge(ctx context.Context, m rollout.Moment) rollout.Verdict {
+// Evaluate implements rollout.Gate.
+func (g *timed) Evaluate(ctx context.Context, m rollout.GateInput) rollout.Verdict {
 	g.mu.Lock()
 	g.asked = append(g.asked, time.Now())
 	g.mu.Unlock()
-	return g.Gate.Judge(ctx, m)
+	return g.Gate.Evaluate(ctx, m)
 }
 
 // off is how far the intervals are from what is wanted, in percent: their mean,
@@ -49,19 +49,19 @@ func (b bench) intervals(ctx context.Context) ([]row, error) {
 		return nil, err
 	}
 	defer l.close()
-	terms := &l.spec.Request.Terms
+	terms := &l.spec.Request.Strategy
 	terms.Steps = terms.Steps[:1]
 	var gates []*timed
 	for i := range many {
-		asks, err := gate.NewHTTP(gate.HTTP{URL: l.app.URL}, gate.Means{})
+		asks, err := gate.NewHTTP(gate.HTTP{URL: l.app.URL}, gate.Dependencies{})
 		if err != nil {
 			return nil, err
 		}
 		g := &timed{Gate: asks}
 		gates = append(gates, g)
-		t := shift.GateTerms{Name: fmt.Sprintf("gate-%02d", i), When: shift.During, Interval: interval, Timeout: time.Second, InconclusiveTimeout: time.Minute}
+		t := shift.GateSettings{Name: fmt.Sprintf("gate-%02d", i), When: shift.During, Interval: interval, Timeout: time.Second, InconclusiveTimeout: time.Minute}
 		terms.Gates = append(terms.Gates, t)
-		l.spec.Gates = append(l.spec.Gates, rollout.NamedGate{GateTerms: t, Gate: g})
+		l.spec.Gates = append(l.spec.Gates, rollout.NamedGate{GateSettings: t, Gate: g})
 	}
 	if _, err := rollout.Run(ctx, l.spec); err != nil {
 		return nil, err

@@ -23,25 +23,25 @@ func judged(ctx context.Context) rehearsal.SimulatedJudge {
 		if l.Compares {
 			c.WorseThanLiveBy = &l.Margin
 		}
-		g, err := gate.NewTargetMetrics(c, gate.Means{CloudWatch: func(string) (gate.CloudWatch, error) { return s, nil }})
+		g, err := gate.NewTargetMetrics(c, gate.Dependencies{CloudWatch: func(string) (gate.CloudWatch, error) { return s, nil }})
 		replayed, ok := g.(gate.Replayer)
 		if err == nil && !ok {
 			err = errNotReplayed
 		}
-		side := func(name, group string) []rollout.Side {
-			return []rollout.Side{{Entry: "web", Environment: name, Group: group, Routes: []string{rehearsal.SimulatedListener}}}
+		side := func(name, group string) []rollout.Backend {
+			return []rollout.Backend{{Entry: "web", Environment: name, Group: group, Routes: []string{rehearsal.SimulatedListener}}}
 		}
-		m := rollout.Moment{Step: 1, ChangedAt: s.ChangedAt(),
-			Receiving: side("green", rehearsal.SimulatedFresh), Giving: side("blue", rehearsal.SimulatedLive)}
+		m := rollout.GateInput{Step: 1, ChangedAt: s.ChangedAt(),
+			Incoming: side("green", rehearsal.SimulatedFresh), Live: side("blue", rehearsal.SimulatedLive)}
 		return func() (bool, error) {
 			if err != nil {
 				return false, err
 			}
-			v := replayed.JudgeAt(ctx, m, s.Now())
-			if v.Answer == rollout.Errored {
-				return false, fmt.Errorf("%s: %w", v.Saw, v.Err)
+			v := replayed.EvaluateAt(ctx, m, s.Now())
+			if v.Status == rollout.Errored {
+				return false, fmt.Errorf("%s: %w", v.Detail, v.Err)
 			}
-			return v.Answer == rollout.Fail, nil
+			return v.Status == rollout.Fail, nil
 		}
 	}
 }

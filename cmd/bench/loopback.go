@@ -88,26 +88,26 @@ func (l *loopback) moreListeners(ctx context.Context) ([]string, error) {
 }
 
 func (l *loopback) newSpec(listeners []string, holds time.Duration) rollout.Spec {
-	forward, home := elb.NewPair(aws.Config{
+	forward, home := elb.NewRouters(aws.Config{
 		Region: rehearsal.Region, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")},
 		elb.Options{Endpoint: l.balancer.URL()})
 	spec := rollout.Spec{
-		Router: forward, Home: home, ID: "bench",
+		Router: forward, RollbackRouter: home, ID: "bench",
 		Groups: map[string]map[string]string{
 			"blue": {"web": l.stage.Groups["blue"]}, "green": {"web": l.stage.Groups["green"]}},
 		Request: shift.Request{
 			Environments: []shift.Environment{{Name: "blue"}, {Name: "green"}},
-			Goal:         shift.Sole("green"),
-			Terms:        shift.Terms{HealthTimeout: time.Minute},
+			Desired:      shift.Sole("green"),
+			Strategy:     shift.Strategy{HealthTimeout: time.Minute},
 		},
-		Health: rollout.HealthTerms{CapacityPercent: 50, MinHealthyPercent: 100, MinHealthyTargets: 1,
+		Health: rollout.HealthSettings{CapacityPercent: 50, MinHealthyPercent: 100, MinHealthyTargets: 1,
 			BreachFor: 30 * time.Second, Timeout: time.Minute},
 	}
 	for _, arn := range listeners {
 		spec.Routes = append(spec.Routes, rollout.Route{ID: arn, Entry: "web"})
 	}
 	for percent := 10; percent < 100; percent += 10 {
-		spec.Request.Terms.Steps = append(spec.Request.Terms.Steps, shift.Step{At: shift.Share(10 * percent), Hold: holds})
+		spec.Request.Strategy.Steps = append(spec.Request.Strategy.Steps, shift.Step{At: shift.Share(10 * percent), Hold: holds})
 	}
 	return spec
 }
@@ -134,8 +134,8 @@ func (b bench) steps(ctx context.Context) ([]row, error) {
 			return nil, err
 		}
 		var marks []time.Time
-		l.spec.Tell = func(e rollout.Event) {
-			if e.Kind == rollout.Phase {
+		l.spec.OnEvent = func(e rollout.Event) {
+			if e.Kind == rollout.PhaseStarted {
 				marks = append(marks, e.At)
 			}
 		}
@@ -194,12 +194,12 @@ type turning struct {
 	failedAt time.Time
 }
 
-func (g *turning) Judge(context.Context, rollout.Moment) rollout.Verdict {
+func (g *turning) Evaluate(context.Context, rollout.GateInput) rollout.Verdict {
 	if !g.fails.Load() {
-		return rollout.Verdict{Answer: rollout.Pass}
+		return rollout.Verdict{Status: rollout.Pass}
 	}
 	g.failedAt = time.Now()
-	return rollout.Verdict{Answer: rollout.Fail, Saw: "it was told to"}
+	return rollout.Verdict{Status: rollout.Fail, Detail: "it was told to"}
 }
 
 // wayBack measures from a gate's failing answer to all routes read back.
@@ -212,11 +212,11 @@ func (b bench) wayBack(ctx context.Context) ([]row, error) {
 			return nil, err
 		}
 		gate := &turning{}
-		l.spec.Request.Terms.Gates = []shift.GateTerms{{Name: "turning", When: shift.During,
+		l.spec.Request.Strategy.Gates = []shift.GateSettings{{Name: "turning", When: shift.During,
 			Interval: 5 * time.Millisecond, Timeout: time.Second, InconclusiveTimeout: time.Minute}}
-		l.spec.Gates = []rollout.NamedGate{{GateTerms: l.spec.Request.Terms.Gates[0], Gate: gate}}
-		l.spec.Tell = func(e rollout.Event) {
-			if e.Kind == rollout.Judged {
+		l.spec.Gates = []rollout.NamedGate{{GateSettings: l.spec.Request.Strategy.Gates[0], Gate: gate}}
+		l.spec.OnEvent = func(e rollout.Event) {
+			if e.Kind == rollout.GateEvaluated {
 				gate.fails.Store(true) // it has been heard once, at 10 %
 			}
 		}

@@ -213,7 +213,7 @@ func manyRules(ctx context.Context, balancer *localalb.Server, stage *rehearsal.
 
 // asked counts the calls while every environment asks at the same time.
 func asked(ctx context.Context, balancer *localalb.Server, stage *rehearsal.Stage, names []string) (int, error) {
-	forward, _ := elb.NewPair(aws.Config{
+	forward, _ := elb.NewRouters(aws.Config{
 		Region: rehearsal.Region, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")},
 		elb.Options{Endpoint: balancer.URL()})
 	reader := elb.NewReader(forward)
@@ -221,7 +221,7 @@ func asked(ctx context.Context, balancer *localalb.Server, stage *rehearsal.Stag
 	failures := make(chan error, len(names))
 	for _, name := range names {
 		go func() {
-			_, err := reader.Users(ctx, []string{stage.Groups[name]})
+			_, err := reader.References(ctx, []string{stage.Groups[name]})
 			failures <- err
 		}()
 	}

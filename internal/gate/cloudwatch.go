@@ -56,7 +56,7 @@ func badPeriod(p time.Duration) error {
 	if slices.Contains(high, p) || p > 0 && p%time.Minute == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s is not 1s, 5s, 10s, 20s, 30s or a multiple of 60s", shift.Words(p))
+	return fmt.Errorf("%s is not 1s, 5s, 10s, 20s, 30s or a multiple of 60s", shift.FormatDuration(p))
 }
 
 // checkTimes checks what the kinds that read metrics have in common. The longest
@@ -64,10 +64,10 @@ func badPeriod(p time.Duration) error {
 func checkTimes(longest, lookback, lag time.Duration) []*ArgumentError {
 	var errs []*ArgumentError
 	if lookback < longest {
-		errs = append(errs, invalid("lookback", "%s is shorter than the period of %s", shift.Words(lookback), shift.Words(longest)))
+		errs = append(errs, invalid("lookback", "%s is shorter than the period of %s", shift.FormatDuration(lookback), shift.FormatDuration(longest)))
 	}
 	if lag < 0 {
-		errs = append(errs, invalid("lag", "%s is negative", shift.Words(lag)))
+		errs = append(errs, invalid("lag", "%s is negative", shift.FormatDuration(lag)))
 	}
 	return errs
 }
@@ -108,7 +108,7 @@ func (s metricSpan) newest(long, period time.Duration) metricSpan {
 
 func (s metricSpan) empty() bool           { return !s.from.Before(s.to) }
 func (s metricSpan) length() time.Duration { return s.to.Sub(s.from) }
-func (s metricSpan) words() string         { return shift.Words(s.length()) }
+func (s metricSpan) words() string         { return shift.FormatDuration(s.length()) }
 
 func (s metricSpan) has(second int64) bool { return s.from.Unix() <= second && second < s.to.Unix() }
 
@@ -117,7 +117,7 @@ func (s metricSpan) has(second int64) bool { return s.from.Unix() <= second && s
 func toWait(since, now time.Time, period, lag time.Duration) string {
 	ready := closedSpan(since, since, period, 0).from.Add(period + lag)
 	return fmt.Sprintf("the first whole period of %s after the change is complete in %s",
-		shift.Words(period), shift.Words(max(time.Second, (ready.Sub(now)+time.Second-1).Truncate(time.Second))))
+		shift.FormatDuration(period), shift.FormatDuration(max(time.Second, (ready.Sub(now)+time.Second-1).Truncate(time.Second))))
 }
 
 // metricSeries is the points of one time series.
@@ -245,7 +245,7 @@ func (c *clients) in(region string) (CloudWatch, error) {
 
 // unread is the verdict where something could not be read.
 func unread(what string, err error) rollout.Verdict {
-	return rollout.Verdict{Answer: rollout.Errored, Saw: what + " could not be read", Err: err}
+	return rollout.Verdict{Status: rollout.Errored, Detail: what + " could not be read", Err: err}
 }
 
 // tried is the verdict of a trial before a shift begins: what will be refused in
@@ -253,11 +253,11 @@ func unread(what string, err error) rollout.Verdict {
 func tried(what string, err error) rollout.Verdict {
 	switch {
 	case err == nil:
-		return rollout.Verdict{Answer: rollout.Pass, Saw: what + " can be read"}
+		return rollout.Verdict{Status: rollout.Pass, Detail: what + " can be read"}
 	case isRefusal(err):
 		return unread(what, err)
 	default:
-		return rollout.Verdict{Answer: rollout.Inconclusive, Saw: fmt.Sprintf("%s could not be read just now: %v", what, err)}
+		return rollout.Verdict{Status: rollout.Inconclusive, Detail: fmt.Sprintf("%s could not be read just now: %v", what, err)}
 	}
 }
 

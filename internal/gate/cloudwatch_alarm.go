@@ -72,7 +72,7 @@ func (c CloudWatchAlarm) Check() []*ArgumentError {
 
 // NewCloudWatchAlarm returns a gate of the kind. It returns what is wrong with the
 // arguments as *ArgumentError, joined, and why there is no client for a region.
-func NewCloudWatchAlarm(c CloudWatchAlarm, means Means) (rollout.Gate, error) {
+func NewCloudWatchAlarm(c CloudWatchAlarm, means Dependencies) (rollout.Gate, error) {
 	if errs := c.Check(); len(errs) > 0 {
 		return nil, joined(errs)
 	}
@@ -117,8 +117,8 @@ type alarm struct {
 	periods   int                   // how many of them must be bad for it to be in ALARM
 }
 
-// Judge implements rollout.Gate.
-func (g *alarmGate) Judge(ctx context.Context, m rollout.Moment) rollout.Verdict {
+// Evaluate implements rollout.Gate.
+func (g *alarmGate) Evaluate(ctx context.Context, m rollout.GateInput) rollout.Verdict {
 	found := g.look(ctx)
 	now := time.Now()
 	if v, bad := found.bad(g.count); bad {
@@ -131,23 +131,23 @@ func (g *alarmGate) Judge(ctx context.Context, m rollout.Moment) rollout.Verdict
 		}
 	}
 	if len(unsure) > 0 {
-		return rollout.Verdict{Answer: rollout.Inconclusive, Saw: ofAlarms(len(unsure), g.count, "undecided", unsure)}
+		return rollout.Verdict{Status: rollout.Inconclusive, Detail: ofAlarms(len(unsure), g.count, "undecided", unsure)}
 	}
-	return rollout.Verdict{Answer: rollout.Pass, Saw: ofAlarms(g.count, g.count, "OK", nil)}
+	return rollout.Verdict{Status: rollout.Pass, Detail: ofAlarms(g.count, g.count, "OK", nil)}
 }
 
 // Preflight implements rollout.Preflight: an alarm that is up already would go on
 // to blame the new version for what it has not done. One without data does not
 // keep a shift from beginning.
-func (g *alarmGate) Preflight(ctx context.Context, _ rollout.Moment) rollout.Verdict {
+func (g *alarmGate) Preflight(ctx context.Context, _ rollout.GateInput) rollout.Verdict {
 	found := g.look(ctx)
 	if v, bad := found.bad(g.count); bad {
-		if v.Answer == rollout.Errored && len(found.missing) == 0 && !isRefusal(found.err) {
-			v.Answer, v.Err = rollout.Inconclusive, nil // to ask again may help
+		if v.Status == rollout.Errored && len(found.missing) == 0 && !isRefusal(found.err) {
+			v.Status, v.Err = rollout.Inconclusive, nil // to ask again may help
 		}
 		return v
 	}
-	return rollout.Verdict{Answer: rollout.Pass, Saw: ofAlarms(0, g.count, "in ALARM", nil)}
+	return rollout.Verdict{Status: rollout.Pass, Detail: ofAlarms(0, g.count, "in ALARM", nil)}
 }
 
 // looked is what came of asking every region.
@@ -315,17 +315,17 @@ func (l looked) bad(count int) (rollout.Verdict, bool) {
 	saw := strings.Join(told, "; ")
 	switch {
 	case len(up) > 0:
-		return rollout.Verdict{Answer: rollout.Fail, Saw: saw}, true
+		return rollout.Verdict{Status: rollout.Fail, Detail: saw}, true
 	case l.err != nil:
-		return rollout.Verdict{Answer: rollout.Errored, Saw: saw, Err: l.err}, true
+		return rollout.Verdict{Status: rollout.Errored, Detail: saw, Err: l.err}, true
 	case len(l.missing) > 0:
-		return rollout.Verdict{Answer: rollout.Errored, Saw: saw, Err: errNoAlarm}, true
+		return rollout.Verdict{Status: rollout.Errored, Detail: saw, Err: errNoAlarm}, true
 	}
 	return rollout.Verdict{}, false
 }
 
 // unsure says why an alarm cannot tell yet; empty where it can.
-func (a alarm) unsure(m rollout.Moment, now time.Time) string {
+func (a alarm) unsure(m rollout.GateInput, now time.Time) string {
 	since := now.Sub(m.ChangedAt)
 	switch {
 	case a.state != types.StateValueOk:
@@ -334,7 +334,7 @@ func (a alarm) unsure(m rollout.Moment, now time.Time) string {
 		return fmt.Sprintf("%s, but CloudWatch cannot evaluate it (%s)", a.words(), a.broken)
 	case m.Step > 0 && a.period > 0 && a.seen(m.ChangedAt, now) < a.periods:
 		return fmt.Sprintf("%q is OK, but could not have gone off yet: that takes %d x %s, and it can have seen %d since the change %s ago",
-			a.name, a.periods, shift.Words(a.period), a.seen(m.ChangedAt, now), shift.Words(since.Truncate(time.Second)))
+			a.name, a.periods, shift.FormatDuration(a.period), a.seen(m.ChangedAt, now), shift.FormatDuration(since.Truncate(time.Second)))
 	}
 	return ""
 }

@@ -86,11 +86,11 @@ func TestCloudWatchAlarm_verdicts(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			g := alarmGate(t, map[string]*fakeCloudWatch{"eu-west-1": alarms()}, c.names...)
-			says(t, g.Judge(t.Context(), rollout.Moment{Step: 1}), c.judge)
+			says(t, g.Evaluate(t.Context(), rollout.GateInput{Step: 1}), c.judge)
 			if c.ahead == "" {
 				c.ahead = c.judge
 			}
-			says(t, ahead(t, g, rollout.Moment{}), c.ahead)
+			says(t, ahead(t, g, rollout.GateInput{}), c.ahead)
 		})
 	}
 }
@@ -140,7 +140,7 @@ func TestCloudWatchAlarm_waitsForItsPeriod(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := &fakeCloudWatch{metric: []types.MetricAlarm{c.alarm}}
 				g := alarmGate(t, map[string]*fakeCloudWatch{"eu-west-1": f}, "slow")
-				says(t, g.Judge(t.Context(), rollout.Moment{Step: c.step, ChangedAt: time.Now().Add(-c.ago)}), c.want)
+				says(t, g.Evaluate(t.Context(), rollout.GateInput{Step: c.step, ChangedAt: time.Now().Add(-c.ago)}), c.want)
 			})
 		})
 	}
@@ -153,7 +153,7 @@ func TestCloudWatchAlarm_asksEachRegionOnce(t *testing.T) {
 	}}}
 	g := alarmGate(t, map[string]*fakeCloudWatch{"eu-west-1": west, "us-east-1": east},
 		"fine", arnOf("us-east-1", "123456789012", "far"), "quiet", arnOf("eu-west-1", "123456789012", "fine"))
-	says(t, g.Judge(t.Context(), rollout.Moment{}), `fail: 1 of 4 alarms in ALARM: "far" is ALARM`)
+	says(t, g.Evaluate(t.Context(), rollout.GateInput{}), `fail: 1 of 4 alarms in ALARM: "far" is ALARM`)
 	if len(east.described) != 1 || !slices.Equal(east.described[0].AlarmNames, []string{"far"}) {
 		t.Errorf("us-east-1 was asked for %v", east.described)
 	}
@@ -170,7 +170,7 @@ func TestCloudWatchAlarm_couldNotAsk(t *testing.T) {
 	t.Parallel()
 	denied := answered(403, "AccessDenied", "not authorized to perform: cloudwatch:DescribeAlarms")
 	g := alarmGate(t, map[string]*fakeCloudWatch{"eu-west-1": {err: denied}, "us-east-1": alarms()}, "fine", arnOf("us-east-1", "123456789012", "typo"))
-	for _, v := range []rollout.Verdict{g.Judge(t.Context(), rollout.Moment{}), ahead(t, g, rollout.Moment{})} {
+	for _, v := range []rollout.Verdict{g.Evaluate(t.Context(), rollout.GateInput{}), ahead(t, g, rollout.GateInput{})} {
 		says(t, v, "error: 1 of 2 alarms not there: arn:aws:cloudwatch:us-east-1:123456789012:alarm:typo; the alarms in eu-west-1 could not be read")
 		if !errors.Is(v.Err, denied) {
 			t.Errorf("the cause is %v", v.Err)
@@ -178,11 +178,11 @@ func TestCloudWatchAlarm_couldNotAsk(t *testing.T) {
 	}
 	// What is up elsewhere weighs more.
 	g = alarmGate(t, map[string]*fakeCloudWatch{"us-east-1": {err: denied}, "eu-west-1": alarms()}, "errors", arnOf("us-east-1", "123456789012", "far"))
-	if v := g.Judge(t.Context(), rollout.Moment{}); v.Answer != rollout.Fail || !strings.HasSuffix(v.Saw, "; the alarms in us-east-1 could not be read") {
+	if v := g.Evaluate(t.Context(), rollout.GateInput{}); v.Status != rollout.Fail || !strings.HasSuffix(v.Detail, "; the alarms in us-east-1 could not be read") {
 		t.Errorf("it says %v", v)
 	}
 	g = alarmGate(t, map[string]*fakeCloudWatch{"eu-west-1": {circles: true}}, "fine")
-	says(t, g.Judge(t.Context(), rollout.Moment{}), "error: the alarms in eu-west-1 could not be read")
+	says(t, g.Evaluate(t.Context(), rollout.GateInput{}), "error: the alarms in eu-west-1 could not be read")
 }
 
 // What may pass does not keep a shift from beginning; what will not does.
@@ -190,14 +190,14 @@ func TestCloudWatchAlarm_ahead(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		err  error
-		want rollout.Answer
+		want rollout.Status
 	}{
 		"too many calls": {answered(400, "Throttling", "Rate exceeded"), rollout.Inconclusive},
 		"out of order":   {answered(503, "ServiceUnavailable", ""), rollout.Inconclusive},
 		"not allowed":    {answered(403, "AccessDenied", "no"), rollout.Errored},
 	} {
 		g := alarmGate(t, map[string]*fakeCloudWatch{"eu-west-1": {err: c.err}}, "slow")
-		if v := ahead(t, g, rollout.Moment{}); v.Answer != c.want || (v.Err != nil) != (c.want == rollout.Errored) {
+		if v := ahead(t, g, rollout.GateInput{}); v.Status != c.want || (v.Err != nil) != (c.want == rollout.Errored) {
 			t.Errorf("%s: %+v", name, v)
 		}
 	}
@@ -206,8 +206,8 @@ func TestCloudWatchAlarm_ahead(t *testing.T) {
 func TestCloudWatchAlarm_cutsTheReason(t *testing.T) {
 	t.Parallel()
 	f := &fakeCloudWatch{metric: []types.MetricAlarm{metricAlarm("long", types.StateValueAlarm, strings.Repeat("é", 300))}}
-	v := alarmGate(t, map[string]*fakeCloudWatch{"eu-west-1": f}, "long").Judge(t.Context(), rollout.Moment{})
-	_, reason, _ := strings.Cut(v.Saw, "Z: ")
+	v := alarmGate(t, map[string]*fakeCloudWatch{"eu-west-1": f}, "long").Evaluate(t.Context(), rollout.GateInput{})
+	_, reason, _ := strings.Cut(v.Detail, "Z: ")
 	if len(reason) > 200 || reason != strings.Repeat("é", 98)+"..." {
 		t.Errorf("the reason has %d bytes: %s", len(reason), reason)
 	}
@@ -242,7 +242,7 @@ func TestCloudWatchAlarm_arguments(t *testing.T) {
 			if c.want == nil {
 				return
 			}
-			if _, err := gate.NewCloudWatchAlarm(c.args, gate.Means{}); err == nil || err.Error() != strings.Join(c.want, "\n") {
+			if _, err := gate.NewCloudWatchAlarm(c.args, gate.Dependencies{}); err == nil || err.Error() != strings.Join(c.want, "\n") {
 				t.Errorf("making it returns %v", err)
 			}
 		})
@@ -256,7 +256,7 @@ func TestCloudWatchAlarm_noClient(t *testing.T) {
 	if !errors.Is(err, errNoClient) || err.Error() != "there is no client in eu-north-1" {
 		t.Errorf("it returns %v", err)
 	}
-	_, err = gate.NewCloudWatchAlarm(gate.CloudWatchAlarm{Names: []string{"a"}}, gate.Means{})
+	_, err = gate.NewCloudWatchAlarm(gate.CloudWatchAlarm{Names: []string{"a"}}, gate.Dependencies{})
 	if err == nil || err.Error() != "no region is known for it" {
 		t.Errorf("without a region it returns %v", err)
 	}

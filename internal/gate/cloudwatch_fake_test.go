@@ -42,8 +42,8 @@ type fakeCloudWatch struct {
 }
 
 // means are those of a machine that reaches these, by region.
-func means(fakes map[string]*fakeCloudWatch) gate.Means {
-	return gate.Means{Region: "eu-west-1", CloudWatch: func(region string) (gate.CloudWatch, error) {
+func means(fakes map[string]*fakeCloudWatch) gate.Dependencies {
+	return gate.Dependencies{Region: "eu-west-1", CloudWatch: func(region string) (gate.CloudWatch, error) {
 		if f := fakes[region]; f != nil {
 			return f, nil
 		}
@@ -53,7 +53,9 @@ func means(fakes map[string]*fakeCloudWatch) gate.Means {
 
 var errNoClient = errors.New("there is no client")
 
-func only(f *fakeCloudWatch) gate.Means { return means(map[string]*fakeCloudWatch{"eu-west-1": f}) }
+func only(f *fakeCloudWatch) gate.Dependencies {
+	return means(map[string]*fakeCloudWatch{"eu-west-1": f})
+}
 
 // seriesOf is what a query asks for: "AWS/SQS Age p99 QueueName=jobs 60".
 func seriesOf(q types.MetricDataQuery) string {
@@ -166,11 +168,11 @@ func answered(status int, code, message string) error {
 // says compares a whole verdict, the answer first; only an error has a cause.
 func says(t *testing.T, got rollout.Verdict, want string) {
 	t.Helper()
-	if text := string(got.Answer) + ": " + got.Saw; text != want {
+	if text := string(got.Status) + ": " + got.Detail; text != want {
 		t.Errorf("the gate says\n%s\nwant\n%s", text, want)
 	}
-	if (got.Err != nil) != (got.Answer == rollout.Errored) {
-		t.Errorf("with %s the cause is %v", got.Answer, got.Err)
+	if (got.Err != nil) != (got.Status == rollout.Errored) {
+		t.Errorf("with %s the cause is %v", got.Status, got.Err)
 	}
 }
 
@@ -190,7 +192,7 @@ func refuses(t *testing.T, got []*gate.ArgumentError, want ...string) {
 }
 
 // ahead asks a gate before a shift.
-func ahead(t *testing.T, g rollout.Gate, m rollout.Moment) rollout.Verdict {
+func ahead(t *testing.T, g rollout.Gate, m rollout.GateInput) rollout.Verdict {
 	t.Helper()
 	p, ok := g.(rollout.Preflight)
 	if !ok {

@@ -38,8 +38,8 @@ type balancerBench struct {
 	watch *cloudwatch.Client
 
 	listener string
-	blue     rollout.Side
-	green    rollout.Side
+	blue     rollout.Backend
+	green    rollout.Backend
 }
 
 func newBalancerBench(t *testing.T) *balancerBench {
@@ -62,8 +62,8 @@ func newBalancerBench(t *testing.T) *balancerBench {
 	}
 }
 
-func (b *balancerBench) means() gate.Means {
-	return gate.Means{Region: "us-east-1", CloudWatch: func(string) (gate.CloudWatch, error) { return b.watch, nil }}
+func (b *balancerBench) means() gate.Dependencies {
+	return gate.Dependencies{Region: "us-east-1", CloudWatch: func(string) (gate.CloudWatch, error) { return b.watch, nil }}
 }
 
 func (b *balancerBench) must(err error) {
@@ -80,7 +80,7 @@ func (b *balancerBench) serve(blue, green http.HandlerFunc) {
 	b.must(err)
 	b.blue, b.green = b.side("blue", blue), b.side("green", green)
 	config := &elbtypes.ForwardActionConfig{}
-	for _, side := range []rollout.Side{b.blue, b.green} {
+	for _, side := range []rollout.Backend{b.blue, b.green} {
 		config.TargetGroups = append(config.TargetGroups, elbtypes.TargetGroupTuple{TargetGroupArn: new(side.Group), Weight: new(int32(50))})
 	}
 	listener, err := b.elb.CreateListener(b.t.Context(), &elbv2.CreateListenerInput{
@@ -94,7 +94,7 @@ func (b *balancerBench) serve(blue, green http.HandlerFunc) {
 }
 
 // side makes a target group with one target, whose health checks pass.
-func (b *balancerBench) side(name string, answer http.HandlerFunc) rollout.Side {
+func (b *balancerBench) side(name string, answer http.HandlerFunc) rollout.Backend {
 	b.t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/health" {
@@ -116,10 +116,10 @@ func (b *balancerBench) side(name string, answer http.HandlerFunc) rollout.Side 
 		TargetGroupArn: &group, Targets: []elbtypes.TargetDescription{{Id: &host, Port: new(int32(n))}},
 	})
 	b.must(err)
-	return rollout.Side{Entry: "web", Environment: name, Group: group}
+	return rollout.Backend{Entry: "web", Environment: name, Group: group}
 }
 
-func (b *balancerBench) healthy(s rollout.Side) bool {
+func (b *balancerBench) healthy(s rollout.Backend) bool {
 	out, err := b.elb.DescribeTargetHealth(b.t.Context(), &elbv2.DescribeTargetHealthInput{TargetGroupArn: &s.Group})
 	b.must(err)
 	return len(out.TargetHealthDescriptions) == 1 && out.TargetHealthDescriptions[0].TargetHealth.State == elbtypes.TargetHealthStateEnumHealthy
@@ -173,19 +173,19 @@ func (b *balancerBench) load() {
 
 // judges asks until the gate says what is waited for, and returns its words. What
 // must not be said before fails the test.
-func (b *balancerBench) judges(g rollout.Gate, m rollout.Moment, wanted rollout.Answer, never ...rollout.Answer) string {
+func (b *balancerBench) judges(g rollout.Gate, m rollout.GateInput, wanted rollout.Status, never ...rollout.Status) string {
 	b.t.Helper()
 	var v rollout.Verdict
 	b.until(string(wanted), func() bool {
-		v = g.Judge(b.t.Context(), m)
+		v = g.Evaluate(b.t.Context(), m)
 		for _, answer := range never {
-			if v.Answer == answer {
-				b.t.Fatalf("it says %s: %s: %v", v.Answer, v.Saw, v.Err)
+			if v.Status == answer {
+				b.t.Fatalf("it says %s: %s: %v", v.Status, v.Detail, v.Err)
 			}
 		}
-		return v.Answer == wanted
+		return v.Status == wanted
 	})
-	return v.Saw
+	return v.Detail
 }
 
 // quick is what reads a balancer whose figures come every second.
@@ -194,8 +194,8 @@ func quick(c gate.TargetMetrics) gate.TargetMetrics {
 	return c
 }
 
-func (b *balancerBench) moment() rollout.Moment {
-	return rollout.Moment{Step: 1, ChangedAt: time.Now(), Receiving: []rollout.Side{b.green}, Giving: []rollout.Side{b.blue}}
+func (b *balancerBench) moment() rollout.GateInput {
+	return rollout.GateInput{Step: 1, ChangedAt: time.Now(), Incoming: []rollout.Backend{b.green}, Live: []rollout.Backend{b.blue}}
 }
 
 // A good release passes on what a real balancer counts; from the moment that it
@@ -276,8 +276,8 @@ func TestCloudWatchAlarm_ofARealServer(t *testing.T) {
 	}
 	judge := func(names ...string) string {
 		t.Helper()
-		v := built(t)(gate.NewCloudWatchAlarm(gate.CloudWatchAlarm{Names: names}, b.means())).Judge(t.Context(), rollout.Moment{})
-		return fmt.Sprintf("%s: %s", v.Answer, v.Saw)
+		v := built(t)(gate.NewCloudWatchAlarm(gate.CloudWatchAlarm{Names: names}, b.means())).Evaluate(t.Context(), rollout.GateInput{})
+		return fmt.Sprintf("%s: %s", v.Status, v.Detail)
 	}
 	set("errors", types.StateValueOk)
 	set("any", types.StateValueOk)
@@ -308,7 +308,7 @@ func TestCloudWatchMetric_ofARealServer(t *testing.T) {
 	query := func(id, metric string) gate.MetricQuery {
 		return gate.MetricQuery{ID: id, Namespace: "Shop", Metric: metric, Stat: "Sum"}
 	}
-	m := rollout.Moment{ChangedAt: begin.Add(-time.Hour)}
+	m := rollout.GateInput{ChangedAt: begin.Add(-time.Hour)}
 	for _, c := range []struct {
 		name string
 		args gate.CloudWatchMetric
@@ -320,14 +320,14 @@ func TestCloudWatchMetric_ofARealServer(t *testing.T) {
 		{"no point", gate.CloudWatchMetric{MetricQuery: query("", "Lost"), Max: new(5.0)}, "inconclusive: Sum of Shop Lost: no point in 5m"},
 	} {
 		g := built(t)(gate.NewCloudWatchMetric(c.args, b.means()))
-		v := g.Judge(t.Context(), m)
-		if got := fmt.Sprintf("%s: %s", v.Answer, v.Saw); got != c.want || v.Err != nil {
+		v := g.Evaluate(t.Context(), m)
+		if got := fmt.Sprintf("%s: %s", v.Status, v.Detail); got != c.want || v.Err != nil {
 			t.Errorf("%s: it says\n%s\nwant\n%s\n%v", c.name, got, c.want, v.Err)
 		}
 	}
 	// An expression that nobody can work out is refused before anything moves.
 	g := built(t)(gate.NewCloudWatchMetric(gate.CloudWatchMetric{Expression: "100 * nobody", Max: new(1.0)}, b.means()))
-	v := ahead(t, g, rollout.Moment{})
+	v := ahead(t, g, rollout.GateInput{})
 	says(t, v, "error: 100 * nobody could not be read")
 	if v.Err == nil || errors.Is(v.Err, context.DeadlineExceeded) {
 		t.Errorf("the cause is %v", v.Err)

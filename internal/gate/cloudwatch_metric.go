@@ -168,7 +168,7 @@ func (q MetricQuery) check() error {
 // NewCloudWatchMetric returns a gate of the kind. It returns what is wrong with
 // the arguments as *ArgumentError, joined, and why there is no client for the
 // region.
-func NewCloudWatchMetric(c CloudWatchMetric, means Means) (rollout.Gate, error) {
+func NewCloudWatchMetric(c CloudWatchMetric, means Dependencies) (rollout.Gate, error) {
 	if errs := c.Check(); len(errs) > 0 {
 		return nil, joined(errs)
 	}
@@ -208,8 +208,8 @@ type metricGate struct {
 	longest time.Duration
 }
 
-// Judge implements rollout.Gate.
-func (g *metricGate) Judge(ctx context.Context, m rollout.Moment) rollout.Verdict {
+// Evaluate implements rollout.Gate.
+func (g *metricGate) Evaluate(ctx context.Context, m rollout.GateInput) rollout.Verdict {
 	now := time.Now()
 	s := closedSpan(m.ChangedAt, now, g.longest, g.Lag).newest(g.Lookback, g.longest)
 	if s.empty() {
@@ -225,7 +225,7 @@ func (g *metricGate) Judge(ctx context.Context, m rollout.Moment) rollout.Verdic
 // Preflight implements rollout.Preflight: whether CloudWatch takes the query, a
 // misspelled expression among what it refuses. What the values were before the
 // shift does not matter.
-func (g *metricGate) Preflight(ctx context.Context, _ rollout.Moment) rollout.Verdict {
+func (g *metricGate) Preflight(ctx context.Context, _ rollout.GateInput) rollout.Verdict {
 	end := periodBegin(time.Now(), g.longest)
 	_, err := readMetrics(ctx, g.api, metricSpan{end.Add(-g.longest), end}, g.queries)
 	return tried(g.subject(), err)
@@ -271,7 +271,7 @@ func (g *metricGate) judge(all []*metricSeries, s metricSpan) rollout.Verdict {
 		}
 		return g.inconclusive("no point in %s%s", s.words(), remarks(said))
 	}
-	return rollout.Verdict{Answer: rollout.Pass, Saw: fmt.Sprintf("%s: %s in %s, %s (%s)", g.subject(), points(len(values)), s.words(), g.spread(values), g.limits)}
+	return rollout.Verdict{Status: rollout.Pass, Detail: fmt.Sprintf("%s: %s in %s, %s (%s)", g.subject(), points(len(values)), s.words(), g.spread(values), g.limits)}
 }
 
 // fail tells the newest point that is outside.
@@ -281,12 +281,12 @@ func (g *metricGate) fail(bad []outside, count int, s metricSpan, several bool) 
 	if several {
 		what += " of " + last.label
 	}
-	return rollout.Verdict{Answer: rollout.Fail, Saw: fmt.Sprintf("%s: %s at %s (%s), %d of %s in %s outside",
+	return rollout.Verdict{Status: rollout.Fail, Detail: fmt.Sprintf("%s: %s at %s (%s), %d of %s in %s outside",
 		g.subject(), what, clock(last.at), g.limits, len(bad), points(count), s.words())}
 }
 
 func (g *metricGate) inconclusive(format string, args ...any) rollout.Verdict {
-	return rollout.Verdict{Answer: rollout.Inconclusive, Saw: g.subject() + ": " + fmt.Sprintf(format, args...)}
+	return rollout.Verdict{Status: rollout.Inconclusive, Detail: g.subject() + ": " + fmt.Sprintf(format, args...)}
 }
 
 // subject is what is measured, in words.

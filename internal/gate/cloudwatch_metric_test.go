@@ -48,7 +48,7 @@ func judged(t *testing.T, c gate.CloudWatchMetric, f *fakeCloudWatch, ago time.D
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		g := built(t)(gate.NewCloudWatchMetric(c, only(f)))
-		v = g.Judge(t.Context(), rollout.Moment{ChangedAt: time.Now().Add(-ago)})
+		v = g.Evaluate(t.Context(), rollout.GateInput{ChangedAt: time.Now().Add(-ago)})
 	})
 	return v
 }
@@ -167,8 +167,8 @@ func TestCloudWatchMetric_severalSeries(t *testing.T) {
 	c := gate.CloudWatchMetric{Expression: "SELECT MAX(Age) FROM SCHEMA(Jobs) GROUP BY Queue", Max: new(30.0), Lag: gate.DefaultLag}
 	f := &severalSeries{values: map[string]float64{"jobs": 4, "mails": 31}}
 	synctest.Test(t, func(t *testing.T) {
-		g := built(t)(gate.NewCloudWatchMetric(c, gate.Means{Region: "eu-west-1", CloudWatch: func(string) (gate.CloudWatch, error) { return f, nil }}))
-		says(t, g.Judge(t.Context(), rollout.Moment{ChangedAt: time.Now().Add(-time.Hour)}),
+		g := built(t)(gate.NewCloudWatchMetric(c, gate.Dependencies{Region: "eu-west-1", CloudWatch: func(string) (gate.CloudWatch, error) { return f, nil }}))
+		says(t, g.Evaluate(t.Context(), rollout.GateInput{ChangedAt: time.Now().Add(-time.Hour)}),
 			"fail: SELECT MAX(Age) FROM SCHEMA(Jobs) GROUP BY Queue: 31 of mails at 23:58:00Z (at most 30), 1 of 2 points in 5m outside")
 	})
 }
@@ -226,7 +226,7 @@ func TestCloudWatchMetric_ahead(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			g := built(t)(gate.NewCloudWatchMetric(age(nil), only(c.fake)))
-			says(t, ahead(t, g, rollout.Moment{}), c.want)
+			says(t, ahead(t, g, rollout.GateInput{}), c.want)
 		})
 	}
 }

@@ -89,7 +89,7 @@ func checkAdded(name, value string) error {
 // NewCommand returns a gate of the kind, which is also a rollout.Preflight: before
 // anything is written it looks whether the program is there. It returns what is
 // wrong with the arguments as *ArgumentError, joined.
-func NewCommand(c Command, means Means) (rollout.Gate, error) {
+func NewCommand(c Command, means Dependencies) (rollout.Gate, error) {
 	if errs := c.Check(); len(errs) > 0 {
 		return nil, joined(errs)
 	}
@@ -98,37 +98,37 @@ func NewCommand(c Command, means Means) (rollout.Gate, error) {
 
 // Absent says what the command lacks on this machine to be started: the program,
 // or the folder it runs in. It is nil where nothing is missing.
-func (c Command) Absent(means Means) error {
+func (c Command) Absent(means Dependencies) error {
 	_, err := c.find(means)
 	return err
 }
 
 type commandGate struct {
 	Command
-	means Means
+	means Dependencies
 }
 
 // errNotStarted is the cause where there was nothing to run.
 var errNotStarted = errors.New("the command could not be started")
 
 // Preflight implements rollout.Preflight.
-func (g *commandGate) Preflight(context.Context, rollout.Moment) rollout.Verdict {
+func (g *commandGate) Preflight(context.Context, rollout.GateInput) rollout.Verdict {
 	found, err := g.find(g.means)
 	if err != nil {
-		return g.said(rollout.Verdict{Answer: rollout.Errored, Saw: err.Error(), Err: errNotStarted})
+		return g.said(rollout.Verdict{Status: rollout.Errored, Detail: err.Error(), Err: errNotStarted})
 	}
-	return g.said(rollout.Verdict{Answer: rollout.Pass, Saw: "found at " + found})
+	return g.said(rollout.Verdict{Status: rollout.Pass, Detail: "found at " + found})
 }
 
-// Judge implements rollout.Gate.
-func (g *commandGate) Judge(ctx context.Context, m rollout.Moment) rollout.Verdict {
+// Evaluate implements rollout.Gate.
+func (g *commandGate) Evaluate(ctx context.Context, m rollout.GateInput) rollout.Verdict {
 	found, err := g.find(g.means)
 	if err != nil {
-		return g.said(rollout.Verdict{Answer: rollout.Errored, Saw: err.Error(), Err: errNotStarted})
+		return g.said(rollout.Verdict{Status: rollout.Errored, Detail: err.Error(), Err: errNotStarted})
 	}
 	env, err := g.environment(m)
 	if err != nil {
-		return g.said(rollout.Verdict{Answer: rollout.Errored, Saw: err.Error(), Err: errNotStarted})
+		return g.said(rollout.Verdict{Status: rollout.Errored, Detail: err.Error(), Err: errNotStarted})
 	}
 	done, err := run(ctx, process{path: found, argv: g.Argv, dir: g.WorkingDir, env: env})
 	if err != nil {
@@ -139,14 +139,14 @@ func (g *commandGate) Judge(ctx context.Context, m rollout.Moment) rollout.Verdi
 
 // said names the program alone: an argument may be a secret.
 func (g *commandGate) said(v rollout.Verdict) rollout.Verdict {
-	v.Saw = "command " + g.Argv[0] + ": " + v.Saw
+	v.Detail = "command " + g.Argv[0] + ": " + v.Detail
 	return v
 }
 
 func (g *commandGate) notRun(ctx context.Context, err error) rollout.Verdict {
-	v := rollout.Verdict{Answer: rollout.Errored, Saw: "it could not be started: " + err.Error(), Err: errNotStarted}
+	v := rollout.Verdict{Status: rollout.Errored, Detail: "it could not be started: " + err.Error(), Err: errNotStarted}
 	if ctx.Err() != nil {
-		v.Saw, v.Err = "it was not started, as the time for it was over", ctx.Err()
+		v.Detail, v.Err = "it was not started, as the time for it was over", ctx.Err()
 	}
 	return v
 }
@@ -156,15 +156,15 @@ func (d ended) verdict(ctx context.Context) rollout.Verdict {
 	took := rounded(d.took)
 	switch {
 	case d.stopped && errors.Is(ctx.Err(), context.Canceled):
-		return rollout.Verdict{Answer: rollout.Errored, Err: ctx.Err(),
-			Saw: fmt.Sprintf("still running after %s, when nobody waited for it any more; its process group was ended%s", took, d.output.lastLines())}
+		return rollout.Verdict{Status: rollout.Errored, Err: ctx.Err(),
+			Detail: fmt.Sprintf("still running after %s, when nobody waited for it any more; its process group was ended%s", took, d.output.lastLines())}
 	case d.stopped:
-		return rollout.Verdict{Answer: rollout.Errored, Err: context.DeadlineExceeded,
-			Saw: fmt.Sprintf("still running after %s, when the gate's timeout was over; its process group was ended%s", took, d.output.lastLines())}
+		return rollout.Verdict{Status: rollout.Errored, Err: context.DeadlineExceeded,
+			Detail: fmt.Sprintf("still running after %s, when the gate's timeout was over; its process group was ended%s", took, d.output.lastLines())}
 	case d.state.Success():
-		return rollout.Verdict{Answer: rollout.Pass, Saw: fmt.Sprintf("exit status 0 in %s%s", took, d.output.lastWord())}
+		return rollout.Verdict{Status: rollout.Pass, Detail: fmt.Sprintf("exit status 0 in %s%s", took, d.output.lastWord())}
 	case d.state.ExitCode() == notYet:
-		return rollout.Verdict{Answer: rollout.Inconclusive, Saw: fmt.Sprintf("exit status %d in %s, not yet%s", notYet, took, d.output.lastLines())}
+		return rollout.Verdict{Status: rollout.Inconclusive, Detail: fmt.Sprintf("exit status %d in %s, not yet%s", notYet, took, d.output.lastLines())}
 	}
-	return rollout.Verdict{Answer: rollout.Fail, Saw: fmt.Sprintf("%s in %s, wanted exit status 0%s", d.state, took, d.output.lastLines())}
+	return rollout.Verdict{Status: rollout.Fail, Detail: fmt.Sprintf("%s in %s, wanted exit status 0%s", d.state, took, d.output.lastLines())}
 }

@@ -55,7 +55,7 @@ func (b momentBody) receivingGroups() string {
 }
 
 // environment is all that the program gets.
-func (g *commandGate) environment(m rollout.Moment) ([]string, error) {
+func (g *commandGate) environment(m rollout.GateInput) ([]string, error) {
 	b := bodyOf(m, time.Now())
 	text, err := b.text()
 	if err != nil {

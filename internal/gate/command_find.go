@@ -14,7 +14,7 @@ import (
 // find returns where the program is: a name without a separator is looked for in
 // the folders of PATH, as the program will see PATH; one with a separator from
 // the folder that it runs in.
-func (c Command) find(means Means) (string, error) {
+func (c Command) find(means Dependencies) (string, error) {
 	dir, err := filepath.Abs(c.WorkingDir) // of an empty one: where this process runs
 	if err != nil {
 		return "", err
@@ -40,7 +40,7 @@ func (c Command) find(means Means) (string, error) {
 
 // findInPath passes over folders that are not absolute, as os/exec does: what
 // they mean depends on where somebody stands.
-func (c Command) findInPath(program string, means Means) (string, error) {
+func (c Command) findInPath(program string, means Dependencies) (string, error) {
 	path := valueOf(c.inherited(means), "PATH")
 	var denied error
 	for _, dir := range filepath.SplitList(path) {
@@ -73,7 +73,7 @@ func reason(err error) error {
 }
 
 // inherited is the environment without what the gate tells of the shift.
-func (c Command) inherited(means Means) []string {
+func (c Command) inherited(means Dependencies) []string {
 	env := []string{}
 	if means.Environ != nil {
 		env = means.Environ()

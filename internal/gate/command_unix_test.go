@@ -24,15 +24,15 @@ import (
 const nowhere = "no server"
 
 // machine is the environment that Terraform runs in.
-func machine(more ...string) gate.Means {
-	return gate.Means{Environ: func() []string { return append([]string{"PATH=" + os.Getenv("PATH")}, more...) }}
+func machine(more ...string) gate.Dependencies {
+	return gate.Dependencies{Environ: func() []string { return append([]string{"PATH=" + os.Getenv("PATH")}, more...) }}
 }
 
 func shell(script string, args ...string) gate.Command {
 	return gate.Command{Argv: append([]string{"/bin/sh", "-c", script, "sh"}, args...)}
 }
 
-func command(t *testing.T, c gate.Command, means gate.Means) rollout.Gate {
+func command(t *testing.T, c gate.Command, means gate.Dependencies) rollout.Gate {
 	t.Helper()
 	g, err := gate.NewCommand(c, means)
 	if err != nil {
@@ -66,7 +66,7 @@ func TestCommand_verdicts(t *testing.T) {
 		{"no shell", `test "$1" = '$(id) *' || exit 9`, "pass: command /bin/sh: exit status 0 in T"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := command(t, shell(tt.script, "$(id) *"), machine()).Judge(t.Context(), canary())
+			got := command(t, shell(tt.script, "$(id) *"), machine()).Evaluate(t.Context(), canary())
 			want(t, got, nowhere, tt.said)
 		})
 	}
@@ -81,8 +81,8 @@ func TestCommand_getsThePlaceInTheShift(t *testing.T) {
 	c := shell(`{ env | grep -E '^(BLUEGREEN_|OWN|KEPT|OVER|PWD)' | sort; pwd -P; } > "$OUT"`)
 	c.Env = map[string]string{"OWN": "1", "OVER": "new", "EMPTY": "", "OUT": out}
 	c.WorkingDir = dir
-	v := command(t, c, machine("KEPT=yes", "OVER=old", "PWD=/elsewhere", "BLUEGREEN_STEP=9")).Judge(t.Context(), canary())
-	if v.Answer != rollout.Pass {
+	v := command(t, c, machine("KEPT=yes", "OVER=old", "PWD=/elsewhere", "BLUEGREEN_STEP=9")).Evaluate(t.Context(), canary())
+	if v.Status != rollout.Pass {
 		t.Fatalf("the gate says %+v", v)
 	}
 	text, err := os.ReadFile(out)
@@ -100,7 +100,7 @@ func TestCommand_getsThePlaceInTheShift(t *testing.T) {
 	}
 	m := proof()
 	c = shell(`test -z "$BLUEGREEN_FROM$BLUEGREEN_WEIGHTS" && test "$BLUEGREEN_STEP" = 0 && test -z "$HOME"`)
-	if v := command(t, c, machine()).Judge(t.Context(), m); v.Answer != rollout.Pass {
+	if v := command(t, c, machine()).Evaluate(t.Context(), m); v.Status != rollout.Pass {
 		t.Errorf("in a proof the gate says %+v", v)
 	}
 }
@@ -145,13 +145,13 @@ func TestCommand_isFoundWhereItRuns(t *testing.T) {
 			t.Fatal("it does not look before a shift begins")
 		}
 		v := ahead.Preflight(t.Context(), canary())
-		v.Saw = strings.ReplaceAll(v.Saw, dir, "DIR")
+		v.Detail = strings.ReplaceAll(v.Detail, dir, "DIR")
 		want(t, v, nowhere, tt.said)
-		if absent := tt.c.Absent(machine()); (absent == nil) != (v.Answer == rollout.Pass) || absent != nil && !strings.HasSuffix(tt.said, strings.ReplaceAll(absent.Error(), dir, "DIR")) {
+		if absent := tt.c.Absent(machine()); (absent == nil) != (v.Status == rollout.Pass) || absent != nil && !strings.HasSuffix(tt.said, strings.ReplaceAll(absent.Error(), dir, "DIR")) {
 			t.Errorf("it lacks %v, but %s", absent, tt.said)
 		}
-		judged := g.Judge(t.Context(), canary())
-		if judged.Answer != v.Answer || v.Answer == rollout.Errored && strings.ReplaceAll(judged.Saw, dir, "DIR") != v.Saw {
+		judged := g.Evaluate(t.Context(), canary())
+		if judged.Status != v.Status || v.Status == rollout.Errored && strings.ReplaceAll(judged.Detail, dir, "DIR") != v.Detail {
 			t.Errorf("it says %+v before, and then %+v", v, judged)
 		}
 	}
@@ -163,13 +163,13 @@ func TestCommand_errsWhereItCannotBeStarted(t *testing.T) {
 	if err := os.WriteFile(path, []byte("no program\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	v := command(t, gate.Command{Argv: []string{path}}, machine()).Judge(t.Context(), canary())
-	if saw := "command " + path + ": it could not be started: fork/exec " + path + ": exec format error"; v.Answer != rollout.Errored || v.Saw != saw || v.Err == nil {
+	v := command(t, gate.Command{Argv: []string{path}}, machine()).Evaluate(t.Context(), canary())
+	if saw := "command " + path + ": it could not be started: fork/exec " + path + ": exec format error"; v.Status != rollout.Errored || v.Detail != saw || v.Err == nil {
 		t.Errorf("the gate says %+v", v)
 	}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	want(t, command(t, shell("exit 0"), machine()).Judge(over, canary()), nowhere, "error: command /bin/sh: it was not started, as the time for it was over")
+	want(t, command(t, shell("exit 0"), machine()).Evaluate(over, canary()), nowhere, "error: command /bin/sh: it was not started, as the time for it was over")
 }
 
 // family is a script with a child and a grandchild that outlive it if nobody ends
@@ -224,7 +224,7 @@ func TestCommand_endsTheWholeGroup(t *testing.T) {
 			}
 			said := make(chan rollout.Verdict, 1)
 			g := command(t, c, machine())
-			go func() { said <- g.Judge(asked, canary()) }()
+			go func() { said <- g.Evaluate(asked, canary()) }()
 			until(t, "all three", func() bool { _, err := os.Stat(c.Env["OUT"] + ".all"); return err == nil })
 			if tt.then != "exit 0" {
 				cancel()
@@ -247,7 +247,7 @@ func TestCommand_doesNotWaitForOutputThatOthersHold(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "pid")
 	c := shell(`setsid /bin/sh -c 'echo $$ > "$OUT"; exec sleep 600' & while [ ! -s "$OUT" ]; do sleep 0.01; done; echo bye`)
 	c.Env = map[string]string{"OUT": out}
-	want(t, command(t, c, machine()).Judge(t.Context(), canary()), nowhere, "pass: command /bin/sh: exit status 0 in T. It printed last: bye")
+	want(t, command(t, c, machine()).Evaluate(t.Context(), canary()), nowhere, "pass: command /bin/sh: exit status 0 in T. It printed last: bye")
 	text, err := os.ReadFile(out)
 	if err != nil {
 		t.Fatal(err)
@@ -270,10 +270,10 @@ func TestCommand_keepsLittleOfMuchOutput(t *testing.T) {
 	for _, script := range []string{"head -c 67108864 /dev/zero", "yes | head -c 4194304"} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		v := command(t, shell(script+"; echo; echo done; exit 1"), machine()).Judge(t.Context(), canary())
+		v := command(t, shell(script+"; echo; echo done; exit 1"), machine()).Evaluate(t.Context(), canary())
 		runtime.ReadMemStats(&after)
-		if v.Answer != rollout.Fail || len(v.Saw) > 2000 || !strings.HasSuffix(v.Saw, "\n  done\nend of output") {
-			t.Errorf("the gate says %s: %.300s", v.Answer, v.Saw)
+		if v.Status != rollout.Fail || len(v.Detail) > 2000 || !strings.HasSuffix(v.Detail, "\n  done\nend of output") {
+			t.Errorf("the gate says %s: %.300s", v.Status, v.Detail)
 		}
 		if grown := after.TotalAlloc - before.TotalAlloc; grown > 4<<20 {
 			t.Errorf("%d bytes were needed", grown)
@@ -313,12 +313,12 @@ func TestCommand_tellsNoArgument(t *testing.T) {
 	for _, script := range []string{"exit 0", "exit 75", "exit 1", "kill -9 $$"} {
 		c := shell(script, secret)
 		c.Env = map[string]string{"PASSWORD": secret}
-		wantNoSecret(t, command(t, c, means).Judge(t.Context(), canary()), secret)
+		wantNoSecret(t, command(t, c, means).Evaluate(t.Context(), canary()), secret)
 	}
 	gone := gate.Command{Argv: []string{"no-such-program", secret}, Env: map[string]string{"PASSWORD": secret}}
-	v := command(t, gone, means).Judge(t.Context(), canary())
+	v := command(t, gone, means).Evaluate(t.Context(), canary())
 	wantNoSecret(t, v, secret)
-	if v.Answer != rollout.Errored {
+	if v.Status != rollout.Errored {
 		t.Errorf("the gate says %+v", v)
 	}
 }
@@ -328,7 +328,7 @@ func TestCommand_writesTenths(t *testing.T) {
 	m := canary()
 	m.Weights = shift.Weights{"a": 999, "b": 1}
 	c := shell(`test "$BLUEGREEN_WEIGHTS" = a=99.9,b=0.1`)
-	if v := command(t, c, machine()).Judge(t.Context(), m); v.Answer != rollout.Pass {
+	if v := command(t, c, machine()).Evaluate(t.Context(), m); v.Status != rollout.Pass {
 		t.Errorf("the gate says %+v", v)
 	}
 }
@@ -340,7 +340,7 @@ func TestCommand_runsOncePerCall(t *testing.T) {
 	c.Env = map[string]string{"OUT": out}
 	g := command(t, c, machine())
 	for round := 1; round <= 3; round++ {
-		if v := g.Judge(t.Context(), canary()); v.Answer != rollout.Pass {
+		if v := g.Evaluate(t.Context(), canary()); v.Status != rollout.Pass {
 			t.Errorf("the gate says %+v", v)
 		}
 		if text, err := os.ReadFile(out); string(text) != strings.Repeat("run\n", round) {

@@ -96,7 +96,7 @@ func (c HTTP) Check() []*ArgumentError {
 
 // NewHTTP returns a gate of the kind, which holds nothing open between two
 // calls. It returns what is wrong with the arguments as *ArgumentError, joined.
-func NewHTTP(c HTTP, means Means) (rollout.Gate, error) {
+func NewHTTP(c HTTP, means Dependencies) (rollout.Gate, error) {
 	sent, unset := headers{c.Headers, c.HeadersEnv}.read(means.Lookup)
 	if errs := append(c.Check(), unset...); len(errs) > 0 {
 		return nil, joined(errs)
@@ -135,7 +135,7 @@ type httpGate struct {
 
 // sample is what came of one request.
 type sample struct {
-	answer rollout.Answer
+	answer rollout.Status
 	sort   string // samples that fell short in the same way have the same
 	text   string
 	body   string // with a fail
@@ -143,9 +143,9 @@ type sample struct {
 	err    error // with Errored
 }
 
-// Judge implements rollout.Gate. Every sample is taken, even after a bad one, so
+// Evaluate implements rollout.Gate. Every sample is taken, even after a bad one, so
 // that it can be told how many were; only the end of ctx cuts it short.
-func (g *httpGate) Judge(ctx context.Context, _ rollout.Moment) rollout.Verdict {
+func (g *httpGate) Evaluate(ctx context.Context, _ rollout.GateInput) rollout.Verdict {
 	var all []sample
 	for range g.Samples {
 		s := g.measure(ctx)
@@ -285,7 +285,7 @@ func (g *httpGate) unanswered(ctx context.Context, err error, isSent bool, took 
 // verdict puts the samples together: one bad one is a fail, whatever the others
 // are; and to pass, all must have been measured.
 func (g *httpGate) verdict(all []sample) rollout.Verdict {
-	of := func(answer rollout.Answer) []sample {
+	of := func(answer rollout.Status) []sample {
 		return slices.DeleteFunc(slices.Clone(all), func(s sample) bool { return s.answer != answer })
 	}
 	asked := g.Method + " " + shownURL(g.URL) + ": "
@@ -294,12 +294,12 @@ func (g *httpGate) verdict(all []sample) rollout.Verdict {
 		if body := bad[0].body; body != "" {
 			saw += ". The first answered: " + body
 		}
-		return rollout.Verdict{Answer: rollout.Fail, Saw: saw}
+		return rollout.Verdict{Status: rollout.Fail, Detail: saw}
 	}
 	if unsure := of(rollout.Errored); len(unsure) > 0 {
 		return rollout.Verdict{
-			Answer: rollout.Errored, Err: unsure[0].err,
-			Saw: fmt.Sprintf("%s%d of %d could not be measured: %s", asked, len(unsure), len(all), ways(unsure)),
+			Status: rollout.Errored, Err: unsure[0].err,
+			Detail: fmt.Sprintf("%s%d of %d could not be measured: %s", asked, len(unsure), len(all), ways(unsure)),
 		}
 	}
 	slowest := slices.MaxFunc(all, func(a, b sample) int { return cmp.Compare(a.took, b.took) }).took
@@ -307,7 +307,7 @@ func (g *httpGate) verdict(all []sample) rollout.Verdict {
 	if g.MaxLatency > 0 {
 		saw += fmt.Sprintf(" (at most %s)", g.MaxLatency)
 	}
-	return rollout.Verdict{Answer: rollout.Pass, Saw: saw}
+	return rollout.Verdict{Status: rollout.Pass, Detail: saw}
 }
 
 // ways words in which ways samples went, each with the first of its sort.

@@ -27,11 +27,11 @@ var took = regexp.MustCompile(`\b(in|after) [0-9.]+(µs|ms|s)\b`)
 
 func judge(ctx context.Context, t *testing.T, c gate.HTTP) rollout.Verdict {
 	t.Helper()
-	g, err := gate.NewHTTP(c, gate.Means{Lookup: environment(nil)})
+	g, err := gate.NewHTTP(c, gate.Dependencies{Lookup: environment(nil)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return g.Judge(ctx, rollout.Moment{})
+	return g.Evaluate(ctx, rollout.GateInput{})
 }
 
 func environment(variables map[string]string) gate.Lookup {
@@ -45,12 +45,12 @@ func environment(variables map[string]string) gate.Lookup {
 // a length of time.
 func want(t *testing.T, got rollout.Verdict, server, said string) {
 	t.Helper()
-	saw := took.ReplaceAllString(strings.ReplaceAll(got.Saw, strings.TrimPrefix(server, "http://"), "HOST"), "$1 T")
-	if text := string(got.Answer) + ": " + saw; text != said {
+	saw := took.ReplaceAllString(strings.ReplaceAll(got.Detail, strings.TrimPrefix(server, "http://"), "HOST"), "$1 T")
+	if text := string(got.Status) + ": " + saw; text != said {
 		t.Errorf("the gate says\n%s\nwant\n%s", text, said)
 	}
-	if (got.Err != nil) != (got.Answer == rollout.Errored) {
-		t.Errorf("with %s the cause is %v", got.Answer, got.Err)
+	if (got.Err != nil) != (got.Status == rollout.Errored) {
+		t.Errorf("with %s the cause is %v", got.Status, got.Err)
 	}
 }
 
@@ -146,11 +146,11 @@ func TestHTTP_sendsWhatIsAsked(t *testing.T) {
 		URL: url + "/check?deep=1", Method: http.MethodPut, Body: `{"a":1}`,
 		Headers:    map[string]string{"Host": "green.example.com", "content-type": "application/json"},
 		HeadersEnv: map[string]string{"Authorization": "CHECK_TOKEN"},
-	}, gate.Means{Lookup: environment(map[string]string{"CHECK_TOKEN": "Bearer abc"})})
+	}, gate.Dependencies{Lookup: environment(map[string]string{"CHECK_TOKEN": "Bearer abc"})})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v := g.Judge(t.Context(), rollout.Moment{}); v.Answer != rollout.Pass {
+	if v := g.Evaluate(t.Context(), rollout.GateInput{}); v.Status != rollout.Pass {
 		t.Errorf("the gate says %+v", v)
 	}
 	if got.Method != "PUT" || got.Host != "green.example.com" || got.URL.RequestURI() != "/check?deep=1" || body != `{"a":1}` ||
@@ -170,7 +170,7 @@ func TestHTTP_opensAConnectionForEverySample(t *testing.T) {
 		defer mu.Unlock()
 		from = append(from, r.RemoteAddr)
 	})
-	if v := judge(t.Context(), t, gate.HTTP{URL: url, Samples: 5}); v.Answer != rollout.Pass {
+	if v := judge(t.Context(), t, gate.HTTP{URL: url, Samples: 5}); v.Status != rollout.Pass {
 		t.Errorf("the gate says %+v", v)
 	}
 	slices.Sort(from)
@@ -190,8 +190,8 @@ func TestHTTP_errsWhereItCouldNotMeasure(t *testing.T) {
 		"untrusted": {untrusted.URL, `^GET https://\S+: 2 of 2 could not be measured: the request could not be sent: .*certificate.* \(2 times\)$`},
 	} {
 		got := judge(t.Context(), t, gate.HTTP{URL: tt.url, Samples: 2})
-		if got.Answer != rollout.Errored || got.Err == nil || !regexp.MustCompile(tt.saw).MatchString(got.Saw) {
-			t.Errorf("%s is %s:\n%s\nwant\n%s", name, got.Answer, got.Saw, tt.saw)
+		if got.Status != rollout.Errored || got.Err == nil || !regexp.MustCompile(tt.saw).MatchString(got.Detail) {
+			t.Errorf("%s is %s:\n%s\nwant\n%s", name, got.Status, got.Detail, tt.saw)
 		}
 	}
 }
@@ -199,7 +199,7 @@ func TestHTTP_errsWhereItCouldNotMeasure(t *testing.T) {
 func TestHTTP_takesAnyCertificateWhenTold(t *testing.T) {
 	srv := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(srv.Close)
-	if got := judge(t.Context(), t, gate.HTTP{URL: srv.URL, InsecureSkipVerify: true}); got.Answer != rollout.Pass {
+	if got := judge(t.Context(), t, gate.HTTP{URL: srv.URL, InsecureSkipVerify: true}); got.Status != rollout.Pass {
 		t.Errorf("the gate says %+v", got)
 	}
 }
@@ -288,8 +288,8 @@ func TestHTTP_readsAMebibyteAtMost(t *testing.T) {
 	})
 	got := judge(t.Context(), t, gate.HTTP{URL: url, ExpectBody: "late"})
 	want(t, got, url, "fail: GET http://HOST: 1 of 1 failed: status 200, and the body does not match /late/. The first answered: "+strings.Repeat("x", 200)+"...")
-	if got := judge(t.Context(), t, gate.HTTP{URL: url, ExpectBody: "^x{10}"}); got.Answer != rollout.Pass {
-		t.Errorf("the gate says %s", got.Saw)
+	if got := judge(t.Context(), t, gate.HTTP{URL: url, ExpectBody: "^x{10}"}); got.Status != rollout.Pass {
+		t.Errorf("the gate says %s", got.Detail)
 	}
 }
 
@@ -320,18 +320,18 @@ func TestHTTP_neverTellsASecret(t *testing.T) {
 		{URL: "http://user:" + password + "@127.0.0.1:1/?token=" + secret},
 	} {
 		c.Headers, c.HeadersEnv = base.Headers, base.HeadersEnv
-		g, err := gate.NewHTTP(c, gate.Means{Lookup: environment(map[string]string{"TOKEN": "Bearer " + secret})})
+		g, err := gate.NewHTTP(c, gate.Dependencies{Lookup: environment(map[string]string{"TOKEN": "Bearer " + secret})})
 		if err != nil {
 			t.Fatal(err)
 		}
-		v := g.Judge(t.Context(), rollout.Moment{})
-		said := fmt.Sprintf("%s %v", v.Saw, v.Err)
+		v := g.Evaluate(t.Context(), rollout.GateInput{})
+		said := fmt.Sprintf("%s %v", v.Detail, v.Err)
 		for _, hidden := range []string{secret, inHeader, password} {
 			if strings.Contains(said, hidden) {
 				t.Errorf("this holds %q: %s", hidden, said)
 			}
 		}
-		if v.Answer != rollout.Fail && v.Answer != rollout.Errored {
+		if v.Status != rollout.Fail && v.Status != rollout.Errored {
 			t.Errorf("the gate says %s", said)
 		}
 	}
@@ -366,7 +366,7 @@ func TestHTTP_badArguments(t *testing.T) {
 		{good(func(c *gate.HTTP) { c.ExpectBody = "(" }), "expect_body: it is not valid: error parsing regexp: missing closing ): `(`"},
 		{good(func(c *gate.HTTP) { c.MaxLatency, c.Samples = -time.Second, -1 }), "max_latency: it is not valid: -1s is negative\nsamples: it is not valid: -1 is negative"},
 	}
-	means := gate.Means{Lookup: environment(map[string]string{"SET": "1", "EMPTY": "", "NEW\nLINE": "a\nb"})}
+	means := gate.Dependencies{Lookup: environment(map[string]string{"SET": "1", "EMPTY": "", "NEW\nLINE": "a\nb"})}
 	for _, tt := range tests {
 		g, err := gate.NewHTTP(tt.c, means)
 		if g != nil || err == nil || err.Error() != tt.want {
@@ -398,8 +398,8 @@ func TestHTTP_holdsNothingOpen(t *testing.T) {
 	}
 	srv.Start()
 	t.Cleanup(srv.Close)
-	if got := judge(t.Context(), t, gate.HTTP{URL: srv.URL, Samples: 4}); got.Answer != rollout.Pass {
-		t.Fatalf("the gate says %s", got.Saw)
+	if got := judge(t.Context(), t, gate.HTTP{URL: srv.URL, Samples: 4}); got.Status != rollout.Pass {
+		t.Fatalf("the gate says %s", got.Detail)
 	}
 	for range 4 {
 		select {

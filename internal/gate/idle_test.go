@@ -15,7 +15,7 @@ import (
 // TestKinds_askOnceAndKeepNothing: a gate costs one request per call and no
 // goroutine between two. The command has a test of its own.
 func TestKinds_askOnceAndKeepNothing(t *testing.T) {
-	means := gate.Means{Lookup: environment(nil)}
+	means := gate.Dependencies{Lookup: environment(nil)}
 	for name, build := range map[string]func(url string) (rollout.Gate, error){
 		"http": func(url string) (rollout.Gate, error) { return gate.NewHTTP(gate.HTTP{URL: url}, means) },
 		"prometheus": func(url string) (rollout.Gate, error) {
@@ -36,7 +36,7 @@ func TestKinds_askOnceAndKeepNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			for round := int64(1); round <= 3; round++ {
-				if v := g.Judge(t.Context(), canary()); v.Answer != rollout.Pass {
+				if v := g.Evaluate(t.Context(), canary()); v.Status != rollout.Pass {
 					t.Errorf("the gate says %+v", v)
 				}
 				if n := requests.Load(); n != round {

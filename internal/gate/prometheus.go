@@ -96,7 +96,7 @@ func (c Prometheus) checkAuthorization() []*ArgumentError {
 
 // NewPrometheus returns a gate of the kind, which holds nothing open between two
 // calls. It returns what is wrong with the arguments as *ArgumentError, joined.
-func NewPrometheus(c Prometheus, means Means) (rollout.Gate, error) {
+func NewPrometheus(c Prometheus, means Dependencies) (rollout.Gate, error) {
 	sent, unset := headers{c.Headers, c.HeadersEnv}.read(means.Lookup)
 	errs := append(c.Check(), unset...)
 	if err := authorize(sent, c.BearerTokenEnv, means.Lookup); err != nil {
@@ -157,15 +157,15 @@ type prometheusGate struct {
 
 // Preflight implements rollout.Preflight: whether the server can be asked, and
 // takes the query. What it says before the shift does not matter.
-func (g *prometheusGate) Preflight(ctx context.Context, m rollout.Moment) rollout.Verdict {
-	if v := g.Judge(ctx, m); v.Answer == rollout.Errored {
+func (g *prometheusGate) Preflight(ctx context.Context, m rollout.GateInput) rollout.Verdict {
+	if v := g.Evaluate(ctx, m); v.Status == rollout.Errored {
 		return v
 	}
-	return rollout.Verdict{Answer: rollout.Pass, Saw: "the query can be asked"}
+	return rollout.Verdict{Status: rollout.Pass, Detail: "the query can be asked"}
 }
 
-// Judge implements rollout.Gate.
-func (g *prometheusGate) Judge(ctx context.Context, _ rollout.Moment) rollout.Verdict {
+// Evaluate implements rollout.Gate.
+func (g *prometheusGate) Evaluate(ctx context.Context, _ rollout.GateInput) rollout.Verdict {
 	start := time.Now()
 	value, warnings, err := g.api.Query(ctx, g.Query, time.Time{})
 	var v rollout.Verdict
@@ -174,7 +174,7 @@ func (g *prometheusGate) Judge(ctx context.Context, _ rollout.Moment) rollout.Ve
 	} else {
 		v = g.compare(value)
 	}
-	v.Saw = fmt.Sprintf("query %s at %s: %s%s", g.shown(), shownURL(g.URL), v.Saw, g.warned(warnings))
+	v.Detail = fmt.Sprintf("query %s at %s: %s%s", g.shown(), shownURL(g.URL), v.Detail, g.warned(warnings))
 	return v
 }
 
@@ -208,16 +208,16 @@ func (g *prometheusGate) unmeasured(ctx context.Context, err error, took time.Du
 		if body := oneLine(g.mask.hide(refused.Detail)); body != "" {
 			text += ". It answered: " + body
 		}
-		return rollout.Verdict{Answer: rollout.Errored, Saw: text, Err: errRefused}
+		return rollout.Verdict{Status: rollout.Errored, Detail: text, Err: errRefused}
 	}
 	if elsewhere, ok := errors.AsType[redirected](err); ok {
-		return rollout.Verdict{Answer: rollout.Errored, Saw: g.mask.hide(elsewhere.Error()), Err: errRefused}
+		return rollout.Verdict{Status: rollout.Errored, Detail: g.mask.hide(elsewhere.Error()), Err: errRefused}
 	}
 	if _, ok := errors.AsType[*url.Error](err); !ok && ctx.Err() == nil {
-		return rollout.Verdict{Answer: rollout.Errored, Saw: "the result cannot be used: " + oneLine(g.mask.hide(err.Error())), Err: errNotComparable}
+		return rollout.Verdict{Status: rollout.Errored, Detail: "the result cannot be used: " + oneLine(g.mask.hide(err.Error())), Err: errNotComparable}
 	}
 	text, cause := g.mask.unanswered(ctx, err, took)
-	return rollout.Verdict{Answer: rollout.Errored, Saw: text, Err: cause}
+	return rollout.Verdict{Status: rollout.Errored, Detail: text, Err: cause}
 }
 
 // compare holds a result against the limits.
@@ -242,5 +242,5 @@ func (g *prometheusGate) compare(value model.Value) rollout.Verdict {
 }
 
 func incomparable(what string) rollout.Verdict {
-	return rollout.Verdict{Answer: rollout.Errored, Saw: "the result is " + what, Err: errNotComparable}
+	return rollout.Verdict{Status: rollout.Errored, Detail: "the result is " + what, Err: errNotComparable}
 }

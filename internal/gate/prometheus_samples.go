@@ -21,7 +21,7 @@ type sampleOf struct {
 // is no number. Lone words how much there is where there is one.
 func (g *prometheusGate) samples(all []sampleOf, lone string) rollout.Verdict {
 	if len(all) == 0 {
-		return rollout.Verdict{Answer: rollout.Inconclusive, Saw: "no data: the result is empty"}
+		return rollout.Verdict{Status: rollout.Inconclusive, Detail: "no data: the result is empty"}
 	}
 	limits := g.limits()
 	var numbers, none []sampleOf
@@ -37,7 +37,7 @@ func (g *prometheusGate) samples(all []sampleOf, lone string) rollout.Verdict {
 		numbers = append(numbers, s)
 	}
 	if outside == 0 && len(none) > 0 {
-		return rollout.Verdict{Answer: rollout.Inconclusive, Saw: fmt.Sprintf("no data: %s, wanted %s; %s", g.told(none[0]), limits,
+		return rollout.Verdict{Status: rollout.Inconclusive, Detail: fmt.Sprintf("no data: %s, wanted %s; %s", g.told(none[0]), limits,
 			howMany(len(all), lone, fmt.Sprintf("%d of %d samples are so", len(none), len(all))))}
 	}
 	worst := slices.MaxFunc(numbers, func(a, b sampleOf) int {
@@ -45,9 +45,9 @@ func (g *prometheusGate) samples(all []sampleOf, lone string) rollout.Verdict {
 	})
 	saw := fmt.Sprintf("%s, wanted %s; ", g.told(worst), limits)
 	if outside > 0 {
-		return rollout.Verdict{Answer: rollout.Fail, Saw: saw + howMany(len(all), lone, fmt.Sprintf("the worst of %d samples, %d of them outside", len(all), outside))}
+		return rollout.Verdict{Status: rollout.Fail, Detail: saw + howMany(len(all), lone, fmt.Sprintf("the worst of %d samples, %d of them outside", len(all), outside))}
 	}
-	return rollout.Verdict{Answer: rollout.Pass, Saw: saw + howMany(len(all), lone, fmt.Sprintf("the worst of %d samples", len(all)))}
+	return rollout.Verdict{Status: rollout.Pass, Detail: saw + howMany(len(all), lone, fmt.Sprintf("the worst of %d samples", len(all)))}
 }
 
 func howMany(n int, lone, more string) string {

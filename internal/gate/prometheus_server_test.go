@@ -151,7 +151,7 @@ func TestPrometheus_judgesTheApplication(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		c      gate.Prometheus
-		answer rollout.Answer
+		answer rollout.Status
 		saw    string // in part
 	}{
 		{"good", errorRate("1.5"), rollout.Pass, ": 0, wanted at most 5; 1 sample"},
@@ -169,11 +169,11 @@ func TestPrometheus_judgesTheApplication(t *testing.T) {
 		var got rollout.Verdict
 		// Until enough has been scraped there are other answers.
 		until(t, tt.name, func() bool {
-			if got = query(t.Context(), t, tt.c); tt.name == "good" && got.Answer == rollout.Fail {
-				t.Fatalf("a good version is sent back: %s", got.Saw)
+			if got = query(t.Context(), t, tt.c); tt.name == "good" && got.Status == rollout.Fail {
+				t.Fatalf("a good version is sent back: %s", got.Detail)
 			}
-			return got.Answer == tt.answer && strings.Contains(got.Saw, tt.saw)
+			return got.Status == tt.answer && strings.Contains(got.Detail, tt.saw)
 		})
-		t.Logf("%s: %s: %s", tt.name, got.Answer, got.Saw)
+		t.Logf("%s: %s: %s", tt.name, got.Status, got.Detail)
 	}
 }

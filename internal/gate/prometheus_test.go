@@ -28,11 +28,11 @@ func query(ctx context.Context, t *testing.T, c gate.Prometheus) rollout.Verdict
 	if c.Min == nil && c.Max == nil {
 		c.Max = new(5.0)
 	}
-	g, err := gate.NewPrometheus(c, gate.Means{Lookup: environment(map[string]string{"TOKEN": "s3cret-token", "HEADER": "tenant-1"})})
+	g, err := gate.NewPrometheus(c, gate.Dependencies{Lookup: environment(map[string]string{"TOKEN": "s3cret-token", "HEADER": "tenant-1"})})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return g.Judge(ctx, canary())
+	return g.Evaluate(ctx, canary())
 }
 
 // result is an answer of the server's API.
@@ -111,8 +111,8 @@ func TestPrometheus_errsWhereTheServerDoesNotAnswerTheQuery(t *testing.T) {
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
 	got := query(t.Context(), t, gate.Prometheus{URL: closed.URL})
-	if saw := `^query up at http://\S+: no answer: dial tcp .*refused$`; got.Answer != rollout.Errored || got.Err == nil || !regexp.MustCompile(saw).MatchString(got.Saw) {
-		t.Errorf("the gate says %s: %s", got.Answer, got.Saw)
+	if saw := `^query up at http://\S+: no answer: dial tcp .*refused$`; got.Status != rollout.Errored || got.Err == nil || !regexp.MustCompile(saw).MatchString(got.Detail) {
+		t.Errorf("the gate says %s: %s", got.Status, got.Detail)
 	}
 	url := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
@@ -179,16 +179,16 @@ func TestPrometheus_trustsTheCertificatesOfAFile(t *testing.T) {
 	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if v := query(t.Context(), t, gate.Prometheus{URL: srv.URL, CAFile: file}); v.Answer != rollout.Pass {
+	if v := query(t.Context(), t, gate.Prometheus{URL: srv.URL, CAFile: file}); v.Status != rollout.Pass {
 		t.Errorf("the gate says %+v", v)
 	}
-	if v := query(t.Context(), t, gate.Prometheus{URL: srv.URL}); v.Answer != rollout.Errored || !strings.Contains(v.Saw, "certificate") {
+	if v := query(t.Context(), t, gate.Prometheus{URL: srv.URL}); v.Status != rollout.Errored || !strings.Contains(v.Detail, "certificate") {
 		t.Errorf("without the file the gate says %+v", v)
 	}
 }
 
 func TestPrometheus_badArguments(t *testing.T) {
-	means := gate.Means{Lookup: environment(map[string]string{"SET": "1", "EMPTY": "", "LINES": "a\nb"})}
+	means := gate.Dependencies{Lookup: environment(map[string]string{"SET": "1", "EMPTY": "", "LINES": "a\nb"})}
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "empty.pem"), []byte("no certificate"), 0o600); err != nil {
 		t.Fatal(err)
@@ -251,7 +251,7 @@ func TestPrometheus_neverTellsASecret(t *testing.T) {
 		c.BearerTokenEnv, c.URL = "", strings.Replace(url, "http://", "http://user:"+password+"@", 1)+"/?token="+token
 		return c
 	}
-	answers := map[rollout.Answer]bool{}
+	answers := map[rollout.Status]bool{}
 	for _, tt := range []struct {
 		status int
 		body   string
@@ -278,7 +278,7 @@ func TestPrometheus_neverTellsASecret(t *testing.T) {
 				c.HeadersEnv, secrets = map[string]string{"X-Token": "TOKEN"}, append(secrets, password)
 			}
 			v := query(t.Context(), t, c)
-			answers[v.Answer] = true
+			answers[v.Status] = true
 			wantNoSecret(t, v, secrets...)
 		}
 	}

@@ -140,7 +140,7 @@ func (c TargetMetrics) Check() []*ArgumentError {
 		}
 	}
 	if c.MaxLatency < 0 {
-		errs = append(errs, invalid("max_latency", "%s is negative", shift.Words(c.MaxLatency)))
+		errs = append(errs, invalid("max_latency", "%s is negative", shift.FormatDuration(c.MaxLatency)))
 	}
 	if q := percentile(c.Stat); c.Stat != "Average" && !(q > 0 && q < 1) {
 		errs = append(errs, invalid("stat", "%q is neither Average nor a percentile such as p99 or p99.9", c.Stat))
@@ -162,7 +162,7 @@ func (c TargetMetrics) Check() []*ArgumentError {
 
 // NewTargetMetrics returns a gate of the kind, which is also a Replayer. It returns
 // what is wrong with the arguments as *ArgumentError, joined.
-func NewTargetMetrics(c TargetMetrics, means Means) (rollout.Gate, error) {
+func NewTargetMetrics(c TargetMetrics, means Dependencies) (rollout.Gate, error) {
 	if errs := c.Check(); len(errs) > 0 {
 		return nil, joined(errs)
 	}
@@ -172,7 +172,7 @@ func NewTargetMetrics(c TargetMetrics, means Means) (rollout.Gate, error) {
 // Replayer is a gate that can be asked as if it were another time, so that hours
 // of traffic can be judged in a moment.
 type Replayer interface {
-	JudgeAt(ctx context.Context, m rollout.Moment, now time.Time) rollout.Verdict
+	EvaluateAt(ctx context.Context, m rollout.GateInput, now time.Time) rollout.Verdict
 }
 
 type targetGate struct {
@@ -180,13 +180,13 @@ type targetGate struct {
 	clients clients
 }
 
-// Judge implements rollout.Gate.
-func (g *targetGate) Judge(ctx context.Context, m rollout.Moment) rollout.Verdict {
-	return g.JudgeAt(ctx, m, time.Now())
+// Evaluate implements rollout.Gate.
+func (g *targetGate) Evaluate(ctx context.Context, m rollout.GateInput) rollout.Verdict {
+	return g.EvaluateAt(ctx, m, time.Now())
 }
 
-// JudgeAt implements Replayer.
-func (g *targetGate) JudgeAt(ctx context.Context, m rollout.Moment, now time.Time) rollout.Verdict {
+// EvaluateAt implements Replayer.
+func (g *targetGate) EvaluateAt(ctx context.Context, m rollout.GateInput, now time.Time) rollout.Verdict {
 	contests, unattached, err := contestsOf(m)
 	if err != nil {
 		return unread("the groups' metrics", err)
@@ -214,7 +214,7 @@ func (g *targetGate) JudgeAt(ctx context.Context, m rollout.Moment, now time.Tim
 
 // Preflight implements rollout.Preflight: whether the groups' metrics may be read.
 // What they say before the shift does not matter.
-func (g *targetGate) Preflight(ctx context.Context, m rollout.Moment) rollout.Verdict {
+func (g *targetGate) Preflight(ctx context.Context, m rollout.GateInput) rollout.Verdict {
 	contests, unattached, err := contestsOf(m)
 	if err == nil && len(contests) == 0 {
 		return verdictOf(unattached)
@@ -227,20 +227,20 @@ func (g *targetGate) Preflight(ctx context.Context, m rollout.Moment) rollout.Ve
 }
 
 // before is the whole periods that ended by the last change of weights.
-func (g *targetGate) before(m rollout.Moment) metricSpan {
+func (g *targetGate) before(m rollout.GateInput) metricSpan {
 	end := periodBegin(m.ChangedAt, g.Period)
 	return metricSpan{end.Add(-max(g.Period, g.Lookback.Truncate(g.Period))), end}
 }
 
 // finding is what came of one limit.
 type finding struct {
-	answer rollout.Answer
+	answer rollout.Status
 	text   string
 }
 
 // verdictOf is the worst of all findings, told by those that make it so.
 func verdictOf(all []finding) rollout.Verdict {
-	for _, answer := range []rollout.Answer{rollout.Fail, rollout.Inconclusive, rollout.Pass} {
+	for _, answer := range []rollout.Status{rollout.Fail, rollout.Inconclusive, rollout.Pass} {
 		var told []string
 		for _, f := range all {
 			if f.answer == answer {
@@ -248,8 +248,8 @@ func verdictOf(all []finding) rollout.Verdict {
 			}
 		}
 		if told != nil {
-			return rollout.Verdict{Answer: answer, Saw: strings.Join(told, ". ")}
+			return rollout.Verdict{Status: answer, Detail: strings.Join(told, ". ")}
 		}
 	}
-	return rollout.Verdict{Answer: rollout.Inconclusive, Saw: "there is no target group to judge"}
+	return rollout.Verdict{Status: rollout.Inconclusive, Detail: "there is no target group to judge"}
 }

@@ -136,13 +136,13 @@ func TestTargetMetrics_severalEntryPoints(t *testing.T) {
 	s.minutes("red", 6, 2, bad(500, 1))
 	s.minutes("api-green", 6, 2, bad(300, 15))
 	s.minutes("api-blue", 6, 2, bad(300, 15))
-	api := func(environment string) rollout.Side {
+	api := func(environment string) rollout.Backend {
 		s := side("api-" + environment)
 		s.Entry, s.Environment, s.Routes = "api", environment, []string{webRule}
 		return s
 	}
-	m := rollout.Moment{Step: 1, ChangedAt: noon.Add(-6 * time.Minute),
-		Receiving: []rollout.Side{side("green"), side("teal"), api("green")}, Giving: []rollout.Side{side("blue"), api("blue"), side("red")}}
+	m := rollout.GateInput{Step: 1, ChangedAt: noon.Add(-6 * time.Minute),
+		Incoming: []rollout.Backend{side("green"), side("teal"), api("green")}, Live: []rollout.Backend{side("blue"), api("blue"), side("red")}}
 	says(t, s.judgeAt(t, worse(0.5), m),
 		"fail: web (teal): 150 errors in 1500 requests in 5m, 10 %; blue and red have 10 errors in 7500 requests in the same time, 0.133 %; "+
 			"teal is worse by 9.87 points (at most 0.5), and hardly by chance: p below 0.000001, where 0.0017 is enough")
@@ -214,8 +214,8 @@ func TestTargetMetrics_regions(t *testing.T) {
 	c := errorRate(2)
 	c.Lag = gate.DefaultLag
 	g, _ := built(t)(gate.NewTargetMetrics(c, means(map[string]*fakeCloudWatch{"eu-west-1": west.fake, "us-east-1": east.fake}))).(gate.Replayer)
-	m := rollout.Moment{ChangedAt: noon.Add(-6 * time.Minute), Receiving: []rollout.Side{side("green"), far}}
-	says(t, g.JudgeAt(t.Context(), m, noon), "fail: far (green): 150 errors in 1500 requests in 5m, 10 % (at most 2 %)")
+	m := rollout.GateInput{ChangedAt: noon.Add(-6 * time.Minute), Incoming: []rollout.Backend{side("green"), far}}
+	says(t, g.EvaluateAt(t.Context(), m, noon), "fail: far (green): 150 errors in 1500 requests in 5m, 10 % (at most 2 %)")
 	if len(west.fake.asked) != 1 || len(east.fake.asked) != 1 {
 		t.Errorf("%d and %d calls in a round", len(west.fake.asked), len(east.fake.asked))
 	}
@@ -225,21 +225,21 @@ func TestTargetMetrics_regions(t *testing.T) {
 func TestTargetMetrics_manyEntryPoints(t *testing.T) {
 	t.Parallel()
 	s := newScene()
-	m := rollout.Moment{ChangedAt: noon.Add(-6 * time.Minute)}
+	m := rollout.GateInput{ChangedAt: noon.Add(-6 * time.Minute)}
 	for i := range 50 {
 		for _, environment := range []string{"green", "blue"} {
 			one := side(fmt.Sprint(environment, i))
 			one.Entry = fmt.Sprint("e", i)
 			s.minutes(one.Environment, 6, 2, bad(300, 0))
 			if environment == "green" {
-				m.Receiving = append(m.Receiving, one)
+				m.Incoming = append(m.Incoming, one)
 			} else {
-				m.Giving = append(m.Giving, one)
+				m.Live = append(m.Live, one)
 			}
 		}
 	}
-	if v := s.judgeAt(t, worse(0.5), m); v.Answer != rollout.Pass || strings.Count(v.Saw, "no worse") != 50 {
-		t.Errorf("it says %s: %s", v.Answer, v.Saw)
+	if v := s.judgeAt(t, worse(0.5), m); v.Status != rollout.Pass || strings.Count(v.Detail, "no worse") != 50 {
+		t.Errorf("it says %s: %s", v.Status, v.Detail)
 	}
 	if len(s.fake.asked) != 2 || len(s.fake.asked[0].MetricDataQueries) != 500 || len(s.fake.asked[1].MetricDataQueries) != 101 {
 		t.Errorf("%d calls", len(s.fake.asked))
@@ -276,7 +276,7 @@ func TestTargetMetrics_arguments(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			refuses(t, c.args.Check(), c.want...)
-			if _, err := gate.NewTargetMetrics(c.args, gate.Means{}); (err != nil) != (c.want != nil) {
+			if _, err := gate.NewTargetMetrics(c.args, gate.Dependencies{}); (err != nil) != (c.want != nil) {
 				t.Errorf("making it returns %v", err)
 			}
 		})

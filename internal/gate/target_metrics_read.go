@@ -73,10 +73,10 @@ func (c contest) rivalHas() string {
 
 // contestsOf takes a moment's ARNs apart. A group that no route names has no
 // dimensions, since the balancer's is missing: that is a finding of its own.
-func contestsOf(m rollout.Moment) ([]contest, []finding, error) {
+func contestsOf(m rollout.GateInput) ([]contest, []finding, error) {
 	var all []contest
 	var unattached []finding
-	for _, side := range m.Receiving {
+	for _, side := range m.Incoming {
 		if len(side.Routes) == 0 {
 			unattached = append(unattached, finding{rollout.Inconclusive, fmt.Sprintf(
 				"%s (%s): no listener or rule names its target group yet, so that the balancer counts nothing for it", side.Entry, side.Environment)})
@@ -87,7 +87,7 @@ func contestsOf(m rollout.Moment) ([]contest, []finding, error) {
 			return nil, nil, err
 		}
 		c := contest{entry: side.Entry, fresh: fresh}
-		for _, other := range m.Giving {
+		for _, other := range m.Live {
 			if other.Entry != side.Entry || len(other.Routes) == 0 {
 				continue
 			}
@@ -102,7 +102,7 @@ func contestsOf(m rollout.Moment) ([]contest, []finding, error) {
 	return all, unattached, nil
 }
 
-func groupOf(side rollout.Side) (group, error) {
+func groupOf(side rollout.Backend) (group, error) {
 	g := groupARN.FindStringSubmatch(side.Group)
 	if g == nil {
 		return group{}, fmt.Errorf("%w: %q", errARN, side.Group)

@@ -11,8 +11,8 @@ import (
 )
 
 // simulatedSide is a group of a simulated balancer.
-func simulatedSide(environment, group string) rollout.Side {
-	return rollout.Side{Entry: "web", Environment: environment, Group: group, Routes: []string{rehearsal.SimulatedListener}}
+func simulatedSide(environment, group string) rollout.Backend {
+	return rollout.Backend{Entry: "web", Environment: environment, Group: group, Routes: []string{rehearsal.SimulatedListener}}
 }
 
 // careful judges a simulated balancer by all that a user would write.
@@ -25,22 +25,22 @@ func careful(t *testing.T) rehearsal.SimulatedJudge {
 		if l.Ratio > 0 {
 			c.LatencyRatio = &l.Ratio
 		}
-		g, err := gate.NewTargetMetrics(c, gate.Means{CloudWatch: func(string) (gate.CloudWatch, error) { return s, nil }})
+		g, err := gate.NewTargetMetrics(c, gate.Dependencies{CloudWatch: func(string) (gate.CloudWatch, error) { return s, nil }})
 		replayed, ok := g.(gate.Replayer)
 		if err != nil || !ok {
 			return func() (bool, error) { return false, fmt.Errorf("%T cannot be replayed: %w", g, err) }
 		}
-		m := rollout.Moment{
+		m := rollout.GateInput{
 			Step: 1, ChangedAt: s.ChangedAt(),
-			Receiving: []rollout.Side{simulatedSide("green", rehearsal.SimulatedFresh)},
-			Giving:    []rollout.Side{simulatedSide("blue", rehearsal.SimulatedLive)},
+			Incoming: []rollout.Backend{simulatedSide("green", rehearsal.SimulatedFresh)},
+			Live:     []rollout.Backend{simulatedSide("blue", rehearsal.SimulatedLive)},
 		}
 		return func() (bool, error) {
-			v := replayed.JudgeAt(t.Context(), m, s.Now())
-			if v.Answer == rollout.Errored {
-				return false, fmt.Errorf("the gate says %s: %s: %w", v.Answer, v.Saw, v.Err)
+			v := replayed.EvaluateAt(t.Context(), m, s.Now())
+			if v.Status == rollout.Errored {
+				return false, fmt.Errorf("the gate says %s: %s: %w", v.Status, v.Detail, v.Err)
 			}
-			return v.Answer == rollout.Fail, nil
+			return v.Status == rollout.Fail, nil
 		}
 	}
 }

@@ -22,8 +22,8 @@ const (
 )
 
 // side is a group of the entry point web.
-func side(environment string) rollout.Side {
-	return rollout.Side{Entry: "web", Environment: environment, Group: elbPrefix + "targetgroup/" + environment + "/73e2d6bc24d8a067", Routes: []string{webRoute}}
+func side(environment string) rollout.Backend {
+	return rollout.Backend{Entry: "web", Environment: environment, Group: elbPrefix + "targetgroup/" + environment + "/73e2d6bc24d8a067", Routes: []string{webRoute}}
 }
 
 // counts is what the balancer counted of a group in a minute.
@@ -80,17 +80,17 @@ func (s scene) own(ago int, n float64) {
 // judge asks at noon, so long after the change from blue to green.
 func (s scene) judge(t *testing.T, c gate.TargetMetrics, ago time.Duration) rollout.Verdict {
 	t.Helper()
-	return s.judgeAt(t, c, rollout.Moment{Step: 1, ChangedAt: noon.Add(-ago), Receiving: []rollout.Side{side("green")}, Giving: []rollout.Side{side("blue")}})
+	return s.judgeAt(t, c, rollout.GateInput{Step: 1, ChangedAt: noon.Add(-ago), Incoming: []rollout.Backend{side("green")}, Live: []rollout.Backend{side("blue")}})
 }
 
-func (s scene) judgeAt(t *testing.T, c gate.TargetMetrics, m rollout.Moment) rollout.Verdict {
+func (s scene) judgeAt(t *testing.T, c gate.TargetMetrics, m rollout.GateInput) rollout.Verdict {
 	t.Helper()
 	c.Lag = gate.DefaultLag
 	g, ok := built(t)(gate.NewTargetMetrics(c, only(s.fake))).(gate.Replayer)
 	if !ok {
 		t.Fatal("the gate cannot be replayed")
 	}
-	return g.JudgeAt(t.Context(), m, noon)
+	return g.EvaluateAt(t.Context(), m, noon)
 }
 
 func errorRate(percent float64) gate.TargetMetrics {
@@ -241,22 +241,22 @@ func TestTargetMetrics_sidesThatAreNotThere(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		args   gate.TargetMetrics
-		moment rollout.Moment
+		moment rollout.GateInput
 		want   string
 	}{
-		{"nothing gives, errors", gate.TargetMetrics{MaxErrorRate: new(2.0), WorseThanLiveBy: new(0.5)}, rollout.Moment{Receiving: []rollout.Side{side("green")}},
+		{"nothing gives, errors", gate.TargetMetrics{MaxErrorRate: new(2.0), WorseThanLiveBy: new(0.5)}, rollout.GateInput{Incoming: []rollout.Backend{side("green")}},
 			"pass: web (green): 0 errors in 1000 requests in 5m, 0 % (at most 2 %); nothing gives way to it, so it is compared with nothing"},
-		{"nothing gives, latency", gate.TargetMetrics{MaxLatency: time.Second, LatencyRatio: new(2.0)}, rollout.Moment{Receiving: []rollout.Side{side("green")}},
+		{"nothing gives, latency", gate.TargetMetrics{MaxLatency: time.Second, LatencyRatio: new(2.0)}, rollout.GateInput{Incoming: []rollout.Backend{side("green")}},
 			"pass: web (green): p99 200ms in 1000 requests in 5m (at most 1s); nothing gives way to it, so it is compared with nothing"},
-		{"nothing gives, comparisons alone", gate.TargetMetrics{WorseThanLiveBy: new(0.5), LatencyRatio: new(2.0)}, rollout.Moment{Receiving: []rollout.Side{side("green")}},
+		{"nothing gives, comparisons alone", gate.TargetMetrics{WorseThanLiveBy: new(0.5), LatencyRatio: new(2.0)}, rollout.GateInput{Incoming: []rollout.Backend{side("green")}},
 			"pass: web (green): nothing gives way to it, so there is nothing to compare it with"},
-		{"what gives is detached", worse(0.5), rollout.Moment{Receiving: []rollout.Side{side("green")}, Giving: []rollout.Side{detached}},
+		{"what gives is detached", worse(0.5), rollout.GateInput{Incoming: []rollout.Backend{side("green")}, Live: []rollout.Backend{detached}},
 			"pass: web (green): nothing gives way to it, so there is nothing to compare it with"},
-		{"detached", errorRate(2), rollout.Moment{Receiving: []rollout.Side{detached}},
+		{"detached", errorRate(2), rollout.GateInput{Incoming: []rollout.Backend{detached}},
 			"inconclusive: web (green): no listener or rule names its target group yet, so that the balancer counts nothing for it"},
-		{"nothing receives", errorRate(2), rollout.Moment{Giving: []rollout.Side{side("blue")}}, "inconclusive: there is no target group to judge"},
-		{"not of a balancer", errorRate(2), rollout.Moment{Receiving: []rollout.Side{{Group: "green", Routes: []string{webRoute}}}}, "error: the groups' metrics could not be read"},
-		{"not of an Application Load Balancer", errorRate(2), rollout.Moment{Receiving: []rollout.Side{{Group: side("green").Group,
+		{"nothing receives", errorRate(2), rollout.GateInput{Live: []rollout.Backend{side("blue")}}, "inconclusive: there is no target group to judge"},
+		{"not of a balancer", errorRate(2), rollout.GateInput{Incoming: []rollout.Backend{{Group: "green", Routes: []string{webRoute}}}}, "error: the groups' metrics could not be read"},
+		{"not of an Application Load Balancer", errorRate(2), rollout.GateInput{Incoming: []rollout.Backend{{Group: side("green").Group,
 			Routes: []string{strings.Replace(webRoute, "/app/", "/net/", 1)}}}}, "error: the groups' metrics could not be read"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -284,7 +284,7 @@ func TestTargetMetrics_couldNotAsk(t *testing.T) {
 	says(t, s.judge(t, errorRate(2), time.Hour), "inconclusive: web (green): CloudWatch gave only a part of its data, and says: Note: too much")
 
 	g := built(t)(gate.NewTargetMetrics(errorRate(2), means(nil)))
-	v = g.Judge(t.Context(), rollout.Moment{ChangedAt: time.Now().Add(-time.Hour), Receiving: []rollout.Side{side("green")}})
+	v = g.Evaluate(t.Context(), rollout.GateInput{ChangedAt: time.Now().Add(-time.Hour), Incoming: []rollout.Backend{side("green")}})
 	says(t, v, "error: the groups' metrics could not be read")
 	if !errors.Is(v.Err, errNoClient) {
 		t.Errorf("the cause is %v", v.Err)
@@ -293,7 +293,7 @@ func TestTargetMetrics_couldNotAsk(t *testing.T) {
 
 func TestTargetMetrics_ahead(t *testing.T) {
 	t.Parallel()
-	m := rollout.Moment{Receiving: []rollout.Side{side("green")}, Giving: []rollout.Side{side("blue")}}
+	m := rollout.GateInput{Incoming: []rollout.Backend{side("green")}, Live: []rollout.Backend{side("blue")}}
 	for name, c := range map[string]struct {
 		fake *fakeCloudWatch
 		want string
@@ -307,11 +307,11 @@ func TestTargetMetrics_ahead(t *testing.T) {
 			says(t, ahead(t, built(t)(gate.NewTargetMetrics(worse(0.5), only(c.fake))), m), c.want)
 		})
 	}
-	bad := rollout.Moment{Receiving: []rollout.Side{{Group: "green", Routes: []string{webRoute}}}}
+	bad := rollout.GateInput{Incoming: []rollout.Backend{{Group: "green", Routes: []string{webRoute}}}}
 	says(t, ahead(t, built(t)(gate.NewTargetMetrics(worse(0.5), only(&fakeCloudWatch{}))), bad), "error: the groups' metrics could not be read")
 }
 
-// Judge goes by the clock.
+// Evaluate goes by the clock.
 func TestTargetMetrics_judgesNow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -320,7 +320,7 @@ func TestTargetMetrics_judgesNow(t *testing.T) {
 		c := errorRate(2)
 		c.Lag = gate.DefaultLag
 		g := built(t)(gate.NewTargetMetrics(c, only(s.fake)))
-		says(t, g.Judge(t.Context(), rollout.Moment{ChangedAt: time.Now().Add(-4 * time.Minute), Receiving: []rollout.Side{side("green")}}),
+		says(t, g.Evaluate(t.Context(), rollout.GateInput{ChangedAt: time.Now().Add(-4 * time.Minute), Incoming: []rollout.Backend{side("green")}}),
 			"pass: web (green): 0 errors in 300 requests in 3m, 0 % (at most 2 %)")
 	})
 }

@@ -49,7 +49,7 @@ func TestTargetMetrics_aFirstReleaseThatHangs(t *testing.T) {
 	t.Parallel()
 	s := newScene()
 	s.minutes("green", 5, 3, counts{requests: 500, ok: 200})
-	m := rollout.Moment{Step: 1, ChangedAt: noon.Add(-5 * time.Minute), Receiving: []rollout.Side{side("green")}}
+	m := rollout.GateInput{Step: 1, ChangedAt: noon.Add(-5 * time.Minute), Incoming: []rollout.Backend{side("green")}}
 	says(t, s.judgeAt(t, errorRate(1), m),
 		"inconclusive: web (green): 0 errors in 1500 requests in 4m, 0 % (at most 1 %); 900 without a code that is counted, so most may not have been answered yet")
 }

@@ -80,7 +80,7 @@ func (c Webhook) Check() []*ArgumentError {
 
 // NewWebhook returns a gate of the kind, which holds nothing open between two
 // calls. It returns what is wrong with the arguments as *ArgumentError, joined.
-func NewWebhook(c Webhook, means Means) (rollout.Gate, error) {
+func NewWebhook(c Webhook, means Dependencies) (rollout.Gate, error) {
 	sent, unset := headers{c.Headers, c.HeadersEnv}.read(means.Lookup)
 	errs := append(c.Check(), unset...)
 	secret := ""
@@ -106,11 +106,11 @@ type webhookGate struct {
 	mask   mask
 }
 
-// Judge implements rollout.Gate.
-func (g *webhookGate) Judge(ctx context.Context, m rollout.Moment) rollout.Verdict {
+// Evaluate implements rollout.Gate.
+func (g *webhookGate) Evaluate(ctx context.Context, m rollout.GateInput) rollout.Verdict {
 	start := time.Now()
 	v := g.post(ctx, bodyOf(m, start), start)
-	v.Saw = "POST " + shownHost(g.URL) + ": " + v.Saw
+	v.Detail = "POST " + shownHost(g.URL) + ": " + v.Detail
 	return v
 }
 
@@ -120,22 +120,22 @@ func (g *webhookGate) post(ctx context.Context, b momentBody, start time.Time) r
 	req, err := g.request(answered, b, start)
 	if err != nil {
 		text, cause := g.mask.unanswered(ctx, err, 0)
-		return rollout.Verdict{Answer: rollout.Errored, Saw: text, Err: cause}
+		return rollout.Verdict{Status: rollout.Errored, Detail: text, Err: cause}
 	}
 	res, err := g.client.Do(req)
 	took := time.Since(start)
 	if err != nil {
 		text, cause := g.mask.unanswered(ctx, err, took)
-		return rollout.Verdict{Answer: rollout.Errored, Saw: text, Err: cause}
+		return rollout.Verdict{Status: rollout.Errored, Detail: text, Err: cause}
 	}
 	defer func() { _ = res.Body.Close() }()
 	v := g.verdict(res, took)
-	if v.Answer == rollout.Pass {
+	if v.Status == rollout.Pass {
 		return v
 	}
 	defer time.AfterFunc(messageLimit, cancel).Stop()
 	if message := g.message(res); message != "" {
-		v.Saw += ". It answered: " + message
+		v.Detail += ". It answered: " + message
 	}
 	return v
 }
@@ -178,17 +178,17 @@ func (g *webhookGate) verdict(res *http.Response, took time.Duration) rollout.Ve
 	saw := fmt.Sprintf("status %d in %s", res.StatusCode, rounded(took))
 	switch code := res.StatusCode; {
 	case code == http.StatusAccepted || code == http.StatusTooEarly:
-		return rollout.Verdict{Answer: rollout.Inconclusive, Saw: saw + ", not yet"}
+		return rollout.Verdict{Status: rollout.Inconclusive, Detail: saw + ", not yet"}
 	case code >= 200 && code <= 299:
-		return rollout.Verdict{Answer: rollout.Pass, Saw: saw}
+		return rollout.Verdict{Status: rollout.Pass, Detail: saw}
 	case code >= 400 && code <= 599:
-		return rollout.Verdict{Answer: rollout.Fail, Saw: saw + ", wanted 200 to 299"}
+		return rollout.Verdict{Status: rollout.Fail, Detail: saw + ", wanted 200 to 299"}
 	case location(res) != "":
 		saw += " to " + shownHost(location(res)) + ", which is not followed"
 	default:
 		saw += ", which is no verdict"
 	}
-	return rollout.Verdict{Answer: rollout.Errored, Saw: saw, Err: errNoVerdict}
+	return rollout.Verdict{Status: rollout.Errored, Detail: saw, Err: errNoVerdict}
 }
 
 // message is the beginning of the answer's body on one line, as far as it comes

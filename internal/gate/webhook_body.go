@@ -44,11 +44,11 @@ type bodyEnv struct {
 }
 
 // bodyOf tells of a moment.
-func bodyOf(m rollout.Moment, now time.Time) momentBody {
+func bodyOf(m rollout.GateInput, now time.Time) momentBody {
 	b := momentBody{
 		Version: bodyVersion, Gate: m.Gate, Shift: m.Shift,
 		Switch:    bodySwitch{Routes: map[string][]string{}},
-		Receiving: environmentsOf(m.Receiving), Giving: environmentsOf(m.Giving),
+		Receiving: environmentsOf(m.Incoming), Giving: environmentsOf(m.Live),
 		From: percents(m.From), To: percents(m.To), Weights: percents(m.Weights),
 		Part: string(m.Part), Step: m.Step, Steps: m.Steps,
 		StartedAt: m.StartedAt.UTC().Truncate(time.Millisecond), ChangedAt: m.ChangedAt.UTC().Truncate(time.Millisecond),
@@ -61,7 +61,7 @@ func bodyOf(m rollout.Moment, now time.Time) momentBody {
 	if b.Weights == nil {
 		b.Weights = map[string]float64{}
 	}
-	for _, side := range slices.Concat(m.Receiving, m.Giving) {
+	for _, side := range slices.Concat(m.Incoming, m.Live) {
 		known := b.Switch.Routes[side.Entry]
 		for _, route := range side.Routes {
 			if !slices.Contains(known, route) {
@@ -75,7 +75,7 @@ func bodyOf(m rollout.Moment, now time.Time) momentBody {
 	return b
 }
 
-func environmentsOf(sides []rollout.Side) map[string]bodyEnv {
+func environmentsOf(sides []rollout.Backend) map[string]bodyEnv {
 	all := map[string]bodyEnv{}
 	for _, side := range sides {
 		if _, ok := all[side.Environment]; !ok {
@@ -86,7 +86,7 @@ func environmentsOf(sides []rollout.Side) map[string]bodyEnv {
 	return all
 }
 
-func versionOf(side rollout.Side) *string {
+func versionOf(side rollout.Backend) *string {
 	if side.Version == "" {
 		return nil
 	}

@@ -27,17 +27,17 @@ import (
 )
 
 // canary is the second step of a shift of two entry points, 95 seconds old.
-func canary() rollout.Moment {
+func canary() rollout.GateInput {
 	began := time.Now().Add(-95*time.Second - 500*time.Millisecond)
-	return rollout.Moment{
-		Shift: "3f2a", Gate: "approve", From: shift.Sole("blue"), To: shift.Weights{"blue": 0, "green": shift.Whole},
+	return rollout.GateInput{
+		Shift: "3f2a", Gate: "approve", From: shift.Sole("blue"), To: shift.Weights{"blue": 0, "green": shift.Full},
 		Part: shift.During, Step: 2, Steps: 3, Weights: shift.Weights{"blue": 875, "green": 125},
 		StartedAt: began, ChangedAt: began.Add(time.Minute), Attempt: 4,
-		Receiving: []rollout.Side{
+		Incoming: []rollout.Backend{
 			{Entry: "web", Environment: "green", Group: "arn:green-web", Routes: []string{"arn:listener", "arn:rule"}},
 			{Entry: "api", Environment: "green", Group: "arn:green-api", Routes: []string{"arn:api"}},
 		},
-		Giving: []rollout.Side{
+		Live: []rollout.Backend{
 			{Entry: "web", Environment: "blue", Group: "arn:blue-web", Routes: []string{"arn:listener", "arn:rule"}},
 			{Entry: "api", Environment: "blue", Group: "arn:blue-api", Routes: []string{"arn:api"}},
 		},
@@ -45,21 +45,21 @@ func canary() rollout.Moment {
 }
 
 // proof is that of an environment, of whose groups one is in no route.
-func proof() rollout.Moment {
+func proof() rollout.GateInput {
 	now := time.Now()
-	return rollout.Moment{
+	return rollout.GateInput{
 		Shift: "77", Gate: "approve", To: shift.Sole("green"), Part: shift.Before, Weights: shift.Weights{}, StartedAt: now, ChangedAt: now, Attempt: 1,
-		Receiving: []rollout.Side{{Entry: "web", Environment: "green", Group: "arn:green-web"}},
+		Incoming: []rollout.Backend{{Entry: "web", Environment: "green", Group: "arn:green-web"}},
 	}
 }
 
 func hook(ctx context.Context, t *testing.T, c gate.Webhook) rollout.Verdict {
 	t.Helper()
-	g, err := gate.NewWebhook(c, gate.Means{Lookup: environment(nil)})
+	g, err := gate.NewWebhook(c, gate.Dependencies{Lookup: environment(nil)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return g.Judge(ctx, canary())
+	return g.Evaluate(ctx, canary())
 }
 
 func TestWebhook_verdicts(t *testing.T) {
@@ -107,8 +107,8 @@ func TestWebhook_errsWhereNobodyAnswers(t *testing.T) {
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
 	got := hook(t.Context(), t, gate.Webhook{URL: closed.URL})
-	if saw := `^POST http://\S+: no answer: dial tcp .*refused$`; got.Answer != rollout.Errored || !regexp.MustCompile(saw).MatchString(got.Saw) {
-		t.Errorf("the gate says %s: %s", got.Answer, got.Saw)
+	if saw := `^POST http://\S+: no answer: dial tcp .*refused$`; got.Status != rollout.Errored || !regexp.MustCompile(saw).MatchString(got.Detail) {
+		t.Errorf("the gate says %s: %s", got.Status, got.Detail)
 	}
 	url := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
@@ -143,7 +143,7 @@ func TestWebhook_doesNotWaitForWords(t *testing.T) {
 }
 
 // posted is what a gate sends for a moment.
-func posted(t *testing.T, c gate.Webhook, variables map[string]string, m rollout.Moment) (*http.Request, []byte) {
+func posted(t *testing.T, c gate.Webhook, variables map[string]string, m rollout.GateInput) (*http.Request, []byte) {
 	t.Helper()
 	var got *http.Request
 	var body []byte
@@ -151,11 +151,11 @@ func posted(t *testing.T, c gate.Webhook, variables map[string]string, m rollout
 		got = r
 		body, _ = io.ReadAll(r.Body)
 	})
-	g, err := gate.NewWebhook(c, gate.Means{Lookup: environment(variables)})
+	g, err := gate.NewWebhook(c, gate.Dependencies{Lookup: environment(variables)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v := g.Judge(t.Context(), m); v.Answer != rollout.Pass {
+	if v := g.Evaluate(t.Context(), m); v.Status != rollout.Pass {
 		t.Fatalf("the gate says %+v", v)
 	}
 	return got, body
@@ -320,7 +320,7 @@ func TestWebhook_sendsWhatTheSchemaSays(t *testing.T) {
 	if err := json.Unmarshal(text, &s); err != nil {
 		t.Fatal(err)
 	}
-	for name, m := range map[string]rollout.Moment{"a step": canary(), "a proof": proof(), "nothing": {Part: shift.After, Attempt: 1}} {
+	for name, m := range map[string]rollout.GateInput{"a step": canary(), "a proof": proof(), "nothing": {Part: shift.After, Attempt: 1}} {
 		_, body := posted(t, gate.Webhook{}, nil, m)
 		var value map[string]any
 		if err := json.Unmarshal(body, &value); err != nil {
@@ -340,7 +340,7 @@ func TestWebhook_sendsWhatTheSchemaSays(t *testing.T) {
 }
 
 func TestWebhook_badArguments(t *testing.T) {
-	means := gate.Means{Lookup: environment(map[string]string{"SET": "1", "EMPTY": ""})}
+	means := gate.Dependencies{Lookup: environment(map[string]string{"SET": "1", "EMPTY": ""})}
 	for _, tt := range []struct {
 		c    gate.Webhook
 		want string
@@ -375,7 +375,7 @@ func encodings(secret string) []string {
 // wantNoSecret looks for secrets in all that a verdict says.
 func wantNoSecret(t *testing.T, v rollout.Verdict, secrets ...string) {
 	t.Helper()
-	said := fmt.Sprintf("%s %v %+v", v.Saw, v.Err, v)
+	said := fmt.Sprintf("%s %v %+v", v.Detail, v.Err, v)
 	for _, secret := range secrets {
 		for _, form := range encodings(secret) {
 			if strings.Contains(said, form) {
@@ -400,7 +400,7 @@ func TestWebhook_neverTellsASecret(t *testing.T) {
 			}
 		}
 	}
-	answers := map[rollout.Answer]bool{}
+	answers := map[rollout.Status]bool{}
 	for _, status := range []int{200, 202, 403, 500, 302, 100} {
 		url := serve(t, echo(status))
 		if status == 100 {
@@ -409,12 +409,12 @@ func TestWebhook_neverTellsASecret(t *testing.T) {
 		g, err := gate.NewWebhook(gate.Webhook{
 			URL:     strings.Replace(url, "http://", "http://user:pa55%20word@", 1) + "/" + inPath + "?token=" + inEnv,
 			Headers: map[string]string{"X-Key": inHeader}, HeadersEnv: map[string]string{"X-Token": "TOKEN"}, SecretEnv: "SECRET",
-		}, gate.Means{Lookup: environment(map[string]string{"TOKEN": "Token " + inEnv, "SECRET": signing})})
+		}, gate.Dependencies{Lookup: environment(map[string]string{"TOKEN": "Token " + inEnv, "SECRET": signing})})
 		if err != nil {
 			t.Fatal(err)
 		}
-		v := g.Judge(t.Context(), canary())
-		answers[v.Answer] = true
+		v := g.Evaluate(t.Context(), canary())
+		answers[v.Status] = true
 		wantNoSecret(t, v, inHeader, inEnv, signing, password, inPath)
 	}
 	if len(answers) != 4 {

@@ -41,9 +41,9 @@ type awsSettings struct {
 	accounts                    []string
 	endpoints                   map[string]string
 	userAgent                   string
-	// waits is true while the configuration is not known as a whole: nothing
+	// unknown is true while the configuration is not known as a whole: nothing
 	// can be called yet, and a plan that calls nothing need not mind.
-	waits bool
+	unknown bool
 }
 
 type roleSettings struct {
@@ -72,7 +72,7 @@ func readAWS(v types.Object, environment func(string) string) (awsSettings, diag
 		accounts:    rd.list(at.AtName("allowed_account_ids"), a["allowed_account_ids"]),
 		endpoints:   map[string]string{},
 	}
-	if s.web != nil && s.web.tokenFile == "" && !rd.waits {
+	if s.web != nil && s.web.tokenFile == "" && !rd.unknown {
 		if s.web.tokenFile = environment(tokenFileVariable); s.web.tokenFile == "" {
 			rd.add(noTokenFile(at.AtName("assume_role_with_web_identity").AtName("web_identity_token_file")))
 		}
@@ -82,7 +82,7 @@ func readAWS(v types.Object, environment func(string) string) (awsSettings, diag
 		s.endpoints[service] = rd.endpoint(at.AtName("endpoints").AtName(service), endpoints[service])
 	}
 	rd.checkKeys(at, a)
-	s.waits = rd.waits
+	s.unknown = rd.unknown
 	return s, rd.diags
 }
 

@@ -17,9 +17,9 @@ import (
 
 // Errors of the clients.
 var (
-	errSettingsWait = errors.New("the provider's configuration rests on values that are known only after an apply")
-	errAccount      = errors.New("the account is not among allowed_account_ids")
-	errCredentials  = errors.New("the credentials end too early")
+	errSettingsUnknown = errors.New("the provider's configuration rests on values that are known only after an apply")
+	errAccount         = errors.New("the account is not among allowed_account_ids")
+	errCredentials     = errors.New("the credentials end too early")
 )
 
 // backend is what all resources of one provider configuration share. Its
@@ -54,8 +54,8 @@ func (b *backend) connect(ctx context.Context, arn string) (*clients, error) {
 	if b.made != nil {
 		return b.made, nil
 	}
-	if b.aws.waits {
-		return nil, errSettingsWait
+	if b.aws.unknown {
+		return nil, errSettingsUnknown
 	}
 	region := ""
 	if a, err := elb.Parse(arn); err == nil {
@@ -66,7 +66,7 @@ func (b *backend) connect(ctx context.Context, arn string) (*clients, error) {
 		return nil, err
 	}
 	c := &clients{config: cfg}
-	c.forward, c.home = elb.NewPair(cfg, b.aws.elb())
+	c.forward, c.home = elb.NewRouters(cfg, b.aws.elb())
 	c.reader = elb.NewReader(c.forward)
 	b.made = c
 	return c, nil

@@ -48,8 +48,8 @@ func TestClients_lasts(t *testing.T) {
 }
 
 func TestBackend_settingsThatAreNotKnownYet(t *testing.T) {
-	b := &backend{aws: awsSettings{waits: true}}
-	if _, err := b.connect(t.Context(), webARN); !errors.Is(err, errSettingsWait) {
+	b := &backend{aws: awsSettings{unknown: true}}
+	if _, err := b.connect(t.Context(), webARN); !errors.Is(err, errSettingsUnknown) {
 		t.Error(err)
 	}
 }

@@ -18,14 +18,14 @@ import (
 // Detail, in order: where the traffic is now, what was seen, what to do next,
 // then "Key: value" lines with the cause last.
 
-// movedByHand is the reason of a rejection that a hand has made.
-const movedByHand = "moved back by hand"
+// movedExternally is the reason of a rejection that a hand has made.
+const movedExternally = "moved back by hand"
 
 type fact struct{ key, value string }
 
-// lines are the facts, a line each, after an empty one; those without a value
+// factLines are the facts, a line each, after an empty one; those without a value
 // are left out.
-func lines(facts []fact) string {
+func factLines(facts []fact) string {
 	text := ""
 	for _, f := range facts {
 		if f.value != "" {
@@ -38,47 +38,47 @@ func lines(facts []fact) string {
 	return "\n" + text
 }
 
-// story is the detail of a message.
-type story struct {
-	now, seen, next string
-	facts           []fact
+// errorDetail is the detail of a message.
+type errorDetail struct {
+	traffic, cause, action string
+	facts                  []fact
 }
 
-func (s story) diagnostic(summary string) diag.Diagnostic {
+func (s errorDetail) diagnostic(summary string) diag.Diagnostic {
 	var paragraphs []string
-	for _, p := range []string{s.now, s.seen, s.next} {
+	for _, p := range []string{s.traffic, s.cause, s.action} {
 		if p != "" {
 			paragraphs = append(paragraphs, p)
 		}
 	}
-	return diag.NewErrorDiagnostic(summary, strings.Join(paragraphs, "\n\n")+lines(s.facts))
+	return diag.NewErrorDiagnostic(summary, strings.Join(paragraphs, "\n\n")+factLines(s.facts))
 }
 
-// unableToShift names the entry points, which are what a user has names for.
-func unableToShift(routes []wantedRoute) string {
-	return "Unable to shift traffic of " + entryWords(routes)
+// shiftSummary names the entry points, which are what a user has names for.
+func shiftSummary(routes []desiredRoute) string {
+	return "Unable to shift traffic of " + entryNames(routes)
 }
 
-func entryWords(routes []wantedRoute) string {
+func entryNames(routes []desiredRoute) string {
 	var entries []string
 	for _, route := range routes {
 		if !slices.Contains(entries, route.entry) {
 			entries = append(entries, route.entry)
 		}
 	}
-	return listed(entries)
+	return joinAnd(entries)
 }
 
-// listed is "a", "a and b" or "a, b and c".
-func listed(words []string) string {
+// joinAnd is "a", "a and b" or "a, b and c".
+func joinAnd(words []string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")
 	}
 	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
 }
 
-// display names an ARN for a person.
-func display(text string) string {
+// displayARN names an ARN for a person.
+func displayARN(text string) string {
 	a, err := elb.Parse(text)
 	if err != nil {
 		return text
@@ -88,231 +88,231 @@ func display(text string) string {
 
 // refusal words what kept a shift from beginning. Nothing has been read of the
 // routes in this run.
-func (s *shifting) refusal(err error) diag.Diagnostic {
-	t := callStory(err)
-	t.now = "Nothing was moved."
-	if seen := s.seenBefore(); seen != "" {
-		t.now += " When read last, the traffic was:" + seen
+func (s *shiftRun) refusal(err error) diag.Diagnostic {
+	t := callDetail(err)
+	t.traffic = "Nothing was moved."
+	if seen := s.lastReadText(); seen != "" {
+		t.traffic += " When read last, the traffic was:" + seen
 	}
-	return t.diagnostic(unableToShift(s.wanted.routes))
+	return t.diagnostic(shiftSummary(s.desired.routes))
 }
 
 // gateRefused words a gate that cannot be asked.
-func (s *shifting) gateRefused(g unbuilt) diag.Diagnostic {
-	t := story{
-		now:   "Nothing was moved.",
-		seen:  fmt.Sprintf("The gate %q cannot be asked.", g.name),
-		next:  "Mend what the cause names, and apply again.",
-		facts: causeFact(g.err),
+func (s *shiftRun) gateRefused(g unavailableGate) diag.Diagnostic {
+	t := errorDetail{
+		traffic: "Nothing was moved.",
+		cause:   fmt.Sprintf("The gate %q cannot be asked.", g.name),
+		action:  "Mend what the cause names, and apply again.",
+		facts:   causeFact(g.err),
 	}
 	if errors.Is(g.err, gate.ErrUnset) {
-		t.next = "Set the environment variable where Terraform runs, and apply again."
+		t.action = "Set the environment variable where Terraform runs, and apply again."
 	}
-	return t.diagnostic(unableToShift(s.wanted.routes))
+	return t.diagnostic(shiftSummary(s.desired.routes))
 }
 
-// seenBefore is what the routes gave when Read saw them; empty where it has seen
+// lastReadText is what the routes gave when Read saw them; empty where it has seen
 // none of them, as in a Create.
-func (s *shifting) seenBefore() string {
-	found := s.prior.found(s.wanted)
-	if !slices.ContainsFunc(found, func(seen rollout.Setting) bool { return seen.Weights != nil || seen.Answer != "" }) {
+func (s *shiftRun) lastReadText() string {
+	found := s.prior.found(s.desired)
+	if !slices.ContainsFunc(found, func(seen rollout.RouteState) bool { return seen.Weights != nil || seen.Response != "" }) {
 		return ""
 	}
 	var all []rollout.RouteResult
 	for i, route := range s.spec.Routes {
-		all = append(all, rollout.RouteResult{Route: route, Setting: found[i], Weights: s.spec.Weights(route.Entry, found[i]), Read: true})
+		all = append(all, rollout.RouteResult{Route: route, State: found[i], Weights: s.spec.Weights(route.Entry, found[i]), Read: true})
 	}
-	return routeWords(all)
+	return routesText(all)
 }
 
 // unreadable words routes that Read could not read.
-func unreadable(routes []wantedRoute, err error) diag.Diagnostic {
-	t := callStory(err)
-	t.now = "Nothing was moved. Where the traffic is now could not be read."
-	return t.diagnostic("Unable to read traffic of " + entryWords(routes))
+func unreadable(routes []desiredRoute, err error) diag.Diagnostic {
+	t := callDetail(err)
+	t.traffic = "Nothing was moved. Where the traffic is now could not be read."
+	return t.diagnostic("Unable to read traffic of " + entryNames(routes))
 }
 
 // importMissing words an import of routes of which some are not there.
-func importMissing(routes []wantedRoute, found map[string]rollout.Setting) diag.Diagnostic {
-	t := story{seen: "A route does not exist.", next: "Check its ARN, region and account included."}
+func importMissing(routes []desiredRoute, found map[string]rollout.RouteState) diag.Diagnostic {
+	t := errorDetail{cause: "A route does not exist.", action: "Check its ARN, region and account included."}
 	for _, route := range routes {
 		if _, ok := found[route.arn]; !ok {
 			t.facts = append(t.facts, fact{"Route", route.arn})
 		}
 	}
-	return t.diagnostic("Unable to import traffic of " + entryWords(routes))
+	return t.diagnostic("Unable to import traffic of " + entryNames(routes))
 }
 
 // importForwardsNothing words an import of a route that has no groups.
-func importForwardsNothing(route wantedRoute, answer string) diag.Diagnostic {
-	return story{
-		seen:  fmt.Sprintf("The route does not forward to target groups but answers with a %s, so there is nothing to import.", answer),
-		next:  "Create the switch instead: it takes the place of a fixed error.",
-		facts: []fact{{"Route", route.arn}},
+func importForwardsNothing(route desiredRoute, answer string) diag.Diagnostic {
+	return errorDetail{
+		cause:  fmt.Sprintf("The route does not forward to target groups but answers with a %s, so there is nothing to import.", answer),
+		action: "Create the switch instead: it takes the place of a fixed error.",
+		facts:  []fact{{"Route", route.arn}},
 	}.diagnostic("Unable to import traffic of " + route.entry)
 }
 
 // shiftFailed words why a shift did not come to its end.
-func (s *shifting) shiftFailed(result rollout.Result, f *rollout.Failure) diag.Diagnostic {
-	t := s.causeStory(result, f)
-	t.now = s.whereNow(result, f)
+func (s *shiftRun) shiftFailed(result rollout.Result, f *rollout.Failure) diag.Diagnostic {
+	t := s.causeDetail(result, f)
+	t.traffic = s.trafficText(result, f)
 	t.facts = append([]fact{{"Route", f.Route}, {"Gate", f.Gate}, {"Step", f.Stage}}, t.facts...)
-	if f.Left == rollout.NotRestored {
-		t.next = s.afterLostWay()
+	if f.Disposition == rollout.RollbackFailed {
+		t.action = s.rollbackFailedAction()
 	}
-	if f.HomeErr != nil {
-		t.facts = append(t.facts, fact{"Way back", f.HomeErr.Error()})
+	if f.RollbackErr != nil {
+		t.facts = append(t.facts, fact{"Way back", f.RollbackErr.Error()})
 	}
-	return t.diagnostic(unableToShift(s.wanted.routes))
+	return t.diagnostic(shiftSummary(s.desired.routes))
 }
 
-// whereNow says where the traffic is and what was done about it.
-func (s *shifting) whereNow(result rollout.Result, f *rollout.Failure) string {
+// trafficText says where the traffic is and what was done about it.
+func (s *shiftRun) trafficText(result rollout.Result, f *rollout.Failure) string {
 	read := slices.ContainsFunc(result.Routes, func(r rollout.RouteResult) bool {
-		return r.Setting.Weights != nil || r.Setting.Answer != ""
+		return r.State.Weights != nil || r.State.Response != ""
 	})
 	where := "Where the traffic is now could not be read."
-	if seen := s.seenBefore(); !read && seen != "" {
+	if seen := s.lastReadText(); !read && seen != "" {
 		where += " When read last, it was:" + seen
 	}
 	if read {
-		where = "The traffic is now:" + routeWords(result.Routes)
+		where = "The traffic is now:" + routesText(result.Routes)
 	}
 	if !strings.HasSuffix(where, "\n") {
 		where += " "
 	}
-	return where + leftWords(result, f)
+	return where + dispositionText(result, f)
 }
 
-// leftWords says what was done about the traffic.
-func leftWords(result rollout.Result, f *rollout.Failure) string {
-	switch f.Left {
-	case rollout.Restored:
+// dispositionText says what was done about the traffic.
+func dispositionText(result rollout.Result, f *rollout.Failure) string {
+	switch f.Disposition {
+	case rollout.RolledBack:
 		if !result.Moved { // groups were attached, and let go again
 			return "It is where it was before."
 		}
 		return "It was moved back to where it was before."
-	case rollout.Stayed:
+	case rollout.Stopped:
 		return "It was left there."
-	case rollout.NotRestored:
+	case rollout.RollbackFailed:
 		return "It could not be moved back everywhere."
-	case rollout.CannotServe:
+	case rollout.RollbackUnhealthy:
 		return "It was not moved back, since the side that it came from cannot serve it."
-	case rollout.Untouched:
+	case rollout.LeftToOthers:
 		return "Nothing more was written, since someone else is in charge."
-	case rollout.Unmoved:
+	case rollout.Unchanged:
 		return "Nothing was moved."
 	}
 	return ""
 }
 
-// routeWords words where each route stands, to go behind a colon: in one
+// routesText words where each route stands, to go behind a colon: in one
 // sentence where they agree, else in a line for each.
-func routeWords(routes []rollout.RouteResult) string {
+func routesText(routes []rollout.RouteResult) string {
 	agree := true
 	for _, route := range routes {
-		agree = agree && route.Read && route.Setting.Answer == routes[0].Setting.Answer && route.Weights.Equal(routes[0].Weights)
+		agree = agree && route.Read && route.State.Response == routes[0].State.Response && route.Weights.Equal(routes[0].Weights)
 	}
 	if agree && len(routes) > 0 {
-		return " " + settingWords(routes[0]) + "."
+		return " " + stateText(routes[0]) + "."
 	}
 	text := ""
 	for _, route := range routes {
-		text += fmt.Sprintf("\n  %s, %s: %s", route.Entry, display(route.ID), settingWords(route))
-		if !route.Read && settingWords(route) != notKnown {
+		text += fmt.Sprintf("\n  %s, %s: %s", route.Entry, displayARN(route.ID), stateText(route))
+		if !route.Read && stateText(route) != unknownText {
 			text += " when read last; could not be read since"
 		}
 	}
 	return text + "\n"
 }
 
-// notKnown is said of a route of which nothing is known.
-const notKnown = "not known"
+// unknownText is said of a route of which nothing is known.
+const unknownText = "not known"
 
-func settingWords(route rollout.RouteResult) string {
+func stateText(route rollout.RouteResult) string {
 	switch {
-	case route.Setting.Answer != "":
-		return route.Setting.Answer
-	case route.Setting.Weights == nil:
-		return notKnown
+	case route.State.Response != "":
+		return route.State.Response
+	case route.State.Weights == nil:
+		return unknownText
 	}
 	return route.Weights.String()
 }
 
-// causeStory words the cause of a failed shift, and what to do next.
-func (s *shifting) causeStory(result rollout.Result, f *rollout.Failure) story {
-	seen := sentence(f.Saw)
+// causeDetail words the cause of a failed shift, and what to do next.
+func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) errorDetail {
+	seen := sentence(f.Detail)
 	switch f.Cause {
-	case rollout.NotBegun:
-		return notBegunStory(f)
+	case rollout.BlockedByGate:
+		return blockedDetail(f)
 	case rollout.GateFailed:
-		return story{seen: fmt.Sprintf("The gate %q failed: %s", f.Gate, seen), next: s.afterBadVersion(result, f)}
+		return errorDetail{cause: fmt.Sprintf("The gate %q failed: %s", f.Gate, seen), action: s.badVersionAction(result, f)}
 	case rollout.GateInconclusive:
-		return story{seen: fmt.Sprintf("The gate %q stayed inconclusive: %s", f.Gate, seen), next: s.afterBadVersion(result, f)}
+		return errorDetail{cause: fmt.Sprintf("The gate %q stayed inconclusive: %s", f.Gate, seen), action: s.badVersionAction(result, f)}
 	case rollout.GateErrored:
-		t := story{seen: fmt.Sprintf("The gate %q could not measure: %s", f.Gate, seen), next: "Nothing is known against the version. See why what the gate asks does not answer (the application itself may hang), or mend the gate, and apply again."}
+		t := errorDetail{cause: fmt.Sprintf("The gate %q could not measure: %s", f.Gate, seen), action: "Nothing is known against the version. See why what the gate asks does not answer (the application itself may hang), or mend the gate, and apply again."}
 		if f.Err != nil {
 			t.facts = []fact{{"Cause", f.Err.Error()}}
 		}
 		return t
-	case rollout.HealthBroke:
-		return story{seen: "Health broke: " + seen, next: s.afterBadVersion(result, f)}
-	case rollout.NotReady:
-		return story{seen: "The side that is to receive traffic was not healthy: " + seen, next: s.afterNotReady(result, f)}
+	case rollout.HealthFailed:
+		return errorDetail{cause: "Health broke: " + seen, action: s.badVersionAction(result, f)}
+	case rollout.NotHealthy:
+		return errorDetail{cause: "The side that is to receive traffic was not healthy: " + seen, action: s.notHealthyAction(result, f)}
 	case rollout.Interrupted:
-		return story{seen: "The apply was interrupted.", next: "Apply again to go on."}
-	case rollout.Changed:
-		return story{
-			seen: "Someone else changed the route: " + seen,
-			next: `Plan again. If it was another Terraform resource, give that listener lifecycle { ignore_changes = [default_action] }, a rule [action].`,
+		return errorDetail{cause: "The apply was interrupted.", action: "Apply again to go on."}
+	case rollout.ExternalChange:
+		return errorDetail{
+			cause:  "Someone else changed the route: " + seen,
+			action: `Plan again. If it was another Terraform resource, give that listener lifecycle { ignore_changes = [default_action] }, a rule [action].`,
 		}
 	case rollout.NotForwarding:
-		return story{
-			seen: "The route does not forward to target groups: " + seen,
-			next: "Let it forward to a target group, or take it out of load_balancer.routes. Only a fixed 5xx response is taken over, when the switch is created or when the route joins it.",
+		return errorDetail{
+			cause:  "The route does not forward to target groups: " + seen,
+			action: "Let it forward to a target group, or take it out of load_balancer.routes. Only a fixed 5xx response is taken over, when the switch is created or when the route joins it.",
 		}
-	case rollout.CredentialsEnd:
-		return story{
-			seen:  "The AWS credentials would end before the step and a way back are over.",
-			next:  "Get credentials that last longer, or ones that renew themselves (a role), and apply again.",
-			facts: causeFact(f.Err),
+	case rollout.CredentialsExpire:
+		return errorDetail{
+			cause:  "The AWS credentials would end before the step and a way back are over.",
+			action: "Get credentials that last longer, or ones that renew themselves (a role), and apply again.",
+			facts:  causeFact(f.Err),
 		}
-	case rollout.WasRejected:
-		return s.rejectedStory()
-	case rollout.WasHandedBack:
-		return s.handedBackStory(f)
-	case rollout.TookTooLong:
-		return story{seen: "The shift took longer than its schedule's longest time.", next: "Apply again. If it comes again, set TF_LOG_PROVIDER=info to see what it waits for.", facts: causeFact(f.Err)}
+	case rollout.VersionRejected:
+		return s.rejectedDetail()
+	case rollout.MovedExternally:
+		return s.movedExternallyDetail(f)
+	case rollout.TimedOut:
+		return errorDetail{cause: "The shift took longer than its schedule's longest time.", action: "Apply again. If it comes again, set TF_LOG_PROVIDER=info to see what it waits for.", facts: causeFact(f.Err)}
 	case rollout.TooManyGroups:
-		return story{
-			seen:  fmt.Sprintf("More than %d target groups would be needed in one action at once, the most that Elastic Load Balancing takes.", shift.MostGroups),
-			next:  "Move the traffic to fewer environments first.",
-			facts: causeFact(f.Err),
+		return errorDetail{
+			cause:  fmt.Sprintf("More than %d target groups would be needed in one action at once, the most that Elastic Load Balancing takes.", shift.MaxGroups),
+			action: "Move the traffic to fewer environments first.",
+			facts:  causeFact(f.Err),
 		}
 	case rollout.RouterFailed:
 	}
-	t := callStory(f.Err)
+	t := callDetail(f.Err)
 	if f.Err == nil {
-		t = story{seen: "The load balancer did not do what it was told: " + seen, next: "Apply again."}
+		t = errorDetail{cause: "The load balancer did not do what it was told: " + seen, action: "Apply again."}
 	}
 	return t
 }
 
-// notBegunStory words a gate that spoke before anything was written.
-func notBegunStory(f *rollout.Failure) story {
-	seen := sentence(f.Saw)
+// blockedDetail words a gate that spoke before anything was written.
+func blockedDetail(f *rollout.Failure) errorDetail {
+	seen := sentence(f.Detail)
 	if seen == "" && f.Err != nil {
 		seen = "it could not look."
 	}
-	return story{
-		seen:  fmt.Sprintf("The gate %q keeps this from beginning: %s", f.Gate, seen),
-		next:  "Nothing is known against the version. See to what the gate names, and apply again. If the traffic must move all the same, give the gate dry_run = true.",
-		facts: causeFact(f.Err),
+	return errorDetail{
+		cause:  fmt.Sprintf("The gate %q keeps this from beginning: %s", f.Gate, seen),
+		action: "Nothing is known against the version. See to what the gate names, and apply again. If the traffic must move all the same, give the gate dry_run = true.",
+		facts:  causeFact(f.Err),
 	}
 }
 
-// afterBadVersion says how a version that was seen to be bad goes on.
-func (s *shifting) afterBadVersion(result rollout.Result, f *rollout.Failure) string {
+// badVersionAction says how a version that was seen to be bad goes on.
+func (s *shiftRun) badVersionAction(result rollout.Result, f *rollout.Failure) string {
 	if !f.Rejects {
 		return "Mend the version or the gate, and apply again."
 	}
@@ -327,49 +327,49 @@ func (s *shifting) afterBadVersion(result rollout.Result, f *rollout.Failure) st
 		who.Version, who.Environment)
 }
 
-// afterLostWay says how the traffic comes back where a way back failed.
-func (s *shifting) afterLostWay() string {
+// rollbackFailedAction says how the traffic comes back where a way back failed.
+func (s *shiftRun) rollbackFailedAction() string {
 	if s.state == nil { // the next Create begins from what it finds
 		return "Move the traffic back by hand, or mend what the cause names and apply again."
 	}
 	return "Set active back to what carried the traffic, and apply: that takes it all back with one call per route. Else move it by hand."
 }
 
-func (s *shifting) afterNotReady(result rollout.Result, f *rollout.Failure) string {
+func (s *shiftRun) notHealthyAction(result rollout.Result, f *rollout.Failure) string {
 	if f.Rejects {
-		return s.afterBadVersion(result, f)
+		return s.badVersionAction(result, f)
 	}
 	return "See why its targets are not healthy, and apply again. The reasons of the load balancer stand in brackets."
 }
 
-func (s *shifting) rejectedStory() story {
-	r := s.prior.rejection(s.wanted)
+func (s *shiftRun) rejectedDetail() errorDetail {
+	r := s.prior.rejection(s.desired)
 	if r == nil {
-		return story{seen: "The version was rejected."}
+		return errorDetail{cause: "The version was rejected."}
 	}
-	return story{
-		seen:  fmt.Sprintf("Version %s of %s was rejected: %s", r.Version, r.Environment, sentence(r.Reason)),
-		next:  "Set active back to what carries the traffic, ship another version, or give retry a new value to try this one again.",
-		facts: []fact{{"Rejected at", timeValue(r.At).ValueString()}},
+	return errorDetail{
+		cause:  fmt.Sprintf("Version %s of %s was rejected: %s", r.Version, r.Environment, sentence(r.Reason)),
+		action: "Set active back to what carries the traffic, ship another version, or give retry a new value to try this one again.",
+		facts:  []fact{{"Rejected at", timeValue(r.At).ValueString()}},
 	}
 }
 
-// handedBackStory tells a hand from what may as well be a shift that was killed
+// movedExternallyDetail tells a hand from what may as well be a shift that was killed
 // before it could be kept.
-func (s *shifting) handedBackStory(f *rollout.Failure) story {
-	goal, sole := s.wanted.goal.Sole()
+func (s *shiftRun) movedExternallyDetail(f *rollout.Failure) errorDetail {
+	goal, sole := s.desired.goal.Sole()
 	if !sole {
-		goal = s.wanted.goal.String()
+		goal = s.desired.goal.String()
 	}
 	if !f.Rejects {
-		return story{
-			seen: fmt.Sprintf("The traffic was moved away from %s since the last completed shift, by someone or by an apply that was killed. This apply does not undo it.", goal),
-			next: "Set active (or weights) to what carries the traffic, ship another version, or give retry a new value to move it all the same.",
+		return errorDetail{
+			cause:  fmt.Sprintf("The traffic was moved away from %s since the last completed shift, by someone or by an apply that was killed. This apply does not undo it.", goal),
+			action: "Set active (or weights) to what carries the traffic, ship another version, or give retry a new value to move it all the same.",
 		}
 	}
-	return story{
-		seen: fmt.Sprintf("Someone moved the traffic away from %s since the last shift, and that is not undone.", goal),
-		next: fmt.Sprintf("Set active (or weights) to what carries the traffic, ship another version, or give retry a new value to try %s again.", goal),
+	return errorDetail{
+		cause:  fmt.Sprintf("Someone moved the traffic away from %s since the last shift, and that is not undone.", goal),
+		action: fmt.Sprintf("Set active (or weights) to what carries the traffic, ship another version, or give retry a new value to try %s again.", goal),
 	}
 }
 
@@ -381,15 +381,15 @@ func sentence(text string) string {
 	return text + "."
 }
 
-// told are things worth knowing of a shift, however it ended.
-func (s *shifting) told(result rollout.Result) diag.Diagnostics {
-	if len(result.Told) == 0 {
+// warnings are things worth knowing of a shift, however it ended.
+func (s *shiftRun) warnings(result rollout.Result) diag.Diagnostics {
+	if len(result.Warnings) == 0 {
 		return nil
 	}
-	return diag.Diagnostics{diag.NewWarningDiagnostic("Worth knowing about the shift of "+entryWords(s.wanted.routes), strings.Join(result.Told, "\n"))}
+	return diag.Diagnostics{diag.NewWarningDiagnostic("Worth knowing about the shift of "+entryNames(s.desired.routes), strings.Join(result.Warnings, "\n"))}
 }
 
-// forgottenRoute is a note of the schedule.
-func forgottenRoute(text string, environments []string) string {
-	return fmt.Sprintf("%s forwards to %s too and is no route of this switch: it goes on as it is.", text, listed(environments))
+// unmanagedRouteNote is a note of the schedule.
+func unmanagedRouteNote(text string, environments []string) string {
+	return fmt.Sprintf("%s forwards to %s too and is no route of this switch: it goes on as it is.", text, joinAnd(environments))
 }

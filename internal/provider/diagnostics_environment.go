@@ -17,18 +17,18 @@ import (
 
 // The words for a user about environments.
 
-func unableToRaise(name string) string {
+func createSummary(name string) string {
 	return fmt.Sprintf("Unable to make ready environment %q", name)
 }
 
-func unableToChange(name string) string { return fmt.Sprintf("Unable to change environment %q", name) }
+func changeSummary(name string) string { return fmt.Sprintf("Unable to change environment %q", name) }
 
-func unableToDestroy(name string) string {
+func destroySummary(name string) string {
 	return fmt.Sprintf("Unable to destroy environment %q", name)
 }
 
-// groupName is the name of a target group alone.
-func groupName(group string) string {
+// groupLabel is the name of a target group alone.
+func groupLabel(group string) string {
 	a, err := elb.ParseGroup(group)
 	if err != nil {
 		return group
@@ -36,21 +36,21 @@ func groupName(group string) string {
 	return a.Name
 }
 
-// trafficWords words who sends users: "listener :443 gives app-blue 95 %".
-func trafficWords(traffic []trafficMemory) string {
+// trafficSummary words who sends users: "listener :443 gives app-blue 95 %".
+func trafficSummary(traffic []trafficMemory) string {
 	var words []string
 	for _, t := range traffic {
-		text := fmt.Sprintf("%s gives %s %s", t.Text, groupName(t.Group), t.Share)
+		text := fmt.Sprintf("%s gives %s %s", t.Text, groupLabel(t.Group), t.Share)
 		if t.Share == 0 {
-			text = fmt.Sprintf("%s gives %s nothing new but keeps clients there by stickiness", t.Text, groupName(t.Group))
+			text = fmt.Sprintf("%s gives %s nothing new but keeps clients there by stickiness", t.Text, groupLabel(t.Group))
 		}
 		words = append(words, text)
 	}
-	return listed(words)
+	return joinAnd(words)
 }
 
-// userWords words who names a group, whether users come from there or not.
-func userWords(users []elb.User, group string) string {
+// referenceText words who names a group, whether users come from there or not.
+func referenceText(users []elb.Reference, group string) string {
 	var words []string
 	for _, u := range users {
 		if u.Group == group {
@@ -60,34 +60,34 @@ func userWords(users []elb.User, group string) string {
 	if words == nil {
 		return "no listener or rule names it, so nobody checks its health"
 	}
-	return "named by " + listed(words)
+	return "named by " + joinAnd(words)
 }
 
 // liveChange refuses a plan that changes what serves the users.
 func liveChange(at path.Path, name string, changes []string, traffic string) diag.Diagnostic {
-	return diag.WithPath(at, story{
-		now:  fmt.Sprintf("It carries traffic: %s.", traffic),
-		seen: "The plan changes what serves that traffic.",
-		next: "Change an idle environment instead, and move the traffic to it. Where the same edit moves the traffic away, as reverting a release does, apply the new active alone first. " +
+	return diag.WithPath(at, errorDetail{
+		traffic: fmt.Sprintf("It carries traffic: %s.", traffic),
+		cause:   "The plan changes what serves that traffic.",
+		action: "Change an idle environment instead, and move the traffic to it. Where the same edit moves the traffic away, as reverting a release does, apply the new active alone first. " +
 			"If these are no users but tests, see protect in the documentation; protect = false lifts the protection.",
 		facts: []fact{{"Change", strings.Join(changes, ", ")}},
-	}.diagnostic(unableToChange(name)))
+	}.diagnostic(changeSummary(name)))
 }
 
-// doomedButLive refuses a plan of the switch that leaves traffic on an
+// destroyedButLive refuses a plan of the switch that leaves traffic on an
 // environment which the same plan destroys.
-func doomedButLive(name string, share fmt.Stringer) diag.Diagnostic {
-	return story{
-		now:  fmt.Sprintf("The switch leaves %s of the traffic on it, and the same plan destroys it.", share),
-		next: "Move the traffic away with active or weights, or keep the environment. If only its address has changed, add a moved block.",
-	}.diagnostic(unableToDestroy(name))
+func destroyedButLive(name string, share fmt.Stringer) diag.Diagnostic {
+	return errorDetail{
+		traffic: fmt.Sprintf("The switch leaves %s of the traffic on it, and the same plan destroys it.", share),
+		action:  "Move the traffic away with active or weights, or keep the environment. If only its address has changed, add a moved block.",
+	}.diagnostic(destroySummary(name))
 }
 
 // destroyRefused keeps an environment that carries traffic.
 func destroyRefused(name string, traffic []trafficMemory) diag.Diagnostic {
-	t := story{
-		now: fmt.Sprintf("It carries traffic: %s. It was not destroyed, and nothing was moved.", trafficWords(traffic)),
-		next: "Move the traffic away first: apply with another active, and destroy the environment afterwards. " +
+	t := errorDetail{
+		traffic: fmt.Sprintf("It carries traffic: %s. It was not destroyed, and nothing was moved.", trafficSummary(traffic)),
+		action: "Move the traffic away first: apply with another active, and destroy the environment afterwards. " +
 			"To do both in one apply, the environment needs lifecycle { create_before_destroy = true } from an apply before: Terraform reads it from the state, and without it destroys first. " +
 			"If the switch is gone already, an apply with it brings it back and moves nothing. " +
 			"If only the address of the environment has changed, add a moved block.\n\n" +
@@ -96,114 +96,114 @@ func destroyRefused(name string, traffic []trafficMemory) diag.Diagnostic {
 	for _, route := range traffic {
 		t.facts = append(t.facts, fact{"Route", route.Route})
 	}
-	return t.diagnostic(unableToDestroy(name))
+	return t.diagnostic(destroySummary(name))
 }
 
-// environmentStory words a call that failed, for an environment.
-func environmentStory(err error) story {
-	t := callStory(err)
+// environmentDetail words a call that failed, for an environment.
+func environmentDetail(err error) errorDetail {
+	t := callDetail(err)
 	if errors.Is(err, rollout.ErrNotFound) {
-		t.next = "Check its ARN, region and account included, or take it out of target_groups."
+		t.action = "Check its ARN, region and account included, or take it out of target_groups."
 	}
 	return t
 }
 
 func environmentUnreadable(m environmentModel, err error) diag.Diagnostic {
-	return environmentStory(err).diagnostic(fmt.Sprintf("Unable to read traffic of environment %q", m.Name.ValueString()))
+	return environmentDetail(err).diagnostic(fmt.Sprintf("Unable to read traffic of environment %q", m.Name.ValueString()))
 }
 
-// notRaised words a call that failed before anything could be judged.
-func (m environmentModel) notRaised(err error) diag.Diagnostic {
-	return environmentStory(err).diagnostic(unableToRaise(m.Name.ValueString()))
+// notCreated words a call that failed before anything could be judged.
+func (m environmentModel) notCreated(err error) diag.Diagnostic {
+	return environmentDetail(err).diagnostic(createSummary(m.Name.ValueString()))
 }
 
-// notRetired words what kept an environment from being destroyed.
-func (m environmentModel) notRetired(err error) diag.Diagnostic {
-	t := environmentStory(err)
+// notDestroyed words what kept an environment from being destroyed.
+func (m environmentModel) notDestroyed(err error) diag.Diagnostic {
+	t := environmentDetail(err)
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		t = story{seen: "The apply was interrupted while what users had begun was let finish.", next: "Apply again; it then waits anew."}
+		t = errorDetail{cause: "The apply was interrupted while what users had begun was let finish.", action: "Apply again; it then waits anew."}
 	}
-	t.now = "It was not destroyed, and stays in the state."
-	return t.diagnostic(unableToDestroy(m.Name.ValueString()))
+	t.traffic = "It was not destroyed, and stays in the state."
+	return t.diagnostic(destroySummary(m.Name.ValueString()))
 }
 
 // notDetached words what kept its target groups from being taken off the
 // listeners and rules that name them at weight 0.
 func (m environmentModel) notDetached(err error) diag.Diagnostic {
-	t := environmentStory(err)
-	t.now = "It carries no traffic. It was not destroyed, and stays in the state: its target groups could not be detached."
-	return t.diagnostic(unableToDestroy(m.Name.ValueString()))
+	t := environmentDetail(err)
+	t.traffic = "It carries no traffic. It was not destroyed, and stays in the state: its target groups could not be detached."
+	return t.diagnostic(destroySummary(m.Name.ValueString()))
 }
 
 // gateRefused words a gate that cannot be asked.
 func (p proving) gateRefused(name string, err error) diag.Diagnostic {
-	t := story{
-		seen:  fmt.Sprintf("The gate %q cannot be asked.", name),
-		next:  "Mend what the cause names, and apply again.",
-		facts: causeFact(err),
+	t := errorDetail{
+		cause:  fmt.Sprintf("The gate %q cannot be asked.", name),
+		action: "Mend what the cause names, and apply again.",
+		facts:  causeFact(err),
 	}
 	if errors.Is(err, gate.ErrUnset) {
-		t.next = "Set the environment variable where Terraform runs, and apply again."
+		t.action = "Set the environment variable where Terraform runs, and apply again."
 	}
-	return t.diagnostic(unableToRaise(p.model.Name.ValueString()))
+	return t.diagnostic(createSummary(p.model.Name.ValueString()))
 }
 
 // notReady words why an environment did not become ready.
 func (p proving) notReady(f *rollout.Failure) diag.Diagnostic {
-	t := p.causeStory(f)
+	t := p.causeDetail(f)
 	t.facts = append([]fact{{"Gate", f.Gate}}, t.facts...)
 	for _, side := range p.sides() {
-		t.facts = append(t.facts, fact{fmt.Sprintf("Target group %s of %s", groupName(side.Group), side.Entry), userWords(p.users, side.Group)})
+		t.facts = append(t.facts, fact{fmt.Sprintf("Target group %s of %s", groupLabel(side.Group), side.Entry), referenceText(p.users, side.Group)})
 	}
-	return t.diagnostic(unableToRaise(p.model.Name.ValueString()))
+	return t.diagnostic(createSummary(p.model.Name.ValueString()))
 }
 
-func (p proving) causeStory(f *rollout.Failure) story {
-	seen := sentence(f.Saw)
+func (p proving) causeDetail(f *rollout.Failure) errorDetail {
+	seen := sentence(f.Detail)
 	again := "Mend the environment or the gate, and apply again."
 	switch f.Cause {
-	case rollout.NotReady:
-		return story{seen: "It did not become healthy: " + seen, next: "See why its targets are not healthy, and apply again. The reasons of the load balancer stand in brackets."}
-	case rollout.HealthBroke:
-		return story{seen: "Its health broke while the gates judged: " + seen, next: "See why its targets are not healthy, and apply again. The reasons of the load balancer stand in brackets."}
-	case rollout.NotBegun:
-		t := notBegunStory(f)
-		t.next = "Nothing is known against the version. Mend what the gate names, and apply again."
+	case rollout.NotHealthy:
+		return errorDetail{cause: "It did not become healthy: " + seen, action: "See why its targets are not healthy, and apply again. The reasons of the load balancer stand in brackets."}
+	case rollout.HealthFailed:
+		return errorDetail{cause: "Its health broke while the gates judged: " + seen, action: "See why its targets are not healthy, and apply again. The reasons of the load balancer stand in brackets."}
+	case rollout.BlockedByGate:
+		t := blockedDetail(f)
+		t.action = "Nothing is known against the version. Mend what the gate names, and apply again."
 		return t
 	case rollout.GateFailed:
-		return story{seen: fmt.Sprintf("The gate %q failed: %s", f.Gate, seen), next: again}
+		return errorDetail{cause: fmt.Sprintf("The gate %q failed: %s", f.Gate, seen), action: again}
 	case rollout.GateInconclusive:
-		return story{seen: fmt.Sprintf("The gate %q stayed inconclusive: %s", f.Gate, seen), next: again}
+		return errorDetail{cause: fmt.Sprintf("The gate %q stayed inconclusive: %s", f.Gate, seen), action: again}
 	case rollout.GateErrored:
-		return story{seen: fmt.Sprintf("The gate %q could not measure: %s", f.Gate, seen), next: "Nothing is known against the version. Mend the gate and apply again.", facts: causeFact(f.Err)}
+		return errorDetail{cause: fmt.Sprintf("The gate %q could not measure: %s", f.Gate, seen), action: "Nothing is known against the version. Mend the gate and apply again.", facts: causeFact(f.Err)}
 	case rollout.Interrupted:
-		return story{seen: "The apply was interrupted.", next: "Apply again to go on."}
+		return errorDetail{cause: "The apply was interrupted.", action: "Apply again to go on."}
 	default:
-		return environmentStory(f.Err)
+		return environmentDetail(f.Err)
 	}
 }
 
-// told are things worth knowing of an environment that is ready.
-func (p proving) told(told []string) diag.Diagnostics {
+// warnings are things worth knowing of an environment that is ready.
+func (p proving) warnings(told []string) diag.Diagnostics {
 	if len(told) == 0 {
 		return nil
 	}
 	return diag.Diagnostics{diag.NewWarningDiagnostic(fmt.Sprintf("Worth knowing about environment %q", p.model.Name.ValueString()), strings.Join(told, "\n"))}
 }
 
-func trafficForgotten() diag.Diagnostic {
-	return story{seen: "What is remembered of its traffic cannot be read.", next: "Plan again, with a refresh."}.diagnostic("Unable to plan environment")
+func trafficNotRead() diag.Diagnostic {
+	return errorDetail{cause: "What is remembered of its traffic cannot be read.", action: "Plan again, with a refresh."}.diagnostic("Unable to plan environment")
 }
 
 func wrongEnvironmentData(data any) diag.Diagnostic {
-	return story{seen: "The provider handed over something unexpected.", next: "Please report this to the provider's developers.",
+	return errorDetail{cause: "The provider handed over something unexpected.", action: "Please report this to the provider's developers.",
 		facts: []fact{{"Type", fmt.Sprintf("%T", data)}}}.diagnostic("Unable to configure environment")
 }
 
 // gateAbsent warns at plan; the apply says it as an error.
 func gateAbsent(name string, err error) diag.Diagnostic {
 	return diag.NewWarningDiagnostic(fmt.Sprintf("The gate %q could not do its work here", name),
-		"It is looked at again when this is applied. While it is so, no release begins, unless the gate is a dry_run; a way back does not wait for it."+lines(causeFact(err)))
+		"It is looked at again when this is applied. While it is so, no release begins, unless the gate is a dry_run; a way back does not wait for it."+factLines(causeFact(err)))
 }
 
 func noGroups(at path.Path) diag.Diagnostic {
@@ -224,7 +224,7 @@ func nameIsNotKey(at path.Path, name, key string) diag.Diagnostic {
 
 // importTrouble is a fault of an import's id.
 func importTrouble(id, detail string, facts ...fact) diag.Diagnostic {
-	return diag.NewErrorDiagnostic("Unable to import environment "+strconv.Quote(id), detail+lines(facts))
+	return diag.NewErrorDiagnostic("Unable to import environment "+strconv.Quote(id), detail+factLines(facts))
 }
 
 func malformedEnvironmentImport(id string) diag.Diagnostic {
@@ -240,7 +240,7 @@ func importNotAGroup(id, arn string, err error) diag.Diagnostic {
 }
 
 func importedGroupMissing(m environmentModel, groups, existing []string) diag.Diagnostic {
-	t := story{seen: "A target group does not exist.", next: "Check its ARN, region and account included."}
+	t := errorDetail{cause: "A target group does not exist.", action: "Check its ARN, region and account included."}
 	for _, group := range groups {
 		found := false
 		for _, e := range existing {

@@ -21,7 +21,7 @@ var routesPath = path.Root("load_balancer").AtName("routes")
 
 // misuse is a fault of one attribute.
 func misuse(at path.Path, detail string, facts ...fact) diag.Diagnostic {
-	return diag.NewAttributeErrorDiagnostic(at, "Unable to use "+at.String(), detail+lines(facts))
+	return diag.NewAttributeErrorDiagnostic(at, "Unable to use "+at.String(), detail+factLines(facts))
 }
 
 func number(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
@@ -41,7 +41,7 @@ func zeroDuration(at path.Path) diag.Diagnostic {
 // steadyTooLong: health could never have been steady for so long in time.
 func steadyTooLong(at path.Path, steady, timeout time.Duration) diag.Diagnostic {
 	return misuse(at, "Nothing could be steady for so long within the timeout. Write a shorter steady_for, or a longer timeout.",
-		fact{"Steady for", shift.Words(steady)}, fact{"Timeout", shift.Words(timeout)})
+		fact{"Steady for", shift.FormatDuration(steady)}, fact{"Timeout", shift.FormatDuration(timeout)})
 }
 
 func unknownChoice(at path.Path, text string, among []string) diag.Diagnostic {
@@ -130,7 +130,7 @@ func groupMissing(at path.Path, entry string, routes path.Path) diag.Diagnostic 
 	return misuse(at, fmt.Sprintf("It has no target group for the entry point %q. Add one, or take the entry point out of %s.", entry, routes))
 }
 
-func groupTooMany(at path.Path, entry string, w *wanted) diag.Diagnostic {
+func groupTooMany(at path.Path, entry string, w *desired) diag.Diagnostic {
 	return misuse(at, fmt.Sprintf("There is no entry point %q in %s. Use one of %s, or take the target group out.", entry, w.routesAt, quoted(w.entries)))
 }
 
@@ -176,7 +176,7 @@ func wrongSum(at path.Path, percent map[string]float64) diag.Diagnostic {
 
 func tooManyGroups(at path.Path, err error) diag.Diagnostic {
 	return misuse(at, fmt.Sprintf("The shift would need more than %d target groups in one action at once, the most that Elastic Load Balancing takes. "+
-		"Move the traffic to fewer environments first.", shift.MostGroups), fact{"Cause", err.Error()})
+		"Move the traffic to fewer environments first.", shift.MaxGroups), fact{"Cause", err.Error()})
 }
 
 func stepWithoutPercent(at path.Path) diag.Diagnostic {
@@ -261,11 +261,11 @@ func malformedImport(id, part string) diag.Diagnostic {
 
 func importNotARoute(id, arn string, err error) diag.Diagnostic {
 	return diag.NewErrorDiagnostic("Unable to import switch "+strconv.Quote(id),
-		fmt.Sprintf("%q is not the ARN of a listener or a listener rule of an Application Load Balancer. Give one.", arn)+lines([]fact{{"Cause", err.Error()}}))
+		fmt.Sprintf("%q is not the ARN of a listener or a listener rule of an Application Load Balancer. Give one.", arn)+factLines([]fact{{"Cause", err.Error()}}))
 }
 
 func importTwice(id, arn string) diag.Diagnostic {
-	return diag.NewErrorDiagnostic("Unable to import switch "+strconv.Quote(id), "A route is named twice. Name each once."+lines([]fact{{"Route", arn}}))
+	return diag.NewErrorDiagnostic("Unable to import switch "+strconv.Quote(id), "A route is named twice. Name each once."+factLines([]fact{{"Route", arn}}))
 }
 
 func quoted(words []string) string {
@@ -280,5 +280,5 @@ func quoted(words []string) string {
 func planTooOld(window time.Duration) diag.Diagnostic {
 	return diag.NewErrorDiagnostic("Unable to apply plan of switch",
 		fmt.Sprintf("The plan goes back to the previous version without steps, and is too old for that: the rollback window of %s is over. "+
-			"Nothing was moved. Plan again; the schedule then has its steps.", shift.Words(window)))
+			"Nothing was moved. Plan again; the schedule then has its steps.", shift.FormatDuration(window)))
 }

@@ -19,16 +19,16 @@ const (
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 // anUpdate is a shift from blue 1.0 to green 1.1 on two entry points.
-func anUpdate() *shifting {
+func anUpdate() *shiftRun {
 	m := nullModel()
 	m.Stable = stableValue(shift.Sole("blue"), nil, nil)
-	s := &shifting{
+	s := &shiftRun{
 		change: change{state: &m, memory: memory{Rejected: &identityMemory{
 			Environment: "green", Version: "1.1", Reason: "gate \"smoke\": failed", At: noon,
 		}}},
-		wanted: wanted{
-			routes: []wantedRoute{{"api", apiARN}, {"web", webARN}},
-			environments: map[string]*wantedEnvironment{
+		desired: desired{
+			routes: []desiredRoute{{"api", apiARN}, {"web", webARN}},
+			environments: map[string]*desiredEnvironment{
 				"blue":  {groups: map[string]string{"web": blueARN}, version: "1.0"},
 				"green": {groups: map[string]string{"web": greenARN}, version: "1.1"},
 			},
@@ -36,14 +36,14 @@ func anUpdate() *shifting {
 		},
 		started: noon,
 	}
-	s.prior = newPrior(s.wanted, s.state, s.memory)
-	s.spec = s.prior.spec(s.wanted)
+	s.prior = newPrior(s.desired, s.state, s.memory)
+	s.spec = s.prior.spec(s.desired)
 	return s
 }
 
 // onBlue is a result in which both routes were read and give blue everything.
 func onBlue() rollout.Result {
-	blue := rollout.RouteResult{Setting: rollout.Setting{Weights: map[string]int{blueARN: 1}}, Weights: shift.Sole("blue"), Read: true}
+	blue := rollout.RouteResult{State: rollout.RouteState{Weights: map[string]int{blueARN: 1}}, Weights: shift.Sole("blue"), Read: true}
 	api, web := blue, blue
 	api.Route, web.Route = rollout.Route{ID: apiARN, Entry: "api"}, rollout.Route{ID: webARN, Entry: "web"}
 	return rollout.Result{Routes: []rollout.RouteResult{api, web}, Moved: true}
@@ -61,66 +61,66 @@ func TestShiftFailed_wholeTexts(t *testing.T) {
 		want    string
 	}{
 		"gate": {
-			rollout.Failure{Cause: rollout.GateFailed, Left: rollout.Restored, Gate: "smoke", Stage: "the bake", Saw: "500, want 200", Rejects: true},
+			rollout.Failure{Cause: rollout.GateFailed, Disposition: rollout.RolledBack, Gate: "smoke", Stage: "the bake", Detail: "500, want 200", Rejects: true},
 			back + "The gate \"smoke\" failed: 500, want 200.\n\n" + known + "\n\nGate: smoke\nStep: the bake",
 		},
 		"gate before any traffic": {
-			rollout.Failure{Cause: rollout.GateFailed, Left: rollout.Unmoved, Gate: "smoke", Saw: "500, want 200"},
+			rollout.Failure{Cause: rollout.GateFailed, Disposition: rollout.Unchanged, Gate: "smoke", Detail: "500, want 200"},
 			unmoved + "The gate \"smoke\" failed: 500, want 200.\n\nMend the version or the gate, and apply again.\n\nGate: smoke",
 		},
 		"inconclusive": {
-			rollout.Failure{Cause: rollout.GateInconclusive, Left: rollout.Stayed, Gate: "smoke", Saw: "too few samples."},
+			rollout.Failure{Cause: rollout.GateInconclusive, Disposition: rollout.Stopped, Gate: "smoke", Detail: "too few samples."},
 			"The traffic is now: blue 100 %. It was left there.\n\nThe gate \"smoke\" stayed inconclusive: too few samples.\n\n" +
 				"Mend the version or the gate, and apply again.\n\nGate: smoke",
 		},
 		"could not measure": {
-			rollout.Failure{Cause: rollout.GateErrored, Left: rollout.Restored, Gate: "smoke", Saw: "5 times in a row", Err: errors.New("connection refused")},
+			rollout.Failure{Cause: rollout.GateErrored, Disposition: rollout.RolledBack, Gate: "smoke", Detail: "5 times in a row", Err: errors.New("connection refused")},
 			back + "The gate \"smoke\" could not measure: 5 times in a row.\n\nNothing is known against the version. See why what the gate asks does not answer (the application itself may hang), or mend the gate, and apply again.\n\n" +
 				"Gate: smoke\nCause: connection refused",
 		},
 		"health": {
-			rollout.Failure{Cause: rollout.HealthBroke, Left: rollout.Restored, Saw: "green (web) has 0 of 2 healthy, for 30s", Rejects: true},
+			rollout.Failure{Cause: rollout.HealthFailed, Disposition: rollout.RolledBack, Detail: "green (web) has 0 of 2 healthy, for 30s", Rejects: true},
 			back + "Health broke: green (web) has 0 of 2 healthy, for 30s.\n\n" + known,
 		},
 		"interrupted": {
-			rollout.Failure{Cause: rollout.Interrupted, Left: rollout.Restored, Stage: "step 1 of 2 (5 %)"},
+			rollout.Failure{Cause: rollout.Interrupted, Disposition: rollout.RolledBack, Stage: "step 1 of 2 (5 %)"},
 			back + "The apply was interrupted.\n\nApply again to go on.\n\nStep: step 1 of 2 (5 %)",
 		},
 		"too long": {
-			rollout.Failure{Cause: rollout.TookTooLong, Left: rollout.Restored, Err: errors.New("the schedule's longest time is over")},
+			rollout.Failure{Cause: rollout.TimedOut, Disposition: rollout.RolledBack, Err: errors.New("the schedule's longest time is over")},
 			back + "The shift took longer than its schedule's longest time.\n\nApply again. If it comes again, set TF_LOG_PROVIDER=info to see what it waits for.\n\n" +
 				"Cause: the schedule's longest time is over",
 		},
 		"rejected": {
-			rollout.Failure{Cause: rollout.WasRejected, Left: rollout.Unmoved},
+			rollout.Failure{Cause: rollout.VersionRejected, Disposition: rollout.Unchanged},
 			unmoved + "Version 1.1 of green was rejected: gate \"smoke\": failed.\n\n" + waysOn + "\n\nRejected at: 2026-01-02T12:00:00Z",
 		},
 		"handed back": {
-			rollout.Failure{Cause: rollout.WasHandedBack, Left: rollout.Unmoved, Rejects: true},
+			rollout.Failure{Cause: rollout.MovedExternally, Disposition: rollout.Unchanged, Rejects: true},
 			unmoved + "Someone moved the traffic away from green since the last shift, and that is not undone.\n\n" +
 				"Set active (or weights) to what carries the traffic, ship another version, or give retry a new value to try green again.",
 		},
 		"handed back, or killed": {
-			rollout.Failure{Cause: rollout.WasHandedBack, Left: rollout.Unmoved},
+			rollout.Failure{Cause: rollout.MovedExternally, Disposition: rollout.Unchanged},
 			unmoved + "The traffic was moved away from green since the last completed shift, by someone or by an apply that was killed. This apply does not undo it.\n\n" +
 				"Set active (or weights) to what carries the traffic, ship another version, or give retry a new value to move it all the same.",
 		},
 		"too many groups": {
-			rollout.Failure{Cause: rollout.TooManyGroups, Left: rollout.Unmoved, Err: shift.ErrTooManyGroups},
+			rollout.Failure{Cause: rollout.TooManyGroups, Disposition: rollout.Unchanged, Err: shift.ErrTooManyGroups},
 			unmoved + "More than 5 target groups would be needed in one action at once, the most that Elastic Load Balancing takes.\n\n" +
 				"Move the traffic to fewer environments first.\n\nCause: more target groups in one action at once than the balancer takes",
 		},
 		"lost write": {
-			rollout.Failure{Cause: rollout.RouterFailed, Left: rollout.Restored, Route: webARN, Saw: "two writes do not show"},
+			rollout.Failure{Cause: rollout.RouterFailed, Disposition: rollout.RolledBack, Route: webARN, Detail: "two writes do not show"},
 			back + "The load balancer did not do what it was told: two writes do not show.\n\nApply again.\n\nRoute: " + webARN,
 		},
 		"no way back": {
-			rollout.Failure{Cause: rollout.HealthBroke, Left: rollout.CannotServe, Saw: "green (web) is ill; blue has no healthy target"},
+			rollout.Failure{Cause: rollout.HealthFailed, Disposition: rollout.RollbackUnhealthy, Detail: "green (web) is ill; blue has no healthy target"},
 			"The traffic is now: blue 100 %. It was not moved back, since the side that it came from cannot serve it.\n\n" +
 				"Health broke: green (web) is ill; blue has no healthy target.\n\nMend the version or the gate, and apply again.",
 		},
 		"way back failed": {
-			rollout.Failure{Cause: rollout.Interrupted, Left: rollout.NotRestored, HomeErr: errors.New("access denied")},
+			rollout.Failure{Cause: rollout.Interrupted, Disposition: rollout.RollbackFailed, RollbackErr: errors.New("access denied")},
 			"The traffic is now: blue 100 %. It could not be moved back everywhere.\n\nThe apply was interrupted.\n\nSet active back to what carried the traffic, and apply: that takes it all back with one call per route. Else move it by hand.\n\nWay back: access denied",
 		},
 	} {
@@ -144,7 +144,7 @@ func TestShiftFailed_saysWhereEachRouteIs(t *testing.T) {
 		"  api, listener rule app/web/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee: blue 50 %, green 50 % when read last; could not be read since\n" +
 		"  web, listener app/web/50dc6c495c0c9188/f2f7dc8efc522ab2: blue 100 %\n" +
 		"It could not be moved back everywhere.\n\nThe apply was interrupted.\n\nSet active back to what carried the traffic, and apply: that takes it all back with one call per route. Else move it by hand."
-	if got := anUpdate().shiftFailed(result, &rollout.Failure{Cause: rollout.Interrupted, Left: rollout.NotRestored}).Detail(); got != want {
+	if got := anUpdate().shiftFailed(result, &rollout.Failure{Cause: rollout.Interrupted, Disposition: rollout.RollbackFailed}).Detail(); got != want {
 		t.Errorf("got\n%s\n\nwant\n%s", got, want)
 	}
 }
@@ -159,7 +159,7 @@ func TestShiftFailed_fallsBackToWhatWasRead(t *testing.T) {
 		"  api, listener rule app/web/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee: fixed response 503\n" +
 		"  web, listener app/web/50dc6c495c0c9188/f2f7dc8efc522ab2: blue 100 %\n" +
 		"Nothing was moved.\n\nA call of AWS failed.\n\nApply again; if it comes again, the cause says why.\n\nCause: no route to host"
-	failure := &rollout.Failure{Cause: rollout.RouterFailed, Left: rollout.Unmoved, Err: errors.New("no route to host")}
+	failure := &rollout.Failure{Cause: rollout.RouterFailed, Disposition: rollout.Unchanged, Err: errors.New("no route to host")}
 	if got := s.shiftFailed(result, failure).Detail(); got != want {
 		t.Errorf("got\n%s\n\nwant\n%s", got, want)
 	}
@@ -171,15 +171,15 @@ func TestOutcomeAndReason(t *testing.T) {
 		outcome outcome
 		reason  string
 	}{
-		{rollout.Failure{Cause: rollout.GateFailed, Left: rollout.Restored, Gate: "smoke", Stage: "the bake", Saw: "500"},
+		{rollout.Failure{Cause: rollout.GateFailed, Disposition: rollout.RolledBack, Gate: "smoke", Stage: "the bake", Detail: "500"},
 			RolledBack, `gate "smoke": failed at the bake: 500`},
-		{rollout.Failure{Cause: rollout.Interrupted, Left: rollout.Restored}, Interrupted, "interrupted"},
-		{rollout.Failure{Cause: rollout.Interrupted, Left: rollout.Stayed}, Interrupted, "interrupted (stayed)"},
-		{rollout.Failure{Cause: rollout.HealthBroke, Left: rollout.Stayed, Saw: "ill"}, Stopped, "health broke: ill (stayed)"},
-		{rollout.Failure{Cause: rollout.HealthBroke, Left: rollout.CannotServe}, Stopped, "health broke (cannot serve)"},
-		{rollout.Failure{Cause: rollout.Changed, Left: rollout.Untouched}, ForeignChange, "changed by someone else"},
-		{rollout.Failure{Cause: rollout.RouterFailed, Left: rollout.NotRestored}, Failed, "the balancer did not do it (not restored)"},
-		{rollout.Failure{Cause: rollout.WasHandedBack, Left: rollout.Unmoved}, Failed, "moved back by hand"},
+		{rollout.Failure{Cause: rollout.Interrupted, Disposition: rollout.RolledBack}, Interrupted, "interrupted"},
+		{rollout.Failure{Cause: rollout.Interrupted, Disposition: rollout.Stopped}, Interrupted, "interrupted (stayed)"},
+		{rollout.Failure{Cause: rollout.HealthFailed, Disposition: rollout.Stopped, Detail: "ill"}, Stopped, "health broke: ill (stayed)"},
+		{rollout.Failure{Cause: rollout.HealthFailed, Disposition: rollout.RollbackUnhealthy}, Stopped, "health broke (cannot serve)"},
+		{rollout.Failure{Cause: rollout.ExternalChange, Disposition: rollout.LeftToOthers}, ExternalChange, "changed by someone else"},
+		{rollout.Failure{Cause: rollout.RouterFailed, Disposition: rollout.RollbackFailed}, Failed, "the balancer did not do it (not restored)"},
+		{rollout.Failure{Cause: rollout.MovedExternally, Disposition: rollout.Unchanged}, Failed, "moved back by hand"},
 	} {
 		if got := outcomeOf(&c.failure); got != c.outcome {
 			t.Errorf("%v: outcome %q, want %q", c.failure.Cause, got, c.outcome)

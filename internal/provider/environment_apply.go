@@ -16,9 +16,9 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
 
-// raise is the one path of Create (state is nil) and Update: it ends when the
+// createOrUpdate is the one path of Create (state is nil) and Update: it ends when the
 // environment is ready. It returns no memory where it has asked nothing.
-func (r *environmentResource) raise(ctx context.Context, plan environmentModel, state *environmentModel) (*environmentMemory, diag.Diagnostics) {
+func (r *environmentResource) createOrUpdate(ctx context.Context, plan environmentModel, state *environmentModel) (*environmentMemory, diag.Diagnostics) {
 	defer r.backend.busy.begin()() // a gate's program is ended before the process is
 	want, diags := plan.read()
 	if diags.HasError() {
@@ -31,13 +31,13 @@ func (r *environmentResource) raise(ctx context.Context, plan environmentModel, 
 	}
 	c, err := r.backend.connect(ctx, groups[0])
 	if err != nil {
-		return nil, diag.Diagnostics{plan.notRaised(err)}
+		return nil, diag.Diagnostics{plan.notCreated(err)}
 	}
-	users, err := c.forward.Users(ctx, groups)
+	users, err := c.forward.References(ctx, groups)
 	if err != nil {
-		return nil, diag.Diagnostics{plan.notRaised(err)}
+		return nil, diag.Diagnostics{plan.notCreated(err)}
 	}
-	memory := rememberUsers(users)
+	memory := rememberReferences(users)
 	if state == nil || state.provenAnew(plan) || !memory.carries() {
 		if diags = r.prove(ctx, c, proving{plan, want, users}); diags.HasError() {
 			return nil, diags
@@ -63,14 +63,14 @@ func (m environmentModel) provenWhileIdle(plan environmentModel) bool {
 type proving struct {
 	model environmentModel
 	want  readiness
-	users []elb.User
+	users []elb.Reference
 }
 
 // sides are its groups with the listeners and rules that name them.
-func (p proving) sides() []rollout.Side {
-	var sides []rollout.Side
+func (p proving) sides() []rollout.Backend {
+	var sides []rollout.Backend
 	for _, entry := range slices.Sorted(maps.Keys(p.want.groups)) {
-		side := rollout.Side{Entry: entry, Environment: p.model.Name.ValueString(), Version: p.model.Version.ValueString(), Group: p.want.groups[entry]}
+		side := rollout.Backend{Entry: entry, Environment: p.model.Name.ValueString(), Version: p.model.Version.ValueString(), Group: p.want.groups[entry]}
 		for _, u := range p.users {
 			if u.Group == side.Group {
 				side.Routes = append(side.Routes, u.Route)
@@ -82,7 +82,7 @@ func (p proving) sides() []rollout.Side {
 }
 
 func (r *environmentResource) prove(ctx context.Context, c *clients, p proving) diag.Diagnostics {
-	gates, failed := wanted{gates: p.want.gates}.named(r.backend.means(ctx, p.model.groups()[0]))
+	gates, failed := desired{gates: p.want.gates}.named(r.backend.dependencies(ctx, p.model.groups()[0]))
 	if len(failed) > 0 {
 		return diag.Diagnostics{p.gateRefused(failed[0].name, failed[0].err)}
 	}
@@ -91,7 +91,7 @@ func (r *environmentResource) prove(ctx context.Context, c *clients, p proving) 
 		Router: c.forward, Environment: p.model.Name.ValueString(), Sides: p.sides(), Gates: gates, Health: p.want.health,
 		ID: fmt.Sprintf("%s-%04x", started.UTC().Format("20060102T150405Z"), rand.N(1<<16)),
 	}
-	proof.Tell = func(e rollout.Event) { logEnvironment(ctx, proof.Environment, e) }
+	proof.OnEvent = func(e rollout.Event) { logEnvironment(ctx, proof.Environment, e) }
 	for _, side := range proof.Sides {
 		if len(side.Routes) == 0 {
 			tflog.Info(ctx, "environment: no listener or rule names the target group, so its health is left to the switch",
@@ -100,13 +100,13 @@ func (r *environmentResource) prove(ctx context.Context, c *clients, p proving) 
 	}
 	told, err := rollout.Prove(ctx, proof)
 	if err == nil {
-		return p.told(told)
+		return p.warnings(told)
 	}
 	var failure *rollout.Failure
 	if !errors.As(err, &failure) {
-		failure = &rollout.Failure{Cause: rollout.RouterFailed, Left: rollout.Unmoved, Err: err}
+		failure = &rollout.Failure{Cause: rollout.RouterFailed, Disposition: rollout.Unchanged, Err: err}
 	}
-	if now, lookErr := c.forward.Users(ctx, p.model.groups()); lookErr == nil {
+	if now, lookErr := c.forward.References(ctx, p.model.groups()); lookErr == nil {
 		p.users = now // who names the groups may have changed while it waited
 	}
 	return diag.Diagnostics{p.notReady(failure)}
@@ -115,7 +115,7 @@ func (r *environmentResource) prove(ctx context.Context, c *clients, p proving) 
 // logEnvironment tells what happens while it does; TF_LOG_PROVIDER=info shows it.
 func logEnvironment(ctx context.Context, name string, e rollout.Event) {
 	fields := map[string]any{"environment": name}
-	for key, value := range map[string]string{"gate": e.Gate, "answer": string(e.Answer), "text": e.Text} {
+	for key, value := range map[string]string{"gate": e.Gate, "answer": string(e.Status), "text": e.Text} {
 		if value != "" {
 			fields[key] = value
 		}
@@ -123,37 +123,37 @@ func logEnvironment(ctx context.Context, name string, e rollout.Event) {
 	tflog.Info(ctx, "environment: "+string(e.Kind), fields)
 }
 
-// retire is Delete: refused while users come, and over when what they have
+// destroy is Delete: refused while users come, and over when what they have
 // begun is and no action names its groups. Groups that stand under another environment by now are none of
 // this one's business any more, and those that are gone have nothing to wait for.
-func (r *environmentResource) retire(ctx context.Context, state environmentModel) diag.Diagnostics {
+func (r *environmentResource) destroy(ctx context.Context, state environmentModel) diag.Diagnostics {
 	groups := r.backend.ledger.unclaimed(state.groups())
 	if len(groups) == 0 {
 		return nil
 	}
 	c, err := r.backend.connect(ctx, groups[0])
 	if err != nil {
-		return diag.Diagnostics{state.notRetired(err)}
+		return diag.Diagnostics{state.notDestroyed(err)}
 	}
 	groups, memory, err := carrying(ctx, c, groups)
 	switch {
 	case err != nil:
-		return diag.Diagnostics{state.notRetired(err)}
+		return diag.Diagnostics{state.notDestroyed(err)}
 	case len(groups) == 0:
 		return nil
 	case memory.carries():
 		return r.refuse(ctx, state, memory)
 	}
 	if err := r.drain(ctx, c, state, groups); err != nil {
-		return diag.Diagnostics{state.notRetired(err)}
+		return diag.Diagnostics{state.notDestroyed(err)}
 	}
-	return r.letGo(ctx, c, state, groups)
+	return r.detachAll(ctx, c, state, groups)
 }
 
 // carrying looks afresh at who sends traffic to those of the groups that there are.
 func carrying(ctx context.Context, c *clients, groups []string) ([]string, environmentMemory, error) {
-	existing, users, err := usersOf(ctx, c.forward, groups)
-	return existing, rememberUsers(users), err
+	existing, users, err := referencesOf(ctx, c.forward, groups)
+	return existing, rememberReferences(users), err
 }
 
 // refuse keeps an environment that carries traffic, unless somebody has said
@@ -163,7 +163,7 @@ func (r *environmentResource) refuse(ctx context.Context, state environmentModel
 		return diag.Diagnostics{destroyRefused(state.Name.ValueString(), m.Traffic)}
 	}
 	tflog.Warn(ctx, "environment: destroyed with its traffic, as allowed",
-		map[string]any{"environment": state.Name.ValueString(), "traffic": trafficWords(m.Traffic)})
+		map[string]any{"environment": state.Name.ValueString(), "traffic": trafficSummary(m.Traffic)})
 	return nil
 }
 
@@ -176,8 +176,8 @@ func (r *environmentResource) drain(ctx context.Context, c *clients, state envir
 		}
 		want.drain = &longest
 	}
-	return rollout.Drain(ctx, rollout.Drainage{
+	return rollout.Drain(ctx, rollout.DrainSpec{
 		Router: c.forward, Groups: groups, For: *want.drain,
-		Tell: func(e rollout.Event) { logEnvironment(ctx, state.Name.ValueString(), e) },
+		OnEvent: func(e rollout.Event) { logEnvironment(ctx, state.Name.ValueString(), e) },
 	})
 }

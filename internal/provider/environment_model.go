@@ -29,8 +29,8 @@ type environmentModel struct {
 // readiness is what a configuration asks for, as far as it is known.
 type readiness struct {
 	groups map[string]string // by entry point
-	health rollout.HealthTerms
-	gates  []*wantedGate  // sorted by name
+	health rollout.HealthSettings
+	gates  []*desiredGate // sorted by name
 	drain  *time.Duration // nil: the groups' own
 }
 

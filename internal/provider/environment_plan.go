@@ -44,7 +44,7 @@ func (r *environmentResource) ModifyPlan(ctx context.Context, req resource.Modif
 	if req.State.Raw.IsNull() {
 		return
 	}
-	r.backend.ledger.stand(plan.groups())
+	r.backend.ledger.remain(plan.groups())
 	memory, diags := recallEnvironment(ctx, req.Private)
 	resp.Diagnostics.Append(diags...)
 	resp.Diagnostics.Append(r.checkLive(state, plan, memory)...)
@@ -57,8 +57,8 @@ func (r *environmentResource) checkDestroy(state environmentModel) diag.Diagnost
 		return nil
 	}
 	name := state.Name.ValueString()
-	if share, is := r.backend.ledger.doom(name, state.groups()); is {
-		return diag.Diagnostics{doomedButLive(name, share)}
+	if share, is := r.backend.ledger.destroy(name, state.groups()); is {
+		return diag.Diagnostics{destroyedButLive(name, share)}
 	}
 	return nil
 }
@@ -71,19 +71,19 @@ func (r *environmentResource) checkLive(state, plan environmentModel, m environm
 	}
 	name := state.Name.ValueString()
 	if m.carries() {
-		return diag.Diagnostics{liveChange(changes[0].at, name, changeWords(changes), trafficWords(m.Traffic))}
+		return diag.Diagnostics{liveChange(changes[0].at, name, changeText(changes), trafficSummary(m.Traffic))}
 	}
-	r.backend.ledger.alter(altered{environment: name, changes: changeWords(changes)}, state.groups())
+	r.backend.ledger.change(environmentChange{environment: name, changes: changeText(changes)}, state.groups())
 	return nil
 }
 
-// alteration is a change of what serves behind an environment.
-type alteration struct {
+// attributeChange is a change of what serves behind an environment.
+type attributeChange struct {
 	at   path.Path
 	text string
 }
 
-func changeWords(changes []alteration) []string {
+func changeText(changes []attributeChange) []string {
 	var words []string
 	for _, c := range changes {
 		words = append(words, c.text)
@@ -95,16 +95,16 @@ func changeWords(changes []alteration) []string {
 // another group or machine in the place of one, and whatever is not known. Who
 // only gets more groups or machines loses none. What an import could not know
 // is no change.
-func (m environmentModel) changesTo(plan environmentModel) []alteration {
-	var changes []alteration
-	add := func(name, text string) { changes = append(changes, alteration{path.Root(name), text}) }
+func (m environmentModel) changesTo(plan environmentModel) []attributeChange {
+	var changes []attributeChange
+	add := func(name, text string) { changes = append(changes, attributeChange{path.Root(name), text}) }
 	if !plan.Version.Equal(m.Version) && (!m.isImported() || !m.Version.IsNull()) {
-		add("version", fmt.Sprintf("version %s -> %s", textWords(m.Version), textWords(plan.Version)))
+		add("version", fmt.Sprintf("version %s -> %s", stringText(m.Version), stringText(plan.Version)))
 	}
-	if lost, is := lostGroup(m.TargetGroups, plan.TargetGroups); is {
+	if lost, is := removedGroup(m.TargetGroups, plan.TargetGroups); is {
 		add("target_groups", lost)
 	}
-	if !m.isImported() && losesBacking(m.BackedBy, plan.BackedBy) {
+	if !m.isImported() && removesBacking(m.BackedBy, plan.BackedBy) {
 		text := "backed_by"
 		if hasUnknown(plan.BackedBy) {
 			text += " (known after apply)"
@@ -114,7 +114,7 @@ func (m environmentModel) changesTo(plan environmentModel) []alteration {
 	return changes
 }
 
-func textWords(v types.String) string {
+func stringText(v types.String) string {
 	switch {
 	case v.IsUnknown():
 		return "(known after apply)"
@@ -124,8 +124,8 @@ func textWords(v types.String) string {
 	return strconv.Quote(v.ValueString())
 }
 
-// lostGroup words the first group that is not surely there afterwards.
-func lostGroup(before, after types.Map) (string, bool) {
+// removedGroup words the first group that is not surely there afterwards.
+func removedGroup(before, after types.Map) (string, bool) {
 	if after.IsUnknown() {
 		return "target_groups (known after apply)", true
 	}
@@ -141,8 +141,8 @@ func lostGroup(before, after types.Map) (string, bool) {
 	return "", false
 }
 
-// losesBacking: something that serves now is not surely there afterwards.
-func losesBacking(before, after types.List) bool {
+// removesBacking: something that serves now is not surely there afterwards.
+func removesBacking(before, after types.List) bool {
 	if after.IsUnknown() {
 		return true
 	}
@@ -180,18 +180,18 @@ func (r *switchResource) checkLedger(planned switchModel, p planning) diag.Diagn
 			if share == 0 {
 				continue
 			}
-			if gone, is := r.backend.ledger.keep(group, share); is && !told[gone] {
+			if gone, is := r.backend.ledger.use(group, share); is && !told[gone] {
 				told[gone] = true
-				diags.Append(doomedButLive(gone, share))
+				diags.Append(destroyedButLive(gone, share))
 			}
 		}
 	}
 	for route, seen := range p.memory.Routes {
 		for _, group := range seen.setting().Groups() {
-			a, is := r.backend.ledger.isAltered(group)
+			a, is := r.backend.ledger.isChanged(group)
 			if share := shift.FromRaw(seen.Weights)[group]; share > 0 && is && !told[a.environment] {
 				told[a.environment] = true
-				words := trafficWords([]trafficMemory{{Text: display(route), Group: group, Share: share}})
+				words := trafficSummary([]trafficMemory{{Text: displayARN(route), Group: group, Share: share}})
 				diags.Append(liveChange(path.Root("environments"), a.environment, a.changes, words))
 			}
 		}

@@ -32,11 +32,11 @@ type trafficMemory struct {
 // carries tells whether users come.
 func (m environmentMemory) carries() bool { return len(m.Traffic) > 0 }
 
-// rememberUsers keeps those from whom users come.
-func rememberUsers(users []elb.User) environmentMemory {
+// rememberReferences keeps those from whom users come.
+func rememberReferences(users []elb.Reference) environmentMemory {
 	var m environmentMemory
 	for _, u := range users {
-		if u.Carries() {
+		if u.CarriesTraffic() {
 			m.Traffic = append(m.Traffic, trafficMemory{Route: u.Route, Text: u.Text, Group: u.Group, Share: u.Share, Sticky: u.Sticky})
 		}
 	}
@@ -46,7 +46,7 @@ func rememberUsers(users []elb.User) environmentMemory {
 func recallEnvironment(ctx context.Context, from private) (environmentMemory, diag.Diagnostics) {
 	var m environmentMemory
 	if diags := recall(ctx, from, trafficKey, &m); diags.HasError() {
-		return m, diag.Diagnostics{trafficForgotten()}
+		return m, diag.Diagnostics{trafficNotRead()}
 	}
 	return m, nil
 }
@@ -66,27 +66,27 @@ func (r *environmentResource) look(ctx context.Context, state environmentModel) 
 	if err != nil {
 		return nil, diag.Diagnostics{environmentUnreadable(state, err)}
 	}
-	existing, users, err := usersOf(ctx, c.reader, groups)
+	existing, users, err := referencesOf(ctx, c.reader, groups)
 	if err != nil {
 		return nil, diag.Diagnostics{environmentUnreadable(state, err)}
 	}
 	if state.isImported() && len(existing) < len(groups) {
 		return nil, diag.Diagnostics{importedGroupMissing(state, groups, existing)}
 	}
-	m := rememberUsers(users)
+	m := rememberReferences(users)
 	return &m, nil
 }
 
-// userFinder is an elb.Router, or an elb.Reader where others ask too.
-type userFinder interface {
-	Users(ctx context.Context, groups []string) ([]elb.User, error)
+// referenceFinder is an elb.Router, or an elb.Reader where others ask too.
+type referenceFinder interface {
+	References(ctx context.Context, groups []string) ([]elb.Reference, error)
 }
 
-// usersOf returns those of the groups that there are, and who names them.
-func usersOf(ctx context.Context, finder userFinder, groups []string) (existing []string, users []elb.User, err error) {
+// referencesOf returns those of the groups that there are, and who names them.
+func referencesOf(ctx context.Context, finder referenceFinder, groups []string) (existing []string, users []elb.Reference, err error) {
 	existing = slices.Clone(groups)
 	for len(existing) > 0 {
-		users, err = finder.Users(ctx, existing)
+		users, err = finder.References(ctx, existing)
 		var call *elb.CallError
 		if !errors.Is(err, rollout.ErrNotFound) || !errors.As(err, &call) || !slices.Contains(existing, call.ARN) {
 			return existing, users, err

@@ -58,7 +58,7 @@ func (r *environmentResource) Create(ctx context.Context, req resource.CreateReq
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	memory, diags := r.raise(ctx, plan, nil)
+	memory, diags := r.createOrUpdate(ctx, plan, nil)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
@@ -76,7 +76,7 @@ func (r *environmentResource) Update(ctx context.Context, req resource.UpdateReq
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	memory, diags := r.raise(ctx, plan, &state)
+	memory, diags := r.createOrUpdate(ctx, plan, &state)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
@@ -96,7 +96,7 @@ func (r *environmentResource) Delete(ctx context.Context, req resource.DeleteReq
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	resp.Diagnostics.Append(r.retire(ctx, state)...)
+	resp.Diagnostics.Append(r.destroy(ctx, state)...)
 }
 
 // Read implements resource.Resource. Nothing of what it finds is kept in the

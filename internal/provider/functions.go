@@ -149,7 +149,7 @@ func (*presetFunction) Run(ctx context.Context, req function.RunRequest, resp *f
 	}
 	hold := ""
 	if len(steps) > 0 { // all of them are held alike
-		hold = shift.Words(steps[0].Hold)
+		hold = shift.FormatDuration(steps[0].Hold)
 	}
 	resp.Error = resp.Result.Set(ctx, stepsValue(steps, hold))
 }

@@ -11,13 +11,13 @@ import (
 // same when it is applied, be it elsewhere or after something has been built: a
 // text that differs then is refused by Terraform as an error of the provider.
 // The apply looks again before it writes anything, and refuses.
-func (b *backend) absences(ctx context.Context, gates []*wantedGate) diag.Diagnostics {
+func (b *backend) absences(ctx context.Context, gates []*desiredGate) diag.Diagnostics {
 	var diags diag.Diagnostics
 	for _, g := range gates {
 		if g.absent == nil {
 			continue
 		}
-		if err := g.absent(b.means(ctx, "")); err != nil {
+		if err := g.absent(b.dependencies(ctx, "")); err != nil {
 			diags.Append(gateAbsent(g.terms.Name, err))
 		}
 	}

@@ -39,7 +39,7 @@ func cloudwatchAlarmKind() gateKind {
 	}
 }
 
-func readCloudWatchAlarm(r *reader, at path.Path, a map[string]attr.Value) kindRead {
+func readCloudWatchAlarm(r *reader, at path.Path, a map[string]attr.Value) gateConfig {
 	before := r.diags.ErrorsCount()
 	c := gate.CloudWatchAlarm{Names: r.list(at.AtName("names"), a["names"]), Region: r.text(a["region"])}
 	names, _ := a["names"].(types.List)
@@ -47,5 +47,5 @@ func readCloudWatchAlarm(r *reader, at path.Path, a map[string]attr.Value) kindR
 	if r.diags.ErrorsCount() == before && !waits {
 		r.check(at, a, c.Check())
 	}
-	return kindRead{build: func(means gate.Means) (rollout.Gate, error) { return gate.NewCloudWatchAlarm(c, means) }}
+	return gateConfig{build: func(means gate.Dependencies) (rollout.Gate, error) { return gate.NewCloudWatchAlarm(c, means) }}
 }

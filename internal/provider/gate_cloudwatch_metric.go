@@ -68,7 +68,7 @@ func cloudwatchMetricAttributes() map[string]schema.Attribute {
 	}
 }
 
-func readCloudWatchMetric(r *reader, at path.Path, a map[string]attr.Value) kindRead {
+func readCloudWatchMetric(r *reader, at path.Path, a map[string]attr.Value) gateConfig {
 	before := r.diags.ErrorsCount()
 	c := gate.CloudWatchMetric{
 		MetricQuery: r.metricQuery(at, a),
@@ -88,10 +88,10 @@ func readCloudWatchMetric(r *reader, at path.Path, a map[string]attr.Value) kind
 	if !unknown(a["expression"], a["metric"], a["queries"], a["namespace"], a["stat"], a["dimensions"]) && r.diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
-	return kindRead{
-		build: func(means gate.Means) (rollout.Gate, error) { return gate.NewCloudWatchMetric(c, means) },
-		lag:   c.LongestPeriod() + c.Lag,
-		waits: waits,
+	return gateConfig{
+		build:   func(means gate.Dependencies) (rollout.Gate, error) { return gate.NewCloudWatchMetric(c, means) },
+		lag:     c.LongestPeriod() + c.Lag,
+		unknown: waits,
 	}
 }
 

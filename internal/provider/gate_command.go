@@ -45,7 +45,7 @@ func commandKind() gateKind {
 	}
 }
 
-func readCommand(r *reader, at path.Path, a map[string]attr.Value) kindRead {
+func readCommand(r *reader, at path.Path, a map[string]attr.Value) gateConfig {
 	before := r.diags.ErrorsCount()
 	argv, known := r.words(at.AtName("argv"), a["argv"])
 	if !known { // of some of its elements nothing can be said of any
@@ -60,8 +60,8 @@ func readCommand(r *reader, at path.Path, a map[string]attr.Value) kindRead {
 	if r.diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
-	read := kindRead{build: func(means gate.Means) (rollout.Gate, error) { return gate.NewCommand(c, means) }}
-	if r.diags.ErrorsCount() == before && !r.waits {
+	read := gateConfig{build: func(means gate.Dependencies) (rollout.Gate, error) { return gate.NewCommand(c, means) }}
+	if r.diags.ErrorsCount() == before && !r.unknown {
 		read.absent = c.Absent
 	}
 	return read

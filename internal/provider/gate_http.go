@@ -66,7 +66,7 @@ func httpAttributes() map[string]schema.Attribute {
 	}
 }
 
-func readHTTP(r *reader, at path.Path, a map[string]attr.Value) kindRead {
+func readHTTP(r *reader, at path.Path, a map[string]attr.Value) gateConfig {
 	before := r.diags.ErrorsCount()
 	c := gate.HTTP{
 		URL:                r.text(a["url"]),
@@ -85,22 +85,22 @@ func readHTTP(r *reader, at path.Path, a map[string]attr.Value) kindRead {
 		r.check(at, a, c.Check())
 	}
 	addressed := hasElements(a["headers"]) || hasElements(a["headers_env"]) // their values may not be known yet
-	return kindRead{
-		build: func(means gate.Means) (rollout.Gate, error) { return gate.NewHTTP(c, means) },
-		aside: func(idle []string) string {
+	return gateConfig{
+		build: func(means gate.Dependencies) (rollout.Gate, error) { return gate.NewHTTP(c, means) },
+		beforeTrafficNote: func(idle []string) string {
 			if addressed {
 				return ""
 			}
-			return asidePublic(c.URL, idle)
+			return publicURLNote(c.URL, idle)
 		},
-		asideWaits: !addressed && (a["url"].IsUnknown() || a["headers"].IsUnknown() || a["headers_env"].IsUnknown()),
+		noteUnknown: !addressed && (a["url"].IsUnknown() || a["headers"].IsUnknown() || a["headers_env"].IsUnknown()),
 	}
 }
 
-// asidePublic tells of a request without headers that may be anybody's. Test
+// publicURLNote tells of a request without headers that may be anybody's. Test
 // traffic reaches an idle side by a header, a host or a port that some rule or
 // listener is made for.
-func asidePublic(address string, idle []string) string {
+func publicURLNote(address string, idle []string) string {
 	u, err := url.Parse(address)
 	if err != nil || u.Port() != "" {
 		return ""
@@ -109,7 +109,7 @@ func asidePublic(address string, idle []string) string {
 		return ""
 	}
 	return fmt.Sprintf("asks %s before any traffic with no header, host or port that is the idle side's own: if that is the public address, the live side answers in place of %s.",
-		u.Hostname(), listed(idle))
+		u.Hostname(), joinAnd(idle))
 }
 
 func hasElements(v attr.Value) bool {

@@ -24,27 +24,27 @@ type gateKind struct {
 	inconclusive time.Duration
 	// read tells what is wrong with the kind's arguments, as far as they are
 	// known, and returns what they come to.
-	read func(r *reader, at path.Path, attrs map[string]attr.Value) kindRead
+	read func(r *reader, at path.Path, attrs map[string]attr.Value) gateConfig
 }
 
-// kindRead is what the arguments of a kind come to.
-type kindRead struct {
+// gateConfig is what the arguments of a kind come to.
+type gateConfig struct {
 	// build makes the gate. It is not called while anything is unknown or wrong.
-	build func(gate.Means) (rollout.Gate, error)
+	build func(gate.Dependencies) (rollout.Gate, error)
 	// lag is how long after a change of weights the first data from after it can
 	// be seen: a metric's period and how late its points are. 0: at once.
 	lag time.Duration
-	// aside returns what a reviewer should know where the gate is asked while the
+	// beforeTrafficNote returns what a reviewer should know where the gate is asked while the
 	// named environments are idle, empty: nothing. Nil: never anything.
-	aside func(idle []string) string
-	// waits: what lag rests on is not known yet; asideWaits: what aside does.
-	waits, asideWaits bool
+	beforeTrafficNote func(idle []string) string
+	// unknown: what lag rests on is not known yet; asideWaits: what aside does.
+	unknown, noteUnknown bool
 	// alone says what is wrong with it where there is no live side to compare with,
 	// as in the proof of an environment; empty: nothing.
 	alone string
 	// absent says, looking at this machine, what the gate lacks to do its work;
 	// nil where it can. Nil: there is nothing to look at.
-	absent func(gate.Means) error
+	absent func(gate.Dependencies) error
 }
 
 // gateKinds are all kinds, by name.
@@ -60,11 +60,11 @@ func gateKinds() []gateKind {
 	}
 }
 
-// wantedGate is a gate of a configuration.
-type wantedGate struct {
-	terms          shift.GateTerms
-	onInconclusive rollout.Answer
-	kindRead
+// desiredGate is a gate of a configuration.
+type desiredGate struct {
+	terms          shift.GateSettings
+	onInconclusive rollout.Status
+	gateConfig
 }
 
 // gateAttributes are those of one gate: a kind, and how it is judged.
@@ -115,7 +115,7 @@ func gateAttributes() map[string]schema.Attribute {
 }
 
 // readGate returns nil where the gate cannot be read at all.
-func (r *reader) readGate(at path.Path, name string, v attr.Value) *wantedGate {
+func (r *reader) readGate(at path.Path, name string, v attr.Value) *desiredGate {
 	if missing(v) {
 		r.add(nullGate(at))
 		return nil
@@ -124,7 +124,7 @@ func (r *reader) readGate(at path.Path, name string, v attr.Value) *wantedGate {
 		r.add(emptyKey(at))
 		return nil
 	}
-	g := &wantedGate{terms: shift.GateTerms{Name: name, When: shift.During}}
+	g := &desiredGate{terms: shift.GateSettings{Name: name, When: shift.During}}
 	attrs := r.attributes(v)
 	if attrs == nil {
 		return g
@@ -135,13 +135,13 @@ func (r *reader) readGate(at path.Path, name string, v attr.Value) *wantedGate {
 	}
 	g.terms = r.readTerms(at, attrs, kind)
 	g.terms.Name = name
-	g.onInconclusive = map[string]rollout.Answer{"fail": rollout.Fail, "pass": rollout.Pass, "stop": rollout.Inconclusive}[r.choice(
+	g.onInconclusive = map[string]rollout.Status{"fail": rollout.Fail, "pass": rollout.Pass, "stop": rollout.Inconclusive}[r.choice(
 		at.AtName("on_inconclusive_timeout"), attrs["on_inconclusive_timeout"], "fail", "pass", "stop")]
 	own := &reader{} // the schedule rests on little of what a kind asks for
 	if args := own.attributes(attrs[kind.name]); args != nil {
-		g.kindRead = kind.read(own, at.AtName(kind.name), args)
+		g.gateConfig = kind.read(own, at.AtName(kind.name), args)
 		g.terms.Lag = g.lag
-		r.waits = r.waits || g.waits || g.asideWaits && (g.terms.When == shift.Before || g.terms.When == shift.Always)
+		r.unknown = r.unknown || g.unknown || g.noteUnknown && (g.terms.When == shift.Before || g.terms.When == shift.Always)
 	}
 	r.known(attrs[kind.name]) // what the schedule tells of it is not known before it is
 	r.diags.Append(own.diags...)
@@ -164,7 +164,7 @@ func (r *reader) kindOf(at path.Path, attrs map[string]attr.Value) (gateKind, bo
 	case len(found) == 0:
 		r.add(gateWithoutKind(at, kindNames(gateKinds())))
 	case waits: // one of them may turn out to be null
-		r.waits = true
+		r.unknown = true
 	default:
 		r.add(gateOfTwoKinds(at, kindNames(found)))
 	}
@@ -180,8 +180,8 @@ func kindNames(kinds []gateKind) []string {
 	return names
 }
 
-func (r *reader) readTerms(at path.Path, attrs map[string]attr.Value, kind gateKind) shift.GateTerms {
-	return shift.GateTerms{
+func (r *reader) readTerms(at path.Path, attrs map[string]attr.Value, kind gateKind) shift.GateSettings {
+	return shift.GateSettings{
 		When: shift.When(r.choice(at.AtName("when"), attrs["when"],
 			string(shift.During), string(shift.Before), string(shift.After), string(shift.Always))),
 		Interval:            r.positive(at.AtName("interval"), attrs["interval"], 10*time.Second),
@@ -194,42 +194,42 @@ func (r *reader) readTerms(at path.Path, attrs map[string]attr.Value, kind gateK
 	}
 }
 
-// unbuilt is in the place of a gate that cannot be built. It can measure
+// unavailableGate is in the place of a gate that cannot be built. It can measure
 // nothing.
-type unbuilt struct {
+type unavailableGate struct {
 	name string
 	err  error
 }
 
-// Judge implements rollout.Gate.
-func (u unbuilt) Judge(context.Context, rollout.Moment) rollout.Verdict {
-	return rollout.Verdict{Answer: rollout.Errored, Saw: "it cannot be asked", Err: u.err}
+// Evaluate implements rollout.Gate.
+func (u unavailableGate) Evaluate(context.Context, rollout.GateInput) rollout.Verdict {
+	return rollout.Verdict{Status: rollout.Errored, Detail: "it cannot be asked", Err: u.err}
 }
 
 // named builds the gates for a shift; everything is known by then. It returns
 // those that cannot be built, and are to be obeyed, once more apart.
-func (w wanted) named(means gate.Means) (all []rollout.NamedGate, failed []unbuilt) {
+func (w desired) named(means gate.Dependencies) (all []rollout.NamedGate, failed []unavailableGate) {
 	for _, g := range w.gates {
 		built, err := g.build(means)
 		if err != nil {
 			if !g.terms.DryRun { // which is told, never obeyed
-				failed = append(failed, unbuilt{g.terms.Name, err})
+				failed = append(failed, unavailableGate{g.terms.Name, err})
 			}
-			built = unbuilt{g.terms.Name, err}
+			built = unavailableGate{g.terms.Name, err}
 		}
-		all = append(all, rollout.NamedGate{GateTerms: g.terms, Gate: built, OnInconclusive: g.onInconclusive})
+		all = append(all, rollout.NamedGate{GateSettings: g.terms, Gate: built, OnInconclusive: g.onInconclusive})
 	}
 	return all, failed
 }
 
-// aside are the terms of the gates, with what to know of those that are asked
+// beforeTrafficNote are the terms of the gates, with what to know of those that are asked
 // while the named environments are idle.
-func (w wanted) aside(idle []string) []shift.GateTerms {
-	var all []shift.GateTerms
+func (w desired) beforeTrafficNote(idle []string) []shift.GateSettings {
+	var all []shift.GateSettings
 	for _, g := range w.gates {
 		terms := g.terms
-		if g.aside != nil {
-			terms.Aside = g.aside(idle)
+		if g.beforeTrafficNote != nil {
+			terms.BeforeTrafficNote = g.beforeTrafficNote(idle)
 		}
 		all = append(all, terms)
 	}

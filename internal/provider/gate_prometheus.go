@@ -59,7 +59,7 @@ func prometheusAttributes() map[string]schema.Attribute {
 	}
 }
 
-func readPrometheus(r *reader, at path.Path, a map[string]attr.Value) kindRead {
+func readPrometheus(r *reader, at path.Path, a map[string]attr.Value) gateConfig {
 	before := r.diags.ErrorsCount()
 	c := gate.Prometheus{
 		URL:            r.text(a["url"]),
@@ -74,5 +74,5 @@ func readPrometheus(r *reader, at path.Path, a map[string]attr.Value) kindRead {
 	if r.diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
-	return kindRead{build: func(means gate.Means) (rollout.Gate, error) { return gate.NewPrometheus(c, means) }}
+	return gateConfig{build: func(means gate.Dependencies) (rollout.Gate, error) { return gate.NewPrometheus(c, means) }}
 }

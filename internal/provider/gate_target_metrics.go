@@ -55,7 +55,7 @@ func targetMetricsAttributes() map[string]schema.Attribute {
 	}
 }
 
-func readTargetMetrics(r *reader, at path.Path, a map[string]attr.Value) kindRead {
+func readTargetMetrics(r *reader, at path.Path, a map[string]attr.Value) gateConfig {
 	before := r.diags.ErrorsCount()
 	c := gate.TargetMetrics{
 		MaxErrorRate:    r.limit(a["max_error_rate"], 0),
@@ -79,14 +79,14 @@ func readTargetMetrics(r *reader, at path.Path, a map[string]attr.Value) kindRea
 	if missing(a["max_error_rate"]) && missing(a["max_latency"]) {
 		alone = "It only compares with a live side, and an environment is proven by itself. Give it max_error_rate or max_latency."
 	}
-	return kindRead{
-		alone: alone,
-		build: func(means gate.Means) (rollout.Gate, error) { return gate.NewTargetMetrics(c, means) },
-		lag:   c.Period + c.Lag,
-		waits: unknown(a["period"], a["lag"]),
-		aside: func(idle []string) string {
-			return fmt.Sprintf("sees no user's request before any traffic, only test requests that go through the balancer to %s, of which it needs at least %d.", listed(idle), c.MinRequests)
+	return gateConfig{
+		alone:   alone,
+		build:   func(means gate.Dependencies) (rollout.Gate, error) { return gate.NewTargetMetrics(c, means) },
+		lag:     c.Period + c.Lag,
+		unknown: unknown(a["period"], a["lag"]),
+		beforeTrafficNote: func(idle []string) string {
+			return fmt.Sprintf("sees no user's request before any traffic, only test requests that go through the balancer to %s, of which it needs at least %d.", joinAnd(idle), c.MinRequests)
 		},
-		asideWaits: unknown(a["min_requests"]),
+		noteUnknown: unknown(a["min_requests"]),
 	}
 }

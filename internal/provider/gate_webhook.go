@@ -54,7 +54,7 @@ func webhookAttributes() map[string]schema.Attribute {
 	}
 }
 
-func readWebhook(r *reader, at path.Path, a map[string]attr.Value) kindRead {
+func readWebhook(r *reader, at path.Path, a map[string]attr.Value) gateConfig {
 	before := r.diags.ErrorsCount()
 	c := gate.Webhook{
 		URL:        r.text(a["url"]),
@@ -65,7 +65,7 @@ func readWebhook(r *reader, at path.Path, a map[string]attr.Value) kindRead {
 	if r.diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
-	return kindRead{build: func(means gate.Means) (rollout.Gate, error) { return gate.NewWebhook(c, means) }}
+	return gateConfig{build: func(means gate.Dependencies) (rollout.Gate, error) { return gate.NewWebhook(c, means) }}
 }
 
 // filled reads a text that is not empty where it is written: an empty name of a

@@ -10,23 +10,23 @@ import (
 // within one run of Terraform. It does not outlive the process: a plan and its
 // apply have one each.
 type ledger struct {
-	mu      sync.Mutex
-	claimed map[string]bool        // groups that an environment made or changed in this run stands for
-	doomed  map[string]string      // groups of environments that are planned to be destroyed => name
-	stands  map[string]bool        // groups of environments that are there and are planned to stay
-	kept    map[string]shift.Share // groups on which a switch is planned to leave traffic
-	altered map[string]altered
+	mu        sync.Mutex
+	claimed   map[string]bool        // groups that an environment made or changed in this run stands for
+	destroyed map[string]string      // groups of environments that are planned to be destroyed => name
+	remaining map[string]bool        // groups of environments that are there and are planned to stay
+	used      map[string]shift.Share // groups on which a switch is planned to leave traffic
+	changed   map[string]environmentChange
 }
 
-// altered is a planned change of an environment, by each of its groups, that
+// environmentChange is a planned change of an environment, by each of its groups, that
 // must not be made where the group carries traffic.
-type altered struct {
+type environmentChange struct {
 	environment string
 	changes     []string // in words
 }
 
 func newLedger() *ledger {
-	return &ledger{claimed: map[string]bool{}, doomed: map[string]string{}, stands: map[string]bool{}, kept: map[string]shift.Share{}, altered: map[string]altered{}}
+	return &ledger{claimed: map[string]bool{}, destroyed: map[string]string{}, remaining: map[string]bool{}, used: map[string]shift.Share{}, changed: map[string]environmentChange{}}
 }
 
 // claim says that an environment that was made or changed in this run stands
@@ -52,58 +52,58 @@ func (l *ledger) unclaimed(groups []string) []string {
 	return free
 }
 
-// doom notes the groups of a protected environment that is planned to go. It
+// destroy notes the groups of a protected environment that is planned to go. It
 // returns true, and notes nothing, where a switch leaves traffic on one of them:
 // Terraform plans the two in either order, and one of them is told.
-func (l *ledger) doom(name string, groups []string) (left shift.Share, is bool) {
+func (l *ledger) destroy(name string, groups []string) (left shift.Share, is bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, group := range groups {
-		if share := l.kept[group]; share > 0 && !l.stands[group] {
+		if share := l.used[group]; share > 0 && !l.remaining[group] {
 			return share, true
 		}
 	}
 	for _, group := range groups {
-		l.doomed[group] = name
+		l.destroyed[group] = name
 	}
 	return 0, false
 }
 
-// keep notes a group on which a switch is planned to leave traffic. It returns
+// use notes a group on which a switch is planned to leave traffic. It returns
 // the environment that is planned to go with the group, unless another one has
 // the group as well.
-func (l *ledger) keep(group string, share shift.Share) (doomed string, is bool) {
+func (l *ledger) use(group string, share shift.Share) (doomed string, is bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.kept[group] = share
-	doomed, is = l.doomed[group]
-	return doomed, is && !l.stands[group]
+	l.used[group] = share
+	doomed, is = l.destroyed[group]
+	return doomed, is && !l.remaining[group]
 }
 
-// stand notes the groups of an environment that is there and stays: what goes
+// remain notes the groups of an environment that is there and stays: what goes
 // beside it with the same groups is what a replacement has left over.
-func (l *ledger) stand(groups []string) {
+func (l *ledger) remain(groups []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, group := range groups {
-		l.stands[group] = true
+		l.remaining[group] = true
 	}
 }
 
-// alter notes a planned change of a protected environment that is not known to
+// change notes a planned change of a protected environment that is not known to
 // carry traffic.
-func (l *ledger) alter(a altered, groups []string) {
+func (l *ledger) change(a environmentChange, groups []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, group := range groups {
-		l.altered[group] = a
+		l.changed[group] = a
 	}
 }
 
-// isAltered returns what is planned for the environment of the group.
-func (l *ledger) isAltered(group string) (a altered, is bool) {
+// isChanged returns what is planned for the environment of the group.
+func (l *ledger) isChanged(group string) (a environmentChange, is bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a, is = l.altered[group]
+	a, is = l.changed[group]
 	return a, is
 }

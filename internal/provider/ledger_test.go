@@ -11,21 +11,21 @@ import (
 // exactly one of them is told that traffic would be left there.
 func TestLedger_eitherOrderTellsOne(t *testing.T) {
 	l := newLedger()
-	if _, is := l.doom("blue", []string{"web-blue", "api-blue"}); is {
+	if _, is := l.destroy("blue", []string{"web-blue", "api-blue"}); is {
 		t.Error("doomed before anybody leaves traffic there")
 	}
-	if name, is := l.keep("api-blue", shift.Whole); !is || name != "blue" {
+	if name, is := l.use("api-blue", shift.Full); !is || name != "blue" {
 		t.Errorf("the switch hears of %q", name)
 	}
 
 	l = newLedger()
-	if name, is := l.keep("api-blue", shift.Whole); is {
+	if name, is := l.use("api-blue", shift.Full); is {
 		t.Errorf("the switch hears of %q", name)
 	}
-	if share, is := l.doom("blue", []string{"web-blue", "api-blue"}); !is || share != shift.Whole {
+	if share, is := l.destroy("blue", []string{"web-blue", "api-blue"}); !is || share != shift.Full {
 		t.Errorf("the environment hears of %s", share)
 	}
-	if name, is := l.keep("web-blue", shift.Whole); is {
+	if name, is := l.use("web-blue", shift.Full); is {
 		t.Errorf("%q is told of twice", name)
 	}
 }
@@ -33,12 +33,12 @@ func TestLedger_eitherOrderTellsOne(t *testing.T) {
 // What a replacement has left over goes beside an environment that stays.
 func TestLedger_whoStaysKeepsItsGroups(t *testing.T) {
 	l := newLedger()
-	l.stand([]string{"web-blue"})
-	l.keep("web-blue", shift.Whole)
-	if _, is := l.doom("blue", []string{"web-blue"}); is {
+	l.remain([]string{"web-blue"})
+	l.use("web-blue", shift.Full)
+	if _, is := l.destroy("blue", []string{"web-blue"}); is {
 		t.Error("the environment is told")
 	}
-	if name, is := l.keep("web-blue", shift.Whole); is {
+	if name, is := l.use("web-blue", shift.Full); is {
 		t.Errorf("the switch hears of %q", name)
 	}
 }
@@ -49,11 +49,11 @@ func TestLedger_claimsAndChanges(t *testing.T) {
 	if got := l.unclaimed([]string{"web-blue", "api-blue"}); !slices.Equal(got, []string{"api-blue"}) {
 		t.Errorf("unclaimed are %q", got)
 	}
-	l.alter(altered{environment: "blue", changes: []string{"version"}}, []string{"web-blue"})
-	if a, is := l.isAltered("web-blue"); !is || a.environment != "blue" {
+	l.change(environmentChange{environment: "blue", changes: []string{"version"}}, []string{"web-blue"})
+	if a, is := l.isChanged("web-blue"); !is || a.environment != "blue" {
 		t.Errorf("altered is %v", a)
 	}
-	if _, is := l.isAltered("web-green"); is {
+	if _, is := l.isChanged("web-green"); is {
 		t.Error("a group of nobody is altered")
 	}
 }

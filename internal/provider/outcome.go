@@ -12,12 +12,12 @@ type outcome string
 
 // The outcomes.
 const (
-	Completed     outcome = "completed"      // the traffic is where it was wanted
-	RolledBack    outcome = "rolled back"    // something was wrong; it is back
-	Interrupted   outcome = "interrupted"    // Ctrl-C or SIGTERM
-	Stopped       outcome = "stopped"        // something was wrong; it stayed
-	ForeignChange outcome = "foreign change" // someone else moved it
-	Failed        outcome = "failed"         // anything else
+	Completed      outcome = "completed"      // the traffic is where it was wanted
+	RolledBack     outcome = "rolled back"    // something was wrong; it is back
+	Interrupted    outcome = "interrupted"    // Ctrl-C or SIGTERM
+	Stopped        outcome = "stopped"        // something was wrong; it stayed
+	ExternalChange outcome = "foreign change" // someone else moved it
+	Failed         outcome = "failed"         // anything else
 )
 
 // outcomes are all of them with what they mean, for the documentation.
@@ -27,7 +27,7 @@ func outcomes() [][2]string {
 		{string(RolledBack), "something was wrong, and the traffic is back at `stable`"},
 		{string(Interrupted), "the apply was interrupted; `reason` says where the traffic was left"},
 		{string(Stopped), "something was wrong, and the traffic stays where it was"},
-		{string(ForeignChange), "someone else moved the traffic, and nothing more was done"},
+		{string(ExternalChange), "someone else moved the traffic, and nothing more was done"},
 		{string(Failed), "it could not be carried out"},
 	}
 }
@@ -44,11 +44,11 @@ func outcomeOf(f *rollout.Failure) outcome {
 	switch {
 	case f.Cause == rollout.Interrupted:
 		return Interrupted
-	case f.Cause == rollout.Changed:
-		return ForeignChange
-	case f.Left == rollout.Restored:
+	case f.Cause == rollout.ExternalChange:
+		return ExternalChange
+	case f.Disposition == rollout.RolledBack:
 		return RolledBack
-	case f.Left == rollout.Stayed || f.Left == rollout.CannotServe:
+	case f.Disposition == rollout.Stopped || f.Disposition == rollout.RollbackUnhealthy:
 		return Stopped
 	default:
 		return Failed
@@ -57,8 +57,8 @@ func outcomeOf(f *rollout.Failure) outcome {
 
 // reasonOf words a failure for last_shift and rejected.
 func reasonOf(f *rollout.Failure) string {
-	if f.Cause == rollout.WasHandedBack {
-		return movedByHand
+	if f.Cause == rollout.MovedExternally {
+		return movedExternally
 	}
 	text := string(f.Cause)
 	if f.Gate != "" {
@@ -67,14 +67,14 @@ func reasonOf(f *rollout.Failure) string {
 	if f.Stage != "" {
 		text += " at " + f.Stage
 	}
-	if f.Saw != "" {
-		text += ": " + f.Saw
+	if f.Detail != "" {
+		text += ": " + f.Detail
 	}
 	if f.Gate != "" && f.Err != nil {
 		text += ": " + f.Err.Error()
 	}
-	if f.Left == rollout.Stayed || f.Left == rollout.NotRestored || f.Left == rollout.CannotServe {
-		text += " (" + string(f.Left) + ")"
+	if f.Disposition == rollout.Stopped || f.Disposition == rollout.RollbackFailed || f.Disposition == rollout.RollbackUnhealthy {
+		text += " (" + string(f.Disposition) + ")"
 	}
 	return text
 }

@@ -21,10 +21,10 @@ func stateOf(groups map[string]string) *switchModel {
 	return &m
 }
 
-func wantedOf(groups map[string]string) wanted {
-	w := wanted{environments: map[string]*wantedEnvironment{}, routes: []wantedRoute{{"web", webARN}}}
+func wantedOf(groups map[string]string) desired {
+	w := desired{environments: map[string]*desiredEnvironment{}, routes: []desiredRoute{{"web", webARN}}}
 	for name, group := range groups {
-		w.environments[name] = &wantedEnvironment{groups: map[string]string{"web": group}, version: "1"}
+		w.environments[name] = &desiredEnvironment{groups: map[string]string{"web": group}, version: "1"}
 	}
 	return w
 }
@@ -79,20 +79,20 @@ func TestPrior_whatIsRememberedTakesTheNewName(t *testing.T) {
 	}
 	w := wantedOf(map[string]string{"azure": "b", "lime": "g"})
 	p := newPrior(w, stateOf(map[string]string{"blue": "b", "green": "g"}), m)
-	if id := p.previous(w); !id.Is(shift.Environment{Name: "azure", Version: "1", Groups: w.environments["azure"].identity()}) {
+	if id := p.previous(w); !id.Matches(shift.Environment{Name: "azure", Version: "1", Groups: w.environments["azure"].identity()}) {
 		t.Errorf("previous is %+v", id)
 	}
-	if r := p.rejection(w); !r.Is(shift.Environment{Name: "lime", Version: "1", Groups: w.environments["lime"].identity()}) {
+	if r := p.rejection(w); !r.Matches(shift.Environment{Name: "lime", Version: "1", Groups: w.environments["lime"].identity()}) {
 		t.Errorf("rejected is %+v", r)
 	}
 	// The same version on other machines is not the version that was live; it is
 	// the version that was bad.
 	w = wantedOf(map[string]string{"blue": "b2", "green": "g2"})
 	p = newPrior(w, stateOf(map[string]string{"blue": "b", "green": "g"}), m)
-	if p.previous(w).Is(shift.Environment{Name: "blue", Version: "1", Groups: w.environments["blue"].identity()}) {
+	if p.previous(w).Matches(shift.Environment{Name: "blue", Version: "1", Groups: w.environments["blue"].identity()}) {
 		t.Error("new machines count as those that were live before")
 	}
-	if !p.rejection(w).Is(shift.Environment{Name: "green", Version: "1", Groups: w.environments["green"].identity()}) {
+	if !p.rejection(w).Matches(shift.Environment{Name: "green", Version: "1", Groups: w.environments["green"].identity()}) {
 		t.Error("new machines make a rejected version good")
 	}
 }
@@ -125,8 +125,8 @@ func TestWishOf(t *testing.T) {
 		"both and they disagree": {types.StringValue("blue"), weights(500, 500), false, false, true},
 		"weights not known yet":  {types.StringValue("blue"), unknown, false, true, false},
 	} {
-		got, agree := wishOf(switchModel{Active: c.active, Weights: c.weights})
-		if agree != c.both || got.leave != c.leave || (got.active != nil) != c.byActive {
+		got, agree := trafficConfigOf(switchModel{Active: c.active, Weights: c.weights})
+		if agree != c.both || got.ignored != c.leave || (got.active != nil) != c.byActive {
 			t.Errorf("%s: %+v, %v", name, got, agree)
 		}
 	}
@@ -134,7 +134,7 @@ func TestWishOf(t *testing.T) {
 
 // A share that was computed is the very number that Terraform reads from text.
 func TestShareValue_isExact(t *testing.T) {
-	for s := range shift.Whole + 1 {
+	for s := range shift.Full + 1 {
 		again := sharesOf(types.MapValueMust(types.NumberType, map[string]attr.Value{"x": shareValue(s)}))["x"]
 		if again != s {
 			t.Fatalf("%d became %d", s, again)

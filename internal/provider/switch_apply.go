@@ -16,9 +16,9 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// wayBackMargin is how much longer than asked for credentials must last: a
+// rollbackMargin is how much longer than asked for credentials must last: a
 // clock may be wrong, and a call may be on its way.
-const wayBackMargin = 30 * time.Second
+const rollbackMargin = 30 * time.Second
 
 // change is a planned Create (state is nil) or Update.
 type change struct {
@@ -45,10 +45,10 @@ func (c change) failed(diags ...diag.Diagnostic) ending {
 	return end
 }
 
-// shifting is a change under way.
-type shifting struct {
+// shiftRun is a change under way.
+type shiftRun struct {
 	change
-	wanted  wanted
+	desired desired
 	prior   prior
 	spec    rollout.Spec
 	started time.Time
@@ -58,24 +58,24 @@ type shifting struct {
 func (r *switchResource) apply(ctx context.Context, c change) ending {
 	defer r.backend.busy.begin()()
 	rd := &reader{}
-	wish := wish{weights: &c.plan.Weights}
+	wish := trafficConfig{weights: &c.plan.Weights}
 	if c.decided.Leave {
-		wish.leave, wish.weights = true, nil
+		wish.ignored, wish.weights = true, nil
 	}
-	s := shifting{change: c, wanted: rd.read(c.plan, wish), started: time.Now()}
+	s := shiftRun{change: c, desired: rd.read(c.plan, wish), started: time.Now()}
 	if rd.diags.HasError() {
 		return c.failed(rd.diags...)
 	}
-	s.prior = newPrior(s.wanted, c.state, c.memory)
-	s.spec = s.prior.spec(s.wanted)
-	schedule, err := s.spec.Decide(s.prior.found(s.wanted))
+	s.prior = newPrior(s.desired, c.state, c.memory)
+	s.spec = s.prior.spec(s.desired)
+	schedule, err := s.spec.Decide(s.prior.found(s.desired))
 	switch {
 	case err != nil:
 		return c.failed(undecidable(trafficPath(c.plan), err))
-	case c.state != nil && schedule.Quiet():
+	case c.state != nil && schedule.IsEmpty():
 		return s.settled(c.memory.Routes)
-	case schedule.Kind == shift.Return && s.tooLate():
-		return c.failed(planTooOld(s.wanted.window))
+	case schedule.Kind == shift.Revert && s.tooLate():
+		return c.failed(planTooOld(s.desired.window))
 	}
 	if d := r.prepare(ctx, &s, schedule); d != nil {
 		return c.failed(d)
@@ -83,51 +83,51 @@ func (r *switchResource) apply(ctx context.Context, c change) ending {
 	tflog.Info(ctx, "shift begins", map[string]any{"shift": s.spec.ID, "kind": schedule.Kind.String()})
 	result, err := rollout.Run(ctx, s.spec)
 	if c, connectErr := r.backend.connect(ctx, ""); connectErr == nil {
-		c.reader.Forget()
+		c.reader.Invalidate()
 	}
 	return s.end(result, err)
 }
 
 // tooLate: a plan that skips the steps was made within the rollback window,
 // and is applied after it.
-func (s *shifting) tooLate() bool {
+func (s *shiftRun) tooLate() bool {
 	previous := s.memory.Previous
-	return previous == nil || s.started.Sub(previous.At) > s.wanted.window
+	return previous == nil || s.started.Sub(previous.At) > s.desired.window
 }
 
 // prepare fills in what a shift needs beside what was decided, and looks at
 // whatever would keep it from coming through. A way back, to the last completed
 // shift or to the version before it, is not kept waiting for groups and gates
 // that it does not need, nor is the word that nothing is to be moved.
-func (r *switchResource) prepare(ctx context.Context, s *shifting, schedule shift.Schedule) diag.Diagnostic {
-	if len(s.wanted.routes) == 0 {
+func (r *switchResource) prepare(ctx context.Context, s *shiftRun, schedule shift.Schedule) diag.Diagnostic {
+	if len(s.desired.routes) == 0 {
 		return noRoutes(routesPath)
 	}
-	gates, failed := s.wanted.named(r.backend.means(ctx, s.wanted.routes[0].arn))
+	gates, failed := s.desired.named(r.backend.dependencies(ctx, s.desired.routes[0].arn))
 	if len(failed) > 0 && schedule.Kind == shift.Forward {
 		return s.gateRefused(failed[0])
 	}
-	c, err := r.backend.connect(ctx, s.wanted.routes[0].arn)
+	c, err := r.backend.connect(ctx, s.desired.routes[0].arn)
 	if err == nil {
 		err = r.backend.checkAccount(ctx, c)
 	}
-	if err == nil && (schedule.Kind == shift.Forward || schedule.Kind == shift.Nothing) {
-		err = c.forward.CheckGroups(ctx, s.wanted.balanced(schedule.Held)...)
+	if err == nil && (schedule.Kind == shift.Forward || schedule.Kind == shift.NoChange) {
+		err = c.forward.CheckGroups(ctx, s.desired.balanced(schedule.Attached)...)
 	}
 	if err != nil {
 		return s.refusal(err)
 	}
 	s.spec.ID = fmt.Sprintf("%s-%04x", s.started.UTC().Format("20060102T150405Z"), rand.N(1<<16))
-	s.spec.Router, s.spec.Home = c.forward, c.home
+	s.spec.Router, s.spec.RollbackRouter = c.forward, c.home
 	s.spec.Gates = gates
-	s.spec.Lasts = func(ctx context.Context, d time.Duration) error { return c.lasts(ctx, d+wayBackMargin) }
-	s.spec.Tell = func(e rollout.Event) { logEvent(ctx, s.spec.ID, e) }
+	s.spec.CredentialsLast = func(ctx context.Context, d time.Duration) error { return c.lasts(ctx, d+rollbackMargin) }
+	s.spec.OnEvent = func(e rollout.Event) { logEvent(ctx, s.spec.ID, e) }
 	return nil
 }
 
 // balanced are the routes of each entry point with the groups of those that
 // stand in an action in the course of a shift.
-func (w wanted) balanced(named []string) []elb.Entry {
+func (w desired) balanced(named []string) []elb.Entry {
 	var all []elb.Entry
 	for _, entry := range w.entries {
 		e := elb.Entry{}
@@ -149,7 +149,7 @@ func (w wanted) balanced(named []string) []elb.Entry {
 // logEvent tells what happens while it does; TF_LOG_PROVIDER=info shows it.
 func logEvent(ctx context.Context, id string, e rollout.Event) {
 	fields := map[string]any{"shift": id}
-	for key, value := range map[string]string{"route": e.Route, "gate": e.Gate, "answer": string(e.Answer), "text": e.Text} {
+	for key, value := range map[string]string{"route": e.Route, "gate": e.Gate, "answer": string(e.Status), "text": e.Text} {
 		if value != "" {
 			fields[key] = value
 		}

@@ -146,15 +146,15 @@ func (d *switchData) Read(ctx context.Context, req datasource.ReadRequest, resp 
 }
 
 // wanted reads the configuration with the rules of the resource.
-func (m switchDataModel) wanted() (wanted, diag.Diagnostics) {
-	rd, w := &reader{}, wanted{routesAt: path.Root("routes")}
+func (m switchDataModel) wanted() (desired, diag.Diagnostics) {
+	rd, w := &reader{}, desired{routesAt: path.Root("routes")}
 	rd.readRoutes(&w, m.Routes)
 	rd.readEnvironments(&w, m.Environments)
 	return w, rd.diags
 }
 
 // look returns what each route does, through the reader that all share.
-func (d *switchData) look(ctx context.Context, routes []wantedRoute) ([]rollout.Setting, error) {
+func (d *switchData) look(ctx context.Context, routes []desiredRoute) ([]rollout.RouteState, error) {
 	var arns []string
 	for _, route := range routes {
 		arns = append(arns, route.arn)
@@ -167,12 +167,12 @@ func (d *switchData) look(ctx context.Context, routes []wantedRoute) ([]rollout.
 }
 
 // see words what the routes do as live and weights.
-func (m *switchDataModel) see(w wanted, settings []rollout.Setting) {
+func (m *switchDataModel) see(w desired, settings []rollout.RouteState) {
 	spec := rollout.Spec{Groups: map[string]map[string]string{}}
 	for name, e := range w.environments {
 		spec.Groups[name] = e.groups
 	}
-	spec.StrangerName = strangerNamer(spec.Groups)
+	spec.UnmanagedName = strangerNamer(spec.Groups)
 	names := slices.Collect(maps.Keys(w.environments))
 	var all []shift.Weights
 	for i, route := range w.routes {
@@ -190,10 +190,10 @@ func (m *switchDataModel) see(w wanted, settings []rollout.Setting) {
 
 // namedBy are the environments and strangers that a route names, with a share
 // or without.
-func namedBy(spec rollout.Spec, entry string, s rollout.Setting) []string {
+func namedBy(spec rollout.Spec, entry string, s rollout.RouteState) []string {
 	each := map[string]int{}
 	for _, group := range s.Groups() {
 		each[group] = 1
 	}
-	return spec.Weights(entry, rollout.Setting{Weights: each}).Of()
+	return spec.Weights(entry, rollout.RouteState{Weights: each}).Names()
 }

@@ -13,8 +13,8 @@ import (
 )
 
 // parseImport takes "web=<arn>[+<arn>...][,api=<arn>...]" apart.
-func parseImport(id string) ([]wantedRoute, diag.Diagnostics) {
-	var routes []wantedRoute
+func parseImport(id string) ([]desiredRoute, diag.Diagnostics) {
+	var routes []desiredRoute
 	for entryText := range strings.SplitSeq(id, ",") {
 		entry, arns, ok := strings.Cut(strings.TrimSpace(entryText), "=")
 		if !ok || entry == "" || arns == "" {
@@ -24,10 +24,10 @@ func parseImport(id string) ([]wantedRoute, diag.Diagnostics) {
 			if _, err := elb.ParseRoute(arn); err != nil {
 				return nil, diag.Diagnostics{importNotARoute(id, arn, err)}
 			}
-			if slices.ContainsFunc(routes, func(r wantedRoute) bool { return r.arn == arn }) {
+			if slices.ContainsFunc(routes, func(r desiredRoute) bool { return r.arn == arn }) {
 				return nil, diag.Diagnostics{importTwice(id, arn)}
 			}
-			routes = append(routes, wantedRoute{entry, arn})
+			routes = append(routes, desiredRoute{entry, arn})
 		}
 	}
 	return routes, nil
@@ -55,14 +55,14 @@ func nullModel() switchModel {
 
 // adopt makes a state of what the routes of an import do: an environment per
 // target group, called like it, until the configuration gives names.
-func (s *sight) adopt(found map[string]rollout.Setting) diag.Diagnostic {
+func (s *observation) adopt(found map[string]rollout.RouteState) diag.Diagnostic {
 	environments := map[string]map[string]string{}
 	names := map[string]string{} // by group
 	var all []shift.Weights
 	for _, route := range s.model.stateRoutes() {
 		setting := found[route.arn]
 		if setting.Weights == nil {
-			return importForwardsNothing(route, setting.Answer)
+			return importForwardsNothing(route, setting.Response)
 		}
 		for _, group := range setting.Groups() {
 			if names[group] == "" {

@@ -73,12 +73,12 @@ type planMemory struct {
 	Leave bool `json:"leave,omitempty"` // the traffic is left as it is
 }
 
-func rememberRoute(s rollout.Setting) routeMemory {
-	return routeMemory{Weights: s.Weights, Sticky: s.Sticky, Answer: s.Answer, Idle: s.Idle}
+func rememberRoute(s rollout.RouteState) routeMemory {
+	return routeMemory{Weights: s.Weights, Sticky: s.Stickiness, Answer: s.Response, Idle: s.FixedError}
 }
 
-func (m routeMemory) setting() rollout.Setting {
-	return rollout.Setting{Weights: m.Weights, Sticky: m.Sticky, Answer: m.Answer, Idle: m.Idle}
+func (m routeMemory) setting() rollout.RouteState {
+	return rollout.RouteState{Weights: m.Weights, Stickiness: m.Sticky, Response: m.Answer, FixedError: m.Idle}
 }
 
 // private is the framework's private state, of a request or of a response.

@@ -32,53 +32,53 @@ type switchModel struct {
 	LastShift types.Object `tfsdk:"last_shift"`
 }
 
-// wish is what a configuration says of the traffic: one of both, or to leave it.
-type wish struct {
+// trafficConfig is what a configuration says of the traffic: one of both, or to leave it.
+type trafficConfig struct {
 	active  *types.String
 	weights *types.Map
-	leave   bool
+	ignored bool
 }
 
-// wishOf reads a configuration as a plan sees it: under ignore_changes Terraform
+// trafficConfigOf reads a configuration as a plan sees it: under ignore_changes Terraform
 // has put the values of the state in the place of what is written. Both can
 // come from nowhere else, since writing both is refused. False where the two
 // contradict each other.
-func wishOf(config switchModel) (wish, bool) {
+func trafficConfigOf(config switchModel) (trafficConfig, bool) {
 	active, weights := !config.Active.IsNull(), !config.Weights.IsNull()
 	switch {
 	case !active && !weights:
-		return wish{leave: true}, true
+		return trafficConfig{ignored: true}, true
 	case !active || config.Weights.IsUnknown():
-		return wish{weights: &config.Weights}, true
+		return trafficConfig{weights: &config.Weights}, true
 	case !weights || config.Active.IsUnknown():
-		return wish{active: &config.Active}, true
+		return trafficConfig{active: &config.Active}, true
 	}
 	sole, ok := sharesOf(config.Weights).Sole()
-	return wish{leave: true}, ok && sole == config.Active.ValueString()
+	return trafficConfig{ignored: true}, ok && sole == config.Active.ValueString()
 }
 
 // stateEnvironments returns the groups and the version of each environment of a
 // state, in which all is known.
-func (m switchModel) stateEnvironments() map[string]wantedEnvironment {
-	found := map[string]wantedEnvironment{}
+func (m switchModel) stateEnvironments() map[string]desiredEnvironment {
+	found := map[string]desiredEnvironment{}
 	for name, v := range m.Environments.Elements() {
 		own := &reader{}
 		attrs := own.attributes(v)
 		groups, _ := attrs["target_groups"].(types.Map)
-		found[name] = wantedEnvironment{groups: textsOf(groups), version: asText(attrs["version"])}
+		found[name] = desiredEnvironment{groups: textsOf(groups), version: asText(attrs["version"])}
 	}
 	return found
 }
 
 // stateRoutes returns the routes of a state, by entry point.
-func (m switchModel) stateRoutes() []wantedRoute {
+func (m switchModel) stateRoutes() []desiredRoute {
 	own := &reader{}
 	routes, _ := own.attributes(m.LoadBalancer)["routes"].(types.Map)
-	var found []wantedRoute
+	var found []desiredRoute
 	for _, entry := range slices.Sorted(maps.Keys(routes.Elements())) {
 		list, _ := routes.Elements()[entry].(types.List)
 		for _, e := range list.Elements() {
-			found = append(found, wantedRoute{entry, asText(e)})
+			found = append(found, desiredRoute{entry, asText(e)})
 		}
 	}
 	return found
@@ -132,7 +132,7 @@ func shareValue(s shift.Share) types.Number {
 // weightsValue gives every one of the names its share, and whoever else has one.
 func weightsValue(w shift.Weights, names []string) types.Map {
 	elements := map[string]attr.Value{}
-	for _, name := range append(w.Of(), names...) {
+	for _, name := range append(w.Names(), names...) {
 		elements[name] = shareValue(w[name])
 	}
 	return types.MapValueMust(types.NumberType, elements)
@@ -214,7 +214,7 @@ func (l lastShift) value() types.Object {
 }
 
 // balancerValue is the block of routes alone, as an import knows it.
-func balancerValue(routes []wantedRoute) types.Object {
+func balancerValue(routes []desiredRoute) types.Object {
 	byEntry := map[string][]attr.Value{}
 	for _, route := range routes {
 		byEntry[route.entry] = append(byEntry[route.entry], types.StringValue(route.arn))

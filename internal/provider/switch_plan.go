@@ -57,12 +57,12 @@ type planning struct {
 
 // plan fills in the computed values of a plan. It returns the gates as well, as
 // far as they are known.
-func (p planning) plan(config, plan switchModel) (switchModel, planMemory, []*wantedGate, diag.Diagnostics) {
-	wish, agree := wishOf(config)
+func (p planning) plan(config, plan switchModel) (switchModel, planMemory, []*desiredGate, diag.Diagnostics) {
+	wish, agree := trafficConfigOf(config)
 	if !agree {
 		return plan, planMemory{}, nil, diag.Diagnostics{activeAgainstWeights()}
 	}
-	if wish.leave && p.state == nil {
+	if wish.ignored && p.state == nil {
 		return plan, planMemory{}, nil, diag.Diagnostics{neitherActiveNorWeights()}
 	}
 	rd := &reader{}
@@ -71,15 +71,15 @@ func (p planning) plan(config, plan switchModel) (switchModel, planMemory, []*wa
 		return plan, planMemory{}, nil, rd.diags
 	}
 	before := newPrior(w, p.state, p.memory)
-	if before.waitFor(w) {
-		return openPlan(config, plan), planMemory{Leave: wish.leave}, w.gates, nil
+	if before.unknownPaths(w) {
+		return openPlan(config, plan), planMemory{Leave: wish.ignored}, w.gates, nil
 	}
 	schedule, err := before.spec(w).Decide(before.found(w))
 	if err != nil {
 		return plan, planMemory{}, nil, diag.Diagnostics{undecidable(trafficPath(config), err)}
 	}
 	before.fill(&plan, config, w, schedule)
-	return plan, planMemory{Leave: wish.leave}, w.gates, nil
+	return plan, planMemory{Leave: wish.ignored}, w.gates, nil
 }
 
 // undecidable words why no schedule can be made.
@@ -123,15 +123,15 @@ func openOutcome(plan *switchModel) {
 
 // fill words a schedule in the plan. Where no traffic is to move, everything
 // else is known to stay as it is.
-func (p prior) fill(plan *switchModel, config switchModel, w wanted, schedule shift.Schedule) {
+func (p prior) fill(plan *switchModel, config switchModel, w desired, schedule shift.Schedule) {
 	p.fillTraffic(plan, config, w)
-	if p.state == nil || schedule.Kind != shift.Nothing {
+	if p.state == nil || schedule.Kind != shift.NoChange {
 		plan.Schedule = types.StringValue(schedule.Text())
 		openOutcome(plan)
 		return
 	}
 	plan.Schedule = p.state.Schedule
-	if !schedule.Quiet() {
+	if !schedule.IsEmpty() {
 		plan.Schedule = types.StringValue(schedule.Text())
 	}
 	plan.Stable = p.stableNow(w)
@@ -146,7 +146,7 @@ func (p prior) fill(plan *switchModel, config switchModel, w wanted, schedule sh
 
 // fillTraffic gives the one of active and weights that is not written. Neither
 // is under ignore_changes: then the traffic is left as it was read.
-func (p prior) fillTraffic(plan *switchModel, config switchModel, w wanted) {
+func (p prior) fillTraffic(plan *switchModel, config switchModel, w desired) {
 	names := slices.Sorted(maps.Keys(w.environments))
 	goal := w.goal
 	if goal == nil {
@@ -162,7 +162,7 @@ func (p prior) fillTraffic(plan *switchModel, config switchModel, w wanted) {
 }
 
 // stableNow is the state's, in present names.
-func (p prior) stableNow(w wanted) types.Object {
+func (p prior) stableNow(w desired) types.Object {
 	if p.memory.Adopted != nil {
 		return stableValue(p.stable(p.spec(w)), slices.Sorted(maps.Keys(w.environments)), w.versions())
 	}
@@ -179,7 +179,7 @@ func (p prior) stableNow(w wanted) types.Object {
 
 // liveNow is whoever has all the traffic, with the version that is configured
 // for it now.
-func (p prior) liveNow(w wanted) types.Object {
+func (p prior) liveNow(w desired) types.Object {
 	s := p.spec(w)
 	var all []shift.Weights
 	for i, found := range p.found(w) {
@@ -196,7 +196,7 @@ func (p prior) liveNow(w wanted) types.Object {
 }
 
 // versions of the environments that have one.
-func (w wanted) versions() map[string]string {
+func (w desired) versions() map[string]string {
 	versions := map[string]string{}
 	for name, e := range w.environments {
 		if e.version != "" {
@@ -206,14 +206,14 @@ func (w wanted) versions() map[string]string {
 	return versions
 }
 
-// waitFor tells whether the schedule rests on something that is not known yet.
+// unknownPaths tells whether the schedule rests on something that is not known yet.
 // Of a brand-new environment only the name is needed.
-func (p prior) waitFor(w wanted) bool {
-	if w.waits || w.environments == nil {
+func (p prior) unknownPaths(w desired) bool {
+	if w.unknown || w.environments == nil {
 		return true
 	}
 	for name, e := range w.environments {
-		if e.versionWaits && p.versionMatters(w, name) || e.groupsWait && p.groupsMatter(w, name) {
+		if e.versionUnknown && p.versionMatters(w, name) || e.groupsUnknown && p.groupsMatter(w, name) {
 			return true
 		}
 	}
@@ -222,7 +222,7 @@ func (p prior) waitFor(w wanted) bool {
 
 // versionMatters: the schedule names the versions of whoever has or gets
 // traffic, and compares them with who was live or sent back.
-func (p prior) versionMatters(w wanted, name string) bool {
+func (p prior) versionMatters(w desired, name string) bool {
 	if p.state == nil {
 		return w.goal[name] > 0
 	}
@@ -241,7 +241,7 @@ func (p prior) versionMatters(w wanted, name string) bool {
 
 // groupsMatter: the groups that are not known yet may turn out to be some that
 // the routes name, or those of a version that is remembered.
-func (p prior) groupsMatter(w wanted, name string) bool {
+func (p prior) groupsMatter(w desired, name string) bool {
 	if p.state == nil {
 		return false
 	}
@@ -269,7 +269,7 @@ func (p prior) groupsMatter(w wanted, name string) bool {
 
 // groupsSeen are all target groups that Read came across, those included of which
 // a note would tell.
-func (p prior) groupsSeen(w wanted) []string {
+func (p prior) groupsSeen(w desired) []string {
 	var seen []string
 	for _, found := range p.found(w) {
 		seen = append(seen, found.Groups()...)

@@ -17,12 +17,12 @@ import (
 type prior struct {
 	state   *switchModel // nil: there is none
 	memory  memory
-	known   map[string]wantedEnvironment // of the state, by the names there
-	names   map[string]string            // name in the state => name now
-	leaving map[string]map[string]string // name now => groups, of those not configured any more
+	known   map[string]desiredEnvironment // of the state, by the names there
+	names   map[string]string             // name in the state => name now
+	leaving map[string]map[string]string  // name now => groups, of those not configured any more
 }
 
-func newPrior(w wanted, state *switchModel, m memory) prior {
+func newPrior(w desired, state *switchModel, m memory) prior {
 	p := prior{state: state, memory: m, names: map[string]string{}, leaving: map[string]map[string]string{}}
 	if state == nil {
 		return p
@@ -41,8 +41,8 @@ func newPrior(w wanted, state *switchModel, m memory) prior {
 
 // nameNow finds the configured environment with the groups; whoever is not
 // configured any more is leaving, under a name that is free.
-func (p *prior) nameNow(w wanted, name string, groups map[string]string) string {
-	if e := w.environments[name]; e != nil && (e.groupsWait || sameGroups(e.groups, groups)) {
+func (p *prior) nameNow(w desired, name string, groups map[string]string) string {
+	if e := w.environments[name]; e != nil && (e.groupsUnknown || sameGroups(e.groups, groups)) {
 		return name
 	}
 	for _, now := range slices.Sorted(maps.Keys(w.environments)) {
@@ -109,7 +109,7 @@ func (p prior) weightsNow(w shift.Weights) shift.Weights {
 
 // previous words who was live before in present names. Only the very same
 // groups are the same machines.
-func (p prior) previous(w wanted) *shift.Identity {
+func (p prior) previous(w desired) *shift.Identity {
 	m := p.memory.Previous
 	if m == nil {
 		return nil
@@ -125,7 +125,7 @@ func (p prior) previous(w wanted) *shift.Identity {
 
 // rejection words what was sent back in present names. New machines do not
 // make a bad version good, so its groups find its name and no more.
-func (p prior) rejection(w wanted) *shift.Rejection {
+func (p prior) rejection(w desired) *shift.Rejection {
 	m := p.memory.Rejected
 	if m == nil {
 		return nil
@@ -141,11 +141,11 @@ func (p prior) rejection(w wanted) *shift.Rejection {
 
 // found returns what Read found on the wanted routes, zero for those that it
 // does not know; nil where there was nothing to read from (a Create).
-func (p prior) found(w wanted) []rollout.Setting {
+func (p prior) found(w desired) []rollout.RouteState {
 	if p.state == nil {
 		return nil
 	}
-	settings := make([]rollout.Setting, len(w.routes))
+	settings := make([]rollout.RouteState, len(w.routes))
 	for i, route := range w.routes {
 		settings[i] = p.memory.Routes[route.arn].setting()
 	}
@@ -154,7 +154,7 @@ func (p prior) found(w wanted) []rollout.Setting {
 
 // spec puts together what is wanted and what was. It is the same at plan and
 // at apply, so that the same is decided.
-func (p prior) spec(w wanted) rollout.Spec {
+func (p prior) spec(w desired) rollout.Spec {
 	s := rollout.Spec{
 		Health:          w.health,
 		Sticky:          w.sticky,
@@ -166,7 +166,7 @@ func (p prior) spec(w wanted) rollout.Spec {
 	for _, route := range w.routes {
 		r := rollout.Route{ID: route.arn, Entry: route.entry}
 		if seen, ok := p.memory.Routes[route.arn]; ok && p.state != nil {
-			r.Saw = new(seen.setting())
+			r.Planned = new(seen.setting())
 		}
 		s.Routes = append(s.Routes, r)
 	}
@@ -174,32 +174,32 @@ func (p prior) spec(w wanted) rollout.Spec {
 		s.Groups[name] = e.groups
 	}
 	maps.Copy(s.Groups, p.leaving)
-	s.StrangerName = strangerNamer(s.Groups)
+	s.UnmanagedName = strangerNamer(s.Groups)
 	for i, route := range s.Routes {
 		if seen, ok := p.memory.Adopted[route.ID]; ok {
 			s.Routes[i].Origin = s.Weights(route.Entry, seen.setting())
 		}
 	}
 	s.Stable = p.stable(s)
-	s.Request.Terms.Gates = w.aside(w.goal.Gaining(s.Stable))
+	s.Request.Strategy.Gates = w.beforeTrafficNote(w.goal.Gaining(s.Stable))
 	return s
 }
 
-func (p prior) request(w wanted) shift.Request {
-	r := shift.Request{Goal: w.goal, Terms: w.terms, Notes: p.notes(w)}
+func (p prior) request(w desired) shift.Request {
+	r := shift.Request{Desired: w.goal, Strategy: w.terms, Notes: p.notes(w)}
 	left := p.stableVersions()
 	for _, name := range slices.Sorted(maps.Keys(w.environments)) {
 		e := w.environments[name]
 		fresh := left[name] != "" && e.version != "" && e.version != left[name]
-		r.Environments = append(r.Environments, shift.Environment{Name: name, Version: e.version, Groups: e.identity(), Fresh: fresh,
+		r.Environments = append(r.Environments, shift.Environment{Name: name, Version: e.version, Groups: e.identity(), VersionChanged: fresh,
 			SlowStart: p.memory.slowStart(*e)})
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.leaving)) {
-		r.Environments = append(r.Environments, shift.Environment{Name: name, Groups: identityOf(p.leaving[name]), Leaving: true})
+		r.Environments = append(r.Environments, shift.Environment{Name: name, Groups: identityOf(p.leaving[name]), Removed: true})
 	}
 	r.Previous = p.previous(w)
 	if m := p.memory.Previous; m != nil && p.memory.ReadAt != nil {
-		r.Recent = p.memory.ReadAt.Sub(m.At) <= w.window && w.window > 0
+		r.WithinRollbackWindow = p.memory.ReadAt.Sub(m.At) <= w.window && w.window > 0
 	}
 	r.Rejected = p.rejection(w)
 	if p.state != nil {
@@ -210,7 +210,7 @@ func (p prior) request(w wanted) shift.Request {
 
 // notes words the listeners and rules that are no routes of the switch and
 // feed its environments all the same.
-func (p prior) notes(w wanted) []string {
+func (p prior) notes(w desired) []string {
 	var notes []string
 	for _, other := range p.memory.Others {
 		var names []string
@@ -220,7 +220,7 @@ func (p prior) notes(w wanted) []string {
 			}
 		}
 		if slices.Sort(names); len(names) > 0 {
-			notes = append(notes, forgottenRoute(other.Text, names))
+			notes = append(notes, unmanagedRouteNote(other.Text, names))
 		}
 	}
 	return notes

@@ -17,15 +17,15 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// sight is a state that is brought up to what the routes do now.
-type sight struct {
+// observation is a state that is brought up to what the routes do now.
+type observation struct {
 	model  switchModel
 	memory memory
 }
 
 // look reads the routes of a state. It reports true where none is there any
 // more. One of several that is gone is left out: an apply names it.
-func (r *switchResource) look(ctx context.Context, s *sight) (gone bool, diags diag.Diagnostics) {
+func (r *switchResource) look(ctx context.Context, s *observation) (gone bool, diags diag.Diagnostics) {
 	routes := s.model.stateRoutes()
 	if len(routes) == 0 {
 		return false, nil
@@ -51,13 +51,13 @@ func (r *switchResource) look(ctx context.Context, s *sight) (gone bool, diags d
 		}
 	}
 	s.see(found, time.Now())
-	s.seeOthers(ctx, c.reader)
-	s.seeSlowStart(ctx, c.forward)
+	s.observeOtherRoutes(ctx, c.reader)
+	s.observeSlowStart(ctx, c.forward)
 	return false, nil
 }
 
 // readEach reads routes and leaves out those that are gone.
-func readEach(ctx context.Context, reader *elb.Reader, routes []wantedRoute) (map[string]rollout.Setting, error) {
+func readEach(ctx context.Context, reader *elb.Reader, routes []desiredRoute) (map[string]rollout.RouteState, error) {
 	var arns []string
 	for _, route := range routes {
 		arns = append(arns, route.arn)
@@ -72,7 +72,7 @@ func readEach(ctx context.Context, reader *elb.Reader, routes []wantedRoute) (ma
 		if err != nil {
 			return nil, err
 		}
-		found := map[string]rollout.Setting{}
+		found := map[string]rollout.RouteState{}
 		for i, arn := range arns {
 			found[arn] = settings[i]
 		}
@@ -82,7 +82,7 @@ func readEach(ctx context.Context, reader *elb.Reader, routes []wantedRoute) (ma
 }
 
 // see takes over what the routes do now.
-func (s *sight) see(found map[string]rollout.Setting, now time.Time) {
+func (s *observation) see(found map[string]rollout.RouteState, now time.Time) {
 	before := s.memory.Routes
 	s.memory.Routes = map[string]routeMemory{}
 	for arn, setting := range found {
@@ -93,10 +93,10 @@ func (s *sight) see(found map[string]rollout.Setting, now time.Time) {
 		s.memory.ReadAt = &now
 	}
 	s.observe()
-	s.seeStickiness(found)
-	s.seeHand(now)
+	s.observeStickiness(found)
+	s.detectExternalChange(now)
 	for arn, setting := range found {
-		if was, ok := before[arn]; ok && !was.setting().Same(setting) {
+		if was, ok := before[arn]; ok && !was.setting().Equal(setting) {
 			s.model.Schedule = types.StringNull() // so that the plan shows its text again
 		}
 	}
@@ -104,7 +104,7 @@ func (s *sight) see(found map[string]rollout.Setting, now time.Time) {
 
 // observe words what is remembered of the routes as weights, active and live,
 // in the names of the state.
-func (s *sight) observe() {
+func (s *observation) observe() {
 	w := s.weights()
 	names := slices.Sorted(maps.Keys(s.model.Environments.Elements()))
 	s.model.Weights = weightsValue(w, names)
@@ -118,7 +118,7 @@ func (s *sight) observe() {
 }
 
 // weights are what the routes give on the whole.
-func (s *sight) weights() shift.Weights {
+func (s *observation) weights() shift.Weights {
 	spec := s.spec()
 	var all []shift.Weights
 	for _, route := range s.model.stateRoutes() {
@@ -130,7 +130,7 @@ func (s *sight) weights() shift.Weights {
 }
 
 // spec knows the names of the state, and of an Update that failed.
-func (s *sight) spec() rollout.Spec {
+func (s *observation) spec() rollout.Spec {
 	spec := rollout.Spec{Groups: map[string]map[string]string{}}
 	known := s.model.stateEnvironments()
 	for name, e := range known {
@@ -143,13 +143,13 @@ func (s *sight) spec() rollout.Spec {
 			}
 		}
 	}
-	spec.StrangerName = strangerNamer(spec.Groups)
+	spec.UnmanagedName = strangerNamer(spec.Groups)
 	return spec
 }
 
 // isKnown: the groups are those of an environment of the state, under whatever
 // name.
-func isKnown(known map[string]wantedEnvironment, groups map[string]string) bool {
+func isKnown(known map[string]desiredEnvironment, groups map[string]string) bool {
 	for _, e := range known {
 		if sameGroups(e.groups, groups) {
 			return true
@@ -158,8 +158,8 @@ func isKnown(known map[string]wantedEnvironment, groups map[string]string) bool 
 	return false
 }
 
-// seeStickiness refreshes the stickiness where it is the switch's.
-func (s *sight) seeStickiness(found map[string]rollout.Setting) {
+// observeStickiness refreshes the stickiness where it is the switch's.
+func (s *observation) observeStickiness(found map[string]rollout.RouteState) {
 	rd := &reader{}
 	block := rd.attributes(s.model.LoadBalancer)
 	if missing(block["stickiness"]) {
@@ -171,20 +171,20 @@ func (s *sight) seeStickiness(found map[string]rollout.Setting) {
 	}
 	for _, route := range s.model.stateRoutes() {
 		now, ok := found[route.arn]
-		if !ok || now.Weights == nil || now.Sticky == wanted {
+		if !ok || now.Weights == nil || now.Stickiness == wanted {
 			continue
 		}
 		s.model.LoadBalancer = types.ObjectValueMust(balanceTypes, map[string]attr.Value{
 			"routes":     block["routes"],
-			"stickiness": types.StringValue(shift.Words(now.Sticky)),
+			"stickiness": types.StringValue(shift.FormatDuration(now.Stickiness)),
 		})
 		return
 	}
 }
 
-// seeHand: a shift was stopped half-way, and the traffic is wholly back since.
+// detectExternalChange: a shift was stopped half-way, and the traffic is wholly back since.
 // Only a hand can have done that, and it has judged the version.
-func (s *sight) seeHand(now time.Time) {
+func (s *observation) detectExternalChange(now time.Time) {
 	if s.memory.Attempt == nil || s.memory.Attempt.Stopped == nil {
 		return
 	}
@@ -196,13 +196,13 @@ func (s *sight) seeHand(now time.Time) {
 		}
 	}
 	sent := *s.memory.Attempt.Stopped
-	sent.Reason, sent.At = movedByHand, now
+	sent.Reason, sent.At = movedExternally, now
 	s.memory.Attempt.Stopped = nil
 	s.reject(&sent)
 }
 
 // reject remembers a version that was sent back. One without a name cannot be.
-func (s *sight) reject(who *identityMemory) {
+func (s *observation) reject(who *identityMemory) {
 	if who == nil || who.Version == "" {
 		return
 	}
@@ -214,9 +214,9 @@ func (s *sight) reject(who *identityMemory) {
 	})
 }
 
-// seeOthers looks for listeners and rules that feed an environment and are no
+// observeOtherRoutes looks for listeners and rules that feed an environment and are no
 // routes. Not being allowed to look is no reason to fail.
-func (s *sight) seeOthers(ctx context.Context, reader *elb.Reader) {
+func (s *observation) observeOtherRoutes(ctx context.Context, reader *elb.Reader) {
 	var arns, groups []string
 	for arn := range s.memory.Routes {
 		arns = append(arns, arn)
@@ -225,7 +225,7 @@ func (s *sight) seeOthers(ctx context.Context, reader *elb.Reader) {
 		groups = append(groups, slices.Collect(maps.Values(e))...)
 	}
 	slices.Sort(arns)
-	others, err := reader.Elsewhere(ctx, arns, groups)
+	others, err := reader.OtherRoutes(ctx, arns, groups)
 	if err != nil {
 		tflog.Warn(ctx, "listeners and rules beside the routes could not be read", map[string]any{"error": err.Error()})
 		return

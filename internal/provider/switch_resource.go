@@ -90,7 +90,7 @@ func (r *switchResource) Delete(context.Context, resource.DeleteRequest, *resour
 
 // Read implements resource.Resource.
 func (r *switchResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
-	var s sight
+	var s observation
 	resp.Diagnostics.Append(req.State.Get(ctx, &s.model)...)
 	resp.Diagnostics.Append(recall(ctx, req.Private, memoryKey, &s.memory)...)
 	if resp.Diagnostics.HasError() {

@@ -12,11 +12,11 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
 
-// seeSlowStart looks for the slow start of the groups of environments that are
+// observeSlowStart looks for the slow start of the groups of environments that are
 // idle, with a call for each group: a plan tells of holds that it outlasts.
 // Where there are no holds it is not asked for. Not being allowed to look is no
 // reason to fail.
-func (s *sight) seeSlowStart(ctx context.Context, router *elb.Router) {
+func (s *observation) observeSlowStart(ctx context.Context, router *elb.Router) {
 	s.memory.SlowStart = nil
 	strategy := (&reader{}).attributes(s.model.Strategy)
 	if steps, ok := strategy["steps"].(types.List); !ok || len(steps.Elements()) == 0 {
@@ -39,7 +39,7 @@ func (s *sight) seeSlowStart(ctx context.Context, router *elb.Router) {
 }
 
 // slowStart is the longest of an environment's groups.
-func (m memory) slowStart(e wantedEnvironment) time.Duration {
+func (m memory) slowStart(e desiredEnvironment) time.Duration {
 	longest := time.Duration(0)
 	for _, group := range e.groups {
 		longest = max(longest, m.SlowStart[group])

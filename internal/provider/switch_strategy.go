@@ -14,7 +14,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-func (r *reader) readStrategy(w *wanted, v types.Object) {
+func (r *reader) readStrategy(w *desired, v types.Object) {
 	at := path.Root("strategy")
 	attrs := r.attributes(v) // null: the defaults
 	w.terms.Bake = r.duration(at.AtName("bake"), attrs["bake"], 0)
@@ -29,21 +29,21 @@ func (r *reader) readStrategy(w *wanted, v types.Object) {
 	r.readSteps(w, at.AtName("steps"), attrs["steps"])
 }
 
-func (r *reader) readSteps(w *wanted, at path.Path, v attr.Value) {
+func (r *reader) readSteps(w *desired, at path.Path, v attr.Value) {
 	list, ok := v.(types.List)
 	if !r.known(v) || !ok {
 		return
 	}
-	before, waits := r.diags.ErrorsCount(), r.waits
-	r.waits = false
+	before, waits := r.diags.ErrorsCount(), r.unknown
+	r.unknown = false
 	var steps []shift.Step
 	for i, e := range list.Elements() {
 		if step, ok := r.readStep(w, at.AtListIndex(i), e); ok {
 			steps = append(steps, step)
 		}
 	}
-	complete := !r.waits && r.diags.ErrorsCount() == before
-	r.waits = r.waits || waits
+	complete := !r.unknown && r.diags.ErrorsCount() == before
+	r.unknown = r.unknown || waits
 	if !complete {
 		return
 	}
@@ -54,7 +54,7 @@ func (r *reader) readSteps(w *wanted, at path.Path, v attr.Value) {
 	w.terms.Steps = steps
 }
 
-func (r *reader) readStep(w *wanted, at path.Path, v attr.Value) (shift.Step, bool) {
+func (r *reader) readStep(w *desired, at path.Path, v attr.Value) (shift.Step, bool) {
 	if missing(v) {
 		r.add(nullElement(at))
 		return shift.Step{}, false
@@ -73,7 +73,7 @@ func (r *reader) readStep(w *wanted, at path.Path, v attr.Value) (shift.Step, bo
 	if n, ok := attrs["percent"].(types.Number); r.known(attrs["percent"]) && ok {
 		percent, _ := n.ValueBigFloat().Float64()
 		share, err := shift.ShareOf(percent)
-		if err == nil && (share <= 0 || share >= shift.Whole) {
+		if err == nil && (share <= 0 || share >= shift.Full) {
 			err = shift.ErrOutOfRange
 		}
 		if err != nil {
@@ -88,13 +88,13 @@ func (r *reader) readStep(w *wanted, at path.Path, v attr.Value) (shift.Step, bo
 
 // readStepGates reads the gates that belong to a step alone. Those have no
 // other part of the shift to be asked in.
-func (r *reader) readStepGates(w *wanted, at path.Path, v attr.Value) []string {
+func (r *reader) readStepGates(w *desired, at path.Path, v attr.Value) []string {
 	names := r.list(at, v)
-	if w.gates == nil && r.waits {
+	if w.gates == nil && r.unknown {
 		return names // which gates there are is not known yet
 	}
 	for _, name := range names {
-		i := slices.IndexFunc(w.gates, func(g *wantedGate) bool { return g.terms.Name == name })
+		i := slices.IndexFunc(w.gates, func(g *desiredGate) bool { return g.terms.Name == name })
 		if i < 0 {
 			r.add(noSuchGate(at, name, gateNames(w.gates)))
 			continue
@@ -106,7 +106,7 @@ func (r *reader) readStepGates(w *wanted, at path.Path, v attr.Value) []string {
 	return names
 }
 
-func (r *reader) readHealth(w *wanted, v types.Object) {
+func (r *reader) readHealth(w *desired, v types.Object) {
 	at := path.Root("health")
 	attrs := r.attributes(v)
 	w.health = r.readHealthTerms(at, attrs)
@@ -117,8 +117,8 @@ func (r *reader) readHealth(w *wanted, v types.Object) {
 }
 
 // readHealthTerms reads what the switch and the environment ask of health alike.
-func (r *reader) readHealthTerms(at path.Path, attrs map[string]attr.Value) rollout.HealthTerms {
-	terms := rollout.HealthTerms{
+func (r *reader) readHealthTerms(at path.Path, attrs map[string]attr.Value) rollout.HealthSettings {
+	terms := rollout.HealthSettings{
 		MinHealthyPercent: r.percent(at.AtName("min_healthy_percent"), attrs["min_healthy_percent"], 1, 100),
 		MinHealthyTargets: r.whole(at.AtName("min_healthy_targets"), attrs["min_healthy_targets"], 1, 1),
 		SteadyFor:         r.duration(at.AtName("steady_for"), attrs["steady_for"], 15*time.Second),
@@ -131,11 +131,11 @@ func (r *reader) readHealthTerms(at path.Path, attrs map[string]attr.Value) roll
 	return terms
 }
 
-func (r *reader) readGates(w *wanted, v types.Map) {
+func (r *reader) readGates(w *desired, v types.Map) {
 	if !r.known(v) {
 		return
 	}
-	w.gates = []*wantedGate{}
+	w.gates = []*desiredGate{}
 	for _, name := range slices.Sorted(maps.Keys(v.Elements())) {
 		if g := r.readGate(path.Root("gates").AtMapKey(name), name, v.Elements()[name]); g != nil {
 			w.gates = append(w.gates, g)
@@ -143,7 +143,7 @@ func (r *reader) readGates(w *wanted, v types.Map) {
 	}
 }
 
-func gateNames(gates []*wantedGate) []string {
+func gateNames(gates []*desiredGate) []string {
 	var names []string
 	for _, g := range gates {
 		names = append(names, g.terms.Name)

@@ -13,27 +13,27 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// planPatience bounds the one call that a plan may make.
-const planPatience = 5 * time.Second
+// planTimeout bounds the one call that a plan may make.
+const planTimeout = 5 * time.Second
 
 // validate says what is wrong with a configuration, as far as it is known.
 func validate(config switchModel) diag.Diagnostics {
 	var diags diag.Diagnostics
-	if d := validateWish(config); d != nil {
+	if d := validateTraffic(config); d != nil {
 		diags.Append(d)
 	}
 	rd := &reader{}
-	w := rd.read(config, writtenWish(config))
+	w := rd.read(config, configuredTraffic(config))
 	diags.Append(rd.diags...)
-	if len(w.goal.Of()) > shift.MostGroups {
+	if len(w.goal.Names()) > shift.MaxGroups {
 		diags.Append(tooManyGroups(trafficPath(config), shift.ErrTooManyGroups))
 	}
 	return diags
 }
 
-// validateWish: exactly one of active and weights. What is unknown may still
+// validateTraffic: exactly one of active and weights. What is unknown may still
 // turn out to be null.
-func validateWish(config switchModel) diag.Diagnostic {
+func validateTraffic(config switchModel) diag.Diagnostic {
 	switch {
 	case config.Active.IsNull() && config.Weights.IsNull():
 		return neitherActiveNorWeights()
@@ -45,25 +45,25 @@ func validateWish(config switchModel) diag.Diagnostic {
 	return nil
 }
 
-func writtenWish(config switchModel) wish {
+func configuredTraffic(config switchModel) trafficConfig {
 	switch {
 	case !config.Weights.IsNull() && !config.Weights.IsUnknown():
-		return wish{weights: &config.Weights}
+		return trafficConfig{weights: &config.Weights}
 	case !config.Active.IsNull() && !config.Active.IsUnknown():
-		return wish{active: &config.Active}
+		return trafficConfig{active: &config.Active}
 	}
-	return wish{leave: true}
+	return trafficConfig{ignored: true}
 }
 
 // checkRules looks at rules that a plan meets for the first time: whether one
 // is its listener's default cannot be seen from the ARN, and is bad input. It
 // decides nothing else, and what else may be wrong with a route an apply says.
 func (r *switchResource) checkRules(ctx context.Context, config switchModel, m memory) diag.Diagnostics {
-	ctx, cancel := context.WithTimeout(ctx, planPatience)
+	ctx, cancel := context.WithTimeout(ctx, planTimeout)
 	defer cancel()
 	var diags diag.Diagnostics
 	for at, arn := range newRules(config, m) {
-		if r.backend == nil || r.backend.aws.waits {
+		if r.backend == nil || r.backend.aws.unknown {
 			return nil
 		}
 		c, err := r.backend.connect(ctx, arn)

@@ -22,48 +22,48 @@ const (
 	mostSticky  = 7 * 24 * time.Hour
 )
 
-// wanted is what a configuration asks for, as far as it is known. What is not
+// desired is what a configuration asks for, as far as it is known. What is not
 // written has its default here and not in the schema: a plan shows no change
 // when a default does change.
-type wanted struct {
-	routesAt     path.Path     // where the routes are written
-	entries      []string      // entry points, sorted; nil while they are not known
-	routes       []wantedRoute // by entry point, then as written
+type desired struct {
+	routesAt     path.Path      // where the routes are written
+	entries      []string       // entry points, sorted; nil while they are not known
+	routes       []desiredRoute // by entry point, then as written
 	sticky       *time.Duration
-	environments map[string]*wantedEnvironment
+	environments map[string]*desiredEnvironment
 	goal         shift.Weights // nil: not known, or the traffic is left as it is
-	terms        shift.Terms
-	health       rollout.HealthTerms
-	gates        []*wantedGate // sorted by name
+	terms        shift.Strategy
+	health       rollout.HealthSettings
+	gates        []*desiredGate // sorted by name
 	window       time.Duration
 	retry        string
 
 	stopOnFailure   bool
 	stopOnInterrupt bool
 
-	// waits: something that the schedule rests on is not known yet. The groups
+	// unknown: something that the schedule rests on is not known yet. The groups
 	// and versions of environments are told apart, since not all matter.
-	waits bool
+	unknown bool
 }
 
-type wantedRoute struct{ entry, arn string }
+type desiredRoute struct{ entry, arn string }
 
-type wantedEnvironment struct {
-	groups       map[string]string // by entry point, those that are known
-	groupsWait   bool
-	version      string
-	versionWaits bool
+type desiredEnvironment struct {
+	groups         map[string]string // by entry point, those that are known
+	groupsUnknown  bool
+	version        string
+	versionUnknown bool
 }
 
 // identity stands for the groups as a whole; empty while they are not known.
-func (e wantedEnvironment) identity() string {
-	if e.groupsWait {
+func (e desiredEnvironment) identity() string {
+	if e.groupsUnknown {
 		return ""
 	}
 	return identityOf(e.groups)
 }
 
-func (e wantedEnvironment) has(group string) bool {
+func (e desiredEnvironment) has(group string) bool {
 	return slices.Contains(slices.Collect(maps.Values(e.groups)), group)
 }
 
@@ -79,22 +79,22 @@ func identityOf(groups map[string]string) string {
 
 // read reads a configuration or a plan. Active and weights are taken from the
 // wish, since under ignore_changes the two may stand there both.
-func (r *reader) read(m switchModel, wish wish) wanted {
-	w := wanted{retry: m.Retry.ValueString(), routesAt: routesPath}
+func (r *reader) read(m switchModel, wish trafficConfig) desired {
+	w := desired{retry: m.Retry.ValueString(), routesAt: routesPath}
 	if m.Retry.IsUnknown() {
-		r.waits = true
+		r.unknown = true
 	}
 	r.readLoadBalancer(&w, m.LoadBalancer)
 	r.readEnvironments(&w, m.Environments)
 	r.readGates(&w, m.Gates)
 	r.readStrategy(&w, m.Strategy)
 	r.readHealth(&w, m.Health)
-	r.readWish(&w, wish)
-	w.waits = r.waits
+	r.readTraffic(&w, wish)
+	w.unknown = r.unknown
 	return w
 }
 
-func (r *reader) readLoadBalancer(w *wanted, v types.Object) {
+func (r *reader) readLoadBalancer(w *desired, v types.Object) {
 	at := path.Root("load_balancer")
 	if missing(v) {
 		r.add(noLoadBalancer())
@@ -109,7 +109,7 @@ func (r *reader) readLoadBalancer(w *wanted, v types.Object) {
 }
 
 // readRoutes reads the entry points with their routes.
-func (r *reader) readRoutes(w *wanted, v attr.Value) {
+func (r *reader) readRoutes(w *desired, v attr.Value) {
 	routes, ok := v.(types.Map)
 	if missing(v) || (ok && !routes.IsUnknown() && len(routes.Elements()) == 0) {
 		r.add(noRoutes(w.routesAt))
@@ -126,7 +126,7 @@ func (r *reader) readRoutes(w *wanted, v attr.Value) {
 }
 
 // readEntry reads the routes of one entry point. Seen are the routes so far.
-func (r *reader) readEntry(w *wanted, entry string, v attr.Value, seen map[string]path.Path) {
+func (r *reader) readEntry(w *desired, entry string, v attr.Value, seen map[string]path.Path) {
 	at := w.routesAt.AtMapKey(entry)
 	list, ok := v.(types.List)
 	switch {
@@ -152,12 +152,12 @@ func (r *reader) readEntry(w *wanted, entry string, v attr.Value, seen map[strin
 				r.add(notARoute(at, arn, err))
 				continue
 			}
-			w.routes = append(w.routes, wantedRoute{entry, arn})
+			w.routes = append(w.routes, desiredRoute{entry, arn})
 		}
 	}
 }
 
-func (r *reader) readStickiness(w *wanted, at path.Path, v attr.Value) {
+func (r *reader) readStickiness(w *desired, at path.Path, v attr.Value) {
 	if !r.known(v) {
 		return
 	}
@@ -173,7 +173,7 @@ func (r *reader) readStickiness(w *wanted, at path.Path, v attr.Value) {
 	w.sticky = &d
 }
 
-func (r *reader) readEnvironments(w *wanted, v types.Map) {
+func (r *reader) readEnvironments(w *desired, v types.Map) {
 	at := path.Root("environments")
 	if !r.known(v) {
 		return
@@ -182,7 +182,7 @@ func (r *reader) readEnvironments(w *wanted, v types.Map) {
 		r.add(noEnvironments(at))
 		return
 	}
-	w.environments = map[string]*wantedEnvironment{}
+	w.environments = map[string]*desiredEnvironment{}
 	owners := map[string]path.Path{} // of a group
 	for _, name := range slices.Sorted(maps.Keys(v.Elements())) {
 		if e := r.readEnvironment(w, name, v.Elements()[name], owners); e != nil {
@@ -192,9 +192,9 @@ func (r *reader) readEnvironments(w *wanted, v types.Map) {
 }
 
 // readEnvironment returns nil where there is nothing to go by but the name.
-func (r *reader) readEnvironment(w *wanted, name string, v attr.Value, owners map[string]path.Path) *wantedEnvironment {
+func (r *reader) readEnvironment(w *desired, name string, v attr.Value, owners map[string]path.Path) *desiredEnvironment {
 	at := path.Root("environments").AtMapKey(name)
-	e := &wantedEnvironment{groups: map[string]string{}}
+	e := &desiredEnvironment{groups: map[string]string{}}
 	switch {
 	case missing(v):
 		r.add(nullElement(at))
@@ -203,7 +203,7 @@ func (r *reader) readEnvironment(w *wanted, name string, v attr.Value, owners ma
 		r.add(emptyKey(at))
 		return nil
 	case v.IsUnknown():
-		e.groupsWait, e.versionWaits = true, true
+		e.groupsUnknown, e.versionUnknown = true, true
 		return e
 	}
 	own := &reader{} // what is unknown here is told by the environment
@@ -211,16 +211,16 @@ func (r *reader) readEnvironment(w *wanted, name string, v attr.Value, owners ma
 	if other := own.text(attrs["name"]); other != "" && other != name {
 		r.add(nameIsNotKey(at.AtName("name"), other, name))
 	}
-	own.waits = false // the key is known
+	own.unknown = false // the key is known
 	e.version = own.text(attrs["version"])
-	e.versionWaits, own.waits = own.waits, false
+	e.versionUnknown, own.unknown = own.unknown, false
 	at = at.AtName("target_groups")
 	if missing(attrs["target_groups"]) {
 		r.add(noTargetGroups(at, w.routesAt))
 		return e
 	}
 	e.groups = own.texts(at, attrs["target_groups"])
-	e.groupsWait = own.waits
+	e.groupsUnknown = own.unknown
 	r.diags.Append(own.diags...)
 	if groups, ok := attrs["target_groups"].(types.Map); ok && !groups.IsUnknown() {
 		r.checkEntries(w, at, groups)
@@ -230,7 +230,7 @@ func (r *reader) readEnvironment(w *wanted, name string, v attr.Value, owners ma
 }
 
 // checkEntries: an environment has one group for each entry point.
-func (r *reader) checkEntries(w *wanted, at path.Path, groups types.Map) {
+func (r *reader) checkEntries(w *desired, at path.Path, groups types.Map) {
 	if w.entries == nil {
 		return // not known, or told already
 	}
@@ -264,10 +264,10 @@ func (r *reader) checkOwners(at path.Path, groups map[string]string, owners map[
 	maps.Copy(owners, mine)
 }
 
-// readWish turns active or weights into the goal.
-func (r *reader) readWish(w *wanted, wish wish) {
+// readTraffic turns active or weights into the goal.
+func (r *reader) readTraffic(w *desired, wish trafficConfig) {
 	switch {
-	case wish.leave:
+	case wish.ignored:
 	case wish.active != nil:
 		if !r.known(*wish.active) {
 			return
@@ -283,7 +283,7 @@ func (r *reader) readWish(w *wanted, wish wish) {
 	}
 }
 
-func (r *reader) readWeights(w *wanted, v types.Map) {
+func (r *reader) readWeights(w *desired, v types.Map) {
 	at := path.Root("weights")
 	if !r.known(v) {
 		return

@@ -15,8 +15,8 @@ import (
 // collects what is wrong with what is known and remembers that it had to pass
 // over the rest.
 type reader struct {
-	diags diag.Diagnostics
-	waits bool // something that the schedule rests on is not known yet
+	diags   diag.Diagnostics
+	unknown bool // something that the schedule rests on is not known yet
 }
 
 func (r *reader) add(d diag.Diagnostic) { r.diags.Append(d) }
@@ -28,7 +28,7 @@ func (r *reader) known(v attr.Value) bool {
 		return false
 	}
 	if v.IsUnknown() {
-		r.waits = true
+		r.unknown = true
 		return false
 	}
 	return true

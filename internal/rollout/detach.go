@@ -11,14 +11,14 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// Detachment is groups that traffic has left, and routes that name them beside
+// DetachSpec is groups that traffic has left, and routes that name them beside
 // others.
-type Detachment struct {
+type DetachSpec struct {
 	Router Router // of which Read and Write are called
 	Routes []string
 	Groups []string
-	// Tell receives every event, in order, from one goroutine. It must not block.
-	Tell func(Event)
+	// OnEvent receives every event, in order, from one goroutine. It must not block.
+	OnEvent func(Event)
 }
 
 // LiveError says that a route gives a group requests that was to be detached.
@@ -32,43 +32,43 @@ func (e *LiveError) Error() string {
 	return fmt.Sprintf("%s gives %s %s", e.Route, e.Group, e.Share)
 }
 
-// errDetachNotShown says that a write was accepted and is not seen.
-var errDetachNotShown = errors.New("the write was accepted and does not show")
+// errDetachNotVerified says that a write was accepted and is not seen.
+var errDetachNotVerified = errors.New("the write was accepted and does not show")
 
 // Detach takes the groups out of the action of each route, with one write per
 // route that names them, and reads it back. No traffic moves: a route where no
 // other group has weight is left alone, and so is one that is gone. It returns a
 // LiveError, and has written nothing, where a route gives one of them requests;
 // where one does so afterwards, it returns that too.
-func Detach(ctx context.Context, d Detachment) error {
-	d.tell(Event{Kind: Phase, Text: "detach"})
-	want, err := d.named(ctx, d.Routes)
+func Detach(ctx context.Context, d DetachSpec) error {
+	d.emit(Event{Kind: PhaseStarted, Text: "detach"})
+	want, err := d.attachedGroups(ctx, d.Routes)
 	if err != nil {
 		return err
 	}
 	refused := map[string]error{}
 	for _, route := range slices.Sorted(maps.Keys(want)) {
 		err := d.write(ctx, route, want[route])
-		d.tell(Event{Kind: Wrote, Route: route, Text: errorText(err)})
+		d.emit(Event{Kind: WeightsWritten, Route: route, Text: errorText(err)})
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
 		refused[route] = err // the route may be gone: then there is nothing left to be done
 	}
-	return d.see(ctx, refused)
+	return d.verify(ctx, refused)
 }
 
-// see reads the routes that were written until none names the groups.
-func (d Detachment) see(ctx context.Context, written map[string]error) error {
+// verify reads the routes that were written until none names the groups.
+func (d DetachSpec) verify(ctx context.Context, written map[string]error) error {
 	left := slices.Sorted(maps.Keys(written))
-	for _, pause := range readAgain {
+	for _, pause := range rereadPauses {
 		if len(left) == 0 {
 			return nil
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return err
 		}
-		named, err := d.named(ctx, left)
+		named, err := d.attachedGroups(ctx, left)
 		if err != nil {
 			return err
 		}
@@ -80,13 +80,13 @@ func (d Detachment) see(ctx context.Context, written map[string]error) error {
 	if err := written[left[0]]; err != nil {
 		return err
 	}
-	return fmt.Errorf("%s: %w", left[0], errDetachNotShown)
+	return fmt.Errorf("%s: %w", left[0], errDetachNotVerified)
 }
 
-// named are those of the routes that name one of the groups in vain, with what
+// attachedGroups are those of the routes that name one of the groups in vain, with what
 // they are to do instead.
-func (d Detachment) named(ctx context.Context, routes []string) (map[string]Setting, error) {
-	want := map[string]Setting{}
+func (d DetachSpec) attachedGroups(ctx context.Context, routes []string) (map[string]RouteState, error) {
+	want := map[string]RouteState{}
 	for _, route := range routes {
 		now, err := d.read(ctx, route)
 		if errors.Is(err, ErrNotFound) {
@@ -109,22 +109,22 @@ func (d Detachment) named(ctx context.Context, routes []string) (map[string]Sett
 
 // liveOn returns an error where a route gives the group requests. A group that
 // stands alone gets all of them.
-func liveOn(route, group string, now Setting) error {
+func liveOn(route, group string, now RouteState) error {
 	weight, is := now.Weights[group]
 	share := shift.FromRaw(now.Weights)[group]
 	if len(now.Weights) == 1 {
-		share = shift.Whole
+		share = shift.Full
 	}
-	if !is || weight == 0 && share == 0 && now.Sticky == 0 {
+	if !is || weight == 0 && share == 0 && now.Stickiness == 0 {
 		return nil
 	}
-	return &LiveError{Route: route, Group: group, Share: share, Sticky: now.Sticky > 0}
+	return &LiveError{Route: route, Group: group, Share: share, Sticky: now.Stickiness > 0}
 }
 
 // without is a setting without the groups. Its weights are nil where it names
 // none of them, and where nobody else has weight: to leave one of those alone
 // would give it traffic.
-func (d Detachment) without(now Setting) Setting {
+func (d DetachSpec) without(now RouteState) RouteState {
 	next, most := now, 0
 	next.Weights = maps.Clone(now.Weights)
 	for _, group := range d.Groups {
@@ -139,25 +139,25 @@ func (d Detachment) without(now Setting) Setting {
 	return next
 }
 
-func (d Detachment) read(ctx context.Context, route string) (Setting, error) {
-	limited, cancel := context.WithTimeout(ctx, callLimit)
+func (d DetachSpec) read(ctx context.Context, route string) (RouteState, error) {
+	limited, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	found, err := d.Router.Read(limited, []string{route})
 	if err != nil {
-		return Setting{}, err
+		return RouteState{}, err
 	}
 	return found[0], nil
 }
 
-func (d Detachment) write(ctx context.Context, route string, want Setting) error {
-	limited, cancel := context.WithTimeout(ctx, callLimit)
+func (d DetachSpec) write(ctx context.Context, route string, want RouteState) error {
+	limited, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	return d.Router.Write(limited, route, want)
 }
 
-func (d Detachment) tell(e Event) {
-	if d.Tell != nil {
+func (d DetachSpec) emit(e Event) {
+	if d.OnEvent != nil {
 		e.At = time.Now()
-		d.Tell(e)
+		d.OnEvent(e)
 	}
 }

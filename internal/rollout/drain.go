@@ -10,35 +10,35 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// Drainage is groups that traffic has left, and for how long what they have
+// DrainSpec is groups that traffic has left, and for how long what they have
 // begun may still take.
-type Drainage struct {
+type DrainSpec struct {
 	Router Router // of which only Health is called
 	Groups []string
 	For    time.Duration
-	// Tell receives every event, in order, from one goroutine. It must not block.
-	Tell func(Event)
+	// OnEvent receives every event, in order, from one goroutine. It must not block.
+	OnEvent func(Event)
 }
 
 // Drain waits until For is over, or until no group has a target left, whichever
 // comes first: then nothing is under way there any more. A group that does not
 // exist has no targets. Whatever else keeps health from being read only makes
 // it wait for the whole time. It returns the error of ctx where that ends first.
-func Drain(ctx context.Context, d Drainage) error {
-	d.tell(Phase, "drain for "+shift.Words(d.For))
+func Drain(ctx context.Context, d DrainSpec) error {
+	d.emit(PhaseStarted, "drain for "+shift.FormatDuration(d.For))
 	waiting, cancel := context.WithTimeout(ctx, d.For)
 	defer cancel()
 	left := slices.Clone(d.Groups)
-	for poll := pollFirst; ; poll = min(2*poll, pollMost) {
+	for poll := minPollInterval; ; poll = min(2*poll, maxPollInterval) {
 		left = d.withTargets(waiting, left)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case len(left) == 0:
-			d.tell(Ended, "no targets are left")
+			d.emit(ShiftEnded, "no targets are left")
 			return nil
 		case waiting.Err() != nil:
-			d.tell(Ended, "the time is over")
+			d.emit(ShiftEnded, "the time is over")
 			return nil
 		}
 		again := time.NewTimer(poll)
@@ -51,14 +51,14 @@ func Drain(ctx context.Context, d Drainage) error {
 }
 
 // withTargets are those of the groups that may still have targets.
-func (d Drainage) withTargets(ctx context.Context, groups []string) []string {
+func (d DrainSpec) withTargets(ctx context.Context, groups []string) []string {
 	return slices.DeleteFunc(groups, func(group string) bool {
-		limited, cancel := context.WithTimeout(ctx, callLimit)
+		limited, cancel := context.WithTimeout(ctx, callTimeout)
 		defer cancel()
 		health, err := d.Router.Health(limited, []string{group})
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			if ctx.Err() == nil {
-				d.tell(Sick, fmt.Sprintf("health could not be read: %v", err))
+				d.emit(HealthDegraded, fmt.Sprintf("health could not be read: %v", err))
 			}
 			return false
 		}
@@ -66,8 +66,8 @@ func (d Drainage) withTargets(ctx context.Context, groups []string) []string {
 	})
 }
 
-func (d Drainage) tell(kind EventKind, text string) {
-	if d.Tell != nil {
-		d.Tell(Event{At: time.Now(), Kind: kind, Text: text})
+func (d DrainSpec) emit(kind EventKind, text string) {
+	if d.OnEvent != nil {
+		d.OnEvent(Event{At: time.Now(), Kind: kind, Text: text})
 	}
 }

@@ -66,8 +66,8 @@ func TestDrain(t *testing.T) {
 				m := routertest.NewMemory()
 				c.play(m)
 				began, last := time.Now(), ""
-				err := rollout.Drain(t.Context(), rollout.Drainage{Router: m, Groups: []string{"web", "api"}, For: c.limit,
-					Tell: func(e rollout.Event) { last = e.Text }})
+				err := rollout.Drain(t.Context(), rollout.DrainSpec{Router: m, Groups: []string{"web", "api"}, For: c.limit,
+					OnEvent: func(e rollout.Event) { last = e.Text }})
 				took := time.Since(began)
 				if err != nil || took < c.least || took > c.most || last != c.ends {
 					t.Errorf("it ended with %v after %s: %s", err, took, last)
@@ -84,7 +84,7 @@ func TestDrain_anInterruptIsAnError(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(7*time.Second, cancel)
 		groups, began := []string{"web"}, time.Now()
-		err := rollout.Drain(ctx, rollout.Drainage{Router: m, Groups: groups, For: time.Hour})
+		err := rollout.Drain(ctx, rollout.DrainSpec{Router: m, Groups: groups, For: time.Hour})
 		if !errors.Is(err, context.Canceled) || time.Since(began) != 7*time.Second {
 			t.Errorf("after %s: %v", time.Since(began), err)
 		}
@@ -98,7 +98,7 @@ func TestDrain_anInterruptIsAnErrorEvenWhereNothingIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := rollout.Drain(ctx, rollout.Drainage{Router: routertest.NewMemory(), For: time.Hour}); !errors.Is(err, context.Canceled) {
+		if err := rollout.Drain(ctx, rollout.DrainSpec{Router: routertest.NewMemory(), For: time.Hour}); !errors.Is(err, context.Canceled) {
 			t.Errorf("it ended with %v", err)
 		}
 	})

@@ -11,16 +11,16 @@ type EventKind string
 
 // The kinds of events.
 const (
-	Started   EventKind = "started"    // Text is the kind of the move
-	Read      EventKind = "read"       // Route gives Weights
-	Wrote     EventKind = "wrote"      // Route was told to give Weights
-	Saw       EventKind = "saw"        // Route was read back and gives Weights
-	Phase     EventKind = "phase"      // Text says what begins
-	Judged    EventKind = "judged"     // Gate answered; Text is what it saw
-	Sick      EventKind = "sick"       // health is in breach; Text says where
-	Well      EventKind = "well"       // it is not any more
-	GoingBack EventKind = "going back" // Text says why
-	Ended     EventKind = "ended"      // Text is the outcome
+	ShiftStarted    EventKind = "started"    // Text is the kind of the move
+	RouteRead       EventKind = "read"       // Route gives Weights
+	WeightsWritten  EventKind = "wrote"      // Route was told to give Weights
+	WeightsVerified EventKind = "saw"        // Route was read back and gives Weights
+	PhaseStarted    EventKind = "phase"      // Text says what begins
+	GateEvaluated   EventKind = "judged"     // Gate answered; Text is what it saw
+	HealthDegraded  EventKind = "sick"       // health is in breach; Text says where
+	HealthRecovered EventKind = "well"       // it is not any more
+	RollbackStarted EventKind = "going back" // Text says why
+	ShiftEnded      EventKind = "ended"      // Text is the outcome
 )
 
 // Event is something that happened in a shift. It never holds a secret.
@@ -30,6 +30,6 @@ type Event struct {
 	Route   string
 	Weights shift.Weights
 	Gate    string
-	Answer  Answer
+	Status  Status
 	Text    string
 }

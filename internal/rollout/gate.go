@@ -9,10 +9,10 @@ import (
 
 // Gate judges whether a release is good, once per call.
 type Gate interface {
-	// Judge measures and answers. It keeps to ctx, which ends at the gate's
+	// Evaluate measures and answers. It keeps to ctx, which ends at the gate's
 	// timeout and when nobody waits for the answer any more. Whoever could not
 	// measure answers Errored, never Pass.
-	Judge(ctx context.Context, moment Moment) Verdict
+	Evaluate(ctx context.Context, moment GateInput) Verdict
 }
 
 // Preflight is what a gate may be besides: one that has something to say before
@@ -23,31 +23,31 @@ type Preflight interface {
 	// Inconclusive keeps it from beginning: Fail where what is watched is bad
 	// already, Errored where the gate could not do its work later. A way back is
 	// never asked about, nor a split that is found, nor a shift to a side that has
-	// most of the traffic already. It may keep what it has learned for Judge.
-	Preflight(ctx context.Context, moment Moment) Verdict
+	// most of the traffic already. It may keep what it has learned for Evaluate.
+	Preflight(ctx context.Context, moment GateInput) Verdict
 }
 
-// Answer is what a gate says.
-type Answer string
+// Status is what a gate says.
+type Status string
 
 // The answers. The zero value is none of them and counts as Errored.
 const (
-	Pass         Answer = "pass"
-	Fail         Answer = "fail"
-	Inconclusive Answer = "inconclusive" // measured, but it cannot be told yet
-	Errored      Answer = "error"        // could not measure
+	Pass         Status = "pass"
+	Fail         Status = "fail"
+	Inconclusive Status = "inconclusive" // measured, but it cannot be told yet
+	Errored      Status = "error"        // could not measure
 )
 
 // Verdict is an answer and what it rests on, in words for a person: the value
 // seen, the limit, the samples. It never holds a secret.
 type Verdict struct {
-	Answer Answer
-	Saw    string
+	Status Status
+	Detail string
 	Err    error // the cause, with Errored
 }
 
-// Moment is the place in a shift at which a gate is asked.
-type Moment struct {
+// GateInput is the place in a shift at which a gate is asked.
+type GateInput struct {
 	Shift     string        // an id of this shift
 	Gate      string        // the gate's name
 	From, To  shift.Weights // the weights it leads from and to; From is nil where nothing had traffic
@@ -58,12 +58,12 @@ type Moment struct {
 	StartedAt time.Time // of the shift
 	ChangedAt time.Time // of the last change of weights; only data from after it counts
 	Attempt   int       // how often this gate was asked since then, from 1
-	Receiving []Side    // groups that gain, by entry point
-	Giving    []Side    // groups that give
+	Incoming  []Backend // groups that gain, by entry point
+	Live      []Backend // groups that give
 }
 
-// Side is a group of an environment behind an entry point.
-type Side struct {
+// Backend is a group of an environment behind an entry point.
+type Backend struct {
 	Entry       string
 	Environment string
 	Version     string // of the environment; empty: it has none
@@ -73,9 +73,9 @@ type Side struct {
 
 // NamedGate is a gate and the terms under which it is asked.
 type NamedGate struct {
-	shift.GateTerms
+	shift.GateSettings
 	Gate Gate
 	// OnInconclusive is what an InconclusiveTimeout amounts to: Fail, Pass, or
 	// Inconclusive, which stops the shift where it is.
-	OnInconclusive Answer
+	OnInconclusive Status
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// receiver is a group that is to have a share, and who serves its entry point
+// incoming is a group that is to have a share, and who serves its entry point
 // at the start of the shift.
-type receiver struct {
+type incoming struct {
 	environment string
 	entry       string
 	group       string
@@ -18,17 +18,17 @@ type receiver struct {
 	serving     []string // groups of the side that gives
 }
 
-// receivers lists the groups that gain, with their share of each entry point.
-func (r *run) receivers(weights shift.Weights) []receiver {
-	var all []receiver
+// incoming lists the groups that gain, with their share of each entry point.
+func (r *run) incoming(weights shift.Weights) []incoming {
+	var all []incoming
 	for i, route := range r.spec.Routes {
 		for _, name := range r.schedule.Gaining {
-			group := r.spec.groupOf(route.Entry, name, r.now[i])
+			group := r.spec.groupOf(route.Entry, name, r.current[i])
 			if weights[name] == 0 || group == "" {
 				continue
 			}
-			if !slices.ContainsFunc(all, func(x receiver) bool { return x.group == group }) {
-				all = append(all, receiver{environment: name, entry: route.Entry, group: group,
+			if !slices.ContainsFunc(all, func(x incoming) bool { return x.group == group }) {
+				all = append(all, incoming{environment: name, entry: route.Entry, group: group,
 					share: weights[name], serving: r.servingGroups(route.Entry)})
 			}
 		}
@@ -40,7 +40,7 @@ func (r *run) receivers(weights shift.Weights) []receiver {
 // leads: what the new side must be able to take over from. Whoever has joined
 // them since would count twice.
 func (r *run) servingGroups(entry string) []string {
-	if r.schedule.Kind == shift.Return {
+	if r.schedule.Kind == shift.Revert {
 		return nil // a way back is never withheld for capacity
 	}
 	var groups []string
@@ -48,8 +48,8 @@ func (r *run) servingGroups(entry string) []string {
 		if route.Entry != entry {
 			continue
 		}
-		for _, name := range r.schedule.Origin(i).Of() {
-			if group := r.spec.groupOf(entry, name, r.found[i]); group != "" && !slices.Contains(groups, group) {
+		for _, name := range r.schedule.Origin(i).Names() {
+			if group := r.spec.groupOf(entry, name, r.observed[i]); group != "" && !slices.Contains(groups, group) {
 				groups = append(groups, group)
 			}
 		}
@@ -58,7 +58,7 @@ func (r *run) servingGroups(entry string) []string {
 }
 
 // groupsOf lists the groups whose health is needed.
-func groupsOf(receivers []receiver) []string {
+func groupsOf(receivers []incoming) []string {
 	var groups []string
 	for _, x := range receivers {
 		groups = append(groups, x.group)
@@ -68,10 +68,10 @@ func groupsOf(receivers []receiver) []string {
 	return slices.Compact(groups)
 }
 
-// complaint says what is missing for the group to carry its share; empty when
+// shortfall says what is missing for the group to carry its share; empty when
 // nothing is. Targets that are draining, unused or not judged yet count for
 // neither side.
-func (t HealthTerms) complaint(x receiver, health map[string]Health) string {
+func (t HealthSettings) shortfall(x incoming, health map[string]Health) string {
 	h := health[x.group]
 	healthy, unhealthy := h.Serving(), h.Count(Unhealthy)
 	switch need := t.capacity(x, health); {
@@ -90,7 +90,7 @@ func (t HealthTerms) complaint(x receiver, health map[string]Health) string {
 
 // capacity is how many healthy targets the share asks for: capacity_percent of
 // share × the healthy targets that serve the entry point now.
-func (t HealthTerms) capacity(x receiver, health map[string]Health) float64 {
+func (t HealthSettings) capacity(x incoming, health map[string]Health) float64 {
 	serving := 0
 	for _, group := range x.serving {
 		serving += health[group].Serving()
@@ -126,7 +126,7 @@ func (h Health) String() string {
 
 // membership stands for the set of targets, to see whether it is steady; it is
 // empty while one is not judged yet.
-func membership(receivers []receiver, health map[string]Health) string {
+func membership(receivers []incoming, health map[string]Health) string {
 	var ids []string
 	for _, x := range receivers {
 		for _, t := range health[x.group].Targets {

@@ -81,7 +81,7 @@ func (p *played) interruptedWrong(stop bool) []string {
 	}
 	home := map[string]int{}
 	for _, c := range p.memory.Calls() {
-		if c.Op == routertest.Write && c.Home {
+		if c.Op == routertest.Write && c.Rollback {
 			home[c.Routes[0]]++
 		}
 	}
@@ -99,11 +99,11 @@ func (p *played) interruptedWrong(stop bool) []string {
 	if ends {
 		return wrong
 	}
-	left := map[rollout.Left]bool{rollout.Unmoved: true, rollout.Restored: !stop, rollout.Stayed: stop}
-	if p.failure == nil || p.failure.Cause != rollout.Interrupted || !left[p.failure.Left] || p.failure.Rejects {
+	left := map[rollout.Disposition]bool{rollout.Unchanged: true, rollout.RolledBack: !stop, rollout.Stopped: stop}
+	if p.failure == nil || p.failure.Cause != rollout.Interrupted || !left[p.failure.Disposition] || p.failure.Rejects {
 		wrong = append(wrong, fmt.Sprintf("it ends with %v", p.failure))
 	}
-	looked := p.events[0].Kind == rollout.Started // else it came in the very first reading
+	looked := p.events[0].Kind == rollout.ShiftStarted // else it came in the very first reading
 	for _, r := range p.result.Routes {
 		if looked && !r.Read {
 			wrong = append(wrong, r.ID+" was not read")
@@ -130,7 +130,7 @@ at 18s interrupt
 	for range 50 { // a race that is lost now and then
 		synctest.Test(t, func(t *testing.T) {
 			p := play(parse(script))
-			if p.failure == nil || p.failure.Cause != rollout.Interrupted || p.failure.Left != rollout.Restored {
+			if p.failure == nil || p.failure.Cause != rollout.Interrupted || p.failure.Disposition != rollout.RolledBack {
 				t.Errorf("it ends with %v", p.failure)
 			}
 		})

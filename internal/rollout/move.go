@@ -16,19 +16,19 @@ import (
 // their health is checked. A route that answered an error gets the goal at
 // once, since no one is served there.
 func (r *run) attach(ctx context.Context) *Failure {
-	if r.schedule.TakeOver {
-		if f := r.creditFor(ctx, shift.Step{At: shift.Whole}); f != nil {
+	if r.schedule.ReplacesFixedError {
+		if f := r.checkCredentials(ctx, shift.Step{At: shift.Full}); f != nil {
 			return f
 		}
 	}
-	want := map[int]Setting{}
+	want := map[int]RouteState{}
 	for i, route := range r.spec.Routes {
 		share := r.weights(i)
-		if r.now[i].Idle {
-			share = r.schedule.Goal
+		if r.current[i].FixedError {
+			share = r.schedule.Desired
 		}
-		next := r.spec.setting(route.Entry, share, r.schedule.Held, r.now[i])
-		if r.now[i].Idle || !r.names(i, next) {
+		next := r.spec.desiredState(route.Entry, share, r.schedule.Attached, r.current[i])
+		if r.current[i].FixedError || !r.attachedNames(i, next) {
 			want[i] = next
 		}
 	}
@@ -36,17 +36,17 @@ func (r *run) attach(ctx context.Context) *Failure {
 		return nil
 	}
 	r.phase("attach")
-	f := r.put(ctx, want)
-	if r.schedule.TakeOver {
+	f := r.writeAndVerify(ctx, want)
+	if r.schedule.ReplacesFixedError {
 		r.changed()
 	}
 	return f
 }
 
-// names: every group of want stands in the route's action already.
-func (r *run) names(i int, want Setting) bool {
+// attachedNames: every group of want stands in the route's action already.
+func (r *run) attachedNames(i int, want RouteState) bool {
 	for group := range want.Weights {
-		if _, ok := r.now[i].Weights[group]; !ok {
+		if _, ok := r.current[i].Weights[group]; !ok {
 			return false
 		}
 	}
@@ -59,15 +59,15 @@ func (r *run) move(ctx context.Context, step shift.Step) *Failure {
 	if f := r.unchanged(ctx); f != nil {
 		return f
 	}
-	want := map[int]Setting{}
+	want := map[int]RouteState{}
 	for i, route := range r.spec.Routes {
 		if r.reached(i) < step.At {
-			want[i] = r.spec.setting(route.Entry, r.schedule.At(i, step.At), r.schedule.Held, r.now[i])
+			want[i] = r.spec.desiredState(route.Entry, r.schedule.At(i, step.At), r.schedule.Attached, r.current[i])
 		}
 	}
-	r.step, r.at = r.number(step), step.At
+	r.step, r.at = r.stepNumber(step), step.At
 	r.exposed = true
-	if f := r.put(ctx, want); f != nil {
+	if f := r.writeAndVerify(ctx, want); f != nil {
 		return f
 	}
 	r.changed()
@@ -77,39 +77,39 @@ func (r *run) move(ctx context.Context, step shift.Step) *Failure {
 // reached is how far along the i-th route was found. One that answered an
 // error has been given the goal.
 func (r *run) reached(i int) shift.Share {
-	if r.found[i].Idle {
-		return shift.Whole
+	if r.observed[i].FixedError {
+		return shift.Full
 	}
-	found := r.spec.Weights(r.spec.Routes[i].Entry, r.found[i])
-	return shift.Progress(r.schedule.Origin(i), r.schedule.Goal, found)
+	found := r.spec.Weights(r.spec.Routes[i].Entry, r.observed[i])
+	return shift.Progress(r.schedule.Origin(i), r.schedule.Desired, found)
 }
 
 // changed: what was measured until now tells nothing about the new weights.
 func (r *run) changed() {
 	r.changedAt = time.Now()
-	r.arm()
+	r.resetGates()
 }
 
 // unchanged reads all routes and stops where one is not as this run left it. A
 // reading that shows what was before the last write may only be late.
 func (r *run) unchanged(ctx context.Context) *Failure {
-	_, f := r.see(ctx, nil)
+	_, f := r.verify(ctx, nil)
 	return f
 }
 
-// put writes all wanted settings at once and reads them back. A write that
+// writeAndVerify writes all wanted settings at once and reads them back. A write that
 // does not show is written once more; then it counts as not done.
-func (r *run) put(ctx context.Context, want map[int]Setting) *Failure {
+func (r *run) writeAndVerify(ctx context.Context, want map[int]RouteState) *Failure {
 	left := want
 	for range 2 {
 		if err := ctx.Err(); err != nil {
-			return r.broke(ctx, "", err)
+			return r.failureFrom(ctx, "", err)
 		}
-		if i, err := r.tellForward(ctx, left); err != nil {
-			return r.broke(ctx, r.spec.Routes[i].ID, err)
+		if i, err := r.writeForward(ctx, left); err != nil {
+			return r.failureFrom(ctx, r.spec.Routes[i].ID, err)
 		}
 		var f *Failure
-		if left, f = r.see(ctx, want); f != nil {
+		if left, f = r.verify(ctx, want); f != nil {
 			return f
 		}
 		if len(left) == 0 {
@@ -117,17 +117,17 @@ func (r *run) put(ctx context.Context, want map[int]Setting) *Failure {
 		}
 	}
 	i := slices.Min(slices.Collect(maps.Keys(left)))
-	return &Failure{Cause: RouterFailed, Route: r.spec.Routes[i].ID, Err: errNotShown,
-		Saw: "it still gives " + r.describe(i, r.now[i])}
+	return &Failure{Cause: RouterFailed, Route: r.spec.Routes[i].ID, Err: errNotVerified,
+		Detail: "it still gives " + r.describe(i, r.current[i])}
 }
 
-// errNotShown says that writes were accepted and are not seen.
-var errNotShown = errors.New("two writes were accepted and do not show")
+// errNotVerified says that writes were accepted and are not seen.
+var errNotVerified = errors.New("two writes were accepted and do not show")
 
-// tellForward writes for as long as one call may take, and returns the first
+// writeForward writes for as long as one call may take, and returns the first
 // route that failed.
-func (r *run) tellForward(ctx context.Context, want map[int]Setting) (int, error) {
-	limited, cancel := context.WithTimeout(ctx, callLimit)
+func (r *run) writeForward(ctx context.Context, want map[int]RouteState) (int, error) {
+	limited, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	for i, err := range r.write(limited, r.spec.Router, want) {
 		if err != nil {
@@ -139,47 +139,47 @@ func (r *run) tellForward(ctx context.Context, want map[int]Setting) (int, error
 
 // write tells several routes at the same time, so that they move together. All
 // are told even where one fails; the errors are by the number of the route.
-func (r *run) write(ctx context.Context, router Router, want map[int]Setting) []error {
+func (r *run) write(ctx context.Context, router Router, want map[int]RouteState) []error {
 	errs := make([]error, len(r.spec.Routes))
 	var all sync.WaitGroup
 	for i, setting := range want {
 		r.dirty[i] = true // until it is read back
-		r.result.Moved = r.result.Moved || !setting.SameTraffic(r.now[i])
+		r.result.Moved = r.result.Moved || !setting.EqualTraffic(r.current[i])
 		all.Go(func() { errs[i] = router.Write(ctx, r.spec.Routes[i].ID, setting) })
 	}
 	all.Wait()
 	for i, route := range r.spec.Routes {
 		if setting, told := want[i]; told {
-			r.tell(Event{Kind: Wrote, Route: route.ID, Weights: r.spec.Weights(route.Entry, setting), Text: errorText(errs[i])})
+			r.emit(Event{Kind: WeightsWritten, Route: route.ID, Weights: r.spec.Weights(route.Entry, setting), Text: errorText(errs[i])})
 		}
 	}
 	return errs
 }
 
-// readAgain are the waits between readings of which one does not show what was
+// rereadPauses are the waits between readings of which one does not show what was
 // written: a balancer's answer may be a moment old.
-var readAgain = []time.Duration{0, 200 * time.Millisecond, time.Second, 3 * time.Second}
+var rereadPauses = []time.Duration{0, 200 * time.Millisecond, time.Second, 3 * time.Second}
 
-// see reads all routes until each shows what it was told (or, where it was
+// verify reads all routes until each shows what it was told (or, where it was
 // told nothing, what this run knows of it), and returns those that do not in
 // the end. What is none of that, nor older, is somebody else's.
-func (r *run) see(ctx context.Context, want map[int]Setting) (map[int]Setting, *Failure) {
-	var left map[int]Setting
-	for n, pause := range readAgain {
+func (r *run) verify(ctx context.Context, want map[int]RouteState) (map[int]RouteState, *Failure) {
+	var left map[int]RouteState
+	for n, pause := range rereadPauses {
 		if err := sleep(ctx, pause); err != nil {
-			return nil, r.broke(ctx, "", err)
+			return nil, r.failureFrom(ctx, "", err)
 		}
 		now, err := r.readForward(ctx)
 		if err != nil {
-			return nil, r.broke(ctx, "", err)
+			return nil, r.failureFrom(ctx, "", err)
 		}
 		var foreign int
-		left, foreign = r.compare(now, want, n == len(readAgain)-1)
+		left, foreign = r.compare(now, want, n == len(rereadPauses)-1)
 		if foreign >= 0 {
-			return nil, r.foreign(foreign, now)
+			return nil, r.externalChange(foreign, now)
 		}
 		if left != nil && len(left) == 0 {
-			r.sawAll(now, want)
+			r.accept(now, want)
 			break
 		}
 	}
@@ -189,17 +189,17 @@ func (r *run) see(ctx context.Context, want map[int]Setting) (map[int]Setting, *
 // compare tells who does not show yet what it was told; nil where a reading
 // is too old to say. It also returns whose setting is somebody else's, or -1.
 // The last reading is held to be of now.
-func (r *run) compare(now []Setting, want map[int]Setting, last bool) (map[int]Setting, int) {
-	left, late := map[int]Setting{}, false
+func (r *run) compare(now []RouteState, want map[int]RouteState, last bool) (map[int]RouteState, int) {
+	left, late := map[int]RouteState{}, false
 	for i := range now {
 		setting, told := want[i]
 		switch {
-		case told && now[i].Same(setting):
-		case now[i].Same(r.now[i]):
+		case told && now[i].Equal(setting):
+		case now[i].Equal(r.current[i]):
 			if told {
 				left[i] = setting
 			}
-		case !last && r.before != nil && now[i].Same(r.before[i]):
+		case !last && r.previous != nil && now[i].Equal(r.previous[i]):
 			late = true
 		default:
 			return nil, i
@@ -211,26 +211,26 @@ func (r *run) compare(now []Setting, want map[int]Setting, last bool) (map[int]S
 	return left, -1
 }
 
-// sawAll takes over what was read back.
-func (r *run) sawAll(now []Setting, want map[int]Setting) {
+// accept takes over what was read back.
+func (r *run) accept(now []RouteState, want map[int]RouteState) {
 	if len(want) > 0 {
-		r.before = r.now
+		r.previous = r.current
 	}
-	r.now = now
+	r.current = now
 	for i, route := range r.spec.Routes {
 		r.dirty[i] = false
 		if _, told := want[i]; told {
-			r.tell(Event{Kind: Saw, Route: route.ID, Weights: r.weights(i)})
+			r.emit(Event{Kind: WeightsVerified, Route: route.ID, Weights: r.weights(i)})
 		}
 	}
 }
 
-// foreign: somebody else is at work. Where all routes are back at the start by
+// externalChange: somebody else is at work. Where all routes are back at the start by
 // that hand, the version was sent back as surely as by a gate.
-func (r *run) foreign(i int, now []Setting) *Failure {
-	f := &Failure{Cause: Changed, Left: Untouched, Route: r.spec.Routes[i].ID,
-		Saw: fmt.Sprintf("%s; this run had left it at %s", r.describe(i, now[i]), r.describe(i, r.now[i]))}
-	r.now, r.dirty = now, make([]bool, len(now)) // as just read
+func (r *run) externalChange(i int, now []RouteState) *Failure {
+	f := &Failure{Cause: ExternalChange, Disposition: LeftToOthers, Route: r.spec.Routes[i].ID,
+		Detail: fmt.Sprintf("%s; this run had left it at %s", r.describe(i, now[i]), r.describe(i, r.current[i]))}
+	r.current, r.dirty = now, make([]bool, len(now)) // as just read
 	f.Rejects = r.exposed
 	for j := range now {
 		if !r.weights(j).Equal(r.schedule.Origin(j)) {
@@ -241,8 +241,8 @@ func (r *run) foreign(i int, now []Setting) *Failure {
 }
 
 // readForward asks for all routes, for as long as one call may take.
-func (r *run) readForward(ctx context.Context) ([]Setting, error) {
-	limited, cancel := context.WithTimeout(ctx, callLimit)
+func (r *run) readForward(ctx context.Context) ([]RouteState, error) {
+	limited, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	return r.spec.Router.Read(limited, r.ids())
 }

@@ -13,15 +13,15 @@ type Result struct {
 	From shift.Weights
 	// Moved is true once this run told a route to change who gets traffic.
 	Moved bool
-	// Told are things worth knowing that changed nothing: dry-run gates that
+	// Warnings are things worth knowing that changed nothing: dry-run gates that
 	// failed, health checks that are switched off.
-	Told []string
+	Warnings []string
 }
 
 // RouteResult is where one route stands.
 type RouteResult struct {
 	Route
-	Setting Setting       // as read last
+	State   RouteState    // as read last
 	Weights shift.Weights // the same by environment; strangers by their group id
 	Read    bool          // false: it could not be read, Setting is what was read before, if ever
 }
@@ -31,47 +31,47 @@ type Cause string
 
 // The causes.
 const (
-	NotBegun         Cause = "gate kept it from beginning" // before anything was written
-	GateFailed       Cause = "gate failed"
-	GateErrored      Cause = "gate could not measure"
-	GateInconclusive Cause = "gate stayed inconclusive"
-	HealthBroke      Cause = "health broke"         // after the first weight
-	NotReady         Cause = "never became healthy" // before a step, within the timeout
-	Interrupted      Cause = "interrupted"
-	Changed          Cause = "changed by someone else"
-	NotForwarding    Cause = "does not forward" // a redirect, or a fixed response that is no one's to take
-	RouterFailed     Cause = "the balancer did not do it"
-	CredentialsEnd   Cause = "credentials would end"
-	WasRejected      Cause = "rejected version"
-	WasHandedBack    Cause = "moved back by hand"
-	TookTooLong      Cause = "took longer than scheduled"
-	TooManyGroups    Cause = "too many groups"
+	BlockedByGate     Cause = "gate kept it from beginning" // before anything was written
+	GateFailed        Cause = "gate failed"
+	GateErrored       Cause = "gate could not measure"
+	GateInconclusive  Cause = "gate stayed inconclusive"
+	HealthFailed      Cause = "health broke"         // after the first weight
+	NotHealthy        Cause = "never became healthy" // before a step, within the timeout
+	Interrupted       Cause = "interrupted"
+	ExternalChange    Cause = "changed by someone else"
+	NotForwarding     Cause = "does not forward" // a redirect, or a fixed response that is no one's to take
+	RouterFailed      Cause = "the balancer did not do it"
+	CredentialsExpire Cause = "credentials would end"
+	VersionRejected   Cause = "rejected version"
+	MovedExternally   Cause = "moved back by hand"
+	TimedOut          Cause = "took longer than scheduled"
+	TooManyGroups     Cause = "too many groups"
 )
 
-// Left says what was done about the traffic after the cause.
-type Left string
+// Disposition says what was done about the traffic after the cause.
+type Disposition string
 
 // What was done.
 const (
-	Unmoved     Left = "unmoved"      // no traffic had been moved, so there was nothing to go back from
-	Restored    Left = "restored"     // every route is read back as it was before
-	Stayed      Left = "stayed"       // it stopped where it was, as told, or all but tidied at the goal
-	NotRestored Left = "not restored" // a way back was tried and did not come through everywhere
-	CannotServe Left = "cannot serve" // no way back: the old side has no healthy target and the new one has
-	Untouched   Left = "untouched"    // someone else is in charge, nothing more was written
+	Unchanged         Disposition = "unmoved"      // no traffic had been moved, so there was nothing to go back from
+	RolledBack        Disposition = "restored"     // every route is read back as it was before
+	Stopped           Disposition = "stayed"       // it stopped where it was, as told, or all but tidied at the goal
+	RollbackFailed    Disposition = "not restored" // a way back was tried and did not come through everywhere
+	RollbackUnhealthy Disposition = "cannot serve" // no way back: the old side has no healthy target and the new one has
+	LeftToOthers      Disposition = "untouched"    // someone else is in charge, nothing more was written
 )
 
 // Failure is the error of Run. Its text is for logs; the words for a user are
 // the provider's.
 type Failure struct {
-	Cause   Cause
-	Left    Left
-	Stage   string // where in the shift: "step 2 of 3 (50 %)", "the bake"
-	Gate    string // with a gate's cause
-	Saw     string // what was seen: a verdict, health by reason, what a route does
-	Route   string // the route it is about, where it is one
-	Err     error  // the cause from below, if any
-	HomeErr error  // why a way back did not come through
+	Cause       Cause
+	Disposition Disposition
+	Stage       string // where in the shift: "step 2 of 3 (50 %)", "the bake"
+	Gate        string // with a gate's cause
+	Detail      string // what was seen: a verdict, health by reason, what a route does
+	Route       string // the route it is about, where it is one
+	Err         error  // the cause from below, if any
+	RollbackErr error  // why a way back did not come through
 	// Rejects is true where a gate or health sent the version back, or a foreign
 	// hand did: it does not go out again by itself.
 	Rejects bool
@@ -85,11 +85,11 @@ func (f *Failure) Error() string {
 	if f.Stage != "" {
 		text += " at " + f.Stage
 	}
-	if f.Left != "" {
-		text += "; " + string(f.Left)
+	if f.Disposition != "" {
+		text += "; " + string(f.Disposition)
 	}
-	if f.Saw != "" {
-		text += ": " + f.Saw
+	if f.Detail != "" {
+		text += ": " + f.Detail
 	}
 	if f.Err != nil {
 		text += ": " + f.Err.Error()
@@ -100,7 +100,7 @@ func (f *Failure) Error() string {
 // Unwrap gives the causes to errors.Is and errors.As.
 func (f *Failure) Unwrap() []error {
 	var errs []error
-	for _, err := range []error{f.Err, f.HomeErr} {
+	for _, err := range []error{f.Err, f.RollbackErr} {
 		if err != nil {
 			errs = append(errs, err)
 		}

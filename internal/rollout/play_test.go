@@ -123,13 +123,13 @@ func (p *player) happen(h happening) {
 
 func (p *player) spec() rollout.Spec {
 	s := p.story
-	spec := rollout.Spec{Router: p.memory, Home: p.memory.Home(), ID: "s1", Groups: map[string]map[string]string{}, Request: s.request,
-		Stable: s.stable, Health: s.health, Sticky: s.sticky, StopOnFailure: s.stopOnFailure, StopOnInterrupt: s.stopOnInterrupt, Tell: p.tell}
+	spec := rollout.Spec{Router: p.memory, RollbackRouter: p.memory.RollbackClient(), ID: "s1", Groups: map[string]map[string]string{}, Request: s.request,
+		Stable: s.stable, Health: s.health, Sticky: s.sticky, StopOnFailure: s.stopOnFailure, StopOnInterrupt: s.stopOnInterrupt, OnEvent: p.tell}
 	for _, r := range s.routes {
 		route := rollout.Route{ID: r.id, Entry: r.entry}
 		if saw := r.saw; s.stable != nil && !r.joins {
-			if route.Saw = saw; saw == nil {
-				route.Saw = &r.does
+			if route.Planned = saw; saw == nil {
+				route.Planned = &r.does
 			}
 		}
 		spec.Routes = append(spec.Routes, route)
@@ -141,9 +141,9 @@ func (p *player) spec() rollout.Spec {
 		}
 	}
 	spec.Request.Environments = s.envs
-	spec.Request.Terms.HealthTimeout, spec.Request.Terms.SteadyFor = s.health.Timeout, s.health.SteadyFor
+	spec.Request.Strategy.HealthTimeout, spec.Request.Strategy.SteadyFor = s.health.Timeout, s.health.SteadyFor
 	for i, g := range s.gates {
-		spec.Request.Terms.Gates = append(spec.Request.Terms.Gates, g.GateTerms)
+		spec.Request.Strategy.Gates = append(spec.Request.Strategy.Gates, g.GateSettings)
 		named := g.NamedGate
 		scripted := &scripted{player: p, gate: g, takes: time.Duration(i+1) * time.Millisecond}
 		if named.Gate = scripted; g.ahead != "" {
@@ -152,7 +152,7 @@ func (p *player) spec() rollout.Spec {
 		spec.Gates = append(spec.Gates, named)
 	}
 	if s.lasts > 0 {
-		spec.Lasts = func(_ context.Context, d time.Duration) error {
+		spec.CredentialsLast = func(_ context.Context, d time.Duration) error {
 			if left := s.lasts - time.Since(p.began); left < d {
 				return fmt.Errorf("the credentials end in %s, and %s are needed", left, d)
 			}
@@ -164,7 +164,7 @@ func (p *player) spec() rollout.Spec {
 
 // decide says what is due, as a plan does.
 func (p *player) decide(spec rollout.Spec) {
-	var found []rollout.Setting
+	var found []rollout.RouteState
 	for _, r := range p.story.routes {
 		found = append(found, r.does)
 	}
@@ -183,14 +183,14 @@ type scripted struct {
 	calls  int
 }
 
-func (g *scripted) Judge(ctx context.Context, m rollout.Moment) rollout.Verdict {
+func (g *scripted) Evaluate(ctx context.Context, m rollout.GateInput) rollout.Verdict {
 	return g.say(ctx, m, g.next())
 }
 
 // looksAhead is one that has something to say before anything is written.
 type looksAhead struct{ *scripted }
 
-func (g looksAhead) Preflight(ctx context.Context, m rollout.Moment) rollout.Verdict {
+func (g looksAhead) Preflight(ctx context.Context, m rollout.GateInput) rollout.Verdict {
 	for _, r := range g.player.story.routes {
 		if n := len(g.player.memory.Writes(r.id)); n > 0 {
 			g.player.wrongf("%s is asked after %d writes to %s whether to begin", g.gate.Name, n, r.id)
@@ -199,7 +199,7 @@ func (g looksAhead) Preflight(ctx context.Context, m rollout.Moment) rollout.Ver
 	return g.say(ctx, m, g.gate.ahead)
 }
 
-func (g *scripted) say(ctx context.Context, m rollout.Moment, answer string) rollout.Verdict {
+func (g *scripted) say(ctx context.Context, m rollout.GateInput, answer string) rollout.Verdict {
 	g.player.enter(g.gate.Name, +1, m)
 	defer g.player.enter(g.gate.Name, -1, m)
 	switch answer {
@@ -209,19 +209,19 @@ func (g *scripted) say(ctx context.Context, m rollout.Moment, answer string) rol
 		panic("out of range")
 	case "slow": // takes all the time it has, as a gate that keeps to ctx
 		<-ctx.Done()
-		return rollout.Verdict{Answer: rollout.Errored, Err: ctx.Err()}
+		return rollout.Verdict{Status: rollout.Errored, Err: ctx.Err()}
 	}
 	timer := time.NewTimer(g.takes)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-ctx.Done():
-		return rollout.Verdict{Answer: rollout.Errored, Err: ctx.Err()}
+		return rollout.Verdict{Status: rollout.Errored, Err: ctx.Err()}
 	}
 	if answer == string(rollout.Errored) {
-		return rollout.Verdict{Answer: rollout.Errored, Err: errors.New("connection refused")}
+		return rollout.Verdict{Status: rollout.Errored, Err: errors.New("connection refused")}
 	}
-	return rollout.Verdict{Answer: rollout.Answer(answer), Saw: "saw " + answer}
+	return rollout.Verdict{Status: rollout.Status(answer), Detail: "saw " + answer}
 }
 
 func (g *scripted) next() string {
@@ -238,7 +238,7 @@ func (g *scripted) next() string {
 }
 
 // enter counts the calls of a gate that are under way: there is at most one.
-func (p *player) enter(gate string, n int, m rollout.Moment) {
+func (p *player) enter(gate string, n int, m rollout.GateInput) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.judgesIn[gate] += n; p.judgesIn[gate] > 1 {
@@ -260,19 +260,19 @@ func (p *player) tell(e rollout.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch e.Kind {
-	case rollout.Phase:
+	case rollout.PhaseStarted:
 		p.segments = append(p.segments, segment{e.Text, len(p.memory.Calls())})
-	case rollout.GoingBack:
+	case rollout.RollbackStarted:
 		p.segments = append(p.segments, segment{"way back", len(p.memory.Calls())})
 		p.over = "it is going back"
-	case rollout.Judged:
-		if g := p.story.gateNamed(e.Gate); e.Answer == rollout.Fail && g.FailureLimit == 0 && !g.DryRun && !p.returns() {
+	case rollout.GateEvaluated:
+		if g := p.story.gateNamed(e.Gate); e.Status == rollout.Fail && g.FailureLimit == 0 && !g.DryRun && !p.returns() {
 			p.over = e.Gate + " has failed"
 		}
 	}
 }
 
-func (p *player) returns() bool { return p.events[0].Text == shift.Return.String() }
+func (p *player) returns() bool { return p.events[0].Text == shift.Revert.String() }
 
 // watch looks at every write: nothing is written forward once it is over, and
 // nobody's first traffic comes before somebody can serve it.
@@ -282,11 +282,11 @@ func (p *player) watch(c routertest.Call) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.over != "" && !c.Home {
+	if p.over != "" && !c.Rollback {
 		p.wrongf("%s, and then: %s", p.over, c)
 	}
 	for group, n := range c.Want.Weights {
-		if n > 0 && !p.raised[group] && !c.Home && p.sick(group) && !p.carried(c.Routes[0], group) {
+		if n > 0 && !p.raised[group] && !c.Rollback && p.sick(group) && !p.carried(c.Routes[0], group) {
 			p.wrongf("%s has no healthy target, and gets its first traffic: %s", group, c)
 		}
 		p.raised[group] = p.raised[group] || n > 0
@@ -302,7 +302,7 @@ func (p *player) sick(group string) bool {
 // carried: the route gave the group traffic at the start, or served no one.
 func (p *player) carried(route, group string) bool {
 	i := slices.IndexFunc(p.story.routes, func(r storyRoute) bool { return r.id == route })
-	return p.story.routes[i].does.Weights[group] > 0 || p.story.routes[i].does.Idle
+	return p.story.routes[i].does.Weights[group] > 0 || p.story.routes[i].does.FixedError
 }
 
 // check looks at how it ended.
@@ -313,10 +313,10 @@ func (p *player) check() {
 		// What was read last is true of then: a hand may come later, where faults
 		// keep the run from looking again.
 		touched := len(p.story.faults) > 0 && slices.ContainsFunc(p.story.happens, func(h happening) bool { return h.route == r.ID })
-		if r.Read && now != nil && !now.Same(r.Setting) && !stale && !touched {
-			p.wrongf("the result says that %s does %v, and it does %v", r.ID, r.Setting.Weights, now.Weights)
+		if r.Read && now != nil && !now.Equal(r.State) && !stale && !touched {
+			p.wrongf("the result says that %s does %v, and it does %v", r.ID, r.State.Weights, now.Weights)
 		}
-		if p.failure == nil && p.story.request.Goal != nil && !r.Weights.Equal(p.story.request.Goal) {
+		if p.failure == nil && p.story.request.Desired != nil && !r.Weights.Equal(p.story.request.Desired) {
 			p.wrongf("it is said to be done, and %s gives %v", r.ID, r.Weights)
 		}
 		if p.failure != nil && now != nil {
@@ -326,7 +326,7 @@ func (p *player) check() {
 	p.checkWrites()
 }
 
-func (p *player) now(route string) *rollout.Setting {
+func (p *player) now(route string) *rollout.RouteState {
 	for _, h := range p.story.happens {
 		if h.remove == route {
 			return nil
@@ -336,21 +336,21 @@ func (p *player) now(route string) *rollout.Setting {
 }
 
 // checkLeft: what is said to be as it was is so.
-func (p *player) checkLeft(i int, now rollout.Setting) {
+func (p *player) checkLeft(i int, now rollout.RouteState) {
 	r := p.story.routes[i]
 	touched := slices.ContainsFunc(p.story.happens, func(h happening) bool { return h.route == r.id })
 	late := slices.ContainsFunc(p.story.faults, func(f routertest.Fault) bool { return f.Kind == routertest.Stale })
-	restored := now.Answer == r.does.Answer
+	restored := now.Response == r.does.Response
 	if p.longest == 0 {
 		return // nothing could be decided
 	}
 	if home := p.schedule.Origin(i); home != nil {
 		restored = p.spec().Weights(r.entry, now).Equal(home)
 	}
-	if p.failure.Left == rollout.Restored && !late && !restored || p.failure.Left == rollout.Unmoved && !touched && !now.SameTraffic(r.does) {
-		p.wrongf("%s is said to be %s and gives %v", r.id, p.failure.Left, now.Weights)
+	if p.failure.Disposition == rollout.RolledBack && !late && !restored || p.failure.Disposition == rollout.Unchanged && !touched && !now.EqualTraffic(r.does) {
+		p.wrongf("%s is said to be %s and gives %v", r.id, p.failure.Disposition, now.Weights)
 	}
-	if p.failure.Left == "" || p.failure.Cause == "" {
+	if p.failure.Disposition == "" || p.failure.Cause == "" {
 		p.wrongf("a failure without words: %+v", p.failure)
 	}
 }
@@ -360,7 +360,7 @@ func (p *player) checkLeft(i int, now rollout.Setting) {
 func (p *player) checkWrites() {
 	forward, home := map[string]int{}, map[string]int{}
 	for _, c := range p.memory.Calls() {
-		if c.Op == routertest.Write && c.Home {
+		if c.Op == routertest.Write && c.Rollback {
 			home[c.Routes[0]]++
 		} else if c.Op == routertest.Write {
 			forward[c.Routes[0]]++
@@ -369,7 +369,7 @@ func (p *player) checkWrites() {
 	if len(p.story.faults) > 0 {
 		return
 	}
-	most := len(p.story.request.Terms.Steps) + 1 + 2
+	most := len(p.story.request.Strategy.Steps) + 1 + 2
 	for _, r := range p.story.routes {
 		if forward[r.id] > most || home[r.id] > 1 {
 			p.wrongf("%s is written %d times forward (at most %d) and %d times back", r.id, forward[r.id], most, home[r.id])
@@ -388,20 +388,20 @@ func (p *played) text() string {
 	judged := map[string]repeated{} // the last answer of each gate, until something else happens
 	for _, e := range p.events {
 		line := eventText(e)
-		if again := judged[e.Gate]; e.Kind == rollout.Judged && again.line == line {
+		if again := judged[e.Gate]; e.Kind == rollout.GateEvaluated && again.line == line {
 			again.n++
 			judged[e.Gate] = again
 			lines[again.index] = fmt.Sprintf("%-10s %s (and %d more until %s)", p.since(again.from), line, again.n, p.since(e.At))
 			continue
 		}
-		if e.Kind != rollout.Judged {
+		if e.Kind != rollout.GateEvaluated {
 			clear(judged)
 		}
 		judged[e.Gate] = repeated{line: line, from: e.At, index: len(lines)}
 		lines = append(lines, fmt.Sprintf("%-10s %s", p.since(e.At), line))
 	}
 	lines = append(lines, "", p.endText())
-	for _, note := range p.result.Told {
+	for _, note := range p.result.Warnings {
 		lines = append(lines, "told: "+note)
 	}
 	for _, r := range p.result.Routes {
@@ -411,12 +411,12 @@ func (p *played) text() string {
 }
 
 func (p *played) since(at time.Time) string {
-	return shift.Words(at.Sub(p.began).Round(time.Millisecond))
+	return shift.FormatDuration(at.Sub(p.began).Round(time.Millisecond))
 }
 
 func eventText(e rollout.Event) string {
 	text := string(e.Kind)
-	for _, part := range []string{e.Route, e.Gate, string(e.Answer)} {
+	for _, part := range []string{e.Route, e.Gate, string(e.Status)} {
 		if part != "" {
 			text += " " + part
 		}
@@ -447,8 +447,8 @@ func (p *played) endText() string {
 			text += "\n" + part[0] + ": " + part[1]
 		}
 	}
-	if p.failure.HomeErr != nil {
-		text += "\nway back: " + strings.ReplaceAll(p.failure.HomeErr.Error(), "\n", "; ")
+	if p.failure.RollbackErr != nil {
+		text += "\nway back: " + strings.ReplaceAll(p.failure.RollbackErr.Error(), "\n", "; ")
 	}
 	return text
 }
@@ -460,18 +460,18 @@ func (p *played) routeText(r rollout.RouteResult) string {
 	removed := slices.ContainsFunc(p.story.happens, func(h happening) bool { return h.remove == r.ID })
 	if !removed {
 		now := p.memory.Now(r.ID)
-		if does = now.Answer; does == "" {
+		if does = now.Response; does == "" {
 			var parts []string
 			for _, group := range now.Groups() {
 				parts = append(parts, fmt.Sprintf("%s %d", group, now.Weights[group]))
 			}
-			if now.Sticky > 0 {
-				parts = append(parts, "sticky "+shift.Words(now.Sticky))
+			if now.Stickiness > 0 {
+				parts = append(parts, "sticky "+shift.FormatDuration(now.Stickiness))
 			}
 			does = strings.Join(parts, ", ")
 		}
-		if r.Read && !now.Same(r.Setting) {
-			does += fmt.Sprintf(" (the result says %v)", r.Setting.Weights)
+		if r.Read && !now.Equal(r.State) {
+			does += fmt.Sprintf(" (the result says %v)", r.State.Weights)
 		}
 	}
 	if !r.Read {

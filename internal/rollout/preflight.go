@@ -13,9 +13,9 @@ import (
 // traffic to the side that has most of it, as where a canary is made smaller, is
 // not kept from it by an alarm that the canary has set off.
 func (r *run) preflight(ctx context.Context) *Failure {
-	var asked []*armed
-	for _, terms := range r.spec.Request.Terms.Gates {
-		if g := r.gates[terms.Name]; g != nil && !r.exposed && !r.mostlyThere() {
+	var asked []*activeGate
+	for _, terms := range r.spec.Request.Strategy.Gates {
+		if g := r.gates[terms.Name]; g != nil && !r.exposed && !r.hasMostTraffic() {
 			if _, ok := g.Gate.(Preflight); ok {
 				asked = append(asked, g)
 			}
@@ -25,40 +25,40 @@ func (r *run) preflight(ctx context.Context) *Failure {
 		return nil
 	}
 	r.phase("gates before anything is written")
-	verdicts := r.askAll(ctx, asked)
+	verdicts := r.preflightAll(ctx, asked)
 	if ctx.Err() != nil {
-		f := r.broke(ctx, "", ctx.Err())
-		f.Left = Unmoved
+		f := r.failureFrom(ctx, "", ctx.Err())
+		f.Disposition = Unchanged
 		return f
 	}
 	var first *Failure
 	for i, g := range asked {
-		if f := r.hearPreflight(g, verdicts[i]); first == nil {
+		if f := r.handlePreflight(g, verdicts[i]); first == nil {
 			first = f
 		}
 	}
 	return first
 }
 
-// mostlyThere: whoever gains has more than half of the traffic on every route
+// hasMostTraffic: whoever gains has more than half of the traffic on every route
 // already.
-func (r *run) mostlyThere() bool {
-	for i := range r.found {
+func (r *run) hasMostTraffic() bool {
+	for i := range r.observed {
 		share, now := shift.Share(0), r.weights(i)
 		for _, name := range r.schedule.Gaining {
 			share += now[name]
 		}
-		if 2*share <= shift.Whole {
+		if 2*share <= shift.Full {
 			return false
 		}
 	}
-	return len(r.found) > 0
+	return len(r.observed) > 0
 }
 
-// askAll asks side by side, each under its own timeout and all within what the
+// preflightAll asks side by side, each under its own timeout and all within what the
 // schedule grants for calls.
-func (r *run) askAll(ctx context.Context, gates []*armed) []Verdict {
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
+func (r *run) preflightAll(ctx context.Context, gates []*activeGate) []Verdict {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	type answer struct {
 		of      int
@@ -66,10 +66,10 @@ func (r *run) askAll(ctx context.Context, gates []*armed) []Verdict {
 	}
 	answers := make(chan answer, len(gates))
 	for i, g := range gates {
-		m := r.moment(g, shift.Before)
+		m := r.gateInput(g, shift.Before)
 		go func() {
 			ahead, _ := g.Gate.(Preflight)
-			answers <- answer{i, g.judge(ctx, func(ctx context.Context) Verdict { return ahead.Preflight(ctx, m) })}
+			answers <- answer{i, g.call(ctx, func(ctx context.Context) Verdict { return ahead.Preflight(ctx, m) })}
 		}()
 	}
 	verdicts := make([]Verdict, len(gates))
@@ -80,17 +80,17 @@ func (r *run) askAll(ctx context.Context, gates []*armed) []Verdict {
 	return verdicts
 }
 
-// hearPreflight: only what speaks against beginning at all counts here.
-func (r *run) hearPreflight(g *armed, v Verdict) *Failure {
+// handlePreflight: only what speaks against beginning at all counts here.
+func (r *run) handlePreflight(g *activeGate, v Verdict) *Failure {
 	g.attempt = 0
-	saw := join(v.Saw, errorText(v.Err))
-	r.tell(Event{Kind: Judged, Gate: g.Name, Answer: v.Answer, Text: saw})
-	if v.Answer == Pass || v.Answer == Inconclusive {
+	saw := joinText(v.Detail, errorText(v.Err))
+	r.emit(Event{Kind: GateEvaluated, Gate: g.Name, Status: v.Status, Text: saw})
+	if v.Status == Pass || v.Status == Inconclusive {
 		return nil
 	}
 	if g.DryRun {
-		r.note(fmt.Sprintf("gate %s (not obeyed) would keep this from beginning: %s", g.Name, saw))
+		r.warn(fmt.Sprintf("gate %s (not obeyed) would keep this from beginning: %s", g.Name, saw))
 		return nil
 	}
-	return &Failure{Cause: NotBegun, Left: Unmoved, Gate: g.Name, Saw: v.Saw, Err: v.Err}
+	return &Failure{Cause: BlockedByGate, Disposition: Unchanged, Gate: g.Name, Detail: v.Detail, Err: v.Err}
 }

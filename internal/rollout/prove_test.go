@@ -19,42 +19,42 @@ import (
 // answering is a gate that gives its answers one after the other, the last one
 // for ever, and remembers what it was asked.
 type answering struct {
-	answers []rollout.Answer
+	answers []rollout.Status
 	takes   time.Duration
 
 	mu    sync.Mutex
-	asked []rollout.Moment
+	asked []rollout.GateInput
 }
 
-func (g *answering) Judge(ctx context.Context, m rollout.Moment) rollout.Verdict {
+func (g *answering) Evaluate(ctx context.Context, m rollout.GateInput) rollout.Verdict {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.asked = append(g.asked, m)
 	select {
 	case <-time.After(g.takes):
 	case <-ctx.Done():
-		return rollout.Verdict{Answer: rollout.Errored, Err: ctx.Err()}
+		return rollout.Verdict{Status: rollout.Errored, Err: ctx.Err()}
 	}
-	return rollout.Verdict{Answer: g.answers[min(len(g.asked), len(g.answers))-1], Saw: "what it saw"}
+	return rollout.Verdict{Status: g.answers[min(len(g.asked), len(g.answers))-1], Detail: "what it saw"}
 }
 
 func (g *answering) named(name string) rollout.NamedGate {
-	return rollout.NamedGate{Gate: g, OnInconclusive: rollout.Fail, GateTerms: shift.GateTerms{
+	return rollout.NamedGate{Gate: g, OnInconclusive: rollout.Fail, GateSettings: shift.GateSettings{
 		Name: name, Interval: 10 * time.Second, Timeout: 10 * time.Second, InconclusiveTimeout: time.Minute, ErrorLimit: 4,
 	}}
 }
 
 // proof is a Proof of green behind two entry points, of which both are in use.
 func proof(m *routertest.Memory, gates ...rollout.NamedGate) rollout.Proof {
-	m.AddRoute("test", rollout.Setting{Weights: map[string]int{"web-green": 1}})
-	m.AddRoute("live", rollout.Setting{Weights: map[string]int{"api-blue": 100, "api-green": 0}})
+	m.AddRoute("test", rollout.RouteState{Weights: map[string]int{"web-green": 1}})
+	m.AddRoute("live", rollout.RouteState{Weights: map[string]int{"api-blue": 100, "api-green": 0}})
 	return rollout.Proof{
 		Router: m, ID: "p1", Environment: "green", Gates: gates,
-		Sides: []rollout.Side{
+		Sides: []rollout.Backend{
 			{Entry: "api", Environment: "green", Group: "api-green", Routes: []string{"live"}},
 			{Entry: "web", Environment: "green", Group: "web-green", Routes: []string{"test"}},
 		},
-		Health: rollout.HealthTerms{CapacityPercent: 50, MinHealthyPercent: 100, MinHealthyTargets: 2, SteadyFor: 15 * time.Second, Timeout: 10 * time.Minute},
+		Health: rollout.HealthSettings{CapacityPercent: 50, MinHealthyPercent: 100, MinHealthyTargets: 2, SteadyFor: 15 * time.Second, Timeout: 10 * time.Minute},
 	}
 }
 
@@ -74,7 +74,7 @@ type proofCase struct {
 }
 
 func proofs() map[string]proofCase {
-	pass := &answering{answers: []rollout.Answer{rollout.Pass}}
+	pass := &answering{answers: []rollout.Status{rollout.Pass}}
 	return map[string]proofCase{
 		"healthy and steady": {
 			play: func(m *routertest.Memory) rollout.Proof {
@@ -166,7 +166,7 @@ func gatedProofs() map[string]proofCase {
 		healthy(m, "web-green", "api-green")
 		return p
 	}
-	gate := func(answers ...rollout.Answer) *answering { return &answering{answers: answers} }
+	gate := func(answers ...rollout.Status) *answering { return &answering{answers: answers} }
 	return map[string]proofCase{
 		"a gate passes at last": {
 			play: func(m *routertest.Memory) rollout.Proof {
@@ -200,7 +200,7 @@ func gatedProofs() map[string]proofCase {
 		},
 		"health breaks while a gate judges": {
 			play: func(m *routertest.Memory) rollout.Proof {
-				p := ready(m, gate(slices.Repeat([]rollout.Answer{rollout.Inconclusive}, 5)...).named("smoke"))
+				p := ready(m, gate(slices.Repeat([]rollout.Status{rollout.Inconclusive}, 5)...).named("smoke"))
 				m.At(20*time.Second, func() { m.SetTargets("web-green") })
 				return p
 			},
@@ -255,7 +255,7 @@ func (c proofCase) check(t *testing.T, told []string, err error) {
 
 func TestProve_gatesHearOfTheWholeEnvironment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m, g := routertest.NewMemory(), &answering{answers: []rollout.Answer{rollout.Pass}}
+		m, g := routertest.NewMemory(), &answering{answers: []rollout.Status{rollout.Pass}}
 		p := proof(m, g.named("smoke"))
 		p.Sides[0].Routes = nil // not in use, and yet to be judged
 		healthy(m, "web-green")
@@ -266,11 +266,11 @@ func TestProve_gatesHearOfTheWholeEnvironment(t *testing.T) {
 			t.Fatalf("asked %d times", len(g.asked))
 		}
 		got := g.asked[0]
-		if got.Shift != "p1" || got.Part != shift.Before || got.Attempt != 1 || len(got.Giving) != 0 || got.Step != 0 || got.Steps != 0 {
+		if got.Shift != "p1" || got.Part != shift.Before || got.Attempt != 1 || len(got.Live) != 0 || got.Step != 0 || got.Steps != 0 {
 			t.Errorf("asked with %+v", got)
 		}
-		if fmt.Sprint(got.Receiving) != "[{api green  api-green []} {web green  web-green [test]}]" {
-			t.Errorf("receiving is %v", got.Receiving)
+		if fmt.Sprint(got.Incoming) != "[{api green  api-green []} {web green  web-green [test]}]" {
+			t.Errorf("receiving is %v", got.Incoming)
 		}
 	})
 }
@@ -280,14 +280,14 @@ func TestProve_anInterruptEndsEveryWait(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := routertest.NewMemory()
-				p := proof(m, (&answering{answers: []rollout.Answer{rollout.Pass}, takes: 5 * time.Second}).named("slow"))
+				p := proof(m, (&answering{answers: []rollout.Status{rollout.Pass}, takes: 5 * time.Second}).named("slow"))
 				healthy(m, "web-green", "api-green")
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(after, cancel)
 				began := time.Now()
 				_, err := rollout.Prove(ctx, p)
 				var f *rollout.Failure
-				if !errors.As(err, &f) || f.Cause != rollout.Interrupted || f.Left != rollout.Unmoved || time.Since(began) != after {
+				if !errors.As(err, &f) || f.Cause != rollout.Interrupted || f.Disposition != rollout.Unchanged || time.Since(began) != after {
 					t.Errorf("after %s: %v", time.Since(began), err)
 				}
 				synctest.Wait()
@@ -299,11 +299,11 @@ func TestProve_anInterruptEndsEveryWait(t *testing.T) {
 func TestProve_tellsWhatHappens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := routertest.NewMemory()
-		p := proof(m, (&answering{answers: []rollout.Answer{rollout.Pass}}).named("smoke"))
+		p := proof(m, (&answering{answers: []rollout.Status{rollout.Pass}}).named("smoke"))
 		healthy(m, "web-green", "api-green")
 		var events []string
-		p.Tell = func(e rollout.Event) {
-			events = append(events, strings.TrimSpace(fmt.Sprintf("%s %s %s %s", e.Kind, e.Gate, e.Answer, e.Text)))
+		p.OnEvent = func(e rollout.Event) {
+			events = append(events, strings.TrimSpace(fmt.Sprintf("%s %s %s %s", e.Kind, e.Gate, e.Status, e.Text)))
 		}
 		if _, err := rollout.Prove(t.Context(), p); err != nil {
 			t.Fatal(err)

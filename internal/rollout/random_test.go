@@ -46,23 +46,23 @@ func (p *played) endsWrong() []string {
 		return wrong
 	}
 	f := p.failure
-	known := map[rollout.Left]bool{rollout.Unmoved: true, rollout.Restored: true, rollout.Stayed: true, rollout.NotRestored: true,
-		rollout.CannotServe: true, rollout.Untouched: true}
+	known := map[rollout.Disposition]bool{rollout.Unchanged: true, rollout.RolledBack: true, rollout.Stopped: true, rollout.RollbackFailed: true,
+		rollout.RollbackUnhealthy: true, rollout.LeftToOthers: true}
 	// An interrupt after a way back leaves the traffic there.
-	isBack := f.Cause == rollout.Interrupted && (p.result.Kind == shift.Back || p.result.Kind == shift.Return)
+	isBack := f.Cause == rollout.Interrupted && (p.result.Kind == shift.Rollback || p.result.Kind == shift.Revert)
 	asked := isBack || p.story.stopOnFailure || p.story.stopOnInterrupt || strings.Contains(f.Stage, "attaching and detaching") || f.Cause == rollout.GateInconclusive
 	switch {
-	case !known[f.Left]:
+	case !known[f.Disposition]:
 		wrong = append(wrong, fmt.Sprintf("it is not said what was done: %+v", f))
-	case f.Left == rollout.Stayed && !asked:
+	case f.Disposition == rollout.Stopped && !asked:
 		wrong = append(wrong, "it stays where nobody asked for it")
-	case f.Left == rollout.NotRestored && (f.HomeErr == nil || len(p.story.faults) == 0 && !p.removes() && !p.hands()):
-		wrong = append(wrong, fmt.Sprintf("the way back fails by itself: %v", f.HomeErr))
+	case f.Disposition == rollout.RollbackFailed && (f.RollbackErr == nil || len(p.story.faults) == 0 && !p.removes() && !p.hands()):
+		wrong = append(wrong, fmt.Sprintf("the way back fails by itself: %v", f.RollbackErr))
 	case f.Cause == rollout.Interrupted && p.cancelAt == 0:
 		wrong = append(wrong, "nobody has interrupted it")
-	case f.Cause == rollout.Changed && !p.hands():
+	case f.Cause == rollout.ExternalChange && !p.hands():
 		wrong = append(wrong, "nobody has changed anything")
-	case f.Rejects && (f.Cause == rollout.GateErrored || f.Cause == rollout.RouterFailed || f.Cause == rollout.Interrupted || f.Left == rollout.Stayed):
+	case f.Rejects && (f.Cause == rollout.GateErrored || f.Cause == rollout.RouterFailed || f.Cause == rollout.Interrupted || f.Disposition == rollout.Stopped):
 		wrong = append(wrong, "a version is rejected that nobody has judged")
 	}
 	return wrong

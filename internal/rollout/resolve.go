@@ -10,61 +10,61 @@ import (
 // Spec. The plan asks it with what Read saw and Run with what it finds, so
 // that a reviewer reads what will be done. A zero Setting stands for a route
 // that is not known yet; nil stands for all of them (the plan of a Create).
-func (s Spec) Decide(found []Setting) (shift.Schedule, error) {
+func (s Spec) Decide(found []RouteState) (shift.Schedule, error) {
 	return shift.Decide(s.request(found))
 }
 
 // request fills in the found side.
-func (s Spec) request(found []Setting) shift.Request {
+func (s Spec) request(found []RouteState) shift.Request {
 	r := s.Request
 	r.Routes = nil
-	r.Blind = found == nil
+	r.Unobserved = found == nil
 	r.Environments = slices.Clone(r.Environments)
 	if s.Sticky != nil {
 		r.Sticky = new(*s.Sticky > 0)
 	}
 	for i, route := range s.Routes {
-		var now Setting
+		var now RouteState
 		if found != nil {
 			now = found[i]
 		}
-		if s.Sticky != nil && now.Weights != nil && now.Sticky != *s.Sticky {
-			r.StickyMoves = true
+		if s.Sticky != nil && now.Weights != nil && now.Stickiness != *s.Sticky {
+			r.StickinessChanges = true
 		}
 		r.Routes = append(r.Routes, s.route(route, now))
-		r.Environments = s.addStrangers(r.Environments, route.Entry, now)
+		r.Environments = s.addUnmanaged(r.Environments, route.Entry, now)
 	}
 	return r
 }
 
 // route words a setting in environments.
-func (s Spec) route(route Route, now Setting) shift.Route {
+func (s Spec) route(route Route, now RouteState) shift.Route {
 	x := shift.Route{
-		Name:   s.routeName(route.ID),
-		Found:  s.Weights(route.Entry, now),
-		Answer: now.Answer,
-		Sticky: now.Sticky > 0,
-		New:    s.Stable == nil || route.Saw == nil,
+		Name:     s.routeName(route.ID),
+		Observed: s.Weights(route.Entry, now),
+		Response: now.Response,
+		Sticky:   now.Stickiness > 0,
+		Joining:  s.Stable == nil || route.Planned == nil,
 	}
-	x.Nowhere = now.Idle && x.New
+	x.FixedError = now.FixedError && x.Joining
 	for _, group := range now.Groups() {
-		x.Named = append(x.Named, s.nameOf(route.Entry, group))
+		x.Attached = append(x.Attached, s.nameOf(route.Entry, group))
 	}
 	x.Origin = s.Stable
 	if route.Origin != nil {
 		x.Origin = route.Origin
 	}
-	if x.New || s.gone(route.Entry, x.Origin, now) {
-		x.Origin = x.Found
+	if x.Joining || s.unmanagedGone(route.Entry, x.Origin, now) {
+		x.Origin = x.Observed
 	}
 	return x
 }
 
-// gone: the last completed shift left traffic on a group that is of no
+// unmanagedGone: the last completed shift left traffic on a group that is of no
 // environment, and the route does not name it any more. No way leads back
 // there, only to what was found.
-func (s Spec) gone(entry string, left shift.Weights, now Setting) bool {
-	return slices.ContainsFunc(left.Of(), func(name string) bool {
+func (s Spec) unmanagedGone(entry string, left shift.Weights, now RouteState) bool {
+	return slices.ContainsFunc(left.Names(), func(name string) bool {
 		_, known := s.Groups[name]
 		return !known && s.groupOf(entry, name, now) == ""
 	})
@@ -84,7 +84,7 @@ func (s Spec) routeName(id string) string {
 
 // Weights is what a setting gives each environment behind an entry point;
 // strangers stand under their names. Nil where it forwards nothing.
-func (s Spec) Weights(entry string, now Setting) shift.Weights {
+func (s Spec) Weights(entry string, now RouteState) shift.Weights {
 	raw := map[string]int{}
 	for group, n := range now.Weights {
 		raw[s.nameOf(entry, group)] += n
@@ -100,32 +100,32 @@ func (s Spec) nameOf(entry, group string) string {
 			return name
 		}
 	}
-	if s.StrangerName != nil {
-		return s.StrangerName(group)
+	if s.UnmanagedName != nil {
+		return s.UnmanagedName(group)
 	}
 	return group
 }
 
-func (s Spec) addStrangers(known []shift.Environment, entry string, now Setting) []shift.Environment {
+func (s Spec) addUnmanaged(known []shift.Environment, entry string, now RouteState) []shift.Environment {
 	for _, group := range now.Groups() {
 		name := s.nameOf(entry, group)
 		if !slices.ContainsFunc(known, func(e shift.Environment) bool { return e.Name == name }) {
-			known = append(known, shift.Environment{Name: name, Stranger: true})
+			known = append(known, shift.Environment{Name: name, Unmanaged: true})
 		}
 	}
 	return known
 }
 
-// setting turns shares into what a route is told: every environment in named
+// desiredState turns shares into what a route is told: every environment in named
 // stands in the action, at weight 0 where it has no share. It starts from what
 // was read, so that Keep is the newest and strangers find their groups again.
-func (s Spec) setting(entry string, w shift.Weights, named []string, read Setting) Setting {
-	want := Setting{Weights: map[string]int{}, Sticky: read.Sticky, Keep: read.Keep}
+func (s Spec) desiredState(entry string, w shift.Weights, named []string, read RouteState) RouteState {
+	want := RouteState{Weights: map[string]int{}, Stickiness: read.Stickiness, Raw: read.Raw}
 	if s.Sticky != nil {
-		want.Sticky = *s.Sticky
+		want.Stickiness = *s.Sticky
 	}
 	raw := w.Raw()
-	for _, name := range append(slices.Clone(named), w.Of()...) {
+	for _, name := range append(slices.Clone(named), w.Names()...) {
 		if group := s.groupOf(entry, name, read); group != "" {
 			want.Weights[group] = raw[name]
 		}
@@ -134,7 +134,7 @@ func (s Spec) setting(entry string, w shift.Weights, named []string, read Settin
 }
 
 // groupOf is the way back from nameOf.
-func (s Spec) groupOf(entry, name string, read Setting) string {
+func (s Spec) groupOf(entry, name string, read RouteState) string {
 	if groups, ok := s.Groups[name]; ok {
 		return groups[entry]
 	}

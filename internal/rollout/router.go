@@ -18,13 +18,13 @@ type Router interface {
 	// Read returns what each route does now, in the order asked, fresh from the
 	// balancer and never remembered. It fails whole: with ErrNotFound,
 	// ErrDenied, ErrExpired or ErrThrottled where it is one of these.
-	Read(ctx context.Context, routes []string) ([]Setting, error)
+	Read(ctx context.Context, routes []string) ([]RouteState, error)
 
 	// Write makes a route do what is wanted with one call. want.Keep is that of
 	// the Setting last read from this route, so that everything else that the
 	// route does stays. That the call returns says nothing about what the
 	// balancer does now: Read does.
-	Write(ctx context.Context, route string, want Setting) error
+	Write(ctx context.Context, route string, want RouteState) error
 
 	// Health returns the targets of each group by its id. A group that does not
 	// exist is ErrNotFound.
@@ -40,29 +40,29 @@ var (
 	ErrThrottled = errors.New("throttled")
 )
 
-// Setting is what one route does with a request in the end.
-type Setting struct {
+// RouteState is what one route does with a request in the end.
+type RouteState struct {
 	// Weights by group id, groups with weight 0 included. Nil where the route
 	// does not forward. A lone group has weight 1 where the router shows none.
 	Weights map[string]int
-	// Sticky is for how long a client stays with its group; 0 is off.
-	Sticky time.Duration
-	// Answer says what a route that does not forward does: "fixed response 503",
+	// Stickiness is for how long a client stays with its group; 0 is off.
+	Stickiness time.Duration
+	// Response says what a route that does not forward does: "fixed response 503",
 	// "redirect 301". Empty where it forwards.
-	Answer string
-	// Idle is true for an answer that says that nothing is served here (a fixed
+	Response string
+	// FixedError is true for an answer that says that nothing is served here (a fixed
 	// 5xx), which a Create may take over.
-	Idle bool
-	// Keep is the router's own: what was read, kept as it is by a Write. A
+	FixedError bool
+	// Raw is the router's own: what was read, kept as it is by a Write. A
 	// Setting with an Answer is written back from it alone.
-	Keep any
+	Raw any
 }
 
-// Same compares as a balancer does: the shares count, to a tenth of a percent,
+// Equal compares as a balancer does: the shares count, to a tenth of a percent,
 // not the numbers that say them nor their order; groups with weight 0 count as
 // named.
-func (s Setting) Same(other Setting) bool {
-	if s.Answer != other.Answer || s.Sticky != other.Sticky || len(s.Weights) != len(other.Weights) {
+func (s RouteState) Equal(other RouteState) bool {
+	if s.Response != other.Response || s.Stickiness != other.Stickiness || len(s.Weights) != len(other.Weights) {
 		return false
 	}
 	for group := range s.Weights {
@@ -73,14 +73,14 @@ func (s Setting) Same(other Setting) bool {
 	return shift.FromRaw(s.Weights).Equal(shift.FromRaw(other.Weights))
 }
 
-// SameTraffic compares only who gets requests: not who is named with weight 0,
+// EqualTraffic compares only who gets requests: not who is named with weight 0,
 // nor stickiness.
-func (s Setting) SameTraffic(other Setting) bool {
-	return s.trafficOnly().Same(other.trafficOnly())
+func (s RouteState) EqualTraffic(other RouteState) bool {
+	return s.trafficOnly().Equal(other.trafficOnly())
 }
 
-func (s Setting) trafficOnly() Setting {
-	only := Setting{Answer: s.Answer}
+func (s RouteState) trafficOnly() RouteState {
+	only := RouteState{Response: s.Response}
 	for group, n := range s.Weights {
 		if n > 0 {
 			if only.Weights == nil {
@@ -93,7 +93,7 @@ func (s Setting) trafficOnly() Setting {
 }
 
 // Groups returns the named groups, sorted.
-func (s Setting) Groups() []string { return slices.Sorted(maps.Keys(s.Weights)) }
+func (s RouteState) Groups() []string { return slices.Sorted(maps.Keys(s.Weights)) }
 
 // Health is what a balancer knows of the targets of a group.
 type Health struct {

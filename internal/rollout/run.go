@@ -20,27 +20,27 @@ var (
 	errNoGroup = errors.New("an environment that is to have traffic has no target group")
 )
 
-// errTooLong is the cause of a context whose shift outlasted its schedule.
-var errTooLong = errors.New("the schedule's longest time is over")
+// errScheduleExceeded is the cause of a context whose shift outlasted its schedule.
+var errScheduleExceeded = errors.New("the schedule's longest time is over")
 
 // run is one shift under way. Only Run's own goroutine touches it.
 type run struct {
 	spec     Spec
 	schedule shift.Schedule
 
-	found  []Setting // what each route did when the shift began
-	now    []Setting // what each was last read to do
-	before []Setting // the same before the last write; nil: none was made
-	dirty  []bool    // written and not read back: nobody knows what the route does
+	observed []RouteState // what each route did when the shift began
+	current  []RouteState // what each was last read to do
+	previous []RouteState // the same before the last write; nil: none was made
+	dirty    []bool       // written and not read back: nobody knows what the route does
 
-	gates     map[string]*armed
-	startedAt time.Time
-	changedAt time.Time // of the last change of weights
-	step      int       // 1 is the first; 0 before any traffic
-	at        shift.Share
-	exposed   bool // the new side has had traffic, from this run or an earlier one
-	armedYet  bool
-	result    Result
+	gates      map[string]*activeGate
+	startedAt  time.Time
+	changedAt  time.Time // of the last change of weights
+	step       int       // 1 is the first; 0 before any traffic
+	at         shift.Share
+	exposed    bool // the new side has had traffic, from this run or an earlier one
+	gatesReset bool
+	result     Result
 }
 
 // Run does what spec asks and returns what it left behind; see Result. Its
@@ -48,44 +48,44 @@ type run struct {
 // where spec says so) on a context of its own before Run returns.
 func Run(ctx context.Context, spec Spec) (Result, error) {
 	r := newRun(spec)
-	defer r.awaitCalls()
-	if f := r.look(ctx); f != nil {
+	defer r.awaitGateCalls()
+	if f := r.observe(ctx); f != nil {
 		return r.end(f)
 	}
-	limited, cancel := context.WithTimeoutCause(ctx, r.schedule.Longest(), errTooLong)
+	limited, cancel := context.WithTimeoutCause(ctx, r.schedule.Longest(), errScheduleExceeded)
 	defer cancel()
-	if f := r.travel(limited); f != nil {
-		r.leave(ctx, f)
+	if f := r.execute(limited); f != nil {
+		r.handleFailure(ctx, f)
 		return r.end(f)
 	}
 	return r.end(nil)
 }
 
 func newRun(spec Spec) *run {
-	if spec.Home == nil {
-		spec.Home = spec.Router
+	if spec.RollbackRouter == nil {
+		spec.RollbackRouter = spec.Router
 	}
-	r := &run{spec: spec, startedAt: time.Now(), gates: map[string]*armed{}}
+	r := &run{spec: spec, startedAt: time.Now(), gates: map[string]*activeGate{}}
 	r.changedAt = r.startedAt
 	for _, g := range spec.Gates {
-		r.gates[g.Name] = &armed{NamedGate: g, calling: make(chan struct{}, 1)}
+		r.gates[g.Name] = &activeGate{NamedGate: g, calling: make(chan struct{}, 1)}
 	}
 	return r
 }
 
-// travel is the way forward. Every return but the last is a reason to go back.
-func (r *run) travel(ctx context.Context) *Failure {
+// execute is the way forward. Every return but the last is a reason to go back.
+func (r *run) execute(ctx context.Context) *Failure {
 	switch r.schedule.Kind {
-	case shift.Refused:
-		return &Failure{Cause: WasRejected, Left: Unmoved}
-	case shift.HandedBack:
-		return &Failure{Cause: WasHandedBack, Left: Unmoved, Rejects: r.schedule.Certain}
-	case shift.Nothing:
-		return r.tidy(ctx)
-	case shift.Back:
-		return r.back(ctx)
-	case shift.Return:
-		return r.returnTo(ctx)
+	case shift.Rejected:
+		return &Failure{Cause: VersionRejected, Disposition: Unchanged}
+	case shift.ExternalChange:
+		return &Failure{Cause: MovedExternally, Disposition: Unchanged, Rejects: r.schedule.Certain}
+	case shift.NoChange:
+		return r.cleanUp(ctx)
+	case shift.Rollback:
+		return r.rollBackToStable(ctx)
+	case shift.Revert:
+		return r.revert(ctx)
 	case shift.Forward:
 	}
 	if f := r.preflight(ctx); f != nil {
@@ -97,89 +97,89 @@ func (r *run) travel(ctx context.Context) *Failure {
 	if f := r.prove(ctx); f != nil {
 		return f
 	}
-	if f := r.judgeFound(ctx); f != nil {
+	if f := r.evaluateSplit(ctx); f != nil {
 		return f
 	}
 	for _, step := range r.schedule.Steps {
-		if f := r.take(ctx, step); f != nil {
+		if f := r.takeStep(ctx, step); f != nil {
 			return f
 		}
 	}
 	return r.finish(ctx)
 }
 
-// look reads every route, compares with what the plan saw, and decides.
-func (r *run) look(ctx context.Context) *Failure {
+// observe reads every route, compares with what the plan saw, and decides.
+func (r *run) observe(ctx context.Context) *Failure {
 	found, err := r.readForward(ctx)
 	if err != nil {
-		return r.broke(ctx, "", err)
+		return r.failureFrom(ctx, "", err)
 	}
-	r.found, r.now, r.dirty = found, append([]Setting(nil), found...), make([]bool, len(found))
+	r.observed, r.current, r.dirty = found, append([]RouteState(nil), found...), make([]bool, len(found))
 	for i := range found {
-		if f := r.acceptable(i); f != nil {
+		if f := r.checkPlanned(i); f != nil {
 			return f
 		}
 	}
 	r.schedule, err = r.spec.Decide(found)
 	if err != nil {
-		return &Failure{Cause: TooManyGroups, Left: Unmoved, Err: err}
+		return &Failure{Cause: TooManyGroups, Disposition: Unchanged, Err: err}
 	}
 	r.result.Kind = r.schedule.Kind
 	r.result.From = r.mean()
-	if f := r.doable(); f != nil {
+	if f := r.checkFeasible(); f != nil {
 		return f
 	}
-	r.exposed = r.schedule.Judge != nil || r.schedule.Finish
-	r.tell(Event{Kind: Started, Text: r.schedule.Kind.String()})
+	r.exposed = r.schedule.Split != nil || r.schedule.BakeOnly
+	r.emit(Event{Kind: ShiftStarted, Text: r.schedule.Kind.String()})
 	for i := range found {
-		r.tell(Event{Kind: Read, Route: r.spec.Routes[i].ID, Weights: r.weights(i)})
+		r.emit(Event{Kind: RouteRead, Route: r.spec.Routes[i].ID, Weights: r.weights(i)})
 	}
 	return nil
 }
 
-// acceptable: a route that the plan knew gives its traffic as the plan saw it;
+// checkPlanned: a route that the plan knew gives its traffic as the plan saw it;
 // one that it did not know forwards, or answers an error that serves no one. Who
 // is named with weight 0 may differ: an environment that goes in the same apply
 // takes itself off, and what is due is decided by what is found.
-func (r *run) acceptable(i int) *Failure {
-	route, now := r.spec.Routes[i], r.found[i]
+func (r *run) checkPlanned(i int) *Failure {
+	route, now := r.spec.Routes[i], r.observed[i]
 	if r.joins(i) {
-		if now.Answer != "" && !now.Idle {
-			return &Failure{Cause: NotForwarding, Left: Unmoved, Route: route.ID, Saw: now.Answer}
+		if now.Response != "" && !now.FixedError {
+			return &Failure{Cause: NotForwarding, Disposition: Unchanged, Route: route.ID, Detail: now.Response}
 		}
 		return nil
 	}
-	if now.Answer != "" && now.Same(*route.Saw) {
-		return &Failure{Cause: Changed, Left: Untouched, Route: route.ID, Saw: now.Answer}
+	if now.Response != "" && now.Equal(*route.Planned) {
+		return &Failure{Cause: ExternalChange, Disposition: LeftToOthers, Route: route.ID, Detail: now.Response}
 	}
-	if now.Answer != "" || !now.SameTraffic(*route.Saw) || now.Sticky != route.Saw.Sticky {
-		return &Failure{Cause: Changed, Left: Untouched, Route: route.ID,
-			Saw: fmt.Sprintf("%s; the plan saw %s", r.describe(i, now), r.describe(i, *route.Saw))}
+	if now.Response != "" || !now.EqualTraffic(*route.Planned) || now.Stickiness != route.Planned.Stickiness {
+		return &Failure{Cause: ExternalChange, Disposition: LeftToOthers, Route: route.ID,
+			Detail: fmt.Sprintf("%s; the plan saw %s", r.describe(i, now), r.describe(i, *route.Planned))}
 	}
 	return nil
 }
 
 // joins: nothing was known of the route when this was planned, so its own
 // setting is where a way back leads.
-func (r *run) joins(i int) bool { return r.spec.Stable == nil || r.spec.Routes[i].Saw == nil }
+func (r *run) joins(i int) bool { return r.spec.Stable == nil || r.spec.Routes[i].Planned == nil }
 
-// doable: every gate that is to judge is there, and whoever is to have traffic
+// checkFeasible: every gate that is to judge is there, and whoever is to have traffic
 // has a group on every route.
-func (r *run) doable() *Failure {
+func (r *run) checkFeasible() *Failure {
 	switch r.schedule.Kind {
-	case shift.Nothing, shift.Refused, shift.HandedBack:
+	case shift.NoChange, shift.Rejected, shift.ExternalChange:
 		return nil
-	case shift.Forward, shift.Back, shift.Return:
+	case shift.Forward, shift.Rollback, shift.Revert:
 	}
-	for _, g := range r.spec.Request.Terms.Gates {
+	for _, g := range r.spec.Request.Strategy.Gates {
 		if a := r.gates[g.Name]; a == nil || a.Gate == nil {
-			return &Failure{Cause: GateErrored, Left: Unmoved, Gate: g.Name, Err: errNoGate}
+			return &Failure{Cause: GateErrored, Disposition: Unchanged, Gate: g.Name, Err: errNoGate}
 		}
 	}
 	for i, route := range r.spec.Routes {
-		for _, name := range r.schedule.Goal.Of() {
-			if r.spec.groupOf(route.Entry, name, r.found[i]) == "" {
-				return &Failure{Cause: RouterFailed, Left: Unmoved, Route: route.ID,
+		for _, name := range r.schedule.Desired.Names() {
+			if r.spec.groupOf(route.Entry, name, r.observed[i]) == "" {
+				return &Failure{Cause: RouterFailed, Disposition: Unchanged, Route: route.ID,
 					Err: fmt.Errorf("%w: %s, entry point %s", errNoGroup, name, route.Entry)}
 			}
 		}
@@ -193,7 +193,7 @@ func (r *run) prove(ctx context.Context) *Failure {
 	if r.exposed || len(r.schedule.Gaining) == 0 {
 		return nil
 	}
-	first := r.schedule.Goal
+	first := r.schedule.Desired
 	if len(r.schedule.Steps) > 0 {
 		first = r.highest(r.schedule.Steps[0].At)
 	}
@@ -201,8 +201,8 @@ func (r *run) prove(ctx context.Context) *Failure {
 	if f := r.wait(ctx, stage{name: "health before the first weight", part: shift.Before, ready: first, steady: true}); f != nil {
 		return f
 	}
-	r.arm()
-	gates := r.armedFor(shift.Before, shift.Step{})
+	r.resetGates()
+	gates := r.gatesFor(shift.Before, shift.Step{})
 	if len(gates) == 0 {
 		return nil
 	}
@@ -210,54 +210,54 @@ func (r *run) prove(ctx context.Context) *Failure {
 	return r.wait(ctx, stage{name: "the gates before the first weight", part: shift.Before, gates: gates, needGates: true})
 }
 
-// judgeFound judges a split that was found as if this run had made it.
-func (r *run) judgeFound(ctx context.Context) *Failure {
-	if r.schedule.Judge == nil {
+// evaluateSplit judges a split that was found as if this run had made it.
+func (r *run) evaluateSplit(ctx context.Context) *Failure {
+	if r.schedule.Split == nil {
 		return nil
 	}
-	step := *r.schedule.Judge
+	step := *r.schedule.Split
 	r.step, r.at = r.stepReached(step.At), step.At
-	r.arm()
+	r.resetGates()
 	r.phase("judge what was found")
 	return r.wait(ctx, stage{name: "the split that was found", part: shift.During, hold: step.Hold,
-		gates: r.armedFor(shift.During, step), needGates: true, watch: r.mean()})
+		gates: r.gatesFor(shift.During, step), needGates: true, watch: r.mean()})
 }
 
-// take goes one step: health for its share, the weights, the hold.
-func (r *run) take(ctx context.Context, step shift.Step) *Failure {
+// takeStep goes one step: health for its share, the weights, the hold.
+func (r *run) takeStep(ctx context.Context, step shift.Step) *Failure {
 	next := r.highest(step.At)
 	r.phase("health for " + step.At.String())
-	guard := stage{name: "health before " + r.nameOf(step), part: shift.During, ready: next}
+	guard := stage{name: "health before " + r.stepName(step), part: shift.During, ready: next}
 	if r.exposed {
-		guard.gates, guard.watch = r.armedFor(shift.During, r.lastStep()), r.mean()
+		guard.gates, guard.watch = r.gatesFor(shift.During, r.lastStep()), r.mean()
 	}
 	if f := r.wait(ctx, guard); f != nil {
 		return f
 	}
-	if f := r.creditFor(ctx, step); f != nil {
+	if f := r.checkCredentials(ctx, step); f != nil {
 		return f
 	}
 	r.phase("move to " + step.At.String())
 	if f := r.move(ctx, step); f != nil {
-		f.Stage = r.nameOf(step)
+		f.Stage = r.stepName(step)
 		return f
 	}
-	if step.At == shift.Whole {
+	if step.At == shift.Full {
 		return nil // the bake holds it
 	}
 	r.phase("hold at " + step.At.String())
-	return r.wait(ctx, stage{name: r.nameOf(step), part: shift.During, hold: step.Hold,
-		gates: r.armedFor(shift.During, step), needGates: true, watch: next})
+	return r.wait(ctx, stage{name: r.stepName(step), part: shift.During, hold: step.Hold,
+		gates: r.gatesFor(shift.During, step), needGates: true, watch: next})
 }
 
 // finish is everything at 100 %: bake, settle, let go of what is not wanted.
 func (r *run) finish(ctx context.Context) *Failure {
-	r.step, r.at, r.exposed = len(r.steps())+1, shift.Whole, true
-	terms, gates := r.spec.Request.Terms, r.armedFor(shift.After, shift.Step{})
-	r.armOnce()
+	r.step, r.at, r.exposed = len(r.steps())+1, shift.Full, true
+	terms, gates := r.spec.Request.Strategy, r.gatesFor(shift.After, shift.Step{})
+	r.resetGatesOnce()
 	r.phase("bake")
 	f := r.wait(ctx, stage{name: "the bake", part: shift.After, hold: terms.Bake,
-		gates: gates, needGates: true, watch: r.schedule.Goal})
+		gates: gates, needGates: true, watch: r.schedule.Desired})
 	if f != nil {
 		return f
 	}
@@ -265,107 +265,107 @@ func (r *run) finish(ctx context.Context) *Failure {
 }
 
 // settle gives the balancer's nodes time to obey before a group is let go.
-func (r *run) settle(ctx context.Context, gates []*armed) *Failure {
+func (r *run) settle(ctx context.Context, gates []*activeGate) *Failure {
 	r.phase("settle")
-	f := r.wait(ctx, stage{name: "settling", part: shift.After, hold: r.spec.Request.Terms.Settle,
-		gates: gates, needGates: true, watch: r.schedule.Goal})
+	f := r.wait(ctx, stage{name: "settling", part: shift.After, hold: r.spec.Request.Strategy.Settle,
+		gates: gates, needGates: true, watch: r.schedule.Desired})
 	if f != nil {
 		return f
 	}
 	return r.conclude(ctx)
 }
 
-// returnTo goes back to a version that was live before, under health alone.
+// revert goes back to a version that was live before, under health alone.
 // Its gates are asked once the traffic is there, and told, not obeyed.
-func (r *run) returnTo(ctx context.Context) *Failure {
+func (r *run) revert(ctx context.Context) *Failure {
 	if f := r.attach(ctx); f != nil {
 		return f
 	}
 	r.phase("health")
-	if f := r.wait(ctx, stage{name: "health before going back", part: shift.Before, ready: r.schedule.Goal}); f != nil {
+	if f := r.wait(ctx, stage{name: "health before going back", part: shift.Before, ready: r.schedule.Desired}); f != nil {
 		return f
 	}
-	whole := shift.Step{At: shift.Whole}
-	if f := r.creditFor(ctx, whole); f != nil {
+	whole := shift.Step{At: shift.Full}
+	if f := r.checkCredentials(ctx, whole); f != nil {
 		return f
 	}
 	r.phase("move to " + whole.At.String())
-	if f := r.moveWhole(ctx, whole); f != nil {
-		f.Stage = r.nameOf(whole)
+	if f := r.moveAll(ctx, whole); f != nil {
+		f.Stage = r.stepName(whole)
 		return f
 	}
-	gates := r.armedFor(shift.After, shift.Step{})
+	gates := r.gatesFor(shift.After, shift.Step{})
 	for _, g := range gates {
 		g.DryRun = true
 	}
 	return r.settle(ctx, gates)
 }
 
-// moveWhole moves even where an interrupt comes in between: half of a way back
+// moveAll moves even where an interrupt comes in between: half of a way back
 // is no place to stay.
-func (r *run) moveWhole(ctx context.Context, whole shift.Step) *Failure {
+func (r *run) moveAll(ctx context.Context, whole shift.Step) *Failure {
 	if err := ctx.Err(); err != nil {
-		return r.broke(ctx, "", err)
+		return r.failureFrom(ctx, "", err)
 	}
-	limited, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), homeLimit, errTooLong)
+	limited, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), rollbackTimeout, errScheduleExceeded)
 	defer cancel()
 	return r.move(limited, whole)
 }
 
-// creditFor makes sure that the credentials outlive the hold and a way back.
-func (r *run) creditFor(ctx context.Context, step shift.Step) *Failure {
-	if r.spec.Lasts == nil {
+// checkCredentials makes sure that the credentials outlive the hold and a way back.
+func (r *run) checkCredentials(ctx context.Context, step shift.Step) *Failure {
+	if r.spec.CredentialsLast == nil {
 		return nil
 	}
-	need := step.Hold + homeLimit
-	if step.At == shift.Whole {
-		need = r.spec.Request.Terms.Bake + r.spec.Request.Terms.Settle + homeLimit
+	need := step.Hold + rollbackTimeout
+	if step.At == shift.Full {
+		need = r.spec.Request.Strategy.Bake + r.spec.Request.Strategy.Settle + rollbackTimeout
 	}
-	if err := r.spec.Lasts(ctx, need); err != nil {
-		f := r.broke(ctx, "", err)
-		if f.Cause != Interrupted && f.Cause != TookTooLong {
-			f.Cause = CredentialsEnd
+	if err := r.spec.CredentialsLast(ctx, need); err != nil {
+		f := r.failureFrom(ctx, "", err)
+		if f.Cause != Interrupted && f.Cause != TimedOut {
+			f.Cause = CredentialsExpire
 		}
-		f.Stage = "the check before " + r.nameOf(step)
+		f.Stage = "the check before " + r.stepName(step)
 		return f
 	}
 	return nil
 }
 
-// broke words an error from below: an interrupt and a schedule that is over
+// failureFrom words an error from below: an interrupt and a schedule that is over
 // come to light as errors of whatever was under way.
-func (r *run) broke(ctx context.Context, route string, err error) *Failure {
+func (r *run) failureFrom(ctx context.Context, route string, err error) *Failure {
 	f := &Failure{Cause: RouterFailed, Route: route, Err: err}
 	switch cause := context.Cause(ctx); {
-	case ctx.Err() == nil || errors.Is(cause, errTidying):
-	case errors.Is(cause, errTooLong):
-		f.Cause = TookTooLong
+	case ctx.Err() == nil || errors.Is(cause, errCleanup):
+	case errors.Is(cause, errScheduleExceeded):
+		f.Cause = TimedOut
 	default:
 		f.Cause = Interrupted
 	}
-	if r.now == nil {
-		f.Left = Unmoved
+	if r.current == nil {
+		f.Disposition = Unchanged
 	}
 	return f
 }
 
 // end closes the books: what is true now, and why if the goal was not reached.
 func (r *run) end(f *Failure) (Result, error) {
-	r.tellForgiven()
+	r.warnTolerated()
 	for i, route := range r.spec.Routes {
 		x := RouteResult{Route: route}
-		if r.now != nil {
-			x.Setting, x.Weights, x.Read = r.now[i], r.weights(i), !r.dirty[i]
+		if r.current != nil {
+			x.State, x.Weights, x.Read = r.current[i], r.weights(i), !r.dirty[i]
 		}
 		r.result.Routes = append(r.result.Routes, x)
 	}
 	if f == nil {
-		r.tell(Event{Kind: Ended, Text: "done"})
+		r.emit(Event{Kind: ShiftEnded, Text: "done"})
 		return r.result, nil
 	}
 	if f.Stage == "" && r.exposed && r.at > 0 {
-		f.Stage = r.nameOf(shift.Step{At: r.at})
+		f.Stage = r.stepName(shift.Step{At: r.at})
 	}
-	r.tell(Event{Kind: Ended, Text: fmt.Sprintf("%s; %s", f.Cause, f.Left)})
+	r.emit(Event{Kind: ShiftEnded, Text: fmt.Sprintf("%s; %s", f.Cause, f.Disposition)})
 	return r.result, f
 }

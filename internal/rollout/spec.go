@@ -11,9 +11,9 @@ import (
 // how to go about it.
 type Spec struct {
 	Router Router // for everything forward
-	// Home is the same router for going back: with retries of its own, so that
+	// RollbackRouter is the same router for going back: with retries of its own, so that
 	// what reading has used up is not missing when it counts. Nil: Router.
-	Home Router
+	RollbackRouter Router
 
 	ID     string // of this shift, for gates and events
 	Routes []Route
@@ -26,37 +26,37 @@ type Spec struct {
 	// Stable is what the last completed shift left; nil on a Create, which
 	// goes back to exactly what it found.
 	Stable shift.Weights
-	// StrangerName words the id of a group that is in no environment; nil keeps
+	// UnmanagedName words the id of a group that is in no environment; nil keeps
 	// the id. Two groups of one route must not get the same name.
-	StrangerName func(group string) string
+	UnmanagedName func(group string) string
 
 	Gates  []NamedGate
-	Health HealthTerms
+	Health HealthSettings
 	Sticky *time.Duration // wanted group stickiness; nil leaves it as it is
 
 	StopOnFailure   bool // instead of going back
 	StopOnInterrupt bool
 
-	// Lasts returns an error if the credentials will not be good for as long as
+	// CredentialsLast returns an error if the credentials will not be good for as long as
 	// asked. Nil: nothing is known of their end.
-	Lasts func(ctx context.Context, d time.Duration) error
-	// Tell receives every event, in order, from one goroutine. It must not block.
-	Tell func(Event)
+	CredentialsLast func(ctx context.Context, d time.Duration) error
+	// OnEvent receives every event, in order, from one goroutine. It must not block.
+	OnEvent func(Event)
 }
 
 // Route is a route of the switch.
 type Route struct {
 	ID    string // the router's, for ELB the ARN
 	Entry string // the entry point it serves
-	// Saw is what the plan rests on; nil where the plan could not know it (a
+	// Planned is what the plan rests on; nil where the plan could not know it (a
 	// Create, or a route that joins with this shift).
-	Saw *Setting
+	Planned *RouteState
 	// Origin is where a way back of this route leads; nil: Spec.Stable.
 	Origin shift.Weights
 }
 
-// HealthTerms is what health asks of the groups that receive traffic.
-type HealthTerms struct {
+// HealthSettings is what health asks of the groups that receive traffic.
+type HealthSettings struct {
 	CapacityPercent   float64       // of what their share needs; 0 to 100
 	MinHealthyPercent float64       // healthy of healthy and unhealthy; 1 to 100
 	MinHealthyTargets int           // at least 1

@@ -31,7 +31,7 @@ import (
 type story struct {
 	routes  []storyRoute
 	envs    []shift.Environment
-	health  rollout.HealthTerms
+	health  rollout.HealthSettings
 	request shift.Request
 	stable  shift.Weights
 	sticky  *time.Duration
@@ -48,9 +48,9 @@ type story struct {
 type storyRoute struct {
 	id    string
 	entry string
-	does  rollout.Setting
-	saw   *rollout.Setting // nil: what it does
-	joins bool             // the plan could not know it
+	does  rollout.RouteState
+	saw   *rollout.RouteState // nil: what it does
+	joins bool                // the plan could not know it
 }
 
 // happening is a change from outside.
@@ -59,7 +59,7 @@ type happening struct {
 	group   string // whose targets become these
 	targets []rollout.Target
 	route   string // what it is changed to by another hand
-	does    rollout.Setting
+	does    rollout.RouteState
 	remove  string // the route that is deleted
 }
 
@@ -78,9 +78,9 @@ type timedAnswer struct {
 // parse reads a script. It panics on what it does not know, since a script is
 // part of the test.
 func parse(script string) *story {
-	s := &story{health: rollout.HealthTerms{CapacityPercent: 50, MinHealthyPercent: 100, MinHealthyTargets: 1,
+	s := &story{health: rollout.HealthSettings{CapacityPercent: 50, MinHealthyPercent: 100, MinHealthyTargets: 1,
 		SteadyFor: 15 * time.Second, BreachFor: 30 * time.Second, Timeout: 10 * time.Minute}}
-	s.request.Terms.Settle = time.Minute
+	s.request.Strategy.Settle = time.Minute
 	for line := range strings.Lines(script) {
 		line, _, _ = strings.Cut(line, "#")
 		if words := strings.Fields(line); len(words) > 0 {
@@ -91,7 +91,7 @@ func parse(script string) *story {
 }
 
 func (s *story) line(verb string, args []string) {
-	terms := &s.request.Terms
+	terms := &s.request.Strategy
 	switch verb {
 	case "env":
 		s.envs = append(s.envs, environmentOf(args))
@@ -105,7 +105,7 @@ func (s *story) line(verb string, args []string) {
 	case "saw":
 		s.saw(args)
 	case "goal":
-		s.request.Goal = sharesOf(args)
+		s.request.Desired = sharesOf(args)
 	case "steps":
 		terms.Steps = stepsOf(args)
 	case "bake":
@@ -134,7 +134,7 @@ func (s *story) flag(verb string, args []string) {
 	case "previous":
 		s.request.Previous = &shift.Identity{Environment: args[0], Version: args[1]}
 	case "recent":
-		s.request.Recent = true
+		s.request.WithinRollbackWindow = true
 	case "rejected":
 		s.request.Rejected = &shift.Rejection{Identity: shift.Identity{Environment: args[0], Version: args[1]}, Reason: "it was bad"}
 	case "retry":
@@ -251,7 +251,7 @@ func environmentOf(args []string) shift.Environment {
 	e := shift.Environment{Name: args[0]}
 	for _, word := range args[1:] {
 		if word == "leaving" {
-			e.Leaving = true
+			e.Removed = true
 		} else {
 			e.Version = word
 		}
@@ -259,17 +259,17 @@ func environmentOf(args []string) shift.Environment {
 	return e
 }
 
-func settingOf(entry string, args []string) rollout.Setting {
+func settingOf(entry string, args []string) rollout.RouteState {
 	switch args[0] {
 	case "fixed":
-		return rollout.Setting{Answer: "fixed response 503", Idle: true}
+		return rollout.RouteState{Response: "fixed response 503", FixedError: true}
 	case "redirect":
-		return rollout.Setting{Answer: "redirect 301"}
+		return rollout.RouteState{Response: "redirect 301"}
 	}
-	s := rollout.Setting{Weights: map[string]int{}}
+	s := rollout.RouteState{Weights: map[string]int{}}
 	for name, value := range pairs(args) {
 		if name == "sticky" {
-			s.Sticky = duration(value)
+			s.Stickiness = duration(value)
 		} else {
 			s.Weights[entry+"-"+name] = number(value)
 		}
@@ -315,7 +315,7 @@ func stepsOf(args []string) []shift.Step {
 
 func gateOf(args []string) *storyGate {
 	g := &storyGate{answers: []timedAnswer{{-1, "pass"}}}
-	g.GateTerms = shift.GateTerms{Name: args[0], When: shift.When(args[1]), Interval: 10 * time.Second, Timeout: 10 * time.Second,
+	g.GateSettings = shift.GateSettings{Name: args[0], When: shift.When(args[1]), Interval: 10 * time.Second, Timeout: 10 * time.Second,
 		InconclusiveTimeout: 10 * time.Minute, ErrorLimit: 4}
 	g.OnInconclusive = rollout.Fail
 	for key, value := range pairs(args[2:]) {
@@ -333,7 +333,7 @@ func gateOf(args []string) *storyGate {
 		case "errors":
 			g.ErrorLimit = number(value)
 		case "then":
-			g.OnInconclusive = map[string]rollout.Answer{"pass": rollout.Pass, "fail": rollout.Fail, "stop": rollout.Inconclusive}[value]
+			g.OnInconclusive = map[string]rollout.Status{"pass": rollout.Pass, "fail": rollout.Fail, "stop": rollout.Inconclusive}[value]
 		case "dry":
 			g.DryRun = true
 		case "ahead":

@@ -15,8 +15,8 @@ import (
 )
 
 func TestSetting_same(t *testing.T) {
-	of := func(pairs ...any) rollout.Setting {
-		s := rollout.Setting{Weights: map[string]int{}}
+	of := func(pairs ...any) rollout.RouteState {
+		s := rollout.RouteState{Weights: map[string]int{}}
 		for i := 0; i < len(pairs); i += 2 {
 			name, _ := pairs[i].(string)
 			s.Weights[name], _ = pairs[i+1].(int)
@@ -24,11 +24,11 @@ func TestSetting_same(t *testing.T) {
 		return s
 	}
 	sticky := of("blue", 1)
-	sticky.Sticky = time.Hour
-	answer := rollout.Setting{Answer: "fixed response 503", Idle: true}
+	sticky.Stickiness = time.Hour
+	answer := rollout.RouteState{Response: "fixed response 503", FixedError: true}
 	tests := []struct {
 		name          string
-		a, b          rollout.Setting
+		a, b          rollout.RouteState
 		same, traffic bool
 	}{
 		{"equal", of("blue", 90, "green", 10), of("blue", 90, "green", 10), true, true},
@@ -43,14 +43,14 @@ func TestSetting_same(t *testing.T) {
 		{"no weight at all, twice", of("blue", 0), of("blue", 0), true, true},
 		{"an answer", answer, answer, true, true},
 		{"an answer and traffic", answer, of("blue", 1), false, false},
-		{"two answers", answer, rollout.Setting{Answer: "redirect 301"}, false, false},
+		{"two answers", answer, rollout.RouteState{Response: "redirect 301"}, false, false},
 	}
 	for _, tt := range tests {
-		for _, pair := range [][2]rollout.Setting{{tt.a, tt.b}, {tt.b, tt.a}} {
-			if got := pair[0].Same(pair[1]); got != tt.same {
+		for _, pair := range [][2]rollout.RouteState{{tt.a, tt.b}, {tt.b, tt.a}} {
+			if got := pair[0].Equal(pair[1]); got != tt.same {
 				t.Errorf("%s: Same is %t", tt.name, got)
 			}
-			if got := pair[0].SameTraffic(pair[1]); got != tt.traffic {
+			if got := pair[0].EqualTraffic(pair[1]); got != tt.traffic {
 				t.Errorf("%s: SameTraffic is %t", tt.name, got)
 			}
 		}
@@ -67,8 +67,8 @@ func TestHealth_string(t *testing.T) {
 }
 
 func TestFailure_wraps(t *testing.T) {
-	var err error = &rollout.Failure{Cause: rollout.RouterFailed, Left: rollout.NotRestored, Stage: "the bake", Saw: "it hung",
-		Err: fmt.Errorf("write: %w", rollout.ErrThrottled), HomeErr: fmt.Errorf("home: %w", rollout.ErrDenied)}
+	var err error = &rollout.Failure{Cause: rollout.RouterFailed, Disposition: rollout.RollbackFailed, Stage: "the bake", Detail: "it hung",
+		Err: fmt.Errorf("write: %w", rollout.ErrThrottled), RollbackErr: fmt.Errorf("home: %w", rollout.ErrDenied)}
 	if !errors.Is(err, rollout.ErrThrottled) || !errors.Is(err, rollout.ErrDenied) || errors.Is(err, rollout.ErrExpired) {
 		t.Errorf("the causes of %v are not found", err)
 	}
@@ -81,11 +81,11 @@ func TestFailure_wraps(t *testing.T) {
 }
 
 // asked is a gate that keeps the moments at which it was asked.
-type asked struct{ moments []rollout.Moment }
+type asked struct{ moments []rollout.GateInput }
 
-func (g *asked) Judge(_ context.Context, m rollout.Moment) rollout.Verdict {
+func (g *asked) Evaluate(_ context.Context, m rollout.GateInput) rollout.Verdict {
 	g.moments = append(g.moments, m)
-	return rollout.Verdict{Answer: rollout.Pass}
+	return rollout.Verdict{Status: rollout.Pass}
 }
 
 // A gate is told where the shift stands and which groups gain and give.
@@ -97,7 +97,7 @@ func TestRun_tellsGatesTheMoment(t *testing.T) {
 			serving: map[string]int{}, served: map[string]time.Time{}}
 		p.set()
 		spec, gate := p.spec(), &asked{}
-		spec.Tell, spec.Gates[0].Gate = nil, gate
+		spec.OnEvent, spec.Gates[0].Gate = nil, gate
 		if _, err := rollout.Run(t.Context(), spec); err != nil {
 			t.Fatal(err)
 		}
@@ -115,7 +115,7 @@ func TestRun_tellsGatesTheMoment(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("got  %q\nwant %q", got, want)
 		}
-		sides := fmt.Sprint(gate.moments[1].Receiving, gate.moments[1].Giving)
+		sides := fmt.Sprint(gate.moments[1].Incoming, gate.moments[1].Live)
 		if want := "[{web green 1.5.0 web-green [web web/2]} {api green 1.5.0 api-green [api]}] [{web blue 1.4.2 web-blue [web web/2]} {api blue 1.4.2 api-blue [api]}]"; sides != want {
 			t.Errorf("got  %s\nwant %s", sides, want)
 		}
@@ -145,7 +145,7 @@ func TestRun_refusesWhatItCannotDo(t *testing.T) {
 					serving: map[string]int{}, served: map[string]time.Time{}}
 				p.set()
 				spec := p.spec()
-				spec.Tell = nil
+				spec.OnEvent = nil
 				tt.change(&spec)
 				_, err := rollout.Run(t.Context(), spec)
 				var f *rollout.Failure
@@ -164,12 +164,12 @@ func TestRun_refusesWhatItCannotDo(t *testing.T) {
 func TestSpec_decideKeepsTheRequest(t *testing.T) {
 	p := &player{played: &played{story: parse("env green 2\nenv blue 1\nroute web blue=60 legacy=40\nstable blue\ngoal green\nsticky 1h")}}
 	spec := p.spec()
-	first, err := spec.Decide([]rollout.Setting{p.story.routes[0].does})
+	first, err := spec.Decide([]rollout.RouteState{p.story.routes[0].does})
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := spec.Decide([]rollout.Setting{p.story.routes[0].does})
-	if err != nil || first.Text() != again.Text() || len(spec.Request.Environments) != 2 || spec.Request.Routes != nil || spec.Request.StickyMoves {
+	again, err := spec.Decide([]rollout.RouteState{p.story.routes[0].does})
+	if err != nil || first.Text() != again.Text() || len(spec.Request.Environments) != 2 || spec.Request.Routes != nil || spec.Request.StickinessChanges {
 		t.Errorf("the request has changed: %+v, %v", spec.Request, err)
 	}
 	blind, err := spec.Decide(nil)

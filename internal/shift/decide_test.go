@@ -37,24 +37,24 @@ func rejects(name, version string) *shift.Rejection {
 
 // route is one whose action names blue and green.
 func route(origin, found shift.Weights) shift.Route {
-	return shift.Route{Name: "web", Origin: origin, Found: found, Named: []string{"blue", "green"}}
+	return shift.Route{Name: "web", Origin: origin, Observed: found, Attached: []string{"blue", "green"}}
 }
 
 func joining(found shift.Weights) shift.Route {
 	x := route(found, found)
-	x.New = true
+	x.Joining = true
 	return x
 }
 
-var idle = shift.Route{Name: "web", Nowhere: true, New: true, Answer: "fixed response 503"}
+var idle = shift.Route{Name: "web", FixedError: true, Joining: true, Response: "fixed response 503"}
 
 // request wants a goal of routes, by steps of 5 and 50 percent.
 func request(goal shift.Weights, routes ...shift.Route) shift.Request {
 	return shift.Request{
 		Environments: pair(),
 		Routes:       routes,
-		Goal:         goal,
-		Terms: shift.Terms{
+		Desired:      goal,
+		Strategy: shift.Strategy{
 			Steps:  []shift.Step{{At: 50, Hold: 10 * time.Minute}, {At: 500, Hold: 5 * time.Minute, Gates: []string{"approve"}}},
 			Bake:   10 * time.Minute,
 			Settle: time.Minute,
@@ -73,16 +73,16 @@ func words(s shift.Schedule) string {
 	if s.Certain {
 		parts = append(parts, "surely")
 	}
-	if s.Judge != nil {
-		parts = append(parts, fmt.Sprintf("judge %s for %s", s.Judge.At, s.Judge.Hold))
+	if s.Split != nil {
+		parts = append(parts, fmt.Sprintf("judge %s for %s", s.Split.At, s.Split.Hold))
 	}
 	for _, step := range s.Steps {
 		parts = append(parts, step.At.String())
 	}
-	if s.Finish {
+	if s.BakeOnly {
 		parts = append(parts, "finish")
 	}
-	if s.TakeOver {
+	if s.ReplacesFixedError {
 		parts = append(parts, "take over")
 	}
 	if len(s.Gaining) > 0 {
@@ -91,7 +91,9 @@ func words(s shift.Schedule) string {
 	return strings.Join(parts, ", ")
 }
 
-func previousBlue(r *shift.Request) { r.Previous, r.Recent = id("blue", "1.4.2", "web=b"), true }
+func previousBlue(r *shift.Request) {
+	r.Previous, r.WithinRollbackWindow = id("blue", "1.4.2", "web=b"), true
+}
 
 func rejectedGreen(r *shift.Request) { r.Rejected = rejects("green", "1.5.0") }
 
@@ -122,9 +124,9 @@ func TestDecide_forward(t *testing.T) {
 		{"the traffic is left as it is", request(nil, route(blue, half)), "nothing"},
 		{"adopted as it is", request(green, joining(green)), "nothing"},
 		{"a release", request(green, route(blue, blue)), "forward, 5 %, 50 %, 100 %, gaining green"},
-		{"a release without steps", with(request(green, route(blue, blue)), func(r *shift.Request) { r.Terms.Steps = nil }),
+		{"a release without steps", with(request(green, route(blue, blue)), func(r *shift.Request) { r.Strategy.Steps = nil }),
 			"forward, 100 %, gaining green"},
-		{"a Create, at plan", shift.Request{Goal: green, Blind: true, Routes: []shift.Route{{Name: "web", New: true}}},
+		{"a Create, at plan", shift.Request{Desired: green, Unobserved: true, Routes: []shift.Route{{Name: "web", Joining: true}}},
 			"forward, 100 %, gaining green"},
 
 		// A split is judged first, then come the steps above it.
@@ -135,7 +137,7 @@ func TestDecide_forward(t *testing.T) {
 			"forward, judge 30 % for 10m0s, 50 %, 100 %, gaining green"},
 		{"below the first step", request(green, route(blue, shift.Weights{"blue": 990, "green": 10})),
 			"forward, judge 1 % for 10m0s, 5 %, 50 %, 100 %, gaining green"},
-		{"a split, and no steps any more", with(request(green, route(blue, half)), func(r *shift.Request) { r.Terms.Steps = nil }),
+		{"a split, and no steps any more", with(request(green, route(blue, half)), func(r *shift.Request) { r.Strategy.Steps = nil }),
 			"forward, judge 50 % for 0s, 100 %, gaining green"},
 		{"killed between the writes of two routes", request(green, route(blue, half), route(blue, shift.Weights{"blue": 950, "green": 50})),
 			"forward, judge 50 % for 5m0s, 50 %, 100 %, gaining green"},
@@ -201,13 +203,13 @@ func TestDecide_handedBack(t *testing.T) {
 		{"a canary led to a third side is drift", request(half, route(half, shift.Sole("red"))), "back, 100 %"},
 		{"another version is shipped after a hand", with(request(green, route(green, blue)), func(r *shift.Request) {
 			previousBlue(r)
-			r.Environments[1].Fresh = true
+			r.Environments[1].VersionChanged = true
 		}), "forward, 5 %, 50 %, 100 %, gaining green"},
 		{"another version where the traffic was is no way back", with(request(blue, route(blue, green)), func(r *shift.Request) {
-			r.Environments[0].Fresh = true
+			r.Environments[0].VersionChanged = true
 		}), "forward, 5 %, 50 %, 100 %, gaining blue"},
 		{"another version that has traffic already is a way back", with(request(blue, route(blue, half)), func(r *shift.Request) {
-			r.Environments[0].Fresh = true
+			r.Environments[0].VersionChanged = true
 		}), "back, 100 %"},
 	})
 }
@@ -240,7 +242,7 @@ func TestDecide_return(t *testing.T) {
 		{"return where a hand has led already", with(request(blue, route(green, blue)), previousBlue), "return, 100 %, gaining blue"},
 		{"after the window", with(request(blue, route(green, green)), func(r *shift.Request) {
 			previousBlue(r)
-			r.Recent = false
+			r.WithinRollbackWindow = false
 		}), "forward, 5 %, 50 %, 100 %, gaining blue"},
 		{"other machines of that version", with(request(blue, route(green, green)), func(r *shift.Request) {
 			previousBlue(r)
@@ -274,8 +276,8 @@ func TestDecide_routes(t *testing.T) {
 
 func TestDecide_judgesWithTheGatesOfTheStep(t *testing.T) {
 	s, err := shift.Decide(request(green, route(blue, half)))
-	if err != nil || !slices.Equal(s.Judge.Gates, []string{"approve"}) {
-		t.Errorf("judges with %v, %v", s.Judge, err)
+	if err != nil || !slices.Equal(s.Split.Gates, []string{"approve"}) {
+		t.Errorf("judges with %v, %v", s.Split, err)
 	}
 }
 
@@ -312,19 +314,19 @@ func TestDecide_groups(t *testing.T) {
 		held, kept string
 	}{
 		{"all fit", request(green, route(blue, blue)), "green blue", "green blue"},
-		{"the goal, the origin, then by name", with(request(shift.Sole("i"), shift.Route{Origin: shift.Sole("h"), Found: shift.Sole("h")}), many),
+		{"the goal, the origin, then by name", with(request(shift.Sole("i"), shift.Route{Origin: shift.Sole("h"), Observed: shift.Sole("h")}), many),
 			"i h a b c", "i h a b c"},
-		{"a split goal", with(request(shift.Weights{"d": 500, "i": 500}, shift.Route{Origin: shift.Sole("h"), Found: shift.Weights{"g": 500, "h": 500}}), many),
+		{"a split goal", with(request(shift.Weights{"d": 500, "i": 500}, shift.Route{Origin: shift.Sole("h"), Observed: shift.Weights{"g": 500, "h": 500}}), many),
 			"d i h g a", "d i h g a"},
-		{"sticky as found: only who has traffic", with(request(green, shift.Route{Origin: blue, Found: blue, Sticky: true}), func(*shift.Request) {}),
+		{"sticky as found: only who has traffic", with(request(green, shift.Route{Origin: blue, Observed: blue, Sticky: true}), func(*shift.Request) {}),
 			"green blue", "green"},
 		{"sticky as wanted", with(request(green, route(blue, blue)), func(r *shift.Request) { r.Sticky = new(true) }), "green blue", "green"},
-		{"sticky switched off", with(request(green, shift.Route{Origin: blue, Found: blue, Sticky: true}), func(r *shift.Request) { r.Sticky = new(false) }),
+		{"sticky switched off", with(request(green, shift.Route{Origin: blue, Observed: blue, Sticky: true}), func(r *shift.Request) { r.Sticky = new(false) }),
 			"green blue", "green blue"},
-		{"who leaves is held and not kept", with(request(green, route(blue, blue)), func(r *shift.Request) { r.Environments[0].Leaving = true }),
+		{"who leaves is held and not kept", with(request(green, route(blue, blue)), func(r *shift.Request) { r.Environments[0].Removed = true }),
 			"green blue", "green"},
 		{"who leaves idle is neither", with(request(green, route(blue, blue)), func(r *shift.Request) {
-			r.Environments = append(r.Environments, shift.Environment{Name: "red", Leaving: true})
+			r.Environments = append(r.Environments, shift.Environment{Name: "red", Removed: true})
 		}), "green blue", "green blue"},
 		{"a stranger is held and not kept", request(green, route(shift.Sole("legacy"), shift.Sole("legacy"))), "green legacy blue", "green blue"},
 		{"left as it is, all that have traffic stay", request(nil, route(blue, shift.Weights{"blue": 900, "legacy": 100})),
@@ -333,7 +335,7 @@ func TestDecide_groups(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s, err := shift.Decide(tt.request)
-			if held, kept := strings.Join(s.Held, " "), strings.Join(s.Kept, " "); err != nil || held != tt.held || kept != tt.kept {
+			if held, kept := strings.Join(s.Attached, " "), strings.Join(s.AttachedAfter, " "); err != nil || held != tt.held || kept != tt.kept {
 				t.Errorf("held %s, kept %s, %v; want %s and %s", held, kept, err, tt.held, tt.kept)
 			}
 		})
@@ -352,7 +354,7 @@ func TestDecide_tooManyGroups(t *testing.T) {
 	}
 	// A stranger counts on the routes that it was found on.
 	odd := func(a, b string) shift.Route {
-		return joining(shift.Weights{"blue": 800, shift.Weights{a: 1}.Of()[0]: 100, b: 100})
+		return joining(shift.Weights{"blue": 800, shift.Weights{a: 1}.Names()[0]: 100, b: 100})
 	}
 	if _, err := shift.Decide(request(green, odd("s1", "s2"), odd("s3", "s4"))); err != nil {
 		t.Errorf("four come together on each route: %v", err)
@@ -367,23 +369,23 @@ func anyRequest(t *rapid.T) shift.Request {
 		return rapid.SampledFrom([]shift.Weights{shift.Sole("a"), shift.Sole("b"), {"a": 500, "b": 500}, {"a": 950, "b": 50}, {"b": 999, "c": 1}}).Draw(t, label)
 	}
 	odd := shift.Weights{"a": 400, "d": 300, "e": 300}
-	r := shift.Request{Goal: some("goal"), Recent: flag("recent"), Retry: flag("retry"), Terms: request(nil).Terms}
+	r := shift.Request{Desired: some("goal"), WithinRollbackWindow: flag("recent"), Retry: flag("retry"), Strategy: request(nil).Strategy}
 	for _, name := range names[:rapid.IntRange(3, 7).Draw(t, "environments")] {
 		r.Environments = append(r.Environments, shift.Environment{
-			Name: name, Version: rapid.SampledFrom([]string{"", "1", "1", "2"}).Draw(t, "version"), Leaving: flag("leaving"), Stranger: name > "c" && flag("stranger")})
+			Name: name, Version: rapid.SampledFrom([]string{"", "1", "1", "2"}).Draw(t, "version"), Removed: flag("leaving"), Unmanaged: name > "c" && flag("stranger")})
 	}
 	stable := some("stable")
 	for range rapid.IntRange(1, 3).Draw(t, "routes") {
-		x := shift.Route{Name: "web", Origin: stable, Found: some("found"), Sticky: flag("sticky")}
+		x := shift.Route{Name: "web", Origin: stable, Observed: some("found"), Sticky: flag("sticky")}
 		if flag("odd") {
-			x.Found = odd
+			x.Observed = odd
 		}
 		if flag("new") {
-			x.New, x.Origin = true, x.Found
+			x.Joining, x.Origin = true, x.Observed
 		} else if flag("nowhere") {
 			x = idle
 		}
-		x.Named = append(x.Found.Of(), rapid.SampledFrom(names).Draw(t, "named"))
+		x.Attached = append(x.Observed.Names(), rapid.SampledFrom(names).Draw(t, "named"))
 		r.Routes = append(r.Routes, x)
 	}
 	if flag("previous") {
@@ -409,47 +411,47 @@ func TestDecide_invariants(t *testing.T) {
 			t.Fatalf("%s of %+v: %v", words(s), r, err)
 		}
 		again, _ := shift.Decide(r)
-		if s.Text() != again.Text() || s.Shortest() > s.Longest() || (s.Quiet() && s.Kind != shift.Nothing) {
+		if s.Text() != again.Text() || s.Shortest() > s.Longest() || (s.IsEmpty() && s.Kind != shift.NoChange) {
 			t.Fatalf("%s, %s, %s", s.Text(), s.Shortest(), s.Longest())
 		}
 	})
 }
 
 func checkSchedule(r shift.Request, s shift.Schedule) error {
-	traffic := s.Kind == shift.Forward || s.Kind == shift.Return || s.Kind == shift.Back
+	traffic := s.Kind == shift.Forward || s.Kind == shift.Revert || s.Kind == shift.Rollback
 	gainsRejected := r.Rejected != nil && slices.ContainsFunc(r.Environments, func(e shift.Environment) bool {
-		return r.Rejected.Is(e) && slices.ContainsFunc(r.Routes, func(x shift.Route) bool { return r.Goal[e.Name] > x.Origin[e.Name] })
+		return r.Rejected.Matches(e) && slices.ContainsFunc(r.Routes, func(x shift.Route) bool { return r.Desired[e.Name] > x.Origin[e.Name] })
 	})
 	switch {
-	case len(s.Kept) > shift.MostGroups:
-		return fmt.Errorf("kept %v", s.Kept)
-	case !traffic && (len(s.Steps) > 0 || s.Judge != nil || len(s.Gaining) > 0 || s.TakeOver || s.Finish):
+	case len(s.AttachedAfter) > shift.MaxGroups:
+		return fmt.Errorf("kept %v", s.AttachedAfter)
+	case !traffic && (len(s.Steps) > 0 || s.Split != nil || len(s.Gaining) > 0 || s.ReplacesFixedError || s.BakeOnly):
 		return errors.New("nothing may move")
-	case s.Kind == shift.Back && (len(s.Steps) != 1 || s.Judge != nil || len(s.Gaining) > 0 || len(s.Steps[0].Gates) > 0):
+	case s.Kind == shift.Rollback && (len(s.Steps) != 1 || s.Split != nil || len(s.Gaining) > 0 || len(s.Steps[0].Gates) > 0):
 		return errors.New("a way back is one step without gates")
-	case s.Kind == shift.Return && (len(s.Steps) != 1 || s.Judge != nil):
+	case s.Kind == shift.Revert && (len(s.Steps) != 1 || s.Split != nil):
 		return errors.New("a return is one step")
-	case gainsRejected && !r.Retry && (s.Kind == shift.Forward || s.Kind == shift.Return):
+	case gainsRejected && !r.Retry && (s.Kind == shift.Forward || s.Kind == shift.Revert):
 		return errors.New("a rejected version goes out")
-	case s.Kind == shift.Forward && len(s.Steps) > 0 && s.Steps[len(s.Steps)-1].At != shift.Whole:
+	case s.Kind == shift.Forward && len(s.Steps) > 0 && s.Steps[len(s.Steps)-1].At != shift.Full:
 		return errors.New("the way does not end at the goal")
 	case !slices.IsSortedFunc(s.Steps, func(a, b shift.Step) int { return int(a.At - b.At) }):
 		return errors.New("the steps do not rise")
 	}
-	for _, name := range s.Goal.Of() {
-		if !slices.Contains(s.Kept, name) || !slices.Contains(s.Held, name) {
+	for _, name := range s.Desired.Names() {
+		if !slices.Contains(s.AttachedAfter, name) || !slices.Contains(s.Attached, name) {
 			return fmt.Errorf("%s is to have traffic and is not named", name)
 		}
 	}
 	for _, x := range r.Routes {
-		for _, name := range append(x.Found.Of(), x.Origin.Of()...) {
-			if !slices.Contains(s.Held, name) {
+		for _, name := range append(x.Observed.Names(), x.Origin.Names()...) {
+			if !slices.Contains(s.Attached, name) {
 				return fmt.Errorf("%s has traffic, or had it, and is not held", name)
 			}
 		}
 	}
 	for _, e := range r.Environments {
-		if (e.Leaving || e.Stranger) && r.Goal[e.Name] == 0 && slices.Contains(s.Kept, e.Name) {
+		if (e.Removed || e.Unmanaged) && r.Desired[e.Name] == 0 && slices.Contains(s.AttachedAfter, e.Name) {
 			return fmt.Errorf("%s stays", e.Name)
 		}
 	}

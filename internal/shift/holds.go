@@ -20,24 +20,24 @@ func (s Schedule) waits() []wait {
 		return nil
 	}
 	var all []wait
-	if s.Judge != nil {
-		all = append(all, wait{"what was found", During, *s.Judge})
+	if s.Split != nil {
+		all = append(all, wait{"what was found", During, *s.Split})
 	}
 	for _, step := range s.Steps {
-		if step.At != Whole {
+		if step.At != Full {
 			all = append(all, wait{step.At.String(), During, step})
 		}
 	}
-	return append(all, wait{"the bake", After, Step{Hold: s.request.Terms.Bake}})
+	return append(all, wait{"the bake", After, Step{Hold: s.request.Strategy.Bake}})
 }
 
 // gateNotes tell of gates that look at the wrong side, and of holds that are too
 // short for what they are there for.
 func (s Schedule) gateNotes() []string {
 	var notes []string
-	for _, g := range s.request.Terms.Gates {
-		if g.Aside != "" && s.Kind == Forward && s.proves() && (g.When == Before || g.When == Always) {
-			notes = append(notes, fmt.Sprintf("gate %s %s", g.Name, g.Aside))
+	for _, g := range s.request.Strategy.Gates {
+		if g.BeforeTrafficNote != "" && s.Kind == Forward && s.checksReadiness() && (g.When == Before || g.When == Always) {
+			notes = append(notes, fmt.Sprintf("gate %s %s", g.Name, g.BeforeTrafficNote))
 		}
 		notes = append(notes, s.lagNotes(g)...)
 		notes = append(notes, s.intervalNotes(g)...)
@@ -47,41 +47,41 @@ func (s Schedule) gateNotes() []string {
 
 // lagNotes: until there is data from after a change of weights, the gate is
 // inconclusive, and the wait goes on.
-func (s Schedule) lagNotes(g GateTerms) []string {
+func (s Schedule) lagNotes(g GateSettings) []string {
 	var longer, never []string
-	for _, w := range s.watchedBy(g) {
+	for _, w := range s.waitsGatedBy(g) {
 		switch {
 		case g.DryRun || w.step.Hold >= g.Lag:
 		case w.step.Hold+g.InconclusiveTimeout < g.Lag:
-			never = append(never, w.words())
+			never = append(never, w.text())
 		default:
-			longer = append(longer, w.words())
+			longer = append(longer, w.text())
 		}
 	}
 	var notes []string
-	sees := fmt.Sprintf("gate %s sees a change of weights after %s at the earliest (the period of its metrics, and how late they are)", g.Name, Words(g.Lag))
+	sees := fmt.Sprintf("gate %s sees a change of weights after %s at the earliest (the period of its metrics, and how late they are)", g.Name, FormatDuration(g.Lag))
 	if longer != nil {
 		notes = append(notes, fmt.Sprintf("%s, so it is waited for that long: %s.", sees, strings.Join(longer, ", ")))
 	}
 	if never != nil {
-		notes = append(notes, fmt.Sprintf("%s, and its inconclusive_timeout of %s is over before: %s.", sees, Words(g.InconclusiveTimeout), strings.Join(never, ", ")))
+		notes = append(notes, fmt.Sprintf("%s, and its inconclusive_timeout of %s is over before: %s.", sees, FormatDuration(g.InconclusiveTimeout), strings.Join(never, ", ")))
 	}
 	return notes
 }
 
 // intervalNotes: a gate that is asked once watches nothing. A bake of no time
 // asks every gate once, which is all that it is for.
-func (s Schedule) intervalNotes(g GateTerms) []string {
+func (s Schedule) intervalNotes(g GateSettings) []string {
 	var once []string
-	for _, w := range s.watchedBy(g) {
+	for _, w := range s.waitsGatedBy(g) {
 		if w.step.Hold < g.Interval && g.Lag <= w.step.Hold && (w.part == During || w.step.Hold > 0) {
-			once = append(once, w.words())
+			once = append(once, w.text())
 		}
 	}
 	if once == nil {
 		return nil
 	}
-	return []string{fmt.Sprintf("gate %s is asked every %s, so it may look only once: %s.", g.Name, Words(g.Interval), strings.Join(once, ", "))}
+	return []string{fmt.Sprintf("gate %s is asked every %s, so it may look only once: %s.", g.Name, FormatDuration(g.Interval), strings.Join(once, ", "))}
 }
 
 // slowStartNotes: while its targets start slowly, a group has less traffic than
@@ -93,30 +93,30 @@ func (s Schedule) slowStartNotes() []string {
 		var within []string
 		for _, w := range s.waits() {
 			if w.part == During && w.step.Hold < slow {
-				within = append(within, w.words())
+				within = append(within, w.text())
 			}
 		}
 		if within != nil {
 			notes = append(notes, fmt.Sprintf("targets of %s that become healthy start slowly for %s and take less than their share, which these holds may not outlast: %s.",
-				name, Words(slow), strings.Join(within, ", ")))
+				name, FormatDuration(slow), strings.Join(within, ", ")))
 		}
 	}
 	return notes
 }
 
-// watchedBy are the waits in which a gate is asked.
-func (s Schedule) watchedBy(g GateTerms) []wait {
+// waitsGatedBy are the waits in which a gate is asked.
+func (s Schedule) waitsGatedBy(g GateSettings) []wait {
 	return slices.DeleteFunc(s.waits(), func(w wait) bool {
-		return !slices.ContainsFunc(s.request.Terms.Armed(w.part, w.step), func(a GateTerms) bool { return a.Name == g.Name })
+		return !slices.ContainsFunc(s.request.Strategy.GatesFor(w.part, w.step), func(a GateSettings) bool { return a.Name == g.Name })
 	})
 }
 
-func (w wait) words() string { return fmt.Sprintf("%s (%s)", w.name, Words(w.step.Hold)) }
+func (w wait) text() string { return fmt.Sprintf("%s (%s)", w.name, FormatDuration(w.step.Hold)) }
 
-// holdsUp is how long a gate keeps a wait from passing even where all is well.
+// minimumWait is how long a gate keeps a wait from passing even where all is well.
 // Before any traffic it sees what has come since the shift began, and health has
 // been steady for a while by then.
-func (t Terms) holdsUp(g GateTerms, part When) time.Duration {
+func (t Strategy) minimumWait(g GateSettings, part When) time.Duration {
 	switch {
 	case g.DryRun:
 		return g.InitialDelay
@@ -126,9 +126,9 @@ func (t Terms) holdsUp(g GateTerms, part When) time.Duration {
 	return max(g.InitialDelay, g.Lag)
 }
 
-// told are the terms with all gates told and not obeyed, as on a way back to a
+// reportOnly are the terms with all gates told and not obeyed, as on a way back to a
 // version that was live before.
-func (t Terms) told() Terms {
+func (t Strategy) reportOnly() Strategy {
 	t.Gates = slices.Clone(t.Gates)
 	for i := range t.Gates {
 		t.Gates[i].DryRun = true

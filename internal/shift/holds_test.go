@@ -10,11 +10,11 @@ import (
 
 // notesOf are the notes of a release by 5 %, 50 % and the whole, whose green
 // starts slowly for a time.
-func notesOf(t *testing.T, bake, slow time.Duration, gates ...shift.GateTerms) string {
+func notesOf(t *testing.T, bake, slow time.Duration, gates ...shift.GateSettings) string {
 	t.Helper()
 	s, err := shift.Decide(with(full(green, route(blue, blue)), func(r *shift.Request) {
-		r.Terms.Steps = []shift.Step{{At: 50, Hold: 30 * time.Second}, {At: 500, Hold: 5 * time.Minute, Gates: []string{"approve"}}}
-		r.Terms.Bake, r.Terms.Gates = bake, gates
+		r.Strategy.Steps = []shift.Step{{At: 50, Hold: 30 * time.Second}, {At: 500, Hold: 5 * time.Minute, Gates: []string{"approve"}}}
+		r.Strategy.Bake, r.Strategy.Gates = bake, gates
 		r.Environments[1].SlowStart = slow
 	}))
 	if err != nil {
@@ -29,8 +29,8 @@ func notesOf(t *testing.T, bake, slow time.Duration, gates ...shift.GateTerms) s
 	return strings.Join(notes, "\n")
 }
 
-func gateOf(name string, when shift.When, interval, lag time.Duration) shift.GateTerms {
-	return shift.GateTerms{Name: name, When: when, Interval: interval, Lag: lag, InconclusiveTimeout: 10 * time.Minute}
+func gateOf(name string, when shift.When, interval, lag time.Duration) shift.GateSettings {
+	return shift.GateSettings{Name: name, When: when, Interval: interval, Lag: lag, InconclusiveTimeout: 10 * time.Minute}
 }
 
 func TestSchedule_notesOfHolds(t *testing.T) {
@@ -39,7 +39,7 @@ func TestSchedule_notesOfHolds(t *testing.T) {
 	tests := []struct {
 		name       string
 		bake, slow time.Duration
-		gate       shift.GateTerms
+		gate       shift.GateSettings
 		want       string
 	}{
 		{"long enough", time.Minute, 30 * time.Second, gateOf("errors", shift.During, 30*time.Second, 30*time.Second), ""},
@@ -70,10 +70,10 @@ func TestSchedule_notesOfHolds(t *testing.T) {
 }
 
 func TestSchedule_countsWhatGatesAdd(t *testing.T) {
-	took := func(gates ...shift.GateTerms) (short time.Duration) {
+	took := func(gates ...shift.GateSettings) (short time.Duration) {
 		s, err := shift.Decide(with(full(green, route(blue, blue)), func(r *shift.Request) {
-			r.Terms.Steps = []shift.Step{{At: 50, Hold: 30 * time.Second}}
-			r.Terms.Bake, r.Terms.Gates = 0, gates
+			r.Strategy.Steps = []shift.Step{{At: 50, Hold: 30 * time.Second}}
+			r.Strategy.Bake, r.Strategy.Gates = 0, gates
 		}))
 		if err != nil {
 			t.Fatal(err)
@@ -100,10 +100,10 @@ func TestSchedule_countsWhatGatesAdd(t *testing.T) {
 // On a way back to a version that was live before gates are told, not obeyed.
 func TestSchedule_countsNothingOfGatesThatAreTold(t *testing.T) {
 	s, err := shift.Decide(with(full(blue, route(green, green)), func(r *shift.Request) {
-		r.Previous, r.Recent = &shift.Identity{Environment: "blue", Version: "1.4.2"}, true
-		r.Terms.Gates = []shift.GateTerms{gateOf("errors", shift.During, time.Second, 2*time.Minute)}
+		r.Previous, r.WithinRollbackWindow = &shift.Identity{Environment: "blue", Version: "1.4.2"}, true
+		r.Strategy.Gates = []shift.GateSettings{gateOf("errors", shift.During, time.Second, 2*time.Minute)}
 	}))
-	if err != nil || s.Kind != shift.Return {
+	if err != nil || s.Kind != shift.Revert {
 		t.Fatalf("%v, %v", s.Kind, err)
 	}
 	if got := s.Shortest(); got != time.Minute { // to settle

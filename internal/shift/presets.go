@@ -15,12 +15,12 @@ var ErrNoPreset = errors.New("no predefined deployment configuration")
 // since who writes 33.3 % means thirds: it is 33.3 and 66.6, not 99.9. It
 // returns ErrOutOfRange for a stride of nothing or of everything.
 func Linear(stride Share, hold time.Duration) ([]Step, error) {
-	if stride <= 0 || stride >= Whole {
+	if stride <= 0 || stride >= Full {
 		return nil, ErrOutOfRange
 	}
 	var steps []Step
-	for at := stride; at < Whole; at += stride {
-		if at > stride && 10*(Whole-at) < stride {
+	for at := stride; at < Full; at += stride {
+		if at > stride && 10*(Full-at) < stride {
 			break
 		}
 		steps = append(steps, Step{At: at, Hold: hold})
@@ -45,7 +45,7 @@ const codeDeploy = "CodeDeployDefault."
 type preset struct {
 	platform string
 	short    string
-	way      func(Share, time.Duration) ([]Step, error) // nil: all at once
+	steps    func(Share, time.Duration) ([]Step, error) // nil: all at once
 	minutes  int
 }
 
@@ -75,9 +75,9 @@ func presets() []preset {
 	}
 }
 
-// goesBy: capitals do not count, since CodeDeploy's own documentation has
+// matches: capitals do not count, since CodeDeploy's own documentation has
 // written both 10Percent and 10percent.
-func (p preset) goesBy(name string) bool {
+func (p preset) matches(name string) bool {
 	forms := []string{p.platform + p.short, p.short, codeDeploy + p.platform + p.short, codeDeploy + p.short}
 	return slices.ContainsFunc(forms, func(known string) bool { return strings.EqualFold(known, name) })
 }
@@ -100,11 +100,11 @@ func Presets() []string {
 func Preset(name string) ([]Step, error) {
 	for _, p := range presets() {
 		switch {
-		case !p.goesBy(name):
-		case p.way == nil:
+		case !p.matches(name):
+		case p.steps == nil:
 			return nil, nil
 		default:
-			return p.way(tenth, time.Duration(p.minutes)*time.Minute)
+			return p.steps(tenth, time.Duration(p.minutes)*time.Minute)
 		}
 	}
 	return nil, ErrNoPreset

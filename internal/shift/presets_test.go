@@ -18,7 +18,7 @@ func way(steps []shift.Step) string {
 	var stops, holds []string
 	for _, s := range steps {
 		stops = append(stops, strings.TrimSuffix(s.At.String(), " %"))
-		if hold := shift.Words(s.Hold); !slices.Contains(holds, hold) {
+		if hold := shift.FormatDuration(s.Hold); !slices.Contains(holds, hold) {
 			holds = append(holds, hold)
 		}
 	}
@@ -58,10 +58,10 @@ func TestLinear(t *testing.T) {
 			t.Errorf("Linear(%s) = %s, %v; want %s", tt.stride, got, err, tt.want)
 		}
 	}
-	if steps, err := shift.Linear(shift.Finest, 0); len(steps) != 999 || err != nil {
-		t.Errorf("Linear(%s) has %d steps, %v", shift.Finest, len(steps), err)
+	if steps, err := shift.Linear(shift.MinShare, 0); len(steps) != 999 || err != nil {
+		t.Errorf("Linear(%s) has %d steps, %v", shift.MinShare, len(steps), err)
 	}
-	for _, stride := range []shift.Share{-1, 0, shift.Whole, shift.Whole + 1} {
+	for _, stride := range []shift.Share{-1, 0, shift.Full, shift.Full + 1} {
 		if steps, err := shift.Linear(stride, 0); !errors.Is(err, shift.ErrOutOfRange) || steps != nil {
 			t.Errorf("Linear(%s) = %v, %v", stride, steps, err)
 		}
@@ -81,7 +81,7 @@ func TestLinear_anyStride(t *testing.T) {
 			t.Fatalf("step %d of %v: %v", i, steps, err)
 		}
 		last := steps[len(steps)-1].At
-		if rest := shift.Whole - last; 10*rest >= 11*stride || (len(steps) > 1 && 10*rest < stride) {
+		if rest := shift.Full - last; 10*rest >= 11*stride || (len(steps) > 1 && 10*rest < stride) {
 			t.Fatalf("after %s there is %s to go", last, rest)
 		}
 	})
@@ -94,7 +94,7 @@ func TestCanary(t *testing.T) {
 			t.Errorf("Canary(%s) = %s, %v; want %s", at, got, err, want)
 		}
 	}
-	for _, at := range []shift.Share{-1, 0, shift.Whole} {
+	for _, at := range []shift.Share{-1, 0, shift.Full} {
 		if steps, err := shift.Canary(at, 0); !errors.Is(err, shift.ErrOutOfRange) || steps != nil {
 			t.Errorf("Canary(%s) = %v, %v", at, steps, err)
 		}

@@ -8,12 +8,12 @@ import (
 // Environment is one copy of production, or a target group that is none of
 // the switch's (Stranger), as far as a decision needs it.
 type Environment struct {
-	Name     string
-	Version  string // empty: it has none, and is never known again
-	Groups   string // stands for its target groups; equal means the same groups
-	Fresh    bool   // another version than the last completed shift left in it
-	Leaving  bool   // no longer configured: detached when the traffic is gone
-	Stranger bool   // a group on a route that is no environment of the switch
+	Name           string
+	Version        string // empty: it has none, and is never known again
+	Groups         string // stands for its target groups; equal means the same groups
+	VersionChanged bool   // another version than the last completed shift left in it
+	Removed        bool   // no longer configured: detached when the traffic is gone
+	Unmanaged      bool   // a group on a route that is no environment of the switch
 	// SlowStart is the longest of its groups' slow start: for so long a target
 	// that becomes healthy has less than its share. 0: none, or not known.
 	SlowStart time.Duration
@@ -26,23 +26,23 @@ type Identity struct {
 	Groups      string
 }
 
-// Is reports whether the environment is this one, known by its version. What
+// Matches reports whether the environment is this one, known by its version. What
 // has no version is never known.
-func (id *Identity) Is(e Environment) bool {
+func (id *Identity) Matches(e Environment) bool {
 	return id != nil && e.Version != "" && id.Environment == e.Name &&
 		id.Version == e.Version && (id.Groups == "" || id.Groups == e.Groups)
 }
 
 // Route is what is known of one listener or rule.
 type Route struct {
-	Name    string   // for lines about one route, such as "web" or "web, 2nd route"
-	Origin  Weights  // where a way back leads; nil: forwards nowhere there
-	Found   Weights  // what it gives now; nil: unknown (Blind), or nowhere
-	Named   []string // environments and strangers in its action, weight 0 too
-	Nowhere bool     // it answers a fixed 5xx, and no one put that in place of traffic
-	Answer  string   // what it does instead of forwarding; empty where it forwards
-	Sticky  bool     // group stickiness is on now
-	New     bool     // joins with this shift, so nothing is known of it at plan
+	Name       string   // for lines about one route, such as "web" or "web, 2nd route"
+	Origin     Weights  // where a way back leads; nil: forwards nowhere there
+	Observed   Weights  // what it gives now; nil: unknown (Blind), or nowhere
+	Attached   []string // environments and strangers in its action, weight 0 too
+	FixedError bool     // it answers a fixed 5xx, and no one put that in place of traffic
+	Response   string   // what it does instead of forwarding; empty where it forwards
+	Sticky     bool     // group stickiness is on now
+	Joining    bool     // joins with this shift, so nothing is known of it at plan
 }
 
 // Rejection is what a switch remembers of a version that was sent back.
@@ -57,19 +57,19 @@ type Rejection struct {
 type Request struct {
 	Environments []Environment // configured ones first, then leaving and strangers
 	Routes       []Route
-	Blind        bool // what the routes give is not known: the plan of a Create
+	Unobserved   bool // what the routes give is not known: the plan of a Create
 
-	Goal        Weights // nil: leave the traffic as it is
-	Sticky      *bool   // wanted group stickiness; nil: as found
-	StickyMoves bool    // the wanted stickiness differs from what was found
+	Desired           Weights // nil: leave the traffic as it is
+	Sticky            *bool   // wanted group stickiness; nil: as found
+	StickinessChanges bool    // the wanted stickiness differs from what was found
 
-	Previous *Identity  // who was live before the last completed shift
-	Recent   bool       // that shift ended within the rollback window
-	Rejected *Rejection // a version that does not go out again
-	Retry    bool       // the user gave retry a new value
+	Previous             *Identity  // who was live before the last completed shift
+	WithinRollbackWindow bool       // that shift ended within the rollback window
+	Rejected             *Rejection // a version that does not go out again
+	Retry                bool       // the user gave retry a new value
 
-	Terms Terms
-	Notes []string // lines that close the schedule, from whoever knows more
+	Strategy Strategy
+	Notes    []string // lines that close the schedule, from whoever knows more
 }
 
 // When is the part of a shift in which a gate is asked.
@@ -83,18 +83,18 @@ const (
 	Always When = "always" // in all of them
 )
 
-// Terms is how a shift is done: the strategy, health's times and the gates.
-type Terms struct {
+// Strategy is how a shift is done: the strategy, health's times and the gates.
+type Strategy struct {
 	Steps         []Step // without the last one, Whole
 	Bake          time.Duration
 	Settle        time.Duration
 	HealthTimeout time.Duration
 	SteadyFor     time.Duration
-	Gates         []GateTerms // sorted by name
+	Gates         []GateSettings // sorted by name
 }
 
-// GateTerms is when and how often one gate is asked.
-type GateTerms struct {
+// GateSettings is when and how often one gate is asked.
+type GateSettings struct {
 	Name                string
 	When                When
 	Interval            time.Duration
@@ -102,19 +102,19 @@ type GateTerms struct {
 	InitialDelay        time.Duration
 	InconclusiveTimeout time.Duration
 	Lag                 time.Duration // after a change of weights there is no data from after it for so long
-	Aside               string        // what to know where it is asked before any traffic
+	BeforeTrafficNote   string        // what to know where it is asked before any traffic
 	FailureLimit        int
 	ErrorLimit          int // errors in a row that are tolerated
 	DryRun              bool
 }
 
-// Armed tells which of the shift's gates watch at a part of it: before any
+// GatesFor tells which of the shift's gates watch at a part of it: before any
 // traffic, at a step, or in the bake. A gate that a step names is asked at
 // such steps alone.
-func (t Terms) Armed(part When, step Step) []GateTerms {
-	var armed []GateTerms
+func (t Strategy) GatesFor(part When, step Step) []GateSettings {
+	var armed []GateSettings
 	for _, g := range t.Gates {
-		if own := t.ownedByStep(g.Name); own {
+		if own := t.isStepGate(g.Name); own {
 			if part == During && slices.Contains(step.Gates, g.Name) {
 				armed = append(armed, g)
 			}
@@ -127,11 +127,11 @@ func (t Terms) Armed(part When, step Step) []GateTerms {
 	return armed
 }
 
-func (t Terms) ownedByStep(gate string) bool {
+func (t Strategy) isStepGate(gate string) bool {
 	return slices.ContainsFunc(t.Steps, func(s Step) bool { return slices.Contains(s.Gates, gate) })
 }
 
-func (r Request) configured() []string {
+func (r Request) environmentNames() []string {
 	var names []string
 	for _, e := range r.Environments {
 		names = append(names, e.Name)
@@ -140,11 +140,11 @@ func (r Request) configured() []string {
 	return names
 }
 
-// staying drops the names that are leaving or strangers.
-func (r Request) staying(names []string) []string {
+// remaining drops the names that are leaving or strangers.
+func (r Request) remaining(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
 		e := r.environment(name)
-		return e.Leaving || e.Stranger
+		return e.Removed || e.Unmanaged
 	})
 }
 
@@ -155,10 +155,10 @@ func (r Request) environment(name string) Environment {
 			return e
 		}
 	}
-	return Environment{Name: name, Stranger: true}
+	return Environment{Name: name, Unmanaged: true}
 }
 
-func (r Request) everywhere(is func(Route) bool) bool {
+func (r Request) allRoutes(is func(Route) bool) bool {
 	return !slices.ContainsFunc(r.Routes, func(x Route) bool { return !is(x) })
 }
 
@@ -170,10 +170,10 @@ func (r Request) originMean() Weights {
 	return Mean(all)
 }
 
-func (r Request) foundMean() Weights {
+func (r Request) observedMean() Weights {
 	var all []Weights
 	for _, x := range r.Routes {
-		all = append(all, x.Found)
+		all = append(all, x.Observed)
 	}
 	return Mean(all)
 }

@@ -21,7 +21,7 @@ type Step struct {
 func CheckSteps(steps []Step) (int, error) {
 	before := Share(0)
 	for i, s := range steps {
-		if s.At <= 0 || s.At >= Whole {
+		if s.At <= 0 || s.At >= Full {
 			return i, ErrOutOfRange
 		}
 		if s.At <= before {
@@ -36,7 +36,7 @@ func CheckSteps(steps []Step) (int, error) {
 // shares sum to Whole, and over a rising way nobody's share goes back and
 // forth. From nothing there is no way: whatever lies above 0 is the end.
 func Between(from, to Weights, at Share) Weights {
-	if len(from.Of()) == 0 && at > 0 {
+	if len(from.Names()) == 0 && at > 0 {
 		return maps.Clone(to)
 	}
 	w, moved := maps.Clone(from), Share(0)
@@ -47,30 +47,30 @@ func Between(from, to Weights, at Share) Weights {
 	for name := range union(from, to) {
 		switch d := to[name] - from[name]; {
 		case d < 0:
-			loss := part(-d, at)
+			loss := portion(-d, at)
 			w[name] = from[name] - loss
 			moved += loss
 		case d > 0:
 			gains[name] = d
 		}
 	}
-	for name, won := range handOut(moved, gains) {
+	for name, won := range distribute(moved, gains) {
 		w[name] = from[name] + won
 	}
 	return w
 }
 
-// part rounds half up: at/Whole of d.
-func part(d, at Share) Share { return (d*at + Whole/2) / Whole }
+// portion rounds half up: at/Whole of d.
+func portion(d, at Share) Share { return (d*at + Full/2) / Full }
 
-// handOut divides what the losers gave among the gainers, seat by seat after
+// distribute divides what the losers gave among the gainers, seat by seat after
 // Webster's method: a method by divisors never takes a seat away when there
 // are more of them, which is what keeps a share from going back and forth.
-func handOut(seats Share, gains map[string]Share) map[string]Share {
+func distribute(seats Share, gains map[string]Share) map[string]Share {
 	won := map[string]Share{}
 	names := slices.Sorted(maps.Keys(gains))
 	for ; seats > 0 && len(names) > 0; seats-- {
-		won[furthest(names, func(n string) float64 {
+		won[highest(names, func(n string) float64 {
 			if won[n] >= gains[n] {
 				return math.Inf(-1)
 			}
@@ -87,7 +87,7 @@ func handOut(seats Share, gains map[string]Share) map[string]Share {
 // below it never does.
 func Progress(stable, goal, found Weights) Share {
 	if found.Equal(goal) {
-		return Whole
+		return Full
 	}
 	gained := Share(0)
 	for name, want := range goal {
@@ -96,17 +96,17 @@ func Progress(stable, goal, found Weights) Share {
 	if gained == 0 {
 		return 0
 	}
-	above := sort.Search(int(Whole), func(at int) bool { return movedAt(stable, goal, Share(at)) > gained })
+	above := sort.Search(int(Full), func(at int) bool { return movedAt(stable, goal, Share(at)) > gained })
 	// Not the goal, so never Whole: what is found may have the goal's gains
 	// and still give the rest to a stranger.
-	return Share(above) - Finest
+	return Share(above) - MinShare
 }
 
 // movedAt is how much has changed sides at a part of the way.
 func movedAt(from, to Weights, at Share) Share {
 	moved := Share(0)
 	for name, share := range from {
-		moved += part(max(share-to[name], 0), at)
+		moved += portion(max(share-to[name], 0), at)
 	}
 	return moved
 }

@@ -55,7 +55,7 @@ func TestBetween(t *testing.T) {
 		{blue, green, 0, "blue 100 %"},
 		{blue, green, 1, "blue 99.9 %, green 0.1 %"},
 		{blue, green, 50, "blue 95 %, green 5 %"},
-		{blue, green, shift.Whole, "green 100 %"},
+		{blue, green, shift.Full, "green 100 %"},
 		{blue, shift.Weights{"blue": 900, "green": 100}, 500, "blue 95 %, green 5 %"},
 		{shift.Weights{"blue": 500, "green": 500}, shift.Sole("red"), 500, "blue 25 %, green 25 %, red 50 %"},
 		{blue, shift.Weights{"green": 500, "red": 500}, 1, "blue 99.9 %, green 0.1 %"},
@@ -80,7 +80,7 @@ func TestProgress(t *testing.T) {
 		want                shift.Share
 	}{
 		{blue, green, blue, 0},
-		{blue, green, green, shift.Whole},
+		{blue, green, green, shift.Full},
 		{blue, green, shift.Weights{"blue": 500, "green": 500}, 500},
 		{blue, green, shift.Sole("red"), 0},
 		{blue, green, shift.Weights{"green": 500, "red": 500}, 500},
@@ -89,7 +89,7 @@ func TestProgress(t *testing.T) {
 		// More than the goal gives is no more than the goal.
 		{blue, shift.Weights{"blue": 500, "green": 500}, shift.Sole("green"), 999},
 		{nil, green, nil, 0},
-		{nil, green, green, shift.Whole},
+		{nil, green, green, shift.Full},
 		// One tenth of ten has moved: further than a tenth's step, not yet two.
 		{blue, canary, shift.Weights{"blue": 999, "green": 1}, 149},
 		{green, green, blue, 0},
@@ -105,30 +105,30 @@ func TestProgress(t *testing.T) {
 // all, nobody goes back and forth, and Progress agrees with Between.
 func checkWay(from, to shift.Weights, stride shift.Share) error {
 	before, reached := from, shift.Share(0)
-	for at := shift.Share(0); at <= shift.Whole; at += stride {
+	for at := shift.Share(0); at <= shift.Full; at += stride {
 		w := shift.Between(from, to, at)
-		if sum(w) != shift.Whole {
+		if sum(w) != shift.Full {
 			return fmt.Errorf("at %s: %v sums to %s", at, w, sum(w))
 		}
-		for _, name := range append(from.Of(), to.Of()...) {
+		for _, name := range append(from.Names(), to.Names()...) {
 			rises := to[name] >= from[name]
 			if rises && (w[name] < before[name] || w[name] > to[name]) || !rises && (w[name] > before[name] || w[name] < to[name]) {
 				return fmt.Errorf("at %s: %s goes from %s to %s on the way from %s to %s", at, name, before[name], w[name], from[name], to[name])
 			}
 		}
 		got := shift.Progress(from, to, w)
-		if got < reached || (got == shift.Whole) != w.Equal(to) {
+		if got < reached || (got == shift.Full) != w.Equal(to) {
 			return fmt.Errorf("at %s: progress %s after %s with %v", at, got, reached, w)
 		}
 		if again := shift.Between(from, to, got); !from.Equal(to) && !again.Equal(w) {
 			return fmt.Errorf("at %s: %v is progress %s, where it would be %v", at, w, got, again)
 		}
-		if next := min(got+1, shift.Whole); got < shift.Whole && !w.Equal(from) && shift.Between(from, to, next).Equal(w) {
+		if next := min(got+1, shift.Full); got < shift.Full && !w.Equal(from) && shift.Between(from, to, next).Equal(w) {
 			return fmt.Errorf("at %s: progress %s, but at %s it is still %v", at, got, next, w)
 		}
 		before, reached = w, got
 	}
-	if !shift.Between(from, to, 0).Equal(from) || !shift.Between(from, to, shift.Whole).Equal(to) {
+	if !shift.Between(from, to, 0).Equal(from) || !shift.Between(from, to, shift.Full).Equal(to) {
 		return errors.New("the ends are not exact")
 	}
 	return nil
@@ -149,7 +149,7 @@ func TestProgress_ofAnyWeights(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		stable, goal, found := weights(t, "stable"), weights(t, "goal"), weights(t, "found")
 		got := shift.Progress(stable, goal, found)
-		if got < 0 || got > shift.Whole || (got == shift.Whole) != found.Equal(goal) {
+		if got < 0 || got > shift.Full || (got == shift.Full) != found.Equal(goal) {
 			t.Fatalf("Progress(%v, %v, %v) = %s", stable, goal, found, got)
 		}
 		if found.Equal(stable) && !stable.Equal(goal) && got != 0 {
@@ -157,7 +157,7 @@ func TestProgress_ofAnyWeights(t *testing.T) {
 		}
 		// Whoever gains nothing new at a step above it would be taken to a step
 		// that has been gone already.
-		if next := got + 1; got > 0 && next < shift.Whole {
+		if next := got + 1; got > 0 && next < shift.Full {
 			gained := func(w shift.Weights) (all shift.Share) {
 				for name, want := range goal {
 					all += max(min(w[name], want)-stable[name], 0)
@@ -179,7 +179,7 @@ func FuzzSteps(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b, c, x, y, z int) {
 		all := steps(shift.Share(a), shift.Share(b), shift.Share(c))
 		i, err := shift.CheckSteps(all)
-		rising := 0 < a && a < b && b < c && c < int(shift.Whole)
+		rising := 0 < a && a < b && b < c && c < int(shift.Full)
 		if (err == nil) != rising || i < 0 || i >= len(all) {
 			t.Fatalf("CheckSteps(%v) = %d, %v", all, i, err)
 		}
@@ -190,7 +190,7 @@ func FuzzSteps(f *testing.F) {
 		before := shift.Sole("blue")
 		for _, step := range all {
 			w := shift.Between(shift.Sole("blue"), to, step.At)
-			if sum(w) != shift.Whole || w["blue"] > before["blue"] || w["green"] < before["green"] || w["red"] < before["red"] {
+			if sum(w) != shift.Full || w["blue"] > before["blue"] || w["green"] < before["green"] || w["red"] < before["red"] {
 				t.Fatalf("step %s to %v: %v after %v", step.At, to, w, before)
 			}
 			before = w
@@ -201,7 +201,7 @@ func FuzzSteps(f *testing.F) {
 func TestBetween_tenthByTenth(t *testing.T) {
 	from := shift.Weights{"a": 333, "b": 333, "c": 334}
 	for _, to := range []shift.Weights{shift.Sole("d"), {"a": 999, "d": 1}, {"b": 500, "d": 250, "e": 250}} {
-		if err := checkWay(from, to, shift.Finest); err != nil {
+		if err := checkWay(from, to, shift.MinShare); err != nil {
 			t.Errorf("from %v to %v: %v", from, to, err)
 		}
 	}

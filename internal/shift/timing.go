@@ -23,51 +23,51 @@ func (s Schedule) Shortest() time.Duration { return s.span().short }
 func (s Schedule) Longest() time.Duration { return s.span().long }
 
 func (s Schedule) span() span {
-	t := s.request.Terms
+	t := s.request.Strategy
 	total := span{long: 2 * callTime} // reading, attaching, detaching
 	switch s.Kind {
 	case Forward:
-	case Return:
-		return total.plus(span{long: t.HealthTimeout + callTime}).plus(t.told().gated(After, Step{Hold: t.Settle}))
-	case Back:
+	case Revert:
+		return total.plus(span{long: t.HealthTimeout + callTime}).plus(t.reportOnly().gated(After, Step{Hold: t.Settle}))
+	case Rollback:
 		return total.plus(span{t.Settle, t.Settle + callTime})
-	case Nothing, Refused, HandedBack:
+	case NoChange, Rejected, ExternalChange:
 		return total
 	}
-	if s.proves() {
+	if s.checksReadiness() {
 		total = total.plus(span{t.SteadyFor, max(t.SteadyFor, t.HealthTimeout) + callTime})
 		total = total.plus(t.gated(Before, Step{}))
 	}
-	if s.Judge != nil {
-		total = total.plus(t.gated(During, *s.Judge))
+	if s.Split != nil {
+		total = total.plus(t.gated(During, *s.Split))
 	}
 	for _, step := range s.Steps {
 		total = total.plus(span{long: t.HealthTimeout + callTime})
-		if step.At != Whole {
+		if step.At != Full {
 			total = total.plus(t.gated(During, step))
 		}
 	}
 	return total.plus(t.gated(After, Step{Hold: t.Bake})).plus(span{t.Settle, t.Settle})
 }
 
-// proves: the side that receives has no traffic yet and is proven first.
-func (s Schedule) proves() bool {
-	return s.Judge == nil && !s.Finish && len(s.Gaining) > 0
+// checksReadiness: the side that receives has no traffic yet and is proven first.
+func (s Schedule) checksReadiness() bool {
+	return s.Split == nil && !s.BakeOnly && len(s.Gaining) > 0
 }
 
 // gated is a hold under gates: at best they pass as soon as they see anything,
 // at worst each uses up all that it is granted.
-func (t Terms) gated(part When, step Step) span {
+func (t Strategy) gated(part When, step Step) span {
 	hold := span{step.Hold, step.Hold + callTime}
-	for _, g := range t.Armed(part, step) {
-		hold.short = max(hold.short, t.holdsUp(g, part))
+	for _, g := range t.GatesFor(part, step) {
+		hold.short = max(hold.short, t.minimumWait(g, part))
 		hold.long = max(hold.long, step.Hold+callTime+g.longest())
 	}
 	return hold
 }
 
 // longest is how long a gate can keep a stage from passing.
-func (g GateTerms) longest() time.Duration {
+func (g GateSettings) longest() time.Duration {
 	round := g.Interval + g.Timeout
 	if g.DryRun { // it is heard once, and that is all
 		return g.InitialDelay + round
@@ -76,8 +76,8 @@ func (g GateTerms) longest() time.Duration {
 	return g.InitialDelay + max(tries, g.InconclusiveTimeout+round)
 }
 
-// Words says a duration as a user writes it: "1h30m", not "1h30m0s".
-func Words(d time.Duration) string {
+// FormatDuration says a duration as a user writes it: "1h30m", not "1h30m0s".
+func FormatDuration(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
 		text = strings.TrimSuffix(text, "0s")
@@ -88,12 +88,12 @@ func Words(d time.Duration) string {
 	return text
 }
 
-// roughly says a time to plan by: from a second on rounded up to whole ones.
-func roughly(d time.Duration) string {
+// roundUp says a time to plan by: from a second on rounded up to whole ones.
+func roundUp(d time.Duration) string {
 	if d < time.Second {
-		return Words(d)
+		return FormatDuration(d)
 	}
-	return Words((d + time.Second - 1).Truncate(time.Second))
+	return FormatDuration((d + time.Second - 1).Truncate(time.Second))
 }
 
 // ordinal words a place: 2 is "2nd".

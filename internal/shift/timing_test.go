@@ -14,7 +14,7 @@ func TestWords(t *testing.T) {
 		0: "0s", time.Second: "1s", time.Minute: "1m", time.Hour: "1h", 90 * time.Minute: "1h30m", 90 * time.Second: "1m30s",
 		10 * time.Minute: "10m", 10 * time.Hour: "10h", time.Hour + time.Second: "1h0m1s", 1500 * time.Millisecond: "1.5s", 24 * time.Hour: "24h",
 	} {
-		if got := shift.Words(d); got != want {
+		if got := shift.FormatDuration(d); got != want {
 			t.Errorf("Words(%s) = %s, want %s", d, got, want)
 		}
 	}
@@ -35,13 +35,13 @@ func TestRouteName(t *testing.T) {
 }
 
 func TestSchedule_times(t *testing.T) {
-	gate := shift.GateTerms{Name: "errors", When: shift.During, Interval: 10 * time.Second, Timeout: 10 * time.Second, ErrorLimit: 4}
-	gated := func(g shift.GateTerms, steps ...shift.Step) shift.Request {
+	gate := shift.GateSettings{Name: "errors", When: shift.During, Interval: 10 * time.Second, Timeout: 10 * time.Second, ErrorLimit: 4}
+	gated := func(g shift.GateSettings, steps ...shift.Step) shift.Request {
 		return with(request(green, route(blue, blue)), func(r *shift.Request) {
-			r.Terms = shift.Terms{Steps: steps, Bake: time.Minute, Gates: []shift.GateTerms{g}}
+			r.Strategy = shift.Strategy{Steps: steps, Bake: time.Minute, Gates: []shift.GateSettings{g}}
 		})
 	}
-	with := func(change func(*shift.GateTerms)) shift.GateTerms {
+	with := func(change func(*shift.GateSettings)) shift.GateSettings {
 		g := gate
 		change(&g)
 		return g
@@ -54,10 +54,10 @@ func TestSchedule_times(t *testing.T) {
 		// Reading, attaching and detaching 1m; health before the first weight and
 		// before the step 30s each; the bake 1m, 30s and five errors at 20s and a fail.
 		{"a gate in the bake", gated(gate), time.Minute, 6 * time.Minute},
-		{"a delay longer than the bake", gated(with(func(g *shift.GateTerms) { g.InitialDelay = 2 * time.Minute })), 2 * time.Minute, 8 * time.Minute},
-		{"inconclusive for long", gated(with(func(g *shift.GateTerms) { g.InconclusiveTimeout = time.Hour })),
+		{"a delay longer than the bake", gated(with(func(g *shift.GateSettings) { g.InitialDelay = 2 * time.Minute })), 2 * time.Minute, 8 * time.Minute},
+		{"inconclusive for long", gated(with(func(g *shift.GateSettings) { g.InconclusiveTimeout = time.Hour })),
 			time.Minute, time.Hour + 4*time.Minute + 20*time.Second},
-		{"fails that are tolerated", gated(with(func(g *shift.GateTerms) { g.FailureLimit = 9 })), time.Minute, 9 * time.Minute},
+		{"fails that are tolerated", gated(with(func(g *shift.GateSettings) { g.FailureLimit = 9 })), time.Minute, 9 * time.Minute},
 		{"a step's own gate is not asked in the bake", gated(gate, shift.Step{At: 50, Hold: time.Minute, Gates: []string{"errors"}}), 2 * time.Minute, 8 * time.Minute},
 	}
 	for _, tt := range tests {
@@ -69,13 +69,13 @@ func TestSchedule_times(t *testing.T) {
 }
 
 func TestTerms_armed(t *testing.T) {
-	all := shift.Terms{Steps: []shift.Step{{At: 50}, {At: 500, Gates: []string{"approve"}}}}
+	all := shift.Strategy{Steps: []shift.Step{{At: 50}, {At: 500, Gates: []string{"approve"}}}}
 	for _, name := range []string{"after", "always", "approve", "before", "during"} {
 		when := shift.When(name)
 		if name == "approve" {
 			when = shift.Always // a step's own is asked there alone, whatever it says
 		}
-		all.Gates = append(all.Gates, shift.GateTerms{Name: name, When: when})
+		all.Gates = append(all.Gates, shift.GateSettings{Name: name, When: when})
 	}
 	tests := []struct {
 		part shift.When
@@ -89,7 +89,7 @@ func TestTerms_armed(t *testing.T) {
 	}
 	for _, tt := range tests {
 		var got []string
-		for _, g := range all.Armed(tt.part, tt.step) {
+		for _, g := range all.GatesFor(tt.part, tt.step) {
 			got = append(got, g.Name)
 		}
 		if !slices.Equal(got, tt.want) {
@@ -106,17 +106,17 @@ func TestSchedule_quiet(t *testing.T) {
 	}{
 		{"all is as wanted", request(green, route(green, green)), true},
 		{"left as it is, whatever it is", request(nil, route(blue, half)), true},
-		{"an environment is to be attached", request(green, shift.Route{Origin: green, Found: green, Named: []string{"green"}}), false},
-		{"one is to be detached", with(request(green, route(green, green)), func(r *shift.Request) { r.Environments[0].Leaving = true }), false},
-		{"the stickiness changes", with(request(green, route(green, green)), func(r *shift.Request) { r.StickyMoves = true }), false},
+		{"an environment is to be attached", request(green, shift.Route{Origin: green, Observed: green, Attached: []string{"green"}}), false},
+		{"one is to be detached", with(request(green, route(green, green)), func(r *shift.Request) { r.Environments[0].Removed = true }), false},
+		{"the stickiness changes", with(request(green, route(green, green)), func(r *shift.Request) { r.StickinessChanges = true }), false},
 		{"traffic moves", request(green, route(blue, blue)), false},
 		{"refused, which is an error to tell", with(request(green, route(blue, blue)), func(r *shift.Request) { r.Rejected = rejects("green", "1.5.0") }), false},
-		{"a route that answers by itself has no action to tidy", request(nil, shift.Route{Nowhere: true, New: true, Answer: "fixed response 503"}), true},
+		{"a route that answers by itself has no action to tidy", request(nil, shift.Route{FixedError: true, Joining: true, Response: "fixed response 503"}), true},
 	}
 	for _, tt := range tests {
 		s, err := shift.Decide(tt.request)
-		if err != nil || s.Quiet() != tt.want {
-			t.Errorf("%s: Quiet() = %t, %v", tt.name, s.Quiet(), err)
+		if err != nil || s.IsEmpty() != tt.want {
+			t.Errorf("%s: Quiet() = %t, %v", tt.name, s.IsEmpty(), err)
 		}
 	}
 }

@@ -13,11 +13,11 @@ import (
 // Share is a part of the traffic in tenths of a percent, 0 to 1000.
 type Share int
 
-// Whole is all the traffic.
-const Whole Share = 1000
+// Full is all the traffic.
+const Full Share = 1000
 
-// Finest is the smallest share above nothing.
-const Finest Share = 1
+// MinShare is the smallest share above nothing.
+const MinShare Share = 1
 
 // Errors of weights and steps that a user wrote.
 var (
@@ -54,7 +54,7 @@ func (s Share) String() string {
 type Weights map[string]Share
 
 // Sole gives all the traffic to one environment.
-func Sole(name string) Weights { return Weights{name: Whole} }
+func Sole(name string) Weights { return Weights{name: Full} }
 
 // FromPercent turns what a user wrote into weights. It returns the errors of
 // ShareOf, with the name, and ErrSum.
@@ -69,7 +69,7 @@ func FromPercent(percent map[string]float64) (Weights, error) {
 		w[name] = share
 		sum += share
 	}
-	if sum != Whole {
+	if sum != Full {
 		return nil, fmt.Errorf("%w but to %s", ErrSum, strings.TrimSuffix(sum.String(), " %"))
 	}
 	return w, nil
@@ -89,7 +89,7 @@ func FromRaw(raw map[string]int) Weights {
 	exact := map[string]float64{}
 	for name, n := range raw {
 		if n > 0 {
-			exact[name] = float64(n) * float64(Whole) / float64(total)
+			exact[name] = float64(n) * float64(Full) / float64(total)
 		}
 	}
 	return apportion(exact)
@@ -98,18 +98,18 @@ func FromRaw(raw map[string]int) Weights {
 // apportion rounds shares that sum to Whole to tenths that do, by the largest
 // remainder; each keeps at least Finest.
 func apportion(exact map[string]float64) Weights {
-	w, left := Weights{}, Whole
+	w, left := Weights{}, Full
 	names := slices.Sorted(maps.Keys(exact))
 	for _, name := range names {
-		w[name] = max(Share(math.Floor(exact[name]+1e-9)), Finest)
+		w[name] = max(Share(math.Floor(exact[name]+1e-9)), MinShare)
 		left -= w[name]
 	}
 	for ; left > 0; left-- {
-		w[furthest(names, func(n string) float64 { return exact[n] - float64(w[n]) })]++
+		w[highest(names, func(n string) float64 { return exact[n] - float64(w[n]) })]++
 	}
 	for ; left < 0; left++ {
-		w[furthest(names, func(n string) float64 {
-			if w[n] <= Finest {
+		w[highest(names, func(n string) float64 {
+			if w[n] <= MinShare {
 				return math.Inf(-1)
 			}
 			return float64(w[n]) - exact[n]
@@ -118,8 +118,8 @@ func apportion(exact map[string]float64) Weights {
 	return w
 }
 
-// furthest returns the first of the names with the highest score.
-func furthest(names []string, score func(string) float64) string {
+// highest returns the first of the names with the highest score.
+func highest(names []string, score func(string) float64) string {
 	best := names[0]
 	for _, name := range names[1:] {
 		if score(name) > score(best) {
@@ -145,8 +145,8 @@ func (w Weights) Raw() map[string]int {
 	return raw
 }
 
-// Of returns the names with a share above nothing, sorted.
-func (w Weights) Of() []string {
+// Names returns the names with a share above nothing, sorted.
+func (w Weights) Names() []string {
 	var names []string
 	for name, s := range w {
 		if s > 0 {
@@ -175,7 +175,7 @@ func (w Weights) Equal(other Weights) bool {
 // Sole returns who has all the traffic, and false while it is split.
 func (w Weights) Sole() (string, bool) {
 	for name, s := range w {
-		if s == Whole {
+		if s == Full {
 			return name, true
 		}
 	}
@@ -197,7 +197,7 @@ func (w Weights) Gaining(from Weights) []string {
 // String words the shares above nothing, by name: "blue 95 %, green 5 %".
 func (w Weights) String() string {
 	var parts []string
-	for _, name := range w.Of() {
+	for _, name := range w.Names() {
 		parts = append(parts, name+" "+w[name].String())
 	}
 	if parts == nil {
@@ -212,11 +212,11 @@ func (w Weights) String() string {
 func Mean(routes []Weights) Weights {
 	sum, n := map[string]float64{}, 0
 	for _, w := range routes {
-		if len(w.Of()) == 0 {
+		if len(w.Names()) == 0 {
 			continue
 		}
 		n++
-		for _, name := range w.Of() {
+		for _, name := range w.Names() {
 			sum[name] += float64(w[name])
 		}
 	}

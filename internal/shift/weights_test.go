@@ -26,7 +26,7 @@ func TestShareOf(t *testing.T) {
 		{3 * 33.3, 999, nil}, // 99.89999999999999
 		{100 - 33.3, 667, nil},
 		{99.9, 999, nil},
-		{100, shift.Whole, nil},
+		{100, shift.Full, nil},
 		{0.05, 0, shift.ErrTooFine},
 		{0.01, 0, shift.ErrTooFine},
 		{12.34, 0, shift.ErrTooFine},
@@ -44,7 +44,7 @@ func TestShareOf(t *testing.T) {
 }
 
 func TestShare_everyTenthIsRead(t *testing.T) {
-	for want := shift.Share(0); want <= shift.Whole; want++ {
+	for want := shift.Share(0); want <= shift.Full; want++ {
 		got, err := shift.ShareOf(want.Percent())
 		if got != want || err != nil {
 			t.Errorf("ShareOf(%v) = %d, %v", want.Percent(), got, err)
@@ -146,13 +146,13 @@ func TestMean(t *testing.T) {
 
 func TestWeights_questions(t *testing.T) {
 	split := shift.Weights{"blue": 600, "green": 400, "red": 0}
-	if got := split.Of(); !slices.Equal(got, []string{"blue", "green"}) {
+	if got := split.Names(); !slices.Equal(got, []string{"blue", "green"}) {
 		t.Errorf("Of() = %v", got)
 	}
 	if name, ok := split.Sole(); ok {
 		t.Errorf("a split is wholly on %s", name)
 	}
-	if name, ok := (shift.Weights{"red": 0, "blue": shift.Whole}).Sole(); !ok || name != "blue" {
+	if name, ok := (shift.Weights{"red": 0, "blue": shift.Full}).Sole(); !ok || name != "blue" {
 		t.Errorf("Sole() = %s, %t", name, ok)
 	}
 	if !split.Equal(shift.Weights{"green": 400, "blue": 600}) || split.Equal(shift.Weights{"blue": 600, "red": 400}) {
@@ -174,7 +174,7 @@ func TestWeights_questions(t *testing.T) {
 func weights(t *rapid.T, label string) shift.Weights {
 	names := []string{"a", "b", "c", "d", "e"}[:rapid.IntRange(1, 5).Draw(t, label+": environments")]
 	unit := rapid.SampledFrom([]shift.Share{1, 10}).Draw(t, label+": unit")
-	w, left := shift.Weights{}, shift.Whole/unit
+	w, left := shift.Weights{}, shift.Full/unit
 	for _, name := range names[1:] {
 		share := shift.Share(rapid.IntRange(0, int(left)).Draw(t, label+": "+name))
 		w[name] = share * unit
@@ -222,11 +222,11 @@ func checkRead(raw map[string]int) error {
 		}
 		return nil
 	}
-	if sum(w) != shift.Whole {
+	if sum(w) != shift.Full {
 		return fmt.Errorf("%v is read as %v, which sums to %s", raw, w, sum(w))
 	}
 	for name, n := range raw {
-		if (max(n, 0) == 0) != (w[name] == 0) || (n == total) != (w[name] == shift.Whole) {
+		if (max(n, 0) == 0) != (w[name] == 0) || (n == total) != (w[name] == shift.Full) {
 			return fmt.Errorf("%s with %d of %d is read as %s", name, n, total, w[name])
 		}
 		exact := float64(max(n, 0)) * 100 / float64(total)
@@ -253,11 +253,11 @@ func TestMean_sumsToAll(t *testing.T) {
 			routes = append(routes, weights(t, "route"))
 		}
 		mean := shift.Mean(routes)
-		if sum(mean) != shift.Whole {
+		if sum(mean) != shift.Full {
 			t.Fatalf("the mean of %v is %v", routes, mean)
 		}
 		for _, w := range routes {
-			for _, name := range w.Of() {
+			for _, name := range w.Names() {
 				if mean[name] == 0 {
 					t.Fatalf("%s has traffic in %v and none in %v", name, routes, mean)
 				}
@@ -278,7 +278,7 @@ func FuzzWeights(f *testing.F) {
 		switch {
 		case err != nil && (!known || w != nil):
 			t.Errorf("FromPercent(%v, %v, %v) = %v, %v", x, y, z, w, err)
-		case err == nil && sum(w) != shift.Whole:
+		case err == nil && sum(w) != shift.Full:
 			t.Errorf("FromPercent(%v, %v, %v) = %v", x, y, z, w)
 		case err == nil && !shift.FromRaw(w.Raw()).Equal(w):
 			t.Errorf("%v does not survive %v", w, w.Raw())

@@ -16,25 +16,25 @@ import (
 
 const heaviest = 999 // the most that the API takes as a weight
 
-// kept is what Setting.Keep holds: the actions of a route as they were read.
+// raw is what Setting.Keep holds: the actions of a route as they were read.
 // They are never changed, so copies of a Setting may share them.
-type kept struct {
+type raw struct {
 	route   string
 	actions []types.Action
 }
 
 // String keeps the actions, which may hold names and ids of an identity
 // provider, out of whatever prints a Setting whole.
-func (k *kept) String() string { return "the actions of " + k.route }
+func (k *raw) String() string { return "the actions of " + k.route }
 
-// settingOf is the one place that says what a list of actions does with a
+// stateOf is the one place that says what a list of actions does with a
 // request in the end, however ELB chose to show it: a lone group by its ARN, by
 // a forward configuration with or without weight, or by both.
-func settingOf(route string, actions []types.Action) rollout.Setting {
-	s := rollout.Setting{Keep: &kept{route, slices.Clone(actions)}}
+func stateOf(route string, actions []types.Action) rollout.RouteState {
+	s := rollout.RouteState{Raw: &raw{route, slices.Clone(actions)}}
 	i := routing(actions)
 	if i < 0 {
-		s.Answer = "no action that is known"
+		s.Response = "no action that is known"
 		return s
 	}
 	switch a := actions[i]; a.Type {
@@ -43,11 +43,11 @@ func settingOf(route string, actions []types.Action) rollout.Setting {
 		if a.FixedResponseConfig != nil {
 			code = aws.ToString(a.FixedResponseConfig.StatusCode)
 		}
-		s.Answer, s.Idle = "fixed response "+code, strings.HasPrefix(code, "5")
+		s.Response, s.FixedError = "fixed response "+code, strings.HasPrefix(code, "5")
 	case types.ActionTypeEnumRedirect:
-		s.Answer = redirectText(a.RedirectConfig)
+		s.Response = redirectText(a.RedirectConfig)
 	default:
-		s.Weights, s.Sticky = weightsOf(a), stickyOf(a.ForwardConfig)
+		s.Weights, s.Stickiness = weightsOf(a), stickyOf(a.ForwardConfig)
 	}
 	return s
 }
@@ -109,15 +109,15 @@ func redirectText(c *types.RedirectActionConfig) string {
 // actionsFor returns the whole list of actions that makes the route do what is
 // wanted: those of Keep, with the routing action replaced in its place. It
 // returns ErrInvalid where the API could not take it.
-func actionsFor(route string, want rollout.Setting) ([]types.Action, error) {
-	k, ok := want.Keep.(*kept)
+func actionsFor(route string, want rollout.RouteState) ([]types.Action, error) {
+	k, ok := want.Raw.(*raw)
 	if !ok || k.route != route {
 		return nil, fmt.Errorf("%w: its Keep was not read from %s", ErrInvalid, display(route))
 	}
 	actions := resendable(k.actions)
-	if want.Answer != "" {
-		if was := settingOf(route, k.actions); was.Answer != want.Answer {
-			return nil, fmt.Errorf("%w: %s did not give the answer %q", ErrInvalid, display(route), want.Answer)
+	if want.Response != "" {
+		if was := stateOf(route, k.actions); was.Response != want.Response {
+			return nil, fmt.Errorf("%w: %s did not give the answer %q", ErrInvalid, display(route), want.Response)
 		}
 		return actions, nil
 	}
@@ -134,9 +134,9 @@ func actionsFor(route string, want rollout.Setting) ([]types.Action, error) {
 
 // check returns ErrInvalid for what the API's own types could not even say, and
 // for what it is known to refuse.
-func check(want rollout.Setting) error {
-	if n := len(want.Weights); n == 0 || n > shift.MostGroups {
-		return fmt.Errorf("%w: %d target groups, where 1 to %d are taken", ErrInvalid, n, shift.MostGroups)
+func check(want rollout.RouteState) error {
+	if n := len(want.Weights); n == 0 || n > shift.MaxGroups {
+		return fmt.Errorf("%w: %d target groups, where 1 to %d are taken", ErrInvalid, n, shift.MaxGroups)
 	}
 	for _, group := range want.Groups() {
 		if n := want.Weights[group]; n < 0 || n > heaviest {
@@ -146,15 +146,15 @@ func check(want rollout.Setting) error {
 			return fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
 	}
-	if want.Sticky < 0 || want.Sticky > 7*24*time.Hour || want.Sticky%time.Second != 0 {
-		return fmt.Errorf("%w: stickiness of %s, where whole seconds up to 7 days are taken", ErrInvalid, want.Sticky)
+	if want.Stickiness < 0 || want.Stickiness > 7*24*time.Hour || want.Stickiness%time.Second != 0 {
+		return fmt.Errorf("%w: stickiness of %s, where whole seconds up to 7 days are taken", ErrInvalid, want.Stickiness)
 	}
 	return nil
 }
 
 // forward replaces a routing action, keeping its place in the order.
-func forward(want rollout.Setting, was types.Action) types.Action {
-	config := &types.ForwardActionConfig{TargetGroupStickinessConfig: stickiness(want.Sticky, was.ForwardConfig)}
+func forward(want rollout.RouteState, was types.Action) types.Action {
+	config := &types.ForwardActionConfig{TargetGroupStickinessConfig: stickiness(want.Stickiness, was.ForwardConfig)}
 	for _, group := range slices.Sorted(maps.Keys(want.Weights)) {
 		config.TargetGroups = append(config.TargetGroups, types.TargetGroupTuple{
 			TargetGroupArn: new(group),

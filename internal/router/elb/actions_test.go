@@ -36,32 +36,32 @@ func TestRouter_readsEveryShape(t *testing.T) {
 	tests := []struct {
 		name    string
 		actions []types.Action
-		want    rollout.Setting
+		want    rollout.RouteState
 	}{
-		{"a lone group by its ARN", []types.Action{toOne(blue)}, rollout.Setting{Weights: lone}},
-		{"by its ARN and a configuration", []types.Action{both}, rollout.Setting{Weights: lone}},
-		{"by a configuration without weight", []types.Action{forwardTo(nil, tuple(blue, nil))}, rollout.Setting{Weights: lone}},
-		{"a lone group with a weight of its own", []types.Action{forwardTo(nil, tuple(blue, new(int32(7))))}, rollout.Setting{Weights: map[string]int{blue: 7}}},
-		{"two groups in one order", []types.Action{forwardTo(off, tuple(blue, new(int32(90))), tuple(green, new(int32(10))))}, rollout.Setting{Weights: map[string]int{blue: 90, green: 10}}},
-		{"and in the other", []types.Action{forwardTo(nil, tuple(green, new(int32(10))), tuple(blue, new(int32(90))))}, rollout.Setting{Weights: map[string]int{blue: 90, green: 10}}},
-		{"a weight of 0", []types.Action{forwardTo(nil, tuple(blue, new(int32(1))), tuple(green, new(int32(0))))}, rollout.Setting{Weights: map[string]int{blue: 1, green: 0}}},
-		{"stickiness", []types.Action{forwardTo(on, tuple(blue, nil))}, rollout.Setting{Weights: lone, Sticky: time.Hour}},
-		{"behind a login", inOrder(login(), toOne(blue)), rollout.Setting{Weights: lone}},
-		{"before a login in the list", []types.Action{inOrder(login(), toOne(blue))[1], login()}, rollout.Setting{Weights: lone}},
-		{"a fixed 503", []types.Action{fixed("503")}, rollout.Setting{Answer: "fixed response 503", Idle: true}},
-		{"a fixed 404", []types.Action{fixed("404")}, rollout.Setting{Answer: "fixed response 404"}},
-		{"a fixed 200", inOrder(login(), fixed("200")), rollout.Setting{Answer: "fixed response 200"}},
-		{"a redirect", []types.Action{redirect()}, rollout.Setting{Answer: "redirect 301 to https://#{host}:443/#{path}?#{query}"}},
+		{"a lone group by its ARN", []types.Action{toOne(blue)}, rollout.RouteState{Weights: lone}},
+		{"by its ARN and a configuration", []types.Action{both}, rollout.RouteState{Weights: lone}},
+		{"by a configuration without weight", []types.Action{forwardTo(nil, tuple(blue, nil))}, rollout.RouteState{Weights: lone}},
+		{"a lone group with a weight of its own", []types.Action{forwardTo(nil, tuple(blue, new(int32(7))))}, rollout.RouteState{Weights: map[string]int{blue: 7}}},
+		{"two groups in one order", []types.Action{forwardTo(off, tuple(blue, new(int32(90))), tuple(green, new(int32(10))))}, rollout.RouteState{Weights: map[string]int{blue: 90, green: 10}}},
+		{"and in the other", []types.Action{forwardTo(nil, tuple(green, new(int32(10))), tuple(blue, new(int32(90))))}, rollout.RouteState{Weights: map[string]int{blue: 90, green: 10}}},
+		{"a weight of 0", []types.Action{forwardTo(nil, tuple(blue, new(int32(1))), tuple(green, new(int32(0))))}, rollout.RouteState{Weights: map[string]int{blue: 1, green: 0}}},
+		{"stickiness", []types.Action{forwardTo(on, tuple(blue, nil))}, rollout.RouteState{Weights: lone, Stickiness: time.Hour}},
+		{"behind a login", inOrder(login(), toOne(blue)), rollout.RouteState{Weights: lone}},
+		{"before a login in the list", []types.Action{inOrder(login(), toOne(blue))[1], login()}, rollout.RouteState{Weights: lone}},
+		{"a fixed 503", []types.Action{fixed("503")}, rollout.RouteState{Response: "fixed response 503", FixedError: true}},
+		{"a fixed 404", []types.Action{fixed("404")}, rollout.RouteState{Response: "fixed response 404"}},
+		{"a fixed 200", inOrder(login(), fixed("200")), rollout.RouteState{Response: "fixed response 200"}},
+		{"a redirect", []types.Action{redirect()}, rollout.RouteState{Response: "redirect 301 to https://#{host}:443/#{path}?#{query}"}},
 		{"a redirect that names all", []types.Action{{Type: types.ActionTypeEnumRedirect, RedirectConfig: &types.RedirectActionConfig{
 			StatusCode: types.RedirectActionStatusCodeEnumHttp302, Protocol: new("#{protocol}"), Host: new("example.com"), Port: new("#{port}"), Path: new("/new"), Query: new(""),
-		}}}, rollout.Setting{Answer: "redirect 302 to #{protocol}://example.com:#{port}/new"}},
-		{"nothing that is known", []types.Action{{Type: "teleport"}}, rollout.Setting{Answer: "no action that is known"}},
+		}}}, rollout.RouteState{Response: "redirect 302 to #{protocol}://example.com:#{port}/new"}},
+		{"nothing that is known", []types.Action{{Type: "teleport"}}, rollout.RouteState{Response: "no action that is known"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got := read(t, router(&fake{listeners: map[string][]types.Action{listener: tt.actions}}), listener)
-			if !got.Same(tt.want) || got.Idle != tt.want.Idle || (got.Weights == nil) != (tt.want.Weights == nil) {
-				t.Errorf("read %v %q %s, want %v %q %s", got.Weights, got.Answer, got.Sticky, tt.want.Weights, tt.want.Answer, tt.want.Sticky)
+			if !got.Equal(tt.want) || got.FixedError != tt.want.FixedError || (got.Weights == nil) != (tt.want.Weights == nil) {
+				t.Errorf("read %v %q %s, want %v %q %s", got.Weights, got.Response, got.Stickiness, tt.want.Weights, tt.want.Response, tt.want.Stickiness)
 			}
 			for group, n := range tt.want.Weights {
 				if got.Weights[group] != n {
@@ -93,7 +93,7 @@ func TestRouter_replacesTheForwardInItsPlace(t *testing.T) {
 		t.Error("the actions that were read have been changed")
 	}
 
-	s.Sticky = time.Minute
+	s.Stickiness = time.Minute
 	must(t, r.Write(t.Context(), listener, s))
 	forward.ForwardConfig.TargetGroupStickinessConfig = &types.TargetGroupStickinessConfig{Enabled: new(true), DurationSeconds: new(int32(60))}
 	if got, want := text(t, f.modified), text(t, []types.Action{oidc, forward}); got != want {
@@ -104,16 +104,16 @@ func TestRouter_replacesTheForwardInItsPlace(t *testing.T) {
 func TestRouter_sendsNothingInvalid(t *testing.T) {
 	f := &fake{listeners: map[string][]types.Action{listener: {fixed("503")}}}
 	r := router(f)
-	keep := read(t, r, listener).Keep
+	keep := read(t, r, listener).Raw
 	f.calls = nil
-	for want, s := range map[string]rollout.Setting{
+	for want, s := range map[string]rollout.RouteState{
 		`invalid setting: its Keep was not read from listener app/web/50dc6c495c0c9188/f2f7dc8efc522ab2`:                   {Weights: map[string]int{blue: 1}},
-		`invalid setting: listener app/web/50dc6c495c0c9188/f2f7dc8efc522ab2 did not give the answer "fixed response 404"`: {Answer: "fixed response 404", Keep: keep},
-		`invalid setting: 0 target groups, where 1 to 5 are taken`:                                                         {Keep: keep},
-		`invalid setting: target group blue has weight 1000, where 0 to 999 is taken`:                                      {Weights: map[string]int{blue: 1000}, Keep: keep},
-		`invalid setting: stickiness of 1.5s, where whole seconds up to 7 days are taken`:                                  {Weights: map[string]int{blue: 1}, Sticky: 1500 * time.Millisecond, Keep: keep},
-		`invalid setting: "blue": not the ARN of a listener, a listener rule, a target group or a load balancer`:           {Weights: map[string]int{"blue": 1}, Keep: keep},
-		`invalid setting: ` + balancer + `: the ARN is of another kind: a load balancer, where a target group is wanted`:   {Weights: map[string]int{balancer: 1}, Keep: keep},
+		`invalid setting: listener app/web/50dc6c495c0c9188/f2f7dc8efc522ab2 did not give the answer "fixed response 404"`: {Response: "fixed response 404", Raw: keep},
+		`invalid setting: 0 target groups, where 1 to 5 are taken`:                                                         {Raw: keep},
+		`invalid setting: target group blue has weight 1000, where 0 to 999 is taken`:                                      {Weights: map[string]int{blue: 1000}, Raw: keep},
+		`invalid setting: stickiness of 1.5s, where whole seconds up to 7 days are taken`:                                  {Weights: map[string]int{blue: 1}, Stickiness: 1500 * time.Millisecond, Raw: keep},
+		`invalid setting: "blue": not the ARN of a listener, a listener rule, a target group or a load balancer`:           {Weights: map[string]int{"blue": 1}, Raw: keep},
+		`invalid setting: ` + balancer + `: the ARN is of another kind: a load balancer, where a target group is wanted`:   {Weights: map[string]int{balancer: 1}, Raw: keep},
 	} {
 		if err := r.Write(t.Context(), listener, s); !errors.Is(err, elb.ErrInvalid) || err.Error() != want {
 			t.Errorf("Write returned\n%v\nwant\n%s", err, want)
@@ -227,11 +227,11 @@ func TestRouter_turnsEveryPage(t *testing.T) {
 	if len(f.calls) != 3 {
 		t.Errorf("five listeners in pages of two took the calls %q", f.calls)
 	}
-	others, err := r.Elsewhere(t.Context(), routes[:1], []string{blue})
+	others, err := r.OtherRoutes(t.Context(), routes[:1], []string{blue})
 	if err != nil || len(others) != 4+15 {
 		t.Errorf("Elsewhere returned %d, %v", len(others), err)
 	}
-	facts, err := r.Facts(t.Context(), []string{blue, green, prefix + "targetgroup/c/1"})
+	facts, err := r.GroupInfo(t.Context(), []string{blue, green, prefix + "targetgroup/c/1"})
 	if err != nil || len(facts) != 3 {
 		t.Errorf("Facts returned %d, %v", len(facts), err)
 	}

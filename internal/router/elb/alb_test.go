@@ -47,7 +47,7 @@ func newALB(t *testing.T, opts ...localalb.Option) *alb {
 	must(t, err)
 	t.Cleanup(func() { must(t, srv.Close()) })
 	a := &alb{t: t, srv: srv, api: client(srv.URL(), "us-east-1")}
-	a.forward, a.home = elb.NewPair(config(), elb.Options{Endpoint: srv.URL(), MaxAttempts: 1})
+	a.forward, a.home = elb.NewRouters(config(), elb.Options{Endpoint: srv.URL(), MaxAttempts: 1})
 	return a
 }
 

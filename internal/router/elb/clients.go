@@ -23,11 +23,11 @@ const DefaultMaxAttempts = 10
 // context's deadline, short pauses, and little patience with a connection that
 // swallows packets.
 const (
-	forwardPatience, forwardMostPatience = 10 * time.Second, 30 * time.Second
+	forwardAttemptTimeout, forwardMaxAttemptTimeout = 10 * time.Second, 30 * time.Second
 
-	homeAttempts                   = 1000 // the context ends them
-	homePatience, homeMostPatience = 2 * time.Second, 10 * time.Second
-	homePause, homeLongestPause    = 50 * time.Millisecond, time.Second
+	rollbackAttempts                                  = 1000 // the context ends them
+	rollbackAttemptTimeout, rollbackMaxAttemptTimeout = 2 * time.Second, 10 * time.Second
+	rollbackBackoff, rollbackMaxBackoff               = 50 * time.Millisecond, time.Second
 )
 
 // Options are for clients of AWS.
@@ -41,9 +41,9 @@ type Options struct {
 	Endpoint string
 }
 
-// NewPair returns two Routers to the same load balancers, for Router and Home of
+// NewRouters returns two Routers to the same load balancers, for Router and Home of
 // rollout.Spec. They share credentials and connections but no retries.
-func NewPair(cfg aws.Config, o Options) (forward, home *Router) {
+func NewRouters(cfg aws.Config, o Options) (forward, home *Router) {
 	attempts := o.MaxAttempts
 	if attempts == 0 {
 		attempts = cfg.RetryMaxAttempts
@@ -51,14 +51,14 @@ func NewPair(cfg aws.Config, o Options) (forward, home *Router) {
 	if attempts == 0 {
 		attempts = DefaultMaxAttempts
 	}
-	return newRouter(cfg, o.Endpoint, func() (aws.Retryer, patience) {
-			return forwardRetryer(attempts), patience{forwardPatience, forwardMostPatience}
-		}), newRouter(cfg, o.Endpoint, func() (aws.Retryer, patience) {
-			return homeRetryer(), patience{homePatience, homeMostPatience}
+	return newRouter(cfg, o.Endpoint, func() (aws.Retryer, attemptTimeout) {
+			return forwardRetryer(attempts), attemptTimeout{forwardAttemptTimeout, forwardMaxAttemptTimeout}
+		}), newRouter(cfg, o.Endpoint, func() (aws.Retryer, attemptTimeout) {
+			return rollbackRetryer(), attemptTimeout{rollbackAttemptTimeout, rollbackMaxAttemptTimeout}
 		})
 }
 
-func newRouter(cfg aws.Config, endpoint string, terms func() (aws.Retryer, patience)) *Router {
+func newRouter(cfg aws.Config, endpoint string, terms func() (aws.Retryer, attemptTimeout)) *Router {
 	return New(Config{Client: func(region string) Client {
 		retryer, patience := terms()
 		return elbv2.NewFromConfig(cfg, func(o *elbv2.Options) {
@@ -76,33 +76,33 @@ func forwardRetryer(attempts int) aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = attempts })
 }
 
-func homeRetryer() aws.Retryer {
+func rollbackRetryer() aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts = homeAttempts
+		o.MaxAttempts = rollbackAttempts
 		o.RateLimiter = ratelimit.None
-		o.Backoff = retry.BackoffDelayerFunc(homeBackoff)
+		o.Backoff = retry.BackoffDelayerFunc(rollbackBackoffDelay)
 	})
 }
 
-// homeBackoff doubles from homePause to homeLongestPause, each up to a half
+// rollbackBackoffDelay doubles from homePause to homeLongestPause, each up to a half
 // shorter, so that several routes do not come at the same moment.
-func homeBackoff(attempt int, _ error) (time.Duration, error) {
-	pause := homePause << min(max(attempt-1, 0), 10)
-	pause = min(pause, homeLongestPause)
+func rollbackBackoffDelay(attempt int, _ error) (time.Duration, error) {
+	pause := rollbackBackoff << min(max(attempt-1, 0), 10)
+	pause = min(pause, rollbackMaxBackoff)
 	return pause - rand.N(pause/2+1), nil
 }
 
-// patience is how long the first attempt of a call may take; each further one
+// attemptTimeout is how long the first attempt of a call may take; each further one
 // may take twice as long as the one before, up to most. The SDK itself waits for
 // ever: a connection that a firewall has forgotten would hold up a way back
 // until its deadline. It doubles because an API that is merely slow must get
 // its chance.
-type patience struct {
+type attemptTimeout struct {
 	first, most time.Duration
 }
 
 // addTo puts the patience into the stack of one call, below the SDK's retries.
-func (p patience) addTo(stack *middleware.Stack) error {
+func (p attemptTimeout) addTo(stack *middleware.Stack) error {
 	c := &attempts{patience: p}
 	if err := stack.Finalize.Insert(c, "Retry", middleware.After); err != nil {
 		return err
@@ -112,7 +112,7 @@ func (p patience) addTo(stack *middleware.Stack) error {
 
 // attempts watches the attempts of one call, which come one after the other.
 type attempts struct {
-	patience patience
+	patience attemptTimeout
 	n        int
 	last     error // why the last one failed
 }

@@ -58,7 +58,7 @@ func hang(req *http.Request) (*http.Response, error) {
 func pair(w *wire, o elb.Options) (forward, home *elb.Router) {
 	cfg := config()
 	cfg.HTTPClient = w
-	return elb.NewPair(cfg, o)
+	return elb.NewRouters(cfg, o)
 }
 
 func health(ctx context.Context, r *elb.Router, group string) error {
@@ -170,7 +170,7 @@ func TestForward_triesAsOftenAsTold(t *testing.T) {
 			w := &wire{answer: func(int, *http.Request) (*http.Response, error) { return throttled() }}
 			cfg := config()
 			cfg.HTTPClient, cfg.RetryMaxAttempts = w, tt.configured
-			forward, _ := elb.NewPair(cfg, elb.Options{MaxAttempts: tt.option})
+			forward, _ := elb.NewRouters(cfg, elb.Options{MaxAttempts: tt.option})
 			err := health(t.Context(), forward, blue)
 			if !errors.Is(err, rollout.ErrThrottled) || len(w.hosts) != tt.want {
 				t.Errorf("with %d and %d configured it tried %d times, want %d, and returned %v",
@@ -234,9 +234,9 @@ func TestClients_endpointFromTheEnvironment(t *testing.T) {
 	cfg, err := awsconfig.LoadDefaultConfig(t.Context(), awsconfig.WithCredentialsProvider(config().Credentials))
 	must(t, err)
 	cfg.HTTPClient = w
-	forward, _ := elb.NewPair(cfg, elb.Options{})
+	forward, _ := elb.NewRouters(cfg, elb.Options{})
 	must(t, health(t.Context(), forward, blue))
-	forward, _ = elb.NewPair(cfg, elb.Options{Endpoint: "http://127.0.0.1:10"})
+	forward, _ = elb.NewRouters(cfg, elb.Options{Endpoint: "http://127.0.0.1:10"})
 	must(t, health(t.Context(), forward, blue))
 	if got := strings.Join(w.hosts, " "); got != "127.0.0.1:9 127.0.0.1:10" {
 		t.Errorf("the calls went to %s", got)

@@ -11,9 +11,9 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 )
 
-// GroupFacts is what is known of a target group beside the health of its
+// GroupInfo is what is known of a target group beside the health of its
 // targets.
-type GroupFacts struct {
+type GroupInfo struct {
 	ARN      string
 	Name     string
 	Balancer string // the ARN of its load balancer; empty while no listener or rule names it
@@ -21,24 +21,24 @@ type GroupFacts struct {
 
 // GroupError says of which group something is wrong.
 type GroupError struct {
-	Group  string // its ARN
-	Has    string // the ARN of the load balancer that it belongs to
-	Routes string // the ARN of the load balancer that the routes belong to
-	Err    error
+	Group    string // its ARN
+	Balancer string // the ARN of the load balancer that it belongs to
+	Routes   string // the ARN of the load balancer that the routes belong to
+	Err      error
 }
 
 // Error implements error.
 func (e *GroupError) Error() string {
-	return fmt.Sprintf("%s: %s: it has %s, the routes have %s", display(e.Group), e.Err, display(e.Has), display(e.Routes))
+	return fmt.Sprintf("%s: %s: it has %s, the routes have %s", display(e.Group), e.Err, display(e.Balancer), display(e.Routes))
 }
 
 // Unwrap gives the sentinel.
 func (e *GroupError) Unwrap() error { return e.Err }
 
-// Facts returns what is known of each group, by its ARN, with one call per
+// GroupInfo returns what is known of each group, by its ARN, with one call per
 // twenty groups of a region. It returns ErrNotFound of rollout for a group that
 // there is not, in a CallError that names it.
-func (r *Router) Facts(ctx context.Context, groups []string) (map[string]GroupFacts, error) {
+func (r *Router) GroupInfo(ctx context.Context, groups []string) (map[string]GroupInfo, error) {
 	regions := map[string][]string{}
 	for _, group := range groups {
 		a, err := ParseGroup(group)
@@ -51,12 +51,12 @@ func (r *Router) Facts(ctx context.Context, groups []string) (map[string]GroupFa
 	}
 	var mu sync.Mutex
 	var errs []error
-	found := map[string]GroupFacts{}
+	found := map[string]GroupInfo{}
 	var work []func()
 	for region, all := range regions {
-		for some := range slices.Chunk(all, batch) {
+		for some := range slices.Chunk(all, batchSize) {
 			work = append(work, func() {
-				facts, err := r.someFacts(ctx, region, some)
+				facts, err := r.groupInfoBatch(ctx, region, some)
 				mu.Lock()
 				defer mu.Unlock()
 				errs = append(errs, err)
@@ -73,9 +73,9 @@ func (r *Router) Facts(ctx context.Context, groups []string) (map[string]GroupFa
 	return found, nil
 }
 
-// someFacts is for up to twenty groups of a region. As with routes, the API
+// groupInfoBatch is for up to twenty groups of a region. As with routes, the API
 // does not name those that it misses.
-func (r *Router) someFacts(ctx context.Context, region string, groups []string) ([]GroupFacts, error) {
+func (r *Router) groupInfoBatch(ctx context.Context, region string, groups []string) ([]GroupInfo, error) {
 	facts, err := r.describeGroups(ctx, region, groups)
 	if err != nil && isNotFound(err) && len(groups) > 1 {
 		for _, group := range groups {
@@ -88,15 +88,15 @@ func (r *Router) someFacts(ctx context.Context, region string, groups []string) 
 		return nil, err
 	}
 	for _, group := range groups {
-		if !slices.ContainsFunc(facts, func(f GroupFacts) bool { return f.ARN == group }) {
+		if !slices.ContainsFunc(facts, func(f GroupInfo) bool { return f.ARN == group }) {
 			return nil, missing(describeTargetGroups, group)
 		}
 	}
 	return facts, nil
 }
 
-func (r *Router) describeGroups(ctx context.Context, region string, groups []string) ([]GroupFacts, error) {
-	var facts []GroupFacts
+func (r *Router) describeGroups(ctx context.Context, region string, groups []string) ([]GroupInfo, error) {
+	var facts []GroupInfo
 	pages := elbv2.NewDescribeTargetGroupsPaginator(r.client(region), &elbv2.DescribeTargetGroupsInput{TargetGroupArns: groups})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -104,7 +104,7 @@ func (r *Router) describeGroups(ctx context.Context, region string, groups []str
 			return nil, callError(describeTargetGroups, lone(groups), err)
 		}
 		for _, g := range page.TargetGroups {
-			f := GroupFacts{ARN: aws.ToString(g.TargetGroupArn), Name: aws.ToString(g.TargetGroupName)}
+			f := GroupInfo{ARN: aws.ToString(g.TargetGroupArn), Name: aws.ToString(g.TargetGroupName)}
 			if len(g.LoadBalancerArns) > 0 { // a group belongs to one at most
 				f.Balancer = g.LoadBalancerArns[0]
 			}
@@ -129,7 +129,7 @@ func (r *Router) CheckGroups(ctx context.Context, entries ...Entry) error {
 	for _, e := range entries {
 		groups = append(groups, e.Groups...)
 	}
-	facts, err := r.Facts(ctx, groups)
+	facts, err := r.GroupInfo(ctx, groups)
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func (r *Router) CheckGroups(ctx context.Context, entries ...Entry) error {
 	return nil
 }
 
-func (e Entry) check(facts map[string]GroupFacts) error {
+func (e Entry) check(facts map[string]GroupInfo) error {
 	for _, route := range e.Routes {
 		a, err := ParseRoute(route)
 		if err != nil {
@@ -150,7 +150,7 @@ func (e Entry) check(facts map[string]GroupFacts) error {
 		balancer, _ := a.LoadBalancer()
 		for _, group := range e.Groups {
 			if has := facts[group].Balancer; has != "" && has != balancer.String() {
-				return &GroupError{Group: group, Has: has, Routes: balancer.String(), Err: ErrOtherBalancer}
+				return &GroupError{Group: group, Balancer: has, Routes: balancer.String(), Err: ErrOtherBalancer}
 			}
 		}
 	}

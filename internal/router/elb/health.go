@@ -62,12 +62,12 @@ func targetOf(d types.TargetHealthDescription) rollout.Target {
 		}
 	}
 	if d.TargetHealth != nil {
-		t.State, t.Reason = stateOf(*d.TargetHealth)
+		t.State, t.Reason = targetState(*d.TargetHealth)
 	}
 	return t
 }
 
-// stateOf says how a target counts.
+// targetState says how a target counts.
 //
 // Every unused target counts as that, whatever its reason: Target.NotInUse (no
 // listener or rule names the group, or the zone is not enabled),
@@ -76,7 +76,7 @@ func targetOf(d types.TargetHealthDescription) rollout.Target {
 // unavailable, only the ones whose checks are switched off serve with ELB's
 // blessing: Elb.InternalError means that ELB could not tell, which never counts
 // as good, and nor does a state that is not known here.
-func stateOf(h types.TargetHealth) (rollout.TargetState, string) {
+func targetState(h types.TargetHealth) (rollout.TargetState, string) {
 	reason := string(h.Reason)
 	switch h.State {
 	case types.TargetHealthStateEnumHealthy:

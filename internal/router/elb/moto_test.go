@@ -26,7 +26,7 @@ import (
 func TestRouter_againstMoto(t *testing.T) {
 	url := startMoto(t)
 	api := client(url, "us-east-1")
-	forward, home := elb.NewPair(config(), elb.Options{Endpoint: url})
+	forward, home := elb.NewRouters(config(), elb.Options{Endpoint: url})
 
 	var groups []string
 	for _, name := range []string{"blue", "green"} {
@@ -46,13 +46,13 @@ func TestRouter_againstMoto(t *testing.T) {
 		for _, weights := range []map[string]int{{groups[0]: 95, groups[1]: 5}, {groups[0]: 0, groups[1]: 100}, {groups[1]: 100}} {
 			s.Weights = weights
 			must(t, home.Write(t.Context(), route, s))
-			if got := read(t, forward, route); !got.Same(s) {
+			if got := read(t, forward, route); !got.Equal(s) {
 				t.Errorf("%s was told %v and reads as %v", route, weights, got.Weights)
 			}
 		}
 	}
 	idle := fixedListener(t, api, listener)
-	if s := read(t, forward, idle); s.Answer != "fixed response 503" || !s.Idle {
+	if s := read(t, forward, idle); s.Response != "fixed response 503" || !s.FixedError {
 		t.Errorf("a listener with a fixed 503 reads as %+v", s)
 	}
 	for _, route := range []string{listener, rule} {
@@ -64,7 +64,7 @@ func TestRouter_againstMoto(t *testing.T) {
 	if found, err := forward.Health(t.Context(), groups); err != nil || len(found) != 2 {
 		t.Errorf("Health returned %v, %v", found, err)
 	}
-	if others, err := forward.Elsewhere(t.Context(), []string{listener}, groups[1:]); err != nil || len(others) != 1 || others[0].Route != rule {
+	if others, err := forward.OtherRoutes(t.Context(), []string{listener}, groups[1:]); err != nil || len(others) != 1 || others[0].Route != rule {
 		t.Errorf("Elsewhere returned %v, %v", others, err)
 	}
 }

@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	gathers   = 5 * time.Millisecond // what is asked for within this goes out together
-	remembers = 2 * time.Second
-	gaveUp    = 2 * time.Minute // nobody waits for an answer for longer
+	batchWindow = 5 * time.Millisecond // what is asked for within this goes out together
+	cacheTTL    = 2 * time.Second
+	callTimeout = 2 * time.Minute // nobody waits for an answer for longer
 )
 
 // Reader shares what a Router reads between all who ask in one run of
@@ -21,9 +21,9 @@ const (
 // was read uses the Router, which remembers nothing.
 type Reader struct {
 	router   *Router
-	routes   shared[string, rollout.Setting]
-	balancer shared[ARN, []outlet]
-	groups   shared[string, GroupFacts]
+	routes   shared[string, rollout.RouteState]
+	balancer shared[ARN, []trafficRoute]
+	groups   shared[string, GroupInfo]
 
 	mu         sync.Mutex
 	next       []question // what goes out with the next calls
@@ -32,7 +32,7 @@ type Reader struct {
 
 type question struct {
 	route  string
-	answer *answer[rollout.Setting]
+	answer *answer[rollout.RouteState]
 }
 
 // NewReader returns a Reader that has asked for nothing yet.
@@ -42,8 +42,8 @@ func NewReader(router *Router) *Reader {
 
 // Read is Router.Read, except that it fails only for routes of its own: those
 // that others have asked for at the same time do no harm.
-func (r *Reader) Read(ctx context.Context, routes []string) ([]rollout.Setting, error) {
-	var asked []*answer[rollout.Setting]
+func (r *Reader) Read(ctx context.Context, routes []string) ([]rollout.RouteState, error) {
+	var asked []*answer[rollout.RouteState]
 	for _, route := range routes {
 		a, isNew := r.routes.take(route)
 		if isNew {
@@ -51,7 +51,7 @@ func (r *Reader) Read(ctx context.Context, routes []string) ([]rollout.Setting, 
 		}
 		asked = append(asked, a)
 	}
-	settings := make([]rollout.Setting, 0, len(routes))
+	settings := make([]rollout.RouteState, 0, len(routes))
 	for _, a := range asked {
 		setting, err := a.wait(ctx)
 		if err != nil {
@@ -62,39 +62,39 @@ func (r *Reader) Read(ctx context.Context, routes []string) ([]rollout.Setting, 
 	return settings, nil
 }
 
-// Elsewhere is Router.Elsewhere, with the calls for each load balancer made
+// OtherRoutes is Router.Elsewhere, with the calls for each load balancer made
 // once for all who ask.
-func (r *Reader) Elsewhere(ctx context.Context, routes, groups []string) ([]Other, error) {
-	return elsewhere(ctx, routes, groups, r.outlets)
+func (r *Reader) OtherRoutes(ctx context.Context, routes, groups []string) ([]OtherRoute, error) {
+	return otherRoutes(ctx, routes, groups, r.trafficRoutes)
 }
 
-// outlets is Router.outlets, made once for all who ask.
-func (r *Reader) outlets(ctx context.Context, balancer ARN) ([]outlet, error) {
+// trafficRoutes is Router.outlets, made once for all who ask.
+func (r *Reader) trafficRoutes(ctx context.Context, balancer ARN) ([]trafficRoute, error) {
 	a, isNew := r.balancer.take(balancer)
 	if isNew {
 		go func() {
 			ctx, cancel := outlive(ctx)
 			defer cancel()
-			all, err := r.router.outlets(ctx, balancer)
+			all, err := r.router.trafficRoutes(ctx, balancer)
 			r.balancer.give(a, all, err)
 		}()
 	}
 	return a.wait(ctx)
 }
 
-// Forget makes every Read from now on a fresh one. It is for after a shift.
-func (r *Reader) Forget() {
+// Invalidate makes every Read from now on a fresh one. It is for after a shift.
+func (r *Reader) Invalidate() {
 	r.routes.forget()
 	r.balancer.forget()
 	r.groups.forget()
 }
 
 // gather puts a route among those of the next calls, and sees that they go out.
-func (r *Reader) gather(ctx context.Context, route string, a *answer[rollout.Setting]) {
+func (r *Reader) gather(ctx context.Context, route string, a *answer[rollout.RouteState]) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.next) == 0 {
-		time.AfterFunc(gathers, func() { r.send(ctx) })
+		time.AfterFunc(batchWindow, func() { r.send(ctx) })
 	}
 	r.next = append(r.next, question{route, a})
 }
@@ -118,7 +118,7 @@ func (r *Reader) send(ctx context.Context) {
 
 // outlive keeps a call going when the first of those who wait for it leaves.
 func outlive(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), gaveUp)
+	return context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 }
 
 // shared holds the answers that several may wait for, or take from memory.
@@ -155,7 +155,7 @@ func (s *shared[K, T]) take(key K) (a *answer[T], isNew bool) {
 func (s *shared[K, T]) give(a *answer[T], value T, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a.value, a.err, a.until = value, err, time.Now().Add(remembers)
+	a.value, a.err, a.until = value, err, time.Now().Add(cacheTTL)
 	close(a.done)
 }
 

@@ -36,7 +36,7 @@ func TestReader_putsTogetherWhatIsAskedForAtOnce(t *testing.T) {
 		for i := range routes {
 			all.Go(func() {
 				found, err := r.Read(t.Context(), []string{routes[i], routes[0]})
-				if err != nil || found[0].Answer != fmt.Sprint("fixed response ", 500+i) || found[1].Answer != "fixed response 500" {
+				if err != nil || found[0].Response != fmt.Sprint("fixed response ", 500+i) || found[1].Response != "fixed response 500" {
 					t.Errorf("reader %d read %v, %v", i, found, err)
 				}
 			})
@@ -81,14 +81,14 @@ func TestReader_remembersForAMoment(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			answers = append(answers, found[0].Answer)
+			answers = append(answers, found[0].Response)
 			f.listeners[routes[0]] = []types.Action{fixed(fmt.Sprint(501 + len(f.calls)))}
 		}
 		see()
 		see() // remembered
 		<-time.After(3 * time.Second)
 		see() // too old
-		r.Forget()
+		r.Invalidate()
 		see() // forgotten
 		want := []string{"fixed response 500", "fixed response 500", "fixed response 502", "fixed response 503"}
 		if !slices.Equal(answers, want) || len(f.calls) != 3 {
@@ -167,7 +167,7 @@ func TestReader_listsALoadBalancerOnce(t *testing.T) {
 		var all sync.WaitGroup
 		for range 20 {
 			all.Go(func() {
-				others, err := r.Elsewhere(t.Context(), routes, []string{blue})
+				others, err := r.OtherRoutes(t.Context(), routes, []string{blue})
 				if err != nil || len(others) != 1 || others[0].Route != rule {
 					t.Errorf("Elsewhere returned %v, %v", others, err)
 				}

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	batch    = 20 // ARNs that one describe call takes
-	sideways = 8  // calls that one method has under way at a time
+	batchSize     = 20 // ARNs that one describe call takes
+	maxConcurrent = 8  // calls that one method has under way at a time
 )
 
 var _ rollout.Router = (*Router)(nil)
@@ -65,12 +65,12 @@ func (r *Router) client(region string) Client {
 // Read implements rollout.Router. Beside its errors it returns those of
 // ParseRoute, and ErrDefaultRule. Up to twenty routes of a kind and region are
 // one call.
-func (r *Router) Read(ctx context.Context, routes []string) ([]rollout.Setting, error) {
+func (r *Router) Read(ctx context.Context, routes []string) ([]rollout.RouteState, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	found := r.readEach(ctx, routes)
-	settings := make([]rollout.Setting, 0, len(routes))
+	settings := make([]rollout.RouteState, 0, len(routes))
 	for _, route := range routes {
 		if err := found[route].err; err != nil {
 			return nil, err
@@ -84,7 +84,7 @@ func (r *Router) Read(ctx context.Context, routes []string) ([]rollout.Setting, 
 // actions alone. Beside its errors it returns those of ParseRoute, and
 // ErrInvalid where nothing was sent. The CallError of a group that there is not
 // has the ARN of that group.
-func (r *Router) Write(ctx context.Context, route string, want rollout.Setting) error {
+func (r *Router) Write(ctx context.Context, route string, want rollout.RouteState) error {
 	a, err := ParseRoute(route)
 	if err != nil {
 		return err
@@ -112,7 +112,7 @@ func (r *Router) missingGroup(ctx context.Context, region string, groups []strin
 	if len(groups) == 0 {
 		return ""
 	}
-	_, err := r.someFacts(ctx, region, groups)
+	_, err := r.groupInfoBatch(ctx, region, groups)
 	if call, ok := errors.AsType[*CallError](err); ok && isNotFound(err) {
 		return call.ARN
 	}
@@ -121,12 +121,12 @@ func (r *Router) missingGroup(ctx context.Context, region string, groups []strin
 
 // result is what came of reading one route.
 type result struct {
-	setting rollout.Setting
+	setting rollout.RouteState
 	err     error
 }
 
 // copied returns a setting that the caller may change.
-func (r result) copied() rollout.Setting {
+func (r result) copied() rollout.RouteState {
 	s := r.setting
 	s.Weights = maps.Clone(s.Weights)
 	return s
@@ -157,7 +157,7 @@ func (r *Router) readEach(ctx context.Context, routes []string) map[string]resul
 	var mu sync.Mutex
 	var work []func()
 	for p, all := range places {
-		for some := range slices.Chunk(all, batch) {
+		for some := range slices.Chunk(all, batchSize) {
 			work = append(work, func() {
 				got := r.readBatch(ctx, p, some)
 				mu.Lock()
@@ -209,7 +209,7 @@ func (r *Router) readListeners(ctx context.Context, region string, routes []stri
 		}
 		for _, l := range page.Listeners {
 			route := aws.ToString(l.ListenerArn)
-			found[route] = result{setting: settingOf(route, l.DefaultActions)}
+			found[route] = result{setting: stateOf(route, l.DefaultActions)}
 		}
 	}
 	return found, nil
@@ -225,7 +225,7 @@ func (r *Router) readRules(ctx context.Context, region string, routes []string) 
 		}
 		for _, rule := range page.Rules {
 			route := aws.ToString(rule.RuleArn)
-			found[route] = result{setting: settingOf(route, rule.Actions)}
+			found[route] = result{setting: stateOf(route, rule.Actions)}
 			if aws.ToBool(rule.IsDefault) {
 				found[route] = result{err: fmt.Errorf("%s: %w", display(route), ErrDefaultRule)}
 			}
@@ -251,7 +251,7 @@ func lone(arns []string) string {
 
 // side does all the work, a few pieces at a time.
 func side(work []func()) {
-	slots := make(chan struct{}, sideways)
+	slots := make(chan struct{}, maxConcurrent)
 	var all sync.WaitGroup
 	for _, do := range work {
 		slots <- struct{}{}

@@ -18,7 +18,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
 
-func read(t *testing.T, r rollout.Router, route string) rollout.Setting {
+func read(t *testing.T, r rollout.Router, route string) rollout.RouteState {
 	t.Helper()
 	found, err := r.Read(t.Context(), []string{route})
 	must(t, err)
@@ -88,8 +88,8 @@ func TestRouter_readsInBatches(t *testing.T) {
 		if i%46 == 45 {
 			want = ""
 		}
-		if s.Answer != want {
-			t.Errorf("setting %d is %q, want %q", i, s.Answer, want)
+		if s.Response != want {
+			t.Errorf("setting %d is %q, want %q", i, s.Response, want)
 		}
 	}
 	if rules, listeners := len(a.calls("DescribeRules")), len(a.calls("DescribeListeners")); rules != 3 || listeners != 1 {
@@ -129,7 +129,7 @@ func TestRouter_namesTheGroupThatAWriteIsRefusedFor(t *testing.T) {
 	if err := a.forward.Write(t.Context(), l, s); !errors.Is(err, elb.ErrOtherBalancer) {
 		t.Errorf("Write of another load balancer's group returned %v", err)
 	}
-	if got := read(t, a.forward, l); !got.Same(rollout.Setting{Weights: map[string]int{g: 1}}) {
+	if got := read(t, a.forward, l); !got.Equal(rollout.RouteState{Weights: map[string]int{g: 1}}) {
 		t.Errorf("the listener gives %v", got.Weights)
 	}
 }
@@ -164,7 +164,7 @@ func TestRouter_refusesWhatIsNoRoute(t *testing.T) {
 		if _, err := a.forward.Read(t.Context(), []string{route}); !errors.Is(err, want) {
 			t.Errorf("Read of %q returned %v", route, err)
 		}
-		if err := a.forward.Write(t.Context(), route, rollout.Setting{}); !errors.Is(err, want) {
+		if err := a.forward.Write(t.Context(), route, rollout.RouteState{}); !errors.Is(err, want) {
 			t.Errorf("Write of %q returned %v", route, err)
 		}
 		if calls := a.srv.Calls()[before:]; len(calls) != 0 {
@@ -183,8 +183,8 @@ func TestRouter_readsEveryRegion(t *testing.T) {
 	found, err := a.forward.Read(t.Context(), routes)
 	must(t, err)
 	for i, s := range found {
-		if want := fmt.Sprintf("fixed response %d", 501+i); s.Answer != want {
-			t.Errorf("the route %s gives %q, want %q", routes[i], s.Answer, want)
+		if want := fmt.Sprintf("fixed response %d", 501+i); s.Response != want {
+			t.Errorf("the route %s gives %q, want %q", routes[i], s.Response, want)
 		}
 	}
 }
@@ -271,7 +271,7 @@ func TestRouter_homeOutlastsFaults(t *testing.T) {
 	for _, kind := range []localalb.FaultKind{localalb.Throttle, localalb.ServerError, localalb.DropConnection, localalb.DropAnswer} {
 		a.srv.Inject(localalb.Fault{Kind: kind, Times: 3})
 		must(t, a.home.Write(t.Context(), l, s))
-		if got := read(t, a.home, l); !got.Same(s) {
+		if got := read(t, a.home, l); !got.Equal(s) {
 			t.Errorf("after %s the route gives %v", kind, got.Weights)
 		}
 	}
@@ -321,7 +321,7 @@ func TestRouter_checkGroups(t *testing.T) {
 
 	err := a.forward.CheckGroups(t.Context(), elb.Entry{Routes: []string{web}, Groups: []string{g1, g2}})
 	group, ok := errors.AsType[*elb.GroupError](err)
-	if !errors.Is(err, elb.ErrOtherBalancer) || !ok || group.Group != g2 || !strings.Contains(group.Has, "/api/") || !strings.Contains(group.Routes, "/web/") {
+	if !errors.Is(err, elb.ErrOtherBalancer) || !ok || group.Group != g2 || !strings.Contains(group.Balancer, "/api/") || !strings.Contains(group.Routes, "/web/") {
 		t.Errorf("a group of another load balancer is %v", err)
 	}
 
@@ -332,9 +332,9 @@ func TestRouter_checkGroups(t *testing.T) {
 		t.Errorf("a missing group is %v", err)
 	}
 
-	facts, err := a.forward.Facts(t.Context(), []string{g1, idle})
+	facts, err := a.forward.GroupInfo(t.Context(), []string{g1, idle})
 	must(t, err)
-	if facts[g1].Name != "blue" || !strings.Contains(facts[g1].Balancer, "/web/") || facts[idle] != (elb.GroupFacts{ARN: idle, Name: "green"}) {
+	if facts[g1].Name != "blue" || !strings.Contains(facts[g1].Balancer, "/web/") || facts[idle] != (elb.GroupInfo{ARN: idle, Name: "green"}) {
 		t.Errorf("the facts are %+v", facts)
 	}
 }
@@ -351,9 +351,9 @@ func TestRouter_findsForgottenRules(t *testing.T) {
 	third := a.rule(route, 100, to(map[string]int32{g1: 1, g2: 1}))
 	asRoute := a.rule(route, 5, toOne(g1))
 
-	others, err := a.forward.Elsewhere(t.Context(), []string{route, asRoute}, []string{g1})
+	others, err := a.forward.OtherRoutes(t.Context(), []string{route, asRoute}, []string{g1})
 	must(t, err)
-	want := []elb.Other{
+	want := []elb.OtherRoute{
 		{Route: third, Text: "rule 100 of listener :80", Groups: []string{g1}},
 		{Route: tenth, Text: "rule 10 of listener :8080", Groups: []string{g1}},
 	}
@@ -362,7 +362,7 @@ func TestRouter_findsForgottenRules(t *testing.T) {
 	}
 
 	api := a.listener(a.balancer("api"), 80, fixed("503"))
-	others, err = elb.NewReader(a.forward).Elsewhere(t.Context(), []string{route, asRoute, api}, []string{g2})
+	others, err = elb.NewReader(a.forward).OtherRoutes(t.Context(), []string{route, asRoute, api}, []string{g2})
 	must(t, err)
 	var texts []string
 	for _, o := range others {
@@ -392,9 +392,9 @@ func TestRouter_callsWhatItsPermissionsSay(t *testing.T) {
 	}
 	must(t, health(t.Context(), a.forward, g))
 	must(t, a.forward.CheckGroups(t.Context(), elb.Entry{Routes: []string{l}, Groups: []string{g}}))
-	_, err := a.forward.Elsewhere(t.Context(), []string{l}, []string{g})
+	_, err := a.forward.OtherRoutes(t.Context(), []string{l}, []string{g})
 	must(t, err)
-	_, err = a.forward.Users(t.Context(), []string{g})
+	_, err = a.forward.References(t.Context(), []string{g})
 	must(t, err)
 	_, err = a.forward.LongestDelay(t.Context(), []string{g})
 	must(t, err)

@@ -72,11 +72,11 @@ func (s *street) when(listener string, priority int32, action types.Action, cond
 }
 
 // carried is who sends users to a group: "listener :443 95 %".
-func carried(t *testing.T, users []elb.User, group string) string {
+func carried(t *testing.T, users []elb.Reference, group string) string {
 	t.Helper()
 	var words []string
 	for _, u := range users {
-		if u.Group == group && u.Carries() {
+		if u.Group == group && u.CarriesTraffic() {
 			words = append(words, fmt.Sprintf("%s %s", u.Text, u.Share))
 		}
 	}
@@ -226,7 +226,7 @@ func TestUsers_whoCarriesTraffic(t *testing.T) {
 			t.Parallel()
 			s := newStreet(t)
 			l.build(s, func(a types.Action) string { return s.listener(s.web, 443, a) })
-			users, err := s.forward.Users(t.Context(), []string{s.blue, s.green})
+			users, err := s.forward.References(t.Context(), []string{s.blue, s.green})
 			must(t, err)
 			if got := carried(t, users, s.blue); got != l.blue {
 				t.Errorf("blue is carried by %q, want %q", got, l.blue)
@@ -234,7 +234,7 @@ func TestUsers_whoCarriesTraffic(t *testing.T) {
 			if got := carried(t, users, s.green); got != l.green {
 				t.Errorf("green is carried by %q, want %q", got, l.green)
 			}
-			shared, err := elb.NewReader(s.forward).Users(t.Context(), []string{s.blue, s.green})
+			shared, err := elb.NewReader(s.forward).References(t.Context(), []string{s.blue, s.green})
 			must(t, err)
 			if got, want := text(t, shared), text(t, users); got != want {
 				t.Errorf("the reader sees\n%s\nand the router\n%s", got, want)
@@ -246,7 +246,7 @@ func TestUsers_whoCarriesTraffic(t *testing.T) {
 func TestUsers_ofGroupsInNoUse(t *testing.T) {
 	s := newStreet(t)
 	s.listener(s.web, 443, fixed("503"))
-	users, err := s.forward.Users(t.Context(), []string{s.blue, s.green})
+	users, err := s.forward.References(t.Context(), []string{s.blue, s.green})
 	if err != nil || len(users) != 0 {
 		t.Errorf("users are %v, %v", users, err)
 	}
@@ -256,7 +256,7 @@ func TestUsers_ofGroupsOnTwoLoadBalancers(t *testing.T) {
 	s := newStreet(t)
 	s.listener(s.web, 443, toOne(s.blue))
 	s.listener(s.balancer("api"), 443, toOne(s.green))
-	users, err := s.forward.Users(t.Context(), []string{s.green, s.blue})
+	users, err := s.forward.References(t.Context(), []string{s.green, s.blue})
 	must(t, err)
 	if len(users) != 2 || users[0].Group != s.green || users[1].Group != s.blue {
 		t.Errorf("users are %+v", users)
@@ -268,9 +268,9 @@ func TestUsers_sayWhatIsMissing(t *testing.T) {
 	s.listener(s.web, 443, toOne(s.blue))
 	gone := absent(s.green)
 	reader := elb.NewReader(s.forward)
-	for name, ask := range map[string]func([]string) ([]elb.User, error){
-		"router": func(g []string) ([]elb.User, error) { return s.forward.Users(t.Context(), g) },
-		"reader": func(g []string) ([]elb.User, error) { return reader.Users(t.Context(), g) },
+	for name, ask := range map[string]func([]string) ([]elb.Reference, error){
+		"router": func(g []string) ([]elb.Reference, error) { return s.forward.References(t.Context(), g) },
+		"reader": func(g []string) ([]elb.Reference, error) { return reader.References(t.Context(), g) },
 	} {
 		_, err := ask([]string{s.blue, gone})
 		call, ok := errors.AsType[*elb.CallError](err)
@@ -286,7 +286,7 @@ func TestUsers_sayWhatIsMissing(t *testing.T) {
 		"DescribeRules": "elasticloadbalancing:DescribeRules",
 	} {
 		remove := s.srv.Inject(localalb.Fault{Action: action, Kind: localalb.AccessDenied})
-		_, err := elb.NewReader(s.forward).Users(t.Context(), []string{s.blue})
+		_, err := elb.NewReader(s.forward).References(t.Context(), []string{s.blue})
 		call, ok := errors.AsType[*elb.CallError](err)
 		if !errors.Is(err, rollout.ErrDenied) || !ok || call.Action != listing {
 			t.Errorf("%s denied is %v", action, err)
@@ -310,7 +310,7 @@ func TestReader_sharesUsersOfOneLoadBalancer(t *testing.T) {
 	var all sync.WaitGroup
 	for _, group := range groups {
 		all.Go(func() {
-			if _, err := reader.Users(t.Context(), []string{group}); err != nil {
+			if _, err := reader.References(t.Context(), []string{group}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -334,7 +334,7 @@ func TestReader_turnsThePagesOfUsers(t *testing.T) {
 			Conditions: []types.RuleCondition{path(fmt.Sprintf("/%d", i))},
 		})
 	}
-	users, err := elb.NewReader(router(f)).Users(t.Context(), []string{blue})
+	users, err := elb.NewReader(router(f)).References(t.Context(), []string{blue})
 	must(t, err)
 	if len(users) != 7 || users[6].Text != "rule 7 of listener :"+strings.TrimPrefix(users[0].Text, "rule 1 of listener :") {
 		t.Errorf("users are %+v", users)

@@ -21,22 +21,22 @@ const (
 
 // Call is a call that was made, whatever came of it.
 type Call struct {
-	At     time.Duration // since NewMemory, when it returned
-	Op     Op
-	Home   bool            // by the second client
-	Routes []string        // of Read and Write
-	Groups []string        // of Health
-	Want   rollout.Setting // of Write, without Keep
-	Err    error           // what it returned
+	At       time.Duration // since NewMemory, when it returned
+	Op       Op
+	Rollback bool               // by the second client
+	Routes   []string           // of Read and Write
+	Groups   []string           // of Health
+	Want     rollout.RouteState // of Write, without Keep
+	Err      error              // what it returned
 }
 
 // String words the call for a trace: "write web: blue 95, green 5".
 func (c Call) String() string {
 	text := fmt.Sprintf("%s %s", c.Op, strings.Join(append(slices.Clone(c.Routes), c.Groups...), " "))
 	if c.Op == Write {
-		text += ": " + settingText(c.Want)
+		text += ": " + stateText(c.Want)
 	}
-	if c.Home {
+	if c.Rollback {
 		text = "home " + text
 	}
 	if c.Err != nil {
@@ -45,17 +45,17 @@ func (c Call) String() string {
 	return text
 }
 
-// settingText words a setting: the raw weights, sorted by group.
-func settingText(s rollout.Setting) string {
-	if s.Answer != "" {
-		return s.Answer
+// stateText words a setting: the raw weights, sorted by group.
+func stateText(s rollout.RouteState) string {
+	if s.Response != "" {
+		return s.Response
 	}
 	var parts []string
 	for _, name := range s.Groups() {
 		parts = append(parts, fmt.Sprintf("%s %d", name, s.Weights[name]))
 	}
-	if s.Sticky > 0 {
-		parts = append(parts, "sticky "+s.Sticky.String())
+	if s.Stickiness > 0 {
+		parts = append(parts, "sticky "+s.Stickiness.String())
 	}
 	return strings.Join(parts, ", ")
 }
@@ -92,7 +92,7 @@ func (m *Memory) Writes(route string) []string {
 	var texts []string
 	for _, c := range m.Calls() {
 		if c.Op == Write && c.Routes[0] == route {
-			texts = append(texts, settingText(c.Want))
+			texts = append(texts, stateText(c.Want))
 		}
 	}
 	return texts
@@ -101,8 +101,8 @@ func (m *Memory) Writes(route string) []string {
 func (m *Memory) record(c Call, err error) {
 	m.mu.Lock()
 	c.At, c.Err = time.Since(m.start), err
-	c.Want = copySetting(c.Want)
-	c.Want.Keep = nil
+	c.Want = copyState(c.Want)
+	c.Want.Raw = nil
 	m.calls = append(m.calls, c)
 	watch := m.watch
 	m.mu.Unlock()

@@ -12,9 +12,9 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// patience is how long the suite waits for a balancer to get there. It is no
+// waitLimit is how long the suite waits for a balancer to get there. It is no
 // measure of anything.
-const patience = 30 * time.Second
+const waitLimit = 30 * time.Second
 
 // Fixture is a balancer of its own for one test, and the router to it.
 type Fixture struct {
@@ -51,14 +51,14 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 		{"reads nothing where nothing is asked", readsNothing},
 		{"reads what someone else has changed", readsFresh},
 		{"reads what was written", readsWritten},
-		{"hands out settings of their own", handsOutCopies},
+		{"hands out settings of their own", returnsCopies},
 		{"writes replace the groups whole", replacesGroups},
 		{"writes keep everything else", keepsExtra},
 		{"writes stickiness on and off", writesStickiness},
 		{"takes over a fixed answer and gives it back", givesAnswerBack},
 		{"reads a redirect and gives it back", givesRedirectBack},
 		{"refuses what a balancer cannot do, and changes nothing", refusesInvalid},
-		{"refuses a Keep that is not the route's", refusesForeignKeep},
+		{"refuses a Keep that is not the route's", refusesForeignRaw},
 		{"says that a route is missing", saysRouteMissing},
 		{"says that a group is missing", saysGroupMissing},
 		{"reads health by group", readsHealth},
@@ -79,7 +79,7 @@ func readsInOrder(t *testing.T, f Fixture) {
 	if len(found) != len(asked) {
 		t.Fatalf("Read returned %d settings for %d routes", len(found), len(asked))
 	}
-	if !found[0].Idle || found[2].Answer == "" || found[2].Idle {
+	if !found[0].FixedError || found[2].Response == "" || found[2].FixedError {
 		t.Errorf("Read returned %+v for the idle route and %+v for the redirect", found[0], found[2])
 	}
 	wantWeights(t, found[1], map[string]int{f.Groups[0]: 1})
@@ -118,7 +118,7 @@ func readsWritten(t *testing.T, f Fixture) {
 	wantWeights(t, f.read(t, f.Routes[1]), map[string]int{f.Groups[0]: 1})
 }
 
-func handsOutCopies(t *testing.T, f Fixture) {
+func returnsCopies(t *testing.T, f Fixture) {
 	must(t, f.write(t, f.Routes[0], map[string]int{f.Groups[0]: 75, f.Groups[1]: 25}))
 	first := f.read(t, f.Routes[0])
 	clear(first.Weights)
@@ -160,22 +160,22 @@ func keepsExtra(t *testing.T, f Fixture) {
 
 func writesStickiness(t *testing.T, f Fixture) {
 	s := f.read(t, f.Routes[0])
-	if s.Sticky != 0 {
-		t.Fatalf("Sticky is %s before anybody set it", s.Sticky)
+	if s.Stickiness != 0 {
+		t.Fatalf("Sticky is %s before anybody set it", s.Stickiness)
 	}
 	s.Weights = map[string]int{f.Groups[0]: 50, f.Groups[1]: 50}
 	for _, sticky := range []time.Duration{time.Hour, time.Second, 7 * 24 * time.Hour, 0} {
-		s.Sticky = sticky
+		s.Stickiness = sticky
 		must(t, f.Router.Write(t.Context(), f.Routes[0], s))
-		if got := f.read(t, f.Routes[0]); !got.Same(s) {
-			t.Errorf("wrote %v for %s, and read %v for %s", s.Weights, s.Sticky, got.Weights, got.Sticky)
+		if got := f.read(t, f.Routes[0]); !got.Equal(s) {
+			t.Errorf("wrote %v for %s, and read %v for %s", s.Weights, s.Stickiness, got.Weights, got.Stickiness)
 		}
 	}
 }
 
 func givesAnswerBack(t *testing.T, f Fixture) {
 	was := f.read(t, f.Idle)
-	if was.Answer == "" || !was.Idle || was.Weights != nil {
+	if was.Response == "" || !was.FixedError || was.Weights != nil {
 		t.Fatalf("a route with a fixed 503 reads as %+v", was)
 	}
 	f.takeOverAndBack(t, f.Idle, was)
@@ -183,23 +183,23 @@ func givesAnswerBack(t *testing.T, f Fixture) {
 
 func givesRedirectBack(t *testing.T, f Fixture) {
 	was := f.read(t, f.Redirect)
-	if was.Answer == "" || was.Idle || was.Weights != nil {
+	if was.Response == "" || was.FixedError || was.Weights != nil {
 		t.Fatalf("a route that redirects reads as %+v", was)
 	}
 	f.takeOverAndBack(t, f.Redirect, was)
 }
 
-func (f Fixture) takeOverAndBack(t *testing.T, route string, was rollout.Setting) {
+func (f Fixture) takeOverAndBack(t *testing.T, route string, was rollout.RouteState) {
 	t.Helper()
 	must(t, f.write(t, route, map[string]int{f.Groups[0]: 100}))
 	now := f.read(t, route)
 	wantWeights(t, now, map[string]int{f.Groups[0]: 100})
-	if now.Answer != "" || now.Idle {
+	if now.Response != "" || now.FixedError {
 		t.Errorf("the route forwards, and reads as %+v", now)
 	}
 	must(t, f.Router.Write(t.Context(), route, was))
-	if got := f.read(t, route); !got.Same(was) || got.Idle != was.Idle {
-		t.Errorf("the route had %q and was given back %q", was.Answer, got.Answer)
+	if got := f.read(t, route); !got.Equal(was) || got.FixedError != was.FixedError {
+		t.Errorf("the route had %q and was given back %q", was.Response, got.Response)
 	}
 }
 
@@ -225,14 +225,14 @@ func refusesInvalid(t *testing.T, f Fixture) {
 	}
 }
 
-func refusesForeignKeep(t *testing.T, f Fixture) {
+func refusesForeignRaw(t *testing.T, f Fixture) {
 	weights := map[string]int{f.Groups[0]: 50, f.Groups[1]: 50}
 	for name, keep := range map[string]any{
 		"none":             nil,
-		"another route's":  f.read(t, f.Routes[1]).Keep,
+		"another route's":  f.read(t, f.Routes[1]).Raw,
 		"something else's": "something else's",
 	} {
-		if err := f.Router.Write(t.Context(), f.Routes[0], rollout.Setting{Weights: weights, Keep: keep}); err == nil {
+		if err := f.Router.Write(t.Context(), f.Routes[0], rollout.RouteState{Weights: weights, Raw: keep}); err == nil {
 			t.Errorf("Write took a Keep that is %s", name)
 		}
 		wantWeights(t, f.read(t, f.Routes[0]), map[string]int{f.Groups[0]: 1})
@@ -330,7 +330,7 @@ func isConcurrent(t *testing.T, f Fixture) {
 	}
 }
 
-func (f Fixture) read(t *testing.T, route string) rollout.Setting {
+func (f Fixture) read(t *testing.T, route string) rollout.RouteState {
 	t.Helper()
 	found, err := f.Router.Read(t.Context(), []string{route})
 	must(t, err)
@@ -344,12 +344,12 @@ func (f Fixture) read(t *testing.T, route string) rollout.Setting {
 func (f Fixture) write(t *testing.T, route string, weights map[string]int) error {
 	t.Helper()
 	s := f.read(t, route)
-	return f.Router.Write(t.Context(), route, rollout.Setting{Weights: weights, Sticky: s.Sticky, Keep: s.Keep})
+	return f.Router.Write(t.Context(), route, rollout.RouteState{Weights: weights, Stickiness: s.Stickiness, Raw: s.Raw})
 }
 
 func (f Fixture) awaitHealth(t *testing.T, group string, good func(rollout.Health) bool) rollout.Health {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
@@ -368,10 +368,10 @@ func (f Fixture) awaitHealth(t *testing.T, group string, good func(rollout.Healt
 }
 
 // wantWeights compares as a balancer does, and who is named exactly.
-func wantWeights(t *testing.T, got rollout.Setting, want map[string]int) {
+func wantWeights(t *testing.T, got rollout.RouteState, want map[string]int) {
 	t.Helper()
-	if !got.Same(rollout.Setting{Weights: want, Sticky: got.Sticky}) {
-		t.Errorf("the route reads as %v %q; want %v", got.Weights, got.Answer, want)
+	if !got.Equal(rollout.RouteState{Weights: want, Stickiness: got.Stickiness}) {
+		t.Errorf("the route reads as %v %q; want %v", got.Weights, got.Response, want)
 	}
 }
 

@@ -35,8 +35,8 @@ const (
 	// shows what the route did Fault.For ago, or without it what the route did
 	// before its last change.
 	Stale Kind = "stale"
-	// Foreign is someone else who is quicker: Fault.Do runs just before the call.
-	Foreign Kind = "foreign"
+	// External is someone else who is quicker: Fault.Do runs just before the call.
+	External Kind = "foreign"
 )
 
 // Always is for Fault.Times: the fault never ends.
@@ -63,8 +63,8 @@ type Client string
 
 // The clients.
 const (
-	ByForward Client = "forward"
-	ByHome    Client = "home"
+	ByForward  Client = "forward"
+	ByRollback Client = "home"
 )
 
 type fault struct {
@@ -119,8 +119,8 @@ func (m *Memory) hit(call Call) []*fault {
 
 func (f *fault) matches(call Call) bool {
 	by := ByForward
-	if call.Home {
-		by = ByHome
+	if call.Rollback {
+		by = ByRollback
 	}
 	return (f.Op == "" || f.Op == call.Op) && (f.By == "" || f.By == by) &&
 		(f.Route == "" || slices.Contains(call.Routes, f.Route) || slices.Contains(call.Groups, f.Route))
@@ -140,7 +140,7 @@ func (f *fault) happen(ctx context.Context) error {
 		return ctx.Err()
 	case Slow:
 		return wait(ctx, f.For)
-	case Foreign:
+	case External:
 		f.Do()
 	case Lost, AnswerLost, Stale: // the call itself minds them
 	}

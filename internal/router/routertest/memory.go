@@ -44,7 +44,7 @@ type route struct {
 
 type past struct {
 	at      time.Time
-	setting rollout.Setting
+	setting rollout.RouteState
 }
 
 type group struct {
@@ -60,10 +60,10 @@ type event struct {
 	do func()
 }
 
-// kept is what Memory puts into Setting.Keep.
-type kept struct {
+// raw is what Memory puts into Setting.Keep.
+type raw struct {
 	route, extra string
-	setting      rollout.Setting
+	setting      rollout.RouteState
 }
 
 // NewMemory returns a balancer without routes and groups.
@@ -73,7 +73,7 @@ func NewMemory() *Memory {
 
 // AddRoute adds a route that does this. Groups that it names are added, with
 // no targets, where they are not there yet.
-func (m *Memory) AddRoute(id string, setting rollout.Setting) {
+func (m *Memory) AddRoute(id string, setting rollout.RouteState) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for name := range setting.Weights {
@@ -110,7 +110,7 @@ func (m *Memory) Extra(id string) string {
 
 // Change plays someone else who changes a route, by hand or with another tool.
 // It is not recorded as a call.
-func (m *Memory) Change(id string, setting rollout.Setting) {
+func (m *Memory) Change(id string, setting rollout.RouteState) {
 	m.runEvents()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -118,12 +118,12 @@ func (m *Memory) Change(id string, setting rollout.Setting) {
 }
 
 // Now returns what a route really does, whatever reads show.
-func (m *Memory) Now(id string) rollout.Setting {
+func (m *Memory) Now(id string) rollout.RouteState {
 	m.runEvents()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := copySetting(m.routes[id].now())
-	s.Keep = nil
+	s := copyState(m.routes[id].now())
+	s.Raw = nil
 	return s
 }
 
@@ -191,31 +191,31 @@ func (m *Memory) At(after time.Duration, do func()) {
 	slices.SortStableFunc(m.events, func(a, b event) int { return a.at.Compare(b.at) })
 }
 
-// Home returns the same balancer by a second client, whose calls are recorded
+// RollbackClient returns the same balancer by a second client, whose calls are recorded
 // as such, for rollout.Spec.Home.
-func (m *Memory) Home() rollout.Router { return home{m} }
+func (m *Memory) RollbackClient() rollout.Router { return rollbackClient{m} }
 
-type home struct{ m *Memory }
+type rollbackClient struct{ m *Memory }
 
-func (h home) Read(ctx context.Context, routes []string) ([]rollout.Setting, error) {
-	return h.m.read(ctx, Call{Op: Read, Home: true, Routes: slices.Clone(routes)})
+func (h rollbackClient) Read(ctx context.Context, routes []string) ([]rollout.RouteState, error) {
+	return h.m.read(ctx, Call{Op: Read, Rollback: true, Routes: slices.Clone(routes)})
 }
 
-func (h home) Write(ctx context.Context, route string, want rollout.Setting) error {
-	return h.m.write(ctx, Call{Op: Write, Home: true, Routes: []string{route}, Want: want})
+func (h rollbackClient) Write(ctx context.Context, route string, want rollout.RouteState) error {
+	return h.m.write(ctx, Call{Op: Write, Rollback: true, Routes: []string{route}, Want: want})
 }
 
-func (h home) Health(ctx context.Context, groups []string) (map[string]rollout.Health, error) {
-	return h.m.health(ctx, Call{Op: Health, Home: true, Groups: slices.Clone(groups)})
+func (h rollbackClient) Health(ctx context.Context, groups []string) (map[string]rollout.Health, error) {
+	return h.m.health(ctx, Call{Op: Health, Rollback: true, Groups: slices.Clone(groups)})
 }
 
 // Read implements rollout.Router.
-func (m *Memory) Read(ctx context.Context, routes []string) ([]rollout.Setting, error) {
+func (m *Memory) Read(ctx context.Context, routes []string) ([]rollout.RouteState, error) {
 	return m.read(ctx, Call{Op: Read, Routes: slices.Clone(routes)})
 }
 
 // Write implements rollout.Router.
-func (m *Memory) Write(ctx context.Context, route string, want rollout.Setting) error {
+func (m *Memory) Write(ctx context.Context, route string, want rollout.RouteState) error {
 	return m.write(ctx, Call{Op: Write, Routes: []string{route}, Want: want})
 }
 
@@ -224,7 +224,7 @@ func (m *Memory) Health(ctx context.Context, groups []string) (map[string]rollou
 	return m.health(ctx, Call{Op: Health, Groups: slices.Clone(groups)})
 }
 
-func (m *Memory) read(ctx context.Context, call Call) (found []rollout.Setting, err error) {
+func (m *Memory) read(ctx context.Context, call Call) (found []rollout.RouteState, err error) {
 	defer func() { m.record(call, err) }()
 	met, err := m.meet(ctx, call)
 	if err != nil {
@@ -237,11 +237,11 @@ func (m *Memory) read(ctx context.Context, call Call) (found []rollout.Setting, 
 		if r == nil {
 			return nil, fmt.Errorf("route %s: %w", id, rollout.ErrNotFound)
 		}
-		s := copySetting(r.now())
+		s := copyState(r.now())
 		if stale, ok := met[Stale]; ok && stale.about(id) {
-			s = copySetting(r.before(stale.For))
+			s = copyState(r.before(stale.For))
 		}
-		s.Keep = kept{route: id, extra: r.extra, setting: copySetting(s)}
+		s.Raw = raw{route: id, extra: r.extra, setting: copyState(s)}
 		found = append(found, s)
 	}
 	return found, nil
@@ -294,18 +294,18 @@ func (m *Memory) health(ctx context.Context, call Call) (found map[string]rollou
 }
 
 // accept checks a setting as the API does and returns what the route is to do.
-func (m *Memory) accept(id string, want rollout.Setting) (rollout.Setting, string, error) {
-	was, ok := want.Keep.(kept)
+func (m *Memory) accept(id string, want rollout.RouteState) (rollout.RouteState, string, error) {
+	was, ok := want.Raw.(raw)
 	if !ok || was.route != id {
 		return want, "", errKeep
 	}
-	if want.Answer != "" {
-		if want.Answer != was.setting.Answer {
-			return want, "", fmt.Errorf("%w: the answer %q was not read from it", errInvalid, want.Answer)
+	if want.Response != "" {
+		if want.Response != was.setting.Response {
+			return want, "", fmt.Errorf("%w: the answer %q was not read from it", errInvalid, want.Response)
 		}
-		return copySetting(was.setting), was.extra, nil
+		return copyState(was.setting), was.extra, nil
 	}
-	if len(want.Weights) == 0 || len(want.Weights) > shift.MostGroups {
+	if len(want.Weights) == 0 || len(want.Weights) > shift.MaxGroups {
 		return want, "", fmt.Errorf("%w: %d groups", errInvalid, len(want.Weights))
 	}
 	for name, n := range want.Weights {
@@ -316,13 +316,13 @@ func (m *Memory) accept(id string, want rollout.Setting) (rollout.Setting, strin
 			return want, "", fmt.Errorf("%w: weight %d", errInvalid, n)
 		}
 	}
-	return rollout.Setting{Weights: maps.Clone(want.Weights), Sticky: want.Sticky}, was.extra, nil
+	return rollout.RouteState{Weights: maps.Clone(want.Weights), Stickiness: want.Stickiness}, was.extra, nil
 }
 
 // set changes what a route does. The lock is held.
-func (m *Memory) set(id string, setting rollout.Setting) {
-	s := copySetting(setting)
-	s.Keep = nil
+func (m *Memory) set(id string, setting rollout.RouteState) {
+	s := copyState(setting)
+	s.Raw = nil
 	r := m.routes[id]
 	r.history = append(r.history, past{time.Now(), s})
 	m.noteUse()
@@ -361,16 +361,16 @@ func (m *Memory) runEvents() {
 	}
 }
 
-func (r *route) now() rollout.Setting {
+func (r *route) now() rollout.RouteState {
 	if len(r.history) == 0 {
-		return rollout.Setting{}
+		return rollout.RouteState{}
 	}
 	return r.history[len(r.history)-1].setting
 }
 
 // before returns what the route did before its last change, or, with a lag,
 // what it did that long ago.
-func (r *route) before(lag time.Duration) rollout.Setting {
+func (r *route) before(lag time.Duration) rollout.RouteState {
 	for i := len(r.history) - 1; i >= 0; i-- {
 		if i < len(r.history)-1 && lag == 0 || lag > 0 && time.Since(r.history[i].at) >= lag {
 			return r.history[i].setting
@@ -393,7 +393,7 @@ func (g *group) shown(now time.Time) []rollout.Target {
 	return targets
 }
 
-func copySetting(s rollout.Setting) rollout.Setting {
+func copyState(s rollout.RouteState) rollout.RouteState {
 	s.Weights = maps.Clone(s.Weights)
 	return s
 }

@@ -15,8 +15,8 @@ import (
 func TestMemory_keepsTheContract(t *testing.T) {
 	routertest.Run(t, func(t *testing.T) routertest.Fixture {
 		m := newMemory()
-		m.AddRoute("idle", rollout.Setting{Answer: "fixed response 503", Idle: true})
-		m.AddRoute("moved", rollout.Setting{Answer: "redirect 301 to https://#{host}:443/"})
+		m.AddRoute("idle", rollout.RouteState{Response: "fixed response 503", FixedError: true})
+		m.AddRoute("moved", rollout.RouteState{Response: "redirect 301 to https://#{host}:443/"})
 		m.SetExtra("web", "authenticate")
 		return routertest.Fixture{
 			Router:       m,
@@ -27,7 +27,7 @@ func TestMemory_keepsTheContract(t *testing.T) {
 			MissingRoute: "none",
 			MissingGroup: "nobody",
 			Change: func(_ *testing.T, route string, weights map[string]int) {
-				m.Change(route, rollout.Setting{Weights: weights})
+				m.Change(route, rollout.RouteState{Weights: weights})
 			},
 			Extra: func(*testing.T) string { return m.Extra("web") },
 		}
@@ -37,8 +37,8 @@ func TestMemory_keepsTheContract(t *testing.T) {
 // newMemory has two routes with all traffic on blue, and green beside it.
 func newMemory() *routertest.Memory {
 	m := routertest.NewMemory()
-	m.AddRoute("web", rollout.Setting{Weights: map[string]int{"blue": 100}})
-	m.AddRoute("api", rollout.Setting{Weights: map[string]int{"blue": 100}})
+	m.AddRoute("web", rollout.RouteState{Weights: map[string]int{"blue": 100}})
+	m.AddRoute("api", rollout.RouteState{Weights: map[string]int{"blue": 100}})
 	for _, name := range []string{"c", "d", "e", "f"} {
 		m.SetTargets(name)
 	}
@@ -97,10 +97,10 @@ func TestMemory_hitsOneClientAlone(t *testing.T) {
 	if _, err := m.Read(t.Context(), []string{"web"}); !errors.Is(err, rollout.ErrThrottled) {
 		t.Errorf("the forward read returned %v", err)
 	}
-	if err := write(t.Context(), m.Home(), "web", 0); err != nil {
+	if err := write(t.Context(), m.RollbackClient(), "web", 0); err != nil {
 		t.Errorf("the write home returned %v", err)
 	}
-	if calls := m.Calls(); len(calls) != 3 || calls[0].Home || !calls[1].Home || !calls[2].Home {
+	if calls := m.Calls(); len(calls) != 3 || calls[0].Rollback || !calls[1].Rollback || !calls[2].Rollback {
 		t.Errorf("the calls were %v", calls)
 	}
 }
@@ -153,8 +153,8 @@ func TestMemory_readsWhatWasBeforeTheLastChange(t *testing.T) {
 func TestMemory_letsSomeoneElseBeQuicker(t *testing.T) {
 	m := newMemory()
 	m.Inject(routertest.Fault{
-		Kind: routertest.Foreign, Op: routertest.Write, Skip: 1,
-		Do: func() { m.Change("api", rollout.Setting{Weights: map[string]int{"c": 1}}) },
+		Kind: routertest.External, Op: routertest.Write, Skip: 1,
+		Do: func() { m.Change("api", rollout.RouteState{Weights: map[string]int{"c": 1}}) },
 	})
 	for i := range 2 {
 		if err := write(t.Context(), m, "web", i); err != nil {
@@ -223,7 +223,7 @@ func TestMemory_recordsEveryCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.Inject(routertest.Fault{Kind: routertest.Throttled})
-	if _, err := m.Home().Health(t.Context(), []string{"blue", "green"}); err == nil {
+	if _, err := m.RollbackClient().Health(t.Context(), []string{"blue", "green"}); err == nil {
 		t.Error("the throttled call came through")
 	}
 	want := []string{

@@ -6,8 +6,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 )
 
-// Means is what a gate needs of the world beside its arguments.
-type Means struct {
+// Dependencies is what a gate needs of the world beside its arguments.
+type Dependencies struct {
 	Lookup  Lookup          // of one variable of the environment
 	Environ func() []string // the environment as a whole, "NAME=value" each, as a command inherits it
 	// CloudWatch returns the client for a region.

@@ -10,8 +10,8 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// User is a listener or rule that names a target group.
-type User struct {
+// Reference is a listener or rule that names a target group.
+type Reference struct {
 	Route string // its ARN
 	// Text names it for a person, without an ARN: "listener :8080",
 	// "rule 10 of listener :8080".
@@ -25,27 +25,27 @@ type User struct {
 	Test bool
 }
 
-// Carries tells whether users' requests reach the group here.
-func (u User) Carries() bool { return !u.Test && (u.Share > 0 || u.Sticky) }
+// CarriesTraffic tells whether users' requests reach the group here.
+func (u Reference) CarriesTraffic() bool { return !u.Test && (u.Share > 0 || u.Sticky) }
 
-// Users returns the listeners and rules that name one of the groups, by group
+// References returns the listeners and rules that name one of the groups, by group
 // in the order asked, then by port and priority, whoever manages them. A group
 // that none names has none. It takes a call per twenty groups, and per load
 // balancer one and one per listener (and more where the API answers in pages);
 // see Reader.Users for many environments on one. It returns ErrNotFound of
 // rollout for a group that there is not, in a CallError that names it.
-func (r *Router) Users(ctx context.Context, groups []string) ([]User, error) {
-	facts, err := r.Facts(ctx, groups)
+func (r *Router) References(ctx context.Context, groups []string) ([]Reference, error) {
+	facts, err := r.GroupInfo(ctx, groups)
 	if err != nil {
 		return nil, err
 	}
-	return users(ctx, groups, facts, r.outlets)
+	return references(ctx, groups, facts, r.trafficRoutes)
 }
 
-// Users is Router.Users with the calls made once for all who ask in one run of
+// References is Router.Users with the calls made once for all who ask in one run of
 // Terraform. It fails for groups of its own only.
-func (r *Reader) Users(ctx context.Context, groups []string) ([]User, error) {
-	var asked []*answer[GroupFacts]
+func (r *Reader) References(ctx context.Context, groups []string) ([]Reference, error) {
+	var asked []*answer[GroupInfo]
 	for _, group := range groups {
 		a, isNew := r.groups.take(group)
 		if isNew {
@@ -53,7 +53,7 @@ func (r *Reader) Users(ctx context.Context, groups []string) ([]User, error) {
 		}
 		asked = append(asked, a)
 	}
-	facts := map[string]GroupFacts{}
+	facts := map[string]GroupInfo{}
 	for i, a := range asked {
 		f, err := a.wait(ctx)
 		if err != nil {
@@ -61,14 +61,14 @@ func (r *Reader) Users(ctx context.Context, groups []string) ([]User, error) {
 		}
 		facts[groups[i]] = f
 	}
-	return users(ctx, groups, facts, r.outlets)
+	return references(ctx, groups, facts, r.trafficRoutes)
 }
 
-func users(
-	ctx context.Context, groups []string, facts map[string]GroupFacts, outlets func(context.Context, ARN) ([]outlet, error),
-) ([]User, error) {
-	balancers := map[string][]outlet{}
-	var found []User
+func references(
+	ctx context.Context, groups []string, facts map[string]GroupInfo, outlets func(context.Context, ARN) ([]trafficRoute, error),
+) ([]Reference, error) {
+	balancers := map[string][]trafficRoute{}
+	var found []Reference
 	for _, group := range groups {
 		name := facts[group].Balancer
 		if name == "" {
@@ -83,19 +83,19 @@ func users(
 				return nil, err
 			}
 		}
-		found = append(found, usersIn(balancers[name], group)...)
+		found = append(found, referencesIn(balancers[name], group)...)
 	}
 	return found, nil
 }
 
-// usersIn picks the users of a group from all there is on its load balancer.
-func usersIn(all []outlet, group string) []User {
-	var found []User
+// referencesIn picks the users of a group from all there is on its load balancer.
+func referencesIn(all []trafficRoute, group string) []Reference {
+	var found []Reference
 	for _, o := range all {
 		if _, names := o.weights[group]; !names {
 			continue
 		}
-		found = append(found, User{
+		found = append(found, Reference{
 			Route: o.arn, Text: o.text(), Group: group, Share: o.share(group),
 			Sticky: o.sticky, Test: isTest(o, all, group),
 		})
@@ -104,15 +104,15 @@ func usersIn(all []outlet, group string) []User {
 }
 
 // share is what the group gets. One that is alone gets all there is.
-func (o outlet) share(group string) shift.Share {
+func (o trafficRoute) share(group string) shift.Share {
 	if len(o.weights) == 1 {
-		return shift.Whole
+		return shift.Full
 	}
 	return shift.FromRaw(o.weights)[group]
 }
 
-// usersPorts are the ports that browsers come to.
-var usersPorts = []int32{80, 443}
+// referencePorts are the ports that browsers come to.
+var referencePorts = []int32{80, 443}
 
 // isTest tells whether what an outlet gives a group is taken for tests. Nobody
 // says so, and to take users for tests would lose their requests, so it must
@@ -126,34 +126,34 @@ var usersPorts = []int32{80, 443}
 //   - the outlet is a rule that asks for these beside what another rule (or the
 //     default action, which asks for nothing) of its listener asks for, and that
 //     one forwards whoever does not bring them.
-func isTest(o outlet, all []outlet, group string) bool {
+func isTest(o trafficRoute, all []trafficRoute, group string) bool {
 	if len(o.weights) != 1 || o.sticky {
 		return false
 	}
 	if idles(all, group) {
-		return o.asksForTests() || !slices.Contains(usersPorts, o.listener) && !idles(on(all, o.listener), group)
+		return o.asksForTests() || !slices.Contains(referencePorts, o.listener) && !idles(on(all, o.listener), group)
 	}
-	return o.asksForTests() && slices.ContainsFunc(on(all, o.listener), func(other outlet) bool { return o.isBeside(other) })
+	return o.asksForTests() && slices.ContainsFunc(on(all, o.listener), func(other trafficRoute) bool { return o.isBeside(other) })
 }
 
 // idles: an action names the group beside others, at weight 0, and keeps no
 // client there.
-func idles(all []outlet, group string) bool {
-	return slices.ContainsFunc(all, func(o outlet) bool {
+func idles(all []trafficRoute, group string) bool {
+	return slices.ContainsFunc(all, func(o trafficRoute) bool {
 		weight, names := o.weights[group]
 		return names && weight == 0 && len(o.weights) > 1 && !o.sticky
 	})
 }
 
-func on(all []outlet, listener int32) []outlet {
-	return slices.DeleteFunc(slices.Clone(all), func(o outlet) bool { return o.listener != listener })
+func on(all []trafficRoute, listener int32) []trafficRoute {
+	return slices.DeleteFunc(slices.Clone(all), func(o trafficRoute) bool { return o.listener != listener })
 }
 
-func (o outlet) asksForTests() bool { return slices.ContainsFunc(o.asks, condition.isForTests) }
+func (o trafficRoute) asksForTests() bool { return slices.ContainsFunc(o.asks, condition.isForTests) }
 
 // isBeside: other serves those who do not bring what the rule o asks for in
 // addition. If it is from the same group, other counts for itself.
-func (o outlet) isBeside(other outlet) bool {
+func (o trafficRoute) isBeside(other trafficRoute) bool {
 	more := slices.Clone(o.asks)
 	for _, c := range other.asks {
 		if !slices.Contains(o.asks, c) {
@@ -167,19 +167,19 @@ func (o outlet) isBeside(other outlet) bool {
 	return slices.ContainsFunc(other.groups(), func(group string) bool { return other.share(group) > 0 })
 }
 
-func (o outlet) groups() []string { return slices.Collect(maps.Keys(o.weights)) }
+func (o trafficRoute) groups() []string { return slices.Collect(maps.Keys(o.weights)) }
 
 type groupQuestion struct {
 	group  string
-	answer *answer[GroupFacts]
+	answer *answer[GroupInfo]
 }
 
 // gatherGroup puts a group among those of the next calls.
-func (r *Reader) gatherGroup(ctx context.Context, group string, a *answer[GroupFacts]) {
+func (r *Reader) gatherGroup(ctx context.Context, group string, a *answer[GroupInfo]) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.nextGroups) == 0 {
-		time.AfterFunc(gathers, func() { r.sendGroups(ctx) })
+		time.AfterFunc(batchWindow, func() { r.sendGroups(ctx) })
 	}
 	r.nextGroups = append(r.nextGroups, groupQuestion{group, a})
 }
@@ -195,19 +195,19 @@ func (r *Reader) sendGroups(ctx context.Context) {
 	}
 	ctx, cancel := outlive(ctx)
 	defer cancel()
-	found, errs := r.router.factsEach(ctx, groups)
+	found, errs := r.router.groupInfoEach(ctx, groups)
 	for _, q := range going {
 		r.groups.give(q.answer, found[q.group], errs[q.group])
 	}
 }
 
-// factsEach is Facts that says of each group apart what came of it.
-func (r *Router) factsEach(ctx context.Context, groups []string) (map[string]GroupFacts, map[string]error) {
-	found, errs := map[string]GroupFacts{}, map[string]error{}
+// groupInfoEach is Facts that says of each group apart what came of it.
+func (r *Router) groupInfoEach(ctx context.Context, groups []string) (map[string]GroupInfo, map[string]error) {
+	found, errs := map[string]GroupInfo{}, map[string]error{}
 	var mu sync.Mutex
 	ask := func(some []string) func() {
 		return func() {
-			facts, err := r.Facts(ctx, some)
+			facts, err := r.GroupInfo(ctx, some)
 			mu.Lock()
 			defer mu.Unlock()
 			maps.Copy(found, facts)

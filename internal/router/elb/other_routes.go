@@ -13,8 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
-// Other is a listener or rule that forwards to a group without being a route.
-type Other struct {
+// OtherRoute is a listener or rule that forwards to a group without being a route.
+type OtherRoute struct {
 	Route string // its ARN
 	// Text names it for a person, without an ARN: "listener :8080",
 	// "rule 10 of listener :8080", and " of web" after it where there are
@@ -23,8 +23,8 @@ type Other struct {
 	Groups []string // those of the groups asked for that it gives requests, sorted
 }
 
-// outlet is a listener or rule of a load balancer.
-type outlet struct {
+// trafficRoute is a listener or rule of a load balancer.
+type trafficRoute struct {
 	arn      string
 	listener int32  // the port
 	priority string // empty: the listener's default action
@@ -33,23 +33,23 @@ type outlet struct {
 	asks     []condition
 }
 
-// Elsewhere returns the listeners and rules of the routes' load balancers that
+// OtherRoutes returns the listeners and rules of the routes' load balancers that
 // forward to one of the groups and are none of the routes: they would go on
 // feeding a side that the routes have left. They come by balancer, port and
 // priority. It takes a call per load balancer and one per listener; see
 // Reader.Elsewhere for many switches on one load balancer.
-func (r *Router) Elsewhere(ctx context.Context, routes, groups []string) ([]Other, error) {
-	return elsewhere(ctx, routes, groups, r.outlets)
+func (r *Router) OtherRoutes(ctx context.Context, routes, groups []string) ([]OtherRoute, error) {
+	return otherRoutes(ctx, routes, groups, r.trafficRoutes)
 }
 
-func elsewhere(
-	ctx context.Context, routes, groups []string, outlets func(context.Context, ARN) ([]outlet, error),
-) ([]Other, error) {
+func otherRoutes(
+	ctx context.Context, routes, groups []string, outlets func(context.Context, ARN) ([]trafficRoute, error),
+) ([]OtherRoute, error) {
 	balancers, err := balancersOf(routes)
 	if err != nil {
 		return nil, err
 	}
-	var others []Other
+	var others []OtherRoute
 	for _, balancer := range balancers {
 		all, err := outlets(ctx, balancer)
 		if err != nil {
@@ -60,7 +60,7 @@ func elsewhere(
 			if len(fed) == 0 || slices.Contains(routes, o.arn) {
 				continue
 			}
-			other := Other{Route: o.arn, Text: o.text(), Groups: fed}
+			other := OtherRoute{Route: o.arn, Text: o.text(), Groups: fed}
 			if len(balancers) > 1 {
 				other.Text += " of " + balancer.Name
 			}
@@ -88,7 +88,7 @@ func balancersOf(routes []string) ([]ARN, error) {
 	return balancers, nil
 }
 
-func (o outlet) feeds(groups []string) []string {
+func (o trafficRoute) feeds(groups []string) []string {
 	var fed []string
 	for group, n := range o.weights {
 		if n > 0 && slices.Contains(groups, group) {
@@ -99,20 +99,20 @@ func (o outlet) feeds(groups []string) []string {
 	return fed
 }
 
-func (o outlet) text() string {
+func (o trafficRoute) text() string {
 	if o.priority == "" {
 		return fmt.Sprintf("listener :%d", o.listener)
 	}
 	return fmt.Sprintf("rule %s of listener :%d", o.priority, o.listener)
 }
 
-// outlets lists every listener and rule of a load balancer.
-func (r *Router) outlets(ctx context.Context, balancer ARN) ([]outlet, error) {
+// trafficRoutes lists every listener and rule of a load balancer.
+func (r *Router) trafficRoutes(ctx context.Context, balancer ARN) ([]trafficRoute, error) {
 	listeners, err := r.listenersOf(ctx, balancer)
 	if err != nil || balancer.Type != Application { // the others have no rules
 		return listeners, err
 	}
-	rules, errs := make([][]outlet, len(listeners)), make([]error, len(listeners))
+	rules, errs := make([][]trafficRoute, len(listeners)), make([]error, len(listeners))
 	var work []func()
 	for i, l := range listeners {
 		work = append(work, func() { rules[i], errs[i] = r.rulesOf(ctx, balancer.Region, l) })
@@ -121,15 +121,15 @@ func (r *Router) outlets(ctx context.Context, balancer ARN) ([]outlet, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	var all []outlet
+	var all []trafficRoute
 	for i, l := range listeners {
 		all = append(append(all, l), rules[i]...)
 	}
 	return all, nil
 }
 
-func (r *Router) listenersOf(ctx context.Context, balancer ARN) ([]outlet, error) {
-	var listeners []outlet
+func (r *Router) listenersOf(ctx context.Context, balancer ARN) ([]trafficRoute, error) {
+	var listeners []trafficRoute
 	arn := balancer.String()
 	pages := elbv2.NewDescribeListenersPaginator(r.client(balancer.Region), &elbv2.DescribeListenersInput{LoadBalancerArn: &arn})
 	for pages.HasMorePages() {
@@ -138,15 +138,15 @@ func (r *Router) listenersOf(ctx context.Context, balancer ARN) ([]outlet, error
 			return nil, callError(describeListeners, arn, err)
 		}
 		for _, l := range page.Listeners {
-			listeners = append(listeners, outletOf(aws.ToString(l.ListenerArn), aws.ToInt32(l.Port), l.DefaultActions))
+			listeners = append(listeners, trafficRouteOf(aws.ToString(l.ListenerArn), aws.ToInt32(l.Port), l.DefaultActions))
 		}
 	}
-	slices.SortFunc(listeners, func(a, b outlet) int { return cmp.Compare(a.listener, b.listener) })
+	slices.SortFunc(listeners, func(a, b trafficRoute) int { return cmp.Compare(a.listener, b.listener) })
 	return listeners, nil
 }
 
-func (r *Router) rulesOf(ctx context.Context, region string, listener outlet) ([]outlet, error) {
-	var rules []outlet
+func (r *Router) rulesOf(ctx context.Context, region string, listener trafficRoute) ([]trafficRoute, error) {
+	var rules []trafficRoute
 	pages := elbv2.NewDescribeRulesPaginator(r.client(region), &elbv2.DescribeRulesInput{ListenerArn: &listener.arn})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -157,20 +157,20 @@ func (r *Router) rulesOf(ctx context.Context, region string, listener outlet) ([
 			if aws.ToBool(rule.IsDefault) { // the listener stands for it
 				continue
 			}
-			o := outletOf(aws.ToString(rule.RuleArn), listener.listener, rule.Actions)
+			o := trafficRouteOf(aws.ToString(rule.RuleArn), listener.listener, rule.Actions)
 			o.priority = aws.ToString(rule.Priority)
 			o.asks = conditionsOf(rule.Conditions)
 			rules = append(rules, o)
 		}
 	}
 	// By number: as texts "10" stands before "9".
-	slices.SortFunc(rules, func(a, b outlet) int {
+	slices.SortFunc(rules, func(a, b trafficRoute) int {
 		return cmp.Or(cmp.Compare(len(a.priority), len(b.priority)), strings.Compare(a.priority, b.priority))
 	})
 	return rules, nil
 }
 
-func outletOf(arn string, port int32, actions []types.Action) outlet {
-	s := settingOf(arn, actions)
-	return outlet{arn: arn, listener: port, weights: s.Weights, sticky: s.Sticky > 0}
+func trafficRouteOf(arn string, port int32, actions []types.Action) trafficRoute {
+	s := stateOf(arn, actions)
+	return trafficRoute{arn: arn, listener: port, weights: s.Weights, sticky: s.Stickiness > 0}
 }

@@ -9,27 +9,27 @@ import (
 // Attach lists the environments that some route does not name yet and that
 // will be named at weight 0, sorted.
 func (s Schedule) Attach() []string {
-	want := s.Held
+	want := s.Attached
 	switch s.Kind {
-	case Refused, HandedBack:
+	case Rejected, ExternalChange:
 		return nil
-	case Nothing, Back:
-		want = s.Kept
-	case Forward, Return:
+	case NoChange, Rollback:
+		want = s.AttachedAfter
+	case Forward, Revert:
 	}
 	return s.missing(want, func(named []string, name string) bool { return !slices.Contains(named, name) })
 }
 
 // Detach lists what some route names and what goes at the end, sorted.
 func (s Schedule) Detach() []string {
-	if s.Kind == Refused || s.Kind == HandedBack {
+	if s.Kind == Rejected || s.Kind == ExternalChange {
 		return nil
 	}
-	all := slices.Clone(s.Held)
+	all := slices.Clone(s.Attached)
 	for _, x := range s.request.Routes {
-		all = append(all, x.Named...)
+		all = append(all, x.Attached...)
 	}
-	all = slices.DeleteFunc(all, func(name string) bool { return slices.Contains(s.Kept, name) })
+	all = slices.DeleteFunc(all, func(name string) bool { return slices.Contains(s.AttachedAfter, name) })
 	return s.missing(all, slices.Contains[[]string])
 }
 
@@ -37,7 +37,7 @@ func (s Schedule) Detach() []string {
 func (s Schedule) missing(names []string, is func(named []string, name string) bool) []string {
 	var found []string
 	for _, name := range names {
-		hit := slices.ContainsFunc(s.request.Routes, func(x Route) bool { return x.Named != nil && is(x.Named, name) })
+		hit := slices.ContainsFunc(s.request.Routes, func(x Route) bool { return x.Attached != nil && is(x.Attached, name) })
 		if hit && !slices.Contains(found, name) {
 			found = append(found, name)
 		}
@@ -46,32 +46,32 @@ func (s Schedule) missing(names []string, is func(named []string, name string) b
 	return found
 }
 
-// Quiet reports that nothing at all is to be written.
-func (s Schedule) Quiet() bool {
-	return s.Kind == Nothing && len(s.Attach()) == 0 && len(s.Detach()) == 0 && !s.request.StickyMoves
+// IsEmpty reports that nothing at all is to be written.
+func (s Schedule) IsEmpty() bool {
+	return s.Kind == NoChange && len(s.Attach()) == 0 && len(s.Detach()) == 0 && !s.request.StickinessChanges
 }
 
 // Text words the schedule, a line a thing, for a reviewer of a plan. It is the
 // same for the same request.
 func (s Schedule) Text() string {
-	lines := s.stuckText()
+	lines := s.notForwardingText()
 	if lines != nil {
 		return strings.Join(lines, "\n")
 	}
 	switch s.Kind {
-	case Refused:
-		lines = s.refusedText()
-	case HandedBack:
-		lines = s.handedBackText()
-	case Nothing:
-		lines = s.quietText()
-	case Back:
-		lines = s.backText()
-	case Forward, Return:
-		lines = s.movingText()
+	case Rejected:
+		lines = s.rejectedText()
+	case ExternalChange:
+		lines = s.externalChangeText()
+	case NoChange:
+		lines = s.noChangeText()
+	case Rollback:
+		lines = s.rollbackText()
+	case Forward, Revert:
+		lines = s.shiftText()
 	}
 	lines = append(lines, s.routeLines()...)
-	for _, name := range s.strangers() {
+	for _, name := range s.unmanagedText() {
 		lines = append(lines, "Note: "+name)
 	}
 	for _, note := range append(s.gateNotes(), s.request.Notes...) {
@@ -80,58 +80,58 @@ func (s Schedule) Text() string {
 	return strings.Join(lines, "\n")
 }
 
-// stuckText is about routes that do not forward and whose answer is no one's
+// notForwardingText is about routes that do not forward and whose answer is no one's
 // to take: a redirect, or what someone has put in place of the traffic.
-func (s Schedule) stuckText() []string {
+func (s Schedule) notForwardingText() []string {
 	var lines []string
 	for _, x := range s.request.Routes {
-		if x.Answer != "" && (!x.Nowhere || !x.New) {
-			lines = append(lines, fmt.Sprintf("%s does not forward (%s): nothing moves, and the apply fails until it does.", x.Name, x.Answer))
+		if x.Response != "" && (!x.FixedError || !x.Joining) {
+			lines = append(lines, fmt.Sprintf("%s does not forward (%s): nothing moves, and the apply fails until it does.", x.Name, x.Response))
 		}
 	}
 	return lines
 }
 
-func (s Schedule) refusedText() []string {
+func (s Schedule) rejectedText() []string {
 	r := s.request.Rejected
 	return []string{
-		fmt.Sprintf("%s was rejected: %s.", s.named(r.Environment), r.Reason),
+		fmt.Sprintf("%s was rejected: %s.", s.label(r.Environment), r.Reason),
 		"Nothing moves and the apply fails: ship another version, go back to the environment that is live, or give retry a new value.",
 	}
 }
 
-func (s Schedule) handedBackText() []string {
+func (s Schedule) externalChangeText() []string {
 	who := "by someone else"
 	if !s.Certain {
 		who = "by someone, or by an apply that was killed"
 	}
 	return []string{
-		fmt.Sprintf("The traffic was moved away from %s %s, and this does not undo it. Found: %s.", s.words(s.Goal), who, s.words(s.request.foundMean())),
+		fmt.Sprintf("The traffic was moved away from %s %s, and this does not undo it. Found: %s.", s.weightsText(s.Desired), who, s.weightsText(s.request.observedMean())),
 		"Nothing moves and the apply fails: want what carries the traffic, ship another version, or give retry a new value.",
 	}
 }
 
-func (s Schedule) quietText() []string {
-	lines := append([]string{"The traffic stays: " + s.words(s.Goal) + "."}, s.namedText()...)
-	if s.request.StickyMoves {
+func (s Schedule) noChangeText() []string {
+	lines := append([]string{"The traffic stays: " + s.weightsText(s.Desired) + "."}, s.attachmentText()...)
+	if s.request.StickinessChanges {
 		lines = append(lines, "Change the stickiness.")
 	}
-	if s.Quiet() {
+	if s.IsEmpty() {
 		return lines
 	}
 	return append(lines, "One call per route.")
 }
 
-func (s Schedule) backText() []string {
+func (s Schedule) rollbackText() []string {
 	return append([]string{
-		fmt.Sprintf("Found: %s, which is not what the last completed shift left.", s.words(s.request.foundMean())),
+		fmt.Sprintf("Found: %s, which is not what the last completed shift left.", s.weightsText(s.request.observedMean())),
 		fmt.Sprintf("Back to %s at once: one call per route, no steps, no gates; then settle %s.",
-			s.words(s.Goal), Words(s.request.Terms.Settle)),
-	}, s.namedText()...)
+			s.weightsText(s.Desired), FormatDuration(s.request.Strategy.Settle)),
+	}, s.attachmentText()...)
 }
 
-// namedText says who comes into the actions and who goes, without traffic.
-func (s Schedule) namedText() []string {
+// attachmentText says who comes into the actions and who goes, without traffic.
+func (s Schedule) attachmentText() []string {
 	var lines []string
 	if names := s.Attach(); len(names) > 0 {
 		lines = append(lines, "Attach "+s.list(names)+" at weight 0.")
@@ -142,130 +142,130 @@ func (s Schedule) namedText() []string {
 	return lines
 }
 
-// movingText is the numbered list of a shift, and what it costs.
-func (s Schedule) movingText() []string {
+// shiftText is the numbered list of a shift, and what it costs.
+func (s Schedule) shiftText() []string {
 	lines := []string{s.heading()}
 	for i, line := range s.stages() {
 		lines = append(lines, fmt.Sprintf("%d. %s", i+1, line))
 	}
 	return append(lines,
 		fmt.Sprintf("Takes %s to %s; a way back is one call per route (%d).",
-			roughly(s.Shortest()), roughly(s.Longest()), len(s.request.Routes)),
-		s.afterwards())
+			roundUp(s.Shortest()), roundUp(s.Longest()), len(s.request.Routes)),
+		s.rollbackPathText())
 }
 
 func (s Schedule) heading() string {
 	from := "what the routes give when this is applied"
-	if mean := s.request.originMean(); mean != nil || s.request.everywhere(func(x Route) bool { return x.Answer != "" }) {
-		from = s.words(mean)
+	if mean := s.request.originMean(); mean != nil || s.request.allRoutes(func(x Route) bool { return x.Response != "" }) {
+		from = s.weightsText(mean)
 	}
-	text := fmt.Sprintf("%s -> %s", from, s.words(s.Goal))
-	if s.Kind == Return {
+	text := fmt.Sprintf("%s -> %s", from, s.weightsText(s.Desired))
+	if s.Kind == Revert {
 		text += ", a version that was live before: no steps"
 	}
-	if s.request.Retry && s.request.wantsRejected() {
+	if s.request.Retry && s.request.desiresRejected() {
 		text += ", tried again"
 	}
 	return text
 }
 
 func (s Schedule) stages() []string {
-	t := s.request.Terms
+	t := s.request.Strategy
 	var lines []string
 	if names := s.Attach(); len(names) > 0 {
 		lines = append(lines, "attach "+strings.Join(names, ", ")+" at weight 0")
 	}
-	if s.TakeOver {
+	if s.ReplacesFixedError {
 		lines = append(lines, "routes that answer a fixed error: forward in its place at once, since no one is served there")
 	}
-	if s.Kind == Return {
-		lines = append(lines, fmt.Sprintf("health of %s, at most %s", strings.Join(s.Gaining, ", "), Words(t.HealthTimeout)))
-		moved := s.Goal.String()
-		if len(t.Armed(After, Step{})) > 0 {
+	if s.Kind == Revert {
+		lines = append(lines, fmt.Sprintf("health of %s, at most %s", strings.Join(s.Gaining, ", "), FormatDuration(t.HealthTimeout)))
+		moved := s.Desired.String()
+		if len(t.GatesFor(After, Step{})) > 0 {
 			moved += "; gates are told, not obeyed"
 		}
-		return append(lines, moved, s.ending(t))
+		return append(lines, moved, s.settleText(t))
 	}
-	if s.proves() {
+	if s.checksReadiness() {
 		lines = append(lines, fmt.Sprintf("health of %s, steady for %s, at most %s",
-			strings.Join(s.Gaining, ", "), Words(t.SteadyFor), Words(t.HealthTimeout)))
-		if gates := t.Armed(Before, Step{}); len(gates) > 0 {
+			strings.Join(s.Gaining, ", "), FormatDuration(t.SteadyFor), FormatDuration(t.HealthTimeout)))
+		if gates := t.GatesFor(Before, Step{}); len(gates) > 0 {
 			lines = append(lines, "gates before any traffic: "+gateNames(gates))
 		}
 	}
-	if s.Judge != nil {
-		lines = append(lines, fmt.Sprintf("judge what was found: hold %s%s", Words(s.Judge.Hold), watching(t.Armed(During, *s.Judge))))
+	if s.Split != nil {
+		lines = append(lines, fmt.Sprintf("judge what was found: hold %s%s", FormatDuration(s.Split.Hold), gatesText(t.GatesFor(During, *s.Split))))
 	}
 	for _, step := range s.Steps {
-		if step.At != Whole {
-			lines = append(lines, fmt.Sprintf("%s; hold %s%s", s.stepWords(step.At), Words(step.Hold), watching(t.Armed(During, step))))
+		if step.At != Full {
+			lines = append(lines, fmt.Sprintf("%s; hold %s%s", s.stepText(step.At), FormatDuration(step.Hold), gatesText(t.GatesFor(During, step))))
 		}
 	}
-	bake := fmt.Sprintf("bake %s%s", Words(t.Bake), watching(t.Armed(After, Step{})))
-	if s.Finish {
+	bake := fmt.Sprintf("bake %s%s", FormatDuration(t.Bake), gatesText(t.GatesFor(After, Step{})))
+	if s.BakeOnly {
 		lines = append(lines, "the traffic is there already: "+bake)
 	} else {
-		lines = append(lines, s.Goal.String()+"; "+bake)
+		lines = append(lines, s.Desired.String()+"; "+bake)
 	}
-	return append(lines, s.ending(t))
+	return append(lines, s.settleText(t))
 }
 
-func (s Schedule) ending(t Terms) string {
-	text := "settle " + Words(t.Settle)
+func (s Schedule) settleText(t Strategy) string {
+	text := "settle " + FormatDuration(t.Settle)
 	if names := s.Detach(); len(names) > 0 {
 		text += ", detach " + strings.Join(names, ", ")
 	}
 	return text
 }
 
-// stepWords gives the weights of a step where all routes start alike, else how
+// stepText gives the weights of a step where all routes start alike, else how
 // much of the way it is.
-func (s Schedule) stepWords(at Share) string {
+func (s Schedule) stepText(at Share) string {
 	for _, x := range s.request.Routes {
-		if x.Nowhere {
+		if x.FixedError {
 			continue
 		}
 		if x.Origin == nil || !x.Origin.Equal(s.request.Routes[0].Origin) {
-			return fmt.Sprintf("%s of the way to %s", at, s.Goal)
+			return fmt.Sprintf("%s of the way to %s", at, s.Desired)
 		}
 	}
 	return s.At(0, at).String()
 }
 
-// afterwards says whether anything is left to go back to.
-func (s Schedule) afterwards() string {
+// rollbackPathText says whether anything is left to go back to.
+func (s Schedule) rollbackPathText() string {
 	before, ok := s.request.originMean().Sole()
 	e := s.request.environment(before)
 	switch {
-	case s.request.Blind:
+	case s.request.Unobserved:
 		return "What is left to go back to afterwards depends on what the routes give when this is applied."
-	case s.Kind == Return:
+	case s.Kind == Revert:
 		return "Afterwards going forward again takes the steps."
 	case s.request.originMean() == nil:
 		return "Afterwards nothing is left to go back to."
 	case !ok:
 		return "Afterwards going back takes the steps as well."
-	case e.Leaving || e.Stranger:
+	case e.Removed || e.Unmanaged:
 		return fmt.Sprintf("Afterwards nothing is left to go back to: %s is detached.", before)
 	case e.Version == "":
 		return fmt.Sprintf("Afterwards %s stays; it has no version, so going back to it takes the steps.", before)
 	default:
-		return fmt.Sprintf("Afterwards %s stays as the way back, without steps within rollback_window.", s.named(before))
+		return fmt.Sprintf("Afterwards %s stays as the way back, without steps within rollback_window.", s.label(before))
 	}
 }
 
 // routeLines says what each route gives where they disagree.
 func (s Schedule) routeLines() []string {
 	routes := s.request.Routes
-	if s.request.Blind || s.request.everywhere(func(x Route) bool { return x.Found.Equal(routes[0].Found) }) {
+	if s.request.Unobserved || s.request.allRoutes(func(x Route) bool { return x.Observed.Equal(routes[0].Observed) }) {
 		return nil
 	}
 	var lines []string
 	for _, x := range routes {
-		found := x.Found.String()
-		if x.Nowhere {
+		found := x.Observed.String()
+		if x.FixedError {
 			found = "a fixed error"
-		} else if x.Named == nil {
+		} else if x.Attached == nil {
 			found = "known when this is applied"
 		}
 		lines = append(lines, fmt.Sprintf("Now %s: %s.", x.Name, found))
@@ -273,17 +273,17 @@ func (s Schedule) routeLines() []string {
 	return lines
 }
 
-// strangers words the groups on the routes that are no environment, with the
+// unmanagedText words the groups on the routes that are no environment, with the
 // most that they have.
-func (s Schedule) strangers() []string {
+func (s Schedule) unmanagedText() []string {
 	var lines []string
 	for _, e := range s.request.Environments {
-		if !e.Stranger {
+		if !e.Unmanaged {
 			continue
 		}
 		most := Share(0)
 		for _, x := range s.request.Routes {
-			most = max(most, x.Found[e.Name])
+			most = max(most, x.Observed[e.Name])
 		}
 		text := fmt.Sprintf("target group %s is no environment of this switch and has %s of the traffic", e.Name, most)
 		if slices.Contains(s.Detach(), e.Name) {
@@ -294,18 +294,18 @@ func (s Schedule) strangers() []string {
 	return lines
 }
 
-// named gives an environment its version: "green (1.5.0)".
-func (s Schedule) named(name string) string {
+// label gives an environment its version: "green (1.5.0)".
+func (s Schedule) label(name string) string {
 	if v := s.request.environment(name).Version; v != "" {
 		return fmt.Sprintf("%s (%s)", name, v)
 	}
 	return name
 }
 
-func (s Schedule) words(w Weights) string {
+func (s Schedule) weightsText(w Weights) string {
 	var parts []string
-	for _, name := range w.Of() {
-		parts = append(parts, s.named(name)+" "+w[name].String())
+	for _, name := range w.Names() {
+		parts = append(parts, s.label(name)+" "+w[name].String())
 	}
 	if parts == nil {
 		return "nothing"
@@ -316,12 +316,12 @@ func (s Schedule) words(w Weights) string {
 func (s Schedule) list(names []string) string {
 	var parts []string
 	for _, name := range names {
-		parts = append(parts, s.named(name))
+		parts = append(parts, s.label(name))
 	}
 	return strings.Join(parts, ", ")
 }
 
-func gateNames(gates []GateTerms) string {
+func gateNames(gates []GateSettings) string {
 	var names []string
 	for _, g := range gates {
 		name := g.Name
@@ -333,7 +333,7 @@ func gateNames(gates []GateTerms) string {
 	return strings.Join(names, ", ")
 }
 
-func watching(gates []GateTerms) string {
+func gatesText(gates []GateSettings) string {
 	if len(gates) == 0 {
 		return ""
 	}

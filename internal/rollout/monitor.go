@@ -14,40 +14,40 @@ type stage struct {
 	part shift.When
 	hold time.Duration
 
-	gates     []*armed // asked and obeyed while it lasts
-	needGates bool     // each must have passed since the last change of weights
+	gates     []*activeGate // asked and obeyed while it lasts
+	needGates bool          // each must have passed since the last change of weights
 
 	ready  shift.Weights // health must allow this share before it ends
 	steady bool          // ... and have been steady
 	watch  shift.Weights // health is in breach where it no longer carries this
 }
 
-// vigil is one stage under way.
-type vigil struct {
+// monitor is one stage under way.
+type monitor struct {
 	run       *run
 	stage     stage
 	began     time.Time
 	heldUntil time.Time
 	answers   chan any // of gates (gateAnswer) and of health (healthAnswer)
 
-	asking     bool      // health is being asked
-	nextHealth time.Time // when to ask again
-	poll       time.Duration
+	healthRunning bool      // health is being asked
+	nextHealth    time.Time // when to ask again
+	poll          time.Duration
 
-	healthHeard  bool
+	healthKnown  bool
 	readyNow     bool
-	readySaw     string
+	readyDetail  string
 	steadySince  time.Time
 	members      string
 	breachSince  time.Time // zero: none
-	breachSaw    string
+	breachDetail string
 	healthErrors int
 }
 
-func (r *run) vigil(st stage) *vigil {
+func (r *run) newMonitor(st stage) *monitor {
 	now := time.Now()
-	return &vigil{run: r, stage: st, began: now, heldUntil: now.Add(st.hold),
-		poll: pollFirst, readySaw: "nothing is known of its health", answers: make(chan any)}
+	return &monitor{run: r, stage: st, began: now, heldUntil: now.Add(st.hold),
+		poll: minPollInterval, readyDetail: "nothing is known of its health", answers: make(chan any)}
 }
 
 // wait holds until the stage is passed, and returns why it cannot be. It is
@@ -55,29 +55,29 @@ func (r *run) vigil(st stage) *vigil {
 func (r *run) wait(ctx context.Context, st stage) *Failure {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends whatever is still being asked
-	defer func() { release(st.gates, time.Now()) }()
-	v := r.vigil(st)
+	defer func() { abandonCalls(st.gates, time.Now()) }()
+	v := r.newMonitor(st)
 	for ctx.Err() == nil {
 		// One moment for all that is looked at: what is due by then is done here,
 		// and what is not sets the timer, so that nothing falls in between.
 		now := time.Now()
 		if f := v.overdue(now); f != nil {
-			return v.at(f)
+			return v.atStage(f)
 		}
 		if v.passed(now) {
 			return nil
 		}
 		v.ask(ctx, now)
-		if f := v.listen(ctx, v.nextAfter(now)); f != nil {
-			return v.at(f)
+		if f := v.waitForAnswer(ctx, v.nextAfter(now)); f != nil {
+			return v.atStage(f)
 		}
 	}
-	return v.at(r.broke(ctx, "", ctx.Err()))
+	return v.atStage(r.failureFrom(ctx, "", ctx.Err()))
 }
 
-// listen waits for one answer until then. What comes in after ctx has ended
+// waitForAnswer waits for one answer until then. What comes in after ctx has ended
 // speaks of that end, not of the release.
-func (v *vigil) listen(ctx context.Context, until time.Time) *Failure {
+func (v *monitor) waitForAnswer(ctx context.Context, until time.Time) *Failure {
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	select {
@@ -85,20 +85,20 @@ func (v *vigil) listen(ctx context.Context, until time.Time) *Failure {
 	case <-timer.C:
 	case answer := <-v.answers:
 		if ctx.Err() == nil {
-			return v.hear(answer, time.Now())
+			return v.handle(answer, time.Now())
 		}
 	}
 	return nil
 }
 
-func (v *vigil) at(f *Failure) *Failure {
+func (v *monitor) atStage(f *Failure) *Failure {
 	f.Stage = v.stage.name
 	return f
 }
 
 // passed: the hold is over, every gate that must has passed and none is
 // undecided, health is there and not in breach.
-func (v *vigil) passed(now time.Time) bool {
+func (v *monitor) passed(now time.Time) bool {
 	if now.Before(v.heldUntil) || !v.breachSince.IsZero() {
 		return false
 	}
@@ -106,14 +106,14 @@ func (v *vigil) passed(now time.Time) bool {
 		return false
 	}
 	for _, g := range v.stage.gates {
-		if g.undecided() || v.stage.needGates && !g.content() {
+		if g.inconclusive() || v.stage.needGates && !g.satisfied() {
 			return false
 		}
 	}
 	return true
 }
 
-func (v *vigil) isReady(now time.Time) bool {
+func (v *monitor) isReady(now time.Time) bool {
 	if !v.readyNow {
 		return false
 	}
@@ -125,18 +125,18 @@ func (v *vigil) isReady(now time.Time) bool {
 
 // overdue: health that was waited for too long, a breach that has lasted, a
 // gate that stays undecided.
-func (v *vigil) overdue(now time.Time) *Failure {
+func (v *monitor) overdue(now time.Time) *Failure {
 	health := v.run.spec.Health
 	if !v.breachSince.IsZero() && !now.Before(v.breachSince.Add(health.BreachFor)) {
-		return &Failure{Cause: HealthBroke,
-			Saw: fmt.Sprintf("%s, for %s", v.breachSaw, lasting(now.Sub(v.breachSince)))}
+		return &Failure{Cause: HealthFailed,
+			Detail: fmt.Sprintf("%s, for %s", v.breachDetail, formatElapsed(now.Sub(v.breachSince)))}
 	}
 	if v.stage.ready != nil && !v.isReady(now) && !now.Before(v.began.Add(health.Timeout)) {
-		saw := v.readySaw
+		saw := v.readyDetail
 		if saw == "" {
-			saw = "healthy, but not steady for " + shift.Words(health.SteadyFor)
+			saw = "healthy, but not steady for " + shift.FormatDuration(health.SteadyFor)
 		}
-		return &Failure{Cause: NotReady, Saw: fmt.Sprintf("%s, after %s", saw, shift.Words(health.Timeout))}
+		return &Failure{Cause: NotHealthy, Detail: fmt.Sprintf("%s, after %s", saw, shift.FormatDuration(health.Timeout))}
 	}
 	for _, g := range v.stage.gates {
 		if f := g.overdue(now, v.heldUntil); f != nil {
@@ -147,32 +147,32 @@ func (v *vigil) overdue(now time.Time) *Failure {
 }
 
 // ask starts whatever is due; the answers come through the channel.
-func (v *vigil) ask(ctx context.Context, now time.Time) {
+func (v *monitor) ask(ctx context.Context, now time.Time) {
 	for _, g := range v.stage.gates {
 		if !g.running && !now.Before(g.next) && !v.mayEndAtOnce(now) {
-			g.start(ctx, v.run.moment(g, v.stage.part), v.answers, now)
+			g.start(ctx, v.run.gateInput(g, v.stage.part), v.answers, now)
 		}
 	}
-	if v.healthDue() && !v.asking && !now.Before(v.nextHealth) {
-		v.asking = true
-		go askHealth(ctx, v.run.spec.Router, groupsOf(v.receivers()), v.answers)
+	if v.healthDue() && !v.healthRunning && !now.Before(v.nextHealth) {
+		v.healthRunning = true
+		go askHealth(ctx, v.run.spec.Router, groupsOf(v.incoming()), v.answers)
 	}
 }
 
 // mayEndAtOnce: nothing but health is waited for, and it may be there with its
 // first answer. A gate that is asked now would be cut short by the next step.
-func (v *vigil) mayEndAtOnce(now time.Time) bool {
-	return v.stage.ready != nil && !v.healthHeard && now.Before(v.began.Add(firstAnswer))
+func (v *monitor) mayEndAtOnce(now time.Time) bool {
+	return v.stage.ready != nil && !v.healthKnown && now.Before(v.began.Add(firstAnswerWait))
 }
 
-func (v *vigil) healthDue() bool {
+func (v *monitor) healthDue() bool {
 	return len(v.run.schedule.Gaining) > 0 && (v.stage.ready != nil || v.stage.watch != nil)
 }
 
 // nextAfter is when something happens without an answer coming in. Everything
 // that overdue, passed and ask look at has its moment here; what is not after
 // now they have dealt with.
-func (v *vigil) nextAfter(now time.Time) time.Time {
+func (v *monitor) nextAfter(now time.Time) time.Time {
 	health := v.run.spec.Health
 	next := now.Add(time.Hour)
 	sooner := func(t time.Time) {
@@ -181,12 +181,12 @@ func (v *vigil) nextAfter(now time.Time) time.Time {
 		}
 	}
 	sooner(v.heldUntil)
-	if v.healthDue() && !v.asking {
+	if v.healthDue() && !v.healthRunning {
 		sooner(v.nextHealth)
 	}
 	if v.stage.ready != nil {
 		sooner(v.began.Add(health.Timeout))
-		sooner(v.began.Add(firstAnswer))
+		sooner(v.began.Add(firstAnswerWait))
 	}
 	if !v.steadySince.IsZero() {
 		sooner(v.steadySince.Add(health.SteadyFor))
@@ -198,20 +198,20 @@ func (v *vigil) nextAfter(now time.Time) time.Time {
 		if !g.running {
 			sooner(g.next)
 		}
-		if g.undecided() {
-			sooner(g.decideBy(v.heldUntil))
+		if g.inconclusive() {
+			sooner(g.inconclusiveDeadline(v.heldUntil))
 		}
 	}
 	return next
 }
 
-// hear takes one answer in.
-func (v *vigil) hear(answer any, now time.Time) *Failure {
+// handle takes one answer in.
+func (v *monitor) handle(answer any, now time.Time) *Failure {
 	switch a := answer.(type) {
 	case gateAnswer:
-		return v.run.hearGate(a, now)
+		return v.run.handleVerdict(a, now)
 	case healthAnswer:
-		return v.hearHealth(a, now)
+		return v.handleHealth(a, now)
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ func (r *run) ids() []string {
 	return ids
 }
 
-func (r *run) numbers() []int {
+func (r *run) indexes() []int {
 	numbers := make([]int, len(r.spec.Routes))
 	for i := range numbers {
 		numbers[i] = i
@@ -29,7 +29,7 @@ func (r *run) numbers() []int {
 
 // weights is what the i-th route gives, as read last.
 func (r *run) weights(i int) shift.Weights {
-	return r.spec.Weights(r.spec.Routes[i].Entry, r.now[i])
+	return r.spec.Weights(r.spec.Routes[i].Entry, r.current[i])
 }
 
 // mean is what the routes give on the whole.
@@ -57,14 +57,14 @@ func (r *run) highest(at shift.Share) shift.Weights {
 
 // steps are those of the strategy, without the last one; a return has none.
 func (r *run) steps() []shift.Step {
-	if r.schedule.Kind == shift.Return {
+	if r.schedule.Kind == shift.Revert {
 		return nil
 	}
-	return r.spec.Request.Terms.Steps
+	return r.spec.Request.Strategy.Steps
 }
 
-// number is the place of a step among all that there are.
-func (r *run) number(step shift.Step) int {
+// stepNumber is the place of a step among all that there are.
+func (r *run) stepNumber(step shift.Step) int {
 	steps := r.steps()
 	i := slices.IndexFunc(steps, func(s shift.Step) bool { return s.At >= step.At })
 	if i < 0 {
@@ -73,8 +73,8 @@ func (r *run) number(step shift.Step) int {
 	return i + 1
 }
 
-func (r *run) nameOf(step shift.Step) string {
-	return fmt.Sprintf("step %d of %d (%s)", r.number(step), len(r.steps())+1, step.At)
+func (r *run) stepName(step shift.Step) string {
+	return fmt.Sprintf("step %d of %d (%s)", r.stepNumber(step), len(r.steps())+1, step.At)
 }
 
 // stepReached is the number of the step that a split stands at: the last that
@@ -95,24 +95,24 @@ func (r *run) lastStep() shift.Step {
 	if r.step > 0 && r.step <= len(steps) {
 		return steps[r.step-1]
 	}
-	if r.schedule.Judge != nil {
-		return *r.schedule.Judge
+	if r.schedule.Split != nil {
+		return *r.schedule.Split
 	}
 	return shift.Step{At: r.at}
 }
 
 // sides lists the groups of environments with the routes that name them.
-func (r *run) sides(names []string) []Side {
-	var all []Side
+func (r *run) sides(names []string) []Backend {
+	var all []Backend
 	for _, name := range names {
 		for i, route := range r.spec.Routes {
-			group := r.spec.groupOf(route.Entry, name, r.found[i])
+			group := r.spec.groupOf(route.Entry, name, r.observed[i])
 			if group == "" {
 				continue
 			}
-			at := slices.IndexFunc(all, func(s Side) bool { return s.Group == group })
+			at := slices.IndexFunc(all, func(s Backend) bool { return s.Group == group })
 			if at < 0 {
-				all = append(all, Side{Entry: route.Entry, Environment: name, Version: r.versionOf(name), Group: group})
+				all = append(all, Backend{Entry: route.Entry, Environment: name, Version: r.versionOf(name), Group: group})
 				at = len(all) - 1
 			}
 			all[at].Routes = append(all[at].Routes, route.ID)
@@ -131,42 +131,42 @@ func (r *run) versionOf(environment string) string {
 }
 
 // describe words what the i-th route does.
-func (r *run) describe(i int, s Setting) string {
-	if s.Answer != "" {
-		return s.Answer
+func (r *run) describe(i int, s RouteState) string {
+	if s.Response != "" {
+		return s.Response
 	}
 	entry := r.spec.Routes[i].Entry
 	shares, idle := r.spec.Weights(entry, s), ""
 	for _, group := range s.Groups() {
 		if s.Weights[group] == 0 {
-			idle = join(idle, r.spec.nameOf(entry, group)+" 0 %")
+			idle = joinText(idle, r.spec.nameOf(entry, group)+" 0 %")
 		}
 	}
-	text := strings.ReplaceAll(join(shares.String(), idle), "; ", ", ")
-	if s.Sticky > 0 {
-		text += ", sticky for " + shift.Words(s.Sticky)
+	text := strings.ReplaceAll(joinText(shares.String(), idle), "; ", ", ")
+	if s.Stickiness > 0 {
+		text += ", sticky for " + shift.FormatDuration(s.Stickiness)
 	}
 	return text
 }
 
-// note keeps what is worth telling, once.
-func (r *run) note(text string) {
-	if !slices.Contains(r.result.Told, text) {
-		r.result.Told = append(r.result.Told, text)
+// warn keeps what is worth telling, once.
+func (r *run) warn(text string) {
+	if !slices.Contains(r.result.Warnings, text) {
+		r.result.Warnings = append(r.result.Warnings, text)
 	}
 }
 
-func (r *run) phase(name string) { r.tell(Event{Kind: Phase, Text: name}) }
+func (r *run) phase(name string) { r.emit(Event{Kind: PhaseStarted, Text: name}) }
 
-func (r *run) tell(e Event) {
-	if r.spec.Tell == nil {
+func (r *run) emit(e Event) {
+	if r.spec.OnEvent == nil {
 		return
 	}
 	e.At = time.Now()
-	r.spec.Tell(e)
+	r.spec.OnEvent(e)
 }
 
-func join(a, b string) string {
+func joinText(a, b string) string {
 	switch {
 	case a == "":
 		return b

@@ -10,10 +10,10 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
 
-// means is what gates are built with. The ARN is one of what they watch, and
+// dependencies is what gates are built with. The ARN is one of what they watch, and
 // names the region of whatever has none of its own.
-func (b *backend) means(ctx context.Context, arn string) gate.Means {
-	m := gate.Means{Lookup: b.lookup, Environ: b.environ}
+func (b *backend) dependencies(ctx context.Context, arn string) gate.Dependencies {
+	m := gate.Dependencies{Lookup: b.lookup, Environ: b.environ}
 	if a, err := elb.Parse(arn); err == nil {
 		m.Region = a.Region
 	}
