@@ -3,8 +3,6 @@ package provider_test
 import (
 	"fmt"
 	"math/big"
-	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
@@ -14,7 +12,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 	"github.com/hashicorp/terraform-plugin-testing/tfversion"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 )
 
 const requires = `
@@ -100,45 +98,26 @@ func TestFunctions_results(t *testing.T) {
 	functionTest(t, resource.TestStep{Config: config, ConfigStateChecks: checks})
 }
 
-// wrapped matches a text whole, however Terraform breaks its lines.
-func wrapped(text string) *regexp.Regexp {
-	var words []string
-	for _, word := range strings.Fields(text) {
-		words = append(words, regexp.QuoteMeta(word))
-	}
-	return regexp.MustCompile(strings.Join(words, `\s+`) + `\s*$`)
-}
-
 // A wrong argument is named, with what is said of a wrong step of the switch.
 func TestFunctions_wrongArguments(t *testing.T) {
 	t.Parallel()
-	const outside = `It is out of range. Write percent above 0 and below 100; the last step, 100, is always there. Value: `
-	known := `"` + strings.Join(shift.Presets(), `", "`) + `"`
-	var all []resource.TestStep
-	for _, c := range []struct{ call, argument, want string }{
-		{`linear(0, "1m")`, "percent", outside + "0."},
-		{`linear(100, "1m")`, "percent", outside + "100."},
-		{`linear(-10, "1m")`, "percent", outside + "-10."},
-		{`canary(100, "1m")`, "percent", outside + "100."},
-		{`canary(0, "1m")`, "percent", outside + "0."},
-		{`linear(12.25, "1m")`, "percent", "It is finer than 0.1. Write percent with one decimal at most. Value: 12.25."},
-		{`canary(1 / 3, "1m")`, "percent", "It is finer than 0.1. Write percent with one decimal at most. Value: 0.3333333333333333."},
-		{`linear(10, "-1.5h")`, "hold", `It is negative. Write a duration of "0s" or more. Value: "-1.5h".`},
-		{`canary(10, "5")`, "hold", `It is not a duration. Write a number with a unit, such as "30s", "10m" or "1h30m". Value: "5".`},
-		{`linear(10, "")`, "hold", `It is not a duration. Write a number with a unit, such as "30s", "10m" or "1h30m". Value: "".`},
-		{`linear(10, null)`, "hold", "argument must not be null."},
-		{`preset("Linear20PercentEvery1Minutes")`, "name", "CodeDeploy has no such deployment configuration for ECS or Lambda. Write one of " + known +
-			`; CodeDeployDefault. may stand in front, and ECS and Lambda may be left out. Value: "Linear20PercentEvery1Minutes".`},
-		{`preset("CodeDeployDefault.HalfAtATime")`, "name", "CodeDeploy has no such deployment configuration for ECS or Lambda. Write one of " + known +
-			`; CodeDeployDefault. may stand in front, and ECS and Lambda may be left out. Value: "CodeDeployDefault.HalfAtATime".`},
+	w := newWorkspace(t)
+	w.needFunctions()
+	text := ""
+	for _, call := range []string{
+		`linear(0, "1m")`, `linear(100, "1m")`, `linear(-10, "1m")`, `canary(100, "1m")`, `canary(0, "1m")`,
+		`linear(12.25, "1m")`, `canary(1 / 3, "1m")`,
+		`linear(10, "-1.5h")`, `canary(10, "5")`, `linear(10, "")`, `linear(10, null)`,
+		`preset("Linear20PercentEvery1Minutes")`, `preset("CodeDeployDefault.HalfAtATime")`,
 	} {
-		all = append(all, resource.TestStep{
-			Config:      requires + fmt.Sprintf("output \"steps\" {\n  value = provider::bluegreen::%s\n}\n", c.call),
-			ExpectError: wrapped(fmt.Sprintf("Invalid value for %q parameter: %s", c.argument, c.want)),
-			PlanOnly:    true,
-		})
+		w.write(requires + fmt.Sprintf("output \"steps\" {\n  value = provider::bluegreen::%s\n}\n", call))
+		r := w.plan()
+		if len(r.errors) != 1 {
+			t.Errorf("%s: %d errors, want one", call, len(r.errors))
+		}
+		text += "-- " + call + "\n" + r.text() + "\n\n"
 	}
-	functionTest(t, all...)
+	golden.Check(t, text)
 }
 
 // assigned are ways to write strategy.steps with a function, each with what

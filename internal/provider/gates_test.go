@@ -9,6 +9,8 @@ import (
 
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 )
 
 // notes are those of a schedule.
@@ -23,31 +25,23 @@ func notes(schedule any) []string {
 	return all
 }
 
-func wantNotes(t *testing.T, schedule any, want ...string) {
-	t.Helper()
-	if got := strings.Join(notes(schedule), "\n"); got != strings.Join(want, "\n") {
-		t.Errorf("the notes are\n%s\nwant\n%s", got, strings.Join(want, "\n"))
-	}
-}
-
 func TestGates_theScheduleTellsWhichSideIsSeen(t *testing.T) {
 	s, w := newSite(t), newWorkspace(t)
 	w.write(s.release("blue").in(s.bench))
 	w.apply().ok()
 	gate := func(kind, rest string) string { return fmt.Sprintf("gates = { idle = { %s, %s } }", kind, rest) }
-	public := "gate idle asks app.example.com before any traffic with no header, host or port that is the idle side's own: if that is the public address, the live side answers in place of green."
 	for name, tt := range map[string]struct {
 		gates string
-		want  []string
+		noted bool
 	}{
-		"the public URL":     {gate(`http = { url = "https://app.example.com/?token=hidden" }`, `when = "before"`), []string{public}},
-		"always":             {gate(`http = { url = "https://app.example.com" }`, `when = "always"`), []string{public}},
-		"only later":         {gate(`http = { url = "https://app.example.com" }`, `when = "after"`), nil},
-		"a header":           {gate(`http = { url = "https://app.example.com", headers = { X-Environment = "green" } }`, `when = "before"`), nil},
-		"a secret header":    {gate(`http = { url = "https://app.example.com", headers_env = { X-Test = "TOKEN" } }`, `when = "before"`), nil},
-		"a port":             {gate(`http = { url = "https://app.example.com:8443" }`, `when = "before"`), nil},
-		"a host of its own":  {gate(`http = { url = "https://green.example.com" }`, `when = "before"`), nil},
-		"no header in a map": {gate(`http = { url = "https://app.example.com", headers = {} }`, `when = "before"`), []string{public}},
+		"the public URL":     {gate(`http = { url = "https://app.example.com/?token=hidden" }`, `when = "before"`), true},
+		"always":             {gate(`http = { url = "https://app.example.com" }`, `when = "always"`), true},
+		"only later":         {gate(`http = { url = "https://app.example.com" }`, `when = "after"`), false},
+		"a header":           {gate(`http = { url = "https://app.example.com", headers = { X-Environment = "green" } }`, `when = "before"`), false},
+		"a secret header":    {gate(`http = { url = "https://app.example.com", headers_env = { X-Test = "TOKEN" } }`, `when = "before"`), false},
+		"a port":             {gate(`http = { url = "https://app.example.com:8443" }`, `when = "before"`), false},
+		"a host of its own":  {gate(`http = { url = "https://green.example.com" }`, `when = "before"`), false},
+		"no header in a map": {gate(`http = { url = "https://app.example.com", headers = {} }`, `when = "before"`), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			release := s.release("green")
@@ -56,7 +50,10 @@ func TestGates_theScheduleTellsWhichSideIsSeen(t *testing.T) {
 			w.write(release.in(s.bench))
 			w.plan().ok()
 			planned, _ := w.planned()
-			wantNotes(t, planned["schedule"], tt.want...)
+			if got := notes(planned["schedule"]); len(got) > 0 != tt.noted {
+				t.Errorf("the notes are %q", got)
+			}
+			w.scheduleIs("schedule")
 		})
 	}
 }
@@ -97,14 +94,7 @@ func TestGates_theScheduleTellsOfHoldsThatAreTooShort(t *testing.T) {
 	release.traffic = `active = "green"`
 	w.write(release.in(s.bench))
 	w.plan().ok()
-	planned, _ := w.planned()
-	wantNotes(t, planned["schedule"],
-		"gate answers is asked every 10s, so it may look only once: 5 % (5s).",
-		"gate users sees a change of weights after 2m at the earliest (the period of its metrics, and how late they are), so it is waited for that long: 5 % (5s), the bake (0s).",
-		"targets of green that become healthy start slowly for 1m and take less than their share, which these holds may not outlast: 5 % (5s).")
-	if text, _ := planned["schedule"].(string); !strings.Contains(text, "Takes 6m to ") {
-		t.Errorf("the schedule does not count what the gates add:\n%s", text)
-	}
+	w.scheduleIs("short_holds")
 }
 
 func TestGates_aCommandThatIsNotThere(t *testing.T) {
@@ -114,14 +104,10 @@ func TestGates_aCommandThatIsNotThere(t *testing.T) {
 	w.write(release.in(s.bench))
 	plan := w.terraform("plan", "-json", "-input=false")
 	plan.ok()
-	if !strings.Contains(plan.out, `The gate \"smoke\" could not do its work here`) || !strings.Contains(plan.out, "smoke.sh") {
-		t.Errorf("the plan does not warn:\n%s", plan.out)
-	}
+	golden.CheckPart(t, "warning", plan.warnings(), golden.Replace(w.dir, "<working directory>"))
 	before := len(s.writes())
 	refused := w.apply()
-	if len(refused.errors) != 1 || !strings.HasPrefix(refused.errors[0].Detail, "The traffic is now: blue 100 %. Nothing was moved.\n\nThe gate \"smoke\" keeps this from beginning: ") {
-		t.Errorf("the apply says\n%s", refused.text())
-	}
+	refused.failsAs("blocked", golden.Replace(w.dir, "<working directory>"))
 	if n := len(s.writes()); n != before {
 		t.Errorf("%d writes were made", n-before)
 	}

@@ -9,15 +9,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
+	"github.com/hashicorp/go-version"
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6/tf6server"
+	"github.com/hashicorp/terraform-plugin-testing/tfversion"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider"
@@ -137,6 +140,7 @@ type run struct {
 	out    string
 	err    error
 	errors []message // diagnostics, exactly as the provider gave them
+	warned []message
 }
 
 // message is a diagnostic.
@@ -172,8 +176,12 @@ func (w *workspace) command(cmd *exec.Cmd) run {
 		var entry struct {
 			Diagnostic *message `json:"diagnostic"`
 		}
-		if json.Unmarshal([]byte(line), &entry) == nil && entry.Diagnostic != nil && entry.Diagnostic.Severity == "error" {
+		switch {
+		case json.Unmarshal([]byte(line), &entry) != nil || entry.Diagnostic == nil:
+		case entry.Diagnostic.Severity == "error":
 			r.errors = append(r.errors, *entry.Diagnostic)
+		default:
+			r.warned = append(r.warned, *entry.Diagnostic)
 		}
 	}
 	if r.err != nil && len(r.errors) == 0 {
@@ -212,6 +220,22 @@ func (w *workspace) imports(id string) {
 	}
 }
 
+// needFunctions skips the test where Terraform knows no functions of providers.
+func (w *workspace) needFunctions() {
+	w.t.Helper()
+	out, err := exec.CommandContext(w.t.Context(), w.binary, "version", "-json").Output()
+	w.must(err)
+	var shown struct {
+		Version string `json:"terraform_version"`
+	}
+	w.must(json.Unmarshal(out, &shown))
+	v, err := version.NewVersion(shown.Version)
+	w.must(err)
+	if v.LessThan(tfversion.Version1_8_0) {
+		w.t.Skipf("%s has no functions of providers", shown.Version)
+	}
+}
+
 // planFile is where a plan is kept.
 const planFile = "saved.tfplan"
 
@@ -236,23 +260,17 @@ func (r run) ok() {
 }
 
 // text is all errors, as "summary\ndetail" with an empty line between two.
-func (r run) text() string {
+func (r run) text() string { return textOf(r.errors) }
+
+// warnings is the same of all warnings.
+func (r run) warnings() string { return textOf(r.warned) }
+
+func textOf(messages []message) string {
 	var all []string
-	for _, m := range r.errors {
+	for _, m := range messages {
 		all = append(all, m.Summary+"\n"+m.Detail)
 	}
 	return strings.Join(all, "\n\n")
-}
-
-// fails compares the only error of a command, whole.
-func (r run) fails(summary, detail string) {
-	r.t.Helper()
-	if len(r.errors) != 1 {
-		r.t.Fatalf("want one error, got %d:\n%s", len(r.errors), r.text())
-	}
-	if got := r.errors[0]; got.Summary != summary || got.Detail != detail {
-		r.t.Errorf("got\n%s\n%s\n\nwant\n%s\n%s", got.Summary, got.Detail, summary, detail)
-	}
 }
 
 // failsAs compares all errors of a command with a golden file of the test.
@@ -263,6 +281,44 @@ func (r run) failsAs(part string, replacements ...golden.Replacement) {
 	}
 	golden.CheckPart(r.t, part, r.text(), append(replacements, golden.Volatile()...)...)
 }
+
+// wantErrorsOf compares the errors of a command with a golden file, by resource.
+// Every one of the resources must have an error, and no other resource may.
+func wantErrorsOf(t *testing.T, r run, addresses []string) {
+	t.Helper()
+	got := map[string][]string{}
+	for _, m := range r.errors {
+		got[m.Address] = append(got[m.Address], m.Summary+": "+m.Detail)
+	}
+	text := ""
+	for _, address := range slices.Sorted(slices.Values(addresses)) {
+		if got[address] == nil {
+			t.Errorf("%s has no error", address)
+		}
+		slices.Sort(got[address])
+		text += "-- " + address + "\n" + strings.Join(got[address], "\n") + "\n\n"
+		delete(got, address)
+	}
+	if len(got) > 0 {
+		t.Errorf("errors of other resources: %v", got)
+	}
+	golden.Check(t, text, golden.Volatile()...)
+}
+
+// goldenValue compares a string in the state with a golden file of the test.
+type goldenValue struct {
+	t    *testing.T
+	part string
+}
+
+// CheckValue implements knownvalue.Check.
+func (g goldenValue) CheckValue(value any) error {
+	golden.CheckPart(g.t, g.part, fmt.Sprint(value), golden.Volatile()...)
+	return nil
+}
+
+// String implements knownvalue.Check.
+func (g goldenValue) String() string { return "the golden file " + g.part }
 
 // scheduleIs compares the schedule of the plan that is kept with a golden file
 // of the test.
