@@ -20,6 +20,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
@@ -165,29 +166,30 @@ func answered(status int, code, message string) error {
 	}}
 }
 
-// says compares a whole verdict, the answer first; only an error has a cause.
-func says(t *testing.T, got rollout.Verdict, want string) {
+// says compares the status of a verdict, and records the rest; only an error has a
+// cause.
+func says(t *testing.T, got rollout.Verdict, want rollout.Status) {
 	t.Helper()
-	if text := string(got.Status) + ": " + got.Detail; text != want {
-		t.Errorf("the gate says\n%s\nwant\n%s", text, want)
+	if got.Status != want {
+		t.Errorf("the gate says %s: %s, want %s", got.Status, got.Detail, want)
 	}
+	golden.Record(t, string(got.Status)+": "+got.Detail, golden.Volatile()...)
 	if (got.Err != nil) != (got.Status == rollout.Errored) {
 		t.Errorf("with %s the cause is %v", got.Status, got.Err)
 	}
 }
 
-// refuses compares everything that is wrong with arguments, a line each.
-func refuses(t *testing.T, got []*gate.ArgumentError, want ...string) {
+// refuses records everything that is wrong with arguments, of which there are so many.
+func refuses(t *testing.T, got []*gate.ArgumentError, want int) {
 	t.Helper()
-	var texts []string
 	for _, err := range got {
-		texts = append(texts, err.Error())
+		golden.Record(t, err.Error())
 		if !errors.Is(err, gate.ErrInvalid) && !errors.Is(err, gate.ErrMissing) {
 			t.Errorf("%v is of no kind", err)
 		}
 	}
-	if !slices.Equal(texts, want) {
-		t.Errorf("it refuses\n  %s\nwant\n  %s", strings.Join(texts, "\n  "), strings.Join(want, "\n  "))
+	if len(got) != want {
+		t.Errorf("%d arguments are refused, want %d", len(got), want)
 	}
 }
 

@@ -3,7 +3,6 @@ package gate_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -207,18 +206,14 @@ func TestTargetMetrics_ofARealBalancer(t *testing.T) {
 	status.Store(http.StatusOK)
 	b.serve(func(http.ResponseWriter, *http.Request) {}, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(status.Load())) })
 	g := built(t)(gate.NewTargetMetrics(quick(gate.TargetMetrics{MaxErrorRate: new(20.0), WorseThanLiveBy: new(1.0), LatencyRatio: new(1e6)}), b.means()))
-	says(t, ahead(t, g, b.moment()), "pass: the groups' metrics can be read")
+	says(t, ahead(t, g, b.moment()), rollout.Pass)
 	m := b.moment()
 	b.load()
-	saw := b.judges(g, m, rollout.Pass, rollout.Fail, rollout.Errored)
-	for _, want := range []string{"web (green): 0 errors in ", ", 0 % (at most 20 %)", "; blue has 0 errors in ", " in the same time, 0 %; green is no worse. web (green): p90 ", " times that of blue, "} {
-		if !strings.Contains(saw, want) {
-			t.Errorf("it says %s, without %q", saw, want)
-		}
+	if saw := b.judges(g, m, rollout.Pass, rollout.Fail, rollout.Errored); strings.Count(saw, "web (green)") != 2 || strings.Count(saw, "blue") != 2 {
+		t.Errorf("it says %s", saw)
 	}
 	status.Store(http.StatusInternalServerError)
-	saw = b.judges(g, m, rollout.Fail, rollout.Errored)
-	if !strings.HasPrefix(saw, "web (green): ") || !strings.Contains(saw, "and hardly by chance: p ") && !strings.Contains(saw, "(at most 20 %)") {
+	if saw := b.judges(g, m, rollout.Fail, rollout.Errored); !strings.HasPrefix(saw, "web (green)") {
 		t.Errorf("it says %s", saw)
 	}
 }
@@ -232,8 +227,7 @@ func TestTargetMetrics_answersOfTheBalancerItself(t *testing.T) {
 	g := built(t)(gate.NewTargetMetrics(quick(gate.TargetMetrics{MaxErrorRate: new(50.0)}), b.means()))
 	m := b.moment()
 	b.load()
-	saw := b.judges(g, m, rollout.Fail, rollout.Pass, rollout.Errored)
-	if !strings.HasSuffix(saw, " % (at most 50 %)") && !strings.Contains(saw, " without a code that is counted") {
+	if saw := b.judges(g, m, rollout.Fail, rollout.Pass, rollout.Errored); !strings.HasPrefix(saw, "web (green)") {
 		t.Errorf("it says %s", saw)
 	}
 }
@@ -253,8 +247,7 @@ func TestTargetMetrics_aSlowReleaseOnARealBalancer(t *testing.T) {
 	g := built(t)(gate.NewTargetMetrics(quick(gate.TargetMetrics{MaxLatency: 50 * time.Millisecond}), b.means()))
 	m := b.moment()
 	b.load()
-	saw := b.judges(g, m, rollout.Fail, rollout.Pass, rollout.Errored)
-	if !strings.HasPrefix(saw, "web (green): p90 ") || !strings.HasSuffix(saw, " (at most 50ms)") {
+	if saw := b.judges(g, m, rollout.Fail, rollout.Pass, rollout.Errored); !strings.HasPrefix(saw, "web (green): p90 ") {
 		t.Errorf("it says %s", saw)
 	}
 }
@@ -274,25 +267,18 @@ func TestCloudWatchAlarm_ofARealServer(t *testing.T) {
 		_, err := b.watch.SetAlarmState(t.Context(), &cloudwatch.SetAlarmStateInput{AlarmName: &name, StateValue: state, StateReason: new("the test says so")})
 		b.must(err)
 	}
-	judge := func(names ...string) string {
+	judge := func(want rollout.Status, names ...string) {
 		t.Helper()
-		v := built(t)(gate.NewCloudWatchAlarm(gate.CloudWatchAlarm{Names: names}, b.means())).Evaluate(t.Context(), rollout.GateInput{})
-		return fmt.Sprintf("%s: %s", v.Status, v.Detail)
+		says(t, built(t)(gate.NewCloudWatchAlarm(gate.CloudWatchAlarm{Names: names}, b.means())).Evaluate(t.Context(), rollout.GateInput{}), want)
 	}
 	set("errors", types.StateValueOk)
 	set("any", types.StateValueOk)
 	out, err := b.watch.DescribeAlarms(t.Context(), &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{"errors"}})
 	b.must(err)
-	if got := judge(aws.ToString(out.MetricAlarms[0].AlarmArn), "any"); got != "pass: 2 of 2 alarms OK" {
-		t.Errorf("it says %s", got)
-	}
-	if got := judge("errors", "erorrs"); got != `error: 1 of 2 alarms not there: "erorrs" in us-east-1` {
-		t.Errorf("it says %s", got)
-	}
+	judge(rollout.Pass, aws.ToString(out.MetricAlarms[0].AlarmArn), "any")
+	judge(rollout.Errored, "errors", "erorrs")
 	set("any", types.StateValueAlarm)
-	if got := judge("errors", "any"); !strings.HasPrefix(got, `fail: 1 of 2 alarms in ALARM: "any" is ALARM since `) || !strings.HasSuffix(got, "Z: the test says so") {
-		t.Errorf("it says %s", got)
-	}
+	judge(rollout.Fail, "errors", "any")
 }
 
 func TestCloudWatchMetric_ofARealServer(t *testing.T) {
@@ -312,23 +298,22 @@ func TestCloudWatchMetric_ofARealServer(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		args gate.CloudWatchMetric
-		want string
+		want rollout.Status
 	}{
-		{"a metric", gate.CloudWatchMetric{MetricQuery: query("", "Failed"), Max: new(5.0), Lookback: 10 * time.Minute}, "pass: Sum of Shop Failed: 1 point in 10m, 3 (at most 5)"},
+		{"a metric", gate.CloudWatchMetric{MetricQuery: query("", "Failed"), Max: new(5.0), Lookback: 10 * time.Minute}, rollout.Pass},
 		{"an expression", gate.CloudWatchMetric{Expression: "100 * failed / all", Queries: []gate.MetricQuery{query("failed", "Failed"), query("all", "All")}, Max: new(1.0), Lookback: 10 * time.Minute},
-			"fail: 100 * failed / all: 5 at " + begin.UTC().Format(time.TimeOnly) + "Z (at most 1), 1 of 1 point in 10m outside"},
-		{"no point", gate.CloudWatchMetric{MetricQuery: query("", "Lost"), Max: new(5.0)}, "inconclusive: Sum of Shop Lost: no point in 5m"},
+			rollout.Fail},
+		{"no point", gate.CloudWatchMetric{MetricQuery: query("", "Lost"), Max: new(5.0)}, rollout.Inconclusive},
 	} {
 		g := built(t)(gate.NewCloudWatchMetric(c.args, b.means()))
 		v := g.Evaluate(t.Context(), m)
-		if got := fmt.Sprintf("%s: %s", v.Status, v.Detail); got != c.want || v.Err != nil {
-			t.Errorf("%s: it says\n%s\nwant\n%s\n%v", c.name, got, c.want, v.Err)
-		}
+		v.Detail = strings.ReplaceAll(v.Detail, begin.UTC().Format(time.TimeOnly)+"Z", "BEGIN")
+		says(t, v, c.want)
 	}
 	// An expression that nobody can work out is refused before anything moves.
 	g := built(t)(gate.NewCloudWatchMetric(gate.CloudWatchMetric{Expression: "100 * nobody", Max: new(1.0)}, b.means()))
 	v := ahead(t, g, rollout.GateInput{})
-	says(t, v, "error: 100 * nobody could not be read")
+	says(t, v, rollout.Errored)
 	if v.Err == nil || errors.Is(v.Err, context.DeadlineExceeded) {
 		t.Errorf("the cause is %v", v.Err)
 	}

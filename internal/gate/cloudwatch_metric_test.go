@@ -61,34 +61,34 @@ func TestCloudWatchMetric_verdicts(t *testing.T) {
 		change func(c *gate.CloudWatchMetric)
 		points map[int]float64 // by minutes ago
 		ago    time.Duration   // since the change
-		want   string
+		want   rollout.Status
 	}{
-		{"all within", nil, map[int]float64{2: 4, 3: 12.5, 4: 30}, time.Hour, "pass: " + subject + "3 points in 5m, 4 to 30 (at most 30)"},
-		{"one point", nil, map[int]float64{2: 4}, 2 * time.Minute, "pass: " + subject + "1 point in 1m, 4 (at most 30)"},
+		{"all within", nil, map[int]float64{2: 4, 3: 12.5, 4: 30}, time.Hour, "pass"},
+		{"one point", nil, map[int]float64{2: 4}, 2 * time.Minute, "pass"},
 		{"one of them outside, the newest within", nil, map[int]float64{2: 4, 3: 30.5, 4: 6}, time.Hour,
-			"fail: " + subject + "30.5 at 23:57:00Z (at most 30), 1 of 3 points in 5m outside"},
+			"fail"},
 		{"the newest of those outside", nil, map[int]float64{2: 31, 3: 99, 4: 6}, time.Hour,
-			"fail: " + subject + "31 at 23:58:00Z (at most 30), 2 of 3 points in 5m outside"},
-		{"just outside", nil, map[int]float64{2: 30.00000001}, time.Hour, "fail: " + subject + "30.00000001 at 23:58:00Z (at most 30), 1 of 1 point in 5m outside"},
+			"fail"},
+		{"just outside", nil, map[int]float64{2: 30.00000001}, time.Hour, "fail"},
 		{"too low", func(c *gate.CloudWatchMetric) { c.Min, c.Max = new(5.0), nil }, map[int]float64{2: 4}, time.Hour,
-			"fail: " + subject + "4 at 23:58:00Z (at least 5), 1 of 1 point in 5m outside"},
-		{"between", func(c *gate.CloudWatchMetric) { c.Min = new(5.0) }, map[int]float64{2: 6}, time.Hour, "pass: " + subject + "1 point in 5m, 6 (from 5 to 30)"},
-		{"bad before the change", nil, map[int]float64{2: 4, 3: 5, 4: 99}, 3 * time.Minute, "pass: " + subject + "2 points in 2m, 4 to 5 (at most 30)"},
-		{"bad in the minute of the change", nil, map[int]float64{2: 4, 3: 99}, 2*time.Minute + 30*time.Second, "pass: " + subject + "1 point in 1m, 4 (at most 30)"},
-		{"bad, but not complete yet", nil, map[int]float64{1: 99, 2: 4}, time.Hour, "pass: " + subject + "1 point in 5m, 4 (at most 30)"},
-		{"bad, but long ago", nil, map[int]float64{2: 4, 7: 99}, time.Hour, "pass: " + subject + "1 point in 5m, 4 (at most 30)"},
+			"fail"},
+		{"between", func(c *gate.CloudWatchMetric) { c.Min = new(5.0) }, map[int]float64{2: 6}, time.Hour, "pass"},
+		{"bad before the change", nil, map[int]float64{2: 4, 3: 5, 4: 99}, 3 * time.Minute, "pass"},
+		{"bad in the minute of the change", nil, map[int]float64{2: 4, 3: 99}, 2*time.Minute + 30*time.Second, "pass"},
+		{"bad, but not complete yet", nil, map[int]float64{1: 99, 2: 4}, time.Hour, "pass"},
+		{"bad, but long ago", nil, map[int]float64{2: 4, 7: 99}, time.Hour, "pass"},
 		{"looking further back", func(c *gate.CloudWatchMetric) { c.Lookback = 10 * time.Minute }, map[int]float64{2: 4, 7: 99}, time.Hour,
-			"fail: " + subject + "99 at 23:53:00Z (at most 30), 1 of 2 points in 10m outside"},
+			"fail"},
 		{"no lag", func(c *gate.CloudWatchMetric) { c.Lag = 0 }, map[int]float64{1: 99}, time.Hour,
-			"fail: " + subject + "99 at 23:59:00Z (at most 30), 1 of 1 point in 5m outside"},
-		{"no point", nil, nil, time.Hour, "inconclusive: " + subject + "no point in 5m"},
+			"fail"},
+		{"no point", nil, nil, time.Hour, "inconclusive"},
 		{"no whole minute since the change", nil, map[int]float64{2: 4}, 90 * time.Second,
-			"inconclusive: " + subject + "the first whole period of 1m after the change is complete in 1m"},
-		{"a change just now", nil, map[int]float64{2: 4}, 0, "inconclusive: " + subject + "the first whole period of 1m after the change is complete in 2m"},
-		{"no number", nil, map[int]float64{2: 4, 3: math.NaN()}, time.Hour, "inconclusive: " + subject + "the value at 23:57:00Z is no number (NaN)"},
-		{"beyond all numbers", nil, map[int]float64{3: math.Inf(1)}, time.Hour, "inconclusive: " + subject + "the value at 23:57:00Z is no number (+Inf)"},
+			"inconclusive"},
+		{"a change just now", nil, map[int]float64{2: 4}, 0, "inconclusive"},
+		{"no number", nil, map[int]float64{2: 4, 3: math.NaN()}, time.Hour, "inconclusive"},
+		{"beyond all numbers", nil, map[int]float64{3: math.Inf(1)}, time.Hour, "inconclusive"},
 		{"no number, and one outside", nil, map[int]float64{2: 31, 3: math.NaN()}, time.Hour,
-			"fail: " + subject + "31 at 23:58:00Z (at most 30), 1 of 2 points in 5m outside"},
+			"fail"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -106,7 +106,7 @@ func TestCloudWatchMetric_longPeriods(t *testing.T) {
 	c := age(func(c *gate.CloudWatchMetric) { c.Period, c.Lookback = 5*time.Minute, 12*time.Minute })
 	f := &fakeCloudWatch{points: map[string]map[time.Time]float64{"AWS/SQS Age Maximum QueueName=jobs 300": minutes(map[int]float64{5: 99, 10: 4, 15: 5, 20: 99})}}
 	// The newest two whole periods that ended a minute ago; the change was within a third.
-	says(t, judged(t, c, f, 17*time.Minute), "pass: Maximum of AWS/SQS Age (QueueName=jobs): 2 points in 10m, 4 to 5 (at most 30)")
+	says(t, judged(t, c, f, 17*time.Minute), "pass")
 	if in := f.asked[0]; !in.StartTime.Equal(noon.Add(-15*time.Minute)) || !in.EndTime.Equal(noon.Add(-5*time.Minute)) {
 		t.Errorf("it asks from %v to %v", in.StartTime, in.EndTime)
 	}
@@ -129,7 +129,7 @@ func rate(change func(c *gate.CloudWatchMetric)) gate.CloudWatchMetric {
 func TestCloudWatchMetric_expression(t *testing.T) {
 	t.Parallel()
 	f := &fakeCloudWatch{points: map[string]map[time.Time]float64{"100 * e / result 60": minutes(map[int]float64{2: 0.5, 3: 1.25})}}
-	says(t, judged(t, rate(nil), f, time.Hour), "fail: 100 * e / result: 1.25 at 23:57:00Z (at most 1), 1 of 2 points in 5m outside")
+	says(t, judged(t, rate(nil), f, time.Hour), "fail")
 	var asked []string
 	for _, q := range f.asked[0].MetricDataQueries {
 		asked = append(asked, fmt.Sprintf("%s: %s, given back: %t", aws.ToString(q.Id), seriesOf(q), aws.ToBool(q.ReturnData)))
@@ -155,7 +155,7 @@ func TestCloudWatchMetric_periodsOfQueries(t *testing.T) {
 		t.Errorf("the longest period is %s", p)
 	}
 	f := &fakeCloudWatch{}
-	says(t, judged(t, c, f, time.Hour), "inconclusive: 100 * e / result: no point in 5m")
+	says(t, judged(t, c, f, time.Hour), "inconclusive")
 	if got := seriesOf(f.asked[0].MetricDataQueries[2]); got != "100 * e / result 300" {
 		t.Errorf("it asks for %s", got)
 	}
@@ -169,7 +169,7 @@ func TestCloudWatchMetric_severalSeries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := built(t)(gate.NewCloudWatchMetric(c, gate.Dependencies{Region: "eu-west-1", CloudWatch: func(string) (gate.CloudWatch, error) { return f, nil }}))
 		says(t, g.Evaluate(t.Context(), rollout.GateInput{ChangedAt: time.Now().Add(-time.Hour)}),
-			"fail: SELECT MAX(Age) FROM SCHEMA(Jobs) GROUP BY Queue: 31 of mails at 23:58:00Z (at most 30), 1 of 2 points in 5m outside")
+			"fail")
 	})
 }
 
@@ -183,16 +183,16 @@ func TestCloudWatchMetric_pagesAndStatus(t *testing.T) {
 		name  string
 		fake  *fakeCloudWatch
 		calls int
-		want  string
+		want  rollout.Status
 	}{
-		{"pages", &fakeCloudWatch{points: points(), perPage: 1}, 4, "fail: " + subject + ": 40 at 23:55:00Z (at most 30), 1 of 4 points in 5m outside"},
-		{"the same page for ever", &fakeCloudWatch{circles: true}, 2, "error: " + subject + " could not be read"},
+		{"pages", &fakeCloudWatch{points: points(), perPage: 1}, 4, "fail"},
+		{"the same page for ever", &fakeCloudWatch{circles: true}, 2, "error"},
 		{"a part of the data", &fakeCloudWatch{status: types.StatusCodePartialData, remark: "too\nmuch"}, 1,
-			"inconclusive: " + subject + ": CloudWatch gave only a part of the data, and says: Note: too much"},
-		{"a remark", &fakeCloudWatch{remark: "no such metric"}, 1, "inconclusive: " + subject + ": no point in 5m, and says: Note: no such metric"},
-		{"forbidden", &fakeCloudWatch{status: types.StatusCodeForbidden}, 1, "error: " + subject + " could not be read"},
-		{"broken", &fakeCloudWatch{status: types.StatusCodeInternalError}, 1, "error: " + subject + " could not be read"},
-		{"refused", &fakeCloudWatch{err: answered(403, "AccessDenied", "no")}, 1, "error: " + subject + " could not be read"},
+			"inconclusive"},
+		{"a remark", &fakeCloudWatch{remark: "no such metric"}, 1, "inconclusive"},
+		{"forbidden", &fakeCloudWatch{status: types.StatusCodeForbidden}, 1, "error"},
+		{"broken", &fakeCloudWatch{status: types.StatusCodeInternalError}, 1, "error"},
+		{"refused", &fakeCloudWatch{err: answered(403, "AccessDenied", "no")}, 1, "error"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -211,17 +211,17 @@ func TestCloudWatchMetric_ahead(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		fake *fakeCloudWatch
-		want string
+		want rollout.Status
 	}{
-		{"it is answered", &fakeCloudWatch{}, "pass: " + subject + " can be read"},
-		{"it is malformed", &fakeCloudWatch{err: answered(400, "ValidationError", "Error in expression")}, "error: " + subject + " could not be read"},
-		{"it is not allowed", &fakeCloudWatch{err: answered(403, "AccessDenied", "no")}, "error: " + subject + " could not be read"},
-		{"its metric is not allowed", &fakeCloudWatch{status: types.StatusCodeForbidden}, "error: " + subject + " could not be read"},
+		{"it is answered", &fakeCloudWatch{}, "pass"},
+		{"it is malformed", &fakeCloudWatch{err: answered(400, "ValidationError", "Error in expression")}, "error"},
+		{"it is not allowed", &fakeCloudWatch{err: answered(403, "AccessDenied", "no")}, "error"},
+		{"its metric is not allowed", &fakeCloudWatch{status: types.StatusCodeForbidden}, "error"},
 		{"too many calls", &fakeCloudWatch{err: answered(400, "Throttling", "Rate exceeded")},
-			"inconclusive: " + subject + " could not be read just now: operation error CloudWatch: GetMetricData, https response error StatusCode: 400, RequestID: 7a62c49f, api error Throttling: Rate exceeded"},
+			"inconclusive"},
 		{"out of order", &fakeCloudWatch{err: answered(500, "InternalFailure", "sorry")},
-			"inconclusive: " + subject + " could not be read just now: operation error CloudWatch: GetMetricData, https response error StatusCode: 500, RequestID: 7a62c49f, api error InternalFailure: sorry"},
-		{"no network", &fakeCloudWatch{err: errors.New("no such host")}, "inconclusive: " + subject + " could not be read just now: no such host"},
+			"inconclusive"},
+		{"no network", &fakeCloudWatch{err: errors.New("no such host")}, "inconclusive"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
@@ -47,23 +48,24 @@ func TestCommand_verdicts(t *testing.T) {
 	for i := 6; i <= 25; i++ {
 		last = append(last, fmt.Sprintf("  line %d", i))
 	}
-	for _, tt := range []struct{ name, script, said string }{
-		{"good", "exit 0", "pass: command /bin/sh: exit status 0 in T"},
-		{"good, with words", "echo first; echo all 14 checks are green", "pass: command /bin/sh: exit status 0 in T. It printed last: all 14 checks are green"},
-		{"good, with too many words", "printf %0201d 0", "pass: command /bin/sh: exit status 0 in T"},
-		{"not yet", "echo waiting for Anna; exit 75", "inconclusive: command /bin/sh: exit status 75 in T, not yet. It printed: waiting for Anna"},
-		{"bad", "exit 1", "fail: command /bin/sh: exit status 1 in T, wanted exit status 0. It printed nothing"},
-		{"killed", "echo oh; kill -9 $$", "fail: command /bin/sh: signal: killed in T, wanted exit status 0. It printed: oh"},
+	for _, tt := range []struct {
+		name, script string
+		said         rollout.Status
+	}{
+		{"good", "exit 0", "pass"},
+		{"good, with words", "echo first; echo all 14 checks are green", "pass"},
+		{"good, with too many words", "printf %0201d 0", "pass"},
+		{"not yet", "echo waiting for Anna; exit 75", "inconclusive"},
+		{"bad", "exit 1", "fail"},
+		{"killed", "echo oh; kill -9 $$", "fail"},
 		{"both outputs", "echo one; echo two >&2; echo; printf three; exit 3",
-			"fail: command /bin/sh: exit status 3 in T, wanted exit status 0. This is its output, 3 lines:\n  one\n  two\n  three\nend of output"},
-		{"many lines", many, "fail: command /bin/sh: exit status 1 in T, wanted exit status 0. This is the last 20 of 25 lines of its output:\n" +
-			strings.Join(last, "\n") + "\nend of output"},
-		{"a long line", `printf 'é%.0s' $(seq 1 300); exit 1`, "fail: command /bin/sh: exit status 1 in T, wanted exit status 0. This is its output, 1 line:\n  " +
-			strings.Repeat("é", 250) + "...\nend of output"},
+			"fail"},
+		{"many lines", many, "fail"},
+		{"a long line", `printf 'é%.0s' $(seq 1 300); exit 1`, "fail"},
 		{"what a terminal obeys", `printf 'a\033[1;31mred\033[0m\tb\007c\377\n10%%\r20%%\r\n'; exit 1`,
-			"fail: command /bin/sh: exit status 1 in T, wanted exit status 0. This is its output, 3 lines:\n  ared b?c?\n  10%\n  20%\nend of output"},
-		{"no input", "read line && exit 9; exit 0", "pass: command /bin/sh: exit status 0 in T"},
-		{"no shell", `test "$1" = '$(id) *' || exit 9`, "pass: command /bin/sh: exit status 0 in T"},
+			"fail"},
+		{"no input", "read line && exit 9; exit 0", "pass"},
+		{"no shell", `test "$1" = '$(id) *' || exit 9`, "pass"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := command(t, shell(tt.script, "$(id) *"), machine()).Evaluate(t.Context(), canary())
@@ -124,20 +126,20 @@ func TestCommand_isFoundWhereItRuns(t *testing.T) {
 	path := map[string]string{"PATH": "relative:" + filepath.Join(dir, "bin")}
 	for _, tt := range []struct {
 		c    gate.Command
-		said string // of Preflight
+		said rollout.Status // of Preflight
 	}{
-		{gate.Command{Argv: []string{"./check"}, WorkingDir: dir}, "pass: command ./check: found at DIR/check"},
-		{gate.Command{Argv: []string{"bin/smoke"}, WorkingDir: dir}, "pass: command bin/smoke: found at DIR/bin/smoke"},
-		{gate.Command{Argv: []string{filepath.Join(dir, "check")}}, "pass: command DIR/check: found at DIR/check"},
-		{gate.Command{Argv: []string{"smoke"}, Env: path}, "pass: command smoke: found at DIR/bin/smoke"},
-		{gate.Command{Argv: []string{"check"}, WorkingDir: dir, Env: path}, `error: command check: check is in no folder of PATH, "relative:DIR/bin"`},
-		{gate.Command{Argv: []string{"plain"}, Env: map[string]string{"PATH": dir}}, "error: command plain: DIR/plain cannot be run: permission denied"},
-		{gate.Command{Argv: []string{"./plain"}, WorkingDir: dir}, "error: command ./plain: DIR/plain cannot be run: permission denied"},
-		{gate.Command{Argv: []string{"./bin"}, WorkingDir: dir}, "error: command ./bin: DIR/bin cannot be run: is a directory"},
-		{gate.Command{Argv: []string{"./smoke"}, WorkingDir: dir}, "error: command ./smoke: DIR/smoke cannot be run: no such file or directory"},
+		{gate.Command{Argv: []string{"./check"}, WorkingDir: dir}, "pass"},
+		{gate.Command{Argv: []string{"bin/smoke"}, WorkingDir: dir}, "pass"},
+		{gate.Command{Argv: []string{filepath.Join(dir, "check")}}, "pass"},
+		{gate.Command{Argv: []string{"smoke"}, Env: path}, "pass"},
+		{gate.Command{Argv: []string{"check"}, WorkingDir: dir, Env: path}, "error"},
+		{gate.Command{Argv: []string{"plain"}, Env: map[string]string{"PATH": dir}}, "error"},
+		{gate.Command{Argv: []string{"./plain"}, WorkingDir: dir}, "error"},
+		{gate.Command{Argv: []string{"./bin"}, WorkingDir: dir}, "error"},
+		{gate.Command{Argv: []string{"./smoke"}, WorkingDir: dir}, "error"},
 		{gate.Command{Argv: []string{"./check"}, WorkingDir: filepath.Join(dir, "gone")},
-			"error: command ./check: the working_dir DIR/gone cannot be used: no such file or directory"},
-		{gate.Command{Argv: []string{"./check"}, WorkingDir: filepath.Join(dir, "check")}, "error: command ./check: the working_dir DIR/check is no folder"},
+			"error"},
+		{gate.Command{Argv: []string{"./check"}, WorkingDir: filepath.Join(dir, "check")}, "error"},
 	} {
 		g := command(t, tt.c, machine())
 		ahead, ok := g.(rollout.Preflight)
@@ -147,7 +149,7 @@ func TestCommand_isFoundWhereItRuns(t *testing.T) {
 		v := ahead.Preflight(t.Context(), canary())
 		v.Detail = strings.ReplaceAll(v.Detail, dir, "DIR")
 		want(t, v, nowhere, tt.said)
-		if absent := tt.c.Absent(machine()); (absent == nil) != (v.Status == rollout.Pass) || absent != nil && !strings.HasSuffix(tt.said, strings.ReplaceAll(absent.Error(), dir, "DIR")) {
+		if absent := tt.c.Absent(machine()); (absent == nil) != (v.Status == rollout.Pass) || absent != nil && !strings.HasSuffix(v.Detail, strings.ReplaceAll(absent.Error(), dir, "DIR")) {
 			t.Errorf("it lacks %v, but %s", absent, tt.said)
 		}
 		judged := g.Evaluate(t.Context(), canary())
@@ -164,12 +166,11 @@ func TestCommand_errsWhereItCannotBeStarted(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := command(t, gate.Command{Argv: []string{path}}, machine()).Evaluate(t.Context(), canary())
-	if saw := "command " + path + ": it could not be started: fork/exec " + path + ": exec format error"; v.Status != rollout.Errored || v.Detail != saw || v.Err == nil {
-		t.Errorf("the gate says %+v", v)
-	}
+	v.Detail = strings.ReplaceAll(v.Detail, path, "PROGRAM")
+	want(t, v, nowhere, rollout.Errored)
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	want(t, command(t, shell("exit 0"), machine()).Evaluate(over, canary()), nowhere, "error: command /bin/sh: it was not started, as the time for it was over")
+	want(t, command(t, shell("exit 0"), machine()).Evaluate(over, canary()), nowhere, "error")
 }
 
 // family is a script with a child and a grandchild that outlive it if nobody ends
@@ -203,15 +204,16 @@ func family(t *testing.T, trap, then string) (gate.Command, func() []int) {
 func TestCommand_endsTheWholeGroup(t *testing.T) {
 	const stubborn = `trap "" TERM;`
 	for _, tt := range []struct {
-		name, trap, then, said string
-		timesOut               bool // else nobody waits any more
+		name, trap, then string
+		said             rollout.Status
+		timesOut         bool // else nobody waits any more
 	}{
-		{"timeout", "", "wait", "error: command /bin/sh: still running after T, when the gate's timeout was over; its process group was ended. It printed: three are there", true},
-		{"interrupt", "", "wait", "error: command /bin/sh: still running after T, when nobody waited for it any more; its process group was ended. It printed: three are there", false},
+		{"timeout", "", "wait", "error", true},
+		{"interrupt", "", "wait", "error", false},
 		{"stubborn", stubborn, "wait; wait",
-			"error: command /bin/sh: still running after T, when the gate's timeout was over; its process group was ended. It printed: three are there", true},
-		{"left behind", "", "exit 0", "pass: command /bin/sh: exit status 0 in T. It printed last: three are there", false},
-		{"left behind, stubborn", stubborn, "exit 0", "pass: command /bin/sh: exit status 0 in T. It printed last: three are there", false},
+			"error", true},
+		{"left behind", "", "exit 0", "pass", false},
+		{"left behind, stubborn", stubborn, "exit 0", "pass", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before := runtime.NumGoroutine()
@@ -247,7 +249,7 @@ func TestCommand_doesNotWaitForOutputThatOthersHold(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "pid")
 	c := shell(`setsid /bin/sh -c 'echo $$ > "$OUT"; exec sleep 600' & while [ ! -s "$OUT" ]; do sleep 0.01; done; echo bye`)
 	c.Env = map[string]string{"OUT": out}
-	want(t, command(t, c, machine()).Evaluate(t.Context(), canary()), nowhere, "pass: command /bin/sh: exit status 0 in T. It printed last: bye")
+	want(t, command(t, c, machine()).Evaluate(t.Context(), canary()), nowhere, "pass")
 	text, err := os.ReadFile(out)
 	if err != nil {
 		t.Fatal(err)
@@ -272,7 +274,7 @@ func TestCommand_keepsLittleOfMuchOutput(t *testing.T) {
 		runtime.ReadMemStats(&before)
 		v := command(t, shell(script+"; echo; echo done; exit 1"), machine()).Evaluate(t.Context(), canary())
 		runtime.ReadMemStats(&after)
-		if v.Status != rollout.Fail || len(v.Detail) > 2000 || !strings.HasSuffix(v.Detail, "\n  done\nend of output") {
+		if v.Status != rollout.Fail || len(v.Detail) > 2000 || !strings.Contains(v.Detail, "\n  done\n") {
 			t.Errorf("the gate says %s: %.300s", v.Status, v.Detail)
 		}
 		if grown := after.TotalAlloc - before.TotalAlloc; grown > 4<<20 {
@@ -283,23 +285,18 @@ func TestCommand_keepsLittleOfMuchOutput(t *testing.T) {
 
 func TestCommand_badArguments(t *testing.T) {
 	for _, tt := range []struct {
-		c    gate.Command
-		want string
+		c gate.Command
 	}{
-		{gate.Command{}, "argv: it is required"},
-		{gate.Command{Argv: []string{"", "x"}}, "argv: it is not valid: its first element, the program, is empty"},
-		{gate.Command{Argv: []string{"a", "b\x00"}, WorkingDir: "\x00"},
-			"argv: it is not valid: an element has a NUL character\nworking_dir: it is not valid: it has a NUL character"},
-		{gate.Command{Argv: []string{"a"}, Env: map[string]string{"": "1", "A=B": "1", "X": "\x00", "BLUEGREEN_STEP": "1"}},
-			"env: it is not valid: it must be the name of an environment variable\n" +
-				"env[\"A=B\"]: it is not valid: it must be the name of an environment variable\n" +
-				"env[\"BLUEGREEN_STEP\"]: it is not valid: the gate sets it itself\n" +
-				"env[\"X\"]: it is not valid: its value has a NUL character"},
+		{gate.Command{}},
+		{gate.Command{Argv: []string{"", "x"}}},
+		{gate.Command{Argv: []string{"a", "b\x00"}, WorkingDir: "\x00"}},
+		{gate.Command{Argv: []string{"a"}, Env: map[string]string{"": "1", "A=B": "1", "X": "\x00", "BLUEGREEN_STEP": "1"}}},
 	} {
 		g, err := gate.NewCommand(tt.c, machine())
-		if g != nil || err == nil || err.Error() != tt.want {
-			t.Errorf("NewCommand returned\n%v\nwant\n%s", err, tt.want)
+		if g != nil || err == nil {
+			t.Errorf("NewCommand takes %+v", tt.c)
 		}
+		golden.Record(t, fmt.Sprint(err))
 	}
 	if errs := (gate.Command{Argv: []string{"/no/such/program"}, WorkingDir: "/no/such/folder"}).Check(); errs != nil {
 		t.Errorf("Check looks at the machine: %v", errs)

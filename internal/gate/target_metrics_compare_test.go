@@ -23,33 +23,27 @@ func TestTargetMetrics_worseThanLive(t *testing.T) {
 		fill func(s scene)
 		args gate.TargetMetrics
 		ago  time.Duration
-		want string
+		want rollout.Status
 	}{
 		{"much worse, after a minute", func(s scene) { s.minute("green", 2, bad(1500, 40)); s.minute("blue", 2, bad(28_500, 57)) }, worse(0.5), 2 * time.Minute,
-			"fail: web (green): 40 errors in 1500 requests in 1m, 2.67 %; blue has 57 errors in 28500 requests in the same time, 0.2 %; " +
-				"green is worse by 2.47 points (at most 0.5), and hardly by chance: p below 0.000001, where 0.025 is enough"},
+			"fail"},
 		{"worse within the margin", func(s scene) { s.minute("green", 2, bad(1500, 9)); s.minute("blue", 2, bad(28_500, 57)) }, worse(0.5), 2 * time.Minute,
-			"pass: web (green): 9 errors in 1500 requests in 1m, 0.6 %; blue has 57 errors in 28500 requests in the same time, 0.2 %; green is worse by 0.4 points (at most 0.5)"},
+			"pass"},
 		{"worse, but it may be chance", func(s scene) { s.minute("green", 2, bad(1500, 14)); s.minute("blue", 2, bad(28_500, 57)) }, worse(0.5), 2 * time.Minute,
-			"pass: web (green): 14 errors in 1500 requests in 1m, 0.933 %; blue has 57 errors in 28500 requests in the same time, 0.2 %; " +
-				"green is worse by 0.733 points (at most 0.5), but that may be chance: p = 0.14, where 0.025 would be enough"},
+			"pass"},
 		{"what would do on the first look", func(s scene) { s.minute("green", 2, bad(1500, 18)); s.minute("blue", 2, bad(28_500, 56)) }, worse(0.5), 2 * time.Minute,
-			"fail: web (green): 18 errors in 1500 requests in 1m, 1.2 %; blue has 56 errors in 28500 requests in the same time, 0.196 %; " +
-				"green is worse by 1 point (at most 0.5), and hardly by chance: p = 0.016, where 0.025 is enough"},
+			"fail"},
 		{"does not on the second", func(s scene) { s.minutes("green", 3, 2, bad(750, 9)); s.minutes("blue", 3, 2, bad(14_250, 28)) }, worse(0.5), 3 * time.Minute,
-			"pass: web (green): 18 errors in 1500 requests in 2m, 1.2 %; blue has 56 errors in 28500 requests in the same time, 0.196 %; " +
-				"green is worse by 1 point (at most 0.5), but that may be chance: p = 0.016, where 0.0083 would be enough"},
+			"pass"},
 		{"at 100 % against the time before", func(s scene) {
 			s.minutes("green", 6, 2, bad(1000, 30))
 			s.minutes("blue", 12, 7, bad(1000, 2))
 			s.minutes("blue", 6, 2, bad(9, 9)) // the last sticky ones
 		}, worse(0.5), 6*time.Minute + 20*time.Second,
-			"fail: web (green): 150 errors in 5000 requests in 5m, 3 %; blue has 10 errors in 5000 requests in the 5m before the change, 0.2 %; " +
-				"green is worse by 2.8 points (at most 0.5), and hardly by chance: p below 0.000001, where 0.0017 is enough"},
+			"fail"},
 		{"with more confidence", func(s scene) { s.minute("green", 2, bad(1500, 20)); s.minute("blue", 2, bad(28_500, 57)) },
 			gate.TargetMetrics{WorseThanLiveBy: new(0.5), Confidence: new(0.999)}, 2 * time.Minute,
-			"pass: web (green): 20 errors in 1500 requests in 1m, 1.33 %; blue has 57 errors in 28500 requests in the same time, 0.2 %; " +
-				"green is worse by 1.13 points (at most 0.5), but that may be chance: p = 0.0044, where 0.0005 would be enough"},
+			"pass"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -69,52 +63,50 @@ func TestTargetMetrics_latency(t *testing.T) {
 		fill func(s scene)
 		args gate.TargetMetrics
 		ago  time.Duration
-		want string
+		want rollout.Status
 	}{
 		{"the middle minute", func(s scene) {
 			for i, seconds := range []float64{0.3, 9, 0.35, 0.2, 0.31} {
 				s.minute("green", 6-i, took(200, seconds))
 			}
-		}, gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, time.Hour, "pass: web (green): p99 310ms in 1000 requests in 5m (at most 500ms)"},
+		}, gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, time.Hour, "pass"},
 		{"the upper one of two", func(s scene) {
 			s.minute("green", 4, took(150, 0.25))
 			s.minute("green", 3, took(150, 0.3))
 			s.minute("green", 2, took(300, 0.6))
-		}, gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, 4 * time.Minute, "fail: web (green): p99 600ms in 600 requests in 3m (at most 500ms)"},
+		}, gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, 4 * time.Minute, "fail"},
 		{"one slow minute", func(s scene) { s.minute("green", 2, took(600, 9)) },
-			gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, 2 * time.Minute, "inconclusive: web (green): p99 9s in 600 requests in 1m (at most 500ms); " +
-				"a slow moment is no slow release, so it takes 3 periods with requests to tell, and there are 1"},
+			gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, 2 * time.Minute, "inconclusive"},
 		{"three with a short lookback", func(s scene) { s.minutes("green", 6, 2, took(600, 9)) },
-			gate.TargetMetrics{MaxLatency: 500 * time.Millisecond, Lookback: time.Minute}, time.Hour, "fail: web (green): p99 9s in 1800 requests in 3m (at most 500ms)"},
+			gate.TargetMetrics{MaxLatency: 500 * time.Millisecond, Lookback: time.Minute}, time.Hour, "fail"},
 		{"by its requests", func(s scene) {
 			s.minute("green", 4, took(600, 0.3))
 			s.minutes("green", 3, 2, took(200, 0.6))
-		}, gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, 4 * time.Minute, "pass: web (green): p99 300ms in 1000 requests in 3m (at most 500ms)"},
+		}, gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, 4 * time.Minute, "pass"},
 		{"just above", func(s scene) { s.minutes("green", 4, 2, took(600, 0.5000001)) },
-			gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, 4 * time.Minute, "fail: web (green): p99 501ms in 1800 requests in 3m (at most 500ms)"},
+			gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, 4 * time.Minute, "fail"},
 		{"as far back as it takes", func(s scene) { s.minutes("green", 30, 2, took(60, 0.3)) },
-			gate.TargetMetrics{MaxLatency: time.Second}, time.Hour, "pass: web (green): p99 300ms in 540 requests in 9m (at most 1s)"},
+			gate.TargetMetrics{MaxLatency: time.Second}, time.Hour, "pass"},
 		{"too few", func(s scene) { s.minutes("green", 30, 2, took(60, 0.3)) },
-			gate.TargetMetrics{MaxLatency: time.Second}, 6 * time.Minute, "inconclusive: web (green): 300 requests in 5m to take p99 of, at least 500 are needed"},
+			gate.TargetMetrics{MaxLatency: time.Second}, 6 * time.Minute, "inconclusive"},
 		{"enough for an average", func(s scene) { s.minutes("green", 30, 2, took(60, 0.4)) },
-			gate.TargetMetrics{MaxLatency: time.Second, Stat: "Average"}, 6 * time.Minute, "pass: web (green): Average 100ms in 300 requests in 5m (at most 1s)"},
+			gate.TargetMetrics{MaxLatency: time.Second, Stat: "Average"}, 6 * time.Minute, "pass"},
 		{"as slow as before", func(s scene) { steady(s); s.minutes("green", 6, 2, took(300, 0.42)) },
 			gate.TargetMetrics{LatencyRatio: new(1.5)}, 6 * time.Minute,
-			"pass: web (green): p99 420ms in 1500 requests in 5m; 1.05 times that of blue, 400ms in 15000 requests in the same time (at most 1.5 times)"},
+			"pass"},
 		{"three times as slow", func(s scene) { steady(s); s.minutes("green", 6, 2, took(300, 1.2)) },
 			gate.TargetMetrics{LatencyRatio: new(1.5), MaxErrorRate: new(2.0)}, 6 * time.Minute,
-			"fail: web (green): p99 1.2s in 1500 requests in 5m; 3 times that of blue, 400ms in 15000 requests in the same time (at most 1.5 times)"},
+			"fail"},
 		{"at 100 % against the time before", func(s scene) { s.minutes("blue", 12, 7, took(300, 0.4)); s.minutes("green", 6, 2, took(300, 1.2)) },
 			gate.TargetMetrics{LatencyRatio: new(1.5)}, 6 * time.Minute,
-			"fail: web (green): p99 1.2s in 1500 requests in 5m; 3 times that of blue, 400ms in 1500 requests in the 5m before the change (at most 1.5 times)"},
+			"fail"},
 		{"too few to compare with", func(s scene) { s.minutes("blue", 12, 2, took(90, 0.4)); s.minutes("green", 6, 2, took(300, 1.2)) },
-			gate.TargetMetrics{LatencyRatio: new(1.5)}, 6 * time.Minute, "inconclusive: web (green): p99 1.2s in 1500 requests in 5m; " +
-				"blue has 450 requests in the same time and 450 in the 5m before the change to take p99 of, at least 500 are needed to compare"},
+			gate.TargetMetrics{LatencyRatio: new(1.5)}, 6 * time.Minute, "inconclusive"},
 		{"the newest has no time yet", func(s scene) { s.minute("green", 3, took(600, 0.3)); s.minute("green", 2, took(600, 0)) },
-			gate.TargetMetrics{MaxLatency: time.Second}, 3 * time.Minute, "pass: web (green): p99 300ms in 600 requests in 1m (at most 1s)"},
+			gate.TargetMetrics{MaxLatency: time.Second}, 3 * time.Minute, "pass"},
 		{"the newest has codes and no time yet", func(s scene) { s.minute("green", 3, took(600, 0.3)); s.minute("green", 2, took(600, 0)) },
 			gate.TargetMetrics{MaxLatency: time.Second, MaxErrorRate: new(1.0)}, 3 * time.Minute,
-			"pass: web (green): 0 errors in 600 requests in 1m, 0 % (at most 1 %). web (green): p99 300ms in 600 requests in 1m (at most 1s)"},
+			"pass"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -144,13 +136,8 @@ func TestTargetMetrics_severalEntryPoints(t *testing.T) {
 	m := rollout.GateInput{Step: 1, ChangedAt: noon.Add(-6 * time.Minute),
 		Incoming: []rollout.Backend{side("green"), side("teal"), api("green")}, Live: []rollout.Backend{side("blue"), api("blue"), side("red")}}
 	says(t, s.judgeAt(t, worse(0.5), m),
-		"fail: web (teal): 150 errors in 1500 requests in 5m, 10 %; blue and red have 10 errors in 7500 requests in the same time, 0.133 %; "+
-			"teal is worse by 9.87 points (at most 0.5), and hardly by chance: p below 0.000001, where 0.0017 is enough")
-	says(t, s.judgeAt(t, errorRate(20), m), strings.Join([]string{
-		"pass: web (green): 0 errors in 1500 requests in 5m, 0 % (at most 20 %)",
-		"web (teal): 150 errors in 1500 requests in 5m, 10 % (at most 20 %)",
-		"api (green): 75 errors in 1500 requests in 5m, 5 % (at most 20 %)",
-	}, ". "))
+		"fail")
+	says(t, s.judgeAt(t, errorRate(20), m), "pass")
 	if len(s.fake.asked) != 2 {
 		t.Errorf("%d calls in two rounds", len(s.fake.asked))
 	}
@@ -215,7 +202,7 @@ func TestTargetMetrics_regions(t *testing.T) {
 	c.Lag = gate.DefaultLag
 	g, _ := built(t)(gate.NewTargetMetrics(c, means(map[string]*fakeCloudWatch{"eu-west-1": west.fake, "us-east-1": east.fake}))).(gate.Replayer)
 	m := rollout.GateInput{ChangedAt: noon.Add(-6 * time.Minute), Incoming: []rollout.Backend{side("green"), far}}
-	says(t, g.EvaluateAt(t.Context(), m, noon), "fail: far (green): 150 errors in 1500 requests in 5m, 10 % (at most 2 %)")
+	says(t, g.EvaluateAt(t.Context(), m, noon), "fail")
 	if len(west.fake.asked) != 1 || len(east.fake.asked) != 1 {
 		t.Errorf("%d and %d calls in a round", len(west.fake.asked), len(east.fake.asked))
 	}
@@ -251,32 +238,31 @@ func TestTargetMetrics_arguments(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		args gate.TargetMetrics
-		want []string
+		want int
 	}{
-		{"no limit", gate.TargetMetrics{}, []string{"max_error_rate: it is required where there is no max_latency, worse_than_live_by or latency_ratio"}},
-		{"a rate of all", errorRate(100), []string{"max_error_rate: it is not valid: 100 is not from 0 to below 100"}},
-		{"a negative rate", errorRate(-1), []string{"max_error_rate: it is not valid: -1 is not from 0 to below 100"}},
-		{"a negative margin", worse(-0.5), []string{"worse_than_live_by: it is not valid: -0.5 is not from 0 to below 100"}},
-		{"a negative latency", gate.TargetMetrics{MaxLatency: -time.Second}, []string{"max_latency: it is not valid: -1s is negative"}},
-		{"a negative ratio", gate.TargetMetrics{LatencyRatio: new(-2.0)}, []string{"latency_ratio: it is not valid: -2 is not above 0"}},
-		{"another stat", gate.TargetMetrics{MaxLatency: 1, Stat: "Maximum"}, []string{`stat: it is not valid: "Maximum" is neither Average nor a percentile such as p99 or p99.9`}},
-		{"the very slowest", gate.TargetMetrics{MaxLatency: 1, Stat: "p100"}, []string{`stat: it is not valid: "p100" is neither Average nor a percentile such as p99 or p99.9`}},
-		{"negative requests", gate.TargetMetrics{MaxLatency: 1, MinRequests: -1}, []string{"min_requests: it is not valid: -1 is below 1"}},
-		{"too little confidence", gate.TargetMetrics{MaxLatency: 1, Confidence: new(0.5)}, []string{"confidence: it is not valid: 0.5 is not between 0.5 and 1, such as 0.95"}},
-		{"a ratio of nothing", gate.TargetMetrics{LatencyRatio: new(0.0)}, []string{"latency_ratio: it is not valid: 0 is not above 0"}},
-		{"confidence in percent", gate.TargetMetrics{MaxLatency: 1, Confidence: new(95.0)}, []string{"confidence: it is not valid: 95 is not between 0.5 and 1, such as 0.95"}},
-		{"a period that is none", gate.TargetMetrics{MaxLatency: 1, Period: 15 * time.Second},
-			[]string{"period: it is not valid: 15s is not 1s, 5s, 10s, 20s, 30s or a multiple of 60s"}},
-		{"a short lookback", gate.TargetMetrics{MaxLatency: 1, Lookback: time.Second}, []string{"lookback: it is not valid: 1s is shorter than the period of 1m"}},
-		{"a negative lag", gate.TargetMetrics{MaxLatency: 1, Lag: -time.Second}, []string{"lag: it is not valid: -1s is negative"}},
-		{"no error at all", errorRate(0), nil},
+		{"no limit", gate.TargetMetrics{}, 1},
+		{"a rate of all", errorRate(100), 1},
+		{"a negative rate", errorRate(-1), 1},
+		{"a negative margin", worse(-0.5), 1},
+		{"a negative latency", gate.TargetMetrics{MaxLatency: -time.Second}, 1},
+		{"a negative ratio", gate.TargetMetrics{LatencyRatio: new(-2.0)}, 1},
+		{"another stat", gate.TargetMetrics{MaxLatency: 1, Stat: "Maximum"}, 1},
+		{"the very slowest", gate.TargetMetrics{MaxLatency: 1, Stat: "p100"}, 1},
+		{"negative requests", gate.TargetMetrics{MaxLatency: 1, MinRequests: -1}, 1},
+		{"too little confidence", gate.TargetMetrics{MaxLatency: 1, Confidence: new(0.5)}, 1},
+		{"a ratio of nothing", gate.TargetMetrics{LatencyRatio: new(0.0)}, 1},
+		{"confidence in percent", gate.TargetMetrics{MaxLatency: 1, Confidence: new(95.0)}, 1},
+		{"a period that is none", gate.TargetMetrics{MaxLatency: 1, Period: 15 * time.Second}, 1},
+		{"a short lookback", gate.TargetMetrics{MaxLatency: 1, Lookback: time.Second}, 1},
+		{"a negative lag", gate.TargetMetrics{MaxLatency: 1, Lag: -time.Second}, 1},
+		{"no error at all", errorRate(0), 0},
 		{"everything", gate.TargetMetrics{MaxErrorRate: new(2.0), MaxLatency: time.Second, Stat: "p99.9", MinRequests: 1, WorseThanLiveBy: new(0.0),
-			Confidence: new(0.99), LatencyRatio: new(0.9), Lookback: time.Second, Period: time.Second}, nil},
+			Confidence: new(0.99), LatencyRatio: new(0.9), Lookback: time.Second, Period: time.Second}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			refuses(t, c.args.Check(), c.want...)
-			if _, err := gate.NewTargetMetrics(c.args, gate.Dependencies{}); (err != nil) != (c.want != nil) {
+			refuses(t, c.args.Check(), c.want)
+			if _, err := gate.NewTargetMetrics(c.args, gate.Dependencies{}); (err != nil) != (c.want > 0) {
 				t.Errorf("making it returns %v", err)
 			}
 		})

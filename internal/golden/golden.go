@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"gotest.tools/v3/golden"
@@ -56,6 +57,30 @@ func CheckPart(t *testing.T, part, got string, replacements ...Replacement) {
 	t.Helper()
 	check(t, t.Name()+"/"+part, got, replacements)
 }
+
+// Record adds a text to the transcript of the test, which is compared with
+// testdata/golden/<name of the test>.txt when the test ends. It is for tests that see
+// many short texts in a fixed order.
+func Record(t *testing.T, text string, replacements ...Replacement) {
+	t.Helper()
+	transcripts.Lock()
+	defer transcripts.Unlock()
+	if _, known := transcripts.of[t]; !known {
+		t.Cleanup(func() {
+			transcripts.Lock()
+			all := strings.Join(transcripts.of[t], "\n")
+			delete(transcripts.of, t)
+			transcripts.Unlock()
+			check(t, t.Name(), all, nil)
+		})
+	}
+	transcripts.of[t] = append(transcripts.of[t], apply(text, replacements))
+}
+
+var transcripts = struct {
+	sync.Mutex
+	of map[*testing.T][]string
+}{of: map[*testing.T][]string{}}
 
 // Update reports whether the run rewrites the files instead of comparing.
 func Update() bool { return golden.FlagUpdate() }

@@ -41,3 +41,9 @@ func TestCheck(t *testing.T) {
 	Check(t, "a listener <at http://127.0.0.1:8080>\n", Replace("8080", "<port>"))
 	CheckPart(t, "second part", "another text")
 }
+
+func TestRecord(t *testing.T) {
+	for _, text := range []string{"first at 127.0.0.1:40001", "second"} {
+		Record(t, text, Volatile()...)
+	}
+}

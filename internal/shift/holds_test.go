@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
@@ -40,31 +41,26 @@ func TestSchedule_notesOfHolds(t *testing.T) {
 		name       string
 		bake, slow time.Duration
 		gate       shift.GateSettings
-		want       string
+		noted      bool
 	}{
-		{"long enough", time.Minute, 30 * time.Second, gateOf("errors", shift.During, 30*time.Second, 30*time.Second), ""},
-		{"an interval", 0, 0, gateOf("errors", shift.During, time.Minute, 0),
-			"gate errors is asked every 1m, so it may look only once: 5 % (30s)."},
-		{"an interval longer than all holds", 30 * time.Second, 0, gateOf("errors", shift.Always, 6*time.Minute, 0),
-			"gate errors is asked every 6m, so it may look only once: 5 % (30s), 50 % (5m), the bake (30s)."},
-		{"only before any traffic", 0, 0, gateOf("idle", shift.Before, time.Hour, time.Hour), ""},
-		{"a metric's minutes", 0, 0, gateOf("errors", shift.During, 10*time.Second, 2*time.Minute),
-			"gate errors sees a change of weights after 2m at the earliest (the period of its metrics, and how late they are), so it is waited for that long: 5 % (30s), the bake (0s)."},
-		{"in the bake alone", time.Minute, 0, gateOf("errors", shift.After, 10*time.Second, 2*time.Minute),
-			"gate errors sees a change of weights after 2m at the earliest (the period of its metrics, and how late they are), so it is waited for that long: the bake (1m)."},
-		{"a gate of a step", 0, 0, gateOf("approve", shift.During, 10*time.Minute, 0),
-			"gate approve is asked every 10m, so it may look only once: 50 % (5m)."},
-		{"never decided in time", 2 * time.Minute, 0, brief,
-			"gate brief sees a change of weights after 2m at the earliest (the period of its metrics, and how late they are), and its inconclusive_timeout of 1m is over before: 5 % (30s)."},
-		{"not obeyed, so not waited for", 0, 0, dry, ""},
-		{"slow start", 0, time.Minute, gateOf("errors", shift.During, 10*time.Second, 0),
-			"targets of green that become healthy start slowly for 1m and take less than their share, which these holds may not outlast: 5 % (30s)."},
+		{"long enough", time.Minute, 30 * time.Second, gateOf("errors", shift.During, 30*time.Second, 30*time.Second), false},
+		{"an interval", 0, 0, gateOf("errors", shift.During, time.Minute, 0), true},
+		{"an interval longer than all holds", 30 * time.Second, 0, gateOf("errors", shift.Always, 6*time.Minute, 0), true},
+		{"only before any traffic", 0, 0, gateOf("idle", shift.Before, time.Hour, time.Hour), false},
+		{"a metric's minutes", 0, 0, gateOf("errors", shift.During, 10*time.Second, 2*time.Minute), true},
+		{"in the bake alone", time.Minute, 0, gateOf("errors", shift.After, 10*time.Second, 2*time.Minute), true},
+		{"a gate of a step", 0, 0, gateOf("approve", shift.During, 10*time.Minute, 0), true},
+		{"never decided in time", 2 * time.Minute, 0, brief, true},
+		{"not obeyed, so not waited for", 0, 0, dry, false},
+		{"slow start", 0, time.Minute, gateOf("errors", shift.During, 10*time.Second, 0), true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := notesOf(t, tt.bake, tt.slow, tt.gate); got != tt.want {
-				t.Errorf("got:\n%s\nwant:\n%s", got, tt.want)
+			got := notesOf(t, tt.bake, tt.slow, tt.gate)
+			if (got != "") != tt.noted {
+				t.Errorf("the notes are %q", got)
 			}
+			golden.Check(t, got)
 		})
 	}
 }
