@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
@@ -166,16 +168,12 @@ func TestRun_whatIsReplacedFinishesItsRequests(t *testing.T) {
 }
 
 func TestRun_refusesWhatItDoesNotKnow(t *testing.T) {
-	for words, want := range map[string]string{
-		"group steal":               `there is no command "group steal"`,
-		"group create more":         `unexpected argument "more"`,
-		"machine start -breaks 1.6": `-breaks "1.6" is not VERSION=REQUESTS`,
-		"machine start -boot soon":  `-boot: time: invalid duration "soon"`,
-	} {
+	for _, words := range []string{"group steal", "group create more", "machine start -breaks 1.6", "machine start -boot soon"} {
 		d := desk{t, filepath.Join(t.TempDir(), rehearsal.SiteDir)}
 		err := d.try(words)
-		if err == nil || err.Error() != want {
-			t.Errorf("%s: %v", words, err)
+		if err == nil {
+			t.Errorf("%s is taken", words)
 		}
+		golden.Record(t, fmt.Sprint(err))
 	}
 }

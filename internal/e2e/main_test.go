@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -153,6 +154,23 @@ func (w *world) mustFail(args ...string) string {
 		w.t.Fatalf("apply succeeded:\n%s", out)
 	}
 	return out
+}
+
+// errorsIn returns the errors that Terraform printed, each paragraph on one line
+// however Terraform wrapped it, without the excerpt of the configuration.
+func errorsIn(out string) string {
+	var all []string
+	for part := range strings.SplitSeq(out, "Error: ") {
+		var paragraphs []string
+		for paragraph := range strings.SplitSeq(part, "\n\n") {
+			text := strings.Join(strings.Fields(strings.Trim(paragraph, "\n╷╵│")), " ")
+			if text != "" && !strings.HasPrefix(text, "with ") && !strings.HasPrefix(text, "on ") {
+				paragraphs = append(paragraphs, text)
+			}
+		}
+		all = append(all, strings.Join(paragraphs, "\n"))
+	}
+	return strings.Join(all[1:], "\n\n")
 }
 
 // running is an apply under way.

@@ -106,9 +106,9 @@ func TestSecrets_appearNowhere(t *testing.T) {
 			}
 		}
 	}
-	for where, want := range map[string]string{"apply": "gate asks (not obeyed)", "error": `The gate "asks" failed`, "trace.log": "judged"} {
-		if !strings.Contains(said[where], want) {
-			t.Errorf("%s does not tell of the gates (%q):\n%s", where, want, said[where])
+	for _, where := range []string{"apply", "error", "trace.log"} {
+		if !strings.Contains(said[where], "asks") {
+			t.Errorf("%s does not name the gate:\n%s", where, said[where])
 		}
 	}
 }

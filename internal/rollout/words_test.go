@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/routertest"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
@@ -75,7 +76,7 @@ func TestFailure_wraps(t *testing.T) {
 	if got, want := err.Error(), "the balancer did not do it at the bake; not restored: it hung: write: throttled"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if err := (&rollout.Failure{Cause: rollout.Interrupted}); err.Error() != "interrupted" || err.Unwrap() != nil {
+	if err := (&rollout.Failure{Cause: rollout.Interrupted}); err.Error() != string(rollout.Interrupted) || err.Unwrap() != nil {
 		t.Errorf("got %q, %v", err.Error(), err.Unwrap())
 	}
 }
@@ -129,14 +130,10 @@ func TestRun_refusesWhatItCannotDo(t *testing.T) {
 		name   string
 		change func(*rollout.Spec)
 		cause  rollout.Cause
-		want   string
 	}{
-		{"a gate that is not there", func(s *rollout.Spec) { s.Gates = nil }, rollout.GateErrored,
-			"gate could not measure; unmoved: there is no such gate"},
-		{"a gate that is nil", func(s *rollout.Spec) { s.Gates[0].Gate = nil }, rollout.GateErrored,
-			"gate could not measure; unmoved: there is no such gate"},
-		{"an environment without a group", func(s *rollout.Spec) { delete(s.Groups["green"], "web") }, rollout.RouterFailed,
-			"the balancer did not do it; unmoved: an environment that is to have traffic has no target group: green, entry point web"},
+		{"a gate that is not there", func(s *rollout.Spec) { s.Gates = nil }, rollout.GateErrored},
+		{"a gate that is nil", func(s *rollout.Spec) { s.Gates[0].Gate = nil }, rollout.GateErrored},
+		{"an environment without a group", func(s *rollout.Spec) { delete(s.Groups["green"], "web") }, rollout.RouterFailed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -149,9 +146,10 @@ func TestRun_refusesWhatItCannotDo(t *testing.T) {
 				tt.change(&spec)
 				_, err := rollout.Run(t.Context(), spec)
 				var f *rollout.Failure
-				if !errors.As(err, &f) || f.Cause != tt.cause || err.Error() != tt.want {
-					t.Errorf("got  %v\nwant %s", err, tt.want)
+				if !errors.As(err, &f) || f.Cause != tt.cause {
+					t.Errorf("got  %v", err)
 				}
+				golden.Record(t, fmt.Sprint(err))
 				if n := p.memory.Count(routertest.Write); n != 0 {
 					t.Errorf("%d writes", n)
 				}

@@ -13,6 +13,7 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
@@ -142,9 +143,10 @@ func TestRouter_refusesADefaultRule(t *testing.T) {
 	rule, err := elb.ParseRoute(*out.Rules[0].RuleArn)
 	must(t, err)
 	_, err = a.forward.Read(t.Context(), []string{rule.String()})
-	if want := rule.Display() + ": the default rule of its listener; the listener stands for it"; !errors.Is(err, elb.ErrDefaultRule) || err.Error() != want {
-		t.Errorf("Read returned\n%v\nwant\n%s", err, want)
+	if !errors.Is(err, elb.ErrDefaultRule) {
+		t.Errorf("the error is %v", err)
 	}
+	golden.Record(t, fmt.Sprint(err), golden.Volatile()...)
 	if of, _ := rule.Listener(); of.String() != l {
 		t.Errorf("the rule is said to be of %s, and is of %s", of, l)
 	}
@@ -193,17 +195,14 @@ func TestRouter_errorsByType(t *testing.T) {
 	a := newALB(t)
 	g := a.group("blue", 0)
 	l := a.listener(a.balancer("web"), 80, toOne(g))
-	arn, err := elb.Parse(l)
-	must(t, err)
 	s := read(t, a.forward, l)
 	tests := []struct {
 		kind localalb.FaultKind
 		want error
-		text string
 	}{
-		{localalb.AccessDenied, rollout.ErrDenied, "AccessDenied: User: arn:aws:iam::123456789012:user/local is not authorized to perform: elasticloadbalancing:ModifyListener because no identity-based policy allows the elasticloadbalancing:ModifyListener action"},
-		{localalb.ExpiredToken, rollout.ErrExpired, "ExpiredToken: The security token included in the request is expired"},
-		{localalb.Throttle, rollout.ErrThrottled, "ThrottlingException: Rate exceeded"},
+		{localalb.AccessDenied, rollout.ErrDenied},
+		{localalb.ExpiredToken, rollout.ErrExpired},
+		{localalb.Throttle, rollout.ErrThrottled},
 	}
 	for _, tt := range tests {
 		remove := a.srv.Inject(localalb.Fault{Action: "ModifyListener", Kind: tt.kind, Times: 1})
@@ -214,9 +213,7 @@ func TestRouter_errorsByType(t *testing.T) {
 			t.Errorf("with %s Write returned %v", tt.kind, err)
 			continue
 		}
-		if want := "elasticloadbalancing:ModifyListener of " + arn.Display() + ": " + tt.text; err.Error() != want {
-			t.Errorf("the error reads\n%s\nwant\n%s", err, want)
-		}
+		golden.Record(t, err.Error(), golden.Volatile()...)
 		for _, other := range []error{rollout.ErrDenied, rollout.ErrExpired, rollout.ErrThrottled, rollout.ErrNotFound} {
 			if other != tt.want && errors.Is(err, other) {
 				t.Errorf("%v is %v as well", err, other)
@@ -224,7 +221,7 @@ func TestRouter_errorsByType(t *testing.T) {
 		}
 	}
 	a.srv.Inject(localalb.Fault{Kind: localalb.ServerError, Times: 1})
-	_, err = a.forward.Read(t.Context(), []string{l})
+	_, err := a.forward.Read(t.Context(), []string{l})
 	if call, ok := errors.AsType[*elb.CallError](err); !ok || call.Code != "InternalFailure" || errors.Is(err, rollout.ErrThrottled) {
 		t.Errorf("a broken API is %v", err)
 	}
