@@ -14,17 +14,14 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// The words for a user at apply. Summary: "Unable to <verb> <noun> <id>".
-// Detail, in order: where the traffic is now, what was seen, what to do next,
-// then "Key: value" lines with the cause last.
-
-// movedExternally is the reason of a rejection that a hand has made.
-const movedExternally = "moved back by hand"
+// Texts of apply-time diagnostics. The summary is a verb phrase. The detail has,
+// in this order: where the traffic is and what was done about it, the cause, what
+// to do in exactly this situation, then "Key: value" lines.
 
 type fact struct{ key, value string }
 
-// factLines are the facts, a line each, after an empty one; those without a value
-// are left out.
+// factLines returns the facts, one per line after an empty line, without those
+// that have no value.
 func factLines(facts []fact) string {
 	text := ""
 	for _, f := range facts {
@@ -38,27 +35,30 @@ func factLines(facts []fact) string {
 	return "\n" + text
 }
 
-// errorDetail is the detail of a message.
+// errorDetail is the detail of a diagnostic.
 type errorDetail struct {
 	traffic, cause, action string
 	facts                  []fact
 }
 
-func (s errorDetail) diagnostic(summary string) diag.Diagnostic {
+func (d errorDetail) diagnostic(summary string) diag.Diagnostic {
+	return diag.NewErrorDiagnostic(summary, d.text())
+}
+
+func (d errorDetail) text() string {
 	var paragraphs []string
-	for _, p := range []string{s.traffic, s.cause, s.action} {
+	if d.traffic != "" {
+		paragraphs = append(paragraphs, "Traffic: "+d.traffic)
+	}
+	for _, p := range []string{d.cause, d.action} {
 		if p != "" {
 			paragraphs = append(paragraphs, p)
 		}
 	}
-	return diag.NewErrorDiagnostic(summary, strings.Join(paragraphs, "\n\n")+factLines(s.facts))
+	return strings.Join(paragraphs, "\n\n") + factLines(d.facts)
 }
 
-// shiftSummary names the entry points, which are what a user has names for.
-func shiftSummary(routes []desiredRoute) string {
-	return "Unable to shift traffic of " + entryNames(routes)
-}
-
+// entryNames names the entry points, which are what the user has names for.
 func entryNames(routes []desiredRoute) string {
 	var entries []string
 	for _, route := range routes {
@@ -69,7 +69,7 @@ func entryNames(routes []desiredRoute) string {
 	return joinAnd(entries)
 }
 
-// joinAnd is "a", "a and b" or "a, b and c".
+// joinAnd returns "a", "a and b" or "a, b and c".
 func joinAnd(words []string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")
@@ -77,7 +77,7 @@ func joinAnd(words []string) string {
 	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
 }
 
-// displayARN names an ARN for a person.
+// displayARN names an ARN without account and region.
 func displayARN(text string) string {
 	a, err := elb.Parse(text)
 	if err != nil {
@@ -86,32 +86,41 @@ func displayARN(text string) string {
 	return a.Display()
 }
 
-// refusal words what kept a shift from beginning. Nothing has been read of the
-// routes in this run.
+func cannotShift(routes []desiredRoute) string { return "Cannot shift " + entryNames(routes) }
+
+// refusal reports an error from before the routes were read in this run.
 func (s *shiftRun) refusal(err error) diag.Diagnostic {
-	t := callDetail(err)
-	t.traffic = "Nothing was moved."
-	if seen := s.lastReadText(); seen != "" {
-		t.traffic += " When read last, the traffic was:" + seen
+	d := callDetail(err)
+	d.traffic = "not read in this run. Nothing was changed."
+	if last := s.lastReadText(); last != "" {
+		d.traffic = "when last read:" + last + ownLine(last) + "Nothing was changed."
 	}
-	return t.diagnostic(shiftSummary(s.desired.routes))
+	return d.diagnostic(cannotShift(s.desired.routes))
 }
 
-// gateRefused words a gate that cannot be asked.
+// gateRefused reports a gate that cannot be called.
 func (s *shiftRun) gateRefused(g unavailableGate) diag.Diagnostic {
-	t := errorDetail{
-		traffic: "Nothing was moved.",
-		cause:   fmt.Sprintf("The gate %q cannot be asked.", g.name),
-		action:  "Mend what the cause names, and apply again.",
-		facts:   causeFact(g.err),
+	d := gateUnavailable(g.name, g.err)
+	d.traffic = "not read in this run. Nothing was changed."
+	if last := s.lastReadText(); last != "" {
+		d.traffic = "when last read:" + last + ownLine(last) + "Nothing was changed."
 	}
-	if errors.Is(g.err, gate.ErrUnset) {
-		t.action = "Set the environment variable where Terraform runs, and apply again."
-	}
-	return t.diagnostic(shiftSummary(s.desired.routes))
+	return d.diagnostic(cannotShift(s.desired.routes))
 }
 
-// lastReadText is what the routes gave when Read saw them; empty where it has seen
+func gateUnavailable(name string, err error) errorDetail {
+	d := errorDetail{
+		cause:  fmt.Sprintf("Gate %q cannot be evaluated.", name),
+		action: "Fix what the cause names, then apply again.",
+		facts:  causeFact(err),
+	}
+	if errors.Is(err, gate.ErrUnset) {
+		d.action = "Set the environment variable where Terraform runs, then apply again."
+	}
+	return d
+}
+
+// lastReadText is what the last refresh read from the routes; empty where it read
 // none of them, as in a Create.
 func (s *shiftRun) lastReadText() string {
 	found := s.prior.found(s.desired)
@@ -125,45 +134,72 @@ func (s *shiftRun) lastReadText() string {
 	return routesText(all)
 }
 
-// unreadable words routes that Read could not read.
+// unreadable reports routes that a refresh could not read.
 func unreadable(routes []desiredRoute, err error) diag.Diagnostic {
-	t := callDetail(err)
-	t.traffic = "Nothing was moved. Where the traffic is now could not be read."
-	return t.diagnostic("Unable to read traffic of " + entryNames(routes))
+	d := callDetail(err)
+	d.traffic = "could not be read. Nothing was changed."
+	return d.diagnostic("Cannot read the traffic of " + entryNames(routes))
 }
 
-// importMissing words an import of routes of which some are not there.
+// importMissing reports an import of routes of which some do not exist.
 func importMissing(routes []desiredRoute, found map[string]rollout.RouteState) diag.Diagnostic {
-	t := errorDetail{cause: "A route does not exist.", action: "Check its ARN, region and account included."}
+	d := errorDetail{cause: "A route does not exist.", action: "Check the ARN, including its region and account."}
 	for _, route := range routes {
 		if _, ok := found[route.arn]; !ok {
-			t.facts = append(t.facts, fact{"Route", route.arn})
+			d.facts = append(d.facts, fact{"Route", route.arn})
 		}
 	}
-	return t.diagnostic("Unable to import traffic of " + entryNames(routes))
+	return d.diagnostic("Cannot import the traffic of " + entryNames(routes))
 }
 
-// importForwardsNothing words an import of a route that has no groups.
-func importForwardsNothing(route desiredRoute, answer string) diag.Diagnostic {
+// importForwardsNothing reports an import of a route that has no target groups.
+func importForwardsNothing(route desiredRoute, response string) diag.Diagnostic {
 	return errorDetail{
-		cause:  fmt.Sprintf("The route does not forward to target groups but answers with a %s, so there is nothing to import.", answer),
-		action: "Create the switch instead: it takes the place of a fixed error.",
+		cause:  fmt.Sprintf("The route does not forward to target groups (%s), so there are no weights to import.", response),
+		action: "Remove the import and let Terraform create the switch. Create replaces a fixed 5xx response; change any other action to a forward first.",
 		facts:  []fact{{"Route", route.arn}},
-	}.diagnostic("Unable to import traffic of " + route.entry)
+	}.diagnostic("Cannot import the traffic of " + route.entry)
 }
 
-// shiftFailed words why a shift did not come to its end.
+// shiftFailed reports why a shift did not complete.
 func (s *shiftRun) shiftFailed(result rollout.Result, f *rollout.Failure) diag.Diagnostic {
-	t := s.causeDetail(result, f)
-	t.traffic = s.trafficText(result, f)
-	t.facts = append([]fact{{"Route", f.Route}, {"Gate", f.Gate}, {"Step", f.Stage}}, t.facts...)
+	d := s.causeDetail(result, f)
+	d.traffic = s.trafficText(result, f)
+	d.facts = append([]fact{{"Route", s.routeFact(result, f.Route)}, {"Gate", f.Gate}, {"Step", f.Stage}}, d.facts...)
 	if f.Disposition == rollout.RollbackFailed {
-		t.action = s.rollbackFailedAction()
+		d.action = s.rollbackFailedAction()
 	}
 	if f.RollbackErr != nil {
-		t.facts = append(t.facts, fact{"Way back", f.RollbackErr.Error()})
+		d.facts = append(d.facts, fact{"Rollback error", f.RollbackErr.Error()})
 	}
-	return t.diagnostic(shiftSummary(s.desired.routes))
+	return d.diagnostic(shiftSummary(entryNames(s.desired.routes), f))
+}
+
+// shiftSummary says in one line what became of the shift.
+func shiftSummary(entries string, f *rollout.Failure) string {
+	switch {
+	case f.Cause == rollout.BlockedByGate:
+		return fmt.Sprintf("Shift of %s blocked by gate %q", entries, f.Gate)
+	case f.Cause == rollout.VersionRejected:
+		return fmt.Sprintf("Cannot shift %s to a rejected version", entries)
+	case f.Cause == rollout.MovedExternally:
+		return fmt.Sprintf("Cannot shift %s: traffic was moved outside this switch", entries)
+	case f.Disposition == rollout.RollbackFailed:
+		return fmt.Sprintf("Rollback of %s failed", entries)
+	case f.Disposition == rollout.RollbackUnhealthy:
+		return fmt.Sprintf("Shift of %s failed and was not rolled back", entries)
+	case f.Cause == rollout.ExternalChange:
+		return fmt.Sprintf("Shift of %s stopped by an external change", entries)
+	case f.Cause == rollout.Interrupted && f.Disposition == rollout.RolledBack:
+		return fmt.Sprintf("Shift of %s interrupted and rolled back", entries)
+	case f.Cause == rollout.Interrupted:
+		return fmt.Sprintf("Shift of %s interrupted", entries)
+	case f.Disposition == rollout.RolledBack:
+		return fmt.Sprintf("Shift of %s rolled back", entries)
+	case f.Disposition == rollout.Stopped:
+		return fmt.Sprintf("Shift of %s stopped", entries)
+	}
+	return "Cannot shift " + entries
 }
 
 // trafficText says where the traffic is and what was done about it.
@@ -171,43 +207,53 @@ func (s *shiftRun) trafficText(result rollout.Result, f *rollout.Failure) string
 	read := slices.ContainsFunc(result.Routes, func(r rollout.RouteResult) bool {
 		return r.State.Weights != nil || r.State.Response != ""
 	})
-	where := "Where the traffic is now could not be read."
-	if seen := s.lastReadText(); !read && seen != "" {
-		where += " When read last, it was:" + seen
-	}
+	done := dispositionText(result, f)
 	if read {
-		where = "The traffic is now:" + routesText(result.Routes)
+		where := strings.TrimPrefix(routesText(result.Routes), " ")
+		return where + ownLine(where) + done
 	}
-	if !strings.HasSuffix(where, "\n") {
-		where += " "
+	if last := s.lastReadText(); last != "" {
+		return "could not be read. When last read:" + last + ownLine(last) + done
 	}
-	return where + dispositionText(result, f)
+	return "could not be read. " + done
+}
+
+// ownLine separates a text about routes from the sentence after it: routes that
+// differ have a line each.
+func ownLine(text string) string {
+	if strings.HasSuffix(text, "\n") {
+		return ""
+	}
+	return " "
 }
 
 // dispositionText says what was done about the traffic.
 func dispositionText(result rollout.Result, f *rollout.Failure) string {
 	switch f.Disposition {
 	case rollout.RolledBack:
-		if !result.Moved { // groups were attached, and let go again
-			return "It is where it was before."
+		if !result.Moved { // only target groups were attached, and are detached again
+			return "No traffic was moved."
 		}
-		return "It was moved back to where it was before."
+		if result.Reached != nil {
+			return fmt.Sprintf("Rolled back from %s.", result.Reached)
+		}
+		return "Rolled back."
 	case rollout.Stopped:
-		return "It was left there."
+		return "The weights were left as they are."
 	case rollout.RollbackFailed:
-		return "It could not be moved back everywhere."
+		return "The rollback did not complete on every route."
 	case rollout.RollbackUnhealthy:
-		return "It was not moved back, since the side that it came from cannot serve it."
+		return "Not rolled back, because the environment to roll back to has no healthy targets."
 	case rollout.LeftToOthers:
-		return "Nothing more was written, since someone else is in charge."
+		return "Nothing more was changed after the external change."
 	case rollout.Unchanged:
-		return "Nothing was moved."
+		return "Nothing was changed."
 	}
 	return ""
 }
 
-// routesText words where each route stands, to go behind a colon: in one
-// sentence where they agree, else in a line for each.
+// routesText gives the weights of the routes, to follow a colon: in one sentence
+// where they agree, else one line per route.
 func routesText(routes []rollout.RouteResult) string {
 	agree := true
 	for _, route := range routes {
@@ -218,16 +264,41 @@ func routesText(routes []rollout.RouteResult) string {
 	}
 	text := ""
 	for _, route := range routes {
-		text += fmt.Sprintf("\n  %s, %s: %s", route.Entry, displayARN(route.ID), stateText(route))
+		text += fmt.Sprintf("\n  %s, %s: %s", route.Entry, routeLabel(route), stateText(route))
 		if !route.Read && stateText(route) != unknownText {
-			text += " when read last; could not be read since"
+			text += " when last read; it could not be read again"
 		}
 	}
 	return text + "\n"
 }
 
-// unknownText is said of a route of which nothing is known.
-const unknownText = "not known"
+// routeLabel names a route by its listener's port or its rule's priority where it
+// was read, else by its ARN.
+func routeLabel(route rollout.RouteResult) string {
+	if route.State.Label != "" {
+		return route.State.Label
+	}
+	return displayARN(route.ID)
+}
+
+// routeFact is the route of a failure, with its label and its ARN.
+func (s *shiftRun) routeFact(result rollout.Result, arn string) string {
+	for _, route := range result.Routes {
+		if route.ID != arn || arn == "" {
+			continue
+		}
+		label := route.State.Label
+		if label == "" {
+			label = s.memory.Routes[arn].Label
+		}
+		if label != "" {
+			return fmt.Sprintf("%s, %s (%s)", route.Entry, label, arn)
+		}
+	}
+	return arn
+}
+
+const unknownText = "unknown"
 
 func stateText(route rollout.RouteResult) string {
 	switch {
@@ -239,141 +310,21 @@ func stateText(route rollout.RouteResult) string {
 	return route.Weights.String()
 }
 
-// causeDetail words the cause of a failed shift, and what to do next.
-func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) errorDetail {
-	seen := sentence(f.Detail)
-	switch f.Cause {
-	case rollout.BlockedByGate:
-		return blockedDetail(f)
-	case rollout.GateFailed:
-		return errorDetail{cause: fmt.Sprintf("The gate %q failed: %s", f.Gate, seen), action: s.badVersionAction(result, f)}
-	case rollout.GateInconclusive:
-		return errorDetail{cause: fmt.Sprintf("The gate %q stayed inconclusive: %s", f.Gate, seen), action: s.badVersionAction(result, f)}
-	case rollout.GateErrored:
-		t := errorDetail{cause: fmt.Sprintf("The gate %q could not measure: %s", f.Gate, seen), action: "Nothing is known against the version. See why what the gate asks does not answer (the application itself may hang), or mend the gate, and apply again."}
-		if f.Err != nil {
-			t.facts = []fact{{"Cause", f.Err.Error()}}
-		}
-		return t
-	case rollout.HealthFailed:
-		return errorDetail{cause: "Health broke: " + seen, action: s.badVersionAction(result, f)}
-	case rollout.NotHealthy:
-		return errorDetail{cause: "The side that is to receive traffic was not healthy: " + seen, action: s.notHealthyAction(result, f)}
-	case rollout.Interrupted:
-		return errorDetail{cause: "The apply was interrupted.", action: "Apply again to go on."}
-	case rollout.ExternalChange:
-		return errorDetail{
-			cause:  "Someone else changed the route: " + seen,
-			action: `Plan again. If it was another Terraform resource, give that listener lifecycle { ignore_changes = [default_action] }, a rule [action].`,
-		}
-	case rollout.NotForwarding:
-		return errorDetail{
-			cause:  "The route does not forward to target groups: " + seen,
-			action: "Let it forward to a target group, or take it out of load_balancer.routes. Only a fixed 5xx response is taken over, when the switch is created or when the route joins it.",
-		}
-	case rollout.CredentialsExpire:
-		return errorDetail{
-			cause:  "The AWS credentials would end before the step and a way back are over.",
-			action: "Get credentials that last longer, or ones that renew themselves (a role), and apply again.",
-			facts:  causeFact(f.Err),
-		}
-	case rollout.VersionRejected:
-		return s.rejectedDetail()
-	case rollout.MovedExternally:
-		return s.movedExternallyDetail(f)
-	case rollout.TimedOut:
-		return errorDetail{cause: "The shift took longer than its schedule's longest time.", action: "Apply again. If it comes again, set TF_LOG_PROVIDER=info to see what it waits for.", facts: causeFact(f.Err)}
-	case rollout.TooManyGroups:
-		return errorDetail{
-			cause:  fmt.Sprintf("More than %d target groups would be needed in one action at once, the most that Elastic Load Balancing takes.", shift.MaxGroups),
-			action: "Move the traffic to fewer environments first.",
-			facts:  causeFact(f.Err),
-		}
-	case rollout.RouterFailed:
+// warnings reports what did not change the end of a shift but needs attention.
+func (s *shiftRun) warnings(result rollout.Result) diag.Diagnostics {
+	if len(result.Warnings) == 0 {
+		return nil
 	}
-	t := callDetail(f.Err)
-	if f.Err == nil {
-		t = errorDetail{cause: "The load balancer did not do what it was told: " + seen, action: "Apply again."}
-	}
-	return t
+	return diag.Diagnostics{diag.NewWarningDiagnostic(
+		fmt.Sprintf("Shift of %s reported warnings", entryNames(s.desired.routes)), strings.Join(result.Warnings, "\n"))}
 }
 
-// blockedDetail words a gate that spoke before anything was written.
-func blockedDetail(f *rollout.Failure) errorDetail {
-	seen := sentence(f.Detail)
-	if seen == "" && f.Err != nil {
-		seen = "it could not look."
-	}
-	return errorDetail{
-		cause:  fmt.Sprintf("The gate %q keeps this from beginning: %s", f.Gate, seen),
-		action: "Nothing is known against the version. See to what the gate names, and apply again. If the traffic must move all the same, give the gate dry_run = true.",
-		facts:  causeFact(f.Err),
-	}
+// unmanagedRouteNote is a warning of the schedule.
+func unmanagedRouteNote(text string, environments []string) string {
+	return fmt.Sprintf("%s also forwards to %s and is not managed by this switch.", text, joinAnd(environments))
 }
 
-// badVersionAction says how a version that was seen to be bad goes on.
-func (s *shiftRun) badVersionAction(result rollout.Result, f *rollout.Failure) string {
-	if !f.Rejects {
-		return "Mend the version or the gate, and apply again."
-	}
-	who := s.gaining(result, f, s.started)
-	switch {
-	case s.state == nil: // a Create remembers nothing
-		return "Mend the version or the gate, and apply again."
-	case who == nil:
-		return "It has no version, so it is not remembered, and the next apply tries it again. Set active back to what carries the traffic until it is mended."
-	}
-	return fmt.Sprintf("Version %s of %s does not go out again by itself. Ship another version, set active back to what carries the traffic, or give retry a new value to try this one again.",
-		who.Version, who.Environment)
-}
-
-// rollbackFailedAction says how the traffic comes back where a way back failed.
-func (s *shiftRun) rollbackFailedAction() string {
-	if s.state == nil { // the next Create begins from what it finds
-		return "Move the traffic back by hand, or mend what the cause names and apply again."
-	}
-	return "Set active back to what carried the traffic, and apply: that takes it all back with one call per route. Else move it by hand."
-}
-
-func (s *shiftRun) notHealthyAction(result rollout.Result, f *rollout.Failure) string {
-	if f.Rejects {
-		return s.badVersionAction(result, f)
-	}
-	return "See why its targets are not healthy, and apply again. The reasons of the load balancer stand in brackets."
-}
-
-func (s *shiftRun) rejectedDetail() errorDetail {
-	r := s.prior.rejection(s.desired)
-	if r == nil {
-		return errorDetail{cause: "The version was rejected."}
-	}
-	return errorDetail{
-		cause:  fmt.Sprintf("Version %s of %s was rejected: %s", r.Version, r.Environment, sentence(r.Reason)),
-		action: "Set active back to what carries the traffic, ship another version, or give retry a new value to try this one again.",
-		facts:  []fact{{"Rejected at", timeValue(r.At).ValueString()}},
-	}
-}
-
-// movedExternallyDetail tells a hand from what may as well be a shift that was killed
-// before it could be kept.
-func (s *shiftRun) movedExternallyDetail(f *rollout.Failure) errorDetail {
-	goal, sole := s.desired.goal.Sole()
-	if !sole {
-		goal = s.desired.goal.String()
-	}
-	if !f.Rejects {
-		return errorDetail{
-			cause:  fmt.Sprintf("The traffic was moved away from %s since the last completed shift, by someone or by an apply that was killed. This apply does not undo it.", goal),
-			action: "Set active (or weights) to what carries the traffic, ship another version, or give retry a new value to move it all the same.",
-		}
-	}
-	return errorDetail{
-		cause:  fmt.Sprintf("Someone moved the traffic away from %s since the last shift, and that is not undone.", goal),
-		action: fmt.Sprintf("Set active (or weights) to what carries the traffic, ship another version, or give retry a new value to try %s again.", goal),
-	}
-}
-
-// sentence ends a text as one.
+// sentence ends a text with a period.
 func sentence(text string) string {
 	if text == "" || strings.HasSuffix(text, ".") {
 		return text
@@ -381,15 +332,45 @@ func sentence(text string) string {
 	return text + "."
 }
 
-// warnings are things worth knowing of a shift, however it ended.
-func (s *shiftRun) warnings(result rollout.Result) diag.Diagnostics {
-	if len(result.Warnings) == 0 {
-		return nil
+// goalText names the desired weights: the environment alone where it has all.
+func (s *shiftRun) goalText() string {
+	if name, sole := s.desired.goal.Sole(); sole {
+		return name
 	}
-	return diag.Diagnostics{diag.NewWarningDiagnostic("Worth knowing about the shift of "+entryNames(s.desired.routes), strings.Join(result.Warnings, "\n"))}
+	return s.desired.goal.String()
 }
 
-// unmanagedRouteNote is a note of the schedule.
-func unmanagedRouteNote(text string, environments []string) string {
-	return fmt.Sprintf("%s forwards to %s too and is no route of this switch: it goes on as it is.", text, joinAnd(environments))
+// acceptEdit is the edit that agrees with the given weights, such as
+// `set active = "green"`.
+func (s *shiftRun) acceptEdit(weights shift.Weights) string {
+	for _, name := range weights.Names() {
+		if s.desired.environments[name] == nil {
+			return "add an environment for the target group that has the traffic and set active to it"
+		}
+	}
+	_, desiredSole := s.desired.goal.Sole()
+	if name, sole := weights.Sole(); sole {
+		if !desiredSole {
+			return fmt.Sprintf("set active = %q instead of weights", name)
+		}
+		return fmt.Sprintf("set active = %q", name)
+	}
+	var parts []string
+	for _, name := range weights.Names() {
+		parts = append(parts, fmt.Sprintf("%s = %s", name, number(weights[name].Percent())))
+	}
+	text := fmt.Sprintf("set weights = { %s } and 0 for the other environments", strings.Join(parts, ", "))
+	if desiredSole {
+		text += " instead of active"
+	}
+	return text
+}
+
+// meanOf is what the routes of a result have on average.
+func meanOf(result rollout.Result) shift.Weights {
+	var all []shift.Weights
+	for _, route := range result.Routes {
+		all = append(all, route.Weights)
+	}
+	return shift.Mean(all)
 }

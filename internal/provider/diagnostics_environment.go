@@ -4,30 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
 
-// The words for a user about environments.
+// Texts of diagnostics about environments.
 
-func createSummary(name string) string {
-	return fmt.Sprintf("Unable to make ready environment %q", name)
-}
+func notReadySummary(name string) string { return fmt.Sprintf("Environment %q is not ready", name) }
 
-func changeSummary(name string) string { return fmt.Sprintf("Unable to change environment %q", name) }
+func changeSummary(name string) string { return fmt.Sprintf("Cannot change environment %q", name) }
 
-func destroySummary(name string) string {
-	return fmt.Sprintf("Unable to destroy environment %q", name)
-}
+func destroySummary(name string) string { return fmt.Sprintf("Cannot destroy environment %q", name) }
 
-// groupLabel is the name of a target group alone.
+// groupLabel is the name of a target group.
 func groupLabel(group string) string {
 	a, err := elb.ParseGroup(group)
 	if err != nil {
@@ -36,40 +32,43 @@ func groupLabel(group string) string {
 	return a.Name
 }
 
-// trafficSummary words who sends users: "listener :443 gives app-blue 95 %".
+// trafficSummary says which routes send traffic to which target group: "listener
+// :443 sends 95 % to app-blue".
 func trafficSummary(traffic []trafficMemory) string {
-	var words []string
+	var parts []string
 	for _, t := range traffic {
-		text := fmt.Sprintf("%s gives %s %s", t.Text, groupLabel(t.Group), t.Share)
+		text := fmt.Sprintf("%s sends %s to %s", t.Text, t.Share, groupLabel(t.Group))
 		if t.Share == 0 {
-			text = fmt.Sprintf("%s gives %s nothing new but keeps clients there by stickiness", t.Text, groupLabel(t.Group))
+			text = fmt.Sprintf("%s sends no new clients to %s, but stickiness keeps earlier clients there", t.Text, groupLabel(t.Group))
 		}
-		words = append(words, text)
+		parts = append(parts, text)
 	}
-	return joinAnd(words)
+	return joinAnd(parts)
 }
 
-// referenceText words who names a group, whether users come from there or not.
-func referenceText(users []elb.Reference, group string) string {
-	var words []string
-	for _, u := range users {
-		if u.Group == group {
-			words = append(words, fmt.Sprintf("%s (%s)", u.Text, u.Share))
+// referenceText says which listeners and rules have the target group in their
+// action, at whatever weight.
+func referenceText(references []elb.Reference, group string) string {
+	var parts []string
+	for _, r := range references {
+		if r.Group == group {
+			parts = append(parts, fmt.Sprintf("%s (%s)", r.Text, r.Share))
 		}
 	}
-	if words == nil {
-		return "no listener or rule names it, so nobody checks its health"
+	if parts == nil {
+		return "attached to no listener or rule, so Elastic Load Balancing does not check its health"
 	}
-	return "named by " + joinAnd(words)
+	return "attached to " + joinAnd(parts)
 }
 
-// liveChange refuses a plan that changes what serves the users.
+// liveChange refuses a plan that changes what serves users.
 func liveChange(at path.Path, name string, changes []string, traffic string) diag.Diagnostic {
 	return diag.WithPath(at, errorDetail{
-		traffic: fmt.Sprintf("It carries traffic: %s.", traffic),
-		cause:   "The plan changes what serves that traffic.",
-		action: "Change an idle environment instead, and move the traffic to it. Where the same edit moves the traffic away, as reverting a release does, apply the new active alone first. " +
-			"If these are no users but tests, see protect in the documentation; protect = false lifts the protection.",
+		traffic: fmt.Sprintf("%s.", traffic),
+		cause:   fmt.Sprintf("The plan changes %q while it serves that traffic.", name),
+		action: "Change an idle environment instead and shift the traffic to it. If the same edit also moves the traffic away, as reverting a release does, " +
+			"first apply the change of active alone (keep this environment as it is), then apply the rest. " +
+			"If that traffic is only tests, see the documentation of protect; protect = false lifts the protection.",
 		facts: []fact{{"Change", strings.Join(changes, ", ")}},
 	}.diagnostic(changeSummary(name)))
 }
@@ -78,177 +77,170 @@ func liveChange(at path.Path, name string, changes []string, traffic string) dia
 // environment which the same plan destroys.
 func destroyedButLive(name string, share fmt.Stringer) diag.Diagnostic {
 	return errorDetail{
-		traffic: fmt.Sprintf("The switch leaves %s of the traffic on it, and the same plan destroys it.", share),
-		action:  "Move the traffic away with active or weights, or keep the environment. If only its address has changed, add a moved block.",
+		traffic: fmt.Sprintf("after this plan, %s would have %s.", name, share),
+		cause:   "The same plan destroys the environment.",
+		action: "Move the traffic to another environment with active or weights in this edit, or keep the environment. " +
+			"If only the address of the resource changed, add a moved block.",
 	}.diagnostic(destroySummary(name))
 }
 
 // destroyRefused keeps an environment that carries traffic.
 func destroyRefused(name string, traffic []trafficMemory) diag.Diagnostic {
-	t := errorDetail{
-		traffic: fmt.Sprintf("It carries traffic: %s. It was not destroyed, and nothing was moved.", trafficSummary(traffic)),
-		action: "Move the traffic away first: apply with another active, and destroy the environment afterwards. " +
-			"To do both in one apply, the environment needs lifecycle { create_before_destroy = true } from an apply before: Terraform reads it from the state, and without it destroys first. " +
-			"If the switch is gone already, an apply with it brings it back and moves nothing. " +
-			"If only the address of the environment has changed, add a moved block.\n\n" +
-			"To destroy it with its traffic, apply protect = false first, or set " + allowDestroyVariable + "=1 where Terraform runs.",
+	d := errorDetail{
+		traffic: fmt.Sprintf("%s. Nothing was destroyed.", trafficSummary(traffic)),
+		cause:   "An environment that carries traffic is protected.",
+		action: "Move the traffic to another environment and apply; then destroy this one. To do both in one apply, the environment needs " +
+			"lifecycle { create_before_destroy = true } from an earlier apply, because Terraform reads it from the state and otherwise destroys first. " +
+			"If the switch was destroyed before, apply it again first; that moves no traffic. If only the address of the environment changed, add a moved block.\n\n" +
+			"To destroy the environment together with its traffic, apply protect = false first, or set " + allowDestroyVariable + "=1 where Terraform runs.",
 	}
 	for _, route := range traffic {
-		t.facts = append(t.facts, fact{"Route", route.Route})
+		d.facts = append(d.facts, fact{"Route", route.Route})
 	}
-	return t.diagnostic(destroySummary(name))
+	return d.diagnostic(destroySummary(name))
 }
 
-// environmentDetail words a call that failed, for an environment.
+// environmentDetail is a failed call about an environment.
 func environmentDetail(err error) errorDetail {
-	t := callDetail(err)
+	d := callDetail(err)
 	if errors.Is(err, rollout.ErrNotFound) {
-		t.action = "Check its ARN, region and account included, or take it out of target_groups."
+		d.action = "Check the ARN, including its region and account, or remove it from target_groups."
 	}
-	return t
+	return d
 }
 
 func environmentUnreadable(m environmentModel, err error) diag.Diagnostic {
-	return environmentDetail(err).diagnostic(fmt.Sprintf("Unable to read traffic of environment %q", m.Name.ValueString()))
+	return environmentDetail(err).diagnostic(fmt.Sprintf("Cannot read the traffic of environment %q", m.Name.ValueString()))
 }
 
-// notCreated words a call that failed before anything could be judged.
+// notCreated reports a call that failed before readiness could be checked.
 func (m environmentModel) notCreated(err error) diag.Diagnostic {
-	return environmentDetail(err).diagnostic(createSummary(m.Name.ValueString()))
+	return environmentDetail(err).diagnostic(notReadySummary(m.Name.ValueString()))
 }
 
-// notDestroyed words what kept an environment from being destroyed.
+// notDestroyed reports what prevented an environment from being destroyed.
 func (m environmentModel) notDestroyed(err error) diag.Diagnostic {
-	t := environmentDetail(err)
+	d := environmentDetail(err)
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		t = errorDetail{cause: "The apply was interrupted while what users had begun was let finish.", action: "Apply again; it then waits anew."}
+		d = errorDetail{cause: "The apply was interrupted while in-flight requests drained.", action: "Apply again; the drain starts over."}
 	}
-	t.traffic = "It was not destroyed, and stays in the state."
-	return t.diagnostic(destroySummary(m.Name.ValueString()))
+	d.cause = "The environment was not destroyed and stays in the state. " + d.cause
+	return d.diagnostic(destroySummary(m.Name.ValueString()))
 }
 
-// notDetached words what kept its target groups from being taken off the
-// listeners and rules that name them at weight 0.
+// notDetached reports why the target groups could not be removed from the
+// listeners and rules that have them at weight 0.
 func (m environmentModel) notDetached(err error) diag.Diagnostic {
-	t := environmentDetail(err)
-	t.traffic = "It carries no traffic. It was not destroyed, and stays in the state: its target groups could not be detached."
-	return t.diagnostic(destroySummary(m.Name.ValueString()))
+	d := environmentDetail(err)
+	d.traffic = "the environment has none. It was not destroyed and stays in the state, because its target groups could not be detached."
+	return d.diagnostic(destroySummary(m.Name.ValueString()))
 }
 
-// gateRefused words a gate that cannot be asked.
+// gateRefused reports a gate that cannot be called.
 func (p proving) gateRefused(name string, err error) diag.Diagnostic {
-	t := errorDetail{
-		cause:  fmt.Sprintf("The gate %q cannot be asked.", name),
-		action: "Mend what the cause names, and apply again.",
-		facts:  causeFact(err),
-	}
-	if errors.Is(err, gate.ErrUnset) {
-		t.action = "Set the environment variable where Terraform runs, and apply again."
-	}
-	return t.diagnostic(createSummary(p.model.Name.ValueString()))
+	return gateUnavailable(name, err).diagnostic(notReadySummary(p.model.Name.ValueString()))
 }
 
-// notReady words why an environment did not become ready.
+// notReady reports why an environment did not become ready.
 func (p proving) notReady(f *rollout.Failure) diag.Diagnostic {
-	t := p.causeDetail(f)
-	t.facts = append([]fact{{"Gate", f.Gate}}, t.facts...)
+	d := p.causeDetail(f)
+	d.facts = append([]fact{{"Gate", f.Gate}}, d.facts...)
 	for _, side := range p.sides() {
-		t.facts = append(t.facts, fact{fmt.Sprintf("Target group %s of %s", groupLabel(side.Group), side.Entry), referenceText(p.users, side.Group)})
+		d.facts = append(d.facts, fact{fmt.Sprintf("Target group %s of %s", groupLabel(side.Group), side.Entry), referenceText(p.users, side.Group)})
 	}
-	return t.diagnostic(createSummary(p.model.Name.ValueString()))
+	return d.diagnostic(notReadySummary(p.model.Name.ValueString()))
 }
 
 func (p proving) causeDetail(f *rollout.Failure) errorDetail {
-	seen := sentence(f.Detail)
-	again := "Mend the environment or the gate, and apply again."
+	detail := sentence(f.Detail)
+	again := "Fix the environment or the gate, then apply again."
 	switch f.Cause {
 	case rollout.NotHealthy:
-		return errorDetail{cause: "It did not become healthy: " + seen, action: "See why its targets are not healthy, and apply again. The reasons of the load balancer stand in brackets."}
+		return errorDetail{cause: "Its targets did not become healthy: " + detail, action: notHealthyHint}
 	case rollout.HealthFailed:
-		return errorDetail{cause: "Its health broke while the gates judged: " + seen, action: "See why its targets are not healthy, and apply again. The reasons of the load balancer stand in brackets."}
+		return errorDetail{cause: "Target health degraded while the gates were evaluated: " + detail, action: notHealthyHint}
 	case rollout.BlockedByGate:
-		t := blockedDetail(f)
-		t.action = "Nothing is known against the version. Mend what the gate names, and apply again."
-		return t
+		d := blockedDetail(f)
+		d.cause = strings.Replace(d.cause, "prevents the shift from starting", "prevents the readiness check from starting", 1)
+		d.action = "The version itself was not evaluated. Fix what the gate reports, then apply again."
+		return d
 	case rollout.GateFailed:
-		return errorDetail{cause: fmt.Sprintf("The gate %q failed: %s", f.Gate, seen), action: again}
+		return errorDetail{cause: fmt.Sprintf("Gate %q failed: %s", f.Gate, detail), action: again}
 	case rollout.GateInconclusive:
-		return errorDetail{cause: fmt.Sprintf("The gate %q stayed inconclusive: %s", f.Gate, seen), action: again}
+		return errorDetail{cause: fmt.Sprintf("Gate %q stayed inconclusive: %s", f.Gate, detail), action: again}
 	case rollout.GateErrored:
-		return errorDetail{cause: fmt.Sprintf("The gate %q could not measure: %s", f.Gate, seen), action: "Nothing is known against the version. Mend the gate and apply again.", facts: causeFact(f.Err)}
+		return errorDetail{cause: fmt.Sprintf("Gate %q could not measure: %s", f.Gate, detail), action: gateErroredAction, facts: causeFact(f.Err)}
 	case rollout.Interrupted:
-		return errorDetail{cause: "The apply was interrupted.", action: "Apply again to go on."}
+		return errorDetail{cause: "The apply was interrupted.", action: "Apply again; the readiness check starts over."}
 	default:
 		return environmentDetail(f.Err)
 	}
 }
 
-// warnings are things worth knowing of an environment that is ready.
-func (p proving) warnings(told []string) diag.Diagnostics {
-	if len(told) == 0 {
+// warnings reports what did not prevent readiness but needs attention.
+func (p proving) warnings(texts []string) diag.Diagnostics {
+	if len(texts) == 0 {
 		return nil
 	}
-	return diag.Diagnostics{diag.NewWarningDiagnostic(fmt.Sprintf("Worth knowing about environment %q", p.model.Name.ValueString()), strings.Join(told, "\n"))}
+	return diag.Diagnostics{diag.NewWarningDiagnostic(fmt.Sprintf("Environment %q is ready with warnings", p.model.Name.ValueString()), strings.Join(texts, "\n"))}
 }
 
 func trafficNotRead() diag.Diagnostic {
-	return errorDetail{cause: "What is remembered of its traffic cannot be read.", action: "Plan again, with a refresh."}.diagnostic("Unable to plan environment")
+	return errorDetail{
+		cause:  "The private state of the environment, which holds its traffic at the last refresh, is not valid.",
+		action: "Plan again without -refresh=false.",
+	}.diagnostic("Cannot plan the environment")
 }
 
 func wrongEnvironmentData(data any) diag.Diagnostic {
-	return errorDetail{cause: "The provider handed over something unexpected.", action: "Please report this to the provider's developers.",
-		facts: []fact{{"Type", fmt.Sprintf("%T", data)}}}.diagnostic("Unable to configure environment")
+	return reportToDevelopers("Cannot configure the environment", fact{"Type", fmt.Sprintf("%T", data)})
 }
 
-// gateAbsent warns at plan; the apply says it as an error.
+// gateAbsent warns at plan; the apply reports it as an error.
 func gateAbsent(name string, err error) diag.Diagnostic {
-	return diag.NewWarningDiagnostic(fmt.Sprintf("The gate %q could not do its work here", name),
-		"It is looked at again when this is applied. While it is so, no release begins, unless the gate is a dry_run; a way back does not wait for it."+factLines(causeFact(err)))
+	return diag.NewWarningDiagnostic(fmt.Sprintf("Gate %q cannot be evaluated where this plan runs", name),
+		"The apply checks it again. If it still cannot be evaluated then, no shift starts, unless the gate has dry_run = true. A rollback never waits for it."+factLines(causeFact(err)))
 }
 
 func noGroups(at path.Path) diag.Diagnostic {
-	return misuse(at, "It names no target group. Give at least one entry point with its target group.")
+	return misuse(at, "It has no target group. Set at least one entry point with its target group.")
 }
 
 func nullBacking(at path.Path) diag.Diagnostic {
-	return misuse(at, "It is null. Give the id of what serves behind the target groups; an empty list says that this is in another state.")
+	return misuse(at, "It is null. Set the ID of a resource that serves behind the target groups. Use an empty list if those resources are in another state.")
 }
 
 func whenOfReady(at path.Path) diag.Diagnostic {
-	return misuse(at, "An environment is proven before it has any traffic, so its gates have no other part to be asked in. Take it out.")
+	return misuse(at, "Readiness gates are evaluated before the environment has any traffic, so when does not apply to them. Remove it.")
 }
 
 func nameIsNotKey(at path.Path, name, key string) diag.Diagnostic {
-	return misuse(at, fmt.Sprintf("The environment is called %q, and its key is %q. Give it the key that is its name.", name, key))
+	return misuse(at, fmt.Sprintf("The environment is named %q, but its key is %q. Use its name as the key.", name, key))
 }
 
-// importTrouble is a fault of an import's id.
+// importTrouble is a fault of an import ID.
 func importTrouble(id, detail string, facts ...fact) diag.Diagnostic {
-	return diag.NewErrorDiagnostic("Unable to import environment "+strconv.Quote(id), detail+factLines(facts))
+	return diag.NewErrorDiagnostic("Cannot import environment "+strconv.Quote(id), detail+factLines(facts))
 }
 
 func malformedEnvironmentImport(id string) diag.Diagnostic {
-	return importTrouble(id, "It is not a name with entry points. Write green,web=<arn>, more entry points as green,web=<arn>,api=<arn>.")
+	return importTrouble(id, "The ID is not a name with entry points. Use the form green,web=<target group ARN>, or green,web=<ARN>,api=<ARN> for several entry points.")
 }
 
 func importEntryTwice(id, entry string) diag.Diagnostic {
-	return importTrouble(id, fmt.Sprintf("The entry point %q is named twice. Name each once.", entry))
+	return importTrouble(id, fmt.Sprintf("The entry point %q is listed twice. List each once.", entry))
 }
 
 func importNotAGroup(id, arn string, err error) diag.Diagnostic {
-	return importTrouble(id, fmt.Sprintf("%q is not the ARN of a target group. Give one.", arn), fact{"Cause", err.Error()})
+	return importTrouble(id, fmt.Sprintf("%q is not the ARN of a target group.%s", arn, whiteSpaceHint(arn)), fact{"Cause", err.Error()})
 }
 
 func importedGroupMissing(m environmentModel, groups, existing []string) diag.Diagnostic {
-	t := errorDetail{cause: "A target group does not exist.", action: "Check its ARN, region and account included."}
+	d := errorDetail{cause: "A target group does not exist.", action: "Check the ARN, including its region and account."}
 	for _, group := range groups {
-		found := false
-		for _, e := range existing {
-			found = found || e == group
-		}
-		if !found {
-			t.facts = append(t.facts, fact{"Target group", group})
+		if !slices.Contains(existing, group) {
+			d.facts = append(d.facts, fact{"Target group", group})
 		}
 	}
-	return t.diagnostic(fmt.Sprintf("Unable to import environment %q", m.Name.ValueString()))
+	return d.diagnostic(fmt.Sprintf("Cannot import environment %q", m.Name.ValueString()))
 }

@@ -14,70 +14,70 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// What is wrong with a configuration, one function per cause. Each says what
-// was seen and what to do; nothing has been called and nothing has changed.
+// Texts about an invalid configuration, one function per cause. Nothing has been
+// called and nothing has changed when they are reported.
 
 var routesPath = path.Root("load_balancer").AtName("routes")
 
-// misuse is a fault of one attribute.
+// misuse is an invalid value of one attribute.
 func misuse(at path.Path, detail string, facts ...fact) diag.Diagnostic {
-	return diag.NewAttributeErrorDiagnostic(at, "Unable to use "+at.String(), detail+factLines(facts))
+	return diag.NewAttributeErrorDiagnostic(at, "Invalid "+at.String(), detail+factLines(facts))
 }
 
 func number(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 
 func unreadableDuration(at path.Path, text string) diag.Diagnostic {
-	return misuse(at, `It is not a duration. Write a number with a unit, such as "30s", "10m" or "1h30m".`, fact{"Value", strconv.Quote(text)})
+	return misuse(at, `It is not a duration. Use a number with a unit, such as "30s", "10m" or "1h30m".`, fact{"Value", strconv.Quote(text)})
 }
 
 func negativeDuration(at path.Path, text string) diag.Diagnostic {
-	return misuse(at, `It is negative. Write a duration of "0s" or more.`, fact{"Value", strconv.Quote(text)})
+	return misuse(at, `It is negative. Use a duration of "0s" or more.`, fact{"Value", strconv.Quote(text)})
 }
 
 func zeroDuration(at path.Path) diag.Diagnostic {
-	return misuse(at, `It is zero. Write a duration above zero, such as "10s".`)
+	return misuse(at, `It is zero. Use a duration above zero, such as "10s".`)
 }
 
-// steadyTooLong: health could never have been steady for so long in time.
+// steadyTooLong reports a steady_for that cannot be reached within the timeout.
 func steadyTooLong(at path.Path, steady, timeout time.Duration) diag.Diagnostic {
-	return misuse(at, "Nothing could be steady for so long within the timeout. Write a shorter steady_for, or a longer timeout.",
+	return misuse(at, "It is longer than timeout, so it could never be reached. Use a shorter steady_for or a longer timeout.",
 		fact{"Steady for", shift.FormatDuration(steady)}, fact{"Timeout", shift.FormatDuration(timeout)})
 }
 
 func unknownChoice(at path.Path, text string, among []string) diag.Diagnostic {
-	return misuse(at, fmt.Sprintf("It is none of the known words. Write one of %s.", quoted(among)), fact{"Value", strconv.Quote(text)})
+	return misuse(at, fmt.Sprintf("It is not a valid value. Use one of %s.", quoted(among)), fact{"Value", strconv.Quote(text)})
 }
 
 func integerOutOfRange(at path.Path, n int64, low int) diag.Diagnostic {
-	return misuse(at, fmt.Sprintf("It is out of range. Write a whole number from %d to 1000000.", low), fact{"Value", strconv.FormatInt(n, 10)})
+	return misuse(at, fmt.Sprintf("It is out of range. Use a whole number from %d to 1000000.", low), fact{"Value", strconv.FormatInt(n, 10)})
 }
 
 func percentOutOfRange(at path.Path, n, low float64) diag.Diagnostic {
-	return misuse(at, fmt.Sprintf("It is out of range. Write a percentage from %s to 100.", number(low)), fact{"Value", number(n)})
+	return misuse(at, fmt.Sprintf("It is out of range. Use a percentage from %s to 100.", number(low)), fact{"Value", number(n)})
 }
 
 func nullElement(at path.Path) diag.Diagnostic {
-	return misuse(at, "It is null. Give it a value, or leave it out.")
+	return misuse(at, "It is null. Set a value or remove the element.")
 }
 
 func emptyElement(at path.Path) diag.Diagnostic {
-	return misuse(at, "It is empty. Give it a value, or leave it out.")
+	return misuse(at, "It is empty. Set a value or remove the element.")
 }
 
 func emptyKey(at path.Path) diag.Diagnostic {
-	return misuse(at, "Its name is empty. Give it a name.")
+	return misuse(at, "Its key is empty. Use a name as the key.")
 }
 
 func noLoadBalancer() diag.Diagnostic {
-	return misuse(path.Root("load_balancer"), "The block is missing. Add it, with the routes that the switch is to move.")
+	return misuse(path.Root("load_balancer"), "The block is missing. Add it with the routes that the switch shifts.")
 }
 
 func noRoutes(at path.Path) diag.Diagnostic {
-	return misuse(at, "It names no route. Give the ARN of at least one listener or listener rule.")
+	return misuse(at, "It is empty. Set the ARN of at least one listener or listener rule.")
 }
 
 func sameRouteTwice(at, first path.Path, arn string) diag.Diagnostic {
-	return misuse(at, fmt.Sprintf("The same route stands at %s already. Name each route once.", first), fact{"Route", arn})
+	return misuse(at, fmt.Sprintf("The same route is already listed at %s. List each route once.", first), fact{"Route", arn})
 }
 
 func notARoute(at path.Path, text string, err error) diag.Diagnostic {
@@ -85,17 +85,17 @@ func notARoute(at path.Path, text string, err error) diag.Diagnostic {
 	a, _ := elb.Parse(text)
 	switch {
 	case errors.Is(err, elb.ErrWrongKind):
-		detail = fmt.Sprintf("It is the ARN of a %s. Give the ARN of a listener or a listener rule.", a.Kind)
+		detail = fmt.Sprintf("It is the ARN of a %s. Use the ARN of a listener or a listener rule.", a.Kind)
 	case errors.Is(err, elb.ErrNotApplication):
-		detail = fmt.Sprintf("It belongs to a %s. Give a listener or a listener rule of an Application Load Balancer.", a.Type)
+		detail = fmt.Sprintf("It belongs to a %s. Use a listener or a listener rule of an Application Load Balancer.", a.Type)
 	default:
-		detail += " Give one such as that of aws_lb_listener or aws_lb_listener_rule."
+		detail += whiteSpaceHint(text)
 	}
 	return misuse(at, detail, fact{"Value", strconv.Quote(text)})
 }
 
 func defaultRule(at path.Path, arn string) diag.Diagnostic {
-	detail := "It is the default rule of its listener. Give the ARN of the listener instead."
+	detail := "It is the default rule of its listener. Use the ARN of the listener instead."
 	facts := []fact{{"Route", arn}}
 	if a, err := elb.ParseRoute(arn); err == nil {
 		if listener, ok := a.Listener(); ok {
@@ -106,48 +106,61 @@ func defaultRule(at path.Path, arn string) diag.Diagnostic {
 }
 
 func notAGroup(at path.Path, text string, err error) diag.Diagnostic {
-	detail := "It is not the ARN of a target group. Give one such as that of aws_lb_target_group."
+	detail := "It is not the ARN of a target group." + whiteSpaceHint(text)
 	if errors.Is(err, elb.ErrWrongKind) {
 		a, _ := elb.Parse(text)
-		detail = fmt.Sprintf("It is the ARN of a %s. Give the ARN of a target group.", a.Kind)
+		detail = fmt.Sprintf("It is the ARN of a %s. Use the ARN of a target group.", a.Kind)
 	}
 	return misuse(at, detail, fact{"Value", strconv.Quote(text)})
 }
 
+// whiteSpaceHint says what is wrong with an ARN that does not parse: white space,
+// such as the newline at the end of a file, is not visible in a message.
+func whiteSpaceHint(text string) string {
+	trimmed := strings.TrimSpace(text)
+	switch _, err := elb.Parse(trimmed); {
+	case trimmed == text || err != nil:
+		return " Use an ARN such as that of aws_lb_listener, aws_lb_listener_rule or aws_lb_target_group."
+	case strings.HasSuffix(text, "\n"):
+		return " It ends with a newline. Remove it, for example with trimspace()."
+	}
+	return " It begins or ends with white space. Remove it, for example with trimspace()."
+}
+
 func stickinessOutOfRange(at path.Path, text string) diag.Diagnostic {
-	return misuse(at, `It is out of range. Write whole seconds from "1s" to "168h" (7 days), or "0s" to switch stickiness off.`, fact{"Value", strconv.Quote(text)})
+	return misuse(at, `It is out of range. Use whole seconds from "1s" to "168h" (7 days), or "0s" to turn stickiness off.`, fact{"Value", strconv.Quote(text)})
 }
 
 func noEnvironments(at path.Path) diag.Diagnostic {
-	return misuse(at, "It names no environment. Add at least one.")
+	return misuse(at, "It has no environment. Add at least one.")
 }
 
 func noTargetGroups(at, routes path.Path) diag.Diagnostic {
-	return misuse(at, fmt.Sprintf("It is missing. Give the environment a target group for each entry point of %s.", routes))
+	return misuse(at, fmt.Sprintf("It is missing. Set a target group for each entry point in %s.", routes))
 }
 
 func groupMissing(at path.Path, entry string, routes path.Path) diag.Diagnostic {
-	return misuse(at, fmt.Sprintf("It has no target group for the entry point %q. Add one, or take the entry point out of %s.", entry, routes))
+	return misuse(at, fmt.Sprintf("It has no target group for the entry point %q. Add one, or remove the entry point from %s.", entry, routes))
 }
 
 func groupTooMany(at path.Path, entry string, w *desired) diag.Diagnostic {
-	return misuse(at, fmt.Sprintf("There is no entry point %q in %s. Use one of %s, or take the target group out.", entry, w.routesAt, quoted(w.entries)))
+	return misuse(at, fmt.Sprintf("There is no entry point %q in %s. Use one of %s, or remove the target group.", entry, w.routesAt, quoted(w.entries)))
 }
 
 func sameGroupTwice(at, first path.Path, arn string) diag.Diagnostic {
-	return misuse(at, fmt.Sprintf("The same target group stands at %s already. Give each environment target groups of its own.", first), fact{"Target group", arn})
+	return misuse(at, fmt.Sprintf("The same target group is already used at %s. Use a separate target group for each environment.", first), fact{"Target group", arn})
 }
 
 func activeAndWeights() diag.Diagnostic {
-	return misuse(path.Root("weights"), "Both active and weights are set. Keep one: active for all the traffic, weights for a split that stays.")
+	return misuse(path.Root("weights"), "Both active and weights are set. Use active to send all traffic to one environment, or weights for a lasting split.")
 }
 
 func neitherActiveNorWeights() diag.Diagnostic {
-	return misuse(path.Root("active"), "Neither active nor weights is set. Set one: active for all the traffic, weights for a split that stays.")
+	return misuse(path.Root("active"), "Neither active nor weights is set. Set active to send all traffic to one environment, or weights for a lasting split.")
 }
 
 func activeAgainstWeights() diag.Diagnostic {
-	return misuse(path.Root("weights"), "It says something else than active. Take both out of ignore_changes, or name both there to leave the traffic as it is.")
+	return misuse(path.Root("weights"), "It contradicts active. Remove both from ignore_changes, or list both there to leave the traffic as it is.")
 }
 
 func noSuchEnvironment(at path.Path, name string, among []string) diag.Diagnostic {
@@ -155,14 +168,14 @@ func noSuchEnvironment(at path.Path, name string, among []string) diag.Diagnosti
 }
 
 func weightMissing(at path.Path, name string) diag.Diagnostic {
-	return misuse(at, fmt.Sprintf("It leaves out the environment %q. Name every environment; 0 is a weight.", name))
+	return misuse(at, fmt.Sprintf("It has no entry for the environment %q. List every environment; use 0 for those without traffic.", name))
 }
 
 func badShare(at path.Path, percent float64, err error) diag.Diagnostic {
 	if errors.Is(err, shift.ErrTooFine) {
-		return misuse(at, "It is finer than 0.1. Write percent with one decimal at most.", fact{"Value", number(percent)})
+		return misuse(at, "It has more than one decimal. Use at most one.", fact{"Value", number(percent)})
 	}
-	return misuse(at, "It is out of range. Write percent from 0 to 100.", fact{"Value", number(percent)})
+	return misuse(at, "It is out of range. Use a percentage from 0 to 100.", fact{"Value", number(percent)})
 }
 
 func wrongSum(at path.Path, percent map[string]float64) diag.Diagnostic {
@@ -171,36 +184,36 @@ func wrongSum(at path.Path, percent map[string]float64) diag.Diagnostic {
 		share, _ := shift.ShareOf(p)
 		sum += share
 	}
-	return misuse(at, "The weights do not sum to 100. Change them so that they do.", fact{"Sum", number(sum.Percent())})
+	return misuse(at, "The weights do not sum to 100.", fact{"Sum", number(sum.Percent())})
 }
 
 func tooManyGroups(at path.Path, err error) diag.Diagnostic {
-	return misuse(at, fmt.Sprintf("The shift would need more than %d target groups in one action at once, the most that Elastic Load Balancing takes. "+
-		"Move the traffic to fewer environments first.", shift.MaxGroups), fact{"Cause", err.Error()})
+	return misuse(at, fmt.Sprintf("The shift would need more than %d target groups in one action, the maximum of Elastic Load Balancing. "+
+		"Shift the traffic to fewer environments first.", shift.MaxGroups), fact{"Cause", err.Error()})
 }
 
 func stepWithoutPercent(at path.Path) diag.Diagnostic {
-	return misuse(at, "It has no percent. Write how much of the way it goes, such as percent = 10.")
+	return misuse(at, "It has no percent. Set the part of the shift that is done at this step, such as percent = 10.")
 }
 
 func stepWithoutHold(at path.Path) diag.Diagnostic {
-	return misuse(at, `It has no hold. Write how long the step is watched, such as hold = "5m"; "0s" goes on at once.`)
+	return misuse(at, `It has no hold. Set how long to hold the step, such as hold = "5m", or "0s" to continue as soon as the gates pass.`)
 }
 
 func badStep(at path.Path, percent float64, err error) diag.Diagnostic {
 	if errors.Is(err, shift.ErrTooFine) {
-		return misuse(at, "It is finer than 0.1. Write percent with one decimal at most.", fact{"Value", number(percent)})
+		return misuse(at, "It has more than one decimal. Use at most one.", fact{"Value", number(percent)})
 	}
-	return misuse(at, "It is out of range. Write percent above 0 and below 100; the last step, 100, is always there.", fact{"Value", number(percent)})
+	return misuse(at, "It is out of range. Use a percentage above 0 and below 100. The step at 100 is always added.", fact{"Value", number(percent)})
 }
 
 func stepsNotRising(at path.Path, step, before shift.Share) diag.Diagnostic {
-	return misuse(at, fmt.Sprintf("It is not above the step before it, %s. Put the steps in rising order.", number(before.Percent())),
+	return misuse(at, fmt.Sprintf("It is not above the percent of the previous step, %s. List the steps in ascending order.", number(before.Percent())),
 		fact{"Value", number(step.Percent())})
 }
 
 func unknownPreset(at path.Path, name string) diag.Diagnostic {
-	return misuse(at, fmt.Sprintf("CodeDeploy has no such deployment configuration for ECS or Lambda. Write one of %s; CodeDeployDefault. may stand in front, and ECS and Lambda may be left out.",
+	return misuse(at, fmt.Sprintf("CodeDeploy has no such predefined deployment configuration for ECS or Lambda. Use one of %s, with or without the prefix CodeDeployDefault. and the platform.",
 		quoted(shift.Presets())), fact{"Value", strconv.Quote(name)})
 }
 
@@ -212,60 +225,60 @@ func noSuchGate(at path.Path, name string, among []string) diag.Diagnostic {
 }
 
 func stepGateElsewhere(at path.Path, name string, when shift.When) diag.Diagnostic {
-	return misuse(at, fmt.Sprintf("The gate %q has when = %q, and a gate of a step is asked at such steps alone. Take its when out, or the gate out of the step.", name, when))
+	return misuse(at, fmt.Sprintf("Gate %q has when = %q, but a gate that a step lists is evaluated only at such steps. Remove its when, or remove the gate from the step.", name, when))
 }
 
 func nullGate(at path.Path) diag.Diagnostic {
-	return misuse(at, "It is null. Leave the gate out of the map instead.")
+	return misuse(at, "It is null. Remove the gate from the map instead.")
 }
 
 func gateWithoutKind(at path.Path, kinds []string) diag.Diagnostic {
-	return misuse(at, fmt.Sprintf("It has no kind. Give it exactly one of %s.", quoted(kinds)))
+	return misuse(at, fmt.Sprintf("It has no kind. Set exactly one of %s.", quoted(kinds)))
 }
 
 func gateOfTwoKinds(at path.Path, kinds []string) diag.Diagnostic {
-	return misuse(at, fmt.Sprintf("It has several kinds: %s. Give it exactly one, and make another gate of the rest.", quoted(kinds)))
+	return misuse(at, fmt.Sprintf("It has several kinds: %s. Set exactly one, and use a separate gate for each of the others.", quoted(kinds)))
 }
 
 func unreadableURL(at path.Path, text string) diag.Diagnostic {
-	return misuse(at, `It is not an http or https URL. Write one such as "http://127.0.0.1:4566".`, fact{"Value", strconv.Quote(text)})
+	return misuse(at, `It is not an http or https URL. Use a URL such as "http://127.0.0.1:4566".`, fact{"Value", strconv.Quote(text)})
 }
 
-// wrongArgument passes on what a gate says of one of its arguments. The value is
-// left out, since it may be a secret.
+// wrongArgument reports a gate's own error about one of its arguments. The value is
+// left out, because it may be a secret.
 func wrongArgument(at path.Path, err error) diag.Diagnostic {
 	text := err.Error()
-	return misuse(at, strings.ToUpper(text[:1])+sentence(text[1:])+" Correct it.")
+	return misuse(at, strings.ToUpper(text[:1])+sentence(text[1:]))
 }
 
 func keyWithout(at path.Path, other string) diag.Diagnostic {
-	return misuse(at, fmt.Sprintf("It needs aws.%s beside it. Add it, or leave both to the environment.", other))
+	return misuse(at, fmt.Sprintf("It requires aws.%s. Set both, or neither to use the environment.", other))
 }
 
 func twoRoles(at path.Path) diag.Diagnostic {
-	return misuse(at, "There is aws.assume_role too. Keep one of them.")
+	return misuse(at, "It conflicts with aws.assume_role. Remove one of them.")
 }
 
 func roleDuration(at path.Path, text string) diag.Diagnostic {
-	return misuse(at, `It is out of range. Write a duration from "15m" to "12h".`, fact{"Value", strconv.Quote(text)})
+	return misuse(at, `It is out of range. Use a duration from "15m" to "12h".`, fact{"Value", strconv.Quote(text)})
 }
 
 func noTokenFile(at path.Path) diag.Diagnostic {
-	return misuse(at, "It is missing. Write the path of the file with the token, or set "+tokenFileVariable+".")
+	return misuse(at, "It is missing. Set the path of the token file, or set the environment variable "+tokenFileVariable+".")
 }
 
 func malformedImport(id, part string) diag.Diagnostic {
-	return diag.NewErrorDiagnostic("Unable to import switch "+strconv.Quote(id),
-		fmt.Sprintf("%q is not an entry point with its routes. Write web=<arn>, more routes of it as web=<arn>+<arn>, more entry points as web=<arn>,api=<arn>.", part))
+	return diag.NewErrorDiagnostic("Cannot import switch "+strconv.Quote(id),
+		fmt.Sprintf("%q is not an entry point with its routes. Use the form web=<ARN>, web=<ARN>+<ARN> for several routes, or web=<ARN>,api=<ARN> for several entry points.", part))
 }
 
 func importNotARoute(id, arn string, err error) diag.Diagnostic {
-	return diag.NewErrorDiagnostic("Unable to import switch "+strconv.Quote(id),
-		fmt.Sprintf("%q is not the ARN of a listener or a listener rule of an Application Load Balancer. Give one.", arn)+factLines([]fact{{"Cause", err.Error()}}))
+	return diag.NewErrorDiagnostic("Cannot import switch "+strconv.Quote(id),
+		fmt.Sprintf("%q is not the ARN of a listener or a listener rule of an Application Load Balancer.%s", arn, whiteSpaceHint(arn))+factLines([]fact{{"Cause", err.Error()}}))
 }
 
 func importTwice(id, arn string) diag.Diagnostic {
-	return diag.NewErrorDiagnostic("Unable to import switch "+strconv.Quote(id), "A route is named twice. Name each once."+factLines([]fact{{"Route", arn}}))
+	return diag.NewErrorDiagnostic("Cannot import switch "+strconv.Quote(id), "A route is listed twice. List each once."+factLines([]fact{{"Route", arn}}))
 }
 
 func quoted(words []string) string {
@@ -276,9 +289,13 @@ func quoted(words []string) string {
 	return strings.Join(all, ", ")
 }
 
-// planTooOld is here since the way on is to plan again.
+// planTooOld refuses a plan without steps that is applied after rollback_window.
+// A plan without a refresh takes the time of the last one, so only a refresh helps.
 func planTooOld(window time.Duration) diag.Diagnostic {
-	return diag.NewErrorDiagnostic("Unable to apply plan of switch",
-		fmt.Sprintf("The plan goes back to the previous version without steps, and is too old for that: the rollback window of %s is over. "+
-			"Nothing was moved. Plan again; the schedule then has its steps.", shift.FormatDuration(window)))
+	return errorDetail{
+		traffic: "not read in this run. Nothing was changed.",
+		cause: fmt.Sprintf("The plan reverts to the previous version without steps, but the rollback_window of %s is over.",
+			shift.FormatDuration(window)),
+		action: "Plan again without -refresh=false. The new plan takes the steps.",
+	}.diagnostic("Cannot apply the plan of the switch")
 }

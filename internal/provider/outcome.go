@@ -12,23 +12,23 @@ type outcome string
 
 // The outcomes.
 const (
-	Completed      outcome = "completed"      // the traffic is where it was wanted
-	RolledBack     outcome = "rolled back"    // something was wrong; it is back
-	Interrupted    outcome = "interrupted"    // Ctrl-C or SIGTERM
-	Stopped        outcome = "stopped"        // something was wrong; it stayed
-	ExternalChange outcome = "foreign change" // someone else moved it
-	Failed         outcome = "failed"         // anything else
+	Completed      outcome = "completed"
+	RolledBack     outcome = "rolled_back"
+	Interrupted    outcome = "interrupted"
+	Stopped        outcome = "stopped"
+	ExternalChange outcome = "external_change"
+	Failed         outcome = "failed"
 )
 
-// outcomes are all of them with what they mean, for the documentation.
+// outcomes returns all outcomes with their meaning, for the documentation.
 func outcomes() [][2]string {
 	return [][2]string{
-		{string(Completed), "the traffic is where it was wanted"},
-		{string(RolledBack), "something was wrong, and the traffic is back at `stable`"},
-		{string(Interrupted), "the apply was interrupted; `reason` says where the traffic was left"},
-		{string(Stopped), "something was wrong, and the traffic stays where it was"},
-		{string(ExternalChange), "someone else moved the traffic, and nothing more was done"},
-		{string(Failed), "it could not be carried out"},
+		{string(Completed), "the desired weights are reached"},
+		{string(RolledBack), "it failed, and the traffic is back at `stable`"},
+		{string(Interrupted), "Ctrl-C or SIGTERM"},
+		{string(Stopped), "it failed, and the traffic was left where it was"},
+		{string(ExternalChange), "somebody else changed the weights"},
+		{string(Failed), "anything else"},
 	}
 }
 
@@ -37,7 +37,7 @@ func outcomeDescription() string {
 	for _, o := range outcomes() {
 		parts = append(parts, "`"+o[0]+"` ("+o[1]+")")
 	}
-	return strings.Join(parts, ", ") + "."
+	return "How it ended: " + strings.Join(parts, ", ") + "."
 }
 
 func outcomeOf(f *rollout.Failure) outcome {
@@ -55,14 +55,38 @@ func outcomeOf(f *rollout.Failure) outcome {
 	}
 }
 
-// reasonOf words a failure for last_shift and rejected.
+// movedExternally is the reason of a rejection by somebody who moved the traffic
+// back.
+const movedExternally = "traffic was moved back outside Terraform"
+
+// causeTexts are the causes for people, in last_shift.reason and
+// rejected.reason. Those of a gate follow the gate's name.
+var causeTexts = map[rollout.Cause]string{
+	rollout.BlockedByGate:     "prevented the shift from starting",
+	rollout.GateFailed:        "failed",
+	rollout.GateErrored:       "could not measure",
+	rollout.GateInconclusive:  "stayed inconclusive",
+	rollout.HealthFailed:      "target health degraded",
+	rollout.NotHealthy:        "targets did not become healthy",
+	rollout.Interrupted:       "interrupted",
+	rollout.ExternalChange:    "external change",
+	rollout.NotForwarding:     "a route does not forward to target groups",
+	rollout.RouterFailed:      "the load balancer could not be changed or read",
+	rollout.CredentialsExpire: "the AWS credentials would expire",
+	rollout.VersionRejected:   "the version is rejected",
+	rollout.MovedExternally:   movedExternally,
+	rollout.TimedOut:          "took longer than scheduled",
+	rollout.TooManyGroups:     "too many target groups in one action",
+}
+
+// reasonOf is a failure in words, for last_shift and rejected.
 func reasonOf(f *rollout.Failure) string {
+	text := causeTexts[f.Cause]
 	if f.Cause == rollout.MovedExternally {
-		return movedExternally
+		return text
 	}
-	text := string(f.Cause)
 	if f.Gate != "" {
-		text = fmt.Sprintf("gate %q: %s", f.Gate, strings.TrimPrefix(text, "gate "))
+		text = fmt.Sprintf("gate %q %s", f.Gate, text)
 	}
 	if f.Stage != "" {
 		text += " at " + f.Stage
@@ -73,8 +97,14 @@ func reasonOf(f *rollout.Failure) string {
 	if f.Gate != "" && f.Err != nil {
 		text += ": " + f.Err.Error()
 	}
-	if f.Disposition == rollout.Stopped || f.Disposition == rollout.RollbackFailed || f.Disposition == rollout.RollbackUnhealthy {
-		text += " (" + string(f.Disposition) + ")"
+	switch f.Disposition {
+	case rollout.Stopped:
+		text += " (the weights were left as they are)"
+	case rollout.RollbackFailed:
+		text += " (the rollback failed)"
+	case rollout.RollbackUnhealthy:
+		text += " (not rolled back: no healthy targets there)"
+	case rollout.Unchanged, rollout.RolledBack, rollout.LeftToOthers:
 	}
 	return text
 }

@@ -43,6 +43,7 @@ type routeMemory struct {
 	Sticky  time.Duration  `json:"sticky,omitempty"`
 	Answer  string         `json:"answer,omitempty"`
 	Idle    bool           `json:"idle,omitempty"`
+	Label   string         `json:"label,omitempty"`
 }
 
 // otherMemory is elb.Other, of which the ARN is not needed.
@@ -74,11 +75,11 @@ type planMemory struct {
 }
 
 func rememberRoute(s rollout.RouteState) routeMemory {
-	return routeMemory{Weights: s.Weights, Sticky: s.Stickiness, Answer: s.Response, Idle: s.FixedError}
+	return routeMemory{Weights: s.Weights, Sticky: s.Stickiness, Answer: s.Response, Idle: s.FixedError, Label: s.Label}
 }
 
 func (m routeMemory) setting() rollout.RouteState {
-	return rollout.RouteState{Weights: m.Weights, Stickiness: m.Sticky, Response: m.Answer, FixedError: m.Idle}
+	return rollout.RouteState{Weights: m.Weights, Stickiness: m.Sticky, Response: m.Answer, FixedError: m.Idle, Label: m.Label}
 }
 
 // private is the framework's private state, of a request or of a response.

@@ -167,6 +167,8 @@ func (p prior) spec(w desired) rollout.Spec {
 		r := rollout.Route{ID: route.arn, Entry: route.entry}
 		if seen, ok := p.memory.Routes[route.arn]; ok && p.state != nil {
 			r.Planned = new(seen.setting())
+		} else if p.state != nil {
+			r.Missing = slices.ContainsFunc(p.state.stateRoutes(), func(before desiredRoute) bool { return before.arn == route.arn })
 		}
 		s.Routes = append(s.Routes, r)
 	}

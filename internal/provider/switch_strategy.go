@@ -22,6 +22,7 @@ func (r *reader) readStrategy(w *desired, v types.Object) {
 	w.stopOnFailure = r.choice(at.AtName("on_failure"), attrs["on_failure"], "rollback", "stop") == "stop"
 	w.stopOnInterrupt = r.choice(at.AtName("on_interrupt"), attrs["on_interrupt"], "rollback", "stop") == "stop"
 	w.window = r.duration(at.AtName("rollback_window"), attrs["rollback_window"], 24*time.Hour)
+	w.terms.RollbackWindow = w.window
 	w.terms.Gates = nil
 	for _, g := range w.gates {
 		w.terms.Gates = append(w.terms.Gates, g.terms)

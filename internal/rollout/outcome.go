@@ -11,6 +11,9 @@ type Result struct {
 	Routes []RouteResult // in the order of the Spec
 	// From is what the routes gave on the whole when the shift began.
 	From shift.Weights
+	// Reached is what the routes had on average when the shift failed, before any
+	// rollback; nil where no route was read.
+	Reached shift.Weights
 	// Moved is true once this run told a route to change who gets traffic.
 	Moved bool
 	// Warnings are things worth knowing that changed nothing: dry-run gates that

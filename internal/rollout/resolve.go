@@ -43,6 +43,7 @@ func (s Spec) route(route Route, now RouteState) shift.Route {
 		Name:     s.routeName(route.ID),
 		Observed: s.Weights(route.Entry, now),
 		Response: now.Response,
+		Missing:  route.Missing,
 		Sticky:   now.Stickiness > 0,
 		Joining:  s.Stable == nil || route.Planned == nil,
 	}

@@ -31,6 +31,9 @@ const externalChangeTimeout = 5 * time.Second
 // and takes it there. It fills in f.Left and f.Rejects.
 func (r *run) handleFailure(ctx context.Context, f *Failure) {
 	ctx = context.WithoutCancel(ctx)
+	if r.current != nil {
+		r.result.Reached = r.mean()
+	}
 	switch {
 	case f.Disposition == Stopped || f.Disposition == Unchanged && f.mayBeStale():
 		r.refresh(ctx)

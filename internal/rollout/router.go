@@ -53,6 +53,9 @@ type RouteState struct {
 	// FixedError is true for an answer that says that nothing is served here (a fixed
 	// 5xx), which a Create may take over.
 	FixedError bool
+	// Label names the route for people, such as "listener :443" or "rule 10 (host
+	// app.example.com)"; empty where the router has no such name. It is not compared.
+	Label string
 	// Raw is the router's own: what was read, kept as it is by a Write. A
 	// Setting with an Answer is written back from it alone.
 	Raw any

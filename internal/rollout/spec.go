@@ -51,6 +51,8 @@ type Route struct {
 	// Planned is what the plan rests on; nil where the plan could not know it (a
 	// Create, or a route that joins with this shift).
 	Planned *RouteState
+	// Missing is true where the last refresh was told that the route does not exist.
+	Missing bool
 	// Origin is where a way back of this route leads; nil: Spec.Stable.
 	Origin shift.Weights
 }

@@ -41,6 +41,7 @@ type Route struct {
 	Attached   []string // environments and strangers in its action, weight 0 too
 	FixedError bool     // it answers a fixed 5xx, and no one put that in place of traffic
 	Response   string   // what it does instead of forwarding; empty where it forwards
+	Missing    bool     // the router says that it does not exist
 	Sticky     bool     // group stickiness is on now
 	Joining    bool     // joins with this shift, so nothing is known of it at plan
 }
@@ -85,12 +86,13 @@ const (
 
 // Strategy is how a shift is done: the strategy, health's times and the gates.
 type Strategy struct {
-	Steps         []Step // without the last one, Whole
-	Bake          time.Duration
-	Settle        time.Duration
-	HealthTimeout time.Duration
-	SteadyFor     time.Duration
-	Gates         []GateSettings // sorted by name
+	Steps          []Step // without the last one, Whole
+	Bake           time.Duration
+	Settle         time.Duration
+	HealthTimeout  time.Duration
+	RollbackWindow time.Duration // for so long a revert needs no steps; 0: never
+	SteadyFor      time.Duration
+	Gates          []GateSettings // sorted by name
 }
 
 // GateSettings is when and how often one gate is asked.

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Attach lists the environments that some route does not name yet and that
-// will be named at weight 0, sorted.
+// Attach returns the environments that some route does not have in its action
+// yet and that are added at weight 0, sorted.
 func (s Schedule) Attach() []string {
 	want := s.Attached
 	switch s.Kind {
@@ -17,10 +17,11 @@ func (s Schedule) Attach() []string {
 		want = s.AttachedAfter
 	case Forward, Revert:
 	}
-	return s.missing(want, func(named []string, name string) bool { return !slices.Contains(named, name) })
+	return s.onSomeRoute(want, func(attached []string, name string) bool { return !slices.Contains(attached, name) })
 }
 
-// Detach lists what some route names and what goes at the end, sorted.
+// Detach returns what some route has in its action and what is removed at the
+// end, sorted.
 func (s Schedule) Detach() []string {
 	if s.Kind == Rejected || s.Kind == ExternalChange {
 		return nil
@@ -30,14 +31,15 @@ func (s Schedule) Detach() []string {
 		all = append(all, x.Attached...)
 	}
 	all = slices.DeleteFunc(all, func(name string) bool { return slices.Contains(s.AttachedAfter, name) })
-	return s.missing(all, slices.Contains[[]string])
+	return s.onSomeRoute(all, slices.Contains[[]string])
 }
 
-// missing picks the names for which a route that forwards is in the case.
-func (s Schedule) missing(names []string, is func(named []string, name string) bool) []string {
+// onSomeRoute returns the names for which the condition holds on at least one
+// route that forwards, sorted and without repeats.
+func (s Schedule) onSomeRoute(names []string, holds func(attached []string, name string) bool) []string {
 	var found []string
 	for _, name := range names {
-		hit := slices.ContainsFunc(s.request.Routes, func(x Route) bool { return x.Attached != nil && is(x.Attached, name) })
+		hit := slices.ContainsFunc(s.request.Routes, func(x Route) bool { return x.Attached != nil && holds(x.Attached, name) })
 		if hit && !slices.Contains(found, name) {
 			found = append(found, name)
 		}
@@ -46,13 +48,13 @@ func (s Schedule) missing(names []string, is func(named []string, name string) b
 	return found
 }
 
-// IsEmpty reports that nothing at all is to be written.
+// IsEmpty reports whether the apply writes nothing at all.
 func (s Schedule) IsEmpty() bool {
 	return s.Kind == NoChange && len(s.Attach()) == 0 && len(s.Detach()) == 0 && !s.request.StickinessChanges
 }
 
-// Text words the schedule, a line a thing, for a reviewer of a plan. It is the
-// same for the same request.
+// Text returns the schedule for a reviewer of the plan, one item per line. Equal
+// requests give equal text.
 func (s Schedule) Text() string {
 	lines := s.notForwardingText()
 	if lines != nil {
@@ -71,22 +73,20 @@ func (s Schedule) Text() string {
 		lines = s.shiftText()
 	}
 	lines = append(lines, s.routeLines()...)
-	for _, name := range s.unmanagedText() {
-		lines = append(lines, "Note: "+name)
-	}
-	for _, note := range append(s.gateNotes(), s.request.Notes...) {
-		lines = append(lines, "Note: "+note)
+	for _, warning := range slices.Concat(s.unmanagedText(), s.gateNotes(), s.request.Notes) {
+		lines = append(lines, "Warning: "+warning)
 	}
 	return strings.Join(lines, "\n")
 }
 
-// notForwardingText is about routes that do not forward and whose answer is no one's
-// to take: a redirect, or what someone has put in place of the traffic.
+// notForwardingText names the routes whose action is neither a forward nor
+// something that this switch may replace: a redirect, or a fixed response that
+// replaced the traffic.
 func (s Schedule) notForwardingText() []string {
 	var lines []string
 	for _, x := range s.request.Routes {
 		if x.Response != "" && (!x.FixedError || !x.Joining) {
-			lines = append(lines, fmt.Sprintf("%s does not forward (%s): nothing moves, and the apply fails until it does.", x.Name, x.Response))
+			lines = append(lines, fmt.Sprintf("Route %s does not forward to target groups (%s). The apply fails without moving traffic until it does.", x.Name, x.Response))
 		}
 	}
 	return lines
@@ -95,211 +95,286 @@ func (s Schedule) notForwardingText() []string {
 func (s Schedule) rejectedText() []string {
 	r := s.request.Rejected
 	return []string{
-		fmt.Sprintf("%s was rejected: %s.", s.label(r.Environment), r.Reason),
-		"Nothing moves and the apply fails: ship another version, go back to the environment that is live, or give retry a new value.",
+		fmt.Sprintf("%s is rejected: %s.", s.label(r.Environment), r.Reason),
+		fmt.Sprintf("The apply fails without moving traffic. Ship another version, %s, or change retry to allow this version again.", s.request.acceptText()),
 	}
 }
 
 func (s Schedule) externalChangeText() []string {
-	who := "by someone else"
+	by := "outside Terraform"
 	if !s.Certain {
-		who = "by someone, or by an apply that was killed"
+		by = "outside Terraform or by an apply that did not finish"
 	}
 	return []string{
-		fmt.Sprintf("The traffic was moved away from %s %s, and this does not undo it. Found: %s.", s.weightsText(s.Desired), who, s.weightsText(s.request.observedMean())),
-		"Nothing moves and the apply fails: want what carries the traffic, ship another version, or give retry a new value.",
+		fmt.Sprintf("Traffic was moved off %s %s since the last completed shift. Observed: %s.", s.weightsText(s.Desired), by, s.weightsText(s.request.observedMean())),
+		fmt.Sprintf("The apply fails without moving traffic. To accept the change, %s. To move the traffic again, ship another version or change retry.", s.request.acceptText()),
 	}
 }
 
+// acceptText is the edit that agrees with what the routes do now.
+func (r Request) acceptText() string {
+	if live, ok := r.observedMean().Sole(); ok && !r.environment(live).Unmanaged {
+		return fmt.Sprintf("set active = %q", live)
+	}
+	return "set active or weights to what the routes have now"
+}
+
 func (s Schedule) noChangeText() []string {
-	lines := append([]string{"The traffic stays: " + s.weightsText(s.Desired) + "."}, s.attachmentText()...)
+	lines := append([]string{"No traffic is moved: " + s.weightsText(s.Desired) + "."}, s.attachmentText()...)
 	if s.request.StickinessChanges {
-		lines = append(lines, "Change the stickiness.")
+		lines = append(lines, "Change the stickiness of the target groups.")
 	}
 	if s.IsEmpty() {
 		return lines
 	}
-	return append(lines, "One call per route.")
+	return append(lines, fmt.Sprintf("API calls: %d (1 per route).", len(s.request.Routes)))
 }
 
 func (s Schedule) rollbackText() []string {
 	return append([]string{
-		fmt.Sprintf("Found: %s, which is not what the last completed shift left.", s.weightsText(s.request.observedMean())),
-		fmt.Sprintf("Back to %s at once: one call per route, no steps, no gates; then settle %s.",
-			s.weightsText(s.Desired), FormatDuration(s.request.Strategy.Settle)),
+		fmt.Sprintf("Observed: %s, which is not what the last completed shift left.", s.weightsText(s.request.observedMean())),
+		fmt.Sprintf("Roll back to %s at once: %s, no steps, no gates; then settle %s.",
+			s.weightsText(s.Desired), s.request.callsText(), FormatDuration(s.request.Strategy.Settle)),
 	}, s.attachmentText()...)
 }
 
-// attachmentText says who comes into the actions and who goes, without traffic.
+// attachmentText says what is added to the actions and removed from them where
+// no traffic moves by steps.
 func (s Schedule) attachmentText() []string {
 	var lines []string
 	if names := s.Attach(); len(names) > 0 {
-		lines = append(lines, "Attach "+s.list(names)+" at weight 0.")
+		lines = append(lines, "Attach "+s.labels(names)+" at weight 0.")
 	}
 	if names := s.Detach(); len(names) > 0 {
-		lines = append(lines, "Detach "+s.list(names)+".")
+		lines = append(lines, "Detach "+s.labels(names)+".")
 	}
 	return lines
 }
 
-// shiftText is the numbered list of a shift, and what it costs.
+// shiftText is the numbered table of a shift, and what it costs.
 func (s Schedule) shiftText() []string {
 	lines := []string{s.heading()}
-	for i, line := range s.stages() {
-		lines = append(lines, fmt.Sprintf("%d. %s", i+1, line))
+	for i, line := range alignStages(s.stages()) {
+		lines = append(lines, fmt.Sprintf("%2d. %s", i+1, line))
 	}
-	return append(lines,
-		fmt.Sprintf("Takes %s to %s; a way back is one call per route (%d).",
-			roundUp(s.Shortest()), roundUp(s.Longest()), len(s.request.Routes)),
-		s.rollbackPathText())
+	return append(lines, fmt.Sprintf("Duration: %s to %s. Rollback: %s.", roundUp(s.Shortest()), roundUp(s.Longest()), s.request.callsText()))
+}
+
+// callsText is what a rollback costs: one write per route.
+func (r Request) callsText() string {
+	if len(r.Routes) == 1 {
+		return "1 API call (1 route)"
+	}
+	return fmt.Sprintf("%[1]d API calls (%[1]d routes)", len(r.Routes))
 }
 
 func (s Schedule) heading() string {
-	from := "what the routes give when this is applied"
+	from := "current weights (read at apply)"
 	if mean := s.request.originMean(); mean != nil || s.request.allRoutes(func(x Route) bool { return x.Response != "" }) {
 		from = s.weightsText(mean)
 	}
 	text := fmt.Sprintf("%s -> %s", from, s.weightsText(s.Desired))
 	if s.Kind == Revert {
-		text += ", a version that was live before: no steps"
+		text += ", revert to the previous version: no steps"
 	}
 	if s.request.Retry && s.request.desiresRejected() {
-		text += ", tried again"
+		text += ", retry of a rejected version"
 	}
 	return text
 }
 
-func (s Schedule) stages() []string {
+// stage is one numbered line. Lines with a wait are aligned in columns.
+type stage struct {
+	text  string
+	wait  string // "hold 10m"; empty: the line stays out of the columns
+	gates string // "gates: users"; empty: none are asked
+}
+
+func (s Schedule) stages() []stage {
 	t := s.request.Strategy
-	var lines []string
+	var all []stage
 	if names := s.Attach(); len(names) > 0 {
-		lines = append(lines, "attach "+strings.Join(names, ", ")+" at weight 0")
+		all = append(all, stage{text: "attach " + strings.Join(names, ", ") + " at weight 0"})
 	}
 	if s.ReplacesFixedError {
-		lines = append(lines, "routes that answer a fixed error: forward in its place at once, since no one is served there")
+		all = append(all, stage{text: "forward at once where a route answers with a fixed error (no user is served there)"})
 	}
 	if s.Kind == Revert {
-		lines = append(lines, fmt.Sprintf("health of %s, at most %s", strings.Join(s.Gaining, ", "), FormatDuration(t.HealthTimeout)))
-		moved := s.Desired.String()
-		if len(t.GatesFor(After, Step{})) > 0 {
-			moved += "; gates are told, not obeyed"
-		}
-		return append(lines, moved, s.settleText(t))
+		return append(all,
+			stage{text: fmt.Sprintf("wait until %s (up to %s)", healthyText(s.Gaining, ""), FormatDuration(t.HealthTimeout))},
+			stage{text: s.Desired.String(), gates: gatesText(t.reportOnly().GatesFor(After, Step{}))},
+			stage{text: s.settleText()})
 	}
 	if s.checksReadiness() {
-		lines = append(lines, fmt.Sprintf("health of %s, steady for %s, at most %s",
-			strings.Join(s.Gaining, ", "), FormatDuration(t.SteadyFor), FormatDuration(t.HealthTimeout)))
+		steady := ""
+		if t.SteadyFor > 0 {
+			steady = " and steady for " + FormatDuration(t.SteadyFor)
+		}
+		all = append(all, stage{text: fmt.Sprintf("wait until %s (up to %s)", healthyText(s.Gaining, steady), FormatDuration(t.HealthTimeout))})
 		if gates := t.GatesFor(Before, Step{}); len(gates) > 0 {
-			lines = append(lines, "gates before any traffic: "+gateNames(gates))
+			all = append(all, stage{text: beforeText(gates)})
 		}
 	}
 	if s.Split != nil {
-		lines = append(lines, fmt.Sprintf("judge what was found: hold %s%s", FormatDuration(s.Split.Hold), gatesText(t.GatesFor(During, *s.Split))))
+		all = append(all, stage{"evaluate the current split", "hold " + FormatDuration(s.Split.Hold), gatesText(t.GatesFor(During, *s.Split))})
 	}
 	for _, step := range s.Steps {
 		if step.At != Full {
-			lines = append(lines, fmt.Sprintf("%s; hold %s%s", s.stepText(step.At), FormatDuration(step.Hold), gatesText(t.GatesFor(During, step))))
+			all = append(all, stage{s.stepText(step.At), "hold " + FormatDuration(step.Hold), gatesText(t.GatesFor(During, step))})
 		}
 	}
-	bake := fmt.Sprintf("bake %s%s", FormatDuration(t.Bake), gatesText(t.GatesFor(After, Step{})))
+	reached := s.Desired.String()
 	if s.BakeOnly {
-		lines = append(lines, "the traffic is there already: "+bake)
-	} else {
-		lines = append(lines, s.Desired.String()+"; "+bake)
+		reached += " (reached already)"
 	}
-	return append(lines, s.settleText(t))
+	all = append(all, stage{reached, "bake " + FormatDuration(t.Bake), gatesText(t.GatesFor(After, Step{}))})
+	return append(all, stage{text: s.settleText()})
 }
 
-func (s Schedule) settleText(t Strategy) string {
-	text := "settle " + FormatDuration(t.Settle)
+// alignStages puts the waits of the lines below each other, and their gates.
+func alignStages(stages []stage) []string {
+	text, wait := 0, 0
+	for _, x := range stages {
+		if x.wait != "" {
+			text, wait = max(text, len(x.text)), max(wait, len(x.wait))
+		}
+	}
+	var lines []string
+	for _, x := range stages {
+		line := fmt.Sprintf("%-*s   %-*s   %s", text, x.text, wait, x.wait, x.gates)
+		if x.wait == "" {
+			line = x.text + "   " + x.gates
+		}
+		lines = append(lines, strings.TrimRight(line, " "))
+	}
+	return lines
+}
+
+// healthyText is "green is healthy", or "blue and green are healthy".
+func healthyText(names []string, more string) string {
+	if len(names) == 1 {
+		return names[0] + " is healthy" + more
+	}
+	return strings.Join(names, ", ") + " are healthy" + more
+}
+
+func beforeText(gates []GateSettings) string {
+	if len(gates) == 1 {
+		return "gate " + gateNames(gates) + ", before any traffic"
+	}
+	return "gates " + gateNames(gates) + ", before any traffic"
+}
+
+// settleText is the last line of a shift: what is detached, and whether the
+// version that was live can be reverted to without steps.
+func (s Schedule) settleText() string {
+	text := "settle " + FormatDuration(s.request.Strategy.Settle)
 	if names := s.Detach(); len(names) > 0 {
 		text += ", detach " + strings.Join(names, ", ")
 	}
-	return text
+	return text + "; " + s.rollbackPathText()
 }
 
-// stepText gives the weights of a step where all routes start alike, else how
-// much of the way it is.
+// rollbackPathText says how the version that was live can be reverted to.
+func (s Schedule) rollbackPathText() string {
+	before, sole := s.request.originMean().Sole()
+	e, window := s.request.environment(before), s.request.Strategy.RollbackWindow
+	switch {
+	case s.request.Unobserved:
+		return "whether a later revert needs steps depends on the weights at apply"
+	case s.Kind == Revert:
+		return "a later shift forward takes all steps"
+	case s.request.originMean() == nil:
+		return "no previous version to revert to afterwards"
+	case !sole:
+		return "a later revert takes all steps, because the traffic is split now"
+	case e.Removed || e.Unmanaged:
+		return fmt.Sprintf("no previous version to revert to afterwards, because %s is detached", before)
+	case e.Version == "":
+		return fmt.Sprintf("%s has no version, so reverting to it takes all steps", before)
+	case window == 0:
+		return fmt.Sprintf("reverting to %s takes all steps, because rollback_window is 0s", before)
+	case slices.Contains(s.AttachedAfter, before):
+		return fmt.Sprintf("%s stays attached for an instant rollback (%s)", before, FormatDuration(window))
+	}
+	return fmt.Sprintf("%s can be reverted to without steps (%s)", before, FormatDuration(window))
+}
+
+// stepText gives the weights of a step where all routes start from the same
+// weights, else which part of the shift is done.
 func (s Schedule) stepText(at Share) string {
 	for _, x := range s.request.Routes {
 		if x.FixedError {
 			continue
 		}
 		if x.Origin == nil || !x.Origin.Equal(s.request.Routes[0].Origin) {
-			return fmt.Sprintf("%s of the way to %s", at, s.Desired)
+			return fmt.Sprintf("%s of the shift to %s", at, s.Desired)
 		}
 	}
-	return s.At(0, at).String()
-}
-
-// rollbackPathText says whether anything is left to go back to.
-func (s Schedule) rollbackPathText() string {
-	before, ok := s.request.originMean().Sole()
-	e := s.request.environment(before)
-	switch {
-	case s.request.Unobserved:
-		return "What is left to go back to afterwards depends on what the routes give when this is applied."
-	case s.Kind == Revert:
-		return "Afterwards going forward again takes the steps."
-	case s.request.originMean() == nil:
-		return "Afterwards nothing is left to go back to."
-	case !ok:
-		return "Afterwards going back takes the steps as well."
-	case e.Removed || e.Unmanaged:
-		return fmt.Sprintf("Afterwards nothing is left to go back to: %s is detached.", before)
-	case e.Version == "":
-		return fmt.Sprintf("Afterwards %s stays; it has no version, so going back to it takes the steps.", before)
-	default:
-		return fmt.Sprintf("Afterwards %s stays as the way back, without steps within rollback_window.", s.label(before))
+	weights := s.At(0, at)
+	if live, ok := s.Desired.Sole(); ok && weights[live] > 0 {
+		return live + " " + weights[live].String()
 	}
+	return weights.String()
 }
 
-// routeLines says what each route gives where they disagree.
+// routeLines gives the weights of each route where they differ.
 func (s Schedule) routeLines() []string {
 	routes := s.request.Routes
-	if s.request.Unobserved || s.request.allRoutes(func(x Route) bool { return x.Observed.Equal(routes[0].Observed) }) {
+	if s.request.Unobserved || s.request.allRoutes(func(x Route) bool { return !x.Missing && x.Observed.Equal(routes[0].Observed) }) {
 		return nil
 	}
 	var lines []string
 	for _, x := range routes {
-		found := x.Observed.String()
-		if x.FixedError {
-			found = "a fixed error"
-		} else if x.Attached == nil {
-			found = "known when this is applied"
+		observed := x.Observed.String()
+		switch {
+		case x.Missing:
+			observed = "does not exist; the apply fails until it exists again or is removed from load_balancer.routes"
+		case x.FixedError:
+			observed = "fixed error response"
+		case x.Attached == nil:
+			observed = "read at apply"
 		}
-		lines = append(lines, fmt.Sprintf("Now %s: %s.", x.Name, found))
+		lines = append(lines, fmt.Sprintf("Route %s: %s.", x.Name, observed))
 	}
 	return lines
 }
 
-// unmanagedText words the groups on the routes that are no environment, with the
-// most that they have.
+// unmanagedText names the target groups on the routes that belong to no
+// environment, with the largest share that they have.
 func (s Schedule) unmanagedText() []string {
 	var lines []string
 	for _, e := range s.request.Environments {
 		if !e.Unmanaged {
 			continue
 		}
-		most := Share(0)
+		largest := Share(0)
 		for _, x := range s.request.Routes {
-			most = max(most, x.Observed[e.Name])
+			largest = max(largest, x.Observed[e.Name])
 		}
-		text := fmt.Sprintf("target group %s is no environment of this switch and has %s of the traffic", e.Name, most)
+		text := fmt.Sprintf("target group %s belongs to no environment of this switch and has %s of the traffic", e.Name, largest)
 		if slices.Contains(s.Detach(), e.Name) {
-			text += "; it is taken off the routes"
+			text += "; this apply detaches it"
 		}
 		lines = append(lines, text+".")
 	}
 	return lines
 }
 
-// label gives an environment its version: "green (1.5.0)".
+// label is an environment with its version: "green (1.5.0)".
 func (s Schedule) label(name string) string {
 	if v := s.request.environment(name).Version; v != "" {
 		return fmt.Sprintf("%s (%s)", name, v)
 	}
 	return name
+}
+
+func (s Schedule) labels(names []string) string {
+	var parts []string
+	for _, name := range names {
+		parts = append(parts, s.label(name))
+	}
+	return strings.Join(parts, ", ")
 }
 
 func (s Schedule) weightsText(w Weights) string {
@@ -308,15 +383,7 @@ func (s Schedule) weightsText(w Weights) string {
 		parts = append(parts, s.label(name)+" "+w[name].String())
 	}
 	if parts == nil {
-		return "nothing"
-	}
-	return strings.Join(parts, ", ")
-}
-
-func (s Schedule) list(names []string) string {
-	var parts []string
-	for _, name := range names {
-		parts = append(parts, s.label(name))
+		return "no traffic"
 	}
 	return strings.Join(parts, ", ")
 }
@@ -326,7 +393,7 @@ func gateNames(gates []GateSettings) string {
 	for _, g := range gates {
 		name := g.Name
 		if g.DryRun {
-			name += " (told, not obeyed)"
+			name += " (report-only)"
 		}
 		names = append(names, name)
 	}
@@ -337,5 +404,5 @@ func gatesText(gates []GateSettings) string {
 	if len(gates) == 0 {
 		return ""
 	}
-	return ", watch " + gateNames(gates)
+	return "gates: " + gateNames(gates)
 }

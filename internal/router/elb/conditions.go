@@ -28,6 +28,23 @@ func conditionsOf(all []types.RuleCondition) []condition {
 	return found
 }
 
+// ruleLabel names a rule by its priority and by the hosts and paths that it
+// matches, which is how people know it.
+func ruleLabel(rule types.Rule) string {
+	label := "rule " + aws.ToString(rule.Priority)
+	var matches []string
+	for _, c := range rule.Conditions {
+		name, known := map[string]string{"host-header": "host", "path-pattern": "path"}[aws.ToString(c.Field)]
+		if _, values, _ := strings.Cut(asked(c), "\n"); known {
+			matches = append(matches, name+" "+strings.ReplaceAll(values, "\n", ", "))
+		}
+	}
+	if matches != nil {
+		label += " (" + strings.Join(matches, "; ") + ")"
+	}
+	return label
+}
+
 // asked words what a condition asks for, in whichever of its two forms the API
 // chose to show it.
 func asked(c types.RuleCondition) string {

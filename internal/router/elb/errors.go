@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
@@ -23,9 +24,16 @@ var (
 	// ErrOtherBalancer says that a group belongs to another load balancer than
 	// the routes that are to forward to it; see GroupError.
 	ErrOtherBalancer = errors.New("the target group belongs to another load balancer")
+	// ErrProtocol says that an Application Load Balancer cannot forward to the
+	// group because of its protocol; see GroupError.
+	ErrProtocol = errors.New("the target group has a protocol that an Application Load Balancer cannot forward to")
 	// ErrInvalid says that a Setting cannot be written to the route.
 	ErrInvalid = errors.New("invalid setting")
 )
+
+// CodeInvalidConfiguration is the API's code for an action that contradicts
+// something else, such as target stickiness without group stickiness.
+const CodeInvalidConfiguration = "InvalidConfigurationRequest"
 
 // The permissions that a Router needs, all of them.
 const (
@@ -81,6 +89,13 @@ func (e *CallError) Unwrap() []error {
 		return []error{meaning, e.Err}
 	}
 	return []error{e.Err}
+}
+
+// Refused reports whether the API answered that the request itself is wrong, so
+// that the same request is refused again.
+func (e *CallError) Refused() bool {
+	answer, ok := errors.AsType[*awshttp.ResponseError](e.Err)
+	return ok && answer.HTTPStatusCode() >= 400 && answer.HTTPStatusCode() < 500 && e.meaning() == nil
 }
 
 // callError says of which call an error is. It returns nil for nil.

@@ -17,6 +17,7 @@ type GroupInfo struct {
 	ARN      string
 	Name     string
 	Balancer string // the ARN of its load balancer; empty while no listener or rule names it
+	Protocol string // such as "HTTP"; empty for a Lambda function
 }
 
 // GroupError says of which group something is wrong.
@@ -24,11 +25,15 @@ type GroupError struct {
 	Group    string // its ARN
 	Balancer string // the ARN of the load balancer that it belongs to
 	Routes   string // the ARN of the load balancer that the routes belong to
+	Protocol string // with ErrProtocol
 	Err      error
 }
 
 // Error implements error.
 func (e *GroupError) Error() string {
+	if errors.Is(e.Err, ErrProtocol) {
+		return fmt.Sprintf("%s: %s: %s", display(e.Group), e.Err, e.Protocol)
+	}
 	return fmt.Sprintf("%s: %s: it has %s, the routes have %s", display(e.Group), e.Err, display(e.Balancer), display(e.Routes))
 }
 
@@ -104,7 +109,7 @@ func (r *Router) describeGroups(ctx context.Context, region string, groups []str
 			return nil, callError(describeTargetGroups, lone(groups), err)
 		}
 		for _, g := range page.TargetGroups {
-			f := GroupInfo{ARN: aws.ToString(g.TargetGroupArn), Name: aws.ToString(g.TargetGroupName)}
+			f := GroupInfo{ARN: aws.ToString(g.TargetGroupArn), Name: aws.ToString(g.TargetGroupName), Protocol: string(g.Protocol)}
 			if len(g.LoadBalancerArns) > 0 { // a group belongs to one at most
 				f.Balancer = g.LoadBalancerArns[0]
 			}
@@ -123,7 +128,7 @@ type Entry struct {
 // CheckGroups makes sure, before a shift, that every group is there and may be
 // forwarded to by the routes of its entry points: a group belongs to one load
 // balancer at most. It returns ErrNotFound of rollout in a CallError, and
-// ErrOtherBalancer in a GroupError.
+// ErrOtherBalancer or ErrProtocol in a GroupError.
 func (r *Router) CheckGroups(ctx context.Context, entries ...Entry) error {
 	var groups []string
 	for _, e := range entries {
@@ -149,6 +154,9 @@ func (e Entry) check(facts map[string]GroupInfo) error {
 		}
 		balancer, _ := a.LoadBalancer()
 		for _, group := range e.Groups {
+			if p := facts[group].Protocol; p != "" && p != "HTTP" && p != "HTTPS" {
+				return &GroupError{Group: group, Protocol: p, Err: ErrProtocol}
+			}
 			if has := facts[group].Balancer; has != "" && has != balancer.String() {
 				return &GroupError{Group: group, Balancer: has, Routes: balancer.String(), Err: ErrOtherBalancer}
 			}

@@ -209,7 +209,9 @@ func (r *Router) readListeners(ctx context.Context, region string, routes []stri
 		}
 		for _, l := range page.Listeners {
 			route := aws.ToString(l.ListenerArn)
-			found[route] = result{setting: stateOf(route, l.DefaultActions)}
+			s := stateOf(route, l.DefaultActions)
+			s.Label = trafficRoute{listener: aws.ToInt32(l.Port)}.text()
+			found[route] = result{setting: s}
 		}
 	}
 	return found, nil
@@ -225,7 +227,9 @@ func (r *Router) readRules(ctx context.Context, region string, routes []string) 
 		}
 		for _, rule := range page.Rules {
 			route := aws.ToString(rule.RuleArn)
-			found[route] = result{setting: stateOf(route, rule.Actions)}
+			s := stateOf(route, rule.Actions)
+			s.Label = ruleLabel(rule)
+			found[route] = result{setting: s}
 			if aws.ToBool(rule.IsDefault) {
 				found[route] = result{err: fmt.Errorf("%s: %w", display(route), ErrDefaultRule)}
 			}
