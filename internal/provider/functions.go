@@ -27,13 +27,13 @@ var stepType = types.ObjectType{AttrTypes: map[string]attr.Type{"percent": types
 // resultDescription is what every function says of its result. The example is
 // a call of it.
 func resultDescription(example string) string {
-	return "\n\nThe result is a list of steps, objects of `percent` and `hold`, for `strategy.steps` of a `bluegreen_switch`. 100 is always the last step and is not in it. " +
-		"It can be given as it is, joined with steps of your own by `concat`, chosen by a conditional, and changed by a `for` expression. " +
-		"Its steps have no `gates`; where the other side of a conditional has some, both must. To give every step a gate: `[for s in provider::bluegreen::" + example + " : merge(s, { gates = [\"approve\"] })]`.\n\n" +
+	return "\n\nReturns a list of objects with `percent` and `hold` for `strategy.steps` of a `bluegreen_switch`. The step at 100 is added by the switch. " +
+		"The list can be combined with other steps by `concat` and changed by a `for` expression, for example to add a gate to every step: `[for s in provider::bluegreen::" + example + " : merge(s, { gates = [\"approve\"] })]`. " +
+		"In a conditional, both results must have the same attributes.\n\nRequires Terraform 1.8 or OpenTofu 1.7." + example + " : merge(s, { gates = [\"approve\"] })]`.\n\n" +
 		"Needs Terraform 1.8 or OpenTofu 1.7."
 }
 
-const holdDescription = "How long each step is watched at least, as a duration such as `10m`; `0s` is allowed."
+const holdDescription = "Minimum time at each step, as a duration such as `10m`; `0s` is allowed."
 
 // stepsFunction is a function of a percentage and a hold.
 type stepsFunction struct {
@@ -44,20 +44,19 @@ type stepsFunction struct {
 
 func newLinear() function.Function {
 	return &stepsFunction{name: "linear", steps: shift.Linear, definition: stepsDefinition(
-		"Steps of equal strides",
-		"Returns steps of equal strides, each watched for the same time: `linear(20, \"1m\")` is 20, 40, 60 and 80 percent, one minute each.\n\n"+
-			"The steps are the multiples of `percent` below 100. A last one that leaves less than a tenth of `percent` to go is left out: `linear(33.3, \"5m\")` is 33.3 and 66.6, "+
-			"since 99.9 would only be the whole a little earlier."+resultDescription(`linear(20, "1m")`),
-		"How much more of the way each step goes, in percent: above 0, below 100, with one decimal at most.",
+		"Equal steps",
+		"Returns equal steps with the same hold: `linear(20, \"1m\")` returns 20, 40, 60 and 80 percent with one minute each.\n\n"+
+			"The steps are the multiples of `percent` below 100. A last step that leaves less than a tenth of `percent` is omitted: `linear(33.3, \"5m\")` returns 33.3 and 66.6."+resultDescription(`linear(20, "1m")`)+resultDescription(`linear(20, "1m")`),
+		"Size of each step in percent: above 0, below 100, at most one decimal.",
 	)}
 }
 
 func newCanary() function.Function {
 	return &stepsFunction{name: "canary", steps: shift.Canary, definition: stepsDefinition(
-		"One step before the whole",
-		"Returns one step: `canary(10, \"15m\")` gives the new side 10 percent and watches for 15 minutes; then the rest follows at once."+
+		"One step before 100 percent",
+		"Returns one step: `canary(10, \"15m\")` shifts 10 percent, holds for 15 minutes, and then shifts the rest."+
 			resultDescription(`canary(10, "15m")`),
-		"How much of the way the step goes, in percent: above 0, below 100, with one decimal at most.",
+		"Size of the step in percent: above 0, below 100, at most one decimal.",
 	)}
 }
 
@@ -123,14 +122,13 @@ func (*presetFunction) Metadata(_ context.Context, _ function.MetadataRequest, r
 // Definition implements function.Function.
 func (*presetFunction) Definition(_ context.Context, _ function.DefinitionRequest, resp *function.DefinitionResponse) {
 	resp.Definition = function.Definition{
-		Summary: "Steps of a deployment configuration of CodeDeploy",
-		MarkdownDescription: "Returns the steps of a deployment configuration that AWS CodeDeploy predefines for ECS or Lambda, for those who come from there: " +
-			"`preset(\"ECSLinear10PercentEvery3Minutes\")` is 10, 20, up to 90 percent, three minutes each. All at once is an empty list.\n\n" +
-			"The known names are `" + strings.Join(shift.Presets(), "`, `") + "`. " +
-			"`CodeDeployDefault.` may stand in front of each, and `ECS` and `Lambda` may be left out: `Canary10Percent5Minutes`." +
+		Summary: "Steps of a CodeDeploy deployment configuration",
+		MarkdownDescription: "Returns the steps of a deployment configuration that AWS CodeDeploy predefines for ECS or Lambda: " +
+			"`preset(\"ECSLinear10PercentEvery3Minutes\")` returns 10, 20, up to 90 percent with three minutes each. All at once is an empty list.\n\nThe names are `" + strings.Join(shift.Presets(), "`, `") + "`. " +
+			"The prefix `CodeDeployDefault.` is optional, and so are `ECS` and `Lambda`: `Canary10Percent5Minutes`." +
 			resultDescription(`preset("Canary10Percent5Minutes")`),
 		Parameters: []function.Parameter{
-			function.StringParameter{Name: "name", MarkdownDescription: "Name of the deployment configuration. One that is not known is an error that lists those that are."},
+			function.StringParameter{Name: "name", MarkdownDescription: "Name of the deployment configuration. An unknown name is an error that lists the known ones."},
 		},
 		Return: function.ListReturn{ElementType: stepType},
 	}

@@ -20,18 +20,17 @@ func cloudwatchAlarmKind() gateKind {
 		inconclusive: 10 * time.Minute,
 		attribute: schema.SingleNestedAttribute{
 			Optional: true,
-			MarkdownDescription: "Looks at alarms of CloudWatch: of metrics, of metric maths, of logs, and composite ones. One in `ALARM` is a fail. " +
-				"An alarm that does not exist is an error of measuring. One in `INSUFFICIENT_DATA` is inconclusive, and so is an alarm of metrics that is `OK` but could not have gone off since the last change of weights, " +
-				"as too few of its periods are over (composite and log alarms have no period and count as they are). One that is in `ALARM` already, or does not exist, keeps a shift from beginning, but never a way back.",
+			MarkdownDescription: "Checks CloudWatch alarms (metric, composite or log). `ALARM` fails, `INSUFFICIENT_DATA` is inconclusive. " +
+				"`OK` counts only once enough periods since the last weight change are over for the alarm to fire. An alarm that is missing or already in `ALARM` blocks the shift from starting, but never a rollback.",
 			Attributes: map[string]schema.Attribute{
 				"names": schema.ListAttribute{
 					Required:            true,
 					ElementType:         types.StringType,
-					MarkdownDescription: "Names or ARNs of the alarms, 1 to 100, none twice. An ARN brings its region, and must be of the account whose credentials are used.",
+					MarkdownDescription: "Names or ARNs of 1 to 100 alarms in the account of the credentials. An ARN sets the region.",
 				},
 				"region": schema.StringAttribute{
 					Optional:            true,
-					MarkdownDescription: "Region where the names that are no ARNs are looked for. Default: that of the load balancer.",
+					MarkdownDescription: "Region of alarms that are given by name. Default: the region of the load balancer.",
 				},
 			},
 		},

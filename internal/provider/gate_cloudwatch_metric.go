@@ -21,9 +21,8 @@ func cloudwatchMetricKind() gateKind {
 		inconclusive: 10 * time.Minute,
 		attribute: schema.SingleNestedAttribute{
 			Optional: true,
-			MarkdownDescription: "Compares a metric of CloudWatch, or metric maths over several, with limits. Every point within `lookback` must keep to them, not only the newest: one outside is a fail. " +
-				"Only whole periods count that began after the last change of weights (in `before`: after the shift began) and ended at least `lag` ago. " +
-				"No point, a value that is no number, and data that CloudWatch has only in part are inconclusive; a call that is refused is an error of measuring, and keeps a shift from beginning.",
+			MarkdownDescription: "Compares a CloudWatch metric, or a metric math expression, with limits. Every data point within `lookback` must be within them. " +
+				"Only whole periods count that started after the last weight change and ended at least `lag` ago. Missing or partial data is inconclusive; a refused call is an error and blocks the shift from starting.",
 			Attributes: cloudwatchMetricAttributes(),
 		},
 		read: readCloudWatchMetric,
@@ -40,31 +39,31 @@ func cloudwatchMetricAttributes() map[string]schema.Attribute {
 	number := func(description string) schema.NumberAttribute {
 		return schema.NumberAttribute{Optional: true, MarkdownDescription: description}
 	}
-	dimensions := schema.MapAttribute{Optional: true, ElementType: types.StringType, MarkdownDescription: "Dimension => value, at most 30. Default: none."}
+	dimensions := schema.MapAttribute{Optional: true, ElementType: types.StringType, MarkdownDescription: "Map of dimension to value, at most 30. Default: none."}
 	return map[string]schema.Attribute{
 		"namespace":  text("Namespace of the metric, such as `AWS/SQS`."),
-		"metric":     text("Name of the metric. Exactly one of `metric` and `expression` is given."),
+		"metric":     text("Name of the metric. Exactly one of `metric` and `expression` must be set."),
 		"dimensions": dimensions,
 		"stat":       text(statDescription + " Required with `metric`."),
-		"period":     text("Period of a point: `1s`, `5s`, `10s`, `20s`, `30s` or a multiple of `60s`; most metrics have no points below `60s`. With an expression that of the queries that have none of their own. Default: `60s`."),
-		"expression": text("Metric maths over `queries` by their ids, or a query of Metrics Insights. Every time series that it gives is judged."),
+		"period":     text("Period of a data point: `1s`, `5s`, `10s`, `20s`, `30s` or a multiple of `60s`. Most metrics have no data below `60s`. Applies to queries without a `period`. Default: `60s`."),
+		"expression": text("Metric math expression over the IDs of `queries`, or a Metrics Insights query. Every time series that it returns is evaluated."),
 		"queries": schema.ListNestedAttribute{
 			Optional:            true,
-			MarkdownDescription: "Metrics that `expression` uses, at most 499. Default: none.",
+			MarkdownDescription: "Metrics for `expression`, at most 499. Default: none.",
 			NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
-				"id":         text("What the expression calls it: a small letter, then letters, digits and underscores. Required."),
+				"id":         text("ID used in the expression: a lowercase letter, then letters, digits and underscores. Required."),
 				"namespace":  text("Namespace of the metric. Required."),
 				"metric":     text("Name of the metric. Required."),
 				"dimensions": dimensions,
 				"stat":       text(statDescription + " Required."),
-				"period":     text("Period of a point, as above. Default: that of the gate."),
+				"period":     text("Period of a data point. Default: the `period` of the gate."),
 			}},
 		},
-		"min":      number("Lowest value that passes. At least one of `min` and `max` is given."),
-		"max":      number("Highest value that passes."),
-		"lookback": text("How far back points are judged, in whole periods and never from before the last change of weights; at least the longest period. Default: `5m`."),
-		"lag":      text("How long after its end a period is taken to be complete, as a duration. Default: `60s`."),
-		"region":   text("Region of the metrics. Default: that of the load balancer."),
+		"min":      number("Minimum value. At least one of `min` and `max` is required."),
+		"max":      number("Maximum value."),
+		"lookback": text("How far back data points are evaluated, at least the longest period and never before the last weight change. Default: `5m`."),
+		"lag":      text("Delay after which a period counts as complete, as a duration. Default: `60s`."),
+		"region":   text("Region of the metrics. Default: the region of the load balancer."),
 	}
 }
 

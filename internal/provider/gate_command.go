@@ -21,23 +21,20 @@ func commandKind() gateKind {
 		inconclusive: 10 * time.Minute,
 		attribute: schema.SingleNestedAttribute{
 			Optional: true,
-			MarkdownDescription: "Runs a program where Terraform runs, without a shell, and goes by its exit status: 0 passes, 75 (EX_TEMPFAIL) is inconclusive, any other fails, and so does an end by a signal. " +
-				"A program that cannot be started is an error of measuring, and is looked for before anything moves. One that runs for longer than the gate's `timeout` is an error too; it is ended then, and when the apply is interrupted, with all that it has started: its process group gets SIGTERM, and 400 ms later SIGKILL. " +
-				"It gets the environment that Terraform runs in, which is how secrets reach it, and where the shift stands in `BLUEGREEN_GATE`, `BLUEGREEN_SHIFT`, `BLUEGREEN_PART` (`before`, `during` or `after`), `BLUEGREEN_STEP`, `BLUEGREEN_STEPS`, `BLUEGREEN_ATTEMPT`, `BLUEGREEN_ELAPSED_SECONDS`, " +
-				"`BLUEGREEN_FROM`, `BLUEGREEN_TO` and `BLUEGREEN_WEIGHTS` (percent, such as `blue=95,green=5`), `BLUEGREEN_ENVIRONMENTS` and `BLUEGREEN_TARGET_GROUPS` (those that gain, such as `web=<arn>,api=<arn>`), and all of it in `BLUEGREEN_MOMENT`, the JSON that a webhook gets. " +
-				"The last 20 lines that it prints are told when it does not pass, and kept in the state. Nothing is masked in them: it must not print a secret.",
+			MarkdownDescription: "Runs a program where Terraform runs, without a shell. Exit status 0 passes, 75 is inconclusive, any other fails; a program that cannot start or exceeds `timeout` is an error. " +
+				"The state of the shift is in `BLUEGREEN_*` environment variables and as JSON in `BLUEGREEN_INPUT`. The last 20 lines of output are reported and stored in the state. See [Choosing gates](../guides/choosing-gates).",
 			Attributes: map[string]schema.Attribute{
 				"argv": schema.ListAttribute{
 					Required: true, ElementType: types.StringType,
-					MarkdownDescription: "The program and its arguments, each as it is. A program without a slash is looked for in the folders of `PATH`, one with a slash from `working_dir`.",
+					MarkdownDescription: "Program and arguments. A program without a slash is searched in `PATH`, a relative path from `working_dir`.",
 				},
 				"working_dir": schema.StringAttribute{
 					Optional:            true,
-					MarkdownDescription: "Path of the folder that it runs in. Default: where Terraform runs.",
+					MarkdownDescription: "Working directory. Default: the working directory of Terraform.",
 				},
 				"env": schema.MapAttribute{
 					Optional: true, ElementType: types.StringType,
-					MarkdownDescription: "Variable => value to add to the environment. Kept in the state and shown in plans, so it is no place for a secret. Default: none.",
+					MarkdownDescription: "Map of environment variables to add. Stored in the state and shown in plans, so do not use it for secrets. Default: none.",
 				},
 			},
 		},

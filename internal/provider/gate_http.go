@@ -23,9 +23,8 @@ func httpKind() gateKind {
 		inconclusive: 10 * time.Minute,
 		attribute: schema.SingleNestedAttribute{
 			Optional: true,
-			MarkdownDescription: "Asks a URL and looks at the answer. An answer that is not as expected, and a connection that breaks once the request is sent, are fails. " +
-				"What goes wrong before (no such host, connection refused, a certificate that is not trusted) and no answer within the gate's `timeout` are errors of measuring. " +
-				"Redirects are not followed.",
+			MarkdownDescription: "Requests a URL and checks the response. An unexpected response, or a connection that breaks after the request was sent, fails. " +
+				"An unresolved host, a refused connection, an untrusted certificate and a timeout are errors (could not measure). Redirects are not followed.",
 			Attributes: httpAttributes(),
 		},
 		read: readHTTP,
@@ -39,29 +38,29 @@ func httpAttributes() map[string]schema.Attribute {
 	texts := func(description string) schema.MapAttribute {
 		return schema.MapAttribute{Optional: true, ElementType: types.StringType, MarkdownDescription: description}
 	}
-	headers := texts("Header => value to send; `Host` is the host that is asked for. Shown as sensitive, but kept in the state: put secrets into `headers_env`. Default: none.")
+	headers := texts("Map of header to the value to send; `Host` sets the host. Sensitive, but stored in the state: use `headers_env` for secrets. Default: none.")
 	headers.Sensitive = true
 	return map[string]schema.Attribute{
-		"url":         schema.StringAttribute{Required: true, MarkdownDescription: "The `http` or `https` URL to ask."},
+		"url":         schema.StringAttribute{Required: true, MarkdownDescription: "The `http` or `https` URL to request."},
 		"method":      text("HTTP method. Default: `GET`."),
 		"headers":     headers,
-		"headers_env": texts("Header => name of the environment variable that holds its value. It must be set where Terraform applies. Default: none."),
-		"body":        text("Body to send. Default: none."),
+		"headers_env": texts("Map of header to the name of the environment variable with its value, which must be set where Terraform runs. Default: none."),
+		"body":        text("Request body. Default: none."),
 		"expect_status": schema.ListAttribute{
 			Optional:            true,
 			ElementType:         types.Int64Type,
-			MarkdownDescription: "Statuses that pass, each from 100 to 599. Default: 200 to 299.",
+			MarkdownDescription: "Status codes that pass, each from 100 to 599. Default: 200 to 299.",
 		},
-		"expect_headers": texts("Header => value that the answer must have, exactly. Default: none."),
-		"expect_body":    text("Regular expression (RE2 syntax) that the first MiB of the body must match, so that a version can be demanded. Default: any body."),
-		"max_latency":    text("How long a sample may take, from the beginning of its connection to the last byte, as a duration. Default: `0s`, as long as the gate's `timeout`."),
+		"expect_headers": texts("Map of header to the exact value that the response must have. Default: none."),
+		"expect_body":    text("Regular expression (RE2) that the first MiB of the response body must match, for example to require a version. Default: any body."),
+		"max_latency":    text("Maximum time of a request from the start of its connection to the last byte, as a duration. Default: `0s`, only the gate's `timeout` applies."),
 		"samples": schema.Int64Attribute{
 			Optional:            true,
-			MarkdownDescription: "How many requests are sent in a round, one after the other, of which all must pass; 1 or more. Each has a connection of its own. Default: `1`.",
+			MarkdownDescription: "Number of requests per evaluation, 1 or more, sent one after the other on separate connections. All must pass. Default: `1`.",
 		},
 		"insecure_skip_verify": schema.BoolAttribute{
 			Optional:            true,
-			MarkdownDescription: "Take any certificate. Default: `false`.",
+			MarkdownDescription: "Accept any server certificate. Default: `false`.",
 		},
 	}
 }

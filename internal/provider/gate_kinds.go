@@ -72,40 +72,40 @@ func gateAttributes() map[string]schema.Attribute {
 	all := map[string]schema.Attribute{
 		"when": schema.StringAttribute{
 			Optional: true,
-			MarkdownDescription: "In which part of a shift it is asked: `before` (while the new side has no production traffic), `during` (at every step and in the bake), " +
-				"`after` (in the bake alone) or `always`. Default: `during`.",
+			MarkdownDescription: "Part of the shift in which the gate is evaluated: `before` (before any production traffic), `during` (at every step and in the bake), " +
+				"`after` (only in the bake) or `always`. Default: `during`.",
 		},
 		"interval": schema.StringAttribute{
 			Optional:            true,
-			MarkdownDescription: "How long between two calls, as a duration above zero. Default: `10s`.",
+			MarkdownDescription: "Time between two evaluations, as a duration above zero. Default: `10s`.",
 		},
 		"timeout": schema.StringAttribute{
 			Optional:            true,
-			MarkdownDescription: "How long one call may take, as a duration above zero. Default: `10s`.",
+			MarkdownDescription: "Maximum time of one evaluation, as a duration above zero. Default: `10s`.",
 		},
 		"initial_delay": schema.StringAttribute{
 			Optional:            true,
-			MarkdownDescription: "How long to wait after each change of weights before the first call, as a duration. Default: `0s`.",
+			MarkdownDescription: "Time to wait after each weight change before the first evaluation, as a duration. Default: `0s`.",
 		},
 		"failure_limit": schema.Int64Attribute{
 			Optional:            true,
-			MarkdownDescription: "How many fails are tolerated per shift, 0 or more. Default: `0`.",
+			MarkdownDescription: "Number of failed evaluations to tolerate per shift, 0 or more. Default: `0`.",
 		},
 		"consecutive_error_limit": schema.Int64Attribute{
 			Optional:            true,
-			MarkdownDescription: "How many times in a row it may be unable to measure, 0 or more. Default: `4`.",
+			MarkdownDescription: "Number of consecutive evaluations that may end in an error (could not measure), 0 or more. Default: `4`.",
 		},
 		"inconclusive_timeout": schema.StringAttribute{
 			Optional:            true,
-			MarkdownDescription: "How long it may stay inconclusive after its step's hold, as a duration. Default: `10m`; `24h` for `webhook`.",
+			MarkdownDescription: "How long the gate may stay inconclusive after the hold of the step, as a duration. Default: `10m`; `24h` for `webhook`.",
 		},
 		"on_inconclusive_timeout": schema.StringAttribute{
 			Optional:            true,
-			MarkdownDescription: "What that amounts to: `fail`, `pass` or `stop` (the traffic stays where it is and the apply fails). Default: `fail`.",
+			MarkdownDescription: "Result when `inconclusive_timeout` is over: `fail`, `pass`, or `stop` (leave the weights as they are and fail the apply). Default: `fail`.",
 		},
 		"dry_run": schema.BoolAttribute{
 			Optional:            true,
-			MarkdownDescription: "Judged and told, never obeyed. Default: `false`.",
+			MarkdownDescription: "Evaluate and report only; the gate never blocks or fails a shift. Default: `false`.",
 		},
 	}
 	for _, kind := range gateKinds() {

@@ -20,10 +20,8 @@ func prometheusKind() gateKind {
 		inconclusive: 10 * time.Minute,
 		attribute: schema.SingleNestedAttribute{
 			Optional: true,
-			MarkdownDescription: "Asks a Prometheus server for the result of an instant query, at the server's own time. A scalar must be within the limits; of a vector every sample must, and one outside is a fail. " +
-				"No data is inconclusive: an empty vector, and a sample that is no number (NaN, as `0 / 0` gives). Infinite values compare as numbers. " +
-				"A matrix, a string, a native histogram, a query that the server refuses and no answer within the gate's `timeout` are errors of measuring. " +
-				"What a query with a range (`rate(...[1m])`) sees after a change of weights is in part from before it: give the gate an `initial_delay` of that range. Redirects are not followed.",
+			MarkdownDescription: "Evaluates an instant query on a Prometheus server. A scalar, or every sample of a vector, must be within `min` and `max`. " +
+				"No data and NaN are inconclusive; a refused query, another result type and a timeout are errors. For a range such as `[1m]`, set `initial_delay` to that range.",
 			Attributes: prometheusAttributes(),
 		},
 		read: readPrometheus,
@@ -36,26 +34,26 @@ func prometheusAttributes() map[string]schema.Attribute {
 	}
 	headers := schema.MapAttribute{
 		Optional: true, Sensitive: true, ElementType: types.StringType,
-		MarkdownDescription: "Header => value to send; `Host` is the host that is asked for. Shown as sensitive, but kept in the state: put secrets into `headers_env`. Default: none.",
+		MarkdownDescription: "Map of header to the value to send; `Host` sets the host. Sensitive, but stored in the state: use `headers_env` for secrets. Default: none.",
 	}
 	return map[string]schema.Attribute{
 		"url": schema.StringAttribute{
 			Required:            true,
-			MarkdownDescription: "The `http` or `https` URL of the server, without `/api/v1`, such as `https://prometheus.example.com`. Proxies are taken from the environment.",
+			MarkdownDescription: "The `http` or `https` URL of the server without `/api/v1`, such as `https://prometheus.example.com`.",
 		},
 		"query": schema.StringAttribute{
 			Required:            true,
-			MarkdownDescription: "PromQL whose result is a scalar or an instant vector. Select the side that gains, by version or environment. It is the server that reads it, so a mistake in it is seen when the gate is asked.",
+			MarkdownDescription: "PromQL expression that returns a scalar or an instant vector. Select the environment that gains traffic by a label such as the version.",
 		},
-		"min":     schema.NumberAttribute{Optional: true, MarkdownDescription: "The least that passes, in the unit of the query. At least one of `min` and `max` is required. Default: no limit."},
-		"max":     schema.NumberAttribute{Optional: true, MarkdownDescription: "The most that passes, in the unit of the query. Default: no limit."},
+		"min":     schema.NumberAttribute{Optional: true, MarkdownDescription: "Minimum value, in the unit of the query. At least one of `min` and `max` is required. Default: no limit."},
+		"max":     schema.NumberAttribute{Optional: true, MarkdownDescription: "Maximum value, in the unit of the query. Default: no limit."},
 		"headers": headers,
 		"headers_env": schema.MapAttribute{
 			Optional: true, ElementType: types.StringType,
-			MarkdownDescription: "Header => name of the environment variable that holds its value. It must be set where Terraform applies. Default: none.",
+			MarkdownDescription: "Map of header to the name of the environment variable with its value, which must be set where Terraform runs. Default: none.",
 		},
-		"bearer_token_env": text("Name of the environment variable that holds a token, sent as `Authorization: Bearer <token>`. It must be set where Terraform applies. Default: none."),
-		"ca_file":          text("Path of a file with the certificates (PEM) that alone are trusted, read where Terraform applies. Default: those of the machine."),
+		"bearer_token_env": text("Name of the environment variable with a token to send as `Authorization: Bearer`. Default: none."),
+		"ca_file":          text("Path of a PEM file with the CA certificates to trust. Default: the system certificates."),
 	}
 }
 

@@ -19,11 +19,9 @@ func targetMetricsKind() gateKind {
 		inconclusive: 10 * time.Minute,
 		attribute: schema.SingleNestedAttribute{
 			Optional: true,
-			MarkdownDescription: "Judges what the load balancer itself counts of each target group (CloudWatch, namespace `AWS/ApplicationELB`): the groups that gain traffic, each for itself, and those that give it as what to compare with. " +
-				"At least one of `max_error_rate`, `max_latency`, `worse_than_live_by` and `latency_ratio` is given; any that is broken is a fail. " +
-				"Only whole periods count that began after the last change of weights and ended at least `lag` ago. Too few requests, on either side of a comparison, are inconclusive; where nothing gives traffic (a first release, the proof of an environment) comparisons are left out. " +
-				"Errors are the requests without those answered with 2xx, 3xx and 4xx, as far as the groups' own 5xx, failed connections and the 5xx of the balancer's own account for them; requests under way, WebSockets and clients that left are none. Where surely more requests than on the live side are without an answer, the release may hang, and that is inconclusive. Not for gRPC, where an error is a 200 with a status in the trailers. " +
-				"Needs `cloudwatch:GetMetricData`; where that is refused, a shift does not begin.",
+			MarkdownDescription: "Evaluates the load balancer's own metrics (`AWS/ApplicationELB`) of the target groups that gain traffic, and compares them with the live environment. " +
+				"At least one of `max_error_rate`, `max_latency`, `worse_than_live_by` and `latency_ratio` is required. Too few requests are inconclusive. " +
+				"Not for gRPC. Requires `cloudwatch:GetMetricData`; see [Choosing gates](../guides/choosing-gates).",
 			Attributes: targetMetricsAttributes(),
 		},
 		read: readTargetMetrics,
@@ -38,20 +36,17 @@ func targetMetricsAttributes() map[string]schema.Attribute {
 		return schema.NumberAttribute{Optional: true, MarkdownDescription: description}
 	}
 	return map[string]schema.Attribute{
-		"max_error_rate": number("Highest share of requests that may fail, in percent, from 0 to below 100. A plain comparison: among few requests a single error is much, so see `min_requests`. Default: any."),
-		"max_latency":    text("Highest latency, as a duration above zero, of `stat`: the time from the request leaving the balancer until the target begins to answer. What happens in the balancer is not in it. Default: any."),
-		"stat": text("Statistic of latency: `Average` or a percentile such as `p99`. Of several periods the one in the middle counts, weighted by requests; it takes three to be too slow, and until then one that is is inconclusive. " +
-			"A percentile needs 5 / (1 - q) requests, 500 for `p99` and 50 for `p90`; fewer are inconclusive. Default: `p99`."),
+		"max_error_rate": number("Maximum error rate in percent, from 0 to below 100, as a plain comparison. Default: no limit."),
+		"max_latency":    text("Maximum target response time of `stat`, as a duration above zero. Default: no limit."),
+		"stat":           text("Latency statistic: `Average` or a percentile such as `p99`, the median over the periods. Three periods must be too slow for a fail. A percentile q needs 5 / (1 - q) requests, such as 500 for `p99`. Default: `p99`."),
 		"min_requests": schema.Int64Attribute{Optional: true,
-			MarkdownDescription: "Requests that a side must have had, 1 or more. Where `lookback` has fewer, it goes further back, up to the last change of weights; fewer in all are inconclusive. Default: `50`."},
-		"worse_than_live_by": number("By how many percentage points the error rate may be above that of the live side, from 0 to below 100. It is a fail when a test of the two proportions says that the difference is more than that and hardly chance. " +
-			"The live side is measured over the same time, or over `lookback` before the change where it has too few requests since then. Default: any."),
-		"confidence": number("How sure the test must be, above 0.5 and below 1. It is for all looks at a step together: a release that is no worse than `worse_than_live_by` is sent back by chance in at most 1 - `confidence` of its steps, for each entry point. " +
-			"Requests that fail in bursts are not as independent as the test takes them to be; a margin above 0 is the remedy. Default: `0.95`."),
-		"latency_ratio": number("How many times the latency of the live side the latency may be, above 0. A plain comparison of two measurements, without a test of chance: with few requests, or slow answers that are many times as slow as the usual ones, it needs room, such as 2. Default: any."),
-		"lookback":      text("How far back requests are judged together, in whole periods, at least one. Default: `5m`."),
-		"period":        text("Period of the balancer's metrics: `60s`, which is how often Elastic Load Balancing sends them, or a multiple; `1s`, `5s`, `10s`, `20s` or `30s` with a local balancer alone. Default: `60s`."),
-		"lag":           text("How long after its end a period is taken to be complete, as a duration. Default: `60s`."),
+			MarkdownDescription: "Minimum number of requests per environment, 1 or more; fewer since the last weight change are inconclusive. Default: `50`."},
+		"worse_than_live_by": number("Maximum difference of the error rate from the live environment in percentage points, from 0 to below 100. Fails when a test of the two proportions finds a statistically significant larger difference. Default: no limit."),
+		"confidence":         number("Confidence of that test for all evaluations of a step together, above 0.5 and below 1: at most 1 - `confidence` of the steps of an equally good release fail by chance. Errors in bursts need a margin. Default: `0.95`."),
+		"latency_ratio":      number("Maximum ratio of the latency to that of the live environment, above 0, without a significance test; leave room, such as `2`. Default: no limit."),
+		"lookback":           text("How far back requests are evaluated together, in whole periods, at least one. Default: `5m`."),
+		"period":             text("Period of the load balancer metrics: `60s` (what Elastic Load Balancing publishes) or a multiple; shorter periods only with the local stand-in. Default: `60s`."),
+		"lag":                text("Delay after which a period counts as complete, as a duration. Default: `60s`."),
 	}
 }
 

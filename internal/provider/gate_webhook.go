@@ -20,11 +20,8 @@ func webhookKind() gateKind {
 		inconclusive: 24 * time.Hour,
 		attribute: schema.SingleNestedAttribute{
 			Optional: true,
-			MarkdownDescription: "Sends a POST that says where the shift stands, and goes by the status of the answer, so that a person or another system decides. 200 to 299 passes, but for 202; " +
-				"202 and 425 are inconclusive (not yet), for `inconclusive_timeout`, which is `24h` for this kind; 400 to 599, but for 425, is a fail. " +
-				"No answer within the gate's `timeout`, a connection that breaks, a redirect (which is not followed) and any other status are errors of measuring. " +
-				"The beginning of the answer's body is told unless it passes, so it can name who is being waited for. " +
-				"The body that is sent is JSON, described by `docs/webhook.schema.json` in the provider's repository.",
+			MarkdownDescription: "Sends a POST with the state of the shift and decides by the response status: 200 to 299 passes, 202 and 425 are inconclusive (not decided yet), other 4xx and 5xx fail. " +
+				"No response within `timeout`, redirects and other statuses are errors. The JSON body is described by `docs/webhook.schema.json` in the provider repository; see [Choosing gates](../guides/choosing-gates).",
 			Attributes: webhookAttributes(),
 		},
 		read: readWebhook,
@@ -34,22 +31,21 @@ func webhookKind() gateKind {
 func webhookAttributes() map[string]schema.Attribute {
 	headers := schema.MapAttribute{
 		Optional: true, Sensitive: true, ElementType: types.StringType,
-		MarkdownDescription: "Header => value to send; `Host` is the host that is asked for. Shown as sensitive, but kept in the state: put secrets into `headers_env`. Default: none.",
+		MarkdownDescription: "Map of header to the value to send; `Host` sets the host. Sensitive, but stored in the state: use `headers_env` for secrets. Default: none.",
 	}
 	return map[string]schema.Attribute{
 		"url": schema.StringAttribute{
 			Required:            true,
-			MarkdownDescription: "The `http` or `https` URL to send to. It is kept in the state and shown in plans, so it is no place for a secret; messages name its host alone. Proxies are taken from the environment.",
+			MarkdownDescription: "The `http` or `https` URL to send to. Stored in the state and shown in plans, so do not put secrets in it.",
 		},
 		"headers": headers,
 		"headers_env": schema.MapAttribute{
 			Optional: true, ElementType: types.StringType,
-			MarkdownDescription: "Header => name of the environment variable that holds its value. It must be set where Terraform applies. Default: none.",
+			MarkdownDescription: "Map of header to the name of the environment variable with its value, which must be set where Terraform runs. Default: none.",
 		},
 		"secret_env": schema.StringAttribute{
-			Optional: true,
-			MarkdownDescription: "Name of the environment variable that holds the secret of the signature. It must be set where Terraform applies. With it the header `X-Bluegreen-Signature-256` is sent: `sha256=` and the HMAC-SHA256, in lower-case hexadecimal, " +
-				"of the header `X-Bluegreen-Timestamp` (seconds since 1970), a dot, and the body byte for byte. Recompute it, compare in constant time, and refuse timestamps that are more than a few minutes off, so that a recorded request cannot be sent again. Default: no signature.",
+			Optional:            true,
+			MarkdownDescription: "Name of the environment variable with the secret that signs requests (HMAC-SHA256 in `X-Bluegreen-Signature-256`); see [Choosing gates](../guides/choosing-gates). Default: no signature.",
 		},
 	}
 }

@@ -45,10 +45,9 @@ func (d *switchData) Metadata(_ context.Context, req datasource.MetadataRequest,
 // the map of environments may be Required.
 func (d *switchData) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "Reads who carries the traffic of listeners and listener rules now, whoever manages them. It changes nothing.\n\n" +
-			"It tells who is live, for an output, a check or another state. It has no \"idle\" environment to tell, and `active` of a `bluegreen_switch` is not to be computed from it: " +
-			"the environment that is idle before an apply is live after it, so a colour chosen so would flip at every apply, whether there is a release or not. Write `active` down instead.\n\n" +
-			"While anything that it refers to is about to change, Terraform reads it at apply only, and its values are unknown in the plan.",
+		MarkdownDescription: "Reads the weights of listeners and listener rules, whatever manages them. It changes nothing.\n\n" +
+			"Use it for outputs, checks or another state. Do not compute `active` of a `bluegreen_switch` from it: the environment that is idle before an apply is live after it, so `active` would change at every apply.\n\n" +
+			"While a resource that it refers to has pending changes, Terraform reads it at apply and its values are unknown in the plan.",
 		Attributes: switchDataAttributes(),
 	}
 }
@@ -58,43 +57,41 @@ func switchDataAttributes() map[string]schema.Attribute {
 		"routes": schema.MapAttribute{
 			ElementType: types.ListType{ElemType: types.StringType},
 			Required:    true,
-			MarkdownDescription: "Entry point (a name of your own: `web`, `api`) => ARNs of the listeners (their default action) and listener rules that serve it, of Application Load Balancers in any region. " +
-				"At least one entry point, each with at least one ARN, none twice. A route that does not exist is an error.",
+			MarkdownDescription: "Map of entry point (a name that you choose, such as `web`) to the ARNs of the Application Load Balancer listeners (default action) and listener rules that serve it. " +
+				"A route that does not exist is an error.",
 		},
 		"environments": schema.MapNestedAttribute{
-			Optional: true,
-			MarkdownDescription: "Environment (a name of your own: `blue`, `green`) => its target groups and version, as in the resource; `bluegreen_environment.app` with `for_each` fits as a whole. " +
-				"Default: none; every target group then stands under its own name, which tells who is live where there is one entry point.",
+			Optional:            true,
+			MarkdownDescription: "Map of environment name to its target groups and version, as in the resource. Default: none; target groups are then listed under their own names.",
 			NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
 				"name": schema.StringAttribute{
 					Optional:            true,
-					MarkdownDescription: "The name once more, as a `bluegreen_environment` brings it along; it must be that of the key. Default: the key.",
+					MarkdownDescription: "Name, as exported by `bluegreen_environment`. Must equal the key. Default: the key.",
 				},
 				"target_groups": schema.MapAttribute{
 					ElementType:         types.StringType,
 					Optional:            true,
-					MarkdownDescription: "Entry point => ARN of the target group that serves it, one for each entry point in `routes`. Must be there.",
+					MarkdownDescription: "Map of entry point to the ARN of its target group, with one for each entry point in `routes`. Required.",
 				},
 				"version": schema.StringAttribute{
 					Optional:            true,
-					MarkdownDescription: "What is deployed; `live` repeats it. Default: none.",
+					MarkdownDescription: "Deployed version, returned in `live`. Default: none.",
 				},
 			}},
 		},
 		"live": schema.SingleNestedAttribute{
 			Computed:            true,
-			MarkdownDescription: "Who carries all the traffic now; null while it is split, where routes disagree, and where no route forwards to a target group.",
+			MarkdownDescription: "Environment that has all traffic now; null while the traffic is split or no route forwards to a target group.",
 			Attributes: map[string]schema.Attribute{
-				"environment": schema.StringAttribute{Computed: true, MarkdownDescription: "Name of the environment, or of a target group that is no environment's."},
+				"environment": schema.StringAttribute{Computed: true, MarkdownDescription: "Name of the environment, or of an unmanaged target group."},
 				"version":     schema.StringAttribute{Computed: true, MarkdownDescription: "Its version; null if it has none."},
 			},
 		},
 		"weights": schema.MapAttribute{
 			ElementType: types.NumberType,
 			Computed:    true,
-			MarkdownDescription: "Environment => percent of the traffic, 0 to 100 with one decimal at most; where routes disagree it is their mean. Names every environment, " +
-				"and under its own name every target group of the routes that is no environment's (with ` (target group)` after it where an environment is called so). " +
-				"A route that answers by itself (a fixed response, a redirect) does not count; where all do, every weight is 0.",
+			MarkdownDescription: "Map of environment to its share of the traffic in percent, the mean of all routes that forward. " +
+				"Unmanaged target groups are listed under their own names, with the suffix ` (target group)` where an environment has that name.",
 		},
 	}
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
 
-// Schema implements resource.Resource. What is written by hand once is a
-// block, so that Terraform catches a misspelled name; what is computed or
-// passed on is a map, where nothing may be Required: Terraform validates an
-// unknown element as if its attributes were null.
+// Schema implements resource.Resource. Settings are blocks, because Terraform
+// reports a misspelled name in a block. Values that come from other resources are
+// maps, in which nothing may be Required: Terraform validates an unknown element
+// as if its attributes were null.
 func (r *switchResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = switchSchema()
 }
@@ -23,10 +23,11 @@ func switchSchema() schema.Schema {
 		attributes[name] = a
 	}
 	return schema.Schema{
-		MarkdownDescription: "Moves the traffic of load balancer listeners and rules between environments (two or more copies of production) " +
-			"in steps, under health and gates, and back to where it was when something is wrong. One edit of `active` and one `terraform apply` are a release.\n\n" +
-			"The switch owns the forward action of its routes and nothing else of them: beside it, the listener in `hashicorp/aws` carries " +
-			"`lifecycle { ignore_changes = [default_action] }` (a rule: `[action]`). Destroying the switch moves no traffic.",
+		MarkdownDescription: "Shifts the traffic of load balancer listeners and rules between environments (copies of production) " +
+			"in steps, while gates and target health are monitored, and rolls it back if one fails. A release is one edit of `active` and one `terraform apply`; " +
+			"see [How a shift works](../guides/how-a-shift-works).\n\n" +
+			"The switch manages only the forward action of its routes. An `aws_lb_listener` beside it needs " +
+			"`lifecycle { ignore_changes = [default_action] }`, an `aws_lb_listener_rule` `[action]`. Destroying the switch moves no traffic.",
 		Attributes: attributes,
 		Blocks: map[string]schema.Block{
 			"load_balancer": loadBalancerBlock(),
@@ -38,19 +39,18 @@ func switchSchema() schema.Schema {
 
 func loadBalancerBlock() schema.Block {
 	return schema.SingleNestedBlock{
-		MarkdownDescription: "Where the traffic comes from. Must be there.",
+		MarkdownDescription: "The listeners and rules to shift. Required.",
 		Attributes: map[string]schema.Attribute{
 			"routes": schema.MapAttribute{
 				ElementType: types.ListType{ElemType: types.StringType},
 				Optional:    true,
-				MarkdownDescription: "Entry point (a name of your own: `web`, `api`) => ARNs of the listeners (their default action) and listener rules that serve it. " +
-					"At least one entry point, each with at least one ARN, none twice. Routes of Application Load Balancers in any region. All move in lock-step: step n on all, then n + 1. " +
-					"A route must forward to target groups; only one that answers a fixed 5xx is taken over, when the switch is created or when the route joins it.",
+				MarkdownDescription: "Map of entry point (a name that you choose, such as `web`) to the ARNs of the Application Load Balancer listeners (default action) and listener rules that serve it. " +
+					"All routes shift in lock-step. Each must forward to target groups; a fixed 5xx response is replaced when the route is added. Required.",
 			},
 			"stickiness": schema.StringAttribute{
 				Optional: true,
-				MarkdownDescription: "For how long a client stays with its target group (group stickiness), as a duration from `1s` to `168h` (7 days, the limit of Elastic Load Balancing). " +
-					"`0s` switches it off. Omitted: left as it is. With stickiness on, the old group is detached at the end of every shift, since a cookie beats a weight of 0.",
+				MarkdownDescription: "How long a client stays with its target group (group stickiness). Duration from `1s` to `168h`, or `0s` to turn stickiness off. Default: unchanged. " +
+					"With stickiness, the old target group is detached after each shift; see [Sticky sessions and draining](../guides/sticky-sessions-and-draining).",
 			},
 		},
 	}
@@ -58,36 +58,34 @@ func loadBalancerBlock() schema.Block {
 
 func strategyBlock() schema.Block {
 	return schema.SingleNestedBlock{
-		MarkdownDescription: "How the traffic moves. Omitted: all at once.",
+		MarkdownDescription: "How the traffic is shifted. Default: all at once, without a bake.",
 		Attributes: map[string]schema.Attribute{
 			"steps": schema.ListNestedAttribute{
 				Optional: true,
-				MarkdownDescription: "The stops on the way, in rising order. 100 is always the last one and is not written. Default: none, all at once. " +
-					"The functions `linear`, `canary` and `preset` return such lists. " +
-					"A step is passed when its hold is over and every gate on watch has passed at least once on data from after the step's change.",
+				MarkdownDescription: "Steps in ascending order of `percent`. A last step at 100 is always added. Default: none, all at once. " +
+					"A step ends when its hold is over and every gate has passed on data from after the step's weight change. The functions `linear`, `canary` and `preset` return such lists.",
 				NestedObject: schema.NestedAttributeObject{Attributes: stepAttributes()},
 			},
 			"bake": schema.StringAttribute{
 				Optional:            true,
-				MarkdownDescription: "How long to watch at 100 % with the way back still armed, as a duration. Default: `0s`.",
+				MarkdownDescription: "How long to monitor gates and health at 100 % before the shift is completed, as a duration. A failure still rolls back. Default: `0s`.",
 			},
 			"settle": schema.StringAttribute{
 				Optional: true,
-				MarkdownDescription: "How long to wait for the balancer's nodes to obey before an old target group is let go, as a duration. Default: `60s`. " +
-					"Elastic Load Balancing names no number; 60 to 120 seconds are what users of other tools found to be enough.",
+				MarkdownDescription: "How long to wait after the bake before target groups are detached, so that all load balancer nodes apply the new weights, as a duration. Default: `60s`. " +
+					"AWS documents no number; see [Sticky sessions and draining](../guides/sticky-sessions-and-draining).",
 			},
 			"on_failure": schema.StringAttribute{
 				Optional:            true,
-				MarkdownDescription: "What a failed gate or broken health does: `rollback` (the traffic goes back to `stable`) or `stop` (it stays where it is). The apply fails with both. Default: `rollback`.",
+				MarkdownDescription: "What to do when a gate fails or health degrades: `rollback` (return the traffic to `stable`) or `stop` (leave the weights as they are). The apply fails in both cases. Default: `rollback`.",
 			},
 			"on_interrupt": schema.StringAttribute{
 				Optional:            true,
-				MarkdownDescription: "What an interrupt (Ctrl-C, SIGTERM) does: `rollback` or `stop`. Default: `rollback`.",
+				MarkdownDescription: "What to do on an interrupt (Ctrl-C, SIGTERM, SIGHUP): `rollback` or `stop`. Default: `rollback`.",
 			},
 			"rollback_window": schema.StringAttribute{
-				Optional: true,
-				MarkdownDescription: "For how long after a completed shift going back to the `previous` version may skip the steps and gates, as a duration. Default: `24h`. " +
-					"`0s`: never.",
+				Optional:            true,
+				MarkdownDescription: "How long after a completed shift a revert to the `previous` version skips steps and only reports gates, as a duration. `0s` turns this off. Default: `24h`.",
 			},
 		},
 	}
@@ -97,16 +95,16 @@ func stepAttributes() map[string]schema.Attribute {
 	return map[string]schema.Attribute{
 		"percent": schema.NumberAttribute{
 			Optional:            true,
-			MarkdownDescription: "Percent of the way from `stable` to the wanted weights: above 0, below 100, above the step before, with one decimal at most. Must be there.",
+			MarkdownDescription: "Part of the shift from the `stable` to the desired weights, in percent: above 0, below 100, at most one decimal. Required.",
 		},
 		"hold": schema.StringAttribute{
 			Optional:            true,
-			MarkdownDescription: "How long the step is watched at least, as a duration such as `10m`. Must be there; `0s` is allowed.",
+			MarkdownDescription: "Minimum time at this step, as a duration such as `10m`. `0s` continues as soon as the gates pass. Required.",
 		},
 		"gates": schema.ListAttribute{
 			ElementType:         types.StringType,
 			Optional:            true,
-			MarkdownDescription: "Names of gates that are asked at this step. A gate that is named by a step is asked at such steps alone. Default: none.",
+			MarkdownDescription: "Names of gates to evaluate at this step. A gate listed by any step is evaluated only at the steps that list it. Default: none.",
 		},
 	}
 }
@@ -115,95 +113,96 @@ func healthBlock() schema.Block {
 	attributes := healthAttributes()
 	attributes["capacity_percent"] = schema.NumberAttribute{
 		Optional: true,
-		MarkdownDescription: "Percent, 0 to 100. The receiving group must have at least this percent of its share times the healthy targets that serve the entry point now. Default: `50`. " +
-			"With 20 healthy targets serving, a group that is to take all the traffic needs 10.",
+		MarkdownDescription: "Healthy targets that a target group needs before it receives a share, in percent of (share × healthy targets that serve the entry point now), 0 to 100. " +
+			"With 20 targets serving and the default, 100 % of the traffic requires 10 healthy targets. Default: `50`.",
 	}
 	attributes["breach_for"] = schema.StringAttribute{
 		Optional:            true,
-		MarkdownDescription: "After the first weight: how long a breach must last before it counts, as a duration. Default: `30s`.",
+		MarkdownDescription: "How long health must stay degraded during a shift before it counts as a failure, as a duration. Default: `30s`.",
 	}
 	return schema.SingleNestedBlock{
-		MarkdownDescription: "What health asks of every target group that receives traffic, before each step and while it is watched. Health is always on; a group with no targets is never healthy.",
+		MarkdownDescription: "Requirements for the health of every target group that receives traffic, checked before each step and while it is held. Health checks are always on. A target group without targets is not healthy.",
 		Attributes:          attributes,
 	}
 }
 
-// healthAttributes are what the switch and the environment ask of health alike.
+// healthAttributes are the health arguments that the switch and the environment
+// have in common.
 func healthAttributes() map[string]schema.Attribute {
 	return map[string]schema.Attribute{
 		"min_healthy_percent": schema.NumberAttribute{
 			Optional:            true,
-			MarkdownDescription: "Percent, 1 to 100, of healthy targets among the healthy and unhealthy ones. Targets that are initial, draining or in a zone that is not enabled do not count. Default: `100`.",
+			MarkdownDescription: "Minimum percentage of healthy targets among healthy and unhealthy ones, 1 to 100. Targets that are initial, draining or unused do not count. Default: `100`.",
 		},
 		"min_healthy_targets": schema.Int64Attribute{
 			Optional:            true,
-			MarkdownDescription: "How many healthy targets each group must have at least, 1 or more. Default: `1`.",
+			MarkdownDescription: "Minimum number of healthy targets in each target group, 1 or more. Default: `1`.",
 		},
 		"steady_for": schema.StringAttribute{
 			Optional:            true,
-			MarkdownDescription: "Before any traffic: for how long the set of targets must be unchanged with none initial, as a duration. Default: `15s`.",
+			MarkdownDescription: "How long the set of targets must be unchanged, with none initial, before the first traffic, as a duration. Default: `15s`.",
 		},
 		"timeout": schema.StringAttribute{
 			Optional:            true,
-			MarkdownDescription: "How long to wait for health, each time it is waited for, as a duration above zero. Default: `10m`.",
+			MarkdownDescription: "How long to wait for health before each step, as a duration above zero. Default: `10m`.",
 		},
 	}
 }
 
-// ignoreBoth is said of active and of weights: what stands in the place of one
-// alone looks as if it was written.
-const ignoreBoth = "To leave the traffic as it is, let `ignore_changes` name both: `lifecycle { ignore_changes = [active, weights] }`."
+// ignoreBoth is part of the descriptions of active and weights: with only one of
+// them in ignore_changes, the other looks as if it was configured.
+const ignoreBoth = "To leave the traffic as it is, use `lifecycle { ignore_changes = [active, weights] }`."
 
 func switchArguments() map[string]schema.Attribute {
 	return map[string]schema.Attribute{
 		"environments": schema.MapNestedAttribute{
 			Required: true,
-			MarkdownDescription: "Environment (a name of your own: `blue`, `green`) => its target groups and version. Two or twenty, at most five groups in one action at a time (the limit of Elastic Load Balancing). " +
-				"Environments are known by their groups: a new name for the same groups moves no traffic. One that is taken out of the map is detached from the routes.",
+			MarkdownDescription: "Map of environment name (such as `blue`) to its target groups and version. Pass a `bluegreen_environment` with `for_each` as a whole. " +
+				"At most five target groups can be in one action at a time. An environment is identified by its target groups, so renaming it moves no traffic; removing it detaches them.",
 			NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
 				"name": schema.StringAttribute{
 					Optional:            true,
-					MarkdownDescription: "The name once more, as a `bluegreen_environment` brings it along; it must be that of the key. Default: the key.",
+					MarkdownDescription: "Name, as exported by `bluegreen_environment`. Must equal the key. Default: the key.",
 				},
 				"target_groups": schema.MapAttribute{
 					ElementType:         types.StringType,
 					Optional:            true,
-					MarkdownDescription: "Entry point => ARN of the target group that serves it, one for each entry point in `load_balancer.routes`. Must be there.",
+					MarkdownDescription: "Map of entry point to the ARN of its target group, with one for each entry point in `load_balancer.routes`. Required.",
 				},
 				"version": schema.StringAttribute{
 					Optional: true,
-					MarkdownDescription: "What is deployed: an image digest, a launch template version. Rollbacks and rejected versions are known by it. " +
-						"Default: none; an environment without a version is never a known rollback, and cannot be remembered as rejected.",
+					MarkdownDescription: "Deployed version, such as an image digest. Reverts and rejected versions are identified by it. " +
+						"Default: none; without a version every shift takes all steps and a bad release cannot be rejected.",
 				},
 			}},
 		},
 		"active": schema.StringAttribute{
 			Optional: true,
 			Computed: true,
-			MarkdownDescription: "The environment that is to have all the traffic. Exactly one of `active` and `weights` is written. " +
-				"Read from the routes; null while the traffic is split. " + ignoreBoth,
+			MarkdownDescription: "Name of the environment that receives all traffic. Exactly one of `active` and `weights` must be set. " +
+				"A refresh sets it to the environment that has all traffic, or to null while the traffic is split. " + ignoreBoth,
 		},
 		"weights": schema.MapAttribute{
 			ElementType: types.NumberType,
 			Optional:    true,
 			Computed:    true,
-			MarkdownDescription: "Environment => percent of the traffic, 0 to 100 with one decimal at most, for a split that stays. Names every environment and sums to 100. " +
-				"Read from the routes; where they disagree it is their mean. A target group on a route that is no environment's stands under its own name. " + ignoreBoth,
+			MarkdownDescription: "Map of environment to its share of the traffic in percent, 0 to 100 with at most one decimal, for a lasting split. Must list every environment and sum to 100. " +
+				"A refresh sets it to the mean of the routes, with unmanaged target groups under their own names. " + ignoreBoth,
 		},
 		"gates": schema.MapNestedAttribute{
 			Optional:            true,
-			MarkdownDescription: "Gate (a name of your own) => exactly one kind and how it is judged. Default: none; health is always on.",
+			MarkdownDescription: "Map of gate name (that you choose) to exactly one kind of gate and how to evaluate it; see [Choosing gates](../guides/choosing-gates). Default: none.",
 			NestedObject:        schema.NestedAttributeObject{Attributes: gateAttributes()},
 		},
 		"retry": schema.StringAttribute{
 			Optional:            true,
-			MarkdownDescription: "Any text. A new value lets a rejected version out once more, by steps and under all gates.",
+			MarkdownDescription: "Any string. Changing it allows a rejected version to be shipped again, with all steps and gates.",
 		},
 	}
 }
 
-// answersKept is said of whatever words a failing gate.
-const answersKept = "Of a failing gate's answer the first 200 bytes are part of it, and so of the state."
+// responseInState is part of the descriptions of reasons.
+const responseInState = "It can contain the first 200 bytes of a failed gate's response, which are then in the state."
 
 func switchComputed() map[string]schema.Attribute {
 	identity := map[string]schema.Attribute{
@@ -213,52 +212,52 @@ func switchComputed() map[string]schema.Attribute {
 	return map[string]schema.Attribute{
 		"schedule": schema.StringAttribute{
 			Computed:            true,
-			MarkdownDescription: "What the next apply will do, or the last one did, in words, a line a thing. Known in the plan. Null after the traffic was found elsewhere.",
+			MarkdownDescription: "What the next apply does, or what the last one did, one line per step. Known in the plan. Null after a refresh that found other weights.",
 		},
 		"stable": schema.SingleNestedAttribute{
 			Computed:            true,
-			MarkdownDescription: "What the last completed shift left, or what was found at adoption. The way back always leads here.",
+			MarkdownDescription: "Weights left by the last completed shift, or found at creation or import. A rollback returns the traffic to them.",
 			Attributes: map[string]schema.Attribute{
-				"weights":  schema.MapAttribute{ElementType: types.NumberType, Computed: true, MarkdownDescription: "Environment => percent of the traffic."},
-				"versions": schema.MapAttribute{ElementType: types.StringType, Computed: true, MarkdownDescription: "Environment => version, of those that have one."},
+				"weights":  schema.MapAttribute{ElementType: types.NumberType, Computed: true, MarkdownDescription: "Map of environment to its share of the traffic in percent."},
+				"versions": schema.MapAttribute{ElementType: types.StringType, Computed: true, MarkdownDescription: "Map of environment to its version, for those that have one."},
 			},
 		},
 		"live": schema.SingleNestedAttribute{
 			Computed:            true,
-			MarkdownDescription: "Who carries all the traffic now; null while it is split.",
+			MarkdownDescription: "Environment that has all traffic now; null while the traffic is split.",
 			Attributes:          identity,
 		},
 		"previous": schema.SingleNestedAttribute{
 			Computed:            true,
-			MarkdownDescription: "Who carried all the traffic before the last completed shift; null after a way back.",
+			MarkdownDescription: "Environment that had all traffic before the last completed shift; null after a rollback or revert.",
 			Attributes:          identity,
 		},
 		"rejected": schema.SingleNestedAttribute{
 			Computed:            true,
-			MarkdownDescription: "A version that a gate, health or a hand sent back. It does not go out again until `retry` has a new value; another version does. Null: none.",
+			MarkdownDescription: "Version that a gate, target health or somebody who moved the traffic back has rejected. It is not shipped again until `retry` changes; another version is. Null if there is none.",
 			Attributes: map[string]schema.Attribute{
 				"environment": identity["environment"],
-				"version":     schema.StringAttribute{Computed: true, MarkdownDescription: "The version that was sent back."},
-				"reason":      schema.StringAttribute{Computed: true, MarkdownDescription: "Why, in words. " + answersKept},
-				"at":          schema.StringAttribute{Computed: true, MarkdownDescription: "When, in RFC 3339."},
+				"version":     schema.StringAttribute{Computed: true, MarkdownDescription: "The rejected version."},
+				"reason":      schema.StringAttribute{Computed: true, MarkdownDescription: "Reason for the rejection. " + responseInState},
+				"at":          schema.StringAttribute{Computed: true, MarkdownDescription: "Time of the rejection, in RFC 3339."},
 			},
 		},
 		"last_shift": schema.SingleNestedAttribute{
 			Computed:            true,
-			MarkdownDescription: "How the last shift ended, failed ones included (but for a failed create, which leaves nothing).",
+			MarkdownDescription: "Result of the last shift, including failed ones. A failed create leaves no state.",
 			Attributes: map[string]schema.Attribute{
 				"outcome":     schema.StringAttribute{Computed: true, MarkdownDescription: outcomeDescription()},
-				"reason":      schema.StringAttribute{Computed: true, MarkdownDescription: "Why it ended so, in words; null when it completed. " + answersKept},
-				"from":        schema.MapAttribute{ElementType: types.NumberType, Computed: true, MarkdownDescription: "Environment => percent of the traffic when it began."},
-				"to":          schema.MapAttribute{ElementType: types.NumberType, Computed: true, MarkdownDescription: "Environment => percent of the traffic that was wanted."},
-				"started_at":  schema.StringAttribute{Computed: true, MarkdownDescription: "When it began, in RFC 3339."},
-				"finished_at": schema.StringAttribute{Computed: true, MarkdownDescription: "When it ended, in RFC 3339."},
+				"reason":      schema.StringAttribute{Computed: true, MarkdownDescription: "Reason for the outcome; null when the shift completed. " + responseInState},
+				"from":        schema.MapAttribute{ElementType: types.NumberType, Computed: true, MarkdownDescription: "Map of environment to its share of the traffic in percent when the shift started."},
+				"to":          schema.MapAttribute{ElementType: types.NumberType, Computed: true, MarkdownDescription: "Map of environment to its desired share of the traffic in percent."},
+				"started_at":  schema.StringAttribute{Computed: true, MarkdownDescription: "Start time, in RFC 3339."},
+				"finished_at": schema.StringAttribute{Computed: true, MarkdownDescription: "End time, in RFC 3339."},
 			},
 		},
 	}
 }
 
-// The object types of the computed values, as they stand in the schema.
+// The object types of the computed values, as in the schema.
 var (
 	numbersType  = types.MapType{ElemType: types.NumberType}
 	stringsType  = types.MapType{ElemType: types.StringType}
