@@ -30,7 +30,7 @@ const (
 	longestRole       = 12 * time.Hour
 )
 
-// awsSettings is how AWS is called. Empty texts leave it to the SDK.
+// awsSettings is the AWS configuration. Empty values leave the decision to the SDK.
 type awsSettings struct {
 	profile, region             string
 	accessKey, secretKey, token string
@@ -41,8 +41,8 @@ type awsSettings struct {
 	accounts                    []string
 	endpoints                   map[string]string
 	userAgent                   string
-	// unknown is true while the configuration is not known as a whole: nothing
-	// can be called yet, and a plan that calls nothing need not mind.
+	// unknown is true while part of the configuration is unknown: nothing can be
+	// called yet, which does not matter to a plan that makes no calls.
 	unknown bool
 }
 
@@ -53,8 +53,8 @@ type roleSettings struct {
 
 type webSettings struct{ arn, session, tokenFile string }
 
-// readAWS reads the provider's configuration. Environment is where the file of
-// a token is named, if the configuration does not.
+// readAWS reads the provider configuration. The token file can come from the
+// environment.
 func readAWS(v types.Object, environment func(string) string) (awsSettings, diag.Diagnostics) {
 	rd, at := &reader{}, path.Root("aws")
 	a := rd.attributes(v)
@@ -86,7 +86,7 @@ func readAWS(v types.Object, environment func(string) string) (awsSettings, diag
 	return s, rd.diags
 }
 
-// checkKeys: half a pair of keys would silently be left to the SDK's chain.
+// checkKeys rejects half a pair of keys, which the SDK would silently ignore.
 func (r *reader) checkKeys(at path.Path, a map[string]attr.Value) {
 	access, secret, token := missing(a["access_key"]), missing(a["secret_key"]), missing(a["token"])
 	switch {
@@ -127,7 +127,7 @@ func (r *reader) web(v attr.Value) *webSettings {
 	return &webSettings{arn: r.text(a["role_arn"]), session: r.text(a["session_name"]), tokenFile: r.text(a["web_identity_token_file"])}
 }
 
-// endpoint reads the address of a service.
+// endpoint reads the URL of a service.
 func (r *reader) endpoint(at path.Path, v attr.Value) string {
 	text := r.text(v)
 	u, err := url.Parse(text)
@@ -137,8 +137,8 @@ func (r *reader) endpoint(at path.Path, v attr.Value) string {
 	return text
 }
 
-// load makes the SDK's configuration. The region is that of the call which
-// needs it, for STS where nothing else names one.
+// load returns the SDK configuration. The region is that of the ARN that is called
+// first, for STS where nothing else sets one.
 func (s awsSettings) load(ctx context.Context, region string) (aws.Config, error) {
 	options := []func(*config.LoadOptions) error{
 		// A plain http.Client fails where AWS_CA_BUNDLE is set.
@@ -172,7 +172,7 @@ func (s awsSettings) load(ctx context.Context, region string) (aws.Config, error
 	return cfg, nil
 }
 
-// assume puts a role on top of the credentials; both kinds renew themselves.
+// assume adds a role on top of the credentials. Both kinds of role renew themselves.
 func (s awsSettings) assume(cfg *aws.Config) {
 	session := func(name string) string {
 		if name == "" {

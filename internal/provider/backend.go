@@ -22,32 +22,32 @@ var (
 	errCredentials     = errors.New("the credentials end too early")
 )
 
-// backend is what all resources of one provider configuration share. Its
-// clients are made when the first of them is needed.
+// backend is shared by all resources of one provider configuration. Its clients are
+// created on first use.
 type backend struct {
 	aws     awsSettings
 	busy    *Busy
-	lookup  gate.Lookup     // of the environment, for gates
-	environ func() []string // the environment as a whole, for commands
-	ledger  *ledger         // what resources tell each other within a run
-	// allowDestroy lets environments be destroyed that carry traffic.
+	lookup  gate.Lookup     // reads one environment variable, for gates
+	environ func() []string // returns all environment variables, for command gates
+	ledger  *ledger         // what the resources of one run report to each other
+	// allowDestroy allows environments that carry traffic to be destroyed.
 	allowDestroy bool
-	detaching    sync.Mutex // held by the one environment that takes its groups off
+	detaching    sync.Mutex // held by the one environment that detaches its target groups
 
 	mu      sync.Mutex
 	made    *clients
-	account string // checked against allowed_account_ids; empty: not yet
+	account string // checked against allowed_account_ids; empty: not checked yet
 }
 
-// clients talk to AWS.
+// clients call AWS.
 type clients struct {
-	config        aws.Config
-	forward, home *elb.Router
-	reader        *elb.Reader
+	config            aws.Config
+	forward, rollback *elb.Router
+	reader            *elb.Reader
 }
 
-// connect returns the clients. The ARN names the region for STS where nothing
-// else does.
+// connect returns the clients. The ARN sets the region for STS where nothing else
+// does.
 func (b *backend) connect(ctx context.Context, arn string) (*clients, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -66,14 +66,13 @@ func (b *backend) connect(ctx context.Context, arn string) (*clients, error) {
 		return nil, err
 	}
 	c := &clients{config: cfg}
-	c.forward, c.home = elb.NewRouters(cfg, b.aws.elb())
+	c.forward, c.rollback = elb.NewRouters(cfg, b.aws.elb())
 	c.reader = elb.NewReader(c.forward)
 	b.made = c
 	return c, nil
 }
 
-// checkAccount makes sure, once, that it is an allowed account that is about
-// to be changed.
+// checkAccount checks, once, that the credentials belong to an allowed account.
 func (b *backend) checkAccount(ctx context.Context, c *clients) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -92,9 +91,9 @@ func (b *backend) checkAccount(ctx context.Context, c *clients) error {
 	return nil
 }
 
-// lasts tells whether the credentials are good for a time to come. Whatever
-// renews itself is; of some nothing is known, and they count as good.
-func (c *clients) lasts(ctx context.Context, d time.Duration) error {
+// credentialsLast reports an error where the credentials expire within d. Credentials
+// that renew themselves, or whose expiry is unknown, count as valid.
+func (c *clients) credentialsLast(ctx context.Context, d time.Duration) error {
 	now, err := c.config.Credentials.Retrieve(ctx)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errCredentials, err)

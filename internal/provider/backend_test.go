@@ -40,7 +40,7 @@ func TestClients_lasts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c1 := &clients{config: aws.Config{Credentials: aws.NewCredentialsCache(&lender{c.ends})}}
-			if err := c1.lasts(t.Context(), c.for_); !errors.Is(err, c.want) {
+			if err := c1.credentialsLast(t.Context(), c.for_); !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
 		})

@@ -10,8 +10,8 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
 
-// dependencies is what gates are built with. The ARN is one of what they watch, and
-// names the region of whatever has none of its own.
+// dependencies is what gates are created with. The ARN is one of the routes or target
+// groups, and sets the region for gates that have none of their own.
 func (b *backend) dependencies(ctx context.Context, arn string) gate.Dependencies {
 	m := gate.Dependencies{Lookup: b.lookup, Environ: b.environ}
 	if a, err := elb.Parse(arn); err == nil {

@@ -123,7 +123,7 @@ func gateUnavailable(name string, err error) errorDetail {
 // lastReadText is what the last refresh read from the routes; empty where it read
 // none of them, as in a Create.
 func (s *shiftRun) lastReadText() string {
-	found := s.prior.found(s.desired)
+	found := s.prior.observed(s.desired)
 	if !slices.ContainsFunc(found, func(seen rollout.RouteState) bool { return seen.Weights != nil || seen.Response != "" }) {
 		return ""
 	}
@@ -334,10 +334,10 @@ func sentence(text string) string {
 
 // goalText names the desired weights: the environment alone where it has all.
 func (s *shiftRun) goalText() string {
-	if name, sole := s.desired.goal.Sole(); sole {
+	if name, sole := s.desired.weights.Sole(); sole {
 		return name
 	}
-	return s.desired.goal.String()
+	return s.desired.weights.String()
 }
 
 // acceptEdit is the edit that agrees with the given weights, such as
@@ -348,7 +348,7 @@ func (s *shiftRun) acceptEdit(weights shift.Weights) string {
 			return "add an environment for the target group that has the traffic and set active to it"
 		}
 	}
-	_, desiredSole := s.desired.goal.Sole()
+	_, desiredSole := s.desired.weights.Sole()
 	if name, sole := weights.Sole(); sole {
 		if !desiredSole {
 			return fmt.Sprintf("set active = %q instead of weights", name)

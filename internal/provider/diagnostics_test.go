@@ -33,7 +33,7 @@ func anUpdate() *shiftRun {
 				"blue":  {groups: map[string]string{"web": blueARN}, version: "1.0"},
 				"green": {groups: map[string]string{"web": greenARN}, version: "1.1"},
 			},
-			goal: shift.Sole("green"),
+			weights: shift.Sole("green"),
 		},
 		started: noon,
 	}

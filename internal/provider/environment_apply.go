@@ -16,16 +16,16 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
 
-// createOrUpdate is the one path of Create (state is nil) and Update: it ends when the
-// environment is ready. It returns no memory where it has asked nothing.
+// createOrUpdate is the one path of Create (state is nil) and Update. It returns when the
+// environment is ready. It returns no memory where it read nothing.
 func (r *environmentResource) createOrUpdate(ctx context.Context, plan environmentModel, state *environmentModel) (*environmentMemory, diag.Diagnostics) {
-	defer r.backend.busy.begin()() // a gate's program is ended before the process is
+	defer r.backend.busy.begin()() // a gate's program ends before the process does
 	want, diags := plan.read()
 	if diags.HasError() {
 		return nil, diags
 	}
 	groups := plan.groups()
-	if state != nil && !state.provenAnew(plan) && !state.provenWhileIdle(plan) {
+	if state != nil && !state.needsProof(plan) && !state.needsProofWhileIdle(plan) {
 		r.backend.ledger.claim(groups)
 		return nil, nil
 	}
@@ -38,7 +38,7 @@ func (r *environmentResource) createOrUpdate(ctx context.Context, plan environme
 		return nil, diag.Diagnostics{plan.notCreated(err)}
 	}
 	memory := rememberReferences(users)
-	if state == nil || state.provenAnew(plan) || !memory.carries() {
+	if state == nil || state.needsProof(plan) || !memory.carriesTraffic() {
 		if diags = r.prove(ctx, c, proving{plan, want, users}); diags.HasError() {
 			return nil, diags
 		}
@@ -47,31 +47,31 @@ func (r *environmentResource) createOrUpdate(ctx context.Context, plan environme
 	return &memory, diags
 }
 
-// provenAnew: what serves has changed, so nothing is known of it.
-func (m environmentModel) provenAnew(plan environmentModel) bool {
+// needsProof reports whether what serves changes, so that readiness is unknown.
+func (m environmentModel) needsProof(plan environmentModel) bool {
 	return len(m.changesTo(plan)) > 0
 }
 
-// provenWhileIdle: there is more to prove, but whoever carries the traffic has
-// been proven by it. To judge it anew could only keep the switch from moving the
-// traffic off it.
-func (m environmentModel) provenWhileIdle(plan environmentModel) bool {
+// needsProofWhileIdle reports whether the readiness check has changed. An environment
+// that carries traffic is not checked again: that could only prevent the switch from
+// moving the traffic away from it.
+func (m environmentModel) needsProofWhileIdle(plan environmentModel) bool {
 	return m.isImported() || !plan.Ready.Equal(m.Ready) || !plan.BackedBy.Equal(m.BackedBy) || !plan.TargetGroups.Equal(m.TargetGroups)
 }
 
-// proving is an environment about to be proven.
+// proving is an environment and its readiness check.
 type proving struct {
-	model environmentModel
-	want  readiness
-	users []elb.Reference
+	model      environmentModel
+	want       readiness
+	references []elb.Reference
 }
 
-// sides are its groups with the listeners and rules that name them.
-func (p proving) sides() []rollout.Backend {
+// backends returns the target groups with the listeners and rules that have them.
+func (p proving) backends() []rollout.Backend {
 	var sides []rollout.Backend
 	for _, entry := range slices.Sorted(maps.Keys(p.want.groups)) {
 		side := rollout.Backend{Entry: entry, Environment: p.model.Name.ValueString(), Version: p.model.Version.ValueString(), Group: p.want.groups[entry]}
-		for _, u := range p.users {
+		for _, u := range p.references {
 			if u.Group == side.Group {
 				side.Routes = append(side.Routes, u.Route)
 			}
@@ -82,13 +82,13 @@ func (p proving) sides() []rollout.Backend {
 }
 
 func (r *environmentResource) prove(ctx context.Context, c *clients, p proving) diag.Diagnostics {
-	gates, failed := desired{gates: p.want.gates}.named(r.backend.dependencies(ctx, p.model.groups()[0]))
+	gates, failed := desired{gates: p.want.gates}.buildGates(r.backend.dependencies(ctx, p.model.groups()[0]))
 	if len(failed) > 0 {
 		return diag.Diagnostics{p.gateRefused(failed[0].name, failed[0].err)}
 	}
 	started := time.Now()
 	proof := rollout.Proof{
-		Router: c.forward, Environment: p.model.Name.ValueString(), Sides: p.sides(), Gates: gates, Health: p.want.health,
+		Router: c.forward, Environment: p.model.Name.ValueString(), Sides: p.backends(), Gates: gates, Health: p.want.health,
 		ID: fmt.Sprintf("%s-%04x", started.UTC().Format("20060102T150405Z"), rand.N(1<<16)),
 	}
 	proof.OnEvent = func(e rollout.Event) { logEnvironment(ctx, proof.Environment, e) }
@@ -107,12 +107,12 @@ func (r *environmentResource) prove(ctx context.Context, c *clients, p proving) 
 		failure = &rollout.Failure{Cause: rollout.RouterFailed, Disposition: rollout.Unchanged, Err: err}
 	}
 	if now, lookErr := c.forward.References(ctx, p.model.groups()); lookErr == nil {
-		p.users = now // who names the groups may have changed while it waited
+		p.references = now // who names the groups may have changed while it waited
 	}
 	return diag.Diagnostics{p.notReady(failure)}
 }
 
-// logEnvironment tells what happens while it does; TF_LOG_PROVIDER=info shows it.
+// logEnvironment logs an event; TF_LOG_PROVIDER=info shows it.
 func logEnvironment(ctx context.Context, name string, e rollout.Event) {
 	fields := map[string]any{"environment": name}
 	for key, value := range map[string]string{"gate": e.Gate, "answer": string(e.Status), "text": e.Text} {
@@ -123,9 +123,9 @@ func logEnvironment(ctx context.Context, name string, e rollout.Event) {
 	tflog.Info(ctx, "environment: "+string(e.Kind), fields)
 }
 
-// destroy is Delete: refused while users come, and over when what they have
-// begun is and no action names its groups. Groups that stand under another environment by now are none of
-// this one's business any more, and those that are gone have nothing to wait for.
+// destroy is Delete. It is refused while the environment carries traffic; then it waits
+// for in-flight requests and detaches the target groups. It ignores target groups that
+// another environment has claimed, and those that no longer exist.
 func (r *environmentResource) destroy(ctx context.Context, state environmentModel) diag.Diagnostics {
 	groups := r.backend.ledger.unclaimed(state.groups())
 	if len(groups) == 0 {
@@ -135,13 +135,13 @@ func (r *environmentResource) destroy(ctx context.Context, state environmentMode
 	if err != nil {
 		return diag.Diagnostics{state.notDestroyed(err)}
 	}
-	groups, memory, err := carrying(ctx, c, groups)
+	groups, memory, err := readTraffic(ctx, c, groups)
 	switch {
 	case err != nil:
 		return diag.Diagnostics{state.notDestroyed(err)}
 	case len(groups) == 0:
 		return nil
-	case memory.carries():
+	case memory.carriesTraffic():
 		return r.refuse(ctx, state, memory)
 	}
 	if err := r.drain(ctx, c, state, groups); err != nil {
@@ -150,14 +150,15 @@ func (r *environmentResource) destroy(ctx context.Context, state environmentMode
 	return r.detachAll(ctx, c, state, groups)
 }
 
-// carrying looks afresh at who sends traffic to those of the groups that there are.
-func carrying(ctx context.Context, c *clients, groups []string) ([]string, environmentMemory, error) {
+// readTraffic reads which listeners and rules send traffic to those of the groups that
+// exist.
+func readTraffic(ctx context.Context, c *clients, groups []string) ([]string, environmentMemory, error) {
 	existing, users, err := referencesOf(ctx, c.forward, groups)
 	return existing, rememberReferences(users), err
 }
 
-// refuse keeps an environment that carries traffic, unless somebody has said
-// that it may go all the same: then there is nothing to wait for.
+// refuse reports an environment that carries traffic, unless destroying it is allowed:
+// then there is nothing to wait for.
 func (r *environmentResource) refuse(ctx context.Context, state environmentModel, m environmentMemory) diag.Diagnostics {
 	if state.isProtected() && !r.backend.allowDestroy {
 		return diag.Diagnostics{destroyRefused(state.Name.ValueString(), m.Traffic)}

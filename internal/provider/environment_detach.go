@@ -12,40 +12,41 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
 
-// detachLimit is how long taking groups off their listeners and rules may take.
-// An interrupt does not cut it short: it moves nothing and is over in a moment.
-const detachLimit = time.Minute
+// detachTimeout bounds the detaching of target groups. An interrupt does not cut it
+// short, because it moves no traffic and is brief.
+const detachTimeout = time.Minute
 
-// detachAll is the end of a Delete. It looks once more, since the traffic may have
-// come back while it drained, and takes the groups off the actions that name
-// them in vain. Without create_before_destroy Terraform destroys them before the
-// switch could, and AWS deletes no group that an action names.
+// detachAll is the end of Delete. It reads the routes again, because traffic may have come
+// back during the drain, and removes the target groups from the actions that have them at
+// weight 0. Without create_before_destroy Terraform destroys the groups before the switch
+// could detach them, and AWS does not delete a group that an action has.
 func (r *environmentResource) detachAll(ctx context.Context, c *clients, state environmentModel, groups []string) diag.Diagnostics {
 	_, users, err := referencesOf(ctx, c.forward, groups)
 	if err != nil {
 		return diag.Diagnostics{state.notDestroyed(err)}
 	}
-	if memory := rememberReferences(users); memory.carries() {
+	if memory := rememberReferences(users); memory.carriesTraffic() {
 		return r.refuse(ctx, state, memory)
 	}
 	err = r.detach(ctx, c, state, users)
 	var live *rollout.LiveError
 	switch {
 	case errors.As(err, &live):
-		return r.refuse(ctx, state, liveMeanwhile(live, users))
+		return r.refuse(ctx, state, memoryOfLiveError(live, users))
 	case err != nil:
 		return diag.Diagnostics{state.notDetached(err)}
 	}
 	return nil
 }
 
-// detach writes nothing where nothing is named in vain. One environment does so
-// at a time: they may share a listener, which is written as a whole.
+// detach removes the target groups from the routes that have them at weight 0. Only one
+// environment detaches at a time, because several may share a listener, whose action is
+// written as a whole.
 func (r *environmentResource) detach(ctx context.Context, c *clients, state environmentModel, users []elb.Reference) error {
 	d := rollout.DetachSpec{Router: c.forward}
 	for _, u := range users {
 		if _, err := elb.ParseRoute(u.Route); err != nil || u.Share > 0 {
-			continue // of no Application Load Balancer, or all there is: a test's own
+			continue // not an Application Load Balancer, or the only target group, as in a test rule
 		}
 		if len(r.backend.ledger.unclaimed([]string{u.Group})) == 0 {
 			continue
@@ -64,14 +65,14 @@ func (r *environmentResource) detach(ctx context.Context, c *clients, state envi
 	d.OnEvent = func(e rollout.Event) { logEnvironment(ctx, state.Name.ValueString(), e) }
 	r.backend.detaching.Lock()
 	defer r.backend.detaching.Unlock()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), detachLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), detachTimeout)
 	defer cancel()
 	defer c.reader.Invalidate()
 	return rollout.Detach(ctx, d)
 }
 
-// liveMeanwhile words traffic that came between the last look and the write.
-func liveMeanwhile(live *rollout.LiveError, users []elb.Reference) environmentMemory {
+// memoryOfLiveError is the traffic that appeared between the last read and the write.
+func memoryOfLiveError(live *rollout.LiveError, users []elb.Reference) environmentMemory {
 	t := trafficMemory{Route: live.Route, Text: displayARN(live.Route), Group: live.Group, Share: live.Share, Sticky: live.Sticky}
 	if i := slices.IndexFunc(users, func(u elb.Reference) bool { return u.Route == live.Route }); i >= 0 {
 		t.Text = users[i].Text

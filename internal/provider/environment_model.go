@@ -26,15 +26,15 @@ type environmentModel struct {
 	Protect      types.Bool   `tfsdk:"protect"`
 }
 
-// readiness is what a configuration asks for, as far as it is known.
+// readiness is the readiness check of a configuration, as far as it is known.
 type readiness struct {
 	groups map[string]string // by entry point
 	health rollout.HealthSettings
 	gates  []*desiredGate // sorted by name
-	drain  *time.Duration // nil: the groups' own
+	drain  *time.Duration // nil: the deregistration delay of the target groups
 }
 
-// read tells what is wrong with an environment, as far as it is known.
+// read reports what is invalid in an environment, as far as it is known.
 func (m environmentModel) read() (readiness, diag.Diagnostics) {
 	r := &reader{}
 	if r.known(m.Name) && m.Name.ValueString() == "" {
@@ -65,7 +65,7 @@ func (r *reader) readGroups(at path.Path, v types.Map) map[string]string {
 	return groups
 }
 
-// readBacking: an element that is null would be an edge that is not there.
+// readBacking rejects null elements, which would be missing dependencies.
 func (r *reader) readBacking(v types.List) {
 	for i, e := range v.Elements() {
 		if missing(e) {
@@ -91,30 +91,30 @@ func (r *reader) readReady(want *readiness, v types.Object) {
 		}
 		if g := r.readGate(at, name, gates.Elements()[name]); g != nil {
 			g.terms.When = shift.Before
-			if g.alone != "" {
-				r.add(misuse(at, g.alone))
+			if g.withoutLive != "" {
+				r.add(misuse(at, g.withoutLive))
 			}
 			want.gates = append(want.gates, g)
 		}
 	}
 }
 
-// groupsOf are the target groups, each once, sorted.
+// groups returns the target groups, each once, sorted.
 func (m environmentModel) groups() []string {
 	groups := slices.Sorted(maps.Values(textsOf(m.TargetGroups)))
 	return slices.Compact(slices.DeleteFunc(groups, func(group string) bool { return group == "" }))
 }
 
-// isProtected: whatever is not known to be false is.
+// isProtected reports whether protect is anything but a known false.
 func (m environmentModel) isProtected() bool {
 	return m.Protect.IsNull() || m.Protect.IsUnknown() || m.Protect.ValueBool()
 }
 
-// isImported: no apply has been here yet, so there is nothing to compare with.
-// A configuration always says what backs an environment.
+// isImported reports whether no apply has run since the import, so that there is nothing
+// to compare with. A configuration always sets backed_by.
 func (m environmentModel) isImported() bool { return m.BackedBy.IsNull() }
 
-// parseEnvironmentImport takes "green,web=<arn>,api=<arn>" apart.
+// parseEnvironmentImport parses "green,web=<arn>,api=<arn>".
 func parseEnvironmentImport(id string) (string, map[string]string, diag.Diagnostics) {
 	name, rest, _ := strings.Cut(id, ",")
 	name = strings.TrimSpace(name)

@@ -15,10 +15,10 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// ModifyPlan implements resource.ResourceWithModifyPlan. It changes nothing:
-// it refuses what would hurt whoever is live, as far as the last Read tells,
-// and tells the switch, which Terraform plans afterwards, about the rest. It
-// calls nothing: at apply it is asked again and must say the same.
+// ModifyPlan implements resource.ResourceWithModifyPlan. It changes nothing. It refuses
+// changes that would harm live traffic, as far as the last refresh knows it, and records
+// the others in the ledger for the switch, which Terraform plans afterwards. It makes no
+// calls, because it runs again at apply and must decide the same.
 func (r *environmentResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
 	if r.backend == nil {
 		return
@@ -37,9 +37,9 @@ func (r *environmentResource) ModifyPlan(ctx context.Context, req resource.Modif
 		resp.Diagnostics.Append(r.checkDestroy(state)...)
 		return
 	}
-	if req.State.Raw.IsNull() || !plan.Ready.Equal(state.Ready) || state.provenAnew(plan) {
-		want, _ := plan.read() // what is wrong with it was told before
-		resp.Diagnostics.Append(r.backend.absences(ctx, want.gates)...)
+	if req.State.Raw.IsNull() || !plan.Ready.Equal(state.Ready) || state.needsProof(plan) {
+		want, _ := plan.read() // invalid values have been reported already
+		resp.Diagnostics.Append(r.backend.gateWarnings(ctx, want.gates)...)
 	}
 	if req.State.Raw.IsNull() {
 		return
@@ -50,8 +50,8 @@ func (r *environmentResource) ModifyPlan(ctx context.Context, req resource.Modif
 	resp.Diagnostics.Append(r.checkLive(state, plan, memory)...)
 }
 
-// checkDestroy tells the switch what is planned to go, or hears that it leaves
-// traffic there.
+// checkDestroy records the environment as planned to be destroyed, or reports that a switch
+// leaves traffic on it.
 func (r *environmentResource) checkDestroy(state environmentModel) diag.Diagnostics {
 	if !state.isProtected() || r.backend.allowDestroy {
 		return nil
@@ -70,14 +70,14 @@ func (r *environmentResource) checkLive(state, plan environmentModel, m environm
 		return nil
 	}
 	name := state.Name.ValueString()
-	if m.carries() {
+	if m.carriesTraffic() {
 		return diag.Diagnostics{liveChange(changes[0].at, name, changeText(changes), trafficSummary(m.Traffic))}
 	}
 	r.backend.ledger.change(environmentChange{environment: name, changes: changeText(changes)}, state.groups())
 	return nil
 }
 
-// attributeChange is a change of what serves behind an environment.
+// attributeChange is a change of what serves in an environment.
 type attributeChange struct {
 	at   path.Path
 	text string
@@ -91,10 +91,9 @@ func changeText(changes []attributeChange) []string {
 	return words
 }
 
-// changesTo are the changes that touch what serves now: another version,
-// another group or machine in the place of one, and whatever is not known. Who
-// only gets more groups or machines loses none. What an import could not know
-// is no change.
+// changesTo returns the changes that affect what serves now: another version, a replaced
+// target group or backing resource, and unknown values. Added target groups and resources
+// do not count, and neither does what an import could not know.
 func (m environmentModel) changesTo(plan environmentModel) []attributeChange {
 	var changes []attributeChange
 	add := func(name, text string) { changes = append(changes, attributeChange{path.Root(name), text}) }
@@ -124,7 +123,7 @@ func stringText(v types.String) string {
 	return strconv.Quote(v.ValueString())
 }
 
-// removedGroup words the first group that is not surely there afterwards.
+// removedGroup names the first target group that may be missing afterwards.
 func removedGroup(before, after types.Map) (string, bool) {
 	if after.IsUnknown() {
 		return "target_groups (known after apply)", true
@@ -141,7 +140,7 @@ func removedGroup(before, after types.Map) (string, bool) {
 	return "", false
 }
 
-// removesBacking: something that serves now is not surely there afterwards.
+// removesBacking reports whether a backing resource may be missing afterwards.
 func removesBacking(before, after types.List) bool {
 	if after.IsUnknown() {
 		return true
@@ -166,9 +165,8 @@ func hasUnknown(v types.List) bool {
 	return v.IsUnknown()
 }
 
-// checkLedger looks at what the environments that were planned before have
-// told: one that goes must have lost its traffic by this plan, and one whose
-// machines change must have none now. The switch knows both for certain.
+// checkLedger checks the environments that were planned before: one that is destroyed must
+// have no traffic after this plan, and one whose resources change must have none now.
 func (r *switchResource) checkLedger(planned switchModel, p planning) diag.Diagnostics {
 	if r.backend == nil {
 		return nil
@@ -187,7 +185,7 @@ func (r *switchResource) checkLedger(planned switchModel, p planning) diag.Diagn
 		}
 	}
 	for route, seen := range p.memory.Routes {
-		for _, group := range seen.setting().Groups() {
+		for _, group := range seen.state().Groups() {
 			a, is := r.backend.ledger.isChanged(group)
 			if share := shift.FromRaw(seen.Weights)[group]; share > 0 && is && !told[a.environment] {
 				told[a.environment] = true
@@ -199,7 +197,7 @@ func (r *switchResource) checkLedger(planned switchModel, p planning) diag.Diagn
 	return diags
 }
 
-// plannedShares is who has traffic after a plan, as far as it is known.
+// plannedShares is the traffic of each environment after a plan, as far as it is known.
 func plannedShares(planned switchModel) shift.Weights {
 	if planned.Weights.IsUnknown() && !planned.Active.IsNull() && !planned.Active.IsUnknown() {
 		return shift.Sole(planned.Active.ValueString())
@@ -207,8 +205,8 @@ func plannedShares(planned switchModel) shift.Weights {
 	return sharesOf(planned.Weights)
 }
 
-// groupsOf are the groups of an environment of a plan, or of one that is
-// leaving.
+// groupsOf returns the target groups of an environment of the plan, or of one that is being
+// removed.
 func (p planning) groupsOf(planned switchModel, name string) []string {
 	e, ok := planned.stateEnvironments()[name]
 	if !ok && p.state != nil {

@@ -12,15 +12,15 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// trafficKey is where the private state of an environment keeps its memory.
+// trafficKey is the key of the environment's memory in private state.
 const trafficKey = "traffic"
 
 // environmentMemory is what Read found, for the plan that follows.
 type environmentMemory struct {
-	Traffic []trafficMemory `json:"traffic,omitempty"` // none: it is idle
+	Traffic []trafficMemory `json:"traffic,omitempty"` // empty: idle
 }
 
-// trafficMemory is a listener or rule from which users come.
+// trafficMemory is a listener or rule that sends user traffic.
 type trafficMemory struct {
 	Route  string      `json:"route"`
 	Text   string      `json:"text"`
@@ -29,10 +29,10 @@ type trafficMemory struct {
 	Sticky bool        `json:"sticky,omitempty"`
 }
 
-// carries tells whether users come.
-func (m environmentMemory) carries() bool { return len(m.Traffic) > 0 }
+// carriesTraffic reports whether users reach the environment.
+func (m environmentMemory) carriesTraffic() bool { return len(m.Traffic) > 0 }
 
-// rememberReferences keeps those from whom users come.
+// rememberReferences returns the references that carry user traffic.
 func rememberReferences(users []elb.Reference) environmentMemory {
 	var m environmentMemory
 	for _, u := range users {
@@ -55,9 +55,9 @@ func rememberEnvironment(ctx context.Context, to privateSetter, m *environmentMe
 	return remember(ctx, to, trafficKey, m)
 }
 
-// look finds out who sends traffic to an environment. Groups that are gone get
-// none; only an import minds.
-func (r *environmentResource) look(ctx context.Context, state environmentModel) (*environmentMemory, diag.Diagnostics) {
+// refresh reads which routes send traffic to an environment. Missing target groups have no
+// traffic; only an import reports them.
+func (r *environmentResource) refresh(ctx context.Context, state environmentModel) (*environmentMemory, diag.Diagnostics) {
 	groups := state.groups()
 	if len(groups) == 0 {
 		return &environmentMemory{}, nil
@@ -77,12 +77,12 @@ func (r *environmentResource) look(ctx context.Context, state environmentModel) 
 	return &m, nil
 }
 
-// referenceFinder is an elb.Router, or an elb.Reader where others ask too.
+// referenceFinder is an elb.Router, or an elb.Reader that shares calls with others.
 type referenceFinder interface {
 	References(ctx context.Context, groups []string) ([]elb.Reference, error)
 }
 
-// referencesOf returns those of the groups that there are, and who names them.
+// referencesOf returns those of the groups that exist, and the routes that have them.
 func referencesOf(ctx context.Context, finder referenceFinder, groups []string) (existing []string, users []elb.Reference, err error) {
 	existing = slices.Clone(groups)
 	for len(existing) > 0 {

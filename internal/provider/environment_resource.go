@@ -13,9 +13,9 @@ var (
 	_ resource.ResourceWithImportState    = (*environmentResource)(nil)
 )
 
-// environmentResource is bluegreen_environment.
+// environmentResource is the resource bluegreen_environment.
 type environmentResource struct {
-	backend *backend // nil while nothing is configured, as in validation
+	backend *backend // nil during validation
 }
 
 func newEnvironment() resource.Resource { return &environmentResource{} }
@@ -38,8 +38,8 @@ func (r *environmentResource) Configure(_ context.Context, req resource.Configur
 	r.backend = b
 }
 
-// ValidateConfig implements resource.ResourceWithValidateConfig. What is not
-// known yet is passed over; an apply looks again.
+// ValidateConfig implements resource.ResourceWithValidateConfig. Unknown values are skipped;
+// the apply checks them.
 func (r *environmentResource) ValidateConfig(ctx context.Context, req resource.ValidateConfigRequest, resp *resource.ValidateConfigResponse) {
 	var config environmentModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
@@ -50,8 +50,8 @@ func (r *environmentResource) ValidateConfig(ctx context.Context, req resource.V
 	resp.Diagnostics.Append(diags...)
 }
 
-// Create implements resource.Resource. It ends when the environment is ready.
-// One that fails leaves no state: nothing was made that could be left behind.
+// Create implements resource.Resource. It returns when the environment is ready. A failed
+// Create leaves no state, because nothing was created.
 func (r *environmentResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
 	var plan environmentModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
@@ -67,8 +67,7 @@ func (r *environmentResource) Create(ctx context.Context, req resource.CreateReq
 	resp.Diagnostics.Append(rememberEnvironment(ctx, resp.Private, memory)...)
 }
 
-// Update implements resource.Resource. One that fails keeps the state from
-// before.
+// Update implements resource.Resource. A failed Update keeps the prior state.
 func (r *environmentResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
 	var plan, state environmentModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
@@ -87,9 +86,8 @@ func (r *environmentResource) Update(ctx context.Context, req resource.UpdateReq
 	}
 }
 
-// Delete implements resource.Resource. It is refused while the environment
-// carries traffic, and ends when that has drained. Terraform keeps the state
-// where it fails.
+// Delete implements resource.Resource. It is refused while the environment carries traffic,
+// and returns when in-flight requests have drained. Terraform keeps the state if it fails.
 func (r *environmentResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
 	var state environmentModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
@@ -99,15 +97,15 @@ func (r *environmentResource) Delete(ctx context.Context, req resource.DeleteReq
 	resp.Diagnostics.Append(r.destroy(ctx, state)...)
 }
 
-// Read implements resource.Resource. Nothing of what it finds is kept in the
-// state: who sends traffic here is remembered for the plan alone.
+// Read implements resource.Resource. What it finds is not part of the state: private state
+// holds it for the plan.
 func (r *environmentResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	var state environmentModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	memory, diags := r.look(ctx, state)
+	memory, diags := r.refresh(ctx, state)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
@@ -115,8 +113,8 @@ func (r *environmentResource) Read(ctx context.Context, req resource.ReadRequest
 	resp.Diagnostics.Append(rememberEnvironment(ctx, resp.Private, memory)...)
 }
 
-// ImportState implements resource.ResourceWithImportState. The Read that
-// follows finds out who sends traffic to the groups.
+// ImportState implements resource.ResourceWithImportState. The Read that follows finds the
+// traffic of the target groups.
 func (r *environmentResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
 	name, groups, diags := parseEnvironmentImport(req.ID)
 	resp.Diagnostics.Append(diags...)

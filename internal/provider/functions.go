@@ -19,13 +19,13 @@ var (
 	_ function.Function = (*presetFunction)(nil)
 )
 
-// stepType is a step as a function returns it. It has no gates, so that it is
-// of one type with a step that is written without: Terraform finds no common
-// type for the two sides of a conditional otherwise.
+// stepType is a step as a function returns it. It has no gates, so that it has the
+// same type as a literal step without gates: Terraform requires one type for both
+// results of a conditional.
 var stepType = types.ObjectType{AttrTypes: map[string]attr.Type{"percent": types.NumberType, "hold": types.StringType}}
 
-// resultDescription is what every function says of its result. The example is
-// a call of it.
+// resultDescription ends the description of every function. The example is a call of
+// the function.
 func resultDescription(example string) string {
 	return "\n\nReturns a list of objects with `percent` and `hold` for `strategy.steps` of a `bluegreen_switch`. The step at 100 is added by the switch. " +
 		"The list can be combined with other steps by `concat` and changed by a `for` expression, for example to add a gate to every step: `[for s in provider::bluegreen::" + example + " : merge(s, { gates = [\"approve\"] })]`. " +
@@ -82,8 +82,8 @@ func (f *stepsFunction) Definition(_ context.Context, _ function.DefinitionReque
 	resp.Definition = f.definition
 }
 
-// Run implements function.Function. Terraform calls it with values alone that
-// are known and not null.
+// Run implements function.Function. Terraform calls it only with known, non-null
+// values.
 func (f *stepsFunction) Run(ctx context.Context, req function.RunRequest, resp *function.RunResponse) {
 	var percent types.Number
 	var hold types.String
@@ -146,13 +146,13 @@ func (*presetFunction) Run(ctx context.Context, req function.RunRequest, resp *f
 		return
 	}
 	hold := ""
-	if len(steps) > 0 { // all of them are held alike
+	if len(steps) > 0 { // all steps have the same hold
 		hold = shift.FormatDuration(steps[0].Hold)
 	}
 	resp.Error = resp.Result.Set(ctx, stepsValue(steps, hold))
 }
 
-// stepsValue has the hold as it was written.
+// stepsValue returns the steps with the hold as the user wrote it.
 func stepsValue(steps []shift.Step, hold string) types.List {
 	elements := []attr.Value{}
 	for _, step := range steps {
@@ -164,8 +164,8 @@ func stepsValue(steps []shift.Step, hold string) types.List {
 	return types.ListValueMust(stepType, elements)
 }
 
-// argumentError says of an argument what is said of an attribute. Terraform
-// names the argument before it and puts the full stop behind it.
+// argumentError turns an attribute's diagnostic into an argument error. Terraform
+// prepends the argument's name and appends a period.
 func argumentError(position int64, d diag.Diagnostic) *function.FuncError {
 	return function.NewArgumentFuncError(position, strings.TrimSuffix(d.Detail(), "."))
 }

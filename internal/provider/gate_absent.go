@@ -6,12 +6,11 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 )
 
-// absences warns of gates that lack something on this machine, such as a
-// command that is not there. It is no line of the schedule, which must read the
-// same when it is applied, be it elsewhere or after something has been built: a
-// text that differs then is refused by Terraform as an error of the provider.
-// The apply looks again before it writes anything, and refuses.
-func (b *backend) absences(ctx context.Context, gates []*desiredGate) diag.Diagnostics {
+// gateWarnings warns about gates that cannot be evaluated on this machine, such as a
+// missing command. It is not part of the schedule: Terraform requires the schedule to
+// be equal at plan and apply, and the apply may run elsewhere or after the command was
+// built. The apply checks again before it writes anything, and fails.
+func (b *backend) gateWarnings(ctx context.Context, gates []*desiredGate) diag.Diagnostics {
 	var diags diag.Diagnostics
 	for _, g := range gates {
 		if g.absent == nil {

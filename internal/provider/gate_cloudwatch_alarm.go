@@ -13,7 +13,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// cloudwatchAlarmKind looks at alarms of CloudWatch.
+// cloudwatchAlarmKind checks CloudWatch alarms.
 func cloudwatchAlarmKind() gateKind {
 	return gateKind{
 		name:         "cloudwatch_alarm",

@@ -14,7 +14,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// cloudwatchMetricKind compares a metric of CloudWatch with limits.
+// cloudwatchMetricKind compares a CloudWatch metric with limits.
 func cloudwatchMetricKind() gateKind {
 	return gateKind{
 		name:         "cloudwatch_metric",
@@ -81,9 +81,9 @@ func readCloudWatchMetric(r *reader, at path.Path, a map[string]attr.Value) gate
 	}
 	waits := unknown(a["period"], a["lag"]) || periodsUnknown(a["queries"])
 	if waits || unknown(a["lookback"]) {
-		c.Lookback = max(c.Lookback, c.LongestPeriod()) // one of them is only a guess
+		c.Lookback = max(c.Lookback, c.LongestPeriod()) // one of them is a placeholder
 	}
-	// Which of the two it is may be known only when both are.
+	// Whether metric or expression is set may depend on unknown values.
 	if !unknown(a["expression"], a["metric"], a["queries"], a["namespace"], a["stat"], a["dimensions"]) && r.diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
@@ -94,8 +94,8 @@ func readCloudWatchMetric(r *reader, at path.Path, a map[string]attr.Value) gate
 	}
 }
 
-// metricQuery reads what names a metric. In the place of what is not known yet
-// stands something with which nothing is wrong.
+// metricQuery reads the arguments that identify a metric. Unknown values are replaced
+// by valid placeholders.
 func (r *reader) metricQuery(at path.Path, a map[string]attr.Value) gate.MetricQuery {
 	return gate.MetricQuery{
 		Namespace:  r.textOr(a["namespace"], "unknown"),
@@ -151,7 +151,7 @@ func unknown(values ...attr.Value) bool {
 	return false
 }
 
-// textOr reads a text, or takes another for it as long as it is not known.
+// textOr reads a string, or returns the placeholder while it is unknown.
 func (r *reader) textOr(v attr.Value, meanwhile string) string {
 	if unknown(v) {
 		return meanwhile
@@ -159,8 +159,8 @@ func (r *reader) textOr(v attr.Value, meanwhile string) string {
 	return r.text(v)
 }
 
-// limit reads a number; nil where it is not written. As long as it is not known,
-// another is taken for it.
+// limit reads a number; nil where it is not set. While it is unknown, it returns the
+// placeholder.
 func (r *reader) limit(v attr.Value, meanwhile float64) *float64 {
 	if unknown(v) {
 		return &meanwhile
@@ -173,8 +173,8 @@ func (r *reader) limit(v attr.Value, meanwhile float64) *float64 {
 	return &value
 }
 
-// optional reads a duration above zero; 0 where it is not written. As long as it
-// is not known, another is taken for it.
+// optional reads a duration above zero; 0 where it is not set. While it is unknown, it
+// returns the placeholder.
 func (r *reader) optional(at path.Path, v attr.Value, meanwhile time.Duration) time.Duration {
 	if missing(v) {
 		return 0

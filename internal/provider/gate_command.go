@@ -44,8 +44,8 @@ func commandKind() gateKind {
 
 func readCommand(r *reader, at path.Path, a map[string]attr.Value) gateConfig {
 	before := r.diags.ErrorsCount()
-	argv, known := r.words(at.AtName("argv"), a["argv"])
-	if !known { // of some of its elements nothing can be said of any
+	argv, known := r.argv(at.AtName("argv"), a["argv"])
+	if !known { // the elements cannot be checked one by one
 		a = maps.Clone(a)
 		a["argv"] = types.ListUnknown(types.StringType)
 	}
@@ -64,9 +64,9 @@ func readCommand(r *reader, at path.Path, a map[string]attr.Value) gateConfig {
 	return read
 }
 
-// words reads a list of texts in which nothing may be null; false where not all
-// of it is known.
-func (r *reader) words(at path.Path, v attr.Value) ([]string, bool) {
+// argv reads a list of strings without null elements; false where part of it is
+// unknown.
+func (r *reader) argv(at path.Path, v attr.Value) ([]string, bool) {
 	list, ok := v.(types.List)
 	if !r.known(v) || !ok {
 		return nil, v == nil || !v.IsUnknown()
@@ -83,7 +83,7 @@ func (r *reader) words(at path.Path, v attr.Value) ([]string, bool) {
 	return read, known
 }
 
-// values reads a map of texts in which nothing may be null.
+// values reads a map of strings without null elements.
 func (r *reader) values(at path.Path, v attr.Value) map[string]string {
 	m, ok := v.(types.Map)
 	if !r.known(v) || !ok {

@@ -16,7 +16,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// httpKind asks a URL and looks at the answer.
+// httpKind requests a URL and checks the response.
 func httpKind() gateKind {
 	return gateKind{
 		name:         "http",
@@ -83,7 +83,7 @@ func readHTTP(r *reader, at path.Path, a map[string]attr.Value) gateConfig {
 	if r.diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
-	addressed := hasElements(a["headers"]) || hasElements(a["headers_env"]) // their values may not be known yet
+	addressed := hasElements(a["headers"]) || hasElements(a["headers_env"]) // their values may be unknown
 	return gateConfig{
 		build: func(means gate.Dependencies) (rollout.Gate, error) { return gate.NewHTTP(c, means) },
 		beforeTrafficNote: func(idle []string) string {
@@ -96,9 +96,9 @@ func readHTTP(r *reader, at path.Path, a map[string]attr.Value) gateConfig {
 	}
 }
 
-// publicURLNote tells of a request without headers that may be anybody's. Test
-// traffic reaches an idle side by a header, a host or a port that some rule or
-// listener is made for.
+// publicURLNote warns about a request that may reach the live environment: test traffic
+// reaches an idle environment by a header, a host or a port that a rule or listener
+// matches.
 func publicURLNote(address string, idle []string) string {
 	u, err := url.Parse(address)
 	if err != nil || u.Port() != "" {
@@ -116,8 +116,8 @@ func hasElements(v attr.Value) bool {
 	return ok && len(m.Elements()) > 0
 }
 
-// check takes over what a gate says of its arguments. Of those that are not
-// known as a whole it cannot say anything yet.
+// check reports what is wrong with a gate's arguments, except for arguments that are
+// unknown as a whole.
 func (r *reader) check(at path.Path, a map[string]attr.Value, errs []*gate.ArgumentError) {
 	for _, err := range errs {
 		at, v := at.AtName(err.Argument), a[err.Argument]
@@ -131,7 +131,7 @@ func (r *reader) check(at path.Path, a map[string]attr.Value, errs []*gate.Argum
 	}
 }
 
-// numbers reads a list in which nothing may be null.
+// numbers reads a list of numbers without null elements.
 func (r *reader) numbers(at path.Path, v attr.Value) []int {
 	list, ok := v.(types.List)
 	if !r.known(v) || !ok {

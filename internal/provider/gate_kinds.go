@@ -15,39 +15,40 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// gateKind is a kind of gate as a user writes it. A new kind is a file with
-// one of these and a line in gateKinds.
+// gateKind is a kind of gate in the schema. A new kind is one file with a gateKind and
+// one line in gateKinds.
 type gateKind struct {
 	name      string
 	attribute schema.SingleNestedAttribute
 	// inconclusive is the default of inconclusive_timeout.
 	inconclusive time.Duration
-	// read tells what is wrong with the kind's arguments, as far as they are
-	// known, and returns what they come to.
+	// read reports what is invalid in the arguments, as far as they are known, and
+	// returns the configuration of the gate.
 	read func(r *reader, at path.Path, attrs map[string]attr.Value) gateConfig
 }
 
-// gateConfig is what the arguments of a kind come to.
+// gateConfig is the configuration of a gate.
 type gateConfig struct {
-	// build makes the gate. It is not called while anything is unknown or wrong.
+	// build creates the gate. It is called only when everything is known and valid.
 	build func(gate.Dependencies) (rollout.Gate, error)
-	// lag is how long after a change of weights the first data from after it can
-	// be seen: a metric's period and how late its points are. 0: at once.
+	// lag is how long after a weight change the first data from after it can be
+	// available: the period of a metric plus its delay. 0: immediately.
 	lag time.Duration
-	// beforeTrafficNote returns what a reviewer should know where the gate is asked while the
-	// named environments are idle, empty: nothing. Nil: never anything.
+	// beforeTrafficNote returns a warning about evaluating the gate while the given
+	// environments have no traffic; empty: none. Nil: never any.
 	beforeTrafficNote func(idle []string) string
-	// unknown: what lag rests on is not known yet; asideWaits: what aside does.
+	// unknown reports that lag depends on unknown values, noteUnknown that
+	// beforeTrafficNote does.
 	unknown, noteUnknown bool
-	// alone says what is wrong with it where there is no live side to compare with,
-	// as in the proof of an environment; empty: nothing.
-	alone string
-	// absent says, looking at this machine, what the gate lacks to do its work;
-	// nil where it can. Nil: there is nothing to look at.
+	// withoutLive says what is wrong with the gate where there is no live environment to
+	// compare with, as in a readiness check; empty: nothing.
+	withoutLive string
+	// absent returns what the gate is missing on this machine to be evaluated; nil: it can
+	// be. A nil function: nothing to check.
 	absent func(gate.Dependencies) error
 }
 
-// gateKinds are all kinds, by name.
+// gateKinds returns all kinds.
 func gateKinds() []gateKind {
 	return []gateKind{
 		httpKind(),
@@ -60,14 +61,14 @@ func gateKinds() []gateKind {
 	}
 }
 
-// desiredGate is a gate of a configuration.
+// desiredGate is a configured gate.
 type desiredGate struct {
 	terms          shift.GateSettings
 	onInconclusive rollout.Status
 	gateConfig
 }
 
-// gateAttributes are those of one gate: a kind, and how it is judged.
+// gateAttributes are the arguments of a gate: its kind and how to evaluate it.
 func gateAttributes() map[string]schema.Attribute {
 	all := map[string]schema.Attribute{
 		"when": schema.StringAttribute{
@@ -137,18 +138,18 @@ func (r *reader) readGate(at path.Path, name string, v attr.Value) *desiredGate 
 	g.terms.Name = name
 	g.onInconclusive = map[string]rollout.Status{"fail": rollout.Fail, "pass": rollout.Pass, "stop": rollout.Inconclusive}[r.choice(
 		at.AtName("on_inconclusive_timeout"), attrs["on_inconclusive_timeout"], "fail", "pass", "stop")]
-	own := &reader{} // the schedule rests on little of what a kind asks for
+	own := &reader{} // the schedule depends on only a few arguments of a kind
 	if args := own.attributes(attrs[kind.name]); args != nil {
 		g.gateConfig = kind.read(own, at.AtName(kind.name), args)
 		g.terms.Lag = g.lag
 		r.unknown = r.unknown || g.unknown || g.noteUnknown && (g.terms.When == shift.Before || g.terms.When == shift.Always)
 	}
-	r.known(attrs[kind.name]) // what the schedule tells of it is not known before it is
+	r.known(attrs[kind.name]) // the schedule is unknown until the kind is known
 	r.diags.Append(own.diags...)
 	return g
 }
 
-// kindOf finds the one kind of a gate; false where it has none or two.
+// kindOf returns the one kind of a gate; false where it has none or several.
 func (r *reader) kindOf(at path.Path, attrs map[string]attr.Value) (gateKind, bool) {
 	var found []gateKind
 	waits := false
@@ -194,8 +195,7 @@ func (r *reader) readTerms(at path.Path, attrs map[string]attr.Value, kind gateK
 	}
 }
 
-// unavailableGate is in the place of a gate that cannot be built. It can measure
-// nothing.
+// unavailableGate replaces a gate that cannot be created. Every evaluation is an error.
 type unavailableGate struct {
 	name string
 	err  error
@@ -206,13 +206,13 @@ func (u unavailableGate) Evaluate(context.Context, rollout.GateInput) rollout.Ve
 	return rollout.Verdict{Status: rollout.Errored, Detail: "it cannot be asked", Err: u.err}
 }
 
-// named builds the gates for a shift; everything is known by then. It returns
-// those that cannot be built, and are to be obeyed, once more apart.
-func (w desired) named(means gate.Dependencies) (all []rollout.NamedGate, failed []unavailableGate) {
+// buildGates creates the gates of a shift, for which everything is known. It returns
+// separately those that cannot be created and are not report-only.
+func (w desired) buildGates(means gate.Dependencies) (all []rollout.NamedGate, failed []unavailableGate) {
 	for _, g := range w.gates {
 		built, err := g.build(means)
 		if err != nil {
-			if !g.terms.DryRun { // which is told, never obeyed
+			if !g.terms.DryRun { // a report-only gate never fails a shift
 				failed = append(failed, unavailableGate{g.terms.Name, err})
 			}
 			built = unavailableGate{g.terms.Name, err}
@@ -222,8 +222,8 @@ func (w desired) named(means gate.Dependencies) (all []rollout.NamedGate, failed
 	return all, failed
 }
 
-// beforeTrafficNote are the terms of the gates, with what to know of those that are asked
-// while the named environments are idle.
+// beforeTrafficNote returns the settings of the gates, with the warnings about those
+// that are evaluated while the given environments have no traffic.
 func (w desired) beforeTrafficNote(idle []string) []shift.GateSettings {
 	var all []shift.GateSettings
 	for _, g := range w.gates {
@@ -236,7 +236,7 @@ func (w desired) beforeTrafficNote(idle []string) []shift.GateSettings {
 	return all
 }
 
-// asText is what a kind reads a text argument with.
+// asText returns the value of a string attribute; empty where it is null or unknown.
 func asText(v attr.Value) string {
 	s, ok := v.(types.String)
 	if !ok {

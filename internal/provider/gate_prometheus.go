@@ -13,7 +13,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// prometheusKind asks a Prometheus server for a number.
+// prometheusKind queries a Prometheus server.
 func prometheusKind() gateKind {
 	return gateKind{
 		name:         "prometheus",

@@ -12,7 +12,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// targetMetricsKind judges what the balancer counts of the groups.
+// targetMetricsKind evaluates the load balancer's own metrics of the target groups.
 func targetMetricsKind() gateKind {
 	return gateKind{
 		name:         "target_metrics",
@@ -65,7 +65,7 @@ func readTargetMetrics(r *reader, at path.Path, a map[string]attr.Value) gateCon
 		Lag:             r.duration(at.AtName("lag"), a["lag"], gate.DefaultLag),
 	}
 	if unknown(a["lookback"], a["period"]) {
-		c.Lookback = max(c.Lookback, c.Period) // one of them is only a guess
+		c.Lookback = max(c.Lookback, c.Period) // one of them is a placeholder
 	}
 	if r.diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
@@ -75,10 +75,10 @@ func readTargetMetrics(r *reader, at path.Path, a map[string]attr.Value) gateCon
 		alone = "It only compares with a live side, and an environment is proven by itself. Give it max_error_rate or max_latency."
 	}
 	return gateConfig{
-		alone:   alone,
-		build:   func(means gate.Dependencies) (rollout.Gate, error) { return gate.NewTargetMetrics(c, means) },
-		lag:     c.Period + c.Lag,
-		unknown: unknown(a["period"], a["lag"]),
+		withoutLive: alone,
+		build:       func(means gate.Dependencies) (rollout.Gate, error) { return gate.NewTargetMetrics(c, means) },
+		lag:         c.Period + c.Lag,
+		unknown:     unknown(a["period"], a["lag"]),
 		beforeTrafficNote: func(idle []string) string {
 			return fmt.Sprintf("sees no user's request before any traffic, only test requests that go through the balancer to %s, of which it needs at least %d.", joinAnd(idle), c.MinRequests)
 		},

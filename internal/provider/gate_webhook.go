@@ -12,11 +12,11 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// webhookKind lets somebody else decide.
+// webhookKind lets another system, or a person, decide.
 func webhookKind() gateKind {
 	return gateKind{
 		name: "webhook",
-		// A person decides, perhaps tomorrow.
+		// A person may decide as late as tomorrow.
 		inconclusive: 24 * time.Hour,
 		attribute: schema.SingleNestedAttribute{
 			Optional: true,
@@ -64,8 +64,8 @@ func readWebhook(r *reader, at path.Path, a map[string]attr.Value) gateConfig {
 	return gateConfig{build: func(means gate.Dependencies) (rollout.Gate, error) { return gate.NewWebhook(c, means) }}
 }
 
-// filled reads a text that is not empty where it is written: an empty name of a
-// secret would mean that none is sent.
+// filled reads a string that must not be empty if it is set: an empty name of a secret
+// would mean that no secret is sent.
 func (r *reader) filled(at path.Path, v attr.Value) string {
 	if missing(v) {
 		return ""

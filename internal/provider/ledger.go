@@ -6,31 +6,31 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// ledger is what the resources of one provider configuration tell each other
-// within one run of Terraform. It does not outlive the process: a plan and its
-// apply have one each.
+// ledger is what the resources of one provider configuration report to each other
+// within one run of Terraform. It does not outlive the process: a plan and its apply
+// have one each.
 type ledger struct {
 	mu        sync.Mutex
-	claimed   map[string]bool        // groups that an environment made or changed in this run stands for
-	destroyed map[string]string      // groups of environments that are planned to be destroyed => name
-	remaining map[string]bool        // groups of environments that are there and are planned to stay
-	used      map[string]shift.Share // groups on which a switch is planned to leave traffic
+	claimed   map[string]bool        // target groups of environments created or changed in this run
+	destroyed map[string]string      // target groups of environments planned to be destroyed => environment
+	remaining map[string]bool        // target groups of environments planned to stay
+	used      map[string]shift.Share // target groups on which a switch is planned to leave traffic
 	changed   map[string]environmentChange
 }
 
-// environmentChange is a planned change of an environment, by each of its groups, that
-// must not be made where the group carries traffic.
+// environmentChange is a planned change of an environment, which must not be made where
+// its target groups carry traffic.
 type environmentChange struct {
 	environment string
-	changes     []string // in words
+	changes     []string // for people
 }
 
 func newLedger() *ledger {
 	return &ledger{claimed: map[string]bool{}, destroyed: map[string]string{}, remaining: map[string]bool{}, used: map[string]shift.Share{}, changed: map[string]environmentChange{}}
 }
 
-// claim says that an environment that was made or changed in this run stands
-// for the groups: whoever else had them goes without a word.
+// claim records that an environment created or changed in this run has the target
+// groups, so that another environment that had them before can be destroyed.
 func (l *ledger) claim(groups []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -39,7 +39,7 @@ func (l *ledger) claim(groups []string) {
 	}
 }
 
-// unclaimed are those of the groups that nobody has claimed.
+// unclaimed returns the groups that no environment has claimed.
 func (l *ledger) unclaimed(groups []string) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -52,9 +52,9 @@ func (l *ledger) unclaimed(groups []string) []string {
 	return free
 }
 
-// destroy notes the groups of a protected environment that is planned to go. It
-// returns true, and notes nothing, where a switch leaves traffic on one of them:
-// Terraform plans the two in either order, and one of them is told.
+// destroy records the target groups of a protected environment that is planned to be
+// destroyed. It returns true, and records nothing, where a switch leaves traffic on one
+// of them: Terraform may plan the two in either order, so both sides check.
 func (l *ledger) destroy(name string, groups []string) (left shift.Share, is bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,9 +69,9 @@ func (l *ledger) destroy(name string, groups []string) (left shift.Share, is boo
 	return 0, false
 }
 
-// use notes a group on which a switch is planned to leave traffic. It returns
-// the environment that is planned to go with the group, unless another one has
-// the group as well.
+// use records a target group on which a switch is planned to leave traffic. It returns
+// the environment that is planned to be destroyed with the group, unless another
+// environment has the group as well.
 func (l *ledger) use(group string, share shift.Share) (doomed string, is bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -80,8 +80,8 @@ func (l *ledger) use(group string, share shift.Share) (doomed string, is bool) {
 	return doomed, is && !l.remaining[group]
 }
 
-// remain notes the groups of an environment that is there and stays: what goes
-// beside it with the same groups is what a replacement has left over.
+// remain records the target groups of an environment that stays. An environment with the
+// same groups that is destroyed beside it is what a replacement leaves over.
 func (l *ledger) remain(groups []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -90,8 +90,8 @@ func (l *ledger) remain(groups []string) {
 	}
 }
 
-// change notes a planned change of a protected environment that is not known to
-// carry traffic.
+// change records a planned change of a protected environment that is not known to carry
+// traffic.
 func (l *ledger) change(a environmentChange, groups []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,7 +100,7 @@ func (l *ledger) change(a environmentChange, groups []string) {
 	}
 }
 
-// isChanged returns what is planned for the environment of the group.
+// isChanged returns the planned change of the environment that has the group.
 func (l *ledger) isChanged(group string) (a environmentChange, is bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -62,7 +62,7 @@ func TestPrior_environmentsAreKnownByTheirGroups(t *testing.T) {
 				t.Errorf("names are %v, want %v", p.names, c.names)
 			}
 			leaving := map[string]string{}
-			for name, groups := range p.leaving {
+			for name, groups := range p.removed {
 				leaving[name] = groups["web"]
 			}
 			if !maps.Equal(leaving, c.leaving) {
@@ -79,26 +79,26 @@ func TestPrior_whatIsRememberedTakesTheNewName(t *testing.T) {
 	}
 	w := wantedOf(map[string]string{"azure": "b", "lime": "g"})
 	p := newPrior(w, stateOf(map[string]string{"blue": "b", "green": "g"}), m)
-	if id := p.previous(w); !id.Matches(shift.Environment{Name: "azure", Version: "1", Groups: w.environments["azure"].identity()}) {
+	if id := p.previous(w); !id.Matches(shift.Environment{Name: "azure", Version: "1", Groups: w.environments["azure"].groupsID()}) {
 		t.Errorf("previous is %+v", id)
 	}
-	if r := p.rejection(w); !r.Matches(shift.Environment{Name: "lime", Version: "1", Groups: w.environments["lime"].identity()}) {
+	if r := p.rejection(w); !r.Matches(shift.Environment{Name: "lime", Version: "1", Groups: w.environments["lime"].groupsID()}) {
 		t.Errorf("rejected is %+v", r)
 	}
 	// The same version on other machines is not the version that was live; it is
 	// the version that was bad.
 	w = wantedOf(map[string]string{"blue": "b2", "green": "g2"})
 	p = newPrior(w, stateOf(map[string]string{"blue": "b", "green": "g"}), m)
-	if p.previous(w).Matches(shift.Environment{Name: "blue", Version: "1", Groups: w.environments["blue"].identity()}) {
+	if p.previous(w).Matches(shift.Environment{Name: "blue", Version: "1", Groups: w.environments["blue"].groupsID()}) {
 		t.Error("new machines count as those that were live before")
 	}
-	if !p.rejection(w).Matches(shift.Environment{Name: "green", Version: "1", Groups: w.environments["green"].identity()}) {
+	if !p.rejection(w).Matches(shift.Environment{Name: "green", Version: "1", Groups: w.environments["green"].groupsID()}) {
 		t.Error("new machines make a rejected version good")
 	}
 }
 
 func TestPrior_strangerWithTheNameOfAnEnvironment(t *testing.T) {
-	name := strangerNamer(map[string]map[string]string{"app-blue": {"web": greenARN}})
+	name := unmanagedNamer(map[string]map[string]string{"app-blue": {"web": greenARN}})
 	if got := name(blueARN); got != "app-blue (target group)" {
 		t.Error(got)
 	}

@@ -1,6 +1,6 @@
-// Package provider is everything that knows Terraform: schema, validation,
-// plans, state and the words for a user. It turns a configuration and what is
-// remembered into a rollout.Spec, and what a shift left behind into state.
+// Package provider is everything that knows Terraform: schema, validation, plans, state
+// and the texts for users. It turns a configuration and the memory of earlier applies
+// into a rollout.Spec, and the result of a shift into state.
 package provider
 
 import (
@@ -13,11 +13,11 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 )
 
-// Address is where Terraform finds the provider. It stands nowhere else.
+// Address is the registry address of the provider.
 const Address = "registry.terraform.io/bluegreen/bluegreen"
 
-// allowDestroyVariable set to 1 lets environments be destroyed that carry
-// traffic: for stacks that are thrown away as a whole.
+// allowDestroyVariable set to 1 allows environments that carry traffic to be destroyed,
+// for stacks that are destroyed as a whole.
 const allowDestroyVariable = "BLUEGREEN_ALLOW_DESTROY"
 
 var _ provider.ProviderWithFunctions = (*bluegreen)(nil)
@@ -28,8 +28,7 @@ type bluegreen struct {
 	busy    *Busy
 }
 
-// New returns what makes a provider for a server of its own. Busy counts the
-// shifts that are under way; nil where nobody asks.
+// New returns a constructor of the provider. Busy counts running shifts; it may be nil.
 func New(version string, busy *Busy) func() provider.Provider {
 	if busy == nil {
 		busy = new(Busy)
@@ -47,8 +46,8 @@ func (p *bluegreen) Schema(_ context.Context, _ provider.SchemaRequest, resp *pr
 	resp.Schema = providerSchema()
 }
 
-// Configure implements provider.Provider. Nothing is called here: a plan that
-// needs no AWS works without credentials.
+// Configure implements provider.Provider. It makes no calls: a plan that needs no AWS
+// works without credentials.
 func (p *bluegreen) Configure(ctx context.Context, req provider.ConfigureRequest, resp *provider.ConfigureResponse) {
 	var config providerModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)

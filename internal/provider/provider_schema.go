@@ -5,7 +5,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
 
-// providerModel is the provider's configuration.
+// providerModel is the provider configuration.
 type providerModel struct {
 	AWS types.Object `tfsdk:"aws"`
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// rollbackMargin is how much longer than asked for credentials must last: a
-// clock may be wrong, and a call may be on its way.
+// rollbackMargin is added to the time for which credentials must last, for clock skew and
+// calls in flight.
 const rollbackMargin = 30 * time.Second
 
 // change is a planned Create (state is nil) or Update.
@@ -28,24 +28,24 @@ type change struct {
 	decided planMemory
 }
 
-// ending is what an apply leaves. After an error the model is the state from
-// before with what is true now; a Create has none then.
-type ending struct {
+// applyResult is the result of an apply. After an error the model is the prior state with
+// what is true now; after a failed Create it is empty.
+type applyResult struct {
 	model  switchModel
 	memory memory
 	diags  diag.Diagnostics
 }
 
-// failed ends an apply that has not begun to do anything.
-func (c change) failed(diags ...diag.Diagnostic) ending {
-	end := ending{memory: c.memory, diags: diags}
+// failed is the result of an apply that failed before it did anything.
+func (c change) failed(diags ...diag.Diagnostic) applyResult {
+	end := applyResult{memory: c.memory, diags: diags}
 	if c.state != nil {
 		end.model = *c.state
 	}
 	return end
 }
 
-// shiftRun is a change under way.
+// shiftRun is a change that is being applied.
 type shiftRun struct {
 	change
 	desired desired
@@ -55,11 +55,11 @@ type shiftRun struct {
 }
 
 // apply is the one path of Create and Update.
-func (r *switchResource) apply(ctx context.Context, c change) ending {
+func (r *switchResource) apply(ctx context.Context, c change) applyResult {
 	defer r.backend.busy.begin()()
 	rd := &reader{}
 	wish := trafficConfig{weights: &c.plan.Weights}
-	if c.decided.Leave {
+	if c.decided.Ignored {
 		wish.ignored, wish.weights = true, nil
 	}
 	s := shiftRun{change: c, desired: rd.read(c.plan, wish), started: time.Now()}
@@ -68,13 +68,13 @@ func (r *switchResource) apply(ctx context.Context, c change) ending {
 	}
 	s.prior = newPrior(s.desired, c.state, c.memory)
 	s.spec = s.prior.spec(s.desired)
-	schedule, err := s.spec.Decide(s.prior.found(s.desired))
+	schedule, err := s.spec.Decide(s.prior.observed(s.desired))
 	switch {
 	case err != nil:
-		return c.failed(undecidable(trafficPath(c.plan), err))
+		return c.failed(undecidedError(trafficPath(c.plan), err))
 	case c.state != nil && schedule.IsEmpty():
-		return s.settled(c.memory.Routes)
-	case schedule.Kind == shift.Revert && s.tooLate():
+		return s.withoutShift(c.memory.Routes)
+	case schedule.Kind == shift.Revert && s.isTooOld():
 		return c.failed(planTooOld(s.desired.window))
 	}
 	if d := r.prepare(ctx, &s, schedule); d != nil {
@@ -85,25 +85,24 @@ func (r *switchResource) apply(ctx context.Context, c change) ending {
 	if c, connectErr := r.backend.connect(ctx, ""); connectErr == nil {
 		c.reader.Invalidate()
 	}
-	return s.end(result, err)
+	return s.finish(result, err)
 }
 
-// tooLate: a plan that skips the steps was made within the rollback window,
-// and is applied after it.
-func (s *shiftRun) tooLate() bool {
+// isTooOld reports whether a plan without steps, made within the rollback window, is applied
+// after it.
+func (s *shiftRun) isTooOld() bool {
 	previous := s.memory.Previous
 	return previous == nil || s.started.Sub(previous.At) > s.desired.window
 }
 
-// prepare fills in what a shift needs beside what was decided, and looks at
-// whatever would keep it from coming through. A way back, to the last completed
-// shift or to the version before it, is not kept waiting for groups and gates
-// that it does not need, nor is the word that nothing is to be moved.
+// prepare completes the spec of a shift and checks what would prevent it from completing. A
+// rollback or revert does not wait for target groups and gates that it does not need, and
+// neither does a schedule that moves nothing.
 func (r *switchResource) prepare(ctx context.Context, s *shiftRun, schedule shift.Schedule) diag.Diagnostic {
 	if len(s.desired.routes) == 0 {
 		return noRoutes(routesPath)
 	}
-	gates, failed := s.desired.named(r.backend.dependencies(ctx, s.desired.routes[0].arn))
+	gates, failed := s.desired.buildGates(r.backend.dependencies(ctx, s.desired.routes[0].arn))
 	if len(failed) > 0 && schedule.Kind == shift.Forward {
 		return s.gateRefused(failed[0])
 	}
@@ -112,22 +111,22 @@ func (r *switchResource) prepare(ctx context.Context, s *shiftRun, schedule shif
 		err = r.backend.checkAccount(ctx, c)
 	}
 	if err == nil && (schedule.Kind == shift.Forward || schedule.Kind == shift.NoChange) {
-		err = c.forward.CheckGroups(ctx, s.desired.balanced(schedule.Attached)...)
+		err = c.forward.CheckGroups(ctx, s.desired.entryGroups(schedule.Attached)...)
 	}
 	if err != nil {
 		return s.refusal(err)
 	}
 	s.spec.ID = fmt.Sprintf("%s-%04x", s.started.UTC().Format("20060102T150405Z"), rand.N(1<<16))
-	s.spec.Router, s.spec.RollbackRouter = c.forward, c.home
+	s.spec.Router, s.spec.RollbackRouter = c.forward, c.rollback
 	s.spec.Gates = gates
-	s.spec.CredentialsLast = func(ctx context.Context, d time.Duration) error { return c.lasts(ctx, d+rollbackMargin) }
+	s.spec.CredentialsLast = func(ctx context.Context, d time.Duration) error { return c.credentialsLast(ctx, d+rollbackMargin) }
 	s.spec.OnEvent = func(e rollout.Event) { logEvent(ctx, s.spec.ID, e) }
 	return nil
 }
 
-// balanced are the routes of each entry point with the groups of those that
-// stand in an action in the course of a shift.
-func (w desired) balanced(named []string) []elb.Entry {
+// entryGroups returns the routes of each entry point with the target groups that are in an
+// action during the shift.
+func (w desired) entryGroups(named []string) []elb.Entry {
 	var all []elb.Entry
 	for _, entry := range w.entries {
 		e := elb.Entry{}
@@ -146,7 +145,7 @@ func (w desired) balanced(named []string) []elb.Entry {
 	return all
 }
 
-// logEvent tells what happens while it does; TF_LOG_PROVIDER=info shows it.
+// logEvent logs an event; TF_LOG_PROVIDER=info shows it.
 func logEvent(ctx context.Context, id string, e rollout.Event) {
 	fields := map[string]any{"shift": id}
 	for key, value := range map[string]string{"route": e.Route, "gate": e.Gate, "answer": string(e.Status), "text": e.Text} {

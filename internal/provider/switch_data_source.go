@@ -20,10 +20,10 @@ var (
 	_ datasource.DataSourceWithValidateConfig = (*switchData)(nil)
 )
 
-// switchData is the data source bluegreen_switch: what routes give now,
-// whoever manages them.
+// switchData is the data source bluegreen_switch: the weights of routes, whatever manages
+// them.
 type switchData struct {
-	backend *backend // nil while nothing is configured, as in validation
+	backend *backend // nil during validation
 }
 
 func newSwitchData() datasource.DataSource { return &switchData{} }
@@ -41,8 +41,8 @@ func (d *switchData) Metadata(_ context.Context, req datasource.MetadataRequest,
 	resp.TypeName = req.ProviderTypeName + "_switch"
 }
 
-// Schema implements datasource.DataSource. As in the resource, nothing inside
-// the map of environments may be Required.
+// Schema implements datasource.DataSource. As in the resource, nothing inside the map of
+// environments may be Required.
 func (d *switchData) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "Reads the weights of listeners and listener rules, whatever manages them. It changes nothing.\n\n" +
@@ -109,49 +109,49 @@ func (d *switchData) Configure(_ context.Context, req datasource.ConfigureReques
 	d.backend = b
 }
 
-// ValidateConfig implements datasource.DataSourceWithValidateConfig. What is
-// not known yet is passed over.
+// ValidateConfig implements datasource.DataSourceWithValidateConfig. Unknown values are
+// skipped.
 func (d *switchData) ValidateConfig(ctx context.Context, req datasource.ValidateConfigRequest, resp *datasource.ValidateConfigResponse) {
 	var config switchDataModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	_, diags := config.wanted()
+	_, diags := config.desired()
 	resp.Diagnostics.Append(diags...)
 }
 
-// Read implements datasource.DataSource. All is known by now.
+// Read implements datasource.DataSource. All values are known.
 func (d *switchData) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
 	var m switchDataModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &m)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	w, diags := m.wanted()
+	w, diags := m.desired()
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	settings, err := d.look(ctx, w.routes)
+	settings, err := d.readRoutes(ctx, w.routes)
 	if err != nil {
 		resp.Diagnostics.Append(unreadableRoutes(w.routes, err))
 		return
 	}
-	m.see(w, settings)
+	m.setTraffic(w, settings)
 	resp.Diagnostics.Append(resp.State.Set(ctx, &m)...)
 }
 
-// wanted reads the configuration with the rules of the resource.
-func (m switchDataModel) wanted() (desired, diag.Diagnostics) {
+// desired reads the configuration with the rules of the resource.
+func (m switchDataModel) desired() (desired, diag.Diagnostics) {
 	rd, w := &reader{}, desired{routesAt: path.Root("routes")}
 	rd.readRoutes(&w, m.Routes)
 	rd.readEnvironments(&w, m.Environments)
 	return w, rd.diags
 }
 
-// look returns what each route does, through the reader that all share.
-func (d *switchData) look(ctx context.Context, routes []desiredRoute) ([]rollout.RouteState, error) {
+// readRoutes reads the routes through the reader that all resources share.
+func (d *switchData) readRoutes(ctx context.Context, routes []desiredRoute) ([]rollout.RouteState, error) {
 	var arns []string
 	for _, route := range routes {
 		arns = append(arns, route.arn)
@@ -163,17 +163,17 @@ func (d *switchData) look(ctx context.Context, routes []desiredRoute) ([]rollout
 	return c.reader.Read(ctx, arns)
 }
 
-// see words what the routes do as live and weights.
-func (m *switchDataModel) see(w desired, settings []rollout.RouteState) {
+// setTraffic sets live and weights from the routes.
+func (m *switchDataModel) setTraffic(w desired, settings []rollout.RouteState) {
 	spec := rollout.Spec{Groups: map[string]map[string]string{}}
 	for name, e := range w.environments {
 		spec.Groups[name] = e.groups
 	}
-	spec.UnmanagedName = strangerNamer(spec.Groups)
+	spec.UnmanagedName = unmanagedNamer(spec.Groups)
 	names := slices.Collect(maps.Keys(w.environments))
 	var all []shift.Weights
 	for i, route := range w.routes {
-		names = append(names, namedBy(spec, route.entry, settings[i])...)
+		names = append(names, attachedNames(spec, route.entry, settings[i])...)
 		all = append(all, spec.Weights(route.entry, settings[i]))
 	}
 	mean := shift.Mean(all)
@@ -182,12 +182,12 @@ func (m *switchDataModel) see(w desired, settings []rollout.RouteState) {
 	if e := w.environments[live]; e != nil {
 		version = e.version
 	}
-	m.Live, m.Weights = sideValue(live, version), weightsValue(mean, names)
+	m.Live, m.Weights = identityValue(live, version), weightsValue(mean, names)
 }
 
-// namedBy are the environments and strangers that a route names, with a share
-// or without.
-func namedBy(spec rollout.Spec, entry string, s rollout.RouteState) []string {
+// attachedNames returns the environments and unmanaged target groups of a route, at whatever
+// weight.
+func attachedNames(spec rollout.Spec, entry string, s rollout.RouteState) []string {
 	each := map[string]int{}
 	for _, group := range s.Groups() {
 		each[group] = 1

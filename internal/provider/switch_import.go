@@ -12,7 +12,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// parseImport takes "web=<arn>[+<arn>...][,api=<arn>...]" apart.
+// parseImport parses "web=<arn>[+<arn>...][,api=<arn>...]".
 func parseImport(id string) ([]desiredRoute, diag.Diagnostics) {
 	var routes []desiredRoute
 	for entryText := range strings.SplitSeq(id, ",") {
@@ -33,31 +33,31 @@ func parseImport(id string) ([]desiredRoute, diag.Diagnostics) {
 	return routes, nil
 }
 
-// nullModel is a state in which nothing is known yet.
+// nullModel is a state with only null values.
 func nullModel() switchModel {
 	strategy, _ := strategyBlock().Type().(types.ObjectType)
 	health, _ := healthBlock().Type().(types.ObjectType)
 	gates, _ := switchArguments()["gates"].GetType().(types.MapType)
 	return switchModel{
-		LoadBalancer: types.ObjectNull(balanceTypes),
+		LoadBalancer: types.ObjectNull(loadBalancerTypes),
 		Strategy:     types.ObjectNull(strategy.AttrTypes),
 		Health:       types.ObjectNull(health.AttrTypes),
-		Environments: types.MapNull(types.ObjectType{AttrTypes: environTypes}),
+		Environments: types.MapNull(types.ObjectType{AttrTypes: environmentTypes}),
 		Weights:      types.MapNull(types.NumberType),
 		Gates:        types.MapNull(gates.ElemType),
 		Stable:       types.ObjectNull(stableTypes),
-		Live:         types.ObjectNull(sideTypes),
-		Previous:     types.ObjectNull(sideTypes),
-		Rejected:     types.ObjectNull(rejectTypes),
+		Live:         types.ObjectNull(identityTypes),
+		Previous:     types.ObjectNull(identityTypes),
+		Rejected:     types.ObjectNull(rejectedTypes),
 		LastShift:    types.ObjectNull(shiftTypes),
 	}
 }
 
-// adopt makes a state of what the routes of an import do: an environment per
-// target group, called like it, until the configuration gives names.
+// adopt creates a state from the routes of an import: one environment per target group, named
+// like it, until the configuration sets names.
 func (s *observation) adopt(found map[string]rollout.RouteState) diag.Diagnostic {
 	environments := map[string]map[string]string{}
-	names := map[string]string{} // by group
+	names := map[string]string{} // by target group
 	var all []shift.Weights
 	for _, route := range s.model.stateRoutes() {
 		setting := found[route.arn]
@@ -66,7 +66,7 @@ func (s *observation) adopt(found map[string]rollout.RouteState) diag.Diagnostic
 		}
 		for _, group := range setting.Groups() {
 			if names[group] == "" {
-				names[group] = freeName(environments, group)
+				names[group] = unusedName(environments, group)
 				environments[names[group]] = map[string]string{}
 			}
 			environments[names[group]][route.entry] = group
@@ -90,9 +90,9 @@ func (s *observation) adopt(found map[string]rollout.RouteState) diag.Diagnostic
 	return nil
 }
 
-// freeName is the target group's own, or the first with a number that is free:
-// in two regions or accounts two may be called alike.
-func freeName(taken map[string]map[string]string, group string) string {
+// unusedName is the target group's own name, with a number where another one has that name:
+// target groups in two regions or accounts can have the same name.
+func unusedName(taken map[string]map[string]string, group string) string {
 	name := group
 	if arn, err := elb.ParseGroup(group); err == nil {
 		name = arn.Name

@@ -12,32 +12,32 @@ import (
 
 // The keys of the private state.
 const (
-	memoryKey = "memory" // what is remembered from one run to the next
-	planKey   = "plan"   // what a plan decided, for the apply of that plan
+	memoryKey = "memory" // memory of earlier runs
+	planKey   = "plan"   // decisions of a plan, for its apply
 )
 
-// memory is what a switch remembers beside its state. Read writes what it
-// found, an apply what it left, and plans rest on both.
+// memory is what a switch remembers beside its state. Read and the end of an apply write it,
+// and plans depend on it.
 type memory struct {
-	// ReadAt is the clock of a plan: when the routes were read last. It is kept
-	// only while there is a previous version, which alone asks for the time.
+	// ReadAt is the time of the last refresh, which is the clock of a plan. It is set only while
+	// there is a previous version, because only rollback_window depends on time.
 	ReadAt *time.Time             `json:"read_at,omitempty"`
 	Routes map[string]routeMemory `json:"routes,omitempty"` // by ARN
-	// Adopted is what an import found, until the first apply: it is the stable
-	// state, in whatever names the configuration has for it.
+	// Adopted is what an import found, until the first apply: it is the stable state, whatever names
+	// the configuration uses.
 	Adopted  map[string]routeMemory `json:"adopted,omitempty"`
 	Previous *identityMemory        `json:"previous,omitempty"`
 	Rejected *identityMemory        `json:"rejected,omitempty"`
 	Attempt  *attemptMemory         `json:"attempt,omitempty"`
-	// Others are listeners and rules that forward to an environment's group and
-	// are no routes: the schedule notes them.
-	Others []otherMemory `json:"others,omitempty"`
-	// SlowStart is the slow start of the groups that were idle when Read looked;
-	// what is not here has none, or is not known.
+	// OtherRoutes are listeners and rules that forward to an environment's target group and are not
+	// routes of the switch. The schedule warns about them.
+	OtherRoutes []otherRouteMemory `json:"others,omitempty"`
+	// SlowStart is the slow start duration of the target groups that were idle at the last refresh. A
+	// missing group has none, or it is unknown.
 	SlowStart map[string]time.Duration `json:"slow_start,omitempty"`
 }
 
-// routeMemory is rollout.Setting without what belongs to the router.
+// routeMemory is rollout.RouteState without the router's own data.
 type routeMemory struct {
 	Weights map[string]int `json:"weights,omitempty"`
 	Sticky  time.Duration  `json:"sticky,omitempty"`
@@ -46,13 +46,13 @@ type routeMemory struct {
 	Label   string         `json:"label,omitempty"`
 }
 
-// otherMemory is elb.Other, of which the ARN is not needed.
-type otherMemory struct {
+// otherRouteMemory is elb.OtherRoute without the ARN.
+type otherRouteMemory struct {
 	Text   string   `json:"text"`
 	Groups []string `json:"groups"`
 }
 
-// identityMemory is an environment as it once was.
+// identityMemory is an environment with its version at some time.
 type identityMemory struct {
 	Environment string            `json:"environment"`
 	Version     string            `json:"version,omitempty"`
@@ -61,28 +61,28 @@ type identityMemory struct {
 	Reason      string            `json:"reason,omitempty"`
 }
 
-// attemptMemory is an Update that failed, of which the state keeps no trace.
+// attemptMemory is a failed Update, which leaves no trace in the state.
 type attemptMemory struct {
 	Environments map[string]map[string]string `json:"environments,omitempty"` // groups by entry point
-	// Stopped is the side that gained, where the traffic was left between. If a
-	// hand takes it back from there, the version counts as sent back.
+	// Stopped is the environment that gained traffic where a shift stopped part way. If somebody
+	// moves the traffic back from there, its version counts as rejected.
 	Stopped *identityMemory `json:"stopped,omitempty"`
 }
 
-// planMemory is what a plan decided that its values do not tell.
+// planMemory is what a plan decided beside its values.
 type planMemory struct {
-	Leave bool `json:"leave,omitempty"` // the traffic is left as it is
+	Ignored bool `json:"leave,omitempty"` // the traffic is left as it is
 }
 
 func rememberRoute(s rollout.RouteState) routeMemory {
 	return routeMemory{Weights: s.Weights, Sticky: s.Stickiness, Answer: s.Response, Idle: s.FixedError, Label: s.Label}
 }
 
-func (m routeMemory) setting() rollout.RouteState {
+func (m routeMemory) state() rollout.RouteState {
 	return rollout.RouteState{Weights: m.Weights, Stickiness: m.Sticky, Response: m.Answer, FixedError: m.Idle, Label: m.Label}
 }
 
-// private is the framework's private state, of a request or of a response.
+// private is the framework's private state of a request or response.
 type private interface {
 	GetKey(ctx context.Context, key string) ([]byte, diag.Diagnostics)
 }
@@ -91,7 +91,7 @@ type privateSetter interface {
 	SetKey(ctx context.Context, key string, value []byte) diag.Diagnostics
 }
 
-// recall fills in what is remembered under a key; nothing where there is none.
+// recall reads the value of a key; it changes nothing where there is none.
 func recall(ctx context.Context, from private, key string, into any) diag.Diagnostics {
 	text, diags := from.GetKey(ctx, key)
 	if diags.HasError() || len(text) == 0 {
@@ -103,7 +103,7 @@ func recall(ctx context.Context, from private, key string, into any) diag.Diagno
 	return diags
 }
 
-// remember writes under a key.
+// remember writes the value of a key.
 func remember(ctx context.Context, to privateSetter, key string, value any) diag.Diagnostics {
 	text, err := json.Marshal(value)
 	if err != nil {

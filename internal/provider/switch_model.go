@@ -32,17 +32,16 @@ type switchModel struct {
 	LastShift types.Object `tfsdk:"last_shift"`
 }
 
-// trafficConfig is what a configuration says of the traffic: one of both, or to leave it.
+// trafficConfig is the configured traffic: active or weights, or neither where it is ignored.
 type trafficConfig struct {
 	active  *types.String
 	weights *types.Map
 	ignored bool
 }
 
-// trafficConfigOf reads a configuration as a plan sees it: under ignore_changes Terraform
-// has put the values of the state in the place of what is written. Both can
-// come from nowhere else, since writing both is refused. False where the two
-// contradict each other.
+// trafficConfigOf reads a configuration as a plan sees it. Under ignore_changes Terraform replaces
+// configured values by those of the state, which is the only way that both can be set. It returns
+// false where the two contradict each other.
 func trafficConfigOf(config switchModel) (trafficConfig, bool) {
 	active, weights := !config.Active.IsNull(), !config.Weights.IsNull()
 	switch {
@@ -57,8 +56,7 @@ func trafficConfigOf(config switchModel) (trafficConfig, bool) {
 	return trafficConfig{ignored: true}, ok && sole == config.Active.ValueString()
 }
 
-// stateEnvironments returns the groups and the version of each environment of a
-// state, in which all is known.
+// stateEnvironments returns the target groups and version of each environment of a state.
 func (m switchModel) stateEnvironments() map[string]desiredEnvironment {
 	found := map[string]desiredEnvironment{}
 	for name, v := range m.Environments.Elements() {
@@ -84,7 +82,7 @@ func (m switchModel) stateRoutes() []desiredRoute {
 	return found
 }
 
-// stableWeights returns what the state knows as stable; nil where there is none.
+// stableWeights returns the stable weights of a state; nil where there are none.
 func (m switchModel) stableWeights() shift.Weights {
 	if m.Stable.IsNull() || m.Stable.IsUnknown() {
 		return nil
@@ -93,7 +91,7 @@ func (m switchModel) stableWeights() shift.Weights {
 	return sharesOf(weights)
 }
 
-// sharesOf reads percents; what is no share counts as nothing.
+// sharesOf reads percentages; invalid ones are ignored.
 func sharesOf(v types.Map) shift.Weights {
 	w := shift.Weights{}
 	for name, e := range v.Elements() {
@@ -116,8 +114,7 @@ func textsOf(v types.Map) map[string]string {
 	return texts
 }
 
-// numberPrecision is that of Terraform: a number that was computed must be the
-// same as one that was read from a file.
+// numberPrecision is Terraform's own: a computed number must equal one that was parsed.
 const numberPrecision = 512
 
 func shareValue(s shift.Share) types.Number {
@@ -129,7 +126,7 @@ func shareValue(s shift.Share) types.Number {
 	return types.NumberValue(n)
 }
 
-// weightsValue gives every one of the names its share, and whoever else has one.
+// weightsValue returns the share of each name, and of every other name that has one.
 func weightsValue(w shift.Weights, names []string) types.Map {
 	elements := map[string]attr.Value{}
 	for _, name := range append(w.Names(), names...) {
@@ -146,7 +143,7 @@ func textsValue(texts map[string]string) types.Map {
 	return types.MapValueMust(types.StringType, elements)
 }
 
-// textValue is null for an empty text.
+// textValue is null for an empty string.
 func textValue(text string) types.String {
 	if text == "" {
 		return types.StringNull()
@@ -158,18 +155,18 @@ func timeValue(t time.Time) types.String {
 	return types.StringValue(t.UTC().Format(time.RFC3339))
 }
 
-// soleValue is the name of whoever has all the traffic, null while it is split.
+// soleValue is the environment that has all traffic, null while it is split.
 func soleValue(w shift.Weights) types.String {
 	name, _ := w.Sole()
 	return textValue(name)
 }
 
-// sideValue is live or previous; null without an environment.
-func sideValue(environment, version string) types.Object {
+// identityValue is live or previous; null without an environment.
+func identityValue(environment, version string) types.Object {
 	if environment == "" {
-		return types.ObjectNull(sideTypes)
+		return types.ObjectNull(identityTypes)
 	}
-	return types.ObjectValueMust(sideTypes, map[string]attr.Value{
+	return types.ObjectValueMust(identityTypes, map[string]attr.Value{
 		"environment": types.StringValue(environment),
 		"version":     textValue(version),
 	})
@@ -184,9 +181,9 @@ func stableValue(w shift.Weights, names []string, versions map[string]string) ty
 
 func rejectedValue(r *shift.Rejection) types.Object {
 	if r == nil {
-		return types.ObjectNull(rejectTypes)
+		return types.ObjectNull(rejectedTypes)
 	}
-	return types.ObjectValueMust(rejectTypes, map[string]attr.Value{
+	return types.ObjectValueMust(rejectedTypes, map[string]attr.Value{
 		"environment": types.StringValue(r.Environment),
 		"version":     textValue(r.Version),
 		"reason":      types.StringValue(r.Reason),
@@ -194,7 +191,7 @@ func rejectedValue(r *shift.Rejection) types.Object {
 	})
 }
 
-// lastShift is what is told of a shift when it is over.
+// lastShift is the result of a shift.
 type lastShift struct {
 	outcome           outcome
 	reason            string
@@ -213,8 +210,8 @@ func (l lastShift) value() types.Object {
 	})
 }
 
-// balancerValue is the block of routes alone, as an import knows it.
-func balancerValue(routes []desiredRoute) types.Object {
+// loadBalancerValue is the block with routes only, as an import knows it.
+func loadBalancerValue(routes []desiredRoute) types.Object {
 	byEntry := map[string][]attr.Value{}
 	for _, route := range routes {
 		byEntry[route.entry] = append(byEntry[route.entry], types.StringValue(route.arn))
@@ -223,7 +220,7 @@ func balancerValue(routes []desiredRoute) types.Object {
 	for entry, arns := range byEntry {
 		lists[entry] = types.ListValueMust(types.StringType, arns)
 	}
-	return types.ObjectValueMust(balanceTypes, map[string]attr.Value{
+	return types.ObjectValueMust(loadBalancerTypes, map[string]attr.Value{
 		"routes":     types.MapValueMust(types.ListType{ElemType: types.StringType}, lists),
 		"stickiness": types.StringNull(),
 	})
@@ -232,11 +229,11 @@ func balancerValue(routes []desiredRoute) types.Object {
 func environmentsValue(environments map[string]map[string]string) types.Map {
 	elements := map[string]attr.Value{}
 	for name, groups := range environments {
-		elements[name] = types.ObjectValueMust(environTypes, map[string]attr.Value{
+		elements[name] = types.ObjectValueMust(environmentTypes, map[string]attr.Value{
 			"name":          types.StringNull(),
 			"target_groups": textsValue(groups),
 			"version":       types.StringNull(),
 		})
 	}
-	return types.MapValueMust(types.ObjectType{AttrTypes: environTypes}, elements)
+	return types.MapValueMust(types.ObjectType{AttrTypes: environmentTypes}, elements)
 }

@@ -14,12 +14,12 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// ModifyPlan implements resource.ResourceWithModifyPlan. What it plans is a
-// pure function of the configuration and the prior state, private state
-// included: it is called again at apply and must then plan the same.
+// ModifyPlan implements resource.ResourceWithModifyPlan. The plan is a pure function of the
+// configuration and the prior state, including private state, because it runs again at apply and
+// must plan the same.
 func (r *switchResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
 	if req.Plan.Raw.IsNull() {
-		return // Delete moves no traffic.
+		return // Delete moves no traffic
 	}
 	var config, plan switchModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
@@ -40,8 +40,8 @@ func (r *switchResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	}
 	resp.Diagnostics.Append(r.checkRules(ctx, config, p.memory)...)
 	resp.Diagnostics.Append(r.checkLedger(planned, p)...)
-	if r.backend != nil && planned.LastShift.IsUnknown() { // a shift is due
-		resp.Diagnostics.Append(r.backend.absences(ctx, gates)...)
+	if r.backend != nil && planned.LastShift.IsUnknown() { // a shift is planned
+		resp.Diagnostics.Append(r.backend.gateWarnings(ctx, gates)...)
 	}
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, &planned)...)
 	if p.state != nil {
@@ -49,14 +49,13 @@ func (r *switchResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	}
 }
 
-// planning is what a plan rests on beside the configuration.
+// planning is what a plan depends on beside the configuration.
 type planning struct {
 	state  *switchModel // nil: a Create
 	memory memory
 }
 
-// plan fills in the computed values of a plan. It returns the gates as well, as
-// far as they are known.
+// plan sets the computed values of a plan. It also returns the gates, as far as they are known.
 func (p planning) plan(config, plan switchModel) (switchModel, planMemory, []*desiredGate, diag.Diagnostics) {
 	wish, agree := trafficConfigOf(config)
 	if !agree {
@@ -72,25 +71,25 @@ func (p planning) plan(config, plan switchModel) (switchModel, planMemory, []*de
 	}
 	before := newPrior(w, p.state, p.memory)
 	if before.unknownPaths(w) {
-		return openPlan(config, plan), planMemory{Leave: wish.ignored}, w.gates, nil
+		return unknownPlan(config, plan), planMemory{Ignored: wish.ignored}, w.gates, nil
 	}
-	schedule, err := before.spec(w).Decide(before.found(w))
+	schedule, err := before.spec(w).Decide(before.observed(w))
 	if err != nil {
-		return plan, planMemory{}, nil, diag.Diagnostics{undecidable(trafficPath(config), err)}
+		return plan, planMemory{}, nil, diag.Diagnostics{undecidedError(trafficPath(config), err)}
 	}
 	before.fill(&plan, config, w, schedule)
-	return plan, planMemory{Leave: wish.ignored}, w.gates, nil
+	return plan, planMemory{Ignored: wish.ignored}, w.gates, nil
 }
 
-// undecidable words why no schedule can be made.
-func undecidable(at path.Path, err error) diag.Diagnostic {
+// undecidedError reports why no schedule can be made.
+func undecidedError(at path.Path, err error) diag.Diagnostic {
 	if errors.Is(err, shift.ErrTooManyGroups) {
 		return tooManyGroups(at, err)
 	}
 	return unexpected(err)
 }
 
-// trafficPath is the argument that says where the traffic is to be.
+// trafficPath is the argument that sets the desired traffic.
 func trafficPath(config switchModel) path.Path {
 	if config.Weights.IsNull() {
 		return path.Root("active")
@@ -98,8 +97,8 @@ func trafficPath(config switchModel) path.Path {
 	return path.Root("weights")
 }
 
-// openPlan leaves open whatever an apply will know.
-func openPlan(config, plan switchModel) switchModel {
+// unknownPlan marks everything that only the apply knows as unknown.
+func unknownPlan(config, plan switchModel) switchModel {
 	if config.Active.IsNull() {
 		plan.Active = types.StringUnknown()
 	}
@@ -107,50 +106,49 @@ func openPlan(config, plan switchModel) switchModel {
 		plan.Weights = types.MapUnknown(types.NumberType)
 	}
 	plan.Schedule = types.StringUnknown()
-	plan.Rejected = types.ObjectUnknown(rejectTypes)
-	openOutcome(&plan)
+	plan.Rejected = types.ObjectUnknown(rejectedTypes)
+	unknownOutcome(&plan)
 	return plan
 }
 
-// openOutcome leaves open what only the end of a shift tells.
-func openOutcome(plan *switchModel) {
+// unknownOutcome marks what only the end of a shift determines as unknown.
+func unknownOutcome(plan *switchModel) {
 	plan.Stable = types.ObjectUnknown(stableTypes)
-	plan.Live = types.ObjectUnknown(sideTypes)
-	plan.Previous = types.ObjectUnknown(sideTypes)
-	plan.Rejected = types.ObjectUnknown(rejectTypes)
+	plan.Live = types.ObjectUnknown(identityTypes)
+	plan.Previous = types.ObjectUnknown(identityTypes)
+	plan.Rejected = types.ObjectUnknown(rejectedTypes)
 	plan.LastShift = types.ObjectUnknown(shiftTypes)
 }
 
-// fill words a schedule in the plan. Where no traffic is to move, everything
-// else is known to stay as it is.
+// fill sets the schedule. Where no traffic moves, all other computed values keep their values.
 func (p prior) fill(plan *switchModel, config switchModel, w desired, schedule shift.Schedule) {
 	p.fillTraffic(plan, config, w)
 	if p.state == nil || schedule.Kind != shift.NoChange {
 		plan.Schedule = types.StringValue(schedule.Text())
-		openOutcome(plan)
+		unknownOutcome(plan)
 		return
 	}
 	plan.Schedule = p.state.Schedule
 	if !schedule.IsEmpty() {
 		plan.Schedule = types.StringValue(schedule.Text())
 	}
-	plan.Stable = p.stableNow(w)
-	plan.Live = p.liveNow(w)
-	plan.Previous = sideValue("", "")
+	plan.Stable = p.currentStable(w)
+	plan.Live = p.currentLive(w)
+	plan.Previous = identityValue("", "")
 	if id := p.previous(w); id != nil {
-		plan.Previous = sideValue(id.Environment, id.Version)
+		plan.Previous = identityValue(id.Environment, id.Version)
 	}
 	plan.Rejected = rejectedValue(p.rejection(w))
 	plan.LastShift = p.state.LastShift
 }
 
-// fillTraffic gives the one of active and weights that is not written. Neither
-// is under ignore_changes: then the traffic is left as it was read.
+// fillTraffic sets the one of active and weights that is not configured. Under ignore_changes
+// neither is: then the traffic stays as it was read.
 func (p prior) fillTraffic(plan *switchModel, config switchModel, w desired) {
 	names := slices.Sorted(maps.Keys(w.environments))
-	goal := w.goal
+	goal := w.weights
 	if goal == nil {
-		goal = p.weightsNow(sharesOf(p.state.Weights))
+		goal = p.currentWeights(sharesOf(p.state.Weights))
 	}
 	plan.Active, plan.Weights = config.Active, config.Weights
 	if config.Active.IsNull() {
@@ -161,8 +159,8 @@ func (p prior) fillTraffic(plan *switchModel, config switchModel, w desired) {
 	}
 }
 
-// stableNow is the state's, in present names.
-func (p prior) stableNow(w desired) types.Object {
+// currentStable is the state's stable, with the current environment names.
+func (p prior) currentStable(w desired) types.Object {
 	if p.memory.Adopted != nil {
 		return stableValue(p.stable(p.spec(w)), slices.Sorted(maps.Keys(w.environments)), w.versions())
 	}
@@ -172,30 +170,29 @@ func (p prior) stableNow(w desired) types.Object {
 	var names []string
 	weights, _ := p.state.Stable.Attributes()["weights"].(types.Map)
 	for name := range weights.Elements() {
-		names = append(names, p.now(name))
+		names = append(names, p.currentName(name))
 	}
-	return stableValue(p.weightsNow(p.state.stableWeights()), names, p.stableVersions())
+	return stableValue(p.currentWeights(p.state.stableWeights()), names, p.stableVersions())
 }
 
-// liveNow is whoever has all the traffic, with the version that is configured
-// for it now.
-func (p prior) liveNow(w desired) types.Object {
+// currentLive is the environment that has all traffic, with the version that is configured for it.
+func (p prior) currentLive(w desired) types.Object {
 	s := p.spec(w)
 	var all []shift.Weights
-	for i, found := range p.found(w) {
+	for i, found := range p.observed(w) {
 		all = append(all, s.Weights(w.routes[i].entry, found))
 	}
 	name, ok := shift.Mean(all).Sole()
 	if !ok {
-		return sideValue("", "")
+		return identityValue("", "")
 	}
 	if e := w.environments[name]; e != nil {
-		return sideValue(name, e.version)
+		return identityValue(name, e.version)
 	}
-	return sideValue(name, "")
+	return identityValue(name, "")
 }
 
-// versions of the environments that have one.
+// versions returns the versions of the environments that have one.
 func (w desired) versions() map[string]string {
 	versions := map[string]string{}
 	for name, e := range w.environments {
@@ -206,8 +203,8 @@ func (w desired) versions() map[string]string {
 	return versions
 }
 
-// unknownPaths tells whether the schedule rests on something that is not known yet.
-// Of a brand-new environment only the name is needed.
+// unknownPaths reports whether the schedule depends on unknown values. Of a new environment only
+// the name is needed.
 func (p prior) unknownPaths(w desired) bool {
 	if w.unknown || w.environments == nil {
 		return true
@@ -220,17 +217,17 @@ func (p prior) unknownPaths(w desired) bool {
 	return false
 }
 
-// versionMatters: the schedule names the versions of whoever has or gets
-// traffic, and compares them with who was live or sent back.
+// versionMatters reports whether the schedule depends on the version: it contains the versions of
+// environments that have or gain traffic, and compares them with previous and rejected versions.
 func (p prior) versionMatters(w desired, name string) bool {
 	if p.state == nil {
-		return w.goal[name] > 0
+		return w.weights[name] > 0
 	}
 	s := p.spec(w)
-	if w.goal[name] > 0 || s.Stable[name] > 0 {
+	if w.weights[name] > 0 || s.Stable[name] > 0 {
 		return true
 	}
-	for i, found := range p.found(w) {
+	for i, found := range p.observed(w) {
 		if s.Weights(w.routes[i].entry, found)[name] > 0 {
 			return true
 		}
@@ -239,8 +236,8 @@ func (p prior) versionMatters(w desired, name string) bool {
 	return id != nil && id.Environment == name || r != nil && r.Environment == name
 }
 
-// groupsMatter: the groups that are not known yet may turn out to be some that
-// the routes name, or those of a version that is remembered.
+// groupsMatter reports whether unknown target groups may turn out to be attached to a route, or to be
+// those of a remembered version.
 func (p prior) groupsMatter(w desired, name string) bool {
 	if p.state == nil {
 		return false
@@ -251,7 +248,7 @@ func (p prior) groupsMatter(w desired, name string) bool {
 	if id := p.memory.Rejected; id != nil && id.Version != "" && id.Version == w.environments[name].version {
 		return true
 	}
-	others := map[string]bool{} // groups that are surely somebody else's
+	others := map[string]bool{} // target groups that certainly belong to another environment
 	for other, e := range w.environments {
 		for _, group := range e.groups {
 			others[group] = other != name
@@ -259,22 +256,21 @@ func (p prior) groupsMatter(w desired, name string) bool {
 	}
 	for before, e := range p.known {
 		for _, group := range e.groups {
-			if p.now(before) != name {
+			if p.currentName(before) != name {
 				others[group] = true
 			}
 		}
 	}
-	return slices.ContainsFunc(p.groupsSeen(w), func(group string) bool { return !others[group] })
+	return slices.ContainsFunc(p.observedGroups(w), func(group string) bool { return !others[group] })
 }
 
-// groupsSeen are all target groups that Read came across, those included of which
-// a note would tell.
-func (p prior) groupsSeen(w desired) []string {
+// observedGroups returns all target groups that Read found, including those in warnings.
+func (p prior) observedGroups(w desired) []string {
 	var seen []string
-	for _, found := range p.found(w) {
+	for _, found := range p.observed(w) {
 		seen = append(seen, found.Groups()...)
 	}
-	for _, other := range p.memory.Others {
+	for _, other := range p.memory.OtherRoutes {
 		seen = append(seen, other.Groups...)
 	}
 	return slices.AppendSeq(seen, maps.Keys(p.memory.SlowStart))

@@ -11,37 +11,36 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// prior is what a switch was before, in the names that the configuration now
-// has for its environments. Environments are compared by their groups: a new
-// name for the same groups moves nothing.
+// prior is the prior state with the current environment names. Environments are matched by their
+// target groups: renaming one moves no traffic.
 type prior struct {
-	state   *switchModel // nil: there is none
+	state   *switchModel // nil: no prior state
 	memory  memory
-	known   map[string]desiredEnvironment // of the state, by the names there
-	names   map[string]string             // name in the state => name now
-	leaving map[string]map[string]string  // name now => groups, of those not configured any more
+	known   map[string]desiredEnvironment // environments of the state, by their names there
+	names   map[string]string             // name in the state => current name
+	removed map[string]map[string]string  // name now => groups, of those not configured any more
 }
 
 func newPrior(w desired, state *switchModel, m memory) prior {
-	p := prior{state: state, memory: m, names: map[string]string{}, leaving: map[string]map[string]string{}}
+	p := prior{state: state, memory: m, names: map[string]string{}, removed: map[string]map[string]string{}}
 	if state == nil {
 		return p
 	}
 	p.known = state.stateEnvironments()
 	for _, name := range slices.Sorted(maps.Keys(p.known)) {
-		p.names[name] = p.nameNow(w, name, p.known[name].groups)
+		p.names[name] = p.matchName(w, name, p.known[name].groups)
 	}
 	if m.Attempt != nil {
 		for _, name := range slices.Sorted(maps.Keys(m.Attempt.Environments)) {
-			p.nameNow(w, name, m.Attempt.Environments[name])
+			p.matchName(w, name, m.Attempt.Environments[name])
 		}
 	}
 	return p
 }
 
-// nameNow finds the configured environment with the groups; whoever is not
-// configured any more is leaving, under a name that is free.
-func (p *prior) nameNow(w desired, name string, groups map[string]string) string {
+// matchName returns the configured environment with the target groups. An environment that is not
+// configured any more is being removed, under an unused name.
+func (p *prior) matchName(w desired, name string, groups map[string]string) string {
 	if e := w.environments[name]; e != nil && (e.groupsUnknown || sameGroups(e.groups, groups)) {
 		return name
 	}
@@ -50,19 +49,20 @@ func (p *prior) nameNow(w desired, name string, groups map[string]string) string
 			return now
 		}
 	}
-	for now, left := range p.leaving {
+	for now, left := range p.removed {
 		if sameGroups(left, groups) {
 			return now
 		}
 	}
-	for w.environments[name] != nil || p.leaving[name] != nil {
+	for w.environments[name] != nil || p.removed[name] != nil {
 		name += " (before)"
 	}
-	p.leaving[name] = groups
+	p.removed[name] = groups
 	return name
 }
 
-// sameGroups: equal for every entry point that both have, and there is one.
+// sameGroups reports whether the target groups are equal for every entry point that both have, and
+// there is at least one.
 func sameGroups(a, b map[string]string) bool {
 	common := 0
 	for entry, group := range a {
@@ -77,7 +77,7 @@ func sameGroups(a, b map[string]string) bool {
 	return common > 0
 }
 
-// renamed tells whether a name of the state is another one now.
+// renamed reports whether an environment of the state has another name now.
 func (p prior) renamed() bool {
 	for before, now := range p.names {
 		if before != now {
@@ -87,44 +87,44 @@ func (p prior) renamed() bool {
 	return false
 }
 
-// now is the present name of an environment of the state. A name that is none
-// of an environment (a stranger's) stays.
-func (p prior) now(name string) string {
+// currentName returns the current name of an environment of the state. Names of unmanaged target
+// groups stay.
+func (p prior) currentName(name string) string {
 	if now, ok := p.names[name]; ok {
 		return now
 	}
 	return name
 }
 
-func (p prior) weightsNow(w shift.Weights) shift.Weights {
+func (p prior) currentWeights(w shift.Weights) shift.Weights {
 	if w == nil {
 		return nil
 	}
 	now := shift.Weights{}
 	for name, share := range w {
-		now[p.now(name)] += share
+		now[p.currentName(name)] += share
 	}
 	return now
 }
 
-// previous words who was live before in present names. Only the very same
-// groups are the same machines.
+// previous returns the previous version with its current environment name. Only the same target
+// groups are the same deployment.
 func (p prior) previous(w desired) *shift.Identity {
 	m := p.memory.Previous
 	if m == nil {
 		return nil
 	}
-	id := &shift.Identity{Environment: m.Environment, Version: m.Version, Groups: identityOf(m.Groups)}
+	id := &shift.Identity{Environment: m.Environment, Version: m.Version, Groups: groupsIDOf(m.Groups)}
 	for name, e := range w.environments {
-		if e.identity() == id.Groups && id.Groups != "" {
+		if e.groupsID() == id.Groups && id.Groups != "" {
 			id.Environment = name
 		}
 	}
 	return id
 }
 
-// rejection words what was sent back in present names. New machines do not
-// make a bad version good, so its groups find its name and no more.
+// rejection returns the rejected version with its current environment name. New target groups do not
+// make a bad version good, so the groups only identify the environment.
 func (p prior) rejection(w desired) *shift.Rejection {
 	m := p.memory.Rejected
 	if m == nil {
@@ -139,21 +139,21 @@ func (p prior) rejection(w desired) *shift.Rejection {
 	return r
 }
 
-// found returns what Read found on the wanted routes, zero for those that it
-// does not know; nil where there was nothing to read from (a Create).
-func (p prior) found(w desired) []rollout.RouteState {
+// observed returns what Read found on the desired routes, zero for unknown ones; nil where nothing was
+// read (a Create).
+func (p prior) observed(w desired) []rollout.RouteState {
 	if p.state == nil {
 		return nil
 	}
 	settings := make([]rollout.RouteState, len(w.routes))
 	for i, route := range w.routes {
-		settings[i] = p.memory.Routes[route.arn].setting()
+		settings[i] = p.memory.Routes[route.arn].state()
 	}
 	return settings
 }
 
-// spec puts together what is wanted and what was. It is the same at plan and
-// at apply, so that the same is decided.
+// spec combines the desired and the prior state. It is the same at plan and apply, so that both decide
+// the same.
 func (p prior) spec(w desired) rollout.Spec {
 	s := rollout.Spec{
 		Health:          w.health,
@@ -166,7 +166,7 @@ func (p prior) spec(w desired) rollout.Spec {
 	for _, route := range w.routes {
 		r := rollout.Route{ID: route.arn, Entry: route.entry}
 		if seen, ok := p.memory.Routes[route.arn]; ok && p.state != nil {
-			r.Planned = new(seen.setting())
+			r.Planned = new(seen.state())
 		} else if p.state != nil {
 			r.Missing = slices.ContainsFunc(p.state.stateRoutes(), func(before desiredRoute) bool { return before.arn == route.arn })
 		}
@@ -175,29 +175,29 @@ func (p prior) spec(w desired) rollout.Spec {
 	for name, e := range w.environments {
 		s.Groups[name] = e.groups
 	}
-	maps.Copy(s.Groups, p.leaving)
-	s.UnmanagedName = strangerNamer(s.Groups)
+	maps.Copy(s.Groups, p.removed)
+	s.UnmanagedName = unmanagedNamer(s.Groups)
 	for i, route := range s.Routes {
 		if seen, ok := p.memory.Adopted[route.ID]; ok {
-			s.Routes[i].Origin = s.Weights(route.Entry, seen.setting())
+			s.Routes[i].Origin = s.Weights(route.Entry, seen.state())
 		}
 	}
 	s.Stable = p.stable(s)
-	s.Request.Strategy.Gates = w.beforeTrafficNote(w.goal.Gaining(s.Stable))
+	s.Request.Strategy.Gates = w.beforeTrafficNote(w.weights.Gaining(s.Stable))
 	return s
 }
 
 func (p prior) request(w desired) shift.Request {
-	r := shift.Request{Desired: w.goal, Strategy: w.terms, Notes: p.notes(w)}
+	r := shift.Request{Desired: w.weights, Strategy: w.strategy, Notes: p.notes(w)}
 	left := p.stableVersions()
 	for _, name := range slices.Sorted(maps.Keys(w.environments)) {
 		e := w.environments[name]
 		fresh := left[name] != "" && e.version != "" && e.version != left[name]
-		r.Environments = append(r.Environments, shift.Environment{Name: name, Version: e.version, Groups: e.identity(), VersionChanged: fresh,
+		r.Environments = append(r.Environments, shift.Environment{Name: name, Version: e.version, Groups: e.groupsID(), VersionChanged: fresh,
 			SlowStart: p.memory.slowStart(*e)})
 	}
-	for _, name := range slices.Sorted(maps.Keys(p.leaving)) {
-		r.Environments = append(r.Environments, shift.Environment{Name: name, Groups: identityOf(p.leaving[name]), Removed: true})
+	for _, name := range slices.Sorted(maps.Keys(p.removed)) {
+		r.Environments = append(r.Environments, shift.Environment{Name: name, Groups: groupsIDOf(p.removed[name]), Removed: true})
 	}
 	r.Previous = p.previous(w)
 	if m := p.memory.Previous; m != nil && p.memory.ReadAt != nil {
@@ -210,11 +210,11 @@ func (p prior) request(w desired) shift.Request {
 	return r
 }
 
-// notes words the listeners and rules that are no routes of the switch and
-// feed its environments all the same.
+// notes returns warnings about listeners and rules that are not routes of the switch and forward to its
+// environments.
 func (p prior) notes(w desired) []string {
 	var notes []string
-	for _, other := range p.memory.Others {
+	for _, other := range p.memory.OtherRoutes {
 		var names []string
 		for name, e := range w.environments {
 			if slices.ContainsFunc(other.Groups, func(group string) bool { return e.has(group) }) {
@@ -228,7 +228,7 @@ func (p prior) notes(w desired) []string {
 	return notes
 }
 
-// stableVersions are those that the last completed shift left, by present name.
+// stableVersions returns the versions of the last completed shift, by current name.
 func (p prior) stableVersions() map[string]string {
 	versions := map[string]string{}
 	if p.state == nil {
@@ -236,32 +236,31 @@ func (p prior) stableVersions() map[string]string {
 	}
 	recorded, _ := p.state.Stable.Attributes()["versions"].(types.Map)
 	for name, version := range textsOf(recorded) {
-		versions[p.now(name)] = version
+		versions[p.currentName(name)] = version
 	}
 	return versions
 }
 
-// stable is where a way back leads. After an import it is what was found then,
-// whatever it was called: its mean, while each route goes back to its own.
+// stable is the rollback target. After an import it is the mean of what was found then, while each route
+// is rolled back to its own weights.
 func (p prior) stable(s rollout.Spec) shift.Weights {
 	switch {
 	case p.state == nil:
 		return nil
 	case p.memory.Adopted == nil:
-		return p.weightsNow(p.state.stableWeights())
+		return p.currentWeights(p.state.stableWeights())
 	}
 	var all []shift.Weights
 	for _, route := range s.Routes {
 		if seen, ok := p.memory.Adopted[route.ID]; ok {
-			all = append(all, s.Weights(route.Entry, seen.setting()))
+			all = append(all, s.Weights(route.Entry, seen.state()))
 		}
 	}
 	return shift.Mean(all)
 }
 
-// strangerNamer names target groups that are no environment's after
-// themselves, unless an environment is called so.
-func strangerNamer(environments map[string]map[string]string) func(string) string {
+// unmanagedNamer names unmanaged target groups after themselves, unless an environment has that name.
+func unmanagedNamer(environments map[string]map[string]string) func(string) string {
 	return func(group string) string {
 		arn, err := elb.ParseGroup(group)
 		if err != nil {

@@ -17,15 +17,15 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// observation is a state that is brought up to what the routes do now.
+// observation is a state that is refreshed from the routes.
 type observation struct {
 	model  switchModel
 	memory memory
 }
 
-// look reads the routes of a state. It reports true where none is there any
-// more. One of several that is gone is left out: an apply names it.
-func (r *switchResource) look(ctx context.Context, s *observation) (gone bool, diags diag.Diagnostics) {
+// refresh reads the routes of a state. It returns true where none of them exists. A missing route among
+// several is left out; the plan and the apply report it.
+func (r *switchResource) refresh(ctx context.Context, s *observation) (gone bool, diags diag.Diagnostics) {
 	routes := s.model.stateRoutes()
 	if len(routes) == 0 {
 		return false, nil
@@ -34,7 +34,7 @@ func (r *switchResource) look(ctx context.Context, s *observation) (gone bool, d
 	if err != nil {
 		return false, diag.Diagnostics{unreadable(routes, err)}
 	}
-	found, err := readEach(ctx, c.reader, routes)
+	found, err := readExisting(ctx, c.reader, routes)
 	if err != nil {
 		return false, diag.Diagnostics{unreadable(routes, err)}
 	}
@@ -50,14 +50,14 @@ func (r *switchResource) look(ctx context.Context, s *observation) (gone bool, d
 			return false, diag.Diagnostics{d}
 		}
 	}
-	s.see(found, time.Now())
+	s.update(found, time.Now())
 	s.observeOtherRoutes(ctx, c.reader)
 	s.observeSlowStart(ctx, c.forward)
 	return false, nil
 }
 
-// readEach reads routes and leaves out those that are gone.
-func readEach(ctx context.Context, reader *elb.Reader, routes []desiredRoute) (map[string]rollout.RouteState, error) {
+// readExisting reads routes and leaves out those that do not exist.
+func readExisting(ctx context.Context, reader *elb.Reader, routes []desiredRoute) (map[string]rollout.RouteState, error) {
 	var arns []string
 	for _, route := range routes {
 		arns = append(arns, route.arn)
@@ -81,8 +81,8 @@ func readEach(ctx context.Context, reader *elb.Reader, routes []desiredRoute) (m
 	return nil, nil
 }
 
-// see takes over what the routes do now.
-func (s *observation) see(found map[string]rollout.RouteState, now time.Time) {
+// update takes over what the routes do now.
+func (s *observation) update(found map[string]rollout.RouteState, now time.Time) {
 	before := s.memory.Routes
 	s.memory.Routes = map[string]routeMemory{}
 	for arn, setting := range found {
@@ -92,19 +92,18 @@ func (s *observation) see(found map[string]rollout.RouteState, now time.Time) {
 	if s.memory.Previous != nil {
 		s.memory.ReadAt = &now
 	}
-	s.observe()
+	s.setTraffic()
 	s.observeStickiness(found)
 	s.detectExternalChange(now)
 	for arn, setting := range found {
-		if was, ok := before[arn]; ok && !was.setting().Equal(setting) {
-			s.model.Schedule = types.StringNull() // so that the plan shows its text again
+		if was, ok := before[arn]; ok && !was.state().Equal(setting) {
+			s.model.Schedule = types.StringNull() // so that the plan shows it
 		}
 	}
 }
 
-// observe words what is remembered of the routes as weights, active and live,
-// in the names of the state.
-func (s *observation) observe() {
+// setTraffic sets weights, active and live from the remembered routes, with the names of the state.
+func (s *observation) setTraffic() {
 	w := s.weights()
 	names := slices.Sorted(maps.Keys(s.model.Environments.Elements()))
 	s.model.Weights = weightsValue(w, names)
@@ -114,22 +113,22 @@ func (s *observation) observe() {
 	if s.memory.Attempt != nil && s.memory.Attempt.Stopped != nil && s.memory.Attempt.Stopped.Environment == name {
 		version = s.memory.Attempt.Stopped.Version
 	}
-	s.model.Live = sideValue(name, version)
+	s.model.Live = identityValue(name, version)
 }
 
-// weights are what the routes give on the whole.
+// weights is the mean of the routes.
 func (s *observation) weights() shift.Weights {
 	spec := s.spec()
 	var all []shift.Weights
 	for _, route := range s.model.stateRoutes() {
 		if seen, ok := s.memory.Routes[route.arn]; ok {
-			all = append(all, spec.Weights(route.entry, seen.setting()))
+			all = append(all, spec.Weights(route.entry, seen.state()))
 		}
 	}
 	return shift.Mean(all)
 }
 
-// spec knows the names of the state, and of an Update that failed.
+// spec knows the environments of the state and of a failed Update.
 func (s *observation) spec() rollout.Spec {
 	spec := rollout.Spec{Groups: map[string]map[string]string{}}
 	known := s.model.stateEnvironments()
@@ -143,12 +142,11 @@ func (s *observation) spec() rollout.Spec {
 			}
 		}
 	}
-	spec.UnmanagedName = strangerNamer(spec.Groups)
+	spec.UnmanagedName = unmanagedNamer(spec.Groups)
 	return spec
 }
 
-// isKnown: the groups are those of an environment of the state, under whatever
-// name.
+// isKnown reports whether the target groups are those of an environment of the state.
 func isKnown(known map[string]desiredEnvironment, groups map[string]string) bool {
 	for _, e := range known {
 		if sameGroups(e.groups, groups) {
@@ -158,7 +156,7 @@ func isKnown(known map[string]desiredEnvironment, groups map[string]string) bool
 	return false
 }
 
-// observeStickiness refreshes the stickiness where it is the switch's.
+// observeStickiness refreshes the stickiness where it is configured.
 func (s *observation) observeStickiness(found map[string]rollout.RouteState) {
 	rd := &reader{}
 	block := rd.attributes(s.model.LoadBalancer)
@@ -174,7 +172,7 @@ func (s *observation) observeStickiness(found map[string]rollout.RouteState) {
 		if !ok || now.Weights == nil || now.Stickiness == wanted {
 			continue
 		}
-		s.model.LoadBalancer = types.ObjectValueMust(balanceTypes, map[string]attr.Value{
+		s.model.LoadBalancer = types.ObjectValueMust(loadBalancerTypes, map[string]attr.Value{
 			"routes":     block["routes"],
 			"stickiness": types.StringValue(shift.FormatDuration(now.Stickiness)),
 		})
@@ -182,8 +180,8 @@ func (s *observation) observeStickiness(found map[string]rollout.RouteState) {
 	}
 }
 
-// detectExternalChange: a shift was stopped half-way, and the traffic is wholly back since.
-// Only a hand can have done that, and it has judged the version.
+// detectExternalChange rejects a version whose shift stopped part way when all traffic has been moved back
+// since: only a person can have done that.
 func (s *observation) detectExternalChange(now time.Time) {
 	if s.memory.Attempt == nil || s.memory.Attempt.Stopped == nil {
 		return
@@ -191,7 +189,7 @@ func (s *observation) detectExternalChange(now time.Time) {
 	stable, spec := s.model.stableWeights(), s.spec()
 	for _, route := range s.model.stateRoutes() {
 		seen, ok := s.memory.Routes[route.arn]
-		if !ok || !spec.Weights(route.entry, seen.setting()).Equal(stable) {
+		if !ok || !spec.Weights(route.entry, seen.state()).Equal(stable) {
 			return
 		}
 	}
@@ -201,7 +199,7 @@ func (s *observation) detectExternalChange(now time.Time) {
 	s.reject(&sent)
 }
 
-// reject remembers a version that was sent back. One without a name cannot be.
+// reject remembers a rejected version. An environment without a version cannot be rejected.
 func (s *observation) reject(who *identityMemory) {
 	if who == nil || who.Version == "" {
 		return
@@ -214,8 +212,8 @@ func (s *observation) reject(who *identityMemory) {
 	})
 }
 
-// observeOtherRoutes looks for listeners and rules that feed an environment and are no
-// routes. Not being allowed to look is no reason to fail.
+// observeOtherRoutes finds listeners and rules that forward to an environment and are not routes. Missing
+// permission is not an error.
 func (s *observation) observeOtherRoutes(ctx context.Context, reader *elb.Reader) {
 	var arns, groups []string
 	for arn := range s.memory.Routes {
@@ -230,8 +228,8 @@ func (s *observation) observeOtherRoutes(ctx context.Context, reader *elb.Reader
 		tflog.Warn(ctx, "listeners and rules beside the routes could not be read", map[string]any{"error": err.Error()})
 		return
 	}
-	s.memory.Others = nil
+	s.memory.OtherRoutes = nil
 	for _, other := range others {
-		s.memory.Others = append(s.memory.Others, otherMemory{Text: other.Text, Groups: other.Groups})
+		s.memory.OtherRoutes = append(s.memory.OtherRoutes, otherRouteMemory{Text: other.Text, Groups: other.Groups})
 	}
 }

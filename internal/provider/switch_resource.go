@@ -13,9 +13,9 @@ var (
 	_ resource.ResourceWithImportState    = (*switchResource)(nil)
 )
 
-// switchResource is bluegreen_switch.
+// switchResource is the resource bluegreen_switch.
 type switchResource struct {
-	backend *backend // nil while nothing is configured, as in validation
+	backend *backend // nil during validation
 }
 
 func newSwitch() resource.Resource { return &switchResource{} }
@@ -38,8 +38,8 @@ func (r *switchResource) Configure(_ context.Context, req resource.ConfigureRequ
 	r.backend = b
 }
 
-// ValidateConfig implements resource.ResourceWithValidateConfig. What is not
-// known yet is passed over; a plan looks again.
+// ValidateConfig implements resource.ResourceWithValidateConfig. Unknown values are skipped; the plan checks
+// them.
 func (r *switchResource) ValidateConfig(ctx context.Context, req resource.ValidateConfigRequest, resp *resource.ValidateConfigResponse) {
 	var config switchModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
@@ -49,8 +49,8 @@ func (r *switchResource) ValidateConfig(ctx context.Context, req resource.Valida
 	resp.Diagnostics.Append(validate(config)...)
 }
 
-// Create implements resource.Resource. A Create that fails leaves no state: a
-// tainted switch would come back as destroy and create.
+// Create implements resource.Resource. A failed Create leaves no state: Terraform would taint it and replace
+// the switch.
 func (r *switchResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
 	var plan switchModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
@@ -66,8 +66,7 @@ func (r *switchResource) Create(ctx context.Context, req resource.CreateRequest,
 	resp.Diagnostics.Append(remember(ctx, resp.Private, memoryKey, end.memory)...)
 }
 
-// Update implements resource.Resource. One that fails keeps the state from
-// before, with what is true now.
+// Update implements resource.Resource. A failed Update keeps the prior state with what is true now.
 func (r *switchResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
 	c := change{state: new(switchModel)}
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &c.plan)...)
@@ -84,8 +83,7 @@ func (r *switchResource) Update(ctx context.Context, req resource.UpdateRequest,
 	resp.Diagnostics.Append(resp.Private.SetKey(ctx, planKey, nil)...)
 }
 
-// Delete implements resource.Resource. It moves no traffic: whoever carries it
-// goes on, without a switch.
+// Delete implements resource.Resource. It moves no traffic.
 func (r *switchResource) Delete(context.Context, resource.DeleteRequest, *resource.DeleteResponse) {}
 
 // Read implements resource.Resource.
@@ -96,7 +94,7 @@ func (r *switchResource) Read(ctx context.Context, req resource.ReadRequest, res
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	gone, diags := r.look(ctx, &s)
+	gone, diags := r.refresh(ctx, &s)
 	resp.Diagnostics.Append(diags...)
 	switch {
 	case resp.Diagnostics.HasError():
@@ -109,8 +107,7 @@ func (r *switchResource) Read(ctx context.Context, req resource.ReadRequest, res
 	resp.Diagnostics.Append(remember(ctx, resp.Private, memoryKey, s.memory)...)
 }
 
-// ImportState implements resource.ResourceWithImportState. The Read that
-// follows fills in what is found.
+// ImportState implements resource.ResourceWithImportState. The Read that follows sets the values.
 func (r *switchResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
 	routes, diags := parseImport(req.ID)
 	resp.Diagnostics.Append(diags...)
@@ -118,6 +115,6 @@ func (r *switchResource) ImportState(ctx context.Context, req resource.ImportSta
 		return
 	}
 	m := nullModel()
-	m.LoadBalancer = balancerValue(routes)
+	m.LoadBalancer = loadBalancerValue(routes)
 	resp.Diagnostics.Append(resp.State.Set(ctx, &m)...)
 }

@@ -259,12 +259,12 @@ func switchComputed() map[string]schema.Attribute {
 
 // The object types of the computed values, as in the schema.
 var (
-	numbersType  = types.MapType{ElemType: types.NumberType}
-	stringsType  = types.MapType{ElemType: types.StringType}
-	stableTypes  = map[string]attr.Type{"weights": numbersType, "versions": stringsType}
-	sideTypes    = map[string]attr.Type{"environment": types.StringType, "version": types.StringType}
-	rejectTypes  = map[string]attr.Type{"environment": types.StringType, "version": types.StringType, "reason": types.StringType, "at": types.StringType}
-	shiftTypes   = map[string]attr.Type{"outcome": types.StringType, "reason": types.StringType, "from": numbersType, "to": numbersType, "started_at": types.StringType, "finished_at": types.StringType}
-	balanceTypes = map[string]attr.Type{"routes": types.MapType{ElemType: types.ListType{ElemType: types.StringType}}, "stickiness": types.StringType}
-	environTypes = map[string]attr.Type{"name": types.StringType, "target_groups": stringsType, "version": types.StringType}
+	numbersType       = types.MapType{ElemType: types.NumberType}
+	stringsType       = types.MapType{ElemType: types.StringType}
+	stableTypes       = map[string]attr.Type{"weights": numbersType, "versions": stringsType}
+	identityTypes     = map[string]attr.Type{"environment": types.StringType, "version": types.StringType}
+	rejectedTypes     = map[string]attr.Type{"environment": types.StringType, "version": types.StringType, "reason": types.StringType, "at": types.StringType}
+	shiftTypes        = map[string]attr.Type{"outcome": types.StringType, "reason": types.StringType, "from": numbersType, "to": numbersType, "started_at": types.StringType, "finished_at": types.StringType}
+	loadBalancerTypes = map[string]attr.Type{"routes": types.MapType{ElemType: types.ListType{ElemType: types.StringType}}, "stickiness": types.StringType}
+	environmentTypes  = map[string]attr.Type{"name": types.StringType, "target_groups": stringsType, "version": types.StringType}
 )

@@ -12,10 +12,9 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
 
-// observeSlowStart looks for the slow start of the groups of environments that are
-// idle, with a call for each group: a plan tells of holds that it outlasts.
-// Where there are no holds it is not asked for. Not being allowed to look is no
-// reason to fail.
+// observeSlowStart reads the slow start duration of the target groups of idle environments, with one call per
+// group: the schedule warns of holds that are shorter. It is not read where there are no holds. Missing
+// permission is not an error.
 func (s *observation) observeSlowStart(ctx context.Context, router *elb.Router) {
 	s.memory.SlowStart = nil
 	strategy := (&reader{}).attributes(s.model.Strategy)
@@ -38,7 +37,7 @@ func (s *observation) observeSlowStart(ctx context.Context, router *elb.Router) 
 	}
 }
 
-// slowStart is the longest of an environment's groups.
+// slowStart is the longest of an environment's target groups.
 func (m memory) slowStart(e desiredEnvironment) time.Duration {
 	longest := time.Duration(0)
 	for _, group := range e.groups {

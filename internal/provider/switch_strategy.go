@@ -17,15 +17,15 @@ import (
 func (r *reader) readStrategy(w *desired, v types.Object) {
 	at := path.Root("strategy")
 	attrs := r.attributes(v) // null: the defaults
-	w.terms.Bake = r.duration(at.AtName("bake"), attrs["bake"], 0)
-	w.terms.Settle = r.duration(at.AtName("settle"), attrs["settle"], time.Minute)
+	w.strategy.Bake = r.duration(at.AtName("bake"), attrs["bake"], 0)
+	w.strategy.Settle = r.duration(at.AtName("settle"), attrs["settle"], time.Minute)
 	w.stopOnFailure = r.choice(at.AtName("on_failure"), attrs["on_failure"], "rollback", "stop") == "stop"
 	w.stopOnInterrupt = r.choice(at.AtName("on_interrupt"), attrs["on_interrupt"], "rollback", "stop") == "stop"
 	w.window = r.duration(at.AtName("rollback_window"), attrs["rollback_window"], 24*time.Hour)
-	w.terms.RollbackWindow = w.window
-	w.terms.Gates = nil
+	w.strategy.RollbackWindow = w.window
+	w.strategy.Gates = nil
 	for _, g := range w.gates {
-		w.terms.Gates = append(w.terms.Gates, g.terms)
+		w.strategy.Gates = append(w.strategy.Gates, g.terms)
 	}
 	r.readSteps(w, at.AtName("steps"), attrs["steps"])
 }
@@ -52,7 +52,7 @@ func (r *reader) readSteps(w *desired, at path.Path, v attr.Value) {
 		r.add(stepsNotRising(at.AtListIndex(i).AtName("percent"), steps[i].At, steps[i-1].At))
 		return
 	}
-	w.terms.Steps = steps
+	w.strategy.Steps = steps
 }
 
 func (r *reader) readStep(w *desired, at path.Path, v attr.Value) (shift.Step, bool) {
@@ -87,12 +87,11 @@ func (r *reader) readStep(w *desired, at path.Path, v attr.Value) (shift.Step, b
 	return step, true
 }
 
-// readStepGates reads the gates that belong to a step alone. Those have no
-// other part of the shift to be asked in.
+// readStepGates reads the gates that belong to a step. They are evaluated in no other part of the shift.
 func (r *reader) readStepGates(w *desired, at path.Path, v attr.Value) []string {
 	names := r.list(at, v)
 	if w.gates == nil && r.unknown {
-		return names // which gates there are is not known yet
+		return names // the set of gates is unknown
 	}
 	for _, name := range names {
 		i := slices.IndexFunc(w.gates, func(g *desiredGate) bool { return g.terms.Name == name })
@@ -113,11 +112,11 @@ func (r *reader) readHealth(w *desired, v types.Object) {
 	w.health = r.readHealthTerms(at, attrs)
 	w.health.CapacityPercent = r.percent(at.AtName("capacity_percent"), attrs["capacity_percent"], 0, 50)
 	w.health.BreachFor = r.duration(at.AtName("breach_for"), attrs["breach_for"], 30*time.Second)
-	w.terms.HealthTimeout = w.health.Timeout
-	w.terms.SteadyFor = w.health.SteadyFor
+	w.strategy.HealthTimeout = w.health.Timeout
+	w.strategy.SteadyFor = w.health.SteadyFor
 }
 
-// readHealthTerms reads what the switch and the environment ask of health alike.
+// readHealthTerms reads the health settings that the switch and the environment have in common.
 func (r *reader) readHealthTerms(at path.Path, attrs map[string]attr.Value) rollout.HealthSettings {
 	terms := rollout.HealthSettings{
 		MinHealthyPercent: r.percent(at.AtName("min_healthy_percent"), attrs["min_healthy_percent"], 1, 100),

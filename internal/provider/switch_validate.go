@@ -16,7 +16,7 @@ import (
 // planTimeout bounds the one call that a plan may make.
 const planTimeout = 5 * time.Second
 
-// validate says what is wrong with a configuration, as far as it is known.
+// validate reports what is invalid in a configuration, as far as it is known.
 func validate(config switchModel) diag.Diagnostics {
 	var diags diag.Diagnostics
 	if d := validateTraffic(config); d != nil {
@@ -25,14 +25,14 @@ func validate(config switchModel) diag.Diagnostics {
 	rd := &reader{}
 	w := rd.read(config, configuredTraffic(config))
 	diags.Append(rd.diags...)
-	if len(w.goal.Names()) > shift.MaxGroups {
+	if len(w.weights.Names()) > shift.MaxGroups {
 		diags.Append(tooManyGroups(trafficPath(config), shift.ErrTooManyGroups))
 	}
 	return diags
 }
 
-// validateTraffic: exactly one of active and weights. What is unknown may still
-// turn out to be null.
+// validateTraffic checks that exactly one of active and weights is set. An unknown value may turn out to be
+// null.
 func validateTraffic(config switchModel) diag.Diagnostic {
 	switch {
 	case config.Active.IsNull() && config.Weights.IsNull():
@@ -55,14 +55,13 @@ func configuredTraffic(config switchModel) trafficConfig {
 	return trafficConfig{ignored: true}
 }
 
-// checkRules looks at rules that a plan meets for the first time: whether one
-// is its listener's default cannot be seen from the ARN, and is bad input. It
-// decides nothing else, and what else may be wrong with a route an apply says.
+// checkRules checks rules that a plan contains for the first time: whether a rule is its listener's default
+// cannot be told from the ARN. It reports nothing else; the apply does.
 func (r *switchResource) checkRules(ctx context.Context, config switchModel, m memory) diag.Diagnostics {
 	ctx, cancel := context.WithTimeout(ctx, planTimeout)
 	defer cancel()
 	var diags diag.Diagnostics
-	for at, arn := range newRules(config, m) {
+	for at, arn := range unreadRules(config, m) {
 		if r.backend == nil || r.backend.aws.unknown {
 			return nil
 		}
@@ -77,8 +76,8 @@ func (r *switchResource) checkRules(ctx context.Context, config switchModel, m m
 	return diags
 }
 
-// newRules are the rules that Read has not seen, with where they stand.
-func newRules(config switchModel, m memory) func(yield func(path.Path, string) bool) {
+// unreadRules returns the rules that Read has not read, with their paths.
+func unreadRules(config switchModel, m memory) func(yield func(path.Path, string) bool) {
 	return func(yield func(path.Path, string) bool) {
 		own := &reader{}
 		routes, _ := own.attributes(config.LoadBalancer)["routes"].(types.Map)

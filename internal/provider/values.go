@@ -11,18 +11,16 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
 
-// reader reads a configuration, of which any part may not be known yet. It
-// collects what is wrong with what is known and remembers that it had to pass
-// over the rest.
+// reader reads a configuration of which any part may be unknown. It collects what is invalid in the known part
+// and remembers that it skipped the rest.
 type reader struct {
 	diags   diag.Diagnostics
-	unknown bool // something that the schedule rests on is not known yet
+	unknown bool // the schedule depends on unknown values
 }
 
 func (r *reader) add(d diag.Diagnostic) { r.diags.Append(d) }
 
-// known reports whether there is a value to look at. What is unknown is noted;
-// what is null is not.
+// known reports whether there is a value to read. An unknown value is remembered, a null value is not.
 func (r *reader) known(v attr.Value) bool {
 	if v == nil || v.IsNull() {
 		return false
@@ -34,10 +32,10 @@ func (r *reader) known(v attr.Value) bool {
 	return true
 }
 
-// missing tells null from unknown, where a value must be there.
+// missing reports whether a required value is null.
 func missing(v attr.Value) bool { return v == nil || v.IsNull() }
 
-// duration reads a duration that is not negative; or is its default.
+// duration reads a duration that is not negative, or returns the default.
 func (r *reader) duration(at path.Path, v attr.Value, or time.Duration) time.Duration {
 	text, ok := v.(types.String)
 	if !r.known(v) || !ok {
@@ -66,7 +64,7 @@ func (r *reader) positive(at path.Path, v attr.Value, or time.Duration) time.Dur
 	return d
 }
 
-// choice reads one of a few words; or is its default.
+// choice reads one of the allowed values, or returns the default.
 func (r *reader) choice(at path.Path, v attr.Value, among ...string) string {
 	text, ok := v.(types.String)
 	if !r.known(v) || !ok {
@@ -79,7 +77,7 @@ func (r *reader) choice(at path.Path, v attr.Value, among ...string) string {
 	return text.ValueString()
 }
 
-// whole reads an integer that is at least low; or is its default.
+// whole reads an integer of at least low, or returns the default.
 func (r *reader) whole(at path.Path, v attr.Value, low, or int) int {
 	n, ok := v.(types.Int64)
 	if !r.known(v) || !ok {
@@ -92,7 +90,7 @@ func (r *reader) whole(at path.Path, v attr.Value, low, or int) int {
 	return int(n.ValueInt64())
 }
 
-// percent reads a number from low to 100; or is its default.
+// percent reads a number from low to 100, or returns the default.
 func (r *reader) percent(at path.Path, v attr.Value, low, or float64) float64 {
 	n, ok := v.(types.Number)
 	if !r.known(v) || !ok {
@@ -106,13 +104,13 @@ func (r *reader) percent(at path.Path, v attr.Value, low, or float64) float64 {
 	return p
 }
 
-// boolean reads a switch that is off where it is not written.
+// boolean reads a boolean that is false by default.
 func (r *reader) boolean(v attr.Value) bool {
 	b, ok := v.(types.Bool)
 	return r.known(v) && ok && b.ValueBool()
 }
 
-// text reads a text; empty where it is not written or not known.
+// text reads a string; empty where it is null or unknown.
 func (r *reader) text(v attr.Value) string {
 	s, ok := v.(types.String)
 	if !r.known(v) || !ok {
@@ -121,7 +119,7 @@ func (r *reader) text(v attr.Value) string {
 	return s.ValueString()
 }
 
-// texts reads a map of texts in which nothing may be null or empty.
+// texts reads a map of strings without null or empty elements.
 func (r *reader) texts(at path.Path, v attr.Value) map[string]string {
 	m, ok := v.(types.Map)
 	if !r.known(v) || !ok {
@@ -136,7 +134,7 @@ func (r *reader) texts(at path.Path, v attr.Value) map[string]string {
 	return read
 }
 
-// list reads a list of texts in which nothing may be null or empty.
+// list reads a list of strings without null or empty elements.
 func (r *reader) list(at path.Path, v attr.Value) []string {
 	l, ok := v.(types.List)
 	if !r.known(v) || !ok {
@@ -151,7 +149,7 @@ func (r *reader) list(at path.Path, v attr.Value) []string {
 	return read
 }
 
-// element reads a text inside a map or list, where null and empty are faults.
+// element reads a string inside a map or list, where null and empty are errors.
 func (r *reader) element(at path.Path, v attr.Value) (string, bool) {
 	if missing(v) {
 		r.add(nullElement(at))
@@ -164,7 +162,7 @@ func (r *reader) element(at path.Path, v attr.Value) (string, bool) {
 	return text, text != ""
 }
 
-// attributes returns what an object holds; nil where it is null or unknown.
+// attributes returns the attributes of an object; nil where it is null or unknown.
 func (r *reader) attributes(v attr.Value) map[string]attr.Value {
 	o, ok := v.(types.Object)
 	if !r.known(v) || !ok {

@@ -16,23 +16,22 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// The bounds of group stickiness, ELB's own.
+// The limits of group stickiness of Elastic Load Balancing.
 const (
 	leastSticky = time.Second
 	mostSticky  = 7 * 24 * time.Hour
 )
 
-// desired is what a configuration asks for, as far as it is known. What is not
-// written has its default here and not in the schema: a plan shows no change
-// when a default does change.
+// desired is the desired state of a configuration, as far as it is known. Defaults are set here and not in
+// the schema, so that changing a default shows no diff in plans.
 type desired struct {
-	routesAt     path.Path      // where the routes are written
-	entries      []string       // entry points, sorted; nil while they are not known
-	routes       []desiredRoute // by entry point, then as written
+	routesAt     path.Path      // path of the routes argument
+	entries      []string       // entry points, sorted; nil while unknown
+	routes       []desiredRoute // by entry point, then in the configured order
 	sticky       *time.Duration
 	environments map[string]*desiredEnvironment
-	goal         shift.Weights // nil: not known, or the traffic is left as it is
-	terms        shift.Strategy
+	weights      shift.Weights // nil: unknown, or the traffic is left as it is
+	strategy     shift.Strategy
 	health       rollout.HealthSettings
 	gates        []*desiredGate // sorted by name
 	window       time.Duration
@@ -41,35 +40,34 @@ type desired struct {
 	stopOnFailure   bool
 	stopOnInterrupt bool
 
-	// unknown: something that the schedule rests on is not known yet. The groups
-	// and versions of environments are told apart, since not all matter.
+	// unknown reports that the schedule depends on unknown values. Target groups and versions of environments are
+	// tracked separately, because not all of them matter.
 	unknown bool
 }
 
 type desiredRoute struct{ entry, arn string }
 
 type desiredEnvironment struct {
-	groups         map[string]string // by entry point, those that are known
+	groups         map[string]string // by entry point, as far as they are known
 	groupsUnknown  bool
 	version        string
 	versionUnknown bool
 }
 
-// identity stands for the groups as a whole; empty while they are not known.
-func (e desiredEnvironment) identity() string {
+// groupsID identifies the target groups as a whole; empty while they are unknown.
+func (e desiredEnvironment) groupsID() string {
 	if e.groupsUnknown {
 		return ""
 	}
-	return identityOf(e.groups)
+	return groupsIDOf(e.groups)
 }
 
 func (e desiredEnvironment) has(group string) bool {
 	return slices.Contains(slices.Collect(maps.Values(e.groups)), group)
 }
 
-// identityOf words groups by entry point, so that equal text means the same
-// groups.
-func identityOf(groups map[string]string) string {
+// groupsIDOf returns equal text for equal target groups by entry point.
+func groupsIDOf(groups map[string]string) string {
 	var parts []string
 	for _, entry := range slices.Sorted(maps.Keys(groups)) {
 		parts = append(parts, entry+"="+groups[entry])
@@ -77,8 +75,8 @@ func identityOf(groups map[string]string) string {
 	return strings.Join(parts, ",")
 }
 
-// read reads a configuration or a plan. Active and weights are taken from the
-// wish, since under ignore_changes the two may stand there both.
+// read reads a configuration or a plan. The traffic is given separately, because under ignore_changes both
+// active and weights may be set.
 func (r *reader) read(m switchModel, wish trafficConfig) desired {
 	w := desired{retry: m.Retry.ValueString(), routesAt: routesPath}
 	if m.Retry.IsUnknown() {
@@ -183,7 +181,7 @@ func (r *reader) readEnvironments(w *desired, v types.Map) {
 		return
 	}
 	w.environments = map[string]*desiredEnvironment{}
-	owners := map[string]path.Path{} // of a group
+	owners := map[string]path.Path{} // by target group
 	for _, name := range slices.Sorted(maps.Keys(v.Elements())) {
 		if e := r.readEnvironment(w, name, v.Elements()[name], owners); e != nil {
 			w.environments[name] = e
@@ -191,7 +189,7 @@ func (r *reader) readEnvironments(w *desired, v types.Map) {
 	}
 }
 
-// readEnvironment returns nil where there is nothing to go by but the name.
+// readEnvironment returns nil where only the name is known.
 func (r *reader) readEnvironment(w *desired, name string, v attr.Value, owners map[string]path.Path) *desiredEnvironment {
 	at := path.Root("environments").AtMapKey(name)
 	e := &desiredEnvironment{groups: map[string]string{}}
@@ -206,7 +204,7 @@ func (r *reader) readEnvironment(w *desired, name string, v attr.Value, owners m
 		e.groupsUnknown, e.versionUnknown = true, true
 		return e
 	}
-	own := &reader{} // what is unknown here is told by the environment
+	own := &reader{} // unknown values are tracked by the environment
 	attrs := own.attributes(v)
 	if other := own.text(attrs["name"]); other != "" && other != name {
 		r.add(nameIsNotKey(at.AtName("name"), other, name))
@@ -229,10 +227,10 @@ func (r *reader) readEnvironment(w *desired, name string, v attr.Value, owners m
 	return e
 }
 
-// checkEntries: an environment has one group for each entry point.
+// checkEntries checks that an environment has one target group for each entry point.
 func (r *reader) checkEntries(w *desired, at path.Path, groups types.Map) {
 	if w.entries == nil {
-		return // not known, or told already
+		return // unknown, or reported already
 	}
 	for _, entry := range w.entries {
 		if _, ok := groups.Elements()[entry]; !ok {
@@ -264,7 +262,7 @@ func (r *reader) checkOwners(at path.Path, groups map[string]string, owners map[
 	maps.Copy(owners, mine)
 }
 
-// readTraffic turns active or weights into the goal.
+// readTraffic turns active or weights into desired weights.
 func (r *reader) readTraffic(w *desired, wish trafficConfig) {
 	switch {
 	case wish.ignored:
@@ -277,7 +275,7 @@ func (r *reader) readTraffic(w *desired, wish trafficConfig) {
 			r.add(noSuchEnvironment(path.Root("active"), name, slices.Sorted(maps.Keys(w.environments))))
 			return
 		}
-		w.goal = shift.Sole(name)
+		w.weights = shift.Sole(name)
 	case wish.weights != nil:
 		r.readWeights(w, *wish.weights)
 	}
@@ -323,5 +321,5 @@ func (r *reader) readWeights(w *desired, v types.Map) {
 		r.add(wrongSum(at, percent))
 		return
 	}
-	w.goal = goal
+	w.weights = goal
 }
