@@ -17,9 +17,9 @@ import (
 
 // Errors of the clients.
 var (
-	errSettingsUnknown = errors.New("the provider's configuration rests on values that are known only after an apply")
-	errAccount         = errors.New("the account is not among allowed_account_ids")
-	errCredentials     = errors.New("the credentials end too early")
+	errSettingsUnknown = errors.New("the provider configuration depends on values that are known only after apply")
+	errAccount         = errors.New("the account is not in allowed_account_ids")
+	errCredentials     = errors.New("the credentials expire too early")
 )
 
 // backend is shared by all resources of one provider configuration. Its clients are
@@ -79,11 +79,11 @@ func (b *backend) checkAccount(ctx context.Context, c *clients) error {
 	if len(b.aws.accounts) == 0 || b.account != "" {
 		return nil
 	}
-	who, err := b.aws.sts(c.config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	identity, err := b.aws.sts(c.config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
 		return fmt.Errorf("sts:GetCallerIdentity: %w", err)
 	}
-	account := aws.ToString(who.Account)
+	account := aws.ToString(identity.Account)
 	if !slices.Contains(b.aws.accounts, account) {
 		return fmt.Errorf("%w: %s", errAccount, account)
 	}
@@ -111,6 +111,6 @@ func (c *clients) credentialsLast(ctx context.Context, d time.Duration) error {
 			return nil // they renew themselves
 		}
 	}
-	return fmt.Errorf("%w: they end at %s and are needed until %s", errCredentials,
+	return fmt.Errorf("%w: they expire at %s and are needed until %s", errCredentials,
 		now.Expires.UTC().Format(time.RFC3339), time.Now().Add(d).UTC().Format(time.RFC3339))
 }

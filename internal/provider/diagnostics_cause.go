@@ -97,16 +97,16 @@ func blockedDetail(f *rollout.Failure) errorDetail {
 
 // badVersionAction is what to do about a version that failed a gate or health.
 func (s *shiftRun) badVersionAction(result rollout.Result, f *rollout.Failure) string {
-	who := s.gaining(result, f, s.started)
+	rejected := s.gaining(result, f, s.started)
 	switch {
 	case !f.Rejects || s.state == nil: // a Create remembers nothing
 		return "Fix the release or the gate, then apply again."
-	case who == nil:
+	case rejected == nil:
 		return fmt.Sprintf("The environment has no version, so it cannot be rejected, and the next apply tries it again. To prevent that, %s until the release is fixed.",
 			s.acceptEdit(meanOf(result)))
 	}
 	return fmt.Sprintf("Version %[1]s of %[2]s is now rejected. Ship another version, %[3]s, or change retry to allow %[1]s again.",
-		who.Version, who.Environment, s.acceptEdit(meanOf(result)))
+		rejected.Version, rejected.Environment, s.acceptEdit(meanOf(result)))
 }
 
 // rollbackFailedAction is how to get the traffic back after a rollback failed.

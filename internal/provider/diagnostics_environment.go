@@ -145,8 +145,8 @@ func (p proving) gateRefused(name string, err error) diag.Diagnostic {
 func (p proving) notReady(f *rollout.Failure) diag.Diagnostic {
 	d := p.causeDetail(f)
 	d.facts = append([]fact{{"Gate", f.Gate}}, d.facts...)
-	for _, side := range p.backends() {
-		d.facts = append(d.facts, fact{fmt.Sprintf("Target group %s of %s", groupLabel(side.Group), side.Entry), referenceText(p.references, side.Group)})
+	for _, backend := range p.backends() {
+		d.facts = append(d.facts, fact{fmt.Sprintf("Target group %s of %s", groupLabel(backend.Group), backend.Entry), referenceText(p.references, backend.Group)})
 	}
 	return d.diagnostic(notReadySummary(p.model.Name.ValueString()))
 }

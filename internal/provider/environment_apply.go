@@ -68,17 +68,17 @@ type proving struct {
 
 // backends returns the target groups with the listeners and rules that have them.
 func (p proving) backends() []rollout.Backend {
-	var sides []rollout.Backend
+	var all []rollout.Backend
 	for _, entry := range slices.Sorted(maps.Keys(p.want.groups)) {
-		side := rollout.Backend{Entry: entry, Environment: p.model.Name.ValueString(), Version: p.model.Version.ValueString(), Group: p.want.groups[entry]}
+		b := rollout.Backend{Entry: entry, Environment: p.model.Name.ValueString(), Version: p.model.Version.ValueString(), Group: p.want.groups[entry]}
 		for _, u := range p.references {
-			if u.Group == side.Group {
-				side.Routes = append(side.Routes, u.Route)
+			if u.Group == b.Group {
+				b.Routes = append(b.Routes, u.Route)
 			}
 		}
-		sides = append(sides, side)
+		all = append(all, b)
 	}
-	return sides
+	return all
 }
 
 func (r *environmentResource) prove(ctx context.Context, c *clients, p proving) diag.Diagnostics {
@@ -92,15 +92,15 @@ func (r *environmentResource) prove(ctx context.Context, c *clients, p proving) 
 		ID: fmt.Sprintf("%s-%04x", started.UTC().Format("20060102T150405Z"), rand.N(1<<16)),
 	}
 	proof.OnEvent = func(e rollout.Event) { logEnvironment(ctx, proof.Environment, e) }
-	for _, side := range proof.Sides {
-		if len(side.Routes) == 0 {
+	for _, backend := range proof.Sides {
+		if len(backend.Routes) == 0 {
 			tflog.Info(ctx, "environment: no listener or rule names the target group, so its health is left to the switch",
-				map[string]any{"environment": proof.Environment, "entry_point": side.Entry, "target_group": side.Group})
+				map[string]any{"environment": proof.Environment, "entry_point": backend.Entry, "target_group": backend.Group})
 		}
 	}
-	told, err := rollout.Prove(ctx, proof)
+	warnings, err := rollout.Prove(ctx, proof)
 	if err == nil {
-		return p.warnings(told)
+		return p.warnings(warnings)
 	}
 	var failure *rollout.Failure
 	if !errors.As(err, &failure) {

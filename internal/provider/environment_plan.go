@@ -172,25 +172,25 @@ func (r *switchResource) checkLedger(planned switchModel, p planning) diag.Diagn
 		return nil
 	}
 	var diags diag.Diagnostics
-	told := map[string]bool{}
+	reported := map[string]bool{}
 	for name, share := range plannedShares(planned) {
 		for _, group := range p.groupsOf(planned, name) {
 			if share == 0 {
 				continue
 			}
-			if gone, is := r.backend.ledger.use(group, share); is && !told[gone] {
-				told[gone] = true
-				diags.Append(destroyedButLive(gone, share))
+			if destroyed, is := r.backend.ledger.use(group, share); is && !reported[destroyed] {
+				reported[destroyed] = true
+				diags.Append(destroyedButLive(destroyed, share))
 			}
 		}
 	}
 	for route, seen := range p.memory.Routes {
 		for _, group := range seen.state().Groups() {
 			a, is := r.backend.ledger.isChanged(group)
-			if share := shift.FromRaw(seen.Weights)[group]; share > 0 && is && !told[a.environment] {
-				told[a.environment] = true
-				words := trafficSummary([]trafficMemory{{Text: displayARN(route), Group: group, Share: share}})
-				diags.Append(liveChange(path.Root("environments"), a.environment, a.changes, words))
+			if share := shift.FromRaw(seen.Weights)[group]; share > 0 && is && !reported[a.environment] {
+				reported[a.environment] = true
+				traffic := trafficSummary([]trafficMemory{{Text: displayARN(route), Group: group, Share: share}})
+				diags.Append(liveChange(path.Root("environments"), a.environment, a.changes, traffic))
 			}
 		}
 	}

@@ -42,9 +42,9 @@ func readCloudWatchAlarm(r *reader, at path.Path, a map[string]attr.Value) gateC
 	before := r.diags.ErrorsCount()
 	c := gate.CloudWatchAlarm{Names: r.list(at.AtName("names"), a["names"]), Region: r.text(a["region"])}
 	names, _ := a["names"].(types.List)
-	waits := slices.ContainsFunc(names.Elements(), attr.Value.IsUnknown)
-	if r.diags.ErrorsCount() == before && !waits {
+	namesUnknown := slices.ContainsFunc(names.Elements(), attr.Value.IsUnknown)
+	if r.diags.ErrorsCount() == before && !namesUnknown {
 		r.check(at, a, c.Check())
 	}
-	return gateConfig{build: func(means gate.Dependencies) (rollout.Gate, error) { return gate.NewCloudWatchAlarm(c, means) }}
+	return gateConfig{build: func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewCloudWatchAlarm(c, deps) }}
 }

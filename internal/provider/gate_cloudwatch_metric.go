@@ -79,8 +79,8 @@ func readCloudWatchMetric(r *reader, at path.Path, a map[string]attr.Value) gate
 		Lag:         r.duration(at.AtName("lag"), a["lag"], gate.DefaultLag),
 		Region:      r.text(a["region"]),
 	}
-	waits := unknown(a["period"], a["lag"]) || periodsUnknown(a["queries"])
-	if waits || unknown(a["lookback"]) {
+	periodUnknown := unknown(a["period"], a["lag"]) || periodsUnknown(a["queries"])
+	if periodUnknown || unknown(a["lookback"]) {
 		c.Lookback = max(c.Lookback, c.LongestPeriod()) // one of them is a placeholder
 	}
 	// Whether metric or expression is set may depend on unknown values.
@@ -88,9 +88,9 @@ func readCloudWatchMetric(r *reader, at path.Path, a map[string]attr.Value) gate
 		r.check(at, a, c.Check())
 	}
 	return gateConfig{
-		build:   func(means gate.Dependencies) (rollout.Gate, error) { return gate.NewCloudWatchMetric(c, means) },
+		build:   func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewCloudWatchMetric(c, deps) },
 		lag:     c.LongestPeriod() + c.Lag,
-		unknown: waits,
+		unknown: periodUnknown,
 	}
 }
 

@@ -57,7 +57,7 @@ func readCommand(r *reader, at path.Path, a map[string]attr.Value) gateConfig {
 	if r.diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
-	read := gateConfig{build: func(means gate.Dependencies) (rollout.Gate, error) { return gate.NewCommand(c, means) }}
+	read := gateConfig{build: func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewCommand(c, deps) }}
 	if r.diags.ErrorsCount() == before && !r.unknown {
 		read.absent = c.Absent
 	}

@@ -85,7 +85,7 @@ func readHTTP(r *reader, at path.Path, a map[string]attr.Value) gateConfig {
 	}
 	addressed := hasElements(a["headers"]) || hasElements(a["headers_env"]) // their values may be unknown
 	return gateConfig{
-		build: func(means gate.Dependencies) (rollout.Gate, error) { return gate.NewHTTP(c, means) },
+		build: func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewHTTP(c, deps) },
 		beforeTrafficNote: func(idle []string) string {
 			if addressed {
 				return ""
@@ -107,7 +107,7 @@ func publicURLNote(address string, idle []string) string {
 	if slices.ContainsFunc(idle, func(name string) bool { return strings.Contains(u.Hostname(), name) }) {
 		return ""
 	}
-	return fmt.Sprintf("asks %s before any traffic with no header, host or port that is the idle side's own: if that is the public address, the live side answers in place of %s.",
+	return fmt.Sprintf("sends requests to %s before any traffic without a header, host or port of the idle environment. If that is the public address, the live environment answers instead of %s.",
 		u.Hostname(), joinAnd(idle))
 }
 

@@ -152,11 +152,11 @@ func (r *reader) readGate(at path.Path, name string, v attr.Value) *desiredGate 
 // kindOf returns the one kind of a gate; false where it has none or several.
 func (r *reader) kindOf(at path.Path, attrs map[string]attr.Value) (gateKind, bool) {
 	var found []gateKind
-	waits := false
+	anyUnknown := false
 	for _, kind := range gateKinds() {
 		if !missing(attrs[kind.name]) {
 			found = append(found, kind)
-			waits = waits || attrs[kind.name].IsUnknown()
+			anyUnknown = anyUnknown || attrs[kind.name].IsUnknown()
 		}
 	}
 	switch {
@@ -164,7 +164,7 @@ func (r *reader) kindOf(at path.Path, attrs map[string]attr.Value) (gateKind, bo
 		return found[0], true
 	case len(found) == 0:
 		r.add(gateWithoutKind(at, kindNames(gateKinds())))
-	case waits: // one of them may turn out to be null
+	case anyUnknown: // one of them may turn out to be null
 		r.unknown = true
 	default:
 		r.add(gateOfTwoKinds(at, kindNames(found)))
@@ -203,14 +203,14 @@ type unavailableGate struct {
 
 // Evaluate implements rollout.Gate.
 func (u unavailableGate) Evaluate(context.Context, rollout.GateInput) rollout.Verdict {
-	return rollout.Verdict{Status: rollout.Errored, Detail: "it cannot be asked", Err: u.err}
+	return rollout.Verdict{Status: rollout.Errored, Detail: "it cannot be evaluated", Err: u.err}
 }
 
 // buildGates creates the gates of a shift, for which everything is known. It returns
 // separately those that cannot be created and are not report-only.
-func (w desired) buildGates(means gate.Dependencies) (all []rollout.NamedGate, failed []unavailableGate) {
+func (w desired) buildGates(deps gate.Dependencies) (all []rollout.NamedGate, failed []unavailableGate) {
 	for _, g := range w.gates {
-		built, err := g.build(means)
+		built, err := g.build(deps)
 		if err != nil {
 			if !g.terms.DryRun { // a report-only gate never fails a shift
 				failed = append(failed, unavailableGate{g.terms.Name, err})

@@ -72,5 +72,5 @@ func readPrometheus(r *reader, at path.Path, a map[string]attr.Value) gateConfig
 	if r.diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
-	return gateConfig{build: func(means gate.Dependencies) (rollout.Gate, error) { return gate.NewPrometheus(c, means) }}
+	return gateConfig{build: func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewPrometheus(c, deps) }}
 }

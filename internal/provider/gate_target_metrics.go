@@ -72,15 +72,15 @@ func readTargetMetrics(r *reader, at path.Path, a map[string]attr.Value) gateCon
 	}
 	alone := ""
 	if missing(a["max_error_rate"]) && missing(a["max_latency"]) {
-		alone = "It only compares with a live side, and an environment is proven by itself. Give it max_error_rate or max_latency."
+		alone = "It only compares with a live environment, which a readiness check does not have. Set max_error_rate or max_latency."
 	}
 	return gateConfig{
 		withoutLive: alone,
-		build:       func(means gate.Dependencies) (rollout.Gate, error) { return gate.NewTargetMetrics(c, means) },
+		build:       func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewTargetMetrics(c, deps) },
 		lag:         c.Period + c.Lag,
 		unknown:     unknown(a["period"], a["lag"]),
 		beforeTrafficNote: func(idle []string) string {
-			return fmt.Sprintf("sees no user's request before any traffic, only test requests that go through the balancer to %s, of which it needs at least %d.", joinAnd(idle), c.MinRequests)
+			return fmt.Sprintf("has no user requests to evaluate before any traffic, only test requests through the load balancer to %s. It needs at least %d of them.", joinAnd(idle), c.MinRequests)
 		},
 		noteUnknown: unknown(a["min_requests"]),
 	}

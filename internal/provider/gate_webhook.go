@@ -61,7 +61,7 @@ func readWebhook(r *reader, at path.Path, a map[string]attr.Value) gateConfig {
 	if r.diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
-	return gateConfig{build: func(means gate.Dependencies) (rollout.Gate, error) { return gate.NewWebhook(c, means) }}
+	return gateConfig{build: func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewWebhook(c, deps) }}
 }
 
 // filled reads a string that must not be empty if it is set: an empty name of a secret

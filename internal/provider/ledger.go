@@ -72,12 +72,12 @@ func (l *ledger) destroy(name string, groups []string) (left shift.Share, is boo
 // use records a target group on which a switch is planned to leave traffic. It returns
 // the environment that is planned to be destroyed with the group, unless another
 // environment has the group as well.
-func (l *ledger) use(group string, share shift.Share) (doomed string, is bool) {
+func (l *ledger) use(group string, share shift.Share) (environment string, is bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.used[group] = share
-	doomed, is = l.destroyed[group]
-	return doomed, is && !l.remaining[group]
+	environment, is = l.destroyed[group]
+	return environment, is && !l.remaining[group]
 }
 
 // remain records the target groups of an environment that stays. An environment with the

@@ -58,11 +58,11 @@ type shiftRun struct {
 func (r *switchResource) apply(ctx context.Context, c change) applyResult {
 	defer r.backend.busy.begin()()
 	rd := &reader{}
-	wish := trafficConfig{weights: &c.plan.Weights}
+	traffic := trafficConfig{weights: &c.plan.Weights}
 	if c.decided.Ignored {
-		wish.ignored, wish.weights = true, nil
+		traffic.ignored, traffic.weights = true, nil
 	}
-	s := shiftRun{change: c, desired: rd.read(c.plan, wish), started: time.Now()}
+	s := shiftRun{change: c, desired: rd.read(c.plan, traffic), started: time.Now()}
 	if rd.diags.HasError() {
 		return c.failed(rd.diags...)
 	}

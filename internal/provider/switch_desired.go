@@ -77,7 +77,7 @@ func groupsIDOf(groups map[string]string) string {
 
 // read reads a configuration or a plan. The traffic is given separately, because under ignore_changes both
 // active and weights may be set.
-func (r *reader) read(m switchModel, wish trafficConfig) desired {
+func (r *reader) read(m switchModel, traffic trafficConfig) desired {
 	w := desired{retry: m.Retry.ValueString(), routesAt: routesPath}
 	if m.Retry.IsUnknown() {
 		r.unknown = true
@@ -87,7 +87,7 @@ func (r *reader) read(m switchModel, wish trafficConfig) desired {
 	r.readGates(&w, m.Gates)
 	r.readStrategy(&w, m.Strategy)
 	r.readHealth(&w, m.Health)
-	r.readTraffic(&w, wish)
+	r.readTraffic(&w, traffic)
 	w.unknown = r.unknown
 	return w
 }
@@ -263,21 +263,21 @@ func (r *reader) checkOwners(at path.Path, groups map[string]string, owners map[
 }
 
 // readTraffic turns active or weights into desired weights.
-func (r *reader) readTraffic(w *desired, wish trafficConfig) {
+func (r *reader) readTraffic(w *desired, traffic trafficConfig) {
 	switch {
-	case wish.ignored:
-	case wish.active != nil:
-		if !r.known(*wish.active) {
+	case traffic.ignored:
+	case traffic.active != nil:
+		if !r.known(*traffic.active) {
 			return
 		}
-		name := wish.active.ValueString()
+		name := traffic.active.ValueString()
 		if w.environments != nil && w.environments[name] == nil {
 			r.add(noSuchEnvironment(path.Root("active"), name, slices.Sorted(maps.Keys(w.environments))))
 			return
 		}
 		w.weights = shift.Sole(name)
-	case wish.weights != nil:
-		r.readWeights(w, *wish.weights)
+	case traffic.weights != nil:
+		r.readWeights(w, *traffic.weights)
 	}
 }
 

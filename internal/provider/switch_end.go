@@ -72,7 +72,7 @@ func (s *shiftRun) completed(result rollout.Result, routes map[string]routeMemor
 		return end
 	}
 	now := time.Now()
-	goal := s.desired.weights
+	weights := s.desired.weights
 	end.memory.Previous = s.previousAfter(result, now)
 	end.memory.Rejected = s.rejectedAfter(result)
 	end.memory.ReadAt = nil
@@ -80,8 +80,8 @@ func (s *shiftRun) completed(result rollout.Result, routes map[string]routeMemor
 		end.memory.ReadAt = &now
 	}
 	names := slices.Sorted(maps.Keys(s.desired.environments))
-	end.model.Stable = stableValue(goal, names, s.desired.versions())
-	live, _ := goal.Sole()
+	end.model.Stable = stableValue(weights, names, s.desired.versions())
+	live, _ := weights.Sole()
 	end.model.Live = identityValue(live, s.versionOf(live))
 	end.model.Previous = identityValue("", "")
 	if p := end.memory.Previous; p != nil {
@@ -90,7 +90,7 @@ func (s *shiftRun) completed(result rollout.Result, routes map[string]routeMemor
 	end.model.Rejected = rejectedValue(newPrior(s.desired, s.state, end.memory).rejection(s.desired))
 	end.model.LastShift = types.ObjectNull(shiftTypes) // a Create that found the desired weights
 	if result.Kind != shift.NoChange {
-		end.model.LastShift = lastShift{outcome: Completed, from: result.From, to: goal, started: s.started, finished: now}.value()
+		end.model.LastShift = lastShift{outcome: Completed, from: result.From, to: weights, started: s.started, finished: now}.value()
 	}
 	return end
 }
@@ -132,16 +132,16 @@ func (s *shiftRun) previousAfter(result rollout.Result, now time.Time) *identity
 	if result.Kind != shift.Forward {
 		return nil
 	}
-	who := s.stableBefore(result)
-	goal, sole := s.desired.weights.Sole()
-	if who != nil && sole && who.Environment == goal {
-		who = s.observedBefore(result)
+	previous := s.stableBefore(result)
+	live, sole := s.desired.weights.Sole()
+	if previous != nil && sole && previous.Environment == live {
+		previous = s.observedBefore(result)
 	}
-	if who == nil || sole && who.Environment == goal {
+	if previous == nil || sole && previous.Environment == live {
 		return nil
 	}
-	who.At = now
-	return who
+	previous.At = now
+	return previous
 }
 
 // stableBefore is the environment that had all traffic before; nil where the traffic was split
@@ -189,35 +189,35 @@ func (s *shiftRun) rejectedAfter(result rollout.Result) *identityMemory {
 // what was planned.
 func (s *shiftRun) failedAttempt(result rollout.Result, routes map[string]routeMemory, f *rollout.Failure) applyResult {
 	now := time.Now()
-	left := observation{model: *s.state, memory: s.memory}
+	attempt := observation{model: *s.state, memory: s.memory}
 	maps.Copy(routes, missingFrom(routes, s.memory.Routes))
-	left.memory.Routes = routes
-	left.model.Schedule = types.StringNull() // so that the next plan shows it
-	left.memory.Attempt = &attemptMemory{Environments: s.spec.Groups}
+	attempt.memory.Routes = routes
+	attempt.model.Schedule = types.StringNull() // so that the next plan shows it
+	attempt.memory.Attempt = &attemptMemory{Environments: s.spec.Groups}
 	gaining := s.gaining(result, f, now)
 	switch {
 	case f.Rejects && f.Cause == rollout.MovedExternally && s.isRejected(gaining):
 		// It was rejected before, and that reason still holds.
 	case f.Rejects:
-		left.reject(gaining)
-		left.model.Retry = s.plan.Retry // it is used up
+		attempt.reject(gaining)
+		attempt.model.Retry = s.plan.Retry // it is used up
 	case f.Disposition == rollout.Stopped || f.Disposition == rollout.LeftToOthers || f.Disposition == rollout.RollbackUnhealthy:
 		// Moved by this apply, or by an earlier one that did not finish.
 		if result.Moved || !result.From.Equal(s.spec.Stable) {
-			left.memory.Attempt.Stopped = gaining
+			attempt.memory.Attempt.Stopped = gaining
 		}
 	}
 	repeats := result.Kind == shift.Forward && s.desired.weights.Equal(s.spec.Stable) // and ends where it started
 	if result.Moved && !repeats && (f.Disposition == rollout.RolledBack || f.Disposition == rollout.RollbackFailed) {
-		left.memory.Previous, left.model.Previous = nil, identityValue("", "")
+		attempt.memory.Previous, attempt.model.Previous = nil, identityValue("", "")
 	}
 	if began := result.From != nil || f.Disposition != rollout.Unchanged; began && f.Cause != rollout.VersionRejected && f.Cause != rollout.MovedExternally {
-		left.model.LastShift = lastShift{
+		attempt.model.LastShift = lastShift{
 			outcome: outcomeOf(f), reason: reasonOf(f), from: result.From, to: s.desired.weights, started: s.started, finished: now,
 		}.value()
 	}
-	left.setTraffic()
-	return applyResult{model: left.model, memory: left.memory}
+	attempt.setTraffic()
+	return applyResult{model: attempt.model, memory: attempt.memory}
 }
 
 // missingFrom returns the routes of the state that this shift did not touch.

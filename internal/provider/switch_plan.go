@@ -57,28 +57,28 @@ type planning struct {
 
 // plan sets the computed values of a plan. It also returns the gates, as far as they are known.
 func (p planning) plan(config, plan switchModel) (switchModel, planMemory, []*desiredGate, diag.Diagnostics) {
-	wish, agree := trafficConfigOf(config)
+	traffic, agree := trafficConfigOf(config)
 	if !agree {
 		return plan, planMemory{}, nil, diag.Diagnostics{activeAgainstWeights()}
 	}
-	if wish.ignored && p.state == nil {
+	if traffic.ignored && p.state == nil {
 		return plan, planMemory{}, nil, diag.Diagnostics{neitherActiveNorWeights()}
 	}
 	rd := &reader{}
-	w := rd.read(config, wish)
+	w := rd.read(config, traffic)
 	if rd.diags.HasError() {
 		return plan, planMemory{}, nil, rd.diags
 	}
 	before := newPrior(w, p.state, p.memory)
 	if before.unknownPaths(w) {
-		return unknownPlan(config, plan), planMemory{Ignored: wish.ignored}, w.gates, nil
+		return unknownPlan(config, plan), planMemory{Ignored: traffic.ignored}, w.gates, nil
 	}
 	schedule, err := before.spec(w).Decide(before.observed(w))
 	if err != nil {
 		return plan, planMemory{}, nil, diag.Diagnostics{undecidedError(trafficPath(config), err)}
 	}
 	before.fill(&plan, config, w, schedule)
-	return plan, planMemory{Ignored: wish.ignored}, w.gates, nil
+	return plan, planMemory{Ignored: traffic.ignored}, w.gates, nil
 }
 
 // undecidedError reports why no schedule can be made.
@@ -146,16 +146,16 @@ func (p prior) fill(plan *switchModel, config switchModel, w desired, schedule s
 // neither is: then the traffic stays as it was read.
 func (p prior) fillTraffic(plan *switchModel, config switchModel, w desired) {
 	names := slices.Sorted(maps.Keys(w.environments))
-	goal := w.weights
-	if goal == nil {
-		goal = p.currentWeights(sharesOf(p.state.Weights))
+	weights := w.weights
+	if weights == nil {
+		weights = p.currentWeights(sharesOf(p.state.Weights))
 	}
 	plan.Active, plan.Weights = config.Active, config.Weights
 	if config.Active.IsNull() {
-		plan.Active = soleValue(goal)
+		plan.Active = soleValue(weights)
 	}
 	if config.Weights.IsNull() {
-		plan.Weights = weightsValue(goal, names)
+		plan.Weights = weightsValue(weights, names)
 	}
 }
 

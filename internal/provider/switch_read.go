@@ -25,7 +25,7 @@ type observation struct {
 
 // refresh reads the routes of a state. It returns true where none of them exists. A missing route among
 // several is left out; the plan and the apply report it.
-func (r *switchResource) refresh(ctx context.Context, s *observation) (gone bool, diags diag.Diagnostics) {
+func (r *switchResource) refresh(ctx context.Context, s *observation) (missing bool, diags diag.Diagnostics) {
 	routes := s.model.stateRoutes()
 	if len(routes) == 0 {
 		return false, nil
@@ -163,13 +163,13 @@ func (s *observation) observeStickiness(found map[string]rollout.RouteState) {
 	if missing(block["stickiness"]) {
 		return
 	}
-	wanted, err := time.ParseDuration(asText(block["stickiness"]))
+	configured, err := time.ParseDuration(asText(block["stickiness"]))
 	if err != nil {
 		return
 	}
 	for _, route := range s.model.stateRoutes() {
 		now, ok := found[route.arn]
-		if !ok || now.Weights == nil || now.Stickiness == wanted {
+		if !ok || now.Weights == nil || now.Stickiness == configured {
 			continue
 		}
 		s.model.LoadBalancer = types.ObjectValueMust(loadBalancerTypes, map[string]attr.Value{

@@ -94,12 +94,12 @@ func (r *switchResource) Read(ctx context.Context, req resource.ReadRequest, res
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	gone, diags := r.refresh(ctx, &s)
+	missing, diags := r.refresh(ctx, &s)
 	resp.Diagnostics.Append(diags...)
 	switch {
 	case resp.Diagnostics.HasError():
 		return
-	case gone:
+	case missing:
 		resp.State.RemoveResource(ctx)
 		return
 	}

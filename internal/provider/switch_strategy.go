@@ -35,7 +35,7 @@ func (r *reader) readSteps(w *desired, at path.Path, v attr.Value) {
 	if !r.known(v) || !ok {
 		return
 	}
-	before, waits := r.diags.ErrorsCount(), r.unknown
+	before, unknown := r.diags.ErrorsCount(), r.unknown
 	r.unknown = false
 	var steps []shift.Step
 	for i, e := range list.Elements() {
@@ -44,7 +44,7 @@ func (r *reader) readSteps(w *desired, at path.Path, v attr.Value) {
 		}
 	}
 	complete := !r.unknown && r.diags.ErrorsCount() == before
-	r.unknown = r.unknown || waits
+	r.unknown = r.unknown || unknown
 	if !complete {
 		return
 	}

@@ -7,32 +7,32 @@ import (
 	"time"
 )
 
-// wait is a part of a shift in which gates watch the traffic for a while.
+// wait is a part of a shift in which gates are evaluated for some time.
 type wait struct {
 	name string // "5 %", "the bake"
 	part When
-	step Step // its Hold is how long
+	step Step // its Hold is the duration
 }
 
-// waits are those of a shift forward, in order.
+// waits returns the waits of a shift forward, in order.
 func (s Schedule) waits() []wait {
 	if s.Kind != Forward {
 		return nil
 	}
 	var all []wait
 	if s.Split != nil {
-		all = append(all, wait{"what was found", During, *s.Split})
+		all = append(all, wait{"current split", During, *s.Split})
 	}
 	for _, step := range s.Steps {
 		if step.At != Full {
 			all = append(all, wait{step.At.String(), During, step})
 		}
 	}
-	return append(all, wait{"the bake", After, Step{Hold: s.request.Strategy.Bake}})
+	return append(all, wait{"bake", After, Step{Hold: s.request.Strategy.Bake}})
 }
 
-// gateNotes tell of gates that look at the wrong side, and of holds that are too
-// short for what they are there for.
+// gateNotes warns about gates that evaluate the wrong environment, and about holds
+// that are too short for their gates.
 func (s Schedule) gateNotes() []string {
 	var notes []string
 	for _, g := range s.request.Strategy.Gates {
@@ -45,8 +45,8 @@ func (s Schedule) gateNotes() []string {
 	return append(notes, s.slowStartNotes()...)
 }
 
-// lagNotes: until there is data from after a change of weights, the gate is
-// inconclusive, and the wait goes on.
+// lagNotes warns about a gate whose data comes later than a hold ends: until there is
+// data from after the weight change, the gate is inconclusive and the hold is extended.
 func (s Schedule) lagNotes(g GateSettings) []string {
 	var longer, never []string
 	for _, w := range s.waitsGatedBy(g) {
@@ -59,18 +59,18 @@ func (s Schedule) lagNotes(g GateSettings) []string {
 		}
 	}
 	var notes []string
-	sees := fmt.Sprintf("gate %s sees a change of weights after %s at the earliest (the period of its metrics, and how late they are)", g.Name, FormatDuration(g.Lag))
+	delay := fmt.Sprintf("gate %s has data %s after a weight change at the earliest (metric period plus delay)", g.Name, FormatDuration(g.Lag))
 	if longer != nil {
-		notes = append(notes, fmt.Sprintf("%s, so it is waited for that long: %s.", sees, strings.Join(longer, ", ")))
+		notes = append(notes, fmt.Sprintf("%s, which extends: %s.", delay, strings.Join(longer, ", ")))
 	}
 	if never != nil {
-		notes = append(notes, fmt.Sprintf("%s, and its inconclusive_timeout of %s is over before: %s.", sees, FormatDuration(g.InconclusiveTimeout), strings.Join(never, ", ")))
+		notes = append(notes, fmt.Sprintf("%s, later than its inconclusive_timeout of %s allows: %s.", delay, FormatDuration(g.InconclusiveTimeout), strings.Join(never, ", ")))
 	}
 	return notes
 }
 
-// intervalNotes: a gate that is asked once watches nothing. A bake of no time
-// asks every gate once, which is all that it is for.
+// intervalNotes warns about a gate that may be evaluated only once in a hold. A bake of
+// zero evaluates every gate once, which is its purpose.
 func (s Schedule) intervalNotes(g GateSettings) []string {
 	var once []string
 	for _, w := range s.waitsGatedBy(g) {
@@ -81,11 +81,11 @@ func (s Schedule) intervalNotes(g GateSettings) []string {
 	if once == nil {
 		return nil
 	}
-	return []string{fmt.Sprintf("gate %s is asked every %s, so it may look only once: %s.", g.Name, FormatDuration(g.Interval), strings.Join(once, ", "))}
+	return []string{fmt.Sprintf("gate %s has an interval of %s, so it may be evaluated only once: %s.", g.Name, FormatDuration(g.Interval), strings.Join(once, ", "))}
 }
 
-// slowStartNotes: while its targets start slowly, a group has less traffic than
-// its weight says.
+// slowStartNotes warns about holds during which slow start may keep the traffic below
+// the weight of the step.
 func (s Schedule) slowStartNotes() []string {
 	var notes []string
 	for _, name := range s.Gaining {
@@ -97,7 +97,7 @@ func (s Schedule) slowStartNotes() []string {
 			}
 		}
 		if within != nil {
-			notes = append(notes, fmt.Sprintf("targets of %s that become healthy start slowly for %s and take less than their share, which these holds may not outlast: %s.",
+			notes = append(notes, fmt.Sprintf("targets of %s have a slow start of %s after they become healthy and may receive less than their share for all of: %s.",
 				name, FormatDuration(slow), strings.Join(within, ", ")))
 		}
 	}
