@@ -207,7 +207,7 @@ func (s *shiftRun) trafficText(result rollout.Result, f *rollout.Failure) string
 	read := slices.ContainsFunc(result.Routes, func(r rollout.RouteResult) bool {
 		return r.State.Weights != nil || r.State.Response != ""
 	})
-	done := dispositionText(result, f)
+	done := s.dispositionText(result, f)
 	if read {
 		where := strings.TrimPrefix(routesText(result.Routes), " ")
 		return where + ownLine(where) + done
@@ -228,11 +228,14 @@ func ownLine(text string) string {
 }
 
 // dispositionText says what was done about the traffic.
-func dispositionText(result rollout.Result, f *rollout.Failure) string {
+func (s *shiftRun) dispositionText(result rollout.Result, f *rollout.Failure) string {
 	switch f.Disposition {
 	case rollout.RolledBack:
 		if !result.Moved { // only target groups were attached, and are detached again
 			return "No traffic was moved."
+		}
+		if name, sole := s.desired.weights.Sole(); sole && result.Reached[name] > 0 {
+			return fmt.Sprintf("Rolled back from %s %s.", name, result.Reached[name])
 		}
 		if result.Reached != nil {
 			return fmt.Sprintf("Rolled back from %s.", result.Reached)

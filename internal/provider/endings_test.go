@@ -94,7 +94,7 @@ func TestSwitch_foreignChangeInMidShift(t *testing.T) {
 	w.write(h.in(s.bench))
 	w.apply().failsAs("error")
 	s.want("app-blue 80, app-green 20")
-	if last := w.lastShift(); last["outcome"] != "foreign change" || fmt.Sprint(w.values()["weights"]) != "map[blue:80 green:20]" {
+	if last := w.lastShift(); last["outcome"] != "external_change" || fmt.Sprint(w.values()["weights"]) != "map[blue:80 green:20]" {
 		t.Errorf("%v", w.values())
 	}
 }
@@ -112,7 +112,7 @@ func TestSwitch_gateThatCannotMeasureRejectsNothing(t *testing.T) {
 	r := w.apply()
 	s.want("app-blue 100, app-green 0")
 	r.failsAs("gate_errored")
-	if last := w.lastShift(); last["outcome"] != "rolled back" || w.values()["rejected"] != nil {
+	if last := w.lastShift(); last["outcome"] != "rolled_back" || w.values()["rejected"] != nil {
 		t.Errorf("%v, rejected %v", last, w.values()["rejected"])
 	}
 }

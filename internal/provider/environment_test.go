@@ -261,7 +261,7 @@ func TestEnvironment_aFailedUpdateKeepsWhatWas(t *testing.T) {
 	} {
 		bad := e
 		change(&bad)
-		if r := w.raises(s, bad); r.err == nil || !strings.Contains(r.text(), `The gate "smoke" failed`) {
+		if r := w.raises(s, bad); r.err == nil || !strings.Contains(r.text(), "Gate: smoke") {
 			t.Errorf("it was not judged: %s", r.text())
 		}
 		if shown := w.resources()["bluegreen_environment.green"]; shown["version"] != "1.0" || fmt.Sprint(shown["backed_by"]) != "[]" {

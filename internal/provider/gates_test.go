@@ -18,7 +18,7 @@ func notes(schedule any) []string {
 	var all []string
 	text, _ := schedule.(string)
 	for line := range strings.Lines(text) {
-		if note, ok := strings.CutPrefix(strings.TrimSpace(line), "Note: "); ok {
+		if note, ok := strings.CutPrefix(strings.TrimSpace(line), "Warning: "); ok {
 			all = append(all, note)
 		}
 	}

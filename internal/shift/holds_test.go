@@ -23,7 +23,7 @@ func notesOf(t *testing.T, bake, slow time.Duration, gates ...shift.GateSettings
 	}
 	var notes []string
 	for line := range strings.Lines(s.Text()) {
-		if note, ok := strings.CutPrefix(strings.TrimSpace(line), "Note: "); ok {
+		if note, ok := strings.CutPrefix(strings.TrimSpace(line), "Warning: "); ok {
 			notes = append(notes, note)
 		}
 	}

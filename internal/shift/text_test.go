@@ -18,7 +18,7 @@ func terms() shift.Strategy {
 	dry.DryRun = true
 	return shift.Strategy{
 		Steps: []shift.Step{{At: 50, Hold: 10 * time.Minute}, {At: 500, Hold: 90 * time.Second, Gates: []string{"approve"}}},
-		Bake:  time.Hour, Settle: time.Minute, HealthTimeout: 10 * time.Minute, SteadyFor: 15 * time.Second,
+		Bake:  time.Hour, Settle: time.Minute, HealthTimeout: 10 * time.Minute, SteadyFor: 15 * time.Second, RollbackWindow: 24 * time.Hour,
 		Gates: []shift.GateSettings{gate("approve", shift.During), gate("errors", shift.During), gate("idle", shift.Before), dry, gate("slo", shift.After)},
 	}
 }
@@ -30,7 +30,7 @@ func full(goal shift.Weights, routes ...shift.Route) shift.Request {
 
 func bare(goal shift.Weights, routes ...shift.Route) shift.Request {
 	return with(request(goal, routes...), func(r *shift.Request) {
-		r.Strategy = shift.Strategy{Settle: time.Minute, HealthTimeout: 10 * time.Minute}
+		r.Strategy = shift.Strategy{Settle: time.Minute, HealthTimeout: 10 * time.Minute, RollbackWindow: 24 * time.Hour}
 	})
 }
 

@@ -331,7 +331,7 @@ func TestRouter_checkGroups(t *testing.T) {
 
 	facts, err := a.forward.GroupInfo(t.Context(), []string{g1, idle})
 	must(t, err)
-	if facts[g1].Name != "blue" || !strings.Contains(facts[g1].Balancer, "/web/") || facts[idle] != (elb.GroupInfo{ARN: idle, Name: "green"}) {
+	if facts[g1].Name != "blue" || !strings.Contains(facts[g1].Balancer, "/web/") || facts[idle] != (elb.GroupInfo{ARN: idle, Name: "green", Protocol: "HTTP"}) {
 		t.Errorf("the facts are %+v", facts)
 	}
 }
