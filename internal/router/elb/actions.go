@@ -14,27 +14,26 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-const heaviest = 999 // the most that the API takes as a weight
+const maxWeight = 999 // the largest weight that the API accepts
 
-// raw is what Setting.Keep holds: the actions of a route as they were read.
-// They are never changed, so copies of a Setting may share them.
+// raw is the Raw value of a RouteState: the actions of a route as they were read. They are
+// never changed, so copies of a RouteState may share them.
 type raw struct {
 	route   string
 	actions []types.Action
 }
 
-// String keeps the actions, which may hold names and ids of an identity
-// provider, out of whatever prints a Setting whole.
+// String prints no actions, because they may contain names and IDs of an identity provider.
 func (k *raw) String() string { return "the actions of " + k.route }
 
-// stateOf is the one place that says what a list of actions does with a
-// request in the end, however ELB chose to show it: a lone group by its ARN, by
-// a forward configuration with or without weight, or by both.
+// stateOf returns what a list of actions does with a request. It accepts every form in which
+// ELB returns a single target group: by its ARN, by a forward configuration with or without a
+// weight, or by both.
 func stateOf(route string, actions []types.Action) rollout.RouteState {
 	s := rollout.RouteState{Raw: &raw{route, slices.Clone(actions)}}
 	i := routing(actions)
 	if i < 0 {
-		s.Response = "no action that is known"
+		s.Response = "unknown action"
 		return s
 	}
 	switch a := actions[i]; a.Type {
@@ -52,9 +51,9 @@ func stateOf(route string, actions []types.Action) rollout.RouteState {
 	return s
 }
 
-// routing returns the index of the action that says where a request goes, of
-// which there is exactly one, or -1 where it is of a type not known here. What
-// stands beside it (authenticate-*, jwt-validation) lets a request by or not.
+// routing returns the index of the action that routes requests, of which there is exactly one,
+// or -1 where its type is unknown. Other actions (authenticate-*, jwt-validation) only admit or
+// reject a request.
 func routing(actions []types.Action) int {
 	return slices.IndexFunc(actions, func(a types.Action) bool {
 		return a.Type == types.ActionTypeEnumForward || a.Type == types.ActionTypeEnumRedirect ||
@@ -86,8 +85,7 @@ func stickyOf(c *types.ForwardActionConfig) time.Duration {
 	return time.Duration(aws.ToInt32(c.TargetGroupStickinessConfig.DurationSeconds)) * time.Second
 }
 
-// redirectText words a redirect; what it does not name is taken from the
-// request, which ELB writes as #{...}.
+// redirectText describes a redirect. ELB writes parts that are taken from the request as #{...}.
 func redirectText(c *types.RedirectActionConfig) string {
 	if c == nil {
 		return "redirect"
@@ -106,18 +104,17 @@ func redirectText(c *types.RedirectActionConfig) string {
 	return fmt.Sprintf("redirect %s to %s", strings.TrimPrefix(string(c.StatusCode), "HTTP_"), url)
 }
 
-// actionsFor returns the whole list of actions that makes the route do what is
-// wanted: those of Keep, with the routing action replaced in its place. It
-// returns ErrInvalid where the API could not take it.
+// actionsFor returns the complete list of actions for the desired state: those of Raw with the
+// routing action replaced. It returns ErrInvalid where the API would refuse it.
 func actionsFor(route string, want rollout.RouteState) ([]types.Action, error) {
 	k, ok := want.Raw.(*raw)
 	if !ok || k.route != route {
-		return nil, fmt.Errorf("%w: its Keep was not read from %s", ErrInvalid, display(route))
+		return nil, fmt.Errorf("%w: its Raw value was not read from %s", ErrInvalid, displayARN(route))
 	}
-	actions := resendable(k.actions)
+	actions := forResending(k.actions)
 	if want.Response != "" {
 		if was := stateOf(route, k.actions); was.Response != want.Response {
-			return nil, fmt.Errorf("%w: %s did not give the answer %q", ErrInvalid, display(route), want.Response)
+			return nil, fmt.Errorf("%w: %s did not respond with %q", ErrInvalid, displayARN(route), want.Response)
 		}
 		return actions, nil
 	}
@@ -126,33 +123,32 @@ func actionsFor(route string, want rollout.RouteState) ([]types.Action, error) {
 	}
 	i := routing(actions)
 	if i < 0 {
-		return nil, fmt.Errorf("%w: %s has no action that could be replaced", ErrInvalid, display(route))
+		return nil, fmt.Errorf("%w: %s has no action to replace", ErrInvalid, displayARN(route))
 	}
 	actions[i] = forward(want, actions[i])
 	return actions, nil
 }
 
-// check returns ErrInvalid for what the API's own types could not even say, and
-// for what it is known to refuse.
+// check returns ErrInvalid for what the API cannot express or is known to refuse.
 func check(want rollout.RouteState) error {
 	if n := len(want.Weights); n == 0 || n > shift.MaxGroups {
-		return fmt.Errorf("%w: %d target groups, where 1 to %d are taken", ErrInvalid, n, shift.MaxGroups)
+		return fmt.Errorf("%w: %d target groups, 1 to %d are allowed", ErrInvalid, n, shift.MaxGroups)
 	}
 	for _, group := range want.Groups() {
-		if n := want.Weights[group]; n < 0 || n > heaviest {
-			return fmt.Errorf("%w: %s has weight %d, where 0 to %d is taken", ErrInvalid, display(group), n, heaviest)
+		if n := want.Weights[group]; n < 0 || n > maxWeight {
+			return fmt.Errorf("%w: %s has weight %d, 0 to %d is allowed", ErrInvalid, displayARN(group), n, maxWeight)
 		}
 		if _, err := ParseGroup(group); err != nil {
 			return fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
 	}
 	if want.Stickiness < 0 || want.Stickiness > 7*24*time.Hour || want.Stickiness%time.Second != 0 {
-		return fmt.Errorf("%w: stickiness of %s, where whole seconds up to 7 days are taken", ErrInvalid, want.Stickiness)
+		return fmt.Errorf("%w: stickiness of %s, whole seconds up to 7 days are allowed", ErrInvalid, want.Stickiness)
 	}
 	return nil
 }
 
-// forward replaces a routing action, keeping its place in the order.
+// forward replaces a routing action and keeps its order.
 func forward(want rollout.RouteState, was types.Action) types.Action {
 	config := &types.ForwardActionConfig{TargetGroupStickinessConfig: stickiness(want.Stickiness, was.ForwardConfig)}
 	for _, group := range slices.Sorted(maps.Keys(want.Weights)) {
@@ -164,8 +160,8 @@ func forward(want rollout.RouteState, was types.Action) types.Action {
 	return types.Action{Type: types.ActionTypeEnumForward, Order: was.Order, ForwardConfig: config}
 }
 
-// stickiness leaves a switched-off stickiness as it was read, since a duration
-// may stand beside it that someone else's plan compares with.
+// stickiness keeps a disabled stickiness as it was read, because another Terraform plan may
+// compare its duration.
 func stickiness(want time.Duration, was *types.ForwardActionConfig) *types.TargetGroupStickinessConfig {
 	if want > 0 {
 		return &types.TargetGroupStickinessConfig{Enabled: new(true), DurationSeconds: new(int32(want / time.Second))}
@@ -176,10 +172,10 @@ func stickiness(want time.Duration, was *types.ForwardActionConfig) *types.Targe
 	return &types.TargetGroupStickinessConfig{Enabled: new(false)}
 }
 
-// resendable copies actions that were read so that they can be sent again: the
-// API returns no client secret, and takes an authenticate-oidc action without
-// one only if told to use the one that it has.
-func resendable(actions []types.Action) []types.Action {
+// forResending copies actions so that they can be sent again. The API returns no
+// client secret, and accepts an authenticate-oidc action without one only with
+// UseExistingClientSecret.
+func forResending(actions []types.Action) []types.Action {
 	list := slices.Clone(actions)
 	for i, a := range list {
 		if a.AuthenticateOidcConfig != nil {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Kind is what an ARN names, in words for a person.
+// Kind is the type of resource that an ARN names, for people.
 type Kind string
 
 // The kinds.
@@ -18,8 +18,8 @@ const (
 	LoadBalancer Kind = "load balancer"
 )
 
-// BalancerType is the type of the load balancer that an ARN belongs to, in
-// words for a person. The ARN of a target group does not tell: it is empty.
+// BalancerType is the type of a load balancer, for people. It is empty for a target group, whose
+// ARN does not contain it.
 type BalancerType string
 
 // The types.
@@ -32,28 +32,26 @@ const (
 
 // Errors of an ARN.
 var (
-	// ErrMalformed says that a text is not the ARN of anything of ELB.
+	// ErrMalformed says that a text is not the ARN of an ELB resource.
 	ErrMalformed = errors.New("not the ARN of a listener, a listener rule, a target group or a load balancer")
-	// ErrWrongKind says that an ARN names something else than is wanted.
-	ErrWrongKind = errors.New("the ARN is of another kind")
-	// ErrNotApplication says that an ARN belongs to a load balancer that is no
-	// Application Load Balancer.
+	// ErrWrongKind says that an ARN names another kind of resource than expected.
+	ErrWrongKind = errors.New("wrong kind of ARN")
+	// ErrNotApplication says that an ARN does not belong to an Application Load Balancer.
 	ErrNotApplication = errors.New("not an Application Load Balancer")
 )
 
-// ARN is the ARN of a listener, a rule, a target group or a load balancer. It
-// is comparable, and String gives back exactly what was parsed.
+// ARN is the ARN of a listener, a rule, a target group or a load balancer. It is comparable, and
+// String returns exactly what was parsed.
 type ARN struct {
 	Partition string // such as "aws" or "aws-cn"
 	Region    string
 	Account   string
 	Kind      Kind
 	Type      BalancerType
-	Name      string // of the target group, else of the load balancer
-	// Suffix is the last part of the ARN: "app/web/50dc6c495c0c9188" of a load
-	// balancer and "targetgroup/blue/73e2d6bc24d8a067" of a target group, as
-	// CloudWatch has them in its dimensions; "app/web/50dc6c495c0c9188/f2f7dc8efc522ab2"
-	// of a listener, and one more id for a rule.
+	Name      string // of the target group or the load balancer
+	// Suffix is the last part of the ARN, as in CloudWatch dimensions: "app/web/50dc6c495c0c9188" of
+	// a load balancer, "targetgroup/blue/73e2d6bc24d8a067" of a target group,
+	// "app/web/50dc6c495c0c9188/f2f7dc8efc522ab2" of a listener, and one more ID for a rule.
 	Suffix string
 }
 
@@ -62,8 +60,7 @@ var (
 	part    = regexp.MustCompile(`^[0-9A-Za-z-]+$`)
 )
 
-// resources are the first words of what ELB's ARNs name, with how many parts
-// follow.
+// resources are the resource types of ELB ARNs, with the number of parts that follow.
 var resources = []struct {
 	word  string
 	kind  Kind
@@ -78,8 +75,8 @@ var resources = []struct {
 
 var balancerTypes = map[string]BalancerType{"app": Application, "net": Network, "gwy": Gateway}
 
-// Parse takes an ARN apart. It returns ErrMalformed for everything that names
-// no listener, rule, target group or load balancer.
+// Parse parses an ARN. It returns ErrMalformed unless the text is the ARN of a listener, rule,
+// target group or load balancer.
 func Parse(text string) (ARN, error) {
 	m := arnForm.FindStringSubmatch(text)
 	if m == nil {
@@ -100,7 +97,7 @@ func Parse(text string) (ARN, error) {
 	return a.named(text, parts)
 }
 
-// named fills in what the parts after the first word say.
+// named sets the name and type from the parts after the resource type.
 func (a ARN) named(text string, parts []string) (ARN, error) {
 	switch {
 	case a.Kind == TargetGroup:
@@ -116,34 +113,33 @@ func (a ARN) named(text string, parts []string) (ARN, error) {
 	return a, nil
 }
 
-// ParseRoute takes the ARN of a listener or rule of an Application Load
-// Balancer apart. Beside the errors of Parse it returns ErrWrongKind and
-// ErrNotApplication, with the ARN.
+// ParseRoute parses the ARN of a listener or rule of an Application Load Balancer. Besides the
+// errors of Parse it returns ErrWrongKind and ErrNotApplication, together with the ARN.
 func ParseRoute(text string) (ARN, error) {
 	a, err := Parse(text)
 	if err != nil {
 		return a, err
 	}
 	if a.Kind != Listener && a.Kind != Rule {
-		return a, fmt.Errorf("%s: %w: a %s, where a listener or listener rule is wanted", text, ErrWrongKind, a.Kind)
+		return a, fmt.Errorf("%s: %w: %s instead of listener or listener rule", text, ErrWrongKind, a.Kind)
 	}
 	if a.Type != Application {
-		return a, fmt.Errorf("%s: %w but a %s", text, ErrNotApplication, a.Type)
+		return a, fmt.Errorf("%s: %w: %s", text, ErrNotApplication, a.Type)
 	}
 	return a, nil
 }
 
-// ParseGroup takes the ARN of a target group apart. Beside the errors of Parse
-// it returns ErrWrongKind, with the ARN.
+// ParseGroup parses the ARN of a target group. Besides the errors of Parse it returns
+// ErrWrongKind, together with the ARN.
 func ParseGroup(text string) (ARN, error) {
 	a, err := Parse(text)
 	if err == nil && a.Kind != TargetGroup {
-		return a, fmt.Errorf("%s: %w: a %s, where a target group is wanted", text, ErrWrongKind, a.Kind)
+		return a, fmt.Errorf("%s: %w: %s instead of target group", text, ErrWrongKind, a.Kind)
 	}
 	return a, err
 }
 
-// String is the ARN.
+// String returns the ARN.
 func (a ARN) String() string {
 	prefix := "arn:" + a.Partition + ":elasticloadbalancing:" + a.Region + ":" + a.Account + ":"
 	for _, r := range resources {
@@ -154,7 +150,7 @@ func (a ARN) String() string {
 	return prefix + a.Suffix
 }
 
-// Display names it for a person, without account and region:
+// Display returns a name for people without account and region:
 // "listener app/web/50dc6c495c0c9188/f2f7dc8efc522ab2", "target group blue".
 func (a ARN) Display() string {
 	if a.Kind == TargetGroup {
@@ -163,8 +159,7 @@ func (a ARN) Display() string {
 	return string(a.Kind) + " " + a.Suffix
 }
 
-// Listener returns the listener of a rule, a listener itself, and false for
-// everything else.
+// Listener returns the listener of a rule or a listener itself, and false for everything else.
 func (a ARN) Listener() (ARN, bool) {
 	switch a.Kind {
 	case Listener:
@@ -176,8 +171,8 @@ func (a ARN) Listener() (ARN, bool) {
 	}
 }
 
-// LoadBalancer returns the load balancer of a listener or rule, a load balancer
-// itself, and false for a target group, whose ARN does not tell.
+// LoadBalancer returns the load balancer of a listener or rule or a load balancer itself, and
+// false for a target group, whose ARN does not contain it.
 func (a ARN) LoadBalancer() (ARN, bool) {
 	switch a.Kind {
 	case LoadBalancer:
@@ -189,15 +184,15 @@ func (a ARN) LoadBalancer() (ARN, bool) {
 	}
 }
 
-// cut keeps the first parts of the suffix, which name what this is in.
+// cut shortens the suffix to the parts of the enclosing resource.
 func (a ARN) cut(kind Kind, parts int) ARN {
 	a.Kind = kind
 	a.Suffix = strings.Join(strings.Split(a.Suffix, "/")[:parts], "/")
 	return a
 }
 
-// display is Display for a text that may be no ARN.
-func display(text string) string {
+// displayARN is Display for a text that may not be an ARN.
+func displayARN(text string) string {
 	a, err := Parse(text)
 	if err != nil {
 		return fmt.Sprintf("%q", text)

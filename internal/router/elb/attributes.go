@@ -12,7 +12,7 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 )
 
-// attribute is one of a target group, in seconds.
+// attribute is a target group attribute in seconds.
 type attribute string
 
 const (
@@ -20,13 +20,11 @@ const (
 	slowStartAttribute attribute = "slow_start.duration_seconds"
 )
 
-// errSeconds says that ELB gave an attribute that is no number of seconds.
-var errSeconds = errors.New("an attribute of the target group is no number of seconds")
+// errSeconds says that an attribute is not a number of seconds.
+var errSeconds = errors.New("an attribute of the target group is not a number of seconds")
 
-// LongestDelay returns the longest deregistration delay of the groups, with one
-// call per group: for how long ELB lets a target finish what it has begun. A
-// group of Lambda functions has none. It returns ErrNotFound of rollout for a
-// group that there is not.
+// LongestDelay returns the longest deregistration delay of the groups, with one call per group.
+// A group of Lambda functions has none. It returns rollout.ErrNotFound for a missing group.
 func (r *Router) LongestDelay(ctx context.Context, groups []string) (time.Duration, error) {
 	all, err := r.attributes(ctx, groups, delayAttribute)
 	longest := time.Duration(0)
@@ -36,14 +34,14 @@ func (r *Router) LongestDelay(ctx context.Context, groups []string) (time.Durati
 	return longest, err
 }
 
-// SlowStarts returns the slow start of each group that has one, with one call
-// per group: for how long a target that becomes healthy has less than its share.
-// It returns what could be read beside an error.
+// SlowStarts returns the slow start duration of each group that has one, with one call per group.
+// During slow start a target receives less than its share. It returns what it could read together
+// with an error.
 func (r *Router) SlowStarts(ctx context.Context, groups []string) (map[string]time.Duration, error) {
 	return r.attributes(ctx, groups, slowStartAttribute)
 }
 
-// attributes reads one attribute of each group and leaves out those of 0.
+// attributes reads one attribute of each group and omits those that are 0.
 func (r *Router) attributes(ctx context.Context, groups []string, of attribute) (map[string]time.Duration, error) {
 	var mu sync.Mutex
 	found := map[string]time.Duration{}
@@ -59,7 +57,7 @@ func (r *Router) attributes(ctx context.Context, groups []string, of attribute) 
 			}
 		})
 	}
-	side(work)
+	runConcurrently(work)
 	return found, errors.Join(errs...)
 }
 
@@ -78,7 +76,7 @@ func (r *Router) seconds(ctx context.Context, group string, of attribute) (time.
 		}
 		n, err := strconv.Atoi(aws.ToString(found.Value))
 		if err != nil || n < 0 {
-			return 0, fmt.Errorf("%s: %w: %s = %q", display(group), errSeconds, of, aws.ToString(found.Value))
+			return 0, fmt.Errorf("%s: %w: %s = %q", displayARN(group), errSeconds, of, aws.ToString(found.Value))
 		}
 		return time.Duration(n) * time.Second, nil
 	}

@@ -8,14 +8,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
-// condition is something that a rule asks of a request. Equal conditions are
-// equal values.
+// condition is a condition of a rule. Equal conditions are equal values.
 type condition struct {
-	field string // ELB's own word, such as "path-pattern"
-	asked string // what is asked for
+	field string // ELB's name, such as "path-pattern"
+	value string // what it matches
 }
 
-// testFields are what rules for tests ask for. Cookies are asked for as a header.
+// testFields are the conditions of test rules. Cookies are matched as a header.
 var testFields = []string{"http-header", "query-string", "source-ip"}
 
 func (c condition) isForTests() bool { return slices.Contains(testFields, c.field) }
@@ -23,19 +22,18 @@ func (c condition) isForTests() bool { return slices.Contains(testFields, c.fiel
 func conditionsOf(all []types.RuleCondition) []condition {
 	var found []condition
 	for _, c := range all {
-		found = append(found, condition{aws.ToString(c.Field), asked(c)})
+		found = append(found, condition{aws.ToString(c.Field), conditionValue(c)})
 	}
 	return found
 }
 
-// ruleLabel names a rule by its priority and by the hosts and paths that it
-// matches, which is how people know it.
+// ruleLabel names a rule by its priority and by the hosts and paths that it matches.
 func ruleLabel(rule types.Rule) string {
 	label := "rule " + aws.ToString(rule.Priority)
 	var matches []string
 	for _, c := range rule.Conditions {
 		name, known := map[string]string{"host-header": "host", "path-pattern": "path"}[aws.ToString(c.Field)]
-		if _, values, _ := strings.Cut(asked(c), "\n"); known {
+		if _, values, _ := strings.Cut(conditionValue(c), "\n"); known {
 			matches = append(matches, name+" "+strings.ReplaceAll(values, "\n", ", "))
 		}
 	}
@@ -45,9 +43,8 @@ func ruleLabel(rule types.Rule) string {
 	return label
 }
 
-// asked words what a condition asks for, in whichever of its two forms the API
-// chose to show it.
-func asked(c types.RuleCondition) string {
+// conditionValue returns what a condition matches, in whichever form the API returned it.
+func conditionValue(c types.RuleCondition) string {
 	values := slices.Clone(c.Values)
 	head := ""
 	switch {

@@ -16,26 +16,26 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// Errors of what was found or asked for, beside those of rollout.Router.
+// Errors besides those of rollout.Router.
 var (
-	// ErrDefaultRule says that a rule is its listener's default rule, which is
-	// changed by the listener: ARN.Listener of the rule is what to give instead.
-	ErrDefaultRule = errors.New("the default rule of its listener; the listener stands for it")
-	// ErrOtherBalancer says that a group belongs to another load balancer than
-	// the routes that are to forward to it; see GroupError.
+	// ErrDefaultRule says that a rule is the default rule of its listener, which can be changed only
+	// through the listener: use ARN.Listener of the rule.
+	ErrDefaultRule = errors.New("the default rule of its listener, which can be changed only through the listener")
+	// ErrOtherBalancer says that a group belongs to another load balancer than the routes; see
+	// GroupError.
 	ErrOtherBalancer = errors.New("the target group belongs to another load balancer")
 	// ErrProtocol says that an Application Load Balancer cannot forward to the
 	// group because of its protocol; see GroupError.
-	ErrProtocol = errors.New("the target group has a protocol that an Application Load Balancer cannot forward to")
-	// ErrInvalid says that a Setting cannot be written to the route.
-	ErrInvalid = errors.New("invalid setting")
+	ErrProtocol = errors.New("an Application Load Balancer cannot forward to its protocol")
+	// ErrInvalid says that a RouteState cannot be written to the route.
+	ErrInvalid = errors.New("invalid route state")
 )
 
 // CodeInvalidConfiguration is the API's code for an action that contradicts
 // something else, such as target stickiness without group stickiness.
 const CodeInvalidConfiguration = "InvalidConfigurationRequest"
 
-// The permissions that a Router needs, all of them.
+// The IAM actions that a Router needs.
 const (
 	describeListeners    = "elasticloadbalancing:DescribeListeners"
 	describeRules        = "elasticloadbalancing:DescribeRules"
@@ -53,28 +53,27 @@ func Permissions() []string {
 	}
 }
 
-// CallError is a call to the API that failed. errors.Is finds the error of
-// rollout that it amounts to, and errors.As what the SDK returned.
+// CallError is a failed API call. errors.Is matches the corresponding error of rollout, and
+// errors.As what the SDK returned.
 type CallError struct {
 	Action string // the IAM action, such as "elasticloadbalancing:ModifyListener" or "sts:AssumeRole"
-	ARN    string // what the call was about; empty where it was about several
-	Code   string // the API's own code, such as "AccessDenied"; empty where there was no answer
+	ARN    string // the resource of the call; empty where there were several
+	Code   string // the API's error code, such as "AccessDenied"; empty without an answer
 	Err    error
 }
 
-// Error implements error. It holds what the API said of the call, and nothing
-// that was sent.
+// Error implements error. It contains the API's message and nothing of the request.
 func (e *CallError) Error() string {
 	text := e.Action
 	if e.ARN != "" {
-		text += " of " + display(e.ARN)
+		text += " of " + displayARN(e.ARN)
 	}
 	return text + ": " + reason(e.Err)
 }
 
-// reason is the part of an SDK's error that says why.
+// reason is the message of an SDK error without its context.
 func reason(err error) string {
-	if short, ok := errors.AsType[*cutShort](err); ok {
+	if short, ok := errors.AsType[*canceledCall](err); ok {
 		return short.Error()
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
@@ -83,7 +82,7 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// Unwrap gives both what the error amounts to and its cause.
+// Unwrap returns the corresponding error of rollout and the cause.
 func (e *CallError) Unwrap() []error {
 	if meaning := e.meaning(); meaning != nil {
 		return []error{meaning, e.Err}
@@ -98,7 +97,7 @@ func (e *CallError) Refused() bool {
 	return ok && answer.HTTPStatusCode() >= 400 && answer.HTTPStatusCode() < 500 && e.meaning() == nil
 }
 
-// callError says of which call an error is. It returns nil for nil.
+// callError wraps an error with its call. It returns nil for nil.
 func callError(action, arn string, err error) error {
 	if err == nil {
 		return nil
@@ -113,8 +112,8 @@ func callError(action, arn string, err error) error {
 	return failed
 }
 
-// innermost is the call that really failed: where getting the credentials needs
-// one, such as sts:AssumeRole, its error comes within that of the call to ELB.
+// innermost is the call that failed. Where getting credentials needs a call, such as
+// sts:AssumeRole, its error is wrapped in that of the call to ELB.
 func innermost(err error) *smithy.OperationError {
 	op, ok := errors.AsType[*smithy.OperationError](err)
 	if !ok {
@@ -128,8 +127,7 @@ func innermost(err error) *smithy.OperationError {
 
 var (
 	deniedCodes = []string{"UnauthorizedOperation", "NotAuthorized", "UnauthorizedAccess"}
-	// What is said of credentials that are good no more, and of those that never
-	// were: the way on is the same, to get new ones.
+	// Codes for expired and for invalid credentials: both need new ones.
 	expiredCodes = []string{
 		"RequestExpired", "InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClientException",
 		"InvalidToken", "TokenRefreshRequired", "InvalidIdentityToken", "InvalidIdentityTokenException",
@@ -168,7 +166,7 @@ func isNotFound(err error) bool {
 	return listener || rule || group || balancer
 }
 
-// missing is the error of something that an answer leaves out.
-func missing(action, arn string) error {
+// notFound is the error for a resource that a response leaves out.
+func notFound(action, arn string) error {
 	return &CallError{Action: action, ARN: arn, Err: rollout.ErrNotFound}
 }

@@ -11,20 +11,19 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 )
 
-// GroupInfo is what is known of a target group beside the health of its
-// targets.
+// GroupInfo describes a target group without the health of its targets.
 type GroupInfo struct {
 	ARN      string
 	Name     string
-	Balancer string // the ARN of its load balancer; empty while no listener or rule names it
+	Balancer string // ARN of its load balancer; empty while the group is in no action
 	Protocol string // such as "HTTP"; empty for a Lambda function
 }
 
-// GroupError says of which group something is wrong.
+// GroupError is a problem with a target group.
 type GroupError struct {
-	Group    string // its ARN
-	Balancer string // the ARN of the load balancer that it belongs to
-	Routes   string // the ARN of the load balancer that the routes belong to
+	Group    string // ARN of the target group
+	Balancer string // ARN of the load balancer that it belongs to
+	Routes   string // ARN of the load balancer of the routes
 	Protocol string // with ErrProtocol
 	Err      error
 }
@@ -32,17 +31,16 @@ type GroupError struct {
 // Error implements error.
 func (e *GroupError) Error() string {
 	if errors.Is(e.Err, ErrProtocol) {
-		return fmt.Sprintf("%s: %s: %s", display(e.Group), e.Err, e.Protocol)
+		return fmt.Sprintf("%s: %s: %s", displayARN(e.Group), e.Err, e.Protocol)
 	}
-	return fmt.Sprintf("%s: %s: it has %s, the routes have %s", display(e.Group), e.Err, display(e.Balancer), display(e.Routes))
+	return fmt.Sprintf("%s: %s: %s instead of %s", displayARN(e.Group), e.Err, displayARN(e.Balancer), displayARN(e.Routes))
 }
 
-// Unwrap gives the sentinel.
+// Unwrap returns the sentinel.
 func (e *GroupError) Unwrap() error { return e.Err }
 
-// GroupInfo returns what is known of each group, by its ARN, with one call per
-// twenty groups of a region. It returns ErrNotFound of rollout for a group that
-// there is not, in a CallError that names it.
+// GroupInfo describes each group by its ARN, with one call per twenty groups of a region. It
+// returns rollout.ErrNotFound for a missing group, in a CallError with its ARN.
 func (r *Router) GroupInfo(ctx context.Context, groups []string) (map[string]GroupInfo, error) {
 	regions := map[string][]string{}
 	for _, group := range groups {
@@ -71,15 +69,15 @@ func (r *Router) GroupInfo(ctx context.Context, groups []string) (map[string]Gro
 			})
 		}
 	}
-	side(work)
+	runConcurrently(work)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	return found, nil
 }
 
-// groupInfoBatch is for up to twenty groups of a region. As with routes, the API
-// does not name those that it misses.
+// groupInfoBatch reads up to twenty groups of a region. The API does not say which of them are
+// missing.
 func (r *Router) groupInfoBatch(ctx context.Context, region string, groups []string) ([]GroupInfo, error) {
 	facts, err := r.describeGroups(ctx, region, groups)
 	if err != nil && isNotFound(err) && len(groups) > 1 {
@@ -94,7 +92,7 @@ func (r *Router) groupInfoBatch(ctx context.Context, region string, groups []str
 	}
 	for _, group := range groups {
 		if !slices.ContainsFunc(facts, func(f GroupInfo) bool { return f.ARN == group }) {
-			return nil, missing(describeTargetGroups, group)
+			return nil, notFound(describeTargetGroups, group)
 		}
 	}
 	return facts, nil
@@ -106,11 +104,11 @@ func (r *Router) describeGroups(ctx context.Context, region string, groups []str
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, callError(describeTargetGroups, lone(groups), err)
+			return nil, callError(describeTargetGroups, soleARN(groups), err)
 		}
 		for _, g := range page.TargetGroups {
 			f := GroupInfo{ARN: aws.ToString(g.TargetGroupArn), Name: aws.ToString(g.TargetGroupName), Protocol: string(g.Protocol)}
-			if len(g.LoadBalancerArns) > 0 { // a group belongs to one at most
+			if len(g.LoadBalancerArns) > 0 { // a group belongs to at most one
 				f.Balancer = g.LoadBalancerArns[0]
 			}
 			facts = append(facts, f)
@@ -125,10 +123,9 @@ type Entry struct {
 	Groups []string
 }
 
-// CheckGroups makes sure, before a shift, that every group is there and may be
-// forwarded to by the routes of its entry points: a group belongs to one load
-// balancer at most. It returns ErrNotFound of rollout in a CallError, and
-// ErrOtherBalancer or ErrProtocol in a GroupError.
+// CheckGroups checks, before a shift, that every group exists and that the routes of its entry
+// point may forward to it. It returns rollout.ErrNotFound in a CallError, and ErrOtherBalancer or
+// ErrProtocol in a GroupError.
 func (r *Router) CheckGroups(ctx context.Context, entries ...Entry) error {
 	var groups []string
 	for _, e := range entries {

@@ -13,8 +13,8 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// Health implements rollout.Router, with one call per group. Beside its errors
-// it returns those of ParseGroup.
+// Health implements rollout.Router with one call per group. It also returns the errors of
+// ParseGroup.
 func (r *Router) Health(ctx context.Context, groups []string) (map[string]rollout.Health, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -30,7 +30,7 @@ func (r *Router) Health(ctx context.Context, groups []string) (map[string]rollou
 			found[group], errs[i] = health, err
 		})
 	}
-	side(work)
+	runConcurrently(work)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -67,15 +67,13 @@ func targetOf(d types.TargetHealthDescription) rollout.Target {
 	return t
 }
 
-// targetState says how a target counts.
+// targetState returns the state of a target.
 //
-// Every unused target counts as that, whatever its reason: Target.NotInUse (no
-// listener or rule names the group, or the zone is not enabled),
-// Target.InvalidState (a stopped instance), Target.IpUnusable and
-// Target.NotRegistered are all neither checked nor sent a request. Of those
-// unavailable, only the ones whose checks are switched off serve with ELB's
-// blessing: Elb.InternalError means that ELB could not tell, which never counts
-// as good, and nor does a state that is not known here.
+// Every unused target is Unused whatever its reason: Target.NotInUse (the group is in no action,
+// or the zone is not enabled), Target.InvalidState (a stopped instance), Target.IpUnusable and
+// Target.NotRegistered receive neither health checks nor requests. Of unavailable targets only
+// those with health checks turned off are Unchecked: Elb.InternalError means that ELB could not
+// determine the health, which never counts as healthy, and neither does an unknown state.
 func targetState(h types.TargetHealth) (rollout.TargetState, string) {
 	reason := string(h.Reason)
 	switch h.State {

@@ -16,34 +16,32 @@ import (
 // OtherRoute is a listener or rule that forwards to a group without being a route.
 type OtherRoute struct {
 	Route string // its ARN
-	// Text names it for a person, without an ARN: "listener :8080",
-	// "rule 10 of listener :8080", and " of web" after it where there are
-	// several load balancers to tell apart.
+	// Text names it for people: "listener :8080", "rule 10 of listener :8080", followed by " of web"
+	// where there are several load balancers.
 	Text   string
-	Groups []string // those of the groups asked for that it gives requests, sorted
+	Groups []string // the requested groups that it sends traffic to, sorted
 }
 
 // trafficRoute is a listener or rule of a load balancer.
 type trafficRoute struct {
-	arn      string
-	listener int32  // the port
-	priority string // empty: the listener's default action
-	weights  map[string]int
-	sticky   bool // clients stay with their group for a while
-	asks     []condition
+	arn        string
+	listener   int32  // the port
+	priority   string // empty: the default action of the listener
+	weights    map[string]int
+	sticky     bool // group stickiness is on
+	conditions []condition
 }
 
-// OtherRoutes returns the listeners and rules of the routes' load balancers that
-// forward to one of the groups and are none of the routes: they would go on
-// feeding a side that the routes have left. They come by balancer, port and
-// priority. It takes a call per load balancer and one per listener; see
-// Reader.Elsewhere for many switches on one load balancer.
+// OtherRoutes returns the listeners and rules of the routes' load balancers that forward to one of
+// the groups and are not among the routes: they keep sending traffic to an environment that the
+// routes have left. They are sorted by load balancer, port and priority. It takes one call per load
+// balancer and one per listener; Reader.OtherRoutes shares them between switches.
 func (r *Router) OtherRoutes(ctx context.Context, routes, groups []string) ([]OtherRoute, error) {
 	return otherRoutes(ctx, routes, groups, r.trafficRoutes)
 }
 
 func otherRoutes(
-	ctx context.Context, routes, groups []string, outlets func(context.Context, ARN) ([]trafficRoute, error),
+	ctx context.Context, routes, groups []string, routesOf func(context.Context, ARN) ([]trafficRoute, error),
 ) ([]OtherRoute, error) {
 	balancers, err := balancersOf(routes)
 	if err != nil {
@@ -51,12 +49,12 @@ func otherRoutes(
 	}
 	var others []OtherRoute
 	for _, balancer := range balancers {
-		all, err := outlets(ctx, balancer)
+		all, err := routesOf(ctx, balancer)
 		if err != nil {
 			return nil, err
 		}
 		for _, o := range all {
-			fed := o.feeds(groups)
+			fed := o.forwardsTo(groups)
 			if len(fed) == 0 || slices.Contains(routes, o.arn) {
 				continue
 			}
@@ -88,7 +86,7 @@ func balancersOf(routes []string) ([]ARN, error) {
 	return balancers, nil
 }
 
-func (o trafficRoute) feeds(groups []string) []string {
+func (o trafficRoute) forwardsTo(groups []string) []string {
 	var fed []string
 	for group, n := range o.weights {
 		if n > 0 && slices.Contains(groups, group) {
@@ -109,7 +107,7 @@ func (o trafficRoute) text() string {
 // trafficRoutes lists every listener and rule of a load balancer.
 func (r *Router) trafficRoutes(ctx context.Context, balancer ARN) ([]trafficRoute, error) {
 	listeners, err := r.listenersOf(ctx, balancer)
-	if err != nil || balancer.Type != Application { // the others have no rules
+	if err != nil || balancer.Type != Application { // other types have no rules
 		return listeners, err
 	}
 	rules, errs := make([][]trafficRoute, len(listeners)), make([]error, len(listeners))
@@ -117,7 +115,7 @@ func (r *Router) trafficRoutes(ctx context.Context, balancer ARN) ([]trafficRout
 	for i, l := range listeners {
 		work = append(work, func() { rules[i], errs[i] = r.rulesOf(ctx, balancer.Region, l) })
 	}
-	side(work)
+	runConcurrently(work)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -154,16 +152,16 @@ func (r *Router) rulesOf(ctx context.Context, region string, listener trafficRou
 			return nil, callError(describeRules, listener.arn, err)
 		}
 		for _, rule := range page.Rules {
-			if aws.ToBool(rule.IsDefault) { // the listener stands for it
+			if aws.ToBool(rule.IsDefault) { // part of the listener
 				continue
 			}
 			o := trafficRouteOf(aws.ToString(rule.RuleArn), listener.listener, rule.Actions)
 			o.priority = aws.ToString(rule.Priority)
-			o.asks = conditionsOf(rule.Conditions)
+			o.conditions = conditionsOf(rule.Conditions)
 			rules = append(rules, o)
 		}
 	}
-	// By number: as texts "10" stands before "9".
+	// By number: as a string, "10" sorts before "9".
 	slices.SortFunc(rules, func(a, b trafficRoute) int {
 		return cmp.Or(cmp.Compare(len(a.priority), len(b.priority)), strings.Compare(a.priority, b.priority))
 	})

@@ -9,50 +9,48 @@ import (
 )
 
 const (
-	batchWindow = 5 * time.Millisecond // what is asked for within this goes out together
+	batchWindow = 5 * time.Millisecond // requests within this time share calls
 	cacheTTL    = 2 * time.Second
-	callTimeout = 2 * time.Minute // nobody waits for an answer for longer
+	callTimeout = 2 * time.Minute // no caller waits longer
 )
 
-// Reader shares what a Router reads between all who ask in one run of
-// Terraform: what is asked for at about the same time goes out in as few calls
-// as can be, what is under way is not asked for again, and an answer is good for
-// two more seconds. It is for showing what is there. Whoever decides on what
-// was read uses the Router, which remembers nothing.
+// Reader shares what a Router reads between all resources of one run of Terraform: requests at about
+// the same time share calls, a call in flight is not repeated, and a result is cached for cacheTTL. It
+// is for refreshing and planning. Decisions about writes use the Router, which caches nothing.
 type Reader struct {
 	router   *Router
-	routes   shared[string, rollout.RouteState]
-	balancer shared[ARN, []trafficRoute]
-	groups   shared[string, GroupInfo]
+	routes   resultCache[string, rollout.RouteState]
+	balancer resultCache[ARN, []trafficRoute]
+	groups   resultCache[string, GroupInfo]
 
 	mu         sync.Mutex
-	next       []question // what goes out with the next calls
-	nextGroups []groupQuestion
+	next       []routeRequest // for the next calls
+	nextGroups []groupRequest
 }
 
-type question struct {
+type routeRequest struct {
 	route  string
-	answer *answer[rollout.RouteState]
+	answer *sharedResult[rollout.RouteState]
 }
 
-// NewReader returns a Reader that has asked for nothing yet.
+// NewReader returns a Reader with an empty cache.
 func NewReader(router *Router) *Reader {
 	return &Reader{router: router}
 }
 
-// Read is Router.Read, except that it fails only for routes of its own: those
-// that others have asked for at the same time do no harm.
+// Read is Router.Read, except that it fails only for its own routes and not for those of others in the
+// same call.
 func (r *Reader) Read(ctx context.Context, routes []string) ([]rollout.RouteState, error) {
-	var asked []*answer[rollout.RouteState]
+	var results []*sharedResult[rollout.RouteState]
 	for _, route := range routes {
 		a, isNew := r.routes.take(route)
 		if isNew {
-			r.gather(ctx, route, a)
+			r.enqueue(ctx, route, a)
 		}
-		asked = append(asked, a)
+		results = append(results, a)
 	}
 	settings := make([]rollout.RouteState, 0, len(routes))
-	for _, a := range asked {
+	for _, a := range results {
 		setting, err := a.wait(ctx)
 		if err != nil {
 			return nil, err
@@ -62,18 +60,17 @@ func (r *Reader) Read(ctx context.Context, routes []string) ([]rollout.RouteStat
 	return settings, nil
 }
 
-// OtherRoutes is Router.Elsewhere, with the calls for each load balancer made
-// once for all who ask.
+// OtherRoutes is Router.OtherRoutes with shared calls.
 func (r *Reader) OtherRoutes(ctx context.Context, routes, groups []string) ([]OtherRoute, error) {
 	return otherRoutes(ctx, routes, groups, r.trafficRoutes)
 }
 
-// trafficRoutes is Router.outlets, made once for all who ask.
+// trafficRoutes is Router.trafficRoutes with shared calls.
 func (r *Reader) trafficRoutes(ctx context.Context, balancer ARN) ([]trafficRoute, error) {
 	a, isNew := r.balancer.take(balancer)
 	if isNew {
 		go func() {
-			ctx, cancel := outlive(ctx)
+			ctx, cancel := detachedContext(ctx)
 			defer cancel()
 			all, err := r.router.trafficRoutes(ctx, balancer)
 			r.balancer.give(a, all, err)
@@ -82,21 +79,21 @@ func (r *Reader) trafficRoutes(ctx context.Context, balancer ARN) ([]trafficRout
 	return a.wait(ctx)
 }
 
-// Invalidate makes every Read from now on a fresh one. It is for after a shift.
+// Invalidate empties the cache. It is for after a shift.
 func (r *Reader) Invalidate() {
 	r.routes.forget()
 	r.balancer.forget()
 	r.groups.forget()
 }
 
-// gather puts a route among those of the next calls, and sees that they go out.
-func (r *Reader) gather(ctx context.Context, route string, a *answer[rollout.RouteState]) {
+// enqueue adds a route to the next calls and schedules them.
+func (r *Reader) enqueue(ctx context.Context, route string, a *sharedResult[rollout.RouteState]) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.next) == 0 {
 		time.AfterFunc(batchWindow, func() { r.send(ctx) })
 	}
-	r.next = append(r.next, question{route, a})
+	r.next = append(r.next, routeRequest{route, a})
 }
 
 func (r *Reader) send(ctx context.Context) {
@@ -108,7 +105,7 @@ func (r *Reader) send(ctx context.Context) {
 	for _, q := range going {
 		routes = append(routes, q.route)
 	}
-	ctx, cancel := outlive(ctx)
+	ctx, cancel := detachedContext(ctx)
 	defer cancel()
 	found := r.router.readEach(ctx, routes)
 	for _, q := range going {
@@ -116,28 +113,27 @@ func (r *Reader) send(ctx context.Context) {
 	}
 }
 
-// outlive keeps a call going when the first of those who wait for it leaves.
-func outlive(ctx context.Context) (context.Context, context.CancelFunc) {
+// detachedContext keeps a call running when the first of its callers is canceled.
+func detachedContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 }
 
-// shared holds the answers that several may wait for, or take from memory.
-type shared[K comparable, T any] struct {
+// resultCache holds results that are in flight or cached.
+type resultCache[K comparable, T any] struct {
 	mu   sync.Mutex
-	held map[K]*answer[T]
+	held map[K]*sharedResult[T]
 }
 
-// answer is what a question came to, once done is closed.
-type answer[T any] struct {
+// sharedResult is a result that is available once done is closed.
+type sharedResult[T any] struct {
 	done  chan struct{}
 	value T
 	err   error
-	until time.Time // it is good until then; zero while it is under way
+	until time.Time // cached until then; zero while in flight
 }
 
-// take returns the answer to wait for, and whether the caller has to see to it
-// that it is given. An error is remembered for nobody.
-func (s *shared[K, T]) take(key K) (a *answer[T], isNew bool) {
+// take returns the result to wait for, and whether the caller has to produce it. Errors are not cached.
+func (s *resultCache[K, T]) take(key K) (a *sharedResult[T], isNew bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a = s.held[key]
@@ -145,27 +141,27 @@ func (s *shared[K, T]) take(key K) (a *answer[T], isNew bool) {
 		return a, false
 	}
 	if s.held == nil {
-		s.held = map[K]*answer[T]{}
+		s.held = map[K]*sharedResult[T]{}
 	}
-	a = &answer[T]{done: make(chan struct{})}
+	a = &sharedResult[T]{done: make(chan struct{})}
 	s.held[key] = a
 	return a, true
 }
 
-func (s *shared[K, T]) give(a *answer[T], value T, err error) {
+func (s *resultCache[K, T]) give(a *sharedResult[T], value T, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a.value, a.err, a.until = value, err, time.Now().Add(cacheTTL)
 	close(a.done)
 }
 
-func (s *shared[K, T]) forget() {
+func (s *resultCache[K, T]) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.held)
 }
 
-func (a *answer[T]) wait(ctx context.Context) (T, error) {
+func (a *sharedResult[T]) wait(ctx context.Context) (T, error) {
 	select {
 	case <-a.done:
 		return a.value, a.err

@@ -10,30 +10,26 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// Reference is a listener or rule that names a target group.
+// Reference is a listener or rule that has a target group in its action.
 type Reference struct {
 	Route string // its ARN
-	// Text names it for a person, without an ARN: "listener :8080",
-	// "rule 10 of listener :8080".
+	// Text names it for people: "listener :8080", "rule 10 of listener :8080".
 	Text  string
-	Group string      // the ARN of the group
-	Share shift.Share // of what comes there; 0 is named with weight 0
-	// Sticky: clients that the group has had before may still come, whatever
-	// its share.
+	Group string      // ARN of the target group
+	Share shift.Share // of the route's requests; 0 is attached at weight 0
+	// Sticky is true where stickiness may keep sending earlier clients to the group, whatever its share.
 	Sticky bool
-	// Test: what comes there is taken for tests; see isTest.
+	// Test is true where the route carries test traffic only; see isTest.
 	Test bool
 }
 
-// CarriesTraffic tells whether users' requests reach the group here.
+// CarriesTraffic reports whether users' requests reach the group here.
 func (u Reference) CarriesTraffic() bool { return !u.Test && (u.Share > 0 || u.Sticky) }
 
-// References returns the listeners and rules that name one of the groups, by group
-// in the order asked, then by port and priority, whoever manages them. A group
-// that none names has none. It takes a call per twenty groups, and per load
-// balancer one and one per listener (and more where the API answers in pages);
-// see Reader.Users for many environments on one. It returns ErrNotFound of
-// rollout for a group that there is not, in a CallError that names it.
+// References returns the listeners and rules that have one of the groups in their action, in the order of the
+// groups, then by port and priority, whatever manages them. It takes one call per twenty groups, one per load
+// balancer and one per listener (more with pagination); Reader.References shares them between environments. It
+// returns rollout.ErrNotFound for a missing group, in a CallError with its ARN.
 func (r *Router) References(ctx context.Context, groups []string) ([]Reference, error) {
 	facts, err := r.GroupInfo(ctx, groups)
 	if err != nil {
@@ -42,19 +38,18 @@ func (r *Router) References(ctx context.Context, groups []string) ([]Reference, 
 	return references(ctx, groups, facts, r.trafficRoutes)
 }
 
-// References is Router.Users with the calls made once for all who ask in one run of
-// Terraform. It fails for groups of its own only.
+// References is Router.References with shared calls. It fails only for its own groups.
 func (r *Reader) References(ctx context.Context, groups []string) ([]Reference, error) {
-	var asked []*answer[GroupInfo]
+	var results []*sharedResult[GroupInfo]
 	for _, group := range groups {
 		a, isNew := r.groups.take(group)
 		if isNew {
-			r.gatherGroup(ctx, group, a)
+			r.enqueueGroup(ctx, group, a)
 		}
-		asked = append(asked, a)
+		results = append(results, a)
 	}
 	facts := map[string]GroupInfo{}
-	for i, a := range asked {
+	for i, a := range results {
 		f, err := a.wait(ctx)
 		if err != nil {
 			return nil, err
@@ -65,7 +60,7 @@ func (r *Reader) References(ctx context.Context, groups []string) ([]Reference, 
 }
 
 func references(
-	ctx context.Context, groups []string, facts map[string]GroupInfo, outlets func(context.Context, ARN) ([]trafficRoute, error),
+	ctx context.Context, groups []string, facts map[string]GroupInfo, routesOf func(context.Context, ARN) ([]trafficRoute, error),
 ) ([]Reference, error) {
 	balancers := map[string][]trafficRoute{}
 	var found []Reference
@@ -79,7 +74,7 @@ func references(
 			if err != nil {
 				return nil, err
 			}
-			if balancers[name], err = outlets(ctx, balancer); err != nil {
+			if balancers[name], err = routesOf(ctx, balancer); err != nil {
 				return nil, err
 			}
 		}
@@ -88,7 +83,7 @@ func references(
 	return found, nil
 }
 
-// referencesIn picks the users of a group from all there is on its load balancer.
+// referencesIn returns the references of a group from all routes of its load balancer.
 func referencesIn(all []trafficRoute, group string) []Reference {
 	var found []Reference
 	for _, o := range all {
@@ -103,7 +98,7 @@ func referencesIn(all []trafficRoute, group string) []Reference {
 	return found
 }
 
-// share is what the group gets. One that is alone gets all there is.
+// share is the share of the group. A single group has everything.
 func (o trafficRoute) share(group string) shift.Share {
 	if len(o.weights) == 1 {
 		return shift.Full
@@ -111,52 +106,50 @@ func (o trafficRoute) share(group string) shift.Share {
 	return shift.FromRaw(o.weights)[group]
 }
 
-// referencePorts are the ports that browsers come to.
-var referencePorts = []int32{80, 443}
+// userPorts are the ports that browsers use.
+var userPorts = []int32{80, 443}
 
-// isTest tells whether what an outlet gives a group is taken for tests. Nobody
-// says so, and to take users for tests would lose their requests, so it must
-// show: the outlet names the group alone and keeps no client (a switch leaves a
-// group alone where clients stay with it), and either
+// isTest reports whether a route sends only test traffic to a group. There is no marker for that, and taking
+// users for tests would lose their requests, so the configuration must show it. The route has the group alone and
+// without stickiness (a switch leaves a group alone where clients are sticky), and either
 //
-//   - a switch keeps the group idle, that is, it stands beside others at weight 0
-//     in another action, and the outlet is a rule that asks for a header, a query
-//     string or a source address, or belongs to a listener that has no such action
-//     and another port than 80 and 443; or
-//   - the outlet is a rule that asks for these beside what another rule (or the
-//     default action, which asks for nothing) of its listener asks for, and that
-//     one forwards whoever does not bring them.
+//   - a switch keeps the group idle, that is, another action has it at weight 0 beside others, and the route is a
+//     rule with a header, query string or source address condition, or belongs to a listener that has no such
+//     action and another port than 80 and 443; or
+//   - the route is a rule that adds only such conditions to those of another rule, or of the default action, of its
+//     listener, and that one forwards the requests that do not match them.
 func isTest(o trafficRoute, all []trafficRoute, group string) bool {
 	if len(o.weights) != 1 || o.sticky {
 		return false
 	}
-	if idles(all, group) {
-		return o.asksForTests() || !slices.Contains(referencePorts, o.listener) && !idles(on(all, o.listener), group)
+	if attachedIdle(all, group) {
+		return o.hasTestConditions() || !slices.Contains(userPorts, o.listener) && !attachedIdle(onListener(all, o.listener), group)
 	}
-	return o.asksForTests() && slices.ContainsFunc(on(all, o.listener), func(other trafficRoute) bool { return o.isBeside(other) })
+	return o.hasTestConditions() && slices.ContainsFunc(onListener(all, o.listener), func(other trafficRoute) bool { return o.isTestVariantOf(other) })
 }
 
-// idles: an action names the group beside others, at weight 0, and keeps no
-// client there.
-func idles(all []trafficRoute, group string) bool {
+// attachedIdle reports whether an action has the group at weight 0 beside others and without stickiness.
+func attachedIdle(all []trafficRoute, group string) bool {
 	return slices.ContainsFunc(all, func(o trafficRoute) bool {
 		weight, names := o.weights[group]
 		return names && weight == 0 && len(o.weights) > 1 && !o.sticky
 	})
 }
 
-func on(all []trafficRoute, listener int32) []trafficRoute {
+func onListener(all []trafficRoute, listener int32) []trafficRoute {
 	return slices.DeleteFunc(slices.Clone(all), func(o trafficRoute) bool { return o.listener != listener })
 }
 
-func (o trafficRoute) asksForTests() bool { return slices.ContainsFunc(o.asks, condition.isForTests) }
+func (o trafficRoute) hasTestConditions() bool {
+	return slices.ContainsFunc(o.conditions, condition.isForTests)
+}
 
-// isBeside: other serves those who do not bring what the rule o asks for in
-// addition. If it is from the same group, other counts for itself.
-func (o trafficRoute) isBeside(other trafficRoute) bool {
-	more := slices.Clone(o.asks)
-	for _, c := range other.asks {
-		if !slices.Contains(o.asks, c) {
+// isTestVariantOf reports whether other serves the requests that do not match the additional conditions of o. If
+// other forwards to the same group, it is counted on its own.
+func (o trafficRoute) isTestVariantOf(other trafficRoute) bool {
+	more := slices.Clone(o.conditions)
+	for _, c := range other.conditions {
+		if !slices.Contains(o.conditions, c) {
 			return false
 		}
 		more = slices.DeleteFunc(more, func(mine condition) bool { return mine == c })
@@ -169,19 +162,19 @@ func (o trafficRoute) isBeside(other trafficRoute) bool {
 
 func (o trafficRoute) groups() []string { return slices.Collect(maps.Keys(o.weights)) }
 
-type groupQuestion struct {
+type groupRequest struct {
 	group  string
-	answer *answer[GroupInfo]
+	answer *sharedResult[GroupInfo]
 }
 
-// gatherGroup puts a group among those of the next calls.
-func (r *Reader) gatherGroup(ctx context.Context, group string, a *answer[GroupInfo]) {
+// enqueueGroup adds a group to the next calls.
+func (r *Reader) enqueueGroup(ctx context.Context, group string, a *sharedResult[GroupInfo]) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.nextGroups) == 0 {
 		time.AfterFunc(batchWindow, func() { r.sendGroups(ctx) })
 	}
-	r.nextGroups = append(r.nextGroups, groupQuestion{group, a})
+	r.nextGroups = append(r.nextGroups, groupRequest{group, a})
 }
 
 func (r *Reader) sendGroups(ctx context.Context) {
@@ -193,7 +186,7 @@ func (r *Reader) sendGroups(ctx context.Context) {
 	for _, q := range going {
 		groups = append(groups, q.group)
 	}
-	ctx, cancel := outlive(ctx)
+	ctx, cancel := detachedContext(ctx)
 	defer cancel()
 	found, errs := r.router.groupInfoEach(ctx, groups)
 	for _, q := range going {
@@ -201,7 +194,7 @@ func (r *Reader) sendGroups(ctx context.Context) {
 	}
 }
 
-// groupInfoEach is Facts that says of each group apart what came of it.
+// groupInfoEach is GroupInfo with a result for each group.
 func (r *Router) groupInfoEach(ctx context.Context, groups []string) (map[string]GroupInfo, map[string]error) {
 	found, errs := map[string]GroupInfo{}, map[string]error{}
 	var mu sync.Mutex
@@ -224,6 +217,6 @@ func (r *Router) groupInfoEach(ctx context.Context, groups []string) (map[string
 	for _, group := range groups {
 		alone = append(alone, ask([]string{group}))
 	}
-	side(alone)
+	runConcurrently(alone)
 	return found, errs
 }

@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	batchSize     = 20 // ARNs that one describe call takes
-	maxConcurrent = 8  // calls that one method has under way at a time
+	batchSize     = 20 // ARNs per describe call
+	maxConcurrent = 8  // concurrent calls of one method
 )
 
 var _ rollout.Router = (*Router)(nil)
 
-// Client is the calls of the API that a Router makes.
+// Client is the part of the API that a Router calls.
 type Client interface {
 	DescribeListeners(context.Context, *elbv2.DescribeListenersInput, ...func(*elbv2.Options)) (*elbv2.DescribeListenersOutput, error)
 	DescribeRules(context.Context, *elbv2.DescribeRulesInput, ...func(*elbv2.Options)) (*elbv2.DescribeRulesOutput, error)
@@ -33,22 +33,20 @@ type Client interface {
 	ModifyRule(context.Context, *elbv2.ModifyRuleInput, ...func(*elbv2.Options)) (*elbv2.ModifyRuleOutput, error)
 }
 
-// Config is what a Router is made of.
+// Config configures a Router.
 type Config struct {
-	// Client returns the client for a region. It is called once per region, when
-	// the first call goes there.
+	// Client returns the client for a region. It is called once per region, on first use.
 	Client func(region string) Client
 }
 
-// Router is rollout.Router for Application Load Balancers. It remembers
-// nothing but its clients.
+// Router is rollout.Router for Application Load Balancers. It caches nothing but its clients.
 type Router struct {
 	config  Config
 	mu      sync.Mutex
 	clients map[string]Client
 }
 
-// New returns a Router. See NewPair for one that talks to AWS.
+// New returns a Router. See NewRouters for Routers that call AWS.
 func New(config Config) *Router {
 	return &Router{config: config, clients: map[string]Client{}}
 }
@@ -62,9 +60,8 @@ func (r *Router) client(region string) Client {
 	return r.clients[region]
 }
 
-// Read implements rollout.Router. Beside its errors it returns those of
-// ParseRoute, and ErrDefaultRule. Up to twenty routes of a kind and region are
-// one call.
+// Read implements rollout.Router. It also returns the errors of ParseRoute, and ErrDefaultRule. Up to
+// twenty routes of one kind and region share a call.
 func (r *Router) Read(ctx context.Context, routes []string) ([]rollout.RouteState, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -80,10 +77,9 @@ func (r *Router) Read(ctx context.Context, routes []string) ([]rollout.RouteStat
 	return settings, nil
 }
 
-// Write implements rollout.Router: one ModifyListener or ModifyRule with the
-// actions alone. Beside its errors it returns those of ParseRoute, and
-// ErrInvalid where nothing was sent. The CallError of a group that there is not
-// has the ARN of that group.
+// Write implements rollout.Router with one ModifyListener or ModifyRule that contains only the actions. It
+// also returns the errors of ParseRoute, and ErrInvalid where nothing was sent. For a missing group the
+// CallError has the ARN of the group.
 func (r *Router) Write(ctx context.Context, route string, want rollout.RouteState) error {
 	a, err := ParseRoute(route)
 	if err != nil {
@@ -106,8 +102,8 @@ func (r *Router) Write(ctx context.Context, route string, want rollout.RouteStat
 	return callError(action, route, err)
 }
 
-// missingGroup finds the group that a write was refused for, which the API does
-// not name. It is empty where that cannot be found out.
+// missingGroup returns the group because of which a write was refused, which the API does not name. It is
+// empty where it cannot be found out.
 func (r *Router) missingGroup(ctx context.Context, region string, groups []string) string {
 	if len(groups) == 0 {
 		return ""
@@ -119,37 +115,36 @@ func (r *Router) missingGroup(ctx context.Context, region string, groups []strin
 	return ""
 }
 
-// result is what came of reading one route.
+// result is the result of reading one route.
 type result struct {
 	setting rollout.RouteState
 	err     error
 }
 
-// copied returns a setting that the caller may change.
+// copied returns a state that the caller may change.
 func (r result) copied() rollout.RouteState {
 	s := r.setting
 	s.Weights = maps.Clone(s.Weights)
 	return s
 }
 
-// place is what one call can be about.
-type place struct {
+// batchKey is what the routes of one call have in common.
+type batchKey struct {
 	region string
 	kind   Kind
 }
 
-// readEach reads routes in as few calls as can be, and says of each apart what
-// came of it.
+// readEach reads routes in as few calls as possible and returns a result for each.
 func (r *Router) readEach(ctx context.Context, routes []string) map[string]result {
 	found := map[string]result{}
-	places := map[place][]string{}
+	places := map[batchKey][]string{}
 	for _, route := range routes {
 		a, err := ParseRoute(route)
 		if err != nil {
 			found[route] = result{err: err}
 			continue
 		}
-		p := place{a.Region, a.Kind}
+		p := batchKey{a.Region, a.Kind}
 		if !slices.Contains(places[p], route) {
 			places[p] = append(places[p], route)
 		}
@@ -166,13 +161,13 @@ func (r *Router) readEach(ctx context.Context, routes []string) map[string]resul
 			})
 		}
 	}
-	side(work)
+	runConcurrently(work)
 	return found
 }
 
-// readBatch reads up to twenty routes with one call. The API names none of
-// those that it misses, so they are then looked for one by one.
-func (r *Router) readBatch(ctx context.Context, p place, routes []string) map[string]result {
+// readBatch reads up to twenty routes with one call. The API does not say which are missing, so in that case
+// it reads them one by one.
+func (r *Router) readBatch(ctx context.Context, p batchKey, routes []string) map[string]result {
 	read := r.readListeners
 	if p.kind == Rule {
 		read = r.readRules
@@ -185,13 +180,13 @@ func (r *Router) readBatch(ctx context.Context, p place, routes []string) map[st
 		if err != nil {
 			found[route] = result{err: err}
 		} else if _, ok := found[route]; !ok {
-			found[route] = result{err: missing(describe(p.kind), route)}
+			found[route] = result{err: notFound(describe(p.kind), route)}
 		}
 	}
 	return found
 }
 
-func (r *Router) readOneByOne(ctx context.Context, p place, routes []string) map[string]result {
+func (r *Router) readOneByOne(ctx context.Context, p batchKey, routes []string) map[string]result {
 	found := map[string]result{}
 	for _, route := range routes {
 		found[route] = r.readBatch(ctx, p, []string{route})[route]
@@ -205,7 +200,7 @@ func (r *Router) readListeners(ctx context.Context, region string, routes []stri
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return map[string]result{}, callError(describeListeners, lone(routes), err)
+			return map[string]result{}, callError(describeListeners, soleARN(routes), err)
 		}
 		for _, l := range page.Listeners {
 			route := aws.ToString(l.ListenerArn)
@@ -223,7 +218,7 @@ func (r *Router) readRules(ctx context.Context, region string, routes []string) 
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return map[string]result{}, callError(describeRules, lone(routes), err)
+			return map[string]result{}, callError(describeRules, soleARN(routes), err)
 		}
 		for _, rule := range page.Rules {
 			route := aws.ToString(rule.RuleArn)
@@ -231,7 +226,7 @@ func (r *Router) readRules(ctx context.Context, region string, routes []string) 
 			s.Label = ruleLabel(rule)
 			found[route] = result{setting: s}
 			if aws.ToBool(rule.IsDefault) {
-				found[route] = result{err: fmt.Errorf("%s: %w", display(route), ErrDefaultRule)}
+				found[route] = result{err: fmt.Errorf("%s: %w", displayARN(route), ErrDefaultRule)}
 			}
 		}
 	}
@@ -245,16 +240,16 @@ func describe(kind Kind) string {
 	return describeListeners
 }
 
-// lone names what a call was about where it was about one thing.
-func lone(arns []string) string {
+// soleARN is the ARN of a call about a single resource; empty otherwise.
+func soleARN(arns []string) string {
 	if len(arns) == 1 {
 		return arns[0]
 	}
 	return ""
 }
 
-// side does all the work, a few pieces at a time.
-func side(work []func()) {
+// runConcurrently runs all the work, maxConcurrent pieces at a time.
+func runConcurrently(work []func()) {
 	slots := make(chan struct{}, maxConcurrent)
 	var all sync.WaitGroup
 	for _, do := range work {
