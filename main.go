@@ -17,24 +17,23 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider"
 )
 
-// What a release fills in.
+// Set by the release build.
 var (
 	version = "dev"
 	commit  = "none"
 )
 
 func main() {
-	debug := flag.Bool("debug", false, "serve for a debugger, and print what Terraform needs to attach")
-	show := flag.Bool("version", false, "print the version and end")
+	debug := flag.Bool("debug", false, "run for a debugger, and print the value of TF_REATTACH_PROVIDERS")
+	show := flag.Bool("version", false, "print the version and exit")
 	flag.Parse()
 	if *show {
 		fmt.Printf("terraform-provider-bluegreen %s (%s)\n", version, commit)
 		return
 	}
-	// A SIGTERM that goes to the whole process group, as runners and containers
-	// send it, must not end the way back: Terraform asks for it over RPC. Nor
-	// must the SIGHUP of a terminal that is gone, which ends Terraform, or a log
-	// line to a Terraform that was killed.
+	// A SIGTERM to the whole process group, as CI runners and containers send it, must
+	// not end a rollback, which Terraform requests over RPC. Neither must SIGHUP of a
+	// closed terminal, nor SIGPIPE when logging to a Terraform that was killed.
 	signal.Ignore(syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	busy := new(provider.Busy)
 	if !*debug {
@@ -44,24 +43,24 @@ func main() {
 		Address: provider.Address,
 		Debug:   *debug,
 	})
-	// At a second Ctrl-C Terraform ends at once and takes the server with it. The
-	// way back that is under way needs no more than a moment, and has one: a plugin
-	// is killed two seconds after it was told to end.
+	// At a second Ctrl-C Terraform exits immediately and stops the server. A running
+	// rollback is brief and can finish: Terraform kills a plugin two seconds after it
+	// asked it to stop.
 	await(busy)
 	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-// await returns when no shift is under way.
+// await returns when no shift is running.
 func await(busy *provider.Busy) {
 	for busy.Shifts() > 0 {
 		time.Sleep(5 * time.Millisecond)
 	}
 }
 
-// endWithParent ends the process when Terraform is gone and every shift has
-// come to its end: since SIGPIPE is ignored, nothing else would.
+// endWithParent exits when Terraform is gone and every shift has finished. Nothing else
+// would, because SIGPIPE is ignored.
 func endWithParent(busy *provider.Busy) {
 	parent := os.Getppid()
 	for range time.Tick(time.Second) {

@@ -8,7 +8,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 )
 
-// choice counts where 10,000 requests go under weights that do not divide them.
+// choice counts the requests per target group under weights that do not divide 10,000.
 func (b bench) choice(context.Context) ([]row, error) {
 	const requests = 10_000
 	worst := 0.0
@@ -26,7 +26,7 @@ func (b bench) choice(context.Context) ([]row, error) {
 		}
 	}
 	return []row{{
-		what:     "localalb's weighted choice: furthest count from its exact share in 10,000 requests, six sets of weights",
+		what:     "localalb weighted routing: largest deviation from the exact share in 10,000 requests, six sets of weights",
 		goal:     "within 1",
 		measured: fmt.Sprintf("%.2f", worst),
 		missed:   worst > 1,

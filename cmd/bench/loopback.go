@@ -25,12 +25,12 @@ const routes = 3
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// loopback is a local balancer with three routes (two listeners more) over the
-// same two groups, and one target in each that answers.
+// loopback is a local load balancer with three routes to the same two target groups, with
+// one target each.
 type loopback struct {
 	balancer *localalb.Server
 	app      *httptest.Server
-	stage    *rehearsal.Stage
+	stage    *rehearsal.Stack
 	spec     rollout.Spec
 }
 
@@ -42,7 +42,7 @@ func newLoopback(ctx context.Context, holds time.Duration) (*loopback, error) {
 		return nil, err
 	}
 	l.app = httptest.NewServer(rehearsal.AppTerms{Version: "1"}.Handler())
-	if l.stage, err = rehearsal.NewStage(ctx, l.balancer.URL(), 80, "blue", "green"); err != nil {
+	if l.stage, err = rehearsal.NewStack(ctx, l.balancer.URL(), 80, "blue", "green"); err != nil {
 		return nil, err
 	}
 	if err := l.register(ctx); err != nil {
@@ -88,11 +88,11 @@ func (l *loopback) moreListeners(ctx context.Context) ([]string, error) {
 }
 
 func (l *loopback) newSpec(listeners []string, holds time.Duration) rollout.Spec {
-	forward, home := elb.NewRouters(aws.Config{
+	forward, rollback := elb.NewRouters(aws.Config{
 		Region: rehearsal.Region, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")},
 		elb.Options{Endpoint: l.balancer.URL()})
 	spec := rollout.Spec{
-		Router: forward, RollbackRouter: home, ID: "bench",
+		Router: forward, RollbackRouter: rollback, ID: "bench",
 		Groups: map[string]map[string]string{
 			"blue": {"web": l.stage.Groups["blue"]}, "green": {"web": l.stage.Groups["green"]}},
 		Request: shift.Request{
@@ -119,11 +119,10 @@ func (l *loopback) close() {
 	_ = l.balancer.Close()
 }
 
-// stepHold is long against what is measured and short against patience.
+// stepHold is long compared to what is measured.
 const stepHold = 50 * time.Millisecond
 
-// steps measures what a step costs on top of its hold, and what it writes and
-// reads.
+// steps measures the overhead of a step beyond its hold, and its writes and reads.
 func (b bench) steps(ctx context.Context) ([]row, error) {
 	const runs = 11
 	var overheads []time.Duration
@@ -151,23 +150,22 @@ func (b bench) steps(ctx context.Context) ([]row, error) {
 	overhead := median(overheads)
 	const (
 		steps = 10
-		looks = 3 // one before anything, one after the attach, one at the end
+		looks = 3 // at the start, after the attach, at the end
 	)
 	return []row{
-		{what: fmt.Sprintf("overhead of a step, %d routes on loopback: median of wall time less hold", routes),
+		{what: fmt.Sprintf("overhead of a step with %d routes on loopback: median of wall time minus hold", routes),
 			goal: "under 50 ms", measured: ms(overhead), missed: overhead >= 50*time.Millisecond},
-		{what: "ELBv2 writes per shift and route, 9 steps and 100 %, the idle group attached first",
+		{what: "ELBv2 writes per shift and route with 9 steps and 100 %, including the attach",
 			goal: "steps + 1 = 10, and 1 attach", measured: fmt.Sprintf("%g", writes/routes), missed: writes/routes != steps+1},
-		{what: fmt.Sprintf("reads per step for all %d listeners together (one before the write, that nobody else has changed them; one after it, that it is done), health apart", routes),
+		{what: fmt.Sprintf("reads per step for all %d listeners together (before the write, to detect external changes, and after it, to verify), without health", routes),
 			goal: "counted", measured: fmt.Sprintf("%g", (reads-looks)/steps)},
 	}, nil
 }
 
-// betweenSteps takes the time from each step's beginning to the next one's,
-// less the hold.
+// betweenSteps returns the time from the start of each step to the next, minus the hold.
 func betweenSteps(marks []time.Time) []time.Duration {
 	var all []time.Duration
-	for i := 3; i+1 < len(marks); i++ { // after attach, health and the gates before
+	for i := 3; i+1 < len(marks); i++ { // after the attach, the health check and the gates before traffic
 		if d := marks[i+1].Sub(marks[i]) - stepHold; d > -stepHold/2 {
 			all = append(all, d)
 		}
@@ -175,7 +173,7 @@ func betweenSteps(marks []time.Time) []time.Duration {
 	return all
 }
 
-// count tells writes of actions from reads of listeners.
+// count counts writes of actions and reads of listeners.
 func count(calls []localalb.Call) (writes, reads float64) {
 	for _, c := range calls {
 		switch c.Action {
@@ -188,22 +186,22 @@ func count(calls []localalb.Call) (writes, reads float64) {
 	return writes, reads
 }
 
-// turning is a gate that passes until it is told to fail, and says when it did.
-type turning struct {
+// failingGate passes until it is switched to fail, and records when it did.
+type failingGate struct {
 	fails    atomic.Bool
 	failedAt time.Time
 }
 
-func (g *turning) Evaluate(context.Context, rollout.GateInput) rollout.Verdict {
+func (g *failingGate) Evaluate(context.Context, rollout.GateInput) rollout.Verdict {
 	if !g.fails.Load() {
 		return rollout.Verdict{Status: rollout.Pass}
 	}
 	g.failedAt = time.Now()
-	return rollout.Verdict{Status: rollout.Fail, Detail: "it was told to"}
+	return rollout.Verdict{Status: rollout.Fail, Detail: "switched to fail"}
 }
 
-// wayBack measures from a gate's failing answer to all routes read back.
-func (b bench) wayBack(ctx context.Context) ([]row, error) {
+// rollbackTimes measures from a gate's failing answer to all routes read back.
+func (b bench) rollbackTimes(ctx context.Context) ([]row, error) {
 	const runs = 21
 	var all []time.Duration
 	for range runs {
@@ -211,13 +209,13 @@ func (b bench) wayBack(ctx context.Context) ([]row, error) {
 		if err != nil {
 			return nil, err
 		}
-		gate := &turning{}
+		gate := &failingGate{}
 		l.spec.Request.Strategy.Gates = []shift.GateSettings{{Name: "turning", When: shift.During,
 			Interval: 5 * time.Millisecond, Timeout: time.Second, InconclusiveTimeout: time.Minute}}
 		l.spec.Gates = []rollout.NamedGate{{GateSettings: l.spec.Request.Strategy.Gates[0], Gate: gate}}
 		l.spec.OnEvent = func(e rollout.Event) {
 			if e.Kind == rollout.GateEvaluated {
-				gate.fails.Store(true) // it has been heard once, at 10 %
+				gate.fails.Store(true) // evaluated once, at 10 %
 			}
 		}
 		_, err = rollout.Run(ctx, l.spec)
@@ -229,7 +227,7 @@ func (b bench) wayBack(ctx context.Context) ([]row, error) {
 		all = append(all, took)
 	}
 	m := median(all)
-	return []row{{what: fmt.Sprintf("from a gate's failing answer to all %d routes restored and read back, median", routes),
+	return []row{{what: fmt.Sprintf("from a failed gate to the verified rollback of %d routes, median", routes),
 		goal: "under 50 ms", measured: ms(m), missed: m >= 50*time.Millisecond}}, nil
 }
 

@@ -1,7 +1,7 @@
-// Command bench measures what the project promises in figures and prints it as
-// a table. With -write it keeps the table in the guide that the docs are made
-// of. It needs terraform or tofu on PATH and measures on this machine alone, so
-// its times are worth comparing within one run.
+// Command bench measures the figures that the project promises and prints them as a
+// table. With -write it writes the table into the benchmarks guide. It requires
+// terraform or tofu on PATH. All measurements run on this machine, so compare times
+// only within one run.
 package main
 
 import (
@@ -24,10 +24,10 @@ type row struct {
 	missed               bool
 }
 
-// bench is what every measurement needs.
+// bench is the common configuration of the measurements.
 type bench struct {
 	root, dir string
-	only      string // the one measurement to make; empty: all
+	only      string // name of the only measurement to make; empty: all
 	runs      int
 	rate      int
 }
@@ -38,22 +38,22 @@ func main() {
 		return
 	}
 	b := bench{}
-	flag.IntVar(&b.runs, "runs", 10, "whole shifts by Terraform")
-	flag.IntVar(&b.rate, "rate", 600, "requests a second during them")
-	write := flag.Bool("write", false, "keep the table in templates/guides/benchmarks.md")
-	rates := flag.Int("rates", 0, "instead: in so many simulated runs each, how often target_metrics is wrong; keep the tables in templates/guides/gates.md")
-	flag.StringVar(&b.only, "only", "", "make this measurement alone: choice, steps, way-back, intervals, detection, judgement, traffic, provider, shifts, releases or cancel")
+	flag.IntVar(&b.runs, "runs", 10, "number of shifts by Terraform")
+	flag.IntVar(&b.rate, "rate", 600, "requests per second during the shifts")
+	write := flag.Bool("write", false, "write the table into templates/guides/benchmarks.md")
+	rates := flag.Int("rates", 0, "only measure how often target_metrics is wrong, in this many simulated runs each, and write the tables into templates/guides/choosing-gates.md")
+	flag.StringVar(&b.only, "only", "", "make only this measurement: choice, steps, rollback, intervals, detection, judgment, traffic, provider, shifts, releases or cancel")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if *rates > 0 {
-		exit(b.keepRates(ctx, *rates))
+		exit(b.writeRates(ctx, *rates))
 		return
 	}
 	exit(b.run(ctx, *write))
 }
 
-var errMissed = errors.New("a figure was missed")
+var errGoalMissed = errors.New("a goal was missed")
 
 func (b bench) run(ctx context.Context, write bool) (err error) {
 	if b.root, err = rehearsal.ModuleRoot(ctx); err != nil {
@@ -78,13 +78,13 @@ func (b bench) run(ctx context.Context, write bool) (err error) {
 	fmt.Print(table)
 	if write && b.only == "" {
 		where := fmt.Sprintf("Measured with %d cores, %s/%s, %s.\n\n", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
-		if err := b.keep("benchmarks.md", "bench", where+table); err != nil {
+		if err := b.writeTable("benchmarks.md", "bench", where+table); err != nil {
 			return err
 		}
 	}
 	for _, r := range rows {
 		if r.missed {
-			return fmt.Errorf("%w: %s", errMissed, r.what)
+			return fmt.Errorf("%w: %s", errGoalMissed, r.what)
 		}
 	}
 	return nil
@@ -97,14 +97,14 @@ type measure struct {
 
 func (b bench) measures() []measure {
 	return []measure{
-		{"choice", b.choice}, {"steps", b.steps}, {"way-back", b.wayBack}, {"intervals", b.intervals}, {"detection", b.detection},
-		{"judgement", b.judgement}, {"traffic", b.traffic}, {"provider", b.provider}, {"shifts", b.shifts}, {"releases", b.releases}, {"cancel", b.cancel},
+		{"choice", b.choice}, {"steps", b.steps}, {"rollback", b.rollbackTimes}, {"intervals", b.intervals}, {"detection", b.detection},
+		{"judgment", b.judgment}, {"traffic", b.traffic}, {"provider", b.provider}, {"shifts", b.shifts}, {"releases", b.releases}, {"cancel", b.cancel},
 	}
 }
 
 func format(rows []row) string {
 	var text strings.Builder
-	text.WriteString("| what | goal | measured |\n|---|---|---|\n")
+	text.WriteString("| Figure | Goal | Measured |\n|---|---|---|\n")
 	for _, r := range rows {
 		measured := r.measured
 		if r.missed {
@@ -115,10 +115,10 @@ func format(rows []row) string {
 	return text.String()
 }
 
-var errNoMarks = errors.New("the guide has no place for the table")
+var errNoMarks = errors.New("the guide has no markers for the table")
 
-// keep puts a table into a guide, between two marks.
-func (b bench) keep(guide, mark, table string) error {
+// writeTable puts a table into a guide, between two marks.
+func (b bench) writeTable(guide, mark, table string) error {
 	path := filepath.Join(b.root, "templates", "guides", guide)
 	text, err := os.ReadFile(path)
 	if err != nil {

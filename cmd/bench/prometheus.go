@@ -13,8 +13,8 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
-// queryingGate asks a Prometheus for the part of the new side's answers of the
-// last two seconds that were errors.
+// queryingGate queries Prometheus for the error rate of the new version over the last two
+// seconds.
 func queryingGate(url, interval string) string {
 	return fmt.Sprintf(`{
     errors = {
@@ -30,12 +30,12 @@ func queryingGate(url, interval string) string {
 `, url, interval)
 }
 
-// detectByPrometheus is detect with a real Prometheus server that scrapes the
-// new side twice a second.
+// detectByPrometheus is detect with a real Prometheus server that scrapes the new version
+// twice per second.
 func (b bench) detectByPrometheus(ctx context.Context) (row, error) {
-	const name = "prometheus, asked every 2s, which scrapes every 500ms"
+	const name = "prometheus, interval 2s, scrape interval 500ms"
 	if _, err := exec.LookPath("prometheus"); err != nil {
-		return row{what: "the same: " + name, goal: "under 3 intervals = 6 s", measured: "not measured: there is no prometheus on PATH"}, nil
+		return row{what: "the same: " + name, goal: "under 3 intervals = 6 s", measured: "not measured: prometheus is not on PATH"}, nil
 	}
 	address, err := freeAddress()
 	if err != nil {
@@ -48,12 +48,12 @@ func (b bench) detectByPrometheus(ctx context.Context) (row, error) {
 			_ = server.Wait()
 		}
 	}()
-	w := watcher{name, queryingGate("http://"+address, "2s"), 2 * time.Second, "under 3 intervals = 6 s", 6 * time.Second}
+	w := detector{name, queryingGate("http://"+address, "2s"), 2 * time.Second, "under 3 intervals = 6 s", 6 * time.Second}
 	return b.detect(ctx, w, func(app *rehearsal.App) error {
 		if server, err = b.startPrometheus(address, app.Address); err != nil {
 			return err
 		}
-		return untilReady(ctx, "http://"+address+"/-/ready")
+		return waitReady(ctx, "http://"+address+"/-/ready")
 	})
 }
 
@@ -65,7 +65,7 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// startPrometheus runs a server of its own for one target.
+// startPrometheus starts a server for one target.
 func (b bench) startPrometheus(address, target string) (*exec.Cmd, error) {
 	dir, err := os.MkdirTemp(b.dir, "prometheus-")
 	if err != nil {
@@ -80,8 +80,8 @@ func (b bench) startPrometheus(address, target string) (*exec.Cmd, error) {
 	return server, server.Start()
 }
 
-// untilReady waits until a server answers.
-func untilReady(ctx context.Context, url string) error {
+// waitReady waits until a server responds.
+func waitReady(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
@@ -100,7 +100,7 @@ func untilReady(ctx context.Context, url string) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%s does not answer: %w", url, ctx.Err())
+			return fmt.Errorf("%s does not respond: %w", url, ctx.Err())
 		}
 	}
 }

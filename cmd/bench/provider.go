@@ -18,21 +18,20 @@ import (
 	"google.golang.org/grpc/mem"
 )
 
-// The handshake of Terraform's plugins (go-plugin), protocol 6.
+// The handshake of Terraform plugins (go-plugin), protocol 6.
 const (
 	cookie     = "TF_PLUGIN_MAGIC_COOKIE=d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2"
 	versions   = "PLUGIN_PROTOCOL_VERSIONS=6"
 	schemaCall = "/tfplugin6.Provider/GetProviderSchema"
 )
 
-// provider measures the binary as a release builds it: how soon its schema is
-// there, what it keeps in memory then, and how large it is.
+// provider measures the release binary: time to its schema, memory, and size.
 func (b bench) provider(ctx context.Context) ([]row, error) {
 	binary := filepath.Join(b.dir, "provider")
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, ".")
 	build.Dir, build.Env = b.root, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("unable to build the provider: %w\n%s", err, out)
+		return nil, fmt.Errorf("cannot build the provider: %w\n%s", err, out)
 	}
 	info, err := os.Stat(binary)
 	if err != nil {
@@ -41,7 +40,7 @@ func (b bench) provider(ctx context.Context) ([]row, error) {
 	var times []time.Duration
 	var resident []int
 	for range 11 {
-		took, kib, err := askSchema(ctx, binary)
+		took, kib, err := requestSchema(ctx, binary)
 		if err != nil {
 			return nil, err
 		}
@@ -49,14 +48,14 @@ func (b bench) provider(ctx context.Context) ([]row, error) {
 	}
 	start, mib, size := median(times), float64(slices.Max(resident))/1024, float64(info.Size())/1e6
 	return []row{
-		{what: "provider: from its start to the answer with its schema, median of 11", goal: "within 150 ms", measured: ms(start), missed: start > 150*time.Millisecond},
-		{what: "provider: most memory resident when the schema was answered", goal: "under 60 MB", measured: fmt.Sprintf("%.1f MB", mib*1.048576), missed: mib*1.048576 >= 60},
+		{what: "provider: time from start to schema, median of 11", goal: "within 150 ms", measured: ms(start), missed: start > 150*time.Millisecond},
+		{what: "provider: peak resident memory after the schema", goal: "under 60 MB", measured: fmt.Sprintf("%.1f MB", mib*1.048576), missed: mib*1.048576 >= 60},
 		{what: "provider: release binary", goal: "under 40 MB", measured: fmt.Sprintf("%.1f MB", size), missed: size >= 40},
 	}, nil
 }
 
-// askSchema starts the provider as Terraform does and asks for its schema.
-func askSchema(ctx context.Context, binary string) (time.Duration, int, error) {
+// requestSchema starts the provider as Terraform does and requests its schema.
+func requestSchema(ctx context.Context, binary string) (time.Duration, int, error) {
 	command := exec.CommandContext(ctx, binary)
 	command.Env = append(os.Environ(), cookie, versions)
 	stdout, err := command.StdoutPipe()
@@ -74,7 +73,7 @@ func askSchema(ctx context.Context, binary string) (time.Duration, int, error) {
 	}
 	fields := strings.Split(strings.TrimSpace(line), "|") // core|app|network|address|protocol
 	if len(fields) < 5 {
-		return 0, 0, fmt.Errorf("a handshake of another kind: %q", line)
+		return 0, 0, fmt.Errorf("unexpected handshake: %q", line)
 	}
 	conn, err := grpc.NewClient(fields[2]+":"+fields[3], grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -91,7 +90,7 @@ func askSchema(ctx context.Context, binary string) (time.Duration, int, error) {
 	return took, kib, err
 }
 
-// residentKiB reads the peak from /proc; Linux alone has it.
+// residentKiB reads the peak from /proc, which only Linux has.
 func residentKiB(pid int) (int, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -105,7 +104,7 @@ func residentKiB(pid int) (int, error) {
 	return 0, fmt.Errorf("no VmHWM for process %d", pid)
 }
 
-// raw passes messages on as bytes: what the schema says does not matter here.
+// raw passes messages as bytes: the content of the schema does not matter here.
 type raw struct{}
 
 var _ encoding.CodecV2 = raw{}

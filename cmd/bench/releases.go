@@ -20,21 +20,21 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
 
-// Slow requests are on the old side when the traffic leaves it.
+// Slow requests are in flight in the old environment when the traffic leaves it.
 const (
 	slowPath = "/?for=2s"
 	slowRate = 15
 )
 
-// project is examples/one-apply-release on a balancer of its own.
+// project is examples/one-apply-release with its own load balancer.
 type project struct {
 	*rehearsal.Example
 	balancer *localalb.Server
 	url      string
 }
 
-// newProject lays an example and makes its first apply. The caller closes it,
-// after an error too.
+// newProject copies an example and makes its first apply. The caller closes it, even
+// after an error.
 func (b bench) newProject(ctx context.Context, name string) (*project, error) {
 	p := &project{}
 	binary, err := rehearsal.FindTerraform()
@@ -93,8 +93,8 @@ func (p *project) close() {
 
 var errStillRuns = errors.New("a process of the old version still runs after the apply")
 
-// releases builds, moves, drains and destroys in one apply, again and again,
-// while requests are under way that take longer than a step.
+// releases creates, shifts, drains and destroys in one apply repeatedly, while requests are
+// in flight that take longer than a step.
 func (b bench) releases(ctx context.Context) ([]row, error) {
 	p, err := b.newProject(ctx, "one-apply-release")
 	defer p.close()
@@ -124,11 +124,11 @@ func (b bench) releases(ctx context.Context) ([]row, error) {
 		}
 	}
 	rate := float64(requests) / took.Seconds()
-	measured := fmt.Sprintf("%d of %d, at %.0f requests/s; %d of them took 2 s; every old process stopped", lost, requests+slow, rate, slow)
+	measured := fmt.Sprintf("%d of %d, at %.0f requests/s; %d of them took 2 s; every old process ended", lost, requests+slow, rate, slow)
 	if first != "" {
 		measured += ", the first: " + first
 	}
-	return []row{{what: fmt.Sprintf("requests lost in %d one-apply releases: new machines built, traffic moved (5 %%, 50 %%, 100 %%), old environment drained, its machines stopped by Terraform in the same apply; requests of 2 s in flight all the time", b.runs),
+	return []row{{what: fmt.Sprintf("requests lost in %d one-apply releases: new instances created, traffic shifted (5 %%, 50 %%, 100 %%), old environment drained and destroyed in the same apply, with requests of 2 s in flight", b.runs),
 		goal: "0 at 500 requests/s or more", measured: measured, missed: lost > 0 || rate < 500}}, nil
 }
 
@@ -151,7 +151,7 @@ func (b bench) oneRelease(ctx context.Context, p *project, to string, version in
 			err = errors.Join(err, errStillRuns)
 		}
 	}
-	// What comes after the old version is gone counts as well.
+	// What happens after the old version has ended counts too.
 	select {
 	case <-time.After(time.Second):
 	case <-ctx.Done():
@@ -162,21 +162,21 @@ func (b bench) oneRelease(ctx context.Context, p *project, to string, version in
 }
 
 const (
-	colours   = 5   // environments on one balancer
-	testRules = 95  // rules beside theirs: the most that a balancer has, together
-	rulesPage = 400 // rules that one DescribeRules answers at the most
+	environments = 5   // environments on one load balancer
+	testRules    = 95  // other rules: the maximum per load balancer, together
+	rulesPage    = 400 // maximum rules per DescribeRules response
 )
 
-// traffic counts the calls that "does this carry traffic" takes, for one
-// environment and for all of a balancer at once, as in a run of Terraform.
+// traffic counts the calls that determine whether an environment carries traffic, for one
+// environment and for all of a load balancer, as in a run of Terraform.
 func (b bench) traffic(ctx context.Context) ([]row, error) {
 	balancer, err := localalb.Start(localalb.WithEphemeralPorts(), localalb.WithLogger(quiet()))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = balancer.Close() }()
-	names := []string{"blue", "green", "red", "amber", "grey"}[:colours]
-	stage, err := rehearsal.NewStage(ctx, balancer.URL(), 80, names...)
+	names := []string{"blue", "green", "red", "amber", "grey"}[:environments]
+	stage, err := rehearsal.NewStack(ctx, balancer.URL(), 80, names...)
 	if err != nil {
 		return nil, err
 	}
@@ -191,14 +191,14 @@ func (b bench) traffic(ctx context.Context) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	const most = 3 + (testRules+colours+rulesPage-1)/rulesPage
-	return []row{{what: fmt.Sprintf("calls of \"does this carry traffic\", one listener with %d rules: one environment; %d environments of one run together", testRules+colours, colours),
-		goal:     fmt.Sprintf("3 + ceil(rules/page) = %d at the most for one, and shared", most),
+	const most = 3 + (testRules+environments+rulesPage-1)/rulesPage
+	return []row{{what: fmt.Sprintf("calls to determine whether an environment carries traffic, one listener with %d rules: one environment; %d environments in one run", testRules+environments, environments),
+		goal:     fmt.Sprintf("at most 3 + ceil(rules/page) = %d for one, shared by several", most),
 		measured: fmt.Sprintf("%d; %d", one, all), missed: one > most || all > most}}, nil
 }
 
-// manyRules fills the listener up.
-func manyRules(ctx context.Context, balancer *localalb.Server, stage *rehearsal.Stage) error {
+// manyRules adds rules up to the limit.
+func manyRules(ctx context.Context, balancer *localalb.Server, stage *rehearsal.Stack) error {
 	client := rehearsal.Client(balancer.URL())
 	for n := range int32(testRules) {
 		_, err := client.CreateRule(ctx, &elbv2.CreateRuleInput{ListenerArn: aws.String(stage.Listener), Priority: aws.Int32(100 + n),
@@ -211,8 +211,8 @@ func manyRules(ctx context.Context, balancer *localalb.Server, stage *rehearsal.
 	return nil
 }
 
-// asked counts the calls while every environment asks at the same time.
-func asked(ctx context.Context, balancer *localalb.Server, stage *rehearsal.Stage, names []string) (int, error) {
+// asked counts the calls while all environments read at the same time.
+func asked(ctx context.Context, balancer *localalb.Server, stage *rehearsal.Stack, names []string) (int, error) {
 	forward, _ := elb.NewRouters(aws.Config{
 		Region: rehearsal.Region, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")},
 		elb.Options{Endpoint: balancer.URL()})

@@ -13,13 +13,13 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
-// release is a rehearsal's with its balancer.
+// release is a rehearsal release with its load balancer.
 type release struct {
 	*rehearsal.Release
 	balancer *localalb.Server
 }
 
-// newRelease adopts the listener of a fresh stage.
+// newRelease adopts the listener of a new local stack.
 func (b bench) newRelease(ctx context.Context, hold, gates string) (*release, error) {
 	binary, err := rehearsal.FindTerraform()
 	if err != nil {
@@ -61,8 +61,8 @@ func terms(version int) rehearsal.AppTerms {
 	return rehearsal.AppTerms{Version: fmt.Sprint(version), Delay: 2 * time.Millisecond}
 }
 
-// shifts moves all the traffic by Terraform again and again, under load; the
-// version that has lost it is killed as soon as the apply ends.
+// shifts moves all traffic with Terraform repeatedly under load; the old version is stopped
+// as soon as the apply ends.
 func (b bench) shifts(ctx context.Context) ([]row, error) {
 	r, err := b.newRelease(ctx, "1s", rehearsal.AnswerGates)
 	if err != nil {
@@ -92,14 +92,14 @@ func (b bench) shifts(ctx context.Context) ([]row, error) {
 		measured += ", the first: " + firstLost
 	}
 	return []row{
-		{what: fmt.Sprintf("requests lost in %d whole shifts by Terraform (5 %%, 50 %%, 100 %%) with keep-alive clients, the old version killed right after each apply", b.runs),
+		{what: fmt.Sprintf("requests lost in %d shifts by Terraform (5 %%, 50 %%, 100 %%) with keep-alive clients, the old version stopped right after each apply", b.runs),
 			goal: "0 at 500 requests/s or more", measured: measured, missed: lost > 0 || rate < 500},
-		{what: "ELBv2 writes per shift in these", goal: "steps + 1 = 3, and 1 attach in the first", measured: fmt.Sprintf("%.1f", float64(calls)/float64(b.runs)),
+		{what: "ELBv2 writes per shift in these shifts", goal: "steps + 1 = 3, and 1 attach in the first", measured: fmt.Sprintf("%.1f", float64(calls)/float64(b.runs)),
 			missed: calls > 4*b.runs},
 	}, nil
 }
 
-// move is one release: where to, from where, and what.
+// move is one release: its environments and version.
 type move struct {
 	to, from string
 	version  int
@@ -120,7 +120,7 @@ func (b bench) oneShift(ctx context.Context, r *release, m move) (rehearsal.Coun
 	if err == nil {
 		err = r.Stage.Retire(ctx, m.from)
 	}
-	// What comes after the old version is gone counts as well.
+	// What happens after the old version has ended counts too.
 	select {
 	case <-time.After(time.Second):
 	case <-ctx.Done():
@@ -149,13 +149,13 @@ func (b bench) cancel(ctx context.Context) ([]row, error) {
 		all = append(all, took)
 	}
 	m := median(all)
-	return []row{{what: "from Ctrl-C in mid-shift to the end of terraform apply, the traffic restored, median of 3",
+	return []row{{what: "from Ctrl-C during a shift to the end of terraform apply with the traffic rolled back, median of 3",
 		goal: "under 5 s", measured: ms(m), missed: m >= 5*time.Second}}, nil
 }
 
-var errNotBack = errors.New("the traffic is not back")
+var errNotRestored = errors.New("the traffic is not rolled back")
 
-// interrupted presses Ctrl-C once the weights have moved.
+// interrupted sends Ctrl-C once the weights have changed.
 func (r *release) interrupted(ctx context.Context) (time.Duration, error) {
 	command := r.Terraform.Command("apply", "-no-color", "-auto-approve")
 	var out bytes.Buffer
@@ -178,7 +178,7 @@ func (r *release) interrupted(ctx context.Context) (time.Duration, error) {
 		return 0, fmt.Errorf("an interrupted apply did not fail: %v\n%s", err, out.String())
 	}
 	if weights, err := r.Stage.Weights(ctx); err != nil || weights["green"] != 0 {
-		return 0, errors.Join(fmt.Errorf("%w: %v", errNotBack, weights), err)
+		return 0, errors.Join(fmt.Errorf("%w: %v", errNotRestored, weights), err)
 	}
 	return took, nil
 }

@@ -1,9 +1,9 @@
-// Command demo shows releases on this machine, without an account and without
-// any configuration: a good one, a bad one that is caught, and one that is
-// interrupted; one between two colours that is taken back by one line; and ones
-// in which the old environment is drained and destroyed. Everything in it is real but the load balancer, which
-// is localalb: the provider, Terraform, the application's processes and the
-// requests.
+// Command demo runs releases on this machine, without an AWS account and without any
+// configuration: a good one, a bad one that is rolled back, one that is interrupted,
+// one between two environments that is reverted by one line, and ones in which the
+// old environment is drained and destroyed. Everything is real (the provider,
+// Terraform, the application's processes and the requests) except for the load
+// balancer, which is localalb.
 package main
 
 import (
@@ -23,24 +23,24 @@ func main() {
 		exit(rehearsal.AppMain(os.Args[2:]))
 		return
 	}
-	rate := flag.Int("rate", 500, "requests a second")
-	clients := flag.Int("clients", 32, "clients at the same time")
-	stage := flag.Bool("stage", false, "only set the stage for examples/quickstart and wait")
-	example := flag.String("example", "", "with -stage: another of the examples, such as two-colours")
+	rate := flag.Int("rate", 500, "requests per second")
+	clients := flag.Int("clients", 32, "number of concurrent clients")
+	setup := flag.Bool("setup", false, "only start the load balancer and the application for examples/quickstart, and wait")
+	example := flag.String("example", "", "with -setup: use another example, such as two-environments")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	exit(run(ctx, options{rate: *rate, clients: *clients, stageOnly: *stage, example: *example}))
+	exit(run(ctx, options{rate: *rate, clients: *clients, setupOnly: *setup, example: *example}))
 }
 
 type options struct {
 	rate, clients int
-	stageOnly     bool
+	setupOnly     bool
 	example       string
 }
 
-// errActs says that an act did not end as it should; the table says which.
-var errActs = errors.New("not every act ended as it should")
+// errScenarios reports that a scenario failed; the table says which.
+var errScenarios = errors.New("not every scenario passed")
 
 func run(ctx context.Context, o options) error {
 	d, err := setUp(ctx, o)
@@ -48,26 +48,26 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer d.close()
-	if o.stageOnly && o.example != "" {
-		return d.waitInExample(ctx)
+	if o.setupOnly && o.example != "" {
+		return d.serveExample(ctx)
 	}
-	if o.stageOnly {
-		return d.waitOnStage(ctx)
+	if o.setupOnly {
+		return d.serveQuickstart(ctx)
 	}
-	results, err := d.play(ctx)
+	results, err := d.runAll(ctx)
 	if err != nil {
 		return err
 	}
 	printTable(os.Stdout, results)
 	for _, r := range results {
 		if len(r.wrong) > 0 {
-			return errActs
+			return errScenarios
 		}
 	}
 	return nil
 }
 
-// cacheDir keeps what is built or fetched once.
+// cacheDir returns the directory for what is built or downloaded once.
 func cacheDir() (string, error) {
 	base, err := os.UserCacheDir()
 	if err != nil {

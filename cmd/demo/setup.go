@@ -12,44 +12,44 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
-// The versions that the acts release, in order.
+// The versions that the scenarios release, in order.
 const (
-	first  = "1.4.2" // live at the beginning
+	first  = "1.4.2" // live at the start
 	second = "1.5.0" // good
-	third  = "1.6.0" // fine in every test, and broken under real traffic
+	third  = "1.6.0" // passes every test, and fails under real traffic
 	fourth = "1.6.1" // good, but its release is interrupted
-	fifth  = "1.6.2" // answers everything, three times as slowly
+	fifth  = "1.6.2" // answers everything, three times slower
 )
 
-// demo is the release with everything around it.
+// demo is the local stack: provider, Terraform, load balancer, application and load.
 type demo struct {
 	options
-	voice
+	printer
 	*rehearsal.Release
 	balancer *localalb.Server
 	dir      string
 	load     *rehearsal.Load
 	watching *watch
-	// examples is what their scenes need; each adds a name and a folder.
+	// examples are the common terms of the example runs; each adds a name and a directory.
 	examples rehearsal.ExampleTerms
 	mu       sync.Mutex
-	scenes   []*scene // guarded by mu
+	runs     []*exampleRun // guarded by mu
 }
 
 func setUp(ctx context.Context, o options) (*demo, error) {
-	d := &demo{options: o, voice: voice{os.Stdout}}
+	d := &demo{options: o, printer: printer{os.Stdout}}
 	binary, cliConfig, err := d.prepare(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.setStage(ctx, binary, cliConfig); err != nil {
+	if err := d.start(ctx, binary, cliConfig); err != nil {
 		d.close()
 		return nil, err
 	}
 	return d, nil
 }
 
-// prepare finds or fetches Terraform and builds the provider.
+// prepare finds or downloads Terraform and builds the provider.
 func (d *demo) prepare(ctx context.Context) (binary, cliConfig string, err error) {
 	cache, err := cacheDir()
 	if err != nil {
@@ -57,7 +57,7 @@ func (d *demo) prepare(ctx context.Context) (binary, cliConfig string, err error
 	}
 	binary, err = rehearsal.FindTerraform()
 	if errors.Is(err, rehearsal.ErrNoTerraform) {
-		d.say("Neither terraform nor tofu is on PATH: fetching Terraform into %s", cache)
+		d.say("Neither terraform nor tofu is on PATH: downloading Terraform into %s", cache)
 		binary, err = rehearsal.FetchTerraform(ctx, cache)
 	}
 	if err != nil {
@@ -67,14 +67,14 @@ func (d *demo) prepare(ctx context.Context) (binary, cliConfig string, err error
 	if err != nil {
 		return "", "", err
 	}
-	d.say("Building the provider, for %s", filepath.Base(binary))
+	d.say("Building the provider for %s", filepath.Base(binary))
 	cliConfig, err = rehearsal.BuildProvider(ctx, root, cache)
 	return binary, cliConfig, err
 }
 
-// setStage starts the balancer and the two first versions of the application.
-func (d *demo) setStage(ctx context.Context, binary, cliConfig string) (err error) {
-	// AWS checks health every 5 s at the most often; a demo cannot wait for it.
+// start starts the load balancer and the first two versions of the application.
+func (d *demo) start(ctx context.Context, binary, cliConfig string) (err error) {
+	// The shortest health check interval of AWS is 5 s, which is too long for a demo.
 	d.balancer, err = localalb.Start(localalb.WithEphemeralPorts(), localalb.WithFastHealth(fastHealth),
 		localalb.WithMetricsClock(metricsPeriod, metricsLate), localalb.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
@@ -92,7 +92,7 @@ func (d *demo) setStage(ctx context.Context, binary, cliConfig string) (err erro
 		return err
 	}
 	d.examples = rehearsal.ExampleTerms{Binary: binary, CLIConfig: cliConfig, Localapp: bin,
-		Sources: []string{filepath.Join(root, "examples")}, Pace: scenePace}
+		Sources: []string{filepath.Join(root, "examples")}, Pace: examplePace}
 	d.Release, err = rehearsal.NewRelease(ctx, rehearsal.ReleaseTerms{
 		Binary: binary, CLIConfig: cliConfig, Root: root, Dir: d.dir,
 		Endpoint: d.balancer.URL(), ListenerAddr: d.balancer.ListenerAddr,
@@ -106,27 +106,27 @@ func (d *demo) setStage(ctx context.Context, binary, cliConfig string) (err erro
 			return err
 		}
 	}
-	d.say("A load balancer of this machine's own answers at %s (it is not for production).", d.URL)
-	d.say("Its clock is faster than AWS's: a point of its figures stands for %s and is %s late; on AWS that is a minute each.", metricsPeriod, metricsLate)
+	d.say("A local load balancer (localalb, not for production) listens on %s.", d.URL)
+	d.say("Its metrics have a period of %s and a delay of %s; on AWS both are a minute.", metricsPeriod, metricsLate)
 	return nil
 }
 
-// waitOnStage leaves everything to the user until Ctrl-C.
-func (d *demo) waitOnStage(ctx context.Context) error {
+// serveQuickstart runs the local stack for the quickstart until Ctrl-C.
+func (d *demo) serveQuickstart(ctx context.Context) error {
 	if err := d.Configure("blue"); err != nil {
 		return err
 	}
-	// The gate of the quickstart judges what users get, so there are some.
+	// The gate of the quickstart evaluates user requests, so there are some.
 	d.load = rehearsal.StartLoad(rehearsal.LoadTerms{URL: d.URL, Rate: d.rate, Clients: d.clients})
-	d.say("\nThe stage is set: blue runs %s and has the traffic, %d requests a second; green runs %s. In another terminal:\n", first, d.rate, second)
+	d.say("\nReady: blue runs %s and receives %d requests per second; green runs %s. In another terminal:\n", first, d.rate, second)
 	d.say("  cd %s", d.dir)
 	for _, line := range d.Terraform.Env {
 		d.say("  export %s", line)
 	}
-	d.say("  %s init && %s apply                      # adopts the listener, moves nothing",
+	d.say("  %s init && %s apply                      # adopts the listener, moves no traffic",
 		filepath.Base(d.Terraform.Binary), filepath.Base(d.Terraform.Binary))
 	d.say("  %s apply -var active=green               # a release", filepath.Base(d.Terraform.Binary))
-	d.say("\nCtrl-C here ends it.")
+	d.say("\nPress Ctrl-C here to stop.")
 	<-ctx.Done()
 	return nil
 }
@@ -138,7 +138,7 @@ func (d *demo) close() {
 	if d.watching != nil {
 		d.watching.stop()
 	}
-	for _, s := range d.scenes {
+	for _, s := range d.runs {
 		s.close()
 	}
 	if d.Release != nil {

@@ -1,7 +1,6 @@
 // Command localalb runs a stand-in for Elastic Load Balancing v2 on this machine, with the part of CloudWatch that
-// tells how a release goes: the AWS command line, the SDKs and Terraform use it as they use AWS, and its listeners
-// really serve traffic. It is for tests and for rehearsing a release, not for production, and keeps nothing after
-// it has ended.
+// releases need: the AWS CLI, the SDKs and Terraform use it like AWS, and its listeners serve real traffic. It is for
+// tests and for rehearsing a release, not for production, and stores nothing.
 package main
 
 import (
@@ -32,7 +31,7 @@ func main() {
 	}
 }
 
-// run starts the server, says where it is, and serves until ctx ends.
+// run starts the server, prints its addresses, and serves until ctx ends.
 func run(ctx context.Context, args []string, out, diagnostics io.Writer) (err error) {
 	opts, err := parse(args, diagnostics)
 	if err != nil {
@@ -53,7 +52,7 @@ func run(ctx context.Context, args []string, out, diagnostics io.Writer) (err er
 
 func announce(out io.Writer, srv *localalb.Server) error {
 	lines := []string{
-		"Not for production: a stand-in for Elastic Load Balancing that keeps nothing after exit.",
+		"localalb, a stand-in for Elastic Load Balancing. Not for production; nothing is stored.",
 		"endpoint:   " + srv.URL(),
 	}
 	if url := srv.ManagementURL(); url != "" {
@@ -62,7 +61,7 @@ func announce(out io.Writer, srv *localalb.Server) error {
 	lines = append(lines,
 		"export AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2="+srv.URL(),
 		"export AWS_ENDPOINT_URL_CLOUDWATCH="+srv.URL(),
-		"Any credentials will do. Stop with Ctrl-C.",
+		"Use any credentials. Press Ctrl-C to stop.",
 	)
 	_, err := fmt.Fprintln(out, strings.Join(lines, "\n"))
 	return err
@@ -71,15 +70,15 @@ func announce(out io.Writer, srv *localalb.Server) error {
 func parse(args []string, diagnostics io.Writer) ([]localalb.Option, error) {
 	flags := flag.NewFlagSet("localalb", flag.ContinueOnError)
 	flags.SetOutput(diagnostics)
-	address := flags.String("address", "127.0.0.1:9000", "where the API listens")
-	management := flags.String("management", "127.0.0.1:9001", "where the management port listens, a loopback address; empty: off")
-	region := flags.String("region", "us-east-1", "region of calls whose signature names none")
-	account := flags.String("account", "123456789012", "account number in every ARN")
-	fast := flags.Duration("fast-health", 0, "interval of all health checks, whatever the groups say; not as AWS, which has none under 5s (0: as the groups say)")
-	late := flags.Duration("propagation", 0, "how long after a change of routing the listeners obey it")
-	period := flags.Duration("metrics-period", time.Minute, "how often the balancer's own figures have a point in CloudWatch and, if it is under 1m, alarms are evaluated;\nwhole seconds that divide a minute, or whole minutes. AWS has no clock but 1m: label every figure got with another one so")
-	unseen := flags.Duration("metrics-late", time.Minute, "how long after the end of its period a point can be seen. AWS has no such setting, and experience says about 1m:\nlabel every figure got with another one so")
-	ephemeral := flags.Bool("ephemeral-ports", false, "let listeners listen on free ports instead of those asked for; GET /listeners tells them")
+	address := flags.String("address", "127.0.0.1:9000", "address of the API")
+	management := flags.String("management", "127.0.0.1:9001", "loopback address of the management port; empty: off")
+	region := flags.String("region", "us-east-1", "region of calls whose signature has none")
+	account := flags.String("account", "123456789012", "account ID in every ARN")
+	fast := flags.Duration("fast-health", 0, "interval of all health checks, overriding the target groups; AWS allows no less than 5s (0: as in the target groups)")
+	late := flags.Duration("propagation", 0, "delay until listeners apply a routing change")
+	period := flags.Duration("metrics-period", time.Minute, "period of the load balancer metrics and, below 1m, of alarm evaluation: whole seconds that divide a minute,\nor whole minutes. AWS has only 1m: say so with every figure that you measure with another value")
+	unseen := flags.Duration("metrics-late", time.Minute, "delay until the metrics of a period are available; about 1m on AWS: say so with every figure that you measure\nwith another value")
+	ephemeral := flags.Bool("ephemeral-ports", false, "use free ports for listeners instead of the requested ones; GET /listeners returns them")
 	flags.Usage = func() { usage(flags) }
 	if err := flags.Parse(args); err != nil {
 		return nil, err
@@ -98,21 +97,21 @@ func parse(args []string, diagnostics io.Writer) ([]localalb.Option, error) {
 }
 
 func usage(flags *flag.FlagSet) {
-	fmt.Fprint(flags.Output(), `localalb is a stand-in for Elastic Load Balancing v2 on this machine. It answers the AWS command line, the
-SDKs and Terraform, and its listeners really serve HTTP: they choose target groups by weight, check health,
-stick, drain and count. It is not for production and keeps nothing after exit.
+	fmt.Fprint(flags.Output(), `localalb is a stand-in for Elastic Load Balancing v2 on this machine, for the AWS CLI, the SDKs and Terraform.
+Its listeners serve real HTTP traffic with weighted target groups, health checks, stickiness, draining and
+metrics. It is not for production and stores nothing.
 
   localalb &
   export AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2=http://127.0.0.1:9000
   aws elbv2 create-load-balancer --name app --subnets subnet-1 subnet-2
 
-It answers the CloudWatch calls that judge a release too: the balancer's own figures from its real traffic,
-metrics of your own, and alarms.
+It also serves the CloudWatch calls that releases need: load balancer metrics of the real traffic, custom
+metrics, and alarms.
 
   export AWS_ENDPOINT_URL_CLOUDWATCH=http://127.0.0.1:9000
   aws cloudwatch set-alarm-state --alarm-name errors --state-value ALARM --state-reason rehearsal
 
-It fails on demand. Kinds: Throttle, ServerError, DropConnection, DropAnswer, LostWrite, StaleRead, SlowRead,
+Faults can be injected. Kinds: Throttle, ServerError, DropConnection, DropAnswer, LostWrite, StaleRead, SlowRead,
 Slow, LateSync, AccessDenied, ExpiredToken; action, arn, skip, times and delay are optional.
 
   curl -d '{"kind": "Throttle", "action": "ModifyListener", "times": 3}' http://127.0.0.1:9001/faults

@@ -1,8 +1,7 @@
-// Command localapp builds on this machine what a user's own Terraform builds
-// on AWS: target groups, the rules for test traffic, and machines that really
-// answer, behind the local load balancer (cmd/localalb). Terraform runs it from
-// the examples' own modules, so that the examples need neither an account nor
-// hashicorp/aws. It is for rehearsals and tests, not for production.
+// Command localapp creates on this machine what a user's Terraform creates on AWS:
+// target groups, test rules, and instances that serve requests, behind the local load
+// balancer (cmd/localalb). Terraform runs it from the modules of the examples, so that
+// they need neither an AWS account nor hashicorp/aws. It is not for production.
 package main
 
 import (
@@ -28,7 +27,7 @@ func main() {
 	exit(run(ctx, os.Args[1:], os.Stderr))
 }
 
-// exit ends the program.
+// exit exits with an error.
 func exit(err error) {
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		os.Exit(0)
@@ -37,36 +36,36 @@ func exit(err error) {
 	os.Exit(1)
 }
 
-// command is one thing that localapp does.
+// command is a command of localapp.
 type command struct {
 	words string // "group create"
 	about string
-	// flags declares its own flags and returns what it does once they are read.
+	// flags declares the flags of the command and returns what it does.
 	flags func(*flag.FlagSet) action
 }
 
 type action func(context.Context, *rehearsal.Site) error
 
-// run carries out the command that the first two words name.
+// run runs the command that the first two arguments name.
 func run(ctx context.Context, args []string, diagnostics io.Writer) error {
 	if len(args) < 2 {
 		usage(diagnostics)
 		if len(args) == 1 && (args[0] == "-h" || args[0] == "--help" || args[0] == "help") {
 			return flag.ErrHelp
 		}
-		return errors.New("a command has two words")
+		return errors.New("a command consists of two words")
 	}
 	words := args[0] + " " + args[1]
 	at := slices.IndexFunc(commands(), func(c command) bool { return c.words == words })
 	if at < 0 {
 		usage(diagnostics)
-		return fmt.Errorf("there is no command %q", words)
+		return fmt.Errorf("unknown command %q", words)
 	}
 	flags := flag.NewFlagSet("localapp "+words, flag.ContinueOnError)
 	flags.SetOutput(diagnostics)
-	dir := flags.String("dir", rehearsal.SiteDir, "folder in which it remembers what it has built, and keeps the log of events")
-	endpoint := flags.String("endpoint", setting("AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2", "http://127.0.0.1:9000"), "of the balancer's API")
-	management := flags.String("management", setting("LOCALALB_MANAGEMENT", "http://127.0.0.1:9001"), "the balancer's management port")
+	dir := flags.String("dir", rehearsal.SiteDir, "directory of the records and the event log")
+	endpoint := flags.String("endpoint", setting("AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2", "http://127.0.0.1:9000"), "endpoint of the load balancer API")
+	management := flags.String("management", setting("LOCALALB_MANAGEMENT", "http://127.0.0.1:9001"), "management port of the load balancer")
 	do := commands()[at].flags(flags)
 	if err := flags.Parse(args[2:]); err != nil {
 		return err
@@ -81,7 +80,7 @@ func run(ctx context.Context, args []string, diagnostics io.Writer) error {
 	return do(ctx, site)
 }
 
-// setting is an environment variable, or what stands for it.
+// setting is the value of an environment variable, or the default.
 func setting(name, otherwise string) string {
 	if value := os.Getenv(name); value != "" {
 		return value

@@ -122,8 +122,8 @@ func TestExamples_sayWhenToChooseThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if before, _, found := strings.Cut(string(index), "](two-colours)"); !found || strings.Contains(before, "](") {
-		t.Error("two-colours is not the first example of the list")
+	if before, _, found := strings.Cut(string(index), "](two-environments)"); !found || strings.Contains(before, "](") {
+		t.Error("two-environments is not the first example of the list")
 	}
 	for _, name := range configurations(t) {
 		name, _, _ = strings.Cut(name, "/")

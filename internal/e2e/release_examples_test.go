@@ -14,7 +14,7 @@ const exampleRate = 100
 
 func TestExamples_twoColours(t *testing.T) {
 	t.Parallel()
-	p := newProject(t, "two-colours", brisk)
+	p := newProject(t, "two-environments", brisk)
 	p.mustApply()
 	p.ask("/", exampleRate)
 

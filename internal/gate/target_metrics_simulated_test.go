@@ -16,7 +16,7 @@ func simulatedSide(environment, group string) rollout.Backend {
 }
 
 // careful judges a simulated balancer by all that a user would write.
-func careful(t *testing.T) rehearsal.SimulatedJudge {
+func careful(t *testing.T) rehearsal.SimulatedGate {
 	return func(s *rehearsal.Simulated, l rehearsal.SimulatedLimits) func() (bool, error) {
 		c := gate.TargetMetrics{MaxErrorRate: new(2.0), Lag: gate.DefaultLag}
 		if l.Compares {
@@ -81,8 +81,8 @@ func TestTargetMetrics_simulated(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got.SentBack != c.sentBack {
-				t.Errorf("%d of %d were sent back, want %d", got.SentBack, got.Runs, c.sentBack)
+			if got.RolledBack != c.sentBack {
+				t.Errorf("%d of %d were sent back, want %d", got.RolledBack, got.Runs, c.sentBack)
 			}
 			if c.sentBack > 0 && got.After > 3*time.Minute { // which is how many it takes for a latency
 				t.Errorf("it took %s in the middle", got.After)

@@ -18,22 +18,20 @@ import (
 	"time"
 )
 
-// AppCommand is the first argument that makes a program of ours be the
-// application: it must then call AppMain.
+// AppCommand is the first argument with which a program of this project runs as the application:
+// it must then call AppMain.
 const AppCommand = "rehearsal-app"
 
-// AppTerms is how a version of the application behaves.
+// AppTerms is the behavior of a version of the application.
 type AppTerms struct {
 	Version string
-	Delay   time.Duration // before every answer
-	// BreaksAfter is how many requests of users it answers well; then it answers
-	// 500 to everything but its health check. 0: it never breaks. It plays the
-	// release that is fine in every test and fails under real traffic, so test
-	// traffic (EnvironmentHeader) does not count.
+	Delay   time.Duration // before every response
+	// BreaksAfter is the number of user requests that are answered well; after that everything but the
+	// health check gets 500. 0: never. It simulates a release that passes every test and fails under real
+	// traffic, so test traffic (EnvironmentHeader) does not count.
 	BreaksAfter int
-	// SlowAfter is how many requests of users it answers after Delay; then every
-	// answer takes SlowBy times Delay. SlowBy 0: it never slows down. It plays the
-	// release that answers everything well, but too late.
+	// SlowAfter is the number of user requests that are answered after Delay; after that every response
+	// takes SlowBy times Delay. SlowBy 0: never. It simulates a release that is correct but slow.
 	SlowAfter int
 	SlowBy    float64
 }
@@ -42,7 +40,7 @@ func (t AppTerms) args() []string {
 	return append([]string{AppCommand}, t.flags()...)
 }
 
-// flags say the terms on a command line, for setFlags.
+// flags returns the terms as command line arguments for setFlags.
 func (t AppTerms) flags() []string {
 	return []string{
 		"-version", t.Version, "-delay", t.Delay.String(), "-breaks-after", fmt.Sprint(t.BreaksAfter),
@@ -50,7 +48,7 @@ func (t AppTerms) flags() []string {
 	}
 }
 
-// setFlags lets a command line say the terms.
+// setFlags declares the terms as command line flags.
 func (t *AppTerms) setFlags(flags *flag.FlagSet) {
 	flags.StringVar(&t.Version, "version", "", "what it calls itself")
 	flags.DurationVar(&t.Delay, "delay", 0, "before every answer")
@@ -59,8 +57,7 @@ func (t *AppTerms) setFlags(flags *flag.FlagSet) {
 	flags.Float64Var(&t.SlowBy, "slow-by", 0, "by what factor the delay grows then; 0: it never does")
 }
 
-// delay is how long the answer to a request takes; asked counts those of users
-// so far, this one included.
+// delay is the time of a response; asked is the number of user requests so far, including this one.
 func (t AppTerms) delay(asked int64) time.Duration {
 	if t.SlowBy == 0 || asked <= int64(t.SlowAfter) {
 		return t.Delay
@@ -68,12 +65,11 @@ func (t AppTerms) delay(asked int64) time.Duration {
 	return time.Duration(float64(t.Delay) * t.SlowBy)
 }
 
-// breaks: the answer to a request is an error; asked is as for delay.
+// breaks reports whether the response is an error; asked is as for delay.
 func (t AppTerms) breaks(asked int64) bool { return t.BreaksAfter > 0 && asked > int64(t.BreaksAfter) }
 
-// Handler answers as the application does: its version in VersionHeader and
-// in the body, "/healthz" for the balancer, "/slow?for=2s" for a long request,
-// "/metrics" for Prometheus.
+// Handler serves the application: its version in VersionHeader and in the body, "/healthz" for health
+// checks, "/slow?for=2s" for a long request, "/metrics" for Prometheus.
 func (t AppTerms) Handler() http.Handler {
 	var asked atomic.Int64
 	measured := newAppMetrics(t.Version)
@@ -123,12 +119,12 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// shutdownLimit is how long the application finishes what it has under way.
+// shutdownLimit bounds the time to finish requests in flight.
 const shutdownLimit = 30 * time.Second
 
-// AppMain is the application's own main: it listens on a free port, says its
-// address on the first line of standard output, and ends at SIGTERM or when
-// standard input closes, so that it never outlives whoever started it.
+// AppMain is the main function of the application: it listens on a free port, prints its address on the
+// first line of standard output, and ends at SIGTERM or when standard input closes, so that it never
+// outlives its parent.
 func AppMain(args []string) error {
 	var t AppTerms
 	flags := flag.NewFlagSet(AppCommand, flag.ContinueOnError)
@@ -153,7 +149,7 @@ func AppMain(args []string) error {
 	ended := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
-		// What it has under way it finishes, as an application should.
+		// Requests in flight are finished, as an application should.
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownLimit)
 		defer cancel()
 		ended <- server.Shutdown(limited)
@@ -174,12 +170,11 @@ type App struct {
 	stdin   io.Closer
 }
 
-// StartApp runs this very program again as the application and returns when it
-// listens.
+// StartApp runs this program again as the application and returns when it listens.
 func StartApp(t AppTerms) (*App, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("unable to find the program itself: %w", err)
+		return nil, fmt.Errorf("cannot find the executable: %w", err)
 	}
 	command := exec.Command(self, t.args()...)
 	command.Stderr = os.Stderr
@@ -192,12 +187,12 @@ func StartApp(t AppTerms) (*App, error) {
 		return nil, err
 	}
 	if err := command.Start(); err != nil {
-		return nil, fmt.Errorf("unable to start version %s: %w", t.Version, err)
+		return nil, fmt.Errorf("cannot start version %s: %w", t.Version, err)
 	}
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
 		_ = command.Process.Kill()
-		return nil, fmt.Errorf("version %s did not say where it listens: %w", t.Version, err)
+		return nil, fmt.Errorf("version %s did not print its address: %w", t.Version, err)
 	}
 	app := &App{AppTerms: t, Address: strings.TrimSpace(line), command: command, stdin: stdin}
 	if app.Port, err = PortOf(app.Address); err != nil {
@@ -216,14 +211,13 @@ func PortOf(address string) (int32, error) {
 	return int32(addr.Port), nil
 }
 
-// Stop lets the process finish what it has under way, and waits for its end.
+// Stop lets the process finish requests in flight, and waits for its end.
 func (a *App) Stop() {
 	_ = a.stdin.Close()
 	_ = a.command.Wait()
 }
 
-// Kill ends the process at once, without finishing what it has under way: the
-// hardest way in which an old version can go.
+// Kill ends the process immediately, without finishing requests in flight.
 func (a *App) Kill() {
 	_ = a.command.Process.Kill()
 	_ = a.command.Wait()

@@ -9,10 +9,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// appMetrics are what the application tells Prometheus of the requests of its
-// users. Health checks, test traffic and /metrics itself are no such requests.
+// appMetrics are the Prometheus metrics of user requests. Health checks, test traffic and /metrics do not
+// count.
 //
-//	http_requests_total{version, code}                 200 and 500 are there from the beginning, at 0
+//	http_requests_total{version, code}                 200 and 500 exist from the start with 0
 //	http_request_duration_seconds{version, code}       a histogram
 type appMetrics struct {
 	handler   http.Handler
@@ -21,8 +21,7 @@ type appMetrics struct {
 	version   string
 }
 
-// newAppMetrics has a registry of its own, so that a program may run several
-// versions.
+// newAppMetrics uses its own registry, so that a program can run several versions.
 func newAppMetrics(version string) appMetrics {
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "http_requests_total",
@@ -31,8 +30,8 @@ func newAppMetrics(version string) appMetrics {
 	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "http_request_duration_seconds",
 		Help: "How long requests of users took, by status code.",
-		// From 1 ms to 2.2 s, close enough together to tell a release that takes
-		// three times as long from one that takes twice as long.
+		// From 1 ms to 2.2 s, fine enough to distinguish a release that is three times slower from one that is
+		// twice as slow.
 		Buckets: prometheus.ExponentialBuckets(0.001, 1.5, 20),
 	}, []string{"version", "code"})
 	registry := prometheus.NewRegistry()

@@ -1,6 +1,4 @@
-// Package rehearsal is a release on this machine: a small web application that
-// runs as processes of its own, a steady load of keep-alive clients that counts
-// every answer, and Terraform with a freshly built provider. The demo, the
-// benchmarks and the tests of whole applies are made of it. It talks to the
-// balancer through the AWS SDK alone.
+// Package rehearsal runs releases on this machine: a small web application in its own processes, a steady
+// load of keep-alive clients that counts every response, and Terraform with a freshly built provider. The
+// demo, the benchmarks and the end-to-end tests use it. It calls the load balancer through the AWS SDK only.
 package rehearsal

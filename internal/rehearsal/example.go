@@ -14,35 +14,33 @@ import (
 	"strings"
 )
 
-// Example is a copy of one of the examples, or of another configuration that
-// builds everything by cmd/localapp, in a folder where Terraform can run.
+// Example is a copy of an example, or of another configuration that uses cmd/localapp, in a directory where
+// Terraform can run.
 type Example struct {
 	Terraform *Terraform
 	folder    string // of the whole copy
 	endpoint  string
 }
 
-// ExampleTerms is where an Example finds everything.
+// ExampleTerms configures an Example.
 type ExampleTerms struct {
 	Binary     string   // of terraform or tofu
 	CLIConfig  string   // from BuildProvider
 	Localapp   string   // from BuildLocalapp
-	Sources    []string // folders whose content is copied, modules included
-	Name       string   // of the configuration in it: "two-colours", "two-states/app"
-	Dir        string   // an empty folder for the copy
-	Endpoint   string   // of the balancer's API
-	Management string   // of the balancer
+	Sources    []string // directories whose content is copied, including modules
+	Name       string   // name of the configuration: "two-environments", "two-states/app"
+	Dir        string   // an empty directory for the copy
+	Endpoint   string   // of the load balancer's API
+	Management string   // of the load balancer
 	Pace       ExamplePace
 }
 
-// ExamplePace is how long the copy waits, as durations of the configuration.
-// What stands in the examples is meant for production.
+// ExamplePace are the durations of the copy. Those in the examples are meant for production.
 type ExamplePace struct {
 	Hold, Settle, SteadyFor, Drain, Interval string
 }
 
-// BuildLocalapp builds cmd/localapp into a folder and returns that folder,
-// for the search path.
+// BuildLocalapp builds cmd/localapp into a directory and returns that directory, for PATH.
 func BuildLocalapp(ctx context.Context, root, folder string) (string, error) {
 	bin := filepath.Join(folder, "bin")
 	if err := os.MkdirAll(bin, 0o755); err != nil {
@@ -51,16 +49,16 @@ func BuildLocalapp(ctx context.Context, root, folder string) (string, error) {
 	build := exec.CommandContext(ctx, "go", "build", "-o", bin+string(filepath.Separator), "./cmd/localapp")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("unable to build localapp: %w\n%s", err, out)
+		return "", fmt.Errorf("cannot build localapp: %w\n%s", err, out)
 	}
 	return bin, nil
 }
 
-// NewExample copies the configuration, without what earlier runs left in it.
+// NewExample copies the configuration without what earlier runs left in it.
 func NewExample(t ExampleTerms) (*Example, error) {
 	for _, source := range t.Sources {
 		if err := lay(source, t.Dir, t.Pace); err != nil {
-			return nil, fmt.Errorf("unable to copy %s: %w", source, err)
+			return nil, fmt.Errorf("cannot copy %s: %w", source, err)
 		}
 	}
 	env := append(LocalEnv(t.Endpoint), "TF_CLI_CONFIG_FILE="+t.CLIConfig, "LOCALALB_MANAGEMENT="+t.Management,
@@ -75,7 +73,7 @@ func (e *Example) In(name string) *Example {
 	return &Example{folder: e.folder, endpoint: e.endpoint, Terraform: &other}
 }
 
-// leftovers are what Terraform and localapp leave where they ran.
+// leftovers are the files that Terraform and localapp leave.
 var leftovers = []string{".terraform", SiteDir, ".terraform.lock.hcl", "terraform.tfstate", "terraform.tfstate.backup"}
 
 func lay(from, to string, pace ExamplePace) error {
@@ -106,8 +104,7 @@ func lay(from, to string, pace ExamplePace) error {
 	})
 }
 
-// apply puts the pace in the place of what is written. Where the pace has
-// nothing to say, what is written stays.
+// apply replaces the durations of the configuration by those of the pace that are set.
 func (p ExamplePace) apply(text string) string {
 	for names, duration := range map[string]string{
 		"hold|bake": p.Hold, "settle": p.Settle, "steady_for": p.SteadyFor, "drain": p.Drain, "interval": p.Interval,
@@ -128,8 +125,7 @@ func (e *Example) Set(values map[string]any) error {
 	return os.WriteFile(filepath.Join(e.Terraform.Dir, "terraform.tfvars.json"), text, 0o644)
 }
 
-// Edit changes a file of the configuration; it fails where there is nothing
-// to change.
+// Edit changes a file of the configuration; it fails where the text is not found.
 func (e *Example) Edit(file, old, replacement string) error {
 	path := filepath.Join(e.Terraform.Dir, filepath.FromSlash(file))
 	text, err := os.ReadFile(path)
@@ -142,17 +138,17 @@ func (e *Example) Edit(file, old, replacement string) error {
 	return os.WriteFile(path, []byte(strings.ReplaceAll(string(text), old, replacement)), 0o644)
 }
 
-// Output reads an output value of the state into something.
+// Output reads an output value of the state.
 func (e *Example) Output(name string, into any) error {
 	command := e.Terraform.Command("output", "-json", name)
 	text, err := command.Output()
 	if err != nil {
-		return fmt.Errorf("unable to read output %s: %w", name, err)
+		return fmt.Errorf("cannot read output %s: %w", name, err)
 	}
 	return json.Unmarshal(text, into)
 }
 
-// Init prepares the folder for Terraform.
+// Init runs terraform init.
 func (e *Example) Init() error {
 	var out strings.Builder
 	if err := e.Terraform.Run(&out, "init", "-no-color"); err != nil {
@@ -161,16 +157,15 @@ func (e *Example) Init() error {
 	return nil
 }
 
-// Apply runs terraform apply to the end and writes what is printed to out.
+// Apply runs terraform apply and writes its output to out.
 func (e *Example) Apply(out io.Writer, args ...string) error {
 	return e.Terraform.Run(out, append([]string{"apply", "-no-color", "-auto-approve"}, args...)...)
 }
 
-// Site is the folder of what the configuration has built.
+// Site is the directory of what the configuration has created.
 func (e *Example) Site() string { return filepath.Join(e.Terraform.Dir, SiteDir) }
 
-// Weights returns what the listener gives each environment, as the balancer
-// tells it.
+// Weights returns the listener's weight of each environment.
 func (e *Example) Weights(ctx context.Context) (map[string]int, error) {
 	site, err := OpenSite(e.Site(), e.endpoint, "")
 	if err != nil {
@@ -179,5 +174,5 @@ func (e *Example) Weights(ctx context.Context) (map[string]int, error) {
 	return site.weights(ctx, "web", "app-")
 }
 
-// Close kills every machine of the copy.
+// Close kills every process of the copy.
 func (e *Example) Close() error { return Evacuate(e.folder) }

@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// VersionHeader is where the application says which version answered. An
-// answer without it was not made by the application.
+// VersionHeader is the header with the version that responded. A response without it does not come from
+// the application.
 const VersionHeader = "X-Version"
 
-// Load is a steady stream of requests that is under way.
+// Load is a running, steady stream of requests.
 type Load struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -24,20 +24,19 @@ type Load struct {
 	counts Counts
 }
 
-// Counts is what a load has seen so far. A request is lost when it got no
-// answer of the application: a connection that failed, an answer that the
-// balancer had to make itself.
+// Counts is what a load has observed so far. A request is lost when it got no response of the application:
+// the connection failed, or the load balancer generated the response.
 type Counts struct {
 	Requests  int
 	Lost      int
-	ByVersion map[string]int // answers, bad ones included
-	Bad       map[string]int // answers of the application with a status of 500 or more
-	FirstBad  time.Time      // when the first of them came in; zero: there was none
-	FirstLost string         // what the first lost request met
+	ByVersion map[string]int // responses, including bad ones
+	Bad       map[string]int // responses of the application with a status of 500 or more
+	FirstBad  time.Time      // time of the first bad response; zero: none
+	FirstLost string         // what happened to the first lost request
 	Slowest   time.Duration
 }
 
-// Since returns what came after an earlier reading.
+// Since returns the difference from an earlier reading.
 func (c Counts) Since(before Counts) Counts {
 	d := Counts{Requests: c.Requests - before.Requests, Lost: c.Lost - before.Lost, FirstLost: c.FirstLost, FirstBad: c.FirstBad,
 		ByVersion: map[string]int{}, Bad: map[string]int{}, Slowest: c.Slowest}
@@ -50,7 +49,7 @@ func (c Counts) Since(before Counts) Counts {
 	return d
 }
 
-// Share is the part of the answers that a version gave, in percent.
+// Share is the share of a version in the responses, in percent.
 func (c Counts) Share(version string) float64 {
 	if c.Requests == 0 {
 		return 0
@@ -58,19 +57,19 @@ func (c Counts) Share(version string) float64 {
 	return 100 * float64(c.ByVersion[version]) / float64(c.Requests)
 }
 
-// LoadTerms is what a load does. Requests start at the rate whether or not the
-// earlier ones are answered, as long as one of the clients is free.
+// LoadTerms configures a load. Requests start at the rate whether or not earlier ones have been answered, as
+// long as a client is free.
 type LoadTerms struct {
 	URL     string
-	Rate    int // requests a second
-	Clients int // how many at once, each on a connection that it keeps
+	Rate    int // requests per second
+	Clients int // number of clients, each with a keep-alive connection
 }
 
-// requestTimeout is how long a client waits for an answer.
+// requestTimeout bounds a request.
 const requestTimeout = 30 * time.Second
 
-// StartLoad begins a load; Stop ends it. Every other request is a POST, which
-// nobody may send twice, so that a retry below cannot hide a loss.
+// StartLoad starts a load; Stop ends it. Every other request is a POST, which must not be retried, so that a
+// retry cannot hide a loss.
 func StartLoad(t LoadTerms) *Load {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &Load{cancel: cancel, counts: Counts{ByVersion: map[string]int{}, Bad: map[string]int{}}}
@@ -91,7 +90,7 @@ func StartLoad(t LoadTerms) *Load {
 	return l
 }
 
-// pace hands out requests as their time comes, a few milliseconds at a time.
+// pace schedules requests, a few milliseconds at a time.
 func pace(ctx context.Context, rate int, due chan<- int) {
 	defer close(due)
 	tick := time.NewTicker(2 * time.Millisecond)
@@ -111,8 +110,7 @@ func pace(ctx context.Context, rate int, due chan<- int) {
 	}
 }
 
-// handOut gives the clients the requests from one number up to another; false
-// when the load has ended.
+// handOut passes the requests of a range of numbers to the clients; false when the load has ended.
 func handOut(ctx context.Context, due chan<- int, from, to int) bool {
 	for n := from; n < to; n++ {
 		select {
@@ -124,8 +122,7 @@ func handOut(ctx context.Context, due chan<- int, from, to int) bool {
 	return true
 }
 
-// ask sends one request and counts what comes back. It is never cut short by
-// Stop: a request that was begun is waited for.
+// ask sends one request and counts the response. Stop does not cancel it.
 func (l *Load) ask(client *http.Client, url string, n int) {
 	method, body := http.MethodGet, io.Reader(nil)
 	if n%2 == 1 {
@@ -176,7 +173,7 @@ func (l *Load) count(version string, status int, lost string, took time.Duration
 	}
 }
 
-// Counts returns what was seen until now.
+// Counts returns what was observed so far.
 func (l *Load) Counts() Counts {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -185,8 +182,7 @@ func (l *Load) Counts() Counts {
 	return c
 }
 
-// Stop sends no more, waits for the answers that are outstanding, and returns
-// what was seen in all.
+// Stop stops sending, waits for outstanding responses, and returns everything that was observed.
 func (l *Load) Stop() Counts {
 	l.cancel()
 	l.done.Wait()

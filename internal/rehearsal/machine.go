@@ -20,38 +20,35 @@ import (
 	"time"
 )
 
-// MachineCommand is the first argument that makes cmd/localapp be a machine:
-// it must then call MachineMain.
+// MachineCommand is the first argument with which cmd/localapp runs as a machine: it must then call
+// MachineMain.
 const MachineCommand = "machine-process"
 
-// machine is a process of the application that outlives the command that
-// started it.
+// machine is a process of the application that outlives the command that started it.
 type machine struct {
 	PID  int   `json:"pid"`
 	Port int32 `json:"port"`
-	// Identity is what the process answers at identityPath, so that a number
-	// that belongs to another process by now is never killed.
+	// Identity is the process's response at identityPath, so that a reused process ID is never killed.
 	Identity string `json:"identity"`
 }
 
 const (
 	identityPath = "/machine"
-	// lookEvery is how often a machine looks whether it is still of use.
-	lookEvery = time.Second
-	// silentLooks is how many times in a row its balancer may not answer.
-	silentLooks = 15
-	// endLimit is how long a killed process is given to be gone.
+	// checkInterval is the interval at which a machine checks whether it is still needed.
+	checkInterval = time.Second
+	// silentChecks is the number of consecutive checks without a response of the load balancer.
+	silentChecks = 15
+	// endLimit bounds the time for a killed process to end.
 	endLimit = 10 * time.Second
 )
 
 func (m machine) address() string { return fmt.Sprintf("127.0.0.1:%d", m.Port) }
 
-// startMachine runs this very program again as a machine, in a session of its
-// own, and returns when it listens.
+// startMachine runs this program again as a machine, in its own session, and returns when it listens.
 func (s *Site) startMachine(f Fleet) (machine, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return machine{}, fmt.Errorf("unable to find the program itself: %w", err)
+		return machine{}, fmt.Errorf("cannot find the executable: %w", err)
 	}
 	folder, err := filepath.Abs(s.Dir)
 	if err != nil {
@@ -66,23 +63,22 @@ func (s *Site) startMachine(f Fleet) (machine, error) {
 		return machine{}, err
 	}
 	if err := command.Start(); err != nil {
-		return machine{}, fmt.Errorf("unable to start version %s: %w", f.Terms.Version, err)
+		return machine{}, fmt.Errorf("cannot start version %s: %w", f.Terms.Version, err)
 	}
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if err == nil {
 		m.Port, err = PortOf(strings.TrimSpace(line))
 	}
 	if err != nil {
-		return machine{}, errors.Join(fmt.Errorf("version %s did not say where it listens: %w", f.Terms.Version, err), command.Process.Kill())
+		return machine{}, errors.Join(fmt.Errorf("version %s did not print its address: %w", f.Terms.Version, err), command.Process.Kill())
 	}
 	m.PID = command.Process.Pid
 	return m, command.Process.Release()
 }
 
-// MachineMain is a machine's own main: it boots, listens on a free port, says
-// its address on the first line of standard output, and ends by itself when its
-// site's folder or its balancer is gone, so that it does not run for ever where
-// nobody stops it.
+// MachineMain is the main function of a machine: it boots, listens on a free port and prints its address on
+// the first line of standard output. It ends when the directory of its site or its load balancer is gone, so
+// that it does not run forever.
 func MachineMain(args []string) error {
 	var t AppTerms
 	flags := flag.NewFlagSet(MachineCommand, flag.ContinueOnError)
@@ -118,16 +114,16 @@ func MachineMain(args []string) error {
 		return err
 	}
 	if asked.Err() == nil {
-		return nil // closed: it is of no use any more
+		return nil // closed: it is not needed any more
 	}
 	return <-finished
 }
 
-// closeWithout ends a server that is of no use any more.
+// closeWithout closes a server that is not needed any more.
 func closeWithout(folder, balancer string, server *http.Server) {
-	tick := time.NewTicker(lookEvery)
+	tick := time.NewTicker(checkInterval)
 	defer tick.Stop()
-	for silent := 0; silent < silentLooks; <-tick.C {
+	for silent := 0; silent < silentChecks; <-tick.C {
 		if _, err := os.Stat(folder); errors.Is(err, os.ErrNotExist) {
 			break
 		}
@@ -140,27 +136,27 @@ func closeWithout(folder, balancer string, server *http.Server) {
 	_ = server.Close()
 }
 
-// listens tells whether anybody takes connections at a URL.
+// listens reports whether a server accepts connections at a URL.
 func listens(address string) bool {
 	at, err := url.Parse(address)
 	if err != nil {
 		return false
 	}
-	connection, err := net.DialTimeout("tcp", at.Host, lookEvery)
+	connection, err := net.DialTimeout("tcp", at.Host, checkInterval)
 	if err != nil {
 		return false
 	}
 	return connection.Close() == nil
 }
 
-// retire asks the process to finish what it has under way and to end.
+// retire makes the process finish requests in flight and end.
 func (m machine) retire(ctx context.Context) error {
 	if !m.isItself(ctx) {
 		return nil // it has ended by itself
 	}
 	process, err := os.FindProcess(m.PID)
 	if err != nil {
-		return fmt.Errorf("unable to find process %d: %w", m.PID, err)
+		return fmt.Errorf("cannot find process %d: %w", m.PID, err)
 	}
 	if err := process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return process.Kill() // Windows has no such signal
@@ -170,7 +166,7 @@ func (m machine) retire(ctx context.Context) error {
 	return poll(ctx, func() (bool, error) { return !Running(m.PID), nil })
 }
 
-// end kills the process and waits until it is gone.
+// end kills the process and waits for its end.
 func (m machine) end(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endLimit)
 	defer cancel()
@@ -179,18 +175,18 @@ func (m machine) end(ctx context.Context) error {
 	}
 	process, err := os.FindProcess(m.PID)
 	if err != nil {
-		return fmt.Errorf("unable to find process %d: %w", m.PID, err)
+		return fmt.Errorf("cannot find process %d: %w", m.PID, err)
 	}
 	if err := process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("unable to end process %d: %w", m.PID, err)
+		return fmt.Errorf("cannot end process %d: %w", m.PID, err)
 	}
 	if err := poll(ctx, func() (bool, error) { return !Running(m.PID), nil }); err != nil {
-		return fmt.Errorf("process %d does not end: %w", m.PID, err)
+		return fmt.Errorf("process %d did not end: %w", m.PID, err)
 	}
 	return nil
 }
 
-// isItself asks whether the machine listens on its port.
+// isItself reports whether the machine listens on its port.
 func (m machine) isItself(ctx context.Context) bool {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+m.address()+identityPath, nil)
 	if err != nil {

@@ -18,21 +18,20 @@ func SignalGroup(command *exec.Cmd, signal syscall.Signal) error {
 	return syscall.Kill(-command.Process.Pid, signal)
 }
 
-// Interrupt is Ctrl-C at the terminal: the whole process group gets it.
+// Interrupt is Ctrl-C in the terminal: the whole process group receives it.
 func Interrupt(command *exec.Cmd) error { return SignalGroup(command, syscall.SIGINT) }
 
-// detach lets a command outlive this process, out of reach of the terminal.
+// detach lets a command outlive this process, detached from the terminal.
 func detach(command *exec.Cmd) { command.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
 
-// Running says that a process has not ended. One that has ended and that
-// nobody has waited for does not run.
+// Running reports whether a process has not ended. A zombie does not run.
 func Running(pid int) bool {
 	if err := syscall.Kill(pid, 0); errors.Is(err, syscall.ESRCH) {
 		return false
 	}
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		// Without /proc the signal alone tells; with it, the process is gone by now.
+		// Without /proc only the signal can be checked.
 		_, err = os.Stat("/proc/self")
 		return err != nil
 	}

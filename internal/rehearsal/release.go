@@ -9,42 +9,42 @@ import (
 	"path/filepath"
 )
 
-// Release is the quickstart's configuration on a stage: what a user edits and
-// runs, release after release.
+// Release is the quickstart's configuration with a local stack: what a user edits and applies, release after
+// release.
 type Release struct {
-	Stage     *Stage
+	Stage     *Stack
 	Terraform *Terraform
-	URL       string            // where the listener answers
-	Versions  map[string]string // what runs in each environment
+	URL       string            // of the listener
+	Versions  map[string]string // version in each environment
 	Pace      Pace
 }
 
-// Pace is how long a release waits, as durations of the configuration.
+// Pace are the durations of a release.
 type Pace struct {
 	Hold, Settle, SteadyFor string
-	// Period and Lag are those of the balancer's figures, where it has a faster
-	// clock than AWS, and Interval how often they are looked at; empty: as on AWS.
+	// Period and Lag are those of the load balancer metrics, where it has a faster clock than AWS, and Interval
+	// that of the gate; empty: as on AWS.
 	Period, Lag, Interval string
 }
 
-// ReleaseTerms is where a Release finds everything.
+// ReleaseTerms configures a Release.
 type ReleaseTerms struct {
 	Binary    string // of terraform or tofu
 	CLIConfig string // from BuildProvider
 	Root      string // of this project
-	Dir       string // an empty folder for the configuration
-	Endpoint  string // of the balancer's API
+	Dir       string // an empty directory for the configuration
+	Endpoint  string // of the load balancer's API
 	Pace      Pace
-	// Gates takes the place of the configuration's gates; empty: those.
+	// Gates replaces the gates of the configuration; empty: unchanged.
 	Gates string
-	// ListenerAddr tells where a listener really listens.
+	// ListenerAddr returns the address on which a listener really listens.
 	ListenerAddr func(listener string) string
 }
 
-// NewRelease sets a stage with blue and green, whose listener gives blue all
-// the traffic, and lays the quickstart's configuration into the folder.
+// NewRelease creates a stack with blue and green, whose listener sends all traffic to blue, and copies the
+// quickstart's configuration into the directory.
 func NewRelease(ctx context.Context, t ReleaseTerms) (*Release, error) {
-	stage, err := NewStage(ctx, t.Endpoint, 80, "blue", "green")
+	stage, err := NewStack(ctx, t.Endpoint, 80, "blue", "green")
 	if err != nil {
 		return nil, err
 	}
@@ -62,14 +62,14 @@ func NewRelease(ctx context.Context, t ReleaseTerms) (*Release, error) {
 		Versions: map[string]string{}, Pace: t.Pace}, nil
 }
 
-// Deploy runs a version in an environment, and notes it for the configuration.
+// Deploy runs a version in an environment and sets it in the configuration.
 func (r *Release) Deploy(ctx context.Context, environment string, t AppTerms) error {
 	r.Versions[environment] = t.Version
 	return r.Stage.Deploy(ctx, environment, t)
 }
 
-// AnswerGates are gates that ask the new side itself, twice a second, instead of
-// waiting for the balancer's figures.
+// AnswerGates are gates that request the new version directly, twice per second, instead of waiting for load
+// balancer metrics.
 const AnswerGates = `{
     version = {
       http = {
@@ -92,7 +92,7 @@ const AnswerGates = `{
   }
 `
 
-// Configure is the user's edit: who is to be active, and what is deployed.
+// Configure is the user's edit: the active environment and the deployed versions.
 func (r *Release) Configure(active string) error {
 	settings := map[string]any{
 		"listener_arn": r.Stage.Listener, "target_groups": r.Stage.Groups, "versions": r.Versions,
@@ -109,7 +109,7 @@ func (r *Release) Configure(active string) error {
 	return os.WriteFile(filepath.Join(r.Terraform.Dir, "terraform.tfvars.json"), values, 0o600)
 }
 
-// Run runs Terraform to the end; what it printed is part of an error.
+// Run runs Terraform; its output is part of an error.
 func (r *Release) Run(args ...string) error {
 	var out bytes.Buffer
 	if err := r.Terraform.Run(&out, args...); err != nil {
@@ -118,8 +118,8 @@ func (r *Release) Run(args ...string) error {
 	return nil
 }
 
-// Adopt initialises the configuration and makes the listener, on which blue is
-// live, a resource. No traffic moves.
+// Adopt initializes the configuration and creates the switch for the listener, on which blue is live. No
+// traffic moves.
 func (r *Release) Adopt() error {
 	if err := r.Configure("blue"); err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 )
 
-// The ARNs of a simulated balancer, of which the first route is moved.
+// The ARNs of a simulated load balancer.
 const (
 	SimulatedListener = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/simulated/50dc6c495c0c9188/f2f7dc8efc522ab2"
 	SimulatedLive     = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/live/73e2d6bc24d8a067"
@@ -21,50 +21,47 @@ const (
 )
 
 const (
-	// simulatedBefore is how many minutes have passed before the change, all of
-	// whose requests went to the live side.
+	// simulatedBefore is the number of minutes before the weight change, with all requests on the live version.
 	simulatedBefore = 10
-	// simulatedLag is how late the points are.
+	// simulatedLag is the delay of the metrics.
 	simulatedLag = time.Minute
 )
 
-// SimulatedSide is how one side of a simulated balancer behaves.
+// SimulatedSide is the behavior of one version behind a simulated load balancer.
 type SimulatedSide struct {
-	Errors   float64       // percent of the requests that are answered with a 5xx, each by its own luck
-	P50, P99 time.Duration // of its answers, whose times are distributed lognormally
+	Errors   float64       // percent of the requests that get a 5xx, independently
+	P50, P99 time.Duration // of the response times, which have a lognormal distribution
 }
 
-// Slower is the same side with its slow answers so many times as slow, and those
-// in the middle as quick as they were.
+// Slower returns the same behavior with the slow responses slowed down by a factor and the median unchanged.
 func (s SimulatedSide) Slower(times float64) SimulatedSide {
 	s.P99 = time.Duration(float64(s.P99) * times)
 	return s
 }
 
-// SimulatedTerms is what goes on at a simulated balancer.
+// SimulatedTerms configures a simulation.
 type SimulatedTerms struct {
 	Seed        uint64
-	Rate        float64 // requests a second on both sides together; how many come in is up to chance
-	Share       float64 // percent of them that the fresh side gets since the change
+	Rate        float64 // mean requests per second of both versions together
+	Share       float64 // percent of them that the new version receives since the change
 	Live, Fresh SimulatedSide
 }
 
-// Simulated is a balancer that exists in its figures alone: whole minutes of them,
-// before and after a change of weights, as CloudWatch gives them. It answers the
-// two calls that gates make. The same terms give the same figures. It is for one
-// goroutine.
+// Simulated is a load balancer that exists only in its metrics: whole minutes before and after a weight change,
+// as CloudWatch returns them. It implements the two calls that gates make. Equal terms give equal metrics. It
+// must not be used concurrently.
 type Simulated struct {
 	terms   SimulatedTerms
 	random  *rand.Rand
 	minutes []simulatedMinute
 }
 
-// simulatedMinute is what a minute's figures are made of, by side.
+// simulatedMinute is the data of a minute, by version.
 type simulatedMinute [2]simulatedCounts
 
 type simulatedCounts struct {
 	requests, errors int
-	luck             uint64             // of its latencies
+	luck             uint64             // seed of its latencies
 	latency          map[string]float64 // by statistic, in seconds
 }
 
@@ -75,7 +72,7 @@ const (
 
 var simulatedEpoch = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
 
-// Simulate makes a balancer at the moment of the change of weights.
+// Simulate returns a load balancer at the time of the weight change.
 func Simulate(t SimulatedTerms) *Simulated {
 	s := &Simulated{terms: t, random: rand.New(rand.NewPCG(t.Seed, 0x626c7565))}
 	for range simulatedBefore {
@@ -84,7 +81,7 @@ func Simulate(t SimulatedTerms) *Simulated {
 	return s
 }
 
-// Advance lets a minute pass.
+// Advance adds a minute.
 func (s *Simulated) Advance() {
 	share := 0.0
 	if len(s.minutes) >= simulatedBefore {
@@ -96,12 +93,12 @@ func (s *Simulated) Advance() {
 	s.minutes = append(s.minutes, m)
 }
 
-// ChangedAt is when the weights changed, at the turn of a minute.
+// ChangedAt is the time of the weight change, at the start of a minute.
 func (s *Simulated) ChangedAt() time.Time {
 	return simulatedEpoch.Add(simulatedBefore * time.Minute)
 }
 
-// Now is when the points of the newest minute are there.
+// Now is when the metrics of the newest minute are available.
 func (s *Simulated) Now() time.Time {
 	return simulatedEpoch.Add(time.Duration(len(s.minutes))*time.Minute + simulatedLag)
 }
@@ -112,13 +109,13 @@ func (s *Simulated) count(mean float64, side SimulatedSide) simulatedCounts {
 	return c
 }
 
-// DescribeAlarms knows of none.
+// DescribeAlarms returns no alarms.
 func (s *Simulated) DescribeAlarms(context.Context, *cloudwatch.DescribeAlarmsInput, ...func(*cloudwatch.Options)) (*cloudwatch.DescribeAlarmsOutput, error) {
 	return &cloudwatch.DescribeAlarmsOutput{}, nil
 }
 
-// GetMetricData answers queries for the metrics of the two groups. What was not
-// counted has no point, as with a real balancer.
+// GetMetricData returns metrics of the two groups. As with a real load balancer, there is no data point without
+// requests.
 func (s *Simulated) GetMetricData(_ context.Context, in *cloudwatch.GetMetricDataInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.GetMetricDataOutput, error) {
 	out := &cloudwatch.GetMetricDataOutput{}
 	for _, q := range in.MetricDataQueries {
@@ -156,7 +153,7 @@ func (s *Simulated) value(m *types.MetricStat, minute int) float64 {
 	return 0
 }
 
-// sideOf is the side of a group; a metric of the balancer as a whole has none.
+// sideOf is the version of a group; a load balancer metric has none.
 func sideOf(dimensions []types.Dimension) (side int, ok bool) {
 	for _, d := range dimensions {
 		if aws.ToString(d.Name) == "TargetGroup" {
@@ -169,8 +166,7 @@ func sideOf(dimensions []types.Dimension) (side int, ok bool) {
 	return 0, false
 }
 
-// time is a statistic of the minute's latencies in seconds: "Average", or a
-// percentile such as "p99".
+// time is a statistic of the minute's latencies in seconds: "Average", or a percentile such as "p99".
 func (c simulatedCounts) time(side SimulatedSide, stat string) float64 {
 	if c.requests == 0 || side.P50 == 0 {
 		return 0
@@ -182,8 +178,7 @@ func (c simulatedCounts) time(side SimulatedSide, stat string) float64 {
 	sigma := math.Log(side.P99.Seconds()/side.P50.Seconds()) / quantile(0.99)
 	v := 0.0
 	if p, err := strconv.ParseFloat(strings.TrimPrefix(stat, "p"), 64); err == nil {
-		// The k-th of n uniform numbers has a beta distribution, so none of the n
-		// has to be drawn.
+		// The k-th of n uniform numbers has a beta distribution, so the n numbers need not be drawn.
 		k := math.Ceil(p / 100 * float64(c.requests))
 		a, b := gamma(random, k), gamma(random, float64(c.requests)-k+1)
 		v = side.P50.Seconds() * math.Exp(sigma*quantile(a/(a+b)))
@@ -197,7 +192,7 @@ func (c simulatedCounts) time(side SimulatedSide, stat string) float64 {
 	return v
 }
 
-// quantile is the standard normal distribution's.
+// quantile is that of the standard normal distribution.
 func quantile(p float64) float64 { return math.Sqrt2 * math.Erfinv(2*p-1) }
 
 // poisson draws a number with that mean.
@@ -206,7 +201,7 @@ func poisson(r *rand.Rand, mean float64) int {
 		// The normal distribution is within a thousandth of it.
 		return max(0, int(math.Round(mean+math.Sqrt(mean)*r.NormFloat64())))
 	}
-	// As many steps of exponential length as fit into the mean.
+	// The number of exponential steps that fit into the mean.
 	n := -1
 	for left := mean; left >= 0; n++ {
 		left -= r.ExpFloat64()
@@ -214,8 +209,7 @@ func poisson(r *rand.Rand, mean float64) int {
 	return n
 }
 
-// binomial draws how many of n happen that each have the chance p, by drawing how
-// many do not until the next one does.
+// binomial draws the number of successes in n trials with probability p, by drawing the gaps between successes.
 func binomial(r *rand.Rand, n int, p float64) int {
 	if p <= 0 {
 		return 0

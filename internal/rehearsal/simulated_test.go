@@ -136,10 +136,10 @@ func TestSimulated_repeats(t *testing.T) {
 
 var errJudge = errors.New("the judge fell asleep")
 
-// A trial counts the runs that are sent back, and when; Least finds where they are.
+// A trial counts the failed runs and the time until they failed; Least returns the smallest detected change.
 func TestTrial(t *testing.T) {
 	t.Parallel()
-	after := func(minutes int) SimulatedJudge {
+	after := func(minutes int) SimulatedGate {
 		return func(s *Simulated, l SimulatedLimits) func() (bool, error) {
 			asked := 0
 			return func() (bool, error) {
@@ -148,13 +148,13 @@ func TestTrial(t *testing.T) {
 			}
 		}
 	}
-	at := alike(10, 50, 1, 10).with(SimulatedLimits{Compares: true})
+	at := equalTrial(10, 50, 1, 10).with(SimulatedLimits{Compares: true})
 	at.Runs = 40
 	got, err := at.Run(after(3))
-	if want := (Tried{Runs: 40, SentBack: 20, After: 3 * time.Minute}); err != nil || got != want || got.Rate() != 50 {
+	if want := (TrialResult{Runs: 40, RolledBack: 20, After: 3 * time.Minute}); err != nil || got != want || got.Rate() != 50 {
 		t.Errorf("%+v, %v, want %+v", got, err, want)
 	}
-	if got, err := at.Run(after(11)); err != nil || got.SentBack != 0 {
+	if got, err := at.Run(after(11)); err != nil || got.RolledBack != 0 {
 		t.Errorf("after the step is over: %+v, %v", got, err)
 	}
 	asleep := func(*Simulated, SimulatedLimits) func() (bool, error) {
@@ -164,7 +164,7 @@ func TestTrial(t *testing.T) {
 		t.Errorf("the error of a judge is %v", err)
 	}
 
-	above := func(limit float64) SimulatedJudge {
+	above := func(limit float64) SimulatedGate {
 		return func(s *Simulated, _ SimulatedLimits) func() (bool, error) {
 			return func() (bool, error) { return s.terms.Fresh.Errors >= limit, nil }
 		}
@@ -172,7 +172,7 @@ func TestTrial(t *testing.T) {
 	worse := func(t *Trial, points float64) { t.Fresh.Errors = t.Live.Errors + points }
 	least, found, err := at.Least(above(4), 50, worse)
 	if err != nil || math.Abs(least-3) > 0.05 || found.Rate() != 100 || found.After != time.Minute {
-		t.Errorf("it is caught from %v on, %+v, %v", least, found, err)
+		t.Errorf("it is detected from %v on, %+v, %v", least, found, err)
 	}
 	if _, _, err := at.Least(asleep, 50, worse); !errors.Is(err, errJudge) {
 		t.Errorf("the error of a judge is %v", err)

@@ -10,39 +10,38 @@ import (
 	"time"
 )
 
-// SimulatedLimits is what a simulated release is judged by; 0: not by that.
+// SimulatedLimits are the limits of a simulated gate; 0: not used.
 type SimulatedLimits struct {
-	Compares bool    // error rates, with the margin
+	Compares bool    // compare error rates, with the margin
 	Margin   float64 // percentage points
-	Ratio    float64 // of p99s, new by live
+	Ratio    float64 // of p99s, new divided by live
 }
 
-// SimulatedJudge makes a judge of a balancer, who says each time it is asked
-// whether the release is to be sent back. It is called from several goroutines, for
-// a balancer each.
-type SimulatedJudge func(s *Simulated, l SimulatedLimits) (sentBack func() (bool, error))
+// SimulatedGate returns a function that reports, each time it is called, whether the release fails. It is called
+// from several goroutines, with one load balancer each.
+type SimulatedGate func(s *Simulated, l SimulatedLimits) (rolledBack func() (bool, error))
 
-// Trial is a step of so many minutes that is simulated many times.
+// Trial is a step of some minutes that is simulated many times.
 type Trial struct {
-	SimulatedTerms // but for the seed
+	SimulatedTerms // without the seed
 	SimulatedLimits
 	Minutes, Runs int
 }
 
-// Tried is what came of a trial.
-type Tried struct {
-	Runs, SentBack int
-	After          time.Duration // how long it took in the middle one of those
+// TrialResult is the result of a trial.
+type TrialResult struct {
+	Runs, RolledBack int
+	After            time.Duration // median time until those failed
 }
 
-// Rate is the part that was sent back, in percent.
-func (t Tried) Rate() float64 { return 100 * float64(t.SentBack) / float64(t.Runs) }
+// Rate is the share that failed, in percent.
+func (t TrialResult) Rate() float64 { return 100 * float64(t.RolledBack) / float64(t.Runs) }
 
-// Run simulates each of the runs with a seed of its own, from 1, and asks after
-// every minute until the release is sent back or the step is over.
-func (t Trial) Run(judge SimulatedJudge) (Tried, error) {
+// Run simulates each run with its own seed, from 1, and evaluates after every minute until the release fails or the
+// step is over.
+func (t Trial) Run(gate SimulatedGate) (TrialResult, error) {
 	var (
-		after = make([]int, t.Runs) // 0: not sent back
+		after = make([]int, t.Runs) // 0: did not fail
 		next  atomic.Int64
 		done  sync.WaitGroup
 		mu    sync.Mutex
@@ -51,7 +50,7 @@ func (t Trial) Run(judge SimulatedJudge) (Tried, error) {
 	for range runtime.GOMAXPROCS(0) {
 		done.Go(func() {
 			for i := int(next.Add(1)); i <= t.Runs; i = int(next.Add(1)) {
-				n, err := t.run(uint64(i), judge)
+				n, err := t.run(uint64(i), gate)
 				mu.Lock()
 				if after[i-1] = n; first == nil {
 					first = err
@@ -63,21 +62,21 @@ func (t Trial) Run(judge SimulatedJudge) (Tried, error) {
 	done.Wait()
 	after = slices.DeleteFunc(after, func(n int) bool { return n == 0 })
 	slices.Sort(after)
-	tried := Tried{Runs: t.Runs, SentBack: len(after)}
+	tried := TrialResult{Runs: t.Runs, RolledBack: len(after)}
 	if len(after) > 0 {
 		tried.After = time.Duration(after[len(after)/2]) * time.Minute
 	}
 	return tried, first
 }
 
-// run returns after how many minutes it was sent back; 0 where it was not.
-func (t Trial) run(seed uint64, judge SimulatedJudge) (int, error) {
+// run returns the number of minutes until the release failed; 0 if it did not.
+func (t Trial) run(seed uint64, gate SimulatedGate) (int, error) {
 	t.Seed = seed
 	s := Simulate(t.SimulatedTerms)
-	sentBack := judge(s, t.SimulatedLimits)
+	failed := gate(s, t.SimulatedLimits)
 	for n := 1; n <= t.Minutes; n++ {
 		s.Advance()
-		bad, err := sentBack()
+		bad, err := failed()
 		if err != nil {
 			return 0, err
 		}
@@ -88,23 +87,21 @@ func (t Trial) run(seed uint64, judge SimulatedJudge) (int, error) {
 	return 0, nil
 }
 
-// mostlyCaught is the part of the runs, in percent, that makes a difference one
-// that is caught.
-const mostlyCaught = 90
+// mostlyDetected is the share of runs, in percent, above which a difference counts as detected.
+const mostlyDetected = 90
 
-// Least finds the smallest change to a trial, from none up to most, with which it
-// is mostly caught, to within a percent of itself.
-func (t Trial) Least(judge SimulatedJudge, most float64, change func(*Trial, float64)) (least float64, found Tried, err error) {
+// Least returns the smallest change of a trial, up to most, that is mostly detected, to within a percent.
+func (t Trial) Least(gate SimulatedGate, most float64, change func(*Trial, float64)) (least float64, found TrialResult, err error) {
 	low, high := 0.0, most
 	for high-low > high/100 {
 		at := t
 		middle := (low + high) / 2
 		change(&at, middle)
-		tried, err := at.Run(judge)
+		tried, err := at.Run(gate)
 		if err != nil {
-			return 0, Tried{}, err
+			return 0, TrialResult{}, err
 		}
-		if tried.Rate() >= mostlyCaught {
+		if tried.Rate() >= mostlyDetected {
 			high, found = middle, tried
 		} else {
 			low = middle
@@ -113,13 +110,13 @@ func (t Trial) Least(judge SimulatedJudge, most float64, change func(*Trial, flo
 	return high, found, nil
 }
 
-// steady is how both sides are where nothing is said of it.
+// steady is the default behavior of both versions.
 func steady(errors float64) SimulatedSide {
 	return SimulatedSide{Errors: errors, P50: 80 * time.Millisecond, P99: 400 * time.Millisecond}
 }
 
-// alike is a trial of a release that is as good as the one before.
-func alike(rate, share, errors float64, minutes int) Trial {
+// equalTrial is a trial of a release that is as good as the one before.
+func equalTrial(rate, share, errors float64, minutes int) Trial {
 	return Trial{SimulatedTerms: SimulatedTerms{Rate: rate, Share: share, Live: steady(errors), Fresh: steady(errors)}, Minutes: minutes}
 }
 
@@ -128,7 +125,7 @@ func (t Trial) with(l SimulatedLimits) Trial {
 	return t
 }
 
-// errorTrials are those of the test of two proportions.
+// errorTrials are those of the two-proportion test.
 func errorTrials() []Trial {
 	var all []Trial
 	for _, traffic := range []struct {
@@ -139,19 +136,19 @@ func errorTrials() []Trial {
 		{50, 5, 0.2, 10}, {20, 5, 0.2, 10}, {20, 5, 2, 10}, {2, 50, 0.2, 10}, {2, 50, 2, 10},
 	} {
 		for _, margin := range []float64{0, 0.5} {
-			all = append(all, alike(traffic.rate, traffic.share, traffic.errors, traffic.minutes).with(SimulatedLimits{Compares: true, Margin: margin}))
+			all = append(all, equalTrial(traffic.rate, traffic.share, traffic.errors, traffic.minutes).with(SimulatedLimits{Compares: true, Margin: margin}))
 		}
 	}
 	return all
 }
 
-// latencyTrials are those of the ratio of p99s: with slow answers that are 5 times
-// as slow as the usual ones, and 20 times.
+// latencyTrials are those of the ratio of p99s: with slow responses that are 5 times and 20 times slower than the
+// usual ones.
 func latencyTrials() []Trial {
 	var all []Trial
 	for _, traffic := range []struct{ rate, share float64 }{{500, 5}, {500, 50}, {200, 5}, {20, 5}, {20, 50}} {
 		for _, c := range []struct{ slower, limit float64 }{{1, 1.5}, {4, 1.5}, {4, 2}} {
-			t := alike(traffic.rate, traffic.share, 0.2, 10).with(SimulatedLimits{Ratio: c.limit})
+			t := equalTrial(traffic.rate, traffic.share, 0.2, 10).with(SimulatedLimits{Ratio: c.limit})
 			t.Live, t.Fresh = t.Live.Slower(c.slower), t.Fresh.Slower(c.slower)
 			all = append(all, t)
 		}
@@ -159,23 +156,23 @@ func latencyTrials() []Trial {
 	return all
 }
 
-// Rates measures how often the comparisons with the live side are wrong, in so
-// many runs for each figure, and returns two tables.
-func Rates(runs int, judge SimulatedJudge) (string, error) {
+// Rates measures how often the comparisons with the live version are wrong, with this many runs per figure, and
+// returns two tables.
+func Rates(runs int, gate SimulatedGate) (string, error) {
 	var text strings.Builder
-	text.WriteString("| requests a minute, new and live | live errors | margin | minutes | as good, sent back | worse by the margin, sent back | 2 points worse, missed | caught in 90 % of runs from | within |\n")
+	text.WriteString("| requests per minute, new and live | live errors | margin | minutes | equal, rolled back | worse by the margin, rolled back | 2 points worse, missed | detected in 90 % of runs from | within |\n")
 	text.WriteString("|---|---|---|---|---|---|---|---|---|\n")
 	for _, t := range errorTrials() {
 		t.Runs = runs
-		if err := t.errorRow(&text, judge); err != nil {
+		if err := t.errorRow(&text, gate); err != nil {
 			return "", err
 		}
 	}
-	text.WriteString("\n| requests a minute, new and live | p50, p99 | limit | minutes | as good, sent back | p99 three times, missed | caught in 90 % of runs from | within |\n")
+	text.WriteString("\n| requests per minute, new and live | p50, p99 | limit | minutes | equal, rolled back | p99 three times, missed | detected in 90 % of runs from | within |\n")
 	text.WriteString("|---|---|---|---|---|---|---|---|\n")
 	for _, t := range latencyTrials() {
 		t.Runs = runs
-		if err := t.latencyRow(&text, judge); err != nil {
+		if err := t.latencyRow(&text, gate); err != nil {
 			return "", err
 		}
 	}
@@ -187,50 +184,49 @@ func (t Trial) traffic() string {
 	return fmt.Sprintf("%.0f + %.0f", fresh, t.Rate*60-fresh)
 }
 
-// searchRuns are enough to find where a difference is caught.
+// searchRuns are enough to find the smallest detected difference.
 const searchRuns = 400
 
-func (t Trial) errorRow(text *strings.Builder, judge SimulatedJudge) error {
+func (t Trial) errorRow(text *strings.Builder, gate SimulatedGate) error {
 	worse := func(at *Trial, points float64) { at.Fresh.Errors = min(100, at.Live.Errors+points) }
-	rates, err := t.rates(judge, 0, t.Margin, 2)(worse)
+	rates, err := t.rates(gate, 0, t.Margin, 2)(worse)
 	if err != nil {
 		return err
 	}
 	t.Runs = min(t.Runs, searchRuns)
-	least, found, err := t.Least(judge, 100-t.Live.Errors, worse)
+	least, found, err := t.Least(gate, 100-t.Live.Errors, worse)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(text, "| %s | %g %% | %g | %d | %.2f %% | %.2f %% | %.2f %% | %s |\n", t.traffic(), t.Live.Errors, t.Margin, t.Minutes,
-		rates[0], rates[1], 100-rates[2], found.caught("%.2g points", least))
+		rates[0], rates[1], 100-rates[2], found.detected("%.2g points", least))
 	return nil
 }
 
-func (t Trial) latencyRow(text *strings.Builder, judge SimulatedJudge) error {
+func (t Trial) latencyRow(text *strings.Builder, gate SimulatedGate) error {
 	slower := func(at *Trial, times float64) { at.Fresh = at.Live.Slower(1 + times) }
-	rates, err := t.rates(judge, 0, 2)(slower)
+	rates, err := t.rates(gate, 0, 2)(slower)
 	if err != nil {
 		return err
 	}
 	t.Runs = min(t.Runs, searchRuns)
-	least, found, err := t.Least(judge, 20, slower)
+	least, found, err := t.Least(gate, 20, slower)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(text, "| %s | %s, %s | %g times | %d | %.2f %% | %.2f %% | %s |\n", t.traffic(), t.Live.P50, t.Live.P99, t.Ratio, t.Minutes,
-		rates[0], 100-rates[1], found.caught("%.2g times", 1+least))
+		rates[0], 100-rates[1], found.detected("%.2g times", 1+least))
 	return nil
 }
 
-// rates runs the trial with each amount of a change, and returns how often it was
-// sent back.
-func (t Trial) rates(judge SimulatedJudge, amounts ...float64) func(change func(*Trial, float64)) ([]float64, error) {
+// rates runs the trial with each amount of a change, and returns how often it failed.
+func (t Trial) rates(gate SimulatedGate, amounts ...float64) func(change func(*Trial, float64)) ([]float64, error) {
 	return func(change func(*Trial, float64)) ([]float64, error) {
 		var all []float64
 		for _, amount := range amounts {
 			at := t
 			change(&at, amount)
-			tried, err := at.Run(judge)
+			tried, err := at.Run(gate)
 			if err != nil {
 				return nil, err
 			}
@@ -240,8 +236,8 @@ func (t Trial) rates(judge SimulatedJudge, amounts ...float64) func(change func(
 	}
 }
 
-// caught is from what on, and within which time; nothing may be enough.
-func (t Tried) caught(format string, least float64) string {
+// detected is the smallest detected change and the time it takes; there may be none.
+func (t TrialResult) detected(format string, least float64) string {
 	if t.Runs == 0 {
 		return "nothing | -"
 	}

@@ -15,26 +15,25 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 )
 
-// SiteDir is the folder in which a configuration's site is, beside its state.
+// SiteDir is the directory of a configuration's site, beside its state.
 const SiteDir = ".localapp"
 
-// eventsFile is the event log in a site's folder.
+// eventsFile is the event log of a site.
 const eventsFile = "events.log"
 
-// Site is what a configuration has built on this machine: balancers, target
-// groups, rules, machines and services, each with a record in a folder. It
-// plays the part of hashicorp/aws where that provider is not at hand: every
-// method is one command of cmd/localapp, run by Terraform. A record is written
-// last and removed last, so that a command that was cut short can run again.
+// Site is what a configuration has created on this machine: load balancers, target groups, rules, machines and
+// services, each with a record in a directory. It replaces hashicorp/aws where that provider is not available: every
+// method is a command of cmd/localapp that Terraform runs. A record is written last and removed last, so that an
+// interrupted command can run again.
 type Site struct {
 	Dir        string
-	Management string // of the balancer: where its listeners really listen
+	Management string // of the load balancer, for the real addresses of listeners
 
 	endpoint string
 	client   *elb.Client
 }
 
-// OpenSite makes the folder if it is not there.
+// OpenSite creates the directory if it does not exist.
 func OpenSite(dir, endpoint, management string) (*Site, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -42,14 +41,13 @@ func OpenSite(dir, endpoint, management string) (*Site, error) {
 	return &Site{Dir: dir, Management: management, endpoint: endpoint, client: Client(endpoint)}, nil
 }
 
-// Event is a line of the event log: when a thing had been done, and what.
+// Event is a line of the event log: a time, and what was done.
 type Event struct {
 	At   time.Time
 	Text string // "group app-blue created"
 }
 
-// note appends to the event log. A line is one write, so that the commands
-// which Terraform runs side by side do not tear each other's lines.
+// note appends to the event log. A line is one write, so that concurrent commands do not mix their lines.
 func (s *Site) note(format string, args ...any) error {
 	log, err := os.OpenFile(filepath.Join(s.Dir, eventsFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -59,8 +57,7 @@ func (s *Site) note(format string, args ...any) error {
 	return errors.Join(err, log.Close())
 }
 
-// ReadEvents returns the event log of a site, oldest first; nothing where
-// nothing has been done.
+// ReadEvents returns the event log of a site, oldest first.
 func ReadEvents(dir string) ([]Event, error) {
 	text, err := os.ReadFile(filepath.Join(dir, eventsFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -74,7 +71,7 @@ func ReadEvents(dir string) ([]Event, error) {
 		when, what, _ := strings.Cut(strings.TrimSpace(line), " ")
 		at, err := time.Parse(time.RFC3339Nano, when)
 		if err != nil {
-			return nil, fmt.Errorf("the event log has a line without a time: %w", err)
+			return nil, fmt.Errorf("the event log has a line without a timestamp: %w", err)
 		}
 		events = append(events, Event{At: at, Text: what})
 	}
@@ -85,7 +82,7 @@ func (s *Site) record(kind, name string) string {
 	return filepath.Join(s.Dir, kind+"-"+name+".json")
 }
 
-// save writes a record as a whole or not at all.
+// save writes a record atomically.
 func (s *Site) save(kind, name string, value any) error {
 	text, err := json.MarshalIndent(value, "", "  ")
 	if err != nil {
@@ -113,7 +110,7 @@ func (s *Site) load(kind, name string, into any) (found bool, err error) {
 	return true, nil
 }
 
-// forget notes that a thing is gone and removes its record.
+// forget logs the removal of a thing and removes its record.
 func (s *Site) forget(kind, name string) error {
 	if err := s.note("%s %s deleted", kind, name); err != nil {
 		return err
@@ -121,10 +118,10 @@ func (s *Site) forget(kind, name string) error {
 	return os.Remove(s.record(kind, name))
 }
 
-// Migrate plays a change of a database's schema: it only stands in the log.
+// Migrate simulates a database migration: it only writes to the event log.
 func (s *Site) Migrate(name string) error { return s.note("migration %s applied", name) }
 
-// listenerURL asks the balancer where a listener really listens.
+// listenerURL returns the real address of a listener.
 func (s *Site) listenerURL(ctx context.Context, listener string) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Management+"/listeners", nil)
 	if err != nil {
@@ -132,18 +129,18 @@ func (s *Site) listenerURL(ctx context.Context, listener string) (string, error)
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return "", fmt.Errorf("unable to ask the balancer's management port: %w", err)
+		return "", fmt.Errorf("cannot read the management port of the load balancer: %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	var listeners map[string]struct {
 		Address string `json:"address"`
 	}
 	if err := json.NewDecoder(resp.Body).Decode(&listeners); err != nil {
-		return "", fmt.Errorf("the balancer's management port answered something else: %w", err)
+		return "", fmt.Errorf("unexpected response of the management port: %w", err)
 	}
 	found, ok := listeners[listener]
 	if !ok {
-		return "", fmt.Errorf("the balancer's management port does not know listener %s", listener)
+		return "", fmt.Errorf("the management port does not list listener %s", listener)
 	}
 	return "http://" + found.Address, nil
 }

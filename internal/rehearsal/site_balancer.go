@@ -20,18 +20,18 @@ type balancerRecord struct {
 	URL      string `json:"url"`
 }
 
-// arnRecord is a thing of which nothing but its ARN is needed.
+// arnRecord is a thing of which only the ARN is needed.
 type arnRecord struct {
 	ARN string `json:"arn"`
 }
 
-// CreateBalancer makes a load balancer whose listener answers 503 until a
-// switch takes it over, as a new aws_lb_listener does that forwards nowhere.
+// CreateBalancer creates a load balancer whose listener responds with 503 until a switch replaces that, like a new
+// aws_lb_listener with a fixed response.
 func (s *Site) CreateBalancer(ctx context.Context, name string, port int32) error {
 	lb, err := s.client.CreateLoadBalancer(ctx, &elb.CreateLoadBalancerInput{
 		Name: aws.String(name), Subnets: []string{"subnet-0000000a", "subnet-0000000b"}})
 	if err != nil {
-		return fmt.Errorf("unable to create load balancer %s: %w", name, err)
+		return fmt.Errorf("cannot create load balancer %s: %w", name, err)
 	}
 	r := balancerRecord{ARN: aws.ToString(lb.LoadBalancers[0].LoadBalancerArn)}
 	listener, err := s.client.CreateListener(ctx, &elb.CreateListenerInput{
@@ -39,7 +39,7 @@ func (s *Site) CreateBalancer(ctx context.Context, name string, port int32) erro
 		DefaultActions: []types.Action{{Type: types.ActionTypeEnumFixedResponse,
 			FixedResponseConfig: &types.FixedResponseActionConfig{StatusCode: aws.String("503")}}}})
 	if err != nil {
-		return fmt.Errorf("unable to create the listener of load balancer %s: %w", name, err)
+		return fmt.Errorf("cannot create the listener of load balancer %s: %w", name, err)
 	}
 	r.Listener = aws.ToString(listener.Listeners[0].ListenerArn)
 	if r.URL, err = s.listenerURL(ctx, r.Listener); err != nil {
@@ -48,20 +48,19 @@ func (s *Site) CreateBalancer(ctx context.Context, name string, port int32) erro
 	return errors.Join(s.save("balancer", name, r), s.note("balancer %s created", name))
 }
 
-// DeleteBalancer takes the listener along.
+// DeleteBalancer also deletes the listener.
 func (s *Site) DeleteBalancer(ctx context.Context, name string) error {
 	var r balancerRecord
 	if found, err := s.load("balancer", name, &r); err != nil || !found {
 		return err
 	}
 	if _, err := s.client.DeleteLoadBalancer(ctx, &elb.DeleteLoadBalancerInput{LoadBalancerArn: aws.String(r.ARN)}); err != nil {
-		return fmt.Errorf("unable to delete load balancer %s: %w", name, err)
+		return fmt.Errorf("cannot delete load balancer %s: %w", name, err)
 	}
 	return s.forget("balancer", name)
 }
 
-// CreateGroup makes a target group whose targets are healthy after two checks
-// and drain for the delay.
+// CreateGroup creates a target group whose targets are healthy after two checks and drain for the delay.
 func (s *Site) CreateGroup(ctx context.Context, name string, delay time.Duration) error {
 	created, err := s.client.CreateTargetGroup(ctx, &elb.CreateTargetGroupInput{
 		Name: aws.String(name), Protocol: types.ProtocolEnumHttp, Port: aws.Int32(80),
@@ -69,7 +68,7 @@ func (s *Site) CreateGroup(ctx context.Context, name string, delay time.Duration
 		HealthCheckPath: aws.String("/healthz"), HealthCheckIntervalSeconds: aws.Int32(5),
 		HealthCheckTimeoutSeconds: aws.Int32(2), HealthyThresholdCount: aws.Int32(2), UnhealthyThresholdCount: aws.Int32(2)})
 	if err != nil {
-		return fmt.Errorf("unable to create target group %s: %w", name, err)
+		return fmt.Errorf("cannot create target group %s: %w", name, err)
 	}
 	r := arnRecord{ARN: aws.ToString(created.TargetGroups[0].TargetGroupArn)}
 	_, err = s.client.ModifyTargetGroupAttributes(ctx, &elb.ModifyTargetGroupAttributesInput{
@@ -77,16 +76,15 @@ func (s *Site) CreateGroup(ctx context.Context, name string, delay time.Duration
 		Attributes: []types.TargetGroupAttribute{{
 			Key: aws.String("deregistration_delay.timeout_seconds"), Value: aws.String(strconv.Itoa(int(delay.Seconds())))}}})
 	if err != nil {
-		return fmt.Errorf("unable to set the deregistration delay of target group %s: %w", name, err)
+		return fmt.Errorf("cannot set the deregistration delay of target group %s: %w", name, err)
 	}
 	return errors.Join(s.save("group", name, r), s.note("group %s created", name))
 }
 
-// inUseLimit is how long a target group is given to be let go by whatever
-// names it; hashicorp/aws waits as well.
+// inUseLimit bounds the wait for a target group that is still in an action; hashicorp/aws waits too.
 const inUseLimit = 20 * time.Second
 
-// DeleteGroup waits while the group still stands in an action.
+// DeleteGroup waits while the group is in an action.
 func (s *Site) DeleteGroup(ctx context.Context, name string) error {
 	var r arnRecord
 	if found, err := s.load("group", name, &r); err != nil || !found {
@@ -103,24 +101,23 @@ func (s *Site) DeleteGroup(ctx context.Context, name string) error {
 		return true, err
 	})
 	if err != nil {
-		return fmt.Errorf("unable to delete target group %s, which may be in use still: %w", name, err)
+		return fmt.Errorf("cannot delete target group %s, which may be in use still: %w", name, err)
 	}
 	return s.forget("group", name)
 }
 
-// mostRules is how many rules a listener can have.
-const mostRules = 100
+// maxRules is the maximum number of rules per listener.
+const maxRules = 100
 
-// TestRule sends requests that name an environment (EnvironmentHeader) from a
-// listener to a group, whatever the weights are.
+// TestRule sends requests with an environment's name in EnvironmentHeader to its target group, whatever the weights are.
 type TestRule struct {
 	Name, Listener, Group string
-	Environment           string // what the header says
+	Environment           string // value of the header
 }
 
-// CreateRule takes the first priority that is free.
+// CreateRule uses the first free priority.
 func (s *Site) CreateRule(ctx context.Context, t TestRule) error {
-	for priority := range int32(mostRules) {
+	for priority := range int32(maxRules) {
 		created, err := s.client.CreateRule(ctx, &elb.CreateRuleInput{
 			ListenerArn: aws.String(t.Listener), Priority: aws.Int32(priority + 1),
 			Actions: []types.Action{forwardTo(t.Group)},
@@ -131,15 +128,15 @@ func (s *Site) CreateRule(ctx context.Context, t TestRule) error {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("unable to create rule %s: %w", t.Name, err)
+			return fmt.Errorf("cannot create rule %s: %w", t.Name, err)
 		}
 		r := arnRecord{ARN: aws.ToString(created.Rules[0].RuleArn)}
 		return errors.Join(s.save("rule", t.Name, r), s.note("rule %s created", t.Name))
 	}
-	return fmt.Errorf("unable to create rule %s: the listener has no priority left", t.Name)
+	return fmt.Errorf("cannot create rule %s: the listener has no free priority", t.Name)
 }
 
-// DeleteRule is content where the rule's listener has gone before it.
+// DeleteRule succeeds where the listener was deleted before.
 func (s *Site) DeleteRule(ctx context.Context, name string) error {
 	var r arnRecord
 	if found, err := s.load("rule", name, &r); err != nil || !found {
@@ -148,13 +145,12 @@ func (s *Site) DeleteRule(ctx context.Context, name string) error {
 	_, err := s.client.DeleteRule(ctx, &elb.DeleteRuleInput{RuleArn: aws.String(r.ARN)})
 	var gone *types.RuleNotFoundException
 	if err != nil && !errors.As(err, &gone) {
-		return fmt.Errorf("unable to delete rule %s: %w", name, err)
+		return fmt.Errorf("cannot delete rule %s: %w", name, err)
 	}
 	return s.forget("rule", name)
 }
 
-// weights reads what the listener of a balancer gives each group, by the
-// group's name without its prefix.
+// weights returns the listener's weight of each target group, by the group's name without its prefix.
 func (s *Site) weights(ctx context.Context, balancer, prefix string) (map[string]int, error) {
 	var r balancerRecord
 	if _, err := s.load("balancer", balancer, &r); err != nil {
@@ -164,7 +160,7 @@ func (s *Site) weights(ctx context.Context, balancer, prefix string) (map[string
 	if err != nil {
 		return nil, err
 	}
-	stage := &Stage{Listener: r.Listener, Groups: map[string]string{}, client: s.client}
+	stage := &Stack{Listener: r.Listener, Groups: map[string]string{}, client: s.client}
 	for _, name := range names {
 		var group arnRecord
 		if _, err := s.load("group", name, &group); err != nil {
@@ -175,12 +171,12 @@ func (s *Site) weights(ctx context.Context, balancer, prefix string) (map[string
 	return stage.Weights(ctx)
 }
 
-// pollEvery is how often a condition outside this process is looked at.
-const pollEvery = 50 * time.Millisecond
+// pollInterval is the interval of poll.
+const pollInterval = 50 * time.Millisecond
 
-// poll asks until it is done, fails, or the context ends.
+// poll calls a function until it reports success, fails, or the context ends.
 func poll(ctx context.Context, done func() (bool, error)) error {
-	tick := time.NewTicker(pollEvery)
+	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for {
 		if ok, err := done(); ok || err != nil {

@@ -16,41 +16,38 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
-// Fleet is what is wanted of the machines of one name: so many processes of a
-// version, registered in a target group.
+// Fleet is the desired set of machines of one name: a number of processes of a version, registered in a target group.
 type Fleet struct {
 	Name, Group string
 	Count       int
-	Boot        time.Duration // before a machine listens
+	Boot        time.Duration // time until a machine listens
 	Terms       AppTerms
 }
 
-// fleetRecord is a fleet as it runs.
+// fleetRecord is a running fleet.
 type fleetRecord struct {
 	Version  string    `json:"version"`
 	Group    string    `json:"group"`
 	Machines []machine `json:"machines"`
 }
 
-// The kinds of fleet, as they stand in records and in the event log.
+// The kinds of fleets, as in records and the event log.
 const (
 	kindMachines = "machines"
 	kindService  = "service"
 )
 
-// StartMachines makes the fleet be what is wanted, as an autoscaling group
-// with an instance refresh does: new machines are started and registered
-// before the old ones go.
+// StartMachines makes the fleet as desired, like an Auto Scaling group with an instance refresh: new machines are started
+// and registered before the old ones end.
 func (s *Site) StartMachines(ctx context.Context, f Fleet) error {
 	return s.start(ctx, kindMachines, f)
 }
 
-// ErrNoBalancer is what ECS says of a target group that is in no listener and
-// no rule. It says so when a service is created, never later.
+// ErrNoBalancer is the error of ECS for a target group that is in no listener or rule, when a service is created.
 var ErrNoBalancer = errors.New("InvalidParameterException: the target group does not have an associated load balancer")
 
-// PutService is StartMachines for a stand-in of an ECS service: refused while
-// its group is in no listener or rule, and done when the service is steady.
+// PutService is StartMachines for a stand-in of an ECS service: it is refused while its group is in no listener or rule,
+// and returns when the service is stable.
 func (s *Site) PutService(ctx context.Context, f Fleet) error {
 	var r fleetRecord
 	found, err := s.load(kindService, f.Name, &r)
@@ -62,7 +59,7 @@ func (s *Site) PutService(ctx context.Context, f Fleet) error {
 		return err
 	}
 	if !found && !used {
-		return fmt.Errorf("unable to create service %s: %w: %s", f.Name, ErrNoBalancer, f.Group)
+		return fmt.Errorf("cannot create service %s: %w: %s", f.Name, ErrNoBalancer, f.Group)
 	}
 	return s.start(ctx, kindService, f)
 }
@@ -70,7 +67,7 @@ func (s *Site) PutService(ctx context.Context, f Fleet) error {
 func (s *Site) inUse(ctx context.Context, group string) (bool, error) {
 	found, err := s.client.DescribeTargetGroups(ctx, &elb.DescribeTargetGroupsInput{TargetGroupArns: []string{group}})
 	if err != nil {
-		return false, fmt.Errorf("unable to read target group %s: %w", group, err)
+		return false, fmt.Errorf("cannot read target group %s: %w", group, err)
 	}
 	return len(found.TargetGroups[0].LoadBalancerArns) > 0, nil
 }
@@ -81,22 +78,22 @@ func (s *Site) start(ctx context.Context, kind string, f Fleet) error {
 	if err != nil {
 		return err
 	}
-	wanted := fleetRecord{Version: f.Terms.Version, Group: f.Group}
-	if wanted.Machines, err = s.boot(f); err != nil {
+	next := fleetRecord{Version: f.Terms.Version, Group: f.Group}
+	if next.Machines, err = s.boot(f); err != nil {
 		return err
 	}
-	if err := s.register(ctx, wanted); err != nil {
-		return errors.Join(err, endAll(ctx, wanted.Machines))
+	if err := s.register(ctx, next); err != nil {
+		return errors.Join(err, endAll(ctx, next.Machines))
 	}
 	if found || kind == kindService {
-		if err := s.untilHealthy(ctx, wanted); err != nil {
-			return errors.Join(err, s.end(ctx, wanted))
+		if err := s.untilHealthy(ctx, next); err != nil {
+			return errors.Join(err, s.end(ctx, next))
 		}
 	}
-	if err := s.save(kind, f.Name, wanted); err != nil {
+	if err := s.save(kind, f.Name, next); err != nil {
 		return err
 	}
-	if err := s.note("%s %s started, version %s", kind, f.Name, wanted.Version); err != nil || !found {
+	if err := s.note("%s %s started, version %s", kind, f.Name, next.Version); err != nil || !found {
 		return err
 	}
 	if err := s.retire(ctx, old); err != nil {
@@ -105,7 +102,7 @@ func (s *Site) start(ctx context.Context, kind string, f Fleet) error {
 	return s.note("%s %s stopped, version %s", kind, f.Name, old.Version)
 }
 
-// boot starts the machines side by side.
+// boot starts the machines concurrently.
 func (s *Site) boot(f Fleet) ([]machine, error) {
 	machines, failures := make([]machine, f.Count), make([]error, f.Count)
 	ended := make(chan struct{})
@@ -136,16 +133,15 @@ func (r fleetRecord) targets() []types.TargetDescription {
 func (s *Site) register(ctx context.Context, r fleetRecord) error {
 	_, err := s.client.RegisterTargets(ctx, &elb.RegisterTargetsInput{TargetGroupArn: aws.String(r.Group), Targets: r.targets()})
 	if err != nil {
-		return fmt.Errorf("unable to register machines in target group %s: %w", r.Group, err)
+		return fmt.Errorf("cannot register machines in target group %s: %w", r.Group, err)
 	}
 	return nil
 }
 
-// healthyLimit is how long new machines are given before the old ones stay.
+// healthyLimit bounds the wait for the health of new machines.
 const healthyLimit = time.Minute
 
-// untilHealthy waits where health is known; a group that is in no listener or
-// rule has none.
+// untilHealthy waits for health where it is checked; a group that is in no listener or rule has none.
 func (s *Site) untilHealthy(ctx context.Context, r fleetRecord) error {
 	if used, err := s.inUse(ctx, r.Group); err != nil || !used {
 		return err
@@ -168,9 +164,8 @@ func (s *Site) untilHealthy(ctx context.Context, r fleetRecord) error {
 	return nil
 }
 
-// retire takes machines that have been replaced out of their group and lets them
-// finish what they have under way, as a group of instances does: users may have
-// been there a moment ago, where their traffic was taken back from a bad version.
+// retire deregisters replaced machines and lets them finish requests in flight, like an Auto Scaling group: they may have
+// had users a short time ago, before a rollback.
 func (s *Site) retire(ctx context.Context, r fleetRecord) error {
 	if err := s.deregister(ctx, r); err != nil {
 		return err
@@ -184,8 +179,7 @@ func (s *Site) retire(ctx context.Context, r fleetRecord) error {
 	return errors.Join(failures...)
 }
 
-// end takes machines out of their group and kills them: what they have under
-// way is lost, which is the hardest way in which an old version can go.
+// end deregisters machines and kills them: requests in flight are lost, the hardest way in which an old version can end.
 func (s *Site) end(ctx context.Context, r fleetRecord) error {
 	if err := s.deregister(ctx, r); err != nil {
 		return err
@@ -197,7 +191,7 @@ func (s *Site) deregister(ctx context.Context, r fleetRecord) error {
 	_, err := s.client.DeregisterTargets(ctx, &elb.DeregisterTargetsInput{TargetGroupArn: aws.String(r.Group), Targets: r.targets()})
 	var gone *types.TargetGroupNotFoundException
 	if err != nil && !errors.As(err, &gone) {
-		return fmt.Errorf("unable to deregister machines from target group %s: %w", r.Group, err)
+		return fmt.Errorf("cannot deregister machines from target group %s: %w", r.Group, err)
 	}
 	return nil
 }
@@ -210,8 +204,8 @@ func endAll(ctx context.Context, machines []machine) error {
 	return errors.Join(all...)
 }
 
-// StopMachines ends the machines of a name. Where a version is given and
-// another one runs, they have been replaced since, and nothing is done.
+// StopMachines ends the machines of a name. Where a version is given and another one runs, they have been replaced, and
+// nothing is done.
 func (s *Site) StopMachines(ctx context.Context, name, version string) error {
 	return s.stop(ctx, kindMachines, name, version)
 }
@@ -236,8 +230,7 @@ func (s *Site) stop(ctx context.Context, kind, name, version string) error {
 	return os.Remove(s.record(kind, name))
 }
 
-// PIDs returns the processes of every fleet of a site that is running, by its
-// name.
+// PIDs returns the processes of every running fleet of a site, by name.
 func PIDs(dir string) (map[string][]int, error) {
 	s, pids := &Site{Dir: dir}, map[string][]int{}
 	for _, kind := range []string{kindMachines, kindService} {
@@ -258,7 +251,7 @@ func PIDs(dir string) (map[string][]int, error) {
 	return pids, nil
 }
 
-// names are those of a kind's records.
+// names are those of the records of a kind.
 func (s *Site) names(kind string) ([]string, error) {
 	files, err := filepath.Glob(s.record(kind, "*"))
 	if err != nil {
@@ -272,8 +265,7 @@ func (s *Site) names(kind string) ([]string, error) {
 	return names, nil
 }
 
-// Evacuate kills the machines of every site below a folder; the balancer need
-// not be there any more.
+// Evacuate kills the machines of every site below a directory, even if the load balancer is gone.
 func Evacuate(folder string) error {
 	return filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() || d.Name() != SiteDir {

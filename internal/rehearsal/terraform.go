@@ -15,16 +15,14 @@ import (
 	"github.com/hashicorp/hc-install/releases"
 )
 
-// providerVersion is what a freshly built provider calls itself in the local
-// mirror. No release has it.
+// providerVersion is the version of a freshly built provider in the local mirror. No release has it.
 const providerVersion = "0.0.1"
 
-// Terraform runs a terraform or tofu binary in a folder of its own, with a
-// provider that was built from this tree.
+// Terraform runs a terraform or tofu binary in its own directory, with a provider that was built from this tree.
 type Terraform struct {
 	Binary string
 	Dir    string   // of the configuration
-	Env    []string // on top of the process's own
+	Env    []string // in addition to the process's own
 }
 
 // ErrNoTerraform says that neither terraform nor tofu is on PATH.
@@ -40,8 +38,7 @@ func FindTerraform() (string, error) {
 	return "", ErrNoTerraform
 }
 
-// FetchTerraform installs the newest Terraform into a folder and returns its
-// path. It needs the Internet.
+// FetchTerraform installs the latest Terraform into a directory and returns its path. It needs the Internet.
 func FetchTerraform(ctx context.Context, folder string) (string, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return "", err
@@ -52,34 +49,32 @@ func FetchTerraform(ctx context.Context, folder string) (string, error) {
 	}
 	path, err := (&releases.LatestVersion{Product: product.Terraform, InstallDir: folder}).Install(ctx)
 	if err != nil {
-		return "", fmt.Errorf("unable to fetch Terraform: %w", err)
+		return "", fmt.Errorf("cannot fetch Terraform: %w", err)
 	}
 	return path, nil
 }
 
-// ModuleRoot is the folder of this project's go.mod, seen from the working
-// directory.
+// ModuleRoot is the directory of this project's go.mod, found from the working directory.
 func ModuleRoot(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	if err != nil {
-		return "", fmt.Errorf("unable to find the project's folder: %w", err)
+		return "", fmt.Errorf("cannot find the project directory: %w", err)
 	}
 	mod := strings.TrimSpace(string(out))
 	if mod == "" || mod == os.DevNull {
-		return "", errors.New("this must run inside the project's folder")
+		return "", errors.New("this must run inside the project directory")
 	}
 	return filepath.Dir(mod), nil
 }
 
-// BuildProvider builds the provider of the tree at root into a filesystem
-// mirror under folder, and returns the path of a command line configuration
-// that makes terraform and tofu install it from there.
+// BuildProvider builds the provider of the tree at root into a filesystem mirror under a directory, and returns the path of a
+// CLI configuration with which terraform and tofu install it from there.
 func BuildProvider(ctx context.Context, root, folder string) (string, error) {
 	built := filepath.Join(folder, "terraform-provider-bluegreen")
 	build := exec.CommandContext(ctx, "go", "build", "-o", built, ".")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("unable to build the provider: %w\n%s", err, out)
+		return "", fmt.Errorf("cannot build the provider: %w\n%s", err, out)
 	}
 	mirror := filepath.Join(folder, "mirror")
 	for _, registry := range []string{"registry.terraform.io", "registry.opentofu.org"} {
@@ -92,7 +87,7 @@ func BuildProvider(ctx context.Context, root, folder string) (string, error) {
 	return config, os.WriteFile(config, []byte(text), 0o600)
 }
 
-// linkInto puts the binary where a mirror has it, whatever stood there before.
+// linkInto puts the binary into the mirror, replacing what was there.
 func linkInto(mirror, registry, built string) error {
 	folder := filepath.Join(mirror, registry, "bluegreen", "bluegreen", providerVersion, runtime.GOOS+"_"+runtime.GOARCH)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -108,7 +103,7 @@ func linkInto(mirror, registry, built string) error {
 	return os.Link(built, name)
 }
 
-// Layout lays a copy of the *.tf files of a configuration into the folder.
+// Layout copies the *.tf files of a configuration into the directory.
 func (t *Terraform) Layout(configuration string) error {
 	files, err := filepath.Glob(filepath.Join(configuration, "*.tf"))
 	if err != nil || len(files) == 0 {
@@ -126,13 +121,13 @@ func (t *Terraform) Layout(configuration string) error {
 	return nil
 }
 
-// NewTerraform returns a Terraform in a folder that meets the balancer at the
-// endpoint and the provider through the command line configuration.
+// NewTerraform returns a Terraform in a directory that uses the load balancer at the endpoint, and the provider of the CLI
+// configuration.
 func NewTerraform(binary, cliConfig, endpoint, dir string) *Terraform {
 	return &Terraform{Binary: binary, Dir: dir, Env: append(LocalEnv(endpoint), "TF_CLI_CONFIG_FILE="+cliConfig)}
 }
 
-// LocalEnv is the environment in which the AWS SDK meets a local balancer.
+// LocalEnv is the environment for the AWS SDK with a local load balancer.
 func LocalEnv(endpoint string) []string {
 	return []string{
 		"AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2=" + endpoint, "AWS_ENDPOINT_URL_CLOUDWATCH=" + endpoint,
@@ -141,8 +136,7 @@ func LocalEnv(endpoint string) []string {
 	}
 }
 
-// Command prepares a run in a process group of its own, so that a signal meant
-// for it does not reach the caller.
+// Command returns a command in its own process group, so that a signal for it does not reach the caller.
 func (t *Terraform) Command(args ...string) *exec.Cmd {
 	command := exec.Command(t.Binary, args...)
 	command.Dir = t.Dir
@@ -152,7 +146,7 @@ func (t *Terraform) Command(args ...string) *exec.Cmd {
 	return command
 }
 
-// Run runs to the end and writes what is printed to out.
+// Run runs a command and writes its output to out.
 func (t *Terraform) Run(out io.Writer, args ...string) error {
 	command := t.Command(args...)
 	command.Stdout, command.Stderr = out, out

@@ -11,10 +11,10 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-var errNotReplayed = errors.New("the gate cannot be asked about another time")
+var errNotReplayed = errors.New("the gate cannot be evaluated for another time")
 
-// judged asks the gate target_metrics about a simulated balancer.
-func judged(ctx context.Context) rehearsal.SimulatedJudge {
+// simulatedTargetMetrics evaluates target_metrics on a simulated load balancer.
+func simulatedTargetMetrics(ctx context.Context) rehearsal.SimulatedGate {
 	return func(s *rehearsal.Simulated, l rehearsal.SimulatedLimits) func() (bool, error) {
 		c := gate.TargetMetrics{Lag: gate.DefaultLag}
 		if l.Ratio > 0 {
@@ -46,9 +46,9 @@ func judged(ctx context.Context) rehearsal.SimulatedJudge {
 	}
 }
 
-// judgement measures how often the gate is wrong, in steps of ten minutes at
-// 500 requests a second and 5 %.
-func (b bench) judgement(ctx context.Context) ([]row, error) {
+// judgment measures how often the gate is wrong, in steps of ten minutes at 500 requests
+// per second and 5 %.
+func (b bench) judgment(ctx context.Context) ([]row, error) {
 	const runs = 2000
 	usual := rehearsal.SimulatedSide{Errors: 0.2, P50: 80 * time.Millisecond, P99: 400 * time.Millisecond}
 	worse, slower := usual, usual
@@ -61,38 +61,38 @@ func (b bench) judgement(ctx context.Context) ([]row, error) {
 		limits rehearsal.SimulatedLimits
 		good   bool
 	}{
-		{"as good as the live one, sent back (worse_than_live_by = 0.5)", usual, rehearsal.SimulatedLimits{Compares: true, Margin: 0.5}, true},
-		{"as good, sent back (latency_ratio = 1.5 of p99)", usual, rehearsal.SimulatedLimits{Ratio: 1.5}, true},
-		{"2 points more errors, missed", worse, rehearsal.SimulatedLimits{Compares: true, Margin: 0.5}, false},
-		{"p99 three times, missed", slower, rehearsal.SimulatedLimits{Ratio: 1.5}, false},
+		{"as good as the live version, rolled back (worse_than_live_by = 0.5)", usual, rehearsal.SimulatedLimits{Compares: true, Margin: 0.5}, true},
+		{"as good, rolled back (latency_ratio = 1.5 of p99)", usual, rehearsal.SimulatedLimits{Ratio: 1.5}, true},
+		{"with 2 percentage points more errors, missed", worse, rehearsal.SimulatedLimits{Compares: true, Margin: 0.5}, false},
+		{"with three times the p99, missed", slower, rehearsal.SimulatedLimits{Ratio: 1.5}, false},
 	} {
 		got, err := rehearsal.Trial{SimulatedTerms: rehearsal.SimulatedTerms{Rate: detectRate, Share: 100 * detectShare, Live: usual, Fresh: c.fresh},
-			SimulatedLimits: c.limits, Minutes: 10, Runs: runs}.Run(judged(ctx))
+			SimulatedLimits: c.limits, Minutes: 10, Runs: runs}.Run(simulatedTargetMetrics(ctx))
 		if err != nil {
 			return nil, err
 		}
-		wrong := got.SentBack
+		wrong := got.RolledBack
 		if !c.good {
-			wrong = got.Runs - got.SentBack
+			wrong = got.Runs - got.RolledBack
 		}
-		rows = append(rows, row{what: "target_metrics over simulated steps of 10 minutes at 500 requests/s and 5 %, a release " + c.what,
+		rows = append(rows, row{what: "target_metrics in simulated steps of 10 minutes at 500 requests/s and 5 %: a release " + c.what,
 			goal: "0 in 100", measured: fmt.Sprintf("%d in %d", wrong, got.Runs), missed: 100*wrong > got.Runs})
 	}
 	return rows, nil
 }
 
-// keepRates measures how often the comparisons are wrong over all sorts of
-// traffic, and keeps the tables in the guide on gates.
-func (b bench) keepRates(ctx context.Context, runs int) error {
+// writeRates measures how often the comparisons are wrong over all sorts of
+// traffic, and writes the tables of the guide to gates.
+func (b bench) writeRates(ctx context.Context, runs int) error {
 	root, err := rehearsal.ModuleRoot(ctx)
 	if err != nil {
 		return err
 	}
 	b.root = root
-	tables, err := rehearsal.Rates(runs, judged(ctx))
+	tables, err := rehearsal.Rates(runs, simulatedTargetMetrics(ctx))
 	if err != nil {
 		return err
 	}
 	fmt.Print(tables)
-	return b.keep("gates.md", "rates", tables)
+	return b.writeTable("choosing-gates.md", "rates", tables)
 }

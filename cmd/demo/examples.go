@@ -18,47 +18,47 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
-// scenePace is the examples' at the speed of a demo. The drain is longer than
-// the slow requests are.
-var scenePace = rehearsal.ExamplePace{Hold: "800ms", Settle: "300ms", SteadyFor: "300ms", Drain: "2500ms", Interval: "250ms"}
+// examplePace are the durations of the examples in the demo. The drain is longer than the
+// slow requests.
+var examplePace = rehearsal.ExamplePace{Hold: "800ms", Settle: "300ms", SteadyFor: "300ms", Drain: "2500ms", Interval: "250ms"}
 
-// Slow requests are under way all the time: they are on the old side when the
-// traffic leaves it, and must be answered all the same.
+// Slow requests are in flight all the time: they must be answered even when the traffic
+// leaves their environment.
 const (
 	slowPath = "/?for=2s"
 	slowRate = 15
 )
 
-// scene is one of the examples with a balancer of its own, under load.
-type scene struct {
+// exampleRun is an example with its own load balancer, under load.
+type exampleRun struct {
 	*rehearsal.Example
-	voice
+	printer
 	d           *demo
 	balancer    *localalb.Server
 	users, slow *rehearsal.Load
 	watching    *watch
 }
 
-// build copies the example and starts its balancer.
-func (d *demo) build(name string, v voice) (*scene, error) {
+// build copies the example and starts its load balancer.
+func (d *demo) build(name string, v printer) (*exampleRun, error) {
 	balancer, err := localalb.Start(localalb.WithEphemeralPorts(), localalb.WithFastHealth(fastHealth),
 		localalb.WithManagement("127.0.0.1:0"), localalb.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return nil, err
 	}
-	s := &scene{d: d, voice: v, balancer: balancer}
+	s := &exampleRun{d: d, printer: v, balancer: balancer}
 	d.mu.Lock()
-	d.scenes = append(d.scenes, s)
+	d.runs = append(d.runs, s)
 	d.mu.Unlock()
 	terms := d.examples
-	terms.Name, terms.Dir = name, filepath.Join(d.dir, "scene-"+filepath.Base(name))
+	terms.Name, terms.Dir = name, filepath.Join(d.dir, "example-"+filepath.Base(name))
 	terms.Endpoint, terms.Management = balancer.URL(), balancer.ManagementURL()
 	s.Example, err = rehearsal.NewExample(terms)
 	return s, err
 }
 
-// newScene makes the example's first apply, which nobody looks at yet.
-func (d *demo) newScene(name string, v voice) (*scene, error) {
+// newExampleRun makes the first apply of the example, before there is any load.
+func (d *demo) newExampleRun(name string, v printer) (*exampleRun, error) {
 	s, err := d.build(name, v)
 	if err != nil {
 		return nil, err
@@ -74,8 +74,8 @@ func (d *demo) newScene(name string, v voice) (*scene, error) {
 	return s, nil
 }
 
-// begin puts the users there, and those who ask for so much that it takes 2 s.
-func (s *scene) begin(slowly int) error {
+// begin starts the load, including requests that take 2 s.
+func (s *exampleRun) begin(slowly int) error {
 	var url string
 	if err := s.Output("url", &url); err != nil {
 		return err
@@ -86,8 +86,8 @@ func (s *scene) begin(slowly int) error {
 	return nil
 }
 
-// end stops the users, waits for their answers, and fills in what they saw.
-func (s *scene) end(r *result) []turn {
+// end stops the load, waits for the responses, and fills in the result.
+func (s *exampleRun) end(r *result) []weightChange {
 	turns, _, _ := s.watching.stop()
 	users, slow := s.users.Stop(), s.slow.Stop()
 	s.watching, s.users, s.slow = nil, nil, nil
@@ -100,7 +100,7 @@ func (s *scene) end(r *result) []turn {
 	return turns
 }
 
-func (s *scene) close() {
+func (s *exampleRun) close() {
 	if s.watching != nil {
 		s.watching.stop()
 		s.users.Stop()
@@ -113,7 +113,7 @@ func (s *scene) close() {
 }
 
 // release is one edit of terraform.tfvars and one apply of it.
-func (s *scene) release(ctx context.Context, active string, releases map[string]string) (failed bool, err error) {
+func (s *exampleRun) release(ctx context.Context, active string, releases map[string]string) (failed bool, err error) {
 	if err := s.Set(map[string]any{"active": active, "releases": releases}); err != nil {
 		return false, err
 	}
@@ -121,7 +121,7 @@ func (s *scene) release(ctx context.Context, active string, releases map[string]
 	if err != nil {
 		return false, err
 	}
-	s.say("The edit: releases = %s, active = %q. The plan says:\n%s\n", words(releases), active, indent(plan))
+	s.say("Edit: releases = %s, active = %q. Plan:\n%s\n", releasesText(releases), active, indent(plan))
 	command := s.Terraform.Command("apply", "-no-color", "release.tfplan")
 	var out bytes.Buffer
 	command.Stdout, command.Stderr = &out, &out
@@ -133,9 +133,9 @@ func (s *scene) release(ctx context.Context, active string, releases map[string]
 	select {
 	case err = <-ended:
 	case <-ctx.Done():
-		return false, s.d.abandon(command, ended, ctx.Err(), &out)
+		return false, s.d.interrupt(command, ended, ctx.Err(), &out)
 	}
-	s.say("\nTerraform says:\n%s\n", indent(closing(out.String())))
+	s.say("\nTerraform output:\n%s\n", indent(withoutProgress(out.String())))
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return true, nil
@@ -143,8 +143,8 @@ func (s *scene) release(ctx context.Context, active string, releases map[string]
 	return false, err
 }
 
-// words writes releases as terraform.tfvars has them.
-func words(releases map[string]string) string {
+// releasesText formats releases as in terraform.tfvars.
+func releasesText(releases map[string]string) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(releases)) {
 		parts = append(parts, fmt.Sprintf("%s = %q", name, releases[name]))
@@ -152,44 +152,44 @@ func words(releases map[string]string) string {
 	return "{ " + strings.Join(parts, ", ") + " }"
 }
 
-// must notes what is not as it should be.
+// must records a failed expectation.
 func (r *result) must(is bool, otherwise string) {
 	if !is {
 		r.wrong = append(r.wrong, otherwise)
 	}
 }
 
-// beside is acts that are played while others are watched.
-type beside struct {
-	said    kept
+// background is a group of scenarios that run while others are printed.
+type background struct {
+	output  buffer
 	results []result
 	err     error
-	over    chan struct{}
+	done    chan struct{}
 }
 
-// releases begins the acts in which Terraform builds and destroys the
-// environments as well. They have balancers of their own, so that nothing but
-// time is saved by playing them beside the others.
-func (d *demo) releases(ctx context.Context) []*beside {
-	var all []*beside
-	for _, play := range []func(context.Context, voice) ([]result, error){d.twoColours, d.oneApply} {
-		b := &beside{over: make(chan struct{})}
+// startBackground starts the scenarios in which Terraform also creates and destroys the
+// environments. They have their own load balancers, so running them in parallel only
+// saves time.
+func (d *demo) startBackground(ctx context.Context) []*background {
+	var all []*background
+	for _, play := range []func(context.Context, printer) ([]result, error){d.twoEnvironments, d.oneApply} {
+		b := &background{done: make(chan struct{})}
 		all = append(all, b)
 		go func() {
-			defer close(b.over)
-			ctx, cancel := context.WithTimeout(ctx, actLimit)
+			defer close(b.done)
+			ctx, cancel := context.WithTimeout(ctx, scenarioTimeout)
 			defer cancel()
-			b.results, b.err = play(ctx, voice{&b.said})
+			b.results, b.err = play(ctx, printer{&b.output})
 		}()
 	}
 	return all
 }
 
-// twoColours releases, and takes it back by reverting one line.
-func (d *demo) twoColours(ctx context.Context, v voice) ([]result, error) {
-	r := result{act: "(d) two colours, taken back by one line", worst: "-"}
-	v.say("\n=== %s: examples/two-colours", r.act)
-	s, err := d.newScene("two-colours", v)
+// twoEnvironments makes a release and reverts it by one line.
+func (d *demo) twoEnvironments(ctx context.Context, v printer) ([]result, error) {
+	r := result{scenario: "(e) two environments, reverted by one line", worst: "-"}
+	v.say("\n=== %s: examples/two-environments", r.scenario)
+	s, err := d.newExampleRun("two-environments", v)
 	if err != nil {
 		return nil, err
 	}
@@ -202,30 +202,30 @@ func (d *demo) twoColours(ctx context.Context, v voice) ([]result, error) {
 		return nil, err
 	}
 	r.must(!failed, "the release failed")
-	s.say("Blue still runs. One line is reverted, and nothing has to be built, stepped or waited for:")
+	s.say("Blue still runs. Reverting one line needs no build and no steps:")
 	began, before := time.Now(), s.writes()
 	failed, err = s.release(ctx, "blue", releases)
 	if err != nil {
 		return nil, err
 	}
-	r.must(!failed, "the way back failed")
-	r.must(s.writes() == before+1, fmt.Sprintf("the way back took %d writes", s.writes()-before))
-	if err := linger(ctx, afterwards); err != nil {
+	r.must(!failed, "the revert failed")
+	r.must(s.writes() == before+1, fmt.Sprintf("the revert took %d writes", s.writes()-before))
+	if err := wait(ctx, observedAfter); err != nil {
 		return nil, err
 	}
 	turns := s.end(&r)
 	last := turns[len(turns)-1]
-	r.back = fmt.Sprintf("%.2f", last.at.Sub(began).Seconds())
-	r.must(shares(last.weights)["blue"] == 100, "blue does not have all the traffic")
+	r.rollback = fmt.Sprintf("%.2f", last.at.Sub(began).Seconds())
+	r.must(shares(last.weights)["blue"] == 100, "blue does not have all traffic")
 	return []result{r}, nil
 }
 
-// oneApply releases with the old environment drained and destroyed, and then
-// one that is bad.
-func (d *demo) oneApply(ctx context.Context, v voice) ([]result, error) {
-	good := result{act: "(e) all in one apply, the old one destroyed", worst: "-", back: "-"}
-	v.say("\n=== %s: examples/one-apply-release, with requests of 2 s under way", good.act)
-	s, err := d.newScene("one-apply-release", v)
+// oneApply makes a release in which the old environment is drained and destroyed, and
+// then a bad one.
+func (d *demo) oneApply(ctx context.Context, v printer) ([]result, error) {
+	good := result{scenario: "(f) one apply that destroys the old version", worst: "-", rollback: "-"}
+	v.say("\n=== %s: examples/one-apply-release, with requests of 2 s in flight", good.scenario)
+	s, err := d.newExampleRun("one-apply-release", v)
 	if err != nil {
 		return nil, err
 	}
@@ -242,20 +242,20 @@ func (d *demo) oneApply(ctx context.Context, v voice) ([]result, error) {
 	}
 	good.must(!failed, "the release failed")
 	good.must(len(old) > 0 && !slices.ContainsFunc(old, rehearsal.Running), "the old processes still run")
-	s.say("The processes %v of the old version have ended, and their target group is gone.", old)
-	if err := linger(ctx, afterwards); err != nil {
+	s.say("The processes %v of the old version have ended, and its target group is deleted.", old)
+	if err := wait(ctx, observedAfter); err != nil {
 		return nil, err
 	}
 	s.end(&good)
-	bad, err := d.badOne(ctx, s)
+	bad, err := d.badRelease(ctx, s)
 	return []result{good, bad}, err
 }
 
-// badOne is a release whose new environment breaks under traffic: the old one
-// is not touched, the version does not go out again, and a mended one does.
-func (d *demo) badOne(ctx context.Context, s *scene) (result, error) {
-	r := result{act: "(f) the same, bad: rejected, then mended"}
-	s.say("\n=== %s", r.act)
+// badRelease is a release that fails under traffic: the live environment is not touched,
+// the version stays rejected, and a fixed one is shipped.
+func (d *demo) badRelease(ctx context.Context, s *exampleRun) (result, error) {
+	r := result{scenario: "(g) the same with a bad version, then fixed"}
+	s.say("\n=== %s", r.scenario)
 	if err := s.begin(slowRate); err != nil {
 		return r, err
 	}
@@ -267,43 +267,43 @@ func (d *demo) badOne(ctx context.Context, s *scene) (result, error) {
 	if err != nil {
 		return r, err
 	}
-	r.must(failed, "the bad release went through")
+	r.must(failed, "the bad release completed")
 	still, err := s.processes("app-green")
 	if err != nil {
 		return r, err
 	}
 	r.must(slices.Equal(old, still) && !slices.ContainsFunc(old, func(pid int) bool { return !rehearsal.Running(pid) }), "the live environment was touched")
-	r.back = s.backAfter()
-	s.say("Green's processes %v are the same, and live. The same edit is applied again:", still)
+	r.rollback = s.rollbackText()
+	s.say("Green's processes %v are unchanged and live. Applying the same edit again:", still)
 	before := s.writes()
 	failed, err = s.release(ctx, "blue", map[string]string{"blue": third})
 	if err != nil {
 		return r, err
 	}
-	r.must(failed && s.writes() == before, "the rejected version went out again")
+	r.must(failed && s.writes() == before, "the rejected version was shipped again")
 	failed, err = s.release(ctx, "blue", map[string]string{"blue": fourth})
 	if err != nil {
 		return r, err
 	}
-	r.must(!failed, "the mended release failed")
+	r.must(!failed, "the fixed release failed")
 	r.must(!slices.ContainsFunc(old, rehearsal.Running), "the old processes still run")
-	if err := linger(ctx, afterwards); err != nil {
+	if err := wait(ctx, observedAfter); err != nil {
 		return r, err
 	}
-	r.worst = fmt.Sprintf("%.1f %%", s.watching.most(third))
+	r.worst = fmt.Sprintf("%.1f %%", s.watching.worstShare(third))
 	turns := s.end(&r)
-	r.must(shares(turns[len(turns)-1].weights)["blue"] == 100, "blue does not have all the traffic")
+	r.must(shares(turns[len(turns)-1].weights)["blue"] == 100, "blue does not have all traffic")
 	return r, nil
 }
 
-// processes are those of a fleet that runs.
-func (s *scene) processes(name string) ([]int, error) {
+// processes returns the process IDs of a running fleet.
+func (s *exampleRun) processes(name string) ([]int, error) {
 	pids, err := rehearsal.PIDs(s.Site())
 	return pids[name], err
 }
 
-// writes counts the calls that have changed an action so far.
-func (s *scene) writes() int {
+// writes counts the API calls that changed an action.
+func (s *exampleRun) writes() int {
 	n := 0
 	for _, c := range s.balancer.Calls() {
 		if c.Action == "ModifyListener" || c.Action == "ModifyRule" {
@@ -313,38 +313,37 @@ func (s *scene) writes() int {
 	return n
 }
 
-// backAfter is how long it took from the first bad answer to the last change
-// of weights, in words.
-func (s *scene) backAfter() string {
+// rollbackText is the time from the first bad response to the last weight change.
+func (s *exampleRun) rollbackText() string {
 	s.watching.mu.Lock()
 	defer s.watching.mu.Unlock()
-	return secondsBack(s.watching.firstBad, s.watching.turns[len(s.watching.turns)-1].at)
+	return rollbackSeconds(s.watching.firstBad, s.watching.changes[len(s.watching.changes)-1].at)
 }
 
-// most is the largest part of a second's answers that a version gave.
-func (w *watch) most(version string) float64 {
+// worstShare is the largest share of a version in the responses of one second.
+func (w *watch) worstShare(version string) float64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.worst[version]
 }
 
-// waitInExample leaves everything to the user until Ctrl-C.
-func (d *demo) waitInExample(ctx context.Context) error {
+// serveExample runs the local stack for an example until Ctrl-C.
+func (d *demo) serveExample(ctx context.Context) error {
 	if _, err := os.Stat(filepath.Join(d.examples.Sources[0], d.example, "main.tf")); err != nil {
-		return fmt.Errorf("examples/%s is no configuration that runs here: %w", d.example, err)
+		return fmt.Errorf("examples/%s is not an example that runs locally: %w", d.example, err)
 	}
-	s, err := d.build(d.example, d.voice)
+	s, err := d.build(d.example, d.printer)
 	if err != nil {
 		return err
 	}
 	binary := filepath.Base(d.Terraform.Binary)
-	s.say("\nThe stage is set for examples/%s, in a copy whose waits are seconds. In another terminal:\n", d.example)
+	s.say("\nReady for examples/%s, in a copy with short durations. In another terminal:\n", d.example)
 	s.say("  cd %s", s.Terraform.Dir)
 	for _, line := range s.Terraform.Env {
 		s.say("  export %q", line)
 	}
-	s.say("  %s init && %s apply     # then edit as its README.md says, and apply again", binary, binary)
-	s.say("\nCtrl-C here ends it, the machines included.")
+	s.say("  %s init && %s apply     # then edit as described in its README.md, and apply again", binary, binary)
+	s.say("\nPress Ctrl-C here to stop everything.")
 	<-ctx.Done()
 	return nil
 }

@@ -11,14 +11,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
-// EnvironmentHeader sends a request to one environment whatever the weights
-// are: the test traffic of the stage.
+// EnvironmentHeader sends a request to one environment whatever the weights are: the test traffic of the stack.
 const EnvironmentHeader = "X-Environment"
 
-// Stage is what a release needs beside Terraform: a load balancer with a
-// listener, a target group for each environment, a rule for test traffic to
-// each, and the processes of the application.
-type Stage struct {
+// Stack is what a release needs besides Terraform: a load balancer with a listener, a target group for each environment,
+// a rule for test traffic to each, and the processes of the application.
+type Stack struct {
 	LoadBalancer string
 	Listener     string
 	Groups       map[string]string // environment to target group
@@ -27,7 +25,7 @@ type Stage struct {
 	apps   map[string]*App
 }
 
-// Client returns an ELBv2 client for a local balancer.
+// Client returns an ELBv2 client for a local load balancer.
 func Client(endpoint string) *elb.Client {
 	return elb.New(elb.Options{
 		Region:       Region,
@@ -36,34 +34,34 @@ func Client(endpoint string) *elb.Client {
 	})
 }
 
-// Region is where the local balancer says that it is.
+// Region is the region of the local load balancer.
 const Region = "eu-central-1"
 
-// NewStage builds the stage for the environments, whose first one gets all the
-// traffic. The listener asks for the port, which localalb may take otherwise.
-func NewStage(ctx context.Context, endpoint string, port int32, environments ...string) (*Stage, error) {
-	s := &Stage{client: Client(endpoint), Groups: map[string]string{}, apps: map[string]*App{}}
+// NewStack creates the stack for the environments, of which the first one receives all traffic. localalb may listen on
+// another port than the requested one.
+func NewStack(ctx context.Context, endpoint string, port int32, environments ...string) (*Stack, error) {
+	s := &Stack{client: Client(endpoint), Groups: map[string]string{}, apps: map[string]*App{}}
 	lb, err := s.client.CreateLoadBalancer(ctx, &elb.CreateLoadBalancerInput{
 		Name: aws.String("web"), Subnets: []string{"subnet-0000000a", "subnet-0000000b"}})
 	if err != nil {
-		return nil, fmt.Errorf("unable to create the load balancer: %w", err)
+		return nil, fmt.Errorf("cannot create the load balancer: %w", err)
 	}
 	s.LoadBalancer = aws.ToString(lb.LoadBalancers[0].LoadBalancerArn)
 	for _, name := range environments {
 		if err := s.addGroup(ctx, name); err != nil {
-			return nil, fmt.Errorf("unable to create the target group of %s: %w", name, err)
+			return nil, fmt.Errorf("cannot create the target group of %s: %w", name, err)
 		}
 	}
 	listener, err := s.client.CreateListener(ctx, &elb.CreateListenerInput{
 		LoadBalancerArn: aws.String(s.LoadBalancer), Port: aws.Int32(port), Protocol: types.ProtocolEnumHttp,
 		DefaultActions: []types.Action{forwardTo(s.Groups[environments[0]])}})
 	if err != nil {
-		return nil, fmt.Errorf("unable to create the listener: %w", err)
+		return nil, fmt.Errorf("cannot create the listener: %w", err)
 	}
 	s.Listener = aws.ToString(listener.Listeners[0].ListenerArn)
 	for i, name := range environments {
 		if err := s.addTestRule(ctx, int32(i+1), name); err != nil {
-			return nil, fmt.Errorf("unable to create the test rule of %s: %w", name, err)
+			return nil, fmt.Errorf("cannot create the test rule of %s: %w", name, err)
 		}
 	}
 	return s, nil
@@ -73,7 +71,7 @@ func forwardTo(group string) types.Action {
 	return types.Action{Type: types.ActionTypeEnumForward, TargetGroupArn: aws.String(group)}
 }
 
-func (s *Stage) addGroup(ctx context.Context, name string) error {
+func (s *Stack) addGroup(ctx context.Context, name string) error {
 	created, err := s.client.CreateTargetGroup(ctx, &elb.CreateTargetGroupInput{
 		Name: aws.String("app-" + name), Protocol: types.ProtocolEnumHttp, Port: aws.Int32(80),
 		TargetType: types.TargetTypeEnumIp, VpcId: aws.String("vpc-00000001"),
@@ -90,7 +88,7 @@ func (s *Stage) addGroup(ctx context.Context, name string) error {
 	return err
 }
 
-func (s *Stage) addTestRule(ctx context.Context, priority int32, name string) error {
+func (s *Stack) addTestRule(ctx context.Context, priority int32, name string) error {
 	_, err := s.client.CreateRule(ctx, &elb.CreateRuleInput{
 		ListenerArn: aws.String(s.Listener), Priority: aws.Int32(priority),
 		Actions: []types.Action{forwardTo(s.Groups[name])},
@@ -99,9 +97,9 @@ func (s *Stage) addTestRule(ctx context.Context, priority int32, name string) er
 	return err
 }
 
-// Deploy starts a version as the only target of an environment. Whatever ran
-// there before is taken out of the group, finishes what it has, and ends.
-func (s *Stage) Deploy(ctx context.Context, environment string, t AppTerms) error {
+// Deploy starts a version as the only target of an environment. What ran there before is deregistered, finishes requests in
+// flight, and ends.
+func (s *Stack) Deploy(ctx context.Context, environment string, t AppTerms) error {
 	app, err := StartApp(t)
 	if err != nil {
 		return err
@@ -109,7 +107,7 @@ func (s *Stage) Deploy(ctx context.Context, environment string, t AppTerms) erro
 	old := s.apps[environment]
 	s.apps[environment] = app
 	if err := s.register(ctx, environment, app); err != nil {
-		return fmt.Errorf("unable to register version %s: %w", t.Version, err)
+		return fmt.Errorf("cannot register version %s: %w", t.Version, err)
 	}
 	if old == nil {
 		return nil
@@ -118,8 +116,8 @@ func (s *Stage) Deploy(ctx context.Context, environment string, t AppTerms) erro
 	return s.deregister(ctx, environment, old)
 }
 
-// Retire takes what runs in an environment out of its group and kills it.
-func (s *Stage) Retire(ctx context.Context, environment string) error {
+// Retire deregisters what runs in an environment and kills it.
+func (s *Stack) Retire(ctx context.Context, environment string) error {
 	app := s.apps[environment]
 	if app == nil {
 		return nil
@@ -129,13 +127,13 @@ func (s *Stage) Retire(ctx context.Context, environment string) error {
 	return s.deregister(ctx, environment, app)
 }
 
-func (s *Stage) register(ctx context.Context, environment string, app *App) error {
+func (s *Stack) register(ctx context.Context, environment string, app *App) error {
 	_, err := s.client.RegisterTargets(ctx, &elb.RegisterTargetsInput{
 		TargetGroupArn: aws.String(s.Groups[environment]), Targets: target(app)})
 	return err
 }
 
-func (s *Stage) deregister(ctx context.Context, environment string, app *App) error {
+func (s *Stack) deregister(ctx context.Context, environment string, app *App) error {
 	_, err := s.client.DeregisterTargets(ctx, &elb.DeregisterTargetsInput{
 		TargetGroupArn: aws.String(s.Groups[environment]), Targets: target(app)})
 	return err
@@ -145,15 +143,14 @@ func target(app *App) []types.TargetDescription {
 	return []types.TargetDescription{{Id: aws.String("127.0.0.1"), Port: aws.Int32(app.Port)}}
 }
 
-// App is what runs in an environment now, nil where nothing does.
-func (s *Stage) App(environment string) *App { return s.apps[environment] }
+// App is what runs in an environment, nil if nothing does.
+func (s *Stack) App(environment string) *App { return s.apps[environment] }
 
-// ErrNotForwarding says that the listener sends requests nowhere.
+// ErrNotForwarding says that the listener does not forward.
 var ErrNotForwarding = errors.New("the listener does not forward")
 
-// Weights returns what the listener gives each environment, as the balancer
-// tells it.
-func (s *Stage) Weights(ctx context.Context) (map[string]int, error) {
+// Weights returns the listener's weight of each environment.
+func (s *Stack) Weights(ctx context.Context) (map[string]int, error) {
 	described, err := s.client.DescribeListeners(ctx, &elb.DescribeListenersInput{ListenerArns: []string{s.Listener}})
 	if err != nil {
 		return nil, err
@@ -166,12 +163,12 @@ func (s *Stage) Weights(ctx context.Context) (map[string]int, error) {
 	return nil, ErrNotForwarding
 }
 
-func (s *Stage) weightsOf(action types.Action) map[string]int {
+func (s *Stack) weightsOf(action types.Action) map[string]int {
 	weights := map[string]int{}
 	for name, group := range s.Groups {
 		if action.ForwardConfig == nil {
 			if aws.ToString(action.TargetGroupArn) == group {
-				weights[name] = 1
+				weights[name] = 1 // a single target group receives everything
 			}
 			continue
 		}
@@ -188,7 +185,7 @@ func (s *Stage) weightsOf(action types.Action) map[string]int {
 }
 
 // Close kills every process of the application.
-func (s *Stage) Close() {
+func (s *Stack) Close() {
 	for _, app := range s.apps {
 		app.Kill()
 	}
