@@ -1,4 +1,4 @@
-// Package e2e holds the tests of whole applies: a provider built from this
-// tree, a real Terraform, real processes of the application under a load that
-// never stops, and the signals that end them. The balancer alone is localalb.
+// Package e2e tests whole applies: the provider built from this tree, a real
+// Terraform, real application processes under continuous load, and the signals that
+// end them. Only the load balancer is simulated, by localalb.
 package e2e

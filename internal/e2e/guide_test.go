@@ -10,7 +10,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
-// around is what the guide's gates stand in.
+// around is the configuration around the guide's gates.
 const around = `terraform {
   required_providers {
     bluegreen = { source = "bluegreen/bluegreen" }
@@ -41,7 +41,7 @@ resource "bluegreen_switch" "web" {
   }
 `
 
-// blocks are the fenced blocks of HCL in a text.
+// blocks returns the fenced HCL blocks of a text.
 func blocks(text string) []string {
 	var all []string
 	for {
@@ -54,10 +54,9 @@ func blocks(text string) []string {
 	}
 }
 
-// Every worked example of the guide on gates is a configuration, and a plan of
-// it is made; the guide has one for every kind, and only forms for secrets that
-// keep them out of the state.
-func TestGuideOnGates_everyExampleIsOne(t *testing.T) {
+// Every example of the guide to gates can be planned. The guide has one for every
+// gate type, and shows secrets only in forms that do not reach the state.
+func TestGuideOnGates_examplesPlan(t *testing.T) {
 	build(t)
 	guide, err := os.ReadFile(filepath.Join(built.root, "templates", "guides", "gates.md"))
 	if err != nil {

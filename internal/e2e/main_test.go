@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// built is the provider, built once for all tests.
+// built is the provider binary, built once for all tests.
 var built struct {
 	once           sync.Once
 	dir, cliConfig string
@@ -41,7 +41,7 @@ var built struct {
 	err            error
 }
 
-// build builds it, or skips where there is nothing to run it with.
+// build builds the provider, or skips the test without Terraform.
 func build(t *testing.T) {
 	t.Helper()
 	binary, err := rehearsal.FindTerraform()
@@ -57,7 +57,7 @@ func build(t *testing.T) {
 	}
 }
 
-// buildOnce builds into a folder that outlives the test which asked first.
+// buildOnce builds into a folder that outlives the first test.
 func buildOnce(ctx context.Context) (err error) {
 	if built.root, err = rehearsal.ModuleRoot(ctx); err != nil {
 		return err
@@ -69,7 +69,7 @@ func buildOnce(ctx context.Context) (err error) {
 	return err
 }
 
-// world is a release with its balancer and a load that never stops.
+// world is a release with its load balancer and continuous load.
 type world struct {
 	*rehearsal.Release
 	t        *testing.T
@@ -79,14 +79,14 @@ type world struct {
 
 const loadRate = 500
 
-// newWorld adopts a fresh listener on which blue is live, and begins the load.
+// newWorld adopts a new listener on which blue is live, and starts the load.
 func newWorld(t *testing.T, pace rehearsal.Pace, options ...localalb.Option) *world {
 	t.Helper()
 	return newWorldOf(t, rehearsal.AppTerms{Version: "1"}, pace, options...)
 }
 
-// newWorldOf has another live version. It runs before the load begins: to replace
-// what is live under load is nothing that a release does.
+// newWorldOf has another live version, which starts before the load: a release
+// never replaces the live version under load.
 func newWorldOf(t *testing.T, live rehearsal.AppTerms, pace rehearsal.Pace, options ...localalb.Option) *world {
 	t.Helper()
 	build(t)
@@ -156,8 +156,8 @@ func (w *world) mustFail(args ...string) string {
 	return out
 }
 
-// errorsIn returns the errors that Terraform printed, each paragraph on one line
-// however Terraform wrapped it, without the excerpt of the configuration.
+// errorsIn returns the errors that Terraform printed, each paragraph unwrapped to
+// one line, without the excerpt of the configuration.
 func errorsIn(out string) string {
 	var all []string
 	for part := range strings.SplitSeq(out, "Error: ") {
@@ -173,7 +173,7 @@ func errorsIn(out string) string {
 	return strings.Join(all[1:], "\n\n")
 }
 
-// running is an apply under way.
+// running is an apply in progress.
 type running struct {
 	t       *testing.T
 	command *exec.Cmd
@@ -193,9 +193,9 @@ func (w *world) start(args ...string) *running {
 	return r
 }
 
-// patience is how long anything may take before a test counts as hung. It is
-// no measure of speed.
-const patience = 2 * time.Minute
+// hangTimeout is the time after which a test counts as hung. It does not measure
+// speed.
+const hangTimeout = 2 * time.Minute
 
 func (r *running) wait() (string, bool) {
 	r.t.Helper()
@@ -206,24 +206,24 @@ func (r *running) wait() (string, bool) {
 			r.t.Fatalf("terraform could not be waited for: %v", err)
 		}
 		return r.out.String(), err == nil
-	case <-time.After(patience):
+	case <-time.After(hangTimeout):
 		_ = r.command.Process.Kill()
-		r.t.Fatalf("terraform has not ended within %s", patience)
+		r.t.Fatalf("terraform has not ended within %s", hangTimeout)
 		return "", false
 	}
 }
 
-// eventually waits for a condition of the world outside this process.
+// eventually waits for a condition outside this process.
 func (w *world) eventually(what string, is func() bool) {
 	w.t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	limit := time.After(patience)
+	limit := time.After(hangTimeout)
 	for !is() {
 		select {
 		case <-tick.C:
 		case <-limit:
-			w.t.Fatalf("never: %s; weights %v", what, w.weights())
+			w.t.Fatalf("timed out waiting: %s; weights %v", what, w.weights())
 		}
 	}
 }
@@ -237,7 +237,7 @@ func (w *world) weights() map[string]int {
 	return weights
 }
 
-// all says that an environment has all the traffic.
+// all checks that an environment has all the traffic.
 func (w *world) all(environment string) bool {
 	weights := w.weights()
 	for name, n := range weights {
@@ -255,7 +255,7 @@ func (w *world) mustHaveAll(environment string) {
 	}
 }
 
-// lostNothing ends the load and demands an answer for every request.
+// lostNothing ends the load and checks that every request was answered.
 func (w *world) lostNothing() rehearsal.Counts {
 	w.t.Helper()
 	counts := w.load.Stop()

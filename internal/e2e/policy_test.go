@@ -10,7 +10,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 )
 
-// policy is the one that the README tells people to attach.
+// policy is the IAM policy of the README.
 func policy(t *testing.T) []string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(built.root, "README.md"))
@@ -31,7 +31,7 @@ func policy(t *testing.T) []string {
 	return actions
 }
 
-// iamAction is what a policy calls a call.
+// iamAction returns the IAM action of a call.
 func iamAction(call localalb.Call) string { return call.Service + ":" + call.Action }
 
 func TestPolicy_coversEveryCallOfAShift(t *testing.T) {

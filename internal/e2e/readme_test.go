@@ -22,7 +22,7 @@ func fenced(t *testing.T, text, mark string) string {
 	return block + "\n"
 }
 
-func TestREADME_showsTheQuickstartAsItIs(t *testing.T) {
+func TestREADME_showsTheQuickstart(t *testing.T) {
 	root, err := rehearsal.ModuleRoot(t.Context())
 	if err != nil {
 		t.Fatal(err)

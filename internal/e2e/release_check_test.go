@@ -12,8 +12,8 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
-// pluginsVariable names a folder with hashicorp/aws for the examples that need
-// it, laid out as "terraform providers mirror" does it.
+// pluginsVariable is the environment variable of a folder with hashicorp/aws for the
+// examples that need it, in the layout of "terraform providers mirror".
 const pluginsVariable = "BLUEGREEN_TEST_PLUGINS"
 
 // configurations are the folders of examples/ that are root modules, by what
@@ -64,7 +64,7 @@ func TestExamples_validate(t *testing.T) {
 	}
 }
 
-// copied lays the examples into a folder of the test and returns that of one.
+// copied copies the examples to a folder of the test and returns the folder of one.
 func copied(t *testing.T, name string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -75,7 +75,7 @@ func copied(t *testing.T, name string) string {
 	return example.Terraform.Dir
 }
 
-// withPlugins adds the folder of other providers to where Terraform looks.
+// withPlugins adds the folder of other providers to Terraform's search path.
 func withPlugins(t *testing.T) string {
 	t.Helper()
 	plugins := os.Getenv(pluginsVariable)
@@ -100,8 +100,7 @@ func withPlugins(t *testing.T) string {
 	return config
 }
 
-// Formatting needs no provider, and a file that does not parse cannot be
-// formatted.
+// Formatting needs no provider, and fails for a file that does not parse.
 func TestExamples_areFormatted(t *testing.T) {
 	build(t)
 	terraform := &rehearsal.Terraform{Binary: built.binary, Dir: built.root, Env: []string{"TF_CLI_CONFIG_FILE=" + built.cliConfig}}
@@ -113,10 +112,10 @@ func TestExamples_areFormatted(t *testing.T) {
 	}
 }
 
-// firstLine is the one that says when to choose an example.
+// firstLine says when to use an example.
 var firstLine = regexp.MustCompile(`(?m)\A# .+\n\n(Choose .+)$`)
 
-func TestExamples_sayWhenToChooseThem(t *testing.T) {
+func TestExamples_describeWhenToUseThem(t *testing.T) {
 	build(t)
 	index, err := os.ReadFile(filepath.Join(built.root, "examples", "README.md"))
 	if err != nil {

@@ -9,10 +9,10 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
-// exampleRate is modest, since examples run side by side.
+// exampleRate is low because examples run in parallel.
 const exampleRate = 100
 
-func TestExamples_twoColours(t *testing.T) {
+func TestExamples_twoEnvironments(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, "two-environments", brisk)
 	p.mustApply()
@@ -22,13 +22,13 @@ func TestExamples_twoColours(t *testing.T) {
 	p.mustApply()
 	p.mustAnswer("1.5.0")
 
-	// The way back is one line, at once: one write, no steps.
+	// The revert is a change of one line: one write, no steps.
 	p.release("blue", map[string]string{"blue": "1.4.2", "green": "1.5.0"})
 	mark := p.mark()
 	p.mustApply()
 	p.mustAnswer("1.4.2")
 	if n := p.writes(mark); n != 1 {
-		t.Errorf("going back took %d writes", n)
+		t.Errorf("the revert took %d writes", n)
 	}
 	p.mustBeSettled()
 	p.lostNothing()
@@ -49,7 +49,7 @@ func TestExamples_releaseInTwoApplies(t *testing.T) {
 		t.Errorf("the canary does not share the traffic: %v", split.ByVersion)
 	}
 
-	// Both sides carry users, so neither may change.
+	// Both environments have traffic, so neither may change.
 	p.release("blue", map[string]string{"blue": "1.4.2", "green": "1.5.1"}, map[string]any{"weights": map[string]int{"blue": 90, "green": 10}})
 	mark := p.mark()
 	p.mustFail()
@@ -105,7 +105,7 @@ func TestExamples_ecsService(t *testing.T) {
 	p.lostNothing()
 }
 
-// The stand-in is as strict as ECS: else the example would prove nothing.
+// The stand-in is as strict as ECS; otherwise the example would prove nothing.
 func TestExamples_ecsServiceIsRefusedWithoutARule(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, "ecs-service", brisk)
@@ -146,11 +146,11 @@ func TestExamples_twoStates(t *testing.T) {
 	traffic.mustApply()
 	app.mustAnswer("1.5.0")
 
-	// The application's state cannot take away what the other one sends users to.
+	// The application's state cannot destroy an environment that has traffic.
 	app.must(app.Set(map[string]any{"releases": map[string]string{"blue": "1.4.2"}}))
-	told := app.mustFail()
-	if !strings.Contains(told, "green") {
-		t.Errorf("the refusal does not name the environment:\n%s", told)
+	output := app.mustFail()
+	if !strings.Contains(output, "green") {
+		t.Errorf("the refusal does not name the environment:\n%s", output)
 	}
 	if slices.ContainsFunc(app.events(), func(e string) bool { return strings.HasPrefix(e, "machines app-green stopped, version 1.5.0") }) {
 		t.Error("the live environment's machines were stopped")
@@ -159,7 +159,7 @@ func TestExamples_twoStates(t *testing.T) {
 	app.mustApply()
 	app.mustBeSettled()
 
-	// What is idle goes: off the listener first, then away.
+	// An idle environment is detached, then destroyed.
 	traffic.must(traffic.Set(map[string]any{"active": "green", "leaving": []string{"blue"}}))
 	traffic.mustApply()
 	app.must(app.Set(map[string]any{"releases": map[string]string{"green": "1.5.0"}}))

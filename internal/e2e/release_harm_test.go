@@ -11,23 +11,21 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 )
 
-// harm is a way to hurt an environment that carries traffic, by an edit or by
-// a command.
+// harm is an edit or a command that would harm an environment with traffic.
 type harm struct {
 	name string
 	edit func(*project)
 	args []string // of the apply
-	// refused: the run fails; else the apply does what is asked, and
-	// nobody notices.
+	// refused: the run fails; otherwise the apply succeeds without any lost
+	// request.
 	refused bool
-	// before is done first; an edit after it, if there is one, has an apply of
-	// its own.
+	// before runs first; an edit after it has an apply of its own.
 	before func(*project)
 	undo   func(*project) // what it takes beside the old configuration
 	run    string         // instead of "apply"
 	moves  bool           // it is a release; else no traffic may move
-	// detaches: green, which is idle, goes as asked and takes its group off with
-	// one write, which gives blue what it had.
+	// detaches: idle green is destroyed and its group detached with one write,
+	// which leaves the traffic on blue.
 	detaches bool
 }
 
@@ -60,9 +58,9 @@ func edits(all ...func(*project)) func(*project) {
 	}
 }
 
-// byHand gives the switch its environments by hand, so that no environment of
-// the state is among them.
-func byHand() func(*project) {
+// inlineEnvironments lists the environments in the switch, without references to
+// environment resources.
+func inlineEnvironments() func(*project) {
 	return replace(releaseFile, "environments = bluegreen_environment.app",
 		`environments = { for name, app in var.apps : name => { target_groups = { web = app.target_group_arn }, version = "1" } }`)
 }
@@ -78,7 +76,7 @@ func harms() []harm {
 	}
 	return []harm{
 		{name: "it is removed", edit: withoutBlue(), refused: true},
-		{name: "it is removed and the switch still names its group", edit: edits(byHand(), withoutBlue()), refused: true},
+		{name: "it is removed and the switch still names its group", edit: edits(inlineEnvironments(), withoutBlue()), refused: true},
 		{name: "it is renamed", edit: azure, refused: true},
 		{name: "it is renamed by a moved block", edit: edits(azure, moved("blue", "azure")), undo: moved("azure", "blue")},
 		{name: "its name is not its key", edit: replace(releaseFile, "= each.key", `= "x-${each.key}"`), refused: true},
@@ -99,13 +97,13 @@ func harms() []harm {
 		{name: "it is removed and -target names it alone", edit: withoutBlue(), args: []string{"-target=" + liveBlue}, refused: true},
 		{name: "the traffic moves and -target names the switch alone", edit: set(map[string]any{"active": "green"}), args: []string{"-target=" + liveSwitch}, moves: true},
 		{name: "it is removed under another provider alias", before: replace(releaseFile, "= bluegreen\n", "= bluegreen.other\n"),
-			edit: edits(byHand(), withoutBlue()), refused: true},
+			edit: edits(inlineEnvironments(), withoutBlue()), refused: true},
 		{name: "everything is destroyed", run: "destroy", refused: true, detaches: true},
 		{name: "destroy -target names it", run: "destroy", args: []string{"-target=" + liveBlue}, refused: true},
 	}
 }
 
-// moved tells Terraform that an environment has another name now.
+// moved adds a moved block for a renamed environment.
 func moved(from, to string) func(*project) {
 	const address = "module.release.bluegreen_environment.app[%q]"
 	return replace("main.tf", `output "url"`, fmt.Sprintf("moved {\n  from = "+address+"\n  to   = "+address+"\n}\n\noutput \"url\"", from, to))
@@ -132,7 +130,7 @@ func (p *project) removeRelease() {
 	p.must(os.WriteFile(path, append(text[:begin:begin], text[end:]...), 0o644))
 }
 
-// snapshot remembers the configuration and returns how to put it back.
+// snapshot records the configuration and returns a function that restores it.
 func (p *project) snapshot() (restore func()) {
 	p.t.Helper()
 	kept := map[string][]byte{}
@@ -150,7 +148,7 @@ func (p *project) snapshot() (restore func()) {
 	}
 }
 
-func TestHarm_toTheLiveEnvironment(t *testing.T) {
+func TestHarm_liveEnvironmentIsProtected(t *testing.T) {
 	t.Parallel()
 	all := harms()
 	half := (len(all) + 1) / 2
@@ -161,16 +159,16 @@ func TestHarm_toTheLiveEnvironment(t *testing.T) {
 			p.mustApply()
 			p.ask("/", exampleRate)
 			for _, h := range some {
-				t.Run(h.name, func(t *testing.T) { p.suffer(t, h) })
+				t.Run(h.name, func(t *testing.T) { p.inflict(t, h) })
 			}
 			p.lostNothing()
 		})
 	}
 }
 
-// suffer does the harm, looks at what it did, and takes the edit back: an
-// apply must then be all that is needed.
-func (p *project) suffer(t *testing.T, h harm) {
+// inflict does the harm, checks the result and reverts the edit; one more apply must
+// then be enough.
+func (p *project) inflict(t *testing.T, h harm) {
 	whole := p.t
 	p.t = t
 	defer func() { p.t = whole }()
@@ -189,12 +187,12 @@ func (p *project) suffer(t *testing.T, h harm) {
 	if run == "" {
 		run = "apply"
 	}
-	told, ok := p.run(append([]string{run, "-auto-approve"}, h.args...)...)
+	output, ok := p.run(append([]string{run, "-auto-approve"}, h.args...)...)
 	if ok == h.refused {
-		t.Errorf("succeeded: %t\n%s", ok, told)
+		t.Errorf("succeeded: %t\n%s", ok, output)
 	}
 	if h.refused {
-		golden.Check(t, told, golden.Volatile()...)
+		golden.Check(t, output, golden.Volatile()...)
 	}
 	p.mustAnswer("1")
 	if now := p.blues(); !slices.Equal(now, machines) {

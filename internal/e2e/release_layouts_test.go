@@ -9,35 +9,34 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
-// layout is a way in which people write groups, machines and environments
-// down. Without the environment between them and create_before_destroy on it,
-// all but one of these destroy the old machines before the traffic has moved.
+// layout is a way to write groups, machines and environments in configuration.
+// Without an environment with create_before_destroy, all but one of these destroy
+// the old machines before the traffic is shifted.
 type layout struct {
 	name string
-	// address is the environment's, with %s for its colour.
+	// address is that of the environment, with %s for its name.
 	address string
-	// cured is how the refusal without create_before_destroy is followed.
+	// cured follows the instruction of the refusal without create_before_destroy.
 	cured func(*project)
 }
 
 func layouts() []layout {
 	return []layout{
 		{"flat", `bluegreen_environment.app[%q]`, (*project).moveTheTrafficFirst},
-		{"module-per-colour", `bluegreen_environment.%s[0]`, (*project).applyTheLifecycleFirst},
+		{"module-per-environment", `bluegreen_environment.%s[0]`, (*project).applyTheLifecycleFirst},
 		{"for-each-module", `bluegreen_environment.app[%q]`, (*project).applyTheLifecycleFirst},
 		{"separate-modules", `bluegreen_environment.app[%q]`, (*project).moveTheTrafficFirst},
 	}
 }
 
-func (l layout) environment(colour string) string { return fmt.Sprintf(l.address, colour) }
+func (l layout) environment(name string) string { return fmt.Sprintf(l.address, name) }
 
-// slowly makes machines take long to start, so that an order that is only luck
-// is seen.
+// slowly makes machines start slowly, which exposes an order that is only luck.
 func (p *project) slowly() {
 	p.Terraform.Env = append(p.Terraform.Env, "LOCALAPP_BOOT=700ms")
 }
 
-func TestLayouts_oneApplyIsInOrder(t *testing.T) {
+func TestLayouts_oneApplyRunsInOrder(t *testing.T) {
 	t.Parallel()
 	for _, l := range layouts() {
 		t.Run(l.name, func(t *testing.T) {
@@ -47,7 +46,7 @@ func TestLayouts_oneApplyIsInOrder(t *testing.T) {
 			p.ask("/", exampleRate)
 			p.slowly()
 
-			// Green is idle and changed in place; blue goes in the same apply.
+			// Green is idle and changed in place; blue is destroyed in the same apply.
 			begin := time.Now()
 			p.release("green", map[string]string{"green": "2"})
 			p.mustApply()
@@ -58,7 +57,7 @@ func TestLayouts_oneApplyIsInOrder(t *testing.T) {
 				"delete "+l.environment("blue")+" begins", "delete "+l.environment("blue")+" done",
 				"machines app-blue stopped, version 1", "group app-blue deleted")
 
-			// Blue is built anew; green goes in the same apply.
+			// Blue is created again; green is destroyed in the same apply.
 			begin = time.Now()
 			p.release("blue", map[string]string{"blue": "3"})
 			p.mustApply()
@@ -74,7 +73,7 @@ func TestLayouts_oneApplyIsInOrder(t *testing.T) {
 	}
 }
 
-// The line that decides, and what stands in its place where it is missing.
+// The deciding line, and its replacement when it is missing.
 const (
 	lifecycleLine = "lifecycle { create_before_destroy = true }"
 	noLifecycle   = "lifecycle {}"
@@ -93,8 +92,8 @@ func TestLayouts_withoutCreateBeforeDestroyIsRefused(t *testing.T) {
 
 			begin := time.Now()
 			p.release("green", map[string]string{"green": "2"})
-			told := p.mustFail()
-			golden.Check(t, told, golden.Volatile()...)
+			output := p.mustFail()
+			golden.Check(t, output, golden.Volatile()...)
 			p.never(p.since(begin), "machines app-blue stopped, version 1", "group app-blue deleted", "ModifyListener", "ModifyRule",
 				"delete "+l.environment("blue")+" done")
 			p.mustAnswer("1")
@@ -112,8 +111,8 @@ func TestLayouts_withoutCreateBeforeDestroyIsRefused(t *testing.T) {
 	}
 }
 
-// moveTheTrafficFirst is one way out of the refusal: two applies, of which the
-// second destroys what the first has left idle. Neither needs
+// moveTheTrafficFirst follows the first instruction: two applies, of which the
+// second destroys the environment that the first left idle. Neither needs
 // create_before_destroy.
 func (p *project) moveTheTrafficFirst() {
 	p.t.Helper()
@@ -123,19 +122,19 @@ func (p *project) moveTheTrafficFirst() {
 	p.mustApply()
 }
 
-// applyTheLifecycleFirst is the other: create_before_destroy reaches the state
-// by an apply that moves nothing, and the release goes through as it is.
+// applyTheLifecycleFirst follows the second instruction: create_before_destroy
+// reaches the state by an apply that moves nothing, then the release completes.
 func (p *project) applyTheLifecycleFirst() {
 	p.t.Helper()
-	p.giveBack()
+	p.restoreLine()
 	p.release("blue", map[string]string{"blue": "1", "green": "2"})
 	p.mustApply()
 	p.release("green", map[string]string{"green": "2"})
 	p.mustApply()
 }
 
-// giveBack writes the line that was taken out.
-func (p *project) giveBack() {
+// restoreLine restores the removed line.
+func (p *project) restoreLine() {
 	p.t.Helper()
 	p.must(p.Edit("main.tf", noLifecycle, lifecycleLine))
 }

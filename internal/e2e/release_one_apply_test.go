@@ -10,7 +10,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
-// unhurried leaves room for slow requests: the drain is longer than they are.
+// unhurried has a drain that is longer than slow requests.
 var unhurried = rehearsal.ExamplePace{Hold: "1s", Settle: "500ms", SteadyFor: "500ms", Drain: "3s", Interval: "250ms"}
 
 // slow is a request that takes longer than a step, a bake and a settle.
@@ -95,7 +95,7 @@ func TestRelease_badGreenLeavesBlueUntouched(t *testing.T) {
 				p.must(p.Edit("main.tf", `expect_body = "not version`, `expect_body = "version`))
 			}
 
-			// Green is mended, and the same edit of it goes out.
+			// Green is fixed, and the same edit is released.
 			p.release("green", map[string]string{"green": "1.5.1"})
 			p.mustApply()
 			p.mustAnswer("1.5.1")
@@ -103,17 +103,17 @@ func TestRelease_badGreenLeavesBlueUntouched(t *testing.T) {
 				t.Errorf("process %d of blue still runs after the release", blue[at])
 			}
 			p.lostNothing()
-			p.throwAway()
+			p.destroyAll()
 		})
 	}
 }
 
-// throwAway destroys the whole stack, which has to be said.
-func (p *project) throwAway() {
+// destroyAll destroys the whole stack, with the variable that allows it.
+func (p *project) destroyAll() {
 	p.t.Helper()
 	p.Terraform.Env = append(p.Terraform.Env, "BLUEGREEN_ALLOW_DESTROY=1")
-	if told, ok := p.run("destroy", "-auto-approve"); !ok {
-		p.t.Errorf("destroy failed:\n%s", told)
+	if output, ok := p.run("destroy", "-auto-approve"); !ok {
+		p.t.Errorf("destroy failed:\n%s", output)
 	}
 	pids, err := rehearsal.PIDs(p.Site())
 	p.must(err)
@@ -127,12 +127,12 @@ func (p *project) eventually(what string, is func() bool) {
 	p.t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	limit := time.After(patience)
+	limit := time.After(hangTimeout)
 	for !is() {
 		select {
 		case <-tick.C:
 		case <-limit:
-			p.t.Fatalf("never: %s", what)
+			p.t.Fatalf("timed out waiting: %s", what)
 		}
 	}
 }

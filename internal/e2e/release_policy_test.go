@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// builders are the calls of whoever makes groups, rules and machines; the
-// provider makes none of them.
+// builders are the calls that create groups, rules and machines; the provider makes
+// none of them.
 var builders = []string{"Create", "Delete", "Register", "Deregister", "ModifyTargetGroup"}
 
-// mustBeWithinPolicy says that everything that was called, but for what builds
-// and destroys, stands in the README's policy.
+// mustBeWithinPolicy checks that all calls, except those of builders, are allowed by
+// the README's policy.
 func (p *project) mustBeWithinPolicy() {
 	p.t.Helper()
 	allowed, seen := policy(p.t), []string{}

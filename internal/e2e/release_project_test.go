@@ -33,7 +33,7 @@ func buildLocalapp(t *testing.T) string {
 	t.Helper()
 	build(t)
 	localapp.once.Do(func() {
-		if localapp.err = lookAtSources(built.root); localapp.err != nil {
+		if localapp.err = readSources(built.root); localapp.err != nil {
 			return
 		}
 		localapp.bin, localapp.err = rehearsal.BuildLocalapp(t.Context(), built.root, built.dir)
@@ -44,10 +44,10 @@ func buildLocalapp(t *testing.T) string {
 	return localapp.bin
 }
 
-// lookAtSources looks at every file that the provider and localapp are built
-// from. They are built by commands of their own, of which "go test" knows
-// nothing: without this it would answer from its cache although they changed.
-func lookAtSources(root string) error {
+// readSources reads every source file of the provider and localapp. They are built
+// by separate commands, so without this "go test" would return a cached result
+// after a change.
+func readSources(root string) error {
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -62,11 +62,11 @@ func lookAtSources(root string) error {
 	})
 }
 
-// brisk is the pace of releases whose order matters and not their length.
+// brisk is the pace of releases whose order matters, not their duration.
 var brisk = rehearsal.ExamplePace{Hold: "300ms", Settle: "200ms", SteadyFor: "300ms", Drain: "400ms", Interval: "200ms"}
 
-// project is a configuration that builds everything itself, under a load that
-// never stops once there is something to ask.
+// project is a configuration that creates everything itself, under continuous load
+// from the first response on.
 type project struct {
 	*rehearsal.Example
 	t        *testing.T
@@ -76,8 +76,8 @@ type project struct {
 	url      string   // where users ask, once it is known
 }
 
-// moment is something that happened, as one of the three witnesses tells it:
-// Terraform, the log of localapp, the journal of the balancer.
+// moment is an event from one of three sources: Terraform, the log of localapp, the
+// journal of the load balancer.
 type moment struct {
 	at   time.Time
 	what string
@@ -138,7 +138,7 @@ func (p *project) release(active string, releases map[string]string, more ...map
 	p.must(p.Set(values))
 }
 
-// ask begins a load on what the balancer's listener gives.
+// ask starts a load on a listener.
 func (p *project) ask(path string, rate int) *rehearsal.Load {
 	p.t.Helper()
 	load := rehearsal.StartLoad(rehearsal.LoadTerms{URL: p.users() + path, Rate: rate, Clients: max(16, rate/5)})
@@ -146,7 +146,7 @@ func (p *project) ask(path string, rate int) *rehearsal.Load {
 	return load
 }
 
-// users is where users ask.
+// users returns the URL for users.
 func (p *project) users() string {
 	p.t.Helper()
 	if p.url == "" {
@@ -155,7 +155,7 @@ func (p *project) users() string {
 	return p.url
 }
 
-// lostNothing ends the loads and demands an answer for every request.
+// lostNothing ends the loads and checks that every request was answered.
 func (p *project) lostNothing() {
 	p.t.Helper()
 	for _, load := range p.loads {
@@ -166,26 +166,26 @@ func (p *project) lostNothing() {
 	}
 }
 
-// run is a run of Terraform that writes JSON; the errors that it tells are
-// returned as one text, each as its summary and its detail.
+// run runs Terraform with JSON output and returns the errors as one text, each with
+// summary and detail.
 func (p *project) run(args ...string) (string, bool) {
 	p.t.Helper()
 	command := p.Terraform.Command(append(args, "-json")...)
 	var out bytes.Buffer
 	command.Stdout, command.Stderr = &out, &out
 	p.must(command.Start())
-	watchdog := time.AfterFunc(patience, func() { _ = command.Process.Kill() })
+	watchdog := time.AfterFunc(hangTimeout, func() { _ = command.Process.Kill() })
 	defer watchdog.Stop()
 	err := command.Wait()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		p.t.Fatal(err)
 	}
-	told := p.hear(&out)
-	return told, err == nil
+	output := p.collect(&out)
+	return output, err == nil
 }
 
-// line is one of those that Terraform writes with -json.
+// line is a line of Terraform's JSON output.
 type line struct {
 	At      time.Time `json:"@timestamp"`
 	Message string    `json:"@message"`
@@ -201,27 +201,27 @@ type line struct {
 	} `json:"diagnostic"`
 }
 
-// hear keeps the moments of a run and returns its errors.
-func (p *project) hear(out *bytes.Buffer) string {
+// collect stores the moments of a run and returns its errors.
+func (p *project) collect(out *bytes.Buffer) string {
 	words := map[string]string{"apply_start": "begins", "apply_complete": "done", "apply_errored": "failed"}
-	var told strings.Builder
+	var output strings.Builder
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		var l line
 		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
-			fmt.Fprintln(&told, lines.Text()) // Terraform's usage, before it writes JSON
+			fmt.Fprintln(&output, lines.Text()) // Terraform's usage, before it writes JSON
 			continue
 		}
 		if word := words[l.Type]; word != "" {
 			p.moments = append(p.moments, moment{l.At, fmt.Sprintf("%s %s %s", l.Hook.Action, l.Hook.Resource.Addr, word)})
 		}
 		if l.Type == "diagnostic" && l.Diagnostic.Severity == "error" {
-			fmt.Fprintf(&told, "%s\n\n%s\n\n", l.Diagnostic.Summary, l.Diagnostic.Detail)
+			fmt.Fprintf(&output, "%s\n\n%s\n\n", l.Diagnostic.Summary, l.Diagnostic.Detail)
 		}
 	}
 	p.must(lines.Err())
-	return told.String()
+	return output.String()
 }
 
 func (p *project) apply() (string, bool) {
@@ -231,22 +231,22 @@ func (p *project) apply() (string, bool) {
 
 func (p *project) mustApply() {
 	p.t.Helper()
-	if told, ok := p.apply(); !ok {
-		p.t.Fatalf("apply failed:\n%s", told)
+	if output, ok := p.apply(); !ok {
+		p.t.Fatalf("apply failed:\n%s", output)
 	}
 }
 
-// mustFail is an apply that has to fail; what it told is returned.
+// mustFail is an apply that has to fail; it returns the errors.
 func (p *project) mustFail() string {
 	p.t.Helper()
-	told, ok := p.apply()
+	output, ok := p.apply()
 	if ok {
 		p.t.Fatal("apply succeeded")
 	}
-	return told
+	return output
 }
 
-// mustBeSettled says that a plan finds nothing to do.
+// mustBeSettled checks that the plan is empty.
 func (p *project) mustBeSettled() {
 	p.t.Helper()
 	var out strings.Builder
@@ -255,7 +255,7 @@ func (p *project) mustBeSettled() {
 	}
 }
 
-// events are what localapp has done.
+// events returns the log of localapp.
 func (p *project) events() []string {
 	p.t.Helper()
 	events, err := rehearsal.ReadEvents(p.Site())
@@ -267,8 +267,8 @@ func (p *project) events() []string {
 	return texts
 }
 
-// since returns what has happened after a moment, as all three witnesses tell
-// it. Of the journal it takes the writes that move traffic.
+// since returns the moments after a time, from all three sources; of the journal
+// only the writes that move traffic.
 func (p *project) since(begin time.Time) []moment {
 	p.t.Helper()
 	story := slices.Clone(p.moments)
@@ -287,8 +287,8 @@ func (p *project) since(begin time.Time) []moment {
 	return story
 }
 
-// inOrder demands that each of these happened once, one after the other, with
-// anything in between.
+// inOrder checks that each of these happened once, in this order, with anything in
+// between.
 func (p *project) inOrder(story []moment, wanted ...string) {
 	p.t.Helper()
 	var texts []string
@@ -307,7 +307,7 @@ func (p *project) inOrder(story []moment, wanted ...string) {
 	}
 }
 
-// never demands that none of these happened.
+// never checks that none of these happened.
 func (p *project) never(story []moment, unwanted ...string) {
 	p.t.Helper()
 	for _, m := range story {
@@ -317,7 +317,7 @@ func (p *project) never(story []moment, unwanted ...string) {
 	}
 }
 
-// blues are the processes of blue's machines.
+// blues returns the process IDs of blue's machines.
 func (p *project) blues() []int {
 	p.t.Helper()
 	pids, err := rehearsal.PIDs(p.Site())
@@ -325,7 +325,7 @@ func (p *project) blues() []int {
 	return pids["app-blue"]
 }
 
-// mark is the number of calls so far.
+// mark returns the number of calls so far.
 func (p *project) mark() int { return len(p.balancer.Calls()) }
 
 // writes counts the calls since a mark that changed an action.
@@ -339,7 +339,7 @@ func (p *project) writes(mark int) int {
 	return n
 }
 
-// answers is the version that answers users now.
+// answers checks which version answers users.
 func (p *project) answers() string {
 	p.t.Helper()
 	resp, err := client(p.t).Get(p.users())

@@ -17,7 +17,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
-// secrets are what the gates of this test are given by the name of a variable.
+// secrets are the values that the gates of this test read from variables.
 var secrets = map[string]string{
 	"HTTP_SECRET":       "Bearer http-0a1b2c3d4e5f",
 	"PROMETHEUS_SECRET": "prometheus-5f4e3d2c1b0a",
@@ -26,8 +26,8 @@ var secrets = map[string]string{
 	"WEBHOOK_HEADER":    "Basic d2ViaG9vazpoZWFkZXItc2VjcmV0",
 }
 
-// telltale answers everything badly, and repeats whatever it was sent.
-func telltale(t *testing.T) (url string, heard func() string) {
+// echo answers every request with an error that repeats the request.
+func echo(t *testing.T) (url string, received func() string) {
 	var mu sync.Mutex
 	var all strings.Builder
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -54,7 +54,8 @@ func telltale(t *testing.T) (url string, heard func() string) {
 	}
 }
 
-// gatesWithSecrets ask the telltale in every way that takes a secret by name.
+// gatesWithSecrets call the echo server with every argument that takes a secret by
+// name.
 func gatesWithSecrets(url string, dry bool) string {
 	return fmt.Sprintf(`{
     asks    = { http = { url = %[1]q, headers_env = { "Authorization" = "HTTP_SECRET" } }, interval = "200ms", dry_run = %[2]t }
@@ -66,7 +67,7 @@ func gatesWithSecrets(url string, dry bool) string {
 
 func TestSecrets_appearNowhere(t *testing.T) {
 	w := newWorld(t, quick)
-	url, heard := telltale(t)
+	url, received := echo(t)
 	log := filepath.Join(t.TempDir(), "trace.log")
 	for name, value := range secrets {
 		w.Terraform.Env = append(w.Terraform.Env, name+"="+value)
@@ -77,7 +78,7 @@ func TestSecrets_appearNowhere(t *testing.T) {
 	w.configure("green")
 	said["error"] = w.mustFail()
 	said["refused"] = w.mustFail()
-	w.gates(gatesWithSecrets(url, true)) // judged and told
+	w.gates(gatesWithSecrets(url, true)) // evaluated and reported
 	w.deploy("green", rehearsal.AppTerms{Version: "2.1"})
 	w.configure("green")
 	said["plan"] = w.run("plan", "-no-color", "-out=secret.tfplan")
@@ -93,15 +94,15 @@ func TestSecrets_appearNowhere(t *testing.T) {
 		said[filepath.Base(file)] = string(text)
 	}
 	for name, value := range secrets {
-		// The key of a signature is never sent; the others the server has heard.
-		if name != "WEBHOOK_SECRET" && !strings.Contains(heard(), value) {
+		// The key of a signature is never sent; the server received the others.
+		if name != "WEBHOOK_SECRET" && !strings.Contains(received(), value) {
 			t.Errorf("%s was not sent", name)
 		}
 		bare := value[strings.LastIndex(value, " ")+1:]
 		for _, form := range []string{bare, base64.StdEncoding.EncodeToString([]byte(bare)), fmt.Sprintf("%x", bare)} {
 			for where, text := range said {
 				if strings.Contains(text, form) {
-					t.Errorf("%s stands in %s as %q", name, where, form)
+					t.Errorf("%s appears in %s as %q", name, where, form)
 				}
 			}
 		}
@@ -113,7 +114,7 @@ func TestSecrets_appearNowhere(t *testing.T) {
 	}
 }
 
-// unzipped is all that is in a plan file, one file after the other.
+// unzipped returns the content of all files in a plan file.
 func unzipped(t *testing.T, path string) string {
 	t.Helper()
 	plan, err := zip.OpenReader(path)
@@ -135,7 +136,7 @@ func unzipped(t *testing.T, path string) string {
 	return all.String()
 }
 
-// gates puts others in the place of the configuration's.
+// gates replaces the gates of the configuration.
 func (w *world) gates(hcl string) {
 	w.t.Helper()
 	text := "resource \"bluegreen_switch\" \"web\" {\n  gates = " + hcl + "}\n"
@@ -144,7 +145,7 @@ func (w *world) gates(hcl string) {
 	}
 }
 
-// run is a command of Terraform that has to succeed, and what it printed.
+// run runs a Terraform command that has to succeed, and returns its output.
 func (w *world) run(args ...string) string {
 	w.t.Helper()
 	var out bytes.Buffer

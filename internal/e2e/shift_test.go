@@ -15,7 +15,7 @@ import (
 
 var quick = rehearsal.Pace{Hold: "700ms", Settle: "300ms", SteadyFor: "300ms"}
 
-func TestShift_losesNothingWhenTheOldVersionIsKilledRightAfter(t *testing.T) {
+func TestShift_losesNothingWhenTheOldVersionIsStoppedAfterwards(t *testing.T) {
 	w := newWorld(t, quick)
 	w.configure("green")
 	mark := w.mark()
@@ -39,8 +39,8 @@ func TestShift_losesNothingWhenTheOldVersionIsKilledRightAfter(t *testing.T) {
 	}
 }
 
-// A real balancer shows new weights before all of its nodes obey them.
-func TestShift_losesNothingWhenTheBalancerObeysLate(t *testing.T) {
+// A real load balancer reports new weights before all of its nodes apply them.
+func TestShift_losesNothingWithSlowPropagation(t *testing.T) {
 	pace := quick
 	pace.Settle = "2s"
 	w := newWorld(t, pace, localalb.WithPropagation(time.Second))
@@ -55,7 +55,7 @@ func TestShift_losesNothingWhenTheBalancerObeysLate(t *testing.T) {
 	w.lostNothing()
 }
 
-func TestShift_goesBackWhenGreenBreaksUnderTraffic(t *testing.T) {
+func TestShift_rollsBackWhenGreenFailsUnderTraffic(t *testing.T) {
 	w := newWorld(t, rehearsal.Pace{Hold: "10m", Settle: "300ms", SteadyFor: "300ms"})
 	w.deploy("green", rehearsal.AppTerms{Version: "3", BreaksAfter: 30})
 	w.configure("green")
@@ -63,7 +63,7 @@ func TestShift_goesBackWhenGreenBreaksUnderTraffic(t *testing.T) {
 	w.mustHaveAll("blue")
 	counts := w.lostNothing()
 	if counts.Bad["3"] == 0 {
-		t.Error("green never broke")
+		t.Error("green never failed")
 	}
 	golden.CheckPart(t, "rolled_back", errorsIn(out), golden.Volatile()...)
 	mark := w.mark()
@@ -85,7 +85,7 @@ func TestShift_longRequestInFlightFinishes(t *testing.T) {
 	w.configure("green")
 	answered := make(chan string, 1)
 	go func() {
-		// It lasts longer than the whole apply waits, and stays on blue.
+		// It lasts longer than all waits of the apply, and stays on blue.
 		resp, err := http.Get(w.URL + "/?for=6s")
 		if err != nil {
 			answered <- err.Error()
@@ -119,7 +119,7 @@ func (w *world) edit(old, replacement string) {
 
 const routesLine = "routes = { web = [var.listener_arn] }"
 
-// client is a browser with cookies.
+// client is an HTTP client with cookies.
 func client(t *testing.T) *http.Client {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -139,7 +139,7 @@ func (w *world) version(c *http.Client) string {
 	return resp.Header.Get(rehearsal.VersionHeader)
 }
 
-func TestShift_stickyClientIsOnGreenAfterIt(t *testing.T) {
+func TestShift_stickyClientFollowsTheShift(t *testing.T) {
 	w := newWorld(t, quick)
 	w.edit(routesLine, routesLine+"\n    stickiness = \"1h\"")
 	w.mustApply()
@@ -155,7 +155,7 @@ func TestShift_stickyClientIsOnGreenAfterIt(t *testing.T) {
 	w.lostNothing()
 }
 
-func TestShift_stickyClientIsOnBlueAfterAWayBack(t *testing.T) {
+func TestShift_stickyClientFollowsTheRollback(t *testing.T) {
 	w := newWorld(t, rehearsal.Pace{Hold: "10m", Settle: "300ms", SteadyFor: "300ms"})
 	w.edit(routesLine, routesLine+"\n    stickiness = \"1h\"")
 	w.mustApply()
@@ -178,7 +178,7 @@ func TestShift_stickyClientIsOnBlueAfterAWayBack(t *testing.T) {
 	}
 	w.mustHaveAll("blue")
 	if v := w.version(c); v != "1" {
-		t.Errorf("after the way back the client with green's cookie is on version %q", v)
+		t.Errorf("after the rollback the client with green's cookie is on version %q", v)
 	}
 	w.lostNothing()
 }

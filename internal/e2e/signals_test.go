@@ -18,10 +18,10 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
-// endless holds a step until somebody ends the apply.
+// endless has a hold that lasts until the apply is interrupted.
 var endless = rehearsal.Pace{Hold: "10m", Settle: "300ms", SteadyFor: "300ms"}
 
-// at waits until green has the percent.
+// at waits until green has this percentage.
 func (w *world) at(percent int) {
 	w.t.Helper()
 	w.eventually(fmt.Sprintf("green has %d %%", percent), func() bool { return w.weights()["green"] == percent })
@@ -53,8 +53,8 @@ func providerOf(t *testing.T, terraform *exec.Cmd) int {
 	return 0
 }
 
-// gone says that a process has ended, or waits for its parent to notice.
-func gone(pid int) bool {
+// exited reports whether a process has ended or is a zombie.
+func exited(pid int) bool {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return true
@@ -63,7 +63,7 @@ func gone(pid int) bool {
 	return strings.HasPrefix(rest, "Z")
 }
 
-func TestSignals_goBack(t *testing.T) {
+func TestSignals_rollBack(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		send func(*exec.Cmd) error
@@ -89,7 +89,7 @@ func TestSignals_goBack(t *testing.T) {
 			golden.Check(t, errorsIn(out), golden.Volatile()...)
 			w.lostNothing()
 
-			// An interrupt rejects nothing: the same version goes out again.
+			// An interrupt rejects nothing: the same version is shipped again.
 			w.Pace = quick
 			w.configure("green")
 			w.mustApply()
@@ -98,7 +98,7 @@ func TestSignals_goBack(t *testing.T) {
 	}
 }
 
-func TestSignals_providerGoesBackWhenTerraformIsKilled(t *testing.T) {
+func TestSignals_rollsBackWhenTerraformIsKilled(t *testing.T) {
 	w := newWorld(t, endless)
 	w.configure("green")
 	apply := w.start()
@@ -109,13 +109,13 @@ func TestSignals_providerGoesBackWhenTerraformIsKilled(t *testing.T) {
 	}
 	apply.wait()
 	w.eventually("blue has all the traffic again", func() bool { return w.all("blue") })
-	w.eventually("the orphaned provider ends", func() bool { return gone(provider) })
+	w.eventually("the orphaned provider ends", func() bool { return exited(provider) })
 	w.lostNothing()
 }
 
-// The terminal goes away in mid-shift, as when an ssh session drops: Terraform
-// ends, and the provider takes the traffic back by itself.
-func TestSignals_providerGoesBackWhenTheTerminalGoesAway(t *testing.T) {
+// The terminal closes during a shift, as when an SSH session drops: Terraform ends,
+// and the provider rolls back.
+func TestSignals_rollsBackWhenTheTerminalCloses(t *testing.T) {
 	w := newWorld(t, endless)
 	w.configure("green")
 	apply := w.start()
@@ -126,11 +126,11 @@ func TestSignals_providerGoesBackWhenTheTerminalGoesAway(t *testing.T) {
 	}
 	apply.wait()
 	w.eventually("blue has all the traffic again", func() bool { return w.all("blue") })
-	w.eventually("the orphaned provider ends", func() bool { return gone(provider) })
+	w.eventually("the orphaned provider ends", func() bool { return exited(provider) })
 	w.lostNothing()
 }
 
-// killBoth ends Terraform and the provider at 50 % with nothing left to go back.
+// killBoth kills Terraform and the provider at 50 %, so that no process rolls back.
 func (w *world) killBoth() {
 	w.t.Helper()
 	w.Pace = rehearsal.Pace{Hold: "700ms", Settle: "300ms", SteadyFor: "300ms"}
@@ -138,8 +138,8 @@ func (w *world) killBoth() {
 	w.configure("green")
 	apply := w.start()
 	w.at(50)
-	// The provider is frozen first, so that it cannot go back when Terraform dies,
-	// and Terraform dies before it could notice and touch its state.
+	// The provider is stopped first, so that it cannot roll back when Terraform dies,
+	// and Terraform dies before it can change its state.
 	provider := providerOf(w.t, apply.command)
 	for _, kill := range []func() error{
 		func() error { return syscall.Kill(provider, syscall.SIGSTOP) },
@@ -151,7 +151,7 @@ func (w *world) killBoth() {
 		}
 	}
 	apply.wait()
-	w.eventually("the provider is gone", func() bool { return gone(provider) })
+	w.eventually("the provider has exited", func() bool { return exited(provider) })
 	if weights := w.weights(); weights["green"] != 50 {
 		w.t.Fatalf("after the kill: %v", weights)
 	}
@@ -160,7 +160,7 @@ func (w *world) killBoth() {
 
 func (w *world) unlocked() []string { return []string{"-lock=false"} }
 
-func TestSignals_killedAtHalf_goodGreenIsJudgedAndGoesOn(t *testing.T) {
+func TestSignals_abandonedAt50_goodGreenCompletes(t *testing.T) {
 	w := newWorld(t, quick)
 	w.killBoth()
 	mark := w.mark()
@@ -172,7 +172,7 @@ func TestSignals_killedAtHalf_goodGreenIsJudgedAndGoesOn(t *testing.T) {
 	w.lostNothing()
 }
 
-func TestSignals_killedAtHalf_badGreenIsJudgedAndAllGoesToBlue(t *testing.T) {
+func TestSignals_abandonedAt50_badGreenRollsBack(t *testing.T) {
 	w := newWorld(t, quick)
 	w.killBoth()
 	w.deploy("green", rehearsal.AppTerms{Version: "2", BreaksAfter: 1})
@@ -180,12 +180,12 @@ func TestSignals_killedAtHalf_badGreenIsJudgedAndAllGoesToBlue(t *testing.T) {
 	out := w.mustFail(w.unlocked()...)
 	w.mustHaveAll("blue")
 	if n := w.writes(mark); n != 1 {
-		t.Errorf("the way back took %d writes:\n%s", n, out)
+		t.Errorf("the rollback took %d writes:\n%s", n, out)
 	}
 	w.lostNothing()
 }
 
-func TestSignals_killedAtHalf_activeBlueIsOneWrite(t *testing.T) {
+func TestSignals_abandonedAt50_activeBlueIsOneWrite(t *testing.T) {
 	w := newWorld(t, quick)
 	w.killBoth()
 	w.configure("blue")
@@ -193,14 +193,14 @@ func TestSignals_killedAtHalf_activeBlueIsOneWrite(t *testing.T) {
 	w.mustApply(w.unlocked()...)
 	w.mustHaveAll("blue")
 	if n := w.writes(mark); n != 1 {
-		t.Errorf("going back took %d writes", n)
+		t.Errorf("the revert took %d writes", n)
 	}
 	w.lostNothing()
 }
 
-// The machines of the side that a way back has left are stopped right after it:
-// settle has given the balancer's nodes time to obey.
-func TestSignals_killedAtHalf_nothingIsLostWhenGreenIsStoppedAfterTheWayBack(t *testing.T) {
+// The machines of the environment that a revert left are stopped right after it:
+// settle covers the propagation to the load balancer's nodes.
+func TestSignals_abandonedAt50_losesNothingWhenGreenIsStopped(t *testing.T) {
 	pace := quick
 	pace.Settle = "2s"
 	w := newWorld(t, pace, localalb.WithPropagation(time.Second))

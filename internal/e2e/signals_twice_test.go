@@ -6,9 +6,9 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
-// At a second Ctrl-C Terraform ends at once and says nothing of the traffic. It is
-// back all the same, and the provider is gone.
-func TestSignals_goBackAtASecondInterrupt(t *testing.T) {
+// At a second Ctrl-C Terraform ends immediately without a message. The provider still
+// rolls back, then exits.
+func TestSignals_rollBackAtASecondInterrupt(t *testing.T) {
 	w := newWorld(t, endless)
 	w.configure("green")
 	for range 5 {
@@ -23,7 +23,7 @@ func TestSignals_goBackAtASecondInterrupt(t *testing.T) {
 		if out, ok := apply.wait(); ok {
 			t.Fatalf("an interrupted apply succeeded:\n%s", out)
 		}
-		w.eventually("the provider has ended", func() bool { return gone(provider) })
+		w.eventually("the provider has ended", func() bool { return exited(provider) })
 		w.mustHaveAll("blue")
 	}
 	w.lostNothing()

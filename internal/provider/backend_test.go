@@ -9,10 +9,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// lender hands out credentials that end at the next of its times.
-type lender struct{ ends []time.Time }
+// credentialSequence returns credentials that expire at the next of its times.
+type credentialSequence struct{ ends []time.Time }
 
-func (l *lender) Retrieve(context.Context) (aws.Credentials, error) {
+func (l *credentialSequence) Retrieve(context.Context) (aws.Credentials, error) {
 	c := aws.Credentials{AccessKeyID: "AKIALOCAL", SecretAccessKey: "secret"}
 	if len(l.ends) == 0 {
 		return c, nil
@@ -24,7 +24,7 @@ func (l *lender) Retrieve(context.Context) (aws.Credentials, error) {
 	return c, nil
 }
 
-func TestClients_lasts(t *testing.T) {
+func TestClients_credentialsLastUntilExpiry(t *testing.T) {
 	soon, later := time.Now().Add(10*time.Minute), time.Now().Add(20*time.Minute)
 	for name, c := range map[string]struct {
 		ends []time.Time
@@ -35,11 +35,11 @@ func TestClients_lasts(t *testing.T) {
 		"long enough":                     {[]time.Time{soon}, time.Minute, nil},
 		"too short":                       {[]time.Time{soon}, time.Hour, errCredentials},
 		"too short, but they renew":       {[]time.Time{soon, later}, time.Hour, nil},
-		"handed out again as they are":    {[]time.Time{soon, soon}, time.Hour, errCredentials},
+		"same credentials again":    {[]time.Time{soon, soon}, time.Hour, errCredentials},
 		"ended already and never renewed": {[]time.Time{time.Now().Add(-time.Minute)}, time.Second, errCredentials},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c1 := &clients{config: aws.Config{Credentials: aws.NewCredentialsCache(&lender{c.ends})}}
+			c1 := &clients{config: aws.Config{Credentials: aws.NewCredentialsCache(&credentialSequence{c.ends})}}
 			if err := c1.credentialsLast(t.Context(), c.for_); !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
@@ -47,14 +47,14 @@ func TestClients_lasts(t *testing.T) {
 	}
 }
 
-func TestBackend_settingsThatAreNotKnownYet(t *testing.T) {
+func TestBackend_unknownSettings(t *testing.T) {
 	b := &backend{aws: awsSettings{unknown: true}}
 	if _, err := b.connect(t.Context(), webARN); !errors.Is(err, errSettingsUnknown) {
 		t.Error(err)
 	}
 }
 
-func TestBusy(t *testing.T) {
+func TestBusy_countsShifts(t *testing.T) {
 	var b Busy
 	first, second := b.begin(), b.begin()
 	if b.Shifts() != 2 {

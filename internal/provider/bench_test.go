@@ -23,10 +23,10 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 )
 
-// patience is a limit that no machine is too slow for.
-const patience = 60 * time.Second
+// timeout is a limit that even a slow machine meets.
+const timeout = 60 * time.Second
 
-// bench is a running balancer with a load balancer, and an SDK client for it.
+// bench is a running local load balancer with an SDK client.
 type bench struct {
 	t        *testing.T
 	srv      *localalb.Server
@@ -35,8 +35,8 @@ type bench struct {
 	port     int32
 }
 
-// site is a bench with the two versions of a small application, blue and green,
-// behind one listener that forwards to blue.
+// site is a bench with two versions of an application, blue and green, behind
+// one listener that forwards to blue.
 type site struct {
 	*bench
 	blue, green *app
@@ -73,7 +73,7 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// newSite is a bench with blue and green, of which blue has the traffic.
+// newSite returns a site whose traffic is on blue.
 func newSite(t *testing.T) *site {
 	t.Helper()
 	b := newBench(t)
@@ -99,7 +99,7 @@ func (b *bench) loadBalancer(name string) string {
 	return aws.ToString(out.LoadBalancers[0].LoadBalancerArn)
 }
 
-// app makes a target group with one target that answers 200 with the name.
+// app creates a target group with one target that answers 200 and its name.
 func (b *bench) app(name string) *app {
 	b.t.Helper()
 	a := &app{}
@@ -116,7 +116,7 @@ func (b *bench) app(name string) *app {
 	return a
 }
 
-// group makes a target group of IP targets, which may be none.
+// group creates a target group with these IP targets.
 func (b *bench) group(name string, targets ...string) string {
 	b.t.Helper()
 	out, err := b.api.CreateTargetGroup(b.t.Context(), &elbv2.CreateTargetGroupInput{
@@ -139,7 +139,7 @@ func (b *bench) group(name string, targets ...string) string {
 	return arn
 }
 
-// weights of target groups by ARN.
+// weights are the weights of target groups by ARN.
 type weights map[string]int32
 
 func forward(w weights) []types.Action {
@@ -165,7 +165,7 @@ func redirect() []types.Action {
 	}}}
 }
 
-// listen makes a listener on the next port.
+// listen creates a listener on the next port.
 func (b *bench) listen(actions []types.Action) string {
 	b.t.Helper()
 	b.port++
@@ -176,7 +176,7 @@ func (b *bench) listen(actions []types.Action) string {
 	return aws.ToString(out.Listeners[0].ListenerArn)
 }
 
-// rule makes a rule for a path of a listener.
+// rule creates a rule for a path of a listener.
 func (b *bench) rule(listener, path string, priority int32, actions []types.Action) string {
 	b.t.Helper()
 	out, err := b.api.CreateRule(b.t.Context(), &elbv2.CreateRuleInput{
@@ -187,7 +187,7 @@ func (b *bench) rule(listener, path string, priority int32, actions []types.Acti
 	return aws.ToString(out.Rules[0].RuleArn)
 }
 
-// defaultRule is the rule of a listener that stands for its default action.
+// defaultRule returns the ARN of the default rule of a listener.
 func (b *bench) defaultRule(listener string) string {
 	b.t.Helper()
 	out, err := b.api.DescribeRules(b.t.Context(), &elbv2.DescribeRulesInput{ListenerArn: &listener})
@@ -201,14 +201,14 @@ func (b *bench) defaultRule(listener string) string {
 	return ""
 }
 
-// hand does what a person does in the console.
-func (b *bench) hand(listener string, actions []types.Action) {
+// changeExternally sets the default actions of a listener, as a console user would.
+func (b *bench) changeExternally(listener string, actions []types.Action) {
 	b.t.Helper()
 	_, err := b.api.ModifyListener(b.t.Context(), &elbv2.ModifyListenerInput{ListenerArn: &listener, DefaultActions: actions})
 	b.must(err)
 }
 
-// actions are those of a listener now.
+// actions returns the current default actions of a listener.
 func (b *bench) actions(listener string) []types.Action {
 	b.t.Helper()
 	out, err := b.api.DescribeListeners(b.t.Context(), &elbv2.DescribeListenersInput{ListenerArns: []string{listener}})
@@ -216,8 +216,8 @@ func (b *bench) actions(listener string) []types.Action {
 	return out.Listeners[0].DefaultActions
 }
 
-// routed is who stands in a listener's forward action with which weight, by
-// the name of the target group: "app-blue 100, app-green 0".
+// routed returns the weights of a listener's forward action by target group
+// name: "app-blue 100, app-green 0".
 func (b *bench) routed(listener string) string {
 	b.t.Helper()
 	return routedBy(b.actions(listener))
@@ -238,7 +238,7 @@ func routedBy(actions []types.Action) string {
 	return strings.Join(parts, ", ")
 }
 
-// healthy waits until every target of the groups is.
+// healthy waits until every target of the groups is healthy.
 func (b *bench) healthy(groups ...string) {
 	b.t.Helper()
 	for _, group := range groups {
@@ -255,10 +255,10 @@ func (b *bench) healthy(groups ...string) {
 	}
 }
 
-// until polls a condition.
+// until polls a condition until it holds.
 func (b *bench) until(what string, done func() bool) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(b.t.Context(), timeout)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -266,12 +266,12 @@ func (b *bench) until(what string, done func() bool) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			b.t.Fatalf("gave up waiting for %s", what)
+			b.t.Fatalf("timed out waiting for %s", what)
 		}
 	}
 }
 
-// writes are the calls so far that change what a route does.
+// writes returns the calls so far that changed a route.
 func (b *bench) writes() []string {
 	var writes []string
 	for _, call := range b.srv.Calls() {
@@ -282,10 +282,10 @@ func (b *bench) writes() []string {
 	return writes
 }
 
-// called counts all calls so far.
+// called returns the number of calls so far.
 func (b *bench) called() int { return len(b.srv.Calls()) }
 
-// moveTarget takes the targets of one group into another.
+// moveTarget moves the targets of one group to another.
 func (b *bench) moveTarget(from, to *app) {
 	b.t.Helper()
 	out, err := b.api.DescribeTargetHealth(b.t.Context(), &elbv2.DescribeTargetHealthInput{TargetGroupArn: &from.group})
@@ -298,8 +298,7 @@ func (b *bench) moveTarget(from, to *app) {
 	}
 }
 
-// secureListener makes an HTTPS listener, which is what takes an authenticate
-// action.
+// secureListener creates an HTTPS listener; authenticate actions require one.
 func (b *bench) secureListener(actions []types.Action) string {
 	b.t.Helper()
 	b.port++
@@ -311,8 +310,8 @@ func (b *bench) secureListener(actions []types.Action) string {
 	return aws.ToString(out.Listeners[0].ListenerArn)
 }
 
-// refuse denies access to calls of an action about an ARN, a number of times
-// (0: until it is removed).
+// refuse denies calls of an action on an ARN this many times (0: until remove
+// is called).
 func (b *bench) refuse(action, arn string, times int) (remove func()) {
 	return b.srv.Inject(localalb.Fault{Action: action, ARN: arn, Kind: localalb.AccessDenied, Times: times})
 }

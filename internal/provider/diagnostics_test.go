@@ -42,7 +42,7 @@ func anUpdate() *shiftRun {
 	return s
 }
 
-// onBlue is a result in which both routes were read and give blue everything.
+// onBlue is a result in which both routes forward everything to blue.
 func onBlue() rollout.Result {
 	blue := rollout.RouteResult{State: rollout.RouteState{Weights: map[string]int{blueARN: 1}}, Weights: shift.Sole("blue"), Read: true}
 	api, web := blue, blue
@@ -50,7 +50,7 @@ func onBlue() rollout.Result {
 	return rollout.Result{Routes: []rollout.RouteResult{api, web}, Moved: true}
 }
 
-func TestShiftFailed_wholeTexts(t *testing.T) {
+func TestShiftFailed_texts(t *testing.T) {
 	for name, c := range map[string]struct {
 		failure rollout.Failure
 	}{
@@ -70,17 +70,17 @@ func TestShiftFailed_wholeTexts(t *testing.T) {
 			rollout.Failure{Cause: rollout.TimedOut, Disposition: rollout.RolledBack, Err: errors.New("the schedule's longest time is over")}},
 		"rejected": {
 			rollout.Failure{Cause: rollout.VersionRejected, Disposition: rollout.Unchanged}},
-		"handed back": {
+		"moved externally": {
 			rollout.Failure{Cause: rollout.MovedExternally, Disposition: rollout.Unchanged, Rejects: true}},
-		"handed back, or killed": {
+		"moved externally or abandoned": {
 			rollout.Failure{Cause: rollout.MovedExternally, Disposition: rollout.Unchanged}},
 		"too many groups": {
 			rollout.Failure{Cause: rollout.TooManyGroups, Disposition: rollout.Unchanged, Err: shift.ErrTooManyGroups}},
 		"lost write": {
 			rollout.Failure{Cause: rollout.RouterFailed, Disposition: rollout.RolledBack, Route: webARN, Detail: "two writes do not show"}},
-		"no way back": {
-			rollout.Failure{Cause: rollout.HealthFailed, Disposition: rollout.RollbackUnhealthy, Detail: "green (web) is ill; blue has no healthy target"}},
-		"way back failed": {
+		"rollback target unhealthy": {
+			rollout.Failure{Cause: rollout.HealthFailed, Disposition: rollout.RollbackUnhealthy, Detail: "green (web) has 0 of 2 healthy targets; blue has no healthy target"}},
+		"rollback failed": {
 			rollout.Failure{Cause: rollout.Interrupted, Disposition: rollout.RollbackFailed, RollbackErr: errors.New("access denied")}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -90,15 +90,15 @@ func TestShiftFailed_wholeTexts(t *testing.T) {
 	}
 }
 
-// Routes that disagree have a line each, and one that could not be read says so.
-func TestShiftFailed_saysWhereEachRouteIs(t *testing.T) {
+// Routes that disagree have a line each; an unread route is reported as such.
+func TestShiftFailed_reportsEachRoute(t *testing.T) {
 	result := onBlue()
 	result.Routes[0].Weights, result.Routes[0].Read = shift.Weights{"blue": 500, "green": 500}, false
 	golden.Check(t, anUpdate().shiftFailed(result, &rollout.Failure{Cause: rollout.Interrupted, Disposition: rollout.RollbackFailed}).Detail())
 }
 
-// Where nothing could be read in this run, what the state knows is said.
-func TestShiftFailed_fallsBackToWhatWasRead(t *testing.T) {
+// Without a reading in this run, the message reports the state's weights.
+func TestShiftFailed_usesStateWithoutAReading(t *testing.T) {
 	s := anUpdate()
 	blue := routeMemory{Weights: map[string]int{blueARN: 1}}
 	s.prior.memory.Routes = map[string]routeMemory{webARN: blue, apiARN: {Answer: "fixed response 503", Idle: true}}

@@ -10,8 +10,8 @@ import (
 )
 
 // Without create_before_destroy Terraform destroys the environment, and would
-// destroy its group, before it updates the switch.
-func TestEnvironment_theIdleOneTakesItsGroupOff(t *testing.T) {
+// destroy its target group, before it updates the switch.
+func TestEnvironment_destroyDetachesIdleGroup(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	w.raises(s, s.pair(`"blue", "green"`, "blue", "")).ok()
@@ -30,8 +30,8 @@ func TestEnvironment_theIdleOneTakesItsGroupOff(t *testing.T) {
 	}
 }
 
-// Each environment goes at the same time as the others, off the same action.
-func TestEnvironment_manyTakeTheirGroupsOff(t *testing.T) {
+// The environments are destroyed concurrently and detach from the same action.
+func TestEnvironment_destroyDetachesManyGroups(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	red, teal := s.group("red"), s.group("teal")
@@ -40,7 +40,7 @@ func TestEnvironment_manyTakeTheirGroupsOff(t *testing.T) {
 		all = append(all, env{name: name, groups: fmt.Sprintf("web = %q", group)})
 	}
 	w.raises(s, all...).ok() // in no use yet: nobody asks for their health
-	s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0, red: 0, teal: 0}))
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0, red: 0, teal: 0}))
 	writes := len(s.writes())
 	w.raises(s).ok()
 	if n := len(s.writes()) - writes; n != 3 {
@@ -49,10 +49,10 @@ func TestEnvironment_manyTakeTheirGroupsOff(t *testing.T) {
 	s.want("app-blue 100")
 }
 
-func TestEnvironment_aRuleOfItsOwnIsLeftAlone(t *testing.T) {
+func TestEnvironment_destroyLeavesDedicatedRules(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
-	s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
 	rule := s.testRule(s.listener, 1, s.green.group)
 	beside := s.rule(s.listener, "/beside", 2, forward(weights{s.blue.group: 1, s.green.group: 0}))
 	w.raises(s, s.greenEnv()).ok()
@@ -73,7 +73,7 @@ func TestEnvironment_aRuleOfItsOwnIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestEnvironment_whatNothingNamesTakesNoWrite(t *testing.T) {
+func TestEnvironment_destroyOfDetachedGroupWritesNothing(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	w.raises(s, s.greenEnv()).ok()
@@ -84,14 +84,14 @@ func TestEnvironment_whatNothingNamesTakesNoWrite(t *testing.T) {
 	}
 }
 
-// What another environment stands for by now is that one's business, and what
-// may go with its traffic is taken off nothing.
-func TestEnvironment_whatStaysOnTheListener(t *testing.T) {
+// A target group that another environment has meanwhile stays attached, and so
+// does one that may be destroyed with its traffic.
+func TestEnvironment_destroyLeavesGroupsInUse(t *testing.T) {
 	t.Parallel()
 	t.Run("another has the group", func(t *testing.T) {
 		t.Parallel()
 		s, w := newSite(t), newWorkspace(t)
-		s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+		s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
 		green := s.greenEnv()
 		green.life = "create_before_destroy = true"
 		w.raises(s, green).ok()
@@ -101,7 +101,7 @@ func TestEnvironment_whatStaysOnTheListener(t *testing.T) {
 	t.Run("it goes with its traffic", func(t *testing.T) {
 		t.Parallel()
 		s, w := newSite(t), newWorkspace(t)
-		s.hand(s.listener, forward(weights{s.blue.group: 95, s.green.group: 5}))
+		s.changeExternally(s.listener, forward(weights{s.blue.group: 95, s.green.group: 5}))
 		s.rule(s.listener, "/beside", 2, forward(weights{s.blue.group: 1, s.green.group: 0}))
 		green := s.greenEnv()
 		green.rest = "protect = false"

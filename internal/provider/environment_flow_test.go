@@ -14,8 +14,8 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 )
 
-// many are environments under for_each, by their groups, which Terraform knows
-// after the first apply alone, and a switch that has them all.
+// many returns environments under for_each and a switch over them. Terraform knows
+// the target groups only after the first apply.
 func (s *site) many(groups map[string]string, active string) string {
 	words := ""
 	for name, group := range groups {
@@ -41,7 +41,7 @@ resource "bluegreen_environment" "app" {
 `, words) + strings.Replace(h.resource("web"), "environments = { \n  }", "environments = bluegreen_environment.app", 1)
 }
 
-func TestEnvironment_flowsIntoTheSwitch(t *testing.T) {
+func TestEnvironment_forEachFeedsTheSwitch(t *testing.T) {
 	t.Parallel()
 	for _, names := range [][]string{{"blue"}, {"blue", "green"}, {"blue", "green", "red", "teal", "plum"}} {
 		t.Run(fmt.Sprint(len(names)), func(t *testing.T) {
@@ -75,13 +75,13 @@ func TestEnvironment_flowsIntoTheSwitch(t *testing.T) {
 			}
 			w.raises(s, s.many(groups, "blue")).ok()
 			if schedule := fmt.Sprint(w.values()["schedule"]); !strings.Contains(schedule, "blue (blue-1)") {
-				t.Errorf("the way back is %s", schedule)
+				t.Errorf("the schedule of the revert is %s", schedule)
 			}
 		})
 	}
 }
 
-func TestEnvironment_singleResourcesFlowIntoTheSwitch(t *testing.T) {
+func TestEnvironment_singleResourcesFeedTheSwitch(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	h := hcl{
@@ -96,7 +96,7 @@ func TestEnvironment_singleResourcesFlowIntoTheSwitch(t *testing.T) {
 	w.plans(s, s.blueEnv(), s.greenEnv(), h.resource("web")).failsAs("error")
 }
 
-func TestEnvironment_theSwitchKnowsTwoWithOneGroup(t *testing.T) {
+func TestEnvironment_switchRefusesTwoWithOneGroup(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	twin := env{name: "green", groups: fmt.Sprintf("web = %q", s.blue.group)}
@@ -108,12 +108,12 @@ func TestEnvironment_theSwitchKnowsTwoWithOneGroup(t *testing.T) {
 	w.plans(s, s.blueEnv(), twin, h.resource("web")).failsAs("error")
 }
 
-// The environment takes its only route for a test, since it asks for a header
-// and the rest is served by another group. The switch knows better.
-func TestEnvironment_theSwitchKnowsItsRoutes(t *testing.T) {
+// The environment would take its only route for a test rule, because the route has
+// a header condition and another group serves the rest. The switch lists it.
+func TestEnvironment_switchProvidesRoutes(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
-	s.hand(s.listener, forward(weights{s.green.group: 100}))
+	s.changeExternally(s.listener, forward(weights{s.green.group: 100}))
 	tenant := s.testRule(s.listener, 1, s.blue.group)
 	h := hcl{
 		routes:       fmt.Sprintf("routes = { web = [%q] }", tenant),
@@ -134,7 +134,7 @@ func TestEnvironment_importedWhileLive(t *testing.T) {
 	const address = "bluegreen_environment.blue"
 	blue := s.blueEnv()
 	blue.backing = `["asg-1"]`
-	blue.ready = `gates = { smoke = { http = { url = "http://127.0.0.1:1/" } } }` // who is live is not judged
+	blue.ready = `gates = { smoke = { http = { url = "http://127.0.0.1:1/" } } }` // a live environment is not evaluated
 	config := settings(s.bench, "") + fmt.Sprint(blue)
 	unitTest(t,
 		resource.TestStep{
@@ -162,14 +162,14 @@ func TestEnvironment_importedWhileLive(t *testing.T) {
 			Config: strings.Replace(config, "web = ", fmt.Sprintf("api = %q\n web = ", s.apiBlue.group), 1) +
 				"\n# it may go\n",
 			PreConfig: func() {
-				s.hand(s.listener, forward(weights{s.green.group: 100}))
+				s.changeExternally(s.listener, forward(weights{s.green.group: 100}))
 				s.unroute(s.secondRule)
 			},
 		},
 	)
 }
 
-func TestEnvironment_importsThatCannotBe(t *testing.T) {
+func TestEnvironment_badImports(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	blue := s.blueEnv()
@@ -209,10 +209,10 @@ func TestEnvironment_movedToAnotherAddress(t *testing.T) {
 	}
 }
 
-func TestEnvironment_oneLookForAllOfALoadBalancer(t *testing.T) {
+func TestEnvironment_readsEachLoadBalancerOnce(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
-	s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
 	environments := fmt.Sprint(s.blueEnv(), s.greenEnv())
 	w.raises(s, environments).ok()
 	before := s.called()
@@ -227,7 +227,7 @@ func TestEnvironment_oneLookForAllOfALoadBalancer(t *testing.T) {
 	}
 }
 
-func TestEnvironment_aReadThatIsDenied(t *testing.T) {
+func TestEnvironment_readIsDenied(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	w.raises(s, s.blueEnv()).ok()

@@ -13,14 +13,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
-// unknown is a value that is known after the apply: the word gives a new one.
+// unknown is a value that is known after apply; another word gives a new value.
 func unknown(word string) string {
 	return fmt.Sprintf("\nresource \"terraform_data\" \"new\" {\n  triggers_replace = %q\n  input            = %q\n}\n", word, word)
 }
 
 const unknownValue = "terraform_data.new.output"
 
-func TestEnvironment_changesOfTheLiveOne(t *testing.T) {
+func TestEnvironment_changesOfALiveEnvironment(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	other := s.group("other")
@@ -70,10 +70,10 @@ func TestEnvironment_changesOfTheLiveOne(t *testing.T) {
 	}
 }
 
-func TestEnvironment_theIdleOneMayChange(t *testing.T) {
+func TestEnvironment_idleEnvironmentMayChange(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
-	s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
 	s.testRule(s.listener, 1, s.blue.group)
 	s.testRule(s.listener, 2, s.green.group)
 	green := s.greenEnv()
@@ -83,12 +83,12 @@ func TestEnvironment_theIdleOneMayChange(t *testing.T) {
 	if shown := w.resources()["bluegreen_environment.green"]; shown["version"] != "2" {
 		t.Errorf("the state is %v", shown)
 	}
-	s.hand(s.listener, forward(weights{s.blue.group: 95, s.green.group: 5}))
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 95, s.green.group: 5}))
 	green.version = `"3"`
 	w.plans(s, green, unknown("2")).failsAs("error")
 }
 
-func TestEnvironment_protectFalseChangesTheLiveOne(t *testing.T) {
+func TestEnvironment_protectFalseAllowsChange(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	blue := s.blueEnv()
@@ -100,7 +100,7 @@ func TestEnvironment_protectFalseChangesTheLiveOne(t *testing.T) {
 	}
 }
 
-func TestEnvironment_destroyingTheLiveOneIsRefused(t *testing.T) {
+func TestEnvironment_destroyOfALiveEnvironmentIsRefused(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	blue := s.blueEnv()
@@ -108,7 +108,7 @@ func TestEnvironment_destroyingTheLiveOneIsRefused(t *testing.T) {
 	for range 2 {
 		w.raises(s).failsAs("error")
 		if w.resources()["bluegreen_environment.blue"] == nil {
-			t.Fatal("it is not in the state any more")
+			t.Fatal("it is no longer in the state")
 		}
 	}
 	w.write(settings(s.bench, "") + fmt.Sprint(blue))
@@ -122,28 +122,28 @@ func TestEnvironment_destroyingTheLiveOneIsRefused(t *testing.T) {
 	}
 }
 
-func TestEnvironment_theVariableLetsItGo(t *testing.T) {
+func TestEnvironment_variableAllowsDestroy(t *testing.T) {
 	s, w := newSite(t), newWorkspace(t)
 	blue := s.blueEnv()
 	blue.drain = `"10m"` // with its traffic there is nothing to wait for
 	w.raises(s, blue).ok()
 	t.Setenv("BLUEGREEN_ALLOW_DESTROY", "true")
 	if r := w.raises(s); r.err == nil {
-		t.Error("only 1 lets it go")
+		t.Error("only the value 1 may allow the destroy")
 	}
 	t.Setenv("BLUEGREEN_ALLOW_DESTROY", "1")
 	w.raises(s).ok()
 }
 
-func TestEnvironment_movedAwayItMayGo(t *testing.T) {
+func TestEnvironment_destroyAfterShift(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	w.raises(s, s.blueEnv()).ok()
-	s.hand(s.listener, forward(weights{s.blue.group: 0, s.green.group: 100}))
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 0, s.green.group: 100}))
 	w.raises(s).ok()
 }
 
-// pair are blue and green under for_each, and a switch that has them.
+// pair returns blue and green under for_each, and a switch over them.
 func (s *site) pair(names, active, life string) string {
 	h := hcl{
 		routes:  fmt.Sprintf("routes = { web = [%q] }", s.listener),
@@ -167,21 +167,21 @@ resource "bluegreen_environment" "app" {
 `, s.blue.group, s.green.group, names, life) + strings.Replace(h.resource("web"), "environments = { \n  }", "environments = bluegreen_environment.app", 1)
 }
 
-func TestEnvironment_destroyedUnderTheSwitchIsAnErrorOfThePlan(t *testing.T) {
+func TestEnvironment_planRefusesDestroyUnderTheSwitch(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	w.raises(s, s.pair(`"blue", "green"`, "blue", "")).ok()
-	kept := strings.Replace(s.pair(`"green"`, "blue", ""), "environments = bluegreen_environment.app", fmt.Sprintf(
+	listed := strings.Replace(s.pair(`"green"`, "blue", ""), "environments = bluegreen_environment.app", fmt.Sprintf(
 		`environments = merge({ blue = { version = "blue-1", target_groups = { web = %q } } },
     { for name, e in bluegreen_environment.app : name => { version = e.version, target_groups = e.target_groups } })`, s.blue.group), 1)
 	before := s.called()
-	w.plans(s, kept).failsAs("error")
+	w.plans(s, listed).failsAs("error")
 	for _, call := range s.srv.Calls()[before:] {
 		if strings.HasPrefix(call.Action, "Modify") {
 			t.Errorf("%s was called", call.Action)
 		}
 	}
-	// The wanted way: the traffic goes first, or in the same apply.
+	// The supported way: shift the traffic first, or in the same apply.
 	w.raises(s, s.pair(`"blue", "green"`, "blue", "create_before_destroy = true")).ok()
 	w.raises(s, s.pair(`"green"`, "green", "create_before_destroy = true")).ok()
 	s.want("app-green 100")
@@ -190,13 +190,13 @@ func TestEnvironment_destroyedUnderTheSwitchIsAnErrorOfThePlan(t *testing.T) {
 	}
 }
 
-func TestEnvironment_withoutTheLineTheApplyIsRefusedAndLosesNothing(t *testing.T) {
+func TestEnvironment_applyRefusesDestroyWithoutCreateBeforeDestroy(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	w.raises(s, s.pair(`"blue", "green"`, "blue", "")).ok()
 	w.raises(s, s.pair(`"green"`, "green", "")).failsAs("error")
 	s.want("app-blue 100, app-green 0")
-	// As the message says: the line alone, then both in one.
+	// Follow the message: add the line alone, then apply both changes.
 	w.raises(s, s.pair(`"blue", "green"`, "blue", "create_before_destroy = true")).ok()
 	w.raises(s, s.pair(`"green"`, "green", "create_before_destroy = true")).ok()
 	s.want("app-green 100")
@@ -219,7 +219,7 @@ func TestEnvironment_replacedAndTainted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, w := newSite(t), newWorkspace(t)
-			s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+			s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
 			h := hcl{
 				routes:       fmt.Sprintf("routes = { web = [%q] }", s.listener),
 				environments: "blue = bluegreen_environment.blue\n green = { target_groups = { web = \"" + s.green.group + "\" } }",
@@ -250,14 +250,14 @@ func TestEnvironment_drains(t *testing.T) {
 	w.raises(s, green).ok()
 	done := make(chan run, 1)
 	go func() { done <- w.raises(s) }()
-	s.until("a look at its targets", func() bool { return s.calls("DescribeTargetHealth") > 2 })
+	s.until("a health check of its targets", func() bool { return s.calls("DescribeTargetHealth") > 2 })
 	select {
 	case r := <-done:
 		t.Fatalf("it did not wait: %s", r.text())
 	default:
 	}
 	if s.calls("DescribeTargetGroupAttributes") != 1 {
-		t.Error("nobody asked for the deregistration delay")
+		t.Error("the deregistration delay was not read")
 	}
 	out, err := s.api.DescribeTargetHealth(t.Context(), &elbv2.DescribeTargetHealthInput{TargetGroupArn: &s.green.group})
 	s.must(err)
@@ -269,7 +269,7 @@ func TestEnvironment_drains(t *testing.T) {
 	(<-done).ok()
 }
 
-func TestEnvironment_groupsThatAreGoneAreNotWaitedFor(t *testing.T) {
+func TestEnvironment_drainSkipsDeletedGroups(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	green := s.greenEnv()
@@ -281,7 +281,7 @@ func TestEnvironment_groupsThatAreGoneAreNotWaitedFor(t *testing.T) {
 	w.raises(s).ok()
 }
 
-// interruptAtNextHealth returns a context that ends when health is asked for.
+// interruptAtNextHealth returns a context that ends at the next health call.
 func (b *bench) interruptAtNextHealth() context.Context {
 	ctx, cancel := context.WithCancel(b.t.Context())
 	before := b.calls("DescribeTargetHealth")
@@ -300,10 +300,10 @@ func (b *bench) interruptAtNextHealth() context.Context {
 	return ctx
 }
 
-func TestEnvironment_aCreateThatIsInterrupted(t *testing.T) {
+func TestEnvironment_interruptedCreate(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
-	s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
 	green := s.greenEnv()
 	green.ready = "min_healthy_targets = 2"
 	w.write(settings(s.bench, "") + fmt.Sprint(green))
@@ -318,7 +318,7 @@ func TestEnvironment_aCreateThatIsInterrupted(t *testing.T) {
 	}
 }
 
-func TestEnvironment_aDrainThatIsInterrupted(t *testing.T) {
+func TestEnvironment_interruptedDrain(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	green := s.greenEnv()
@@ -333,13 +333,13 @@ func TestEnvironment_aDrainThatIsInterrupted(t *testing.T) {
 	r.errors = r.errors[:1] // Terraform adds that it was halted
 	r.failsAs("error")
 	if w.resources()["bluegreen_environment.green"] == nil {
-		t.Error("it is not in the state any more")
+		t.Error("it is no longer in the state")
 	}
 }
 
-// Whatever else takes a live environment away, it stays and goes on, and what
-// the message says makes it well again.
-func TestEnvironment_otherWaysToTakeTheLiveOneAway(t *testing.T) {
+// Other changes that would destroy a live environment are refused, and the
+// instruction of the message works.
+func TestEnvironment_otherPathsToDestroy(t *testing.T) {
 	t.Parallel()
 	for name, take := range map[string]func(s *site, w *workspace) run{
 		"the switch and its environments together": func(s *site, w *workspace) run { return w.raises(s) },

@@ -16,7 +16,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 )
 
-// env is a bluegreen_environment as a test writes it.
+// env is the HCL of a bluegreen_environment.
 type env struct {
 	label   string // of the resource; default: the name
 	name    string
@@ -29,7 +29,7 @@ type env struct {
 	life    string // the inside of lifecycle
 }
 
-// firstNot is the first text that is not empty.
+// firstNot returns the first text that is not empty.
 func firstNot(texts ...string) string {
 	for _, text := range texts {
 		if text != "" {
@@ -65,21 +65,21 @@ func (s *site) greenEnv() env {
 	return env{name: "green", groups: fmt.Sprintf("web = %q", s.green.group)}
 }
 
-// raises applies the environments and what stands beside them.
+// raises applies these environments and other blocks.
 func (w *workspace) raises(s *site, parts ...any) run {
 	w.t.Helper()
 	w.write(settings(s.bench, "") + fmt.Sprint(parts...))
 	return w.apply()
 }
 
-// plans plans the environments and what stands beside them.
+// plans plans these environments and other blocks.
 func (w *workspace) plans(s *site, parts ...any) run {
 	w.t.Helper()
 	w.write(settings(s.bench, "") + fmt.Sprint(parts...))
 	return w.plan()
 }
 
-// resources are those in the state, by address, with their values.
+// resources returns the values of the state's resources by address.
 func (w *workspace) resources() map[string]map[string]any {
 	w.t.Helper()
 	cmd := exec.CommandContext(w.t.Context(), w.binary, "show", "-json")
@@ -116,7 +116,7 @@ func (b *bench) calls(action string) int {
 	return n
 }
 
-// gated is a gate of ready that asks green.
+// gated is a ready block with a gate that calls green.
 func (s *site) gated() string {
 	return fmt.Sprintf(`gates = { smoke = { http = { url = %q }, interval = "10ms" } }`, s.green.url)
 }
@@ -125,11 +125,11 @@ func TestEnvironment_createWaitsUntilItIsHealthy(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	late := s.group("late")
-	s.hand(s.listener, forward(weights{s.blue.group: 100, late: 0}))
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 100, late: 0}))
 	done := make(chan run, 1)
 	e := env{name: "green", groups: fmt.Sprintf("web = %q", late)}
 	go func() { done <- w.raises(s, e) }()
-	s.until("a look at its health", func() bool { return s.calls("DescribeTargetHealth") > 2 })
+	s.until("a health check", func() bool { return s.calls("DescribeTargetHealth") > 2 })
 	select {
 	case <-done:
 		t.Fatal("it did not wait for its targets")
@@ -146,18 +146,18 @@ func TestEnvironment_createWaitsUntilItIsHealthy(t *testing.T) {
 	}
 }
 
-func TestEnvironment_inNoUseIsLeftToTheSwitch(t *testing.T) {
+func TestEnvironment_withoutRoutesIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	e := env{name: "green", groups: fmt.Sprintf("web = %q", s.group("unnamed"))}
 	before := s.calls("DescribeTargetHealth")
 	w.raises(s, e).ok()
 	if n := s.calls("DescribeTargetHealth") - before; n != 0 {
-		t.Errorf("%d looks at the health of a group that nobody checks", n)
+		t.Errorf("%d health calls for a group that no load balancer checks", n)
 	}
 }
 
-func TestEnvironment_thatIsNotReady(t *testing.T) {
+func TestEnvironment_notReady(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		prepare func(s *site, e *env)
@@ -166,20 +166,20 @@ func TestEnvironment_thatIsNotReady(t *testing.T) {
 			func(s *site, e *env) {
 				late := s.group("late")
 				e.groups, e.ready = fmt.Sprintf("web = %q", late), `timeout = "20ms"`
-				s.hand(s.listener, forward(weights{s.blue.group: 100, late: 0}))
+				s.changeExternally(s.listener, forward(weights{s.blue.group: 100, late: 0}))
 			}},
-		"sick targets": {
+		"unhealthy targets": {
 			func(s *site, e *env) {
-				sick := s.group("sick", "127.0.0.1:1")
-				e.groups, e.ready = fmt.Sprintf("web = %q", sick), `timeout = "2s"`
-				s.rule(s.listener, "/test", 3, forward(weights{sick: 1}))
-				s.hand(s.listener, forward(weights{s.blue.group: 100, sick: 0}))
-				s.until("a verdict", func() bool { return s.states(sick) == "unhealthy" })
+				unhealthy := s.group("unhealthy", "127.0.0.1:1")
+				e.groups, e.ready = fmt.Sprintf("web = %q", unhealthy), `timeout = "2s"`
+				s.rule(s.listener, "/test", 3, forward(weights{unhealthy: 1}))
+				s.changeExternally(s.listener, forward(weights{s.blue.group: 100, unhealthy: 0}))
+				s.until("a verdict", func() bool { return s.states(unhealthy) == "unhealthy" })
 			}},
 		"too few targets": {
 			func(s *site, e *env) {
 				e.ready = `timeout = "20ms"` + "\n min_healthy_targets = 2"
-				s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+				s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
 				s.healthy(s.green.group)
 			}},
 		"a gate fails": {
@@ -212,7 +212,7 @@ func TestEnvironment_thatIsNotReady(t *testing.T) {
 	}
 }
 
-// states are those of a group's targets.
+// states returns the health states of a group's targets.
 func (b *bench) states(group string) string {
 	b.t.Helper()
 	out, err := b.api.DescribeTargetHealth(b.t.Context(), &elbv2.DescribeTargetHealthInput{TargetGroupArn: &group})
@@ -225,10 +225,10 @@ func (b *bench) states(group string) string {
 	return strings.Join(all, ", ")
 }
 
-func TestEnvironment_aTrivialUpdateCallsNothing(t *testing.T) {
+func TestEnvironment_trivialUpdateCallsNothing(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
-	s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
 	e := s.greenEnv()
 	e.ready = s.gated()
 	w.raises(s, e).ok()
@@ -245,10 +245,10 @@ func TestEnvironment_aTrivialUpdateCallsNothing(t *testing.T) {
 	}
 }
 
-func TestEnvironment_aFailedUpdateKeepsWhatWas(t *testing.T) {
+func TestEnvironment_failedUpdatePreservesState(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
-	s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
 	e := s.greenEnv()
 	e.ready = s.gated()
 	w.raises(s, e).ok()
@@ -262,7 +262,7 @@ func TestEnvironment_aFailedUpdateKeepsWhatWas(t *testing.T) {
 		bad := e
 		change(&bad)
 		if r := w.raises(s, bad); r.err == nil || !strings.Contains(r.text(), "Gate: smoke") {
-			t.Errorf("it was not judged: %s", r.text())
+			t.Errorf("it was not evaluated: %s", r.text())
 		}
 		if shown := w.resources()["bluegreen_environment.green"]; shown["version"] != "1.0" || fmt.Sprint(shown["backed_by"]) != "[]" {
 			t.Errorf("the state is %v", shown)
@@ -273,7 +273,7 @@ func TestEnvironment_aFailedUpdateKeepsWhatWas(t *testing.T) {
 	w.raises(s, e).ok()
 }
 
-// testRule makes a rule for tests of a group, as the documentation has it.
+// testRule creates a test rule for a group, as documented.
 func (b *bench) testRule(listener string, priority int32, group string) string {
 	b.t.Helper()
 	out, err := b.api.CreateRule(b.t.Context(), &elbv2.CreateRuleInput{
@@ -286,7 +286,7 @@ func (b *bench) testRule(listener string, priority int32, group string) string {
 	return aws.ToString(out.Rules[0].RuleArn)
 }
 
-// addresses are those in the state, sorted.
+// addresses returns the sorted addresses of the state.
 func (w *workspace) addresses() []string {
 	w.t.Helper()
 	return slices.Sorted(maps.Keys(w.resources()))

@@ -11,20 +11,20 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 )
 
-// applyError makes an apply go wrong.
+// applyError prepares an apply that fails.
 type applyError func(s *site, h *hcl)
 
-// notThere are routes and groups that cannot be what is written.
+// notThere are routes and groups that do not match the configuration.
 func notThere() map[string]applyError {
 	return map[string]applyError{
-		"listener not found":        func(s *site, h *hcl) { h.routes = strings.ReplaceAll(h.routes, s.listener, s.gone()) },
-		"rule not found":            func(s *site, h *hcl) { h.routes = strings.ReplaceAll(h.routes, s.listener, s.goneRule()) },
+		"listener not found":        func(s *site, h *hcl) { h.routes = strings.ReplaceAll(h.routes, s.listener, s.missing()) },
+		"rule not found":            func(s *site, h *hcl) { h.routes = strings.ReplaceAll(h.routes, s.listener, s.missingRule()) },
 		"group not found":           func(_ *site, h *hcl) { h.environments += environment("teal", "1", goneGroup) },
 		"group of another balancer": func(s *site, h *hcl) { h.environments += environment("teal", "1", s.elsewhere()) },
 	}
 }
 
-// refusedCalls are answers of AWS that end an apply.
+// refusedCalls are AWS errors that end an apply.
 func refusedCalls() map[string]applyError {
 	return map[string]applyError{
 		"access denied":       func(s *site, _ *hcl) { s.refuse("ModifyListener", "", 0) },
@@ -43,7 +43,7 @@ func refusedCalls() map[string]applyError {
 // notServing are routes and environments that cannot take part.
 func notServing() map[string]applyError {
 	return map[string]applyError{
-		"redirect": func(s *site, _ *hcl) { s.hand(s.listener, redirect()) },
+		"redirect": func(s *site, _ *hcl) { s.changeExternally(s.listener, redirect()) },
 		"never healthy": func(s *site, h *hcl) {
 			h.environments += environment("teal", "1", s.group("empty"))
 			h.traffic, h.health = `active = "teal"`, "\n steady_for = \"0s\"\n timeout = \"3s\""
@@ -54,8 +54,7 @@ func notServing() map[string]applyError {
 	}
 }
 
-// What goes wrong at an apply is told as a whole: where the traffic is, what
-// was seen, what to do, and the cause.
+// Every error of an apply reports the traffic, the cause and what to do.
 func TestSwitch_errorsOfACreate(t *testing.T) {
 	t.Parallel()
 	all := notThere()
@@ -78,22 +77,22 @@ func TestSwitch_errorsOfACreate(t *testing.T) {
 
 const goneGroup = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/gone/73e2d6bc24d8a067"
 
-// tail is what stands behind a mark.
+// tail returns the text after a mark.
 func tail(text, mark string) string {
 	_, after, _ := strings.Cut(text, mark)
 	return after
 }
 
-// gone is the ARN of a listener that there is not.
-func (s *site) gone() string {
+// missing returns the ARN of a listener that does not exist.
+func (s *site) missing() string {
 	return s.listener[:strings.LastIndex(s.listener, "/")] + "/0000000000000000"
 }
 
-func (s *site) goneRule() string {
+func (s *site) missingRule() string {
 	return strings.Replace(s.listener, ":listener/", ":listener-rule/", 1) + "/0000000000000000"
 }
 
-// elsewhere makes a target group that another load balancer forwards to.
+// elsewhere creates a target group that another load balancer forwards to.
 func (s *site) elsewhere() string {
 	s.t.Helper()
 	group, mine := s.group("elsewhere"), s.balancer
@@ -122,9 +121,9 @@ func TestSwitch_errorsOfARefresh(t *testing.T) {
 	w.plan().ok()
 }
 
-// A switch whose routes are all gone is gone; where one of several is, an apply
-// names it.
-func TestSwitch_routesThatAreGone(t *testing.T) {
+// A switch without any of its routes is removed from the state; an apply reports
+// a single missing route.
+func TestSwitch_missingRoutes(t *testing.T) {
 	t.Parallel()
 	s, w := newTwoEntries(t), newWorkspace(t)
 	w.write(s.release("blue").in(s.bench))
@@ -143,8 +142,8 @@ func TestSwitch_routesThatAreGone(t *testing.T) {
 	}
 }
 
-// A way back that is refused says where the traffic is, and the state does.
-func TestSwitch_rollbackThatFailsSaysWhereTheTrafficIs(t *testing.T) {
+// After a refused rollback, the message and the state report the traffic.
+func TestSwitch_failedRollbackReportsTraffic(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
@@ -159,7 +158,7 @@ func TestSwitch_rollbackThatFailsSaysWhereTheTrafficIs(t *testing.T) {
 	}
 }
 
-func TestSwitch_accountThatIsNotAllowed(t *testing.T) {
+func TestSwitch_accountNotAllowed(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	h := s.release("green")

@@ -34,8 +34,7 @@ func functionTest(t *testing.T, steps ...resource.TestStep) {
 	})
 }
 
-// steps are those of a list: alternately a percentage as Terraform writes it,
-// and a hold.
+// steps returns a check for a list of steps, given as percentage and hold in turn.
 func steps(parts ...string) knownvalue.Check {
 	list := []knownvalue.Check{}
 	for i := 0; i < len(parts); i += 2 {
@@ -53,7 +52,7 @@ func step(percent, hold string, more map[string]knownvalue.Check) knownvalue.Che
 	return knownvalue.ObjectExact(more)
 }
 
-// every is a linear way in strides of 10 percent.
+// every returns linear steps of 10 percent.
 func every(hold string) knownvalue.Check {
 	var parts []string
 	for percent := 10; percent < 100; percent += 10 {
@@ -98,7 +97,7 @@ func TestFunctions_results(t *testing.T) {
 	functionTest(t, resource.TestStep{Config: config, ConfigStateChecks: checks})
 }
 
-// A wrong argument is named, with what is said of a wrong step of the switch.
+// The error of a wrong argument equals that of a wrong step of the switch.
 func TestFunctions_wrongArguments(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t)
@@ -120,8 +119,8 @@ func TestFunctions_wrongArguments(t *testing.T) {
 	golden.Check(t, text)
 }
 
-// assigned are ways to write strategy.steps with a function, each with what
-// comes of it.
+// assigned are configurations of strategy.steps with a function, with the expected
+// steps.
 func assigned() map[string]struct {
 	hcl  string
 	want knownvalue.Check
@@ -167,8 +166,8 @@ variable "percent" { default = "50" }
 variable "hold" { default = "1m" }
 `
 
-// One plan with a switch for every way to write the steps.
-func TestFunctions_assignToSteps(t *testing.T) {
+// One plan with a switch for every configuration.
+func TestFunctions_resultsAreValidSteps(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	config, checks := settings(b, "")+stepVariables, []plancheck.PlanCheck{}
@@ -184,8 +183,8 @@ func TestFunctions_assignToSteps(t *testing.T) {
 	})
 }
 
-// While an argument is not known yet, neither are the steps nor the schedule,
-// and the apply goes by what they turn out to be.
+// With an unknown argument, steps and schedule are unknown; the apply uses their
+// final values.
 func TestFunctions_unknownArguments(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-// gateOf makes the one gate m of a configuration.
+// gateOf sets the only gate of a configuration, "m".
 func gateOf(kind, arguments string) func(h *hcl) {
 	return func(h *hcl) { h.gates = fmt.Sprintf("gates = {\n m = { %s = {\n %s\n } }\n }", kind, arguments) }
 }
 
-// in puts the gate's name before what is said of its attributes.
+// ofGate applies a row to a gate.
 func ofGate(kind string, row badInput) badInput {
 	row.name = kind + "_" + row.name
 	return row
@@ -93,16 +93,14 @@ func badTargetMetrics() []badInput {
 	}
 }
 
-// Every bad input of the gates that ask CloudWatch is told by one plan, which
-// calls nothing.
-func TestGates_badInputForCloudWatchIsToldByThePlan(t *testing.T) {
+// One plan reports every bad input of the CloudWatch gates, without a call.
+func TestGates_planRefusesBadCloudWatchInput(t *testing.T) {
 	t.Parallel()
-	wantTold(t, slices.Concat(badAlarms(), badMetrics(), badTargetMetrics()))
+	wantErrors(t, slices.Concat(badAlarms(), badMetrics(), badTargetMetrics()))
 }
 
-// What is not known before the apply is no fault, whatever stands in its place
-// until then, and neither is anything in a good configuration.
-func TestGates_unknownInputForCloudWatchIsNoFault(t *testing.T) {
+// Unknown values are accepted, and so is a good configuration.
+func TestGates_unknownCloudWatchInputIsAccepted(t *testing.T) {
 	t.Parallel()
 	b, w := newBench(t), newWorkspace(t)
 	h := good()
@@ -135,8 +133,8 @@ locals {
 	w.plan().ok()
 }
 
-// Before any traffic the balancer has counted test requests alone.
-func TestGates_figuresBeforeAnyTrafficAreNoted(t *testing.T) {
+// Before any traffic the load balancer has counted only test requests.
+func TestGates_warnsOfMetricsBeforeTraffic(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	release := s.release("blue")

@@ -70,14 +70,14 @@ func badCommands() []badInput {
 	}
 }
 
-// Every bad input is told by one plan, which calls nothing.
-func TestGates_badInputOfProgramsIsToldByThePlan(t *testing.T) {
+// One plan reports every bad input, without a call.
+func TestGates_planRefusesBadProgramInput(t *testing.T) {
 	t.Parallel()
-	wantTold(t, slices.Concat(badPrometheus(), badWebhooks(), badCommands()))
+	wantErrors(t, slices.Concat(badPrometheus(), badWebhooks(), badCommands()))
 }
 
-// Of what is not known yet nothing is said, and what is known beside it is right.
-func TestGates_programsWaitForWhatIsNotKnown(t *testing.T) {
+// Unknown values are accepted; known ones are still checked.
+func TestGates_unknownProgramInputIsAccepted(t *testing.T) {
 	t.Parallel()
 	b, w := newBench(t), newWorkspace(t)
 	text := settings(b, "") + "\nresource \"terraform_data\" \"later\" { input = \"1\" }\n"
@@ -101,6 +101,6 @@ func TestGates_programsWaitForWhatIsNotKnown(t *testing.T) {
 	plan := w.terraform("plan", "-json", "-input=false")
 	plan.ok()
 	if strings.Contains(plan.out, "could not do its work here") {
-		t.Errorf("a command that is not known whole is looked for:\n%s", plan.out)
+		t.Errorf("a command with unknown parts was searched:\n%s", plan.out)
 	}
 }

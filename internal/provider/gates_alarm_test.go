@@ -10,7 +10,7 @@ import (
 	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 )
 
-// alarm puts up the alarm "errors" in a state.
+// alarm creates the alarm "errors" with a state.
 func (b *bench) alarm(state cwtypes.StateValue) {
 	b.t.Helper()
 	api := cloudwatch.New(cloudwatch.Options{Region: "us-east-1", BaseEndpoint: new(b.srv.URL()),
@@ -23,8 +23,7 @@ func (b *bench) alarm(state cwtypes.StateValue) {
 	b.must(err)
 }
 
-// alarmed is a release whose gate is an alarm that is asked in the bake alone,
-// which is of no time.
+// alarmed is a release with an alarm gate during a bake of zero length.
 func (s *site) alarmed(active string, names ...string) hcl {
 	release := s.release(active)
 	release.gates = fmt.Sprintf(`gates = { alarms = { cloudwatch_alarm = { names = ["%s"] }, interval = "100ms", inconclusive_timeout = "0s", on_inconclusive_timeout = "pass" } }`,
@@ -32,7 +31,7 @@ func (s *site) alarmed(active string, names ...string) hcl {
 	return release
 }
 
-func TestGates_anAlarmThatIsUpStopsAForwardShiftAlone(t *testing.T) {
+func TestGates_alarmBlocksForwardShiftsOnly(t *testing.T) {
 	s, w := newSite(t), newWorkspace(t)
 	s.alarm(cwtypes.StateValueOk)
 	w.write(s.alarmed("blue", "errors").in(s.bench))
@@ -42,10 +41,10 @@ func TestGates_anAlarmThatIsUpStopsAForwardShiftAlone(t *testing.T) {
 
 	s.alarm(cwtypes.StateValueAlarm)
 	before := len(s.writes())
-	w.write(s.alarmed("blue", "errors").in(s.bench)) // blue 1.0 was live before: a way back
+	w.write(s.alarmed("blue", "errors").in(s.bench)) // blue 1.0 was live before: a revert
 	w.apply().ok()
 	if got := s.routed(s.listener); got != "app-blue 100, app-green 0" || len(s.writes()) != before+1 {
-		t.Errorf("the way back was not taken: %s, %d writes", got, len(s.writes())-before)
+		t.Errorf("the traffic was not reverted: %s, %d writes", got, len(s.writes())-before)
 	}
 
 	before = len(s.writes())
@@ -65,7 +64,7 @@ func TestGates_anAlarmThatIsUpStopsAForwardShiftAlone(t *testing.T) {
 	}
 }
 
-func TestGates_anAlarmThatThereIsNotIsAnErrorBeforeAnythingMoves(t *testing.T) {
+func TestGates_missingAlarmFailsBeforeTheShift(t *testing.T) {
 	s, w := newSite(t), newWorkspace(t)
 	s.alarm(cwtypes.StateValueOk)
 	w.write(s.alarmed("green", "errors", "erorrs").in(s.bench))

@@ -13,8 +13,8 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 )
 
-// notes are those of a schedule.
-func notes(schedule any) []string {
+// warningsOf returns the warnings of a schedule.
+func warningsOf(schedule any) []string {
 	var all []string
 	text, _ := schedule.(string)
 	for line := range strings.Lines(text) {
@@ -25,7 +25,7 @@ func notes(schedule any) []string {
 	return all
 }
 
-func TestGates_theScheduleTellsWhichSideIsSeen(t *testing.T) {
+func TestGates_scheduleWarnsOfSharedTraffic(t *testing.T) {
 	s, w := newSite(t), newWorkspace(t)
 	w.write(s.release("blue").in(s.bench))
 	w.apply().ok()
@@ -50,17 +50,17 @@ func TestGates_theScheduleTellsWhichSideIsSeen(t *testing.T) {
 			w.write(release.in(s.bench))
 			w.plan().ok()
 			planned, _ := w.planned()
-			if got := notes(planned["schedule"]); len(got) > 0 != tt.noted {
-				t.Errorf("the notes are %q", got)
+			if got := warningsOf(planned["schedule"]); len(got) > 0 != tt.noted {
+				t.Errorf("the warnings are %q", got)
 			}
 			w.scheduleIs("schedule")
 		})
 	}
 }
 
-// What a note rests on may be known only at apply: then the whole schedule is,
-// since a text that changes then is refused by Terraform.
-func TestGates_aScheduleWaitsForWhatItsNotesRestOn(t *testing.T) {
+// If the input of a warning is known only after apply, so is the whole schedule:
+// Terraform refuses a text that changes.
+func TestGates_scheduleIsUnknownWithUnknownInput(t *testing.T) {
 	s, w := newSite(t), newWorkspace(t)
 	w.write(s.release("blue").in(s.bench))
 	w.apply().ok()
@@ -78,7 +78,7 @@ func TestGates_aScheduleWaitsForWhatItsNotesRestOn(t *testing.T) {
 	}
 }
 
-func TestGates_theScheduleTellsOfHoldsThatAreTooShort(t *testing.T) {
+func TestGates_scheduleWarnsOfShortHolds(t *testing.T) {
 	s, w := newSite(t), newWorkspace(t)
 	_, err := s.api.ModifyTargetGroupAttributes(t.Context(), &elbv2.ModifyTargetGroupAttributesInput{TargetGroupArn: &s.green.group,
 		Attributes: []types.TargetGroupAttribute{{Key: new("slow_start.duration_seconds"), Value: new("60")}}})
@@ -97,7 +97,7 @@ func TestGates_theScheduleTellsOfHoldsThatAreTooShort(t *testing.T) {
 	w.scheduleIs("short_holds")
 }
 
-func TestGates_aCommandThatIsNotThere(t *testing.T) {
+func TestGates_missingCommand(t *testing.T) {
 	s, w := newSite(t), newWorkspace(t)
 	release := s.release("green")
 	release.gates = `gates = { smoke = { command = { argv = ["./smoke.sh", "green"], working_dir = abspath(path.root) } } }`
@@ -111,7 +111,7 @@ func TestGates_aCommandThatIsNotThere(t *testing.T) {
 	if n := len(s.writes()); n != before {
 		t.Errorf("%d writes were made", n-before)
 	}
-	if _, kept := w.values()["active"]; kept {
+	if _, exists := w.values()["active"]; exists {
 		t.Error("a Create that failed left a state")
 	}
 	script := "#!/bin/sh\nexit 0\n"
@@ -122,10 +122,9 @@ func TestGates_aCommandThatIsNotThere(t *testing.T) {
 	}
 }
 
-// A group that is detached since it is idle and sticky stands on no route, and is
-// known by its slow start all the same: where it may be another one by the time of
-// the apply, the whole schedule waits.
-func TestGates_aScheduleWaitsForAGroupWhoseSlowStartIsTold(t *testing.T) {
+// The schedule depends on the slow start of a detached group; if the group may be
+// another one at apply, the schedule is unknown.
+func TestGates_scheduleIsUnknownWithUnknownSlowStart(t *testing.T) {
 	s, w := newSite(t), newWorkspace(t)
 	_, err := s.api.ModifyTargetGroupAttributes(t.Context(), &elbv2.ModifyTargetGroupAttributesInput{TargetGroupArn: &s.green.group,
 		Attributes: []types.TargetGroupAttribute{{Key: new("slow_start.duration_seconds"), Value: new("60")}}})

@@ -18,7 +18,7 @@ func groupARN(name string) string {
 	return "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/" + name + "/73e2d6bc24d8a067"
 }
 
-// good is a configuration with nothing wrong; a row changes one thing.
+// good is a valid configuration; a row changes one thing.
 func good() hcl {
 	return hcl{
 		routes:       fmt.Sprintf("routes = { web = [%q] }", listenerARN),
@@ -27,8 +27,7 @@ func good() hcl {
 	}
 }
 
-// httpGate is the gate smoke that asks a URL, with more arguments of the kind and of
-// the gate.
+// httpGate is the gate "smoke" of type http, with more arguments.
 func httpGate(kind, more string) string {
 	return fmt.Sprintf("gates = {\n smoke = { http = { url = \"http://127.0.0.1/\"\n %s }\n %s }\n }", kind, more)
 }
@@ -157,15 +156,14 @@ func badGates() []badInput {
 	}
 }
 
-// Every bad input is told by one plan, which calls nothing.
-func TestSwitch_badInputIsToldByThePlan(t *testing.T) {
+// One plan reports every bad input, without a call.
+func TestSwitch_planRefusesBadInput(t *testing.T) {
 	t.Parallel()
-	wantTold(t, slices.Concat(badTraffic(), badEnvironments(), badRoutes(), badStrategy(), badGates()))
+	wantErrors(t, slices.Concat(badTraffic(), badEnvironments(), badRoutes(), badStrategy(), badGates()))
 }
 
-// wantTold makes one plan of a switch for each row and compares all that is said,
-// whole.
-func wantTold(t *testing.T, rows []badInput) {
+// wantErrors makes one plan with a switch for each row and compares all errors.
+func wantErrors(t *testing.T, rows []badInput) {
 	t.Helper()
 	b, w := newBench(t), newWorkspace(t)
 	before := b.called()
@@ -186,8 +184,8 @@ func wantTold(t *testing.T, rows []badInput) {
 	}
 }
 
-// Nothing is wrong with the configuration that the rows start from.
-func TestSwitch_goodInputIsPlannedWithoutACall(t *testing.T) {
+// The configuration that the rows change is valid.
+func TestSwitch_goodInputPlansWithoutACall(t *testing.T) {
 	t.Parallel()
 	b, w := newBench(t), newWorkspace(t)
 	before := b.called()
@@ -198,8 +196,8 @@ func TestSwitch_goodInputIsPlannedWithoutACall(t *testing.T) {
 	}
 }
 
-// A rule that stands for its listener is seen by asking, and still by the plan.
-func TestSwitch_defaultRuleIsToldByThePlan(t *testing.T) {
+// A default rule is recognized only by a call, which the plan makes.
+func TestSwitch_planRefusesDefaultRule(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	h := s.release("green")
@@ -209,8 +207,8 @@ func TestSwitch_defaultRuleIsToldByThePlan(t *testing.T) {
 	w.plan().failsAs("error")
 }
 
-// Half a pair of keys and the like are faults of the provider's configuration.
-func TestProvider_badInputIsToldByThePlan(t *testing.T) {
+// For example, half a pair of keys is an error of the provider's configuration.
+func TestProvider_planRefusesBadInput(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ aws, summary, detail string }{
 		"key": {`secret_key = null`, "Unable to use aws.access_key",

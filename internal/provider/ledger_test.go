@@ -7,39 +7,39 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// Terraform plans a switch and an environment that goes in either order, and
-// exactly one of them is told that traffic would be left there.
-func TestLedger_eitherOrderTellsOne(t *testing.T) {
+// Terraform plans a switch and a destroyed environment in either order; exactly one
+// of them reports the traffic that would remain.
+func TestLedger_oneOfBothReportsInEitherOrder(t *testing.T) {
 	l := newLedger()
 	if _, is := l.destroy("blue", []string{"web-blue", "api-blue"}); is {
-		t.Error("doomed before anybody leaves traffic there")
+		t.Error("reported without any traffic")
 	}
 	if name, is := l.use("api-blue", shift.Full); !is || name != "blue" {
-		t.Errorf("the switch hears of %q", name)
+		t.Errorf("the switch is warned of %q", name)
 	}
 
 	l = newLedger()
 	if name, is := l.use("api-blue", shift.Full); is {
-		t.Errorf("the switch hears of %q", name)
+		t.Errorf("the switch is warned of %q", name)
 	}
 	if share, is := l.destroy("blue", []string{"web-blue", "api-blue"}); !is || share != shift.Full {
-		t.Errorf("the environment hears of %s", share)
+		t.Errorf("the environment is warned of %s", share)
 	}
 	if name, is := l.use("web-blue", shift.Full); is {
-		t.Errorf("%q is told of twice", name)
+		t.Errorf("%q is reported twice", name)
 	}
 }
 
-// What a replacement has left over goes beside an environment that stays.
-func TestLedger_whoStaysKeepsItsGroups(t *testing.T) {
+// The replaced instance is destroyed while its environment remains.
+func TestLedger_remainingEnvironmentHoldsItsGroups(t *testing.T) {
 	l := newLedger()
 	l.remain([]string{"web-blue"})
 	l.use("web-blue", shift.Full)
 	if _, is := l.destroy("blue", []string{"web-blue"}); is {
-		t.Error("the environment is told")
+		t.Error("the environment is warned")
 	}
 	if name, is := l.use("web-blue", shift.Full); is {
-		t.Errorf("the switch hears of %q", name)
+		t.Errorf("the switch is warned of %q", name)
 	}
 }
 
@@ -54,6 +54,6 @@ func TestLedger_claimsAndChanges(t *testing.T) {
 		t.Errorf("altered is %v", a)
 	}
 	if _, is := l.isChanged("web-green"); is {
-		t.Error("a group of nobody is altered")
+		t.Error("a group without an environment is altered")
 	}
 }

@@ -21,7 +21,7 @@ func stateOf(groups map[string]string) *switchModel {
 	return &m
 }
 
-func wantedOf(groups map[string]string) desired {
+func desiredOf(groups map[string]string) desired {
 	w := desired{environments: map[string]*desiredEnvironment{}, routes: []desiredRoute{{"web", webARN}}}
 	for name, group := range groups {
 		w.environments[name] = &desiredEnvironment{groups: map[string]string{"web": group}, version: "1"}
@@ -29,7 +29,7 @@ func wantedOf(groups map[string]string) desired {
 	return w
 }
 
-func TestPrior_environmentsAreKnownByTheirGroups(t *testing.T) {
+func TestPrior_matchesEnvironmentsByGroup(t *testing.T) {
 	for name, c := range map[string]struct {
 		state, config map[string]string
 		names         map[string]string
@@ -57,7 +57,7 @@ func TestPrior_environmentsAreKnownByTheirGroups(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newPrior(wantedOf(c.config), stateOf(c.state), memory{})
+			p := newPrior(desiredOf(c.config), stateOf(c.state), memory{})
 			if !maps.Equal(p.names, c.names) {
 				t.Errorf("names are %v, want %v", p.names, c.names)
 			}
@@ -72,12 +72,12 @@ func TestPrior_environmentsAreKnownByTheirGroups(t *testing.T) {
 	}
 }
 
-func TestPrior_whatIsRememberedTakesTheNewName(t *testing.T) {
+func TestPrior_renamesMemory(t *testing.T) {
 	m := memory{
 		Previous: &identityMemory{Environment: "blue", Version: "1", Groups: map[string]string{"web": "b"}},
 		Rejected: &identityMemory{Environment: "green", Version: "1", Groups: map[string]string{"web": "g"}},
 	}
-	w := wantedOf(map[string]string{"azure": "b", "lime": "g"})
+	w := desiredOf(map[string]string{"azure": "b", "lime": "g"})
 	p := newPrior(w, stateOf(map[string]string{"blue": "b", "green": "g"}), m)
 	if id := p.previous(w); !id.Matches(shift.Environment{Name: "azure", Version: "1", Groups: w.environments["azure"].groupsID()}) {
 		t.Errorf("previous is %+v", id)
@@ -85,9 +85,9 @@ func TestPrior_whatIsRememberedTakesTheNewName(t *testing.T) {
 	if r := p.rejection(w); !r.Matches(shift.Environment{Name: "lime", Version: "1", Groups: w.environments["lime"].groupsID()}) {
 		t.Errorf("rejected is %+v", r)
 	}
-	// The same version on other machines is not the version that was live; it is
-	// the version that was bad.
-	w = wantedOf(map[string]string{"blue": "b2", "green": "g2"})
+	// The same version on other machines is not the version that was live, but it is
+	// still the rejected version.
+	w = desiredOf(map[string]string{"blue": "b2", "green": "g2"})
 	p = newPrior(w, stateOf(map[string]string{"blue": "b", "green": "g"}), m)
 	if p.previous(w).Matches(shift.Environment{Name: "blue", Version: "1", Groups: w.environments["blue"].groupsID()}) {
 		t.Error("new machines count as those that were live before")
@@ -97,7 +97,7 @@ func TestPrior_whatIsRememberedTakesTheNewName(t *testing.T) {
 	}
 }
 
-func TestPrior_strangerWithTheNameOfAnEnvironment(t *testing.T) {
+func TestPrior_unmanagedGroupWithTheNameOfAnEnvironment(t *testing.T) {
 	name := unmanagedNamer(map[string]map[string]string{"app-blue": {"web": greenARN}})
 	if got := name(blueARN); got != "app-blue (target group)" {
 		t.Error(got)
@@ -107,7 +107,7 @@ func TestPrior_strangerWithTheNameOfAnEnvironment(t *testing.T) {
 	}
 }
 
-func TestWishOf(t *testing.T) {
+func TestDesiredOf(t *testing.T) {
 	weights := func(blue, green shift.Share) types.Map {
 		return weightsValue(shift.Weights{"blue": blue, "green": green}, nil)
 	}
@@ -132,7 +132,7 @@ func TestWishOf(t *testing.T) {
 	}
 }
 
-// A share that was computed is the very number that Terraform reads from text.
+// A computed share equals the number that Terraform parses from text.
 func TestShareValue_isExact(t *testing.T) {
 	for s := range shift.Full + 1 {
 		again := sharesOf(types.MapValueMust(types.NumberType, map[string]attr.Value{"x": shareValue(s)}))["x"]

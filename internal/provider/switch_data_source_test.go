@@ -13,8 +13,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 )
 
-// lookup words the data source, with the routes and the rest as they are
-// written.
+// lookup returns the HCL of the data source.
 func lookup(name, routes, rest string) string {
 	return fmt.Sprintf("\ndata \"bluegreen_switch\" %q {\n  %s\n  %s\n}\n", name, routes, rest)
 }
@@ -22,8 +21,8 @@ func lookup(name, routes, rest string) string {
 // in is the argument environments.
 func in(environments string) string { return "environments = {" + environments + "\n  }" }
 
-// sees checks who is live ("" for nobody, "blue 1.0") and what the weights are.
-func sees(name, live string, weights map[string]int64) []statecheck.StateCheck {
+// reads returns checks of live ("" for none, "blue 1.0") and weights.
+func reads(name, live string, weights map[string]int64) []statecheck.StateCheck {
 	var want knownvalue.Check = knownvalue.Null()
 	if environment, version, versioned := strings.Cut(live, " "); live != "" {
 		side := map[string]knownvalue.Check{"environment": text(environment), "version": knownvalue.Null()}
@@ -43,14 +42,14 @@ func sees(name, live string, weights map[string]int64) []statecheck.StateCheck {
 	}
 }
 
-// sight is a data source, and what it is to see.
-type sight struct {
+// reading is a data source and its expected values.
+type reading struct {
 	routes, rest string
 	live         string
 	weights      map[string]int64
 }
 
-func (s *twoEntries) sights() map[string]sight {
+func (s *twoEntries) readings() map[string]reading {
 	web := s.release("").routes
 	alone := fmt.Sprintf("routes = { web = [%q] }", s.listener)
 	both := environment("blue", "1.0", s.blue.group) + environment("green", "1.1", s.green.group)
@@ -58,7 +57,7 @@ func (s *twoEntries) sights() map[string]sight {
 	split := s.rule(s.second, "/split/*", 20, forward(weights{s.blue.group: 90, s.green.group: 10}))
 	rule := fmt.Sprintf("routes = { web = [%q] }", split)
 	disagree := fmt.Sprintf("routes = { web = [%q, %q] }", s.listener, split)
-	return map[string]sight{
+	return map[string]reading{
 		"live":         {alone, in(both), "blue 1.0", map[string]int64{"blue": 100, "green": 0}},
 		"unversioned":  {alone, in(fmt.Sprintf("\n blue = { target_groups = { web = %q } }", s.blue.group)), "blue", map[string]int64{"blue": 100}},
 		"two_entries":  {web, in(s.release("").environments), "blue 1.0", map[string]int64{"blue": 100, "green": 0}},
@@ -67,28 +66,28 @@ func (s *twoEntries) sights() map[string]sight {
 		"unforwarding": {unforwarding, in(both), "", map[string]int64{"blue": 0, "green": 0}},
 		// One of two routes does not forward: it does not count.
 		"half": {fmt.Sprintf("routes = { web = [%q, %q] }", s.listener, s.second), in(both), "blue 1.0", map[string]int64{"blue": 100, "green": 0}},
-		// Who is no environment goes by the target group's name.
-		"strangers":       {rule, in(environment("green", "1.1", s.green.group)), "", map[string]int64{"app-blue": 90, "green": 10}},
+		// An unmanaged target group has its own name.
+		"unmanaged":       {rule, in(environment("green", "1.1", s.green.group)), "", map[string]int64{"app-blue": 90, "green": 10}},
 		"stranger_lives":  {alone, in(environment("green", "1.1", s.green.group)), "app-blue", map[string]int64{"app-blue": 100, "green": 0}},
 		"called_like_one": {alone, in(environment("app-blue", "1.1", s.green.group)), "app-blue (target group)", map[string]int64{"app-blue": 0, "app-blue (target group)": 100}},
 		"unnamed":         {rule, "", "", map[string]int64{"app-blue": 90, "app-green": 10}},
 		"unnamed_null":    {alone, "environments = null", "app-blue", map[string]int64{"app-blue": 100}},
-		// A group that is named with weight 0 is there, and has nothing.
+		// A group that is attached at weight 0 is listed with 0.
 		"unnamed_idle":        {fmt.Sprintf("routes = { api = [%q] }", s.secondRule), "", "api-blue", map[string]int64{"api-blue": 100, "api-green": 0}},
 		"unnamed_two_entries": {web, "", "", map[string]int64{"app-blue": 50, "api-blue": 50, "api-green": 0}},
 		"unnamed_nowhere":     {unforwarding, "", "", map[string]int64{}},
 	}
 }
 
-func TestSwitchData_seesWhatTheRoutesGive(t *testing.T) {
+func TestSwitchData_readsTheRoutes(t *testing.T) {
 	t.Parallel()
 	s := newTwoEntries(t)
 	config, checks := settings(s.bench, ""), []statecheck.StateCheck{}
-	for name, sight := range s.sights() {
-		config += lookup(name, sight.routes, sight.rest)
-		live := sees(name, sight.live, sight.weights)
+	for name, want := range s.readings() {
+		config += lookup(name, want.routes, want.rest)
+		live := reads(name, want.live, want.weights)
 		if name == "called_like_one" { // its name has spaces, and there is no version
-			live[0] = statecheck.ExpectKnownValue("data.bluegreen_switch."+name, tfjsonpath.New("live").AtMapKey("environment"), text(sight.live))
+			live[0] = statecheck.ExpectKnownValue("data.bluegreen_switch."+name, tfjsonpath.New("live").AtMapKey("environment"), text(want.live))
 		}
 		checks = append(checks, live...)
 	}
@@ -101,29 +100,28 @@ func TestSwitchData_seesWhatTheRoutesGive(t *testing.T) {
 	}
 }
 
-// Tenths are exact, and what a hand changes shows at the next refresh.
-func TestSwitchData_followsAHand(t *testing.T) {
+// Tenths are exact, and external changes appear at the next refresh.
+func TestSwitchData_readsExternalChanges(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	config := settings(s.bench, "") + lookup("web", s.release("").routes, in(s.release("").environments))
 	tenths := statecheck.ExpectKnownValue("data.bluegreen_switch.web", tfjsonpath.New("weights"),
 		knownvalue.MapExact(map[string]knownvalue.Check{"blue": knownvalue.Float64Exact(99.9), "green": knownvalue.Float64Exact(0.1)}))
 	unitTest(t,
-		resource.TestStep{Config: config, ConfigStateChecks: sees("web", "blue 1.0", map[string]int64{"blue": 100, "green": 0})},
+		resource.TestStep{Config: config, ConfigStateChecks: reads("web", "blue 1.0", map[string]int64{"blue": 100, "green": 0})},
 		resource.TestStep{
-			PreConfig: func() { s.hand(s.listener, forward(weights{s.blue.group: 999, s.green.group: 1})) },
+			PreConfig: func() { s.changeExternally(s.listener, forward(weights{s.blue.group: 999, s.green.group: 1})) },
 			Config:    config, ConfigStateChecks: []statecheck.StateCheck{tenths},
 		},
 		resource.TestStep{
-			PreConfig: func() { s.hand(s.listener, forward(weights{s.blue.group: 0, s.green.group: 7})) },
-			Config:    config, ConfigStateChecks: sees("web", "green 1.1", map[string]int64{"blue": 0, "green": 100}),
+			PreConfig: func() { s.changeExternally(s.listener, forward(weights{s.blue.group: 0, s.green.group: 7})) },
+			Config:    config, ConfigStateChecks: reads("web", "green 1.1", map[string]int64{"blue": 0, "green": 100}),
 		},
 	)
 }
 
-// Beside a switch that it waits for, it tells what the shift has left and not
-// what was remembered from before; environments may come from anywhere, and
-// what is not known yet is waited for.
+// With depends_on a switch, the data source returns the weights after the shift;
+// unknown environments are waited for.
 func TestSwitchData_afterASwitch(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -136,8 +134,8 @@ func TestSwitchData_afterASwitch(t *testing.T) {
 	}
 	blue, green := map[string]int64{"blue": 100, "green": 0}, map[string]int64{"blue": 0, "green": 100}
 	unitTest(t,
-		resource.TestStep{Config: config("blue"), ConfigStateChecks: append(sees("web", "blue 1.0", blue), sees("whole", "blue 1.0", blue)...)},
-		resource.TestStep{Config: config("green"), ConfigStateChecks: append(sees("web", "green 1.1", green), sees("whole", "green 1.1", green)...)},
+		resource.TestStep{Config: config("blue"), ConfigStateChecks: append(reads("web", "blue 1.0", blue), reads("whole", "blue 1.0", blue)...)},
+		resource.TestStep{Config: config("green"), ConfigStateChecks: append(reads("web", "green 1.1", green), reads("whole", "green 1.1", green)...)},
 		resource.TestStep{Config: config("green"), ConfigPlanChecks: unchanged},
 	)
 }
@@ -149,7 +147,7 @@ func TestSwitchData_errorsOfARead(t *testing.T) {
 		return fmt.Sprintf("routes = { api = [%q], web = [%q] }", s.rule(s.listener, "/x/*", 5, fixed("503")), web)
 	}
 	arn := s.listener
-	w.write(settings(s.bench, "") + lookup("web", routes(s.gone()), ""))
+	w.write(settings(s.bench, "") + lookup("web", routes(s.missing()), ""))
 	w.plan().failsAs("error")
 
 	alone := lookup("web", fmt.Sprintf("routes = { web = [%q] }", arn), "")
@@ -171,7 +169,7 @@ func TestSwitchData_errorsOfARead(t *testing.T) {
 	}
 }
 
-// Bad input is told in the words of the resource, and nothing is called.
+// Bad input is reported as for the resource, without a call.
 func TestSwitchData_badInput(t *testing.T) {
 	t.Parallel()
 	b, w := newBench(t), newWorkspace(t)

@@ -32,7 +32,7 @@ func value(path string, want knownvalue.Check) statecheck.StateCheck {
 
 func text(s string) knownvalue.Check { return knownvalue.StringExact(s) }
 
-// routes checks who stands in the listener's action after a step.
+// routes checks the listener's action after a step.
 func (s *site) routes(want string) resource.TestCheckFunc {
 	return func(*terraform.State) error {
 		if got := s.routed(s.listener); got != want {
@@ -55,7 +55,7 @@ func unitTest(t *testing.T, steps ...resource.TestStep) {
 	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: factories(), Steps: steps})
 }
 
-func TestSwitch_createsUpdatesByStepsAndIsQuietAfterwards(t *testing.T) {
+func TestSwitch_createsUpdatesByStepsAndPlansNoChange(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	green := s.release("green")
@@ -86,8 +86,8 @@ func TestSwitch_createsUpdatesByStepsAndIsQuietAfterwards(t *testing.T) {
 		},
 		resource.TestStep{Config: green.in(s.bench), ConfigPlanChecks: unchanged},
 	)
-	// Attach, two steps and the whole; there is nothing to detach, and Delete
-	// moves nothing.
+	// Attach, two steps and 100 %; there is nothing to detach, and Delete moves
+	// nothing.
 	if n := len(s.writes()); n != 4 {
 		t.Errorf("%d writes, want 4: %v", n, s.writes())
 	}
@@ -99,7 +99,7 @@ func TestSwitch_createsUpdatesByStepsAndIsQuietAfterwards(t *testing.T) {
 func TestSwitch_importMovesNothing(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
 	unitTest(t,
 		resource.TestStep{
 			Config: s.release("blue").in(s.bench), ResourceName: address, ImportState: true,
@@ -128,7 +128,7 @@ func TestSwitch_importMovesNothing(t *testing.T) {
 		resource.TestStep{Config: s.release("green").in(s.bench), Check: s.routes("app-blue 0, app-green 100"),
 			ConfigStateChecks: []statecheck.StateCheck{value("previous.version", text("1.0"))}},
 	)
-	if n := len(s.writes()); n != 2 { // one by hand, one for the release
+	if n := len(s.writes()); n != 2 { // one external, one for the release
 		t.Errorf("%d writes, want 2", n)
 	}
 }
@@ -165,7 +165,7 @@ func (s *twoEntries) release(active string) hcl {
 func TestSwitch_importOfTwoEntryPointsMovesNothing(t *testing.T) {
 	t.Parallel()
 	s := newTwoEntries(t)
-	s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
 	before := len(s.writes())
 	unitTest(t,
 		resource.TestStep{
@@ -206,7 +206,7 @@ func TestSwitch_driftIsShownAndRepaired(t *testing.T) {
 	s, w := newSite(t), newWorkspace(t)
 	w.write(s.release("blue").in(s.bench))
 	w.apply().ok()
-	s.hand(s.listener, forward(weights{s.blue.group: 70, s.green.group: 30}))
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 70, s.green.group: 30}))
 	w.plan().ok()
 	if _, action := w.planned(); action != "update" {
 		t.Errorf("the plan is %s", action)
@@ -222,7 +222,7 @@ func TestSwitch_driftIsShownAndRepaired(t *testing.T) {
 	}
 }
 
-// changed are the attributes that a saved plan changes.
+// changed returns the attributes that a saved plan changes.
 func changed(before, after map[string]any) []string {
 	var names []string
 	for name := range after {
@@ -239,8 +239,7 @@ func changed(before, after map[string]any) []string {
 	return names
 }
 
-// Each of these edits changes what is written, and no computed value, and
-// calls nothing that writes.
+// Each of these edits changes only configured values and writes nothing.
 func TestSwitch_editsThatMoveNothing(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
@@ -308,7 +307,7 @@ func TestSwitch_ignoreChangesLeavesTheTraffic(t *testing.T) {
 	h.rest = "lifecycle { ignore_changes = [active] }"
 	w.write(h.in(s.bench))
 	w.apply().ok()
-	s.hand(s.listener, forward(weights{s.blue.group: 70, s.green.group: 30}))
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 70, s.green.group: 30}))
 	writes := len(s.writes())
 	h.gates = httpGate("", "")
 	w.write(h.in(s.bench))
@@ -325,7 +324,7 @@ func TestSwitch_ignoreChangesLeavesTheTraffic(t *testing.T) {
 	}
 }
 
-func TestSwitch_environmentTakenOutIsDetached(t *testing.T) {
+func TestSwitch_removedEnvironmentIsDetached(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	w.write(s.release("green").in(s.bench))
@@ -367,7 +366,7 @@ func TestSwitch_stickinessAloneIsOneWrite(t *testing.T) {
 	}
 }
 
-func TestSwitch_noteOfARuleThatIsNoRoute(t *testing.T) {
+func TestSwitch_warnsOfUnmanagedRule(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	w.write(s.release("blue").in(s.bench))

@@ -56,7 +56,7 @@ func configuredTraffic(config switchModel) trafficConfig {
 }
 
 // checkRules checks rules that a plan contains for the first time: whether a rule is its listener's default
-// cannot be told from the ARN. It reports nothing else; the apply does.
+// is not visible in the ARN. It reports nothing else; the apply does.
 func (r *switchResource) checkRules(ctx context.Context, config switchModel, m memory) diag.Diagnostics {
 	ctx, cancel := context.WithTimeout(ctx, planTimeout)
 	defer cancel()

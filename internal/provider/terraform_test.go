@@ -26,14 +26,14 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider"
 )
 
-// How terraform-plugin-testing is told of a binary, and of the registry that
-// "bluegreen/bluegreen" stands for there.
+// Variables by which terraform-plugin-testing finds the binary, and the registry of
+// "bluegreen/bluegreen".
 const (
 	binaryVariable = "TF_ACC_TERRAFORM_PATH"
 	hostVariable   = "TF_ACC_PROVIDER_HOST"
 )
 
-// source is the address by which the binary knows the provider.
+// source returns the provider's source address for the binary.
 func source() string {
 	if host := os.Getenv(hostVariable); host != "" {
 		return host + "/bluegreen/bluegreen"
@@ -41,8 +41,8 @@ func source() string {
 	return provider.Address
 }
 
-// TestMain keeps the tests away from whatever AWS configuration the machine
-// has, and finds tofu where there is no terraform.
+// TestMain removes the AWS configuration of the machine from the environment, and
+// uses tofu if there is no terraform.
 func TestMain(m *testing.M) {
 	for _, variable := range os.Environ() {
 		name, _, _ := strings.Cut(variable, "=")
@@ -69,8 +69,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// needTerraform returns the binary, and skips the test without one: nothing in
-// this package can be seen working without Terraform itself.
+// needTerraform returns the binary, and skips the test without one.
 func needTerraform(t *testing.T) string {
 	t.Helper()
 	path := os.Getenv(binaryVariable)
@@ -126,7 +125,7 @@ func newWorkspace(t *testing.T) *workspace {
 	return w
 }
 
-// write makes this the configuration.
+// write writes the configuration.
 func (w *workspace) write(hcl string) {
 	w.t.Helper()
 	if err := os.WriteFile(filepath.Join(w.dir, "main.tf"), []byte(hcl), 0o600); err != nil {
@@ -196,7 +195,7 @@ func (w *workspace) apply() run {
 	return w.terraform("apply", "-json", "-auto-approve", "-input=false")
 }
 
-// importing returns what Terraform says of an import that fails, on one line.
+// importing returns the error of a failing import, on one line.
 func (w *workspace) importing(id, address string) string {
 	w.t.Helper()
 	cmd := exec.CommandContext(w.t.Context(), w.binary, "import", "-no-color", "-input=false", address, id)
@@ -206,7 +205,9 @@ func (w *workspace) importing(id, address string) string {
 	if err == nil {
 		w.t.Fatalf("importing %s did not fail", id)
 	}
-	return strings.Join(strings.Fields(string(out)), " ")
+	// What Terraform prints before depends on its configuration on the machine.
+	_, text, _ := strings.Cut(string(out), "Error: ")
+	return strings.Join(strings.Fields("Error: "+text), " ")
 }
 
 // imports runs an import that succeeds.
@@ -220,7 +221,7 @@ func (w *workspace) imports(id string) {
 	}
 }
 
-// needFunctions skips the test where Terraform knows no functions of providers.
+// needFunctions skips the test if Terraform does not support provider functions.
 func (w *workspace) needFunctions() {
 	w.t.Helper()
 	out, err := exec.CommandContext(w.t.Context(), w.binary, "version", "-json").Output()
@@ -236,16 +237,16 @@ func (w *workspace) needFunctions() {
 	}
 }
 
-// planFile is where a plan is kept.
+// planFile is the file of the saved plan.
 const planFile = "saved.tfplan"
 
-// plan plans, and keeps the plan.
+// plan plans and saves the plan.
 func (w *workspace) plan(args ...string) run {
 	w.t.Helper()
 	return w.terraform(append([]string{"plan", "-json", "-input=false", "-out=" + planFile}, args...)...)
 }
 
-// applyPlan applies the plan that is kept.
+// applyPlan applies the saved plan.
 func (w *workspace) applyPlan() run {
 	w.t.Helper()
 	return w.terraform("apply", "-json", "-input=false", planFile)
@@ -320,16 +321,15 @@ func (g goldenValue) CheckValue(value any) error {
 // String implements knownvalue.Check.
 func (g goldenValue) String() string { return "the golden file " + g.part }
 
-// scheduleIs compares the schedule of the plan that is kept with a golden file
-// of the test.
+// scheduleIs compares the schedule of the saved plan with a golden file of the test.
 func (w *workspace) scheduleIs(part string, replacements ...golden.Replacement) {
 	w.t.Helper()
 	planned, _ := w.planned()
 	golden.CheckPart(w.t, part, fmt.Sprint(planned["schedule"]), append(replacements, golden.Volatile()...)...)
 }
 
-// ageMemory makes what the switch remembers of its previous version, and the
-// last reading, that much older.
+// ageMemory makes the recorded previous version and the last reading this much
+// older.
 func (w *workspace) ageMemory(by time.Duration) {
 	w.t.Helper()
 	file := filepath.Join(w.dir, "terraform.tfstate")
@@ -350,7 +350,7 @@ func (w *workspace) ageMemory(by time.Duration) {
 	w.unpack(private["memory"], &memory)
 	previous, ok := memory["previous"].(map[string]any)
 	if !ok {
-		w.t.Fatal("no previous version is remembered")
+		w.t.Fatal("no previous version is recorded")
 	}
 	memory["read_at"], previous["at"] = w.older(memory["read_at"], by), w.older(previous["at"], by)
 	private["memory"] = w.pack(memory)
@@ -398,8 +398,8 @@ func (w *workspace) values() map[string]any {
 	return switchIn(w.t, out, "values")
 }
 
-// planned are the attributes that the kept plan gives the switch, and what it
-// does with it: "no-op", "create", "update".
+// planned returns the switch's attributes in the saved plan, and the action:
+// "no-op", "create" or "update".
 func (w *workspace) planned() (map[string]any, string) {
 	w.t.Helper()
 	cmd := exec.CommandContext(w.t.Context(), w.binary, "show", "-json", planFile)
@@ -472,14 +472,14 @@ type hcl struct {
 	aws          string // more of the provider's aws attribute
 }
 
-// in words the configuration for a balancer.
+// in returns the configuration for a load balancer.
 func (h hcl) in(b *bench) string { return settings(b, h.aws) + h.before + h.resource("web") }
 
-// settingsKeys is what a test may put something else in the place of.
+// settingsKeys are the lines that a test may replace.
 const settingsKeys = `access_key = "AKIALOCAL"
     secret_key = "secret"`
 
-// settings are the provider's, with more of its aws attribute.
+// settings returns the provider block, with more arguments of its aws attribute.
 func settings(b *bench, more string) string {
 	return fmt.Sprintf(`
 terraform {
@@ -499,8 +499,8 @@ provider "bluegreen" {
 `, b.srv.URL(), settingsKeys, more)
 }
 
-// resource words the switch. Health and settling are quick unless they are
-// written.
+// resource returns the HCL of the switch, with short health and settle durations
+// unless they are set.
 func (h hcl) resource(name string) string {
 	if h.health == "" {
 		h.health = `
@@ -540,7 +540,7 @@ func (s *site) release(active string) hcl {
 	}
 }
 
-// environment is one with the entry point web.
+// environment returns an environment with the entry point web.
 func environment(name, version, group string) string {
 	return fmt.Sprintf("\n    %q = { version = %q, target_groups = { web = %q } }", name, version, group)
 }

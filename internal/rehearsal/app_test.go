@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// get asks a handler, as test traffic where an environment is named.
+// get calls a handler; with an environment, as test traffic.
 func get(t *testing.T, h http.Handler, path, environment string) string {
 	t.Helper()
 	req := httptest.NewRequest(http.MethodGet, path, nil)
@@ -24,7 +24,7 @@ func get(t *testing.T, h http.Handler, path, environment string) string {
 	return fmt.Sprintf("%d %s", rec.Code, rec.Body)
 }
 
-// counted are the lines of /metrics on how many requests there were.
+// counted returns the lines of /metrics that count requests.
 func counted(t *testing.T, h http.Handler) string {
 	t.Helper()
 	return strings.Join(regexp.MustCompile(`(?m)^http_request(?:s_total|_duration_seconds_count)\{.*$`).FindAllString(get(t, h, "/metrics", ""), -1), "\n")
@@ -33,7 +33,7 @@ func counted(t *testing.T, h http.Handler) string {
 func TestApp_countsRequestsOfUsers(t *testing.T) {
 	h := AppTerms{Version: "2", BreaksAfter: 2}.Handler()
 	if got, want := counted(t, h), "http_requests_total{code=\"200\",version=\"2\"} 0\nhttp_requests_total{code=\"500\",version=\"2\"} 0"; got != want {
-		t.Errorf("at first it tells\n%s\nwant\n%s", got, want)
+		t.Errorf("initial metrics are\n%s\nwant\n%s", got, want)
 	}
 	for i, want := range []string{"200 hello from version 2\n", "200 hello from version 2\n", "500 version 2 is broken\n"} {
 		get(t, h, "/healthz", "")
@@ -49,7 +49,7 @@ http_request_duration_seconds_count{code="500",version="2"} 1
 http_requests_total{code="200",version="2"} 2
 http_requests_total{code="500",version="2"} 1`
 	if got := counted(t, h); got != want {
-		t.Errorf("it tells\n%s\nwant\n%s", got, want)
+		t.Errorf("metrics are\n%s\nwant\n%s", got, want)
 	}
 	if got := get(t, h, "/", "green"); got != "500 version 2 is broken\n" {
 		t.Errorf("test traffic is answered %q once it is broken", got)
@@ -84,7 +84,7 @@ func TestApp_slowsDown(t *testing.T) {
 	}
 }
 
-// Whoever starts the application hands it its terms on a command line.
+// The terms are passed on the command line.
 func TestApp_readsItsTerms(t *testing.T) {
 	want := AppTerms{Version: "1.5", Delay: 5 * time.Millisecond, BreaksAfter: 30, SlowAfter: 100, SlowBy: 2.5}
 	var got AppTerms

@@ -16,7 +16,7 @@ func TestExamplePace_changesNothingElse(t *testing.T) {
   }
   interval = "10s"
 `
-	const wanted = `
+	const want = `
   ready {
     steady_for = "1s"
     timeout    = "10m"
@@ -29,7 +29,7 @@ func TestExamplePace_changesNothingElse(t *testing.T) {
   }
   interval = "4s"
 `
-	if got := (ExamplePace{Hold: "2s", Settle: "3s", SteadyFor: "1s", Interval: "4s"}).apply(written); got != wanted {
+	if got := (ExamplePace{Hold: "2s", Settle: "3s", SteadyFor: "1s", Interval: "4s"}).apply(written); got != want {
 		t.Errorf("got\n%s", got)
 	}
 }

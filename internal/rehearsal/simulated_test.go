@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 )
 
-// What is drawn has the mean and the deviation of its distribution.
+// Samples have the mean and the deviation of their distribution.
 func TestSimulated_draws(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
@@ -75,7 +75,7 @@ func mean(values []float64) float64 {
 	return sum / float64(len(values))
 }
 
-// The figures are those of the terms, from the change on for both sides.
+// The metrics match the terms, after the change for both sides.
 func TestSimulated_figures(t *testing.T) {
 	t.Parallel()
 	side := SimulatedSide{Errors: 1, P50: 80 * time.Millisecond, P99: 400 * time.Millisecond}
@@ -120,7 +120,7 @@ func TestSimulated_figures(t *testing.T) {
 	}
 }
 
-// The same seed is the same traffic, and another is another.
+// The same seed gives the same traffic, another seed gives other traffic.
 func TestSimulated_repeats(t *testing.T) {
 	t.Parallel()
 	figures := func(seed uint64) string {
@@ -134,7 +134,7 @@ func TestSimulated_repeats(t *testing.T) {
 	}
 }
 
-var errJudge = errors.New("the judge fell asleep")
+var errGate = errors.New("the gate failed to measure")
 
 // A trial counts the failed runs and the time until they failed; Least returns the smallest detected change.
 func TestTrial(t *testing.T) {
@@ -158,10 +158,10 @@ func TestTrial(t *testing.T) {
 		t.Errorf("after the step is over: %+v, %v", got, err)
 	}
 	asleep := func(*Simulated, SimulatedLimits) func() (bool, error) {
-		return func() (bool, error) { return false, errJudge }
+		return func() (bool, error) { return false, errGate }
 	}
-	if _, err := at.Run(asleep); !errors.Is(err, errJudge) {
-		t.Errorf("the error of a judge is %v", err)
+	if _, err := at.Run(asleep); !errors.Is(err, errGate) {
+		t.Errorf("the error of a gate is %v", err)
 	}
 
 	above := func(limit float64) SimulatedGate {
@@ -174,15 +174,15 @@ func TestTrial(t *testing.T) {
 	if err != nil || math.Abs(least-3) > 0.05 || found.Rate() != 100 || found.After != time.Minute {
 		t.Errorf("it is detected from %v on, %+v, %v", least, found, err)
 	}
-	if _, _, err := at.Least(asleep, 50, worse); !errors.Is(err, errJudge) {
-		t.Errorf("the error of a judge is %v", err)
+	if _, _, err := at.Least(asleep, 50, worse); !errors.Is(err, errGate) {
+		t.Errorf("the error of a gate is %v", err)
 	}
 	if at.traffic() != "300 + 300" {
 		t.Errorf("its traffic is %s", at.traffic())
 	}
 }
 
-// The tables have a row for each trial, and tell an error.
+// The tables have a row for each trial; errors are returned.
 func TestRates(t *testing.T) {
 	t.Parallel()
 	sharp := func(s *Simulated, _ SimulatedLimits) func() (bool, error) {
@@ -206,9 +206,9 @@ func TestRates(t *testing.T) {
 		t.Errorf("%d rows", rows)
 	}
 	asleep := func(*Simulated, SimulatedLimits) func() (bool, error) {
-		return func() (bool, error) { return false, errJudge }
+		return func() (bool, error) { return false, errGate }
 	}
-	if _, err := Rates(4, asleep); !errors.Is(err, errJudge) {
-		t.Errorf("the error of a judge is %v", err)
+	if _, err := Rates(4, asleep); !errors.Is(err, errGate) {
+		t.Errorf("the error of a gate is %v", err)
 	}
 }

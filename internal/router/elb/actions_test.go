@@ -27,8 +27,8 @@ func forwardTo(sticky *types.TargetGroupStickinessConfig, tuples ...types.Target
 	}
 }
 
-// TestRouter_readsEveryShape has every way in which ELB shows the same thing.
-func TestRouter_readsEveryShape(t *testing.T) {
+// TestRouter_readsEveryActionShape covers every form in which ELB returns an action.
+func TestRouter_readsEveryActionShape(t *testing.T) {
 	off := &types.TargetGroupStickinessConfig{Enabled: new(false), DurationSeconds: new(int32(3600))}
 	on := &types.TargetGroupStickinessConfig{Enabled: new(true), DurationSeconds: new(int32(3600))}
 	both := forwardTo(off, tuple(blue, nil))
@@ -56,7 +56,7 @@ func TestRouter_readsEveryShape(t *testing.T) {
 		{"a redirect that names all", []types.Action{{Type: types.ActionTypeEnumRedirect, RedirectConfig: &types.RedirectActionConfig{
 			StatusCode: types.RedirectActionStatusCodeEnumHttp302, Protocol: new("#{protocol}"), Host: new("example.com"), Port: new("#{port}"), Path: new("/new"), Query: new(""),
 		}}}, rollout.RouteState{Response: "redirect 302 to #{protocol}://example.com:#{port}/new"}},
-		{"nothing that is known", []types.Action{{Type: "teleport"}}, rollout.RouteState{Response: "no action that is known"}},
+		{"unknown action", []types.Action{{Type: "teleport"}}, rollout.RouteState{Response: "unknown action"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -73,7 +73,7 @@ func TestRouter_readsEveryShape(t *testing.T) {
 	}
 }
 
-func TestRouter_replacesTheForwardInItsPlace(t *testing.T) {
+func TestRouter_replacesOnlyTheForward(t *testing.T) {
 	off := &types.TargetGroupStickinessConfig{Enabled: new(false), DurationSeconds: new(int32(60))}
 	f := &fake{listeners: map[string][]types.Action{listener: inOrder(login(), forwardTo(off, tuple(blue, new(int32(1)))))}}
 	r := router(f)
@@ -90,7 +90,7 @@ func TestRouter_replacesTheForwardInItsPlace(t *testing.T) {
 	if got, want := text(t, f.modified), text(t, []types.Action{oidc, forward}); got != want {
 		t.Errorf("wrote\n%s\nwant\n%s", got, want)
 	}
-	if kept := f.listeners[listener][0].AuthenticateOidcConfig; kept.UseExistingClientSecret != nil {
+	if got := f.listeners[listener][0].AuthenticateOidcConfig; got.UseExistingClientSecret != nil {
 		t.Error("the actions that were read have been changed")
 	}
 
@@ -102,7 +102,7 @@ func TestRouter_replacesTheForwardInItsPlace(t *testing.T) {
 	}
 }
 
-func TestRouter_sendsNothingInvalid(t *testing.T) {
+func TestRouter_refusesInvalidSettings(t *testing.T) {
 	f := &fake{listeners: map[string][]types.Action{listener: {fixed("503")}}}
 	r := router(f)
 	keep := read(t, r, listener).Raw
@@ -171,7 +171,7 @@ func TestRouter_healthByReason(t *testing.T) {
 	}
 }
 
-func TestCallError_byCode(t *testing.T) {
+func TestCallError_mapsCodes(t *testing.T) {
 	for code, want := range map[string]error{
 		"AccessDenied": rollout.ErrDenied, "AccessDeniedException": rollout.ErrDenied, "UnauthorizedOperation": rollout.ErrDenied,
 		"ExpiredToken": rollout.ErrExpired, "ExpiredTokenException": rollout.ErrExpired, "InvalidClientTokenId": rollout.ErrExpired,
@@ -193,9 +193,7 @@ func TestCallError_byCode(t *testing.T) {
 	}
 }
 
-// TestCallError_ofTheCredentials: the permission that is missing is the one to
-// take on a role.
-func TestCallError_ofTheCredentials(t *testing.T) {
+func TestCallError_namesThePermissionToAssumeARole(t *testing.T) {
 	f := &fake{err: &smithy.OperationError{
 		ServiceID: elbv2.ServiceID, OperationName: "DescribeListeners",
 		Err: fmt.Errorf("get identity: %w", &smithy.OperationError{
@@ -209,7 +207,7 @@ func TestCallError_ofTheCredentials(t *testing.T) {
 	}
 }
 
-func TestRouter_turnsEveryPage(t *testing.T) {
+func TestRouter_readsAllPages(t *testing.T) {
 	f := &fake{page: 2, listeners: map[string][]types.Action{}, rules: map[string][]types.Rule{}}
 	var routes []string
 	for _, id := range []string{"a", "b", "c", "d", "e"} {
@@ -242,7 +240,7 @@ func TestRouter_turnsEveryPage(t *testing.T) {
 
 var _ elb.Client = (*elbv2.Client)(nil)
 
-func TestRouter_asksForAClientOncePerRegion(t *testing.T) {
+func TestRouter_createsOneClientPerRegion(t *testing.T) {
 	asked := map[string]int{}
 	f := &fake{listeners: map[string][]types.Action{listener: {toOne(blue)}}}
 	r := elb.New(elb.Config{Client: func(region string) elb.Client { asked[region]++; return f }})
@@ -254,7 +252,7 @@ func TestRouter_asksForAClientOncePerRegion(t *testing.T) {
 		must(t, health(t.Context(), r, blue))
 	}
 	if len(asked) != 1 || asked["eu-central-1"] != 1 {
-		t.Errorf("clients were asked for: %v", asked)
+		t.Errorf("clients were created for: %v", asked)
 	}
 	if aws.ToString(f.listeners[listener][0].TargetGroupArn) != blue {
 		t.Error("reading changed what was read")

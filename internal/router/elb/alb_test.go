@@ -29,13 +29,13 @@ const (
 	clientSecret = "oidc-client-secret-never-to-be-seen"
 )
 
-// alb is a balancer that runs, with a client of the test's own beside the
-// routers, so that what a router did is seen by something else.
+// alb is a running local load balancer with a separate client, so that the effect
+// of a router is read independently.
 type alb struct {
-	t             *testing.T
-	srv           *localalb.Server
-	api           *elbv2.Client
-	forward, home *elb.Router
+	t                 *testing.T
+	srv               *localalb.Server
+	api               *elbv2.Client
+	forward, rollback *elb.Router
 }
 
 func newALB(t *testing.T, opts ...localalb.Option) *alb {
@@ -47,7 +47,7 @@ func newALB(t *testing.T, opts ...localalb.Option) *alb {
 	must(t, err)
 	t.Cleanup(func() { must(t, srv.Close()) })
 	a := &alb{t: t, srv: srv, api: client(srv.URL(), "us-east-1")}
-	a.forward, a.home = elb.NewRouters(config(), elb.Options{Endpoint: srv.URL(), MaxAttempts: 1})
+	a.forward, a.rollback = elb.NewRouters(config(), elb.Options{Endpoint: srv.URL(), MaxAttempts: 1})
 	return a
 }
 
@@ -61,7 +61,7 @@ func client(url, region string) *elbv2.Client {
 	})
 }
 
-// in is the same balancer, seen from another region.
+// in returns the same load balancer through another region.
 func (a *alb) in(region string) *alb {
 	other := *a
 	other.api = client(a.srv.URL(), region)
@@ -81,7 +81,7 @@ func (a *alb) balancer(name string, kind ...types.LoadBalancerTypeEnum) string {
 	return *out.LoadBalancers[0].LoadBalancerArn
 }
 
-// group makes a target group with so many targets that answer 200.
+// group creates a target group with this number of targets that answer 200.
 func (a *alb) group(name string, targets int) string {
 	a.t.Helper()
 	out, err := a.api.CreateTargetGroup(a.ctx(), &elbv2.CreateTargetGroupInput{
@@ -141,7 +141,7 @@ func (a *alb) rule(listener string, priority int32, actions ...types.Action) str
 	return *out.Rules[0].RuleArn
 }
 
-// actions are what a listener or rule has, by the test's own client.
+// actions returns the actions of a listener or rule, through the test's client.
 func (a *alb) actions(route string) []types.Action {
 	a.t.Helper()
 	if arn, err := elb.Parse(route); err == nil && arn.Kind == elb.Listener {
@@ -154,7 +154,7 @@ func (a *alb) actions(route string) []types.Action {
 	return out.Rules[0].Actions
 }
 
-// calls are the calls of one action that the balancer has had, latest last.
+// calls returns the calls of an action so far, oldest first.
 func (a *alb) calls(action string) []localalb.Call {
 	return slices.DeleteFunc(a.srv.Calls(), func(c localalb.Call) bool { return c.Action != action })
 }
@@ -193,7 +193,7 @@ func login() types.Action {
 	}}
 }
 
-// inOrder gives actions orders with gaps between them, as people do.
+// inOrder sets the order of actions, with gaps.
 func inOrder(actions ...types.Action) []types.Action {
 	for i := range actions {
 		actions[i].Order = new(int32(10 * (i + 1)))
@@ -201,17 +201,17 @@ func inOrder(actions ...types.Action) []types.Action {
 	return actions
 }
 
-// besideRouting words the actions that are no routing action, and the order of
-// the one that is.
+// besideRouting returns the actions other than the routing action, and the order of
+// that one, as text.
 func besideRouting(t *testing.T, actions []types.Action) string {
 	t.Helper()
-	kept := slices.Clone(actions)
-	for i, a := range kept {
+	shown := slices.Clone(actions)
+	for i, a := range shown {
 		if a.Type == types.ActionTypeEnumForward {
-			kept[i] = types.Action{Type: a.Type, Order: a.Order}
+			shown[i] = types.Action{Type: a.Type, Order: a.Order}
 		}
 	}
-	text, err := json.MarshalIndent(kept, "", " ")
+	text, err := json.MarshalIndent(shown, "", " ")
 	must(t, err)
 	return string(text)
 }
@@ -223,7 +223,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// absent is the ARN of something like this that there is not.
+// absent returns the ARN of a resource of the same kind that does not exist.
 func absent(arn string) string {
 	return arn[:strings.LastIndex(arn, "/")+1] + "0000000000000000"
 }

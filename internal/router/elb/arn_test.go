@@ -58,7 +58,7 @@ func TestParse_partitions(t *testing.T) {
 	}
 }
 
-func TestParse_refusesWhatIsNoARN(t *testing.T) {
+func TestParse_refusesOtherText(t *testing.T) {
 	for _, text := range []string{
 		"", "web", "arn:aws:s3:::bucket",
 		strings.TrimPrefix(listener, "arn:"),
@@ -108,7 +108,7 @@ func TestParseGroup(t *testing.T) {
 	}
 }
 
-func TestARN_whatItIsIn(t *testing.T) {
+func TestARN_parents(t *testing.T) {
 	for _, tt := range []struct{ arn, listener, balancer string }{
 		{rule, listener, balancer},
 		{listener, listener, balancer},

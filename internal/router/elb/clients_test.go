@@ -19,8 +19,8 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
 
-// wire answers the SDK without a socket, so that hours of retries cost nothing
-// in virtual time. It gets the number of the request, from 1.
+// wire answers the SDK without a socket, so that hours of retries take no real
+// time. The function gets the number of the request, from 1.
 type wire struct {
 	answer func(n int, req *http.Request) (*http.Response, error)
 	mu     sync.Mutex
@@ -51,13 +51,13 @@ func refusal(status int, code, message string) (*http.Response, error) {
 
 func throttled() (*http.Response, error) { return refusal(400, "Throttling", "Rate exceeded") }
 
-// hang is a connection that swallows packets.
+// hang is a connection that drops packets.
 func hang(req *http.Request) (*http.Response, error) {
 	<-req.Context().Done()
 	return nil, req.Context().Err()
 }
 
-func pair(w *wire, o elb.Options) (forward, home *elb.Router) {
+func pair(w *wire, o elb.Options) (forward, rollback *elb.Router) {
 	cfg := config()
 	cfg.HTTPClient = w
 	return elb.NewRouters(cfg, o)
@@ -68,7 +68,7 @@ func health(ctx context.Context, r *elb.Router, group string) error {
 	return err
 }
 
-func TestHome_outlastsThrottling(t *testing.T) {
+func TestRollback_outlastsThrottling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		w := &wire{answer: func(int, *http.Request) (*http.Response, error) {
@@ -77,12 +77,12 @@ func TestHome_outlastsThrottling(t *testing.T) {
 			}
 			return noTargets()
 		}}
-		_, home := pair(w, elb.Options{MaxAttempts: 2})
-		if err := health(t.Context(), home, blue); err != nil {
+		_, rollback := pair(w, elb.Options{MaxAttempts: 2})
+		if err := health(t.Context(), rollback, blue); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(start); took > 5*time.Minute+time.Second {
-			t.Errorf("it came through after %s, and throttling had ended after 5m", took)
+			t.Errorf("the call succeeded after %s, throttling ended after 5m", took)
 		}
 		if len(w.hosts) < 300 {
 			t.Errorf("it tried %d times in 5 minutes", len(w.hosts))
@@ -90,7 +90,7 @@ func TestHome_outlastsThrottling(t *testing.T) {
 	})
 }
 
-func TestHome_triesSoonAndOftenAtFirst(t *testing.T) {
+func TestRollback_retriesQuicklyAtFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		w := &wire{answer: func(n int, _ *http.Request) (*http.Response, error) {
@@ -99,23 +99,23 @@ func TestHome_triesSoonAndOftenAtFirst(t *testing.T) {
 			}
 			return noTargets()
 		}}
-		_, home := pair(w, elb.Options{})
-		if err := health(t.Context(), home, blue); err != nil {
+		_, rollback := pair(w, elb.Options{})
+		if err := health(t.Context(), rollback, blue); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(start); took > 750*time.Millisecond {
-			t.Errorf("four refusals took %s to get over", took)
+			t.Errorf("four refusals took %s", took)
 		}
 	})
 }
 
-func TestHome_endsWithItsContextAndSaysWhatKeptIt(t *testing.T) {
+func TestRollback_endsWithItsContextAndReportsTheCause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 75*time.Millisecond)
 		defer cancel()
 		w := &wire{answer: func(int, *http.Request) (*http.Response, error) { return throttled() }}
-		_, home := pair(w, elb.Options{})
-		err := health(ctx, home, blue)
+		_, rollback := pair(w, elb.Options{})
+		err := health(ctx, rollback, blue)
 		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, rollout.ErrThrottled) {
 			t.Errorf("the call returned %v", err)
 		}
@@ -123,7 +123,7 @@ func TestHome_endsWithItsContextAndSaysWhatKeptIt(t *testing.T) {
 	})
 }
 
-func TestHome_isNotHeldUpByAConnectionThatSwallows(t *testing.T) {
+func TestRollback_abandonsAHangingConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		w := &wire{answer: func(n int, req *http.Request) (*http.Response, error) {
@@ -132,8 +132,8 @@ func TestHome_isNotHeldUpByAConnectionThatSwallows(t *testing.T) {
 			}
 			return noTargets()
 		}}
-		_, home := pair(w, elb.Options{})
-		if err := health(t.Context(), home, blue); err != nil {
+		_, rollback := pair(w, elb.Options{})
+		if err := health(t.Context(), rollback, blue); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(start); took > 2100*time.Millisecond {
@@ -142,7 +142,7 @@ func TestHome_isNotHeldUpByAConnectionThatSwallows(t *testing.T) {
 	})
 }
 
-func TestHome_givesASlowAPIItsChance(t *testing.T) {
+func TestRollback_waitsForASlowAPI(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &wire{answer: func(_ int, req *http.Request) (*http.Response, error) {
 			select {
@@ -152,8 +152,8 @@ func TestHome_givesASlowAPIItsChance(t *testing.T) {
 				return nil, req.Context().Err()
 			}
 		}}
-		_, home := pair(w, elb.Options{})
-		if err := health(t.Context(), home, blue); err != nil {
+		_, rollback := pair(w, elb.Options{})
+		if err := health(t.Context(), rollback, blue); err != nil {
 			t.Fatal(err)
 		}
 		if len(w.hosts) != 3 { // given up after 2 s and 4 s
@@ -162,7 +162,7 @@ func TestHome_givesASlowAPIItsChance(t *testing.T) {
 	})
 }
 
-func TestForward_triesAsOftenAsTold(t *testing.T) {
+func TestForward_triesMaxAttempts(t *testing.T) {
 	for _, tt := range []struct{ option, configured, want int }{{0, 0, elb.DefaultMaxAttempts}, {4, 7, 4}, {0, 7, 7}, {1, 0, 1}} {
 		synctest.Test(t, func(t *testing.T) {
 			w := &wire{answer: func(int, *http.Request) (*http.Response, error) { return throttled() }}
@@ -179,7 +179,7 @@ func TestForward_triesAsOftenAsTold(t *testing.T) {
 	}
 }
 
-func TestForward_saysThatThereWasNoAnswer(t *testing.T) {
+func TestForward_reportsAMissingResponse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &wire{answer: func(_ int, req *http.Request) (*http.Response, error) { return hang(req) }}
 		forward, _ := pair(w, elb.Options{MaxAttempts: 1})
@@ -188,11 +188,11 @@ func TestForward_saysThatThereWasNoAnswer(t *testing.T) {
 	})
 }
 
-func TestClients_endWithTheContextInMidCall(t *testing.T) {
+func TestClients_endWithTheContextDuringACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &wire{answer: func(_ int, req *http.Request) (*http.Response, error) { return hang(req) }}
-		forward, home := pair(w, elb.Options{})
-		for _, r := range []*elb.Router{forward, home} {
+		forward, rollback := pair(w, elb.Options{})
+		for _, r := range []*elb.Router{forward, rollback} {
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(time.Second, cancel)
 			start := time.Now()
@@ -205,9 +205,9 @@ func TestClients_endWithTheContextInMidCall(t *testing.T) {
 
 func TestClients_callTheRegionOfTheARN(t *testing.T) {
 	w := &wire{answer: func(int, *http.Request) (*http.Response, error) { return noTargets() }}
-	forward, home := pair(w, elb.Options{})
+	forward, rollback := pair(w, elb.Options{})
 	chinese := "arn:aws-cn:elasticloadbalancing:cn-north-1:123456789012:targetgroup/blue/1"
-	for _, r := range []*elb.Router{forward, home} {
+	for _, r := range []*elb.Router{forward, rollback} {
 		if _, err := r.Health(t.Context(), []string{chinese}); err != nil {
 			t.Fatal(err)
 		}

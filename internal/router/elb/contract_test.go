@@ -12,7 +12,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/routertest"
 )
 
-func TestRouter_keepsTheContractForListeners(t *testing.T) {
+func TestRouter_contractForListeners(t *testing.T) {
 	routertest.Run(t, func(t *testing.T) routertest.Fixture {
 		a, f := fixture(t)
 		b := a.balancer("web")
@@ -26,7 +26,7 @@ func TestRouter_keepsTheContractForListeners(t *testing.T) {
 	})
 }
 
-func TestRouter_keepsTheContractForRules(t *testing.T) {
+func TestRouter_contractForRules(t *testing.T) {
 	routertest.Run(t, func(t *testing.T) routertest.Fixture {
 		a, f := fixture(t, localalb.WithoutLoneWeight())
 		l := a.listener(a.balancer("web"), 443, inOrder(login(), fixed("404"))...)

@@ -13,8 +13,8 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
 
-// fake is an API that shows what no balancer can be brought to show at will. It
-// answers in pages of the size given, and records its calls.
+// fake is an API for states that localalb cannot be brought into. It answers in
+// pages of the given size, and records its calls.
 type fake struct {
 	listeners  map[string][]types.Action
 	rules      map[string][]types.Rule // by listener
@@ -48,7 +48,7 @@ func (f *fake) called(ctx context.Context, format string, args ...any) error {
 	return f.err
 }
 
-// cut returns the page that a marker stands for, and the next marker.
+// cut returns the page at a marker, and the next marker.
 func cut[T any](f *fake, all []T, marker *string) ([]T, *string) {
 	from := 0
 	if marker != nil {

@@ -20,13 +20,13 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
 
-// TestRouter_againstMoto is the same API written by other people, so that a
-// misunderstanding that the router shares with localalb is found. It needs
-// moto_server (pip install 'moto[server]') on PATH.
+// TestRouter_againstMoto uses an independent implementation of the API, to find
+// errors that the router and localalb share. It needs moto_server
+// (pip install 'moto[server]') on PATH.
 func TestRouter_againstMoto(t *testing.T) {
 	url := startMoto(t)
 	api := client(url, "us-east-1")
-	forward, home := elb.NewRouters(config(), elb.Options{Endpoint: url})
+	forward, rollback := elb.NewRouters(config(), elb.Options{Endpoint: url})
 
 	var groups []string
 	for _, name := range []string{"blue", "green"} {
@@ -45,9 +45,9 @@ func TestRouter_againstMoto(t *testing.T) {
 		}
 		for _, weights := range []map[string]int{{groups[0]: 95, groups[1]: 5}, {groups[0]: 0, groups[1]: 100}, {groups[1]: 100}} {
 			s.Weights = weights
-			must(t, home.Write(t.Context(), route, s))
+			must(t, rollback.Write(t.Context(), route, s))
 			if got := read(t, forward, route); !got.Equal(s) {
-				t.Errorf("%s was told %v and reads as %v", route, weights, got.Weights)
+				t.Errorf("%s was set to %v and reads as %v", route, weights, got.Weights)
 			}
 		}
 	}
@@ -69,7 +69,7 @@ func TestRouter_againstMoto(t *testing.T) {
 	}
 }
 
-// motoRoutes makes a load balancer with a listener and a rule that forward to a
+// motoRoutes creates a load balancer with a listener and a rule that forward to a
 // group.
 func motoRoutes(t *testing.T, api *elbv2.Client, url, group string) (listener, rule string) {
 	t.Helper()
@@ -158,8 +158,8 @@ func defaultVPC(t *testing.T, url string) string {
 	return describeSubnets(t, url)[0].VPC
 }
 
-// describeSubnets asks for the subnets that moto starts with. It takes the
-// service from the signature, and does not check it.
+// describeSubnets returns moto's initial subnets. Moto takes the service from the
+// signature without checking it.
 func describeSubnets(t *testing.T, to string) []subnet {
 	t.Helper()
 	form := url.Values{"Action": {"DescribeSubnets"}, "Version": {"2016-11-15"}}

@@ -16,7 +16,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
 
-// manyListeners has listeners that answer 500, 501, and so on.
+// manyListeners returns listeners that answer 500, 501, and so on.
 func manyListeners(n int) (*fake, []string) {
 	f := &fake{listeners: map[string][]types.Action{}}
 	var routes []string
@@ -28,7 +28,7 @@ func manyListeners(n int) (*fake, []string) {
 	return f, routes
 }
 
-func TestReader_putsTogetherWhatIsAskedForAtOnce(t *testing.T) {
+func TestReader_batchesConcurrentReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, routes := manyListeners(90)
 		r := elb.NewReader(router(f))
@@ -49,7 +49,7 @@ func TestReader_putsTogetherWhatIsAskedForAtOnce(t *testing.T) {
 	})
 }
 
-func TestReader_asksOnceForWhatIsUnderWay(t *testing.T) {
+func TestReader_sharesACallInProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, routes := manyListeners(1)
 		f.hold = make(chan struct{})
@@ -71,7 +71,7 @@ func TestReader_asksOnceForWhatIsUnderWay(t *testing.T) {
 	})
 }
 
-func TestReader_remembersForAMoment(t *testing.T) {
+func TestReader_caches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, routes := manyListeners(1)
 		r := elb.NewReader(router(f))
@@ -92,12 +92,12 @@ func TestReader_remembersForAMoment(t *testing.T) {
 		see() // forgotten
 		want := []string{"fixed response 500", "fixed response 500", "fixed response 502", "fixed response 503"}
 		if !slices.Equal(answers, want) || len(f.calls) != 3 {
-			t.Errorf("saw %q in %d calls, want %q", answers, len(f.calls), want)
+			t.Errorf("read %q in %d calls, want %q", answers, len(f.calls), want)
 		}
 	})
 }
 
-func TestReader_handsOutSettingsOfTheirOwn(t *testing.T) {
+func TestReader_returnsCopies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{listeners: map[string][]types.Action{listener: {toOne(blue)}}}
 		r := elb.NewReader(router(f))
@@ -111,7 +111,7 @@ func TestReader_handsOutSettingsOfTheirOwn(t *testing.T) {
 	})
 }
 
-func TestReader_oneMissingRouteHarmsNobodyElse(t *testing.T) {
+func TestReader_isolatesAMissingRoute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, routes := manyListeners(3)
 		delete(f.listeners, routes[1])
@@ -129,12 +129,12 @@ func TestReader_oneMissingRouteHarmsNobodyElse(t *testing.T) {
 		all.Wait()
 		f.listeners[routes[1]] = []types.Action{fixed("503")}
 		if _, err := r.Read(t.Context(), routes[1:2]); err != nil {
-			t.Errorf("the error is remembered: %v", err)
+			t.Errorf("the error is cached: %v", err)
 		}
 	})
 }
 
-func TestReader_whoLeavesTakesNothingFromTheOthers(t *testing.T) {
+func TestReader_canceledCallerLeavesOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, routes := manyListeners(1)
 		f.hold = make(chan struct{})
@@ -143,12 +143,12 @@ func TestReader_whoLeavesTakesNothingFromTheOthers(t *testing.T) {
 		var all sync.WaitGroup
 		all.Go(func() {
 			if _, err := r.Read(ctx, routes); !errors.Is(err, context.Canceled) {
-				t.Errorf("who left got %v", err)
+				t.Errorf("the canceled caller got %v", err)
 			}
 		})
 		all.Go(func() {
 			if found, err := r.Read(t.Context(), routes); err != nil || len(found) != 1 {
-				t.Errorf("who stayed got %v, %v", found, err)
+				t.Errorf("the other caller got %v, %v", found, err)
 			}
 		})
 		<-time.After(time.Second)
@@ -159,7 +159,7 @@ func TestReader_whoLeavesTakesNothingFromTheOthers(t *testing.T) {
 	})
 }
 
-func TestReader_listsALoadBalancerOnce(t *testing.T) {
+func TestReader_listsEachLoadBalancerOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, routes := manyListeners(4)
 		f.rules = map[string][]types.Rule{routes[0]: {{RuleArn: new(rule), Priority: new("7"), Actions: []types.Action{toOne(blue)}}}}

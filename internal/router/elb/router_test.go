@@ -26,7 +26,7 @@ func read(t *testing.T, r rollout.Router, route string) rollout.RouteState {
 	return found[0]
 }
 
-func TestRouter_writesTheActionsAlone(t *testing.T) {
+func TestRouter_writesOnlyActions(t *testing.T) {
 	a := newALB(t)
 	g1, g2 := a.group("blue", 0), a.group("green", 0)
 	l := a.listener(a.balancer("web"), 443, inOrder(login(), toOne(g1))...)
@@ -51,10 +51,9 @@ func TestRouter_writesTheActionsAlone(t *testing.T) {
 	}
 }
 
-// TestRouter_keepsALogin: what stands before the forward survives every write,
-// the secret that nobody can read included, since the balancer refuses a login
-// without one.
-func TestRouter_keepsALogin(t *testing.T) {
+// TestRouter_preservesAuthenticateActions checks that the actions before the forward
+// survive every write, including the unreadable secret, which ELB requires.
+func TestRouter_preservesAuthenticateActions(t *testing.T) {
 	a := newALB(t)
 	g1, g2 := a.group("blue", 0), a.group("green", 0)
 	l := a.listener(a.balancer("web"), 443, inOrder(login(), toOne(g1))...)
@@ -62,7 +61,7 @@ func TestRouter_keepsALogin(t *testing.T) {
 	for _, weights := range []map[string]int{{g1: 100, g2: 0}, {g1: 50, g2: 50}, {g2: 1}} {
 		s := read(t, a.forward, l)
 		s.Weights = weights
-		must(t, a.home.Write(t.Context(), l, s))
+		must(t, a.rollback.Write(t.Context(), l, s))
 		if got := besideRouting(t, a.actions(l)); got != want {
 			t.Errorf("the listener has\n%s\nbeside its forward, and had\n%s", got, want)
 		}
@@ -98,7 +97,7 @@ func TestRouter_readsInBatches(t *testing.T) {
 	}
 }
 
-func TestRouter_namesTheRouteThatIsMissing(t *testing.T) {
+func TestRouter_reportsTheMissingRoute(t *testing.T) {
 	a := newALB(t)
 	l := a.listener(a.balancer("web"), 80, fixed("503"))
 	r := a.rule(l, 1, fixed("503"))
@@ -114,11 +113,11 @@ func TestRouter_namesTheRouteThatIsMissing(t *testing.T) {
 	}
 }
 
-func TestRouter_namesTheGroupThatAWriteIsRefusedFor(t *testing.T) {
+func TestRouter_reportsTheRefusedGroup(t *testing.T) {
 	a := newALB(t)
-	g, foreign := a.group("blue", 0), a.group("api", 0)
+	g, other := a.group("blue", 0), a.group("api", 0)
 	l := a.listener(a.balancer("web"), 80, toOne(g))
-	a.listener(a.balancer("api"), 80, toOne(foreign))
+	a.listener(a.balancer("api"), 80, toOne(other))
 	s := read(t, a.forward, l)
 	s.Weights = map[string]int{g: 50, absent(g): 50}
 	err := a.forward.Write(t.Context(), l, s)
@@ -126,7 +125,7 @@ func TestRouter_namesTheGroupThatAWriteIsRefusedFor(t *testing.T) {
 	if !errors.Is(err, rollout.ErrNotFound) || !ok || call.ARN != absent(g) || call.Action != "elasticloadbalancing:ModifyListener" {
 		t.Errorf("Write of a missing group returned %v", err)
 	}
-	s.Weights = map[string]int{g: 50, foreign: 50}
+	s.Weights = map[string]int{g: 50, other: 50}
 	if err := a.forward.Write(t.Context(), l, s); !errors.Is(err, elb.ErrOtherBalancer) {
 		t.Errorf("Write of another load balancer's group returned %v", err)
 	}
@@ -148,11 +147,11 @@ func TestRouter_refusesADefaultRule(t *testing.T) {
 	}
 	golden.Record(t, fmt.Sprint(err), golden.Volatile()...)
 	if of, _ := rule.Listener(); of.String() != l {
-		t.Errorf("the rule is said to be of %s, and is of %s", of, l)
+		t.Errorf("the listener of the rule is %s, want %s", of, l)
 	}
 }
 
-func TestRouter_refusesWhatIsNoRoute(t *testing.T) {
+func TestRouter_refusesOtherARNs(t *testing.T) {
 	a := newALB(t)
 	network := a.balancer("tcp", types.LoadBalancerTypeEnumNetwork)
 	for route, want := range map[string]error{
@@ -227,14 +226,14 @@ func TestRouter_errorsByType(t *testing.T) {
 	}
 }
 
-func TestRouter_neverTellsASecret(t *testing.T) {
+func TestRouter_hidesSecrets(t *testing.T) {
 	a := newALB(t)
 	g := a.group("blue", 0)
 	l := a.listener(a.balancer("web"), 443, inOrder(login(), toOne(g))...)
 	s := read(t, a.forward, l)
 	said := []string{fmt.Sprintf("%v %+v", s, s)}
 	if want := "the actions of " + l; !strings.Contains(said[0], want) {
-		t.Errorf("a printed setting is %q", said[0])
+		t.Errorf("a formatted setting is %q", said[0])
 	}
 	for _, kind := range []localalb.FaultKind{
 		localalb.AccessDenied, localalb.ExpiredToken, localalb.Throttle, localalb.ServerError, localalb.DropConnection, localalb.DropAnswer,
@@ -259,16 +258,16 @@ func TestRouter_neverTellsASecret(t *testing.T) {
 	}
 }
 
-func TestRouter_homeOutlastsFaults(t *testing.T) {
+func TestRouter_rollbackOutlastsFaults(t *testing.T) {
 	a := newALB(t)
 	g1, g2 := a.group("blue", 0), a.group("green", 0)
 	l := a.listener(a.balancer("web"), 80, toOne(g1))
-	s := read(t, a.home, l)
+	s := read(t, a.rollback, l)
 	s.Weights = map[string]int{g1: 1, g2: 0}
 	for _, kind := range []localalb.FaultKind{localalb.Throttle, localalb.ServerError, localalb.DropConnection, localalb.DropAnswer} {
 		a.srv.Inject(localalb.Fault{Kind: kind, Times: 3})
-		must(t, a.home.Write(t.Context(), l, s))
-		if got := read(t, a.home, l); !got.Equal(s) {
+		must(t, a.rollback.Write(t.Context(), l, s))
+		if got := read(t, a.rollback, l); !got.Equal(s) {
 			t.Errorf("after %s the route gives %v", kind, got.Weights)
 		}
 	}
@@ -336,7 +335,7 @@ func TestRouter_checkGroups(t *testing.T) {
 	}
 }
 
-func TestRouter_findsForgottenRules(t *testing.T) {
+func TestRouter_findsUnmanagedRules(t *testing.T) {
 	a := newALB(t)
 	g1, g2 := a.group("blue", 0), a.group("green", 0)
 	b := a.balancer("web")
@@ -354,8 +353,8 @@ func TestRouter_findsForgottenRules(t *testing.T) {
 		{Route: third, Text: "rule 100 of listener :80", Groups: []string{g1}},
 		{Route: tenth, Text: "rule 10 of listener :8080", Groups: []string{g1}},
 	}
-	if got, wanted := text(t, others), text(t, want); got != wanted {
-		t.Errorf("found\n%s\nwant\n%s", got, wanted)
+	if got, expected := text(t, others), text(t, want); got != expected {
+		t.Errorf("got\n%s\nwant\n%s", got, expected)
 	}
 
 	api := a.listener(a.balancer("api"), 80, fixed("503"))
@@ -377,8 +376,8 @@ func text(t *testing.T, v any) string {
 	return string(b)
 }
 
-// TestRouter_callsWhatItsPermissionsSay uses every method.
-func TestRouter_callsWhatItsPermissionsSay(t *testing.T) {
+// TestRouter_needsOnlyItsPermissions calls every method.
+func TestRouter_needsOnlyItsPermissions(t *testing.T) {
 	a := newALB(t)
 	g := a.group("blue", 0)
 	l := a.listener(a.balancer("web"), 80, toOne(g))

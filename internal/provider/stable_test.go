@@ -9,9 +9,9 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 )
 
-// A route that joins and gives what is wanted already is no shift: the way back
-// and the last shift stay.
-func TestSwitch_joiningRouteKeepsTheWayBack(t *testing.T) {
+// An added route that has the desired weights is no shift: previous and last_shift
+// stay.
+func TestSwitch_addedRoutePreservesPrevious(t *testing.T) {
 	t.Parallel()
 	s, w := newTwoEntries(t), newWorkspace(t)
 	w.write(s.release("blue").in(s.bench))
@@ -26,7 +26,7 @@ func TestSwitch_joiningRouteKeepsTheWayBack(t *testing.T) {
 	w.apply().ok()
 	after := w.values()
 	if before["previous"] == nil {
-		t.Error("there was no previous version to be kept")
+		t.Error("there is no previous version")
 	}
 	for _, name := range []string{"previous", "last_shift", "stable", "live", "rejected"} {
 		if fmt.Sprint(before[name]) != fmt.Sprint(after[name]) {
@@ -39,9 +39,9 @@ func TestSwitch_joiningRouteKeepsTheWayBack(t *testing.T) {
 	}
 }
 
-// Another listener in the place of the one before is no shift, but what the last
-// one left on it is: the way back leads to what is there.
-func TestSwitch_anotherRouteInThePlaceIsTheNewStable(t *testing.T) {
+// Replacing a listener is no shift; the observed weights of the new one become
+// stable.
+func TestSwitch_replacedRouteIsTheNewStable(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
@@ -55,7 +55,7 @@ func TestSwitch_anotherRouteInThePlaceIsTheNewStable(t *testing.T) {
 	}
 }
 
-// The names of two environments are swapped, and the active one with them.
+// The names of two environments and the active one are swapped.
 func TestSwitch_swappedNamesMoveNothing(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
@@ -77,8 +77,8 @@ func TestSwitch_swappedNamesMoveNothing(t *testing.T) {
 	}
 }
 
-// Of a listener that is not there nothing is known, and no shift began.
-func TestSwitch_routeThatIsNotThereKeepsTheLastShift(t *testing.T) {
+// With a missing listener no shift starts.
+func TestSwitch_missingRoutePreservesLastShift(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
@@ -86,7 +86,7 @@ func TestSwitch_routeThatIsNotThereKeepsTheLastShift(t *testing.T) {
 	w.apply().ok()
 	before := fmt.Sprint(w.values()["last_shift"])
 	h := s.guarded("green")
-	h.routes = strings.Replace(h.routes, s.listener, s.gone(), 1)
+	h.routes = strings.Replace(h.routes, s.listener, s.missing(), 1)
 	w.write(h.in(s.bench))
 	w.apply().failsAs("error")
 	if after := fmt.Sprint(w.values()["last_shift"]); after != before {
@@ -97,13 +97,13 @@ func TestSwitch_routeThatIsNotThereKeepsTheLastShift(t *testing.T) {
 	w.apply().failsAs("two_routes")
 }
 
-// Two routes that disagree are imported. A first release that fails leads each
-// back to what it gave.
-func TestSwitch_importOfRoutesApartGoesBackToEach(t *testing.T) {
+// Two imported routes have different weights. A failed first release restores the
+// weights of each.
+func TestSwitch_rollbackAfterImportRestoresEachRoute(t *testing.T) {
 	t.Parallel()
 	s, w := newTwoEntries(t), newWorkspace(t)
-	s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
-	s.hand(s.second, forward(weights{s.apiBlue.group: 50, s.apiGreen.group: 50}))
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+	s.changeExternally(s.second, forward(weights{s.apiBlue.group: 50, s.apiGreen.group: 50}))
 	s.healthy(s.green.group, s.apiGreen.group)
 	h := s.release("green")
 	h.routes = fmt.Sprintf("routes = { web = [%q], api = [%q] }", s.listener, s.second)
@@ -114,7 +114,7 @@ func TestSwitch_importOfRoutesApartGoesBackToEach(t *testing.T) {
 	w.imports("web=" + s.listener + ",api=" + s.second)
 	before := len(s.writes())
 	if r := w.apply(); r.err == nil {
-		t.Error("a bad version came through")
+		t.Error("a bad version was released")
 	}
 	if n := len(s.writes()) - before; n != 4 {
 		t.Errorf("%d writes, want 2 to 80 %% and 2 back", n)
@@ -125,8 +125,8 @@ func TestSwitch_importOfRoutesApartGoesBackToEach(t *testing.T) {
 	}
 }
 
-// A shift to decimals, the same weights in other numbers, and a way back.
-func TestSwitch_sameWeightsInOtherNumbersAreNoDrift(t *testing.T) {
+// A shift to decimals, the same weights in other numbers, and a revert.
+func TestSwitch_scaledWeightsAreNoDrift(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
@@ -134,16 +134,16 @@ func TestSwitch_sameWeightsInOtherNumbersAreNoDrift(t *testing.T) {
 	h.traffic = "weights = { blue = 66.7, green = 33.3 }"
 	w.write(h.in(s.bench))
 	w.apply().ok()
-	s.hand(s.listener, forward(weights{s.blue.group: 2, s.green.group: 1}))
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 2, s.green.group: 1}))
 	s.unwritten(func() { w.apply().ok() })
 	w.write(s.guarded("blue").in(s.bench))
 	w.apply().ok()
 	s.want("app-blue 100, app-green 0")
 }
 
-// With on_failure = "stop" the next apply judges what was left, and goes on
-// when the version is mended.
-func TestSwitch_stopThenMendedGoesOn(t *testing.T) {
+// With on_failure = "stop" the next apply evaluates the current step, and continues
+// after the version is fixed.
+func TestSwitch_applyAfterStopContinues(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
@@ -153,7 +153,7 @@ func TestSwitch_stopThenMendedGoesOn(t *testing.T) {
 	w.write(h.in(s.bench))
 	for range 2 {
 		if r := w.apply(); r.err == nil {
-			t.Error("a bad version came through")
+			t.Error("a bad version was released")
 		}
 		s.want("app-blue 95, app-green 5")
 	}
@@ -162,8 +162,8 @@ func TestSwitch_stopThenMendedGoesOn(t *testing.T) {
 	s.want("app-blue 0, app-green 100")
 }
 
-// Who wants the old side after a stop gets all of it back with one write.
-func TestSwitch_stopThenBackIsOneWriteForTheTraffic(t *testing.T) {
+// After a stop, reverting to the previous environment is one write.
+func TestSwitch_revertAfterStopIsOneWrite(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
@@ -172,7 +172,7 @@ func TestSwitch_stopThenBackIsOneWriteForTheTraffic(t *testing.T) {
 	s.green.status.Store(http.StatusInternalServerError)
 	w.write(h.in(s.bench))
 	if r := w.apply(); r.err == nil {
-		t.Error("a bad version came through")
+		t.Error("a bad version was released")
 	}
 	s.want("app-blue 95, app-green 5")
 	w.write(s.guarded("blue").in(s.bench))
@@ -184,9 +184,9 @@ func TestSwitch_stopThenBackIsOneWriteForTheTraffic(t *testing.T) {
 	}
 }
 
-// A return asks nothing of target groups: neither one that is idle and gone nor
-// a permission that is missing keeps anyone on a bad version.
-func TestSwitch_returnIsNotKeptWaiting(t *testing.T) {
+// A revert does not read target groups: neither a deleted idle group nor a missing
+// permission may block it.
+func TestSwitch_revertSkipsIdleGroups(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	idle := s.group("idle")
@@ -209,8 +209,8 @@ func TestSwitch_returnIsNotKeptWaiting(t *testing.T) {
 	s.want("app-blue 100")
 }
 
-// A group that no action will name is not looked for.
-func TestSwitch_idleGroupThatIsGoneDoesNotBlockAShift(t *testing.T) {
+// A group that no action will contain is not read.
+func TestSwitch_deletedIdleGroupDoesNotBlock(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	h := s.guarded("green")

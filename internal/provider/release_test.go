@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
-// guarded is a release whose gate asks green itself at every step.
+// guarded is a release whose gate calls green directly at every step.
 func (s *site) guarded(active string) hcl {
 	h := s.release(active)
 	h.strategy = `steps = [{ percent = 5, hold = "1ms" }]`
@@ -19,7 +19,7 @@ func (s *site) guarded(active string) hcl {
 	return h
 }
 
-// gate asks green itself, quickly.
+// gate calls green directly, with short intervals.
 func (s *site) gate(more string) string {
 	return fmt.Sprintf(`gates = { smoke = { http = { url = %q }, interval = "10ms", initial_delay = "1ms" %s } }`, s.green.url, more)
 }
@@ -31,7 +31,7 @@ func (s *site) blueIsLive(w *workspace) {
 	w.apply().ok()
 }
 
-// unwritten makes sure that a function writes nothing to a route.
+// unwritten checks that a function writes to no route.
 func (b *bench) unwritten(do func()) {
 	b.t.Helper()
 	before := len(b.writes())
@@ -90,7 +90,7 @@ func TestSwitch_retryIsUsedUpByAnotherRejection(t *testing.T) {
 	h := s.guarded("green")
 	w.write(h.in(s.bench))
 	if r := w.apply(); r.err == nil {
-		t.Fatal("a bad version came through")
+		t.Fatal("a bad version was released")
 	}
 	h.rest = `retry = "1"`
 	w.write(h.in(s.bench))
@@ -103,7 +103,7 @@ func TestSwitch_retryIsUsedUpByAnotherRejection(t *testing.T) {
 	})
 }
 
-func TestSwitch_newVersionGoesOutAfterARejectedOne(t *testing.T) {
+func TestSwitch_newVersionShipsAfterARejectedOne(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
@@ -111,9 +111,9 @@ func TestSwitch_newVersionGoesOutAfterARejectedOne(t *testing.T) {
 	h := s.guarded("green")
 	w.write(h.in(s.bench))
 	if r := w.apply(); r.err == nil {
-		t.Fatal("a bad version came through")
+		t.Fatal("a bad version was released")
 	}
-	// The line is reverted: nothing is left to do.
+	// The change is reverted: the plan is empty.
 	w.write(s.guarded("blue").in(s.bench))
 	w.plan().ok()
 	if _, action := w.planned(); action != "no-op" {
@@ -130,14 +130,14 @@ func TestSwitch_newVersionGoesOutAfterARejectedOne(t *testing.T) {
 	}
 }
 
-func TestSwitch_handThatMovedTrafficBackIsNotUndone(t *testing.T) {
+func TestSwitch_externalChangeHolds(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
 	h := s.guarded("green")
 	w.write(h.in(s.bench))
 	w.apply().ok()
-	s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
 	for range 2 {
 		s.unwritten(func() {
 			w.apply().failsAs("error")
@@ -154,7 +154,7 @@ func TestSwitch_handThatMovedTrafficBackIsNotUndone(t *testing.T) {
 	}
 }
 
-func TestSwitch_rollbackIsKnownByVersion(t *testing.T) {
+func TestSwitch_revertIsRecognizedByVersion(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
@@ -171,18 +171,18 @@ func TestSwitch_rollbackIsKnownByVersion(t *testing.T) {
 		t.Errorf("%d writes, want 1", n)
 	}
 	if w.values()["previous"] != nil {
-		t.Error("after a way back there is still a previous version")
+		t.Error("after a revert there is still a previous version")
 	}
-	// 1.1 is nobody's previous any more: it takes the steps, and its gate fails.
+	// 1.1 is no longer the previous version: it takes the steps, and its gate fails.
 	w.write(s.guarded("green").in(s.bench))
 	if r := w.apply(); r.err == nil {
-		t.Error("it went out without its gate")
+		t.Error("it was released without its gate")
 	}
 	s.want("app-blue 100, app-green 0")
 }
 
-// The release that creates the switch has a way back like any other.
-func TestSwitch_rollbackOfACreate(t *testing.T) {
+// The release that creates the switch can be reverted like any other.
+func TestSwitch_revertOfACreate(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	w.write(s.guarded("green").in(s.bench))
@@ -198,7 +198,7 @@ func TestSwitch_rollbackOfACreate(t *testing.T) {
 	}
 }
 
-func TestSwitch_rollbackAfterItsWindowTakesTheSteps(t *testing.T) {
+func TestSwitch_revertAfterTheWindowTakesTheSteps(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
@@ -213,8 +213,8 @@ func TestSwitch_rollbackAfterItsWindowTakesTheSteps(t *testing.T) {
 	w.scheduleIs("steps")
 }
 
-// A plan that skips the steps is good for the window alone.
-func TestSwitch_planOfARollbackCanBeTooOld(t *testing.T) {
+// A plan that skips the steps is valid only within the window.
+func TestSwitch_savedPlanOfARevertExpires(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
@@ -237,7 +237,7 @@ func TestSwitch_failedCreateLeavesNoState(t *testing.T) {
 	s.green.status.Store(http.StatusInternalServerError)
 	w.write(s.guarded("green").in(s.bench))
 	if r := w.apply(); r.err == nil {
-		t.Fatal("a bad version came through")
+		t.Fatal("a bad version was released")
 	}
 	if v := w.values(); v != nil {
 		t.Errorf("there is state: %v", v)
@@ -252,61 +252,61 @@ func TestSwitch_failedCreateLeavesNoState(t *testing.T) {
 	s.want("app-blue 0, app-green 100")
 }
 
-func TestSwitch_fixed503IsTakenOverOnCreate(t *testing.T) {
+func TestSwitch_createReplacesFixedResponse(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
-	s.hand(s.listener, fixed("503"))
+	s.changeExternally(s.listener, fixed("503"))
 	s.green.status.Store(http.StatusInternalServerError)
 	w.write(s.guarded("green").in(s.bench))
 	if r := w.apply(); r.err == nil {
-		t.Fatal("a bad version came through")
+		t.Fatal("a bad version was released")
 	}
 	if a := s.actions(s.listener); len(a) != 1 || a[0].Type != types.ActionTypeEnumFixedResponse || *a[0].FixedResponseConfig.StatusCode != "503" ||
 		aws.ToString(a[0].FixedResponseConfig.MessageBody) != "closed" {
-		t.Errorf("the fixed response was not given back: %v", a[0].Type)
+		t.Errorf("the fixed response was not restored: %v", a[0].Type)
 	}
 	s.green.status.Store(http.StatusOK)
 	w.apply().ok()
 	s.want("app-blue 0, app-green 100")
 
-	s.hand(s.listener, fixed("503")) // in an Update it is somebody's maintenance page
+	s.changeExternally(s.listener, fixed("503")) // in an Update it is somebody's maintenance page
 	s.unwritten(func() {
 		r := w.apply()
 		r.failsAs("maintenance_page")
 	})
 }
 
-func TestSwitch_fixed503IsGivenBackWhenGreenIsNeverHealthy(t *testing.T) {
+func TestSwitch_failedCreateRestoresFixedResponse(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
-	s.hand(s.listener, fixed("503"))
+	s.changeExternally(s.listener, fixed("503"))
 	h := s.release("empty")
 	h.environments += environment("empty", "2", s.group("app-empty"))
 	h.health = "\n steady_for = \"0s\"\n timeout = \"50ms\""
 	w.write(h.in(s.bench))
 	w.apply().failsAs("never_healthy")
 	if a := s.actions(s.listener); a[0].Type != types.ActionTypeEnumFixedResponse {
-		t.Error("the fixed response was not given back")
+		t.Error("the fixed response was not restored")
 	}
 	if w.values() != nil {
 		t.Error("there is state")
 	}
 }
 
-func TestSwitch_foreignChangeSinceThePlan(t *testing.T) {
+func TestSwitch_externalChangeSinceThePlan(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
 	w.write(s.guarded("green").in(s.bench))
 	w.plan().ok()
-	s.hand(s.listener, forward(weights{s.blue.group: 60, s.green.group: 40}))
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 60, s.green.group: 40}))
 	s.unwritten(func() {
 		w.applyPlan().failsAs("error")
 	})
 }
 
-// A saved plan does not rest on health: it is the apply that waits for it.
-func TestSwitch_savedPlanIsAppliedAfterHealthMoved(t *testing.T) {
+// A saved plan does not depend on health; the apply waits for it.
+func TestSwitch_savedPlanAppliesAfterHealthChanged(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
@@ -340,8 +340,7 @@ func TestSwitch_groupsUnknownAtPlan(t *testing.T) {
 	}
 }
 
-// The groups of an environment that has traffic may be others than before, so
-// nothing can be said of the schedule.
+// The groups of an environment with traffic may change, so the schedule is unknown.
 func TestSwitch_groupsOfTheLiveOneUnknownAtPlan(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
@@ -388,7 +387,7 @@ func TestSwitch_authenticateOIDCSurvives(t *testing.T) {
 	}
 }
 
-func TestSwitch_secondRouteThatFailsBringsTheFirstBack(t *testing.T) {
+func TestSwitch_failedSecondRouteRollsBackTheFirst(t *testing.T) {
 	t.Parallel()
 	s, w := newTwoEntries(t), newWorkspace(t)
 	w.write(s.release("blue").in(s.bench))

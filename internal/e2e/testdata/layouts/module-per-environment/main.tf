@@ -1,4 +1,4 @@
-# One module block, and one environment, for each colour.
+# One module block, and one environment, for each environment.
 
 terraform {
   required_providers {

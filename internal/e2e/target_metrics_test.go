@@ -10,8 +10,8 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
-// figures is a gate on the balancer's own figures, at a clock that AWS does not
-// have: a point a second, half a second late.
+// figures is a target_metrics gate with a faster clock than that of AWS: one data
+// point per second, half a second late.
 const figures = `{
     users = {
       target_metrics = { max_error_rate = 1, worse_than_live_by = 0.5, latency_ratio = 2, stat = "p90", period = "1s", lag = "500ms" }
@@ -27,13 +27,13 @@ func newWorldOfFigures(t *testing.T, delay time.Duration) *world {
 	return w
 }
 
-func TestFigures_aBadReleaseIsSentBack(t *testing.T) {
+func TestTargetMetrics_rollsBackABadRelease(t *testing.T) {
 	w := newWorldOfFigures(t, 0)
 	w.deploy("green", rehearsal.AppTerms{Version: "bad", BreaksAfter: 20})
 	w.configure("green")
 	out := w.mustFail()
 	w.mustHaveAll("blue")
-	// The words are compared where the figures are made up, in internal/gate.
+	// The text is compared in internal/gate, with generated metrics.
 	for where, text := range map[string]string{"error": errorsIn(out), "reason": w.reason()} {
 		if !strings.Contains(text, `"users"`) || !strings.Contains(text, "web (green)") || !strings.Contains(text, "step 1 of 3 (5 %)") {
 			t.Errorf("the %s says %s", where, text)
@@ -42,7 +42,7 @@ func TestFigures_aBadReleaseIsSentBack(t *testing.T) {
 	w.lostNothing()
 }
 
-// reason is why the last shift ended, as the state has it.
+// reason returns last_shift.reason of the state.
 func (w *world) reason() string {
 	w.t.Helper()
 	var state struct {
@@ -62,7 +62,7 @@ func (w *world) reason() string {
 	return state.Values.Root.Resources[0].Values.LastShift.Reason
 }
 
-func TestFigures_aSlowReleaseIsSentBack(t *testing.T) {
+func TestTargetMetrics_rollsBackASlowRelease(t *testing.T) {
 	w := newWorldOfFigures(t, 20*time.Millisecond)
 	w.deploy("green", rehearsal.AppTerms{Version: "slow", Delay: 60 * time.Millisecond})
 	w.configure("green")
@@ -74,7 +74,7 @@ func TestFigures_aSlowReleaseIsSentBack(t *testing.T) {
 	w.lostNothing()
 }
 
-func TestFigures_aReleaseAsGoodAsTheOldOneGoesThrough(t *testing.T) {
+func TestTargetMetrics_completesAnEqualRelease(t *testing.T) {
 	w := newWorldOfFigures(t, 5*time.Millisecond)
 	w.deploy("green", rehearsal.AppTerms{Version: "2", Delay: 5 * time.Millisecond})
 	w.configure("green")

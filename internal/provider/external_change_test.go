@@ -9,30 +9,30 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
-// handedBack has green live, and a person take all of it back to blue.
-func (s *site) handedBack(w *workspace) hcl {
+// movedBack applies green, then moves all traffic to blue outside Terraform.
+func (s *site) movedBack(w *workspace) hcl {
 	s.t.Helper()
 	s.blueIsLive(w)
 	h := s.guarded("green")
 	w.write(h.in(s.bench))
 	w.apply().ok()
-	s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
 	return h
 }
 
-// Another version is one of the ways on that the message names, and goes out
-// by steps. Blue is what is left to go back to.
-func TestSwitch_anotherVersionGoesOutAfterAHandMovedBack(t *testing.T) {
+// Shipping another version is one instruction of the message. It takes the steps,
+// and blue is the rollback target.
+func TestSwitch_newVersionShipsAfterExternalChange(t *testing.T) {
 	t.Parallel()
 	for _, between := range []bool{false, true} {
 		t.Run(fmt.Sprintf("an apply in between %v", between), func(t *testing.T) {
 			t.Parallel()
 			s, w := newSite(t), newWorkspace(t)
-			h := s.handedBack(w)
-			if between { // it says that a hand did it, and rejects 1.1
+			h := s.movedBack(w)
+			if between { // it reports the external change and rejects 1.1
 				s.unwritten(func() {
 					if r := w.apply(); r.err == nil {
-						t.Error("the traffic was moved back by hand, and the apply says nothing")
+						t.Error("the external change was not reported")
 					}
 				})
 			}
@@ -52,12 +52,12 @@ func TestSwitch_anotherVersionGoesOutAfterAHandMovedBack(t *testing.T) {
 	}
 }
 
-// A version that a hand sent back goes out again with a new retry, and what
-// carried the traffic until then is left to go back to.
-func TestSwitch_retryAfterAHandRemembersWhoCarriedTheTraffic(t *testing.T) {
+// A new retry ships a version that was rejected by an external change; what had
+// the traffic becomes the previous version.
+func TestSwitch_retryAfterExternalChangeRecordsPrevious(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
-	h := s.handedBack(w)
+	h := s.movedBack(w)
 	h.rest = `retry = "1"`
 	w.write(h.in(s.bench))
 	w.apply().ok()
@@ -67,12 +67,12 @@ func TestSwitch_retryAfterAHandRemembersWhoCarriedTheTraffic(t *testing.T) {
 	}
 }
 
-// What a person fled from does not come back at once because the version after
-// it was bad as well.
-func TestSwitch_handIsNotUndoneAfterTheNextVersionFailed(t *testing.T) {
+// The version that was left outside Terraform does not return because the next
+// version failed.
+func TestSwitch_externalChangeHoldsAfterAFailedRelease(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
-	h := s.handedBack(w)
+	h := s.movedBack(w)
 	s.green.status.Store(http.StatusInternalServerError)
 	next := h
 	next.environments = strings.Replace(h.environments, "1.1", "1.2", 1)
@@ -85,7 +85,7 @@ func TestSwitch_handIsNotUndoneAfterTheNextVersionFailed(t *testing.T) {
 	})
 }
 
-func TestSwitch_handThatEndedACanaryIsNotUndone(t *testing.T) {
+func TestSwitch_externalEndOfACanaryHolds(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
@@ -93,7 +93,7 @@ func TestSwitch_handThatEndedACanaryIsNotUndone(t *testing.T) {
 	h.traffic = "weights = { blue = 90, green = 10 }"
 	w.write(h.in(s.bench))
 	w.apply().ok()
-	s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
 	for range 2 {
 		s.unwritten(func() {
 			w.apply().failsAs("error")
@@ -105,23 +105,23 @@ func TestSwitch_handThatEndedACanaryIsNotUndone(t *testing.T) {
 	s.want("app-blue 100, app-green 0")
 }
 
-// The old side is mended in place after a hand took the traffic there, so that
-// it is not known any more. The bad version must not come back at once for it.
-func TestSwitch_handIsNotUndoneAfterTheOldSideIsMended(t *testing.T) {
+// After an external change, the old environment is fixed in place and has an unknown
+// version. The bad version must not return because of that.
+func TestSwitch_externalChangeHoldsAfterAnInPlaceFix(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
-	h := s.handedBack(w)
+	h := s.movedBack(w)
 	h.environments = strings.Replace(h.environments, `version = "1.0"`, `version = "1.0.1"`, 1)
 	w.write(h.in(s.bench))
 	s.unwritten(func() { w.apply().failsAs("error") })
 	s.want("app-blue 100, app-green 0")
 	if v := w.values(); v["rejected"] != nil {
-		t.Errorf("nobody knows that it was a hand, and %v is rejected", v["rejected"])
+		t.Errorf("the external change is not recorded, and %v is rejected", v["rejected"])
 	}
 }
 
-// Without versions nothing is rejected, and nothing undone either.
-func TestSwitch_handIsNotUndoneWithoutVersions(t *testing.T) {
+// Without versions nothing is rejected, and the external change holds.
+func TestSwitch_externalChangeHoldsWithoutVersions(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	bare := func(active string) string {
@@ -133,13 +133,12 @@ func TestSwitch_handIsNotUndoneWithoutVersions(t *testing.T) {
 	w.apply().ok()
 	w.write(bare("green"))
 	w.apply().ok()
-	s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
 	s.unwritten(func() { w.apply().failsAs("error") })
 	s.want("app-blue 100, app-green 0")
 }
 
-// During a hold a person puts up a maintenance page, and then the gate fails.
-// The page is somebody's, and stays.
+// A maintenance page set during a hold stays when the gate fails afterwards.
 func TestSwitch_maintenancePageSurvivesAFailingGate(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
@@ -150,28 +149,28 @@ func TestSwitch_maintenancePageSurvivesAFailingGate(t *testing.T) {
 	done := make(chan run, 1)
 	go func() { done <- w.apply() }()
 	s.until("green has 5 %", func() bool { return s.routed(s.listener) == "app-blue 95, app-green 5" })
-	s.hand(s.listener, fixed("503"))
+	s.changeExternally(s.listener, fixed("503"))
 	s.green.status.Store(http.StatusInternalServerError)
 	r := <-done
 	if a := s.actions(s.listener); a[0].Type != types.ActionTypeEnumFixedResponse {
-		t.Errorf("the maintenance page is gone: the listener has %s", s.routed(s.listener))
+		t.Errorf("the maintenance page was removed: the listener has %s", s.routed(s.listener))
 	}
 	r.failsAs("maintenance_page")
 }
 
-// The environment that was live gets another version in place while a hand has
-// the traffic elsewhere: going back to it is a release, and is judged.
-func TestSwitch_anotherVersionInPlaceIsJudged(t *testing.T) {
+// The previously live environment gets another version in place while the traffic
+// is elsewhere: shifting to it is a release with gates.
+func TestSwitch_inPlaceVersionIsARelease(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
-	s.hand(s.listener, forward(weights{s.blue.group: 0, s.green.group: 100}))
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 0, s.green.group: 100}))
 	s.blue.status.Store(http.StatusInternalServerError)
 	h := s.guarded("blue")
 	h.environments = strings.Replace(h.environments, `"1.0"`, `"2.0"`, 1)
 	h.gates = strings.Replace(h.gates, s.green.url, s.blue.url, 1)
 	w.write(h.in(s.bench))
-	w.apply().failsAs("judged")
+	w.apply().failsAs("gate_failed")
 	s.want("app-blue 0, app-green 100")
 	s.unwritten(func() {
 		w.apply().failsAs("rejected")
@@ -186,17 +185,16 @@ func TestSwitch_anotherVersionInPlaceIsJudged(t *testing.T) {
 	}
 }
 
-// Under ignore_changes of both the traffic is left as it is, all of it on one
-// side too.
-func TestSwitch_ignoreChangesOfBothLeavesAllTheTraffic(t *testing.T) {
+// With ignore_changes of both attributes the traffic is never moved.
+func TestSwitch_ignoreChangesOfBothMovesNothing(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
-	s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
 	h := s.guarded("blue")
 	h.rest = "lifecycle { ignore_changes = [active, weights] }"
 	w.write(h.in(s.bench))
 	w.apply().ok()
-	s.hand(s.listener, forward(weights{s.blue.group: 0, s.green.group: 100}))
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 0, s.green.group: 100}))
 	s.green.status.Store(http.StatusInternalServerError) // the gate would fail
 	s.unwritten(func() { w.apply().ok() })
 	s.want("app-blue 0, app-green 100")

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// asked is a URL that answers 200, and does something the first time.
-func asked(t *testing.T, first func()) string {
+// firstCall returns a URL that answers 200 and runs a function at the first call.
+func firstCall(t *testing.T, first func()) string {
 	t.Helper()
 	var once sync.Once
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { once.Do(first) }))
@@ -30,7 +30,7 @@ func (w *workspace) lastShift() map[string]any {
 	return last
 }
 
-func TestSwitch_stopsInsteadOfGoingBack(t *testing.T) {
+func TestSwitch_stopsWithOnFailureStop(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
@@ -44,17 +44,17 @@ func TestSwitch_stopsInsteadOfGoingBack(t *testing.T) {
 	if last := w.lastShift(); last["outcome"] != "stopped" || w.values()["rejected"] != nil {
 		t.Errorf("%v, rejected %v", last, w.values()["rejected"])
 	}
-	// A hand takes it back, which judges the version.
-	s.hand(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+	// Traffic is moved back outside Terraform, which rejects the version.
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
 	s.unwritten(func() {
 		r := w.apply()
 		r.failsAs("rejected")
 	})
 }
 
-// Stopped at 100 %, the state is what is written, and still there is something
-// to do: the bake.
-func TestSwitch_stoppedInTheBakeIsNotDone(t *testing.T) {
+// After a stop at 100 % the state equals the configuration, but the bake is still
+// to be done.
+func TestSwitch_stopDuringBakeLeavesAPlan(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
@@ -83,13 +83,13 @@ func TestSwitch_stoppedInTheBakeIsNotDone(t *testing.T) {
 	}
 }
 
-func TestSwitch_foreignChangeInMidShift(t *testing.T) {
+func TestSwitch_externalChangeDuringShift(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
 	h := s.release("green")
 	h.strategy = `steps = [{ percent = 5, hold = "1ms" }]`
-	url := asked(t, func() { s.hand(s.listener, forward(weights{s.blue.group: 80, s.green.group: 20})) })
+	url := firstCall(t, func() { s.changeExternally(s.listener, forward(weights{s.blue.group: 80, s.green.group: 20})) })
 	h.gates = fmt.Sprintf(`gates = { smoke = { http = { url = %q }, interval = "10ms" } }`, url)
 	w.write(h.in(s.bench))
 	w.apply().failsAs("error")
@@ -99,7 +99,7 @@ func TestSwitch_foreignChangeInMidShift(t *testing.T) {
 	}
 }
 
-func TestSwitch_gateThatCannotMeasureRejectsNothing(t *testing.T) {
+func TestSwitch_gateErrorRejectsNothing(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
@@ -117,8 +117,8 @@ func TestSwitch_gateThatCannotMeasureRejectsNothing(t *testing.T) {
 	}
 }
 
-// Credentials of a process that hands out the same ones again end when they do.
-func TestSwitch_credentialsThatWouldEndWithinTheHold(t *testing.T) {
+// A credential process that returns the same credentials does not extend them.
+func TestSwitch_credentialsExpireDuringHold(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
@@ -146,7 +146,7 @@ func TestSwitch_credentialsThatWouldEndWithinTheHold(t *testing.T) {
 	}
 }
 
-func TestSwitch_headersAreNotShown(t *testing.T) {
+func TestSwitch_headersAreSensitive(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	h := s.release("green")
@@ -158,7 +158,7 @@ func TestSwitch_headersAreNotShown(t *testing.T) {
 	}
 }
 
-// One entry point's listener is not known yet; that says nothing of the others.
+// An unknown listener of one entry point leaves the others known.
 func TestSwitch_routesUnknownAtPlan(t *testing.T) {
 	t.Parallel()
 	s, w := newTwoEntries(t), newWorkspace(t)
@@ -178,8 +178,8 @@ func TestSwitch_routesUnknownAtPlan(t *testing.T) {
 	}
 }
 
-// An entry point that is added to a switch is adopted as it is found.
-func TestSwitch_entryPointIsAdded(t *testing.T) {
+// An entry point that is added to a switch is adopted with its current weights.
+func TestSwitch_addedEntryPointIsAdopted(t *testing.T) {
 	t.Parallel()
 	s, w := newTwoEntries(t), newWorkspace(t)
 	w.write(s.site.release("blue").in(s.bench))
@@ -196,8 +196,8 @@ func TestSwitch_entryPointIsAdded(t *testing.T) {
 	s.want("app-blue 0, app-green 100")
 }
 
-// The version of what gets the traffic is not known yet: neither is whether it
-// was rejected, or live before.
+// With an unknown version, the plan cannot know whether it is rejected or was
+// live before.
 func TestSwitch_versionUnknownAtPlan(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
@@ -218,23 +218,23 @@ func TestSwitch_versionUnknownAtPlan(t *testing.T) {
 	s.want("app-blue 0, app-green 100")
 }
 
-// Somebody has put more on the route than ELB takes together with what is
-// wanted: only the plan of an Update can know.
+// The route has unmanaged target groups; with the desired ones they exceed the
+// limit of ELB, which only the plan of an Update can know.
 func TestSwitch_tooManyGroupsOnTheRoute(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
 	crowd := weights{s.blue.group: 60}
 	for i := range 4 {
-		crowd[s.group(fmt.Sprint("stranger-", i))] = 10
+		crowd[s.group(fmt.Sprint("unmanaged-", i))] = 10
 	}
-	s.hand(s.listener, forward(crowd))
+	s.changeExternally(s.listener, forward(crowd))
 	w.write(s.release("green").in(s.bench))
 	w.plan().failsAs("error")
 }
 
-// Under ignore_changes the value of the state stands in the place of the one
-// that is written, and may say something else than the other one.
+// Under ignore_changes the state's value replaces the configured one and may
+// contradict the other attribute.
 func TestSwitch_ignoredWeightsAgainstActive(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
@@ -247,14 +247,14 @@ func TestSwitch_ignoredWeightsAgainstActive(t *testing.T) {
 	w.plan().failsAs("error")
 }
 
-// A way back from a split is one write for each route that is elsewhere, and
-// asks nothing that it does not need to know.
-func TestSwitch_wayBackIsNotKeptWaiting(t *testing.T) {
+// A revert from a split is one write for each route that differs, without calls
+// that it does not need.
+func TestSwitch_revertFromASplitSkipsChecks(t *testing.T) {
 	t.Parallel()
 	s, w := newTwoEntries(t), newWorkspace(t)
 	w.write(s.release("blue").in(s.bench))
 	w.apply().ok()
-	s.hand(s.listener, forward(weights{s.blue.group: 50, s.green.group: 50}))
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 50, s.green.group: 50}))
 	before := len(s.writes())
 	remove := s.refuse("DescribeTargetGroups", "", 0)
 	defer remove()

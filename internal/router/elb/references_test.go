@@ -19,21 +19,21 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
 
-// street is a load balancer with blue and green behind it.
-type street struct {
+// setup is a load balancer with blue and green.
+type setup struct {
 	*alb
 	web         string
 	blue, green string
 }
 
-func newStreet(t *testing.T) *street {
+func newSetup(t *testing.T) *setup {
 	t.Helper()
 	a := newALB(t)
-	return &street{alb: a, web: a.balancer("web"), blue: a.group("blue", 0), green: a.group("green", 0)}
+	return &setup{alb: a, web: a.balancer("web"), blue: a.group("blue", 0), green: a.group("green", 0)}
 }
 
-// both forwards to blue and green.
-func (s *street) both(blue, green int32) types.Action {
+// both returns a forward action to blue and green.
+func (s *setup) both(blue, green int32) types.Action {
 	return to(map[string]int32{s.blue: blue, s.green: green})
 }
 
@@ -64,15 +64,15 @@ func host(name string) types.RuleCondition {
 	return types.RuleCondition{Field: new("host-header"), HostHeaderConfig: &types.HostHeaderConditionConfig{Values: []string{name}}}
 }
 
-// when makes a rule with conditions.
-func (s *street) when(listener string, priority int32, action types.Action, conditions ...types.RuleCondition) {
+// when creates a rule with conditions.
+func (s *setup) when(listener string, priority int32, action types.Action, conditions ...types.RuleCondition) {
 	s.t.Helper()
 	_, err := s.api.CreateRule(s.ctx(), &elbv2.CreateRuleInput{
 		ListenerArn: &listener, Priority: &priority, Actions: []types.Action{action}, Conditions: conditions})
 	must(s.t, err)
 }
 
-// carried is who sends users to a group: "listener :443 95 %".
+// carried returns the routes that send traffic to a group: "listener :443 95 %".
 func carried(t *testing.T, users []elb.Reference, group string) string {
 	t.Helper()
 	var words []string
@@ -85,26 +85,26 @@ func carried(t *testing.T, users []elb.Reference, group string) string {
 }
 
 type layout struct {
-	build       func(s *street, front func(types.Action) string)
+	build       func(s *setup, front func(types.Action) string)
 	blue, green string
 }
 
 const live = "listener :443 100 %"
 
-// layouts are what people build, with who carries users in each. The listener
-// on port 443 is the one that users come to, unless it says otherwise.
+// layouts are common configurations, with the routes that send traffic to each
+// group. Users reach the listener on port 443.
 func layouts() map[string]layout {
 	return map[string]layout{
-		"idle at weight 0":          {build: func(s *street, front func(types.Action) string) { front(s.both(100, 0)) }, blue: live},
-		"split":                     {build: func(s *street, front func(types.Action) string) { front(s.both(95, 5)) }, blue: "listener :443 95 %", green: "listener :443 5 %"},
-		"live alone, idle nowhere":  {build: func(s *street, front func(types.Action) string) { front(toOne(s.blue)) }, blue: live},
-		"weight 0 and alone is all": {build: func(s *street, front func(types.Action) string) { front(to(map[string]int32{s.blue: 0})) }, blue: live},
+		"idle at weight 0":         {build: func(s *setup, front func(types.Action) string) { front(s.both(100, 0)) }, blue: live},
+		"split":                    {build: func(s *setup, front func(types.Action) string) { front(s.both(95, 5)) }, blue: "listener :443 95 %", green: "listener :443 5 %"},
+		"live only, idle detached": {build: func(s *setup, front func(types.Action) string) { front(toOne(s.blue)) }, blue: live},
+		"single group at weight 0": {build: func(s *setup, front func(types.Action) string) { front(to(map[string]int32{s.blue: 0})) }, blue: live},
 		"sticky at weight 0": {
-			build: func(s *street, front func(types.Action) string) { front(sticky(s.both(100, 0))) },
+			build: func(s *setup, front func(types.Action) string) { front(sticky(s.both(100, 0))) },
 			blue:  live, green: "listener :443 0 %",
 		},
 		"test rules by header for both": {
-			build: func(s *street, front func(types.Action) string) {
+			build: func(s *setup, front func(types.Action) string) {
 				l := front(s.both(100, 0))
 				s.when(l, 1, toOne(s.blue), header("X-Environment", "blue"), source("10.0.0.0/8"))
 				s.when(l, 2, toOne(s.green), header("X-Environment", "green"), source("10.0.0.0/8"))
@@ -112,14 +112,14 @@ func layouts() map[string]layout {
 			blue: live,
 		},
 		"test rules before the first switch": {
-			build: func(s *street, front func(types.Action) string) {
+			build: func(s *setup, front func(types.Action) string) {
 				l := front(toOne(s.blue))
 				s.when(l, 2, toOne(s.green), header("X-Environment", "green"))
 			},
 			blue: live,
 		},
 		"test rules with stickiness on": {
-			build: func(s *street, front func(types.Action) string) {
+			build: func(s *setup, front func(types.Action) string) {
 				l := front(sticky(to(map[string]int32{s.blue: 100})))
 				s.when(l, 1, toOne(s.blue), query("environment", "blue"))
 				s.when(l, 2, toOne(s.green), query("environment", "green"))
@@ -127,7 +127,7 @@ func layouts() map[string]layout {
 			blue: live,
 		},
 		"a rule is the route": {
-			build: func(s *street, front func(types.Action) string) {
+			build: func(s *setup, front func(types.Action) string) {
 				l := front(fixed("404"))
 				s.when(l, 1, toOne(s.green), header("X-Environment", "green"), path("/app/*"))
 				s.when(l, 2, s.both(100, 0), path("/app/*"))
@@ -135,7 +135,7 @@ func layouts() map[string]layout {
 			blue: "rule 2 of listener :443 100 %",
 		},
 		"a rule is the sticky route": {
-			build: func(s *street, front func(types.Action) string) {
+			build: func(s *setup, front func(types.Action) string) {
 				l := front(fixed("404"))
 				s.when(l, 1, toOne(s.green), header("X-Environment", "green"), path("/app/*"))
 				s.when(l, 2, sticky(to(map[string]int32{s.blue: 100})), path("/app/*"))
@@ -145,18 +145,19 @@ func layouts() map[string]layout {
 	}
 }
 
-// doubtful are those where it matters that nobody's requests get lost.
+// doubtful are layouts whose purpose is not obvious; traffic is assumed to be that of
+// users.
 func doubtful() map[string]layout {
 	return map[string]layout{
 		"a test listener": {
-			build: func(s *street, front func(types.Action) string) {
+			build: func(s *setup, front func(types.Action) string) {
 				front(s.both(100, 0))
 				s.listener(s.web, 8443, toOne(s.green))
 			},
 			blue: live,
 		},
 		"a test listener with rules": {
-			build: func(s *street, front func(types.Action) string) {
+			build: func(s *setup, front func(types.Action) string) {
 				front(s.both(100, 0))
 				l := s.listener(s.web, 8443, fixed("404"))
 				s.when(l, 1, toOne(s.blue), host("blue.example.com"))
@@ -164,39 +165,39 @@ func doubtful() map[string]layout {
 			},
 			blue: live + ", rule 1 of listener :8443 100 %",
 		},
-		"the idle one is on port 80 too": {
-			build: func(s *street, front func(types.Action) string) {
+		"idle group on port 80": {
+			build: func(s *setup, front func(types.Action) string) {
 				front(s.both(100, 0))
 				s.listener(s.web, 80, toOne(s.green))
 			},
 			blue: live, green: "listener :80 100 %",
 		},
-		"a forgotten path": {
-			build: func(s *street, front func(types.Action) string) {
+		"unmanaged path rule": {
+			build: func(s *setup, front func(types.Action) string) {
 				s.when(front(s.both(100, 0)), 1, toOne(s.green), path("/admin/*"))
 			},
 			blue: live, green: "rule 1 of listener :443 100 %",
 		},
-		"tests by host name are not known for tests": {
-			build: func(s *street, front func(types.Action) string) {
+		"host conditions do not mark test rules": {
+			build: func(s *setup, front func(types.Action) string) {
 				s.when(front(s.both(100, 0)), 1, toOne(s.green), host("green.example.com"))
 			},
 			blue: live, green: "rule 1 of listener :443 100 %",
 		},
 		"the secret header of a CDN, alone": {
-			build: func(s *street, front func(types.Action) string) {
+			build: func(s *setup, front func(types.Action) string) {
 				s.when(front(fixed("403")), 1, toOne(s.blue), header("X-Origin-Verify", "secret"))
 			},
 			blue: "rule 1 of listener :443 100 %",
 		},
 		"the secret header of a CDN, sticky, with something else by default": {
-			build: func(s *street, front func(types.Action) string) {
+			build: func(s *setup, front func(types.Action) string) {
 				s.when(front(toOne(s.green)), 1, sticky(to(map[string]int32{s.blue: 100})), header("X-Origin-Verify", "secret"))
 			},
 			blue: "rule 1 of listener :443 100 %", green: live,
 		},
 		"the secret header of a CDN, with a test rule": {
-			build: func(s *street, front func(types.Action) string) {
+			build: func(s *setup, front func(types.Action) string) {
 				l := front(fixed("403"))
 				s.when(l, 1, toOne(s.green), header("x-origin-verify", "secret"), header("X-Environment", "green"))
 				s.when(l, 2, toOne(s.blue), header("X-Origin-Verify", "secret"))
@@ -204,13 +205,13 @@ func doubtful() map[string]layout {
 			blue: "rule 2 of listener :443 100 %",
 		},
 		"a site for one network beside another site": {
-			build: func(s *street, front func(types.Action) string) {
+			build: func(s *setup, front func(types.Action) string) {
 				s.when(front(toOne(s.green)), 1, toOne(s.blue), host("admin.example.com"), source("10.0.0.0/8"))
 			},
 			blue: "rule 1 of listener :443 100 %", green: live,
 		},
-		"a test listener alone is one for users": {
-			build: func(s *street, front func(types.Action) string) {
+		"a listener without other routes is for users": {
+			build: func(s *setup, front func(types.Action) string) {
 				front(toOne(s.blue))
 				s.listener(s.web, 8443, toOne(s.green))
 			},
@@ -219,33 +220,33 @@ func doubtful() map[string]layout {
 	}
 }
 
-func TestUsers_whoCarriesTraffic(t *testing.T) {
+func TestReferences_traffic(t *testing.T) {
 	all := layouts()
 	maps.Copy(all, doubtful())
 	for name, l := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newStreet(t)
+			s := newSetup(t)
 			l.build(s, func(a types.Action) string { return s.listener(s.web, 443, a) })
 			users, err := s.forward.References(t.Context(), []string{s.blue, s.green})
 			must(t, err)
 			if got := carried(t, users, s.blue); got != l.blue {
-				t.Errorf("blue is carried by %q, want %q", got, l.blue)
+				t.Errorf("blue gets traffic from %q, want %q", got, l.blue)
 			}
 			if got := carried(t, users, s.green); got != l.green {
-				t.Errorf("green is carried by %q, want %q", got, l.green)
+				t.Errorf("green gets traffic from %q, want %q", got, l.green)
 			}
 			shared, err := elb.NewReader(s.forward).References(t.Context(), []string{s.blue, s.green})
 			must(t, err)
 			if got, want := text(t, shared), text(t, users); got != want {
-				t.Errorf("the reader sees\n%s\nand the router\n%s", got, want)
+				t.Errorf("the reader returns\n%s\nand the router\n%s", got, want)
 			}
 		})
 	}
 }
 
-func TestUsers_ofGroupsInNoUse(t *testing.T) {
-	s := newStreet(t)
+func TestReferences_unusedGroups(t *testing.T) {
+	s := newSetup(t)
 	s.listener(s.web, 443, fixed("503"))
 	users, err := s.forward.References(t.Context(), []string{s.blue, s.green})
 	if err != nil || len(users) != 0 {
@@ -253,8 +254,8 @@ func TestUsers_ofGroupsInNoUse(t *testing.T) {
 	}
 }
 
-func TestUsers_ofGroupsOnTwoLoadBalancers(t *testing.T) {
-	s := newStreet(t)
+func TestReferences_twoLoadBalancers(t *testing.T) {
+	s := newSetup(t)
 	s.listener(s.web, 443, toOne(s.blue))
 	s.listener(s.balancer("api"), 443, toOne(s.green))
 	users, err := s.forward.References(t.Context(), []string{s.green, s.blue})
@@ -264,19 +265,19 @@ func TestUsers_ofGroupsOnTwoLoadBalancers(t *testing.T) {
 	}
 }
 
-func TestUsers_sayWhatIsMissing(t *testing.T) {
-	s := newStreet(t)
+func TestReferences_missingGroup(t *testing.T) {
+	s := newSetup(t)
 	s.listener(s.web, 443, toOne(s.blue))
-	gone := absent(s.green)
+	missing := absent(s.green)
 	reader := elb.NewReader(s.forward)
 	for name, ask := range map[string]func([]string) ([]elb.Reference, error){
 		"router": func(g []string) ([]elb.Reference, error) { return s.forward.References(t.Context(), g) },
 		"reader": func(g []string) ([]elb.Reference, error) { return reader.References(t.Context(), g) },
 	} {
-		_, err := ask([]string{s.blue, gone})
+		_, err := ask([]string{s.blue, missing})
 		call, ok := errors.AsType[*elb.CallError](err)
-		if !errors.Is(err, rollout.ErrNotFound) || !ok || call.ARN != gone {
-			t.Errorf("%s: a group that is gone is %v", name, err)
+		if !errors.Is(err, rollout.ErrNotFound) || !ok || call.ARN != missing {
+			t.Errorf("%s: the error of a missing group is %v", name, err)
 		}
 		if users, err := ask([]string{s.blue}); err != nil || len(users) != 1 {
 			t.Errorf("%s: the other has %v, %v", name, users, err)
@@ -296,8 +297,8 @@ func TestUsers_sayWhatIsMissing(t *testing.T) {
 	}
 }
 
-func TestReader_sharesUsersOfOneLoadBalancer(t *testing.T) {
-	s := newStreet(t)
+func TestReader_sharesReferencesOfALoadBalancer(t *testing.T) {
+	s := newSetup(t)
 	l := s.listener(s.web, 443, s.both(100, 0))
 	groups := []string{s.blue, s.green}
 	for i := range 20 {
@@ -327,7 +328,7 @@ func TestReader_sharesUsersOfOneLoadBalancer(t *testing.T) {
 	}
 }
 
-func TestReader_turnsThePagesOfUsers(t *testing.T) {
+func TestReader_readsAllPagesOfReferences(t *testing.T) {
 	f := &fake{listeners: map[string][]types.Action{listener: {fixed("404")}}, rules: map[string][]types.Rule{}, page: 3, balancer: balancer}
 	for i := range 7 {
 		f.rules[listener] = append(f.rules[listener], types.Rule{
@@ -346,7 +347,7 @@ func TestReader_turnsThePagesOfUsers(t *testing.T) {
 }
 
 func TestSlowStarts(t *testing.T) {
-	s := newStreet(t)
+	s := newSetup(t)
 	_, err := s.api.ModifyTargetGroupAttributes(s.ctx(), &elbv2.ModifyTargetGroupAttributesInput{TargetGroupArn: &s.green,
 		Attributes: []types.TargetGroupAttribute{{Key: new("slow_start.duration_seconds"), Value: new("45")}}})
 	must(t, err)
@@ -357,7 +358,7 @@ func TestSlowStarts(t *testing.T) {
 }
 
 func TestLongestDelay(t *testing.T) {
-	s := newStreet(t)
+	s := newSetup(t)
 	set := func(group, seconds string) {
 		_, err := s.api.ModifyTargetGroupAttributes(s.ctx(), &elbv2.ModifyTargetGroupAttributesInput{TargetGroupArn: &group,
 			Attributes: []types.TargetGroupAttribute{{Key: new("deregistration_delay.timeout_seconds"), Value: &seconds}}})
@@ -376,7 +377,7 @@ func TestLongestDelay(t *testing.T) {
 		}
 	}
 	if _, err := s.forward.LongestDelay(t.Context(), []string{absent(s.blue)}); !errors.Is(err, rollout.ErrNotFound) {
-		t.Errorf("of a group that is gone: %v", err)
+		t.Errorf("missing group: %v", err)
 	}
 	lambda := &fake{}
 	if got, err := router(lambda).SlowStarts(t.Context(), []string{blue}); err != nil || len(got) != 0 {
