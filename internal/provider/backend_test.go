@@ -35,7 +35,7 @@ func TestClients_credentialsLastUntilExpiry(t *testing.T) {
 		"long enough":                     {[]time.Time{soon}, time.Minute, nil},
 		"too short":                       {[]time.Time{soon}, time.Hour, errCredentials},
 		"too short, but they renew":       {[]time.Time{soon, later}, time.Hour, nil},
-		"same credentials again":    {[]time.Time{soon, soon}, time.Hour, errCredentials},
+		"same credentials again":          {[]time.Time{soon, soon}, time.Hour, errCredentials},
 		"ended already and never renewed": {[]time.Time{time.Now().Add(-time.Minute)}, time.Second, errCredentials},
 	} {
 		t.Run(name, func(t *testing.T) {
