@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// errUnanswered is the cause where a request got no answer. What the network
+// errNoResponse is the cause where a request got no answer. What the network
 // said is in the verdict's text, where secrets are masked.
-var errUnanswered = errors.New("there was no answer")
+var errNoResponse = errors.New("there was no answer")
 
 // newClient returns a client that holds nothing open between two requests and
 // follows no redirect: that would carry what is sent to another host. It goes by
@@ -28,8 +28,8 @@ func newClient(trusted *tls.Config) *http.Client {
 	}
 }
 
-// shownHost leaves out all of a URL that may be a secret where its path is one.
-func shownHost(text string) string {
+// displayHost leaves out all of a URL that may be a secret where its path is one.
+func displayHost(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {
 		return "the URL"
@@ -37,28 +37,28 @@ func shownHost(text string) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
 }
 
-// location is where a redirect leads, without what may be a secret in it; empty
+// redirectTarget is where a redirect leads, without what may be a secret in it; empty
 // where the answer does not say.
-func location(res *http.Response) string {
+func redirectTarget(res *http.Response) string {
 	to, err := res.Location()
 	if err != nil {
 		return ""
 	}
-	return shownURL(to.String())
+	return displayURL(to.String())
 }
 
-// unanswered words why a request got no answer, and returns the cause. Only
+// noResponse words why a request got no answer, and returns the cause. Only
 // these words tell of the error itself, since it may repeat a secret.
-func (m mask) unanswered(ctx context.Context, err error, took time.Duration) (string, error) {
+func (m mask) noResponse(ctx context.Context, err error, took time.Duration) (string, error) {
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
-		return fmt.Sprintf("no answer after %s, when nobody waited for it any more", rounded(took)), ctx.Err()
+		return fmt.Sprintf("no answer after %s, when nobody waited for it any more", roundUp(took)), ctx.Err()
 	case ctx.Err() != nil:
-		return fmt.Sprintf("no answer after %s, when the gate's timeout was over", rounded(took)), ctx.Err()
+		return fmt.Sprintf("no answer after %s, when the gate's timeout was over", roundUp(took)), ctx.Err()
 	}
 	// The client's error repeats the URL, which may hold a token.
 	if whole, ok := errors.AsType[*url.Error](err); ok {
 		err = whole.Err
 	}
-	return "no answer: " + oneLine(m.hide(err.Error())), errUnanswered
+	return "no answer: " + oneLine(m.hide(err.Error())), errNoResponse
 }

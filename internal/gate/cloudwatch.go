@@ -19,8 +19,8 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// mostQueries is how many queries GetMetricData takes in a call.
-const mostQueries = 500
+// maxQueries is how many queries GetMetricData takes in a call.
+const maxQueries = 500
 
 // Defaults of the kinds that read metrics.
 const (
@@ -35,23 +35,23 @@ const (
 
 var (
 	errForbidden = errors.New("the credentials may not read the metric")
-	errBroken    = errors.New("CloudWatch failed on its own side")
-	errCircle    = errors.New("CloudWatch gave the same page again")
+	errInternal    = errors.New("CloudWatch failed on its own side")
+	errSamePage    = errors.New("CloudWatch gave the same page again")
 	errNoRegion  = errors.New("no region is known for it")
 
-	regionForm = regexp.MustCompile(`^[a-z]{2}[a-z0-9-]*-[0-9]+$`)
+	regionPattern = regexp.MustCompile(`^[a-z]{2}[a-z0-9-]*-[0-9]+$`)
 )
 
 // checkRegion takes an empty one, which is that of the means.
 func checkRegion(region string) []*ArgumentError {
-	if region != "" && !regionForm.MatchString(region) {
+	if region != "" && !regionPattern.MatchString(region) {
 		return []*ArgumentError{invalid("region", "%q is no region of AWS, such as eu-west-1", region)}
 	}
 	return nil
 }
 
-// badPeriod says what is wrong with a period, as CloudWatch has them.
-func badPeriod(p time.Duration) error {
+// validatePeriod says what is wrong with a period, as CloudWatch has them.
+func validatePeriod(p time.Duration) error {
 	high := []time.Duration{time.Second, 5 * time.Second, 10 * time.Second, 20 * time.Second, 30 * time.Second}
 	if slices.Contains(high, p) || p > 0 && p%time.Minute == 0 {
 		return nil
@@ -76,10 +76,10 @@ func checkTimes(longest, lookback, lag time.Duration) []*ArgumentError {
 // last.
 type metricSpan struct{ from, to time.Time }
 
-// closedSpan is the whole periods that began at or after since and ended at least
+// completePeriods is the whole periods that began at or after since and ended at least
 // lag before now.
-func closedSpan(since, now time.Time, period, lag time.Duration) metricSpan {
-	s := metricSpan{from: periodBegin(since, period), to: periodBegin(now.Add(-lag), period)}
+func completePeriods(since, now time.Time, period, lag time.Duration) metricSpan {
+	s := metricSpan{from: periodStart(since, period), to: periodStart(now.Add(-lag), period)}
 	if s.from.Before(since) {
 		s.from = s.from.Add(period)
 	}
@@ -89,16 +89,16 @@ func closedSpan(since, now time.Time, period, lag time.Duration) metricSpan {
 	return s
 }
 
-// periodBegin is when the period began that t is in. CloudWatch counts periods
+// periodStart is when the period began that t is in. CloudWatch counts periods
 // from the hour, and the Unix epoch is one.
-func periodBegin(t time.Time, period time.Duration) time.Time {
+func periodStart(t time.Time, period time.Duration) time.Time {
 	seconds := int64(period / time.Second)
 	return time.Unix(t.Unix()-t.Unix()%seconds, 0).UTC()
 }
 
-// newest is the end of a span, no longer than asked for in whole periods, and no
+// last is the end of a span, no longer than asked for in whole periods, and no
 // shorter than one.
-func (s metricSpan) newest(long, period time.Duration) metricSpan {
+func (s metricSpan) last(long, period time.Duration) metricSpan {
 	from := s.to.Add(-max(period, long.Truncate(period)))
 	if from.After(s.from) {
 		s.from = from
@@ -108,14 +108,14 @@ func (s metricSpan) newest(long, period time.Duration) metricSpan {
 
 func (s metricSpan) empty() bool           { return !s.from.Before(s.to) }
 func (s metricSpan) length() time.Duration { return s.to.Sub(s.from) }
-func (s metricSpan) words() string         { return shift.FormatDuration(s.length()) }
+func (s metricSpan) text() string         { return shift.FormatDuration(s.length()) }
 
 func (s metricSpan) has(second int64) bool { return s.from.Unix() <= second && second < s.to.Unix() }
 
-// toWait words how long it takes until there is a first whole period from after a
+// waitText words how long it takes until there is a first whole period from after a
 // change.
-func toWait(since, now time.Time, period, lag time.Duration) string {
-	ready := closedSpan(since, since, period, 0).from.Add(period + lag)
+func waitText(since, now time.Time, period, lag time.Duration) string {
+	ready := completePeriods(since, since, period, 0).from.Add(period + lag)
 	return fmt.Sprintf("the first whole period of %s after the change is complete in %s",
 		shift.FormatDuration(period), shift.FormatDuration(max(time.Second, (ready.Sub(now)+time.Second-1).Truncate(time.Second))))
 }
@@ -125,7 +125,7 @@ type metricSeries struct {
 	label   string
 	values  map[int64]float64 // by the Unix second at which the period begins
 	partial bool              // CloudWatch has more that it did not give
-	remarks []string          // of CloudWatch
+	messages []string          // of CloudWatch
 	status  types.StatusCode
 }
 
@@ -134,7 +134,7 @@ type metricSeries struct {
 // query by its id: one, or several where an expression gives several.
 func readMetrics(ctx context.Context, api CloudWatch, s metricSpan, queries []types.MetricDataQuery) (map[string][]*metricSeries, error) {
 	all := map[string][]*metricSeries{}
-	for some := range slices.Chunk(queries, mostQueries) {
+	for some := range slices.Chunk(queries, maxQueries) {
 		in := &cloudwatch.GetMetricDataInput{
 			StartTime: &s.from, EndTime: &s.to, MetricDataQueries: some, ScanBy: types.ScanByTimestampAscending,
 		}
@@ -144,7 +144,7 @@ func readMetrics(ctx context.Context, api CloudWatch, s metricSpan, queries []ty
 	}
 	for _, series := range all {
 		for _, one := range series {
-			if err := one.settle(); err != nil {
+			if err := one.checkStatus(); err != nil {
 				return nil, err
 			}
 		}
@@ -159,20 +159,20 @@ func readPages(ctx context.Context, api CloudWatch, in *cloudwatch.GetMetricData
 			return err
 		}
 		for _, r := range out.MetricDataResults {
-			takeResult(all, r)
+			addResult(all, r)
 		}
 		if aws.ToString(out.NextToken) == "" {
 			return nil
 		}
 		if aws.ToString(out.NextToken) == aws.ToString(in.NextToken) {
-			return errCircle
+			return errSamePage
 		}
 		in.NextToken = out.NextToken
 	}
 }
 
-// takeResult adds a page of a series to what is there of it.
-func takeResult(all map[string][]*metricSeries, r types.MetricDataResult) {
+// addResult adds a page of a series to what is there of it.
+func addResult(all map[string][]*metricSeries, r types.MetricDataResult) {
 	id, label := aws.ToString(r.Id), aws.ToString(r.Label)
 	at := slices.IndexFunc(all[id], func(s *metricSeries) bool { return s.label == label })
 	if at < 0 {
@@ -185,17 +185,17 @@ func takeResult(all map[string][]*metricSeries, r types.MetricDataResult) {
 		s.values[r.Timestamps[i].Unix()] = r.Values[i]
 	}
 	for _, m := range r.Messages {
-		s.remarks = append(s.remarks, oneLine(aws.ToString(m.Code)+": "+aws.ToString(m.Value)))
+		s.messages = append(s.messages, oneLine(aws.ToString(m.Code)+": "+aws.ToString(m.Value)))
 	}
 }
 
-// settle says what the last page's status amounts to.
-func (s *metricSeries) settle() error {
+// checkStatus says what the last page's status amounts to.
+func (s *metricSeries) checkStatus() error {
 	switch s.status {
 	case types.StatusCodeForbidden:
 		return errForbidden
 	case types.StatusCodeInternalError:
-		return errBroken
+		return errInternal
 	case types.StatusCodePartialData:
 		s.partial = true
 	case types.StatusCodeComplete:
@@ -243,28 +243,28 @@ func (c *clients) in(region string) (CloudWatch, error) {
 	return api, nil
 }
 
-// unread is the verdict where something could not be read.
-func unread(what string, err error) rollout.Verdict {
+// readFailed is the verdict where something could not be read.
+func readFailed(what string, err error) rollout.Verdict {
 	return rollout.Verdict{Status: rollout.Errored, Detail: what + " could not be read", Err: err}
 }
 
-// tried is the verdict of a trial before a shift begins: what will be refused in
+// preflightVerdict is the verdict of a trial before a shift begins: what will be refused in
 // every round keeps it from beginning, and what may pass does not.
-func tried(what string, err error) rollout.Verdict {
+func preflightVerdict(what string, err error) rollout.Verdict {
 	switch {
 	case err == nil:
 		return rollout.Verdict{Status: rollout.Pass, Detail: what + " can be read"}
-	case isRefusal(err):
-		return unread(what, err)
+	case isPermanent(err):
+		return readFailed(what, err)
 	default:
 		return rollout.Verdict{Status: rollout.Inconclusive, Detail: fmt.Sprintf("%s could not be read just now: %v", what, err)}
 	}
 }
 
-// isRefusal reports whether to ask again would bring the same error: what is
+// isPermanent reports whether to ask again would bring the same error: what is
 // asked for is malformed, or not allowed.
-func isRefusal(err error) bool {
-	if errors.Is(err, errForbidden) || errors.Is(err, errNoRegion) || errors.Is(err, errARN) {
+func isPermanent(err error) bool {
+	if errors.Is(err, errForbidden) || errors.Is(err, errNoRegion) || errors.Is(err, errNotALB) {
 		return true
 	}
 	status, ok := errors.AsType[interface {

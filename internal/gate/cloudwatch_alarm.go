@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	mostAlarms = 100 // names that DescribeAlarms takes in a call, and that a gate has
-	longName   = 255 // characters of an alarm's name
+	maxAlarms = 100 // names that DescribeAlarms takes in a call, and that a gate has
+	maxAlarmName   = 255 // characters of an alarm's name
 )
 
 var (
@@ -52,8 +52,8 @@ func (c CloudWatchAlarm) Check() []*ArgumentError {
 	switch {
 	case len(c.Names) == 0:
 		errs = append(errs, &ArgumentError{Argument: "names", Err: ErrMissing})
-	case len(c.Names) > mostAlarms:
-		errs = append(errs, invalid("names", "there are %d, and CloudWatch tells of %d alarms at a time", len(c.Names), mostAlarms))
+	case len(c.Names) > maxAlarms:
+		errs = append(errs, invalid("names", "there are %d, and CloudWatch tells of %d alarms at a time", len(c.Names), maxAlarms))
 	}
 	for i, name := range c.Names {
 		switch {
@@ -63,8 +63,8 @@ func (c CloudWatchAlarm) Check() []*ArgumentError {
 			errs = append(errs, invalid("names", "%q is there twice", name))
 		case strings.HasPrefix(name, "arn:") && !alarmARN.MatchString(name):
 			errs = append(errs, invalid("names", "%q is not the ARN of an alarm", name))
-		case !strings.HasPrefix(name, "arn:") && len([]rune(name)) > longName:
-			errs = append(errs, invalid("names", "%q... is longer than %d characters", string([]rune(name)[:20]), longName))
+		case !strings.HasPrefix(name, "arn:") && len([]rune(name)) > maxAlarmName:
+			errs = append(errs, invalid("names", "%q... is longer than %d characters", string([]rune(name)[:20]), maxAlarmName))
 		}
 	}
 	return errs
@@ -74,16 +74,16 @@ func (c CloudWatchAlarm) Check() []*ArgumentError {
 // arguments as *ArgumentError, joined, and why there is no client for a region.
 func NewCloudWatchAlarm(c CloudWatchAlarm, means Dependencies) (rollout.Gate, error) {
 	if errs := c.Check(); len(errs) > 0 {
-		return nil, joined(errs)
+		return nil, joinErrors(errs)
 	}
 	if c.Region == "" {
 		c.Region = means.Region
 	}
-	g := &alarmGate{byRegion: map[string][]wantedAlarm{}, clients: clients{connect: means.CloudWatch}, count: len(c.Names)}
+	g := &alarmGate{byRegion: map[string][]alarmRef{}, clients: clients{connect: means.CloudWatch}, count: len(c.Names)}
 	for _, name := range c.Names {
-		region, w := c.Region, wantedAlarm{name: name}
+		region, w := c.Region, alarmRef{name: name}
 		if m := alarmARN.FindStringSubmatch(name); m != nil {
-			region, w = m[1], wantedAlarm{name: m[2], arn: name}
+			region, w = m[1], alarmRef{name: m[2], arn: name}
 		}
 		g.byRegion[region] = append(g.byRegion[region], w)
 	}
@@ -95,13 +95,13 @@ func NewCloudWatchAlarm(c CloudWatchAlarm, means Dependencies) (rollout.Gate, er
 	return g, nil
 }
 
-type wantedAlarm struct {
+type alarmRef struct {
 	name string
 	arn  string // empty: the one of that name, whatever its ARN
 }
 
 type alarmGate struct {
-	byRegion map[string][]wantedAlarm
+	byRegion map[string][]alarmRef
 	clients  clients
 	count    int
 }
@@ -112,55 +112,55 @@ type alarm struct {
 	state     types.StateValue
 	since     time.Time
 	reason    string
-	broken    types.EvaluationState // empty: it is evaluated
+	evaluation    types.EvaluationState // empty: it is evaluated
 	period    time.Duration         // 0: it has none
 	periods   int                   // how many of them must be bad for it to be in ALARM
 }
 
 // Evaluate implements rollout.Gate.
 func (g *alarmGate) Evaluate(ctx context.Context, m rollout.GateInput) rollout.Verdict {
-	found := g.look(ctx)
+	found := g.read(ctx)
 	now := time.Now()
-	if v, bad := found.bad(g.count); bad {
+	if v, bad := found.failure(g.count); bad {
 		return v
 	}
 	var unsure []string
 	for _, a := range found.alarms {
-		if text := a.unsure(m, now); text != "" {
+		if text := a.inconclusive(m, now); text != "" {
 			unsure = append(unsure, text)
 		}
 	}
 	if len(unsure) > 0 {
-		return rollout.Verdict{Status: rollout.Inconclusive, Detail: ofAlarms(len(unsure), g.count, "undecided", unsure)}
+		return rollout.Verdict{Status: rollout.Inconclusive, Detail: alarmsText(len(unsure), g.count, "undecided", unsure)}
 	}
-	return rollout.Verdict{Status: rollout.Pass, Detail: ofAlarms(g.count, g.count, "OK", nil)}
+	return rollout.Verdict{Status: rollout.Pass, Detail: alarmsText(g.count, g.count, "OK", nil)}
 }
 
 // Preflight implements rollout.Preflight: an alarm that is up already would go on
 // to blame the new version for what it has not done. One without data does not
 // keep a shift from beginning.
 func (g *alarmGate) Preflight(ctx context.Context, _ rollout.GateInput) rollout.Verdict {
-	found := g.look(ctx)
-	if v, bad := found.bad(g.count); bad {
-		if v.Status == rollout.Errored && len(found.missing) == 0 && !isRefusal(found.err) {
+	found := g.read(ctx)
+	if v, bad := found.failure(g.count); bad {
+		if v.Status == rollout.Errored && len(found.missing) == 0 && !isPermanent(found.err) {
 			v.Status, v.Err = rollout.Inconclusive, nil // to ask again may help
 		}
 		return v
 	}
-	return rollout.Verdict{Status: rollout.Pass, Detail: ofAlarms(0, g.count, "in ALARM", nil)}
+	return rollout.Verdict{Status: rollout.Pass, Detail: alarmsText(0, g.count, "in ALARM", nil)}
 }
 
-// looked is what came of asking every region.
-type looked struct {
+// alarmReport is what came of asking every region.
+type alarmReport struct {
 	alarms  []alarm
 	missing []string
 	err     error
-	failed  []string // regions that could not be asked
+	unreadable  []string // regions that could not be asked
 }
 
-// look asks the regions side by side: one that hangs must not hide what another
+// read asks the regions side by side: one that hangs must not hide what another
 // says.
-func (g *alarmGate) look(ctx context.Context) looked {
+func (g *alarmGate) read(ctx context.Context) alarmReport {
 	regions := slices.Sorted(maps.Keys(g.byRegion))
 	answers, errs := make([][]alarm, len(regions)), make([]error, len(regions))
 	var asked sync.WaitGroup
@@ -168,17 +168,17 @@ func (g *alarmGate) look(ctx context.Context) looked {
 		asked.Go(func() { answers[i], errs[i] = g.describe(ctx, region, g.byRegion[region]) })
 	}
 	asked.Wait()
-	var l looked
+	var l alarmReport
 	for i, region := range regions {
 		wanted, all := g.byRegion[region], answers[i]
 		if errs[i] != nil {
-			l.err, l.failed = errors.Join(l.err, errs[i]), append(l.failed, region)
+			l.err, l.unreadable = errors.Join(l.err, errs[i]), append(l.unreadable, region)
 			continue
 		}
 		for _, w := range wanted {
 			at := slices.IndexFunc(all, func(a alarm) bool { return a.name == w.name && (w.arn == "" || w.arn == a.arn) })
 			if at < 0 {
-				l.missing = append(l.missing, w.words(region))
+				l.missing = append(l.missing, w.text(region))
 				continue
 			}
 			l.alarms = append(l.alarms, all[at])
@@ -187,7 +187,7 @@ func (g *alarmGate) look(ctx context.Context) looked {
 	return l
 }
 
-func (w wantedAlarm) words(region string) string {
+func (w alarmRef) text(region string) string {
 	if w.arn != "" {
 		return w.arn
 	}
@@ -196,14 +196,14 @@ func (w wantedAlarm) words(region string) string {
 
 // describe asks for the alarms of a region. Without AlarmTypes CloudWatch would
 // keep quiet about all but those of metrics.
-func (g *alarmGate) describe(ctx context.Context, region string, wanted []wantedAlarm) ([]alarm, error) {
+func (g *alarmGate) describe(ctx context.Context, region string, wanted []alarmRef) ([]alarm, error) {
 	api, err := g.clients.in(region)
 	if err != nil {
 		return nil, err
 	}
 	in := &cloudwatch.DescribeAlarmsInput{
 		AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm, types.AlarmTypeLogAlarm},
-		MaxRecords: new(int32(mostAlarms)),
+		MaxRecords: new(int32(maxAlarms)),
 	}
 	for _, w := range wanted {
 		if !slices.Contains(in.AlarmNames, w.name) {
@@ -221,7 +221,7 @@ func (g *alarmGate) describe(ctx context.Context, region string, wanted []wanted
 			return all, nil
 		}
 		if aws.ToString(out.NextToken) == aws.ToString(in.NextToken) {
-			return nil, errCircle
+			return nil, errSamePage
 		}
 		in.NextToken = out.NextToken
 	}
@@ -233,7 +233,7 @@ func alarmsOf(out *cloudwatch.DescribeAlarmsOutput) []alarm {
 		all = append(all, alarm{
 			name: aws.ToString(a.AlarmName), arn: aws.ToString(a.AlarmArn), state: a.StateValue,
 			since: firstTime(a.StateTransitionedTimestamp, a.StateUpdatedTimestamp), reason: aws.ToString(a.StateReason),
-			broken: failing(a.EvaluationState), period: periodOf(a), periods: periodsOf(a),
+			evaluation: evaluationFailure(a.EvaluationState), period: periodOf(a), periods: periodsOf(a),
 		})
 	}
 	for _, a := range out.CompositeAlarms {
@@ -246,7 +246,7 @@ func alarmsOf(out *cloudwatch.DescribeAlarmsOutput) []alarm {
 		all = append(all, alarm{
 			name: aws.ToString(a.AlarmName), arn: aws.ToString(a.AlarmArn), state: a.StateValue,
 			since: firstTime(a.StateTransitionedTimestamp, a.StateUpdatedTimestamp), reason: aws.ToString(a.StateReason),
-			broken: failing(a.EvaluationState),
+			evaluation: evaluationFailure(a.EvaluationState),
 		})
 	}
 	return all
@@ -261,9 +261,9 @@ func firstTime(times ...*time.Time) time.Time {
 	return time.Time{}
 }
 
-// failing keeps the states in which an alarm is not evaluated: what it says then
+// evaluationFailure keeps the states in which an alarm is not evaluated: what it says then
 // is what it said before.
-func failing(s types.EvaluationState) types.EvaluationState {
+func evaluationFailure(s types.EvaluationState) types.EvaluationState {
 	if s == types.EvaluationStateEvaluationError || s == types.EvaluationStateEvaluationFailure {
 		return s
 	}
@@ -294,23 +294,23 @@ func periodsOf(a types.MetricAlarm) int {
 	return max(1, int(aws.ToInt32(a.EvaluationPeriods)))
 }
 
-// bad is the verdict where an alarm is up, is not there or could not be asked for;
+// failure is the verdict where an alarm is up, is not there or could not be asked for;
 // what weighs less is told beside what weighs most.
-func (l looked) bad(count int) (rollout.Verdict, bool) {
+func (l alarmReport) failure(count int) (rollout.Verdict, bool) {
 	var up, told []string
 	for _, a := range l.alarms {
 		if a.state == types.StateValueAlarm {
-			up = append(up, a.words())
+			up = append(up, a.text())
 		}
 	}
 	if len(up) > 0 {
-		told = append(told, ofAlarms(len(up), count, "in ALARM", up))
+		told = append(told, alarmsText(len(up), count, "in ALARM", up))
 	}
 	if len(l.missing) > 0 {
-		told = append(told, ofAlarms(len(l.missing), count, "not there", l.missing))
+		told = append(told, alarmsText(len(l.missing), count, "not there", l.missing))
 	}
 	if l.err != nil {
-		told = append(told, fmt.Sprintf("the alarms in %s could not be read", strings.Join(l.failed, " and ")))
+		told = append(told, fmt.Sprintf("the alarms in %s could not be read", strings.Join(l.unreadable, " and ")))
 	}
 	saw := strings.Join(told, "; ")
 	switch {
@@ -324,29 +324,29 @@ func (l looked) bad(count int) (rollout.Verdict, bool) {
 	return rollout.Verdict{}, false
 }
 
-// unsure says why an alarm cannot tell yet; empty where it can.
-func (a alarm) unsure(m rollout.GateInput, now time.Time) string {
+// inconclusive says why an alarm cannot tell yet; empty where it can.
+func (a alarm) inconclusive(m rollout.GateInput, now time.Time) string {
 	since := now.Sub(m.ChangedAt)
 	switch {
 	case a.state != types.StateValueOk:
-		return a.words()
-	case a.broken != "":
-		return fmt.Sprintf("%s, but CloudWatch cannot evaluate it (%s)", a.words(), a.broken)
-	case m.Step > 0 && a.period > 0 && a.seen(m.ChangedAt, now) < a.periods:
+		return a.text()
+	case a.evaluation != "":
+		return fmt.Sprintf("%s, but CloudWatch cannot evaluate it (%s)", a.text(), a.evaluation)
+	case m.Step > 0 && a.period > 0 && a.completePeriods(m.ChangedAt, now) < a.periods:
 		return fmt.Sprintf("%q is OK, but could not have gone off yet: that takes %d x %s, and it can have seen %d since the change %s ago",
-			a.name, a.periods, shift.FormatDuration(a.period), a.seen(m.ChangedAt, now), shift.FormatDuration(since.Truncate(time.Second)))
+			a.name, a.periods, shift.FormatDuration(a.period), a.completePeriods(m.ChangedAt, now), shift.FormatDuration(since.Truncate(time.Second)))
 	}
 	return ""
 }
 
-// seen is how many whole periods from after a change an alarm can have looked at.
-func (a alarm) seen(changed, now time.Time) int {
+// completePeriods is how many whole periods from after a change an alarm can have looked at.
+func (a alarm) completePeriods(changed, now time.Time) int {
 	late := min(a.period, DefaultLag) // what comes more often is sooner there
-	return int(closedSpan(changed, now, a.period, late).length() / a.period)
+	return int(completePeriods(changed, now, a.period, late).length() / a.period)
 }
 
-// words is an alarm's state as CloudWatch gives the reason for it.
-func (a alarm) words() string {
+// text is an alarm's state as CloudWatch gives the reason for it.
+func (a alarm) text() string {
 	text := fmt.Sprintf("%q is %s", a.name, a.state)
 	if !a.since.IsZero() {
 		text += " since " + a.since.UTC().Format(time.RFC3339)
@@ -357,8 +357,8 @@ func (a alarm) words() string {
 	return text
 }
 
-// ofAlarms is "2 of 3 alarms in ALARM: ...".
-func ofAlarms(n, count int, what string, each []string) string {
+// alarmsText is "2 of 3 alarms in ALARM: ...".
+func alarmsText(n, count int, what string, each []string) string {
 	text := fmt.Sprintf("%d of %d alarms %s", n, count, what)
 	if len(each) > 0 {
 		text += ": " + strings.Join(each, "; ")
@@ -369,8 +369,8 @@ func ofAlarms(n, count int, what string, each []string) string {
 // shortReason is one line of at most 200 characters.
 func shortReason(text string) string {
 	line := oneLine(text)
-	if len(line) <= shownBody {
+	if len(line) <= maxShownBytes {
 		return line
 	}
-	return strings.ToValidUTF8(line[:shownBody-len("...")], "") + "..."
+	return strings.ToValidUTF8(line[:maxShownBytes-len("...")], "") + "..."
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// mostDimensions is how many dimensions a metric has at most.
-const mostDimensions = 30
+// maxDimensions is how many dimensions a metric has at most.
+const maxDimensions = 30
 
 var queryID = regexp.MustCompile(`^[a-z][a-zA-Z0-9_]{0,254}$`)
 
@@ -84,7 +84,7 @@ func (c CloudWatchMetric) LongestPeriod() time.Duration {
 func (c CloudWatchMetric) Check() []*ArgumentError {
 	c = c.withDefaults()
 	errs := checkRegion(c.Region)
-	if err := badPeriod(c.Period); err != nil {
+	if err := validatePeriod(c.Period); err != nil {
 		errs = append(errs, invalid("period", "%w", err))
 	}
 	if c.Expression == "" {
@@ -111,12 +111,12 @@ func (c CloudWatchMetric) checkOne() []*ArgumentError {
 		}
 	}
 	if c.Stat != "" {
-		if err := badStat(c.Stat); err != nil {
+		if err := validateStat(c.Stat); err != nil {
 			errs = append(errs, invalid("stat", "%w", err))
 		}
 	}
-	if len(c.Dimensions) > mostDimensions {
-		errs = append(errs, invalid("dimensions", "there are %d, and a metric has at most %d", len(c.Dimensions), mostDimensions))
+	if len(c.Dimensions) > maxDimensions {
+		errs = append(errs, invalid("dimensions", "there are %d, and a metric has at most %d", len(c.Dimensions), maxDimensions))
 	}
 	return errs
 }
@@ -126,8 +126,8 @@ func (c CloudWatchMetric) checkExpression() []*ArgumentError {
 	if c.Metric != "" || c.Namespace != "" || c.Stat != "" || len(c.Dimensions) > 0 {
 		errs = append(errs, invalid("expression", "there is a metric too: keep one of the two, and put what an expression uses into queries"))
 	}
-	if len(c.Queries) >= mostQueries {
-		errs = append(errs, invalid("queries", "there are %d, and CloudWatch takes %d beside an expression", len(c.Queries), mostQueries-1))
+	if len(c.Queries) >= maxQueries {
+		errs = append(errs, invalid("queries", "there are %d, and CloudWatch takes %d beside an expression", len(c.Queries), maxQueries-1))
 	}
 	seen := map[string]bool{}
 	for i, q := range c.Queries {
@@ -153,13 +153,13 @@ func (q MetricQuery) check() error {
 			return fmt.Errorf("it has no %s", wanted.argument)
 		}
 	}
-	if len(q.Dimensions) > mostDimensions {
-		return fmt.Errorf("it has %d dimensions, and a metric has at most %d", len(q.Dimensions), mostDimensions)
+	if len(q.Dimensions) > maxDimensions {
+		return fmt.Errorf("it has %d dimensions, and a metric has at most %d", len(q.Dimensions), maxDimensions)
 	}
-	if err := badPeriod(q.Period); err != nil {
+	if err := validatePeriod(q.Period); err != nil {
 		return fmt.Errorf("its period of %w", err)
 	}
-	if err := badStat(q.Stat); err != nil {
+	if err := validateStat(q.Stat); err != nil {
 		return fmt.Errorf("its stat %w", err)
 	}
 	return nil
@@ -170,7 +170,7 @@ func (q MetricQuery) check() error {
 // region.
 func NewCloudWatchMetric(c CloudWatchMetric, means Dependencies) (rollout.Gate, error) {
 	if errs := c.Check(); len(errs) > 0 {
-		return nil, joined(errs)
+		return nil, joinErrors(errs)
 	}
 	c = c.withDefaults()
 	if c.Region == "" {
@@ -211,36 +211,36 @@ type metricGate struct {
 // Evaluate implements rollout.Gate.
 func (g *metricGate) Evaluate(ctx context.Context, m rollout.GateInput) rollout.Verdict {
 	now := time.Now()
-	s := closedSpan(m.ChangedAt, now, g.longest, g.Lag).newest(g.Lookback, g.longest)
+	s := completePeriods(m.ChangedAt, now, g.longest, g.Lag).last(g.Lookback, g.longest)
 	if s.empty() {
-		return g.inconclusive("%s", toWait(m.ChangedAt, now, g.longest, g.Lag))
+		return g.inconclusive("%s", waitText(m.ChangedAt, now, g.longest, g.Lag))
 	}
 	all, err := readMetrics(ctx, g.api, s, g.queries)
 	if err != nil {
-		return unread(g.subject(), err)
+		return readFailed(g.subject(), err)
 	}
-	return g.judge(all[g.id], s)
+	return g.evaluate(all[g.id], s)
 }
 
 // Preflight implements rollout.Preflight: whether CloudWatch takes the query, a
 // misspelled expression among what it refuses. What the values were before the
 // shift does not matter.
 func (g *metricGate) Preflight(ctx context.Context, _ rollout.GateInput) rollout.Verdict {
-	end := periodBegin(time.Now(), g.longest)
+	end := periodStart(time.Now(), g.longest)
 	_, err := readMetrics(ctx, g.api, metricSpan{end.Add(-g.longest), end}, g.queries)
-	return tried(g.subject(), err)
+	return preflightVerdict(g.subject(), err)
 }
 
-// outside is a point that breaks a limit.
-type outside struct {
+// violation is a point that breaks a limit.
+type violation struct {
 	at    int64
 	value float64
 	label string
 }
 
-func (g *metricGate) judge(all []*metricSeries, s metricSpan) rollout.Verdict {
+func (g *metricGate) evaluate(all []*metricSeries, s metricSpan) rollout.Verdict {
 	var values []float64
-	var bad []outside
+	var bad []violation
 	var unclear []string
 	for _, one := range all {
 		for _, at := range slices.Sorted(maps.Keys(one.values)) {
@@ -249,14 +249,14 @@ func (g *metricGate) judge(all []*metricSeries, s metricSpan) rollout.Verdict {
 			case !s.has(at):
 				continue
 			case math.IsNaN(v) || math.IsInf(v, 0):
-				unclear = append(unclear, fmt.Sprintf("the value at %s is no number (%v)", clock(at), v))
-			case g.limits.beyond(v) > 0:
-				bad = append(bad, outside{at, v, one.label})
+				unclear = append(unclear, fmt.Sprintf("the value at %s is no number (%v)", clockTime(at), v))
+			case g.limits.excess(v) > 0:
+				bad = append(bad, violation{at, v, one.label})
 			}
 			values = append(values, v)
 		}
 		if one.partial {
-			unclear = append(unclear, "CloudWatch gave only a part of the data"+remarks(one.remarks))
+			unclear = append(unclear, "CloudWatch gave only a part of the data"+messagesText(one.messages))
 		}
 	}
 	switch {
@@ -267,22 +267,22 @@ func (g *metricGate) judge(all []*metricSeries, s metricSpan) rollout.Verdict {
 	case len(values) == 0:
 		var said []string
 		for _, one := range all {
-			said = append(said, one.remarks...)
+			said = append(said, one.messages...)
 		}
-		return g.inconclusive("no point in %s%s", s.words(), remarks(said))
+		return g.inconclusive("no point in %s%s", s.text(), messagesText(said))
 	}
-	return rollout.Verdict{Status: rollout.Pass, Detail: fmt.Sprintf("%s: %s in %s, %s (%s)", g.subject(), points(len(values)), s.words(), g.spread(values), g.limits)}
+	return rollout.Verdict{Status: rollout.Pass, Detail: fmt.Sprintf("%s: %s in %s, %s (%s)", g.subject(), pointsText(len(values)), s.text(), g.valueRange(values), g.limits)}
 }
 
 // fail tells the newest point that is outside.
-func (g *metricGate) fail(bad []outside, count int, s metricSpan, several bool) rollout.Verdict {
-	last := slices.MaxFunc(bad, func(a, b outside) int { return int(a.at - b.at) })
+func (g *metricGate) fail(bad []violation, count int, s metricSpan, several bool) rollout.Verdict {
+	last := slices.MaxFunc(bad, func(a, b violation) int { return int(a.at - b.at) })
 	what := g.limits.number(last.value)
 	if several {
 		what += " of " + last.label
 	}
 	return rollout.Verdict{Status: rollout.Fail, Detail: fmt.Sprintf("%s: %s at %s (%s), %d of %s in %s outside",
-		g.subject(), what, clock(last.at), g.limits, len(bad), points(count), s.words())}
+		g.subject(), what, clockTime(last.at), g.limits, len(bad), pointsText(count), s.text())}
 }
 
 func (g *metricGate) inconclusive(format string, args ...any) rollout.Verdict {
@@ -305,7 +305,7 @@ func (g *metricGate) subject() string {
 	return text
 }
 
-func (g *metricGate) spread(values []float64) string {
+func (g *metricGate) valueRange(values []float64) string {
 	low, high := g.limits.number(slices.Min(values)), g.limits.number(slices.Max(values))
 	if low == high {
 		return low
@@ -313,16 +313,16 @@ func (g *metricGate) spread(values []float64) string {
 	return low + " to " + high
 }
 
-func points(n int) string {
+func pointsText(n int) string {
 	if n == 1 {
 		return "1 point"
 	}
 	return fmt.Sprintf("%d points", n)
 }
 
-func clock(second int64) string { return time.Unix(second, 0).UTC().Format(time.TimeOnly) + "Z" }
+func clockTime(second int64) string { return time.Unix(second, 0).UTC().Format(time.TimeOnly) + "Z" }
 
-func remarks(said []string) string {
+func messagesText(said []string) string {
 	if len(said) == 0 {
 		return ""
 	}

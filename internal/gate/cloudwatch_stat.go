@@ -18,9 +18,9 @@ var (
 	rangeBound = regexp.MustCompile(`^(-?[0-9]+(?:\.[0-9]{1,10})?)(%?)$`)
 )
 
-// badStat says what is wrong with a statistic, by CloudWatch's own definitions
+// validateStat says what is wrong with a statistic, by CloudWatch's own definitions
 // (User Guide, "CloudWatch statistics definitions").
-func badStat(stat string) error {
+func validateStat(stat string) error {
 	if slices.Contains(plainStats, stat) {
 		return nil
 	}
@@ -31,13 +31,13 @@ func badStat(stat string) error {
 		return fmt.Errorf("%q is above 100 percent", stat)
 	}
 	if m := rangeStat.FindStringSubmatch(stat); m != nil {
-		return badRange(stat, m[1] == "PR", m[2], m[3])
+		return validateRange(stat, m[1] == "PR", m[2], m[3])
 	}
 	return fmt.Errorf("%q is no statistic of CloudWatch, which are %s, p99 and the like (p, tm, tc, ts, wm), and TM(10%%:90%%) and the like (PR, TM, TC, TS, WM)",
 		stat, strings.Join(plainStats, ", "))
 }
 
-func badRange(stat string, ofValues bool, lower, upper string) error {
+func validateRange(stat string, ofValues bool, lower, upper string) error {
 	if lower == "" && upper == "" {
 		return fmt.Errorf("%q has no bound", stat)
 	}

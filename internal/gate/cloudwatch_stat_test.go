@@ -15,7 +15,7 @@ func TestBadStat(t *testing.T) {
 		"PR(:300)", "PR(100:2000)", "PR(10:)", "PR(-1:0.5)",
 		"TM(2%:98%)", "TM(150:1000)", "TM(10%:)", "TC(0.005:0.030)", "TC(:0.5)", "TS(80%:)", "WM(10%:90%)",
 	} {
-		if err := badStat(good); err != nil {
+		if err := validateStat(good); err != nil {
 			t.Errorf("%s: %v", good, err)
 		}
 	}
@@ -23,9 +23,9 @@ func TestBadStat(t *testing.T) {
 		"", "average", "P99", "p", "p99.99999999999", "Mean", "tm(10%:90%)", "TM(1:2:3)", "p101",
 		"TM(:)", "TM(a:b)", "TM(10%:101%)", "TM(10%:90)", "PR(10%:90%)", "TS(90%:10%)",
 	} {
-		err := badStat(bad)
+		err := validateStat(bad)
 		if err == nil {
-			t.Errorf("%q is taken", bad)
+			t.Errorf("%q is accepted", bad)
 		}
 		golden.Record(t, fmt.Sprint(err))
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// notYet is the exit status that is inconclusive: EX_TEMPFAIL of sysexits.h.
-const notYet = 75
+// exitTempFail is the exit status that is inconclusive: EX_TEMPFAIL of sysexits.h.
+const exitTempFail = 75
 
 // Command is the arguments of the kind "command": a program that is run once per
 // call, by whose exit status it is decided. 0 passes, 75 is inconclusive, any
@@ -67,7 +67,7 @@ func (c Command) Check() []*ArgumentError {
 		errs = append(errs, invalid("working_dir", "it has a NUL character"))
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Env)) {
-		if err := checkAdded(name, c.Env[name]); err != nil {
+		if err := checkEnvEntry(name, c.Env[name]); err != nil {
 			errs = append(errs, &ArgumentError{Argument: "env", Key: name, Err: err})
 		}
 	}
@@ -76,9 +76,9 @@ func (c Command) Check() []*ArgumentError {
 
 func hasNUL(text string) bool { return strings.ContainsRune(text, 0) }
 
-func checkAdded(name, value string) error {
+func checkEnvEntry(name, value string) error {
 	switch {
-	case slices.ContainsFunc(variables(momentBody{}, ""), func(own variable) bool { return own.name == name }):
+	case slices.ContainsFunc(variables(inputBody{}, ""), func(own variable) bool { return own.name == name }):
 		return fmt.Errorf("%w: the gate sets it itself", ErrInvalid)
 	case hasNUL(value):
 		return fmt.Errorf("%w: its value has a NUL character", ErrInvalid)
@@ -91,7 +91,7 @@ func checkAdded(name, value string) error {
 // wrong with the arguments as *ArgumentError, joined.
 func NewCommand(c Command, means Dependencies) (rollout.Gate, error) {
 	if errs := c.Check(); len(errs) > 0 {
-		return nil, joined(errs)
+		return nil, joinErrors(errs)
 	}
 	return &commandGate{Command: c, means: means}, nil
 }
@@ -115,35 +115,35 @@ var errNotStarted = errors.New("the command could not be started")
 func (g *commandGate) Preflight(context.Context, rollout.GateInput) rollout.Verdict {
 	found, err := g.find(g.means)
 	if err != nil {
-		return g.said(rollout.Verdict{Status: rollout.Errored, Detail: err.Error(), Err: errNotStarted})
+		return g.withProgram(rollout.Verdict{Status: rollout.Errored, Detail: err.Error(), Err: errNotStarted})
 	}
-	return g.said(rollout.Verdict{Status: rollout.Pass, Detail: "found at " + found})
+	return g.withProgram(rollout.Verdict{Status: rollout.Pass, Detail: "found at " + found})
 }
 
 // Evaluate implements rollout.Gate.
 func (g *commandGate) Evaluate(ctx context.Context, m rollout.GateInput) rollout.Verdict {
 	found, err := g.find(g.means)
 	if err != nil {
-		return g.said(rollout.Verdict{Status: rollout.Errored, Detail: err.Error(), Err: errNotStarted})
+		return g.withProgram(rollout.Verdict{Status: rollout.Errored, Detail: err.Error(), Err: errNotStarted})
 	}
 	env, err := g.environment(m)
 	if err != nil {
-		return g.said(rollout.Verdict{Status: rollout.Errored, Detail: err.Error(), Err: errNotStarted})
+		return g.withProgram(rollout.Verdict{Status: rollout.Errored, Detail: err.Error(), Err: errNotStarted})
 	}
 	done, err := run(ctx, process{path: found, argv: g.Argv, dir: g.WorkingDir, env: env})
 	if err != nil {
-		return g.said(g.notRun(ctx, err))
+		return g.withProgram(g.notStarted(ctx, err))
 	}
-	return g.said(done.verdict(ctx))
+	return g.withProgram(done.verdict(ctx))
 }
 
-// said names the program alone: an argument may be a secret.
-func (g *commandGate) said(v rollout.Verdict) rollout.Verdict {
+// withProgram names the program alone: an argument may be a secret.
+func (g *commandGate) withProgram(v rollout.Verdict) rollout.Verdict {
 	v.Detail = "command " + g.Argv[0] + ": " + v.Detail
 	return v
 }
 
-func (g *commandGate) notRun(ctx context.Context, err error) rollout.Verdict {
+func (g *commandGate) notStarted(ctx context.Context, err error) rollout.Verdict {
 	v := rollout.Verdict{Status: rollout.Errored, Detail: "it could not be started: " + err.Error(), Err: errNotStarted}
 	if ctx.Err() != nil {
 		v.Detail, v.Err = "it was not started, as the time for it was over", ctx.Err()
@@ -152,19 +152,19 @@ func (g *commandGate) notRun(ctx context.Context, err error) rollout.Verdict {
 }
 
 // verdict goes by how the program ended.
-func (d ended) verdict(ctx context.Context) rollout.Verdict {
-	took := rounded(d.took)
+func (d processResult) verdict(ctx context.Context) rollout.Verdict {
+	took := roundUp(d.took)
 	switch {
 	case d.stopped && errors.Is(ctx.Err(), context.Canceled):
 		return rollout.Verdict{Status: rollout.Errored, Err: ctx.Err(),
-			Detail: fmt.Sprintf("still running after %s, when nobody waited for it any more; its process group was ended%s", took, d.output.lastLines())}
+			Detail: fmt.Sprintf("still running after %s, when nobody waited for it any more; its process group was ended%s", took, d.output.outputText())}
 	case d.stopped:
 		return rollout.Verdict{Status: rollout.Errored, Err: context.DeadlineExceeded,
-			Detail: fmt.Sprintf("still running after %s, when the gate's timeout was over; its process group was ended%s", took, d.output.lastLines())}
+			Detail: fmt.Sprintf("still running after %s, when the gate's timeout was over; its process group was ended%s", took, d.output.outputText())}
 	case d.state.Success():
-		return rollout.Verdict{Status: rollout.Pass, Detail: fmt.Sprintf("exit status 0 in %s%s", took, d.output.lastWord())}
-	case d.state.ExitCode() == notYet:
-		return rollout.Verdict{Status: rollout.Inconclusive, Detail: fmt.Sprintf("exit status %d in %s, not yet%s", notYet, took, d.output.lastLines())}
+		return rollout.Verdict{Status: rollout.Pass, Detail: fmt.Sprintf("exit status 0 in %s%s", took, d.output.lastLineText())}
+	case d.state.ExitCode() == exitTempFail:
+		return rollout.Verdict{Status: rollout.Inconclusive, Detail: fmt.Sprintf("exit status %d in %s, not yet%s", exitTempFail, took, d.output.outputText())}
 	}
-	return rollout.Verdict{Status: rollout.Fail, Detail: fmt.Sprintf("%s in %s, wanted exit status 0%s", d.state, took, d.output.lastLines())}
+	return rollout.Verdict{Status: rollout.Fail, Detail: fmt.Sprintf("%s in %s, wanted exit status 0%s", d.state, took, d.output.outputText())}
 }

@@ -15,7 +15,7 @@ import (
 type variable struct{ name, value string }
 
 // variables tell a command of a moment; the JSON is that of the same body.
-func variables(b momentBody, text string) []variable {
+func variables(b inputBody, text string) []variable {
 	return []variable{
 		{"BLUEGREEN_GATE", b.Gate},
 		{"BLUEGREEN_SHIFT", b.Shift},
@@ -27,8 +27,8 @@ func variables(b momentBody, text string) []variable {
 		{"BLUEGREEN_FROM", pairs(b.From)},
 		{"BLUEGREEN_TO", pairs(b.To)},
 		{"BLUEGREEN_WEIGHTS", pairs(b.Weights)},
-		{"BLUEGREEN_ENVIRONMENTS", strings.Join(slices.Sorted(maps.Keys(b.Receiving)), ",")},
-		{"BLUEGREEN_TARGET_GROUPS", b.receivingGroups()},
+		{"BLUEGREEN_ENVIRONMENTS", strings.Join(slices.Sorted(maps.Keys(b.Incoming)), ",")},
+		{"BLUEGREEN_TARGET_GROUPS", b.incomingGroups()},
 		{"BLUEGREEN_MOMENT", text},
 	}
 }
@@ -42,11 +42,11 @@ func pairs(percent map[string]float64) string {
 	return strings.Join(all, ",")
 }
 
-// receivingGroups are "entry point=ARN", environment by environment.
-func (b momentBody) receivingGroups() string {
+// incomingGroups are "entry point=ARN", environment by environment.
+func (b inputBody) incomingGroups() string {
 	var all []string
-	for _, name := range slices.Sorted(maps.Keys(b.Receiving)) {
-		groups := b.Receiving[name].TargetGroups
+	for _, name := range slices.Sorted(maps.Keys(b.Incoming)) {
+		groups := b.Incoming[name].TargetGroups
 		for _, entry := range slices.Sorted(maps.Keys(groups)) {
 			all = append(all, entry+"="+groups[entry])
 		}
@@ -56,12 +56,12 @@ func (b momentBody) receivingGroups() string {
 
 // environment is all that the program gets.
 func (g *commandGate) environment(m rollout.GateInput) ([]string, error) {
-	b := bodyOf(m, time.Now())
+	b := newInputBody(m, time.Now())
 	text, err := b.text()
 	if err != nil {
 		return nil, err
 	}
-	env := g.inherited(g.means)
+	env := g.baseEnvironment(g.means)
 	if g.WorkingDir != "" {
 		dir, err := filepath.Abs(g.WorkingDir)
 		if err != nil {

@@ -20,7 +20,7 @@ func (c Command) find(means Dependencies) (string, error) {
 		return "", err
 	}
 	if info, err := os.Stat(dir); err != nil {
-		return "", fmt.Errorf("the working_dir %s cannot be used: %w", dir, reason(err))
+		return "", fmt.Errorf("the working_dir %s cannot be used: %w", dir, cause(err))
 	} else if !info.IsDir() {
 		return "", fmt.Errorf("the working_dir %s is no folder", dir)
 	}
@@ -33,7 +33,7 @@ func (c Command) find(means Dependencies) (string, error) {
 	}
 	found, err := exec.LookPath(program)
 	if err != nil {
-		return "", fmt.Errorf("%s cannot be run: %w", program, reason(err))
+		return "", fmt.Errorf("%s cannot be run: %w", program, cause(err))
 	}
 	return found, nil
 }
@@ -41,7 +41,7 @@ func (c Command) find(means Dependencies) (string, error) {
 // findInPath passes over folders that are not absolute, as os/exec does: what
 // they mean depends on where somebody stands.
 func (c Command) findInPath(program string, means Dependencies) (string, error) {
-	path := valueOf(c.inherited(means), "PATH")
+	path := lookupEnv(c.baseEnvironment(means), "PATH")
 	var denied error
 	for _, dir := range filepath.SplitList(path) {
 		if !filepath.IsAbs(dir) {
@@ -52,7 +52,7 @@ func (c Command) findInPath(program string, means Dependencies) (string, error) 
 			return found, nil
 		}
 		if denied == nil && errors.Is(err, fs.ErrPermission) {
-			denied = fmt.Errorf("%s cannot be run: %w", filepath.Join(dir, program), reason(err))
+			denied = fmt.Errorf("%s cannot be run: %w", filepath.Join(dir, program), cause(err))
 		}
 	}
 	if denied != nil {
@@ -61,8 +61,8 @@ func (c Command) findInPath(program string, means Dependencies) (string, error) 
 	return "", fmt.Errorf("%s is in no folder of PATH, %q", program, path)
 }
 
-// reason is an error without the path that it repeats.
-func reason(err error) error {
+// cause is an error without the path that it repeats.
+func cause(err error) error {
 	if e, ok := errors.AsType[*exec.Error](err); ok {
 		err = e.Err
 	}
@@ -72,8 +72,8 @@ func reason(err error) error {
 	return err
 }
 
-// inherited is the environment without what the gate tells of the shift.
-func (c Command) inherited(means Dependencies) []string {
+// baseEnvironment is the environment without what the gate tells of the shift.
+func (c Command) baseEnvironment(means Dependencies) []string {
 	env := []string{}
 	if means.Environ != nil {
 		env = means.Environ()
@@ -84,9 +84,9 @@ func (c Command) inherited(means Dependencies) []string {
 	return env
 }
 
-// valueOf finds a variable as a program would: the last one counts, and on Windows
+// lookupEnv finds a variable as a program would: the last one counts, and on Windows
 // the case of a name does not.
-func valueOf(env []string, name string) string {
+func lookupEnv(env []string, name string) string {
 	value := ""
 	for _, entry := range env {
 		key, text, _ := strings.Cut(entry, "=")

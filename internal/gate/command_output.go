@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	shownLines = 20  // of a command's output
-	shownLine  = 500 // bytes of each
+	maxShownLines = 20  // of a command's output
+	maxLineBytes  = 500 // bytes of each
 )
 
 // escapes are the sequences with which programs colour a terminal.
@@ -20,9 +20,9 @@ var escapes = regexp.MustCompile(`\x1b\[[0-?]*[ -/]*[@-~]`)
 // Blank lines are passed over. It is written to by one goroutine, and read when
 // that has ended.
 type output struct {
-	kept [shownLines]line // used in a circle
-	all  int              // how many lines there were
-	next line             // the one that has begun
+	lines [maxShownLines]line // used in a circle
+	count  int              // how many lines there were
+	current line             // the one that has begun
 }
 
 // line is the beginning of a line as it was printed.
@@ -37,10 +37,10 @@ func (o *output) Write(p []byte) (int, error) {
 	for len(p) > 0 {
 		end := bytes.IndexAny(p, "\r\n")
 		if end < 0 {
-			o.next.add(p)
+			o.current.add(p)
 			break
 		}
-		o.next.add(p[:end])
+		o.current.add(p[:end])
 		o.endLine()
 		p = p[end+1:]
 	}
@@ -48,7 +48,7 @@ func (o *output) Write(p []byte) (int, error) {
 }
 
 func (l *line) add(p []byte) {
-	room := shownLine - len(l.text)
+	room := maxLineBytes - len(l.text)
 	l.cut = l.cut || len(p) > room
 	l.text = append(l.text, p[:min(len(p), room)]...)
 }
@@ -56,12 +56,12 @@ func (l *line) add(p []byte) {
 // endLine trades the line that has begun for the oldest one, whose memory it
 // takes over.
 func (o *output) endLine() {
-	if len(bytes.TrimSpace(o.next.text)) > 0 {
-		oldest := &o.kept[o.all%shownLines]
-		*oldest, o.next = o.next, *oldest
-		o.all++
+	if len(bytes.TrimSpace(o.current.text)) > 0 {
+		oldest := &o.lines[o.count%maxShownLines]
+		*oldest, o.current = o.current, *oldest
+		o.count++
 	}
-	o.next.text, o.next.cut = o.next.text[:0], false
+	o.current.text, o.current.cut = o.current.text[:0], false
 }
 
 // String is a line without what a terminal would obey.
@@ -90,37 +90,37 @@ func (l line) String() string {
 func (o *output) last() []string {
 	o.endLine()
 	var lines []string
-	for i := max(0, o.all-shownLines); i < o.all; i++ {
-		if text := o.kept[i%shownLines].String(); text != "" {
+	for i := max(0, o.count-maxShownLines); i < o.count; i++ {
+		if text := o.lines[i%maxShownLines].String(); text != "" {
 			lines = append(lines, text)
 		}
 	}
 	return lines
 }
 
-// lastLines tells the last lines, each on one of its own. It reads on from a
+// outputText tells the last lines, each on one of its own. It reads on from a
 // sentence.
-func (o *output) lastLines() string {
+func (o *output) outputText() string {
 	lines := o.last()
 	switch {
 	case len(lines) == 0:
 		return ". It printed nothing"
-	case len(lines) == 1 && len(lines[0]) <= shownBody:
+	case len(lines) == 1 && len(lines[0]) <= maxShownBytes:
 		return ". It printed: " + lines[0]
 	}
-	which := fmt.Sprintf("its output, %d lines", o.all)
-	if o.all == 1 {
+	which := fmt.Sprintf("its output, %d lines", o.count)
+	if o.count == 1 {
 		which = "its output, 1 line"
-	} else if o.all > len(lines) {
-		which = fmt.Sprintf("the last %d of %d lines of its output", len(lines), o.all)
+	} else if o.count > len(lines) {
+		which = fmt.Sprintf("the last %d of %d lines of its output", len(lines), o.count)
 	}
 	return ". This is " + which + ":\n  " + strings.Join(lines, "\n  ") + "\nend of output"
 }
 
-// lastWord tells the last line where it is short.
-func (o *output) lastWord() string {
+// lastLineText tells the last line where it is short.
+func (o *output) lastLineText() string {
 	lines := o.last()
-	if len(lines) == 0 || len(lines[len(lines)-1]) > shownBody {
+	if len(lines) == 0 || len(lines[len(lines)-1]) > maxShownBytes {
 		return ""
 	}
 	return ". It printed last: " + lines[len(lines)-1]

@@ -9,15 +9,15 @@ import (
 )
 
 const (
-	// grace is what a process group has between being asked to end and being
+	// gracePeriod is what a process group has between being asked to end and being
 	// ended. With it and leftover a call is over well before the second in which a
 	// gate counts as hung.
-	grace = 400 * time.Millisecond
-	// leftover is how long output is waited for that somebody outside the group
+	gracePeriod = 400 * time.Millisecond
+	// drainTimeout is how long output is waited for that somebody outside the group
 	// holds open.
-	leftover = 100 * time.Millisecond
-	// look is how often a group is looked for that was asked to end.
-	look = 10 * time.Millisecond
+	drainTimeout = 100 * time.Millisecond
+	// groupPollInterval is how often a group is looked for that was asked to end.
+	groupPollInterval = 10 * time.Millisecond
 )
 
 // process is what is to be run.
@@ -28,8 +28,8 @@ type process struct {
 	env  []string // never nil: that would be this process's own
 }
 
-// ended is how a run ended.
-type ended struct {
+// processResult is how a run ended.
+type processResult struct {
 	state   *os.ProcessState
 	stopped bool // it was running when the context ended
 	took    time.Duration
@@ -39,28 +39,28 @@ type ended struct {
 // run runs a process with its group until it ends or ctx does. When it returns,
 // nothing of the group runs any more, nor a goroutine. An error means that it has
 // not been started.
-func run(ctx context.Context, p process) (ended, error) {
+func run(ctx context.Context, p process) (processResult, error) {
 	read, write, err := os.Pipe()
 	if err != nil {
-		return ended{}, err
+		return processResult{}, err
 	}
 	defer func() { _ = read.Close() }()
-	done := ended{output: &output{}}
+	done := processResult{output: &output{}}
 	var stoppedAt time.Time
 	cmd := exec.CommandContext(ctx, p.path)
 	cmd.Args, cmd.Dir, cmd.Env = p.argv, p.dir, p.env
 	cmd.Stdout, cmd.Stderr = write, write
-	cmd.WaitDelay = grace // then os/exec ends the program itself
+	cmd.WaitDelay = gracePeriod // then os/exec ends the program itself
 	cmd.Cancel = func() error {
 		done.stopped, stoppedAt = true, time.Now()
-		return askGroup(cmd)
+		return terminateGroup(cmd)
 	}
-	ownGroup(cmd)
+	setProcessGroup(cmd)
 	start := time.Now()
 	err = cmd.Start()
 	_ = write.Close()
 	if err != nil {
-		return ended{}, err
+		return processResult{}, err
 	}
 	copied := make(chan struct{})
 	go func() {
@@ -71,27 +71,27 @@ func run(ctx context.Context, p process) (ended, error) {
 	done.took, done.state = time.Since(start), cmd.ProcessState
 	if !done.stopped {
 		stoppedAt = time.Now()
-		askLeft(cmd)
+		terminateRemaining(cmd)
 	}
-	endGroup(cmd, stoppedAt.Add(grace))
-	drain(read, copied)
+	stopGroup(cmd, stoppedAt.Add(gracePeriod))
+	drainOutput(read, copied)
 	return done, nil
 }
 
-// endGroup ends what is left of a group, at the latest then.
-func endGroup(cmd *exec.Cmd, latest time.Time) {
-	tick := time.NewTicker(look)
+// stopGroup ends what is left of a group, at the latest then.
+func stopGroup(cmd *exec.Cmd, latest time.Time) {
+	tick := time.NewTicker(groupPollInterval)
 	defer tick.Stop()
-	for groupRuns(cmd) && time.Now().Before(latest) {
+	for groupRunning(cmd) && time.Now().Before(latest) {
 		<-tick.C
 	}
 	killGroup(cmd)
 }
 
-// drain waits for the rest of the output. Somebody who has left the group may hold
+// drainOutput waits for the rest of the output. Somebody who has left the group may hold
 // it open for ever: closing it ends the copying.
-func drain(read io.Closer, copied <-chan struct{}) {
-	limit := time.NewTimer(leftover)
+func drainOutput(read io.Closer, copied <-chan struct{}) {
+	limit := time.NewTimer(drainTimeout)
 	defer limit.Stop()
 	select {
 	case <-copied:

@@ -6,21 +6,21 @@ import (
 	"syscall"
 )
 
-func ownGroup(cmd *exec.Cmd) {
+func setProcessGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP}
 }
 
-// askGroup ends a command that runs, with all that it has started: Windows has
+// terminateGroup ends a command that runs, with all that it has started: Windows has
 // nothing that asks a program without a window to end.
-func askGroup(cmd *exec.Cmd) error {
+func terminateGroup(cmd *exec.Cmd) error {
 	return exec.Command("taskkill", "/T", "/F", "/PID", strconv.Itoa(cmd.Process.Pid)).Run()
 }
 
 // A tree is found by its root alone. Where that has ended, its number may be
 // another's by now, so nothing is ended by it.
 
-func askLeft(*exec.Cmd) {}
+func terminateRemaining(*exec.Cmd) {}
 
-func groupRuns(*exec.Cmd) bool { return false }
+func groupRunning(*exec.Cmd) bool { return false }
 
 func killGroup(*exec.Cmd) {}

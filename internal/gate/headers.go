@@ -20,13 +20,13 @@ import (
 // firewalls.
 const userAgent = "terraform-provider-bluegreen"
 
-// shortest is the length from which a header's value is masked. What is shorter
+// minSecretLength is the length from which a header's value is masked. What is shorter
 // is no secret, and masking it would make a text unreadable.
-const shortest = 4
+const minSecretLength = 4
 
 var (
-	token = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
-	value = regexp.MustCompile(`^[^\x00-\x08\x0a-\x1f\x7f]*$`)
+	tokenPattern = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+	valuePattern = regexp.MustCompile(`^[^\x00-\x08\x0a-\x1f\x7f]*$`)
 )
 
 // headers are those of a request, some of them from the environment.
@@ -56,7 +56,7 @@ func (h headers) check() []*ArgumentError {
 }
 
 func (h headers) checkOne(name, text string, seen map[string]bool, wanted func(string) error) error {
-	if !token.MatchString(name) {
+	if !tokenPattern.MatchString(name) {
 		return fmt.Errorf("%w: it is no name of a header", ErrInvalid)
 	}
 	canonical := http.CanonicalHeaderKey(name)
@@ -68,7 +68,7 @@ func (h headers) checkOne(name, text string, seen map[string]bool, wanted func(s
 }
 
 func checkValue(text string) error {
-	if !value.MatchString(text) {
+	if !valuePattern.MatchString(text) {
 		return fmt.Errorf("%w: its value has a line break or another control character", ErrInvalid)
 	}
 	return nil
@@ -81,8 +81,8 @@ func checkVariable(name string) error {
 	return nil
 }
 
-// names is a name of a header, whatever its case, among those that are given.
-func names(given map[string]string, canonical string) bool {
+// hasHeader is a name of a header, whatever its case, among those that are given.
+func hasHeader(given map[string]string, canonical string) bool {
 	for name := range given {
 		if http.CanonicalHeaderKey(name) == canonical {
 			return true
@@ -128,24 +128,24 @@ func newMask(sent http.Header, more ...string) mask {
 	}
 	var hidden []string
 	for _, secret := range more {
-		if len(secret) >= shortest {
-			hidden = append(hidden, forms(secret)...)
+		if len(secret) >= minSecretLength {
+			hidden = append(hidden, encodings(secret)...)
 		}
 	}
 	// The longest first, so that none is left over in part.
 	slices.SortFunc(hidden, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
 	var pairs []string
 	for _, s := range slices.Compact(hidden) {
-		if len(s) >= shortest {
+		if len(s) >= minSecretLength {
 			pairs = append(pairs, s, "***")
 		}
 	}
 	return mask{strings.NewReplacer(pairs...)}
 }
 
-// forms are a secret as it was sent and as an answer may repeat it: trimmed,
+// encodings are a secret as it was sent and as an answer may repeat it: trimmed,
 // quoted, in a URL, in base64 with or without padding, as hexadecimal digits.
-func forms(secret string) []string {
+func encodings(secret string) []string {
 	quoted := strconv.Quote(secret)
 	all := []string{
 		secret, strings.TrimSpace(secret), quoted[1 : len(quoted)-1],

@@ -25,8 +25,8 @@ import (
 )
 
 const (
-	mostBody  = 1 << 20 // bytes of an answer that are read
-	shownBody = 200     // bytes of it that are told
+	maxBodyBytes  = 1 << 20 // bytes of an answer that are read
+	maxShownBytes = 200     // bytes of it that are told
 )
 
 // HTTP is the arguments of the kind "http": a request that is sent once per
@@ -66,7 +66,7 @@ type HTTP struct {
 // the environment.
 func (c HTTP) Check() []*ArgumentError {
 	errs := checkURL("url", c.URL)
-	if c.Method != "" && !token.MatchString(c.Method) {
+	if c.Method != "" && !tokenPattern.MatchString(c.Method) {
 		errs = append(errs, invalid("method", "it is no method of HTTP"))
 	}
 	errs = append(errs, headers{c.Headers, c.HeadersEnv}.check()...)
@@ -76,7 +76,7 @@ func (c HTTP) Check() []*ArgumentError {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.ExpectHeaders)) {
-		if !token.MatchString(name) {
+		if !tokenPattern.MatchString(name) {
 			errs = append(errs, &ArgumentError{
 				Argument: "expect_headers", Key: name, Err: fmt.Errorf("%w: it is no name of a header", ErrInvalid),
 			})
@@ -99,7 +99,7 @@ func (c HTTP) Check() []*ArgumentError {
 func NewHTTP(c HTTP, means Dependencies) (rollout.Gate, error) {
 	sent, unset := headers{c.Headers, c.HeadersEnv}.read(means.Lookup)
 	if errs := append(c.Check(), unset...); len(errs) > 0 {
-		return nil, joined(errs)
+		return nil, joinErrors(errs)
 	}
 	c.Method, c.Samples = cmp.Or(c.Method, http.MethodGet), cmp.Or(c.Samples, 1)
 	g := &httpGate{HTTP: c, sent: sent, body: regexp.MustCompile(c.ExpectBody), mask: newMask(sent, credentials(c.URL)...)}
@@ -107,7 +107,7 @@ func NewHTTP(c HTTP, means Dependencies) (rollout.Gate, error) {
 	return g, nil
 }
 
-func joined(errs []*ArgumentError) error {
+func joinErrors(errs []*ArgumentError) error {
 	var all []error
 	for _, err := range errs {
 		all = append(all, err)
@@ -135,8 +135,8 @@ type httpGate struct {
 
 // sample is what came of one request.
 type sample struct {
-	answer rollout.Status
-	sort   string // samples that fell short in the same way have the same
+	status rollout.Status
+	kind   string // samples that fell short in the same way have the same
 	text   string
 	body   string // with a fail
 	took   time.Duration
@@ -150,7 +150,7 @@ func (g *httpGate) Evaluate(ctx context.Context, _ rollout.GateInput) rollout.Ve
 	for range g.Samples {
 		s := g.measure(ctx)
 		all = append(all, s)
-		if ctx.Err() != nil && s.answer != rollout.Pass {
+		if ctx.Err() != nil && s.status != rollout.Pass {
 			break
 		}
 	}
@@ -160,35 +160,35 @@ func (g *httpGate) Evaluate(ctx context.Context, _ rollout.GateInput) rollout.Ve
 func (g *httpGate) measure(ctx context.Context) sample {
 	var isSent atomic.Bool
 	start := time.Now()
-	answer, err := g.ask(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+	answer, err := g.send(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		WroteRequest: func(info httptrace.WroteRequestInfo) { isSent.Store(info.Err == nil) },
 	}))
 	took := time.Since(start)
 	if err != nil {
-		s := g.unanswered(ctx, err, isSent.Load(), took)
+		s := g.noResponse(ctx, err, isSent.Load(), took)
 		s.took = took
 		return s
 	}
 	s := g.compare(answer, took)
 	s.took = took
-	if s.answer == rollout.Fail {
+	if s.status == rollout.Fail {
 		s.body = oneLine(g.mask.hide(string(answer.body)))
 	}
 	return s
 }
 
-// answer is what is compared of a response.
-type answer struct {
+// response is what is compared of a response.
+type response struct {
 	status   int
 	header   http.Header
 	location string
 	body     []byte
 }
 
-func (g *httpGate) ask(ctx context.Context) (answer, error) {
+func (g *httpGate) send(ctx context.Context) (response, error) {
 	req, err := http.NewRequestWithContext(ctx, g.Method, g.URL, bytes.NewReader([]byte(g.Body)))
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	req.Header = g.sent.Clone()
 	if host := req.Header.Get("Host"); host != "" {
@@ -196,14 +196,14 @@ func (g *httpGate) ask(ctx context.Context) (answer, error) {
 	}
 	res, err := g.client.Do(req)
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(res.Body, mostBody))
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxBodyBytes))
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
-	a := answer{status: res.StatusCode, header: res.Header, body: body}
+	a := response{status: res.StatusCode, header: res.Header, body: body}
 	if to, err := res.Location(); err == nil {
 		a.location = (&url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path}).String()
 	}
@@ -211,15 +211,15 @@ func (g *httpGate) ask(ctx context.Context) (answer, error) {
 }
 
 // compare says in which way an answer falls short, the status first.
-func (g *httpGate) compare(a answer, took time.Duration) sample {
+func (g *httpGate) compare(a response, took time.Duration) sample {
 	fail := func(sort, format string, args ...any) sample {
-		return sample{answer: rollout.Fail, sort: sort, text: fmt.Sprintf(format, args...)}
+		return sample{status: rollout.Fail, kind: sort, text: fmt.Sprintf(format, args...)}
 	}
-	if !g.takes(a.status) {
+	if !g.accepts(a.status) {
 		if a.location != "" {
-			return fail("status", "status %d to %s, which is not followed, wanted %s", a.status, g.mask.hide(a.location), g.statuses())
+			return fail("status", "status %d to %s, which is not followed, wanted %s", a.status, g.mask.hide(a.location), g.expectedStatuses())
 		}
-		return fail("status "+strconv.Itoa(a.status), "status %d, wanted %s", a.status, g.statuses())
+		return fail("status "+strconv.Itoa(a.status), "status %d, wanted %s", a.status, g.expectedStatuses())
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.ExpectHeaders)) {
 		want, got := g.ExpectHeaders[name], a.header.Values(name)
@@ -234,20 +234,20 @@ func (g *httpGate) compare(a answer, took time.Duration) sample {
 		return fail("body", "status %d, and the body does not match /%s/", a.status, g.ExpectBody)
 	}
 	if g.MaxLatency > 0 && took > g.MaxLatency {
-		return fail("latency", "status %d in %s, at most %s", a.status, rounded(took), g.MaxLatency)
+		return fail("latency", "status %d in %s, at most %s", a.status, roundUp(took), g.MaxLatency)
 	}
 	text := fmt.Sprintf("status %d", a.status)
-	return sample{answer: rollout.Pass, sort: text, text: text}
+	return sample{status: rollout.Pass, kind: text, text: text}
 }
 
-func (g *httpGate) takes(status int) bool {
+func (g *httpGate) accepts(status int) bool {
 	if len(g.ExpectStatus) == 0 {
 		return status >= 200 && status <= 299
 	}
 	return slices.Contains(g.ExpectStatus, status)
 }
 
-func (g *httpGate) statuses() string {
+func (g *httpGate) expectedStatuses() string {
 	if len(g.ExpectStatus) == 0 {
 		return "200 to 299"
 	}
@@ -258,8 +258,8 @@ func (g *httpGate) statuses() string {
 	return strings.Join(codes, " or ")
 }
 
-// unanswered tells what is to be blamed for there being no whole answer.
-func (g *httpGate) unanswered(ctx context.Context, err error, isSent bool, took time.Duration) sample {
+// noResponse tells what is to be blamed for there being no whole answer.
+func (g *httpGate) noResponse(ctx context.Context, err error, isSent bool, took time.Duration) sample {
 	// The URL, which the client's error repeats, may hold a token.
 	if whole, ok := errors.AsType[*url.Error](err); ok {
 		err = whole.Err
@@ -267,30 +267,30 @@ func (g *httpGate) unanswered(ctx context.Context, err error, isSent bool, took 
 	if ctx.Err() != nil {
 		err = ctx.Err()
 		if isSent && g.MaxLatency > 0 && took > g.MaxLatency {
-			return sample{answer: rollout.Fail, sort: "latency", text: fmt.Sprintf("no answer after %s, at most %s", rounded(took), g.MaxLatency)}
+			return sample{status: rollout.Fail, kind: "latency", text: fmt.Sprintf("no answer after %s, at most %s", roundUp(took), g.MaxLatency)}
 		}
-		text := fmt.Sprintf("no answer after %s, when the gate's timeout was over", rounded(took))
+		text := fmt.Sprintf("no answer after %s, when the gate's timeout was over", roundUp(took))
 		if errors.Is(err, context.Canceled) {
-			text = fmt.Sprintf("no answer after %s, when nobody waited for it any more", rounded(took))
+			text = fmt.Sprintf("no answer after %s, when nobody waited for it any more", roundUp(took))
 		}
-		return sample{answer: rollout.Errored, sort: "timeout", text: text, err: err}
+		return sample{status: rollout.Errored, kind: "timeout", text: text, err: err}
 	}
 	reason := g.mask.hide(err.Error())
 	if isSent {
-		return sample{answer: rollout.Fail, sort: "broken", text: "the connection broke before the whole answer was there: " + reason}
+		return sample{status: rollout.Fail, kind: "broken", text: "the connection broke before the whole answer was there: " + reason}
 	}
-	return sample{answer: rollout.Errored, sort: "unsent", text: "the request could not be sent: " + reason, err: errUnanswered}
+	return sample{status: rollout.Errored, kind: "unsent", text: "the request could not be sent: " + reason, err: errNoResponse}
 }
 
 // verdict puts the samples together: one bad one is a fail, whatever the others
 // are; and to pass, all must have been measured.
 func (g *httpGate) verdict(all []sample) rollout.Verdict {
 	of := func(answer rollout.Status) []sample {
-		return slices.DeleteFunc(slices.Clone(all), func(s sample) bool { return s.answer != answer })
+		return slices.DeleteFunc(slices.Clone(all), func(s sample) bool { return s.status != answer })
 	}
-	asked := g.Method + " " + shownURL(g.URL) + ": "
+	asked := g.Method + " " + displayURL(g.URL) + ": "
 	if bad := of(rollout.Fail); len(bad) > 0 {
-		saw := fmt.Sprintf("%s%d of %d failed: %s", asked, len(bad), len(all), ways(bad))
+		saw := fmt.Sprintf("%s%d of %d failed: %s", asked, len(bad), len(all), summarize(bad))
 		if body := bad[0].body; body != "" {
 			saw += ". The first answered: " + body
 		}
@@ -299,27 +299,27 @@ func (g *httpGate) verdict(all []sample) rollout.Verdict {
 	if unsure := of(rollout.Errored); len(unsure) > 0 {
 		return rollout.Verdict{
 			Status: rollout.Errored, Err: unsure[0].err,
-			Detail: fmt.Sprintf("%s%d of %d could not be measured: %s", asked, len(unsure), len(all), ways(unsure)),
+			Detail: fmt.Sprintf("%s%d of %d could not be measured: %s", asked, len(unsure), len(all), summarize(unsure)),
 		}
 	}
 	slowest := slices.MaxFunc(all, func(a, b sample) int { return cmp.Compare(a.took, b.took) }).took
-	saw := fmt.Sprintf("%s%d of %d passed: %s, the slowest in %s", asked, len(all), len(all), ways(all), rounded(slowest))
+	saw := fmt.Sprintf("%s%d of %d passed: %s, the slowest in %s", asked, len(all), len(all), summarize(all), roundUp(slowest))
 	if g.MaxLatency > 0 {
 		saw += fmt.Sprintf(" (at most %s)", g.MaxLatency)
 	}
 	return rollout.Verdict{Status: rollout.Pass, Detail: saw}
 }
 
-// ways words in which ways samples went, each with the first of its sort.
-func ways(samples []sample) string {
+// summarize words in which ways samples went, each with the first of its sort.
+func summarize(samples []sample) string {
 	var texts []string
 	for i, s := range samples {
-		same := func(other sample) bool { return other.sort == s.sort }
+		same := func(other sample) bool { return other.kind == s.kind }
 		if slices.IndexFunc(samples, same) != i {
 			continue
 		}
 		text := s.text
-		if n := len(slices.DeleteFunc(slices.Clone(samples), func(o sample) bool { return !same(o) })); n > 1 && s.answer != rollout.Pass {
+		if n := len(slices.DeleteFunc(slices.Clone(samples), func(o sample) bool { return !same(o) })); n > 1 && s.status != rollout.Pass {
 			text += fmt.Sprintf(" (%d times)", n)
 		}
 		texts = append(texts, text)
@@ -327,8 +327,8 @@ func ways(samples []sample) string {
 	return strings.Join(texts, "; ")
 }
 
-// shownURL leaves out what may be a secret: user, password and query.
-func shownURL(text string) string {
+// displayURL leaves out what may be a secret: user, password and query.
+func displayURL(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {
 		return "the URL"
@@ -345,14 +345,14 @@ func oneLine(body string) string {
 		return ' '
 	}, strings.ToValidUTF8(body, "?"))
 	line := strings.Join(strings.Fields(printable), " ")
-	if len(line) <= shownBody {
+	if len(line) <= maxShownBytes {
 		return line
 	}
-	return strings.ToValidUTF8(line[:shownBody], "") + "..."
+	return strings.ToValidUTF8(line[:maxShownBytes], "") + "..."
 }
 
-// rounded goes up, so that what is over a limit never reads as at it.
-func rounded(d time.Duration) time.Duration {
+// roundUp goes up, so that what is over a limit never reads as at it.
+func roundUp(d time.Duration) time.Duration {
 	unit := time.Millisecond
 	if d < unit {
 		unit = time.Microsecond

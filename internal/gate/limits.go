@@ -25,15 +25,15 @@ func (l limits) check() []*ArgumentError {
 		}
 	}
 	if len(errs) == 0 && l.min != nil && l.max != nil && *l.min > *l.max {
-		errs = append(errs, invalid("min", "%s is above max, %s", plain(*l.min), plain(*l.max)))
+		errs = append(errs, invalid("min", "%s is above max, %s", formatNumber(*l.min), formatNumber(*l.max)))
 	}
 	return errs
 }
 
-// beyond is by how much a value is outside; where it is not above zero, the value
+// excess is by how much a value is outside; where it is not above zero, the value
 // is within, and so much away from the nearer limit. An infinite value compares
 // as a number; one that is none (NaN) must not be asked about.
-func (l limits) beyond(value float64) float64 {
+func (l limits) excess(value float64) float64 {
 	by := math.Inf(-1)
 	if l.max != nil {
 		by = max(by, value-*l.max)
@@ -50,13 +50,13 @@ func (l limits) String() string {
 	case l.min == nil && l.max == nil:
 		return "anything"
 	case l.min == nil:
-		return "at most " + plain(*l.max)
+		return "at most " + formatNumber(*l.max)
 	case l.max == nil:
-		return "at least " + plain(*l.min)
+		return "at least " + formatNumber(*l.min)
 	case *l.min == *l.max:
-		return "exactly " + plain(*l.min)
+		return "exactly " + formatNumber(*l.min)
 	default:
-		return "from " + plain(*l.min) + " to " + plain(*l.max)
+		return "from " + formatNumber(*l.min) + " to " + formatNumber(*l.max)
 	}
 }
 
@@ -69,14 +69,14 @@ func (l limits) number(value float64) string {
 		// What was just written can be read.
 		told, _ = strconv.ParseFloat(strconv.FormatFloat(value, 'g', 6, 64), 64)
 	}
-	if (l.beyond(told) > 0) != (l.beyond(value) > 0) {
-		return plain(value)
+	if (l.excess(told) > 0) != (l.excess(value) > 0) {
+		return formatNumber(value)
 	}
-	return plain(told)
+	return formatNumber(told)
 }
 
-// plain writes a number without an exponent where that is short.
-func plain(value float64) string {
+// formatNumber writes a number without an exponent where that is short.
+func formatNumber(value float64) string {
 	if size := math.Abs(value); size != 0 && (size < 1e-6 || size >= 1e15) {
 		return strconv.FormatFloat(value, 'g', -1, 64)
 	}

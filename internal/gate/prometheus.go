@@ -19,8 +19,8 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// shownQuery is how many characters of a query are told.
-const shownQuery = 100
+// maxShownQuery is how many characters of a query are told.
+const maxShownQuery = 100
 
 // Prometheus is the arguments of the kind "prometheus": one instant query per
 // call, at the server's own time, and the limits that its result must keep to.
@@ -78,8 +78,8 @@ func (c Prometheus) checkAuthorization() []*ArgumentError {
 		is       bool
 	}{
 		{"url", err == nil && u.User != nil},
-		{"headers", names(c.Headers, "Authorization")},
-		{"headers_env", names(c.HeadersEnv, "Authorization")},
+		{"headers", hasHeader(c.Headers, "Authorization")},
+		{"headers_env", hasHeader(c.HeadersEnv, "Authorization")},
 		{"bearer_token_env", c.BearerTokenEnv != ""},
 	} {
 		if way.is {
@@ -102,15 +102,15 @@ func NewPrometheus(c Prometheus, means Dependencies) (rollout.Gate, error) {
 	if err := authorize(sent, c.BearerTokenEnv, means.Lookup); err != nil {
 		errs = append(errs, &ArgumentError{Argument: "bearer_token_env", Err: err})
 	}
-	trusted, err := certificates(c.CAFile)
+	trusted, err := loadCAs(c.CAFile)
 	if err != nil {
 		errs = append(errs, invalid("ca_file", "%w", err))
 	}
 	if len(errs) > 0 {
-		return nil, joined(errs)
+		return nil, joinErrors(errs)
 	}
 	client := newClient(trusted)
-	client.Transport = carrier{client.Transport, sent}
+	client.Transport = headerTransport{client.Transport, sent}
 	asked, err := api.NewClient(api.Config{Address: c.URL, Client: client})
 	if err != nil {
 		return nil, invalid("url", "it cannot be read") // Check has read it
@@ -133,8 +133,8 @@ func authorize(sent http.Header, variable string, lookup Lookup) error {
 	return err
 }
 
-// certificates reads what is trusted; nil for an empty name.
-func certificates(file string) (*tls.Config, error) {
+// loadCAs reads what is trusted; nil for an empty name.
+func loadCAs(file string) (*tls.Config, error) {
 	if file == "" {
 		return nil, nil
 	}
@@ -170,24 +170,24 @@ func (g *prometheusGate) Evaluate(ctx context.Context, _ rollout.GateInput) roll
 	value, warnings, err := g.api.Query(ctx, g.Query, time.Time{})
 	var v rollout.Verdict
 	if err != nil {
-		v = g.unmeasured(ctx, err, time.Since(start))
+		v = g.noResult(ctx, err, time.Since(start))
 	} else {
 		v = g.compare(value)
 	}
-	v.Detail = fmt.Sprintf("query %s at %s: %s%s", g.shown(), shownURL(g.URL), v.Detail, g.warned(warnings))
+	v.Detail = fmt.Sprintf("query %s at %s: %s%s", g.queryText(), displayURL(g.URL), v.Detail, g.warningText(warnings))
 	return v
 }
 
-// shown is the beginning of the query, on one line.
-func (g *prometheusGate) shown() string {
+// queryText is the beginning of the query, on one line.
+func (g *prometheusGate) queryText() string {
 	query := []rune(strings.Join(strings.Fields(g.mask.hide(g.Query)), " "))
-	if len(query) > shownQuery {
-		return string(query[:shownQuery]) + "..."
+	if len(query) > maxShownQuery {
+		return string(query[:maxShownQuery]) + "..."
 	}
 	return string(query)
 }
 
-func (g *prometheusGate) warned(warnings prometheus.Warnings) string {
+func (g *prometheusGate) warningText(warnings prometheus.Warnings) string {
 	if len(warnings) == 0 {
 		return ""
 	}
@@ -201,8 +201,8 @@ var (
 	errNotComparable = errors.New("the result is neither a number nor a vector of numbers")
 )
 
-// unmeasured words why there is no result.
-func (g *prometheusGate) unmeasured(ctx context.Context, err error, took time.Duration) rollout.Verdict {
+// noResult words why there is no result.
+func (g *prometheusGate) noResult(ctx context.Context, err error, took time.Duration) rollout.Verdict {
 	if refused, ok := errors.AsType[*prometheus.Error](err); ok {
 		text := oneLine(g.mask.hide(refused.Error()))
 		if body := oneLine(g.mask.hide(refused.Detail)); body != "" {
@@ -210,13 +210,13 @@ func (g *prometheusGate) unmeasured(ctx context.Context, err error, took time.Du
 		}
 		return rollout.Verdict{Status: rollout.Errored, Detail: text, Err: errRefused}
 	}
-	if elsewhere, ok := errors.AsType[redirected](err); ok {
+	if elsewhere, ok := errors.AsType[redirectError](err); ok {
 		return rollout.Verdict{Status: rollout.Errored, Detail: g.mask.hide(elsewhere.Error()), Err: errRefused}
 	}
 	if _, ok := errors.AsType[*url.Error](err); !ok && ctx.Err() == nil {
 		return rollout.Verdict{Status: rollout.Errored, Detail: "the result cannot be used: " + oneLine(g.mask.hide(err.Error())), Err: errNotComparable}
 	}
-	text, cause := g.mask.unanswered(ctx, err, took)
+	text, cause := g.mask.noResponse(ctx, err, took)
 	return rollout.Verdict{Status: rollout.Errored, Detail: text, Err: cause}
 }
 
@@ -224,16 +224,16 @@ func (g *prometheusGate) unmeasured(ctx context.Context, err error, took time.Du
 func (g *prometheusGate) compare(value model.Value) rollout.Verdict {
 	switch v := value.(type) {
 	case *model.Scalar:
-		return g.samples([]sampleOf{{value: float64(v.Value)}}, "a scalar")
+		return g.evaluateSamples([]labeledSample{{value: float64(v.Value)}}, "a scalar")
 	case model.Vector:
-		var all []sampleOf
+		var all []labeledSample
 		for _, s := range v {
 			if s.Histogram != nil {
 				return incomparable("a native histogram, which has many values; histogram_quantile or histogram_fraction makes one of them")
 			}
-			all = append(all, sampleOf{value: float64(s.Value), labels: s.Metric})
+			all = append(all, labeledSample{value: float64(s.Value), labels: s.Metric})
 		}
-		return g.samples(all, "1 sample")
+		return g.evaluateSamples(all, "1 sample")
 	case model.Matrix:
 		return incomparable("a matrix (range vector), wanted a scalar or an instant vector")
 	default:

@@ -54,7 +54,7 @@ func TestBinomialTail_sumsToOne(t *testing.T) {
 // closedForm is the same estimate by the formula of Farrington and Manning (1990),
 // their equation for the restricted maximum likelihood.
 func closedForm(fresh, live proportion, s float64) float64 {
-	theta := float64(live.of) / float64(fresh.of)
+	theta := float64(live.total) / float64(fresh.total)
 	p1, p2 := fresh.rate(), live.rate()
 	a := 1 + theta
 	b := -(1 + theta + p1 + theta*p2 + s*(theta+2)) / (3 * a)
@@ -70,14 +70,14 @@ func TestLikeliestWithin_isTheClosedForm(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
-		fresh := proportion{of: 20 + random.IntN(2000)}
-		live := proportion{of: 20 + random.IntN(20000)}
-		fresh.bad, live.bad = 1+random.IntN(fresh.of-1), 1+random.IntN(live.of-1)
+		fresh := proportion{total: 20 + random.IntN(2000)}
+		live := proportion{total: 20 + random.IntN(20000)}
+		fresh.bad, live.bad = 1+random.IntN(fresh.total-1), 1+random.IntN(live.total-1)
 		margin := 0.001 + 0.2*random.Float64()
 		if fresh.rate()-live.rate() <= margin {
 			continue
 		}
-		got, want := likeliestWithin(fresh, live, margin), closedForm(fresh, live, margin)
+		got, want := constrainedRate(fresh, live, margin), closedForm(fresh, live, margin)
 		if math.Abs(got-want) > 1e-7 {
 			t.Fatalf("%v against %v with %v: %v, the closed form gives %v", fresh, live, margin, got, want)
 		}
@@ -86,12 +86,12 @@ func TestLikeliestWithin_isTheClosedForm(t *testing.T) {
 
 // bruteChance sums over every outcome of both sides that scores as high or higher.
 func bruteChance(fresh, live proportion, margin float64) float64 {
-	p := likeliestWithin(fresh, live, margin)
+	p := constrainedRate(fresh, live, margin)
 	z, sum := score(fresh, live, margin), 0.0
-	for a := range fresh.of + 1 {
-		for b := range live.of + 1 {
-			if score(proportion{a, fresh.of}, proportion{b, live.of}, margin) >= z*(1-1e-9) {
-				sum += binomialAt(a, fresh.of, p) * binomialAt(b, live.of, max(0, p-margin))
+	for a := range fresh.total + 1 {
+		for b := range live.total + 1 {
+			if score(proportion{a, fresh.total}, proportion{b, live.total}, margin) >= z*(1-1e-9) {
+				sum += binomialPMF(a, fresh.total, p) * binomialPMF(b, live.total, max(0, p-margin))
 			}
 		}
 	}
@@ -122,7 +122,7 @@ func TestChanceOfWorse(t *testing.T) {
 		{"a handful", proportion{5, 30}, proportion{3, 90}, 0.02, bruteChance(proportion{5, 30}, proportion{3, 90}, 0.02)},
 		{"most", proportion{38, 40}, proportion{30, 50}, 0.1, bruteChance(proportion{38, 40}, proportion{30, 50}, 0.1)},
 	} {
-		near(t, c.name, chanceOfWorse(c.fresh, c.live, c.margin), c.want)
+		near(t, c.name, pValue(c.fresh, c.live, c.margin), c.want)
 	}
 }
 
@@ -131,7 +131,7 @@ func TestChanceOfWorse_isMonotone(t *testing.T) {
 	t.Parallel()
 	before := 1.0
 	for bad := 0; bad <= 300; bad++ {
-		p := chanceOfWorse(proportion{bad, 300}, proportion{10, 5700}, 0.005)
+		p := pValue(proportion{bad, 300}, proportion{10, 5700}, 0.005)
 		if p > before*(1+1e-9) || p < 0 || math.IsNaN(p) {
 			t.Fatalf("with %d errors p is %v, after %v", bad, p, before)
 		}
@@ -139,7 +139,7 @@ func TestChanceOfWorse_isMonotone(t *testing.T) {
 	}
 	before = 0
 	for margin := 0.0; margin < 0.2; margin += 0.01 {
-		p := chanceOfWorse(proportion{60, 300}, proportion{10, 5700}, margin)
+		p := pValue(proportion{60, 300}, proportion{10, 5700}, margin)
 		if p < before {
 			t.Fatalf("with a margin of %v p is %v, after %v", margin, p, before)
 		}
@@ -159,7 +159,7 @@ type release struct {
 func (r release) size(alpha float64) float64 {
 	total := 0.0
 	for b := range r.live + 1 {
-		ofLive := binomialAt(b, r.live, r.p)
+		ofLive := binomialPMF(b, r.live, r.p)
 		if ofLive < 1e-12 {
 			continue
 		}
@@ -167,7 +167,7 @@ func (r release) size(alpha float64) float64 {
 		low, high := 0, r.fresh+1
 		for low < high {
 			k := (low + high) / 2
-			if chanceOfWorse(proportion{k, r.fresh}, proportion{b, r.live}, r.margin) <= alpha {
+			if pValue(proportion{k, r.fresh}, proportion{b, r.live}, r.margin) <= alpha {
 				high = k
 			} else {
 				low = k + 1
@@ -201,10 +201,10 @@ func TestShareOfLook_sumsToAlpha(t *testing.T) {
 	t.Parallel()
 	sum := 0.0
 	for n := 1; n <= 100_000; n++ {
-		sum += shareOfLook(0.05, n)
+		sum += alphaOfEvaluation(0.05, n)
 	}
 	if sum >= 0.05 || sum < 0.0499 {
 		t.Errorf("all looks have %v", sum)
 	}
-	near(t, "the first look's", shareOfLook(0.05, 1), 0.025)
+	near(t, "the first look's", alphaOfEvaluation(0.05, 1), 0.025)
 }

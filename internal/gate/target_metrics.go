@@ -19,8 +19,8 @@ const (
 	DefaultConfidence  = 0.95
 )
 
-// longestReach is how long CloudWatch keeps data of one minute.
-const longestReach = 15 * 24 * time.Hour
+// maxReach is how long CloudWatch keeps data of one minute.
+const maxReach = 15 * 24 * time.Hour
 
 // TargetMetrics is the arguments of the kind "target_metrics": what an Application
 // Load Balancer itself counts of each target group (namespace AWS/ApplicationELB,
@@ -136,7 +136,7 @@ func (c TargetMetrics) Check() []*ArgumentError {
 		value    *float64
 	}{{"max_error_rate", c.MaxErrorRate}, {"worse_than_live_by", c.WorseThanLiveBy}} {
 		if percent.value != nil && !(*percent.value >= 0 && *percent.value < 100) {
-			errs = append(errs, invalid(percent.argument, "%s is not from 0 to below 100", plain(*percent.value)))
+			errs = append(errs, invalid(percent.argument, "%s is not from 0 to below 100", formatNumber(*percent.value)))
 		}
 	}
 	if c.MaxLatency < 0 {
@@ -149,12 +149,12 @@ func (c TargetMetrics) Check() []*ArgumentError {
 		errs = append(errs, invalid("min_requests", "%d is below 1", c.MinRequests))
 	}
 	if !(*c.Confidence > 0.5 && *c.Confidence < 1) {
-		errs = append(errs, invalid("confidence", "%s is not between 0.5 and 1, such as 0.95", plain(*c.Confidence)))
+		errs = append(errs, invalid("confidence", "%s is not between 0.5 and 1, such as 0.95", formatNumber(*c.Confidence)))
 	}
 	if c.LatencyRatio != nil && (!(*c.LatencyRatio > 0) || math.IsInf(*c.LatencyRatio, 0)) {
-		errs = append(errs, invalid("latency_ratio", "%s is not above 0", plain(*c.LatencyRatio)))
+		errs = append(errs, invalid("latency_ratio", "%s is not above 0", formatNumber(*c.LatencyRatio)))
 	}
-	if err := badPeriod(c.Period); err != nil {
+	if err := validatePeriod(c.Period); err != nil {
 		errs = append(errs, invalid("period", "%w", err))
 	}
 	return append(errs, checkTimes(c.Period, c.Lookback, c.Lag)...)
@@ -164,7 +164,7 @@ func (c TargetMetrics) Check() []*ArgumentError {
 // what is wrong with the arguments as *ArgumentError, joined.
 func NewTargetMetrics(c TargetMetrics, means Dependencies) (rollout.Gate, error) {
 	if errs := c.Check(); len(errs) > 0 {
-		return nil, joined(errs)
+		return nil, joinErrors(errs)
 	}
 	return &targetGate{TargetMetrics: c.withDefaults(), clients: clients{connect: means.CloudWatch}}, nil
 }
@@ -187,26 +187,26 @@ func (g *targetGate) Evaluate(ctx context.Context, m rollout.GateInput) rollout.
 
 // EvaluateAt implements Replayer.
 func (g *targetGate) EvaluateAt(ctx context.Context, m rollout.GateInput, now time.Time) rollout.Verdict {
-	contests, unattached, err := contestsOf(m)
+	contests, unattached, err := entryGroupsOf(m)
 	if err != nil {
-		return unread("the groups' metrics", err)
+		return readFailed("the groups' metrics", err)
 	}
 	findings := unattached
-	since := closedSpan(m.ChangedAt, now, g.Period, g.Lag).newest(longestReach, g.Period)
+	since := completePeriods(m.ChangedAt, now, g.Period, g.Lag).last(maxReach, g.Period)
 	if len(contests) > 0 && since.empty() {
-		findings = append(findings, finding{answer: rollout.Inconclusive, text: toWait(m.ChangedAt, now, g.Period, g.Lag)})
+		findings = append(findings, finding{status: rollout.Inconclusive, text: waitText(m.ChangedAt, now, g.Period, g.Lag)})
 		return verdictOf(findings)
 	}
 	asked := since
-	if g.compares() {
+	if g.comparesWithLive() {
 		asked.from = g.before(m).from
 	}
 	figures, err := g.read(ctx, contests, asked)
 	if err != nil {
-		return unread("the groups' metrics", err)
+		return readFailed("the groups' metrics", err)
 	}
 	for _, c := range contests {
-		j := judgement{TargetMetrics: g.TargetMetrics, contest: c, figures: figures, since: since, before: g.before(m)}
+		j := evaluation{TargetMetrics: g.TargetMetrics, groups: c, data: figures, since: since, before: g.before(m)}
 		findings = append(findings, j.findings()...)
 	}
 	return verdictOf(findings)
@@ -215,26 +215,26 @@ func (g *targetGate) EvaluateAt(ctx context.Context, m rollout.GateInput, now ti
 // Preflight implements rollout.Preflight: whether the groups' metrics may be read.
 // What they say before the shift does not matter.
 func (g *targetGate) Preflight(ctx context.Context, m rollout.GateInput) rollout.Verdict {
-	contests, unattached, err := contestsOf(m)
+	contests, unattached, err := entryGroupsOf(m)
 	if err == nil && len(contests) == 0 {
 		return verdictOf(unattached)
 	}
 	if err == nil {
-		end := periodBegin(time.Now(), g.Period)
+		end := periodStart(time.Now(), g.Period)
 		_, err = g.read(ctx, contests, metricSpan{end.Add(-g.Period), end})
 	}
-	return tried("the groups' metrics", err)
+	return preflightVerdict("the groups' metrics", err)
 }
 
 // before is the whole periods that ended by the last change of weights.
 func (g *targetGate) before(m rollout.GateInput) metricSpan {
-	end := periodBegin(m.ChangedAt, g.Period)
+	end := periodStart(m.ChangedAt, g.Period)
 	return metricSpan{end.Add(-max(g.Period, g.Lookback.Truncate(g.Period))), end}
 }
 
 // finding is what came of one limit.
 type finding struct {
-	answer rollout.Status
+	status rollout.Status
 	text   string
 }
 
@@ -243,7 +243,7 @@ func verdictOf(all []finding) rollout.Verdict {
 	for _, answer := range []rollout.Status{rollout.Fail, rollout.Inconclusive, rollout.Pass} {
 		var told []string
 		for _, f := range all {
-			if f.answer == answer {
+			if f.status == answer {
 				told = append(told, f.text)
 			}
 		}

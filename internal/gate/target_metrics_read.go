@@ -29,7 +29,7 @@ const (
 )
 
 var (
-	errARN = errors.New("an ARN that is none of an Application Load Balancer")
+	errNotALB = errors.New("an ARN that is none of an Application Load Balancer")
 
 	groupARN = regexp.MustCompile(`^arn:aws[a-z-]*:elasticloadbalancing:([a-z0-9-]+):[0-9]*:(targetgroup/[^/]+/[^/]+)$`)
 	routeARN = regexp.MustCompile(`^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]*:listener(?:-rule)?/(app/[^/]+/[^/]+)/.+$`)
@@ -41,20 +41,20 @@ type group struct {
 	environment            string
 }
 
-// contest is a group that receives, and those that give at its entry point.
-type contest struct {
+// entryGroups is a group that receives, and those that give at its entry point.
+type entryGroups struct {
 	entry string
-	fresh group
+	incoming group
 	live  []group
 }
 
-func (c contest) groups() []group { return append([]group{c.fresh}, c.live...) }
+func (c entryGroups) all() []group { return append([]group{c.incoming}, c.live...) }
 
-// words is who is judged: "web (green)".
-func (c contest) words() string { return fmt.Sprintf("%s (%s)", c.entry, c.fresh.environment) }
+// name is who is judged: "web (green)".
+func (c entryGroups) name() string { return fmt.Sprintf("%s (%s)", c.entry, c.incoming.environment) }
 
-// rival is who it is compared with: "blue".
-func (c contest) rival() string {
+// liveNames is who it is compared with: "blue".
+func (c entryGroups) liveNames() string {
 	var names []string
 	for _, g := range c.live {
 		if !slices.Contains(names, g.environment) {
@@ -64,17 +64,17 @@ func (c contest) rival() string {
 	return strings.Join(names, " and ")
 }
 
-func (c contest) rivalHas() string {
-	if rival := c.rival(); rival == c.live[0].environment {
+func (c entryGroups) rivalHas() string {
+	if rival := c.liveNames(); rival == c.live[0].environment {
 		return rival + " has"
 	}
-	return c.rival() + " have"
+	return c.liveNames() + " have"
 }
 
-// contestsOf takes a moment's ARNs apart. A group that no route names has no
+// entryGroupsOf takes a moment's ARNs apart. A group that no route names has no
 // dimensions, since the balancer's is missing: that is a finding of its own.
-func contestsOf(m rollout.GateInput) ([]contest, []finding, error) {
-	var all []contest
+func entryGroupsOf(m rollout.GateInput) ([]entryGroups, []finding, error) {
+	var all []entryGroups
 	var unattached []finding
 	for _, side := range m.Incoming {
 		if len(side.Routes) == 0 {
@@ -86,7 +86,7 @@ func contestsOf(m rollout.GateInput) ([]contest, []finding, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		c := contest{entry: side.Entry, fresh: fresh}
+		c := entryGroups{entry: side.Entry, incoming: fresh}
 		for _, other := range m.Live {
 			if other.Entry != side.Entry || len(other.Routes) == 0 {
 				continue
@@ -105,24 +105,24 @@ func contestsOf(m rollout.GateInput) ([]contest, []finding, error) {
 func groupOf(side rollout.Backend) (group, error) {
 	g := groupARN.FindStringSubmatch(side.Group)
 	if g == nil {
-		return group{}, fmt.Errorf("%w: %q", errARN, side.Group)
+		return group{}, fmt.Errorf("%w: %q", errNotALB, side.Group)
 	}
 	// A group belongs to one balancer, so any of its routes will do.
 	r := routeARN.FindStringSubmatch(side.Routes[0])
 	if r == nil {
-		return group{}, fmt.Errorf("%w: %q", errARN, side.Routes[0])
+		return group{}, fmt.Errorf("%w: %q", errNotALB, side.Routes[0])
 	}
 	return group{region: g[1], balancer: r[1], name: g[2], environment: side.Environment}, nil
 }
 
-// measure is one metric of a group, or of a balancer where the group is empty.
-type measure struct{ region, balancer, group, metric, stat string }
+// metricKey is one metric of a group, or of a balancer where the group is empty.
+type metricKey struct{ region, balancer, group, metric, stat string }
 
-func (g group) of(metric, stat string) measure {
-	return measure{g.region, g.balancer, g.name, metric, stat}
+func (g group) key(metric, stat string) metricKey {
+	return metricKey{g.region, g.balancer, g.name, metric, stat}
 }
 
-func (m measure) query(id string, c TargetMetrics) types.MetricDataQuery {
+func (m metricKey) query(id string, c TargetMetrics) types.MetricDataQuery {
 	dimensions := map[string]string{"LoadBalancer": m.balancer}
 	if m.group != "" {
 		dimensions["TargetGroup"] = m.group
@@ -130,19 +130,19 @@ func (m measure) query(id string, c TargetMetrics) types.MetricDataQuery {
 	return metricQuery(id, MetricQuery{Namespace: albNamespace, Metric: m.metric, Dimensions: dimensions, Stat: m.stat, Period: c.Period})
 }
 
-// figures are the points of every measure that was asked for.
-type figures map[measure]*metricSeries
+// metricData are the points of every measure that was asked for.
+type metricData map[metricKey]*metricSeries
 
-// at is the value of a period, by its Unix second; 0 where there is no point, as
+// value is the value of a period, by its Unix second; 0 where there is no point, as
 // the balancer sends none for what did not happen.
-func (f figures) at(m measure, second int64) float64 {
+func (f metricData) value(m metricKey, second int64) float64 {
 	if s := f[m]; s != nil {
 		return s.values[second]
 	}
 	return 0
 }
 
-func (f figures) has(m measure, second int64) bool {
+func (f metricData) has(m metricKey, second int64) bool {
 	s := f[m]
 	if s == nil {
 		return false
@@ -151,40 +151,40 @@ func (f figures) has(m measure, second int64) bool {
 	return ok
 }
 
-// measures are what must be asked for to judge a contest.
-func (c TargetMetrics) measures(one contest) []measure {
-	groups := []group{one.fresh}
-	if c.compares() {
-		groups = one.groups()
+// metricKeys are what must be asked for to judge a contest.
+func (c TargetMetrics) metricKeys(one entryGroups) []metricKey {
+	groups := []group{one.incoming}
+	if c.comparesWithLive() {
+		groups = one.all()
 	}
-	var all []measure
+	var all []metricKey
 	for _, g := range groups {
-		all = append(all, g.of(requestCount, "Sum"))
-		if c.judgesErrors() {
+		all = append(all, g.key(requestCount, "Sum"))
+		if c.needsErrors() {
 			for _, metric := range []string{code2xx, code3xx, code4xx, code5xx, failedConnects} {
-				all = append(all, g.of(metric, "Sum"))
+				all = append(all, g.key(metric, "Sum"))
 			}
-			all = append(all, measure{g.region, g.balancer, "", balancerErrors, "Sum"})
+			all = append(all, metricKey{g.region, g.balancer, "", balancerErrors, "Sum"})
 		}
-		if c.judgesLatency() {
-			all = append(all, g.of(responseTime, c.Stat))
+		if c.needsLatency() {
+			all = append(all, g.key(responseTime, c.Stat))
 		}
 	}
 	return all
 }
 
-// compares: even where only errors are judged, the live side says which requests
+// comparesWithLive: even where only errors are judged, the live side says which requests
 // without a code are usual.
-func (c TargetMetrics) compares() bool      { return c.judgesErrors() || c.LatencyRatio != nil }
-func (c TargetMetrics) judgesErrors() bool  { return c.MaxErrorRate != nil || c.WorseThanLiveBy != nil }
-func (c TargetMetrics) judgesLatency() bool { return c.MaxLatency > 0 || c.LatencyRatio != nil }
+func (c TargetMetrics) comparesWithLive() bool      { return c.needsErrors() || c.LatencyRatio != nil }
+func (c TargetMetrics) needsErrors() bool  { return c.MaxErrorRate != nil || c.WorseThanLiveBy != nil }
+func (c TargetMetrics) needsLatency() bool { return c.MaxLatency > 0 || c.LatencyRatio != nil }
 
 // read asks for everything that the contests need, in one call per region, the
 // regions side by side.
-func (g *targetGate) read(ctx context.Context, contests []contest, s metricSpan) (figures, error) {
-	byRegion := map[string][]measure{}
+func (g *targetGate) read(ctx context.Context, contests []entryGroups, s metricSpan) (metricData, error) {
+	byRegion := map[string][]metricKey{}
 	for _, c := range contests {
-		for _, m := range g.measures(c) {
+		for _, m := range g.metricKeys(c) {
 			if !slices.Contains(byRegion[m.region], m) {
 				byRegion[m.region] = append(byRegion[m.region], m)
 			}
@@ -193,7 +193,7 @@ func (g *targetGate) read(ctx context.Context, contests []contest, s metricSpan)
 	var (
 		mu   sync.Mutex
 		done sync.WaitGroup
-		all  = figures{}
+		all  = metricData{}
 		errs error
 	)
 	for region, measures := range byRegion {
@@ -203,7 +203,7 @@ func (g *targetGate) read(ctx context.Context, contests []contest, s metricSpan)
 			defer mu.Unlock()
 			errs = errors.Join(errs, err)
 			for i, m := range measures {
-				if series := found[queryName(i)]; len(series) > 0 {
+				if series := found[queryIDOf(i)]; len(series) > 0 {
 					all[m] = series[0]
 				}
 			}
@@ -213,16 +213,16 @@ func (g *targetGate) read(ctx context.Context, contests []contest, s metricSpan)
 	return all, errs
 }
 
-func queryName(i int) string { return fmt.Sprintf("m%d", i) }
+func queryIDOf(i int) string { return fmt.Sprintf("m%d", i) }
 
-func (g *targetGate) readRegion(ctx context.Context, region string, measures []measure, s metricSpan) (map[string][]*metricSeries, error) {
+func (g *targetGate) readRegion(ctx context.Context, region string, measures []metricKey, s metricSpan) (map[string][]*metricSeries, error) {
 	api, err := g.clients.in(region)
 	if err != nil {
 		return nil, err
 	}
 	var queries []types.MetricDataQuery
 	for i, m := range measures {
-		queries = append(queries, m.query(queryName(i), g.TargetMetrics))
+		queries = append(queries, m.query(queryIDOf(i), g.TargetMetrics))
 	}
 	return readMetrics(ctx, api, s, queries)
 }

@@ -23,10 +23,10 @@ const (
 )
 
 const (
-	mostMessage = 8 << 10 // bytes of an answer that are read for its message
-	// messageLimit is how long an answer's message may take once its status is
+	maxMessageBytes = 8 << 10 // bytes of an answer that are read for its message
+	// messageTimeout is how long an answer's message may take once its status is
 	// known. The status decides, and a fail must not wait for words.
-	messageLimit = time.Second
+	messageTimeout = time.Second
 )
 
 // Webhook is the arguments of the kind "webhook": a POST per call, with a JSON
@@ -65,7 +65,7 @@ func (c Webhook) Check() []*ArgumentError {
 			argument string
 			all      map[string]string
 		}{{"headers", c.Headers}, {"headers_env", c.HeadersEnv}} {
-			if names(given.all, own) {
+			if hasHeader(given.all, own) {
 				errs = append(errs, invalid(given.argument, "%s is sent by the gate itself", own))
 			}
 		}
@@ -91,7 +91,7 @@ func NewWebhook(c Webhook, means Dependencies) (rollout.Gate, error) {
 		}
 	}
 	if len(errs) > 0 {
-		return nil, joined(errs)
+		return nil, joinErrors(errs)
 	}
 	hidden := newMask(sent, append(credentials(c.URL), secret)...)
 	sent.Set("Content-Type", "application/json")
@@ -109,23 +109,23 @@ type webhookGate struct {
 // Evaluate implements rollout.Gate.
 func (g *webhookGate) Evaluate(ctx context.Context, m rollout.GateInput) rollout.Verdict {
 	start := time.Now()
-	v := g.post(ctx, bodyOf(m, start), start)
-	v.Detail = "POST " + shownHost(g.URL) + ": " + v.Detail
+	v := g.post(ctx, newInputBody(m, start), start)
+	v.Detail = "POST " + displayHost(g.URL) + ": " + v.Detail
 	return v
 }
 
-func (g *webhookGate) post(ctx context.Context, b momentBody, start time.Time) rollout.Verdict {
+func (g *webhookGate) post(ctx context.Context, b inputBody, start time.Time) rollout.Verdict {
 	answered, cancel := context.WithCancel(ctx)
 	defer cancel()
 	req, err := g.request(answered, b, start)
 	if err != nil {
-		text, cause := g.mask.unanswered(ctx, err, 0)
+		text, cause := g.mask.noResponse(ctx, err, 0)
 		return rollout.Verdict{Status: rollout.Errored, Detail: text, Err: cause}
 	}
 	res, err := g.client.Do(req)
 	took := time.Since(start)
 	if err != nil {
-		text, cause := g.mask.unanswered(ctx, err, took)
+		text, cause := g.mask.noResponse(ctx, err, took)
 		return rollout.Verdict{Status: rollout.Errored, Detail: text, Err: cause}
 	}
 	defer func() { _ = res.Body.Close() }()
@@ -133,14 +133,14 @@ func (g *webhookGate) post(ctx context.Context, b momentBody, start time.Time) r
 	if v.Status == rollout.Pass {
 		return v
 	}
-	defer time.AfterFunc(messageLimit, cancel).Stop()
+	defer time.AfterFunc(messageTimeout, cancel).Stop()
 	if message := g.message(res); message != "" {
 		v.Detail += ". It answered: " + message
 	}
 	return v
 }
 
-func (g *webhookGate) request(ctx context.Context, b momentBody, now time.Time) (*http.Request, error) {
+func (g *webhookGate) request(ctx context.Context, b inputBody, now time.Time) (*http.Request, error) {
 	text, err := b.text()
 	if err != nil {
 		return nil, err
@@ -175,7 +175,7 @@ var errNoVerdict = errors.New("the answer is no verdict")
 
 // verdict goes by the status alone.
 func (g *webhookGate) verdict(res *http.Response, took time.Duration) rollout.Verdict {
-	saw := fmt.Sprintf("status %d in %s", res.StatusCode, rounded(took))
+	saw := fmt.Sprintf("status %d in %s", res.StatusCode, roundUp(took))
 	switch code := res.StatusCode; {
 	case code == http.StatusAccepted || code == http.StatusTooEarly:
 		return rollout.Verdict{Status: rollout.Inconclusive, Detail: saw + ", not yet"}
@@ -183,8 +183,8 @@ func (g *webhookGate) verdict(res *http.Response, took time.Duration) rollout.Ve
 		return rollout.Verdict{Status: rollout.Pass, Detail: saw}
 	case code >= 400 && code <= 599:
 		return rollout.Verdict{Status: rollout.Fail, Detail: saw + ", wanted 200 to 299"}
-	case location(res) != "":
-		saw += " to " + shownHost(location(res)) + ", which is not followed"
+	case redirectTarget(res) != "":
+		saw += " to " + displayHost(redirectTarget(res)) + ", which is not followed"
 	default:
 		saw += ", which is no verdict"
 	}
@@ -194,6 +194,6 @@ func (g *webhookGate) verdict(res *http.Response, took time.Duration) rollout.Ve
 // message is the beginning of the answer's body on one line, as far as it comes
 // in time.
 func (g *webhookGate) message(res *http.Response) string {
-	text, _ := io.ReadAll(io.LimitReader(res.Body, mostMessage))
+	text, _ := io.ReadAll(io.LimitReader(res.Body, maxMessageBytes))
 	return oneLine(g.mask.hide(string(text)))
 }

@@ -7,35 +7,35 @@ import (
 	"net/http"
 )
 
-// mostResult is how many bytes of a result are read: some ten thousand samples,
+// maxResultBytes is how many bytes of a result are read: some ten thousand samples,
 // more than anybody compares with one limit.
-const mostResult = 10 << 20
+const maxResultBytes = 10 << 20
 
 var errTooLong = errors.New("the answer has more than 10 MiB")
 
-// redirected is the error of an answer that points elsewhere.
-type redirected struct {
+// redirectError is the error of an answer that points elsewhere.
+type redirectError struct {
 	status int
 	to     string
 }
 
 // Error implements error.
-func (r redirected) Error() string {
+func (r redirectError) Error() string {
 	if r.to == "" {
 		return fmt.Sprintf("status %d, which is no answer to a query", r.status)
 	}
 	return fmt.Sprintf("status %d to %s, which is not followed", r.status, r.to)
 }
 
-// carrier adds headers to what a client sends that has no place for them, and
+// headerTransport adds headers to what a client sends that has no place for them, and
 // bounds what comes back.
-type carrier struct {
+type headerTransport struct {
 	http.RoundTripper
 	sent http.Header
 }
 
 // RoundTrip implements http.RoundTripper.
-func (c carrier) RoundTrip(req *http.Request) (*http.Response, error) {
+func (c headerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
 	for name, values := range c.sent {
 		req.Header[name] = values
@@ -49,24 +49,24 @@ func (c carrier) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if res.StatusCode >= 300 && res.StatusCode <= 399 {
 		_ = res.Body.Close()
-		return nil, redirected{res.StatusCode, location(res)}
+		return nil, redirectError{res.StatusCode, redirectTarget(res)}
 	}
-	res.Body = &bounded{ReadCloser: res.Body, left: mostResult + 1}
+	res.Body = &limitedBody{ReadCloser: res.Body, remaining: maxResultBytes + 1}
 	return res, nil
 }
 
-// bounded ends with an error where a body is too long.
-type bounded struct {
+// limitedBody ends with an error where a body is too long.
+type limitedBody struct {
 	io.ReadCloser
-	left int
+	remaining int
 }
 
 // Read implements io.Reader.
-func (b *bounded) Read(p []byte) (int, error) {
-	if b.left <= 0 {
+func (b *limitedBody) Read(p []byte) (int, error) {
+	if b.remaining <= 0 {
 		return 0, errTooLong
 	}
-	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
-	b.left -= n
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.remaining)])
+	b.remaining -= n
 	return n, err
 }

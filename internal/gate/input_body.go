@@ -13,15 +13,15 @@ import (
 // changes nothing for whoever reads the others.
 const bodyVersion = 1
 
-// momentBody is the place in a shift as a webhook and a command are told of it, in
+// inputBody is the place in a shift as a webhook and a command are told of it, in
 // JSON. templates/webhook.schema.json describes it for whoever reads it.
-type momentBody struct {
+type inputBody struct {
 	Version        int                `json:"version"`
 	Gate           string             `json:"gate"`
 	Shift          string             `json:"shift"`
 	Switch         bodySwitch         `json:"switch"`
-	Receiving      map[string]bodyEnv `json:"receiving"`
-	Giving         map[string]bodyEnv `json:"giving"`
+	Incoming      map[string]bodyEnvironment `json:"receiving"`
+	Live         map[string]bodyEnvironment `json:"giving"`
 	From           map[string]float64 `json:"from"` // percent by environment; null where nothing had traffic
 	To             map[string]float64 `json:"to"`
 	Weights        map[string]float64 `json:"weights"`
@@ -38,17 +38,17 @@ type bodySwitch struct {
 	Routes map[string][]string `json:"routes"` // ARNs by entry point
 }
 
-type bodyEnv struct {
+type bodyEnvironment struct {
 	Version      *string           `json:"version"`       // null: it has none
 	TargetGroups map[string]string `json:"target_groups"` // ARN by entry point
 }
 
-// bodyOf tells of a moment.
-func bodyOf(m rollout.GateInput, now time.Time) momentBody {
-	b := momentBody{
+// newInputBody tells of a moment.
+func newInputBody(m rollout.GateInput, now time.Time) inputBody {
+	b := inputBody{
 		Version: bodyVersion, Gate: m.Gate, Shift: m.Shift,
 		Switch:    bodySwitch{Routes: map[string][]string{}},
-		Receiving: environmentsOf(m.Incoming), Giving: environmentsOf(m.Live),
+		Incoming: environmentsOf(m.Incoming), Live: environmentsOf(m.Live),
 		From: percents(m.From), To: percents(m.To), Weights: percents(m.Weights),
 		Part: string(m.Part), Step: m.Step, Steps: m.Steps,
 		StartedAt: m.StartedAt.UTC().Truncate(time.Millisecond), ChangedAt: m.ChangedAt.UTC().Truncate(time.Millisecond),
@@ -75,11 +75,11 @@ func bodyOf(m rollout.GateInput, now time.Time) momentBody {
 	return b
 }
 
-func environmentsOf(sides []rollout.Backend) map[string]bodyEnv {
-	all := map[string]bodyEnv{}
+func environmentsOf(sides []rollout.Backend) map[string]bodyEnvironment {
+	all := map[string]bodyEnvironment{}
 	for _, side := range sides {
 		if _, ok := all[side.Environment]; !ok {
-			all[side.Environment] = bodyEnv{Version: versionOf(side), TargetGroups: map[string]string{}}
+			all[side.Environment] = bodyEnvironment{Version: versionOf(side), TargetGroups: map[string]string{}}
 		}
 		all[side.Environment].TargetGroups[side.Entry] = side.Group
 	}
@@ -105,4 +105,4 @@ func percents(weights shift.Weights) map[string]float64 {
 }
 
 // text is the JSON, on one line.
-func (b momentBody) text() ([]byte, error) { return json.Marshal(b) }
+func (b inputBody) text() ([]byte, error) { return json.Marshal(b) }
