@@ -10,25 +10,26 @@ import (
 	"time"
 )
 
-// errNoResponse is the cause where a request got no answer. What the network
-// said is in the verdict's text, where secrets are masked.
-var errNoResponse = errors.New("there was no answer")
+// errNoResponse is the cause if a request got no response. The network error itself
+// is in the verdict's text, where secrets are masked.
+var errNoResponse = errors.New("no response was received")
 
-// newClient returns a client that holds nothing open between two requests and
-// follows no redirect: that would carry what is sent to another host. It goes by
-// the proxies of the environment. Nil trusts as the machine does.
-func newClient(trusted *tls.Config) *http.Client {
+// newClient returns a client that keeps no connection open between requests and
+// follows no redirect, which would send the headers to another host. It uses the
+// proxies of the environment. A nil configuration trusts the system certificates.
+func newClient(config *tls.Config) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			Proxy:             http.ProxyFromEnvironment,
 			DisableKeepAlives: true,
-			TLSClientConfig:   trusted,
+			TLSClientConfig:   config,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
-// displayHost leaves out all of a URL that may be a secret where its path is one.
+// displayHost returns the scheme and host of a URL, for URLs whose path may be a
+// secret.
 func displayHost(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -37,8 +38,8 @@ func displayHost(text string) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
 }
 
-// redirectTarget is where a redirect leads, without what may be a secret in it; empty
-// where the answer does not say.
+// redirectTarget returns the target of a redirect without the parts that may be a
+// secret; empty if the response has none.
 func redirectTarget(res *http.Response) string {
 	to, err := res.Location()
 	if err != nil {
@@ -47,18 +48,18 @@ func redirectTarget(res *http.Response) string {
 	return displayURL(to.String())
 }
 
-// noResponse words why a request got no answer, and returns the cause. Only
-// these words tell of the error itself, since it may repeat a secret.
+// noResponse describes why a request got no response and returns the cause. Only the
+// text contains the error itself, with secrets masked.
 func (m mask) noResponse(ctx context.Context, err error, took time.Duration) (string, error) {
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
-		return fmt.Sprintf("no answer after %s, when nobody waited for it any more", roundUp(took)), ctx.Err()
+		return fmt.Sprintf("no response after %s (evaluation canceled)", roundUp(took)), ctx.Err()
 	case ctx.Err() != nil:
-		return fmt.Sprintf("no answer after %s, when the gate's timeout was over", roundUp(took)), ctx.Err()
+		return fmt.Sprintf("no response after %s (gate timeout)", roundUp(took)), ctx.Err()
 	}
 	// The client's error repeats the URL, which may hold a token.
-	if whole, ok := errors.AsType[*url.Error](err); ok {
-		err = whole.Err
+	if urlErr, ok := errors.AsType[*url.Error](err); ok {
+		err = urlErr.Err
 	}
-	return "no answer: " + oneLine(m.hide(err.Error())), errNoResponse
+	return "no response: " + oneLine(m.hide(err.Error())), errNoResponse
 }

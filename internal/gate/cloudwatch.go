@@ -35,8 +35,8 @@ const (
 
 var (
 	errForbidden = errors.New("the credentials may not read the metric")
-	errInternal    = errors.New("CloudWatch failed on its own side")
-	errSamePage    = errors.New("CloudWatch gave the same page again")
+	errInternal  = errors.New("CloudWatch failed on its own side")
+	errSamePage  = errors.New("CloudWatch gave the same page again")
 	errNoRegion  = errors.New("no region is known for it")
 
 	regionPattern = regexp.MustCompile(`^[a-z]{2}[a-z0-9-]*-[0-9]+$`)
@@ -108,7 +108,7 @@ func (s metricSpan) last(long, period time.Duration) metricSpan {
 
 func (s metricSpan) empty() bool           { return !s.from.Before(s.to) }
 func (s metricSpan) length() time.Duration { return s.to.Sub(s.from) }
-func (s metricSpan) text() string         { return shift.FormatDuration(s.length()) }
+func (s metricSpan) text() string          { return shift.FormatDuration(s.length()) }
 
 func (s metricSpan) has(second int64) bool { return s.from.Unix() <= second && second < s.to.Unix() }
 
@@ -122,11 +122,11 @@ func waitText(since, now time.Time, period, lag time.Duration) string {
 
 // metricSeries is the points of one time series.
 type metricSeries struct {
-	label   string
-	values  map[int64]float64 // by the Unix second at which the period begins
-	partial bool              // CloudWatch has more that it did not give
+	label    string
+	values   map[int64]float64 // by the Unix second at which the period begins
+	partial  bool              // CloudWatch has more that it did not give
 	messages []string          // of CloudWatch
-	status  types.StatusCode
+	status   types.StatusCode
 }
 
 // readMetrics asks for every query over a span in one call, or in as few as

@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	maxAlarms = 100 // names that DescribeAlarms takes in a call, and that a gate has
-	maxAlarmName   = 255 // characters of an alarm's name
+	maxAlarms    = 100 // names that DescribeAlarms takes in a call, and that a gate has
+	maxAlarmName = 255 // characters of an alarm's name
 )
 
 var (
@@ -108,13 +108,13 @@ type alarmGate struct {
 
 // alarm is what CloudWatch says of one.
 type alarm struct {
-	name, arn string
-	state     types.StateValue
-	since     time.Time
-	reason    string
-	evaluation    types.EvaluationState // empty: it is evaluated
-	period    time.Duration         // 0: it has none
-	periods   int                   // how many of them must be bad for it to be in ALARM
+	name, arn  string
+	state      types.StateValue
+	since      time.Time
+	reason     string
+	evaluation types.EvaluationState // empty: it is evaluated
+	period     time.Duration         // 0: it has none
+	periods    int                   // how many of them must be bad for it to be in ALARM
 }
 
 // Evaluate implements rollout.Gate.
@@ -152,10 +152,10 @@ func (g *alarmGate) Preflight(ctx context.Context, _ rollout.GateInput) rollout.
 
 // alarmReport is what came of asking every region.
 type alarmReport struct {
-	alarms  []alarm
-	missing []string
-	err     error
-	unreadable  []string // regions that could not be asked
+	alarms     []alarm
+	missing    []string
+	err        error
+	unreadable []string // regions that could not be asked
 }
 
 // read asks the regions side by side: one that hangs must not hide what another

@@ -11,60 +11,59 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// exitTempFail is the exit status that is inconclusive: EX_TEMPFAIL of sysexits.h.
+// exitTempFail is the inconclusive exit status: EX_TEMPFAIL of sysexits.h.
 const exitTempFail = 75
 
-// Command is the arguments of the kind "command": a program that is run once per
-// call, by whose exit status it is decided. 0 passes, 75 is inconclusive, any
-// other fails, and so does an end by a signal. A program that cannot be started,
-// and one that is still running at the gate's timeout, are errors.
+// Command is the arguments of the kind "command": a program that runs once per
+// evaluation. Its exit status decides the verdict: 0 passes, 75 is inconclusive, and
+// any other status or a signal fails. A program that cannot be started, or that
+// still runs at the gate's timeout, is an error.
 //
-// There is no shell: Argv is what the program gets. Its standard input is empty.
-// It runs in a process group of its own. When the call ends, at the timeout or
-// for an interrupt, the whole group is asked to end (SIGTERM) and ended 400 ms
-// later (SIGKILL); and when the program ends, so is whatever it has left running
-// in the group. On Windows the program's tree is ended at once (taskkill), and
-// what a program leaves behind that has ended itself is not found.
+// Argv is executed without a shell. Standard input is empty. The program runs in its
+// own process group. When the evaluation ends because of the timeout or an
+// interrupt, the group gets SIGTERM, and SIGKILL 400 ms later. When the program
+// exits, the processes that it left in the group are stopped in the same way. On
+// Windows, the process tree is stopped immediately (taskkill), and processes whose
+// parent has already exited are not found.
 //
-// It gets the environment that Terraform runs in, Env, and the place in the shift
-// in variables of its own:
+// The program gets the environment of Terraform, Env, and the input of the gate:
 //
-//	BLUEGREEN_GATE             the gate's name
-//	BLUEGREEN_SHIFT            the id of this shift
+//	BLUEGREEN_GATE             name of the gate
+//	BLUEGREEN_SHIFT            ID of this shift
 //	BLUEGREEN_PART             before, during or after
-//	BLUEGREEN_STEP             1 is the first step; 0 before any traffic
-//	BLUEGREEN_STEPS            how many steps there are, the one at 100 % included
-//	BLUEGREEN_ATTEMPT          how often the gate was asked since the last change of weights, from 1
-//	BLUEGREEN_ELAPSED_SECONDS  since the shift began
-//	BLUEGREEN_FROM             blue=100,green=0: percent before the shift; empty where nothing had traffic
-//	BLUEGREEN_TO               ... after it
-//	BLUEGREEN_WEIGHTS          ... now
-//	BLUEGREEN_ENVIRONMENTS     environments that receive, by comma
+//	BLUEGREEN_STEP             number of the step; the first is 1, before any traffic 0
+//	BLUEGREEN_STEPS            number of steps, including the one at 100 %
+//	BLUEGREEN_ATTEMPT          number of this evaluation since the weights last changed; the first is 1
+//	BLUEGREEN_ELAPSED_SECONDS  seconds since the shift started
+//	BLUEGREEN_FROM             blue=100,green=0: percent before the shift; empty if nothing had traffic
+//	BLUEGREEN_TO               percent after the shift
+//	BLUEGREEN_WEIGHTS          current percent
+//	BLUEGREEN_ENVIRONMENTS     environments that gain traffic, separated by commas
 //	BLUEGREEN_TARGET_GROUPS    web=arn:...,api=arn:...: their target groups by entry point
-//	BLUEGREEN_MOMENT           all of it as the JSON that a webhook gets
+//	BLUEGREEN_INPUT            all of this as the JSON that a webhook gets
 //
-// The last lines of its output are told as they are, and nothing is masked in
-// them: it must not print a secret.
+// Verdicts show the last lines of its output without masking, so it must not print a
+// secret.
 type Command struct {
-	Argv       []string          // the program and its arguments; at least the program
-	WorkingDir string            // where it runs; empty: where Terraform runs
-	Env        map[string]string // added to the environment; shown in plans, so no place for secrets
+	Argv       []string          // the program and its arguments; the program is required
+	WorkingDir string            // empty: that of Terraform
+	Env        map[string]string // added to the environment; shown in plans, so not for secrets
 }
 
-// Check returns everything that is wrong with the arguments, without looking at
-// the machine.
+// Check returns everything that is wrong with the arguments, without checking the
+// machine.
 func (c Command) Check() []*ArgumentError {
 	var errs []*ArgumentError
 	switch {
 	case len(c.Argv) == 0:
 		errs = append(errs, &ArgumentError{Argument: "argv", Err: ErrMissing})
 	case c.Argv[0] == "":
-		errs = append(errs, invalid("argv", "its first element, the program, is empty"))
+		errs = append(errs, invalid("argv", "the first element, the program, is empty"))
 	case slices.ContainsFunc(c.Argv, hasNUL):
-		errs = append(errs, invalid("argv", "an element has a NUL character"))
+		errs = append(errs, invalid("argv", "an element contains a NUL character"))
 	}
 	if hasNUL(c.WorkingDir) {
-		errs = append(errs, invalid("working_dir", "it has a NUL character"))
+		errs = append(errs, invalid("working_dir", "it contains a NUL character"))
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Env)) {
 		if err := checkEnvEntry(name, c.Env[name]); err != nil {
@@ -78,93 +77,95 @@ func hasNUL(text string) bool { return strings.ContainsRune(text, 0) }
 
 func checkEnvEntry(name, value string) error {
 	switch {
-	case slices.ContainsFunc(variables(inputBody{}, ""), func(own variable) bool { return own.name == name }):
-		return fmt.Errorf("%w: the gate sets it itself", ErrInvalid)
+	case slices.ContainsFunc(variables(inputBody{}, ""), func(v variable) bool { return v.name == name }):
+		return fmt.Errorf("%w: the gate sets this variable", ErrInvalid)
 	case hasNUL(value):
-		return fmt.Errorf("%w: its value has a NUL character", ErrInvalid)
+		return fmt.Errorf("%w: it contains a NUL character", ErrInvalid)
 	}
 	return checkVariable(name)
 }
 
-// NewCommand returns a gate of the kind, which is also a rollout.Preflight: before
-// anything is written it looks whether the program is there. It returns what is
-// wrong with the arguments as *ArgumentError, joined.
-func NewCommand(c Command, means Dependencies) (rollout.Gate, error) {
+// NewCommand returns a command gate, which is also a rollout.Preflight: it checks
+// that the program exists before the shift starts. Wrong arguments are returned as
+// joined *ArgumentError.
+func NewCommand(c Command, deps Dependencies) (rollout.Gate, error) {
 	if errs := c.Check(); len(errs) > 0 {
 		return nil, joinErrors(errs)
 	}
-	return &commandGate{Command: c, means: means}, nil
+	return &commandGate{Command: c, deps: deps}, nil
 }
 
-// Absent says what the command lacks on this machine to be started: the program,
-// or the folder it runs in. It is nil where nothing is missing.
-func (c Command) Absent(means Dependencies) error {
-	_, err := c.find(means)
+// Absent returns why the command cannot be started on this machine: the program or
+// its working directory is missing. It returns nil if nothing is missing.
+func (c Command) Absent(deps Dependencies) error {
+	_, err := c.find(deps)
 	return err
 }
 
 type commandGate struct {
 	Command
-	means Dependencies
+	deps Dependencies
 }
 
-// errNotStarted is the cause where there was nothing to run.
+// errNotStarted is the cause if the program did not run.
 var errNotStarted = errors.New("the command could not be started")
 
 // Preflight implements rollout.Preflight.
 func (g *commandGate) Preflight(context.Context, rollout.GateInput) rollout.Verdict {
-	found, err := g.find(g.means)
+	path, err := g.find(g.deps)
 	if err != nil {
 		return g.withProgram(rollout.Verdict{Status: rollout.Errored, Detail: err.Error(), Err: errNotStarted})
 	}
-	return g.withProgram(rollout.Verdict{Status: rollout.Pass, Detail: "found at " + found})
+	return g.withProgram(rollout.Verdict{Status: rollout.Pass, Detail: "program exists at " + path})
 }
 
 // Evaluate implements rollout.Gate.
-func (g *commandGate) Evaluate(ctx context.Context, m rollout.GateInput) rollout.Verdict {
-	found, err := g.find(g.means)
+func (g *commandGate) Evaluate(ctx context.Context, in rollout.GateInput) rollout.Verdict {
+	path, err := g.find(g.deps)
 	if err != nil {
 		return g.withProgram(rollout.Verdict{Status: rollout.Errored, Detail: err.Error(), Err: errNotStarted})
 	}
-	env, err := g.environment(m)
+	env, err := g.environment(in)
 	if err != nil {
 		return g.withProgram(rollout.Verdict{Status: rollout.Errored, Detail: err.Error(), Err: errNotStarted})
 	}
-	done, err := run(ctx, process{path: found, argv: g.Argv, dir: g.WorkingDir, env: env})
+	result, err := run(ctx, process{path: path, argv: g.Argv, dir: g.WorkingDir, env: env})
 	if err != nil {
 		return g.withProgram(g.notStarted(ctx, err))
 	}
-	return g.withProgram(done.verdict(ctx))
+	return g.withProgram(result.verdict(ctx))
 }
 
-// withProgram names the program alone: an argument may be a secret.
+// withProgram adds the program to the detail, without its arguments, which may be
+// secrets.
 func (g *commandGate) withProgram(v rollout.Verdict) rollout.Verdict {
 	v.Detail = "command " + g.Argv[0] + ": " + v.Detail
 	return v
 }
 
 func (g *commandGate) notStarted(ctx context.Context, err error) rollout.Verdict {
-	v := rollout.Verdict{Status: rollout.Errored, Detail: "it could not be started: " + err.Error(), Err: errNotStarted}
+	v := rollout.Verdict{Status: rollout.Errored, Detail: "could not be started: " + err.Error(), Err: errNotStarted}
 	if ctx.Err() != nil {
-		v.Detail, v.Err = "it was not started, as the time for it was over", ctx.Err()
+		v.Detail, v.Err = "not started because the evaluation had already ended", ctx.Err()
 	}
 	return v
 }
 
-// verdict goes by how the program ended.
-func (d processResult) verdict(ctx context.Context) rollout.Verdict {
-	took := roundUp(d.took)
+// verdict returns the verdict for the way in which the program ended.
+func (r processResult) verdict(ctx context.Context) rollout.Verdict {
+	took := roundUp(r.took)
 	switch {
-	case d.stopped && errors.Is(ctx.Err(), context.Canceled):
+	case r.stopped && errors.Is(ctx.Err(), context.Canceled):
 		return rollout.Verdict{Status: rollout.Errored, Err: ctx.Err(),
-			Detail: fmt.Sprintf("still running after %s, when nobody waited for it any more; its process group was ended%s", took, d.output.outputText())}
-	case d.stopped:
+			Detail: fmt.Sprintf("still running after %s (evaluation canceled); its process group was stopped%s", took, r.output.outputText())}
+	case r.stopped:
 		return rollout.Verdict{Status: rollout.Errored, Err: context.DeadlineExceeded,
-			Detail: fmt.Sprintf("still running after %s, when the gate's timeout was over; its process group was ended%s", took, d.output.outputText())}
-	case d.state.Success():
-		return rollout.Verdict{Status: rollout.Pass, Detail: fmt.Sprintf("exit status 0 in %s%s", took, d.output.lastLineText())}
-	case d.state.ExitCode() == exitTempFail:
-		return rollout.Verdict{Status: rollout.Inconclusive, Detail: fmt.Sprintf("exit status %d in %s, not yet%s", exitTempFail, took, d.output.outputText())}
+			Detail: fmt.Sprintf("still running after %s (gate timeout); its process group was stopped%s", took, r.output.outputText())}
+	case r.state.Success():
+		return rollout.Verdict{Status: rollout.Pass, Detail: fmt.Sprintf("exit status 0 in %s%s", took, r.output.lastLineText())}
+	case r.state.ExitCode() == exitTempFail:
+		return rollout.Verdict{Status: rollout.Inconclusive,
+			Detail: fmt.Sprintf("exit status %d in %s, inconclusive because it means not decided yet%s", exitTempFail, took, r.output.outputText())}
 	}
-	return rollout.Verdict{Status: rollout.Fail, Detail: fmt.Sprintf("%s in %s, wanted exit status 0%s", d.state, took, d.output.outputText())}
+	return rollout.Verdict{Status: rollout.Fail, Detail: fmt.Sprintf("%s in %s, expected exit status 0%s", r.state, took, r.output.outputText())}
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// variable is one of the environment.
+// variable is an environment variable.
 type variable struct{ name, value string }
 
-// variables tell a command of a moment; the JSON is that of the same body.
+// variables returns the input of a command gate; text is the JSON of the same body.
 func variables(b inputBody, text string) []variable {
 	return []variable{
 		{"BLUEGREEN_GATE", b.Gate},
@@ -29,11 +29,11 @@ func variables(b inputBody, text string) []variable {
 		{"BLUEGREEN_WEIGHTS", pairs(b.Weights)},
 		{"BLUEGREEN_ENVIRONMENTS", strings.Join(slices.Sorted(maps.Keys(b.Incoming)), ",")},
 		{"BLUEGREEN_TARGET_GROUPS", b.incomingGroups()},
-		{"BLUEGREEN_MOMENT", text},
+		{"BLUEGREEN_INPUT", text},
 	}
 }
 
-// pairs are weights such as "blue=95,green=5".
+// pairs formats weights, such as "blue=95,green=5".
 func pairs(percent map[string]float64) string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(percent)) {
@@ -42,7 +42,7 @@ func pairs(percent map[string]float64) string {
 	return strings.Join(all, ",")
 }
 
-// incomingGroups are "entry point=ARN", environment by environment.
+// incomingGroups lists "entry point=ARN", sorted by environment and entry point.
 func (b inputBody) incomingGroups() string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(b.Incoming)) {
@@ -54,20 +54,20 @@ func (b inputBody) incomingGroups() string {
 	return strings.Join(all, ",")
 }
 
-// environment is all that the program gets.
-func (g *commandGate) environment(m rollout.GateInput) ([]string, error) {
-	b := newInputBody(m, time.Now())
+// environment returns the full environment of the program.
+func (g *commandGate) environment(in rollout.GateInput) ([]string, error) {
+	b := newInputBody(in, time.Now())
 	text, err := b.text()
 	if err != nil {
 		return nil, err
 	}
-	env := g.baseEnvironment(g.means)
+	env := g.baseEnvironment(g.deps)
 	if g.WorkingDir != "" {
 		dir, err := filepath.Abs(g.WorkingDir)
 		if err != nil {
 			return nil, err
 		}
-		env = append(env, "PWD="+dir) // programs believe it
+		env = append(env, "PWD="+dir) // programs rely on it
 	}
 	for _, v := range variables(b, string(text)) {
 		env = append(env, v.name+"="+v.value)

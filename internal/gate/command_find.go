@@ -11,45 +11,45 @@ import (
 	"strings"
 )
 
-// find returns where the program is: a name without a separator is looked for in
-// the folders of PATH, as the program will see PATH; one with a separator from
-// the folder that it runs in.
-func (c Command) find(means Dependencies) (string, error) {
-	dir, err := filepath.Abs(c.WorkingDir) // of an empty one: where this process runs
+// find returns the path of the program. A name without a separator is searched for
+// in the PATH that the program will have; one with a separator is relative to the
+// working directory.
+func (c Command) find(deps Dependencies) (string, error) {
+	dir, err := filepath.Abs(c.WorkingDir) // empty: that of this process
 	if err != nil {
 		return "", err
 	}
 	if info, err := os.Stat(dir); err != nil {
-		return "", fmt.Errorf("the working_dir %s cannot be used: %w", dir, cause(err))
+		return "", fmt.Errorf("working_dir %s cannot be used: %w", dir, cause(err))
 	} else if !info.IsDir() {
-		return "", fmt.Errorf("the working_dir %s is no folder", dir)
+		return "", fmt.Errorf("working_dir %s is not a directory", dir)
 	}
 	program := c.Argv[0]
 	if filepath.Base(program) == program {
-		return c.findInPath(program, means)
+		return c.findInPath(program, deps)
 	}
 	if !filepath.IsAbs(program) {
 		program = filepath.Join(dir, program)
 	}
-	found, err := exec.LookPath(program)
+	path, err := exec.LookPath(program)
 	if err != nil {
 		return "", fmt.Errorf("%s cannot be run: %w", program, cause(err))
 	}
-	return found, nil
+	return path, nil
 }
 
-// findInPath passes over folders that are not absolute, as os/exec does: what
-// they mean depends on where somebody stands.
-func (c Command) findInPath(program string, means Dependencies) (string, error) {
-	path := lookupEnv(c.baseEnvironment(means), "PATH")
+// findInPath skips directories that are not absolute, as os/exec does: their meaning
+// depends on the working directory.
+func (c Command) findInPath(program string, deps Dependencies) (string, error) {
+	path := lookupEnv(c.baseEnvironment(deps), "PATH")
 	var denied error
 	for _, dir := range filepath.SplitList(path) {
 		if !filepath.IsAbs(dir) {
 			continue
 		}
-		found, err := exec.LookPath(filepath.Join(dir, program))
+		file, err := exec.LookPath(filepath.Join(dir, program))
 		if err == nil {
-			return found, nil
+			return file, nil
 		}
 		if denied == nil && errors.Is(err, fs.ErrPermission) {
 			denied = fmt.Errorf("%s cannot be run: %w", filepath.Join(dir, program), cause(err))
@@ -58,10 +58,10 @@ func (c Command) findInPath(program string, means Dependencies) (string, error) 
 	if denied != nil {
 		return "", denied
 	}
-	return "", fmt.Errorf("%s is in no folder of PATH, %q", program, path)
+	return "", fmt.Errorf("%s not found in PATH (%q)", program, path)
 }
 
-// cause is an error without the path that it repeats.
+// cause returns an error without the path that it repeats.
 func cause(err error) error {
 	if e, ok := errors.AsType[*exec.Error](err); ok {
 		err = e.Err
@@ -72,11 +72,11 @@ func cause(err error) error {
 	return err
 }
 
-// baseEnvironment is the environment without what the gate tells of the shift.
-func (c Command) baseEnvironment(means Dependencies) []string {
+// baseEnvironment returns the environment without the input of the gate.
+func (c Command) baseEnvironment(deps Dependencies) []string {
 	env := []string{}
-	if means.Environ != nil {
-		env = means.Environ()
+	if deps.Environ != nil {
+		env = deps.Environ()
 	}
 	for name, value := range c.Env {
 		env = append(env, name+"="+value)
@@ -84,8 +84,8 @@ func (c Command) baseEnvironment(means Dependencies) []string {
 	return env
 }
 
-// lookupEnv finds a variable as a program would: the last one counts, and on Windows
-// the case of a name does not.
+// lookupEnv returns a variable as a program reads it: the last entry wins, and
+// Windows ignores the case of names.
 func lookupEnv(env []string, name string) string {
 	value := ""
 	for _, entry := range env {

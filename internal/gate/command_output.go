@@ -9,26 +9,25 @@ import (
 )
 
 const (
-	maxShownLines = 20  // of a command's output
-	maxLineBytes  = 500 // bytes of each
+	maxShownLines = 20  // lines of a command's output
+	maxLineBytes  = 500 // bytes of each line
 )
 
-// escapes are the sequences with which programs colour a terminal.
+// escapes matches the control sequences that color a terminal.
 var escapes = regexp.MustCompile(`\x1b\[[0-?]*[ -/]*[@-~]`)
 
-// output keeps the last lines of what a command prints, however much that is.
-// Blank lines are passed over. It is written to by one goroutine, and read when
-// that has ended.
+// output stores the last lines that a command prints, in constant memory. It skips
+// blank lines. One goroutine writes to it; it is read after that has ended.
 type output struct {
-	lines [maxShownLines]line // used in a circle
-	count  int              // how many lines there were
-	current line             // the one that has begun
+	lines   [maxShownLines]line // ring buffer
+	count   int                 // number of lines printed
+	current line                // the unfinished line
 }
 
 // line is the beginning of a line as it was printed.
 type line struct {
 	text []byte
-	cut  bool // there was more of it
+	cut  bool // the line was longer
 }
 
 // Write implements io.Writer.
@@ -53,8 +52,8 @@ func (l *line) add(p []byte) {
 	l.text = append(l.text, p[:min(len(p), room)]...)
 }
 
-// endLine trades the line that has begun for the oldest one, whose memory it
-// takes over.
+// endLine stores the current line in place of the oldest one and reuses the memory
+// of that for the next line.
 func (o *output) endLine() {
 	if len(bytes.TrimSpace(o.current.text)) > 0 {
 		oldest := &o.lines[o.count%maxShownLines]
@@ -64,10 +63,10 @@ func (o *output) endLine() {
 	o.current.text, o.current.cut = o.current.text[:0], false
 }
 
-// String is a line without what a terminal would obey.
+// String returns the line without control characters.
 func (l line) String() string {
 	text := string(l.text)
-	if l.cut { // perhaps within a character
+	if l.cut { // possibly within a character
 		text = strings.ToValidUTF8(text, "")
 	}
 	text = strings.Map(func(r rune) rune {
@@ -98,30 +97,30 @@ func (o *output) last() []string {
 	return lines
 }
 
-// outputText tells the last lines, each on one of its own. It reads on from a
-// sentence.
+// outputText returns the last lines as the continuation of a verdict's detail.
 func (o *output) outputText() string {
 	lines := o.last()
 	switch {
 	case len(lines) == 0:
-		return ". It printed nothing"
+		return ". No output"
 	case len(lines) == 1 && len(lines[0]) <= maxShownBytes:
-		return ". It printed: " + lines[0]
+		return ". Output: " + lines[0]
 	}
-	which := fmt.Sprintf("its output, %d lines", o.count)
+	size := fmt.Sprintf("%d lines", o.count)
 	if o.count == 1 {
-		which = "its output, 1 line"
+		size = "1 line"
 	} else if o.count > len(lines) {
-		which = fmt.Sprintf("the last %d of %d lines of its output", len(lines), o.count)
+		size = fmt.Sprintf("last %d of %d lines", len(lines), o.count)
 	}
-	return ". This is " + which + ":\n  " + strings.Join(lines, "\n  ") + "\nend of output"
+	return ". Output (" + size + "):\n  " + strings.Join(lines, "\n  ") + "\nend of output"
 }
 
-// lastLineText tells the last line where it is short.
+// lastLineText returns the last line as the continuation of a verdict's detail;
+// empty if the line is long.
 func (o *output) lastLineText() string {
 	lines := o.last()
 	if len(lines) == 0 || len(lines[len(lines)-1]) > maxShownBytes {
 		return ""
 	}
-	return ". It printed last: " + lines[len(lines)-1]
+	return ". Last line of output: " + lines[len(lines)-1]
 }

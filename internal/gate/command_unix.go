@@ -9,14 +9,14 @@ import (
 
 func setProcessGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
-// terminateGroup asks all that a command has started to end.
+// terminateGroup sends SIGTERM to a command and everything that it started.
 func terminateGroup(cmd *exec.Cmd) error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 
-// terminateRemaining asks what a command has left behind, which has ended itself.
+// terminateRemaining sends SIGTERM to what a command left behind when it exited.
 func terminateRemaining(cmd *exec.Cmd) { _ = terminateGroup(cmd) }
 
-// groupRunning: somebody of the group is there. The number of a group is not given
-// to another process while it has a member.
+// groupRunning reports whether the group has a process. The kernel does not reuse the
+// number of a group that has one.
 func groupRunning(cmd *exec.Cmd) bool { return syscall.Kill(-cmd.Process.Pid, 0) == nil }
 
 func killGroup(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

@@ -10,14 +10,14 @@ func setProcessGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP}
 }
 
-// terminateGroup ends a command that runs, with all that it has started: Windows has
-// nothing that asks a program without a window to end.
+// terminateGroup kills a running command and everything that it started: Windows
+// cannot ask a program without a window to exit.
 func terminateGroup(cmd *exec.Cmd) error {
 	return exec.Command("taskkill", "/T", "/F", "/PID", strconv.Itoa(cmd.Process.Pid)).Run()
 }
 
-// A tree is found by its root alone. Where that has ended, its number may be
-// another's by now, so nothing is ended by it.
+// A process tree can be found only by its root. After the root has exited, its
+// process ID may belong to another process, so nothing is killed by it.
 
 func terminateRemaining(*exec.Cmd) {}
 

@@ -6,18 +6,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 )
 
-// Dependencies is what a gate needs of the world beside its arguments.
+// Dependencies is what a gate uses besides its arguments.
 type Dependencies struct {
-	Lookup  Lookup          // of one variable of the environment
-	Environ func() []string // the environment as a whole, "NAME=value" each, as a command inherits it
+	Lookup  Lookup          // reads one environment variable
+	Environ func() []string // the whole environment that a command inherits, as "NAME=value"
 	// CloudWatch returns the client for a region.
 	CloudWatch func(region string) (CloudWatch, error)
-	// Region is where a name is looked for that has no region of its own: that of
-	// the routes of a switch, or of the groups of an environment.
+	// Region is the default region: that of the routes of a switch, or of the target
+	// groups of an environment.
 	Region string
 }
 
-// CloudWatch is the calls that gates make.
+// CloudWatch is the subset of the CloudWatch API that gates use.
 type CloudWatch interface {
 	DescribeAlarms(context.Context, *cloudwatch.DescribeAlarmsInput, ...func(*cloudwatch.Options)) (*cloudwatch.DescribeAlarmsOutput, error)
 	GetMetricData(context.Context, *cloudwatch.GetMetricDataInput, ...func(*cloudwatch.Options)) (*cloudwatch.GetMetricDataOutput, error)

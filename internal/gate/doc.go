@@ -1,9 +1,9 @@
-// Package gate holds the kinds of rollout.Gate, one file for each. A kind is
-// made from a plain struct of its arguments, whose Check says what is wrong with
-// them as far as the configuration alone can tell, so that it is said at plan;
-// making the gate looks at the rest, such as the environment.
+// Package gate holds the kinds of rollout.Gate, one file per kind. A kind is built
+// from a plain struct of its arguments. Its Check reports what is wrong as far as
+// the configuration alone shows it, so that the plan can report it; building the
+// gate checks the rest, such as environment variables.
 //
-// What a gate says is read by people, in a plan's output, in logs and in the
-// state. It tells the value seen, the limit and the number of samples, and no
-// value of a header that was sent, not even where an answer repeats it.
+// Verdict details are read by people, in plans, logs and state. They report the
+// observed value, the limit and the number of samples. They never contain the value
+// of a header that was sent, even where a response repeats it.
 package gate

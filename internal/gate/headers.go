@@ -16,12 +16,11 @@ import (
 	"strings"
 )
 
-// userAgent is sent where the user gives none: Go's own is turned away by some
-// firewalls.
+// userAgent is the default User-Agent. Some firewalls reject that of Go.
 const userAgent = "terraform-provider-bluegreen"
 
-// minSecretLength is the length from which a header's value is masked. What is shorter
-// is no secret, and masking it would make a text unreadable.
+// minSecretLength is the length in bytes from which a header value is masked. A
+// shorter value is not a secret, and masking it would make texts unreadable.
 const minSecretLength = 4
 
 var (
@@ -29,47 +28,47 @@ var (
 	valuePattern = regexp.MustCompile(`^[^\x00-\x08\x0a-\x1f\x7f]*$`)
 )
 
-// headers are those of a request, some of them from the environment.
+// headers are the headers of a request, some of them from the environment.
 type headers struct {
 	plain map[string]string
-	env   map[string]string // by header: the name of a variable
+	env   map[string]string // environment variable by header name
 }
 
-// check says what is wrong with them without the environment.
+// check validates the headers without reading the environment.
 func (h headers) check() []*ArgumentError {
 	var errs []*ArgumentError
 	seen := map[string]bool{}
-	for _, from := range []struct {
+	for _, source := range []struct {
 		argument string
 		all      map[string]string
-		wanted   func(string) error
+		check    func(string) error
 	}{
 		{"headers", h.plain, checkValue}, {"headers_env", h.env, checkVariable},
 	} {
-		for _, name := range slices.Sorted(maps.Keys(from.all)) {
-			if err := h.checkOne(name, from.all[name], seen, from.wanted); err != nil {
-				errs = append(errs, &ArgumentError{Argument: from.argument, Key: name, Err: err})
+		for _, name := range slices.Sorted(maps.Keys(source.all)) {
+			if err := h.checkOne(name, source.all[name], seen, source.check); err != nil {
+				errs = append(errs, &ArgumentError{Argument: source.argument, Key: name, Err: err})
 			}
 		}
 	}
 	return errs
 }
 
-func (h headers) checkOne(name, text string, seen map[string]bool, wanted func(string) error) error {
+func (h headers) checkOne(name, text string, seen map[string]bool, check func(string) error) error {
 	if !tokenPattern.MatchString(name) {
-		return fmt.Errorf("%w: it is no name of a header", ErrInvalid)
+		return fmt.Errorf("%w: it is not a header name", ErrInvalid)
 	}
 	canonical := http.CanonicalHeaderKey(name)
 	if seen[canonical] {
-		return fmt.Errorf("%w: the header is given twice", ErrInvalid)
+		return fmt.Errorf("%w: the header is set twice", ErrInvalid)
 	}
 	seen[canonical] = true
-	return wanted(text)
+	return check(text)
 }
 
 func checkValue(text string) error {
 	if !valuePattern.MatchString(text) {
-		return fmt.Errorf("%w: its value has a line break or another control character", ErrInvalid)
+		return fmt.Errorf("%w: it contains a line break or another control character", ErrInvalid)
 	}
 	return nil
 }
@@ -81,9 +80,9 @@ func checkVariable(name string) error {
 	return nil
 }
 
-// hasHeader is a name of a header, whatever its case, among those that are given.
-func hasHeader(given map[string]string, canonical string) bool {
-	for name := range given {
+// hasHeader reports whether a map of headers has a name, in any case.
+func hasHeader(all map[string]string, canonical string) bool {
+	for name := range all {
 		if http.CanonicalHeaderKey(name) == canonical {
 			return true
 		}
@@ -112,27 +111,27 @@ func (h headers) read(lookup Lookup) (http.Header, []*ArgumentError) {
 	return all, errs
 }
 
-// mask hides what was sent in headers from what came back.
+// mask replaces the header values that were sent in the texts that came back.
 type mask struct{ replacer *strings.Replacer }
 
-// newMask hides the values of headers and further texts, and of a value with a
-// scheme before it ("Bearer ...") what follows the scheme too.
-func newMask(sent http.Header, more ...string) mask {
+// newMask returns a mask for header values and further secrets. Of a value with a
+// scheme ("Bearer ..."), it also masks the part after the scheme.
+func newMask(sent http.Header, secrets ...string) mask {
 	for name, values := range sent {
 		if name == "User-Agent" && slices.Equal(values, []string{userAgent}) {
 			continue
 		}
 		for _, v := range values {
-			more = append(more, v, v[strings.LastIndex(v, " ")+1:], passwordOf(v))
+			secrets = append(secrets, v, v[strings.LastIndex(v, " ")+1:], passwordOf(v))
 		}
 	}
 	var hidden []string
-	for _, secret := range more {
+	for _, secret := range secrets {
 		if len(secret) >= minSecretLength {
 			hidden = append(hidden, encodings(secret)...)
 		}
 	}
-	// The longest first, so that none is left over in part.
+	// The longest first: otherwise a part of a longer one would stay visible.
 	slices.SortFunc(hidden, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
 	var pairs []string
 	for _, s := range slices.Compact(hidden) {
@@ -143,8 +142,8 @@ func newMask(sent http.Header, more ...string) mask {
 	return mask{strings.NewReplacer(pairs...)}
 }
 
-// encodings are a secret as it was sent and as an answer may repeat it: trimmed,
-// quoted, in a URL, in base64 with or without padding, as hexadecimal digits.
+// encodings returns a secret as it was sent and as a response may repeat it:
+// trimmed, quoted, in a URL, in base64 with or without padding, in hexadecimal.
 func encodings(secret string) []string {
 	quoted := strconv.Quote(secret)
 	all := []string{
@@ -160,7 +159,7 @@ func encodings(secret string) []string {
 	return all
 }
 
-// passwordOf is the password in a value of the scheme Basic; empty in any other.
+// passwordOf returns the password in a Basic credential; empty for other schemes.
 func passwordOf(value string) string {
 	scheme, encoded, _ := strings.Cut(value, " ")
 	if !strings.EqualFold(scheme, "Basic") {

@@ -25,49 +25,48 @@ import (
 )
 
 const (
-	maxBodyBytes  = 1 << 20 // bytes of an answer that are read
-	maxShownBytes = 200     // bytes of it that are told
+	maxBodyBytes  = 1 << 20 // bytes of a response body that are read
+	maxShownBytes = 200     // bytes of it that a verdict shows
 )
 
 // HTTP is the arguments of the kind "http": a request that is sent once per
-// sample, and what its answer must be.
+// sample, and what its response must be.
 //
-// Each sample has a connection of its own, since behind a balancer a connection
-// that is kept would measure one target over and over. Redirects are not
-// followed: the answer would be that of another host, so a redirect is an answer
-// like any other, and ExpectStatus may name it.
+// Each sample uses its own connection: behind a load balancer, a reused connection
+// would measure the same target every time. Redirects are not followed, because the
+// response would be that of another host. A redirect is a response like any other,
+// and ExpectStatus may include it.
 //
-// From the moment that a request is sent, what comes back is the answer of
-// what is measured, and a connection that breaks is a fail as a 502 is. What goes
-// wrong before (no such host, connection refused, a certificate that is not
-// trusted) is an error, as it may lie with the machine that measures. So is no
-// answer within the gate's timeout; but where MaxLatency has passed by then, it
-// is a fail.
+// After a request is sent, a broken connection is a fail, as a 502 is. A failure
+// before that (unknown host, connection refused, untrusted certificate) is an error,
+// because its cause may be the machine that measures. A response that does not
+// arrive within the gate's timeout is an error too, or a fail if MaxLatency has
+// passed by then.
 type HTTP struct {
 	URL        string            // http or https; required
 	Method     string            // default GET
-	Headers    map[string]string // "Host" is the host that is asked for
-	HeadersEnv map[string]string // by header: the environment variable with its value
+	Headers    map[string]string // "Host" replaces the host of the URL
+	HeadersEnv map[string]string // environment variable with the value, by header
 	Body       string
-	// ExpectStatus are the codes that pass; none given: 200 to 299.
+	// ExpectStatus are the codes that pass; empty means 200 to 299.
 	ExpectStatus  []int
-	ExpectHeaders map[string]string // exact values; of several one must be it
+	ExpectHeaders map[string]string // exact values; if a header is repeated, one of them must match
 	ExpectBody    string            // a regular expression that the first MiB must match; empty: any body
-	// MaxLatency is for one sample, from the beginning of its connection to the
-	// last byte read. 0: any.
+	// MaxLatency is the limit for one sample, from the start of its connection to the
+	// last byte read. 0 means no limit.
 	MaxLatency time.Duration
-	// Samples is how many requests are sent one after the other each time, of
-	// which all must pass. 0 is 1.
+	// Samples is the number of requests per evaluation. They are sent one after the
+	// other, and all must pass. 0 means 1.
 	Samples            int
-	InsecureSkipVerify bool // take any certificate
+	InsecureSkipVerify bool // accept any certificate
 }
 
-// Check returns everything that is wrong with the arguments, without looking at
-// the environment.
+// Check returns everything that is wrong with the arguments, without reading the
+// environment.
 func (c HTTP) Check() []*ArgumentError {
 	errs := checkURL("url", c.URL)
 	if c.Method != "" && !tokenPattern.MatchString(c.Method) {
-		errs = append(errs, invalid("method", "it is no method of HTTP"))
+		errs = append(errs, invalid("method", "it is not an HTTP method"))
 	}
 	errs = append(errs, headers{c.Headers, c.HeadersEnv}.check()...)
 	for _, code := range c.ExpectStatus {
@@ -78,7 +77,7 @@ func (c HTTP) Check() []*ArgumentError {
 	for _, name := range slices.Sorted(maps.Keys(c.ExpectHeaders)) {
 		if !tokenPattern.MatchString(name) {
 			errs = append(errs, &ArgumentError{
-				Argument: "expect_headers", Key: name, Err: fmt.Errorf("%w: it is no name of a header", ErrInvalid),
+				Argument: "expect_headers", Key: name, Err: fmt.Errorf("%w: it is not a header name", ErrInvalid),
 			})
 		}
 	}
@@ -94,10 +93,10 @@ func (c HTTP) Check() []*ArgumentError {
 	return errs
 }
 
-// NewHTTP returns a gate of the kind, which holds nothing open between two
-// calls. It returns what is wrong with the arguments as *ArgumentError, joined.
-func NewHTTP(c HTTP, means Dependencies) (rollout.Gate, error) {
-	sent, unset := headers{c.Headers, c.HeadersEnv}.read(means.Lookup)
+// NewHTTP returns an HTTP gate, which keeps no connection open between evaluations.
+// Wrong arguments are returned as joined *ArgumentError.
+func NewHTTP(c HTTP, deps Dependencies) (rollout.Gate, error) {
+	sent, unset := headers{c.Headers, c.HeadersEnv}.read(deps.Lookup)
 	if errs := append(c.Check(), unset...); len(errs) > 0 {
 		return nil, joinErrors(errs)
 	}
@@ -115,7 +114,7 @@ func joinErrors(errs []*ArgumentError) error {
 	return errors.Join(all...)
 }
 
-// credentials are those in a URL, as they are written and as they are sent.
+// credentials returns the password in a URL, as it is written and as it is sent.
 func credentials(text string) []string {
 	u, err := url.Parse(text)
 	if err != nil || u.User == nil {
@@ -133,18 +132,18 @@ type httpGate struct {
 	mask   mask
 }
 
-// sample is what came of one request.
+// sample is the result of one request.
 type sample struct {
 	status rollout.Status
-	kind   string // samples that fell short in the same way have the same
+	kind   string // groups samples with the same result
 	text   string
-	body   string // with a fail
+	body   string // set with Fail
 	took   time.Duration
-	err    error // with Errored
+	err    error // set with Errored
 }
 
-// Evaluate implements rollout.Gate. Every sample is taken, even after a bad one, so
-// that it can be told how many were; only the end of ctx cuts it short.
+// Evaluate implements rollout.Gate. It takes every sample, even after a failed one,
+// because the verdict reports how many failed; it stops early only if ctx ends.
 func (g *httpGate) Evaluate(ctx context.Context, _ rollout.GateInput) rollout.Verdict {
 	var all []sample
 	for range g.Samples {
@@ -160,7 +159,7 @@ func (g *httpGate) Evaluate(ctx context.Context, _ rollout.GateInput) rollout.Ve
 func (g *httpGate) measure(ctx context.Context) sample {
 	var isSent atomic.Bool
 	start := time.Now()
-	answer, err := g.send(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+	res, err := g.send(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		WroteRequest: func(info httptrace.WroteRequestInfo) { isSent.Store(info.Err == nil) },
 	}))
 	took := time.Since(start)
@@ -169,15 +168,15 @@ func (g *httpGate) measure(ctx context.Context) sample {
 		s.took = took
 		return s
 	}
-	s := g.compare(answer, took)
+	s := g.compare(res, took)
 	s.took = took
 	if s.status == rollout.Fail {
-		s.body = oneLine(g.mask.hide(string(answer.body)))
+		s.body = oneLine(g.mask.hide(string(res.body)))
 	}
 	return s
 }
 
-// response is what is compared of a response.
+// response is the part of an HTTP response that is compared.
 type response struct {
 	status   int
 	header   http.Header
@@ -203,40 +202,41 @@ func (g *httpGate) send(ctx context.Context) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	a := response{status: res.StatusCode, header: res.Header, body: body}
+	r := response{status: res.StatusCode, header: res.Header, body: body}
 	if to, err := res.Location(); err == nil {
-		a.location = (&url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path}).String()
+		r.location = (&url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path}).String()
 	}
-	return a, nil
+	return r, nil
 }
 
-// compare says in which way an answer falls short, the status first.
-func (g *httpGate) compare(a response, took time.Duration) sample {
-	fail := func(sort, format string, args ...any) sample {
-		return sample{status: rollout.Fail, kind: sort, text: fmt.Sprintf(format, args...)}
+// compare reports the first expectation that a response does not meet; the status
+// comes first.
+func (g *httpGate) compare(r response, took time.Duration) sample {
+	fail := func(kind, format string, args ...any) sample {
+		return sample{status: rollout.Fail, kind: kind, text: fmt.Sprintf(format, args...)}
 	}
-	if !g.accepts(a.status) {
-		if a.location != "" {
-			return fail("status", "status %d to %s, which is not followed, wanted %s", a.status, g.mask.hide(a.location), g.expectedStatuses())
+	if !g.accepts(r.status) {
+		if r.location != "" {
+			return fail("status", "status %d to %s (redirects are not followed), expected %s", r.status, g.mask.hide(r.location), g.expectedStatuses())
 		}
-		return fail("status "+strconv.Itoa(a.status), "status %d, wanted %s", a.status, g.expectedStatuses())
+		return fail("status "+strconv.Itoa(r.status), "status %d, expected %s", r.status, g.expectedStatuses())
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.ExpectHeaders)) {
-		want, got := g.ExpectHeaders[name], a.header.Values(name)
+		want, got := g.ExpectHeaders[name], r.header.Values(name)
 		if len(got) == 0 {
-			return fail("header "+name, "no header %s, wanted %q", name, want)
+			return fail("header "+name, "header %s is missing, expected %q", name, want)
 		}
 		if !slices.Contains(got, want) {
-			return fail("header "+name, "header %s is %q, wanted %q", name, g.mask.hide(strings.Join(got, ", ")), want)
+			return fail("header "+name, "header %s is %q, expected %q", name, g.mask.hide(strings.Join(got, ", ")), want)
 		}
 	}
-	if !g.body.Match(a.body) {
-		return fail("body", "status %d, and the body does not match /%s/", a.status, g.ExpectBody)
+	if !g.body.Match(r.body) {
+		return fail("body", "status %d, but the body does not match /%s/", r.status, g.ExpectBody)
 	}
 	if g.MaxLatency > 0 && took > g.MaxLatency {
-		return fail("latency", "status %d in %s, at most %s", a.status, roundUp(took), g.MaxLatency)
+		return fail("latency", "status %d in %s (limit %s)", r.status, roundUp(took), g.MaxLatency)
 	}
-	text := fmt.Sprintf("status %d", a.status)
+	text := fmt.Sprintf("status %d", r.status)
 	return sample{status: rollout.Pass, kind: text, text: text}
 }
 
@@ -258,59 +258,59 @@ func (g *httpGate) expectedStatuses() string {
 	return strings.Join(codes, " or ")
 }
 
-// noResponse tells what is to be blamed for there being no whole answer.
+// noResponse returns the sample for a request without a complete response.
 func (g *httpGate) noResponse(ctx context.Context, err error, isSent bool, took time.Duration) sample {
-	// The URL, which the client's error repeats, may hold a token.
-	if whole, ok := errors.AsType[*url.Error](err); ok {
-		err = whole.Err
+	// The client's error repeats the URL, which may hold a token.
+	if urlErr, ok := errors.AsType[*url.Error](err); ok {
+		err = urlErr.Err
 	}
 	if ctx.Err() != nil {
 		err = ctx.Err()
 		if isSent && g.MaxLatency > 0 && took > g.MaxLatency {
-			return sample{status: rollout.Fail, kind: "latency", text: fmt.Sprintf("no answer after %s, at most %s", roundUp(took), g.MaxLatency)}
+			return sample{status: rollout.Fail, kind: "latency", text: fmt.Sprintf("no response after %s (limit %s)", roundUp(took), g.MaxLatency)}
 		}
-		text := fmt.Sprintf("no answer after %s, when the gate's timeout was over", roundUp(took))
+		text := fmt.Sprintf("no response after %s (gate timeout)", roundUp(took))
 		if errors.Is(err, context.Canceled) {
-			text = fmt.Sprintf("no answer after %s, when nobody waited for it any more", roundUp(took))
+			text = fmt.Sprintf("no response after %s (evaluation canceled)", roundUp(took))
 		}
 		return sample{status: rollout.Errored, kind: "timeout", text: text, err: err}
 	}
 	reason := g.mask.hide(err.Error())
 	if isSent {
-		return sample{status: rollout.Fail, kind: "broken", text: "the connection broke before the whole answer was there: " + reason}
+		return sample{status: rollout.Fail, kind: "incomplete", text: "the connection broke before the full response arrived: " + reason}
 	}
 	return sample{status: rollout.Errored, kind: "unsent", text: "the request could not be sent: " + reason, err: errNoResponse}
 }
 
-// verdict puts the samples together: one bad one is a fail, whatever the others
-// are; and to pass, all must have been measured.
+// verdict combines the samples: one failed sample fails the gate, and all must be
+// measured to pass.
 func (g *httpGate) verdict(all []sample) rollout.Verdict {
-	of := func(answer rollout.Status) []sample {
-		return slices.DeleteFunc(slices.Clone(all), func(s sample) bool { return s.status != answer })
+	withStatus := func(status rollout.Status) []sample {
+		return slices.DeleteFunc(slices.Clone(all), func(s sample) bool { return s.status != status })
 	}
-	asked := g.Method + " " + displayURL(g.URL) + ": "
-	if bad := of(rollout.Fail); len(bad) > 0 {
-		saw := fmt.Sprintf("%s%d of %d failed: %s", asked, len(bad), len(all), summarize(bad))
-		if body := bad[0].body; body != "" {
-			saw += ". The first answered: " + body
+	request := g.Method + " " + displayURL(g.URL) + ": "
+	if failed := withStatus(rollout.Fail); len(failed) > 0 {
+		text := fmt.Sprintf("%s%d of %s failed: %s", request, len(failed), requestsText(float64(len(all))), summarize(failed))
+		if body := failed[0].body; body != "" {
+			text += ". First response: " + body
 		}
-		return rollout.Verdict{Status: rollout.Fail, Detail: saw}
+		return rollout.Verdict{Status: rollout.Fail, Detail: text}
 	}
-	if unsure := of(rollout.Errored); len(unsure) > 0 {
+	if errored := withStatus(rollout.Errored); len(errored) > 0 {
 		return rollout.Verdict{
-			Status: rollout.Errored, Err: unsure[0].err,
-			Detail: fmt.Sprintf("%s%d of %d could not be measured: %s", asked, len(unsure), len(all), summarize(unsure)),
+			Status: rollout.Errored, Err: errored[0].err,
+			Detail: fmt.Sprintf("%s%d of %s could not be measured: %s", request, len(errored), requestsText(float64(len(all))), summarize(errored)),
 		}
 	}
 	slowest := slices.MaxFunc(all, func(a, b sample) int { return cmp.Compare(a.took, b.took) }).took
-	saw := fmt.Sprintf("%s%d of %d passed: %s, the slowest in %s", asked, len(all), len(all), summarize(all), roundUp(slowest))
+	text := fmt.Sprintf("%s%d of %s passed: %s; slowest %s", request, len(all), requestsText(float64(len(all))), summarize(all), roundUp(slowest))
 	if g.MaxLatency > 0 {
-		saw += fmt.Sprintf(" (at most %s)", g.MaxLatency)
+		text += fmt.Sprintf(" (limit %s)", g.MaxLatency)
 	}
-	return rollout.Verdict{Status: rollout.Pass, Detail: saw}
+	return rollout.Verdict{Status: rollout.Pass, Detail: text}
 }
 
-// summarize words in which ways samples went, each with the first of its sort.
+// summarize describes samples, each kind once by its first sample.
 func summarize(samples []sample) string {
 	var texts []string
 	for i, s := range samples {
@@ -327,7 +327,8 @@ func summarize(samples []sample) string {
 	return strings.Join(texts, "; ")
 }
 
-// displayURL leaves out what may be a secret: user, password and query.
+// displayURL returns a URL without the parts that may be a secret: user, password
+// and query.
 func displayURL(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -336,7 +337,7 @@ func displayURL(text string) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
 }
 
-// oneLine is the beginning of a body, fit to stand in a sentence.
+// oneLine returns the beginning of a text as one printable line.
 func oneLine(body string) string {
 	printable := strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
@@ -351,7 +352,8 @@ func oneLine(body string) string {
 	return strings.ToValidUTF8(line[:maxShownBytes], "") + "..."
 }
 
-// roundUp goes up, so that what is over a limit never reads as at it.
+// roundUp rounds up to milliseconds or microseconds, so that a value above a limit
+// never reads as equal to it.
 func roundUp(d time.Duration) time.Duration {
 	unit := time.Millisecond
 	if d < unit {

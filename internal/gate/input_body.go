@@ -9,29 +9,29 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// bodyVersion rises when a property changes its meaning or goes. One that is new
-// changes nothing for whoever reads the others.
+// bodyVersion is increased when a property changes its meaning or is removed. A new
+// property does not increase it.
 const bodyVersion = 1
 
-// inputBody is the place in a shift as a webhook and a command are told of it, in
-// JSON. templates/webhook.schema.json describes it for whoever reads it.
+// inputBody is the JSON form of rollout.GateInput that webhook and command gates
+// receive. templates/webhook.schema.json documents it.
 type inputBody struct {
-	Version        int                `json:"version"`
-	Gate           string             `json:"gate"`
-	Shift          string             `json:"shift"`
-	Switch         bodySwitch         `json:"switch"`
-	Incoming      map[string]bodyEnvironment `json:"receiving"`
-	Live         map[string]bodyEnvironment `json:"giving"`
-	From           map[string]float64 `json:"from"` // percent by environment; null where nothing had traffic
-	To             map[string]float64 `json:"to"`
-	Weights        map[string]float64 `json:"weights"`
-	Part           string             `json:"part"`
-	Step           int                `json:"step"`
-	Steps          int                `json:"steps"`
-	StartedAt      time.Time          `json:"started_at"`
-	ChangedAt      time.Time          `json:"changed_at"`
-	ElapsedSeconds int                `json:"elapsed_seconds"`
-	Attempt        int                `json:"attempt"`
+	Version        int                        `json:"version"`
+	Gate           string                     `json:"gate"`
+	Shift          string                     `json:"shift"`
+	Switch         bodySwitch                 `json:"switch"`
+	Incoming       map[string]bodyEnvironment `json:"incoming"`
+	Live           map[string]bodyEnvironment `json:"live"`
+	From           map[string]float64         `json:"from"` // percent by environment; null if nothing had traffic
+	To             map[string]float64         `json:"to"`
+	Weights        map[string]float64         `json:"weights"`
+	Part           string                     `json:"part"`
+	Step           int                        `json:"step"`
+	Steps          int                        `json:"steps"`
+	StartedAt      time.Time                  `json:"started_at"`
+	ChangedAt      time.Time                  `json:"changed_at"`
+	ElapsedSeconds int                        `json:"elapsed_seconds"`
+	Attempt        int                        `json:"attempt"`
 }
 
 type bodySwitch struct {
@@ -39,21 +39,21 @@ type bodySwitch struct {
 }
 
 type bodyEnvironment struct {
-	Version      *string           `json:"version"`       // null: it has none
+	Version      *string           `json:"version"`       // null if the environment has none
 	TargetGroups map[string]string `json:"target_groups"` // ARN by entry point
 }
 
-// newInputBody tells of a moment.
-func newInputBody(m rollout.GateInput, now time.Time) inputBody {
+// newInputBody returns the body for a gate input. The elapsed time ends at now.
+func newInputBody(in rollout.GateInput, now time.Time) inputBody {
 	b := inputBody{
-		Version: bodyVersion, Gate: m.Gate, Shift: m.Shift,
-		Switch:    bodySwitch{Routes: map[string][]string{}},
-		Incoming: environmentsOf(m.Incoming), Live: environmentsOf(m.Live),
-		From: percents(m.From), To: percents(m.To), Weights: percents(m.Weights),
-		Part: string(m.Part), Step: m.Step, Steps: m.Steps,
-		StartedAt: m.StartedAt.UTC().Truncate(time.Millisecond), ChangedAt: m.ChangedAt.UTC().Truncate(time.Millisecond),
-		ElapsedSeconds: int(max(now.Sub(m.StartedAt), 0) / time.Second),
-		Attempt:        m.Attempt,
+		Version: bodyVersion, Gate: in.Gate, Shift: in.Shift,
+		Switch:   bodySwitch{Routes: map[string][]string{}},
+		Incoming: environmentsOf(in.Incoming), Live: environmentsOf(in.Live),
+		From: percents(in.From), To: percents(in.To), Weights: percents(in.Weights),
+		Part: string(in.Part), Step: in.Step, Steps: in.Steps,
+		StartedAt: in.StartedAt.UTC().Truncate(time.Millisecond), ChangedAt: in.ChangedAt.UTC().Truncate(time.Millisecond),
+		ElapsedSeconds: int(max(now.Sub(in.StartedAt), 0) / time.Second),
+		Attempt:        in.Attempt,
 	}
 	if b.To == nil {
 		b.To = map[string]float64{}
@@ -61,36 +61,36 @@ func newInputBody(m rollout.GateInput, now time.Time) inputBody {
 	if b.Weights == nil {
 		b.Weights = map[string]float64{}
 	}
-	for _, side := range slices.Concat(m.Incoming, m.Live) {
-		known := b.Switch.Routes[side.Entry]
-		for _, route := range side.Routes {
+	for _, backend := range slices.Concat(in.Incoming, in.Live) {
+		known := b.Switch.Routes[backend.Entry]
+		for _, route := range backend.Routes {
 			if !slices.Contains(known, route) {
 				known = append(known, route)
 			}
 		}
 		if known != nil {
-			b.Switch.Routes[side.Entry] = known
+			b.Switch.Routes[backend.Entry] = known
 		}
 	}
 	return b
 }
 
-func environmentsOf(sides []rollout.Backend) map[string]bodyEnvironment {
+func environmentsOf(backends []rollout.Backend) map[string]bodyEnvironment {
 	all := map[string]bodyEnvironment{}
-	for _, side := range sides {
-		if _, ok := all[side.Environment]; !ok {
-			all[side.Environment] = bodyEnvironment{Version: versionOf(side), TargetGroups: map[string]string{}}
+	for _, backend := range backends {
+		if _, ok := all[backend.Environment]; !ok {
+			all[backend.Environment] = bodyEnvironment{Version: versionOf(backend), TargetGroups: map[string]string{}}
 		}
-		all[side.Environment].TargetGroups[side.Entry] = side.Group
+		all[backend.Environment].TargetGroups[backend.Entry] = backend.Group
 	}
 	return all
 }
 
-func versionOf(side rollout.Backend) *string {
-	if side.Version == "" {
+func versionOf(backend rollout.Backend) *string {
+	if backend.Version == "" {
 		return nil
 	}
-	return &side.Version
+	return &backend.Version
 }
 
 func percents(weights shift.Weights) map[string]float64 {
@@ -104,5 +104,5 @@ func percents(weights shift.Weights) map[string]float64 {
 	return all
 }
 
-// text is the JSON, on one line.
+// text returns the JSON on one line.
 func (b inputBody) text() ([]byte, error) { return json.Marshal(b) }

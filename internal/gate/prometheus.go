@@ -19,40 +19,39 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// maxShownQuery is how many characters of a query are told.
+// maxShownQuery is the number of characters of a query that a verdict shows.
 const maxShownQuery = 100
 
 // Prometheus is the arguments of the kind "prometheus": one instant query per
-// call, at the server's own time, and the limits that its result must keep to.
+// evaluation, at the server's own time, and the limits for its result.
 //
-// The result is a scalar, or an instant vector of which every sample must keep to
-// the limits. One that does not is a fail, whatever the others are. Where none
-// does so, an empty vector and a sample that is no number (NaN, as a division of
-// nothing by nothing gives) are inconclusive. An infinite value compares as a
-// number. Anything else (a matrix, a string, a native histogram, a query that the
-// server refuses, no answer) is an error.
+// The result is a scalar, or an instant vector whose samples must all be within the
+// limits. One sample outside fails the gate, whatever the others are. Otherwise an
+// empty vector or a NaN sample (such as 0/0) is inconclusive. An infinite value
+// compares as a number. Anything else (a matrix, a string, a native histogram, a
+// rejected query, no response) is an error.
 //
-// How old the data is that a query looks at, the query says: after a change of
-// weights, rate(...[1m]) sees the time before for another minute.
+// The query itself decides how old its data is: after a weight change, rate(...[1m])
+// includes data from before the change for another minute.
 type Prometheus struct {
-	URL   string // http or https, of the server, without /api/v1; required
-	Query string // PromQL; required, and read by the server alone
-	// Min and Max are the limits, both included; at least one is required.
+	URL   string // http or https URL of the server, without /api/v1; required
+	Query string // PromQL; required, validated only by the server
+	// Min and Max are the limits, both inclusive; at least one is required.
 	Min, Max   *float64
-	Headers    map[string]string // "Host" is the host that is asked for
-	HeadersEnv map[string]string // by header: the environment variable with its value
-	// BearerTokenEnv is the environment variable with a token, for the header
-	// Authorization; empty: none.
+	Headers    map[string]string // "Host" replaces the host of the URL
+	HeadersEnv map[string]string // environment variable with the value, by header
+	// BearerTokenEnv is the environment variable with a token for the Authorization
+	// header; empty: none.
 	BearerTokenEnv string
-	// CAFile is a file of PEM certificates that alone are trusted; empty: those of
-	// the machine.
+	// CAFile is a file of PEM certificates, which replace the system certificates;
+	// empty: the system certificates are trusted.
 	CAFile string
 }
 
 func (c Prometheus) limits() limits { return limits{c.Min, c.Max} }
 
-// Check returns everything that is wrong with the arguments, without looking at
-// the environment or at files.
+// Check returns everything that is wrong with the arguments, without reading the
+// environment or files.
 func (c Prometheus) Check() []*ArgumentError {
 	errs := checkURL("url", c.URL)
 	if strings.TrimSpace(c.Query) == "" {
@@ -68,57 +67,57 @@ func (c Prometheus) Check() []*ArgumentError {
 	return append(errs, c.checkAuthorization()...)
 }
 
-// checkAuthorization wants one word at most on who asks: of two, one would be
-// dropped in silence.
+// checkAuthorization reports an error if credentials are set in more than one way:
+// one of them would be ignored silently.
 func (c Prometheus) checkAuthorization() []*ArgumentError {
 	u, err := url.Parse(c.URL)
-	var given []string
-	for _, way := range []struct {
+	var set []string
+	for _, source := range []struct {
 		argument string
-		is       bool
+		isSet    bool
 	}{
 		{"url", err == nil && u.User != nil},
 		{"headers", hasHeader(c.Headers, "Authorization")},
 		{"headers_env", hasHeader(c.HeadersEnv, "Authorization")},
 		{"bearer_token_env", c.BearerTokenEnv != ""},
 	} {
-		if way.is {
-			given = append(given, way.argument)
+		if source.isSet {
+			set = append(set, source.argument)
 		}
 	}
-	// Between the two maps it is a header that is given twice.
-	if len(given) < 2 || given[0] == "headers" && given[1] == "headers_env" {
+	// In both maps, it is already reported as a header that is set twice.
+	if len(set) < 2 || set[0] == "headers" && set[1] == "headers_env" {
 		return nil
 	}
-	last := given[len(given)-1]
-	return []*ArgumentError{invalid(last, "Authorization is given twice, by %s already", given[0])}
+	last := set[len(set)-1]
+	return []*ArgumentError{invalid(last, "Authorization is already set by %s", set[0])}
 }
 
-// NewPrometheus returns a gate of the kind, which holds nothing open between two
-// calls. It returns what is wrong with the arguments as *ArgumentError, joined.
-func NewPrometheus(c Prometheus, means Dependencies) (rollout.Gate, error) {
-	sent, unset := headers{c.Headers, c.HeadersEnv}.read(means.Lookup)
+// NewPrometheus returns a Prometheus gate, which keeps no connection open between
+// evaluations. Wrong arguments are returned as joined *ArgumentError.
+func NewPrometheus(c Prometheus, deps Dependencies) (rollout.Gate, error) {
+	sent, unset := headers{c.Headers, c.HeadersEnv}.read(deps.Lookup)
 	errs := append(c.Check(), unset...)
-	if err := authorize(sent, c.BearerTokenEnv, means.Lookup); err != nil {
+	if err := authorize(sent, c.BearerTokenEnv, deps.Lookup); err != nil {
 		errs = append(errs, &ArgumentError{Argument: "bearer_token_env", Err: err})
 	}
-	trusted, err := loadCAs(c.CAFile)
+	tlsConfig, err := loadCAs(c.CAFile)
 	if err != nil {
 		errs = append(errs, invalid("ca_file", "%w", err))
 	}
 	if len(errs) > 0 {
 		return nil, joinErrors(errs)
 	}
-	client := newClient(trusted)
-	client.Transport = headerTransport{client.Transport, sent}
-	asked, err := api.NewClient(api.Config{Address: c.URL, Client: client})
+	httpClient := newClient(tlsConfig)
+	httpClient.Transport = headerTransport{httpClient.Transport, sent}
+	client, err := api.NewClient(api.Config{Address: c.URL, Client: httpClient})
 	if err != nil {
-		return nil, invalid("url", "it cannot be read") // Check has read it
+		return nil, invalid("url", "it cannot be parsed") // unreachable after Check
 	}
-	return &prometheusGate{Prometheus: c, api: prometheus.NewAPI(asked), mask: newMask(sent, credentials(c.URL)...)}, nil
+	return &prometheusGate{Prometheus: c, api: prometheus.NewAPI(client), mask: newMask(sent, credentials(c.URL)...)}, nil
 }
 
-// authorize adds the token that a variable holds.
+// authorize adds the token from an environment variable.
 func authorize(sent http.Header, variable string, lookup Lookup) error {
 	if variable == "" {
 		return nil
@@ -133,7 +132,7 @@ func authorize(sent http.Header, variable string, lookup Lookup) error {
 	return err
 }
 
-// loadCAs reads what is trusted; nil for an empty name.
+// loadCAs reads the trusted certificates; nil for an empty file name.
 func loadCAs(file string) (*tls.Config, error) {
 	if file == "" {
 		return nil, nil
@@ -144,7 +143,7 @@ func loadCAs(file string) (*tls.Config, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM", file)
+		return nil, fmt.Errorf("%s contains no PEM certificate", file)
 	}
 	return &tls.Config{RootCAs: pool}, nil
 }
@@ -155,13 +154,13 @@ type prometheusGate struct {
 	mask mask
 }
 
-// Preflight implements rollout.Preflight: whether the server can be asked, and
-// takes the query. What it says before the shift does not matter.
-func (g *prometheusGate) Preflight(ctx context.Context, m rollout.GateInput) rollout.Verdict {
-	if v := g.Evaluate(ctx, m); v.Status == rollout.Errored {
+// Preflight implements rollout.Preflight. It checks that the server responds and
+// accepts the query; the result before the shift does not matter.
+func (g *prometheusGate) Preflight(ctx context.Context, in rollout.GateInput) rollout.Verdict {
+	if v := g.Evaluate(ctx, in); v.Status == rollout.Errored {
 		return v
 	}
-	return rollout.Verdict{Status: rollout.Pass, Detail: "the query can be asked"}
+	return rollout.Verdict{Status: rollout.Pass, Detail: "the query can be evaluated"}
 }
 
 // Evaluate implements rollout.Gate.
@@ -178,7 +177,7 @@ func (g *prometheusGate) Evaluate(ctx context.Context, _ rollout.GateInput) roll
 	return v
 }
 
-// queryText is the beginning of the query, on one line.
+// queryText returns the beginning of the query on one line.
 func (g *prometheusGate) queryText() string {
 	query := []rune(strings.Join(strings.Fields(g.mask.hide(g.Query)), " "))
 	if len(query) > maxShownQuery {
@@ -191,27 +190,27 @@ func (g *prometheusGate) warningText(warnings prometheus.Warnings) string {
 	if len(warnings) == 0 {
 		return ""
 	}
-	return ". The server warns: " + oneLine(g.mask.hide(strings.Join(warnings, "; ")))
+	return ". Server warnings: " + oneLine(g.mask.hide(strings.Join(warnings, "; ")))
 }
 
-// Causes of an error of measuring. What the server said is in the verdict's text,
-// where secrets are masked.
+// Causes of Errored. The server's own error is in the verdict's text, where secrets
+// are masked.
 var (
-	errRefused       = errors.New("the server gave no result")
-	errNotComparable = errors.New("the result is neither a number nor a vector of numbers")
+	errRefused       = errors.New("the server returned no result")
+	errNotComparable = errors.New("the result is neither a scalar nor an instant vector of numbers")
 )
 
-// noResult words why there is no result.
+// noResult returns the verdict if the query has no usable result.
 func (g *prometheusGate) noResult(ctx context.Context, err error, took time.Duration) rollout.Verdict {
 	if refused, ok := errors.AsType[*prometheus.Error](err); ok {
 		text := oneLine(g.mask.hide(refused.Error()))
 		if body := oneLine(g.mask.hide(refused.Detail)); body != "" {
-			text += ". It answered: " + body
+			text += ". Response: " + body
 		}
 		return rollout.Verdict{Status: rollout.Errored, Detail: text, Err: errRefused}
 	}
-	if elsewhere, ok := errors.AsType[redirectError](err); ok {
-		return rollout.Verdict{Status: rollout.Errored, Detail: g.mask.hide(elsewhere.Error()), Err: errRefused}
+	if redirect, ok := errors.AsType[redirectError](err); ok {
+		return rollout.Verdict{Status: rollout.Errored, Detail: g.mask.hide(redirect.Error()), Err: errRefused}
 	}
 	if _, ok := errors.AsType[*url.Error](err); !ok && ctx.Err() == nil {
 		return rollout.Verdict{Status: rollout.Errored, Detail: "the result cannot be used: " + oneLine(g.mask.hide(err.Error())), Err: errNotComparable}
@@ -220,24 +219,24 @@ func (g *prometheusGate) noResult(ctx context.Context, err error, took time.Dura
 	return rollout.Verdict{Status: rollout.Errored, Detail: text, Err: cause}
 }
 
-// compare holds a result against the limits.
+// compare compares a result with the limits.
 func (g *prometheusGate) compare(value model.Value) rollout.Verdict {
 	switch v := value.(type) {
 	case *model.Scalar:
-		return g.evaluateSamples([]labeledSample{{value: float64(v.Value)}}, "a scalar")
+		return g.evaluateSamples([]labeledSample{{value: float64(v.Value)}}, "scalar")
 	case model.Vector:
 		var all []labeledSample
 		for _, s := range v {
 			if s.Histogram != nil {
-				return incomparable("a native histogram, which has many values; histogram_quantile or histogram_fraction makes one of them")
+				return incomparable("a native histogram, expected one number per series; use histogram_quantile or histogram_fraction")
 			}
 			all = append(all, labeledSample{value: float64(s.Value), labels: s.Metric})
 		}
 		return g.evaluateSamples(all, "1 sample")
 	case model.Matrix:
-		return incomparable("a matrix (range vector), wanted a scalar or an instant vector")
+		return incomparable("a matrix (range vector), expected a scalar or an instant vector")
 	default:
-		return incomparable(fmt.Sprintf("a result of a kind that is not known (%T), wanted a scalar or an instant vector", value))
+		return incomparable(fmt.Sprintf("of type %T, expected a scalar or an instant vector", value))
 	}
 }
 

@@ -17,51 +17,53 @@ type labeledSample struct {
 	labels model.Metric // nil with a scalar
 }
 
-// evaluateSamples judges numbers of a result: one that is outside decides, then one that
-// is no number. Lone words how much there is where there is one.
-func (g *prometheusGate) evaluateSamples(all []labeledSample, lone string) rollout.Verdict {
+// evaluateSamples returns the verdict for the numbers of a result: a sample outside
+// the limits fails, otherwise a NaN is inconclusive. Single describes the size of a
+// result with one number.
+func (g *prometheusGate) evaluateSamples(all []labeledSample, single string) rollout.Verdict {
 	if len(all) == 0 {
-		return rollout.Verdict{Status: rollout.Inconclusive, Detail: "no data: the result is empty"}
+		return rollout.Verdict{Status: rollout.Inconclusive, Detail: "inconclusive because the result is empty"}
 	}
 	limits := g.limits()
-	var numbers, none []labeledSample
+	var numbers, nans []labeledSample
 	outside := 0
 	for _, s := range all {
 		switch {
 		case math.IsNaN(s.value):
-			none = append(none, s)
+			nans = append(nans, s)
 			continue
 		case limits.excess(s.value) > 0:
 			outside++
 		}
 		numbers = append(numbers, s)
 	}
-	if outside == 0 && len(none) > 0 {
-		return rollout.Verdict{Status: rollout.Inconclusive, Detail: fmt.Sprintf("no data: %s, wanted %s; %s", g.sampleText(none[0]), limits,
-			countText(len(all), lone, fmt.Sprintf("%d of %d samples are so", len(none), len(all))))}
+	if outside == 0 && len(nans) > 0 {
+		return rollout.Verdict{Status: rollout.Inconclusive, Detail: fmt.Sprintf("inconclusive because the value is %s, expected %s (%s)", g.sampleText(nans[0]), limits,
+			countText(len(all), single, fmt.Sprintf("%d of %d samples are NaN", len(nans), len(all))))}
 	}
 	worst := slices.MaxFunc(numbers, func(a, b labeledSample) int {
 		return cmp.Compare(limits.excess(a.value), limits.excess(b.value))
 	})
-	saw := fmt.Sprintf("%s, wanted %s; ", g.sampleText(worst), limits)
+	text := fmt.Sprintf("%s, expected %s", g.sampleText(worst), limits)
 	if outside > 0 {
-		return rollout.Verdict{Status: rollout.Fail, Detail: saw + countText(len(all), lone, fmt.Sprintf("the worst of %d samples, %d of them outside", len(all), outside))}
+		return rollout.Verdict{Status: rollout.Fail,
+			Detail: fmt.Sprintf("%s (%s)", text, countText(len(all), single, fmt.Sprintf("worst of %d samples, %d outside the limits", len(all), outside)))}
 	}
-	return rollout.Verdict{Status: rollout.Pass, Detail: saw + countText(len(all), lone, fmt.Sprintf("the worst of %d samples", len(all)))}
+	return rollout.Verdict{Status: rollout.Pass, Detail: fmt.Sprintf("%s (%s)", text, countText(len(all), single, fmt.Sprintf("worst of %d samples", len(all))))}
 }
 
-func countText(n int, lone, more string) string {
+func countText(n int, single, several string) string {
 	if n == 1 {
-		return lone
+		return single
 	}
-	return more
+	return several
 }
 
-// sampleText words a sample with its labels.
+// sampleText formats a sample with its labels.
 func (g *prometheusGate) sampleText(s labeledSample) string {
 	text := g.limits().number(s.value)
 	if len(s.labels) > 0 {
-		text += " of " + oneLine(g.mask.hide(s.labels.String()))
+		text += " for " + oneLine(g.mask.hide(s.labels.String()))
 	}
 	return text
 }

@@ -7,13 +7,13 @@ import (
 	"net/http"
 )
 
-// maxResultBytes is how many bytes of a result are read: some ten thousand samples,
-// more than anybody compares with one limit.
+// maxResultBytes is how many bytes of a result are read. That is about ten thousand
+// samples, more than a limit is useful for.
 const maxResultBytes = 10 << 20
 
-var errTooLong = errors.New("the answer has more than 10 MiB")
+var errTooLong = errors.New("the response is larger than 10 MiB")
 
-// redirectError is the error of an answer that points elsewhere.
+// redirectError is the error for a response with a 3xx status.
 type redirectError struct {
 	status int
 	to     string
@@ -22,13 +22,13 @@ type redirectError struct {
 // Error implements error.
 func (r redirectError) Error() string {
 	if r.to == "" {
-		return fmt.Sprintf("status %d, which is no answer to a query", r.status)
+		return fmt.Sprintf("status %d, expected the result of a query", r.status)
 	}
-	return fmt.Sprintf("status %d to %s, which is not followed", r.status, r.to)
+	return fmt.Sprintf("status %d to %s (redirects are not followed)", r.status, r.to)
 }
 
-// headerTransport adds headers to what a client sends that has no place for them, and
-// bounds what comes back.
+// headerTransport adds headers to the requests of the Prometheus client, which has no
+// option for them, and limits the size of responses.
 type headerTransport struct {
 	http.RoundTripper
 	sent http.Header
@@ -55,7 +55,7 @@ func (c headerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// limitedBody ends with an error where a body is too long.
+// limitedBody returns errTooLong if a body is too long.
 type limitedBody struct {
 	io.ReadCloser
 	remaining int

@@ -15,9 +15,9 @@ import (
 type evaluation struct {
 	TargetMetrics
 	groups entryGroups
-	data metricData
-	since   metricSpan // whole periods from after the change
-	before  metricSpan // those that ended by it
+	data   metricData
+	since  metricSpan // whole periods from after the change
+	before metricSpan // those that ended by it
 }
 
 // findings are what came of the limits of errors and of those of latency.
@@ -114,10 +114,10 @@ func (j evaluation) window(want sampleSize, amount func(second int64) float64) (
 
 // tally is what groups of one entry point have counted in a window.
 type tally struct {
-	requests, ok float64 // fine are 2xx, 3xx and 4xx
-	failed         float64 // 5xx of the targets
-	connectionErrors        float64 // connections to targets that failed
-	balancerErrors       float64 // 5xx of the balancer's own, whoever they were for
+	requests, ok     float64 // fine are 2xx, 3xx and 4xx
+	failed           float64 // 5xx of the targets
+	connectionErrors float64 // connections to targets that failed
+	balancerErrors   float64 // 5xx of the balancer's own, whoever they were for
 }
 
 func (j evaluation) tally(groups []group, s metricSpan) tally {

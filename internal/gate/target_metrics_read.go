@@ -43,9 +43,9 @@ type group struct {
 
 // entryGroups is a group that receives, and those that give at its entry point.
 type entryGroups struct {
-	entry string
+	entry    string
 	incoming group
-	live  []group
+	live     []group
 }
 
 func (c entryGroups) all() []group { return append([]group{c.incoming}, c.live...) }
@@ -175,9 +175,9 @@ func (c TargetMetrics) metricKeys(one entryGroups) []metricKey {
 
 // comparesWithLive: even where only errors are judged, the live side says which requests
 // without a code are usual.
-func (c TargetMetrics) comparesWithLive() bool      { return c.needsErrors() || c.LatencyRatio != nil }
-func (c TargetMetrics) needsErrors() bool  { return c.MaxErrorRate != nil || c.WorseThanLiveBy != nil }
-func (c TargetMetrics) needsLatency() bool { return c.MaxLatency > 0 || c.LatencyRatio != nil }
+func (c TargetMetrics) comparesWithLive() bool { return c.needsErrors() || c.LatencyRatio != nil }
+func (c TargetMetrics) needsErrors() bool      { return c.MaxErrorRate != nil || c.WorseThanLiveBy != nil }
+func (c TargetMetrics) needsLatency() bool     { return c.MaxLatency > 0 || c.LatencyRatio != nil }
 
 // read asks for everything that the contests need, in one call per region, the
 // regions side by side.

@@ -12,7 +12,7 @@ import (
 // live side's.
 const (
 	maxUnansweredShare = 0.5
-	unansweredMargin = 0.01
+	unansweredMargin   = 0.01
 )
 
 // checkUnanswered looks at requests without a code that is counted. WebSockets and
