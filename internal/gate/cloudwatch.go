@@ -19,48 +19,48 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// maxQueries is how many queries GetMetricData takes in a call.
+// maxQueries is the limit of GetMetricData for one call.
 const maxQueries = 500
 
 // Defaults of the kinds that read metrics.
 const (
-	// DefaultPeriod is that of most metrics of AWS's own, Elastic Load Balancing's
-	// among them, which are sent once a minute.
+	// DefaultPeriod is the period of most AWS metrics, including those of Elastic Load
+	// Balancing, which are published once a minute.
 	DefaultPeriod = time.Minute
-	// DefaultLookback is how far back points are judged together.
+	// DefaultLookback is the length of the window that is evaluated.
 	DefaultLookback = 5 * time.Minute
-	// DefaultLag is how long after its end a period is taken to be complete.
+	// DefaultLag is how long after its end a period counts as complete.
 	DefaultLag = time.Minute
 )
 
 var (
-	errForbidden = errors.New("the credentials may not read the metric")
-	errInternal  = errors.New("CloudWatch failed on its own side")
-	errSamePage  = errors.New("CloudWatch gave the same page again")
-	errNoRegion  = errors.New("no region is known for it")
+	errForbidden = errors.New("the credentials are not allowed to read the metric")
+	errInternal  = errors.New("CloudWatch reported an internal error")
+	errSamePage  = errors.New("CloudWatch returned the same page twice")
+	errNoRegion  = errors.New("no region is configured")
 
 	regionPattern = regexp.MustCompile(`^[a-z]{2}[a-z0-9-]*-[0-9]+$`)
 )
 
-// checkRegion takes an empty one, which is that of the means.
+// checkRegion validates a region. Empty is valid: it means the default region.
 func checkRegion(region string) []*ArgumentError {
 	if region != "" && !regionPattern.MatchString(region) {
-		return []*ArgumentError{invalid("region", "%q is no region of AWS, such as eu-west-1", region)}
+		return []*ArgumentError{invalid("region", "%q is not an AWS region, such as eu-west-1", region)}
 	}
 	return nil
 }
 
-// validatePeriod says what is wrong with a period, as CloudWatch has them.
+// validatePeriod reports an error for a period that CloudWatch does not support.
 func validatePeriod(p time.Duration) error {
-	high := []time.Duration{time.Second, 5 * time.Second, 10 * time.Second, 20 * time.Second, 30 * time.Second}
-	if slices.Contains(high, p) || p > 0 && p%time.Minute == 0 {
+	highResolution := []time.Duration{time.Second, 5 * time.Second, 10 * time.Second, 20 * time.Second, 30 * time.Second}
+	if slices.Contains(highResolution, p) || p > 0 && p%time.Minute == 0 {
 		return nil
 	}
 	return fmt.Errorf("%s is not 1s, 5s, 10s, 20s, 30s or a multiple of 60s", shift.FormatDuration(p))
 }
 
-// checkTimes checks what the kinds that read metrics have in common. The longest
-// period is one of them, or of their queries.
+// checkTimes validates the arguments that the metric kinds have in common. Longest is
+// the longest period of the gate and its queries.
 func checkTimes(longest, lookback, lag time.Duration) []*ArgumentError {
 	var errs []*ArgumentError
 	if lookback < longest {
@@ -72,12 +72,12 @@ func checkTimes(longest, lookback, lag time.Duration) []*ArgumentError {
 	return errs
 }
 
-// metricSpan is whole periods, from the beginning of the first to the end of the
-// last.
+// metricSpan is a sequence of whole periods, from the start of the first to the end
+// of the last.
 type metricSpan struct{ from, to time.Time }
 
-// completePeriods is the whole periods that began at or after since and ended at least
-// lag before now.
+// completePeriods returns the whole periods that started at or after since and ended
+// at least lag before now.
 func completePeriods(since, now time.Time, period, lag time.Duration) metricSpan {
 	s := metricSpan{from: periodStart(since, period), to: periodStart(now.Add(-lag), period)}
 	if s.from.Before(since) {
@@ -89,17 +89,17 @@ func completePeriods(since, now time.Time, period, lag time.Duration) metricSpan
 	return s
 }
 
-// periodStart is when the period began that t is in. CloudWatch counts periods
-// from the hour, and the Unix epoch is one.
+// periodStart returns the start of the period that contains t. CloudWatch aligns
+// periods to the hour, as the Unix epoch is.
 func periodStart(t time.Time, period time.Duration) time.Time {
 	seconds := int64(period / time.Second)
 	return time.Unix(t.Unix()-t.Unix()%seconds, 0).UTC()
 }
 
-// last is the end of a span, no longer than asked for in whole periods, and no
-// shorter than one.
-func (s metricSpan) last(long, period time.Duration) metricSpan {
-	from := s.to.Add(-max(period, long.Truncate(period)))
+// last returns the end of a span, at most length long in whole periods, but at least
+// one period.
+func (s metricSpan) last(length, period time.Duration) metricSpan {
+	from := s.to.Add(-max(period, length.Truncate(period)))
 	if from.After(s.from) {
 		s.from = from
 	}
@@ -112,26 +112,26 @@ func (s metricSpan) text() string          { return shift.FormatDuration(s.lengt
 
 func (s metricSpan) has(second int64) bool { return s.from.Unix() <= second && second < s.to.Unix() }
 
-// waitText words how long it takes until there is a first whole period from after a
-// change.
+// waitText describes how long it takes until the first whole period after a change is
+// complete.
 func waitText(since, now time.Time, period, lag time.Duration) string {
 	ready := completePeriods(since, since, period, 0).from.Add(period + lag)
-	return fmt.Sprintf("the first whole period of %s after the change is complete in %s",
+	return fmt.Sprintf("inconclusive because the first full %s period after the last change is complete in %s",
 		shift.FormatDuration(period), shift.FormatDuration(max(time.Second, (ready.Sub(now)+time.Second-1).Truncate(time.Second))))
 }
 
-// metricSeries is the points of one time series.
+// metricSeries holds the data points of one time series.
 type metricSeries struct {
 	label    string
-	values   map[int64]float64 // by the Unix second at which the period begins
-	partial  bool              // CloudWatch has more that it did not give
-	messages []string          // of CloudWatch
+	values   map[int64]float64 // by start of the period in Unix seconds
+	partial  bool              // CloudWatch did not return all data
+	messages []string          // messages of CloudWatch about the data
 	status   types.StatusCode
 }
 
-// readMetrics asks for every query over a span in one call, or in as few as
-// CloudWatch takes, and follows the pages. The answer has the series of each
-// query by its id: one, or several where an expression gives several.
+// readMetrics reads every query over a span in as few calls as CloudWatch allows, and
+// follows the pages. It returns the series of each query by ID; an expression may
+// have several.
 func readMetrics(ctx context.Context, api CloudWatch, s metricSpan, queries []types.MetricDataQuery) (map[string][]*metricSeries, error) {
 	all := map[string][]*metricSeries{}
 	for some := range slices.Chunk(queries, maxQueries) {
@@ -171,7 +171,7 @@ func readPages(ctx context.Context, api CloudWatch, in *cloudwatch.GetMetricData
 	}
 }
 
-// addResult adds a page of a series to what is there of it.
+// addResult adds one page of a series.
 func addResult(all map[string][]*metricSeries, r types.MetricDataResult) {
 	id, label := aws.ToString(r.Id), aws.ToString(r.Label)
 	at := slices.IndexFunc(all[id], func(s *metricSeries) bool { return s.label == label })
@@ -189,7 +189,7 @@ func addResult(all map[string][]*metricSeries, r types.MetricDataResult) {
 	}
 }
 
-// checkStatus says what the last page's status amounts to.
+// checkStatus evaluates the status of the last page.
 func (s *metricSeries) checkStatus() error {
 	switch s.status {
 	case types.StatusCodeForbidden:
@@ -203,7 +203,7 @@ func (s *metricSeries) checkStatus() error {
 	return nil
 }
 
-// metricQuery is a query for one metric.
+// metricQuery returns the query for one metric.
 func metricQuery(id string, q MetricQuery) types.MetricDataQuery {
 	m := &types.Metric{Namespace: &q.Namespace, MetricName: &q.Metric}
 	for _, name := range slices.Sorted(maps.Keys(q.Dimensions)) {
@@ -215,7 +215,7 @@ func metricQuery(id string, q MetricQuery) types.MetricDataQuery {
 	}
 }
 
-// clients keeps a client for each region that has been asked.
+// clients caches one client per region. It is safe for concurrent use.
 type clients struct {
 	connect func(region string) (CloudWatch, error)
 
@@ -243,13 +243,13 @@ func (c *clients) in(region string) (CloudWatch, error) {
 	return api, nil
 }
 
-// readFailed is the verdict where something could not be read.
+// readFailed returns the verdict for data that could not be read.
 func readFailed(what string, err error) rollout.Verdict {
 	return rollout.Verdict{Status: rollout.Errored, Detail: what + " could not be read", Err: err}
 }
 
-// preflightVerdict is the verdict of a trial before a shift begins: what will be refused in
-// every round keeps it from beginning, and what may pass does not.
+// preflightVerdict returns the verdict of a trial read before a shift starts. A
+// permanent error blocks the shift; a temporary one does not.
 func preflightVerdict(what string, err error) rollout.Verdict {
 	switch {
 	case err == nil:
@@ -257,12 +257,12 @@ func preflightVerdict(what string, err error) rollout.Verdict {
 	case isPermanent(err):
 		return readFailed(what, err)
 	default:
-		return rollout.Verdict{Status: rollout.Inconclusive, Detail: fmt.Sprintf("%s could not be read just now: %v", what, err)}
+		return rollout.Verdict{Status: rollout.Inconclusive, Detail: fmt.Sprintf("inconclusive because %s could not be read: %v", what, err)}
 	}
 }
 
-// isPermanent reports whether to ask again would bring the same error: what is
-// asked for is malformed, or not allowed.
+// isPermanent reports whether a retry would return the same error, because the
+// request is malformed or not allowed.
 func isPermanent(err error) bool {
 	if errors.Is(err, errForbidden) || errors.Is(err, errNoRegion) || errors.Is(err, errNotALB) {
 		return true

@@ -20,29 +20,29 @@ import (
 )
 
 const (
-	maxAlarms    = 100 // names that DescribeAlarms takes in a call, and that a gate has
-	maxAlarmName = 255 // characters of an alarm's name
+	maxAlarms    = 100 // limit of DescribeAlarms for one call, and of a gate
+	maxAlarmName = 255 // characters
 )
 
 var (
-	errNoAlarm = errors.New("CloudWatch has no alarm of that name")
+	errNoAlarm = errors.New("CloudWatch has no alarm with that name")
 	alarmARN   = regexp.MustCompile(`^arn:aws[a-z-]*:cloudwatch:([a-z0-9-]+):[0-9]{12}:alarm:(.+)$`)
 )
 
-// CloudWatchAlarm is the arguments of the kind "cloudwatch_alarm": alarms of
-// which none may be in ALARM. They may be of metrics, of metric maths, of logs, and
-// composite ones; whether an alarm's actions are enabled does not matter.
+// CloudWatchAlarm is the arguments of the kind "cloudwatch_alarm": alarms of which
+// none may be in ALARM. Metric, metric math, log and composite alarms are supported;
+// whether their actions are enabled does not matter.
 //
-// One in ALARM is a fail. Else one that does not exist is an error, and one that
-// cannot tell is inconclusive: it is in INSUFFICIENT_DATA, CloudWatch could not
-// evaluate it, or it is OK but, where a step has moved traffic, cannot have seen as
-// many periods since then as it takes to go off, so that it would be OK whatever
-// has come. Composite alarms and alarms of logs have no period and count as they are.
+// One alarm in ALARM fails the gate. Otherwise an alarm that does not exist is an
+// error. An alarm is inconclusive in INSUFFICIENT_DATA, if CloudWatch could not
+// evaluate it, or if it is OK but fewer periods have passed since a step moved
+// traffic than it takes to enter ALARM. Composite and log alarms have no period, so
+// their state counts as it is.
 type CloudWatchAlarm struct {
-	// Names are names or ARNs, 1 to 100, none twice. An ARN brings its region, and
-	// must be that of the account whose credentials are used.
+	// Names are names or ARNs, 1 to 100 without duplicates. An ARN includes its region
+	// and must belong to the account of the credentials.
 	Names []string
-	// Region is where plain names are looked for; empty: that of the means.
+	// Region is the region of plain names; empty: that of Dependencies.
 	Region string
 }
 
@@ -53,39 +53,39 @@ func (c CloudWatchAlarm) Check() []*ArgumentError {
 	case len(c.Names) == 0:
 		errs = append(errs, &ArgumentError{Argument: "names", Err: ErrMissing})
 	case len(c.Names) > maxAlarms:
-		errs = append(errs, invalid("names", "there are %d, and CloudWatch tells of %d alarms at a time", len(c.Names), maxAlarms))
+		errs = append(errs, invalid("names", "there are %d names, the maximum is %d", len(c.Names), maxAlarms))
 	}
 	for i, name := range c.Names {
 		switch {
 		case name == "":
-			errs = append(errs, invalid("names", "one is empty"))
+			errs = append(errs, invalid("names", "a name is empty"))
 		case slices.Contains(c.Names[:i], name):
-			errs = append(errs, invalid("names", "%q is there twice", name))
+			errs = append(errs, invalid("names", "%q is listed twice", name))
 		case strings.HasPrefix(name, "arn:") && !alarmARN.MatchString(name):
 			errs = append(errs, invalid("names", "%q is not the ARN of an alarm", name))
 		case !strings.HasPrefix(name, "arn:") && len([]rune(name)) > maxAlarmName:
-			errs = append(errs, invalid("names", "%q... is longer than %d characters", string([]rune(name)[:20]), maxAlarmName))
+			errs = append(errs, invalid("names", "%q... has more than %d characters", string([]rune(name)[:20]), maxAlarmName))
 		}
 	}
 	return errs
 }
 
-// NewCloudWatchAlarm returns a gate of the kind. It returns what is wrong with the
-// arguments as *ArgumentError, joined, and why there is no client for a region.
-func NewCloudWatchAlarm(c CloudWatchAlarm, means Dependencies) (rollout.Gate, error) {
+// NewCloudWatchAlarm returns a CloudWatch alarm gate. Wrong arguments are returned as
+// joined *ArgumentError. It also fails if there is no client for a region.
+func NewCloudWatchAlarm(c CloudWatchAlarm, deps Dependencies) (rollout.Gate, error) {
 	if errs := c.Check(); len(errs) > 0 {
 		return nil, joinErrors(errs)
 	}
 	if c.Region == "" {
-		c.Region = means.Region
+		c.Region = deps.Region
 	}
-	g := &alarmGate{byRegion: map[string][]alarmRef{}, clients: clients{connect: means.CloudWatch}, count: len(c.Names)}
+	g := &alarmGate{byRegion: map[string][]alarmRef{}, clients: clients{connect: deps.CloudWatch}, count: len(c.Names)}
 	for _, name := range c.Names {
-		region, w := c.Region, alarmRef{name: name}
+		region, ref := c.Region, alarmRef{name: name}
 		if m := alarmARN.FindStringSubmatch(name); m != nil {
-			region, w = m[1], alarmRef{name: m[2], arn: name}
+			region, ref = m[1], alarmRef{name: m[2], arn: name}
 		}
-		g.byRegion[region] = append(g.byRegion[region], w)
+		g.byRegion[region] = append(g.byRegion[region], ref)
 	}
 	for region := range g.byRegion {
 		if _, err := g.clients.in(region); err != nil {
@@ -97,7 +97,7 @@ func NewCloudWatchAlarm(c CloudWatchAlarm, means Dependencies) (rollout.Gate, er
 
 type alarmRef struct {
 	name string
-	arn  string // empty: the one of that name, whatever its ARN
+	arn  string // empty: any alarm with that name
 }
 
 type alarmGate struct {
@@ -106,97 +106,97 @@ type alarmGate struct {
 	count    int
 }
 
-// alarm is what CloudWatch says of one.
+// alarm is the state of an alarm in CloudWatch.
 type alarm struct {
 	name, arn  string
 	state      types.StateValue
 	since      time.Time
 	reason     string
-	evaluation types.EvaluationState // empty: it is evaluated
-	period     time.Duration         // 0: it has none
-	periods    int                   // how many of them must be bad for it to be in ALARM
+	evaluation types.EvaluationState // empty if CloudWatch evaluates the alarm
+	period     time.Duration         // 0 if it has none
+	periods    int                   // number of breaching periods that it takes to enter ALARM
 }
 
 // Evaluate implements rollout.Gate.
-func (g *alarmGate) Evaluate(ctx context.Context, m rollout.GateInput) rollout.Verdict {
-	found := g.read(ctx)
+func (g *alarmGate) Evaluate(ctx context.Context, in rollout.GateInput) rollout.Verdict {
+	report := g.read(ctx)
 	now := time.Now()
-	if v, bad := found.failure(g.count); bad {
+	if v, failed := report.failure(g.count); failed {
 		return v
 	}
-	var unsure []string
-	for _, a := range found.alarms {
-		if text := a.inconclusive(m, now); text != "" {
-			unsure = append(unsure, text)
+	var inconclusive []string
+	for _, a := range report.alarms {
+		if text := a.inconclusive(in, now); text != "" {
+			inconclusive = append(inconclusive, text)
 		}
 	}
-	if len(unsure) > 0 {
-		return rollout.Verdict{Status: rollout.Inconclusive, Detail: alarmsText(len(unsure), g.count, "undecided", unsure)}
+	if len(inconclusive) > 0 {
+		return rollout.Verdict{Status: rollout.Inconclusive, Detail: alarmsText(len(inconclusive), g.count, "inconclusive", inconclusive)}
 	}
 	return rollout.Verdict{Status: rollout.Pass, Detail: alarmsText(g.count, g.count, "OK", nil)}
 }
 
-// Preflight implements rollout.Preflight: an alarm that is up already would go on
-// to blame the new version for what it has not done. One without data does not
-// keep a shift from beginning.
+// Preflight implements rollout.Preflight. An alarm that is already in ALARM would
+// later be blamed on the new version, so it blocks the shift. An alarm without data
+// does not.
 func (g *alarmGate) Preflight(ctx context.Context, _ rollout.GateInput) rollout.Verdict {
-	found := g.read(ctx)
-	if v, bad := found.failure(g.count); bad {
-		if v.Status == rollout.Errored && len(found.missing) == 0 && !isPermanent(found.err) {
-			v.Status, v.Err = rollout.Inconclusive, nil // to ask again may help
+	report := g.read(ctx)
+	if v, failed := report.failure(g.count); failed {
+		if v.Status == rollout.Errored && len(report.missing) == 0 && !isPermanent(report.err) {
+			v.Status, v.Err = rollout.Inconclusive, nil // a retry may succeed
 		}
 		return v
 	}
 	return rollout.Verdict{Status: rollout.Pass, Detail: alarmsText(0, g.count, "in ALARM", nil)}
 }
 
-// alarmReport is what came of asking every region.
+// alarmReport is the result of reading the alarms of every region.
 type alarmReport struct {
 	alarms     []alarm
 	missing    []string
 	err        error
-	unreadable []string // regions that could not be asked
+	unreadable []string // regions that could not be read
 }
 
-// read asks the regions side by side: one that hangs must not hide what another
-// says.
+// read reads the regions concurrently, so that a region that hangs does not hide the
+// alarms of another.
 func (g *alarmGate) read(ctx context.Context) alarmReport {
 	regions := slices.Sorted(maps.Keys(g.byRegion))
-	answers, errs := make([][]alarm, len(regions)), make([]error, len(regions))
-	var asked sync.WaitGroup
+	results, errs := make([][]alarm, len(regions)), make([]error, len(regions))
+	var calls sync.WaitGroup
 	for i, region := range regions {
-		asked.Go(func() { answers[i], errs[i] = g.describe(ctx, region, g.byRegion[region]) })
+		calls.Go(func() { results[i], errs[i] = g.describe(ctx, region, g.byRegion[region]) })
 	}
-	asked.Wait()
-	var l alarmReport
+	calls.Wait()
+	var r alarmReport
 	for i, region := range regions {
-		wanted, all := g.byRegion[region], answers[i]
+		refs, all := g.byRegion[region], results[i]
 		if errs[i] != nil {
-			l.err, l.unreadable = errors.Join(l.err, errs[i]), append(l.unreadable, region)
+			r.err, r.unreadable = errors.Join(r.err, errs[i]), append(r.unreadable, region)
 			continue
 		}
-		for _, w := range wanted {
-			at := slices.IndexFunc(all, func(a alarm) bool { return a.name == w.name && (w.arn == "" || w.arn == a.arn) })
+		for _, ref := range refs {
+			at := slices.IndexFunc(all, func(a alarm) bool { return a.name == ref.name && (ref.arn == "" || ref.arn == a.arn) })
 			if at < 0 {
-				l.missing = append(l.missing, w.text(region))
+				r.missing = append(r.missing, ref.text(region))
 				continue
 			}
-			l.alarms = append(l.alarms, all[at])
+			r.alarms = append(r.alarms, all[at])
 		}
 	}
-	return l
+	return r
 }
 
-func (w alarmRef) text(region string) string {
-	if w.arn != "" {
-		return w.arn
+func (ref alarmRef) text(region string) string {
+	if ref.arn != "" {
+		return ref.arn
 	}
-	return fmt.Sprintf("%q in %s", w.name, region)
+	return fmt.Sprintf("%q in %s", ref.name, region)
 }
 
-// describe asks for the alarms of a region. Without AlarmTypes CloudWatch would
-// keep quiet about all but those of metrics.
-func (g *alarmGate) describe(ctx context.Context, region string, wanted []alarmRef) ([]alarm, error) {
+// describe reads the alarms of a region. Without AlarmTypes, DescribeAlarms returns
+// only metric alarms.
+func (g *alarmGate) describe(ctx context.Context, region string, refs []alarmRef) ([]alarm, error) {
 	api, err := g.clients.in(region)
 	if err != nil {
 		return nil, err
@@ -205,9 +205,9 @@ func (g *alarmGate) describe(ctx context.Context, region string, wanted []alarmR
 		AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm, types.AlarmTypeLogAlarm},
 		MaxRecords: new(int32(maxAlarms)),
 	}
-	for _, w := range wanted {
-		if !slices.Contains(in.AlarmNames, w.name) {
-			in.AlarmNames = append(in.AlarmNames, w.name)
+	for _, ref := range refs {
+		if !slices.Contains(in.AlarmNames, ref.name) {
+			in.AlarmNames = append(in.AlarmNames, ref.name)
 		}
 	}
 	var all []alarm
@@ -261,8 +261,8 @@ func firstTime(times ...*time.Time) time.Time {
 	return time.Time{}
 }
 
-// evaluationFailure keeps the states in which an alarm is not evaluated: what it says then
-// is what it said before.
+// evaluationFailure returns a state in which an alarm is not evaluated, so that its
+// value is outdated; empty for other states.
 func evaluationFailure(s types.EvaluationState) types.EvaluationState {
 	if s == types.EvaluationStateEvaluationError || s == types.EvaluationStateEvaluationFailure {
 		return s
@@ -270,8 +270,8 @@ func evaluationFailure(s types.EvaluationState) types.EvaluationState {
 	return ""
 }
 
-// periodOf is how long an alarm gathers data for one value: its own period, the
-// longest of its queries, or how often it is evaluated where it has neither.
+// periodOf returns the period of an alarm: its own, the longest of its queries, or
+// its evaluation interval if it has neither.
 func periodOf(a types.MetricAlarm) time.Duration {
 	longest := aws.ToInt32(a.Period)
 	for _, q := range a.Metrics {
@@ -286,7 +286,7 @@ func periodOf(a types.MetricAlarm) time.Duration {
 	return time.Duration(longest) * time.Second
 }
 
-// periodsOf is how many bad periods it takes to be in ALARM.
+// periodsOf returns the number of breaching periods that it takes to enter ALARM.
 func periodsOf(a types.MetricAlarm) int {
 	if n := aws.ToInt32(a.DatapointsToAlarm); n > 0 {
 		return int(n)
@@ -294,58 +294,59 @@ func periodsOf(a types.MetricAlarm) int {
 	return max(1, int(aws.ToInt32(a.EvaluationPeriods)))
 }
 
-// failure is the verdict where an alarm is up, is not there or could not be asked for;
-// what weighs less is told beside what weighs most.
-func (l alarmReport) failure(count int) (rollout.Verdict, bool) {
-	var up, told []string
-	for _, a := range l.alarms {
+// failure returns the verdict if an alarm is in ALARM, is missing or could not be
+// read. The worst problem decides the status; the text reports all of them.
+func (r alarmReport) failure(count int) (rollout.Verdict, bool) {
+	var inAlarm, problems []string
+	for _, a := range r.alarms {
 		if a.state == types.StateValueAlarm {
-			up = append(up, a.text())
+			inAlarm = append(inAlarm, a.text())
 		}
 	}
-	if len(up) > 0 {
-		told = append(told, alarmsText(len(up), count, "in ALARM", up))
+	if len(inAlarm) > 0 {
+		problems = append(problems, alarmsText(len(inAlarm), count, "in ALARM", inAlarm))
 	}
-	if len(l.missing) > 0 {
-		told = append(told, alarmsText(len(l.missing), count, "not there", l.missing))
+	if len(r.missing) > 0 {
+		problems = append(problems, alarmsText(len(r.missing), count, "not found", r.missing))
 	}
-	if l.err != nil {
-		told = append(told, fmt.Sprintf("the alarms in %s could not be read", strings.Join(l.unreadable, " and ")))
+	if r.err != nil {
+		problems = append(problems, fmt.Sprintf("the alarms in %s could not be read", strings.Join(r.unreadable, " and ")))
 	}
-	saw := strings.Join(told, "; ")
+	text := strings.Join(problems, "; ")
 	switch {
-	case len(up) > 0:
-		return rollout.Verdict{Status: rollout.Fail, Detail: saw}, true
-	case l.err != nil:
-		return rollout.Verdict{Status: rollout.Errored, Detail: saw, Err: l.err}, true
-	case len(l.missing) > 0:
-		return rollout.Verdict{Status: rollout.Errored, Detail: saw, Err: errNoAlarm}, true
+	case len(inAlarm) > 0:
+		return rollout.Verdict{Status: rollout.Fail, Detail: text}, true
+	case r.err != nil:
+		return rollout.Verdict{Status: rollout.Errored, Detail: text, Err: r.err}, true
+	case len(r.missing) > 0:
+		return rollout.Verdict{Status: rollout.Errored, Detail: text, Err: errNoAlarm}, true
 	}
 	return rollout.Verdict{}, false
 }
 
-// inconclusive says why an alarm cannot tell yet; empty where it can.
-func (a alarm) inconclusive(m rollout.GateInput, now time.Time) string {
-	since := now.Sub(m.ChangedAt)
+// inconclusive returns why an alarm is inconclusive; empty if it is not.
+func (a alarm) inconclusive(in rollout.GateInput, now time.Time) string {
+	since := now.Sub(in.ChangedAt)
 	switch {
 	case a.state != types.StateValueOk:
 		return a.text()
 	case a.evaluation != "":
 		return fmt.Sprintf("%s, but CloudWatch cannot evaluate it (%s)", a.text(), a.evaluation)
-	case m.Step > 0 && a.period > 0 && a.completePeriods(m.ChangedAt, now) < a.periods:
-		return fmt.Sprintf("%q is OK, but could not have gone off yet: that takes %d x %s, and it can have seen %d since the change %s ago",
-			a.name, a.periods, shift.FormatDuration(a.period), a.completePeriods(m.ChangedAt, now), shift.FormatDuration(since.Truncate(time.Second)))
+	case in.Step > 0 && a.period > 0 && a.completePeriods(in.ChangedAt, now) < a.periods:
+		return fmt.Sprintf("%q is OK, but cannot have reached ALARM yet: that takes %d periods of %s, and only %d ended since the weight change %s ago",
+			a.name, a.periods, shift.FormatDuration(a.period), a.completePeriods(in.ChangedAt, now), shift.FormatDuration(since.Truncate(time.Second)))
 	}
 	return ""
 }
 
-// completePeriods is how many whole periods from after a change an alarm can have looked at.
+// completePeriods returns the number of whole periods after a change that an alarm
+// can have evaluated.
 func (a alarm) completePeriods(changed, now time.Time) int {
-	late := min(a.period, DefaultLag) // what comes more often is sooner there
-	return int(completePeriods(changed, now, a.period, late).length() / a.period)
+	lag := min(a.period, DefaultLag) // metrics with a short period arrive sooner
+	return int(completePeriods(changed, now, a.period, lag).length() / a.period)
 }
 
-// text is an alarm's state as CloudWatch gives the reason for it.
+// text describes the state of an alarm with the reason that CloudWatch gives.
 func (a alarm) text() string {
 	text := fmt.Sprintf("%q is %s", a.name, a.state)
 	if !a.since.IsZero() {
@@ -357,16 +358,16 @@ func (a alarm) text() string {
 	return text
 }
 
-// alarmsText is "2 of 3 alarms in ALARM: ...".
-func alarmsText(n, count int, what string, each []string) string {
-	text := fmt.Sprintf("%d of %d alarms %s", n, count, what)
+// alarmsText returns "2 of 3 alarms in ALARM: ...".
+func alarmsText(n, count int, state string, each []string) string {
+	text := fmt.Sprintf("%d of %d alarms %s", n, count, state)
 	if len(each) > 0 {
 		text += ": " + strings.Join(each, "; ")
 	}
 	return text
 }
 
-// shortReason is one line of at most 200 characters.
+// shortReason returns one line of at most maxShownBytes bytes.
 func shortReason(text string) string {
 	line := oneLine(text)
 	if len(line) <= maxShownBytes {

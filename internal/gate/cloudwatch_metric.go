@@ -17,44 +17,43 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// maxDimensions is how many dimensions a metric has at most.
+// maxDimensions is the maximum number of dimensions of a metric.
 const maxDimensions = 30
 
 var queryID = regexp.MustCompile(`^[a-z][a-zA-Z0-9_]{0,254}$`)
 
-// MetricQuery names one metric of CloudWatch, and how its data is put together.
+// MetricQuery identifies one CloudWatch metric and its aggregation.
 type MetricQuery struct {
-	ID                string // what an expression calls it
+	ID                string // its name in an expression
 	Namespace, Metric string
 	Dimensions        map[string]string
-	// Stat is one of CloudWatch's statistics, such as "Sum", "p99" or "TM(10%:90%)".
+	// Stat is a CloudWatch statistic, such as "Sum", "p99" or "TM(10%:90%)".
 	Stat string
-	// Period is 1s, 5s, 10s, 20s, 30s or a multiple of 60s; 0 is that of the gate.
+	// Period is 1s, 5s, 10s, 20s, 30s or a multiple of 60s; 0 means that of the gate.
 	Period time.Duration
 }
 
-// CloudWatchMetric is the arguments of the kind "cloudwatch_metric": a metric, or
-// an expression over several, whose every value must be within limits.
+// CloudWatchMetric is the arguments of the kind "cloudwatch_metric": a metric, or an
+// expression over several, whose every value must be within limits.
 //
-// What is judged are whole periods alone that began after the last change of
-// weights (before any traffic: after the shift began, since what was before that
-// may speak of a version that stood there before) and that ended at least Lag ago;
-// of these the ones within Lookback. One point outside the limits is a fail,
-// however good those after it are, so that a gate that is asked late does not miss
-// what was bad in between. No point at all, a point that is no number, and data
-// that CloudWatch has only in part are inconclusive.
+// The gate evaluates whole periods within Lookback that ended at least Lag ago and
+// started after the last weight change. Before any traffic, they must start after the
+// shift did, because older data may belong to a previous version. One data point
+// outside the limits fails the gate, even if later ones are good, so that a late
+// evaluation does not miss it. No data point, a NaN or infinite value, and partial
+// data are inconclusive.
 type CloudWatchMetric struct {
-	// MetricQuery is the one metric; empty with an expression, but for Period, which
-	// is then that of the queries that have none.
+	// MetricQuery is the metric. With an expression it is empty, except for Period,
+	// the default period of the queries.
 	MetricQuery
-	// Expression is metric maths over Queries, or one that needs none, such as a
-	// query of Metrics Insights. Every time series that it gives is judged.
+	// Expression is metric math over Queries, or an expression without queries, such
+	// as Metrics Insights. Every time series that it returns is evaluated.
 	Expression string
 	Queries    []MetricQuery
-	Min, Max   *float64      // at least one
-	Lookback   time.Duration // 0 is DefaultLookback
+	Min, Max   *float64      // at least one is required
+	Lookback   time.Duration // 0 means DefaultLookback
 	Lag        time.Duration
-	Region     string // empty: that of the means
+	Region     string // empty: that of Dependencies
 }
 
 func (c CloudWatchMetric) withDefaults() CloudWatchMetric {
@@ -66,8 +65,7 @@ func (c CloudWatchMetric) withDefaults() CloudWatchMetric {
 	return c
 }
 
-// LongestPeriod is how long it takes until there is a whole period of every
-// metric.
+// LongestPeriod returns the longest period of the metric or the queries.
 func (c CloudWatchMetric) LongestPeriod() time.Duration {
 	c = c.withDefaults()
 	longest := c.Period
@@ -98,16 +96,16 @@ func (c CloudWatchMetric) Check() []*ArgumentError {
 
 func (c CloudWatchMetric) checkOne() []*ArgumentError {
 	if c.Metric == "" && c.Namespace == "" && c.Stat == "" && len(c.Queries) == 0 {
-		return []*ArgumentError{{Argument: "metric", Err: fmt.Errorf("%w where there is no expression", ErrMissing)}}
+		return []*ArgumentError{{Argument: "metric", Err: fmt.Errorf("%w unless expression is set", ErrMissing)}}
 	}
 	var errs []*ArgumentError
 	if len(c.Queries) > 0 {
-		errs = append(errs, &ArgumentError{Argument: "expression", Err: fmt.Errorf("%w where there are queries", ErrMissing)})
+		errs = append(errs, &ArgumentError{Argument: "expression", Err: fmt.Errorf("%w with queries", ErrMissing)})
 		return errs
 	}
-	for _, wanted := range []struct{ argument, value string }{{"namespace", c.Namespace}, {"metric", c.Metric}, {"stat", c.Stat}} {
-		if wanted.value == "" {
-			errs = append(errs, &ArgumentError{Argument: wanted.argument, Err: fmt.Errorf("%w with a metric", ErrMissing)})
+	for _, required := range []struct{ argument, value string }{{"namespace", c.Namespace}, {"metric", c.Metric}, {"stat", c.Stat}} {
+		if required.value == "" {
+			errs = append(errs, &ArgumentError{Argument: required.argument, Err: fmt.Errorf("%w with a metric", ErrMissing)})
 		}
 	}
 	if c.Stat != "" {
@@ -116,7 +114,7 @@ func (c CloudWatchMetric) checkOne() []*ArgumentError {
 		}
 	}
 	if len(c.Dimensions) > maxDimensions {
-		errs = append(errs, invalid("dimensions", "there are %d, and a metric has at most %d", len(c.Dimensions), maxDimensions))
+		errs = append(errs, invalid("dimensions", "there are %d dimensions, the maximum is %d", len(c.Dimensions), maxDimensions))
 	}
 	return errs
 }
@@ -124,10 +122,10 @@ func (c CloudWatchMetric) checkOne() []*ArgumentError {
 func (c CloudWatchMetric) checkExpression() []*ArgumentError {
 	var errs []*ArgumentError
 	if c.Metric != "" || c.Namespace != "" || c.Stat != "" || len(c.Dimensions) > 0 {
-		errs = append(errs, invalid("expression", "there is a metric too: keep one of the two, and put what an expression uses into queries"))
+		errs = append(errs, invalid("expression", "it conflicts with metric, namespace, stat and dimensions; put the metrics of an expression into queries"))
 	}
 	if len(c.Queries) >= maxQueries {
-		errs = append(errs, invalid("queries", "there are %d, and CloudWatch takes %d beside an expression", len(c.Queries), maxQueries-1))
+		errs = append(errs, invalid("queries", "there are %d queries, the maximum with an expression is %d", len(c.Queries), maxQueries-1))
 	}
 	seen := map[string]bool{}
 	for i, q := range c.Queries {
@@ -135,7 +133,7 @@ func (c CloudWatchMetric) checkExpression() []*ArgumentError {
 		case q.ID == "":
 			errs = append(errs, invalid("queries", "query %d has no id", i+1))
 		case seen[q.ID]:
-			errs = append(errs, invalid("queries", "the id %q is there twice", q.ID))
+			errs = append(errs, invalid("queries", "the id %q is used twice", q.ID))
 		case err != nil:
 			errs = append(errs, invalid("queries", "query %q: %w", q.ID, err))
 		}
@@ -146,15 +144,15 @@ func (c CloudWatchMetric) checkExpression() []*ArgumentError {
 
 func (q MetricQuery) check() error {
 	if !queryID.MatchString(q.ID) {
-		return errors.New("its id does not begin with a small letter and go on with letters, digits and underscores")
+		return errors.New("its id must start with a lowercase letter and contain only letters, digits and underscores")
 	}
-	for _, wanted := range []struct{ argument, value string }{{"namespace", q.Namespace}, {"metric", q.Metric}, {"stat", q.Stat}} {
-		if wanted.value == "" {
-			return fmt.Errorf("it has no %s", wanted.argument)
+	for _, required := range []struct{ argument, value string }{{"namespace", q.Namespace}, {"metric", q.Metric}, {"stat", q.Stat}} {
+		if required.value == "" {
+			return fmt.Errorf("it has no %s", required.argument)
 		}
 	}
 	if len(q.Dimensions) > maxDimensions {
-		return fmt.Errorf("it has %d dimensions, and a metric has at most %d", len(q.Dimensions), maxDimensions)
+		return fmt.Errorf("it has %d dimensions, the maximum is %d", len(q.Dimensions), maxDimensions)
 	}
 	if err := validatePeriod(q.Period); err != nil {
 		return fmt.Errorf("its period of %w", err)
@@ -165,18 +163,17 @@ func (q MetricQuery) check() error {
 	return nil
 }
 
-// NewCloudWatchMetric returns a gate of the kind. It returns what is wrong with
-// the arguments as *ArgumentError, joined, and why there is no client for the
-// region.
-func NewCloudWatchMetric(c CloudWatchMetric, means Dependencies) (rollout.Gate, error) {
+// NewCloudWatchMetric returns a CloudWatch metric gate. Wrong arguments are returned
+// as joined *ArgumentError. It also fails if there is no client for the region.
+func NewCloudWatchMetric(c CloudWatchMetric, deps Dependencies) (rollout.Gate, error) {
 	if errs := c.Check(); len(errs) > 0 {
 		return nil, joinErrors(errs)
 	}
 	c = c.withDefaults()
 	if c.Region == "" {
-		c.Region = means.Region
+		c.Region = deps.Region
 	}
-	api, err := (&clients{connect: means.CloudWatch}).in(c.Region)
+	api, err := (&clients{connect: deps.CloudWatch}).in(c.Region)
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +187,7 @@ func NewCloudWatchMetric(c CloudWatchMetric, means Dependencies) (rollout.Gate, 
 		one.ReturnData = new(false)
 		g.queries = append(g.queries, one)
 	}
-	for slices.ContainsFunc(c.Queries, func(q MetricQuery) bool { return q.ID == g.id }) { // it is the gate's own
+	for slices.ContainsFunc(c.Queries, func(q MetricQuery) bool { return q.ID == g.id }) { // avoid the IDs of the queries
 		g.id += "_"
 	}
 	g.queries = append(g.queries, types.MetricDataQuery{
@@ -204,16 +201,16 @@ type metricGate struct {
 	limits  limits
 	api     CloudWatch
 	queries []types.MetricDataQuery
-	id      string // of the query whose values are judged
+	id      string // ID of the query whose values are evaluated
 	longest time.Duration
 }
 
 // Evaluate implements rollout.Gate.
-func (g *metricGate) Evaluate(ctx context.Context, m rollout.GateInput) rollout.Verdict {
+func (g *metricGate) Evaluate(ctx context.Context, in rollout.GateInput) rollout.Verdict {
 	now := time.Now()
-	s := completePeriods(m.ChangedAt, now, g.longest, g.Lag).last(g.Lookback, g.longest)
+	s := completePeriods(in.ChangedAt, now, g.longest, g.Lag).last(g.Lookback, g.longest)
 	if s.empty() {
-		return g.inconclusive("%s", waitText(m.ChangedAt, now, g.longest, g.Lag))
+		return g.inconclusive("%s", waitText(in.ChangedAt, now, g.longest, g.Lag))
 	}
 	all, err := readMetrics(ctx, g.api, s, g.queries)
 	if err != nil {
@@ -222,74 +219,75 @@ func (g *metricGate) Evaluate(ctx context.Context, m rollout.GateInput) rollout.
 	return g.evaluate(all[g.id], s)
 }
 
-// Preflight implements rollout.Preflight: whether CloudWatch takes the query, a
-// misspelled expression among what it refuses. What the values were before the
-// shift does not matter.
+// Preflight implements rollout.Preflight. It checks that CloudWatch accepts the
+// query, which fails for a misspelled expression; the values before the shift do not
+// matter.
 func (g *metricGate) Preflight(ctx context.Context, _ rollout.GateInput) rollout.Verdict {
 	end := periodStart(time.Now(), g.longest)
 	_, err := readMetrics(ctx, g.api, metricSpan{end.Add(-g.longest), end}, g.queries)
 	return preflightVerdict(g.subject(), err)
 }
 
-// violation is a point that breaks a limit.
+// violation is a data point outside the limits.
 type violation struct {
-	at    int64
+	at    int64 // Unix seconds
 	value float64
 	label string
 }
 
 func (g *metricGate) evaluate(all []*metricSeries, s metricSpan) rollout.Verdict {
 	var values []float64
-	var bad []violation
+	var violations []violation
 	var unclear []string
-	for _, one := range all {
-		for _, at := range slices.Sorted(maps.Keys(one.values)) {
-			v := one.values[at]
+	for _, series := range all {
+		for _, at := range slices.Sorted(maps.Keys(series.values)) {
+			v := series.values[at]
 			switch {
 			case !s.has(at):
 				continue
 			case math.IsNaN(v) || math.IsInf(v, 0):
-				unclear = append(unclear, fmt.Sprintf("the value at %s is no number (%v)", clockTime(at), v))
+				unclear = append(unclear, fmt.Sprintf("the value at %s is not a finite number (%v)", clockTime(at), v))
 			case g.limits.excess(v) > 0:
-				bad = append(bad, violation{at, v, one.label})
+				violations = append(violations, violation{at, v, series.label})
 			}
 			values = append(values, v)
 		}
-		if one.partial {
-			unclear = append(unclear, "CloudWatch gave only a part of the data"+messagesText(one.messages))
+		if series.partial {
+			unclear = append(unclear, "CloudWatch returned partial data"+messagesText(series.messages))
 		}
 	}
 	switch {
-	case len(bad) > 0:
-		return g.fail(bad, len(values), s, len(all) > 1)
+	case len(violations) > 0:
+		return g.fail(violations, len(values), s, len(all) > 1)
 	case len(unclear) > 0:
-		return g.inconclusive("%s", unclear[0])
+		return g.inconclusive("inconclusive because %s", unclear[0])
 	case len(values) == 0:
-		var said []string
-		for _, one := range all {
-			said = append(said, one.messages...)
+		var messages []string
+		for _, series := range all {
+			messages = append(messages, series.messages...)
 		}
-		return g.inconclusive("no point in %s%s", s.text(), messagesText(said))
+		return g.inconclusive("inconclusive because there are no data points over %s%s", s.text(), messagesText(messages))
 	}
-	return rollout.Verdict{Status: rollout.Pass, Detail: fmt.Sprintf("%s: %s in %s, %s (%s)", g.subject(), pointsText(len(values)), s.text(), g.valueRange(values), g.limits)}
+	return rollout.Verdict{Status: rollout.Pass,
+		Detail: fmt.Sprintf("%s: %s, expected %s (%s over %s)", g.subject(), g.valueRange(values), g.limits, pointsText(len(values)), s.text())}
 }
 
-// fail tells the newest point that is outside.
-func (g *metricGate) fail(bad []violation, count int, s metricSpan, several bool) rollout.Verdict {
-	last := slices.MaxFunc(bad, func(a, b violation) int { return int(a.at - b.at) })
-	what := g.limits.number(last.value)
+// fail reports the newest data point outside the limits.
+func (g *metricGate) fail(violations []violation, count int, s metricSpan, several bool) rollout.Verdict {
+	last := slices.MaxFunc(violations, func(a, b violation) int { return int(a.at - b.at) })
+	value := g.limits.number(last.value)
 	if several {
-		what += " of " + last.label
+		value += " for " + last.label
 	}
-	return rollout.Verdict{Status: rollout.Fail, Detail: fmt.Sprintf("%s: %s at %s (%s), %d of %s in %s outside",
-		g.subject(), what, clockTime(last.at), g.limits, len(bad), pointsText(count), s.text())}
+	return rollout.Verdict{Status: rollout.Fail, Detail: fmt.Sprintf("%s: %s at %s, expected %s (%d of %s over %s outside the limits)",
+		g.subject(), value, clockTime(last.at), g.limits, len(violations), pointsText(count), s.text())}
 }
 
 func (g *metricGate) inconclusive(format string, args ...any) rollout.Verdict {
 	return rollout.Verdict{Status: rollout.Inconclusive, Detail: g.subject() + ": " + fmt.Sprintf(format, args...)}
 }
 
-// subject is what is measured, in words.
+// subject describes the metric or expression.
 func (g *metricGate) subject() string {
 	if g.Expression != "" {
 		return shortReason(g.Expression)
@@ -315,16 +313,16 @@ func (g *metricGate) valueRange(values []float64) string {
 
 func pointsText(n int) string {
 	if n == 1 {
-		return "1 point"
+		return "1 data point"
 	}
-	return fmt.Sprintf("%d points", n)
+	return fmt.Sprintf("%d data points", n)
 }
 
 func clockTime(second int64) string { return time.Unix(second, 0).UTC().Format(time.TimeOnly) + "Z" }
 
-func messagesText(said []string) string {
-	if len(said) == 0 {
+func messagesText(messages []string) string {
+	if len(messages) == 0 {
 		return ""
 	}
-	return ", and says: " + shortReason(strings.Join(said, "; "))
+	return " (CloudWatch: " + shortReason(strings.Join(messages, "; ")) + ")"
 }
