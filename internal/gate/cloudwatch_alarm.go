@@ -333,8 +333,8 @@ func (a alarm) inconclusive(in rollout.GateInput, now time.Time) string {
 	case a.evaluation != "":
 		return fmt.Sprintf("%s, but CloudWatch cannot evaluate it (%s)", a.text(), a.evaluation)
 	case in.Step > 0 && a.period > 0 && a.completePeriods(in.ChangedAt, now) < a.periods:
-		return fmt.Sprintf("%q is OK, but cannot have reached ALARM yet: that takes %d periods of %s, and only %d ended since the weight change %s ago",
-			a.name, a.periods, shift.FormatDuration(a.period), a.completePeriods(in.ChangedAt, now), shift.FormatDuration(since.Truncate(time.Second)))
+		return fmt.Sprintf("%q is OK, but cannot have reached ALARM yet: %d of %d required periods of %s ended since the weight change %s ago",
+			a.name, a.completePeriods(in.ChangedAt, now), a.periods, shift.FormatDuration(a.period), shift.FormatDuration(since.Truncate(time.Second)))
 	}
 	return ""
 }

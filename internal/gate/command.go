@@ -116,7 +116,7 @@ func (g *commandGate) Preflight(context.Context, rollout.GateInput) rollout.Verd
 	if err != nil {
 		return g.withProgram(rollout.Verdict{Status: rollout.Errored, Detail: err.Error(), Err: errNotStarted})
 	}
-	return g.withProgram(rollout.Verdict{Status: rollout.Pass, Detail: "program exists at " + path})
+	return g.withProgram(rollout.Verdict{Status: rollout.Pass, Detail: "found at " + path})
 }
 
 // Evaluate implements rollout.Gate.

@@ -55,7 +55,7 @@ func (l limits) String() string {
 	case *l.min == *l.max:
 		return "exactly " + formatNumber(*l.min)
 	default:
-		return "from " + formatNumber(*l.min) + " to " + formatNumber(*l.max)
+		return formatNumber(*l.min) + " to " + formatNumber(*l.max)
 	}
 }
 

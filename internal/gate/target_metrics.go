@@ -19,97 +19,96 @@ const (
 	DefaultConfidence  = 0.95
 )
 
-// maxReach is how long CloudWatch keeps data of one minute.
+// maxReach is how long CloudWatch retains data points with a period of one minute.
 const maxReach = 15 * 24 * time.Hour
 
-// TargetMetrics is the arguments of the kind "target_metrics": what an Application
-// Load Balancer itself counts of each target group (namespace AWS/ApplicationELB,
-// which leaves health checks out), for the side that receives and for the side that
-// was live before.
+// TargetMetrics is the arguments of the kind "target_metrics": the metrics that an
+// Application Load Balancer publishes for each target group (namespace
+// AWS/ApplicationELB, without health checks), for the incoming and for the live
+// environment.
 //
-// Every group that receives is judged for itself, against the groups that give at
-// the same entry point put together; what they are is read from the ARNs at run
-// time. At least one limit must be given. Any that is broken is a fail; else any
-// that cannot be told is inconclusive; where nothing gives (a first release, the
-// proof of an environment) the comparisons are left out.
+// Each incoming group is evaluated separately. It is compared with the sum of the
+// live groups at the same entry point; the groups are read from the ARNs at run time.
+// At least one limit is required. A violated limit is a fail; otherwise a limit that
+// cannot be evaluated is inconclusive. Without a live group (a first release, an
+// environment's readiness gates), there are no comparisons.
 //
 // # Errors
 //
-// The errors of a group are what is left of its requests without its 2xx, 3xx and
-// 4xx, so that answers which the balancer had to make in the group's place count
-// too: a 502 or 504 is counted for the balancer as a whole and for no group. That
-// rest holds more than errors, though. A request is counted when a target is
-// chosen for it and its code when the answer is there, so requests that are under
-// way are in it, and so are WebSockets (101) and clients that left (460). Therefore
-// it counts up to what is known to have gone wrong: the group's own 5xx, and beside
-// them its failed connections or all 5xx that the balancer made itself, whichever
-// are more. This is looked at in each round, over the same window, and not once
-// before the shift, since what a balancer answered then says nothing of now. Codes
-// of 5xx that the group gave are errors in any case, also where answers to requests
-// from before the window hide them in the difference. What stays unexplained is
-// told, and is no error; but where it is surely more than with the live side (or
-// more than half, with nobody to compare with), the release may hang, and that is
-// inconclusive.
+// The errors of a group are its requests without its 2xx, 3xx and 4xx responses. That
+// includes responses that the load balancer generated for the group: a 502 or 504
+// counts for the load balancer as a whole and for no group. But the difference
+// contains more than errors. A request is counted when a target is chosen, and its
+// code when the response arrives, so it also contains requests in flight, WebSockets
+// (101) and clients that disconnected (460). It therefore counts only up to the known
+// errors: the group's own 5xx plus the larger of its failed connections and all 5xx
+// of the load balancer. Each evaluation reads these over the same window, because
+// what a load balancer responded before the shift does not apply now. The group's own
+// 5xx are always errors, even if responses to requests from before the window hide
+// them in the difference. Other requests without a code are reported, but are not
+// errors. If there are significantly more than for the live environment (or more than
+// half, without a live environment to compare with), the release may hang, and the
+// verdict is inconclusive.
 //
 // Not for gRPC, where an error is a 200 with a status in the trailers.
 //
 // # Window
 //
-// Only whole periods count that began after the last change of weights (before any
-// traffic: after the shift began) and ended at least Lag ago: the newest ones
-// within Lookback, and as many more as it takes to have enough requests, never from
-// before the change. Where the newest one has requests and not one answer, or the
-// other way round, its points are not all there yet, and it is left to the next
-// round. The live side is measured over the same window, or, where it has too few
-// requests there as at 100 %, over the Lookback before the change.
+// Only whole periods count that started after the last weight change (before any
+// traffic: after the shift started) and ended at least Lag ago: the newest ones within
+// Lookback, plus as many earlier ones as it takes to have enough requests, never from
+// before the change. A newest period with requests but no responses, or the reverse,
+// is incomplete and is left to the next evaluation. The live environment is measured
+// over the same window. If it has too few requests there, as at 100 %, it is measured
+// over the Lookback before the change.
 //
 // # Comparison
 //
-// WorseThanLiveBy is not a comparison of two rates but a test of whether the
-// difference can be chance (see chanceOfWorse). It is repeated with each minute
-// that comes in, so each look has a part of what Confidence leaves (see
-// shareOfLook): a release that is no worse than the margin is sent back in any look
-// of a step with a probability of at most 1 - Confidence, for each step and entry
-// point, and far less often where it is better than the margin.
+// WorseThanLiveBy does not compare two rates, but tests whether the difference is
+// statistically significant (see pValue). The test is repeated with each new minute,
+// so each evaluation has a part of 1 - Confidence (see alphaOfEvaluation). A release
+// that is no worse than the margin fails in any evaluation of a step with a
+// probability of at most 1 - Confidence, per step and entry point, and far less often
+// if it is better than the margin.
 //
-// What it does not do: to pass is no proof of being as good, only that nothing was
-// seen that chance does not do, so a difference needs requests to be seen. Requests
-// are taken to be independent of each other: errors that come in bursts, from one
-// client that tries again or one query that fails, are counted as if each were an
-// observation of its own, and a margin is the remedy. The two sides are taken to
-// have the same kind of requests, which sticky sessions or a header rule change.
+// Limitations: a pass does not prove that a release is as good, only that the data
+// shows no significant difference, so detecting one requires requests. Requests are
+// assumed to be independent: errors in bursts, from one client that retries or one
+// query that fails, count as separate observations; a margin compensates for that.
+// Both environments are assumed to get the same kind of requests, which sticky
+// sessions or a header rule change.
 //
 // Measured on simulated traffic (Rates in internal/rehearsal, 2000 steps of ten
-// minutes for each figure, 0.95): of releases as good as the live side, with errors
-// of 0.2 %, none was sent back at a margin of 0.5 points, and 0.1 to 3.8 % at a
-// margin of 0, which is what the bound of 5 % is for. At 1500 requests a minute on
-// the new side and 28500 on the live one, 0.82 points more errors are caught in 9
-// of 10 steps, and 2 points always; at 60 and 1140 it takes 2.6 points.
+// minutes for each figure, confidence 0.95): of releases as good as the live
+// environment, with errors of 0.2 %, none failed at a margin of 0.5 points, and 0.1 to
+// 3.8 % failed at a margin of 0, within the bound of 5 %. At 1500 requests a minute on
+// the incoming and 28500 on the live environment, 0.82 points more errors are detected
+// in 9 of 10 steps, and 2 points always; at 60 and 1140 it takes 2.6 points.
 //
 // # Latency
 //
-// A window's latency is the median of its periods' values of Stat, weighted by
-// their requests, the upper one where two are in the middle: CloudWatch gives no
-// percentile over periods that are chosen afterwards. It is the time from the
-// request leaving the balancer until the target begins to answer; what happens in
-// the balancer is not in it. It takes three periods to be too slow, so that one slow
-// minute is none; until then it is inconclusive. A percentile is judged from 5 / (1 - q) requests on
-// (p99: 500, p90: 50), since below that a handful of requests decides.
+// The latency of a window is the median of its periods' values of Stat, weighted by
+// their requests (the upper one of two in the middle), because CloudWatch has no
+// percentile over a set of periods. It is the time from the request leaving the load
+// balancer until the target starts to respond, without the time in the load balancer.
+// A fail requires three periods, because one slow minute is not a slow release; until
+// then, the verdict is inconclusive. A percentile requires 5 / (1 - q) requests (p99:
+// 500, p90: 50), because with fewer a handful of requests decides.
 //
 // LatencyRatio compares two measurements without a test. Where p99 is 5 times the
-// median, a ratio of 1.5 sent no more than 0.4 % of good releases back; where it is
-// 20 times, 14 % at 600 requests a minute on both sides, and a ratio of 2 1 %.
+// median, at most 0.4 % of good releases failed at a ratio of 1.5. Where it is 20
+// times, 14 % failed at 600 requests a minute on both sides, and 1 % at a ratio of 2.
 type TargetMetrics struct {
-	MaxErrorRate    *float64      // percent of the requests, 0 to below 100
-	MaxLatency      time.Duration // 0: any
-	Stat            string        // of latency: "Average" or "pNN"; empty is DefaultLatencyStat
-	MinRequests     int           // below that nothing is judged; 0 is DefaultMinRequests
-	WorseThanLiveBy *float64      // percentage points, 0 to below 100
-	Confidence      *float64      // above 0.5 and below 1; nil is DefaultConfidence
-	LatencyRatio    *float64      // new by live, above 0
-	Lookback        time.Duration // 0 is DefaultLookback
-	// Period is 60s with a balancer of AWS, which sends once a minute, or a multiple;
-	// a local balancer may be quicker. 0 is DefaultPeriod.
+	MaxErrorRate    *float64      // percent of the requests, from 0 to below 100
+	MaxLatency      time.Duration // 0 means no limit
+	Stat            string        // statistic of latency, "Average" or "pNN"; empty means DefaultLatencyStat
+	MinRequests     int           // minimum for an evaluation; 0 means DefaultMinRequests
+	WorseThanLiveBy *float64      // percentage points, from 0 to below 100
+	Confidence      *float64      // above 0.5 and below 1; nil means DefaultConfidence
+	LatencyRatio    *float64      // latency of incoming divided by that of live, above 0
+	Lookback        time.Duration // 0 means DefaultLookback
+	// Period is 60s, the interval at which AWS publishes the metrics, or a multiple; a
+	// local load balancer may publish more often. 0 means DefaultPeriod.
 	Period time.Duration
 	Lag    time.Duration
 }
@@ -129,7 +128,7 @@ func (c TargetMetrics) Check() []*ArgumentError {
 	var errs []*ArgumentError
 	if c.MaxErrorRate == nil && c.MaxLatency == 0 && c.WorseThanLiveBy == nil && c.LatencyRatio == nil {
 		errs = append(errs, &ArgumentError{Argument: "max_error_rate",
-			Err: fmt.Errorf("%w where there is no max_latency, worse_than_live_by or latency_ratio", ErrMissing)})
+			Err: fmt.Errorf("%w unless max_latency, worse_than_live_by or latency_ratio is set", ErrMissing)})
 	}
 	for _, percent := range []struct {
 		argument string
@@ -160,19 +159,19 @@ func (c TargetMetrics) Check() []*ArgumentError {
 	return append(errs, checkTimes(c.Period, c.Lookback, c.Lag)...)
 }
 
-// NewTargetMetrics returns a gate of the kind, which is also a Replayer. It returns
-// what is wrong with the arguments as *ArgumentError, joined.
-func NewTargetMetrics(c TargetMetrics, means Dependencies) (rollout.Gate, error) {
+// NewTargetMetrics returns a target metrics gate, which is also a Replayer. Wrong
+// arguments are returned as joined *ArgumentError.
+func NewTargetMetrics(c TargetMetrics, deps Dependencies) (rollout.Gate, error) {
 	if errs := c.Check(); len(errs) > 0 {
 		return nil, joinErrors(errs)
 	}
-	return &targetGate{TargetMetrics: c.withDefaults(), clients: clients{connect: means.CloudWatch}}, nil
+	return &targetGate{TargetMetrics: c.withDefaults(), clients: clients{connect: deps.CloudWatch}}, nil
 }
 
-// Replayer is a gate that can be asked as if it were another time, so that hours
-// of traffic can be judged in a moment.
+// Replayer is a gate that can be evaluated as of another time, so that hours of
+// traffic are evaluated without waiting.
 type Replayer interface {
-	EvaluateAt(ctx context.Context, m rollout.GateInput, now time.Time) rollout.Verdict
+	EvaluateAt(ctx context.Context, in rollout.GateInput, now time.Time) rollout.Verdict
 }
 
 type targetGate struct {
@@ -180,76 +179,81 @@ type targetGate struct {
 	clients clients
 }
 
+// metricsText names what this gate reads.
+const metricsText = "target group metrics"
+
 // Evaluate implements rollout.Gate.
-func (g *targetGate) Evaluate(ctx context.Context, m rollout.GateInput) rollout.Verdict {
-	return g.EvaluateAt(ctx, m, time.Now())
+func (g *targetGate) Evaluate(ctx context.Context, in rollout.GateInput) rollout.Verdict {
+	return g.EvaluateAt(ctx, in, time.Now())
 }
 
 // EvaluateAt implements Replayer.
-func (g *targetGate) EvaluateAt(ctx context.Context, m rollout.GateInput, now time.Time) rollout.Verdict {
-	contests, unattached, err := entryGroupsOf(m)
+func (g *targetGate) EvaluateAt(ctx context.Context, in rollout.GateInput, now time.Time) rollout.Verdict {
+	all, unattached, err := entryGroupsOf(in)
 	if err != nil {
-		return readFailed("the groups' metrics", err)
+		return readFailed(metricsText, err)
 	}
 	findings := unattached
-	since := completePeriods(m.ChangedAt, now, g.Period, g.Lag).last(maxReach, g.Period)
-	if len(contests) > 0 && since.empty() {
-		findings = append(findings, finding{status: rollout.Inconclusive, text: waitText(m.ChangedAt, now, g.Period, g.Lag)})
+	since := completePeriods(in.ChangedAt, now, g.Period, g.Lag).last(maxReach, g.Period)
+	if len(all) > 0 && since.empty() {
+		findings = append(findings, finding{status: rollout.Inconclusive, text: waitText(in.ChangedAt, now, g.Period, g.Lag)})
 		return verdictOf(findings)
 	}
-	asked := since
+	span := since
 	if g.comparesWithLive() {
-		asked.from = g.before(m).from
+		span.from = g.before(in).from
 	}
-	figures, err := g.read(ctx, contests, asked)
+	data, err := g.read(ctx, all, span)
 	if err != nil {
-		return readFailed("the groups' metrics", err)
+		return readFailed(metricsText, err)
 	}
-	for _, c := range contests {
-		j := evaluation{TargetMetrics: g.TargetMetrics, groups: c, data: figures, since: since, before: g.before(m)}
-		findings = append(findings, j.findings()...)
+	for _, groups := range all {
+		e := evaluation{TargetMetrics: g.TargetMetrics, groups: groups, data: data, since: since, before: g.before(in)}
+		findings = append(findings, e.findings()...)
 	}
 	return verdictOf(findings)
 }
 
-// Preflight implements rollout.Preflight: whether the groups' metrics may be read.
-// What they say before the shift does not matter.
-func (g *targetGate) Preflight(ctx context.Context, m rollout.GateInput) rollout.Verdict {
-	contests, unattached, err := entryGroupsOf(m)
-	if err == nil && len(contests) == 0 {
+// Preflight implements rollout.Preflight. It checks that the metrics can be read;
+// their values before the shift do not matter.
+func (g *targetGate) Preflight(ctx context.Context, in rollout.GateInput) rollout.Verdict {
+	all, unattached, err := entryGroupsOf(in)
+	if err == nil && len(all) == 0 {
 		return verdictOf(unattached)
 	}
 	if err == nil {
 		end := periodStart(time.Now(), g.Period)
-		_, err = g.read(ctx, contests, metricSpan{end.Add(-g.Period), end})
+		_, err = g.read(ctx, all, metricSpan{end.Add(-g.Period), end})
 	}
-	return preflightVerdict("the groups' metrics", err)
+	return preflightVerdict(metricsText, err)
 }
 
-// before is the whole periods that ended by the last change of weights.
-func (g *targetGate) before(m rollout.GateInput) metricSpan {
-	end := periodStart(m.ChangedAt, g.Period)
+// before returns the whole periods within Lookback that ended by the last weight
+// change.
+func (g *targetGate) before(in rollout.GateInput) metricSpan {
+	end := periodStart(in.ChangedAt, g.Period)
 	return metricSpan{end.Add(-max(g.Period, g.Lookback.Truncate(g.Period))), end}
 }
 
-// finding is what came of one limit.
+// finding is the result for one limit.
 type finding struct {
 	status rollout.Status
 	text   string
 }
 
-// verdictOf is the worst of all findings, told by those that make it so.
+// verdictOf returns the worst status of all findings, with the texts of the findings
+// that have it.
 func verdictOf(all []finding) rollout.Verdict {
-	for _, answer := range []rollout.Status{rollout.Fail, rollout.Inconclusive, rollout.Pass} {
-		var told []string
+	for _, status := range []rollout.Status{rollout.Fail, rollout.Inconclusive, rollout.Pass} {
+		var texts []string
 		for _, f := range all {
-			if f.status == answer {
-				told = append(told, f.text)
+			if f.status == status {
+				texts = append(texts, f.text)
 			}
 		}
-		if told != nil {
-			return rollout.Verdict{Status: answer, Detail: strings.Join(told, ". ")}
+		if texts != nil {
+			return rollout.Verdict{Status: status, Detail: strings.Join(texts, ". ")}
 		}
 	}
-	return rollout.Verdict{Status: rollout.Inconclusive, Detail: "there is no target group to judge"}
+	return rollout.Verdict{Status: rollout.Inconclusive, Detail: "inconclusive because there is no target group to evaluate"}
 }

@@ -6,182 +6,185 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// evaluation is one contest in one round.
+// evaluation is one evaluation of the groups of one entry point.
 type evaluation struct {
 	TargetMetrics
 	groups entryGroups
 	data   metricData
-	since  metricSpan // whole periods from after the change
-	before metricSpan // those that ended by it
+	since  metricSpan // whole periods after the last weight change
+	before metricSpan // whole periods that ended by then
 }
 
-// findings are what came of the limits of errors and of those of latency.
-func (j evaluation) findings() []finding {
-	for _, m := range j.metricKeys(j.groups) {
-		if s := j.data[m]; s != nil && s.partial {
-			return []finding{j.inconclusive("CloudWatch gave only a part of its data%s", messagesText(s.messages))}
+// findings returns the results for the error limits and the latency limits.
+func (e evaluation) findings() []finding {
+	for _, key := range e.metricKeys(e.groups) {
+		if s := e.data[key]; s != nil && s.partial {
+			return []finding{e.inconclusive("CloudWatch returned partial data%s", messagesText(s.messages))}
 		}
 	}
-	j.since = j.completeSpan()
-	if j.since.empty() {
-		return []finding{j.inconclusive("its newest points are not all there yet")}
+	e.since = e.completeSpan()
+	if e.since.empty() {
+		return []finding{e.inconclusive("its newest data points are incomplete")}
 	}
-	if len(j.groups.live) == 0 && j.MaxErrorRate == nil && j.MaxLatency == 0 {
-		return []finding{{rollout.Pass, j.groups.name() + ": nothing gives way to it, so there is nothing to compare it with"}}
+	if len(e.groups.live) == 0 && e.MaxErrorRate == nil && e.MaxLatency == 0 {
+		return []finding{{rollout.Pass, e.groups.name() + ": " + noLiveText}}
 	}
 	var all []finding
-	if j.MaxErrorRate != nil || j.WorseThanLiveBy != nil && len(j.groups.live) > 0 {
-		all = append(all, j.errors())
+	if e.MaxErrorRate != nil || e.WorseThanLiveBy != nil && len(e.groups.live) > 0 {
+		all = append(all, e.errors())
 	}
-	if j.MaxLatency > 0 || j.LatencyRatio != nil && len(j.groups.live) > 0 {
-		all = append(all, j.latency())
+	if e.MaxLatency > 0 || e.LatencyRatio != nil && len(e.groups.live) > 0 {
+		all = append(all, e.latency())
 	}
 	return all
 }
 
-func (j evaluation) inconclusive(format string, args ...any) finding {
-	return finding{rollout.Inconclusive, j.groups.name() + ": " + fmt.Sprintf(format, args...)}
+func (e evaluation) inconclusive(format string, args ...any) finding {
+	return finding{rollout.Inconclusive, e.groups.name() + ": inconclusive because " + fmt.Sprintf(format, args...)}
 }
 
-// completeSpan leaves the newest period out where only some of its points are there:
-// requests without one answer, or answers without a request.
-func (j evaluation) completeSpan() metricSpan {
-	newest := j.since.to.Add(-j.Period)
-	groups := j.groups.all()
-	if !slices.ContainsFunc(groups, func(g group) bool { return j.isIncomplete(g, newest.Unix()) }) {
-		return j.since
+// completeSpan returns the periods since the change without the newest one if that is
+// incomplete: it has requests but no responses, or the reverse.
+func (e evaluation) completeSpan() metricSpan {
+	newest := e.since.to.Add(-e.Period)
+	groups := e.groups.all()
+	if !slices.ContainsFunc(groups, func(g group) bool { return e.isIncomplete(g, newest.Unix()) }) {
+		return e.since
 	}
-	return metricSpan{j.since.from, newest}
+	return metricSpan{e.since.from, newest}
 }
 
-func (j evaluation) isIncomplete(g group, second int64) bool {
+func (e evaluation) isIncomplete(g group, second int64) bool {
 	has := func(metrics ...string) bool {
-		return slices.ContainsFunc(metrics, func(m string) bool { return j.data.value(g.key(m, "Sum"), second) > 0 })
+		return slices.ContainsFunc(metrics, func(m string) bool { return e.data.value(g.key(m, "Sum"), second) > 0 })
 	}
-	timed := j.data.has(g.key(responseTime, j.Stat), second)
-	if !j.needsErrors() {
-		return has(requestCount) != timed
+	hasLatency := e.data.has(g.key(responseTime, e.Stat), second)
+	if !e.needsErrors() {
+		return has(requestCount) != hasLatency
 	}
-	answered := has(code2xx, code3xx, code4xx, code5xx)
-	if j.needsLatency() && answered != timed {
+	hasResponses := has(code2xx, code3xx, code4xx, code5xx)
+	if e.needsLatency() && hasResponses != hasLatency {
 		return true
 	}
-	refused := has(failedConnects) || j.data.value(metricKey{g.region, g.balancer, "", balancerErrors, "Sum"}, second) > 0
+	hasFailures := has(failedConnects) || e.data.value(metricKey{g.region, g.balancer, "", balancerErrors, "Sum"}, second) > 0
 	if has(requestCount) {
-		return !answered && !refused
+		return !hasResponses && !hasFailures
 	}
-	return answered
+	return hasResponses
 }
 
-// periodStarts are when the periods of a span begin.
-func (j evaluation) periodStarts(s metricSpan) []int64 {
+// periodStarts returns the starts of the periods of a span, in Unix seconds.
+func (e evaluation) periodStarts(s metricSpan) []int64 {
 	var all []int64
-	for at := s.from; at.Before(s.to); at = at.Add(j.Period) {
+	for at := s.from; at.Before(s.to); at = at.Add(e.Period) {
 		all = append(all, at.Unix())
 	}
 	return all
 }
 
-// sampleSize is what a window must hold to be judged by.
+// sampleSize is the number of requests in a window and of periods that have any.
 type sampleSize struct {
 	requests float64
-	periods  int // that have any
+	periods  int
 }
 
-// window is the newest periods since the change that are within the lookback,
-// and as many more as it takes to hold what is wanted. It returns what it holds.
-func (j evaluation) window(want sampleSize, amount func(second int64) float64) (w metricSpan, got sampleSize) {
-	take := func(second int64) {
-		if n := amount(second); n > 0 {
-			got.requests, got.periods = got.requests+n, got.periods+1
+// window returns the newest periods since the change within the lookback, plus as
+// many earlier ones as it takes to reach the minimum, and the size of the result.
+func (e evaluation) window(minimum sampleSize, requests func(second int64) float64) (w metricSpan, size sampleSize) {
+	add := func(second int64) {
+		if n := requests(second); n > 0 {
+			size.requests, size.periods = size.requests+n, size.periods+1
 		}
 	}
-	w = j.since.last(j.Lookback, j.Period)
-	for _, at := range j.periodStarts(w) {
-		take(at)
+	w = e.since.last(e.Lookback, e.Period)
+	for _, at := range e.periodStarts(w) {
+		add(at)
 	}
-	for (got.requests < want.requests || got.periods < want.periods) && w.from.After(j.since.from) {
-		w.from = w.from.Add(-j.Period)
-		take(w.from.Unix())
+	for (size.requests < minimum.requests || size.periods < minimum.periods) && w.from.After(e.since.from) {
+		w.from = w.from.Add(-e.Period)
+		add(w.from.Unix())
 	}
-	return w, got
+	return w, size
 }
 
-// tally is what groups of one entry point have counted in a window.
+// tally sums the counts of groups of one entry point over a window.
 type tally struct {
-	requests, ok     float64 // fine are 2xx, 3xx and 4xx
-	failed           float64 // 5xx of the targets
-	connectionErrors float64 // connections to targets that failed
-	balancerErrors   float64 // 5xx of the balancer's own, whoever they were for
+	requests, ok     float64 // ok are 2xx, 3xx and 4xx responses
+	failed           float64 // 5xx responses of the targets
+	connectionErrors float64 // failed connections to targets
+	balancerErrors   float64 // 5xx responses of the load balancer itself, for any group
 }
 
-func (j evaluation) tally(groups []group, s metricSpan) tally {
+func (e evaluation) tally(groups []group, s metricSpan) tally {
 	var t tally
 	var balancers []string
 	for _, g := range groups {
-		own := !slices.Contains(balancers, g.balancer)
+		isNew := !slices.Contains(balancers, g.balancer)
 		balancers = append(balancers, g.balancer)
-		for _, at := range j.periodStarts(s) {
-			sum := func(metric string) float64 { return j.data.value(g.key(metric, "Sum"), at) }
+		for _, at := range e.periodStarts(s) {
+			sum := func(metric string) float64 { return e.data.value(g.key(metric, "Sum"), at) }
 			t.requests += sum(requestCount)
 			t.ok += sum(code2xx) + sum(code3xx) + sum(code4xx)
 			t.failed += sum(code5xx)
 			t.connectionErrors += sum(failedConnects)
-			if own {
-				t.balancerErrors += j.data.value(metricKey{g.region, g.balancer, "", balancerErrors, "Sum"}, at)
+			if isNew {
+				t.balancerErrors += e.data.value(metricKey{g.region, g.balancer, "", balancerErrors, "Sum"}, at)
 			}
 		}
 	}
 	return t
 }
 
-// errors are what is left of the requests, up to what is known to have gone
-// wrong, and the targets' own 5xx in any case.
+// errors returns the requests without an ok response, up to the known errors, and at
+// least the 5xx responses of the targets.
 func (t tally) errors() int {
-	left := min(t.requests-t.ok, t.failed+max(t.connectionErrors, t.balancerErrors))
-	return int(math.Round(min(t.requests, max(t.failed, left))))
+	rest := min(t.requests-t.ok, t.failed+max(t.connectionErrors, t.balancerErrors))
+	return int(math.Round(min(t.requests, max(t.failed, rest))))
 }
 
-// uncounted are requests that got no code that is counted and are no error.
+// uncounted returns the requests without a counted response code that are not errors.
 func (t tally) uncounted() int {
 	return int(math.Round(max(0, t.requests-t.ok-float64(t.errors()))))
 }
 
 func (t tally) proportion() proportion { return proportion{t.errors(), int(math.Round(t.requests))} }
 
-func (j evaluation) errors() finding {
-	fresh := []group{j.groups.incoming}
-	w, held := j.window(sampleSize{requests: float64(j.MinRequests)}, func(at int64) float64 {
-		return j.data.value(j.groups.incoming.key(requestCount, "Sum"), at)
+func (e evaluation) errors() finding {
+	w, size := e.window(sampleSize{requests: float64(e.MinRequests)}, func(at int64) float64 {
+		return e.data.value(e.groups.incoming.key(requestCount, "Sum"), at)
 	})
-	got := held.requests
-	if got < float64(j.MinRequests) {
-		return j.inconclusive("%s in %s, at least %d are needed", requestsText(got), w.text(), j.MinRequests)
+	if size.requests < float64(e.MinRequests) {
+		return e.inconclusive("it had %s over %s (minimum %d)", requestsText(size.requests), w.text(), e.MinRequests)
 	}
-	t := j.tally(fresh, w)
+	t := e.tally([]group{e.groups.incoming}, w)
 	n := t.proportion()
-	f := finding{rollout.Pass, fmt.Sprintf("%s: %s in %s in %s", j.groups.name(), errorsText(n.bad), requestsText(got), w.text())}
-	f.text += ", " + percentText(n.rate(), j.MaxErrorRate)
-	if j.MaxErrorRate != nil {
-		f.text += fmt.Sprintf(" (at most %s %%)", formatNumber(*j.MaxErrorRate))
-		if 100*n.rate() > *j.MaxErrorRate {
+	f := finding{rollout.Pass, fmt.Sprintf("%s had %s in %s over %s (%s", e.groups.name(), errorsText(n.bad), requestsText(size.requests), w.text(), percentText(n.rate(), e.MaxErrorRate))}
+	if e.MaxErrorRate != nil {
+		f.text += fmt.Sprintf(", limit %s %%", formatNumber(*e.MaxErrorRate))
+		if 100*n.rate() > *e.MaxErrorRate {
 			f.status = rollout.Fail
 		}
 	}
-	f = f.and(j.checkUnanswered(t, w))
-	if j.WorseThanLiveBy == nil {
+	f.text += ")"
+	f = f.and(e.checkUnanswered(t, w))
+	if e.WorseThanLiveBy == nil {
 		return f
 	}
-	return f.and(j.compareErrors(n, w))
+	return f.and(e.compareErrors(n, w))
 }
 
-// and puts two findings of one window together.
+// and combines two findings about one window. The text of an inconclusive finding is
+// a reason, which also reads well after a fail.
 func (f finding) and(other finding) finding {
+	if f.status == rollout.Pass && other.status == rollout.Inconclusive {
+		other.text = "inconclusive because " + other.text
+	}
 	if other.text != "" {
 		f.text += "; " + other.text
 	}
@@ -191,55 +194,55 @@ func (f finding) and(other finding) finding {
 	return f
 }
 
-// noLiveText is told where there is no side to compare with.
-const noLiveText = "nothing gives way to it, so it is compared with nothing"
+// noLiveText is the text of a comparison without a live environment.
+const noLiveText = "no live environment to compare with"
 
-// compareErrors compares error rates by the test of two proportions.
-func (j evaluation) compareErrors(fresh proportion, w metricSpan) finding {
-	if len(j.groups.live) == 0 {
+// compareErrors compares error rates with a test of two proportions.
+func (e evaluation) compareErrors(incoming proportion, w metricSpan) finding {
+	if len(e.groups.live) == 0 {
 		return finding{rollout.Pass, noLiveText}
 	}
-	beside := j.tally(j.groups.live, w)
-	live, when := beside, "in the same time"
-	if live.requests < float64(j.MinRequests) {
-		live, when = j.tally(j.groups.live, j.before), j.beforeText()
+	inWindow := e.tally(e.groups.live, w)
+	live, when := inWindow, ""
+	if live.requests < float64(e.MinRequests) {
+		live, when = e.tally(e.groups.live, e.before), e.beforeText()
 	}
-	if live.requests < float64(j.MinRequests) {
-		return finding{rollout.Inconclusive, fmt.Sprintf("%s %s in the same time and %s %s, at least %d are needed to compare",
-			j.groups.rivalHas(), requestsText(beside.requests), formatCount(live.requests), when, j.MinRequests)}
+	if live.requests < float64(e.MinRequests) {
+		return finding{rollout.Inconclusive, fmt.Sprintf("%s had %s in the same time and %s%s (minimum %d to compare)",
+			e.groups.liveNames(), requestsText(inWindow.requests), formatCount(live.requests), when, e.MinRequests)}
 	}
 	n := live.proportion()
-	f := finding{rollout.Pass, fmt.Sprintf("%s %s in %s %s, %s", j.groups.rivalHas(), errorsText(n.bad), requestsText(live.requests), when, percentText(n.rate(), nil))}
-	return f.and(j.difference(100*(fresh.rate()-n.rate()), pValue(fresh, n, *j.WorseThanLiveBy/100)))
+	f := finding{rollout.Pass, fmt.Sprintf("%s had %s in %s%s (%s)", e.groups.liveNames(), errorsText(n.bad), requestsText(live.requests), when, percentText(n.rate(), nil))}
+	return f.and(e.difference(100*(incoming.rate()-n.rate()), pValue(incoming, n, *e.WorseThanLiveBy/100)))
 }
 
-// difference words by how many percentage points the fresh side is worse, and how
-// likely that is at the margin.
-func (j evaluation) difference(points, p float64) finding {
-	who := j.groups.incoming.environment
+// difference evaluates by how many percentage points incoming is worse, and the
+// p-value of that at the margin.
+func (e evaluation) difference(points, p float64) finding {
 	if points <= 0 {
-		return finding{rollout.Pass, who + " is no worse"}
+		return finding{rollout.Pass, "error rate not higher"}
 	}
-	f := finding{rollout.Pass, fmt.Sprintf("%s is worse by %s (at most %s)", who, percentagePoints(formatDigits(points, j.WorseThanLiveBy)), formatNumber(*j.WorseThanLiveBy))}
-	bar := j.threshold()
+	f := finding{rollout.Pass, fmt.Sprintf("difference %s (limit %s)", percentagePoints(formatDigits(points, e.WorseThanLiveBy)), formatNumber(*e.WorseThanLiveBy))}
+	threshold := e.threshold()
+	significance := fmt.Sprintf("statistically significant (p %s, threshold %s)", formatP(p, threshold), strconv.FormatFloat(threshold, 'g', 2, 64))
 	switch {
-	case points <= *j.WorseThanLiveBy:
-	case p <= bar:
+	case points <= *e.WorseThanLiveBy:
+	case p <= threshold:
 		f.status = rollout.Fail
-		f.text += fmt.Sprintf(", and hardly by chance: p %s, where %s is enough", formatP(p, bar), strconv.FormatFloat(bar, 'g', 2, 64))
+		f.text += ", " + significance
 	default:
-		f.text += fmt.Sprintf(", but that may be chance: p %s, where %s would be enough", formatP(p, bar), strconv.FormatFloat(bar, 'g', 2, 64))
+		f.text += ", not " + significance
 	}
 	return f
 }
 
-func (j evaluation) beforeText() string { return "in the " + j.before.text() + " before the change" }
+func (e evaluation) beforeText() string { return " in the " + e.before.text() + " before the change" }
 
-// minSlowPeriods is of how many periods the one in the middle must be too slow. One
-// alone may be a cold cache or a busy neighbour.
+// minSlowPeriods is the number of periods that a latency fail requires. A single slow
+// period may be a cold cache or a noisy neighbor.
 const minSlowPeriods = 3
 
-// minLatencyRequests is how many requests a latency needs.
+// minLatencyRequests returns how many requests a latency requires.
 func (c TargetMetrics) minLatencyRequests() float64 {
 	q := percentile(c.Stat)
 	if q == 0 {
@@ -248,71 +251,81 @@ func (c TargetMetrics) minLatencyRequests() float64 {
 	return max(float64(c.MinRequests), math.Ceil(5/(1-q)-1e-6))
 }
 
-func (j evaluation) latency() finding {
-	need := j.minLatencyRequests()
-	fresh := j.groups.incoming
-	w, held := j.window(sampleSize{need, minSlowPeriods}, func(at int64) float64 { return j.timedRequests(fresh, at) })
-	got := held.requests
-	if got < need {
-		return j.inconclusive("%s in %s to take %s of, at least %s are needed", requestsText(got), w.text(), j.Stat, formatCount(need))
+func (e evaluation) latency() finding {
+	minimum := e.minLatencyRequests()
+	incoming := e.groups.incoming
+	w, size := e.window(sampleSize{minimum, minSlowPeriods}, func(at int64) float64 { return e.timedRequests(incoming, at) })
+	if size.requests < minimum {
+		return e.inconclusive("it had %s over %s (minimum %s for %s)", requestsText(size.requests), w.text(), formatCount(minimum), e.Stat)
 	}
-	value, _ := j.median([]group{fresh}, w)
-	f := finding{rollout.Pass, fmt.Sprintf("%s: %s %s in %s in %s", j.groups.name(), j.Stat, latencyDuration(value), requestsText(got), w.text())}
-	if j.MaxLatency > 0 {
-		f.text += fmt.Sprintf(" (at most %s)", j.MaxLatency)
-		if value > j.MaxLatency.Seconds() {
+	value, _ := e.median([]group{incoming}, w)
+	f, comparison := finding{status: rollout.Pass}, finding{status: rollout.Pass}
+	var limits []string
+	if e.MaxLatency > 0 {
+		limits = append(limits, fmt.Sprintf("limit %s", e.MaxLatency))
+		if value > e.MaxLatency.Seconds() {
 			f.status = rollout.Fail
 		}
 	}
-	if j.LatencyRatio != nil {
-		f = f.and(j.compareLatency(value, w))
+	if e.LatencyRatio != nil {
+		var isMeasured bool
+		if comparison, isMeasured = e.compareLatency(value, w); isMeasured {
+			limits, comparison.text = append(limits, comparison.text), ""
+		}
 	}
-	if f.status == rollout.Fail && held.periods < minSlowPeriods {
+	f.text = fmt.Sprintf("%s: %s %s over %s in %s", e.groups.name(), e.Stat, latencyDuration(value), requestsText(size.requests), w.text())
+	if len(limits) > 0 {
+		f.text += " (" + strings.Join(limits, "; ") + ")"
+	}
+	f = f.and(comparison)
+	if f.status == rollout.Fail && size.periods < minSlowPeriods {
 		f.status = rollout.Inconclusive
-		f.text += fmt.Sprintf("; a slow moment is no slow release, so it takes %d periods with requests to tell, and there are %d", minSlowPeriods, held.periods)
+		f.text += fmt.Sprintf("; inconclusive because a fail requires %d periods with requests (so far %d)", minSlowPeriods, size.periods)
 	}
 	return f
 }
 
-func (j evaluation) compareLatency(fresh float64, w metricSpan) finding {
-	if len(j.groups.live) == 0 {
-		return finding{rollout.Pass, noLiveText}
+// compareLatency compares a latency in seconds with that of the live groups. It
+// reports whether that was measured.
+func (e evaluation) compareLatency(incoming float64, w metricSpan) (f finding, isMeasured bool) {
+	if len(e.groups.live) == 0 {
+		return finding{rollout.Pass, noLiveText}, false
 	}
-	value, beside := j.median(j.groups.live, w)
-	got, when := beside, "in the same time"
-	if got < j.minLatencyRequests() {
-		value, got = j.median(j.groups.live, j.before)
-		when = j.beforeText()
+	value, inWindow := e.median(e.groups.live, w)
+	requests, when := inWindow, ""
+	if requests < e.minLatencyRequests() {
+		value, requests = e.median(e.groups.live, e.before)
+		when = e.beforeText()
 	}
-	if got < j.minLatencyRequests() || value <= 0 {
-		return finding{rollout.Inconclusive, fmt.Sprintf("%s %s in the same time and %s %s to take %s of, at least %s are needed to compare",
-			j.groups.rivalHas(), requestsText(beside), formatCount(got), when, j.Stat, formatCount(j.minLatencyRequests()))}
+	if requests < e.minLatencyRequests() || value <= 0 {
+		return finding{rollout.Inconclusive, fmt.Sprintf("%s had %s in the same time and %s%s (minimum %s to compare %s)",
+			e.groups.liveNames(), requestsText(inWindow), formatCount(requests), when, formatCount(e.minLatencyRequests()), e.Stat)}, false
 	}
-	f := finding{rollout.Pass, fmt.Sprintf("%s times that of %s, %s in %s %s (at most %s times)", formatDigits(fresh/value, j.LatencyRatio),
-		j.groups.liveNames(), latencyDuration(value), requestsText(got), when, formatNumber(*j.LatencyRatio))}
-	if fresh/value > *j.LatencyRatio {
+	f = finding{rollout.Pass, fmt.Sprintf("%s times %s's %s over %s%s, limit %s times", formatDigits(incoming/value, e.LatencyRatio),
+		e.groups.liveNames(), latencyDuration(value), requestsText(requests), when, formatNumber(*e.LatencyRatio))}
+	if incoming/value > *e.LatencyRatio {
 		f.status = rollout.Fail
 	}
-	return f
+	return f, true
 }
 
-// timedRequests is how many requests of a period a latency is known of.
-func (j evaluation) timedRequests(g group, second int64) float64 {
-	if !j.data.has(g.key(responseTime, j.Stat), second) {
+// timedRequests returns the requests of a period that has a latency; otherwise 0.
+func (e evaluation) timedRequests(g group, second int64) float64 {
+	if !e.data.has(g.key(responseTime, e.Stat), second) {
 		return 0
 	}
-	return j.data.value(g.key(requestCount, "Sum"), second)
+	return e.data.value(g.key(requestCount, "Sum"), second)
 }
 
-// median is the median of the periods' latencies in seconds, weighted by their
-// requests, and how many these are.
-func (j evaluation) median(groups []group, s metricSpan) (value, requests float64) {
+// median returns the median of the periods' latencies in seconds, weighted by their
+// requests, and the number of requests.
+func (e evaluation) median(groups []group, s metricSpan) (value, requests float64) {
 	type weighted struct{ value, weight float64 }
 	var all []weighted
 	for _, g := range groups {
-		for _, at := range j.periodStarts(s) {
-			if n := j.timedRequests(g, at); n > 0 {
-				all = append(all, weighted{j.data.value(g.key(responseTime, j.Stat), at), n})
+		for _, at := range e.periodStarts(s) {
+			if n := e.timedRequests(g, at); n > 0 {
+				all = append(all, weighted{e.data.value(g.key(responseTime, e.Stat), at), n})
 				requests += n
 			}
 		}
@@ -344,19 +357,18 @@ func errorsText(n int) string {
 	return strconv.Itoa(n) + " errors"
 }
 
-// percentagePoints words percentage points.
 func percentagePoints(n string) string {
 	if n == "1" {
-		return "1 point"
+		return "1 percentage point"
 	}
-	return n + " points"
+	return n + " percentage points"
 }
 
-// percentText words a rate as percent.
+// percentText formats a rate as percent.
 func percentText(rate float64, limit *float64) string { return formatDigits(100*rate, limit) + " %" }
 
-// formatDigits is a number of three digits, unless that would make it read as the
-// limit that it is not.
+// formatDigits formats a number with three digits, or with all if it would otherwise
+// read as equal to a limit that it does not equal.
 func formatDigits(v float64, limit *float64) string {
 	short, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 3, 64), 64)
 	if limit != nil && short == *limit {
@@ -365,15 +377,15 @@ func formatDigits(v float64, limit *float64) string {
 	return strconv.FormatFloat(short, 'f', -1, 64)
 }
 
-// formatP is a probability of two digits, or of more where these would make
-// it read as the bar.
-func formatP(p, bar float64) string {
+// formatP formats a p-value with two digits, or with five if it would otherwise read as
+// equal to the threshold.
+func formatP(p, threshold float64) string {
 	const tiny = 1e-6
 	short := strconv.FormatFloat(p, 'g', 2, 64)
 	switch {
-	case p < tiny && bar > tiny:
-		return "below 0.000001"
-	case p != bar && short == strconv.FormatFloat(bar, 'g', 2, 64):
+	case p < tiny && threshold > tiny:
+		return "< 0.000001"
+	case p != threshold && short == strconv.FormatFloat(threshold, 'g', 2, 64):
 		return "= " + strconv.FormatFloat(p, 'g', 5, 64)
 	}
 	return "= " + short

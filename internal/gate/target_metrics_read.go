@@ -14,8 +14,8 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// The metrics of an Application Load Balancer, in the namespace albNamespace. All
-// are of a group but balancerErrors, which is of the balancer as a whole.
+// Metrics of an Application Load Balancer in albNamespace. All have a target group,
+// except balancerErrors, which is of the load balancer as a whole.
 const (
 	albNamespace   = "AWS/ApplicationELB"
 	requestCount   = "RequestCount"
@@ -29,34 +29,34 @@ const (
 )
 
 var (
-	errNotALB = errors.New("an ARN that is none of an Application Load Balancer")
+	errNotALB = errors.New("not an ARN of an Application Load Balancer or its target groups")
 
 	groupARN = regexp.MustCompile(`^arn:aws[a-z-]*:elasticloadbalancing:([a-z0-9-]+):[0-9]*:(targetgroup/[^/]+/[^/]+)$`)
 	routeARN = regexp.MustCompile(`^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]*:listener(?:-rule)?/(app/[^/]+/[^/]+)/.+$`)
 )
 
-// group is a target group as CloudWatch's dimensions have it.
+// group is a target group as CloudWatch identifies it.
 type group struct {
 	region, balancer, name string
 	environment            string
 }
 
-// entryGroups is a group that receives, and those that give at its entry point.
+// entryGroups is an incoming group and the live groups at its entry point.
 type entryGroups struct {
 	entry    string
 	incoming group
 	live     []group
 }
 
-func (c entryGroups) all() []group { return append([]group{c.incoming}, c.live...) }
+func (e entryGroups) all() []group { return append([]group{e.incoming}, e.live...) }
 
-// name is who is judged: "web (green)".
-func (c entryGroups) name() string { return fmt.Sprintf("%s (%s)", c.entry, c.incoming.environment) }
+// name identifies what is evaluated, such as "web (green)".
+func (e entryGroups) name() string { return fmt.Sprintf("%s (%s)", e.entry, e.incoming.environment) }
 
-// liveNames is who it is compared with: "blue".
-func (c entryGroups) liveNames() string {
+// liveNames lists the environments to compare with, such as "blue".
+func (e entryGroups) liveNames() string {
 	var names []string
-	for _, g := range c.live {
+	for _, g := range e.live {
 		if !slices.Contains(names, g.environment) {
 			names = append(names, g.environment)
 		}
@@ -64,86 +64,80 @@ func (c entryGroups) liveNames() string {
 	return strings.Join(names, " and ")
 }
 
-func (c entryGroups) rivalHas() string {
-	if rival := c.liveNames(); rival == c.live[0].environment {
-		return rival + " has"
-	}
-	return c.liveNames() + " have"
-}
-
-// entryGroupsOf takes a moment's ARNs apart. A group that no route names has no
-// dimensions, since the balancer's is missing: that is a finding of its own.
-func entryGroupsOf(m rollout.GateInput) ([]entryGroups, []finding, error) {
+// entryGroupsOf parses the ARNs of an input. A group without a route has no load
+// balancer, so it has no metrics; it is returned as a finding.
+func entryGroupsOf(in rollout.GateInput) ([]entryGroups, []finding, error) {
 	var all []entryGroups
 	var unattached []finding
-	for _, side := range m.Incoming {
-		if len(side.Routes) == 0 {
+	for _, backend := range in.Incoming {
+		if len(backend.Routes) == 0 {
 			unattached = append(unattached, finding{rollout.Inconclusive, fmt.Sprintf(
-				"%s (%s): no listener or rule names its target group yet, so that the balancer counts nothing for it", side.Entry, side.Environment)})
+				"%s (%s): inconclusive because its target group is not attached to a listener or rule yet and has no metrics", backend.Entry, backend.Environment)})
 			continue
 		}
-		fresh, err := groupOf(side)
+		incoming, err := groupOf(backend)
 		if err != nil {
 			return nil, nil, err
 		}
-		c := entryGroups{entry: side.Entry, incoming: fresh}
-		for _, other := range m.Live {
-			if other.Entry != side.Entry || len(other.Routes) == 0 {
+		groups := entryGroups{entry: backend.Entry, incoming: incoming}
+		for _, other := range in.Live {
+			if other.Entry != backend.Entry || len(other.Routes) == 0 {
 				continue
 			}
 			live, err := groupOf(other)
 			if err != nil {
 				return nil, nil, err
 			}
-			c.live = append(c.live, live)
+			groups.live = append(groups.live, live)
 		}
-		all = append(all, c)
+		all = append(all, groups)
 	}
 	return all, unattached, nil
 }
 
-func groupOf(side rollout.Backend) (group, error) {
-	g := groupARN.FindStringSubmatch(side.Group)
+func groupOf(backend rollout.Backend) (group, error) {
+	g := groupARN.FindStringSubmatch(backend.Group)
 	if g == nil {
-		return group{}, fmt.Errorf("%w: %q", errNotALB, side.Group)
+		return group{}, fmt.Errorf("%w: %q", errNotALB, backend.Group)
 	}
-	// A group belongs to one balancer, so any of its routes will do.
-	r := routeARN.FindStringSubmatch(side.Routes[0])
+	// A group belongs to one load balancer, so any of its routes identifies it.
+	r := routeARN.FindStringSubmatch(backend.Routes[0])
 	if r == nil {
-		return group{}, fmt.Errorf("%w: %q", errNotALB, side.Routes[0])
+		return group{}, fmt.Errorf("%w: %q", errNotALB, backend.Routes[0])
 	}
-	return group{region: g[1], balancer: r[1], name: g[2], environment: side.Environment}, nil
+	return group{region: g[1], balancer: r[1], name: g[2], environment: backend.Environment}, nil
 }
 
-// metricKey is one metric of a group, or of a balancer where the group is empty.
+// metricKey identifies one metric of a group, or of a load balancer if the group is
+// empty.
 type metricKey struct{ region, balancer, group, metric, stat string }
 
 func (g group) key(metric, stat string) metricKey {
 	return metricKey{g.region, g.balancer, g.name, metric, stat}
 }
 
-func (m metricKey) query(id string, c TargetMetrics) types.MetricDataQuery {
-	dimensions := map[string]string{"LoadBalancer": m.balancer}
-	if m.group != "" {
-		dimensions["TargetGroup"] = m.group
+func (k metricKey) query(id string, c TargetMetrics) types.MetricDataQuery {
+	dimensions := map[string]string{"LoadBalancer": k.balancer}
+	if k.group != "" {
+		dimensions["TargetGroup"] = k.group
 	}
-	return metricQuery(id, MetricQuery{Namespace: albNamespace, Metric: m.metric, Dimensions: dimensions, Stat: m.stat, Period: c.Period})
+	return metricQuery(id, MetricQuery{Namespace: albNamespace, Metric: k.metric, Dimensions: dimensions, Stat: k.stat, Period: c.Period})
 }
 
-// metricData are the points of every measure that was asked for.
+// metricData holds the data points of every metric that was read.
 type metricData map[metricKey]*metricSeries
 
-// value is the value of a period, by its Unix second; 0 where there is no point, as
-// the balancer sends none for what did not happen.
-func (f metricData) value(m metricKey, second int64) float64 {
-	if s := f[m]; s != nil {
+// value returns the value of the period that starts at a Unix second; 0 if it has no
+// data point, because the load balancer publishes none for a count of 0.
+func (d metricData) value(k metricKey, second int64) float64 {
+	if s := d[k]; s != nil {
 		return s.values[second]
 	}
 	return 0
 }
 
-func (f metricData) has(m metricKey, second int64) bool {
-	s := f[m]
+func (d metricData) has(k metricKey, second int64) bool {
+	s := d[k]
 	if s == nil {
 		return false
 	}
@@ -151,11 +145,11 @@ func (f metricData) has(m metricKey, second int64) bool {
 	return ok
 }
 
-// metricKeys are what must be asked for to judge a contest.
-func (c TargetMetrics) metricKeys(one entryGroups) []metricKey {
-	groups := []group{one.incoming}
+// metricKeys returns the metrics that an evaluation requires.
+func (c TargetMetrics) metricKeys(entry entryGroups) []metricKey {
+	groups := []group{entry.incoming}
 	if c.comparesWithLive() {
-		groups = one.all()
+		groups = entry.all()
 	}
 	var all []metricKey
 	for _, g := range groups {
@@ -173,56 +167,56 @@ func (c TargetMetrics) metricKeys(one entryGroups) []metricKey {
 	return all
 }
 
-// comparesWithLive: even where only errors are judged, the live side says which requests
-// without a code are usual.
+// comparesWithLive reports whether to read the live groups. That is also necessary
+// for errors alone, because they show how many requests without a code are normal.
 func (c TargetMetrics) comparesWithLive() bool { return c.needsErrors() || c.LatencyRatio != nil }
 func (c TargetMetrics) needsErrors() bool      { return c.MaxErrorRate != nil || c.WorseThanLiveBy != nil }
 func (c TargetMetrics) needsLatency() bool     { return c.MaxLatency > 0 || c.LatencyRatio != nil }
 
-// read asks for everything that the contests need, in one call per region, the
-// regions side by side.
-func (g *targetGate) read(ctx context.Context, contests []entryGroups, s metricSpan) (metricData, error) {
+// read reads all metrics that the groups require, in one call per region, the regions
+// concurrently.
+func (g *targetGate) read(ctx context.Context, groups []entryGroups, s metricSpan) (metricData, error) {
 	byRegion := map[string][]metricKey{}
-	for _, c := range contests {
-		for _, m := range g.metricKeys(c) {
-			if !slices.Contains(byRegion[m.region], m) {
-				byRegion[m.region] = append(byRegion[m.region], m)
+	for _, entry := range groups {
+		for _, k := range g.metricKeys(entry) {
+			if !slices.Contains(byRegion[k.region], k) {
+				byRegion[k.region] = append(byRegion[k.region], k)
 			}
 		}
 	}
 	var (
-		mu   sync.Mutex
-		done sync.WaitGroup
-		all  = metricData{}
-		errs error
+		mu    sync.Mutex
+		calls sync.WaitGroup
+		all   = metricData{}
+		errs  error
 	)
-	for region, measures := range byRegion {
-		done.Go(func() {
-			found, err := g.readRegion(ctx, region, measures, s)
+	for region, keys := range byRegion {
+		calls.Go(func() {
+			series, err := g.readRegion(ctx, region, keys, s)
 			mu.Lock()
 			defer mu.Unlock()
 			errs = errors.Join(errs, err)
-			for i, m := range measures {
-				if series := found[queryIDOf(i)]; len(series) > 0 {
-					all[m] = series[0]
+			for i, k := range keys {
+				if result := series[queryIDOf(i)]; len(result) > 0 {
+					all[k] = result[0]
 				}
 			}
 		})
 	}
-	done.Wait()
+	calls.Wait()
 	return all, errs
 }
 
 func queryIDOf(i int) string { return fmt.Sprintf("m%d", i) }
 
-func (g *targetGate) readRegion(ctx context.Context, region string, measures []metricKey, s metricSpan) (map[string][]*metricSeries, error) {
+func (g *targetGate) readRegion(ctx context.Context, region string, keys []metricKey, s metricSpan) (map[string][]*metricSeries, error) {
 	api, err := g.clients.in(region)
 	if err != nil {
 		return nil, err
 	}
 	var queries []types.MetricDataQuery
-	for i, m := range measures {
-		queries = append(queries, m.query(queryIDOf(i), g.TargetMetrics))
+	for i, k := range keys {
+		queries = append(queries, k.query(queryIDOf(i), g.TargetMetrics))
 	}
 	return readMetrics(ctx, api, s, queries)
 }

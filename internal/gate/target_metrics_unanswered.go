@@ -7,42 +7,43 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// maxUnansweredShare is the part of the requests that may be without a code where
-// there is nobody to compare with; moreUnanswered is how much more than with the
-// live side's.
 const (
+	// maxUnansweredShare is the share of requests that may have no response code if
+	// there is no live environment to compare with.
 	maxUnansweredShare = 0.5
-	unansweredMargin   = 0.01
+	// unansweredMargin is how much that share may exceed the share of live.
+	unansweredMargin = 0.01
 )
 
-// checkUnanswered looks at requests without a code that is counted. WebSockets and
-// clients that leave are among them on either side, so what is no more than the
-// live side has is told. What is more may be a release that hangs: its requests are
-// no errors until somebody gives up, and they are no good answers either.
-func (j evaluation) checkUnanswered(t tally, w metricSpan) finding {
-	k := proportion{t.uncounted(), int(math.Round(t.requests))}
+// checkUnanswered evaluates requests without a counted response code. WebSockets and
+// clients that disconnect cause some in every environment, so a share like that of
+// live is only reported. A larger share may be a release that hangs: its requests are
+// not errors until they time out, but they are not ok either.
+func (e evaluation) checkUnanswered(t tally, w metricSpan) finding {
+	incoming := proportion{t.uncounted(), int(math.Round(t.requests))}
 	f := finding{status: rollout.Pass}
-	if k.bad == 0 {
+	if incoming.bad == 0 {
 		return f
 	}
-	f.text = fmt.Sprintf("%d without a code that is counted", k.bad)
-	live := j.tally(j.groups.live, w)
-	if live.requests < float64(j.MinRequests) {
-		live = j.tally(j.groups.live, j.before)
+	f.text = requestsText(float64(incoming.bad)) + " without a counted response code"
+	liveTally := e.tally(e.groups.live, w)
+	if liveTally.requests < float64(e.MinRequests) {
+		liveTally = e.tally(e.groups.live, e.before)
 	}
-	rival := proportion{live.uncounted(), int(math.Round(live.requests))}
+	live := proportion{liveTally.uncounted(), int(math.Round(liveTally.requests))}
 	switch {
-	case rival.total < j.MinRequests && k.rate() > maxUnansweredShare:
+	case live.total < e.MinRequests && incoming.rate() > maxUnansweredShare:
 		f.status = rollout.Inconclusive
-		f.text += ", so most may not have been answered yet"
-	case rival.total >= j.MinRequests && pValue(k, rival, unansweredMargin) <= j.threshold():
+		f.text += " may still be unanswered"
+	case live.total >= e.MinRequests && pValue(incoming, live, unansweredMargin) <= e.threshold():
 		f.status = rollout.Inconclusive
-		f.text += fmt.Sprintf(" (%s has %d in %s), so they may not have been answered yet", j.groups.liveNames(), rival.bad, requestsText(live.requests))
+		f.text += fmt.Sprintf(" (%s: %d of %s) may still be unanswered", e.groups.liveNames(), live.bad, requestsText(liveTally.requests))
 	}
 	return f
 }
 
-// threshold is how little chance must leave for a difference to count in this look.
-func (j evaluation) threshold() float64 {
-	return alphaOfEvaluation(1-*j.Confidence, int(j.since.length()/j.Period))
+// threshold returns the p-value at or below which a difference is significant in this
+// evaluation.
+func (e evaluation) threshold() float64 {
+	return alphaOfEvaluation(1-*e.Confidence, int(e.since.length()/e.Period))
 }
