@@ -6,66 +6,66 @@ import (
 	"slices"
 )
 
-// MaxGroups is how many target groups ELB takes in one action.
+// MaxGroups is the maximum number of target groups in one ELB action.
 const MaxGroups = 5
 
-// ErrTooManyGroups says that a move needs more groups in one action at once
-// than MostGroups.
-var ErrTooManyGroups = errors.New("more target groups in one action at once than the balancer takes")
+// ErrTooManyGroups reports that a shift needs more than MaxGroups target groups
+// in one action.
+var ErrTooManyGroups = errors.New("too many target groups in one action")
 
-// Kind is what sort of move is due.
+// Kind is what an apply does with the traffic.
 type Kind int
 
-// The kinds of a move.
+// The kinds of a schedule.
 const (
-	NoChange       Kind = iota // the traffic is where it should be
+	NoChange       Kind = iota // the observed weights are the desired ones
 	Forward                    // to new weights, by steps under gates
-	Rollback                   // to what the last completed shift left: one write
-	Revert                     // to a version that was live before: health alone
-	Rejected                   // a rejected version is wanted: no write
-	ExternalChange             // a hand moved it back, and it is not undone: no write
+	Rollback                   // to the weights of the last completed shift: one write per route
+	Revert                     // to the previous version: one write per route, under health only
+	Rejected                   // a rejected version is desired: no write
+	ExternalChange             // traffic was moved off the desired weights, which is not overridden: no write
 )
 
-// String names the kind for traces.
+// String returns the kind as logged.
 func (k Kind) String() string {
-	names := []string{"nothing", "forward", "back", "return", "refused", "handed back"}
+	names := []string{"none", "forward", "rollback", "revert", "rejected", "external_change"}
 	if k < 0 || int(k) >= len(names) {
-		return fmt.Sprintf("kind %d", int(k))
+		return fmt.Sprintf("kind_%d", int(k))
 	}
 	return names[k]
 }
 
-// Schedule is what will be done, in the order in which it is.
+// Schedule is what an apply will do, in order.
 type Schedule struct {
 	Kind    Kind
 	Desired Weights
-	Split   *Step  // a split that was found is judged like a step, first
-	Steps   []Step // rising; the last is at Whole; empty when nothing is to be moved
+	Split   *Step  // the current split, evaluated like a step before any other; nil: none
+	Steps   []Step // rising; the last is at Full; empty when no traffic is moved
 
-	// Attached are the environments named in every action while the traffic moves,
-	// Kept those that stay named afterwards. Whatever else is named goes. A
-	// stranger stands in the actions alone that name it already.
+	// Attached are the environments in every action while the traffic moves,
+	// AttachedAfter those that remain afterwards; all others are detached. An
+	// unmanaged group is only ever in the actions that already have it.
 	Attached      []string
 	AttachedAfter []string
 
-	ReplacesFixedError bool     // some route answers a fixed 5xx: its action goes in at once
-	BakeOnly           bool     // at the goal already, but the shift was never completed
-	Certain            bool     // HandedBack: no apply that was killed can have done it
-	Gaining            []string // who gets more on some route, and so must be healthy; sorted
+	ReplacesFixedError bool     // a route answers a fixed 5xx, which the desired weights replace in one write
+	BakeOnly           bool     // the desired weights are reached, but the shift never completed
+	Certain            bool     // ExternalChange: it cannot be the work of an abandoned shift
+	Gaining            []string // environments that gain on some route and so must be healthy; sorted
 
 	request Request
 }
 
-// From is where the shift leads from: what the routes give on the whole where
-// a way back leads. Nil where none forwarded there.
+// From returns the weights that the shift starts from: the mean of the routes'
+// rollback targets. It is nil where no route forwarded.
 func (s Schedule) From() Weights { return s.request.originMean() }
 
-// Origin is where a way back leads for the i-th route of the request: nil
-// where it forwarded nowhere.
+// Origin returns the rollback target of the i-th route of the request; nil
+// where the route did not forward.
 func (s Schedule) Origin(i int) Weights { return s.request.Routes[i].Origin }
 
-// At is what the i-th route gives at a part of the way. A route that forwarded
-// nowhere has no way: it is at the goal at once.
+// At returns the weights of the i-th route when the part at of the shift is
+// done. A route with a fixed error has no steps: it gets the desired weights.
 func (s Schedule) At(i int, at Share) Weights {
 	if s.request.Routes[i].FixedError {
 		return s.Desired
@@ -73,8 +73,8 @@ func (s Schedule) At(i int, at Share) Weights {
 	return Between(s.Origin(i), s.Desired, at)
 }
 
-// Decide compares what is wanted with what was found and says what is due. It
-// returns ErrTooManyGroups where the goal cannot be reached under ELB's limit.
+// Decide compares desired with observed weights and returns what an apply does. It
+// returns ErrTooManyGroups where ELB's limit does not allow the shift.
 func Decide(r Request) (Schedule, error) {
 	if !r.Unobserved && r.Desired != nil && (r.shipsNewVersion() || r.externalChange() == certainExternalChange && r.Retry) {
 		r.startFromObserved()
@@ -84,12 +84,12 @@ func Decide(r Request) (Schedule, error) {
 		s.Desired = r.observedMean()
 	}
 	s.Kind = r.kind()
-	if err := s.groups(); err != nil {
+	if err := s.fillAttached(); err != nil {
 		return s, err
 	}
 	switch s.Kind {
 	case Forward:
-		s.forward()
+		s.fillSteps()
 		s.Gaining = s.gaining()
 	case Revert:
 		s.Steps = []Step{{At: Full}}
@@ -103,8 +103,8 @@ func Decide(r Request) (Schedule, error) {
 	return s, nil
 }
 
-// kind tells the moves apart. The order matters: a way back is never refused,
-// and a refusal comes before every increase.
+// kind returns the kind of the schedule. The order of the cases matters: a rollback
+// is never rejected, and a rejected version never gains traffic.
 func (r Request) kind() Kind {
 	switch {
 	case r.Desired == nil:
@@ -125,14 +125,14 @@ func (r Request) kind() Kind {
 	return Forward
 }
 
-// isRollback: the goal is what the last completed shift left, and the traffic
-// is elsewhere: drift, or the rest of a shift that did not end.
+// isRollback reports whether the desired weights are the rollback target of every
+// route. The observed ones differ then, by drift or by an unfinished shift.
 func (r Request) isRollback() bool {
 	return r.allRoutes(func(x Route) bool { return x.Origin.Equal(r.Desired) })
 }
 
-// desiresRejected: an environment that is to gain traffic on some route has the
-// version that was sent back.
+// desiresRejected reports whether an environment with the rejected version would
+// gain traffic on some route.
 func (r Request) desiresRejected() bool {
 	return r.Rejected != nil && slices.ContainsFunc(r.Routes, func(x Route) bool {
 		return slices.ContainsFunc(r.Desired.Gaining(x.Origin), func(name string) bool {
@@ -141,9 +141,9 @@ func (r Request) desiresRejected() bool {
 	})
 }
 
-// isRevert: all traffic goes to the very version that was live before the
-// last completed shift, soon enough after it. A version that was rejected is
-// never returned to, retry or not: it is judged by steps again.
+// isRevert reports whether all traffic shifts to the version that was live before
+// the last completed shift, within the rollback window. A rejected version does
+// not qualify, with or without retry: it is shifted by steps.
 func (r Request) isRevert() bool {
 	live, ok := r.Desired.Sole()
 	if !ok || !r.WithinRollbackWindow || slices.ContainsFunc(r.Routes, func(x Route) bool { return x.Joining || x.FixedError }) {
@@ -153,9 +153,9 @@ func (r Request) isRevert() bool {
 	return r.Previous.Matches(e) && (r.Rejected == nil || !r.Rejected.Matches(e))
 }
 
-// forward fills in the judging of a split and the steps above it. A split is
-// also what routes make of it that stand at different ends of the way.
-func (s *Schedule) forward() {
+// fillSteps sets Split, and the steps above the route that is least far along.
+// Routes that are at different weights count as a split, too.
+func (s *Schedule) fillSteps() {
 	r := s.request
 	all := append(slices.Clone(r.Strategy.Steps), Step{At: Full})
 	if r.Unobserved {
@@ -166,11 +166,11 @@ func (s *Schedule) forward() {
 	for _, x := range r.Routes {
 		if x.FixedError {
 			s.ReplacesFixedError = true
-			continue // it is given the goal at once, before health
+			continue // it gets the desired weights before the health check
 		}
 		at := Progress(x.Origin, s.Desired, x.Observed)
 		low = min(low, at)
-		if at > 0 && !x.Observed.Equal(x.Origin) { // else nothing is there to be judged
+		if at > 0 && !x.Observed.Equal(x.Origin) { // otherwise there is nothing to evaluate
 			high = max(high, min(at, Full-MinShare))
 		}
 	}
@@ -185,16 +185,16 @@ func (s *Schedule) forward() {
 	s.BakeOnly = len(s.Steps) == 0 && !s.ReplacesFixedError
 }
 
-// gaining are those that the goal gives more than they had, and those that a
-// step gives more than was found: a hand may have led the traffic off the way,
-// and nobody receives it unproven.
+// gaining returns the environments whose desired share is above their origin, and
+// those that a step gives more than observed: after an external change those may be
+// others, and no environment gains traffic without a health check.
 func (s *Schedule) gaining() []string {
 	gaining := newOrderedNames(nil)
 	for i, x := range s.request.Routes {
 		gaining.add(s.Desired.Gaining(x.Origin)...)
-		gone := Progress(x.Origin, s.Desired, x.Observed)
+		progress := Progress(x.Origin, s.Desired, x.Observed)
 		for _, step := range s.Steps {
-			if gone < step.At && !s.request.Unobserved {
+			if progress < step.At && !s.request.Unobserved {
 				gaining.add(s.At(i, step.At).Gaining(x.Observed)...)
 			}
 		}
@@ -203,46 +203,45 @@ func (s *Schedule) gaining() []string {
 	return gaining.names
 }
 
-// stepAt is the step that a split stands at: the highest that it has reached,
-// else the first, else one without a hold.
+// stepAt returns a split as a step: with the hold and gates of the highest step that
+// it reached, or of the first step if none. Without steps it has no hold.
 func stepAt(steps []Step, at Share) Step {
-	found := Step{At: at}
+	reached := Step{At: at}
 	for i, step := range steps {
 		if i == 0 || step.At <= at {
-			found = Step{At: at, Hold: step.Hold, Gates: step.Gates}
+			reached = Step{At: at, Hold: step.Hold, Gates: step.Gates}
 		}
 	}
-	return found
+	return reached
 }
 
-// groups fills in who is named in the actions while the traffic moves and
-// afterwards. Whoever has traffic comes first, then the side to go back to,
-// then the idle ones by name, as many as ELB takes.
-func (s *Schedule) groups() error {
+// fillAttached sets Attached and AttachedAfter. Environments with traffic and those
+// of the rollback target are required; idle ones are added by name up to MaxGroups.
+func (s *Schedule) fillAttached() error {
 	r := s.request
-	held := newOrderedNames(s.Desired.Names())
+	attached := newOrderedNames(s.Desired.Names())
 	for _, x := range r.Routes {
-		held.add(x.Origin.Names()...)
-		held.add(x.Observed.Names()...)
+		attached.add(x.Origin.Names()...)
+		attached.add(x.Observed.Names()...)
 	}
-	if n := r.groupsPerRoute(held.names); n > MaxGroups {
-		return fmt.Errorf("%w: %d are needed, at most %d are taken", ErrTooManyGroups, n, MaxGroups)
+	if n := r.groupsPerRoute(attached.names); n > MaxGroups {
+		return fmt.Errorf("%w: %d, the maximum is %d", ErrTooManyGroups, n, MaxGroups)
 	}
-	kept := newOrderedNames(s.Desired.Names())
+	after := newOrderedNames(s.Desired.Names())
 	if !r.stickyAfterwards() {
-		kept.addWhile(r.fits, r.remaining(held.names)...)
-		kept.addWhile(r.fits, s.idle()...)
+		after.addWhile(r.fits, r.managed(attached.names)...)
+		after.addWhile(r.fits, s.idle()...)
 	}
-	held.addWhile(r.fits, kept.names...)
-	s.Attached, s.AttachedAfter = held.names, kept.names
+	attached.addWhile(r.fits, after.names...)
+	s.Attached, s.AttachedAfter = attached.names, after.names
 	return nil
 }
 
-// idle are the environments that stay named, or come into the actions, for
-// their health alone. A way back must not fail for one of them: it names who is
-// named already.
+// idle returns the environments to attach at weight 0, so that their health is
+// checked. A rollback or revert must not fail because of one of them, so it leaves
+// attached what is attached and adds nothing.
 func (s *Schedule) idle() []string {
-	names := s.request.remaining(s.request.environmentNames())
+	names := s.request.managed(s.request.environmentNames())
 	if s.Kind != Rollback && s.Kind != Revert {
 		return names
 	}
@@ -253,29 +252,30 @@ func (s *Schedule) idle() []string {
 
 func (r Request) fits(names []string) bool { return r.groupsPerRoute(names) <= MaxGroups }
 
-// groupsPerRoute is the most of the names that come together on one route: an
-// environment has a group on each, a stranger only where it was found.
+// groupsPerRoute returns the largest number of groups that the names need on one
+// route: an environment has a group on each, an unmanaged group is where it was
+// observed.
 func (r Request) groupsPerRoute(names []string) int {
-	everywhere, most := 0, 0
+	managed, most := 0, 0
 	for _, name := range names {
 		if !r.environment(name).Unmanaged {
-			everywhere++
+			managed++
 		}
 	}
 	for _, x := range r.Routes {
-		here := 0
+		unmanaged := 0
 		for _, name := range names {
 			if r.environment(name).Unmanaged && (slices.Contains(x.Attached, name) || x.Origin[name] > 0 || x.Observed[name] > 0) {
-				here++
+				unmanaged++
 			}
 		}
-		most = max(most, here)
+		most = max(most, unmanaged)
 	}
-	return everywhere + most
+	return managed + most
 }
 
-// stickyAfterwards: with group stickiness on, a cookie beats a weight of 0, so the
-// old side may not stay named.
+// stickyAfterwards reports whether group stickiness is on after the shift. Sticky
+// clients stay with a group at weight 0, so idle environments are then detached.
 func (r Request) stickyAfterwards() bool {
 	if r.Sticky != nil {
 		return *r.Sticky
@@ -283,7 +283,7 @@ func (r Request) stickyAfterwards() bool {
 	return slices.ContainsFunc(r.Routes, func(x Route) bool { return x.Sticky })
 }
 
-// orderedNames is a list without repeats that keeps its order.
+// orderedNames is an ordered list without duplicates.
 type orderedNames struct {
 	names []string
 	seen  map[string]bool
@@ -299,7 +299,7 @@ func (n *orderedNames) add(more ...string) {
 	n.addWhile(func([]string) bool { return true }, more...)
 }
 
-// addWhile leaves out every name with which the list would not fit any more.
+// addWhile adds the names with which the list still fits and skips the others.
 func (n *orderedNames) addWhile(fit func([]string) bool, more ...string) {
 	for _, name := range more {
 		if n.seen[name] || !fit(append(slices.Clone(n.names), name)) {
@@ -310,8 +310,8 @@ func (n *orderedNames) addWhile(fit func([]string) bool, more ...string) {
 	}
 }
 
-// Sides returns who gains and who gives between two settings, for gates that
-// compare them.
+// Sides returns the environments that gain between two weights, and those of from
+// that do not, for gates that compare the two.
 func Sides(from, to Weights) (receiving, giving []string) {
 	receiving = to.Gaining(from)
 	giving = slices.DeleteFunc(from.Names(), func(name string) bool { return slices.Contains(receiving, name) })

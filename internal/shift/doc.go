@@ -1,20 +1,23 @@
-// Package shift is the arithmetic of moving traffic: shares and weights, the
-// steps between two settings, what kind of move is due, and the schedule that
-// a reviewer reads in the plan. It is pure: no context, no clock, no I/O.
+// Package shift computes shifts of traffic: shares and weights, the steps between
+// two sets of weights, what an apply does (Decide), and the schedule in the plan. It
+// is pure: no context, no clock, no I/O.
 //
-// What a switch may be found in, and what leads where:
+// The states of a switch, and the kinds of schedule that lead from one to another:
 //
-//	            adopt                    step, step, ... 100
-//	(nothing) ───────▶ stable ─────────────────────────────────▶ goal
-//	                     ▲  ▲                 │                    │
-//	                     │  └── way back ─────┤ a gate, health,    │ bake, settle,
-//	                     │      (one write)   │ an interrupt       │ detach
-//	                     │                    ▼                    ▼
-//	                     │              split (killed,        new stable
-//	                     │              stopped, a hand)      old: previous
-//	                     │                    │
-//	                     └── wanted again ────┴── judged, then the steps above it
+//	           Forward: steps under gates, 100 %, bake, settle
+//	stable ──────────────────────────────────────────────────────▶ stable (new)
+//	 ▲ ▲ ▲                   │                                        ▲   │
+//	 │ │ │  same apply       │ a gate or health failed, interrupted   │   │
+//	 │ │ └───────────────────┤                                        │   │
+//	 │ │  rollback           │ or: stopped, abandoned,                │   │
+//	 │ │                     ▼ external change                        │   │
+//	 │ │  Rollback         split                                      │   │
+//	 │ └─────────────────────┴────────────────────────────────────────┘   │
+//	 │                         Forward: evaluate the split,               │
+//	 │                         then the steps above it                    │
+//	 └────────────────────────────────────────────────────────────────────┘
+//	           Revert, within rollback_window: one write per route
 //
-// A share is kept in tenths of a percent, the finest that a weight of ELB can
-// say (999 to 1).
+// NoChange, Rejected and ExternalChange move no traffic. Shares are in tenths of a
+// percent, the finest that ELB weights can express (999 to 1).
 package shift

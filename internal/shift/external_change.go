@@ -2,51 +2,52 @@ package shift
 
 import "slices"
 
-// externalChange is whether somebody took the traffic away from where the last completed
-// shift left it, and meant it. A shift that was killed leaves no trace but the
-// weights, so that not every move tells who made it.
+// externalChange classifies how the traffic left the weights of the last completed
+// shift. An abandoned shift leaves nothing but its weights, so some observations
+// allow for both an external change and an abandoned shift.
 type externalChange int
 
 const (
-	noExternalChange       externalChange = iota // drift, or the rest of a shift: it may be repaired
-	possibleExternalChange                       // a hand, or a shift that was killed at its end
-	certainExternalChange                        // a hand
+	noExternalChange       externalChange = iota // drift, or an unfinished shift: may be rolled back
+	possibleExternalChange                       // an external change, or a shift that was abandoned at 100 %
+	certainExternalChange                        // an external change
 )
 
-// externalChange looks for it. Putting the traffic back would undo what a person did
-// about a bad release, and a person is not asked twice. A route that joins now
-// tells nothing about it.
+// externalChange classifies the observed weights where the desired ones are those of
+// the last completed shift. To write these again would override what a person did
+// about a bad release. Routes that join with this shift do not count.
 func (r Request) externalChange() externalChange {
 	known := r.knownRoutes()
-	leads := !slices.ContainsFunc(known, func(x Route) bool { return !x.Origin.Equal(r.Desired) })
-	there := !slices.ContainsFunc(known, func(x Route) bool { return !x.Observed.Equal(r.Desired) })
-	if len(known) == 0 || !leads || there {
+	originIsDesired := !slices.ContainsFunc(known, func(x Route) bool { return !x.Origin.Equal(r.Desired) })
+	reached := !slices.ContainsFunc(known, func(x Route) bool { return !x.Observed.Equal(r.Desired) })
+	if len(known) == 0 || !originIsDesired || reached {
 		return noExternalChange
 	}
 	if r.gainsRejected(known) {
 		return certainExternalChange
 	}
-	where, wholly := soleEnvironment(known)
-	live, sole := r.Desired.Sole()
+	current, unsplit := soleEnvironment(known)
+	desired, sole := r.Desired.Sole()
 	switch p := r.Previous; {
-	case !wholly:
+	case !unsplit:
 		return noExternalChange
-	case !sole && r.Desired[where] > 0:
-		return certainExternalChange // a canary was ended
-	case !sole || p == nil || p.Environment != where || where == live:
+	case !sole && r.Desired[current] > 0:
+		return certainExternalChange // somebody ended a canary
+	case !sole || p == nil || p.Environment != current || current == desired:
 		return noExternalChange
-	case p.Matches(r.environment(where)) && r.environment(live).Version != "":
+	case p.Matches(r.environment(current)) && r.environment(desired).Version != "":
 		return certainExternalChange
 	}
 	return possibleExternalChange
 }
 
-// knownRoutes are those that were the switch's before.
+// knownRoutes returns the routes that the last completed shift managed.
 func (r Request) knownRoutes() []Route {
 	return slices.DeleteFunc(slices.Clone(r.Routes), func(x Route) bool { return x.Joining })
 }
 
-// gainsRejected: the version that a hand has sent back already would gain.
+// gainsRejected reports whether the desired weights give an environment with the
+// rejected version more than one of the routes does now.
 func (r Request) gainsRejected(routes []Route) bool {
 	return r.Rejected != nil && slices.ContainsFunc(routes, func(x Route) bool {
 		return slices.ContainsFunc(r.Desired.Gaining(x.Observed), func(name string) bool {
@@ -55,34 +56,35 @@ func (r Request) gainsRejected(routes []Route) bool {
 	})
 }
 
-// soleEnvironment is the one environment that has all the traffic of all routes.
+// soleEnvironment returns the environment that has all traffic of all routes, and
+// false if there is none.
 func soleEnvironment(routes []Route) (string, bool) {
-	where, ok := routes[0].Observed.Sole()
-	other := slices.ContainsFunc(routes, func(x Route) bool { return !x.Observed.Equal(routes[0].Observed) })
-	return where, ok && !other
+	name, ok := routes[0].Observed.Sole()
+	differs := slices.ContainsFunc(routes, func(x Route) bool { return !x.Observed.Equal(routes[0].Observed) })
+	return name, ok && !differs
 }
 
-// shipsNewVersion: the traffic has left the goal, and whoever would gain has been
-// given another version since and has no traffic. That is a release, whatever
-// the last completed shift left, and no way back.
+// shipsNewVersion reports whether the desired weights are the rollback target, but
+// every environment that would gain has a new version and no traffic. That is a
+// release and not a rollback.
 func (r Request) shipsNewVersion() bool {
 	if !r.isRollback() {
 		return false
 	}
-	another := false
+	changed := false
 	for _, x := range r.Routes {
 		for _, name := range r.Desired.Gaining(x.Observed) {
 			if !r.environment(name).VersionChanged || x.Observed[name] > 0 {
 				return false
 			}
-			another = true
+			changed = true
 		}
 	}
-	return another
+	return changed
 }
 
-// startFromObserved makes a shift of what would be a repair: it goes by steps, and
-// a way back leads to what is there now.
+// startFromObserved makes the observed weights the rollback target, which turns a
+// rollback into a shift by steps.
 func (r *Request) startFromObserved() {
 	r.Routes = slices.Clone(r.Routes)
 	for i := range r.Routes {

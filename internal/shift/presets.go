@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// ErrNoPreset says that a name is none of Presets.
+// ErrNoPreset reports a name that is none of Presets.
 var ErrNoPreset = errors.New("no predefined deployment configuration")
 
-// Linear returns steps of equal strides, each held alike: 10 % is 10, 20, ...
-// 90. A last step that leaves less than a tenth of a stride to go is left out,
-// since who writes 33.3 % means thirds: it is 33.3 and 66.6, not 99.9. It
-// returns ErrOutOfRange for a stride of nothing or of everything.
+// Linear returns equal steps, each with the same hold: a stride of 10 % gives steps
+// at 10, 20, ... 90 %. A last step within a tenth of a stride of 100 % is left out,
+// because a stride of 33.3 % means thirds: 33.3 and 66.6 %, not 99.9 %. It returns
+// ErrOutOfRange for a stride of 0 or 100 %.
 func Linear(stride Share, hold time.Duration) ([]Step, error) {
 	if stride <= 0 || stride >= Full {
 		return nil, ErrOutOfRange
@@ -28,8 +28,8 @@ func Linear(stride Share, hold time.Duration) ([]Step, error) {
 	return steps, nil
 }
 
-// Canary returns the one step before the whole. It returns ErrOutOfRange for
-// nothing and for everything.
+// Canary returns a single step before 100 %. It returns ErrOutOfRange for a step at
+// 0 or 100 %.
 func Canary(at Share, hold time.Duration) ([]Step, error) {
 	steps := []Step{{At: at, Hold: hold}}
 	if _, err := CheckSteps(steps); err != nil {
@@ -38,7 +38,7 @@ func Canary(at Share, hold time.Duration) ([]Step, error) {
 	return steps, nil
 }
 
-// codeDeploy stands in front of the names that CodeDeploy predefines.
+// codeDeploy is the prefix of the names that CodeDeploy predefines.
 const codeDeploy = "CodeDeployDefault."
 
 // preset is a deployment configuration that CodeDeploy predefines.
@@ -49,12 +49,11 @@ type preset struct {
 	minutes  int
 }
 
-// tenth is how much each of the presets moves, all alike.
+// tenth is the step of every preset: 10 %.
 const tenth Share = 100
 
-// presets are those for ECS and Lambda, under exactly the names that they have
-// there ("Every1Minutes" for the one, "Every1Minute" for the other), and the one
-// for EC2 that says how traffic moves.
+// presets returns the deployment configurations for ECS and Lambda under their exact
+// names ("Every1Minutes" for ECS, "Every1Minute" for Lambda), and AllAtOnce for EC2.
 func presets() []preset {
 	return []preset{
 		{"", "AllAtOnce", nil, 0},
@@ -75,16 +74,16 @@ func presets() []preset {
 	}
 }
 
-// matches: capitals do not count, since CodeDeploy's own documentation has
-// written both 10Percent and 10percent.
+// matches reports whether name is a form of the preset's name. It ignores case,
+// because CodeDeploy's documentation has used both 10Percent and 10percent.
 func (p preset) matches(name string) bool {
 	forms := []string{p.platform + p.short, p.short, codeDeploy + p.platform + p.short, codeDeploy + p.short}
 	return slices.ContainsFunc(forms, func(known string) bool { return strings.EqualFold(known, name) })
 }
 
 // Presets returns the names of the deployment configurations that CodeDeploy
-// predefines for ECS and Lambda, and AllAtOnce, without the "CodeDeployDefault."
-// that stands in front of them all.
+// predefines for ECS and Lambda, and AllAtOnce, without the prefix
+// "CodeDeployDefault.".
 func Presets() []string {
 	var names []string
 	for _, p := range presets() {
@@ -93,10 +92,10 @@ func Presets() []string {
 	return names
 }
 
-// Preset returns the steps of one of Presets, which may be written with
-// "CodeDeployDefault." in front ("CodeDeployDefault.ECSCanary10Percent5Minutes")
-// and without its platform ("Canary10Percent5Minutes"). All at once is no step.
-// It returns ErrNoPreset for any other name.
+// Preset returns the steps of one of Presets. The name may have the prefix
+// "CodeDeployDefault." ("CodeDeployDefault.ECSCanary10Percent5Minutes") and may omit
+// the platform ("Canary10Percent5Minutes"). AllAtOnce has no steps. Preset returns
+// ErrNoPreset for any other name.
 func Preset(name string) ([]Step, error) {
 	for _, p := range presets() {
 		switch {

@@ -5,97 +5,95 @@ import (
 	"time"
 )
 
-// Environment is one copy of production, or a target group that is none of
-// the switch's (Stranger), as far as a decision needs it.
+// Environment is one copy of production, or an unmanaged target group.
 type Environment struct {
 	Name           string
-	Version        string // empty: it has none, and is never known again
-	Groups         string // stands for its target groups; equal means the same groups
-	VersionChanged bool   // another version than the last completed shift left in it
-	Removed        bool   // no longer configured: detached when the traffic is gone
-	Unmanaged      bool   // a group on a route that is no environment of the switch
-	// SlowStart is the longest of its groups' slow start: for so long a target
-	// that becomes healthy has less than its share. 0: none, or not known.
+	Version        string // empty: none, and the environment never matches an Identity
+	Groups         string // identifies its target groups; equal strings mean the same groups
+	VersionChanged bool   // the version differs from that of the last completed shift
+	Removed        bool   // no longer configured: detached once it has no traffic
+	Unmanaged      bool   // a group on a route that is in no environment of the switch
+	// SlowStart is the longest slow start of its groups: a target that becomes healthy
+	// gets less than its share for that long. 0: none, or unknown.
 	SlowStart time.Duration
 }
 
-// Identity is an environment as it once was.
+// Identity is an environment with the version and groups that it had at some time.
 type Identity struct {
 	Environment string
 	Version     string
 	Groups      string
 }
 
-// Matches reports whether the environment is this one, known by its version. What
-// has no version is never known.
+// Matches reports whether e has the version of id and, where id has any, its groups.
+// A nil id and an environment without a version never match.
 func (id *Identity) Matches(e Environment) bool {
 	return id != nil && e.Version != "" && id.Environment == e.Name &&
 		id.Version == e.Version && (id.Groups == "" || id.Groups == e.Groups)
 }
 
-// Route is what is known of one listener or rule.
+// Route is the state of one listener or rule.
 type Route struct {
-	Name       string   // for lines about one route, such as "web" or "web, 2nd route"
-	Origin     Weights  // where a way back leads; nil: forwards nowhere there
-	Observed   Weights  // what it gives now; nil: unknown (Blind), or nowhere
-	Attached   []string // environments and strangers in its action, weight 0 too
-	FixedError bool     // it answers a fixed 5xx, and no one put that in place of traffic
+	Name       string   // for texts, such as "web" or "web, 2nd route"
+	Origin     Weights  // the rollback target; nil: does not forward there
+	Observed   Weights  // the current weights; nil: unknown (Unobserved), or does not forward
+	Attached   []string // environments and unmanaged groups in its action, also at weight 0
+	FixedError bool     // a joining route that answers a fixed 5xx, which may be replaced
 	Response   string   // what it does instead of forwarding; empty where it forwards
-	Missing    bool     // the router says that it does not exist
+	Missing    bool     // the router reported that it does not exist
 	Sticky     bool     // group stickiness is on now
-	Joining    bool     // joins with this shift, so nothing is known of it at plan
+	Joining    bool     // joins with this shift, so there is no earlier state of it
 }
 
-// Rejection is what a switch remembers of a version that was sent back.
+// Rejection is a version that a gate or health refused.
 type Rejection struct {
 	Identity
 	Reason string
 	At     time.Time
 }
 
-// Request is all that a decision rests on: what is wanted, what was left, and
-// what was found.
+// Request is the input of Decide: desired, observed and prior state.
 type Request struct {
-	Environments []Environment // configured ones first, then leaving and strangers
+	Environments []Environment // configured ones, then removed and unmanaged ones
 	Routes       []Route
-	Unobserved   bool // what the routes give is not known: the plan of a Create
+	Unobserved   bool // the weights of the routes are unknown: the plan of a Create
 
 	Desired           Weights // nil: leave the traffic as it is
-	Sticky            *bool   // wanted group stickiness; nil: as found
-	StickinessChanges bool    // the wanted stickiness differs from what was found
+	Sticky            *bool   // desired group stickiness; nil: unchanged
+	StickinessChanges bool    // the desired stickiness differs from the observed one
 
-	Previous             *Identity  // who was live before the last completed shift
+	Previous             *Identity  // what was live before the last completed shift
 	WithinRollbackWindow bool       // that shift ended within the rollback window
-	Rejected             *Rejection // a version that does not go out again
-	Retry                bool       // the user gave retry a new value
+	Rejected             *Rejection // nil: none
+	Retry                bool       // retry changed, which allows the rejected version again
 
 	Strategy Strategy
-	Notes    []string // lines that close the schedule, from whoever knows more
+	Notes    []string // warnings to append to the schedule
 }
 
-// When is the part of a shift in which a gate is asked.
+// When is the part of a shift in which a gate is evaluated.
 type When string
 
 // The parts of a shift.
 const (
-	Before When = "before" // while the new side has no production traffic
+	Before When = "before" // before the gaining environments have production traffic
 	During When = "during" // at every step and in the bake
-	After  When = "after"  // in the bake alone
+	After  When = "after"  // in the bake only
 	Always When = "always" // in all of them
 )
 
-// Strategy is how a shift is done: the strategy, health's times and the gates.
+// Strategy is how a shift proceeds: its steps, times and gates.
 type Strategy struct {
-	Steps          []Step // without the last one, Whole
+	Steps          []Step // without the last one, at Full
 	Bake           time.Duration
 	Settle         time.Duration
 	HealthTimeout  time.Duration
-	RollbackWindow time.Duration // for so long a revert needs no steps; 0: never
+	RollbackWindow time.Duration // how long a revert needs no steps; 0: never
 	SteadyFor      time.Duration
 	Gates          []GateSettings // sorted by name
 }
 
-// GateSettings is when and how often one gate is asked.
+// GateSettings is when and how often one gate is evaluated.
 type GateSettings struct {
 	Name                string
 	When                When
@@ -103,30 +101,30 @@ type GateSettings struct {
 	Timeout             time.Duration
 	InitialDelay        time.Duration
 	InconclusiveTimeout time.Duration
-	Lag                 time.Duration // after a change of weights there is no data from after it for so long
-	BeforeTrafficNote   string        // what to know where it is asked before any traffic
-	FailureLimit        int
-	ErrorLimit          int // errors in a row that are tolerated
-	DryRun              bool
+	Lag                 time.Duration // how long after a weight change the first data from after it arrives
+	BeforeTrafficNote   string        // a warning where the gate is evaluated before any traffic
+	FailureLimit        int           // failures that are tolerated in the whole shift
+	ErrorLimit          int           // consecutive errors that are tolerated
+	DryRun              bool          // report-only
 }
 
-// GatesFor tells which of the shift's gates watch at a part of it: before any
-// traffic, at a step, or in the bake. A gate that a step names is asked at
-// such steps alone.
+// GatesFor returns the gates that are evaluated in a part of the shift: before any
+// traffic, at a step, or in the bake. A gate that a step names is evaluated at such
+// steps only.
 func (t Strategy) GatesFor(part When, step Step) []GateSettings {
-	var armed []GateSettings
+	var gates []GateSettings
 	for _, g := range t.Gates {
 		if own := t.isStepGate(g.Name); own {
 			if part == During && slices.Contains(step.Gates, g.Name) {
-				armed = append(armed, g)
+				gates = append(gates, g)
 			}
 			continue
 		}
 		if g.When == Always || g.When == part || (g.When == During && part == After) {
-			armed = append(armed, g)
+			gates = append(gates, g)
 		}
 	}
-	return armed
+	return gates
 }
 
 func (t Strategy) isStepGate(gate string) bool {
@@ -142,15 +140,15 @@ func (r Request) environmentNames() []string {
 	return names
 }
 
-// remaining drops the names that are leaving or strangers.
-func (r Request) remaining(names []string) []string {
+// managed returns the names without removed environments and unmanaged groups.
+func (r Request) managed(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
 		e := r.environment(name)
 		return e.Removed || e.Unmanaged
 	})
 }
 
-// environment returns the named one; one that is not known is a stranger.
+// environment returns an environment by name. An unknown name is an unmanaged group.
 func (r Request) environment(name string) Environment {
 	for _, e := range r.Environments {
 		if e.Name == name {

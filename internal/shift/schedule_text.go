@@ -20,8 +20,8 @@ func (s Schedule) Attach() []string {
 	return s.onSomeRoute(want, func(attached []string, name string) bool { return !slices.Contains(attached, name) })
 }
 
-// Detach returns what some route has in its action and what is removed at the
-// end, sorted.
+// Detach returns the environments and unmanaged groups that some route has in its
+// action and that are removed at the end, sorted.
 func (s Schedule) Detach() []string {
 	if s.Kind == Rejected || s.Kind == ExternalChange {
 		return nil
@@ -37,15 +37,15 @@ func (s Schedule) Detach() []string {
 // onSomeRoute returns the names for which the condition holds on at least one
 // route that forwards, sorted and without repeats.
 func (s Schedule) onSomeRoute(names []string, holds func(attached []string, name string) bool) []string {
-	var found []string
+	var matching []string
 	for _, name := range names {
 		hit := slices.ContainsFunc(s.request.Routes, func(x Route) bool { return x.Attached != nil && holds(x.Attached, name) })
-		if hit && !slices.Contains(found, name) {
-			found = append(found, name)
+		if hit && !slices.Contains(matching, name) {
+			matching = append(matching, name)
 		}
 	}
-	slices.Sort(found)
-	return found
+	slices.Sort(matching)
+	return matching
 }
 
 // IsEmpty reports whether the apply writes nothing at all.
@@ -73,7 +73,7 @@ func (s Schedule) Text() string {
 		lines = s.shiftText()
 	}
 	lines = append(lines, s.routeLines()...)
-	for _, warning := range slices.Concat(s.unmanagedText(), s.gateNotes(), s.request.Notes) {
+	for _, warning := range slices.Concat(s.unmanagedText(), s.gateWarnings(), s.request.Notes) {
 		lines = append(lines, "Warning: "+warning)
 	}
 	return strings.Join(lines, "\n")
@@ -111,7 +111,7 @@ func (s Schedule) externalChangeText() []string {
 	}
 }
 
-// acceptText is the edit that agrees with what the routes do now.
+// acceptText is the edit that accepts the observed weights.
 func (r Request) acceptText() string {
 	if live, ok := r.observedMean().Sole(); ok && !r.environment(live).Unmanaged {
 		return fmt.Sprintf("set active = %q", live)
@@ -138,8 +138,7 @@ func (s Schedule) rollbackText() []string {
 	}, s.attachmentText()...)
 }
 
-// attachmentText says what is added to the actions and removed from them where
-// no traffic moves by steps.
+// attachmentText lists what is attached and detached where no traffic moves by steps.
 func (s Schedule) attachmentText() []string {
 	var lines []string
 	if names := s.Attach(); len(names) > 0 {
@@ -151,7 +150,8 @@ func (s Schedule) attachmentText() []string {
 	return lines
 }
 
-// shiftText is the numbered table of a shift, and what it costs.
+// shiftText is the numbered stages of a shift, its duration, and the API calls of a
+// rollback.
 func (s Schedule) shiftText() []string {
 	lines := []string{s.heading()}
 	for i, line := range alignStages(s.stages()) {
@@ -160,7 +160,7 @@ func (s Schedule) shiftText() []string {
 	return append(lines, fmt.Sprintf("Duration: %s to %s. Rollback: %s.", roundUp(s.Shortest()), roundUp(s.Longest()), s.request.callsText()))
 }
 
-// callsText is what a rollback costs: one write per route.
+// callsText is the number of API calls of a rollback: one write per route.
 func (r Request) callsText() string {
 	if len(r.Routes) == 1 {
 		return "1 API call (1 route)"
@@ -186,8 +186,8 @@ func (s Schedule) heading() string {
 // stage is one numbered line. Lines with a wait are aligned in columns.
 type stage struct {
 	text  string
-	wait  string // "hold 10m"; empty: the line stays out of the columns
-	gates string // "gates: users"; empty: none are asked
+	wait  string // "hold 10m"; empty: the line is not aligned
+	gates string // "gates: users"; empty: none are evaluated
 }
 
 func (s Schedule) stages() []stage {
@@ -231,7 +231,7 @@ func (s Schedule) stages() []stage {
 	return append(all, stage{text: s.settleText()})
 }
 
-// alignStages puts the waits of the lines below each other, and their gates.
+// alignStages aligns the waits and gates of the lines in columns.
 func alignStages(stages []stage) []string {
 	text, wait := 0, 0
 	for _, x := range stages {
@@ -265,8 +265,8 @@ func beforeText(gates []GateSettings) string {
 	return "gates " + gateNames(gates) + ", before any traffic"
 }
 
-// settleText is the last line of a shift: what is detached, and whether the
-// version that was live can be reverted to without steps.
+// settleText is the last line of a shift: what is detached, and whether a revert to
+// the version that was live needs steps.
 func (s Schedule) settleText() string {
 	text := "settle " + FormatDuration(s.request.Strategy.Settle)
 	if names := s.Detach(); len(names) > 0 {
@@ -275,7 +275,7 @@ func (s Schedule) settleText() string {
 	return text + "; " + s.rollbackPathText()
 }
 
-// rollbackPathText says how the version that was live can be reverted to.
+// rollbackPathText says whether a revert to the version that was live needs steps.
 func (s Schedule) rollbackPathText() string {
 	before, sole := s.request.originMean().Sole()
 	e, window := s.request.environment(before), s.request.Strategy.RollbackWindow
@@ -300,8 +300,8 @@ func (s Schedule) rollbackPathText() string {
 	return fmt.Sprintf("%s can be reverted to without steps (%s)", before, FormatDuration(window))
 }
 
-// stepText gives the weights of a step where all routes start from the same
-// weights, else which part of the shift is done.
+// stepText is the weights of a step where all routes start from the same weights,
+// otherwise the part of the shift that is done.
 func (s Schedule) stepText(at Share) string {
 	for _, x := range s.request.Routes {
 		if x.FixedError {
@@ -318,7 +318,7 @@ func (s Schedule) stepText(at Share) string {
 	return weights.String()
 }
 
-// routeLines gives the weights of each route where they differ.
+// routeLines lists the weights of each route where they differ.
 func (s Schedule) routeLines() []string {
 	routes := s.request.Routes
 	if s.request.Unobserved || s.request.allRoutes(func(x Route) bool { return !x.Missing && x.Observed.Equal(routes[0].Observed) }) {

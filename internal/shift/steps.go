@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// Step is a stop on the way from stable to the wanted weights.
+// Step is an intermediate stop of a shift.
 type Step struct {
-	At    Share         // how much of the way, above 0; the last is Whole
-	Hold  time.Duration // how long it is watched
-	Gates []string      // names of the gates that belong to this step alone
+	At    Share         // the part of the shift that is done, above 0; the last is at Full
+	Hold  time.Duration // how long the weights are held under gates
+	Gates []string      // names of gates that are evaluated at such steps only
 }
 
-// CheckSteps returns ErrOutOfRange for a step at 0, at 100 or outside, and
-// ErrNotRising where one is not above the one before, with its index.
+// CheckSteps checks that steps are between 0 and 100 % exclusive (ErrOutOfRange) and
+// rise (ErrNotRising). It returns the index of the first step that does not comply.
 func CheckSteps(steps []Step) (int, error) {
 	before := Share(0)
 	for i, s := range steps {
@@ -25,16 +25,16 @@ func CheckSteps(steps []Step) (int, error) {
 			return i, ErrOutOfRange
 		}
 		if s.At <= before {
-			return i, fmt.Errorf("%w: %s stands after %s", ErrNotRising, s.At, before)
+			return i, fmt.Errorf("%w: %s follows %s", ErrNotRising, s.At, before)
 		}
 		before = s.At
 	}
 	return 0, nil
 }
 
-// Between returns the weights at a part of the way. 0 and Whole are exact, the
-// shares sum to Whole, and over a rising way nobody's share goes back and
-// forth. From nothing there is no way: whatever lies above 0 is the end.
+// Between returns the weights when the part at of a shift is done. It is exact at 0
+// and Full, the shares sum to Full, and with a rising part every share changes in one
+// direction only. Where from is empty, any part above 0 returns to.
 func Between(from, to Weights, at Share) Weights {
 	if len(from.Names()) == 0 && at > 0 {
 		return maps.Clone(to)
@@ -60,12 +60,12 @@ func Between(from, to Weights, at Share) Weights {
 	return w
 }
 
-// portion rounds half up: at/Whole of d.
+// portion returns at/Full of d, rounded half up.
 func portion(d, at Share) Share { return (d*at + Full/2) / Full }
 
-// distribute divides what the losers gave among the gainers, seat by seat after
-// Webster's method: a method by divisors never takes a seat away when there
-// are more of them, which is what keeps a share from going back and forth.
+// distribute divides moved shares among those that gain, by Webster's method. A
+// divisor method never takes a seat away when the number of seats rises, which keeps
+// every gain monotonic.
 func distribute(seats Share, gains map[string]Share) map[string]Share {
 	won := map[string]Share{}
 	names := slices.Sorted(maps.Keys(gains))
@@ -80,29 +80,28 @@ func distribute(seats Share, gains map[string]Share) map[string]Share {
 	return won
 }
 
-// Progress returns how much of the way from stable to goal has been gone: 0
-// where nothing that is to be gained has been, Whole where found is the goal
-// and only there. In between it is the furthest that Between does not move
-// more for, so that a step above it always moves more than is found, and one
-// below it never does.
-func Progress(stable, goal, found Weights) Share {
-	if found.Equal(goal) {
+// Progress returns the part of the shift from stable to desired that is done: 0 where
+// no environment has gained, Full if and only if observed equals desired. In between
+// it is the largest part for which Between moves no more than observed. So a step above
+// it always moves more than observed, and a step at or below it never does.
+func Progress(stable, desired, observed Weights) Share {
+	if observed.Equal(desired) {
 		return Full
 	}
 	gained := Share(0)
-	for name, want := range goal {
-		gained += max(min(found[name], want)-stable[name], 0)
+	for name, want := range desired {
+		gained += max(min(observed[name], want)-stable[name], 0)
 	}
 	if gained == 0 {
 		return 0
 	}
-	above := sort.Search(int(Full), func(at int) bool { return movedAt(stable, goal, Share(at)) > gained })
-	// Not the goal, so never Whole: what is found may have the goal's gains
-	// and still give the rest to a stranger.
+	above := sort.Search(int(Full), func(at int) bool { return movedAt(stable, desired, Share(at)) > gained })
+	// Below Full even with all gains reached: the rest of the observed traffic may be
+	// on an unmanaged group.
 	return Share(above) - MinShare
 }
 
-// movedAt is how much has changed sides at a part of the way.
+// movedAt returns the share that Between moves when the part at of a shift is done.
 func movedAt(from, to Weights, at Share) Share {
 	moved := Share(0)
 	for name, share := range from {

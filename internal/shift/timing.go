@@ -6,43 +6,43 @@ import (
 	"time"
 )
 
-// callTime is what a stage may spend on calls of the balancer's API on top of
-// its waits, retries under throttling included, before the shift counts as
-// hung. It stands in the longest time alone.
-const callTime = 30 * time.Second
+// callAllowance is how long a stage may spend on API calls on top of its waits,
+// including retries of throttled ones. Only Longest includes it.
+const callAllowance = 30 * time.Second
 
-// span is the shortest and the longest time that something takes.
+// span is the shortest and the longest duration of something.
 type span struct{ short, long time.Duration }
 
 func (a span) plus(b span) span { return span{a.short + b.short, a.long + b.long} }
 
-// Shortest is how long the shift takes when everything is well at once.
+// Shortest returns the duration of the shift if health and gates pass immediately.
 func (s Schedule) Shortest() time.Duration { return s.span().short }
 
-// Longest is how long it may take; what lasts longer has hung and goes back.
+// Longest returns the longest duration of the shift. A shift that takes longer is
+// rolled back.
 func (s Schedule) Longest() time.Duration { return s.span().long }
 
 func (s Schedule) span() span {
 	t := s.request.Strategy
-	total := span{long: 2 * callTime} // reading, attaching, detaching
+	total := span{long: 2 * callAllowance} // reading, attaching, detaching
 	switch s.Kind {
 	case Forward:
 	case Revert:
-		return total.plus(span{long: t.HealthTimeout + callTime}).plus(t.reportOnly().gated(After, Step{Hold: t.Settle}))
+		return total.plus(span{long: t.HealthTimeout + callAllowance}).plus(t.reportOnly().gated(After, Step{Hold: t.Settle}))
 	case Rollback:
-		return total.plus(span{t.Settle, t.Settle + callTime})
+		return total.plus(span{t.Settle, t.Settle + callAllowance})
 	case NoChange, Rejected, ExternalChange:
 		return total
 	}
 	if s.checksReadiness() {
-		total = total.plus(span{t.SteadyFor, max(t.SteadyFor, t.HealthTimeout) + callTime})
+		total = total.plus(span{t.SteadyFor, max(t.SteadyFor, t.HealthTimeout) + callAllowance})
 		total = total.plus(t.gated(Before, Step{}))
 	}
 	if s.Split != nil {
 		total = total.plus(t.gated(During, *s.Split))
 	}
 	for _, step := range s.Steps {
-		total = total.plus(span{long: t.HealthTimeout + callTime})
+		total = total.plus(span{long: t.HealthTimeout + callAllowance})
 		if step.At != Full {
 			total = total.plus(t.gated(During, step))
 		}
@@ -50,33 +50,34 @@ func (s Schedule) span() span {
 	return total.plus(t.gated(After, Step{Hold: t.Bake})).plus(span{t.Settle, t.Settle})
 }
 
-// checksReadiness: the side that receives has no traffic yet and is proven first.
+// checksReadiness reports whether the shift starts with a health check: the gaining
+// environments have no traffic yet.
 func (s Schedule) checksReadiness() bool {
 	return s.Split == nil && !s.BakeOnly && len(s.Gaining) > 0
 }
 
-// gated is a hold under gates: at best they pass as soon as they see anything,
-// at worst each uses up all that it is granted.
+// gated returns the duration of a hold under gates. At best they pass with their
+// first data, at worst one of them uses all its tolerated failures, errors and time.
 func (t Strategy) gated(part When, step Step) span {
-	hold := span{step.Hold, step.Hold + callTime}
+	hold := span{step.Hold, step.Hold + callAllowance}
 	for _, g := range t.GatesFor(part, step) {
 		hold.short = max(hold.short, t.minimumWait(g, part))
-		hold.long = max(hold.long, step.Hold+callTime+g.longest())
+		hold.long = max(hold.long, step.Hold+callAllowance+g.longest())
 	}
 	return hold
 }
 
-// longest is how long a gate can keep a stage from passing.
+// longest returns how long a gate can delay the end of a stage.
 func (g GateSettings) longest() time.Duration {
 	round := g.Interval + g.Timeout
-	if g.DryRun { // it is heard once, and that is all
+	if g.DryRun { // evaluated once, whatever the result
 		return g.InitialDelay + round
 	}
 	tries := time.Duration(g.ErrorLimit+1+g.FailureLimit+1) * round
 	return g.InitialDelay + max(tries, g.InconclusiveTimeout+round)
 }
 
-// FormatDuration says a duration as a user writes it: "1h30m", not "1h30m0s".
+// FormatDuration formats a duration as a user writes it: "1h30m", not "1h30m0s".
 func FormatDuration(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
@@ -88,7 +89,7 @@ func FormatDuration(d time.Duration) string {
 	return text
 }
 
-// roundUp says a time to plan by: from a second on rounded up to whole ones.
+// roundUp formats a duration, rounded up to whole seconds from 1s.
 func roundUp(d time.Duration) string {
 	if d < time.Second {
 		return FormatDuration(d)
@@ -96,7 +97,7 @@ func roundUp(d time.Duration) string {
 	return FormatDuration((d + time.Second - 1).Truncate(time.Second))
 }
 
-// ordinal words a place: 2 is "2nd".
+// ordinal formats a position: 2 is "2nd".
 func ordinal(n int) string {
 	suffix := "th"
 	switch {
@@ -111,7 +112,7 @@ func ordinal(n int) string {
 	return strconv.Itoa(n) + suffix
 }
 
-// RouteName words the n-th route (from 1) of an entry point that has so many.
+// RouteName names the n-th route (from 1) of the entry point, which has of routes.
 func RouteName(entry string, n, of int) string {
 	if of == 1 {
 		return entry

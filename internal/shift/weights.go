@@ -16,10 +16,10 @@ type Share int
 // Full is all the traffic.
 const Full Share = 1000
 
-// MinShare is the smallest share above nothing.
+// MinShare is the smallest share above 0.
 const MinShare Share = 1
 
-// Errors of weights and steps that a user wrote.
+// Errors in configured weights and steps.
 var (
 	ErrTooFine    = errors.New("finer than 0.1 percent")
 	ErrOutOfRange = errors.New("outside 0 to 100 percent")
@@ -27,8 +27,8 @@ var (
 	ErrNotRising  = errors.New("the steps do not rise")
 )
 
-// ShareOf turns percent into a share. It returns ErrOutOfRange outside 0 to
-// 100 (NaN too) and ErrTooFine for more than one decimal.
+// ShareOf converts percent to a share. It returns ErrOutOfRange outside 0 to 100
+// (also for NaN) and ErrTooFine for more than one decimal.
 func ShareOf(percent float64) (Share, error) {
 	if !(percent >= 0 && percent <= 100) {
 		return 0, ErrOutOfRange
@@ -41,23 +41,23 @@ func ShareOf(percent float64) (Share, error) {
 	return Share(tenths), nil
 }
 
-// Percent is the share as a number of percent, such as 12.5.
+// Percent returns the share in percent, such as 12.5.
 func (s Share) Percent() float64 { return float64(s) / 10 }
 
-// String words the share with its unit, such as "12.5 %".
+// String returns the share with its unit, such as "12.5 %".
 func (s Share) String() string {
 	return strconv.FormatFloat(s.Percent(), 'f', -1, 64) + " %"
 }
 
-// Weights is the share of each environment. A name that is missing has none.
-// The shares of a route that forwards sum to Whole.
+// Weights is the share of each environment; a missing name has none. The shares of a
+// route that forwards sum to Full.
 type Weights map[string]Share
 
-// Sole gives all the traffic to one environment.
+// Sole returns weights that give all traffic to one environment.
 func Sole(name string) Weights { return Weights{name: Full} }
 
-// FromPercent turns what a user wrote into weights. It returns the errors of
-// ShareOf, with the name, and ErrSum.
+// FromPercent converts configured weights. It returns the errors of ShareOf, with the
+// name, and ErrSum.
 func FromPercent(percent map[string]float64) (Weights, error) {
 	w := Weights{}
 	var sum Share
@@ -75,9 +75,9 @@ func FromPercent(percent map[string]float64) (Weights, error) {
 	return w, nil
 }
 
-// FromRaw turns the weights of a router, of whatever sum, into shares. What
-// has any weight has at least Finest, so that 0 and 100 percent are always
-// exact. It returns nil where nothing has weight.
+// FromRaw converts the weights of a router, of any sum, to shares. A weight above 0
+// becomes at least MinShare, so 0 and 100 % are always exact. FromRaw returns nil if
+// no weight is above 0.
 func FromRaw(raw map[string]int) Weights {
 	total := 0
 	for _, n := range raw {
@@ -95,8 +95,8 @@ func FromRaw(raw map[string]int) Weights {
 	return apportion(exact)
 }
 
-// apportion rounds shares that sum to Whole to tenths that do, by the largest
-// remainder; each keeps at least Finest.
+// apportion rounds shares that sum to Full, by largest remainder, so that the result
+// sums to Full. Each is at least MinShare.
 func apportion(exact map[string]float64) Weights {
 	w, left := Weights{}, Full
 	names := slices.Sorted(maps.Keys(exact))
@@ -129,8 +129,8 @@ func highest(names []string, score func(string) float64) string {
 	return best
 }
 
-// Raw turns shares into weights of ELB, 0 to 999: whole percents map one to
-// one; where a share has a decimal, all are in tenths (999 to 1 is 99.9 to 0.1).
+// Raw converts shares to ELB weights, 0 to 999: in percent if all shares are whole
+// percents, otherwise in tenths (99.9 and 0.1 % become 999 and 1).
 func (w Weights) Raw() map[string]int {
 	unit := Share(10)
 	for _, s := range w {
@@ -145,7 +145,7 @@ func (w Weights) Raw() map[string]int {
 	return raw
 }
 
-// Names returns the names with a share above nothing, sorted.
+// Names returns the names with a share above 0, sorted.
 func (w Weights) Names() []string {
 	var names []string
 	for name, s := range w {
@@ -157,7 +157,7 @@ func (w Weights) Names() []string {
 	return names
 }
 
-// Equal reports the same shares; a missing name has none.
+// Equal reports whether both give every name the same share.
 func (w Weights) Equal(other Weights) bool {
 	for name, s := range w {
 		if other[name] != s {
@@ -172,7 +172,7 @@ func (w Weights) Equal(other Weights) bool {
 	return true
 }
 
-// Sole returns who has all the traffic, and false while it is split.
+// Sole returns the environment that has all traffic, and false if there is none.
 func (w Weights) Sole() (string, bool) {
 	for name, s := range w {
 		if s == Full {
@@ -182,7 +182,7 @@ func (w Weights) Sole() (string, bool) {
 	return "", false
 }
 
-// Gaining returns the names that have more here than in from, sorted.
+// Gaining returns the names whose share is larger than in from, sorted.
 func (w Weights) Gaining(from Weights) []string {
 	var names []string
 	for name, s := range w {
@@ -194,21 +194,20 @@ func (w Weights) Gaining(from Weights) []string {
 	return names
 }
 
-// String words the shares above nothing, by name: "blue 95 %, green 5 %".
+// String returns the shares above 0 by name, such as "blue 95 %, green 5 %".
 func (w Weights) String() string {
 	var parts []string
 	for _, name := range w.Names() {
 		parts = append(parts, name+" "+w[name].String())
 	}
 	if parts == nil {
-		return "nothing"
+		return "no traffic"
 	}
 	return strings.Join(parts, ", ")
 }
 
-// Mean is what several routes give on the whole: the mean of their shares,
-// rounded so that it sums to Whole. Routes that forward nowhere (nil) count
-// for nothing; it is nil where none forwards.
+// Mean returns the mean weights of several routes, rounded so that they sum to Full.
+// Routes that do not forward (nil) are left out; Mean is nil if none forwards.
 func Mean(routes []Weights) Weights {
 	sum, n := map[string]float64{}, 0
 	for _, w := range routes {
