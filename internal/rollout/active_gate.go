@@ -31,7 +31,7 @@ type activeGate struct {
 	// that never comes back is called once and not again.
 	calling chan struct{}
 
-	fails       int      // in the whole shift
+	failures    int      // in the whole shift
 	tolerated   []string // what was tolerated, to be told
 	errorsInRow int
 
@@ -79,14 +79,14 @@ func (g *activeGate) overdue(now, heldUntil time.Time) *Failure {
 	if !g.inconclusive() || now.Before(g.inconclusiveDeadline(heldUntil)) {
 		return nil
 	}
-	saw := fmt.Sprintf("%s; undecided for %s (inconclusive_timeout is %s)", strings.TrimSuffix(g.inconclusiveDetail, "."),
+	detail := fmt.Sprintf("%s; undecided for %s (inconclusive_timeout is %s)", strings.TrimSuffix(g.inconclusiveDetail, "."),
 		formatElapsed(now.Sub(g.inconclusiveSince)), shift.FormatDuration(g.InconclusiveTimeout))
 	if g.OnInconclusive == Pass {
 		g.passed, g.waived, g.inconclusiveSince = true, true, time.Time{}
-		g.tolerated = append(g.tolerated, fmt.Sprintf("gate %s counts as passed, as on_inconclusive_timeout says: %s", g.Name, saw))
+		g.tolerated = append(g.tolerated, fmt.Sprintf("gate %s counts as passed, as on_inconclusive_timeout says: %s", g.Name, detail))
 		return nil
 	}
-	return &Failure{Cause: GateInconclusive, Gate: g.Name, stops: g.OnInconclusive == Inconclusive, Detail: saw}
+	return &Failure{Cause: GateInconclusive, Gate: g.Name, stops: g.OnInconclusive == Inconclusive, Detail: detail}
 }
 
 // formatElapsed words how long something has lasted, no finer than it matters.
@@ -99,12 +99,12 @@ func formatElapsed(d time.Duration) string {
 
 // start asks in the background. The answer comes even from a gate that hangs
 // or panics, unless ctx ends: then nobody waits for it.
-func (g *activeGate) start(ctx context.Context, m GateInput, answers chan<- any, now time.Time) {
+func (g *activeGate) start(ctx context.Context, input GateInput, answers chan<- any, now time.Time) {
 	g.running = true
 	g.next = now.Add(max(g.Interval, minInterval))
 	go func() {
-		judge := func(ctx context.Context) Verdict { return g.Gate.Evaluate(ctx, m) }
-		answer := gateAnswer{gate: g, verdict: g.call(ctx, judge)}
+		evaluate := func(ctx context.Context) Verdict { return g.Gate.Evaluate(ctx, input) }
+		answer := gateAnswer{gate: g, verdict: g.call(ctx, evaluate)}
 		select {
 		case answers <- answer:
 		case <-ctx.Done():
@@ -113,7 +113,7 @@ func (g *activeGate) start(ctx context.Context, m GateInput, answers chan<- any,
 }
 
 // call keeps a call of a gate to its timeout, and to one at a time.
-func (g *activeGate) call(ctx context.Context, ask func(context.Context) Verdict) Verdict {
+func (g *activeGate) call(ctx context.Context, evaluate func(context.Context) Verdict) Verdict {
 	limit := time.NewTimer(g.Timeout + callGrace)
 	defer limit.Stop()
 	select {
@@ -124,12 +124,12 @@ func (g *activeGate) call(ctx context.Context, ask func(context.Context) Verdict
 		return Verdict{Status: Errored, Err: errBusy}
 	}
 	limit.Reset(g.Timeout + callGrace)
-	asked, cancel := context.WithTimeout(ctx, g.Timeout)
+	callCtx, cancel := context.WithTimeout(ctx, g.Timeout)
 	defer cancel()
 	answer := make(chan Verdict, 1)
 	go func() {
 		defer func() { <-g.calling }()
-		answer <- callSafely(asked, ask)
+		answer <- callSafely(callCtx, evaluate)
 	}()
 	select {
 	case v := <-answer:
@@ -142,13 +142,13 @@ func (g *activeGate) call(ctx context.Context, ask func(context.Context) Verdict
 }
 
 // callSafely turns a panic into an error: the traffic must not stay split for it.
-func callSafely(ctx context.Context, ask func(context.Context) Verdict) (v Verdict) {
+func callSafely(ctx context.Context, evaluate func(context.Context) Verdict) (v Verdict) {
 	defer func() {
 		if p := recover(); p != nil {
 			v = Verdict{Status: Errored, Err: fmt.Errorf("%w: %v", errPanicked, p)}
 		}
 	}()
-	return ask(ctx)
+	return evaluate(ctx)
 }
 
 // handleVerdict counts an answer and says when there have been too many.
@@ -173,12 +173,12 @@ func (g *activeGate) count(v Verdict, now time.Time) *Failure {
 	case Pass:
 		g.passed, g.errorsInRow = true, 0
 	case Fail:
-		g.fails++
+		g.failures++
 		g.errorsInRow = 0
-		if g.fails > g.FailureLimit {
-			return &Failure{Cause: GateFailed, Gate: g.Name, Detail: withCount(v.Detail, g.fails, g.FailureLimit, "fails"), Err: v.Err}
+		if g.failures > g.FailureLimit {
+			return &Failure{Cause: GateFailed, Gate: g.Name, Detail: withCount(v.Detail, g.failures, g.FailureLimit, "fails"), Err: v.Err}
 		}
-		g.tolerated = append(g.tolerated, fmt.Sprintf("gate %s failed and was tolerated: %s", g.Name, withCount(v.Detail, g.fails, g.FailureLimit, "fails")))
+		g.tolerated = append(g.tolerated, fmt.Sprintf("gate %s failed and was tolerated: %s", g.Name, withCount(v.Detail, g.failures, g.FailureLimit, "fails")))
 	case Inconclusive:
 		g.errorsInRow = 0
 		g.inconclusiveDetail = v.Detail
@@ -202,21 +202,21 @@ func (g *activeGate) countError(v Verdict) *Failure {
 }
 
 // withCount adds how often something has come, where more than none was granted.
-func withCount(saw string, n, limit int, what string) string {
+func withCount(detail string, n, limit int, what string) string {
 	if limit == 0 {
-		return saw
+		return detail
 	}
 	text := fmt.Sprintf("%d %s, %d tolerated", n, what, limit)
-	if saw == "" {
+	if detail == "" {
 		return text
 	}
-	return fmt.Sprintf("%s (%s)", strings.TrimSuffix(saw, "."), text)
+	return fmt.Sprintf("%s (%s)", strings.TrimSuffix(detail, "."), text)
 }
 
 // warnTolerated tells at the end what was tolerated.
 func (r *run) warnTolerated() {
-	for _, terms := range r.spec.Request.Strategy.Gates {
-		if g := r.gates[terms.Name]; g != nil {
+	for _, settings := range r.spec.Request.Strategy.Gates {
+		if g := r.gates[settings.Name]; g != nil {
 			for _, text := range g.tolerated {
 				r.warn(text)
 			}
@@ -257,9 +257,9 @@ func (r *run) awaitGateCalls() {
 	}
 }
 
-// abandonCalls lets go of gates that are still being asked when a stage ends. Their
+// resetRunning lets go of gates that are still being asked when a stage ends. Their
 // answers come to nobody, so they are asked again as soon as the next begins.
-func abandonCalls(gates []*activeGate, now time.Time) {
+func resetRunning(gates []*activeGate, now time.Time) {
 	for _, g := range gates {
 		if g.running {
 			g.running, g.next = false, now
@@ -270,8 +270,8 @@ func abandonCalls(gates []*activeGate, now time.Time) {
 // gatesFor picks the gates that watch a part of the shift.
 func (r *run) gatesFor(part shift.When, step shift.Step) []*activeGate {
 	var gates []*activeGate
-	for _, terms := range r.spec.Request.Strategy.GatesFor(part, step) {
-		if g := r.gates[terms.Name]; g != nil {
+	for _, settings := range r.spec.Request.Strategy.GatesFor(part, step) {
+		if g := r.gates[settings.Name]; g != nil {
 			gates = append(gates, g)
 		}
 	}
@@ -282,11 +282,11 @@ func (r *run) gatesFor(part shift.When, step shift.Step) []*activeGate {
 func (r *run) gateInput(g *activeGate, part shift.When) GateInput {
 	g.attempt++
 	from := r.schedule.From()
-	giving := slices.DeleteFunc(from.Names(), func(name string) bool { return slices.Contains(r.schedule.Gaining, name) })
+	live := slices.DeleteFunc(from.Names(), func(name string) bool { return slices.Contains(r.schedule.Gaining, name) })
 	return GateInput{
 		Shift: r.spec.ID, Gate: g.Name, From: from, To: r.schedule.Desired, Part: part,
 		Step: r.step, Steps: len(r.steps()) + 1, Weights: r.mean(),
 		StartedAt: r.startedAt, ChangedAt: r.changedAt, Attempt: g.attempt,
-		Incoming: r.sides(r.schedule.Gaining), Live: r.sides(giving),
+		Incoming: r.backends(r.schedule.Gaining), Live: r.backends(live),
 	}
 }

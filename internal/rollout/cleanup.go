@@ -14,8 +14,8 @@ var errCleanup = errors.New("the time for attaching and detaching is over")
 // traffic moves. The traffic has been judged by now, so an interrupt does not
 // keep the one write from being done, and no failure of it is worth a way back.
 func (r *run) cleanUp(ctx context.Context) *Failure {
-	want := r.needsCleanup()
-	if len(want) == 0 {
+	desired := r.needsCleanup()
+	if len(desired) == 0 {
 		return nil
 	}
 	r.phase("attach and detach")
@@ -37,14 +37,14 @@ func (r *run) cleanUp(ctx context.Context) *Failure {
 
 // needsCleanup are the routes that do not name just what is to stay.
 func (r *run) needsCleanup() map[int]RouteState {
-	want := map[int]RouteState{}
+	desired := map[int]RouteState{}
 	for i, route := range r.spec.Routes {
 		next := r.spec.desiredState(route.Entry, r.weights(i), r.schedule.AttachedAfter, r.current[i])
 		if r.current[i].Response == "" && !next.Equal(r.current[i]) {
-			want[i] = next
+			desired[i] = next
 		}
 	}
-	return want
+	return desired
 }
 
 // conclude ends a shift whose traffic has been judged at the goal: it looks

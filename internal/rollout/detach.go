@@ -42,51 +42,51 @@ var errDetachNotVerified = errors.New("the write was accepted and does not show"
 // where one does so afterwards, it returns that too.
 func Detach(ctx context.Context, d DetachSpec) error {
 	d.emit(Event{Kind: PhaseStarted, Text: "detach"})
-	want, err := d.attachedGroups(ctx, d.Routes)
+	desired, err := d.statesWithout(ctx, d.Routes)
 	if err != nil {
 		return err
 	}
-	refused := map[string]error{}
-	for _, route := range slices.Sorted(maps.Keys(want)) {
-		err := d.write(ctx, route, want[route])
+	writeErrs := map[string]error{}
+	for _, route := range slices.Sorted(maps.Keys(desired)) {
+		err := d.write(ctx, route, desired[route])
 		d.emit(Event{Kind: WeightsWritten, Route: route, Text: errorText(err)})
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		refused[route] = err // the route may be gone: then there is nothing left to be done
+		writeErrs[route] = err // the route may be gone: then there is nothing left to be done
 	}
-	return d.verify(ctx, refused)
+	return d.verify(ctx, writeErrs)
 }
 
 // verify reads the routes that were written until none names the groups.
-func (d DetachSpec) verify(ctx context.Context, written map[string]error) error {
-	left := slices.Sorted(maps.Keys(written))
+func (d DetachSpec) verify(ctx context.Context, writeErrs map[string]error) error {
+	pending := slices.Sorted(maps.Keys(writeErrs))
 	for _, pause := range rereadPauses {
-		if len(left) == 0 {
+		if len(pending) == 0 {
 			return nil
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return err
 		}
-		named, err := d.attachedGroups(ctx, left)
+		attached, err := d.statesWithout(ctx, pending)
 		if err != nil {
 			return err
 		}
-		left = slices.Sorted(maps.Keys(named))
+		pending = slices.Sorted(maps.Keys(attached))
 	}
-	if len(left) == 0 {
+	if len(pending) == 0 {
 		return nil
 	}
-	if err := written[left[0]]; err != nil {
+	if err := writeErrs[pending[0]]; err != nil {
 		return err
 	}
-	return fmt.Errorf("%s: %w", left[0], errDetachNotVerified)
+	return fmt.Errorf("%s: %w", pending[0], errDetachNotVerified)
 }
 
-// attachedGroups are those of the routes that name one of the groups in vain, with what
+// statesWithout are those of the routes that name one of the groups in vain, with what
 // they are to do instead.
-func (d DetachSpec) attachedGroups(ctx context.Context, routes []string) (map[string]RouteState, error) {
-	want := map[string]RouteState{}
+func (d DetachSpec) statesWithout(ctx context.Context, routes []string) (map[string]RouteState, error) {
+	desired := map[string]RouteState{}
 	for _, route := range routes {
 		now, err := d.read(ctx, route)
 		if errors.Is(err, ErrNotFound) {
@@ -101,21 +101,21 @@ func (d DetachSpec) attachedGroups(ctx context.Context, routes []string) (map[st
 			}
 		}
 		if next := d.without(now); next.Weights != nil {
-			want[route] = next
+			desired[route] = next
 		}
 	}
-	return want, nil
+	return desired, nil
 }
 
 // liveOn returns an error where a route gives the group requests. A group that
 // stands alone gets all of them.
 func liveOn(route, group string, now RouteState) error {
-	weight, is := now.Weights[group]
+	weight, attached := now.Weights[group]
 	share := shift.FromRaw(now.Weights)[group]
 	if len(now.Weights) == 1 {
 		share = shift.Full
 	}
-	if !is || weight == 0 && share == 0 && now.Stickiness == 0 {
+	if !attached || weight == 0 && share == 0 && now.Stickiness == 0 {
 		return nil
 	}
 	return &LiveError{Route: route, Group: group, Share: share, Sticky: now.Stickiness > 0}
@@ -125,15 +125,15 @@ func liveOn(route, group string, now RouteState) error {
 // none of them, and where nobody else has weight: to leave one of those alone
 // would give it traffic.
 func (d DetachSpec) without(now RouteState) RouteState {
-	next, most := now, 0
+	next, highest := now, 0
 	next.Weights = maps.Clone(now.Weights)
 	for _, group := range d.Groups {
 		delete(next.Weights, group)
 	}
 	for _, weight := range next.Weights {
-		most = max(most, weight)
+		highest = max(highest, weight)
 	}
-	if most == 0 || len(next.Weights) == len(now.Weights) {
+	if highest == 0 || len(next.Weights) == len(now.Weights) {
 		next.Weights = nil
 	}
 	return next
@@ -142,17 +142,17 @@ func (d DetachSpec) without(now RouteState) RouteState {
 func (d DetachSpec) read(ctx context.Context, route string) (RouteState, error) {
 	limited, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	found, err := d.Router.Read(limited, []string{route})
+	states, err := d.Router.Read(limited, []string{route})
 	if err != nil {
 		return RouteState{}, err
 	}
-	return found[0], nil
+	return states[0], nil
 }
 
-func (d DetachSpec) write(ctx context.Context, route string, want RouteState) error {
+func (d DetachSpec) write(ctx context.Context, route string, desired RouteState) error {
 	limited, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	return d.Router.Write(limited, route, want)
+	return d.Router.Write(limited, route, desired)
 }
 
 func (d DetachSpec) emit(e Event) {

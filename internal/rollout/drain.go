@@ -28,25 +28,25 @@ func Drain(ctx context.Context, d DrainSpec) error {
 	d.emit(PhaseStarted, "drain for "+shift.FormatDuration(d.For))
 	waiting, cancel := context.WithTimeout(ctx, d.For)
 	defer cancel()
-	left := slices.Clone(d.Groups)
+	remaining := slices.Clone(d.Groups)
 	for poll := minPollInterval; ; poll = min(2*poll, maxPollInterval) {
-		left = d.withTargets(waiting, left)
+		remaining = d.withTargets(waiting, remaining)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case len(left) == 0:
+		case len(remaining) == 0:
 			d.emit(ShiftEnded, "no targets are left")
 			return nil
 		case waiting.Err() != nil:
 			d.emit(ShiftEnded, "the time is over")
 			return nil
 		}
-		again := time.NewTimer(poll)
+		timer := time.NewTimer(poll)
 		select {
 		case <-waiting.Done():
-		case <-again.C:
+		case <-timer.C:
 		}
-		again.Stop()
+		timer.Stop()
 	}
 }
 

@@ -58,9 +58,9 @@ func (r *run) servingGroups(entry string) []string {
 }
 
 // groupsOf lists the groups whose health is needed.
-func groupsOf(receivers []incoming) []string {
+func groupsOf(gaining []incoming) []string {
 	var groups []string
-	for _, x := range receivers {
+	for _, x := range gaining {
 		groups = append(groups, x.group)
 		groups = append(groups, x.serving...)
 	}
@@ -71,31 +71,31 @@ func groupsOf(receivers []incoming) []string {
 // shortfall says what is missing for the group to carry its share; empty when
 // nothing is. Targets that are draining, unused or not judged yet count for
 // neither side.
-func (t HealthSettings) shortfall(x incoming, health map[string]Health) string {
+func (s HealthSettings) shortfall(x incoming, health map[string]Health) string {
 	h := health[x.group]
 	healthy, unhealthy := h.Serving(), h.Count(Unhealthy)
-	switch need := t.capacity(x, health); {
+	switch need := s.capacity(x, health); {
 	case len(h.Targets) == 0:
 		return fmt.Sprintf("%s (%s) has no targets", x.environment, x.entry)
-	case healthy < max(t.MinHealthyTargets, 1):
-		return fmt.Sprintf("%s (%s) has %s, at least %d must be", x.environment, x.entry, h, max(t.MinHealthyTargets, 1))
-	case float64(healthy)*100 < t.MinHealthyPercent*float64(healthy+unhealthy):
-		return fmt.Sprintf("%s (%s) has %s, %g %% must be", x.environment, x.entry, h, t.MinHealthyPercent)
+	case healthy < max(s.MinHealthyTargets, 1):
+		return fmt.Sprintf("%s (%s) has %s, at least %d must be", x.environment, x.entry, h, max(s.MinHealthyTargets, 1))
+	case float64(healthy)*100 < s.MinHealthyPercent*float64(healthy+unhealthy):
+		return fmt.Sprintf("%s (%s) has %s, %g %% must be", x.environment, x.entry, h, s.MinHealthyPercent)
 	case float64(healthy) < need-1e-9: // products of percents are not exact
 		return fmt.Sprintf("%s (%s) has %s; %s of the traffic needs %.4g (%g %% of what serves it now)",
-			x.environment, x.entry, h, x.share, need, t.CapacityPercent)
+			x.environment, x.entry, h, x.share, need, s.CapacityPercent)
 	}
 	return ""
 }
 
 // capacity is how many healthy targets the share asks for: capacity_percent of
 // share × the healthy targets that serve the entry point now.
-func (t HealthSettings) capacity(x incoming, health map[string]Health) float64 {
+func (s HealthSettings) capacity(x incoming, health map[string]Health) float64 {
 	serving := 0
 	for _, group := range x.serving {
 		serving += health[group].Serving()
 	}
-	return t.CapacityPercent / 100 * x.share.Percent() / 100 * float64(serving)
+	return s.CapacityPercent / 100 * x.share.Percent() / 100 * float64(serving)
 }
 
 // String words the health of a group: "2 of 3 targets healthy (1 unhealthy:
@@ -126,9 +126,9 @@ func (h Health) String() string {
 
 // membership stands for the set of targets, to see whether it is steady; it is
 // empty while one is not judged yet.
-func membership(receivers []incoming, health map[string]Health) string {
+func membership(gaining []incoming, health map[string]Health) string {
 	var ids []string
-	for _, x := range receivers {
+	for _, x := range gaining {
 		for _, t := range health[x.group].Targets {
 			switch t.State {
 			case Initial:

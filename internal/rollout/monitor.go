@@ -55,163 +55,163 @@ func (r *run) newMonitor(st stage) *monitor {
 func (r *run) wait(ctx context.Context, st stage) *Failure {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends whatever is still being asked
-	defer func() { abandonCalls(st.gates, time.Now()) }()
-	v := r.newMonitor(st)
+	defer func() { resetRunning(st.gates, time.Now()) }()
+	m := r.newMonitor(st)
 	for ctx.Err() == nil {
 		// One moment for all that is looked at: what is due by then is done here,
 		// and what is not sets the timer, so that nothing falls in between.
 		now := time.Now()
-		if f := v.overdue(now); f != nil {
-			return v.atStage(f)
+		if f := m.overdue(now); f != nil {
+			return m.atStage(f)
 		}
-		if v.passed(now) {
+		if m.passed(now) {
 			return nil
 		}
-		v.ask(ctx, now)
-		if f := v.waitForAnswer(ctx, v.nextAfter(now)); f != nil {
-			return v.atStage(f)
+		m.startDue(ctx, now)
+		if f := m.waitForAnswer(ctx, m.nextAfter(now)); f != nil {
+			return m.atStage(f)
 		}
 	}
-	return v.atStage(r.failureFrom(ctx, "", ctx.Err()))
+	return m.atStage(r.failureFrom(ctx, "", ctx.Err()))
 }
 
 // waitForAnswer waits for one answer until then. What comes in after ctx has ended
 // speaks of that end, not of the release.
-func (v *monitor) waitForAnswer(ctx context.Context, until time.Time) *Failure {
+func (m *monitor) waitForAnswer(ctx context.Context, until time.Time) *Failure {
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 	case <-timer.C:
-	case answer := <-v.answers:
+	case answer := <-m.answers:
 		if ctx.Err() == nil {
-			return v.handle(answer, time.Now())
+			return m.handle(answer, time.Now())
 		}
 	}
 	return nil
 }
 
-func (v *monitor) atStage(f *Failure) *Failure {
-	f.Stage = v.stage.name
+func (m *monitor) atStage(f *Failure) *Failure {
+	f.Stage = m.stage.name
 	return f
 }
 
 // passed: the hold is over, every gate that must has passed and none is
 // undecided, health is there and not in breach.
-func (v *monitor) passed(now time.Time) bool {
-	if now.Before(v.heldUntil) || !v.breachSince.IsZero() {
+func (m *monitor) passed(now time.Time) bool {
+	if now.Before(m.heldUntil) || !m.breachSince.IsZero() {
 		return false
 	}
-	if v.stage.ready != nil && !v.isReady(now) {
+	if m.stage.ready != nil && !m.isReady(now) {
 		return false
 	}
-	for _, g := range v.stage.gates {
-		if g.inconclusive() || v.stage.needGates && !g.satisfied() {
+	for _, g := range m.stage.gates {
+		if g.inconclusive() || m.stage.needGates && !g.satisfied() {
 			return false
 		}
 	}
 	return true
 }
 
-func (v *monitor) isReady(now time.Time) bool {
-	if !v.readyNow {
+func (m *monitor) isReady(now time.Time) bool {
+	if !m.readyNow {
 		return false
 	}
-	if !v.stage.steady {
+	if !m.stage.steady {
 		return true
 	}
-	return !v.steadySince.IsZero() && !now.Before(v.steadySince.Add(v.run.spec.Health.SteadyFor))
+	return !m.steadySince.IsZero() && !now.Before(m.steadySince.Add(m.run.spec.Health.SteadyFor))
 }
 
 // overdue: health that was waited for too long, a breach that has lasted, a
 // gate that stays undecided.
-func (v *monitor) overdue(now time.Time) *Failure {
-	health := v.run.spec.Health
-	if !v.breachSince.IsZero() && !now.Before(v.breachSince.Add(health.BreachFor)) {
+func (m *monitor) overdue(now time.Time) *Failure {
+	health := m.run.spec.Health
+	if !m.breachSince.IsZero() && !now.Before(m.breachSince.Add(health.BreachFor)) {
 		return &Failure{Cause: HealthFailed,
-			Detail: fmt.Sprintf("%s, for %s", v.breachDetail, formatElapsed(now.Sub(v.breachSince)))}
+			Detail: fmt.Sprintf("%s, for %s", m.breachDetail, formatElapsed(now.Sub(m.breachSince)))}
 	}
-	if v.stage.ready != nil && !v.isReady(now) && !now.Before(v.began.Add(health.Timeout)) {
-		saw := v.readyDetail
-		if saw == "" {
-			saw = "healthy, but not steady for " + shift.FormatDuration(health.SteadyFor)
+	if m.stage.ready != nil && !m.isReady(now) && !now.Before(m.began.Add(health.Timeout)) {
+		detail := m.readyDetail
+		if detail == "" {
+			detail = "healthy, but not steady for " + shift.FormatDuration(health.SteadyFor)
 		}
-		return &Failure{Cause: NotHealthy, Detail: fmt.Sprintf("%s, after %s", saw, shift.FormatDuration(health.Timeout))}
+		return &Failure{Cause: NotHealthy, Detail: fmt.Sprintf("%s, after %s", detail, shift.FormatDuration(health.Timeout))}
 	}
-	for _, g := range v.stage.gates {
-		if f := g.overdue(now, v.heldUntil); f != nil {
+	for _, g := range m.stage.gates {
+		if f := g.overdue(now, m.heldUntil); f != nil {
 			return f
 		}
 	}
 	return nil
 }
 
-// ask starts whatever is due; the answers come through the channel.
-func (v *monitor) ask(ctx context.Context, now time.Time) {
-	for _, g := range v.stage.gates {
-		if !g.running && !now.Before(g.next) && !v.mayEndAtOnce(now) {
-			g.start(ctx, v.run.gateInput(g, v.stage.part), v.answers, now)
+// startDue starts whatever is due; the answers come through the channel.
+func (m *monitor) startDue(ctx context.Context, now time.Time) {
+	for _, g := range m.stage.gates {
+		if !g.running && !now.Before(g.next) && !m.mayEndAtOnce(now) {
+			g.start(ctx, m.run.gateInput(g, m.stage.part), m.answers, now)
 		}
 	}
-	if v.healthDue() && !v.healthRunning && !now.Before(v.nextHealth) {
-		v.healthRunning = true
-		go askHealth(ctx, v.run.spec.Router, groupsOf(v.incoming()), v.answers)
+	if m.healthDue() && !m.healthRunning && !now.Before(m.nextHealth) {
+		m.healthRunning = true
+		go readHealth(ctx, m.run.spec.Router, groupsOf(m.incoming()), m.answers)
 	}
 }
 
 // mayEndAtOnce: nothing but health is waited for, and it may be there with its
 // first answer. A gate that is asked now would be cut short by the next step.
-func (v *monitor) mayEndAtOnce(now time.Time) bool {
-	return v.stage.ready != nil && !v.healthKnown && now.Before(v.began.Add(firstAnswerWait))
+func (m *monitor) mayEndAtOnce(now time.Time) bool {
+	return m.stage.ready != nil && !m.healthKnown && now.Before(m.began.Add(firstAnswerWait))
 }
 
-func (v *monitor) healthDue() bool {
-	return len(v.run.schedule.Gaining) > 0 && (v.stage.ready != nil || v.stage.watch != nil)
+func (m *monitor) healthDue() bool {
+	return len(m.run.schedule.Gaining) > 0 && (m.stage.ready != nil || m.stage.watch != nil)
 }
 
 // nextAfter is when something happens without an answer coming in. Everything
 // that overdue, passed and ask look at has its moment here; what is not after
 // now they have dealt with.
-func (v *monitor) nextAfter(now time.Time) time.Time {
-	health := v.run.spec.Health
+func (m *monitor) nextAfter(now time.Time) time.Time {
+	health := m.run.spec.Health
 	next := now.Add(time.Hour)
 	sooner := func(t time.Time) {
 		if t.After(now) && t.Before(next) {
 			next = t
 		}
 	}
-	sooner(v.heldUntil)
-	if v.healthDue() && !v.healthRunning {
-		sooner(v.nextHealth)
+	sooner(m.heldUntil)
+	if m.healthDue() && !m.healthRunning {
+		sooner(m.nextHealth)
 	}
-	if v.stage.ready != nil {
-		sooner(v.began.Add(health.Timeout))
-		sooner(v.began.Add(firstAnswerWait))
+	if m.stage.ready != nil {
+		sooner(m.began.Add(health.Timeout))
+		sooner(m.began.Add(firstAnswerWait))
 	}
-	if !v.steadySince.IsZero() {
-		sooner(v.steadySince.Add(health.SteadyFor))
+	if !m.steadySince.IsZero() {
+		sooner(m.steadySince.Add(health.SteadyFor))
 	}
-	if !v.breachSince.IsZero() {
-		sooner(v.breachSince.Add(health.BreachFor))
+	if !m.breachSince.IsZero() {
+		sooner(m.breachSince.Add(health.BreachFor))
 	}
-	for _, g := range v.stage.gates {
+	for _, g := range m.stage.gates {
 		if !g.running {
 			sooner(g.next)
 		}
 		if g.inconclusive() {
-			sooner(g.inconclusiveDeadline(v.heldUntil))
+			sooner(g.inconclusiveDeadline(m.heldUntil))
 		}
 	}
 	return next
 }
 
 // handle takes one answer in.
-func (v *monitor) handle(answer any, now time.Time) *Failure {
+func (m *monitor) handle(answer any, now time.Time) *Failure {
 	switch a := answer.(type) {
 	case gateAnswer:
-		return v.run.handleVerdict(a, now)
+		return m.run.handleVerdict(a, now)
 	case healthAnswer:
-		return v.handleHealth(a, now)
+		return m.handleHealth(a, now)
 	}
 	return nil
 }

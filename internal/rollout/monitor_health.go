@@ -34,7 +34,7 @@ type healthAnswer struct {
 	err    error
 }
 
-func askHealth(ctx context.Context, router Router, groups []string, answers chan<- any) {
+func readHealth(ctx context.Context, router Router, groups []string, answers chan<- any) {
 	limited, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	health, err := router.Health(limited, groups)
@@ -45,97 +45,97 @@ func askHealth(ctx context.Context, router Router, groups []string, answers chan
 }
 
 // incoming are the groups whose health the stage is about.
-func (v *monitor) incoming() []incoming {
-	if v.stage.ready != nil {
-		return v.run.incoming(v.stage.ready)
+func (m *monitor) incoming() []incoming {
+	if m.stage.ready != nil {
+		return m.run.incoming(m.stage.ready)
 	}
-	return v.run.incoming(v.stage.watch)
+	return m.run.incoming(m.stage.watch)
 }
 
-func (v *monitor) handleHealth(a healthAnswer, now time.Time) *Failure {
-	v.healthRunning, v.healthKnown = false, true
-	pause := v.nextPoll()
+func (m *monitor) handleHealth(a healthAnswer, now time.Time) *Failure {
+	m.healthRunning, m.healthKnown = false, true
+	pause := m.nextPoll()
 	if a.err != nil {
-		return v.handleHealthError(a.err, now.Add(max(pause, failedPollInterval)))
+		return m.handleHealthError(a.err, now.Add(max(pause, failedPollInterval)))
 	}
-	v.nextHealth = now.Add(pause)
-	v.healthErrors = 0
-	v.updateReady(a.health, now)
-	v.updateBreach(a.health, now)
-	v.run.warnUnchecked(v.incoming(), a.health)
+	m.nextHealth = now.Add(pause)
+	m.healthErrors = 0
+	m.updateReady(a.health, now)
+	m.updateBreach(a.health, now)
+	m.run.warnUnchecked(m.incoming(), a.health)
 	return nil
 }
 
 // handleHealthError: nobody knows whether what was healthy still is.
-func (v *monitor) handleHealthError(err error, again time.Time) *Failure {
-	v.nextHealth = again
-	v.healthErrors++
-	v.steadySince, v.readyNow, v.readyDetail = time.Time{}, false, "health could not be read: "+err.Error()
-	if v.healthErrors > maxHealthErrors || isFinal(err) {
+func (m *monitor) handleHealthError(err error, next time.Time) *Failure {
+	m.nextHealth = next
+	m.healthErrors++
+	m.steadySince, m.readyNow, m.readyDetail = time.Time{}, false, "health could not be read: "+err.Error()
+	if m.healthErrors > maxHealthErrors || isFinal(err) {
 		return &Failure{Cause: RouterFailed, Err: fmt.Errorf("health could not be read: %w", err)}
 	}
 	return nil
 }
 
-func (v *monitor) updateReady(health map[string]Health, now time.Time) {
-	if v.stage.ready == nil {
+func (m *monitor) updateReady(health map[string]Health, now time.Time) {
+	if m.stage.ready == nil {
 		return
 	}
-	receivers := v.run.incoming(v.stage.ready)
-	v.readyDetail = v.run.shortfall(receivers, health)
-	v.readyNow = v.readyDetail == ""
-	members := membership(receivers, health)
-	if !v.readyNow || members == "" || members != v.members {
-		v.steadySince = time.Time{}
+	gaining := m.run.incoming(m.stage.ready)
+	m.readyDetail = m.run.shortfall(gaining, health)
+	m.readyNow = m.readyDetail == ""
+	members := membership(gaining, health)
+	if !m.readyNow || members == "" || members != m.members {
+		m.steadySince = time.Time{}
 	}
-	if v.readyNow && members != "" && v.steadySince.IsZero() {
-		v.steadySince = now
+	if m.readyNow && members != "" && m.steadySince.IsZero() {
+		m.steadySince = now
 	}
-	v.members = members
+	m.members = members
 }
 
-func (v *monitor) updateBreach(health map[string]Health, now time.Time) {
-	if v.stage.watch == nil {
+func (m *monitor) updateBreach(health map[string]Health, now time.Time) {
+	if m.stage.watch == nil {
 		return
 	}
-	saw := v.run.shortfall(v.run.incoming(v.stage.watch), health)
+	detail := m.run.shortfall(m.run.incoming(m.stage.watch), health)
 	switch {
-	case saw == "" && !v.breachSince.IsZero():
-		v.breachSince = time.Time{}
-		v.run.emit(Event{Kind: HealthRecovered})
-	case saw != "" && v.breachSince.IsZero():
-		v.breachSince = now
-		v.run.emit(Event{Kind: HealthDegraded, Text: saw})
+	case detail == "" && !m.breachSince.IsZero():
+		m.breachSince = time.Time{}
+		m.run.emit(Event{Kind: HealthRecovered})
+	case detail != "" && m.breachSince.IsZero():
+		m.breachSince = now
+		m.run.emit(Event{Kind: HealthDegraded, Text: detail})
 	}
-	v.breachDetail = saw
+	m.breachDetail = detail
 }
 
 // nextPoll doubles up to pollMost, and stays fine enough for the times that
 // health must have lasted or been broken.
-func (v *monitor) nextPoll() time.Duration {
-	health, poll := v.run.spec.Health, v.poll
-	v.poll = min(2*v.poll, maxPollInterval)
-	if v.stage.steady && health.SteadyFor > 0 {
+func (m *monitor) nextPoll() time.Duration {
+	health, poll := m.run.spec.Health, m.poll
+	m.poll = min(2*m.poll, maxPollInterval)
+	if m.stage.steady && health.SteadyFor > 0 {
 		poll = min(poll, max(health.SteadyFor/3, minPollInterval))
 	}
-	if v.stage.watch != nil && health.BreachFor > 0 {
+	if m.stage.watch != nil && health.BreachFor > 0 {
 		poll = min(poll, max(health.BreachFor/3, minPollInterval))
 	}
 	return poll
 }
 
 // shortfall joins what is missing at all receivers.
-func (r *run) shortfall(receivers []incoming, health map[string]Health) string {
+func (r *run) shortfall(gaining []incoming, health map[string]Health) string {
 	text := ""
-	for _, x := range receivers {
+	for _, x := range gaining {
 		text = joinText(text, r.spec.Health.shortfall(x, health))
 	}
 	return text
 }
 
 // warnUnchecked tells once that nobody checks a group's health.
-func (r *run) warnUnchecked(receivers []incoming, health map[string]Health) {
-	for _, x := range receivers {
+func (r *run) warnUnchecked(gaining []incoming, health map[string]Health) {
+	for _, x := range gaining {
 		if health[x.group].Count(Unchecked) > 0 {
 			r.warn(x.environment + " (" + x.entry + "): its health checks are switched off, so it counts as healthy")
 		}

@@ -21,31 +21,31 @@ func (r *run) attach(ctx context.Context) *Failure {
 			return f
 		}
 	}
-	want := map[int]RouteState{}
+	desired := map[int]RouteState{}
 	for i, route := range r.spec.Routes {
 		share := r.weights(i)
 		if r.current[i].FixedError {
 			share = r.schedule.Desired
 		}
 		next := r.spec.desiredState(route.Entry, share, r.schedule.Attached, r.current[i])
-		if r.current[i].FixedError || !r.attachedNames(i, next) {
-			want[i] = next
+		if r.current[i].FixedError || !r.hasGroups(i, next) {
+			desired[i] = next
 		}
 	}
-	if len(want) == 0 {
+	if len(desired) == 0 {
 		return nil
 	}
 	r.phase("attach")
-	f := r.writeAndVerify(ctx, want)
+	f := r.writeAndVerify(ctx, desired)
 	if r.schedule.ReplacesFixedError {
 		r.changed()
 	}
 	return f
 }
 
-// attachedNames: every group of want stands in the route's action already.
-func (r *run) attachedNames(i int, want RouteState) bool {
-	for group := range want.Weights {
+// hasGroups: every group of want stands in the route's action already.
+func (r *run) hasGroups(i int, desired RouteState) bool {
+	for group := range desired.Weights {
 		if _, ok := r.current[i].Weights[group]; !ok {
 			return false
 		}
@@ -59,15 +59,15 @@ func (r *run) move(ctx context.Context, step shift.Step) *Failure {
 	if f := r.unchanged(ctx); f != nil {
 		return f
 	}
-	want := map[int]RouteState{}
+	desired := map[int]RouteState{}
 	for i, route := range r.spec.Routes {
 		if r.reached(i) < step.At {
-			want[i] = r.spec.desiredState(route.Entry, r.schedule.At(i, step.At), r.schedule.Attached, r.current[i])
+			desired[i] = r.spec.desiredState(route.Entry, r.schedule.At(i, step.At), r.schedule.Attached, r.current[i])
 		}
 	}
 	r.step, r.at = r.stepNumber(step), step.At
 	r.exposed = true
-	if f := r.writeAndVerify(ctx, want); f != nil {
+	if f := r.writeAndVerify(ctx, desired); f != nil {
 		return f
 	}
 	r.changed()
@@ -80,8 +80,8 @@ func (r *run) reached(i int) shift.Share {
 	if r.observed[i].FixedError {
 		return shift.Full
 	}
-	found := r.spec.Weights(r.spec.Routes[i].Entry, r.observed[i])
-	return shift.Progress(r.schedule.Origin(i), r.schedule.Desired, found)
+	observed := r.spec.Weights(r.spec.Routes[i].Entry, r.observed[i])
+	return shift.Progress(r.schedule.Origin(i), r.schedule.Desired, observed)
 }
 
 // changed: what was measured until now tells nothing about the new weights.
@@ -99,24 +99,24 @@ func (r *run) unchanged(ctx context.Context) *Failure {
 
 // writeAndVerify writes all wanted settings at once and reads them back. A write that
 // does not show is written once more; then it counts as not done.
-func (r *run) writeAndVerify(ctx context.Context, want map[int]RouteState) *Failure {
-	left := want
+func (r *run) writeAndVerify(ctx context.Context, desired map[int]RouteState) *Failure {
+	pending := desired
 	for range 2 {
 		if err := ctx.Err(); err != nil {
 			return r.failureFrom(ctx, "", err)
 		}
-		if i, err := r.writeForward(ctx, left); err != nil {
+		if i, err := r.writeForward(ctx, pending); err != nil {
 			return r.failureFrom(ctx, r.spec.Routes[i].ID, err)
 		}
 		var f *Failure
-		if left, f = r.verify(ctx, want); f != nil {
+		if pending, f = r.verify(ctx, desired); f != nil {
 			return f
 		}
-		if len(left) == 0 {
+		if len(pending) == 0 {
 			return nil
 		}
 	}
-	i := slices.Min(slices.Collect(maps.Keys(left)))
+	i := slices.Min(slices.Collect(maps.Keys(pending)))
 	return &Failure{Cause: RouterFailed, Route: r.spec.Routes[i].ID, Err: errNotVerified,
 		Detail: "it still gives " + r.describe(i, r.current[i])}
 }
@@ -126,10 +126,10 @@ var errNotVerified = errors.New("two writes were accepted and do not show")
 
 // writeForward writes for as long as one call may take, and returns the first
 // route that failed.
-func (r *run) writeForward(ctx context.Context, want map[int]RouteState) (int, error) {
+func (r *run) writeForward(ctx context.Context, desired map[int]RouteState) (int, error) {
 	limited, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	for i, err := range r.write(limited, r.spec.Router, want) {
+	for i, err := range r.write(limited, r.spec.Router, desired) {
 		if err != nil {
 			return i, err
 		}
@@ -139,18 +139,18 @@ func (r *run) writeForward(ctx context.Context, want map[int]RouteState) (int, e
 
 // write tells several routes at the same time, so that they move together. All
 // are told even where one fails; the errors are by the number of the route.
-func (r *run) write(ctx context.Context, router Router, want map[int]RouteState) []error {
+func (r *run) write(ctx context.Context, router Router, desired map[int]RouteState) []error {
 	errs := make([]error, len(r.spec.Routes))
-	var all sync.WaitGroup
-	for i, setting := range want {
+	var writes sync.WaitGroup
+	for i, state := range desired {
 		r.dirty[i] = true // until it is read back
-		r.result.Moved = r.result.Moved || !setting.EqualTraffic(r.current[i])
-		all.Go(func() { errs[i] = router.Write(ctx, r.spec.Routes[i].ID, setting) })
+		r.result.Moved = r.result.Moved || !state.EqualTraffic(r.current[i])
+		writes.Go(func() { errs[i] = router.Write(ctx, r.spec.Routes[i].ID, state) })
 	}
-	all.Wait()
+	writes.Wait()
 	for i, route := range r.spec.Routes {
-		if setting, told := want[i]; told {
-			r.emit(Event{Kind: WeightsWritten, Route: route.ID, Weights: r.spec.Weights(route.Entry, setting), Text: errorText(errs[i])})
+		if state, written := desired[i]; written {
+			r.emit(Event{Kind: WeightsWritten, Route: route.ID, Weights: r.spec.Weights(route.Entry, state), Text: errorText(errs[i])})
 		}
 	}
 	return errs
@@ -163,63 +163,63 @@ var rereadPauses = []time.Duration{0, 200 * time.Millisecond, time.Second, 3 * t
 // verify reads all routes until each shows what it was told (or, where it was
 // told nothing, what this run knows of it), and returns those that do not in
 // the end. What is none of that, nor older, is somebody else's.
-func (r *run) verify(ctx context.Context, want map[int]RouteState) (map[int]RouteState, *Failure) {
-	var left map[int]RouteState
+func (r *run) verify(ctx context.Context, desired map[int]RouteState) (map[int]RouteState, *Failure) {
+	var pending map[int]RouteState
 	for n, pause := range rereadPauses {
 		if err := sleep(ctx, pause); err != nil {
 			return nil, r.failureFrom(ctx, "", err)
 		}
-		now, err := r.readForward(ctx)
+		states, err := r.readForward(ctx)
 		if err != nil {
 			return nil, r.failureFrom(ctx, "", err)
 		}
-		var foreign int
-		left, foreign = r.compare(now, want, n == len(rereadPauses)-1)
-		if foreign >= 0 {
-			return nil, r.externalChange(foreign, now)
+		var changed int
+		pending, changed = r.compare(states, desired, n == len(rereadPauses)-1)
+		if changed >= 0 {
+			return nil, r.externalChange(changed, states)
 		}
-		if left != nil && len(left) == 0 {
-			r.accept(now, want)
+		if pending != nil && len(pending) == 0 {
+			r.accept(states, desired)
 			break
 		}
 	}
-	return left, nil
+	return pending, nil
 }
 
 // compare tells who does not show yet what it was told; nil where a reading
-// is too old to say. It also returns whose setting is somebody else's, or -1.
+// is too old to say. It also returns whose state is somebody else's, or -1.
 // The last reading is held to be of now.
-func (r *run) compare(now []RouteState, want map[int]RouteState, last bool) (map[int]RouteState, int) {
-	left, late := map[int]RouteState{}, false
-	for i := range now {
-		setting, told := want[i]
+func (r *run) compare(states []RouteState, desired map[int]RouteState, last bool) (map[int]RouteState, int) {
+	pending, stale := map[int]RouteState{}, false
+	for i := range states {
+		state, written := desired[i]
 		switch {
-		case told && now[i].Equal(setting):
-		case now[i].Equal(r.current[i]):
-			if told {
-				left[i] = setting
+		case written && states[i].Equal(state):
+		case states[i].Equal(r.current[i]):
+			if written {
+				pending[i] = state
 			}
-		case !last && r.previous != nil && now[i].Equal(r.previous[i]):
-			late = true
+		case !last && r.previous != nil && states[i].Equal(r.previous[i]):
+			stale = true
 		default:
 			return nil, i
 		}
 	}
-	if late {
+	if stale {
 		return nil, -1
 	}
-	return left, -1
+	return pending, -1
 }
 
 // accept takes over what was read back.
-func (r *run) accept(now []RouteState, want map[int]RouteState) {
-	if len(want) > 0 {
+func (r *run) accept(states []RouteState, desired map[int]RouteState) {
+	if len(desired) > 0 {
 		r.previous = r.current
 	}
-	r.current = now
+	r.current = states
 	for i, route := range r.spec.Routes {
 		r.dirty[i] = false
-		if _, told := want[i]; told {
+		if _, written := desired[i]; written {
 			r.emit(Event{Kind: WeightsVerified, Route: route.ID, Weights: r.weights(i)})
 		}
 	}
@@ -227,12 +227,12 @@ func (r *run) accept(now []RouteState, want map[int]RouteState) {
 
 // externalChange: somebody else is at work. Where all routes are back at the start by
 // that hand, the version was sent back as surely as by a gate.
-func (r *run) externalChange(i int, now []RouteState) *Failure {
+func (r *run) externalChange(i int, states []RouteState) *Failure {
 	f := &Failure{Cause: ExternalChange, Disposition: LeftToOthers, Route: r.spec.Routes[i].ID,
-		Detail: fmt.Sprintf("%s; this run had left it at %s", r.describe(i, now[i]), r.describe(i, r.current[i]))}
-	r.current, r.dirty = now, make([]bool, len(now)) // as just read
+		Detail: fmt.Sprintf("%s; this run had left it at %s", r.describe(i, states[i]), r.describe(i, r.current[i]))}
+	r.current, r.dirty = states, make([]bool, len(states)) // as just read
 	f.Rejects = r.exposed
-	for j := range now {
+	for j := range states {
 		if !r.weights(j).Equal(r.schedule.Origin(j)) {
 			f.Rejects = false
 		}

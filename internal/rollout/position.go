@@ -20,11 +20,11 @@ func (r *run) ids() []string {
 }
 
 func (r *run) indexes() []int {
-	numbers := make([]int, len(r.spec.Routes))
-	for i := range numbers {
-		numbers[i] = i
+	indexes := make([]int, len(r.spec.Routes))
+	for i := range indexes {
+		indexes[i] = i
 	}
-	return numbers
+	return indexes
 }
 
 // weights is what the i-th route gives, as read last.
@@ -101,8 +101,8 @@ func (r *run) lastStep() shift.Step {
 	return shift.Step{At: r.at}
 }
 
-// sides lists the groups of environments with the routes that name them.
-func (r *run) sides(names []string) []Backend {
+// backends lists the groups of environments with the routes that name them.
+func (r *run) backends(names []string) []Backend {
 	var all []Backend
 	for _, name := range names {
 		for i, route := range r.spec.Routes {
@@ -110,12 +110,12 @@ func (r *run) sides(names []string) []Backend {
 			if group == "" {
 				continue
 			}
-			at := slices.IndexFunc(all, func(s Backend) bool { return s.Group == group })
-			if at < 0 {
+			j := slices.IndexFunc(all, func(s Backend) bool { return s.Group == group })
+			if j < 0 {
 				all = append(all, Backend{Entry: route.Entry, Environment: name, Version: r.versionOf(name), Group: group})
-				at = len(all) - 1
+				j = len(all) - 1
 			}
-			all[at].Routes = append(all[at].Routes, route.ID)
+			all[j].Routes = append(all[j].Routes, route.ID)
 		}
 	}
 	return all

@@ -13,26 +13,26 @@ import (
 // traffic to the side that has most of it, as where a canary is made smaller, is
 // not kept from it by an alarm that the canary has set off.
 func (r *run) preflight(ctx context.Context) *Failure {
-	var asked []*activeGate
-	for _, terms := range r.spec.Request.Strategy.Gates {
-		if g := r.gates[terms.Name]; g != nil && !r.exposed && !r.hasMostTraffic() {
+	var gates []*activeGate
+	for _, settings := range r.spec.Request.Strategy.Gates {
+		if g := r.gates[settings.Name]; g != nil && !r.exposed && !r.hasMostTraffic() {
 			if _, ok := g.Gate.(Preflight); ok {
-				asked = append(asked, g)
+				gates = append(gates, g)
 			}
 		}
 	}
-	if len(asked) == 0 {
+	if len(gates) == 0 {
 		return nil
 	}
 	r.phase("gates before anything is written")
-	verdicts := r.preflightAll(ctx, asked)
+	verdicts := r.preflightAll(ctx, gates)
 	if ctx.Err() != nil {
 		f := r.failureFrom(ctx, "", ctx.Err())
 		f.Disposition = Unchanged
 		return f
 	}
 	var first *Failure
-	for i, g := range asked {
+	for i, g := range gates {
 		if f := r.handlePreflight(g, verdicts[i]); first == nil {
 			first = f
 		}
@@ -64,18 +64,18 @@ func (r *run) preflightAll(ctx context.Context, gates []*activeGate) []Verdict {
 		of      int
 		verdict Verdict
 	}
-	answers := make(chan answer, len(gates))
+	results := make(chan answer, len(gates))
 	for i, g := range gates {
-		m := r.gateInput(g, shift.Before)
+		input := r.gateInput(g, shift.Before)
 		go func() {
-			ahead, _ := g.Gate.(Preflight)
-			answers <- answer{i, g.call(ctx, func(ctx context.Context) Verdict { return ahead.Preflight(ctx, m) })}
+			preflight, _ := g.Gate.(Preflight)
+			results <- answer{i, g.call(ctx, func(ctx context.Context) Verdict { return preflight.Preflight(ctx, input) })}
 		}()
 	}
 	verdicts := make([]Verdict, len(gates))
 	for range gates {
-		a := <-answers
-		verdicts[a.of] = a.verdict
+		result := <-results
+		verdicts[result.of] = result.verdict
 	}
 	return verdicts
 }
@@ -83,13 +83,13 @@ func (r *run) preflightAll(ctx context.Context, gates []*activeGate) []Verdict {
 // handlePreflight: only what speaks against beginning at all counts here.
 func (r *run) handlePreflight(g *activeGate, v Verdict) *Failure {
 	g.attempt = 0
-	saw := joinText(v.Detail, errorText(v.Err))
-	r.emit(Event{Kind: GateEvaluated, Gate: g.Name, Status: v.Status, Text: saw})
+	detail := joinText(v.Detail, errorText(v.Err))
+	r.emit(Event{Kind: GateEvaluated, Gate: g.Name, Status: v.Status, Text: detail})
 	if v.Status == Pass || v.Status == Inconclusive {
 		return nil
 	}
 	if g.DryRun {
-		r.warn(fmt.Sprintf("gate %s (not obeyed) would keep this from beginning: %s", g.Name, saw))
+		r.warn(fmt.Sprintf("gate %s (not obeyed) would keep this from beginning: %s", g.Name, detail))
 		return nil
 	}
 	return &Failure{Cause: BlockedByGate, Disposition: Unchanged, Gate: g.Name, Detail: v.Detail, Err: v.Err}

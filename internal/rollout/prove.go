@@ -34,7 +34,7 @@ type Proof struct {
 // until every gate has passed. It returns what is worth telling, and a *Failure
 // where this was not to be had in time, or ctx ended. It moves no traffic and
 // leaves nothing behind.
-func Prove(ctx context.Context, p Proof) (told []string, err error) {
+func Prove(ctx context.Context, p Proof) (warnings []string, err error) {
 	r, err := p.run()
 	if err != nil {
 		return nil, &Failure{Cause: RouterFailed, Disposition: Unchanged, Err: err}
@@ -57,14 +57,14 @@ func Prove(ctx context.Context, p Proof) (told []string, err error) {
 func (p Proof) run() (*run, error) {
 	spec := Spec{Router: p.Router, ID: p.ID, Health: p.Health, OnEvent: p.OnEvent, Groups: map[string]map[string]string{p.Environment: {}}}
 	spec.Health.CapacityPercent, spec.Health.BreachFor = 0, proofBreach
-	var found []RouteState
+	var observed []RouteState
 	for _, side := range p.Sides {
 		if len(side.Routes) == 0 {
 			continue
 		}
 		spec.Routes = append(spec.Routes, Route{ID: side.Entry, Entry: side.Entry})
 		spec.Groups[p.Environment][side.Entry] = side.Group
-		found = append(found, RouteState{Weights: map[string]int{side.Group: 0}})
+		observed = append(observed, RouteState{Weights: map[string]int{side.Group: 0}})
 	}
 	for _, g := range p.Gates {
 		g.When = shift.Before
@@ -75,22 +75,22 @@ func (p Proof) run() (*run, error) {
 	spec.Request.Environments = []shift.Environment{{Name: p.Environment}}
 	spec.Request.Desired = shift.Sole(p.Environment)
 	r := newRun(spec)
-	r.observed, r.current, r.dirty = found, found, make([]bool, len(found))
+	r.observed, r.current, r.dirty = observed, observed, make([]bool, len(observed))
 	var err error
-	if r.schedule, err = spec.Decide(nil); err == nil && len(found) > 0 {
+	if r.schedule, err = spec.Decide(nil); err == nil && len(observed) > 0 {
 		r.schedule.Gaining = []string{p.Environment}
 	}
 	return r, err
 }
 
 func (r *run) proveAll(ctx context.Context) *Failure {
-	whole := r.schedule.Desired
+	full := r.schedule.Desired
 	if f := r.preflight(ctx); f != nil {
 		return f
 	}
 	if len(r.observed) > 0 {
 		r.phase("health")
-		if f := r.wait(ctx, stage{name: "health", part: shift.Before, ready: whole, steady: true}); f != nil {
+		if f := r.wait(ctx, stage{name: "health", part: shift.Before, ready: full, steady: true}); f != nil {
 			return f
 		}
 	}
@@ -102,7 +102,7 @@ func (r *run) proveAll(ctx context.Context) *Failure {
 	r.phase("gates")
 	st := stage{name: "the gates", part: shift.Before, gates: gates, needGates: true}
 	if len(r.observed) > 0 {
-		st.watch = whole
+		st.watch = full
 	}
 	return r.wait(ctx, st)
 }
@@ -111,20 +111,20 @@ func (r *run) proveAll(ctx context.Context) *Failure {
 // use included, and of nobody who gives.
 type readinessGate struct {
 	Gate
-	sides []Backend
+	backends []Backend
 }
 
 // readinessGates wraps a gate, and its Preflight where it has one.
-func readinessGates(g Gate, sides []Backend) Gate {
-	plain := readinessGate{g, sides}
-	if ahead, ok := g.(Preflight); ok {
-		return readinessPreflight{plain, ahead}
+func readinessGates(g Gate, backends []Backend) Gate {
+	plain := readinessGate{g, backends}
+	if preflight, ok := g.(Preflight); ok {
+		return readinessPreflight{plain, preflight}
 	}
 	return plain
 }
 
 func (g readinessGate) input(m GateInput) GateInput {
-	m.Incoming, m.Live, m.Steps, m.From = g.sides, nil, 0, nil
+	m.Incoming, m.Live, m.Steps, m.From = g.backends, nil, 0, nil
 	return m
 }
 

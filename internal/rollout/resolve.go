@@ -10,23 +10,23 @@ import (
 // Spec. The plan asks it with what Read saw and Run with what it finds, so
 // that a reviewer reads what will be done. A zero Setting stands for a route
 // that is not known yet; nil stands for all of them (the plan of a Create).
-func (s Spec) Decide(found []RouteState) (shift.Schedule, error) {
-	return shift.Decide(s.request(found))
+func (s Spec) Decide(observed []RouteState) (shift.Schedule, error) {
+	return shift.Decide(s.request(observed))
 }
 
 // request fills in the found side.
-func (s Spec) request(found []RouteState) shift.Request {
+func (s Spec) request(observed []RouteState) shift.Request {
 	r := s.Request
 	r.Routes = nil
-	r.Unobserved = found == nil
+	r.Unobserved = observed == nil
 	r.Environments = slices.Clone(r.Environments)
 	if s.Sticky != nil {
 		r.Sticky = new(*s.Sticky > 0)
 	}
 	for i, route := range s.Routes {
 		var now RouteState
-		if found != nil {
-			now = found[i]
+		if observed != nil {
+			now = observed[i]
 		}
 		if s.Sticky != nil && now.Weights != nil && now.Stickiness != *s.Sticky {
 			r.StickinessChanges = true
@@ -55,17 +55,17 @@ func (s Spec) route(route Route, now RouteState) shift.Route {
 	if route.Origin != nil {
 		x.Origin = route.Origin
 	}
-	if x.Joining || s.unmanagedGone(route.Entry, x.Origin, now) {
+	if x.Joining || s.unmanagedDetached(route.Entry, x.Origin, now) {
 		x.Origin = x.Observed
 	}
 	return x
 }
 
-// unmanagedGone: the last completed shift left traffic on a group that is of no
+// unmanagedDetached: the last completed shift left traffic on a group that is of no
 // environment, and the route does not name it any more. No way leads back
 // there, only to what was found.
-func (s Spec) unmanagedGone(entry string, left shift.Weights, now RouteState) bool {
-	return slices.ContainsFunc(left.Names(), func(name string) bool {
+func (s Spec) unmanagedDetached(entry string, stable shift.Weights, now RouteState) bool {
+	return slices.ContainsFunc(stable.Names(), func(name string) bool {
 		_, known := s.Groups[name]
 		return !known && s.groupOf(entry, name, now) == ""
 	})
@@ -120,26 +120,26 @@ func (s Spec) addUnmanaged(known []shift.Environment, entry string, now RouteSta
 // desiredState turns shares into what a route is told: every environment in named
 // stands in the action, at weight 0 where it has no share. It starts from what
 // was read, so that Keep is the newest and strangers find their groups again.
-func (s Spec) desiredState(entry string, w shift.Weights, named []string, read RouteState) RouteState {
-	want := RouteState{Weights: map[string]int{}, Stickiness: read.Stickiness, Raw: read.Raw}
+func (s Spec) desiredState(entry string, w shift.Weights, attached []string, observed RouteState) RouteState {
+	desired := RouteState{Weights: map[string]int{}, Stickiness: observed.Stickiness, Raw: observed.Raw}
 	if s.Sticky != nil {
-		want.Stickiness = *s.Sticky
+		desired.Stickiness = *s.Sticky
 	}
 	raw := w.Raw()
-	for _, name := range append(slices.Clone(named), w.Names()...) {
-		if group := s.groupOf(entry, name, read); group != "" {
-			want.Weights[group] = raw[name]
+	for _, name := range append(slices.Clone(attached), w.Names()...) {
+		if group := s.groupOf(entry, name, observed); group != "" {
+			desired.Weights[group] = raw[name]
 		}
 	}
-	return want
+	return desired
 }
 
 // groupOf is the way back from nameOf.
-func (s Spec) groupOf(entry, name string, read RouteState) string {
+func (s Spec) groupOf(entry, name string, observed RouteState) string {
 	if groups, ok := s.Groups[name]; ok {
 		return groups[entry]
 	}
-	for _, group := range read.Groups() {
+	for _, group := range observed.Groups() {
 		if s.nameOf(entry, group) == name {
 			return group
 		}

@@ -42,13 +42,13 @@ func (r *run) handleFailure(ctx context.Context, f *Failure) {
 		r.refreshDirty(ctx)
 		return
 	}
-	looks, cancel := context.WithTimeout(ctx, checkTimeoutFor(f))
+	checkCtx, cancel := context.WithTimeout(ctx, checkTimeoutFor(f))
 	defer cancel()
-	if r.externallyChanged(looks, f) {
+	if r.externallyChanged(checkCtx, f) {
 		return
 	}
-	want := r.rollbackStates()
-	if len(want) == 0 {
+	desired := r.rollbackStates()
+	if len(desired) == 0 {
 		if f.Disposition = Unchanged; r.result.Moved { // to where a way back leads
 			f.Disposition, f.Rejects = RolledBack, r.exposed && f.isEvidence()
 		}
@@ -60,14 +60,14 @@ func (r *run) handleFailure(ctx context.Context, f *Failure) {
 		r.refresh(ctx)
 		return
 	}
-	if saw := r.rollbackTargetUnhealthy(looks); saw != "" {
-		f.Disposition, f.Detail = RollbackUnhealthy, joinText(f.Detail, saw)
+	if detail := r.rollbackTargetUnhealthy(checkCtx); detail != "" {
+		f.Disposition, f.Detail = RollbackUnhealthy, joinText(f.Detail, detail)
 		r.refresh(ctx)
 		return
 	}
 	r.emit(Event{Kind: RollbackStarted, Text: f.Error()})
 	f.Disposition = RolledBack
-	if f.RollbackErr = r.rollBack(ctx, want); f.RollbackErr == nil {
+	if f.RollbackErr = r.rollBack(ctx, desired); f.RollbackErr == nil {
 		f.RollbackErr = r.checkRolledBack()
 	}
 	if f.RollbackErr != nil {
@@ -96,14 +96,14 @@ func (r *run) externallyChanged(ctx context.Context, f *Failure) bool {
 		if sleep(ctx, pause) != nil {
 			return false
 		}
-		now, err := r.readForward(ctx)
+		states, err := r.readForward(ctx)
 		if err != nil {
 			return false
 		}
-		if hand, late := r.findExternalChange(now, n == len(rereadPauses)-1); hand >= 0 {
-			r.reportExternalChange(f, hand, now)
+		if index, stale := r.findExternalChange(states, n == len(rereadPauses)-1); index >= 0 {
+			r.reportExternalChange(f, index, states)
 			return true
-		} else if !late {
+		} else if !stale {
 			return false
 		}
 	}
@@ -114,36 +114,36 @@ func (r *run) externallyChanged(ctx context.Context, f *Failure) bool {
 // or where they took it home and something is left to be done. It takes over
 // what was read, but for what may be late: that is told again, to be sure. The
 // last reading is held to be of now.
-func (r *run) findExternalChange(now []RouteState, last bool) (hand int, late bool) {
-	seen, hand, home := slices.Clone(r.current), -1, true
-	for i := range now {
-		changed, atHome := !now[i].Equal(r.current[i]), now[i].EqualTraffic(r.rollbackState(i))
-		home = home && atHome
+func (r *run) findExternalChange(states []RouteState, last bool) (index int, stale bool) {
+	current, index, allRestored := slices.Clone(r.current), -1, true
+	for i := range states {
+		changed, restored := !states[i].Equal(r.current[i]), states[i].EqualTraffic(r.rollbackState(i))
+		allRestored = allRestored && restored
 		switch {
-		case changed && !last && r.previous != nil && now[i].Equal(r.previous[i]):
-			late = true
+		case changed && !last && r.previous != nil && states[i].Equal(r.previous[i]):
+			stale = true
 			continue
-		case changed && !atHome:
+		case changed && !restored:
 			return i, false
-		case changed && hand < 0:
-			hand = i
+		case changed && index < 0:
+			index = i
 		}
-		seen[i] = now[i]
+		current[i] = states[i]
 	}
-	if late || !home {
-		hand = -1
+	if stale || !allRestored {
+		index = -1
 	}
-	if hand < 0 {
-		r.current = seen
+	if index < 0 {
+		r.current = current
 	}
-	return hand, late
+	return index, stale
 }
 
 // reportExternalChange says that the i-th route was moved by somebody else.
-func (r *run) reportExternalChange(f *Failure, i int, now []RouteState) {
-	hand := r.externalChange(i, now)
-	hand.Stage, hand.Detail = f.Stage, joinText(hand.Detail, f.Detail)
-	*f = *hand
+func (r *run) reportExternalChange(f *Failure, i int, states []RouteState) {
+	change := r.externalChange(i, states)
+	change.Stage, change.Detail = f.Stage, joinText(change.Detail, f.Detail)
+	*f = *change
 }
 
 // checkTimeoutFor is how long the looks before a way back may take together.
@@ -182,24 +182,24 @@ func (f *Failure) mayBeStale() bool { return f.Cause != VersionRejected && f.Cau
 // its traffic stays named until the balancer's nodes obey, but for a sticky
 // side, whose clients would stay with it.
 func (r *run) rollBackToStable(ctx context.Context) *Failure {
-	home := context.WithoutCancel(ctx)
-	named := r.schedule.Attached
+	rollbackCtx := context.WithoutCancel(ctx)
+	attached := r.schedule.Attached
 	if r.isSticky() {
-		named = r.schedule.AttachedAfter
+		attached = r.schedule.AttachedAfter
 	}
-	want := map[int]RouteState{}
+	desired := map[int]RouteState{}
 	for i, route := range r.spec.Routes {
-		next := r.spec.desiredState(route.Entry, r.schedule.Desired, named, r.current[i])
+		next := r.spec.desiredState(route.Entry, r.schedule.Desired, attached, r.current[i])
 		if !next.EqualTraffic(r.current[i]) || r.isSticky() && !next.Equal(r.current[i]) {
-			want[i] = next
+			desired[i] = next
 		}
 	}
-	looks, cancel := context.WithTimeout(home, checkTimeout)
+	checkCtx, cancel := context.WithTimeout(rollbackCtx, checkTimeout)
 	defer cancel()
-	if saw := r.rollbackTargetUnhealthy(looks); saw != "" {
-		return &Failure{Cause: NotHealthy, Disposition: RollbackUnhealthy, Detail: saw}
+	if detail := r.rollbackTargetUnhealthy(checkCtx); detail != "" {
+		return &Failure{Cause: NotHealthy, Disposition: RollbackUnhealthy, Detail: detail}
 	}
-	if err := r.rollBack(home, want); err != nil {
+	if err := r.rollBack(rollbackCtx, desired); err != nil {
 		return &Failure{Cause: RouterFailed, Disposition: RollbackFailed, RollbackErr: err}
 	}
 	if err := r.checkRolledBack(); err != nil {
@@ -231,18 +231,18 @@ func (r *run) isSticky() bool {
 // rollbackStates is what must be written to go back; empty where nothing was
 // moved. A route of which nobody knows what it does is always among them.
 func (r *run) rollbackStates() map[int]RouteState {
-	want := map[int]RouteState{}
+	desired := map[int]RouteState{}
 	for i := range r.spec.Routes {
-		home := r.rollbackState(i)
-		same := r.current[i].EqualTraffic(home)
+		target := r.rollbackState(i)
+		same := r.current[i].EqualTraffic(target)
 		if r.joins(i) {
-			same = r.current[i].Equal(home) // a failed Create leaves no trace
+			same = r.current[i].Equal(target) // a failed Create leaves no trace
 		}
 		if r.dirty[i] || !same {
-			want[i] = home
+			desired[i] = target
 		}
 	}
-	return want
+	return desired
 }
 
 // errExternalChange says that a route is elsewhere although this run has not left it
@@ -265,23 +265,23 @@ func (r *run) checkRolledBack() error {
 // stickiness on, the failed side is not named, or its clients would stay there.
 func (r *run) rollbackState(i int) RouteState {
 	entry := r.spec.Routes[i].Entry
-	home := r.observed[i]
+	target := r.observed[i]
 	if !r.joins(i) || r.schedule.Kind == shift.Rollback {
-		home = r.spec.desiredState(entry, r.schedule.Origin(i), r.schedule.Attached, r.current[i])
-		home.Stickiness = r.observed[i].Stickiness
+		target = r.spec.desiredState(entry, r.schedule.Origin(i), r.schedule.Attached, r.current[i])
+		target.Stickiness = r.observed[i].Stickiness
 	}
-	if home.Response != "" {
-		return home
+	if target.Response != "" {
+		return target
 	}
-	home.Raw, home.Weights = r.current[i].Raw, maps.Clone(home.Weights)
-	if r.exposed && (r.current[i].Stickiness > 0 || home.Stickiness > 0) {
+	target.Raw, target.Weights = r.current[i].Raw, maps.Clone(target.Weights)
+	if r.exposed && (r.current[i].Stickiness > 0 || target.Stickiness > 0) {
 		for _, name := range r.schedule.Gaining {
-			if group := r.spec.groupOf(entry, name, r.current[i]); home.Weights[group] == 0 {
-				delete(home.Weights, group)
+			if group := r.spec.groupOf(entry, name, r.current[i]); target.Weights[group] == 0 {
+				delete(target.Weights, group)
 			}
 		}
 	}
-	return home
+	return target
 }
 
 // rollbackTargetUnhealthy returns what was seen where the way back leads to a side without
@@ -299,8 +299,8 @@ func (r *run) rollbackTargetUnhealthy(ctx context.Context) string {
 		return ""
 	}
 	for i, route := range r.spec.Routes {
-		home := r.rollbackState(i)
-		if home.Response == "" && serving(home, health) == 0 && serving(r.current[i], health) > 0 {
+		target := r.rollbackState(i)
+		if target.Response == "" && serving(target, health) == 0 && serving(r.current[i], health) > 0 {
 			return "the side to go back to has no healthy target for " + route.Entry
 		}
 	}

@@ -13,11 +13,11 @@ var errRollbackTimeout = errors.New("not seen back within " + rollbackTimeout.St
 
 // rollback is a way back under way; every map is by the number of the route.
 type rollback struct {
-	run     *run
-	pending map[int]RouteState // not seen home yet
-	toWrite map[int]RouteState // to be written now
-	failed  map[int]error      // given up, since no retry can help
-	lastErr map[int]error      // why the others are not home
+	run      *run
+	pending  map[int]RouteState // not seen home yet
+	toWrite  map[int]RouteState // to be written now
+	failed   map[int]error      // given up, since no retry can help
+	lastErrs map[int]error      // why the others are not home
 
 	verified bool
 }
@@ -25,12 +25,12 @@ type rollback struct {
 // rollBack writes all routes at once, each whether or not another fails, and
 // reads them back; what does not show is read once more and then told again,
 // until homeLimit or until no retry can help.
-func (r *run) rollBack(ctx context.Context, want map[int]RouteState) error {
+func (r *run) rollBack(ctx context.Context, desired map[int]RouteState) error {
 	limited, cancel := context.WithTimeout(ctx, rollbackTimeout)
 	defer cancel()
-	h := &rollback{run: r, pending: maps.Clone(want), toWrite: maps.Clone(want), failed: map[int]error{}}
+	b := &rollback{run: r, pending: maps.Clone(desired), toWrite: maps.Clone(desired), failed: map[int]error{}}
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
-		if h.try(limited); len(h.pending) == 0 {
+		if b.attempt(limited); len(b.pending) == 0 {
 			break
 		}
 		if sleep(limited, pause) != nil {
@@ -38,64 +38,64 @@ func (r *run) rollBack(ctx context.Context, want map[int]RouteState) error {
 		}
 	}
 	r.refreshDirty(ctx)
-	return h.err()
+	return b.err()
 }
 
-// try writes what is to be told and looks once. What was told and does not
+// attempt writes what is to be told and looks once. What was told and does not
 // show is looked at once more before it is told again.
-func (h *rollback) try(ctx context.Context) {
-	told, errs := h.toWrite, h.write(ctx)
-	h.toWrite = map[int]RouteState{}
-	h.verify(ctx)
-	for i, setting := range h.pending {
-		if errs[i] != nil && !isFinal(h.lastErr[i]) {
-			h.lastErr[i] = errs[i]
+func (b *rollback) attempt(ctx context.Context) {
+	written, errs := b.toWrite, b.write(ctx)
+	b.toWrite = map[int]RouteState{}
+	b.verify(ctx)
+	for i, state := range b.pending {
+		if errs[i] != nil && !isFinal(b.lastErrs[i]) {
+			b.lastErrs[i] = errs[i]
 		}
-		if isFinal(h.lastErr[i]) {
-			h.failed[i] = h.lastErr[i]
-			delete(h.pending, i)
+		if isFinal(b.lastErrs[i]) {
+			b.failed[i] = b.lastErrs[i]
+			delete(b.pending, i)
 			continue
 		}
-		if _, waits := told[i]; !waits || errs[i] != nil {
-			h.toWrite[i] = setting
+		if _, unverified := written[i]; !unverified || errs[i] != nil {
+			b.toWrite[i] = state
 		}
 	}
 }
 
-func (h *rollback) write(ctx context.Context) []error {
-	if len(h.toWrite) == 0 {
-		return make([]error, len(h.run.spec.Routes))
+func (b *rollback) write(ctx context.Context) []error {
+	if len(b.toWrite) == 0 {
+		return make([]error, len(b.run.spec.Routes))
 	}
 	limited, cancel := context.WithTimeout(ctx, rollbackCallTimeout)
 	defer cancel()
-	return h.run.write(limited, h.run.spec.RollbackRouter, h.toWrite)
+	return b.run.write(limited, b.run.spec.RollbackRouter, b.toWrite)
 }
 
 // verify reads back and strikes off what is home. The first look is at all
 // routes, which may have been moved by others; then what is home is not looked
 // at again, since a later answer may be an older one.
-func (h *rollback) verify(ctx context.Context) {
-	routes := h.run.indexes()
-	if h.verified {
-		routes = slices.Sorted(maps.Keys(h.pending))
+func (b *rollback) verify(ctx context.Context) {
+	routes := b.run.indexes()
+	if b.verified {
+		routes = slices.Sorted(maps.Keys(b.pending))
 	}
-	h.lastErr = h.run.readForRollback(ctx, routes)
-	h.verified = h.verified || len(h.lastErr) == 0
-	for i, setting := range h.pending {
-		if !h.run.dirty[i] && h.run.current[i].Equal(setting) {
-			delete(h.pending, i)
+	b.lastErrs = b.run.readForRollback(ctx, routes)
+	b.verified = b.verified || len(b.lastErrs) == 0
+	for i, state := range b.pending {
+		if !b.run.dirty[i] && b.run.current[i].Equal(state) {
+			delete(b.pending, i)
 		}
 	}
 }
 
 // err is what keeps routes from being home, nil where all are.
-func (h *rollback) err() error {
+func (b *rollback) err() error {
 	var errs []error
-	for i := range h.run.spec.Routes {
-		if _, open := h.pending[i]; open {
-			errs = append(errs, h.lastErr[i], errRollbackTimeout)
+	for i := range b.run.spec.Routes {
+		if _, pending := b.pending[i]; pending {
+			errs = append(errs, b.lastErrs[i], errRollbackTimeout)
 		}
-		errs = append(errs, h.failed[i])
+		errs = append(errs, b.failed[i])
 	}
 	return errors.Join(errs...)
 }
@@ -103,41 +103,41 @@ func (h *rollback) err() error {
 // readForRollback takes over what these routes do, as far as they can be read, and
 // returns the errors of the others alone. Where one cannot be read at all, the
 // others are read without it.
-func (r *run) readForRollback(ctx context.Context, all []int) map[int]error {
+func (r *run) readForRollback(ctx context.Context, indexes []int) map[int]error {
 	errs := map[int]error{}
-	err := r.readRoutes(ctx, all)
+	err := r.readRoutes(ctx, indexes)
 	if err == nil {
 		return errs
 	}
-	for _, i := range all {
-		one := err
-		if isFinal(err) && len(all) > 1 {
-			one = r.readRoutes(ctx, []int{i})
+	for _, i := range indexes {
+		routeErr := err
+		if isFinal(err) && len(indexes) > 1 {
+			routeErr = r.readRoutes(ctx, []int{i})
 		}
-		if one != nil {
-			errs[i] = one
+		if routeErr != nil {
+			errs[i] = routeErr
 		}
 	}
 	return errs
 }
 
 // readRoutes takes over what these routes do.
-func (r *run) readRoutes(ctx context.Context, numbers []int) error {
+func (r *run) readRoutes(ctx context.Context, indexes []int) error {
 	limited, cancel := context.WithTimeout(ctx, rollbackCallTimeout)
 	defer cancel()
 	var ids []string
-	for _, i := range numbers {
+	for _, i := range indexes {
 		ids = append(ids, r.spec.Routes[i].ID)
 	}
-	now, err := r.spec.RollbackRouter.Read(limited, ids)
+	states, err := r.spec.RollbackRouter.Read(limited, ids)
 	if err != nil {
 		return err
 	}
 	r.current = slices.Clone(r.current)
-	for n, i := range numbers {
-		told := r.dirty[i]
-		r.current[i], r.dirty[i] = now[n], false
-		if told {
+	for n, i := range indexes {
+		written := r.dirty[i]
+		r.current[i], r.dirty[i] = states[n], false
+		if written {
 			r.emit(Event{Kind: WeightsVerified, Route: r.spec.Routes[i].ID, Weights: r.weights(i)})
 		}
 	}

@@ -110,17 +110,17 @@ func (r *run) execute(ctx context.Context) *Failure {
 
 // observe reads every route, compares with what the plan saw, and decides.
 func (r *run) observe(ctx context.Context) *Failure {
-	found, err := r.readForward(ctx)
+	states, err := r.readForward(ctx)
 	if err != nil {
 		return r.failureFrom(ctx, "", err)
 	}
-	r.observed, r.current, r.dirty = found, append([]RouteState(nil), found...), make([]bool, len(found))
-	for i := range found {
+	r.observed, r.current, r.dirty = states, append([]RouteState(nil), states...), make([]bool, len(states))
+	for i := range states {
 		if f := r.checkPlanned(i); f != nil {
 			return f
 		}
 	}
-	r.schedule, err = r.spec.Decide(found)
+	r.schedule, err = r.spec.Decide(states)
 	if err != nil {
 		return &Failure{Cause: TooManyGroups, Disposition: Unchanged, Err: err}
 	}
@@ -131,7 +131,7 @@ func (r *run) observe(ctx context.Context) *Failure {
 	}
 	r.exposed = r.schedule.Split != nil || r.schedule.BakeOnly
 	r.emit(Event{Kind: ShiftStarted, Text: r.schedule.Kind.String()})
-	for i := range found {
+	for i := range states {
 		r.emit(Event{Kind: RouteRead, Route: r.spec.Routes[i].ID, Weights: r.weights(i)})
 	}
 	return nil
@@ -227,11 +227,11 @@ func (r *run) evaluateSplit(ctx context.Context) *Failure {
 func (r *run) takeStep(ctx context.Context, step shift.Step) *Failure {
 	next := r.highest(step.At)
 	r.phase("health for " + step.At.String())
-	guard := stage{name: "health before " + r.stepName(step), part: shift.During, ready: next}
+	check := stage{name: "health before " + r.stepName(step), part: shift.During, ready: next}
 	if r.exposed {
-		guard.gates, guard.watch = r.gatesFor(shift.During, r.lastStep()), r.mean()
+		check.gates, check.watch = r.gatesFor(shift.During, r.lastStep()), r.mean()
 	}
-	if f := r.wait(ctx, guard); f != nil {
+	if f := r.wait(ctx, check); f != nil {
 		return f
 	}
 	if f := r.checkCredentials(ctx, step); f != nil {
@@ -253,10 +253,10 @@ func (r *run) takeStep(ctx context.Context, step shift.Step) *Failure {
 // finish is everything at 100 %: bake, settle, let go of what is not wanted.
 func (r *run) finish(ctx context.Context) *Failure {
 	r.step, r.at, r.exposed = len(r.steps())+1, shift.Full, true
-	terms, gates := r.spec.Request.Strategy, r.gatesFor(shift.After, shift.Step{})
+	strategy, gates := r.spec.Request.Strategy, r.gatesFor(shift.After, shift.Step{})
 	r.resetGatesOnce()
 	r.phase("bake")
-	f := r.wait(ctx, stage{name: "the bake", part: shift.After, hold: terms.Bake,
+	f := r.wait(ctx, stage{name: "the bake", part: shift.After, hold: strategy.Bake,
 		gates: gates, needGates: true, watch: r.schedule.Desired})
 	if f != nil {
 		return f
@@ -285,13 +285,13 @@ func (r *run) revert(ctx context.Context) *Failure {
 	if f := r.wait(ctx, stage{name: "health before going back", part: shift.Before, ready: r.schedule.Desired}); f != nil {
 		return f
 	}
-	whole := shift.Step{At: shift.Full}
-	if f := r.checkCredentials(ctx, whole); f != nil {
+	full := shift.Step{At: shift.Full}
+	if f := r.checkCredentials(ctx, full); f != nil {
 		return f
 	}
-	r.phase("move to " + whole.At.String())
-	if f := r.moveAll(ctx, whole); f != nil {
-		f.Stage = r.stepName(whole)
+	r.phase("move to " + full.At.String())
+	if f := r.moveAll(ctx, full); f != nil {
+		f.Stage = r.stepName(full)
 		return f
 	}
 	gates := r.gatesFor(shift.After, shift.Step{})
@@ -303,13 +303,13 @@ func (r *run) revert(ctx context.Context) *Failure {
 
 // moveAll moves even where an interrupt comes in between: half of a way back
 // is no place to stay.
-func (r *run) moveAll(ctx context.Context, whole shift.Step) *Failure {
+func (r *run) moveAll(ctx context.Context, full shift.Step) *Failure {
 	if err := ctx.Err(); err != nil {
 		return r.failureFrom(ctx, "", err)
 	}
 	limited, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), rollbackTimeout, errScheduleExceeded)
 	defer cancel()
-	return r.move(limited, whole)
+	return r.move(limited, full)
 }
 
 // checkCredentials makes sure that the credentials outlive the hold and a way back.
