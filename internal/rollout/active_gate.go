@@ -11,40 +11,40 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// callGrace is how much longer than its timeout a gate may take to come back
-// before it counts as hung. A gate that keeps to its context needs none of it.
+// callGrace is how long after its timeout a gate may return before it counts as hung.
+// A gate that returns when its context ends needs none of it.
 const callGrace = time.Second
 
-// minInterval keeps a gate without an interval from being asked in a circle.
+// minInterval limits how often a gate without an interval is evaluated.
 const minInterval = 100 * time.Millisecond
 
 var (
 	errPanicked = errors.New("the gate panicked")
-	errBusy     = errors.New("the gate has not come back from the call before")
-	errHung     = errors.New("the gate did not come back at its timeout")
+	errBusy     = errors.New("the previous call of the gate has not returned")
+	errHung     = errors.New("the gate did not return within its timeout")
 )
 
-// activeGate is a gate in a shift, and what it has said so far.
+// activeGate is a gate with its results in this shift.
 type activeGate struct {
 	NamedGate
-	// calling holds one token while the gate is being called, so that a gate
-	// that never comes back is called once and not again.
+	// calling holds one token during a call, so that calls never overlap and a gate
+	// that hangs is called only once.
 	calling chan struct{}
 
 	failures    int      // in the whole shift
-	tolerated   []string // what was tolerated, to be told
+	tolerated   []string // warnings about tolerated failures and timeouts
 	errorsInRow int
 
-	// In the present stage:
+	// In the current stage:
 	running bool
-	next    time.Time // not before then is it asked
+	next    time.Time // earliest start of the next call
 
-	// Since the last change of weights:
+	// Since the last weight change:
 	attempt            int
 	passed             bool
 	answered           bool
-	waived             bool      // undecided for so long that it counts as passed
-	inconclusiveSince  time.Time // zero: the last answer was not inconclusive
+	waived             bool      // counts as passed after InconclusiveTimeout
+	inconclusiveSince  time.Time // zero: the last verdict was not inconclusive
 	inconclusiveDetail string
 }
 
@@ -53,10 +53,12 @@ type gateAnswer struct {
 	verdict Verdict
 }
 
-// inconclusive: its last word that counts was that it cannot be told yet.
+// inconclusive reports whether the gate has been inconclusive since its last pass or
+// failure. It is always false for a report-only gate.
 func (g *activeGate) inconclusive() bool { return !g.DryRun && !g.inconclusiveSince.IsZero() }
 
-// satisfied: it stands in nobody's way. A dry run has been heard, that is all.
+// satisfied reports whether the stage may end: the gate has passed or, if report-only,
+// was evaluated.
 func (g *activeGate) satisfied() bool {
 	if g.DryRun {
 		return g.answered
@@ -64,8 +66,8 @@ func (g *activeGate) satisfied() bool {
 	return g.passed && !g.inconclusive()
 }
 
-// inconclusiveDeadline is when a gate that is undecided must have decided: what the user
-// grants counts from the end of the hold, since until then nobody waits for it.
+// inconclusiveDeadline returns when an inconclusive gate times out. InconclusiveTimeout
+// counts from the end of the hold, because the shift does not wait for the gate before.
 func (g *activeGate) inconclusiveDeadline(heldUntil time.Time) time.Time {
 	from := g.inconclusiveSince
 	if heldUntil.After(from) {
@@ -74,22 +76,24 @@ func (g *activeGate) inconclusiveDeadline(heldUntil time.Time) time.Time {
 	return from.Add(g.InconclusiveTimeout)
 }
 
-// overdue: undecided for longer than the user grants.
+// overdue returns the Failure of a gate that stayed inconclusive until its deadline, or
+// waives it, depending on OnInconclusive.
 func (g *activeGate) overdue(now, heldUntil time.Time) *Failure {
 	if !g.inconclusive() || now.Before(g.inconclusiveDeadline(heldUntil)) {
 		return nil
 	}
-	detail := fmt.Sprintf("%s; undecided for %s (inconclusive_timeout is %s)", strings.TrimSuffix(g.inconclusiveDetail, "."),
+	detail := fmt.Sprintf("%s; inconclusive for %s (inconclusive_timeout = %q)", strings.TrimSuffix(g.inconclusiveDetail, "."),
 		formatElapsed(now.Sub(g.inconclusiveSince)), shift.FormatDuration(g.InconclusiveTimeout))
 	if g.OnInconclusive == Pass {
 		g.passed, g.waived, g.inconclusiveSince = true, true, time.Time{}
-		g.tolerated = append(g.tolerated, fmt.Sprintf("gate %s counts as passed, as on_inconclusive_timeout says: %s", g.Name, detail))
+		g.tolerated = append(g.tolerated, fmt.Sprintf("Gate %q counts as passed (on_inconclusive_timeout = %q): %s", g.Name, Pass, detail))
 		return nil
 	}
 	return &Failure{Cause: GateInconclusive, Gate: g.Name, stops: g.OnInconclusive == Inconclusive, Detail: detail}
 }
 
-// formatElapsed words how long something has lasted, no finer than it matters.
+// formatElapsed formats a duration, rounded to seconds from 10s and to milliseconds
+// below.
 func formatElapsed(d time.Duration) string {
 	if d < 10*time.Second {
 		return shift.FormatDuration(d.Round(time.Millisecond))
@@ -97,8 +101,8 @@ func formatElapsed(d time.Duration) string {
 	return shift.FormatDuration(d.Round(time.Second))
 }
 
-// start asks in the background. The answer comes even from a gate that hangs
-// or panics, unless ctx ends: then nobody waits for it.
+// start calls the gate in the background and sends its gateAnswer, also if the gate hangs
+// or panics. When ctx ends, the result is dropped.
 func (g *activeGate) start(ctx context.Context, input GateInput, answers chan<- any, now time.Time) {
 	g.running = true
 	g.next = now.Add(max(g.Interval, minInterval))
@@ -112,7 +116,8 @@ func (g *activeGate) start(ctx context.Context, input GateInput, answers chan<- 
 	}()
 }
 
-// call keeps a call of a gate to its timeout, and to one at a time.
+// call calls the gate and returns when it does, when its timeout and callGrace are over,
+// or when ctx ends. If a previous call is still running, it first waits for that.
 func (g *activeGate) call(ctx context.Context, evaluate func(context.Context) Verdict) Verdict {
 	limit := time.NewTimer(g.Timeout + callGrace)
 	defer limit.Stop()
@@ -141,7 +146,7 @@ func (g *activeGate) call(ctx context.Context, evaluate func(context.Context) Ve
 	}
 }
 
-// callSafely turns a panic into an error: the traffic must not stay split for it.
+// callSafely converts a panic to an error: it must not end the shift with split traffic.
 func callSafely(ctx context.Context, evaluate func(context.Context) Verdict) (v Verdict) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -151,23 +156,24 @@ func callSafely(ctx context.Context, evaluate func(context.Context) Verdict) (v 
 	return evaluate(ctx)
 }
 
-// handleVerdict counts an answer and says when there have been too many.
+// handleVerdict counts a verdict and returns a Failure if the gate exceeded a limit.
 func (r *run) handleVerdict(a gateAnswer, now time.Time) *Failure {
 	g, v := a.gate, a.verdict
 	g.running, g.answered = false, true
 	r.emit(Event{Kind: GateEvaluated, Gate: g.Name, Status: v.Status, Text: joinText(v.Detail, errorText(v.Err))})
-	if v.Status == Pass || v.Status == Fail { // whoever could not measure has not decided
+	if v.Status == Pass || v.Status == Fail { // an error does not end an inconclusive period
 		g.inconclusiveSince, g.waived = time.Time{}, false
 	}
 	if g.DryRun {
 		if v.Status != Pass {
-			r.warn(fmt.Sprintf("gate %s (not obeyed) says %s: %s", g.Name, v.Status, joinText(v.Detail, errorText(v.Err))))
+			r.warn(fmt.Sprintf("Gate %q (report-only) returned %s: %s", g.Name, v.Status, joinText(v.Detail, errorText(v.Err))))
 		}
 		return nil
 	}
 	return g.count(v, now)
 }
 
+// count applies a verdict to the limits of the gate.
 func (g *activeGate) count(v Verdict, now time.Time) *Failure {
 	switch v.Status {
 	case Pass:
@@ -176,9 +182,9 @@ func (g *activeGate) count(v Verdict, now time.Time) *Failure {
 		g.failures++
 		g.errorsInRow = 0
 		if g.failures > g.FailureLimit {
-			return &Failure{Cause: GateFailed, Gate: g.Name, Detail: withCount(v.Detail, g.failures, g.FailureLimit, "fails"), Err: v.Err}
+			return &Failure{Cause: GateFailed, Gate: g.Name, Detail: withCount(v.Detail, g.failures, g.FailureLimit, failuresText), Err: v.Err}
 		}
-		g.tolerated = append(g.tolerated, fmt.Sprintf("gate %s failed and was tolerated: %s", g.Name, withCount(v.Detail, g.failures, g.FailureLimit, "fails")))
+		g.tolerated = append(g.tolerated, fmt.Sprintf("Gate %q failed within its limit: %s", g.Name, withCount(v.Detail, g.failures, g.FailureLimit, failuresText)))
 	case Inconclusive:
 		g.errorsInRow = 0
 		g.inconclusiveDetail = v.Detail
@@ -187,7 +193,7 @@ func (g *activeGate) count(v Verdict, now time.Time) *Failure {
 		}
 	case Errored:
 		return g.countError(v)
-	default: // a gate that says nothing has not measured
+	default: // an unknown status
 		return g.countError(v)
 	}
 	return nil
@@ -196,24 +202,29 @@ func (g *activeGate) count(v Verdict, now time.Time) *Failure {
 func (g *activeGate) countError(v Verdict) *Failure {
 	g.errorsInRow++
 	if g.errorsInRow > g.ErrorLimit {
-		return &Failure{Cause: GateErrored, Gate: g.Name, Detail: withCount(v.Detail, g.errorsInRow, g.ErrorLimit, "times in a row"), Err: v.Err}
+		return &Failure{Cause: GateErrored, Gate: g.Name, Detail: withCount(v.Detail, g.errorsInRow, g.ErrorLimit, errorsText), Err: v.Err}
 	}
 	return nil
 }
 
-// withCount adds how often something has come, where more than none was granted.
-func withCount(detail string, n, limit int, what string) string {
+const (
+	failuresText = "failure %d, failure_limit = %d"
+	errorsText   = "consecutive error %d, consecutive_error_limit = %d"
+)
+
+// withCount adds a count and its limit to the detail if the limit is not 0.
+func withCount(detail string, n, limit int, format string) string {
 	if limit == 0 {
 		return detail
 	}
-	text := fmt.Sprintf("%d %s, %d tolerated", n, what, limit)
+	text := fmt.Sprintf(format, n, limit)
 	if detail == "" {
 		return text
 	}
 	return fmt.Sprintf("%s (%s)", strings.TrimSuffix(detail, "."), text)
 }
 
-// warnTolerated tells at the end what was tolerated.
+// warnTolerated adds warnings about what was tolerated to the result.
 func (r *run) warnTolerated() {
 	for _, settings := range r.spec.Request.Strategy.Gates {
 		if g := r.gates[settings.Name]; g != nil {
@@ -224,7 +235,8 @@ func (r *run) warnTolerated() {
 	}
 }
 
-// resetGates makes all gates forget what they said: the weights have changed.
+// resetGates discards the verdicts of all gates after a weight change and starts their
+// initial delay. The counts of failures and consecutive errors continue.
 func (r *run) resetGates() {
 	r.gatesReset = true
 	for _, g := range r.gates {
@@ -234,16 +246,16 @@ func (r *run) resetGates() {
 	}
 }
 
-// resetGatesOnce arms where nothing has yet: a shift that was found at its goal.
+// resetGatesOnce resets the gates of a shift that starts with the bake.
 func (r *run) resetGatesOnce() {
 	if !r.gatesReset {
 		r.resetGates()
 	}
 }
 
-// awaitGateCalls gives gates that are still being called a moment to end what they
-// have begun, such as a program: when Run has returned, the whole process may
-// end. It is the last thing that is done, so that no way back waits for it.
+// awaitGateCalls waits up to callGrace for calls that are still running, so that a gate
+// can end what it started, such as a program: the process may exit when Run returns. It
+// runs last, so that no rollback waits for it.
 func (r *run) awaitGateCalls() {
 	limit := time.NewTimer(callGrace)
 	defer limit.Stop()
@@ -257,8 +269,8 @@ func (r *run) awaitGateCalls() {
 	}
 }
 
-// resetRunning lets go of gates that are still being asked when a stage ends. Their
-// answers come to nobody, so they are asked again as soon as the next begins.
+// resetRunning marks the calls that are still running when a stage ends as finished.
+// Their results are dropped, so the next stage calls these gates immediately.
 func resetRunning(gates []*activeGate, now time.Time) {
 	for _, g := range gates {
 		if g.running {
@@ -267,7 +279,7 @@ func resetRunning(gates []*activeGate, now time.Time) {
 	}
 }
 
-// gatesFor picks the gates that watch a part of the shift.
+// gatesFor returns the gates that are evaluated in a part of the shift.
 func (r *run) gatesFor(part shift.When, step shift.Step) []*activeGate {
 	var gates []*activeGate
 	for _, settings := range r.spec.Request.Strategy.GatesFor(part, step) {
@@ -278,7 +290,7 @@ func (r *run) gatesFor(part shift.When, step shift.Step) []*activeGate {
 	return gates
 }
 
-// gateInput tells a gate where the shift stands.
+// gateInput returns the input for the next evaluation of a gate, and counts it.
 func (r *run) gateInput(g *activeGate, part shift.When) GateInput {
 	g.attempt++
 	from := r.schedule.From()

@@ -5,14 +5,13 @@ import (
 	"errors"
 )
 
-// errCleanup is the cause of a context whose last write, which moves nothing,
-// has taken too long: no interrupt.
-var errCleanup = errors.New("the time for attaching and detaching is over")
+// errCleanup is the cause of a context in which attach and detach took too long. It is
+// not an interrupt.
+var errCleanup = errors.New("attach and detach timed out")
 
-// cleanUp names in each action what is to stay there, and nothing else: idle
-// environments come, leaving ones, strangers and sticky old sides go. No
-// traffic moves. The traffic has been judged by now, so an interrupt does not
-// keep the one write from being done, and no failure of it is worth a way back.
+// cleanUp attaches and detaches until each action has exactly Schedule.AttachedAfter. It
+// moves no traffic. The shift is complete by then, so neither an interrupt nor a failure
+// of the write causes a rollback.
 func (r *run) cleanUp(ctx context.Context) *Failure {
 	desired := r.needsCleanup()
 	if len(desired) == 0 {
@@ -23,19 +22,20 @@ func (r *run) cleanUp(ctx context.Context) *Failure {
 	defer cancel()
 	f := r.unchanged(ctx)
 	if f == nil {
-		f = r.writeAndVerify(ctx, r.needsCleanup()) // by what was read just now
+		f = r.writeAndVerify(ctx, r.needsCleanup()) // based on the states just read
 	}
 	if f == nil {
 		return nil
 	}
-	f.Stage = "attaching and detaching"
+	f.Stage = "attach and detach"
 	if f.Disposition == "" {
-		f.Disposition = Stopped // where it is wanted; the next apply tidies
+		f.Disposition = Stopped // at the desired weights; the next apply repeats the cleanup
 	}
 	return f
 }
 
-// needsCleanup are the routes that do not name just what is to stay.
+// needsCleanup returns the states to write so that each action has exactly
+// Schedule.AttachedAfter, by index of the route.
 func (r *run) needsCleanup() map[int]RouteState {
 	desired := map[int]RouteState{}
 	for i, route := range r.spec.Routes {
@@ -47,9 +47,9 @@ func (r *run) needsCleanup() map[int]RouteState {
 	return desired
 }
 
-// conclude ends a shift whose traffic has been judged at the goal: it looks
-// whether it is still there, and tidies. A look that fails changes nothing:
-// what was written was read back then.
+// conclude ends a shift that reached the desired weights: it cleans up, or checks that the
+// routes are unchanged. A check that cannot read is ignored, because every write has
+// been read back before.
 func (r *run) conclude(ctx context.Context) *Failure {
 	if len(r.needsCleanup()) > 0 {
 		return r.cleanUp(ctx)
@@ -57,7 +57,7 @@ func (r *run) conclude(ctx context.Context) *Failure {
 	limited, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), externalChangeTimeout, errCleanup)
 	defer cancel()
 	if f := r.unchanged(limited); f != nil && f.Cause == ExternalChange {
-		f.Stage = "the end"
+		f.Stage = "final check"
 		return f
 	}
 	return nil

@@ -11,35 +11,35 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// DetachSpec is groups that traffic has left, and routes that name them beside
-// others.
+// DetachSpec is the input of Detach: groups without traffic, and the routes to remove
+// them from.
 type DetachSpec struct {
-	Router Router // of which Read and Write are called
+	Router Router // only Read and Write are called
 	Routes []string
 	Groups []string
 	// OnEvent receives every event, in order, from one goroutine. It must not block.
 	OnEvent func(Event)
 }
 
-// LiveError says that a route gives a group requests that was to be detached.
+// LiveError reports that a route still sends requests to a group to detach.
 type LiveError struct {
 	Route, Group string
-	Share        shift.Share // 0: its stickiness alone sends clients there
+	Share        shift.Share // 0: only sticky clients are sent there
 	Sticky       bool
 }
 
 func (e *LiveError) Error() string {
-	return fmt.Sprintf("%s gives %s %s", e.Route, e.Group, e.Share)
+	return fmt.Sprintf("%s sends %s of its traffic to %s", e.Route, e.Share, e.Group)
 }
 
-// errDetachNotVerified says that a write was accepted and is not seen.
-var errDetachNotVerified = errors.New("the write was accepted and does not show")
+// errDetachNotVerified reports a write that was accepted but did not take effect.
+var errDetachNotVerified = errors.New("the write was accepted, but the route does not show it")
 
-// Detach takes the groups out of the action of each route, with one write per
-// route that names them, and reads it back. No traffic moves: a route where no
-// other group has weight is left alone, and so is one that is gone. It returns a
-// LiveError, and has written nothing, where a route gives one of them requests;
-// where one does so afterwards, it returns that too.
+// Detach removes the groups from the action of each route, with one write per route that
+// has them, and reads it back. It moves no traffic: it skips routes where no other group
+// has weight, and routes that do not exist. If a route sends requests to one of the
+// groups, it returns a *LiveError and writes nothing; it returns the same error if a read
+// after a write shows such requests.
 func Detach(ctx context.Context, d DetachSpec) error {
 	d.emit(Event{Kind: PhaseStarted, Text: "detach"})
 	desired, err := d.statesWithout(ctx, d.Routes)
@@ -53,12 +53,12 @@ func Detach(ctx context.Context, d DetachSpec) error {
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		writeErrs[route] = err // the route may be gone: then there is nothing left to be done
+		writeErrs[route] = err // nil, or the route does not exist, which verify accepts
 	}
 	return d.verify(ctx, writeErrs)
 }
 
-// verify reads the routes that were written until none names the groups.
+// verify reads the written routes until none has the groups.
 func (d DetachSpec) verify(ctx context.Context, writeErrs map[string]error) error {
 	pending := slices.Sorted(maps.Keys(writeErrs))
 	for _, pause := range rereadPauses {
@@ -83,14 +83,14 @@ func (d DetachSpec) verify(ctx context.Context, writeErrs map[string]error) erro
 	return fmt.Errorf("%s: %w", pending[0], errDetachNotVerified)
 }
 
-// statesWithout are those of the routes that name one of the groups in vain, with what
-// they are to do instead.
+// statesWithout returns the desired states of the routes that have one of the groups. It
+// returns a *LiveError if one of them sends requests there.
 func (d DetachSpec) statesWithout(ctx context.Context, routes []string) (map[string]RouteState, error) {
 	desired := map[string]RouteState{}
 	for _, route := range routes {
 		now, err := d.read(ctx, route)
 		if errors.Is(err, ErrNotFound) {
-			continue // it went at the same time
+			continue // deleted in the same apply
 		}
 		if err != nil {
 			return nil, err
@@ -107,8 +107,8 @@ func (d DetachSpec) statesWithout(ctx context.Context, routes []string) (map[str
 	return desired, nil
 }
 
-// liveOn returns an error where a route gives the group requests. A group that
-// stands alone gets all of them.
+// liveOn returns an error if a route sends requests to the group. A single group gets
+// all of them, whatever its weight.
 func liveOn(route, group string, now RouteState) error {
 	weight, attached := now.Weights[group]
 	share := shift.FromRaw(now.Weights)[group]
@@ -121,9 +121,9 @@ func liveOn(route, group string, now RouteState) error {
 	return &LiveError{Route: route, Group: group, Share: share, Sticky: now.Stickiness > 0}
 }
 
-// without is a setting without the groups. Its weights are nil where it names
-// none of them, and where nobody else has weight: to leave one of those alone
-// would give it traffic.
+// without returns the state without the groups. Its weights are nil if nothing may be
+// written: it has none of the groups, or no other group has weight and the last one
+// would get all traffic.
 func (d DetachSpec) without(now RouteState) RouteState {
 	next, highest := now, 0
 	next.Weights = maps.Clone(now.Weights)

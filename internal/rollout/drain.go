@@ -10,20 +10,19 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// DrainSpec is groups that traffic has left, and for how long what they have
-// begun may still take.
+// DrainSpec is the input of Drain: groups without traffic, and how long their in-flight
+// requests may take.
 type DrainSpec struct {
-	Router Router // of which only Health is called
+	Router Router // only Health is called
 	Groups []string
-	For    time.Duration
+	For    time.Duration // the longest wait
 	// OnEvent receives every event, in order, from one goroutine. It must not block.
 	OnEvent func(Event)
 }
 
-// Drain waits until For is over, or until no group has a target left, whichever
-// comes first: then nothing is under way there any more. A group that does not
-// exist has no targets. Whatever else keeps health from being read only makes
-// it wait for the whole time. It returns the error of ctx where that ends first.
+// Drain waits until For is over or no group has targets, whichever is first. A group that
+// does not exist has no targets. Other errors of Health do not end the wait. Drain
+// returns an error only if ctx ends, and then the error of ctx.
 func Drain(ctx context.Context, d DrainSpec) error {
 	d.emit(PhaseStarted, "drain for "+shift.FormatDuration(d.For))
 	waiting, cancel := context.WithTimeout(ctx, d.For)
@@ -35,10 +34,10 @@ func Drain(ctx context.Context, d DrainSpec) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case len(remaining) == 0:
-			d.emit(ShiftEnded, "no targets are left")
+			d.emit(ShiftEnded, "no targets left")
 			return nil
 		case waiting.Err() != nil:
-			d.emit(ShiftEnded, "the time is over")
+			d.emit(ShiftEnded, "drain time is over")
 			return nil
 		}
 		timer := time.NewTimer(poll)
@@ -50,7 +49,7 @@ func Drain(ctx context.Context, d DrainSpec) error {
 	}
 }
 
-// withTargets are those of the groups that may still have targets.
+// withTargets returns the groups that may still have targets.
 func (d DrainSpec) withTargets(ctx context.Context, groups []string) []string {
 	return slices.DeleteFunc(groups, func(group string) bool {
 		limited, cancel := context.WithTimeout(ctx, callTimeout)

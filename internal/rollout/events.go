@@ -6,24 +6,24 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// EventKind names what happened.
+// EventKind is the kind of an Event.
 type EventKind string
 
 // The kinds of events.
 const (
-	ShiftStarted    EventKind = "started"    // Text is the kind of the move
-	RouteRead       EventKind = "read"       // Route gives Weights
-	WeightsWritten  EventKind = "wrote"      // Route was told to give Weights
-	WeightsVerified EventKind = "saw"        // Route was read back and gives Weights
-	PhaseStarted    EventKind = "phase"      // Text says what begins
-	GateEvaluated   EventKind = "judged"     // Gate answered; Text is what it saw
-	HealthDegraded  EventKind = "sick"       // health is in breach; Text says where
-	HealthRecovered EventKind = "well"       // it is not any more
-	RollbackStarted EventKind = "going back" // Text says why
-	ShiftEnded      EventKind = "ended"      // Text is the outcome
+	ShiftStarted    EventKind = "shift_started"    // Text is the schedule's kind
+	RouteRead       EventKind = "route_read"       // Route has Weights at the start
+	WeightsWritten  EventKind = "weights_written"  // Weights were written to Route; Text is the error, if any
+	WeightsVerified EventKind = "weights_verified" // Route was read back with Weights
+	PhaseStarted    EventKind = "phase_started"    // Text is the phase
+	GateEvaluated   EventKind = "gate_evaluated"   // Gate returned Status; Text is its detail
+	HealthDegraded  EventKind = "health_degraded"  // Text is the detail
+	HealthRecovered EventKind = "health_recovered"
+	RollbackStarted EventKind = "rollback_started" // Text is the failure
+	ShiftEnded      EventKind = "shift_ended"      // Text is "completed", or cause and disposition
 )
 
-// Event is something that happened in a shift. It never holds a secret.
+// Event is something that happened in a shift. It never contains a secret.
 type Event struct {
 	At      time.Time
 	Kind    EventKind

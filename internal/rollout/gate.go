@@ -7,75 +7,73 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// Gate judges whether a release is good, once per call.
+// Gate evaluates a release. Evaluations of one gate never run at the same time.
 type Gate interface {
-	// Evaluate measures and answers. It keeps to ctx, which ends at the gate's
-	// timeout and when nobody waits for the answer any more. Whoever could not
-	// measure answers Errored, never Pass.
-	Evaluate(ctx context.Context, moment GateInput) Verdict
+	// Evaluate measures once. It must return when ctx ends: at the gate's timeout, or
+	// when the result is no longer needed. A gate that could not measure returns
+	// Errored, never Pass.
+	Evaluate(ctx context.Context, input GateInput) Verdict
 }
 
-// Preflight is what a gate may be besides: one that has something to say before
-// anything is written.
+// Preflight is implemented by gates that can prevent a shift from starting.
 type Preflight interface {
-	// Preflight is asked once, under the gate's timeout, before a shift forward or
-	// the proof of an environment does anything. Any answer but Pass and
-	// Inconclusive keeps it from beginning: Fail where what is watched is bad
-	// already, Errored where the gate could not do its work later. A way back is
-	// never asked about, nor a split that is found, nor a shift to a side that has
-	// most of the traffic already. It may keep what it has learned for Evaluate.
-	Preflight(ctx context.Context, moment GateInput) Verdict
+	// Preflight is called once, with the gate's timeout, before a shift forward or the
+	// readiness check of an environment writes anything. Fail (what it measures is bad
+	// already) and Errored (Evaluate could not work later) block the shift; Pass and
+	// Inconclusive do not. It is not called before a rollback or revert, nor for a
+	// current split, nor where the gaining environments already have most of the
+	// traffic. The gate may retain what it learned for Evaluate.
+	Preflight(ctx context.Context, input GateInput) Verdict
 }
 
-// Status is what a gate says.
+// Status is the result of an evaluation.
 type Status string
 
-// The answers. The zero value is none of them and counts as Errored.
+// The statuses. The zero value counts as Errored.
 const (
 	Pass         Status = "pass"
 	Fail         Status = "fail"
-	Inconclusive Status = "inconclusive" // measured, but it cannot be told yet
+	Inconclusive Status = "inconclusive" // measured, but without a result yet
 	Errored      Status = "error"        // could not measure
 )
 
-// Verdict is an answer and what it rests on, in words for a person: the value
-// seen, the limit, the samples. It never holds a secret.
+// Verdict is the result of an evaluation with its evidence. It never contains a secret.
 type Verdict struct {
 	Status Status
-	Detail string
-	Err    error // the cause, with Errored
+	Detail string // for people: the value, the limit, the number of samples
+	Err    error  // the cause, with Errored
 }
 
-// GateInput is the place in a shift at which a gate is asked.
+// GateInput describes the shift to a gate.
 type GateInput struct {
-	Shift     string        // an id of this shift
-	Gate      string        // the gate's name
-	From, To  shift.Weights // the weights it leads from and to; From is nil where nothing had traffic
+	Shift     string        // the id of the shift
+	Gate      string        // the name of the gate
+	From, To  shift.Weights // of the whole shift; From is nil where no route forwarded
 	Part      shift.When
-	Step      int // 1 is the first; 0 before any traffic
-	Steps     int // how many there are, the one at 100 % included
+	Step      int // from 1; 0 before any traffic
+	Steps     int // the number of steps, including the one at 100 %
 	Weights   shift.Weights
 	StartedAt time.Time // of the shift
-	ChangedAt time.Time // of the last change of weights; only data from after it counts
-	Attempt   int       // how often this gate was asked since then, from 1
-	Incoming  []Backend // groups that gain, by entry point
-	Live      []Backend // groups that give
+	ChangedAt time.Time // of the last weight change; only data from after it counts
+	Attempt   int       // the number of this evaluation since ChangedAt, from 1
+	Incoming  []Backend // groups of environments that gain
+	Live      []Backend // groups of environments in From that do not gain
 }
 
 // Backend is a group of an environment behind an entry point.
 type Backend struct {
 	Entry       string
 	Environment string
-	Version     string // of the environment; empty: it has none
+	Version     string // of the environment; empty: none
 	Group       string
-	Routes      []string
+	Routes      []string // ids of routes that the group belongs to
 }
 
-// NamedGate is a gate and the terms under which it is asked.
+// NamedGate is a gate with its settings.
 type NamedGate struct {
 	shift.GateSettings
 	Gate Gate
-	// OnInconclusive is what an InconclusiveTimeout amounts to: Fail, Pass, or
-	// Inconclusive, which stops the shift where it is.
+	// OnInconclusive is what happens after InconclusiveTimeout: Fail, Pass, or
+	// Inconclusive, which stops the shift in place.
 	OnInconclusive Status
 }

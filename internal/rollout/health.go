@@ -8,17 +8,16 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// incoming is a group that is to have a share, and who serves its entry point
-// at the start of the shift.
+// incoming is a group that gains traffic, with the share that its health must suffice for.
 type incoming struct {
 	environment string
 	entry       string
 	group       string
 	share       shift.Share
-	serving     []string // groups of the side that gives
+	serving     []string // groups that serve the entry point at the rollback target
 }
 
-// incoming lists the groups that gain, with their share of each entry point.
+// incoming returns the groups of gaining environments that have a share of weights.
 func (r *run) incoming(weights shift.Weights) []incoming {
 	var all []incoming
 	for i, route := range r.spec.Routes {
@@ -36,12 +35,12 @@ func (r *run) incoming(weights shift.Weights) []incoming {
 	return all
 }
 
-// servingGroups are the groups that carry the entry point where a way back
-// leads: what the new side must be able to take over from. Whoever has joined
-// them since would count twice.
+// servingGroups returns the groups that serve the entry point at the rollback target. The
+// capacity of gaining groups is measured against them; groups that gained traffic since
+// would count twice.
 func (r *run) servingGroups(entry string) []string {
 	if r.schedule.Kind == shift.Revert {
-		return nil // a way back is never withheld for capacity
+		return nil // capacity does not block a revert
 	}
 	var groups []string
 	for i, route := range r.spec.Routes {
@@ -57,7 +56,8 @@ func (r *run) servingGroups(entry string) []string {
 	return groups
 }
 
-// groupsOf lists the groups whose health is needed.
+// groupsOf returns the ids of the groups and of those that they are measured against,
+// sorted.
 func groupsOf(gaining []incoming) []string {
 	var groups []string
 	for _, x := range gaining {
@@ -68,28 +68,28 @@ func groupsOf(gaining []incoming) []string {
 	return slices.Compact(groups)
 }
 
-// shortfall says what is missing for the group to carry its share; empty when
-// nothing is. Targets that are draining, unused or not judged yet count for
-// neither side.
+// shortfall returns why the health of a group does not suffice for its share; empty if it
+// does. Only healthy and unhealthy targets count; draining, unused and initial ones
+// are ignored.
 func (s HealthSettings) shortfall(x incoming, health map[string]Health) string {
 	h := health[x.group]
 	healthy, unhealthy := h.Serving(), h.Count(Unhealthy)
 	switch need := s.capacity(x, health); {
 	case len(h.Targets) == 0:
-		return fmt.Sprintf("%s (%s) has no targets", x.environment, x.entry)
+		return fmt.Sprintf("%s (%s): no targets", x.environment, x.entry)
 	case healthy < max(s.MinHealthyTargets, 1):
-		return fmt.Sprintf("%s (%s) has %s, at least %d must be", x.environment, x.entry, h, max(s.MinHealthyTargets, 1))
+		return fmt.Sprintf("%s (%s): %s, at least %d required", x.environment, x.entry, h, max(s.MinHealthyTargets, 1))
 	case float64(healthy)*100 < s.MinHealthyPercent*float64(healthy+unhealthy):
-		return fmt.Sprintf("%s (%s) has %s, %g %% must be", x.environment, x.entry, h, s.MinHealthyPercent)
+		return fmt.Sprintf("%s (%s): %s, at least %g %% required", x.environment, x.entry, h, s.MinHealthyPercent)
 	case float64(healthy) < need-1e-9: // products of percents are not exact
-		return fmt.Sprintf("%s (%s) has %s; %s of the traffic needs %.4g (%g %% of what serves it now)",
-			x.environment, x.entry, h, x.share, need, s.CapacityPercent)
+		return fmt.Sprintf("%s (%s): %s, at least %.4g required for %s of the traffic (capacity_percent = %g)",
+			x.environment, x.entry, h, need, x.share, s.CapacityPercent)
 	}
 	return ""
 }
 
-// capacity is how many healthy targets the share asks for: capacity_percent of
-// share × the healthy targets that serve the entry point now.
+// capacity returns how many healthy targets the share requires: CapacityPercent of the
+// share of the healthy targets that serve the entry point now.
 func (s HealthSettings) capacity(x incoming, health map[string]Health) float64 {
 	serving := 0
 	for _, group := range x.serving {
@@ -98,8 +98,7 @@ func (s HealthSettings) capacity(x incoming, health map[string]Health) float64 {
 	return s.CapacityPercent / 100 * x.share.Percent() / 100 * float64(serving)
 }
 
-// String words the health of a group: "2 of 3 targets healthy (1 unhealthy:
-// Target.Timeout)".
+// String returns a summary such as "2 of 3 targets healthy (1 unhealthy: Target.Timeout)".
 func (h Health) String() string {
 	text := fmt.Sprintf("%d of %d targets healthy", h.Serving(), len(h.Targets))
 	count := map[string]int{}
@@ -107,25 +106,25 @@ func (h Health) String() string {
 		if t.State == Healthy || t.State == Unchecked {
 			continue
 		}
-		word := string(t.State)
+		state := string(t.State)
 		if t.Reason != "" {
-			word += ": " + t.Reason
+			state += ": " + t.Reason
 		}
-		count[word]++
+		count[state]++
 	}
 	if len(count) == 0 {
 		return text
 	}
 	var others []string
-	for word, n := range count {
-		others = append(others, fmt.Sprintf("%d %s", n, word))
+	for state, n := range count {
+		others = append(others, fmt.Sprintf("%d %s", n, state))
 	}
 	slices.Sort(others)
 	return text + " (" + strings.Join(others, ", ") + ")"
 }
 
-// membership stands for the set of targets, to see whether it is steady; it is
-// empty while one is not judged yet.
+// membership identifies the set of targets, so that changes of it show. It is empty while
+// a target is initial.
 func membership(gaining []incoming, health map[string]Health) string {
 	var ids []string
 	for _, x := range gaining {
@@ -133,7 +132,7 @@ func membership(gaining []incoming, health map[string]Health) string {
 			switch t.State {
 			case Initial:
 				return ""
-			case Draining: // it has left already
+			case Draining: // no longer a member
 			default:
 				ids = append(ids, x.group+" "+t.ID)
 			}

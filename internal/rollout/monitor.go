@@ -8,58 +8,58 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// stage is a wait: for how long, under which gates, and what health must be.
+// stage is one wait of a shift, and the conditions that end it.
 type stage struct {
-	name string
+	name string // for Failure.Stage
 	part shift.When
-	hold time.Duration
+	hold time.Duration // the minimum duration
 
-	gates     []*activeGate // asked and obeyed while it lasts
-	needGates bool          // each must have passed since the last change of weights
+	gates     []*activeGate // evaluated during the stage; a failure ends it
+	needGates bool          // each must have passed since the last weight change
 
-	ready  shift.Weights // health must allow this share before it ends
-	steady bool          // ... and have been steady
-	watch  shift.Weights // health is in breach where it no longer carries this
+	ready  shift.Weights // health must suffice for these weights; nil: not required
+	steady bool          // ... and must have been steady for SteadyFor
+	watch  shift.Weights // health is degraded if it does not suffice for these weights; nil: not watched
 }
 
-// monitor is one stage under way.
+// monitor is a stage in progress: its timers, and what gates and health returned so far.
 type monitor struct {
 	run       *run
 	stage     stage
 	began     time.Time
 	heldUntil time.Time
-	answers   chan any // of gates (gateAnswer) and of health (healthAnswer)
+	answers   chan any // gateAnswer and healthAnswer
 
-	healthRunning bool      // health is being asked
-	nextHealth    time.Time // when to ask again
+	healthRunning bool // a health read is in progress
+	nextHealth    time.Time
 	poll          time.Duration
 
-	healthKnown  bool
-	readyNow     bool
-	readyDetail  string
+	healthKnown  bool   // at least one health read returned
+	readyNow     bool   // by the last health read
+	readyDetail  string // why not; empty: ready
 	steadySince  time.Time
-	members      string
-	breachSince  time.Time // zero: none
+	members      string    // the targets of the last health read, see membership
+	breachSince  time.Time // zero: health is not degraded
 	breachDetail string
-	healthErrors int
+	healthErrors int // consecutive
 }
 
 func (r *run) newMonitor(st stage) *monitor {
 	now := time.Now()
 	return &monitor{run: r, stage: st, began: now, heldUntil: now.Add(st.hold),
-		poll: minPollInterval, readyDetail: "nothing is known of its health", answers: make(chan any)}
+		poll: minPollInterval, readyDetail: "health was not read", answers: make(chan any)}
 }
 
-// wait holds until the stage is passed, and returns why it cannot be. It is
-// the only wait of a shift: gates and health stay armed in all of them.
+// wait runs a stage until its conditions are met, and returns a Failure if they cannot
+// be. It is the only wait of a shift, so gates and health are monitored in every one.
 func (r *run) wait(ctx context.Context, st stage) *Failure {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // ends whatever is still being asked
+	defer cancel() // ends calls that are still running
 	defer func() { resetRunning(st.gates, time.Now()) }()
 	m := r.newMonitor(st)
 	for ctx.Err() == nil {
-		// One moment for all that is looked at: what is due by then is done here,
-		// and what is not sets the timer, so that nothing falls in between.
+		// All conditions use the same now: what is due by now is handled here, and what
+		// is due later sets the timer.
 		now := time.Now()
 		if f := m.overdue(now); f != nil {
 			return m.atStage(f)
@@ -75,8 +75,8 @@ func (r *run) wait(ctx context.Context, st stage) *Failure {
 	return m.atStage(r.failureFrom(ctx, "", ctx.Err()))
 }
 
-// waitForAnswer waits for one answer until then. What comes in after ctx has ended
-// speaks of that end, not of the release.
+// waitForAnswer waits for one answer of a gate or of health and handles it. It ignores
+// answers after ctx has ended, which may be errors because of that.
 func (m *monitor) waitForAnswer(ctx context.Context, until time.Time) *Failure {
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
@@ -91,13 +91,14 @@ func (m *monitor) waitForAnswer(ctx context.Context, until time.Time) *Failure {
 	return nil
 }
 
+// atStage sets the stage of a Failure.
 func (m *monitor) atStage(f *Failure) *Failure {
 	f.Stage = m.stage.name
 	return f
 }
 
-// passed: the hold is over, every gate that must has passed and none is
-// undecided, health is there and not in breach.
+// passed reports whether the stage is complete: the hold is over, required gates have
+// passed, none is inconclusive, and health is ready and not degraded.
 func (m *monitor) passed(now time.Time) bool {
 	if now.Before(m.heldUntil) || !m.breachSince.IsZero() {
 		return false
@@ -123,8 +124,8 @@ func (m *monitor) isReady(now time.Time) bool {
 	return !m.steadySince.IsZero() && !now.Before(m.steadySince.Add(m.run.spec.Health.SteadyFor))
 }
 
-// overdue: health that was waited for too long, a breach that has lasted, a
-// gate that stays undecided.
+// overdue returns a Failure if a time limit is exceeded: of degraded health, of waiting
+// for health, or of an inconclusive gate.
 func (m *monitor) overdue(now time.Time) *Failure {
 	health := m.run.spec.Health
 	if !m.breachSince.IsZero() && !now.Before(m.breachSince.Add(health.BreachFor)) {
@@ -146,7 +147,7 @@ func (m *monitor) overdue(now time.Time) *Failure {
 	return nil
 }
 
-// startDue starts whatever is due; the answers come through the channel.
+// startDue starts the calls of gates and health that are due.
 func (m *monitor) startDue(ctx context.Context, now time.Time) {
 	for _, g := range m.stage.gates {
 		if !g.running && !now.Before(g.next) && !m.mayEndAtOnce(now) {
@@ -159,19 +160,20 @@ func (m *monitor) startDue(ctx context.Context, now time.Time) {
 	}
 }
 
-// mayEndAtOnce: nothing but health is waited for, and it may be there with its
-// first answer. A gate that is asked now would be cut short by the next step.
+// mayEndAtOnce reports whether the first health read may complete the stage. Gates wait
+// for it, up to firstAnswerWait, because the next step would cancel their calls.
 func (m *monitor) mayEndAtOnce(now time.Time) bool {
 	return m.stage.ready != nil && !m.healthKnown && now.Before(m.began.Add(firstAnswerWait))
 }
 
+// healthDue reports whether the stage needs health.
 func (m *monitor) healthDue() bool {
 	return len(m.run.schedule.Gaining) > 0 && (m.stage.ready != nil || m.stage.watch != nil)
 }
 
-// nextAfter is when something happens without an answer coming in. Everything
-// that overdue, passed and ask look at has its moment here; what is not after
-// now they have dealt with.
+// nextAfter returns the next time at which a condition changes without an answer. It must
+// include every time that overdue, passed and startDue compare with now; they have
+// handled those that are not after now.
 func (m *monitor) nextAfter(now time.Time) time.Time {
 	health := m.run.spec.Health
 	next := now.Add(time.Hour)
@@ -205,7 +207,7 @@ func (m *monitor) nextAfter(now time.Time) time.Time {
 	return next
 }
 
-// handle takes one answer in.
+// handle processes one answer.
 func (m *monitor) handle(answer any, now time.Time) *Failure {
 	switch a := answer.(type) {
 	case gateAnswer:

@@ -6,27 +6,26 @@ import (
 	"time"
 )
 
-// Health is asked often at first, since most waits are short, then seldom
-// enough for ELB's limit on reads (10 a second for an account and region).
+// Poll intervals of health. They start short, because most waits are short, and double
+// to stay within ELB's limit on reads (10 per second, account and region).
 const (
 	minPollInterval = 100 * time.Millisecond
 	maxPollInterval = 5 * time.Second
-	// failedPollInterval is the least pause after a reading that failed, so that a
-	// moment of trouble does not use up all that are tolerated.
+	// failedPollInterval is the minimum pause after a failed read, so that a short outage
+	// does not use up maxHealthErrors.
 	failedPollInterval = 2 * time.Second
 )
 
-// maxHealthErrors is how many readings of health may fail in a row before
-// the shift counts as blind and goes back; as the gates' default.
+// maxHealthErrors is how many consecutive health reads may fail before the shift fails;
+// the same as the default consecutive_error_limit of gates.
 const maxHealthErrors = 4
 
-// firstAnswerWait is how long gates stand back for the first answer of health
-// where that alone may let a step go on.
+// firstAnswerWait is how long gates wait for the first health read of a stage that it
+// may complete; see mayEndAtOnce.
 const firstAnswerWait = time.Second
 
-// callTimeout is how long one call forward may take, its retries included. A
-// call that does not come back must not blind a hold, nor stop a shift
-// between two steps.
+// callTimeout limits one router call, including its retries, except in rollbacks. A hung
+// call must not suspend the monitoring of a hold, or a shift between two steps.
 const callTimeout = 30 * time.Second
 
 type healthAnswer struct {
@@ -44,7 +43,7 @@ func readHealth(ctx context.Context, router Router, groups []string, answers cha
 	}
 }
 
-// incoming are the groups whose health the stage is about.
+// incoming returns the groups whose health the stage needs.
 func (m *monitor) incoming() []incoming {
 	if m.stage.ready != nil {
 		return m.run.incoming(m.stage.ready)
@@ -66,7 +65,8 @@ func (m *monitor) handleHealth(a healthAnswer, now time.Time) *Failure {
 	return nil
 }
 
-// handleHealthError: nobody knows whether what was healthy still is.
+// handleHealthError counts a failed read. Until the next one succeeds, health is neither
+// ready nor steady.
 func (m *monitor) handleHealthError(err error, next time.Time) *Failure {
 	m.nextHealth = next
 	m.healthErrors++
@@ -110,8 +110,8 @@ func (m *monitor) updateBreach(health map[string]Health, now time.Time) {
 	m.breachDetail = detail
 }
 
-// nextPoll doubles up to pollMost, and stays fine enough for the times that
-// health must have lasted or been broken.
+// nextPoll returns the pause before the next read. It doubles up to maxPollInterval, but
+// is at most a third of SteadyFor and BreachFor where these apply.
 func (m *monitor) nextPoll() time.Duration {
 	health, poll := m.run.spec.Health, m.poll
 	m.poll = min(2*m.poll, maxPollInterval)
@@ -124,7 +124,7 @@ func (m *monitor) nextPoll() time.Duration {
 	return poll
 }
 
-// shortfall joins what is missing at all receivers.
+// shortfall returns what the groups lack, empty if nothing.
 func (r *run) shortfall(gaining []incoming, health map[string]Health) string {
 	text := ""
 	for _, x := range gaining {
@@ -133,11 +133,11 @@ func (r *run) shortfall(gaining []incoming, health map[string]Health) string {
 	return text
 }
 
-// warnUnchecked tells once that nobody checks a group's health.
+// warnUnchecked warns about groups whose health checks are disabled.
 func (r *run) warnUnchecked(gaining []incoming, health map[string]Health) {
 	for _, x := range gaining {
 		if health[x.group].Count(Unchecked) > 0 {
-			r.warn(x.environment + " (" + x.entry + "): its health checks are switched off, so it counts as healthy")
+			r.warn(x.environment + " (" + x.entry + "): health checks are disabled, so its targets count as healthy")
 		}
 	}
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// attach names every environment that will be needed, at weight 0, so that
-// their health is checked. A route that answered an error gets the goal at
-// once, since no one is served there.
+// attach adds the groups of the shift's environments to every action at weight 0, so
+// that their health is checked. A route with a fixed error gets the desired weights
+// immediately, because it serves no users.
 func (r *run) attach(ctx context.Context) *Failure {
 	if r.schedule.ReplacesFixedError {
 		if f := r.checkCredentials(ctx, shift.Step{At: shift.Full}); f != nil {
@@ -43,7 +43,7 @@ func (r *run) attach(ctx context.Context) *Failure {
 	return f
 }
 
-// hasGroups: every group of want stands in the route's action already.
+// hasGroups reports whether the action of the i-th route has every group of desired.
 func (r *run) hasGroups(i int, desired RouteState) bool {
 	for group := range desired.Weights {
 		if _, ok := r.current[i].Weights[group]; !ok {
@@ -53,8 +53,8 @@ func (r *run) hasGroups(i int, desired RouteState) bool {
 	return true
 }
 
-// move takes all routes to a step, in lock-step. A route that was found
-// further along is left there.
+// move sets the weights of a step on all routes. A route that was observed at or past
+// the step is not written.
 func (r *run) move(ctx context.Context, step shift.Step) *Failure {
 	if f := r.unchanged(ctx); f != nil {
 		return f
@@ -74,8 +74,8 @@ func (r *run) move(ctx context.Context, step shift.Step) *Failure {
 	return nil
 }
 
-// reached is how far along the i-th route was found. One that answered an
-// error has been given the goal.
+// reached returns the part of the shift that the i-th route had done at the start. A
+// route with a fixed error has had the desired weights since attach.
 func (r *run) reached(i int) shift.Share {
 	if r.observed[i].FixedError {
 		return shift.Full
@@ -84,21 +84,22 @@ func (r *run) reached(i int) shift.Share {
 	return shift.Progress(r.schedule.Origin(i), r.schedule.Desired, observed)
 }
 
-// changed: what was measured until now tells nothing about the new weights.
+// changed records a weight change: verdicts from before it no longer count.
 func (r *run) changed() {
 	r.changedAt = time.Now()
 	r.resetGates()
 }
 
-// unchanged reads all routes and stops where one is not as this run left it. A
-// reading that shows what was before the last write may only be late.
+// unchanged reads all routes and returns a Failure if one is not in the state in which
+// this run left it. Stale reads, which show the state before the last write, are
+// retried.
 func (r *run) unchanged(ctx context.Context) *Failure {
 	_, f := r.verify(ctx, nil)
 	return f
 }
 
-// writeAndVerify writes all wanted settings at once and reads them back. A write that
-// does not show is written once more; then it counts as not done.
+// writeAndVerify writes the desired states concurrently and reads them back. A write
+// that reads do not show is retried once, then it fails.
 func (r *run) writeAndVerify(ctx context.Context, desired map[int]RouteState) *Failure {
 	pending := desired
 	for range 2 {
@@ -118,13 +119,13 @@ func (r *run) writeAndVerify(ctx context.Context, desired map[int]RouteState) *F
 	}
 	i := slices.Min(slices.Collect(maps.Keys(pending)))
 	return &Failure{Cause: RouterFailed, Route: r.spec.Routes[i].ID, Err: errNotVerified,
-		Detail: "it still gives " + r.describe(i, r.current[i])}
+		Detail: "the route still has " + r.describe(i, r.current[i])}
 }
 
-// errNotVerified says that writes were accepted and are not seen.
-var errNotVerified = errors.New("two writes were accepted and do not show")
+// errNotVerified reports writes that were accepted but did not take effect.
+var errNotVerified = errors.New("two writes were accepted, but the route does not show them")
 
-// writeForward writes for as long as one call may take, and returns the first
+// writeForward writes within callTimeout and returns the index and error of the first
 // route that failed.
 func (r *run) writeForward(ctx context.Context, desired map[int]RouteState) (int, error) {
 	limited, cancel := context.WithTimeout(ctx, callTimeout)
@@ -137,13 +138,13 @@ func (r *run) writeForward(ctx context.Context, desired map[int]RouteState) (int
 	return 0, nil
 }
 
-// write tells several routes at the same time, so that they move together. All
-// are told even where one fails; the errors are by the number of the route.
+// write writes several routes concurrently, so that they move together, and continues if
+// one fails. The errors are by the index of the route.
 func (r *run) write(ctx context.Context, router Router, desired map[int]RouteState) []error {
 	errs := make([]error, len(r.spec.Routes))
 	var writes sync.WaitGroup
 	for i, state := range desired {
-		r.dirty[i] = true // until it is read back
+		r.dirty[i] = true // until read back
 		r.result.Moved = r.result.Moved || !state.EqualTraffic(r.current[i])
 		writes.Go(func() { errs[i] = router.Write(ctx, r.spec.Routes[i].ID, state) })
 	}
@@ -156,13 +157,13 @@ func (r *run) write(ctx context.Context, router Router, desired map[int]RouteSta
 	return errs
 }
 
-// rereadPauses are the waits between readings of which one does not show what was
-// written: a balancer's answer may be a moment old.
+// rereadPauses are the pauses before each read of a verification. Reads are eventually
+// consistent: one may show the state before the last write.
 var rereadPauses = []time.Duration{0, 200 * time.Millisecond, time.Second, 3 * time.Second}
 
-// verify reads all routes until each shows what it was told (or, where it was
-// told nothing, what this run knows of it), and returns those that do not in
-// the end. What is none of that, nor older, is somebody else's.
+// verify reads all routes until each is in its desired state or, if it has none, in its
+// current one. It returns the desired states that still do not show after the last read.
+// Any other state, except a stale one, is an external change and a Failure.
 func (r *run) verify(ctx context.Context, desired map[int]RouteState) (map[int]RouteState, *Failure) {
 	var pending map[int]RouteState
 	for n, pause := range rereadPauses {
@@ -186,9 +187,9 @@ func (r *run) verify(ctx context.Context, desired map[int]RouteState) (map[int]R
 	return pending, nil
 }
 
-// compare tells who does not show yet what it was told; nil where a reading
-// is too old to say. It also returns whose state is somebody else's, or -1.
-// The last reading is held to be of now.
+// compare returns the desired states that a read does not show yet, or nil if the read
+// is stale, and the index of a route that was changed externally, or -1. The last read
+// is never considered stale.
 func (r *run) compare(states []RouteState, desired map[int]RouteState, last bool) (map[int]RouteState, int) {
 	pending, stale := map[int]RouteState{}, false
 	for i := range states {
@@ -211,7 +212,7 @@ func (r *run) compare(states []RouteState, desired map[int]RouteState, last bool
 	return pending, -1
 }
 
-// accept takes over what was read back.
+// accept makes the states that were read back the current ones.
 func (r *run) accept(states []RouteState, desired map[int]RouteState) {
 	if len(desired) > 0 {
 		r.previous = r.current
@@ -225,12 +226,13 @@ func (r *run) accept(states []RouteState, desired map[int]RouteState) {
 	}
 }
 
-// externalChange: somebody else is at work. Where all routes are back at the start by
-// that hand, the version was sent back as surely as by a gate.
+// externalChange returns the Failure for an external change of the i-th route. If all
+// routes are at their rollback targets again, somebody rolled the shift back, which
+// rejects the version as a failed gate does.
 func (r *run) externalChange(i int, states []RouteState) *Failure {
 	f := &Failure{Cause: ExternalChange, Disposition: LeftToOthers, Route: r.spec.Routes[i].ID,
-		Detail: fmt.Sprintf("%s; this run had left it at %s", r.describe(i, states[i]), r.describe(i, r.current[i]))}
-	r.current, r.dirty = states, make([]bool, len(states)) // as just read
+		Detail: fmt.Sprintf("observed %s; expected %s", r.describe(i, states[i]), r.describe(i, r.current[i]))}
+	r.current, r.dirty = states, make([]bool, len(states))
 	f.Rejects = r.exposed
 	for j := range states {
 		if !r.weights(j).Equal(r.schedule.Origin(j)) {
@@ -240,14 +242,14 @@ func (r *run) externalChange(i int, states []RouteState) *Failure {
 	return f
 }
 
-// readForward asks for all routes, for as long as one call may take.
+// readForward reads all routes within callTimeout.
 func (r *run) readForward(ctx context.Context) ([]RouteState, error) {
 	limited, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	return r.spec.Router.Read(limited, r.ids())
 }
 
-// sleep waits under ctx.
+// sleep pauses for d, or until ctx ends and returns its error.
 func sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return ctx.Err()
@@ -262,6 +264,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// errorText returns the text of an error, empty for nil.
 func errorText(err error) string {
 	if err == nil {
 		return ""

@@ -4,82 +4,82 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// Result is what a shift left behind. It is true after an error as well: what
-// was read last, never what was planned.
+// Result is the state that a shift left, also after an error. It is what was last
+// read, never what was planned.
 type Result struct {
 	Kind   shift.Kind
-	Routes []RouteResult // in the order of the Spec
-	// From is what the routes gave on the whole when the shift began.
+	Routes []RouteResult // in the order of Spec.Routes
+	// From is the mean weights of the routes when the shift started.
 	From shift.Weights
-	// Reached is what the routes had on average when the shift failed, before any
-	// rollback; nil where no route was read.
+	// Reached is the mean weights of the routes when the shift failed, before any
+	// rollback; nil if no route was read.
 	Reached shift.Weights
-	// Moved is true once this run told a route to change who gets traffic.
+	// Moved reports whether this run wrote other traffic weights to a route.
 	Moved bool
-	// Warnings are things worth knowing that changed nothing: dry-run gates that
-	// failed, health checks that are switched off.
+	// Warnings did not affect the shift: report-only gates that failed, tolerated
+	// failures, disabled health checks.
 	Warnings []string
 }
 
-// RouteResult is where one route stands.
+// RouteResult is the state of one route.
 type RouteResult struct {
 	Route
-	State   RouteState    // as read last
-	Weights shift.Weights // the same by environment; strangers by their group id
-	Read    bool          // false: it could not be read, Setting is what was read before, if ever
+	State   RouteState    // as last read
+	Weights shift.Weights // of State, by environment; unmanaged groups by Spec.UnmanagedName
+	Read    bool          // false: not read back after the last write, so State may be outdated
 }
 
-// Cause is why a shift ended without reaching its goal.
+// Cause is why a shift did not complete.
 type Cause string
 
 // The causes.
 const (
-	BlockedByGate     Cause = "gate kept it from beginning" // before anything was written
-	GateFailed        Cause = "gate failed"
-	GateErrored       Cause = "gate could not measure"
-	GateInconclusive  Cause = "gate stayed inconclusive"
-	HealthFailed      Cause = "health broke"         // after the first weight
-	NotHealthy        Cause = "never became healthy" // before a step, within the timeout
+	BlockedByGate     Cause = "blocked_by_gate" // by its preflight, before any write
+	GateFailed        Cause = "gate_failed"
+	GateErrored       Cause = "gate_errored"
+	GateInconclusive  Cause = "gate_inconclusive"
+	HealthFailed      Cause = "health_failed" // degraded while the environment had traffic
+	NotHealthy        Cause = "not_healthy"   // did not become healthy within the timeout before a step
 	Interrupted       Cause = "interrupted"
-	ExternalChange    Cause = "changed by someone else"
-	NotForwarding     Cause = "does not forward" // a redirect, or a fixed response that is no one's to take
-	RouterFailed      Cause = "the balancer did not do it"
-	CredentialsExpire Cause = "credentials would end"
-	VersionRejected   Cause = "rejected version"
-	MovedExternally   Cause = "moved back by hand"
-	TimedOut          Cause = "took longer than scheduled"
-	TooManyGroups     Cause = "too many groups"
+	ExternalChange    Cause = "external_change" // since the plan, or during the shift
+	NotForwarding     Cause = "not_forwarding"  // a redirect, or a fixed response that must not be replaced
+	RouterFailed      Cause = "router_failed"
+	CredentialsExpire Cause = "credentials_expire" // before the next step and a rollback could finish
+	VersionRejected   Cause = "version_rejected"
+	MovedExternally   Cause = "moved_externally" // off the desired weights, before the plan
+	TimedOut          Cause = "timed_out"        // exceeded Schedule.Longest
+	TooManyGroups     Cause = "too_many_target_groups"
 )
 
-// Disposition says what was done about the traffic after the cause.
+// Disposition is what was done about the traffic after a failure.
 type Disposition string
 
-// What was done.
+// The dispositions.
 const (
-	Unchanged         Disposition = "unmoved"      // no traffic had been moved, so there was nothing to go back from
-	RolledBack        Disposition = "restored"     // every route is read back as it was before
-	Stopped           Disposition = "stayed"       // it stopped where it was, as told, or all but tidied at the goal
-	RollbackFailed    Disposition = "not restored" // a way back was tried and did not come through everywhere
-	RollbackUnhealthy Disposition = "cannot serve" // no way back: the old side has no healthy target and the new one has
-	LeftToOthers      Disposition = "untouched"    // someone else is in charge, nothing more was written
+	Unchanged         Disposition = "unchanged"                  // no traffic had been moved
+	RolledBack        Disposition = "rolled_back"                // every route was read back at its rollback target
+	Stopped           Disposition = "stopped"                    // left in place: as configured, or because the desired weights are reached
+	RollbackFailed    Disposition = "rollback_failed"            // some route is not at its rollback target
+	RollbackUnhealthy Disposition = "rollback_target_unhealthy"  // not rolled back: no healthy targets there, but at the current weights
+	LeftToOthers      Disposition = "left_after_external_change" // nothing more was written
 )
 
-// Failure is the error of Run. Its text is for logs; the words for a user are
-// the provider's.
+// Failure is the error of Run. Its text is for logs; the provider writes the text for
+// users.
 type Failure struct {
 	Cause       Cause
 	Disposition Disposition
-	Stage       string // where in the shift: "step 2 of 3 (50 %)", "the bake"
-	Gate        string // with a gate's cause
-	Detail      string // what was seen: a verdict, health by reason, what a route does
-	Route       string // the route it is about, where it is one
-	Err         error  // the cause from below, if any
-	RollbackErr error  // why a way back did not come through
-	// Rejects is true where a gate or health sent the version back, or a foreign
-	// hand did: it does not go out again by itself.
+	Stage       string // such as "step 2 of 3 (50 %)" or "bake"
+	Gate        string // with the cause of a gate
+	Detail      string // the evidence: a gate's detail, target health, the state of a route
+	Route       string // the id of the affected route, if it is a single one
+	Err         error  // the underlying error, if any
+	RollbackErr error  // why a rollback failed
+	// Rejects reports whether the version becomes rejected: a gate or health failed, or
+	// somebody returned all routes to their rollback targets during the shift.
 	Rejects bool
 
-	stops bool // the user said that this cause stops the shift where it is
+	stops bool // the configuration says that this cause stops the shift in place
 }
 
 // Error implements error.
@@ -100,7 +100,7 @@ func (f *Failure) Error() string {
 	return text
 }
 
-// Unwrap gives the causes to errors.Is and errors.As.
+// Unwrap returns Err and RollbackErr, without nils.
 func (f *Failure) Unwrap() []error {
 	var errs []error
 	for _, err := range []error{f.Err, f.RollbackErr} {

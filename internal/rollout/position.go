@@ -9,7 +9,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// Small questions about where a run stands.
+// Accessors of a run's state.
 
 func (r *run) ids() []string {
 	ids := make([]string, len(r.spec.Routes))
@@ -27,12 +27,12 @@ func (r *run) indexes() []int {
 	return indexes
 }
 
-// weights is what the i-th route gives, as read last.
+// weights returns the weights of the i-th route as last read.
 func (r *run) weights(i int) shift.Weights {
 	return r.spec.Weights(r.spec.Routes[i].Entry, r.current[i])
 }
 
-// mean is what the routes give on the whole.
+// mean returns the mean weights of the routes as last read.
 func (r *run) mean() shift.Weights {
 	var all []shift.Weights
 	for i := range r.spec.Routes {
@@ -41,8 +41,8 @@ func (r *run) mean() shift.Weights {
 	return shift.Mean(all)
 }
 
-// highest is the most that each environment gets on any route at a step; a
-// route that is further along counts with what it gives.
+// highest returns the largest share of each environment on any route at a step. A route
+// that is further along counts with its current weights.
 func (r *run) highest(at shift.Share) shift.Weights {
 	most := shift.Weights{}
 	for i := range r.spec.Routes {
@@ -55,7 +55,7 @@ func (r *run) highest(at shift.Share) shift.Weights {
 	return most
 }
 
-// steps are those of the strategy, without the last one; a return has none.
+// steps returns the steps of the strategy, without the last one; a revert has none.
 func (r *run) steps() []shift.Step {
 	if r.schedule.Kind == shift.Revert {
 		return nil
@@ -63,7 +63,7 @@ func (r *run) steps() []shift.Step {
 	return r.spec.Request.Strategy.Steps
 }
 
-// stepNumber is the place of a step among all that there are.
+// stepNumber returns the number of a step, from 1.
 func (r *run) stepNumber(step shift.Step) int {
 	steps := r.steps()
 	i := slices.IndexFunc(steps, func(s shift.Step) bool { return s.At >= step.At })
@@ -77,8 +77,8 @@ func (r *run) stepName(step shift.Step) string {
 	return fmt.Sprintf("step %d of %d (%s)", r.stepNumber(step), len(r.steps())+1, step.At)
 }
 
-// stepReached is the number of the step that a split stands at: the last that
-// it has reached, else the first.
+// stepReached returns the number of the last step that a split has reached, or 1 if it
+// has reached none.
 func (r *run) stepReached(at shift.Share) int {
 	n := 0
 	for _, step := range r.steps() {
@@ -89,7 +89,7 @@ func (r *run) stepReached(at shift.Share) int {
 	return max(n, 1)
 }
 
-// lastStep is the step that the shift stands at.
+// lastStep returns the step whose weights the routes have now.
 func (r *run) lastStep() shift.Step {
 	steps := r.steps()
 	if r.step > 0 && r.step <= len(steps) {
@@ -101,7 +101,7 @@ func (r *run) lastStep() shift.Step {
 	return shift.Step{At: r.at}
 }
 
-// backends lists the groups of environments with the routes that name them.
+// backends returns the groups of environments with their routes.
 func (r *run) backends(names []string) []Backend {
 	var all []Backend
 	for _, name := range names {
@@ -130,7 +130,7 @@ func (r *run) versionOf(environment string) string {
 	return ""
 }
 
-// describe words what the i-th route does.
+// describe formats a state of the i-th route, such as "blue 95 %, green 5 %".
 func (r *run) describe(i int, s RouteState) string {
 	if s.Response != "" {
 		return s.Response
@@ -149,7 +149,7 @@ func (r *run) describe(i int, s RouteState) string {
 	return text
 }
 
-// warn keeps what is worth telling, once.
+// warn adds a warning to the result unless it is there already.
 func (r *run) warn(text string) {
 	if !slices.Contains(r.result.Warnings, text) {
 		r.result.Warnings = append(r.result.Warnings, text)
@@ -166,6 +166,7 @@ func (r *run) emit(e Event) {
 	r.spec.OnEvent(e)
 }
 
+// joinText joins two texts with a semicolon; an empty one is left out.
 func joinText(a, b string) string {
 	switch {
 	case a == "":

@@ -7,11 +7,10 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// preflight lets the gates speak that have something to say before anything is
-// written. Where a split is found it is judged instead: to keep a shift from going
-// on there would leave the split as it is. And whoever moves the rest of the
-// traffic to the side that has most of it, as where a canary is made smaller, is
-// not kept from it by an alarm that the canary has set off.
+// preflight calls the gates that implement Preflight. It skips them for a current split,
+// because blocking would leave the split in place, and where the gaining environments
+// have most of the traffic: an alarm that a canary set off must not block the shift that
+// makes the canary smaller.
 func (r *run) preflight(ctx context.Context) *Failure {
 	var gates []*activeGate
 	for _, settings := range r.spec.Request.Strategy.Gates {
@@ -24,7 +23,7 @@ func (r *run) preflight(ctx context.Context) *Failure {
 	if len(gates) == 0 {
 		return nil
 	}
-	r.phase("gates before anything is written")
+	r.phase("preflight gates")
 	verdicts := r.preflightAll(ctx, gates)
 	if ctx.Err() != nil {
 		f := r.failureFrom(ctx, "", ctx.Err())
@@ -40,8 +39,8 @@ func (r *run) preflight(ctx context.Context) *Failure {
 	return first
 }
 
-// hasMostTraffic: whoever gains has more than half of the traffic on every route
-// already.
+// hasMostTraffic reports whether the gaining environments have more than half of the
+// traffic on every route.
 func (r *run) hasMostTraffic() bool {
 	for i := range r.observed {
 		share, now := shift.Share(0), r.weights(i)
@@ -55,32 +54,33 @@ func (r *run) hasMostTraffic() bool {
 	return len(r.observed) > 0
 }
 
-// preflightAll asks side by side, each under its own timeout and all within what the
-// schedule grants for calls.
+// preflightAll calls the gates concurrently, each with its own timeout, all within
+// callTimeout. The verdicts are in the order of gates.
 func (r *run) preflightAll(ctx context.Context, gates []*activeGate) []Verdict {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	type answer struct {
-		of      int
+	type result struct {
+		gate    int
 		verdict Verdict
 	}
-	results := make(chan answer, len(gates))
+	results := make(chan result, len(gates))
 	for i, g := range gates {
 		input := r.gateInput(g, shift.Before)
 		go func() {
 			preflight, _ := g.Gate.(Preflight)
-			results <- answer{i, g.call(ctx, func(ctx context.Context) Verdict { return preflight.Preflight(ctx, input) })}
+			results <- result{i, g.call(ctx, func(ctx context.Context) Verdict { return preflight.Preflight(ctx, input) })}
 		}()
 	}
 	verdicts := make([]Verdict, len(gates))
 	for range gates {
-		result := <-results
-		verdicts[result.of] = result.verdict
+		x := <-results
+		verdicts[x.gate] = x.verdict
 	}
 	return verdicts
 }
 
-// handlePreflight: only what speaks against beginning at all counts here.
+// handlePreflight returns a Failure if the verdict blocks the shift. Verdicts of
+// preflight do not count against the limits of the gate.
 func (r *run) handlePreflight(g *activeGate, v Verdict) *Failure {
 	g.attempt = 0
 	detail := joinText(v.Detail, errorText(v.Err))
@@ -89,7 +89,7 @@ func (r *run) handlePreflight(g *activeGate, v Verdict) *Failure {
 		return nil
 	}
 	if g.DryRun {
-		r.warn(fmt.Sprintf("gate %s (not obeyed) would keep this from beginning: %s", g.Name, detail))
+		r.warn(fmt.Sprintf("Gate %q (report-only) would block the start: %s", g.Name, detail))
 		return nil
 	}
 	return &Failure{Cause: BlockedByGate, Disposition: Unchanged, Gate: g.Name, Detail: v.Detail, Err: v.Err}

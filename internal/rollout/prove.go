@@ -7,33 +7,32 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// proofBreach is how long health may be in breach while the gates of a proof
-// judge; what is shorter than that is waited out.
+// proofBreach is how long degraded health is tolerated while the gates of a proof are
+// evaluated.
 const proofBreach = 30 * time.Second
 
-// Proof is what must hold before anything may depend on an environment.
+// Proof is a readiness check of an environment: its health and gates.
 type Proof struct {
-	Router Router // of which only Health is called
+	Router Router // only Health is called
 	ID     string // of this proof, for gates and events
 
 	Environment string
-	// Sides are its groups. One that no route names is not checked by anybody:
-	// its health is left to whoever attaches it, and gates are told of it.
+	// Sides are its groups. A load balancer does not check a group without routes, so
+	// its health is not required; gates get it like the others.
 	Sides []Backend
 
-	Gates []NamedGate // all are asked, whatever their terms say of when
-	// Health is what each group in use must keep to. CapacityPercent and
-	// BreachFor ask nothing here.
+	Gates []NamedGate // all are evaluated, whatever their When
+	// Health is required of every group with routes. CapacityPercent and BreachFor are
+	// ignored.
 	Health HealthSettings
 
 	// OnEvent receives every event, in order, from one goroutine. It must not block.
 	OnEvent func(Event)
 }
 
-// Prove waits until every group in use has been healthy and steady, and then
-// until every gate has passed. It returns what is worth telling, and a *Failure
-// where this was not to be had in time, or ctx ended. It moves no traffic and
-// leaves nothing behind.
+// Prove waits until every group with routes is healthy and steady, then until every gate
+// passes. It returns warnings, and a *Failure if the environment did not become ready
+// within the timeouts or ctx ended. It writes nothing.
 func Prove(ctx context.Context, p Proof) (warnings []string, err error) {
 	r, err := p.run()
 	if err != nil {
@@ -43,7 +42,7 @@ func Prove(ctx context.Context, p Proof) (warnings []string, err error) {
 	f := r.proveAll(ctx)
 	r.warnTolerated()
 	if f == nil {
-		r.emit(Event{Kind: ShiftEnded, Text: "done"})
+		r.emit(Event{Kind: ShiftEnded, Text: "completed"})
 		return r.result.Warnings, nil
 	}
 	f.Disposition = Unchanged
@@ -51,9 +50,8 @@ func Prove(ctx context.Context, p Proof) (warnings []string, err error) {
 	return r.result.Warnings, f
 }
 
-// run makes the part of a shift that comes before any traffic, so that there is
-// one wait for both. Each group in use stands behind a route of its own that
-// gives it nothing yet.
+// run returns a shift that has not moved traffic yet, so that Prove can use its waits.
+// Each group with routes gets a route of its own, on which it is at weight 0.
 func (p Proof) run() (*run, error) {
 	spec := Spec{Router: p.Router, ID: p.ID, Health: p.Health, OnEvent: p.OnEvent, Groups: map[string]map[string]string{p.Environment: {}}}
 	spec.Health.CapacityPercent, spec.Health.BreachFor = 0, proofBreach
@@ -89,8 +87,8 @@ func (r *run) proveAll(ctx context.Context) *Failure {
 		return f
 	}
 	if len(r.observed) > 0 {
-		r.phase("health")
-		if f := r.wait(ctx, stage{name: "health", part: shift.Before, ready: full, steady: true}); f != nil {
+		r.phase("health check")
+		if f := r.wait(ctx, stage{name: "health check", part: shift.Before, ready: full, steady: true}); f != nil {
 			return f
 		}
 	}
@@ -100,15 +98,15 @@ func (r *run) proveAll(ctx context.Context) *Failure {
 		return nil
 	}
 	r.phase("gates")
-	st := stage{name: "the gates", part: shift.Before, gates: gates, needGates: true}
+	st := stage{name: "gates", part: shift.Before, gates: gates, needGates: true}
 	if len(r.observed) > 0 {
 		st.watch = full
 	}
 	return r.wait(ctx, st)
 }
 
-// readinessGate tells a gate of the environment as a whole, groups that are not in
-// use included, and of nobody who gives.
+// readinessGate replaces the input of a gate: all groups of the environment, with and
+// without routes, and no live ones.
 type readinessGate struct {
 	Gate
 	backends []Backend
@@ -138,9 +136,8 @@ type readinessPreflight struct {
 	preflight Preflight
 }
 
-// Preflight implements Preflight. Only that the gate could not do its work counts
-// before a proof: what it watches may well be bad until the environment is healthy,
-// and is judged then.
+// Preflight implements Preflight. Only Errored blocks a proof: what the gate measures
+// may be bad until the environment is healthy, and is evaluated then.
 func (g readinessPreflight) Preflight(ctx context.Context, m GateInput) Verdict {
 	v := g.preflight.Preflight(ctx, g.input(m))
 	if v.Status == Fail {

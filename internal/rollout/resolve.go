@@ -6,15 +6,14 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// Decide says what is due, given what the routes do now, in the order of the
-// Spec. The plan asks it with what Read saw and Run with what it finds, so
-// that a reviewer reads what will be done. A zero Setting stands for a route
-// that is not known yet; nil stands for all of them (the plan of a Create).
+// Decide returns the schedule for the observed states of the routes, in the order of
+// Spec.Routes. Plan and Run both call it, so a reviewer reads what Run will do. A zero
+// state is a route that was not read yet; nil means none was (the plan of a Create).
 func (s Spec) Decide(observed []RouteState) (shift.Schedule, error) {
 	return shift.Decide(s.request(observed))
 }
 
-// request fills in the found side.
+// request returns Spec.Request with the observed states filled in.
 func (s Spec) request(observed []RouteState) shift.Request {
 	r := s.Request
 	r.Routes = nil
@@ -37,7 +36,7 @@ func (s Spec) request(observed []RouteState) shift.Request {
 	return r
 }
 
-// route words a setting in environments.
+// route converts the observed state of a route to weights by environment.
 func (s Spec) route(route Route, now RouteState) shift.Route {
 	x := shift.Route{
 		Name:     s.routeName(route.ID),
@@ -61,9 +60,9 @@ func (s Spec) route(route Route, now RouteState) shift.Route {
 	return x
 }
 
-// unmanagedDetached: the last completed shift left traffic on a group that is of no
-// environment, and the route does not name it any more. No way leads back
-// there, only to what was found.
+// unmanagedDetached reports whether the last completed shift left traffic on an
+// unmanaged group that the route no longer has. A rollback to it is impossible, so
+// the rollback target is then the observed state.
 func (s Spec) unmanagedDetached(entry string, stable shift.Weights, now RouteState) bool {
 	return slices.ContainsFunc(stable.Names(), func(name string) bool {
 		_, known := s.Groups[name]
@@ -71,7 +70,7 @@ func (s Spec) unmanagedDetached(entry string, stable shift.Weights, now RouteSta
 	})
 }
 
-// routeName words a route by its entry point and its place there.
+// routeName names a route by its entry point and its position there.
 func (s Spec) routeName(id string) string {
 	entry, n, of := "", 0, map[string]int{}
 	for _, route := range s.Routes {
@@ -83,8 +82,8 @@ func (s Spec) routeName(id string) string {
 	return shift.RouteName(entry, n, of[entry])
 }
 
-// Weights is what a setting gives each environment behind an entry point;
-// strangers stand under their names. Nil where it forwards nothing.
+// Weights returns the weights of a state by environment, and by UnmanagedName for
+// unmanaged groups. It is nil where the state does not forward.
 func (s Spec) Weights(entry string, now RouteState) shift.Weights {
 	raw := map[string]int{}
 	for group, n := range now.Weights {
@@ -93,8 +92,8 @@ func (s Spec) Weights(entry string, now RouteState) shift.Weights {
 	return shift.FromRaw(raw)
 }
 
-// nameOf returns the environment that a group belongs to behind the entry
-// point, else the stranger's own name.
+// nameOf returns the environment that a group of the entry point belongs to, or the name
+// of the unmanaged group.
 func (s Spec) nameOf(entry, group string) string {
 	for name, groups := range s.Groups {
 		if groups[entry] == group {
@@ -117,9 +116,9 @@ func (s Spec) addUnmanaged(known []shift.Environment, entry string, now RouteSta
 	return known
 }
 
-// desiredState turns shares into what a route is told: every environment in named
-// stands in the action, at weight 0 where it has no share. It starts from what
-// was read, so that Keep is the newest and strangers find their groups again.
+// desiredState returns the state that gives a route the weights w, with the environments
+// in attached at weight 0 where they have no share. It takes Raw and unmanaged groups
+// from the observed state.
 func (s Spec) desiredState(entry string, w shift.Weights, attached []string, observed RouteState) RouteState {
 	desired := RouteState{Weights: map[string]int{}, Stickiness: observed.Stickiness, Raw: observed.Raw}
 	if s.Sticky != nil {
@@ -134,7 +133,7 @@ func (s Spec) desiredState(entry string, w shift.Weights, attached []string, obs
 	return desired
 }
 
-// groupOf is the way back from nameOf.
+// groupOf is the inverse of nameOf; empty where the environment has no such group.
 func (s Spec) groupOf(entry, name string, observed RouteState) string {
 	if groups, ok := s.Groups[name]; ok {
 		return groups[entry]

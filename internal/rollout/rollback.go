@@ -11,24 +11,26 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// rollbackTimeout is how long a way back is tried, throttled or not, and so how much
-// longer than a hold the credentials must last. In an ordinary moment one
-// call per route and one reading do it.
+// rollbackTimeout is how long a rollback is retried, throttled or not, and so how much
+// longer than a hold the credentials must last. Usually a rollback is one write per
+// route and one read.
 const rollbackTimeout = time.Minute
 
-// rollbackCallTimeout is how long one call of a way back may take before the next is
-// tried: a connection that swallows everything may be one of several.
+// rollbackCallTimeout limits one call of a rollback, so that a hung connection does not
+// use up rollbackTimeout.
 const rollbackCallTimeout = 10 * time.Second
 
-// checkTimeout bounds a look that a way back does not rest on: before it, where
-// it must not keep the traffic on a bad side, and after it.
+// checkTimeout limits the checks before and after a rollback. They must not delay it:
+// without a result, the rollback proceeds.
 const checkTimeout = 2 * time.Second
 
-// externalChangeTimeout is the same for the look whether a foreign hand took health away.
+// externalChangeTimeout replaces checkTimeout after a failure of health, which an
+// external change may have caused.
 const externalChangeTimeout = 5 * time.Second
 
-// handleFailure is the one place that decides where the traffic goes after a failure
-// and takes it there. It fills in f.Left and f.Rejects.
+// handleFailure is the only place that decides what happens to the traffic after a
+// failure, and does it. It sets f.Disposition and f.Rejects, and leaves r.current and
+// r.dirty as last read.
 func (r *run) handleFailure(ctx context.Context, f *Failure) {
 	ctx = context.WithoutCancel(ctx)
 	if r.current != nil {
@@ -49,7 +51,7 @@ func (r *run) handleFailure(ctx context.Context, f *Failure) {
 	}
 	desired := r.rollbackStates()
 	if len(desired) == 0 {
-		if f.Disposition = Unchanged; r.result.Moved { // to where a way back leads
+		if f.Disposition = Unchanged; r.result.Moved { // and is at the rollback target again
 			f.Disposition, f.Rejects = RolledBack, r.exposed && f.isEvidence()
 		}
 		r.refresh(ctx)
@@ -76,21 +78,20 @@ func (r *run) handleFailure(ctx context.Context, f *Failure) {
 	f.Rejects = r.exposed && f.isEvidence()
 }
 
-// externallyChanged: before anything is put back it is looked at who moved it last. A
-// foreign change seen now means that somebody is in charge; and health that is
-// missing because they took the group off a route, where nobody checks it then,
-// is not the version's fault. Somebody who took a route home is helped with the
-// rest. The look also brings the newest of what a route does beside forwarding.
-// What cannot be read in time, or shows what was before the last write, does
-// not keep the traffic on a bad side, and neither does a write of which nobody
-// knows whether it came through.
+// externallyChanged reads the routes before a rollback and reports whether an external
+// change replaces f: then nothing is rolled back, and missing health is not the
+// version's fault (a group that somebody detached is not checked). A route that was
+// externally returned to its rollback target is no obstacle, the others follow. The
+// read also updates r.current, on which the rollback's writes are based. Reads that
+// fail, are late or stale, and writes with an unknown result (dirty) never prevent the
+// rollback.
 func (r *run) externallyChanged(ctx context.Context, f *Failure) bool {
 	if slices.Contains(r.dirty, true) {
 		return false
 	}
 	pauses := rereadPauses[:1]
 	if f.Cause == HealthFailed || f.Cause == NotHealthy {
-		pauses = rereadPauses // a late reading or a hand makes all the difference
+		pauses = rereadPauses // a stale read would hide that an external change is the cause
 	}
 	for n, pause := range pauses {
 		if sleep(ctx, pause) != nil {
@@ -110,10 +111,10 @@ func (r *run) externallyChanged(ctx context.Context, f *Failure) bool {
 	return false
 }
 
-// findExternalChange returns the route that somebody else moved, or -1 where there is none
-// or where they took it home and something is left to be done. It takes over
-// what was read, but for what may be late: that is told again, to be sure. The
-// last reading is held to be of now.
+// findExternalChange returns the index of a route whose external change prevents the
+// rollback: one that is not at its rollback target or, if all routes are there, any.
+// Otherwise it returns -1 and makes the states current, except stale ones, whose routes
+// are written again. The last read is never considered stale.
 func (r *run) findExternalChange(states []RouteState, last bool) (index int, stale bool) {
 	current, index, allRestored := slices.Clone(r.current), -1, true
 	for i := range states {
@@ -139,14 +140,15 @@ func (r *run) findExternalChange(states []RouteState, last bool) (index int, sta
 	return index, stale
 }
 
-// reportExternalChange says that the i-th route was moved by somebody else.
+// reportExternalChange replaces f with the external change of the i-th route, and keeps
+// the stage and detail of f.
 func (r *run) reportExternalChange(f *Failure, i int, states []RouteState) {
 	change := r.externalChange(i, states)
 	change.Stage, change.Detail = f.Stage, joinText(change.Detail, f.Detail)
 	*f = *change
 }
 
-// checkTimeoutFor is how long the looks before a way back may take together.
+// checkTimeoutFor returns the limit for all checks before a rollback.
 func checkTimeoutFor(f *Failure) time.Duration {
 	if f.Cause == HealthFailed || f.Cause == NotHealthy {
 		return externalChangeTimeout
@@ -154,8 +156,9 @@ func checkTimeoutFor(f *Failure) time.Duration {
 	return checkTimeout
 }
 
-// stopsInPlace: the user said that what happened stops the shift where it is. An
-// interrupted return stays too: it has left a version that somebody fled from.
+// stopsInPlace reports whether the failure stops the shift instead of rolling it back, as
+// configured. An interrupted revert always stops: its rollback target is the version
+// that the user reverts from.
 func (r *run) stopsInPlace(f *Failure) bool {
 	if f.Cause == Interrupted {
 		return r.spec.StopOnInterrupt || r.schedule.Kind == shift.Revert
@@ -163,7 +166,7 @@ func (r *run) stopsInPlace(f *Failure) bool {
 	return f.stops || r.spec.StopOnFailure && r.exposed
 }
 
-// isEvidence: it was seen that the version is bad, by a gate or by health.
+// isEvidence reports whether the failure shows that the version is bad.
 func (f *Failure) isEvidence() bool {
 	switch f.Cause {
 	case GateFailed, HealthFailed, NotHealthy:
@@ -173,14 +176,13 @@ func (f *Failure) isEvidence() bool {
 	}
 }
 
-// mayBeStale: gates were asked before anything was written, and somebody may have
-// moved the traffic meanwhile.
+// mayBeStale reports whether r.current may be outdated although nothing was written:
+// preflight gates take time, in which an external change may happen.
 func (f *Failure) mayBeStale() bool { return f.Cause != VersionRejected && f.Cause != MovedExternally }
 
-// rollBackToStable takes the traffic to what the last completed shift left, where that is
-// what is wanted: a way back like any other, with a healthy end. What has lost
-// its traffic stays named until the balancer's nodes obey, but for a sticky
-// side, whose clients would stay with it.
+// rollBackToStable runs a schedule of kind Rollback: the desired weights are the rollback
+// target. Environments that lose traffic stay attached until settle is over, unless
+// stickiness is on: their clients would stay with them.
 func (r *run) rollBackToStable(ctx context.Context) *Failure {
 	rollbackCtx := context.WithoutCancel(ctx)
 	attached := r.schedule.Attached
@@ -208,11 +210,11 @@ func (r *run) rollBackToStable(ctx context.Context) *Failure {
 	return r.settleRollback(ctx)
 }
 
-// settleRollback waits as after any move, and tidies. An interrupt leaves the
-// traffic where it is wanted.
+// settleRollback settles and detaches after a rollback. If it fails or is interrupted, the
+// traffic remains at the desired weights.
 func (r *run) settleRollback(ctx context.Context) *Failure {
 	r.phase("settle")
-	f := r.wait(ctx, stage{name: "settling", part: shift.After, hold: r.spec.Request.Strategy.Settle})
+	f := r.wait(ctx, stage{name: "settle", part: shift.After, hold: r.spec.Request.Strategy.Settle})
 	if f != nil {
 		f.Disposition = Stopped
 		return f
@@ -220,7 +222,7 @@ func (r *run) settleRollback(ctx context.Context) *Failure {
 	return r.conclude(ctx)
 }
 
-// isSticky: clients stay with their group.
+// isSticky reports whether group stickiness is on: as desired, otherwise as last read.
 func (r *run) isSticky() bool {
 	if r.spec.Sticky != nil {
 		return *r.spec.Sticky > 0
@@ -228,15 +230,15 @@ func (r *run) isSticky() bool {
 	return slices.ContainsFunc(r.current, func(s RouteState) bool { return s.Stickiness > 0 })
 }
 
-// rollbackStates is what must be written to go back; empty where nothing was
-// moved. A route of which nobody knows what it does is always among them.
+// rollbackStates returns the states that a rollback must write, by index of the route. It
+// is empty if every route is at its rollback target; a dirty route is always included.
 func (r *run) rollbackStates() map[int]RouteState {
 	desired := map[int]RouteState{}
 	for i := range r.spec.Routes {
 		target := r.rollbackState(i)
 		same := r.current[i].EqualTraffic(target)
 		if r.joins(i) {
-			same = r.current[i].Equal(target) // a failed Create leaves no trace
+			same = r.current[i].Equal(target) // a failed Create detaches what it attached
 		}
 		if r.dirty[i] || !same {
 			desired[i] = target
@@ -245,11 +247,10 @@ func (r *run) rollbackStates() map[int]RouteState {
 	return desired
 }
 
-// errExternalChange says that a route is elsewhere although this run has not left it
-// there.
-var errExternalChange = errors.New("someone else has moved it")
+// errExternalChange reports a route that left its rollback target after the rollback.
+var errExternalChange = errors.New("changed outside this shift")
 
-// checkRolledBack tells which routes are elsewhere although nothing failed.
+// checkRolledBack returns an error for every route that is not at its rollback target.
 func (r *run) checkRolledBack() error {
 	var errs []error
 	for i := range r.spec.Routes {
@@ -260,9 +261,9 @@ func (r *run) checkRolledBack() error {
 	return errors.Join(errs...)
 }
 
-// rollbackState is where a way back leads: for a route of which the plan knew nothing
-// exactly what was found, else what the last completed shift left. With
-// stickiness on, the failed side is not named, or its clients would stay there.
+// rollbackState returns the rollback target of the i-th route: the exact observed state
+// of a route that joins, otherwise the weights of the last completed shift. With
+// stickiness on, it lacks gaining environments, because their clients would stay there.
 func (r *run) rollbackState(i int) RouteState {
 	entry := r.spec.Routes[i].Entry
 	target := r.observed[i]
@@ -284,9 +285,8 @@ func (r *run) rollbackState(i int) RouteState {
 	return target
 }
 
-// rollbackTargetUnhealthy returns what was seen where the way back leads to a side without
-// a healthy target while the present one has some; empty where the way is
-// open. What cannot be measured in time does not keep the traffic.
+// rollbackTargetUnhealthy returns a detail if a rollback would move an entry point from
+// healthy targets to none; empty otherwise, also if health cannot be read in time.
 func (r *run) rollbackTargetUnhealthy(ctx context.Context) string {
 	var groups []string
 	for i := range r.spec.Routes {
@@ -301,13 +301,13 @@ func (r *run) rollbackTargetUnhealthy(ctx context.Context) string {
 	for i, route := range r.spec.Routes {
 		target := r.rollbackState(i)
 		if target.Response == "" && serving(target, health) == 0 && serving(r.current[i], health) > 0 {
-			return "the side to go back to has no healthy target for " + route.Entry
+			return route.Entry + " has no healthy targets to roll back to"
 		}
 	}
 	return ""
 }
 
-// serving counts the healthy targets of the groups with weight.
+// serving returns how many healthy targets the groups with weight have.
 func serving(s RouteState, health map[string]Health) int {
 	n := 0
 	for group, weight := range s.Weights {

@@ -6,25 +6,27 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// errRollbackTimeout says that a way back was tried for as long as there was time.
-var errRollbackTimeout = errors.New("not seen back within " + rollbackTimeout.String())
+// errRollbackTimeout reports that a rollback was retried until rollbackTimeout.
+var errRollbackTimeout = errors.New("rollback not verified within " + shift.FormatDuration(rollbackTimeout))
 
-// rollback is a way back under way; every map is by the number of the route.
+// rollback is a rollback in progress. All maps are by the index of the route.
 type rollback struct {
 	run      *run
-	pending  map[int]RouteState // not seen home yet
-	toWrite  map[int]RouteState // to be written now
-	failed   map[int]error      // given up, since no retry can help
-	lastErrs map[int]error      // why the others are not home
+	pending  map[int]RouteState // not read back yet
+	toWrite  map[int]RouteState // to write in the next attempt
+	failed   map[int]error      // permanently: a retry cannot succeed
+	lastErrs map[int]error      // of the last attempt
 
-	verified bool
+	verified bool // all routes have been read since the first write
 }
 
-// rollBack writes all routes at once, each whether or not another fails, and
-// reads them back; what does not show is read once more and then told again,
-// until homeLimit or until no retry can help.
+// rollBack writes all routes concurrently and reads them back; one that fails does not
+// affect the others. A write that reads do not show is read a second time, then written
+// again, until rollbackTimeout or until a retry cannot succeed.
 func (r *run) rollBack(ctx context.Context, desired map[int]RouteState) error {
 	limited, cancel := context.WithTimeout(ctx, rollbackTimeout)
 	defer cancel()
@@ -41,8 +43,8 @@ func (r *run) rollBack(ctx context.Context, desired map[int]RouteState) error {
 	return b.err()
 }
 
-// attempt writes what is to be told and looks once. What was told and does not
-// show is looked at once more before it is told again.
+// attempt writes what is due and reads the routes. What it wrote but does not read back
+// is only read in the next attempt, and written again in the one after.
 func (b *rollback) attempt(ctx context.Context) {
 	written, errs := b.toWrite, b.write(ctx)
 	b.toWrite = map[int]RouteState{}
@@ -62,6 +64,8 @@ func (b *rollback) attempt(ctx context.Context) {
 	}
 }
 
+// write writes toWrite within rollbackCallTimeout. The errors are by the index of the
+// route.
 func (b *rollback) write(ctx context.Context) []error {
 	if len(b.toWrite) == 0 {
 		return make([]error, len(b.run.spec.Routes))
@@ -71,9 +75,9 @@ func (b *rollback) write(ctx context.Context) []error {
 	return b.run.write(limited, b.run.spec.RollbackRouter, b.toWrite)
 }
 
-// verify reads back and strikes off what is home. The first look is at all
-// routes, which may have been moved by others; then what is home is not looked
-// at again, since a later answer may be an older one.
+// verify removes from pending what reads show. It reads all routes until that succeeds
+// once, because others may have changed, and only pending ones afterwards: a later read
+// of a verified route could be stale.
 func (b *rollback) verify(ctx context.Context) {
 	routes := b.run.indexes()
 	if b.verified {
@@ -88,7 +92,7 @@ func (b *rollback) verify(ctx context.Context) {
 	}
 }
 
-// err is what keeps routes from being home, nil where all are.
+// err returns why routes are not at their rollback targets, nil if all are.
 func (b *rollback) err() error {
 	var errs []error
 	for i := range b.run.spec.Routes {
@@ -100,9 +104,9 @@ func (b *rollback) err() error {
 	return errors.Join(errs...)
 }
 
-// readForRollback takes over what these routes do, as far as they can be read, and
-// returns the errors of the others alone. Where one cannot be read at all, the
-// others are read without it.
+// readForRollback reads routes into r.current and returns the errors of those that could
+// not be read. If an error is final, it reads each route separately, because one route
+// may prevent the read of the others.
 func (r *run) readForRollback(ctx context.Context, indexes []int) map[int]error {
 	errs := map[int]error{}
 	err := r.readRoutes(ctx, indexes)
@@ -121,7 +125,7 @@ func (r *run) readForRollback(ctx context.Context, indexes []int) map[int]error 
 	return errs
 }
 
-// readRoutes takes over what these routes do.
+// readRoutes reads routes into r.current and clears their dirty marks.
 func (r *run) readRoutes(ctx context.Context, indexes []int) error {
 	limited, cancel := context.WithTimeout(ctx, rollbackCallTimeout)
 	defer cancel()
@@ -144,8 +148,8 @@ func (r *run) readRoutes(ctx context.Context, indexes []int) error {
 	return nil
 }
 
-// refresh makes the result true where nothing more is written, or says of
-// which routes it does not know.
+// refresh reads all routes for the result, and marks those that could not be read as
+// dirty.
 func (r *run) refresh(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
@@ -154,14 +158,14 @@ func (r *run) refresh(ctx context.Context) {
 	}
 }
 
-// refreshDirty does so where nobody knows what some route does.
+// refreshDirty refreshes if a route is dirty.
 func (r *run) refreshDirty(ctx context.Context) {
 	if slices.Contains(r.dirty, true) {
 		r.refresh(ctx)
 	}
 }
 
-// isFinal: no retry can help.
+// isFinal reports whether a retry cannot succeed.
 func isFinal(err error) bool {
 	return errors.Is(err, ErrDenied) || errors.Is(err, ErrExpired) || errors.Is(err, ErrNotFound)
 }

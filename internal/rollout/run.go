@@ -1,8 +1,12 @@
-// Package rollout runs one shift of traffic from beginning to end: it reads
-// the routes, attaches, waits for health, moves by steps under gates, and goes
-// back when something is wrong. It owns the interfaces that it calls (Router,
-// Gate) and tells what happens as events. Time is plain time and context, so
-// tests run it in bubbles of virtual time.
+// Package rollout runs one shift of traffic, as the controller of Argo Rollouts runs a
+// rollout. Run reads the routes, decides (package shift), attaches the environments
+// that gain traffic, waits until they are healthy, sets the weights step by step while
+// gates (analysis) and health are evaluated, bakes, settles, and detaches what is no
+// longer needed. When a gate or health fails, or the apply is interrupted, it rolls
+// back every route. There is no process apart from the apply: a shift ends with Run.
+//
+// The package owns the interfaces that it calls, Router and Gate, and reports what
+// happens as events. Time is plain time and context, so tests use testing/synctest.
 package rollout
 
 import (
@@ -14,38 +18,39 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// What a Spec lacks that could not do what it asks for.
+// Errors of an incomplete Spec.
 var (
-	errNoGate  = errors.New("there is no such gate")
-	errNoGroup = errors.New("an environment that is to have traffic has no target group")
+	errNoGate  = errors.New("the gate is not configured")
+	errNoGroup = errors.New("no target group for a desired environment")
 )
 
-// errScheduleExceeded is the cause of a context whose shift outlasted its schedule.
-var errScheduleExceeded = errors.New("the schedule's longest time is over")
+// errScheduleExceeded is the cause of a context whose shift exceeded its schedule.
+var errScheduleExceeded = errors.New("the longest duration of the schedule is exceeded")
 
-// run is one shift under way. Only Run's own goroutine touches it.
+// run is the state of one shift. Only the goroutine of Run uses it. Slices by route
+// are in the order of Spec.Routes.
 type run struct {
 	spec     Spec
 	schedule shift.Schedule
 
-	observed []RouteState // what each route did when the shift began
-	current  []RouteState // what each was last read to do
-	previous []RouteState // the same before the last write; nil: none was made
-	dirty    []bool       // written and not read back: nobody knows what the route does
+	observed []RouteState // at the start of the shift
+	current  []RouteState // as last read
+	previous []RouteState // as read before the last write; nil: nothing was written
+	dirty    []bool       // written and not read back: the state is unknown
 
 	gates      map[string]*activeGate
 	startedAt  time.Time
-	changedAt  time.Time // of the last change of weights
-	step       int       // 1 is the first; 0 before any traffic
-	at         shift.Share
-	exposed    bool // the new side has had traffic, from this run or an earlier one
+	changedAt  time.Time   // of the last weight change
+	step       int         // from 1; 0 before any traffic
+	at         shift.Share // the part of the shift that is done
+	exposed    bool        // the gaining environments have had traffic, from this or an earlier apply
 	gatesReset bool
 	result     Result
 }
 
-// Run does what spec asks and returns what it left behind; see Result. Its
-// error is always a *Failure. When ctx ends, the shift goes back (or stops,
-// where spec says so) on a context of its own before Run returns.
+// Run runs the shift and returns where it left the traffic, also with an error. The
+// error is always a *Failure. When ctx ends, Run rolls back (or stops in place, see
+// Spec.StopOnInterrupt) on its own context before it returns.
 func Run(ctx context.Context, spec Spec) (Result, error) {
 	r := newRun(spec)
 	defer r.awaitGateCalls()
@@ -73,7 +78,8 @@ func newRun(spec Spec) *run {
 	return r
 }
 
-// execute is the way forward. Every return but the last is a reason to go back.
+// execute runs the schedule from top to bottom. It does not roll back: its caller
+// does, for every Failure.
 func (r *run) execute(ctx context.Context) *Failure {
 	switch r.schedule.Kind {
 	case shift.Rejected:
@@ -108,7 +114,7 @@ func (r *run) execute(ctx context.Context) *Failure {
 	return r.finish(ctx)
 }
 
-// observe reads every route, compares with what the plan saw, and decides.
+// observe reads every route, compares it with the plan, and decides.
 func (r *run) observe(ctx context.Context) *Failure {
 	states, err := r.readForward(ctx)
 	if err != nil {
@@ -137,10 +143,9 @@ func (r *run) observe(ctx context.Context) *Failure {
 	return nil
 }
 
-// checkPlanned: a route that the plan knew gives its traffic as the plan saw it;
-// one that it did not know forwards, or answers an error that serves no one. Who
-// is named with weight 0 may differ: an environment that goes in the same apply
-// takes itself off, and what is due is decided by what is found.
+// checkPlanned checks that a route has the traffic that the plan was based on. A route
+// that joins must forward or answer a fixed 5xx. Groups at weight 0 may differ: an
+// environment that is destroyed in the same apply detaches itself.
 func (r *run) checkPlanned(i int) *Failure {
 	route, now := r.spec.Routes[i], r.observed[i]
 	if r.joins(i) {
@@ -154,16 +159,16 @@ func (r *run) checkPlanned(i int) *Failure {
 	}
 	if now.Response != "" || !now.EqualTraffic(*route.Planned) || now.Stickiness != route.Planned.Stickiness {
 		return &Failure{Cause: ExternalChange, Disposition: LeftToOthers, Route: route.ID,
-			Detail: fmt.Sprintf("%s; the plan saw %s", r.describe(i, now), r.describe(i, *route.Planned))}
+			Detail: fmt.Sprintf("observed %s; planned %s", r.describe(i, now), r.describe(i, *route.Planned))}
 	}
 	return nil
 }
 
-// joins: nothing was known of the route when this was planned, so its own
-// setting is where a way back leads.
+// joins reports whether the plan had no state of the route. Its rollback target is then
+// its observed state.
 func (r *run) joins(i int) bool { return r.spec.Stable == nil || r.spec.Routes[i].Planned == nil }
 
-// checkFeasible: every gate that is to judge is there, and whoever is to have traffic
+// checkFeasible checks that every gate is configured and that every desired environment
 // has a group on every route.
 func (r *run) checkFeasible() *Failure {
 	switch r.schedule.Kind {
@@ -187,8 +192,9 @@ func (r *run) checkFeasible() *Failure {
 	return nil
 }
 
-// prove waits until the side that is to receive is healthy and its gates
-// agree. A side that has traffic already is not kept waiting: it is judged.
+// prove waits until the gaining environments are healthy, then until the gates before
+// any traffic pass. Environments that already have traffic are evaluated as a split
+// instead.
 func (r *run) prove(ctx context.Context) *Failure {
 	if r.exposed || len(r.schedule.Gaining) == 0 {
 		return nil
@@ -197,8 +203,8 @@ func (r *run) prove(ctx context.Context) *Failure {
 	if len(r.schedule.Steps) > 0 {
 		first = r.highest(r.schedule.Steps[0].At)
 	}
-	r.phase("health")
-	if f := r.wait(ctx, stage{name: "health before the first weight", part: shift.Before, ready: first, steady: true}); f != nil {
+	r.phase("health check")
+	if f := r.wait(ctx, stage{name: "health check before the first step", part: shift.Before, ready: first, steady: true}); f != nil {
 		return f
 	}
 	r.resetGates()
@@ -207,10 +213,10 @@ func (r *run) prove(ctx context.Context) *Failure {
 		return nil
 	}
 	r.phase("gates before any traffic")
-	return r.wait(ctx, stage{name: "the gates before the first weight", part: shift.Before, gates: gates, needGates: true})
+	return r.wait(ctx, stage{name: "gates before any traffic", part: shift.Before, gates: gates, needGates: true})
 }
 
-// evaluateSplit judges a split that was found as if this run had made it.
+// evaluateSplit holds and evaluates the observed split like a step of this shift.
 func (r *run) evaluateSplit(ctx context.Context) *Failure {
 	if r.schedule.Split == nil {
 		return nil
@@ -218,16 +224,17 @@ func (r *run) evaluateSplit(ctx context.Context) *Failure {
 	step := *r.schedule.Split
 	r.step, r.at = r.stepReached(step.At), step.At
 	r.resetGates()
-	r.phase("judge what was found")
-	return r.wait(ctx, stage{name: "the split that was found", part: shift.During, hold: step.Hold,
+	r.phase("evaluate the current split")
+	return r.wait(ctx, stage{name: "evaluation of the current split", part: shift.During, hold: step.Hold,
 		gates: r.gatesFor(shift.During, step), needGates: true, watch: r.mean()})
 }
 
-// takeStep goes one step: health for its share, the weights, the hold.
+// takeStep runs one step: it waits for the health that its weights need, sets the
+// weights, and holds them.
 func (r *run) takeStep(ctx context.Context, step shift.Step) *Failure {
 	next := r.highest(step.At)
-	r.phase("health for " + step.At.String())
-	check := stage{name: "health before " + r.stepName(step), part: shift.During, ready: next}
+	r.phase("health check for " + step.At.String())
+	check := stage{name: "health check before " + r.stepName(step), part: shift.During, ready: next}
 	if r.exposed {
 		check.gates, check.watch = r.gatesFor(shift.During, r.lastStep()), r.mean()
 	}
@@ -237,26 +244,26 @@ func (r *run) takeStep(ctx context.Context, step shift.Step) *Failure {
 	if f := r.checkCredentials(ctx, step); f != nil {
 		return f
 	}
-	r.phase("move to " + step.At.String())
+	r.phase("shift to " + step.At.String())
 	if f := r.move(ctx, step); f != nil {
 		f.Stage = r.stepName(step)
 		return f
 	}
 	if step.At == shift.Full {
-		return nil // the bake holds it
+		return nil // the hold at 100 % is the bake
 	}
 	r.phase("hold at " + step.At.String())
 	return r.wait(ctx, stage{name: r.stepName(step), part: shift.During, hold: step.Hold,
 		gates: r.gatesFor(shift.During, step), needGates: true, watch: next})
 }
 
-// finish is everything at 100 %: bake, settle, let go of what is not wanted.
+// finish runs what follows at 100 %: bake, settle, detach.
 func (r *run) finish(ctx context.Context) *Failure {
 	r.step, r.at, r.exposed = len(r.steps())+1, shift.Full, true
 	strategy, gates := r.spec.Request.Strategy, r.gatesFor(shift.After, shift.Step{})
 	r.resetGatesOnce()
 	r.phase("bake")
-	f := r.wait(ctx, stage{name: "the bake", part: shift.After, hold: strategy.Bake,
+	f := r.wait(ctx, stage{name: "bake", part: shift.After, hold: strategy.Bake,
 		gates: gates, needGates: true, watch: r.schedule.Desired})
 	if f != nil {
 		return f
@@ -264,10 +271,11 @@ func (r *run) finish(ctx context.Context) *Failure {
 	return r.settle(ctx, gates)
 }
 
-// settle gives the balancer's nodes time to obey before a group is let go.
+// settle waits until all nodes of the load balancer use the new weights, because a
+// group must not be detached before that.
 func (r *run) settle(ctx context.Context, gates []*activeGate) *Failure {
 	r.phase("settle")
-	f := r.wait(ctx, stage{name: "settling", part: shift.After, hold: r.spec.Request.Strategy.Settle,
+	f := r.wait(ctx, stage{name: "settle", part: shift.After, hold: r.spec.Request.Strategy.Settle,
 		gates: gates, needGates: true, watch: r.schedule.Desired})
 	if f != nil {
 		return f
@@ -275,21 +283,21 @@ func (r *run) settle(ctx context.Context, gates []*activeGate) *Failure {
 	return r.conclude(ctx)
 }
 
-// revert goes back to a version that was live before, under health alone.
-// Its gates are asked once the traffic is there, and told, not obeyed.
+// revert shifts to the previous version in one write per route, under health only.
+// Gates are evaluated afterwards and are report-only.
 func (r *run) revert(ctx context.Context) *Failure {
 	if f := r.attach(ctx); f != nil {
 		return f
 	}
-	r.phase("health")
-	if f := r.wait(ctx, stage{name: "health before going back", part: shift.Before, ready: r.schedule.Desired}); f != nil {
+	r.phase("health check")
+	if f := r.wait(ctx, stage{name: "health check before the revert", part: shift.Before, ready: r.schedule.Desired}); f != nil {
 		return f
 	}
 	full := shift.Step{At: shift.Full}
 	if f := r.checkCredentials(ctx, full); f != nil {
 		return f
 	}
-	r.phase("move to " + full.At.String())
+	r.phase("shift to " + full.At.String())
 	if f := r.moveAll(ctx, full); f != nil {
 		f.Stage = r.stepName(full)
 		return f
@@ -301,8 +309,8 @@ func (r *run) revert(ctx context.Context) *Failure {
 	return r.settle(ctx, gates)
 }
 
-// moveAll moves even where an interrupt comes in between: half of a way back
-// is no place to stay.
+// moveAll moves every route of a revert even if an interrupt arrives meanwhile, so that
+// none is left behind.
 func (r *run) moveAll(ctx context.Context, full shift.Step) *Failure {
 	if err := ctx.Err(); err != nil {
 		return r.failureFrom(ctx, "", err)
@@ -312,7 +320,8 @@ func (r *run) moveAll(ctx context.Context, full shift.Step) *Failure {
 	return r.move(limited, full)
 }
 
-// checkCredentials makes sure that the credentials outlive the hold and a way back.
+// checkCredentials checks that the credentials last through the step's hold (at 100 %,
+// bake and settle) and a rollback after it.
 func (r *run) checkCredentials(ctx context.Context, step shift.Step) *Failure {
 	if r.spec.CredentialsLast == nil {
 		return nil
@@ -326,14 +335,14 @@ func (r *run) checkCredentials(ctx context.Context, step shift.Step) *Failure {
 		if f.Cause != Interrupted && f.Cause != TimedOut {
 			f.Cause = CredentialsExpire
 		}
-		f.Stage = "the check before " + r.stepName(step)
+		f.Stage = "credentials check before " + r.stepName(step)
 		return f
 	}
 	return nil
 }
 
-// failureFrom words an error from below: an interrupt and a schedule that is over
-// come to light as errors of whatever was under way.
+// failureFrom converts the error of a call. If ctx has ended, the cause is the
+// interrupt or the exceeded schedule: the error is only a consequence.
 func (r *run) failureFrom(ctx context.Context, route string, err error) *Failure {
 	f := &Failure{Cause: RouterFailed, Route: route, Err: err}
 	switch cause := context.Cause(ctx); {
@@ -349,7 +358,7 @@ func (r *run) failureFrom(ctx context.Context, route string, err error) *Failure
 	return f
 }
 
-// end closes the books: what is true now, and why if the goal was not reached.
+// end completes the result with the last state of every route and emits the outcome.
 func (r *run) end(f *Failure) (Result, error) {
 	r.warnTolerated()
 	for i, route := range r.spec.Routes {
@@ -360,12 +369,12 @@ func (r *run) end(f *Failure) (Result, error) {
 		r.result.Routes = append(r.result.Routes, x)
 	}
 	if f == nil {
-		r.emit(Event{Kind: ShiftEnded, Text: "done"})
+		r.emit(Event{Kind: ShiftEnded, Text: "completed"})
 		return r.result, nil
 	}
 	if f.Stage == "" && r.exposed && r.at > 0 {
 		f.Stage = r.stepName(shift.Step{At: r.at})
 	}
-	r.emit(Event{Kind: ShiftEnded, Text: fmt.Sprintf("%s; %s", f.Cause, f.Disposition)})
+	r.emit(Event{Kind: ShiftEnded, Text: fmt.Sprintf("%s, %s", f.Cause, f.Disposition)})
 	return r.result, f
 }

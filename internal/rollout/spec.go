@@ -7,38 +7,38 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// Spec is one shift: what is wanted on which routes, what the plan saw, and
-// how to go about it.
+// Spec is the input of one shift: routes, desired and prior state, and settings.
 type Spec struct {
-	Router Router // for everything forward
-	// RollbackRouter is the same router for going back: with retries of its own, so that
-	// what reading has used up is not missing when it counts. Nil: Router.
+	Router Router // for everything but a rollback
+	// RollbackRouter is the router for rollbacks. It has a retry budget of its own,
+	// which earlier calls cannot use up. Nil: Router.
 	RollbackRouter Router
 
 	ID     string // of this shift, for gates and events
 	Routes []Route
-	// Groups of each environment by entry point. Environments that are leaving
-	// are among them; a group that is in none is a stranger.
+	// Groups is the group of each environment by entry point, removed environments
+	// included. A group in none of them is unmanaged.
 	Groups map[string]map[string]string
 
-	// Request holds the wanted side; Run fills in its Routes from what it reads.
+	// Request is the input of the decision. Run sets its Routes and unmanaged
+	// Environments from what it reads.
 	Request shift.Request
-	// Stable is what the last completed shift left; nil on a Create, which
-	// goes back to exactly what it found.
+	// Stable is the weights of the last completed shift. Nil on a Create, whose
+	// rollback target is the exact observed state.
 	Stable shift.Weights
-	// UnmanagedName words the id of a group that is in no environment; nil keeps
-	// the id. Two groups of one route must not get the same name.
+	// UnmanagedName returns the name of an unmanaged group; nil: its id. Names must be
+	// unique within a route.
 	UnmanagedName func(group string) string
 
 	Gates  []NamedGate
 	Health HealthSettings
-	Sticky *time.Duration // wanted group stickiness; nil leaves it as it is
+	Sticky *time.Duration // desired group stickiness, 0 is off; nil: unchanged
 
-	StopOnFailure   bool // instead of going back
-	StopOnInterrupt bool
+	StopOnFailure   bool // stop in place instead of rolling back
+	StopOnInterrupt bool // the same for an interrupt
 
-	// CredentialsLast returns an error if the credentials will not be good for as long as
-	// asked. Nil: nothing is known of their end.
+	// CredentialsLast returns an error if the credentials expire within d. Nil: their
+	// expiry is not known.
 	CredentialsLast func(ctx context.Context, d time.Duration) error
 	// OnEvent receives every event, in order, from one goroutine. It must not block.
 	OnEvent func(Event)
@@ -46,23 +46,23 @@ type Spec struct {
 
 // Route is a route of the switch.
 type Route struct {
-	ID    string // the router's, for ELB the ARN
-	Entry string // the entry point it serves
-	// Planned is what the plan rests on; nil where the plan could not know it (a
+	ID    string // of the router; for ELB the ARN
+	Entry string // the entry point that the route belongs to
+	// Planned is the state that the plan is based on; nil where the plan had none (a
 	// Create, or a route that joins with this shift).
 	Planned *RouteState
-	// Missing is true where the last refresh was told that the route does not exist.
+	// Missing reports whether the last refresh got ErrNotFound for the route.
 	Missing bool
-	// Origin is where a way back of this route leads; nil: Spec.Stable.
+	// Origin is the rollback target of this route; nil: Spec.Stable.
 	Origin shift.Weights
 }
 
-// HealthSettings is what health asks of the groups that receive traffic.
+// HealthSettings is the health required of groups that gain traffic.
 type HealthSettings struct {
-	CapacityPercent   float64       // of what their share needs; 0 to 100
-	MinHealthyPercent float64       // healthy of healthy and unhealthy; 1 to 100
+	CapacityPercent   float64       // required healthy targets in percent of the share's current ones; 0 to 100
+	MinHealthyPercent float64       // healthy targets in percent of healthy and unhealthy ones; 1 to 100
 	MinHealthyTargets int           // at least 1
-	SteadyFor         time.Duration // before the first weight: no change, none initial
-	BreachFor         time.Duration // how long a breach must last afterwards
-	Timeout           time.Duration // how long to wait for it before a step
+	SteadyFor         time.Duration // before the first step: how long no target joins, leaves or is initial
+	BreachFor         time.Duration // how long degraded health is tolerated at a step
+	Timeout           time.Duration // how long to wait for health before a step
 }
