@@ -9,35 +9,35 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// Op is one of the calls of a rollout.Router.
+// Op is a method of rollout.Router.
 type Op string
 
-// The calls.
+// The operations.
 const (
 	Read   Op = "read"
 	Write  Op = "write"
 	Health Op = "health"
 )
 
-// Call is a call that was made, whatever came of it.
+// Call is a call that was made, successful or not.
 type Call struct {
-	At       time.Duration // since NewMemory, when it returned
+	At       time.Duration // when it returned, since NewMemory
 	Op       Op
-	Rollback bool               // by the second client
+	Rollback bool               // made with RollbackClient
 	Routes   []string           // of Read and Write
 	Groups   []string           // of Health
-	Want     rollout.RouteState // of Write, without Keep
-	Err      error              // what it returned
+	Want     rollout.RouteState // of Write, without Raw
+	Err      error              // returned to the caller
 }
 
-// String words the call for a trace: "write web: blue 95, green 5".
+// String formats the call for a trace: "write web: blue 95, green 5".
 func (c Call) String() string {
 	text := fmt.Sprintf("%s %s", c.Op, strings.Join(append(slices.Clone(c.Routes), c.Groups...), " "))
 	if c.Op == Write {
 		text += ": " + stateText(c.Want)
 	}
 	if c.Rollback {
-		text = "home " + text
+		text = "rollback " + text
 	}
 	if c.Err != nil {
 		text += " -> " + c.Err.Error()
@@ -45,7 +45,7 @@ func (c Call) String() string {
 	return text
 }
 
-// stateText words a setting: the raw weights, sorted by group.
+// stateText formats a state: the raw weights, sorted by group.
 func stateText(s rollout.RouteState) string {
 	if s.Response != "" {
 		return s.Response
@@ -60,22 +60,22 @@ func stateText(s rollout.RouteState) string {
 	return strings.Join(parts, ", ")
 }
 
-// Watch calls a function after every call, from the goroutine that made it. It
-// may use every method of Memory.
+// Watch sets a function that runs after every call, in the goroutine of the caller. It may
+// use every method of Memory.
 func (m *Memory) Watch(watch func(Call)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.watch = watch
 }
 
-// Calls returns every call so far in the order in which they returned.
+// Calls returns all calls so far, in the order in which they returned.
 func (m *Memory) Calls() []Call {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.calls)
 }
 
-// Count is how many calls of a kind were made, failed ones included.
+// Count returns how many calls of op were made, including failed ones.
 func (m *Memory) Count(op Op) int {
 	n := 0
 	for _, c := range m.Calls() {
@@ -86,8 +86,8 @@ func (m *Memory) Count(op Op) int {
 	return n
 }
 
-// Writes returns what a route was told, failed calls included, as
-// "blue 95, green 5".
+// Writes returns the states that were written to a route, including failed writes, such
+// as "blue 95, green 5".
 func (m *Memory) Writes(route string) []string {
 	var texts []string
 	for _, c := range m.Calls() {

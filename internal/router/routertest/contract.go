@@ -12,59 +12,58 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// waitLimit is how long the suite waits for a balancer to get there. It is no
-// measure of anything.
+// waitLimit is how long the suite waits for health. It only ends a test that hangs.
 const waitLimit = 30 * time.Second
 
-// Fixture is a balancer of its own for one test, and the router to it.
+// Fixture is a load balancer for one test, and a router for it.
 type Fixture struct {
 	Router rollout.Router
 
-	// Routes are two or more; each gives all its traffic to Groups[0].
+	// Routes are two or more; each sends all its traffic to Groups[0].
 	Routes []string
-	// Groups are six or more. The first has two healthy targets; the second has
-	// two that are healthy as soon as they are checked, and no route names it;
-	// the third has no targets.
+	// Groups are six or more. The first has two healthy targets; the second is on no
+	// route and has two targets that are healthy as soon as they are checked; the
+	// third has no targets.
 	Groups []string
 
-	Idle     string // a route that answers a fixed 503
-	Redirect string // a route that redirects
+	Idle     string // a route with a fixed 503
+	Redirect string // a route with a redirect
 
-	MissingRoute string // looks like a route, and there is none
-	MissingGroup string // looks like a group, and there is none
+	MissingRoute string // a valid id of a route that does not exist
+	MissingGroup string // a valid id of a group that does not exist
 
-	// Change is a foreign hand that gives a route other weights.
+	// Change changes the weights of a route without the router.
 	Change func(t *testing.T, route string, weights map[string]int)
-	// Extra words what Routes[0] does beside forwarding. It is not empty, and a
-	// write may not change it.
+	// Extra describes what Routes[0] does besides forwarding. It is not empty, and a
+	// write must not change it.
 	Extra func(t *testing.T) string
 }
 
-// Run tests a router against the contract of rollout.Router. Every test gets a
-// fixture of its own.
+// Run tests a router against the contract of rollout.Router. Every test calls fixture
+// for a new Fixture.
 func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 	tests := []struct {
 		name string
 		test func(*testing.T, Fixture)
 	}{
-		{"reads in the order asked", readsInOrder},
-		{"reads nothing where nothing is asked", readsNothing},
-		{"reads what someone else has changed", readsFresh},
+		{"reads routes in the given order", readsInOrder},
+		{"reads nothing for an empty list", readsNothing},
+		{"reads external changes", readsFresh},
 		{"reads what was written", readsWritten},
-		{"hands out settings of their own", returnsCopies},
-		{"writes replace the groups whole", replacesGroups},
-		{"writes keep everything else", keepsExtra},
+		{"returns and stores copies", returnsCopies},
+		{"writes replace all groups", replacesGroups},
+		{"writes preserve the rest of the route", preservesExtra},
 		{"writes stickiness on and off", writesStickiness},
-		{"takes over a fixed answer and gives it back", givesAnswerBack},
-		{"reads a redirect and gives it back", givesRedirectBack},
-		{"refuses what a balancer cannot do, and changes nothing", refusesInvalid},
-		{"refuses a Keep that is not the route's", refusesForeignRaw},
-		{"says that a route is missing", saysRouteMissing},
-		{"says that a group is missing", saysGroupMissing},
+		{"replaces and restores a fixed response", restoresFixedResponse},
+		{"replaces and restores a redirect", restoresRedirect},
+		{"rejects invalid states without a change", rejectsInvalid},
+		{"rejects a Raw of another route", rejectsWrongRaw},
+		{"reports a missing route", reportsMissingRoute},
+		{"reports a missing group", reportsMissingGroup},
 		{"reads health by group", readsHealth},
-		{"has no verdict on a group that no route names", checksOnceAttached},
-		{"changes nothing once the context has ended", keepsToContext},
-		{"may be called from several goroutines", isConcurrent},
+		{"checks the health of a group once it is attached", checksOnceAttached},
+		{"changes nothing after the context has ended", respectsContext},
+		{"is safe for concurrent use", isConcurrent},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, fixture(t)) })
@@ -73,24 +72,24 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 
 func readsInOrder(t *testing.T, f Fixture) {
 	must(t, f.write(t, f.Routes[0], map[string]int{f.Groups[0]: 90, f.Groups[1]: 10}))
-	asked := []string{f.Idle, f.Routes[1], f.Redirect, f.Routes[0], f.Routes[1]}
-	found, err := f.Router.Read(t.Context(), asked)
+	routes := []string{f.Idle, f.Routes[1], f.Redirect, f.Routes[0], f.Routes[1]}
+	states, err := f.Router.Read(t.Context(), routes)
 	must(t, err)
-	if len(found) != len(asked) {
-		t.Fatalf("Read returned %d settings for %d routes", len(found), len(asked))
+	if len(states) != len(routes) {
+		t.Fatalf("Read returned %d states for %d routes", len(states), len(routes))
 	}
-	if !found[0].FixedError || found[2].Response == "" || found[2].FixedError {
-		t.Errorf("Read returned %+v for the idle route and %+v for the redirect", found[0], found[2])
+	if !states[0].FixedError || states[2].Response == "" || states[2].FixedError {
+		t.Errorf("Read returned %+v for the fixed 503 and %+v for the redirect", states[0], states[2])
 	}
-	wantWeights(t, found[1], map[string]int{f.Groups[0]: 1})
-	wantWeights(t, found[3], map[string]int{f.Groups[0]: 90, f.Groups[1]: 10})
-	wantWeights(t, found[4], map[string]int{f.Groups[0]: 1})
+	wantWeights(t, states[1], map[string]int{f.Groups[0]: 1})
+	wantWeights(t, states[3], map[string]int{f.Groups[0]: 90, f.Groups[1]: 10})
+	wantWeights(t, states[4], map[string]int{f.Groups[0]: 1})
 }
 
 func readsNothing(t *testing.T, f Fixture) {
-	found, err := f.Router.Read(t.Context(), nil)
-	if err != nil || len(found) != 0 {
-		t.Errorf("Read of no routes returned %v, %v", found, err)
+	states, err := f.Router.Read(t.Context(), nil)
+	if err != nil || len(states) != 0 {
+		t.Errorf("Read of no routes returned %v, %v", states, err)
 	}
 	health, err := f.Router.Health(t.Context(), nil)
 	if err != nil || len(health) != 0 {
@@ -137,10 +136,10 @@ func replacesGroups(t *testing.T, f Fixture) {
 	wantWeights(t, f.read(t, f.Routes[0]), map[string]int{f.Groups[1]: 100, f.Groups[3]: 0})
 }
 
-func keepsExtra(t *testing.T, f Fixture) {
+func preservesExtra(t *testing.T, f Fixture) {
 	want := f.Extra(t)
 	if want == "" {
-		t.Fatal("the fixture's first route does nothing beside forwarding")
+		t.Fatal("Extra is empty")
 	}
 	first := f.read(t, f.Routes[0])
 	for _, weights := range []map[string]int{
@@ -148,12 +147,12 @@ func keepsExtra(t *testing.T, f Fixture) {
 		{f.Groups[0]: 0, f.Groups[1]: 100},
 		{f.Groups[0]: 1},
 	} {
-		// The same Keep serves for every write: on the way back there may be no
-		// time to read again.
+		// The same Raw is valid for several writes: a rollback may not be able to read
+		// again.
 		first.Weights = weights
 		must(t, f.Router.Write(t.Context(), f.Routes[0], first))
 		if got := f.Extra(t); got != want {
-			t.Errorf("after writing %v the route does\n%s\nbeside forwarding, and did\n%s", weights, got, want)
+			t.Errorf("after writing %v Extra is\n%s\nwant\n%s", weights, got, want)
 		}
 	}
 }
@@ -161,95 +160,95 @@ func keepsExtra(t *testing.T, f Fixture) {
 func writesStickiness(t *testing.T, f Fixture) {
 	s := f.read(t, f.Routes[0])
 	if s.Stickiness != 0 {
-		t.Fatalf("Sticky is %s before anybody set it", s.Stickiness)
+		t.Fatalf("Stickiness is %s before the first write, want 0", s.Stickiness)
 	}
 	s.Weights = map[string]int{f.Groups[0]: 50, f.Groups[1]: 50}
 	for _, sticky := range []time.Duration{time.Hour, time.Second, 7 * 24 * time.Hour, 0} {
 		s.Stickiness = sticky
 		must(t, f.Router.Write(t.Context(), f.Routes[0], s))
 		if got := f.read(t, f.Routes[0]); !got.Equal(s) {
-			t.Errorf("wrote %v for %s, and read %v for %s", s.Weights, s.Stickiness, got.Weights, got.Stickiness)
+			t.Errorf("wrote %v with stickiness %s, read %v with %s", s.Weights, s.Stickiness, got.Weights, got.Stickiness)
 		}
 	}
 }
 
-func givesAnswerBack(t *testing.T, f Fixture) {
-	was := f.read(t, f.Idle)
-	if was.Response == "" || !was.FixedError || was.Weights != nil {
-		t.Fatalf("a route with a fixed 503 reads as %+v", was)
+func restoresFixedResponse(t *testing.T, f Fixture) {
+	original := f.read(t, f.Idle)
+	if original.Response == "" || !original.FixedError || original.Weights != nil {
+		t.Fatalf("a route with a fixed 503 reads as %+v", original)
 	}
-	f.takeOverAndBack(t, f.Idle, was)
+	f.replaceAndRestore(t, f.Idle, original)
 }
 
-func givesRedirectBack(t *testing.T, f Fixture) {
-	was := f.read(t, f.Redirect)
-	if was.Response == "" || was.FixedError || was.Weights != nil {
-		t.Fatalf("a route that redirects reads as %+v", was)
+func restoresRedirect(t *testing.T, f Fixture) {
+	original := f.read(t, f.Redirect)
+	if original.Response == "" || original.FixedError || original.Weights != nil {
+		t.Fatalf("a route that redirects reads as %+v", original)
 	}
-	f.takeOverAndBack(t, f.Redirect, was)
+	f.replaceAndRestore(t, f.Redirect, original)
 }
 
-func (f Fixture) takeOverAndBack(t *testing.T, route string, was rollout.RouteState) {
+func (f Fixture) replaceAndRestore(t *testing.T, route string, original rollout.RouteState) {
 	t.Helper()
 	must(t, f.write(t, route, map[string]int{f.Groups[0]: 100}))
 	now := f.read(t, route)
 	wantWeights(t, now, map[string]int{f.Groups[0]: 100})
 	if now.Response != "" || now.FixedError {
-		t.Errorf("the route forwards, and reads as %+v", now)
+		t.Errorf("a route that forwards reads as %+v", now)
 	}
-	must(t, f.Router.Write(t.Context(), route, was))
-	if got := f.read(t, route); !got.Equal(was) || got.FixedError != was.FixedError {
-		t.Errorf("the route had %q and was given back %q", was.Response, got.Response)
+	must(t, f.Router.Write(t.Context(), route, original))
+	if got := f.read(t, route); !got.Equal(original) || got.FixedError != original.FixedError {
+		t.Errorf("got response %q, want %q", got.Response, original.Response)
 	}
 }
 
-func refusesInvalid(t *testing.T, f Fixture) {
+func rejectsInvalid(t *testing.T, f Fixture) {
 	must(t, f.write(t, f.Routes[0], map[string]int{f.Groups[0]: 60, f.Groups[1]: 40}))
 	six := map[string]int{}
 	for _, group := range f.Groups[:6] {
 		six[group] = 10
 	}
 	for name, weights := range map[string]map[string]int{
-		"six groups":            six,
-		"no group":              {},
-		"a weight of 1000":      {f.Groups[0]: 1000},
-		"a weight of -1":        {f.Groups[0]: 100, f.Groups[1]: -1},
-		"a group that is not":   {f.Groups[0]: 50, f.MissingGroup: 50},
-		"a group with no name":  {"": 100},
-		"one that is no number": {f.Groups[0]: 1 << 30},
+		"six groups":           six,
+		"no group":             {},
+		"a weight of 1000":     {f.Groups[0]: 1000},
+		"a weight of -1":       {f.Groups[0]: 100, f.Groups[1]: -1},
+		"a missing group":      {f.Groups[0]: 50, f.MissingGroup: 50},
+		"a group with no name": {"": 100},
+		"a huge weight":        {f.Groups[0]: 1 << 30},
 	} {
 		if err := f.write(t, f.Routes[0], weights); err == nil {
-			t.Errorf("Write took %s", name)
+			t.Errorf("Write accepted %s", name)
 		}
 		wantWeights(t, f.read(t, f.Routes[0]), map[string]int{f.Groups[0]: 60, f.Groups[1]: 40})
 	}
 }
 
-func refusesForeignRaw(t *testing.T, f Fixture) {
+func rejectsWrongRaw(t *testing.T, f Fixture) {
 	weights := map[string]int{f.Groups[0]: 50, f.Groups[1]: 50}
-	for name, keep := range map[string]any{
-		"none":             nil,
-		"another route's":  f.read(t, f.Routes[1]).Raw,
-		"something else's": "something else's",
+	for name, raw := range map[string]any{
+		"none":            nil,
+		"another route's": f.read(t, f.Routes[1]).Raw,
+		"of another type": "of another type",
 	} {
-		if err := f.Router.Write(t.Context(), f.Routes[0], rollout.RouteState{Weights: weights, Raw: keep}); err == nil {
-			t.Errorf("Write took a Keep that is %s", name)
+		if err := f.Router.Write(t.Context(), f.Routes[0], rollout.RouteState{Weights: weights, Raw: raw}); err == nil {
+			t.Errorf("Write accepted a Raw that is %s", name)
 		}
 		wantWeights(t, f.read(t, f.Routes[0]), map[string]int{f.Groups[0]: 1})
 	}
 }
 
-func saysRouteMissing(t *testing.T, f Fixture) {
-	found, err := f.Router.Read(t.Context(), []string{f.Routes[0], f.MissingRoute})
-	if !errors.Is(err, rollout.ErrNotFound) || found != nil {
-		t.Errorf("Read of a missing route returned %v, %v", found, err)
+func reportsMissingRoute(t *testing.T, f Fixture) {
+	states, err := f.Router.Read(t.Context(), []string{f.Routes[0], f.MissingRoute})
+	if !errors.Is(err, rollout.ErrNotFound) || states != nil {
+		t.Errorf("Read of a missing route returned %v, %v", states, err)
 	}
 }
 
-func saysGroupMissing(t *testing.T, f Fixture) {
-	found, err := f.Router.Health(t.Context(), []string{f.Groups[0], f.MissingGroup})
-	if !errors.Is(err, rollout.ErrNotFound) || found != nil {
-		t.Errorf("Health of a missing group returned %v, %v", found, err)
+func reportsMissingGroup(t *testing.T, f Fixture) {
+	health, err := f.Router.Health(t.Context(), []string{f.Groups[0], f.MissingGroup})
+	if !errors.Is(err, rollout.ErrNotFound) || health != nil {
+		t.Errorf("Health of a missing group returned %v, %v", health, err)
 	}
 	err = f.write(t, f.Routes[0], map[string]int{f.Groups[0]: 50, f.MissingGroup: 50})
 	if !errors.Is(err, rollout.ErrNotFound) {
@@ -258,35 +257,35 @@ func saysGroupMissing(t *testing.T, f Fixture) {
 }
 
 func readsHealth(t *testing.T, f Fixture) {
-	found := f.awaitHealth(t, f.Groups[0], func(h rollout.Health) bool { return h.Count(rollout.Healthy) == 2 })
-	seen := map[string]bool{}
-	for _, target := range found.Targets {
-		seen[target.ID] = true
+	health := f.awaitHealth(t, f.Groups[0], func(h rollout.Health) bool { return h.Count(rollout.Healthy) == 2 })
+	ids := map[string]bool{}
+	for _, target := range health.Targets {
+		ids[target.ID] = true
 		if target.Reason != "" {
 			t.Errorf("a healthy target has the reason %q", target.Reason)
 		}
 	}
-	if len(seen) != 2 || seen[""] {
-		t.Errorf("two targets have the ids %v", slices.Sorted(maps.Keys(seen)))
+	if len(ids) != 2 || ids[""] {
+		t.Errorf("got target ids %v, want two", slices.Sorted(maps.Keys(ids)))
 	}
 	both, err := f.Router.Health(t.Context(), []string{f.Groups[2], f.Groups[0]})
 	must(t, err)
 	if empty, ok := both[f.Groups[2]]; !ok || len(empty.Targets) != 0 || len(both) != 2 {
-		t.Errorf("Health returned %v; want the empty group among two", both)
+		t.Errorf("Health returned %v, want two groups, one of them without targets", both)
 	}
 }
 
 func checksOnceAttached(t *testing.T, f Fixture) {
-	found, err := f.Router.Health(t.Context(), f.Groups[1:2])
+	health, err := f.Router.Health(t.Context(), f.Groups[1:2])
 	must(t, err)
-	if got := found[f.Groups[1]]; got.Count(rollout.Unused) != 2 || got.Serving() != 0 {
-		t.Errorf("a group that no route names has the targets %v", got.Targets)
+	if got := health[f.Groups[1]]; got.Count(rollout.Unused) != 2 || got.Serving() != 0 {
+		t.Errorf("a group on no route has the targets %v, want two unused ones", got.Targets)
 	}
 	must(t, f.write(t, f.Routes[0], map[string]int{f.Groups[0]: 100, f.Groups[1]: 0}))
 	f.awaitHealth(t, f.Groups[1], func(h rollout.Health) bool { return h.Count(rollout.Healthy) == 2 })
 }
 
-func keepsToContext(t *testing.T, f Fixture) {
+func respectsContext(t *testing.T, f Fixture) {
 	s := f.read(t, f.Routes[0])
 	s.Weights = map[string]int{f.Groups[0]: 50, f.Groups[1]: 50}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -304,10 +303,10 @@ func keepsToContext(t *testing.T, f Fixture) {
 }
 
 func isConcurrent(t *testing.T, f Fixture) {
-	var all sync.WaitGroup
+	var calls sync.WaitGroup
 	for i := range 8 {
 		route := f.Routes[i%2]
-		all.Go(func() {
+		calls.Go(func() {
 			s, err := f.Router.Read(t.Context(), []string{route})
 			if err != nil {
 				t.Errorf("Read returned %v", err)
@@ -322,25 +321,25 @@ func isConcurrent(t *testing.T, f Fixture) {
 			}
 		})
 	}
-	all.Wait()
-	found, err := f.Router.Read(t.Context(), f.Routes[:2])
+	calls.Wait()
+	states, err := f.Router.Read(t.Context(), f.Routes[:2])
 	must(t, err)
-	for _, s := range found {
+	for _, s := range states {
 		wantWeights(t, s, map[string]int{f.Groups[0]: 90, f.Groups[1]: 10})
 	}
 }
 
 func (f Fixture) read(t *testing.T, route string) rollout.RouteState {
 	t.Helper()
-	found, err := f.Router.Read(t.Context(), []string{route})
+	states, err := f.Router.Read(t.Context(), []string{route})
 	must(t, err)
-	if len(found) != 1 {
-		t.Fatalf("Read returned %d settings for a route", len(found))
+	if len(states) != 1 {
+		t.Fatalf("Read returned %d states for one route", len(states))
 	}
-	return found[0]
+	return states[0]
 }
 
-// write reads a route and gives it other weights.
+// write reads a route and writes weights to it.
 func (f Fixture) write(t *testing.T, route string, weights map[string]int) error {
 	t.Helper()
 	s := f.read(t, route)
@@ -351,27 +350,27 @@ func (f Fixture) awaitHealth(t *testing.T, group string, good func(rollout.Healt
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
-	again := time.NewTicker(20 * time.Millisecond)
-	defer again.Stop()
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
 	for {
-		found, err := f.Router.Health(t.Context(), []string{group})
+		health, err := f.Router.Health(t.Context(), []string{group})
 		must(t, err)
-		if good(found[group]) {
-			return found[group]
+		if good(health[group]) {
+			return health[group]
 		}
 		select {
-		case <-again.C:
+		case <-ticker.C:
 		case <-ctx.Done():
-			t.Fatalf("the targets of the group stay %v", found[group].Targets)
+			t.Fatalf("the targets of the group stay %v", health[group].Targets)
 		}
 	}
 }
 
-// wantWeights compares as a balancer does, and who is named exactly.
+// wantWeights compares shares and attached groups, as RouteState.Equal does.
 func wantWeights(t *testing.T, got rollout.RouteState, want map[string]int) {
 	t.Helper()
 	if !got.Equal(rollout.RouteState{Weights: want, Stickiness: got.Stickiness}) {
-		t.Errorf("the route reads as %v %q; want %v", got.Weights, got.Response, want)
+		t.Errorf("the route has weights %v and response %q, want %v", got.Weights, got.Response, want)
 	}
 }
 

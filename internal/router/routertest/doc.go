@@ -1,4 +1,4 @@
-// Package routertest holds what every router is tested with: the contract of
-// rollout.Router as a suite (Run), and a router in memory that keeps it
-// (NewMemory), for tests of whoever uses a router.
+// Package routertest tests routers and their callers: Run is the contract of
+// rollout.Router as a test suite, and NewMemory an in-memory router that complies with
+// it.
 package routertest

@@ -10,111 +10,111 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// Kind is what goes wrong with a call.
+// Kind is the kind of a Fault.
 type Kind string
 
-// The kinds of faults, each with the event that it plays.
+// The kinds of faults, each with the real event that it simulates.
 const (
-	// Throttled is an account that calls more often than it may: the call fails
-	// with rollout.ErrThrottled once the client's retries are used up.
+	// Throttled simulates exceeded rate limits: the call fails with
+	// rollout.ErrThrottled, as after the client's retries.
 	Throttled Kind = "throttled"
-	// Refused is an API that says no, by Fault.Err: a 5xx, missing permissions,
-	// expired credentials. Nothing is changed.
+	// Refused simulates an API error: a 5xx, missing permissions, expired
+	// credentials. The call fails with Fault.Err and changes nothing.
 	Refused Kind = "refused"
-	// Lost is a write that is acknowledged and never done.
+	// Lost simulates a write that is accepted but never takes effect.
 	Lost Kind = "lost"
-	// AnswerLost is a connection that breaks after a write was done: the call
-	// fails with Fault.Err, and the route has changed.
+	// AnswerLost simulates a connection that fails after a write: the call fails with
+	// Fault.Err, but the route has changed.
 	AnswerLost Kind = "answer lost"
-	// Blocked is a network that swallows packets: the call returns when its
-	// context ends, and nothing is changed.
+	// Blocked simulates a network that drops packets: the call returns when its context
+	// ends and changes nothing.
 	Blocked Kind = "blocked"
-	// Slow is an API that takes Fault.For to answer.
+	// Slow simulates an API that takes Fault.For to respond.
 	Slow Kind = "slow"
-	// Stale is a read answered by a part of the API that has not heard yet: it
-	// shows what the route did Fault.For ago, or without it what the route did
-	// before its last change.
+	// Stale simulates eventually consistent reads: a read returns the state of
+	// Fault.For ago or, if that is 0, the state before the last change.
 	Stale Kind = "stale"
-	// External is someone else who is quicker: Fault.Do runs just before the call.
-	External Kind = "foreign"
+	// External simulates an external change: Fault.Do runs just before the call.
+	External Kind = "external"
 )
 
-// Always is for Fault.Times: the fault never ends.
+// Always is a value of Fault.Times: the fault never ends.
 const Always = -1
 
-// ErrServer is what a Fault without an Err fails with: a 5xx of the API.
-var ErrServer = errors.New("internal failure of the balancer's API")
+// ErrServer is the default of Fault.Err: a 5xx of the API.
+var ErrServer = errors.New("internal failure of the load balancer API")
 
-// Fault is something that goes wrong with calls.
+// Fault makes calls fail or misbehave.
 type Fault struct {
 	Kind  Kind
-	Op    Op            // the calls it hits; empty: all
-	Route string        // those about this route, or group with Health; empty: all
-	By    Client        // those of one client; empty: of both
-	Skip  int           // so many of them come through first
-	Times int           // so many are hit then; 0 is one, Always is all
-	Err   error         // for Refused and AnswerLost; nil: ErrServer
-	For   time.Duration // for Slow and Stale
-	Do    func()        // for Foreign; may use every method of Memory
+	Op    Op            // affected operation; empty: all
+	Route string        // affected route, or group of Health; empty: all
+	By    Client        // affected client; empty: both
+	Skip  int           // number of matching calls that succeed first
+	Times int           // number of calls that are affected then; 0 means 1
+	Err   error         // of Refused and AnswerLost; nil: ErrServer
+	For   time.Duration // of Slow and Stale
+	Do    func()        // of External; may use every method of Memory
 }
 
-// Client is one of the two ways to the balancer.
+// Client is one of the two clients of a Memory.
 type Client string
 
 // The clients.
 const (
 	ByForward  Client = "forward"
-	ByRollback Client = "home"
+	ByRollback Client = "rollback"
 )
 
 type fault struct {
 	Fault
-	seen int // calls that it could have hit
+	matched int // number of matching calls so far
 }
 
-// Inject adds a fault. Several may hit one call: what others did first (Foreign,
-// Slow) comes before what it fails with, in the order of their adding.
+// Inject adds a fault. If several affect one call, they apply in the order in which they
+// were added.
 func (m *Memory) Inject(f Fault) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.faults = append(m.faults, &fault{Fault: f})
 }
 
-// meet lets everything happen that comes before the call itself. It returns
-// the faults that change how the call is done, or the error that it ends with.
-func (m *Memory) meet(ctx context.Context, call Call) (map[Kind]*fault, error) {
+// applyFaults runs due events and the faults that affect a call. It returns the faults
+// by kind, for those that the call itself handles, or the error that the call fails
+// with.
+func (m *Memory) applyFaults(ctx context.Context, call Call) (map[Kind]*fault, error) {
 	m.runEvents()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	met := map[Kind]*fault{}
-	for _, f := range m.hit(call) {
-		if err := f.happen(ctx); err != nil {
+	faults := map[Kind]*fault{}
+	for _, f := range m.dueFaults(call) {
+		if err := f.apply(ctx); err != nil {
 			return nil, err
 		}
-		met[f.Kind] = f
+		faults[f.Kind] = f
 	}
-	m.runEvents() // time may have gone by
-	return met, nil
+	m.runEvents() // a slow call takes time
+	return faults, nil
 }
 
-// hit counts the call for every fault that is about it, and returns those
-// whose turn it is.
-func (m *Memory) hit(call Call) []*fault {
+// dueFaults counts the call for every fault that matches it, and returns the faults that
+// affect it.
+func (m *Memory) dueFaults(call Call) []*fault {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var hit []*fault
+	var due []*fault
 	for _, f := range m.faults {
 		if !f.matches(call) {
 			continue
 		}
-		f.seen++
-		n := f.seen - f.Skip
+		f.matched++
+		n := f.matched - f.Skip
 		if n > 0 && (f.Times == Always || n <= max(f.Times, 1)) {
-			hit = append(hit, f)
+			due = append(due, f)
 		}
 	}
-	return hit
+	return due
 }
 
 func (f *fault) matches(call Call) bool {
@@ -126,10 +126,12 @@ func (f *fault) matches(call Call) bool {
 		(f.Route == "" || slices.Contains(call.Routes, f.Route) || slices.Contains(call.Groups, f.Route))
 }
 
+// about reports whether the fault affects a route.
 func (f *fault) about(route string) bool { return f.Route == "" || f.Route == route }
 
-// happen does what the fault does before a call, and returns what ends it.
-func (f *fault) happen(ctx context.Context) error {
+// apply does what the fault does before a call, and returns the error of a call that
+// fails.
+func (f *fault) apply(ctx context.Context) error {
 	switch f.Kind {
 	case Throttled:
 		return fmt.Errorf("rate exceeded: %w", rollout.ErrThrottled)
@@ -142,7 +144,7 @@ func (f *fault) happen(ctx context.Context) error {
 		return wait(ctx, f.For)
 	case External:
 		f.Do()
-	case Lost, AnswerLost, Stale: // the call itself minds them
+	case Lost, AnswerLost, Stale: // handled by the call itself
 	}
 	return nil
 }

@@ -13,19 +13,18 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-const heaviest = 999 // the most that ELB takes as a weight
+const maxWeight = 999 // of ELB
 
 var (
-	errInvalid = errors.New("invalid setting")
-	errKeep    = errors.New("the setting was not read from this route")
+	errInvalid  = errors.New("invalid state")
+	errWrongRaw = errors.New("the state was not read from this route")
 )
 
-// Memory is a balancer and its router in memory. It behaves as ELB does where a
-// caller can tell: the targets of a group that no route names are unused, a
-// write replaces all that a route does, and a route takes five groups at most.
-//
-// It starts no goroutine and opens no socket. It reads the time, and waits only
-// where a Fault says so, so it belongs into a synctest bubble.
+// Memory is an in-memory load balancer and its router. To callers it behaves like ELB:
+// targets of a group on no route are unused, a write replaces the whole action of a
+// route, and a route has five groups at most. It is safe for concurrent use. It starts
+// no goroutine, opens no socket, and waits only where a Fault says so, so it works in
+// a synctest bubble.
 type Memory struct {
 	mu     sync.Mutex
 	start  time.Time
@@ -38,13 +37,13 @@ type Memory struct {
 }
 
 type route struct {
-	extra   string // whatever else it does, such as authenticate
-	history []past // the last is now
+	extra   string     // what it does besides forwarding, such as authenticate
+	history []snapshot // the last one is current
 }
 
-type past struct {
-	at      time.Time
-	setting rollout.RouteState
+type snapshot struct {
+	at    time.Time
+	state rollout.RouteState
 }
 
 type group struct {
@@ -60,64 +59,62 @@ type event struct {
 	do func()
 }
 
-// raw is what Memory puts into Setting.Keep.
+// raw is RouteState.Raw of Memory.
 type raw struct {
 	route, extra string
-	setting      rollout.RouteState
+	state        rollout.RouteState
 }
 
-// NewMemory returns a balancer without routes and groups.
+// NewMemory returns a load balancer without routes and groups.
 func NewMemory() *Memory {
 	return &Memory{start: time.Now(), routes: map[string]*route{}, groups: map[string]*group{}}
 }
 
-// AddRoute adds a route that does this. Groups that it names are added, with
-// no targets, where they are not there yet.
-func (m *Memory) AddRoute(id string, setting rollout.RouteState) {
+// AddRoute adds a route, and its groups, without targets, where they do not exist yet.
+func (m *Memory) AddRoute(id string, state rollout.RouteState) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for name := range setting.Weights {
+	for name := range state.Weights {
 		if m.groups[name] == nil {
 			m.groups[name] = &group{}
 		}
 	}
 	m.routes[id] = &route{}
-	m.set(id, setting)
+	m.set(id, state)
 }
 
-// RemoveRoute plays someone who deletes a listener or a rule.
+// RemoveRoute simulates that a listener or rule is deleted.
 func (m *Memory) RemoveRoute(id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.routes, id)
-	m.noteUse()
+	m.updateInUse()
 }
 
-// SetExtra gives a route something else to do than to forward, as an
-// authenticate action is. A Write keeps it by the Setting's Keep alone.
+// SetExtra sets what a route does besides forwarding, such as an authenticate action. A
+// Write preserves it only through RouteState.Raw.
 func (m *Memory) SetExtra(id, extra string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.routes[id].extra = extra
 }
 
-// Extra returns what a route does beside forwarding.
+// Extra returns what a route does besides forwarding.
 func (m *Memory) Extra(id string) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.routes[id].extra
 }
 
-// Change plays someone else who changes a route, by hand or with another tool.
-// It is not recorded as a call.
-func (m *Memory) Change(id string, setting rollout.RouteState) {
+// Change simulates an external change of a route. It is not recorded as a call.
+func (m *Memory) Change(id string, state rollout.RouteState) {
 	m.runEvents()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.set(id, setting)
+	m.set(id, state)
 }
 
-// Now returns what a route really does, whatever reads show.
+// Now returns the actual state of a route, even if reads are stale.
 func (m *Memory) Now(id string) rollout.RouteState {
 	m.runEvents()
 	m.mu.Lock()
@@ -127,10 +124,10 @@ func (m *Memory) Now(id string) rollout.RouteState {
 	return s
 }
 
-// SetTargets makes these the targets of a group, in the states that checks find
-// them in. It plays everything that happens to machines: they are registered,
-// break, recover, drain, and go. While the group is not in use, they show as
-// unused whatever their state.
+// SetTargets replaces the targets of a group, with the states that health checks would
+// report. It simulates whatever happens to targets: they are registered, fail, recover,
+// drain, and are deregistered. Targets of a group that is not in use are reported as
+// unused, unless they are draining or unchecked.
 func (m *Memory) SetTargets(name string, targets ...rollout.Target) {
 	m.runEvents()
 	m.mu.Lock()
@@ -139,10 +136,10 @@ func (m *Memory) SetTargets(name string, targets ...rollout.Target) {
 		m.groups[name] = &group{}
 	}
 	m.groups[name].targets = slices.Clone(targets)
-	m.noteUse()
+	m.updateInUse()
 }
 
-// Targets returns n targets in one state, for SetTargets.
+// Targets returns n targets in the same state, for SetTargets.
 func Targets(n int, state rollout.TargetState) []rollout.Target {
 	reasons := map[rollout.TargetState]string{
 		rollout.Unhealthy: "Target.FailedHealthChecks",
@@ -158,32 +155,32 @@ func Targets(n int, state rollout.TargetState) []rollout.Target {
 	return targets
 }
 
-// SetFirstCheck says how long the targets of a group are initial once a route
-// names it: the interval of its health checks times the healthy threshold.
+// SetFirstCheck sets how long the targets of a group are initial after it is attached to
+// a route: the health check interval times the healthy threshold.
 func (m *Memory) SetFirstCheck(name string, d time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.groups[name].firstCheck = d
 }
 
-// UseElsewhere plays a listener or rule that is none of the routes and names
-// the group, so that its targets are checked before any route does.
+// UseElsewhere simulates a listener or rule outside the routes that forwards to the
+// group, so that its targets are checked although it is on no route.
 func (m *Memory) UseElsewhere(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.groups[name].elsewhere = true
-	m.noteUse()
+	m.updateInUse()
 }
 
-// RemoveGroup plays someone who deletes a target group.
+// RemoveGroup simulates that a target group is deleted.
 func (m *Memory) RemoveGroup(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.groups, name)
 }
 
-// At does something so long after NewMemory: at the first call from then on, in
-// the order of time. The function may use every method of Memory.
+// At schedules a function for a time after NewMemory. It runs at the first call from then
+// on, in the order of times, and may use every method of Memory.
 func (m *Memory) At(after time.Duration, do func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -191,22 +188,22 @@ func (m *Memory) At(after time.Duration, do func()) {
 	slices.SortStableFunc(m.events, func(a, b event) int { return a.at.Compare(b.at) })
 }
 
-// RollbackClient returns the same balancer by a second client, whose calls are recorded
-// as such, for rollout.Spec.Home.
+// RollbackClient returns a second client of the same load balancer, for
+// rollout.Spec.RollbackRouter. Its calls are recorded with Call.Rollback.
 func (m *Memory) RollbackClient() rollout.Router { return rollbackClient{m} }
 
 type rollbackClient struct{ m *Memory }
 
-func (h rollbackClient) Read(ctx context.Context, routes []string) ([]rollout.RouteState, error) {
-	return h.m.read(ctx, Call{Op: Read, Rollback: true, Routes: slices.Clone(routes)})
+func (c rollbackClient) Read(ctx context.Context, routes []string) ([]rollout.RouteState, error) {
+	return c.m.read(ctx, Call{Op: Read, Rollback: true, Routes: slices.Clone(routes)})
 }
 
-func (h rollbackClient) Write(ctx context.Context, route string, want rollout.RouteState) error {
-	return h.m.write(ctx, Call{Op: Write, Rollback: true, Routes: []string{route}, Want: want})
+func (c rollbackClient) Write(ctx context.Context, route string, desired rollout.RouteState) error {
+	return c.m.write(ctx, Call{Op: Write, Rollback: true, Routes: []string{route}, Want: desired})
 }
 
-func (h rollbackClient) Health(ctx context.Context, groups []string) (map[string]rollout.Health, error) {
-	return h.m.health(ctx, Call{Op: Health, Rollback: true, Groups: slices.Clone(groups)})
+func (c rollbackClient) Health(ctx context.Context, groups []string) (map[string]rollout.Health, error) {
+	return c.m.health(ctx, Call{Op: Health, Rollback: true, Groups: slices.Clone(groups)})
 }
 
 // Read implements rollout.Router.
@@ -215,8 +212,8 @@ func (m *Memory) Read(ctx context.Context, routes []string) ([]rollout.RouteStat
 }
 
 // Write implements rollout.Router.
-func (m *Memory) Write(ctx context.Context, route string, want rollout.RouteState) error {
-	return m.write(ctx, Call{Op: Write, Routes: []string{route}, Want: want})
+func (m *Memory) Write(ctx context.Context, route string, desired rollout.RouteState) error {
+	return m.write(ctx, Call{Op: Write, Routes: []string{route}, Want: desired})
 }
 
 // Health implements rollout.Router.
@@ -224,9 +221,9 @@ func (m *Memory) Health(ctx context.Context, groups []string) (map[string]rollou
 	return m.health(ctx, Call{Op: Health, Groups: slices.Clone(groups)})
 }
 
-func (m *Memory) read(ctx context.Context, call Call) (found []rollout.RouteState, err error) {
+func (m *Memory) read(ctx context.Context, call Call) (states []rollout.RouteState, err error) {
 	defer func() { m.record(call, err) }()
-	met, err := m.meet(ctx, call)
+	faults, err := m.applyFaults(ctx, call)
 	if err != nil {
 		return nil, err
 	}
@@ -238,18 +235,18 @@ func (m *Memory) read(ctx context.Context, call Call) (found []rollout.RouteStat
 			return nil, fmt.Errorf("route %s: %w", id, rollout.ErrNotFound)
 		}
 		s := copyState(r.now())
-		if stale, ok := met[Stale]; ok && stale.about(id) {
+		if stale, ok := faults[Stale]; ok && stale.about(id) {
 			s = copyState(r.before(stale.For))
 		}
-		s.Raw = raw{route: id, extra: r.extra, setting: copyState(s)}
-		found = append(found, s)
+		s.Raw = raw{route: id, extra: r.extra, state: copyState(s)}
+		states = append(states, s)
 	}
-	return found, nil
+	return states, nil
 }
 
 func (m *Memory) write(ctx context.Context, call Call) (err error) {
 	defer func() { m.record(call, err) }()
-	met, err := m.meet(ctx, call)
+	faults, err := m.applyFaults(ctx, call)
 	if err != nil {
 		return err
 	}
@@ -260,76 +257,77 @@ func (m *Memory) write(ctx context.Context, call Call) (err error) {
 	if r == nil {
 		return fmt.Errorf("route %s: %w", id, rollout.ErrNotFound)
 	}
-	want, extra, err := m.accept(id, call.Want)
+	state, extra, err := m.accept(id, call.Want)
 	if err != nil {
 		return fmt.Errorf("route %s: %w", id, err)
 	}
-	if _, lost := met[Lost]; lost {
+	if _, lost := faults[Lost]; lost {
 		return nil
 	}
 	r.extra = extra
-	m.set(id, want)
-	if f, lost := met[AnswerLost]; lost {
+	m.set(id, state)
+	if f, lost := faults[AnswerLost]; lost {
 		return f.err()
 	}
 	return nil
 }
 
-func (m *Memory) health(ctx context.Context, call Call) (found map[string]rollout.Health, err error) {
+func (m *Memory) health(ctx context.Context, call Call) (health map[string]rollout.Health, err error) {
 	defer func() { m.record(call, err) }()
-	if _, err := m.meet(ctx, call); err != nil {
+	if _, err := m.applyFaults(ctx, call); err != nil {
 		return nil, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	found = map[string]rollout.Health{}
+	health = map[string]rollout.Health{}
 	for _, name := range call.Groups {
 		g := m.groups[name]
 		if g == nil {
 			return nil, fmt.Errorf("group %s: %w", name, rollout.ErrNotFound)
 		}
-		found[name] = rollout.Health{Targets: g.shown(time.Now())}
+		health[name] = rollout.Health{Targets: g.reported(time.Now())}
 	}
-	return found, nil
+	return health, nil
 }
 
-// accept checks a setting as the API does and returns what the route is to do.
-func (m *Memory) accept(id string, want rollout.RouteState) (rollout.RouteState, string, error) {
-	was, ok := want.Raw.(raw)
-	if !ok || was.route != id {
-		return want, "", errKeep
+// accept validates a state as the API does, and returns the new state and extra of the
+// route.
+func (m *Memory) accept(id string, desired rollout.RouteState) (rollout.RouteState, string, error) {
+	current, ok := desired.Raw.(raw)
+	if !ok || current.route != id {
+		return desired, "", errWrongRaw
 	}
-	if want.Response != "" {
-		if want.Response != was.setting.Response {
-			return want, "", fmt.Errorf("%w: the answer %q was not read from it", errInvalid, want.Response)
+	if desired.Response != "" {
+		if desired.Response != current.state.Response {
+			return desired, "", fmt.Errorf("%w: the response %q was not read from this route", errInvalid, desired.Response)
 		}
-		return copyState(was.setting), was.extra, nil
+		return copyState(current.state), current.extra, nil
 	}
-	if len(want.Weights) == 0 || len(want.Weights) > shift.MaxGroups {
-		return want, "", fmt.Errorf("%w: %d groups", errInvalid, len(want.Weights))
+	if len(desired.Weights) == 0 || len(desired.Weights) > shift.MaxGroups {
+		return desired, "", fmt.Errorf("%w: %d groups", errInvalid, len(desired.Weights))
 	}
-	for name, n := range want.Weights {
+	for name, n := range desired.Weights {
 		if m.groups[name] == nil {
-			return want, "", fmt.Errorf("group %s: %w", name, rollout.ErrNotFound)
+			return desired, "", fmt.Errorf("group %s: %w", name, rollout.ErrNotFound)
 		}
-		if n < 0 || n > heaviest {
-			return want, "", fmt.Errorf("%w: weight %d", errInvalid, n)
+		if n < 0 || n > maxWeight {
+			return desired, "", fmt.Errorf("%w: weight %d", errInvalid, n)
 		}
 	}
-	return rollout.RouteState{Weights: maps.Clone(want.Weights), Stickiness: want.Stickiness}, was.extra, nil
+	return rollout.RouteState{Weights: maps.Clone(desired.Weights), Stickiness: desired.Stickiness}, current.extra, nil
 }
 
-// set changes what a route does. The lock is held.
-func (m *Memory) set(id string, setting rollout.RouteState) {
-	s := copyState(setting)
+// set changes the state of a route. The caller holds the lock.
+func (m *Memory) set(id string, state rollout.RouteState) {
+	s := copyState(state)
 	s.Raw = nil
 	r := m.routes[id]
-	r.history = append(r.history, past{time.Now(), s})
-	m.noteUse()
+	r.history = append(r.history, snapshot{time.Now(), s})
+	m.updateInUse()
 }
 
-// noteUse notes which groups came into use or went out of it. The lock is held.
-func (m *Memory) noteUse() {
+// updateInUse updates which groups are in use, and since when. The caller holds the lock.
+func (m *Memory) updateInUse() {
 	used := map[string]bool{}
 	for _, r := range m.routes {
 		for name := range r.now().Weights {
@@ -345,8 +343,8 @@ func (m *Memory) noteUse() {
 	}
 }
 
-// runEvents does what is due. An event may use every method, so the lock is
-// not held while it runs.
+// runEvents runs the events that are due, without the lock, because they may use every
+// method.
 func (m *Memory) runEvents() {
 	for {
 		m.mu.Lock()
@@ -361,25 +359,26 @@ func (m *Memory) runEvents() {
 	}
 }
 
+// now returns the current state.
 func (r *route) now() rollout.RouteState {
 	if len(r.history) == 0 {
 		return rollout.RouteState{}
 	}
-	return r.history[len(r.history)-1].setting
+	return r.history[len(r.history)-1].state
 }
 
-// before returns what the route did before its last change, or, with a lag,
-// what it did that long ago.
+// before returns the state of lag ago or, if lag is 0, the state before the last change.
 func (r *route) before(lag time.Duration) rollout.RouteState {
 	for i := len(r.history) - 1; i >= 0; i-- {
 		if i < len(r.history)-1 && lag == 0 || lag > 0 && time.Since(r.history[i].at) >= lag {
-			return r.history[i].setting
+			return r.history[i].state
 		}
 	}
-	return r.history[0].setting
+	return r.history[0].state
 }
 
-func (g *group) shown(now time.Time) []rollout.Target {
+// reported returns the targets with the states that the load balancer reports.
+func (g *group) reported(now time.Time) []rollout.Target {
 	targets := slices.Clone(g.targets)
 	for i, t := range targets {
 		switch {
@@ -393,6 +392,7 @@ func (g *group) shown(now time.Time) []rollout.Target {
 	return targets
 }
 
+// copyState returns a copy that shares no map with s.
 func copyState(s rollout.RouteState) rollout.RouteState {
 	s.Weights = maps.Clone(s.Weights)
 	return s
