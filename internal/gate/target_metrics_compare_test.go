@@ -225,7 +225,7 @@ func TestTargetMetrics_manyEntryPoints(t *testing.T) {
 			}
 		}
 	}
-	if v := s.judgeAt(t, worse(0.5), m); v.Status != rollout.Pass || strings.Count(v.Detail, "no worse") != 50 {
+	if v := s.judgeAt(t, worse(0.5), m); v.Status != rollout.Pass || strings.Count(v.Detail, "error rate not higher") != 50 {
 		t.Errorf("it says %s: %s", v.Status, v.Detail)
 	}
 	if len(s.fake.asked) != 2 || len(s.fake.asked[0].MetricDataQueries) != 500 || len(s.fake.asked[1].MetricDataQueries) != 101 {

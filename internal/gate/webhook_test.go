@@ -171,8 +171,8 @@ func TestWebhook_tellsWhereTheShiftStands(t *testing.T) {
 	moment := func(at time.Time) string { return at.UTC().Truncate(time.Millisecond).Format(time.RFC3339Nano) }
 	wanted := fmt.Sprintf(`{"version":1,"gate":"approve","shift":"3f2a",`+
 		`"switch":{"routes":{"api":["arn:api"],"web":["arn:listener","arn:rule"]}},`+
-		`"receiving":{"green":{"version":null,"target_groups":{"api":"arn:green-api","web":"arn:green-web"}}},`+
-		`"giving":{"blue":{"version":null,"target_groups":{"api":"arn:blue-api","web":"arn:blue-web"}}},`+
+		`"incoming":{"green":{"version":null,"target_groups":{"api":"arn:green-api","web":"arn:green-web"}}},`+
+		`"live":{"blue":{"version":null,"target_groups":{"api":"arn:blue-api","web":"arn:blue-web"}}},`+
 		`"from":{"blue":100},"to":{"blue":0,"green":100},"weights":{"blue":87.5,"green":12.5},`+
 		`"part":"during","step":2,"steps":3,"started_at":%q,"changed_at":%q,"elapsed_seconds":95,"attempt":4}`, moment(m.StartedAt), moment(m.ChangedAt))
 	// The test may stand still for a second.
@@ -182,7 +182,7 @@ func TestWebhook_tellsWhereTheShiftStands(t *testing.T) {
 	m = proof()
 	_, body = posted(t, gate.Webhook{}, nil, m)
 	wanted = fmt.Sprintf(`{"version":1,"gate":"approve","shift":"77","switch":{"routes":{}},`+
-		`"receiving":{"green":{"version":null,"target_groups":{"web":"arn:green-web"}}},"giving":{},"from":null,"to":{"green":100},"weights":{},`+
+		`"incoming":{"green":{"version":null,"target_groups":{"web":"arn:green-web"}}},"live":{},"from":null,"to":{"green":100},"weights":{},`+
 		`"part":"before","step":0,"steps":0,"started_at":%q,"changed_at":%q,"elapsed_seconds":0,"attempt":1}`, moment(m.StartedAt), moment(m.ChangedAt))
 	if got := regexp.MustCompile(`"elapsed_seconds":\d+`).ReplaceAllString(string(body), `"elapsed_seconds":0`); got != wanted {
 		t.Errorf("it sent\n%s\nwant\n%s", got, wanted)

@@ -50,7 +50,7 @@ func (p *played) endsWrong() []string {
 		rollout.RollbackUnhealthy: true, rollout.LeftToOthers: true}
 	// An interrupt after a way back leaves the traffic there.
 	isBack := f.Cause == rollout.Interrupted && (p.result.Kind == shift.Rollback || p.result.Kind == shift.Revert)
-	asked := isBack || p.story.stopOnFailure || p.story.stopOnInterrupt || strings.Contains(f.Stage, "attaching and detaching") || f.Cause == rollout.GateInconclusive
+	asked := isBack || p.story.stopOnFailure || p.story.stopOnInterrupt || strings.Contains(f.Stage, "attach and detach") || f.Cause == rollout.GateInconclusive
 	switch {
 	case !known[f.Disposition]:
 		wrong = append(wrong, fmt.Sprintf("it is not said what was done: %+v", f))
@@ -222,5 +222,5 @@ func (d *drawing) drawFault() {
 	if op == "write" && d.chance("one route", 2) {
 		text += " route=web"
 	}
-	d.line("%s%s%s", text, d.one("by", "", " by=forward", " by=home"), d.one("err", "", "", " err=denied"))
+	d.line("%s%s%s", text, d.one("by", "", " by=forward", " by=rollback"), d.one("err", "", "", " err=denied"))
 }
