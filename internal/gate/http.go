@@ -303,7 +303,7 @@ func (g *httpGate) verdict(all []sample) rollout.Verdict {
 		}
 	}
 	slowest := slices.MaxFunc(all, func(a, b sample) int { return cmp.Compare(a.took, b.took) }).took
-	text := fmt.Sprintf("%s%d of %s passed: %s; slowest %s", request, len(all), requestsText(float64(len(all))), summarize(all), roundUp(slowest))
+	text := fmt.Sprintf("%s%d of %s passed: %s, the slowest in %s", request, len(all), requestsText(float64(len(all))), summarize(all), roundUp(slowest))
 	if g.MaxLatency > 0 {
 		text += fmt.Sprintf(" (limit %s)", g.MaxLatency)
 	}
