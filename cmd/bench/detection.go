@@ -71,7 +71,7 @@ func (b bench) detect(ctx context.Context, w detector, ready func(app *rehearsal
 		return row{}, err
 	}
 	if ready != nil {
-		if err := ready(r.Stage.App("green")); err != nil {
+		if err := ready(r.Stack.App("green")); err != nil {
 			return row{}, err
 		}
 	}

@@ -106,7 +106,7 @@ type move struct {
 }
 
 func (b bench) oneShift(ctx context.Context, r *release, m move) (rehearsal.Counts, time.Duration, error) {
-	if app := r.Stage.App(m.to); app == nil || app.AppTerms != terms(m.version) {
+	if app := r.Stack.App(m.to); app == nil || app.AppTerms != terms(m.version) {
 		if err := r.Deploy(ctx, m.to, terms(m.version)); err != nil {
 			return rehearsal.Counts{}, 0, err
 		}
@@ -118,7 +118,7 @@ func (b bench) oneShift(ctx context.Context, r *release, m move) (rehearsal.Coun
 	load := rehearsal.StartLoad(rehearsal.LoadTerms{URL: r.URL, Rate: b.rate, Clients: 32})
 	err := r.Run("apply", "-no-color", "-auto-approve")
 	if err == nil {
-		err = r.Stage.Retire(ctx, m.from)
+		err = r.Stack.Retire(ctx, m.from)
 	}
 	// What happens after the old version has ended counts too.
 	select {
@@ -177,7 +177,7 @@ func (r *release) interrupted(ctx context.Context) (time.Duration, error) {
 	if !errors.As(err, &exit) {
 		return 0, fmt.Errorf("an interrupted apply did not fail: %v\n%s", err, out.String())
 	}
-	if weights, err := r.Stage.Weights(ctx); err != nil || weights["green"] != 0 {
+	if weights, err := r.Stack.Weights(ctx); err != nil || weights["green"] != 0 {
 		return 0, errors.Join(fmt.Errorf("%w: %v", errNotRestored, weights), err)
 	}
 	return took, nil
@@ -189,7 +189,7 @@ func (r *release) untilMoved(ctx context.Context) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		weights, err := r.Stage.Weights(ctx)
+		weights, err := r.Stack.Weights(ctx)
 		if err != nil {
 			return err
 		}

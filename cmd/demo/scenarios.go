@@ -115,10 +115,10 @@ func (d *demo) runScenario(ctx context.Context, a scenario) (result, error) {
 	}
 	d.say("Plan:\n%s\n", indent(plan))
 	d.load = rehearsal.StartLoad(rehearsal.LoadTerms{URL: d.URL, Rate: d.rate, Clients: d.clients})
-	d.watching = d.watch(d.Stage.Weights, d.load)
+	d.watching = d.watch(d.Stack.Weights, d.load)
 	failed, interrupted, err := d.apply(ctx, a)
 	if err == nil && !a.mustFail && !failed {
-		err = d.Stage.Retire(ctx, a.stable) // the old version is stopped immediately
+		err = d.Stack.Retire(ctx, a.stable) // the old version is stopped immediately
 		d.say("         %s (%s) is stopped", a.stable, d.Versions[a.stable])
 	}
 	lingerErr := wait(ctx, observedAfter)
@@ -141,7 +141,7 @@ func (d *demo) prepareIdle(ctx context.Context, a scenario) error {
 	if a.slow {
 		terms.SlowAfter, terms.SlowBy = breaksAfter, slowFactor
 	}
-	if app := d.Stage.App(a.active); app == nil || app.AppTerms != terms {
+	if app := d.Stack.App(a.active); app == nil || app.AppTerms != terms {
 		if err := d.Deploy(ctx, a.active, terms); err != nil {
 			return err
 		}

@@ -230,7 +230,7 @@ func (w *world) eventually(what string, is func() bool) {
 
 func (w *world) weights() map[string]int {
 	w.t.Helper()
-	weights, err := w.Stage.Weights(w.t.Context())
+	weights, err := w.Stack.Weights(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}

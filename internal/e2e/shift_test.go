@@ -20,7 +20,7 @@ func TestShift_losesNothingWhenTheOldVersionIsStoppedAfterwards(t *testing.T) {
 	w.configure("green")
 	mark := w.mark()
 	w.mustApply()
-	if err := w.Stage.Retire(t.Context(), "blue"); err != nil {
+	if err := w.Stack.Retire(t.Context(), "blue"); err != nil {
 		t.Fatal(err)
 	}
 	before := w.load.Counts().Requests
@@ -46,7 +46,7 @@ func TestShift_losesNothingWithSlowPropagation(t *testing.T) {
 	w := newWorld(t, pace, localalb.WithPropagation(time.Second))
 	w.configure("green")
 	w.mustApply()
-	if err := w.Stage.Retire(t.Context(), "blue"); err != nil {
+	if err := w.Stack.Retire(t.Context(), "blue"); err != nil {
 		t.Fatal(err)
 	}
 	before := w.load.Counts().Requests

@@ -208,7 +208,7 @@ func TestSignals_abandonedAt50_losesNothingWhenGreenIsStopped(t *testing.T) {
 	w.Pace = pace
 	w.configure("blue")
 	w.mustApply(w.unlocked()...)
-	if err := w.Stage.Retire(t.Context(), "green"); err != nil {
+	if err := w.Stack.Retire(t.Context(), "green"); err != nil {
 		t.Fatal(err)
 	}
 	before := w.load.Counts().Requests

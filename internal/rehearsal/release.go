@@ -12,7 +12,7 @@ import (
 // Release is the quickstart's configuration with a local stack: what a user edits and applies, release after
 // release.
 type Release struct {
-	Stage     *Stack
+	Stack     *Stack
 	Terraform *Terraform
 	URL       string            // of the listener
 	Versions  map[string]string // version in each environment
@@ -58,14 +58,14 @@ func NewRelease(ctx context.Context, t ReleaseTerms) (*Release, error) {
 			return nil, err
 		}
 	}
-	return &Release{Stage: stage, Terraform: terraform, URL: "http://" + t.ListenerAddr(stage.Listener),
+	return &Release{Stack: stage, Terraform: terraform, URL: "http://" + t.ListenerAddr(stage.Listener),
 		Versions: map[string]string{}, Pace: t.Pace}, nil
 }
 
 // Deploy runs a version in an environment and sets it in the configuration.
 func (r *Release) Deploy(ctx context.Context, environment string, t AppTerms) error {
 	r.Versions[environment] = t.Version
-	return r.Stage.Deploy(ctx, environment, t)
+	return r.Stack.Deploy(ctx, environment, t)
 }
 
 // AnswerGates are gates that request the new version directly, twice per second, instead of waiting for load
@@ -95,7 +95,7 @@ const AnswerGates = `{
 // Configure is the user's edit: the active environment and the deployed versions.
 func (r *Release) Configure(active string) error {
 	settings := map[string]any{
-		"listener_arn": r.Stage.Listener, "target_groups": r.Stage.Groups, "versions": r.Versions,
+		"listener_arn": r.Stack.Listener, "target_groups": r.Stack.Groups, "versions": r.Versions,
 		"active": active, "url": r.URL,
 		"hold": r.Pace.Hold, "settle": r.Pace.Settle, "steady_for": r.Pace.SteadyFor,
 	}
@@ -131,4 +131,4 @@ func (r *Release) Adopt() error {
 }
 
 // Close kills every process of the application.
-func (r *Release) Close() { r.Stage.Close() }
+func (r *Release) Close() { r.Stack.Close() }
