@@ -54,11 +54,11 @@ func blocks(text string) []string {
 	}
 }
 
-// Every example of the guide to gates can be planned. The guide has one for every
+// Every example of the guide Choosing gates can be planned. The guide has one for every
 // gate type, and shows secrets only in forms that do not reach the state.
-func TestGuideOnGates_examplesPlan(t *testing.T) {
+func TestChoosingGates_examplesPlan(t *testing.T) {
 	build(t)
-	guide, err := os.ReadFile(filepath.Join(built.root, "templates", "guides", "gates.md"))
+	guide, err := os.ReadFile(filepath.Join(built.root, "templates", "guides", "choosing-gates.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

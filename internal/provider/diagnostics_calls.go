@@ -90,7 +90,7 @@ func refusedDetail(call *elb.CallError, facts []fact) errorDetail {
 		}
 	}
 	return errorDetail{
-		cause:  "AWS did not answer the call, or answered with a server error, until all retries were used.",
+		cause:  "AWS did not respond to the call, or answered with a server error, until all retries were used.",
 		action: "Apply again. If it fails again, check the network from where Terraform runs to AWS, and the AWS Health Dashboard.",
 		facts:  facts,
 	}

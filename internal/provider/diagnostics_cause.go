@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
@@ -64,8 +65,11 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) errorD
 		}
 	case rollout.RouterFailed:
 	}
-	if f.Err == nil {
-		return errorDetail{cause: "The load balancer accepted the new weights but does not show them: " + detail, action: "Apply again."}
+	if errors.Is(f.Err, rollout.ErrNotVerified) {
+		return errorDetail{
+			cause:  "The load balancer accepted the new weights twice but still returns others: " + detail,
+			action: "Apply again. If it fails again, check whether another process writes to the listener or rule, for example a controller or another Terraform configuration.",
+		}
 	}
 	return callDetail(f.Err)
 }

@@ -77,7 +77,7 @@ func TestShiftFailed_texts(t *testing.T) {
 		"too many groups": {
 			rollout.Failure{Cause: rollout.TooManyGroups, Disposition: rollout.Unchanged, Err: shift.ErrTooManyGroups}},
 		"lost write": {
-			rollout.Failure{Cause: rollout.RouterFailed, Disposition: rollout.RolledBack, Route: webARN, Detail: "two writes do not show"}},
+			rollout.Failure{Cause: rollout.RouterFailed, Disposition: rollout.RolledBack, Route: webARN, Detail: "the route still has blue 100 %", Err: rollout.ErrNotVerified}},
 		"rollback target unhealthy": {
 			rollout.Failure{Cause: rollout.HealthFailed, Disposition: rollout.RollbackUnhealthy, Detail: "green (web) has 0 of 2 healthy targets; blue has no healthy target"}},
 		"rollback failed": {

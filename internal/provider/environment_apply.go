@@ -94,7 +94,7 @@ func (r *environmentResource) prove(ctx context.Context, c *clients, p proving) 
 	proof.OnEvent = func(e rollout.Event) { logEnvironment(ctx, proof.Environment, e) }
 	for _, backend := range proof.Sides {
 		if len(backend.Routes) == 0 {
-			tflog.Info(ctx, "environment: no listener or rule names the target group, so its health is left to the switch",
+			tflog.Info(ctx, "health_left_to_switch", // no listener or rule has the target group
 				map[string]any{"environment": proof.Environment, "entry_point": backend.Entry, "target_group": backend.Group})
 		}
 	}
@@ -106,8 +106,8 @@ func (r *environmentResource) prove(ctx context.Context, c *clients, p proving) 
 	if !errors.As(err, &failure) {
 		failure = &rollout.Failure{Cause: rollout.RouterFailed, Disposition: rollout.Unchanged, Err: err}
 	}
-	if now, lookErr := c.forward.References(ctx, p.model.groups()); lookErr == nil {
-		p.references = now // who names the groups may have changed while it waited
+	if now, readErr := c.forward.References(ctx, p.model.groups()); readErr == nil {
+		p.references = now // the references may have changed during the wait
 	}
 	return diag.Diagnostics{p.notReady(failure)}
 }
@@ -115,12 +115,12 @@ func (r *environmentResource) prove(ctx context.Context, c *clients, p proving) 
 // logEnvironment logs an event; TF_LOG_PROVIDER=info shows it.
 func logEnvironment(ctx context.Context, name string, e rollout.Event) {
 	fields := map[string]any{"environment": name}
-	for key, value := range map[string]string{"gate": e.Gate, "answer": string(e.Status), "text": e.Text} {
+	for key, value := range map[string]string{"gate": e.Gate, "status": string(e.Status), "detail": e.Text} {
 		if value != "" {
 			fields[key] = value
 		}
 	}
-	tflog.Info(ctx, "environment: "+string(e.Kind), fields)
+	tflog.Info(ctx, string(e.Kind), fields)
 }
 
 // destroy is Delete. It is refused while the environment carries traffic; then it waits
@@ -163,7 +163,7 @@ func (r *environmentResource) refuse(ctx context.Context, state environmentModel
 	if state.isProtected() && !r.backend.allowDestroy {
 		return diag.Diagnostics{destroyRefused(state.Name.ValueString(), m.Traffic)}
 	}
-	tflog.Warn(ctx, "environment: destroyed with its traffic, as allowed",
+	tflog.Warn(ctx, "destroyed_with_traffic", // as BLUEGREEN_ALLOW_DESTROY=1 allows
 		map[string]any{"environment": state.Name.ValueString(), "traffic": trafficSummary(m.Traffic)})
 	return nil
 }

@@ -211,16 +211,16 @@ func TestSwitch_planRefusesDefaultRule(t *testing.T) {
 func TestProvider_planRefusesBadInput(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ aws, summary, detail string }{
-		"key": {`secret_key = null`, "Unable to use aws.access_key",
+		"key": {`secret_key = null`, "Cannot use aws.access_key",
 			"It needs aws.secret_key beside it. Add it, or leave both to the environment."},
-		"attempts": {`max_attempts = 0`, "Unable to use aws.max_attempts",
+		"attempts": {`max_attempts = 0`, "Cannot use aws.max_attempts",
 			"It is out of range. Write a whole number from 1 to 1000000.\n\nValue: 0"},
-		"role": {`assume_role = { role_arn = "arn:aws:iam::123456789012:role/r", duration = "1m" }`, "Unable to use aws.assume_role.duration",
+		"role": {`assume_role = { role_arn = "arn:aws:iam::123456789012:role/r", duration = "1m" }`, "Cannot use aws.assume_role.duration",
 			"It is out of range. Write a duration from \"15m\" to \"12h\".\n\nValue: \"1m\""},
-		"endpoint": {`endpoints = { elbv2 = "localhost" } #`, "Unable to use aws.endpoints.elbv2",
+		"endpoint": {`endpoints = { elbv2 = "localhost" } #`, "Cannot use aws.endpoints.elbv2",
 			"It is not an http or https URL. Write one such as \"http://127.0.0.1:4566\".\n\nValue: \"localhost\""},
 		"token": {`assume_role_with_web_identity = { role_arn = "arn:aws:iam::123456789012:role/r" }`,
-			"Unable to use aws.assume_role_with_web_identity.web_identity_token_file",
+			"Cannot use aws.assume_role_with_web_identity.web_identity_token_file",
 			"It is missing. Write the path of the file with the token, or set AWS_WEB_IDENTITY_TOKEN_FILE."},
 	} {
 		t.Run(name, func(t *testing.T) {

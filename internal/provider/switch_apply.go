@@ -80,7 +80,7 @@ func (r *switchResource) apply(ctx context.Context, c change) applyResult {
 	if d := r.prepare(ctx, &s, schedule); d != nil {
 		return c.failed(d)
 	}
-	tflog.Info(ctx, "shift begins", map[string]any{"shift": s.spec.ID, "kind": schedule.Kind.String()})
+	tflog.Info(ctx, "shift_decided", map[string]any{"shift": s.spec.ID, "kind": schedule.Kind.String()})
 	result, err := rollout.Run(ctx, s.spec)
 	if c, connectErr := r.backend.connect(ctx, ""); connectErr == nil {
 		c.reader.Invalidate()
@@ -148,7 +148,7 @@ func (w desired) entryGroups(named []string) []elb.Entry {
 // logEvent logs an event; TF_LOG_PROVIDER=info shows it.
 func logEvent(ctx context.Context, id string, e rollout.Event) {
 	fields := map[string]any{"shift": id}
-	for key, value := range map[string]string{"route": e.Route, "gate": e.Gate, "answer": string(e.Status), "text": e.Text} {
+	for key, value := range map[string]string{"route": e.Route, "gate": e.Gate, "status": string(e.Status), "detail": e.Text} {
 		if value != "" {
 			fields[key] = value
 		}
@@ -156,5 +156,5 @@ func logEvent(ctx context.Context, id string, e rollout.Event) {
 	if e.Weights != nil {
 		fields["weights"] = e.Weights.String()
 	}
-	tflog.Info(ctx, "shift: "+string(e.Kind), fields)
+	tflog.Info(ctx, string(e.Kind), fields)
 }

@@ -225,7 +225,7 @@ func (s *observation) observeOtherRoutes(ctx context.Context, reader *elb.Reader
 	slices.Sort(arns)
 	others, err := reader.OtherRoutes(ctx, arns, groups)
 	if err != nil {
-		tflog.Warn(ctx, "listeners and rules beside the routes could not be read", map[string]any{"error": err.Error()})
+		tflog.Warn(ctx, "other_routes_not_read", map[string]any{"error": err.Error()})
 		return
 	}
 	s.memory.OtherRoutes = nil

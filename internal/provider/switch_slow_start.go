@@ -30,7 +30,7 @@ func (s *observation) observeSlowStart(ctx context.Context, router *elb.Router) 
 	}
 	found, err := router.SlowStarts(ctx, idle)
 	if err != nil {
-		tflog.Warn(ctx, "the slow start of a target group could not be read", map[string]any{"error": err.Error()})
+		tflog.Warn(ctx, "slow_start_not_read", map[string]any{"error": err.Error()})
 	}
 	if len(found) > 0 {
 		s.memory.SlowStart = found

@@ -118,12 +118,12 @@ func (r *run) writeAndVerify(ctx context.Context, desired map[int]RouteState) *F
 		}
 	}
 	i := slices.Min(slices.Collect(maps.Keys(pending)))
-	return &Failure{Cause: RouterFailed, Route: r.spec.Routes[i].ID, Err: errNotVerified,
+	return &Failure{Cause: RouterFailed, Route: r.spec.Routes[i].ID, Err: ErrNotVerified,
 		Detail: "the route still has " + r.describe(i, r.current[i])}
 }
 
-// errNotVerified reports writes that were accepted but did not take effect.
-var errNotVerified = errors.New("two writes were accepted, but the route does not show them")
+// ErrNotVerified reports writes that were accepted but did not take effect.
+var ErrNotVerified = errors.New("two writes were accepted, but the route does not show them")
 
 // writeForward writes within callTimeout and returns the index and error of the first
 // route that failed.
