@@ -1,6 +1,6 @@
 # Blue and green as two ECS services. ECS refuses to create a service while its
-# target group is in no listener and no rule: the rule for test traffic comes
-# first, and the service takes the group's ARN from after it.
+# target group is in no listener and no rule, so the test rule is created first and
+# the service depends on it.
 
 terraform {
   required_providers {
@@ -12,12 +12,12 @@ terraform {
 
 provider "bluegreen" {}
 
-module "balancer" { # stands for your aws_lb and aws_lb_listener
+module "balancer" { # replaces your aws_lb and aws_lb_listener
   source = "../modules/balancer"
   name   = "web"
 }
 
-module "target_group" { # stands for aws_lb_target_group and the aws_lb_listener_rule for test traffic
+module "target_group" { # replaces aws_lb_target_group and the aws_lb_listener_rule for test traffic
   source   = "../modules/target_group"
   for_each = var.releases
 
@@ -26,20 +26,20 @@ module "target_group" { # stands for aws_lb_target_group and the aws_lb_listener
   listener_arn = module.balancer.listener_arn
 }
 
-module "service" { # stands for aws_ecs_service with wait_for_steady_state = true
+module "service" { # replaces aws_ecs_service with wait_for_steady_state = true
   source   = "../modules/service"
   for_each = var.releases
 
   name             = "app-${each.key}"
   release          = each.value
-  target_group_arn = module.target_group[each.key].arn # which comes after the rule
+  target_group_arn = module.target_group[each.key].arn # depends on the test rule
 }
 
 resource "bluegreen_environment" "app" {
   for_each = var.releases
 
   name          = each.key
-  version       = each.value # best: aws_ecs_task_definition.app[each.key].arn
+  version       = each.value # on AWS: aws_ecs_task_definition.app[each.key].arn
   target_groups = { web = module.target_group[each.key].arn }
   backed_by     = [module.service[each.key].id]
 

@@ -1,6 +1,6 @@
-# Expand and contract around a release: what the new version needs is added
-# before its machines start, in a way that the old version can live with; what
-# no version needs any more is removed after the traffic has moved for good.
+# Expand and contract around a release: what the new version needs is added before
+# its machines start, compatible with the old version; what no version needs is
+# removed after the shift has completed.
 
 terraform {
   required_providers {
@@ -12,12 +12,12 @@ terraform {
 
 provider "bluegreen" {}
 
-module "balancer" { # stands for your aws_lb and aws_lb_listener
+module "balancer" { # replaces your aws_lb and aws_lb_listener
   source = "../modules/balancer"
   name   = "web"
 }
 
-# Your own way of changing a database stands here: a job, a Lambda function.
+# Replaces your own migration, such as a job or a Lambda function.
 resource "terraform_data" "expand" {
   triggers_replace = [var.expand]
   provisioner "local-exec" {
@@ -25,7 +25,7 @@ resource "terraform_data" "expand" {
   }
 }
 
-module "app" { # stands for your own module: target group, test rule, machines
+module "app" { # replaces your own module: target group, test rule, machines
   source   = "../modules/app"
   for_each = var.releases
 
@@ -86,7 +86,7 @@ resource "bluegreen_switch" "web" {
   }
 }
 
-# After the switch: a release that went back contracts nothing.
+# Depends on the switch: a rolled back release contracts nothing.
 resource "terraform_data" "contract" {
   count            = var.contract == null ? 0 : 1
   triggers_replace = [var.contract]

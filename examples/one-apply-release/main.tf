@@ -1,6 +1,6 @@
-# One environment at rest. A release builds the new one, moves the traffic,
-# and drains and destroys the old one, all in one apply: its edit takes the old
-# name out of `releases` and puts the new one in.
+# One environment between releases. A release creates the new environment, shifts
+# the traffic, drains and destroys the old environment, all in one apply. The edit
+# replaces the name and version in `releases`, and `active`.
 
 terraform {
   required_providers {
@@ -12,12 +12,12 @@ terraform {
 
 provider "bluegreen" {}
 
-module "balancer" { # stands for your aws_lb and aws_lb_listener
+module "balancer" { # replaces your aws_lb and aws_lb_listener
   source = "../modules/balancer"
   name   = "web"
 }
 
-module "app" { # stands for your own module: target group, test rule, machines
+module "app" { # replaces your own module: target group, test rule, machines
   source   = "../modules/app"
   for_each = var.releases
 
@@ -33,13 +33,13 @@ resource "bluegreen_environment" "app" {
   version       = each.value
   target_groups = { web = module.app[each.key].target_group_arn }
   backed_by     = [module.app[each.key].machines] # destroyed after the environment
-  drain         = "5m"                            # what is under way on the old side has this long to finish
+  drain         = "5m"                            # for requests in flight to the old environment
 
   ready {
     min_healthy_targets = 2
     steady_for          = "60s"
     gates = {
-      # Through the test rule: is it really the version that is wanted?
+      # Through the test rule: is it the right version?
       version = {
         http = {
           url         = module.balancer.url
@@ -50,8 +50,8 @@ resource "bluegreen_environment" "app" {
     }
   }
 
-  # Without it Terraform would destroy the old environment before the traffic
-  # has moved, which is refused. It must be there from the first apply on.
+  # Without it Terraform would destroy the old environment before the shift, which
+  # is refused. Set it from the first apply on.
   lifecycle { create_before_destroy = true }
 }
 

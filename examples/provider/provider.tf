@@ -6,8 +6,8 @@ terraform {
   }
 }
 
-# Credentials come from the AWS SDK's own default chain, the region of each call
-# from the ARN. Everything here is optional.
+# Credentials come from the default credential chain of the AWS SDK, the region of
+# each call from the ARN. All arguments are optional.
 provider "bluegreen" {
   aws = {
     profile             = "production"

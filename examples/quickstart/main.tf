@@ -38,8 +38,8 @@ resource "bluegreen_switch" "web" {
   }
 
   gates = {
-    # While no user is on the new side yet: is it really the version that is
-    # wanted? The header is what the listener's test rule looks at.
+    # Before any production traffic: is it the right version? The test rule of the
+    # listener matches the header.
     version = {
       http = {
         url         = var.url
@@ -49,8 +49,7 @@ resource "bluegreen_switch" "web" {
       when    = "before"
       timeout = "2s"
     }
-    # While users are on it: what do they get, by the balancer's own figures,
-    # and is it as good as what the live side gives?
+    # At every step: what do users receive, compared with the live environment?
     users = {
       target_metrics = {
         max_error_rate     = 1   # percent

@@ -1,60 +1,60 @@
 variable "listener_arn" {
-  description = "The listener whose default action the switch moves."
+  description = "ARN of the listener."
   type        = string
 }
 
 variable "target_groups" {
-  description = "The target group of each environment."
+  description = "Map of environment to the ARN of its target group."
   type        = map(string)
 }
 
 variable "versions" {
-  description = "What is deployed in each environment."
+  description = "Map of environment to the deployed version."
   type        = map(string)
 }
 
 variable "active" {
-  description = "The environment that is to carry the traffic."
+  description = "Environment that receives all traffic."
   type        = string
 }
 
 variable "url" {
-  description = "Where the listener answers."
+  description = "URL of the listener."
   type        = string
 }
 
 variable "hold" {
-  description = "How long each step is watched."
+  description = "Minimum time at each step."
   type        = string
   default     = "5m"
 }
 
 variable "settle" {
-  description = "How long the balancer's nodes are given to obey before an apply ends."
+  description = "Time to wait after the bake for all load balancer nodes to apply the weights."
   type        = string
   default     = "60s"
 }
 
 variable "steady_for" {
-  description = "How long the new side must have been healthy before the first weight."
+  description = "Time for which the targets must be healthy and unchanged before the first step."
   type        = string
   default     = "15s"
 }
 
 variable "period" {
-  description = "How long a point of the balancer's figures stands for: a minute, but for a local balancer."
+  description = "Period of the load balancer metrics; shorter than 60s only with the local load balancer."
   type        = string
   default     = "60s"
 }
 
 variable "lag" {
-  description = "How long the newest of these points take to be there."
+  description = "Delay after which a period of the metrics counts as complete."
   type        = string
   default     = "60s"
 }
 
 variable "interval" {
-  description = "How often it is looked whether there are new ones."
+  description = "Interval between two evaluations of the gate."
   type        = string
   default     = "10s"
 }

@@ -1,6 +1,5 @@
-# A canary that stays for as long as people want to look at it: the first apply
-# of a release sets `weights` to 90/10, somebody approves, the second sets
-# `active`.
+# A canary of hours or days: the first apply of a release sets `weights` to 90/10,
+# and after an approval the second apply sets `active`.
 
 terraform {
   required_providers {
@@ -12,12 +11,12 @@ terraform {
 
 provider "bluegreen" {}
 
-module "balancer" { # stands for your aws_lb and aws_lb_listener
+module "balancer" { # replaces your aws_lb and aws_lb_listener
   source = "../modules/balancer"
   name   = "web"
 }
 
-module "app" { # stands for your own module: target group, test rule, machines
+module "app" { # replaces your own module: target group, test rule, machines
   source   = "../modules/app"
   for_each = var.releases
 
@@ -38,7 +37,7 @@ resource "bluegreen_environment" "app" {
     min_healthy_targets = 2
     steady_for          = "60s"
     gates = {
-      # Through the test rule: is it really the version that is wanted?
+      # Through the test rule: is it the right version?
       version = {
         http = {
           url         = module.balancer.url
@@ -59,10 +58,10 @@ resource "bluegreen_switch" "web" {
 
   environments = bluegreen_environment.app
   active       = var.weights == null ? var.active : null
-  weights      = var.weights # exactly one of the two is written
+  weights      = var.weights # exactly one of active and weights is set
 
   strategy {
-    steps  = [{ percent = 50, hold = "10m" }] # of the way: 5 % and 10 %, then 55 % and 100 %
+    steps  = [{ percent = 50, hold = "10m" }] # of each shift: 5 % and 10 %, then 55 % and 100 %
     bake   = "10m"
     settle = "60s"
   }
@@ -71,7 +70,7 @@ resource "bluegreen_switch" "web" {
     steady_for = "15s"
   }
 
-  # Both sides are watched, since both carry traffic for long.
+  # Both environments have a gate because both have traffic for a long time.
   gates = {
     for name, version in var.releases : name => {
       http = {

@@ -1,17 +1,17 @@
 variable "releases" {
-  description = "Environment => the version that runs there."
+  description = "Map of environment to version."
   type        = map(string)
   default     = { blue = "1.4.2", green = "1.4.2" }
 }
 
 variable "active" {
-  description = "The environment that carries the traffic, while there are no weights."
+  description = "Environment that receives all traffic. Null if weights are set."
   type        = string
   default     = "blue"
 }
 
 variable "weights" {
-  description = "Environment => percent of the traffic, for a split that stays; null: all to the active one."
+  description = "Map of environment to its share of the traffic in percent, for a lasting split. Null: all traffic to the active environment."
   type        = map(number)
   default     = null
 }

@@ -1,6 +1,6 @@
-# An environment with two entry points, web and api, each with a listener,
-# target groups and machines of its own. All of them move in lock-step: 5 % of
-# web and 5 % of api, then 50 % of both.
+# An environment with two entry points, web and api, each with its own listener,
+# target groups and machines. They shift in lock-step: 5 % of web and api, then 50 %
+# of both.
 
 terraform {
   required_providers {
@@ -12,7 +12,7 @@ terraform {
 
 provider "bluegreen" {}
 
-module "balancer" { # stands for your aws_lb and aws_lb_listener, one for each entry point
+module "balancer" { # replaces your aws_lb and aws_lb_listener, one for each entry point
   source   = "../modules/balancer"
   for_each = { web = 8080, api = 8081 }
 
@@ -20,7 +20,7 @@ module "balancer" { # stands for your aws_lb and aws_lb_listener, one for each e
   port = each.value
 }
 
-module "web" { # stands for your own modules: target group, test rule, machines
+module "web" { # replaces your own modules: target group, test rule, machines
   source   = "../modules/app"
   for_each = var.releases
 
@@ -91,7 +91,7 @@ resource "bluegreen_switch" "shop" {
     steady_for = "15s"
   }
 
-  # A gate that fails takes both back, whichever of them it has seen.
+  # A failed gate rolls both back, whichever of them it observes.
   gates = {
     for entry in ["web", "api"] : entry => {
       http = {

@@ -1,11 +1,11 @@
 variable "releases" {
-  description = "Environment => the version that runs there."
+  description = "Map of environment to version."
   type        = map(string)
   default     = { blue = "1.4.2", green = "1.4.2" }
 }
 
 variable "active" {
-  description = "The environment that carries the traffic."
+  description = "Environment that receives all traffic."
   type        = string
   default     = "blue"
 }

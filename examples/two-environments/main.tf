@@ -1,6 +1,6 @@
-# Blue and green, both always there. One carries the traffic, the other is the
-# way back until the next release takes its place. A release is one edit in
-# terraform.tfvars (the version of the idle one, and `active`) and one apply.
+# Two permanent environments, blue and green. One has the traffic, the other is the
+# rollback target until the next release. A release is one edit of terraform.tfvars
+# (the version of the idle environment, and `active`) and one apply.
 
 terraform {
   required_providers {
@@ -12,12 +12,12 @@ terraform {
 
 provider "bluegreen" {}
 
-module "balancer" { # stands for your aws_lb and aws_lb_listener
+module "balancer" { # replaces your aws_lb and aws_lb_listener
   source = "../modules/balancer"
   name   = "web"
 }
 
-module "app" { # stands for your own module: target group, test rule, machines
+module "app" { # replaces your own module: target group, test rule, machines
   source   = "../modules/app"
   for_each = var.releases
 
@@ -38,7 +38,7 @@ resource "bluegreen_environment" "app" {
     min_healthy_targets = 2
     steady_for          = "60s"
     gates = {
-      # Through the test rule: is it really the version that is wanted?
+      # Through the test rule: is it the right version?
       version = {
         http = {
           url         = module.balancer.url

@@ -1,5 +1,5 @@
 #!/bin/bash
-# What the tutorial's instances serve: one page that says who they are.
+# Serves the page of the tutorial, with the version of the instance.
 dnf install -y httpd
 echo "${environment}: version ${version}" > /var/www/html/index.html
 systemctl enable --now httpd

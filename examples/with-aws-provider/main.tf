@@ -1,7 +1,7 @@
 # The stack of HashiCorp's tutorial on blue-green deployments (a VPC, a load
-# balancer, instances that serve a page with their version) with the provider
-# beside it. What the tutorial does in five applies by hand (build green, 10 %,
-# 50 %, 100 %, retire blue) is one edit and one apply here.
+# balancer, instances that serve a page with their version) with this provider. The
+# five applies of the tutorial (create green, 10 %, 50 %, 100 %, remove blue) are one
+# edit and one apply.
 
 terraform {
   required_providers {
@@ -21,7 +21,7 @@ provider "aws" {
 
 provider "bluegreen" {} # the region of each call comes from the ARN
 
-# --- what exists once ---
+# --- shared resources ---
 
 data "aws_availability_zones" "here" {
   state = "available"
@@ -115,7 +115,7 @@ resource "aws_lb_listener" "app" {
   port              = 80
   protocol          = "HTTP"
 
-  default_action { # until the switch takes it over, in the first apply
+  default_action { # replaced by the switch at the first apply
     type = "fixed-response"
     fixed_response {
       content_type = "text/plain"
@@ -123,12 +123,12 @@ resource "aws_lb_listener" "app" {
     }
   }
 
-  # The switch owns the default action. Without this line hashicorp/aws would
-  # put it back at every apply.
+  # The switch manages the default action. Without this line hashicorp/aws would
+  # reset it at every apply.
   lifecycle { ignore_changes = [default_action] }
 }
 
-# --- what exists for each environment ---
+# --- resources of each environment ---
 
 resource "aws_lb_target_group" "app" {
   for_each             = var.releases
@@ -144,8 +144,8 @@ resource "aws_lb_target_group" "app" {
   lifecycle { create_before_destroy = true }
 }
 
-# Test traffic, upstream of the machines: it puts the group in use, so that the
-# health of its targets is known before any user is there.
+# Test traffic. Created before the instances, it puts the target group in use, so that
+# its targets are health-checked before the first shift.
 resource "aws_lb_listener_rule" "test" {
   for_each     = var.releases
   listener_arn = aws_lb_listener.app.arn
@@ -186,7 +186,7 @@ resource "aws_instance" "app" {
     version     = each.value.version
   })
   tags = { Name = "${each.key}-${each.value.version}" }
-  # A newer image is a reason to replace an idle instance, never one that is live.
+  # A newer image may replace an idle instance, but never a live one.
   lifecycle { ignore_changes = [ami] }
 }
 

@@ -4,24 +4,24 @@ variable "region" {
 }
 
 variable "releases" {
-  description = "Environment => the version that runs there. Leave one out, and it is drained and destroyed once the traffic is gone."
+  description = "Map of environment to version. An environment that is removed is drained and destroyed after the shift."
   type        = map(string)
   default     = { blue = "1.0" }
 }
 
 variable "active" {
-  description = "The environment that carries the traffic."
+  description = "Environment that receives all traffic."
   type        = string
   default     = "blue"
 }
 
 variable "instances" {
-  description = "How many instances each environment has."
+  description = "Number of instances in each environment."
   type        = number
   default     = 2
 }
 
 variable "testers" {
-  description = "Where test traffic may come from: the machine that runs Terraform, as seen by the load balancer. Not the whole Internet."
+  description = "Source CIDR ranges of test traffic, such as the public IP of the machine that runs Terraform."
   type        = list(string)
 }

@@ -15,7 +15,7 @@ output "weights" {
   value = data.bluegreen_switch.web.weights # { blue = 100, green = 0 }
 }
 
-# Without environments: who is live, by the name of the target group.
+# Without environments, the names are those of the target groups.
 data "bluegreen_switch" "api" {
   routes = { api = [aws_lb_listener_rule.api.arn] }
 }

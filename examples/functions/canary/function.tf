@@ -1,4 +1,4 @@
-# 10 percent for a quarter of an hour; then all of it.
+# 10 percent for 15 minutes, then 100 percent.
 resource "bluegreen_switch" "web" {
   # ...
   strategy {
@@ -6,7 +6,7 @@ resource "bluegreen_switch" "web" {
   }
 }
 
-# Slowly where it counts.
+# With a smaller first step.
 resource "bluegreen_switch" "api" {
   # ...
   strategy {

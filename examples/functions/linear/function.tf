@@ -1,4 +1,4 @@
-# 20, 40, 60 and 80 percent, five minutes each; then all of it.
+# 20, 40, 60 and 80 percent for 5 minutes each, then 100 percent.
 resource "bluegreen_switch" "web" {
   # ...
   strategy {
@@ -6,7 +6,7 @@ resource "bluegreen_switch" "web" {
   }
 }
 
-# A long look at 1 percent first.
+# With a long first step at 1 percent.
 resource "bluegreen_switch" "api" {
   # ...
   strategy {

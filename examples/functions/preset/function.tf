@@ -1,4 +1,4 @@
-# 10, 20, up to 90 percent, a minute each; then all of it.
+# 10, 20, up to 90 percent for a minute each, then 100 percent.
 resource "bluegreen_switch" "web" {
   # ...
   strategy {
@@ -6,7 +6,7 @@ resource "bluegreen_switch" "web" {
   }
 }
 
-# The name that a deployment group of CodeDeploy had.
+# The name of a CodeDeploy deployment configuration.
 resource "bluegreen_switch" "api" {
   # ...
   strategy {

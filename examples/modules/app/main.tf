@@ -1,5 +1,5 @@
-# Stands for your own module: a target group, the rule for test traffic to it,
-# and the machines behind it, which are replaced when the version changes.
+# Replaces your own module: a target group, its test rule, and the machines, which
+# are replaced when the version changes.
 
 variable "name" {
   type    = string
@@ -11,17 +11,17 @@ variable "environment" {
 }
 
 variable "release" {
-  description = "The version to run."
+  description = "Version to run."
   type        = string
 }
 
 variable "listener_arn" {
-  description = "Where test traffic comes in."
+  description = "ARN of the listener for test traffic."
   type        = string
 }
 
 variable "size" {
-  description = "How many machines."
+  description = "Number of machines."
   type        = number
   default     = 2
 }
@@ -53,6 +53,6 @@ output "target_group_arn" {
 }
 
 output "machines" {
-  description = "Id of whatever serves behind the target group."
+  description = "ID of the machines behind the target group."
   value       = terraform_data.machines.id
 }

@@ -1,5 +1,5 @@
-# Stands for aws_lb and aws_lb_listener. The listener answers 503 until the
-# switch takes it over, and ignores changes of its default action:
+# Replaces aws_lb and aws_lb_listener. The listener responds with 503 until the
+# first apply of the switch, and ignores changes of its default action:
 #
 #   default_action {
 #     type = "fixed-response"

@@ -1,12 +1,12 @@
-# Stands for aws_ecs_service with wait_for_steady_state = true. Like ECS it
-# refuses to be created while its target group is in no listener and no rule.
+# Replaces aws_ecs_service with wait_for_steady_state = true. Like ECS, it cannot
+# be created while its target group is in no listener and no rule.
 
 variable "name" {
   type = string
 }
 
 variable "release" {
-  description = "The version to run; on ECS the task definition."
+  description = "Version to run; on ECS the task definition."
   type        = string
 }
 

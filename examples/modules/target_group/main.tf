@@ -1,7 +1,7 @@
-# Stands for aws_lb_target_group and an aws_lb_listener_rule that sends test
-# traffic to it, whatever the weights are. The rule also puts the group in use,
-# so that its targets' health is known before any user is there, and so that ECS
-# accepts it: whoever takes the group's ARN from here comes after the rule.
+# Replaces aws_lb_target_group and an aws_lb_listener_rule that sends test traffic
+# to it, whatever the weights are. The rule also puts the target group in use, so
+# that its targets are health-checked before the first shift, and so that ECS
+# accepts it. The output with the ARN depends on the rule.
 
 variable "name" {
   type = string

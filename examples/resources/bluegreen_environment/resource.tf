@@ -4,13 +4,13 @@ resource "bluegreen_environment" "app" {
   name          = each.key
   version       = each.value
   target_groups = { web = aws_lb_target_group.app[each.key].arn }
-  backed_by     = [aws_autoscaling_group.app[each.key].id] # the machines: built before, destroyed after
+  backed_by     = [aws_autoscaling_group.app[each.key].id] # created before, destroyed after the environment
 
   ready {
     min_healthy_targets = 2
     steady_for          = "60s"
     gates = {
-      # A rule of the listener sends this header to the environment's target group.
+      # A test rule of the listener forwards requests with this header.
       smoke = {
         http = {
           url         = "https://app.example.com/healthz"
@@ -28,7 +28,7 @@ resource "bluegreen_environment" "app" {
 
 resource "bluegreen_switch" "web" {
   load_balancer {
-    routes = { web = [aws_lb_listener.https.arn] } # lifecycle { ignore_changes = [default_action] } there
+    routes = { web = [aws_lb_listener.https.arn] } # needs ignore_changes = [default_action]
   }
 
   environments = bluegreen_environment.app

@@ -1,6 +1,6 @@
 resource "bluegreen_switch" "web" {
   load_balancer {
-    routes = { web = [aws_lb_listener.https.arn] } # lifecycle { ignore_changes = [default_action] } there
+    routes = { web = [aws_lb_listener.https.arn] } # needs ignore_changes = [default_action]
   }
 
   environments = {
@@ -18,8 +18,8 @@ resource "bluegreen_switch" "web" {
   }
 
   gates = {
-    # While green is idle: is it the version that is wanted? The header is what a
-    # rule of the listener for test traffic looks at.
+    # Before any production traffic: is it the right version? A test rule of the
+    # listener matches the header.
     version = {
       http = {
         url         = "https://app.example.com/version"
@@ -29,7 +29,7 @@ resource "bluegreen_switch" "web" {
       }
       when = "before"
     }
-    # While users are on it.
+    # At every step.
     answers = {
       http = {
         url         = "https://app.example.com/healthz"

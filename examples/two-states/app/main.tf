@@ -1,5 +1,5 @@
-# The application's state: the machines, and the environments with them, so that
-# what carries traffic is protected here although the switch is elsewhere.
+# The state of the application: the machines and the environments. An environment with
+# traffic is protected here although the switch is in another state.
 
 terraform {
   required_providers {
@@ -11,12 +11,12 @@ terraform {
 
 provider "bluegreen" {}
 
-module "balancer" { # stands for your aws_lb and aws_lb_listener
+module "balancer" { # replaces your aws_lb and aws_lb_listener
   source = "../../modules/balancer"
   name   = "web"
 }
 
-module "app" { # stands for your own module: target group, test rule, machines
+module "app" { # replaces your own module: target group, test rule, machines
   source   = "../../modules/app"
   for_each = var.releases
 

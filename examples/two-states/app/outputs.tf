@@ -1,5 +1,5 @@
 output "environments" {
-  description = "What the switch has to know of each environment."
+  description = "Environments for the switch."
   value = {
     for name, e in bluegreen_environment.app : name => {
       target_groups = e.target_groups

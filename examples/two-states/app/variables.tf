@@ -1,5 +1,5 @@
 variable "releases" {
-  description = "Environment => the version that runs there."
+  description = "Map of environment to version."
   type        = map(string)
   default     = { blue = "1.4.2", green = "1.4.2" }
 }

@@ -1,5 +1,5 @@
-# The traffic's state: the switch alone. Whoever may release need not be able to
-# change a machine.
+# The state of the traffic: only the switch. A release needs no permission to change
+# machines.
 
 terraform {
   required_providers {
@@ -12,7 +12,7 @@ terraform {
 provider "bluegreen" {}
 
 data "terraform_remote_state" "app" {
-  backend = "local" # yours: s3, or Terraform's own service
+  backend = "local" # for example s3 or HCP Terraform
   config  = { path = "../app/terraform.tfstate" }
 }
 

@@ -1,11 +1,11 @@
 variable "active" {
-  description = "The environment that carries the traffic."
+  description = "Environment that receives all traffic."
   type        = string
   default     = "blue"
 }
 
 variable "leaving" {
-  description = "Environments that are about to be taken out of the application's state. The switch takes their target groups off the listener, without which they cannot be deleted."
+  description = "Environments that will be removed from the state of the application. The switch detaches their target groups, so that they can be deleted."
   type        = list(string)
   default     = []
 }

@@ -1,4 +1,4 @@
-# Everything in the root module, by for_each.
+# Everything in the root module, with for_each.
 
 terraform {
   required_providers {

@@ -1,4 +1,4 @@
-# One module, by for_each.
+# One module with for_each.
 
 terraform {
   required_providers {

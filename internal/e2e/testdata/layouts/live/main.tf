@@ -1,5 +1,5 @@
-# A live blue and an idle green, with everything about them open to harm: names,
-# versions, groups and backing are given apart from the machines.
+# A live blue and an idle green whose names, versions, target groups and backing are
+# variables, so that a test can change each.
 
 terraform {
   required_providers {

@@ -1,4 +1,4 @@
-# Target groups and machines in modules of their own.
+# Target groups and machines in separate modules.
 
 terraform {
   required_providers {

@@ -1,4 +1,4 @@
-# Machines alone, registered in a target group that is made elsewhere.
+# Only machines, registered in a target group of another module.
 
 variable "environment" {
   type = string
