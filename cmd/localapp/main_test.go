@@ -135,8 +135,8 @@ func TestRun_aServiceFromItsRefusalToItsEnd(t *testing.T) {
 	}
 }
 
-// Whoever is replaced finishes what it has under way, as a machine does that is
-// deregistered: a side may have had users a moment ago.
+// A replaced process finishes its requests, as a deregistered target does: its
+// environment may have had traffic shortly before.
 func TestRun_whatIsReplacedFinishesItsRequests(t *testing.T) {
 	d := newDesk(t)
 	d.do("balancer create -name web")

@@ -133,15 +133,15 @@ func (p *project) removeRelease() {
 // snapshot records the configuration and returns a function that restores it.
 func (p *project) snapshot() (restore func()) {
 	p.t.Helper()
-	kept := map[string][]byte{}
+	saved := map[string][]byte{}
 	for _, name := range []string{"main.tf", releaseFile} {
 		text, err := os.ReadFile(filepath.Join(p.Terraform.Dir, name))
 		p.must(err)
-		kept[name] = text
+		saved[name] = text
 	}
 	return func() {
 		p.t.Helper()
-		for name, text := range kept {
+		for name, text := range saved {
 			p.must(os.WriteFile(filepath.Join(p.Terraform.Dir, name), text, 0o644))
 		}
 		p.must(p.Set(map[string]any{}))

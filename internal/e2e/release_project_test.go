@@ -289,7 +289,7 @@ func (p *project) since(begin time.Time) []moment {
 
 // inOrder checks that each of these happened once, in this order, with anything in
 // between.
-func (p *project) inOrder(story []moment, wanted ...string) {
+func (p *project) inOrder(story []moment, expected ...string) {
 	p.t.Helper()
 	var texts []string
 	for _, m := range story {
@@ -297,13 +297,13 @@ func (p *project) inOrder(story []moment, wanted ...string) {
 	}
 	var found []string
 	for _, text := range texts {
-		if slices.Contains(wanted, text) {
+		if slices.Contains(expected, text) {
 			found = append(found, text)
 		}
 	}
-	if !slices.Equal(found, wanted) {
+	if !slices.Equal(found, expected) {
 		p.t.Errorf("the order was\n  %s\nit should be\n  %s\nof all that happened:\n  %s",
-			strings.Join(found, "\n  "), strings.Join(wanted, "\n  "), strings.Join(texts, "\n  "))
+			strings.Join(found, "\n  "), strings.Join(expected, "\n  "), strings.Join(texts, "\n  "))
 	}
 }
 

@@ -74,7 +74,7 @@ func TestSecrets_appearNowhere(t *testing.T) {
 	}
 	w.Terraform.Env = append(w.Terraform.Env, "TF_LOG=TRACE", "TF_LOG_PATH="+log)
 	said := map[string]string{}
-	w.gates(gatesWithSecrets(url, false)) // obeyed
+	w.gates(gatesWithSecrets(url, false)) // acted on
 	w.configure("green")
 	said["error"] = w.mustFail()
 	said["refused"] = w.mustFail()

@@ -103,7 +103,7 @@ func blockedDetail(f *rollout.Failure) errorDetail {
 func (s *shiftRun) badVersionAction(result rollout.Result, f *rollout.Failure) string {
 	rejected := s.gaining(result, f, s.started)
 	switch {
-	case !f.Rejects || s.state == nil: // a Create remembers nothing
+	case !f.Rejects || s.state == nil: // a Create has no state
 		return "Fix the release or the gate, then apply again."
 	case rejected == nil:
 		return fmt.Sprintf("The environment has no version, so it cannot be rejected, and the next apply tries it again. To prevent that, %s until the release is fixed.",

@@ -14,7 +14,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// DefaultMaxAttempts is the maximum number of attempts per call. The SDK's default of 3 gives up
+// DefaultMaxAttempts is the maximum number of attempts per call. The SDK's default of 3 ends
 // after a second or two, and ELB throttles an account for longer.
 const DefaultMaxAttempts = 10
 
@@ -115,7 +115,7 @@ type attempts struct {
 }
 
 // ID implements middleware.FinalizeMiddleware.
-func (*attempts) ID() string { return "BluegreenPatience" }
+func (*attempts) ID() string { return "BluegreenAttemptTimeout" }
 
 // HandleFinalize implements middleware.FinalizeMiddleware for one attempt.
 func (a *attempts) HandleFinalize(

@@ -156,7 +156,7 @@ func TestRollback_waitsForASlowAPI(t *testing.T) {
 		if err := health(t.Context(), rollback, blue); err != nil {
 			t.Fatal(err)
 		}
-		if len(w.hosts) != 3 { // given up after 2 s and 4 s
+		if len(w.hosts) != 3 { // timed out after 2 s and 4 s
 			t.Errorf("it took %d attempts", len(w.hosts))
 		}
 	})

@@ -76,7 +76,7 @@ func TestReader_caches(t *testing.T) {
 		f, routes := manyListeners(1)
 		r := elb.NewReader(router(f))
 		var answers []string
-		see := func() {
+		readOnce := func() {
 			found, err := r.Read(t.Context(), routes)
 			if err != nil {
 				t.Fatal(err)
@@ -84,12 +84,12 @@ func TestReader_caches(t *testing.T) {
 			answers = append(answers, found[0].Response)
 			f.listeners[routes[0]] = []types.Action{fixed(fmt.Sprint(501 + len(f.calls)))}
 		}
-		see()
-		see() // remembered
+		readOnce()
+		readOnce() // cached
 		<-time.After(3 * time.Second)
-		see() // too old
+		readOnce() // too old
 		r.Invalidate()
-		see() // forgotten
+		readOnce() // forgotten
 		want := []string{"fixed response 500", "fixed response 500", "fixed response 502", "fixed response 503"}
 		if !slices.Equal(answers, want) || len(f.calls) != 3 {
 			t.Errorf("read %q in %d calls, want %q", answers, len(f.calls), want)
