@@ -13,8 +13,8 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// way words steps: "10 20 30, 1m each".
-func way(steps []shift.Step) string {
+// stepsText formats steps: "10 20 30, 1m each".
+func stepsText(steps []shift.Step) string {
 	var stops, holds []string
 	for _, s := range steps {
 		stops = append(stops, strings.TrimSuffix(s.At.String(), " %"))
@@ -23,7 +23,7 @@ func way(steps []shift.Step) string {
 		}
 	}
 	if steps == nil {
-		return "all at once"
+		return "no steps"
 	}
 	return strings.Join(stops, " ") + ", " + strings.Join(holds, " or ") + " each"
 }
@@ -39,22 +39,22 @@ func TestLinear(t *testing.T) {
 		{300, "30 60 90, 1m each"},
 		{500, "50, 1m each"},
 		{501, "50.1, 1m each"},
-		{999, "99.9, 1m each"}, // the first is never left out: it would be all at once
+		{999, "99.9, 1m each"}, // the only step is never left out
 		{990, "99, 1m each"},
-		// Thirds, sixths, ninths: what rounding leaves is no step.
+		// Thirds, sixths, ninths: a remainder of rounding is no step.
 		{333, "33.3 66.6, 1m each"},
 		{334, "33.4 66.8, 1m each"},
 		{330, "33 66, 1m each"},
 		{499, "49.9, 1m each"},
 		{166, "16.6 33.2 49.8 66.4 83, 1m each"},
 		{110, "11 22 33 44 55 66 77 88, 1m each"},
-		// A tenth of a stride and more is one.
+		// A remainder of at least a tenth of the stride is a step.
 		{140, "14 28 42 56 70 84 98, 1m each"},
 		{240, "24 48 72 96, 1m each"},
 	}
 	for _, tt := range tests {
 		steps, err := shift.Linear(tt.stride, time.Minute)
-		if got := way(steps); got != tt.want || err != nil {
+		if got := stepsText(steps); got != tt.want || err != nil {
 			t.Errorf("Linear(%s) = %s, %v; want %s", tt.stride, got, err, tt.want)
 		}
 	}
@@ -68,8 +68,8 @@ func TestLinear(t *testing.T) {
 	}
 }
 
-// Whatever the stride, the steps are some that a user could have written, and
-// none is much longer than the stride, the last one to the whole included.
+// For any stride the steps are valid in a configuration, and none is much larger than
+// the stride, including the last one to 100 %.
 func TestLinear_anyStride(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		stride := shift.Share(rapid.IntRange(1, 999).Draw(t, "stride"))
@@ -82,7 +82,7 @@ func TestLinear_anyStride(t *testing.T) {
 		}
 		last := steps[len(steps)-1].At
 		if rest := shift.Full - last; 10*rest >= 11*stride || (len(steps) > 1 && 10*rest < stride) {
-			t.Fatalf("after %s there is %s to go", last, rest)
+			t.Fatalf("%s remain after the last step at %s", rest, last)
 		}
 	})
 }
@@ -90,7 +90,7 @@ func TestLinear_anyStride(t *testing.T) {
 func TestCanary(t *testing.T) {
 	for at, want := range map[shift.Share]string{1: "0.1, 5m each", 100: "10, 5m each", 999: "99.9, 5m each"} {
 		steps, err := shift.Canary(at, 5*time.Minute)
-		if got := way(steps); got != want || err != nil {
+		if got := stepsText(steps); got != want || err != nil {
 			t.Errorf("Canary(%s) = %s, %v; want %s", at, got, err, want)
 		}
 	}
@@ -105,13 +105,13 @@ func TestPreset(t *testing.T) {
 	linear := func(minutes int) string { return fmt.Sprintf("10 20 30 40 50 60 70 80 90, %dm each", minutes) }
 	canary := func(minutes int) string { return fmt.Sprintf("10, %dm each", minutes) }
 	tests := map[string]string{
-		"CodeDeployDefault.AllAtOnce":                           "all at once",
-		"CodeDeployDefault.ECSAllAtOnce":                        "all at once",
+		"CodeDeployDefault.AllAtOnce":                           "no steps",
+		"CodeDeployDefault.ECSAllAtOnce":                        "no steps",
 		"CodeDeployDefault.ECSCanary10Percent5Minutes":          canary(5),
 		"CodeDeployDefault.ECSCanary10Percent15Minutes":         canary(15),
 		"CodeDeployDefault.ECSLinear10PercentEvery1Minutes":     linear(1),
 		"CodeDeployDefault.ECSLinear10PercentEvery3Minutes":     linear(3),
-		"CodeDeployDefault.LambdaAllAtOnce":                     "all at once",
+		"CodeDeployDefault.LambdaAllAtOnce":                     "no steps",
 		"CodeDeployDefault.LambdaCanary10Percent5Minutes":       canary(5),
 		"CodeDeployDefault.LambdaCanary10Percent10Minutes":      canary(10),
 		"CodeDeployDefault.LambdaCanary10Percent15Minutes":      canary(15),
@@ -126,10 +126,10 @@ func TestPreset(t *testing.T) {
 		name := strings.TrimPrefix(full, "CodeDeployDefault.")
 		names = append(names, name)
 		short := strings.TrimPrefix(strings.TrimPrefix(name, "ECS"), "Lambda")
-		for _, written := range []string{full, name, short, "CodeDeployDefault." + short, strings.Replace(full, "10Percent", "10percent", 1)} {
-			steps, err := shift.Preset(written)
-			if got := way(steps); got != want || err != nil {
-				t.Errorf("Preset(%q) = %s, %v; want %s", written, got, err, want)
+		for _, spelling := range []string{full, name, short, "CodeDeployDefault." + short, strings.Replace(full, "10Percent", "10percent", 1)} {
+			steps, err := shift.Preset(spelling)
+			if got := stepsText(steps); got != want || err != nil {
+				t.Errorf("Preset(%q) = %s, %v; want %s", spelling, got, err, want)
 			}
 		}
 	}

@@ -30,8 +30,8 @@ func TestCheckSteps(t *testing.T) {
 		{steps(0), 0, "outside 0 to 100 percent"},
 		{steps(50, 1000), 1, "outside 0 to 100 percent"},
 		{steps(-1), 0, "outside 0 to 100 percent"},
-		{steps(50, 50), 1, "the steps do not rise: 5 % stands after 5 %"},
-		{steps(50, 500, 125), 2, "the steps do not rise: 12.5 % stands after 50 %"},
+		{steps(50, 50), 1, "the steps do not rise: 5 % follows 5 %"},
+		{steps(50, 500, 125), 2, "the steps do not rise: 12.5 % follows 50 %"},
 	}
 	for _, tt := range tests {
 		i, err := shift.CheckSteps(tt.steps)
@@ -60,8 +60,8 @@ func TestBetween(t *testing.T) {
 		{shift.Weights{"blue": 500, "green": 500}, shift.Sole("red"), 500, "blue 25 %, green 25 %, red 50 %"},
 		{blue, shift.Weights{"green": 500, "red": 500}, 1, "blue 99.9 %, green 0.1 %"},
 		{blue, shift.Weights{"green": 500, "red": 500}, 2, "blue 99.8 %, green 0.1 %, red 0.1 %"},
-		{nil, green, 0, "nothing"},
-		{nil, green, 50, "green 100 %"}, // from nothing there is no way
+		{nil, green, 0, "no traffic"},
+		{nil, green, 50, "green 100 %"}, // an empty origin has no steps
 		{shift.Weights{"blue": 0}, green, 50, "green 100 %"},
 		{green, green, 300, "green 100 %"},
 	}
@@ -76,34 +76,34 @@ func TestProgress(t *testing.T) {
 	blue, green := shift.Sole("blue"), shift.Sole("green")
 	canary := shift.Weights{"blue": 990, "green": 10}
 	tests := []struct {
-		stable, goal, found shift.Weights
-		want                shift.Share
+		stable, desired, observed shift.Weights
+		want                      shift.Share
 	}{
 		{blue, green, blue, 0},
 		{blue, green, green, shift.Full},
 		{blue, green, shift.Weights{"blue": 500, "green": 500}, 500},
 		{blue, green, shift.Sole("red"), 0},
 		{blue, green, shift.Weights{"green": 500, "red": 500}, 500},
-		// All the goal's gains, and a stranger besides: not there.
+		// All desired gains, but some traffic on an unmanaged group: not done.
 		{blue, shift.Weights{"blue": 500, "green": 500}, shift.Weights{"green": 500, "red": 500}, 999},
-		// More than the goal gives is no more than the goal.
+		// More than the desired share does not count.
 		{blue, shift.Weights{"blue": 500, "green": 500}, shift.Sole("green"), 999},
 		{nil, green, nil, 0},
 		{nil, green, green, shift.Full},
-		// One tenth of ten has moved: further than a tenth's step, not yet two.
+		// 0.1 % of 1 % has moved: the largest progress at which Between moves 0.1 %.
 		{blue, canary, shift.Weights{"blue": 999, "green": 1}, 149},
 		{green, green, blue, 0},
 	}
 	for _, tt := range tests {
-		if got := shift.Progress(tt.stable, tt.goal, tt.found); got != tt.want {
-			t.Errorf("Progress(%v, %v, %v) = %s, want %s", tt.stable, tt.goal, tt.found, got, tt.want)
+		if got := shift.Progress(tt.stable, tt.desired, tt.observed); got != tt.want {
+			t.Errorf("Progress(%v, %v, %v) = %s, want %s", tt.stable, tt.desired, tt.observed, got, tt.want)
 		}
 	}
 }
 
-// checkWay walks a way in strides: the ends are exact, each stop sums to
-// all, nobody goes back and forth, and Progress agrees with Between.
-func checkWay(from, to shift.Weights, stride shift.Share) error {
+// checkSteps checks a shift in strides: the ends are exact, the weights sum to 100 %,
+// every share changes in one direction only, and Progress agrees with Between.
+func checkSteps(from, to shift.Weights, stride shift.Share) error {
 	before, reached := from, shift.Share(0)
 	for at := shift.Share(0); at <= shift.Full; at += stride {
 		w := shift.Between(from, to, at)
@@ -113,15 +113,15 @@ func checkWay(from, to shift.Weights, stride shift.Share) error {
 		for _, name := range append(from.Names(), to.Names()...) {
 			rises := to[name] >= from[name]
 			if rises && (w[name] < before[name] || w[name] > to[name]) || !rises && (w[name] > before[name] || w[name] < to[name]) {
-				return fmt.Errorf("at %s: %s goes from %s to %s on the way from %s to %s", at, name, before[name], w[name], from[name], to[name])
+				return fmt.Errorf("at %s: %s changes from %s to %s in a shift from %s to %s", at, name, before[name], w[name], from[name], to[name])
 			}
 		}
 		got := shift.Progress(from, to, w)
 		if got < reached || (got == shift.Full) != w.Equal(to) {
-			return fmt.Errorf("at %s: progress %s after %s with %v", at, got, reached, w)
+			return fmt.Errorf("at %s: progress %s follows %s with %v", at, got, reached, w)
 		}
 		if again := shift.Between(from, to, got); !from.Equal(to) && !again.Equal(w) {
-			return fmt.Errorf("at %s: %v is progress %s, where it would be %v", at, w, got, again)
+			return fmt.Errorf("at %s: %v is progress %s, but Between returns %v there", at, w, got, again)
 		}
 		if next := min(got+1, shift.Full); got < shift.Full && !w.Equal(from) && shift.Between(from, to, next).Equal(w) {
 			return fmt.Errorf("at %s: progress %s, but at %s it is still %v", at, got, next, w)
@@ -134,44 +134,44 @@ func checkWay(from, to shift.Weights, stride shift.Share) error {
 	return nil
 }
 
-func TestBetween_neverGoesBackAndForth(t *testing.T) {
+func TestBetween_sharesChangeInOneDirection(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		from, to := weights(t, "from"), weights(t, "to")
 		stride := shift.Share(rapid.IntRange(20, 500).Draw(t, "stride"))
-		if err := checkWay(from, to, stride); err != nil {
+		if err := checkSteps(from, to, stride); err != nil {
 			t.Fatalf("from %v to %v: %v", from, to, err)
 		}
 	})
 }
 
-// What is found may be anything: a hand knows no way.
+// An external change can result in any weights.
 func TestProgress_ofAnyWeights(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		stable, goal, found := weights(t, "stable"), weights(t, "goal"), weights(t, "found")
-		got := shift.Progress(stable, goal, found)
-		if got < 0 || got > shift.Full || (got == shift.Full) != found.Equal(goal) {
-			t.Fatalf("Progress(%v, %v, %v) = %s", stable, goal, found, got)
+		stable, desired, observed := weights(t, "stable"), weights(t, "desired"), weights(t, "observed")
+		got := shift.Progress(stable, desired, observed)
+		if got < 0 || got > shift.Full || (got == shift.Full) != observed.Equal(desired) {
+			t.Fatalf("Progress(%v, %v, %v) = %s", stable, desired, observed, got)
 		}
-		if found.Equal(stable) && !stable.Equal(goal) && got != 0 {
-			t.Fatalf("nothing has moved, and progress is %s", got)
+		if observed.Equal(stable) && !stable.Equal(desired) && got != 0 {
+			t.Fatalf("progress %s, but nothing has moved", got)
 		}
-		// Whoever gains nothing new at a step above it would be taken to a step
-		// that has been gone already.
+		// A step above the progress must move more than observed, or a step that is
+		// done would be repeated.
 		if next := got + 1; got > 0 && next < shift.Full {
 			gained := func(w shift.Weights) (all shift.Share) {
-				for name, want := range goal {
+				for name, want := range desired {
 					all += max(min(w[name], want)-stable[name], 0)
 				}
 				return all
 			}
-			if w := shift.Between(stable, goal, next); gained(w) <= gained(found) {
-				t.Fatalf("Progress(%v, %v, %v) = %s, but at %s only %v", stable, goal, found, got, next, w)
+			if w := shift.Between(stable, desired, next); gained(w) <= gained(observed) {
+				t.Fatalf("Progress(%v, %v, %v) = %s, but at %s it is %v", stable, desired, observed, got, next, w)
 			}
 		}
 	})
 }
 
-// FuzzSteps: steps that are accepted rise, and a way by them does.
+// FuzzSteps checks that accepted steps rise, and that a shift by them is monotonic.
 func FuzzSteps(f *testing.F) {
 	f.Add(50, 500, 999, 1000, 0, 0)
 	f.Add(0, 1000, -5, 0, 10, 990)
@@ -198,10 +198,10 @@ func FuzzSteps(f *testing.F) {
 	})
 }
 
-func TestBetween_tenthByTenth(t *testing.T) {
+func TestBetween_inTenthsOfAPercent(t *testing.T) {
 	from := shift.Weights{"a": 333, "b": 333, "c": 334}
 	for _, to := range []shift.Weights{shift.Sole("d"), {"a": 999, "d": 1}, {"b": 500, "d": 250, "e": 250}} {
-		if err := checkWay(from, to, shift.MinShare); err != nil {
+		if err := checkSteps(from, to, shift.MinShare); err != nil {
 			t.Errorf("from %v to %v: %v", from, to, err)
 		}
 	}

@@ -9,13 +9,13 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-func TestWords(t *testing.T) {
+func TestFormatDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0s", time.Second: "1s", time.Minute: "1m", time.Hour: "1h", 90 * time.Minute: "1h30m", 90 * time.Second: "1m30s",
 		10 * time.Minute: "10m", 10 * time.Hour: "10h", time.Hour + time.Second: "1h0m1s", 1500 * time.Millisecond: "1.5s", 24 * time.Hour: "24h",
 	} {
 		if got := shift.FormatDuration(d); got != want {
-			t.Errorf("Words(%s) = %s, want %s", d, got, want)
+			t.Errorf("FormatDuration(%s) = %s, want %s", d, got, want)
 		}
 	}
 }
@@ -30,11 +30,11 @@ func TestRouteName(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", text, want)
 	}
 	if got := shift.RouteName("web", 1, 1); got != "web" {
-		t.Errorf("the only route is called %s", got)
+		t.Errorf("got %s for the only route, want web", got)
 	}
 }
 
-func TestSchedule_times(t *testing.T) {
+func TestSchedule_duration(t *testing.T) {
 	gate := shift.GateSettings{Name: "errors", When: shift.During, Interval: 10 * time.Second, Timeout: 10 * time.Second, ErrorLimit: 4}
 	gated := func(g shift.GateSettings, steps ...shift.Step) shift.Request {
 		return with(request(green, route(blue, blue)), func(r *shift.Request) {
@@ -51,14 +51,14 @@ func TestSchedule_times(t *testing.T) {
 		request     shift.Request
 		short, long time.Duration
 	}{
-		// Reading, attaching and detaching 1m; health before the first weight and
-		// before the step 30s each; the bake 1m, 30s and five errors at 20s and a fail.
+		// Longest: reading, attaching and detaching 1m; the readiness check and the step
+		// 30s each; the bake 1m and 30s; five errors and a failure 20s each.
 		{"a gate in the bake", gated(gate), time.Minute, 6 * time.Minute},
-		{"a delay longer than the bake", gated(with(func(g *shift.GateSettings) { g.InitialDelay = 2 * time.Minute })), 2 * time.Minute, 8 * time.Minute},
-		{"inconclusive for long", gated(with(func(g *shift.GateSettings) { g.InconclusiveTimeout = time.Hour })),
+		{"an initial delay longer than the bake", gated(with(func(g *shift.GateSettings) { g.InitialDelay = 2 * time.Minute })), 2 * time.Minute, 8 * time.Minute},
+		{"a long inconclusive_timeout", gated(with(func(g *shift.GateSettings) { g.InconclusiveTimeout = time.Hour })),
 			time.Minute, time.Hour + 4*time.Minute + 20*time.Second},
-		{"fails that are tolerated", gated(with(func(g *shift.GateSettings) { g.FailureLimit = 9 })), time.Minute, 9 * time.Minute},
-		{"a step's own gate is not asked in the bake", gated(gate, shift.Step{At: 50, Hold: time.Minute, Gates: []string{"errors"}}), 2 * time.Minute, 8 * time.Minute},
+		{"tolerated failures", gated(with(func(g *shift.GateSettings) { g.FailureLimit = 9 })), time.Minute, 9 * time.Minute},
+		{"a gate of a step is not evaluated in the bake", gated(gate, shift.Step{At: 50, Hold: time.Minute, Gates: []string{"errors"}}), 2 * time.Minute, 8 * time.Minute},
 	}
 	for _, tt := range tests {
 		s, err := shift.Decide(tt.request)
@@ -68,12 +68,12 @@ func TestSchedule_times(t *testing.T) {
 	}
 }
 
-func TestTerms_armed(t *testing.T) {
+func TestStrategy_gatesFor(t *testing.T) {
 	all := shift.Strategy{Steps: []shift.Step{{At: 50}, {At: 500, Gates: []string{"approve"}}}}
 	for _, name := range []string{"after", "always", "approve", "before", "during"} {
 		when := shift.When(name)
 		if name == "approve" {
-			when = shift.Always // a step's own is asked there alone, whatever it says
+			when = shift.Always // a gate of a step is evaluated there only
 		}
 		all.Gates = append(all.Gates, shift.GateSettings{Name: name, When: when})
 	}
@@ -98,25 +98,25 @@ func TestTerms_armed(t *testing.T) {
 	}
 }
 
-func TestSchedule_quiet(t *testing.T) {
+func TestSchedule_isEmpty(t *testing.T) {
 	tests := []struct {
 		name    string
 		request shift.Request
 		want    bool
 	}{
-		{"all is as wanted", request(green, route(green, green)), true},
-		{"left as it is, whatever it is", request(nil, route(blue, half)), true},
-		{"an environment is to be attached", request(green, shift.Route{Origin: green, Observed: green, Attached: []string{"green"}}), false},
-		{"one is to be detached", with(request(green, route(green, green)), func(r *shift.Request) { r.Environments[0].Removed = true }), false},
+		{"observed equals desired", request(green, route(green, green)), true},
+		{"no desired weights", request(nil, route(blue, half)), true},
+		{"an environment is attached", request(green, shift.Route{Origin: green, Observed: green, Attached: []string{"green"}}), false},
+		{"an environment is detached", with(request(green, route(green, green)), func(r *shift.Request) { r.Environments[0].Removed = true }), false},
 		{"the stickiness changes", with(request(green, route(green, green)), func(r *shift.Request) { r.StickinessChanges = true }), false},
 		{"traffic moves", request(green, route(blue, blue)), false},
-		{"refused, which is an error to tell", with(request(green, route(blue, blue)), func(r *shift.Request) { r.Rejected = rejects("green", "1.5.0") }), false},
-		{"a route that answers by itself has no action to tidy", request(nil, shift.Route{FixedError: true, Joining: true, Response: "fixed response 503"}), true},
+		{"a rejected version, which is an error", with(request(green, route(blue, blue)), func(r *shift.Request) { r.Rejected = rejection("green", "1.5.0") }), false},
+		{"a route with a fixed response has nothing to attach", request(nil, shift.Route{FixedError: true, Joining: true, Response: "fixed response 503"}), true},
 	}
 	for _, tt := range tests {
 		s, err := shift.Decide(tt.request)
 		if err != nil || s.IsEmpty() != tt.want {
-			t.Errorf("%s: Quiet() = %t, %v", tt.name, s.IsEmpty(), err)
+			t.Errorf("%s: IsEmpty() = %t, %v; want %t", tt.name, s.IsEmpty(), err, tt.want)
 		}
 	}
 }

@@ -86,16 +86,16 @@ func TestFromRaw(t *testing.T) {
 		raw  map[string]int
 		want string
 	}{
-		{nil, "nothing"},
-		{map[string]int{"blue": 0, "green": 0}, "nothing"},
-		{map[string]int{"blue": -3}, "nothing"},
+		{nil, "no traffic"},
+		{map[string]int{"blue": 0, "green": 0}, "no traffic"},
+		{map[string]int{"blue": -3}, "no traffic"},
 		{map[string]int{"blue": 1}, "blue 100 %"},
 		{map[string]int{"blue": 7, "green": 0}, "blue 100 %"},
 		{map[string]int{"blue": 95, "green": 5}, "blue 95 %, green 5 %"},
 		{map[string]int{"blue": 999, "green": 1}, "blue 99.9 %, green 0.1 %"},
 		{map[string]int{"blue": 1, "green": 2}, "blue 33.3 %, green 66.7 %"},
 		{map[string]int{"a": 1, "b": 1, "c": 1}, "a 33.4 %, b 33.3 %, c 33.3 %"},
-		// Less than a tenth is never shown as nothing, nor the rest as all.
+		// A share below 0.1 % is never rounded to 0, nor the rest to 100 %.
 		{map[string]int{"blue": 999, "green": 999, "red": 1}, "blue 50 %, green 49.9 %, red 0.1 %"},
 		{map[string]int{"a": 999, "b": 999, "c": 999, "d": 999, "e": 1}, "a 25 %, b 25 %, c 25 %, d 24.9 %, e 0.1 %"},
 	}
@@ -130,8 +130,8 @@ func TestMean(t *testing.T) {
 		routes []shift.Weights
 		want   string
 	}{
-		{nil, "nothing"},
-		{[]shift.Weights{nil, {}}, "nothing"},
+		{nil, "no traffic"},
+		{[]shift.Weights{nil, {}}, "no traffic"},
 		{[]shift.Weights{blue, nil}, "blue 100 %"},
 		{[]shift.Weights{blue, green}, "blue 50 %, green 50 %"},
 		{[]shift.Weights{blue, blue, green}, "blue 66.7 %, green 33.3 %"},
@@ -144,25 +144,25 @@ func TestMean(t *testing.T) {
 	}
 }
 
-func TestWeights_questions(t *testing.T) {
+func TestWeights_methods(t *testing.T) {
 	split := shift.Weights{"blue": 600, "green": 400, "red": 0}
 	if got := split.Names(); !slices.Equal(got, []string{"blue", "green"}) {
-		t.Errorf("Of() = %v", got)
+		t.Errorf("Names() = %v", got)
 	}
 	if name, ok := split.Sole(); ok {
-		t.Errorf("a split is wholly on %s", name)
+		t.Errorf("Sole() = %s for a split", name)
 	}
 	if name, ok := (shift.Weights{"red": 0, "blue": shift.Full}).Sole(); !ok || name != "blue" {
 		t.Errorf("Sole() = %s, %t", name, ok)
 	}
 	if !split.Equal(shift.Weights{"green": 400, "blue": 600}) || split.Equal(shift.Weights{"blue": 600, "red": 400}) {
-		t.Error("Equal() minds names without a share, or not those with one")
+		t.Error("Equal() must ignore names without a share, and compare all others")
 	}
 	if got := split.Gaining(shift.Sole("blue")); !slices.Equal(got, []string{"green"}) {
 		t.Errorf("Gaining() = %v", got)
 	}
-	if got := shift.Weights(nil).String(); got != "nothing" {
-		t.Errorf("no weights are worded %q", got)
+	if got := shift.Weights(nil).String(); got != "no traffic" {
+		t.Errorf("String() of no weights = %q", got)
 	}
 	receiving, giving := shift.Sides(shift.Weights{"blue": 900, "red": 100}, shift.Weights{"blue": 100, "red": 100, "green": 800})
 	if !slices.Equal(receiving, []string{"green"}) || !slices.Equal(giving, []string{"blue", "red"}) {
@@ -170,7 +170,7 @@ func TestWeights_questions(t *testing.T) {
 	}
 }
 
-// weights draws shares that sum to Whole, in tenths or in whole percents.
+// weights draws shares that sum to Full, in tenths or in whole percents.
 func weights(t *rapid.T, label string) shift.Weights {
 	names := []string{"a", "b", "c", "d", "e"}[:rapid.IntRange(1, 5).Draw(t, label+": environments")]
 	unit := rapid.SampledFrom([]shift.Share{1, 10}).Draw(t, label+": unit")
@@ -192,7 +192,7 @@ func sum(w shift.Weights) shift.Share {
 	return total
 }
 
-func TestWeights_surviveTheBalancer(t *testing.T) {
+func TestWeights_rawRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := weights(t, "weights")
 		raw := w.Raw()
@@ -202,13 +202,13 @@ func TestWeights_surviveTheBalancer(t *testing.T) {
 			}
 		}
 		if got := shift.FromRaw(raw); !got.Equal(w) {
-			t.Fatalf("%v was written as %v and is read as %v", w, raw, got)
+			t.Fatalf("%v is written as %v and read as %v", w, raw, got)
 		}
 	})
 }
 
-// checkRead: whatever a balancer shows, its shares sum to all of it, and what
-// has nothing, or everything, is shown as that and nothing else is.
+// checkRead checks that the shares of raw weights sum to Full, that they are within
+// 0.5 %, and that exactly the names with none or all of the weight get 0 or Full.
 func checkRead(raw map[string]int) error {
 	w := shift.FromRaw(raw)
 	total, most := 0, 0
@@ -218,7 +218,7 @@ func checkRead(raw map[string]int) error {
 	}
 	if total == 0 {
 		if w != nil {
-			return fmt.Errorf("nothing is read as %v", w)
+			return fmt.Errorf("no weight is read as %v", w)
 		}
 		return nil
 	}
@@ -237,7 +237,7 @@ func checkRead(raw map[string]int) error {
 	return nil
 }
 
-func TestFromRaw_readsAnything(t *testing.T) {
+func TestFromRaw_anyWeights(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		raw := rapid.MapOfN(rapid.SampledFrom([]string{"a", "b", "c", "d", "e"}), rapid.IntRange(0, 999), 0, 5).Draw(t, "raw")
 		if err := checkRead(raw); err != nil {
@@ -246,7 +246,7 @@ func TestFromRaw_readsAnything(t *testing.T) {
 	})
 }
 
-func TestMean_sumsToAll(t *testing.T) {
+func TestMean_sumsToFull(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var routes []shift.Weights
 		for range rapid.IntRange(1, 6).Draw(t, "routes") {
@@ -266,7 +266,7 @@ func TestMean_sumsToAll(t *testing.T) {
 	})
 }
 
-// FuzzWeights reads whatever a user wrote and whatever a balancer shows.
+// FuzzWeights converts arbitrary configured and raw weights.
 func FuzzWeights(f *testing.F) {
 	f.Add(95.0, 5.0, 0.0, 999, 1, 0)
 	f.Add(33.3, 33.3, 33.4, 1, 1, 1)
@@ -281,9 +281,9 @@ func FuzzWeights(f *testing.F) {
 		case err == nil && sum(w) != shift.Full:
 			t.Errorf("FromPercent(%v, %v, %v) = %v", x, y, z, w)
 		case err == nil && !shift.FromRaw(w.Raw()).Equal(w):
-			t.Errorf("%v does not survive %v", w, w.Raw())
+			t.Errorf("%v does not round-trip through %v", w, w.Raw())
 		}
-		// A balancer's weights are small; what is out of its range is cut to it.
+		// ELB weights are 0 to 999.
 		raw := map[string]int{"blue": a % 1000, "green": b % 1000, "red": c % 1000}
 		if err := checkRead(raw); err != nil {
 			t.Error(err)
