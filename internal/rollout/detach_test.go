@@ -19,55 +19,55 @@ func TestDetach(t *testing.T) {
 		return f
 	}
 	for name, c := range map[string]struct {
-		does  rollout.RouteState
-		play  func(m *routertest.Memory)
-		wants map[string]int
-		wrote int
-		err   string
+		state  rollout.RouteState
+		setUp  func(m *routertest.Memory)
+		want   map[string]int
+		writes int
+		err    string
 	}{
-		"beside others":       {does: rollout.RouteState{Weights: map[string]int{"old": 0, "new": 7}}, wants: map[string]int{"new": 7}, wrote: 1},
-		"two of its groups":   {does: rollout.RouteState{Weights: map[string]int{"old": 0, "older": 0, "new": 7, "red": 0}}, wants: map[string]int{"new": 7, "red": 0}, wrote: 1},
-		"others keep clients": {does: rollout.RouteState{Weights: map[string]int{"new": 7, "red": 1}, Stickiness: 60e9}, wants: map[string]int{"new": 7, "red": 1}},
-		"it keeps clients":    {does: rollout.RouteState{Weights: map[string]int{"old": 0, "new": 7}, Stickiness: 60e9}, wants: map[string]int{"old": 0, "new": 7}, err: "web gives old 0 %"},
-		"it has traffic":      {does: rollout.RouteState{Weights: map[string]int{"old": 1, "new": 1}}, wants: map[string]int{"old": 1, "new": 1}, err: "web gives old 50 %"},
-		"it stands alone":     {does: rollout.RouteState{Weights: map[string]int{"old": 0}}, wants: map[string]int{"old": 0}, err: "web gives old 100 %"},
-		"nobody has weight":   {does: rollout.RouteState{Weights: map[string]int{"old": 0, "new": 0}}, wants: map[string]int{"old": 0, "new": 0}},
-		"nothing names it":    {does: rollout.RouteState{Weights: map[string]int{"new": 1}}, wants: map[string]int{"new": 1}},
-		"an answer":           {does: rollout.RouteState{Response: "fixed response 503", FixedError: true}},
-		"the route is gone":   {does: rollout.RouteState{Weights: map[string]int{"old": 0, "new": 7}}, play: func(m *routertest.Memory) { m.RemoveRoute("web") }},
-		"the write is refused": {does: rollout.RouteState{Weights: map[string]int{"old": 0, "new": 7}}, play: func(m *routertest.Memory) {
+		"one of several groups":             {state: rollout.RouteState{Weights: map[string]int{"old": 0, "new": 7}}, want: map[string]int{"new": 7}, writes: 1},
+		"two groups":                        {state: rollout.RouteState{Weights: map[string]int{"old": 0, "older": 0, "new": 7, "red": 0}}, want: map[string]int{"new": 7, "red": 0}, writes: 1},
+		"a sticky route without the groups": {state: rollout.RouteState{Weights: map[string]int{"new": 7, "red": 1}, Stickiness: 60e9}, want: map[string]int{"new": 7, "red": 1}},
+		"a sticky route with the group":     {state: rollout.RouteState{Weights: map[string]int{"old": 0, "new": 7}, Stickiness: 60e9}, want: map[string]int{"old": 0, "new": 7}, err: "web sends 0 % of its traffic to old"},
+		"the group has traffic":             {state: rollout.RouteState{Weights: map[string]int{"old": 1, "new": 1}}, want: map[string]int{"old": 1, "new": 1}, err: "web sends 50 % of its traffic to old"},
+		"a single group":                    {state: rollout.RouteState{Weights: map[string]int{"old": 0}}, want: map[string]int{"old": 0}, err: "web sends 100 % of its traffic to old"},
+		"no group has weight":               {state: rollout.RouteState{Weights: map[string]int{"old": 0, "new": 0}}, want: map[string]int{"old": 0, "new": 0}},
+		"the group is not attached":         {state: rollout.RouteState{Weights: map[string]int{"new": 1}}, want: map[string]int{"new": 1}},
+		"a fixed response":                  {state: rollout.RouteState{Response: "fixed response 503", FixedError: true}},
+		"the route does not exist":          {state: rollout.RouteState{Weights: map[string]int{"old": 0, "new": 7}}, setUp: func(m *routertest.Memory) { m.RemoveRoute("web") }},
+		"the write fails": {state: rollout.RouteState{Weights: map[string]int{"old": 0, "new": 7}}, setUp: func(m *routertest.Memory) {
 			m.Inject(always(routertest.Fault{Kind: routertest.Refused, Err: rollout.ErrDenied}))
-		}, wants: map[string]int{"old": 0, "new": 7}, wrote: 1, err: "access denied"},
-		"the write is lost": {does: rollout.RouteState{Weights: map[string]int{"old": 0, "new": 7}}, play: func(m *routertest.Memory) { m.Inject(always(routertest.Fault{Kind: routertest.Lost})) }, wants: map[string]int{"old": 0, "new": 7}, wrote: 1, err: "web: the write was accepted and does not show"},
+		}, want: map[string]int{"old": 0, "new": 7}, writes: 1, err: "access denied"},
+		"the write is lost": {state: rollout.RouteState{Weights: map[string]int{"old": 0, "new": 7}}, setUp: func(m *routertest.Memory) { m.Inject(always(routertest.Fault{Kind: routertest.Lost})) }, want: map[string]int{"old": 0, "new": 7}, writes: 1, err: "web: the write was accepted, but the route does not show it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				m, wrote := routertest.NewMemory(), 0
-				m.AddRoute("web", c.does)
-				if c.play != nil {
-					c.play(m)
+				m, writes := routertest.NewMemory(), 0
+				m.AddRoute("web", c.state)
+				if c.setUp != nil {
+					c.setUp(m)
 				}
 				err := rollout.Detach(t.Context(), rollout.DetachSpec{Router: m, Routes: []string{"web"}, Groups: []string{"old", "older"}, OnEvent: func(e rollout.Event) {
 					if e.Kind == rollout.WeightsWritten {
-						wrote++
+						writes++
 					}
 				}})
-				if said := fmt.Sprint(err); wrote != c.wrote || (err != nil || c.err != "") && said != c.err {
-					t.Errorf("%d writes, and it ended with %v", wrote, err)
+				if text := fmt.Sprint(err); writes != c.writes || (err != nil || c.err != "") && text != c.err {
+					t.Errorf("got %d writes, %v; want %d, %s", writes, err, c.writes, c.err)
 				}
-				if name == "the route is gone" {
+				if name == "the route does not exist" {
 					return
 				}
-				if now := m.Now("web"); !maps.Equal(now.Weights, c.wants) {
-					t.Errorf("the route has %v", now.Weights)
+				if now := m.Now("web"); !maps.Equal(now.Weights, c.want) {
+					t.Errorf("the route has %v, want %v", now.Weights, c.want)
 				}
 			})
 		})
 	}
 }
 
-// A route that gives one of the groups requests keeps all from being written.
+// If one route sends requests to a group, no route is written.
 func TestDetach_allOrNothing(t *testing.T) {
 	t.Parallel()
 	m := routertest.NewMemory()
@@ -76,9 +76,9 @@ func TestDetach_allOrNothing(t *testing.T) {
 	err := rollout.Detach(t.Context(), rollout.DetachSpec{Router: m, Routes: []string{"a", "b"}, Groups: []string{"old"}})
 	live, is := errors.AsType[*rollout.LiveError](err)
 	if !is || live.Route != "b" || live.Group != "old" || live.Share != 500 {
-		t.Errorf("it ended with %v", err)
+		t.Errorf("got %v, want a *rollout.LiveError for b", err)
 	}
 	if got := m.Now("a").Groups(); !slices.Equal(got, []string{"new", "old"}) {
-		t.Errorf("a names %v", got)
+		t.Errorf("a has the groups %v, want no write", got)
 	}
 }

@@ -14,70 +14,70 @@ import (
 
 func TestDrain(t *testing.T) {
 	for name, c := range map[string]struct {
-		play  func(m *routertest.Memory)
-		limit time.Duration
-		most  time.Duration // it takes no longer, and no less than least
-		least time.Duration
-		ends  string
+		setUp    func(m *routertest.Memory)
+		limit    time.Duration
+		longest  time.Duration
+		shortest time.Duration
+		last     string // the text of the last event
 	}{
-		"the whole time while targets are there": {
-			play:  func(m *routertest.Memory) { healthy(m, "web", "api") },
-			limit: 5 * time.Minute, least: 5 * time.Minute, most: 5 * time.Minute, ends: "the time is over",
+		"targets until the end": {
+			setUp: func(m *routertest.Memory) { healthy(m, "web", "api") },
+			limit: 5 * time.Minute, shortest: 5 * time.Minute, longest: 5 * time.Minute, last: "drain time is over",
 		},
-		"draining targets are there": {
-			play: func(m *routertest.Memory) {
+		"draining targets until the end": {
+			setUp: func(m *routertest.Memory) {
 				m.SetTargets("api")
 				m.SetTargets("web", routertest.Targets(2, rollout.Draining)...)
 			},
-			limit: 5 * time.Minute, least: 5 * time.Minute, most: 5 * time.Minute, ends: "the time is over",
+			limit: 5 * time.Minute, shortest: 5 * time.Minute, longest: 5 * time.Minute, last: "drain time is over",
 		},
-		"no targets from the beginning": {
-			play:  func(m *routertest.Memory) { m.SetTargets("web"); m.SetTargets("api") },
-			limit: 5 * time.Minute, ends: "no targets are left",
+		"no targets": {
+			setUp: func(m *routertest.Memory) { m.SetTargets("web"); m.SetTargets("api") },
+			limit: 5 * time.Minute, last: "no targets left",
 		},
-		"groups that are gone": {play: func(*routertest.Memory) {}, limit: 5 * time.Minute, ends: "no targets are left"},
-		"the last target goes": {
-			play: func(m *routertest.Memory) {
+		"groups that do not exist": {setUp: func(*routertest.Memory) {}, limit: 5 * time.Minute, last: "no targets left"},
+		"the last target is deregistered": {
+			setUp: func(m *routertest.Memory) {
 				healthy(m, "web", "api")
 				m.At(10*time.Second, func() { m.SetTargets("web") })
 				m.At(60*time.Second, func() { m.SetTargets("api") })
 			},
-			limit: 5 * time.Minute, least: 60 * time.Second, most: 66 * time.Second, ends: "no targets are left",
+			limit: 5 * time.Minute, shortest: 60 * time.Second, longest: 66 * time.Second, last: "no targets left",
 		},
 		"health cannot be read": {
-			play: func(m *routertest.Memory) {
+			setUp: func(m *routertest.Memory) {
 				m.Inject(routertest.Fault{Kind: routertest.Refused, Op: routertest.Health, Times: routertest.Always})
 			},
-			limit: time.Minute, least: time.Minute, most: time.Minute, ends: "the time is over",
+			limit: time.Minute, shortest: time.Minute, longest: time.Minute, last: "drain time is over",
 		},
-		"health does not answer": {
-			play: func(m *routertest.Memory) {
+		"health reads do not return": {
+			setUp: func(m *routertest.Memory) {
 				healthy(m, "web", "api")
 				m.Inject(routertest.Fault{Kind: routertest.Blocked, Op: routertest.Health, Times: routertest.Always})
 			},
-			limit: time.Minute, least: time.Minute, most: time.Minute, ends: "the time is over",
+			limit: time.Minute, shortest: time.Minute, longest: time.Minute, last: "drain time is over",
 		},
-		"no time at all": {
-			play: func(m *routertest.Memory) { healthy(m, "web", "api") }, ends: "the time is over",
+		"a drain time of 0": {
+			setUp: func(m *routertest.Memory) { healthy(m, "web", "api") }, last: "drain time is over",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := routertest.NewMemory()
-				c.play(m)
+				c.setUp(m)
 				began, last := time.Now(), ""
 				err := rollout.Drain(t.Context(), rollout.DrainSpec{Router: m, Groups: []string{"web", "api"}, For: c.limit,
 					OnEvent: func(e rollout.Event) { last = e.Text }})
 				took := time.Since(began)
-				if err != nil || took < c.least || took > c.most || last != c.ends {
-					t.Errorf("it ended with %v after %s: %s", err, took, last)
+				if err != nil || took < c.shortest || took > c.longest || last != c.last {
+					t.Errorf("got %v after %s: %s; want %s to %s: %s", err, took, last, c.shortest, c.longest, c.last)
 				}
 			})
 		})
 	}
 }
 
-func TestDrain_anInterruptIsAnError(t *testing.T) {
+func TestDrain_returnsErrorWhenInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := routertest.NewMemory()
 		healthy(m, "web")
@@ -86,20 +86,20 @@ func TestDrain_anInterruptIsAnError(t *testing.T) {
 		groups, began := []string{"web"}, time.Now()
 		err := rollout.Drain(ctx, rollout.DrainSpec{Router: m, Groups: groups, For: time.Hour})
 		if !errors.Is(err, context.Canceled) || time.Since(began) != 7*time.Second {
-			t.Errorf("after %s: %v", time.Since(began), err)
+			t.Errorf("got %v after %s, want context.Canceled after 7s", err, time.Since(began))
 		}
 		if !slices.Equal(groups, []string{"web"}) {
-			t.Errorf("the caller's groups are %q", groups)
+			t.Errorf("Drain changed the groups of its caller to %q", groups)
 		}
 	})
 }
 
-func TestDrain_anInterruptIsAnErrorEvenWhereNothingIsLeft(t *testing.T) {
+func TestDrain_returnsErrorWhenInterruptedWithoutTargets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if err := rollout.Drain(ctx, rollout.DrainSpec{Router: routertest.NewMemory(), For: time.Hour}); !errors.Is(err, context.Canceled) {
-			t.Errorf("it ended with %v", err)
+			t.Errorf("got %v, want context.Canceled", err)
 		}
 	})
 }

@@ -11,17 +11,17 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/routertest"
 )
 
-// longStory has every phase of a shift, on two routes, and a balancer that
-// takes its time, so that an interrupt can come in the middle of any call.
+// longStory has every phase of a shift, on two routes. Its calls are slow, so an interrupt
+// can arrive during any of them.
 const longStory = `
-env blue 1.4.2 leaving
+env blue 1.4.2 removed
 env green 1.5.0
 route web blue=100
 route api blue=100
 targets blue 2
 targets green 2
 stable blue
-goal green
+desired green
 steps 5/1m 50/1m
 bake 1m
 settle 1m
@@ -32,8 +32,8 @@ fault slow write for=700ms times=always
 fault slow health for=300ms times=always
 `
 
-// moments are the times of every event of a story and some around them.
-func moments(t *testing.T, script string) []time.Duration {
+// interruptTimes returns times around every event of a story.
+func interruptTimes(t *testing.T, script string) []time.Duration {
 	var all []time.Duration
 	synctest.Test(t, func(t *testing.T) {
 		p := play(parse(script))
@@ -56,64 +56,63 @@ func moments(t *testing.T, script string) []time.Duration {
 
 func TestRun_interruptedAnywhere(t *testing.T) {
 	for _, stop := range []string{"", "stop interrupt\n"} {
-		all := moments(t, longStory)
+		all := interruptTimes(t, longStory)
 		if len(all) < 50 {
-			t.Fatalf("only %d moments", len(all))
+			t.Fatalf("only %d times, want at least 50", len(all))
 		}
 		for _, at := range all {
 			synctest.Test(t, func(t *testing.T) {
 				p := play(parse(fmt.Sprintf("%s%sat %s interrupt\n", longStory, stop, at)))
-				if wrong := append(p.wrong, p.interruptedWrong(stop != "")...); len(wrong) > 0 {
-					t.Errorf("interrupted at %s:\n%s\n%s", at, strings.Join(wrong, "\n"), p.text())
+				if violations := append(p.violations, p.interruptViolations(stop != "")...); len(violations) > 0 {
+					t.Errorf("interrupted at %s:\n%s\n%s", at, strings.Join(violations, "\n"), p.text())
 				}
 			})
 		}
 	}
 }
 
-// interruptedWrong: an interrupt takes the traffic back (or stops it where it
-// is) within five seconds and with one write for each route, unless all that
-// was left is to tidy.
-func (p *played) interruptedWrong(stop bool) []string {
-	var wrong []string
+// interruptViolations checks that an interrupted shift is rolled back (or stopped in place)
+// within five seconds and with one write per route, unless only detaching was left.
+func (p *playback) interruptViolations(stop bool) []string {
+	var violations []string
 	if p.took > p.cancelAt+5*time.Second {
-		wrong = append(wrong, fmt.Sprintf("it took until %s", p.took))
+		violations = append(violations, fmt.Sprintf("the shift ended only at %s", p.took))
 	}
-	home := map[string]int{}
+	rollbacks := map[string]int{}
 	for _, c := range p.memory.Calls() {
 		if c.Op == routertest.Write && c.Rollback {
-			home[c.Routes[0]]++
+			rollbacks[c.Routes[0]]++
 		}
 	}
-	ends := p.segments[len(p.segments)-1].phase == "attach and detach" && p.failure == nil
+	onlyDetach := p.segments[len(p.segments)-1].phase == "attach and detach" && p.failure == nil
 	for _, r := range p.story.routes {
 		now := p.memory.Now(r.id)
 		blue, green := now.Weights["web-blue"]+now.Weights["api-blue"], now.Weights["web-green"]+now.Weights["api-green"]
-		if !stop && (home[r.id] > 1 || !ends && (blue == 0 || green > 0)) {
-			wrong = append(wrong, fmt.Sprintf("%s gives blue %d, green %d after %d writes", r.id, blue, green, home[r.id]))
+		if !stop && (rollbacks[r.id] > 1 || !onlyDetach && (blue == 0 || green > 0)) {
+			violations = append(violations, fmt.Sprintf("%s has blue %d, green %d after %d rollback writes", r.id, blue, green, rollbacks[r.id]))
 		}
-		if stop && home[r.id] > 0 {
-			wrong = append(wrong, r.id+" is written after the interrupt")
+		if stop && rollbacks[r.id] > 0 {
+			violations = append(violations, r.id+" is written after the interrupt")
 		}
 	}
-	if ends {
-		return wrong
+	if onlyDetach {
+		return violations
 	}
-	left := map[rollout.Disposition]bool{rollout.Unchanged: true, rollout.RolledBack: !stop, rollout.Stopped: stop}
-	if p.failure == nil || p.failure.Cause != rollout.Interrupted || !left[p.failure.Disposition] || p.failure.Rejects {
-		wrong = append(wrong, fmt.Sprintf("it ends with %v", p.failure))
+	allowed := map[rollout.Disposition]bool{rollout.Unchanged: true, rollout.RolledBack: !stop, rollout.Stopped: stop}
+	if p.failure == nil || p.failure.Cause != rollout.Interrupted || !allowed[p.failure.Disposition] || p.failure.Rejects {
+		violations = append(violations, fmt.Sprintf("got %v, want an interrupt", p.failure))
 	}
-	looked := p.events[0].Kind == rollout.ShiftStarted // else it came in the very first reading
+	observed := p.events[0].Kind == rollout.ShiftStarted // otherwise the first read was interrupted
 	for _, r := range p.result.Routes {
-		if looked && !r.Read {
-			wrong = append(wrong, r.ID+" was not read")
+		if observed && !r.Read {
+			violations = append(violations, r.ID+" was not read")
 		}
 	}
-	return wrong
+	return violations
 }
 
-// An interrupt and an answer that come at the same time: it is an interrupt.
-func TestRun_interruptBeatsTheAnswersThatItBrings(t *testing.T) {
+// An interrupt makes running gates return errors. The cause of the failure is the interrupt.
+func TestRun_interruptPrecedesErrorsItCauses(t *testing.T) {
 	const script = `
 env blue 1.4.2
 env green 1.5.0
@@ -121,17 +120,17 @@ route web blue=100 green=0
 targets blue 2
 targets green 2
 stable blue
-goal green
+desired green
 steps 50/1m
 gate errors during errors=0
-says errors slow
+returns errors slow
 at 18s interrupt
 `
-	for range 50 { // a race that is lost now and then
+	for range 50 { // to provoke a race
 		synctest.Test(t, func(t *testing.T) {
 			p := play(parse(script))
 			if p.failure == nil || p.failure.Cause != rollout.Interrupted || p.failure.Disposition != rollout.RolledBack {
-				t.Errorf("it ends with %v", p.failure)
+				t.Errorf("got %v, want an interrupt", p.failure)
 			}
 		})
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// played is a story that has been told, and what there was to see.
-type played struct {
+// playback is a story with everything that was observed while it ran.
+type playback struct {
 	story    *story
 	memory   *routertest.Memory
 	result   rollout.Result
@@ -24,42 +24,42 @@ type played struct {
 	took     time.Duration
 	schedule shift.Schedule
 	longest  time.Duration // by the schedule; 0: there was none
-	cancelAt time.Duration // when it was interrupted; 0: it was not
+	cancelAt time.Duration // when it was interrupted; 0: never
 
-	events   []rollout.Event
-	began    time.Time
-	segments []segment
-	wrong    []string // what no story may do
+	events     []rollout.Event
+	began      time.Time
+	segments   []segment
+	violations []string // of what holds for every story
 }
 
-// segment is what was called while a phase lasted.
+// segment is the calls of one phase.
 type segment struct {
 	phase string
 	from  int // index of its first call
 }
 
-// player plays a story inside a bubble.
+// player plays a story inside a synctest bubble.
 type player struct {
-	*played
-	release chan struct{} // lets go of gates that hang
+	*playback
+	release chan struct{} // ends gates that hang
 
-	mu       sync.Mutex
-	serving  map[string]int       // healthy targets by group
-	served   map[string]time.Time // until when a group had some
-	raised   map[string]bool
-	over     string // why nothing may be written forward any more
-	judgesIn map[string]int
+	mu          sync.Mutex
+	serving     map[string]int       // healthy targets by group
+	lastServing map[string]time.Time // when a group last had some
+	hadWeight   map[string]bool      // by group
+	noForward   string               // why forward writes are no longer allowed
+	running     map[string]int       // calls in progress by gate
 }
 
-// play runs a story to its end. It must be called inside a bubble.
-func play(s *story) *played {
-	p := &player{played: &played{story: s, memory: routertest.NewMemory(), began: time.Now()},
-		release: make(chan struct{}), serving: map[string]int{}, served: map[string]time.Time{}, raised: map[string]bool{}, judgesIn: map[string]int{}}
-	p.set()
+// play runs a story to its end. It must be called inside a synctest bubble.
+func play(s *story) *playback {
+	p := &player{playback: &playback{story: s, memory: routertest.NewMemory(), began: time.Now()},
+		release: make(chan struct{}), serving: map[string]int{}, lastServing: map[string]time.Time{}, hadWeight: map[string]bool{}, running: map[string]int{}}
+	p.setUp()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	if s.cancel > 0 {
-		timer := time.AfterFunc(s.cancel, func() {
+	if s.interruptAt > 0 {
+		timer := time.AfterFunc(s.interruptAt, func() {
 			p.mu.Lock()
 			p.cancelAt = time.Since(p.began)
 			p.mu.Unlock()
@@ -67,69 +67,70 @@ func play(s *story) *played {
 		})
 		defer timer.Stop()
 	}
-	p.memory.Watch(p.watch)
+	p.memory.Watch(p.checkCall)
 	p.segments = []segment{{"start", 0}}
 	spec := p.spec()
 	p.decide(spec)
 	result, err := rollout.Run(ctx, spec)
 	p.took, p.result = time.Since(p.began), result
 	if err != nil && !errors.As(err, &p.failure) {
-		p.wrong = append(p.wrong, fmt.Sprintf("the error is a %T", err))
+		p.violations = append(p.violations, fmt.Sprintf("the error is a %T, want a *rollout.Failure", err))
 	}
 	p.memory.Watch(nil)
 	p.check()
 	close(p.release)
-	synctest.Wait() // whatever hung comes back now
-	return p.played
+	synctest.Wait() // hung gates return now
+	return p.playback
 }
 
-// set puts up the balancer.
-func (p *player) set() {
+// setUp sets up the load balancer.
+func (p *player) setUp() {
 	for _, r := range p.story.routes {
-		p.memory.AddRoute(r.id, r.does)
+		p.memory.AddRoute(r.id, r.state)
 	}
 	for _, e := range p.story.envs {
 		for _, entry := range p.story.entries() {
 			p.memory.SetTargets(entry + "-" + e.Name)
 		}
 	}
-	for _, h := range p.story.targets {
-		p.happen(h)
+	for _, c := range p.story.targets {
+		p.apply(c)
 	}
-	for _, h := range p.story.happens {
-		p.memory.At(h.at, func() { p.happen(h) })
+	for _, c := range p.story.changes {
+		p.memory.At(c.at, func() { p.apply(c) })
 	}
 	for _, f := range p.story.faults {
 		p.memory.Inject(f)
 	}
 }
 
-func (p *player) happen(h happening) {
+// apply makes a change of the story.
+func (p *player) apply(c change) {
 	switch {
-	case h.group != "":
-		p.memory.SetTargets(h.group, h.targets...)
+	case c.group != "":
+		p.memory.SetTargets(c.group, c.targets...)
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if p.serving[h.group] > 0 {
-			p.served[h.group] = time.Now()
+		if p.serving[c.group] > 0 {
+			p.lastServing[c.group] = time.Now()
 		}
-		p.serving[h.group] = rollout.Health{Targets: h.targets}.Serving()
-	case h.route != "":
-		p.memory.Change(h.route, h.does)
+		p.serving[c.group] = rollout.Health{Targets: c.targets}.Serving()
+	case c.route != "":
+		p.memory.Change(c.route, c.state)
 	default:
-		p.memory.RemoveRoute(h.remove)
+		p.memory.RemoveRoute(c.remove)
 	}
 }
 
 func (p *player) spec() rollout.Spec {
 	s := p.story
 	spec := rollout.Spec{Router: p.memory, RollbackRouter: p.memory.RollbackClient(), ID: "s1", Groups: map[string]map[string]string{}, Request: s.request,
-		Stable: s.stable, Health: s.health, Sticky: s.sticky, StopOnFailure: s.stopOnFailure, StopOnInterrupt: s.stopOnInterrupt, OnEvent: p.tell}
+		Stable: s.stable, Health: s.health, Sticky: s.sticky, StopOnFailure: s.stopOnFailure, StopOnInterrupt: s.stopOnInterrupt, OnEvent: p.record}
 	for _, r := range s.routes {
 		route := rollout.Route{ID: r.id, Entry: r.entry}
-		if saw := r.saw; s.stable != nil && !r.joins {
-			if route.Planned = saw; saw == nil {
-				route.Planned = &r.does
+		if s.stable != nil && !r.joins {
+			if route.Planned = r.planned; r.planned == nil {
+				route.Planned = &r.state
 			}
 		}
 		spec.Routes = append(spec.Routes, route)
@@ -144,17 +145,17 @@ func (p *player) spec() rollout.Spec {
 	spec.Request.Strategy.HealthTimeout, spec.Request.Strategy.SteadyFor = s.health.Timeout, s.health.SteadyFor
 	for i, g := range s.gates {
 		spec.Request.Strategy.Gates = append(spec.Request.Strategy.Gates, g.GateSettings)
-		named := g.NamedGate
-		scripted := &scripted{player: p, gate: g, takes: time.Duration(i+1) * time.Millisecond}
-		if named.Gate = scripted; g.ahead != "" {
-			named.Gate = looksAhead{scripted}
+		gate := g.NamedGate
+		scripted := &scriptedGate{player: p, gate: g, takes: time.Duration(i+1) * time.Millisecond}
+		if gate.Gate = scripted; g.preflight != "" {
+			gate.Gate = preflightGate{scripted}
 		}
-		spec.Gates = append(spec.Gates, named)
+		spec.Gates = append(spec.Gates, gate)
 	}
-	if s.lasts > 0 {
+	if s.credentialsLast > 0 {
 		spec.CredentialsLast = func(_ context.Context, d time.Duration) error {
-			if left := s.lasts - time.Since(p.began); left < d {
-				return fmt.Errorf("the credentials end in %s, and %s are needed", left, d)
+			if left := s.credentialsLast - time.Since(p.began); left < d {
+				return fmt.Errorf("the credentials expire in %s, but %s are required", left, d)
 			}
 			return nil
 		}
@@ -162,52 +163,52 @@ func (p *player) spec() rollout.Spec {
 	return spec
 }
 
-// decide says what is due, as a plan does.
+// decide decides what the shift does, as a plan does.
 func (p *player) decide(spec rollout.Spec) {
-	var found []rollout.RouteState
+	var observed []rollout.RouteState
 	for _, r := range p.story.routes {
-		found = append(found, r.does)
+		observed = append(observed, r.state)
 	}
-	schedule, err := spec.Decide(found)
+	schedule, err := spec.Decide(observed)
 	if err == nil {
 		p.schedule, p.longest = schedule, schedule.Longest()
 	}
 }
 
-// scripted is a gate that answers as its script says. Each takes a time of its
-// own, so that the order of answers is always the same.
-type scripted struct {
+// scriptedGate is a gate that responds as its script says. Each gate takes a different
+// time, which keeps the order of responses deterministic.
+type scriptedGate struct {
 	player *player
 	gate   *storyGate
 	takes  time.Duration
 	calls  int
 }
 
-func (g *scripted) Evaluate(ctx context.Context, m rollout.GateInput) rollout.Verdict {
-	return g.say(ctx, m, g.next())
+func (g *scriptedGate) Evaluate(ctx context.Context, input rollout.GateInput) rollout.Verdict {
+	return g.respond(ctx, input, g.next())
 }
 
-// looksAhead is one that has something to say before anything is written.
-type looksAhead struct{ *scripted }
+// preflightGate is a scripted gate that implements rollout.Preflight.
+type preflightGate struct{ *scriptedGate }
 
-func (g looksAhead) Preflight(ctx context.Context, m rollout.GateInput) rollout.Verdict {
+func (g preflightGate) Preflight(ctx context.Context, input rollout.GateInput) rollout.Verdict {
 	for _, r := range g.player.story.routes {
 		if n := len(g.player.memory.Writes(r.id)); n > 0 {
-			g.player.wrongf("%s is asked after %d writes to %s whether to begin", g.gate.Name, n, r.id)
+			g.player.violatef("preflight of %s is called after %d writes to %s", g.gate.Name, n, r.id)
 		}
 	}
-	return g.say(ctx, m, g.gate.ahead)
+	return g.respond(ctx, input, g.gate.preflight)
 }
 
-func (g *scripted) say(ctx context.Context, m rollout.GateInput, answer string) rollout.Verdict {
-	g.player.enter(g.gate.Name, +1, m)
-	defer g.player.enter(g.gate.Name, -1, m)
-	switch answer {
-	case "hang": // for as long as the story lasts, whatever ctx says
+func (g *scriptedGate) respond(ctx context.Context, input rollout.GateInput, response string) rollout.Verdict {
+	g.player.trackCalls(g.gate.Name, +1, input)
+	defer g.player.trackCalls(g.gate.Name, -1, input)
+	switch response {
+	case "hang": // until the story ends, regardless of ctx
 		<-g.player.release
 	case "panic":
 		panic("out of range")
-	case "slow": // takes all the time it has, as a gate that keeps to ctx
+	case "slow": // until ctx ends
 		<-ctx.Done()
 		return rollout.Verdict{Status: rollout.Errored, Err: ctx.Err()}
 	}
@@ -218,44 +219,45 @@ func (g *scripted) say(ctx context.Context, m rollout.GateInput, answer string) 
 	case <-ctx.Done():
 		return rollout.Verdict{Status: rollout.Errored, Err: ctx.Err()}
 	}
-	if answer == string(rollout.Errored) {
+	if response == string(rollout.Errored) {
 		return rollout.Verdict{Status: rollout.Errored, Err: errors.New("connection refused")}
 	}
-	return rollout.Verdict{Status: rollout.Status(answer), Detail: "saw " + answer}
+	return rollout.Verdict{Status: rollout.Status(response), Detail: "result " + response}
 }
 
-func (g *scripted) next() string {
+// next returns the response to the next call.
+func (g *scriptedGate) next() string {
 	now := time.Since(g.player.began)
 	call := g.calls
 	g.calls++
-	answer := "pass"
-	for i, a := range g.gate.answers {
-		if a.from < 0 && i <= call || a.from >= 0 && a.from <= now {
-			answer = a.answer
+	response := "pass"
+	for i, r := range g.gate.responses {
+		if r.from < 0 && i <= call || r.from >= 0 && r.from <= now {
+			response = r.response
 		}
 	}
-	return answer
+	return response
 }
 
-// enter counts the calls of a gate that are under way: there is at most one.
-func (p *player) enter(gate string, n int, m rollout.GateInput) {
+// trackCalls checks that at most one call of a gate is in progress, and its input.
+func (p *player) trackCalls(gate string, n int, input rollout.GateInput) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.judgesIn[gate] += n; p.judgesIn[gate] > 1 {
-		p.wrongf("%s is called while it is being called", gate)
+	if p.running[gate] += n; p.running[gate] > 1 {
+		p.violatef("%s is called while a call is in progress", gate)
 	}
-	if m.Attempt < 1 || m.Steps < 1 || m.Step < 0 || m.Step > m.Steps || m.ChangedAt.Before(m.StartedAt) {
-		p.wrongf("%s is asked at a moment that cannot be: %+v", gate, m)
+	if input.Attempt < 1 || input.Steps < 1 || input.Step < 0 || input.Step > input.Steps || input.ChangedAt.Before(input.StartedAt) {
+		p.violatef("%s is called with an impossible input: %+v", gate, input)
 	}
 }
 
-func (p *player) wrongf(format string, args ...any) {
-	p.wrong = append(p.wrong, fmt.Sprintf(format, args...))
+func (p *player) violatef(format string, args ...any) {
+	p.violations = append(p.violations, fmt.Sprintf(format, args...))
 }
 
-// tell takes the events. That it comes from one goroutine alone is seen by the
-// race detector.
-func (p *player) tell(e rollout.Event) {
+// record records an event. It writes events without a lock, because all events must come
+// from one goroutine; the race detector reports a violation.
+func (p *player) record(e rollout.Event) {
 	p.events = append(p.events, e)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -263,105 +265,107 @@ func (p *player) tell(e rollout.Event) {
 	case rollout.PhaseStarted:
 		p.segments = append(p.segments, segment{e.Text, len(p.memory.Calls())})
 	case rollout.RollbackStarted:
-		p.segments = append(p.segments, segment{"way back", len(p.memory.Calls())})
-		p.over = "it is going back"
+		p.segments = append(p.segments, segment{"rollback", len(p.memory.Calls())})
+		p.noForward = "the rollback has started"
 	case rollout.GateEvaluated:
-		if g := p.story.gateNamed(e.Gate); e.Status == rollout.Fail && g.FailureLimit == 0 && !g.DryRun && !p.returns() {
-			p.over = e.Gate + " has failed"
+		if g := p.story.gateNamed(e.Gate); e.Status == rollout.Fail && g.FailureLimit == 0 && !g.DryRun && !p.isRevert() {
+			p.noForward = e.Gate + " has failed"
 		}
 	}
 }
 
-func (p *player) returns() bool { return p.events[0].Text == shift.Revert.String() }
+func (p *player) isRevert() bool { return p.events[0].Text == shift.Revert.String() }
 
-// watch looks at every write: nothing is written forward once it is over, and
-// nobody's first traffic comes before somebody can serve it.
-func (p *player) watch(c routertest.Call) {
+// checkCall checks every write: none goes forward after a rollback has started or a gate
+// has failed, and no group without healthy targets gets its first traffic.
+func (p *player) checkCall(c routertest.Call) {
 	if c.Op != routertest.Write {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.over != "" && !c.Rollback {
-		p.wrongf("%s, and then: %s", p.over, c)
+	if p.noForward != "" && !c.Rollback {
+		p.violatef("forward write although %s: %s", p.noForward, c)
 	}
 	for group, n := range c.Want.Weights {
-		if n > 0 && !p.raised[group] && !c.Rollback && p.sick(group) && !p.carried(c.Routes[0], group) {
-			p.wrongf("%s has no healthy target, and gets its first traffic: %s", group, c)
+		if n > 0 && !p.hadWeight[group] && !c.Rollback && p.unhealthy(group) && !p.hadTraffic(c.Routes[0], group) {
+			p.violatef("%s gets its first traffic without healthy targets: %s", group, c)
 		}
-		p.raised[group] = p.raised[group] || n > 0
+		p.hadWeight[group] = p.hadWeight[group] || n > 0
 	}
 }
 
-// sick: nobody serves in the group, nor has for as long as a write with the
-// reading before it may take.
-func (p *player) sick(group string) bool {
-	return p.serving[group] == 0 && time.Since(p.served[group]) > 40*time.Second
+// unhealthy reports whether the group has had no healthy targets for longer than a health
+// read and the following write may take.
+func (p *player) unhealthy(group string) bool {
+	return p.serving[group] == 0 && time.Since(p.lastServing[group]) > 40*time.Second
 }
 
-// carried: the route gave the group traffic at the start, or served no one.
-func (p *player) carried(route, group string) bool {
+// hadTraffic reports whether the route gave the group traffic at the start, or answered a
+// fixed error, which is replaced without a health check.
+func (p *player) hadTraffic(route, group string) bool {
 	i := slices.IndexFunc(p.story.routes, func(r storyRoute) bool { return r.id == route })
-	return p.story.routes[i].does.Weights[group] > 0 || p.story.routes[i].does.FixedError
+	return p.story.routes[i].state.Weights[group] > 0 || p.story.routes[i].state.FixedError
 }
 
-// check looks at how it ended.
+// check checks the result.
 func (p *player) check() {
 	stale := slices.ContainsFunc(p.story.faults, func(f routertest.Fault) bool { return f.Kind == routertest.Stale || f.Kind == routertest.Lost })
 	for i, r := range p.result.Routes {
 		now := p.now(r.ID)
-		// What was read last is true of then: a hand may come later, where faults
-		// keep the run from looking again.
-		touched := len(p.story.faults) > 0 && slices.ContainsFunc(p.story.happens, func(h happening) bool { return h.route == r.ID })
-		if r.Read && now != nil && !now.Equal(r.State) && !stale && !touched {
-			p.wrongf("the result says that %s does %v, and it does %v", r.ID, r.State.Weights, now.Weights)
+		// An external change after the last read is missed where faults prevent a
+		// later read.
+		changed := len(p.story.faults) > 0 && slices.ContainsFunc(p.story.changes, func(c change) bool { return c.route == r.ID })
+		if r.Read && now != nil && !now.Equal(r.State) && !stale && !changed {
+			p.violatef("the result has %[2]v for %[1]s, the route has %[3]v", r.ID, r.State.Weights, now.Weights)
 		}
 		if p.failure == nil && p.story.request.Desired != nil && !r.Weights.Equal(p.story.request.Desired) {
-			p.wrongf("it is said to be done, and %s gives %v", r.ID, r.Weights)
+			p.violatef("the shift completed, but %s has %v", r.ID, r.Weights)
 		}
 		if p.failure != nil && now != nil {
-			p.checkLeft(i, *now)
+			p.checkDisposition(i, *now)
 		}
 	}
 	p.checkWrites()
 }
 
+// now returns the state of a route, nil if it was deleted.
 func (p *player) now(route string) *rollout.RouteState {
-	for _, h := range p.story.happens {
-		if h.remove == route {
+	for _, c := range p.story.changes {
+		if c.remove == route {
 			return nil
 		}
 	}
 	return new(p.memory.Now(route))
 }
 
-// checkLeft: what is said to be as it was is so.
-func (p *player) checkLeft(i int, now rollout.RouteState) {
+// checkDisposition checks that the disposition of a failure is true of the i-th route.
+func (p *player) checkDisposition(i int, now rollout.RouteState) {
 	r := p.story.routes[i]
-	touched := slices.ContainsFunc(p.story.happens, func(h happening) bool { return h.route == r.id })
-	late := slices.ContainsFunc(p.story.faults, func(f routertest.Fault) bool { return f.Kind == routertest.Stale })
-	restored := now.Response == r.does.Response
+	changed := slices.ContainsFunc(p.story.changes, func(c change) bool { return c.route == r.id })
+	stale := slices.ContainsFunc(p.story.faults, func(f routertest.Fault) bool { return f.Kind == routertest.Stale })
+	restored := now.Response == r.state.Response
 	if p.longest == 0 {
 		return // nothing could be decided
 	}
-	if home := p.schedule.Origin(i); home != nil {
-		restored = p.spec().Weights(r.entry, now).Equal(home)
+	if origin := p.schedule.Origin(i); origin != nil {
+		restored = p.spec().Weights(r.entry, now).Equal(origin)
 	}
-	if p.failure.Disposition == rollout.RolledBack && !late && !restored || p.failure.Disposition == rollout.Unchanged && !touched && !now.EqualTraffic(r.does) {
-		p.wrongf("%s is said to be %s and gives %v", r.id, p.failure.Disposition, now.Weights)
+	if p.failure.Disposition == rollout.RolledBack && !stale && !restored || p.failure.Disposition == rollout.Unchanged && !changed && !now.EqualTraffic(r.state) {
+		p.violatef("the disposition of %s is %s, but it has %v", r.id, p.failure.Disposition, now.Weights)
 	}
 	if p.failure.Disposition == "" || p.failure.Cause == "" {
-		p.wrongf("a failure without words: %+v", p.failure)
+		p.violatef("a failure without cause or disposition: %+v", p.failure)
 	}
 }
 
-// checkWrites counts the writes for each route: one for each step, at most one
-// to attach and one to detach, and one to go back. Faults may cost more.
+// checkWrites checks the number of writes per route: one per step, at most one each to
+// attach and to detach, and at most one to roll back. Faults may require more.
 func (p *player) checkWrites() {
-	forward, home := map[string]int{}, map[string]int{}
+	forward, rollback := map[string]int{}, map[string]int{}
 	for _, c := range p.memory.Calls() {
 		if c.Op == routertest.Write && c.Rollback {
-			home[c.Routes[0]]++
+			rollback[c.Routes[0]]++
 		} else if c.Op == routertest.Write {
 			forward[c.Routes[0]]++
 		}
@@ -371,38 +375,38 @@ func (p *player) checkWrites() {
 	}
 	most := len(p.story.request.Strategy.Steps) + 1 + 2
 	for _, r := range p.story.routes {
-		if forward[r.id] > most || home[r.id] > 1 {
-			p.wrongf("%s is written %d times forward (at most %d) and %d times back", r.id, forward[r.id], most, home[r.id])
+		if forward[r.id] > most || rollback[r.id] > 1 {
+			p.violatef("%s has %d forward writes (at most %d) and %d rollback writes", r.id, forward[r.id], most, rollback[r.id])
 		}
 	}
 }
 
 // text is the trace that a script records.
-func (p *played) text() string {
+func (p *playback) text() string {
 	var lines []string
 	type repeated struct {
 		line     string
 		from     time.Time
 		n, index int
 	}
-	judged := map[string]repeated{} // the last answer of each gate, until something else happens
+	evaluated := map[string]repeated{} // the last verdict of each gate, until another event
 	for _, e := range p.events {
 		line := eventText(e)
-		if again := judged[e.Gate]; e.Kind == rollout.GateEvaluated && again.line == line {
+		if again := evaluated[e.Gate]; e.Kind == rollout.GateEvaluated && again.line == line {
 			again.n++
-			judged[e.Gate] = again
+			evaluated[e.Gate] = again
 			lines[again.index] = fmt.Sprintf("%-10s %s (and %d more until %s)", p.since(again.from), line, again.n, p.since(e.At))
 			continue
 		}
 		if e.Kind != rollout.GateEvaluated {
-			clear(judged)
+			clear(evaluated)
 		}
-		judged[e.Gate] = repeated{line: line, from: e.At, index: len(lines)}
+		evaluated[e.Gate] = repeated{line: line, from: e.At, index: len(lines)}
 		lines = append(lines, fmt.Sprintf("%-10s %s", p.since(e.At), line))
 	}
 	lines = append(lines, "", p.endText())
-	for _, note := range p.result.Warnings {
-		lines = append(lines, "told: "+note)
+	for _, warning := range p.result.Warnings {
+		lines = append(lines, "warning: "+warning)
 	}
 	for _, r := range p.result.Routes {
 		lines = append(lines, p.routeText(r))
@@ -410,7 +414,7 @@ func (p *played) text() string {
 	return strings.Join(append(lines, p.callTexts()...), "\n") + "\n"
 }
 
-func (p *played) since(at time.Time) string {
+func (p *playback) since(at time.Time) string {
 	return shift.FormatDuration(at.Sub(p.began).Round(time.Millisecond))
 }
 
@@ -430,7 +434,7 @@ func eventText(e rollout.Event) string {
 	return text
 }
 
-func (p *played) endText() string {
+func (p *playback) endText() string {
 	var more []string
 	if p.result.Moved {
 		more = append(more, "moved")
@@ -448,19 +452,18 @@ func (p *played) endText() string {
 		}
 	}
 	if p.failure.RollbackErr != nil {
-		text += "\nway back: " + strings.ReplaceAll(p.failure.RollbackErr.Error(), "\n", "; ")
+		text += "\nrollback: " + strings.ReplaceAll(p.failure.RollbackErr.Error(), "\n", "; ")
 	}
 	return text
 }
 
-// routeText is what a route really does in the end, and whether the result
-// knows it.
-func (p *played) routeText(r rollout.RouteResult) string {
-	does := "it is gone"
-	removed := slices.ContainsFunc(p.story.happens, func(h happening) bool { return h.remove == r.ID })
+// routeText formats the final state of a route, and how the result differs.
+func (p *playback) routeText(r rollout.RouteResult) string {
+	state := "deleted"
+	removed := slices.ContainsFunc(p.story.changes, func(c change) bool { return c.remove == r.ID })
 	if !removed {
 		now := p.memory.Now(r.ID)
-		if does = now.Response; does == "" {
+		if state = now.Response; state == "" {
 			var parts []string
 			for _, group := range now.Groups() {
 				parts = append(parts, fmt.Sprintf("%s %d", group, now.Weights[group]))
@@ -468,22 +471,21 @@ func (p *played) routeText(r rollout.RouteResult) string {
 			if now.Stickiness > 0 {
 				parts = append(parts, "sticky "+shift.FormatDuration(now.Stickiness))
 			}
-			does = strings.Join(parts, ", ")
+			state = strings.Join(parts, ", ")
 		}
 		if r.Read && !now.Equal(r.State) {
-			does += fmt.Sprintf(" (the result says %v)", r.State.Weights)
+			state += fmt.Sprintf(" (result: %v)", r.State.Weights)
 		}
 	}
 	if !r.Read {
-		does += " (not read)"
+		state += " (not read)"
 	}
-	return r.ID + ": " + does
+	return r.ID + ": " + state
 }
 
-// callTexts counts the calls of each phase. A step costs two reads: one before
-// the write, to see that nobody else has changed anything, and one after it,
-// to see that it shows. Health is asked besides, for as long as it takes.
-func (p *played) callTexts() []string {
+// callTexts counts the calls of each phase. A step takes two reads: one before the write,
+// to detect external changes, and one after it, to verify the write.
+func (p *playback) callTexts() []string {
 	calls := p.memory.Calls()
 	var lines []string
 	for i, s := range p.segments {
@@ -493,7 +495,7 @@ func (p *played) callTexts() []string {
 		}
 		count := map[routertest.Op]int{}
 		for _, c := range calls[s.from:to] {
-			if !errors.Is(c.Err, context.Canceled) { // cut short by the end of a stage
+			if !errors.Is(c.Err, context.Canceled) { // canceled at the end of a stage
 				count[c.Op]++
 			}
 		}

@@ -16,36 +16,36 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// answering is a gate that gives its answers one after the other, the last one
-// for ever, and remembers what it was asked.
-type answering struct {
-	answers []rollout.Status
-	takes   time.Duration
+// sequenceGate is a gate that returns its statuses in order and repeats the last one. It
+// records its inputs.
+type sequenceGate struct {
+	statuses []rollout.Status
+	takes    time.Duration
 
-	mu    sync.Mutex
-	asked []rollout.GateInput
+	mu     sync.Mutex
+	inputs []rollout.GateInput
 }
 
-func (g *answering) Evaluate(ctx context.Context, m rollout.GateInput) rollout.Verdict {
+func (g *sequenceGate) Evaluate(ctx context.Context, input rollout.GateInput) rollout.Verdict {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.asked = append(g.asked, m)
+	g.inputs = append(g.inputs, input)
 	select {
 	case <-time.After(g.takes):
 	case <-ctx.Done():
 		return rollout.Verdict{Status: rollout.Errored, Err: ctx.Err()}
 	}
-	return rollout.Verdict{Status: g.answers[min(len(g.asked), len(g.answers))-1], Detail: "what it saw"}
+	return rollout.Verdict{Status: g.statuses[min(len(g.inputs), len(g.statuses))-1], Detail: "its detail"}
 }
 
-func (g *answering) named(name string) rollout.NamedGate {
+func (g *sequenceGate) withName(name string) rollout.NamedGate {
 	return rollout.NamedGate{Gate: g, OnInconclusive: rollout.Fail, GateSettings: shift.GateSettings{
 		Name: name, Interval: 10 * time.Second, Timeout: 10 * time.Second, InconclusiveTimeout: time.Minute, ErrorLimit: 4,
 	}}
 }
 
-// proof is a Proof of green behind two entry points, of which both are in use.
-func proof(m *routertest.Memory, gates ...rollout.NamedGate) rollout.Proof {
+// newProof returns a Proof of green behind two entry points, both of which are in use.
+func newProof(m *routertest.Memory, gates ...rollout.NamedGate) rollout.Proof {
 	m.AddRoute("test", rollout.RouteState{Weights: map[string]int{"web-green": 1}})
 	m.AddRoute("live", rollout.RouteState{Weights: map[string]int{"api-blue": 100, "api-green": 0}})
 	return rollout.Proof{
@@ -65,52 +65,51 @@ func healthy(m *routertest.Memory, groups ...string) {
 }
 
 type proofCase struct {
-	// play puts up the balancer, and says what is to be proven.
-	play  func(m *routertest.Memory) rollout.Proof
-	after time.Duration // when it ends
-	fails string        // the Failure's text; empty: it does not fail
-	told  []string
-	calls int // of health at least; -1: none
+	setUp    func(m *routertest.Memory) rollout.Proof
+	after    time.Duration // when it ends
+	failure  string        // the text of the Failure; empty: none
+	warnings []string
+	calls    int // minimum of health reads; -1: none
 }
 
 func proofs() map[string]proofCase {
-	pass := &answering{answers: []rollout.Status{rollout.Pass}}
+	pass := &sequenceGate{statuses: []rollout.Status{rollout.Pass}}
 	return map[string]proofCase{
 		"healthy and steady": {
-			play: func(m *routertest.Memory) rollout.Proof {
-				p := proof(m)
+			setUp: func(m *routertest.Memory) rollout.Proof {
+				p := newProof(m)
 				healthy(m, "web-green", "api-green")
 				return p
 			},
 			after: 15 * time.Second,
 		},
 		"healthy after a while": {
-			play: func(m *routertest.Memory) rollout.Proof {
-				p := proof(m)
+			setUp: func(m *routertest.Memory) rollout.Proof {
+				p := newProof(m)
 				healthy(m, "api-green")
 				m.At(time.Minute, func() { healthy(m, "web-green") })
 				return p
 			},
-			after: time.Minute + 1300*time.Millisecond + 15*time.Second, // seen by the first look after a minute
+			after: time.Minute + 1300*time.Millisecond + 15*time.Second, // the first poll after a minute
 		},
 		"never healthy": {
-			play: func(m *routertest.Memory) rollout.Proof {
-				p := proof(m)
+			setUp: func(m *routertest.Memory) rollout.Proof {
+				p := newProof(m)
 				healthy(m, "api-green")
 				m.SetTargets("web-green", append(routertest.Targets(1, rollout.Unhealthy), rollout.Target{ID: "10.0.0.9:80", State: rollout.Healthy})...)
 				return p
 			},
-			after: 10 * time.Minute,
-			fails: "never became healthy at health; unmoved: green (web) has 1 of 2 targets healthy (1 unhealthy: Target.FailedHealthChecks), at least 2 must be, after 10m",
+			after:   10 * time.Minute,
+			failure: "not_healthy at health check; unchanged: green (web): 1 of 2 targets healthy (1 unhealthy: Target.FailedHealthChecks), at least 2 required, after 10m",
 		},
 		"no targets": {
-			play:  func(m *routertest.Memory) rollout.Proof { p := proof(m); healthy(m, "api-green"); return p },
-			after: 10 * time.Minute,
-			fails: "never became healthy at health; unmoved: green (web) has no targets, after 10m",
+			setUp:   func(m *routertest.Memory) rollout.Proof { p := newProof(m); healthy(m, "api-green"); return p },
+			after:   10 * time.Minute,
+			failure: "not_healthy at health check; unchanged: green (web): no targets, after 10m",
 		},
 		"never steady": {
-			play: func(m *routertest.Memory) rollout.Proof {
-				p := proof(m)
+			setUp: func(m *routertest.Memory) rollout.Proof {
+				p := newProof(m)
 				p.Health.Timeout = time.Minute
 				healthy(m, "api-green")
 				for i := range 20 {
@@ -118,93 +117,95 @@ func proofs() map[string]proofCase {
 				}
 				return p
 			},
-			after: time.Minute,
-			fails: "never became healthy at health; unmoved: healthy, but not steady for 15s, after 1m",
+			after:   time.Minute,
+			failure: "not_healthy at health check; unchanged: healthy, but not steady for 15s, after 1m",
 		},
-		"in no use at all": {
-			play: func(m *routertest.Memory) rollout.Proof {
-				p := proof(m, pass.named("smoke"))
+		"no entry point in use": {
+			setUp: func(m *routertest.Memory) rollout.Proof {
+				p := newProof(m, pass.withName("smoke"))
 				p.Sides[0].Routes, p.Sides[1].Routes = nil, nil
 				return p
 			},
 			calls: -1,
 		},
-		"one of two in use": {
-			play: func(m *routertest.Memory) rollout.Proof {
-				p := proof(m)
+		"one of two entry points in use": {
+			setUp: func(m *routertest.Memory) rollout.Proof {
+				p := newProof(m)
 				p.Sides[0].Routes = nil
 				healthy(m, "web-green")
 				return p
 			},
 			after: 15 * time.Second,
 		},
-		"checks switched off": {
-			play: func(m *routertest.Memory) rollout.Proof {
-				p := proof(m)
+		"health checks disabled": {
+			setUp: func(m *routertest.Memory) rollout.Proof {
+				p := newProof(m)
 				healthy(m, "api-green")
 				m.SetTargets("web-green", routertest.Targets(2, rollout.Unchecked)...)
 				return p
 			},
-			after: 15 * time.Second,
-			told:  []string{"green (web): its health checks are switched off, so it counts as healthy"},
+			after:    15 * time.Second,
+			warnings: []string{"green (web): health checks are disabled, so its targets count as healthy"},
 		},
-		"a group that is gone": {
-			play: func(m *routertest.Memory) rollout.Proof {
-				p := proof(m)
+		"a group that does not exist": {
+			setUp: func(m *routertest.Memory) rollout.Proof {
+				p := newProof(m)
 				healthy(m, "api-green")
 				m.RemoveGroup("web-green")
 				return p
 			},
-			fails: "the balancer did not do it at health; unmoved: health could not be read: group web-green: not found",
+			failure: "router_failed at health check; unchanged: health could not be read: group web-green: not found",
 		},
 	}
 }
 
 func gatedProofs() map[string]proofCase {
 	ready := func(m *routertest.Memory, gates ...rollout.NamedGate) rollout.Proof {
-		p := proof(m, gates...)
+		p := newProof(m, gates...)
 		healthy(m, "web-green", "api-green")
 		return p
 	}
-	gate := func(answers ...rollout.Status) *answering { return &answering{answers: answers} }
+	gate := func(statuses ...rollout.Status) *sequenceGate { return &sequenceGate{statuses: statuses} }
 	return map[string]proofCase{
-		"a gate passes at last": {
-			play: func(m *routertest.Memory) rollout.Proof {
-				return ready(m, gate(rollout.Inconclusive, rollout.Errored, rollout.Pass).named("smoke"))
+		"a gate passes eventually": {
+			setUp: func(m *routertest.Memory) rollout.Proof {
+				return ready(m, gate(rollout.Inconclusive, rollout.Errored, rollout.Pass).withName("smoke"))
 			},
 			after: 15*time.Second + 20*time.Second,
 		},
 		"a gate fails": {
-			play:  func(m *routertest.Memory) rollout.Proof { return ready(m, gate(rollout.Fail).named("smoke")) },
-			after: 15 * time.Second,
-			fails: "gate failed at the gates; unmoved: what it saw",
+			setUp:   func(m *routertest.Memory) rollout.Proof { return ready(m, gate(rollout.Fail).withName("smoke")) },
+			after:   15 * time.Second,
+			failure: "gate_failed at gates; unchanged: its detail",
 		},
-		"a gate cannot measure": {
-			play:  func(m *routertest.Memory) rollout.Proof { return ready(m, gate(rollout.Errored).named("smoke")) },
-			after: 15*time.Second + 40*time.Second,
-			fails: "gate could not measure at the gates; unmoved: what it saw (5 times in a row, 4 tolerated)",
+		"a gate errors": {
+			setUp:   func(m *routertest.Memory) rollout.Proof { return ready(m, gate(rollout.Errored).withName("smoke")) },
+			after:   15*time.Second + 40*time.Second,
+			failure: "gate_errored at gates; unchanged: its detail (consecutive error 5, consecutive_error_limit = 4)",
 		},
-		"a gate stays undecided": {
-			play:  func(m *routertest.Memory) rollout.Proof { return ready(m, gate(rollout.Inconclusive).named("smoke")) },
-			after: 15*time.Second + time.Minute,
-			fails: "gate stayed inconclusive at the gates; unmoved: what it saw; undecided for 1m (inconclusive_timeout is 1m)",
+		"a gate stays inconclusive": {
+			setUp: func(m *routertest.Memory) rollout.Proof {
+				return ready(m, gate(rollout.Inconclusive).withName("smoke"))
+			},
+			after:   15*time.Second + time.Minute,
+			failure: `gate_inconclusive at gates; unchanged: its detail; inconclusive for 1m (inconclusive_timeout = "1m")`,
 		},
-		"a dry run fails": {
-			play: func(m *routertest.Memory) rollout.Proof {
-				g := gate(rollout.Fail).named("smoke")
+		"a report-only gate fails": {
+			setUp: func(m *routertest.Memory) rollout.Proof {
+				g := gate(rollout.Fail).withName("smoke")
 				g.DryRun = true
 				return ready(m, g)
 			},
-			after: 15 * time.Second,
-			told:  []string{"gate smoke (not obeyed) says fail: what it saw"},
+			after:    15 * time.Second,
+			warnings: []string{`Gate "smoke" (report-only) returned fail: its detail`},
 		},
-		"health breaks while a gate judges": {
-			play: func(m *routertest.Memory) rollout.Proof {
-				p := ready(m, gate(slices.Repeat([]rollout.Status{rollout.Inconclusive}, 5)...).named("smoke"))
+		"health degrades while a gate is evaluated": {
+			setUp: func(m *routertest.Memory) rollout.Proof {
+				p := ready(m, gate(slices.Repeat([]rollout.Status{rollout.Inconclusive}, 5)...).withName("smoke"))
 				m.At(20*time.Second, func() { m.SetTargets("web-green") })
 				return p
 			},
-			fails: "health broke at the gates; unmoved: green (web) has no targets, for 30s",
+			failure: "health_failed at gates; unchanged: green (web): no targets, for 30s",
 		},
 	}
 }
@@ -218,69 +219,69 @@ func TestProve(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := routertest.NewMemory()
-				p := c.play(m)
+				p := c.setUp(m)
 				began := time.Now()
-				told, err := rollout.Prove(t.Context(), p)
-				c.check(t, told, err)
+				warnings, err := rollout.Prove(t.Context(), p)
+				c.check(t, warnings, err)
 				if took := time.Since(began); c.after > 0 && took != c.after {
 					t.Errorf("it took %s, want %s", took, c.after)
 				}
 				if n := m.Count(routertest.Health); c.calls < 0 && n > 0 || c.calls >= 0 && n == 0 {
-					t.Errorf("health was asked %d times", n)
+					t.Errorf("%d health reads", n)
 				}
 				if n := m.Count(routertest.Read) + m.Count(routertest.Write); n > 0 {
-					t.Errorf("%d routes were read or written", n)
+					t.Errorf("%d reads and writes of routes, want none", n)
 				}
 			})
 		})
 	}
 }
 
-func (c proofCase) check(t *testing.T, told []string, err error) {
+func (c proofCase) check(t *testing.T, warnings []string, err error) {
 	t.Helper()
 	got := ""
 	var f *rollout.Failure
 	if errors.As(err, &f) {
 		got = f.Error()
 	} else if err != nil {
-		t.Errorf("the error is a %T", err)
+		t.Errorf("the error is a %T, want a *rollout.Failure", err)
 	}
-	if got != c.fails {
-		t.Errorf("got  %s\nwant %s", got, c.fails)
+	if got != c.failure {
+		t.Errorf("got  %s\nwant %s", got, c.failure)
 	}
-	if !slices.Equal(told, c.told) {
-		t.Errorf("told %q, want %q", told, c.told)
+	if !slices.Equal(warnings, c.warnings) {
+		t.Errorf("warnings %q, want %q", warnings, c.warnings)
 	}
 }
 
-func TestProve_gatesHearOfTheWholeEnvironment(t *testing.T) {
+func TestProve_passesAllBackendsToGates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m, g := routertest.NewMemory(), &answering{answers: []rollout.Status{rollout.Pass}}
-		p := proof(m, g.named("smoke"))
-		p.Sides[0].Routes = nil // not in use, and yet to be judged
+		m, g := routertest.NewMemory(), &sequenceGate{statuses: []rollout.Status{rollout.Pass}}
+		p := newProof(m, g.withName("smoke"))
+		p.Sides[0].Routes = nil // not in use, but part of the input
 		healthy(m, "web-green")
 		if _, err := rollout.Prove(t.Context(), p); err != nil {
 			t.Fatal(err)
 		}
-		if len(g.asked) != 1 {
-			t.Fatalf("asked %d times", len(g.asked))
+		if len(g.inputs) != 1 {
+			t.Fatalf("evaluated %d times, want once", len(g.inputs))
 		}
-		got := g.asked[0]
+		got := g.inputs[0]
 		if got.Shift != "p1" || got.Part != shift.Before || got.Attempt != 1 || len(got.Live) != 0 || got.Step != 0 || got.Steps != 0 {
-			t.Errorf("asked with %+v", got)
+			t.Errorf("evaluated with %+v", got)
 		}
 		if fmt.Sprint(got.Incoming) != "[{api green  api-green []} {web green  web-green [test]}]" {
-			t.Errorf("receiving is %v", got.Incoming)
+			t.Errorf("Incoming is %v", got.Incoming)
 		}
 	})
 }
 
-func TestProve_anInterruptEndsEveryWait(t *testing.T) {
-	for name, after := range map[string]time.Duration{"in health": time.Second, "in the gates": 16 * time.Second} {
+func TestProve_interruptEndsEveryWait(t *testing.T) {
+	for name, after := range map[string]time.Duration{"in the health check": time.Second, "in the gates": 16 * time.Second} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := routertest.NewMemory()
-				p := proof(m, (&answering{answers: []rollout.Status{rollout.Pass}, takes: 5 * time.Second}).named("slow"))
+				p := newProof(m, (&sequenceGate{statuses: []rollout.Status{rollout.Pass}, takes: 5 * time.Second}).withName("slow"))
 				healthy(m, "web-green", "api-green")
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(after, cancel)
@@ -288,7 +289,7 @@ func TestProve_anInterruptEndsEveryWait(t *testing.T) {
 				_, err := rollout.Prove(ctx, p)
 				var f *rollout.Failure
 				if !errors.As(err, &f) || f.Cause != rollout.Interrupted || f.Disposition != rollout.Unchanged || time.Since(began) != after {
-					t.Errorf("after %s: %v", time.Since(began), err)
+					t.Errorf("got %v after %s, want an interrupt after %s", err, time.Since(began), after)
 				}
 				synctest.Wait()
 			})
@@ -296,10 +297,10 @@ func TestProve_anInterruptEndsEveryWait(t *testing.T) {
 	}
 }
 
-func TestProve_tellsWhatHappens(t *testing.T) {
+func TestProve_emitsEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := routertest.NewMemory()
-		p := proof(m, (&answering{answers: []rollout.Status{rollout.Pass}}).named("smoke"))
+		p := newProof(m, (&sequenceGate{statuses: []rollout.Status{rollout.Pass}}).withName("smoke"))
 		healthy(m, "web-green", "api-green")
 		var events []string
 		p.OnEvent = func(e rollout.Event) {
@@ -308,7 +309,7 @@ func TestProve_tellsWhatHappens(t *testing.T) {
 		if _, err := rollout.Prove(t.Context(), p); err != nil {
 			t.Fatal(err)
 		}
-		want := []string{"phase   health", "phase   gates", "judged smoke pass what it saw", "ended   done"}
+		want := []string{"phase_started   health check", "phase_started   gates", "gate_evaluated smoke pass its detail", "shift_ended   completed"}
 		if !slices.Equal(events, want) {
 			t.Errorf("events %q, want %q", events, want)
 		}

@@ -10,37 +10,37 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 )
 
-// mark separates a story from what it is known to do.
-const mark = "----\n"
+// separator is between the script of a story and its recorded trace.
+const separator = "----\n"
 
-// TestStories plays whole shifts in virtual time and compares everything that
-// there is to see with what was recorded.
+// TestStories plays whole shifts in virtual time and compares their traces with the
+// recorded ones.
 func TestStories(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no stories: %v", err)
+		t.Fatalf("no stories found: %v", err)
 	}
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { tellStory(t, file) })
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { playStory(t, file) })
 	}
 }
 
-func tellStory(t *testing.T, file string) {
+func playStory(t *testing.T, file string) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	script, want, _ := strings.Cut(string(text), mark)
+	script, want, _ := strings.Cut(string(text), separator)
 	got := ""
 	synctest.Test(t, func(t *testing.T) {
 		p := play(parse(script))
-		for _, wrong := range p.wrong {
-			t.Error(wrong)
+		for _, violation := range p.violations {
+			t.Error(violation)
 		}
 		got = p.text()
 	})
 	if golden.Update() {
-		if err := os.WriteFile(file, []byte(script+mark+got), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(script+separator+got), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return

@@ -11,23 +11,23 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// story is a shift and everything that happens while it runs. It is written as
-// a script (testdata/*.txt, one line a thing) or drawn at random. Groups are
-// named after their entry point and their environment: web-blue.
+// story is a shift and all changes while it runs. It is written as a script
+// (testdata/*.txt) or drawn at random. Groups are named after their entry point and
+// their environment: web-blue.
 //
-//	env NAME [VERSION] [leaving]
-//	route ID ENV=WEIGHT... [sticky=TIME] | route ID fixed|redirect   web/2 is of entry point web
+//	env NAME [VERSION] [removed]
+//	route ID ENV=WEIGHT... [sticky=TIME] | route ID fixed|redirect   web/2 belongs to entry point web
 //	targets ENV|GROUP N [STATE] [N STATE]...
-//	stable ENV=PERCENT...        none: a Create
-//	saw ID like route | none     by default what the route does
-//	goal ENV[=PERCENT]...        none: leave the traffic as it is
+//	stable ENV=PERCENT...          none: a Create
+//	planned ID like route | none   default: the state of the route
+//	desired ENV[=PERCENT]...       none: leave the traffic in place
 //	steps PERCENT/HOLD[/GATE]... bake TIME, settle TIME, sticky TIME
-//	health KEY=VALUE...          timeout, steady, breach, capacity, percent, least
-//	gate NAME WHEN [KEY=VALUE]...  interval, timeout, delay, failures, errors, undecided, then, dry, ahead=ANSWER
-//	says NAME ANSWER...          one a call, the last again and again; ANSWER@TIME: from then on
+//	health KEY=VALUE...            timeout, steady, breach, capacity, min_percent, min_targets
+//	gate NAME WHEN [KEY=VALUE]...  interval, timeout, delay, failures, errors, inconclusive, on_inconclusive, dry, preflight=RESPONSE
+//	returns NAME RESPONSE...       one per call, the last one repeats; RESPONSE@TIME: from then on
 //	fault KIND OP [KEY=VALUE]... route, by, skip, times, for, err
 //	at TIME interrupt | targets ... | change ID ... | remove ID
-//	previous ENV VERSION, recent, rejected ENV VERSION, retry, lasts TIME, stop failure|interrupt
+//	previous ENV VERSION, within_window, rejected ENV VERSION, retry, credentials TIME, stop failure|interrupt
 type story struct {
 	routes  []storyRoute
 	envs    []shift.Environment
@@ -36,139 +36,139 @@ type story struct {
 	stable  shift.Weights
 	sticky  *time.Duration
 	gates   []*storyGate
-	targets []happening
+	targets []change
 	faults  []routertest.Fault
-	happens []happening
-	lasts   time.Duration // until when the credentials do; 0: for ever
-	cancel  time.Duration // when it is interrupted; 0: never
+	changes []change
+
+	credentialsLast time.Duration // 0: forever
+	interruptAt     time.Duration // 0: never
 
 	stopOnFailure, stopOnInterrupt bool
 }
 
 type storyRoute struct {
-	id    string
-	entry string
-	does  rollout.RouteState
-	saw   *rollout.RouteState // nil: what it does
-	joins bool                // the plan could not know it
+	id      string
+	entry   string
+	state   rollout.RouteState
+	planned *rollout.RouteState // nil: state
+	joins   bool                // the plan had no state of it
 }
 
-// happening is a change from outside.
-type happening struct {
+// change is a change from outside the run.
+type change struct {
 	at      time.Duration
-	group   string // whose targets become these
+	group   string // gets targets
 	targets []rollout.Target
-	route   string // what it is changed to by another hand
-	does    rollout.RouteState
-	remove  string // the route that is deleted
+	route   string // gets state
+	state   rollout.RouteState
+	remove  string // the id of a route that is deleted
 }
 
-// storyGate is a gate that answers by script.
+// storyGate is a gate with scripted responses.
 type storyGate struct {
 	rollout.NamedGate
-	answers []timedAnswer
-	ahead   string // what it says before anything is written; empty: it is not asked then
+	responses []timedResponse
+	preflight string // its response to Preflight; empty: not implemented
 }
 
-type timedAnswer struct {
-	from   time.Duration // less than 0: one a call
-	answer string        // of rollout, or hang, panic
+type timedResponse struct {
+	from     time.Duration // below 0: for one call
+	response string        // a rollout.Status, hang, panic or slow
 }
 
-// parse reads a script. It panics on what it does not know, since a script is
-// part of the test.
+// parse parses a script. It panics if the script is invalid.
 func parse(script string) *story {
 	s := &story{health: rollout.HealthSettings{CapacityPercent: 50, MinHealthyPercent: 100, MinHealthyTargets: 1,
 		SteadyFor: 15 * time.Second, BreachFor: 30 * time.Second, Timeout: 10 * time.Minute}}
 	s.request.Strategy.Settle = time.Minute
 	for line := range strings.Lines(script) {
 		line, _, _ = strings.Cut(line, "#")
-		if words := strings.Fields(line); len(words) > 0 {
-			s.line(words[0], words[1:])
+		if fields := strings.Fields(line); len(fields) > 0 {
+			s.parseLine(fields[0], fields[1:])
 		}
 	}
 	return s
 }
 
-func (s *story) line(verb string, args []string) {
-	terms := &s.request.Strategy
-	switch verb {
+func (s *story) parseLine(keyword string, args []string) {
+	strategy := &s.request.Strategy
+	switch keyword {
 	case "env":
-		s.envs = append(s.envs, environmentOf(args))
+		s.envs = append(s.envs, parseEnvironment(args))
 	case "route":
 		entry, _, _ := strings.Cut(args[0], "/")
-		s.routes = append(s.routes, storyRoute{id: args[0], entry: entry, does: settingOf(entry, args[1:])})
+		s.routes = append(s.routes, storyRoute{id: args[0], entry: entry, state: parseState(entry, args[1:])})
 	case "targets":
-		s.targets = append(s.targets, s.targetsOf(args)...)
+		s.targets = append(s.targets, s.parseTargets(args)...)
 	case "stable":
-		s.stable = sharesOf(args)
-	case "saw":
-		s.saw(args)
-	case "goal":
-		s.request.Desired = sharesOf(args)
+		s.stable = parseWeights(args)
+	case "planned":
+		s.setPlanned(args)
+	case "desired":
+		s.request.Desired = parseWeights(args)
 	case "steps":
-		terms.Steps = stepsOf(args)
+		strategy.Steps = parseSteps(args)
 	case "bake":
-		terms.Bake = duration(args[0])
+		strategy.Bake = duration(args[0])
 	case "settle":
-		terms.Settle = duration(args[0])
+		strategy.Settle = duration(args[0])
 	case "health":
-		s.readHealth(args)
+		s.parseHealth(args)
 	case "gate":
-		s.gates = append(s.gates, gateOf(args))
-	case "says":
-		s.gateNamed(args[0]).answers = answersOf(args[1:])
+		s.gates = append(s.gates, parseGate(args))
+	case "returns":
+		s.gateNamed(args[0]).responses = parseResponses(args[1:])
 	case "fault":
-		s.faults = append(s.faults, faultOf(args))
+		s.faults = append(s.faults, parseFault(args))
 	case "at":
-		s.happen(duration(args[0]), args[1], args[2:])
+		s.addChange(duration(args[0]), args[1], args[2:])
 	default:
-		s.flag(verb, args)
+		s.parseOption(keyword, args)
 	}
 }
 
-func (s *story) flag(verb string, args []string) {
-	switch verb {
+func (s *story) parseOption(keyword string, args []string) {
+	switch keyword {
 	case "sticky":
 		s.sticky = new(duration(args[0]))
 	case "previous":
 		s.request.Previous = &shift.Identity{Environment: args[0], Version: args[1]}
-	case "recent":
+	case "within_window":
 		s.request.WithinRollbackWindow = true
 	case "rejected":
-		s.request.Rejected = &shift.Rejection{Identity: shift.Identity{Environment: args[0], Version: args[1]}, Reason: "it was bad"}
+		s.request.Rejected = &shift.Rejection{Identity: shift.Identity{Environment: args[0], Version: args[1]}, Reason: "gate errors failed"}
 	case "retry":
 		s.request.Retry = true
-	case "lasts":
-		s.lasts = duration(args[0])
+	case "credentials":
+		s.credentialsLast = duration(args[0])
 	case "stop":
 		s.stopOnFailure = s.stopOnFailure || args[0] == "failure"
 		s.stopOnInterrupt = s.stopOnInterrupt || args[0] == "interrupt"
 	default:
-		panic("a story does not know " + verb)
+		panic("unknown keyword " + keyword)
 	}
 }
 
-func (s *story) happen(at time.Duration, verb string, args []string) {
-	switch verb {
+func (s *story) addChange(at time.Duration, keyword string, args []string) {
+	switch keyword {
 	case "interrupt":
-		s.cancel = at
+		s.interruptAt = at
 	case "targets":
-		for _, h := range s.targetsOf(args) {
+		for _, h := range s.parseTargets(args) {
 			h.at = at
-			s.happens = append(s.happens, h)
+			s.changes = append(s.changes, h)
 		}
 	case "change":
 		entry, _, _ := strings.Cut(args[0], "/")
-		s.happens = append(s.happens, happening{at: at, route: args[0], does: settingOf(entry, args[1:])})
+		s.changes = append(s.changes, change{at: at, route: args[0], state: parseState(entry, args[1:])})
 	case "remove":
-		s.happens = append(s.happens, happening{at: at, remove: args[0]})
+		s.changes = append(s.changes, change{at: at, remove: args[0]})
 	default:
-		panic("nothing like this happens: " + verb)
+		panic("unknown change " + keyword)
 	}
 }
 
-func (s *story) saw(args []string) {
+func (s *story) setPlanned(args []string) {
 	for i := range s.routes {
 		r := &s.routes[i]
 		switch {
@@ -176,14 +176,14 @@ func (s *story) saw(args []string) {
 		case args[1] == "none":
 			r.joins = true
 		default:
-			r.saw = new(settingOf(r.entry, args[1:]))
+			r.planned = new(parseState(r.entry, args[1:]))
 		}
 	}
 }
 
-// targetsOf reads "blue 2" or "web-blue 1 healthy 1 unhealthy"; an environment
-// stands for its groups behind every entry point so far.
-func (s *story) targetsOf(args []string) []happening {
+// parseTargets parses "blue 2" or "web-blue 1 healthy 1 unhealthy". An environment stands
+// for its groups behind all entry points so far.
+func (s *story) parseTargets(args []string) []change {
 	var targets []rollout.Target
 	for i := 1; i < len(args); i += 2 {
 		state := rollout.Healthy
@@ -196,11 +196,11 @@ func (s *story) targetsOf(args []string) []happening {
 		}
 	}
 	if strings.Contains(args[0], "-") {
-		return []happening{{group: args[0], targets: targets}}
+		return []change{{group: args[0], targets: targets}}
 	}
-	var all []happening
+	var all []change
 	for _, entry := range s.entries() {
-		all = append(all, happening{group: entry + "-" + args[0], targets: targets})
+		all = append(all, change{group: entry + "-" + args[0], targets: targets})
 	}
 	return all
 }
@@ -223,10 +223,10 @@ func (s *story) gateNamed(name string) *storyGate {
 			return g
 		}
 	}
-	panic("there is no gate " + name)
+	panic("unknown gate " + name)
 }
 
-func (s *story) readHealth(args []string) {
+func (s *story) parseHealth(args []string) {
 	for key, value := range pairs(args) {
 		switch key {
 		case "timeout":
@@ -237,29 +237,29 @@ func (s *story) readHealth(args []string) {
 			s.health.BreachFor = duration(value)
 		case "capacity":
 			s.health.CapacityPercent = float64(number(value))
-		case "percent":
+		case "min_percent":
 			s.health.MinHealthyPercent = float64(number(value))
-		case "least":
+		case "min_targets":
 			s.health.MinHealthyTargets = number(value)
 		default:
-			panic("health has no " + key)
+			panic("unknown health setting " + key)
 		}
 	}
 }
 
-func environmentOf(args []string) shift.Environment {
+func parseEnvironment(args []string) shift.Environment {
 	e := shift.Environment{Name: args[0]}
-	for _, word := range args[1:] {
-		if word == "leaving" {
+	for _, arg := range args[1:] {
+		if arg == "removed" {
 			e.Removed = true
 		} else {
-			e.Version = word
+			e.Version = arg
 		}
 	}
 	return e
 }
 
-func settingOf(entry string, args []string) rollout.RouteState {
+func parseState(entry string, args []string) rollout.RouteState {
 	switch args[0] {
 	case "fixed":
 		return rollout.RouteState{Response: "fixed response 503", FixedError: true}
@@ -277,7 +277,7 @@ func settingOf(entry string, args []string) rollout.RouteState {
 	return s
 }
 
-func sharesOf(args []string) shift.Weights {
+func parseWeights(args []string) shift.Weights {
 	percent := map[string]float64{}
 	for name, value := range pairs(args) {
 		n, err := strconv.ParseFloat(value, 64)
@@ -296,7 +296,7 @@ func sharesOf(args []string) shift.Weights {
 	return w
 }
 
-func stepsOf(args []string) []shift.Step {
+func parseSteps(args []string) []shift.Step {
 	var steps []shift.Step
 	for _, arg := range args {
 		parts := strings.Split(arg, "/")
@@ -313,8 +313,8 @@ func stepsOf(args []string) []shift.Step {
 	return steps
 }
 
-func gateOf(args []string) *storyGate {
-	g := &storyGate{answers: []timedAnswer{{-1, "pass"}}}
+func parseGate(args []string) *storyGate {
+	g := &storyGate{responses: []timedResponse{{-1, "pass"}}}
 	g.GateSettings = shift.GateSettings{Name: args[0], When: shift.When(args[1]), Interval: 10 * time.Second, Timeout: 10 * time.Second,
 		InconclusiveTimeout: 10 * time.Minute, ErrorLimit: 4}
 	g.OnInconclusive = rollout.Fail
@@ -326,39 +326,39 @@ func gateOf(args []string) *storyGate {
 			g.Timeout = duration(value)
 		case "delay":
 			g.InitialDelay = duration(value)
-		case "undecided":
+		case "inconclusive":
 			g.InconclusiveTimeout = duration(value)
 		case "failures":
 			g.FailureLimit = number(value)
 		case "errors":
 			g.ErrorLimit = number(value)
-		case "then":
+		case "on_inconclusive":
 			g.OnInconclusive = map[string]rollout.Status{"pass": rollout.Pass, "fail": rollout.Fail, "stop": rollout.Inconclusive}[value]
 		case "dry":
 			g.DryRun = true
-		case "ahead":
-			g.ahead = value
+		case "preflight":
+			g.preflight = value
 		default:
-			panic("a gate has no " + key)
+			panic("unknown gate setting " + key)
 		}
 	}
 	return g
 }
 
-func answersOf(args []string) []timedAnswer {
-	var answers []timedAnswer
+func parseResponses(args []string) []timedResponse {
+	var responses []timedResponse
 	for _, arg := range args {
-		answer, from, timed := strings.Cut(arg, "@")
-		a := timedAnswer{from: -1, answer: answer}
+		response, from, timed := strings.Cut(arg, "@")
+		r := timedResponse{from: -1, response: response}
 		if timed {
-			a.from = duration(from)
+			r.from = duration(from)
 		}
-		answers = append(answers, a)
+		responses = append(responses, r)
 	}
-	return answers
+	return responses
 }
 
-func faultOf(args []string) routertest.Fault {
+func parseFault(args []string) routertest.Fault {
 	f := routertest.Fault{Kind: routertest.Kind(strings.ReplaceAll(args[0], "-", " ")), Op: routertest.Op(args[1])}
 	for key, value := range pairs(args[2:]) {
 		switch key {
@@ -377,13 +377,13 @@ func faultOf(args []string) routertest.Fault {
 		case "err":
 			f.Err = map[string]error{"denied": rollout.ErrDenied, "expired": rollout.ErrExpired}[value]
 		default:
-			panic("a fault has no " + key)
+			panic("unknown fault setting " + key)
 		}
 	}
 	return f
 }
 
-// pairs splits KEY=VALUE; a word alone has no value.
+// pairs splits KEY=VALUE. A key alone has an empty value.
 func pairs(args []string) map[string]string {
 	all := map[string]string{}
 	for _, arg := range args {
