@@ -12,20 +12,20 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/routertest"
 )
 
-func TestMemory_keepsTheContract(t *testing.T) {
+func TestMemory_fulfillsContract(t *testing.T) {
 	routertest.Run(t, func(t *testing.T) routertest.Fixture {
 		m := newMemory()
-		m.AddRoute("idle", rollout.RouteState{Response: "fixed response 503", FixedError: true})
+		m.AddRoute("fixed", rollout.RouteState{Response: "fixed response 503", FixedError: true})
 		m.AddRoute("moved", rollout.RouteState{Response: "redirect 301 to https://#{host}:443/"})
 		m.SetExtra("web", "authenticate")
 		return routertest.Fixture{
 			Router:       m,
 			Routes:       []string{"web", "api"},
 			Groups:       []string{"blue", "green", "c", "d", "e", "f"},
-			Idle:         "idle",
+			Idle:         "fixed",
 			Redirect:     "moved",
-			MissingRoute: "none",
-			MissingGroup: "nobody",
+			MissingRoute: "missing",
+			MissingGroup: "missing",
 			Change: func(_ *testing.T, route string, weights map[string]int) {
 				m.Change(route, rollout.RouteState{Weights: weights})
 			},
@@ -34,7 +34,8 @@ func TestMemory_keepsTheContract(t *testing.T) {
 	})
 }
 
-// newMemory has two routes with all traffic on blue, and green beside it.
+// newMemory returns a load balancer with two routes that send all traffic to blue, and with
+// green on no route.
 func newMemory() *routertest.Memory {
 	m := routertest.NewMemory()
 	m.AddRoute("web", rollout.RouteState{Weights: map[string]int{"blue": 100}})
@@ -47,26 +48,27 @@ func newMemory() *routertest.Memory {
 	return m
 }
 
-// write reads a route and gives green a percentage.
+// write reads a route and sends green percent of its traffic to green.
 func write(ctx context.Context, m rollout.Router, route string, green int) error {
-	found, err := m.Read(ctx, []string{route})
+	states, err := m.Read(ctx, []string{route})
 	if err != nil {
 		return err
 	}
-	found[0].Weights = map[string]int{"blue": 100 - green, "green": green}
-	return m.Write(ctx, route, found[0])
+	states[0].Weights = map[string]int{"blue": 100 - green, "green": green}
+	return m.Write(ctx, route, states[0])
 }
 
+// green returns the weight of green on the route web, as read.
 func green(t *testing.T, m rollout.Router) int {
 	t.Helper()
-	found, err := m.Read(t.Context(), []string{"web"})
+	states, err := m.Read(t.Context(), []string{"web"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return found[0].Weights["green"]
+	return states[0].Weights["green"]
 }
 
-func TestMemory_throttlesAsOftenAsTold(t *testing.T) {
+func TestMemory_throttlesConfiguredCalls(t *testing.T) {
 	m := newMemory()
 	m.Inject(routertest.Fault{Kind: routertest.Throttled, Op: routertest.Write, Skip: 1, Times: 2})
 	var got []bool
@@ -74,16 +76,16 @@ func TestMemory_throttlesAsOftenAsTold(t *testing.T) {
 		got = append(got, errors.Is(write(t.Context(), m, "web", i), rollout.ErrThrottled))
 	}
 	if want := []bool{false, true, true, false}; !slices.Equal(got, want) {
-		t.Errorf("throttled: %v, want %v", got, want)
+		t.Errorf("got throttled %v, want %v", got, want)
 	}
 }
 
-func TestMemory_refusesOneRouteForEver(t *testing.T) {
+func TestMemory_refusesWritesToOneRoute(t *testing.T) {
 	m := newMemory()
 	m.Inject(routertest.Fault{Kind: routertest.Refused, Op: routertest.Write, Route: "api", Times: routertest.Always})
 	for range 3 {
 		if err := write(t.Context(), m, "api", 5); !errors.Is(err, routertest.ErrServer) {
-			t.Errorf("the write to api returned %v", err)
+			t.Errorf("the write to api returned %v, want ErrServer", err)
 		}
 	}
 	if err := write(t.Context(), m, "web", 5); err != nil {
@@ -91,21 +93,21 @@ func TestMemory_refusesOneRouteForEver(t *testing.T) {
 	}
 }
 
-func TestMemory_hitsOneClientAlone(t *testing.T) {
+func TestMemory_faultAffectsOneClient(t *testing.T) {
 	m := newMemory()
 	m.Inject(routertest.Fault{Kind: routertest.Throttled, By: routertest.ByForward, Times: routertest.Always})
 	if _, err := m.Read(t.Context(), []string{"web"}); !errors.Is(err, rollout.ErrThrottled) {
-		t.Errorf("the forward read returned %v", err)
+		t.Errorf("the forward read returned %v, want ErrThrottled", err)
 	}
 	if err := write(t.Context(), m.RollbackClient(), "web", 0); err != nil {
-		t.Errorf("the write home returned %v", err)
+		t.Errorf("the rollback write returned %v", err)
 	}
 	if calls := m.Calls(); len(calls) != 3 || calls[0].Rollback || !calls[1].Rollback || !calls[2].Rollback {
-		t.Errorf("the calls were %v", calls)
+		t.Errorf("got calls %v, want one forward and two rollback calls", calls)
 	}
 }
 
-func TestMemory_losesAWriteAndAnAnswer(t *testing.T) {
+func TestMemory_losesWriteAndAnswer(t *testing.T) {
 	m := newMemory()
 	m.Inject(routertest.Fault{Kind: routertest.Lost, Op: routertest.Write})
 	m.Inject(routertest.Fault{Kind: routertest.AnswerLost, Op: routertest.Write, Skip: 1})
@@ -113,11 +115,11 @@ func TestMemory_losesAWriteAndAnAnswer(t *testing.T) {
 		t.Errorf("the lost write returned %v and green has %d", err, green(t, m))
 	}
 	if err := write(t.Context(), m, "web", 5); !errors.Is(err, routertest.ErrServer) || green(t, m) != 5 {
-		t.Errorf("the write whose answer was lost returned %v and green has %d", err, green(t, m))
+		t.Errorf("the write with a lost answer returned %v and green has %d", err, green(t, m))
 	}
 }
 
-func TestMemory_readsStale(t *testing.T) {
+func TestMemory_readsStateOfEarlierTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
 		m.Inject(routertest.Fault{Kind: routertest.Stale, Op: routertest.Read, For: 3 * time.Second, Times: routertest.Always})
@@ -131,26 +133,26 @@ func TestMemory_readsStale(t *testing.T) {
 			<-time.After(time.Second)
 		}
 		if want := []int{0, 0, 0, -1, 5}; !slices.Equal(got, want) {
-			t.Errorf("read %v, want %v", got, want)
+			t.Errorf("got reads %v, want %v", got, want)
 		}
 		if now := m.Now("web").Weights["green"]; now != 5 {
-			t.Errorf("Now shows %d", now)
+			t.Errorf("Now() has green %d, want 5", now)
 		}
 	})
 }
 
-func TestMemory_readsWhatWasBeforeTheLastChange(t *testing.T) {
+func TestMemory_readsStateBeforeLastChange(t *testing.T) {
 	m := newMemory()
 	m.Inject(routertest.Fault{Kind: routertest.Stale, Op: routertest.Read, Skip: 1})
 	if err := write(t.Context(), m, "web", 5); err != nil {
 		t.Fatal(err)
 	}
 	if first, second := green(t, m), green(t, m); first != 0 || second != 5 {
-		t.Errorf("read %d and %d, want 0 and 5", first, second)
+		t.Errorf("got reads %d and %d, want 0 and 5", first, second)
 	}
 }
 
-func TestMemory_letsSomeoneElseBeQuicker(t *testing.T) {
+func TestMemory_makesExternalChangeBeforeCall(t *testing.T) {
 	m := newMemory()
 	m.Inject(routertest.Fault{
 		Kind: routertest.External, Op: routertest.Write, Skip: 1,
@@ -161,12 +163,12 @@ func TestMemory_letsSomeoneElseBeQuicker(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got, want := m.Now("api").Weights["c"], i; got != want {
-			t.Errorf("after write %d the other route gives c %d, want %d", i+1, got, want)
+			t.Errorf("after write %d the other route has c %d, want %d", i+1, got, want)
 		}
 	}
 }
 
-func TestMemory_blocksAndIsSlow(t *testing.T) {
+func TestMemory_blocksAndDelaysCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
 		m.Inject(routertest.Fault{Kind: routertest.Slow, Op: routertest.Read, For: 2 * time.Second})
@@ -174,43 +176,43 @@ func TestMemory_blocksAndIsSlow(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		if err := write(ctx, m, "web", 5); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("the write returned %v", err)
+			t.Errorf("the write returned %v, want context.DeadlineExceeded", err)
 		}
 		calls := m.Calls()
 		if calls[0].At != 2*time.Second || calls[1].At != 5*time.Second {
-			t.Errorf("the calls ended at %s and %s", calls[0].At, calls[1].At)
+			t.Errorf("the calls returned at %s and %s, want 2s and 5s", calls[0].At, calls[1].At)
 		}
 		if got := m.Now("web"); got.Weights["green"] != 0 {
-			t.Errorf("the route gives %v", got.Weights)
+			t.Errorf("the route has %v, want no change", got.Weights)
 		}
 	})
 }
 
-func TestMemory_checksAGroupOnceItIsInUse(t *testing.T) {
+func TestMemory_checksHealthOnceGroupIsInUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
 		m.SetFirstCheck("green", 10*time.Second)
 		var got []rollout.TargetState
-		see := func() {
-			found, err := m.Health(t.Context(), []string{"green"})
+		read := func() {
+			health, err := m.Health(t.Context(), []string{"green"})
 			if err != nil {
 				t.Fatal(err)
 			}
-			got = append(got, found["green"].Targets[0].State)
+			got = append(got, health["green"].Targets[0].State)
 		}
-		see()
+		read()
 		if err := write(t.Context(), m, "web", 0); err != nil {
 			t.Fatal(err)
 		}
-		see()
+		read()
 		<-time.After(10 * time.Second)
-		see()
+		read()
 		m.At(20*time.Second, func() { m.SetTargets("green", routertest.Targets(2, rollout.Unhealthy)...) })
 		<-time.After(10 * time.Second)
-		see()
+		read()
 		want := []rollout.TargetState{rollout.Unused, rollout.Initial, rollout.Healthy, rollout.Unhealthy}
 		if !slices.Equal(got, want) {
-			t.Errorf("saw %v, want %v", got, want)
+			t.Errorf("got states %v, want %v", got, want)
 		}
 	})
 }
@@ -224,17 +226,17 @@ func TestMemory_recordsEveryCall(t *testing.T) {
 	}
 	m.Inject(routertest.Fault{Kind: routertest.Throttled})
 	if _, err := m.RollbackClient().Health(t.Context(), []string{"blue", "green"}); err == nil {
-		t.Error("the throttled call came through")
+		t.Error("the throttled call succeeded")
 	}
 	want := []string{
 		"read web",
 		"write web: blue 95, green 5",
-		"home health blue green -> rate exceeded: throttled",
+		"rollback health blue green -> rate exceeded: throttled",
 	}
 	if !slices.Equal(watched, want) {
-		t.Errorf("watched\n%q\nwant\n%q", watched, want)
+		t.Errorf("got  %q\nwant %q", watched, want)
 	}
 	if got := m.Writes("web"); !slices.Equal(got, []string{"blue 95, green 5"}) || m.Count(routertest.Health) != 1 {
-		t.Errorf("the writes were %q, and %d times health", got, m.Count(routertest.Health))
+		t.Errorf("got writes %q and %d health calls", got, m.Count(routertest.Health))
 	}
 }
