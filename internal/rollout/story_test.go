@@ -16,7 +16,7 @@ import (
 // their environment: web-blue.
 //
 //	env NAME [VERSION] [removed]
-//	route ID ENV=WEIGHT... [sticky=TIME] | route ID fixed|redirect   web/2 belongs to entry point web
+//	route ID ENV=WEIGHT... [sticky=TIME] | fixed | redirect   web/2 belongs to entry point web
 //	targets ENV|GROUP N [STATE] [N STATE]...
 //	stable ENV=PERCENT...          none: a Create
 //	planned ID like route | none   default: the state of the route
@@ -25,7 +25,7 @@ import (
 //	health KEY=VALUE...            timeout, steady, breach, capacity, min_percent, min_targets
 //	gate NAME WHEN [KEY=VALUE]...  interval, timeout, delay, failures, errors, inconclusive, on_inconclusive, dry, preflight=RESPONSE
 //	returns NAME RESPONSE...       one per call, the last one repeats; RESPONSE@TIME: from then on
-//	fault KIND OP [KEY=VALUE]... route, by, skip, times, for, err
+//	fault KIND OP [KEY=VALUE]...   route, by, skip, times, for, err
 //	at TIME interrupt | targets ... | change ID ... | remove ID
 //	previous ENV VERSION, within_window, rejected ENV VERSION, retry, credentials TIME, stop failure|interrupt
 type story struct {
@@ -154,9 +154,9 @@ func (s *story) addChange(at time.Duration, keyword string, args []string) {
 	case "interrupt":
 		s.interruptAt = at
 	case "targets":
-		for _, h := range s.parseTargets(args) {
-			h.at = at
-			s.changes = append(s.changes, h)
+		for _, c := range s.parseTargets(args) {
+			c.at = at
+			s.changes = append(s.changes, c)
 		}
 	case "change":
 		entry, _, _ := strings.Cut(args[0], "/")
