@@ -31,10 +31,10 @@ func metricAlarm(name string, state types.StateValue, reason string) types.Metri
 
 func alarmGate(t *testing.T, fakes map[string]*fakeCloudWatch, names ...string) rollout.Gate {
 	t.Helper()
-	return built(t)(gate.NewCloudWatchAlarm(gate.CloudWatchAlarm{Names: names}, means(fakes)))
+	return mustBuild(t)(gate.NewCloudWatchAlarm(gate.CloudWatchAlarm{Names: names}, regionalDeps(fakes)))
 }
 
-// alarms are one of every kind and state.
+// alarms returns alarms of every kind and state.
 func alarms() *fakeCloudWatch {
 	return &fakeCloudWatch{
 		metric: []types.MetricAlarm{
@@ -47,7 +47,7 @@ func alarms() *fakeCloudWatch {
 		},
 		composite: []types.CompositeAlarm{
 			{AlarmName: new("all fine"), StateValue: types.StateValueOk},
-			{AlarmName: new("any bad"), StateValue: types.StateValueAlarm, StateReason: new("errors is in ALARM"), StateUpdatedTimestamp: &since},
+			{AlarmName: new("any error"), StateValue: types.StateValueAlarm, StateReason: new("errors is in ALARM"), StateUpdatedTimestamp: &since},
 		},
 		logs: []types.LogAlarm{
 			{AlarmName: new("quiet"), StateValue: types.StateValueOk},
@@ -60,41 +60,41 @@ func alarms() *fakeCloudWatch {
 func TestCloudWatchAlarm_verdicts(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		name  string
-		names []string
-		judge rollout.Status
-		ahead rollout.Status // where it differs
+		name      string
+		names     []string
+		want      rollout.Status
+		preflight rollout.Status // if it differs
 	}{
-		{"all are fine", []string{"fine", "all fine", "quiet", "partial"}, "pass", "pass"},
-		{"one is up", []string{"fine", "errors"},
+		{"all OK", []string{"fine", "all fine", "quiet", "partial"}, "pass", "pass"},
+		{"one in ALARM", []string{"fine", "errors"},
 			"fail", ""},
-		{"one of each kind is up", []string{"panics", "any bad", "new", "typo"},
+		{"one of each kind in ALARM", []string{"panics", "any error", "new", "typo"},
 			"fail", ""},
-		{"one is not there", []string{"fine", "typo", "new"}, "error", ""},
-		{"one has no data", []string{"fine", "new"},
+		{"one not found", []string{"fine", "typo", "new"}, "error", ""},
+		{"one with insufficient data", []string{"fine", "new"},
 			"inconclusive",
 			"pass"},
-		{"one is in a state that nobody knows", []string{"odd"},
+		{"unknown state", []string{"odd"},
 			"inconclusive", "pass"},
-		{"two are not evaluated", []string{"broken", "lost"},
+		{"two that CloudWatch cannot evaluate", []string{"broken", "lost"},
 			"inconclusive", "pass"},
-		{"an ARN", []string{arnOf("eu-west-1", "123456789012", "fine")}, "pass", "pass"},
-		{"an ARN of another account", []string{arnOf("eu-west-1", "210987654321", "fine")},
+		{"ARN", []string{arnOf("eu-west-1", "123456789012", "fine")}, "pass", "pass"},
+		{"ARN of another account", []string{arnOf("eu-west-1", "210987654321", "fine")},
 			"error", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			g := alarmGate(t, map[string]*fakeCloudWatch{"eu-west-1": alarms()}, c.names...)
-			says(t, g.Evaluate(t.Context(), rollout.GateInput{Step: 1}), c.judge)
-			if c.ahead == "" {
-				c.ahead = c.judge
+			wantVerdict(t, g.Evaluate(t.Context(), rollout.GateInput{Step: 1}), c.want)
+			if c.preflight == "" {
+				c.preflight = c.want
 			}
-			says(t, ahead(t, g, rollout.GateInput{}), c.ahead)
+			wantVerdict(t, preflight(t, g, rollout.GateInput{}), c.preflight)
 		})
 	}
 }
 
-// What an alarm says of the time before the change is not an answer to it.
+// A state from before the weight change says nothing about the new weights.
 func TestCloudWatchAlarm_waitsForItsPeriod(t *testing.T) {
 	t.Parallel()
 	with := func(change func(a *types.MetricAlarm)) types.MetricAlarm {
@@ -113,101 +113,101 @@ func TestCloudWatchAlarm_waitsForItsPeriod(t *testing.T) {
 		want  rollout.Status
 	}{
 		{"within its period", with(func(*types.MetricAlarm) {}), 1, 20*time.Second + 300*time.Millisecond, "inconclusive"},
-		{"just over", with(func(*types.MetricAlarm) {}), 1, time.Minute, "inconclusive"},
-		{"after it, and as late as its data is", with(func(*types.MetricAlarm) {}), 1, 2 * time.Minute, "pass"},
+		{"ended, but not its lag", with(func(*types.MetricAlarm) {}), 1, time.Minute, "inconclusive"},
+		{"after its period and lag", with(func(*types.MetricAlarm) {}), 1, 2 * time.Minute, "pass"},
 		{"several periods", with(func(a *types.MetricAlarm) { a.EvaluationPeriods = new(int32(5)) }), 1, 4 * time.Minute, "inconclusive"},
-		{"after several", with(func(a *types.MetricAlarm) { a.EvaluationPeriods = new(int32(5)) }), 1, 6 * time.Minute, "pass"},
-		{"some of several", with(func(a *types.MetricAlarm) { a.EvaluationPeriods, a.DatapointsToAlarm = new(int32(5)), new(int32(2)) }), 1, 3 * time.Minute,
+		{"after several periods", with(func(a *types.MetricAlarm) { a.EvaluationPeriods = new(int32(5)) }), 1, 6 * time.Minute, "pass"},
+		{"fewer datapoints to alarm", with(func(a *types.MetricAlarm) { a.EvaluationPeriods, a.DatapointsToAlarm = new(int32(5)), new(int32(2)) }), 1, 3 * time.Minute,
 			"pass"},
 		{"before any traffic", with(func(*types.MetricAlarm) {}), 0, 0, "pass"},
-		{"up within its period", with(func(a *types.MetricAlarm) { a.StateValue = types.StateValueAlarm }), 1, 0,
+		{"in ALARM within its period", with(func(a *types.MetricAlarm) { a.StateValue = types.StateValueAlarm }), 1, 0,
 			"fail"},
-		{"the longest of its queries", with(func(a *types.MetricAlarm) {
+		{"longest period of its queries", with(func(a *types.MetricAlarm) {
 			a.Period, a.Metrics = nil, []types.MetricDataQuery{stat(60), stat(300), {Period: new(int32(120))}}
 		}), 2, 4 * time.Minute, "inconclusive"},
-		{"an expression's period", with(func(a *types.MetricAlarm) {
+		{"period of an expression", with(func(a *types.MetricAlarm) {
 			a.Period, a.Metrics = nil, []types.MetricDataQuery{{Period: new(int32(120))}}
 		}), 2, time.Minute, "inconclusive"},
-		{"how often it is evaluated", with(func(a *types.MetricAlarm) { a.Period, a.EvaluationInterval = nil, new(int32(30)) }), 1, 0, "inconclusive"},
-		{"none", with(func(a *types.MetricAlarm) { a.Period = nil }), 1, 0, "pass"},
+		{"evaluation interval", with(func(a *types.MetricAlarm) { a.Period, a.EvaluationInterval = nil, new(int32(30)) }), 1, 0, "inconclusive"},
+		{"no period", with(func(a *types.MetricAlarm) { a.Period = nil }), 1, 0, "pass"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				f := &fakeCloudWatch{metric: []types.MetricAlarm{c.alarm}}
 				g := alarmGate(t, map[string]*fakeCloudWatch{"eu-west-1": f}, "slow")
-				says(t, g.Evaluate(t.Context(), rollout.GateInput{Step: c.step, ChangedAt: time.Now().Add(-c.ago)}), c.want)
+				wantVerdict(t, g.Evaluate(t.Context(), rollout.GateInput{Step: c.step, ChangedAt: time.Now().Add(-c.ago)}), c.want)
 			})
 		})
 	}
 }
 
-func TestCloudWatchAlarm_asksEachRegionOnce(t *testing.T) {
+func TestCloudWatchAlarm_callsEachRegionOnce(t *testing.T) {
 	t.Parallel()
 	west, east := alarms(), &fakeCloudWatch{metric: []types.MetricAlarm{{
 		AlarmName: new("far"), AlarmArn: new(arnOf("us-east-1", "123456789012", "far")), StateValue: types.StateValueAlarm,
 	}}}
 	g := alarmGate(t, map[string]*fakeCloudWatch{"eu-west-1": west, "us-east-1": east},
 		"fine", arnOf("us-east-1", "123456789012", "far"), "quiet", arnOf("eu-west-1", "123456789012", "fine"))
-	says(t, g.Evaluate(t.Context(), rollout.GateInput{}), "fail")
+	wantVerdict(t, g.Evaluate(t.Context(), rollout.GateInput{}), "fail")
 	if len(east.described) != 1 || !slices.Equal(east.described[0].AlarmNames, []string{"far"}) {
-		t.Errorf("us-east-1 was asked for %v", east.described)
+		t.Errorf("us-east-1: got calls %v", east.described)
 	}
-	// One page a name; the name that is there as an ARN too is asked for once.
+	// One page per name; the name that is also given as an ARN is requested once.
 	if len(west.described) != 2 || !slices.Equal(west.described[1].AlarmNames, []string{"fine", "quiet"}) {
-		t.Errorf("eu-west-1 was asked for %v", west.described)
+		t.Errorf("eu-west-1: got calls %v", west.described)
 	}
 	if types := fmt.Sprint(west.described[0].AlarmTypes); types != "[MetricAlarm CompositeAlarm LogAlarm]" {
-		t.Errorf("it was asked for alarms of the types %s", types)
+		t.Errorf("got alarm types %s", types)
 	}
 }
 
-func TestCloudWatchAlarm_couldNotAsk(t *testing.T) {
+func TestCloudWatchAlarm_readFails(t *testing.T) {
 	t.Parallel()
-	denied := answered(403, "AccessDenied", "not authorized to perform: cloudwatch:DescribeAlarms")
+	denied := apiError(403, "AccessDenied", "not authorized to perform: cloudwatch:DescribeAlarms")
 	g := alarmGate(t, map[string]*fakeCloudWatch{"eu-west-1": {err: denied}, "us-east-1": alarms()}, "fine", arnOf("us-east-1", "123456789012", "typo"))
-	for _, v := range []rollout.Verdict{g.Evaluate(t.Context(), rollout.GateInput{}), ahead(t, g, rollout.GateInput{})} {
-		says(t, v, "error")
+	for _, v := range []rollout.Verdict{g.Evaluate(t.Context(), rollout.GateInput{}), preflight(t, g, rollout.GateInput{})} {
+		wantVerdict(t, v, "error")
 		if !errors.Is(v.Err, denied) {
-			t.Errorf("the cause is %v", v.Err)
+			t.Errorf("got cause %v", v.Err)
 		}
 	}
-	// What is up elsewhere weighs more.
+	// An alarm in another region takes precedence over the failed read.
 	g = alarmGate(t, map[string]*fakeCloudWatch{"us-east-1": {err: denied}, "eu-west-1": alarms()}, "errors", arnOf("us-east-1", "123456789012", "far"))
 	v := g.Evaluate(t.Context(), rollout.GateInput{})
 	if v.Status != rollout.Fail {
-		t.Errorf("it says %v", v)
+		t.Errorf("got %v", v)
 	}
 	golden.Record(t, v.Detail)
-	g = alarmGate(t, map[string]*fakeCloudWatch{"eu-west-1": {circles: true}}, "fine")
-	says(t, g.Evaluate(t.Context(), rollout.GateInput{}), "error")
+	g = alarmGate(t, map[string]*fakeCloudWatch{"eu-west-1": {loops: true}}, "fine")
+	wantVerdict(t, g.Evaluate(t.Context(), rollout.GateInput{}), "error")
 }
 
-// What may pass does not keep a shift from beginning; what will not does.
-func TestCloudWatchAlarm_ahead(t *testing.T) {
+// A temporary error does not block a shift from starting; a permanent one does.
+func TestCloudWatchAlarm_preflight(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		err  error
 		want rollout.Status
 	}{
-		"too many calls": {answered(400, "Throttling", "Rate exceeded"), rollout.Inconclusive},
-		"out of order":   {answered(503, "ServiceUnavailable", ""), rollout.Inconclusive},
-		"not allowed":    {answered(403, "AccessDenied", "no"), rollout.Errored},
+		"throttled":     {apiError(400, "Throttling", "Rate exceeded"), rollout.Inconclusive},
+		"unavailable":   {apiError(503, "ServiceUnavailable", ""), rollout.Inconclusive},
+		"access denied": {apiError(403, "AccessDenied", "no"), rollout.Errored},
 	} {
 		g := alarmGate(t, map[string]*fakeCloudWatch{"eu-west-1": {err: c.err}}, "slow")
-		if v := ahead(t, g, rollout.GateInput{}); v.Status != c.want || (v.Err != nil) != (c.want == rollout.Errored) {
+		if v := preflight(t, g, rollout.GateInput{}); v.Status != c.want || (v.Err != nil) != (c.want == rollout.Errored) {
 			t.Errorf("%s: %+v", name, v)
 		}
 	}
 }
 
-func TestCloudWatchAlarm_cutsTheReason(t *testing.T) {
+func TestCloudWatchAlarm_truncatesTheReason(t *testing.T) {
 	t.Parallel()
 	f := &fakeCloudWatch{metric: []types.MetricAlarm{metricAlarm("long", types.StateValueAlarm, strings.Repeat("é", 300))}}
 	v := alarmGate(t, map[string]*fakeCloudWatch{"eu-west-1": f}, "long").Evaluate(t.Context(), rollout.GateInput{})
 	_, reason, _ := strings.Cut(v.Detail, "Z: ")
 	if len(reason) > 200 || reason != strings.Repeat("é", 98)+"..." {
-		t.Errorf("the reason has %d bytes: %s", len(reason), reason)
+		t.Errorf("got a reason of %d bytes: %s", len(reason), reason)
 	}
 }
 
@@ -222,39 +222,38 @@ func TestCloudWatchAlarm_arguments(t *testing.T) {
 		args gate.CloudWatchAlarm
 		want int
 	}{
-		{"none", gate.CloudWatchAlarm{}, 1},
-		{"too many", gate.CloudWatchAlarm{Names: many}, 1},
-		{"an empty one", gate.CloudWatchAlarm{Names: []string{""}}, 1},
-		{"one twice", gate.CloudWatchAlarm{Names: []string{"a", "b", "a"}}, 1},
-		{"another ARN", gate.CloudWatchAlarm{Names: []string{"arn:aws:sns:eu-west-1:123456789012:topic"}}, 1},
-		{"a long one", gate.CloudWatchAlarm{Names: []string{strings.Repeat("x", 256)}}, 1},
-		{"no region", gate.CloudWatchAlarm{Names: []string{"a"}, Region: "Ireland"}, 1},
-		{"good ones", gate.CloudWatchAlarm{Names: []string{"a:b c", arnOf("us-gov-west-1", "123456789012", "x")}, Region: "cn-north-1"}, 0},
+		{"no names", gate.CloudWatchAlarm{}, 1},
+		{"too many names", gate.CloudWatchAlarm{Names: many}, 1},
+		{"empty name", gate.CloudWatchAlarm{Names: []string{""}}, 1},
+		{"duplicate name", gate.CloudWatchAlarm{Names: []string{"a", "b", "a"}}, 1},
+		{"ARN of a topic", gate.CloudWatchAlarm{Names: []string{"arn:aws:sns:eu-west-1:123456789012:topic"}}, 1},
+		{"name too long", gate.CloudWatchAlarm{Names: []string{strings.Repeat("x", 256)}}, 1},
+		{"invalid region", gate.CloudWatchAlarm{Names: []string{"a"}, Region: "Ireland"}, 1},
+		{"valid", gate.CloudWatchAlarm{Names: []string{"a:b c", arnOf("us-gov-west-1", "123456789012", "x")}, Region: "cn-north-1"}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			refuses(t, c.args.Check(), c.want)
+			wantArgumentErrors(t, c.args.Check(), c.want)
 			if c.want == 0 {
 				return
 			}
 			if _, err := gate.NewCloudWatchAlarm(c.args, gate.Dependencies{}); err == nil {
-				t.Error("it is made")
+				t.Error("got no error")
 			}
 		})
 	}
 }
 
-// Where nothing could be asked later, it is said before anything moves.
 func TestCloudWatchAlarm_noClient(t *testing.T) {
 	t.Parallel()
-	_, err := gate.NewCloudWatchAlarm(gate.CloudWatchAlarm{Names: []string{"a"}, Region: "eu-north-1"}, means(nil))
+	_, err := gate.NewCloudWatchAlarm(gate.CloudWatchAlarm{Names: []string{"a"}, Region: "eu-north-1"}, regionalDeps(nil))
 	if !errors.Is(err, errNoClient) {
-		t.Errorf("it returns %v", err)
+		t.Errorf("got error %v", err)
 	}
 	golden.Record(t, fmt.Sprint(err))
 	_, err = gate.NewCloudWatchAlarm(gate.CloudWatchAlarm{Names: []string{"a"}}, gate.Dependencies{})
 	if err == nil {
-		t.Error("it is made without a region")
+		t.Error("got no error without a region")
 	}
 	golden.Record(t, fmt.Sprint(err))
 }

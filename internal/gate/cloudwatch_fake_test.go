@@ -24,13 +24,13 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// fakeCloudWatch gives what a test has put into it, and keeps what it was asked.
+// fakeCloudWatch returns what a test has put into it, and records the calls.
 type fakeCloudWatch struct {
-	points  map[string]map[time.Time]float64 // by series, as seriesOf has it
-	status  types.StatusCode                 // of every result; empty: Complete
-	remark  string                           // a message with every result
-	perPage int                              // how many points a page has; 0: all
-	circles bool                             // every page names the same next one
+	points  map[string]map[time.Time]float64 // by the series name of seriesOf
+	status  types.StatusCode                 // of every result; default Complete
+	message string                           // with every result
+	perPage int                              // points on a page; 0 for all
+	loops   bool                             // every page has the same next token
 	err     error
 
 	metric    []types.MetricAlarm
@@ -38,12 +38,12 @@ type fakeCloudWatch struct {
 	logs      []types.LogAlarm
 
 	mu        sync.Mutex
-	asked     []cloudwatch.GetMetricDataInput
+	queried   []cloudwatch.GetMetricDataInput
 	described []cloudwatch.DescribeAlarmsInput
 }
 
-// means are those of a machine that reaches these, by region.
-func means(fakes map[string]*fakeCloudWatch) gate.Dependencies {
+// regionalDeps returns dependencies with a client for each region of fakes.
+func regionalDeps(fakes map[string]*fakeCloudWatch) gate.Dependencies {
 	return gate.Dependencies{Region: "eu-west-1", CloudWatch: func(region string) (gate.CloudWatch, error) {
 		if f := fakes[region]; f != nil {
 			return f, nil
@@ -52,30 +52,31 @@ func means(fakes map[string]*fakeCloudWatch) gate.Dependencies {
 	}}
 }
 
-var errNoClient = errors.New("there is no client")
+var errNoClient = errors.New("no client")
 
-func only(f *fakeCloudWatch) gate.Dependencies {
-	return means(map[string]*fakeCloudWatch{"eu-west-1": f})
+// defaultRegionDeps returns dependencies with a client for the default region.
+func defaultRegionDeps(f *fakeCloudWatch) gate.Dependencies {
+	return regionalDeps(map[string]*fakeCloudWatch{"eu-west-1": f})
 }
 
-// seriesOf is what a query asks for: "AWS/SQS Age p99 QueueName=jobs 60".
+// seriesOf returns the name of a query's series: "AWS/SQS Age p99 QueueName=jobs 60".
 func seriesOf(q types.MetricDataQuery) string {
 	if q.MetricStat == nil {
 		return fmt.Sprintf("%s %d", aws.ToString(q.Expression), aws.ToInt32(q.Period))
 	}
 	m := q.MetricStat.Metric
-	words := []string{aws.ToString(m.Namespace), aws.ToString(m.MetricName), aws.ToString(q.MetricStat.Stat)}
+	parts := []string{aws.ToString(m.Namespace), aws.ToString(m.MetricName), aws.ToString(q.MetricStat.Stat)}
 	for _, d := range m.Dimensions {
-		words = append(words, aws.ToString(d.Name)+"="+aws.ToString(d.Value))
+		parts = append(parts, aws.ToString(d.Name)+"="+aws.ToString(d.Value))
 	}
-	return strings.Join(append(words, fmt.Sprint(aws.ToInt32(q.MetricStat.Period))), " ")
+	return strings.Join(append(parts, fmt.Sprint(aws.ToInt32(q.MetricStat.Period))), " ")
 }
 
-// GetMetricData gives the points between the times asked for, oldest first.
+// GetMetricData returns the points in the requested time range, oldest first.
 func (f *fakeCloudWatch) GetMetricData(_ context.Context, in *cloudwatch.GetMetricDataInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.GetMetricDataOutput, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.asked = append(f.asked, *in)
+	f.queried = append(f.queried, *in)
 	if f.err != nil {
 		return nil, f.err
 	}
@@ -94,7 +95,7 @@ func (f *fakeCloudWatch) GetMetricData(_ context.Context, in *cloudwatch.GetMetr
 		}
 		out.MetricDataResults = append(out.MetricDataResults, r)
 	}
-	if more || f.circles {
+	if more || f.loops {
 		out.NextToken = new(fmt.Sprint(from + f.perPage))
 	}
 	return out, nil
@@ -105,8 +106,8 @@ func (f *fakeCloudWatch) result(q types.MetricDataQuery, in *cloudwatch.GetMetri
 	if f.status != "" {
 		r.StatusCode = f.status
 	}
-	if f.remark != "" {
-		r.Messages = []types.MessageData{{Code: new("Note"), Value: &f.remark}}
+	if f.message != "" {
+		r.Messages = []types.MessageData{{Code: new("Note"), Value: &f.message}}
 	}
 	all := f.points[seriesOf(q)]
 	for _, at := range slices.SortedFunc(maps.Keys(all), time.Time.Compare) {
@@ -117,7 +118,7 @@ func (f *fakeCloudWatch) result(q types.MetricDataQuery, in *cloudwatch.GetMetri
 	return r
 }
 
-// DescribeAlarms finds alarms by name, one a page, and of the types asked for.
+// DescribeAlarms returns the alarms with the requested names and types, one on a page.
 func (f *fakeCloudWatch) DescribeAlarms(_ context.Context, in *cloudwatch.DescribeAlarmsInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.DescribeAlarmsOutput, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -128,35 +129,35 @@ func (f *fakeCloudWatch) DescribeAlarms(_ context.Context, in *cloudwatch.Descri
 	page := 0
 	_, _ = fmt.Sscan(aws.ToString(in.NextToken), &page)
 	out := &cloudwatch.DescribeAlarmsOutput{}
-	if f.circles {
+	if f.loops {
 		out.NextToken = new("1")
 	} else if page+1 < len(in.AlarmNames) {
 		out.NextToken = new(fmt.Sprint(page + 1))
 	}
 	name := in.AlarmNames[min(page, len(in.AlarmNames)-1)]
-	of := func(kind types.AlarmType, other *string) bool {
+	matches := func(kind types.AlarmType, other *string) bool {
 		return aws.ToString(other) == name && slices.Contains(in.AlarmTypes, kind)
 	}
 	for _, a := range f.metric {
-		if of(types.AlarmTypeMetricAlarm, a.AlarmName) {
+		if matches(types.AlarmTypeMetricAlarm, a.AlarmName) {
 			out.MetricAlarms = append(out.MetricAlarms, a)
 		}
 	}
 	for _, a := range f.composite {
-		if of(types.AlarmTypeCompositeAlarm, a.AlarmName) {
+		if matches(types.AlarmTypeCompositeAlarm, a.AlarmName) {
 			out.CompositeAlarms = append(out.CompositeAlarms, a)
 		}
 	}
 	for _, a := range f.logs {
-		if of(types.AlarmTypeLogAlarm, a.AlarmName) {
+		if matches(types.AlarmTypeLogAlarm, a.AlarmName) {
 			out.LogAlarms = append(out.LogAlarms, a)
 		}
 	}
 	return out, nil
 }
 
-// answered is an error as the SDK gives it for an answer with that status.
-func answered(status int, code, message string) error {
+// apiError returns the SDK's error for a response with that status.
+func apiError(status int, code, message string) error {
 	return &smithy.OperationError{ServiceID: "CloudWatch", OperationName: "GetMetricData", Err: &awshttp.ResponseError{
 		RequestID: "7a62c49f",
 		ResponseError: &smithyhttp.ResponseError{
@@ -166,45 +167,45 @@ func answered(status int, code, message string) error {
 	}}
 }
 
-// says compares the status of a verdict, and records the rest; only an error has a
-// cause.
-func says(t *testing.T, got rollout.Verdict, want rollout.Status) {
+// wantVerdict compares the status of a verdict and records its detail. Only an error
+// has a cause.
+func wantVerdict(t *testing.T, got rollout.Verdict, want rollout.Status) {
 	t.Helper()
 	if got.Status != want {
-		t.Errorf("the gate says %s: %s, want %s", got.Status, got.Detail, want)
+		t.Errorf("got %s: %s, want %s", got.Status, got.Detail, want)
 	}
 	golden.Record(t, string(got.Status)+": "+got.Detail, golden.Volatile()...)
 	if (got.Err != nil) != (got.Status == rollout.Errored) {
-		t.Errorf("with %s the cause is %v", got.Status, got.Err)
+		t.Errorf("verdict %s has cause %v", got.Status, got.Err)
 	}
 }
 
-// refuses records everything that is wrong with arguments, of which there are so many.
-func refuses(t *testing.T, got []*gate.ArgumentError, want int) {
+// wantArgumentErrors records the errors and compares their number.
+func wantArgumentErrors(t *testing.T, got []*gate.ArgumentError, want int) {
 	t.Helper()
 	for _, err := range got {
 		golden.Record(t, err.Error())
 		if !errors.Is(err, gate.ErrInvalid) && !errors.Is(err, gate.ErrMissing) {
-			t.Errorf("%v is of no kind", err)
+			t.Errorf("%v is neither ErrInvalid nor ErrMissing", err)
 		}
 	}
 	if len(got) != want {
-		t.Errorf("%d arguments are refused, want %d", len(got), want)
+		t.Errorf("got %d argument errors, want %d", len(got), want)
 	}
 }
 
-// ahead asks a gate before a shift.
-func ahead(t *testing.T, g rollout.Gate, m rollout.GateInput) rollout.Verdict {
+// preflight calls Preflight of a gate.
+func preflight(t *testing.T, g rollout.Gate, in rollout.GateInput) rollout.Verdict {
 	t.Helper()
 	p, ok := g.(rollout.Preflight)
 	if !ok {
-		t.Fatal("the gate has nothing to say before a shift")
+		t.Fatal("the gate does not implement Preflight")
 	}
-	return p.Preflight(t.Context(), m)
+	return p.Preflight(t.Context(), in)
 }
 
-// built fails the test where a gate is refused.
-func built(t *testing.T) func(rollout.Gate, error) rollout.Gate {
+// mustBuild returns a function that fails the test if a gate cannot be built.
+func mustBuild(t *testing.T) func(rollout.Gate, error) rollout.Gate {
 	return func(g rollout.Gate, err error) rollout.Gate {
 		t.Helper()
 		if err != nil {
@@ -214,13 +215,13 @@ func built(t *testing.T) func(rollout.Gate, error) rollout.Gate {
 	}
 }
 
-// severalSeries gives a series for each label, as a search does.
+// severalSeries returns a series for each label, as a search expression does.
 type severalSeries struct {
 	fakeCloudWatch
 	values map[string]float64
 }
 
-// GetMetricData gives each a point at the beginning of the newest minute.
+// GetMetricData returns a point for each label at the start of the newest minute.
 func (f *severalSeries) GetMetricData(_ context.Context, in *cloudwatch.GetMetricDataInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.GetMetricDataOutput, error) {
 	out := &cloudwatch.GetMetricDataOutput{}
 	for _, label := range slices.Sorted(maps.Keys(f.values)) {

@@ -25,16 +25,16 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// patience is a limit that no machine is too slow for.
-const patience = 60 * time.Second
+// timeout ends a test that hangs.
+const timeout = 60 * time.Second
 
-// balancerBench is a real balancer on this machine whose figures come every second, and its
-// CloudWatch, both behind the real SDK.
+// balancerBench is a local load balancer that publishes metrics every second, and its
+// CloudWatch, both called through the real SDK.
 type balancerBench struct {
-	t     *testing.T
-	srv   *localalb.Server
-	elb   *elbv2.Client
-	watch *cloudwatch.Client
+	t          *testing.T
+	srv        *localalb.Server
+	elb        *elbv2.Client
+	cloudwatch *cloudwatch.Client
 
 	listener string
 	blue     rollout.Backend
@@ -56,13 +56,13 @@ func newBalancerBench(t *testing.T) *balancerBench {
 	keys := credentials.NewStaticCredentialsProvider("AKIALOCAL", "secret", "")
 	return &balancerBench{
 		t: t, srv: srv,
-		elb:   elbv2.New(elbv2.Options{Region: "us-east-1", BaseEndpoint: new(srv.URL()), RetryMaxAttempts: 1, Credentials: keys}),
-		watch: cloudwatch.New(cloudwatch.Options{Region: "us-east-1", BaseEndpoint: new(srv.URL()), RetryMaxAttempts: 1, Credentials: keys}),
+		elb:        elbv2.New(elbv2.Options{Region: "us-east-1", BaseEndpoint: new(srv.URL()), RetryMaxAttempts: 1, Credentials: keys}),
+		cloudwatch: cloudwatch.New(cloudwatch.Options{Region: "us-east-1", BaseEndpoint: new(srv.URL()), RetryMaxAttempts: 1, Credentials: keys}),
 	}
 }
 
-func (b *balancerBench) means() gate.Dependencies {
-	return gate.Dependencies{Region: "us-east-1", CloudWatch: func(string) (gate.CloudWatch, error) { return b.watch, nil }}
+func (b *balancerBench) deps() gate.Dependencies {
+	return gate.Dependencies{Region: "us-east-1", CloudWatch: func(string) (gate.CloudWatch, error) { return b.cloudwatch, nil }}
 }
 
 func (b *balancerBench) must(err error) {
@@ -72,15 +72,15 @@ func (b *balancerBench) must(err error) {
 	}
 }
 
-// serve puts two versions behind a listener that gives each half of the requests.
+// serve starts two versions behind a listener with a weight of 50 each.
 func (b *balancerBench) serve(blue, green http.HandlerFunc) {
 	b.t.Helper()
 	out, err := b.elb.CreateLoadBalancer(b.t.Context(), &elbv2.CreateLoadBalancerInput{Name: new("web"), Subnets: []string{"subnet-1", "subnet-2"}})
 	b.must(err)
-	b.blue, b.green = b.side("blue", blue), b.side("green", green)
+	b.blue, b.green = b.backend("blue", blue), b.backend("green", green)
 	config := &elbtypes.ForwardActionConfig{}
-	for _, side := range []rollout.Backend{b.blue, b.green} {
-		config.TargetGroups = append(config.TargetGroups, elbtypes.TargetGroupTuple{TargetGroupArn: new(side.Group), Weight: new(int32(50))})
+	for _, backend := range []rollout.Backend{b.blue, b.green} {
+		config.TargetGroups = append(config.TargetGroups, elbtypes.TargetGroupTuple{TargetGroupArn: new(backend.Group), Weight: new(int32(50))})
 	}
 	listener, err := b.elb.CreateListener(b.t.Context(), &elbv2.CreateListenerInput{
 		LoadBalancerArn: out.LoadBalancers[0].LoadBalancerArn, Protocol: elbtypes.ProtocolEnumHttp, Port: new(int32(8001)),
@@ -89,15 +89,15 @@ func (b *balancerBench) serve(blue, green http.HandlerFunc) {
 	b.must(err)
 	b.listener = aws.ToString(listener.Listeners[0].ListenerArn)
 	b.blue.Routes, b.green.Routes = []string{b.listener}, []string{b.listener}
-	b.until("healthy targets", func() bool { return b.healthy(b.blue) && b.healthy(b.green) })
+	b.waitFor("healthy targets", func() bool { return b.healthy(b.blue) && b.healthy(b.green) })
 }
 
-// side makes a target group with one target, whose health checks pass.
-func (b *balancerBench) side(name string, answer http.HandlerFunc) rollout.Backend {
+// backend creates a target group with one target whose health checks pass.
+func (b *balancerBench) backend(name string, handler http.HandlerFunc) rollout.Backend {
 	b.t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/health" {
-			answer(w, r)
+			handler(w, r)
 		}
 	}))
 	b.t.Cleanup(server.Close)
@@ -124,9 +124,9 @@ func (b *balancerBench) healthy(s rollout.Backend) bool {
 	return len(out.TargetHealthDescriptions) == 1 && out.TargetHealthDescriptions[0].TargetHealth.State == elbtypes.TargetHealthStateEnumHealthy
 }
 
-func (b *balancerBench) until(what string, done func() bool) {
+func (b *balancerBench) waitFor(what string, done func() bool) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(b.t.Context(), timeout)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -134,13 +134,13 @@ func (b *balancerBench) until(what string, done func() bool) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			b.t.Fatalf("gave up waiting for %s", what)
+			b.t.Fatalf("timed out waiting for %s", what)
 		}
 	}
 }
 
-// load sends requests until the test ends.
-func (b *balancerBench) load() {
+// sendRequests sends requests until the test ends.
+func (b *balancerBench) sendRequests() {
 	b.t.Helper()
 	ctx, cancel := context.WithCancel(b.t.Context())
 	client, url := &http.Client{}, "http://"+b.srv.ListenerAddr(b.listener)
@@ -170,69 +170,69 @@ func (b *balancerBench) load() {
 	})
 }
 
-// judges asks until the gate says what is waited for, and returns its words. What
-// must not be said before fails the test.
-func (b *balancerBench) judges(g rollout.Gate, m rollout.GateInput, wanted rollout.Status, never ...rollout.Status) string {
+// waitForVerdict evaluates the gate until its status is want, and returns the detail.
+// A status of never fails the test.
+func (b *balancerBench) waitForVerdict(g rollout.Gate, in rollout.GateInput, want rollout.Status, never ...rollout.Status) string {
 	b.t.Helper()
 	var v rollout.Verdict
-	b.until(string(wanted), func() bool {
-		v = g.Evaluate(b.t.Context(), m)
-		for _, answer := range never {
-			if v.Status == answer {
-				b.t.Fatalf("it says %s: %s: %v", v.Status, v.Detail, v.Err)
+	b.waitFor(string(want), func() bool {
+		v = g.Evaluate(b.t.Context(), in)
+		for _, status := range never {
+			if v.Status == status {
+				b.t.Fatalf("got %s: %s: %v", v.Status, v.Detail, v.Err)
 			}
 		}
-		return v.Status == wanted
+		return v.Status == want
 	})
 	return v.Detail
 }
 
-// quick is what reads a balancer whose figures come every second.
-func quick(c gate.TargetMetrics) gate.TargetMetrics {
+// everySecond configures a gate for metrics that are published every second.
+func everySecond(c gate.TargetMetrics) gate.TargetMetrics {
 	c.Period, c.Lookback, c.MinRequests, c.Stat = time.Second, 5*time.Second, 30, "p90"
 	return c
 }
 
-func (b *balancerBench) moment() rollout.GateInput {
+func (b *balancerBench) gateInput() rollout.GateInput {
 	return rollout.GateInput{Step: 1, ChangedAt: time.Now(), Incoming: []rollout.Backend{b.green}, Live: []rollout.Backend{b.blue}}
 }
 
-// A good release passes on what a real balancer counts; from the moment that it
-// answers badly, it is caught.
-func TestTargetMetrics_ofARealBalancer(t *testing.T) {
+// A good release passes on the metrics of a load balancer, and fails when it starts to
+// return errors.
+func TestTargetMetrics_onALoadBalancer(t *testing.T) {
 	t.Parallel()
 	b := newBalancerBench(t)
 	var status atomic.Int64
 	status.Store(http.StatusOK)
 	b.serve(func(http.ResponseWriter, *http.Request) {}, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(status.Load())) })
-	g := built(t)(gate.NewTargetMetrics(quick(gate.TargetMetrics{MaxErrorRate: new(20.0), WorseThanLiveBy: new(1.0), LatencyRatio: new(1e6)}), b.means()))
-	says(t, ahead(t, g, b.moment()), rollout.Pass)
-	m := b.moment()
-	b.load()
-	if saw := b.judges(g, m, rollout.Pass, rollout.Fail, rollout.Errored); strings.Count(saw, "web (green)") != 2 || strings.Count(saw, "blue") != 2 {
-		t.Errorf("it says %s", saw)
+	g := mustBuild(t)(gate.NewTargetMetrics(everySecond(gate.TargetMetrics{MaxErrorRate: new(20.0), WorseThanLiveBy: new(1.0), LatencyRatio: new(1e6)}), b.deps()))
+	wantVerdict(t, preflight(t, g, b.gateInput()), rollout.Pass)
+	in := b.gateInput()
+	b.sendRequests()
+	if detail := b.waitForVerdict(g, in, rollout.Pass, rollout.Fail, rollout.Errored); strings.Count(detail, "web (green)") != 2 || strings.Count(detail, "blue") != 2 {
+		t.Errorf("got %s", detail)
 	}
 	status.Store(http.StatusInternalServerError)
-	if saw := b.judges(g, m, rollout.Fail, rollout.Errored); !strings.HasPrefix(saw, "web (green)") {
-		t.Errorf("it says %s", saw)
+	if detail := b.waitForVerdict(g, in, rollout.Fail, rollout.Errored); !strings.HasPrefix(detail, "web (green)") {
+		t.Errorf("got %s", detail)
 	}
 }
 
-// Answers that the balancer has to make itself are nobody's in its figures, and
-// are found all the same.
-func TestTargetMetrics_answersOfTheBalancerItself(t *testing.T) {
+// The metrics of the target group do not contain the errors that the load balancer
+// returns itself, but the gate detects them.
+func TestTargetMetrics_errorsOfTheLoadBalancer(t *testing.T) {
 	t.Parallel()
 	b := newBalancerBench(t)
 	b.serve(func(http.ResponseWriter, *http.Request) {}, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-	g := built(t)(gate.NewTargetMetrics(quick(gate.TargetMetrics{MaxErrorRate: new(50.0)}), b.means()))
-	m := b.moment()
-	b.load()
-	if saw := b.judges(g, m, rollout.Fail, rollout.Pass, rollout.Errored); !strings.HasPrefix(saw, "web (green)") {
-		t.Errorf("it says %s", saw)
+	g := mustBuild(t)(gate.NewTargetMetrics(everySecond(gate.TargetMetrics{MaxErrorRate: new(50.0)}), b.deps()))
+	in := b.gateInput()
+	b.sendRequests()
+	if detail := b.waitForVerdict(g, in, rollout.Fail, rollout.Pass, rollout.Errored); !strings.HasPrefix(detail, "web (green)") {
+		t.Errorf("got %s", detail)
 	}
 }
 
-func TestTargetMetrics_aSlowReleaseOnARealBalancer(t *testing.T) {
+func TestTargetMetrics_slowReleaseOnALoadBalancer(t *testing.T) {
 	t.Parallel()
 	b := newBalancerBench(t)
 	wait := func(r *http.Request, d time.Duration) {
@@ -244,77 +244,76 @@ func TestTargetMetrics_aSlowReleaseOnARealBalancer(t *testing.T) {
 		}
 	}
 	b.serve(func(http.ResponseWriter, *http.Request) {}, func(_ http.ResponseWriter, r *http.Request) { wait(r, 100*time.Millisecond) })
-	g := built(t)(gate.NewTargetMetrics(quick(gate.TargetMetrics{MaxLatency: 50 * time.Millisecond}), b.means()))
-	m := b.moment()
-	b.load()
-	if saw := b.judges(g, m, rollout.Fail, rollout.Pass, rollout.Errored); !strings.HasPrefix(saw, "web (green): p90 ") {
-		t.Errorf("it says %s", saw)
+	g := mustBuild(t)(gate.NewTargetMetrics(everySecond(gate.TargetMetrics{MaxLatency: 50 * time.Millisecond}), b.deps()))
+	in := b.gateInput()
+	b.sendRequests()
+	if detail := b.waitForVerdict(g, in, rollout.Fail, rollout.Pass, rollout.Errored); !strings.HasPrefix(detail, "web (green): p90 ") {
+		t.Errorf("got %s", detail)
 	}
 }
 
-func TestCloudWatchAlarm_ofARealServer(t *testing.T) {
+func TestCloudWatchAlarm_onAServer(t *testing.T) {
 	t.Parallel()
 	b := newBalancerBench(t)
-	_, err := b.watch.PutMetricAlarm(t.Context(), &cloudwatch.PutMetricAlarmInput{
+	_, err := b.cloudwatch.PutMetricAlarm(t.Context(), &cloudwatch.PutMetricAlarmInput{
 		AlarmName: new("errors"), Namespace: new("Shop"), MetricName: new("Errors"), Statistic: types.StatisticSum, Period: new(int32(60)),
 		EvaluationPeriods: new(int32(1)), Threshold: new(1.0), ComparisonOperator: types.ComparisonOperatorGreaterThanThreshold,
 	})
 	b.must(err)
-	_, err = b.watch.PutCompositeAlarm(t.Context(), &cloudwatch.PutCompositeAlarmInput{AlarmName: new("any"), AlarmRule: new(`ALARM("errors")`)})
+	_, err = b.cloudwatch.PutCompositeAlarm(t.Context(), &cloudwatch.PutCompositeAlarmInput{AlarmName: new("any"), AlarmRule: new(`ALARM("errors")`)})
 	b.must(err)
 	set := func(name string, state types.StateValue) {
 		t.Helper()
-		_, err := b.watch.SetAlarmState(t.Context(), &cloudwatch.SetAlarmStateInput{AlarmName: &name, StateValue: state, StateReason: new("the test says so")})
+		_, err := b.cloudwatch.SetAlarmState(t.Context(), &cloudwatch.SetAlarmStateInput{AlarmName: &name, StateValue: state, StateReason: new("set by the test")})
 		b.must(err)
 	}
-	judge := func(want rollout.Status, names ...string) {
+	evaluate := func(want rollout.Status, names ...string) {
 		t.Helper()
-		says(t, built(t)(gate.NewCloudWatchAlarm(gate.CloudWatchAlarm{Names: names}, b.means())).Evaluate(t.Context(), rollout.GateInput{}), want)
+		wantVerdict(t, mustBuild(t)(gate.NewCloudWatchAlarm(gate.CloudWatchAlarm{Names: names}, b.deps())).Evaluate(t.Context(), rollout.GateInput{}), want)
 	}
 	set("errors", types.StateValueOk)
 	set("any", types.StateValueOk)
-	out, err := b.watch.DescribeAlarms(t.Context(), &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{"errors"}})
+	out, err := b.cloudwatch.DescribeAlarms(t.Context(), &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{"errors"}})
 	b.must(err)
-	judge(rollout.Pass, aws.ToString(out.MetricAlarms[0].AlarmArn), "any")
-	judge(rollout.Errored, "errors", "erorrs")
+	evaluate(rollout.Pass, aws.ToString(out.MetricAlarms[0].AlarmArn), "any")
+	evaluate(rollout.Errored, "errors", "erorrs")
 	set("any", types.StateValueAlarm)
-	judge(rollout.Fail, "errors", "any")
+	evaluate(rollout.Fail, "errors", "any")
 }
 
-func TestCloudWatchMetric_ofARealServer(t *testing.T) {
+func TestCloudWatchMetric_onAServer(t *testing.T) {
 	t.Parallel()
 	b := newBalancerBench(t)
-	begin := time.Now().Truncate(time.Minute).Add(-3 * time.Minute)
+	start := time.Now().Truncate(time.Minute).Add(-3 * time.Minute)
 	for metric, v := range map[string]float64{"Failed": 3, "All": 60} {
-		_, err := b.watch.PutMetricData(t.Context(), &cloudwatch.PutMetricDataInput{
-			Namespace: new("Shop"), MetricData: []types.MetricDatum{{MetricName: &metric, Value: &v, Timestamp: &begin}},
+		_, err := b.cloudwatch.PutMetricData(t.Context(), &cloudwatch.PutMetricDataInput{
+			Namespace: new("Shop"), MetricData: []types.MetricDatum{{MetricName: &metric, Value: &v, Timestamp: &start}},
 		})
 		b.must(err)
 	}
 	query := func(id, metric string) gate.MetricQuery {
 		return gate.MetricQuery{ID: id, Namespace: "Shop", Metric: metric, Stat: "Sum"}
 	}
-	m := rollout.GateInput{ChangedAt: begin.Add(-time.Hour)}
+	in := rollout.GateInput{ChangedAt: start.Add(-time.Hour)}
 	for _, c := range []struct {
-		name string
 		args gate.CloudWatchMetric
 		want rollout.Status
 	}{
-		{"a metric", gate.CloudWatchMetric{MetricQuery: query("", "Failed"), Max: new(5.0), Lookback: 10 * time.Minute}, rollout.Pass},
-		{"an expression", gate.CloudWatchMetric{Expression: "100 * failed / all", Queries: []gate.MetricQuery{query("failed", "Failed"), query("all", "All")}, Max: new(1.0), Lookback: 10 * time.Minute},
+		{gate.CloudWatchMetric{MetricQuery: query("", "Failed"), Max: new(5.0), Lookback: 10 * time.Minute}, rollout.Pass},
+		{gate.CloudWatchMetric{Expression: "100 * failed / all", Queries: []gate.MetricQuery{query("failed", "Failed"), query("all", "All")}, Max: new(1.0), Lookback: 10 * time.Minute},
 			rollout.Fail},
-		{"no point", gate.CloudWatchMetric{MetricQuery: query("", "Lost"), Max: new(5.0)}, rollout.Inconclusive},
+		{gate.CloudWatchMetric{MetricQuery: query("", "Missing"), Max: new(5.0)}, rollout.Inconclusive},
 	} {
-		g := built(t)(gate.NewCloudWatchMetric(c.args, b.means()))
-		v := g.Evaluate(t.Context(), m)
-		v.Detail = strings.ReplaceAll(v.Detail, begin.UTC().Format(time.TimeOnly)+"Z", "BEGIN")
-		says(t, v, c.want)
+		g := mustBuild(t)(gate.NewCloudWatchMetric(c.args, b.deps()))
+		v := g.Evaluate(t.Context(), in)
+		v.Detail = strings.ReplaceAll(v.Detail, start.UTC().Format(time.TimeOnly)+"Z", "START")
+		wantVerdict(t, v, c.want)
 	}
-	// An expression that nobody can work out is refused before anything moves.
-	g := built(t)(gate.NewCloudWatchMetric(gate.CloudWatchMetric{Expression: "100 * nobody", Max: new(1.0)}, b.means()))
-	v := ahead(t, g, rollout.GateInput{})
-	says(t, v, rollout.Errored)
+	// An invalid expression blocks a shift from starting.
+	g := mustBuild(t)(gate.NewCloudWatchMetric(gate.CloudWatchMetric{Expression: "100 * unknown", Max: new(1.0)}, b.deps()))
+	v := preflight(t, g, rollout.GateInput{})
+	wantVerdict(t, v, rollout.Errored)
 	if v.Err == nil || errors.Is(v.Err, context.DeadlineExceeded) {
-		t.Errorf("the cause is %v", v.Err)
+		t.Errorf("got cause %v", v.Err)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 )
 
-func TestBadStat(t *testing.T) {
+func TestValidateStat(t *testing.T) {
 	t.Parallel()
 	for _, good := range []string{
 		"SampleCount", "Average", "Sum", "Minimum", "Maximum", "IQM",

@@ -22,39 +22,39 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// took is every length of time that a machine decides on.
+// took replaces measured durations.
 var took = golden.ReplacePattern(`\b(in|after) [0-9.]+(µs|ms|s)\b`, "$1 <time>")
 
-func judge(ctx context.Context, t *testing.T, c gate.HTTP) rollout.Verdict {
+func evaluateHTTP(ctx context.Context, t *testing.T, c gate.HTTP) rollout.Verdict {
 	t.Helper()
-	g, err := gate.NewHTTP(c, gate.Dependencies{Lookup: environment(nil)})
+	g, err := gate.NewHTTP(c, gate.Dependencies{Lookup: lookupIn(nil)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return g.Evaluate(ctx, rollout.GateInput{})
 }
 
-func environment(variables map[string]string) gate.Lookup {
+func lookupIn(variables map[string]string) gate.Lookup {
 	return func(name string) (string, bool) {
 		v, ok := variables[name]
 		return v, ok
 	}
 }
 
-// want compares the status of a verdict, and records the rest without the server's
-// address and lengths of time.
-func want(t *testing.T, got rollout.Verdict, server string, status rollout.Status, more ...golden.Replacement) {
+// wantVerdictFrom compares the status of a verdict and records its detail without the
+// address of the server and measured durations. Only an error has a cause.
+func wantVerdictFrom(t *testing.T, got rollout.Verdict, server string, status rollout.Status, more ...golden.Replacement) {
 	t.Helper()
 	if got.Status != status {
-		t.Errorf("the gate says %s: %s, want %s", got.Status, got.Detail, status)
+		t.Errorf("got %s: %s, want %s", got.Status, got.Detail, status)
 	}
 	golden.Record(t, string(got.Status)+": "+got.Detail, append(more, golden.Replace(strings.TrimPrefix(server, "http://"), "<host>"), took)...)
 	if (got.Err != nil) != (got.Status == rollout.Errored) {
-		t.Errorf("with %s the cause is %v", got.Status, got.Err)
+		t.Errorf("verdict %s has cause %v", got.Status, got.Err)
 	}
 }
 
-// serve answers the n-th request, from 1, as told.
+// serve starts a server that passes the number of the request, from 1, to handle.
 func serve(t *testing.T, handle func(n int, w http.ResponseWriter, r *http.Request)) string {
 	t.Helper()
 	var n atomic.Int64
@@ -63,7 +63,7 @@ func serve(t *testing.T, handle func(n int, w http.ResponseWriter, r *http.Reque
 	return srv.URL
 }
 
-func always(status int, body string) func(int, http.ResponseWriter, *http.Request) {
+func respond(status int, body string) func(int, http.ResponseWriter, *http.Request) {
 	return func(_ int, w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-Version", "1.4.2")
 		w.WriteHeader(status)
@@ -76,42 +76,42 @@ func TestHTTP_verdicts(t *testing.T) {
 		name   string
 		server func(int, http.ResponseWriter, *http.Request)
 		gate   gate.HTTP
-		said   rollout.Status
+		want   rollout.Status
 	}{
-		{"a good answer", always(200, "fine"), gate.HTTP{},
+		{"expected status", respond(200, "ok"), gate.HTTP{},
 			"pass"},
-		{"several good ones, soon enough", always(204, ""), gate.HTTP{Samples: 3, MaxLatency: time.Hour},
+		{"several samples within max_latency", respond(204, ""), gate.HTTP{Samples: 3, MaxLatency: time.Hour},
 			"pass"},
-		{"a bad status", always(503, "no room\nat all\x00\t!"), gate.HTTP{},
+		{"unexpected status", respond(503, "no room\nat all\x00\t!"), gate.HTTP{},
 			"fail"},
-		{"a bad status of some", func(n int, w http.ResponseWriter, r *http.Request) { always(200+300*(n%2), "boom")(n, w, r) }, gate.HTTP{Samples: 5},
+		{"unexpected status of some samples", func(n int, w http.ResponseWriter, r *http.Request) { respond(200+300*(n%2), "boom")(n, w, r) }, gate.HTTP{Samples: 5},
 			"fail"},
-		{"in several ways", func(n int, w http.ResponseWriter, r *http.Request) { always(500+n/2, "")(n, w, r) }, gate.HTTP{Samples: 3},
+		{"several unexpected statuses", func(n int, w http.ResponseWriter, r *http.Request) { respond(500+n/2, "")(n, w, r) }, gate.HTTP{Samples: 3},
 			"fail"},
-		{"a status that is not wanted", always(200, ""), gate.HTTP{ExpectStatus: []int{204, 301}},
+		{"status not in expect_status", respond(200, ""), gate.HTTP{ExpectStatus: []int{204, 301}},
 			"fail"},
-		{"a bad status that is wanted", always(418, ""), gate.HTTP{ExpectStatus: []int{418}, Method: "POST"},
+		{"error status in expect_status", respond(418, ""), gate.HTTP{ExpectStatus: []int{418}, Method: "POST"},
 			"pass"},
-		{"the version before", always(200, "version 1.4.2 is up"), gate.HTTP{ExpectBody: `version 1\.5`},
+		{"body does not match", respond(200, "version 1.4.2 is up"), gate.HTTP{ExpectBody: `version 1\.5`},
 			"fail"},
-		{"the version that is wanted", always(200, "version 1.5.0 is up"), gate.HTTP{ExpectBody: `version 1\.5`},
+		{"body matches", respond(200, "version 1.5.0 is up"), gate.HTTP{ExpectBody: `version 1\.5`},
 			"pass"},
-		{"a header of another value", always(200, ""), gate.HTTP{ExpectHeaders: map[string]string{"x-version": "1.5.0"}},
+		{"header has another value", respond(200, ""), gate.HTTP{ExpectHeaders: map[string]string{"x-version": "1.5.0"}},
 			"fail"},
-		{"no such header", always(200, ""), gate.HTTP{ExpectHeaders: map[string]string{"X-Version": "1.4.2", "X-Zone": "a"}},
+		{"header is missing", respond(200, ""), gate.HTTP{ExpectHeaders: map[string]string{"X-Version": "1.4.2", "X-Zone": "a"}},
 			"fail"},
-		{"the header that is wanted", always(200, ""), gate.HTTP{ExpectHeaders: map[string]string{"X-Version": "1.4.2"}},
+		{"header matches", respond(200, ""), gate.HTTP{ExpectHeaders: map[string]string{"X-Version": "1.4.2"}},
 			"pass"},
-		{"too late an answer", always(200, ""), gate.HTTP{MaxLatency: time.Nanosecond},
+		{"response too slow", respond(200, ""), gate.HTTP{MaxLatency: time.Nanosecond},
 			"fail"},
-		{"a long body", always(500, strings.Repeat("é", 150)), gate.HTTP{},
+		{"long body is truncated", respond(500, strings.Repeat("é", 150)), gate.HTTP{},
 			"fail"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			url := serve(t, tt.server)
 			tt.gate.URL = url + "/healthz"
-			want(t, judge(t.Context(), t, tt.gate), url, tt.said)
+			wantVerdictFrom(t, evaluateHTTP(t.Context(), t, tt.gate), url, tt.want)
 		})
 	}
 }
@@ -119,23 +119,23 @@ func TestHTTP_verdicts(t *testing.T) {
 func TestHTTP_doesNotFollowARedirect(t *testing.T) {
 	url := serve(t, func(n int, w http.ResponseWriter, r *http.Request) {
 		if n > 1 {
-			t.Error("a second request came")
+			t.Error("got a second request")
 		}
 		http.Redirect(w, r, "/login?token=hidden", http.StatusFound)
 	})
-	got := judge(t.Context(), t, gate.HTTP{URL: url, Method: http.MethodHead})
-	want(t, got, url, "fail")
+	got := evaluateHTTP(t.Context(), t, gate.HTTP{URL: url, Method: http.MethodHead})
+	wantVerdictFrom(t, got, url, "fail")
 }
 
-func TestHTTP_takesARedirectThatIsWanted(t *testing.T) {
+func TestHTTP_acceptsAnExpectedRedirect(t *testing.T) {
 	url := serve(t, func(_ int, w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "https://example.com/", http.StatusMovedPermanently)
 	})
-	got := judge(t.Context(), t, gate.HTTP{URL: url, ExpectStatus: []int{301}, ExpectHeaders: map[string]string{"Location": "https://example.com/"}})
-	want(t, got, url, "pass")
+	got := evaluateHTTP(t.Context(), t, gate.HTTP{URL: url, ExpectStatus: []int{301}, ExpectHeaders: map[string]string{"Location": "https://example.com/"}})
+	wantVerdictFrom(t, got, url, "pass")
 }
 
-func TestHTTP_sendsWhatIsAsked(t *testing.T) {
+func TestHTTP_sendsTheConfiguredRequest(t *testing.T) {
 	var got http.Request
 	var body string
 	url := serve(t, func(_ int, _ http.ResponseWriter, r *http.Request) {
@@ -146,59 +146,58 @@ func TestHTTP_sendsWhatIsAsked(t *testing.T) {
 		URL: url + "/check?deep=1", Method: http.MethodPut, Body: `{"a":1}`,
 		Headers:    map[string]string{"Host": "green.example.com", "content-type": "application/json"},
 		HeadersEnv: map[string]string{"Authorization": "CHECK_TOKEN"},
-	}, gate.Dependencies{Lookup: environment(map[string]string{"CHECK_TOKEN": "Bearer abc"})})
+	}, gate.Dependencies{Lookup: lookupIn(map[string]string{"CHECK_TOKEN": "Bearer abc"})})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if v := g.Evaluate(t.Context(), rollout.GateInput{}); v.Status != rollout.Pass {
-		t.Errorf("the gate says %+v", v)
+		t.Errorf("got %+v", v)
 	}
 	if got.Method != "PUT" || got.Host != "green.example.com" || got.URL.RequestURI() != "/check?deep=1" || body != `{"a":1}` ||
 		got.Header.Get("Authorization") != "Bearer abc" || got.Header.Get("Content-Type") != "application/json" ||
 		got.UserAgent() != "terraform-provider-bluegreen" {
-		t.Errorf("it sent %s %s to %s with %q and %v", got.Method, got.URL, got.Host, body, got.Header)
+		t.Errorf("got %s %s to %s with %q and %v", got.Method, got.URL, got.Host, body, got.Header)
 	}
 }
 
-// TestHTTP_opensAConnectionForEverySample, and closes it: a balancer chooses a
-// target for each.
-func TestHTTP_opensAConnectionForEverySample(t *testing.T) {
+// A load balancer may choose another target for each connection.
+func TestHTTP_opensAConnectionPerSample(t *testing.T) {
 	var mu sync.Mutex
-	var from []string
+	var clients []string
 	url := serve(t, func(_ int, _ http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
-		from = append(from, r.RemoteAddr)
+		clients = append(clients, r.RemoteAddr)
 	})
-	if v := judge(t.Context(), t, gate.HTTP{URL: url, Samples: 5}); v.Status != rollout.Pass {
-		t.Errorf("the gate says %+v", v)
+	if v := evaluateHTTP(t.Context(), t, gate.HTTP{URL: url, Samples: 5}); v.Status != rollout.Pass {
+		t.Errorf("got %+v", v)
 	}
-	slices.Sort(from)
-	if n := len(slices.Compact(from)); n != 5 {
-		t.Errorf("5 samples came by %d connections", n)
+	slices.Sort(clients)
+	if n := len(slices.Compact(clients)); n != 5 {
+		t.Errorf("got %d connections for 5 samples, want 5", n)
 	}
 }
 
-func TestHTTP_errsWhereItCouldNotMeasure(t *testing.T) {
+func TestHTTP_errorsWithoutAMeasurement(t *testing.T) {
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
 	untrusted := httptest.NewTLSServer(http.NotFoundHandler())
 	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0)
 	t.Cleanup(untrusted.Close)
 	for _, url := range []string{closed.URL, untrusted.URL} {
-		want(t, judge(t.Context(), t, gate.HTTP{URL: url, Samples: 2}), strings.Replace(url, "https:", "http:", 1), rollout.Errored)
+		wantVerdictFrom(t, evaluateHTTP(t.Context(), t, gate.HTTP{URL: url, Samples: 2}), strings.Replace(url, "https:", "http:", 1), rollout.Errored)
 	}
 }
 
-func TestHTTP_takesAnyCertificateWhenTold(t *testing.T) {
+func TestHTTP_skipsCertificateVerification(t *testing.T) {
 	srv := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(srv.Close)
-	if got := judge(t.Context(), t, gate.HTTP{URL: srv.URL, InsecureSkipVerify: true}); got.Status != rollout.Pass {
-		t.Errorf("the gate says %+v", got)
+	if got := evaluateHTTP(t.Context(), t, gate.HTTP{URL: srv.URL, InsecureSkipVerify: true}); got.Status != rollout.Pass {
+		t.Errorf("got %+v", got)
 	}
 }
 
-func TestHTTP_failsWhereTheConnectionBreaksAfterTheRequest(t *testing.T) {
+func TestHTTP_failsWhenTheConnectionBreaksAfterTheRequest(t *testing.T) {
 	url := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {
@@ -207,32 +206,32 @@ func TestHTTP_failsWhereTheConnectionBreaksAfterTheRequest(t *testing.T) {
 		}
 		_ = conn.Close()
 	})
-	got := judge(t.Context(), t, gate.HTTP{URL: url})
-	want(t, got, url, "fail")
+	got := evaluateHTTP(t.Context(), t, gate.HTTP{URL: url})
+	wantVerdictFrom(t, got, url, "fail")
 
 	url = serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		_, _ = io.WriteString(w, "half")
 	})
-	got = judge(t.Context(), t, gate.HTTP{URL: url})
-	want(t, got, url, "fail")
+	got = evaluateHTTP(t.Context(), t, gate.HTTP{URL: url})
+	wantVerdictFrom(t, got, url, "fail")
 }
 
-// hang holds every request until it is given up.
+// hang blocks until the client cancels the request.
 func hang(_ int, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
-// timesOut is a context that ends with a timeout, when the test says.
-type timesOut struct{ context.Context }
+// deadlineContext reports DeadlineExceeded when its parent is canceled.
+type deadlineContext struct{ context.Context }
 
-func (c timesOut) Err() error {
+func (c deadlineContext) Err() error {
 	if c.Context.Err() == nil {
 		return nil
 	}
 	return context.DeadlineExceeded
 }
 
-// untilSent ends once the n-th request has been sent.
-func untilSent(t *testing.T, n int64) context.Context {
+// cancelAfterSend returns a context that is canceled when the n-th request was sent.
+func cancelAfterSend(t *testing.T, n int64) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
@@ -246,31 +245,31 @@ func untilSent(t *testing.T, n int64) context.Context {
 
 func TestHTTP_timeouts(t *testing.T) {
 	url := serve(t, hang)
-	got := judge(timesOut{untilSent(t, 1)}, t, gate.HTTP{URL: url, Samples: 3})
-	want(t, got, url, "error")
+	got := evaluateHTTP(deadlineContext{cancelAfterSend(t, 1)}, t, gate.HTTP{URL: url, Samples: 3})
+	wantVerdictFrom(t, got, url, "error")
 	if !errors.Is(got.Err, context.DeadlineExceeded) {
-		t.Errorf("the cause is %v", got.Err)
+		t.Errorf("got cause %v", got.Err)
 	}
 
-	got = judge(timesOut{untilSent(t, 1)}, t, gate.HTTP{URL: url, MaxLatency: time.Nanosecond})
-	want(t, got, url, "fail")
+	got = evaluateHTTP(deadlineContext{cancelAfterSend(t, 1)}, t, gate.HTTP{URL: url, MaxLatency: time.Nanosecond})
+	wantVerdictFrom(t, got, url, "fail")
 
-	got = judge(untilSent(t, 1), t, gate.HTTP{URL: url})
-	want(t, got, url, "error")
+	got = evaluateHTTP(cancelAfterSend(t, 1), t, gate.HTTP{URL: url})
+	wantVerdictFrom(t, got, url, "error")
 }
 
-// TestHTTP_neverPassesOnSomeOfTheSamples: the end comes with the second.
-func TestHTTP_neverPassesOnSomeOfTheSamples(t *testing.T) {
+// The evaluation is canceled during the second sample.
+func TestHTTP_doesNotPassWithSomeSamplesMissing(t *testing.T) {
 	url := serve(t, func(n int, w http.ResponseWriter, r *http.Request) {
 		if n == 2 {
 			hang(n, w, r)
 		}
 	})
-	got := judge(untilSent(t, 2), t, gate.HTTP{URL: url, Samples: 3})
-	want(t, got, url, "error")
+	got := evaluateHTTP(cancelAfterSend(t, 2), t, gate.HTTP{URL: url, Samples: 3})
+	wantVerdictFrom(t, got, url, "error")
 }
 
-func TestHTTP_readsAMebibyteAtMost(t *testing.T) {
+func TestHTTP_readsAtMostOneMebibyte(t *testing.T) {
 	url := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
 		chunk := []byte(strings.Repeat("x", 1<<16))
 		for range 64 {
@@ -280,16 +279,15 @@ func TestHTTP_readsAMebibyteAtMost(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, "late")
 	})
-	got := judge(t.Context(), t, gate.HTTP{URL: url, ExpectBody: "late"})
-	want(t, got, url, "fail")
-	if got := judge(t.Context(), t, gate.HTTP{URL: url, ExpectBody: "^x{10}"}); got.Status != rollout.Pass {
-		t.Errorf("the gate says %s", got.Detail)
+	got := evaluateHTTP(t.Context(), t, gate.HTTP{URL: url, ExpectBody: "late"})
+	wantVerdictFrom(t, got, url, "fail")
+	if got := evaluateHTTP(t.Context(), t, gate.HTTP{URL: url, ExpectBody: "^x{10}"}); got.Status != rollout.Pass {
+		t.Errorf("got %s", got.Detail)
 	}
 }
 
-// TestHTTP_neverTellsASecret: the application repeats all that it was sent, in
-// every place that a verdict shows.
-func TestHTTP_neverTellsASecret(t *testing.T) {
+// The application repeats every secret in each place that a verdict shows.
+func TestHTTP_hidesSecrets(t *testing.T) {
 	const secret, inHeader, password = "s3cret-token", "plain-but-hidden", "pa55word"
 	url := serve(t, func(_ int, w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Echo", r.Header.Get("Authorization")+r.Header.Get("X-Key"))
@@ -302,31 +300,31 @@ func TestHTTP_neverTellsASecret(t *testing.T) {
 		_ = r.Header.Write(w)
 		_, _ = fmt.Fprintln(w, secret, inHeader)
 	})
-	withUser := strings.Replace(url, "http://", "http://user:"+password+"@", 1)
+	urlWithUser := strings.Replace(url, "http://", "http://user:"+password+"@", 1)
 	base := gate.HTTP{
 		HeadersEnv: map[string]string{"Authorization": "TOKEN"}, Headers: map[string]string{"X-Key": inHeader},
 	}
 	for _, c := range []gate.HTTP{
-		{URL: withUser + "/?token=" + secret},
-		{URL: withUser + "/moved"},
+		{URL: urlWithUser + "/?token=" + secret},
+		{URL: urlWithUser + "/moved"},
 		{URL: url, ExpectStatus: []int{418}, ExpectHeaders: map[string]string{"X-Echo": "other"}},
 		{URL: url, ExpectStatus: []int{418}, ExpectBody: "other"},
 		{URL: "http://user:" + password + "@127.0.0.1:1/?token=" + secret},
 	} {
 		c.Headers, c.HeadersEnv = base.Headers, base.HeadersEnv
-		g, err := gate.NewHTTP(c, gate.Dependencies{Lookup: environment(map[string]string{"TOKEN": "Bearer " + secret})})
+		g, err := gate.NewHTTP(c, gate.Dependencies{Lookup: lookupIn(map[string]string{"TOKEN": "Bearer " + secret})})
 		if err != nil {
 			t.Fatal(err)
 		}
 		v := g.Evaluate(t.Context(), rollout.GateInput{})
-		said := fmt.Sprintf("%s %v", v.Detail, v.Err)
+		text := fmt.Sprintf("%s %v", v.Detail, v.Err)
 		for _, hidden := range []string{secret, inHeader, password} {
-			if strings.Contains(said, hidden) {
-				t.Errorf("this holds %q: %s", hidden, said)
+			if strings.Contains(text, hidden) {
+				t.Errorf("the verdict contains %q: %s", hidden, text)
 			}
 		}
 		if v.Status != rollout.Fail && v.Status != rollout.Errored {
-			t.Errorf("the gate says %s", said)
+			t.Errorf("got %s", text)
 		}
 	}
 }
@@ -359,25 +357,24 @@ func TestHTTP_badArguments(t *testing.T) {
 		{good(func(c *gate.HTTP) { c.ExpectBody = "(" })},
 		{good(func(c *gate.HTTP) { c.MaxLatency, c.Samples = -time.Second, -1 })},
 	}
-	means := gate.Dependencies{Lookup: environment(map[string]string{"SET": "1", "EMPTY": "", "NEW\nLINE": "a\nb"})}
+	deps := gate.Dependencies{Lookup: lookupIn(map[string]string{"SET": "1", "EMPTY": "", "NEW\nLINE": "a\nb"})}
 	for _, tt := range tests {
-		g, err := gate.NewHTTP(tt.c, means)
+		g, err := gate.NewHTTP(tt.c, deps)
 		if g != nil || err == nil {
-			t.Errorf("NewHTTP takes %+v", tt.c)
+			t.Errorf("NewHTTP accepts %+v", tt.c)
 			continue
 		}
 		golden.Record(t, err.Error())
 		if _, ok := errors.AsType[*gate.ArgumentError](err); !ok {
-			t.Errorf("%v names no argument", err)
+			t.Errorf("%v is not an ArgumentError", err)
 		}
 	}
 	if errs := (gate.HTTP{URL: "https://a/", HeadersEnv: map[string]string{"X": "UNSET"}}).Check(); errs != nil {
-		t.Errorf("Check looks at the environment: %v", errs)
+		t.Errorf("Check reads the environment: %v", errs)
 	}
 }
 
-// TestHTTP_holdsNothingOpen between two calls.
-func TestHTTP_holdsNothingOpen(t *testing.T) {
+func TestHTTP_closesItsConnections(t *testing.T) {
 	open := map[net.Conn]bool{}
 	var mu sync.Mutex
 	idle := make(chan struct{}, 100)
@@ -392,21 +389,21 @@ func TestHTTP_holdsNothingOpen(t *testing.T) {
 	}
 	srv.Start()
 	t.Cleanup(srv.Close)
-	if got := judge(t.Context(), t, gate.HTTP{URL: srv.URL, Samples: 4}); got.Status != rollout.Pass {
-		t.Fatalf("the gate says %s", got.Detail)
+	if got := evaluateHTTP(t.Context(), t, gate.HTTP{URL: srv.URL, Samples: 4}); got.Status != rollout.Pass {
+		t.Fatalf("got %s", got.Detail)
 	}
 	for range 4 {
 		select {
 		case <-idle:
 		case <-time.After(30 * time.Second):
-			t.Fatal("a connection stays open")
+			t.Fatal("a connection was not closed")
 		}
 	}
 	mu.Lock()
 	defer mu.Unlock()
 	for _, isOpen := range open {
 		if isOpen {
-			t.Error("a connection stays open")
+			t.Error("a connection was not closed")
 		}
 	}
 }

@@ -12,16 +12,16 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// TestKinds_askOnceAndKeepNothing: a gate costs one request per call and no
-// goroutine between two. The command has a test of its own.
-func TestKinds_askOnceAndKeepNothing(t *testing.T) {
-	means := gate.Dependencies{Lookup: environment(nil)}
+// An evaluation makes one request and leaves no goroutine behind.
+// TestCommand_runsOncePerEvaluation tests the same for commands.
+func TestGates_callOnceAndHoldNothing(t *testing.T) {
+	deps := gate.Dependencies{Lookup: lookupIn(nil)}
 	for name, build := range map[string]func(url string) (rollout.Gate, error){
-		"http": func(url string) (rollout.Gate, error) { return gate.NewHTTP(gate.HTTP{URL: url}, means) },
+		"http": func(url string) (rollout.Gate, error) { return gate.NewHTTP(gate.HTTP{URL: url}, deps) },
 		"prometheus": func(url string) (rollout.Gate, error) {
-			return gate.NewPrometheus(gate.Prometheus{URL: url, Query: "up", Max: new(1.0)}, means)
+			return gate.NewPrometheus(gate.Prometheus{URL: url, Query: "up", Max: new(1.0)}, deps)
 		},
-		"webhook": func(url string) (rollout.Gate, error) { return gate.NewWebhook(gate.Webhook{URL: url}, means) },
+		"webhook": func(url string) (rollout.Gate, error) { return gate.NewWebhook(gate.Webhook{URL: url}, deps) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var requests atomic.Int64
@@ -36,13 +36,13 @@ func TestKinds_askOnceAndKeepNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			for round := int64(1); round <= 3; round++ {
-				if v := g.Evaluate(t.Context(), canary()); v.Status != rollout.Pass {
-					t.Errorf("the gate says %+v", v)
+				if v := g.Evaluate(t.Context(), canaryInput()); v.Status != rollout.Pass {
+					t.Errorf("got %+v", v)
 				}
 				if n := requests.Load(); n != round {
-					t.Errorf("%d calls took %d requests", round, n)
+					t.Errorf("got %d requests in %d evaluations", n, round)
 				}
-				until(t, "the end of goroutines", func() bool { return runtime.NumGoroutine() <= before })
+				waitFor(t, "goroutines to end", func() bool { return runtime.NumGoroutine() <= before })
 			}
 		})
 	}

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-func TestLimits_wordsANumberOnItsSide(t *testing.T) {
-	tenths := 0.1 // added by the machine, not by the compiler
+func TestLimits_formatKeepsTheSideOfTheLimit(t *testing.T) {
+	tenths := 0.1 // at run time: the compiler would add exactly
 	tenths += 0.2
 	for _, tt := range []struct {
 		l     limits
@@ -29,7 +29,7 @@ func TestLimits_wordsANumberOnItsSide(t *testing.T) {
 		{limits{max: new(5.0)}, math.Copysign(0, -1), "-0"},
 	} {
 		if got := tt.l.number(tt.value); got != tt.want {
-			t.Errorf("%v is worded %s beside %s, want %s", tt.value, got, tt.l, tt.want)
+			t.Errorf("%v with limits %s: got %s, want %s", tt.value, tt.l, got, tt.want)
 		}
 	}
 }

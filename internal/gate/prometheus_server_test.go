@@ -19,9 +19,9 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// startPrometheus runs a server that scrapes the addresses five times a second,
-// and returns its URL when it is ready. Another process may take the port before
-// the server does, so it is tried with a few.
+// startPrometheus starts a server that scrapes the targets five times a second, and
+// returns its URL when it is ready. Another process may take the port first, so it
+// tries several ports.
 func startPrometheus(t *testing.T, targets ...string) string {
 	t.Helper()
 	program, err := exec.LookPath("prometheus")
@@ -36,18 +36,18 @@ func startPrometheus(t *testing.T, targets ...string) string {
 		t.Fatal(err)
 	}
 	for range 5 {
-		if url := serveMetrics(t, dir, program, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data")); url != "" {
+		if url := runPrometheus(t, dir, program, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data")); url != "" {
 			return url
 		}
 	}
-	said, _ := os.ReadFile(filepath.Join(dir, "log"))
-	t.Fatalf("prometheus does not start: %s", said)
+	output, _ := os.ReadFile(filepath.Join(dir, "log"))
+	t.Fatalf("prometheus did not start: %s", output)
 	return ""
 }
 
-// serveMetrics starts the server on a port that was free a moment ago; empty where
-// it has ended.
-func serveMetrics(t *testing.T, dir, program string, args ...string) string {
+// runPrometheus starts the server on a free port and returns its URL, or "" if it
+// ended or did not become ready.
+func runPrometheus(t *testing.T, dir, program string, args ...string) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -80,7 +80,7 @@ func serveMetrics(t *testing.T, dir, program string, args ...string) string {
 	return "http://" + address
 }
 
-// isReady waits until a server answers, or has ended.
+// isReady waits until the server is ready, and reports false if it ended or timed out.
 func isReady(t *testing.T, url string, ended <-chan struct{}) bool {
 	t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -103,12 +103,12 @@ func isReady(t *testing.T, url string, ended <-chan struct{}) bool {
 	}
 }
 
-// use sends a version requests until the test ends.
-func use(t *testing.T, url string) {
+// sendRequests sends requests until the test ends.
+func sendRequests(t *testing.T, url string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	var users sync.WaitGroup
-	users.Go(func() {
+	var wg sync.WaitGroup
+	wg.Go(func() {
 		tick := time.NewTicker(20 * time.Millisecond)
 		defer tick.Stop()
 		for {
@@ -122,12 +122,12 @@ func use(t *testing.T, url string) {
 			}
 		}
 	})
-	t.Cleanup(func() { cancel(); users.Wait() })
+	t.Cleanup(func() { cancel(); wg.Wait() })
 }
 
-// TestPrometheus_judgesTheApplication on what a real server has scraped of it: the
-// rate of errors of a good version and of one that breaks.
-func TestPrometheus_judgesTheApplication(t *testing.T) {
+// A real server scrapes versions of an application: one is good, one fails, one is
+// slow, and one gets no requests.
+func TestPrometheus_evaluatesARealServer(t *testing.T) {
 	var targets []string
 	for _, terms := range []rehearsal.AppTerms{
 		{Version: "1.5"}, {Version: "1.6", BreaksAfter: 1}, {Version: "1.7", Delay: 10 * time.Millisecond, SlowBy: 10}, {Version: "1.8"},
@@ -135,8 +135,8 @@ func TestPrometheus_judgesTheApplication(t *testing.T) {
 		srv := httptest.NewServer(terms.Handler())
 		t.Cleanup(srv.Close)
 		targets = append(targets, srv.Listener.Addr().String())
-		if terms.Version != "1.8" { // which nobody uses
-			use(t, srv.URL)
+		if terms.Version != "1.8" { // gets no requests
+			sendRequests(t, srv.URL)
 		}
 	}
 	server := startPrometheus(t, targets...)
@@ -151,8 +151,8 @@ func TestPrometheus_judgesTheApplication(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		c      gate.Prometheus
-		answer rollout.Status
-		saw    string // the value, which is the server's
+		want   rollout.Status
+		detail string // a part of it, because the values vary
 	}{
 		{"good", errorRate("1.5"), rollout.Pass, ": 0, "},
 		{"bad", errorRate("1.6"), rollout.Fail, ""},
@@ -167,12 +167,12 @@ func TestPrometheus_judgesTheApplication(t *testing.T) {
 	} {
 		tt.c.URL = server
 		var got rollout.Verdict
-		// Until enough has been scraped there are other answers.
-		until(t, tt.name, func() bool {
-			if got = query(t.Context(), t, tt.c); tt.name == "good" && got.Status == rollout.Fail {
-				t.Fatalf("a good version is sent back: %s", got.Detail)
+		// The verdict differs until the server has scraped enough.
+		waitFor(t, tt.name, func() bool {
+			if got = evaluatePrometheus(t.Context(), t, tt.c); tt.name == "good" && got.Status == rollout.Fail {
+				t.Fatalf("the good version failed: %s", got.Detail)
 			}
-			return got.Status == tt.answer && strings.Contains(got.Detail, tt.saw)
+			return got.Status == tt.want && strings.Contains(got.Detail, tt.detail)
 		})
 		t.Logf("%s: %s: %s", tt.name, got.Status, got.Detail)
 	}

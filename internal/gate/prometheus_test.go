@@ -20,7 +20,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-func query(ctx context.Context, t *testing.T, c gate.Prometheus) rollout.Verdict {
+func evaluatePrometheus(ctx context.Context, t *testing.T, c gate.Prometheus) rollout.Verdict {
 	t.Helper()
 	if c.Query == "" {
 		c.Query = "up"
@@ -28,14 +28,14 @@ func query(ctx context.Context, t *testing.T, c gate.Prometheus) rollout.Verdict
 	if c.Min == nil && c.Max == nil {
 		c.Max = new(5.0)
 	}
-	g, err := gate.NewPrometheus(c, gate.Dependencies{Lookup: environment(map[string]string{"TOKEN": "s3cret-token", "HEADER": "tenant-1"})})
+	g, err := gate.NewPrometheus(c, gate.Dependencies{Lookup: lookupIn(map[string]string{"TOKEN": "s3cret-token", "HEADER": "tenant-1"})})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return g.Evaluate(ctx, canary())
+	return g.Evaluate(ctx, canaryInput())
 }
 
-// result is an answer of the server's API.
+// result returns a response of the query API.
 func result(kind, value, more string) string {
 	return fmt.Sprintf(`{"status":"success","data":{"resultType":%q,"result":%s}%s}`, kind, value, more)
 }
@@ -51,45 +51,45 @@ func vector(samples ...string) string {
 func TestPrometheus_verdicts(t *testing.T) {
 	atMost, between := gate.Prometheus{Max: new(5.0)}, gate.Prometheus{Min: new(-1.0), Max: new(5.0)}
 	for _, tt := range []struct {
-		name, answer string
-		c            gate.Prometheus
-		said         rollout.Status
+		name, response string
+		c              gate.Prometheus
+		want           rollout.Status
 	}{
 		{"scalar", result("scalar", `[1,"4.5"]`, ""), atMost, "pass"},
 		{"scalar at the limit", result("scalar", `[1,"5"]`, ""), gate.Prometheus{Min: new(5.0), Max: new(5.0)}, "pass"},
 		{"scalar above", result("scalar", `[1,"1234567.25"]`, ""), atMost, "fail"},
 		{"scalar just above", result("scalar", `[1,"5.0000000001"]`, ""), atMost, "fail"},
 		{"scalar below", result("scalar", `[1,"0.99"]`, ""), gate.Prometheus{Min: new(1.0)}, "fail"},
-		{"scalar, no number", result("scalar", `[1,"NaN"]`, ""), atMost, "inconclusive"},
-		{"scalar, infinite", result("scalar", `[1,"+Inf"]`, ""), atMost, "fail"},
-		{"scalar, infinite and far from a limit", result("scalar", `[1,"-Inf"]`, ""), atMost, "pass"},
+		{"scalar NaN", result("scalar", `[1,"NaN"]`, ""), atMost, "inconclusive"},
+		{"scalar infinite", result("scalar", `[1,"+Inf"]`, ""), atMost, "fail"},
+		{"scalar infinite within the limit", result("scalar", `[1,"-Inf"]`, ""), atMost, "pass"},
 		{"one sample", vector("0.125"), atMost, "pass"},
 		{"one sample without labels", result("vector", `[{"metric":{},"value":[1,"6"]}]`, ""), atMost, "fail"},
-		{"samples", vector("1", "4", "-3"), atMost, "pass"},
+		{"samples within the limit", vector("1", "4", "-3"), atMost, "pass"},
 		{"the nearer limit", vector("1", "4", "-0.5"), between, "pass"},
-		{"samples outside", vector("6", "1", "-4", "5"), between, "fail"},
+		{"samples outside the limits", vector("6", "1", "-4", "5"), between, "fail"},
 		{"infinite samples", vector("1", "-Inf"), between, "fail"},
-		{"nothing", vector(), atMost, "inconclusive"},
-		{"one is no number", vector("1", "NaN"), atMost, "inconclusive"},
-		{"all are no numbers", vector("NaN", "NaN"), atMost, "inconclusive"},
-		{"one is outside, one no number", vector("NaN", "7"), atMost, "fail"},
-		{"a warning", result("scalar", `[1,"1"]`, `,"warnings":["store a is away","and b"]`), atMost,
+		{"empty vector", vector(), atMost, "inconclusive"},
+		{"one sample is NaN", vector("1", "NaN"), atMost, "inconclusive"},
+		{"all samples are NaN", vector("NaN", "NaN"), atMost, "inconclusive"},
+		{"one sample outside, one NaN", vector("NaN", "7"), atMost, "fail"},
+		{"server warnings", result("scalar", `[1,"1"]`, `,"warnings":["store a is unavailable","and b"]`), atMost,
 			"pass"},
-		{"a matrix", result("matrix", `[]`, ""), atMost, "error"},
-		{"a string", result("string", `[1,"x"]`, ""), atMost, "error"},
-		{"a histogram", result("vector", `[{"metric":{},"histogram":[1,{"count":"1","sum":"2","buckets":[[0,"1","2","1"]]}]}]`, ""), atMost,
+		{"matrix", result("matrix", `[]`, ""), atMost, "error"},
+		{"string", result("string", `[1,"x"]`, ""), atMost, "error"},
+		{"histogram", result("vector", `[{"metric":{},"histogram":[1,{"count":"1","sum":"2","buckets":[[0,"1","2","1"]]}]}]`, ""), atMost,
 			"error"},
-		{"something else", "<html>login</html>", atMost, "error"},
+		{"not JSON", "<html>login</html>", atMost, "error"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			url := serve(t, always(200, tt.answer))
+			url := serve(t, respond(200, tt.response))
 			tt.c.URL = url
-			want(t, query(t.Context(), t, tt.c), url, tt.said)
+			wantVerdictFrom(t, evaluatePrometheus(t.Context(), t, tt.c), url, tt.want)
 		})
 	}
 }
 
-func TestPrometheus_errsWhereTheServerDoesNotAnswerTheQuery(t *testing.T) {
+func TestPrometheus_errorsWithoutAResult(t *testing.T) {
 	for _, tt := range []struct {
 		status int
 		body   string
@@ -100,69 +100,68 @@ func TestPrometheus_errsWhereTheServerDoesNotAnswerTheQuery(t *testing.T) {
 		{404, ""},
 		{503, "Service\nUnavailable"},
 	} {
-		url := serve(t, always(tt.status, tt.body))
-		want(t, query(t.Context(), t, gate.Prometheus{URL: url}), url, "error")
+		url := serve(t, respond(tt.status, tt.body))
+		wantVerdictFrom(t, evaluatePrometheus(t.Context(), t, gate.Prometheus{URL: url}), url, "error")
 	}
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
-	got := query(t.Context(), t, gate.Prometheus{URL: closed.URL})
-	want(t, got, closed.URL, rollout.Errored)
+	got := evaluatePrometheus(t.Context(), t, gate.Prometheus{URL: closed.URL})
+	wantVerdictFrom(t, got, closed.URL, rollout.Errored)
 	url := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		_, _ = io.WriteString(w, "half")
 	})
-	want(t, query(t.Context(), t, gate.Prometheus{URL: url}), url, "error")
+	wantVerdictFrom(t, evaluatePrometheus(t.Context(), t, gate.Prometheus{URL: url}), url, "error")
 	url = serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
 		for range 11 {
 			_, _ = io.WriteString(w, strings.Repeat(" ", 1<<20))
 		}
 	})
-	want(t, query(t.Context(), t, gate.Prometheus{URL: url}), url, "error")
+	wantVerdictFrom(t, evaluatePrometheus(t.Context(), t, gate.Prometheus{URL: url}), url, "error")
 }
 
 func TestPrometheus_timeouts(t *testing.T) {
-	url := serve(t, takeAndHang)
-	got := query(timesOut{untilSent(t, 1)}, t, gate.Prometheus{URL: url})
-	want(t, got, url, "error")
+	url := serve(t, readAndHang)
+	got := evaluatePrometheus(deadlineContext{cancelAfterSend(t, 1)}, t, gate.Prometheus{URL: url})
+	wantVerdictFrom(t, got, url, "error")
 	if !errors.Is(got.Err, context.DeadlineExceeded) {
-		t.Errorf("the cause is %v", got.Err)
+		t.Errorf("got cause %v", got.Err)
 	}
-	got = query(untilSent(t, 1), t, gate.Prometheus{URL: url})
-	want(t, got, url, "error")
+	got = evaluatePrometheus(cancelAfterSend(t, 1), t, gate.Prometheus{URL: url})
+	wantVerdictFrom(t, got, url, "error")
 }
 
-func TestPrometheus_sendsWhatIsAsked(t *testing.T) {
+func TestPrometheus_sendsTheConfiguredRequest(t *testing.T) {
 	var got *http.Request
 	url := serve(t, func(_ int, w http.ResponseWriter, r *http.Request) {
 		got = r
 		_ = r.ParseForm()
 		_, _ = io.WriteString(w, result("scalar", `[1,"1"]`, ""))
 	})
-	v := query(t.Context(), t, gate.Prometheus{URL: url + "/prom/", Query: "sum(\n  rate(http_requests_total[1m])\n)" + strings.Repeat(" + é", 30), BearerTokenEnv: "TOKEN",
+	v := evaluatePrometheus(t.Context(), t, gate.Prometheus{URL: url + "/prom/", Query: "sum(\n  rate(http_requests_total[1m])\n)" + strings.Repeat(" + é", 30), BearerTokenEnv: "TOKEN",
 		Headers: map[string]string{"Host": "prom.example.com"}, HeadersEnv: map[string]string{"X-Scope-OrgID": "HEADER"}})
-	want(t, v, url, "pass")
+	wantVerdictFrom(t, v, url, "pass")
 	if got.URL.Path != "/prom/api/v1/query" || got.Host != "prom.example.com" || got.Header.Get("Authorization") != "Bearer s3cret-token" ||
 		got.Header.Get("X-Scope-Orgid") != "tenant-1" || got.UserAgent() != "terraform-provider-bluegreen" || got.Form.Get("time") != "" ||
 		!strings.HasPrefix(got.Form.Get("query"), "sum(\n  rate(http_requests_total[1m])\n)") {
-		t.Errorf("it sent %s %s to %s with %v and %v", got.Method, got.URL, got.Host, got.Form, got.Header)
+		t.Errorf("got %s %s to %s with %v and %v", got.Method, got.URL, got.Host, got.Form, got.Header)
 	}
 }
 
-// TestPrometheus_carriesItsTokenNowhereElse than to the server that it asks.
-func TestPrometheus_carriesItsTokenNowhereElse(t *testing.T) {
-	elsewhere := serve(t, func(_ int, _ http.ResponseWriter, r *http.Request) { t.Errorf("a request came with %v", r.Header) })
+func TestPrometheus_doesNotForwardItsToken(t *testing.T) {
+	elsewhere := serve(t, func(_ int, _ http.ResponseWriter, r *http.Request) { t.Errorf("got a request with %v", r.Header) })
 	for _, status := range []int{301, 302, 307, 308} {
 		url := serve(t, func(_ int, w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, elsewhere+"/login?token="+strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), status)
 		})
-		want(t, query(t.Context(), t, gate.Prometheus{URL: url, BearerTokenEnv: "TOKEN"}), url,
+		wantVerdictFrom(t, evaluatePrometheus(t.Context(), t, gate.Prometheus{URL: url, BearerTokenEnv: "TOKEN"}), url,
 			rollout.Errored, golden.Replace(elsewhere, "<elsewhere>"))
 	}
-	url := serve(t, always(304, ""))
-	want(t, query(t.Context(), t, gate.Prometheus{URL: url}), url, "error")
+	url := serve(t, respond(304, ""))
+	wantVerdictFrom(t, evaluatePrometheus(t.Context(), t, gate.Prometheus{URL: url}), url, "error")
 }
 
-func TestPrometheus_trustsTheCertificatesOfAFile(t *testing.T) {
+func TestPrometheus_trustsTheCAFile(t *testing.T) {
 	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, result("scalar", `[1,"1"]`, ""))
 	}))
@@ -172,16 +171,16 @@ func TestPrometheus_trustsTheCertificatesOfAFile(t *testing.T) {
 	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if v := query(t.Context(), t, gate.Prometheus{URL: srv.URL, CAFile: file}); v.Status != rollout.Pass {
-		t.Errorf("the gate says %+v", v)
+	if v := evaluatePrometheus(t.Context(), t, gate.Prometheus{URL: srv.URL, CAFile: file}); v.Status != rollout.Pass {
+		t.Errorf("got %+v", v)
 	}
-	if v := query(t.Context(), t, gate.Prometheus{URL: srv.URL}); v.Status != rollout.Errored || !strings.Contains(v.Detail, "certificate") {
-		t.Errorf("without the file the gate says %+v", v)
+	if v := evaluatePrometheus(t.Context(), t, gate.Prometheus{URL: srv.URL}); v.Status != rollout.Errored || !strings.Contains(v.Detail, "certificate") {
+		t.Errorf("without the file: got %+v", v)
 	}
 }
 
 func TestPrometheus_badArguments(t *testing.T) {
-	means := gate.Dependencies{Lookup: environment(map[string]string{"SET": "1", "EMPTY": "", "LINES": "a\nb"})}
+	deps := gate.Dependencies{Lookup: lookupIn(map[string]string{"SET": "1", "EMPTY": "", "LINES": "a\nb"})}
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "empty.pem"), []byte("no certificate"), 0o600); err != nil {
 		t.Fatal(err)
@@ -210,25 +209,25 @@ func TestPrometheus_badArguments(t *testing.T) {
 		{good(func(c *gate.Prometheus) {
 			c.Headers, c.HeadersEnv = authorization, map[string]string{"Authorization": "SET"}
 		})},
-		{good(func(c *gate.Prometheus) { c.CAFile = filepath.Join(dir, "gone.pem") })},
+		{good(func(c *gate.Prometheus) { c.CAFile = filepath.Join(dir, "missing.pem") })},
 		{good(func(c *gate.Prometheus) { c.CAFile = filepath.Join(dir, "empty.pem") })},
 	} {
-		g, err := gate.NewPrometheus(tt.c, means)
+		g, err := gate.NewPrometheus(tt.c, deps)
 		if g != nil || err == nil {
-			t.Errorf("NewPrometheus takes %+v", tt.c)
+			t.Errorf("NewPrometheus accepts %+v", tt.c)
 			continue
 		}
 		golden.Record(t, err.Error(), golden.Replace(dir, "<dir>"))
 		if _, ok := errors.AsType[*gate.ArgumentError](err); !ok {
-			t.Errorf("%v names no argument", err)
+			t.Errorf("%v is not an ArgumentError", err)
 		}
 	}
 	if errs := good(func(c *gate.Prometheus) { c.BearerTokenEnv, c.CAFile = "UNSET", "/no/such/file" }).Check(); errs != nil {
-		t.Errorf("Check looks at the machine: %v", errs)
+		t.Errorf("Check reads the machine: %v", errs)
 	}
 }
 
-func TestPrometheus_neverTellsASecret(t *testing.T) {
+func TestPrometheus_hidesSecrets(t *testing.T) {
 	const token, inHeader, password = "s3cret-token", "plain-but-hidden", "pa55word"
 	var echo strings.Builder
 	for _, secret := range []string{token, inHeader, password} {
@@ -239,7 +238,7 @@ func TestPrometheus_neverTellsASecret(t *testing.T) {
 		c.BearerTokenEnv, c.URL = "", strings.Replace(url, "http://", "http://user:"+password+"@", 1)+"/?token="+token
 		return c
 	}
-	answers := map[rollout.Status]bool{}
+	verdicts := map[rollout.Status]bool{}
 	for _, tt := range []struct {
 		status int
 		body   string
@@ -265,12 +264,12 @@ func TestPrometheus_neverTellsASecret(t *testing.T) {
 			if c.BearerTokenEnv == "" {
 				c.HeadersEnv, secrets = map[string]string{"X-Token": "TOKEN"}, append(secrets, password)
 			}
-			v := query(t.Context(), t, c)
-			answers[v.Status] = true
+			v := evaluatePrometheus(t.Context(), t, c)
+			verdicts[v.Status] = true
 			wantNoSecret(t, v, secrets...)
 		}
 	}
-	if len(answers) != 4 {
-		t.Errorf("only these were looked at: %v", answers)
+	if len(verdicts) != 4 {
+		t.Errorf("got only the verdicts %v, want all 4", verdicts)
 	}
 }

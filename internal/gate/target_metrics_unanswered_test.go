@@ -8,11 +8,11 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// A release that takes requests and never answers has no errors until somebody
-// gives up. That is no pass.
-func TestTargetMetrics_aReleaseThatHangs(t *testing.T) {
+// A release that accepts requests and never responds has no errors until a timeout.
+// That must not pass.
+func TestTargetMetrics_hangingRelease(t *testing.T) {
 	t.Parallel()
-	silent := func(requests, answered float64) counts { return counts{requests: requests, ok: answered} }
+	unanswered := func(requests, ok float64) counts { return counts{requests: requests, ok: ok} }
 	for _, c := range []struct {
 		name  string
 		green counts
@@ -20,35 +20,35 @@ func TestTargetMetrics_aReleaseThatHangs(t *testing.T) {
 		args  gate.TargetMetrics
 		want  rollout.Status
 	}{
-		// Its newest minute has not one answer, and so is left to the next round.
-		{"all of it", silent(500, 0), fine(9500), errorRate(1),
+		// The newest minute has no responses, so it is left to the next evaluation.
+		{"no responses", unanswered(500, 0), succeeded(9500), errorRate(1),
 			"inconclusive"},
-		{"compared as well", silent(500, 0), fine(9500), worse(0.5),
+		{"no responses, compared", unanswered(500, 0), succeeded(9500), worseBy(0.5),
 			"inconclusive"},
-		{"half of it", silent(500, 250), fine(9500), errorRate(1),
+		{"half of the responses", unanswered(500, 250), succeeded(9500), errorRate(1),
 			"inconclusive"},
-		{"some fail", counts{requests: 500, failed: 50}, fine(9500), errorRate(1),
+		{"some errors", counts{requests: 500, failed: 50}, succeeded(9500), errorRate(1),
 			"fail"},
-		{"as many WebSockets as on the live side", silent(500, 300), silent(9500, 5700), errorRate(1),
+		{"as many WebSockets as on the live side", unanswered(500, 300), unanswered(9500, 5700), errorRate(1),
 			"pass"},
-		{"a few under way", silent(500, 495), fine(9500), errorRate(1),
+		{"a few in flight", unanswered(500, 495), succeeded(9500), errorRate(1),
 			"pass"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s := newScene()
-			s.minutes("green", 5, 2, c.green)
-			s.minutes("blue", 30, 2, c.blue)
-			says(t, s.judge(t, c.args, 5*time.Minute), c.want)
+			f := newMetricsFixture()
+			f.minutes("green", 5, 2, c.green)
+			f.minutes("blue", 30, 2, c.blue)
+			wantVerdict(t, f.evaluate(t, c.args, 5*time.Minute), c.want)
 		})
 	}
 }
 
-func TestTargetMetrics_aFirstReleaseThatHangs(t *testing.T) {
+func TestTargetMetrics_hangingFirstRelease(t *testing.T) {
 	t.Parallel()
-	s := newScene()
-	s.minutes("green", 5, 3, counts{requests: 500, ok: 200})
-	m := rollout.GateInput{Step: 1, ChangedAt: noon.Add(-5 * time.Minute), Incoming: []rollout.Backend{side("green")}}
-	says(t, s.judgeAt(t, errorRate(1), m),
+	f := newMetricsFixture()
+	f.minutes("green", 5, 3, counts{requests: 500, ok: 200})
+	in := rollout.GateInput{Step: 1, ChangedAt: noon.Add(-5 * time.Minute), Incoming: []rollout.Backend{backend("green")}}
+	wantVerdict(t, f.evaluateAt(t, errorRate(1), in),
 		"inconclusive")
 }

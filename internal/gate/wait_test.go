@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// until polls for as long as a slow machine may take.
-func until(t *testing.T, what string, is func() bool) {
+// waitFor polls until done returns true, with a limit for slow machines.
+func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	limit := time.After(60 * time.Second)
-	for !is() {
+	for !done() {
 		select {
 		case <-tick.C:
 		case <-limit:
-			t.Fatal("in vain waited for " + what)
+			t.Fatal("timed out waiting for " + what)
 		}
 	}
 }
