@@ -17,7 +17,7 @@ const (
 	maxGroupsPerAction = 5
 )
 
-// action is an action of a listener or rule, kept as Describe calls show it. Secrets have no XML name.
+// action is an action of a listener or rule in the form of Describe calls. Secrets are unexported and never encoded.
 type action struct {
 	Type                      string
 	AuthenticateOidcConfig    *oidcConfig     `xml:",omitempty"`
@@ -40,7 +40,7 @@ type groupTuple struct {
 	Weight         *int `xml:",omitempty"`
 }
 
-// share is the weight that the data plane uses. A lone group without a weight takes everything.
+// share returns the weight for the data plane. A single target group without a weight gets all requests.
 func (g groupTuple) share() int {
 	if g.Weight == nil {
 		return 1
@@ -68,7 +68,7 @@ type fixedConfig struct {
 	ContentType *string `xml:",omitempty"`
 }
 
-// groupsOf is every group that a list of actions names.
+// groupsOf returns the ARNs of all target groups in a list of actions.
 func groupsOf(actions []action) []string {
 	var out []string
 	for _, a := range actions {
@@ -82,20 +82,20 @@ func groupsOf(actions []action) []string {
 	return out
 }
 
-// actionReader reads a list of actions for one listener and checks it against all that the state holds.
+// actionReader parses the actions of one listener or rule and validates them against the state.
 type actionReader struct {
-	state    *state
-	balancer *balancer
-	protocol string   // of the listener
-	before   []action // what the list replaces: the source of secrets that are kept
-	bareLone bool
+	state          *state
+	balancer       *balancer
+	protocol       string   // of the listener
+	replaced       []action // the replaced actions, which hold the existing client secrets
+	omitLoneWeight bool
 }
 
-// read decodes and checks a whole list: a list that is given replaces the old one entirely.
+// read parses and validates a complete list of actions, which replaces the previous list.
 func (ar actionReader) read(elements []params) ([]action, error) {
 	var out []action
 	for _, p := range elements {
-		a, err := ar.one(p)
+		a, err := ar.readAction(p)
 		if err != nil {
 			return nil, err
 		}
@@ -110,8 +110,8 @@ func (ar actionReader) read(elements []params) ([]action, error) {
 	return out, nil
 }
 
-func (ar actionReader) one(p params) (action, error) {
-	if err := p.need("Type"); err != nil {
+func (ar actionReader) readAction(p params) (action, error) {
+	if err := p.require("Type"); err != nil {
 		return action{}, err
 	}
 	kind, err := p.oneOf("Type", forwardType, oidcType, cognitoType, redirectType, fixedType, jwtType)
@@ -136,40 +136,40 @@ func (ar actionReader) one(p params) (action, error) {
 	return a, err
 }
 
-// checkOrder holds the list to one routing action, which must be the last one, and to orders that differ.
+// checkOrder requires exactly one routing action, in the last position, and distinct orders.
 func (ar actionReader) checkOrder(actions []action) error {
 	if len(actions) == 0 {
-		return invalid("An action must be specified")
+		return validationError("An action must be specified")
 	}
 	if len(actions) > 1 {
 		seen := map[int]bool{}
 		for _, a := range actions {
 			if a.Order == nil {
-				return invalid("An action order must be specified for each action when there is more than one action")
+				return validationError("An action order must be specified for each action when there is more than one action")
 			}
 			if seen[*a.Order] {
-				return invalid("Action order '%d' is used by more than one action", *a.Order)
+				return validationError("Action order '%d' is used by more than one action", *a.Order)
 			}
 			seen[*a.Order] = true
 		}
 	}
 	slices.SortStableFunc(actions, func(a, b action) int { return cmp.Compare(orderOf(a), orderOf(b)) })
-	routing, gates := 0, 0
+	routing, auths := 0, 0
 	for _, a := range actions {
 		if isRouting(a) {
 			routing++
 			continue
 		}
-		gates++
+		auths++
 	}
 	if routing != 1 {
-		return refuse("InvalidLoadBalancerAction", "You must specify exactly one action of type 'forward', 'redirect' or 'fixed-response'")
+		return badRequest("InvalidLoadBalancerAction", "You must specify exactly one action of type 'forward', 'redirect' or 'fixed-response'")
 	}
-	if gates > 1 {
-		return refuse("TooManyActions", "You can specify at most one authentication action")
+	if auths > 1 {
+		return badRequest("TooManyActions", "You can specify at most one authentication action")
 	}
 	if !isRouting(actions[len(actions)-1]) {
-		return refuse("InvalidLoadBalancerAction", "The last action must be of type 'forward', 'redirect' or 'fixed-response'")
+		return badRequest("InvalidLoadBalancerAction", "The last action must be of type 'forward', 'redirect' or 'fixed-response'")
 	}
 	return nil
 }
@@ -185,10 +185,10 @@ func orderOf(a action) int {
 	return *a.Order
 }
 
-// forward reads both ways of writing a forward action and keeps the one that Describe calls show.
+// forward parses both forms of a forward action and stores the form of Describe calls.
 func (ar actionReader) forward(p params, a *action) error {
 	lone := p.text("TargetGroupArn")
-	cfg, given := p.inside("ForwardConfig")
+	cfg, given := p.structure("ForwardConfig")
 	var tuples []groupTuple
 	if given {
 		var err error
@@ -198,11 +198,11 @@ func (ar actionReader) forward(p params, a *action) error {
 	}
 	switch {
 	case lone == "" && len(tuples) == 0:
-		return invalid("A target group ARN must be specified")
+		return validationError("A target group ARN must be specified")
 	case len(tuples) == 0:
 		tuples = []groupTuple{{TargetGroupArn: lone}}
 	case lone != "" && (len(tuples) > 1 || tuples[0].TargetGroupArn != lone):
-		return refuse("InvalidLoadBalancerAction", "If you specify both ForwardConfig and TargetGroupArn, ForwardConfig must name that one target group alone")
+		return badRequest("InvalidLoadBalancerAction", "If you specify both ForwardConfig and TargetGroupArn, ForwardConfig must name that one target group alone")
 	}
 	sticky, err := readStickiness(cfg)
 	if err != nil {
@@ -212,15 +212,15 @@ func (ar actionReader) forward(p params, a *action) error {
 		a.TargetGroupArn = tuples[0].TargetGroupArn
 		ar.loneWeight(&tuples[0])
 	}
-	// AWS promises no order: the ids in the ARNs give one that is stable and is not the order sent.
+	// AWS guarantees no order. Sort by the ID in the ARN: stable, and different from the order sent.
 	slices.SortFunc(tuples, func(x, y groupTuple) int { return cmp.Compare(lastPart(x.TargetGroupArn), lastPart(y.TargetGroupArn)) })
 	a.ForwardConfig = &forwardConfig{TargetGroups: list[groupTuple]{tuples}, TargetGroupStickinessConfig: sticky}
 	return nil
 }
 
-// loneWeight shows the weight of a lone group as this server was told to.
+// loneWeight sets or removes the weight of a single target group, as WithoutLoneWeight requires.
 func (ar actionReader) loneWeight(g *groupTuple) {
-	if ar.bareLone && g.share() != 0 {
+	if ar.omitLoneWeight && g.share() != 0 {
 		g.Weight = nil
 		return
 	}
@@ -236,23 +236,23 @@ func lastPart(arn string) string {
 func readTuples(cfg params) ([]groupTuple, error) {
 	elements := cfg.structs("TargetGroups")
 	if len(elements) == 0 {
-		return nil, invalid("At least one target group must be specified in ForwardConfig")
+		return nil, validationError("At least one target group must be specified in ForwardConfig")
 	}
 	if len(elements) > maxGroupsPerAction {
-		return nil, refuse("TooManyTargetGroups", "You cannot specify more than '%d' target groups in a single action", maxGroupsPerAction)
+		return nil, badRequest("TooManyTargetGroups", "You cannot specify more than '%d' target groups in a single action", maxGroupsPerAction)
 	}
 	var out []groupTuple
 	for _, p := range elements {
-		if err := p.need("TargetGroupArn"); err != nil {
+		if err := p.require("TargetGroupArn"); err != nil {
 			return nil, err
 		}
 		arn := p.text("TargetGroupArn")
 		if slices.ContainsFunc(out, func(g groupTuple) bool { return g.TargetGroupArn == arn }) {
-			return nil, refuse("InvalidLoadBalancerAction", "Target group '%s' is specified more than once", arn)
+			return nil, badRequest("InvalidLoadBalancerAction", "Target group '%s' is specified more than once", arn)
 		}
 		weight, err := p.number("Weight", 0, 999)
 		if err != nil || (weight == nil && len(elements) > 1) {
-			return nil, invalid("The weight for each target group must be between 0 and 999, inclusive")
+			return nil, validationError("The weight for each target group must be between 0 and 999, inclusive")
 		}
 		out = append(out, groupTuple{TargetGroupArn: arn, Weight: weight})
 	}
@@ -260,7 +260,7 @@ func readTuples(cfg params) ([]groupTuple, error) {
 }
 
 func readStickiness(cfg params) (stickiness, error) {
-	p, given := cfg.inside("TargetGroupStickinessConfig")
+	p, given := cfg.structure("TargetGroupStickinessConfig")
 	if !given {
 		return stickiness{}, nil
 	}
@@ -270,11 +270,11 @@ func readStickiness(cfg params) (stickiness, error) {
 	}
 	duration, err := p.number("DurationSeconds", 1, 604800)
 	if err != nil {
-		return stickiness{}, invalid("Target group stickiness duration must be between 1 and 604800 seconds, inclusive")
+		return stickiness{}, validationError("Target group stickiness duration must be between 1 and 604800 seconds, inclusive")
 	}
 	s := stickiness{Enabled: enabled != nil && *enabled, DurationSeconds: duration}
 	if s.Enabled && duration == nil {
-		return stickiness{}, invalid("Target group stickiness duration must be specified when target group stickiness is enabled")
+		return stickiness{}, validationError("Target group stickiness duration must be specified when target group stickiness is enabled")
 	}
 	return s, nil
 }

@@ -11,7 +11,7 @@ type oidcConfig struct {
 	TokenEndpoint                    string
 	UserInfoEndpoint                 string
 	ClientID                         string      `xml:"ClientId"`
-	secret                           string      // never shown
+	secret                           string      // never returned
 	SessionCookieName                string      `xml:",omitempty"`
 	SessionTimeout                   int         `xml:",omitempty"`
 	Scope                            string      `xml:",omitempty"`
@@ -46,17 +46,17 @@ type extraPairs struct {
 	Entries []pair `xml:"entry"`
 }
 
-// session is what the two kinds of login have in common, with AWS's defaults filled in.
+// session holds the settings that both kinds of authentication share, with the defaults of AWS.
 type session struct {
 	cookie, scope, onUnauthenticated string
 	timeout                          int
 	extra                            *extraPairs
 }
 
-// authenticate reads the three actions that stand before a routing action.
+// authenticate parses the actions that can precede a routing action.
 func (ar actionReader) authenticate(p params, a *action) error {
 	if ar.protocol != "HTTPS" {
-		return refuse("InvalidLoadBalancerAction", "Actions of type '%s' are supported only on HTTPS listeners", a.Type)
+		return badRequest("InvalidLoadBalancerAction", "Actions of type '%s' are supported only on HTTPS listeners", a.Type)
 	}
 	var err error
 	switch a.Type {
@@ -71,8 +71,8 @@ func (ar actionReader) authenticate(p params, a *action) error {
 }
 
 func (ar actionReader) readOIDC(p params) (*oidcConfig, error) {
-	c, _ := p.inside("AuthenticateOidcConfig")
-	if err := c.need("Issuer", "AuthorizationEndpoint", "TokenEndpoint", "UserInfoEndpoint", "ClientId"); err != nil {
+	c, _ := p.structure("AuthenticateOidcConfig")
+	if err := c.require("Issuer", "AuthorizationEndpoint", "TokenEndpoint", "UserInfoEndpoint", "ClientId"); err != nil {
 		return nil, err
 	}
 	s, err := readSession(c)
@@ -87,42 +87,42 @@ func (ar actionReader) readOIDC(p params) (*oidcConfig, error) {
 	}
 	for _, endpoint := range []string{o.Issuer, o.AuthorizationEndpoint, o.TokenEndpoint, o.UserInfoEndpoint} {
 		if u, err := url.Parse(endpoint); err != nil || u.Scheme != "https" || u.Host == "" {
-			return nil, invalid("'%s' must be a full URL with the HTTPS protocol", endpoint)
+			return nil, validationError("'%s' must be a full URL with the HTTPS protocol", endpoint)
 		}
 	}
 	o.secret, err = ar.secret(c, o.Issuer, o.ClientID)
 	return o, err
 }
 
-// secret is the new secret or, where the caller asks for it, the one that the replaced action holds. A call
-// that names neither is refused, as AWS refuses it, since Describe calls never show the secret.
+// secret returns the new client secret or, with UseExistingClientSecret, the one of the replaced action. Like
+// AWS, it rejects a call without either, because Describe calls never return the secret.
 func (ar actionReader) secret(c params, issuer, client string) (string, error) {
-	keep, err := c.flag("UseExistingClientSecret")
+	useExisting, err := c.flag("UseExistingClientSecret")
 	if err != nil {
 		return "", err
 	}
 	given := c.text("ClientSecret")
 	switch {
-	case keep != nil && *keep && given != "":
-		return "", invalid("You cannot specify both ClientSecret and UseExistingClientSecret")
+	case useExisting != nil && *useExisting && given != "":
+		return "", validationError("You cannot specify both ClientSecret and UseExistingClientSecret")
 	case given != "":
 		return given, nil
-	case keep == nil || !*keep:
-		return "", invalid("ClientSecret must be specified unless UseExistingClientSecret is true")
+	case useExisting == nil || !*useExisting:
+		return "", validationError("ClientSecret must be specified unless UseExistingClientSecret is true")
 	}
-	at := slices.IndexFunc(ar.before, func(a action) bool {
+	at := slices.IndexFunc(ar.replaced, func(a action) bool {
 		o := a.AuthenticateOidcConfig
 		return o != nil && o.Issuer == issuer && o.ClientID == client
 	})
 	if at < 0 {
-		return "", invalid("UseExistingClientSecret is true, but there is no existing client secret for issuer '%s' and client '%s'", issuer, client)
+		return "", validationError("UseExistingClientSecret is true, but there is no existing client secret for issuer '%s' and client '%s'", issuer, client)
 	}
-	return ar.before[at].AuthenticateOidcConfig.secret, nil
+	return ar.replaced[at].AuthenticateOidcConfig.secret, nil
 }
 
 func readCognito(p params) (*cognitoConfig, error) {
-	c, _ := p.inside("AuthenticateCognitoConfig")
-	if err := c.need("UserPoolArn", "UserPoolClientId", "UserPoolDomain"); err != nil {
+	c, _ := p.structure("AuthenticateCognitoConfig")
+	if err := c.require("UserPoolArn", "UserPoolClientId", "UserPoolDomain"); err != nil {
 		return nil, err
 	}
 	s, err := readSession(c)
@@ -145,7 +145,7 @@ func readSession(c params) (session, error) {
 	if err != nil {
 		return session{}, err
 	}
-	s := session{cookie: orElse(c, "SessionCookieName", "AWSELBAuthSessionCookie"), scope: orElse(c, "Scope", "openid"), onUnauthenticated: "authenticate", timeout: 604800}
+	s := session{cookie: textOr(c, "SessionCookieName", "AWSELBAuthSessionCookie"), scope: textOr(c, "Scope", "openid"), onUnauthenticated: "authenticate", timeout: 604800}
 	if onUnauthenticated != "" {
 		s.onUnauthenticated = onUnauthenticated
 	}
@@ -153,7 +153,7 @@ func readSession(c params) (session, error) {
 		s.timeout = *timeout
 	}
 	if extra := c.pairs("AuthenticationRequestExtraParams"); len(extra) > 10 {
-		return session{}, invalid("You can specify up to 10 extra parameters for the authentication request")
+		return session{}, validationError("You can specify up to 10 extra parameters for the authentication request")
 	} else if len(extra) > 0 {
 		s.extra = &extraPairs{Entries: extra}
 	}
@@ -161,14 +161,14 @@ func readSession(c params) (session, error) {
 }
 
 func readJWT(p params) (*jwtConfig, error) {
-	c, _ := p.inside("JwtValidationConfig")
-	if err := c.need("JwksEndpoint", "Issuer"); err != nil {
+	c, _ := p.structure("JwtValidationConfig")
+	if err := c.require("JwksEndpoint", "Issuer"); err != nil {
 		return nil, err
 	}
 	j := &jwtConfig{JwksEndpoint: c.text("JwksEndpoint"), Issuer: c.text("Issuer")}
 	var claims []jwtClaim
 	for _, e := range c.structs("AdditionalClaims") {
-		if err := e.need("Format", "Name", "Values"); err != nil {
+		if err := e.require("Format", "Name", "Values"); err != nil {
 			return nil, err
 		}
 		format, err := e.oneOf("Format", "single-string", "string-array", "space-separated-values")

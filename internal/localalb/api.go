@@ -17,7 +17,7 @@ const (
 	maxFormBytes = 1 << 20
 )
 
-// call is one API call while it is carried out. A write has a state of its own to change.
+// call is the context of one API call. A write gets its own clone of the state.
 type call struct {
 	params
 	server *Server
@@ -25,13 +25,13 @@ type call struct {
 	region string
 }
 
-// operation is what an action does. run answers the value of the Result element.
+// operation is the implementation of an action. run returns the value of the Result element.
 type operation struct {
 	write bool
 	run   func(*call) (any, error)
 }
 
-// operations is every action that is simulated.
+// operations returns every simulated action of the ELBv2 API.
 func operations() map[string]operation {
 	return map[string]operation{
 		"CreateLoadBalancer":             {true, createLoadBalancer},
@@ -70,16 +70,16 @@ func operations() map[string]operation {
 	}
 }
 
-// ServeHTTP answers one request, to Elastic Load Balancing in the form of the Query API or to CloudWatch.
+// ServeHTTP handles one request to the ELBv2 Query API, to CloudWatch or to STS.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if speak, ok := dialectOf(r); ok {
-		s.serveCloudWatch(w, r, speak)
+	if proto, ok := protocolOf(r); ok {
+		s.serveCloudWatch(w, r, proto)
 		return
 	}
 	id := requestID()
 	form, err := readForm(w, r)
 	if err != nil {
-		s.answerError(w, id, asAPIError(err))
+		s.writeError(w, id, asAPIError(err))
 		return
 	}
 	if form.Get("Version") == cloudWatchVersion {
@@ -91,24 +91,24 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		service = serviceSTS
 	}
 	entry := s.journal.begin(Call{Service: service, Action: form.Get("Action"), Params: form})
-	body, failure := s.carryOut(r, id, entry)
+	body, failure := s.execute(r, id, entry)
 	switch {
 	case errors.Is(failure, errDropped):
-		panic(http.ErrAbortHandler) // net/http's way to close a connection without an answer
+		panic(http.ErrAbortHandler) // makes net/http close the connection without a response
 	case failure != nil:
 		known := asAPIError(failure)
 		s.journal.end(entry, known.status, known.code)
-		s.answerError(w, id, known)
+		s.writeError(w, id, known)
 	default:
 		s.journal.end(entry, http.StatusOK, "")
-		s.answer(w, id, http.StatusOK, body)
+		s.writeResponse(w, id, http.StatusOK, body)
 	}
 }
 
-// errDropped stands for a call that gets no answer.
+// errDropped marks a call whose connection is closed without a response.
 var errDropped = errors.New("connection dropped")
 
-func (s *Server) carryOut(r *http.Request, id string, entry *Call) ([]byte, error) {
+func (s *Server) execute(r *http.Request, id string, entry *Call) ([]byte, error) {
 	if err := s.admit(r, entry); err != nil {
 		return nil, err
 	}
@@ -117,23 +117,23 @@ func (s *Server) carryOut(r *http.Request, id string, entry *Call) ([]byte, erro
 	}
 	op, known := s.operations[entry.Action]
 	if !known || entry.Params.Get("Version") != apiVersion {
-		return nil, refuse("InvalidAction", "Could not find operation %s for version %s", entry.Action, entry.Params.Get("Version"))
+		return nil, badRequest("InvalidAction", "Could not find operation %s for version %s", entry.Action, entry.Params.Get("Version"))
 	}
-	hit, err := s.misbehave(r.Context(), entry, op.write)
+	fx, err := s.applyFaults(r.Context(), entry, op.write)
 	if err != nil {
 		return nil, err
 	}
-	result, err := s.run(op, &call{params: params{values: entry.Params}, server: s, region: s.regionOf(r)}, hit)
-	if hit.kind == DropAnswer {
+	result, err := s.run(op, &call{params: params{values: entry.Params}, server: s, region: s.regionOf(r)}, fx)
+	if fx.kind == DropAnswer {
 		return nil, errDropped
 	}
 	if err != nil {
 		return nil, err
 	}
-	return encodeResult(namespace, entry.Action, id, result)
+	return encodeResult(elbXMLNamespace, entry.Action, id, result)
 }
 
-// admit calls the hooks and refuses a call without a signature.
+// admit runs the hooks and rejects a call without a signature.
 func (s *Server) admit(r *http.Request, entry *Call) error {
 	s.journal.callHooks(entry)
 	if r.Header.Get("Authorization") == "" && !entry.Params.Has("X-Amz-Signature") {
@@ -142,39 +142,39 @@ func (s *Server) admit(r *http.Request, entry *Call) error {
 	return nil
 }
 
-// misbehave lets the faults that a call meets act on it, and answers what is left for the call itself.
-func (s *Server) misbehave(ctx context.Context, entry *Call, write bool) (effects, error) {
-	hit := s.faults.meet(*entry, write)
-	if err := hold(ctx, hit.wait); err != nil {
-		return hit, errDropped
+// applyFaults applies the faults that match a call. It returns the effects that are left for the operation itself.
+func (s *Server) applyFaults(ctx context.Context, entry *Call, write bool) (effects, error) {
+	fx := s.faults.match(*entry, write)
+	if err := sleep(ctx, fx.callDelay); err != nil {
+		return fx, errDropped
 	}
-	if failure := hit.failure(*entry, s.cfg.account); failure != nil {
-		return hit, failure
+	if failure := fx.failure(*entry, s.cfg.account); failure != nil {
+		return fx, failure
 	}
-	if hit.kind == DropConnection {
-		return hit, errDropped
+	if fx.kind == DropConnection {
+		return fx, errDropped
 	}
-	return hit, nil
+	return fx, nil
 }
 
-// run lets an operation work on the right state and takes over what a write made of its copy.
-func (s *Server) run(op operation, c *call, hit effects) (any, error) {
+// run executes an operation on the right state and commits the state that a write has changed.
+func (s *Server) run(op operation, c *call, fx effects) (any, error) {
 	if !op.write {
 		c.state = s.current.Load()
-		if previous := s.previous.Load(); hit.stale && previous != nil {
+		if previous := s.previous.Load(); fx.stale && previous != nil {
 			c.state = previous
 		}
 		return op.run(c)
 	}
-	s.writing.Lock()
-	defer s.writing.Unlock()
+	s.writeMu.Lock()
+	defer s.writeMu.Unlock()
 	before := s.current.Load()
 	c.state = before.clone()
 	result, err := op.run(c)
-	if err != nil || hit.kind == LostWrite {
+	if err != nil || fx.kind == LostWrite {
 		return result, err
 	}
-	if err := s.plane.apply(c.state, s.cfg.settle+hit.late); err != nil {
+	if err := s.plane.apply(c.state, s.cfg.propagation+fx.syncDelay); err != nil {
 		return nil, err
 	}
 	s.previous.Store(before)
@@ -182,7 +182,7 @@ func (s *Server) run(op operation, c *call, hit effects) (any, error) {
 	return result, nil
 }
 
-func hold(ctx context.Context, d time.Duration) error {
+func sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return nil
 	}
@@ -196,15 +196,15 @@ func hold(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// readForm takes parameters from the body and from the URL, as AWS does.
+// readForm reads parameters from the body and from the URL, as AWS does.
 func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
-	raw, err := readPacked(w, r)
+	raw, err := readBody(w, r)
 	if err != nil {
 		return nil, err
 	}
 	form, err := parseForm(r.URL.RawQuery, string(raw))
 	if err != nil {
-		return nil, refuse("MalformedQueryString", "The query string contains a syntax error")
+		return nil, badRequest("MalformedQueryString", "The query string contains a syntax error")
 	}
 	return form, nil
 }
@@ -226,10 +226,10 @@ func parseForm(query, body string) (url.Values, error) {
 	return form, nil
 }
 
-// regionOf reads the region from the scope of the signature, as every AWS endpoint serves one region.
+// regionOf returns the region in the credential scope of the signature, or the default region.
 func (s *Server) regionOf(r *http.Request) string {
-	_, scope, found := strings.Cut(r.Header.Get("Authorization"), "Credential=")
-	if !found {
+	_, scope, ok := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+	if !ok {
 		return s.cfg.region
 	}
 	scope, _, _ = strings.Cut(scope, ",")
@@ -240,27 +240,27 @@ func (s *Server) regionOf(r *http.Request) string {
 	return parts[len(parts)-3]
 }
 
-func (s *Server) answerError(w http.ResponseWriter, id string, failure *apiError) {
-	body, err := encodeError(namespace, id, failure)
+func (s *Server) writeError(w http.ResponseWriter, id string, failure *apiError) {
+	body, err := encodeError(elbXMLNamespace, id, failure)
 	if err != nil {
 		s.log.Error("cannot encode an error", "error", err)
 	}
-	s.answer(w, id, failure.status, body)
+	s.writeResponse(w, id, failure.status, body)
 }
 
-// answer writes a document, in XML unless the header says something else already.
-func (s *Server) answer(w http.ResponseWriter, id string, status int, body []byte) {
+// writeResponse writes a response body. It is XML unless the Content-Type header is already set.
+func (s *Server) writeResponse(w http.ResponseWriter, id string, status int, body []byte) {
 	if w.Header().Get("Content-Type") == "" {
 		w.Header().Set("Content-Type", "text/xml")
 	}
 	w.Header().Set("X-Amzn-Requestid", id)
 	w.WriteHeader(status)
 	if _, err := w.Write(body); err != nil {
-		s.log.Debug("the caller is gone", "error", err)
+		s.log.Debug("client disconnected", "error", err)
 	}
 }
 
-// callerIdentity answers the one STS call that the AWS tools make before they use a balancer.
+// callerIdentity serves the only STS call that AWS tools make before they call ELB.
 func (s *Server) callerIdentity(id string) ([]byte, error) {
 	return encodeResult("https://sts.amazonaws.com/doc/2011-06-15/", "GetCallerIdentity", id, struct {
 		Arn     string
@@ -269,10 +269,10 @@ func (s *Server) callerIdentity(id string) ([]byte, error) {
 	}{"arn:aws:iam::" + s.cfg.account + ":user/local", "AIDALOCALALB", s.cfg.account})
 }
 
-// requestID is a random UUID, as every AWS answer carries one.
+// requestID returns a random UUID, the form of AWS request IDs.
 func requestID() string {
 	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the program instead
+	_, _ = rand.Read(b[:]) // crypto/rand.Read never returns an error
 	h := hex.EncodeToString(b[:])
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }

@@ -7,14 +7,14 @@ import (
 )
 
 const (
-	stickyEnabled   = "stickiness.enabled"
-	stickyDuration  = "stickiness.lb_cookie.duration_seconds"
-	drainDelay      = "deregistration_delay.timeout_seconds"
-	minHealthyCount = "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count"
+	stickyEnabled       = "stickiness.enabled"
+	stickyDuration      = "stickiness.lb_cookie.duration_seconds"
+	deregistrationDelay = "deregistration_delay.timeout_seconds"
+	minHealthyCount     = "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count"
 )
 
-// attribute is a setting that has a name and a default. allowed holds the values, or with low < high a range;
-// with neither the value is free text.
+// attribute is a setting with a name and a default. Its values are restricted to allowed, or to a range if
+// low < high; otherwise any value is valid.
 type attribute struct {
 	key, value string
 	allowed    []string
@@ -30,54 +30,54 @@ type attributesResult struct {
 	Attributes list[attributeShape]
 }
 
-func onOff() []string { return []string{"true", "false"} }
+func booleans() []string { return []string{"true", "false"} }
 
 func balancerAttributes(kind string) []attribute {
 	common := []attribute{
-		{key: "access_logs.s3.enabled", value: "false", allowed: onOff()},
+		{key: "access_logs.s3.enabled", value: "false", allowed: booleans()},
 		{key: "access_logs.s3.bucket"},
 		{key: "access_logs.s3.prefix"},
-		{key: deletionProtection, value: "false", allowed: onOff()},
-		{key: "zonal_shift.config.enabled", value: "false", allowed: onOff()},
+		{key: deletionProtection, value: "false", allowed: booleans()},
+		{key: "zonal_shift.config.enabled", value: "false", allowed: booleans()},
 	}
 	if kind == network {
 		return append(common,
 			attribute{key: "dns_record.client_routing_policy", value: "any_availability_zone"},
-			attribute{key: "load_balancing.cross_zone.enabled", value: "false", allowed: onOff()},
+			attribute{key: "load_balancing.cross_zone.enabled", value: "false", allowed: booleans()},
 		)
 	}
 	return append(common,
-		attribute{key: "connection_logs.s3.enabled", value: "false", allowed: onOff()},
+		attribute{key: "connection_logs.s3.enabled", value: "false", allowed: booleans()},
 		attribute{key: "connection_logs.s3.bucket"},
 		attribute{key: "connection_logs.s3.prefix"},
-		attribute{key: "health_check_logs.s3.enabled", value: "false", allowed: onOff()},
+		attribute{key: "health_check_logs.s3.enabled", value: "false", allowed: booleans()},
 		attribute{key: "health_check_logs.s3.bucket"},
 		attribute{key: "health_check_logs.s3.prefix"},
 		attribute{key: "client_keep_alive.seconds", value: "3600", low: 60, high: 604800},
 		attribute{key: idleTimeout, value: "60", low: 1, high: 4000},
-		attribute{key: "ipv6.deny_all_igw_traffic", value: "false", allowed: onOff()},
+		attribute{key: "ipv6.deny_all_igw_traffic", value: "false", allowed: booleans()},
 		attribute{key: "load_balancing.cross_zone.enabled", value: "true", allowed: []string{"true"}},
-		attribute{key: "routing.http2.enabled", value: "true", allowed: onOff()},
+		attribute{key: "routing.http2.enabled", value: "true", allowed: booleans()},
 		attribute{key: "routing.http.desync_mitigation_mode", value: "defensive", allowed: []string{"monitor", "defensive", "strictest"}},
-		attribute{key: "routing.http.drop_invalid_header_fields.enabled", value: "false", allowed: onOff()},
-		attribute{key: "routing.http.preserve_host_header.enabled", value: "false", allowed: onOff()},
-		attribute{key: "routing.http.x_amzn_tls_version_and_cipher_suite.enabled", value: "false", allowed: onOff()},
-		attribute{key: "routing.http.xff_client_port.enabled", value: "false", allowed: onOff()},
+		attribute{key: "routing.http.drop_invalid_header_fields.enabled", value: "false", allowed: booleans()},
+		attribute{key: "routing.http.preserve_host_header.enabled", value: "false", allowed: booleans()},
+		attribute{key: "routing.http.x_amzn_tls_version_and_cipher_suite.enabled", value: "false", allowed: booleans()},
+		attribute{key: "routing.http.xff_client_port.enabled", value: "false", allowed: booleans()},
 		attribute{key: forwardedForMode, value: "append", allowed: []string{"append", "preserve", "remove"}},
-		attribute{key: "waf.fail_open.enabled", value: "false", allowed: onOff()},
+		attribute{key: "waf.fail_open.enabled", value: "false", allowed: booleans()},
 	)
 }
 
 func groupAttributes(targetType string) []attribute {
 	if targetType == "lambda" {
 		return []attribute{
-			{key: "lambda.multi_value_headers.enabled", value: "false", allowed: onOff()},
+			{key: "lambda.multi_value_headers.enabled", value: "false", allowed: booleans()},
 			{key: minHealthyCount, value: "1", low: 1, high: 1000},
 		}
 	}
 	return []attribute{
-		{key: drainDelay, value: "300", low: 0, high: 3600},
-		{key: stickyEnabled, value: "false", allowed: onOff()},
+		{key: deregistrationDelay, value: "300", low: 0, high: 3600},
+		{key: stickyEnabled, value: "false", allowed: booleans()},
 		{key: "stickiness.type", value: "lb_cookie", allowed: []string{"lb_cookie", "app_cookie", "source_ip"}},
 		{key: stickyDuration, value: "86400", low: 1, high: 604800},
 		{key: "stickiness.app_cookie.cookie_name"},
@@ -97,7 +97,7 @@ func listenerAttributes(protocol string) []attribute {
 	if protocol != "HTTP" && protocol != "HTTPS" {
 		return []attribute{{key: "tcp.idle_timeout.seconds", value: "350", low: 60, high: 6000}}
 	}
-	out := []attribute{{key: "routing.http.response.server.enabled", value: "true", allowed: onOff()}}
+	out := []attribute{{key: "routing.http.response.server.enabled", value: "true", allowed: booleans()}}
 	for _, header := range []string{
 		"strict_transport_security", "access_control_allow_origin", "access_control_allow_methods", "access_control_allow_headers",
 		"access_control_allow_credentials", "access_control_expose_headers", "access_control_max_age", "content_security_policy",
@@ -117,7 +117,7 @@ func listenerAttributes(protocol string) []attribute {
 	return out
 }
 
-// showAttributes is every known attribute with its value, set or default.
+// showAttributes returns all known attributes with their values or defaults.
 func showAttributes(known []attribute, set map[string]string) list[attributeShape] {
 	var out list[attributeShape]
 	for _, a := range known {
@@ -130,21 +130,21 @@ func showAttributes(known []attribute, set map[string]string) list[attributeShap
 	return out
 }
 
-// readAttributes checks the attributes that were sent and puts them into set. Others stay as they are.
+// readAttributes validates the attributes of the call and stores them in set, which it returns.
 func (c *call) readAttributes(known []attribute, set map[string]string) (map[string]string, error) {
 	elements := c.structs("Attributes")
 	if len(elements) == 0 {
-		return nil, invalid("Attributes must be specified")
+		return nil, validationError("Attributes must be specified")
 	}
 	seen := map[string]bool{}
 	for _, e := range elements {
 		key, value := e.text("Key"), e.text("Value")
 		at := slices.IndexFunc(known, func(a attribute) bool { return a.key == key })
 		if at < 0 {
-			return nil, refuse("InvalidConfigurationRequest", "Attribute key '%s' is not recognized", key)
+			return nil, badRequest("InvalidConfigurationRequest", "Attribute key '%s' is not recognized", key)
 		}
 		if seen[key] {
-			return nil, refuse("InvalidConfigurationRequest", "Attribute key '%s' is specified more than once", key)
+			return nil, badRequest("InvalidConfigurationRequest", "Attribute key '%s' is specified more than once", key)
 		}
 		seen[key] = true
 		if err := known[at].check(value); err != nil {
@@ -157,19 +157,19 @@ func (c *call) readAttributes(known []attribute, set map[string]string) (map[str
 
 func (a attribute) check(value string) error {
 	if len(a.allowed) > 0 && !slices.Contains(a.allowed, value) {
-		return refuse("InvalidConfigurationRequest", "'%s' must be one of '%s': '%s' is not valid", a.key, strings.Join(a.allowed, ", "), value)
+		return badRequest("InvalidConfigurationRequest", "'%s' must be one of '%s': '%s' is not valid", a.key, strings.Join(a.allowed, ", "), value)
 	}
 	if a.low == a.high {
 		return nil
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < a.low || n > a.high {
-		return refuse("InvalidConfigurationRequest", "'%s' must be between '%d' and '%d', inclusive: '%s' is not valid", a.key, a.low, a.high, value)
+		return badRequest("InvalidConfigurationRequest", "'%s' must be between '%d' and '%d', inclusive: '%s' is not valid", a.key, a.low, a.high, value)
 	}
 	return nil
 }
 
-// seconds is an attribute that counts something, or its default.
+// seconds returns the value or default of an integer attribute, 0 if it is not known.
 func seconds(known []attribute, set map[string]string, key string) int {
 	for _, a := range showAttributes(known, set).Members {
 		if a.Key == key {

@@ -14,11 +14,11 @@ import (
 	"time"
 )
 
-// selfSigned makes the certificate that HTTPS listeners show, whatever certificate ARN they were given.
+// selfSigned generates the certificate that HTTPS listeners use instead of the one in their settings.
 func selfSigned() (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("making a key: %w", err)
+		return tls.Certificate{}, fmt.Errorf("generating a key: %w", err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()),
@@ -33,12 +33,12 @@ func selfSigned() (tls.Certificate, error) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("making a certificate: %w", err)
+		return tls.Certificate{}, fmt.Errorf("generating a certificate: %w", err)
 	}
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }
 
-// CertificatePEM is the certificate of every HTTPS listener, made when the server started, for clients to trust.
+// CertificatePEM returns the certificate of all HTTPS listeners, which is generated at start and which clients must trust.
 func (s *Server) CertificatePEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.plane.certificate.Certificate[0]})
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// stacks is the goroutines that run code of the balancer.
+// stacks returns the stacks of goroutines in this package.
 func stacks() string {
 	buf := make([]byte, 4<<20)
 	buf = buf[:runtime.Stack(buf, true)]

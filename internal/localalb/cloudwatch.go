@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// The services that the endpoint plays, as IAM names them.
+// The simulated services by their IAM prefixes.
 const (
 	serviceELB        = "elasticloadbalancing"
 	serviceCloudWatch = "cloudwatch"
 	serviceSTS        = "sts"
 )
 
-// cloudWatch is the part of CloudWatch that judges and reads metrics. Nothing in it runs by itself: alarms that
-// are due are evaluated before a call is carried out, each as at the time at which it was due.
+// cloudWatch simulates metrics and alarms. It has no goroutines: evaluations that are due run before the next call
+// is executed, each as of its due time.
 type cloudWatch struct {
 	clock   metricsClock
 	account string
@@ -25,40 +25,40 @@ type cloudWatch struct {
 	mu       sync.Mutex
 	metrics  *metrics
 	alarms   alarms
-	previous alarms     // before the latest write; for stale reads
-	chain    []alarmKey // alarms whose change is being passed on
+	previous alarms     // the alarms before the latest write, for StaleRead
+	chain    []alarmKey // alarms whose state change is being propagated
 }
 
-func newCloudWatch(cfg config, own *ownMetrics) *cloudWatch {
-	return &cloudWatch{clock: own.clock, account: cfg.account, metrics: newMetrics(own), alarms: alarms{}}
+func newCloudWatch(cfg config, elb *elbMetrics) *cloudWatch {
+	return &cloudWatch{clock: elb.clock, account: cfg.account, metrics: newMetrics(elb), alarms: alarms{}}
 }
 
-// watchCall is one call to CloudWatch while it is carried out.
-type watchCall struct {
+// cloudWatchCall is the context of one call to CloudWatch.
+type cloudWatchCall struct {
 	*cloudWatch
 	region   string
 	now      time.Time
 	document any
-	lost     bool // a write is answered and not done
+	lost     bool // the write is reported as successful but discarded
 }
 
-// watchOperation is what an action of CloudWatch does.
-type watchOperation struct {
+// cloudWatchOperation is the implementation of a CloudWatch action.
+type cloudWatchOperation struct {
 	write bool
-	run   func(*watchCall) (any, error)
+	run   func(*cloudWatchCall) (any, error)
 }
 
-// reads and writes make an operation of a function that takes the action's own input.
-func reads[In any](f func(*watchCall, In) (any, error)) watchOperation {
-	return watchOperation{write: false, run: bound(f)}
+// reads and writes return an operation that decodes the document into the input of the action.
+func reads[In any](f func(*cloudWatchCall, In) (any, error)) cloudWatchOperation {
+	return cloudWatchOperation{write: false, run: bound(f)}
 }
 
-func writes[In any](f func(*watchCall, In) error) watchOperation {
-	return watchOperation{write: true, run: bound(func(c *watchCall, in In) (any, error) { return empty{}, f(c, in) })}
+func writes[In any](f func(*cloudWatchCall, In) error) cloudWatchOperation {
+	return cloudWatchOperation{write: true, run: bound(func(c *cloudWatchCall, in In) (any, error) { return empty{}, f(c, in) })}
 }
 
-func bound[In any](f func(*watchCall, In) (any, error)) func(*watchCall) (any, error) {
-	return func(c *watchCall) (any, error) {
+func bound[In any](f func(*cloudWatchCall, In) (any, error)) func(*cloudWatchCall) (any, error) {
+	return func(c *cloudWatchCall) (any, error) {
 		var in In
 		if err := bind(c.document, &in); err != nil {
 			return nil, err
@@ -67,9 +67,9 @@ func bound[In any](f func(*watchCall, In) (any, error)) func(*watchCall) (any, e
 	}
 }
 
-// watchOperations is every action of CloudWatch that is simulated.
-func watchOperations() map[string]watchOperation {
-	return map[string]watchOperation{
+// cloudWatchOperations returns every simulated action of CloudWatch.
+func cloudWatchOperations() map[string]cloudWatchOperation {
+	return map[string]cloudWatchOperation{
 		"PutMetricAlarm":    writes(putMetricAlarm),
 		"PutCompositeAlarm": writes(putCompositeAlarm),
 		"PutLogAlarm":       writes(putLogAlarm),
@@ -81,98 +81,98 @@ func watchOperations() map[string]watchOperation {
 	}
 }
 
-// serveCloudWatch answers one call to CloudWatch.
-func (s *Server) serveCloudWatch(w http.ResponseWriter, r *http.Request, speak dialect) {
-	raw, err := readPacked(w, r)
+// serveCloudWatch handles a call to CloudWatch in CBOR or JSON.
+func (s *Server) serveCloudWatch(w http.ResponseWriter, r *http.Request, proto protocol) {
+	raw, err := readBody(w, r)
 	var document any
 	if err == nil {
-		if document, err = speak.decode(raw); err != nil {
-			err = refuse("SerializationException", "The body could not be read: %v", err)
+		if document, err = proto.decode(raw); err != nil {
+			err = badRequest("SerializationException", "The body could not be read: %v", err)
 		}
 	}
 	params := url.Values{}
 	flatten("", document, params)
-	entry := s.journal.begin(Call{Service: serviceCloudWatch, Action: speak.action, Params: params})
-	s.answerCloudWatch(w, speak, entry, func() (any, error) {
+	entry := s.journal.begin(Call{Service: serviceCloudWatch, Action: proto.action, Params: params})
+	s.respondCloudWatch(w, proto, entry, func() (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return s.watchOver(r, entry, document)
+		return s.executeCloudWatch(r, entry, document)
 	})
 }
 
-// serveCloudWatchForm answers one call to CloudWatch that comes in the form of the Query API.
+// serveCloudWatchForm handles a call to CloudWatch in the form of the Query API.
 func (s *Server) serveCloudWatchForm(w http.ResponseWriter, r *http.Request, form url.Values) {
 	entry := s.journal.begin(Call{Service: serviceCloudWatch, Action: form.Get("Action"), Params: form})
-	s.answerCloudWatch(w, queryDialect(entry.Action), entry, func() (any, error) {
+	s.respondCloudWatch(w, queryProtocol(entry.Action), entry, func() (any, error) {
 		document, err := unflatten(form)
 		if err != nil {
 			return nil, err
 		}
-		return s.watchOver(r, entry, document)
+		return s.executeCloudWatch(r, entry, document)
 	})
 }
 
-func (s *Server) answerCloudWatch(w http.ResponseWriter, speak dialect, entry *Call, carryOut func() (any, error)) {
-	answer, failure := carryOut()
+func (s *Server) respondCloudWatch(w http.ResponseWriter, proto protocol, entry *Call, execute func() (any, error)) {
+	result, failure := execute()
 	if errors.Is(failure, errDropped) {
-		panic(http.ErrAbortHandler) // net/http's way to close a connection without an answer
+		panic(http.ErrAbortHandler) // makes net/http close the connection without a response
 	}
 	status, code := http.StatusOK, ""
-	out := reply{action: speak.action, id: requestID(), answer: answer}
+	out := reply{action: proto.action, id: requestID(), result: result}
 	if failure != nil {
 		out.failure = asAPIError(failure)
 		status, code = out.failure.status, out.failure.code
 		w.Header().Set("X-Amzn-Query-Error", out.queryError())
 	}
 	s.journal.end(entry, status, code)
-	body, err := speak.encode(out)
+	body, err := proto.encode(out)
 	if err != nil {
-		s.log.Error("cannot encode an answer", "action", entry.Action, "error", err)
+		s.log.Error("cannot encode a response", "action", entry.Action, "error", err)
 	}
-	if speak.contentType == "application/cbor" {
+	if proto.contentType == "application/cbor" {
 		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
 	}
-	w.Header().Set("Content-Type", speak.contentType)
-	s.answer(w, out.id, status, body)
+	w.Header().Set("Content-Type", proto.contentType)
+	s.writeResponse(w, out.id, status, body)
 }
 
-// watchOver carries a call out, under the faults that it meets.
-func (s *Server) watchOver(r *http.Request, entry *Call, document any) (any, error) {
+// executeCloudWatch executes a call under the faults that match it.
+func (s *Server) executeCloudWatch(r *http.Request, entry *Call, document any) (any, error) {
 	if err := s.admit(r, entry); err != nil {
 		return nil, err
 	}
-	op, known := s.watchOperations[entry.Action]
+	op, known := s.cloudWatchOperations[entry.Action]
 	if !known {
-		return nil, refuse("UnknownOperationException", "localalb does not simulate the operation %s of CloudWatch", entry.Action)
+		return nil, badRequest("UnknownOperationException", "localalb does not simulate the operation %s of CloudWatch", entry.Action)
 	}
-	hit, err := s.misbehave(r.Context(), entry, op.write)
+	fx, err := s.applyFaults(r.Context(), entry, op.write)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := s.watch.carryOut(op, &watchCall{cloudWatch: s.watch, region: s.regionOf(r), document: document}, hit)
-	if hit.kind == DropAnswer {
+	answer, err := s.cloudWatch.execute(op, &cloudWatchCall{cloudWatch: s.cloudWatch, region: s.regionOf(r), document: document}, fx)
+	if fx.kind == DropAnswer {
 		return nil, errDropped
 	}
 	return answer, err
 }
 
-// carryOut makes up for the evaluations that are due and then runs an operation. Writes change a copy of the
-// alarms, so that a failed write leaves nothing behind and a lost one is a copy that nobody takes over.
-func (cw *cloudWatch) carryOut(op watchOperation, c *watchCall, hit effects) (any, error) {
+// execute runs the evaluations that are due and then an operation. A write changes a clone of the alarms: a failed
+// write has no effect, and a lost write is a clone that is discarded.
+func (cw *cloudWatch) execute(op cloudWatchOperation, c *cloudWatchCall, fx effects) (any, error) {
 	cw.mu.Lock()
 	defer cw.mu.Unlock()
 	c.now = cw.clock.now()
-	cw.catchUp(c.now)
+	cw.evaluateDue(c.now)
 	before := cw.alarms
 	if !op.write {
-		if hit.stale && cw.previous != nil {
+		if fx.stale && cw.previous != nil {
 			cw.alarms = cw.previous
 			defer func() { cw.alarms = before }()
 		}
 		return op.run(c)
 	}
-	c.lost = hit.kind == LostWrite
+	c.lost = fx.kind == LostWrite
 	cw.alarms = maps.Clone(before)
 	answer, err := op.run(c)
 	if err != nil || c.lost {

@@ -14,20 +14,20 @@ const (
 	stateInsufficient = "INSUFFICIENT_DATA"
 )
 
-// The types of alarms, as DescribeAlarms is asked for them.
+// The types of alarms in DescribeAlarms.
 const (
 	metricAlarm    = "MetricAlarm"
 	compositeAlarm = "CompositeAlarm"
 	logAlarm       = "LogAlarm"
 )
 
-// alarmKey names an alarm. Alarms of all types share their names.
+// alarmKey identifies an alarm. Alarms of all types share one namespace.
 type alarmKey struct{ region, name string }
 
-// alarms holds every alarm. Records are never changed once they stand in it: who changes one puts a copy in.
+// alarms holds all alarms. A record in it is immutable: changes replace it with a copy.
 type alarms map[alarmKey]*alarm
 
-// alarm is an alarm of one of the three types; only the settings of its type are set.
+// alarm is an alarm of one of the three types. Only the settings of its type are set.
 type alarm struct {
 	key       alarmKey
 	kind      string
@@ -40,7 +40,7 @@ type alarm struct {
 	due       time.Time // of the next evaluation of a metric alarm
 }
 
-// alarmSettings is what alarms of all types have. Actions are kept and never taken.
+// alarmSettings are common to all types of alarms. Actions are stored but never executed.
 type alarmSettings struct {
 	AlarmName               string
 	AlarmDescription        *string `json:",omitempty"`
@@ -51,7 +51,7 @@ type alarmSettings struct {
 	ActionConfiguration     any `json:",omitempty"`
 }
 
-// alarmStatus is what CloudWatch says of an alarm.
+// alarmStatus is the status of an alarm in the form of DescribeAlarms.
 type alarmStatus struct {
 	AlarmArn                           string
 	AlarmConfigurationUpdatedTimestamp stamp
@@ -74,7 +74,7 @@ func (s *alarmSettings) check() error {
 	}
 	for name, list := range map[string]*[]string{"oKActions": &s.OKActions, "alarmActions": &s.AlarmActions, "insufficientDataActions": &s.InsufficientDataActions} {
 		if len(*list) > 5 {
-			return invalid("1 validation error detected: Value at '%s' failed to satisfy constraint: Member must have length less than or equal to 5", name)
+			return validationError("1 validation error detected: Value at '%s' failed to satisfy constraint: Member must have length less than or equal to 5", name)
 		}
 		if *list == nil {
 			*list = []string{}
@@ -85,7 +85,7 @@ func (s *alarmSettings) check() error {
 
 func checkAlarmName(at, name string) error {
 	if name == "" {
-		return missing(at)
+		return missingParameter(at)
 	}
 	if len(name) > 255 {
 		return tooLong(at, 255)
@@ -94,15 +94,15 @@ func checkAlarmName(at, name string) error {
 }
 
 func tooLong(at string, limit int) error {
-	return invalid("1 validation error detected: Value at '%s' failed to satisfy constraint: Member must have length less than or equal to %d", at, limit)
+	return validationError("1 validation error detected: Value at '%s' failed to satisfy constraint: Member must have length less than or equal to %d", at, limit)
 }
 
-// save puts an alarm in place. A new one begins without data; the state of an old one stays as it was.
-func (c *watchCall) save(a *alarm) error {
+// save stores an alarm. A new alarm starts in INSUFFICIENT_DATA; a changed one keeps its state.
+func (c *cloudWatchCall) save(a *alarm) error {
 	a.key = alarmKey{region: c.region, name: a.common.AlarmName}
 	old := c.alarms[a.key]
 	if old != nil && old.kind != a.kind {
-		return invalid("An alarm of another type already has the name %s: it is a %s.", a.key.name, old.kind)
+		return validationError("An alarm of another type already has the name %s: it is a %s.", a.key.name, old.kind)
 	}
 	now := stamp{c.now.UTC()}
 	a.status = alarmStatus{
@@ -117,26 +117,26 @@ func (c *watchCall) save(a *alarm) error {
 	return nil
 }
 
-// transition is a new state of an alarm and why.
+// transition is the next state of an alarm and its reason.
 type transition struct {
 	state, reason string
 	data          *string
 	at            time.Time
 }
 
-// enter gives an alarm a state, and evaluates the composite alarms that watch it if the state is another one.
-func (cw *cloudWatch) enter(a *alarm, to transition) {
+// setState sets the state of an alarm. If the state has changed, it evaluates the composite alarms that depend on it.
+func (cw *cloudWatch) setState(a *alarm, to transition) {
 	next := *a
-	moved := a.status.StateValue != to.state
+	changed := a.status.StateValue != to.state
 	next.status.StateValue, next.status.StateReason, next.status.StateReasonData = to.state, to.reason, to.data
 	next.status.StateUpdatedTimestamp = stamp{to.at.UTC()}
-	if moved {
+	if changed {
 		next.status.StateTransitionedTimestamp = stamp{to.at.UTC()}
 	}
 	cw.alarms[a.key] = &next
-	if moved {
+	if changed {
 		cw.chain = append(cw.chain, a.key)
-		cw.cascade(&next, to.at)
+		cw.propagate(&next, to.at)
 		cw.chain = cw.chain[:len(cw.chain)-1]
 	}
 }
@@ -147,32 +147,32 @@ type setAlarmStateInput struct {
 	StateReasonData       *string
 }
 
-// setAlarmState holds until a metric alarm is evaluated again, or a child of a composite alarm changes.
-func setAlarmState(c *watchCall, in setAlarmStateInput) error {
+// setAlarmState sets a state that lasts until the next evaluation of the alarm.
+func setAlarmState(c *cloudWatchCall, in setAlarmStateInput) error {
 	if err := checkAlarmName("alarmName", in.AlarmName); err != nil {
 		return err
 	}
 	switch {
 	case in.StateValue == "":
-		return missing("stateValue")
+		return missingParameter("stateValue")
 	case in.StateReason == nil:
-		return missing("stateReason")
+		return missingParameter("stateReason")
 	case len(*in.StateReason) > 1023:
 		return tooLong("stateReason", 1023)
 	case in.StateReasonData != nil && len(*in.StateReasonData) > 4000:
 		return tooLong("stateReasonData", 4000)
 	}
-	if err := oneOfThese("stateValue", in.StateValue, stateInsufficient, stateAlarm, stateOK); err != nil {
+	if err := checkEnum("stateValue", in.StateValue, stateInsufficient, stateAlarm, stateOK); err != nil {
 		return err
 	}
 	if in.StateReasonData != nil && !json.Valid([]byte(*in.StateReasonData)) {
-		return refuse("InvalidFormat", "StateReasonData is not valid JSON.")
+		return badRequest("InvalidFormat", "StateReasonData is not valid JSON.")
 	}
 	a := c.alarms[alarmKey{c.region, in.AlarmName}]
 	if a == nil {
 		return notFound("The alarm %s does not exist.", in.AlarmName)
 	}
-	c.enter(a, transition{state: in.StateValue, reason: *in.StateReason, data: in.StateReasonData, at: c.now})
+	c.setState(a, transition{state: in.StateValue, reason: *in.StateReason, data: in.StateReasonData, at: c.now})
 	return nil
 }
 
@@ -182,10 +182,10 @@ func notFound(format string, args ...any) error {
 
 type deleteAlarmsInput struct{ AlarmNames []string }
 
-// deleteAlarms takes out the alarms that exist; the other names are passed over, as with AWS.
-func deleteAlarms(c *watchCall, in deleteAlarmsInput) error {
+// deleteAlarms deletes the alarms that exist and ignores other names, as AWS does.
+func deleteAlarms(c *cloudWatchCall, in deleteAlarmsInput) error {
 	if in.AlarmNames == nil {
-		return missing("alarmNames")
+		return missingParameter("alarmNames")
 	}
 	if len(in.AlarmNames) > maxAlarmNames {
 		return tooLong("alarmNames", maxAlarmNames)
@@ -198,14 +198,14 @@ func deleteAlarms(c *watchCall, in deleteAlarmsInput) error {
 		}
 		count[a.kind]++
 		for _, parent := range c.parents(a) {
-			return invalid("Cannot delete %s as there are composite alarm(s) depending on it: %s.", name, parent.key.name)
+			return validationError("Cannot delete %s as there are composite alarm(s) depending on it: %s.", name, parent.key.name)
 		}
 	}
 	if count[compositeAlarm] > 1 {
-		return invalid("Only one composite alarm can be deleted per request: %d were given.", count[compositeAlarm])
+		return validationError("Only one composite alarm can be deleted per request: %d were given.", count[compositeAlarm])
 	}
 	if count[logAlarm] > 0 && len(in.AlarmNames) > 1 {
-		return invalid("A log alarm must be deleted alone.")
+		return validationError("A log alarm must be deleted alone.")
 	}
 	for _, name := range in.AlarmNames {
 		delete(c.alarms, alarmKey{c.region, name})
@@ -213,7 +213,7 @@ func deleteAlarms(c *watchCall, in deleteAlarmsInput) error {
 	return nil
 }
 
-// parents is the composite alarms that watch an alarm, by name.
+// parents returns the composite alarms that depend on an alarm, sorted by name.
 func (cw *cloudWatch) parents(child *alarm) []*alarm {
 	var out []*alarm
 	for _, a := range cw.alarms {

@@ -51,11 +51,11 @@ func (b *watchBench) logAlarm(name string) {
 
 func (b *watchBench) set(name string, state cwtypes.StateValue) {
 	b.t.Helper()
-	_, err := b.cw.SetAlarmState(b.ctx(), &cw.SetAlarmStateInput{AlarmName: &name, StateValue: state, StateReason: aws.String("by hand")})
+	_, err := b.cw.SetAlarmState(b.ctx(), &cw.SetAlarmStateInput{AlarmName: &name, StateValue: state, StateReason: aws.String("manual change")})
 	b.must(err)
 }
 
-// describe asks for alarms of all types.
+// describe returns alarms of all types.
 func (b *watchBench) describe(names ...string) *cw.DescribeAlarmsOutput {
 	b.t.Helper()
 	out, err := b.cw.DescribeAlarms(b.ctx(), &cw.DescribeAlarmsInput{
@@ -66,7 +66,7 @@ func (b *watchBench) describe(names ...string) *cw.DescribeAlarmsOutput {
 	return out
 }
 
-// state is the state of an alarm and its reason.
+// state returns the state of an alarm and its reason.
 func (b *watchBench) state(name string) string {
 	b.t.Helper()
 	out := b.describe(name)
@@ -150,9 +150,9 @@ func TestAlarms_areEvaluatedOncePerPeriod(t *testing.T) {
 	b.wantState("errors", "OK: Threshold Crossed: 1 datapoint [3.0 (04/03/26 12:01:00)] was not greater than the threshold (3.0).")
 
 	b.set("errors", cwtypes.StateValueAlarm)
-	b.wantState("errors", "ALARM: by hand")
+	b.wantState("errors", "ALARM: manual change")
 	b.clock.advance(59 * time.Second)
-	b.wantState("errors", "ALARM: by hand")
+	b.wantState("errors", "ALARM: manual change")
 	b.clock.advance(time.Second)
 	b.wantState("errors", "OK: Threshold Crossed: 1 datapoint [3.0 (04/03/26 12:01:00)] was not greater than the threshold (3.0).")
 
@@ -174,7 +174,7 @@ func TestAlarms_areEvaluatedOncePerPeriod(t *testing.T) {
 // The rows are those of CloudWatch's guide: X breaches, 0 does not, - is missing, newest last.
 func TestAlarms_missingData(t *testing.T) {
 	const (
-		ok, alarm, none, kept = "OK", "ALARM", "INSUFFICIENT_DATA", "kept"
+		ok, alarm, none, unchanged = "OK", "ALARM", "INSUFFICIENT_DATA", "unchanged"
 	)
 	for _, c := range []struct {
 		data                                     string
@@ -183,15 +183,15 @@ func TestAlarms_missingData(t *testing.T) {
 	}{
 		{"0-X-X", 3, ok, ok, ok, ok},
 		{"0----", 3, ok, ok, ok, ok},
-		{"-----", 3, none, kept, alarm, ok},
+		{"-----", 3, none, unchanged, alarm, ok},
 		{"0XX-X", 3, alarm, alarm, alarm, alarm},
-		{"--X--", 3, alarm, kept, alarm, ok},
-		{"----X", 3, kept, kept, alarm, ok},
+		{"--X--", 3, alarm, unchanged, alarm, ok},
+		{"----X", 3, unchanged, unchanged, alarm, ok},
 		{"0-X-X", 2, alarm, alarm, alarm, alarm},
 		{"00X0X", 2, alarm, alarm, alarm, alarm},
 		{"0-X--", 2, ok, ok, alarm, ok},
 		{"----0", 2, ok, ok, alarm, ok},
-		{"---X-", 2, alarm, kept, alarm, ok},
+		{"---X-", 2, alarm, unchanged, alarm, ok},
 	} {
 		for treat, want := range map[string]string{"missing": c.missing, "ignore": c.ignore, "breaching": c.breaching, "notBreaching": c.notBreaching} {
 			t.Run(fmt.Sprintf("%s %d of 3 %s", c.data, c.needed, treat), func(t *testing.T) {
@@ -205,7 +205,7 @@ func TestAlarms_missingData(t *testing.T) {
 				in := errorsOver("errors", 0.5)
 				in.EvaluationPeriods, in.DatapointsToAlarm, in.TreatMissingData = aws.Int32(3), &c.needed, &treat
 				b.alarm(in)
-				if want == kept {
+				if want == unchanged {
 					b.set("errors", cwtypes.StateValueOk)
 					want = ok
 				}
@@ -276,7 +276,7 @@ func TestAlarms_withAFasterClock(t *testing.T) {
 func TestAlarms_composite(t *testing.T) {
 	b := newWatchBench(t)
 	for _, name := range []string{"a", "b", "the third"} {
-		b.logAlarm(name) // states change by hand alone
+		b.logAlarm(name) // states change only by SetAlarmState
 	}
 	arn := "arn:aws:cloudwatch:us-east-1:123456789012:alarm:"
 	for rule, want := range map[string]bool{
@@ -297,7 +297,7 @@ func TestAlarms_composite(t *testing.T) {
 	b.set("all", cwtypes.StateValueAlarm) // holds until a child changes
 	b.wantState("above", "ALARM: "+arn+"all transitioned to ALARM at Wednesday 04 March, 2026 12:00:00 UTC")
 	b.clock.advance(time.Hour)
-	b.wantState("all", "ALARM: by hand")
+	b.wantState("all", "ALARM: manual change")
 	b.set("a", cwtypes.StateValueOk)
 	b.wantState("all", "OK: "+arn+"a transitioned to OK at Wednesday 04 March, 2026 13:00:00 UTC")
 	b.wantState("above", "OK: "+arn+"all transitioned to OK at Wednesday 04 March, 2026 13:00:00 UTC")

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// bind copies a decoded document into the value that a pointer points to. Members that the value has no field
-// for are ignored, as AWS ignores them; a member of the wrong kind is an error that names its place.
+// bind decodes a document into the value that a pointer points to. Like AWS, it ignores unknown members. A
+// member of the wrong type is an error that names its path.
 func bind(document, into any) error {
 	return bindAt("", document, reflect.ValueOf(into).Elem())
 }
@@ -41,7 +41,7 @@ func bindAt(at string, from any, into reflect.Value) error {
 func bindStruct(at string, from any, into reflect.Value) error {
 	members, ok := from.(map[string]any)
 	if !ok {
-		return wrongKind(at, from, "a structure")
+		return wrongType(at, from, "a structure")
 	}
 	for i := range into.NumField() {
 		field := into.Type().Field(i)
@@ -59,7 +59,7 @@ func bindStruct(at string, from any, into reflect.Value) error {
 	return nil
 }
 
-// memberName is what the API calls a field.
+// memberName returns the API name of a field.
 func memberName(field reflect.StructField) string {
 	name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 	return or(name, field.Name)
@@ -68,10 +68,10 @@ func memberName(field reflect.StructField) string {
 func bindList(at string, from any, into reflect.Value) error {
 	members, ok := from.([]any)
 	if from == "" {
-		ok = true // how an empty list stands in a form
+		ok = true // the form encoding of an empty list
 	}
 	if !ok {
-		return wrongKind(at, from, "a list")
+		return wrongType(at, from, "a list")
 	}
 	into.Set(reflect.MakeSlice(into.Type(), len(members), len(members)))
 	for i, member := range members {
@@ -82,32 +82,32 @@ func bindList(at string, from any, into reflect.Value) error {
 	return nil
 }
 
-// bindScalar takes texts for numbers and truth values too, since a form has nothing else.
+// bindScalar also accepts strings for numbers and Booleans, because a form has no other type.
 func bindScalar(at string, from any, into reflect.Value) error {
 	switch into.Kind() {
 	case reflect.String:
 		text, ok := from.(string)
 		if !ok {
-			return wrongKind(at, from, "a text")
+			return wrongType(at, from, "a text")
 		}
 		into.SetString(text)
 	case reflect.Bool:
 		truth, err := strconv.ParseBool(fmt.Sprint(from))
 		if err != nil {
-			return wrongKind(at, from, "true or false")
+			return wrongType(at, from, "true or false")
 		}
 		into.SetBool(truth)
 	case reflect.Float64, reflect.Int:
 		n, ok := number(from)
 		if !ok {
-			return wrongKind(at, from, "a number")
+			return wrongType(at, from, "a number")
 		}
 		if into.Kind() == reflect.Float64 {
 			into.SetFloat(n)
 			return nil
 		}
 		if n != math.Trunc(n) || math.Abs(n) > math.MaxInt32 {
-			return wrongKind(at, from, "a whole number")
+			return wrongType(at, from, "a whole number")
 		}
 		into.SetInt(int64(n))
 	}
@@ -131,31 +131,31 @@ func number(from any) (float64, bool) {
 	return 0, false
 }
 
-// bindTime takes a time as CBOR has it, seconds since 1970, or the text of a form.
+// bindTime accepts seconds since the Unix epoch, as in CBOR, or the RFC 3339 string of a form.
 func bindTime(at string, from any, into reflect.Value) error {
 	if t, ok := from.(time.Time); ok {
-		// A time comes as a float: it is exact to the millisecond and no finer.
+		// CBOR encodes a time as a float, which is exact to the millisecond only.
 		into.Set(reflect.ValueOf(stamp{t.Round(time.Millisecond).UTC()}))
 		return nil
 	}
 	if text, ok := from.(string); ok {
 		t, err := time.Parse(time.RFC3339, text)
 		if err != nil {
-			return wrongKind(at, from, "a time such as 2006-01-02T15:04:05Z")
+			return wrongType(at, from, "a time such as 2006-01-02T15:04:05Z")
 		}
 		into.Set(reflect.ValueOf(stamp{t.UTC()}))
 		return nil
 	}
 	seconds, ok := number(from)
 	if !ok || math.Abs(seconds) > 1e11 {
-		return wrongKind(at, from, "a time")
+		return wrongType(at, from, "a time")
 	}
 	into.Set(reflect.ValueOf(stamp{time.UnixMilli(int64(math.Round(seconds * 1e3))).UTC()}))
 	return nil
 }
 
-func wrongKind(at string, from any, wanted string) error {
-	return refuse("SerializationException", "The value %v at '%s' is not %s", from, at, wanted)
+func wrongType(at string, from any, expected string) error {
+	return badRequest("SerializationException", "The value %v at '%s' is not %s", from, at, expected)
 }
 
 func join(at, name string) string {
@@ -165,8 +165,8 @@ func join(at, name string) string {
 	return at + "." + name
 }
 
-// flatten writes a document as the parameters of a form, so that the journal and the faults see every call in
-// one way: AlarmNames.member.1, MetricDataQueries.member.1.MetricStat.Stat.
+// flatten encodes a document as form parameters, which gives the journal and the faults one form for all protocols:
+// AlarmNames.member.1, MetricDataQueries.member.1.MetricStat.Stat.
 func flatten(at string, from any, into url.Values) {
 	switch v := from.(type) {
 	case map[string]any:

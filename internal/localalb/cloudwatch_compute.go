@@ -6,62 +6,62 @@ import (
 	"time"
 )
 
-// maxExpression is how many characters an expression may have.
+// maxExpression is the maximum length of an expression in characters.
 const maxExpression = 2048
 
-// points is values by the second in which their period begins.
+// points maps the start of a period, in seconds since the Unix epoch, to a value.
 type points map[int64]float64
 
 func (p points) times() []int64 { return slices.Sorted(maps.Keys(p)) }
 
-// timeframe is what queries look at: points that begin in [from, to), seen at a time.
+// timeframe is the range of a query: points that begin in [from, to) and are visible at a time.
 type timeframe struct {
 	region   string
 	from, to int64
 	at       time.Time
 }
 
-// compute answers queries by their ids. An error is the caller's: in the queries, or in an expression.
+// compute returns the results of queries by ID. Its errors are validation errors of the caller.
 func (cw *cloudWatch) compute(queries []dataQuery, frame timeframe) (map[string]points, error) {
 	if err := checkQueries(queries); err != nil {
 		return nil, err
 	}
-	scope := &mathScope{frame: frame, known: map[string]timed{}, queries: map[string]dataQuery{}}
+	scope := &mathScope{frame: frame, results: map[string]timeSeries{}, queries: map[string]dataQuery{}}
 	for _, q := range queries {
 		scope.queries[q.ID] = q
 		if q.MetricStat != nil {
-			scope.known[q.ID] = cw.measure(*q.MetricStat, frame)
+			scope.results[q.ID] = cw.readMetric(*q.MetricStat, frame)
 			scope.metrics = append(scope.metrics, q.ID)
 		}
 	}
 	out := map[string]points{}
 	for _, q := range queries {
-		found, err := scope.series(q.ID)
+		result, err := scope.series(q.ID)
 		if err != nil {
 			return nil, err
 		}
-		out[q.ID] = found.points
+		out[q.ID] = result.points
 	}
 	return out, nil
 }
 
-// start is the first second that is looked at in a period: AWS takes a start time as the beginning of the minute
-// that it lies in, or of the period where that is shorter.
+// start returns the first second to read for a period. AWS rounds a start time down to the minute, or to the
+// period if that is shorter.
 func (f timeframe) start(period int64) int64 {
-	grid := min(period, coarse)
+	grid := min(period, standardResolution)
 	return f.from / grid * grid
 }
 
-// measure reads a metric.
-func (cw *cloudWatch) measure(m metricStat, frame timeframe) timed {
+// readMetric reads one metric.
+func (cw *cloudWatch) readMetric(m metricStat, frame timeframe) timeSeries {
 	period := int64(*m.Period)
-	stat, _ := parseStatistic(m.Stat) // was checked
-	out := timed{points: points{}, period: period}
-	found := cw.metrics.read(reading{
+	stat, _ := parseStatistic(m.Stat) // already validated
+	out := timeSeries{points: points{}, period: period}
+	summaries := cw.metrics.read(readRequest{
 		metric: newMetricID(frame.region, m.Metric.Namespace, m.Metric.MetricName, m.Metric.Dimensions),
 		unit:   m.Unit, period: period, from: frame.start(period), to: frame.to, at: frame.at,
 	})
-	for at, s := range found {
+	for at, s := range summaries {
 		if v, ok := stat(s); ok {
 			out.points[at] = v
 		}
@@ -71,15 +71,15 @@ func (cw *cloudWatch) measure(m metricStat, frame timeframe) timed {
 
 func checkQueries(queries []dataQuery) error {
 	if len(queries) > maxQueries {
-		return invalid("The collection MetricDataQueries must not have a size greater than %d.", maxQueries)
+		return validationError("The collection MetricDataQueries must not have a size greater than %d.", maxQueries)
 	}
 	pattern, seen := idPattern(), map[string]bool{}
 	for i, q := range queries {
 		if !pattern.MatchString(q.ID) {
-			return invalid("The value %s for parameter MetricDataQueries.member.%d.Id is not matching the expected pattern %s.", q.ID, i+1, pattern)
+			return validationError("The value %s for parameter MetricDataQueries.member.%d.Id is not matching the expected pattern %s.", q.ID, i+1, pattern)
 		}
 		if seen[q.ID] {
-			return invalid("The values for parameter id in MetricDataQueries are not unique: %s stands twice.", q.ID)
+			return validationError("The values for parameter id in MetricDataQueries are not unique: %s stands twice.", q.ID)
 		}
 		seen[q.ID] = true
 		if err := q.check(); err != nil {
@@ -92,9 +92,9 @@ func checkQueries(queries []dataQuery) error {
 func (q dataQuery) check() error {
 	switch {
 	case (q.Expression == nil) == (q.MetricStat == nil):
-		return invalid("Either the Expression or the MetricStat must be specified for the query %s, and not both.", q.ID)
+		return validationError("Either the Expression or the MetricStat must be specified for the query %s, and not both.", q.ID)
 	case q.Expression != nil && (len(*q.Expression) < 1 || len(*q.Expression) > maxExpression):
-		return invalid("The expression of the query %s must have 1 to %d characters: it has %d.", q.ID, maxExpression, len(*q.Expression))
+		return validationError("The expression of the query %s must have 1 to %d characters: it has %d.", q.ID, maxExpression, len(*q.Expression))
 	case q.Period != nil && !queryPeriod(*q.Period):
 		return badPeriod(q.ID, *q.Period)
 	case q.MetricStat == nil:
@@ -103,51 +103,51 @@ func (q dataQuery) check() error {
 	m := q.MetricStat
 	switch {
 	case m.Metric == nil || m.Metric.MetricName == "" || m.Metric.Namespace == "":
-		return invalid("The namespace and the name of the metric must be specified for the query %s.", q.ID)
+		return validationError("The namespace and the name of the metric must be specified for the query %s.", q.ID)
 	case m.Period == nil:
-		return missing("metricDataQueries.metricStat.period")
+		return missingParameter("metricDataQueries.metricStat.period")
 	case !queryPeriod(*m.Period):
 		return badPeriod(q.ID, *m.Period)
 	}
 	if _, ok := parseStatistic(m.Stat); !ok {
-		return invalid("The value %s for the statistic of the query %s is not supported: it must be SampleCount, Average, Sum, Minimum, Maximum or a percentile such as p99.", m.Stat, q.ID)
+		return validationError("The value %s for the statistic of the query %s is not supported: it must be SampleCount, Average, Sum, Minimum, Maximum or a percentile such as p99.", m.Stat, q.ID)
 	}
 	return checkDimensions("MetricStat.Metric.Dimensions", m.Metric.Dimensions)
 }
 
 func badPeriod(id string, period int) error {
-	return invalid("The period %d of the query %s must be 1, 5, 10, 20, 30 or a multiple of 60.", period, id)
+	return validationError("The period %d of the query %s must be 1, 5, 10, 20, 30 or a multiple of 60.", period, id)
 }
 
-// queryPeriod knows the periods that metrics can be read in, in seconds.
+// queryPeriod reports whether metrics can be read with this period, in seconds.
 func queryPeriod(seconds int) bool {
-	return slices.Contains([]int{1, 5, 10, 20, 30}, seconds) || (seconds >= coarse && seconds%coarse == 0)
+	return slices.Contains([]int{1, 5, 10, 20, 30}, seconds) || (seconds >= standardResolution && seconds%standardResolution == 0)
 }
 
 func checkDimensions(at string, dimensions []dimension) error {
 	if len(dimensions) > maxDimensions {
-		return refuse("InvalidParameterValue", "The collection %s must not have a size greater than %d.", at, maxDimensions)
+		return badRequest("InvalidParameterValue", "The collection %s must not have a size greater than %d.", at, maxDimensions)
 	}
 	seen := map[string]bool{}
 	for _, d := range dimensions {
 		if d.Name == "" || d.Value == "" || len(d.Name) > 255 || len(d.Value) > 1024 {
-			return refuse("InvalidParameterValue", "The dimension '%s' with the value '%s' in %s must have a name of 1 to 255 characters and a value of 1 to 1024.", d.Name, d.Value, at)
+			return badRequest("InvalidParameterValue", "The dimension '%s' with the value '%s' in %s must have a name of 1 to 255 characters and a value of 1 to 1024.", d.Name, d.Value, at)
 		}
 		if seen[d.Name] {
-			return refuse("InvalidParameterValue", "The dimension %s stands twice in %s.", d.Name, at)
+			return badRequest("InvalidParameterValue", "The dimension %s stands twice in %s.", d.Name, at)
 		}
 		seen[d.Name] = true
 	}
 	return nil
 }
 
-// missing is the error for a parameter that was not sent.
-func missing(name string) error {
-	return invalid("1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", name)
+// missingParameter returns the validation error for a required parameter.
+func missingParameter(name string) error {
+	return validationError("1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", name)
 }
 
-// oneOfThese checks a value against the values that the API knows. None is as good as any of them.
-func oneOfThese(name, got string, allowed ...string) error {
+// checkEnum returns an error if a value is neither empty nor one of allowed.
+func checkEnum(name, got string, allowed ...string) error {
 	_, err := params{values: map[string][]string{name: {got}}}.oneOf(name, allowed...)
 	return err
 }

@@ -30,7 +30,7 @@ type metricStat struct {
 	Unit   string `json:",omitempty"`
 }
 
-// dataQuery is one metric or one expression that is asked for.
+// dataQuery is a requested metric or expression.
 type dataQuery struct {
 	ID         string      `json:"Id"`
 	AccountID  *string     `json:"AccountId,omitempty"`
@@ -65,12 +65,12 @@ type getMetricDataOutput struct {
 	NextToken         *string `json:",omitempty"`
 }
 
-// dataMessage is never made here. It stands for the empty list that AWS sends.
+// dataMessage is the element type of a list that is always empty.
 type dataMessage struct {
 	Code, Value string
 }
 
-func getMetricData(c *watchCall, in getMetricDataInput) (any, error) {
+func getMetricData(c *cloudWatchCall, in getMetricDataInput) (any, error) {
 	if err := in.check(); err != nil {
 		return nil, err
 	}
@@ -81,43 +81,43 @@ func getMetricData(c *watchCall, in getMetricDataInput) (any, error) {
 	var results []dataResult
 	for _, q := range in.MetricDataQueries {
 		if q.returned() {
-			results = append(results, show(q, computed[q.ID], in.ScanBy != "TimestampAscending"))
+			results = append(results, newDataResult(q, computed[q.ID], in.ScanBy != "TimestampAscending"))
 		}
 	}
 	return in.page(results)
 }
 
-// check looks at everything but the queries themselves.
+// check validates the input except for the queries.
 func (in *getMetricDataInput) check() error {
 	switch {
 	case in.StartTime == nil:
-		return missing("startTime")
+		return missingParameter("startTime")
 	case in.EndTime == nil:
-		return missing("endTime")
+		return missingParameter("endTime")
 	case len(in.MetricDataQueries) == 0:
-		return missing("metricDataQueries")
+		return missingParameter("metricDataQueries")
 	case !in.StartTime.Before(in.EndTime.Time):
-		return invalid("The parameter StartTime must be less than the parameter EndTime.")
+		return validationError("The parameter StartTime must be less than the parameter EndTime.")
 	case in.MaxDatapoints != nil && (*in.MaxDatapoints < 1 || *in.MaxDatapoints > maxDatapoints):
-		return invalid("The value %d for parameter MaxDatapoints is not between 1 and %d.", *in.MaxDatapoints, maxDatapoints)
+		return validationError("The value %d for parameter MaxDatapoints is not between 1 and %d.", *in.MaxDatapoints, maxDatapoints)
 	}
-	return oneOfThese("scanBy", in.ScanBy, "TimestampDescending", "TimestampAscending")
+	return checkEnum("scanBy", in.ScanBy, "TimestampDescending", "TimestampAscending")
 }
 
-func show(q dataQuery, found points, newestFirst bool) dataResult {
+func newDataResult(q dataQuery, values points, newestFirst bool) dataResult {
 	out := dataResult{ID: q.ID, Label: q.label(), Timestamps: []stamp{}, Values: []float64{}, StatusCode: "Complete"}
-	times := found.times()
+	times := values.times()
 	if newestFirst {
 		slices.Reverse(times)
 	}
 	for _, at := range times {
 		out.Timestamps = append(out.Timestamps, stampOf(at))
-		out.Values = append(out.Values, found[at])
+		out.Values = append(out.Values, values[at])
 	}
 	return out
 }
 
-// label is the caller's, or the name of the metric, or the id of the expression.
+// label returns the label of the query, or the metric name, or the ID of the expression.
 func (q dataQuery) label() string {
 	switch {
 	case q.Label != nil:
@@ -128,7 +128,7 @@ func (q dataQuery) label() string {
 	return q.ID
 }
 
-// page cuts results so that there are at most as many points in all as the call asks for.
+// page returns at most as many data points as the call requests.
 func (in *getMetricDataInput) page(results []dataResult) (any, error) {
 	total := 0
 	for _, r := range results {
@@ -147,7 +147,7 @@ func (in *getMetricDataInput) page(results []dataResult) (any, error) {
 		out.NextToken = new(base64.URLEncoding.EncodeToString([]byte(strconv.Itoa(skip + room))))
 	}
 	end := min(skip+room, total)
-	first := 0 // the number of this result's first point
+	first := 0 // the index of the first point of r
 	for _, r := range results {
 		if part, some := r.cut(skip-first, end-first); some || (len(r.Values) == 0 && skip == 0) {
 			out.MetricDataResults = append(out.MetricDataResults, part)
@@ -157,7 +157,7 @@ func (in *getMetricDataInput) page(results []dataResult) (any, error) {
 	return out, nil
 }
 
-// cut is the part of a result that lies on a page; none where it has no points there.
+// cut returns the points in [from, to) and reports whether there are any.
 func (r dataResult) cut(from, to int) (dataResult, bool) {
 	n := len(r.Values)
 	low, high := max(from, 0), min(to, n)
@@ -182,8 +182,8 @@ func readToken(token *string, most int) (int, error) {
 			return n, nil
 		}
 	}
-	return 0, refuse("InvalidNextToken", "The next token %s is not valid.", *token)
+	return 0, badRequest("InvalidNextToken", "The next token %s is not valid.", *token)
 }
 
-// idPattern is how CloudWatch wants the ids of queries.
+// idPattern matches valid query IDs.
 func idPattern() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-zA-Z0-9_]*$`) }

@@ -148,7 +148,7 @@ func TestMetricData_maths(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", text, got, want)
 		}
 	}
-	// A metric without any point is filled too, up to now, as it is with AWS.
+	// A metric without data points is filled too, up to now, as by CloudWatch.
 	got := b.data(expression("e", "FILL(m, 0)"), hidden(stat("m", "App:None", "Sum")))["e"]
 	if len(got.at) != 65 || got.at[64] != 240 {
 		t.Errorf("got %v", got)

@@ -48,9 +48,9 @@ type logAlarmAnswer struct {
 	alarmStatus
 }
 
-// describeAlarms shows metric alarms alone unless other types are asked for. Names that do not exist are just
-// not in the answer.
-func describeAlarms(c *watchCall, in describeAlarmsInput) (any, error) {
+// describeAlarms returns metric alarms only unless other types are requested. Names of alarms that do not exist
+// are ignored.
+func describeAlarms(c *cloudWatchCall, in describeAlarmsInput) (any, error) {
 	if err := in.check(); err != nil {
 		return nil, err
 	}
@@ -58,23 +58,23 @@ func describeAlarms(c *watchCall, in describeAlarmsInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var found []*alarm
+	var matched []*alarm
 	for key, a := range c.alarms {
-		if key.region == c.region && key.name > after && in.wants(a) {
-			found = append(found, a)
+		if key.region == c.region && key.name > after && in.matches(a) {
+			matched = append(matched, a)
 		}
 	}
-	slices.SortFunc(found, byName)
+	slices.SortFunc(matched, byName)
 	out := describeAlarmsOutput{MetricAlarms: []metricAlarmAnswer{}, CompositeAlarms: []compositeAlarmAnswer{}, LogAlarms: []logAlarmAnswer{}}
 	size := defaultRecords
 	if in.MaxRecords != nil {
 		size = *in.MaxRecords
 	}
-	if len(found) > size {
-		found = found[:size]
-		out.NextToken = new(base64.URLEncoding.EncodeToString([]byte("after " + found[size-1].key.name)))
+	if len(matched) > size {
+		matched = matched[:size]
+		out.NextToken = new(base64.URLEncoding.EncodeToString([]byte("after " + matched[size-1].key.name)))
 	}
-	for _, a := range found {
+	for _, a := range matched {
 		out.add(a)
 	}
 	return out, nil
@@ -84,7 +84,7 @@ func byName(a, b *alarm) int { return cmp.Compare(a.key.name, b.key.name) }
 
 func (in describeAlarmsInput) check() error {
 	for _, kind := range in.AlarmTypes {
-		if err := oneOfThese("alarmTypes", kind, compositeAlarm, metricAlarm, logAlarm); err != nil {
+		if err := checkEnum("alarmTypes", kind, compositeAlarm, metricAlarm, logAlarm); err != nil {
 			return err
 		}
 	}
@@ -92,13 +92,13 @@ func (in describeAlarmsInput) check() error {
 	case len(in.AlarmNames) > maxAlarmNames:
 		return tooLong("alarmNames", maxAlarmNames)
 	case in.AlarmNames != nil && in.AlarmNamePrefix != "":
-		return refuse("InvalidParameterCombination", "The parameters AlarmNames and AlarmNamePrefix are mutually exclusive and you have specified both.")
+		return badRequest("InvalidParameterCombination", "The parameters AlarmNames and AlarmNamePrefix are mutually exclusive and you have specified both.")
 	case in.MaxRecords != nil && (*in.MaxRecords < 1 || *in.MaxRecords > maxRecords):
-		return invalid("1 validation error detected: Value '%d' at 'maxRecords' failed to satisfy constraint: Member must be between 1 and %d", *in.MaxRecords, maxRecords)
+		return validationError("1 validation error detected: Value '%d' at 'maxRecords' failed to satisfy constraint: Member must be between 1 and %d", *in.MaxRecords, maxRecords)
 	case in.ChildrenOfAlarmName != nil || in.ParentsOfAlarmName != nil:
-		return invalid("localalb does not simulate ChildrenOfAlarmName and ParentsOfAlarmName.")
+		return validationError("localalb does not simulate ChildrenOfAlarmName and ParentsOfAlarmName.")
 	}
-	return oneOfThese("stateValue", in.StateValue, stateInsufficient, stateAlarm, stateOK)
+	return checkEnum("stateValue", in.StateValue, stateInsufficient, stateAlarm, stateOK)
 }
 
 func readAlarmToken(token *string) (string, error) {
@@ -108,12 +108,12 @@ func readAlarmToken(token *string) (string, error) {
 	raw, err := base64.URLEncoding.DecodeString(*token)
 	name, ok := strings.CutPrefix(string(raw), "after ")
 	if err != nil || !ok {
-		return "", refuse("InvalidNextToken", "The next token %s is not valid.", *token)
+		return "", badRequest("InvalidNextToken", "The next token %s is not valid.", *token)
 	}
 	return name, nil
 }
 
-func (in describeAlarmsInput) wants(a *alarm) bool {
+func (in describeAlarmsInput) matches(a *alarm) bool {
 	kinds := in.AlarmTypes
 	if len(kinds) == 0 {
 		kinds = []string{metricAlarm}

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// What an alarm can make of missing data.
+// The values of TreatMissingData.
 const (
 	treatMissing      = "missing"
 	treatIgnore       = "ignore"
@@ -17,34 +17,34 @@ const (
 	treatNotBreaching = "notBreaching"
 )
 
-// madeUp is how many overdue evaluations of an alarm are made up for. Older ones are left out, so that a day
-// without calls does not end in a long wait.
-const madeUp = 1000
+// maxOverdueEvaluations limits the overdue evaluations of an alarm. Older ones are skipped, which keeps a call
+// after an idle day fast.
+const maxOverdueEvaluations = 1000
 
-// catchUp makes every evaluation that was due, in the order of their times and each as at its time.
-func (cw *cloudWatch) catchUp(now time.Time) {
+// evaluateDue runs all evaluations that are due, in the order of their due times.
+func (cw *cloudWatch) evaluateDue(now time.Time) {
 	cloned := false
 	for {
-		next := cw.overdue(now)
+		next := cw.nextDue(now)
 		if next == nil {
 			return
 		}
 		if !cloned {
 			cw.alarms, cloned = maps.Clone(cw.alarms), true
 		}
-		at, pace := next.due, cw.pace(next)
-		if most := madeUp * pace; now.Sub(at) > most {
-			at = at.Add((now.Sub(at) - most).Truncate(pace))
+		at, interval := next.due, cw.evaluationInterval(next)
+		if most := maxOverdueEvaluations * interval; now.Sub(at) > most {
+			at = at.Add((now.Sub(at) - most).Truncate(interval))
 		}
-		waiting := *next
-		waiting.due = at.Add(pace)
-		cw.alarms[next.key] = &waiting
-		cw.evaluate(&waiting, at)
+		scheduled := *next
+		scheduled.due = at.Add(interval)
+		cw.alarms[next.key] = &scheduled
+		cw.evaluate(&scheduled, at)
 	}
 }
 
-// overdue is the alarm that has been due for longest, nil where none is.
-func (cw *cloudWatch) overdue(now time.Time) *alarm {
+// nextDue returns the alarm with the earliest due time, nil if none is due.
+func (cw *cloudWatch) nextDue(now time.Time) *alarm {
 	var first *alarm
 	for _, a := range cw.alarms {
 		if a.kind != metricAlarm || a.due.After(now) {
@@ -57,46 +57,46 @@ func (cw *cloudWatch) overdue(now time.Time) *alarm {
 	return first
 }
 
-// datapoint is a value that an alarm judges.
+// datapoint is a value that an alarm evaluates.
 type datapoint struct {
 	value float64
 	at    int64
-	age   int // in periods; 1 for the newest that can be there
+	age   int // in periods; 1 is the latest complete period
 }
 
-// judgement is an evaluation under way.
-type judgement struct {
+// evaluation evaluates a metric alarm at one time.
+type evaluation struct {
 	*metricAlarmSettings
 	needed   int // datapoints that must breach
 	recent   []datapoint
 	breaches []datapoint
 	others   []datapoint
-	was      string
+	previous string
 }
 
-// evaluate reads the newest datapoints and gives the alarm the state that follows.
+// evaluate reads the latest data points and sets the resulting state.
 func (cw *cloudWatch) evaluate(a *alarm, at time.Time) {
-	found, err := cw.recentDatapoints(a, at)
+	datapoints, err := cw.recentDatapoints(a, at)
 	if err != nil {
-		return // was computed when the alarm was made: the queries are sound
+		return // cannot happen: putMetricAlarm has computed the same queries
 	}
-	j := newJudgement(a, found)
+	j := newEvaluation(a, datapoints)
 	state := j.state()
 	reason := j.reason(state)
 	if state == a.status.StateValue && (state != stateInsufficient || reason == a.status.StateReason) {
 		return
 	}
-	cw.enter(a, transition{state: state, reason: reason, data: j.data(at), at: at})
+	cw.setState(a, transition{state: state, reason: reason, data: j.data(at), at: at})
 }
 
-// recentDatapoints is the datapoints of the evaluation range, newest first. The range is longer than the
-// evaluation periods, since some datapoints may be missing or late.
+// recentDatapoints returns the data points of the evaluation range, newest first. The range is longer than the
+// evaluation periods because data points may be missing or late.
 func (cw *cloudWatch) recentDatapoints(a *alarm, at time.Time) ([]datapoint, error) {
 	m := a.metric
 	period := int64(m.period())
 	end := at.Unix() / period * period
-	late := int64(cw.clock.late / time.Second)
-	span := int64(*m.EvaluationPeriods) + 1 + max((late+period-1)/period, 1)
+	delay := int64(cw.clock.delay / time.Second)
+	span := int64(*m.EvaluationPeriods) + 1 + max((delay+period-1)/period, 1)
 	queries, id := m.queries()
 	computed, err := cw.compute(queries, timeframe{region: a.key.region, from: end - span*period, to: end, at: at})
 	if err != nil {
@@ -112,13 +112,13 @@ func (cw *cloudWatch) recentDatapoints(a *alarm, at time.Time) ([]datapoint, err
 	return out, nil
 }
 
-func newJudgement(a *alarm, found []datapoint) *judgement {
-	j := &judgement{metricAlarmSettings: a.metric, was: a.status.StateValue}
+func newEvaluation(a *alarm, datapoints []datapoint) *evaluation {
+	j := &evaluation{metricAlarmSettings: a.metric, previous: a.status.StateValue}
 	j.needed = *j.EvaluationPeriods
 	if j.DatapointsToAlarm != nil {
 		j.needed = *j.DatapointsToAlarm
 	}
-	j.recent = found[:min(len(found), *j.EvaluationPeriods)]
+	j.recent = datapoints[:min(len(datapoints), *j.EvaluationPeriods)]
 	for _, d := range j.recent {
 		if comparisons()[j.ComparisonOperator].breaches(d.value, *j.Threshold) {
 			j.breaches = append(j.breaches, d)
@@ -129,99 +129,99 @@ func newJudgement(a *alarm, found []datapoint) *judgement {
 	return j
 }
 
-func (j *judgement) treat() string {
+func (j *evaluation) treatment() string {
 	if j.TreatMissingData == nil {
 		return treatMissing
 	}
 	return *j.TreatMissingData
 }
 
-// filled is how many datapoints are missing.
-func (j *judgement) filled() int { return *j.EvaluationPeriods - len(j.recent) }
+// missingCount returns the number of missing data points.
+func (j *evaluation) missingCount() int { return *j.EvaluationPeriods - len(j.recent) }
 
-// state follows the tables in CloudWatch's guide on missing data. An alarm whose only datapoints breach but are
-// too few and too young keeps its state.
-func (j *judgement) state() string {
+// state follows the tables on missing data in the CloudWatch guide. An alarm keeps its state if all its data
+// points breach but are too few and too recent.
+func (j *evaluation) state() string {
 	breaching := len(j.breaches)
-	if j.treat() == treatBreaching {
-		breaching += j.filled()
+	if j.treatment() == treatBreaching {
+		breaching += j.missingCount()
 	}
 	switch {
 	case breaching >= j.needed:
 		return stateAlarm
-	case j.filled() == 0 || len(j.others) > 0 || j.treat() == treatBreaching || j.treat() == treatNotBreaching:
+	case j.missingCount() == 0 || len(j.others) > 0 || j.treatment() == treatBreaching || j.treatment() == treatNotBreaching:
 		return stateOK
-	case j.treat() == treatIgnore:
-		return j.was
+	case j.treatment() == treatIgnore:
+		return j.previous
 	case len(j.breaches) == 0:
 		return stateInsufficient
 	case j.breaches[len(j.breaches)-1].age >= j.needed:
-		return stateAlarm // the oldest datapoint breaches and nothing better came after it
+		return stateAlarm // the oldest data point breaches and no later one is within the threshold
 	}
-	return j.was
+	return j.previous
 }
 
-// reason words the judgement as CloudWatch does.
-func (j *judgement) reason(state string) string {
+// reason describes the evaluation in the form of CloudWatch.
+func (j *evaluation) reason(state string) string {
 	if state == stateInsufficient {
-		return "Insufficient Data: " + amount(j.filled(), "datapoint") + " " + was(j.filled()) + " unknown."
+		return "Insufficient Data: " + plural(j.missingCount(), "datapoint") + " " + wasOrWere(j.missingCount()) + " unknown."
 	}
 	treated := ""
-	if n := j.filled(); n > 0 && (j.treat() == treatBreaching || j.treat() == treatNotBreaching) {
-		kind := map[string]string{treatBreaching: "[Breaching]", treatNotBreaching: "[NonBreaching]"}[j.treat()]
-		treated = fmt.Sprintf(" and %s %s treated as %s", amount(n, "missing datapoint"), was(n), kind)
+	if n := j.missingCount(); n > 0 && (j.treatment() == treatBreaching || j.treatment() == treatNotBreaching) {
+		kind := map[string]string{treatBreaching: "[Breaching]", treatNotBreaching: "[NonBreaching]"}[j.treatment()]
+		treated = fmt.Sprintf(" and %s %s treated as %s", plural(n, "missing datapoint"), wasOrWere(n), kind)
 	}
 	if len(j.recent) == 0 {
-		return fmt.Sprintf("Threshold Crossed: no datapoints were received for %s%s.", amount(*j.EvaluationPeriods, "period"), treated)
+		return fmt.Sprintf("Threshold Crossed: no datapoints were received for %s%s.", plural(*j.EvaluationPeriods, "period"), treated)
 	}
-	told, not := j.breaches, ""
+	cited, negation := j.breaches, ""
 	if state == stateOK {
-		told, not = j.others, "not "
+		cited, negation = j.others, "not "
 	}
-	if len(told) == 0 {
+	if len(cited) == 0 {
 		return "Threshold Crossed:" + strings.TrimPrefix(treated, " and") + "."
 	}
-	verdict := fmt.Sprintf("%s %s %s%s the threshold (%s)%s", listed(told), was(len(told)), not, comparisons()[j.ComparisonOperator].text, decimal(*j.Threshold), treated)
+	text := fmt.Sprintf("%s %s %s%s the threshold (%s)%s", formatDatapoints(cited), wasOrWere(len(cited)), negation, comparisons()[j.ComparisonOperator].text, decimal(*j.Threshold), treated)
 	if j.DatapointsToAlarm == nil {
-		return fmt.Sprintf("Threshold Crossed: %s %s.", amount(len(told), "datapoint"), verdict)
+		return fmt.Sprintf("Threshold Crossed: %s %s.", plural(len(cited), "datapoint"), text)
 	}
 	change := map[string]string{stateAlarm: "OK -> ALARM", stateOK: "ALARM -> OK"}[state]
 	return fmt.Sprintf("Threshold Crossed: %d out of the last %d datapoints %s (minimum %s for %s transition).",
-		len(told), *j.EvaluationPeriods, verdict, amount(j.least(state), "datapoint"), change)
+		len(cited), *j.EvaluationPeriods, text, plural(j.minToDecide(state), "datapoint"), change)
 }
 
-// least is how many datapoints decide for a state.
-func (j *judgement) least(state string) int {
+// minToDecide returns the minimum number of data points that decide for a state.
+func (j *evaluation) minToDecide(state string) int {
 	if state == stateAlarm {
 		return j.needed
 	}
 	return *j.EvaluationPeriods - j.needed + 1
 }
 
-// amount is "1 datapoint" or "3 datapoints".
-func amount(n int, noun string) string {
+// plural formats "1 datapoint" or "3 datapoints".
+func plural(n int, noun string) string {
 	if n != 1 {
 		noun += "s"
 	}
 	return strconv.Itoa(n) + " " + noun
 }
 
-func was(n int) string {
+func wasOrWere(n int) string {
 	if n == 1 {
 		return "was"
 	}
 	return "were"
 }
 
-// listed is the datapoints with their times, newest first.
-func listed(found []datapoint) string {
-	parts := mapTo(found, func(d datapoint) string {
+// formatDatapoints formats data points with their times, newest first.
+func formatDatapoints(datapoints []datapoint) string {
+	parts := mapTo(datapoints, func(d datapoint) string {
 		return decimal(d.value) + " (" + time.Unix(d.at, 0).UTC().Format("02/01/06 15:04:05") + ")"
 	})
 	return "[" + strings.Join(parts, ", ") + "]"
 }
 
-// decimal writes a number with a fraction, as CloudWatch does.
+// decimal formats a number with at least one decimal, as CloudWatch does.
 func decimal(v float64) string {
 	text := strconv.FormatFloat(v, 'f', -1, 64)
 	if !strings.Contains(text, ".") {
@@ -230,11 +230,11 @@ func decimal(v float64) string {
 	return text
 }
 
-// reasonTime is how CloudWatch writes times in reasons for machines.
+// reasonTime is the time format in StateReasonData.
 const reasonTime = "2006-01-02T15:04:05.000-0700"
 
-// data is the judgement for machines.
-func (j *judgement) data(at time.Time) *string {
+// data returns the evaluation in the form of StateReasonData.
+func (j *evaluation) data(at time.Time) *string {
 	document := struct {
 		Version          string    `json:"version"`
 		QueryDate        string    `json:"queryDate"`
@@ -252,7 +252,7 @@ func (j *judgement) data(at time.Time) *string {
 	}
 	text, err := json.Marshal(document)
 	if err != nil {
-		return nil // numbers that JSON cannot hold are never stored
+		return nil // cannot happen: NaN and infinity are never stored
 	}
 	return new(string(text))
 }

@@ -20,13 +20,13 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 )
 
-// clock is a clock that stands still until a test moves it.
+// clock is a clock that only a test advances.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
 }
 
-// noon is where the clocks of tests begin: a whole minute, and a whole hour.
+// noon is the initial time of the clocks: a whole minute, and a whole hour.
 func noon() time.Time { return time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC) }
 
 func newClock() *clock { return &clock{now: noon()} }
@@ -43,7 +43,7 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// watchBench is a running balancer with clients for it and for its CloudWatch, and a clock.
+// watchBench is a running load balancer with ELB and CloudWatch clients, and a clock.
 type watchBench struct {
 	*bench
 	cw    *cw.Client
@@ -64,13 +64,13 @@ func watchClient(url string, change ...func(*cw.Options)) *cw.Client {
 	}, change...)
 }
 
-// suffix is the value of a dimension for an ARN.
+// suffix returns the dimension value of an ARN.
 func suffix(arn string) string {
 	resource := strings.SplitN(arn, ":", 6)[5]
 	return strings.TrimPrefix(resource, "loadbalancer/")
 }
 
-// dims makes dimensions of names and values in turn.
+// dims returns dimensions from alternating names and values.
 func dims(pairs ...string) []cwtypes.Dimension {
 	var out []cwtypes.Dimension
 	for i := 0; i < len(pairs); i += 2 {
@@ -98,19 +98,19 @@ func expression(id, text string) cwtypes.MetricDataQuery {
 	return cwtypes.MetricDataQuery{Id: &id, Expression: &text}
 }
 
-// hidden leaves a query out of the answer.
+// hidden excludes a query from the result.
 func hidden(q cwtypes.MetricDataQuery) cwtypes.MetricDataQuery {
 	q.ReturnData = aws.Bool(false)
 	return q
 }
 
-// result is what a query came to, oldest first, with times as seconds since noon.
+// result is the result of a query, oldest first, with times in seconds since noon.
 type result struct {
 	at     []int
 	values []float64
 }
 
-// data asks for the hour before and after noon.
+// data returns data of the hour before and after noon.
 func (b *watchBench) data(queries ...cwtypes.MetricDataQuery) map[string]result {
 	b.t.Helper()
 	out, err := b.cw.GetMetricData(b.ctx(), &cw.GetMetricDataInput{
@@ -139,7 +139,7 @@ func (b *watchBench) put(name string, at time.Duration, values ...float64) {
 	b.must(err)
 }
 
-// failure is what the SDK makes of an error: its code, its message and the status of the answer.
+// failure returns code, message and HTTP status of an SDK error.
 func failure(t *testing.T, err error) string {
 	t.Helper()
 	api, ok := errors.AsType[smithy.APIError](err)
@@ -149,10 +149,10 @@ func failure(t *testing.T, err error) string {
 	return api.ErrorCode() + ": " + api.ErrorMessage()
 }
 
-// withoutMetadata takes out of an answer what changes with every call.
+// withoutMetadata removes from a response what changes with every call.
 func withoutMetadata(m *middleware.Metadata) { *m = middleware.Metadata{} }
 
-// unsigned takes the signature off a request.
+// unsigned is a transport that removes the signature of requests.
 type unsigned struct{}
 
 // RoundTrip sends the request without its signature.
@@ -161,7 +161,7 @@ func (unsigned) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// pretty writes an answer for people.
+// pretty formats a response.
 func pretty(v any) string {
 	text, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
@@ -170,7 +170,7 @@ func pretty(v any) string {
 	return string(text)
 }
 
-// inUTC moves every time in an answer to UTC, so that answers can be compared whole.
+// inUTC converts all times in a response to UTC, so that responses can be compared.
 func inUTC(answer any) {
 	moveTimes(reflect.ValueOf(answer))
 }

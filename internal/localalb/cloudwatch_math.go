@@ -6,126 +6,126 @@ import (
 	"math"
 )
 
-// timed is values at times that are a period apart, where there are any.
-type timed struct {
+// timeSeries is a time series whose points are a multiple of the period apart.
+type timeSeries struct {
 	points points
 	period int64
 }
 
-// mathValue is what a part of an expression comes to: a number, a series, or several series.
+// mathValue is the value of a term: a number, a time series, or an array of time series.
 type mathValue struct {
 	kind   valueKind
 	number float64
-	series timed
-	list   []timed
+	series timeSeries
+	list   []timeSeries
 }
 
 type valueKind int
 
 const (
-	aNumber valueKind = iota
-	aSeries
-	aList
+	numberKind valueKind = iota
+	seriesKind
+	listKind
 )
 
-// term is a part of an expression, ready to be worked out.
+// term is a parsed part of an expression that can be evaluated.
 type term func(*mathScope) (mathValue, error)
 
-// mathScope is what an expression can refer to.
+// mathScope holds everything that an expression can refer to.
 type mathScope struct {
-	frame   timeframe
-	queries map[string]dataQuery
-	metrics []string         // the ids of queries for metrics, in their order
-	known   map[string]timed // what was read or worked out
-	open    []string         // expressions that are being worked out
+	frame      timeframe
+	queries    map[string]dataQuery
+	metrics    []string              // IDs of the metric queries, in their order
+	results    map[string]timeSeries // results so far
+	evaluating []string              // IDs of the expressions being evaluated
 }
 
-// series is the result of a query.
-func (s *mathScope) series(id string) (timed, error) {
-	if found, ok := s.known[id]; ok {
-		return found, nil
+// series returns the result of a query.
+func (s *mathScope) series(id string) (timeSeries, error) {
+	if cached, ok := s.results[id]; ok {
+		return cached, nil
 	}
 	q := s.queries[id]
-	wrong := func(err error) error {
-		return invalid("Error in expression '%s' [%v]", id, err)
+	fail := func(err error) error {
+		return validationError("Error in expression '%s' [%v]", id, err)
 	}
-	for _, open := range s.open {
+	for _, open := range s.evaluating {
 		if open == id {
-			return timed{}, wrong(fmt.Errorf("the expression refers to itself"))
+			return timeSeries{}, fail(fmt.Errorf("the expression refers to itself"))
 		}
 	}
-	s.open = append(s.open, id)
-	defer func() { s.open = s.open[:len(s.open)-1] }()
+	s.evaluating = append(s.evaluating, id)
+	defer func() { s.evaluating = s.evaluating[:len(s.evaluating)-1] }()
 	parsed, err := parseMath(*q.Expression)
 	if err != nil {
-		return timed{}, wrong(err)
+		return timeSeries{}, fail(err)
 	}
 	value, err := parsed(s)
-	if _, told := errors.AsType[*apiError](err); told {
-		return timed{}, err // of an expression further in
+	if _, isAPIError := errors.AsType[*apiError](err); isAPIError {
+		return timeSeries{}, err // already names the inner expression
 	}
-	if err == nil && value.kind != aSeries {
+	if err == nil && value.kind != seriesKind {
 		err = fmt.Errorf("the expression must come to one time series, not to %s", value.kind)
 	}
 	if err != nil {
-		return timed{}, wrong(err)
+		return timeSeries{}, fail(err)
 	}
 	for at, v := range value.series.points {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			delete(value.series.points, at) // a division by zero is no point
+			delete(value.series.points, at) // for example after a division by zero
 		}
 	}
-	s.known[id] = value.series
+	s.results[id] = value.series
 	return value.series, nil
 }
 
-// String names the kind in messages.
+// String returns the name of the kind for error messages.
 func (k valueKind) String() string {
 	return [...]string{"a number", "a time series", "an array of time series"}[k]
 }
 
-func numberValue(v float64) mathValue { return mathValue{kind: aNumber, number: v} }
-func seriesValue(v timed) mathValue   { return mathValue{kind: aSeries, series: v} }
-func listValue(v []timed) mathValue   { return mathValue{kind: aList, list: v} }
+func numberValue(v float64) mathValue    { return mathValue{kind: numberKind, number: v} }
+func seriesValue(v timeSeries) mathValue { return mathValue{kind: seriesKind, series: v} }
+func listValue(v []timeSeries) mathValue { return mathValue{kind: listKind, list: v} }
 
-// each applies a function to every number of a value.
-func (v mathValue) each(f func(float64) float64) mathValue {
+// apply returns the value with f applied to every number in it.
+func (v mathValue) apply(f func(float64) float64) mathValue {
 	switch v.kind {
-	case aNumber:
+	case numberKind:
 		return numberValue(f(v.number))
-	case aSeries:
-		return seriesValue(v.series.each(f))
+	case seriesKind:
+		return seriesValue(v.series.apply(f))
 	}
-	return listValue(mapTo(v.list, func(t timed) timed { return t.each(f) }))
+	return listValue(mapTo(v.list, func(t timeSeries) timeSeries { return t.apply(f) }))
 }
 
-func (t timed) each(f func(float64) float64) timed {
-	out := timed{points: points{}, period: t.period}
+func (t timeSeries) apply(f func(float64) float64) timeSeries {
+	out := timeSeries{points: points{}, period: t.period}
 	for at, v := range t.points {
 		out.points[at] = f(v)
 	}
 	return out
 }
 
-// combine puts two values together. Two series meet only at the times that both have.
+// combine applies a function to two values. Two series are combined at the times that both have.
 func combine(a, b mathValue, f func(a, b float64) float64) (mathValue, error) {
 	switch {
-	case b.kind == aNumber:
-		return a.each(func(v float64) float64 { return f(v, b.number) }), nil
-	case a.kind == aNumber:
-		return b.each(func(v float64) float64 { return f(a.number, v) }), nil
-	case a.kind == aSeries && b.kind == aSeries:
-		return seriesValue(meet(a.series, b.series, f)), nil
-	case a.kind == aList && b.kind == aSeries:
-		return listValue(mapTo(a.list, func(t timed) timed { return meet(t, b.series, f) })), nil
-	case a.kind == aSeries && b.kind == aList:
-		return listValue(mapTo(b.list, func(t timed) timed { return meet(a.series, t, f) })), nil
+	case b.kind == numberKind:
+		return a.apply(func(v float64) float64 { return f(v, b.number) }), nil
+	case a.kind == numberKind:
+		return b.apply(func(v float64) float64 { return f(a.number, v) }), nil
+	case a.kind == seriesKind && b.kind == seriesKind:
+		return seriesValue(intersect(a.series, b.series, f)), nil
+	case a.kind == listKind && b.kind == seriesKind:
+		return listValue(mapTo(a.list, func(t timeSeries) timeSeries { return intersect(t, b.series, f) })), nil
+	case a.kind == seriesKind && b.kind == listKind:
+		return listValue(mapTo(b.list, func(t timeSeries) timeSeries { return intersect(a.series, t, f) })), nil
 	}
 	return mathValue{}, fmt.Errorf("two arrays of time series cannot be combined")
 }
 
-func meet(a, b timed, f func(a, b float64) float64) timed {
-	out := timed{points: points{}, period: max(a.period, b.period)}
+func intersect(a, b timeSeries, f func(a, b float64) float64) timeSeries {
+	out := timeSeries{points: points{}, period: max(a.period, b.period)}
 	for at, v := range a.points {
 		if w, both := b.points[at]; both {
 			out.points[at] = f(v, w)
@@ -134,7 +134,7 @@ func meet(a, b timed, f func(a, b float64) float64) timed {
 	return out
 }
 
-// operators is what stands between two values.
+// operators returns the binary operators.
 func operators() map[string]func(a, b float64) float64 {
 	truth := func(f func(a, b float64) bool) func(a, b float64) float64 {
 		return func(a, b float64) float64 {

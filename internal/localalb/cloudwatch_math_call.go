@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// call reads the arguments of a function, whose opening bracket has been read.
+// call parses the arguments of a function after its opening parenthesis.
 func (p *mathParser) call(name string) (term, error) {
 	known, ok := functions()[name]
 	switch {
@@ -18,7 +18,7 @@ func (p *mathParser) call(name string) (term, error) {
 			return nil, fmt.Errorf("METRICS with a search text: %w", errNotSupported)
 		}
 		p.next()
-		return everyMetric, nil
+		return metricsFunction, nil
 	case !ok:
 		return nil, fmt.Errorf("function %s: %w; it knows SUM, AVG, MIN, MAX, ABS, CEIL, FLOOR, FILL, IF and METRICS", name, errNotSupported)
 	}
@@ -49,10 +49,10 @@ type function struct {
 
 func functions() map[string]function {
 	each := func(f func(float64) float64) function {
-		return function{1, 1, func(in []mathValue) (mathValue, error) { return in[0].each(f), nil }}
+		return function{1, 1, func(in []mathValue) (mathValue, error) { return in[0].apply(f), nil }}
 	}
 	fold := func(f func([]float64) float64) function {
-		return function{1, 1, func(in []mathValue) (mathValue, error) { return folded(in[0], f) }}
+		return function{1, 1, func(in []mathValue) (mathValue, error) { return reduce(in[0], f) }}
 	}
 	return map[string]function{
 		"ABS":   each(math.Abs),
@@ -62,7 +62,7 @@ func functions() map[string]function {
 		"AVG":   fold(func(v []float64) float64 { return sumOf(v) / float64(len(v)) }),
 		"MIN":   fold(func(v []float64) float64 { return extreme(v, slices.Min) }),
 		"MAX":   fold(func(v []float64) float64 { return extreme(v, slices.Max) }),
-		"IF":    {2, 3, choose},
+		"IF":    {2, 3, ifFunction},
 	}
 }
 
@@ -81,52 +81,53 @@ func extreme(values []float64, f func([]float64) float64) float64 {
 	return f(values)
 }
 
-// folded makes a number of a series, and a series of several: at each time, of those that have a point there.
-func folded(v mathValue, f func([]float64) float64) (mathValue, error) {
+// reduce reduces a series to a number. It reduces an array to a series: at each time over the series with a
+// point there.
+func reduce(v mathValue, f func([]float64) float64) (mathValue, error) {
 	switch v.kind {
-	case aNumber:
+	case numberKind:
 		return v, errors.New("the argument must be a time series, or several")
-	case aSeries:
+	case seriesKind:
 		var all []float64
 		for _, at := range v.series.points.times() {
 			all = append(all, v.series.points[at])
 		}
 		return numberValue(f(all)), nil
 	}
-	gathered, out := map[int64][]float64{}, timed{points: points{}}
+	byTime, out := map[int64][]float64{}, timeSeries{points: points{}}
 	for _, t := range v.list {
 		out.period = max(out.period, t.period)
 		for at, value := range t.points {
-			gathered[at] = append(gathered[at], value)
+			byTime[at] = append(byTime[at], value)
 		}
 	}
-	for at, values := range gathered {
+	for at, values := range byTime {
 		out.points[at] = f(values)
 	}
 	return seriesValue(out), nil
 }
 
-// choose is IF: the second argument where the first is not 0, else the third; no point where there is none.
-func choose(in []mathValue) (mathValue, error) {
+// ifFunction implements IF: the second argument where the first is not 0, otherwise the third, or no point without one.
+func ifFunction(in []mathValue) (mathValue, error) {
 	condition := in[0]
-	otherwise := numberValue(math.NaN())
+	elseValue := numberValue(math.NaN())
 	if len(in) == 3 {
-		otherwise = in[2]
+		elseValue = in[2]
 	}
-	if condition.kind == aNumber {
+	if condition.kind == numberKind {
 		if condition.number != 0 {
 			return in[1], nil
 		}
-		return otherwise, nil
+		return elseValue, nil
 	}
-	if condition.kind == aList || in[1].kind == aList || otherwise.kind == aList {
+	if condition.kind == listKind || in[1].kind == listKind || elseValue.kind == listKind {
 		return mathValue{}, errors.New("IF takes numbers and time series, no arrays")
 	}
-	out := timed{points: points{}, period: condition.series.period}
+	out := timeSeries{points: points{}, period: condition.series.period}
 	for at, truth := range condition.series.points {
 		from := in[1]
 		if truth == 0 {
-			from = otherwise
+			from = elseValue
 		}
 		if v, ok := from.valueAt(at); ok {
 			out.points[at] = v
@@ -135,73 +136,73 @@ func choose(in []mathValue) (mathValue, error) {
 	return seriesValue(out), nil
 }
 
-// valueAt is the value of a series at a time, or the number whatever the time; none for NaN.
+// valueAt returns the value of a series at a time, or the number. It reports false if there is no value.
 func (v mathValue) valueAt(at int64) (float64, bool) {
-	if v.kind == aNumber {
+	if v.kind == numberKind {
 		return v.number, !math.IsNaN(v.number)
 	}
 	value, ok := v.series.points[at]
 	return value, ok
 }
 
-// everyMetric is METRICS(): all metrics that are asked for, without the expressions.
-func everyMetric(s *mathScope) (mathValue, error) {
-	return listValue(mapTo(s.metrics, func(id string) timed { return s.known[id] })), nil
+// metricsFunction implements METRICS(): all metric queries, without the expressions.
+func metricsFunction(s *mathScope) (mathValue, error) {
+	return listValue(mapTo(s.metrics, func(id string) timeSeries { return s.results[id] })), nil
 }
 
-// fill reads FILL(series, number), FILL(series, REPEAT) or FILL(series, LINEAR).
+// fill parses FILL(series, number), FILL(series, REPEAT) or FILL(series, LINEAR).
 func (p *mathParser) fill() (term, error) {
-	what, err := p.level(0)
+	seriesTerm, err := p.level(0)
 	if err != nil {
 		return nil, err
 	}
 	if err := p.expect(","); err != nil {
 		return nil, err
 	}
-	var with term
-	way := p.peek()
-	if way == "REPEAT" || way == "LINEAR" {
+	var valueTerm term
+	mode := p.peek()
+	if mode == "REPEAT" || mode == "LINEAR" {
 		p.next()
-	} else if with, err = p.level(0); err != nil {
+	} else if valueTerm, err = p.level(0); err != nil {
 		return nil, err
 	}
 	return func(s *mathScope) (mathValue, error) {
-		value, err := what(s)
+		value, err := seriesTerm(s)
 		if err != nil {
 			return value, err
 		}
-		filling := filler{frame: s.frame, way: way}
-		if with != nil {
-			number, err := with(s)
-			if err == nil && number.kind != aNumber {
+		filling := filler{frame: s.frame, mode: mode}
+		if valueTerm != nil {
+			number, err := valueTerm(s)
+			if err == nil && number.kind != numberKind {
 				err = errors.New("FILL takes a number, REPEAT or LINEAR")
 			}
 			if err != nil {
 				return number, err
 			}
-			filling.way, filling.number = "", number.number
+			filling.mode, filling.number = "", number.number
 		}
 		return filling.value(value)
 	}, p.expect(")")
 }
 
-// filler puts points where a series has none, at every period that is looked at. As with AWS that includes the
-// newest ones, whose real values may only be late.
+// filler adds points to a series in every period of the query without one. As with AWS, this includes the latest
+// periods, whose values may only be late.
 type filler struct {
 	frame  timeframe
-	way    string // REPEAT, LINEAR, or "" for the number
+	mode   string // REPEAT, LINEAR, or "" for the number
 	number float64
 }
 
 func (f filler) value(v mathValue) (mathValue, error) {
 	switch v.kind {
-	case aNumber:
+	case numberKind:
 		return v, errors.New("FILL takes a time series, or several")
-	case aSeries:
+	case seriesKind:
 		filled, err := f.series(v.series)
 		return seriesValue(filled), err
 	}
-	var out []timed
+	var out []timeSeries
 	for _, t := range v.list {
 		filled, err := f.series(t)
 		if err != nil {
@@ -212,27 +213,27 @@ func (f filler) value(v mathValue) (mathValue, error) {
 	return listValue(out), nil
 }
 
-func (f filler) series(t timed) (timed, error) {
+func (f filler) series(t timeSeries) (timeSeries, error) {
 	if t.period == 0 {
-		return t, nil // nothing at all was put together
+		return t, nil // an empty array
 	}
 	if (f.frame.to-f.frame.from)/t.period > maxDatapoints {
 		return t, fmt.Errorf("FILL would make more than %d points", maxDatapoints)
 	}
-	out := timed{points: points{}, period: t.period}
-	known := t.points.times()
-	first, end := reading{period: t.period, from: f.frame.start(t.period), to: min(f.frame.to, f.frame.at.Unix()+1)}.periods()
+	out := timeSeries{points: points{}, period: t.period}
+	times := t.points.times()
+	first, end := readRequest{period: t.period, from: f.frame.start(t.period), to: min(f.frame.to, f.frame.at.Unix()+1)}.periods()
 	for at := first; at < end; at += t.period {
-		after, exact := slices.BinarySearch(known, at)
+		after, exact := slices.BinarySearch(times, at)
 		switch {
 		case exact:
 			out.points[at] = t.points[at]
-		case f.way == "":
+		case f.mode == "":
 			out.points[at] = f.number
-		case f.way == "REPEAT" && after > 0:
-			out.points[at] = t.points[known[after-1]]
-		case f.way == "LINEAR" && after > 0 && after < len(known):
-			low, high := known[after-1], known[after]
+		case f.mode == "REPEAT" && after > 0:
+			out.points[at] = t.points[times[after-1]]
+		case f.mode == "LINEAR" && after > 0 && after < len(times):
+			low, high := times[after-1], times[after]
 			share := float64(at-low) / float64(high-low)
 			out.points[at] = t.points[low] + share*(t.points[high]-t.points[low])
 		}

@@ -10,26 +10,26 @@ import (
 	"strings"
 )
 
-// mathParser reads the tokens of an expression from left to right.
+// mathParser parses the tokens of an expression from left to right.
 type mathParser struct {
 	tokens []string
 	binary map[string]func(a, b float64) float64
 }
 
-// errNotSupported is for what metric maths has and localalb has not.
+// errNotSupported is the error for metric math that is not simulated.
 var errNotSupported = errors.New("localalb does not know it")
 
-// parseMath reads an expression.
+// parseMath parses an expression.
 func parseMath(text string) (term, error) {
 	token := regexp.MustCompile(`^(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|[A-Za-z_][A-Za-z0-9_]*|<=|>=|==|!=|&&|\|\||[-+*/^()<>,\[\]])`)
 	p := &mathParser{binary: operators()}
 	for rest := strings.TrimSpace(text); rest != ""; rest = strings.TrimSpace(rest) {
-		found := token.FindString(rest)
-		if found == "" {
+		next := token.FindString(rest)
+		if next == "" {
 			return nil, fmt.Errorf("%q: %w", firstWord(rest), errNotSupported)
 		}
-		p.tokens = append(p.tokens, found)
-		rest = rest[len(found):]
+		p.tokens = append(p.tokens, next)
+		rest = rest[len(next):]
 	}
 	out, err := p.level(0)
 	if err == nil && len(p.tokens) > 0 {
@@ -43,7 +43,7 @@ func firstWord(text string) string {
 	return word
 }
 
-// levels is the operators from those that bind least to those that bind most.
+// levels returns the binary operators by precedence, lowest first.
 func levels() [][]string {
 	return [][]string{{"OR", "||"}, {"AND", "&&"}, {"<", "<=", ">", ">=", "==", "!="}, {"+", "-"}, {"*", "/"}}
 }
@@ -70,22 +70,22 @@ func (p *mathParser) expect(token string) error {
 	return nil
 }
 
-// level reads operands that are joined by operators of one level, from left to right.
+// level parses operands that are joined by operators of precedence n or higher.
 func (p *mathParser) level(n int) (term, error) {
 	if n == len(levels()) {
-		return p.signed()
+		return p.unary()
 	}
 	left, err := p.level(n + 1)
 	for err == nil && slices.Contains(levels()[n], p.peek()) {
 		operator := p.binary[p.next()]
 		var right term
 		right, err = p.level(n + 1)
-		left = joined(left, right, operator)
+		left = binaryTerm(left, right, operator)
 	}
 	return left, err
 }
 
-func joined(left, right term, operator func(a, b float64) float64) term {
+func binaryTerm(left, right term, operator func(a, b float64) float64) term {
 	return func(s *mathScope) (mathValue, error) {
 		a, err := left(s)
 		if err != nil {
@@ -99,24 +99,24 @@ func joined(left, right term, operator func(a, b float64) float64) term {
 	}
 }
 
-func (p *mathParser) signed() (term, error) {
+func (p *mathParser) unary() (term, error) {
 	if p.peek() != "-" {
 		return p.power()
 	}
 	p.next()
-	operand, err := p.signed()
-	return joined(constant(numberValue(-1)), operand, p.binary["*"]), err
+	operand, err := p.unary()
+	return binaryTerm(constant(numberValue(-1)), operand, p.binary["*"]), err
 }
 
-// power binds to the right and more than a sign before it: -2^2 is -4.
+// power is right-associative and binds tighter than a sign: -2^2 is -4.
 func (p *mathParser) power() (term, error) {
 	base, err := p.operand()
 	if err != nil || p.peek() != "^" {
 		return base, err
 	}
 	p.next()
-	exponent, err := p.signed()
-	return joined(base, exponent, math.Pow), err
+	exponent, err := p.unary()
+	return binaryTerm(base, exponent, math.Pow), err
 }
 
 func constant(v mathValue) term {
@@ -155,7 +155,7 @@ func isWord(token string) bool {
 	return c >= 'a' && c <= 'z' || token[0] == '_'
 }
 
-// list reads terms up to a closing bracket.
+// list parses terms up to a closing bracket.
 func (p *mathParser) list(end string) ([]term, error) {
 	var out []term
 	for p.peek() != end {
@@ -178,23 +178,23 @@ func reference(id string) term {
 		if _, known := s.queries[id]; !known {
 			return mathValue{}, fmt.Errorf("there is no query with the id %s", id)
 		}
-		found, err := s.series(id)
-		return seriesValue(found), err
+		result, err := s.series(id)
+		return seriesValue(result), err
 	}
 }
 
-// arrayOf is series that are written side by side, [m1, m2].
+// arrayOf returns an array of time series, as in [m1, m2].
 func arrayOf(terms []term) term {
 	return func(s *mathScope) (mathValue, error) {
-		var out []timed
+		var out []timeSeries
 		for _, one := range terms {
 			v, err := one(s)
 			switch {
 			case err != nil:
 				return v, err
-			case v.kind == aNumber:
+			case v.kind == numberKind:
 				return v, errors.New("an array holds time series, not numbers")
-			case v.kind == aSeries:
+			case v.kind == seriesKind:
 				out = append(out, v.series)
 			default:
 				out = append(out, v.list...)

@@ -9,13 +9,13 @@ import (
 )
 
 const (
-	maxDatums     = 1000
-	maxValues     = 150
-	putBack       = 14 * 24 * time.Hour // how old a point may be
-	putAhead      = 2 * time.Hour       // and how far ahead
-	fineResolved  = 1                   // seconds of a point of high resolution
-	defaultUnit   = "None"
-	reservedSpace = "AWS/"
+	maxDatums         = 1000
+	maxValues         = 150
+	maxPutAge         = 14 * 24 * time.Hour // maximum age of a point
+	maxPutFuture      = 2 * time.Hour       // maximum time in the future
+	highResolution    = 1                   // high storage resolution in seconds
+	defaultUnit       = "None"
+	reservedNamespace = "AWS/"
 )
 
 type statisticSet struct {
@@ -39,21 +39,21 @@ type putMetricDataInput struct {
 	EntityMetricData []struct{ MetricData []metricDatum }
 }
 
-// putMetricData stores everything or, where one point is wrong, nothing.
-func putMetricData(c *watchCall, in putMetricDataInput) error {
+// putMetricData stores all points, or none if one is invalid.
+func putMetricData(c *cloudWatchCall, in putMetricDataInput) error {
 	data := in.MetricData
 	for _, e := range in.EntityMetricData {
 		data = append(data, e.MetricData...)
 	}
 	switch {
 	case in.Namespace == "":
-		return refuse("MissingParameter", "The parameter Namespace is required.")
-	case strings.HasPrefix(in.Namespace, reservedSpace) || strings.HasPrefix(in.Namespace, ":") || len(in.Namespace) > 255:
-		return refuse("InvalidParameterValue", "The value %s for parameter Namespace is invalid.", in.Namespace)
+		return badRequest("MissingParameter", "The parameter Namespace is required.")
+	case strings.HasPrefix(in.Namespace, reservedNamespace) || strings.HasPrefix(in.Namespace, ":") || len(in.Namespace) > 255:
+		return badRequest("InvalidParameterValue", "The value %s for parameter Namespace is invalid.", in.Namespace)
 	case len(data) == 0:
-		return refuse("MissingParameter", "The parameter MetricData is required.")
+		return badRequest("MissingParameter", "The parameter MetricData is required.")
 	case len(data) > maxDatums:
-		return refuse("InvalidParameterValue", "The collection MetricData must not have a size greater than %d.", maxDatums)
+		return badRequest("InvalidParameterValue", "The collection MetricData must not have a size greater than %d.", maxDatums)
 	}
 	var samples []sample
 	for i, d := range data {
@@ -74,19 +74,19 @@ func putMetricData(c *watchCall, in putMetricDataInput) error {
 
 func (d metricDatum) check(at string, now time.Time) error {
 	if d.MetricName == "" {
-		return refuse("MissingParameter", "The parameter %s.MetricName is required.", at)
+		return badRequest("MissingParameter", "The parameter %s.MetricName is required.", at)
 	}
 	if len(d.MetricName) > 255 {
-		return refuse("InvalidParameterValue", "The value for parameter %s.MetricName is longer than 255 characters.", at)
+		return badRequest("InvalidParameterValue", "The value for parameter %s.MetricName is longer than 255 characters.", at)
 	}
-	if d.StorageResolution != nil && *d.StorageResolution != fineResolved && *d.StorageResolution != coarse {
-		return refuse("InvalidParameterValue", "The value %d for parameter %s.StorageResolution is invalid: it must be 1 or 60.", *d.StorageResolution, at)
+	if d.StorageResolution != nil && *d.StorageResolution != highResolution && *d.StorageResolution != standardResolution {
+		return badRequest("InvalidParameterValue", "The value %d for parameter %s.StorageResolution is invalid: it must be 1 or 60.", *d.StorageResolution, at)
 	}
-	if d.Timestamp != nil && d.Timestamp.Before(now.Add(-putBack)) {
-		return refuse("InvalidParameterValue", "The parameter %s.Timestamp must specify a time no more than two weeks in the past.", at)
+	if d.Timestamp != nil && d.Timestamp.Before(now.Add(-maxPutAge)) {
+		return badRequest("InvalidParameterValue", "The parameter %s.Timestamp must specify a time no more than two weeks in the past.", at)
 	}
-	if d.Timestamp != nil && d.Timestamp.After(now.Add(putAhead)) {
-		return refuse("InvalidParameterValue", "The parameter %s.Timestamp must specify a time no more than two hours in the future.", at)
+	if d.Timestamp != nil && d.Timestamp.After(now.Add(maxPutFuture)) {
+		return badRequest("InvalidParameterValue", "The parameter %s.Timestamp must specify a time no more than two hours in the future.", at)
 	}
 	if err := checkUnit(d.Unit); err != nil {
 		return err
@@ -97,7 +97,7 @@ func (d metricDatum) check(at string, now time.Time) error {
 	return d.checkValues(at)
 }
 
-// checkValues wants exactly one of a value, values with counts, and a set of figures.
+// checkValues requires exactly one of Value, Values and StatisticValues.
 func (d metricDatum) checkValues(at string) error {
 	var given []string
 	for name, is := range map[string]bool{"Value": d.Value != nil, "Values": d.Values != nil, "StatisticValues": d.StatisticValues != nil} {
@@ -108,13 +108,13 @@ func (d metricDatum) checkValues(at string) error {
 	slices.Sort(given)
 	switch {
 	case len(given) == 0:
-		return refuse("MissingParameter", "At least one of the parameters %s.Value, %s.Values and %s.StatisticValues must be specified.", at, at, at)
+		return badRequest("MissingParameter", "At least one of the parameters %s.Value, %s.Values and %s.StatisticValues must be specified.", at, at, at)
 	case len(given) > 1:
-		return refuse("InvalidParameterCombination", "The parameters %s and %s are mutually exclusive and you have specified both.", given[0], given[1])
+		return badRequest("InvalidParameterCombination", "The parameters %s and %s are mutually exclusive and you have specified both.", given[0], given[1])
 	case d.Values != nil && (len(d.Values) == 0 || len(d.Values) > maxValues):
-		return refuse("InvalidParameterValue", "The collection %s.Values must have a size of 1 to %d.", at, maxValues)
+		return badRequest("InvalidParameterValue", "The collection %s.Values must have a size of 1 to %d.", at, maxValues)
 	case d.Counts != nil && len(d.Counts) != len(d.Values):
-		return refuse("InvalidParameterValue", "The parameters %s.Values and %s.Counts must have the same size: they have %d and %d.", at, at, len(d.Values), len(d.Counts))
+		return badRequest("InvalidParameterValue", "The parameters %s.Values and %s.Counts must have the same size: they have %d and %d.", at, at, len(d.Values), len(d.Counts))
 	}
 	numbers := slices.Concat(d.Values, d.Counts)
 	if d.Value != nil {
@@ -122,21 +122,21 @@ func (d metricDatum) checkValues(at string) error {
 	}
 	if s := d.StatisticValues; s != nil {
 		if s.SampleCount == nil || s.Sum == nil || s.Minimum == nil || s.Maximum == nil {
-			return refuse("MissingParameter", "SampleCount, Sum, Minimum and Maximum are required in %s.StatisticValues.", at)
+			return badRequest("MissingParameter", "SampleCount, Sum, Minimum and Maximum are required in %s.StatisticValues.", at)
 		}
 		if *s.SampleCount <= 0 || *s.Minimum > *s.Maximum {
-			return refuse("InvalidParameterValue", "%s.StatisticValues must have samples, and no minimum over its maximum.", at)
+			return badRequest("InvalidParameterValue", "%s.StatisticValues must have samples, and no minimum over its maximum.", at)
 		}
 		numbers = append(numbers, *s.SampleCount, *s.Sum, *s.Minimum, *s.Maximum)
 	}
 	limit := math.Pow(2, 360)
 	for _, n := range numbers {
 		if math.IsNaN(n) || math.Abs(n) > limit {
-			return refuse("InvalidParameterValue", "The value %v in %s is not between -2^360 and 2^360.", n, at)
+			return badRequest("InvalidParameterValue", "The value %v in %s is not between -2^360 and 2^360.", n, at)
 		}
 	}
 	if slices.ContainsFunc(d.Counts, func(n float64) bool { return n <= 0 }) {
-		return refuse("InvalidParameterValue", "The values in %s.Counts must be greater than 0.", at)
+		return badRequest("InvalidParameterValue", "The values in %s.Counts must be greater than 0.", at)
 	}
 	return nil
 }
@@ -144,7 +144,7 @@ func (d metricDatum) checkValues(at string) error {
 func (d metricDatum) sample(region, namespace string, now time.Time) sample {
 	s := sample{
 		metric: newMetricID(region, namespace, d.MetricName, d.Dimensions), unit: or(d.Unit, defaultUnit),
-		at: now, fine: d.StorageResolution != nil && *d.StorageResolution == fineResolved, values: &summary{},
+		at: now, highResolution: d.StorageResolution != nil && *d.StorageResolution == highResolution, values: &summary{},
 	}
 	if d.Timestamp != nil {
 		s.at = d.Timestamp.Time
@@ -165,12 +165,12 @@ func (d metricDatum) sample(region, namespace string, now time.Time) sample {
 	return s
 }
 
-// checkUnit knows the units of CloudWatch: those of time and size, their rates, Percent, Count and None.
+// checkUnit validates a unit. An empty unit is valid.
 func checkUnit(unit string) error {
 	units := []string{
 		"Seconds", "Microseconds", "Milliseconds", "Bytes", "Kilobytes", "Megabytes", "Gigabytes", "Terabytes", "Bits", "Kilobits", "Megabits",
 		"Gigabits", "Terabits", "Percent", "Count", "Bytes/Second", "Kilobytes/Second", "Megabytes/Second", "Gigabytes/Second",
 		"Terabytes/Second", "Bits/Second", "Kilobits/Second", "Megabits/Second", "Gigabits/Second", "Terabits/Second", "Count/Second", defaultUnit,
 	}
-	return oneOfThese("unit", unit, units...)
+	return checkEnum("unit", unit, units...)
 }

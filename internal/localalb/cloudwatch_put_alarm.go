@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// metricAlarmSettings is what a metric alarm judges: one metric, or what the queries in Metrics come to.
+// metricAlarmSettings are the settings of a metric alarm, on one metric or on the queries in Metrics.
 type metricAlarmSettings struct {
 	Namespace                        *string `json:",omitempty"`
 	MetricName                       *string `json:",omitempty"`
@@ -26,11 +26,11 @@ type metricAlarmSettings struct {
 type putMetricAlarmInput struct {
 	alarmSettings
 	metricAlarmSettings
-	// What follows is not simulated.
+	// The following parameters are not simulated.
 	EvaluationCriteria, EvaluationInterval, EvaluationWindow, ThresholdMetricId, WarmUpConfiguration any
 }
 
-func putMetricAlarm(c *watchCall, in putMetricAlarmInput) error {
+func putMetricAlarm(c *cloudWatchCall, in putMetricAlarmInput) error {
 	if err := in.alarmSettings.check(); err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func putMetricAlarm(c *watchCall, in putMetricAlarmInput) error {
 		"ThresholdMetricId": in.ThresholdMetricId, "WarmUpConfiguration": in.WarmUpConfiguration,
 	} {
 		if value != nil {
-			return invalid("localalb does not simulate the parameter %s.", name)
+			return validationError("localalb does not simulate the parameter %s.", name)
 		}
 	}
 	settings := in.metricAlarmSettings
@@ -50,19 +50,19 @@ func putMetricAlarm(c *watchCall, in putMetricAlarmInput) error {
 		settings.Dimensions = []dimension{}
 	}
 	a := &alarm{kind: metricAlarm, common: in.alarmSettings, metric: &settings}
-	a.due = c.now.Add(c.pace(a))
+	a.due = c.now.Add(c.evaluationInterval(a))
 	return c.save(a)
 }
 
-// pace is how often an alarm is evaluated: once in its period, or at the pace of a faster clock.
-func (cw *cloudWatch) pace(a *alarm) time.Duration {
+// evaluationInterval returns the interval between evaluations: the alarm's period, or the period of a faster clock.
+func (cw *cloudWatch) evaluationInterval(a *alarm) time.Duration {
 	if cw.clock.fast() {
 		return cw.clock.period
 	}
 	return time.Duration(a.metric.period()) * time.Second
 }
 
-// operator is how a value is compared with the threshold.
+// operator is a comparison with the threshold.
 type operator struct {
 	breaches func(value, threshold float64) bool
 	text     string
@@ -77,22 +77,22 @@ func comparisons() map[string]operator {
 	}
 }
 
-func (m *metricAlarmSettings) check(c *watchCall) error {
+func (m *metricAlarmSettings) check(c *cloudWatchCall) error {
 	switch {
 	case m.EvaluationPeriods == nil:
-		return missing("evaluationPeriods")
+		return missingParameter("evaluationPeriods")
 	case *m.EvaluationPeriods < 1:
-		return invalid("1 validation error detected: Value '%d' at 'evaluationPeriods' failed to satisfy constraint: Member must have value greater than or equal to 1", *m.EvaluationPeriods)
+		return validationError("1 validation error detected: Value '%d' at 'evaluationPeriods' failed to satisfy constraint: Member must have value greater than or equal to 1", *m.EvaluationPeriods)
 	case m.DatapointsToAlarm != nil && (*m.DatapointsToAlarm < 1 || *m.DatapointsToAlarm > *m.EvaluationPeriods):
-		return invalid("The value %d for DatapointsToAlarm must be between 1 and EvaluationPeriods, which is %d.", *m.DatapointsToAlarm, *m.EvaluationPeriods)
+		return validationError("The value %d for DatapointsToAlarm must be between 1 and EvaluationPeriods, which is %d.", *m.DatapointsToAlarm, *m.EvaluationPeriods)
 	case m.Threshold == nil:
-		return missing("threshold")
+		return missingParameter("threshold")
 	}
 	if _, known := comparisons()[m.ComparisonOperator]; !known {
-		return invalid("localalb does not simulate the comparison operator '%s': it knows GreaterThanThreshold, GreaterThanOrEqualToThreshold, LessThanThreshold and LessThanOrEqualToThreshold.", m.ComparisonOperator)
+		return validationError("localalb does not simulate the comparison operator '%s': it knows GreaterThanThreshold, GreaterThanOrEqualToThreshold, LessThanThreshold and LessThanOrEqualToThreshold.", m.ComparisonOperator)
 	}
 	if m.TreatMissingData != nil {
-		if err := oneOfThese("treatMissingData", *m.TreatMissingData, treatBreaching, treatNotBreaching, treatIgnore, treatMissing); err != nil {
+		if err := checkEnum("treatMissingData", *m.TreatMissingData, treatBreaching, treatNotBreaching, treatIgnore, treatMissing); err != nil {
 			return err
 		}
 	}
@@ -102,18 +102,18 @@ func (m *metricAlarmSettings) check(c *watchCall) error {
 	return m.checkPeriod(c.clock.fast())
 }
 
-// checkMetric wants one metric, or queries of which one is returned.
-func (m *metricAlarmSettings) checkMetric(c *watchCall) error {
+// checkMetric requires one metric, or queries of which exactly one returns data.
+func (m *metricAlarmSettings) checkMetric(c *cloudWatchCall) error {
 	single := m.MetricName != nil || m.Namespace != nil || m.Dimensions != nil || m.Period != nil || m.Statistic != nil || m.ExtendedStatistic != nil || m.Unit != nil
 	switch {
 	case m.Metrics != nil && single:
-		return invalid("If you specify the parameter Metrics, you cannot specify MetricName, Namespace, Dimensions, Period, Unit, Statistic or ExtendedStatistic.")
+		return validationError("If you specify the parameter Metrics, you cannot specify MetricName, Namespace, Dimensions, Period, Unit, Statistic or ExtendedStatistic.")
 	case m.Metrics == nil && (m.MetricName == nil || m.Namespace == nil):
-		return invalid("MetricName and Namespace must be specified for an alarm on a metric, or else Metrics.")
+		return validationError("MetricName and Namespace must be specified for an alarm on a metric, or else Metrics.")
 	case m.Metrics == nil && m.Period == nil:
-		return missing("period")
+		return missingParameter("period")
 	case m.Metrics == nil && (m.Statistic == nil) == (m.ExtendedStatistic == nil):
-		return invalid("Exactly one of Statistic and ExtendedStatistic must be specified.")
+		return validationError("Exactly one of Statistic and ExtendedStatistic must be specified.")
 	case m.Metrics == nil:
 		return m.checkSingle()
 	}
@@ -124,21 +124,21 @@ func (m *metricAlarmSettings) checkMetric(c *watchCall) error {
 		}
 	}
 	if len(returned) != 1 {
-		return invalid("Exactly one element of the metrics list must return data: %d do.", len(returned))
+		return validationError("Exactly one element of the metrics list must return data: %d do.", len(returned))
 	}
-	_, err := c.compute(m.Metrics, timeframe{region: c.region, from: c.now.Unix() - coarse, to: c.now.Unix(), at: c.now})
+	_, err := c.compute(m.Metrics, timeframe{region: c.region, from: c.now.Unix() - standardResolution, to: c.now.Unix(), at: c.now})
 	return err
 }
 
 func (m *metricAlarmSettings) checkSingle() error {
 	if m.Statistic != nil {
-		if err := oneOfThese("statistic", *m.Statistic, "SampleCount", "Average", "Sum", "Minimum", "Maximum"); err != nil {
+		if err := checkEnum("statistic", *m.Statistic, "SampleCount", "Average", "Sum", "Minimum", "Maximum"); err != nil {
 			return err
 		}
 	}
 	if m.ExtendedStatistic != nil {
 		if _, ok := parsePercentile(*m.ExtendedStatistic); !ok {
-			return invalid("The value %s for ExtendedStatistic is not supported: it must be a percentile such as p99.", *m.ExtendedStatistic)
+			return validationError("The value %s for ExtendedStatistic is not supported: it must be a percentile such as p99.", *m.ExtendedStatistic)
 		}
 	}
 	if m.Unit != nil {
@@ -149,23 +149,23 @@ func (m *metricAlarmSettings) checkSingle() error {
 	return checkDimensions("Dimensions", m.Dimensions)
 }
 
-// checkPeriod knows the periods of alarms. A faster clock allows 1 s and 5 s too, which AWS has not.
+// checkPeriod validates the period. A faster clock also allows 1 s and 5 s, which AWS does not.
 func (m *metricAlarmSettings) checkPeriod(fast bool) error {
 	period := m.period()
 	if !queryPeriod(period) || (period < 10 && !fast) {
-		return invalid("The period %d of an alarm must be 10, 20, 30 or a multiple of 60.", period)
+		return validationError("The period %d of an alarm must be 10, 20, 30 or a multiple of 60.", period)
 	}
 	limit := 86400
 	if period >= 3600 {
 		limit = 7 * 86400
 	}
 	if *m.EvaluationPeriods*period > limit {
-		return invalid("Metrics cannot be checked across more than %d days (EvaluationPeriods * Period must be <= %d).", limit/86400, limit)
+		return validationError("Metrics cannot be checked across more than %d days (EvaluationPeriods * Period must be <= %d).", limit/86400, limit)
 	}
 	return nil
 }
 
-// period is the longest period of what the alarm reads, in seconds.
+// period returns the longest period that the alarm reads, in seconds.
 func (m *metricAlarmSettings) period() int {
 	if m.Period != nil {
 		return *m.Period
@@ -179,7 +179,7 @@ func (m *metricAlarmSettings) period() int {
 	return longest
 }
 
-// queries is what the alarm reads, and the id of the result that it judges.
+// queries returns what the alarm reads, and the ID of the result that it evaluates.
 func (m *metricAlarmSettings) queries() ([]dataQuery, string) {
 	if m.Metrics != nil {
 		at := slices.IndexFunc(m.Metrics, dataQuery.returned)
@@ -205,7 +205,7 @@ func (m *metricAlarmSettings) stat() string {
 	return ""
 }
 
-// logAlarmSettings is kept as it was sent: no query is run, so that a log alarm changes by SetAlarmState alone.
+// logAlarmSettings are stored as sent. No query is run: only SetAlarmState changes the state of a log alarm.
 type logAlarmSettings struct {
 	ScheduledQueryConfiguration any
 	QueryResultsToAlarm         *int
@@ -223,26 +223,26 @@ type putLogAlarmInput struct {
 	logAlarmSettings
 }
 
-func putLogAlarm(c *watchCall, in putLogAlarmInput) error {
+func putLogAlarm(c *cloudWatchCall, in putLogAlarmInput) error {
 	if err := in.check(); err != nil {
 		return err
 	}
 	switch {
 	case in.ScheduledQueryConfiguration == nil:
-		return missing("scheduledQueryConfiguration")
+		return missingParameter("scheduledQueryConfiguration")
 	case in.Threshold == nil:
-		return missing("threshold")
+		return missingParameter("threshold")
 	case in.QueryResultsToEvaluate == nil:
-		return missing("queryResultsToEvaluate")
+		return missingParameter("queryResultsToEvaluate")
 	case in.QueryResultsToAlarm == nil:
-		return missing("queryResultsToAlarm")
+		return missingParameter("queryResultsToAlarm")
 	case *in.QueryResultsToEvaluate < 1 || *in.QueryResultsToEvaluate > 100:
-		return invalid("The value %d for QueryResultsToEvaluate must be between 1 and 100.", *in.QueryResultsToEvaluate)
+		return validationError("The value %d for QueryResultsToEvaluate must be between 1 and 100.", *in.QueryResultsToEvaluate)
 	case *in.QueryResultsToAlarm < 1 || *in.QueryResultsToAlarm > *in.QueryResultsToEvaluate:
-		return invalid("The value %d for QueryResultsToAlarm must be between 1 and QueryResultsToEvaluate, which is %d.", *in.QueryResultsToAlarm, *in.QueryResultsToEvaluate)
+		return validationError("The value %d for QueryResultsToAlarm must be between 1 and QueryResultsToEvaluate, which is %d.", *in.QueryResultsToAlarm, *in.QueryResultsToEvaluate)
 	}
 	if _, known := comparisons()[in.ComparisonOperator]; !known {
-		return invalid("The value '%s' for ComparisonOperator is not valid for a log alarm.", in.ComparisonOperator)
+		return validationError("The value '%s' for ComparisonOperator is not valid for a log alarm.", in.ComparisonOperator)
 	}
 	return c.save(&alarm{kind: logAlarm, common: in.alarmSettings, log: &in.logAlarmSettings})
 }

@@ -13,13 +13,13 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
-// queryDialect is the form that Elastic Load Balancing takes too, with answers in XML. Command lines and SDKs of
-// some years ago speak it to CloudWatch.
-func queryDialect(action string) dialect {
-	return dialect{contentType: "text/xml", action: action, encode: encodeQuery}
+// queryProtocol returns the Query protocol with XML responses. Older versions of the AWS CLI and SDKs use it with
+// CloudWatch.
+func queryProtocol(action string) protocol {
+	return protocol{contentType: "text/xml", action: action, encode: encodeQuery}
 }
 
-// unflatten makes a document of the parameters of a form: the opposite of flatten, but every value is a text.
+// unflatten decodes form parameters into a document. It is the inverse of flatten, except that all values are strings.
 func unflatten(form url.Values) (any, error) {
 	root := map[string]any{}
 	for key, values := range form {
@@ -33,27 +33,27 @@ func unflatten(form url.Values) (any, error) {
 			}
 			inner, ok := at[name].(map[string]any)
 			if !ok {
-				return nil, refuse("MalformedQueryString", "The parameter %s is inside of one that has a value", key)
+				return nil, badRequest("MalformedQueryString", "The parameter %s is inside of one that has a value", key)
 			}
 			at = inner
 		}
 		last := names[len(names)-1]
 		if at[last] != nil {
-			return nil, refuse("MalformedQueryString", "The parameter %s has a value and others inside of it", key)
+			return nil, badRequest("MalformedQueryString", "The parameter %s has a value and others inside of it", key)
 		}
 		at[last] = values[0]
 	}
-	return numbered(root), nil
+	return collapseLists(root), nil
 }
 
-// numbered turns structures that hold nothing but numbered members into lists, all the way down.
-func numbered(v any) any {
+// collapseLists recursively converts structures with only numbered members into lists.
+func collapseLists(v any) any {
 	members, ok := v.(map[string]any)
 	if !ok {
 		return v
 	}
 	for name, member := range members {
-		members[name] = numbered(member)
+		members[name] = collapseLists(member)
 	}
 	inner, ok := members["member"].(map[string]any)
 	if !ok || len(members) > 1 {
@@ -67,16 +67,16 @@ func numbered(v any) any {
 }
 
 func byNumber(a, b string) int {
-	m, _ := strconv.Atoi(a) // what is no number comes first
+	m, _ := strconv.Atoi(a) // an invalid number sorts first
 	n, _ := strconv.Atoi(b)
 	return m - n
 }
 
 func encodeQuery(r reply) ([]byte, error) {
 	if r.failure != nil {
-		return encodeError(cloudWatchSpace, r.id, r.failure)
+		return encodeError(cloudWatchXMLNamespace, r.id, r.failure)
 	}
-	raw, err := cbor.Marshal(r.answer)
+	raw, err := cbor.Marshal(r.result)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the answer to %s: %w", r.action, err)
 	}
@@ -84,13 +84,13 @@ func encodeQuery(r reply) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding the answer to %s: %w", r.action, err)
 	}
-	return encodeResult(cloudWatchSpace, r.action, r.id, xmlDocument{document})
+	return encodeResult(cloudWatchXMLNamespace, r.action, r.id, xmlDocument{document})
 }
 
-// xmlDocument is a decoded document as XML: members as elements in the order of their names.
+// xmlDocument encodes a document as XML, with members in alphabetical order.
 type xmlDocument struct{ value any }
 
-// MarshalXML writes the document under the name that it is given.
+// MarshalXML encodes the document under the given element name.
 func (d xmlDocument) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
 	switch v := d.value.(type) {
 	case time.Time:
@@ -117,11 +117,11 @@ func (d xmlDocument) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
 	return e.EncodeElement(d.value, start)
 }
 
-func enclose(e *xml.Encoder, start xml.StartElement, inside func() error) error {
+func enclose(e *xml.Encoder, start xml.StartElement, content func() error) error {
 	if err := e.EncodeToken(start); err != nil {
 		return err
 	}
-	if err := inside(); err != nil {
+	if err := content(); err != nil {
 		return err
 	}
 	return e.EncodeToken(start.End())

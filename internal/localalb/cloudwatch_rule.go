@@ -26,28 +26,28 @@ type putCompositeAlarmInput struct {
 	compositeAlarmSettings
 }
 
-// putCompositeAlarm evaluates the alarm at once, a new one and one that is changed.
-func putCompositeAlarm(c *watchCall, in putCompositeAlarmInput) error {
+// putCompositeAlarm stores a new or changed alarm and evaluates it immediately.
+func putCompositeAlarm(c *cloudWatchCall, in putCompositeAlarmInput) error {
 	if err := in.check(); err != nil {
 		return err
 	}
 	if in.AlarmRule == "" {
-		return missing("alarmRule")
+		return missingParameter("alarmRule")
 	}
 	if len(in.AlarmRule) > 10240 {
 		return tooLong("alarmRule", 10240)
 	}
 	rule, err := parseRule(in.AlarmRule)
 	if err != nil {
-		return invalid("AlarmRule is not valid: %v.", err)
+		return validationError("AlarmRule is not valid: %v.", err)
 	}
 	children := rule.children()
 	if len(children) > maxChildren {
-		return invalid("AlarmRule must not name more than %d alarms: it names %d.", maxChildren, len(children))
+		return validationError("AlarmRule must not name more than %d alarms: it names %d.", maxChildren, len(children))
 	}
 	for _, name := range children {
 		if c.alarms[alarmKey{c.region, name}] == nil && name != in.AlarmName {
-			return invalid("Could not save the composite alarm as alarm %s in the alarm rule does not exist.", name)
+			return validationError("Could not save the composite alarm as alarm %s in the alarm rule does not exist.", name)
 		}
 	}
 	_, known := c.alarms[alarmKey{c.region, in.AlarmName}]
@@ -57,25 +57,25 @@ func putCompositeAlarm(c *watchCall, in putCompositeAlarmInput) error {
 	}
 	done := map[bool]string{false: "created", true: "updated"}[known]
 	state := c.ruleState(a)
-	c.enter(a, transition{state: state, reason: a.status.AlarmArn + " was " + done + " and its alarm rule evaluates to " + state, data: c.triggers(a, children), at: c.now})
+	c.setState(a, transition{state: state, reason: a.status.AlarmArn + " was " + done + " and its alarm rule evaluates to " + state, data: c.triggers(a, children), at: c.now})
 	return nil
 }
 
-// cascade evaluates the composite alarms that watch an alarm which has just changed. enter brings their own
-// parents on; where a rule leads back to an alarm of the chain the evaluation stops, as with AWS.
-func (cw *cloudWatch) cascade(child *alarm, at time.Time) {
+// propagate evaluates the composite alarms that depend on an alarm whose state has changed. setState continues
+// with their parents. As with AWS, evaluation stops where a rule leads back to an alarm in the chain.
+func (cw *cloudWatch) propagate(child *alarm, at time.Time) {
 	for _, parent := range cw.parents(child) {
 		state := cw.ruleState(parent)
 		if state == parent.status.StateValue || slices.Contains(cw.chain, parent.key) {
 			continue
 		}
 		reason := child.status.AlarmArn + " transitioned to " + child.status.StateValue + " at " + at.UTC().Format("Monday 02 January, 2006 15:04:05 UTC")
-		cw.enter(parent, transition{state: state, reason: reason, data: cw.triggers(parent, []string{child.key.name}), at: at})
+		cw.setState(parent, transition{state: state, reason: reason, data: cw.triggers(parent, []string{child.key.name}), at: at})
 	}
 }
 
 func (cw *cloudWatch) ruleState(a *alarm) string {
-	if a.rule.holds(func(name string) string { return cw.stateOf(a.key.region, name) }) {
+	if a.rule.evaluate(func(name string) string { return cw.stateOf(a.key.region, name) }) {
 		return stateAlarm
 	}
 	return stateOK
@@ -88,7 +88,7 @@ func (cw *cloudWatch) stateOf(region, name string) string {
 	return ""
 }
 
-// triggers tells machines which alarms decided.
+// triggers returns the alarms that decided, in the form of StateReasonData.
 func (cw *cloudWatch) triggers(a *alarm, names []string) *string {
 	type triggerState struct {
 		Value     string `json:"value"`
@@ -98,30 +98,30 @@ func (cw *cloudWatch) triggers(a *alarm, names []string) *string {
 		ARN   string       `json:"arn"`
 		State triggerState `json:"state"`
 	}
-	found := []trigger{}
+	out := []trigger{}
 	for _, name := range names {
 		if child := cw.alarms[alarmKey{a.key.region, name}]; child != nil {
-			found = append(found, trigger{child.status.AlarmArn, triggerState{child.status.StateValue, child.status.StateUpdatedTimestamp.Format(reasonTime)}})
+			out = append(out, trigger{child.status.AlarmArn, triggerState{child.status.StateValue, child.status.StateUpdatedTimestamp.Format(reasonTime)}})
 		}
 	}
-	text, err := json.Marshal(map[string][]trigger{"triggeringAlarms": found})
+	text, err := json.Marshal(map[string][]trigger{"triggeringAlarms": out})
 	if err != nil {
-		return nil // texts alone: it cannot be
+		return nil // cannot happen: strings only
 	}
 	return new(string(text))
 }
 
-// rulePart is a part of a rule: a question after the state of an alarm, a constant, or parts that are joined.
+// rulePart is a node of a rule: a test of an alarm's state, a constant, or an operator with its operands.
 type rulePart struct {
-	join  string // AND, OR, NOT, TRUE, FALSE, "" for a question
+	op    string // AND, OR, NOT, TRUE, FALSE, "" for a test
 	parts []rulePart
 	state string
-	alarm string // by name
+	alarm string // name
 }
 
-func (r rulePart) holds(stateOf func(name string) string) bool {
-	part := func(p rulePart) bool { return p.holds(stateOf) }
-	switch r.join {
+func (r rulePart) evaluate(stateOf func(name string) string) bool {
+	part := func(p rulePart) bool { return p.evaluate(stateOf) }
+	switch r.op {
 	case "AND":
 		return !slices.ContainsFunc(r.parts, func(p rulePart) bool { return !part(p) })
 	case "OR":
@@ -129,12 +129,12 @@ func (r rulePart) holds(stateOf func(name string) string) bool {
 	case "NOT":
 		return !part(r.parts[0])
 	case "TRUE", "FALSE":
-		return r.join == "TRUE"
+		return r.op == "TRUE"
 	}
 	return stateOf(r.alarm) == r.state
 }
 
-// children is the alarms that a rule asks after, in the order of their first question.
+// children returns the names of the alarms in a rule, in the order of their first occurrence.
 func (r rulePart) children() []string {
 	var out []string
 	if r.alarm != "" {
@@ -150,24 +150,24 @@ func (r rulePart) children() []string {
 	return out
 }
 
-// ruleParser reads the tokens of a rule from left to right. A question is one token.
+// ruleParser parses the tokens of a rule from left to right. A test of a state is one token.
 type ruleParser struct{ tokens []string }
 
 func parseRule(text string) (rulePart, error) {
 	token := regexp.MustCompile(`^(?i:((ALARM|OK|INSUFFICIENT_DATA)\s*\(\s*("[^"]+"|[^()"]+?)\s*\))|(AND|OR|NOT|TRUE|FALSE)\b|[()])`)
 	p := &ruleParser{}
 	for rest := strings.TrimSpace(text); rest != ""; rest = strings.TrimSpace(rest) {
-		found := token.FindString(rest)
-		if found == "" {
+		next := token.FindString(rest)
+		if next == "" {
 			return rulePart{}, fmt.Errorf("%q is not expected", rest)
 		}
-		p.tokens = append(p.tokens, found)
-		rest = rest[len(found):]
+		p.tokens = append(p.tokens, next)
+		rest = rest[len(next):]
 	}
 	if len(p.tokens) > maxRuleParts {
 		return rulePart{}, fmt.Errorf("it has %d elements, and %d are allowed", len(p.tokens), maxRuleParts)
 	}
-	out, err := p.joined("OR", func() (rulePart, error) { return p.joined("AND", p.single) })
+	out, err := p.operator("OR", func() (rulePart, error) { return p.operator("AND", p.operand) })
 	if err == nil && len(p.tokens) > 0 {
 		err = fmt.Errorf("%q is not expected", p.tokens[0])
 	}
@@ -181,10 +181,10 @@ func (p *ruleParser) peek() string {
 	return strings.ToUpper(p.tokens[0])
 }
 
-// joined reads parts between which a word stands.
-func (p *ruleParser) joined(word string, part func() (rulePart, error)) (rulePart, error) {
+// operator parses operands that are joined by an operator.
+func (p *ruleParser) operator(word string, part func() (rulePart, error)) (rulePart, error) {
 	first, err := part()
-	out := rulePart{join: word, parts: []rulePart{first}}
+	out := rulePart{op: word, parts: []rulePart{first}}
 	for err == nil && p.peek() == word {
 		p.tokens = p.tokens[1:]
 		var next rulePart
@@ -197,7 +197,7 @@ func (p *ruleParser) joined(word string, part func() (rulePart, error)) (rulePar
 	return out, err
 }
 
-func (p *ruleParser) single() (rulePart, error) {
+func (p *ruleParser) operand() (rulePart, error) {
 	word := p.peek()
 	if word == "" {
 		return rulePart{}, fmt.Errorf("it ends too early")
@@ -206,12 +206,12 @@ func (p *ruleParser) single() (rulePart, error) {
 	p.tokens = p.tokens[1:]
 	switch word {
 	case "TRUE", "FALSE":
-		return rulePart{join: word}, nil
+		return rulePart{op: word}, nil
 	case "NOT":
-		inner, err := p.single()
-		return rulePart{join: "NOT", parts: []rulePart{inner}}, err
+		inner, err := p.operand()
+		return rulePart{op: "NOT", parts: []rulePart{inner}}, err
 	case "(":
-		inner, err := p.joined("OR", func() (rulePart, error) { return p.joined("AND", p.single) })
+		inner, err := p.operator("OR", func() (rulePart, error) { return p.operator("AND", p.operand) })
 		if err == nil && p.peek() != ")" {
 			err = fmt.Errorf("a closing parenthesis is missing")
 		}

@@ -17,34 +17,34 @@ import (
 )
 
 const (
-	cloudWatchVersion = "2010-08-01"
-	cloudWatchTarget  = "GraniteServiceVersion20100801"
-	cloudWatchPath    = "/service/" + cloudWatchTarget + "/operation/"
-	cloudWatchSpace   = "http://monitoring.amazonaws.com/doc/2010-08-01/"
-	// maxMetricBytes is the limit that CloudWatch sets to a request, which holds after it is unpacked too.
+	cloudWatchVersion      = "2010-08-01"
+	cloudWatchTarget       = "GraniteServiceVersion20100801"
+	cloudWatchPath         = "/service/" + cloudWatchTarget + "/operation/"
+	cloudWatchXMLNamespace = "http://monitoring.amazonaws.com/doc/2010-08-01/"
+	// maxMetricBytes is CloudWatch's limit for a request, which also applies after decompression.
 	maxMetricBytes = 1 << 20
 )
 
-// dialect is one of the ways to speak to CloudWatch. Recent SDKs speak CBOR, recent command lines JSON, older
-// ones of both the form that Elastic Load Balancing takes.
-type dialect struct {
+// protocol is a protocol of CloudWatch. Current SDKs use CBOR, the current AWS CLI JSON, and older versions of both
+// the Query protocol.
+type protocol struct {
 	contentType string
-	action      string // that the request asks for
+	action      string // of the request
 	decode      func(raw []byte) (any, error)
 	encode      func(reply) ([]byte, error)
 }
 
-// reply is what a call is answered with: an answer, or a failure.
+// reply is the result of a call: an answer or a failure.
 type reply struct {
 	action, id string
-	answer     any
+	result     any
 	failure    *apiError
 }
 
-// document is what stands in the body of a reply in CBOR and JSON.
+// document returns the body of a CBOR or JSON response.
 func (r reply) document() any {
 	if r.failure == nil {
-		return r.answer
+		return r.result
 	}
 	return map[string]string{
 		"__type":  "com.amazonaws.cloudwatch#" + or(shapes()[r.failure.code], r.failure.code),
@@ -52,7 +52,7 @@ func (r reply) document() any {
 	}
 }
 
-// queryError is the header that tells the code of a failure to callers that know the codes of the Query API.
+// queryError returns the header that carries the Query API error code in other protocols.
 func (r reply) queryError() string {
 	if r.failure.status >= http.StatusInternalServerError {
 		return r.failure.code + ";Receiver"
@@ -60,15 +60,15 @@ func (r reply) queryError() string {
 	return r.failure.code + ";Sender"
 }
 
-// dialectOf tells whether a request is for CloudWatch, by its path and headers alone.
-func dialectOf(r *http.Request) (dialect, bool) {
+// protocolOf reports whether a request is for CloudWatch in CBOR or JSON, based on its path and headers.
+func protocolOf(r *http.Request) (protocol, bool) {
 	if action, ok := strings.CutPrefix(r.URL.Path, cloudWatchPath); ok && r.Header.Get("Smithy-Protocol") == "rpc-v2-cbor" {
-		return dialect{contentType: "application/cbor", action: action, decode: decodeCBOR, encode: func(r reply) ([]byte, error) { return cbor.Marshal(r.document()) }}, true
+		return protocol{contentType: "application/cbor", action: action, decode: decodeCBOR, encode: func(r reply) ([]byte, error) { return cbor.Marshal(r.document()) }}, true
 	}
 	if action, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), cloudWatchTarget+"."); ok {
-		return dialect{contentType: "application/x-amz-json-1.0", action: action, decode: decodeJSON, encode: func(r reply) ([]byte, error) { return json.Marshal(r.document()) }}, true
+		return protocol{contentType: "application/x-amz-json-1.0", action: action, decode: decodeJSON, encode: func(r reply) ([]byte, error) { return json.Marshal(r.document()) }}, true
 	}
-	return dialect{}, false
+	return protocol{}, false
 }
 
 func decodeCBOR(raw []byte) (any, error) {
@@ -79,21 +79,21 @@ func decodeCBOR(raw []byte) (any, error) {
 	if err := cbor.Unmarshal(raw, &out); err != nil {
 		return nil, err
 	}
-	return named(out)
+	return stringKeys(out)
 }
 
-// named turns maps with keys of any type into maps with names, all the way down.
-func named(v any) (any, error) {
+// stringKeys recursively converts maps with keys of any type into maps with string keys.
+func stringKeys(v any) (any, error) {
 	switch v := v.(type) {
 	case map[any]any:
 		out := map[string]any{}
 		for key, value := range v {
 			name, ok := key.(string)
 			if !ok {
-				return nil, fmt.Errorf("a member is named %v, which is not a text", key)
+				return nil, fmt.Errorf("key %v is not a string", key)
 			}
 			var err error
-			if out[name], err = named(value); err != nil {
+			if out[name], err = stringKeys(value); err != nil {
 				return nil, err
 			}
 		}
@@ -101,7 +101,7 @@ func named(v any) (any, error) {
 	case []any:
 		for i := range v {
 			var err error
-			if v[i], err = named(v[i]); err != nil {
+			if v[i], err = stringKeys(v[i]); err != nil {
 				return nil, err
 			}
 		}
@@ -117,13 +117,13 @@ func decodeJSON(raw []byte) (any, error) {
 	return out, json.Unmarshal(raw, &out)
 }
 
-// readPacked reads a body, unpacked if it came packed: the SDKs pack large PutMetricData requests.
-func readPacked(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// readBody reads a body and decompresses it if needed: the SDKs compress large PutMetricData requests.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	var body io.Reader = http.MaxBytesReader(w, r.Body, maxMetricBytes)
 	if r.Header.Get("Content-Encoding") == "gzip" {
 		unpacked, err := gzip.NewReader(body)
 		if err != nil {
-			return nil, refuse("SerializationException", "The body is not in the gzip format that its header promises: %v", err)
+			return nil, badRequest("SerializationException", "The body is not in the gzip format that its header promises: %v", err)
 		}
 		body = unpacked
 	}
@@ -132,12 +132,12 @@ func readPacked(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return nil, &apiError{status: http.StatusRequestEntityTooLarge, code: "RequestEntityTooLarge", message: fmt.Sprintf("The request is larger than %d bytes", maxMetricBytes)}
 	}
 	if err != nil {
-		return nil, refuse("SerializationException", "The request could not be read: %v", err)
+		return nil, badRequest("SerializationException", "The request could not be read: %v", err)
 	}
 	return raw, nil
 }
 
-// shapes names the errors that have a type in the SDKs, by their code.
+// shapes returns the names of the typed SDK errors by error code.
 func shapes() map[string]string {
 	return map[string]string{
 		"LimitExceeded":               "LimitExceededFault",
@@ -148,19 +148,19 @@ func shapes() map[string]string {
 	}
 }
 
-// stamp is a time as CloudWatch writes it: seconds since 1970, in milliseconds at the finest.
+// stamp is a CloudWatch timestamp: seconds since the Unix epoch with millisecond precision.
 type stamp struct{ time.Time }
 
 func stampOf(seconds int64) stamp { return stamp{time.Unix(seconds, 0).UTC()} }
 
 func (s stamp) seconds() float64 { return float64(s.UnixMilli()) / 1e3 }
 
-// MarshalCBOR writes tag 1 and a number with a fraction.
+// MarshalCBOR encodes the time as tag 1 with a float.
 func (s stamp) MarshalCBOR() ([]byte, error) {
 	return binary.BigEndian.AppendUint64([]byte{0xc1, 0xfb}, math.Float64bits(s.seconds())), nil
 }
 
-// MarshalJSON writes a number.
+// MarshalJSON encodes the time as a number of seconds.
 func (s stamp) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, s.seconds(), 'f', -1, 64), nil
 }

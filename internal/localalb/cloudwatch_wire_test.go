@@ -22,7 +22,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 )
 
-// status is the HTTP status behind an error of the SDK, 0 for none.
+// status returns the HTTP status of an SDK error, or 0.
 func status(err error) int {
 	if answer, ok := errors.AsType[*awshttp.ResponseError](err); ok {
 		return answer.HTTPStatusCode()
@@ -139,7 +139,7 @@ func TestCloudWatch_faults(t *testing.T) {
 	b.set("logs", cwtypes.StateValueAlarm)
 	b.srv.Inject(localalb.Fault{Kind: localalb.StaleRead, Times: 1})
 	b.wantState("logs", "OK: DropAnswer")
-	b.wantState("logs", "ALARM: by hand")
+	b.wantState("logs", "ALARM: manual change")
 	b.srv.Inject(localalb.Fault{Kind: localalb.SlowRead, Action: "GetMetricData", Delay: 20 * time.Millisecond, Times: 1})
 	begin := time.Now()
 	b.data(stat("m", "App:Errors", "Sum"))
@@ -187,10 +187,10 @@ func TestCloudWatch_refusesCallsWithoutASignature(t *testing.T) {
 	}
 }
 
-// packing notes whether a request came packed.
+// packing records whether a request was compressed.
 type packing struct{ packed bool }
 
-// RoundTrip sends the request as it is.
+// RoundTrip sends the request unchanged.
 func (p *packing) RoundTrip(r *http.Request) (*http.Response, error) {
 	p.packed = r.Header.Get("Content-Encoding") == "gzip"
 	return http.DefaultTransport.RoundTrip(r)
@@ -228,7 +228,7 @@ func TestCloudWatch_packedRequests(t *testing.T) {
 	}
 }
 
-// TestCloudWatch_otherProtocols speaks as command lines do: in JSON, and in the form of some years ago.
+// TestCloudWatch_otherProtocols uses the JSON and Query protocols of AWS CLI versions.
 func TestCloudWatch_otherProtocols(t *testing.T) {
 	b := newWatchBench(t)
 	b.alarm(errorsOver("errors", 3))
@@ -260,11 +260,11 @@ func TestCloudWatch_otherProtocols(t *testing.T) {
 	note := func(name string) func(int, string) {
 		return func(status int, body string) { got[name] = answer{status, body} }
 	}
-	note("json set")(inJSON("SetAlarmState", `{"AlarmName": "errors", "StateValue": "OK", "StateReason": "by hand"}`))
+	note("json set")(inJSON("SetAlarmState", `{"AlarmName": "errors", "StateValue": "OK", "StateReason": "manual change"}`))
 	note("json data")(inJSON("GetMetricData", `{"StartTime": 1772625600, "EndTime": 1772629200, "MetricDataQueries": [{"Id": "m", "MetricStat": {"Metric": {"Namespace": "App", "MetricName": "Errors"}, "Period": 60, "Stat": "Sum"}}]}`))
-	note("json error")(inJSON("SetAlarmState", `{"AlarmName": "nope", "StateValue": "OK", "StateReason": "by hand"}`))
+	note("json error")(inJSON("SetAlarmState", `{"AlarmName": "nope", "StateValue": "OK", "StateReason": "manual change"}`))
 	note("json kind")(inJSON("DescribeAlarms", `{"AlarmNames": "errors"}`))
-	note("form set")(inForm("Action=SetAlarmState&AlarmName=errors&StateValue=ALARM&StateReason=by+hand"))
+	note("form set")(inForm("Action=SetAlarmState&AlarmName=errors&StateValue=ALARM&StateReason=manual+change"))
 	note("form data")(inForm("Action=GetMetricData&StartTime=2026-03-04T12:00:00Z&EndTime=2026-03-04T13:00:00Z&MetricDataQueries.member.1.Id=m&MetricDataQueries.member.1.MetricStat.Metric.Namespace=App&MetricDataQueries.member.1.MetricStat.Metric.MetricName=Errors&MetricDataQueries.member.1.MetricStat.Period=60&MetricDataQueries.member.1.MetricStat.Stat=Sum"))
 	note("form error")(inForm("Action=SetAlarmState&AlarmName=nope&StateValue=OK&StateReason=x"))
 	note("form kind")(inForm("Action=DescribeAlarms&AlarmNames=&AlarmNames.member.1=a"))
@@ -290,7 +290,7 @@ func TestCloudWatch_otherProtocols(t *testing.T) {
 			t.Errorf("%s:\ngot  %v\nwant %v", name, got[name], want[name])
 		}
 	}
-	b.wantState("errors", "ALARM: by hand")
+	b.wantState("errors", "ALARM: manual change")
 }
 
 func TestCloudWatch_commandLine(t *testing.T) {
@@ -300,10 +300,10 @@ func TestCloudWatch_commandLine(t *testing.T) {
 	}
 	b := newWatchBench(t)
 	b.logAlarm("logs")
-	cmd := exec.CommandContext(b.ctx(), aws, "cloudwatch", "set-alarm-state", "--alarm-name", "logs", "--state-value", "ALARM", "--state-reason", "by hand")
+	cmd := exec.CommandContext(b.ctx(), aws, "cloudwatch", "set-alarm-state", "--alarm-name", "logs", "--state-value", "ALARM", "--state-reason", "manual change")
 	cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL_CLOUDWATCH="+b.srv.URL(), "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=x", "AWS_DEFAULT_REGION=us-east-1", "AWS_MAX_ATTEMPTS=1")
 	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	b.wantState("logs", "ALARM: by hand")
+	b.wantState("logs", "ALARM: manual change")
 }

@@ -9,7 +9,7 @@ import (
 
 const maxConditionValues = 5
 
-// condition is a condition of a rule, kept as Describe calls show it.
+// condition is a condition of a rule in the form of Describe calls.
 type condition struct {
 	Field                   string
 	Values                  *list[string] `xml:",omitempty"`
@@ -42,10 +42,10 @@ type queryPair struct {
 	Value string
 }
 
-// readConditions reads and checks a whole list of conditions.
+// readConditions parses and validates a complete list of conditions.
 func readConditions(elements []params) ([]condition, error) {
 	if len(elements) == 0 {
-		return nil, invalid("A condition must be specified")
+		return nil, validationError("A condition must be specified")
 	}
 	var out []condition
 	values := 0
@@ -56,18 +56,18 @@ func readConditions(elements []params) ([]condition, error) {
 		}
 		repeatable := c.Field == "http-header" || c.Field == "query-string"
 		if !repeatable && slices.ContainsFunc(out, func(o condition) bool { return o.Field == c.Field }) {
-			return nil, invalid("The '%s' condition can be specified only once", c.Field)
+			return nil, validationError("The '%s' condition can be specified only once", c.Field)
 		}
 		values += n
 		out = append(out, c)
 	}
 	if values > maxConditionValues {
-		return nil, invalid("A rule can only have '%d' condition values", maxConditionValues)
+		return nil, validationError("A rule can only have '%d' condition values", maxConditionValues)
 	}
 	return out, nil
 }
 
-// readCondition reads one condition and counts its values.
+// readCondition parses one condition and returns the number of its values.
 func readCondition(p params) (condition, int, error) {
 	c := condition{Field: p.text("Field")}
 	short := p.list("Values")
@@ -92,15 +92,15 @@ func readCondition(p params) (condition, int, error) {
 			err = checkNetworks(c.SourceIPConfig)
 		}
 	default:
-		err = invalid("Condition field '%s' must be one of '[path-pattern, host-header, http-header, http-request-method, query-string, source-ip]'", c.Field)
+		err = validationError("Condition field '%s' must be one of '[path-pattern, host-header, http-header, http-request-method, query-string, source-ip]'", c.Field)
 	}
 	if err == nil && n == 0 {
-		err = invalid("A condition value must be specified")
+		err = validationError("A condition value must be specified")
 	}
 	return c, n, err
 }
 
-// shortForm repeats the values outside the structure, as AWS shows them for hosts and paths.
+// shortForm repeats the values outside the structure, as AWS does for hosts and paths.
 func (c *condition) shortForm(v *valuesConfig) *list[string] {
 	if v == nil {
 		return nil
@@ -108,13 +108,13 @@ func (c *condition) shortForm(v *valuesConfig) *list[string] {
 	return v.Values
 }
 
-// patterns reads the values of a condition, from its structure or from the old short form.
+// patterns reads the values of a condition from its structure or from the deprecated Values field.
 func (c *condition) patterns(p params, structure string, short []string) (*valuesConfig, int, error) {
-	cfg, given := p.inside(structure)
+	cfg, given := p.structure(structure)
 	values, regexes := short, p.list("RegexValues")
 	if given {
 		if len(short) > 0 {
-			return nil, 0, invalid("You cannot specify both 'Values' and '%s' for a condition", structure)
+			return nil, 0, validationError("You cannot specify both 'Values' and '%s' for a condition", structure)
 		}
 		values, regexes = cfg.list("Values"), append(regexes, cfg.list("RegexValues")...)
 	}
@@ -127,13 +127,13 @@ func (c *condition) patterns(p params, structure string, short []string) (*value
 func (c *condition) compile(values, regexes []string) error {
 	for _, v := range slices.Concat(values, regexes) {
 		if v == "" || len(v) > 128 {
-			return invalid("Condition value '%s' must have 1 to 128 characters", v)
+			return validationError("Condition value '%s' must have 1 to 128 characters", v)
 		}
 	}
 	for _, text := range regexes {
 		re, err := regexp.Compile(text)
 		if err != nil {
-			return invalid("Condition value '%s' is not a valid regular expression", text)
+			return validationError("Condition value '%s' is not a valid regular expression", text)
 		}
 		c.regexes = append(c.regexes, re)
 	}
@@ -141,13 +141,13 @@ func (c *condition) compile(values, regexes []string) error {
 }
 
 func (c *condition) readHeader(p params) (int, error) {
-	cfg, _ := p.inside("HttpHeaderConfig")
+	cfg, _ := p.structure("HttpHeaderConfig")
 	name := cfg.text("HttpHeaderName")
 	if name == "" || len(name) > 40 {
-		return 0, invalid("The name of an HTTP header must have 1 to 40 characters: '%s'", name)
+		return 0, validationError("The name of an HTTP header must have 1 to 40 characters: '%s'", name)
 	}
 	if strings.EqualFold(name, "host") {
-		return 0, invalid("You cannot specify the host header in an http-header condition: use host-header")
+		return 0, validationError("You cannot specify the host header in an http-header condition: use host-header")
 	}
 	values, regexes := cfg.list("Values"), append(p.list("RegexValues"), cfg.list("RegexValues")...)
 	if err := c.compile(values, regexes); err != nil {
@@ -158,12 +158,12 @@ func (c *condition) readHeader(p params) (int, error) {
 }
 
 func (c *condition) readQuery(p params) (int, error) {
-	cfg, _ := p.inside("QueryStringConfig")
+	cfg, _ := p.structure("QueryStringConfig")
 	var pairs []queryPair
 	for _, e := range cfg.structs("Values") {
 		q := queryPair{Key: e.text("Key"), Value: e.text("Value")}
 		if q.Value == "" || len(q.Value) > 128 || len(q.Key) > 128 {
-			return 0, invalid("Condition value '%s' must have 1 to 128 characters", q.Value)
+			return 0, validationError("Condition value '%s' must have 1 to 128 characters", q.Value)
 		}
 		pairs = append(pairs, q)
 	}
@@ -177,7 +177,7 @@ func checkNetworks(v *valuesConfig) error {
 	}
 	for _, text := range v.Values.Members {
 		if _, err := netip.ParsePrefix(text); err != nil {
-			return invalid("Condition value '%s' contains an invalid CIDR block", text)
+			return validationError("Condition value '%s' contains an invalid CIDR block", text)
 		}
 	}
 	return nil

@@ -96,7 +96,7 @@ func TestTargetGroups_lifeCycle(t *testing.T) {
 	}
 }
 
-func TestListeners_describeShowsWhatALBShows(t *testing.T) {
+func TestListeners_describeMatchesALB(t *testing.T) {
 	b := newBench(t)
 	one, two := b.group("one"), b.group("two")
 	l := b.listener(b.balancer("app"), 80, []types.Action{{Type: types.ActionTypeEnumForward, TargetGroupArn: &one}})
@@ -136,7 +136,7 @@ func TestListeners_loneGroupWithoutWeight(t *testing.T) {
 	}
 }
 
-func TestListeners_oidcSecretIsKeptAndNeverShown(t *testing.T) {
+func TestListeners_oidcSecretIsStoredAndNeverReturned(t *testing.T) {
 	b := newBench(t)
 	l := b.secure(b.balancer("app"), gated(oidc("deny"), fixed("200", "in")))
 	out, err := b.api.DescribeListeners(b.ctx(), &elb.DescribeListenersInput{ListenerArns: []string{l}})
@@ -154,7 +154,7 @@ func TestListeners_oidcSecretIsKeptAndNeverShown(t *testing.T) {
 	}
 	actions[0].AuthenticateOidcConfig.UseExistingClientSecret = aws.Bool(true)
 	b.must(again())
-	actions[0].AuthenticateOidcConfig.ClientId = aws.String("stranger")
+	actions[0].AuthenticateOidcConfig.ClientId = aws.String("other")
 	if err := again(); code(err) != "ValidationError" {
 		t.Errorf("no such secret: got %v", err)
 	}
@@ -234,7 +234,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-func TestRegions_areApart(t *testing.T) {
+func TestRegions_areSeparate(t *testing.T) {
 	b := newBench(t)
 	g := b.group("g")
 	elsewhere := elb.New(b.api.Options(), func(o *elb.Options) { o.Region = "eu-west-1" })
@@ -263,7 +263,7 @@ func TestNetworkLoadBalancer_hasAnARNAndDoesNotListen(t *testing.T) {
 	b.becomes(group, good, failing)
 }
 
-func TestAPI_wantsASignatureAndKnownActions(t *testing.T) {
+func TestAPI_requiresASignatureAndAKnownAction(t *testing.T) {
 	b := newBench(t)
 	post := func(body string, change func(*http.Request)) string {
 		req, err := http.NewRequestWithContext(b.ctx(), http.MethodPost, b.srv.URL(), strings.NewReader(body))
@@ -290,7 +290,7 @@ func TestAPI_wantsASignatureAndKnownActions(t *testing.T) {
 	}
 }
 
-// TestCommandLine uses the balancer as a user does who has the AWS command line.
+// TestCommandLine uses the AWS CLI.
 func TestCommandLine(t *testing.T) {
 	if _, err := exec.LookPath("aws"); err != nil {
 		t.Skip("the AWS command line is not on PATH: install it to run this test")

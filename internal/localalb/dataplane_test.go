@@ -17,7 +17,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 )
 
-// load sends requests from several keep-alive clients at once and counts the answers by "status body".
+// load sends requests from concurrent keep-alive clients and counts responses by "status body".
 func (b *bench) load(listener string, workers, each int) map[string]int {
 	b.t.Helper()
 	var mu sync.Mutex
@@ -37,7 +37,7 @@ func (b *bench) load(listener string, workers, each int) map[string]int {
 	return seen
 }
 
-// try sends one request and never fails the test: what came of it is the answer.
+// try sends one request and returns the result, without failing the test.
 func (b *bench) try(listener string) string {
 	req, err := http.NewRequestWithContext(b.ctx(), http.MethodGet, "http://"+b.srv.ListenerAddr(listener)+"/", nil)
 	if err != nil {
@@ -122,7 +122,7 @@ func (b *bench) sequence(listener string, n int) string {
 	return out
 }
 
-func TestDataPlane_ownAnswers(t *testing.T) {
+func TestDataPlane_ownResponses(t *testing.T) {
 	b := newBench(t)
 	refused := refusing(t)
 	broken := target(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -172,7 +172,7 @@ func TestDataPlane_ownAnswers(t *testing.T) {
 	}
 }
 
-// refusing is the address of a port where nobody listens.
+// refusing returns an address that refuses connections.
 func refusing(t *testing.T) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -257,25 +257,25 @@ func TestDataPlane_groupStickiness(t *testing.T) {
 		t.Fatalf("cookies %v", names)
 	}
 	with := func(r *http.Request) { r.AddCookie(resp.Cookies()[0]) }
-	_, home := b.get(l, "/", with)
+	_, first := b.get(l, "/", with)
 	for range 4 {
-		if _, body := b.get(l, "/", with); body != home {
-			t.Fatalf("sticky to %s, got %s", home, body)
+		if _, body := b.get(l, "/", with); body != first {
+			t.Fatalf("sticky to %s, got %s", first, body)
 		}
 	}
 	stay, leave := blue, green
-	if home == "green" {
+	if first == "green" {
 		stay, leave = green, blue
 	}
 	b.modify(l, stickyForward(600, share{stay, 0}, share{leave, 1}))
-	if _, body := b.get(l, "/", with); body != home {
+	if _, body := b.get(l, "/", with); body != first {
 		t.Errorf("at weight 0 the cookie should still hold, got %s", body)
 	}
-	if _, body := b.get(l, "/"); body == home {
+	if _, body := b.get(l, "/"); body == first {
 		t.Errorf("without a cookie weight 0 got a request")
 	}
 	b.modify(l, stickyForward(600, share{leave, 1}))
-	if _, body := b.get(l, "/", with); body == home {
+	if _, body := b.get(l, "/", with); body == first {
 		t.Errorf("the group is gone from the action, got %s", body)
 	}
 }

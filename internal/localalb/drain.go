@@ -6,37 +6,37 @@ import (
 	"time"
 )
 
-// drain lets a deregistered target go. It gets no new requests from now on, those in flight are finished, and
-// it shows as draining until the group's delay is over, as with AWS even where nothing is in flight. A target
-// that was not in use is gone at once. The caller holds the group's lock.
+// drain takes a deregistered target out of service. The target gets no new requests, in-flight requests finish,
+// and it is reported as draining for the whole deregistration delay, even when idle, as with AWS. A target that
+// was not in use is removed immediately. The caller holds the group's lock.
 func (g *liveGroup) drain(t *liveTarget) {
 	t.stopCheck()
-	delay := time.Duration(seconds(groupAttributes(g.record.targetType), g.record.attributes, drainDelay)) * time.Second
+	delay := time.Duration(seconds(groupAttributes(g.record.targetType), g.record.attributes, deregistrationDelay)) * time.Second
 	if t.state == stateUnused || delay == 0 {
 		return
 	}
 	t.state, t.reason, t.description = stateDraining, "Target.DeregistrationInProgress", "Target deregistration is in progress"
 	ctx, cancel := context.WithCancel(g.plane.ctx)
-	t.drained = cancel
-	g.leaving = append(g.leaving, t)
+	t.stopDrain = cancel
+	g.draining = append(g.draining, t)
 	g.plane.tasks.Go(func() {
 		defer cancel()
-		if hold(ctx, delay) != nil {
+		if sleep(ctx, delay) != nil {
 			return
 		}
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		g.leaving = slices.DeleteFunc(g.leaving, func(o *liveTarget) bool { return o == t })
+		g.draining = slices.DeleteFunc(g.draining, func(o *liveTarget) bool { return o == t })
 	})
 }
 
-// undrain forgets a draining target that is registered again. The caller holds the group's lock.
-func (g *liveGroup) undrain(record targetRecord) {
-	g.leaving = slices.DeleteFunc(g.leaving, func(t *liveTarget) bool {
+// cancelDrain removes a draining target that is registered again. The caller holds the group's lock.
+func (g *liveGroup) cancelDrain(record targetRecord) {
+	g.draining = slices.DeleteFunc(g.draining, func(t *liveTarget) bool {
 		if !t.record.same(record) {
 			return false
 		}
-		t.drained()
+		t.stopDrain()
 		return true
 	})
 }

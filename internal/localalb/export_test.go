@@ -2,7 +2,7 @@ package localalb
 
 import "time"
 
-// WithNow gives CloudWatch a clock of the test's own.
+// WithNow sets the clock of CloudWatch.
 func WithNow(now func() time.Time) Option {
 	return func(c *config) { c.clock.now = now }
 }
@@ -10,18 +10,18 @@ func WithNow(now func() time.Time) Option {
 // Recorder lets tests count without traffic.
 type Recorder struct{ recorder *recorder }
 
-// NewRecorder makes a recorder with points of a second, which reads the time of the test.
+// NewRecorder returns a recorder with a period of one second that uses the test's clock.
 func NewRecorder(now func() time.Time) Recorder {
 	return Recorder{&recorder{clock: metricsClock{period: time.Second, now: now}, timed: true}}
 }
 
-// Answered counts a request and its answer.
+// Answered counts a request and its response.
 func (r Recorder) Answered(took time.Duration) {
 	r.recorder.count(requestCount)
-	r.recorder.answered(2, took)
+	r.recorder.countResponse(2, took)
 }
 
-// Percentile is that of the response times of the present second, in seconds.
+// Percentile returns a percentile of the response times in the current second, in seconds.
 func (r Recorder) Percentile(percent float64) float64 {
 	slot := r.recorder.clock.slot(r.recorder.clock.now())
 	found := r.recorder.slots(slot, slot+1)
@@ -29,7 +29,7 @@ func (r Recorder) Percentile(percent float64) float64 {
 	return v
 }
 
-// Requests is how many requests were counted in all.
+// Requests returns the number of counted requests.
 func (r Recorder) Requests() int {
 	total := 0
 	for _, p := range r.recorder.slots(0, r.recorder.clock.slot(r.recorder.clock.now())+1) {

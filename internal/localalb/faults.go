@@ -9,33 +9,33 @@ import (
 	"time"
 )
 
-// FaultKind is a way to misbehave. Each plays something that AWS, or the network before it, really does.
+// FaultKind is a kind of misbehavior. Each simulates something that AWS or the network really does.
 type FaultKind string
 
 const (
-	// Throttle answers ThrottlingException, "Rate exceeded", and carries nothing out.
+	// Throttle rejects the call with ThrottlingException, "Rate exceeded".
 	Throttle FaultKind = "Throttle"
-	// ServerError answers a 500, InternalFailure, and carries nothing out.
+	// ServerError rejects the call with a 500, InternalFailure.
 	ServerError FaultKind = "ServerError"
-	// DropConnection closes the connection without an answer and carries nothing out.
+	// DropConnection closes the connection without executing the call.
 	DropConnection FaultKind = "DropConnection"
-	// DropAnswer carries the call out and closes the connection without an answer.
+	// DropAnswer executes the call and closes the connection without a response.
 	DropAnswer FaultKind = "DropAnswer"
-	// LostWrite answers a write as done and does not do it. Reads are not touched.
+	// LostWrite reports success for a write without executing it. It does not match reads.
 	LostWrite FaultKind = "LostWrite"
-	// StaleRead answers a Describe call from what stood before the latest write. Target health is always live,
-	// and so are metrics.
+	// StaleRead serves a Describe call from the state before the latest write. Target health and metrics are
+	// always current.
 	StaleRead FaultKind = "StaleRead"
-	// SlowRead holds a Describe call, or GetMetricData, back for Delay.
+	// SlowRead delays a Describe call or GetMetricData by Delay.
 	SlowRead FaultKind = "SlowRead"
-	// Slow holds any call back for Delay before it is carried out.
+	// Slow delays any call by Delay before it is executed.
 	Slow FaultKind = "Slow"
-	// LateSync carries a write out, which Describe calls show at once, and lets the data plane obey after Delay.
-	// It changes nothing for CloudWatch, which has no data plane.
+	// LateSync executes a write, which Describe calls show immediately, and applies it to the data plane after Delay.
+	// It has no effect on CloudWatch calls.
 	LateSync FaultKind = "LateSync"
-	// AccessDenied answers a 403 that names the IAM action, and carries nothing out.
+	// AccessDenied rejects the call with a 403 that names the IAM action.
 	AccessDenied FaultKind = "AccessDenied"
-	// ExpiredToken answers a 403 as for credentials that have ended, and carries nothing out.
+	// ExpiredToken rejects the call with a 403, as for expired credentials.
 	ExpiredToken FaultKind = "ExpiredToken"
 )
 
@@ -43,34 +43,34 @@ func faultKinds() []FaultKind {
 	return []FaultKind{Throttle, ServerError, DropConnection, DropAnswer, LostWrite, StaleRead, SlowRead, Slow, LateSync, AccessDenied, ExpiredToken}
 }
 
-// Fault is a misbehaviour and the calls that it meets.
+// Fault is a kind of misbehavior and the calls that it affects.
 type Fault struct {
-	// Action is the API action that is met, "" for every one.
+	// Action is the API action to match, "" for any.
 	Action string
-	// Kind is what happens.
+	// Kind is the misbehavior.
 	Kind FaultKind
-	// ARN is a text that one of the call's parameters must contain, "" for any call.
+	// ARN is a substring that a parameter of the call must contain, "" for any call.
 	ARN string
-	// Skip is how many matching calls pass untouched before the fault begins.
+	// Skip is the number of matching calls that are not affected before the fault begins.
 	Skip int
-	// Times is how many calls it meets; 0 means until it is removed.
+	// Times is the number of calls to affect, 0 for all until the fault is removed.
 	Times int
-	// Delay is for SlowRead, Slow and LateSync.
+	// Delay applies to SlowRead, Slow and LateSync.
 	Delay time.Duration
 }
 
 type faultJSON struct {
-	ID     int       `json:"id,omitempty"`
-	Action string    `json:"action,omitempty"`
-	Kind   FaultKind `json:"kind"`
-	ARN    string    `json:"arn,omitempty"`
-	Skip   int       `json:"skip,omitempty"`
-	Times  int       `json:"times,omitempty"`
-	Delay  string    `json:"delay,omitempty"`
-	Met    int       `json:"met"`
+	ID       int       `json:"id,omitempty"`
+	Action   string    `json:"action,omitempty"`
+	Kind     FaultKind `json:"kind"`
+	ARN      string    `json:"arn,omitempty"`
+	Skip     int       `json:"skip,omitempty"`
+	Times    int       `json:"times,omitempty"`
+	Delay    string    `json:"delay,omitempty"`
+	Affected int       `json:"affected"`
 }
 
-// UnmarshalJSON reads the form that the management port takes: lower-case names, delay as "200ms".
+// UnmarshalJSON decodes the form of the management port: lower-case names, and a delay such as "200ms".
 func (f *Fault) UnmarshalJSON(data []byte) error {
 	var j faultJSON
 	if err := json.Unmarshal(data, &j); err != nil {
@@ -97,19 +97,19 @@ func (f *Fault) check() error {
 	return nil
 }
 
-// meets tells whether a call is one that the fault is for.
-func (f *Fault) meets(call Call, write bool) bool {
+// matches reports whether a call matches the fault.
+func (f *Fault) matches(call Call, write bool) bool {
 	if f.Action != "" && f.Action != call.Action {
 		return false
 	}
-	reading := strings.HasPrefix(call.Action, "Describe") || strings.HasPrefix(call.Action, "Get")
+	read := strings.HasPrefix(call.Action, "Describe") || strings.HasPrefix(call.Action, "Get")
 	switch f.Kind {
 	case LostWrite, LateSync:
 		if !write {
 			return false
 		}
 	case StaleRead, SlowRead:
-		if !reading {
+		if !read {
 			return false
 		}
 	}
@@ -124,7 +124,7 @@ func (f *Fault) meets(call Call, write bool) bool {
 	return false
 }
 
-// faults holds what was injected. Several may meet one call: delays add up, and of the others the oldest wins.
+// faults holds the injected faults. When several match a call, their delays add up, and the oldest of the others wins.
 type faults struct {
 	mu     sync.Mutex
 	active []*injected
@@ -133,7 +133,7 @@ type faults struct {
 
 type injected struct {
 	Fault
-	id, seen, met int
+	id, matched, affected int
 }
 
 func (fs *faults) add(f Fault) int {
@@ -144,7 +144,7 @@ func (fs *faults) add(f Fault) int {
 	return fs.lastID
 }
 
-// remove takes a fault out; id 0 takes out all of them.
+// remove deletes a fault, or all faults for id 0. It reports whether there was any.
 func (fs *faults) remove(id int) bool {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -158,7 +158,7 @@ func (fs *faults) list() []faultJSON {
 	defer fs.mu.Unlock()
 	out := []faultJSON{}
 	for _, f := range fs.active {
-		j := faultJSON{ID: f.id, Action: f.Action, Kind: f.Kind, ARN: f.ARN, Skip: f.Skip, Times: f.Times, Met: f.met}
+		j := faultJSON{ID: f.id, Action: f.Action, Kind: f.Kind, ARN: f.ARN, Skip: f.Skip, Times: f.Times, Affected: f.affected}
 		if f.Delay > 0 {
 			j.Delay = f.Delay.String()
 		}
@@ -167,40 +167,40 @@ func (fs *faults) list() []faultJSON {
 	return out
 }
 
-// effects is what the faults do to one call.
+// effects are the combined effects of the faults on one call.
 type effects struct {
-	wait  time.Duration // before it is carried out
-	late  time.Duration // before the data plane obeys
-	stale bool
-	kind  FaultKind // of what takes the answer's place, "" for nothing
+	callDelay time.Duration // before the call is executed
+	syncDelay time.Duration // before the data plane applies the write
+	stale     bool
+	kind      FaultKind // the fault that replaces the response, "" for none
 }
 
-// meet counts a call against every fault that it meets.
-func (fs *faults) meet(call Call, write bool) effects {
+// match returns the effects of all faults that match a call, and counts the call against them.
+func (fs *faults) match(call Call, write bool) effects {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	var e effects
 	for _, f := range fs.active {
-		if !f.meets(call, write) {
+		if !f.matches(call, write) {
 			continue
 		}
-		f.seen++
-		if f.seen <= f.Skip {
+		f.matched++
+		if f.matched <= f.Skip {
 			continue
 		}
-		f.met++
-		e.take(f.Fault)
+		f.affected++
+		e.add(f.Fault)
 	}
-	fs.active = slices.DeleteFunc(fs.active, func(f *injected) bool { return f.Times > 0 && f.met >= f.Times })
+	fs.active = slices.DeleteFunc(fs.active, func(f *injected) bool { return f.Times > 0 && f.affected >= f.Times })
 	return e
 }
 
-func (e *effects) take(f Fault) {
+func (e *effects) add(f Fault) {
 	switch f.Kind {
 	case Slow, SlowRead:
-		e.wait += f.Delay
+		e.callDelay += f.Delay
 	case LateSync:
-		e.late += f.Delay
+		e.syncDelay += f.Delay
 	case StaleRead:
 		e.stale = true
 	default:
@@ -210,7 +210,7 @@ func (e *effects) take(f Fault) {
 	}
 }
 
-// failure is the error that a fault answers, nil for the kinds that answer none.
+// failure returns the error response of a fault, nil for the kinds that have none.
 func (e effects) failure(c Call, account string) *apiError {
 	switch e.kind {
 	case Throttle:

@@ -17,7 +17,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 )
 
-// code is the error code of an API error, "connection" for a call without an answer, "" for success.
+// code returns the code of an API error, "connection" for a call without a response, "" for success.
 func code(err error) string {
 	if err == nil {
 		return ""
@@ -28,7 +28,7 @@ func code(err error) string {
 	return "connection"
 }
 
-// weights is the weights that Describe shows for a listener, by group.
+// weights returns the weights of a listener by target group.
 func (b *bench) weights(listener string) map[string]int32 {
 	b.t.Helper()
 	out, err := b.api.DescribeListeners(b.ctx(), &elb.DescribeListenersInput{ListenerArns: []string{listener}})
@@ -49,7 +49,7 @@ func (b *bench) twoGroups() (listener, blue, green string) {
 	return listener, blue, green
 }
 
-func TestFaults_answersInTheWay(t *testing.T) {
+func TestFaults_inPlaceOfAResponse(t *testing.T) {
 	b := newBench(t)
 	l, blue, green := b.twoGroups()
 	for _, tc := range []struct {
@@ -100,7 +100,7 @@ func TestFaults_lateSync(t *testing.T) {
 		t.Errorf("Describe shows %d", got)
 	}
 	if _, body := b.get(l, "/"); body != "blue" {
-		t.Errorf("the data plane obeys already: %s", body)
+		t.Errorf("the data plane already applied the change: %s", body)
 	}
 	b.modify(l, forward(share{blue, 0}, share{green, 99})) // a later write is not held up by an earlier one
 	if _, body := b.get(l, "/"); body != "green" {
@@ -108,10 +108,10 @@ func TestFaults_lateSync(t *testing.T) {
 	}
 	b.srv.Inject(localalb.Fault{Kind: localalb.LateSync, Times: 1, Delay: 30 * time.Millisecond})
 	b.modify(l, forward(share{blue, 1}, share{green, 0}))
-	b.until("the data plane to obey", func() bool { _, body := b.get(l, "/"); return body == "blue" })
+	b.until("the data plane to apply the change", func() bool { _, body := b.get(l, "/"); return body == "blue" })
 }
 
-func TestFaults_slowCallsWaitAndOnlyMatchingOnesAreMet(t *testing.T) {
+func TestFaults_delayOnlyMatchingCalls(t *testing.T) {
 	b := newBench(t)
 	l, _, _ := b.twoGroups()
 	b.srv.Inject(localalb.Fault{Kind: localalb.SlowRead, Delay: 50 * time.Millisecond, Times: 1})
@@ -147,7 +147,7 @@ func TestFaults_sdkRetriesThrottling(t *testing.T) {
 	}
 }
 
-func TestHook_sees_theCallBeforeItIsCarriedOut(t *testing.T) {
+func TestHook_runsBeforeTheCall(t *testing.T) {
 	b := newBench(t)
 	l, blue, green := b.twoGroups()
 	var before int32 = -1
@@ -168,7 +168,7 @@ func TestHook_sees_theCallBeforeItIsCarriedOut(t *testing.T) {
 	}
 }
 
-func TestStart_refusesWhatMakesNoSense(t *testing.T) {
+func TestStart_refusesInvalidOptions(t *testing.T) {
 	for name, opt := range map[string]localalb.Option{
 		`unknown fault kind "Flood"`:          localalb.WithFault(localalb.Fault{Kind: "Flood"}),
 		`"0.0.0.0" is not a loopback address`: localalb.WithManagement("0.0.0.0:0"),
@@ -223,7 +223,7 @@ func TestManagement(t *testing.T) {
 	if code(err) != "ThrottlingException" {
 		t.Errorf("got %v", err)
 	}
-	want := "[\n  {\n    \"id\": 1,\n    \"action\": \"DescribeTags\",\n    \"kind\": \"Throttle\",\n    \"times\": 2,\n    \"delay\": \"2s\",\n    \"met\": 1\n  }\n]\n"
+	want := "[\n  {\n    \"id\": 1,\n    \"action\": \"DescribeTags\",\n    \"kind\": \"Throttle\",\n    \"times\": 2,\n    \"delay\": \"2s\",\n    \"affected\": 1\n  }\n]\n"
 	if _, body := b.manage("GET", "/faults", ""); body != want {
 		t.Errorf("faults: %s", body)
 	}

@@ -18,31 +18,31 @@ import (
 )
 
 const (
-	// connectTimeout is how long ALB waits for a connection to a target.
+	// connectTimeout is ALB's timeout for connecting to a target.
 	connectTimeout = 10 * time.Second
-	// targetIdle is how long an unused connection to a target is kept. It is shorter than the keep-alive of
-	// common servers (Node.js has 5 s), so that it is nearly always us who close first and no request is
-	// written into a connection that the target is about to close.
-	targetIdle = 4 * time.Second
-	// rewindable is the size up to which a request's body is kept in memory. The transport can then send it
-	// again where a kept connection turned out to be closed before anything was written to it.
-	rewindable = 64 << 10
-	// statusClientGone is how ALB calls, in its logs and figures, a client that left before there was an answer.
-	statusClientGone = 460
+	// targetIdleTimeout is how long an idle connection to a target stays open. It is shorter than the keep-alive
+	// timeout of common servers (5 s in Node.js). The proxy therefore closes first in nearly all cases, and no
+	// request is written to a connection that the target is about to close.
+	targetIdleTimeout = 4 * time.Second
+	// maxBufferedBody is the largest request body, in bytes, that is buffered. The transport can send a buffered body
+	// again if a reused connection turns out to be closed before anything was written to it.
+	maxBufferedBody = 64 << 10
+	// statusClientClosed is the status in ALB logs and metrics for a client that disconnected before a response.
+	statusClientClosed = 460
 )
 
-// errTargetSilent is the cause of a request that is given up since its target says nothing.
-var errTargetSilent = errors.New("the target was silent for longer than the idle timeout")
+// errIdleTimeout is the cancellation cause of a request that exceeded the idle timeout.
+var errIdleTimeout = errors.New("the target was silent for longer than the idle timeout")
 
-// newTransport keeps enough connections to each target that thousands of requests a second reuse them: a
-// new connection for each would use up the machine's ports.
+// newTransport allows enough idle connections per target that thousands of requests a second reuse them. A new
+// connection for each request would exhaust the local ports.
 func newTransport() *http.Transport {
 	return &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: connectTimeout}).DialContext,
 		MaxIdleConnsPerHost: 4096,
-		IdleConnTimeout:     targetIdle,
-		DisableCompression:  true,                                  // what the target sends is passed on as it is
-		TLSClientConfig:     &tls.Config{InsecureSkipVerify: true}, // ALB does not check its targets' certificates either.
+		IdleConnTimeout:     targetIdleTimeout,
+		DisableCompression:  true,                                  // responses are passed through unchanged
+		TLSClientConfig:     &tls.Config{InsecureSkipVerify: true}, // ALB does not validate certificates of targets either
 	}
 }
 
@@ -54,15 +54,15 @@ func newHTTP2Transport() *http.Transport {
 	return t
 }
 
-// forwarder is a forward action at run time.
+// forwarder is the runtime form of a forward action.
 type forwarder struct {
 	groups  []*liveGroup
 	chooser *Chooser
 	sticky  stickiness
 }
 
-// choose is the group for a request: the one that its cookie names while the action still names it, even at
-// weight 0, else the one whose turn it is. It is nil where no group has a weight.
+// choose returns the group for a request. A valid sticky cookie selects its group while that is in the action,
+// even at weight 0. choose returns nil if every weight is 0.
 func (f *forwarder) choose(r *http.Request) *liveGroup {
 	if f.sticky.Enabled {
 		if arn, ok := readCookie(r, groupCookie); ok {
@@ -79,39 +79,39 @@ func (f *forwarder) choose(r *http.Request) *liveGroup {
 	return nil
 }
 
-// exchange is one request on its way to a target and back.
+// exchange is one proxied request and its response.
 type exchange struct {
 	listener *liveListener
 	table    *table
 	group    *liveGroup
 	target   *liveTarget
 	cookies  []*http.Cookie
-	silence  *silence
-	client   context.Context // ends when the client goes
+	idle     *idleTimer
+	client   context.Context // canceled when the client disconnects
 	counters []*counter
-	sent     atomic.Int64 // when the request had last been written to the target, nanoseconds since 1970
+	lastSent atomic.Int64 // when the last byte of the request was sent, in nanoseconds since the Unix epoch
 }
 
 func (l *liveListener) forward(w http.ResponseWriter, r *http.Request, t *table, f *forwarder) {
 	group := f.choose(r)
 	if group == nil {
 		l.counts.noGroup.Add(1)
-		l.refuse(w, http.StatusServiceUnavailable)
+		l.respondError(w, http.StatusServiceUnavailable)
 		return
 	}
 	group.counts.requests.Add(1)
 	target := group.pick(r)
 	if target == nil {
 		group.counts.elb503.Add(1)
-		l.refuse(w, http.StatusServiceUnavailable)
+		l.respondError(w, http.StatusServiceUnavailable)
 		return
 	}
 	target.counts.requests.Add(1)
-	group.traffic().count(requestCount) // only now: AWS counts no request for which there was no target
+	group.traffic().count(requestCount) // AWS counts a request only once a target is chosen
 	x := &exchange{listener: l, table: t, group: group, target: target, client: r.Context(), counters: []*counter{&group.counts.counter, target.counts}}
-	if target.address == "" { // a Lambda function: nothing here can run it
+	if target.address == "" { // a Lambda function, which cannot run here
 		x.count(func(c *counter) { c.elb502.Add(1) })
-		l.refuse(w, http.StatusBadGateway)
+		l.respondError(w, http.StatusBadGateway)
 		return
 	}
 	x.cookies = append(stickyCookies(r, f.sticky, group.arn), group.targetCookies(r, target)...)
@@ -125,39 +125,39 @@ func (x *exchange) count(f func(*counter)) {
 }
 
 func (x *exchange) run(w http.ResponseWriter, r *http.Request) {
-	if err := keepBody(r); err != nil {
-		x.count(func(c *counter) { c.clientGone.Add(1) })
-		x.listener.refuse(w, http.StatusBadRequest)
+	if err := bufferBody(r); err != nil {
+		x.count(func(c *counter) { c.clientDisconnects.Add(1) })
+		x.listener.respondError(w, http.StatusBadRequest)
 		return
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	x.silence = watchSilence(x.table.idle, cancel)
-	defer x.silence.stop()
+	x.idle = newIdleTimer(x.table.idleTimeout, cancel)
+	defer x.idle.stop()
 	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = x.silence.wrapRequest(r.Body, &x.sent)
+		r.Body = x.idle.wrapRequest(r.Body, &x.lastSent)
 	}
 	proxy := &httputil.ReverseProxy{
-		Rewrite: x.rewrite, Transport: x.group.transport(), ModifyResponse: x.passOn, ErrorHandler: x.fail,
+		Rewrite: x.rewrite, Transport: x.group.transport(), ModifyResponse: x.modifyResponse, ErrorHandler: x.handleError,
 		BufferPool: x.listener.plane.buffers, ErrorLog: log.New(io.Discard, "", 0),
 	}
-	defer x.noteBreak()
+	defer x.countTruncated()
 	proxy.ServeHTTP(w, r.WithContext(ctx))
 }
 
-// noteBreak counts an answer that breaks off half-way, which ReverseProxy reports by panicking.
-func (x *exchange) noteBreak() {
+// countTruncated counts a response that ends early, which ReverseProxy reports with a panic.
+func (x *exchange) countTruncated() {
 	if cause := recover(); cause != nil {
 		if x.client.Err() == nil {
-			x.count(func(c *counter) { c.brokenOff.Add(1) })
+			x.count(func(c *counter) { c.truncated.Add(1) })
 		}
 		panic(cause)
 	}
 }
 
-// keepBody takes a small body into memory, so that it can be sent twice.
-func keepBody(r *http.Request) error {
-	if r.ContentLength <= 0 || r.ContentLength > rewindable {
+// bufferBody buffers a small body, which allows the transport to send it twice.
+func bufferBody(r *http.Request) error {
+	if r.ContentLength <= 0 || r.ContentLength > maxBufferedBody {
 		return nil
 	}
 	body, err := io.ReadAll(r.Body)
@@ -169,12 +169,12 @@ func keepBody(r *http.Request) error {
 	return err
 }
 
-// rewrite points a request at its target and adds the headers that ALB adds.
+// rewrite directs a request to its target and adds the headers of ALB.
 func (x *exchange) rewrite(p *httputil.ProxyRequest) {
-	x.sent.Store(time.Now().UnixNano())
+	x.lastSent.Store(time.Now().UnixNano())
 	p.Out.URL.Scheme = strings.ToLower(x.target.scheme)
 	p.Out.URL.Host = x.target.address
-	p.Out.URL.RawQuery = p.In.URL.RawQuery // passed on as it is, even where it is malformed
+	p.Out.URL.RawQuery = p.In.URL.RawQuery // unchanged, even if it is malformed
 	p.Out.Host = p.In.Host
 	port := x.table.port
 	if _, used := splitHost(p.In.Host); used != "" {
@@ -200,39 +200,39 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 	}
 }
 
-// passOn sees the head of the target's answer before the client does.
-func (x *exchange) passOn(resp *http.Response) error {
+// modifyResponse processes the headers of the target's response before they are sent to the client.
+func (x *exchange) modifyResponse(resp *http.Response) error {
 	if class := resp.StatusCode / 100; class >= 1 && class <= 5 {
 		x.count(func(c *counter) { c.class[class].Add(1) })
-		x.group.traffic().answered(class, time.Duration(time.Now().UnixNano()-x.sent.Load()))
+		x.group.traffic().countResponse(class, time.Duration(time.Now().UnixNano()-x.lastSent.Load()))
 	}
 	for _, cookie := range x.cookies {
 		resp.Header.Add("Set-Cookie", cookie.String())
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		x.silence.stop()
+		x.idle.stop()
 		return nil
 	}
-	resp.Body = x.silence.wrap(resp.Body)
+	resp.Body = x.idle.wrap(resp.Body)
 	return nil
 }
 
-// fail answers for a target that gave no answer.
-func (x *exchange) fail(w http.ResponseWriter, r *http.Request, err error) {
+// handleError responds when the target did not.
+func (x *exchange) handleError(w http.ResponseWriter, r *http.Request, err error) {
 	if x.client.Err() != nil {
-		x.count(func(c *counter) { c.clientGone.Add(1) })
-		x.listener.noteOwn(statusClientGone)
-		panic(http.ErrAbortHandler) // nobody is there to be answered
+		x.count(func(c *counter) { c.clientDisconnects.Add(1) })
+		x.listener.countGenerated(statusClientClosed)
+		panic(http.ErrAbortHandler) // the client has disconnected
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
 		x.count(func(c *counter) { c.connectionErrors.Add(1) })
 		x.group.traffic().count(connectionErrors)
 	}
-	if errors.Is(context.Cause(r.Context()), errTargetSilent) || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(context.Cause(r.Context()), errIdleTimeout) || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
 		x.count(func(c *counter) { c.elb504.Add(1) })
-		x.listener.refuse(w, http.StatusGatewayTimeout)
+		x.listener.respondError(w, http.StatusGatewayTimeout)
 		return
 	}
 	x.count(func(c *counter) { c.elb502.Add(1) })
-	x.listener.refuse(w, http.StatusBadGateway)
+	x.listener.respondError(w, http.StatusBadGateway)
 }

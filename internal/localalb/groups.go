@@ -38,8 +38,8 @@ type groupsResult struct {
 	NextMarker   string `xml:",omitempty"`
 }
 
-// showGroup needs the users of all groups, since a group does not know which balancer it serves.
-func showGroup(g *group, users map[string]*balancer) groupShape {
+// showGroup takes the load balancers of all groups, because a group record does not hold its own.
+func showGroup(g *group, balancers map[string]*balancer) groupShape {
 	h := g.health
 	out := groupShape{
 		TargetGroupArn: g.arn, TargetGroupName: g.name, Protocol: g.protocol, Port: g.port, VpcID: g.vpc,
@@ -51,44 +51,44 @@ func showGroup(g *group, users map[string]*balancer) groupShape {
 	if h.matcher != "" {
 		out.Matcher = &matcherShape{HTTPCode: h.matcher}
 	}
-	if b := users[g.arn]; b != nil {
+	if b := balancers[g.arn]; b != nil {
 		out.LoadBalancerArns.Members = []string{b.arn}
 	}
 	return out
 }
 
-func (c *call) oneGroup(g *group) groupsResult {
-	return groupsResult{TargetGroups: list[groupShape]{[]groupShape{showGroup(g, c.state.users())}}}
+func (c *call) groupResult(g *group) groupsResult {
+	return groupsResult{TargetGroups: list[groupShape]{[]groupShape{showGroup(g, c.state.balancersByGroup())}}}
 }
 
-// createTargetGroup is idempotent: the same name with the same settings answers the group that exists.
+// createTargetGroup is idempotent: the same name with the same settings returns the existing group.
 func createTargetGroup(c *call) (any, error) {
-	wanted, err := c.readGroup()
+	requested, err := c.readGroup()
 	if err != nil {
 		return nil, err
 	}
 	for _, g := range c.state.groups {
-		if g.name != wanted.name || g.region != c.region {
+		if g.name != requested.name || g.region != c.region {
 			continue
 		}
-		same := g.protocol == wanted.protocol && g.protocolVersion == wanted.protocolVersion && g.port == wanted.port &&
-			g.vpc == wanted.vpc && g.targetType == wanted.targetType && g.health == wanted.health
+		same := g.protocol == requested.protocol && g.protocolVersion == requested.protocolVersion && g.port == requested.port &&
+			g.vpc == requested.vpc && g.targetType == requested.targetType && g.health == requested.health
 		if !same {
-			return nil, refuse("DuplicateTargetGroupName", "A target group with the same name '%s' exists, but with different settings", g.name)
+			return nil, badRequest("DuplicateTargetGroupName", "A target group with the same name '%s' exists, but with different settings", g.name)
 		}
-		return c.oneGroup(g), nil
+		return c.groupResult(g), nil
 	}
 	tags, err := c.readTags()
 	if err != nil {
 		return nil, err
 	}
-	wanted.arn, wanted.seq = arnOf(c.region, c.server.cfg.account, "targetgroup/"+wanted.name+"/"+newID()), c.state.next()
-	c.state.groups[wanted.arn], c.state.tags[wanted.arn] = wanted, tags
-	return c.oneGroup(wanted), nil
+	requested.arn, requested.seq = arnOf(c.region, c.server.cfg.account, "targetgroup/"+requested.name+"/"+newID()), c.state.nextSeq()
+	c.state.groups[requested.arn], c.state.tags[requested.arn] = requested, tags
+	return c.groupResult(requested), nil
 }
 
 func (c *call) readGroup() (*group, error) {
-	if err := c.need("Name"); err != nil {
+	if err := c.require("Name"); err != nil {
 		return nil, err
 	}
 	if err := checkName("Target group", c.text("Name")); err != nil {
@@ -108,7 +108,7 @@ func (c *call) readGroup() (*group, error) {
 	return g, c.readHealth(g, &g.health)
 }
 
-// readRouting reads how requests reach the targets of groups that have addresses.
+// readRouting parses the settings of groups whose targets have network addresses.
 func (c *call) readRouting(g *group) error {
 	var err error
 	if g.protocol, err = c.oneOf("Protocol", "HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP", "QUIC", "TCP_QUIC"); err != nil {
@@ -124,11 +124,11 @@ func (c *call) readRouting(g *group) error {
 	g.ipType, g.vpc = or(g.ipType, "ipv4"), c.text("VpcId")
 	switch {
 	case g.protocol == "":
-		return invalid("A protocol must be specified")
+		return validationError("A protocol must be specified")
 	case port == nil:
-		return invalid("A port must be specified")
+		return validationError("A port must be specified")
 	case g.vpc == "":
-		return invalid("A VPC ID must be specified")
+		return validationError("A VPC ID must be specified")
 	}
 	g.port = *port
 	if !isHTTP(g.protocol) {
@@ -136,7 +136,7 @@ func (c *call) readRouting(g *group) error {
 	}
 	g.protocolVersion = or(c.text("ProtocolVersion"), "HTTP1")
 	if g.protocolVersion != "HTTP1" && g.protocolVersion != "HTTP2" {
-		return refuse("InvalidConfigurationRequest", "Protocol version '%s' is not simulated here: use HTTP1 or HTTP2", g.protocolVersion)
+		return badRequest("InvalidConfigurationRequest", "Protocol version '%s' is not simulated here: use HTTP1 or HTTP2", g.protocolVersion)
 	}
 	return nil
 }
@@ -153,7 +153,7 @@ func defaultHealth(g *group) healthSettings {
 	return healthSettings{enabled: true, protocol: "TCP", port: "traffic-port", interval: 30, timeout: 10, healthy: 5, unhealthy: 2}
 }
 
-// readHealth reads what was sent into h, leaves the rest as it is, and checks the whole.
+// readHealth updates h with the parameters of the call and validates the result.
 func (c *call) readHealth(g *group, h *healthSettings) error {
 	for _, n := range []struct {
 		name      string
@@ -181,12 +181,12 @@ func (c *call) readHealth(g *group, h *healthSettings) error {
 		h.enabled = *enabled
 	}
 	if !h.enabled && g.targetType != "lambda" {
-		return refuse("InvalidConfigurationRequest", "Health check enabled must be true for target groups with target type '%s'", g.targetType)
+		return badRequest("InvalidConfigurationRequest", "Health check enabled must be true for target groups with target type '%s'", g.targetType)
 	}
 	h.protocol, h.port, h.path = or(c.text("HealthCheckProtocol"), h.protocol), or(c.text("HealthCheckPort"), h.port), or(c.text("HealthCheckPath"), h.path)
-	if m, given := c.inside("Matcher"); given {
+	if m, given := c.structure("Matcher"); given {
 		if m.has("GrpcCode") {
-			return refuse("InvalidConfigurationRequest", "gRPC health checks are not simulated here")
+			return badRequest("InvalidConfigurationRequest", "gRPC health checks are not simulated here")
 		}
 		h.matcher = m.text("HttpCode")
 	}
@@ -198,19 +198,19 @@ func checkHealth(g *group, h healthSettings) error {
 		return nil
 	}
 	if h.timeout >= h.interval {
-		return invalid("Health check interval must be greater than the timeout: '%d' is not greater than '%d'", h.interval, h.timeout)
+		return validationError("Health check interval must be greater than the timeout: '%d' is not greater than '%d'", h.interval, h.timeout)
 	}
 	if port, err := strconv.Atoi(h.port); h.port != "traffic-port" && (err != nil || port < 1 || port > 65535) {
-		return invalid("Health check port '%s' must be 'traffic-port' or a number between '1' and '65535'", h.port)
+		return validationError("Health check port '%s' must be 'traffic-port' or a number between '1' and '65535'", h.port)
 	}
 	if !isHTTP(h.protocol) {
 		if h.protocol != "TCP" || isHTTP(g.protocol) {
-			return invalid("Health check protocol '%s' is not supported for target groups with protocol '%s'", h.protocol, g.protocol)
+			return validationError("Health check protocol '%s' is not supported for target groups with protocol '%s'", h.protocol, g.protocol)
 		}
 		return nil
 	}
 	if !strings.HasPrefix(h.path, "/") || len(h.path) > 1024 {
-		return invalid("Health check path '%s' must begin with a '/' character and have at most 1024 characters", h.path)
+		return validationError("Health check path '%s' must begin with a '/' character and have at most 1024 characters", h.path)
 	}
 	if _, err := parseMatcher(or(h.matcher, "200-399")); err != nil {
 		return err
@@ -218,18 +218,18 @@ func checkHealth(g *group, h healthSettings) error {
 	return nil
 }
 
-// codes is the HTTP codes that count as healthy, as ranges from low to high.
+// codes is a set of HTTP status codes, as inclusive ranges.
 type codes [][2]int
 
 func (cs codes) match(code int) bool {
 	return slices.ContainsFunc(cs, func(r [2]int) bool { return code >= r[0] && code <= r[1] })
 }
 
-// parseMatcher reads "200", "200,202" or "200-299".
+// parseMatcher parses "200", "200,202" or "200-299".
 func parseMatcher(text string) (codes, error) {
 	var out codes
 	if !regexp.MustCompile(`^\d{3}(-\d{3})?(,\d{3}(-\d{3})?)*$`).MatchString(text) {
-		return nil, invalid("Health check matcher HTTP code '%s' must be a value or a range of values such as '200', '200,202' or '200-299'", text)
+		return nil, validationError("Health check matcher HTTP code '%s' must be a value or a range of values such as '200', '200,202' or '200-299'", text)
 	}
 	for part := range strings.SplitSeq(text, ",") {
 		from, to, isRange := strings.Cut(part, "-")
@@ -239,25 +239,25 @@ func parseMatcher(text string) (codes, error) {
 		low, errLow := strconv.Atoi(from)
 		high, errHigh := strconv.Atoi(to)
 		if errLow != nil || errHigh != nil || low < 200 || high > 599 || low > high {
-			return nil, invalid("Health check matcher HTTP code '%s' must be within '200-499'", text)
+			return nil, validationError("Health check matcher HTTP code '%s' must be within '200-499'", text)
 		}
 		out = append(out, [2]int{low, high})
 	}
 	return out, nil
 }
 
-// group finds the target group that the call names.
+// group returns the target group in the TargetGroupArn parameter.
 func (c *call) group() (*group, error) {
-	if err := c.need("TargetGroupArn"); err != nil {
+	if err := c.require("TargetGroupArn"); err != nil {
 		return nil, err
 	}
 	arn := c.text("TargetGroupArn")
 	if !strings.HasPrefix(resourceOf(arn), "targetgroup/") {
-		return nil, invalid("'%s' is not a valid target group ARN", arn)
+		return nil, validationError("'%s' is not a valid target group ARN", arn)
 	}
 	g := c.state.groups[arn]
 	if g == nil || g.region != c.region {
-		return nil, refuse("TargetGroupNotFound", "One or more target groups not found")
+		return nil, badRequest("TargetGroupNotFound", "One or more target groups not found")
 	}
 	return g, nil
 }
@@ -272,7 +272,7 @@ func modifyTargetGroup(c *call) (any, error) {
 		return nil, err
 	}
 	c.state.groups[g.arn] = &changed
-	return c.oneGroup(&changed), nil
+	return c.groupResult(&changed), nil
 }
 
 func describeTargetGroups(c *call) (any, error) {
@@ -284,9 +284,9 @@ func describeTargetGroups(c *call) (any, error) {
 		}
 	}
 	if given > 1 {
-		return nil, invalid("Target group names, target group ARNs and a load balancer ARN cannot be specified at the same time")
+		return nil, validationError("Target group names, target group ARNs and a load balancer ARN cannot be specified at the same time")
 	}
-	if err := atMost20(len(arns)+len(names), "target groups"); err != nil {
+	if err := checkDescribeCount(len(arns)+len(names), "target groups"); err != nil {
 		return nil, err
 	}
 	if lb != "" {
@@ -294,30 +294,30 @@ func describeTargetGroups(c *call) (any, error) {
 			return nil, err
 		}
 	}
-	users := c.state.users()
-	found := sorted(c.state.groups, func(g *group) bool {
-		used := lb == "" || (users[g.arn] != nil && users[g.arn].arn == lb)
-		return g.region == c.region && used && wantedBy(arns, g.arn) && wantedBy(names, g.name)
+	balancers := c.state.balancersByGroup()
+	matched := sorted(c.state.groups, func(g *group) bool {
+		used := lb == "" || (balancers[g.arn] != nil && balancers[g.arn].arn == lb)
+		return g.region == c.region && used && matchesFilter(arns, g.arn) && matchesFilter(names, g.name)
 	}, func(g *group) int { return g.seq })
-	if len(found) < max(distinct(arns), distinct(names)) {
-		return nil, refuse("TargetGroupNotFound", "One or more target groups not found")
+	if len(matched) < max(distinct(arns), distinct(names)) {
+		return nil, badRequest("TargetGroupNotFound", "One or more target groups not found")
 	}
-	page, next, err := paginate(c, found)
+	page, next, err := paginate(c, matched)
 	if err != nil {
 		return nil, err
 	}
-	shapes := mapTo(page, func(g *group) groupShape { return showGroup(g, users) })
+	shapes := mapTo(page, func(g *group) groupShape { return showGroup(g, balancers) })
 	return groupsResult{TargetGroups: list[groupShape]{shapes}, NextMarker: next}, nil
 }
 
-// deleteTargetGroup refuses a group that any action names, whatever its weight. What is not there is deleted already.
+// deleteTargetGroup rejects a group that is in an action, whatever its weight. Deleting an unknown group succeeds.
 func deleteTargetGroup(c *call) (any, error) {
-	if err := c.need("TargetGroupArn"); err != nil {
+	if err := c.require("TargetGroupArn"); err != nil {
 		return nil, err
 	}
 	arn := c.text("TargetGroupArn")
-	if c.state.users()[arn] != nil {
-		return nil, refuse("ResourceInUse", "Target group '%s' is currently in use by a listener or a rule", arn)
+	if c.state.balancersByGroup()[arn] != nil {
+		return nil, badRequest("ResourceInUse", "Target group '%s' is currently in use by a listener or a rule", arn)
 	}
 	delete(c.state.groups, arn)
 	delete(c.state.tags, arn)
@@ -350,15 +350,15 @@ func modifyTargetGroupAttributes(c *call) (any, error) {
 	return attributesResult{showAttributes(groupAttributes(g.targetType), changed.attributes)}, nil
 }
 
-// checkTargetStickiness refuses sticky targets where a rule shares requests between groups without group stickiness.
+// checkTargetStickiness rejects target stickiness where an action with several groups has no group stickiness.
 func (c *call) checkTargetStickiness(g *group) error {
 	if kind := g.attributes["stickiness.type"]; kind == "app_cookie" {
-		return refuse("InvalidConfigurationRequest", "Application cookie stickiness is not simulated here")
+		return badRequest("InvalidConfigurationRequest", "Application cookie stickiness is not simulated here")
 	}
 	for _, r := range c.state.rules {
-		named := groupsOf(r.actions)
-		if len(named) > 1 && slices.Contains(named, g.arn) && !groupSticky(r.actions) {
-			return refuse("InvalidConfigurationRequest", "You must enable group stickiness on rule '%s' before enabling target stickiness on target group '%s'", r.arn, g.arn)
+		arns := groupsOf(r.actions)
+		if len(arns) > 1 && slices.Contains(arns, g.arn) && !hasGroupStickiness(r.actions) {
+			return badRequest("InvalidConfigurationRequest", "You must enable group stickiness on rule '%s' before enabling target stickiness on target group '%s'", r.arn, g.arn)
 		}
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// The states of a target, as the API names them.
+// The states of a target in the API.
 const (
 	stateInitial     = "initial"
 	stateHealthy     = "healthy"
@@ -23,12 +23,12 @@ const (
 	stateUnavailable = "unavailable"
 )
 
-// outcome is what one health check found. An empty reason is a pass.
-type outcome struct {
+// probeResult is the result of one health check. An empty reason is a pass.
+type probeResult struct {
 	reason, description string
 }
 
-// checker checks one target until it is stopped.
+// checker runs the health checks of one target until it is stopped.
 type checker struct {
 	group    *liveGroup
 	target   *liveTarget
@@ -39,16 +39,16 @@ type checker struct {
 	stop     context.CancelFunc
 }
 
-// supervise starts or stops the checks of a target and gives it the state that follows. The caller holds the
+// updateCheck starts or stops the health checks of a target and sets the resulting state. The caller holds the
 // group's lock.
-func (g *liveGroup) supervise(t *liveTarget, restart bool) {
+func (g *liveGroup) updateCheck(t *liveTarget, restart bool) {
 	switch {
 	case g.zones == nil:
-		t.rest(stateUnused, "Target.NotInUse", "Target group is not configured to receive traffic from the load balancer")
+		t.setUnchecked(stateUnused, "Target.NotInUse", "Target group is not configured to receive traffic from the load balancer")
 	case t.record.zone != "" && t.record.zone != "all" && !g.zones[t.record.zone]:
-		t.rest(stateUnused, "Target.NotInUse", "Target is in an Availability Zone that is not enabled for the load balancer")
+		t.setUnchecked(stateUnused, "Target.NotInUse", "Target is in an Availability Zone that is not enabled for the load balancer")
 	case !g.record.health.enabled || t.address == "":
-		t.rest(stateUnavailable, "Target.HealthCheckDisabled", "Health checks are not enabled for this target")
+		t.setUnchecked(stateUnavailable, "Target.HealthCheckDisabled", "Health checks are not enabled for this target")
 	case t.check == nil:
 		t.state, t.reason, t.description = stateInitial, "Elb.RegistrationInProgress", "Target registration is in progress"
 		t.passes, t.fails = 0, 0
@@ -59,7 +59,7 @@ func (g *liveGroup) supervise(t *liveTarget, restart bool) {
 	}
 }
 
-func (t *liveTarget) rest(state, reason, description string) {
+func (t *liveTarget) setUnchecked(state, reason, description string) {
 	t.stopCheck()
 	t.state, t.reason, t.description = state, reason, description
 }
@@ -84,8 +84,8 @@ func (g *liveGroup) startCheck(t *liveTarget) {
 	}
 	c.client = &http.Client{
 		Transport: &http.Transport{
-			DisableKeepAlives: true,                                  // a kept connection could outlive the process that it is to judge
-			TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // ALB does not check its targets' certificates either.
+			DisableKeepAlives: true,                                  // a reused connection could outlive the process under test
+			TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // ALB does not validate certificates of targets either
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -97,18 +97,18 @@ func (c *checker) run(ctx context.Context) {
 	defer c.stop()
 	c.begin()
 	for {
-		found := c.probe(ctx)
+		result := c.probe(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		c.report(found)
-		if hold(ctx, c.interval) != nil {
+		c.applyResult(result)
+		if sleep(ctx, c.interval) != nil {
 			return
 		}
 	}
 }
 
-// begin shows that the first check is under way.
+// begin reports the initial health check as in progress.
 func (c *checker) begin() {
 	c.group.mu.Lock()
 	defer c.group.mu.Unlock()
@@ -117,17 +117,17 @@ func (c *checker) begin() {
 	}
 }
 
-// report counts a check. A new target is healthy with its first pass; an unhealthy one needs as many in a row
-// as the group says; and any target needs as many failures in a row as the group says to be unhealthy.
-func (c *checker) report(found outcome) {
+// applyResult applies the result of a check. A new target becomes healthy with its first pass, an unhealthy one after
+// as many consecutive passes as the group requires. Any target becomes unhealthy after that many consecutive failures.
+func (c *checker) applyResult(result probeResult) {
 	g, t := c.group, c.target
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if t.check != c {
 		return
 	}
-	was := t.state
-	if found.reason == "" {
+	previous := t.state
+	if result.reason == "" {
 		t.passes, t.fails = t.passes+1, 0
 		if t.state == stateInitial || t.passes >= c.settings.healthy {
 			t.state, t.reason, t.description = stateHealthy, "", ""
@@ -135,16 +135,16 @@ func (c *checker) report(found outcome) {
 	} else {
 		t.passes, t.fails = 0, t.fails+1
 		if t.state == stateUnhealthy || t.fails >= c.settings.unhealthy {
-			t.state, t.reason, t.description = stateUnhealthy, found.reason, found.description
+			t.state, t.reason, t.description = stateUnhealthy, result.reason, result.description
 		}
 	}
-	if t.state != was {
+	if t.state != previous {
 		g.refresh()
 	}
 }
 
-// probe makes one check.
-func (c *checker) probe(ctx context.Context) outcome {
+// probe makes one health check.
+func (c *checker) probe(ctx context.Context) probeResult {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	host, port := splitHost(c.target.address)
@@ -167,17 +167,17 @@ func (c *checker) probe(ctx context.Context) outcome {
 	if err := resp.Body.Close(); err != nil {
 		return failed(err)
 	}
-	wanted, err := parseMatcher(or(c.settings.matcher, "200-399"))
+	matcher, err := parseMatcher(or(c.settings.matcher, "200-399"))
 	if err != nil {
 		return failed(err)
 	}
-	if !wanted.match(resp.StatusCode) {
-		return outcome{reason: "Target.ResponseCodeMismatch", description: fmt.Sprintf("Health checks failed with these codes: [%s]", strconv.Itoa(resp.StatusCode))}
+	if !matcher.match(resp.StatusCode) {
+		return probeResult{reason: "Target.ResponseCodeMismatch", description: fmt.Sprintf("Health checks failed with these codes: [%s]", strconv.Itoa(resp.StatusCode))}
 	}
-	return outcome{}
+	return probeResult{}
 }
 
-func (c *checker) probeTCP(ctx context.Context, address string) outcome {
+func (c *checker) probeTCP(ctx context.Context, address string) probeResult {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err == nil {
 		err = conn.Close()
@@ -185,12 +185,12 @@ func (c *checker) probeTCP(ctx context.Context, address string) outcome {
 	if err != nil {
 		return failed(err)
 	}
-	return outcome{}
+	return probeResult{}
 }
 
-func failed(err error) outcome {
+func failed(err error) probeResult {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
-		return outcome{reason: "Target.Timeout", description: "Request timed out"}
+		return probeResult{reason: "Target.Timeout", description: "Request timed out"}
 	}
-	return outcome{reason: "Target.FailedHealthChecks", description: "Health checks failed"}
+	return probeResult{reason: "Target.FailedHealthChecks", description: "Health checks failed"}
 }

@@ -29,20 +29,20 @@ func (b *bench) becomes(group string, want ...string) {
 	b.until(fmt.Sprint(want), func() bool { return fmt.Sprint(b.states(group)) == fmt.Sprint(want) })
 }
 
-// switchable is a target whose health check can be made to fail.
-func switchable(t *testing.T, name string) (address string, sick *atomic.Bool) {
+// switchable is a target whose health check can fail on demand.
+func switchable(t *testing.T, name string) (address string, unhealthy *atomic.Bool) {
 	t.Helper()
-	sick = &atomic.Bool{}
+	unhealthy = &atomic.Bool{}
 	return target(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/health" && sick.Load() {
+		if r.URL.Path == "/health" && unhealthy.Load() {
 			w.WriteHeader(http.StatusInternalServerError)
 			return
 		}
 		_, _ = w.Write([]byte(name))
-	})), sick
+	})), unhealthy
 }
 
-func TestHealth_groupIsCheckedOnlyWhileAnActionNamesIt(t *testing.T) {
+func TestHealth_groupIsCheckedOnlyWhileInUse(t *testing.T) {
 	b := newBench(t)
 	blue, green := b.group("blue", web(t, "blue")), b.group("green", web(t, "green"))
 	b.becomes(green, notInUse)
@@ -54,28 +54,28 @@ func TestHealth_groupIsCheckedOnlyWhileAnActionNamesIt(t *testing.T) {
 
 func TestHealth_followsTheTarget(t *testing.T) {
 	b := newBench(t)
-	address, sick := switchable(t, "a")
+	address, unhealthy := switchable(t, "a")
 	g := b.group("g", address, web(t, "b"))
 	l := b.listener(b.balancer("app"), 80, forward(share{g, 1}))
 	b.becomes(g, good, good)
-	sick.Store(true)
+	unhealthy.Store(true)
 	b.becomes(g, mismatch, good)
 	if got := b.sequence(l, 4); got != "bbbb" {
 		t.Errorf("an unhealthy target got requests: %s", got)
 	}
-	sick.Store(false)
+	unhealthy.Store(false)
 	b.becomes(g, good, good)
 }
 
 func TestHealth_failsOpenWhenNoTargetIsHealthy(t *testing.T) {
 	b := newBench(t)
-	first, sickFirst := switchable(t, "a")
-	second, sickSecond := switchable(t, "b")
+	first, unhealthyFirst := switchable(t, "a")
+	second, unhealthySecond := switchable(t, "b")
 	g := b.group("g", first, second)
 	l := b.listener(b.balancer("app"), 80, forward(share{g, 1}))
 	b.becomes(g, good, good)
-	sickFirst.Store(true)
-	sickSecond.Store(true)
+	unhealthyFirst.Store(true)
+	unhealthySecond.Store(true)
 	b.becomes(g, mismatch, mismatch)
 	got := b.load(l, 1, 10)
 	if got["200 a"] != 5 || got["200 b"] != 5 {
@@ -225,7 +225,7 @@ func TestDrain_registeredAgain(t *testing.T) {
 	b.becomes(g, good)
 }
 
-func TestDrain_atOnceWhileNotInUse(t *testing.T) {
+func TestDrain_immediatelyWhileNotInUse(t *testing.T) {
 	b := newBench(t)
 	address := web(t, "a")
 	g := b.group("g", address)

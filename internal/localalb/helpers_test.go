@@ -20,7 +20,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 )
 
-// bench is a running balancer with an SDK client for it.
+// bench is a running load balancer with an SDK client.
 type bench struct {
 	t   *testing.T
 	srv *localalb.Server
@@ -67,7 +67,7 @@ func (b *bench) must(err error) {
 	}
 }
 
-// balancer makes an application load balancer.
+// balancer creates an Application Load Balancer.
 func (b *bench) balancer(name string) string {
 	b.t.Helper()
 	out, err := b.api.CreateLoadBalancer(b.ctx(), &elb.CreateLoadBalancerInput{Name: &name, Subnets: []string{"subnet-1", "subnet-2"}})
@@ -75,7 +75,7 @@ func (b *bench) balancer(name string) string {
 	return *out.LoadBalancers[0].LoadBalancerArn
 }
 
-// group makes a group of IP targets with the smallest thresholds and registers the targets.
+// group creates a target group with the smallest thresholds and registers IP targets.
 func (b *bench) group(name string, targets ...string) string {
 	b.t.Helper()
 	out, err := b.api.CreateTargetGroup(b.ctx(), &elb.CreateTargetGroupInput{
@@ -154,7 +154,7 @@ func fixed(status, body string) []types.Action {
 	}}}
 }
 
-// listener makes an HTTP listener.
+// listener creates an HTTP listener.
 func (b *bench) listener(balancer string, port int32, actions []types.Action) string {
 	b.t.Helper()
 	out, err := b.api.CreateListener(b.ctx(), &elb.CreateListenerInput{
@@ -170,7 +170,7 @@ func (b *bench) modify(listener string, actions []types.Action) {
 	b.must(err)
 }
 
-// get sends a request to a listener and answers status and body.
+// get sends a request to a listener and returns status and body.
 func (b *bench) get(listener, path string, change ...func(*http.Request)) (int, string) {
 	b.t.Helper()
 	resp := b.send(listener, http.MethodGet, path, change...)
@@ -192,7 +192,7 @@ func (b *bench) send(listener, method, path string, change ...func(*http.Request
 	return resp
 }
 
-// states is the health of a group's targets by "address: state reason".
+// states returns the health of a target group's targets as "address: state reason".
 func (b *bench) states(group string) []string {
 	b.t.Helper()
 	out, err := b.api.DescribeTargetHealth(b.ctx(), &elb.DescribeTargetHealthInput{TargetGroupArn: &group})
@@ -204,7 +204,7 @@ func (b *bench) states(group string) []string {
 	return states
 }
 
-// until waits for a condition, with a limit that no machine is too slow for.
+// until waits for a condition, with a limit that even a slow machine meets.
 func (b *bench) until(what string, done func() bool) {
 	b.t.Helper()
 	limit := time.NewTimer(30 * time.Second)
@@ -215,7 +215,7 @@ func (b *bench) until(what string, done func() bool) {
 		select {
 		case <-tick.C:
 		case <-limit.C:
-			b.t.Fatalf("gave up waiting for %s", what)
+			b.t.Fatalf("timed out waiting for %s", what)
 		}
 	}
 }
@@ -236,7 +236,7 @@ func (b *bench) healthy(groups ...string) {
 	}
 }
 
-// web is a target that answers with its name.
+// web is a target that responds with its name.
 func web(t *testing.T, name string) string {
 	t.Helper()
 	return target(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, name) }))

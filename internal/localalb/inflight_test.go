@@ -16,8 +16,8 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 )
 
-// TestDataPlane_targetThatClosesIdleConnections meets the race that every kept connection has: the target
-// closes it while the next request is on its way.
+// TestDataPlane_targetThatClosesIdleConnections provokes the race of keep-alive connections: the target closes
+// one while the next request is sent.
 func TestDataPlane_targetThatClosesIdleConnections(t *testing.T) {
 	b := newBench(t)
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "a") }))
@@ -32,7 +32,7 @@ func TestDataPlane_targetThatClosesIdleConnections(t *testing.T) {
 	}
 }
 
-func TestDataPlane_answerThatBreaksOffIsCounted(t *testing.T) {
+func TestDataPlane_brokenResponseIsCounted(t *testing.T) {
 	b := newBench(t)
 	broken := target(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/health" {
@@ -47,13 +47,13 @@ func TestDataPlane_answerThatBreaksOffIsCounted(t *testing.T) {
 	if got := b.try(l); !strings.Contains(got, "EOF") {
 		t.Errorf("the client got %q", got)
 	}
-	b.until("the count", func() bool { return b.srv.Counts(g).BrokenOff == 1 })
+	b.until("the count", func() bool { return b.srv.Counts(g).Truncated == 1 })
 	if got := b.srv.Counts(g).Errors(); got != 1 {
 		t.Errorf("errors: %d", got)
 	}
 }
 
-func TestDataPlane_clientThatLeavesIsNoError(t *testing.T) {
+func TestDataPlane_clientDisconnectIsNoError(t *testing.T) {
 	b := newBench(t)
 	arrived := make(chan struct{})
 	slow := target(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -76,13 +76,13 @@ func TestDataPlane_clientThatLeavesIsNoError(t *testing.T) {
 		_ = resp.Body.Close()
 		t.Fatal("the request was answered")
 	}
-	b.until("the count", func() bool { return b.srv.Counts(g).ClientGone == 1 })
+	b.until("the count", func() bool { return b.srv.Counts(g).ClientDisconnects == 1 })
 	if c := b.srv.Counts(g); c.Errors() != 0 || c.Requests != 1 {
 		t.Errorf("got %+v", c)
 	}
 }
 
-func TestDataPlane_longAnswerOutlivesDeletion(t *testing.T) {
+func TestDataPlane_longResponseOutlivesDeletion(t *testing.T) {
 	b := newBench(t)
 	arrived, release := make(chan struct{}), make(chan struct{})
 	long := target(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -113,7 +113,7 @@ func TestDataPlane_propagationDelay(t *testing.T) {
 	if got := b.weights(l)[green]; got != 1 {
 		t.Errorf("Describe shows %d", got)
 	}
-	b.until("the data plane to obey", func() bool { _, body := b.get(l, "/"); return body == "green" })
+	b.until("the data plane to apply the change", func() bool { _, body := b.get(l, "/"); return body == "green" })
 }
 
 func TestDataPlane_portAndProtocolMove(t *testing.T) {
@@ -182,7 +182,7 @@ func BenchmarkForward(b *testing.B) {
 	})
 }
 
-// benchListener makes a listener that forwards to one target.
+// benchListener creates a listener that forwards to one target.
 func benchListener(b *testing.B, srv *localalb.Server, address string) string {
 	b.Helper()
 	api := client(srv.URL(), 1)

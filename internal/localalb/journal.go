@@ -8,42 +8,42 @@ import (
 	"time"
 )
 
-// Call is an API call as it stands in the journal.
+// Call is an API call in the journal.
 type Call struct {
-	// ID counts calls from 1.
+	// ID numbers the calls from 1.
 	ID int
-	// Service is the service that was called: elasticloadbalancing, cloudwatch or sts.
+	// Service is the service of the call: elasticloadbalancing, cloudwatch or sts.
 	Service string
 	// Action is the API action, such as ModifyListener.
 	Action string
-	// Params is every parameter as it was sent, secrets included, in the form in which Elastic Load Balancing
-	// takes them, whatever the protocol: AlarmNames.member.1, MetricDataQueries.member.1.MetricStat.Stat.
+	// Params holds all parameters as sent, secrets included. For every protocol they have the form of the Query
+	// API: AlarmNames.member.1, MetricDataQueries.member.1.MetricStat.Stat.
 	Params url.Values
-	// Status is the HTTP status of the answer; 0 while there is none and for a dropped connection.
+	// Status is the HTTP status of the response, 0 before the response and for a dropped connection.
 	Status int
-	// ErrorCode is the code of an error answer, "" for success.
+	// ErrorCode is the error code of the response, "" for success.
 	ErrorCode string
-	// At is when the call came in.
+	// At is the time of arrival.
 	At time.Time
 }
 
-// journal keeps calls in the order in which they came in, the latest ones up to its limit.
+// journal records calls in the order of their arrival and discards the oldest beyond its limit.
 type journal struct {
-	mu    sync.Mutex
-	calls []*Call
-	last  int
-	limit int
-	hooks map[int]func(Call)
-	hook  int
+	mu       sync.Mutex
+	calls    []*Call
+	lastID   int
+	limit    int
+	hooks    map[int]func(Call)
+	lastHook int
 }
 
-// begin takes a call in, of which the service, the action and the parameters are known.
+// begin records a call whose service, action and parameters are set.
 func (j *journal) begin(call Call) *Call {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.last++
+	j.lastID++
 	c := &call
-	c.ID, c.At = j.last, time.Now()
+	c.ID, c.At = j.lastID, time.Now()
 	j.calls = append(j.calls, c)
 	if len(j.calls) > j.limit {
 		j.calls = slices.Delete(j.calls, 0, len(j.calls)-j.limit)
@@ -69,8 +69,8 @@ func (j *journal) addHook(hook func(Call)) (remove func()) {
 	if j.hooks == nil {
 		j.hooks = map[int]func(Call){}
 	}
-	j.hook++
-	id := j.hook
+	j.lastHook++
+	id := j.lastHook
 	j.hooks[id] = hook
 	return func() {
 		j.mu.Lock()
@@ -79,12 +79,12 @@ func (j *journal) addHook(hook func(Call)) (remove func()) {
 	}
 }
 
-// callHooks calls every hook, oldest first, without holding anything, so that a hook may block or make calls.
+// callHooks calls the hooks, oldest first, without holding the lock: a hook can block or make calls itself.
 func (j *journal) callHooks(c *Call) {
 	j.mu.Lock()
-	now, hooks := *c, maps.Clone(j.hooks)
+	current, hooks := *c, maps.Clone(j.hooks)
 	j.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(hooks)) {
-		hooks[id](now)
+		hooks[id](current)
 	}
 }

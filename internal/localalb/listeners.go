@@ -47,17 +47,17 @@ func (c *call) showListener(l *listener) listenerShape {
 	return out
 }
 
-func (c *call) oneListener(l *listener) listenersResult {
+func (c *call) listenerResult(l *listener) listenersResult {
 	return listenersResult{Listeners: list[listenerShape]{[]listenerShape{c.showListener(l)}}}
 }
 
-// createListener is idempotent: the same port with the same settings answers the listener that exists.
+// createListener is idempotent: the same port with the same settings returns the existing listener.
 func createListener(c *call) (any, error) {
 	b, err := c.balancer()
 	if err != nil {
 		return nil, err
 	}
-	if err := c.need("Protocol", "Port", "DefaultActions"); err != nil {
+	if err := c.require("Protocol", "Port", "DefaultActions"); err != nil {
 		return nil, err
 	}
 	l := &listener{balancer: b.arn, region: c.region, id: newID(), attributes: map[string]string{}}
@@ -66,47 +66,47 @@ func createListener(c *call) (any, error) {
 	}
 	l.arn = strings.Replace(b.arn, ":loadbalancer/", ":listener/", 1) + "/" + l.id
 	existing := c.state.listenersOf(b.arn)
-	reader := actionReader{state: c.state, balancer: b, protocol: l.protocol, bareLone: c.server.cfg.bareLone}
+	reader := actionReader{state: c.state, balancer: b, protocol: l.protocol, omitLoneWeight: c.server.cfg.omitLoneWeight}
 	actions, err := reader.read(c.structs("DefaultActions"))
 	if err != nil {
 		return nil, err
 	}
 	if at := slices.IndexFunc(existing, func(o *listener) bool { return o.port == l.port }); at >= 0 {
-		return c.sameListener(existing[at], l, actions)
+		return c.existingListener(existing[at], l, actions)
 	}
 	if len(existing) >= maxListeners {
-		return nil, refuse("TooManyListeners", "You've reached the limit on the number of listeners per load balancer: '%d'", maxListeners)
+		return nil, badRequest("TooManyListeners", "You've reached the limit on the number of listeners per load balancer: '%d'", maxListeners)
 	}
 	tags, err := c.readTags()
 	if err != nil {
 		return nil, err
 	}
-	l.seq = c.state.next()
-	fallback := &rule{arn: ruleARN(l), listener: l.arn, region: c.region, actions: actions, seq: c.state.next()}
-	l.defaultRule = fallback.arn
-	c.state.listeners[l.arn], c.state.rules[fallback.arn], c.state.tags[l.arn] = l, fallback, tags
+	l.seq = c.state.nextSeq()
+	defaultRule := &rule{arn: ruleARN(l), listener: l.arn, region: c.region, actions: actions, seq: c.state.nextSeq()}
+	l.defaultRule = defaultRule.arn
+	c.state.listeners[l.arn], c.state.rules[defaultRule.arn], c.state.tags[l.arn] = l, defaultRule, tags
 	if b.kind == network {
-		c.server.log.Warn("listeners of network load balancers are kept but do not listen here", "listener", l.arn)
+		c.server.log.Warn("listeners of network load balancers do not accept connections", "listener", l.arn)
 	}
-	return c.oneListener(l), nil
+	return c.listenerResult(l), nil
 }
 
-func (c *call) sameListener(old, wanted *listener, actions []action) (any, error) {
-	was, err := encodeResult("", "x", "", list[action]{c.state.rules[old.defaultRule].actions})
+func (c *call) existingListener(old, requested *listener, actions []action) (any, error) {
+	oldXML, err := encodeResult("", "x", "", list[action]{c.state.rules[old.defaultRule].actions})
 	if err != nil {
 		return nil, err
 	}
-	is, err := encodeResult("", "x", "", list[action]{actions})
+	newXML, err := encodeResult("", "x", "", list[action]{actions})
 	if err != nil {
 		return nil, err
 	}
-	if old.protocol == wanted.protocol && old.sslPolicy == wanted.sslPolicy && slices.Equal(old.certificates, wanted.certificates) && string(was) == string(is) {
-		return c.oneListener(old), nil
+	if old.protocol == requested.protocol && old.sslPolicy == requested.sslPolicy && slices.Equal(old.certificates, requested.certificates) && string(oldXML) == string(newXML) {
+		return c.listenerResult(old), nil
 	}
-	return nil, refuse("DuplicateListener", "A listener already exists on this port for this load balancer '%s'", wanted.balancer)
+	return nil, badRequest("DuplicateListener", "A listener already exists on this port for this load balancer '%s'", requested.balancer)
 }
 
-// readListener reads what was sent into l and leaves everything else in it as it is.
+// readListener updates l with the parameters of the call.
 func (c *call) readListener(b *balancer, l *listener) error {
 	port, err := c.number("Port", 1, 65535)
 	if err != nil {
@@ -123,27 +123,27 @@ func (c *call) readListener(b *balancer, l *listener) error {
 		l.protocol = c.text("Protocol")
 	}
 	if !slices.Contains(protocols, l.protocol) {
-		return invalid("Listener protocol '%s' must be one of '%s'", l.protocol, strings.Join(protocols, ", "))
+		return validationError("Listener protocol '%s' must be one of '%s'", l.protocol, strings.Join(protocols, ", "))
 	}
 	if c.has("AlpnPolicy") {
 		l.alpn = c.list("AlpnPolicy")
 	}
-	if p, given := c.inside("MutualAuthentication"); given {
+	if p, given := c.structure("MutualAuthentication"); given {
 		l.mutualMode = p.text("Mode")
 		if l.mutualMode != "off" {
-			return refuse("InvalidConfigurationRequest", "Mutual authentication is not simulated here: its mode must be 'off'")
+			return badRequest("InvalidConfigurationRequest", "Mutual authentication is not simulated here: its mode must be 'off'")
 		}
 	}
 	return c.readTLS(l)
 }
 
-// readTLS keeps certificates and policies to the listeners that have them. Certificates are never loaded:
-// the data plane serves one that is made when the server starts.
+// readTLS restricts certificates and policies to listeners with TLS. Certificates are not loaded: the data
+// plane serves one that is generated when the server starts.
 func (c *call) readTLS(l *listener) error {
 	secure := l.protocol == "HTTPS" || l.protocol == "TLS"
 	if !secure {
 		if c.has("Certificates") || c.has("SslPolicy") {
-			return refuse("InvalidConfigurationRequest", "A certificate or security policy cannot be specified for %s listeners", l.protocol)
+			return badRequest("InvalidConfigurationRequest", "A certificate or security policy cannot be specified for %s listeners", l.protocol)
 		}
 		l.certificates, l.sslPolicy = nil, ""
 		return nil
@@ -152,35 +152,35 @@ func (c *call) readTLS(l *listener) error {
 		l.certificates = mapTo(c.structs("Certificates"), func(p params) string { return p.text("CertificateArn") })
 	}
 	if len(l.certificates) == 0 || l.certificates[0] == "" {
-		return refuse("CertificateNotFound", "A certificate must be specified for %s listeners", l.protocol)
+		return badRequest("CertificateNotFound", "A certificate must be specified for %s listeners", l.protocol)
 	}
 	if len(l.certificates) > 1 {
-		return refuse("TooManyCertificates", "You can specify only one default certificate for a listener")
+		return badRequest("TooManyCertificates", "You can specify only one default certificate for a listener")
 	}
 	l.sslPolicy = or(c.text("SslPolicy"), or(l.sslPolicy, defaultSSLPolicy))
 	if !strings.HasPrefix(l.sslPolicy, "ELBSecurityPolicy-") {
-		return refuse("SSLPolicyNotFound", "SSL policy '%s' not found", l.sslPolicy)
+		return badRequest("SSLPolicyNotFound", "SSL policy '%s' not found", l.sslPolicy)
 	}
 	return nil
 }
 
-// listener finds the listener that the call names.
+// listener returns the listener in the ListenerArn parameter.
 func (c *call) listener() (*listener, error) {
-	if err := c.need("ListenerArn"); err != nil {
+	if err := c.require("ListenerArn"); err != nil {
 		return nil, err
 	}
 	arn := c.text("ListenerArn")
 	if !strings.HasPrefix(resourceOf(arn), "listener/") {
-		return nil, invalid("'%s' is not a valid listener ARN", arn)
+		return nil, validationError("'%s' is not a valid listener ARN", arn)
 	}
 	l := c.state.listeners[arn]
 	if l == nil || l.region != c.region {
-		return nil, refuse("ListenerNotFound", "One or more listeners not found")
+		return nil, badRequest("ListenerNotFound", "One or more listeners not found")
 	}
 	return l, nil
 }
 
-// modifyListener leaves what is not sent as it is; a list of actions that is sent replaces the old one.
+// modifyListener keeps omitted settings. A list of actions replaces the previous one.
 func modifyListener(c *call) (any, error) {
 	l, err := c.listener()
 	if err != nil {
@@ -193,43 +193,43 @@ func modifyListener(c *call) (any, error) {
 	}
 	for _, o := range c.state.listenersOf(b.arn) {
 		if o.arn != l.arn && o.port == changed.port {
-			return nil, refuse("DuplicateListener", "A listener already exists on this port for this load balancer '%s'", b.arn)
+			return nil, badRequest("DuplicateListener", "A listener already exists on this port for this load balancer '%s'", b.arn)
 		}
 	}
 	if c.has("DefaultActions") {
-		fallback := *c.state.rules[l.defaultRule]
-		reader := actionReader{state: c.state, balancer: b, protocol: changed.protocol, before: fallback.actions, bareLone: c.server.cfg.bareLone}
-		if fallback.actions, err = reader.read(c.structs("DefaultActions")); err != nil {
+		defaultRule := *c.state.rules[l.defaultRule]
+		reader := actionReader{state: c.state, balancer: b, protocol: changed.protocol, replaced: defaultRule.actions, omitLoneWeight: c.server.cfg.omitLoneWeight}
+		if defaultRule.actions, err = reader.read(c.structs("DefaultActions")); err != nil {
 			return nil, err
 		}
-		c.state.rules[fallback.arn] = &fallback
+		c.state.rules[defaultRule.arn] = &defaultRule
 	}
 	c.state.listeners[l.arn] = &changed
-	return c.oneListener(&changed), nil
+	return c.listenerResult(&changed), nil
 }
 
 func describeListeners(c *call) (any, error) {
 	arns := c.list("ListenerArns")
 	if c.has("LoadBalancerArn") == (len(arns) > 0) {
-		return nil, invalid("You must specify either listener ARNs or a load balancer ARN")
+		return nil, validationError("You must specify either listener ARNs or a load balancer ARN")
 	}
-	if err := atMost20(len(arns), "listeners"); err != nil {
+	if err := checkDescribeCount(len(arns), "listeners"); err != nil {
 		return nil, err
 	}
-	var found []*listener
+	var matched []*listener
 	if len(arns) == 0 {
 		b, err := c.balancer()
 		if err != nil {
 			return nil, err
 		}
-		found = c.state.listenersOf(b.arn)
+		matched = c.state.listenersOf(b.arn)
 	} else {
-		found = sorted(c.state.listeners, func(l *listener) bool { return l.region == c.region && slices.Contains(arns, l.arn) }, func(l *listener) int { return l.seq })
-		if len(found) < distinct(arns) {
-			return nil, refuse("ListenerNotFound", "One or more listeners not found")
+		matched = sorted(c.state.listeners, func(l *listener) bool { return l.region == c.region && slices.Contains(arns, l.arn) }, func(l *listener) int { return l.seq })
+		if len(matched) < distinct(arns) {
+			return nil, badRequest("ListenerNotFound", "One or more listeners not found")
 		}
 	}
-	page, next, err := paginate(c, found)
+	page, next, err := paginate(c, matched)
 	if err != nil {
 		return nil, err
 	}
@@ -245,7 +245,7 @@ func deleteListener(c *call) (any, error) {
 	return empty{}, nil
 }
 
-// dropListener removes a listener with its rules.
+// dropListener removes a listener and its rules.
 func (s *state) dropListener(l *listener) {
 	for _, r := range s.rulesOf(l.arn) {
 		delete(s.rules, r.arn)

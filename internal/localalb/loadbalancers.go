@@ -62,20 +62,20 @@ type balancersResult struct {
 	NextMarker    string `xml:",omitempty"`
 }
 
-// createLoadBalancer is idempotent: the same name with the same settings answers the one that exists.
+// createLoadBalancer is idempotent: the same name with the same settings returns the existing load balancer.
 func createLoadBalancer(c *call) (any, error) {
-	wanted, err := c.readBalancer()
+	requested, err := c.readBalancer()
 	if err != nil {
 		return nil, err
 	}
 	for _, b := range c.state.balancers {
-		if b.name != wanted.name || b.region != c.region {
+		if b.name != requested.name || b.region != c.region {
 			continue
 		}
-		same := b.kind == wanted.kind && b.scheme == wanted.scheme && b.ipType == wanted.ipType &&
-			slices.Equal(b.subnets, wanted.subnets) && slices.Equal(b.securityGroups, wanted.securityGroups)
+		same := b.kind == requested.kind && b.scheme == requested.scheme && b.ipType == requested.ipType &&
+			slices.Equal(b.subnets, requested.subnets) && slices.Equal(b.securityGroups, requested.securityGroups)
 		if !same {
-			return nil, refuse("DuplicateLoadBalancerName", "A load balancer with the same name '%s' exists, but with different settings", b.name)
+			return nil, badRequest("DuplicateLoadBalancerName", "A load balancer with the same name '%s' exists, but with different settings", b.name)
 		}
 		return balancersResult{LoadBalancers: list[balancerShape]{[]balancerShape{c.showBalancer(b)}}}, nil
 	}
@@ -83,19 +83,19 @@ func createLoadBalancer(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	wanted.id, wanted.at, wanted.seq = newID(), time.Now(), c.state.next()
+	requested.id, requested.at, requested.seq = newID(), time.Now(), c.state.nextSeq()
 	short := "app"
-	if wanted.kind == network {
+	if requested.kind == network {
 		short = "net"
 	}
-	wanted.arn = arnOf(c.region, c.server.cfg.account, "loadbalancer/"+short+"/"+wanted.name+"/"+wanted.id)
-	c.state.balancers[wanted.arn] = wanted
-	c.state.tags[wanted.arn] = tags
-	return balancersResult{LoadBalancers: list[balancerShape]{[]balancerShape{c.showBalancer(wanted)}}}, nil
+	requested.arn = arnOf(c.region, c.server.cfg.account, "loadbalancer/"+short+"/"+requested.name+"/"+requested.id)
+	c.state.balancers[requested.arn] = requested
+	c.state.tags[requested.arn] = tags
+	return balancersResult{LoadBalancers: list[balancerShape]{[]balancerShape{c.showBalancer(requested)}}}, nil
 }
 
 func (c *call) readBalancer() (*balancer, error) {
-	if err := c.need("Name"); err != nil {
+	if err := c.require("Name"); err != nil {
 		return nil, err
 	}
 	if err := checkName("Load balancer", c.text("Name")); err != nil {
@@ -119,7 +119,7 @@ func (c *call) readBalancer() (*balancer, error) {
 	}
 	b.kind, b.scheme, b.ipType = or(kind, b.kind), or(scheme, b.scheme), or(ipType, b.ipType)
 	if kind == "gateway" {
-		return nil, refuse("InvalidConfigurationRequest", "Gateway load balancers are not simulated here")
+		return nil, badRequest("InvalidConfigurationRequest", "Gateway load balancers are not simulated here")
 	}
 	b.subnets, err = c.readSubnets(b.kind)
 	return b, err
@@ -132,7 +132,7 @@ func or(given, fallback string) string {
 	return given
 }
 
-// readSubnets reads subnets or subnet mappings: an application load balancer needs two zones.
+// readSubnets parses subnets or subnet mappings. An application load balancer needs subnets in two zones.
 func (c *call) readSubnets(kind string) ([]string, error) {
 	subnets := c.list("Subnets")
 	for _, m := range c.structs("SubnetMappings") {
@@ -142,29 +142,29 @@ func (c *call) readSubnets(kind string) ([]string, error) {
 	for _, subnet := range subnets {
 		zone := c.state.zoneOf(c.region, subnet)
 		if other, ok := seen[zone]; ok {
-			return nil, refuse("InvalidConfigurationRequest", "A load balancer cannot be attached to multiple subnets in the same Availability Zone: '%s' and '%s'", other, subnet)
+			return nil, badRequest("InvalidConfigurationRequest", "A load balancer cannot be attached to multiple subnets in the same Availability Zone: '%s' and '%s'", other, subnet)
 		}
 		seen[zone] = subnet
 	}
 	if len(subnets) == 0 {
-		return nil, invalid("At least one subnet must be specified")
+		return nil, validationError("At least one subnet must be specified")
 	}
 	if kind == application && len(subnets) < 2 {
-		return nil, invalid("At least two subnets in two different Availability Zones must be specified")
+		return nil, validationError("At least two subnets in two different Availability Zones must be specified")
 	}
 	return subnets, nil
 }
 
-// checkName holds a name to what AWS lets load balancers and target groups be called.
+// checkName validates the name of a load balancer or target group.
 func checkName(what, name string) error {
 	ok := regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`).MatchString(name)
 	switch {
 	case !ok:
-		return invalid("%s name '%s' can only contain characters that are alphanumeric characters and hyphens(-), and must not begin or end with a hyphen", what, name)
+		return validationError("%s name '%s' can only contain characters that are alphanumeric characters and hyphens(-), and must not begin or end with a hyphen", what, name)
 	case len(name) > 32:
-		return invalid("%s name '%s' cannot be longer than '32' characters", what, name)
+		return validationError("%s name '%s' cannot be longer than '32' characters", what, name)
 	case strings.HasPrefix(name, "internal-"):
-		return invalid("%s name '%s' cannot begin with 'internal-'", what, name)
+		return validationError("%s name '%s' cannot begin with 'internal-'", what, name)
 	}
 	return nil
 }
@@ -172,39 +172,39 @@ func checkName(what, name string) error {
 func describeLoadBalancers(c *call) (any, error) {
 	arns, names := c.list("LoadBalancerArns"), c.list("Names")
 	if len(arns) > 0 && len(names) > 0 {
-		return nil, invalid("Load balancer names and load balancer ARNs cannot be specified at the same time")
+		return nil, validationError("Load balancer names and load balancer ARNs cannot be specified at the same time")
 	}
-	if err := atMost20(len(arns)+len(names), "load balancers"); err != nil {
+	if err := checkDescribeCount(len(arns)+len(names), "load balancers"); err != nil {
 		return nil, err
 	}
-	found := sorted(c.state.balancers, func(b *balancer) bool {
-		return b.region == c.region && wantedBy(arns, b.arn) && wantedBy(names, b.name)
+	matched := sorted(c.state.balancers, func(b *balancer) bool {
+		return b.region == c.region && matchesFilter(arns, b.arn) && matchesFilter(names, b.name)
 	}, func(b *balancer) int { return b.seq })
-	if len(found) < max(distinct(arns), distinct(names)) {
-		return nil, refuse("LoadBalancerNotFound", "One or more load balancers not found")
+	if len(matched) < max(distinct(arns), distinct(names)) {
+		return nil, badRequest("LoadBalancerNotFound", "One or more load balancers not found")
 	}
-	page, next, err := paginate(c, found)
+	page, next, err := paginate(c, matched)
 	if err != nil {
 		return nil, err
 	}
 	return balancersResult{LoadBalancers: list[balancerShape]{mapTo(page, c.showBalancer)}, NextMarker: next}, nil
 }
 
-// balancer finds the load balancer that the call names.
+// balancer returns the load balancer in the LoadBalancerArn parameter.
 func (c *call) balancer() (*balancer, error) {
-	if err := c.need("LoadBalancerArn"); err != nil {
+	if err := c.require("LoadBalancerArn"); err != nil {
 		return nil, err
 	}
 	b := c.state.balancers[c.text("LoadBalancerArn")]
 	if b == nil || b.region != c.region {
-		return nil, refuse("LoadBalancerNotFound", "Load balancer '%s' not found", c.text("LoadBalancerArn"))
+		return nil, badRequest("LoadBalancerNotFound", "Load balancer '%s' not found", c.text("LoadBalancerArn"))
 	}
 	return b, nil
 }
 
-// deleteLoadBalancer takes the listeners and rules with it. What is not there is deleted already.
+// deleteLoadBalancer also deletes the listeners and rules. Deleting an unknown load balancer succeeds.
 func deleteLoadBalancer(c *call) (any, error) {
-	if err := c.need("LoadBalancerArn"); err != nil {
+	if err := c.require("LoadBalancerArn"); err != nil {
 		return nil, err
 	}
 	b := c.state.balancers[c.text("LoadBalancerArn")]
@@ -212,7 +212,7 @@ func deleteLoadBalancer(c *call) (any, error) {
 		return empty{}, nil
 	}
 	if b.attributes[deletionProtection] == "true" {
-		return nil, refuse("OperationNotPermitted", "Load balancer '%s' cannot be deleted because deletion protection is enabled", b.arn)
+		return nil, badRequest("OperationNotPermitted", "Load balancer '%s' cannot be deleted because deletion protection is enabled", b.arn)
 	}
 	for _, l := range c.state.listenersOf(b.arn) {
 		c.state.dropListener(l)
@@ -269,7 +269,7 @@ func setIPAddressType(c *call) (any, error) {
 	}{changed.ipType}, nil
 }
 
-// describeCapacityReservation answers that there is none, as for every balancer that never asked for one.
+// describeCapacityReservation reports no reservation, as for any load balancer without one.
 func describeCapacityReservation(c *call) (any, error) {
 	if _, err := c.balancer(); err != nil {
 		return nil, err

@@ -6,20 +6,20 @@ import (
 	"strconv"
 )
 
-// managementHandler serves the management port. Every answer is JSON.
+// managementHandler serves the management port. All response bodies are JSON.
 func (s *Server) managementHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		s.answerJSON(w, http.StatusOK, map[string]string{"status": "ok", "endpoint": s.URL()})
+		s.writeJSON(w, http.StatusOK, map[string]string{"status": "ok", "endpoint": s.URL()})
 	})
 	mux.HandleFunc("GET /listeners", func(w http.ResponseWriter, _ *http.Request) {
-		s.answerJSON(w, http.StatusOK, s.listenerStatus())
+		s.writeJSON(w, http.StatusOK, s.listenerStatus())
 	})
 	mux.HandleFunc("GET /counts", func(w http.ResponseWriter, _ *http.Request) {
-		s.answerJSON(w, http.StatusOK, s.plane.allCounts())
+		s.writeJSON(w, http.StatusOK, s.plane.allCounts())
 	})
 	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) {
-		s.answerJSON(w, http.StatusOK, s.faults.list())
+		s.writeJSON(w, http.StatusOK, s.faults.list())
 	})
 	mux.HandleFunc("POST /faults", s.postFault)
 	mux.HandleFunc("DELETE /faults", func(w http.ResponseWriter, _ *http.Request) {
@@ -30,7 +30,7 @@ func (s *Server) managementHandler() http.Handler {
 	return mux
 }
 
-// listenerStatus is what the management port tells of a listener.
+// listenerStatus is a listener in a response of the management port.
 type listenerStatus struct {
 	Address string         `json:"address"`
 	Port    int            `json:"port"`
@@ -86,27 +86,27 @@ func (p *plane) allCounts() map[string]Counts {
 func (s *Server) postFault(w http.ResponseWriter, r *http.Request) {
 	var f Fault
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxFormBytes)).Decode(&f); err != nil {
-		s.answerJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+		s.writeJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
 		return
 	}
-	s.answerJSON(w, http.StatusCreated, map[string]int{"id": s.faults.add(f)})
+	s.writeJSON(w, http.StatusCreated, map[string]int{"id": s.faults.add(f)})
 }
 
 func (s *Server) deleteFault(w http.ResponseWriter, r *http.Request) {
 	id, err := strconv.Atoi(r.PathValue("id"))
 	if err != nil || id < 1 || !s.faults.remove(id) {
-		s.answerJSON(w, http.StatusNotFound, map[string]string{"error": "there is no fault " + r.PathValue("id")})
+		s.writeJSON(w, http.StatusNotFound, map[string]string{"error": "no such fault: " + r.PathValue("id")})
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func (s *Server) answerJSON(w http.ResponseWriter, status int, value any) {
+func (s *Server) writeJSON(w http.ResponseWriter, status int, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	if err := encoder.Encode(value); err != nil {
-		s.log.Debug("the caller is gone", "error", err)
+		s.log.Debug("client disconnected", "error", err)
 	}
 }

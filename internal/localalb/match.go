@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// match tells whether a request meets every condition of a rule. The default rule has none.
+// match reports whether a request meets all conditions of a rule. The default rule has none.
 func (r *liveRule) match(req *http.Request) bool {
 	for _, m := range r.matches {
 		if !m(req) {
@@ -55,7 +55,7 @@ func members(l *list[string]) []string {
 
 func (v *valuesConfig) values() []string { return members(v.Values) }
 
-// meets compares a text with patterns and regular expressions, one of which must match.
+// meets reports whether text matches any of the patterns or regular expressions of the condition.
 func (c condition) meets(patterns []string, text string, fold bool) bool {
 	for _, re := range c.regexes {
 		if re.MatchString(text) {
@@ -79,7 +79,7 @@ func matchQuery(pairs []queryPair, query url.Values) bool {
 	})
 }
 
-// matchSource looks at the address of the connection, never at X-Forwarded-For.
+// matchSource compares the peer address of the connection and ignores X-Forwarded-For.
 func matchSource(networks []string) func(*http.Request) bool {
 	var prefixes []netip.Prefix
 	for _, text := range networks {
@@ -93,7 +93,7 @@ func matchSource(networks []string) func(*http.Request) bool {
 	}
 }
 
-// splitHost cuts the port off a Host header, where there is one.
+// splitHost splits an optional port from a host.
 func splitHost(host string) (name, port string) {
 	if name, port, err := net.SplitHostPort(host); err == nil {
 		return name, port
@@ -101,7 +101,7 @@ func splitHost(host string) (name, port string) {
 	return host, ""
 }
 
-// wildcard matches * (any characters, or none) and ? (exactly one); a backslash takes their meaning away.
+// wildcard matches * (zero or more characters) and ? (exactly one). A backslash escapes both.
 func wildcard(pattern, text string, fold bool) bool {
 	if fold {
 		pattern, text = strings.ToLower(pattern), strings.ToLower(text)
@@ -127,7 +127,7 @@ func wildcard(pattern, text string, fold bool) bool {
 	return strings.Trim(pattern[p:], "*") == ""
 }
 
-// matchOne compares one character and tells how much of the pattern it took.
+// matchOne compares one character and returns how many bytes of the pattern it consumed.
 func matchOne(pattern string, at int, char byte) (width int, ok bool) {
 	switch {
 	case at >= len(pattern):

@@ -33,7 +33,7 @@ func TestRules_firstMatchByPriorityWins(t *testing.T) {
 	header := types.RuleCondition{Field: aws.String("http-header"), HttpHeaderConfig: &types.HttpHeaderConditionConfig{HttpHeaderName: aws.String("X-Version"), Values: []string{"gr*n"}}}
 	query := types.RuleCondition{Field: aws.String("query-string"), QueryStringConfig: &types.QueryStringConditionConfig{Values: []types.QueryStringKeyValuePair{{Key: aws.String("v"), Value: aws.String("2?")}}}}
 	source := types.RuleCondition{Field: aws.String("source-ip"), SourceIpConfig: &types.SourceIpConditionConfig{Values: []string{"127.0.0.0/8"}}}
-	foreign := types.RuleCondition{Field: aws.String("source-ip"), SourceIpConfig: &types.SourceIpConditionConfig{Values: []string{"192.0.2.0/24"}}}
+	other := types.RuleCondition{Field: aws.String("source-ip"), SourceIpConfig: &types.SourceIpConditionConfig{Values: []string{"192.0.2.0/24"}}}
 	regex := types.RuleCondition{Field: aws.String("path-pattern"), RegexValues: []string{"^/r[0-9]+$"}}
 	b.rule(l, 30, fixed("200", "api"), path("/api/*"))
 	b.rule(l, 10, fixed("200", "api-v1"), path("/api/v1/*"))
@@ -42,7 +42,7 @@ func TestRules_firstMatchByPriorityWins(t *testing.T) {
 	b.rule(l, 60, fixed("200", "query"), query)
 	b.rule(l, 70, fixed("200", "method"), method)
 	b.rule(l, 80, fixed("200", "regex"), regex)
-	b.rule(l, 90, fixed("200", "never"), foreign)
+	b.rule(l, 90, fixed("200", "never"), other)
 	set := func(f func(*http.Request)) func(*http.Request) { return f }
 	for _, tc := range []struct {
 		path, want string
@@ -95,7 +95,7 @@ func TestRules_fixedResponse(t *testing.T) {
 	}
 }
 
-// secure makes an HTTPS listener and lets the bench's client trust it.
+// secure creates an HTTPS listener whose certificate the bench's client trusts.
 func (b *bench) secure(balancer string, actions []types.Action) string {
 	b.t.Helper()
 	out, err := b.api.CreateListener(b.ctx(), &elb.CreateListenerInput{
@@ -124,7 +124,7 @@ func gated(gate types.Action, last []types.Action) []types.Action {
 	return append([]types.Action{gate}, last...)
 }
 
-func TestRules_authenticateStandsBeforeForward(t *testing.T) {
+func TestRules_authenticateBeforeForward(t *testing.T) {
 	b := newBench(t)
 	l := b.secure(b.balancer("app"), gated(oidc(types.AuthenticateOidcActionConditionalBehaviorEnumDeny), fixed("200", "in")))
 	overTLS := func(r *http.Request) { r.URL.Scheme = "https" }

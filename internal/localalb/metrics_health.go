@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// healthLog remembers how many targets of a group were healthy and unhealthy at any time.
+// healthLog records how many targets of a group were healthy and unhealthy over time.
 type healthLog struct {
 	clock metricsClock
 
@@ -14,33 +14,33 @@ type healthLog struct {
 	changes []healthChange // oldest first
 }
 
-// healthChange is what holds from a moment on. A group without targets has no figures at all, as with AWS.
+// healthChange is the health of a group from a time on. As with AWS, a group without targets has no host counts.
 type healthChange struct {
 	at                 time.Time
 	reported           bool
 	healthy, unhealthy int
 }
 
-func (h *healthLog) note(c healthChange) {
+func (h *healthLog) record(change healthChange) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	c.at = h.clock.now()
+	change.at = h.clock.now()
 	if n := len(h.changes); n > 0 {
 		last := h.changes[n-1]
-		if last.reported == c.reported && last.healthy == c.healthy && last.unhealthy == c.unhealthy {
+		if last.reported == change.reported && last.healthy == change.healthy && last.unhealthy == change.unhealthy {
 			return
 		}
 	}
-	h.changes = append(h.changes, c)
-	oldest := h.clock.oldest(c.at)
-	// The last change before the oldest slot still says what held at its start.
+	h.changes = append(h.changes, change)
+	oldest := h.clock.oldest(change.at)
+	// The last change before the oldest slot is needed for the health at its start.
 	for len(h.changes) > 1 && h.clock.slot(h.changes[1].at) < oldest {
 		h.changes = slices.Delete(h.changes, 0, 1)
 	}
 }
 
-// slots makes a point of every slot in which the group was reported. Its samples are what held when the slot
-// began and every change in it.
+// slots returns a point for every slot in which the group was reported. Its samples are the health at the start of
+// the slot and after every change in it.
 func (h *healthLog) slots(from, to int64, value func(healthChange) int) map[int64]*summary {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -49,17 +49,17 @@ func (h *healthLog) slots(from, to int64, value func(healthChange) int) map[int6
 		return out
 	}
 	from = max(from, h.clock.slot(h.changes[0].at))
-	next, held := 0, healthChange{}
+	next, current := 0, healthChange{}
 	for slot := from; slot < to; slot++ {
 		s := &summary{}
 		begin, end := slot*int64(h.clock.period), (slot+1)*int64(h.clock.period)
 		for ; next < len(h.changes) && h.changes[next].at.UnixNano() <= begin; next++ {
-			held = h.changes[next]
+			current = h.changes[next]
 		}
-		held.sample(s, value)
+		current.sample(s, value)
 		for ; next < len(h.changes) && h.changes[next].at.UnixNano() < end; next++ {
-			held = h.changes[next]
-			held.sample(s, value)
+			current = h.changes[next]
+			current.sample(s, value)
 		}
 		if s.count > 0 {
 			out[slot] = s

@@ -9,15 +9,15 @@ import (
 )
 
 const (
-	keepFine   = 3 * time.Hour       // points of one second, as AWS keeps them
-	keepCoarse = 15 * 24 * time.Hour // points of one minute
-	coarse     = 60                  // seconds of a point of standard resolution
+	highResolutionRetention     = 3 * time.Hour       // retention of high-resolution points, as with AWS
+	standardResolutionRetention = 15 * 24 * time.Hour // retention of one-minute points
+	standardResolution          = 60                  // standard storage resolution in seconds
 )
 
-// metricID names a metric: the same name with other dimensions is another metric.
+// metricID identifies a metric. The same name with other dimensions is another metric.
 type metricID struct {
 	region, namespace, name string
-	dimensions              string // sorted, so that their order does not matter
+	dimensions              string // sorted: their order does not matter
 }
 
 func newMetricID(region, namespace, name string, dimensions []dimension) metricID {
@@ -26,7 +26,7 @@ func newMetricID(region, namespace, name string, dimensions []dimension) metricI
 	return metricID{region: region, namespace: namespace, name: name, dimensions: strings.Join(pairs, "\x01")}
 }
 
-// pairs is the dimensions one by one.
+// pairs iterates over the dimensions.
 func (id metricID) pairs() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for part := range strings.SplitSeq(id.dimensions, "\x01") {
@@ -38,44 +38,44 @@ func (id metricID) pairs() iter.Seq2[string, string] {
 	}
 }
 
-// reading asks for the points of a metric. Times are seconds since 1970.
-type reading struct {
+// readRequest is a request for the points of a metric. Times are seconds since the Unix epoch.
+type readRequest struct {
 	metric   metricID
 	unit     string // "" for any
 	period   int64
 	from, to int64     // the start of a point is in [from, to)
-	at       time.Time // when the reader looks: what is late by then is not seen
+	at       time.Time // time of the read; points that are still delayed are not visible
 }
 
-// periods is where the first whole period that is asked for begins and the last one ends.
-func (q reading) periods() (first, end int64) {
+// periods returns the start of the first whole period in the range and the end of the last one.
+func (q readRequest) periods() (first, end int64) {
 	up := func(at int64) int64 { return (at + q.period - 1) / q.period * q.period }
 	return up(q.from), up(q.to)
 }
 
-// metrics is everything that GetMetricData can read: what was put, and the balancer's own figures. What was
-// put is guarded by the lock of its owner.
+// metrics holds everything that GetMetricData can read: custom metrics and the load balancer's own. The lock of
+// cloudWatch guards the custom metrics.
 type metrics struct {
-	own    *ownMetrics
+	elb    *elbMetrics
 	series map[metricID]map[string]*series // by unit
 }
 
-// series is the points of a metric by the second in which they begin.
+// series holds the points of a metric by their start in seconds.
 type series struct {
 	fine, coarse map[int64]*summary
 }
 
-func newMetrics(own *ownMetrics) *metrics {
-	return &metrics{own: own, series: map[metricID]map[string]*series{}}
+func newMetrics(elb *elbMetrics) *metrics {
+	return &metrics{elb: elb, series: map[metricID]map[string]*series{}}
 }
 
-// sample is what is put into a metric at a time.
+// sample is a set of values for a metric at a time.
 type sample struct {
-	metric metricID
-	unit   string
-	at     time.Time
-	fine   bool
-	values *summary
+	metric         metricID
+	unit           string
+	at             time.Time
+	highResolution bool
+	values         *summary
 }
 
 func (m *metrics) put(p sample, now time.Time) {
@@ -87,31 +87,31 @@ func (m *metrics) put(p sample, now time.Time) {
 		s = &series{fine: map[int64]*summary{}, coarse: map[int64]*summary{}}
 		m.series[p.metric][p.unit] = s
 	}
-	if p.fine {
+	if p.highResolution {
 		mergeAt(s.fine, p.at.Unix(), p.values)
 	} else {
-		mergeAt(s.coarse, p.at.Unix()/coarse*coarse, p.values)
+		mergeAt(s.coarse, p.at.Unix()/standardResolution*standardResolution, p.values)
 	}
-	s.forget(now)
+	s.expire(now)
 }
 
-// forget drops what is too old. It looks through the points only when there are more than can be young enough.
-func (s *series) forget(now time.Time) {
+// expire removes expired points. It scans only when there are more points than the retention can hold.
+func (s *series) expire(now time.Time) {
 	drop := func(points map[int64]*summary, oldest time.Time, most int) {
 		if len(points) > most {
 			maps.DeleteFunc(points, func(at int64, _ *summary) bool { return at < oldest.Unix() })
 		}
 	}
-	// Points may lie two hours ahead, and a third on top keeps the search rare.
-	drop(s.fine, now.Add(-keepFine), int((keepFine+3*time.Hour)/time.Second))
-	drop(s.coarse, now.Add(-keepCoarse), int((keepCoarse+3*time.Hour)/time.Minute))
+	// Points may be two hours in the future; a third hour makes the scan rare.
+	drop(s.fine, now.Add(-highResolutionRetention), int((highResolutionRetention+3*time.Hour)/time.Second))
+	drop(s.coarse, now.Add(-standardResolutionRetention), int((standardResolutionRetention+3*time.Hour)/time.Minute))
 }
 
-// read makes the points of a metric in the period that is asked for. Only points of one second are seen in
-// periods under a minute.
-func (m *metrics) read(q reading) map[int64]*summary {
-	if q.metric.namespace == ownNamespace {
-		return m.own.read(q)
+// read returns the points of a metric for the requested period. Periods under a minute include high-resolution
+// points only.
+func (m *metrics) read(q readRequest) map[int64]*summary {
+	if q.metric.namespace == elbMetricsNamespace {
+		return m.elb.read(q)
 	}
 	out := map[int64]*summary{}
 	for unit, s := range m.series[q.metric] {
@@ -119,14 +119,14 @@ func (m *metrics) read(q reading) map[int64]*summary {
 			continue
 		}
 		collect(out, s.fine, q)
-		if q.period >= coarse {
+		if q.period >= standardResolution {
 			collect(out, s.coarse, q)
 		}
 	}
 	return out
 }
 
-func collect(out, points map[int64]*summary, q reading) {
+func collect(out, points map[int64]*summary, q readRequest) {
 	first, end := q.periods()
 	for at, s := range points {
 		if at >= first && at < end {

@@ -9,57 +9,57 @@ import (
 )
 
 const (
-	// growth is the ratio between the bounds of two neighbouring classes of values. A value is represented by
-	// the geometric middle of its class, so that it is off by at most √1.02 − 1, which is under 1 %.
-	growth = 1.02
-	// maxDistinct is how many different values one summary tells apart before it puts them in classes.
+	// bucketRatio is the ratio between the bounds of a bucket. A value is represented by the geometric middle of its
+	// bucket, with an error of at most √1.02 − 1, which is under 1 %.
+	bucketRatio = 1.02
+	// maxDistinct is the number of distinct values in a summary before it groups them into buckets.
 	maxDistinct = 4096
 )
 
-// summary is what is known of the samples of one metric in one period.
+// summary aggregates the samples of one metric in one period.
 type summary struct {
 	count, sum, min, max float64
-	values               map[float64]float64 // how many samples had which value
-	rough                bool                // some samples came without their values: there are no percentiles
+	values               map[float64]float64 // number of samples by value
+	valuesUnknown        bool                // the values of some samples are unknown: no percentiles
 }
 
-// add counts n samples of a value.
+// add adds n samples of a value.
 func (s *summary) add(value, n float64) {
 	if n <= 0 {
 		return
 	}
-	s.widen(value, value)
+	s.extend(value, value)
 	s.count, s.sum = s.count+n, s.sum+value*n
-	s.distinguish(value, n)
+	s.addValue(value, n)
 }
 
-// addSet counts samples of which only the figures are known. They have percentiles where all of them must be equal.
+// addSet adds a statistic set. It supports percentiles only if all its samples must be equal.
 func (s *summary) addSet(set statisticSet) {
 	if *set.SampleCount <= 0 {
 		return
 	}
-	s.widen(*set.Minimum, *set.Maximum)
+	s.extend(*set.Minimum, *set.Maximum)
 	s.count, s.sum = s.count+*set.SampleCount, s.sum+*set.Sum
 	if *set.Minimum == *set.Maximum && *set.Sum == *set.Minimum**set.SampleCount {
-		s.distinguish(*set.Minimum, *set.SampleCount)
+		s.addValue(*set.Minimum, *set.SampleCount)
 		return
 	}
-	s.rough = true
+	s.valuesUnknown = true
 }
 
-// merge takes in the samples of another summary.
+// merge adds the samples of another summary.
 func (s *summary) merge(o *summary) {
 	if o.count == 0 {
 		return
 	}
-	s.widen(o.min, o.max)
-	s.count, s.sum, s.rough = s.count+o.count, s.sum+o.sum, s.rough || o.rough
+	s.extend(o.min, o.max)
+	s.count, s.sum, s.valuesUnknown = s.count+o.count, s.sum+o.sum, s.valuesUnknown || o.valuesUnknown
 	for value, n := range o.values {
-		s.distinguish(value, n)
+		s.addValue(value, n)
 	}
 }
 
-func (s *summary) widen(low, high float64) {
+func (s *summary) extend(low, high float64) {
 	if s.count == 0 {
 		s.min, s.max = low, high
 		return
@@ -67,7 +67,7 @@ func (s *summary) widen(low, high float64) {
 	s.min, s.max = min(s.min, low), max(s.max, high)
 }
 
-func (s *summary) distinguish(value, n float64) {
+func (s *summary) addValue(value, n float64) {
 	if s.values == nil {
 		s.values = map[float64]float64{}
 	}
@@ -75,41 +75,41 @@ func (s *summary) distinguish(value, n float64) {
 	if len(s.values) <= maxDistinct {
 		return
 	}
-	classes := map[float64]float64{}
+	buckets := map[float64]float64{}
 	for v, n := range s.values {
-		classes[classOf(v)] += n
+		buckets[bucketValue(v)] += n
 	}
-	s.values = classes
+	s.values = buckets
 }
 
-// classOf is the value that stands for all values of a class.
-func classOf(v float64) float64 {
+// bucketValue returns the value that represents the bucket of v.
+func bucketValue(v float64) float64 {
 	if v == 0 {
 		return 0
 	}
-	class := math.Floor(math.Log(math.Abs(v)) / math.Log(growth))
-	return math.Copysign(math.Pow(growth, class+0.5), v)
+	class := math.Floor(math.Log(math.Abs(v)) / math.Log(bucketRatio))
+	return math.Copysign(math.Pow(bucketRatio, class+0.5), v)
 }
 
-// percentile is the smallest value that at least this share of the samples does not exceed.
+// percentile returns the smallest value that is at least as large as this percentage of the samples.
 func (s *summary) percentile(percent float64) (float64, bool) {
-	if s.rough || s.count == 0 {
+	if s.valuesUnknown || s.count == 0 {
 		return 0, false
 	}
-	need, seen := s.count*percent/100, 0.0
+	rank, cumulative := s.count*percent/100, 0.0
 	for _, v := range slices.Sorted(maps.Keys(s.values)) {
-		seen += s.values[v]
-		if seen >= need-1e-9 {
+		cumulative += s.values[v]
+		if cumulative >= rank-1e-9 {
 			return min(max(v, s.min), s.max), true
 		}
 	}
 	return s.max, true
 }
 
-// statistic is a way to make one number of a summary; the second result is false where there is none.
+// statistic computes a number from a summary and reports whether there is one.
 type statistic func(*summary) (float64, bool)
 
-// parseStatistic knows SampleCount, Average, Sum, Minimum, Maximum and percentiles such as p99 or p99.9.
+// parseStatistic parses SampleCount, Average, Sum, Minimum, Maximum and percentiles such as p99 or p99.9.
 func parseStatistic(name string) (statistic, bool) {
 	some := func(f func(*summary) float64) (statistic, bool) {
 		return func(s *summary) (float64, bool) { return f(s), s.count > 0 }, true
@@ -130,7 +130,7 @@ func parseStatistic(name string) (statistic, bool) {
 	return func(s *summary) (float64, bool) { return s.percentile(percent) }, ok
 }
 
-// parsePercentile reads p0 to p100 with at most two decimals.
+// parsePercentile parses p0 to p100 with at most two decimals.
 func parsePercentile(name string) (float64, bool) {
 	digits, ok := strings.CutPrefix(name, "p")
 	if !ok || strings.Trim(digits, "0123456789.") != "" {

@@ -20,7 +20,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 )
 
-// answers is a target that answers with the status in the path; 0 breaks the connection off.
+// answers is a target that responds with the status in the path; 0 closes the connection.
 func answers(t *testing.T) string {
 	t.Helper()
 	return target(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -46,7 +46,7 @@ func nobody(t *testing.T) string {
 	return ln.Addr().String()
 }
 
-// own is a query for one of the balancer's figures: of a group, or of the balancer alone.
+// own returns a query for a load balancer metric, of a target group or of the load balancer.
 func own(id, name, statistic string, arns ...string) []string {
 	out := []string{id, "AWS/ApplicationELB:" + name, statistic, "LoadBalancer", suffix(arns[0])}
 	if len(arns) > 1 {
@@ -55,7 +55,7 @@ func own(id, name, statistic string, arns ...string) []string {
 	return out
 }
 
-// figures asks for sums of the balancer's figures, and leaves out those without a point.
+// figures returns sums of load balancer metrics, without those that have no data.
 func (b *watchBench) figures(names []string, arns ...string) map[string]float64 {
 	b.t.Helper()
 	out := map[string]float64{}
@@ -124,7 +124,7 @@ func TestMetrics_ofRealTraffic(t *testing.T) {
 	}
 }
 
-// As with AWS an alarm on the balancer's figures comes late, by the lateness of the figures and its own period.
+// An alarm on load balancer metrics fires after the delay of the metrics and its period, as on AWS.
 func TestMetrics_alarmOnRealTraffic(t *testing.T) {
 	b := newWatchBench(t)
 	lb, group := b.balancer("app"), b.group("blue", answers(t))
@@ -164,7 +164,7 @@ func TestMetrics_clientGoneAndSilence(t *testing.T) {
 	b.must(req.Write(conn))
 	<-begun
 	b.must(conn.Close())
-	b.until("the client to be missed", func() bool { return b.srv.Counts(group).ClientGone == 1 })
+	b.until("the client to be missed", func() bool { return b.srv.Counts(group).ClientDisconnects == 1 })
 
 	_, err = b.api.ModifyLoadBalancerAttributes(b.ctx(), &elb.ModifyLoadBalancerAttributesInput{LoadBalancerArn: &lb, Attributes: []types.LoadBalancerAttribute{
 		{Key: aws.String("idle_timeout.timeout_seconds"), Value: aws.String("1")},
@@ -263,7 +263,7 @@ func TestMetrics_responseTime(t *testing.T) {
 	}
 }
 
-func TestMetrics_regionsDoNotSeeEachOther(t *testing.T) {
+func TestMetrics_regionsAreSeparate(t *testing.T) {
 	b := newWatchBench(t)
 	b.put("Errors", 0, 1)
 	b.alarm(errorsOver("errors", 3))

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The counters of a window, in the order of counterNames.
+// Indexes of the counters of a window, in the order of counterNames.
 const (
 	requestCount = iota
 	target2xx
@@ -24,7 +24,7 @@ const (
 	counters
 )
 
-// counterNames is what AWS calls the counters.
+// counterNames returns the CloudWatch names of the counters.
 func counterNames() [counters]string {
 	return [counters]string{
 		"RequestCount", "HTTPCode_Target_2XX_Count", "HTTPCode_Target_3XX_Count", "HTTPCode_Target_4XX_Count", "HTTPCode_Target_5XX_Count",
@@ -34,30 +34,30 @@ func counterNames() [counters]string {
 }
 
 const (
-	// shortest is the bound below which response times are not told apart.
+	// shortest is the resolution limit for response times.
 	shortest = time.Microsecond
-	// classes is how many classes of response times there are: enough for 1.02^1279 µs, which is over a day.
-	classes = 1280
-	// settled is how long after its end a window is left alone before it is packed. Whoever still holds it
-	// took it before its end and writes within this time.
-	settled = 10 * time.Second
+	// bucketCount is the number of response time buckets: up to 1.02^1279 µs, which is over a day.
+	bucketCount = 1280
+	// packDelay is how long after its end a window is left unpacked. A request that obtained the window before its end
+	// counts within this time.
+	packDelay = 10 * time.Second
 )
 
-// window counts what happens in one period of the clock. Counting is a few atomic additions.
+// window counts the events of one period of the clock. Counting takes a few atomic additions.
 type window struct {
 	slot   int64
 	counts [counters]atomic.Int64
-	times  *timing // nil where no response times are taken
+	times  *histogram // nil if response times are not recorded
 }
 
-// timing is response times in classes that grow by 2 %: class i stands for shortest × 1.02^(i−½), and a
-// percentile made of it is off by less than 1 %.
-type timing struct {
-	sum, low, high atomic.Int64 // nanoseconds; low is 0 while there is none
-	classes        [classes]atomic.Uint32
+// histogram is a histogram of response times with buckets that grow by 2 %. Bucket i represents
+// shortest × 1.02^(i−½); a percentile is off by less than 1 %.
+type histogram struct {
+	sum, low, high atomic.Int64 // nanoseconds; low is 0 while there are no samples
+	buckets        [bucketCount]atomic.Uint32
 }
 
-func (t *timing) add(took time.Duration) {
+func (t *histogram) add(took time.Duration) {
 	took = max(took, 1)
 	t.sum.Add(int64(took))
 	for low := t.low.Load(); (low == 0 || int64(took) < low) && !t.low.CompareAndSwap(low, int64(took)); {
@@ -66,31 +66,31 @@ func (t *timing) add(took time.Duration) {
 	for high := t.high.Load(); int64(took) > high && !t.high.CompareAndSwap(high, int64(took)); {
 		high = t.high.Load()
 	}
-	t.classes[timeClass(took)].Add(1)
+	t.buckets[bucketIndex(took)].Add(1)
 }
 
-func timeClass(took time.Duration) int {
+func bucketIndex(took time.Duration) int {
 	if took < shortest {
 		return 0
 	}
-	return min(1+int(math.Log(float64(took)/float64(shortest))/math.Log(growth)), classes-1)
+	return min(1+int(math.Log(float64(took)/float64(shortest))/math.Log(bucketRatio)), bucketCount-1)
 }
 
-// classTime is the response time that stands for a class, in seconds.
-func classTime(class int) float64 {
-	return shortest.Seconds() * math.Pow(growth, float64(class)-0.5)
+// bucketSeconds returns the response time that represents a bucket, in seconds.
+func bucketSeconds(class int) float64 {
+	return shortest.Seconds() * math.Pow(bucketRatio, float64(class)-0.5)
 }
 
-// packed is a window that nobody writes to any more, in as little memory as it needs.
+// packed is the compact form of a window that is no longer written to.
 type packed struct {
 	slot           int64
 	counts         [counters]int64
 	sum, low, high time.Duration
-	times          []classCount
+	times          []bucket
 }
 
-type classCount struct {
-	class uint16
+type bucket struct {
+	index uint16
 	count uint32
 }
 
@@ -103,26 +103,26 @@ func (w *window) pack() packed {
 		return p
 	}
 	p.sum, p.low, p.high = time.Duration(w.times.sum.Load()), time.Duration(w.times.low.Load()), time.Duration(w.times.high.Load())
-	for i := range w.times.classes {
-		if n := w.times.classes[i].Load(); n > 0 {
-			p.times = append(p.times, classCount{class: uint16(i), count: n})
+	for i := range w.times.buckets {
+		if n := w.times.buckets[i].Load(); n > 0 {
+			p.times = append(p.times, bucket{index: uint16(i), count: n})
 		}
 	}
 	return p
 }
 
-// counted is a counter as AWS sends it: every event is a sample of 1, and no events are no point.
+// counted returns a counter in the form of AWS: every event is a sample of 1, and without events there is no point.
 func (p *packed) counted(counter int) *summary {
 	s := &summary{}
 	s.add(1, float64(p.counts[counter]))
 	return s
 }
 
-// responseTimes is the response times in seconds.
+// responseTimes returns the response times in seconds.
 func (p *packed) responseTimes() *summary {
 	s := &summary{}
 	for _, c := range p.times {
-		s.add(classTime(int(c.class)), float64(c.count))
+		s.add(bucketSeconds(int(c.index)), float64(c.count))
 	}
 	if s.count > 0 {
 		s.sum, s.min, s.max = p.sum.Seconds(), p.low.Seconds(), p.high.Seconds()
@@ -130,15 +130,15 @@ func (p *packed) responseTimes() *summary {
 	return s
 }
 
-// recorder counts the traffic of a balancer, or of a balancer's group. It is for concurrent use; a request
-// costs it a clock reading and a few additions, and no lock but the first one of each period.
+// recorder counts the traffic of a load balancer, or of a group behind one. It is safe for concurrent use. A
+// request costs a clock read and a few atomic additions; only the first one in each period takes the lock.
 type recorder struct {
 	clock   metricsClock
 	timed   bool
 	current atomic.Pointer[window]
 
 	mu     sync.Mutex
-	recent []*window // ended, perhaps still written to, oldest first
+	recent []*window // ended windows that may still be written to, oldest first
 	past   []packed  // oldest first
 }
 
@@ -148,11 +148,11 @@ func (r *recorder) window() *window {
 	if w := r.current.Load(); w != nil && w.slot >= slot {
 		return w
 	}
-	return r.turn(now, slot)
+	return r.startWindow(now, slot)
 }
 
-// turn begins a new period.
-func (r *recorder) turn(now time.Time, slot int64) *window {
+// startWindow starts a new period.
+func (r *recorder) startWindow(now time.Time, slot int64) *window {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	old := r.current.Load()
@@ -161,7 +161,7 @@ func (r *recorder) turn(now time.Time, slot int64) *window {
 	}
 	w := &window{slot: slot}
 	if r.timed {
-		w.times = &timing{}
+		w.times = &histogram{}
 	}
 	r.current.Store(w)
 	if old != nil {
@@ -171,10 +171,10 @@ func (r *recorder) turn(now time.Time, slot int64) *window {
 	return w
 }
 
-// tidy packs what has settled and forgets what is too old. The caller holds the lock.
+// tidy packs settled windows and removes expired ones. The caller holds the lock.
 func (r *recorder) tidy(now time.Time) {
-	quiet := r.clock.slot(now.Add(-settled)) // windows before this one ended long enough ago
-	for len(r.recent) > 0 && r.recent[0].slot < quiet {
+	settled := r.clock.slot(now.Add(-packDelay)) // windows before this slot are settled
+	for len(r.recent) > 0 && r.recent[0].slot < settled {
 		r.past = append(r.past, r.recent[0].pack())
 		r.recent = r.recent[1:]
 	}
@@ -188,7 +188,7 @@ func (r *recorder) tidy(now time.Time) {
 	}
 }
 
-// count adds 1 to each of the counters. A nil recorder counts nothing.
+// count adds 1 to each of the counters. It does nothing on a nil recorder.
 func (r *recorder) count(counters ...int) {
 	if r == nil {
 		return
@@ -199,8 +199,8 @@ func (r *recorder) count(counters ...int) {
 	}
 }
 
-// answered counts a target's answer of a class 1 to 5 and the time that it took.
-func (r *recorder) answered(class int, took time.Duration) {
+// countResponse counts a target's response by its status class, 1 to 5, and its response time.
+func (r *recorder) countResponse(class int, took time.Duration) {
 	if r == nil {
 		return
 	}
@@ -211,7 +211,7 @@ func (r *recorder) answered(class int, took time.Duration) {
 	w.times.add(took)
 }
 
-// slots is the windows from one slot up to another, oldest first.
+// slots returns the windows in [from, to), oldest first.
 func (r *recorder) slots(from, to int64) []packed {
 	r.mu.Lock()
 	defer r.mu.Unlock()

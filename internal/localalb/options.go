@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// Option changes how a Server starts.
+// Option configures a Server.
 type Option func(*config)
 
 type config struct {
-	address      string
-	management   string
-	region       string
-	account      string
-	log          *slog.Logger
-	ephemeral    bool
-	bareLone     bool
-	fastHealth   time.Duration
-	settle       time.Duration
-	instances    map[string]string
-	faults       []Fault
-	hooks        []func(Call)
-	journalLimit int
-	clock        metricsClock
+	address        string
+	management     string
+	region         string
+	account        string
+	log            *slog.Logger
+	ephemeral      bool
+	omitLoneWeight bool
+	fastHealth     time.Duration
+	propagation    time.Duration
+	instances      map[string]string
+	faults         []Fault
+	hooks          []func(Call)
+	journalLimit   int
+	clock          metricsClock
 }
 
 func newConfig(opts []Option) config {
@@ -34,7 +34,7 @@ func newConfig(opts []Option) config {
 		log:          slog.Default(),
 		instances:    map[string]string{},
 		journalLimit: 100_000,
-		clock:        metricsClock{period: awsMetricsPeriod, late: awsMetricsLate, now: time.Now},
+		clock:        metricsClock{period: awsMetricsPeriod, delay: awsMetricsDelay, now: time.Now},
 	}
 	for _, opt := range opts {
 		opt(&c)
@@ -42,81 +42,81 @@ func newConfig(opts []Option) config {
 	return c
 }
 
-// WithAddress sets where the API listens, "host:port". The default is a free port of 127.0.0.1.
+// WithAddress sets the address of the API, "host:port". The default is a free port of 127.0.0.1.
 func WithAddress(address string) Option {
 	return func(c *config) { c.address = address }
 }
 
-// WithManagement switches the management port on, at "host:port". The host must be a loopback address,
-// since whoever reaches the port can make the balancer fail. The default is off.
+// WithManagement enables the management port at "host:port". The host must be a loopback address, because
+// anybody who reaches the port can inject faults. By default the port is off.
 func WithManagement(address string) Option {
 	return func(c *config) { c.management = address }
 }
 
-// WithRegion sets the region of requests whose signature names none. The region in a signature wins, as
-// every AWS endpoint serves one region. The default is us-east-1.
+// WithRegion sets the region of requests without one in their signature. A region in the signature takes
+// precedence. The default is us-east-1.
 func WithRegion(region string) Option {
 	return func(c *config) { c.region = region }
 }
 
-// WithAccount sets the account number in every ARN, twelve digits. The default is 123456789012.
+// WithAccount sets the 12-digit account ID in all ARNs. The default is 123456789012.
 func WithAccount(account string) Option {
 	return func(c *config) { c.account = account }
 }
 
-// WithLogger sets where the server logs. The default is slog.Default().
+// WithLogger sets the logger of the server. The default is slog.Default().
 func WithLogger(log *slog.Logger) Option {
 	return func(c *config) { c.log = log }
 }
 
-// WithEphemeralPorts lets every listener listen on a free port of 127.0.0.1 instead of the one asked for.
-// Describe calls still show the port asked for; Server.ListenerAddr tells the real one.
+// WithEphemeralPorts makes every listener listen on a free port of 127.0.0.1 instead of its configured port.
+// Describe calls still return the configured port; Server.ListenerAddr returns the actual address.
 func WithEphemeralPorts() Option {
 	return func(c *config) { c.ephemeral = true }
 }
 
-// WithFastHealth makes every group's health checks run at this interval, whatever the group says. AWS has
-// no interval under 5 s: this is for tests and demonstrations alone. Thresholds, timeout, path and matcher
-// stay the group's own. Zero, the default, keeps the group's interval.
+// WithFastHealth overrides the health check interval of every target group. AWS has no interval under 5 s:
+// this is for tests and demonstrations only. Thresholds, timeout, path and matcher are not affected. Zero, the
+// default, uses the interval of the group.
 func WithFastHealth(interval time.Duration) Option {
 	return func(c *config) { c.fastHealth = interval }
 }
 
-// WithPropagation delays every change of routing by this long: Describe calls show it at once and the data
-// plane obeys later, as the nodes of a real balancer do. The default is zero. A LateSync fault does the
-// same for single calls.
+// WithPropagation delays every routing change in the data plane, as the propagation to the nodes of a real load
+// balancer does. Describe calls show the change immediately. The default is zero. A LateSync fault delays
+// individual calls.
 func WithPropagation(delay time.Duration) Option {
-	return func(c *config) { c.settle = delay }
+	return func(c *config) { c.propagation = delay }
 }
 
-// WithoutLoneWeight leaves out the weight of a group that is alone in its action, as Network Load
-// Balancers and some ALB answers do. The default shows a weight of 1 where none was given.
+// WithoutLoneWeight omits the weight of a target group that is alone in its action, as Network Load Balancers and
+// some ALB responses do. By default, a missing weight is returned as 1.
 func WithoutLoneWeight() Option {
-	return func(c *config) { c.bareLone = true }
+	return func(c *config) { c.omitLoneWeight = true }
 }
 
-// WithInstances maps instance ids to addresses for groups of target type instance. An id that is not
-// named is taken to be at 127.0.0.1.
+// WithInstances maps instance IDs to addresses for groups of target type instance. The address of any other
+// instance is 127.0.0.1.
 func WithInstances(addresses map[string]string) Option {
 	return func(c *config) { maps.Copy(c.instances, addresses) }
 }
 
-// WithMetricsClock makes the balancer's own figures in CloudWatch have a point in every period, visible when the
-// period and after it the lateness are over. The period is whole seconds that divide a minute, or whole minutes;
-// the lateness may be zero. The default is a minute each, as with AWS. A shorter period is a clock that AWS does
-// not have: every figure that was got with it must be labelled so. With it metric alarms are evaluated once in
-// that period instead of once in their own, and may have a period of 1 s and 5 s.
-func WithMetricsClock(period, late time.Duration) Option {
-	return func(c *config) { c.clock.period, c.clock.late = period, late }
+// WithMetricsClock sets the period of the load balancer's own CloudWatch metrics, and how long after the end of
+// its period a point becomes visible. The period must be whole seconds that divide a minute, or whole minutes;
+// the delay may be zero. The default is a minute for both, as with AWS. AWS has no shorter period: results that
+// depend on one must say so. With a shorter period, metric alarms are evaluated once per that period instead of
+// once per their own, and may have a period of 1 s or 5 s.
+func WithMetricsClock(period, delay time.Duration) Option {
+	return func(c *config) { c.clock.period, c.clock.delay = period, delay }
 }
 
-// WithFault injects a fault from the start, as Server.Inject does later.
+// WithFault injects a fault at start, as Server.Inject does later.
 func WithFault(f Fault) Option {
 	return func(c *config) { c.faults = append(c.faults, f) }
 }
 
-// WithHook adds a function that is called for every API call before it is carried out and answered. It may
-// block, and may call the API itself; it runs in the goroutine of its call.
+// WithHook adds a function that runs before every API call is executed. It may block and may call the API
+// itself; it runs in the goroutine of the call.
 func WithHook(hook func(Call)) Option {
 	return func(c *config) { c.hooks = append(c.hooks, hook) }
 }

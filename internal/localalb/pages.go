@@ -7,20 +7,20 @@ import (
 )
 
 const (
-	maxPerCall  = 20  // ARNs or names in one Describe call
-	maxPageSize = 400 // and the size of a page where none is asked for
+	maxPerCall  = 20  // maximum number of ARNs or names in a Describe call
+	maxPageSize = 400 // also the default page size
 )
 
-func atMost20(n int, what string) error {
+func checkDescribeCount(n int, what string) error {
 	if n > maxPerCall {
-		return invalid("You cannot describe more than '%d' %s at a time", maxPerCall, what)
+		return validationError("You cannot describe more than '%d' %s at a time", maxPerCall, what)
 	}
 	return nil
 }
 
-// wantedBy tells whether a value is asked for: no names at all ask for everything.
-func wantedBy(asked []string, value string) bool {
-	return len(asked) == 0 || slices.Contains(asked, value)
+// matchesFilter reports whether a filter accepts a value. An empty filter accepts everything.
+func matchesFilter(filter []string, value string) bool {
+	return len(filter) == 0 || slices.Contains(filter, value)
 }
 
 func distinct(values []string) int {
@@ -35,7 +35,7 @@ func mapTo[A, B any](in []A, f func(A) B) []B {
 	return out
 }
 
-// paginate cuts the page that the call asks for and answers the marker of the next one, "" on the last.
+// paginate returns the requested page and the marker of the next one, "" on the last page.
 func paginate[T any](c *call, all []T) ([]T, string, error) {
 	size, err := c.number("PageSize", 1, maxPageSize)
 	if err != nil {
@@ -45,10 +45,10 @@ func paginate[T any](c *call, all []T) ([]T, string, error) {
 	if marker := c.text("Marker"); marker != "" {
 		raw, err := base64.URLEncoding.DecodeString(marker)
 		if err != nil {
-			return nil, "", invalid("The marker '%s' is not valid", marker)
+			return nil, "", validationError("The marker '%s' is not valid", marker)
 		}
 		if start, err = strconv.Atoi(string(raw)); err != nil || start < 0 {
-			return nil, "", invalid("The marker '%s' is not valid", marker)
+			return nil, "", validationError("The marker '%s' is not valid", marker)
 		}
 	}
 	if size == nil {

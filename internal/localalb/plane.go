@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// plane is the data plane: it really listens, checks and proxies what the control plane's state says.
+// plane is the data plane: sockets, health checks and proxies that implement the state of the control plane.
 type plane struct {
 	cfg         config
 	log         *slog.Logger
-	ctx         context.Context // ends with the server
+	ctx         context.Context // canceled when the server closes
 	certificate tls.Certificate
 	http1       *http.Transport
 	http2       *http.Transport
@@ -28,7 +28,7 @@ type plane struct {
 	listeners      map[string]*liveListener
 	groupCounts    map[string]*groupCounter
 	listenerCounts map[string]*listenerCounter
-	metrics        *ownMetrics
+	metrics        *elbMetrics
 }
 
 func newPlane(ctx context.Context, cfg config) (*plane, error) {
@@ -40,14 +40,14 @@ func newPlane(ctx context.Context, cfg config) (*plane, error) {
 		cfg: cfg, log: cfg.log, ctx: ctx, certificate: certificate, http1: newTransport(), http2: newHTTP2Transport(),
 		inFlight: newGauge(), buffers: newPool(), groups: map[string]*liveGroup{}, listeners: map[string]*liveListener{},
 		groupCounts: map[string]*groupCounter{}, listenerCounts: map[string]*listenerCounter{},
-		metrics: newOwnMetrics(cfg.clock),
+		metrics: newELBMetrics(cfg.clock),
 	}, nil
 }
 
-// apply makes the data plane obey a new state. Listeners are opened before anything else changes, so that an
-// error leaves all as it was. Routing of listeners that exist already changes after the delay; sockets, groups
-// and health checks change at once. Requests in flight are not touched.
-func (p *plane) apply(next *state, late time.Duration) error {
+// apply updates the data plane to a new state. It opens new listeners first; on an error nothing else has
+// changed. The routing of existing listeners changes after the delay, while sockets, groups and health checks
+// change immediately. In-flight requests are not interrupted.
+func (p *plane) apply(next *state, delay time.Duration) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	opened, err := p.open(next)
@@ -67,31 +67,31 @@ func (p *plane) apply(next *state, late time.Duration) error {
 			continue
 		}
 		table := p.compile(next, record, current)
-		if fresh != nil || late <= 0 {
+		if fresh != nil || delay <= 0 {
 			current.publish(table)
 		} else {
-			p.publishLater(current, table, late)
+			p.publishAfter(current, table, delay)
 		}
 		if fresh != nil {
 			fresh.serve()
-			p.retire(live)
+			p.shutDown(live)
 		}
 	}
 	for arn, live := range p.listeners {
 		if next.listeners[arn] == nil {
 			delete(p.listeners, arn)
-			p.retire(live)
+			p.shutDown(live)
 		}
 	}
 	return nil
 }
 
-// open binds a socket for every listener that has none yet, or that moves to another port or protocol.
+// open binds a socket for every listener that is new or whose port or protocol has changed.
 func (p *plane) open(next *state) (map[string]*liveListener, error) {
 	opened := map[string]*liveListener{}
 	for arn, record := range next.listeners {
 		if b := next.balancers[record.balancer]; b == nil || b.kind != application {
-			continue // network load balancers have no data plane here
+			continue // network load balancers have no data plane
 		}
 		if live := p.listeners[arn]; live != nil && live.serves(record) {
 			continue
@@ -109,27 +109,27 @@ func (p *plane) open(next *state) (map[string]*liveListener, error) {
 }
 
 func (p *plane) applyGroups(next *state) {
-	users := next.users()
+	balancers := next.balancersByGroup()
 	for arn, record := range next.groups {
 		live := p.groups[arn]
 		if live == nil {
 			live = p.newGroup(arn)
 			p.groups[arn] = live
 		}
-		live.measure(users[arn])
-		live.configure(record, usageOf(next, users[arn]))
+		live.setMetrics(balancers[arn])
+		live.configure(record, zonesOf(next, balancers[arn]))
 	}
 	for arn, live := range p.groups {
 		if next.groups[arn] == nil {
 			live.close()
-			live.measure(nil)
+			live.setMetrics(nil)
 			delete(p.groups, arn)
 		}
 	}
 }
 
-// usageOf is the zones of the balancer that a group serves, nil where it serves none.
-func usageOf(s *state, b *balancer) map[string]bool {
+// zonesOf returns the zones of a load balancer, nil if there is none.
+func zonesOf(s *state, b *balancer) map[string]bool {
 	if b == nil {
 		return nil
 	}
@@ -140,16 +140,16 @@ func usageOf(s *state, b *balancer) map[string]bool {
 	return zones
 }
 
-func (p *plane) publishLater(l *liveListener, t *table, late time.Duration) {
+func (p *plane) publishAfter(l *liveListener, t *table, delay time.Duration) {
 	p.tasks.Go(func() {
-		if hold(p.ctx, late) == nil {
+		if sleep(p.ctx, delay) == nil {
 			l.publish(t)
 		}
 	})
 }
 
-// retire lets a listener go: no new connections from now on, and the requests in flight are finished.
-func (p *plane) retire(l *liveListener) {
+// shutDown closes the socket of a listener and lets in-flight requests finish.
+func (p *plane) shutDown(l *liveListener) {
 	if l == nil {
 		return
 	}
@@ -158,7 +158,7 @@ func (p *plane) retire(l *liveListener) {
 	}
 	p.tasks.Go(func() {
 		if err := l.server.Shutdown(p.ctx); err != nil {
-			p.log.Debug("a listener did not end in time", "error", err, "closed", l.server.Close())
+			p.log.Debug("listener did not shut down in time", "error", err, "closed", l.server.Close())
 		}
 	})
 }
@@ -199,18 +199,18 @@ func (p *plane) address(listenerARN string) string {
 	return ""
 }
 
-// health is the verdicts on all targets of a group.
-func (p *plane) health(groupARN string) []verdict {
+// health returns the health of all targets of a group.
+func (p *plane) health(groupARN string) []targetHealth {
 	p.mu.Lock()
 	live := p.groups[groupARN]
 	p.mu.Unlock()
 	if live == nil {
 		return nil
 	}
-	return live.verdicts()
+	return live.health()
 }
 
-// close ends everything. The context has ended already, so that requests in flight break off.
+// close stops the data plane. The context is already canceled, which aborts in-flight requests.
 func (p *plane) close() error {
 	p.mu.Lock()
 	listeners, groups := p.listeners, p.groups
@@ -230,7 +230,7 @@ func (p *plane) close() error {
 	return errors.Join(out...)
 }
 
-// gauge counts what is going on and can wait for the end of all of it.
+// gauge counts activities in progress and can wait until there are none.
 type gauge struct {
 	mu   *sync.Mutex
 	none *sync.Cond

@@ -11,44 +11,44 @@ import (
 	"time"
 )
 
-// liveGroup is a target group at run time: its targets, their health, and whose turn it is.
+// liveGroup is the runtime form of a target group: its targets, their health and the round-robin position.
 type liveGroup struct {
 	arn    string
 	plane  *plane
 	counts *groupCounter
 
 	serving atomic.Pointer[service]
-	metrics atomic.Pointer[groupMetrics] // behind the balancer that uses it, or the last one that did; nil before the first
+	metrics atomic.Pointer[groupMetrics] // for its current or last load balancer; nil before the first
 	turn    atomic.Uint64
 
-	mu      sync.Mutex
-	record  *group
-	zones   map[string]bool // of the balancer; nil while the group is not in use
-	targets []*liveTarget   // registered, in the order of their registration
-	leaving []*liveTarget   // draining
+	mu       sync.Mutex
+	record   *group
+	zones    map[string]bool // of the load balancer; nil while the group is not in use
+	targets  []*liveTarget   // registered targets, in the order of registration
+	draining []*liveTarget   // draining
 }
 
-// service is what a request needs of a group, replaced as a whole when health or settings change.
+// service is what routing a request needs from a group. It is replaced as a whole when health or settings change.
 type service struct {
-	targets []*liveTarget // those that get requests
+	targets []*liveTarget // the targets that get requests
 	sticky  time.Duration // 0: targets are not sticky
 	http2   bool
 }
 
-// liveTarget is a target at run time. Its health is guarded by the group's lock.
+// liveTarget is the runtime form of a target. Its health is guarded by the group's lock.
 type liveTarget struct {
-	record  targetRecord
-	address string // "127.0.0.1:8080", "" for a Lambda function
-	scheme  string
-	counts  *counter
-	drained context.CancelFunc // ends the wait of a draining target
+	record    targetRecord
+	address   string // "127.0.0.1:8080", "" for a Lambda function
+	scheme    string
+	counts    *counter
+	stopDrain context.CancelFunc // stops the drain timer
 
 	state, reason, description string
 	passes, fails              int
-	check                      *checker // nil while it is not checked
+	check                      *checker // nil while health checks do not run
 }
 
-// name is how counts and cookies call a target.
+// name returns the name of the target in counts and cookies.
 func (t *liveTarget) name() string {
 	if t.address == "" {
 		return t.record.id
@@ -75,7 +75,7 @@ func (p *plane) newTarget(g *liveGroup, record *group, t targetRecord) *liveTarg
 	return live
 }
 
-// configure makes the group obey its record. zones is those of the balancer that uses it, nil for none.
+// configure updates the group to its record. zones are those of its load balancer, nil for none.
 func (g *liveGroup) configure(record *group, zones map[string]bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -86,7 +86,7 @@ func (g *liveGroup) configure(record *group, zones map[string]bool) {
 	for _, t := range record.targets {
 		at := slices.IndexFunc(before, func(o *liveTarget) bool { return o.record.same(t) })
 		if at < 0 {
-			g.undrain(t)
+			g.cancelDrain(t)
 			g.targets = append(g.targets, g.plane.newTarget(g, record, t))
 			continue
 		}
@@ -99,13 +99,13 @@ func (g *liveGroup) configure(record *group, zones map[string]bool) {
 		}
 	}
 	for _, t := range g.targets {
-		g.supervise(t, restart)
+		g.updateCheck(t, restart)
 	}
 	g.refresh()
 }
 
-// measure counts for CloudWatch from now on behind a balancer, nil for none. What has been counted stays.
-func (g *liveGroup) measure(b *balancer) {
+// setMetrics directs metrics to a load balancer from now on, nil for none. Earlier metrics remain.
+func (g *liveGroup) setMetrics(b *balancer) {
 	old := g.metrics.Load()
 	var next *groupMetrics
 	if b != nil && b.kind == application {
@@ -113,11 +113,11 @@ func (g *liveGroup) measure(b *balancer) {
 		g.metrics.Store(next)
 	}
 	if old != nil && old != next {
-		old.health.note(healthChange{})
+		old.health.record(healthChange{})
 	}
 }
 
-// traffic is the group's recorder, nil before any balancer has used it.
+// traffic returns the recorder of the group, nil if no load balancer has ever used it.
 func (g *liveGroup) traffic() *recorder {
 	if m := g.metrics.Load(); m != nil {
 		return m.traffic
@@ -125,9 +125,9 @@ func (g *liveGroup) traffic() *recorder {
 	return nil
 }
 
-// noteHealth tells CloudWatch how many targets are healthy and unhealthy; the others are neither, and without any
-// target there are no figures. The caller holds the group's lock.
-func (g *liveGroup) noteHealth() {
+// recordHealth records the numbers of healthy and unhealthy targets. Other states count as neither, and a group
+// without targets has no host counts. The caller holds the group's lock.
+func (g *liveGroup) recordHealth() {
 	m := g.metrics.Load()
 	if m == nil {
 		return
@@ -141,11 +141,11 @@ func (g *liveGroup) noteHealth() {
 			now.unhealthy++
 		}
 	}
-	m.health.note(now)
+	m.health.record(now)
 }
 
-// refresh works out which targets get requests: the healthy ones, or all of them where too few are healthy.
-// Targets that are unused get none in any case.
+// refresh selects the targets that get requests: the healthy ones, or all if too few are healthy. Unused targets
+// never get requests.
 func (g *liveGroup) refresh() {
 	var healthy, usable []*liveTarget
 	for _, t := range g.targets {
@@ -166,11 +166,11 @@ func (g *liveGroup) refresh() {
 		s.sticky = time.Duration(seconds(known, g.record.attributes, stickyDuration)) * time.Second
 	}
 	g.serving.Store(s)
-	g.noteHealth()
+	g.recordHealth()
 }
 
-// pick is the target for a request: the one that its cookie names while it gets requests, else the next one.
-// It is nil where no target can get the request.
+// pick returns the target for a request: the one in its sticky cookie if that gets requests, otherwise the next
+// in turn. It returns nil if no target can get the request.
 func (g *liveGroup) pick(r *http.Request) *liveTarget {
 	s := g.serving.Load()
 	if len(s.targets) == 0 {
@@ -201,28 +201,28 @@ func (g *liveGroup) transport() *http.Transport {
 	return g.plane.http1
 }
 
-// verdict is the health of a target as Describe calls tell it.
-type verdict struct {
+// targetHealth is the health of a target in the form of Describe calls.
+type targetHealth struct {
 	target                     targetRecord
 	state, reason, description string
 }
 
-func (g *liveGroup) verdicts() []verdict {
+func (g *liveGroup) health() []targetHealth {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return mapTo(slices.Concat(g.targets, g.leaving), func(t *liveTarget) verdict {
-		return verdict{target: t.record, state: t.state, reason: t.reason, description: t.description}
+	return mapTo(slices.Concat(g.targets, g.draining), func(t *liveTarget) targetHealth {
+		return targetHealth{target: t.record, state: t.state, reason: t.reason, description: t.description}
 	})
 }
 
-// close ends the group's health checks and waits.
+// close stops the group's health checks and drains.
 func (g *liveGroup) close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, t := range g.targets {
 		t.stopCheck()
 	}
-	for _, t := range g.leaving {
-		t.drained()
+	for _, t := range g.draining {
+		t.stopDrain()
 	}
 }

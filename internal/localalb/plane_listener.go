@@ -12,38 +12,38 @@ import (
 	"time"
 )
 
-// liveListener is a listener that really listens. What it does with a request stands in its table, which is
-// replaced as a whole, so that every request meets one consistent set of rules.
+// liveListener is an open listener. Its routing is in a table that is replaced as a whole: every request is
+// evaluated against one consistent set of rules.
 type liveListener struct {
 	arn      string
-	port     int // asked for when the socket was opened
+	port     int // the port setting when the socket was opened
 	protocol string
 	socket   net.Listener
 	server   *http.Server
 	plane    *plane
 	counts   *listenerCounter
-	metrics  *recorder // of its balancer
+	metrics  *recorder // of its load balancer
 	table    atomic.Pointer[table]
 }
 
-// table is the rules of a listener in the order in which they are tried. The last one matches everything.
+// table holds the rules of a listener in the order of evaluation. The last one matches every request.
 type table struct {
 	generation   uint64
-	port         string // asked for
+	port         string // the port setting
 	rules        []*liveRule
-	idle         time.Duration // how long a target may stay silent
+	idleTimeout  time.Duration // idle timeout
 	forwardedFor string        // append, preserve or remove
 }
 
-// liveRule is a rule with what it needs at run time. It is kept as long as its record is the same one, so that
-// a change elsewhere does not restart its cycle of choices.
+// liveRule is the runtime form of a rule. It is reused while its record is unchanged: changing another rule does
+// not restart its cycle of weighted choices.
 type liveRule struct {
 	record  *rule
 	matches []func(*http.Request) bool
-	forward *forwarder // nil unless the last action forwards
+	forward *forwarder // nil unless the routing action is a forward action
 }
 
-// bind opens the socket of a listener. Nothing is served before serve.
+// bind opens the socket of a listener. Requests are handled after serve.
 func (p *plane) bind(record *listener) (*liveListener, error) {
 	port := record.port
 	if p.cfg.ephemeral {
@@ -52,7 +52,7 @@ func (p *plane) bind(record *listener) (*liveListener, error) {
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	socket, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, refuse("InvalidConfigurationRequest", "localalb cannot listen on %s: %v. Ask for another port, or let it take free ones", address, err)
+		return nil, badRequest("InvalidConfigurationRequest", "localalb cannot listen on %s: %v. Ask for another port, or let it take free ones", address, err)
 	}
 	if p.listenerCounts[record.arn] == nil {
 		p.listenerCounts[record.arn] = &listenerCounter{}
@@ -69,7 +69,7 @@ func (p *plane) bind(record *listener) (*liveListener, error) {
 	return l, nil
 }
 
-// serves tells whether the open socket suits the record. On free ports a change of the port changes nothing.
+// serves reports whether the open socket suits the record. With ephemeral ports, the port setting does not matter.
 func (l *liveListener) serves(record *listener) bool {
 	return l.protocol == record.protocol && (l.plane.cfg.ephemeral || l.port == record.port)
 }
@@ -83,12 +83,12 @@ func (l *liveListener) serve() {
 			err = l.server.Serve(l.socket)
 		}
 		if !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
-			l.plane.log.Error("a listener ended", "listener", l.arn, "error", err)
+			l.plane.log.Error("listener stopped unexpectedly", "listener", l.arn, "error", err)
 		}
 	})
 }
 
-// publish puts a table in force unless a newer one is already.
+// publish installs a table unless a newer one is already installed.
 func (l *liveListener) publish(t *table) {
 	for {
 		old := l.table.Load()
@@ -101,12 +101,12 @@ func (l *liveListener) publish(t *table) {
 	}
 }
 
-// compile turns the rules of a listener into a table.
+// compile builds the table of a listener.
 func (p *plane) compile(s *state, record *listener, l *liveListener) *table {
-	kept := map[*rule]*liveRule{}
+	reusable := map[*rule]*liveRule{}
 	if old := l.table.Load(); old != nil {
 		for _, r := range old.rules {
-			kept[r.record] = r
+			reusable[r.record] = r
 		}
 	}
 	b := s.balancers[record.balancer]
@@ -114,11 +114,11 @@ func (p *plane) compile(s *state, record *listener, l *liveListener) *table {
 	t := &table{
 		generation:   p.generation,
 		port:         strconv.Itoa(record.port),
-		idle:         time.Duration(seconds(known, b.attributes, idleTimeout)) * time.Second,
+		idleTimeout:  time.Duration(seconds(known, b.attributes, idleTimeout)) * time.Second,
 		forwardedFor: or(b.attributes[forwardedForMode], "append"),
 	}
 	for _, r := range s.rulesOf(record.arn) {
-		live := kept[r]
+		live := reusable[r]
 		if live == nil {
 			live = &liveRule{record: r, matches: compileConditions(r.conditions), forward: p.newForwarder(r)}
 		}
@@ -142,7 +142,7 @@ func (p *plane) newForwarder(r *rule) *forwarder {
 	return f
 }
 
-// ServeHTTP takes a request through the first rule that matches it.
+// ServeHTTP handles a request with the first rule that matches.
 func (l *liveListener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.plane.inFlight.add(1)
 	defer l.plane.inFlight.add(-1)
@@ -150,14 +150,14 @@ func (l *liveListener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t := l.table.Load()
 	for _, rule := range t.rules {
 		if rule.match(r) {
-			l.take(w, r, t, rule)
+			l.serveRule(w, r, t, rule)
 			return
 		}
 	}
 }
 
-// noteOwn counts an answer that the balancer made itself, by its status, for CloudWatch.
-func (l *liveListener) noteOwn(status int) {
+// countGenerated counts a response that the load balancer generated, by its status, for CloudWatch.
+func (l *liveListener) countGenerated(status int) {
 	switch {
 	case status == http.StatusBadGateway:
 		l.metrics.count(elb5xx, elb502)
@@ -170,18 +170,18 @@ func (l *liveListener) noteOwn(status int) {
 	}
 }
 
-// refuse answers in the target's place.
-func (l *liveListener) refuse(w http.ResponseWriter, status int) {
-	l.noteOwn(status)
-	answerOwn(w, status)
+// respondError sends a response generated by the load balancer.
+func (l *liveListener) respondError(w http.ResponseWriter, status int) {
+	l.countGenerated(status)
+	writeErrorPage(w, status)
 }
 
-func (l *liveListener) take(w http.ResponseWriter, r *http.Request, t *table, rule *liveRule) {
+func (l *liveListener) serveRule(w http.ResponseWriter, r *http.Request, t *table, rule *liveRule) {
 	actions := rule.record.actions
-	for _, gate := range actions[:len(actions)-1] {
-		if status := answerLogin(w, r, gate); status != 0 {
+	for _, auth := range actions[:len(actions)-1] {
+		if status := authenticate(w, r, auth); status != 0 {
 			l.counts.logins.Add(1)
-			l.noteOwn(status)
+			l.countGenerated(status)
 			return
 		}
 	}
@@ -195,6 +195,6 @@ func (l *liveListener) take(w http.ResponseWriter, r *http.Request, t *table, ru
 		redirect(w, r, *last.RedirectConfig, t.port)
 	default:
 		l.counts.fixed.Add(1)
-		answerFixed(w, *last.FixedResponseConfig)
+		writeFixedResponse(w, *last.FixedResponseConfig)
 	}
 }

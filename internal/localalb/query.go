@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// params reads the parameters of one Query request, or of one structure inside it. Names are those of the
-// API; lists stand in the form as Name.member.1, structures as Name.Field.
+// params reads the parameters of a Query API request, or of one structure in it. A list is encoded as
+// Name.member.1, a structure as Name.Field.
 type params struct {
 	values url.Values
 	prefix string
 }
 
-// text is the value of a parameter, "" where it is missing.
+// text returns the value of a parameter, "" if it is missing.
 func (p params) text(name string) string {
 	return p.values.Get(p.prefix + name)
 }
 
-// has tells whether the parameter, or anything inside it, was sent.
+// has reports whether the parameter, or any parameter below it, was sent.
 func (p params) has(name string) bool {
 	key := p.prefix + name
 	if _, ok := p.values[key]; ok {
@@ -33,7 +33,7 @@ func (p params) has(name string) bool {
 	return false
 }
 
-// optional is the value of a parameter, nil where it was not sent.
+// optional returns the value of a parameter, nil if it was not sent.
 func (p params) optional(name string) *string {
 	if v, ok := p.values[p.prefix+name]; ok && len(v) > 0 {
 		return &v[0]
@@ -41,12 +41,12 @@ func (p params) optional(name string) *string {
 	return nil
 }
 
-// inside reads the fields of a structure; the second result is false where none was sent.
-func (p params) inside(name string) (params, bool) {
+// structure returns the fields of a structure and reports whether any was sent.
+func (p params) structure(name string) (params, bool) {
 	return params{values: p.values, prefix: p.prefix + name + "."}, p.has(name)
 }
 
-// list is the values of a list of plain values, in the order of their numbers.
+// list returns the members of a list of scalars, in the order of their indexes.
 func (p params) list(name string) []string {
 	var out []string
 	for _, n := range p.members(name, "member") {
@@ -55,7 +55,7 @@ func (p params) list(name string) []string {
 	return out
 }
 
-// structs is the elements of a list of structures, in the order of their numbers.
+// structs returns the members of a list of structures, in the order of their indexes.
 func (p params) structs(name string) []params {
 	var out []params
 	for _, n := range p.members(name, "member") {
@@ -64,7 +64,7 @@ func (p params) structs(name string) []params {
 	return out
 }
 
-// pairs is a map parameter, sorted as it was numbered.
+// pairs returns the entries of a map parameter, in the order of their indexes.
 func (p params) pairs(name string) []pair {
 	var out []pair
 	for _, n := range p.members(name, "entry") {
@@ -74,7 +74,7 @@ func (p params) pairs(name string) []pair {
 	return out
 }
 
-// members finds the numbers that a list uses. They need not be without gaps: only their order counts.
+// members returns the sorted indexes of a list. Gaps between them are allowed.
 func (p params) members(name, element string) []int {
 	lead := p.prefix + name + "." + element + "."
 	var out []int
@@ -94,7 +94,7 @@ func (p params) members(name, element string) []int {
 	return slices.Compact(out)
 }
 
-// number reads a whole number within [low, high], nil where it was not sent.
+// number parses an integer in [low, high]. It returns nil if the parameter was not sent.
 func (p params) number(name string, low, high int) (*int, error) {
 	sent := p.optional(name)
 	if sent == nil {
@@ -102,15 +102,15 @@ func (p params) number(name string, low, high int) (*int, error) {
 	}
 	n, err := strconv.Atoi(*sent)
 	if err != nil {
-		return nil, refuse("MalformedInput", "'%s' is not a number, at '%s%s'", *sent, p.prefix, name)
+		return nil, badRequest("MalformedInput", "'%s' is not a number, at '%s%s'", *sent, p.prefix, name)
 	}
 	if n < low || n > high {
-		return nil, invalid("'%s%s' must be between '%d' and '%d', inclusive: '%d' is not.", p.prefix, name, low, high, n)
+		return nil, validationError("'%s%s' must be between '%d' and '%d', inclusive: '%d' is not.", p.prefix, name, low, high, n)
 	}
 	return &n, nil
 }
 
-// flag reads true or false, nil where it was not sent.
+// flag parses a Boolean. It returns nil if the parameter was not sent.
 func (p params) flag(name string) (*bool, error) {
 	sent := p.optional(name)
 	if sent == nil {
@@ -122,26 +122,26 @@ func (p params) flag(name string) (*bool, error) {
 	case "false":
 		return new(false), nil
 	}
-	return nil, refuse("MalformedInput", "'%s' is neither true nor false, at '%s%s'", *sent, p.prefix, name)
+	return nil, badRequest("MalformedInput", "'%s' is neither true nor false, at '%s%s'", *sent, p.prefix, name)
 }
 
-// need answers an error that names the first of these parameters that was not sent.
-func (p params) need(names ...string) error {
+// require returns an error that names the first of the given parameters that was not sent.
+func (p params) require(names ...string) error {
 	for _, name := range names {
 		if !p.has(name) {
-			return invalid("1 validation error detected: Value null at '%s%s' failed to satisfy constraint: Member must not be null", p.prefix, lowerFirst(name))
+			return validationError("1 validation error detected: Value null at '%s%s' failed to satisfy constraint: Member must not be null", p.prefix, lowerFirst(name))
 		}
 	}
 	return nil
 }
 
-// oneOf checks a value against the values that the API knows.
+// oneOf returns a value and an error if the value is neither empty nor one of allowed.
 func (p params) oneOf(name string, allowed ...string) (string, error) {
 	got := p.text(name)
 	if got == "" || slices.Contains(allowed, got) {
 		return got, nil
 	}
-	return "", invalid("1 validation error detected: Value '%s' at '%s%s' failed to satisfy constraint: Member must satisfy enum value set: [%s]",
+	return "", validationError("1 validation error detected: Value '%s' at '%s%s' failed to satisfy constraint: Member must satisfy enum value set: [%s]",
 		got, p.prefix, lowerFirst(name), strings.Join(allowed, ", "))
 }
 

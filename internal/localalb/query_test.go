@@ -12,7 +12,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 )
 
-// FuzzQuery sends any form to the API. Whatever it is, the answer is a whole XML document and nothing else breaks.
+// FuzzQuery sends any form to the API. The response must be a complete XML document.
 func FuzzQuery(f *testing.F) {
 	for _, seed := range []string{
 		"", "Action=", "%zz", "Action=DescribeLoadBalancers&Version=2015-12-01",

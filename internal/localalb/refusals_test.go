@@ -15,7 +15,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 )
 
-// refusal is a call that must fail, and how.
+// refusal is a call that must fail, with its error.
 type refusal struct {
 	name string
 	call func() error
@@ -51,8 +51,8 @@ func TestRefusals_actions(t *testing.T) {
 	lb := b.balancer("app")
 	g, other := b.group("g"), b.group("other")
 	l := b.listener(lb, 80, forward(share{g, 1}))
-	foreign := b.group("foreign")
-	b.listener(b.balancer("second"), 80, forward(share{foreign, 1}))
+	associated := b.group("associated")
+	b.listener(b.balancer("second"), 80, forward(share{associated, 1}))
 	stickyTargets := b.group("sticky")
 	b.attribute(stickyTargets, "stickiness.enabled", "true")
 	six := []share{}
@@ -72,7 +72,7 @@ func TestRefusals_actions(t *testing.T) {
 		{"no weight", try(noWeight), "ValidationError: The weight for each target group must be between 0 and 999, inclusive"},
 		{"the same group twice", try(forward(share{g, 1}, share{g, 1})), "InvalidLoadBalancerAction: Target group '" + g + "' is specified more than once"},
 		{"group unknown", try(forward(share{missing, 1})), "TargetGroupNotFound: Target group '" + missing + "' not found"},
-		{"group of another balancer", try(forward(share{foreign, 1})), "TargetGroupAssociationLimit: The following target groups cannot be associated with more than one load balancer: " + foreign},
+		{"group of another balancer", try(forward(share{associated, 1})), "TargetGroupAssociationLimit: The following target groups cannot be associated with more than one load balancer: " + associated},
 		{"both forms", try(both), "InvalidLoadBalancerAction: If you specify both ForwardConfig and TargetGroupArn, ForwardConfig must name that one target group alone"},
 		{"no actions", try([]types.Action{}), "ValidationError: An action must be specified"},
 		{"sticky too long", try(stickyForward(604801, share{g, 1}, share{other, 1})), "ValidationError: Target group stickiness duration must be between 1 and 604800 seconds, inclusive"},
@@ -210,7 +210,7 @@ func TestRefusals_balancersAndGroups(t *testing.T) {
 		{"attribute", attribute("color", "blue"), "InvalidConfigurationRequest: Attribute key 'color' is not recognized"},
 		{"attribute value", attribute("deregistration_delay.timeout_seconds", "3601"), "InvalidConfigurationRequest: 'deregistration_delay.timeout_seconds' must be between '0' and '3600', inclusive: '3601' is not valid"},
 	})
-	other := b.group("other")
+	other := b.group("associated")
 	l := b.listener(lb, 80, forward(share{g, 1}, share{other, 1}))
 	err := attribute("stickiness.enabled", "true")()
 	if code(err) != "InvalidConfigurationRequest" {
@@ -220,7 +220,7 @@ func TestRefusals_balancersAndGroups(t *testing.T) {
 	b.must(attribute("stickiness.enabled", "true")())
 }
 
-func TestListener_portOfThisMachineTaken(t *testing.T) {
+func TestListener_portInUse(t *testing.T) {
 	b := newBench(t)
 	fixedPorts, err := localalb.Start()
 	b.must(err)

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// answerOwn is an answer that the balancer makes itself, in the form that ALB gives it.
-func answerOwn(w http.ResponseWriter, status int) {
+// writeErrorPage sends an error page in the form of ALB.
+func writeErrorPage(w http.ResponseWriter, status int) {
 	text := map[int]string{
 		http.StatusBadRequest:         "400 Bad Request",
 		http.StatusUnauthorized:       "401 Authorization Required",
@@ -22,13 +22,13 @@ func answerOwn(w http.ResponseWriter, status int) {
 	header.Set("Content-Type", "text/html")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(body)) // a client that is gone needs no answer
+	_, _ = w.Write([]byte(body)) // the client may have disconnected
 }
 
-func answerFixed(w http.ResponseWriter, f fixedConfig) {
+func writeFixedResponse(w http.ResponseWriter, f fixedConfig) {
 	status, err := strconv.Atoi(f.StatusCode)
 	if err != nil {
-		answerOwn(w, http.StatusServiceUnavailable)
+		writeErrorPage(w, http.StatusServiceUnavailable)
 		return
 	}
 	body, kind := "", "text/plain"
@@ -41,7 +41,7 @@ func answerFixed(w http.ResponseWriter, f fixedConfig) {
 	w.Header().Set("Server", "awselb/2.0")
 	w.Header().Set("Content-Type", kind+"; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(body)) // a client that is gone needs no answer
+	_, _ = w.Write([]byte(body)) // the client may have disconnected
 }
 
 func schemeOf(r *http.Request) string {
@@ -51,7 +51,7 @@ func schemeOf(r *http.Request) string {
 	return "http"
 }
 
-// redirect fills in the placeholders. The port is the one that the client used, where its Host header says so.
+// redirect replaces the placeholders. #{port} is the port in the Host header, or else the listener's.
 func redirect(w http.ResponseWriter, r *http.Request, c redirectConfig, listenerPort string) {
 	host, port := splitHost(r.Host)
 	fill := strings.NewReplacer(
@@ -71,54 +71,54 @@ func redirect(w http.ResponseWriter, r *http.Request, c redirectConfig, listener
 	w.WriteHeader(status)
 }
 
-// login is a login action, of either kind.
-type login struct {
-	cookie, otherwise       string
-	endpoint, client, scope string
-	extra                   *extraPairs
+// authSettings holds the settings that both kinds of authentication actions share.
+type authSettings struct {
+	cookie, onUnauthenticated string
+	endpoint, client, scope   string
+	extra                     *extraPairs
 }
 
-// answerLogin plays the actions before a routing action. No identity provider is asked: a request with the
-// session cookie, or for JWT with any bearer token, counts as logged in. The result is the status of the answer,
-// 0 for a request that passes unanswered.
-func answerLogin(w http.ResponseWriter, r *http.Request, a action) int {
+// authenticate executes an authentication action without an identity provider. A request with the session cookie,
+// or for JWT with any bearer token, counts as authenticated. It returns the status of the response, 0 for a
+// request that may continue.
+func authenticate(w http.ResponseWriter, r *http.Request, a action) int {
 	switch {
 	case a.AuthenticateOidcConfig != nil:
 		o := a.AuthenticateOidcConfig
-		return login{
-			cookie: o.SessionCookieName, otherwise: o.OnUnauthenticatedRequest,
+		return authSettings{
+			cookie: o.SessionCookieName, onUnauthenticated: o.OnUnauthenticatedRequest,
 			endpoint: o.AuthorizationEndpoint, client: o.ClientID, scope: o.Scope, extra: o.AuthenticationRequestExtraParams,
-		}.answer(w, r)
+		}.respond(w, r)
 	case a.AuthenticateCognitoConfig != nil:
 		o := a.AuthenticateCognitoConfig
-		return login{
-			cookie: o.SessionCookieName, otherwise: o.OnUnauthenticatedRequest,
+		return authSettings{
+			cookie: o.SessionCookieName, onUnauthenticated: o.OnUnauthenticatedRequest,
 			endpoint: "https://" + o.UserPoolDomain + "/oauth2/authorize", client: o.UserPoolClientID, scope: o.Scope, extra: o.AuthenticationRequestExtraParams,
-		}.answer(w, r)
+		}.respond(w, r)
 	}
 	if strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") {
 		return 0
 	}
-	answerOwn(w, http.StatusUnauthorized)
+	writeErrorPage(w, http.StatusUnauthorized)
 	return http.StatusUnauthorized
 }
 
-func (l login) answer(w http.ResponseWriter, r *http.Request) int {
-	if _, err := r.Cookie(l.cookie + "-0"); err == nil || l.otherwise == "allow" {
+func (l authSettings) respond(w http.ResponseWriter, r *http.Request) int {
+	if _, err := r.Cookie(l.cookie + "-0"); err == nil || l.onUnauthenticated == "allow" {
 		return 0
 	}
-	if l.otherwise == "deny" {
-		answerOwn(w, http.StatusUnauthorized)
+	if l.onUnauthenticated == "deny" {
+		writeErrorPage(w, http.StatusUnauthorized)
 		return http.StatusUnauthorized
 	}
 	w.Header().Set("Server", "awselb/2.0")
-	w.Header().Set("Location", l.url(r.Host))
+	w.Header().Set("Location", l.loginURL(r.Host))
 	w.WriteHeader(http.StatusFound)
 	return http.StatusFound
 }
 
-// url is where a client is sent to log in and come back from.
-func (l login) url(host string) string {
+// loginURL returns the URL of the login page, with the client's return address.
+func (l authSettings) loginURL(host string) string {
 	q := url.Values{
 		"client_id": {l.client}, "response_type": {"code"}, "scope": {l.scope}, "state": {newID()},
 		"redirect_uri": {"https://" + host + "/oauth2/idpresponse"},

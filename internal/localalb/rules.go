@@ -29,11 +29,11 @@ func showRule(r *rule) ruleShape {
 	return out
 }
 
-func theseRules(rules ...*rule) rulesResult {
+func newRulesResult(rules ...*rule) rulesResult {
 	return rulesResult{Rules: list[ruleShape]{mapTo(rules, showRule)}}
 }
 
-// ruleARN makes the ARN of a new rule of a listener.
+// ruleARN returns an ARN for a new rule of a listener.
 func ruleARN(l *listener) string {
 	return strings.Replace(l.arn, ":listener/", ":listener-rule/", 1) + "/" + newID()
 }
@@ -43,7 +43,7 @@ func createRule(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.need("Priority", "Conditions", "Actions"); err != nil {
+	if err := c.require("Priority", "Conditions", "Actions"); err != nil {
 		return nil, err
 	}
 	r := &rule{arn: ruleARN(l), listener: l.arn, region: c.region}
@@ -51,13 +51,13 @@ func createRule(c *call) (any, error) {
 		return nil, err
 	}
 	if c.has("Transforms") {
-		return nil, noTransforms()
+		return nil, transformsError()
 	}
 	if r.conditions, err = readConditions(c.structs("Conditions")); err != nil {
 		return nil, err
 	}
 	b := c.state.balancers[l.balancer]
-	reader := actionReader{state: c.state, balancer: b, protocol: l.protocol, bareLone: c.server.cfg.bareLone}
+	reader := actionReader{state: c.state, balancer: b, protocol: l.protocol, omitLoneWeight: c.server.cfg.omitLoneWeight}
 	if r.actions, err = reader.read(c.structs("Actions")); err != nil {
 		return nil, err
 	}
@@ -68,13 +68,13 @@ func createRule(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.seq = c.state.next()
+	r.seq = c.state.nextSeq()
 	c.state.rules[r.arn], c.state.tags[r.arn] = r, tags
-	return theseRules(r), nil
+	return newRulesResult(r), nil
 }
 
-func noTransforms() error {
-	return refuse("InvalidConfigurationRequest", "Rule transforms are not simulated here")
+func transformsError() error {
+	return badRequest("InvalidConfigurationRequest", "Rule transforms are not simulated here")
 }
 
 func (c *call) readPriority(r *rule) error {
@@ -85,7 +85,7 @@ func (c *call) readPriority(r *rule) error {
 	r.priority = *priority
 	for _, o := range c.state.rulesOf(r.listener) {
 		if o.priority == r.priority {
-			return refuse("PriorityInUse", "Priority '%d' is currently in use", r.priority)
+			return badRequest("PriorityInUse", "Priority '%d' is currently in use", r.priority)
 		}
 	}
 	return nil
@@ -99,26 +99,26 @@ func (c *call) countRules(b *balancer) error {
 		}
 	}
 	if n >= maxRules {
-		return refuse("TooManyRules", "You've reached the limit on the number of rules per load balancer: '%d'", maxRules)
+		return badRequest("TooManyRules", "You've reached the limit on the number of rules per load balancer: '%d'", maxRules)
 	}
 	return nil
 }
 
-// rule finds the rule with this ARN.
+// rule returns the rule with this ARN.
 func (c *call) rule(arn string) (*rule, error) {
 	if !strings.HasPrefix(resourceOf(arn), "listener-rule/") {
-		return nil, invalid("'%s' is not a valid listener rule ARN", arn)
+		return nil, validationError("'%s' is not a valid listener rule ARN", arn)
 	}
 	r := c.state.rules[arn]
 	if r == nil || r.region != c.region {
-		return nil, refuse("RuleNotFound", "One or more rules not found")
+		return nil, badRequest("RuleNotFound", "One or more rules not found")
 	}
 	return r, nil
 }
 
-// modifyRule replaces the conditions or the actions that are sent, each list as a whole.
+// modifyRule replaces the conditions, the actions or both, each list as a whole.
 func modifyRule(c *call) (any, error) {
-	if err := c.need("RuleArn"); err != nil {
+	if err := c.require("RuleArn"); err != nil {
 		return nil, err
 	}
 	r, err := c.rule(c.text("RuleArn"))
@@ -126,13 +126,13 @@ func modifyRule(c *call) (any, error) {
 		return nil, err
 	}
 	if r.isDefault() {
-		return nil, refuse("OperationNotPermitted", "Default rule '%s' cannot be modified", r.arn)
+		return nil, badRequest("OperationNotPermitted", "Default rule '%s' cannot be modified", r.arn)
 	}
 	if c.has("Transforms") {
-		return nil, noTransforms()
+		return nil, transformsError()
 	}
 	if !c.has("Conditions") && !c.has("Actions") && !c.has("ResetTransforms") {
-		return nil, invalid("Either conditions or actions must be specified")
+		return nil, validationError("Either conditions or actions must be specified")
 	}
 	changed := *r
 	if c.has("Conditions") {
@@ -142,30 +142,30 @@ func modifyRule(c *call) (any, error) {
 	}
 	if c.has("Actions") {
 		l := c.state.listeners[r.listener]
-		reader := actionReader{state: c.state, balancer: c.state.balancers[l.balancer], protocol: l.protocol, before: r.actions, bareLone: c.server.cfg.bareLone}
+		reader := actionReader{state: c.state, balancer: c.state.balancers[l.balancer], protocol: l.protocol, replaced: r.actions, omitLoneWeight: c.server.cfg.omitLoneWeight}
 		if changed.actions, err = reader.read(c.structs("Actions")); err != nil {
 			return nil, err
 		}
 	}
 	c.state.rules[r.arn] = &changed
-	return theseRules(&changed), nil
+	return newRulesResult(&changed), nil
 }
 
 func describeRules(c *call) (any, error) {
 	arns := c.list("RuleArns")
 	if c.has("ListenerArn") == (len(arns) > 0) {
-		return nil, invalid("You must specify either listener rule ARNs or a listener ARN")
+		return nil, validationError("You must specify either listener rule ARNs or a listener ARN")
 	}
-	if err := atMost20(len(arns), "listener rules"); err != nil {
+	if err := checkDescribeCount(len(arns), "listener rules"); err != nil {
 		return nil, err
 	}
-	var found []*rule
+	var matched []*rule
 	if len(arns) == 0 {
 		l, err := c.listener()
 		if err != nil {
 			return nil, err
 		}
-		found = c.state.rulesOf(l.arn)
+		matched = c.state.rulesOf(l.arn)
 	}
 	for i, arn := range arns {
 		r, err := c.rule(arn)
@@ -173,20 +173,20 @@ func describeRules(c *call) (any, error) {
 			return nil, err
 		}
 		if !slices.Contains(arns[:i], arn) {
-			found = append(found, r)
+			matched = append(matched, r)
 		}
 	}
-	page, next, err := paginate(c, found)
+	page, next, err := paginate(c, matched)
 	if err != nil {
 		return nil, err
 	}
-	out := theseRules(page...)
+	out := newRulesResult(page...)
 	out.NextMarker = next
 	return out, nil
 }
 
 func deleteRule(c *call) (any, error) {
-	if err := c.need("RuleArn"); err != nil {
+	if err := c.require("RuleArn"); err != nil {
 		return nil, err
 	}
 	r, err := c.rule(c.text("RuleArn"))
@@ -194,22 +194,22 @@ func deleteRule(c *call) (any, error) {
 		return nil, err
 	}
 	if r.isDefault() {
-		return nil, refuse("OperationNotPermitted", "Default rule '%s' cannot be deleted", r.arn)
+		return nil, badRequest("OperationNotPermitted", "Default rule '%s' cannot be deleted", r.arn)
 	}
 	delete(c.state.rules, r.arn)
 	delete(c.state.tags, r.arn)
 	return empty{}, nil
 }
 
-// setRulePriorities moves rules, all or none, so that two of them can swap their places.
+// setRulePriorities changes all the priorities or none, which allows two rules to swap theirs.
 func setRulePriorities(c *call) (any, error) {
 	elements := c.structs("RulePriorities")
 	if len(elements) == 0 {
-		return nil, invalid("At least one rule priority must be specified")
+		return nil, validationError("At least one rule priority must be specified")
 	}
 	var moved []*rule
 	for _, p := range elements {
-		if err := p.need("RuleArn", "Priority"); err != nil {
+		if err := p.require("RuleArn", "Priority"); err != nil {
 			return nil, err
 		}
 		r, err := c.rule(p.text("RuleArn"))
@@ -217,7 +217,7 @@ func setRulePriorities(c *call) (any, error) {
 			return nil, err
 		}
 		if r.isDefault() {
-			return nil, refuse("OperationNotPermitted", "The priority of default rule '%s' cannot be changed", r.arn)
+			return nil, badRequest("OperationNotPermitted", "The priority of default rule '%s' cannot be changed", r.arn)
 		}
 		priority, err := p.number("Priority", 1, 50000)
 		if err != nil {
@@ -231,9 +231,9 @@ func setRulePriorities(c *call) (any, error) {
 	for _, r := range moved {
 		for _, o := range c.state.rulesOf(r.listener) {
 			if o.arn != r.arn && o.priority == r.priority {
-				return nil, refuse("PriorityInUse", "Priority '%d' is currently in use", r.priority)
+				return nil, badRequest("PriorityInUse", "Priority '%d' is currently in use", r.priority)
 			}
 		}
 	}
-	return theseRules(moved...), nil
+	return newRulesResult(moved...), nil
 }

@@ -12,31 +12,31 @@ import (
 	"time"
 )
 
-// Server is a running load balancer: the API, the listeners behind it, and the management port if it is on.
+// Server is a running load balancer: the API, the listeners behind it, and the optional management port.
 type Server struct {
-	cfg             config
-	log             *slog.Logger
-	operations      map[string]operation
-	watchOperations map[string]watchOperation
-	faults          faults
-	journal         journal
-	plane           *plane
-	watch           *cloudWatch
+	cfg                  config
+	log                  *slog.Logger
+	operations           map[string]operation
+	cloudWatchOperations map[string]cloudWatchOperation
+	faults               faults
+	journal              journal
+	plane                *plane
+	cloudWatch           *cloudWatch
 
-	writing  sync.Mutex // one write at a time
+	writeMu  sync.Mutex // serializes writes
 	current  atomic.Pointer[state]
-	previous atomic.Pointer[state] // before the latest write; for stale reads
+	previous atomic.Pointer[state] // the state before the latest write, for StaleRead
 
 	api        net.Listener
 	management net.Listener
 	servers    []*http.Server
 	stop       context.CancelFunc
 	tasks      sync.WaitGroup
-	closing    sync.Once
+	closeOnce  sync.Once
 }
 
-// Start listens first and then serves, so that the endpoint answers as soon as Start returns. It writes to
-// its log that it is not for production. The caller must Close the server.
+// Start opens its ports before it serves, which makes the endpoint usable as soon as Start returns. It logs
+// that the server is not for production. The caller must Close the server.
 func Start(opts ...Option) (*Server, error) {
 	cfg := newConfig(opts)
 	for i := range cfg.faults {
@@ -47,7 +47,7 @@ func Start(opts ...Option) (*Server, error) {
 	if err := cfg.clock.check(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: cfg.log, operations: operations(), watchOperations: watchOperations()}
+	s := &Server{cfg: cfg, log: cfg.log, operations: operations(), cloudWatchOperations: cloudWatchOperations()}
 	s.journal.limit = cfg.journalLimit
 	s.current.Store(newState())
 	if err := s.listen(); err != nil {
@@ -60,7 +60,7 @@ func Start(opts ...Option) (*Server, error) {
 		stop()
 		return nil, errors.Join(err, s.closeListeners())
 	}
-	s.watch = newCloudWatch(cfg, s.plane.metrics)
+	s.cloudWatch = newCloudWatch(cfg, s.plane.metrics)
 	for _, f := range cfg.faults {
 		s.faults.add(f)
 	}
@@ -71,7 +71,7 @@ func Start(opts ...Option) (*Server, error) {
 	if s.management != nil {
 		s.serve(ctx, s.management, s.managementHandler())
 	}
-	s.log.Warn("localalb is a stand-in for tests and rehearsals, not for production; it keeps nothing after exit", "endpoint", s.URL())
+	s.log.Warn("localalb is a stand-in for tests and rehearsals, not for production; it keeps no data after exit", "endpoint", s.URL())
 	return s, nil
 }
 
@@ -123,15 +123,15 @@ func (s *Server) serve(ctx context.Context, ln net.Listener, handler http.Handle
 	s.servers = append(s.servers, server)
 	s.tasks.Go(func() {
 		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			s.log.Error("the server ended", "address", ln.Addr().String(), "error", err)
+			s.log.Error("server stopped unexpectedly", "address", ln.Addr().String(), "error", err)
 		}
 	})
 }
 
-// URL is the endpoint of the API, "http://127.0.0.1:9000".
+// URL returns the endpoint of the API, such as "http://127.0.0.1:9000".
 func (s *Server) URL() string { return "http://" + s.api.Addr().String() }
 
-// ManagementURL is the address of the management port, "" where it is off.
+// ManagementURL returns the address of the management port, "" if it is off.
 func (s *Server) ManagementURL() string {
 	if s.management == nil {
 		return ""
@@ -139,48 +139,48 @@ func (s *Server) ManagementURL() string {
 	return "http://" + s.management.Addr().String()
 }
 
-// ListenerAddr is where a listener really listens, "127.0.0.1:8080"; "" for an ARN that names no listener
-// of an application load balancer.
+// ListenerAddr returns the address on which a listener accepts connections, such as "127.0.0.1:8080". It
+// returns "" for an ARN that does not identify a listener of an application load balancer.
 func (s *Server) ListenerAddr(listenerARN string) string { return s.plane.address(listenerARN) }
 
-// Counts is what the data plane has counted for a target group since it was made. It stays after the group
-// is deleted and is never reset: subtract two snapshots.
+// Counts returns what the data plane has counted for a target group since the group was created. The counts
+// survive the deletion of the group and are never reset; subtract two snapshots to measure an interval.
 func (s *Server) Counts(targetGroupARN string) Counts { return s.plane.countsOf(targetGroupARN) }
 
-// ListenerCounts is what a listener has counted, whatever group or action answered.
+// ListenerCounts returns what a listener has counted, for all its target groups and actions together.
 func (s *Server) ListenerCounts(listenerARN string) ListenerCounts {
 	return s.plane.listenerCountsOf(listenerARN)
 }
 
-// Calls is the journal of API calls in the order in which they came in, the latest 100,000 of them.
+// Calls returns the journal: the latest 100,000 API calls, in the order of their arrival.
 func (s *Server) Calls() []Call { return s.journal.snapshot() }
 
-// Hook adds a function as WithHook does and answers how to remove it again.
+// Hook adds a function as WithHook does and returns a function that removes it.
 func (s *Server) Hook(hook func(Call)) (remove func()) { return s.journal.addHook(hook) }
 
-// Inject makes calls fail from now on. A fault that makes no sense is removed at once and logged.
+// Inject adds a fault to the running server and returns a function that removes it. An invalid fault is logged and ignored.
 func (s *Server) Inject(f Fault) (remove func()) {
 	if err := f.check(); err != nil {
-		s.log.Error("fault refused", "error", err)
+		s.log.Error("invalid fault ignored", "error", err)
 		return func() {}
 	}
 	id := s.faults.add(f)
 	return func() { s.faults.remove(id) }
 }
 
-// Close stops everything at once: API, management, every listener with the requests in flight, every health
-// check and every drain. None of them runs any more when it returns, but it does not wait for hooks that
-// block. Closing again does nothing.
+// Close stops the API, the management port, all listeners with their in-flight requests, all health checks and
+// all drains. It returns after they have ended, but does not wait for hooks that block. Further calls do
+// nothing.
 func (s *Server) Close() error {
 	var out []error
-	s.closing.Do(func() {
+	s.closeOnce.Do(func() {
 		s.stop()
 		for _, server := range s.servers {
 			out = append(out, server.Close())
 		}
-		// A write that is under way ends first, so that it opens nothing behind our back.
-		s.writing.Lock()
-		defer s.writing.Unlock()
+		// Wait for a write in progress, which could open sockets after the plane is closed.
+		s.writeMu.Lock()
+		defer s.writeMu.Unlock()
 		out = append(out, s.plane.close())
 		s.tasks.Wait()
 	})

@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// state is all that the control plane knows. Records are never changed once they stand in a state: a write
-// works on a copy and puts new records in it, so that a state read earlier stays what it was, a failed
-// write leaves nothing behind, and a lost write is a copy that nobody takes over.
+// state is everything that the control plane holds. A record in a state is immutable: a write works on a clone
+// of the state and puts new records in it. A state that was read earlier therefore never changes, a failed write
+// has no effect, and a lost write is a clone that is discarded.
 type state struct {
 	balancers map[string]*balancer
 	groups    map[string]*group
 	listeners map[string]*listener
 	rules     map[string]*rule
 	tags      map[string][]tag
-	zones     map[string]string // subnet id => zone letter
-	created   int               // how many records were made; gives lists their order
+	zones     map[string]string // subnet id -> zone letter
+	lastSeq   int               // number of records created; lists are sorted by it
 }
 
 type balancer struct {
@@ -44,7 +44,7 @@ type group struct {
 	seq                       int
 }
 
-// healthSettings is how a group's targets are checked.
+// healthSettings are the health check settings of a target group.
 type healthSettings struct {
 	enabled            bool
 	protocol           string
@@ -56,7 +56,7 @@ type healthSettings struct {
 	matcher            string
 }
 
-// targetRecord is a registered target. port is 0 for targets that have none (Lambda functions).
+// targetRecord is a registered target. port is 0 for a Lambda function, which has none.
 type targetRecord struct {
 	id   string
 	port int
@@ -98,7 +98,7 @@ func newState() *state {
 	}
 }
 
-// clone is a state that can be written to without the first one noticing.
+// clone returns a copy whose maps can be changed without changing s.
 func (s *state) clone() *state {
 	return &state{
 		balancers: maps.Clone(s.balancers),
@@ -107,18 +107,18 @@ func (s *state) clone() *state {
 		rules:     maps.Clone(s.rules),
 		tags:      maps.Clone(s.tags),
 		zones:     maps.Clone(s.zones),
-		created:   s.created,
+		lastSeq:   s.lastSeq,
 	}
 }
 
-// next numbers a new record.
-func (s *state) next() int {
-	s.created++
-	return s.created
+// nextSeq returns the sequence number of a new record.
+func (s *state) nextSeq() int {
+	s.lastSeq++
+	return s.lastSeq
 }
 
-// zoneOf gives every subnet a zone, the same one each time: subnets get the zones a to f in the order in
-// which they are first heard of.
+// zoneOf returns the Availability Zone of a subnet. Subnets are assigned the zones a to f in the order of their
+// first use.
 func (s *state) zoneOf(region, subnet string) string {
 	letter, ok := s.zones[subnet]
 	if !ok {
@@ -128,7 +128,7 @@ func (s *state) zoneOf(region, subnet string) string {
 	return region + letter
 }
 
-// balancerOf is the balancer that a rule belongs to.
+// balancerOf returns the load balancer of a rule.
 func (s *state) balancerOf(r *rule) *balancer {
 	if l := s.listeners[r.listener]; l != nil {
 		return s.balancers[l.balancer]
@@ -136,8 +136,8 @@ func (s *state) balancerOf(r *rule) *balancer {
 	return nil
 }
 
-// users maps every group that stands in an action to its balancer. Weight 0 counts as use.
-func (s *state) users() map[string]*balancer {
+// balancersByGroup maps every target group in an action, at any weight, to its load balancer.
+func (s *state) balancersByGroup() map[string]*balancer {
 	out := map[string]*balancer{}
 	for _, r := range s.rules {
 		b := s.balancerOf(r)
@@ -151,12 +151,12 @@ func (s *state) users() map[string]*balancer {
 	return out
 }
 
-// listenersOf is the listeners of a balancer, oldest first.
+// listenersOf returns the listeners of a load balancer, oldest first.
 func (s *state) listenersOf(balancerARN string) []*listener {
 	return sorted(s.listeners, func(l *listener) bool { return l.balancer == balancerARN }, func(l *listener) int { return l.seq })
 }
 
-// rulesOf is the rules of a listener in the order in which they are tried, the default rule last.
+// rulesOf returns the rules of a listener in the order of evaluation, the default rule last.
 func (s *state) rulesOf(listenerARN string) []*rule {
 	return sorted(s.rules, func(r *rule) bool { return r.listener == listenerARN }, func(r *rule) int {
 		if r.isDefault() {
@@ -166,11 +166,11 @@ func (s *state) rulesOf(listenerARN string) []*rule {
 	})
 }
 
-// sorted is the values of a map that a test lets through, in the order of a number.
-func sorted[T any](from map[string]T, keep func(T) bool, order func(T) int) []T {
+// sorted returns the values of a map that keep accepts, in ascending order.
+func sorted[T any](from map[string]T, match func(T) bool, order func(T) int) []T {
 	var out []T
 	for _, v := range from {
-		if keep(v) {
+		if match(v) {
 			out = append(out, v)
 		}
 	}
@@ -178,10 +178,10 @@ func sorted[T any](from map[string]T, keep func(T) bool, order func(T) int) []T 
 	return out
 }
 
-// newID is sixteen hexadecimal digits, as AWS has them in its ARNs.
+// newID returns sixteen hexadecimal digits, the form of the IDs in ELB ARNs.
 func newID() string {
 	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the program instead
+	_, _ = rand.Read(b[:]) // crypto/rand.Read never returns an error
 	return hex.EncodeToString(b[:])
 }
 
@@ -189,7 +189,7 @@ func arnOf(region, account, resource string) string {
 	return "arn:aws:elasticloadbalancing:" + region + ":" + account + ":" + resource
 }
 
-// resourceOf is the part of an ARN after the account.
+// resourceOf returns the part of an ARN after the account.
 func resourceOf(arn string) string {
 	parts := strings.SplitN(arn, ":", 6)
 	if len(parts) < 6 {

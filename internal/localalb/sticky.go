@@ -13,8 +13,8 @@ const (
 	targetCookie = "AWSALB"
 )
 
-// stickyCookies is the cookies that bind a client to a group, none where the action is not sticky. As with
-// ALB every answer sets them anew.
+// stickyCookies returns the cookies that bind a client to a group, none if the action is not sticky. As with
+// ALB, every response renews them.
 func stickyCookies(r *http.Request, s stickiness, groupARN string) []*http.Cookie {
 	if !s.Enabled || s.DurationSeconds == nil {
 		return nil
@@ -22,19 +22,19 @@ func stickyCookies(r *http.Request, s stickiness, groupARN string) []*http.Cooki
 	return cookiePair(r, groupCookie, groupARN, time.Duration(*s.DurationSeconds)*time.Second)
 }
 
-// cookiePair is a cookie and its twin for requests from other sites, which browsers treat differently.
-func cookiePair(r *http.Request, name, value string, lasting time.Duration) []*http.Cookie {
-	end := time.Now().Add(lasting)
-	text := base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(end.UnixMilli(), 10) + " " + value))
-	plain := &http.Cookie{Name: name, Value: text, Path: "/", Expires: end}
-	twin := *plain
-	twin.Name += "CORS"
-	twin.SameSite = http.SameSiteNoneMode
-	twin.Secure = r.TLS != nil
-	return []*http.Cookie{plain, &twin}
+// cookiePair returns a cookie and its copy for cross-origin requests (CORS).
+func cookiePair(r *http.Request, name, value string, ttl time.Duration) []*http.Cookie {
+	expires := time.Now().Add(ttl)
+	text := base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(expires.UnixMilli(), 10) + " " + value))
+	plain := &http.Cookie{Name: name, Value: text, Path: "/", Expires: expires}
+	cors := *plain
+	cors.Name += "CORS"
+	cors.SameSite = http.SameSiteNoneMode
+	cors.Secure = r.TLS != nil
+	return []*http.Cookie{plain, &cors}
 }
 
-// readCookie is what the cookie, or its twin, was set to; false where there is none or its time is over.
+// readCookie returns the value of the cookie or of its CORS copy, and false if there is none or it has expired.
 func readCookie(r *http.Request, name string) (string, bool) {
 	for _, n := range []string{name, name + "CORS"} {
 		c, err := r.Cookie(n)
@@ -45,8 +45,8 @@ func readCookie(r *http.Request, name string) (string, bool) {
 		if err != nil {
 			continue
 		}
-		end, value, ok := strings.Cut(string(raw), " ")
-		milliseconds, err := strconv.ParseInt(end, 10, 64)
+		expires, value, ok := strings.Cut(string(raw), " ")
+		milliseconds, err := strconv.ParseInt(expires, 10, 64)
 		if ok && err == nil && time.Now().Before(time.UnixMilli(milliseconds)) {
 			return value, true
 		}

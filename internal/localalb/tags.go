@@ -17,59 +17,59 @@ type tagDescription struct {
 	Tags        list[tag]
 }
 
-// readTags reads the tags of a call that creates something.
+// readTags parses the tags of a call that creates or tags a resource.
 func (c *call) readTags() ([]tag, error) {
 	var out []tag
 	for _, p := range c.structs("Tags") {
 		t := tag{Key: p.text("Key"), Value: p.text("Value")}
 		if t.Key == "" || len(t.Key) > 128 || len(t.Value) > 256 {
-			return nil, invalid("Tag key '%s' must have 1 to 128 characters and its value at most 256", t.Key)
+			return nil, validationError("Tag key '%s' must have 1 to 128 characters and its value at most 256", t.Key)
 		}
 		if strings.HasPrefix(t.Key, "aws:") {
-			return nil, invalid("Tag key '%s' begins with 'aws:', which is reserved", t.Key)
+			return nil, validationError("Tag key '%s' begins with 'aws:', which is reserved", t.Key)
 		}
 		if slices.ContainsFunc(out, func(o tag) bool { return o.Key == t.Key }) {
-			return nil, refuse("DuplicateTagKeys", "Tag key '%s' was specified more than once", t.Key)
+			return nil, badRequest("DuplicateTagKeys", "Tag key '%s' was specified more than once", t.Key)
 		}
 		out = append(out, t)
 	}
 	if len(out) > maxTags {
-		return nil, refuse("TooManyTags", "You've reached the limit on the number of tags for this resource: '%d'", maxTags)
+		return nil, badRequest("TooManyTags", "You've reached the limit on the number of tags for this resource: '%d'", maxTags)
 	}
 	return out, nil
 }
 
-// tagged answers an error, typed by what the ARN names, where there is no such resource.
-func (c *call) tagged(arn string) error {
+// checkResource returns an error whose code depends on the resource type if the ARN identifies no resource.
+func (c *call) checkResource(arn string) error {
 	kind, _, _ := strings.Cut(resourceOf(arn), "/")
-	var there bool
+	var exists bool
 	switch kind {
 	case "loadbalancer":
-		there = c.state.balancers[arn] != nil
+		exists = c.state.balancers[arn] != nil
 	case "targetgroup":
-		there = c.state.groups[arn] != nil
+		exists = c.state.groups[arn] != nil
 	case "listener":
-		there = c.state.listeners[arn] != nil
+		exists = c.state.listeners[arn] != nil
 	case "listener-rule":
-		there = c.state.rules[arn] != nil
+		exists = c.state.rules[arn] != nil
 	default:
-		return invalid("'%s' is not a valid load balancer, target group, listener or rule ARN", arn)
+		return validationError("'%s' is not a valid load balancer, target group, listener or rule ARN", arn)
 	}
-	if there {
+	if exists {
 		return nil
 	}
 	code := map[string]string{"loadbalancer": "LoadBalancerNotFound", "targetgroup": "TargetGroupNotFound", "listener": "ListenerNotFound", "listener-rule": "RuleNotFound"}[kind]
-	return refuse(code, "The following resource was not found: '%s'", arn)
+	return badRequest(code, "The following resource was not found: '%s'", arn)
 }
 
-// resources is the ARNs of a call about tags, all of which must exist.
+// resources returns the ARNs of a tagging call, all of which must exist.
 func (c *call) resources() ([]string, error) {
-	if err := c.need("ResourceArns"); err != nil {
+	if err := c.require("ResourceArns"); err != nil {
 		return nil, err
 	}
 	arns := c.list("ResourceArns")
 	for _, arn := range arns {
-		if err := c.tagged(arn); err != nil {
+		if err := c.checkResource(arn); err != nil {
 			return nil, err
 		}
 	}
@@ -78,7 +78,7 @@ func (c *call) resources() ([]string, error) {
 
 func describeTags(c *call) (any, error) {
 	if n := len(c.list("ResourceArns")); n > maxPerCall {
-		return nil, invalid("You cannot describe tags for more than '%d' resources at a time", maxPerCall)
+		return nil, validationError("You cannot describe tags for more than '%d' resources at a time", maxPerCall)
 	}
 	arns, err := c.resources()
 	if err != nil {
@@ -101,13 +101,13 @@ func addTags(c *call) (any, error) {
 		return nil, err
 	}
 	for _, arn := range arns {
-		kept := slices.DeleteFunc(slices.Clone(c.state.tags[arn]), func(t tag) bool {
+		remaining := slices.DeleteFunc(slices.Clone(c.state.tags[arn]), func(t tag) bool {
 			return slices.ContainsFunc(sent, func(s tag) bool { return s.Key == t.Key })
 		})
-		if len(kept)+len(sent) > maxTags {
-			return nil, refuse("TooManyTags", "You've reached the limit on the number of tags for this resource: '%d'", maxTags)
+		if len(remaining)+len(sent) > maxTags {
+			return nil, badRequest("TooManyTags", "You've reached the limit on the number of tags for this resource: '%d'", maxTags)
 		}
-		c.state.tags[arn] = append(kept, sent...)
+		c.state.tags[arn] = append(remaining, sent...)
 	}
 	return empty{}, nil
 }

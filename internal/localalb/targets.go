@@ -40,11 +40,11 @@ type healthDescription struct {
 	AdministrativeOverride *overrideShape `xml:",omitempty"`
 }
 
-// readTargets reads the targets that a call names. A missing port is the group's.
+// readTargets parses the targets in a call. The default port is the group's.
 func (c *call) readTargets(g *group) ([]targetRecord, error) {
 	var out []targetRecord
 	for _, p := range c.structs("Targets") {
-		if err := p.need("Id"); err != nil {
+		if err := p.require("Id"); err != nil {
 			return nil, err
 		}
 		port, err := p.number("Port", 1, 65535)
@@ -65,13 +65,13 @@ func (c *call) readTargets(g *group) ([]targetRecord, error) {
 
 func (t targetRecord) same(o targetRecord) bool { return t.id == o.id && t.port == o.port }
 
-// registerTargets adds targets. One that is registered already stays as it is.
+// registerTargets adds targets. A target that is already registered keeps its health.
 func registerTargets(c *call) (any, error) {
 	g, err := c.group()
 	if err != nil {
 		return nil, err
 	}
-	if err := c.need("Targets"); err != nil {
+	if err := c.require("Targets"); err != nil {
 		return nil, err
 	}
 	sent, err := c.readTargets(g)
@@ -91,10 +91,10 @@ func registerTargets(c *call) (any, error) {
 		changed.targets = append(changed.targets, t)
 	}
 	if len(changed.targets) > maxTargets {
-		return nil, refuse("TooManyTargets", "You've reached the limit on the number of targets: '%d'", maxTargets)
+		return nil, badRequest("TooManyTargets", "You've reached the limit on the number of targets: '%d'", maxTargets)
 	}
 	if g.targetType == "lambda" && len(changed.targets) > 1 {
-		return nil, refuse("TooManyTargets", "You can register only one Lambda function with a target group")
+		return nil, badRequest("TooManyTargets", "You can register only one Lambda function with a target group")
 	}
 	c.state.groups[g.arn] = &changed
 	return empty{}, nil
@@ -104,30 +104,30 @@ func checkTarget(g *group, t targetRecord) error {
 	switch g.targetType {
 	case "ip":
 		if ip, err := netip.ParseAddr(t.id); err != nil || ip.Is6() != (g.ipType == "ipv6") {
-			return invalid("The IP address '%s' is not a valid %s address", t.id, g.ipType)
+			return validationError("The IP address '%s' is not a valid %s address", t.id, g.ipType)
 		}
 	case "instance":
 		if !strings.HasPrefix(t.id, "i-") {
-			return invalid("Instance ID '%s' is not valid", t.id)
+			return validationError("Instance ID '%s' is not valid", t.id)
 		}
 		if t.zone != "" {
-			return invalid("You cannot specify an Availability Zone for targets of type 'instance'")
+			return validationError("You cannot specify an Availability Zone for targets of type 'instance'")
 		}
 	case "lambda":
 		if !strings.HasPrefix(t.id, "arn:") {
-			return invalid("'%s' is not a valid Lambda function ARN", t.id)
+			return validationError("'%s' is not a valid Lambda function ARN", t.id)
 		}
 	}
 	return nil
 }
 
-// deregisterTargets removes targets. One that is not registered is gone already.
+// deregisterTargets removes targets. A target that is not registered is ignored.
 func deregisterTargets(c *call) (any, error) {
 	g, err := c.group()
 	if err != nil {
 		return nil, err
 	}
-	if err := c.need("Targets"); err != nil {
+	if err := c.require("Targets"); err != nil {
 		return nil, err
 	}
 	sent, err := c.readTargets(g)
@@ -140,26 +140,26 @@ func deregisterTargets(c *call) (any, error) {
 	return empty{}, nil
 }
 
-// describeTargetHealth answers all targets, draining ones included, or exactly those that are named.
+// describeTargetHealth returns all targets, draining ones included, or exactly the requested ones.
 func describeTargetHealth(c *call) (any, error) {
 	g, err := c.group()
 	if err != nil {
 		return nil, err
 	}
-	asked, err := c.readTargets(g)
+	requested, err := c.readTargets(g)
 	if err != nil {
 		return nil, err
 	}
-	seen := c.server.plane.health(g.arn)
-	if len(asked) > 0 {
-		seen = pick(seen, asked)
+	health := c.server.plane.health(g.arn)
+	if len(requested) > 0 {
+		health = selectTargets(health, requested)
 	}
 	include := c.list("Include")
 	var out struct {
 		TargetHealthDescriptions list[healthDescription]
 	}
-	for _, s := range seen {
-		d := showHealth(g, s)
+	for _, h := range health {
+		d := showHealth(g, h)
 		if slices.Contains(include, "AnomalyDetection") || slices.Contains(include, "All") {
 			d.AnomalyDetection = &anomalyShape{Result: "normal", MitigationInEffect: "no"}
 		}
@@ -168,29 +168,29 @@ func describeTargetHealth(c *call) (any, error) {
 	return out, nil
 }
 
-// pick answers one verdict for every target asked for; one that is not registered gets a verdict of its own.
-func pick(seen []verdict, asked []targetRecord) []verdict {
-	return mapTo(asked, func(t targetRecord) verdict {
-		at := slices.IndexFunc(seen, func(v verdict) bool { return v.target.same(t) })
+// selectTargets returns the health of every requested target. A target that is not registered is reported as such.
+func selectTargets(health []targetHealth, requested []targetRecord) []targetHealth {
+	return mapTo(requested, func(t targetRecord) targetHealth {
+		at := slices.IndexFunc(health, func(v targetHealth) bool { return v.target.same(t) })
 		if at >= 0 {
-			return seen[at]
+			return health[at]
 		}
-		return verdict{target: t, state: stateUnused, reason: "Target.NotRegistered", description: "Target is not registered to the target group"}
+		return targetHealth{target: t, state: stateUnused, reason: "Target.NotRegistered", description: "Target is not registered to the target group"}
 	})
 }
 
-func showHealth(g *group, v verdict) healthDescription {
+func showHealth(g *group, h targetHealth) healthDescription {
 	d := healthDescription{
-		Target:          targetShape{ID: v.target.id, Port: v.target.port, AvailabilityZone: v.target.zone},
+		Target:          targetShape{ID: h.target.id, Port: h.target.port, AvailabilityZone: h.target.zone},
 		HealthCheckPort: g.health.port,
-		TargetHealth:    targetHealthShape{State: v.state, Reason: v.reason, Description: v.description},
+		TargetHealth:    targetHealthShape{State: h.state, Reason: h.reason, Description: h.description},
 	}
 	if g.targetType == "lambda" {
 		d.HealthCheckPort = ""
 		return d
 	}
 	if d.HealthCheckPort == "traffic-port" {
-		d.HealthCheckPort = strconv.Itoa(v.target.port)
+		d.HealthCheckPort = strconv.Itoa(h.target.port)
 	}
 	d.AdministrativeOverride = &overrideShape{
 		State: "no_override", Reason: "AdministrativeOverride.NoOverride", Description: "No override is currently active on target",

@@ -172,11 +172,11 @@ func (s *shiftRun) shiftFailed(result rollout.Result, f *rollout.Failure) diag.D
 	if f.RollbackErr != nil {
 		d.facts = append(d.facts, fact{"Rollback error", f.RollbackErr.Error()})
 	}
-	return d.diagnostic(shiftSummary(entryNames(s.desired.routes), f))
+	return d.diagnostic(shiftSummary(entryNames(s.desired.routes), f, result.Moved))
 }
 
-// shiftSummary says in one line what became of the shift.
-func shiftSummary(entries string, f *rollout.Failure) string {
+// shiftSummary says in one line how the shift ended. moved is false if no traffic was moved.
+func shiftSummary(entries string, f *rollout.Failure, moved bool) string {
 	switch {
 	case f.Cause == rollout.BlockedByGate:
 		return fmt.Sprintf("Shift of %s blocked by gate %q", entries, f.Gate)
@@ -190,11 +190,11 @@ func shiftSummary(entries string, f *rollout.Failure) string {
 		return fmt.Sprintf("Shift of %s failed and was not rolled back", entries)
 	case f.Cause == rollout.ExternalChange:
 		return fmt.Sprintf("Shift of %s stopped by an external change", entries)
-	case f.Cause == rollout.Interrupted && f.Disposition == rollout.RolledBack:
+	case f.Cause == rollout.Interrupted && f.Disposition == rollout.RolledBack && moved:
 		return fmt.Sprintf("Shift of %s interrupted and rolled back", entries)
 	case f.Cause == rollout.Interrupted:
 		return fmt.Sprintf("Shift of %s interrupted", entries)
-	case f.Disposition == rollout.RolledBack:
+	case f.Disposition == rollout.RolledBack && moved:
 		return fmt.Sprintf("Shift of %s rolled back", entries)
 	case f.Disposition == rollout.Stopped:
 		return fmt.Sprintf("Shift of %s stopped", entries)

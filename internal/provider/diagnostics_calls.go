@@ -21,7 +21,7 @@ func callDetail(err error) errorDetail {
 	switch {
 	case errors.Is(err, rollout.ErrDenied) && named:
 		return errorDetail{
-			cause:  fmt.Sprintf("AWS denied access: the credentials are not allowed the IAM action %s.", call.Action),
+			cause:  fmt.Sprintf("AWS denied access: the credentials do not allow the IAM action %s.", call.Action),
 			action: "Allow the action in the IAM policy of the credentials, then apply again.",
 			facts:  append([]fact{{"IAM action", call.Action}}, facts...),
 		}

@@ -7,9 +7,9 @@ import (
 	"net/http"
 )
 
-const namespace = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"
+const elbXMLNamespace = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"
 
-// apiError is an error as the API answers it.
+// apiError is an error response of the API.
 type apiError struct {
 	status  int
 	code    string
@@ -18,22 +18,22 @@ type apiError struct {
 
 func (e *apiError) Error() string { return e.code + ": " + e.message }
 
-// refuse is an error that the caller made, with the code that the SDK turns into a type.
-func refuse(code, format string, args ...any) error {
+// badRequest returns a client error with an error code, which the SDKs map to an error type.
+func badRequest(code, format string, args ...any) error {
 	return &apiError{status: http.StatusBadRequest, code: code, message: fmt.Sprintf(format, args...)}
 }
 
-// invalid is the error for a parameter that cannot be right whatever the balancer holds.
-func invalid(format string, args ...any) error {
-	return refuse("ValidationError", format, args...)
+// validationError returns the error for a parameter that is invalid in any state of the server.
+func validationError(format string, args ...any) error {
+	return badRequest("ValidationError", format, args...)
 }
 
-// list is a list in an answer. Unlike a bare slice it stands in the XML when it is empty, as AWS has it.
+// list is a list in a response. Unlike a slice, it is encoded as an element even when empty, as by AWS.
 type list[T any] struct {
 	Members []T `xml:"member"`
 }
 
-// listOf wraps members, nil for none, for the lists that AWS leaves out when they are empty.
+// listOf returns a list, nil without members, for the lists that AWS omits when they are empty.
 func listOf[T any](members []T) *list[T] {
 	if len(members) == 0 {
 		return nil
@@ -41,21 +41,21 @@ func listOf[T any](members []T) *list[T] {
 	return &list[T]{Members: members}
 }
 
-// pair is an entry of a map, both in requests and in answers.
+// pair is an entry of a map in a request or response.
 type pair struct {
 	Key   string `xml:"key"`
 	Value string `xml:"value"`
 }
 
-// empty is the result of an action that returns nothing.
+// empty is the result of an action without result fields.
 type empty struct{}
 
 type metadata struct {
 	RequestID string `xml:"RequestId"`
 }
 
-// encodeResult makes the document of a call that succeeded.
-func encodeResult(space, action, requestID string, result any) ([]byte, error) {
+// encodeResult encodes the response of a successful call.
+func encodeResult(xmlns, action, requestID string, result any) ([]byte, error) {
 	var doc struct {
 		XMLName  xml.Name
 		Space    string `xml:"xmlns,attr"`
@@ -63,29 +63,29 @@ func encodeResult(space, action, requestID string, result any) ([]byte, error) {
 		Metadata metadata `xml:"ResponseMetadata"`
 	}
 	doc.XMLName.Local = action + "Response"
-	doc.Space = space
+	doc.Space = xmlns
 	doc.Result = wrapped{name: action + "Result", value: result}
 	doc.Metadata.RequestID = requestID
 	body, err := xml.Marshal(doc)
 	if err != nil {
-		return nil, fmt.Errorf("encoding the answer to %s: %w", action, err)
+		return nil, fmt.Errorf("encoding the response to %s: %w", action, err)
 	}
 	return body, nil
 }
 
-// wrapped marshals a value under a name that is known only at run time.
+// wrapped encodes a value under an element name that is known only at run time.
 type wrapped struct {
 	name  string
 	value any
 }
 
-// MarshalXML writes the value as the element that its name asks for.
+// MarshalXML encodes the value as an element with the name of w.
 func (w wrapped) MarshalXML(e *xml.Encoder, _ xml.StartElement) error {
 	return e.EncodeElement(w.value, xml.StartElement{Name: xml.Name{Local: w.name}})
 }
 
-// encodeError makes the document of a call that failed.
-func encodeError(space, requestID string, failure *apiError) ([]byte, error) {
+// encodeError encodes the response of a failed call.
+func encodeError(xmlns, requestID string, failure *apiError) ([]byte, error) {
 	type detail struct {
 		Type    string
 		Code    string
@@ -97,7 +97,7 @@ func encodeError(space, requestID string, failure *apiError) ([]byte, error) {
 		Error     detail
 		RequestID string `xml:"RequestId"`
 	}
-	doc.Space = space
+	doc.Space = xmlns
 	doc.Error = detail{Type: "Sender", Code: failure.code, Message: failure.message}
 	if failure.status >= http.StatusInternalServerError {
 		doc.Error.Type = "Receiver"
@@ -110,7 +110,7 @@ func encodeError(space, requestID string, failure *apiError) ([]byte, error) {
 	return body, nil
 }
 
-// asAPIError turns any error into one that can be answered. What is not the caller's fault is a 500.
+// asAPIError converts any error to an API error. An error of another type becomes a 500.
 func asAPIError(err error) *apiError {
 	if known, ok := errors.AsType[*apiError](err); ok {
 		return known
