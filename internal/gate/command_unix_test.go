@@ -44,10 +44,6 @@ func newCommand(t *testing.T, c gate.Command, deps gate.Dependencies) rollout.Ga
 
 func TestCommand_verdicts(t *testing.T) {
 	many := "for i in $(seq 1 25); do echo line $i; done; exit 1"
-	var last []string
-	for i := 6; i <= 25; i++ {
-		last = append(last, fmt.Sprintf("  line %d", i))
-	}
 	for _, tt := range []struct {
 		name, script string
 		want         rollout.Status

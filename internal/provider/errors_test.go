@@ -102,14 +102,6 @@ func (s *site) elsewhere() string {
 	return group
 }
 
-// elsewhereIs returns that group, and its load balancer.
-func (s *site) elsewhereIs() (group, balancer string) {
-	s.t.Helper()
-	out, err := s.api.DescribeTargetGroups(s.t.Context(), &elbv2.DescribeTargetGroupsInput{Names: []string{"elsewhere"}})
-	s.must(err)
-	return *out.TargetGroups[0].TargetGroupArn, out.TargetGroups[0].LoadBalancerArns[0]
-}
-
 func TestSwitch_errorsOfARefresh(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)

@@ -16,7 +16,6 @@ func badPrometheus() []badInput {
 	whole := func(attributes string) func(h *hcl) {
 		return func(h *hcl) { h.gates = "gates = { rate = { prometheus = { " + attributes + " } } }" }
 	}
-	const at = `gates["rate"].prometheus`
 	return []badInput{
 		wrong("prometheus_limitless", kind("")),
 		wrong("prometheus_limits_null", kind("min = null\n max = null")),
@@ -40,7 +39,6 @@ func badWebhooks() []badInput {
 	kind := func(rest string) func(h *hcl) {
 		return func(h *hcl) { h.gates = "gates = { approve = { webhook = {\n " + rest + "\n } } }" }
 	}
-	const at = `gates["approve"].webhook`
 	return []badInput{
 		wrong("webhook_url", kind(`url = "hooks.example.com"`)),
 		wrong("webhook_url_secret", kind(`url = "https://user:pass word@hooks.example.com"`)),
@@ -57,7 +55,6 @@ func badCommands() []badInput {
 	kind := func(rest string) func(h *hcl) {
 		return func(h *hcl) { h.gates = "gates = { smoke = { command = {\n " + rest + "\n } } }" }
 	}
-	const at = `gates["smoke"].command`
 	return []badInput{
 		wrong("command_argv_empty", kind("argv = []")),
 		wrong("command_program_empty", kind(`argv = ["", "x"]`)),

@@ -68,7 +68,7 @@ func (s *twoEntries) readings() map[string]reading {
 		"half": {fmt.Sprintf("routes = { web = [%q, %q] }", s.listener, s.second), in(both), "blue 1.0", map[string]int64{"blue": 100, "green": 0}},
 		// An unmanaged target group has its own name.
 		"unmanaged":       {rule, in(environment("green", "1.1", s.green.group)), "", map[string]int64{"app-blue": 90, "green": 10}},
-		"unmanaged_lives":  {alone, in(environment("green", "1.1", s.green.group)), "app-blue", map[string]int64{"app-blue": 100, "green": 0}},
+		"unmanaged_lives": {alone, in(environment("green", "1.1", s.green.group)), "app-blue", map[string]int64{"app-blue": 100, "green": 0}},
 		"called_like_one": {alone, in(environment("app-blue", "1.1", s.green.group)), "app-blue (target group)", map[string]int64{"app-blue": 0, "app-blue (target group)": 100}},
 		"unnamed":         {rule, "", "", map[string]int64{"app-blue": 90, "app-green": 10}},
 		"unnamed_null":    {alone, "environments = null", "app-blue", map[string]int64{"app-blue": 100}},

@@ -134,3 +134,22 @@ func (t Strategy) reportOnly() Strategy {
 	}
 	return t
 }
+
+func gateNames(gates []GateSettings) string {
+	var names []string
+	for _, g := range gates {
+		name := g.Name
+		if g.DryRun {
+			name += " (report-only)"
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func gatesText(gates []GateSettings) string {
+	if len(gates) == 0 {
+		return ""
+	}
+	return "gates: " + gateNames(gates)
+}

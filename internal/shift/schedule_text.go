@@ -387,22 +387,3 @@ func (s Schedule) weightsText(w Weights) string {
 	}
 	return strings.Join(parts, ", ")
 }
-
-func gateNames(gates []GateSettings) string {
-	var names []string
-	for _, g := range gates {
-		name := g.Name
-		if g.DryRun {
-			name += " (report-only)"
-		}
-		names = append(names, name)
-	}
-	return strings.Join(names, ", ")
-}
-
-func gatesText(gates []GateSettings) string {
-	if len(gates) == 0 {
-		return ""
-	}
-	return "gates: " + gateNames(gates)
-}

@@ -18,8 +18,13 @@ type word struct {
 	instead string
 }
 
-// wordList returns the words of the list, and a pattern that matches any of them.
-func wordList(t *testing.T) ([]word, *regexp.Regexp) {
+// words is the list, with a pattern that matches any of it.
+type words struct {
+	list []word
+	any  *regexp.Regexp
+}
+
+func wordList(t *testing.T) words {
 	t.Helper()
 	file, err := os.Open(filepath.Join("testdata", "words.txt"))
 	if err != nil {
@@ -39,7 +44,7 @@ func wordList(t *testing.T) ([]word, *regexp.Regexp) {
 		all = append(all, pattern)
 		list = append(list, word{regexp.MustCompile(`(?i)\b(` + pattern + `)\b`), instead})
 	}
-	return list, regexp.MustCompile(`(?i)\b(` + strings.Join(all, "|") + `)\b`)
+	return words{list, regexp.MustCompile(`(?i)\b(` + strings.Join(all, "|") + `)\b`)}
 }
 
 var (
@@ -61,7 +66,7 @@ func prose(line string) string {
 
 func TestWords(t *testing.T) {
 	root := filepath.Join("..", "..")
-	list, anyWord := wordList(t)
+	list := wordList(t)
 	files := 0
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -85,9 +90,9 @@ func TestWords(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		checkText(t, list, anyWord, name, name) // the name of the file itself
+		list.check(t, name, name) // the name of the file itself
 		for i, line := range strings.Split(string(text), "\n") {
-			checkText(t, list, anyWord, line, name+":"+strconv.Itoa(i+1))
+			list.check(t, line, name+":"+strconv.Itoa(i+1))
 		}
 		return nil
 	})
@@ -99,12 +104,13 @@ func TestWords(t *testing.T) {
 	}
 }
 
-func checkText(t *testing.T, list []word, anyWord *regexp.Regexp, text, place string) {
+// check reports the words in a text.
+func (l words) check(t *testing.T, text, place string) {
 	t.Helper()
-	if text = prose(text); !anyWord.MatchString(text) {
+	if text = prose(text); !l.any.MatchString(text) {
 		return
 	}
-	for _, w := range list {
+	for _, w := range l.list {
 		if found := w.pattern.FindString(text); found != "" {
 			t.Errorf("%s: %q is not a term of this project; use: %s", place, found, w.instead)
 		}
@@ -113,8 +119,8 @@ func checkText(t *testing.T, list []word, anyWord *regexp.Regexp, text, place st
 
 // The list matches prose, identifiers and file names, and not parts of other words.
 func TestWords_matchIdentifiers(t *testing.T) {
-	_, anyWord := wordList(t)
-	matches := func(text string) bool { return anyWord.MatchString(prose(text)) }
+	list := wordList(t)
+	matches := func(text string) bool { return list.any.MatchString(prose(text)) }
 	for _, text := range []string{"the way " + "back", "func way" + "Home()", "ho" + "me_test.go", "Told" + "Twice", "is sent " + "back"} {
 		if !matches(text) {
 			t.Errorf("%q is not matched", text)
