@@ -12,12 +12,12 @@ terraform {
 
 provider "bluegreen" {}
 
-module "balancer" { # replaces your aws_lb and aws_lb_listener
+module "balancer" { # stands in for your aws_lb and aws_lb_listener
   source = "../modules/balancer"
   name   = "web"
 }
 
-module "target_group" { # replaces aws_lb_target_group and the aws_lb_listener_rule for test traffic
+module "target_group" { # stands in for aws_lb_target_group and the aws_lb_listener_rule for test traffic
   source   = "../modules/target_group"
   for_each = var.releases
 
@@ -26,7 +26,7 @@ module "target_group" { # replaces aws_lb_target_group and the aws_lb_listener_r
   listener_arn = module.balancer.listener_arn
 }
 
-module "service" { # replaces aws_ecs_service with wait_for_steady_state = true
+module "service" { # stands in for aws_ecs_service with wait_for_steady_state = true
   source   = "../modules/service"
   for_each = var.releases
 

@@ -12,12 +12,12 @@ terraform {
 
 provider "bluegreen" {}
 
-module "balancer" { # replaces your aws_lb and aws_lb_listener
+module "balancer" { # stands in for your aws_lb and aws_lb_listener
   source = "../modules/balancer"
   name   = "web"
 }
 
-# Replaces your own migration, such as a job or a Lambda function.
+# Stands in for your own migration, such as a job or a Lambda function.
 resource "terraform_data" "expand" {
   triggers_replace = [var.expand]
   provisioner "local-exec" {
@@ -25,7 +25,7 @@ resource "terraform_data" "expand" {
   }
 }
 
-module "app" { # replaces your own module: target group, test rule, machines
+module "app" { # stands in for your own module: target group, test rule, machines
   source   = "../modules/app"
   for_each = var.releases
 

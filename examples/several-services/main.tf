@@ -12,7 +12,7 @@ terraform {
 
 provider "bluegreen" {}
 
-module "balancer" { # replaces your aws_lb and aws_lb_listener, one for each entry point
+module "balancer" { # stands in for your aws_lb and aws_lb_listener, one for each entry point
   source   = "../modules/balancer"
   for_each = { web = 8080, api = 8081 }
 
@@ -20,7 +20,7 @@ module "balancer" { # replaces your aws_lb and aws_lb_listener, one for each ent
   port = each.value
 }
 
-module "web" { # replaces your own modules: target group, test rule, machines
+module "web" { # stands in for your own modules: target group, test rule, machines
   source   = "../modules/app"
   for_each = var.releases
 

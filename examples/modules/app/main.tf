@@ -1,4 +1,4 @@
-# Replaces your own module: a target group, its test rule, and the machines, which
+# Stands in for your own module: a target group, its test rule, and the machines, which
 # are replaced when the version changes.
 
 variable "name" {

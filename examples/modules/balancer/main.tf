@@ -1,4 +1,4 @@
-# Replaces aws_lb and aws_lb_listener. The listener responds with 503 until the
+# Stands in for aws_lb and aws_lb_listener. The listener responds with 503 until the
 # first apply of the switch, and ignores changes of its default action:
 #
 #   default_action {

@@ -1,4 +1,4 @@
-# Replaces aws_ecs_service with wait_for_steady_state = true. Like ECS, it cannot
+# Stands in for aws_ecs_service with wait_for_steady_state = true. Like ECS, it cannot
 # be created while its target group is in no listener and no rule.
 
 variable "name" {

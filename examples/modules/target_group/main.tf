@@ -1,4 +1,4 @@
-# Replaces aws_lb_target_group and an aws_lb_listener_rule that sends test traffic
+# Stands in for aws_lb_target_group and an aws_lb_listener_rule that sends test traffic
 # to it, whatever the weights are. The rule also puts the target group in use, so
 # that its targets are health-checked before the first shift, and so that ECS
 # accepts it. The output with the ARN depends on the rule.

@@ -11,12 +11,12 @@ terraform {
 
 provider "bluegreen" {}
 
-module "balancer" { # replaces your aws_lb and aws_lb_listener
+module "balancer" { # stands in for your aws_lb and aws_lb_listener
   source = "../../modules/balancer"
   name   = "web"
 }
 
-module "app" { # replaces your own module: target group, test rule, machines
+module "app" { # stands in for your own module: target group, test rule, machines
   source   = "../../modules/app"
   for_each = var.releases
 
