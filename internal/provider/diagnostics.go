@@ -237,7 +237,7 @@ func (s *shiftRun) dispositionText(result rollout.Result, f *rollout.Failure) st
 		if name, sole := s.desired.weights.Sole(); sole && result.Reached[name] > 0 {
 			return fmt.Sprintf("Rolled back from %s %s.", name, result.Reached[name])
 		}
-		if result.Reached != nil {
+		if result.Reached != nil && !result.Reached.Equal(meanOf(result)) {
 			return fmt.Sprintf("Rolled back from %s.", result.Reached)
 		}
 		return "Rolled back."
@@ -346,6 +346,9 @@ func (s *shiftRun) goalText() string {
 // acceptEdit is the edit that agrees with the given weights, such as
 // `set active = "green"`.
 func (s *shiftRun) acceptEdit(weights shift.Weights) string {
+	if name, sole := weights.Sole(); sole && s.prior.removed[name] != nil {
+		return fmt.Sprintf("restore environment %q and set active = %q", name, name)
+	}
 	for _, name := range weights.Names() {
 		if s.desired.environments[name] == nil {
 			return "add an environment for the target group that has the traffic and set active to it"

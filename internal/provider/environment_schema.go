@@ -20,7 +20,7 @@ func environmentSchema() schema.Schema {
 			"It is tested while idle, protected while it carries traffic, and drained before it is destroyed.\n\n" +
 			"It creates nothing in AWS. When it is destroyed, its target groups are removed from the listeners and rules that have them at weight 0, so that they can be deleted.\n\n" +
 			"Set `lifecycle { create_before_destroy = true }` from the first apply on: Terraform reads it from the state, and it makes Terraform shift the traffic before it destroys an old environment. " +
-			"See [Getting started](../guides/getting-started).",
+			"See [Getting started](../guides/getting-started.md).",
 		Attributes: environmentAttributes(),
 		Blocks:     map[string]schema.Block{"ready": readyBlock()},
 	}
@@ -63,7 +63,7 @@ func environmentAttributes() map[string]schema.Attribute {
 // protectDescription says what protection does; elb.Reference.Test decides what
 // counts as traffic, which the guide explains.
 const protectDescription = "Whether to protect the environment while it carries traffic: changing its `version`, `target_groups` or `backed_by` is then a plan error, and destroying it is refused. " +
-	"Set `BLUEGREEN_ALLOW_DESTROY=1` to destroy it anyway. Test rules do not count as traffic; see [What counts as traffic](../guides/how-a-shift-works). Default: `true`."
+	"Set `BLUEGREEN_ALLOW_DESTROY=1` to destroy it anyway. Test rules do not count as traffic; see [What counts as traffic](../guides/how-a-shift-works.md#what-counts-as-traffic). Default: `true`."
 
 func readyBlock() schema.Block {
 	attributes := healthAttributes()

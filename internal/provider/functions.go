@@ -29,8 +29,7 @@ var stepType = types.ObjectType{AttrTypes: map[string]attr.Type{"percent": types
 func resultDescription(example string) string {
 	return "\n\nReturns a list of objects with `percent` and `hold` for `strategy.steps` of a `bluegreen_switch`. The step at 100 is added by the switch. " +
 		"The list can be combined with other steps by `concat` and changed by a `for` expression, for example to add a gate to every step: `[for s in provider::bluegreen::" + example + " : merge(s, { gates = [\"approve\"] })]`. " +
-		"In a conditional, both results must have the same attributes.\n\nRequires Terraform 1.8 or OpenTofu 1.7." + example + " : merge(s, { gates = [\"approve\"] })]`.\n\n" +
-		"Needs Terraform 1.8 or OpenTofu 1.7."
+		"In a conditional, both results must have the same attributes.\n\nRequires Terraform 1.8 or OpenTofu 1.7."
 }
 
 const holdDescription = "Minimum time at each step, as a duration such as `10m`; `0s` is allowed."
@@ -46,7 +45,8 @@ func newLinear() function.Function {
 	return &stepsFunction{name: "linear", steps: shift.Linear, definition: stepsDefinition(
 		"Equal steps",
 		"Returns equal steps with the same hold: `linear(20, \"1m\")` returns 20, 40, 60 and 80 percent with one minute each.\n\n"+
-			"The steps are the multiples of `percent` below 100. A last step that leaves less than a tenth of `percent` is omitted: `linear(33.3, \"5m\")` returns 33.3 and 66.6."+resultDescription(`linear(20, "1m")`)+resultDescription(`linear(20, "1m")`),
+			"The steps are the multiples of `percent` below 100. A last step that leaves less than a tenth of `percent` is omitted: `linear(33.3, \"5m\")` returns 33.3 and 66.6."+
+			resultDescription(`linear(20, "1m")`),
 		"Size of each step in percent: above 0, below 100, at most one decimal.",
 	)}
 }

@@ -22,7 +22,7 @@ func commandKind() gateKind {
 		attribute: schema.SingleNestedAttribute{
 			Optional: true,
 			MarkdownDescription: "Runs a program where Terraform runs, without a shell. Exit status 0 passes, 75 is inconclusive, any other fails; a program that cannot start or exceeds `timeout` is an error. " +
-				"The state of the shift is in `BLUEGREEN_*` environment variables and as JSON in `BLUEGREEN_INPUT`. The last 20 lines of output are reported and stored in the state. See [Choosing gates](../guides/choosing-gates).",
+				"The state of the shift is in `BLUEGREEN_*` environment variables and as JSON in `BLUEGREEN_INPUT`. The last 20 lines of output are reported and stored in the state. See [Choosing gates](../guides/choosing-gates.md).",
 			Attributes: map[string]schema.Attribute{
 				"argv": schema.ListAttribute{
 					Required: true, ElementType: types.StringType,

@@ -21,7 +21,7 @@ func targetMetricsKind() gateKind {
 			Optional: true,
 			MarkdownDescription: "Evaluates the load balancer's own metrics (`AWS/ApplicationELB`) of the target groups that gain traffic, and compares them with the live environment. " +
 				"At least one of `max_error_rate`, `max_latency`, `worse_than_live_by` and `latency_ratio` is required. Too few requests are inconclusive. " +
-				"Not for gRPC. Requires `cloudwatch:GetMetricData`; see [Choosing gates](../guides/choosing-gates).",
+				"Not for gRPC. Requires `cloudwatch:GetMetricData`; see [Choosing gates](../guides/choosing-gates.md).",
 			Attributes: targetMetricsAttributes(),
 		},
 		read: readTargetMetrics,

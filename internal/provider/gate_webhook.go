@@ -21,7 +21,7 @@ func webhookKind() gateKind {
 		attribute: schema.SingleNestedAttribute{
 			Optional: true,
 			MarkdownDescription: "Sends a POST with the state of the shift and decides by the response status: 200 to 299 passes, 202 and 425 are inconclusive (not decided yet), other 4xx and 5xx fail. " +
-				"No response within `timeout`, redirects and other statuses are errors. The JSON body is described by `docs/webhook.schema.json` in the provider repository; see [Choosing gates](../guides/choosing-gates).",
+				"No response within `timeout`, redirects and other statuses are errors. The JSON body is described by `docs/webhook.schema.json` in the provider repository; see [Choosing gates](../guides/choosing-gates.md).",
 			Attributes: webhookAttributes(),
 		},
 		read: readWebhook,
@@ -45,7 +45,7 @@ func webhookAttributes() map[string]schema.Attribute {
 		},
 		"secret_env": schema.StringAttribute{
 			Optional:            true,
-			MarkdownDescription: "Name of the environment variable with the secret that signs requests (HMAC-SHA256 in `X-Bluegreen-Signature-256`); see [Choosing gates](../guides/choosing-gates). Default: no signature.",
+			MarkdownDescription: "Name of the environment variable with the secret that signs requests (HMAC-SHA256 in `X-Bluegreen-Signature-256`); see [Choosing gates](../guides/choosing-gates.md). Default: no signature.",
 		},
 	}
 }

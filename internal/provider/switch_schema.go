@@ -25,7 +25,7 @@ func switchSchema() schema.Schema {
 	return schema.Schema{
 		MarkdownDescription: "Shifts the traffic of load balancer listeners and rules between environments (copies of production) " +
 			"in steps, while gates and target health are monitored, and rolls it back if one fails. A release is one edit of `active` and one `terraform apply`; " +
-			"see [How a shift works](../guides/how-a-shift-works).\n\n" +
+			"see [How a shift works](../guides/how-a-shift-works.md).\n\n" +
 			"The switch manages only the forward action of its routes. An `aws_lb_listener` beside it needs " +
 			"`lifecycle { ignore_changes = [default_action] }`, an `aws_lb_listener_rule` `[action]`. Destroying the switch moves no traffic.",
 		Attributes: attributes,
@@ -50,7 +50,7 @@ func loadBalancerBlock() schema.Block {
 			"stickiness": schema.StringAttribute{
 				Optional: true,
 				MarkdownDescription: "How long a client stays with its target group (group stickiness). Duration from `1s` to `168h`, or `0s` to turn stickiness off. Default: unchanged. " +
-					"With stickiness, the old target group is detached after each shift; see [Sticky sessions and draining](../guides/sticky-sessions-and-draining).",
+					"With stickiness, the old target group is detached after each shift; see [Sticky sessions and draining](../guides/sticky-sessions-and-draining.md).",
 			},
 		},
 	}
@@ -73,7 +73,7 @@ func strategyBlock() schema.Block {
 			"settle": schema.StringAttribute{
 				Optional: true,
 				MarkdownDescription: "How long to wait after the bake before target groups are detached, so that all load balancer nodes apply the new weights, as a duration. Default: `60s`. " +
-					"AWS documents no number; see [Sticky sessions and draining](../guides/sticky-sessions-and-draining).",
+					"AWS documents no number; see [Sticky sessions and draining](../guides/sticky-sessions-and-draining.md).",
 			},
 			"on_failure": schema.StringAttribute{
 				Optional:            true,
@@ -191,7 +191,7 @@ func switchArguments() map[string]schema.Attribute {
 		},
 		"gates": schema.MapNestedAttribute{
 			Optional:            true,
-			MarkdownDescription: "Map of gate name (that you choose) to exactly one kind of gate and how to evaluate it; see [Choosing gates](../guides/choosing-gates). Default: none.",
+			MarkdownDescription: "Map of gate name (that you choose) to exactly one kind of gate and how to evaluate it; see [Choosing gates](../guides/choosing-gates.md). Default: none.",
 			NestedObject:        schema.NestedAttributeObject{Attributes: gateAttributes()},
 		},
 		"retry": schema.StringAttribute{

@@ -113,7 +113,11 @@ func (s Schedule) externalChangeText() []string {
 
 // acceptText is the edit that accepts the observed weights.
 func (r Request) acceptText() string {
-	if live, ok := r.observedMean().Sole(); ok && !r.environment(live).Unmanaged {
+	live, ok := r.observedMean().Sole()
+	switch e := r.environment(live); {
+	case ok && e.Removed:
+		return fmt.Sprintf("restore environment %q and set active = %q", live, live)
+	case ok && !e.Unmanaged:
 		return fmt.Sprintf("set active = %q", live)
 	}
 	return "set active or weights to what the routes have now"
