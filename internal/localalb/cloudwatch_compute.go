@@ -79,7 +79,7 @@ func checkQueries(queries []dataQuery) error {
 			return validationError("The value %s for parameter MetricDataQueries.member.%d.Id is not matching the expected pattern %s.", q.ID, i+1, pattern)
 		}
 		if seen[q.ID] {
-			return validationError("The values for parameter id in MetricDataQueries are not unique: %s stands twice.", q.ID)
+			return validationError("The values for parameter id in MetricDataQueries are not unique: %s is used twice.", q.ID)
 		}
 		seen[q.ID] = true
 		if err := q.check(); err != nil {
@@ -134,7 +134,7 @@ func checkDimensions(at string, dimensions []dimension) error {
 			return badRequest("InvalidParameterValue", "The dimension '%s' with the value '%s' in %s must have a name of 1 to 255 characters and a value of 1 to 1024.", d.Name, d.Value, at)
 		}
 		if seen[d.Name] {
-			return badRequest("InvalidParameterValue", "The dimension %s stands twice in %s.", d.Name, at)
+			return badRequest("InvalidParameterValue", "The dimension %s is listed twice in %s.", d.Name, at)
 		}
 		seen[d.Name] = true
 	}

@@ -170,7 +170,7 @@ func TestMetricData_mistakes(t *testing.T) {
 	for want, queries := range map[string][]cwtypes.MetricDataQuery{
 		"The collection MetricDataQueries must not have a size greater than 500.":                                                                                   many,
 		"The value M for parameter MetricDataQueries.member.1.Id is not matching the expected pattern ^[a-z][a-zA-Z0-9_]*$.":                                        {stat("M", "App:A", "Sum")},
-		"The values for parameter id in MetricDataQueries are not unique: m stands twice.":                                                                          {m, m},
+		"The values for parameter id in MetricDataQueries are not unique: m is used twice.":                                                                         {m, m},
 		"Either the Expression or the MetricStat must be specified for the query m, and not both.":                                                                  {both},
 		"The value p101 for the statistic of the query m is not supported: it must be SampleCount, Average, Sum, Minimum, Maximum or a percentile such as p99.":     {stat("m", "App:A", "p101")},
 		"The period 7 of the query m must be 1, 5, 10, 20, 30 or a multiple of 60.":                                                                                 {every(7, stat("m", "App:A", "Sum"))},

@@ -27,7 +27,7 @@ func outcomes() [][2]string {
 		{string(RolledBack), "it failed, and the traffic is back at `stable`"},
 		{string(Interrupted), "Ctrl-C or SIGTERM"},
 		{string(Stopped), "it failed, and the traffic was left where it was"},
-		{string(ExternalChange), "somebody else changed the weights"},
+		{string(ExternalChange), "the weights were changed outside this switch"},
 		{string(Failed), "anything else"},
 	}
 }

@@ -26,7 +26,7 @@ func switchSchema() schema.Schema {
 		MarkdownDescription: "Shifts the traffic of load balancer listeners and rules between environments (copies of production) " +
 			"in steps, while gates and target health are monitored, and rolls it back if one fails. A release is one edit of `active` and one `terraform apply`; " +
 			"see [How a shift works](../guides/how-a-shift-works.md).\n\n" +
-			"The switch manages only the forward action of its routes. An `aws_lb_listener` beside it needs " +
+			"The switch manages only the forward action of its routes. The `aws_lb_listener` needs " +
 			"`lifecycle { ignore_changes = [default_action] }`, an `aws_lb_listener_rule` `[action]`. Destroying the switch moves no traffic.",
 		Attributes: attributes,
 		Blocks: map[string]schema.Block{
@@ -234,7 +234,7 @@ func switchComputed() map[string]schema.Attribute {
 		},
 		"rejected": schema.SingleNestedAttribute{
 			Computed:            true,
-			MarkdownDescription: "Version that a gate, target health or somebody who moved the traffic back has rejected. It is not shipped again until `retry` changes; another version is. Null if there is none.",
+			MarkdownDescription: "Version that was rejected by a gate, by target health, or by an external change back to the previous version. It is not shipped again until `retry` changes; another version is. Null if there is none.",
 			Attributes: map[string]schema.Attribute{
 				"environment": identity["environment"],
 				"version":     schema.StringAttribute{Computed: true, MarkdownDescription: "The rejected version."},

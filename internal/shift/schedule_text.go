@@ -137,7 +137,7 @@ func (s Schedule) noChangeText() []string {
 func (s Schedule) rollbackText() []string {
 	return append([]string{
 		fmt.Sprintf("Observed: %s, which is not what the last completed shift left.", s.weightsText(s.request.observedMean())),
-		fmt.Sprintf("Roll back to %s at once: %s, no steps, no gates; then settle %s.",
+		fmt.Sprintf("Roll back to %s immediately: %s, no steps, no gates; then settle %s.",
 			s.weightsText(s.Desired), s.request.callsText(), FormatDuration(s.request.Strategy.Settle)),
 	}, s.attachmentText()...)
 }
@@ -201,7 +201,7 @@ func (s Schedule) stages() []stage {
 		all = append(all, stage{text: "attach " + strings.Join(names, ", ") + " at weight 0"})
 	}
 	if s.ReplacesFixedError {
-		all = append(all, stage{text: "forward at once where a route answers with a fixed error (no user is served there)"})
+		all = append(all, stage{text: "forward immediately where a route responds with a fixed error (it serves no users)"})
 	}
 	if s.Kind == Revert {
 		return append(all,
