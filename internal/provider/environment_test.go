@@ -165,20 +165,20 @@ func TestEnvironment_notReady(t *testing.T) {
 		"no targets": {
 			func(s *site, e *env) {
 				late := s.group("late")
-				e.groups, e.ready = fmt.Sprintf("web = %q", late), `timeout = "20ms"`
+				e.groups, e.ready = fmt.Sprintf("web = %q", late), `timeout = "3s"`
 				s.changeExternally(s.listener, forward(weights{s.blue.group: 100, late: 0}))
 			}},
 		"unhealthy targets": {
 			func(s *site, e *env) {
 				unhealthy := s.group("unhealthy", "127.0.0.1:1")
-				e.groups, e.ready = fmt.Sprintf("web = %q", unhealthy), `timeout = "2s"`
+				e.groups, e.ready = fmt.Sprintf("web = %q", unhealthy), `timeout = "3s"`
 				s.rule(s.listener, "/test", 3, forward(weights{unhealthy: 1}))
 				s.changeExternally(s.listener, forward(weights{s.blue.group: 100, unhealthy: 0}))
 				s.until("a verdict", func() bool { return s.states(unhealthy) == "unhealthy" })
 			}},
 		"too few targets": {
 			func(s *site, e *env) {
-				e.ready = `timeout = "20ms"` + "\n min_healthy_targets = 2"
+				e.ready = `timeout = "3s"` + "\n min_healthy_targets = 2"
 				s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
 				s.healthy(s.green.group)
 			}},

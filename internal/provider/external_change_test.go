@@ -143,15 +143,13 @@ func TestSwitch_maintenancePageSurvivesAFailingGate(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
-	h := s.guarded("green")
+	h := s.release("green")
 	h.strategy = `steps = [{ percent = 5, hold = "60s" }]`
+	// The gate's first call is after the weights of the step have been read back.
+	url := firstCall(t, func() { s.changeExternally(s.listener, fixed("503")) })
+	h.gates = fmt.Sprintf(`gates = { smoke = { http = { url = %q, expect_status = [204] }, interval = "10ms" } }`, url)
 	w.write(h.in(s.bench))
-	done := make(chan run, 1)
-	go func() { done <- w.apply() }()
-	s.until("green has 5 %", func() bool { return s.routed(s.listener) == "app-blue 95, app-green 5" })
-	s.changeExternally(s.listener, fixed("503"))
-	s.green.status.Store(http.StatusInternalServerError)
-	r := <-done
+	r := w.apply()
 	if a := s.actions(s.listener); a[0].Type != types.ActionTypeEnumFixedResponse {
 		t.Errorf("the maintenance page was removed: the listener has %s", s.routed(s.listener))
 	}
