@@ -169,6 +169,9 @@ func (s *shiftRun) shiftFailed(result rollout.Result, f *rollout.Failure) diag.D
 	if f.Disposition == rollout.RollbackFailed {
 		d.action = s.rollbackFailedAction()
 	}
+	if f.Disposition == rollout.RollbackUnhealthy {
+		d.action = "Make the targets of one environment healthy. Then apply again, or set active to that environment."
+	}
 	if f.RollbackErr != nil {
 		d.facts = append(d.facts, fact{"Rollback error", f.RollbackErr.Error()})
 	}

@@ -76,7 +76,7 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) errorD
 
 const (
 	inconclusiveAction = "The version itself was not rejected. Fix the release or the gate, or change on_inconclusive_timeout, then apply again."
-	gateErroredAction  = "The version itself was not evaluated. Check that the gate's endpoint answers (the application itself may hang) or fix the gate, then apply again."
+	gateErroredAction  = "The version itself was not evaluated. Check that the gate's endpoint responds (the application itself may be hanging) or fix the gate, then apply again."
 )
 
 func interruptedAction(f *rollout.Failure) string {

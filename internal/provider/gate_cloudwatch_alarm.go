@@ -21,7 +21,7 @@ func cloudwatchAlarmKind() gateKind {
 		attribute: schema.SingleNestedAttribute{
 			Optional: true,
 			MarkdownDescription: "Checks CloudWatch alarms (metric, composite or log). `ALARM` fails, `INSUFFICIENT_DATA` is inconclusive. " +
-				"`OK` counts only once enough periods since the last weight change are over for the alarm to fire. An alarm that is missing or already in `ALARM` blocks the shift from starting, but never a rollback.",
+				"`OK` passes only after enough periods since the last weight change for the alarm to have fired. An alarm that is missing or already in `ALARM` blocks the shift from starting, but never a rollback.",
 			Attributes: map[string]schema.Attribute{
 				"names": schema.ListAttribute{
 					Required:            true,

@@ -26,7 +26,7 @@ func commandKind() gateKind {
 			Attributes: map[string]schema.Attribute{
 				"argv": schema.ListAttribute{
 					Required: true, ElementType: types.StringType,
-					MarkdownDescription: "Program and arguments. A program without a slash is searched in `PATH`, a relative path from `working_dir`.",
+					MarkdownDescription: "Program and arguments. A program without a slash is looked up in `PATH`; a relative path is resolved against `working_dir`.",
 				},
 				"working_dir": schema.StringAttribute{
 					Optional:            true,

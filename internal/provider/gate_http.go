@@ -53,7 +53,7 @@ func httpAttributes() map[string]schema.Attribute {
 		},
 		"expect_headers": texts("Map of header to the exact value that the response must have. Default: none."),
 		"expect_body":    text("Regular expression (RE2) that the first MiB of the response body must match, for example to require a version. Default: any body."),
-		"max_latency":    text("Maximum time of a request from the start of its connection to the last byte, as a duration. Default: `0s`, only the gate's `timeout` applies."),
+		"max_latency":    text("Maximum time of a request from the start of its connection to the last byte, as a duration. Default: `0s`, no limit other than the gate's `timeout`."),
 		"samples": schema.Int64Attribute{
 			Optional:            true,
 			MarkdownDescription: "Number of requests per evaluation, 1 or more, sent one after the other on separate connections. All must pass. Default: `1`.",

@@ -41,11 +41,11 @@ func targetMetricsAttributes() map[string]schema.Attribute {
 		"stat":           text("Latency statistic: `Average` or a percentile such as `p99`, the median over the periods. Three periods must be too slow for a fail. A percentile q needs 5 / (1 - q) requests, such as 500 for `p99`. Default: `p99`."),
 		"min_requests": schema.Int64Attribute{Optional: true,
 			MarkdownDescription: "Minimum number of requests per environment, 1 or more; fewer since the last weight change are inconclusive. Default: `50`."},
-		"worse_than_live_by": number("Maximum difference of the error rate from the live environment in percentage points, from 0 to below 100. Fails when a test of the two proportions finds a statistically significant larger difference. Default: no limit."),
-		"confidence":         number("Confidence of that test for all evaluations of a step together, above 0.5 and below 1: at most 1 - `confidence` of the steps of an equally good release fail by chance. Errors in bursts need a margin. Default: `0.95`."),
-		"latency_ratio":      number("Maximum ratio of the latency to that of the live environment, above 0, without a significance test; leave room, such as `2`. Default: no limit."),
+		"worse_than_live_by": number("Maximum difference of the error rate from the live environment in percentage points, from 0 to below 100. Fails when the difference is statistically significantly larger (two-proportion test). Default: no limit."),
+		"confidence":         number("Confidence of the test of `worse_than_live_by` over all evaluations of a step, above 0.5 and below 1. At `0.95`, an equally good release fails by chance in at most 5 % of its steps. If errors come in bursts, set `worse_than_live_by` above 0. Default: `0.95`."),
+		"latency_ratio":      number("Maximum ratio of the latency to that of the live environment, above 0, compared without a significance test; use a generous ratio such as `2`. Default: no limit."),
 		"lookback":           text("How far back requests are evaluated together, in whole periods, at least one. Default: `5m`."),
-		"period":             text("Period of the load balancer metrics: `60s` (what Elastic Load Balancing publishes) or a multiple; shorter periods only with the local stand-in. Default: `60s`."),
+		"period":             text("Period of the load balancer metrics: `60s` (what Elastic Load Balancing publishes) or a multiple; shorter periods work only with `localalb`; see [Rehearsing locally](../guides/rehearsing-locally.md). Default: `60s`."),
 		"lag":                text("Delay after which a period counts as complete, as a duration. Default: `60s`."),
 	}
 }

@@ -69,7 +69,7 @@ func awsAttributes() map[string]schema.Attribute {
 		"allowed_account_ids": texts("IDs of the AWS accounts that may be changed, checked before the first write. Default: any account."),
 		"endpoints": schema.SingleNestedAttribute{
 			Optional:            true,
-			MarkdownDescription: "Custom service endpoints, such as `http://127.0.0.1:4566` for a local stand-in.",
+			MarkdownDescription: "Custom service endpoints, such as `http://127.0.0.1:4566` for a local implementation.",
 			Attributes: map[string]schema.Attribute{
 				"elbv2":      text("Elastic Load Balancing. Default: AWS, or `AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2`."),
 				"cloudwatch": text("CloudWatch, for the gates `cloudwatch_alarm`, `cloudwatch_metric` and `target_metrics`. Default: AWS, or `AWS_ENDPOINT_URL_CLOUDWATCH`."),

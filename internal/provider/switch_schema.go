@@ -26,8 +26,8 @@ func switchSchema() schema.Schema {
 		MarkdownDescription: "Shifts the traffic of load balancer listeners and rules between environments (copies of production) " +
 			"in steps, while gates and target health are monitored, and rolls it back if one fails. A release is one edit of `active` and one `terraform apply`; " +
 			"see [How a shift works](../guides/how-a-shift-works.md).\n\n" +
-			"The switch manages only the forward action of its routes. The `aws_lb_listener` needs " +
-			"`lifecycle { ignore_changes = [default_action] }`, an `aws_lb_listener_rule` `[action]`. Destroying the switch moves no traffic.",
+			"The switch manages only the forward action of its routes. Set `lifecycle { ignore_changes = [default_action] }` on the `aws_lb_listener`, " +
+			"or `ignore_changes = [action]` on an `aws_lb_listener_rule`. Destroying the switch moves no traffic.",
 		Attributes: attributes,
 		Blocks: map[string]schema.Block{
 			"load_balancer": loadBalancerBlock(),
@@ -113,7 +113,7 @@ func healthBlock() schema.Block {
 	attributes := healthAttributes()
 	attributes["capacity_percent"] = schema.NumberAttribute{
 		Optional: true,
-		MarkdownDescription: "Healthy targets that a target group needs before it receives a share, in percent of (share × healthy targets that serve the entry point now), 0 to 100. " +
+		MarkdownDescription: "Minimum number of healthy targets of a target group before a step, in percent of (its share after the step × the healthy targets that serve the entry point now), 0 to 100. " +
 			"With 20 targets serving and the default, 100 % of the traffic requires 10 healthy targets. Default: `50`.",
 	}
 	attributes["breach_for"] = schema.StringAttribute{
@@ -158,7 +158,7 @@ func switchArguments() map[string]schema.Attribute {
 		"environments": schema.MapNestedAttribute{
 			Required: true,
 			MarkdownDescription: "Map of environment name (such as `blue`) to its target groups and version. Pass a `bluegreen_environment` with `for_each` as a whole. " +
-				"At most five target groups can be in one action at a time. An environment is identified by its target groups, so renaming it moves no traffic; removing it detaches them.",
+				"At most five target groups can be in one action at a time. An environment is identified by its target groups, so renaming it moves no traffic. Removing it detaches its target groups.",
 			NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
 				"name": schema.StringAttribute{
 					Optional:            true,
@@ -234,7 +234,7 @@ func switchComputed() map[string]schema.Attribute {
 		},
 		"rejected": schema.SingleNestedAttribute{
 			Computed:            true,
-			MarkdownDescription: "Version that was rejected by a gate, by target health, or by an external change back to the previous version. It is not shipped again until `retry` changes; another version is. Null if there is none.",
+			MarkdownDescription: "Version that was rejected by a gate, by target health, or by an external change back to the previous version. It is not shipped again until `retry` changes. Other versions can be shipped. Null if there is none.",
 			Attributes: map[string]schema.Attribute{
 				"environment": identity["environment"],
 				"version":     schema.StringAttribute{Computed: true, MarkdownDescription: "The rejected version."},

@@ -78,8 +78,8 @@ func newRun(spec Spec) *run {
 	return r
 }
 
-// execute runs the schedule from top to bottom. It does not roll back: its caller
-// does, for every Failure.
+// execute runs the schedule from top to bottom. Run passes every Failure of it to
+// handleFailure, which rolls back if needed.
 func (r *run) execute(ctx context.Context) *Failure {
 	switch r.schedule.Kind {
 	case shift.Rejected:
@@ -114,7 +114,7 @@ func (r *run) execute(ctx context.Context) *Failure {
 	return r.finish(ctx)
 }
 
-// observe reads every route, compares it with the plan, and decides.
+// observe reads every route, compares it with the plan, and computes the schedule.
 func (r *run) observe(ctx context.Context) *Failure {
 	states, err := r.readForward(ctx)
 	if err != nil {
@@ -144,7 +144,7 @@ func (r *run) observe(ctx context.Context) *Failure {
 }
 
 // checkPlanned checks that a route has the traffic that the plan was based on. A route
-// that joins must forward or answer a fixed 5xx. Groups at weight 0 may differ: an
+// that is new to the switch must forward or respond with a fixed 5xx. Groups at weight 0 may differ: an
 // environment that is destroyed in the same apply detaches itself.
 func (r *run) checkPlanned(i int) *Failure {
 	route, now := r.spec.Routes[i], r.observed[i]
@@ -193,8 +193,8 @@ func (r *run) checkFeasible() *Failure {
 }
 
 // prove waits until the gaining environments are healthy, then until the gates before
-// any traffic pass. Environments that already have traffic are evaluated as a split
-// instead.
+// any traffic pass. For environments that already have traffic, evaluateSplit does
+// this instead.
 func (r *run) prove(ctx context.Context) *Failure {
 	if r.exposed || len(r.schedule.Gaining) == 0 {
 		return nil
@@ -283,7 +283,7 @@ func (r *run) settle(ctx context.Context, gates []*activeGate) *Failure {
 	return r.conclude(ctx)
 }
 
-// revert shifts to the previous version in one write per route, under health only.
+// revert shifts to the previous version in one write per route, checking only health.
 // Gates are evaluated afterwards and are report-only.
 func (r *run) revert(ctx context.Context) *Failure {
 	if f := r.attach(ctx); f != nil {

@@ -81,7 +81,7 @@ func (s Schedule) intervalWarnings(g GateSettings) []string {
 	if once == nil {
 		return nil
 	}
-	return []string{fmt.Sprintf("gate %s has an interval of %s, so it may be evaluated only once: %s.", g.Name, FormatDuration(g.Interval), strings.Join(once, ", "))}
+	return []string{fmt.Sprintf("gate %s has an interval of %s, so it may be evaluated only once in: %s.", g.Name, FormatDuration(g.Interval), strings.Join(once, ", "))}
 }
 
 // slowStartWarnings warns about holds during which slow start may keep the traffic below
@@ -97,7 +97,7 @@ func (s Schedule) slowStartWarnings() []string {
 			}
 		}
 		if tooShort != nil {
-			warnings = append(warnings, fmt.Sprintf("targets of %s have a slow start of %s after they become healthy and may receive less than their share for all of: %s.",
+			warnings = append(warnings, fmt.Sprintf("targets of %s have a slow start of %s after they become healthy and may receive less than their share during the whole of these holds: %s.",
 				name, FormatDuration(slow), strings.Join(tooShort, ", ")))
 		}
 	}

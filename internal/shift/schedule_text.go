@@ -126,7 +126,7 @@ func (r Request) acceptText() string {
 func (s Schedule) noChangeText() []string {
 	lines := append([]string{"No traffic is moved: " + s.weightsText(s.Desired) + "."}, s.attachmentText()...)
 	if s.request.StickinessChanges {
-		lines = append(lines, "Change the stickiness of the target groups.")
+		lines = append(lines, "Change the group stickiness of the forward action.")
 	}
 	if s.IsEmpty() {
 		return lines
@@ -136,7 +136,7 @@ func (s Schedule) noChangeText() []string {
 
 func (s Schedule) rollbackText() []string {
 	return append([]string{
-		fmt.Sprintf("Observed: %s, which is not what the last completed shift left.", s.weightsText(s.request.observedMean())),
+		fmt.Sprintf("Observed: %s, which differs from the weights left by the last completed shift.", s.weightsText(s.request.observedMean())),
 		fmt.Sprintf("Roll back to %s immediately: %s, no steps, no gates; then settle %s.",
 			s.weightsText(s.Desired), s.request.callsText(), FormatDuration(s.request.Strategy.Settle)),
 	}, s.attachmentText()...)
@@ -201,7 +201,7 @@ func (s Schedule) stages() []stage {
 		all = append(all, stage{text: "attach " + strings.Join(names, ", ") + " at weight 0"})
 	}
 	if s.ReplacesFixedError {
-		all = append(all, stage{text: "forward immediately where a route responds with a fixed error (it serves no users)"})
+		all = append(all, stage{text: "routes with a fixed 5xx response forward immediately (they serve no users)"})
 	}
 	if s.Kind == Revert {
 		return append(all,
@@ -229,7 +229,7 @@ func (s Schedule) stages() []stage {
 	}
 	reached := s.Desired.String()
 	if s.BakeOnly {
-		reached += " (reached already)"
+		reached += " (already reached)"
 	}
 	all = append(all, stage{reached, "bake " + FormatDuration(t.Bake), gatesText(t.GatesFor(After, Step{}))})
 	return append(all, stage{text: s.settleText()})
