@@ -282,7 +282,7 @@ func TestSwitch_failedCreateRestoresFixedResponse(t *testing.T) {
 	s.changeExternally(s.listener, fixed("503"))
 	h := s.release("empty")
 	h.environments += environment("empty", "2", s.group("app-empty"))
-	h.health = "\n steady_for = \"0s\"\n timeout = \"50ms\""
+	h.health = "\n steady_for = \"0s\"\n timeout = \"3s\""
 	w.write(h.in(s.bench))
 	w.apply().failsAs("never_healthy")
 	if a := s.actions(s.listener); a[0].Type != types.ActionTypeEnumFixedResponse {
