@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -84,7 +87,7 @@ func (s *Stack) addGroup(ctx context.Context, name string) error {
 	_, err = s.client.ModifyTargetGroupAttributes(ctx, &elb.ModifyTargetGroupAttributesInput{
 		TargetGroupArn: aws.String(s.Groups[name]),
 		Attributes: []types.TargetGroupAttribute{{
-			Key: aws.String("deregistration_delay.timeout_seconds"), Value: aws.String("5")}}})
+			Key: aws.String("deregistration_delay.timeout_seconds"), Value: aws.String(strconv.Itoa(int(drainDelay.Seconds())))}}})
 	return err
 }
 
@@ -113,7 +116,34 @@ func (s *Stack) Deploy(ctx context.Context, environment string, t AppTerms) erro
 		return nil
 	}
 	defer old.Stop()
-	return s.deregister(ctx, environment, old)
+	if err := s.deregister(ctx, environment, old); err != nil {
+		return err
+	}
+	return s.drained(ctx, environment, old)
+}
+
+// drainDelay is the deregistration delay of the target groups.
+const drainDelay = time.Second
+
+// drained waits until the process is no longer a draining target: a request that the load balancer has just routed to it
+// may not have reached it yet.
+func (s *Stack) drained(ctx context.Context, environment string, app *App) error {
+	poll := time.NewTicker(drainDelay / 10)
+	defer poll.Stop()
+	for {
+		out, err := s.client.DescribeTargetHealth(ctx, &elb.DescribeTargetHealthInput{TargetGroupArn: aws.String(s.Groups[environment])})
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(out.TargetHealthDescriptions, func(d types.TargetHealthDescription) bool { return aws.ToInt32(d.Target.Port) == app.Port }) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-poll.C:
+		}
+	}
 }
 
 // Retire deregisters what runs in an environment and kills it.
