@@ -21,10 +21,25 @@ import (
 // endless has a hold that lasts until the apply is interrupted.
 var endless = rehearsal.Pace{Hold: "10m", Settle: "300ms", SteadyFor: "300ms"}
 
-// at waits until green has this percentage.
+// at waits until green has this percentage and the hold has started: health is read
+// only after the new weights have been read back.
 func (w *world) at(percent int) {
 	w.t.Helper()
-	w.eventually(fmt.Sprintf("green has %d %%", percent), func() bool { return w.weights()["green"] == percent })
+	w.eventually(fmt.Sprintf("green has %d %%", percent), func() bool {
+		if weights := w.weights(); weights["green"] != percent {
+			return false
+		}
+		held := false
+		for _, call := range w.balancer.Calls() {
+			switch call.Action {
+			case "ModifyListener":
+				held = false
+			case "DescribeTargetHealth":
+				held = true
+			}
+		}
+		return held
+	})
 }
 
 // providerOf finds the process that a Terraform has started for the provider.
