@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 )
@@ -159,4 +161,43 @@ func TestSwitch_accountNotAllowed(t *testing.T) {
 	s.unwritten(func() {
 		w.apply().failsAs("error")
 	})
+}
+
+// Target stickiness without group stickiness is refused by the first write, which
+// attaches the target group. Nothing has moved, and no rollback may be claimed.
+func TestSwitch_targetStickinessWithoutGroupStickiness(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	w.write(s.release("blue").in(s.bench))
+	w.apply().ok()
+	teal := s.app("teal")
+	s.stickyTargets(teal.group)
+	h := s.release("teal")
+	h.environments += environment("teal", "1.2", teal.group)
+	w.write(h.in(s.bench))
+	w.apply().failsAs("target_stickiness")
+	s.want("app-blue 100, app-green 0")
+}
+
+// A missing permission to write is the same: the attach is refused, and nothing moved.
+func TestSwitch_deniedAttachClaimsNoRollback(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	w.write(s.release("blue").in(s.bench))
+	w.apply().ok()
+	teal := s.app("teal")
+	h := s.release("teal")
+	h.environments += environment("teal", "1.2", teal.group)
+	w.write(h.in(s.bench))
+	s.refuse("ModifyListener", s.listener, 0)
+	w.apply().failsAs("denied")
+	s.want("app-blue 100, app-green 0")
+}
+
+// stickyTargets turns on the stickiness of a target group.
+func (b *bench) stickyTargets(group string) {
+	b.t.Helper()
+	_, err := b.api.ModifyTargetGroupAttributes(b.t.Context(), &elbv2.ModifyTargetGroupAttributesInput{TargetGroupArn: &group,
+		Attributes: []types.TargetGroupAttribute{{Key: aws.String("stickiness.enabled"), Value: aws.String("true")}}})
+	b.must(err)
 }

@@ -231,7 +231,7 @@ func (r *run) isSticky() bool {
 }
 
 // rollbackStates returns the states that a rollback must write, by index of the route. It
-// is empty if every route is at its rollback target; a dirty route is always included.
+// is empty if every route is at its rollback target.
 func (r *run) rollbackStates() map[int]RouteState {
 	desired := map[int]RouteState{}
 	for i := range r.spec.Routes {
@@ -240,7 +240,9 @@ func (r *run) rollbackStates() map[int]RouteState {
 		if r.joins(i) {
 			same = r.current[i].Equal(target) // a failed Create detaches what it attached
 		}
-		if r.dirty[i] || !same {
+		// A write with an unknown result is rolled back, unless this run has only attached
+		// groups at weight 0: that moves no traffic, and a refused attach is refused again.
+		if r.dirty[i] && (r.result.Moved || r.joins(i)) || !same {
 			desired[i] = target
 		}
 	}
