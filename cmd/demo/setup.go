@@ -123,9 +123,9 @@ func (d *demo) serveQuickstart(ctx context.Context) error {
 	for _, line := range d.Terraform.Env {
 		d.say("  export %s", line)
 	}
-	d.say("  %s init && %s apply                      # adopts the listener, moves no traffic",
-		filepath.Base(d.Terraform.Binary), filepath.Base(d.Terraform.Binary))
-	d.say("  %s apply -var active=green               # a release", filepath.Base(d.Terraform.Binary))
+	binary := filepath.Base(d.Terraform.Binary)
+	d.say("  %-40s # adopts the listener, moves no traffic", binary+" init && "+binary+" apply")
+	d.say("  %-40s # a release", binary+" apply -var active=green")
 	d.say("\nPress Ctrl-C here to stop.")
 	<-ctx.Done()
 	return nil

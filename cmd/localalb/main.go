@@ -109,6 +109,8 @@ It also serves the CloudWatch calls that releases need: load balancer metrics of
 metrics, and alarms.
 
   export AWS_ENDPOINT_URL_CLOUDWATCH=http://127.0.0.1:9000
+  aws cloudwatch put-metric-alarm --alarm-name errors --namespace App --metric-name Errors --statistic Sum \
+    --period 60 --evaluation-periods 1 --threshold 1 --comparison-operator GreaterThanThreshold
   aws cloudwatch set-alarm-state --alarm-name errors --state-value ALARM --state-reason rehearsal
 
 Faults can be injected. Kinds: Throttle, ServerError, DropConnection, DropAnswer, LostWrite, StaleRead, SlowRead,
