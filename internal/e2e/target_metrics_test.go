@@ -35,7 +35,7 @@ func TestTargetMetrics_rollsBackABadRelease(t *testing.T) {
 	w.mustHaveAll("blue")
 	// The text is compared in internal/gate, with generated metrics.
 	for where, text := range map[string]string{"error": errorsIn(out), "reason": w.reason()} {
-		if !strings.Contains(text, `"users"`) || !strings.Contains(text, "web (green)") || !strings.Contains(text, "step 1 of 3 (5 %)") {
+		if !strings.Contains(text, `"users"`) || !strings.Contains(text, "web (green)") || !strings.Contains(text, "1 of 3 (5 %)") {
 			t.Errorf("the %s says %s", where, text)
 		}
 	}

@@ -116,7 +116,7 @@ func (s metricSpan) has(second int64) bool { return s.from.Unix() <= second && s
 // complete.
 func waitText(since, now time.Time, period, lag time.Duration) string {
 	ready := completePeriods(since, since, period, 0).from.Add(period + lag)
-	return fmt.Sprintf("inconclusive because the first full %s period after the last change is complete in %s",
+	return fmt.Sprintf("the first full %s period after the last change is complete in %s",
 		shift.FormatDuration(period), shift.FormatDuration(max(time.Second, (ready.Sub(now)+time.Second-1).Truncate(time.Second))))
 }
 
@@ -257,7 +257,7 @@ func preflightVerdict(what string, err error) rollout.Verdict {
 	case isPermanent(err):
 		return readFailed(what, err)
 	default:
-		return rollout.Verdict{Status: rollout.Inconclusive, Detail: fmt.Sprintf("inconclusive because %s could not be read: %v", what, err)}
+		return rollout.Verdict{Status: rollout.Inconclusive, Detail: fmt.Sprintf("%s could not be read: %v", what, err)}
 	}
 }
 

@@ -260,13 +260,13 @@ func (g *metricGate) evaluate(all []*metricSeries, s metricSpan) rollout.Verdict
 	case len(violations) > 0:
 		return g.fail(violations, len(values), s, len(all) > 1)
 	case len(unclear) > 0:
-		return g.inconclusive("inconclusive because %s", unclear[0])
+		return g.inconclusive("%s", unclear[0])
 	case len(values) == 0:
 		var messages []string
 		for _, series := range all {
 			messages = append(messages, series.messages...)
 		}
-		return g.inconclusive("inconclusive because there are no data points over %s%s", s.text(), messagesText(messages))
+		return g.inconclusive("there are no data points over %s%s", s.text(), messagesText(messages))
 	}
 	return rollout.Verdict{Status: rollout.Pass,
 		Detail: fmt.Sprintf("%s: %s, expected %s (%s over %s)", g.subject(), g.valueRange(values), g.limits, pointsText(len(values)), s.text())}

@@ -165,7 +165,7 @@ func (r processResult) verdict(ctx context.Context) rollout.Verdict {
 		return rollout.Verdict{Status: rollout.Pass, Detail: fmt.Sprintf("exit status 0 in %s%s", took, r.output.lastLineText())}
 	case r.state.ExitCode() == exitTempFail:
 		return rollout.Verdict{Status: rollout.Inconclusive,
-			Detail: fmt.Sprintf("exit status %d in %s, inconclusive because it means not decided yet%s", exitTempFail, took, r.output.outputText())}
+			Detail: fmt.Sprintf("exit status %d in %s: not decided yet%s", exitTempFail, took, r.output.outputText())}
 	}
 	return rollout.Verdict{Status: rollout.Fail, Detail: fmt.Sprintf("%s in %s, expected exit status 0%s", r.state, took, r.output.outputText())}
 }

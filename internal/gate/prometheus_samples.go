@@ -22,7 +22,7 @@ type labeledSample struct {
 // result with one number.
 func (g *prometheusGate) evaluateSamples(all []labeledSample, single string) rollout.Verdict {
 	if len(all) == 0 {
-		return rollout.Verdict{Status: rollout.Inconclusive, Detail: "inconclusive because the result is empty"}
+		return rollout.Verdict{Status: rollout.Inconclusive, Detail: "the result is empty"}
 	}
 	limits := g.limits()
 	var numbers, nans []labeledSample
@@ -38,7 +38,7 @@ func (g *prometheusGate) evaluateSamples(all []labeledSample, single string) rol
 		numbers = append(numbers, s)
 	}
 	if outside == 0 && len(nans) > 0 {
-		return rollout.Verdict{Status: rollout.Inconclusive, Detail: fmt.Sprintf("inconclusive because the value is %s, expected %s (%s)", g.sampleText(nans[0]), limits,
+		return rollout.Verdict{Status: rollout.Inconclusive, Detail: fmt.Sprintf("the value is %s, expected %s (%s)", g.sampleText(nans[0]), limits,
 			countText(len(all), single, fmt.Sprintf("%d of %d samples are NaN", len(nans), len(all))))}
 	}
 	worst := slices.MaxFunc(numbers, func(a, b labeledSample) int {

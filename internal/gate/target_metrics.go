@@ -196,7 +196,7 @@ func (g *targetGate) EvaluateAt(ctx context.Context, in rollout.GateInput, now t
 	findings := unattached
 	since := completePeriods(in.ChangedAt, now, g.Period, g.Lag).last(maxReach, g.Period)
 	if len(all) > 0 && since.empty() {
-		findings = append(findings, finding{status: rollout.Inconclusive, text: waitText(in.ChangedAt, now, g.Period, g.Lag)})
+		findings = append(findings, finding{status: rollout.Inconclusive, text: "inconclusive because " + waitText(in.ChangedAt, now, g.Period, g.Lag)})
 		return verdictOf(findings)
 	}
 	span := since
@@ -255,5 +255,5 @@ func verdictOf(all []finding) rollout.Verdict {
 			return rollout.Verdict{Status: status, Detail: strings.Join(texts, ". ")}
 		}
 	}
-	return rollout.Verdict{Status: rollout.Inconclusive, Detail: "inconclusive because there is no target group to evaluate"}
+	return rollout.Verdict{Status: rollout.Inconclusive, Detail: "there is no target group to evaluate"}
 }

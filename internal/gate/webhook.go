@@ -178,7 +178,7 @@ func (g *webhookGate) verdict(res *http.Response, took time.Duration) rollout.Ve
 	text := fmt.Sprintf("status %d in %s", res.StatusCode, roundUp(took))
 	switch code := res.StatusCode; {
 	case code == http.StatusAccepted || code == http.StatusTooEarly:
-		return rollout.Verdict{Status: rollout.Inconclusive, Detail: text + ", inconclusive because it means not decided yet"}
+		return rollout.Verdict{Status: rollout.Inconclusive, Detail: text + ": not decided yet"}
 	case code >= 200 && code <= 299:
 		return rollout.Verdict{Status: rollout.Pass, Detail: text}
 	case code >= 400 && code <= 599:

@@ -115,7 +115,7 @@ func gateUnavailable(name string, err error) errorDetail {
 		facts:  causeFact(err),
 	}
 	if errors.Is(err, gate.ErrUnset) {
-		d.action = "Set the environment variable where Terraform runs, then apply again."
+		d.action = "Set the environment variable that the cause names in the shell or CI job that runs Terraform, then apply again."
 	}
 	return d
 }
@@ -161,11 +161,16 @@ func importForwardsNothing(route desiredRoute, response string) diag.Diagnostic 
 	}.diagnostic("Cannot import the traffic of " + route.entry)
 }
 
+// stageFact names a stage after "Step:", so that it does not read "Step: step 1 of 3".
+func stageFact(stage string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(stage, "step "), "the ")
+}
+
 // shiftFailed reports why a shift did not complete.
 func (s *shiftRun) shiftFailed(result rollout.Result, f *rollout.Failure) diag.Diagnostic {
 	d := s.causeDetail(result, f)
 	d.traffic = s.trafficText(result, f)
-	d.facts = append([]fact{{"Route", s.routeFact(result, f.Route)}, {"Gate", f.Gate}, {"Step", f.Stage}}, d.facts...)
+	d.facts = append([]fact{{"Route", s.routeFact(result, f.Route)}, {"Gate", f.Gate}, {"Step", stageFact(f.Stage)}}, d.facts...)
 	if f.Disposition == rollout.RollbackFailed {
 		d.action = s.rollbackFailedAction()
 	}

@@ -232,7 +232,7 @@ func importEntryTwice(id, entry string) diag.Diagnostic {
 }
 
 func importNotAGroup(id, arn string, err error) diag.Diagnostic {
-	return importTrouble(id, fmt.Sprintf("%q is not the ARN of a target group.%s", arn, whiteSpaceHint(arn)), fact{"Cause", err.Error()})
+	return importTrouble(id, fmt.Sprintf("%q is not the ARN of a target group.%s", arn, arnHint(arn, groupResources)), fact{"Cause", err.Error()})
 }
 
 func importedGroupMissing(m environmentModel, groups, existing []string) diag.Diagnostic {

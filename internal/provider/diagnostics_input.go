@@ -89,7 +89,7 @@ func notARoute(at path.Path, text string, err error) diag.Diagnostic {
 	case errors.Is(err, elb.ErrNotApplication):
 		detail = fmt.Sprintf("It belongs to a %s. Use a listener or a listener rule of an Application Load Balancer.", a.Type)
 	default:
-		detail += whiteSpaceHint(text)
+		detail += arnHint(text, routeResources)
 	}
 	return misuse(at, detail, fact{"Value", strconv.Quote(text)})
 }
@@ -106,7 +106,7 @@ func defaultRule(at path.Path, arn string) diag.Diagnostic {
 }
 
 func notAGroup(at path.Path, text string, err error) diag.Diagnostic {
-	detail := "It is not the ARN of a target group." + whiteSpaceHint(text)
+	detail := "It is not the ARN of a target group." + arnHint(text, groupResources)
 	if errors.Is(err, elb.ErrWrongKind) {
 		a, _ := elb.Parse(text)
 		detail = fmt.Sprintf("It is the ARN of a %s. Use the ARN of a target group.", a.Kind)
@@ -114,13 +114,19 @@ func notAGroup(at path.Path, text string, err error) diag.Diagnostic {
 	return misuse(at, detail, fact{"Value", strconv.Quote(text)})
 }
 
-// whiteSpaceHint says what is wrong with an ARN that does not parse: white space,
+// Resources of hashicorp/aws that have an ARN of the expected kind.
+const (
+	routeResources = "aws_lb_listener or aws_lb_listener_rule"
+	groupResources = "aws_lb_target_group"
+)
+
+// arnHint says what is wrong with an ARN that does not parse: white space,
 // such as the newline at the end of a file, is not visible in a message.
-func whiteSpaceHint(text string) string {
+func arnHint(text, resources string) string {
 	trimmed := strings.TrimSpace(text)
 	switch _, err := elb.Parse(trimmed); {
 	case trimmed == text || err != nil:
-		return " Use an ARN such as that of aws_lb_listener, aws_lb_listener_rule or aws_lb_target_group."
+		return " Use the arn attribute of " + resources + "."
 	case strings.HasSuffix(text, "\n"):
 		return " It ends with a newline. Remove it, for example with trimspace()."
 	}
@@ -274,7 +280,7 @@ func malformedImport(id, part string) diag.Diagnostic {
 
 func importNotARoute(id, arn string, err error) diag.Diagnostic {
 	return diag.NewErrorDiagnostic("Cannot import switch "+strconv.Quote(id),
-		fmt.Sprintf("%q is not the ARN of a listener or a listener rule of an Application Load Balancer.%s", arn, whiteSpaceHint(arn))+factLines([]fact{{"Cause", err.Error()}}))
+		fmt.Sprintf("%q is not the ARN of a listener or a listener rule of an Application Load Balancer.%s", arn, arnHint(arn, routeResources))+factLines([]fact{{"Cause", err.Error()}}))
 }
 
 func importTwice(id, arn string) diag.Diagnostic {

@@ -10,6 +10,7 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 )
 
@@ -200,4 +201,46 @@ func (b *bench) stickyTargets(group string) {
 	_, err := b.api.ModifyTargetGroupAttributes(b.t.Context(), &elbv2.ModifyTargetGroupAttributesInput{TargetGroupArn: &group,
 		Attributes: []types.TargetGroupAttribute{{Key: aws.String("stickiness.enabled"), Value: aws.String("true")}}})
 	b.must(err)
+}
+
+// AWS accepts the writes of a step but does not apply them.
+func TestSwitch_lostWrites(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	w.write(s.guarded("green").in(s.bench))
+	s.srv.Inject(localalb.Fault{Action: "ModifyListener", Kind: localalb.LostWrite})
+	w.apply().failsAs("lost_writes")
+	s.want("app-blue 100, app-green 0")
+}
+
+// The targets of green are deregistered while it has traffic.
+func TestSwitch_healthDegradesUnderTraffic(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	h := s.release("green")
+	h.strategy = `steps = [{ percent = 5, hold = "60s" }]`
+	h.health = "\n breach_for = \"300ms\"\n steady_for = \"0s\""
+	url := firstCall(t, func() { s.deregister(s.green) })
+	h.gates = fmt.Sprintf(`gates = { smoke = { http = { url = %q }, interval = "10ms" } }`, url)
+	w.write(h.in(s.bench))
+	w.apply().failsAs("health_degraded", golden.ReplacePattern(`for [0-9.]+m?s\.`, "for <duration>."))
+	s.want("app-blue 100, app-green 0")
+	if last := w.lastShift(); last["outcome"] != "rolled_back" {
+		t.Error(last)
+	}
+}
+
+// deregister removes all targets of a target group.
+func (b *bench) deregister(from *app) {
+	b.t.Helper()
+	out, err := b.api.DescribeTargetHealth(b.t.Context(), &elbv2.DescribeTargetHealthInput{TargetGroupArn: &from.group})
+	b.must(err)
+	for _, d := range out.TargetHealthDescriptions {
+		_, err := b.api.DeregisterTargets(b.t.Context(), &elbv2.DeregisterTargetsInput{
+			TargetGroupArn: &from.group, Targets: []types.TargetDescription{{Id: d.Target.Id, Port: d.Target.Port}},
+		})
+		b.must(err)
+	}
 }
