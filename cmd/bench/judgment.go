@@ -9,6 +9,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 var errNotReplayed = errors.New("the gate cannot be evaluated for another time")
@@ -28,8 +29,8 @@ func simulatedTargetMetrics(ctx context.Context) rehearsal.SimulatedGate {
 		if err == nil && !ok {
 			err = errNotReplayed
 		}
-		side := func(name, group string) []rollout.Backend {
-			return []rollout.Backend{{Entry: "web", Environment: name, Group: group, Routes: []string{rehearsal.SimulatedListener}}}
+		side := func(name, group string) []traffic.Backend {
+			return []traffic.Backend{{Entry: "web", Environment: name, Group: group, Routes: []string{rehearsal.SimulatedListener}}}
 		}
 		m := rollout.GateInput{Step: 1, ChangedAt: s.ChangedAt(),
 			Incoming: side("green", rehearsal.SimulatedFresh), Live: side("blue", rehearsal.SimulatedLive)}

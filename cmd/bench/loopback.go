@@ -19,6 +19,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 const routes = 3
@@ -93,8 +94,9 @@ func (l *loopback) newSpec(listeners []string, holds time.Duration) rollout.Spec
 		elb.Options{Endpoint: l.balancer.URL()})
 	spec := rollout.Spec{
 		Router: forward, RollbackRouter: rollback, ID: "bench",
-		Groups: map[string]map[string]string{
-			"blue": {"web": l.stage.Groups["blue"]}, "green": {"web": l.stage.Groups["green"]}},
+		Owners: traffic.NewOwners(map[string]map[string]string{
+			"blue": {"web": l.stage.Groups["blue"]}, "green": {"web": l.stage.Groups["green"]}}, nil, nil),
+		Limits: elb.Limits(),
 		Request: shift.Request{
 			Environments: []shift.Environment{{Name: "blue"}, {Name: "green"}},
 			Desired:      shift.Sole("green"),

@@ -23,6 +23,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // timeout ends a test that hangs.
@@ -37,8 +38,8 @@ type balancerBench struct {
 	cloudwatch *cloudwatch.Client
 
 	listener string
-	blue     rollout.Backend
-	green    rollout.Backend
+	blue     traffic.Backend
+	green    traffic.Backend
 }
 
 func newBalancerBench(t *testing.T) *balancerBench {
@@ -79,7 +80,7 @@ func (b *balancerBench) serve(blue, green http.HandlerFunc) {
 	b.must(err)
 	b.blue, b.green = b.backend("blue", blue), b.backend("green", green)
 	config := &elbtypes.ForwardActionConfig{}
-	for _, backend := range []rollout.Backend{b.blue, b.green} {
+	for _, backend := range []traffic.Backend{b.blue, b.green} {
 		config.TargetGroups = append(config.TargetGroups, elbtypes.TargetGroupTuple{TargetGroupArn: new(backend.Group), Weight: new(int32(50))})
 	}
 	listener, err := b.elb.CreateListener(b.t.Context(), &elbv2.CreateListenerInput{
@@ -93,7 +94,7 @@ func (b *balancerBench) serve(blue, green http.HandlerFunc) {
 }
 
 // backend creates a target group with one target whose health checks pass.
-func (b *balancerBench) backend(name string, handler http.HandlerFunc) rollout.Backend {
+func (b *balancerBench) backend(name string, handler http.HandlerFunc) traffic.Backend {
 	b.t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/health" {
@@ -115,10 +116,10 @@ func (b *balancerBench) backend(name string, handler http.HandlerFunc) rollout.B
 		TargetGroupArn: &group, Targets: []elbtypes.TargetDescription{{Id: &host, Port: new(int32(n))}},
 	})
 	b.must(err)
-	return rollout.Backend{Entry: "web", Environment: name, Group: group}
+	return traffic.Backend{Entry: "web", Environment: name, Group: group}
 }
 
-func (b *balancerBench) healthy(s rollout.Backend) bool {
+func (b *balancerBench) healthy(s traffic.Backend) bool {
 	out, err := b.elb.DescribeTargetHealth(b.t.Context(), &elbv2.DescribeTargetHealthInput{TargetGroupArn: &s.Group})
 	b.must(err)
 	return len(out.TargetHealthDescriptions) == 1 && out.TargetHealthDescriptions[0].TargetHealth.State == elbtypes.TargetHealthStateEnumHealthy
@@ -194,7 +195,7 @@ func everySecond(c gate.TargetMetrics) gate.TargetMetrics {
 }
 
 func (b *balancerBench) gateInput() rollout.GateInput {
-	return rollout.GateInput{Step: 1, ChangedAt: time.Now(), Incoming: []rollout.Backend{b.green}, Live: []rollout.Backend{b.blue}}
+	return rollout.GateInput{Step: 1, ChangedAt: time.Now(), Incoming: []traffic.Backend{b.green}, Live: []traffic.Backend{b.blue}}
 }
 
 // A good release passes on the metrics of a load balancer, and fails when it starts to

@@ -7,6 +7,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // bodyVersion is increased when a property changes its meaning or is removed. A new
@@ -75,7 +76,7 @@ func newInputBody(in rollout.GateInput, now time.Time) inputBody {
 	return b
 }
 
-func environmentsOf(backends []rollout.Backend) map[string]bodyEnvironment {
+func environmentsOf(backends []traffic.Backend) map[string]bodyEnvironment {
 	all := map[string]bodyEnvironment{}
 	for _, backend := range backends {
 		if _, ok := all[backend.Environment]; !ok {
@@ -86,7 +87,7 @@ func environmentsOf(backends []rollout.Backend) map[string]bodyEnvironment {
 	return all
 }
 
-func versionOf(backend rollout.Backend) *string {
+func versionOf(backend traffic.Backend) *string {
 	if backend.Version == "" {
 		return nil
 	}

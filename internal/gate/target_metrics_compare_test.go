@@ -9,6 +9,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // withErrors is a minute in which some requests failed.
@@ -152,13 +153,13 @@ func TestTargetMetrics_severalEntryPoints(t *testing.T) {
 	f.minutes("red", 6, 2, withErrors(500, 1))
 	f.minutes("api-green", 6, 2, withErrors(300, 15))
 	f.minutes("api-blue", 6, 2, withErrors(300, 15))
-	api := func(environment string) rollout.Backend {
+	api := func(environment string) traffic.Backend {
 		b := backend("api-" + environment)
 		b.Entry, b.Environment, b.Routes = "api", environment, []string{webRule}
 		return b
 	}
 	in := rollout.GateInput{Step: 1, ChangedAt: noon.Add(-6 * time.Minute),
-		Incoming: []rollout.Backend{backend("green"), backend("teal"), api("green")}, Live: []rollout.Backend{backend("blue"), api("blue"), backend("red")}}
+		Incoming: []traffic.Backend{backend("green"), backend("teal"), api("green")}, Live: []traffic.Backend{backend("blue"), api("blue"), backend("red")}}
 	wantVerdict(t, f.evaluateAt(t, worseBy(0.5), in),
 		"fail")
 	wantVerdict(t, f.evaluateAt(t, errorRate(20), in), "pass")
@@ -225,7 +226,7 @@ func TestTargetMetrics_regions(t *testing.T) {
 	c := errorRate(2)
 	c.Lag = gate.DefaultLag
 	g, _ := mustBuild(t)(gate.NewTargetMetrics(c, regionalDeps(map[string]*fakeCloudWatch{"eu-west-1": west.fake, "us-east-1": east.fake}))).(gate.Replayer)
-	in := rollout.GateInput{ChangedAt: noon.Add(-6 * time.Minute), Incoming: []rollout.Backend{backend("green"), far}}
+	in := rollout.GateInput{ChangedAt: noon.Add(-6 * time.Minute), Incoming: []traffic.Backend{backend("green"), far}}
 	wantVerdict(t, g.EvaluateAt(t.Context(), in, noon), "fail")
 	if len(west.fake.queried) != 1 || len(east.fake.queried) != 1 {
 		t.Errorf("got %d and %d calls in one evaluation, want 1 and 1", len(west.fake.queried), len(east.fake.queried))

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // Metrics of an Application Load Balancer in albNamespace. All have a target group,
@@ -95,7 +96,7 @@ func entryGroupsOf(in rollout.GateInput) ([]entryGroups, []finding, error) {
 	return all, unattached, nil
 }
 
-func groupOf(backend rollout.Backend) (group, error) {
+func groupOf(backend traffic.Backend) (group, error) {
 	g := groupARN.FindStringSubmatch(backend.Group)
 	if g == nil {
 		return group{}, fmt.Errorf("%w: %q", errNotALB, backend.Group)

@@ -8,11 +8,12 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // simulatedBackend returns a target group of a simulated load balancer.
-func simulatedBackend(environment, group string) rollout.Backend {
-	return rollout.Backend{Entry: "web", Environment: environment, Group: group, Routes: []string{rehearsal.SimulatedListener}}
+func simulatedBackend(environment, group string) traffic.Backend {
+	return traffic.Backend{Entry: "web", Environment: environment, Group: group, Routes: []string{rehearsal.SimulatedListener}}
 }
 
 // simulatedGate evaluates a simulated load balancer with all limits of a typical user.
@@ -32,8 +33,8 @@ func simulatedGate(t *testing.T) rehearsal.SimulatedGate {
 		}
 		in := rollout.GateInput{
 			Step: 1, ChangedAt: s.ChangedAt(),
-			Incoming: []rollout.Backend{simulatedBackend("green", rehearsal.SimulatedFresh)},
-			Live:     []rollout.Backend{simulatedBackend("blue", rehearsal.SimulatedLive)},
+			Incoming: []traffic.Backend{simulatedBackend("green", rehearsal.SimulatedFresh)},
+			Live:     []traffic.Backend{simulatedBackend("blue", rehearsal.SimulatedLive)},
 		}
 		return func() (bool, error) {
 			v := replayer.EvaluateAt(t.Context(), in, s.Now())

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 const (
@@ -22,8 +23,8 @@ const (
 )
 
 // backend returns a target group of the entry point web.
-func backend(environment string) rollout.Backend {
-	return rollout.Backend{Entry: "web", Environment: environment, Group: elbPrefix + "targetgroup/" + environment + "/73e2d6bc24d8a067", Routes: []string{webRoute}}
+func backend(environment string) traffic.Backend {
+	return traffic.Backend{Entry: "web", Environment: environment, Group: elbPrefix + "targetgroup/" + environment + "/73e2d6bc24d8a067", Routes: []string{webRoute}}
 }
 
 // counts is the metrics of a target group for a minute.
@@ -80,7 +81,7 @@ func (f metricsFixture) balancerErrors(ago int, n float64) {
 // evaluate evaluates at noon, ago after the weight change from blue to green.
 func (f metricsFixture) evaluate(t *testing.T, c gate.TargetMetrics, ago time.Duration) rollout.Verdict {
 	t.Helper()
-	return f.evaluateAt(t, c, rollout.GateInput{Step: 1, ChangedAt: noon.Add(-ago), Incoming: []rollout.Backend{backend("green")}, Live: []rollout.Backend{backend("blue")}})
+	return f.evaluateAt(t, c, rollout.GateInput{Step: 1, ChangedAt: noon.Add(-ago), Incoming: []traffic.Backend{backend("green")}, Live: []traffic.Backend{backend("blue")}})
 }
 
 func (f metricsFixture) evaluateAt(t *testing.T, c gate.TargetMetrics, in rollout.GateInput) rollout.Verdict {
@@ -248,19 +249,19 @@ func TestTargetMetrics_missingSides(t *testing.T) {
 		in   rollout.GateInput
 		want rollout.Status
 	}{
-		{"no live side, errors", gate.TargetMetrics{MaxErrorRate: new(2.0), WorseThanLiveBy: new(0.5)}, rollout.GateInput{Incoming: []rollout.Backend{backend("green")}},
+		{"no live side, errors", gate.TargetMetrics{MaxErrorRate: new(2.0), WorseThanLiveBy: new(0.5)}, rollout.GateInput{Incoming: []traffic.Backend{backend("green")}},
 			"pass"},
-		{"no live side, latency", gate.TargetMetrics{MaxLatency: time.Second, LatencyRatio: new(2.0)}, rollout.GateInput{Incoming: []rollout.Backend{backend("green")}},
+		{"no live side, latency", gate.TargetMetrics{MaxLatency: time.Second, LatencyRatio: new(2.0)}, rollout.GateInput{Incoming: []traffic.Backend{backend("green")}},
 			"pass"},
-		{"no live side, comparisons only", gate.TargetMetrics{WorseThanLiveBy: new(0.5), LatencyRatio: new(2.0)}, rollout.GateInput{Incoming: []rollout.Backend{backend("green")}},
+		{"no live side, comparisons only", gate.TargetMetrics{WorseThanLiveBy: new(0.5), LatencyRatio: new(2.0)}, rollout.GateInput{Incoming: []traffic.Backend{backend("green")}},
 			"pass"},
-		{"live side detached", worseBy(0.5), rollout.GateInput{Incoming: []rollout.Backend{backend("green")}, Live: []rollout.Backend{detached}},
+		{"live side detached", worseBy(0.5), rollout.GateInput{Incoming: []traffic.Backend{backend("green")}, Live: []traffic.Backend{detached}},
 			"pass"},
-		{"incoming side detached", errorRate(2), rollout.GateInput{Incoming: []rollout.Backend{detached}},
+		{"incoming side detached", errorRate(2), rollout.GateInput{Incoming: []traffic.Backend{detached}},
 			"inconclusive"},
-		{"no incoming side", errorRate(2), rollout.GateInput{Live: []rollout.Backend{backend("blue")}}, "inconclusive"},
-		{"not a target group ARN", errorRate(2), rollout.GateInput{Incoming: []rollout.Backend{{Group: "green", Routes: []string{webRoute}}}}, "error"},
-		{"Network Load Balancer", errorRate(2), rollout.GateInput{Incoming: []rollout.Backend{{Group: backend("green").Group,
+		{"no incoming side", errorRate(2), rollout.GateInput{Live: []traffic.Backend{backend("blue")}}, "inconclusive"},
+		{"not a target group ARN", errorRate(2), rollout.GateInput{Incoming: []traffic.Backend{{Group: "green", Routes: []string{webRoute}}}}, "error"},
+		{"Network Load Balancer", errorRate(2), rollout.GateInput{Incoming: []traffic.Backend{{Group: backend("green").Group,
 			Routes: []string{strings.Replace(webRoute, "/app/", "/net/", 1)}}}}, "error"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -288,7 +289,7 @@ func TestTargetMetrics_readFails(t *testing.T) {
 	wantVerdict(t, f.evaluate(t, errorRate(2), time.Hour), "inconclusive")
 
 	g := mustBuild(t)(gate.NewTargetMetrics(errorRate(2), regionalDeps(nil)))
-	v = g.Evaluate(t.Context(), rollout.GateInput{ChangedAt: time.Now().Add(-time.Hour), Incoming: []rollout.Backend{backend("green")}})
+	v = g.Evaluate(t.Context(), rollout.GateInput{ChangedAt: time.Now().Add(-time.Hour), Incoming: []traffic.Backend{backend("green")}})
 	wantVerdict(t, v, "error")
 	if !errors.Is(v.Err, errNoClient) {
 		t.Errorf("got cause %v", v.Err)
@@ -297,7 +298,7 @@ func TestTargetMetrics_readFails(t *testing.T) {
 
 func TestTargetMetrics_preflight(t *testing.T) {
 	t.Parallel()
-	in := rollout.GateInput{Incoming: []rollout.Backend{backend("green")}, Live: []rollout.Backend{backend("blue")}}
+	in := rollout.GateInput{Incoming: []traffic.Backend{backend("green")}, Live: []traffic.Backend{backend("blue")}}
 	for name, c := range map[string]struct {
 		fake *fakeCloudWatch
 		want rollout.Status
@@ -311,7 +312,7 @@ func TestTargetMetrics_preflight(t *testing.T) {
 			wantVerdict(t, preflight(t, mustBuild(t)(gate.NewTargetMetrics(worseBy(0.5), defaultRegionDeps(c.fake))), in), c.want)
 		})
 	}
-	bad := rollout.GateInput{Incoming: []rollout.Backend{{Group: "green", Routes: []string{webRoute}}}}
+	bad := rollout.GateInput{Incoming: []traffic.Backend{{Group: "green", Routes: []string{webRoute}}}}
 	wantVerdict(t, preflight(t, mustBuild(t)(gate.NewTargetMetrics(worseBy(0.5), defaultRegionDeps(&fakeCloudWatch{}))), bad), "error")
 }
 
@@ -323,7 +324,7 @@ func TestTargetMetrics_evaluatesAtTheCurrentTime(t *testing.T) {
 		c := errorRate(2)
 		c.Lag = gate.DefaultLag
 		g := mustBuild(t)(gate.NewTargetMetrics(c, defaultRegionDeps(f.fake)))
-		wantVerdict(t, g.Evaluate(t.Context(), rollout.GateInput{ChangedAt: time.Now().Add(-4 * time.Minute), Incoming: []rollout.Backend{backend("green")}}),
+		wantVerdict(t, g.Evaluate(t.Context(), rollout.GateInput{ChangedAt: time.Now().Add(-4 * time.Minute), Incoming: []traffic.Backend{backend("green")}}),
 			"pass")
 	})
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // A release that accepts requests and never responds has no errors until a timeout.
@@ -48,7 +49,7 @@ func TestTargetMetrics_hangingFirstRelease(t *testing.T) {
 	t.Parallel()
 	f := newMetricsFixture()
 	f.minutes("green", 5, 3, counts{requests: 500, ok: 200})
-	in := rollout.GateInput{Step: 1, ChangedAt: noon.Add(-5 * time.Minute), Incoming: []rollout.Backend{backend("green")}}
+	in := rollout.GateInput{Step: 1, ChangedAt: noon.Add(-5 * time.Minute), Incoming: []traffic.Backend{backend("green")}}
 	wantVerdict(t, f.evaluateAt(t, errorRate(1), in),
 		"inconclusive")
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // canaryInput is the second step of a shift of two entry points, 95 seconds after its start.
@@ -34,11 +35,11 @@ func canaryInput() rollout.GateInput {
 		Shift: "3f2a", Gate: "approve", From: shift.Sole("blue"), To: shift.Weights{"blue": 0, "green": shift.Full},
 		Part: shift.During, Step: 2, Steps: 3, Weights: shift.Weights{"blue": 875, "green": 125},
 		StartedAt: startedAt, ChangedAt: startedAt.Add(time.Minute), Attempt: 4,
-		Incoming: []rollout.Backend{
+		Incoming: []traffic.Backend{
 			{Entry: "web", Environment: "green", Group: "arn:green-web", Routes: []string{"arn:listener", "arn:rule"}},
 			{Entry: "api", Environment: "green", Group: "arn:green-api", Routes: []string{"arn:api"}},
 		},
-		Live: []rollout.Backend{
+		Live: []traffic.Backend{
 			{Entry: "web", Environment: "blue", Group: "arn:blue-web", Routes: []string{"arn:listener", "arn:rule"}},
 			{Entry: "api", Environment: "blue", Group: "arn:blue-api", Routes: []string{"arn:api"}},
 		},
@@ -50,7 +51,7 @@ func readinessInput() rollout.GateInput {
 	now := time.Now()
 	return rollout.GateInput{
 		Shift: "77", Gate: "approve", To: shift.Sole("green"), Part: shift.Before, Weights: shift.Weights{}, StartedAt: now, ChangedAt: now, Attempt: 1,
-		Incoming: []rollout.Backend{{Entry: "web", Environment: "green", Group: "arn:green-web"}},
+		Incoming: []traffic.Backend{{Entry: "web", Environment: "green", Group: "arn:green-web"}},
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // Texts of apply-time diagnostics. The summary is a verb phrase. The detail has,
@@ -124,12 +125,12 @@ func gateUnavailable(name string, err error) errorDetail {
 // none of them, as in a Create.
 func (s *shiftRun) lastReadText() string {
 	found := s.prior.observed(s.desired)
-	if !slices.ContainsFunc(found, func(seen rollout.RouteState) bool { return seen.Weights != nil || seen.Response != "" }) {
+	if !slices.ContainsFunc(found, func(seen traffic.State) bool { return seen.Weights != nil || seen.Response != "" }) {
 		return ""
 	}
 	var all []rollout.RouteResult
 	for i, route := range s.spec.Routes {
-		all = append(all, rollout.RouteResult{Route: route, State: found[i], Weights: s.spec.Weights(route.Entry, found[i]), Read: true})
+		all = append(all, rollout.RouteResult{Route: route, State: found[i], Weights: s.spec.Owners.Weights(route.Entry, found[i]), Read: true})
 	}
 	return routesText(all)
 }
@@ -142,7 +143,7 @@ func unreadable(routes []desiredRoute, err error) diag.Diagnostic {
 }
 
 // importMissing reports an import of routes of which some do not exist.
-func importMissing(routes []desiredRoute, found map[string]rollout.RouteState) diag.Diagnostic {
+func importMissing(routes []desiredRoute, found map[string]traffic.State) diag.Diagnostic {
 	d := errorDetail{cause: "A route does not exist.", action: "Check the ARN, including its region and account."}
 	for _, route := range routes {
 		if _, ok := found[route.arn]; !ok {

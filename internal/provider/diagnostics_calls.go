@@ -7,8 +7,8 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // Texts for failed AWS calls and for faults of the provider itself.
@@ -19,21 +19,21 @@ func callDetail(err error) errorDetail {
 	named := errors.As(err, &call)
 	facts := causeFact(err)
 	switch {
-	case errors.Is(err, rollout.ErrDenied) && named:
+	case errors.Is(err, traffic.ErrDenied) && named:
 		return errorDetail{
 			cause:  fmt.Sprintf("AWS denied access: the credentials do not allow the IAM action %s.", call.Action),
 			action: "Allow the action in the IAM policy of the credentials, then apply again.",
 			facts:  append([]fact{{"IAM action", call.Action}}, facts...),
 		}
-	case errors.Is(err, rollout.ErrExpired):
+	case errors.Is(err, traffic.ErrExpired):
 		return errorDetail{cause: "The AWS credentials are expired or invalid.", action: "Renew the credentials, then apply again.", facts: facts}
-	case errors.Is(err, rollout.ErrThrottled):
+	case errors.Is(err, traffic.ErrThrottled):
 		return errorDetail{
 			cause:  "AWS throttled the calls until all retries were used.",
 			action: "Apply again later, or raise aws.max_attempts of the provider.",
 			facts:  facts,
 		}
-	case errors.Is(err, rollout.ErrNotFound) && named:
+	case errors.Is(err, traffic.ErrNotFound) && named:
 		return errorDetail{
 			cause:  fmt.Sprintf("The %s does not exist.", displayARN(call.ARN)),
 			action: "Check the ARN, including its region and account, or remove it from the switch.",
@@ -121,7 +121,7 @@ func ownDetail(err error, facts []fact) errorDetail {
 func unreadableRoutes(routes []desiredRoute, err error) diag.Diagnostic {
 	d := callDetail(err)
 	d.traffic = "could not be read."
-	if errors.Is(err, rollout.ErrNotFound) {
+	if errors.Is(err, traffic.ErrNotFound) {
 		d.action = "Check the ARN, including its region and account, or remove it from routes."
 	}
 	return d.diagnostic("Cannot read the traffic of " + entryNames(routes))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // Texts of diagnostics about environments.
@@ -103,7 +104,7 @@ func destroyRefused(name string, traffic []trafficMemory) diag.Diagnostic {
 // environmentDetail is a failed call about an environment.
 func environmentDetail(err error) errorDetail {
 	d := callDetail(err)
-	if errors.Is(err, rollout.ErrNotFound) {
+	if errors.Is(err, traffic.ErrNotFound) {
 		d.action = "Check the ARN, including its region and account, or remove it from target_groups."
 	}
 	return d

@@ -195,7 +195,7 @@ func wrongSum(at path.Path, percent map[string]float64) diag.Diagnostic {
 
 func tooManyGroups(at path.Path, err error) diag.Diagnostic {
 	return misuse(at, fmt.Sprintf("The shift would need more than %d target groups in one action, the maximum of Elastic Load Balancing. "+
-		"Shift the traffic to fewer environments first.", shift.MaxGroups), fact{"Cause", err.Error()})
+		"Shift the traffic to fewer environments first.", elb.Limits().Groups), fact{"Cause", err.Error()})
 }
 
 func stepWithoutPercent(at path.Path) diag.Diagnostic {

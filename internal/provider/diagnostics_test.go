@@ -8,6 +8,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 const (
@@ -44,7 +45,7 @@ func anUpdate() *shiftRun {
 
 // onBlue is a result in which both routes forward everything to blue.
 func onBlue() rollout.Result {
-	blue := rollout.RouteResult{State: rollout.RouteState{Weights: map[string]int{blueARN: 1}}, Weights: shift.Sole("blue"), Read: true}
+	blue := rollout.RouteResult{State: traffic.State{Weights: map[string]int{blueARN: 1}}, Weights: shift.Sole("blue"), Read: true}
 	api, web := blue, blue
 	api.Route, web.Route = rollout.Route{ID: apiARN, Entry: "api"}, rollout.Route{ID: webARN, Entry: "web"}
 	return rollout.Result{Routes: []rollout.RouteResult{api, web}, Moved: true}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // createOrUpdate is the one path of Create (state is nil) and Update. It returns when the
@@ -67,10 +68,10 @@ type proving struct {
 }
 
 // backends returns the target groups with the listeners and rules that have them.
-func (p proving) backends() []rollout.Backend {
-	var all []rollout.Backend
+func (p proving) backends() []traffic.Backend {
+	var all []traffic.Backend
 	for _, entry := range slices.Sorted(maps.Keys(p.want.groups)) {
-		b := rollout.Backend{Entry: entry, Environment: p.model.Name.ValueString(), Version: p.model.Version.ValueString(), Group: p.want.groups[entry]}
+		b := traffic.Backend{Entry: entry, Environment: p.model.Name.ValueString(), Version: p.model.Version.ValueString(), Group: p.want.groups[entry]}
 		for _, u := range p.references {
 			if u.Group == b.Group {
 				b.Routes = append(b.Routes, u.Route)

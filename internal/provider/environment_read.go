@@ -7,9 +7,9 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // trafficKey is the key of the environment's memory in private state.
@@ -88,7 +88,7 @@ func referencesOf(ctx context.Context, finder referenceFinder, groups []string) 
 	for len(existing) > 0 {
 		users, err = finder.References(ctx, existing)
 		var call *elb.CallError
-		if !errors.Is(err, rollout.ErrNotFound) || !errors.As(err, &call) || !slices.Contains(existing, call.ARN) {
+		if !errors.Is(err, traffic.ErrNotFound) || !errors.As(err, &call) || !slices.Contains(existing, call.ARN) {
 			return existing, users, err
 		}
 		existing = slices.DeleteFunc(existing, func(group string) bool { return group == call.ARN })

@@ -53,7 +53,7 @@ func TestPrior_matchesEnvironmentsByGroup(t *testing.T) {
 		},
 		"other machines under the same name": {
 			map[string]string{"blue": "b", "green": "g"}, map[string]string{"blue": "b", "green": "g2"},
-			map[string]string{"blue": "blue", "green": "green (before)"}, map[string]string{"green (before)": "g"},
+			map[string]string{"blue": "blue", "green": "green (old target groups)"}, map[string]string{"green (old target groups)": "g"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -98,11 +98,11 @@ func TestPrior_renamesMemory(t *testing.T) {
 }
 
 func TestPrior_unmanagedGroupWithTheNameOfAnEnvironment(t *testing.T) {
-	name := unmanagedNamer(map[string]map[string]string{"app-blue": {"web": greenARN}})
-	if got := name(blueARN); got != "app-blue (target group)" {
+	owners := ownersOf(map[string]map[string]string{"app-blue": {"web": "other"}}, nil)
+	if got := owners.Owner("web", blueARN); got != "app-blue (target group)" {
 		t.Error(got)
 	}
-	if got := name(greenARN); got != "app-green" {
+	if got := owners.Owner("web", greenARN); got != "app-green" {
 		t.Error(got)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 var (
@@ -151,7 +151,7 @@ func (m switchDataModel) desired() (desired, diag.Diagnostics) {
 }
 
 // readRoutes reads the routes through the reader that all resources share.
-func (d *switchData) readRoutes(ctx context.Context, routes []desiredRoute) ([]rollout.RouteState, error) {
+func (d *switchData) readRoutes(ctx context.Context, routes []desiredRoute) ([]traffic.State, error) {
 	var arns []string
 	for _, route := range routes {
 		arns = append(arns, route.arn)
@@ -164,17 +164,13 @@ func (d *switchData) readRoutes(ctx context.Context, routes []desiredRoute) ([]r
 }
 
 // setTraffic sets live and weights from the routes.
-func (m *switchDataModel) setTraffic(w desired, settings []rollout.RouteState) {
-	spec := rollout.Spec{Groups: map[string]map[string]string{}}
-	for name, e := range w.environments {
-		spec.Groups[name] = e.groups
-	}
-	spec.UnmanagedName = unmanagedNamer(spec.Groups)
+func (m *switchDataModel) setTraffic(w desired, settings []traffic.State) {
+	owners := ownersOf(w.groups(), nil)
 	names := slices.Collect(maps.Keys(w.environments))
 	var all []shift.Weights
 	for i, route := range w.routes {
-		names = append(names, attachedNames(spec, route.entry, settings[i])...)
-		all = append(all, spec.Weights(route.entry, settings[i]))
+		names = append(names, attachedNames(owners, route.entry, settings[i])...)
+		all = append(all, owners.Weights(route.entry, settings[i]))
 	}
 	mean := shift.Mean(all)
 	live, _ := mean.Sole()
@@ -187,10 +183,10 @@ func (m *switchDataModel) setTraffic(w desired, settings []rollout.RouteState) {
 
 // attachedNames returns the environments and unmanaged target groups of a route, at whatever
 // weight.
-func attachedNames(spec rollout.Spec, entry string, s rollout.RouteState) []string {
+func attachedNames(owners traffic.Owners, entry string, s traffic.State) []string {
 	each := map[string]int{}
 	for _, group := range s.Groups() {
 		each[group] = 1
 	}
-	return spec.Weights(entry, rollout.RouteState{Weights: each}).Names()
+	return owners.Weights(entry, traffic.State{Weights: each}).Names()
 }

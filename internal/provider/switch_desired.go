@@ -66,6 +66,15 @@ func (e desiredEnvironment) has(group string) bool {
 	return slices.Contains(slices.Collect(maps.Values(e.groups)), group)
 }
 
+// groups returns the target group of each environment by entry point, as far as they are known.
+func (w desired) groups() map[string]map[string]string {
+	all := map[string]map[string]string{}
+	for name, e := range w.environments {
+		all[name] = e.groups
+	}
+	return all
+}
+
 // groupsIDOf returns equal text for equal target groups by entry point.
 func groupsIDOf(groups map[string]string) string {
 	var parts []string

@@ -98,7 +98,7 @@ func (s *shiftRun) completed(result rollout.Result, routes map[string]routeMemor
 // nothingChanged reports whether the weights were already what the last completed shift left,
 // although the plan could not know, as where a route joins with the desired weights.
 func (s *shiftRun) nothingChanged(result rollout.Result) bool {
-	return s.state != nil && result.Kind == shift.NoChange && (s.desired.weights == nil || s.desired.weights.Equal(s.spec.Stable))
+	return s.state != nil && result.Kind == shift.NoChange && (s.desired.weights == nil || s.desired.weights.Equal(s.spec.StableMean()))
 }
 
 // keepUnchanged sets what such an apply leaves unchanged.
@@ -193,7 +193,7 @@ func (s *shiftRun) failedAttempt(result rollout.Result, routes map[string]routeM
 	maps.Copy(routes, missingFrom(routes, s.memory.Routes))
 	attempt.memory.Routes = routes
 	attempt.model.Schedule = types.StringNull() // so that the next plan shows it
-	attempt.memory.Attempt = &attemptMemory{Environments: s.spec.Groups}
+	attempt.memory.Attempt = &attemptMemory{Environments: s.spec.Owners.Environments()}
 	gaining := s.gaining(result, f, now)
 	switch {
 	case f.Rejects && f.Cause == rollout.MovedExternally && s.isRejected(gaining):
@@ -203,11 +203,11 @@ func (s *shiftRun) failedAttempt(result rollout.Result, routes map[string]routeM
 		attempt.model.Retry = s.plan.Retry // it is used up
 	case f.Disposition == rollout.Stopped || f.Disposition == rollout.LeftToOthers || f.Disposition == rollout.RollbackUnhealthy:
 		// Moved by this apply, or by an earlier one that did not finish.
-		if result.Moved || !result.From.Equal(s.spec.Stable) {
+		if result.Moved || !result.From.Equal(s.spec.StableMean()) {
 			attempt.memory.Attempt.Stopped = gaining
 		}
 	}
-	repeats := result.Kind == shift.Forward && s.desired.weights.Equal(s.spec.Stable) // and ends where it started
+	repeats := result.Kind == shift.Forward && s.desired.weights.Equal(s.spec.StableMean()) // and ends where it started
 	if result.Moved && !repeats && (f.Disposition == rollout.RolledBack || f.Disposition == rollout.RollbackFailed) {
 		attempt.memory.Previous, attempt.model.Previous = nil, identityValue("", "")
 	}
@@ -238,7 +238,7 @@ func (s *shiftRun) isRejected(who *identityMemory) bool {
 // gaining is the environment with a version that gains the largest share. Where the last
 // completed shift already led to the desired weights, the gain is from the weights at the start.
 func (s *shiftRun) gaining(result rollout.Result, f *rollout.Failure, now time.Time) *identityMemory {
-	most, from := "", s.spec.Stable
+	most, from := "", s.spec.StableMean()
 	if len(s.desired.weights.Gaining(from)) == 0 {
 		from = result.From
 	}

@@ -7,9 +7,9 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // parseImport parses "web=<arn>[+<arn>...][,api=<arn>...]".
@@ -55,7 +55,7 @@ func nullModel() switchModel {
 
 // adopt creates a state from the routes of an import: one environment per target group, named
 // like it, until the configuration sets names.
-func (s *observation) adopt(found map[string]rollout.RouteState) diag.Diagnostic {
+func (s *observation) adopt(found map[string]traffic.State) diag.Diagnostic {
 	environments := map[string]map[string]string{}
 	names := map[string]string{} // by target group
 	var all []shift.Weights

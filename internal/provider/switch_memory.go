@@ -7,7 +7,7 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // The keys of the private state.
@@ -74,12 +74,12 @@ type planMemory struct {
 	Ignored bool `json:"leave,omitempty"` // the traffic is left as it is
 }
 
-func rememberRoute(s rollout.RouteState) routeMemory {
+func rememberRoute(s traffic.State) routeMemory {
 	return routeMemory{Weights: s.Weights, Sticky: s.Stickiness, Answer: s.Response, Idle: s.FixedError, Label: s.Label}
 }
 
-func (m routeMemory) state() rollout.RouteState {
-	return rollout.RouteState{Weights: m.Weights, Stickiness: m.Sticky, Response: m.Answer, FixedError: m.Idle, Label: m.Label}
+func (m routeMemory) state() traffic.State {
+	return traffic.State{Weights: m.Weights, Stickiness: m.Sticky, Response: m.Answer, FixedError: m.Idle, Label: m.Label}
 }
 
 // private is the framework's private state of a request or response.

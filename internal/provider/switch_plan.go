@@ -180,7 +180,7 @@ func (p prior) currentLive(w desired) types.Object {
 	s := p.spec(w)
 	var all []shift.Weights
 	for i, found := range p.observed(w) {
-		all = append(all, s.Weights(w.routes[i].entry, found))
+		all = append(all, s.Owners.Weights(w.routes[i].entry, found))
 	}
 	name, ok := shift.Mean(all).Sole()
 	if !ok {
@@ -228,7 +228,7 @@ func (p prior) versionMatters(w desired, name string) bool {
 		return true
 	}
 	for i, found := range p.observed(w) {
-		if s.Weights(w.routes[i].entry, found)[name] > 0 {
+		if s.Owners.Weights(w.routes[i].entry, found)[name] > 0 {
 			return true
 		}
 	}

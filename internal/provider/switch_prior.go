@@ -9,6 +9,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // prior is the prior state with the current environment names. Environments are matched by their
@@ -49,13 +50,13 @@ func (p *prior) matchName(w desired, name string, groups map[string]string) stri
 			return now
 		}
 	}
-	for now, left := range p.removed {
-		if sameGroups(left, groups) {
+	for _, now := range slices.Sorted(maps.Keys(p.removed)) {
+		if sameGroups(p.removed[now], groups) {
 			return now
 		}
 	}
 	for w.environments[name] != nil || p.removed[name] != nil {
-		name += " (before)"
+		name += " (old target groups)"
 	}
 	p.removed[name] = groups
 	return name
@@ -115,8 +116,8 @@ func (p prior) previous(w desired) *shift.Identity {
 		return nil
 	}
 	id := &shift.Identity{Environment: m.Environment, Version: m.Version, Groups: groupsIDOf(m.Groups)}
-	for name, e := range w.environments {
-		if e.groupsID() == id.Groups && id.Groups != "" {
+	for _, name := range slices.Sorted(maps.Keys(w.environments)) {
+		if w.environments[name].groupsID() == id.Groups && id.Groups != "" {
 			id.Environment = name
 		}
 	}
@@ -131,9 +132,10 @@ func (p prior) rejection(w desired) *shift.Rejection {
 		return nil
 	}
 	r := &shift.Rejection{Identity: shift.Identity{Environment: m.Environment, Version: m.Version}, Reason: m.Reason, At: m.At}
-	for name, e := range w.environments {
-		if sameGroups(e.groups, m.Groups) {
+	for _, name := range slices.Sorted(maps.Keys(w.environments)) {
+		if sameGroups(w.environments[name].groups, m.Groups) {
 			r.Environment = name
+			break
 		}
 	}
 	return r
@@ -141,11 +143,11 @@ func (p prior) rejection(w desired) *shift.Rejection {
 
 // observed returns what Read found on the desired routes, zero for unknown ones; nil where nothing was
 // read (a Create).
-func (p prior) observed(w desired) []rollout.RouteState {
+func (p prior) observed(w desired) []traffic.State {
 	if p.state == nil {
 		return nil
 	}
-	settings := make([]rollout.RouteState, len(w.routes))
+	settings := make([]traffic.State, len(w.routes))
 	for i, route := range w.routes {
 		settings[i] = p.memory.Routes[route.arn].state()
 	}
@@ -160,7 +162,7 @@ func (p prior) spec(w desired) rollout.Spec {
 		Sticky:          w.sticky,
 		StopOnFailure:   w.stopOnFailure,
 		StopOnInterrupt: w.stopOnInterrupt,
-		Groups:          map[string]map[string]string{},
+		Limits:          elb.Limits(),
 		Request:         p.request(w),
 	}
 	for _, route := range w.routes {
@@ -172,14 +174,10 @@ func (p prior) spec(w desired) rollout.Spec {
 		}
 		s.Routes = append(s.Routes, r)
 	}
-	for name, e := range w.environments {
-		s.Groups[name] = e.groups
-	}
-	maps.Copy(s.Groups, p.removed)
-	s.UnmanagedName = unmanagedNamer(s.Groups)
+	s.Owners = ownersOf(w.groups(), p.removed)
 	for i, route := range s.Routes {
 		if seen, ok := p.memory.Adopted[route.ID]; ok {
-			s.Routes[i].Origin = s.Weights(route.Entry, seen.state())
+			s.Routes[i].Origin = s.Owners.Weights(route.Entry, seen.state())
 		}
 	}
 	s.Stable = p.stable(s)
@@ -253,22 +251,27 @@ func (p prior) stable(s rollout.Spec) shift.Weights {
 	var all []shift.Weights
 	for _, route := range s.Routes {
 		if seen, ok := p.memory.Adopted[route.ID]; ok {
-			all = append(all, s.Weights(route.Entry, seen.state()))
+			all = append(all, s.Owners.Weights(route.Entry, seen.state()))
 		}
 	}
 	return shift.Mean(all)
 }
 
-// unmanagedNamer names unmanaged target groups after themselves, unless an environment has that name.
-func unmanagedNamer(environments map[string]map[string]string) func(string) string {
-	return func(group string) string {
-		arn, err := elb.ParseGroup(group)
-		if err != nil {
-			return group
-		}
-		if _, taken := environments[arn.Name]; taken {
-			return arn.Name + " (target group)"
-		}
-		return arn.Name
+// ownersOf returns the owners of target groups. Leaving environments are no longer configured.
+func ownersOf(configured, leaving map[string]map[string]string) traffic.Owners {
+	return traffic.NewOwners(configured, leaving, func(group string) string {
+		return unmanagedName(group, func(name string) bool { return configured[name] != nil || leaving[name] != nil })
+	})
+}
+
+// unmanagedName names an unmanaged target group after itself, unless an environment has that name.
+func unmanagedName(group string, taken func(string) bool) string {
+	arn, err := elb.ParseGroup(group)
+	if err != nil {
+		return group
 	}
+	if taken(arn.Name) {
+		return arn.Name + " (target group)"
+	}
+	return arn.Name
 }

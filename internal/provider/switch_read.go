@@ -12,9 +12,9 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // observation is a state that is refreshed from the routes.
@@ -57,7 +57,7 @@ func (r *switchResource) refresh(ctx context.Context, s *observation) (missing b
 }
 
 // readExisting reads routes and leaves out those that do not exist.
-func readExisting(ctx context.Context, reader *elb.Reader, routes []desiredRoute) (map[string]rollout.RouteState, error) {
+func readExisting(ctx context.Context, reader *elb.Reader, routes []desiredRoute) (map[string]traffic.State, error) {
 	var arns []string
 	for _, route := range routes {
 		arns = append(arns, route.arn)
@@ -65,14 +65,14 @@ func readExisting(ctx context.Context, reader *elb.Reader, routes []desiredRoute
 	for len(arns) > 0 {
 		settings, err := reader.Read(ctx, arns)
 		var call *elb.CallError
-		if errors.Is(err, rollout.ErrNotFound) && errors.As(err, &call) && slices.Contains(arns, call.ARN) {
+		if errors.Is(err, traffic.ErrNotFound) && errors.As(err, &call) && slices.Contains(arns, call.ARN) {
 			arns = slices.DeleteFunc(arns, func(arn string) bool { return arn == call.ARN })
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		found := map[string]rollout.RouteState{}
+		found := map[string]traffic.State{}
 		for i, arn := range arns {
 			found[arn] = settings[i]
 		}
@@ -82,7 +82,7 @@ func readExisting(ctx context.Context, reader *elb.Reader, routes []desiredRoute
 }
 
 // update takes over what the routes do now.
-func (s *observation) update(found map[string]rollout.RouteState, now time.Time) {
+func (s *observation) update(found map[string]traffic.State, now time.Time) {
 	before := s.memory.Routes
 	s.memory.Routes = map[string]routeMemory{}
 	for arn, setting := range found {
@@ -118,32 +118,31 @@ func (s *observation) setTraffic() {
 
 // weights is the mean of the routes.
 func (s *observation) weights() shift.Weights {
-	spec := s.spec()
+	owners := s.owners()
 	var all []shift.Weights
 	for _, route := range s.model.stateRoutes() {
 		if seen, ok := s.memory.Routes[route.arn]; ok {
-			all = append(all, spec.Weights(route.entry, seen.state()))
+			all = append(all, owners.Weights(route.entry, seen.state()))
 		}
 	}
 	return shift.Mean(all)
 }
 
-// spec knows the environments of the state and of a failed Update.
-func (s *observation) spec() rollout.Spec {
-	spec := rollout.Spec{Groups: map[string]map[string]string{}}
+// owners knows the environments of the state and of a failed Update.
+func (s *observation) owners() traffic.Owners {
+	configured, attempted := map[string]map[string]string{}, map[string]map[string]string{}
 	known := s.model.stateEnvironments()
 	for name, e := range known {
-		spec.Groups[name] = e.groups
+		configured[name] = e.groups
 	}
 	if s.memory.Attempt != nil {
 		for name, groups := range s.memory.Attempt.Environments {
-			if !isKnown(known, groups) && spec.Groups[name] == nil {
-				spec.Groups[name] = groups
+			if !isKnown(known, groups) && configured[name] == nil {
+				attempted[name] = groups
 			}
 		}
 	}
-	spec.UnmanagedName = unmanagedNamer(spec.Groups)
-	return spec
+	return ownersOf(configured, attempted)
 }
 
 // isKnown reports whether the target groups are those of an environment of the state.
@@ -157,7 +156,7 @@ func isKnown(known map[string]desiredEnvironment, groups map[string]string) bool
 }
 
 // observeStickiness refreshes the stickiness where it is configured.
-func (s *observation) observeStickiness(found map[string]rollout.RouteState) {
+func (s *observation) observeStickiness(found map[string]traffic.State) {
 	rd := &reader{}
 	block := rd.attributes(s.model.LoadBalancer)
 	if missing(block["stickiness"]) {
@@ -186,10 +185,10 @@ func (s *observation) detectExternalChange(now time.Time) {
 	if s.memory.Attempt == nil || s.memory.Attempt.Stopped == nil {
 		return
 	}
-	stable, spec := s.model.stableWeights(), s.spec()
+	stable, owners := s.model.stableWeights(), s.owners()
 	for _, route := range s.model.stateRoutes() {
 		seen, ok := s.memory.Routes[route.arn]
-		if !ok || !spec.Weights(route.entry, seen.state()).Equal(stable) {
+		if !ok || !owners.Weights(route.entry, seen.state()).Equal(stable) {
 			return
 		}
 	}
@@ -219,7 +218,7 @@ func (s *observation) observeOtherRoutes(ctx context.Context, reader *elb.Reader
 	for arn := range s.memory.Routes {
 		arns = append(arns, arn)
 	}
-	for _, e := range s.spec().Groups {
+	for _, e := range s.owners().Environments() {
 		groups = append(groups, slices.Collect(maps.Values(e))...)
 	}
 	slices.Sort(arns)

@@ -25,7 +25,7 @@ func validate(config switchModel) diag.Diagnostics {
 	rd := &reader{}
 	w := rd.read(config, configuredTraffic(config))
 	diags.Append(rd.diags...)
-	if len(w.weights.Names()) > shift.MaxGroups {
+	if len(w.weights.Names()) > elb.Limits().Groups {
 		diags.Append(tooManyGroups(trafficPath(config), shift.ErrTooManyGroups))
 	}
 	return diags

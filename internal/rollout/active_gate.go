@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -293,12 +292,10 @@ func (r *run) gatesFor(part shift.When, step shift.Step) []*activeGate {
 // gateInput returns the input for the next evaluation of a gate, and counts it.
 func (r *run) gateInput(g *activeGate, part shift.When) GateInput {
 	g.attempt++
-	from := r.schedule.From()
-	live := slices.DeleteFunc(from.Names(), func(name string) bool { return slices.Contains(r.schedule.Gaining, name) })
 	return GateInput{
-		Shift: r.spec.ID, Gate: g.Name, From: from, To: r.schedule.Desired, Part: part,
+		Shift: r.spec.ID, Gate: g.Name, From: r.schedule.From(), To: r.schedule.Desired, Part: part,
 		Step: r.step, Steps: len(r.steps()) + 1, Weights: r.mean(),
 		StartedAt: r.startedAt, ChangedAt: r.changedAt, Attempt: g.attempt,
-		Incoming: r.backends(r.schedule.Gaining), Live: r.backends(live),
+		Incoming: r.incomingBackends(), Live: r.liveBackends(),
 	}
 }

@@ -3,6 +3,8 @@ package rollout
 import (
 	"context"
 	"errors"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // errCleanup is the cause of a context in which attach and detach took too long. It is
@@ -36,8 +38,8 @@ func (r *run) cleanUp(ctx context.Context) *Failure {
 
 // needsCleanup returns the states to write so that each action has exactly
 // Schedule.AttachedAfter, by index of the route.
-func (r *run) needsCleanup() map[int]RouteState {
-	desired := map[int]RouteState{}
+func (r *run) needsCleanup() map[int]traffic.State {
+	desired := map[int]traffic.State{}
 	for i, route := range r.spec.Routes {
 		next := r.spec.desiredState(route.Entry, r.weights(i), r.schedule.AttachedAfter, r.current[i])
 		if r.current[i].Response == "" && !next.Equal(r.current[i]) {

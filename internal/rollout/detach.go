@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // DetachSpec is the input of Detach: groups without traffic, and the routes to remove
 // them from.
 type DetachSpec struct {
-	Router Router // only Read and Write are called
+	Router traffic.Router // only Read and Write are called
 	Routes []string
 	Groups []string
 	// OnEvent receives every event, in order, from one goroutine. It must not block.
@@ -50,7 +51,7 @@ func Detach(ctx context.Context, d DetachSpec) error {
 	for _, route := range slices.Sorted(maps.Keys(desired)) {
 		err := d.write(ctx, route, desired[route])
 		d.emit(Event{Kind: WeightsWritten, Route: route, Text: errorText(err)})
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		if err != nil && !errors.Is(err, traffic.ErrNotFound) {
 			return err
 		}
 		writeErrs[route] = err // nil, or the route does not exist, which verify accepts
@@ -85,11 +86,11 @@ func (d DetachSpec) verify(ctx context.Context, writeErrs map[string]error) erro
 
 // statesWithout returns the desired states of the routes that have one of the groups. It
 // returns a *LiveError if one of them sends requests there.
-func (d DetachSpec) statesWithout(ctx context.Context, routes []string) (map[string]RouteState, error) {
-	desired := map[string]RouteState{}
+func (d DetachSpec) statesWithout(ctx context.Context, routes []string) (map[string]traffic.State, error) {
+	desired := map[string]traffic.State{}
 	for _, route := range routes {
 		now, err := d.read(ctx, route)
-		if errors.Is(err, ErrNotFound) {
+		if errors.Is(err, traffic.ErrNotFound) {
 			continue // deleted in the same apply
 		}
 		if err != nil {
@@ -109,7 +110,7 @@ func (d DetachSpec) statesWithout(ctx context.Context, routes []string) (map[str
 
 // liveOn returns an error if a route sends requests to the group. A single group gets
 // all of them, whatever its weight.
-func liveOn(route, group string, now RouteState) error {
+func liveOn(route, group string, now traffic.State) error {
 	weight, attached := now.Weights[group]
 	share := shift.FromRaw(now.Weights)[group]
 	if len(now.Weights) == 1 {
@@ -124,7 +125,7 @@ func liveOn(route, group string, now RouteState) error {
 // without returns the state without the groups. Its weights are nil if nothing may be
 // written: it has none of the groups, or no other group has weight and the last one
 // would get all traffic.
-func (d DetachSpec) without(now RouteState) RouteState {
+func (d DetachSpec) without(now traffic.State) traffic.State {
 	next, highest := now, 0
 	next.Weights = maps.Clone(now.Weights)
 	for _, group := range d.Groups {
@@ -139,17 +140,17 @@ func (d DetachSpec) without(now RouteState) RouteState {
 	return next
 }
 
-func (d DetachSpec) read(ctx context.Context, route string) (RouteState, error) {
+func (d DetachSpec) read(ctx context.Context, route string) (traffic.State, error) {
 	limited, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	states, err := d.Router.Read(limited, []string{route})
 	if err != nil {
-		return RouteState{}, err
+		return traffic.State{}, err
 	}
 	return states[0], nil
 }
 
-func (d DetachSpec) write(ctx context.Context, route string, desired RouteState) error {
+func (d DetachSpec) write(ctx context.Context, route string, desired traffic.State) error {
 	limited, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	return d.Router.Write(limited, route, desired)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/routertest"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 func TestDetach(t *testing.T) {
@@ -19,26 +20,26 @@ func TestDetach(t *testing.T) {
 		return f
 	}
 	for name, c := range map[string]struct {
-		state  rollout.RouteState
+		state  traffic.State
 		setUp  func(m *routertest.Memory)
 		want   map[string]int
 		writes int
 		err    string
 	}{
-		"one of several groups":             {state: rollout.RouteState{Weights: map[string]int{"old": 0, "new": 7}}, want: map[string]int{"new": 7}, writes: 1},
-		"two groups":                        {state: rollout.RouteState{Weights: map[string]int{"old": 0, "older": 0, "new": 7, "red": 0}}, want: map[string]int{"new": 7, "red": 0}, writes: 1},
-		"a sticky route without the groups": {state: rollout.RouteState{Weights: map[string]int{"new": 7, "red": 1}, Stickiness: 60e9}, want: map[string]int{"new": 7, "red": 1}},
-		"a sticky route with the group":     {state: rollout.RouteState{Weights: map[string]int{"old": 0, "new": 7}, Stickiness: 60e9}, want: map[string]int{"old": 0, "new": 7}, err: "web sends 0 % of its traffic to old"},
-		"the group has traffic":             {state: rollout.RouteState{Weights: map[string]int{"old": 1, "new": 1}}, want: map[string]int{"old": 1, "new": 1}, err: "web sends 50 % of its traffic to old"},
-		"a single group":                    {state: rollout.RouteState{Weights: map[string]int{"old": 0}}, want: map[string]int{"old": 0}, err: "web sends 100 % of its traffic to old"},
-		"no group has weight":               {state: rollout.RouteState{Weights: map[string]int{"old": 0, "new": 0}}, want: map[string]int{"old": 0, "new": 0}},
-		"the group is not attached":         {state: rollout.RouteState{Weights: map[string]int{"new": 1}}, want: map[string]int{"new": 1}},
-		"a fixed response":                  {state: rollout.RouteState{Response: "fixed response 503", FixedError: true}},
-		"the route does not exist":          {state: rollout.RouteState{Weights: map[string]int{"old": 0, "new": 7}}, setUp: func(m *routertest.Memory) { m.RemoveRoute("web") }},
-		"the write fails": {state: rollout.RouteState{Weights: map[string]int{"old": 0, "new": 7}}, setUp: func(m *routertest.Memory) {
-			m.Inject(always(routertest.Fault{Kind: routertest.Refused, Err: rollout.ErrDenied}))
+		"one of several groups":             {state: traffic.State{Weights: map[string]int{"old": 0, "new": 7}}, want: map[string]int{"new": 7}, writes: 1},
+		"two groups":                        {state: traffic.State{Weights: map[string]int{"old": 0, "older": 0, "new": 7, "red": 0}}, want: map[string]int{"new": 7, "red": 0}, writes: 1},
+		"a sticky route without the groups": {state: traffic.State{Weights: map[string]int{"new": 7, "red": 1}, Stickiness: 60e9}, want: map[string]int{"new": 7, "red": 1}},
+		"a sticky route with the group":     {state: traffic.State{Weights: map[string]int{"old": 0, "new": 7}, Stickiness: 60e9}, want: map[string]int{"old": 0, "new": 7}, err: "web sends 0 % of its traffic to old"},
+		"the group has traffic":             {state: traffic.State{Weights: map[string]int{"old": 1, "new": 1}}, want: map[string]int{"old": 1, "new": 1}, err: "web sends 50 % of its traffic to old"},
+		"a single group":                    {state: traffic.State{Weights: map[string]int{"old": 0}}, want: map[string]int{"old": 0}, err: "web sends 100 % of its traffic to old"},
+		"no group has weight":               {state: traffic.State{Weights: map[string]int{"old": 0, "new": 0}}, want: map[string]int{"old": 0, "new": 0}},
+		"the group is not attached":         {state: traffic.State{Weights: map[string]int{"new": 1}}, want: map[string]int{"new": 1}},
+		"a fixed response":                  {state: traffic.State{Response: "fixed response 503", FixedError: true}},
+		"the route does not exist":          {state: traffic.State{Weights: map[string]int{"old": 0, "new": 7}}, setUp: func(m *routertest.Memory) { m.RemoveRoute("web") }},
+		"the write fails": {state: traffic.State{Weights: map[string]int{"old": 0, "new": 7}}, setUp: func(m *routertest.Memory) {
+			m.Inject(always(routertest.Fault{Kind: routertest.Refused, Err: traffic.ErrDenied}))
 		}, want: map[string]int{"old": 0, "new": 7}, writes: 1, err: "access denied"},
-		"the write is lost": {state: rollout.RouteState{Weights: map[string]int{"old": 0, "new": 7}}, setUp: func(m *routertest.Memory) { m.Inject(always(routertest.Fault{Kind: routertest.Lost})) }, want: map[string]int{"old": 0, "new": 7}, writes: 1, err: "web: the write was accepted, but the route does not show it"},
+		"the write is lost": {state: traffic.State{Weights: map[string]int{"old": 0, "new": 7}}, setUp: func(m *routertest.Memory) { m.Inject(always(routertest.Fault{Kind: routertest.Lost})) }, want: map[string]int{"old": 0, "new": 7}, writes: 1, err: "web: the write was accepted, but the route does not show it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -71,8 +72,8 @@ func TestDetach(t *testing.T) {
 func TestDetach_allOrNothing(t *testing.T) {
 	t.Parallel()
 	m := routertest.NewMemory()
-	m.AddRoute("a", rollout.RouteState{Weights: map[string]int{"old": 0, "new": 1}})
-	m.AddRoute("b", rollout.RouteState{Weights: map[string]int{"old": 1, "new": 1}})
+	m.AddRoute("a", traffic.State{Weights: map[string]int{"old": 0, "new": 1}})
+	m.AddRoute("b", traffic.State{Weights: map[string]int{"old": 1, "new": 1}})
 	err := rollout.Detach(t.Context(), rollout.DetachSpec{Router: m, Routes: []string{"a", "b"}, Groups: []string{"old"}})
 	live, is := errors.AsType[*rollout.LiveError](err)
 	if !is || live.Route != "b" || live.Group != "old" || live.Share != 500 {

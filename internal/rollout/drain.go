@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // DrainSpec is the input of Drain: groups without traffic, and how long their in-flight
 // requests may take.
 type DrainSpec struct {
-	Router Router // only Health is called
+	Router traffic.Router // only Health is called
 	Groups []string
 	For    time.Duration // the longest wait
 	// OnEvent receives every event, in order, from one goroutine. It must not block.
@@ -55,7 +56,7 @@ func (d DrainSpec) withTargets(ctx context.Context, groups []string) []string {
 		limited, cancel := context.WithTimeout(ctx, callTimeout)
 		defer cancel()
 		health, err := d.Router.Health(limited, []string{group})
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		if err != nil && !errors.Is(err, traffic.ErrNotFound) {
 			if ctx.Err() == nil {
 				d.emit(HealthDegraded, fmt.Sprintf("health could not be read: %v", err))
 			}

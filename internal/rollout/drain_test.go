@@ -10,6 +10,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/routertest"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 func TestDrain(t *testing.T) {
@@ -27,7 +28,7 @@ func TestDrain(t *testing.T) {
 		"draining targets until the end": {
 			setUp: func(m *routertest.Memory) {
 				m.SetTargets("api")
-				m.SetTargets("web", routertest.Targets(2, rollout.Draining)...)
+				m.SetTargets("web", routertest.Targets(2, traffic.Draining)...)
 			},
 			limit: 5 * time.Minute, shortest: 5 * time.Minute, longest: 5 * time.Minute, last: "drain time is over",
 		},

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // Gate evaluates a release. Evaluations of one gate never run at the same time.
@@ -53,20 +54,11 @@ type GateInput struct {
 	Step      int // from 1; 0 before any traffic
 	Steps     int // the number of steps, including the one at 100 %
 	Weights   shift.Weights
-	StartedAt time.Time // of the shift
-	ChangedAt time.Time // of the last weight change; only data from after it counts
-	Attempt   int       // the number of this evaluation since ChangedAt, from 1
-	Incoming  []Backend // groups of environments that gain
-	Live      []Backend // groups of environments in From that do not gain
-}
-
-// Backend is a group of an environment behind an entry point.
-type Backend struct {
-	Entry       string
-	Environment string
-	Version     string // of the environment; empty: none
-	Group       string
-	Routes      []string // ids of routes that the group belongs to
+	StartedAt time.Time         // of the shift
+	ChangedAt time.Time         // of the last weight change; only data from after it counts
+	Attempt   int               // the number of this evaluation since ChangedAt, from 1
+	Incoming  []traffic.Backend // groups of environments that gain
+	Live      []traffic.Backend // groups of environments in From that do not gain
 }
 
 // NamedGate is a gate with its settings.

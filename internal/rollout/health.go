@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // incoming is a group that gains traffic, with the share that its health must suffice for.
@@ -22,8 +23,8 @@ func (r *run) incoming(weights shift.Weights) []incoming {
 	var all []incoming
 	for i, route := range r.spec.Routes {
 		for _, name := range r.schedule.Gaining {
-			group := r.spec.groupOf(route.Entry, name, r.current[i])
-			if weights[name] == 0 || group == "" {
+			group := r.spec.Owners.Group(route.Entry, name, r.current[i])
+			if weights[name] == 0 || group == "" || !r.schedule.GainsOn(i, name) {
 				continue
 			}
 			if !slices.ContainsFunc(all, func(x incoming) bool { return x.group == group }) {
@@ -48,7 +49,7 @@ func (r *run) servingGroups(entry string) []string {
 			continue
 		}
 		for _, name := range r.schedule.Origin(i).Names() {
-			if group := r.spec.groupOf(entry, name, r.observed[i]); group != "" && !slices.Contains(groups, group) {
+			if group := r.spec.Owners.Group(entry, name, r.observed[i]); group != "" && !slices.Contains(groups, group) {
 				groups = append(groups, group)
 			}
 		}
@@ -71,9 +72,9 @@ func groupsOf(gaining []incoming) []string {
 // shortfall returns why the health of a group does not suffice for its share; empty if it
 // does. Only healthy and unhealthy targets count; draining, unused and initial ones
 // are ignored.
-func (s HealthSettings) shortfall(x incoming, health map[string]Health) string {
+func (s HealthSettings) shortfall(x incoming, health map[string]traffic.Health) string {
 	h := health[x.group]
-	healthy, unhealthy := h.Serving(), h.Count(Unhealthy)
+	healthy, unhealthy := h.Serving(), h.Count(traffic.Unhealthy)
 	switch need := s.capacity(x, health); {
 	case len(h.Targets) == 0:
 		return fmt.Sprintf("%s (%s): no targets", x.environment, x.entry)
@@ -90,7 +91,7 @@ func (s HealthSettings) shortfall(x incoming, health map[string]Health) string {
 
 // capacity returns how many healthy targets the share requires: CapacityPercent of the
 // share of the healthy targets that serve the entry point now.
-func (s HealthSettings) capacity(x incoming, health map[string]Health) float64 {
+func (s HealthSettings) capacity(x incoming, health map[string]traffic.Health) float64 {
 	serving := 0
 	for _, group := range x.serving {
 		serving += health[group].Serving()
@@ -98,41 +99,16 @@ func (s HealthSettings) capacity(x incoming, health map[string]Health) float64 {
 	return s.CapacityPercent / 100 * x.share.Percent() / 100 * float64(serving)
 }
 
-// String returns a summary such as "2 of 3 targets healthy (1 unhealthy: Target.Timeout)".
-func (h Health) String() string {
-	text := fmt.Sprintf("%d of %d targets healthy", h.Serving(), len(h.Targets))
-	count := map[string]int{}
-	for _, t := range h.Targets {
-		if t.State == Healthy || t.State == Unchecked {
-			continue
-		}
-		state := string(t.State)
-		if t.Reason != "" {
-			state += ": " + t.Reason
-		}
-		count[state]++
-	}
-	if len(count) == 0 {
-		return text
-	}
-	var others []string
-	for state, n := range count {
-		others = append(others, fmt.Sprintf("%d %s", n, state))
-	}
-	slices.Sort(others)
-	return text + " (" + strings.Join(others, ", ") + ")"
-}
-
 // membership identifies the set of targets, so that changes of it show. It is empty while
 // a target is initial.
-func membership(gaining []incoming, health map[string]Health) string {
+func membership(gaining []incoming, health map[string]traffic.Health) string {
 	var ids []string
 	for _, x := range gaining {
 		for _, t := range health[x.group].Targets {
 			switch t.State {
-			case Initial:
+			case traffic.Initial:
 				return ""
-			case Draining: // no longer a member
+			case traffic.Draining: // no longer a member
 			default:
 				ids = append(ids, x.group+" "+t.ID)
 			}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // Poll intervals of health. They start short, because most waits are short, and double
@@ -29,11 +31,11 @@ const firstAnswerWait = time.Second
 const callTimeout = 30 * time.Second
 
 type healthAnswer struct {
-	health map[string]Health
+	health map[string]traffic.Health
 	err    error
 }
 
-func readHealth(ctx context.Context, router Router, groups []string, answers chan<- any) {
+func readHealth(ctx context.Context, router traffic.Router, groups []string, answers chan<- any) {
 	limited, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	health, err := router.Health(limited, groups)
@@ -77,7 +79,7 @@ func (m *monitor) handleHealthError(err error, next time.Time) *Failure {
 	return nil
 }
 
-func (m *monitor) updateReady(health map[string]Health, now time.Time) {
+func (m *monitor) updateReady(health map[string]traffic.Health, now time.Time) {
 	if m.stage.ready == nil {
 		return
 	}
@@ -94,7 +96,7 @@ func (m *monitor) updateReady(health map[string]Health, now time.Time) {
 	m.members = members
 }
 
-func (m *monitor) updateBreach(health map[string]Health, now time.Time) {
+func (m *monitor) updateBreach(health map[string]traffic.Health, now time.Time) {
 	if m.stage.watch == nil {
 		return
 	}
@@ -125,7 +127,7 @@ func (m *monitor) nextPoll() time.Duration {
 }
 
 // shortfall returns what the groups lack, empty if nothing.
-func (r *run) shortfall(gaining []incoming, health map[string]Health) string {
+func (r *run) shortfall(gaining []incoming, health map[string]traffic.Health) string {
 	text := ""
 	for _, x := range gaining {
 		text = joinText(text, r.spec.Health.shortfall(x, health))
@@ -134,9 +136,9 @@ func (r *run) shortfall(gaining []incoming, health map[string]Health) string {
 }
 
 // warnUnchecked warns about groups whose health checks are disabled.
-func (r *run) warnUnchecked(gaining []incoming, health map[string]Health) {
+func (r *run) warnUnchecked(gaining []incoming, health map[string]traffic.Health) {
 	for _, x := range gaining {
-		if health[x.group].Count(Unchecked) > 0 {
+		if health[x.group].Count(traffic.Unchecked) > 0 {
 			r.warn(x.environment + " (" + x.entry + "): health checks are disabled, so its targets count as healthy")
 		}
 	}

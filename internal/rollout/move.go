@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // attach adds the groups of the shift's environments to every action at weight 0, so
-// that their health is checked. A route with a fixed error gets the desired weights
+// that their health is checked, where the router needs that. A route with a fixed error gets the desired weights
 // immediately, because it serves no users.
 func (r *run) attach(ctx context.Context) *Failure {
 	if r.schedule.ReplacesFixedError {
@@ -21,14 +22,14 @@ func (r *run) attach(ctx context.Context) *Failure {
 			return f
 		}
 	}
-	desired := map[int]RouteState{}
+	desired := map[int]traffic.State{}
 	for i, route := range r.spec.Routes {
 		share := r.weights(i)
 		if r.current[i].FixedError {
 			share = r.schedule.Desired
 		}
 		next := r.spec.desiredState(route.Entry, share, r.schedule.Attached, r.current[i])
-		if r.current[i].FixedError || !r.hasGroups(i, next) {
+		if r.current[i].FixedError || r.spec.Limits.AttachesIdle && !r.hasGroups(i, next) {
 			desired[i] = next
 		}
 	}
@@ -44,7 +45,7 @@ func (r *run) attach(ctx context.Context) *Failure {
 }
 
 // hasGroups reports whether the action of the i-th route has every group of desired.
-func (r *run) hasGroups(i int, desired RouteState) bool {
+func (r *run) hasGroups(i int, desired traffic.State) bool {
 	for group := range desired.Weights {
 		if _, ok := r.current[i].Weights[group]; !ok {
 			return false
@@ -59,7 +60,7 @@ func (r *run) move(ctx context.Context, step shift.Step) *Failure {
 	if f := r.unchanged(ctx); f != nil {
 		return f
 	}
-	desired := map[int]RouteState{}
+	desired := map[int]traffic.State{}
 	for i, route := range r.spec.Routes {
 		if r.reached(i) < step.At {
 			desired[i] = r.spec.desiredState(route.Entry, r.schedule.At(i, step.At), r.schedule.Attached, r.current[i])
@@ -80,7 +81,7 @@ func (r *run) reached(i int) shift.Share {
 	if r.observed[i].FixedError {
 		return shift.Full
 	}
-	observed := r.spec.Weights(r.spec.Routes[i].Entry, r.observed[i])
+	observed := r.spec.Owners.Weights(r.spec.Routes[i].Entry, r.observed[i])
 	return shift.Progress(r.schedule.Origin(i), r.schedule.Desired, observed)
 }
 
@@ -100,7 +101,7 @@ func (r *run) unchanged(ctx context.Context) *Failure {
 
 // writeAndVerify writes the desired states concurrently and reads them back. A write
 // that reads do not show is retried once, then it fails.
-func (r *run) writeAndVerify(ctx context.Context, desired map[int]RouteState) *Failure {
+func (r *run) writeAndVerify(ctx context.Context, desired map[int]traffic.State) *Failure {
 	pending := desired
 	for range 2 {
 		if err := ctx.Err(); err != nil {
@@ -127,7 +128,7 @@ var ErrNotVerified = errors.New("two writes were accepted, but the route does no
 
 // writeForward writes within callTimeout and returns the index and error of the first
 // route that failed.
-func (r *run) writeForward(ctx context.Context, desired map[int]RouteState) (int, error) {
+func (r *run) writeForward(ctx context.Context, desired map[int]traffic.State) (int, error) {
 	limited, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	for i, err := range r.write(limited, r.spec.Router, desired) {
@@ -140,7 +141,7 @@ func (r *run) writeForward(ctx context.Context, desired map[int]RouteState) (int
 
 // write writes several routes concurrently, so that they move together, and continues if
 // one fails. The errors are by the index of the route.
-func (r *run) write(ctx context.Context, router Router, desired map[int]RouteState) []error {
+func (r *run) write(ctx context.Context, router traffic.Router, desired map[int]traffic.State) []error {
 	errs := make([]error, len(r.spec.Routes))
 	var writes sync.WaitGroup
 	for i, state := range desired {
@@ -151,7 +152,7 @@ func (r *run) write(ctx context.Context, router Router, desired map[int]RouteSta
 	writes.Wait()
 	for i, route := range r.spec.Routes {
 		if state, written := desired[i]; written {
-			r.emit(Event{Kind: WeightsWritten, Route: route.ID, Weights: r.spec.Weights(route.Entry, state), Text: errorText(errs[i])})
+			r.emit(Event{Kind: WeightsWritten, Route: route.ID, Weights: r.spec.Owners.Weights(route.Entry, state), Text: errorText(errs[i])})
 		}
 	}
 	return errs
@@ -164,8 +165,8 @@ var rereadPauses = []time.Duration{0, 200 * time.Millisecond, time.Second, 3 * t
 // verify reads all routes until each is in its desired state or, if it has none, in its
 // current one. It returns the desired states that still do not show after the last read.
 // Any other state, except a stale one, is an external change and a Failure.
-func (r *run) verify(ctx context.Context, desired map[int]RouteState) (map[int]RouteState, *Failure) {
-	var pending map[int]RouteState
+func (r *run) verify(ctx context.Context, desired map[int]traffic.State) (map[int]traffic.State, *Failure) {
+	var pending map[int]traffic.State
 	for n, pause := range rereadPauses {
 		if err := sleep(ctx, pause); err != nil {
 			return nil, r.failureFrom(ctx, "", err)
@@ -190,8 +191,8 @@ func (r *run) verify(ctx context.Context, desired map[int]RouteState) (map[int]R
 // compare returns the desired states that a read does not show yet, or nil if the read
 // is stale, and the index of a route that was changed externally, or -1. The last read
 // is never considered stale.
-func (r *run) compare(states []RouteState, desired map[int]RouteState, last bool) (map[int]RouteState, int) {
-	pending, stale := map[int]RouteState{}, false
+func (r *run) compare(states []traffic.State, desired map[int]traffic.State, last bool) (map[int]traffic.State, int) {
+	pending, stale := map[int]traffic.State{}, false
 	for i := range states {
 		state, written := desired[i]
 		switch {
@@ -213,7 +214,7 @@ func (r *run) compare(states []RouteState, desired map[int]RouteState, last bool
 }
 
 // accept makes the states that were read back the current ones.
-func (r *run) accept(states []RouteState, desired map[int]RouteState) {
+func (r *run) accept(states []traffic.State, desired map[int]traffic.State) {
 	if len(desired) > 0 {
 		r.previous = r.current
 	}
@@ -229,7 +230,7 @@ func (r *run) accept(states []RouteState, desired map[int]RouteState) {
 // externalChange returns the Failure for an external change of the i-th route. If all
 // routes are at their rollback targets again, somebody rolled the shift back, which
 // rejects the version as a failed gate does.
-func (r *run) externalChange(i int, states []RouteState) *Failure {
+func (r *run) externalChange(i int, states []traffic.State) *Failure {
 	f := &Failure{Cause: ExternalChange, Disposition: LeftToOthers, Route: r.spec.Routes[i].ID,
 		Detail: fmt.Sprintf("observed %s; expected %s", r.describe(i, states[i]), r.describe(i, r.current[i]))}
 	r.current, r.dirty = states, make([]bool, len(states))
@@ -243,7 +244,7 @@ func (r *run) externalChange(i int, states []RouteState) *Failure {
 }
 
 // readForward reads all routes within callTimeout.
-func (r *run) readForward(ctx context.Context) ([]RouteState, error) {
+func (r *run) readForward(ctx context.Context) ([]traffic.State, error) {
 	limited, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	return r.spec.Router.Read(limited, r.ids())

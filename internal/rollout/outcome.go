@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // Result is the state that a shift left, also after an error. It is what was last
@@ -24,7 +25,7 @@ type Result struct {
 // RouteResult is the state of one route.
 type RouteResult struct {
 	Route
-	State   RouteState    // as last read
+	State   traffic.State // as last read
 	Weights shift.Weights // of State, by environment; unmanaged groups by Spec.UnmanagedName
 	Read    bool          // false: not read back after the last write, so State may be outdated
 }

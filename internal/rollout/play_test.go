@@ -13,6 +13,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/routertest"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // playback is a story with everything that was observed while it ran.
@@ -91,6 +92,9 @@ func (p *player) setUp() {
 	for _, e := range p.story.envs {
 		for _, entry := range p.story.entries() {
 			p.memory.SetTargets(entry + "-" + e.Name)
+			if p.story.noAttach {
+				p.memory.UseElsewhere(entry + "-" + e.Name)
+			}
 		}
 	}
 	for _, c := range p.story.targets {
@@ -114,7 +118,7 @@ func (p *player) apply(c change) {
 		if p.serving[c.group] > 0 {
 			p.lastServing[c.group] = time.Now()
 		}
-		p.serving[c.group] = rollout.Health{Targets: c.targets}.Serving()
+		p.serving[c.group] = traffic.Health{Targets: c.targets}.Serving()
 	case c.route != "":
 		p.memory.Change(c.route, c.state)
 	default:
@@ -124,7 +128,7 @@ func (p *player) apply(c change) {
 
 func (p *player) spec() rollout.Spec {
 	s := p.story
-	spec := rollout.Spec{Router: p.memory, RollbackRouter: p.memory.RollbackClient(), ID: "s1", Groups: map[string]map[string]string{}, Request: s.request,
+	spec := rollout.Spec{Router: p.memory, RollbackRouter: p.memory.RollbackClient(), ID: "s1", Limits: routertest.Limits(), Request: s.request,
 		Stable: s.stable, Health: s.health, Sticky: s.sticky, StopOnFailure: s.stopOnFailure, StopOnInterrupt: s.stopOnInterrupt, OnEvent: p.record}
 	for _, r := range s.routes {
 		route := rollout.Route{ID: r.id, Entry: r.entry}
@@ -135,12 +139,22 @@ func (p *player) spec() rollout.Spec {
 		}
 		spec.Routes = append(spec.Routes, route)
 	}
+	configured, leaving := map[string]map[string]string{}, map[string]map[string]string{}
 	for _, e := range s.envs {
-		spec.Groups[e.Name] = map[string]string{}
+		environments := configured
+		if e.Removed {
+			environments = leaving
+		}
+		environments[e.Name] = map[string]string{}
 		for _, entry := range s.entries() {
-			spec.Groups[e.Name][entry] = entry + "-" + e.Name
+			environments[e.Name][entry] = entry + "-" + e.Name
+		}
+		if groups := s.groups[e.Name]; groups != nil {
+			environments[e.Name] = groups
 		}
 	}
+	spec.Limits.AttachesIdle = !s.noAttach
+	spec.Owners = traffic.NewOwners(configured, leaving, nil)
 	spec.Request.Environments = s.envs
 	spec.Request.Strategy.HealthTimeout, spec.Request.Strategy.SteadyFor = s.health.Timeout, s.health.SteadyFor
 	for i, g := range s.gates {
@@ -165,7 +179,7 @@ func (p *player) spec() rollout.Spec {
 
 // decide decides what the shift does, as a plan does.
 func (p *player) decide(spec rollout.Spec) {
-	var observed []rollout.RouteState
+	var observed []traffic.State
 	for _, r := range p.story.routes {
 		observed = append(observed, r.state)
 	}
@@ -330,7 +344,7 @@ func (p *player) check() {
 }
 
 // now returns the state of a route, nil if it was deleted.
-func (p *player) now(route string) *rollout.RouteState {
+func (p *player) now(route string) *traffic.State {
 	for _, c := range p.story.changes {
 		if c.remove == route {
 			return nil
@@ -340,7 +354,7 @@ func (p *player) now(route string) *rollout.RouteState {
 }
 
 // checkDisposition checks that the disposition of a failure is true of the i-th route.
-func (p *player) checkDisposition(i int, now rollout.RouteState) {
+func (p *player) checkDisposition(i int, now traffic.State) {
 	r := p.story.routes[i]
 	changed := slices.ContainsFunc(p.story.changes, func(c change) bool { return c.route == r.id })
 	stale := slices.ContainsFunc(p.story.faults, func(f routertest.Fault) bool { return f.Kind == routertest.Stale })
@@ -349,7 +363,7 @@ func (p *player) checkDisposition(i int, now rollout.RouteState) {
 		return // nothing could be decided
 	}
 	if origin := p.schedule.Origin(i); origin != nil {
-		restored = p.spec().Weights(r.entry, now).Equal(origin)
+		restored = p.spec().Owners.Weights(r.entry, now).Equal(origin)
 	}
 	if p.failure.Disposition == rollout.RolledBack && !stale && !restored || p.failure.Disposition == rollout.Unchanged && !changed && !now.EqualTraffic(r.state) {
 		p.violatef("the disposition of %s is %s, but it has %v", r.id, p.failure.Disposition, now.Weights)

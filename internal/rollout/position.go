@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // Accessors of a run's state.
@@ -29,7 +30,7 @@ func (r *run) indexes() []int {
 
 // weights returns the weights of the i-th route as last read.
 func (r *run) weights(i int) shift.Weights {
-	return r.spec.Weights(r.spec.Routes[i].Entry, r.current[i])
+	return r.spec.Owners.Weights(r.spec.Routes[i].Entry, r.current[i])
 }
 
 // mean returns the mean weights of the routes as last read.
@@ -101,18 +102,32 @@ func (r *run) lastStep() shift.Step {
 	return shift.Step{At: r.at}
 }
 
-// backends returns the groups of environments with their routes.
-func (r *run) backends(names []string) []Backend {
-	var all []Backend
+// incomingBackends returns the groups that gain traffic, with the routes on which they do.
+func (r *run) incomingBackends() []traffic.Backend {
+	return r.backends(r.schedule.Gaining, r.schedule.GainsOn)
+}
+
+// liveBackends returns the groups that had traffic at the start and do not gain any, on
+// routes that this shift changes.
+func (r *run) liveBackends() []traffic.Backend {
+	return r.backends(r.schedule.From().Names(), func(i int, name string) bool {
+		return len(r.schedule.GainingOn(i)) > 0 && !r.schedule.GainsOn(i, name)
+	})
+}
+
+// backends returns the groups of environments with their routes, where the condition
+// holds for the index of the route and the environment.
+func (r *run) backends(names []string, holds func(int, string) bool) []traffic.Backend {
+	var all []traffic.Backend
 	for _, name := range names {
 		for i, route := range r.spec.Routes {
-			group := r.spec.groupOf(route.Entry, name, r.observed[i])
-			if group == "" {
+			group := r.spec.Owners.Group(route.Entry, name, r.observed[i])
+			if group == "" || !holds(i, name) {
 				continue
 			}
-			j := slices.IndexFunc(all, func(s Backend) bool { return s.Group == group })
+			j := slices.IndexFunc(all, func(s traffic.Backend) bool { return s.Group == group })
 			if j < 0 {
-				all = append(all, Backend{Entry: route.Entry, Environment: name, Version: r.versionOf(name), Group: group})
+				all = append(all, traffic.Backend{Entry: route.Entry, Environment: name, Version: r.versionOf(name), Group: group})
 				j = len(all) - 1
 			}
 			all[j].Routes = append(all[j].Routes, route.ID)
@@ -131,15 +146,15 @@ func (r *run) versionOf(environment string) string {
 }
 
 // describe formats a state of the i-th route, such as "blue 95 %, green 5 %".
-func (r *run) describe(i int, s RouteState) string {
+func (r *run) describe(i int, s traffic.State) string {
 	if s.Response != "" {
 		return s.Response
 	}
 	entry := r.spec.Routes[i].Entry
-	shares, idle := r.spec.Weights(entry, s), ""
+	shares, idle := r.spec.Owners.Weights(entry, s), ""
 	for _, group := range s.Groups() {
 		if s.Weights[group] == 0 {
-			idle = joinText(idle, r.spec.nameOf(entry, group)+" 0 %")
+			idle = joinText(idle, r.spec.Owners.Owner(entry, group)+" 0 %")
 		}
 	}
 	text := strings.ReplaceAll(joinText(shares.String(), idle), "; ", ", ")

@@ -40,18 +40,18 @@ func (r *run) preflight(ctx context.Context) *Failure {
 }
 
 // hasMostTraffic reports whether the gaining environments have more than half of the
-// traffic on every route.
+// traffic on every route on which they gain.
 func (r *run) hasMostTraffic() bool {
 	for i := range r.observed {
-		share, now := shift.Share(0), r.weights(i)
-		for _, name := range r.schedule.Gaining {
+		share, now, gaining := shift.Share(0), r.weights(i), r.schedule.GainingOn(i)
+		for _, name := range gaining {
 			share += now[name]
 		}
-		if 2*share <= shift.Full {
+		if len(gaining) > 0 && 2*share <= shift.Full {
 			return false
 		}
 	}
-	return len(r.observed) > 0
+	return len(r.schedule.Gaining) > 0
 }
 
 // preflightAll calls the gates concurrently, each with its own timeout, all within

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // proofBreach is how long degraded health is tolerated while the gates of a proof are
@@ -13,13 +14,13 @@ const proofBreach = 30 * time.Second
 
 // Proof is a readiness check of an environment: its health and gates.
 type Proof struct {
-	Router Router // only Health is called
-	ID     string // of this proof, for gates and events
+	Router traffic.Router // only Health is called
+	ID     string         // of this proof, for gates and events
 
 	Environment string
 	// Sides are its groups. A load balancer does not check a group without routes, so
 	// its health is not required; gates get it like the others.
-	Sides []Backend
+	Sides []traffic.Backend
 
 	Gates []NamedGate // all are evaluated, whatever their When
 	// Health is required of every group with routes. CapacityPercent and BreachFor are
@@ -53,16 +54,17 @@ func Prove(ctx context.Context, p Proof) (warnings []string, err error) {
 // run returns a shift that has not moved traffic yet, so that Prove can use its waits.
 // Each group with routes gets a route of its own, on which it is at weight 0.
 func (p Proof) run() (*run, error) {
-	spec := Spec{Router: p.Router, ID: p.ID, Health: p.Health, OnEvent: p.OnEvent, Groups: map[string]map[string]string{p.Environment: {}}}
+	spec := Spec{Router: p.Router, ID: p.ID, Health: p.Health, OnEvent: p.OnEvent}
+	groups := map[string]string{}
 	spec.Health.CapacityPercent, spec.Health.BreachFor = 0, proofBreach
-	var observed []RouteState
+	var observed []traffic.State
 	for _, side := range p.Sides {
 		if len(side.Routes) == 0 {
 			continue
 		}
 		spec.Routes = append(spec.Routes, Route{ID: side.Entry, Entry: side.Entry})
-		spec.Groups[p.Environment][side.Entry] = side.Group
-		observed = append(observed, RouteState{Weights: map[string]int{side.Group: 0}})
+		groups[side.Entry] = side.Group
+		observed = append(observed, traffic.State{Weights: map[string]int{side.Group: 0}})
 	}
 	for _, g := range p.Gates {
 		g.When = shift.Before
@@ -70,6 +72,7 @@ func (p Proof) run() (*run, error) {
 		spec.Gates = append(spec.Gates, g)
 		spec.Request.Strategy.Gates = append(spec.Request.Strategy.Gates, g.GateSettings)
 	}
+	spec.Owners = traffic.NewOwners(map[string]map[string]string{p.Environment: groups}, nil, nil)
 	spec.Request.Environments = []shift.Environment{{Name: p.Environment}}
 	spec.Request.Desired = shift.Sole(p.Environment)
 	r := newRun(spec)
@@ -109,11 +112,11 @@ func (r *run) proveAll(ctx context.Context) *Failure {
 // without routes, and no live ones.
 type readinessGate struct {
 	Gate
-	backends []Backend
+	backends []traffic.Backend
 }
 
 // readinessGates wraps a gate, and its Preflight where it has one.
-func readinessGates(g Gate, backends []Backend) Gate {
+func readinessGates(g Gate, backends []traffic.Backend) Gate {
 	plain := readinessGate{g, backends}
 	if preflight, ok := g.(Preflight); ok {
 		return readinessPreflight{plain, preflight}

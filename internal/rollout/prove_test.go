@@ -14,6 +14,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/routertest"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // sequenceGate is a gate that returns its statuses in order and repeats the last one. It
@@ -46,11 +47,11 @@ func (g *sequenceGate) withName(name string) rollout.NamedGate {
 
 // newProof returns a Proof of green behind two entry points, both of which are in use.
 func newProof(m *routertest.Memory, gates ...rollout.NamedGate) rollout.Proof {
-	m.AddRoute("test", rollout.RouteState{Weights: map[string]int{"web-green": 1}})
-	m.AddRoute("live", rollout.RouteState{Weights: map[string]int{"api-blue": 100, "api-green": 0}})
+	m.AddRoute("test", traffic.State{Weights: map[string]int{"web-green": 1}})
+	m.AddRoute("live", traffic.State{Weights: map[string]int{"api-blue": 100, "api-green": 0}})
 	return rollout.Proof{
 		Router: m, ID: "p1", Environment: "green", Gates: gates,
-		Sides: []rollout.Backend{
+		Sides: []traffic.Backend{
 			{Entry: "api", Environment: "green", Group: "api-green", Routes: []string{"live"}},
 			{Entry: "web", Environment: "green", Group: "web-green", Routes: []string{"test"}},
 		},
@@ -60,7 +61,7 @@ func newProof(m *routertest.Memory, gates ...rollout.NamedGate) rollout.Proof {
 
 func healthy(m *routertest.Memory, groups ...string) {
 	for _, group := range groups {
-		m.SetTargets(group, routertest.Targets(2, rollout.Healthy)...)
+		m.SetTargets(group, routertest.Targets(2, traffic.Healthy)...)
 	}
 }
 
@@ -96,7 +97,7 @@ func proofs() map[string]proofCase {
 			setUp: func(m *routertest.Memory) rollout.Proof {
 				p := newProof(m)
 				healthy(m, "api-green")
-				m.SetTargets("web-green", append(routertest.Targets(1, rollout.Unhealthy), rollout.Target{ID: "10.0.0.9:80", State: rollout.Healthy})...)
+				m.SetTargets("web-green", append(routertest.Targets(1, traffic.Unhealthy), traffic.Target{ID: "10.0.0.9:80", State: traffic.Healthy})...)
 				return p
 			},
 			after:   10 * time.Minute,
@@ -113,7 +114,7 @@ func proofs() map[string]proofCase {
 				p.Health.Timeout = time.Minute
 				healthy(m, "api-green")
 				for i := range 20 {
-					m.At(time.Duration(i)*7*time.Second, func() { m.SetTargets("web-green", routertest.Targets(2+i%2, rollout.Healthy)...) })
+					m.At(time.Duration(i)*7*time.Second, func() { m.SetTargets("web-green", routertest.Targets(2+i%2, traffic.Healthy)...) })
 				}
 				return p
 			},
@@ -141,7 +142,7 @@ func proofs() map[string]proofCase {
 			setUp: func(m *routertest.Memory) rollout.Proof {
 				p := newProof(m)
 				healthy(m, "api-green")
-				m.SetTargets("web-green", routertest.Targets(2, rollout.Unchecked)...)
+				m.SetTargets("web-green", routertest.Targets(2, traffic.Unchecked)...)
 				return p
 			},
 			after:    15 * time.Second,

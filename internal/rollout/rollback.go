@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // rollbackTimeout is how long a rollback is retried, throttled or not, and so how much
@@ -115,7 +116,7 @@ func (r *run) externallyChanged(ctx context.Context, f *Failure) bool {
 // rollback: one that is not at its rollback target or, if all routes are there, any.
 // Otherwise it returns -1 and makes the states current, except stale ones, whose routes
 // are written again. The last read is never considered stale.
-func (r *run) findExternalChange(states []RouteState, last bool) (index int, stale bool) {
+func (r *run) findExternalChange(states []traffic.State, last bool) (index int, stale bool) {
 	current, index, allRestored := slices.Clone(r.current), -1, true
 	for i := range states {
 		changed, restored := !states[i].Equal(r.current[i]), states[i].EqualTraffic(r.rollbackState(i))
@@ -142,7 +143,7 @@ func (r *run) findExternalChange(states []RouteState, last bool) (index int, sta
 
 // reportExternalChange replaces f with the external change of the i-th route, and keeps
 // the stage and detail of f.
-func (r *run) reportExternalChange(f *Failure, i int, states []RouteState) {
+func (r *run) reportExternalChange(f *Failure, i int, states []traffic.State) {
 	change := r.externalChange(i, states)
 	change.Stage, change.Detail = f.Stage, joinText(change.Detail, f.Detail)
 	*f = *change
@@ -189,7 +190,7 @@ func (r *run) rollBackToStable(ctx context.Context) *Failure {
 	if r.isSticky() {
 		attached = r.schedule.AttachedAfter
 	}
-	desired := map[int]RouteState{}
+	desired := map[int]traffic.State{}
 	for i, route := range r.spec.Routes {
 		next := r.spec.desiredState(route.Entry, r.schedule.Desired, attached, r.current[i])
 		if !next.EqualTraffic(r.current[i]) || r.isSticky() && !next.Equal(r.current[i]) {
@@ -227,13 +228,13 @@ func (r *run) isSticky() bool {
 	if r.spec.Sticky != nil {
 		return *r.spec.Sticky > 0
 	}
-	return slices.ContainsFunc(r.current, func(s RouteState) bool { return s.Stickiness > 0 })
+	return slices.ContainsFunc(r.current, func(s traffic.State) bool { return s.Stickiness > 0 })
 }
 
 // rollbackStates returns the states that a rollback must write, by index of the route. It
 // is empty if every route is at its rollback target.
-func (r *run) rollbackStates() map[int]RouteState {
-	desired := map[int]RouteState{}
+func (r *run) rollbackStates() map[int]traffic.State {
+	desired := map[int]traffic.State{}
 	for i := range r.spec.Routes {
 		target := r.rollbackState(i)
 		same := r.current[i].EqualTraffic(target)
@@ -266,7 +267,7 @@ func (r *run) checkRolledBack() error {
 // rollbackState returns the rollback target of the i-th route: the exact observed state
 // of a route that joins, otherwise the weights of the last completed shift. With
 // stickiness on, it lacks gaining environments, because their clients would stay there.
-func (r *run) rollbackState(i int) RouteState {
+func (r *run) rollbackState(i int) traffic.State {
 	entry := r.spec.Routes[i].Entry
 	target := r.observed[i]
 	if !r.joins(i) || r.schedule.Kind == shift.Rollback {
@@ -278,8 +279,8 @@ func (r *run) rollbackState(i int) RouteState {
 	}
 	target.Raw, target.Weights = r.current[i].Raw, maps.Clone(target.Weights)
 	if r.exposed && (r.current[i].Stickiness > 0 || target.Stickiness > 0) {
-		for _, name := range r.schedule.Gaining {
-			if group := r.spec.groupOf(entry, name, r.current[i]); target.Weights[group] == 0 {
+		for _, name := range r.schedule.GainingOn(i) {
+			if group := r.spec.Owners.Group(entry, name, r.current[i]); target.Weights[group] == 0 {
 				delete(target.Weights, group)
 			}
 		}
@@ -310,7 +311,7 @@ func (r *run) rollbackTargetUnhealthy(ctx context.Context) string {
 }
 
 // serving returns how many healthy targets the groups with weight have.
-func serving(s RouteState, health map[string]Health) int {
+func serving(s traffic.State, health map[string]traffic.Health) int {
 	n := 0
 	for group, weight := range s.Weights {
 		if weight > 0 {

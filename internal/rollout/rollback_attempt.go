@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // errRollbackTimeout reports that a rollback was retried until rollbackTimeout.
@@ -16,10 +17,10 @@ var errRollbackTimeout = errors.New("rollback not verified within " + shift.Form
 // rollback is a rollback in progress. All maps are by the index of the route.
 type rollback struct {
 	run      *run
-	pending  map[int]RouteState // not read back yet
-	toWrite  map[int]RouteState // to write in the next attempt
-	failed   map[int]error      // permanently: a retry cannot succeed
-	lastErrs map[int]error      // of the last attempt
+	pending  map[int]traffic.State // not read back yet
+	toWrite  map[int]traffic.State // to write in the next attempt
+	failed   map[int]error         // permanently: a retry cannot succeed
+	lastErrs map[int]error         // of the last attempt
 
 	verified bool // all routes have been read since the first write
 }
@@ -27,7 +28,7 @@ type rollback struct {
 // rollBack writes all routes concurrently and reads them back; one that fails does not
 // affect the others. A write that reads do not show is read a second time, then written
 // again, until rollbackTimeout or until a retry cannot succeed.
-func (r *run) rollBack(ctx context.Context, desired map[int]RouteState) error {
+func (r *run) rollBack(ctx context.Context, desired map[int]traffic.State) error {
 	limited, cancel := context.WithTimeout(ctx, rollbackTimeout)
 	defer cancel()
 	b := &rollback{run: r, pending: maps.Clone(desired), toWrite: maps.Clone(desired), failed: map[int]error{}}
@@ -47,7 +48,7 @@ func (r *run) rollBack(ctx context.Context, desired map[int]RouteState) error {
 // is only read in the next attempt, and written again in the one after.
 func (b *rollback) attempt(ctx context.Context) {
 	written, errs := b.toWrite, b.write(ctx)
-	b.toWrite = map[int]RouteState{}
+	b.toWrite = map[int]traffic.State{}
 	b.verify(ctx)
 	for i, state := range b.pending {
 		if errs[i] != nil && !isFinal(b.lastErrs[i]) {
@@ -167,5 +168,5 @@ func (r *run) refreshDirty(ctx context.Context) {
 
 // isFinal reports whether a retry cannot succeed.
 func isFinal(err error) bool {
-	return errors.Is(err, ErrDenied) || errors.Is(err, ErrExpired) || errors.Is(err, ErrNotFound)
+	return errors.Is(err, traffic.ErrDenied) || errors.Is(err, traffic.ErrExpired) || errors.Is(err, traffic.ErrNotFound)
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // Errors of an incomplete Spec.
@@ -33,10 +34,10 @@ type run struct {
 	spec     Spec
 	schedule shift.Schedule
 
-	observed []RouteState // at the start of the shift
-	current  []RouteState // as last read
-	previous []RouteState // as read before the last write; nil: nothing was written
-	dirty    []bool       // written and not read back: the state is unknown
+	observed []traffic.State // at the start of the shift
+	current  []traffic.State // as last read
+	previous []traffic.State // as read before the last write; nil: nothing was written
+	dirty    []bool          // written and not read back: the state is unknown
 
 	gates      map[string]*activeGate
 	startedAt  time.Time
@@ -120,7 +121,7 @@ func (r *run) observe(ctx context.Context) *Failure {
 	if err != nil {
 		return r.failureFrom(ctx, "", err)
 	}
-	r.observed, r.current, r.dirty = states, append([]RouteState(nil), states...), make([]bool, len(states))
+	r.observed, r.current, r.dirty = states, append([]traffic.State(nil), states...), make([]bool, len(states))
 	for i := range states {
 		if f := r.checkPlanned(i); f != nil {
 			return f
@@ -183,7 +184,7 @@ func (r *run) checkFeasible() *Failure {
 	}
 	for i, route := range r.spec.Routes {
 		for _, name := range r.schedule.Desired.Names() {
-			if r.spec.groupOf(route.Entry, name, r.observed[i]) == "" {
+			if r.spec.Owners.Group(route.Entry, name, r.observed[i]) == "" {
 				return &Failure{Cause: RouterFailed, Disposition: Unchanged, Route: route.ID,
 					Err: fmt.Errorf("%w: %s, entry point %s", errNoGroup, name, route.Entry)}
 			}

@@ -5,20 +5,22 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // Spec is the input of one shift: routes, desired and prior state, and settings.
 type Spec struct {
-	Router Router // for everything but a rollback
+	Router traffic.Router // for everything but a rollback
 	// RollbackRouter is the router for rollbacks. It has a retry budget of its own,
 	// which earlier calls cannot use up. Nil: Router.
-	RollbackRouter Router
+	RollbackRouter traffic.Router
 
 	ID     string // of this shift, for gates and events
 	Routes []Route
-	// Groups is the group of each environment by entry point, removed environments
-	// included. A group in none of them is unmanaged.
-	Groups map[string]map[string]string
+	// Owners are the environments that the groups belong to.
+	Owners traffic.Owners
+	// Limits is what Router can express.
+	Limits traffic.Limits
 
 	// Request is the input of the decision. Run sets its Routes and unmanaged
 	// Environments from what it reads.
@@ -26,9 +28,6 @@ type Spec struct {
 	// Stable is the weights of the last completed shift. Nil on a Create, whose
 	// rollback target is the exact observed state.
 	Stable shift.Weights
-	// UnmanagedName returns the name of an unmanaged group; nil: its id. Names must be
-	// unique within a route.
-	UnmanagedName func(group string) string
 
 	Gates  []NamedGate
 	Health HealthSettings
@@ -50,7 +49,7 @@ type Route struct {
 	Entry string // the entry point that the route belongs to
 	// Planned is the state that the plan is based on; nil where the plan had none (a
 	// Create, or a route that joins with this shift).
-	Planned *RouteState
+	Planned *traffic.State
 	// Missing reports whether the last refresh got ErrNotFound for the route.
 	Missing bool
 	// Origin is the rollback target of this route; nil: Spec.Stable.

@@ -9,6 +9,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/routertest"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // story is a shift and all changes while it runs. It is written as a script
@@ -16,6 +17,7 @@ import (
 // their environment: web-blue.
 //
 //	env NAME [VERSION] [removed]
+//	groups ENV ENTRY=GROUP...      default: ENTRY-ENV behind every entry point
 //	route ID ENV=WEIGHT... [sticky=TIME] | fixed | redirect   web/2 belongs to entry point web
 //	targets ENV|GROUP N [STATE] [N STATE]...
 //	stable ENV=PERCENT...          none: a Create
@@ -27,10 +29,12 @@ import (
 //	returns NAME RESPONSE...       one per call, the last one repeats; RESPONSE@TIME: from then on
 //	fault KIND OP [KEY=VALUE]...   route, by, skip, times, for, err
 //	at TIME interrupt | targets ... | change ID ... | remove ID
+//	no_attach                      the router checks groups that no route has, and attaches none at weight 0
 //	previous ENV VERSION, within_window, rejected ENV VERSION, retry, credentials TIME, stop failure|interrupt
 type story struct {
 	routes  []storyRoute
 	envs    []shift.Environment
+	groups  map[string]map[string]string // by environment and entry point, where set
 	health  rollout.HealthSettings
 	request shift.Request
 	stable  shift.Weights
@@ -44,23 +48,24 @@ type story struct {
 	interruptAt     time.Duration // 0: never
 
 	stopOnFailure, stopOnInterrupt bool
+	noAttach                       bool
 }
 
 type storyRoute struct {
 	id      string
 	entry   string
-	state   rollout.RouteState
-	planned *rollout.RouteState // nil: state
-	joins   bool                // the plan had no state of it
+	state   traffic.State
+	planned *traffic.State // nil: state
+	joins   bool           // the plan had no state of it
 }
 
 // change is a change from outside the run.
 type change struct {
 	at      time.Duration
 	group   string // gets targets
-	targets []rollout.Target
+	targets []traffic.Target
 	route   string // gets state
-	state   rollout.RouteState
+	state   traffic.State
 	remove  string // the id of a route that is deleted
 }
 
@@ -78,7 +83,7 @@ type timedResponse struct {
 
 // parse parses a script. It panics if the script is invalid.
 func parse(script string) *story {
-	s := &story{health: rollout.HealthSettings{CapacityPercent: 50, MinHealthyPercent: 100, MinHealthyTargets: 1,
+	s := &story{groups: map[string]map[string]string{}, health: rollout.HealthSettings{CapacityPercent: 50, MinHealthyPercent: 100, MinHealthyTargets: 1,
 		SteadyFor: 15 * time.Second, BreachFor: 30 * time.Second, Timeout: 10 * time.Minute}}
 	s.request.Strategy.Settle = time.Minute
 	for line := range strings.Lines(script) {
@@ -100,6 +105,11 @@ func (s *story) parseLine(keyword string, args []string) {
 		s.routes = append(s.routes, storyRoute{id: args[0], entry: entry, state: parseState(entry, args[1:])})
 	case "targets":
 		s.targets = append(s.targets, s.parseTargets(args)...)
+	case "groups":
+		s.groups[args[0]] = map[string]string{}
+		for entry, group := range pairs(args[1:]) {
+			s.groups[args[0]][entry] = group
+		}
 	case "stable":
 		s.stable = parseWeights(args)
 	case "planned":
@@ -129,6 +139,8 @@ func (s *story) parseLine(keyword string, args []string) {
 
 func (s *story) parseOption(keyword string, args []string) {
 	switch keyword {
+	case "no_attach":
+		s.noAttach = true
 	case "sticky":
 		s.sticky = new(duration(args[0]))
 	case "previous":
@@ -184,11 +196,11 @@ func (s *story) setPlanned(args []string) {
 // parseTargets parses "blue 2" or "web-blue 1 healthy 1 unhealthy". An environment stands
 // for its groups behind all entry points so far.
 func (s *story) parseTargets(args []string) []change {
-	var targets []rollout.Target
+	var targets []traffic.Target
 	for i := 1; i < len(args); i += 2 {
-		state := rollout.Healthy
+		state := traffic.Healthy
 		if i+1 < len(args) {
-			state = rollout.TargetState(args[i+1])
+			state = traffic.TargetState(args[i+1])
 		}
 		for _, t := range routertest.Targets(number(args[i]), state) {
 			t.ID = fmt.Sprintf("10.0.%d.%d:80", i/2, len(targets)+1)
@@ -259,14 +271,14 @@ func parseEnvironment(args []string) shift.Environment {
 	return e
 }
 
-func parseState(entry string, args []string) rollout.RouteState {
+func parseState(entry string, args []string) traffic.State {
 	switch args[0] {
 	case "fixed":
-		return rollout.RouteState{Response: "fixed response 503", FixedError: true}
+		return traffic.State{Response: "fixed response 503", FixedError: true}
 	case "redirect":
-		return rollout.RouteState{Response: "redirect 301"}
+		return traffic.State{Response: "redirect 301"}
 	}
-	s := rollout.RouteState{Weights: map[string]int{}}
+	s := traffic.State{Weights: map[string]int{}}
 	for name, value := range pairs(args) {
 		if name == "sticky" {
 			s.Stickiness = duration(value)
@@ -375,7 +387,7 @@ func parseFault(args []string) routertest.Fault {
 		case "for":
 			f.For = duration(value)
 		case "err":
-			f.Err = map[string]error{"denied": rollout.ErrDenied, "expired": rollout.ErrExpired}[value]
+			f.Err = map[string]error{"denied": traffic.ErrDenied, "expired": traffic.ErrExpired}[value]
 		default:
 			panic("unknown fault setting " + key)
 		}

@@ -13,11 +13,12 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/routertest"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 func TestRouteState_equal(t *testing.T) {
-	of := func(pairs ...any) rollout.RouteState {
-		s := rollout.RouteState{Weights: map[string]int{}}
+	of := func(pairs ...any) traffic.State {
+		s := traffic.State{Weights: map[string]int{}}
 		for i := 0; i < len(pairs); i += 2 {
 			name, _ := pairs[i].(string)
 			s.Weights[name], _ = pairs[i+1].(int)
@@ -26,10 +27,10 @@ func TestRouteState_equal(t *testing.T) {
 	}
 	sticky := of("blue", 1)
 	sticky.Stickiness = time.Hour
-	fixed := rollout.RouteState{Response: "fixed response 503", FixedError: true}
+	fixed := traffic.State{Response: "fixed response 503", FixedError: true}
 	tests := []struct {
 		name           string
-		a, b           rollout.RouteState
+		a, b           traffic.State
 		equal, traffic bool
 	}{
 		{"equal", of("blue", 90, "green", 10), of("blue", 90, "green", 10), true, true},
@@ -44,10 +45,10 @@ func TestRouteState_equal(t *testing.T) {
 		{"all weights 0", of("blue", 0), of("blue", 0), true, true},
 		{"a fixed response", fixed, fixed, true, true},
 		{"a fixed response and traffic", fixed, of("blue", 1), false, false},
-		{"two responses", fixed, rollout.RouteState{Response: "redirect 301"}, false, false},
+		{"two responses", fixed, traffic.State{Response: "redirect 301"}, false, false},
 	}
 	for _, tt := range tests {
-		for _, pair := range [][2]rollout.RouteState{{tt.a, tt.b}, {tt.b, tt.a}} {
+		for _, pair := range [][2]traffic.State{{tt.a, tt.b}, {tt.b, tt.a}} {
 			if got := pair[0].Equal(pair[1]); got != tt.equal {
 				t.Errorf("%s: Equal() = %t, want %t", tt.name, got, tt.equal)
 			}
@@ -59,8 +60,8 @@ func TestRouteState_equal(t *testing.T) {
 }
 
 func TestHealth_string(t *testing.T) {
-	h := rollout.Health{Targets: slices.Concat(routertest.Targets(2, rollout.Healthy), routertest.Targets(1, rollout.Unchecked),
-		routertest.Targets(2, rollout.Unhealthy), routertest.Targets(1, rollout.Draining), []rollout.Target{{ID: "x", State: rollout.Initial}})}
+	h := traffic.Health{Targets: slices.Concat(routertest.Targets(2, traffic.Healthy), routertest.Targets(1, traffic.Unchecked),
+		routertest.Targets(2, traffic.Unhealthy), routertest.Targets(1, traffic.Draining), []traffic.Target{{ID: "x", State: traffic.Initial}})}
 	want := "3 of 7 targets healthy (1 draining: Target.DeregistrationInProgress, 1 initial, 2 unhealthy: Target.FailedHealthChecks)"
 	if got := h.String(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -69,8 +70,8 @@ func TestHealth_string(t *testing.T) {
 
 func TestFailure_wraps(t *testing.T) {
 	var err error = &rollout.Failure{Cause: rollout.RouterFailed, Disposition: rollout.RollbackFailed, Stage: "bake", Detail: "it hung",
-		Err: fmt.Errorf("write: %w", rollout.ErrThrottled), RollbackErr: fmt.Errorf("rollback: %w", rollout.ErrDenied)}
-	if !errors.Is(err, rollout.ErrThrottled) || !errors.Is(err, rollout.ErrDenied) || errors.Is(err, rollout.ErrExpired) {
+		Err: fmt.Errorf("write: %w", traffic.ErrThrottled), RollbackErr: fmt.Errorf("rollback: %w", traffic.ErrDenied)}
+	if !errors.Is(err, traffic.ErrThrottled) || !errors.Is(err, traffic.ErrDenied) || errors.Is(err, traffic.ErrExpired) {
 		t.Errorf("%v must wrap Err and RollbackErr, and no other error", err)
 	}
 	if got, want := err.Error(), "router_failed at bake; rollback_failed: it hung: write: throttled"; got != want {
@@ -133,7 +134,7 @@ func TestRun_rejectsIncompleteSpec(t *testing.T) {
 	}{
 		{"a gate that is not configured", func(s *rollout.Spec) { s.Gates = nil }, rollout.GateErrored},
 		{"a gate that is nil", func(s *rollout.Spec) { s.Gates[0].Gate = nil }, rollout.GateErrored},
-		{"an environment without a group", func(s *rollout.Spec) { delete(s.Groups["green"], "web") }, rollout.RouterFailed},
+		{"an environment without a group", func(s *rollout.Spec) { delete(s.Owners.Environments()["green"], "web") }, rollout.RouterFailed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -162,11 +163,11 @@ func TestRun_rejectsIncompleteSpec(t *testing.T) {
 func TestSpec_decideDoesNotChangeTheRequest(t *testing.T) {
 	p := &player{playback: &playback{story: parse("env green 2\nenv blue 1\nroute web blue=60 legacy=40\nstable blue\ndesired green\nsticky 1h")}}
 	spec := p.spec()
-	first, err := spec.Decide([]rollout.RouteState{p.story.routes[0].state})
+	first, err := spec.Decide([]traffic.State{p.story.routes[0].state})
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := spec.Decide([]rollout.RouteState{p.story.routes[0].state})
+	again, err := spec.Decide([]traffic.State{p.story.routes[0].state})
 	if err != nil || first.Text() != again.Text() || len(spec.Request.Environments) != 2 || spec.Request.Routes != nil || spec.Request.StickinessChanges {
 		t.Errorf("the request has changed: %+v, %v", spec.Request, err)
 	}

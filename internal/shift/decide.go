@@ -6,11 +6,8 @@ import (
 	"slices"
 )
 
-// MaxGroups is the maximum number of target groups in one ELB action.
-const MaxGroups = 5
-
-// ErrTooManyGroups reports that a shift needs more than MaxGroups target groups
-// in one action.
+// ErrTooManyGroups reports that a shift needs more than Request.MaxGroups groups on one
+// route.
 var ErrTooManyGroups = errors.New("too many target groups in one action")
 
 // Kind is what an apply does with the traffic.
@@ -54,6 +51,7 @@ type Schedule struct {
 	Gaining            []string // environments that gain on some route and so must be healthy; sorted
 
 	request Request
+	gaining [][]string // by route
 }
 
 // From returns the weights that the shift starts from: the mean of the routes'
@@ -74,7 +72,7 @@ func (s Schedule) At(i int, at Share) Weights {
 }
 
 // Decide compares desired with observed weights and returns what an apply does. It
-// returns ErrTooManyGroups where ELB's limit does not allow the shift.
+// returns ErrTooManyGroups where the router's limit does not allow the shift.
 func Decide(r Request) (Schedule, error) {
 	if !r.Unobserved && r.Desired != nil && (r.shipsNewVersion() || r.externalChange() == certainExternalChange && r.Retry) {
 		r.startFromObserved()
@@ -90,10 +88,10 @@ func Decide(r Request) (Schedule, error) {
 	switch s.Kind {
 	case Forward:
 		s.fillSteps()
-		s.Gaining = s.gaining()
+		s.fillGaining()
 	case Revert:
 		s.Steps = []Step{{At: Full}}
-		s.Gaining = s.gaining()
+		s.fillGaining()
 	case Rollback:
 		s.Steps = []Step{{At: Full}}
 	case ExternalChange:
@@ -185,23 +183,44 @@ func (s *Schedule) fillSteps() {
 	s.BakeOnly = len(s.Steps) == 0 && !s.ReplacesFixedError
 }
 
-// gaining returns the environments whose desired share is above their origin, and
-// those that a step gives more than observed: after an external change those may be
+// fillGaining sets Gaining: the environments that gain on some route.
+func (s *Schedule) fillGaining() {
+	all := newOrderedNames(nil)
+	s.gaining = make([][]string, len(s.request.Routes))
+	for i := range s.request.Routes {
+		s.gaining[i] = s.gainingOn(i)
+		all.add(s.gaining[i]...)
+	}
+	slices.Sort(all.names)
+	s.Gaining = all.names
+}
+
+// gainingOn returns the environments whose desired share of a route is above its origin,
+// and those that a step gives more than observed: after an external change those may be
 // others, and no environment gains traffic without a health check.
-func (s *Schedule) gaining() []string {
-	gaining := newOrderedNames(nil)
-	for i, x := range s.request.Routes {
-		gaining.add(s.Desired.Gaining(x.Origin)...)
-		progress := Progress(x.Origin, s.Desired, x.Observed)
-		for _, step := range s.Steps {
-			if progress < step.At && !s.request.Unobserved {
-				gaining.add(s.At(i, step.At).Gaining(x.Observed)...)
-			}
+func (s *Schedule) gainingOn(i int) []string {
+	x := s.request.Routes[i]
+	gaining := newOrderedNames(s.Desired.Gaining(x.Origin))
+	progress := Progress(x.Origin, s.Desired, x.Observed)
+	for _, step := range s.Steps {
+		if progress < step.At && !s.request.Unobserved {
+			gaining.add(s.At(i, step.At).Gaining(x.Observed)...)
 		}
 	}
-	slices.Sort(gaining.names)
 	return gaining.names
 }
+
+// GainingOn returns the environments that gain on the i-th route of the request. It is
+// empty for a route that the shift does not change.
+func (s Schedule) GainingOn(i int) []string {
+	if s.gaining == nil {
+		return nil
+	}
+	return s.gaining[i]
+}
+
+// GainsOn reports whether an environment gains on the i-th route.
+func (s Schedule) GainsOn(i int, name string) bool { return slices.Contains(s.GainingOn(i), name) }
 
 // stepAt returns a split as a step: with the hold and gates of the highest step that
 // it reached, or of the first step if none. Without steps it has no hold.
@@ -216,7 +235,7 @@ func stepAt(steps []Step, at Share) Step {
 }
 
 // fillAttached sets Attached and AttachedAfter. Environments with traffic and those
-// of the rollback target are required; idle ones are added by name up to MaxGroups.
+// of the rollback target are required; idle ones are added by name up to the limit.
 func (s *Schedule) fillAttached() error {
 	r := s.request
 	attached := newOrderedNames(s.Desired.Names())
@@ -224,8 +243,8 @@ func (s *Schedule) fillAttached() error {
 		attached.add(x.Origin.Names()...)
 		attached.add(x.Observed.Names()...)
 	}
-	if n := r.groupsPerRoute(attached.names); n > MaxGroups {
-		return fmt.Errorf("%w: %d, the maximum is %d", ErrTooManyGroups, n, MaxGroups)
+	if !r.fits(attached.names) {
+		return fmt.Errorf("%w: %d, the maximum is %d", ErrTooManyGroups, r.groupsPerRoute(attached.names), r.MaxGroups)
 	}
 	after := newOrderedNames(s.Desired.Names())
 	if !r.stickyAfterwards() {
@@ -238,11 +257,11 @@ func (s *Schedule) fillAttached() error {
 }
 
 // idle returns the environments to attach at weight 0, so that their health is
-// checked. A rollback or revert must not fail because of one of them, so it leaves
-// attached what is attached and adds nothing.
+// checked. Where the router needs no group for that, and in a rollback or revert, which
+// must not fail because of one of them, it adds nothing to what is attached.
 func (s *Schedule) idle() []string {
 	names := s.request.managed(s.request.environmentNames())
-	if s.Kind != Rollback && s.Kind != Revert {
+	if s.request.AttachesIdle && s.Kind != Rollback && s.Kind != Revert {
 		return names
 	}
 	return slices.DeleteFunc(names, func(name string) bool {
@@ -250,7 +269,9 @@ func (s *Schedule) idle() []string {
 	})
 }
 
-func (r Request) fits(names []string) bool { return r.groupsPerRoute(names) <= MaxGroups }
+func (r Request) fits(names []string) bool {
+	return r.MaxGroups == 0 || r.groupsPerRoute(names) <= r.MaxGroups
+}
 
 // groupsPerRoute returns the largest number of groups that the names need on one
 // route: an environment has a group on each, an unmanaged group is where it was

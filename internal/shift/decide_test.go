@@ -53,6 +53,7 @@ var fixed503 = shift.Route{Name: "web", FixedError: true, Joining: true, Respons
 // request returns a request for the desired weights, by steps at 5 and 50 %.
 func request(desired shift.Weights, routes ...shift.Route) shift.Request {
 	return shift.Request{
+		MaxGroups: 5, AttachesIdle: true,
 		Environments: twoEnvironments(),
 		Routes:       routes,
 		Desired:      desired,
@@ -129,7 +130,7 @@ func TestDecide_forward(t *testing.T) {
 		{"a release", request(green, route(blue, blue)), "forward, 5 %, 50 %, 100 %, gaining green"},
 		{"a release without steps", with(request(green, route(blue, blue)), func(r *shift.Request) { r.Strategy.Steps = nil }),
 			"forward, 100 %, gaining green"},
-		{"the plan of a Create", shift.Request{Desired: green, Unobserved: true, Routes: []shift.Route{{Name: "web", Joining: true}}},
+		{"the plan of a Create", shift.Request{MaxGroups: 5, AttachesIdle: true, Desired: green, Unobserved: true, Routes: []shift.Route{{Name: "web", Joining: true}}},
 			"forward, 100 %, gaining green"},
 
 		// A split is evaluated first, then the steps above it follow.
@@ -373,7 +374,7 @@ func anyRequest(t *rapid.T) shift.Request {
 		return rapid.SampledFrom([]shift.Weights{shift.Sole("a"), shift.Sole("b"), {"a": 500, "b": 500}, {"a": 950, "b": 50}, {"b": 999, "c": 1}}).Draw(t, label)
 	}
 	unmanaged := shift.Weights{"a": 400, "d": 300, "e": 300}
-	r := shift.Request{Desired: some("desired"), WithinRollbackWindow: flag("within rollback window"), Retry: flag("retry"), Strategy: request(nil).Strategy}
+	r := shift.Request{MaxGroups: 5, AttachesIdle: true, Desired: some("desired"), WithinRollbackWindow: flag("within rollback window"), Retry: flag("retry"), Strategy: request(nil).Strategy}
 	for _, name := range names[:rapid.IntRange(3, 7).Draw(t, "environments")] {
 		r.Environments = append(r.Environments, shift.Environment{
 			Name: name, Version: rapid.SampledFrom([]string{"", "1", "1", "2"}).Draw(t, "version"), Removed: flag("removed"), Unmanaged: name > "c" && flag("unmanaged")})
@@ -427,7 +428,7 @@ func checkSchedule(r shift.Request, s shift.Schedule) error {
 		return r.Rejected.Matches(e) && slices.ContainsFunc(r.Routes, func(x shift.Route) bool { return r.Desired[e.Name] > x.Origin[e.Name] })
 	})
 	switch {
-	case len(s.AttachedAfter) > shift.MaxGroups:
+	case len(s.AttachedAfter) > r.MaxGroups:
 		return fmt.Errorf("too many groups attached afterwards: %v", s.AttachedAfter)
 	case !traffic && (len(s.Steps) > 0 || s.Split != nil || len(s.Gaining) > 0 || s.ReplacesFixedError || s.BakeOnly):
 		return errors.New("this kind of schedule must not move traffic")

@@ -19,5 +19,5 @@
 //	           Revert, within rollback_window: one write per route
 //
 // NoChange, Rejected and ExternalChange move no traffic. Shares are in tenths of a
-// percent, the finest that ELB weights can express (999 to 1).
+// percent, the finest that a route can be given.
 package shift

@@ -67,6 +67,9 @@ type Request struct {
 	Rejected             *Rejection // nil: none
 	Retry                bool       // retry changed, which allows the rejected version again
 
+	MaxGroups    int  // the router's limit of groups per route; 0: none
+	AttachesIdle bool // idle environments are attached at weight 0, so that their health is checked
+
 	Strategy Strategy
 	Notes    []string // warnings to append to the schedule
 }

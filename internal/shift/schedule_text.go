@@ -17,6 +17,9 @@ func (s Schedule) Attach() []string {
 		want = s.AttachedAfter
 	case Forward, Revert:
 	}
+	if !s.request.AttachesIdle {
+		return nil
+	}
 	return s.onSomeRoute(want, func(attached []string, name string) bool { return !slices.Contains(attached, name) })
 }
 

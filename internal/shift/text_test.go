@@ -64,7 +64,7 @@ func TestSchedule_textOfAShift(t *testing.T) {
 		{"no steps, without versions", with(bare(green, route(blue, blue)), func(r *shift.Request) {
 			r.Environments[0].Version, r.Environments[1].Version = "", ""
 		})},
-		{"a Create", shift.Request{Desired: green, Unobserved: true, Environments: twoEnvironments(), Strategy: fullStrategy(), Routes: []shift.Route{{Name: "web", Joining: true}, {Name: "api", Joining: true}}}},
+		{"a Create", shift.Request{AttachesIdle: true, Desired: green, Unobserved: true, Environments: twoEnvironments(), Strategy: fullStrategy(), Routes: []shift.Route{{Name: "web", Joining: true}, {Name: "api", Joining: true}}}},
 		{"abandoned at 50 %", full(green, route(blue, half))},
 		{"abandoned at 100 %", full(green, route(blue, green))},
 		{"a removed environment and an unmanaged group", with(bare(green, route(blue, shift.Weights{"blue": 900, "legacy": 100})), func(r *shift.Request) {

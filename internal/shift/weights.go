@@ -129,22 +129,6 @@ func highest(names []string, score func(string) float64) string {
 	return best
 }
 
-// Raw converts shares to ELB weights, 0 to 999: in percent if all shares are whole
-// percents, otherwise in tenths (99.9 and 0.1 % become 999 and 1).
-func (w Weights) Raw() map[string]int {
-	unit := Share(10)
-	for _, s := range w {
-		if s%10 != 0 {
-			unit = 1
-		}
-	}
-	raw := map[string]int{}
-	for name, s := range w {
-		raw[name] = int(s / unit)
-	}
-	return raw
-}
-
 // Names returns the names with a share above 0, sorted.
 func (w Weights) Names() []string {
 	var names []string

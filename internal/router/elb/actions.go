@@ -10,11 +10,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
-const maxWeight = 999 // the largest weight that the API accepts
+const (
+	maxGroups = 5   // in one action
+	maxWeight = 999 // the largest weight that the API accepts
+)
+
+// Limits returns what an Application Load Balancer can express. It checks the health of
+// a target group only while an action has it; weight 0 is enough.
+func Limits() traffic.Limits {
+	return traffic.Limits{Groups: maxGroups, Weight: maxWeight, AttachesIdle: true}
+}
 
 // raw is the Raw value of a RouteState: the actions of a route as they were read. They are
 // never changed, so copies of a RouteState may share them.
@@ -29,8 +37,8 @@ func (k *raw) String() string { return "the actions of " + k.route }
 // stateOf returns what a list of actions does with a request. It accepts every form in which
 // ELB returns a single target group: by its ARN, by a forward configuration with or without a
 // weight, or by both.
-func stateOf(route string, actions []types.Action) rollout.RouteState {
-	s := rollout.RouteState{Raw: &raw{route, slices.Clone(actions)}}
+func stateOf(route string, actions []types.Action) traffic.State {
+	s := traffic.State{Raw: &raw{route, slices.Clone(actions)}}
 	i := routing(actions)
 	if i < 0 {
 		s.Response = "unknown action"
@@ -106,7 +114,7 @@ func redirectText(c *types.RedirectActionConfig) string {
 
 // actionsFor returns the complete list of actions for the desired state: those of Raw with the
 // routing action replaced. It returns ErrInvalid where the API would refuse it.
-func actionsFor(route string, want rollout.RouteState) ([]types.Action, error) {
+func actionsFor(route string, want traffic.State) ([]types.Action, error) {
 	k, ok := want.Raw.(*raw)
 	if !ok || k.route != route {
 		return nil, fmt.Errorf("%w: its Raw value was not read from %s", ErrInvalid, displayARN(route))
@@ -130,9 +138,9 @@ func actionsFor(route string, want rollout.RouteState) ([]types.Action, error) {
 }
 
 // check returns ErrInvalid for what the API cannot express or is known to refuse.
-func check(want rollout.RouteState) error {
-	if n := len(want.Weights); n == 0 || n > shift.MaxGroups {
-		return fmt.Errorf("%w: %d target groups, 1 to %d are allowed", ErrInvalid, n, shift.MaxGroups)
+func check(want traffic.State) error {
+	if n := len(want.Weights); n == 0 || n > maxGroups {
+		return fmt.Errorf("%w: %d target groups, 1 to %d are allowed", ErrInvalid, n, maxGroups)
 	}
 	for _, group := range want.Groups() {
 		if n := want.Weights[group]; n < 0 || n > maxWeight {
@@ -149,7 +157,7 @@ func check(want rollout.RouteState) error {
 }
 
 // forward replaces a routing action and keeps its order.
-func forward(want rollout.RouteState, was types.Action) types.Action {
+func forward(want traffic.State, was types.Action) types.Action {
 	config := &types.ForwardActionConfig{TargetGroupStickinessConfig: stickiness(want.Stickiness, was.ForwardConfig)}
 	for _, group := range slices.Sorted(maps.Keys(want.Weights)) {
 		config.TargetGroups = append(config.TargetGroups, types.TargetGroupTuple{

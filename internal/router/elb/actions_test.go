@@ -12,8 +12,8 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 func tuple(group string, weight *int32) types.TargetGroupTuple {
@@ -37,26 +37,26 @@ func TestRouter_readsEveryActionShape(t *testing.T) {
 	tests := []struct {
 		name    string
 		actions []types.Action
-		want    rollout.RouteState
+		want    traffic.State
 	}{
-		{"a lone group by its ARN", []types.Action{toOne(blue)}, rollout.RouteState{Weights: lone}},
-		{"by its ARN and a configuration", []types.Action{both}, rollout.RouteState{Weights: lone}},
-		{"by a configuration without weight", []types.Action{forwardTo(nil, tuple(blue, nil))}, rollout.RouteState{Weights: lone}},
-		{"a lone group with a weight of its own", []types.Action{forwardTo(nil, tuple(blue, new(int32(7))))}, rollout.RouteState{Weights: map[string]int{blue: 7}}},
-		{"two groups in one order", []types.Action{forwardTo(off, tuple(blue, new(int32(90))), tuple(green, new(int32(10))))}, rollout.RouteState{Weights: map[string]int{blue: 90, green: 10}}},
-		{"and in the other", []types.Action{forwardTo(nil, tuple(green, new(int32(10))), tuple(blue, new(int32(90))))}, rollout.RouteState{Weights: map[string]int{blue: 90, green: 10}}},
-		{"a weight of 0", []types.Action{forwardTo(nil, tuple(blue, new(int32(1))), tuple(green, new(int32(0))))}, rollout.RouteState{Weights: map[string]int{blue: 1, green: 0}}},
-		{"stickiness", []types.Action{forwardTo(on, tuple(blue, nil))}, rollout.RouteState{Weights: lone, Stickiness: time.Hour}},
-		{"behind a login", inOrder(login(), toOne(blue)), rollout.RouteState{Weights: lone}},
-		{"before a login in the list", []types.Action{inOrder(login(), toOne(blue))[1], login()}, rollout.RouteState{Weights: lone}},
-		{"a fixed 503", []types.Action{fixed("503")}, rollout.RouteState{Response: "fixed response 503", FixedError: true}},
-		{"a fixed 404", []types.Action{fixed("404")}, rollout.RouteState{Response: "fixed response 404"}},
-		{"a fixed 200", inOrder(login(), fixed("200")), rollout.RouteState{Response: "fixed response 200"}},
-		{"a redirect", []types.Action{redirect()}, rollout.RouteState{Response: "redirect 301 to https://#{host}:443/#{path}?#{query}"}},
+		{"a lone group by its ARN", []types.Action{toOne(blue)}, traffic.State{Weights: lone}},
+		{"by its ARN and a configuration", []types.Action{both}, traffic.State{Weights: lone}},
+		{"by a configuration without weight", []types.Action{forwardTo(nil, tuple(blue, nil))}, traffic.State{Weights: lone}},
+		{"a lone group with a weight of its own", []types.Action{forwardTo(nil, tuple(blue, new(int32(7))))}, traffic.State{Weights: map[string]int{blue: 7}}},
+		{"two groups in one order", []types.Action{forwardTo(off, tuple(blue, new(int32(90))), tuple(green, new(int32(10))))}, traffic.State{Weights: map[string]int{blue: 90, green: 10}}},
+		{"and in the other", []types.Action{forwardTo(nil, tuple(green, new(int32(10))), tuple(blue, new(int32(90))))}, traffic.State{Weights: map[string]int{blue: 90, green: 10}}},
+		{"a weight of 0", []types.Action{forwardTo(nil, tuple(blue, new(int32(1))), tuple(green, new(int32(0))))}, traffic.State{Weights: map[string]int{blue: 1, green: 0}}},
+		{"stickiness", []types.Action{forwardTo(on, tuple(blue, nil))}, traffic.State{Weights: lone, Stickiness: time.Hour}},
+		{"behind a login", inOrder(login(), toOne(blue)), traffic.State{Weights: lone}},
+		{"before a login in the list", []types.Action{inOrder(login(), toOne(blue))[1], login()}, traffic.State{Weights: lone}},
+		{"a fixed 503", []types.Action{fixed("503")}, traffic.State{Response: "fixed response 503", FixedError: true}},
+		{"a fixed 404", []types.Action{fixed("404")}, traffic.State{Response: "fixed response 404"}},
+		{"a fixed 200", inOrder(login(), fixed("200")), traffic.State{Response: "fixed response 200"}},
+		{"a redirect", []types.Action{redirect()}, traffic.State{Response: "redirect 301 to https://#{host}:443/#{path}?#{query}"}},
 		{"a redirect that names all", []types.Action{{Type: types.ActionTypeEnumRedirect, RedirectConfig: &types.RedirectActionConfig{
 			StatusCode: types.RedirectActionStatusCodeEnumHttp302, Protocol: new("#{protocol}"), Host: new("example.com"), Port: new("#{port}"), Path: new("/new"), Query: new(""),
-		}}}, rollout.RouteState{Response: "redirect 302 to #{protocol}://example.com:#{port}/new"}},
-		{"unknown action", []types.Action{{Type: "teleport"}}, rollout.RouteState{Response: "unknown action"}},
+		}}}, traffic.State{Response: "redirect 302 to #{protocol}://example.com:#{port}/new"}},
+		{"unknown action", []types.Action{{Type: "teleport"}}, traffic.State{Response: "unknown action"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -107,7 +107,7 @@ func TestRouter_refusesInvalidSettings(t *testing.T) {
 	r := router(f)
 	keep := read(t, r, listener).Raw
 	f.calls = nil
-	for _, s := range []rollout.RouteState{
+	for _, s := range []traffic.State{
 		{Weights: map[string]int{blue: 1}},
 		{Response: "fixed response 404", Raw: keep},
 		{Raw: keep},
@@ -131,24 +131,24 @@ func TestRouter_healthByReason(t *testing.T) {
 	tests := []struct {
 		state  types.TargetHealthStateEnum
 		reason types.TargetHealthReasonEnum
-		want   rollout.TargetState
+		want   traffic.TargetState
 		shown  string
 	}{
-		{"healthy", "", rollout.Healthy, ""},
-		{"initial", "Elb.RegistrationInProgress", rollout.Initial, "Elb.RegistrationInProgress"},
-		{"initial", "Elb.InitialHealthChecking", rollout.Initial, "Elb.InitialHealthChecking"},
-		{"unhealthy", "Target.Timeout", rollout.Unhealthy, "Target.Timeout"},
-		{"unhealthy", "Elb.InternalError", rollout.Unhealthy, "Elb.InternalError"},
-		{"unhealthy.draining", "Target.FailedHealthChecks", rollout.Draining, "Target.FailedHealthChecks"},
-		{"draining", "Target.DeregistrationInProgress", rollout.Draining, "Target.DeregistrationInProgress"},
-		{"unused", "Target.NotInUse", rollout.Unused, "Target.NotInUse"},
-		{"unused", "Target.InvalidState", rollout.Unused, "Target.InvalidState"},
-		{"unused", "Target.IpUnusable", rollout.Unused, "Target.IpUnusable"},
-		{"unused", "Target.NotRegistered", rollout.Unused, "Target.NotRegistered"},
-		{"unavailable", "Target.HealthCheckDisabled", rollout.Unchecked, "Target.HealthCheckDisabled"},
-		{"unavailable", "Elb.InternalError", rollout.Unhealthy, "Elb.InternalError"},
-		{"unavailable", "", rollout.Unhealthy, "unavailable"},
-		{"confused", "", rollout.Unhealthy, "confused"},
+		{"healthy", "", traffic.Healthy, ""},
+		{"initial", "Elb.RegistrationInProgress", traffic.Initial, "Elb.RegistrationInProgress"},
+		{"initial", "Elb.InitialHealthChecking", traffic.Initial, "Elb.InitialHealthChecking"},
+		{"unhealthy", "Target.Timeout", traffic.Unhealthy, "Target.Timeout"},
+		{"unhealthy", "Elb.InternalError", traffic.Unhealthy, "Elb.InternalError"},
+		{"unhealthy.draining", "Target.FailedHealthChecks", traffic.Draining, "Target.FailedHealthChecks"},
+		{"draining", "Target.DeregistrationInProgress", traffic.Draining, "Target.DeregistrationInProgress"},
+		{"unused", "Target.NotInUse", traffic.Unused, "Target.NotInUse"},
+		{"unused", "Target.InvalidState", traffic.Unused, "Target.InvalidState"},
+		{"unused", "Target.IpUnusable", traffic.Unused, "Target.IpUnusable"},
+		{"unused", "Target.NotRegistered", traffic.Unused, "Target.NotRegistered"},
+		{"unavailable", "Target.HealthCheckDisabled", traffic.Unchecked, "Target.HealthCheckDisabled"},
+		{"unavailable", "Elb.InternalError", traffic.Unhealthy, "Elb.InternalError"},
+		{"unavailable", "", traffic.Unhealthy, "unavailable"},
+		{"confused", "", traffic.Unhealthy, "confused"},
 	}
 	f := &fake{}
 	for _, tt := range tests {
@@ -161,22 +161,22 @@ func TestRouter_healthByReason(t *testing.T) {
 	found, err := router(f).Health(t.Context(), []string{blue})
 	must(t, err)
 	for i, tt := range tests {
-		want := rollout.Target{ID: "i-0abc:8080", State: tt.want, Reason: tt.shown}
+		want := traffic.Target{ID: "i-0abc:8080", State: tt.want, Reason: tt.shown}
 		if got := found[blue].Targets[i]; got != want {
 			t.Errorf("%s for %s is %+v, want %+v", tt.state, tt.reason, got, want)
 		}
 	}
-	if got := found[blue].Targets[len(tests)]; got != (rollout.Target{ID: "arn:aws:lambda:f", State: rollout.Unhealthy}) {
+	if got := found[blue].Targets[len(tests)]; got != (traffic.Target{ID: "arn:aws:lambda:f", State: traffic.Unhealthy}) {
 		t.Errorf("a target without health is %+v", got)
 	}
 }
 
 func TestCallError_mapsCodes(t *testing.T) {
 	for code, want := range map[string]error{
-		"AccessDenied": rollout.ErrDenied, "AccessDeniedException": rollout.ErrDenied, "UnauthorizedOperation": rollout.ErrDenied,
-		"ExpiredToken": rollout.ErrExpired, "ExpiredTokenException": rollout.ErrExpired, "InvalidClientTokenId": rollout.ErrExpired,
-		"UnrecognizedClientException": rollout.ErrExpired, "RequestExpired": rollout.ErrExpired,
-		"Throttling": rollout.ErrThrottled, "ThrottlingException": rollout.ErrThrottled, "RequestLimitExceeded": rollout.ErrThrottled,
+		"AccessDenied": traffic.ErrDenied, "AccessDeniedException": traffic.ErrDenied, "UnauthorizedOperation": traffic.ErrDenied,
+		"ExpiredToken": traffic.ErrExpired, "ExpiredTokenException": traffic.ErrExpired, "InvalidClientTokenId": traffic.ErrExpired,
+		"UnrecognizedClientException": traffic.ErrExpired, "RequestExpired": traffic.ErrExpired,
+		"Throttling": traffic.ErrThrottled, "ThrottlingException": traffic.ErrThrottled, "RequestLimitExceeded": traffic.ErrThrottled,
 		"ValidationError": nil, "InternalFailure": nil, "OperationNotPermitted": nil,
 	} {
 		f := &fake{err: &smithy.GenericAPIError{Code: code, Message: "no"}}
@@ -185,7 +185,7 @@ func TestCallError_mapsCodes(t *testing.T) {
 		if !ok || call.Code != code {
 			t.Errorf("Read returned %#v", err)
 		}
-		for _, meaning := range []error{rollout.ErrDenied, rollout.ErrExpired, rollout.ErrThrottled, rollout.ErrNotFound} {
+		for _, meaning := range []error{traffic.ErrDenied, traffic.ErrExpired, traffic.ErrThrottled, traffic.ErrNotFound} {
 			if errors.Is(err, meaning) != (meaning == want) {
 				t.Errorf("%s is %v: %t", code, meaning, errors.Is(err, meaning))
 			}
@@ -202,7 +202,7 @@ func TestCallError_namesThePermissionToAssumeARole(t *testing.T) {
 	}}
 	_, err := router(f).Read(t.Context(), []string{listener})
 	call, ok := errors.AsType[*elb.CallError](err)
-	if !errors.Is(err, rollout.ErrDenied) || !ok || call.Action != "sts:AssumeRole" || call.ARN != "" || err.Error() != "sts:AssumeRole: AccessDenied: no" {
+	if !errors.Is(err, traffic.ErrDenied) || !ok || call.Action != "sts:AssumeRole" || call.ARN != "" || err.Error() != "sts:AssumeRole: AccessDenied: no" {
 		t.Errorf("Read returned %v", err)
 	}
 }

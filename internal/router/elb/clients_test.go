@@ -15,8 +15,8 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // wire answers the SDK without a socket, so that hours of retries take no real
@@ -116,7 +116,7 @@ func TestRollback_endsWithItsContextAndReportsTheCause(t *testing.T) {
 		w := &wire{answer: func(int, *http.Request) (*http.Response, error) { return throttled() }}
 		_, rollback := pair(w, elb.Options{})
 		err := health(ctx, rollback, blue)
-		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, rollout.ErrThrottled) {
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, traffic.ErrThrottled) {
 			t.Errorf("the call returned %v", err)
 		}
 		golden.Record(t, fmt.Sprint(err))
@@ -170,7 +170,7 @@ func TestForward_triesMaxAttempts(t *testing.T) {
 			cfg.HTTPClient, cfg.RetryMaxAttempts = w, tt.configured
 			forward, _ := elb.NewRouters(cfg, elb.Options{MaxAttempts: tt.option})
 			err := health(t.Context(), forward, blue)
-			if !errors.Is(err, rollout.ErrThrottled) || len(w.hosts) != tt.want {
+			if !errors.Is(err, traffic.ErrThrottled) || len(w.hosts) != tt.want {
 				t.Errorf("with %d and %d configured it tried %d times, want %d, and returned %v",
 					tt.option, tt.configured, len(w.hosts), tt.want, err)
 			}

@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/aws/smithy-go"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // Errors besides those of rollout.Router.
@@ -141,13 +141,13 @@ func (e *CallError) meaning() error {
 	_, sso := errors.AsType[*ssocreds.InvalidTokenError](e.Err)
 	switch {
 	case throttled || strings.HasPrefix(e.Code, "Throttling"):
-		return rollout.ErrThrottled
+		return traffic.ErrThrottled
 	case strings.HasPrefix(e.Code, "AccessDenied") || slices.Contains(deniedCodes, e.Code):
-		return rollout.ErrDenied
+		return traffic.ErrDenied
 	case strings.HasPrefix(e.Code, "ExpiredToken") || slices.Contains(expiredCodes, e.Code) || sso:
-		return rollout.ErrExpired
+		return traffic.ErrExpired
 	case isNotFound(e.Err):
-		return rollout.ErrNotFound
+		return traffic.ErrNotFound
 	}
 	if _, other := errors.AsType[*types.TargetGroupAssociationLimitException](e.Err); other {
 		return ErrOtherBalancer
@@ -156,7 +156,7 @@ func (e *CallError) meaning() error {
 }
 
 func isNotFound(err error) bool {
-	if errors.Is(err, rollout.ErrNotFound) {
+	if errors.Is(err, traffic.ErrNotFound) {
 		return true
 	}
 	_, listener := errors.AsType[*types.ListenerNotFoundException](err)
@@ -168,5 +168,5 @@ func isNotFound(err error) bool {
 
 // notFound is the error for a resource that a response leaves out.
 func notFound(action, arn string) error {
-	return &CallError{Action: action, ARN: arn, Err: rollout.ErrNotFound}
+	return &CallError{Action: action, ARN: arn, Err: traffic.ErrNotFound}
 }

@@ -10,17 +10,17 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // Health implements rollout.Router with one call per group. It also returns the errors of
 // ParseGroup.
-func (r *Router) Health(ctx context.Context, groups []string) (map[string]rollout.Health, error) {
+func (r *Router) Health(ctx context.Context, groups []string) (map[string]traffic.Health, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	var mu sync.Mutex
-	found, errs := map[string]rollout.Health{}, make([]error, len(groups))
+	found, errs := map[string]traffic.Health{}, make([]error, len(groups))
 	var work []func()
 	for i, group := range groups {
 		work = append(work, func() {
@@ -37,24 +37,24 @@ func (r *Router) Health(ctx context.Context, groups []string) (map[string]rollou
 	return found, nil
 }
 
-func (r *Router) groupHealth(ctx context.Context, group string) (rollout.Health, error) {
+func (r *Router) groupHealth(ctx context.Context, group string) (traffic.Health, error) {
 	a, err := ParseGroup(group)
 	if err != nil {
-		return rollout.Health{}, err
+		return traffic.Health{}, err
 	}
 	out, err := r.client(a.Region).DescribeTargetHealth(ctx, &elbv2.DescribeTargetHealthInput{TargetGroupArn: new(group)})
 	if err != nil {
-		return rollout.Health{}, callError(describeTargetHealth, group, err)
+		return traffic.Health{}, callError(describeTargetHealth, group, err)
 	}
-	var h rollout.Health
+	var h traffic.Health
 	for _, d := range out.TargetHealthDescriptions {
 		h.Targets = append(h.Targets, targetOf(d))
 	}
 	return h, nil
 }
 
-func targetOf(d types.TargetHealthDescription) rollout.Target {
-	t := rollout.Target{State: rollout.Unhealthy}
+func targetOf(d types.TargetHealthDescription) traffic.Target {
+	t := traffic.Target{State: traffic.Unhealthy}
 	if d.Target != nil {
 		t.ID = aws.ToString(d.Target.Id)
 		if d.Target.Port != nil { // a Lambda function has none
@@ -74,26 +74,26 @@ func targetOf(d types.TargetHealthDescription) rollout.Target {
 // Target.NotRegistered receive neither health checks nor requests. Of unavailable targets only
 // those with health checks turned off are Unchecked: Elb.InternalError means that ELB could not
 // determine the health, which never counts as healthy, and neither does an unknown state.
-func targetState(h types.TargetHealth) (rollout.TargetState, string) {
+func targetState(h types.TargetHealth) (traffic.TargetState, string) {
 	reason := string(h.Reason)
 	switch h.State {
 	case types.TargetHealthStateEnumHealthy:
-		return rollout.Healthy, ""
+		return traffic.Healthy, ""
 	case types.TargetHealthStateEnumInitial:
-		return rollout.Initial, reason
+		return traffic.Initial, reason
 	case types.TargetHealthStateEnumDraining, types.TargetHealthStateEnumUnhealthyDraining:
-		return rollout.Draining, reason
+		return traffic.Draining, reason
 	case types.TargetHealthStateEnumUnused:
-		return rollout.Unused, reason
+		return traffic.Unused, reason
 	case types.TargetHealthStateEnumUnhealthy:
-		return rollout.Unhealthy, reason
+		return traffic.Unhealthy, reason
 	case types.TargetHealthStateEnumUnavailable:
 		if h.Reason == types.TargetHealthReasonEnumHealthCheckDisabled {
-			return rollout.Unchecked, reason
+			return traffic.Unchecked, reason
 		}
 	}
 	if reason == "" {
 		reason = string(h.State)
 	}
-	return rollout.Unhealthy, reason
+	return traffic.Unhealthy, reason
 }

@@ -16,8 +16,8 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // TestRouter_againstMoto uses an independent implementation of the API, to find
@@ -56,7 +56,7 @@ func TestRouter_againstMoto(t *testing.T) {
 		t.Errorf("a listener with a fixed 503 reads as %+v", s)
 	}
 	for _, route := range []string{listener, rule} {
-		if _, err := forward.Read(t.Context(), []string{route, absent(route)}); !errors.Is(err, rollout.ErrNotFound) {
+		if _, err := forward.Read(t.Context(), []string{route, absent(route)}); !errors.Is(err, traffic.ErrNotFound) {
 			t.Errorf("Read of a missing route returned %v", err)
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 const (
@@ -19,7 +19,7 @@ const (
 // is for refreshing and planning. Decisions about writes use the Router, which caches nothing.
 type Reader struct {
 	router   *Router
-	routes   resultCache[string, rollout.RouteState]
+	routes   resultCache[string, traffic.State]
 	balancer resultCache[ARN, []trafficRoute]
 	groups   resultCache[string, GroupInfo]
 
@@ -30,7 +30,7 @@ type Reader struct {
 
 type routeRequest struct {
 	route  string
-	answer *sharedResult[rollout.RouteState]
+	answer *sharedResult[traffic.State]
 }
 
 // NewReader returns a Reader with an empty cache.
@@ -40,8 +40,8 @@ func NewReader(router *Router) *Reader {
 
 // Read is Router.Read, except that it fails only for its own routes and not for those of others in the
 // same call.
-func (r *Reader) Read(ctx context.Context, routes []string) ([]rollout.RouteState, error) {
-	var results []*sharedResult[rollout.RouteState]
+func (r *Reader) Read(ctx context.Context, routes []string) ([]traffic.State, error) {
+	var results []*sharedResult[traffic.State]
 	for _, route := range routes {
 		a, isNew := r.routes.take(route)
 		if isNew {
@@ -49,7 +49,7 @@ func (r *Reader) Read(ctx context.Context, routes []string) ([]rollout.RouteStat
 		}
 		results = append(results, a)
 	}
-	settings := make([]rollout.RouteState, 0, len(routes))
+	settings := make([]traffic.State, 0, len(routes))
 	for _, a := range results {
 		setting, err := a.wait(ctx)
 		if err != nil {
@@ -87,7 +87,7 @@ func (r *Reader) Invalidate() {
 }
 
 // enqueue adds a route to the next calls and schedules them.
-func (r *Reader) enqueue(ctx context.Context, route string, a *sharedResult[rollout.RouteState]) {
+func (r *Reader) enqueue(ctx context.Context, route string, a *sharedResult[traffic.State]) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.next) == 0 {

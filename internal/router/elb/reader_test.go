@@ -12,8 +12,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // manyListeners returns listeners that answer 500, 501, and so on.
@@ -117,7 +117,7 @@ func TestReader_isolatesAMissingRoute(t *testing.T) {
 		delete(f.listeners, routes[1])
 		r := elb.NewReader(router(f))
 		var all sync.WaitGroup
-		for i, want := range []error{nil, rollout.ErrNotFound, nil} {
+		for i, want := range []error{nil, traffic.ErrNotFound, nil} {
 			all.Go(func() {
 				_, err := r.Read(t.Context(), routes[i:i+1])
 				call, ok := errors.AsType[*elb.CallError](err)

@@ -15,8 +15,8 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // setup is a load balancer with blue and green.
@@ -276,7 +276,7 @@ func TestReferences_missingGroup(t *testing.T) {
 	} {
 		_, err := ask([]string{s.blue, missing})
 		call, ok := errors.AsType[*elb.CallError](err)
-		if !errors.Is(err, rollout.ErrNotFound) || !ok || call.ARN != missing {
+		if !errors.Is(err, traffic.ErrNotFound) || !ok || call.ARN != missing {
 			t.Errorf("%s: the error of a missing group is %v", name, err)
 		}
 		if users, err := ask([]string{s.blue}); err != nil || len(users) != 1 {
@@ -290,7 +290,7 @@ func TestReferences_missingGroup(t *testing.T) {
 		remove := s.srv.Inject(localalb.Fault{Action: action, Kind: localalb.AccessDenied})
 		_, err := elb.NewReader(s.forward).References(t.Context(), []string{s.blue})
 		call, ok := errors.AsType[*elb.CallError](err)
-		if !errors.Is(err, rollout.ErrDenied) || !ok || call.Action != listing {
+		if !errors.Is(err, traffic.ErrDenied) || !ok || call.Action != listing {
 			t.Errorf("%s denied is %v", action, err)
 		}
 		remove()
@@ -352,7 +352,7 @@ func TestSlowStarts(t *testing.T) {
 		Attributes: []types.TargetGroupAttribute{{Key: new("slow_start.duration_seconds"), Value: new("45")}}})
 	must(t, err)
 	got, err := s.forward.SlowStarts(t.Context(), []string{s.blue, s.green, absent(s.blue)})
-	if !errors.Is(err, rollout.ErrNotFound) || len(got) != 1 || got[s.green] != 45*time.Second {
+	if !errors.Is(err, traffic.ErrNotFound) || len(got) != 1 || got[s.green] != 45*time.Second {
 		t.Errorf("slow starts are %v, %v", got, err)
 	}
 }
@@ -376,7 +376,7 @@ func TestLongestDelay(t *testing.T) {
 			t.Errorf("%s: %s, %v, want %s", name, got, err, c.want)
 		}
 	}
-	if _, err := s.forward.LongestDelay(t.Context(), []string{absent(s.blue)}); !errors.Is(err, rollout.ErrNotFound) {
+	if _, err := s.forward.LongestDelay(t.Context(), []string{absent(s.blue)}); !errors.Is(err, traffic.ErrNotFound) {
 		t.Errorf("missing group: %v", err)
 	}
 	lambda := &fake{}

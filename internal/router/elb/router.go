@@ -12,7 +12,7 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 const (
@@ -20,7 +20,7 @@ const (
 	maxConcurrent = 8  // concurrent calls of one method
 )
 
-var _ rollout.Router = (*Router)(nil)
+var _ traffic.Router = (*Router)(nil)
 
 // Client is the part of the API that a Router calls.
 type Client interface {
@@ -62,12 +62,12 @@ func (r *Router) client(region string) Client {
 
 // Read implements rollout.Router. It also returns the errors of ParseRoute, and ErrDefaultRule. Up to
 // twenty routes of one kind and region share a call.
-func (r *Router) Read(ctx context.Context, routes []string) ([]rollout.RouteState, error) {
+func (r *Router) Read(ctx context.Context, routes []string) ([]traffic.State, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	found := r.readEach(ctx, routes)
-	settings := make([]rollout.RouteState, 0, len(routes))
+	settings := make([]traffic.State, 0, len(routes))
 	for _, route := range routes {
 		if err := found[route].err; err != nil {
 			return nil, err
@@ -80,7 +80,7 @@ func (r *Router) Read(ctx context.Context, routes []string) ([]rollout.RouteStat
 // Write implements rollout.Router with one ModifyListener or ModifyRule that contains only the actions. It
 // also returns the errors of ParseRoute, and ErrInvalid where nothing was sent. For a missing group the
 // CallError has the ARN of the group.
-func (r *Router) Write(ctx context.Context, route string, want rollout.RouteState) error {
+func (r *Router) Write(ctx context.Context, route string, want traffic.State) error {
 	a, err := ParseRoute(route)
 	if err != nil {
 		return err
@@ -117,12 +117,12 @@ func (r *Router) missingGroup(ctx context.Context, region string, groups []strin
 
 // result is the result of reading one route.
 type result struct {
-	setting rollout.RouteState
+	setting traffic.State
 	err     error
 }
 
 // copied returns a state that the caller may change.
-func (r result) copied() rollout.RouteState {
+func (r result) copied() traffic.State {
 	s := r.setting
 	s.Weights = maps.Clone(s.Weights)
 	return s

@@ -15,11 +15,11 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
-func read(t *testing.T, r rollout.Router, route string) rollout.RouteState {
+func read(t *testing.T, r traffic.Router, route string) traffic.State {
 	t.Helper()
 	found, err := r.Read(t.Context(), []string{route})
 	must(t, err)
@@ -107,7 +107,7 @@ func TestRouter_reportsTheMissingRoute(t *testing.T) {
 	} {
 		_, err := a.forward.Read(t.Context(), []string{tt.there, tt.missing, tt.there})
 		call, ok := errors.AsType[*elb.CallError](err)
-		if !errors.Is(err, rollout.ErrNotFound) || !ok || call.ARN != tt.missing || call.Action != tt.action {
+		if !errors.Is(err, traffic.ErrNotFound) || !ok || call.ARN != tt.missing || call.Action != tt.action {
 			t.Errorf("Read returned %#v", err)
 		}
 	}
@@ -122,14 +122,14 @@ func TestRouter_reportsTheRefusedGroup(t *testing.T) {
 	s.Weights = map[string]int{g: 50, absent(g): 50}
 	err := a.forward.Write(t.Context(), l, s)
 	call, ok := errors.AsType[*elb.CallError](err)
-	if !errors.Is(err, rollout.ErrNotFound) || !ok || call.ARN != absent(g) || call.Action != "elasticloadbalancing:ModifyListener" {
+	if !errors.Is(err, traffic.ErrNotFound) || !ok || call.ARN != absent(g) || call.Action != "elasticloadbalancing:ModifyListener" {
 		t.Errorf("Write of a missing group returned %v", err)
 	}
 	s.Weights = map[string]int{g: 50, other: 50}
 	if err := a.forward.Write(t.Context(), l, s); !errors.Is(err, elb.ErrOtherBalancer) {
 		t.Errorf("Write of another load balancer's group returned %v", err)
 	}
-	if got := read(t, a.forward, l); !got.Equal(rollout.RouteState{Weights: map[string]int{g: 1}}) {
+	if got := read(t, a.forward, l); !got.Equal(traffic.State{Weights: map[string]int{g: 1}}) {
 		t.Errorf("the listener gives %v", got.Weights)
 	}
 }
@@ -165,7 +165,7 @@ func TestRouter_refusesOtherARNs(t *testing.T) {
 		if _, err := a.forward.Read(t.Context(), []string{route}); !errors.Is(err, want) {
 			t.Errorf("Read of %q returned %v", route, err)
 		}
-		if err := a.forward.Write(t.Context(), route, rollout.RouteState{}); !errors.Is(err, want) {
+		if err := a.forward.Write(t.Context(), route, traffic.State{}); !errors.Is(err, want) {
 			t.Errorf("Write of %q returned %v", route, err)
 		}
 		if calls := a.srv.Calls()[before:]; len(calls) != 0 {
@@ -199,9 +199,9 @@ func TestRouter_errorsByType(t *testing.T) {
 		kind localalb.FaultKind
 		want error
 	}{
-		{localalb.AccessDenied, rollout.ErrDenied},
-		{localalb.ExpiredToken, rollout.ErrExpired},
-		{localalb.Throttle, rollout.ErrThrottled},
+		{localalb.AccessDenied, traffic.ErrDenied},
+		{localalb.ExpiredToken, traffic.ErrExpired},
+		{localalb.Throttle, traffic.ErrThrottled},
 	}
 	for _, tt := range tests {
 		remove := a.srv.Inject(localalb.Fault{Action: "ModifyListener", Kind: tt.kind, Times: 1})
@@ -213,7 +213,7 @@ func TestRouter_errorsByType(t *testing.T) {
 			continue
 		}
 		golden.Record(t, err.Error(), golden.Volatile()...)
-		for _, other := range []error{rollout.ErrDenied, rollout.ErrExpired, rollout.ErrThrottled, rollout.ErrNotFound} {
+		for _, other := range []error{traffic.ErrDenied, traffic.ErrExpired, traffic.ErrThrottled, traffic.ErrNotFound} {
 			if other != tt.want && errors.Is(err, other) {
 				t.Errorf("%v is %v as well", err, other)
 			}
@@ -221,7 +221,7 @@ func TestRouter_errorsByType(t *testing.T) {
 	}
 	a.srv.Inject(localalb.Fault{Kind: localalb.ServerError, Times: 1})
 	_, err := a.forward.Read(t.Context(), []string{l})
-	if call, ok := errors.AsType[*elb.CallError](err); !ok || call.Code != "InternalFailure" || errors.Is(err, rollout.ErrThrottled) {
+	if call, ok := errors.AsType[*elb.CallError](err); !ok || call.Code != "InternalFailure" || errors.Is(err, traffic.ErrThrottled) {
 		t.Errorf("a broken API is %v", err)
 	}
 }
@@ -324,7 +324,7 @@ func TestRouter_checkGroups(t *testing.T) {
 	missing := absent(idle)
 	err = a.forward.CheckGroups(t.Context(), elb.Entry{Routes: []string{web}, Groups: []string{g1, missing}})
 	call, ok := errors.AsType[*elb.CallError](err)
-	if !errors.Is(err, rollout.ErrNotFound) || !ok || call.ARN != missing {
+	if !errors.Is(err, traffic.ErrNotFound) || !ok || call.ARN != missing {
 		t.Errorf("a missing group is %v", err)
 	}
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // Op is a method of rollout.Router.
@@ -23,11 +23,11 @@ const (
 type Call struct {
 	At       time.Duration // when it returned, since NewMemory
 	Op       Op
-	Rollback bool               // made with RollbackClient
-	Routes   []string           // of Read and Write
-	Groups   []string           // of Health
-	Want     rollout.RouteState // of Write, without Raw
-	Err      error              // returned to the caller
+	Rollback bool          // made with RollbackClient
+	Routes   []string      // of Read and Write
+	Groups   []string      // of Health
+	Want     traffic.State // of Write, without Raw
+	Err      error         // returned to the caller
 }
 
 // String formats the call for a trace: "write web: blue 95, green 5".
@@ -46,7 +46,7 @@ func (c Call) String() string {
 }
 
 // stateText formats a state: the raw weights, sorted by group.
-func stateText(s rollout.RouteState) string {
+func stateText(s traffic.State) string {
 	if s.Response != "" {
 		return s.Response
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // waitLimit is how long the suite waits for health. It only ends a test that hangs.
@@ -17,7 +17,7 @@ const waitLimit = 30 * time.Second
 
 // Fixture is a load balancer for one test, and a router for it.
 type Fixture struct {
-	Router rollout.Router
+	Router traffic.Router
 
 	// Routes are two or more; each sends all its traffic to Groups[0].
 	Routes []string
@@ -188,7 +188,7 @@ func restoresRedirect(t *testing.T, f Fixture) {
 	f.replaceAndRestore(t, f.Redirect, original)
 }
 
-func (f Fixture) replaceAndRestore(t *testing.T, route string, original rollout.RouteState) {
+func (f Fixture) replaceAndRestore(t *testing.T, route string, original traffic.State) {
 	t.Helper()
 	must(t, f.write(t, route, map[string]int{f.Groups[0]: 100}))
 	now := f.read(t, route)
@@ -231,7 +231,7 @@ func rejectsWrongRaw(t *testing.T, f Fixture) {
 		"another route's": f.read(t, f.Routes[1]).Raw,
 		"of another type": "of another type",
 	} {
-		if err := f.Router.Write(t.Context(), f.Routes[0], rollout.RouteState{Weights: weights, Raw: raw}); err == nil {
+		if err := f.Router.Write(t.Context(), f.Routes[0], traffic.State{Weights: weights, Raw: raw}); err == nil {
 			t.Errorf("Write accepted a Raw that is %s", name)
 		}
 		wantWeights(t, f.read(t, f.Routes[0]), map[string]int{f.Groups[0]: 1})
@@ -240,24 +240,24 @@ func rejectsWrongRaw(t *testing.T, f Fixture) {
 
 func reportsMissingRoute(t *testing.T, f Fixture) {
 	states, err := f.Router.Read(t.Context(), []string{f.Routes[0], f.MissingRoute})
-	if !errors.Is(err, rollout.ErrNotFound) || states != nil {
+	if !errors.Is(err, traffic.ErrNotFound) || states != nil {
 		t.Errorf("Read of a missing route returned %v, %v", states, err)
 	}
 }
 
 func reportsMissingGroup(t *testing.T, f Fixture) {
 	health, err := f.Router.Health(t.Context(), []string{f.Groups[0], f.MissingGroup})
-	if !errors.Is(err, rollout.ErrNotFound) || health != nil {
+	if !errors.Is(err, traffic.ErrNotFound) || health != nil {
 		t.Errorf("Health of a missing group returned %v, %v", health, err)
 	}
 	err = f.write(t, f.Routes[0], map[string]int{f.Groups[0]: 50, f.MissingGroup: 50})
-	if !errors.Is(err, rollout.ErrNotFound) {
+	if !errors.Is(err, traffic.ErrNotFound) {
 		t.Errorf("Write of a missing group returned %v", err)
 	}
 }
 
 func readsHealth(t *testing.T, f Fixture) {
-	health := f.awaitHealth(t, f.Groups[0], func(h rollout.Health) bool { return h.Count(rollout.Healthy) == 2 })
+	health := f.awaitHealth(t, f.Groups[0], func(h traffic.Health) bool { return h.Count(traffic.Healthy) == 2 })
 	ids := map[string]bool{}
 	for _, target := range health.Targets {
 		ids[target.ID] = true
@@ -278,11 +278,11 @@ func readsHealth(t *testing.T, f Fixture) {
 func checksOnceAttached(t *testing.T, f Fixture) {
 	health, err := f.Router.Health(t.Context(), f.Groups[1:2])
 	must(t, err)
-	if got := health[f.Groups[1]]; got.Count(rollout.Unused) != 2 || got.Serving() != 0 {
+	if got := health[f.Groups[1]]; got.Count(traffic.Unused) != 2 || got.Serving() != 0 {
 		t.Errorf("a group on no route has the targets %v, want two unused ones", got.Targets)
 	}
 	must(t, f.write(t, f.Routes[0], map[string]int{f.Groups[0]: 100, f.Groups[1]: 0}))
-	f.awaitHealth(t, f.Groups[1], func(h rollout.Health) bool { return h.Count(rollout.Healthy) == 2 })
+	f.awaitHealth(t, f.Groups[1], func(h traffic.Health) bool { return h.Count(traffic.Healthy) == 2 })
 }
 
 func respectsContext(t *testing.T, f Fixture) {
@@ -329,7 +329,7 @@ func isConcurrent(t *testing.T, f Fixture) {
 	}
 }
 
-func (f Fixture) read(t *testing.T, route string) rollout.RouteState {
+func (f Fixture) read(t *testing.T, route string) traffic.State {
 	t.Helper()
 	states, err := f.Router.Read(t.Context(), []string{route})
 	must(t, err)
@@ -343,10 +343,10 @@ func (f Fixture) read(t *testing.T, route string) rollout.RouteState {
 func (f Fixture) write(t *testing.T, route string, weights map[string]int) error {
 	t.Helper()
 	s := f.read(t, route)
-	return f.Router.Write(t.Context(), route, rollout.RouteState{Weights: weights, Stickiness: s.Stickiness, Raw: s.Raw})
+	return f.Router.Write(t.Context(), route, traffic.State{Weights: weights, Stickiness: s.Stickiness, Raw: s.Raw})
 }
 
-func (f Fixture) awaitHealth(t *testing.T, group string, good func(rollout.Health) bool) rollout.Health {
+func (f Fixture) awaitHealth(t *testing.T, group string, good func(traffic.Health) bool) traffic.Health {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
@@ -367,9 +367,9 @@ func (f Fixture) awaitHealth(t *testing.T, group string, good func(rollout.Healt
 }
 
 // wantWeights compares shares and attached groups, as RouteState.Equal does.
-func wantWeights(t *testing.T, got rollout.RouteState, want map[string]int) {
+func wantWeights(t *testing.T, got traffic.State, want map[string]int) {
 	t.Helper()
-	if !got.Equal(rollout.RouteState{Weights: want, Stickiness: got.Stickiness}) {
+	if !got.Equal(traffic.State{Weights: want, Stickiness: got.Stickiness}) {
 		t.Errorf("the route has weights %v and response %q, want %v", got.Weights, got.Response, want)
 	}
 }

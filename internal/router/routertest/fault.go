@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // Kind is the kind of a Fault.
@@ -134,7 +134,7 @@ func (f *fault) about(route string) bool { return f.Route == "" || f.Route == ro
 func (f *fault) apply(ctx context.Context) error {
 	switch f.Kind {
 	case Throttled:
-		return fmt.Errorf("rate exceeded: %w", rollout.ErrThrottled)
+		return fmt.Errorf("rate exceeded: %w", traffic.ErrThrottled)
 	case Refused:
 		return f.err()
 	case Blocked:

@@ -9,8 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 const maxWeight = 999 // of ELB
@@ -43,11 +42,11 @@ type route struct {
 
 type snapshot struct {
 	at    time.Time
-	state rollout.RouteState
+	state traffic.State
 }
 
 type group struct {
-	targets    []rollout.Target
+	targets    []traffic.Target
 	firstCheck time.Duration
 	inUse      bool
 	inUseSince time.Time
@@ -62,7 +61,7 @@ type event struct {
 // raw is RouteState.Raw of Memory.
 type raw struct {
 	route, extra string
-	state        rollout.RouteState
+	state        traffic.State
 }
 
 // NewMemory returns a load balancer without routes and groups.
@@ -70,8 +69,11 @@ func NewMemory() *Memory {
 	return &Memory{start: time.Now(), routes: map[string]*route{}, groups: map[string]*group{}}
 }
 
+// Limits returns the limits of Memory, which are those of an Application Load Balancer.
+func Limits() traffic.Limits { return traffic.Limits{Groups: 5, Weight: 999, AttachesIdle: true} }
+
 // AddRoute adds a route, and its groups, without targets, where they do not exist yet.
-func (m *Memory) AddRoute(id string, state rollout.RouteState) {
+func (m *Memory) AddRoute(id string, state traffic.State) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for name := range state.Weights {
@@ -107,7 +109,7 @@ func (m *Memory) Extra(id string) string {
 }
 
 // Change simulates an external change of a route. It is not recorded as a call.
-func (m *Memory) Change(id string, state rollout.RouteState) {
+func (m *Memory) Change(id string, state traffic.State) {
 	m.runEvents()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -115,7 +117,7 @@ func (m *Memory) Change(id string, state rollout.RouteState) {
 }
 
 // Now returns the actual state of a route, even if reads are stale.
-func (m *Memory) Now(id string) rollout.RouteState {
+func (m *Memory) Now(id string) traffic.State {
 	m.runEvents()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -128,7 +130,7 @@ func (m *Memory) Now(id string) rollout.RouteState {
 // report. It simulates whatever happens to targets: they are registered, fail, recover,
 // drain, and are deregistered. Targets of a group that is not in use are reported as
 // unused, unless they are draining or unchecked.
-func (m *Memory) SetTargets(name string, targets ...rollout.Target) {
+func (m *Memory) SetTargets(name string, targets ...traffic.Target) {
 	m.runEvents()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -140,17 +142,17 @@ func (m *Memory) SetTargets(name string, targets ...rollout.Target) {
 }
 
 // Targets returns n targets in the same state, for SetTargets.
-func Targets(n int, state rollout.TargetState) []rollout.Target {
-	reasons := map[rollout.TargetState]string{
-		rollout.Unhealthy: "Target.FailedHealthChecks",
-		rollout.Initial:   "Elb.RegistrationInProgress",
-		rollout.Draining:  "Target.DeregistrationInProgress",
-		rollout.Unused:    "Target.NotInUse",
-		rollout.Unchecked: "Target.HealthCheckDisabled",
+func Targets(n int, state traffic.TargetState) []traffic.Target {
+	reasons := map[traffic.TargetState]string{
+		traffic.Unhealthy: "Target.FailedHealthChecks",
+		traffic.Initial:   "Elb.RegistrationInProgress",
+		traffic.Draining:  "Target.DeregistrationInProgress",
+		traffic.Unused:    "Target.NotInUse",
+		traffic.Unchecked: "Target.HealthCheckDisabled",
 	}
-	var targets []rollout.Target
+	var targets []traffic.Target
 	for i := range n {
-		targets = append(targets, rollout.Target{ID: fmt.Sprintf("10.0.0.%d:80", i+1), State: state, Reason: reasons[state]})
+		targets = append(targets, traffic.Target{ID: fmt.Sprintf("10.0.0.%d:80", i+1), State: state, Reason: reasons[state]})
 	}
 	return targets
 }
@@ -190,38 +192,38 @@ func (m *Memory) At(after time.Duration, do func()) {
 
 // RollbackClient returns a second client of the same load balancer, for
 // rollout.Spec.RollbackRouter. Its calls are recorded with Call.Rollback.
-func (m *Memory) RollbackClient() rollout.Router { return rollbackClient{m} }
+func (m *Memory) RollbackClient() traffic.Router { return rollbackClient{m} }
 
 type rollbackClient struct{ m *Memory }
 
-func (c rollbackClient) Read(ctx context.Context, routes []string) ([]rollout.RouteState, error) {
+func (c rollbackClient) Read(ctx context.Context, routes []string) ([]traffic.State, error) {
 	return c.m.read(ctx, Call{Op: Read, Rollback: true, Routes: slices.Clone(routes)})
 }
 
-func (c rollbackClient) Write(ctx context.Context, route string, desired rollout.RouteState) error {
+func (c rollbackClient) Write(ctx context.Context, route string, desired traffic.State) error {
 	return c.m.write(ctx, Call{Op: Write, Rollback: true, Routes: []string{route}, Want: desired})
 }
 
-func (c rollbackClient) Health(ctx context.Context, groups []string) (map[string]rollout.Health, error) {
+func (c rollbackClient) Health(ctx context.Context, groups []string) (map[string]traffic.Health, error) {
 	return c.m.health(ctx, Call{Op: Health, Rollback: true, Groups: slices.Clone(groups)})
 }
 
 // Read implements rollout.Router.
-func (m *Memory) Read(ctx context.Context, routes []string) ([]rollout.RouteState, error) {
+func (m *Memory) Read(ctx context.Context, routes []string) ([]traffic.State, error) {
 	return m.read(ctx, Call{Op: Read, Routes: slices.Clone(routes)})
 }
 
 // Write implements rollout.Router.
-func (m *Memory) Write(ctx context.Context, route string, desired rollout.RouteState) error {
+func (m *Memory) Write(ctx context.Context, route string, desired traffic.State) error {
 	return m.write(ctx, Call{Op: Write, Routes: []string{route}, Want: desired})
 }
 
 // Health implements rollout.Router.
-func (m *Memory) Health(ctx context.Context, groups []string) (map[string]rollout.Health, error) {
+func (m *Memory) Health(ctx context.Context, groups []string) (map[string]traffic.Health, error) {
 	return m.health(ctx, Call{Op: Health, Groups: slices.Clone(groups)})
 }
 
-func (m *Memory) read(ctx context.Context, call Call) (states []rollout.RouteState, err error) {
+func (m *Memory) read(ctx context.Context, call Call) (states []traffic.State, err error) {
 	defer func() { m.record(call, err) }()
 	faults, err := m.applyFaults(ctx, call)
 	if err != nil {
@@ -232,7 +234,7 @@ func (m *Memory) read(ctx context.Context, call Call) (states []rollout.RouteSta
 	for _, id := range call.Routes {
 		r := m.routes[id]
 		if r == nil {
-			return nil, fmt.Errorf("route %s: %w", id, rollout.ErrNotFound)
+			return nil, fmt.Errorf("route %s: %w", id, traffic.ErrNotFound)
 		}
 		s := copyState(r.now())
 		if stale, ok := faults[Stale]; ok && stale.about(id) {
@@ -255,7 +257,7 @@ func (m *Memory) write(ctx context.Context, call Call) (err error) {
 	id := call.Routes[0]
 	r := m.routes[id]
 	if r == nil {
-		return fmt.Errorf("route %s: %w", id, rollout.ErrNotFound)
+		return fmt.Errorf("route %s: %w", id, traffic.ErrNotFound)
 	}
 	state, extra, err := m.accept(id, call.Want)
 	if err != nil {
@@ -272,27 +274,27 @@ func (m *Memory) write(ctx context.Context, call Call) (err error) {
 	return nil
 }
 
-func (m *Memory) health(ctx context.Context, call Call) (health map[string]rollout.Health, err error) {
+func (m *Memory) health(ctx context.Context, call Call) (health map[string]traffic.Health, err error) {
 	defer func() { m.record(call, err) }()
 	if _, err := m.applyFaults(ctx, call); err != nil {
 		return nil, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	health = map[string]rollout.Health{}
+	health = map[string]traffic.Health{}
 	for _, name := range call.Groups {
 		g := m.groups[name]
 		if g == nil {
-			return nil, fmt.Errorf("group %s: %w", name, rollout.ErrNotFound)
+			return nil, fmt.Errorf("group %s: %w", name, traffic.ErrNotFound)
 		}
-		health[name] = rollout.Health{Targets: g.reported(time.Now())}
+		health[name] = traffic.Health{Targets: g.reported(time.Now())}
 	}
 	return health, nil
 }
 
 // accept validates a state as the API does, and returns the new state and extra of the
 // route.
-func (m *Memory) accept(id string, desired rollout.RouteState) (rollout.RouteState, string, error) {
+func (m *Memory) accept(id string, desired traffic.State) (traffic.State, string, error) {
 	current, ok := desired.Raw.(raw)
 	if !ok || current.route != id {
 		return desired, "", errWrongRaw
@@ -303,22 +305,22 @@ func (m *Memory) accept(id string, desired rollout.RouteState) (rollout.RouteSta
 		}
 		return copyState(current.state), current.extra, nil
 	}
-	if len(desired.Weights) == 0 || len(desired.Weights) > shift.MaxGroups {
+	if len(desired.Weights) == 0 || len(desired.Weights) > Limits().Groups {
 		return desired, "", fmt.Errorf("%w: %d groups", errInvalid, len(desired.Weights))
 	}
 	for name, n := range desired.Weights {
 		if m.groups[name] == nil {
-			return desired, "", fmt.Errorf("group %s: %w", name, rollout.ErrNotFound)
+			return desired, "", fmt.Errorf("group %s: %w", name, traffic.ErrNotFound)
 		}
 		if n < 0 || n > maxWeight {
 			return desired, "", fmt.Errorf("%w: weight %d", errInvalid, n)
 		}
 	}
-	return rollout.RouteState{Weights: maps.Clone(desired.Weights), Stickiness: desired.Stickiness}, current.extra, nil
+	return traffic.State{Weights: maps.Clone(desired.Weights), Stickiness: desired.Stickiness}, current.extra, nil
 }
 
 // set changes the state of a route. The caller holds the lock.
-func (m *Memory) set(id string, state rollout.RouteState) {
+func (m *Memory) set(id string, state traffic.State) {
 	s := copyState(state)
 	s.Raw = nil
 	r := m.routes[id]
@@ -360,15 +362,15 @@ func (m *Memory) runEvents() {
 }
 
 // now returns the current state.
-func (r *route) now() rollout.RouteState {
+func (r *route) now() traffic.State {
 	if len(r.history) == 0 {
-		return rollout.RouteState{}
+		return traffic.State{}
 	}
 	return r.history[len(r.history)-1].state
 }
 
 // before returns the state of lag ago or, if lag is 0, the state before the last change.
-func (r *route) before(lag time.Duration) rollout.RouteState {
+func (r *route) before(lag time.Duration) traffic.State {
 	for i := len(r.history) - 1; i >= 0; i-- {
 		if i < len(r.history)-1 && lag == 0 || lag > 0 && time.Since(r.history[i].at) >= lag {
 			return r.history[i].state
@@ -378,22 +380,22 @@ func (r *route) before(lag time.Duration) rollout.RouteState {
 }
 
 // reported returns the targets with the states that the load balancer reports.
-func (g *group) reported(now time.Time) []rollout.Target {
+func (g *group) reported(now time.Time) []traffic.Target {
 	targets := slices.Clone(g.targets)
 	for i, t := range targets {
 		switch {
-		case t.State == rollout.Draining || t.State == rollout.Unchecked:
+		case t.State == traffic.Draining || t.State == traffic.Unchecked:
 		case !g.inUse:
-			targets[i].State, targets[i].Reason = rollout.Unused, "Target.NotInUse"
+			targets[i].State, targets[i].Reason = traffic.Unused, "Target.NotInUse"
 		case now.Before(g.inUseSince.Add(g.firstCheck)):
-			targets[i].State, targets[i].Reason = rollout.Initial, "Elb.InitialHealthChecking"
+			targets[i].State, targets[i].Reason = traffic.Initial, "Elb.InitialHealthChecking"
 		}
 	}
 	return targets
 }
 
 // copyState returns a copy that shares no map with s.
-func copyState(s rollout.RouteState) rollout.RouteState {
+func copyState(s traffic.State) traffic.State {
 	s.Weights = maps.Clone(s.Weights)
 	return s
 }

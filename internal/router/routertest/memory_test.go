@@ -8,15 +8,15 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/routertest"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 func TestMemory_fulfillsContract(t *testing.T) {
 	routertest.Run(t, func(t *testing.T) routertest.Fixture {
 		m := newMemory()
-		m.AddRoute("fixed", rollout.RouteState{Response: "fixed response 503", FixedError: true})
-		m.AddRoute("moved", rollout.RouteState{Response: "redirect 301 to https://#{host}:443/"})
+		m.AddRoute("fixed", traffic.State{Response: "fixed response 503", FixedError: true})
+		m.AddRoute("moved", traffic.State{Response: "redirect 301 to https://#{host}:443/"})
 		m.SetExtra("web", "authenticate")
 		return routertest.Fixture{
 			Router:       m,
@@ -27,7 +27,7 @@ func TestMemory_fulfillsContract(t *testing.T) {
 			MissingRoute: "missing",
 			MissingGroup: "missing",
 			Change: func(_ *testing.T, route string, weights map[string]int) {
-				m.Change(route, rollout.RouteState{Weights: weights})
+				m.Change(route, traffic.State{Weights: weights})
 			},
 			Extra: func(*testing.T) string { return m.Extra("web") },
 		}
@@ -38,18 +38,18 @@ func TestMemory_fulfillsContract(t *testing.T) {
 // green on no route.
 func newMemory() *routertest.Memory {
 	m := routertest.NewMemory()
-	m.AddRoute("web", rollout.RouteState{Weights: map[string]int{"blue": 100}})
-	m.AddRoute("api", rollout.RouteState{Weights: map[string]int{"blue": 100}})
+	m.AddRoute("web", traffic.State{Weights: map[string]int{"blue": 100}})
+	m.AddRoute("api", traffic.State{Weights: map[string]int{"blue": 100}})
 	for _, name := range []string{"c", "d", "e", "f"} {
 		m.SetTargets(name)
 	}
-	m.SetTargets("blue", routertest.Targets(2, rollout.Healthy)...)
-	m.SetTargets("green", routertest.Targets(2, rollout.Healthy)...)
+	m.SetTargets("blue", routertest.Targets(2, traffic.Healthy)...)
+	m.SetTargets("green", routertest.Targets(2, traffic.Healthy)...)
 	return m
 }
 
 // write reads a route and sends green percent of its traffic to green.
-func write(ctx context.Context, m rollout.Router, route string, green int) error {
+func write(ctx context.Context, m traffic.Router, route string, green int) error {
 	states, err := m.Read(ctx, []string{route})
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ func write(ctx context.Context, m rollout.Router, route string, green int) error
 }
 
 // green returns the weight of green on the route web, as read.
-func green(t *testing.T, m rollout.Router) int {
+func green(t *testing.T, m traffic.Router) int {
 	t.Helper()
 	states, err := m.Read(t.Context(), []string{"web"})
 	if err != nil {
@@ -73,7 +73,7 @@ func TestMemory_throttlesConfiguredCalls(t *testing.T) {
 	m.Inject(routertest.Fault{Kind: routertest.Throttled, Op: routertest.Write, Skip: 1, Times: 2})
 	var got []bool
 	for i := range 4 {
-		got = append(got, errors.Is(write(t.Context(), m, "web", i), rollout.ErrThrottled))
+		got = append(got, errors.Is(write(t.Context(), m, "web", i), traffic.ErrThrottled))
 	}
 	if want := []bool{false, true, true, false}; !slices.Equal(got, want) {
 		t.Errorf("got throttled %v, want %v", got, want)
@@ -96,7 +96,7 @@ func TestMemory_refusesWritesToOneRoute(t *testing.T) {
 func TestMemory_faultAffectsOneClient(t *testing.T) {
 	m := newMemory()
 	m.Inject(routertest.Fault{Kind: routertest.Throttled, By: routertest.ByForward, Times: routertest.Always})
-	if _, err := m.Read(t.Context(), []string{"web"}); !errors.Is(err, rollout.ErrThrottled) {
+	if _, err := m.Read(t.Context(), []string{"web"}); !errors.Is(err, traffic.ErrThrottled) {
 		t.Errorf("the forward read returned %v, want ErrThrottled", err)
 	}
 	if err := write(t.Context(), m.RollbackClient(), "web", 0); err != nil {
@@ -156,7 +156,7 @@ func TestMemory_makesExternalChangeBeforeCall(t *testing.T) {
 	m := newMemory()
 	m.Inject(routertest.Fault{
 		Kind: routertest.External, Op: routertest.Write, Skip: 1,
-		Do: func() { m.Change("api", rollout.RouteState{Weights: map[string]int{"c": 1}}) },
+		Do: func() { m.Change("api", traffic.State{Weights: map[string]int{"c": 1}}) },
 	})
 	for i := range 2 {
 		if err := write(t.Context(), m, "web", i); err != nil {
@@ -192,7 +192,7 @@ func TestMemory_checksHealthOnceGroupIsInUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
 		m.SetFirstCheck("green", 10*time.Second)
-		var got []rollout.TargetState
+		var got []traffic.TargetState
 		read := func() {
 			health, err := m.Health(t.Context(), []string{"green"})
 			if err != nil {
@@ -207,10 +207,10 @@ func TestMemory_checksHealthOnceGroupIsInUse(t *testing.T) {
 		read()
 		<-time.After(10 * time.Second)
 		read()
-		m.At(20*time.Second, func() { m.SetTargets("green", routertest.Targets(2, rollout.Unhealthy)...) })
+		m.At(20*time.Second, func() { m.SetTargets("green", routertest.Targets(2, traffic.Unhealthy)...) })
 		<-time.After(10 * time.Second)
 		read()
-		want := []rollout.TargetState{rollout.Unused, rollout.Initial, rollout.Healthy, rollout.Unhealthy}
+		want := []traffic.TargetState{traffic.Unused, traffic.Initial, traffic.Healthy, traffic.Unhealthy}
 		if !slices.Equal(got, want) {
 			t.Errorf("got states %v, want %v", got, want)
 		}

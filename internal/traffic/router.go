@@ -1,0 +1,37 @@
+// Package traffic has the nouns and ports that the engine and the routers share: what a
+// route does (State), the health of its groups, which environment a group belongs to
+// (Owners), what a router can express (Limits), and the Router itself with its errors.
+package traffic
+
+import (
+	"context"
+	"errors"
+)
+
+// Router reads and writes the weights of routes. A route sends requests to groups by
+// weight (for ELB a listener's default action or a rule). Routes and groups are
+// identified by strings of the router. All methods are safe for concurrent use.
+type Router interface {
+	// Read returns the current state of each route, in the order of routes, uncached.
+	// If one of them cannot be read, it returns only an error, which wraps ErrNotFound,
+	// ErrDenied, ErrExpired or ErrThrottled where one of these applies.
+	Read(ctx context.Context, routes []string) ([]State, error)
+
+	// Write sets the state of a route with one call. desired.Raw must come from a Read
+	// of the same route, so that everything beside the weights is preserved. Success
+	// means that the write was accepted; only Read shows whether it took effect.
+	Write(ctx context.Context, route string, desired State) error
+
+	// Health returns the health of each group by id. It returns ErrNotFound if one of
+	// them does not exist.
+	Health(ctx context.Context, groups []string) (map[string]Health, error)
+}
+
+// Errors of a router that decide what happens next. Implementations wrap them together
+// with the cause.
+var (
+	ErrNotFound  = errors.New("not found")
+	ErrDenied    = errors.New("access denied")
+	ErrExpired   = errors.New("credentials expired")
+	ErrThrottled = errors.New("throttled")
+)
