@@ -9,7 +9,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 )
 
 // The case: a release that serves some requests at 5 % well and fails every request
@@ -106,7 +106,7 @@ func otherTools() []row {
 	users := func(d time.Duration) int { return int(detectRate * detectShare * d.Seconds()) }
 	computed := func(who string, least, most time.Duration) row {
 		return row{what: "the same, computed, not measured: " + who, goal: "for comparison",
-			measured: fmt.Sprintf("%s to %s; %d to %d", shift.FormatDuration(least), shift.FormatDuration(most), users(least), users(most))}
+			measured: fmt.Sprintf("%s to %s; %d to %d", schedule.FormatDuration(least), schedule.FormatDuration(most), users(least), users(most))}
 	}
 	return []row{
 		computed("Flagger with the values of its documentation (interval 1m, threshold 5)", 4*time.Minute, 5*time.Minute),

@@ -16,7 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 )
 
 // maxQueries is the limit of GetMetricData for one call.
@@ -56,7 +56,7 @@ func validatePeriod(p time.Duration) error {
 	if slices.Contains(highResolution, p) || p > 0 && p%time.Minute == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s is not 1s, 5s, 10s, 20s, 30s or a multiple of 60s", shift.FormatDuration(p))
+	return fmt.Errorf("%s is not 1s, 5s, 10s, 20s, 30s or a multiple of 60s", schedule.FormatDuration(p))
 }
 
 // checkTimes validates the arguments that the metric kinds have in common. Longest is
@@ -64,10 +64,10 @@ func validatePeriod(p time.Duration) error {
 func checkTimes(longest, lookback, lag time.Duration) []*ArgumentError {
 	var errs []*ArgumentError
 	if lookback < longest {
-		errs = append(errs, invalid("lookback", "%s is shorter than the period of %s", shift.FormatDuration(lookback), shift.FormatDuration(longest)))
+		errs = append(errs, invalid("lookback", "%s is shorter than the period of %s", schedule.FormatDuration(lookback), schedule.FormatDuration(longest)))
 	}
 	if lag < 0 {
-		errs = append(errs, invalid("lag", "%s is negative", shift.FormatDuration(lag)))
+		errs = append(errs, invalid("lag", "%s is negative", schedule.FormatDuration(lag)))
 	}
 	return errs
 }
@@ -108,7 +108,7 @@ func (s metricSpan) last(length, period time.Duration) metricSpan {
 
 func (s metricSpan) empty() bool           { return !s.from.Before(s.to) }
 func (s metricSpan) length() time.Duration { return s.to.Sub(s.from) }
-func (s metricSpan) text() string          { return shift.FormatDuration(s.length()) }
+func (s metricSpan) text() string          { return schedule.FormatDuration(s.length()) }
 
 func (s metricSpan) has(second int64) bool { return s.from.Unix() <= second && second < s.to.Unix() }
 
@@ -117,7 +117,7 @@ func (s metricSpan) has(second int64) bool { return s.from.Unix() <= second && s
 func waitText(since, now time.Time, period, lag time.Duration) string {
 	ready := completePeriods(since, since, period, 0).from.Add(period + lag)
 	return fmt.Sprintf("the first full %s period after the last change is complete in %s",
-		shift.FormatDuration(period), shift.FormatDuration(max(time.Second, (ready.Sub(now)+time.Second-1).Truncate(time.Second))))
+		schedule.FormatDuration(period), schedule.FormatDuration(max(time.Second, (ready.Sub(now)+time.Second-1).Truncate(time.Second))))
 }
 
 // metricSeries holds the data points of one time series.

@@ -16,7 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 )
 
 const (
@@ -334,7 +334,7 @@ func (a alarm) inconclusive(in rollout.GateInput, now time.Time) string {
 		return fmt.Sprintf("%s, but CloudWatch cannot evaluate it (%s)", a.text(), a.evaluation)
 	case in.Step > 0 && a.period > 0 && a.completePeriods(in.ChangedAt, now) < a.periods:
 		return fmt.Sprintf("%q is OK, but cannot have reached ALARM yet: %d of %d required periods of %s ended since the weight change %s ago",
-			a.name, a.completePeriods(in.ChangedAt, now), a.periods, shift.FormatDuration(a.period), shift.FormatDuration(since.Truncate(time.Second)))
+			a.name, a.completePeriods(in.ChangedAt, now), a.periods, schedule.FormatDuration(a.period), schedule.FormatDuration(since.Truncate(time.Second)))
 	}
 	return ""
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 )
 
 // Defaults of the kind "target_metrics".
@@ -139,7 +139,7 @@ func (c TargetMetrics) Check() []*ArgumentError {
 		}
 	}
 	if c.MaxLatency < 0 {
-		errs = append(errs, invalid("max_latency", "%s is negative", shift.FormatDuration(c.MaxLatency)))
+		errs = append(errs, invalid("max_latency", "%s is negative", schedule.FormatDuration(c.MaxLatency)))
 	}
 	if q := percentile(c.Stat); c.Stat != "Average" && !(q > 0 && q < 1) {
 		errs = append(errs, invalid("stat", "%q is neither Average nor a percentile such as p99 or p99.9", c.Stat))

@@ -223,6 +223,14 @@ func (b *bench) routed(listener string) string {
 	return routedBy(b.actions(listener))
 }
 
+// ruleRouted is routed for a rule.
+func (b *bench) ruleRouted(rule string) string {
+	b.t.Helper()
+	out, err := b.api.DescribeRules(b.t.Context(), &elbv2.DescribeRulesInput{RuleArns: []string{rule}})
+	b.must(err)
+	return routedBy(out.Rules[0].Actions)
+}
+
 func routedBy(actions []types.Action) string {
 	var parts []string
 	for _, action := range actions {

@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
@@ -41,7 +42,7 @@ func zeroDuration(at path.Path) diag.Diagnostic {
 // steadyTooLong reports a steady_for that cannot be reached within the timeout.
 func steadyTooLong(at path.Path, steady, timeout time.Duration) diag.Diagnostic {
 	return misuse(at, "It is longer than timeout, so it could never be reached. Use a shorter steady_for or a longer timeout.",
-		fact{"Steady for", shift.FormatDuration(steady)}, fact{"Timeout", shift.FormatDuration(timeout)})
+		fact{"Steady for", schedule.FormatDuration(steady)}, fact{"Timeout", schedule.FormatDuration(timeout)})
 }
 
 func unknownChoice(at path.Path, text string, among []string) diag.Diagnostic {
@@ -301,7 +302,7 @@ func planTooOld(window time.Duration) diag.Diagnostic {
 	return errorDetail{
 		traffic: "not read in this run. Nothing was changed.",
 		cause: fmt.Sprintf("The plan reverts to the previous version without steps, but the rollback_window of %s is over.",
-			shift.FormatDuration(window)),
+			schedule.FormatDuration(window)),
 		action: "Plan again without -refresh=false. The new plan takes the steps.",
 	}.diagnostic("Cannot apply the plan of the switch")
 }

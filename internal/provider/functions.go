@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
@@ -147,7 +148,7 @@ func (*presetFunction) Run(ctx context.Context, req function.RunRequest, resp *f
 	}
 	hold := ""
 	if len(steps) > 0 { // all steps have the same hold
-		hold = shift.FormatDuration(steps[0].Hold)
+		hold = schedule.FormatDuration(steps[0].Hold)
 	}
 	resp.Error = resp.Result.Set(ctx, stepsValue(steps, hold))
 }

@@ -37,7 +37,7 @@ type memory struct {
 	SlowStart map[string]time.Duration `json:"slow_start,omitempty"`
 }
 
-// routeMemory is rollout.RouteState without the router's own data.
+// routeMemory is rollout.State without the router's own data.
 type routeMemory struct {
 	Weights map[string]int `json:"weights,omitempty"`
 	Sticky  time.Duration  `json:"sticky,omitempty"`

@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
@@ -121,16 +122,16 @@ func unknownOutcome(plan *switchModel) {
 }
 
 // fill sets the schedule. Where no traffic moves, all other computed values keep their values.
-func (p prior) fill(plan *switchModel, config switchModel, w desired, schedule shift.Schedule) {
+func (p prior) fill(plan *switchModel, config switchModel, w desired, decided shift.Schedule) {
 	p.fillTraffic(plan, config, w)
-	if p.state == nil || schedule.Kind != shift.NoChange {
-		plan.Schedule = types.StringValue(schedule.Text())
+	if p.state == nil || decided.Kind != shift.NoChange {
+		plan.Schedule = types.StringValue(schedule.Text(decided))
 		unknownOutcome(plan)
 		return
 	}
 	plan.Schedule = p.state.Schedule
-	if !schedule.IsEmpty() {
-		plan.Schedule = types.StringValue(schedule.Text())
+	if !decided.IsEmpty() {
+		plan.Schedule = types.StringValue(schedule.Text(decided))
 	}
 	plan.Stable = p.currentStable(w)
 	plan.Live = p.currentLive(w)

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -173,7 +174,7 @@ func (s *observation) observeStickiness(found map[string]traffic.State) {
 		}
 		s.model.LoadBalancer = types.ObjectValueMust(loadBalancerTypes, map[string]attr.Value{
 			"routes":     block["routes"],
-			"stickiness": types.StringValue(shift.FormatDuration(now.Stickiness)),
+			"stickiness": types.StringValue(schedule.FormatDuration(now.Stickiness)),
 		})
 		return
 	}

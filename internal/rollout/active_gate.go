@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
@@ -82,7 +83,7 @@ func (g *activeGate) overdue(now, heldUntil time.Time) *Failure {
 		return nil
 	}
 	detail := fmt.Sprintf("%s; inconclusive for %s (inconclusive_timeout = %q)", strings.TrimSuffix(g.inconclusiveDetail, "."),
-		formatElapsed(now.Sub(g.inconclusiveSince)), shift.FormatDuration(g.InconclusiveTimeout))
+		formatElapsed(now.Sub(g.inconclusiveSince)), schedule.FormatDuration(g.InconclusiveTimeout))
 	if g.OnInconclusive == Pass {
 		g.passed, g.waived, g.inconclusiveSince = true, true, time.Time{}
 		g.tolerated = append(g.tolerated, fmt.Sprintf("Gate %q counts as passed (on_inconclusive_timeout = %q): %s", g.Name, Pass, detail))
@@ -95,9 +96,9 @@ func (g *activeGate) overdue(now, heldUntil time.Time) *Failure {
 // below.
 func formatElapsed(d time.Duration) string {
 	if d < 10*time.Second {
-		return shift.FormatDuration(d.Round(time.Millisecond))
+		return schedule.FormatDuration(d.Round(time.Millisecond))
 	}
-	return shift.FormatDuration(d.Round(time.Second))
+	return schedule.FormatDuration(d.Round(time.Second))
 }
 
 // start calls the gate in the background and sends its gateAnswer, also if the gate hangs
@@ -141,7 +142,7 @@ func (g *activeGate) call(ctx context.Context, evaluate func(context.Context) Ve
 	case <-ctx.Done():
 		return Verdict{Status: Errored, Err: ctx.Err()}
 	case <-limit.C:
-		return Verdict{Status: Errored, Err: fmt.Errorf("%w of %s", errHung, shift.FormatDuration(g.Timeout))}
+		return Verdict{Status: Errored, Err: fmt.Errorf("%w of %s", errHung, schedule.FormatDuration(g.Timeout))}
 	}
 }
 

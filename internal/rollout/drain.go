@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -25,7 +25,7 @@ type DrainSpec struct {
 // does not exist has no targets. Other errors of Health do not end the wait. Drain
 // returns an error only if ctx ends, and then the error of ctx.
 func Drain(ctx context.Context, d DrainSpec) error {
-	d.emit(PhaseStarted, "drain for "+shift.FormatDuration(d.For))
+	d.emit(PhaseStarted, "drain for "+schedule.FormatDuration(d.For))
 	waiting, cancel := context.WithTimeout(ctx, d.For)
 	defer cancel()
 	remaining := slices.Clone(d.Groups)

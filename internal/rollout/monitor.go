@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
@@ -135,9 +136,9 @@ func (m *monitor) overdue(now time.Time) *Failure {
 	if m.stage.ready != nil && !m.isReady(now) && !now.Before(m.began.Add(health.Timeout)) {
 		detail := m.readyDetail
 		if detail == "" {
-			detail = "healthy, but not steady for " + shift.FormatDuration(health.SteadyFor)
+			detail = "healthy, but not steady for " + schedule.FormatDuration(health.SteadyFor)
 		}
-		return &Failure{Cause: NotHealthy, Detail: fmt.Sprintf("%s, after %s", detail, shift.FormatDuration(health.Timeout))}
+		return &Failure{Cause: NotHealthy, Detail: fmt.Sprintf("%s, after %s", detail, schedule.FormatDuration(health.Timeout))}
 	}
 	for _, g := range m.stage.gates {
 		if f := g.overdue(now, m.heldUntil); f != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/routertest"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -429,7 +430,7 @@ func (p *playback) text() string {
 }
 
 func (p *playback) since(at time.Time) string {
-	return shift.FormatDuration(at.Sub(p.began).Round(time.Millisecond))
+	return schedule.FormatDuration(at.Sub(p.began).Round(time.Millisecond))
 }
 
 func eventText(e rollout.Event) string {
@@ -483,7 +484,7 @@ func (p *playback) routeText(r rollout.RouteResult) string {
 				parts = append(parts, fmt.Sprintf("%s %d", group, now.Weights[group]))
 			}
 			if now.Stickiness > 0 {
-				parts = append(parts, "sticky "+shift.FormatDuration(now.Stickiness))
+				parts = append(parts, "sticky "+schedule.FormatDuration(now.Stickiness))
 			}
 			state = strings.Join(parts, ", ")
 		}

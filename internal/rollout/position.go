@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -159,7 +160,7 @@ func (r *run) describe(i int, s traffic.State) string {
 	}
 	text := strings.ReplaceAll(joinText(shares.String(), idle), "; ", ", ")
 	if s.Stickiness > 0 {
-		text += ", sticky for " + shift.FormatDuration(s.Stickiness)
+		text += ", sticky for " + schedule.FormatDuration(s.Stickiness)
 	}
 	return text
 }

@@ -3,6 +3,7 @@ package rollout
 import (
 	"slices"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -52,6 +53,11 @@ func (s Spec) route(route Route, now traffic.State) shift.Route {
 	for _, group := range now.Groups() {
 		x.Attached = append(x.Attached, s.Owners.Owner(route.Entry, group))
 	}
+	for _, e := range s.Request.Environments {
+		if s.Owners.Shared(route.Entry, e.Name) {
+			x.Without = append(x.Without, e.Name)
+		}
+	}
 	x.Origin = s.origin(route)
 	if x.Joining || s.unmanagedDetached(route.Entry, x.Origin, now) {
 		x.Origin = x.Observed
@@ -96,7 +102,7 @@ func (s Spec) routeName(id string) string {
 			entry, n = route.Entry, of[route.Entry]
 		}
 	}
-	return shift.RouteName(entry, n, of[entry])
+	return schedule.RouteName(entry, n, of[entry])
 }
 
 func (s Spec) addUnmanaged(known []shift.Environment, entry string, now traffic.State) []shift.Environment {

@@ -7,12 +7,12 @@ import (
 	"slices"
 	"time"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // errRollbackTimeout reports that a rollback was retried until rollbackTimeout.
-var errRollbackTimeout = errors.New("rollback not verified within " + shift.FormatDuration(rollbackTimeout))
+var errRollbackTimeout = errors.New("rollback not verified within " + schedule.FormatDuration(rollbackTimeout))
 
 // rollback is a rollback in progress. All maps are by the index of the route.
 type rollback struct {

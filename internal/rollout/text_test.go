@@ -12,11 +12,12 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/routertest"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
-func TestRouteState_equal(t *testing.T) {
+func TestState_equal(t *testing.T) {
 	of := func(pairs ...any) traffic.State {
 		s := traffic.State{Weights: map[string]int{}}
 		for i := 0; i < len(pairs); i += 2 {
@@ -168,7 +169,7 @@ func TestSpec_decideDoesNotChangeTheRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	again, err := spec.Decide([]traffic.State{p.story.routes[0].state})
-	if err != nil || first.Text() != again.Text() || len(spec.Request.Environments) != 2 || spec.Request.Routes != nil || spec.Request.StickinessChanges {
+	if err != nil || schedule.Text(first) != schedule.Text(again) || len(spec.Request.Environments) != 2 || spec.Request.Routes != nil || spec.Request.StickinessChanges {
 		t.Errorf("the request has changed: %+v, %v", spec.Request, err)
 	}
 	unobserved, err := spec.Decide(nil)

@@ -46,26 +46,45 @@ type Schedule struct {
 	AttachedAfter []string
 
 	ReplacesFixedError bool     // a route answers a fixed 5xx, which the desired weights replace in one write
+	Retries            bool     // a rejected version is desired, and retry allows it
 	BakeOnly           bool     // the desired weights are reached, but the shift never completed
 	Certain            bool     // ExternalChange: it cannot be the work of an abandoned shift
 	Gaining            []string // environments that gain on some route and so must be healthy; sorted
 
-	request Request
+	Request Request    // what was decided
 	gaining [][]string // by route
 }
 
-// From returns the weights that the shift starts from: the mean of the routes'
-// rollback targets. It is nil where no route forwarded.
-func (s Schedule) From() Weights { return s.request.originMean() }
+// From returns the weights that the shift starts from: the mean of the rollback targets
+// of the routes that it changes, or of all routes where it changes none. It is nil where
+// none of them forwarded.
+func (s Schedule) From() Weights {
+	var all, changing []Weights
+	for i, x := range s.Request.Routes {
+		all = append(all, x.Origin)
+		if s.Changes(i) {
+			changing = append(changing, x.Origin)
+		}
+	}
+	if changing != nil {
+		return Mean(changing)
+	}
+	return Mean(all)
+}
+
+// Changes reports whether the shift changes the i-th route: its rollback target differs
+// from the desired weights. Where one of several groups of an environment was replaced,
+// the routes of the others stay as they are.
+func (s Schedule) Changes(i int) bool { return !s.Request.Routes[i].Origin.Equal(s.Desired) }
 
 // Origin returns the rollback target of the i-th route of the request; nil
 // where the route did not forward.
-func (s Schedule) Origin(i int) Weights { return s.request.Routes[i].Origin }
+func (s Schedule) Origin(i int) Weights { return s.Request.Routes[i].Origin }
 
 // At returns the weights of the i-th route when the part at of the shift is
 // done. A route with a fixed error has no steps: it gets the desired weights.
 func (s Schedule) At(i int, at Share) Weights {
-	if s.request.Routes[i].FixedError {
+	if s.Request.Routes[i].FixedError {
 		return s.Desired
 	}
 	return Between(s.Origin(i), s.Desired, at)
@@ -77,11 +96,12 @@ func Decide(r Request) (Schedule, error) {
 	if !r.Unobserved && r.Desired != nil && (r.shipsNewVersion() || r.externalChange() == certainExternalChange && r.Retry) {
 		r.startFromObserved()
 	}
-	s := Schedule{Desired: r.Desired, request: r}
+	s := Schedule{Desired: r.Desired, Request: r}
 	if s.Desired == nil {
-		s.Desired = r.observedMean()
+		s.Desired = r.ObservedMean()
 	}
 	s.Kind = r.kind()
+	s.Retries = r.Retry && r.desiresRejected()
 	if err := s.fillAttached(); err != nil {
 		return s, err
 	}
@@ -109,7 +129,7 @@ func (r Request) kind() Kind {
 		return NoChange
 	case r.Unobserved:
 		return Forward
-	case r.allRoutes(func(x Route) bool { return x.Observed.Equal(r.Desired) && x.Origin.Equal(r.Desired) }):
+	case r.AllRoutes(func(x Route) bool { return x.Observed.Equal(r.Desired) && x.Origin.Equal(r.Desired) }):
 		return NoChange
 	case r.externalChange() != noExternalChange && !r.Retry:
 		return ExternalChange
@@ -126,7 +146,7 @@ func (r Request) kind() Kind {
 // isRollback reports whether the desired weights are the rollback target of every
 // route. The observed ones differ then, by drift or by an unfinished shift.
 func (r Request) isRollback() bool {
-	return r.allRoutes(func(x Route) bool { return x.Origin.Equal(r.Desired) })
+	return r.AllRoutes(func(x Route) bool { return x.Origin.Equal(r.Desired) })
 }
 
 // desiresRejected reports whether an environment with the rejected version would
@@ -134,7 +154,7 @@ func (r Request) isRollback() bool {
 func (r Request) desiresRejected() bool {
 	return r.Rejected != nil && slices.ContainsFunc(r.Routes, func(x Route) bool {
 		return slices.ContainsFunc(r.Desired.Gaining(x.Origin), func(name string) bool {
-			return r.Rejected.Matches(r.environment(name))
+			return r.Rejected.Matches(r.Environment(name))
 		})
 	})
 }
@@ -147,14 +167,14 @@ func (r Request) isRevert() bool {
 	if !ok || !r.WithinRollbackWindow || slices.ContainsFunc(r.Routes, func(x Route) bool { return x.Joining || x.FixedError }) {
 		return false
 	}
-	e := r.environment(live)
+	e := r.Environment(live)
 	return r.Previous.Matches(e) && (r.Rejected == nil || !r.Rejected.Matches(e))
 }
 
 // fillSteps sets Split, and the steps above the route that is least far along.
 // Routes that are at different weights count as a split, too.
 func (s *Schedule) fillSteps() {
-	r := s.request
+	r := s.Request
 	all := append(slices.Clone(r.Strategy.Steps), Step{At: Full})
 	if r.Unobserved {
 		s.Steps = all
@@ -186,8 +206,8 @@ func (s *Schedule) fillSteps() {
 // fillGaining sets Gaining: the environments that gain on some route.
 func (s *Schedule) fillGaining() {
 	all := newOrderedNames(nil)
-	s.gaining = make([][]string, len(s.request.Routes))
-	for i := range s.request.Routes {
+	s.gaining = make([][]string, len(s.Request.Routes))
+	for i := range s.Request.Routes {
 		s.gaining[i] = s.gainingOn(i)
 		all.add(s.gaining[i]...)
 	}
@@ -199,11 +219,11 @@ func (s *Schedule) fillGaining() {
 // and those that a step gives more than observed: after an external change those may be
 // others, and no environment gains traffic without a health check.
 func (s *Schedule) gainingOn(i int) []string {
-	x := s.request.Routes[i]
+	x := s.Request.Routes[i]
 	gaining := newOrderedNames(s.Desired.Gaining(x.Origin))
 	progress := Progress(x.Origin, s.Desired, x.Observed)
 	for _, step := range s.Steps {
-		if progress < step.At && !s.request.Unobserved {
+		if progress < step.At && !s.Request.Unobserved {
 			gaining.add(s.At(i, step.At).Gaining(x.Observed)...)
 		}
 	}
@@ -237,7 +257,7 @@ func stepAt(steps []Step, at Share) Step {
 // fillAttached sets Attached and AttachedAfter. Environments with traffic and those
 // of the rollback target are required; idle ones are added by name up to the limit.
 func (s *Schedule) fillAttached() error {
-	r := s.request
+	r := s.Request
 	attached := newOrderedNames(s.Desired.Names())
 	for _, x := range r.Routes {
 		attached.add(x.Origin.Names()...)
@@ -260,12 +280,12 @@ func (s *Schedule) fillAttached() error {
 // checked. Where the router needs no group for that, and in a rollback or revert, which
 // must not fail because of one of them, it adds nothing to what is attached.
 func (s *Schedule) idle() []string {
-	names := s.request.managed(s.request.environmentNames())
-	if s.request.AttachesIdle && s.Kind != Rollback && s.Kind != Revert {
+	names := s.Request.managed(s.Request.environmentNames())
+	if s.Request.AttachesIdle && s.Kind != Rollback && s.Kind != Revert {
 		return names
 	}
 	return slices.DeleteFunc(names, func(name string) bool {
-		return !slices.ContainsFunc(s.request.Routes, func(x Route) bool { return slices.Contains(x.Attached, name) })
+		return !slices.ContainsFunc(s.Request.Routes, func(x Route) bool { return slices.Contains(x.Attached, name) })
 	})
 }
 
@@ -274,25 +294,22 @@ func (r Request) fits(names []string) bool {
 }
 
 // groupsPerRoute returns the largest number of groups that the names need on one
-// route: an environment has a group on each, an unmanaged group is where it was
-// observed.
+// route: an environment has a group on each except those it is without, an unmanaged
+// group is where it was observed.
 func (r Request) groupsPerRoute(names []string) int {
-	managed, most := 0, 0
-	for _, name := range names {
-		if !r.environment(name).Unmanaged {
-			managed++
-		}
-	}
+	most := 0
 	for _, x := range r.Routes {
-		unmanaged := 0
+		n := 0
 		for _, name := range names {
-			if r.environment(name).Unmanaged && (slices.Contains(x.Attached, name) || x.Origin[name] > 0 || x.Observed[name] > 0) {
-				unmanaged++
+			unmanaged := r.Environment(name).Unmanaged
+			here := slices.Contains(x.Attached, name) || x.Origin[name] > 0 || x.Observed[name] > 0
+			if unmanaged && here || !unmanaged && !slices.Contains(x.Without, name) {
+				n++
 			}
 		}
-		most = max(most, unmanaged)
+		most = max(most, n)
 	}
-	return managed + most
+	return most
 }
 
 // stickyAfterwards reports whether group stickiness is on after the shift. Sticky

@@ -3,6 +3,7 @@ package shift_test
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -416,8 +417,8 @@ func TestDecide_invariants(t *testing.T) {
 			t.Fatalf("%s of %+v: %v", summary(s), r, err)
 		}
 		again, _ := shift.Decide(r)
-		if s.Text() != again.Text() || s.Shortest() > s.Longest() || (s.IsEmpty() && s.Kind != shift.NoChange) {
-			t.Fatalf("%s, %s, %s", s.Text(), s.Shortest(), s.Longest())
+		if !reflect.DeepEqual(s, again) || s.Shortest() > s.Longest() || (s.IsEmpty() && s.Kind != shift.NoChange) {
+			t.Fatalf("%s, %s, %s", summary(s), s.Shortest(), s.Longest())
 		}
 	})
 }

@@ -35,7 +35,7 @@ func (r Request) externalChange() externalChange {
 		return certainExternalChange // somebody ended a canary
 	case !sole || p == nil || p.Environment != current || current == desired:
 		return noExternalChange
-	case p.Matches(r.environment(current)) && r.environment(desired).Version != "":
+	case p.Matches(r.Environment(current)) && r.Environment(desired).Version != "":
 		return certainExternalChange
 	}
 	return possibleExternalChange
@@ -51,7 +51,7 @@ func (r Request) knownRoutes() []Route {
 func (r Request) gainsRejected(routes []Route) bool {
 	return r.Rejected != nil && slices.ContainsFunc(routes, func(x Route) bool {
 		return slices.ContainsFunc(r.Desired.Gaining(x.Observed), func(name string) bool {
-			return r.Rejected.Matches(r.environment(name))
+			return r.Rejected.Matches(r.Environment(name))
 		})
 	})
 }
@@ -74,7 +74,7 @@ func (r Request) shipsNewVersion() bool {
 	changed := false
 	for _, x := range r.Routes {
 		for _, name := range r.Desired.Gaining(x.Observed) {
-			if !r.environment(name).VersionChanged || x.Observed[name] > 0 {
+			if !r.Environment(name).VersionChanged || x.Observed[name] > 0 {
 				return false
 			}
 			changed = true

@@ -18,7 +18,7 @@ func stepsText(steps []shift.Step) string {
 	var stops, holds []string
 	for _, s := range steps {
 		stops = append(stops, strings.TrimSuffix(s.At.String(), " %"))
-		if hold := shift.FormatDuration(s.Hold); !slices.Contains(holds, hold) {
+		if hold := strings.TrimSuffix(s.Hold.String(), "0s"); !slices.Contains(holds, hold) {
 			holds = append(holds, hold)
 		}
 	}

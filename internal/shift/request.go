@@ -38,6 +38,7 @@ type Route struct {
 	Origin     Weights  // the rollback target; nil: does not forward there
 	Observed   Weights  // the current weights; nil: unknown (Unobserved), or does not forward
 	Attached   []string // environments and unmanaged groups in its action, also at weight 0
+	Without    []string // environments that have no group of their own here
 	FixedError bool     // a joining route that answers a fixed 5xx, which may be replaced
 	Response   string   // what it does instead of forwarding; empty where it forwards
 	Missing    bool     // the router reported that it does not exist
@@ -146,13 +147,13 @@ func (r Request) environmentNames() []string {
 // managed returns the names without removed environments and unmanaged groups.
 func (r Request) managed(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
-		e := r.environment(name)
+		e := r.Environment(name)
 		return e.Removed || e.Unmanaged
 	})
 }
 
-// environment returns an environment by name. An unknown name is an unmanaged group.
-func (r Request) environment(name string) Environment {
+// Environment returns an environment by name. An unknown name is an unmanaged group.
+func (r Request) Environment(name string) Environment {
 	for _, e := range r.Environments {
 		if e.Name == name {
 			return e
@@ -161,19 +162,13 @@ func (r Request) environment(name string) Environment {
 	return Environment{Name: name, Unmanaged: true}
 }
 
-func (r Request) allRoutes(is func(Route) bool) bool {
+// AllRoutes reports whether the condition holds for every route.
+func (r Request) AllRoutes(is func(Route) bool) bool {
 	return !slices.ContainsFunc(r.Routes, func(x Route) bool { return !is(x) })
 }
 
-func (r Request) originMean() Weights {
-	var all []Weights
-	for _, x := range r.Routes {
-		all = append(all, x.Origin)
-	}
-	return Mean(all)
-}
-
-func (r Request) observedMean() Weights {
+// ObservedMean returns the mean of the observed weights; nil where no route forwards.
+func (r Request) ObservedMean() Weights {
 	var all []Weights
 	for _, x := range r.Routes {
 		all = append(all, x.Observed)

@@ -1,8 +1,7 @@
 package shift
 
 import (
-	"strconv"
-	"strings"
+	"slices"
 	"time"
 )
 
@@ -23,18 +22,18 @@ func (s Schedule) Shortest() time.Duration { return s.span().short }
 func (s Schedule) Longest() time.Duration { return s.span().long }
 
 func (s Schedule) span() span {
-	t := s.request.Strategy
+	t := s.Request.Strategy
 	total := span{long: 2 * callAllowance} // reading, attaching, detaching
 	switch s.Kind {
 	case Forward:
 	case Revert:
-		return total.plus(span{long: t.HealthTimeout + callAllowance}).plus(t.reportOnly().gated(After, Step{Hold: t.Settle}))
+		return total.plus(span{long: t.HealthTimeout + callAllowance}).plus(t.ReportOnly().gated(After, Step{Hold: t.Settle}))
 	case Rollback:
 		return total.plus(span{t.Settle, t.Settle + callAllowance})
 	case NoChange, Rejected, ExternalChange:
 		return total
 	}
-	if s.checksReadiness() {
+	if s.ChecksReadiness() {
 		total = total.plus(span{t.SteadyFor, max(t.SteadyFor, t.HealthTimeout) + callAllowance})
 		total = total.plus(t.gated(Before, Step{}))
 	}
@@ -50,9 +49,9 @@ func (s Schedule) span() span {
 	return total.plus(t.gated(After, Step{Hold: t.Bake})).plus(span{t.Settle, t.Settle})
 }
 
-// checksReadiness reports whether the shift starts with a health check: the gaining
+// ChecksReadiness reports whether the shift starts with a health check: the gaining
 // environments have no traffic yet.
-func (s Schedule) checksReadiness() bool {
+func (s Schedule) ChecksReadiness() bool {
 	return s.Split == nil && !s.BakeOnly && len(s.Gaining) > 0
 }
 
@@ -77,45 +76,24 @@ func (g GateSettings) longest() time.Duration {
 	return g.InitialDelay + max(tries, g.InconclusiveTimeout+round)
 }
 
-// FormatDuration formats a duration as a user writes it: "1h30m", not "1h30m0s".
-func FormatDuration(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
-}
-
-// roundUp formats a duration, rounded up to whole seconds from 1s.
-func roundUp(d time.Duration) string {
-	if d < time.Second {
-		return FormatDuration(d)
-	}
-	return FormatDuration((d + time.Second - 1).Truncate(time.Second))
-}
-
-// ordinal formats a position: 2 is "2nd".
-func ordinal(n int) string {
-	suffix := "th"
+// minimumWait returns how long a wait lasts at least because of the gate. Before any
+// traffic the gate's data counts from the start of the shift, and health has been
+// steady for SteadyFor by then.
+func (t Strategy) minimumWait(g GateSettings, part When) time.Duration {
 	switch {
-	case n%100 >= 11 && n%100 <= 13:
-	case n%10 == 1:
-		suffix = "st"
-	case n%10 == 2:
-		suffix = "nd"
-	case n%10 == 3:
-		suffix = "rd"
+	case g.DryRun:
+		return g.InitialDelay
+	case part == Before:
+		return max(g.InitialDelay, g.Lag-t.SteadyFor)
 	}
-	return strconv.Itoa(n) + suffix
+	return max(g.InitialDelay, g.Lag)
 }
 
-// RouteName names the n-th route (from 1) of the entry point, which has of routes.
-func RouteName(entry string, n, of int) string {
-	if of == 1 {
-		return entry
+// ReportOnly returns the strategy with all gates report-only, as in a revert.
+func (t Strategy) ReportOnly() Strategy {
+	t.Gates = slices.Clone(t.Gates)
+	for i := range t.Gates {
+		t.Gates[i].DryRun = true
 	}
-	return entry + ", " + ordinal(n) + " route"
+	return t
 }

@@ -68,6 +68,13 @@ func (o Owners) Group(entry, name string, observed State) string {
 	return ""
 }
 
+// Shared reports whether the group of the environment behind the entry point belongs to
+// another environment, so that it has none of its own there.
+func (o Owners) Shared(entry, name string) bool {
+	group := o.groups[name][entry]
+	return group != "" && o.names[location{entry, group}] != name
+}
+
 // Has reports whether the name is that of an environment.
 func (o Owners) Has(name string) bool {
 	_, ok := o.groups[name]

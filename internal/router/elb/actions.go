@@ -24,8 +24,8 @@ func Limits() traffic.Limits {
 	return traffic.Limits{Groups: maxGroups, Weight: maxWeight, AttachesIdle: true}
 }
 
-// raw is the Raw value of a RouteState: the actions of a route as they were read. They are
-// never changed, so copies of a RouteState may share them.
+// raw is the Raw value of a traffic.State: the actions of a route as they were read. They are
+// never changed, so copies of a traffic.State may share them.
 type raw struct {
 	route   string
 	actions []types.Action

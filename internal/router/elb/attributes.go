@@ -24,7 +24,7 @@ const (
 var errSeconds = errors.New("an attribute of the target group is not a number of seconds")
 
 // LongestDelay returns the longest deregistration delay of the groups, with one call per group.
-// A group of Lambda functions has none. It returns rollout.ErrNotFound for a missing group.
+// A group of Lambda functions has none. It returns traffic.ErrNotFound for a missing group.
 func (r *Router) LongestDelay(ctx context.Context, groups []string) (time.Duration, error) {
 	all, err := r.attributes(ctx, groups, delayAttribute)
 	longest := time.Duration(0)

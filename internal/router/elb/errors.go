@@ -16,7 +16,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
-// Errors besides those of rollout.Router.
+// Errors besides those of traffic.Router.
 var (
 	// ErrDefaultRule says that a rule is the default rule of its listener, which can be changed only
 	// through the listener: use ARN.Listener of the rule.
@@ -27,7 +27,7 @@ var (
 	// ErrProtocol says that an Application Load Balancer cannot forward to the
 	// group because of its protocol; see GroupError.
 	ErrProtocol = errors.New("an Application Load Balancer cannot forward to its protocol")
-	// ErrInvalid says that a RouteState cannot be written to the route.
+	// ErrInvalid says that a traffic.State cannot be written to the route.
 	ErrInvalid = errors.New("invalid route state")
 )
 

@@ -40,7 +40,7 @@ func (e *GroupError) Error() string {
 func (e *GroupError) Unwrap() error { return e.Err }
 
 // GroupInfo describes each group by its ARN, with one call per twenty groups of a region. It
-// returns rollout.ErrNotFound for a missing group, in a CallError with its ARN.
+// returns traffic.ErrNotFound for a missing group, in a CallError with its ARN.
 func (r *Router) GroupInfo(ctx context.Context, groups []string) (map[string]GroupInfo, error) {
 	regions := map[string][]string{}
 	for _, group := range groups {
@@ -124,7 +124,7 @@ type Entry struct {
 }
 
 // CheckGroups checks, before a shift, that every group exists and that the routes of its entry
-// point may forward to it. It returns rollout.ErrNotFound in a CallError, and ErrOtherBalancer or
+// point may forward to it. It returns traffic.ErrNotFound in a CallError, and ErrOtherBalancer or
 // ErrProtocol in a GroupError.
 func (r *Router) CheckGroups(ctx context.Context, entries ...Entry) error {
 	var groups []string

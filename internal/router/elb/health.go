@@ -13,7 +13,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
-// Health implements rollout.Router with one call per group. It also returns the errors of
+// Health implements traffic.Router with one call per group. It also returns the errors of
 // ParseGroup.
 func (r *Router) Health(ctx context.Context, groups []string) (map[string]traffic.Health, error) {
 	if err := ctx.Err(); err != nil {

@@ -29,7 +29,7 @@ func (u Reference) CarriesTraffic() bool { return !u.Test && (u.Share > 0 || u.S
 // References returns the listeners and rules that have one of the groups in their action, in the order of the
 // groups, then by port and priority, whatever manages them. It takes one call per twenty groups, one per load
 // balancer and one per listener (more with pagination); Reader.References shares them between environments. It
-// returns rollout.ErrNotFound for a missing group, in a CallError with its ARN.
+// returns traffic.ErrNotFound for a missing group, in a CallError with its ARN.
 func (r *Router) References(ctx context.Context, groups []string) ([]Reference, error) {
 	facts, err := r.GroupInfo(ctx, groups)
 	if err != nil {

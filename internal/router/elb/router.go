@@ -39,7 +39,7 @@ type Config struct {
 	Client func(region string) Client
 }
 
-// Router is rollout.Router for Application Load Balancers. It caches nothing but its clients.
+// Router is traffic.Router for Application Load Balancers. It caches nothing but its clients.
 type Router struct {
 	config  Config
 	mu      sync.Mutex
@@ -60,7 +60,7 @@ func (r *Router) client(region string) Client {
 	return r.clients[region]
 }
 
-// Read implements rollout.Router. It also returns the errors of ParseRoute, and ErrDefaultRule. Up to
+// Read implements traffic.Router. It also returns the errors of ParseRoute, and ErrDefaultRule. Up to
 // twenty routes of one kind and region share a call.
 func (r *Router) Read(ctx context.Context, routes []string) ([]traffic.State, error) {
 	if err := ctx.Err(); err != nil {
@@ -77,7 +77,7 @@ func (r *Router) Read(ctx context.Context, routes []string) ([]traffic.State, er
 	return settings, nil
 }
 
-// Write implements rollout.Router with one ModifyListener or ModifyRule that contains only the actions. It
+// Write implements traffic.Router with one ModifyListener or ModifyRule that contains only the actions. It
 // also returns the errors of ParseRoute, and ErrInvalid where nothing was sent. For a missing group the
 // CallError has the ARN of the group.
 func (r *Router) Write(ctx context.Context, route string, want traffic.State) error {

@@ -9,7 +9,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
-// Op is a method of rollout.Router.
+// Op is a method of traffic.Router.
 type Op string
 
 // The operations.

@@ -39,7 +39,7 @@ type Fixture struct {
 	Extra func(t *testing.T) string
 }
 
-// Run tests a router against the contract of rollout.Router. Every test calls fixture
+// Run tests a router against the contract of traffic.Router. Every test calls fixture
 // for a new Fixture.
 func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 	tests := []struct {
@@ -366,7 +366,7 @@ func (f Fixture) awaitHealth(t *testing.T, group string, good func(traffic.Healt
 	}
 }
 
-// wantWeights compares shares and attached groups, as RouteState.Equal does.
+// wantWeights compares shares and attached groups, as State.Equal does.
 func wantWeights(t *testing.T, got traffic.State, want map[string]int) {
 	t.Helper()
 	if !got.Equal(traffic.State{Weights: want, Stickiness: got.Stickiness}) {

@@ -1,4 +1,4 @@
 // Package routertest tests routers and their callers: Run is the contract of
-// rollout.Router as a test suite, and NewMemory an in-memory router that complies with
+// traffic.Router as a test suite, and NewMemory an in-memory router that complies with
 // it.
 package routertest

@@ -16,7 +16,7 @@ type Kind string
 // The kinds of faults, each with the real event that it simulates.
 const (
 	// Throttled simulates exceeded rate limits: the call fails with
-	// rollout.ErrThrottled, as after the client's retries.
+	// traffic.ErrThrottled, as after the client's retries.
 	Throttled Kind = "throttled"
 	// Refused simulates an API error: a 5xx, missing permissions, expired
 	// credentials. The call fails with Fault.Err and changes nothing.

@@ -22,8 +22,7 @@ var (
 // Memory is an in-memory load balancer and its router. To callers it behaves like ELB:
 // targets of a group on no route are unused, a write replaces the whole action of a
 // route, and a route has five groups at most. It is safe for concurrent use. It starts
-// no goroutine, opens no socket, and waits only where a Fault says so, so it works in
-// a synctest bubble.
+// no goroutine, opens no socket, and waits only where a Fault says so: it works in a synctest bubble.
 type Memory struct {
 	mu     sync.Mutex
 	start  time.Time
@@ -58,7 +57,7 @@ type event struct {
 	do func()
 }
 
-// raw is RouteState.Raw of Memory.
+// raw is State.Raw of Memory.
 type raw struct {
 	route, extra string
 	state        traffic.State
@@ -69,7 +68,7 @@ func NewMemory() *Memory {
 	return &Memory{start: time.Now(), routes: map[string]*route{}, groups: map[string]*group{}}
 }
 
-// Limits returns the limits of Memory, which are those of an Application Load Balancer.
+// Limits returns those of Memory, which are ELB's.
 func Limits() traffic.Limits { return traffic.Limits{Groups: 5, Weight: 999, AttachesIdle: true} }
 
 // AddRoute adds a route, and its groups, without targets, where they do not exist yet.
@@ -94,7 +93,7 @@ func (m *Memory) RemoveRoute(id string) {
 }
 
 // SetExtra sets what a route does besides forwarding, such as an authenticate action. A
-// Write preserves it only through RouteState.Raw.
+// Write preserves it only through State.Raw.
 func (m *Memory) SetExtra(id, extra string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -208,17 +207,17 @@ func (c rollbackClient) Health(ctx context.Context, groups []string) (map[string
 	return c.m.health(ctx, Call{Op: Health, Rollback: true, Groups: slices.Clone(groups)})
 }
 
-// Read implements rollout.Router.
+// Read implements traffic.Router.
 func (m *Memory) Read(ctx context.Context, routes []string) ([]traffic.State, error) {
 	return m.read(ctx, Call{Op: Read, Routes: slices.Clone(routes)})
 }
 
-// Write implements rollout.Router.
+// Write implements traffic.Router.
 func (m *Memory) Write(ctx context.Context, route string, desired traffic.State) error {
 	return m.write(ctx, Call{Op: Write, Routes: []string{route}, Want: desired})
 }
 
-// Health implements rollout.Router.
+// Health implements traffic.Router.
 func (m *Memory) Health(ctx context.Context, groups []string) (map[string]traffic.Health, error) {
 	return m.health(ctx, Call{Op: Health, Groups: slices.Clone(groups)})
 }

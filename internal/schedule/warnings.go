@@ -1,42 +1,43 @@
-package shift
+package schedule
 
 import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
 // wait is a part of a shift in which gates are evaluated for some time.
 type wait struct {
 	name string // "5 %", "bake"
-	part When
-	step Step // its Hold is the duration
+	part shift.When
+	step shift.Step // its Hold is the duration
 }
 
 // waits returns the waits of a shift forward, in order.
-func (s Schedule) waits() []wait {
-	if s.Kind != Forward {
+func (s plan) waits() []wait {
+	if s.Kind != shift.Forward {
 		return nil
 	}
 	var all []wait
 	if s.Split != nil {
-		all = append(all, wait{"current split", During, *s.Split})
+		all = append(all, wait{"current split", shift.During, *s.Split})
 	}
 	for _, step := range s.Steps {
-		if step.At != Full {
-			all = append(all, wait{step.At.String(), During, step})
+		if step.At != shift.Full {
+			all = append(all, wait{step.At.String(), shift.During, step})
 		}
 	}
-	return append(all, wait{"bake", After, Step{Hold: s.request.Strategy.Bake}})
+	return append(all, wait{"bake", shift.After, shift.Step{Hold: s.Request.Strategy.Bake}})
 }
 
 // gateWarnings warns about gates that evaluate the wrong environment, and about holds
 // that are too short for their gates.
-func (s Schedule) gateWarnings() []string {
+func (s plan) gateWarnings() []string {
 	var warnings []string
-	for _, g := range s.request.Strategy.Gates {
-		if g.BeforeTrafficNote != "" && s.Kind == Forward && s.checksReadiness() && (g.When == Before || g.When == Always) {
+	for _, g := range s.Request.Strategy.Gates {
+		if g.BeforeTrafficNote != "" && s.Kind == shift.Forward && s.ChecksReadiness() && (g.When == shift.Before || g.When == shift.Always) {
 			warnings = append(warnings, fmt.Sprintf("gate %s %s", g.Name, g.BeforeTrafficNote))
 		}
 		warnings = append(warnings, s.lagWarnings(g)...)
@@ -47,7 +48,7 @@ func (s Schedule) gateWarnings() []string {
 
 // lagWarnings warns about a gate whose data comes later than a hold ends: until there is
 // data from after the weight change, the gate is inconclusive and the hold is extended.
-func (s Schedule) lagWarnings(g GateSettings) []string {
+func (s plan) lagWarnings(g shift.GateSettings) []string {
 	var longer, never []string
 	for _, w := range s.waitsGatedBy(g) {
 		switch {
@@ -71,10 +72,10 @@ func (s Schedule) lagWarnings(g GateSettings) []string {
 
 // intervalWarnings warns about a gate that may be evaluated only once in a hold. A bake of
 // zero evaluates every gate once, which is its purpose.
-func (s Schedule) intervalWarnings(g GateSettings) []string {
+func (s plan) intervalWarnings(g shift.GateSettings) []string {
 	var once []string
 	for _, w := range s.waitsGatedBy(g) {
-		if w.step.Hold < g.Interval && g.Lag <= w.step.Hold && (w.part == During || w.step.Hold > 0) {
+		if w.step.Hold < g.Interval && g.Lag <= w.step.Hold && (w.part == shift.During || w.step.Hold > 0) {
 			once = append(once, w.text())
 		}
 	}
@@ -86,13 +87,13 @@ func (s Schedule) intervalWarnings(g GateSettings) []string {
 
 // slowStartWarnings warns about holds during which slow start may keep the traffic below
 // the weight of the step.
-func (s Schedule) slowStartWarnings() []string {
+func (s plan) slowStartWarnings() []string {
 	var warnings []string
 	for _, name := range s.Gaining {
-		slow := s.request.environment(name).SlowStart
+		slow := s.Request.Environment(name).SlowStart
 		var tooShort []string
 		for _, w := range s.waits() {
-			if w.part == During && w.step.Hold < slow {
+			if w.part == shift.During && w.step.Hold < slow {
 				tooShort = append(tooShort, w.text())
 			}
 		}
@@ -105,37 +106,15 @@ func (s Schedule) slowStartWarnings() []string {
 }
 
 // waitsGatedBy returns the waits in which a gate is evaluated.
-func (s Schedule) waitsGatedBy(g GateSettings) []wait {
+func (s plan) waitsGatedBy(g shift.GateSettings) []wait {
 	return slices.DeleteFunc(s.waits(), func(w wait) bool {
-		return !slices.ContainsFunc(s.request.Strategy.GatesFor(w.part, w.step), func(a GateSettings) bool { return a.Name == g.Name })
+		return !slices.ContainsFunc(s.Request.Strategy.GatesFor(w.part, w.step), func(a shift.GateSettings) bool { return a.Name == g.Name })
 	})
 }
 
 func (w wait) text() string { return fmt.Sprintf("%s (%s)", w.name, FormatDuration(w.step.Hold)) }
 
-// minimumWait returns how long a wait lasts at least because of the gate. Before any
-// traffic the gate's data counts from the start of the shift, and health has been
-// steady for SteadyFor by then.
-func (t Strategy) minimumWait(g GateSettings, part When) time.Duration {
-	switch {
-	case g.DryRun:
-		return g.InitialDelay
-	case part == Before:
-		return max(g.InitialDelay, g.Lag-t.SteadyFor)
-	}
-	return max(g.InitialDelay, g.Lag)
-}
-
-// reportOnly returns the strategy with all gates report-only, as in a revert.
-func (t Strategy) reportOnly() Strategy {
-	t.Gates = slices.Clone(t.Gates)
-	for i := range t.Gates {
-		t.Gates[i].DryRun = true
-	}
-	return t
-}
-
-func gateNames(gates []GateSettings) string {
+func gateNames(gates []shift.GateSettings) string {
 	var names []string
 	for _, g := range gates {
 		name := g.Name
@@ -147,7 +126,7 @@ func gateNames(gates []GateSettings) string {
 	return strings.Join(names, ", ")
 }
 
-func gatesText(gates []GateSettings) string {
+func gatesText(gates []shift.GateSettings) string {
 	if len(gates) == 0 {
 		return ""
 	}

@@ -1,4 +1,4 @@
-package shift_test
+package schedule_test
 
 import (
 	"strings"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
@@ -22,7 +23,7 @@ func warningsOf(t *testing.T, bake, slow time.Duration, gates ...shift.GateSetti
 		t.Fatal(err)
 	}
 	var warnings []string
-	for line := range strings.Lines(s.Text()) {
+	for line := range strings.Lines(schedule.Text(s)) {
 		if warning, ok := strings.CutPrefix(strings.TrimSpace(line), "Warning: "); ok {
 			warnings = append(warnings, warning)
 		}

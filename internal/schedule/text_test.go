@@ -1,10 +1,11 @@
-package shift_test
+package schedule_test
 
 import (
 	"testing"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
@@ -53,7 +54,7 @@ func checkTexts(t *testing.T, tests []scheduleText) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden.Check(t, s.Text())
+			golden.Check(t, schedule.Text(s))
 		})
 	}
 }
@@ -81,6 +82,12 @@ func TestSchedule_textOfRoutes(t *testing.T) {
 		{"routes with different weights", bare(green, joining(blue), named(joining(half), "web, 2nd route"), named(shift.Route{Joining: true}, "api"), named(fixed503, "admin"))},
 		{"routes that cannot be replaced", full(green, route(blue, blue), named(shift.Route{Joining: true, Response: "redirect 301"}, "old"),
 			named(shift.Route{Origin: blue, Response: "fixed response 503"}, "api"))},
+		// blue got another group for api: the route of web stays as it is.
+		{"one of several groups was replaced", with(full(blue, shift.Route{Name: "web", Origin: blue, Observed: blue, Attached: []string{"blue", "green"}, Without: []string{"blue (old target groups)"}},
+			shift.Route{Name: "api", Origin: shift.Sole("blue (old target groups)"), Observed: shift.Sole("blue (old target groups)"), Attached: []string{"blue (old target groups)", "green"}}),
+			func(r *shift.Request) {
+				r.Environments = append(r.Environments, shift.Environment{Name: "blue (old target groups)", Removed: true})
+			})},
 		{"sticky", with(bare(green, onlyAttached(blue)), func(r *shift.Request) { r.Sticky = new(true) })},
 		{"a fixed error", bare(green, fixed503)},
 	})
@@ -89,12 +96,12 @@ func TestSchedule_textOfRoutes(t *testing.T) {
 func TestSchedule_textOfOtherKinds(t *testing.T) {
 	checkTexts(t, []scheduleText{
 		{"rollback", full(blue, shift.Route{Origin: blue, Observed: half, Attached: []string{"blue", "green", "legacy"}})},
-		{"revert", with(full(blue, route(green, green)), func(r *shift.Request) { r.Previous, r.WithinRollbackWindow = id("blue", "1.4.2", ""), true })},
-		{"revert without gates", with(bare(blue, route(green, green)), func(r *shift.Request) { r.Previous, r.WithinRollbackWindow = id("blue", "1.4.2", ""), true })},
+		{"revert", with(full(blue, route(green, green)), func(r *shift.Request) { r.Previous, r.WithinRollbackWindow = id("blue", "1.4.2"), true })},
+		{"revert without gates", with(bare(blue, route(green, green)), func(r *shift.Request) { r.Previous, r.WithinRollbackWindow = id("blue", "1.4.2"), true })},
 		{"rejected", with(full(green, onlyAttached(blue)), func(r *shift.Request) { r.Rejected = rejection("green", "1.5.0") })},
 		{"retry", with(bare(green, route(blue, blue)), func(r *shift.Request) { r.Rejected, r.Retry = rejection("green", "1.5.0"), true })},
 		{"retry while another version is rejected", with(bare(green, route(blue, blue)), func(r *shift.Request) { r.Rejected, r.Retry = rejection("green", "1.4.9"), true })},
-		{"external change", with(full(green, route(green, blue)), func(r *shift.Request) { r.Previous = id("blue", "1.4.2", "") })},
+		{"external change", with(full(green, route(green, blue)), func(r *shift.Request) { r.Previous = id("blue", "1.4.2") })},
 		{"no change", full(green, route(green, green))},
 		{"only attached groups and stickiness change", with(full(green, shift.Route{Origin: green, Observed: green, Attached: []string{"green", "red"}}), func(r *shift.Request) {
 			r.Environments = append(r.Environments, shift.Environment{Name: "red", Removed: true})

@@ -1,0 +1,190 @@
+package schedule
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+// shiftText is the numbered stages of a shift, its duration, and the API calls of a
+// rollback.
+func (s plan) shiftText() []string {
+	lines := []string{s.heading()}
+	for i, line := range alignStages(s.stages()) {
+		lines = append(lines, fmt.Sprintf("%2d. %s", i+1, line))
+	}
+	return append(lines, fmt.Sprintf("Duration: %s to %s. Rollback: %s.", roundUp(s.Shortest()), roundUp(s.Longest()), callsText(s.changing())))
+}
+
+// changing counts the routes that the shift changes.
+func (s plan) changing() int {
+	n := 0
+	for i := range s.Request.Routes {
+		if s.Changes(i) {
+			n++
+		}
+	}
+	return n
+}
+
+// callsText is the number of API calls of a rollback: one write per route.
+func callsText(routes int) string {
+	if routes == 1 {
+		return "1 API call (1 route)"
+	}
+	return fmt.Sprintf("%[1]d API calls (%[1]d routes)", routes)
+}
+
+func (s plan) heading() string {
+	from := "current weights (read at apply)"
+	if mean := s.From(); mean != nil || s.Request.AllRoutes(func(x shift.Route) bool { return x.Response != "" }) {
+		from = s.weightsText(mean)
+	}
+	text := fmt.Sprintf("%s -> %s", from, s.weightsText(s.Desired))
+	if s.Kind == shift.Revert {
+		text += ", revert to the previous version: no steps"
+	}
+	if s.Retries {
+		text += ", retry of a rejected version"
+	}
+	return text
+}
+
+// stage is one numbered line. Lines with a wait are aligned in columns.
+type stage struct {
+	text  string
+	wait  string // "hold 10m"; empty: the line is not aligned
+	gates string // "gates: users"; empty: none are evaluated
+}
+
+func (s plan) stages() []stage {
+	t := s.Request.Strategy
+	var all []stage
+	if names := s.Attach(); len(names) > 0 {
+		all = append(all, stage{text: "attach " + strings.Join(names, ", ") + " at weight 0"})
+	}
+	if s.ReplacesFixedError {
+		all = append(all, stage{text: "routes with a fixed 5xx response forward immediately (they serve no users)"})
+	}
+	if s.Kind == shift.Revert {
+		return append(all,
+			stage{text: fmt.Sprintf("wait until %s (up to %s)", healthyText(s.Gaining, ""), FormatDuration(t.HealthTimeout))},
+			stage{text: s.Desired.String(), gates: gatesText(t.ReportOnly().GatesFor(shift.After, shift.Step{}))},
+			stage{text: s.settleText()})
+	}
+	if s.ChecksReadiness() {
+		steady := ""
+		if t.SteadyFor > 0 {
+			steady = " and steady for " + FormatDuration(t.SteadyFor)
+		}
+		all = append(all, stage{text: fmt.Sprintf("wait until %s (up to %s)", healthyText(s.Gaining, steady), FormatDuration(t.HealthTimeout))})
+		if gates := t.GatesFor(shift.Before, shift.Step{}); len(gates) > 0 {
+			all = append(all, stage{text: beforeText(gates)})
+		}
+	}
+	if s.Split != nil {
+		all = append(all, stage{"evaluate the current split", "hold " + FormatDuration(s.Split.Hold), gatesText(t.GatesFor(shift.During, *s.Split))})
+	}
+	for _, step := range s.Steps {
+		if step.At != shift.Full {
+			all = append(all, stage{s.stepText(step.At), "hold " + FormatDuration(step.Hold), gatesText(t.GatesFor(shift.During, step))})
+		}
+	}
+	reached := s.Desired.String()
+	if s.BakeOnly {
+		reached += " (already reached)"
+	}
+	all = append(all, stage{reached, "bake " + FormatDuration(t.Bake), gatesText(t.GatesFor(shift.After, shift.Step{}))})
+	return append(all, stage{text: s.settleText()})
+}
+
+// alignStages aligns the waits and gates of the lines in columns.
+func alignStages(stages []stage) []string {
+	text, wait := 0, 0
+	for _, x := range stages {
+		if x.wait != "" {
+			text, wait = max(text, len(x.text)), max(wait, len(x.wait))
+		}
+	}
+	var lines []string
+	for _, x := range stages {
+		line := fmt.Sprintf("%-*s   %-*s   %s", text, x.text, wait, x.wait, x.gates)
+		if x.wait == "" {
+			line = x.text + "   " + x.gates
+		}
+		lines = append(lines, strings.TrimRight(line, " "))
+	}
+	return lines
+}
+
+// healthyText is "green is healthy", or "blue and green are healthy".
+func healthyText(names []string, more string) string {
+	if len(names) == 1 {
+		return names[0] + " is healthy" + more
+	}
+	return strings.Join(names, ", ") + " are healthy" + more
+}
+
+func beforeText(gates []shift.GateSettings) string {
+	if len(gates) == 1 {
+		return "gate " + gateNames(gates) + ", before any traffic"
+	}
+	return "gates " + gateNames(gates) + ", before any traffic"
+}
+
+// settleText is the last line of a shift: what is detached, and whether a revert to
+// the version that was live needs steps.
+func (s plan) settleText() string {
+	text := "settle " + FormatDuration(s.Request.Strategy.Settle)
+	if names := s.Detach(); len(names) > 0 {
+		text += ", detach " + strings.Join(names, ", ")
+	}
+	return text + "; " + s.rollbackPathText()
+}
+
+// rollbackPathText says whether a revert to the version that was live needs steps.
+func (s plan) rollbackPathText() string {
+	before, sole := s.From().Sole()
+	e, window := s.Request.Environment(before), s.Request.Strategy.RollbackWindow
+	switch {
+	case s.Request.Unobserved:
+		return "whether a later revert needs steps depends on the weights at apply"
+	case s.Kind == shift.Revert:
+		return "a later shift forward takes all steps"
+	case s.From() == nil:
+		return "no previous version to revert to afterwards"
+	case !sole:
+		return "a later revert takes all steps, because the traffic is split now"
+	case e.Removed || e.Unmanaged:
+		return fmt.Sprintf("no previous version to revert to afterwards, because %s is detached", before)
+	case e.Version == "":
+		return fmt.Sprintf("%s has no version, so reverting to it takes all steps", before)
+	case window == 0:
+		return fmt.Sprintf("reverting to %s takes all steps, because rollback_window is 0s", before)
+	case slices.Contains(s.AttachedAfter, before):
+		return fmt.Sprintf("%s stays attached for an instant rollback (%s)", before, FormatDuration(window))
+	}
+	return fmt.Sprintf("%s can be reverted to without steps (%s)", before, FormatDuration(window))
+}
+
+// stepText is the weights of a step where all routes that change start from the same
+// weights, otherwise the part of the shift that is done.
+func (s plan) stepText(at shift.Share) string {
+	first := -1
+	for i, x := range s.Request.Routes {
+		switch {
+		case x.FixedError || !s.Changes(i):
+		case x.Origin == nil || first >= 0 && !x.Origin.Equal(s.Request.Routes[first].Origin):
+			return fmt.Sprintf("%s of the shift to %s", at, s.Desired)
+		case first < 0:
+			first = i
+		}
+	}
+	weights := s.At(max(first, 0), at)
+	if live, ok := s.Desired.Sole(); ok && weights[live] > 0 {
+		return live + " " + weights[live].String()
+	}
+	return weights.String()
+}
