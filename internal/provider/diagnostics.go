@@ -9,8 +9,10 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -60,22 +62,14 @@ func (d errorDetail) text() string {
 }
 
 // entryNames names the entry points, which are what the user has names for.
-func entryNames(routes []desiredRoute) string {
+func entryNames(routes []traffic.Route) string {
 	var entries []string
 	for _, route := range routes {
-		if !slices.Contains(entries, route.entry) {
-			entries = append(entries, route.entry)
+		if !slices.Contains(entries, route.Entry) {
+			entries = append(entries, route.Entry)
 		}
 	}
-	return joinAnd(entries)
-}
-
-// joinAnd returns "a", "a and b" or "a, b and c".
-func joinAnd(words []string) string {
-	if len(words) < 2 {
-		return strings.Join(words, "")
-	}
-	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
+	return schedule.And(entries)
 }
 
 // displayARN names an ARN without account and region.
@@ -87,7 +81,7 @@ func displayARN(text string) string {
 	return a.Display()
 }
 
-func cannotShift(routes []desiredRoute) string { return "Cannot shift " + entryNames(routes) }
+func cannotShift(routes []traffic.Route) string { return "Cannot shift " + entryNames(routes) }
 
 // refusal reports an error from before the routes were read in this run.
 func (s *shiftRun) refusal(err error) diag.Diagnostic {
@@ -96,7 +90,7 @@ func (s *shiftRun) refusal(err error) diag.Diagnostic {
 	if last := s.lastReadText(); last != "" {
 		d.traffic = "when last read:" + last + ownLine(last) + "Nothing was changed."
 	}
-	return d.diagnostic(cannotShift(s.desired.routes))
+	return d.diagnostic(cannotShift(s.Desired.Routes))
 }
 
 // gateRefused reports a gate that cannot be called.
@@ -106,7 +100,7 @@ func (s *shiftRun) gateRefused(g unavailableGate) diag.Diagnostic {
 	if last := s.lastReadText(); last != "" {
 		d.traffic = "when last read:" + last + ownLine(last) + "Nothing was changed."
 	}
-	return d.diagnostic(cannotShift(s.desired.routes))
+	return d.diagnostic(cannotShift(s.Desired.Routes))
 }
 
 func gateUnavailable(name string, err error) errorDetail {
@@ -124,42 +118,42 @@ func gateUnavailable(name string, err error) errorDetail {
 // lastReadText is what the last refresh read from the routes; empty where it read
 // none of them, as in a Create.
 func (s *shiftRun) lastReadText() string {
-	found := s.prior.observed(s.desired)
+	found := s.Prior.Observed(s.Desired)
 	if !slices.ContainsFunc(found, func(seen traffic.State) bool { return seen.Weights != nil || seen.Response != "" }) {
 		return ""
 	}
 	var all []rollout.RouteResult
-	for i, route := range s.spec.Routes {
-		all = append(all, rollout.RouteResult{Route: route, State: found[i], Weights: s.spec.Owners.Weights(route.Entry, found[i]), Read: true})
+	for i, route := range s.Spec.Routes {
+		all = append(all, rollout.RouteResult{Route: route, State: found[i], Weights: s.Spec.Owners.Weights(route.Entry, found[i]), Read: true})
 	}
 	return routesText(all)
 }
 
 // unreadable reports routes that a refresh could not read.
-func unreadable(routes []desiredRoute, err error) diag.Diagnostic {
+func unreadable(routes []traffic.Route, err error) diag.Diagnostic {
 	d := callDetail(err)
 	d.traffic = "could not be read. Nothing was changed."
 	return d.diagnostic("Cannot read the traffic of " + entryNames(routes))
 }
 
 // importMissing reports an import of routes of which some do not exist.
-func importMissing(routes []desiredRoute, found map[string]traffic.State) diag.Diagnostic {
+func importMissing(routes []traffic.Route, found map[string]traffic.State) diag.Diagnostic {
 	d := errorDetail{cause: "A route does not exist.", action: "Check the ARN, including its region and account."}
 	for _, route := range routes {
-		if _, ok := found[route.arn]; !ok {
-			d.facts = append(d.facts, fact{"Route", route.arn})
+		if _, ok := found[route.ID]; !ok {
+			d.facts = append(d.facts, fact{"Route", route.ID})
 		}
 	}
 	return d.diagnostic("Cannot import the traffic of " + entryNames(routes))
 }
 
 // importForwardsNothing reports an import of a route that has no target groups.
-func importForwardsNothing(route desiredRoute, response string) diag.Diagnostic {
+func importForwardsNothing(route traffic.Route, response string) diag.Diagnostic {
 	return errorDetail{
 		cause:  fmt.Sprintf("The route does not forward to target groups (%s), so there are no weights to import.", response),
 		action: "Remove the import and let Terraform create the switch. Create replaces a fixed 5xx response; change any other action to a forward first.",
-		facts:  []fact{{"Route", route.arn}},
-	}.diagnostic("Cannot import the traffic of " + route.entry)
+		facts:  []fact{{"Route", route.ID}},
+	}.diagnostic("Cannot import the traffic of " + route.Entry)
 }
 
 // stageFact names a stage after "Step:", so that it does not read "Step: step 1 of 3".
@@ -181,7 +175,7 @@ func (s *shiftRun) shiftFailed(result rollout.Result, f *rollout.Failure) diag.D
 	if f.RollbackErr != nil {
 		d.facts = append(d.facts, fact{"Rollback error", f.RollbackErr.Error()})
 	}
-	return d.diagnostic(shiftSummary(entryNames(s.desired.routes), f, result.Moved))
+	return d.diagnostic(shiftSummary(entryNames(s.Desired.Routes), f, result.Moved))
 }
 
 // shiftSummary says in one line how the shift ended. moved is false if no traffic was moved.
@@ -243,10 +237,10 @@ func (s *shiftRun) dispositionText(result rollout.Result, f *rollout.Failure) st
 		if !result.Moved { // only target groups were attached, and are detached again
 			return "No traffic was moved."
 		}
-		if name, sole := s.desired.weights.Sole(); sole && result.Reached[name] > 0 {
+		if name, sole := s.Desired.Weights.Sole(); sole && result.Reached[name] > 0 {
 			return fmt.Sprintf("Rolled back from %s %s.", name, result.Reached[name])
 		}
-		if result.Reached != nil && !result.Reached.Equal(meanOf(result)) {
+		if result.Reached != nil && !result.Reached.Equal(release.MeanOf(result)) {
 			return fmt.Sprintf("Rolled back from %s.", result.Reached)
 		}
 		return "Rolled back."
@@ -301,7 +295,7 @@ func (s *shiftRun) routeFact(result rollout.Result, arn string) string {
 		}
 		label := route.State.Label
 		if label == "" {
-			label = s.memory.Routes[arn].Label
+			label = s.Prior.Memory.Routes[arn].Label
 		}
 		if label != "" {
 			return fmt.Sprintf("%s, %s (%s)", route.Entry, label, arn)
@@ -328,12 +322,7 @@ func (s *shiftRun) warnings(result rollout.Result) diag.Diagnostics {
 		return nil
 	}
 	return diag.Diagnostics{diag.NewWarningDiagnostic(
-		fmt.Sprintf("Shift of %s reported warnings", entryNames(s.desired.routes)), strings.Join(result.Warnings, "\n"))}
-}
-
-// unmanagedRouteNote is a warning of the schedule.
-func unmanagedRouteNote(text string, environments []string) string {
-	return fmt.Sprintf("%s also forwards to %s and is not managed by this switch.", text, joinAnd(environments))
+		fmt.Sprintf("Shift of %s reported warnings", entryNames(s.Desired.Routes)), strings.Join(result.Warnings, "\n"))}
 }
 
 // sentence ends a text with a period.
@@ -346,24 +335,24 @@ func sentence(text string) string {
 
 // goalText names the desired weights: the environment alone where it has all.
 func (s *shiftRun) goalText() string {
-	if name, sole := s.desired.weights.Sole(); sole {
+	if name, sole := s.Desired.Weights.Sole(); sole {
 		return name
 	}
-	return s.desired.weights.String()
+	return s.Desired.Weights.String()
 }
 
 // acceptEdit is the edit that agrees with the given weights, such as
 // `set active = "green"`.
 func (s *shiftRun) acceptEdit(weights shift.Weights) string {
-	if name, sole := weights.Sole(); sole && s.prior.removed[name] != nil {
+	if name, sole := weights.Sole(); sole && s.Prior.IsLeaving(name) {
 		return fmt.Sprintf("restore environment %q and set active = %q", name, name)
 	}
 	for _, name := range weights.Names() {
-		if s.desired.environments[name] == nil {
+		if s.Desired.Environments[name].Groups == nil {
 			return "add an environment for the target group that has the traffic and set active to it"
 		}
 	}
-	_, desiredSole := s.desired.weights.Sole()
+	_, desiredSole := s.Desired.Weights.Sole()
 	if name, sole := weights.Sole(); sole {
 		if !desiredSole {
 			return fmt.Sprintf("set active = %q instead of weights", name)
@@ -379,13 +368,4 @@ func (s *shiftRun) acceptEdit(weights shift.Weights) string {
 		text += " instead of active"
 	}
 	return text
-}
-
-// meanOf is what the routes of a result have on average.
-func meanOf(result rollout.Result) shift.Weights {
-	var all []shift.Weights
-	for _, route := range result.Routes {
-		all = append(all, route.Weights)
-	}
-	return shift.Mean(all)
 }

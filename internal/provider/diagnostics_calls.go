@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -118,7 +119,7 @@ func ownDetail(err error, facts []fact) errorDetail {
 }
 
 // unreadableRoutes reports routes that the data source could not read.
-func unreadableRoutes(routes []desiredRoute, err error) diag.Diagnostic {
+func unreadableRoutes(routes []traffic.Route, err error) diag.Diagnostic {
 	d := callDetail(err)
 	d.traffic = "could not be read."
 	if errors.Is(err, traffic.ErrNotFound) {
@@ -136,6 +137,13 @@ func causeFact(err error) []fact {
 }
 
 func unreadableMemory(err error) diag.Diagnostic {
+	if errors.Is(err, release.ErrMemoryVersion) {
+		return errorDetail{
+			cause:  "The private state of the switch was written by a newer version of the provider.",
+			action: "Use that version of the provider, or a newer one.",
+			facts:  causeFact(err),
+		}.diagnostic("Cannot read the private state of the switch")
+	}
 	return errorDetail{
 		cause:  "The private state of the switch is not valid.",
 		action: "Remove the switch from the state (terraform state rm) and import it again. This moves no traffic; rejected and previous versions are forgotten.",

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
@@ -101,16 +102,16 @@ func blockedDetail(f *rollout.Failure) errorDetail {
 
 // badVersionAction is what to do about a version that failed a gate or health.
 func (s *shiftRun) badVersionAction(result rollout.Result, f *rollout.Failure) string {
-	rejected := s.gaining(result, f, s.started)
+	rejected := s.Gaining(result, f, s.Started)
 	switch {
 	case !f.Rejects || s.state == nil: // a Create has no state
 		return "Fix the release or the gate, then apply again."
 	case rejected == nil:
 		return fmt.Sprintf("The environment has no version, so it cannot be rejected, and the next apply tries it again. To prevent that, %s until the release is fixed.",
-			s.acceptEdit(meanOf(result)))
+			s.acceptEdit(release.MeanOf(result)))
 	}
 	return fmt.Sprintf("Version %[1]s of %[2]s is now rejected. Ship another version, %[3]s, or change retry to allow %[1]s again.",
-		rejected.Version, rejected.Environment, s.acceptEdit(meanOf(result)))
+		rejected.Version, rejected.Environment, s.acceptEdit(release.MeanOf(result)))
 }
 
 // rollbackFailedAction is how to get the traffic back after a rollback failed.
@@ -118,7 +119,7 @@ func (s *shiftRun) rollbackFailedAction() string {
 	if s.state == nil { // the next Create starts from the weights that it reads
 		return "Fix what the rollback error names. Then set the weights of the routes back in the AWS console or with aws elbv2, or apply again: that starts from the current weights."
 	}
-	return fmt.Sprintf("Fix what the rollback error names. Then %s and apply: that rolls every route back with one API call each.", s.acceptEdit(s.spec.Stable))
+	return fmt.Sprintf("Fix what the rollback error names. Then %s and apply: that rolls every route back with one API call each.", s.acceptEdit(s.Spec.Stable))
 }
 
 func (s *shiftRun) notHealthyAction(result rollout.Result, f *rollout.Failure) string {
@@ -131,14 +132,14 @@ func (s *shiftRun) notHealthyAction(result rollout.Result, f *rollout.Failure) s
 const notHealthyHint = "Find out why the targets are not healthy: check the application, the health check of the target group, and security groups. Then apply again."
 
 func (s *shiftRun) rejectedDetail(result rollout.Result) errorDetail {
-	r := s.prior.rejection(s.desired)
+	r := s.Prior.Rejection(s.Desired)
 	if r == nil {
 		return errorDetail{cause: "The version is rejected."}
 	}
 	return errorDetail{
 		cause: fmt.Sprintf("Version %s of %s is rejected: %s", r.Version, r.Environment, sentence(r.Reason)),
 		action: fmt.Sprintf("Ship another version, %s, or change retry to allow %s again.",
-			s.acceptEdit(meanOf(result)), r.Version),
+			s.acceptEdit(release.MeanOf(result)), r.Version),
 		facts: []fact{{"Rejected at", timeValue(r.At).ValueString()}},
 	}
 }
@@ -153,7 +154,7 @@ func (s *shiftRun) movedExternallyDetail(result rollout.Result, f *rollout.Failu
 	return errorDetail{
 		cause: fmt.Sprintf("Traffic was moved off %s since the last completed shift, %s. This apply does not override that.", s.goalText(), by),
 		action: fmt.Sprintf("To accept the change, %s. To shift to %s again, ship another version or change retry. %s",
-			s.acceptEdit(meanOf(result)), s.goalText(), managedElsewhereHint),
+			s.acceptEdit(release.MeanOf(result)), s.goalText(), managedElsewhereHint),
 	}
 }
 

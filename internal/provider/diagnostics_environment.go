@@ -13,6 +13,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -44,7 +45,7 @@ func trafficSummary(traffic []trafficMemory) string {
 		}
 		parts = append(parts, text)
 	}
-	return joinAnd(parts)
+	return schedule.And(parts)
 }
 
 // referenceText says which listeners and rules have the target group in their
@@ -59,7 +60,7 @@ func referenceText(references []elb.Reference, group string) string {
 	if parts == nil {
 		return "attached to no listener or rule, so Elastic Load Balancing does not check its health"
 	}
-	return "attached to " + joinAnd(parts)
+	return "attached to " + schedule.And(parts)
 }
 
 // liveChange refuses a plan that changes what serves users.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
@@ -23,23 +24,19 @@ var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 // anUpdate is a shift from blue 1.0 to green 1.1 on two entry points.
 func anUpdate() *shiftRun {
 	m := nullModel()
-	m.Stable = stableValue(shift.Sole("blue"), nil, nil)
-	s := &shiftRun{
-		change: change{state: &m, memory: memory{Rejected: &identityMemory{
-			Environment: "green", Version: "1.1", Reason: "gate \"smoke\": failed", At: noon,
-		}}},
-		desired: desired{
-			routes: []desiredRoute{{"api", apiARN}, {"web", webARN}},
-			environments: map[string]*desiredEnvironment{
-				"blue":  {groups: map[string]string{"web": blueARN}, version: "1.0"},
-				"green": {groups: map[string]string{"web": greenARN}, version: "1.1"},
-			},
-			weights: shift.Sole("green"),
+	m.Stable = stableValue(release.Stable{Weights: shift.Sole("blue")})
+	c := change{state: &m, memory: release.Memory{Rejected: &release.IdentityMemory{
+		Environment: "green", Version: "1.1", Reason: "gate \"smoke\": failed", At: noon,
+	}}}
+	s := newShiftRun(c, desired{Desired: release.Desired{
+		Routes: []traffic.Route{{Entry: "api", ID: apiARN}, {Entry: "web", ID: webARN}},
+		Environments: map[string]release.Environment{
+			"blue":  {Groups: map[string]string{"web": blueARN}, Version: "1.0"},
+			"green": {Groups: map[string]string{"web": greenARN}, Version: "1.1"},
 		},
-		started: noon,
-	}
-	s.prior = newPrior(s.desired, s.state, s.memory)
-	s.spec = s.prior.spec(s.desired)
+		Weights: shift.Sole("green"),
+	}})
+	s.Started = noon
 	return s
 }
 
@@ -101,33 +98,9 @@ func TestShiftFailed_reportsEachRoute(t *testing.T) {
 // Without a reading in this run, the message reports the state's weights.
 func TestShiftFailed_usesStateWithoutAReading(t *testing.T) {
 	s := anUpdate()
-	blue := routeMemory{Weights: map[string]int{blueARN: 1}}
-	s.prior.memory.Routes = map[string]routeMemory{webARN: blue, apiARN: {Answer: "fixed response 503", Idle: true}}
+	blue := release.RouteMemory{Weights: map[string]int{blueARN: 1}}
+	s.Prior.Memory.Routes = map[string]release.RouteMemory{webARN: blue, apiARN: {Response: "fixed response 503", Fixed: true}}
 	result := rollout.Result{Routes: []rollout.RouteResult{{}, {}}}
 	failure := &rollout.Failure{Cause: rollout.RouterFailed, Disposition: rollout.Unchanged, Err: errors.New("no route to host")}
 	golden.Check(t, s.shiftFailed(result, failure).Detail())
-}
-
-func TestOutcomeAndReason(t *testing.T) {
-	reasons := ""
-	for _, c := range []struct {
-		failure rollout.Failure
-		outcome outcome
-	}{
-		{rollout.Failure{Cause: rollout.GateFailed, Disposition: rollout.RolledBack, Gate: "smoke", Stage: "the bake", Detail: "500"},
-			RolledBack},
-		{rollout.Failure{Cause: rollout.Interrupted, Disposition: rollout.RolledBack}, Interrupted},
-		{rollout.Failure{Cause: rollout.Interrupted, Disposition: rollout.Stopped}, Interrupted},
-		{rollout.Failure{Cause: rollout.HealthFailed, Disposition: rollout.Stopped, Detail: "ill"}, Stopped},
-		{rollout.Failure{Cause: rollout.HealthFailed, Disposition: rollout.RollbackUnhealthy}, Stopped},
-		{rollout.Failure{Cause: rollout.ExternalChange, Disposition: rollout.LeftToOthers}, ExternalChange},
-		{rollout.Failure{Cause: rollout.RouterFailed, Disposition: rollout.RollbackFailed}, Failed},
-		{rollout.Failure{Cause: rollout.MovedExternally, Disposition: rollout.Unchanged}, Failed},
-	} {
-		if got := outcomeOf(&c.failure); got != c.outcome {
-			t.Errorf("%v: outcome %q, want %q", c.failure.Cause, got, c.outcome)
-		}
-		reasons += reasonOf(&c.failure) + "\n"
-	}
-	golden.Check(t, reasons)
 }

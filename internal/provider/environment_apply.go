@@ -83,7 +83,7 @@ func (p proving) backends() []traffic.Backend {
 }
 
 func (r *environmentResource) prove(ctx context.Context, c *clients, p proving) diag.Diagnostics {
-	gates, failed := desired{gates: p.want.gates}.buildGates(r.backend.dependencies(ctx, p.model.groups()[0]))
+	gates, failed := buildGates(p.want.gates, r.backend.dependencies(ctx, p.model.groups()[0]))
 	if len(failed) > 0 {
 		return diag.Diagnostics{p.gateRefused(failed[0].name, failed[0].err)}
 	}

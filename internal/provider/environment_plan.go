@@ -185,7 +185,7 @@ func (r *switchResource) checkLedger(planned switchModel, p planning) diag.Diagn
 		}
 	}
 	for route, seen := range p.memory.Routes {
-		for _, group := range seen.state().Groups() {
+		for _, group := range seen.State().Groups() {
 			a, is := r.backend.ledger.isChanged(group)
 			if share := shift.FromRaw(seen.Weights)[group]; share > 0 && is && !reported[a.environment] {
 				reported[a.environment] = true
@@ -212,5 +212,5 @@ func (p planning) groupsOf(planned switchModel, name string) []string {
 	if !ok && p.state != nil {
 		e = p.state.stateEnvironments()[name]
 	}
-	return slices.Sorted(maps.Values(e.groups))
+	return slices.Sorted(maps.Values(e.Groups))
 }

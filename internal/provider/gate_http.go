@@ -14,6 +14,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 )
 
 // httpKind requests a URL and checks the response.
@@ -108,7 +109,7 @@ func publicURLNote(address string, idle []string) string {
 		return ""
 	}
 	return fmt.Sprintf("sends requests to %s before any traffic without a header, host or port of the idle environment. If that is the public address, the live environment answers instead of %s.",
-		u.Hostname(), joinAnd(idle))
+		u.Hostname(), schedule.And(idle))
 }
 
 func hasElements(v attr.Value) bool {

@@ -208,8 +208,8 @@ func (u unavailableGate) Evaluate(context.Context, rollout.GateInput) rollout.Ve
 
 // buildGates creates the gates of a shift, for which everything is known. It returns
 // separately those that cannot be created and are not report-only.
-func (w desired) buildGates(deps gate.Dependencies) (all []rollout.NamedGate, failed []unavailableGate) {
-	for _, g := range w.gates {
+func buildGates(gates []*desiredGate, deps gate.Dependencies) (all []rollout.NamedGate, failed []unavailableGate) {
+	for _, g := range gates {
 		built, err := g.build(deps)
 		if err != nil {
 			if !g.terms.DryRun { // a report-only gate never fails a shift
@@ -222,9 +222,9 @@ func (w desired) buildGates(deps gate.Dependencies) (all []rollout.NamedGate, fa
 	return all, failed
 }
 
-// beforeTrafficNote returns the settings of the gates, with the warnings about those
-// that are evaluated while the given environments have no traffic.
-func (w desired) beforeTrafficNote(idle []string) []shift.GateSettings {
+// gateSettings returns the settings of the gates, with the warnings about those that are
+// evaluated while the given environments have no traffic.
+func (w desired) gateSettings(idle []string) []shift.GateSettings {
 	var all []shift.GateSettings
 	for _, g := range w.gates {
 		terms := g.terms

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 )
 
 // targetMetricsKind evaluates the load balancer's own metrics of the target groups.
@@ -80,7 +81,7 @@ func readTargetMetrics(r *reader, at path.Path, a map[string]attr.Value) gateCon
 		lag:         c.Period + c.Lag,
 		unknown:     unknown(a["period"], a["lag"]),
 		beforeTrafficNote: func(idle []string) string {
-			return fmt.Sprintf("has no user requests to evaluate before any traffic, only test requests through the load balancer to %s. It needs at least %d of them.", joinAnd(idle), c.MinRequests)
+			return fmt.Sprintf("has no user requests to evaluate before any traffic, only test requests through the load balancer to %s. It needs at least %d of them.", schedule.And(idle), c.MinRequests)
 		},
 		noteUnknown: unknown(a["min_requests"]),
 	}

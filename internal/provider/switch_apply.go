@@ -3,7 +3,6 @@ package provider
 import (
 	"context"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
@@ -24,7 +24,7 @@ const rollbackMargin = 30 * time.Second
 type change struct {
 	plan    switchModel
 	state   *switchModel
-	memory  memory
+	memory  release.Memory
 	decided planMemory
 }
 
@@ -32,7 +32,7 @@ type change struct {
 // what is true now; after a failed Create it is empty.
 type applyResult struct {
 	model  switchModel
-	memory memory
+	memory release.Memory
 	diags  diag.Diagnostics
 }
 
@@ -48,99 +48,127 @@ func (c change) failed(diags ...diag.Diagnostic) applyResult {
 // shiftRun is a change that is being applied.
 type shiftRun struct {
 	change
-	desired desired
-	prior   prior
-	spec    rollout.Spec
-	started time.Time
+	release.Apply
+	gates []*desiredGate
 }
 
 // apply is the one path of Create and Update.
 func (r *switchResource) apply(ctx context.Context, c change) applyResult {
 	defer r.backend.busy.begin()()
 	rd := &reader{}
-	traffic := trafficConfig{weights: &c.plan.Weights}
+	configured := trafficConfig{weights: &c.plan.Weights}
 	if c.decided.Ignored {
-		traffic.ignored, traffic.weights = true, nil
+		configured.ignored, configured.weights = true, nil
 	}
-	s := shiftRun{change: c, desired: rd.read(c.plan, traffic), started: time.Now()}
+	w := rd.read(c.plan, configured)
 	if rd.diags.HasError() {
 		return c.failed(rd.diags...)
 	}
-	s.prior = newPrior(s.desired, c.state, c.memory)
-	s.spec = s.prior.spec(s.desired)
-	schedule, err := s.spec.Decide(s.prior.observed(s.desired))
+	s := newShiftRun(c, w)
+	decided, err := s.Spec.Decide(s.Prior.Observed(s.Desired))
 	switch {
 	case err != nil:
 		return c.failed(undecidedError(trafficPath(c.plan), err))
-	case c.state != nil && schedule.IsEmpty():
-		return s.withoutShift(c.memory.Routes)
-	case schedule.Kind == shift.Revert && s.isTooOld():
-		return c.failed(planTooOld(s.desired.window))
+	case c.state != nil && decided.IsEmpty():
+		return s.result(s.Unchanged())
+	case decided.Kind == shift.Revert && s.IsTooOld():
+		return c.failed(planTooOld(s.Desired.Strategy.RollbackWindow))
 	}
-	if d := r.prepare(ctx, &s, schedule); d != nil {
+	if d := r.prepare(ctx, s, decided); d != nil {
 		return c.failed(d)
 	}
-	tflog.Info(ctx, "shift_decided", map[string]any{"shift": s.spec.ID, "kind": schedule.Kind.String()})
-	result, err := rollout.Run(ctx, s.spec)
+	tflog.Info(ctx, "shift_decided", map[string]any{"shift": s.Spec.ID, "kind": decided.Kind.String()})
+	result, err := rollout.Run(ctx, s.Spec)
 	if c, connectErr := r.backend.connect(ctx, ""); connectErr == nil {
 		c.reader.Invalidate()
 	}
-	return s.finish(result, err)
+	end := s.result(s.Finish(result, err))
+	end.diags = s.diagnostics(result, err)
+	return end
 }
 
-// isTooOld reports whether a plan without steps, made within the rollback window, is applied
-// after it.
-func (s *shiftRun) isTooOld() bool {
-	previous := s.memory.Previous
-	return previous == nil || s.started.Sub(previous.At) > s.desired.window
+func newShiftRun(c change, w desired) *shiftRun {
+	s := &shiftRun{change: c, gates: w.gates}
+	s.Apply = release.Apply{Desired: w.Desired, Started: time.Now(), Shifts: c.plan.Stable.IsUnknown(),
+		Prior: planning{state: c.state, memory: c.memory}.prior(w)}
+	s.Spec = s.Prior.Spec(s.Desired)
+	return s
+}
+
+// result is the model and the memory after an apply.
+func (s *shiftRun) result(end release.End) applyResult {
+	result := applyResult{model: s.plan, memory: end.Memory}
+	switch {
+	case end.Failure != nil && s.state == nil:
+		return applyResult{}
+	case end.Failure != nil:
+		result.model = *s.state
+		result.model.encode(*end.State)
+		if end.RetryUsed {
+			result.model.Retry = s.plan.Retry
+		}
+	case end.State != nil:
+		result.model.encodeOutcome(*end.State)
+	}
+	return result
+}
+
+// diagnostics reports warnings, and why a shift did not complete.
+func (s *shiftRun) diagnostics(result rollout.Result, err error) diag.Diagnostics {
+	diags := s.warnings(result)
+	if err == nil {
+		return diags
+	}
+	return append(diags, s.shiftFailed(result, release.FailureOf(err)))
 }
 
 // prepare completes the spec of a shift and checks what would prevent it from completing. A
 // rollback or revert does not wait for target groups and gates that it does not need, and
 // neither does a schedule that moves nothing.
-func (r *switchResource) prepare(ctx context.Context, s *shiftRun, schedule shift.Schedule) diag.Diagnostic {
-	if len(s.desired.routes) == 0 {
+func (r *switchResource) prepare(ctx context.Context, s *shiftRun, decided shift.Schedule) diag.Diagnostic {
+	if len(s.Desired.Routes) == 0 {
 		return noRoutes(routesPath)
 	}
-	gates, failed := s.desired.buildGates(r.backend.dependencies(ctx, s.desired.routes[0].arn))
-	if len(failed) > 0 && schedule.Kind == shift.Forward {
+	first := s.Desired.Routes[0].ID
+	gates, failed := buildGates(s.gates, r.backend.dependencies(ctx, first))
+	if len(failed) > 0 && decided.Kind == shift.Forward {
 		return s.gateRefused(failed[0])
 	}
-	c, err := r.backend.connect(ctx, s.desired.routes[0].arn)
+	c, err := r.backend.connect(ctx, first)
 	if err == nil {
 		err = r.backend.checkAccount(ctx, c)
 	}
-	if err == nil && (schedule.Kind == shift.Forward || schedule.Kind == shift.NoChange) {
-		err = c.forward.CheckGroups(ctx, s.desired.entryGroups(schedule.Attached)...)
+	if err == nil && (decided.Kind == shift.Forward || decided.Kind == shift.NoChange) {
+		err = c.forward.CheckGroups(ctx, entryGroups(s.Desired, decided.Attached)...)
 	}
 	if err != nil {
 		return s.refusal(err)
 	}
-	s.spec.ID = fmt.Sprintf("%s-%04x", s.started.UTC().Format("20060102T150405Z"), rand.N(1<<16))
-	s.spec.Router, s.spec.RollbackRouter = c.forward, c.rollback
-	s.spec.Gates = gates
-	s.spec.CredentialsLast = func(ctx context.Context, d time.Duration) error { return c.credentialsLast(ctx, d+rollbackMargin) }
-	s.spec.OnEvent = func(e rollout.Event) { logEvent(ctx, s.spec.ID, e) }
+	s.Spec.ID = fmt.Sprintf("%s-%04x", s.Started.UTC().Format("20060102T150405Z"), rand.N(1<<16))
+	s.Spec.Router, s.Spec.RollbackRouter = c.forward, c.rollback
+	s.Spec.Gates = gates
+	s.Spec.CredentialsLast = func(ctx context.Context, d time.Duration) error { return c.credentialsLast(ctx, d+rollbackMargin) }
+	s.Spec.OnEvent = func(e rollout.Event) { logEvent(ctx, s.Spec.ID, e) }
 	return nil
 }
 
 // entryGroups returns the routes of each entry point with the target groups that are in an
 // action during the shift.
-func (w desired) entryGroups(named []string) []elb.Entry {
+func entryGroups(w release.Desired, attached []string) []elb.Entry {
 	var all []elb.Entry
-	for _, entry := range w.entries {
-		e := elb.Entry{}
-		for _, route := range w.routes {
-			if route.entry == entry {
-				e.Routes = append(e.Routes, route.arn)
+	for _, route := range w.Routes {
+		if len(all) == 0 || all[len(all)-1].Name != route.Entry {
+			all = append(all, elb.Entry{Name: route.Entry})
+		}
+		last := &all[len(all)-1]
+		last.Routes = append(last.Routes, route.ID)
+	}
+	for i := range all {
+		for _, name := range w.Names() {
+			if slices.Contains(attached, name) {
+				all[i].Groups = append(all[i].Groups, w.Environments[name].Groups[all[i].Name])
 			}
 		}
-		for _, name := range slices.Sorted(maps.Keys(w.environments)) {
-			if slices.Contains(named, name) {
-				e.Groups = append(e.Groups, w.environments[name].groups[entry])
-			}
-		}
-		all = append(all, e)
 	}
 	return all
 }

@@ -2,8 +2,6 @@ package provider
 
 import (
 	"context"
-	"maps"
-	"slices"
 
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
@@ -11,6 +9,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -133,9 +132,9 @@ func (d *switchData) Read(ctx context.Context, req datasource.ReadRequest, resp 
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	settings, err := d.readRoutes(ctx, w.routes)
+	settings, err := d.readRoutes(ctx, w.Routes)
 	if err != nil {
-		resp.Diagnostics.Append(unreadableRoutes(w.routes, err))
+		resp.Diagnostics.Append(unreadableRoutes(w.Routes, err))
 		return
 	}
 	m.setTraffic(w, settings)
@@ -151,10 +150,10 @@ func (m switchDataModel) desired() (desired, diag.Diagnostics) {
 }
 
 // readRoutes reads the routes through the reader that all resources share.
-func (d *switchData) readRoutes(ctx context.Context, routes []desiredRoute) ([]traffic.State, error) {
+func (d *switchData) readRoutes(ctx context.Context, routes []traffic.Route) ([]traffic.State, error) {
 	var arns []string
 	for _, route := range routes {
-		arns = append(arns, route.arn)
+		arns = append(arns, route.ID)
 	}
 	c, err := d.backend.connect(ctx, arns[0])
 	if err != nil {
@@ -165,20 +164,20 @@ func (d *switchData) readRoutes(ctx context.Context, routes []desiredRoute) ([]t
 
 // setTraffic sets live and weights from the routes.
 func (m *switchDataModel) setTraffic(w desired, settings []traffic.State) {
-	owners := ownersOf(w.groups(), nil)
-	names := slices.Collect(maps.Keys(w.environments))
+	owners := elbPlatform().Owners(w.Environments)
+	var names []string
 	var all []shift.Weights
-	for i, route := range w.routes {
-		names = append(names, attachedNames(owners, route.entry, settings[i])...)
-		all = append(all, owners.Weights(route.entry, settings[i]))
+	for i, route := range w.Routes {
+		names = append(names, attachedNames(owners, route.Entry, settings[i])...)
+		all = append(all, owners.Weights(route.Entry, settings[i]))
 	}
 	mean := shift.Mean(all)
 	live, _ := mean.Sole()
-	version := ""
-	if e := w.environments[live]; e != nil {
-		version = e.version
+	weights := w.WithNames(mean)
+	for _, name := range names {
+		weights[name] = mean[name]
 	}
-	m.Live, m.Weights = identityValue(live, version), weightsValue(mean, names)
+	m.Live, m.Weights = identityValue(release.Identity{Environment: live, Version: w.VersionOf(live)}), weightsValue(weights)
 }
 
 // attachedNames returns the environments and unmanaged target groups of a route, at whatever

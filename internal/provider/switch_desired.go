@@ -4,16 +4,16 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // The limits of group stickiness of Elastic Load Balancing.
@@ -25,69 +25,16 @@ const (
 // desired is the desired state of a configuration, as far as it is known. Defaults are set here and not in
 // the schema, so that changing a default shows no diff in plans.
 type desired struct {
-	routesAt     path.Path      // path of the routes argument
-	entries      []string       // entry points, sorted; nil while unknown
-	routes       []desiredRoute // by entry point, then in the configured order
-	sticky       *time.Duration
-	environments map[string]*desiredEnvironment
-	weights      shift.Weights // nil: unknown, or the traffic is left as it is
-	strategy     shift.Strategy
-	health       rollout.HealthSettings
-	gates        []*desiredGate // sorted by name
-	window       time.Duration
-	retry        string
-
-	stopOnFailure   bool
-	stopOnInterrupt bool
-
-	// unknown reports that the schedule depends on unknown values. Target groups and versions of environments are
-	// tracked separately, because not all of them matter.
-	unknown bool
-}
-
-type desiredRoute struct{ entry, arn string }
-
-type desiredEnvironment struct {
-	groups         map[string]string // by entry point, as far as they are known
-	groupsUnknown  bool
-	version        string
-	versionUnknown bool
-}
-
-// groupsID identifies the target groups as a whole; empty while they are unknown.
-func (e desiredEnvironment) groupsID() string {
-	if e.groupsUnknown {
-		return ""
-	}
-	return groupsIDOf(e.groups)
-}
-
-func (e desiredEnvironment) has(group string) bool {
-	return slices.Contains(slices.Collect(maps.Values(e.groups)), group)
-}
-
-// groups returns the target group of each environment by entry point, as far as they are known.
-func (w desired) groups() map[string]map[string]string {
-	all := map[string]map[string]string{}
-	for name, e := range w.environments {
-		all[name] = e.groups
-	}
-	return all
-}
-
-// groupsIDOf returns equal text for equal target groups by entry point.
-func groupsIDOf(groups map[string]string) string {
-	var parts []string
-	for _, entry := range slices.Sorted(maps.Keys(groups)) {
-		parts = append(parts, entry+"="+groups[entry])
-	}
-	return strings.Join(parts, ",")
+	release.Desired
+	routesAt path.Path      // path of the routes argument
+	entries  []string       // entry points, sorted; nil while unknown
+	gates    []*desiredGate // sorted by name
 }
 
 // read reads a configuration or a plan. The traffic is given separately, because under ignore_changes both
 // active and weights may be set.
 func (r *reader) read(m switchModel, traffic trafficConfig) desired {
-	w := desired{retry: m.Retry.ValueString(), routesAt: routesPath}
+	w := desired{Desired: release.Desired{Retry: m.Retry.ValueString()}, routesAt: routesPath}
 	if m.Retry.IsUnknown() {
 		r.unknown = true
 	}
@@ -97,7 +44,7 @@ func (r *reader) read(m switchModel, traffic trafficConfig) desired {
 	r.readStrategy(&w, m.Strategy)
 	r.readHealth(&w, m.Health)
 	r.readTraffic(&w, traffic)
-	w.unknown = r.unknown
+	w.Unknown, w.Gates = r.unknown, w.gateSettings
 	return w
 }
 
@@ -159,7 +106,7 @@ func (r *reader) readEntry(w *desired, entry string, v attr.Value, seen map[stri
 				r.add(notARoute(at, arn, err))
 				continue
 			}
-			w.routes = append(w.routes, desiredRoute{entry, arn})
+			w.Routes = append(w.Routes, traffic.Route{Entry: entry, ID: arn})
 		}
 	}
 }
@@ -177,7 +124,7 @@ func (r *reader) readStickiness(w *desired, at path.Path, v attr.Value) {
 		r.add(stickinessOutOfRange(at, r.text(v)))
 		return
 	}
-	w.sticky = &d
+	w.Sticky = &d
 }
 
 func (r *reader) readEnvironments(w *desired, v types.Map) {
@@ -189,29 +136,29 @@ func (r *reader) readEnvironments(w *desired, v types.Map) {
 		r.add(noEnvironments(at))
 		return
 	}
-	w.environments = map[string]*desiredEnvironment{}
+	w.Environments = map[string]release.Environment{}
 	owners := map[string]path.Path{} // by target group
 	for _, name := range slices.Sorted(maps.Keys(v.Elements())) {
-		if e := r.readEnvironment(w, name, v.Elements()[name], owners); e != nil {
-			w.environments[name] = e
+		if e, ok := r.readEnvironment(w, name, v.Elements()[name], owners); ok {
+			w.Environments[name] = e
 		}
 	}
 }
 
-// readEnvironment returns nil where only the name is known.
-func (r *reader) readEnvironment(w *desired, name string, v attr.Value, owners map[string]path.Path) *desiredEnvironment {
+// readEnvironment returns false where there is no environment to read.
+func (r *reader) readEnvironment(w *desired, name string, v attr.Value, owners map[string]path.Path) (release.Environment, bool) {
 	at := path.Root("environments").AtMapKey(name)
-	e := &desiredEnvironment{groups: map[string]string{}}
+	e := release.Environment{Groups: map[string]string{}}
 	switch {
 	case missing(v):
 		r.add(nullElement(at))
-		return nil
+		return e, false
 	case name == "":
 		r.add(emptyKey(at))
-		return nil
+		return e, false
 	case v.IsUnknown():
-		e.groupsUnknown, e.versionUnknown = true, true
-		return e
+		e.GroupsUnknown, e.VersionUnknown = true, true
+		return e, true
 	}
 	own := &reader{} // unknown values are tracked by the environment
 	attrs := own.attributes(v)
@@ -219,21 +166,21 @@ func (r *reader) readEnvironment(w *desired, name string, v attr.Value, owners m
 		r.add(nameIsNotKey(at.AtName("name"), other, name))
 	}
 	own.unknown = false // the key is known
-	e.version = own.text(attrs["version"])
-	e.versionUnknown, own.unknown = own.unknown, false
+	e.Version = own.text(attrs["version"])
+	e.VersionUnknown, own.unknown = own.unknown, false
 	at = at.AtName("target_groups")
 	if missing(attrs["target_groups"]) {
 		r.add(noTargetGroups(at, w.routesAt))
-		return e
+		return e, true
 	}
-	e.groups = own.texts(at, attrs["target_groups"])
-	e.groupsUnknown = own.unknown
+	e.Groups = own.texts(at, attrs["target_groups"])
+	e.GroupsUnknown = own.unknown
 	r.diags.Append(own.diags...)
 	if groups, ok := attrs["target_groups"].(types.Map); ok && !groups.IsUnknown() {
 		r.checkEntries(w, at, groups)
 	}
-	r.checkOwners(at, e.groups, owners)
-	return e
+	r.checkOwners(at, e.Groups, owners)
+	return e, true
 }
 
 // checkEntries checks that an environment has one target group for each entry point.
@@ -280,11 +227,11 @@ func (r *reader) readTraffic(w *desired, traffic trafficConfig) {
 			return
 		}
 		name := traffic.active.ValueString()
-		if w.environments != nil && w.environments[name] == nil {
-			r.add(noSuchEnvironment(path.Root("active"), name, slices.Sorted(maps.Keys(w.environments))))
+		if w.Environments != nil && !w.has(name) {
+			r.add(noSuchEnvironment(path.Root("active"), name, slices.Sorted(maps.Keys(w.Environments))))
 			return
 		}
-		w.weights = shift.Sole(name)
+		w.Weights = shift.Sole(name)
 	case traffic.weights != nil:
 		r.readWeights(w, *traffic.weights)
 	}
@@ -303,8 +250,8 @@ func (r *reader) readWeights(w *desired, v types.Map) {
 			r.add(nullElement(at))
 			continue
 		}
-		if w.environments != nil && w.environments[name] == nil {
-			r.add(noSuchEnvironment(at, name, slices.Sorted(maps.Keys(w.environments))))
+		if w.Environments != nil && !w.has(name) {
+			r.add(noSuchEnvironment(at, name, slices.Sorted(maps.Keys(w.Environments))))
 			continue
 		}
 		n, ok := e.(types.Number)
@@ -317,7 +264,7 @@ func (r *reader) readWeights(w *desired, v types.Map) {
 			r.add(badShare(at, percent[name], err))
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(w.environments)) {
+	for _, name := range slices.Sorted(maps.Keys(w.Environments)) {
 		if _, ok := v.Elements()[name]; !ok {
 			r.add(weightMissing(at, name))
 		}
@@ -330,5 +277,11 @@ func (r *reader) readWeights(w *desired, v types.Map) {
 		r.add(wrongSum(at, percent))
 		return
 	}
-	w.weights = goal
+	w.Weights = goal
+}
+
+// has reports whether an environment is configured.
+func (w desired) has(name string) bool {
+	_, ok := w.Environments[name]
+	return ok
 }

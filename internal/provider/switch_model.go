@@ -1,16 +1,16 @@
 package provider
 
 import (
-	"maps"
 	"math/big"
-	"slices"
 	"strconv"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // switchModel is a configuration, a plan or a state of the switch.
@@ -56,41 +56,6 @@ func trafficConfigOf(config switchModel) (trafficConfig, bool) {
 	return trafficConfig{ignored: true}, ok && sole == config.Active.ValueString()
 }
 
-// stateEnvironments returns the target groups and version of each environment of a state.
-func (m switchModel) stateEnvironments() map[string]desiredEnvironment {
-	found := map[string]desiredEnvironment{}
-	for name, v := range m.Environments.Elements() {
-		own := &reader{}
-		attrs := own.attributes(v)
-		groups, _ := attrs["target_groups"].(types.Map)
-		found[name] = desiredEnvironment{groups: textsOf(groups), version: asText(attrs["version"])}
-	}
-	return found
-}
-
-// stateRoutes returns the routes of a state, by entry point.
-func (m switchModel) stateRoutes() []desiredRoute {
-	own := &reader{}
-	routes, _ := own.attributes(m.LoadBalancer)["routes"].(types.Map)
-	var found []desiredRoute
-	for _, entry := range slices.Sorted(maps.Keys(routes.Elements())) {
-		list, _ := routes.Elements()[entry].(types.List)
-		for _, e := range list.Elements() {
-			found = append(found, desiredRoute{entry, asText(e)})
-		}
-	}
-	return found
-}
-
-// stableWeights returns the stable weights of a state; nil where there are none.
-func (m switchModel) stableWeights() shift.Weights {
-	if m.Stable.IsNull() || m.Stable.IsUnknown() {
-		return nil
-	}
-	weights, _ := m.Stable.Attributes()["weights"].(types.Map)
-	return sharesOf(weights)
-}
-
 // sharesOf reads percentages; invalid ones are ignored.
 func sharesOf(v types.Map) shift.Weights {
 	w := shift.Weights{}
@@ -126,11 +91,11 @@ func shareValue(s shift.Share) types.Number {
 	return types.NumberValue(n)
 }
 
-// weightsValue returns the share of each name, and of every other name that has one.
-func weightsValue(w shift.Weights, names []string) types.Map {
+// weightsValue returns the share of each name.
+func weightsValue(w shift.Weights) types.Map {
 	elements := map[string]attr.Value{}
-	for _, name := range append(w.Names(), names...) {
-		elements[name] = shareValue(w[name])
+	for name, share := range w {
+		elements[name] = shareValue(share)
 	}
 	return types.MapValueMust(types.NumberType, elements)
 }
@@ -155,66 +120,11 @@ func timeValue(t time.Time) types.String {
 	return types.StringValue(t.UTC().Format(time.RFC3339))
 }
 
-// soleValue is the environment that has all traffic, null while it is split.
-func soleValue(w shift.Weights) types.String {
-	name, _ := w.Sole()
-	return textValue(name)
-}
-
-// identityValue is live or previous; null without an environment.
-func identityValue(environment, version string) types.Object {
-	if environment == "" {
-		return types.ObjectNull(identityTypes)
-	}
-	return types.ObjectValueMust(identityTypes, map[string]attr.Value{
-		"environment": types.StringValue(environment),
-		"version":     textValue(version),
-	})
-}
-
-func stableValue(w shift.Weights, names []string, versions map[string]string) types.Object {
-	return types.ObjectValueMust(stableTypes, map[string]attr.Value{
-		"weights":  weightsValue(w, names),
-		"versions": textsValue(versions),
-	})
-}
-
-func rejectedValue(r *shift.Rejection) types.Object {
-	if r == nil {
-		return types.ObjectNull(rejectedTypes)
-	}
-	return types.ObjectValueMust(rejectedTypes, map[string]attr.Value{
-		"environment": types.StringValue(r.Environment),
-		"version":     textValue(r.Version),
-		"reason":      types.StringValue(r.Reason),
-		"at":          timeValue(r.At),
-	})
-}
-
-// lastShift is the result of a shift.
-type lastShift struct {
-	outcome           outcome
-	reason            string
-	from, to          shift.Weights
-	started, finished time.Time
-}
-
-func (l lastShift) value() types.Object {
-	return types.ObjectValueMust(shiftTypes, map[string]attr.Value{
-		"outcome":     types.StringValue(string(l.outcome)),
-		"reason":      textValue(l.reason),
-		"from":        weightsValue(l.from, nil),
-		"to":          weightsValue(l.to, nil),
-		"started_at":  timeValue(l.started),
-		"finished_at": timeValue(l.finished),
-	})
-}
-
 // loadBalancerValue is the block with routes only, as an import knows it.
-func loadBalancerValue(routes []desiredRoute) types.Object {
+func loadBalancerValue(routes []traffic.Route) types.Object {
 	byEntry := map[string][]attr.Value{}
 	for _, route := range routes {
-		byEntry[route.entry] = append(byEntry[route.entry], types.StringValue(route.arn))
+		byEntry[route.Entry] = append(byEntry[route.Entry], types.StringValue(route.ID))
 	}
 	lists := map[string]attr.Value{}
 	for entry, arns := range byEntry {
@@ -226,12 +136,12 @@ func loadBalancerValue(routes []desiredRoute) types.Object {
 	})
 }
 
-func environmentsValue(environments map[string]map[string]string) types.Map {
+func environmentsValue(environments map[string]release.Environment) types.Map {
 	elements := map[string]attr.Value{}
-	for name, groups := range environments {
+	for name, e := range environments {
 		elements[name] = types.ObjectValueMust(environmentTypes, map[string]attr.Value{
 			"name":          types.StringNull(),
-			"target_groups": textsValue(groups),
+			"target_groups": textsValue(e.Groups),
 			"version":       types.StringNull(),
 		})
 	}

@@ -3,14 +3,13 @@ package provider
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
@@ -53,33 +52,44 @@ func (r *switchResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 // planning is what a plan depends on beside the configuration.
 type planning struct {
 	state  *switchModel // nil: a Create
-	memory memory
+	memory release.Memory
+}
+
+// prior is what earlier applies left.
+func (p planning) prior(w desired) release.Prior {
+	if p.state == nil {
+		return release.NewPrior(w.Desired, nil, p.memory, elbPlatform())
+	}
+	state := p.state.decode()
+	return release.NewPrior(w.Desired, &state, p.memory, elbPlatform())
 }
 
 // plan sets the computed values of a plan. It also returns the gates, as far as they are known.
 func (p planning) plan(config, plan switchModel) (switchModel, planMemory, []*desiredGate, diag.Diagnostics) {
-	traffic, agree := trafficConfigOf(config)
+	configured, agree := trafficConfigOf(config)
 	if !agree {
 		return plan, planMemory{}, nil, diag.Diagnostics{activeAgainstWeights()}
 	}
-	if traffic.ignored && p.state == nil {
+	if configured.ignored && p.state == nil {
 		return plan, planMemory{}, nil, diag.Diagnostics{neitherActiveNorWeights()}
 	}
 	rd := &reader{}
-	w := rd.read(config, traffic)
+	w := rd.read(config, configured)
 	if rd.diags.HasError() {
 		return plan, planMemory{}, nil, rd.diags
 	}
-	before := newPrior(w, p.state, p.memory)
-	if before.unknownPaths(w) {
-		return unknownPlan(config, plan), planMemory{Ignored: traffic.ignored}, w.gates, nil
-	}
-	schedule, err := before.spec(w).Decide(before.observed(w))
-	if err != nil {
+	prior := p.prior(w)
+	planned, err := prior.Plan(w.Desired)
+	switch {
+	case err != nil:
 		return plan, planMemory{}, nil, diag.Diagnostics{undecidedError(trafficPath(config), err)}
+	case planned.Open:
+		plan = unknownPlan(config, plan)
+	default:
+		fillTraffic(&plan, config, w, prior)
+		p.fill(&plan, planned)
 	}
-	before.fill(&plan, config, w, schedule)
-	return plan, planMemory{Ignored: traffic.ignored}, w.gates, nil
+	return plan, planMemory{Ignored: configured.ignored}, w.gates, nil
 }
 
 // undecidedError reports why no schedule can be made.
@@ -122,157 +132,31 @@ func unknownOutcome(plan *switchModel) {
 }
 
 // fill sets the schedule. Where no traffic moves, all other computed values keep their values.
-func (p prior) fill(plan *switchModel, config switchModel, w desired, decided shift.Schedule) {
-	p.fillTraffic(plan, config, w)
-	if p.state == nil || decided.Kind != shift.NoChange {
-		plan.Schedule = types.StringValue(schedule.Text(decided))
+func (p planning) fill(plan *switchModel, planned release.Planned) {
+	if planned.Shifts {
+		plan.Schedule = types.StringValue(schedule.Text(planned.Decided))
 		unknownOutcome(plan)
 		return
 	}
-	plan.Schedule = p.state.Schedule
-	if !decided.IsEmpty() {
-		plan.Schedule = types.StringValue(schedule.Text(decided))
+	plan.encodeOutcome(planned.Values)
+	plan.Schedule = textValue(planned.Values.Schedule)
+	if !planned.Decided.IsEmpty() {
+		plan.Schedule = types.StringValue(schedule.Text(planned.Decided))
 	}
-	plan.Stable = p.currentStable(w)
-	plan.Live = p.currentLive(w)
-	plan.Previous = identityValue("", "")
-	if id := p.previous(w); id != nil {
-		plan.Previous = identityValue(id.Environment, id.Version)
-	}
-	plan.Rejected = rejectedValue(p.rejection(w))
-	plan.LastShift = p.state.LastShift
 }
 
 // fillTraffic sets the one of active and weights that is not configured. Under ignore_changes
 // neither is: then the traffic stays as it was read.
-func (p prior) fillTraffic(plan *switchModel, config switchModel, w desired) {
-	names := slices.Sorted(maps.Keys(w.environments))
-	weights := w.weights
+func fillTraffic(plan *switchModel, config switchModel, w desired, prior release.Prior) {
+	weights := w.Weights
 	if weights == nil {
-		weights = p.currentWeights(sharesOf(p.state.Weights))
+		weights = prior.CurrentWeights()
 	}
 	plan.Active, plan.Weights = config.Active, config.Weights
 	if config.Active.IsNull() {
 		plan.Active = soleValue(weights)
 	}
 	if config.Weights.IsNull() {
-		plan.Weights = weightsValue(weights, names)
+		plan.Weights = weightsValue(w.WithNames(weights))
 	}
-}
-
-// currentStable is the state's stable, with the current environment names.
-func (p prior) currentStable(w desired) types.Object {
-	if p.memory.Adopted != nil {
-		return stableValue(p.stable(p.spec(w)), slices.Sorted(maps.Keys(w.environments)), w.versions())
-	}
-	if !p.renamed() {
-		return p.state.Stable
-	}
-	var names []string
-	weights, _ := p.state.Stable.Attributes()["weights"].(types.Map)
-	for name := range weights.Elements() {
-		names = append(names, p.currentName(name))
-	}
-	return stableValue(p.currentWeights(p.state.stableWeights()), names, p.stableVersions())
-}
-
-// currentLive is the environment that has all traffic, with the version that is configured for it.
-func (p prior) currentLive(w desired) types.Object {
-	s := p.spec(w)
-	var all []shift.Weights
-	for i, found := range p.observed(w) {
-		all = append(all, s.Owners.Weights(w.routes[i].entry, found))
-	}
-	name, ok := shift.Mean(all).Sole()
-	if !ok {
-		return identityValue("", "")
-	}
-	if e := w.environments[name]; e != nil {
-		return identityValue(name, e.version)
-	}
-	return identityValue(name, "")
-}
-
-// versions returns the versions of the environments that have one.
-func (w desired) versions() map[string]string {
-	versions := map[string]string{}
-	for name, e := range w.environments {
-		if e.version != "" {
-			versions[name] = e.version
-		}
-	}
-	return versions
-}
-
-// unknownPaths reports whether the schedule depends on unknown values. Of a new environment only
-// the name is needed.
-func (p prior) unknownPaths(w desired) bool {
-	if w.unknown || w.environments == nil {
-		return true
-	}
-	for name, e := range w.environments {
-		if e.versionUnknown && p.versionMatters(w, name) || e.groupsUnknown && p.groupsMatter(w, name) {
-			return true
-		}
-	}
-	return false
-}
-
-// versionMatters reports whether the schedule depends on the version: it contains the versions of
-// environments that have or gain traffic, and compares them with previous and rejected versions.
-func (p prior) versionMatters(w desired, name string) bool {
-	if p.state == nil {
-		return w.weights[name] > 0
-	}
-	s := p.spec(w)
-	if w.weights[name] > 0 || s.Stable[name] > 0 {
-		return true
-	}
-	for i, found := range p.observed(w) {
-		if s.Owners.Weights(w.routes[i].entry, found)[name] > 0 {
-			return true
-		}
-	}
-	id, r := p.previous(w), p.rejection(w)
-	return id != nil && id.Environment == name || r != nil && r.Environment == name
-}
-
-// groupsMatter reports whether unknown target groups may turn out to be attached to a route, or to be
-// those of a remembered version.
-func (p prior) groupsMatter(w desired, name string) bool {
-	if p.state == nil {
-		return false
-	}
-	if id := p.memory.Previous; id != nil && id.Version != "" && id.Version == w.environments[name].version {
-		return true
-	}
-	if id := p.memory.Rejected; id != nil && id.Version != "" && id.Version == w.environments[name].version {
-		return true
-	}
-	others := map[string]bool{} // target groups that certainly belong to another environment
-	for other, e := range w.environments {
-		for _, group := range e.groups {
-			others[group] = other != name
-		}
-	}
-	for before, e := range p.known {
-		for _, group := range e.groups {
-			if p.currentName(before) != name {
-				others[group] = true
-			}
-		}
-	}
-	return slices.ContainsFunc(p.observedGroups(w), func(group string) bool { return !others[group] })
-}
-
-// observedGroups returns all target groups that Read found, including those in warnings.
-func (p prior) observedGroups(w desired) []string {
-	var seen []string
-	for _, found := range p.observed(w) {
-		seen = append(seen, found.Groups()...)
-	}
-	for _, other := range p.memory.OtherRoutes {
-		seen = append(seen, other.Groups...)
-	}
-	return slices.AppendSeq(seen, maps.Keys(p.memory.SlowStart))
 }

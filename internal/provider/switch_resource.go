@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/hashicorp/terraform-plugin-framework/resource"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 )
 
 var (
@@ -88,13 +90,14 @@ func (r *switchResource) Delete(context.Context, resource.DeleteRequest, *resour
 
 // Read implements resource.Resource.
 func (r *switchResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
-	var s observation
-	resp.Diagnostics.Append(req.State.Get(ctx, &s.model)...)
-	resp.Diagnostics.Append(recall(ctx, req.Private, memoryKey, &s.memory)...)
+	var m switchModel
+	var memory release.Memory
+	resp.Diagnostics.Append(req.State.Get(ctx, &m)...)
+	resp.Diagnostics.Append(recall(ctx, req.Private, memoryKey, &memory)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	missing, diags := r.refresh(ctx, &s)
+	missing, diags := r.refresh(ctx, &m, &memory)
 	resp.Diagnostics.Append(diags...)
 	switch {
 	case resp.Diagnostics.HasError():
@@ -103,8 +106,8 @@ func (r *switchResource) Read(ctx context.Context, req resource.ReadRequest, res
 		resp.State.RemoveResource(ctx)
 		return
 	}
-	resp.Diagnostics.Append(resp.State.Set(ctx, &s.model)...)
-	resp.Diagnostics.Append(remember(ctx, resp.Private, memoryKey, s.memory)...)
+	resp.Diagnostics.Append(resp.State.Set(ctx, &m)...)
+	resp.Diagnostics.Append(remember(ctx, resp.Private, memoryKey, memory)...)
 }
 
 // ImportState implements resource.ResourceWithImportState. The Read that follows sets the values.

@@ -204,6 +204,10 @@ func switchArguments() map[string]schema.Attribute {
 // responseInState is part of the descriptions of reasons.
 const responseInState = "It can contain the first 200 bytes of a failed gate's response, which are then in the state."
 
+// outcomeDescription lists the values of release.Outcome.
+const outcomeDescription = "How it ended: `completed` (the desired weights are reached), `rolled_back` (it failed, and the traffic is back at `stable`), `interrupted` (Ctrl-C or SIGTERM), " +
+	"`stopped` (it failed, and the traffic was left where it was), `external_change` (the weights were changed outside this switch), `failed` (anything else)."
+
 func switchComputed() map[string]schema.Attribute {
 	identity := map[string]schema.Attribute{
 		"environment": schema.StringAttribute{Computed: true, MarkdownDescription: "Name of the environment."},
@@ -246,7 +250,7 @@ func switchComputed() map[string]schema.Attribute {
 			Computed:            true,
 			MarkdownDescription: "Result of the last shift, including failed ones. A failed create leaves no state.",
 			Attributes: map[string]schema.Attribute{
-				"outcome":     schema.StringAttribute{Computed: true, MarkdownDescription: outcomeDescription()},
+				"outcome":     schema.StringAttribute{Computed: true, MarkdownDescription: outcomeDescription},
 				"reason":      schema.StringAttribute{Computed: true, MarkdownDescription: "Reason for the outcome; null when the shift completed. " + responseInState},
 				"from":        schema.MapAttribute{ElementType: types.NumberType, Computed: true, MarkdownDescription: "Map of environment to its share of the traffic in percent when the shift started."},
 				"to":          schema.MapAttribute{ElementType: types.NumberType, Computed: true, MarkdownDescription: "Map of environment to its desired share of the traffic in percent."},

@@ -17,16 +17,11 @@ import (
 func (r *reader) readStrategy(w *desired, v types.Object) {
 	at := path.Root("strategy")
 	attrs := r.attributes(v) // null: the defaults
-	w.strategy.Bake = r.duration(at.AtName("bake"), attrs["bake"], 0)
-	w.strategy.Settle = r.duration(at.AtName("settle"), attrs["settle"], time.Minute)
-	w.stopOnFailure = r.choice(at.AtName("on_failure"), attrs["on_failure"], "rollback", "stop") == "stop"
-	w.stopOnInterrupt = r.choice(at.AtName("on_interrupt"), attrs["on_interrupt"], "rollback", "stop") == "stop"
-	w.window = r.duration(at.AtName("rollback_window"), attrs["rollback_window"], 24*time.Hour)
-	w.strategy.RollbackWindow = w.window
-	w.strategy.Gates = nil
-	for _, g := range w.gates {
-		w.strategy.Gates = append(w.strategy.Gates, g.terms)
-	}
+	w.Strategy.Bake = r.duration(at.AtName("bake"), attrs["bake"], 0)
+	w.Strategy.Settle = r.duration(at.AtName("settle"), attrs["settle"], time.Minute)
+	w.StopOnFailure = r.choice(at.AtName("on_failure"), attrs["on_failure"], "rollback", "stop") == "stop"
+	w.StopOnInterrupt = r.choice(at.AtName("on_interrupt"), attrs["on_interrupt"], "rollback", "stop") == "stop"
+	w.Strategy.RollbackWindow = r.duration(at.AtName("rollback_window"), attrs["rollback_window"], 24*time.Hour)
 	r.readSteps(w, at.AtName("steps"), attrs["steps"])
 }
 
@@ -52,7 +47,7 @@ func (r *reader) readSteps(w *desired, at path.Path, v attr.Value) {
 		r.add(stepsNotRising(at.AtListIndex(i).AtName("percent"), steps[i].At, steps[i-1].At))
 		return
 	}
-	w.strategy.Steps = steps
+	w.Strategy.Steps = steps
 }
 
 func (r *reader) readStep(w *desired, at path.Path, v attr.Value) (shift.Step, bool) {
@@ -109,11 +104,11 @@ func (r *reader) readStepGates(w *desired, at path.Path, v attr.Value) []string 
 func (r *reader) readHealth(w *desired, v types.Object) {
 	at := path.Root("health")
 	attrs := r.attributes(v)
-	w.health = r.readHealthTerms(at, attrs)
-	w.health.CapacityPercent = r.percent(at.AtName("capacity_percent"), attrs["capacity_percent"], 0, 50)
-	w.health.BreachFor = r.duration(at.AtName("breach_for"), attrs["breach_for"], 30*time.Second)
-	w.strategy.HealthTimeout = w.health.Timeout
-	w.strategy.SteadyFor = w.health.SteadyFor
+	w.Health = r.readHealthTerms(at, attrs)
+	w.Health.CapacityPercent = r.percent(at.AtName("capacity_percent"), attrs["capacity_percent"], 0, 50)
+	w.Health.BreachFor = r.duration(at.AtName("breach_for"), attrs["breach_for"], 30*time.Second)
+	w.Strategy.HealthTimeout = w.Health.Timeout
+	w.Strategy.SteadyFor = w.Health.SteadyFor
 }
 
 // readHealthTerms reads the health settings that the switch and the environment have in common.

@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
@@ -25,7 +26,7 @@ func validate(config switchModel) diag.Diagnostics {
 	rd := &reader{}
 	w := rd.read(config, configuredTraffic(config))
 	diags.Append(rd.diags...)
-	if len(w.weights.Names()) > elb.Limits().Groups {
+	if len(w.Weights.Names()) > elb.Limits().Groups {
 		diags.Append(tooManyGroups(trafficPath(config), shift.ErrTooManyGroups))
 	}
 	return diags
@@ -57,7 +58,7 @@ func configuredTraffic(config switchModel) trafficConfig {
 
 // checkRules checks rules that a plan contains for the first time: whether a rule is its listener's default
 // is not visible in the ARN. It reports nothing else; the apply does.
-func (r *switchResource) checkRules(ctx context.Context, config switchModel, m memory) diag.Diagnostics {
+func (r *switchResource) checkRules(ctx context.Context, config switchModel, m release.Memory) diag.Diagnostics {
 	ctx, cancel := context.WithTimeout(ctx, planTimeout)
 	defer cancel()
 	var diags diag.Diagnostics
@@ -77,7 +78,7 @@ func (r *switchResource) checkRules(ctx context.Context, config switchModel, m m
 }
 
 // unreadRules returns the rules that Read has not read, with their paths.
-func unreadRules(config switchModel, m memory) func(yield func(path.Path, string) bool) {
+func unreadRules(config switchModel, m release.Memory) func(yield func(path.Path, string) bool) {
 	return func(yield func(path.Path, string) bool) {
 		own := &reader{}
 		routes, _ := own.attributes(config.LoadBalancer)["routes"].(types.Map)

@@ -48,3 +48,17 @@ func RouteName(entry string, n, of int) string {
 	}
 	return entry + ", " + ordinal(n) + " route"
 }
+
+// And returns "a", "a and b" or "a, b and c".
+func And(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
+}
+
+// UnmanagedRoute is a warning about a route outside the switch that sends traffic to its
+// environments.
+func UnmanagedRoute(text string, environments []string) string {
+	return text + " also forwards to " + And(environments) + " and is not managed by this switch."
+}

@@ -119,6 +119,7 @@ func (r *Router) describeGroups(ctx context.Context, region string, groups []str
 
 // Entry is the routes and groups of one entry point.
 type Entry struct {
+	Name   string // the entry point
 	Routes []string
 	Groups []string
 }

@@ -1,46 +1,25 @@
-package provider
+package release
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// outcome is how a shift ended, in last_shift.outcome.
-type outcome string
+// Outcome is how a shift ended, in last_shift.outcome.
+type Outcome string
 
 // The outcomes.
 const (
-	Completed      outcome = "completed"
-	RolledBack     outcome = "rolled_back"
-	Interrupted    outcome = "interrupted"
-	Stopped        outcome = "stopped"
-	ExternalChange outcome = "external_change"
-	Failed         outcome = "failed"
+	Completed      Outcome = "completed"
+	RolledBack     Outcome = "rolled_back"
+	Interrupted    Outcome = "interrupted"
+	Stopped        Outcome = "stopped"
+	ExternalChange Outcome = "external_change"
+	Failed         Outcome = "failed"
 )
 
-// outcomes returns all outcomes with their meaning, for the documentation.
-func outcomes() [][2]string {
-	return [][2]string{
-		{string(Completed), "the desired weights are reached"},
-		{string(RolledBack), "it failed, and the traffic is back at `stable`"},
-		{string(Interrupted), "Ctrl-C or SIGTERM"},
-		{string(Stopped), "it failed, and the traffic was left where it was"},
-		{string(ExternalChange), "the weights were changed outside this switch"},
-		{string(Failed), "anything else"},
-	}
-}
-
-func outcomeDescription() string {
-	var parts []string
-	for _, o := range outcomes() {
-		parts = append(parts, "`"+o[0]+"` ("+o[1]+")")
-	}
-	return "How it ended: " + strings.Join(parts, ", ") + "."
-}
-
-func outcomeOf(f *rollout.Failure) outcome {
+func outcomeOf(f *rollout.Failure) Outcome {
 	switch {
 	case f.Cause == rollout.Interrupted:
 		return Interrupted
@@ -79,8 +58,8 @@ var causeTexts = map[rollout.Cause]string{
 	rollout.TooManyGroups:     "too many target groups in one action",
 }
 
-// reasonOf is a failure in words, for last_shift and rejected.
-func reasonOf(f *rollout.Failure) string {
+// Reason is a failure in words, for last_shift and rejected.
+func Reason(f *rollout.Failure) string {
 	text := causeTexts[f.Cause]
 	if f.Cause == rollout.MovedExternally {
 		return text

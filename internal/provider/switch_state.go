@@ -1,0 +1,178 @@
+package provider
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
+)
+
+// decode returns a state without Terraform's types. All values of a state are known.
+func (m switchModel) decode() release.State {
+	return release.State{
+		Routes:       m.stateRoutes(),
+		Environments: m.stateEnvironments(),
+		Weights:      sharesOf(m.Weights),
+		Schedule:     m.Schedule.ValueString(),
+		Stable:       decodeStable(m.Stable),
+		Live:         decodeIdentity(m.Live),
+		Previous:     decodeIdentity(m.Previous),
+		Rejected:     decodeRejected(m.Rejected),
+		LastShift:    decodeLastShift(m.LastShift),
+		Retry:        m.Retry.ValueString(),
+	}
+}
+
+// stateEnvironments returns the target groups and version of each environment of a state;
+// nil just after an import.
+func (m switchModel) stateEnvironments() map[string]release.Environment {
+	if m.Environments.IsNull() {
+		return nil
+	}
+	found := map[string]release.Environment{}
+	for name, v := range m.Environments.Elements() {
+		attrs := (&reader{}).attributes(v)
+		groups, _ := attrs["target_groups"].(types.Map)
+		found[name] = release.Environment{Groups: textsOf(groups), Version: asText(attrs["version"])}
+	}
+	return found
+}
+
+// stateRoutes returns the routes of a state, by entry point.
+func (m switchModel) stateRoutes() []traffic.Route {
+	routes, _ := (&reader{}).attributes(m.LoadBalancer)["routes"].(types.Map)
+	var found []traffic.Route
+	for _, entry := range slices.Sorted(maps.Keys(routes.Elements())) {
+		list, _ := routes.Elements()[entry].(types.List)
+		for _, e := range list.Elements() {
+			found = append(found, traffic.Route{Entry: entry, ID: asText(e)})
+		}
+	}
+	return found
+}
+
+func decodeStable(v types.Object) release.Stable {
+	attrs := (&reader{}).attributes(v)
+	if attrs == nil {
+		return release.Stable{}
+	}
+	weights, _ := attrs["weights"].(types.Map)
+	versions, _ := attrs["versions"].(types.Map)
+	return release.Stable{Weights: sharesOf(weights), Versions: textsOf(versions)}
+}
+
+func decodeIdentity(v types.Object) release.Identity {
+	attrs := (&reader{}).attributes(v)
+	return release.Identity{Environment: asText(attrs["environment"]), Version: asText(attrs["version"])}
+}
+
+func decodeRejected(v types.Object) *shift.Rejection {
+	attrs := (&reader{}).attributes(v)
+	if attrs == nil {
+		return nil
+	}
+	return &shift.Rejection{
+		Identity: shift.Identity{Environment: asText(attrs["environment"]), Version: asText(attrs["version"])},
+		Reason:   asText(attrs["reason"]),
+		At:       asTime(attrs["at"]),
+	}
+}
+
+func decodeLastShift(v types.Object) *release.LastShift {
+	attrs := (&reader{}).attributes(v)
+	if attrs == nil {
+		return nil
+	}
+	from, _ := attrs["from"].(types.Map)
+	to, _ := attrs["to"].(types.Map)
+	return &release.LastShift{
+		Outcome: release.Outcome(asText(attrs["outcome"])), Reason: asText(attrs["reason"]),
+		From: sharesOf(from), To: sharesOf(to),
+		Started: asTime(attrs["started_at"]), Finished: asTime(attrs["finished_at"]),
+	}
+}
+
+func asTime(v attr.Value) time.Time {
+	t, err := time.Parse(time.RFC3339, asText(v))
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+// encodeOutcome sets what the end of a shift determines.
+func (m *switchModel) encodeOutcome(s release.State) {
+	m.Stable = stableValue(s.Stable)
+	m.Live = identityValue(s.Live)
+	m.Previous = identityValue(s.Previous)
+	m.Rejected = rejectedValue(s.Rejected)
+	m.LastShift = lastShiftValue(s.LastShift)
+}
+
+// encode sets all computed values, and the weights and the active environment, which the
+// configuration sets only in part.
+func (m *switchModel) encode(s release.State) {
+	m.encodeOutcome(s)
+	m.Schedule = textValue(s.Schedule)
+	m.Weights = weightsValue(s.Weights)
+	m.Active = soleValue(s.Weights)
+}
+
+// soleValue is the environment that has all traffic, null while it is split.
+func soleValue(w shift.Weights) types.String {
+	name, _ := w.Sole()
+	return textValue(name)
+}
+
+// identityValue is live or previous; null without an environment.
+func identityValue(id release.Identity) types.Object {
+	if id.Environment == "" {
+		return types.ObjectNull(identityTypes)
+	}
+	return types.ObjectValueMust(identityTypes, map[string]attr.Value{
+		"environment": types.StringValue(id.Environment),
+		"version":     textValue(id.Version),
+	})
+}
+
+func stableValue(s release.Stable) types.Object {
+	if s.Weights == nil && s.Versions == nil {
+		return types.ObjectNull(stableTypes)
+	}
+	return types.ObjectValueMust(stableTypes, map[string]attr.Value{
+		"weights":  weightsValue(s.Weights),
+		"versions": textsValue(s.Versions),
+	})
+}
+
+func rejectedValue(r *shift.Rejection) types.Object {
+	if r == nil {
+		return types.ObjectNull(rejectedTypes)
+	}
+	return types.ObjectValueMust(rejectedTypes, map[string]attr.Value{
+		"environment": types.StringValue(r.Environment),
+		"version":     textValue(r.Version),
+		"reason":      types.StringValue(r.Reason),
+		"at":          timeValue(r.At),
+	})
+}
+
+func lastShiftValue(l *release.LastShift) types.Object {
+	if l == nil {
+		return types.ObjectNull(shiftTypes)
+	}
+	return types.ObjectValueMust(shiftTypes, map[string]attr.Value{
+		"outcome":     types.StringValue(string(l.Outcome)),
+		"reason":      textValue(l.Reason),
+		"from":        weightsValue(l.From),
+		"to":          weightsValue(l.To),
+		"started_at":  timeValue(l.Started),
+		"finished_at": timeValue(l.Finished),
+	})
+}

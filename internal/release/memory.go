@@ -1,0 +1,123 @@
+package release
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
+)
+
+// memoryVersion is the version of Memory's JSON. Raise it with every change that an older
+// reader would misread, and read the older versions.
+const memoryVersion = 1
+
+// ErrMemoryVersion reports a Memory that a newer version wrote.
+var ErrMemoryVersion = errors.New("written by a newer version of the provider")
+
+// Memory is what a switch remembers beside its State. Observe and Finish write it, and
+// plans depend on it. It is stored as JSON, with a version.
+type Memory struct {
+	// ReadAt is the time of the last refresh, which is the clock of a plan. It is set
+	// only while there is a previous version, because only the rollback window depends
+	// on time.
+	ReadAt *time.Time             `json:"read_at,omitempty"`
+	Routes map[string]RouteMemory `json:"routes,omitempty"` // by id
+	// Adopted is what an import found, until the first apply: it is the stable state,
+	// whatever names the configuration uses.
+	Adopted  map[string]RouteMemory `json:"adopted,omitempty"`
+	Previous *IdentityMemory        `json:"previous,omitempty"`
+	Rejected *IdentityMemory        `json:"rejected,omitempty"`
+	Attempt  *AttemptMemory         `json:"attempt,omitempty"`
+	// OtherRoutes send traffic to an environment's group and are not routes of the
+	// switch. The schedule warns about them.
+	OtherRoutes []OtherRoute `json:"others,omitempty"`
+	// SlowStart is the slow start of the groups that were idle at the last refresh. A
+	// missing group has none, or it is unknown.
+	SlowStart map[string]time.Duration `json:"slow_start,omitempty"`
+}
+
+// RouteMemory is traffic.State without the router's own data.
+type RouteMemory struct {
+	Weights  map[string]int `json:"weights,omitempty"`
+	Sticky   time.Duration  `json:"sticky,omitempty"`
+	Response string         `json:"response,omitempty"`
+	Fixed    bool           `json:"fixed_error,omitempty"`
+	Label    string         `json:"label,omitempty"`
+}
+
+// OtherRoute is a route outside the switch.
+type OtherRoute struct {
+	Text   string   `json:"text"` // names it for people
+	Groups []string `json:"groups"`
+}
+
+// IdentityMemory is an environment with its version at some time.
+type IdentityMemory struct {
+	Environment string            `json:"environment"`
+	Version     string            `json:"version,omitempty"`
+	Groups      map[string]string `json:"groups,omitempty"` // by entry point
+	At          time.Time         `json:"at"`
+	Reason      string            `json:"reason,omitempty"`
+}
+
+// AttemptMemory is a failed Update, which leaves no trace in the State.
+type AttemptMemory struct {
+	Environments map[string]map[string]string `json:"environments,omitempty"` // groups by entry point
+	// Stopped is the environment that gained traffic where a shift stopped part way. If
+	// somebody moves the traffic back from there, its version counts as rejected.
+	Stopped *IdentityMemory `json:"stopped,omitempty"`
+}
+
+// MarshalJSON adds the version.
+func (m Memory) MarshalJSON() ([]byte, error) {
+	type plain Memory
+	return json.Marshal(struct {
+		Version int `json:"version"`
+		plain
+	}{memoryVersion, plain(m)})
+}
+
+// UnmarshalJSON returns ErrMemoryVersion for a version that it does not know.
+func (m *Memory) UnmarshalJSON(text []byte) error {
+	type plain Memory
+	var read struct {
+		Version int `json:"version"`
+		plain
+	}
+	if err := json.Unmarshal(text, &read); err != nil {
+		return err
+	}
+	if read.Version > memoryVersion {
+		return fmt.Errorf("%w: version %d, this one reads up to %d", ErrMemoryVersion, read.Version, memoryVersion)
+	}
+	*m = Memory(read.plain)
+	return nil
+}
+
+func rememberRoute(s traffic.State) RouteMemory {
+	return RouteMemory{Weights: s.Weights, Sticky: s.Stickiness, Response: s.Response, Fixed: s.FixedError, Label: s.Label}
+}
+
+func rememberRoutes(found map[string]traffic.State) map[string]RouteMemory {
+	routes := map[string]RouteMemory{}
+	for id, state := range found {
+		routes[id] = rememberRoute(state)
+	}
+	return routes
+}
+
+// State returns what the route did when it was last read.
+func (m RouteMemory) State() traffic.State {
+	return traffic.State{Weights: m.Weights, Stickiness: m.Sticky, Response: m.Response, FixedError: m.Fixed, Label: m.Label}
+}
+
+// slowStart returns the longest slow start of an environment's groups.
+func (m Memory) slowStart(e Environment) time.Duration {
+	longest := time.Duration(0)
+	for _, group := range e.Groups {
+		longest = max(longest, m.SlowStart[group])
+	}
+	return longest
+}
