@@ -19,8 +19,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
-
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
 
 const (
@@ -202,8 +200,4 @@ func (s awsSettings) sts(cfg aws.Config) *sts.Client {
 			o.BaseEndpoint = &url
 		}
 	})
-}
-
-func (s awsSettings) elb() elb.Options {
-	return elb.Options{MaxAttempts: s.maxAttempts, Endpoint: s.endpoints["elbv2"]}
 }

@@ -24,7 +24,7 @@ func (l *credentialSequence) Retrieve(context.Context) (aws.Credentials, error) 
 	return c, nil
 }
 
-func TestClients_credentialsLastUntilExpiry(t *testing.T) {
+func TestCredentialsLast_untilExpiry(t *testing.T) {
 	soon, later := time.Now().Add(10*time.Minute), time.Now().Add(20*time.Minute)
 	for name, c := range map[string]struct {
 		ends []time.Time
@@ -39,8 +39,7 @@ func TestClients_credentialsLastUntilExpiry(t *testing.T) {
 		"ended already and never renewed": {[]time.Time{time.Now().Add(-time.Minute)}, time.Second, errCredentials},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c1 := &clients{config: aws.Config{Credentials: aws.NewCredentialsCache(&credentialSequence{c.ends})}}
-			if err := c1.credentialsLast(t.Context(), c.for_); !errors.Is(err, c.want) {
+			if err := credentialsLast(t.Context(), aws.NewCredentialsCache(&credentialSequence{c.ends}), c.for_); !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
 		})
@@ -48,7 +47,7 @@ func TestClients_credentialsLastUntilExpiry(t *testing.T) {
 }
 
 func TestBackend_unknownSettings(t *testing.T) {
-	b := &backend{aws: awsSettings{unknown: true}}
+	b := &backend{aws: awsSession{settings: awsSettings{unknown: true}}}
 	if _, err := b.connect(t.Context(), webARN); !errors.Is(err, errSettingsUnknown) {
 		t.Error(err)
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
@@ -70,15 +69,6 @@ func entryNames(routes []traffic.Route) string {
 		}
 	}
 	return schedule.And(entries)
-}
-
-// displayARN names an ARN without account and region.
-func displayARN(text string) string {
-	a, err := elb.Parse(text)
-	if err != nil {
-		return text
-	}
-	return a.Display()
 }
 
 func cannotShift(routes []traffic.Route) string { return "Cannot shift " + entryNames(routes) }
@@ -284,7 +274,7 @@ func routeLabel(route rollout.RouteResult) string {
 	if route.State.Label != "" {
 		return route.State.Label
 	}
-	return displayARN(route.ID)
+	return label(route.ID)
 }
 
 // routeFact is the route of a failure, with its label and its ARN.

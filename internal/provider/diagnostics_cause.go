@@ -6,7 +6,6 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
 
 // Causes of a failed shift, and what to do about each.
@@ -60,7 +59,7 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) errorD
 		}
 	case rollout.TooManyGroups:
 		return errorDetail{
-			cause:  fmt.Sprintf("An action would need more than %d target groups, the maximum of Elastic Load Balancing.", elb.Limits().Groups),
+			cause:  "The shift would need more than " + s.platform().limits + ".",
 			action: "Shift the traffic to fewer environments first, so that the others can be detached.",
 			facts:  causeFact(f.Err),
 		}

@@ -12,7 +12,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -25,20 +24,14 @@ func changeSummary(name string) string { return fmt.Sprintf("Cannot change envir
 
 func destroySummary(name string) string { return fmt.Sprintf("Cannot destroy environment %q", name) }
 
-// groupLabel is the name of a target group.
-func groupLabel(group string) string {
-	a, err := elb.ParseGroup(group)
-	if err != nil {
-		return group
-	}
-	return a.Name
-}
+// groupLabel is the name of a group.
+func groupLabel(group string) string { return platformOf(group).GroupName(group) }
 
 // trafficSummary says which routes send traffic to which target group: "listener
 // :443 sends 95 % to app-blue".
-func trafficSummary(traffic []trafficMemory) string {
+func trafficSummary(all []trafficMemory) string {
 	var parts []string
-	for _, t := range traffic {
+	for _, t := range all {
 		text := fmt.Sprintf("%s sends %s to %s", t.Text, t.Share, groupLabel(t.Group))
 		if t.Share == 0 {
 			text = fmt.Sprintf("%s sends no new clients to %s, but stickiness keeps earlier clients there", t.Text, groupLabel(t.Group))
@@ -50,7 +43,7 @@ func trafficSummary(traffic []trafficMemory) string {
 
 // referenceText says which listeners and rules have the target group in their
 // action, at whatever weight.
-func referenceText(references []elb.Reference, group string) string {
+func referenceText(references []traffic.Reference, group string) string {
 	var parts []string
 	for _, r := range references {
 		if r.Group == group {
@@ -58,7 +51,7 @@ func referenceText(references []elb.Reference, group string) string {
 		}
 	}
 	if parts == nil {
-		return "attached to no listener or rule, so Elastic Load Balancing does not check its health"
+		return platformOf(group).idleText
 	}
 	return "attached to " + schedule.And(parts)
 }
@@ -233,8 +226,8 @@ func importEntryTwice(id, entry string) diag.Diagnostic {
 	return importTrouble(id, fmt.Sprintf("The entry point %q is listed twice. List each once.", entry))
 }
 
-func importNotAGroup(id, arn string, err error) diag.Diagnostic {
-	return importTrouble(id, fmt.Sprintf("%q is not the ARN of a target group.%s", arn, arnHint(arn, groupResources)), fact{"Cause", err.Error()})
+func importNotAGroup(id, group, fault string) diag.Diagnostic {
+	return importTrouble(id, fmt.Sprintf("%q cannot be used. %s", group, fault))
 }
 
 func importedGroupMissing(m environmentModel, groups, existing []string) diag.Diagnostic {

@@ -10,15 +10,12 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
 // Texts about an invalid configuration, one function per cause. Nothing has been
 // called and nothing has changed when they are reported.
-
-var routesPath = path.Root("load_balancer").AtName("routes")
 
 // misuse is an invalid value of one attribute.
 func misuse(at path.Path, detail string, facts ...fact) diag.Diagnostic {
@@ -69,8 +66,8 @@ func emptyKey(at path.Path) diag.Diagnostic {
 	return misuse(at, "Its key is empty. Use a name as the key.")
 }
 
-func noLoadBalancer() diag.Diagnostic {
-	return misuse(path.Root("load_balancer"), "The block is missing. Add it with the routes that the switch shifts.")
+func noRouterBlock(at path.Path) diag.Diagnostic {
+	return misuse(at, "The block is missing. Add it with the routes that the switch shifts.")
 }
 
 func noRoutes(at path.Path) diag.Diagnostic {
@@ -81,57 +78,9 @@ func sameRouteTwice(at, first path.Path, arn string) diag.Diagnostic {
 	return misuse(at, fmt.Sprintf("The same route is already listed at %s. List each route once.", first), fact{"Route", arn})
 }
 
-func notARoute(at path.Path, text string, err error) diag.Diagnostic {
-	detail := "It is not the ARN of a listener or a listener rule."
-	a, _ := elb.Parse(text)
-	switch {
-	case errors.Is(err, elb.ErrWrongKind):
-		detail = fmt.Sprintf("It is the ARN of a %s. Use the ARN of a listener or a listener rule.", a.Kind)
-	case errors.Is(err, elb.ErrNotApplication):
-		detail = fmt.Sprintf("It belongs to a %s. Use a listener or a listener rule of an Application Load Balancer.", a.Type)
-	default:
-		detail += arnHint(text, routeResources)
-	}
-	return misuse(at, detail, fact{"Value", strconv.Quote(text)})
-}
-
-func defaultRule(at path.Path, arn string) diag.Diagnostic {
-	detail := "It is the default rule of its listener. Use the ARN of the listener instead."
-	facts := []fact{{"Route", arn}}
-	if a, err := elb.ParseRoute(arn); err == nil {
-		if listener, ok := a.Listener(); ok {
-			facts = append(facts, fact{"Listener", listener.String()})
-		}
-	}
-	return misuse(at, detail, facts...)
-}
-
-func notAGroup(at path.Path, text string, err error) diag.Diagnostic {
-	detail := "It is not the ARN of a target group." + arnHint(text, groupResources)
-	if errors.Is(err, elb.ErrWrongKind) {
-		a, _ := elb.Parse(text)
-		detail = fmt.Sprintf("It is the ARN of a %s. Use the ARN of a target group.", a.Kind)
-	}
-	return misuse(at, detail, fact{"Value", strconv.Quote(text)})
-}
-
-// Resources of hashicorp/aws that have an ARN of the expected kind.
-const (
-	routeResources = "aws_lb_listener or aws_lb_listener_rule"
-	groupResources = "aws_lb_target_group"
-)
-
-// arnHint says what is wrong with an ARN that does not parse: white space,
-// such as the newline at the end of a file, is not visible in a message.
-func arnHint(text, resources string) string {
-	trimmed := strings.TrimSpace(text)
-	switch _, err := elb.Parse(trimmed); {
-	case trimmed == text || err != nil:
-		return " Use the arn attribute of " + resources + "."
-	case strings.HasSuffix(text, "\n"):
-		return " It ends with a newline. Remove it, for example with trimspace()."
-	}
-	return " It begins or ends with white space. Remove it, for example with trimspace()."
+// unusableID is a route or group that its platform cannot use.
+func unusableID(at path.Path, id, fault string) diag.Diagnostic {
+	return misuse(at, fault, fact{"Value", strconv.Quote(id)})
 }
 
 func stickinessOutOfRange(at path.Path, text string) diag.Diagnostic {
@@ -194,9 +143,8 @@ func wrongSum(at path.Path, percent map[string]float64) diag.Diagnostic {
 	return misuse(at, "The weights do not sum to 100.", fact{"Sum", number(sum.Percent())})
 }
 
-func tooManyGroups(at path.Path, err error) diag.Diagnostic {
-	return misuse(at, fmt.Sprintf("The shift would need more than %d target groups in one action, the maximum of Elastic Load Balancing. "+
-		"Shift the traffic to fewer environments first.", elb.Limits().Groups), fact{"Cause", err.Error()})
+func tooManyGroups(at path.Path, limits string, err error) diag.Diagnostic {
+	return misuse(at, "The shift would need more than "+limits+". Shift the traffic to fewer environments first.", fact{"Cause", err.Error()})
 }
 
 func stepWithoutPercent(at path.Path) diag.Diagnostic {
@@ -279,9 +227,8 @@ func malformedImport(id, part string) diag.Diagnostic {
 		fmt.Sprintf("%q is not an entry point with its routes. Use the form web=<ARN>, web=<ARN>+<ARN> for several routes, or web=<ARN>,api=<ARN> for several entry points.", part))
 }
 
-func importNotARoute(id, arn string, err error) diag.Diagnostic {
-	return diag.NewErrorDiagnostic("Cannot import switch "+strconv.Quote(id),
-		fmt.Sprintf("%q is not the ARN of a listener or a listener rule of an Application Load Balancer.%s", arn, arnHint(arn, routeResources))+factLines([]fact{{"Cause", err.Error()}}))
+func importNotARoute(id, route, fault string) diag.Diagnostic {
+	return diag.NewErrorDiagnostic("Cannot import switch "+strconv.Quote(id), fmt.Sprintf("%q cannot be used. %s", route, fault))
 }
 
 func importTwice(id, arn string) diag.Diagnostic {

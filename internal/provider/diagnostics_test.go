@@ -28,7 +28,7 @@ func anUpdate() *shiftRun {
 	c := change{state: &m, memory: release.Memory{Rejected: &release.IdentityMemory{
 		Environment: "green", Version: "1.1", Reason: "gate \"smoke\": failed", At: noon,
 	}}}
-	s := newShiftRun(c, desired{Desired: release.Desired{
+	s := newShiftRun(c, desired{platform: loadBalancer(), Desired: release.Desired{
 		Routes: []traffic.Route{{Entry: "api", ID: apiARN}, {Entry: "web", ID: webARN}},
 		Environments: map[string]release.Environment{
 			"blue":  {Groups: map[string]string{"web": blueARN}, Version: "1.0"},

@@ -13,7 +13,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -34,7 +33,7 @@ func (r *environmentResource) createOrUpdate(ctx context.Context, plan environme
 	if err != nil {
 		return nil, diag.Diagnostics{plan.notCreated(err)}
 	}
-	users, err := c.forward.References(ctx, groups)
+	users, err := c.groups.References(ctx, groups)
 	if err != nil {
 		return nil, diag.Diagnostics{plan.notCreated(err)}
 	}
@@ -64,7 +63,7 @@ func (m environmentModel) needsProofWhileIdle(plan environmentModel) bool {
 type proving struct {
 	model      environmentModel
 	want       readiness
-	references []elb.Reference
+	references []traffic.Reference
 }
 
 // backends returns the target groups with the listeners and rules that have them.
@@ -107,7 +106,7 @@ func (r *environmentResource) prove(ctx context.Context, c *clients, p proving) 
 	if !errors.As(err, &failure) {
 		failure = &rollout.Failure{Cause: rollout.RouterFailed, Disposition: rollout.Unchanged, Err: err}
 	}
-	if now, readErr := c.forward.References(ctx, p.model.groups()); readErr == nil {
+	if now, readErr := c.groups.References(ctx, p.model.groups()); readErr == nil {
 		p.references = now // the references may have changed during the wait
 	}
 	return diag.Diagnostics{p.notReady(failure)}
@@ -154,7 +153,7 @@ func (r *environmentResource) destroy(ctx context.Context, state environmentMode
 // readTraffic reads which listeners and rules send traffic to those of the groups that
 // exist.
 func readTraffic(ctx context.Context, c *clients, groups []string) ([]string, environmentMemory, error) {
-	existing, users, err := referencesOf(ctx, c.forward, groups)
+	existing, users, err := referencesOf(ctx, c.groups, groups)
 	return existing, rememberReferences(users), err
 }
 
@@ -172,7 +171,7 @@ func (r *environmentResource) refuse(ctx context.Context, state environmentModel
 func (r *environmentResource) drain(ctx context.Context, c *clients, state environmentModel, groups []string) error {
 	want, _ := state.read()
 	if want.drain == nil {
-		longest, err := c.forward.LongestDelay(ctx, groups)
+		longest, err := c.groups.LongestDelay(ctx, groups)
 		if err != nil {
 			return err
 		}

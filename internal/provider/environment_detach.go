@@ -9,7 +9,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // detachTimeout bounds the detaching of target groups. An interrupt does not cut it
@@ -21,7 +21,7 @@ const detachTimeout = time.Minute
 // weight 0. Without create_before_destroy Terraform destroys the groups before the switch
 // could detach them, and AWS does not delete a group that an action has.
 func (r *environmentResource) detachAll(ctx context.Context, c *clients, state environmentModel, groups []string) diag.Diagnostics {
-	_, users, err := referencesOf(ctx, c.forward, groups)
+	_, users, err := referencesOf(ctx, c.groups, groups)
 	if err != nil {
 		return diag.Diagnostics{state.notDestroyed(err)}
 	}
@@ -42,11 +42,11 @@ func (r *environmentResource) detachAll(ctx context.Context, c *clients, state e
 // detach removes the target groups from the routes that have them at weight 0. Only one
 // environment detaches at a time, because several may share a listener, whose action is
 // written as a whole.
-func (r *environmentResource) detach(ctx context.Context, c *clients, state environmentModel, users []elb.Reference) error {
+func (r *environmentResource) detach(ctx context.Context, c *clients, state environmentModel, users []traffic.Reference) error {
 	d := rollout.DetachSpec{Router: c.forward}
 	for _, u := range users {
-		if _, err := elb.ParseRoute(u.Route); err != nil || u.Share > 0 {
-			continue // not an Application Load Balancer, or the only target group, as in a test rule
+		if !platformOf(u.Route).detaches(u.Route) || u.Share > 0 {
+			continue // another kind of route, or the only target group, as in a test rule
 		}
 		if len(r.backend.ledger.unclaimed([]string{u.Group})) == 0 {
 			continue
@@ -59,7 +59,7 @@ func (r *environmentResource) detach(ctx context.Context, c *clients, state envi
 	slices.Sort(d.Routes)
 	slices.Sort(d.Groups)
 	d.Routes, d.Groups = slices.Compact(d.Routes), slices.Compact(d.Groups)
-	if err := r.backend.checkAccount(ctx, c); err != nil {
+	if err := c.checkAccount(ctx); err != nil {
 		return err
 	}
 	d.OnEvent = func(e rollout.Event) { logEnvironment(ctx, state.Name.ValueString(), e) }
@@ -72,9 +72,9 @@ func (r *environmentResource) detach(ctx context.Context, c *clients, state envi
 }
 
 // memoryOfLiveError is the traffic that appeared between the last read and the write.
-func memoryOfLiveError(live *rollout.LiveError, users []elb.Reference) environmentMemory {
-	t := trafficMemory{Route: live.Route, Text: displayARN(live.Route), Group: live.Group, Share: live.Share, Sticky: live.Sticky}
-	if i := slices.IndexFunc(users, func(u elb.Reference) bool { return u.Route == live.Route }); i >= 0 {
+func memoryOfLiveError(live *rollout.LiveError, users []traffic.Reference) environmentMemory {
+	t := trafficMemory{Route: live.Route, Text: label(live.Route), Group: live.Group, Share: live.Share, Sticky: live.Sticky}
+	if i := slices.IndexFunc(users, func(u traffic.Reference) bool { return u.Route == live.Route }); i >= 0 {
 		t.Text = users[i].Text
 	}
 	return environmentMemory{Traffic: []trafficMemory{t}}

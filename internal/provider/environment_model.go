@@ -11,7 +11,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
@@ -55,8 +54,8 @@ func (r *reader) readGroups(at path.Path, v types.Map) map[string]string {
 	}
 	groups := r.texts(at, v)
 	for _, entry := range slices.Sorted(maps.Keys(groups)) {
-		if _, err := elb.ParseGroup(groups[entry]); err != nil {
-			r.add(notAGroup(at.AtMapKey(entry), groups[entry], err))
+		if fault := platformOf(groups[entry]).groupFault(groups[entry]); fault != "" {
+			r.add(unusableID(at.AtMapKey(entry), groups[entry], fault))
 		}
 		if entry == "" {
 			r.add(emptyKey(at.AtMapKey(entry)))
@@ -130,8 +129,8 @@ func parseEnvironmentImport(id string) (string, map[string]string, diag.Diagnost
 		if _, twice := groups[entry]; twice {
 			return "", nil, diag.Diagnostics{importEntryTwice(id, entry)}
 		}
-		if _, err := elb.ParseGroup(arn); err != nil {
-			return "", nil, diag.Diagnostics{importNotAGroup(id, arn, err)}
+		if fault := platformOf(arn).groupFault(arn); fault != "" {
+			return "", nil, diag.Diagnostics{importNotAGroup(id, arn, fault)}
 		}
 		groups[entry] = arn
 	}

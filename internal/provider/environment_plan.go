@@ -189,7 +189,7 @@ func (r *switchResource) checkLedger(planned switchModel, p planning) diag.Diagn
 			a, is := r.backend.ledger.isChanged(group)
 			if share := shift.FromRaw(seen.Weights)[group]; share > 0 && is && !reported[a.environment] {
 				reported[a.environment] = true
-				traffic := trafficSummary([]trafficMemory{{Text: displayARN(route), Group: group, Share: share}})
+				traffic := trafficSummary([]trafficMemory{{Text: label(route), Group: group, Share: share}})
 				diags.Append(liveChange(path.Root("environments"), a.environment, a.changes, traffic))
 			}
 		}

@@ -2,12 +2,10 @@ package provider
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -33,7 +31,7 @@ type trafficMemory struct {
 func (m environmentMemory) carriesTraffic() bool { return len(m.Traffic) > 0 }
 
 // rememberReferences returns the references that carry user traffic.
-func rememberReferences(users []elb.Reference) environmentMemory {
+func rememberReferences(users []traffic.Reference) environmentMemory {
 	var m environmentMemory
 	for _, u := range users {
 		if u.CarriesTraffic() {
@@ -77,21 +75,16 @@ func (r *environmentResource) refresh(ctx context.Context, state environmentMode
 	return &m, nil
 }
 
-// referenceFinder is an elb.Router, or an elb.Reader that shares calls with others.
-type referenceFinder interface {
-	References(ctx context.Context, groups []string) ([]elb.Reference, error)
-}
-
 // referencesOf returns those of the groups that exist, and the routes that have them.
-func referencesOf(ctx context.Context, finder referenceFinder, groups []string) (existing []string, users []elb.Reference, err error) {
+func referencesOf(ctx context.Context, finder traffic.References, groups []string) (existing []string, users []traffic.Reference, err error) {
 	existing = slices.Clone(groups)
 	for len(existing) > 0 {
 		users, err = finder.References(ctx, existing)
-		var call *elb.CallError
-		if !errors.Is(err, traffic.ErrNotFound) || !errors.As(err, &call) || !slices.Contains(existing, call.ARN) {
+		gone, is := traffic.Missing(err)
+		if !is || !slices.Contains(existing, gone) {
 			return existing, users, err
 		}
-		existing = slices.DeleteFunc(existing, func(group string) bool { return group == call.ARN })
+		existing = slices.DeleteFunc(existing, func(group string) bool { return group == gone })
 	}
 	return nil, nil, nil
 }

@@ -61,7 +61,7 @@ func (p *bluegreen) Configure(ctx context.Context, req provider.ConfigureRequest
 	}
 	settings.userAgent = "terraform-provider-bluegreen/" + p.version
 	resp.ResourceData = &backend{
-		aws: settings, busy: p.busy, lookup: os.LookupEnv, environ: os.Environ,
+		aws: awsSession{settings: settings}, busy: p.busy, lookup: os.LookupEnv, environ: os.Environ,
 		allowDestroy: os.Getenv(allowDestroyVariable) == "1", ledger: newLedger(),
 	}
 	resp.DataSourceData = resp.ResourceData

@@ -12,8 +12,8 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // rollbackMargin is added to the time for which credentials must last, for clock skew and
@@ -68,7 +68,7 @@ func (r *switchResource) apply(ctx context.Context, c change) applyResult {
 	decided, err := s.Spec.Decide(s.Prior.Observed(s.Desired))
 	switch {
 	case err != nil:
-		return c.failed(undecidedError(trafficPath(c.plan), err))
+		return c.failed(undecidedError(c.plan, err))
 	case c.state != nil && decided.IsEmpty():
 		return s.result(s.Unchanged())
 	case decided.Kind == shift.Revert && s.IsTooOld():
@@ -93,6 +93,12 @@ func newShiftRun(c change, w desired) *shiftRun {
 		Prior: planning{state: c.state, memory: c.memory}.prior(w)}
 	s.Spec = s.Prior.Spec(s.Desired)
 	return s
+}
+
+// platform is that of the planned routes.
+func (s *shiftRun) platform() platform {
+	p, _ := s.plan.platform()
+	return p
 }
 
 // result is the model and the memory after an apply.
@@ -127,7 +133,7 @@ func (s *shiftRun) diagnostics(result rollout.Result, err error) diag.Diagnostic
 // neither does a schedule that moves nothing.
 func (r *switchResource) prepare(ctx context.Context, s *shiftRun, decided shift.Schedule) diag.Diagnostic {
 	if len(s.Desired.Routes) == 0 {
-		return noRoutes(routesPath)
+		return noRoutes(s.platform().routesAt())
 	}
 	first := s.Desired.Routes[0].ID
 	gates, failed := buildGates(s.gates, r.backend.dependencies(ctx, first))
@@ -136,10 +142,10 @@ func (r *switchResource) prepare(ctx context.Context, s *shiftRun, decided shift
 	}
 	c, err := r.backend.connect(ctx, first)
 	if err == nil {
-		err = r.backend.checkAccount(ctx, c)
+		err = c.checkAccount(ctx)
 	}
 	if err == nil && (decided.Kind == shift.Forward || decided.Kind == shift.NoChange) {
-		err = c.forward.CheckGroups(ctx, entryGroups(s.Desired, decided.Attached)...)
+		err = c.groups.CheckGroups(ctx, entryGroups(s.Desired, decided.Attached)...)
 	}
 	if err != nil {
 		return s.refusal(err)
@@ -154,11 +160,11 @@ func (r *switchResource) prepare(ctx context.Context, s *shiftRun, decided shift
 
 // entryGroups returns the routes of each entry point with the target groups that are in an
 // action during the shift.
-func entryGroups(w release.Desired, attached []string) []elb.Entry {
-	var all []elb.Entry
+func entryGroups(w release.Desired, attached []string) []traffic.Entry {
+	var all []traffic.Entry
 	for _, route := range w.Routes {
 		if len(all) == 0 || all[len(all)-1].Name != route.Entry {
-			all = append(all, elb.Entry{Name: route.Entry})
+			all = append(all, traffic.Entry{Name: route.Entry})
 		}
 		last := &all[len(all)-1]
 		last.Routes = append(last.Routes, route.ID)

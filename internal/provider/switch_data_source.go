@@ -141,9 +141,19 @@ func (d *switchData) Read(ctx context.Context, req datasource.ReadRequest, resp 
 	resp.Diagnostics.Append(resp.State.Set(ctx, &m)...)
 }
 
+// platform is that of the first route.
+func (m switchDataModel) platform() platform {
+	for _, list := range m.Routes.Elements() {
+		if routes, ok := list.(types.List); ok && len(routes.Elements()) > 0 {
+			return platformOf(asText(routes.Elements()[0]))
+		}
+	}
+	return platformOf("")
+}
+
 // desired reads the configuration with the rules of the resource.
 func (m switchDataModel) desired() (desired, diag.Diagnostics) {
-	rd, w := &reader{}, desired{routesAt: path.Root("routes")}
+	rd, w := &reader{}, desired{routesAt: path.Root("routes"), platform: m.platform()}
 	rd.readRoutes(&w, m.Routes)
 	rd.readEnvironments(&w, m.Environments)
 	return w, rd.diags
@@ -164,7 +174,7 @@ func (d *switchData) readRoutes(ctx context.Context, routes []traffic.Route) ([]
 
 // setTraffic sets live and weights from the routes.
 func (m *switchDataModel) setTraffic(w desired, settings []traffic.State) {
-	owners := elbPlatform().Owners(w.Environments)
+	owners := w.platform.Owners(w.Environments)
 	var names []string
 	var all []shift.Weights
 	for i, route := range w.Routes {

@@ -11,7 +11,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -26,6 +25,7 @@ const (
 // the schema, so that changing a default shows no diff in plans.
 type desired struct {
 	release.Desired
+	platform platform
 	routesAt path.Path      // path of the routes argument
 	entries  []string       // entry points, sorted; nil while unknown
 	gates    []*desiredGate // sorted by name
@@ -34,11 +34,12 @@ type desired struct {
 // read reads a configuration or a plan. The traffic is given separately, because under ignore_changes both
 // active and weights may be set.
 func (r *reader) read(m switchModel, traffic trafficConfig) desired {
-	w := desired{Desired: release.Desired{Retry: m.Retry.ValueString()}, routesAt: routesPath}
+	p, block := m.platform()
+	w := desired{Desired: release.Desired{Retry: m.Retry.ValueString()}, platform: p, routesAt: p.routesAt()}
 	if m.Retry.IsUnknown() {
 		r.unknown = true
 	}
-	r.readLoadBalancer(&w, m.LoadBalancer)
+	r.readRouter(&w, block)
 	r.readEnvironments(&w, m.Environments)
 	r.readGates(&w, m.Gates)
 	r.readStrategy(&w, m.Strategy)
@@ -48,10 +49,11 @@ func (r *reader) read(m switchModel, traffic trafficConfig) desired {
 	return w
 }
 
-func (r *reader) readLoadBalancer(w *desired, v types.Object) {
-	at := path.Root("load_balancer")
+// readRouter reads the block of the platform.
+func (r *reader) readRouter(w *desired, v types.Object) {
+	at := w.platform.at()
 	if missing(v) {
-		r.add(noLoadBalancer())
+		r.add(noRouterBlock(at))
 		return
 	}
 	attrs := r.attributes(v)
@@ -102,8 +104,8 @@ func (r *reader) readEntry(w *desired, entry string, v attr.Value, seen map[stri
 				continue
 			}
 			seen[arn] = at
-			if _, err := elb.ParseRoute(arn); err != nil {
-				r.add(notARoute(at, arn, err))
+			if fault := w.platform.routeFault(arn); fault != "" {
+				r.add(unusableID(at, arn, fault))
 				continue
 			}
 			w.Routes = append(w.Routes, traffic.Route{Entry: entry, ID: arn})
@@ -168,18 +170,18 @@ func (r *reader) readEnvironment(w *desired, name string, v attr.Value, owners m
 	own.unknown = false // the key is known
 	e.Version = own.text(attrs["version"])
 	e.VersionUnknown, own.unknown = own.unknown, false
-	at = at.AtName("target_groups")
-	if missing(attrs["target_groups"]) {
+	at = at.AtName(w.platform.backends)
+	if missing(attrs[w.platform.backends]) {
 		r.add(noTargetGroups(at, w.routesAt))
 		return e, true
 	}
-	e.Groups = own.texts(at, attrs["target_groups"])
+	e.Groups = own.texts(at, attrs[w.platform.backends])
 	e.GroupsUnknown = own.unknown
 	r.diags.Append(own.diags...)
-	if groups, ok := attrs["target_groups"].(types.Map); ok && !groups.IsUnknown() {
+	if groups, ok := attrs[w.platform.backends].(types.Map); ok && !groups.IsUnknown() {
 		r.checkEntries(w, at, groups)
 	}
-	r.checkOwners(at, e.Groups, owners)
+	r.checkOwners(w.platform, at, e.Groups, owners)
 	return e, true
 }
 
@@ -200,13 +202,13 @@ func (r *reader) checkEntries(w *desired, at path.Path, groups types.Map) {
 	}
 }
 
-func (r *reader) checkOwners(at path.Path, groups map[string]string, owners map[string]path.Path) {
+func (r *reader) checkOwners(p platform, at path.Path, groups map[string]string, owners map[string]path.Path) {
 	mine := map[string]path.Path{}
 	for _, entry := range slices.Sorted(maps.Keys(groups)) {
 		group := groups[entry]
 		at := at.AtMapKey(entry)
-		if _, err := elb.ParseGroup(group); err != nil {
-			r.add(notAGroup(at, group, err))
+		if fault := p.groupFault(group); fault != "" {
+			r.add(unusableID(at, group, fault))
 			continue
 		}
 		if other, taken := owners[group]; taken {

@@ -7,7 +7,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -20,8 +19,8 @@ func parseImport(id string) ([]traffic.Route, diag.Diagnostics) {
 			return nil, diag.Diagnostics{malformedImport(id, entryText)}
 		}
 		for arn := range strings.SplitSeq(arns, "+") {
-			if _, err := elb.ParseRoute(arn); err != nil {
-				return nil, diag.Diagnostics{importNotARoute(id, arn, err)}
+			if fault := platformOf(arn).routeFault(arn); fault != "" {
+				return nil, diag.Diagnostics{importNotARoute(id, arn, fault)}
 			}
 			if slices.ContainsFunc(routes, func(r traffic.Route) bool { return r.ID == arn }) {
 				return nil, diag.Diagnostics{importTwice(id, arn)}

@@ -38,7 +38,7 @@ func (r *switchResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	resp.Diagnostics.Append(r.checkRules(ctx, config, p.memory)...)
+	resp.Diagnostics.Append(r.checkUnread(ctx, config, p.memory)...)
 	resp.Diagnostics.Append(r.checkLedger(planned, p)...)
 	if r.backend != nil && planned.LastShift.IsUnknown() { // a shift is planned
 		resp.Diagnostics.Append(r.backend.gateWarnings(ctx, gates)...)
@@ -58,10 +58,10 @@ type planning struct {
 // prior is what earlier applies left.
 func (p planning) prior(w desired) release.Prior {
 	if p.state == nil {
-		return release.NewPrior(w.Desired, nil, p.memory, elbPlatform())
+		return release.NewPrior(w.Desired, nil, p.memory, w.platform.Platform)
 	}
 	state := p.state.decode()
-	return release.NewPrior(w.Desired, &state, p.memory, elbPlatform())
+	return release.NewPrior(w.Desired, &state, p.memory, w.platform.Platform)
 }
 
 // plan sets the computed values of a plan. It also returns the gates, as far as they are known.
@@ -82,7 +82,7 @@ func (p planning) plan(config, plan switchModel) (switchModel, planMemory, []*de
 	planned, err := prior.Plan(w.Desired)
 	switch {
 	case err != nil:
-		return plan, planMemory{}, nil, diag.Diagnostics{undecidedError(trafficPath(config), err)}
+		return plan, planMemory{}, nil, diag.Diagnostics{undecidedError(config, err)}
 	case planned.Open:
 		plan = unknownPlan(config, plan)
 	default:
@@ -93,9 +93,10 @@ func (p planning) plan(config, plan switchModel) (switchModel, planMemory, []*de
 }
 
 // undecidedError reports why no schedule can be made.
-func undecidedError(at path.Path, err error) diag.Diagnostic {
+func undecidedError(config switchModel, err error) diag.Diagnostic {
 	if errors.Is(err, shift.ErrTooManyGroups) {
-		return tooManyGroups(at, err)
+		p, _ := config.platform()
+		return tooManyGroups(trafficPath(config), p.limits, err)
 	}
 	return unexpected(err)
 }

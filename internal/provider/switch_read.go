@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -33,7 +31,7 @@ func (r *switchResource) refresh(ctx context.Context, m *switchModel, memory *re
 	if err != nil {
 		return false, diag.Diagnostics{unreadable(routes, err)}
 	}
-	s := release.NewObservation(m.decode(), *memory, elbPlatform())
+	s := release.NewObservation(m.decode(), *memory, platformOf(routes[0].ID).Platform)
 	if s.State.Environments == nil {
 		if d := adopt(s, routes, found); d != nil {
 			return false, diag.Diagnostics{d}
@@ -45,7 +43,7 @@ func (r *switchResource) refresh(ctx context.Context, m *switchModel, memory *re
 	}
 	s.Update(found, time.Now())
 	observeOtherRoutes(ctx, c.reader, s)
-	observeSlowStart(ctx, c.forward, s, m.Strategy)
+	observeSlowStart(ctx, c.groups, s, m.Strategy)
 	m.encode(s.State)
 	m.refreshStickiness(routes, found)
 	*memory = s.Memory
@@ -64,16 +62,15 @@ func adopt(s *release.Observation, routes []traffic.Route, found map[string]traf
 }
 
 // readExisting reads routes and leaves out those that do not exist.
-func readExisting(ctx context.Context, reader *elb.Reader, routes []traffic.Route) (map[string]traffic.State, error) {
+func readExisting(ctx context.Context, reader sharedReader, routes []traffic.Route) (map[string]traffic.State, error) {
 	var arns []string
 	for _, route := range routes {
 		arns = append(arns, route.ID)
 	}
 	for len(arns) > 0 {
 		states, err := reader.Read(ctx, arns)
-		var call *elb.CallError
-		if errors.Is(err, traffic.ErrNotFound) && errors.As(err, &call) && slices.Contains(arns, call.ARN) {
-			arns = slices.DeleteFunc(arns, func(arn string) bool { return arn == call.ARN })
+		if gone, is := traffic.Missing(err); is && slices.Contains(arns, gone) {
+			arns = slices.DeleteFunc(arns, func(arn string) bool { return arn == gone })
 			continue
 		}
 		if err != nil {
@@ -113,7 +110,7 @@ func (m *switchModel) refreshStickiness(routes []traffic.Route, found map[string
 
 // observeOtherRoutes finds listeners and rules that forward to an environment and are not routes. Missing
 // permission is not an error.
-func observeOtherRoutes(ctx context.Context, reader *elb.Reader, s *release.Observation) {
+func observeOtherRoutes(ctx context.Context, reader sharedReader, s *release.Observation) {
 	arns := slices.Sorted(maps.Keys(s.Memory.Routes))
 	others, err := reader.OtherRoutes(ctx, arns, s.Groups())
 	if err != nil {
@@ -129,13 +126,13 @@ func observeOtherRoutes(ctx context.Context, reader *elb.Reader, s *release.Obse
 // observeSlowStart reads the slow start duration of the target groups of idle environments, with one call per
 // group: the schedule warns of holds that are shorter. It is not read where there are no holds. Missing
 // permission is not an error.
-func observeSlowStart(ctx context.Context, router *elb.Router, s *release.Observation, strategy types.Object) {
+func observeSlowStart(ctx context.Context, groups groupInspector, s *release.Observation, strategy types.Object) {
 	s.Memory.SlowStart = nil
 	steps, ok := (&reader{}).attributes(strategy)["steps"].(types.List)
 	if !ok || len(steps.Elements()) == 0 {
 		return
 	}
-	found, err := router.SlowStarts(ctx, s.IdleGroups())
+	found, err := groups.SlowStarts(ctx, s.IdleGroups())
 	if err != nil {
 		tflog.Warn(ctx, "slow_start_not_read", map[string]any{"error": err.Error()})
 	}

@@ -22,6 +22,13 @@ func switchSchema() schema.Schema {
 	for name, a := range switchComputed() {
 		attributes[name] = a
 	}
+	blocks := map[string]schema.Block{
+		"strategy": strategyBlock(),
+		"health":   healthBlock(),
+	}
+	for _, p := range platforms() {
+		blocks[p.block] = p.schema()
+	}
 	return schema.Schema{
 		MarkdownDescription: "Shifts the traffic of load balancer listeners and rules between environments (copies of production) " +
 			"in steps, while gates and target health are monitored, and rolls it back if one fails. A release is one edit of `active` and one `terraform apply`; " +
@@ -29,30 +36,7 @@ func switchSchema() schema.Schema {
 			"The switch manages only the forward action of its routes. Set `lifecycle { ignore_changes = [default_action] }` on the `aws_lb_listener`, " +
 			"or `ignore_changes = [action]` on an `aws_lb_listener_rule`. Destroying the switch moves no traffic.",
 		Attributes: attributes,
-		Blocks: map[string]schema.Block{
-			"load_balancer": loadBalancerBlock(),
-			"strategy":      strategyBlock(),
-			"health":        healthBlock(),
-		},
-	}
-}
-
-func loadBalancerBlock() schema.Block {
-	return schema.SingleNestedBlock{
-		MarkdownDescription: "The listeners and rules to shift. Required.",
-		Attributes: map[string]schema.Attribute{
-			"routes": schema.MapAttribute{
-				ElementType: types.ListType{ElemType: types.StringType},
-				Optional:    true,
-				MarkdownDescription: "Map of entry point (a name that you choose, such as `web`) to the ARNs of the Application Load Balancer listeners (default action) and listener rules that serve it. " +
-					"All routes shift in lock-step. Each must forward to target groups; a fixed 5xx response is replaced when the route is added. Required.",
-			},
-			"stickiness": schema.StringAttribute{
-				Optional: true,
-				MarkdownDescription: "How long a client stays with its target group (group stickiness). Duration from `1s` to `168h`, or `0s` to turn stickiness off. Default: unchanged. " +
-					"With stickiness, the old target group is detached after each shift; see [Sticky sessions and draining](../guides/sticky-sessions-and-draining.md).",
-			},
-		},
+		Blocks:     blocks,
 	}
 }
 

@@ -46,7 +46,8 @@ func (m switchModel) stateEnvironments() map[string]release.Environment {
 
 // stateRoutes returns the routes of a state, by entry point.
 func (m switchModel) stateRoutes() []traffic.Route {
-	routes, _ := (&reader{}).attributes(m.LoadBalancer)["routes"].(types.Map)
+	_, block := m.platform()
+	routes, _ := (&reader{}).attributes(block)["routes"].(types.Map)
 	var found []traffic.Route
 	for _, entry := range slices.Sorted(maps.Keys(routes.Elements())) {
 		list, _ := routes.Elements()[entry].(types.List)

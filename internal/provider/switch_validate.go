@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -10,7 +9,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
@@ -26,8 +24,8 @@ func validate(config switchModel) diag.Diagnostics {
 	rd := &reader{}
 	w := rd.read(config, configuredTraffic(config))
 	diags.Append(rd.diags...)
-	if len(w.Weights.Names()) > elb.Limits().Groups {
-		diags.Append(tooManyGroups(trafficPath(config), shift.ErrTooManyGroups))
+	if limit := w.platform.Limits.Groups; limit > 0 && len(w.Weights.Names()) > limit {
+		diags.Append(tooManyGroups(trafficPath(config), w.platform.limits, shift.ErrTooManyGroups))
 	}
 	return diags
 }
@@ -56,40 +54,43 @@ func configuredTraffic(config switchModel) trafficConfig {
 	return trafficConfig{ignored: true}
 }
 
-// checkRules checks rules that a plan contains for the first time: whether a rule is its listener's default
-// is not visible in the ARN. It reports nothing else; the apply does.
-func (r *switchResource) checkRules(ctx context.Context, config switchModel, m release.Memory) diag.Diagnostics {
+// checkUnread checks routes that a plan contains for the first time and of which only a read shows that they
+// cannot be used: whether a rule is its listener's default is not visible in the ARN. It reports nothing else; the
+// apply does.
+func (r *switchResource) checkUnread(ctx context.Context, config switchModel, m release.Memory) diag.Diagnostics {
 	ctx, cancel := context.WithTimeout(ctx, planTimeout)
 	defer cancel()
 	var diags diag.Diagnostics
-	for at, arn := range unreadRules(config, m) {
-		if r.backend == nil || r.backend.aws.unknown {
+	p, block := config.platform()
+	for at, route := range unreadRoutes(p, block, m) {
+		if r.backend == nil {
 			return nil
 		}
-		c, err := r.backend.connect(ctx, arn)
+		c, err := r.backend.connect(ctx, route)
 		if err != nil {
 			return nil
 		}
-		if _, err := c.reader.Read(ctx, []string{arn}); errors.Is(err, elb.ErrDefaultRule) {
-			diags.Append(defaultRule(at, arn))
+		if _, err := c.reader.Read(ctx, []string{route}); err != nil {
+			if d := p.readFault(at, route, err); d != nil {
+				diags.Append(d)
+			}
 		}
 	}
 	return diags
 }
 
-// unreadRules returns the rules that Read has not read, with their paths.
-func unreadRules(config switchModel, m release.Memory) func(yield func(path.Path, string) bool) {
+// unreadRoutes returns the routes of a block that Read has not read and that have to be, with their paths.
+func unreadRoutes(p platform, block types.Object, m release.Memory) func(yield func(path.Path, string) bool) {
 	return func(yield func(path.Path, string) bool) {
-		own := &reader{}
-		routes, _ := own.attributes(config.LoadBalancer)["routes"].(types.Map)
+		routes, _ := (&reader{}).attributes(block)["routes"].(types.Map)
 		for entry, v := range routes.Elements() {
 			list, _ := v.(types.List)
 			for i, e := range list.Elements() {
-				a, err := elb.ParseRoute(asText(e))
-				if _, seen := m.Routes[asText(e)]; err != nil || a.Kind != elb.Rule || seen {
+				id := asText(e)
+				if _, seen := m.Routes[id]; seen || !p.unread(id) {
 					continue
 				}
-				if !yield(routesPath.AtMapKey(entry).AtListIndex(i), a.String()) {
+				if !yield(p.routesAt().AtMapKey(entry).AtListIndex(i), id) {
 					return
 				}
 			}

@@ -35,3 +35,21 @@ var (
 	ErrExpired   = errors.New("credentials expired")
 	ErrThrottled = errors.New("throttled")
 )
+
+// MissingError is the ErrNotFound of one route or group.
+type MissingError struct{ ID string }
+
+// Error implements error.
+func (e *MissingError) Error() string { return e.ID + ": " + ErrNotFound.Error() }
+
+// Unwrap returns ErrNotFound.
+func (e *MissingError) Unwrap() error { return ErrNotFound }
+
+// Missing returns the route or group that an error says does not exist.
+func Missing(err error) (id string, ok bool) {
+	missing, ok := errors.AsType[*MissingError](err)
+	if !ok {
+		return "", false
+	}
+	return missing.ID, true
+}

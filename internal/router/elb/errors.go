@@ -146,6 +146,8 @@ func (e *CallError) meaning() error {
 		return traffic.ErrDenied
 	case strings.HasPrefix(e.Code, "ExpiredToken") || slices.Contains(expiredCodes, e.Code) || sso:
 		return traffic.ErrExpired
+	case isNotFound(e.Err) && e.ARN != "":
+		return &traffic.MissingError{ID: e.ARN}
 	case isNotFound(e.Err):
 		return traffic.ErrNotFound
 	}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // GroupInfo describes a target group without the health of its targets.
@@ -117,17 +119,10 @@ func (r *Router) describeGroups(ctx context.Context, region string, groups []str
 	return facts, nil
 }
 
-// Entry is the routes and groups of one entry point.
-type Entry struct {
-	Name   string // the entry point
-	Routes []string
-	Groups []string
-}
-
 // CheckGroups checks, before a shift, that every group exists and that the routes of its entry
 // point may forward to it. It returns traffic.ErrNotFound in a CallError, and ErrOtherBalancer or
 // ErrProtocol in a GroupError.
-func (r *Router) CheckGroups(ctx context.Context, entries ...Entry) error {
+func (r *Router) CheckGroups(ctx context.Context, entries ...traffic.Entry) error {
 	var groups []string
 	for _, e := range entries {
 		groups = append(groups, e.Groups...)
@@ -137,14 +132,14 @@ func (r *Router) CheckGroups(ctx context.Context, entries ...Entry) error {
 		return err
 	}
 	for _, e := range entries {
-		if err := e.check(facts); err != nil {
+		if err := checkEntry(e, facts); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (e Entry) check(facts map[string]GroupInfo) error {
+func checkEntry(e traffic.Entry, facts map[string]GroupInfo) error {
 	for _, route := range e.Routes {
 		a, err := ParseRoute(route)
 		if err != nil {

@@ -60,7 +60,7 @@ func TestRouter_againstMoto(t *testing.T) {
 			t.Errorf("Read of a missing route returned %v", err)
 		}
 	}
-	must(t, forward.CheckGroups(t.Context(), elb.Entry{Routes: []string{listener}, Groups: groups[1:]}))
+	must(t, forward.CheckGroups(t.Context(), traffic.Entry{Routes: []string{listener}, Groups: groups[1:]}))
 	if found, err := forward.Health(t.Context(), groups); err != nil || len(found) != 2 {
 		t.Errorf("Health returned %v, %v", found, err)
 	}

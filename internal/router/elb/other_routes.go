@@ -11,16 +11,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
-)
 
-// OtherRoute is a listener or rule that forwards to a group without being a route.
-type OtherRoute struct {
-	Route string // its ARN
-	// Text names it for people: "listener :8080", "rule 10 of listener :8080", followed by " of web"
-	// where there are several load balancers.
-	Text   string
-	Groups []string // the requested groups that it sends traffic to, sorted
-}
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
+)
 
 // trafficRoute is a listener or rule of a load balancer.
 type trafficRoute struct {
@@ -36,18 +29,18 @@ type trafficRoute struct {
 // the groups and are not among the routes: they keep sending traffic to an environment that the
 // routes have left. They are sorted by load balancer, port and priority. It takes one call per load
 // balancer and one per listener; Reader.OtherRoutes shares them between switches.
-func (r *Router) OtherRoutes(ctx context.Context, routes, groups []string) ([]OtherRoute, error) {
+func (r *Router) OtherRoutes(ctx context.Context, routes, groups []string) ([]traffic.OtherRoute, error) {
 	return otherRoutes(ctx, routes, groups, r.trafficRoutes)
 }
 
 func otherRoutes(
 	ctx context.Context, routes, groups []string, routesOf func(context.Context, ARN) ([]trafficRoute, error),
-) ([]OtherRoute, error) {
+) ([]traffic.OtherRoute, error) {
 	balancers, err := balancersOf(routes)
 	if err != nil {
 		return nil, err
 	}
-	var others []OtherRoute
+	var others []traffic.OtherRoute
 	for _, balancer := range balancers {
 		all, err := routesOf(ctx, balancer)
 		if err != nil {
@@ -58,7 +51,7 @@ func otherRoutes(
 			if len(fed) == 0 || slices.Contains(routes, o.arn) {
 				continue
 			}
-			other := OtherRoute{Route: o.arn, Text: o.text(), Groups: fed}
+			other := traffic.OtherRoute{Route: o.arn, Text: o.text(), Groups: fed}
 			if len(balancers) > 1 {
 				other.Text += " of " + balancer.Name
 			}

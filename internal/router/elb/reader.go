@@ -61,7 +61,7 @@ func (r *Reader) Read(ctx context.Context, routes []string) ([]traffic.State, er
 }
 
 // OtherRoutes is Router.OtherRoutes with shared calls.
-func (r *Reader) OtherRoutes(ctx context.Context, routes, groups []string) ([]OtherRoute, error) {
+func (r *Reader) OtherRoutes(ctx context.Context, routes, groups []string) ([]traffic.OtherRoute, error) {
 	return otherRoutes(ctx, routes, groups, r.trafficRoutes)
 }
 

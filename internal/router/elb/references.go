@@ -8,29 +8,14 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
-
-// Reference is a listener or rule that has a target group in its action.
-type Reference struct {
-	Route string // its ARN
-	// Text names it for people: "listener :8080", "rule 10 of listener :8080".
-	Text  string
-	Group string      // ARN of the target group
-	Share shift.Share // of the route's requests; 0 is attached at weight 0
-	// Sticky is true where stickiness may keep sending earlier clients to the group, whatever its share.
-	Sticky bool
-	// Test is true where the route carries test traffic only; see isTest.
-	Test bool
-}
-
-// CarriesTraffic reports whether users' requests reach the group here.
-func (u Reference) CarriesTraffic() bool { return !u.Test && (u.Share > 0 || u.Sticky) }
 
 // References returns the listeners and rules that have one of the groups in their action, in the order of the
 // groups, then by port and priority, whatever manages them. It takes one call per twenty groups, one per load
 // balancer and one per listener (more with pagination); Reader.References shares them between environments. It
 // returns traffic.ErrNotFound for a missing group, in a CallError with its ARN.
-func (r *Router) References(ctx context.Context, groups []string) ([]Reference, error) {
+func (r *Router) References(ctx context.Context, groups []string) ([]traffic.Reference, error) {
 	facts, err := r.GroupInfo(ctx, groups)
 	if err != nil {
 		return nil, err
@@ -39,7 +24,7 @@ func (r *Router) References(ctx context.Context, groups []string) ([]Reference, 
 }
 
 // References is Router.References with shared calls. It fails only for its own groups.
-func (r *Reader) References(ctx context.Context, groups []string) ([]Reference, error) {
+func (r *Reader) References(ctx context.Context, groups []string) ([]traffic.Reference, error) {
 	var results []*sharedResult[GroupInfo]
 	for _, group := range groups {
 		a, isNew := r.groups.take(group)
@@ -61,9 +46,9 @@ func (r *Reader) References(ctx context.Context, groups []string) ([]Reference, 
 
 func references(
 	ctx context.Context, groups []string, facts map[string]GroupInfo, routesOf func(context.Context, ARN) ([]trafficRoute, error),
-) ([]Reference, error) {
+) ([]traffic.Reference, error) {
 	balancers := map[string][]trafficRoute{}
-	var found []Reference
+	var found []traffic.Reference
 	for _, group := range groups {
 		name := facts[group].Balancer
 		if name == "" {
@@ -84,13 +69,13 @@ func references(
 }
 
 // referencesIn returns the references of a group from all routes of its load balancer.
-func referencesIn(all []trafficRoute, group string) []Reference {
-	var found []Reference
+func referencesIn(all []trafficRoute, group string) []traffic.Reference {
+	var found []traffic.Reference
 	for _, o := range all {
 		if _, names := o.weights[group]; !names {
 			continue
 		}
-		found = append(found, Reference{
+		found = append(found, traffic.Reference{
 			Route: o.arn, Text: o.text(), Group: group, Share: o.share(group),
 			Sticky: o.sticky, Test: isTest(o, all, group),
 		})

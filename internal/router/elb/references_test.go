@@ -73,7 +73,7 @@ func (s *setup) when(listener string, priority int32, action types.Action, condi
 }
 
 // carried returns the routes that send traffic to a group: "listener :443 95 %".
-func carried(t *testing.T, users []elb.Reference, group string) string {
+func carried(t *testing.T, users []traffic.Reference, group string) string {
 	t.Helper()
 	var words []string
 	for _, u := range users {
@@ -270,9 +270,9 @@ func TestReferences_missingGroup(t *testing.T) {
 	s.listener(s.web, 443, toOne(s.blue))
 	missing := absent(s.green)
 	reader := elb.NewReader(s.forward)
-	for name, ask := range map[string]func([]string) ([]elb.Reference, error){
-		"router": func(g []string) ([]elb.Reference, error) { return s.forward.References(t.Context(), g) },
-		"reader": func(g []string) ([]elb.Reference, error) { return reader.References(t.Context(), g) },
+	for name, ask := range map[string]func([]string) ([]traffic.Reference, error){
+		"router": func(g []string) ([]traffic.Reference, error) { return s.forward.References(t.Context(), g) },
+		"reader": func(g []string) ([]traffic.Reference, error) { return reader.References(t.Context(), g) },
 	} {
 		_, err := ask([]string{s.blue, missing})
 		call, ok := errors.AsType[*elb.CallError](err)

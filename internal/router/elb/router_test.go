@@ -310,19 +310,19 @@ func TestRouter_checkGroups(t *testing.T) {
 	web := a.listener(a.balancer("web"), 80, toOne(g1))
 	api := a.listener(a.balancer("api"), 80, toOne(g2))
 	must(t, a.forward.CheckGroups(t.Context(),
-		elb.Entry{Routes: []string{web}, Groups: []string{g1, idle}}, elb.Entry{Routes: []string{api}, Groups: []string{g2}}))
+		traffic.Entry{Routes: []string{web}, Groups: []string{g1, idle}}, traffic.Entry{Routes: []string{api}, Groups: []string{g2}}))
 	if n := len(a.calls("DescribeTargetGroups")); n != 1 {
 		t.Errorf("it took %d calls", n)
 	}
 
-	err := a.forward.CheckGroups(t.Context(), elb.Entry{Routes: []string{web}, Groups: []string{g1, g2}})
+	err := a.forward.CheckGroups(t.Context(), traffic.Entry{Routes: []string{web}, Groups: []string{g1, g2}})
 	group, ok := errors.AsType[*elb.GroupError](err)
 	if !errors.Is(err, elb.ErrOtherBalancer) || !ok || group.Group != g2 || !strings.Contains(group.Balancer, "/api/") || !strings.Contains(group.Routes, "/web/") {
 		t.Errorf("a group of another load balancer is %v", err)
 	}
 
 	missing := absent(idle)
-	err = a.forward.CheckGroups(t.Context(), elb.Entry{Routes: []string{web}, Groups: []string{g1, missing}})
+	err = a.forward.CheckGroups(t.Context(), traffic.Entry{Routes: []string{web}, Groups: []string{g1, missing}})
 	call, ok := errors.AsType[*elb.CallError](err)
 	if !errors.Is(err, traffic.ErrNotFound) || !ok || call.ARN != missing {
 		t.Errorf("a missing group is %v", err)
@@ -349,7 +349,7 @@ func TestRouter_findsUnmanagedRules(t *testing.T) {
 
 	others, err := a.forward.OtherRoutes(t.Context(), []string{route, asRoute}, []string{g1})
 	must(t, err)
-	want := []elb.OtherRoute{
+	want := []traffic.OtherRoute{
 		{Route: third, Text: "rule 100 of listener :80", Groups: []string{g1}},
 		{Route: tenth, Text: "rule 10 of listener :8080", Groups: []string{g1}},
 	}
@@ -387,7 +387,7 @@ func TestRouter_needsOnlyItsPermissions(t *testing.T) {
 		must(t, a.forward.Write(t.Context(), route, read(t, a.forward, route)))
 	}
 	must(t, health(t.Context(), a.forward, g))
-	must(t, a.forward.CheckGroups(t.Context(), elb.Entry{Routes: []string{l}, Groups: []string{g}}))
+	must(t, a.forward.CheckGroups(t.Context(), traffic.Entry{Routes: []string{l}, Groups: []string{g}}))
 	_, err := a.forward.OtherRoutes(t.Context(), []string{l}, []string{g})
 	must(t, err)
 	_, err = a.forward.References(t.Context(), []string{g})

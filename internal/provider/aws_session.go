@@ -1,0 +1,112 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+)
+
+// Errors of AWS credentials.
+var (
+	errAccount     = errors.New("the account is not in allowed_account_ids")
+	errCredentials = errors.New("the credentials expire too early")
+)
+
+// awsSession is the AWS configuration of a provider configuration, read on first use. The
+// platforms and gates that call AWS share it.
+type awsSession struct {
+	settings awsSettings
+
+	mu      sync.Mutex
+	config  *aws.Config
+	allowed bool // the account was checked
+}
+
+// open returns the SDK configuration. The region is for STS where nothing else sets one.
+func (s *awsSession) open(ctx context.Context, region string) (aws.Config, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.settings.unknown {
+		return aws.Config{}, errSettingsUnknown
+	}
+	if s.config == nil {
+		config, err := s.settings.load(ctx, region)
+		if err != nil {
+			return aws.Config{}, err
+		}
+		s.config = &config
+	}
+	return *s.config, nil
+}
+
+// checkAccount checks, once, that the credentials belong to an allowed account.
+func (s *awsSession) checkAccount(ctx context.Context) error {
+	config, err := s.open(ctx, "")
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.settings.accounts) == 0 || s.allowed {
+		return nil
+	}
+	identity, err := s.settings.sts(config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return fmt.Errorf("sts:GetCallerIdentity: %w", err)
+	}
+	if account := aws.ToString(identity.Account); !slices.Contains(s.settings.accounts, account) {
+		return fmt.Errorf("%w: %s", errAccount, account)
+	}
+	s.allowed = true
+	return nil
+}
+
+// cloudwatch returns a client for a region; empty: that of the configuration.
+func (s *awsSession) cloudwatch(ctx context.Context, region string) (*cloudwatch.Client, error) {
+	config, err := s.open(ctx, region)
+	if err != nil {
+		return nil, err
+	}
+	return cloudwatch.NewFromConfig(config, func(o *cloudwatch.Options) {
+		if region != "" {
+			o.Region = region
+		}
+		if url := s.settings.endpoints["cloudwatch"]; url != "" {
+			o.BaseEndpoint = &url
+		}
+		if s.settings.maxAttempts > 0 {
+			o.RetryMaxAttempts = s.settings.maxAttempts
+		}
+	}), nil
+}
+
+// credentialsLast reports an error where the credentials expire within d. Credentials that
+// renew themselves, or whose expiry is unknown, count as valid.
+func credentialsLast(ctx context.Context, provider aws.CredentialsProvider, d time.Duration) error {
+	now, err := provider.Retrieve(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errCredentials, err)
+	}
+	if !now.CanExpire || now.Expires.After(time.Now().Add(d)) {
+		return nil
+	}
+	if cache, ok := provider.(*aws.CredentialsCache); ok {
+		cache.Invalidate()
+		fresh, err := cache.Retrieve(ctx)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errCredentials, err)
+		}
+		if !fresh.CanExpire || fresh.Expires.After(now.Expires) {
+			return nil // they renew themselves
+		}
+	}
+	return fmt.Errorf("%w: they expire at %s and are needed until %s", errCredentials,
+		now.Expires.UTC().Format(time.RFC3339), time.Now().Add(d).UTC().Format(time.RFC3339))
+}

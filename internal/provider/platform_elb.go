@@ -1,0 +1,152 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+)
+
+// loadBalancer is the platform of Application Load Balancers.
+func loadBalancer() platform {
+	return platform{
+		Platform:   release.Platform{Limits: elb.Limits(), GroupName: elbGroupName},
+		block:      "load_balancer",
+		backends:   "target_groups",
+		schema:     loadBalancerBlock,
+		owns:       func(id string) bool { _, err := elb.Parse(id); return err == nil },
+		routeFault: elbRouteFault,
+		groupFault: elbGroupFault,
+		label:      elbLabel,
+		detaches:   func(route string) bool { _, err := elb.ParseRoute(route); return err == nil },
+		unread:     func(route string) bool { a, err := elb.ParseRoute(route); return err == nil && a.Kind == elb.Rule },
+		readFault:  elbReadFault,
+		detail:     elbDetail,
+		limits:     fmt.Sprintf("%d target groups in one action, the maximum of Elastic Load Balancing", elb.Limits().Groups),
+		idleText:   "attached to no listener or rule, so Elastic Load Balancing does not check its health",
+		connect:    connectELB,
+	}
+}
+
+func loadBalancerBlock() schema.Block {
+	return schema.SingleNestedBlock{
+		MarkdownDescription: "The listeners and rules to shift. Required.",
+		Attributes: map[string]schema.Attribute{
+			"routes": schema.MapAttribute{
+				ElementType: types.ListType{ElemType: types.StringType},
+				Optional:    true,
+				MarkdownDescription: "Map of entry point (a name that you choose, such as `web`) to the ARNs of the Application Load Balancer listeners (default action) and listener rules that serve it. " +
+					"All routes shift in lock-step. Each must forward to target groups; a fixed 5xx response is replaced when the route is added. Required.",
+			},
+			"stickiness": schema.StringAttribute{
+				Optional: true,
+				MarkdownDescription: "How long a client stays with its target group (group stickiness). Duration from `1s` to `168h`, or `0s` to turn stickiness off. Default: unchanged. " +
+					"With stickiness, the old target group is detached after each shift; see [Sticky sessions and draining](../guides/sticky-sessions-and-draining.md).",
+			},
+		},
+	}
+}
+
+// elbGroupName is the name of a target group.
+func elbGroupName(group string) string {
+	a, err := elb.ParseGroup(group)
+	if err != nil {
+		return group
+	}
+	return a.Name
+}
+
+// elbLabel names an ARN without account and region.
+func elbLabel(id string) string {
+	a, err := elb.Parse(id)
+	if err != nil {
+		return id
+	}
+	return a.Display()
+}
+
+// elbRegion is the region of an ARN; empty where it is none.
+func elbRegion(id string) string {
+	a, err := elb.Parse(id)
+	if err != nil {
+		return ""
+	}
+	return a.Region
+}
+
+func elbRouteFault(id string) string {
+	_, err := elb.ParseRoute(id)
+	a, _ := elb.Parse(id)
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, elb.ErrWrongKind):
+		return fmt.Sprintf("It is the ARN of a %s. Use the ARN of a listener or a listener rule.", a.Kind)
+	case errors.Is(err, elb.ErrNotApplication):
+		return fmt.Sprintf("It belongs to a %s. Use a listener or a listener rule of an Application Load Balancer.", a.Type)
+	}
+	return "It is not the ARN of a listener or a listener rule. " + arnHint(id, "aws_lb_listener or aws_lb_listener_rule")
+}
+
+func elbGroupFault(id string) string {
+	_, err := elb.ParseGroup(id)
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, elb.ErrWrongKind):
+		a, _ := elb.Parse(id)
+		return fmt.Sprintf("It is the ARN of a %s. Use the ARN of a target group.", a.Kind)
+	}
+	return "It is not the ARN of a target group. " + arnHint(id, "aws_lb_target_group")
+}
+
+// arnHint says what is wrong with an ARN that does not parse: white space, such as the
+// newline at the end of a file, is not visible in a message. Resources are those of
+// hashicorp/aws that have such an ARN.
+func arnHint(text, resources string) string {
+	trimmed := strings.TrimSpace(text)
+	switch _, err := elb.Parse(trimmed); {
+	case trimmed == text || err != nil:
+		return "Use the arn attribute of " + resources + "."
+	case strings.HasSuffix(text, "\n"):
+		return "It ends with a newline. Remove it, for example with trimspace()."
+	}
+	return "It begins or ends with white space. Remove it, for example with trimspace()."
+}
+
+// elbReadFault is about the default rule of a listener, which its ARN does not show.
+func elbReadFault(at path.Path, route string, err error) diag.Diagnostic {
+	if !errors.Is(err, elb.ErrDefaultRule) {
+		return nil
+	}
+	facts := []fact{{"Route", route}}
+	if a, err := elb.ParseRoute(route); err == nil {
+		if listener, ok := a.Listener(); ok {
+			facts = append(facts, fact{"Listener", listener.String()})
+		}
+	}
+	return misuse(at, "It is the default rule of its listener. Use the ARN of the listener instead.", facts...)
+}
+
+// connectELB opens clients. The ARN sets the region for STS where nothing else does.
+func connectELB(ctx context.Context, b *backend, id string) (*clients, error) {
+	config, err := b.aws.open(ctx, elbRegion(id))
+	if err != nil {
+		return nil, err
+	}
+	settings := b.aws.settings
+	forward, rollback := elb.NewRouters(config, elb.Options{MaxAttempts: settings.maxAttempts, Endpoint: settings.endpoints["elbv2"]})
+	return &clients{
+		forward: forward, rollback: rollback, reader: elb.NewReader(forward), groups: forward, checkAccount: b.aws.checkAccount,
+		credentialsLast: func(ctx context.Context, d time.Duration) error { return credentialsLast(ctx, config.Credentials, d) },
+	}, nil
+}
