@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"regexp"
 	"slices"
 	"time"
 
@@ -67,7 +68,7 @@ func readAWS(v types.Object, environment func(string) string) (awsSettings, diag
 		role:        rd.role(at.AtName("assume_role"), a["assume_role"]),
 		web:         rd.web(a["assume_role_with_web_identity"]),
 		maxAttempts: rd.whole(at.AtName("max_attempts"), a["max_attempts"], 1, 0),
-		accounts:    rd.list(at.AtName("allowed_account_ids"), a["allowed_account_ids"]),
+		accounts:    rd.accounts(at.AtName("allowed_account_ids"), a["allowed_account_ids"]),
 		endpoints:   map[string]string{},
 	}
 	if s.web != nil && s.web.tokenFile == "" && !rd.unknown {
@@ -98,6 +99,20 @@ func (r *reader) checkKeys(at path.Path, a map[string]attr.Value) {
 	if !missing(a["assume_role"]) && !missing(a["assume_role_with_web_identity"]) {
 		r.add(twoRoles(at.AtName("assume_role_with_web_identity")))
 	}
+}
+
+// accountForm is the form of an AWS account id.
+var accountForm = regexp.MustCompile(`^[0-9]{12}$`)
+
+// accounts reads account ids.
+func (r *reader) accounts(at path.Path, v attr.Value) []string {
+	ids := r.list(at, v)
+	for _, id := range ids {
+		if !accountForm.MatchString(id) {
+			r.add(malformedAccount(at, id))
+		}
+	}
+	return ids
 }
 
 func (r *reader) role(at path.Path, v attr.Value) *roleSettings {

@@ -3,7 +3,6 @@ package provider
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 
@@ -75,10 +74,6 @@ func unreadableMemory(err error) diag.Diagnostic {
 		action: "Remove the switch from the state (terraform state rm) and import it again. This moves no traffic; rejected and previous versions are forgotten.",
 		facts:  causeFact(err),
 	}.diagnostic("Cannot read the private state of the switch")
-}
-
-func wrongProviderData(data any) diag.Diagnostic {
-	return reportToDevelopers("Cannot configure the switch", fact{"Type", fmt.Sprintf("%T", data)})
 }
 
 func unexpected(err error) diag.Diagnostic {

@@ -187,10 +187,6 @@ func trafficNotRead() diag.Diagnostic {
 	}.diagnostic("Cannot plan the environment")
 }
 
-func wrongEnvironmentData(data any) diag.Diagnostic {
-	return reportToDevelopers("Cannot configure the environment", fact{"Type", fmt.Sprintf("%T", data)})
-}
-
 // gateAbsent warns at plan; the apply reports it as an error.
 func gateAbsent(name string, err error) diag.Diagnostic {
 	return diag.NewWarningDiagnostic(fmt.Sprintf("Gate %q cannot be evaluated where this plan runs", name),

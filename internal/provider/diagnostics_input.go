@@ -78,6 +78,16 @@ func sameRouteTwice(at, first path.Path, arn string) diag.Diagnostic {
 	return misuse(at, fmt.Sprintf("The same route is already listed at %s. List each route once.", first), fact{"Route", arn})
 }
 
+// unusableName is the name of an environment or entry point, often a key.
+func unusableName(at path.Path, name, fault string) diag.Diagnostic {
+	return misuse(at, "The name cannot be used. "+fault+" Use a name such as blue or web.", fact{"Name", strconv.Quote(name)})
+}
+
+// malformedAccount is an account id that no account has.
+func malformedAccount(at path.Path, id string) diag.Diagnostic {
+	return misuse(at, "It is not an AWS account ID. Use its 12 digits as a string, with leading zeros.", fact{"Value", strconv.Quote(id)})
+}
+
 // unusableID is a route or group that its platform cannot use.
 func unusableID(at path.Path, id, fault string) diag.Diagnostic {
 	return misuse(at, fault, fact{"Value", strconv.Quote(id)})

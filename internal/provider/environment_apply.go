@@ -3,9 +3,7 @@ package provider
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -86,12 +84,11 @@ func (r *environmentResource) prove(ctx context.Context, c *clients, p proving) 
 	if len(failed) > 0 {
 		return diag.Diagnostics{p.gateRefused(failed[0].name, failed[0].err)}
 	}
-	started := time.Now()
 	proof := rollout.Proof{
 		Router: c.forward, Environment: p.model.Name.ValueString(), Sides: p.backends(), Gates: gates, Health: p.want.health,
-		ID: fmt.Sprintf("%s-%04x", started.UTC().Format("20060102T150405Z"), rand.N(1<<16)),
+		ID: newID(time.Now()),
 	}
-	proof.OnEvent = func(e rollout.Event) { logEnvironment(ctx, proof.Environment, e) }
+	proof.OnEvent = eventLogger(ctx, "environment", proof.Environment)
 	for _, backend := range proof.Sides {
 		if len(backend.Routes) == 0 {
 			tflog.Info(ctx, "health_left_to_switch", // no listener or rule has the target group
@@ -110,17 +107,6 @@ func (r *environmentResource) prove(ctx context.Context, c *clients, p proving) 
 		p.references = now // the references may have changed during the wait
 	}
 	return diag.Diagnostics{p.notReady(failure)}
-}
-
-// logEnvironment logs an event; TF_LOG_PROVIDER=info shows it.
-func logEnvironment(ctx context.Context, name string, e rollout.Event) {
-	fields := map[string]any{"environment": name}
-	for key, value := range map[string]string{"gate": e.Gate, "status": string(e.Status), "detail": e.Text} {
-		if value != "" {
-			fields[key] = value
-		}
-	}
-	tflog.Info(ctx, string(e.Kind), fields)
 }
 
 // destroy is Delete. It is refused while the environment carries traffic; then it waits
@@ -179,6 +165,6 @@ func (r *environmentResource) drain(ctx context.Context, c *clients, state envir
 	}
 	return rollout.Drain(ctx, rollout.DrainSpec{
 		Router: c.forward, Groups: groups, For: *want.drain,
-		OnEvent: func(e rollout.Event) { logEnvironment(ctx, state.Name.ValueString(), e) },
+		OnEvent: eventLogger(ctx, "environment", state.Name.ValueString()),
 	})
 }

@@ -62,7 +62,7 @@ func (r *environmentResource) detach(ctx context.Context, c *clients, state envi
 	if err := c.checkAccount(ctx); err != nil {
 		return err
 	}
-	d.OnEvent = func(e rollout.Event) { logEnvironment(ctx, state.Name.ValueString(), e) }
+	d.OnEvent = eventLogger(ctx, "environment", state.Name.ValueString())
 	r.backend.detaching.Lock()
 	defer r.backend.detaching.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), detachTimeout)

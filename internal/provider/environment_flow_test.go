@@ -250,6 +250,10 @@ func TestEnvironment_badInput(t *testing.T) {
 		change func(e *env)
 	}{
 		"empty name":          {func(e *env) { e.name, e.label = "", "green" }},
+		"blank name":          {func(e *env) { e.name, e.label = "  ", "green" }},
+		"name with a comma":   {func(e *env) { e.name, e.label = "green,v2", "green" }},
+		"name with a newline": {func(e *env) { e.name, e.label = "green\n", "green" }},
+		"entry point with =":  {func(e *env) { e.groups = fmt.Sprintf("\"a=b\" = %q", groupARN("green")) }},
 		"no groups":           {func(e *env) { e.groups = "" }},
 		"null group":          {func(e *env) { e.groups = "web = null" }},
 		"empty group":         {func(e *env) { e.groups = `web = ""` }},

@@ -3,7 +3,6 @@ package provider
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -36,8 +35,8 @@ type readiness struct {
 // read reports what is invalid in an environment, as far as it is known.
 func (m environmentModel) read() (readiness, diag.Diagnostics) {
 	r := &reader{}
-	if r.known(m.Name) && m.Name.ValueString() == "" {
-		r.add(emptyElement(path.Root("name")))
+	if r.known(m.Name) {
+		r.name(path.Root("name"), m.Name.ValueString())
 	}
 	want := readiness{groups: r.readGroups(path.Root("target_groups"), m.TargetGroups)}
 	r.readBacking(m.BackedBy)
@@ -57,9 +56,7 @@ func (r *reader) readGroups(at path.Path, v types.Map) map[string]string {
 		if fault := platformOf(groups[entry]).groupFault(groups[entry]); fault != "" {
 			r.add(unusableID(at.AtMapKey(entry), groups[entry], fault))
 		}
-		if entry == "" {
-			r.add(emptyKey(at.AtMapKey(entry)))
-		}
+		r.name(at.AtMapKey(entry), entry)
 	}
 	return groups
 }
@@ -112,30 +109,6 @@ func (m environmentModel) isProtected() bool {
 // isImported reports whether no apply has run since the import, so that there is nothing
 // to compare with. A configuration always sets backed_by.
 func (m environmentModel) isImported() bool { return m.BackedBy.IsNull() }
-
-// parseEnvironmentImport parses "green,web=<arn>,api=<arn>".
-func parseEnvironmentImport(id string) (string, map[string]string, diag.Diagnostics) {
-	name, rest, _ := strings.Cut(id, ",")
-	name = strings.TrimSpace(name)
-	if name == "" || strings.Contains(name, "=") || rest == "" {
-		return "", nil, diag.Diagnostics{malformedEnvironmentImport(id)}
-	}
-	groups := map[string]string{}
-	for part := range strings.SplitSeq(rest, ",") {
-		entry, arn, _ := strings.Cut(strings.TrimSpace(part), "=")
-		if entry == "" || arn == "" {
-			return "", nil, diag.Diagnostics{malformedEnvironmentImport(id)}
-		}
-		if _, twice := groups[entry]; twice {
-			return "", nil, diag.Diagnostics{importEntryTwice(id, entry)}
-		}
-		if fault := platformOf(arn).groupFault(arn); fault != "" {
-			return "", nil, diag.Diagnostics{importNotAGroup(id, arn, fault)}
-		}
-		groups[entry] = arn
-	}
-	return name, groups, nil
-}
 
 func importedEnvironment(name string, groups map[string]string) environmentModel {
 	ready, _ := readyBlock().Type().(types.ObjectType)

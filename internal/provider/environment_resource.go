@@ -15,7 +15,7 @@ var (
 
 // environmentResource is the resource bluegreen_environment.
 type environmentResource struct {
-	backend *backend // nil during validation
+	configured
 }
 
 func newEnvironment() resource.Resource { return &environmentResource{} }
@@ -27,15 +27,7 @@ func (r *environmentResource) Metadata(_ context.Context, req resource.MetadataR
 
 // Configure implements resource.ResourceWithConfigure.
 func (r *environmentResource) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
-	if req.ProviderData == nil {
-		return
-	}
-	b, ok := req.ProviderData.(*backend)
-	if !ok {
-		resp.Diagnostics.Append(wrongEnvironmentData(req.ProviderData))
-		return
-	}
-	r.backend = b
+	resp.Diagnostics.Append(r.configure(req.ProviderData)...)
 }
 
 // ValidateConfig implements resource.ResourceWithValidateConfig. Unknown values are skipped;

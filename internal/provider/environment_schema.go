@@ -30,7 +30,7 @@ func environmentAttributes() map[string]schema.Attribute {
 	return map[string]schema.Attribute{
 		"name": schema.StringAttribute{
 			Required:            true,
-			MarkdownDescription: "Name, such as `blue`: the key of the environment in `environments` of the switch. It can be changed at any time.",
+			MarkdownDescription: "Name, such as `blue`: the key of the environment in `environments` of the switch. Not blank, without control characters, commas and `=`. It can be changed at any time.",
 		},
 		"version": schema.StringAttribute{
 			Optional: true,

@@ -69,6 +69,11 @@ func badEnvironments() []badInput {
 		wrong("environment_null", func(h *hcl) { h.environments += "\n teal = null" }),
 		wrong("environment_empty", func(h *hcl) { h.environments += "\n teal = {}" }),
 		wrong("environment_nameless", func(h *hcl) { h.environments += environment("", "1", groupARN("teal")) }),
+		wrong("environment_blank", func(h *hcl) { h.environments += environment(" \t", "1", groupARN("teal")) }),
+		wrong("environment_spaced", func(h *hcl) { h.environments += environment("teal ", "1", groupARN("teal")) }),
+		wrong("environment_control", func(h *hcl) { h.environments += environment("te\nal", "1", groupARN("teal")) }),
+		wrong("environment_comma", func(h *hcl) { h.environments += environment("te,al", "1", groupARN("teal")) }),
+		wrong("environment_equals", func(h *hcl) { h.environments += environment("te=al", "1", groupARN("teal")) }),
 		wrong("group_null", func(h *hcl) { h.environments += "\n teal = { target_groups = { web = null } }" }),
 		wrong("group_empty", func(h *hcl) { h.environments += environment("teal", "1", "") }),
 		wrong("group_missing", func(h *hcl) { h.environments += "\n teal = { target_groups = {} }" }),
@@ -210,18 +215,13 @@ func TestSwitch_planRefusesDefaultRule(t *testing.T) {
 // For example, half a pair of keys is an error of the provider's configuration.
 func TestProvider_planRefusesBadInput(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct{ aws, summary, detail string }{
-		"key": {`secret_key = null`, "Cannot use aws.access_key",
-			"It needs aws.secret_key beside it. Add it, or leave both to the environment."},
-		"attempts": {`max_attempts = 0`, "Cannot use aws.max_attempts",
-			"It is out of range. Write a whole number from 1 to 1000000.\n\nValue: 0"},
-		"role": {`assume_role = { role_arn = "arn:aws:iam::123456789012:role/r", duration = "1m" }`, "Cannot use aws.assume_role.duration",
-			"It is out of range. Write a duration from \"15m\" to \"12h\".\n\nValue: \"1m\""},
-		"endpoint": {`endpoints = { elbv2 = "localhost" } #`, "Cannot use aws.endpoints.elbv2",
-			"It is not an http or https URL. Write one such as \"http://127.0.0.1:4566\".\n\nValue: \"localhost\""},
-		"token": {`assume_role_with_web_identity = { role_arn = "arn:aws:iam::123456789012:role/r" }`,
-			"Cannot use aws.assume_role_with_web_identity.web_identity_token_file",
-			"It is missing. Write the path of the file with the token, or set AWS_WEB_IDENTITY_TOKEN_FILE."},
+	for name, aws := range map[string]string{
+		"key":      `secret_key = null`,
+		"attempts": `max_attempts = 0`,
+		"role":     `assume_role = { role_arn = "arn:aws:iam::123456789012:role/r", duration = "1m" }`,
+		"endpoint": `endpoints = { elbv2 = "localhost" } #`,
+		"token":    `assume_role_with_web_identity = { role_arn = "arn:aws:iam::123456789012:role/r" }`,
+		"accounts": `allowed_account_ids = ["123456789012", "12345678901", "production"]`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -230,7 +230,7 @@ func TestProvider_planRefusesBadInput(t *testing.T) {
 			if name != "key" {
 				base += `secret_key = "secret"` + "\n"
 			}
-			w.write(strings.ReplaceAll(settings(b, ""), settingsKeys, base+c.aws) + good().resource("web"))
+			w.write(strings.ReplaceAll(settings(b, ""), settingsKeys, base+aws) + good().resource("web"))
 			w.plan().failsAs("error")
 		})
 	}

@@ -2,8 +2,6 @@ package provider
 
 import (
 	"context"
-	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -150,11 +148,11 @@ func (r *switchResource) prepare(ctx context.Context, s *shiftRun, decided shift
 	if err != nil {
 		return s.refusal(err)
 	}
-	s.Spec.ID = fmt.Sprintf("%s-%04x", s.Started.UTC().Format("20060102T150405Z"), rand.N(1<<16))
+	s.Spec.ID = newID(s.Started)
 	s.Spec.Router, s.Spec.RollbackRouter = c.forward, c.rollback
 	s.Spec.Gates = gates
 	s.Spec.CredentialsLast = func(ctx context.Context, d time.Duration) error { return c.credentialsLast(ctx, d+rollbackMargin) }
-	s.Spec.OnEvent = func(e rollout.Event) { logEvent(ctx, s.Spec.ID, e) }
+	s.Spec.OnEvent = eventLogger(ctx, "shift", s.Spec.ID)
 	return nil
 }
 
@@ -177,18 +175,4 @@ func entryGroups(w release.Desired, attached []string) []traffic.Entry {
 		}
 	}
 	return all
-}
-
-// logEvent logs an event; TF_LOG_PROVIDER=info shows it.
-func logEvent(ctx context.Context, id string, e rollout.Event) {
-	fields := map[string]any{"shift": id}
-	for key, value := range map[string]string{"route": e.Route, "gate": e.Gate, "status": string(e.Status), "detail": e.Text} {
-		if value != "" {
-			fields[key] = value
-		}
-	}
-	if e.Weights != nil {
-		fields["weights"] = e.Weights.String()
-	}
-	tflog.Info(ctx, string(e.Kind), fields)
 }

@@ -22,7 +22,7 @@ var (
 // switchData is the data source bluegreen_switch: the weights of routes, whatever manages
 // them.
 type switchData struct {
-	backend *backend // nil during validation
+	configured
 }
 
 func newSwitchData() datasource.DataSource { return &switchData{} }
@@ -97,15 +97,7 @@ func switchDataAttributes() map[string]schema.Attribute {
 
 // Configure implements datasource.DataSourceWithConfigure.
 func (d *switchData) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
-	if req.ProviderData == nil {
-		return
-	}
-	b, ok := req.ProviderData.(*backend)
-	if !ok {
-		resp.Diagnostics.Append(wrongProviderData(req.ProviderData))
-		return
-	}
-	d.backend = b
+	resp.Diagnostics.Append(d.configure(req.ProviderData)...)
 }
 
 // ValidateConfig implements datasource.DataSourceWithValidateConfig. Unknown values are

@@ -88,8 +88,7 @@ func (r *reader) readEntry(w *desired, entry string, v attr.Value, seen map[stri
 	switch {
 	case missing(v):
 		r.add(nullElement(at))
-	case entry == "":
-		r.add(emptyKey(at))
+	case !r.name(at, entry):
 	case ok && !list.IsUnknown() && len(list.Elements()) == 0:
 		r.add(noRoutes(at))
 	case r.known(v) && ok:
@@ -155,8 +154,7 @@ func (r *reader) readEnvironment(w *desired, name string, v attr.Value, owners m
 	case missing(v):
 		r.add(nullElement(at))
 		return e, false
-	case name == "":
-		r.add(emptyKey(at))
+	case !r.name(at, name):
 		return e, false
 	case v.IsUnknown():
 		e.GroupsUnknown, e.VersionUnknown = true, true

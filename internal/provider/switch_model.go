@@ -147,3 +147,23 @@ func environmentsValue(environments map[string]release.Environment) types.Map {
 	}
 	return types.MapValueMust(types.ObjectType{AttrTypes: environmentTypes}, elements)
 }
+
+// nullModel is a state with only null values.
+func nullModel() switchModel {
+	strategy, _ := strategyBlock().Type().(types.ObjectType)
+	health, _ := healthBlock().Type().(types.ObjectType)
+	gates, _ := switchArguments()["gates"].GetType().(types.MapType)
+	return switchModel{
+		LoadBalancer: types.ObjectNull(loadBalancerTypes),
+		Strategy:     types.ObjectNull(strategy.AttrTypes),
+		Health:       types.ObjectNull(health.AttrTypes),
+		Environments: types.MapNull(types.ObjectType{AttrTypes: environmentTypes}),
+		Weights:      types.MapNull(types.NumberType),
+		Gates:        types.MapNull(gates.ElemType),
+		Stable:       types.ObjectNull(stableTypes),
+		Live:         types.ObjectNull(identityTypes),
+		Previous:     types.ObjectNull(identityTypes),
+		Rejected:     types.ObjectNull(rejectedTypes),
+		LastShift:    types.ObjectNull(shiftTypes),
+	}
+}

@@ -17,7 +17,7 @@ var (
 
 // switchResource is the resource bluegreen_switch.
 type switchResource struct {
-	backend *backend // nil during validation
+	configured
 }
 
 func newSwitch() resource.Resource { return &switchResource{} }
@@ -29,15 +29,7 @@ func (r *switchResource) Metadata(_ context.Context, req resource.MetadataReques
 
 // Configure implements resource.ResourceWithConfigure.
 func (r *switchResource) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
-	if req.ProviderData == nil {
-		return
-	}
-	b, ok := req.ProviderData.(*backend)
-	if !ok {
-		resp.Diagnostics.Append(wrongProviderData(req.ProviderData))
-		return
-	}
-	r.backend = b
+	resp.Diagnostics.Append(r.configure(req.ProviderData)...)
 }
 
 // ValidateConfig implements resource.ResourceWithValidateConfig. Unknown values are skipped; the plan checks
