@@ -2,59 +2,94 @@ package provider
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/ledger"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 )
-
-// errSettingsUnknown reports a provider configuration that is known only after an apply.
-var errSettingsUnknown = errors.New("the provider configuration depends on values that are known only after apply")
 
 // backend is shared by all resources of one provider configuration. Its clients are
 // created on first use.
 type backend struct {
-	aws     awsSession
+	aws     platform.AWSSession
 	busy    *Busy
 	lookup  gate.Lookup     // reads one environment variable, for gates
 	environ func() []string // returns all environment variables, for command gates
-	ledger  *ledger         // what the resources of one run report to each other
+	ledger  *ledger.Ledger  // what the resources of one run report to each other
 	// allowDestroy allows environments that carry traffic to be destroyed.
 	allowDestroy bool
 	detaching    sync.Mutex // held by the one environment that detaches its target groups
 
 	mu   sync.Mutex
-	made map[string]*clients // by the block of the platform
+	made map[string]*platform.Clients // by the block of the platform
 }
 
 // connect returns the clients of the platform of a route or group.
-func (b *backend) connect(ctx context.Context, id string) (*clients, error) {
-	p := platformOf(id)
+func (b *backend) connect(ctx context.Context, id string) (*platform.Clients, error) {
+	p := platform.Of(id)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if c := b.made[p.block]; c != nil {
+	if c := b.made[p.Block]; c != nil {
 		return c, nil
 	}
-	c, err := p.connect(ctx, b, id)
+	c, err := p.Connect(ctx, &b.aws, id)
 	if err != nil {
 		return nil, err
 	}
 	if b.made == nil {
-		b.made = map[string]*clients{}
+		b.made = map[string]*platform.Clients{}
 	}
-	b.made[p.block] = c
+	b.made[p.Block] = c
 	return c, nil
 }
 
 // dependencies is what gates are created with. The id is one of the routes or groups, and
 // sets the region for gates that have none of their own.
 func (b *backend) dependencies(ctx context.Context, id string) gate.Dependencies {
-	region := elbRegion(id)
+	region := platform.Of(id).Region(id)
 	return gate.Dependencies{Lookup: b.lookup, Environ: b.environ, Region: region,
 		CloudWatch: func(of string) (gate.CloudWatch, error) {
 			if of == "" {
 				of = region
 			}
-			return b.aws.cloudwatch(ctx, of)
+			return b.aws.CloudWatch(ctx, of)
 		}}
+}
+
+// configured is embedded in resources and data sources: it holds what the provider's
+// Configure made, nil during validation.
+type configured struct{ backend *backend }
+
+// configure takes over the provider's data. Terraform also calls it before the provider
+// is configured, without any.
+func (c *configured) configure(data any) (diags diag.Diagnostics) {
+	if data == nil {
+		return nil
+	}
+	b, ok := data.(*backend)
+	if !ok {
+		return diag.Diagnostics{input.ReportToDevelopers("Cannot configure the resource", input.Fact{"Type", fmt.Sprintf("%T", data)})}
+	}
+	c.backend = b
+	return nil
+}
+
+// Busy counts running shifts and readiness checks, so that the process exits only
+// after the last of them has finished or rolled back, even if Terraform was killed or
+// does not wait.
+type Busy struct{ shifts atomic.Int64 }
+
+// Shifts returns how many are running.
+func (b *Busy) Shifts() int { return int(b.shifts.Load()) }
+
+// begin counts one more until the returned function is called.
+func (b *Busy) begin() (end func()) {
+	b.shifts.Add(1)
+	return func() { b.shifts.Add(-1) }
 }

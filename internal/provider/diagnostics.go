@@ -9,56 +9,15 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/gates"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
-
-// Texts of apply-time diagnostics. The summary is a verb phrase. The detail has,
-// in this order: where the traffic is and what was done about it, the cause, what
-// to do in exactly this situation, then "Key: value" lines.
-
-type fact struct{ key, value string }
-
-// factLines returns the facts, one per line after an empty line, without those
-// that have no value.
-func factLines(facts []fact) string {
-	text := ""
-	for _, f := range facts {
-		if f.value != "" {
-			text += "\n" + f.key + ": " + f.value
-		}
-	}
-	if text == "" {
-		return ""
-	}
-	return "\n" + text
-}
-
-// errorDetail is the detail of a diagnostic.
-type errorDetail struct {
-	traffic, cause, action string
-	facts                  []fact
-}
-
-func (d errorDetail) diagnostic(summary string) diag.Diagnostic {
-	return diag.NewErrorDiagnostic(summary, d.text())
-}
-
-func (d errorDetail) text() string {
-	var paragraphs []string
-	if d.traffic != "" {
-		paragraphs = append(paragraphs, "Traffic: "+d.traffic)
-	}
-	for _, p := range []string{d.cause, d.action} {
-		if p != "" {
-			paragraphs = append(paragraphs, p)
-		}
-	}
-	return strings.Join(paragraphs, "\n\n") + factLines(d.facts)
-}
 
 // entryNames names the entry points, which are what the user has names for.
 func entryNames(routes []traffic.Route) string {
@@ -76,31 +35,31 @@ func cannotShift(routes []traffic.Route) string { return "Cannot shift " + entry
 // refusal reports an error from before the routes were read in this run.
 func (s *shiftRun) refusal(err error) diag.Diagnostic {
 	d := callDetail(err)
-	d.traffic = "not read in this run. Nothing was changed."
+	d.Traffic = "not read in this run. Nothing was changed."
 	if last := s.lastReadText(); last != "" {
-		d.traffic = "when last read:" + last + ownLine(last) + "Nothing was changed."
+		d.Traffic = "when last read:" + last + ownLine(last) + "Nothing was changed."
 	}
-	return d.diagnostic(cannotShift(s.Desired.Routes))
+	return d.Diagnostic(cannotShift(s.Desired.Routes))
 }
 
 // gateRefused reports a gate that cannot be called.
-func (s *shiftRun) gateRefused(g unavailableGate) diag.Diagnostic {
-	d := gateUnavailable(g.name, g.err)
-	d.traffic = "not read in this run. Nothing was changed."
+func (s *shiftRun) gateRefused(g gates.Unavailable) diag.Diagnostic {
+	d := gateUnavailable(g.Name, g.Err)
+	d.Traffic = "not read in this run. Nothing was changed."
 	if last := s.lastReadText(); last != "" {
-		d.traffic = "when last read:" + last + ownLine(last) + "Nothing was changed."
+		d.Traffic = "when last read:" + last + ownLine(last) + "Nothing was changed."
 	}
-	return d.diagnostic(cannotShift(s.Desired.Routes))
+	return d.Diagnostic(cannotShift(s.Desired.Routes))
 }
 
-func gateUnavailable(name string, err error) errorDetail {
-	d := errorDetail{
-		cause:  fmt.Sprintf("Gate %q cannot be evaluated.", name),
-		action: "Fix what the cause names, then apply again.",
-		facts:  causeFact(err),
+func gateUnavailable(name string, err error) input.Detail {
+	d := input.Detail{
+		Cause:  fmt.Sprintf("Gate %q cannot be evaluated.", name),
+		Action: "Fix what the cause names, then apply again.",
+		Facts:  input.CauseFact(err),
 	}
 	if errors.Is(err, gate.ErrUnset) {
-		d.action = "Set the environment variable that the cause names in the shell or CI job that runs Terraform, then apply again."
+		d.Action = "Set the environment variable that the cause names in the shell or CI job that runs Terraform, then apply again."
 	}
 	return d
 }
@@ -122,28 +81,28 @@ func (s *shiftRun) lastReadText() string {
 // unreadable reports routes that a refresh could not read.
 func unreadable(routes []traffic.Route, err error) diag.Diagnostic {
 	d := callDetail(err)
-	d.traffic = "could not be read. Nothing was changed."
-	return d.diagnostic("Cannot read the traffic of " + entryNames(routes))
+	d.Traffic = "could not be read. Nothing was changed."
+	return d.Diagnostic("Cannot read the traffic of " + entryNames(routes))
 }
 
 // importMissing reports an import of routes of which some do not exist.
 func importMissing(routes []traffic.Route, found map[string]traffic.State) diag.Diagnostic {
-	d := errorDetail{cause: "A route does not exist.", action: "Check the ARN, including its region and account."}
+	d := input.Detail{Cause: "A route does not exist.", Action: "Check the ARN, including its region and account."}
 	for _, route := range routes {
 		if _, ok := found[route.ID]; !ok {
-			d.facts = append(d.facts, fact{"Route", route.ID})
+			d.Facts = append(d.Facts, input.Fact{"Route", route.ID})
 		}
 	}
-	return d.diagnostic("Cannot import the traffic of " + entryNames(routes))
+	return d.Diagnostic("Cannot import the traffic of " + entryNames(routes))
 }
 
 // importForwardsNothing reports an import of a route that has no target groups.
 func importForwardsNothing(route traffic.Route, response string) diag.Diagnostic {
-	return errorDetail{
-		cause:  fmt.Sprintf("The route does not forward to target groups (%s), so there are no weights to import.", response),
-		action: "Remove the import and let Terraform create the switch. Create replaces a fixed 5xx response; change any other action to a forward first.",
-		facts:  []fact{{"Route", route.ID}},
-	}.diagnostic("Cannot import the traffic of " + route.Entry)
+	return input.Detail{
+		Cause:  fmt.Sprintf("The route does not forward to target groups (%s), so there are no weights to import.", response),
+		Action: "Remove the import and let Terraform create the switch. Create replaces a fixed 5xx response; change any other action to a forward first.",
+		Facts:  []input.Fact{{"Route", route.ID}},
+	}.Diagnostic("Cannot import the traffic of " + route.Entry)
 }
 
 // stageFact names a stage after "Step:", so that it does not read "Step: step 1 of 3".
@@ -154,18 +113,18 @@ func stageFact(stage string) string {
 // shiftFailed reports why a shift did not complete.
 func (s *shiftRun) shiftFailed(result rollout.Result, f *rollout.Failure) diag.Diagnostic {
 	d := s.causeDetail(result, f)
-	d.traffic = s.trafficText(result, f)
-	d.facts = append([]fact{{"Route", s.routeFact(result, f.Route)}, {"Gate", f.Gate}, {"Step", stageFact(f.Stage)}}, d.facts...)
+	d.Traffic = s.trafficText(result, f)
+	d.Facts = append([]input.Fact{{"Route", s.routeFact(result, f.Route)}, {"Gate", f.Gate}, {"Step", stageFact(f.Stage)}}, d.Facts...)
 	if f.Disposition == rollout.RollbackFailed {
-		d.action = s.rollbackFailedAction()
+		d.Action = s.rollbackFailedAction()
 	}
 	if f.Disposition == rollout.RollbackUnhealthy {
-		d.action = "Make the targets of one environment healthy. Then apply again, or set active to that environment."
+		d.Action = "Make the targets of one environment healthy. Then apply again, or set active to that environment."
 	}
 	if f.RollbackErr != nil {
-		d.facts = append(d.facts, fact{"Rollback error", f.RollbackErr.Error()})
+		d.Facts = append(d.Facts, input.Fact{"Rollback error", f.RollbackErr.Error()})
 	}
-	return d.diagnostic(shiftSummary(entryNames(s.Desired.Routes), f, result.Moved))
+	return d.Diagnostic(shiftSummary(entryNames(s.Desired.Routes), f, result.Moved))
 }
 
 // shiftSummary says in one line how the shift ended. moved is false if no traffic was moved.
@@ -274,7 +233,7 @@ func routeLabel(route rollout.RouteResult) string {
 	if route.State.Label != "" {
 		return route.State.Label
 	}
-	return label(route.ID)
+	return platform.Label(route.ID)
 }
 
 // routeFact is the route of a failure, with its label and its ARN.
@@ -315,14 +274,6 @@ func (s *shiftRun) warnings(result rollout.Result) diag.Diagnostics {
 		fmt.Sprintf("Shift of %s reported warnings", entryNames(s.Desired.Routes)), strings.Join(result.Warnings, "\n"))}
 }
 
-// sentence ends a text with a period.
-func sentence(text string) string {
-	if text == "" || strings.HasSuffix(text, ".") {
-		return text
-	}
-	return text + "."
-}
-
 // goalText names the desired weights: the environment alone where it has all.
 func (s *shiftRun) goalText() string {
 	if name, sole := s.Desired.Weights.Sole(); sole {
@@ -351,7 +302,7 @@ func (s *shiftRun) acceptEdit(weights shift.Weights) string {
 	}
 	var parts []string
 	for _, name := range weights.Names() {
-		parts = append(parts, fmt.Sprintf("%s = %s", name, number(weights[name].Percent())))
+		parts = append(parts, fmt.Sprintf("%s = %s", name, input.Number(weights[name].Percent())))
 	}
 	text := fmt.Sprintf("set weights = { %s } and 0 for the other environments", strings.Join(parts, ", "))
 	if desiredSole {

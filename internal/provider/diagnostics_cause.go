@@ -1,11 +1,17 @@
 package provider
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // Causes of a failed shift, and what to do about each.
@@ -16,59 +22,59 @@ const ignoreChangesHint = "If hashicorp/aws or a module manages this listener or
 	"(a rule: [action]). Otherwise find out who changed the route. Then plan again: the new plan starts from the current weights."
 
 // causeDetail is the cause of a failed shift and what to do next.
-func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) errorDetail {
-	detail := sentence(f.Detail)
+func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.Detail {
+	detail := input.Sentence(f.Detail)
 	switch f.Cause {
 	case rollout.BlockedByGate:
 		return blockedDetail(f)
 	case rollout.GateFailed:
-		return errorDetail{cause: fmt.Sprintf("Gate %q failed: %s", f.Gate, detail), action: s.badVersionAction(result, f)}
+		return input.Detail{Cause: fmt.Sprintf("Gate %q failed: %s", f.Gate, detail), Action: s.badVersionAction(result, f)}
 	case rollout.GateInconclusive:
-		return errorDetail{cause: fmt.Sprintf("Gate %q stayed inconclusive: %s", f.Gate, detail), action: inconclusiveAction}
+		return input.Detail{Cause: fmt.Sprintf("Gate %q stayed inconclusive: %s", f.Gate, detail), Action: inconclusiveAction}
 	case rollout.GateErrored:
-		return errorDetail{cause: fmt.Sprintf("Gate %q could not measure: %s", f.Gate, detail), action: gateErroredAction, facts: causeFact(f.Err)}
+		return input.Detail{Cause: fmt.Sprintf("Gate %q could not measure: %s", f.Gate, detail), Action: gateErroredAction, Facts: input.CauseFact(f.Err)}
 	case rollout.HealthFailed:
-		return errorDetail{cause: "Target health degraded: " + detail, action: s.badVersionAction(result, f)}
+		return input.Detail{Cause: "Target health degraded: " + detail, Action: s.badVersionAction(result, f)}
 	case rollout.NotHealthy:
-		return errorDetail{cause: "The environment to receive traffic did not become healthy: " + detail, action: s.notHealthyAction(result, f)}
+		return input.Detail{Cause: "The environment to receive traffic did not become healthy: " + detail, Action: s.notHealthyAction(result, f)}
 	case rollout.Interrupted:
-		return errorDetail{cause: "The apply was interrupted.", action: interruptedAction(f)}
+		return input.Detail{Cause: "The apply was interrupted.", Action: interruptedAction(f)}
 	case rollout.ExternalChange:
-		return errorDetail{cause: "Another process changed the route: " + detail, action: ignoreChangesHint}
+		return input.Detail{Cause: "Another process changed the route: " + detail, Action: ignoreChangesHint}
 	case rollout.NotForwarding:
-		return errorDetail{
-			cause: "A route does not forward to target groups: " + detail,
-			action: "Change its action to a forward, or remove it from load_balancer.routes. The switch replaces only a fixed 5xx response, and only when the switch is created " +
+		return input.Detail{
+			Cause: "A route does not forward to target groups: " + detail,
+			Action: "Change its action to a forward, or remove it from load_balancer.routes. The switch replaces only a fixed 5xx response, and only when the switch is created " +
 				"or when the route is added to it.",
 		}
 	case rollout.CredentialsExpire:
-		return errorDetail{
-			cause:  "The AWS credentials expire before the next step and a rollback could finish.",
-			action: "Use credentials that are valid for longer or that renew themselves (an assumed role), then apply again.",
-			facts:  causeFact(f.Err),
+		return input.Detail{
+			Cause:  "The AWS credentials expire before the next step and a rollback could finish.",
+			Action: "Use credentials that are valid for longer or that renew themselves (an assumed role), then apply again.",
+			Facts:  input.CauseFact(f.Err),
 		}
 	case rollout.VersionRejected:
 		return s.rejectedDetail(result)
 	case rollout.MovedExternally:
 		return s.movedExternallyDetail(result, f)
 	case rollout.TimedOut:
-		return errorDetail{
-			cause:  "The shift took longer than the longest duration of its schedule.",
-			action: "Apply again. If it times out again, set TF_LOG_PROVIDER=info to see what it waits for.",
-			facts:  causeFact(f.Err),
+		return input.Detail{
+			Cause:  "The shift took longer than the longest duration of its schedule.",
+			Action: "Apply again. If it times out again, set TF_LOG_PROVIDER=info to see what it waits for.",
+			Facts:  input.CauseFact(f.Err),
 		}
 	case rollout.TooManyGroups:
-		return errorDetail{
-			cause:  "The shift would need more than " + s.platform().limits + ".",
-			action: "Shift the traffic to fewer environments first, so that the others can be detached.",
-			facts:  causeFact(f.Err),
+		return input.Detail{
+			Cause:  "The shift would need more than " + s.platform().LimitText + ".",
+			Action: "Shift the traffic to fewer environments first, so that the others can be detached.",
+			Facts:  input.CauseFact(f.Err),
 		}
 	case rollout.RouterFailed:
 	}
 	if errors.Is(f.Err, rollout.ErrNotVerified) {
-		return errorDetail{
-			cause:  "The load balancer accepted the new weights twice but still returns others: " + detail,
-			action: "Apply again. If it fails again, check whether another process writes to the listener or rule, for example a controller or another Terraform configuration.",
+		return input.Detail{
+			Cause:  "The load balancer accepted the new weights twice but still returns others: " + detail,
+			Action: "Apply again. If it fails again, check whether another process writes to the listener or rule, for example a controller or another Terraform configuration.",
 		}
 	}
 	return callDetail(f.Err)
@@ -87,15 +93,15 @@ func interruptedAction(f *rollout.Failure) string {
 }
 
 // blockedDetail is about a gate that prevented the shift from starting.
-func blockedDetail(f *rollout.Failure) errorDetail {
-	detail := sentence(f.Detail)
+func blockedDetail(f *rollout.Failure) input.Detail {
+	detail := input.Sentence(f.Detail)
 	if detail == "" {
 		detail = "it could not be evaluated."
 	}
-	return errorDetail{
-		cause:  fmt.Sprintf("Gate %q prevents the shift from starting: %s", f.Gate, detail),
-		action: "The version itself was not evaluated. Fix what the gate reports, then apply again. To shift anyway, set dry_run = true on the gate.",
-		facts:  causeFact(f.Err),
+	return input.Detail{
+		Cause:  fmt.Sprintf("Gate %q prevents the shift from starting: %s", f.Gate, detail),
+		Action: "The version itself was not evaluated. Fix what the gate reports, then apply again. To shift anyway, set dry_run = true on the gate.",
+		Facts:  input.CauseFact(f.Err),
 	}
 }
 
@@ -130,31 +136,91 @@ func (s *shiftRun) notHealthyAction(result rollout.Result, f *rollout.Failure) s
 
 const notHealthyHint = "Find out why the targets are not healthy: check the application, the health check of the target group, and security groups. Then apply again."
 
-func (s *shiftRun) rejectedDetail(result rollout.Result) errorDetail {
+func (s *shiftRun) rejectedDetail(result rollout.Result) input.Detail {
 	r := s.Prior.Rejection(s.Desired)
 	if r == nil {
-		return errorDetail{cause: "The version is rejected."}
+		return input.Detail{Cause: "The version is rejected."}
 	}
-	return errorDetail{
-		cause: fmt.Sprintf("Version %s of %s is rejected: %s", r.Version, r.Environment, sentence(r.Reason)),
-		action: fmt.Sprintf("Ship another version, %s, or change retry to allow %s again.",
+	return input.Detail{
+		Cause: fmt.Sprintf("Version %s of %s is rejected: %s", r.Version, r.Environment, input.Sentence(r.Reason)),
+		Action: fmt.Sprintf("Ship another version, %s, or change retry to allow %s again.",
 			s.acceptEdit(release.MeanOf(result)), r.Version),
-		facts: []fact{{"Rejected at", timeValue(r.At).ValueString()}},
+		Facts: []input.Fact{{"Rejected at", timeValue(r.At).ValueString()}},
 	}
 }
 
 // movedExternallyDetail is about traffic that is no longer where the last
 // completed shift left it.
-func (s *shiftRun) movedExternallyDetail(result rollout.Result, f *rollout.Failure) errorDetail {
+func (s *shiftRun) movedExternallyDetail(result rollout.Result, f *rollout.Failure) input.Detail {
 	by := "outside Terraform"
 	if !f.Rejects {
 		by = "outside Terraform, or by an apply that did not finish"
 	}
-	return errorDetail{
-		cause: fmt.Sprintf("Traffic was moved off %s since the last completed shift, %s. This apply does not override that.", s.goalText(), by),
-		action: fmt.Sprintf("To accept the change, %s. To shift to %s again, ship another version or change retry. %s",
+	return input.Detail{
+		Cause: fmt.Sprintf("Traffic was moved off %s since the last completed shift, %s. This apply does not override that.", s.goalText(), by),
+		Action: fmt.Sprintf("To accept the change, %s. To shift to %s again, ship another version or change retry. %s",
 			s.acceptEdit(release.MeanOf(result)), s.goalText(), managedElsewhereHint),
 	}
 }
 
 const managedElsewhereHint = "If hashicorp/aws or a module moved the traffic, give that listener lifecycle { ignore_changes = [default_action] } (a rule: [action])."
+
+// callDetail is the cause of a failed call and what to do about it.
+func callDetail(err error) input.Detail {
+	for _, p := range platform.All() {
+		if d, ok := p.Detail(err); ok {
+			return d
+		}
+	}
+	return ownDetail(err, input.CauseFact(err))
+}
+
+// ownDetail is about errors of the provider itself, and all others.
+func ownDetail(err error, facts []input.Fact) input.Detail {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return input.Detail{Cause: "Terraform was interrupted.", Action: "Run it again."}
+	case errors.Is(err, platform.ErrAccount):
+		return input.Detail{
+			Cause:  "The credentials belong to an AWS account that is not in allowed_account_ids.",
+			Action: "Use credentials of an allowed account, or add the account to aws.allowed_account_ids of the provider.",
+			Facts:  facts,
+		}
+	case errors.Is(err, platform.ErrSettingsUnknown):
+		return input.Detail{
+			Cause:  "The provider configuration depends on values that are known only after apply.",
+			Action: "Configure the provider with known values, or apply the resources that they come from first (terraform apply -target).",
+			Facts:  facts,
+		}
+	}
+	return input.Detail{Cause: "A call to AWS failed.", Action: "Fix what the cause names, then apply again.", Facts: facts}
+}
+
+// unreadableRoutes reports routes that the data source could not read.
+func unreadableRoutes(routes []traffic.Route, err error) diag.Diagnostic {
+	d := callDetail(err)
+	d.Traffic = "could not be read."
+	if errors.Is(err, traffic.ErrNotFound) {
+		d.Action = "Check the ARN, including its region and account, or remove it from routes."
+	}
+	return d.Diagnostic("Cannot read the traffic of " + entryNames(routes))
+}
+
+func unreadableMemory(err error) diag.Diagnostic {
+	if errors.Is(err, release.ErrMemoryVersion) {
+		return input.Detail{
+			Cause:  "The private state of the switch was written by a newer version of the provider.",
+			Action: "Use that version of the provider, or a newer one.",
+			Facts:  input.CauseFact(err),
+		}.Diagnostic("Cannot read the private state of the switch")
+	}
+	return input.Detail{
+		Cause:  "The private state of the switch is not valid.",
+		Action: "Remove the switch from the state (terraform state rm) and import it again. This moves no traffic; rejected and previous versions are forgotten.",
+		Facts:  input.CauseFact(err),
+	}.Diagnostic("Cannot read the private state of the switch")
+}
+
+func unexpected(err error) diag.Diagnostic {
+	return input.ReportToDevelopers("Cannot plan the switch", input.CauseFact(err)...)
+}

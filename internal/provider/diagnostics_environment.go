@@ -11,6 +11,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
@@ -25,7 +27,7 @@ func changeSummary(name string) string { return fmt.Sprintf("Cannot change envir
 func destroySummary(name string) string { return fmt.Sprintf("Cannot destroy environment %q", name) }
 
 // groupLabel is the name of a group.
-func groupLabel(group string) string { return platformOf(group).GroupName(group) }
+func groupLabel(group string) string { return platform.Of(group).GroupName(group) }
 
 // trafficSummary says which routes send traffic to which target group: "listener
 // :443 sends 95 % to app-blue".
@@ -51,122 +53,122 @@ func referenceText(references []traffic.Reference, group string) string {
 		}
 	}
 	if parts == nil {
-		return platformOf(group).idleText
+		return platform.Of(group).IdleText
 	}
 	return "attached to " + schedule.And(parts)
 }
 
 // liveChange refuses a plan that changes what serves users.
 func liveChange(at path.Path, name string, changes []string, traffic string) diag.Diagnostic {
-	return diag.WithPath(at, errorDetail{
-		traffic: fmt.Sprintf("%s.", traffic),
-		cause:   fmt.Sprintf("The plan changes %q while it serves that traffic.", name),
-		action: "Change an idle environment instead and shift the traffic to it. If the same edit also moves the traffic away, as reverting a release does, " +
+	return diag.WithPath(at, input.Detail{
+		Traffic: fmt.Sprintf("%s.", traffic),
+		Cause:   fmt.Sprintf("The plan changes %q while it serves that traffic.", name),
+		Action: "Change an idle environment instead and shift the traffic to it. If the same edit also moves the traffic away, as reverting a release does, " +
 			"first apply the change of active alone (keep this environment as it is), then apply the rest. " +
 			"If that traffic is only tests, see the documentation of protect; protect = false lifts the protection.",
-		facts: []fact{{"Change", strings.Join(changes, ", ")}},
-	}.diagnostic(changeSummary(name)))
+		Facts: []input.Fact{{"Change", strings.Join(changes, ", ")}},
+	}.Diagnostic(changeSummary(name)))
 }
 
 // destroyedButLive refuses a plan of the switch that leaves traffic on an
 // environment which the same plan destroys.
 func destroyedButLive(name string, share fmt.Stringer) diag.Diagnostic {
-	return errorDetail{
-		traffic: fmt.Sprintf("after this plan, %s would have %s.", name, share),
-		cause:   "The same plan destroys the environment.",
-		action: "Move the traffic to another environment with active or weights in this edit, or keep the environment. " +
+	return input.Detail{
+		Traffic: fmt.Sprintf("after this plan, %s would have %s.", name, share),
+		Cause:   "The same plan destroys the environment.",
+		Action: "Move the traffic to another environment with active or weights in this edit, or keep the environment. " +
 			"If only the address of the resource changed, add a moved block.",
-	}.diagnostic(destroySummary(name))
+	}.Diagnostic(destroySummary(name))
 }
 
 // destroyRefused keeps an environment that carries traffic.
 func destroyRefused(name string, traffic []trafficMemory) diag.Diagnostic {
-	d := errorDetail{
-		traffic: fmt.Sprintf("%s. Nothing was destroyed.", trafficSummary(traffic)),
-		cause:   "An environment that carries traffic is protected.",
-		action: "Move the traffic to another environment and apply; then destroy this one. To do both in one apply, the environment needs " +
+	d := input.Detail{
+		Traffic: fmt.Sprintf("%s. Nothing was destroyed.", trafficSummary(traffic)),
+		Cause:   "An environment that carries traffic is protected.",
+		Action: "Move the traffic to another environment and apply; then destroy this one. To do both in one apply, the environment needs " +
 			"lifecycle { create_before_destroy = true } from an earlier apply, because Terraform reads it from the state and otherwise destroys first. " +
 			"If the switch was destroyed before, apply it again first; that moves no traffic. If only the address of the environment changed, add a moved block.\n\n" +
 			"To destroy the environment together with its traffic, apply protect = false first, or set " + allowDestroyVariable + "=1 where Terraform runs.",
 	}
 	for _, route := range traffic {
-		d.facts = append(d.facts, fact{"Route", route.Route})
+		d.Facts = append(d.Facts, input.Fact{"Route", route.Route})
 	}
-	return d.diagnostic(destroySummary(name))
+	return d.Diagnostic(destroySummary(name))
 }
 
 // environmentDetail is a failed call about an environment.
-func environmentDetail(err error) errorDetail {
+func environmentDetail(err error) input.Detail {
 	d := callDetail(err)
 	if errors.Is(err, traffic.ErrNotFound) {
-		d.action = "Check the ARN, including its region and account, or remove it from target_groups."
+		d.Action = "Check the ARN, including its region and account, or remove it from target_groups."
 	}
 	return d
 }
 
 func environmentUnreadable(m environmentModel, err error) diag.Diagnostic {
-	return environmentDetail(err).diagnostic(fmt.Sprintf("Cannot read the traffic of environment %q", m.Name.ValueString()))
+	return environmentDetail(err).Diagnostic(fmt.Sprintf("Cannot read the traffic of environment %q", m.Name.ValueString()))
 }
 
 // notCreated reports a call that failed before readiness could be checked.
 func (m environmentModel) notCreated(err error) diag.Diagnostic {
-	return environmentDetail(err).diagnostic(notReadySummary(m.Name.ValueString()))
+	return environmentDetail(err).Diagnostic(notReadySummary(m.Name.ValueString()))
 }
 
 // notDestroyed reports what prevented an environment from being destroyed.
 func (m environmentModel) notDestroyed(err error) diag.Diagnostic {
 	d := environmentDetail(err)
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		d = errorDetail{cause: "The apply was interrupted while in-flight requests drained.", action: "Apply again; the drain starts over."}
+		d = input.Detail{Cause: "The apply was interrupted while in-flight requests drained.", Action: "Apply again; the drain starts over."}
 	}
-	d.cause = "The environment was not destroyed and stays in the state. " + d.cause
-	return d.diagnostic(destroySummary(m.Name.ValueString()))
+	d.Cause = "The environment was not destroyed and stays in the state. " + d.Cause
+	return d.Diagnostic(destroySummary(m.Name.ValueString()))
 }
 
 // notDetached reports why the target groups could not be removed from the
 // listeners and rules that have them at weight 0.
 func (m environmentModel) notDetached(err error) diag.Diagnostic {
 	d := environmentDetail(err)
-	d.traffic = "the environment has none. It was not destroyed and stays in the state, because its target groups could not be detached."
-	return d.diagnostic(destroySummary(m.Name.ValueString()))
+	d.Traffic = "the environment has none. It was not destroyed and stays in the state, because its target groups could not be detached."
+	return d.Diagnostic(destroySummary(m.Name.ValueString()))
 }
 
 // gateRefused reports a gate that cannot be called.
 func (p proving) gateRefused(name string, err error) diag.Diagnostic {
-	return gateUnavailable(name, err).diagnostic(notReadySummary(p.model.Name.ValueString()))
+	return gateUnavailable(name, err).Diagnostic(notReadySummary(p.model.Name.ValueString()))
 }
 
 // notReady reports why an environment did not become ready.
 func (p proving) notReady(f *rollout.Failure) diag.Diagnostic {
 	d := p.causeDetail(f)
-	d.facts = append([]fact{{"Gate", f.Gate}}, d.facts...)
+	d.Facts = append([]input.Fact{{"Gate", f.Gate}}, d.Facts...)
 	for _, backend := range p.backends() {
-		d.facts = append(d.facts, fact{fmt.Sprintf("Target group %s of %s", groupLabel(backend.Group), backend.Entry), referenceText(p.references, backend.Group)})
+		d.Facts = append(d.Facts, input.Fact{fmt.Sprintf("Target group %s of %s", groupLabel(backend.Group), backend.Entry), referenceText(p.references, backend.Group)})
 	}
-	return d.diagnostic(notReadySummary(p.model.Name.ValueString()))
+	return d.Diagnostic(notReadySummary(p.model.Name.ValueString()))
 }
 
-func (p proving) causeDetail(f *rollout.Failure) errorDetail {
-	detail := sentence(f.Detail)
+func (p proving) causeDetail(f *rollout.Failure) input.Detail {
+	detail := input.Sentence(f.Detail)
 	again := "Fix the environment or the gate, then apply again."
 	switch f.Cause {
 	case rollout.NotHealthy:
-		return errorDetail{cause: "Its targets did not become healthy: " + detail, action: notHealthyHint}
+		return input.Detail{Cause: "Its targets did not become healthy: " + detail, Action: notHealthyHint}
 	case rollout.HealthFailed:
-		return errorDetail{cause: "Target health degraded while the gates were evaluated: " + detail, action: notHealthyHint}
+		return input.Detail{Cause: "Target health degraded while the gates were evaluated: " + detail, Action: notHealthyHint}
 	case rollout.BlockedByGate:
 		d := blockedDetail(f)
-		d.cause = strings.Replace(d.cause, "prevents the shift from starting", "prevents the readiness check from starting", 1)
-		d.action = "The version itself was not evaluated. Fix what the gate reports, then apply again."
+		d.Cause = strings.Replace(d.Cause, "prevents the shift from starting", "prevents the readiness check from starting", 1)
+		d.Action = "The version itself was not evaluated. Fix what the gate reports, then apply again."
 		return d
 	case rollout.GateFailed:
-		return errorDetail{cause: fmt.Sprintf("Gate %q failed: %s", f.Gate, detail), action: again}
+		return input.Detail{Cause: fmt.Sprintf("Gate %q failed: %s", f.Gate, detail), Action: again}
 	case rollout.GateInconclusive:
-		return errorDetail{cause: fmt.Sprintf("Gate %q stayed inconclusive: %s", f.Gate, detail), action: again}
+		return input.Detail{Cause: fmt.Sprintf("Gate %q stayed inconclusive: %s", f.Gate, detail), Action: again}
 	case rollout.GateErrored:
-		return errorDetail{cause: fmt.Sprintf("Gate %q could not measure: %s", f.Gate, detail), action: gateErroredAction, facts: causeFact(f.Err)}
+		return input.Detail{Cause: fmt.Sprintf("Gate %q could not measure: %s", f.Gate, detail), Action: gateErroredAction, Facts: input.CauseFact(f.Err)}
 	case rollout.Interrupted:
-		return errorDetail{cause: "The apply was interrupted.", action: "Apply again; the readiness check starts over."}
+		return input.Detail{Cause: "The apply was interrupted.", Action: "Apply again; the readiness check starts over."}
 	default:
 		return environmentDetail(f.Err)
 	}
@@ -181,37 +183,31 @@ func (p proving) warnings(texts []string) diag.Diagnostics {
 }
 
 func trafficNotRead() diag.Diagnostic {
-	return errorDetail{
-		cause:  "The private state of the environment, which holds its traffic at the last refresh, is not valid.",
-		action: "Plan again without -refresh=false.",
-	}.diagnostic("Cannot plan the environment")
-}
-
-// gateAbsent warns at plan; the apply reports it as an error.
-func gateAbsent(name string, err error) diag.Diagnostic {
-	return diag.NewWarningDiagnostic(fmt.Sprintf("Gate %q cannot be evaluated where this plan runs", name),
-		"The apply checks it again. If it still cannot be evaluated then, no shift starts, unless the gate has dry_run = true. A rollback never waits for it."+factLines(causeFact(err)))
+	return input.Detail{
+		Cause:  "The private state of the environment, which holds its traffic at the last refresh, is not valid.",
+		Action: "Plan again without -refresh=false.",
+	}.Diagnostic("Cannot plan the environment")
 }
 
 func noGroups(at path.Path) diag.Diagnostic {
-	return misuse(at, "It has no target group. Set at least one entry point with its target group.")
+	return input.Misuse(at, "It has no target group. Set at least one entry point with its target group.")
 }
 
 func nullBacking(at path.Path) diag.Diagnostic {
-	return misuse(at, "It is null. Set the ID of a resource that serves behind the target groups. Use an empty list if those resources are in another state.")
+	return input.Misuse(at, "It is null. Set the ID of a resource that serves behind the target groups. Use an empty list if those resources are in another state.")
 }
 
 func whenOfReady(at path.Path) diag.Diagnostic {
-	return misuse(at, "Readiness gates are evaluated before the environment has any traffic, so when does not apply to them. Remove it.")
+	return input.Misuse(at, "Readiness gates are evaluated before the environment has any traffic, so when does not apply to them. Remove it.")
 }
 
 func nameIsNotKey(at path.Path, name, key string) diag.Diagnostic {
-	return misuse(at, fmt.Sprintf("The environment is named %q, but its key is %q. Use its name as the key.", name, key))
+	return input.Misuse(at, fmt.Sprintf("The environment is named %q, but its key is %q. Use its name as the key.", name, key))
 }
 
 // importTrouble is a fault of an import ID.
-func importTrouble(id, detail string, facts ...fact) diag.Diagnostic {
-	return diag.NewErrorDiagnostic("Cannot import environment "+strconv.Quote(id), detail+factLines(facts))
+func importTrouble(id, detail string, facts ...input.Fact) diag.Diagnostic {
+	return diag.NewErrorDiagnostic("Cannot import environment "+strconv.Quote(id), detail+input.FactLines(facts))
 }
 
 func malformedEnvironmentImport(id string) diag.Diagnostic {
@@ -227,11 +223,11 @@ func importNotAGroup(id, group, fault string) diag.Diagnostic {
 }
 
 func importedGroupMissing(m environmentModel, groups, existing []string) diag.Diagnostic {
-	d := errorDetail{cause: "A target group does not exist.", action: "Check the ARN, including its region and account."}
+	d := input.Detail{Cause: "A target group does not exist.", Action: "Check the ARN, including its region and account."}
 	for _, group := range groups {
 		if !slices.Contains(existing, group) {
-			d.facts = append(d.facts, fact{"Target group", group})
+			d.Facts = append(d.Facts, input.Fact{"Target group", group})
 		}
 	}
-	return d.diagnostic(fmt.Sprintf("Cannot import environment %q", m.Name.ValueString()))
+	return d.Diagnostic(fmt.Sprintf("Cannot import environment %q", m.Name.ValueString()))
 }

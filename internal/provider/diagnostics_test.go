@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
@@ -28,7 +29,7 @@ func anUpdate() *shiftRun {
 	c := change{state: &m, memory: release.Memory{Rejected: &release.IdentityMemory{
 		Environment: "green", Version: "1.1", Reason: "gate \"smoke\": failed", At: noon,
 	}}}
-	s := newShiftRun(c, desired{platform: loadBalancer(), Desired: release.Desired{
+	s := newShiftRun(c, desired{platform: platform.Of(webARN), Desired: release.Desired{
 		Routes: []traffic.Route{{Entry: "api", ID: apiARN}, {Entry: "web", ID: webARN}},
 		Environments: map[string]release.Environment{
 			"blue":  {Groups: map[string]string{"web": blueARN}, Version: "1.0"},

@@ -10,6 +10,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/gates"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -24,14 +26,14 @@ func (r *environmentResource) createOrUpdate(ctx context.Context, plan environme
 	}
 	groups := plan.groups()
 	if state != nil && !state.needsProof(plan) && !state.needsProofWhileIdle(plan) {
-		r.backend.ledger.claim(groups)
+		r.backend.ledger.Claim(groups)
 		return nil, nil
 	}
 	c, err := r.backend.connect(ctx, groups[0])
 	if err != nil {
 		return nil, diag.Diagnostics{plan.notCreated(err)}
 	}
-	users, err := c.groups.References(ctx, groups)
+	users, err := c.Groups.References(ctx, groups)
 	if err != nil {
 		return nil, diag.Diagnostics{plan.notCreated(err)}
 	}
@@ -41,7 +43,7 @@ func (r *environmentResource) createOrUpdate(ctx context.Context, plan environme
 			return nil, diags
 		}
 	}
-	r.backend.ledger.claim(groups)
+	r.backend.ledger.Claim(groups)
 	return &memory, diags
 }
 
@@ -79,13 +81,13 @@ func (p proving) backends() []traffic.Backend {
 	return all
 }
 
-func (r *environmentResource) prove(ctx context.Context, c *clients, p proving) diag.Diagnostics {
-	gates, failed := buildGates(p.want.gates, r.backend.dependencies(ctx, p.model.groups()[0]))
+func (r *environmentResource) prove(ctx context.Context, c *platform.Clients, p proving) diag.Diagnostics {
+	gates, failed := gates.Build(p.want.gates, r.backend.dependencies(ctx, p.model.groups()[0]))
 	if len(failed) > 0 {
-		return diag.Diagnostics{p.gateRefused(failed[0].name, failed[0].err)}
+		return diag.Diagnostics{p.gateRefused(failed[0].Name, failed[0].Err)}
 	}
 	proof := rollout.Proof{
-		Router: c.forward, Environment: p.model.Name.ValueString(), Sides: p.backends(), Gates: gates, Health: p.want.health,
+		Router: c.Forward, Environment: p.model.Name.ValueString(), Sides: p.backends(), Gates: gates, Health: p.want.health,
 		ID: newID(time.Now()),
 	}
 	proof.OnEvent = eventLogger(ctx, "environment", proof.Environment)
@@ -103,7 +105,7 @@ func (r *environmentResource) prove(ctx context.Context, c *clients, p proving) 
 	if !errors.As(err, &failure) {
 		failure = &rollout.Failure{Cause: rollout.RouterFailed, Disposition: rollout.Unchanged, Err: err}
 	}
-	if now, readErr := c.groups.References(ctx, p.model.groups()); readErr == nil {
+	if now, readErr := c.Groups.References(ctx, p.model.groups()); readErr == nil {
 		p.references = now // the references may have changed during the wait
 	}
 	return diag.Diagnostics{p.notReady(failure)}
@@ -113,7 +115,7 @@ func (r *environmentResource) prove(ctx context.Context, c *clients, p proving) 
 // for in-flight requests and detaches the target groups. It ignores target groups that
 // another environment has claimed, and those that no longer exist.
 func (r *environmentResource) destroy(ctx context.Context, state environmentModel) diag.Diagnostics {
-	groups := r.backend.ledger.unclaimed(state.groups())
+	groups := r.backend.ledger.Unclaimed(state.groups())
 	if len(groups) == 0 {
 		return nil
 	}
@@ -138,8 +140,8 @@ func (r *environmentResource) destroy(ctx context.Context, state environmentMode
 
 // readTraffic reads which listeners and rules send traffic to those of the groups that
 // exist.
-func readTraffic(ctx context.Context, c *clients, groups []string) ([]string, environmentMemory, error) {
-	existing, users, err := referencesOf(ctx, c.groups, groups)
+func readTraffic(ctx context.Context, c *platform.Clients, groups []string) ([]string, environmentMemory, error) {
+	existing, users, err := referencesOf(ctx, c.Groups, groups)
 	return existing, rememberReferences(users), err
 }
 
@@ -154,17 +156,85 @@ func (r *environmentResource) refuse(ctx context.Context, state environmentModel
 	return nil
 }
 
-func (r *environmentResource) drain(ctx context.Context, c *clients, state environmentModel, groups []string) error {
+func (r *environmentResource) drain(ctx context.Context, c *platform.Clients, state environmentModel, groups []string) error {
 	want, _ := state.read()
 	if want.drain == nil {
-		longest, err := c.groups.LongestDelay(ctx, groups)
+		longest, err := c.Groups.LongestDelay(ctx, groups)
 		if err != nil {
 			return err
 		}
 		want.drain = &longest
 	}
 	return rollout.Drain(ctx, rollout.DrainSpec{
-		Router: c.forward, Groups: groups, For: *want.drain,
+		Router: c.Forward, Groups: groups, For: *want.drain,
 		OnEvent: eventLogger(ctx, "environment", state.Name.ValueString()),
 	})
+}
+
+// detachTimeout bounds the detaching of target groups. An interrupt does not cut it
+// short, because it moves no traffic and is brief.
+const detachTimeout = time.Minute
+
+// detachAll is the end of Delete. It reads the routes again, because traffic may have come
+// back during the drain, and removes the target groups from the actions that have them at
+// weight 0. Without create_before_destroy Terraform destroys the groups before the switch
+// could detach them, and AWS does not delete a group that an action has.
+func (r *environmentResource) detachAll(ctx context.Context, c *platform.Clients, state environmentModel, groups []string) diag.Diagnostics {
+	_, users, err := referencesOf(ctx, c.Groups, groups)
+	if err != nil {
+		return diag.Diagnostics{state.notDestroyed(err)}
+	}
+	if memory := rememberReferences(users); memory.carriesTraffic() {
+		return r.refuse(ctx, state, memory)
+	}
+	err = r.detach(ctx, c, state, users)
+	var live *rollout.LiveError
+	switch {
+	case errors.As(err, &live):
+		return r.refuse(ctx, state, memoryOfLiveError(live, users))
+	case err != nil:
+		return diag.Diagnostics{state.notDetached(err)}
+	}
+	return nil
+}
+
+// detach removes the target groups from the routes that have them at weight 0. Only one
+// environment detaches at a time, because several may share a listener, whose action is
+// written as a whole.
+func (r *environmentResource) detach(ctx context.Context, c *platform.Clients, state environmentModel, users []traffic.Reference) error {
+	d := rollout.DetachSpec{Router: c.Forward}
+	for _, u := range users {
+		if !platform.Of(u.Route).Detaches(u.Route) || u.Share > 0 {
+			continue // another kind of route, or the only target group, as in a test rule
+		}
+		if len(r.backend.ledger.Unclaimed([]string{u.Group})) == 0 {
+			continue
+		}
+		d.Routes, d.Groups = append(d.Routes, u.Route), append(d.Groups, u.Group)
+	}
+	if len(d.Routes) == 0 {
+		return nil
+	}
+	slices.Sort(d.Routes)
+	slices.Sort(d.Groups)
+	d.Routes, d.Groups = slices.Compact(d.Routes), slices.Compact(d.Groups)
+	if err := c.CheckAccount(ctx); err != nil {
+		return err
+	}
+	d.OnEvent = eventLogger(ctx, "environment", state.Name.ValueString())
+	r.backend.detaching.Lock()
+	defer r.backend.detaching.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), detachTimeout)
+	defer cancel()
+	defer c.Reader.Invalidate()
+	return rollout.Detach(ctx, d)
+}
+
+// memoryOfLiveError is the traffic that appeared between the last read and the write.
+func memoryOfLiveError(live *rollout.LiveError, users []traffic.Reference) environmentMemory {
+	t := trafficMemory{Route: live.Route, Text: platform.Label(live.Route), Group: live.Group, Share: live.Share, Sticky: live.Sticky}
+	if i := slices.IndexFunc(users, func(u traffic.Reference) bool { return u.Route == live.Route }); i >= 0 {
+		t.Text = users[i].Text
+	}
+	return environmentMemory{Traffic: []trafficMemory{t}}
 }

@@ -9,6 +9,9 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/gates"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
@@ -28,67 +31,67 @@ type environmentModel struct {
 type readiness struct {
 	groups map[string]string // by entry point
 	health rollout.HealthSettings
-	gates  []*desiredGate // sorted by name
+	gates  []*gates.Gate  // sorted by name
 	drain  *time.Duration // nil: the deregistration delay of the target groups
 }
 
 // read reports what is invalid in an environment, as far as it is known.
 func (m environmentModel) read() (readiness, diag.Diagnostics) {
-	r := &reader{}
-	if r.known(m.Name) {
-		r.name(path.Root("name"), m.Name.ValueString())
+	r := &decoder{}
+	if r.Known(m.Name) {
+		r.Name(path.Root("name"), m.Name.ValueString())
 	}
 	want := readiness{groups: r.readGroups(path.Root("target_groups"), m.TargetGroups)}
 	r.readBacking(m.BackedBy)
 	r.readReady(&want, m.Ready)
-	if d := r.duration(path.Root("drain"), m.Drain, 0); r.known(m.Drain) {
+	if d := r.Duration(path.Root("drain"), m.Drain, 0); r.Known(m.Drain) {
 		want.drain = &d
 	}
-	return want, r.diags
+	return want, r.Diags
 }
 
-func (r *reader) readGroups(at path.Path, v types.Map) map[string]string {
+func (r *decoder) readGroups(at path.Path, v types.Map) map[string]string {
 	if !v.IsNull() && !v.IsUnknown() && len(v.Elements()) == 0 {
-		r.add(noGroups(at))
+		r.Add(noGroups(at))
 	}
-	groups := r.texts(at, v)
+	groups := r.Texts(at, v)
 	for _, entry := range slices.Sorted(maps.Keys(groups)) {
-		if fault := platformOf(groups[entry]).groupFault(groups[entry]); fault != "" {
-			r.add(unusableID(at.AtMapKey(entry), groups[entry], fault))
+		if fault := platform.Of(groups[entry]).GroupFault(groups[entry]); fault != "" {
+			r.Add(unusableID(at.AtMapKey(entry), groups[entry], fault))
 		}
-		r.name(at.AtMapKey(entry), entry)
+		r.Name(at.AtMapKey(entry), entry)
 	}
 	return groups
 }
 
 // readBacking rejects null elements, which would be missing dependencies.
-func (r *reader) readBacking(v types.List) {
+func (r *decoder) readBacking(v types.List) {
 	for i, e := range v.Elements() {
-		if missing(e) {
-			r.add(nullBacking(path.Root("backed_by").AtListIndex(i)))
+		if input.Missing(e) {
+			r.Add(nullBacking(path.Root("backed_by").AtListIndex(i)))
 		}
 	}
 }
 
-func (r *reader) readReady(want *readiness, v types.Object) {
+func (r *decoder) readReady(want *readiness, v types.Object) {
 	at := path.Root("ready")
-	attrs := r.attributes(v) // null: the defaults
+	attrs := r.Attributes(v) // null: the defaults
 	want.health = r.readHealthTerms(at, attrs)
 	at = at.AtName("gates")
-	gates, ok := attrs["gates"].(types.Map)
-	if !ok || !r.known(gates) {
+	configured, ok := attrs["gates"].(types.Map)
+	if !ok || !r.Known(configured) {
 		return
 	}
-	for _, name := range slices.Sorted(maps.Keys(gates.Elements())) {
+	for _, name := range slices.Sorted(maps.Keys(configured.Elements())) {
 		at := at.AtMapKey(name)
-		if when := r.attributes(gates.Elements()[name])["when"]; !missing(when) {
-			r.add(whenOfReady(at.AtName("when")))
+		if when := r.Attributes(configured.Elements()[name])["when"]; !input.Missing(when) {
+			r.Add(whenOfReady(at.AtName("when")))
 			continue
 		}
-		if g := r.readGate(at, name, gates.Elements()[name]); g != nil {
-			g.terms.When = shift.Before
-			if g.withoutLive != "" {
-				r.add(misuse(at, g.withoutLive))
+		if g := gates.Read(&r.Reader, at, name, configured.Elements()[name]); g != nil {
+			g.Terms.When = shift.Before
+			if g.WithoutLive != "" {
+				r.Add(input.Misuse(at, g.WithoutLive))
 			}
 			want.gates = append(want.gates, g)
 		}

@@ -12,6 +12,9 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/gates"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/ledger"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
@@ -39,12 +42,12 @@ func (r *environmentResource) ModifyPlan(ctx context.Context, req resource.Modif
 	}
 	if req.State.Raw.IsNull() || !plan.Ready.Equal(state.Ready) || state.needsProof(plan) {
 		want, _ := plan.read() // invalid values have been reported already
-		resp.Diagnostics.Append(r.backend.gateWarnings(ctx, want.gates)...)
+		resp.Diagnostics.Append(gates.Warnings(r.backend.dependencies(ctx, ""), want.gates)...)
 	}
 	if req.State.Raw.IsNull() {
 		return
 	}
-	r.backend.ledger.remain(plan.groups())
+	r.backend.ledger.Remain(plan.groups())
 	memory, diags := recallEnvironment(ctx, req.Private)
 	resp.Diagnostics.Append(diags...)
 	resp.Diagnostics.Append(r.checkLive(state, plan, memory)...)
@@ -57,7 +60,7 @@ func (r *environmentResource) checkDestroy(state environmentModel) diag.Diagnost
 		return nil
 	}
 	name := state.Name.ValueString()
-	if share, is := r.backend.ledger.destroy(name, state.groups()); is {
+	if share, is := r.backend.ledger.Destroy(name, state.groups()); is {
 		return diag.Diagnostics{destroyedButLive(name, share)}
 	}
 	return nil
@@ -73,7 +76,7 @@ func (r *environmentResource) checkLive(state, plan environmentModel, m environm
 	if m.carriesTraffic() {
 		return diag.Diagnostics{liveChange(changes[0].at, name, changeText(changes), trafficSummary(m.Traffic))}
 	}
-	r.backend.ledger.change(environmentChange{environment: name, changes: changeText(changes)}, state.groups())
+	r.backend.ledger.RecordChange(ledger.Change{Environment: name, Changes: changeText(changes)}, state.groups())
 	return nil
 }
 
@@ -178,7 +181,7 @@ func (r *switchResource) checkLedger(planned switchModel, p planning) diag.Diagn
 			if share == 0 {
 				continue
 			}
-			if destroyed, is := r.backend.ledger.use(group, share); is && !reported[destroyed] {
+			if destroyed, is := r.backend.ledger.Use(group, share); is && !reported[destroyed] {
 				reported[destroyed] = true
 				diags.Append(destroyedButLive(destroyed, share))
 			}
@@ -186,11 +189,11 @@ func (r *switchResource) checkLedger(planned switchModel, p planning) diag.Diagn
 	}
 	for route, seen := range p.memory.Routes {
 		for _, group := range seen.State().Groups() {
-			a, is := r.backend.ledger.isChanged(group)
-			if share := shift.FromRaw(seen.Weights)[group]; share > 0 && is && !reported[a.environment] {
-				reported[a.environment] = true
-				traffic := trafficSummary([]trafficMemory{{Text: label(route), Group: group, Share: share}})
-				diags.Append(liveChange(path.Root("environments"), a.environment, a.changes, traffic))
+			a, is := r.backend.ledger.IsChanged(group)
+			if share := shift.FromRaw(seen.Weights)[group]; share > 0 && is && !reported[a.Environment] {
+				reported[a.Environment] = true
+				traffic := trafficSummary([]trafficMemory{{Text: platform.Label(route), Group: group, Share: share}})
+				diags.Append(liveChange(path.Root("environments"), a.Environment, a.Changes, traffic))
 			}
 		}
 	}

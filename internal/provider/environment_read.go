@@ -64,7 +64,7 @@ func (r *environmentResource) refresh(ctx context.Context, state environmentMode
 	if err != nil {
 		return nil, diag.Diagnostics{environmentUnreadable(state, err)}
 	}
-	existing, users, err := referencesOf(ctx, c.reader, groups)
+	existing, users, err := referencesOf(ctx, c.Reader, groups)
 	if err != nil {
 		return nil, diag.Diagnostics{environmentUnreadable(state, err)}
 	}

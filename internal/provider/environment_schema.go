@@ -6,6 +6,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/gates"
 )
 
 // Schema implements resource.Resource. No argument forces replacement, and none
@@ -70,7 +72,7 @@ func readyBlock() schema.Block {
 	attributes["gates"] = schema.MapNestedAttribute{
 		Optional:            true,
 		MarkdownDescription: "Map of gate name to exactly one kind of gate, as in `gates` of the switch, without `when`. Each must pass once, after the health check. Default: none.",
-		NestedObject:        schema.NestedAttributeObject{Attributes: gateAttributes()},
+		NestedObject:        schema.NestedAttributeObject{Attributes: gates.Attributes()},
 	}
 	return schema.SingleNestedBlock{
 		MarkdownDescription: "Readiness check, run when the environment is created, when its `version`, `target_groups` or `backed_by` change, and, while it is idle, when `ready` changes. " +

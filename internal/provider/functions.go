@@ -91,10 +91,10 @@ func (f *stepsFunction) Run(ctx context.Context, req function.RunRequest, resp *
 	if resp.Error = req.Arguments.Get(ctx, &percent, &hold); resp.Error != nil {
 		return
 	}
-	rd := &reader{}
-	watched := rd.duration(path.Root("hold"), hold, 0)
-	if rd.diags.HasError() {
-		resp.Error = argumentError(1, rd.diags[0])
+	rd := &decoder{}
+	watched := rd.Duration(path.Root("hold"), hold, 0)
+	if rd.Diags.HasError() {
+		resp.Error = argumentError(1, rd.Diags[0])
 		return
 	}
 	number, _ := percent.ValueBigFloat().Float64()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -37,7 +38,7 @@ func parseImport(id string) ([]traffic.Route, diag.Diagnostics) {
 	var routes []traffic.Route
 	for _, entry := range entries {
 		for _, route := range entry.ids {
-			if fault := platformOf(route).routeFault(route); fault != "" {
+			if fault := platform.Of(route).RouteFault(route); fault != "" {
 				return nil, diag.Diagnostics{importNotARoute(id, route, fault)}
 			}
 			if slices.ContainsFunc(routes, func(r traffic.Route) bool { return r.ID == route }) {
@@ -67,7 +68,7 @@ func parseEnvironmentImport(id string) (string, map[string]string, diag.Diagnost
 			return "", nil, diag.Diagnostics{importEntryTwice(id, entry.name)}
 		}
 		group := entry.ids[0]
-		if fault := platformOf(group).groupFault(group); fault != "" {
+		if fault := platform.Of(group).GroupFault(group); fault != "" {
 			return "", nil, diag.Diagnostics{importNotAGroup(id, group, fault)}
 		}
 		groups[entry.name] = group

@@ -10,7 +10,12 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/function"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
+	"github.com/hashicorp/terraform-plugin-framework/provider/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/ledger"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 )
 
 // Address is the registry address of the provider.
@@ -54,15 +59,15 @@ func (p *bluegreen) Configure(ctx context.Context, req provider.ConfigureRequest
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	settings, diags := readAWS(config.AWS, os.Getenv)
+	settings, diags := platform.ReadAWS(config.AWS, os.Getenv)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	settings.userAgent = "terraform-provider-bluegreen/" + p.version
+	settings.UserAgent = "terraform-provider-bluegreen/" + p.version
 	resp.ResourceData = &backend{
-		aws: awsSession{settings: settings}, busy: p.busy, lookup: os.LookupEnv, environ: os.Environ,
-		allowDestroy: os.Getenv(allowDestroyVariable) == "1", ledger: newLedger(),
+		aws: platform.AWSSession{Settings: settings}, busy: p.busy, lookup: os.LookupEnv, environ: os.Environ,
+		allowDestroy: os.Getenv(allowDestroyVariable) == "1", ledger: ledger.New(),
 	}
 	resp.DataSourceData = resp.ResourceData
 }
@@ -80,4 +85,24 @@ func (p *bluegreen) DataSources(context.Context) []func() datasource.DataSource 
 // Functions implements provider.ProviderWithFunctions.
 func (p *bluegreen) Functions(context.Context) []func() function.Function {
 	return []func() function.Function{newLinear, newCanary, newPreset}
+}
+
+// providerModel is the provider configuration.
+type providerModel struct {
+	AWS types.Object `tfsdk:"aws"`
+}
+
+func providerSchema() schema.Schema {
+	return schema.Schema{
+		MarkdownDescription: "Blue/green and canary releases on AWS Application Load Balancers: one `terraform apply` shifts the traffic in steps, " +
+			"monitors gates and target health, and rolls the traffic back if one of them fails.\n\n" +
+			"All arguments are optional. Credentials come from the default chain of the AWS SDK; the region of each call comes from the ARN of the route or target group.",
+		Attributes: map[string]schema.Attribute{
+			"aws": schema.SingleNestedAttribute{
+				Optional:            true,
+				MarkdownDescription: "AWS configuration. Default: the environment, shared configuration files and instance or task role, as in the AWS SDK.",
+				Attributes:          platform.AWSAttributes(),
+			},
+		},
+	}
 }

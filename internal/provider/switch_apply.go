@@ -8,6 +8,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/gates"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
@@ -47,20 +49,20 @@ func (c change) failed(diags ...diag.Diagnostic) applyResult {
 type shiftRun struct {
 	change
 	release.Apply
-	gates []*desiredGate
+	gates []*gates.Gate
 }
 
 // apply is the one path of Create and Update.
 func (r *switchResource) apply(ctx context.Context, c change) applyResult {
 	defer r.backend.busy.begin()()
-	rd := &reader{}
+	rd := &decoder{}
 	configured := trafficConfig{weights: &c.plan.Weights}
 	if c.decided.Ignored {
 		configured.ignored, configured.weights = true, nil
 	}
 	w := rd.read(c.plan, configured)
-	if rd.diags.HasError() {
-		return c.failed(rd.diags...)
+	if rd.Diags.HasError() {
+		return c.failed(rd.Diags...)
 	}
 	s := newShiftRun(c, w)
 	decided, err := s.Spec.Decide(s.Prior.Observed(s.Desired))
@@ -78,7 +80,7 @@ func (r *switchResource) apply(ctx context.Context, c change) applyResult {
 	tflog.Info(ctx, "shift_decided", map[string]any{"shift": s.Spec.ID, "kind": decided.Kind.String()})
 	result, err := rollout.Run(ctx, s.Spec)
 	if c, connectErr := r.backend.connect(ctx, ""); connectErr == nil {
-		c.reader.Invalidate()
+		c.Reader.Invalidate()
 	}
 	end := s.result(s.Finish(result, err))
 	end.diags = s.diagnostics(result, err)
@@ -94,7 +96,7 @@ func newShiftRun(c change, w desired) *shiftRun {
 }
 
 // platform is that of the planned routes.
-func (s *shiftRun) platform() platform {
+func (s *shiftRun) platform() platform.Entry {
 	p, _ := s.plan.platform()
 	return p
 }
@@ -131,27 +133,27 @@ func (s *shiftRun) diagnostics(result rollout.Result, err error) diag.Diagnostic
 // neither does a schedule that moves nothing.
 func (r *switchResource) prepare(ctx context.Context, s *shiftRun, decided shift.Schedule) diag.Diagnostic {
 	if len(s.Desired.Routes) == 0 {
-		return noRoutes(s.platform().routesAt())
+		return noRoutes(s.platform().RoutesAt())
 	}
 	first := s.Desired.Routes[0].ID
-	gates, failed := buildGates(s.gates, r.backend.dependencies(ctx, first))
+	gates, failed := gates.Build(s.gates, r.backend.dependencies(ctx, first))
 	if len(failed) > 0 && decided.Kind == shift.Forward {
 		return s.gateRefused(failed[0])
 	}
 	c, err := r.backend.connect(ctx, first)
 	if err == nil {
-		err = c.checkAccount(ctx)
+		err = c.CheckAccount(ctx)
 	}
 	if err == nil && (decided.Kind == shift.Forward || decided.Kind == shift.NoChange) {
-		err = c.groups.CheckGroups(ctx, entryGroups(s.Desired, decided.Attached)...)
+		err = c.Groups.CheckGroups(ctx, entryGroups(s.Desired, decided.Attached)...)
 	}
 	if err != nil {
 		return s.refusal(err)
 	}
 	s.Spec.ID = newID(s.Started)
-	s.Spec.Router, s.Spec.RollbackRouter = c.forward, c.rollback
+	s.Spec.Router, s.Spec.RollbackRouter = c.Forward, c.Rollback
 	s.Spec.Gates = gates
-	s.Spec.CredentialsLast = func(ctx context.Context, d time.Duration) error { return c.credentialsLast(ctx, d+rollbackMargin) }
+	s.Spec.CredentialsLast = func(ctx context.Context, d time.Duration) error { return c.CredentialsLast(ctx, d+rollbackMargin) }
 	s.Spec.OnEvent = eventLogger(ctx, "shift", s.Spec.ID)
 	return nil
 }

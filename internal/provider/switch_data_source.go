@@ -9,6 +9,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
@@ -134,21 +136,21 @@ func (d *switchData) Read(ctx context.Context, req datasource.ReadRequest, resp 
 }
 
 // platform is that of the first route.
-func (m switchDataModel) platform() platform {
+func (m switchDataModel) platform() platform.Entry {
 	for _, list := range m.Routes.Elements() {
 		if routes, ok := list.(types.List); ok && len(routes.Elements()) > 0 {
-			return platformOf(asText(routes.Elements()[0]))
+			return platform.Of(input.AsText(routes.Elements()[0]))
 		}
 	}
-	return platformOf("")
+	return platform.Of("")
 }
 
 // desired reads the configuration with the rules of the resource.
 func (m switchDataModel) desired() (desired, diag.Diagnostics) {
-	rd, w := &reader{}, desired{routesAt: path.Root("routes"), platform: m.platform()}
+	rd, w := &decoder{}, desired{routesAt: path.Root("routes"), platform: m.platform()}
 	rd.readRoutes(&w, m.Routes)
 	rd.readEnvironments(&w, m.Environments)
-	return w, rd.diags
+	return w, rd.Diags
 }
 
 // readRoutes reads the routes through the reader that all resources share.
@@ -161,7 +163,7 @@ func (d *switchData) readRoutes(ctx context.Context, routes []traffic.Route) ([]
 	if err != nil {
 		return nil, err
 	}
-	return c.reader.Read(ctx, arns)
+	return c.Reader.Read(ctx, arns)
 }
 
 // setTraffic sets live and weights from the routes.

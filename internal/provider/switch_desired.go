@@ -10,6 +10,9 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/gates"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
@@ -21,23 +24,26 @@ const (
 	mostSticky  = 7 * 24 * time.Hour
 )
 
+// decoder reads a configuration, a plan or a state of a resource.
+type decoder struct{ input.Reader }
+
 // desired is the desired state of a configuration, as far as it is known. Defaults are set here and not in
 // the schema, so that changing a default shows no diff in plans.
 type desired struct {
 	release.Desired
-	platform platform
-	routesAt path.Path      // path of the routes argument
-	entries  []string       // entry points, sorted; nil while unknown
-	gates    []*desiredGate // sorted by name
+	platform platform.Entry
+	routesAt path.Path     // path of the routes argument
+	entries  []string      // entry points, sorted; nil while unknown
+	gates    []*gates.Gate // sorted by name
 }
 
 // read reads a configuration or a plan. The traffic is given separately, because under ignore_changes both
 // active and weights may be set.
-func (r *reader) read(m switchModel, traffic trafficConfig) desired {
+func (r *decoder) read(m switchModel, traffic trafficConfig) desired {
 	p, block := m.platform()
-	w := desired{Desired: release.Desired{Retry: m.Retry.ValueString()}, platform: p, routesAt: p.routesAt()}
+	w := desired{Desired: release.Desired{Retry: m.Retry.ValueString()}, platform: p, routesAt: p.RoutesAt()}
 	if m.Retry.IsUnknown() {
-		r.unknown = true
+		r.Unknown = true
 	}
 	r.readRouter(&w, block)
 	r.readEnvironments(&w, m.Environments)
@@ -45,18 +51,19 @@ func (r *reader) read(m switchModel, traffic trafficConfig) desired {
 	r.readStrategy(&w, m.Strategy)
 	r.readHealth(&w, m.Health)
 	r.readTraffic(&w, traffic)
-	w.Unknown, w.Gates = r.unknown, w.gateSettings
+	w.Unknown = r.Unknown
+	w.Gates = func(gaining []string) []shift.GateSettings { return gates.Settings(w.gates, gaining) }
 	return w
 }
 
 // readRouter reads the block of the platform.
-func (r *reader) readRouter(w *desired, v types.Object) {
-	at := w.platform.at()
-	if missing(v) {
-		r.add(noRouterBlock(at))
+func (r *decoder) readRouter(w *desired, v types.Object) {
+	at := w.platform.At()
+	if input.Missing(v) {
+		r.Add(noRouterBlock(at))
 		return
 	}
-	attrs := r.attributes(v)
+	attrs := r.Attributes(v)
 	if attrs == nil {
 		return
 	}
@@ -65,13 +72,13 @@ func (r *reader) readRouter(w *desired, v types.Object) {
 }
 
 // readRoutes reads the entry points with their routes.
-func (r *reader) readRoutes(w *desired, v attr.Value) {
+func (r *decoder) readRoutes(w *desired, v attr.Value) {
 	routes, ok := v.(types.Map)
-	if missing(v) || (ok && !routes.IsUnknown() && len(routes.Elements()) == 0) {
-		r.add(noRoutes(w.routesAt))
+	if input.Missing(v) || (ok && !routes.IsUnknown() && len(routes.Elements()) == 0) {
+		r.Add(noRoutes(w.routesAt))
 		return
 	}
-	if !r.known(routes) {
+	if !r.Known(routes) {
 		return
 	}
 	seen := map[string]path.Path{}
@@ -82,29 +89,29 @@ func (r *reader) readRoutes(w *desired, v attr.Value) {
 }
 
 // readEntry reads the routes of one entry point. Seen are the routes so far.
-func (r *reader) readEntry(w *desired, entry string, v attr.Value, seen map[string]path.Path) {
+func (r *decoder) readEntry(w *desired, entry string, v attr.Value, seen map[string]path.Path) {
 	at := w.routesAt.AtMapKey(entry)
 	list, ok := v.(types.List)
 	switch {
-	case missing(v):
-		r.add(nullElement(at))
-	case !r.name(at, entry):
+	case input.Missing(v):
+		r.Add(input.NullElement(at))
+	case !r.Name(at, entry):
 	case ok && !list.IsUnknown() && len(list.Elements()) == 0:
-		r.add(noRoutes(at))
-	case r.known(v) && ok:
+		r.Add(noRoutes(at))
+	case r.Known(v) && ok:
 		for i, e := range list.Elements() {
 			at := at.AtListIndex(i)
-			arn, ok := r.element(at, e)
+			arn, ok := r.Element(at, e)
 			if !ok {
 				continue
 			}
 			if first, twice := seen[arn]; twice {
-				r.add(sameRouteTwice(at, first, arn))
+				r.Add(sameRouteTwice(at, first, arn))
 				continue
 			}
 			seen[arn] = at
-			if fault := w.platform.routeFault(arn); fault != "" {
-				r.add(unusableID(at, arn, fault))
+			if fault := w.platform.RouteFault(arn); fault != "" {
+				r.Add(unusableID(at, arn, fault))
 				continue
 			}
 			w.Routes = append(w.Routes, traffic.Route{Entry: entry, ID: arn})
@@ -112,29 +119,29 @@ func (r *reader) readEntry(w *desired, entry string, v attr.Value, seen map[stri
 	}
 }
 
-func (r *reader) readStickiness(w *desired, at path.Path, v attr.Value) {
-	if !r.known(v) {
+func (r *decoder) readStickiness(w *desired, at path.Path, v attr.Value) {
+	if !r.Known(v) {
 		return
 	}
-	before := r.diags.ErrorsCount()
-	d := r.duration(at, v, 0)
-	if r.diags.ErrorsCount() > before {
+	before := r.Diags.ErrorsCount()
+	d := r.Duration(at, v, 0)
+	if r.Diags.ErrorsCount() > before {
 		return
 	}
 	if d != 0 && (d < leastSticky || d > mostSticky || d%time.Second != 0) {
-		r.add(stickinessOutOfRange(at, r.text(v)))
+		r.Add(stickinessOutOfRange(at, r.Text(v)))
 		return
 	}
 	w.Sticky = &d
 }
 
-func (r *reader) readEnvironments(w *desired, v types.Map) {
+func (r *decoder) readEnvironments(w *desired, v types.Map) {
 	at := path.Root("environments")
-	if !r.known(v) {
+	if !r.Known(v) {
 		return
 	}
 	if len(v.Elements()) == 0 {
-		r.add(noEnvironments(at))
+		r.Add(noEnvironments(at))
 		return
 	}
 	w.Environments = map[string]release.Environment{}
@@ -147,36 +154,36 @@ func (r *reader) readEnvironments(w *desired, v types.Map) {
 }
 
 // readEnvironment returns false where there is no environment to read.
-func (r *reader) readEnvironment(w *desired, name string, v attr.Value, owners map[string]path.Path) (release.Environment, bool) {
+func (r *decoder) readEnvironment(w *desired, name string, v attr.Value, owners map[string]path.Path) (release.Environment, bool) {
 	at := path.Root("environments").AtMapKey(name)
 	e := release.Environment{Groups: map[string]string{}}
 	switch {
-	case missing(v):
-		r.add(nullElement(at))
+	case input.Missing(v):
+		r.Add(input.NullElement(at))
 		return e, false
-	case !r.name(at, name):
+	case !r.Name(at, name):
 		return e, false
 	case v.IsUnknown():
 		e.GroupsUnknown, e.VersionUnknown = true, true
 		return e, true
 	}
-	own := &reader{} // unknown values are tracked by the environment
-	attrs := own.attributes(v)
-	if other := own.text(attrs["name"]); other != "" && other != name {
-		r.add(nameIsNotKey(at.AtName("name"), other, name))
+	own := &decoder{} // unknown values are tracked by the environment
+	attrs := own.Attributes(v)
+	if other := own.Text(attrs["name"]); other != "" && other != name {
+		r.Add(nameIsNotKey(at.AtName("name"), other, name))
 	}
-	own.unknown = false // the key is known
-	e.Version = own.text(attrs["version"])
-	e.VersionUnknown, own.unknown = own.unknown, false
-	at = at.AtName(w.platform.backends)
-	if missing(attrs[w.platform.backends]) {
-		r.add(noTargetGroups(at, w.routesAt))
+	own.Unknown = false // the key is known
+	e.Version = own.Text(attrs["version"])
+	e.VersionUnknown, own.Unknown = own.Unknown, false
+	at = at.AtName(w.platform.Backends)
+	if input.Missing(attrs[w.platform.Backends]) {
+		r.Add(noTargetGroups(at, w.routesAt))
 		return e, true
 	}
-	e.Groups = own.texts(at, attrs[w.platform.backends])
-	e.GroupsUnknown = own.unknown
-	r.diags.Append(own.diags...)
-	if groups, ok := attrs[w.platform.backends].(types.Map); ok && !groups.IsUnknown() {
+	e.Groups = own.Texts(at, attrs[w.platform.Backends])
+	e.GroupsUnknown = own.Unknown
+	r.Diags.Append(own.Diags...)
+	if groups, ok := attrs[w.platform.Backends].(types.Map); ok && !groups.IsUnknown() {
 		r.checkEntries(w, at, groups)
 	}
 	r.checkOwners(w.platform, at, e.Groups, owners)
@@ -184,33 +191,33 @@ func (r *reader) readEnvironment(w *desired, name string, v attr.Value, owners m
 }
 
 // checkEntries checks that an environment has one target group for each entry point.
-func (r *reader) checkEntries(w *desired, at path.Path, groups types.Map) {
+func (r *decoder) checkEntries(w *desired, at path.Path, groups types.Map) {
 	if w.entries == nil {
 		return // unknown, or reported already
 	}
 	for _, entry := range w.entries {
 		if _, ok := groups.Elements()[entry]; !ok {
-			r.add(groupMissing(at, entry, w.routesAt))
+			r.Add(groupMissing(at, entry, w.routesAt))
 		}
 	}
 	for _, entry := range slices.Sorted(maps.Keys(groups.Elements())) {
 		if !slices.Contains(w.entries, entry) {
-			r.add(groupTooMany(at.AtMapKey(entry), entry, w))
+			r.Add(groupTooMany(at.AtMapKey(entry), entry, w))
 		}
 	}
 }
 
-func (r *reader) checkOwners(p platform, at path.Path, groups map[string]string, owners map[string]path.Path) {
+func (r *decoder) checkOwners(p platform.Entry, at path.Path, groups map[string]string, owners map[string]path.Path) {
 	mine := map[string]path.Path{}
 	for _, entry := range slices.Sorted(maps.Keys(groups)) {
 		group := groups[entry]
 		at := at.AtMapKey(entry)
-		if fault := p.groupFault(group); fault != "" {
-			r.add(unusableID(at, group, fault))
+		if fault := p.GroupFault(group); fault != "" {
+			r.Add(unusableID(at, group, fault))
 			continue
 		}
 		if other, taken := owners[group]; taken {
-			r.add(sameGroupTwice(at, other, group))
+			r.Add(sameGroupTwice(at, other, group))
 			continue
 		}
 		mine[group] = at
@@ -219,16 +226,16 @@ func (r *reader) checkOwners(p platform, at path.Path, groups map[string]string,
 }
 
 // readTraffic turns active or weights into desired weights.
-func (r *reader) readTraffic(w *desired, traffic trafficConfig) {
+func (r *decoder) readTraffic(w *desired, traffic trafficConfig) {
 	switch {
 	case traffic.ignored:
 	case traffic.active != nil:
-		if !r.known(*traffic.active) {
+		if !r.Known(*traffic.active) {
 			return
 		}
 		name := traffic.active.ValueString()
 		if w.Environments != nil && !w.has(name) {
-			r.add(noSuchEnvironment(path.Root("active"), name, slices.Sorted(maps.Keys(w.Environments))))
+			r.Add(noSuchEnvironment(path.Root("active"), name, slices.Sorted(maps.Keys(w.Environments))))
 			return
 		}
 		w.Weights = shift.Sole(name)
@@ -237,44 +244,44 @@ func (r *reader) readTraffic(w *desired, traffic trafficConfig) {
 	}
 }
 
-func (r *reader) readWeights(w *desired, v types.Map) {
+func (r *decoder) readWeights(w *desired, v types.Map) {
 	at := path.Root("weights")
-	if !r.known(v) {
+	if !r.Known(v) {
 		return
 	}
-	before, percent, complete := r.diags.ErrorsCount(), map[string]float64{}, true
+	before, percent, complete := r.Diags.ErrorsCount(), map[string]float64{}, true
 	for _, name := range slices.Sorted(maps.Keys(v.Elements())) {
 		e := v.Elements()[name]
 		at := at.AtMapKey(name)
-		if missing(e) {
-			r.add(nullElement(at))
+		if input.Missing(e) {
+			r.Add(input.NullElement(at))
 			continue
 		}
 		if w.Environments != nil && !w.has(name) {
-			r.add(noSuchEnvironment(at, name, slices.Sorted(maps.Keys(w.Environments))))
+			r.Add(noSuchEnvironment(at, name, slices.Sorted(maps.Keys(w.Environments))))
 			continue
 		}
 		n, ok := e.(types.Number)
-		if !r.known(e) || !ok {
+		if !r.Known(e) || !ok {
 			complete = false
 			continue
 		}
 		percent[name], _ = n.ValueBigFloat().Float64()
 		if _, err := shift.ShareOf(percent[name]); err != nil {
-			r.add(badShare(at, percent[name], err))
+			r.Add(badShare(at, percent[name], err))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.Environments)) {
 		if _, ok := v.Elements()[name]; !ok {
-			r.add(weightMissing(at, name))
+			r.Add(weightMissing(at, name))
 		}
 	}
-	if !complete || r.diags.ErrorsCount() > before {
+	if !complete || r.Diags.ErrorsCount() > before {
 		return
 	}
 	goal, err := shift.FromPercent(percent)
 	if errors.Is(err, shift.ErrSum) {
-		r.add(wrongSum(at, percent))
+		r.Add(wrongSum(at, percent))
 		return
 	}
 	w.Weights = goal

@@ -8,6 +8,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
@@ -74,7 +76,7 @@ func sharesOf(v types.Map) shift.Weights {
 func textsOf(v types.Map) map[string]string {
 	texts := map[string]string{}
 	for key, e := range v.Elements() {
-		texts[key] = asText(e)
+		texts[key] = input.AsText(e)
 	}
 	return texts
 }
@@ -166,4 +168,16 @@ func nullModel() switchModel {
 		Rejected:     types.ObjectNull(rejectedTypes),
 		LastShift:    types.ObjectNull(shiftTypes),
 	}
+}
+
+// platform returns the platform of a switch, and the values of its block.
+func (m switchModel) platform() (platform.Entry, types.Object) {
+	blocks := map[string]types.Object{"load_balancer": m.LoadBalancer}
+	all := platform.All()
+	for _, p := range all {
+		if !input.Missing(blocks[p.Block]) {
+			return p, blocks[p.Block]
+		}
+	}
+	return all[0], blocks[all[0].Block]
 }

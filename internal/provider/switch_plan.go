@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/gates"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
@@ -33,7 +34,7 @@ func (r *switchResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	planned, decided, gates, diags := p.plan(config, plan)
+	planned, decided, configured, diags := p.plan(config, plan)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
@@ -41,7 +42,7 @@ func (r *switchResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	resp.Diagnostics.Append(r.checkUnread(ctx, config, p.memory)...)
 	resp.Diagnostics.Append(r.checkLedger(planned, p)...)
 	if r.backend != nil && planned.LastShift.IsUnknown() { // a shift is planned
-		resp.Diagnostics.Append(r.backend.gateWarnings(ctx, gates)...)
+		resp.Diagnostics.Append(gates.Warnings(r.backend.dependencies(ctx, ""), configured)...)
 	}
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, &planned)...)
 	if p.state != nil {
@@ -65,7 +66,7 @@ func (p planning) prior(w desired) release.Prior {
 }
 
 // plan sets the computed values of a plan. It also returns the gates, as far as they are known.
-func (p planning) plan(config, plan switchModel) (switchModel, planMemory, []*desiredGate, diag.Diagnostics) {
+func (p planning) plan(config, plan switchModel) (switchModel, planMemory, []*gates.Gate, diag.Diagnostics) {
 	configured, agree := trafficConfigOf(config)
 	if !agree {
 		return plan, planMemory{}, nil, diag.Diagnostics{activeAgainstWeights()}
@@ -73,10 +74,10 @@ func (p planning) plan(config, plan switchModel) (switchModel, planMemory, []*de
 	if configured.ignored && p.state == nil {
 		return plan, planMemory{}, nil, diag.Diagnostics{neitherActiveNorWeights()}
 	}
-	rd := &reader{}
+	rd := &decoder{}
 	w := rd.read(config, configured)
-	if rd.diags.HasError() {
-		return plan, planMemory{}, nil, rd.diags
+	if rd.Diags.HasError() {
+		return plan, planMemory{}, nil, rd.Diags
 	}
 	prior := p.prior(w)
 	planned, err := prior.Plan(w.Desired)
@@ -96,7 +97,7 @@ func (p planning) plan(config, plan switchModel) (switchModel, planMemory, []*de
 func undecidedError(config switchModel, err error) diag.Diagnostic {
 	if errors.Is(err, shift.ErrTooManyGroups) {
 		p, _ := config.platform()
-		return tooManyGroups(trafficPath(config), p.limits, err)
+		return tooManyGroups(trafficPath(config), p.LimitText, err)
 	}
 	return unexpected(err)
 }

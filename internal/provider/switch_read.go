@@ -11,6 +11,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
@@ -27,11 +29,11 @@ func (r *switchResource) refresh(ctx context.Context, m *switchModel, memory *re
 	if err != nil {
 		return false, diag.Diagnostics{unreadable(routes, err)}
 	}
-	found, err := readExisting(ctx, c.reader, routes)
+	found, err := readExisting(ctx, c.Reader, routes)
 	if err != nil {
 		return false, diag.Diagnostics{unreadable(routes, err)}
 	}
-	s := release.NewObservation(m.decode(), *memory, platformOf(routes[0].ID).Platform)
+	s := release.NewObservation(m.decode(), *memory, platform.Of(routes[0].ID).Platform)
 	if s.State.Environments == nil {
 		if d := adopt(s, routes, found); d != nil {
 			return false, diag.Diagnostics{d}
@@ -42,8 +44,8 @@ func (r *switchResource) refresh(ctx context.Context, m *switchModel, memory *re
 		return true, nil
 	}
 	s.Update(found, time.Now())
-	observeOtherRoutes(ctx, c.reader, s)
-	observeSlowStart(ctx, c.groups, s, m.Strategy)
+	observeOtherRoutes(ctx, c.Reader, s)
+	observeSlowStart(ctx, c.Groups, s, m.Strategy)
 	m.encode(s.State)
 	m.refreshStickiness(routes, found)
 	*memory = s.Memory
@@ -62,7 +64,7 @@ func adopt(s *release.Observation, routes []traffic.Route, found map[string]traf
 }
 
 // readExisting reads routes and leaves out those that do not exist.
-func readExisting(ctx context.Context, reader sharedReader, routes []traffic.Route) (map[string]traffic.State, error) {
+func readExisting(ctx context.Context, reader platform.SharedReader, routes []traffic.Route) (map[string]traffic.State, error) {
 	var arns []string
 	for _, route := range routes {
 		arns = append(arns, route.ID)
@@ -87,11 +89,11 @@ func readExisting(ctx context.Context, reader sharedReader, routes []traffic.Rou
 
 // refreshStickiness refreshes the stickiness where it is configured.
 func (m *switchModel) refreshStickiness(routes []traffic.Route, found map[string]traffic.State) {
-	block := (&reader{}).attributes(m.LoadBalancer)
-	if missing(block["stickiness"]) {
+	block := (&decoder{}).Attributes(m.LoadBalancer)
+	if input.Missing(block["stickiness"]) {
 		return
 	}
-	configured, err := time.ParseDuration(asText(block["stickiness"]))
+	configured, err := time.ParseDuration(input.AsText(block["stickiness"]))
 	if err != nil {
 		return
 	}
@@ -110,7 +112,7 @@ func (m *switchModel) refreshStickiness(routes []traffic.Route, found map[string
 
 // observeOtherRoutes finds listeners and rules that forward to an environment and are not routes. Missing
 // permission is not an error.
-func observeOtherRoutes(ctx context.Context, reader sharedReader, s *release.Observation) {
+func observeOtherRoutes(ctx context.Context, reader platform.SharedReader, s *release.Observation) {
 	arns := slices.Sorted(maps.Keys(s.Memory.Routes))
 	others, err := reader.OtherRoutes(ctx, arns, s.Groups())
 	if err != nil {
@@ -126,9 +128,9 @@ func observeOtherRoutes(ctx context.Context, reader sharedReader, s *release.Obs
 // observeSlowStart reads the slow start duration of the target groups of idle environments, with one call per
 // group: the schedule warns of holds that are shorter. It is not read where there are no holds. Missing
 // permission is not an error.
-func observeSlowStart(ctx context.Context, groups groupInspector, s *release.Observation, strategy types.Object) {
+func observeSlowStart(ctx context.Context, groups platform.GroupInspector, s *release.Observation, strategy types.Object) {
 	s.Memory.SlowStart = nil
-	steps, ok := (&reader{}).attributes(strategy)["steps"].(types.List)
+	steps, ok := (&decoder{}).Attributes(strategy)["steps"].(types.List)
 	if !ok || len(steps.Elements()) == 0 {
 		return
 	}

@@ -7,6 +7,9 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/gates"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 )
 
 // Schema implements resource.Resource. Settings are blocks, because Terraform
@@ -26,8 +29,8 @@ func switchSchema() schema.Schema {
 		"strategy": strategyBlock(),
 		"health":   healthBlock(),
 	}
-	for _, p := range platforms() {
-		blocks[p.block] = p.schema()
+	for _, p := range platform.All() {
+		blocks[p.Block] = p.Schema()
 	}
 	return schema.Schema{
 		MarkdownDescription: "Shifts the traffic of load balancer listeners and rules between environments (copies of production) " +
@@ -176,7 +179,7 @@ func switchArguments() map[string]schema.Attribute {
 		"gates": schema.MapNestedAttribute{
 			Optional:            true,
 			MarkdownDescription: "Map of gate name (that you choose) to exactly one kind of gate and how to evaluate it; see [Choosing gates](../guides/choosing-gates.md). Default: none.",
-			NestedObject:        schema.NestedAttributeObject{Attributes: gateAttributes()},
+			NestedObject:        schema.NestedAttributeObject{Attributes: gates.Attributes()},
 		},
 		"retry": schema.StringAttribute{
 			Optional:            true,

@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
@@ -37,9 +38,9 @@ func (m switchModel) stateEnvironments() map[string]release.Environment {
 	}
 	found := map[string]release.Environment{}
 	for name, v := range m.Environments.Elements() {
-		attrs := (&reader{}).attributes(v)
+		attrs := (&decoder{}).Attributes(v)
 		groups, _ := attrs["target_groups"].(types.Map)
-		found[name] = release.Environment{Groups: textsOf(groups), Version: asText(attrs["version"])}
+		found[name] = release.Environment{Groups: textsOf(groups), Version: input.AsText(attrs["version"])}
 	}
 	return found
 }
@@ -47,19 +48,19 @@ func (m switchModel) stateEnvironments() map[string]release.Environment {
 // stateRoutes returns the routes of a state, by entry point.
 func (m switchModel) stateRoutes() []traffic.Route {
 	_, block := m.platform()
-	routes, _ := (&reader{}).attributes(block)["routes"].(types.Map)
+	routes, _ := (&decoder{}).Attributes(block)["routes"].(types.Map)
 	var found []traffic.Route
 	for _, entry := range slices.Sorted(maps.Keys(routes.Elements())) {
 		list, _ := routes.Elements()[entry].(types.List)
 		for _, e := range list.Elements() {
-			found = append(found, traffic.Route{Entry: entry, ID: asText(e)})
+			found = append(found, traffic.Route{Entry: entry, ID: input.AsText(e)})
 		}
 	}
 	return found
 }
 
 func decodeStable(v types.Object) release.Stable {
-	attrs := (&reader{}).attributes(v)
+	attrs := (&decoder{}).Attributes(v)
 	if attrs == nil {
 		return release.Stable{}
 	}
@@ -69,38 +70,38 @@ func decodeStable(v types.Object) release.Stable {
 }
 
 func decodeIdentity(v types.Object) release.Identity {
-	attrs := (&reader{}).attributes(v)
-	return release.Identity{Environment: asText(attrs["environment"]), Version: asText(attrs["version"])}
+	attrs := (&decoder{}).Attributes(v)
+	return release.Identity{Environment: input.AsText(attrs["environment"]), Version: input.AsText(attrs["version"])}
 }
 
 func decodeRejected(v types.Object) *shift.Rejection {
-	attrs := (&reader{}).attributes(v)
+	attrs := (&decoder{}).Attributes(v)
 	if attrs == nil {
 		return nil
 	}
 	return &shift.Rejection{
-		Identity: shift.Identity{Environment: asText(attrs["environment"]), Version: asText(attrs["version"])},
-		Reason:   asText(attrs["reason"]),
+		Identity: shift.Identity{Environment: input.AsText(attrs["environment"]), Version: input.AsText(attrs["version"])},
+		Reason:   input.AsText(attrs["reason"]),
 		At:       asTime(attrs["at"]),
 	}
 }
 
 func decodeLastShift(v types.Object) *release.LastShift {
-	attrs := (&reader{}).attributes(v)
+	attrs := (&decoder{}).Attributes(v)
 	if attrs == nil {
 		return nil
 	}
 	from, _ := attrs["from"].(types.Map)
 	to, _ := attrs["to"].(types.Map)
 	return &release.LastShift{
-		Outcome: release.Outcome(asText(attrs["outcome"])), Reason: asText(attrs["reason"]),
+		Outcome: release.Outcome(input.AsText(attrs["outcome"])), Reason: input.AsText(attrs["reason"]),
 		From: sharesOf(from), To: sharesOf(to),
 		Started: asTime(attrs["started_at"]), Finished: asTime(attrs["finished_at"]),
 	}
 }
 
 func asTime(v attr.Value) time.Time {
-	t, err := time.Parse(time.RFC3339, asText(v))
+	t, err := time.Parse(time.RFC3339, input.AsText(v))
 	if err != nil {
 		return time.Time{}
 	}

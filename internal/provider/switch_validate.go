@@ -8,6 +8,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
@@ -21,11 +23,11 @@ func validate(config switchModel) diag.Diagnostics {
 	if d := validateTraffic(config); d != nil {
 		diags.Append(d)
 	}
-	rd := &reader{}
+	rd := &decoder{}
 	w := rd.read(config, configuredTraffic(config))
-	diags.Append(rd.diags...)
+	diags.Append(rd.Diags...)
 	if limit := w.platform.Limits.Groups; limit > 0 && len(w.Weights.Names()) > limit {
-		diags.Append(tooManyGroups(trafficPath(config), w.platform.limits, shift.ErrTooManyGroups))
+		diags.Append(tooManyGroups(trafficPath(config), w.platform.LimitText, shift.ErrTooManyGroups))
 	}
 	return diags
 }
@@ -70,8 +72,8 @@ func (r *switchResource) checkUnread(ctx context.Context, config switchModel, m 
 		if err != nil {
 			return nil
 		}
-		if _, err := c.reader.Read(ctx, []string{route}); err != nil {
-			if d := p.readFault(at, route, err); d != nil {
+		if _, err := c.Reader.Read(ctx, []string{route}); err != nil {
+			if d := p.ReadFault(at, route, err); d != nil {
 				diags.Append(d)
 			}
 		}
@@ -80,17 +82,17 @@ func (r *switchResource) checkUnread(ctx context.Context, config switchModel, m 
 }
 
 // unreadRoutes returns the routes of a block that Read has not read and that have to be, with their paths.
-func unreadRoutes(p platform, block types.Object, m release.Memory) func(yield func(path.Path, string) bool) {
+func unreadRoutes(p platform.Entry, block types.Object, m release.Memory) func(yield func(path.Path, string) bool) {
 	return func(yield func(path.Path, string) bool) {
-		routes, _ := (&reader{}).attributes(block)["routes"].(types.Map)
+		routes, _ := (&decoder{}).Attributes(block)["routes"].(types.Map)
 		for entry, v := range routes.Elements() {
 			list, _ := v.(types.List)
 			for i, e := range list.Elements() {
-				id := asText(e)
-				if _, seen := m.Routes[id]; seen || !p.unread(id) {
+				id := input.AsText(e)
+				if _, seen := m.Routes[id]; seen || !p.Unread(id) {
 					continue
 				}
-				if !yield(p.routesAt().AtMapKey(entry).AtListIndex(i), id) {
+				if !yield(p.RoutesAt().AtMapKey(entry).AtListIndex(i), id) {
 					return
 				}
 			}

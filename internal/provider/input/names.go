@@ -1,4 +1,4 @@
-package provider
+package input
 
 import (
 	"strings"
@@ -7,9 +7,9 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 )
 
-// name checks the name of an environment or entry point, which also stands in import ids,
+// Name checks the name of an environment or entry point, which also stands in import ids,
 // schedules and logs. It returns false for a name that cannot be used.
-func (r *reader) name(at path.Path, name string) bool {
+func (r *Reader) Name(at path.Path, name string) bool {
 	fault := ""
 	switch {
 	case name == "":
@@ -24,7 +24,7 @@ func (r *reader) name(at path.Path, name string) bool {
 		fault = "It contains a comma or an equals sign, which separate the parts of an import ID."
 	}
 	if fault != "" {
-		r.add(unusableName(at, name, fault))
+		r.Add(unusableName(at, name, fault))
 	}
 	return fault == ""
 }

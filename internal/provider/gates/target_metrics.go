@@ -1,4 +1,4 @@
-package provider
+package gates
 
 import (
 	"fmt"
@@ -9,13 +9,14 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 )
 
 // targetMetricsKind evaluates the load balancer's own metrics of the target groups.
-func targetMetricsKind() gateKind {
-	return gateKind{
+func targetMetricsKind() kind {
+	return kind{
 		name:         "target_metrics",
 		inconclusive: 10 * time.Minute,
 		attribute: schema.SingleNestedAttribute{
@@ -51,32 +52,32 @@ func targetMetricsAttributes() map[string]schema.Attribute {
 	}
 }
 
-func readTargetMetrics(r *reader, at path.Path, a map[string]attr.Value) gateConfig {
-	before := r.diags.ErrorsCount()
+func readTargetMetrics(r reader, at path.Path, a map[string]attr.Value) configuration {
+	before := r.Diags.ErrorsCount()
 	c := gate.TargetMetrics{
 		MaxErrorRate:    r.limit(a["max_error_rate"], 0),
 		MaxLatency:      r.optional(at.AtName("max_latency"), a["max_latency"], time.Second),
-		Stat:            r.text(a["stat"]),
-		MinRequests:     r.whole(at.AtName("min_requests"), a["min_requests"], 1, gate.DefaultMinRequests),
+		Stat:            r.Text(a["stat"]),
+		MinRequests:     r.Whole(at.AtName("min_requests"), a["min_requests"], 1, gate.DefaultMinRequests),
 		WorseThanLiveBy: r.limit(a["worse_than_live_by"], 0),
 		Confidence:      r.limit(a["confidence"], gate.DefaultConfidence),
 		LatencyRatio:    r.limit(a["latency_ratio"], 1),
-		Lookback:        r.positive(at.AtName("lookback"), a["lookback"], gate.DefaultLookback),
-		Period:          r.positive(at.AtName("period"), a["period"], gate.DefaultPeriod),
-		Lag:             r.duration(at.AtName("lag"), a["lag"], gate.DefaultLag),
+		Lookback:        r.Positive(at.AtName("lookback"), a["lookback"], gate.DefaultLookback),
+		Period:          r.Positive(at.AtName("period"), a["period"], gate.DefaultPeriod),
+		Lag:             r.Duration(at.AtName("lag"), a["lag"], gate.DefaultLag),
 	}
 	if unknown(a["lookback"], a["period"]) {
 		c.Lookback = max(c.Lookback, c.Period) // one of them is a placeholder
 	}
-	if r.diags.ErrorsCount() == before {
+	if r.Diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
 	alone := ""
-	if missing(a["max_error_rate"]) && missing(a["max_latency"]) {
+	if input.Missing(a["max_error_rate"]) && input.Missing(a["max_latency"]) {
 		alone = "It only compares with a live environment, which a readiness check does not have. Set max_error_rate or max_latency."
 	}
-	return gateConfig{
-		withoutLive: alone,
+	return configuration{
+		WithoutLive: alone,
 		build:       func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewTargetMetrics(c, deps) },
 		lag:         c.Period + c.Lag,
 		unknown:     unknown(a["period"], a["lag"]),

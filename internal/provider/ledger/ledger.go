@@ -1,4 +1,6 @@
-package provider
+// Package ledger is what the resources of one run of Terraform report to each other, in
+// whatever order Terraform plans them.
+package ledger
 
 import (
 	"sync"
@@ -6,32 +8,33 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// ledger is what the resources of one provider configuration report to each other
+// Ledger is what the resources of one provider configuration report to each other
 // within one run of Terraform. It does not outlive the process: a plan and its apply
 // have one each.
-type ledger struct {
+type Ledger struct {
 	mu        sync.Mutex
 	claimed   map[string]bool        // target groups of environments created or changed in this run
 	destroyed map[string]string      // target groups of environments planned to be destroyed => environment
 	remaining map[string]bool        // target groups of environments planned to stay
 	used      map[string]shift.Share // target groups on which a switch is planned to leave traffic
-	changed   map[string]environmentChange
+	changed   map[string]Change
 }
 
-// environmentChange is a planned change of an environment, which must not be made where
+// Change is a planned change of an environment, which must not be made where
 // its target groups carry traffic.
-type environmentChange struct {
-	environment string
-	changes     []string // for people
+type Change struct {
+	Environment string
+	Changes     []string // for people
 }
 
-func newLedger() *ledger {
-	return &ledger{claimed: map[string]bool{}, destroyed: map[string]string{}, remaining: map[string]bool{}, used: map[string]shift.Share{}, changed: map[string]environmentChange{}}
+// New returns an empty Ledger.
+func New() *Ledger {
+	return &Ledger{claimed: map[string]bool{}, destroyed: map[string]string{}, remaining: map[string]bool{}, used: map[string]shift.Share{}, changed: map[string]Change{}}
 }
 
-// claim records that an environment created or changed in this run has the target
+// Claim records that an environment created or changed in this run has the target
 // groups, so that another environment that had them before can be destroyed.
-func (l *ledger) claim(groups []string) {
+func (l *Ledger) Claim(groups []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, group := range groups {
@@ -39,8 +42,8 @@ func (l *ledger) claim(groups []string) {
 	}
 }
 
-// unclaimed returns the groups that no environment has claimed.
-func (l *ledger) unclaimed(groups []string) []string {
+// Unclaimed returns the groups that no environment has claimed.
+func (l *Ledger) Unclaimed(groups []string) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var free []string
@@ -52,10 +55,10 @@ func (l *ledger) unclaimed(groups []string) []string {
 	return free
 }
 
-// destroy records the target groups of a protected environment that is planned to be
+// Destroy records the target groups of a protected environment that is planned to be
 // destroyed. It returns true, and records nothing, where a switch leaves traffic on one
 // of them: Terraform may plan the two in either order, so both sides check.
-func (l *ledger) destroy(name string, groups []string) (left shift.Share, is bool) {
+func (l *Ledger) Destroy(name string, groups []string) (left shift.Share, is bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, group := range groups {
@@ -69,10 +72,10 @@ func (l *ledger) destroy(name string, groups []string) (left shift.Share, is boo
 	return 0, false
 }
 
-// use records a target group on which a switch is planned to leave traffic. It returns
+// Use records a target group on which a switch is planned to leave traffic. It returns
 // the environment that is planned to be destroyed with the group, unless another
 // environment has the group as well.
-func (l *ledger) use(group string, share shift.Share) (environment string, is bool) {
+func (l *Ledger) Use(group string, share shift.Share) (environment string, is bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.used[group] = share
@@ -80,9 +83,9 @@ func (l *ledger) use(group string, share shift.Share) (environment string, is bo
 	return environment, is && !l.remaining[group]
 }
 
-// remain records the target groups of an environment that stays. An environment with the
+// Remain records the target groups of an environment that stays. An environment with the
 // same groups that is destroyed beside it is what a replacement leaves over.
-func (l *ledger) remain(groups []string) {
+func (l *Ledger) Remain(groups []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, group := range groups {
@@ -90,9 +93,9 @@ func (l *ledger) remain(groups []string) {
 	}
 }
 
-// change records a planned change of a protected environment that is not known to carry
+// RecordChange records a planned change of a protected environment that is not known to carry
 // traffic.
-func (l *ledger) change(a environmentChange, groups []string) {
+func (l *Ledger) RecordChange(a Change, groups []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, group := range groups {
@@ -100,8 +103,8 @@ func (l *ledger) change(a environmentChange, groups []string) {
 	}
 }
 
-// isChanged returns the planned change of the environment that has the group.
-func (l *ledger) isChanged(group string) (a environmentChange, is bool) {
+// IsChanged returns the planned change of the environment that has the group.
+func (l *Ledger) IsChanged(group string) (a Change, is bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a, is = l.changed[group]

@@ -1,4 +1,4 @@
-package provider
+package platform
 
 import (
 	"context"
@@ -15,14 +15,15 @@ import (
 
 // Errors of AWS credentials.
 var (
-	errAccount     = errors.New("the account is not in allowed_account_ids")
-	errCredentials = errors.New("the credentials expire too early")
+	ErrAccount         = errors.New("the account is not in allowed_account_ids")
+	errCredentials     = errors.New("the credentials expire too early")
+	ErrSettingsUnknown = errors.New("the provider configuration depends on values that are known only after apply")
 )
 
-// awsSession is the AWS configuration of a provider configuration, read on first use. The
+// AWSSession is the AWS configuration of a provider configuration, read on first use. The
 // platforms and gates that call AWS share it.
-type awsSession struct {
-	settings awsSettings
+type AWSSession struct {
+	Settings AWSSettings
 
 	mu      sync.Mutex
 	config  *aws.Config
@@ -30,14 +31,14 @@ type awsSession struct {
 }
 
 // open returns the SDK configuration. The region is for STS where nothing else sets one.
-func (s *awsSession) open(ctx context.Context, region string) (aws.Config, error) {
+func (s *AWSSession) open(ctx context.Context, region string) (aws.Config, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.settings.unknown {
-		return aws.Config{}, errSettingsUnknown
+	if s.Settings.Unknown {
+		return aws.Config{}, ErrSettingsUnknown
 	}
 	if s.config == nil {
-		config, err := s.settings.load(ctx, region)
+		config, err := s.Settings.load(ctx, region)
 		if err != nil {
 			return aws.Config{}, err
 		}
@@ -47,29 +48,29 @@ func (s *awsSession) open(ctx context.Context, region string) (aws.Config, error
 }
 
 // checkAccount checks, once, that the credentials belong to an allowed account.
-func (s *awsSession) checkAccount(ctx context.Context) error {
+func (s *AWSSession) checkAccount(ctx context.Context) error {
 	config, err := s.open(ctx, "")
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.settings.accounts) == 0 || s.allowed {
+	if len(s.Settings.accounts) == 0 || s.allowed {
 		return nil
 	}
-	identity, err := s.settings.sts(config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	identity, err := s.Settings.sts(config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
 		return fmt.Errorf("sts:GetCallerIdentity: %w", err)
 	}
-	if account := aws.ToString(identity.Account); !slices.Contains(s.settings.accounts, account) {
-		return fmt.Errorf("%w: %s", errAccount, account)
+	if account := aws.ToString(identity.Account); !slices.Contains(s.Settings.accounts, account) {
+		return fmt.Errorf("%w: %s", ErrAccount, account)
 	}
 	s.allowed = true
 	return nil
 }
 
-// cloudwatch returns a client for a region; empty: that of the configuration.
-func (s *awsSession) cloudwatch(ctx context.Context, region string) (*cloudwatch.Client, error) {
+// CloudWatch returns a client for a region; empty: that of the configuration.
+func (s *AWSSession) CloudWatch(ctx context.Context, region string) (*cloudwatch.Client, error) {
 	config, err := s.open(ctx, region)
 	if err != nil {
 		return nil, err
@@ -78,11 +79,11 @@ func (s *awsSession) cloudwatch(ctx context.Context, region string) (*cloudwatch
 		if region != "" {
 			o.Region = region
 		}
-		if url := s.settings.endpoints["cloudwatch"]; url != "" {
+		if url := s.Settings.endpoints["cloudwatch"]; url != "" {
 			o.BaseEndpoint = &url
 		}
-		if s.settings.maxAttempts > 0 {
-			o.RetryMaxAttempts = s.settings.maxAttempts
+		if s.Settings.maxAttempts > 0 {
+			o.RetryMaxAttempts = s.Settings.maxAttempts
 		}
 	}), nil
 }

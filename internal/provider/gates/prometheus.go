@@ -1,4 +1,4 @@
-package provider
+package gates
 
 import (
 	"math"
@@ -14,8 +14,8 @@ import (
 )
 
 // prometheusKind queries a Prometheus server.
-func prometheusKind() gateKind {
-	return gateKind{
+func prometheusKind() kind {
+	return kind{
 		name:         "prometheus",
 		inconclusive: 10 * time.Minute,
 		attribute: schema.SingleNestedAttribute{
@@ -57,20 +57,20 @@ func prometheusAttributes() map[string]schema.Attribute {
 	}
 }
 
-func readPrometheus(r *reader, at path.Path, a map[string]attr.Value) gateConfig {
-	before := r.diags.ErrorsCount()
+func readPrometheus(r reader, at path.Path, a map[string]attr.Value) configuration {
+	before := r.Diags.ErrorsCount()
 	c := gate.Prometheus{
-		URL:            r.text(a["url"]),
-		Query:          r.text(a["query"]),
+		URL:            r.Text(a["url"]),
+		Query:          r.Text(a["query"]),
 		Min:            r.limit(a["min"], -math.MaxFloat64),
 		Max:            r.limit(a["max"], math.MaxFloat64),
-		Headers:        r.texts(at.AtName("headers"), a["headers"]),
-		HeadersEnv:     r.texts(at.AtName("headers_env"), a["headers_env"]),
+		Headers:        r.Texts(at.AtName("headers"), a["headers"]),
+		HeadersEnv:     r.Texts(at.AtName("headers_env"), a["headers_env"]),
 		BearerTokenEnv: r.filled(at.AtName("bearer_token_env"), a["bearer_token_env"]),
 		CAFile:         r.filled(at.AtName("ca_file"), a["ca_file"]),
 	}
-	if r.diags.ErrorsCount() == before {
+	if r.Diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
-	return gateConfig{build: func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewPrometheus(c, deps) }}
+	return configuration{build: func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewPrometheus(c, deps) }}
 }

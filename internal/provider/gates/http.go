@@ -1,4 +1,4 @@
-package provider
+package gates
 
 import (
 	"fmt"
@@ -13,13 +13,14 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 )
 
 // httpKind requests a URL and checks the response.
-func httpKind() gateKind {
-	return gateKind{
+func httpKind() kind {
+	return kind{
 		name:         "http",
 		inconclusive: 10 * time.Minute,
 		attribute: schema.SingleNestedAttribute{
@@ -66,26 +67,26 @@ func httpAttributes() map[string]schema.Attribute {
 	}
 }
 
-func readHTTP(r *reader, at path.Path, a map[string]attr.Value) gateConfig {
-	before := r.diags.ErrorsCount()
+func readHTTP(r reader, at path.Path, a map[string]attr.Value) configuration {
+	before := r.Diags.ErrorsCount()
 	c := gate.HTTP{
-		URL:                r.text(a["url"]),
-		Method:             r.text(a["method"]),
-		Headers:            r.texts(at.AtName("headers"), a["headers"]),
-		HeadersEnv:         r.texts(at.AtName("headers_env"), a["headers_env"]),
-		Body:               r.text(a["body"]),
+		URL:                r.Text(a["url"]),
+		Method:             r.Text(a["method"]),
+		Headers:            r.Texts(at.AtName("headers"), a["headers"]),
+		HeadersEnv:         r.Texts(at.AtName("headers_env"), a["headers_env"]),
+		Body:               r.Text(a["body"]),
 		ExpectStatus:       r.numbers(at.AtName("expect_status"), a["expect_status"]),
-		ExpectHeaders:      r.texts(at.AtName("expect_headers"), a["expect_headers"]),
-		ExpectBody:         r.text(a["expect_body"]),
-		MaxLatency:         r.duration(at.AtName("max_latency"), a["max_latency"], 0),
-		Samples:            r.whole(at.AtName("samples"), a["samples"], 1, 1),
-		InsecureSkipVerify: r.boolean(a["insecure_skip_verify"]),
+		ExpectHeaders:      r.Texts(at.AtName("expect_headers"), a["expect_headers"]),
+		ExpectBody:         r.Text(a["expect_body"]),
+		MaxLatency:         r.Duration(at.AtName("max_latency"), a["max_latency"], 0),
+		Samples:            r.Whole(at.AtName("samples"), a["samples"], 1, 1),
+		InsecureSkipVerify: r.Boolean(a["insecure_skip_verify"]),
 	}
-	if r.diags.ErrorsCount() == before {
+	if r.Diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
 	addressed := hasElements(a["headers"]) || hasElements(a["headers_env"]) // their values may be unknown
-	return gateConfig{
+	return configuration{
 		build: func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewHTTP(c, deps) },
 		beforeTrafficNote: func(idle []string) string {
 			if addressed {
@@ -119,7 +120,7 @@ func hasElements(v attr.Value) bool {
 
 // check reports what is wrong with a gate's arguments, except for arguments that are
 // unknown as a whole.
-func (r *reader) check(at path.Path, a map[string]attr.Value, errs []*gate.ArgumentError) {
+func (r reader) check(at path.Path, a map[string]attr.Value, errs []*gate.ArgumentError) {
 	for _, err := range errs {
 		at, v := at.AtName(err.Argument), a[err.Argument]
 		if err.Key != "" {
@@ -127,23 +128,23 @@ func (r *reader) check(at path.Path, a map[string]attr.Value, errs []*gate.Argum
 			at, v = at.AtMapKey(err.Key), m.Elements()[err.Key]
 		}
 		if v == nil || !v.IsUnknown() {
-			r.add(wrongArgument(at, err.Err))
+			r.Add(wrongArgument(at, err.Err))
 		}
 	}
 }
 
 // numbers reads a list of numbers without null elements.
-func (r *reader) numbers(at path.Path, v attr.Value) []int {
+func (r reader) numbers(at path.Path, v attr.Value) []int {
 	list, ok := v.(types.List)
-	if !r.known(v) || !ok {
+	if !r.Known(v) || !ok {
 		return nil
 	}
 	var read []int
 	for i, e := range list.Elements() {
-		if missing(e) {
-			r.add(nullElement(at.AtListIndex(i)))
+		if input.Missing(e) {
+			r.Add(input.NullElement(at.AtListIndex(i)))
 		}
-		if n, ok := e.(types.Int64); ok && r.known(e) {
+		if n, ok := e.(types.Int64); ok && r.Known(e) {
 			read = append(read, int(n.ValueInt64()))
 		}
 	}

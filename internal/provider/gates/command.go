@@ -1,4 +1,4 @@
-package provider
+package gates
 
 import (
 	"maps"
@@ -11,12 +11,13 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
 // commandKind runs a program where Terraform runs.
-func commandKind() gateKind {
-	return gateKind{
+func commandKind() kind {
+	return kind{
 		name:         "command",
 		inconclusive: 10 * time.Minute,
 		attribute: schema.SingleNestedAttribute{
@@ -42,8 +43,8 @@ func commandKind() gateKind {
 	}
 }
 
-func readCommand(r *reader, at path.Path, a map[string]attr.Value) gateConfig {
-	before := r.diags.ErrorsCount()
+func readCommand(r reader, at path.Path, a map[string]attr.Value) configuration {
+	before := r.Diags.ErrorsCount()
 	argv, known := r.argv(at.AtName("argv"), a["argv"])
 	if !known { // the elements cannot be checked one by one
 		a = maps.Clone(a)
@@ -54,11 +55,11 @@ func readCommand(r *reader, at path.Path, a map[string]attr.Value) gateConfig {
 		WorkingDir: r.filled(at.AtName("working_dir"), a["working_dir"]),
 		Env:        r.values(at.AtName("env"), a["env"]),
 	}
-	if r.diags.ErrorsCount() == before {
+	if r.Diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
-	read := gateConfig{build: func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewCommand(c, deps) }}
-	if r.diags.ErrorsCount() == before && !r.unknown {
+	read := configuration{build: func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewCommand(c, deps) }}
+	if r.Diags.ErrorsCount() == before && !r.Unknown {
 		read.absent = c.Absent
 	}
 	return read
@@ -66,36 +67,36 @@ func readCommand(r *reader, at path.Path, a map[string]attr.Value) gateConfig {
 
 // argv reads a list of strings without null elements; false where part of it is
 // unknown.
-func (r *reader) argv(at path.Path, v attr.Value) ([]string, bool) {
+func (r reader) argv(at path.Path, v attr.Value) ([]string, bool) {
 	list, ok := v.(types.List)
-	if !r.known(v) || !ok {
+	if !r.Known(v) || !ok {
 		return nil, v == nil || !v.IsUnknown()
 	}
 	var read []string
 	known := true
 	for i, e := range list.Elements() {
-		if missing(e) {
-			r.add(nullElement(at.AtListIndex(i)))
+		if input.Missing(e) {
+			r.Add(input.NullElement(at.AtListIndex(i)))
 		}
 		known = known && !e.IsUnknown()
-		read = append(read, r.text(e))
+		read = append(read, r.Text(e))
 	}
 	return read, known
 }
 
 // values reads a map of strings without null elements.
-func (r *reader) values(at path.Path, v attr.Value) map[string]string {
+func (r reader) values(at path.Path, v attr.Value) map[string]string {
 	m, ok := v.(types.Map)
-	if !r.known(v) || !ok {
+	if !r.Known(v) || !ok {
 		return nil
 	}
 	read := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(m.Elements())) {
 		e := m.Elements()[key]
-		if missing(e) {
-			r.add(nullElement(at.AtMapKey(key)))
+		if input.Missing(e) {
+			r.Add(input.NullElement(at.AtMapKey(key)))
 		}
-		read[key] = r.text(e)
+		read[key] = r.Text(e)
 	}
 	return read
 }

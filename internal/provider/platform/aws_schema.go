@@ -1,31 +1,12 @@
-package provider
+package platform
 
 import (
 	"github.com/hashicorp/terraform-plugin-framework/provider/schema"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
 
-// providerModel is the provider configuration.
-type providerModel struct {
-	AWS types.Object `tfsdk:"aws"`
-}
-
-func providerSchema() schema.Schema {
-	return schema.Schema{
-		MarkdownDescription: "Blue/green and canary releases on AWS Application Load Balancers: one `terraform apply` shifts the traffic in steps, " +
-			"monitors gates and target health, and rolls the traffic back if one of them fails.\n\n" +
-			"All arguments are optional. Credentials come from the default chain of the AWS SDK; the region of each call comes from the ARN of the route or target group.",
-		Attributes: map[string]schema.Attribute{
-			"aws": schema.SingleNestedAttribute{
-				Optional:            true,
-				MarkdownDescription: "AWS configuration. Default: the environment, shared configuration files and instance or task role, as in the AWS SDK.",
-				Attributes:          awsAttributes(),
-			},
-		},
-	}
-}
-
-func awsAttributes() map[string]schema.Attribute {
+// AWSAttributes are the arguments of the provider's block aws.
+func AWSAttributes() map[string]schema.Attribute {
 	text := func(description string) schema.StringAttribute {
 		return schema.StringAttribute{Optional: true, MarkdownDescription: description}
 	}

@@ -1,4 +1,4 @@
-package provider
+package platform
 
 import (
 	"context"
@@ -20,6 +20,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 )
 
 const (
@@ -29,8 +31,8 @@ const (
 	longestRole       = 12 * time.Hour
 )
 
-// awsSettings is the AWS configuration. Empty values leave the decision to the SDK.
-type awsSettings struct {
+// AWSSettings is the AWS configuration. Empty values leave the decision to the SDK.
+type AWSSettings struct {
 	profile, region             string
 	accessKey, secretKey, token string
 	configFiles, secretFiles    []string
@@ -39,10 +41,10 @@ type awsSettings struct {
 	maxAttempts                 int
 	accounts                    []string
 	endpoints                   map[string]string
-	userAgent                   string
-	// unknown is true while part of the configuration is unknown: nothing can be
+	UserAgent                   string
+	// Unknown is true while part of the configuration is unknown: nothing can be
 	// called yet, which does not matter to a plan that makes no calls.
-	unknown bool
+	Unknown bool
 }
 
 type roleSettings struct {
@@ -52,52 +54,55 @@ type roleSettings struct {
 
 type webSettings struct{ arn, session, tokenFile string }
 
-// readAWS reads the provider configuration. The token file can come from the
+// awsReader reads the block aws.
+type awsReader struct{ *input.Reader }
+
+// ReadAWS reads the provider configuration. The token file can come from the
 // environment.
-func readAWS(v types.Object, environment func(string) string) (awsSettings, diag.Diagnostics) {
-	rd, at := &reader{}, path.Root("aws")
-	a := rd.attributes(v)
-	s := awsSettings{
-		profile:     rd.text(a["profile"]),
-		region:      rd.text(a["region"]),
-		accessKey:   rd.text(a["access_key"]),
-		secretKey:   rd.text(a["secret_key"]),
-		token:       rd.text(a["token"]),
-		configFiles: rd.list(at.AtName("shared_config_files"), a["shared_config_files"]),
-		secretFiles: rd.list(at.AtName("shared_credentials_files"), a["shared_credentials_files"]),
+func ReadAWS(v types.Object, environment func(string) string) (AWSSettings, diag.Diagnostics) {
+	rd, at := awsReader{&input.Reader{}}, path.Root("aws")
+	a := rd.Attributes(v)
+	s := AWSSettings{
+		profile:     rd.Text(a["profile"]),
+		region:      rd.Text(a["region"]),
+		accessKey:   rd.Text(a["access_key"]),
+		secretKey:   rd.Text(a["secret_key"]),
+		token:       rd.Text(a["token"]),
+		configFiles: rd.List(at.AtName("shared_config_files"), a["shared_config_files"]),
+		secretFiles: rd.List(at.AtName("shared_credentials_files"), a["shared_credentials_files"]),
 		role:        rd.role(at.AtName("assume_role"), a["assume_role"]),
 		web:         rd.web(a["assume_role_with_web_identity"]),
-		maxAttempts: rd.whole(at.AtName("max_attempts"), a["max_attempts"], 1, 0),
+		maxAttempts: rd.Whole(at.AtName("max_attempts"), a["max_attempts"], 1, 0),
 		accounts:    rd.accounts(at.AtName("allowed_account_ids"), a["allowed_account_ids"]),
 		endpoints:   map[string]string{},
 	}
-	if s.web != nil && s.web.tokenFile == "" && !rd.unknown {
+	if s.web != nil && s.web.tokenFile == "" && !rd.Unknown {
 		if s.web.tokenFile = environment(tokenFileVariable); s.web.tokenFile == "" {
-			rd.add(noTokenFile(at.AtName("assume_role_with_web_identity").AtName("web_identity_token_file")))
+			rd.Add(noTokenFile(at.AtName("assume_role_with_web_identity").AtName("web_identity_token_file")))
 		}
 	}
-	endpoints := rd.attributes(a["endpoints"])
+	endpoints := rd.Attributes(a["endpoints"])
 	for _, service := range slices.Sorted(maps.Keys(endpoints)) {
 		s.endpoints[service] = rd.endpoint(at.AtName("endpoints").AtName(service), endpoints[service])
 	}
 	rd.checkKeys(at, a)
-	s.unknown = rd.unknown
-	return s, rd.diags
+	s.Unknown = rd.Unknown
+	return s, rd.Diags
 }
 
 // checkKeys rejects half a pair of keys, which the SDK would silently ignore.
-func (r *reader) checkKeys(at path.Path, a map[string]attr.Value) {
-	access, secret, token := missing(a["access_key"]), missing(a["secret_key"]), missing(a["token"])
+func (r awsReader) checkKeys(at path.Path, a map[string]attr.Value) {
+	access, secret, token := input.Missing(a["access_key"]), input.Missing(a["secret_key"]), input.Missing(a["token"])
 	switch {
 	case access && !secret:
-		r.add(keyWithout(at.AtName("secret_key"), "access_key"))
+		r.Add(keyWithout(at.AtName("secret_key"), "access_key"))
 	case !access && secret:
-		r.add(keyWithout(at.AtName("access_key"), "secret_key"))
+		r.Add(keyWithout(at.AtName("access_key"), "secret_key"))
 	case access && !token:
-		r.add(keyWithout(at.AtName("token"), "access_key"))
+		r.Add(keyWithout(at.AtName("token"), "access_key"))
 	}
-	if !missing(a["assume_role"]) && !missing(a["assume_role_with_web_identity"]) {
-		r.add(twoRoles(at.AtName("assume_role_with_web_identity")))
+	if !input.Missing(a["assume_role"]) && !input.Missing(a["assume_role_with_web_identity"]) {
+		r.Add(twoRoles(at.AtName("assume_role_with_web_identity")))
 	}
 }
 
@@ -105,54 +110,54 @@ func (r *reader) checkKeys(at path.Path, a map[string]attr.Value) {
 var accountForm = regexp.MustCompile(`^[0-9]{12}$`)
 
 // accounts reads account ids.
-func (r *reader) accounts(at path.Path, v attr.Value) []string {
-	ids := r.list(at, v)
+func (r awsReader) accounts(at path.Path, v attr.Value) []string {
+	ids := r.List(at, v)
 	for _, id := range ids {
 		if !accountForm.MatchString(id) {
-			r.add(malformedAccount(at, id))
+			r.Add(malformedAccount(at, id))
 		}
 	}
 	return ids
 }
 
-func (r *reader) role(at path.Path, v attr.Value) *roleSettings {
-	a := r.attributes(v)
+func (r awsReader) role(at path.Path, v attr.Value) *roleSettings {
+	a := r.Attributes(v)
 	if a == nil {
 		return nil
 	}
 	s := &roleSettings{
-		arn:        r.text(a["role_arn"]),
-		session:    r.text(a["session_name"]),
-		externalID: r.text(a["external_id"]),
-		duration:   r.duration(at.AtName("duration"), a["duration"], shortestRole),
+		arn:        r.Text(a["role_arn"]),
+		session:    r.Text(a["session_name"]),
+		externalID: r.Text(a["external_id"]),
+		duration:   r.Duration(at.AtName("duration"), a["duration"], shortestRole),
 	}
 	if s.duration < shortestRole || s.duration > longestRole {
-		r.add(roleDuration(at.AtName("duration"), r.text(a["duration"])))
+		r.Add(roleDuration(at.AtName("duration"), r.Text(a["duration"])))
 	}
 	return s
 }
 
-func (r *reader) web(v attr.Value) *webSettings {
-	a := r.attributes(v)
+func (r awsReader) web(v attr.Value) *webSettings {
+	a := r.Attributes(v)
 	if a == nil {
 		return nil
 	}
-	return &webSettings{arn: r.text(a["role_arn"]), session: r.text(a["session_name"]), tokenFile: r.text(a["web_identity_token_file"])}
+	return &webSettings{arn: r.Text(a["role_arn"]), session: r.Text(a["session_name"]), tokenFile: r.Text(a["web_identity_token_file"])}
 }
 
 // endpoint reads the URL of a service.
-func (r *reader) endpoint(at path.Path, v attr.Value) string {
-	text := r.text(v)
+func (r awsReader) endpoint(at path.Path, v attr.Value) string {
+	text := r.Text(v)
 	u, err := url.Parse(text)
 	if text != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
-		r.add(unreadableURL(at, text))
+		r.Add(unreadableURL(at, text))
 	}
 	return text
 }
 
 // load returns the SDK configuration. The region is that of the ARN that is called
 // first, for STS where nothing else sets one.
-func (s awsSettings) load(ctx context.Context, region string) (aws.Config, error) {
+func (s AWSSettings) load(ctx context.Context, region string) (aws.Config, error) {
 	options := []func(*config.LoadOptions) error{
 		// A plain http.Client fails where AWS_CA_BUNDLE is set.
 		config.WithHTTPClient(awshttp.NewBuildableClient()),
@@ -180,13 +185,13 @@ func (s awsSettings) load(ctx context.Context, region string) (aws.Config, error
 	if cfg.Region == "" {
 		cfg.Region = region
 	}
-	cfg.APIOptions = append(cfg.APIOptions, awsmiddleware.AddUserAgentKey(s.userAgent))
+	cfg.APIOptions = append(cfg.APIOptions, awsmiddleware.AddUserAgentKey(s.UserAgent))
 	s.assume(&cfg)
 	return cfg, nil
 }
 
 // assume adds a role on top of the credentials. Both kinds of role renew themselves.
-func (s awsSettings) assume(cfg *aws.Config) {
+func (s AWSSettings) assume(cfg *aws.Config) {
 	session := func(name string) string {
 		if name == "" {
 			return defaultSession
@@ -209,7 +214,7 @@ func (s awsSettings) assume(cfg *aws.Config) {
 	}
 }
 
-func (s awsSettings) sts(cfg aws.Config) *sts.Client {
+func (s AWSSettings) sts(cfg aws.Config) *sts.Client {
 	return sts.NewFromConfig(cfg, func(o *sts.Options) {
 		if url := s.endpoints["sts"]; url != "" {
 			o.BaseEndpoint = &url

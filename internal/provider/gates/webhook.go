@@ -1,4 +1,4 @@
-package provider
+package gates
 
 import (
 	"time"
@@ -9,12 +9,13 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
 // webhookKind lets another system, or a person, decide.
-func webhookKind() gateKind {
-	return gateKind{
+func webhookKind() kind {
+	return kind{
 		name: "webhook",
 		// A person may decide as late as tomorrow.
 		inconclusive: 24 * time.Hour,
@@ -50,26 +51,26 @@ func webhookAttributes() map[string]schema.Attribute {
 	}
 }
 
-func readWebhook(r *reader, at path.Path, a map[string]attr.Value) gateConfig {
-	before := r.diags.ErrorsCount()
+func readWebhook(r reader, at path.Path, a map[string]attr.Value) configuration {
+	before := r.Diags.ErrorsCount()
 	c := gate.Webhook{
-		URL:        r.text(a["url"]),
-		Headers:    r.texts(at.AtName("headers"), a["headers"]),
-		HeadersEnv: r.texts(at.AtName("headers_env"), a["headers_env"]),
+		URL:        r.Text(a["url"]),
+		Headers:    r.Texts(at.AtName("headers"), a["headers"]),
+		HeadersEnv: r.Texts(at.AtName("headers_env"), a["headers_env"]),
 		SecretEnv:  r.filled(at.AtName("secret_env"), a["secret_env"]),
 	}
-	if r.diags.ErrorsCount() == before {
+	if r.Diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
-	return gateConfig{build: func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewWebhook(c, deps) }}
+	return configuration{build: func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewWebhook(c, deps) }}
 }
 
 // filled reads a string that must not be empty if it is set: an empty name of a secret
 // would mean that no secret is sent.
-func (r *reader) filled(at path.Path, v attr.Value) string {
-	if missing(v) {
+func (r reader) filled(at path.Path, v attr.Value) string {
+	if input.Missing(v) {
 		return ""
 	}
-	text, _ := r.element(at, v)
+	text, _ := r.Element(at, v)
 	return text
 }

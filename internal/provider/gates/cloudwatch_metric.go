@@ -1,4 +1,4 @@
-package provider
+package gates
 
 import (
 	"fmt"
@@ -11,12 +11,13 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
 // cloudwatchMetricKind compares a CloudWatch metric with limits.
-func cloudwatchMetricKind() gateKind {
-	return gateKind{
+func cloudwatchMetricKind() kind {
+	return kind{
 		name:         "cloudwatch_metric",
 		inconclusive: 10 * time.Minute,
 		attribute: schema.SingleNestedAttribute{
@@ -67,27 +68,27 @@ func cloudwatchMetricAttributes() map[string]schema.Attribute {
 	}
 }
 
-func readCloudWatchMetric(r *reader, at path.Path, a map[string]attr.Value) gateConfig {
-	before := r.diags.ErrorsCount()
+func readCloudWatchMetric(r reader, at path.Path, a map[string]attr.Value) configuration {
+	before := r.Diags.ErrorsCount()
 	c := gate.CloudWatchMetric{
 		MetricQuery: r.metricQuery(at, a),
 		Expression:  r.textOr(a["expression"], ""),
 		Queries:     r.metricQueries(at.AtName("queries"), a["queries"]),
 		Min:         r.limit(a["min"], -math.MaxFloat64),
 		Max:         r.limit(a["max"], math.MaxFloat64),
-		Lookback:    r.positive(at.AtName("lookback"), a["lookback"], gate.DefaultLookback),
-		Lag:         r.duration(at.AtName("lag"), a["lag"], gate.DefaultLag),
-		Region:      r.text(a["region"]),
+		Lookback:    r.Positive(at.AtName("lookback"), a["lookback"], gate.DefaultLookback),
+		Lag:         r.Duration(at.AtName("lag"), a["lag"], gate.DefaultLag),
+		Region:      r.Text(a["region"]),
 	}
 	periodUnknown := unknown(a["period"], a["lag"]) || periodsUnknown(a["queries"])
 	if periodUnknown || unknown(a["lookback"]) {
 		c.Lookback = max(c.Lookback, c.LongestPeriod()) // one of them is a placeholder
 	}
 	// Whether metric or expression is set may depend on unknown values.
-	if !unknown(a["expression"], a["metric"], a["queries"], a["namespace"], a["stat"], a["dimensions"]) && r.diags.ErrorsCount() == before {
+	if !unknown(a["expression"], a["metric"], a["queries"], a["namespace"], a["stat"], a["dimensions"]) && r.Diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
-	return gateConfig{
+	return configuration{
 		build:   func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewCloudWatchMetric(c, deps) },
 		lag:     c.LongestPeriod() + c.Lag,
 		unknown: periodUnknown,
@@ -96,29 +97,29 @@ func readCloudWatchMetric(r *reader, at path.Path, a map[string]attr.Value) gate
 
 // metricQuery reads the arguments that identify a metric. Unknown values are replaced
 // by valid placeholders.
-func (r *reader) metricQuery(at path.Path, a map[string]attr.Value) gate.MetricQuery {
+func (r reader) metricQuery(at path.Path, a map[string]attr.Value) gate.MetricQuery {
 	return gate.MetricQuery{
 		Namespace:  r.textOr(a["namespace"], "unknown"),
 		Metric:     r.textOr(a["metric"], "unknown"),
-		Dimensions: r.texts(at.AtName("dimensions"), a["dimensions"]),
+		Dimensions: r.Texts(at.AtName("dimensions"), a["dimensions"]),
 		Stat:       r.textOr(a["stat"], "Sum"),
 		Period:     r.optional(at.AtName("period"), a["period"], gate.DefaultPeriod),
 	}
 }
 
-func (r *reader) metricQueries(at path.Path, v attr.Value) []gate.MetricQuery {
+func (r reader) metricQueries(at path.Path, v attr.Value) []gate.MetricQuery {
 	list, ok := v.(types.List)
-	if !r.known(v) || !ok {
+	if !r.Known(v) || !ok {
 		return nil
 	}
 	var all []gate.MetricQuery
 	for i, e := range list.Elements() {
-		if missing(e) {
-			r.add(nullElement(at.AtListIndex(i)))
+		if input.Missing(e) {
+			r.Add(input.NullElement(at.AtListIndex(i)))
 		}
 		unknownID := fmt.Sprint("unknown", i)
 		one := gate.MetricQuery{ID: unknownID, Namespace: "unknown", Metric: "unknown", Stat: "Sum"}
-		if a := r.attributes(e); a != nil {
+		if a := r.Attributes(e); a != nil {
 			one = r.metricQuery(at.AtListIndex(i), a)
 			one.ID = r.textOr(a["id"], unknownID)
 		}
@@ -152,21 +153,21 @@ func unknown(values ...attr.Value) bool {
 }
 
 // textOr reads a string, or returns the placeholder while it is unknown.
-func (r *reader) textOr(v attr.Value, meanwhile string) string {
+func (r reader) textOr(v attr.Value, meanwhile string) string {
 	if unknown(v) {
 		return meanwhile
 	}
-	return r.text(v)
+	return r.Text(v)
 }
 
 // limit reads a number; nil where it is not set. While it is unknown, it returns the
 // placeholder.
-func (r *reader) limit(v attr.Value, meanwhile float64) *float64 {
+func (r reader) limit(v attr.Value, meanwhile float64) *float64 {
 	if unknown(v) {
 		return &meanwhile
 	}
 	n, ok := v.(types.Number)
-	if !r.known(v) || !ok {
+	if !r.Known(v) || !ok {
 		return nil
 	}
 	value, _ := n.ValueBigFloat().Float64()
@@ -175,9 +176,9 @@ func (r *reader) limit(v attr.Value, meanwhile float64) *float64 {
 
 // optional reads a duration above zero; 0 where it is not set. While it is unknown, it
 // returns the placeholder.
-func (r *reader) optional(at path.Path, v attr.Value, meanwhile time.Duration) time.Duration {
-	if missing(v) {
+func (r reader) optional(at path.Path, v attr.Value, meanwhile time.Duration) time.Duration {
+	if input.Missing(v) {
 		return 0
 	}
-	return r.positive(at, v, meanwhile)
+	return r.Positive(at, v, meanwhile)
 }

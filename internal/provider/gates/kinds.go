@@ -1,4 +1,6 @@
-package provider
+// Package gates has the kinds of gates in the schema: the arguments of each, how they are
+// read and checked, and the gate that is built from them.
+package gates
 
 import (
 	"context"
@@ -8,27 +10,27 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
-	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// gateKind is a kind of gate in the schema. A new kind is one file with a gateKind and
-// one line in gateKinds.
-type gateKind struct {
+// kind is a kind of gate in the schema. A new kind is one file with a kind and
+// one line in kinds.
+type kind struct {
 	name      string
 	attribute schema.SingleNestedAttribute
 	// inconclusive is the default of inconclusive_timeout.
 	inconclusive time.Duration
 	// read reports what is invalid in the arguments, as far as they are known, and
 	// returns the configuration of the gate.
-	read func(r *reader, at path.Path, attrs map[string]attr.Value) gateConfig
+	read func(r reader, at path.Path, attrs map[string]attr.Value) configuration
 }
 
-// gateConfig is the configuration of a gate.
-type gateConfig struct {
+// configuration is the configuration of a gate.
+type configuration struct {
 	// build creates the gate. It is called only when everything is known and valid.
 	build func(gate.Dependencies) (rollout.Gate, error)
 	// lag is how long after a weight change the first data from after it can be
@@ -40,17 +42,17 @@ type gateConfig struct {
 	// unknown reports that lag depends on unknown values, noteUnknown that
 	// beforeTrafficNote does.
 	unknown, noteUnknown bool
-	// withoutLive says what is wrong with the gate where there is no live environment to
+	// WithoutLive says what is wrong with the gate where there is no live environment to
 	// compare with, as in a readiness check; empty: nothing.
-	withoutLive string
+	WithoutLive string
 	// absent returns what the gate is missing on this machine to be evaluated; nil: it can
 	// be. A nil function: nothing to check.
 	absent func(gate.Dependencies) error
 }
 
-// gateKinds returns all kinds.
-func gateKinds() []gateKind {
-	return []gateKind{
+// kinds returns all kinds.
+func kinds() []kind {
+	return []kind{
 		httpKind(),
 		prometheusKind(),
 		cloudwatchAlarmKind(),
@@ -61,15 +63,15 @@ func gateKinds() []gateKind {
 	}
 }
 
-// desiredGate is a configured gate.
-type desiredGate struct {
-	terms          shift.GateSettings
+// Gate is a configured gate.
+type Gate struct {
+	Terms          shift.GateSettings
 	onInconclusive rollout.Status
-	gateConfig
+	configuration
 }
 
-// gateAttributes are the arguments of a gate: its kind and how to evaluate it.
-func gateAttributes() map[string]schema.Attribute {
+// Attributes are the arguments of a gate: its kind and how to evaluate it.
+func Attributes() map[string]schema.Attribute {
 	all := map[string]schema.Attribute{
 		"when": schema.StringAttribute{
 			Optional: true,
@@ -109,24 +111,31 @@ func gateAttributes() map[string]schema.Attribute {
 			MarkdownDescription: "Evaluate and report only; the gate never blocks or fails a shift. Default: `false`.",
 		},
 	}
-	for _, kind := range gateKinds() {
+	for _, kind := range kinds() {
 		all[kind.name] = kind.attribute
 	}
 	return all
 }
 
-// readGate returns nil where the gate cannot be read at all.
-func (r *reader) readGate(at path.Path, name string, v attr.Value) *desiredGate {
-	if missing(v) {
-		r.add(nullGate(at))
+// reader reads the arguments of gates.
+type reader struct{ *input.Reader }
+
+// Read reads a gate. It returns nil where the gate cannot be read at all.
+func Read(r *input.Reader, at path.Path, name string, v attr.Value) *Gate {
+	return reader{r}.gate(at, name, v)
+}
+
+func (r reader) gate(at path.Path, name string, v attr.Value) *Gate {
+	if input.Missing(v) {
+		r.Add(nullGate(at))
 		return nil
 	}
 	if name == "" {
-		r.add(emptyKey(at))
+		r.Add(input.EmptyKey(at))
 		return nil
 	}
-	g := &desiredGate{terms: shift.GateSettings{Name: name, When: shift.During}}
-	attrs := r.attributes(v)
+	g := &Gate{Terms: shift.GateSettings{Name: name, When: shift.During}}
+	attrs := r.Attributes(v)
 	if attrs == nil {
 		return g
 	}
@@ -134,27 +143,27 @@ func (r *reader) readGate(at path.Path, name string, v attr.Value) *desiredGate 
 	if !ok {
 		return g
 	}
-	g.terms = r.readTerms(at, attrs, kind)
-	g.terms.Name = name
-	g.onInconclusive = map[string]rollout.Status{"fail": rollout.Fail, "pass": rollout.Pass, "stop": rollout.Inconclusive}[r.choice(
+	g.Terms = r.readTerms(at, attrs, kind)
+	g.Terms.Name = name
+	g.onInconclusive = map[string]rollout.Status{"fail": rollout.Fail, "pass": rollout.Pass, "stop": rollout.Inconclusive}[r.Choice(
 		at.AtName("on_inconclusive_timeout"), attrs["on_inconclusive_timeout"], "fail", "pass", "stop")]
-	own := &reader{} // the schedule depends on only a few arguments of a kind
-	if args := own.attributes(attrs[kind.name]); args != nil {
-		g.gateConfig = kind.read(own, at.AtName(kind.name), args)
-		g.terms.Lag = g.lag
-		r.unknown = r.unknown || g.unknown || g.noteUnknown && (g.terms.When == shift.Before || g.terms.When == shift.Always)
+	own := reader{&input.Reader{}} // the schedule depends on only a few arguments of a kind
+	if args := own.Attributes(attrs[kind.name]); args != nil {
+		g.configuration = kind.read(own, at.AtName(kind.name), args)
+		g.Terms.Lag = g.lag
+		r.Unknown = r.Unknown || g.unknown || g.noteUnknown && (g.Terms.When == shift.Before || g.Terms.When == shift.Always)
 	}
-	r.known(attrs[kind.name]) // the schedule is unknown until the kind is known
-	r.diags.Append(own.diags...)
+	r.Known(attrs[kind.name]) // the schedule is unknown until the kind is known
+	r.Diags.Append(own.Diags...)
 	return g
 }
 
 // kindOf returns the one kind of a gate; false where it has none or several.
-func (r *reader) kindOf(at path.Path, attrs map[string]attr.Value) (gateKind, bool) {
-	var found []gateKind
+func (r reader) kindOf(at path.Path, attrs map[string]attr.Value) (kind, bool) {
+	var found []kind
 	anyUnknown := false
-	for _, kind := range gateKinds() {
-		if !missing(attrs[kind.name]) {
+	for _, kind := range kinds() {
+		if !input.Missing(attrs[kind.name]) {
 			found = append(found, kind)
 			anyUnknown = anyUnknown || attrs[kind.name].IsUnknown()
 		}
@@ -163,16 +172,16 @@ func (r *reader) kindOf(at path.Path, attrs map[string]attr.Value) (gateKind, bo
 	case len(found) == 1:
 		return found[0], true
 	case len(found) == 0:
-		r.add(gateWithoutKind(at, kindNames(gateKinds())))
+		r.Add(gateWithoutKind(at, kindNames(kinds())))
 	case anyUnknown: // one of them may turn out to be null
-		r.unknown = true
+		r.Unknown = true
 	default:
-		r.add(gateOfTwoKinds(at, kindNames(found)))
+		r.Add(gateOfTwoKinds(at, kindNames(found)))
 	}
-	return gateKind{}, false
+	return kind{}, false
 }
 
-func kindNames(kinds []gateKind) []string {
+func kindNames(kinds []kind) []string {
 	var names []string
 	for _, kind := range kinds {
 		names = append(names, kind.name)
@@ -181,66 +190,57 @@ func kindNames(kinds []gateKind) []string {
 	return names
 }
 
-func (r *reader) readTerms(at path.Path, attrs map[string]attr.Value, kind gateKind) shift.GateSettings {
+func (r reader) readTerms(at path.Path, attrs map[string]attr.Value, kind kind) shift.GateSettings {
 	return shift.GateSettings{
-		When: shift.When(r.choice(at.AtName("when"), attrs["when"],
+		When: shift.When(r.Choice(at.AtName("when"), attrs["when"],
 			string(shift.During), string(shift.Before), string(shift.After), string(shift.Always))),
-		Interval:            r.positive(at.AtName("interval"), attrs["interval"], 10*time.Second),
-		Timeout:             r.positive(at.AtName("timeout"), attrs["timeout"], 10*time.Second),
-		InitialDelay:        r.duration(at.AtName("initial_delay"), attrs["initial_delay"], 0),
-		InconclusiveTimeout: r.duration(at.AtName("inconclusive_timeout"), attrs["inconclusive_timeout"], kind.inconclusive),
-		FailureLimit:        r.whole(at.AtName("failure_limit"), attrs["failure_limit"], 0, 0),
-		ErrorLimit:          r.whole(at.AtName("consecutive_error_limit"), attrs["consecutive_error_limit"], 0, 4),
-		DryRun:              r.boolean(attrs["dry_run"]),
+		Interval:            r.Positive(at.AtName("interval"), attrs["interval"], 10*time.Second),
+		Timeout:             r.Positive(at.AtName("timeout"), attrs["timeout"], 10*time.Second),
+		InitialDelay:        r.Duration(at.AtName("initial_delay"), attrs["initial_delay"], 0),
+		InconclusiveTimeout: r.Duration(at.AtName("inconclusive_timeout"), attrs["inconclusive_timeout"], kind.inconclusive),
+		FailureLimit:        r.Whole(at.AtName("failure_limit"), attrs["failure_limit"], 0, 0),
+		ErrorLimit:          r.Whole(at.AtName("consecutive_error_limit"), attrs["consecutive_error_limit"], 0, 4),
+		DryRun:              r.Boolean(attrs["dry_run"]),
 	}
 }
 
-// unavailableGate replaces a gate that cannot be created. Every evaluation is an error.
-type unavailableGate struct {
-	name string
-	err  error
+// Unavailable replaces a gate that cannot be created. Every evaluation is an error.
+type Unavailable struct {
+	Name string
+	Err  error
 }
 
 // Evaluate implements rollout.Gate.
-func (u unavailableGate) Evaluate(context.Context, rollout.GateInput) rollout.Verdict {
-	return rollout.Verdict{Status: rollout.Errored, Detail: "it cannot be evaluated", Err: u.err}
+func (u Unavailable) Evaluate(context.Context, rollout.GateInput) rollout.Verdict {
+	return rollout.Verdict{Status: rollout.Errored, Detail: "it cannot be evaluated", Err: u.Err}
 }
 
-// buildGates creates the gates of a shift, for which everything is known. It returns
+// Build creates the gates of a shift, for which everything is known. It returns
 // separately those that cannot be created and are not report-only.
-func buildGates(gates []*desiredGate, deps gate.Dependencies) (all []rollout.NamedGate, failed []unavailableGate) {
+func Build(gates []*Gate, deps gate.Dependencies) (all []rollout.NamedGate, failed []Unavailable) {
 	for _, g := range gates {
 		built, err := g.build(deps)
 		if err != nil {
-			if !g.terms.DryRun { // a report-only gate never fails a shift
-				failed = append(failed, unavailableGate{g.terms.Name, err})
+			if !g.Terms.DryRun { // a report-only gate never fails a shift
+				failed = append(failed, Unavailable{g.Terms.Name, err})
 			}
-			built = unavailableGate{g.terms.Name, err}
+			built = Unavailable{g.Terms.Name, err}
 		}
-		all = append(all, rollout.NamedGate{GateSettings: g.terms, Gate: built, OnInconclusive: g.onInconclusive})
+		all = append(all, rollout.NamedGate{GateSettings: g.Terms, Gate: built, OnInconclusive: g.onInconclusive})
 	}
 	return all, failed
 }
 
-// gateSettings returns the settings of the gates, with the warnings about those that are
+// Settings returns the settings of the gates, with the warnings about those that are
 // evaluated while the given environments have no traffic.
-func (w desired) gateSettings(idle []string) []shift.GateSettings {
+func Settings(gates []*Gate, idle []string) []shift.GateSettings {
 	var all []shift.GateSettings
-	for _, g := range w.gates {
-		terms := g.terms
+	for _, g := range gates {
+		terms := g.Terms
 		if g.beforeTrafficNote != nil {
 			terms.BeforeTrafficNote = g.beforeTrafficNote(idle)
 		}
 		all = append(all, terms)
 	}
 	return all
-}
-
-// asText returns the value of a string attribute; empty where it is null or unknown.
-func asText(v attr.Value) string {
-	s, ok := v.(types.String)
-	if !ok {
-		return ""
-	}
-	return s.ValueString()
 }

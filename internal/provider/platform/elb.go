@@ -1,4 +1,4 @@
-package provider
+package platform
 
 import (
 	"context"
@@ -12,28 +12,30 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
 
 // loadBalancer is the platform of Application Load Balancers.
-func loadBalancer() platform {
-	return platform{
+func loadBalancer() Entry {
+	return Entry{
 		Platform:   release.Platform{Limits: elb.Limits(), GroupName: elbGroupName},
-		block:      "load_balancer",
-		backends:   "target_groups",
-		schema:     loadBalancerBlock,
+		Block:      "load_balancer",
+		Backends:   "target_groups",
+		Schema:     loadBalancerBlock,
 		owns:       func(id string) bool { _, err := elb.Parse(id); return err == nil },
-		routeFault: elbRouteFault,
-		groupFault: elbGroupFault,
+		RouteFault: elbRouteFault,
+		GroupFault: elbGroupFault,
+		Region:     elbRegion,
 		label:      elbLabel,
-		detaches:   func(route string) bool { _, err := elb.ParseRoute(route); return err == nil },
-		unread:     func(route string) bool { a, err := elb.ParseRoute(route); return err == nil && a.Kind == elb.Rule },
-		readFault:  elbReadFault,
-		detail:     elbDetail,
-		limits:     fmt.Sprintf("%d target groups in one action, the maximum of Elastic Load Balancing", elb.Limits().Groups),
-		idleText:   "attached to no listener or rule, so Elastic Load Balancing does not check its health",
-		connect:    connectELB,
+		Detaches:   func(route string) bool { _, err := elb.ParseRoute(route); return err == nil },
+		Unread:     func(route string) bool { a, err := elb.ParseRoute(route); return err == nil && a.Kind == elb.Rule },
+		ReadFault:  elbReadFault,
+		Detail:     elbDetail,
+		LimitText:  fmt.Sprintf("%d target groups in one action, the maximum of Elastic Load Balancing", elb.Limits().Groups),
+		IdleText:   "attached to no listener or rule, so Elastic Load Balancing does not check its health",
+		Connect:    connectELB,
 	}
 }
 
@@ -128,25 +130,25 @@ func elbReadFault(at path.Path, route string, err error) diag.Diagnostic {
 	if !errors.Is(err, elb.ErrDefaultRule) {
 		return nil
 	}
-	facts := []fact{{"Route", route}}
+	facts := []input.Fact{{"Route", route}}
 	if a, err := elb.ParseRoute(route); err == nil {
 		if listener, ok := a.Listener(); ok {
-			facts = append(facts, fact{"Listener", listener.String()})
+			facts = append(facts, input.Fact{"Listener", listener.String()})
 		}
 	}
-	return misuse(at, "It is the default rule of its listener. Use the ARN of the listener instead.", facts...)
+	return input.Misuse(at, "It is the default rule of its listener. Use the ARN of the listener instead.", facts...)
 }
 
 // connectELB opens clients. The ARN sets the region for STS where nothing else does.
-func connectELB(ctx context.Context, b *backend, id string) (*clients, error) {
-	config, err := b.aws.open(ctx, elbRegion(id))
+func connectELB(ctx context.Context, session *AWSSession, id string) (*Clients, error) {
+	config, err := session.open(ctx, elbRegion(id))
 	if err != nil {
 		return nil, err
 	}
-	settings := b.aws.settings
+	settings := session.Settings
 	forward, rollback := elb.NewRouters(config, elb.Options{MaxAttempts: settings.maxAttempts, Endpoint: settings.endpoints["elbv2"]})
-	return &clients{
-		forward: forward, rollback: rollback, reader: elb.NewReader(forward), groups: forward, checkAccount: b.aws.checkAccount,
-		credentialsLast: func(ctx context.Context, d time.Duration) error { return credentialsLast(ctx, config.Credentials, d) },
+	return &Clients{
+		Forward: forward, Rollback: rollback, Reader: elb.NewReader(forward), Groups: forward, CheckAccount: session.checkAccount,
+		CredentialsLast: func(ctx context.Context, d time.Duration) error { return credentialsLast(ctx, config.Credentials, d) },
 	}, nil
 }

@@ -1,4 +1,4 @@
-package provider
+package gates
 
 import (
 	"slices"
@@ -14,8 +14,8 @@ import (
 )
 
 // cloudwatchAlarmKind checks CloudWatch alarms.
-func cloudwatchAlarmKind() gateKind {
-	return gateKind{
+func cloudwatchAlarmKind() kind {
+	return kind{
 		name:         "cloudwatch_alarm",
 		inconclusive: 10 * time.Minute,
 		attribute: schema.SingleNestedAttribute{
@@ -38,13 +38,13 @@ func cloudwatchAlarmKind() gateKind {
 	}
 }
 
-func readCloudWatchAlarm(r *reader, at path.Path, a map[string]attr.Value) gateConfig {
-	before := r.diags.ErrorsCount()
-	c := gate.CloudWatchAlarm{Names: r.list(at.AtName("names"), a["names"]), Region: r.text(a["region"])}
+func readCloudWatchAlarm(r reader, at path.Path, a map[string]attr.Value) configuration {
+	before := r.Diags.ErrorsCount()
+	c := gate.CloudWatchAlarm{Names: r.List(at.AtName("names"), a["names"]), Region: r.Text(a["region"])}
 	names, _ := a["names"].(types.List)
 	namesUnknown := slices.ContainsFunc(names.Elements(), attr.Value.IsUnknown)
-	if r.diags.ErrorsCount() == before && !namesUnknown {
+	if r.Diags.ErrorsCount() == before && !namesUnknown {
 		r.check(at, a, c.Check())
 	}
-	return gateConfig{build: func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewCloudWatchAlarm(c, deps) }}
+	return configuration{build: func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewCloudWatchAlarm(c, deps) }}
 }

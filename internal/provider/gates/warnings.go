@@ -1,23 +1,23 @@
-package provider
+package gates
 
 import (
-	"context"
-
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
 )
 
-// gateWarnings warns about gates that cannot be evaluated on this machine, such as a
+// Warnings warns about gates that cannot be evaluated on this machine, such as a
 // missing command. It is not part of the schedule: Terraform requires the schedule to
 // be equal at plan and apply, and the apply may run elsewhere or after the command was
 // built. The apply checks again before it writes anything, and fails.
-func (b *backend) gateWarnings(ctx context.Context, gates []*desiredGate) diag.Diagnostics {
+func Warnings(deps gate.Dependencies, gates []*Gate) diag.Diagnostics {
 	var diags diag.Diagnostics
 	for _, g := range gates {
 		if g.absent == nil {
 			continue
 		}
-		if err := g.absent(b.dependencies(ctx, "")); err != nil {
-			diags.Append(gateAbsent(g.terms.Name, err))
+		if err := g.absent(deps); err != nil {
+			diags.Append(gateAbsent(g.Terms.Name, err))
 		}
 	}
 	return diags

@@ -1,0 +1,116 @@
+// Package platform has one Entry for each router: its block of the switch, how ids are
+// checked and named, how clients are opened, and the wording of its errors. The rest of
+// the provider knows no router.
+package platform
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
+)
+
+// Entry is one kind of router in the schema: its block of the switch, how its ids are
+// checked and named for people, how its clients are opened, and the wording of its errors.
+// A new router is a file with an Entry and one line in All.
+type Entry struct {
+	release.Platform
+
+	Block string // of the switch, with the argument routes
+	// Backends is the argument of an environment with its groups.
+	Backends string
+	Schema   func() schema.Block
+
+	// owns reports whether a route or group is one of this platform, so that it can be
+	// called.
+	owns func(id string) bool
+	// RouteFault and groupFault say what is wrong with an id, and what to use instead;
+	// empty: nothing.
+	RouteFault, GroupFault func(id string) string
+	// Region is the region of a route or group; empty: none.
+	Region func(id string) string
+	// label names a route or group for people: an ARN without account and region.
+	label func(id string) string
+	// Detaches reports whether a switch's routes are of this kind, so that an idle group
+	// can be detached from it.
+	Detaches func(route string) bool
+	// Unread reports whether only a read shows that a route cannot be used, and
+	// readFault says so for the error of that read, nil where it is another error.
+	Unread    func(route string) bool
+	ReadFault func(at path.Path, route string, err error) diag.Diagnostic
+	// Detail words an error of the platform's calls; false: not one of its errors.
+	Detail func(err error) (input.Detail, bool)
+	// LimitText says what a route cannot have more of, such as "5 target groups in one action".
+	LimitText string
+	// IdleText says what it means that no route has a group.
+	IdleText string
+
+	// Connect opens the clients. The id is a route or group.
+	Connect func(ctx context.Context, session *AWSSession, id string) (*Clients, error)
+}
+
+// All returns all platforms.
+func All() []Entry {
+	return []Entry{loadBalancer()}
+}
+
+// Of returns the platform of a route or group. An id of none belongs to the first:
+// its checks say what is wrong with it.
+func Of(id string) Entry {
+	all := All()
+	if i := slices.IndexFunc(all, func(p Entry) bool { return p.owns(id) }); i >= 0 {
+		return all[i]
+	}
+	return all[0]
+}
+
+// At is the path of the block.
+func (p Entry) At() path.Path { return path.Root(p.Block) }
+
+// RoutesAt is the path of the routes.
+func (p Entry) RoutesAt() path.Path { return p.At().AtName("routes") }
+
+// Label names a route or group for people.
+func Label(id string) string { return Of(id).label(id) }
+
+// Clients call the API of a platform.
+type Clients struct {
+	Forward, Rollback traffic.Router
+	Reader            SharedReader
+	Groups            GroupInspector
+	// CheckAccount checks, once, that the credentials belong to an allowed account.
+	CheckAccount func(context.Context) error
+	// CredentialsLast reports an error where the credentials expire within d.
+	CredentialsLast func(ctx context.Context, d time.Duration) error
+}
+
+// SharedReader reads for refreshes and plans. The resources of one run share its calls.
+type SharedReader interface {
+	traffic.References
+	// Read is traffic.Router's, except that results may be a few seconds old.
+	Read(ctx context.Context, routes []string) ([]traffic.State, error)
+	// OtherRoutes returns the routes that send traffic to one of the groups and are not
+	// among the routes.
+	OtherRoutes(ctx context.Context, routes, groups []string) ([]traffic.OtherRoute, error)
+	// Invalidate drops all results: something was written.
+	Invalidate()
+}
+
+// GroupInspector reads groups beyond their health, uncached.
+type GroupInspector interface {
+	traffic.References
+	// CheckGroups checks that every group exists and that the routes of its entry point
+	// may send traffic to it.
+	CheckGroups(ctx context.Context, entries ...traffic.Entry) error
+	// LongestDelay returns the longest time that in-flight requests of a group may take.
+	LongestDelay(ctx context.Context, groups []string) (time.Duration, error)
+	// SlowStarts returns the slow start of each group that has one, also with an error.
+	SlowStarts(ctx context.Context, groups []string) (map[string]time.Duration, error)
+}
