@@ -169,8 +169,8 @@ func (a attribute) check(value string) error {
 	return nil
 }
 
-// seconds returns the value or default of an integer attribute, 0 if it is not known.
-func seconds(known []attribute, set map[string]string, key string) int {
+// attributeNumber returns the value or default of an integer attribute, 0 if it is not known.
+func attributeNumber(known []attribute, set map[string]string, key string) int {
 	for _, a := range showAttributes(known, set).Members {
 		if a.Key == key {
 			n, err := strconv.Atoi(a.Value)

@@ -39,6 +39,6 @@ func selfSigned() (tls.Certificate, error) {
 }
 
 // CertificatePEM returns the certificate of all HTTPS listeners, which is generated at start and which clients must trust.
-func (s *Server) CertificatePEM() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.plane.certificate.Certificate[0]})
+func (p *Plane) CertificatePEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.certificate.Certificate[0]})
 }

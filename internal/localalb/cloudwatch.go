@@ -1,26 +1,30 @@
 package localalb
 
 import (
-	"errors"
 	"maps"
-	"net/http"
-	"net/url"
+	"slices"
 	"sync"
 	"time"
 )
 
-// The simulated services by their IAM prefixes.
-const (
-	serviceELB        = "elasticloadbalancing"
-	serviceCloudWatch = "cloudwatch"
-	serviceSTS        = "sts"
-)
+// cwOptions configures a Service.
+type cwOptions struct {
+	// Account is the account ID in ARNs.
+	Account string
+	// Period is the period of the metrics of load balancers, and of the evaluation of alarms if it is under a minute.
+	Period time.Duration
+	// Delay is how long after the end of its period a point of these metrics becomes visible.
+	Delay time.Duration
+	// Now is the clock.
+	Now func() time.Time
+}
 
-// cloudWatch simulates metrics and alarms. It has no goroutines: evaluations that are due run before the next call
-// is executed, each as of its due time.
+// cloudWatch holds metrics and alarms. It has no goroutines: evaluations that are due run before the next call is
+// executed, each as of its due time. It is safe for concurrent use.
 type cloudWatch struct {
-	clock   metricsClock
-	account string
+	clock      metricsClock
+	account    string
+	operations map[string]cloudWatchOperation
 
 	mu       sync.Mutex
 	metrics  *metrics
@@ -29,8 +33,26 @@ type cloudWatch struct {
 	chain    []alarmKey // alarms whose state change is being propagated
 }
 
-func newCloudWatch(cfg config, elb *elbMetrics) *cloudWatch {
-	return &cloudWatch{clock: elb.clock, account: cfg.account, metrics: newMetrics(elb), alarms: alarms{}}
+// newCloudWatch returns a Service without metrics and alarms. It rejects periods that no query could use.
+func newCloudWatch(opts cwOptions) (*cloudWatch, error) {
+	clock := metricsClock{period: opts.Period, delay: opts.Delay, now: opts.Now}
+	if err := clock.check(); err != nil {
+		return nil, err
+	}
+	return &cloudWatch{clock: clock, account: opts.Account, operations: cloudWatchOperations(), metrics: newMetrics(newELBMetrics(clock)), alarms: alarms{}}, nil
+}
+
+// LoadBalancers returns the metrics that load balancers publish.
+func (cw *cloudWatch) LoadBalancers() Metrics { return cw.metrics.elb }
+
+// cwRequest is a call to the API.
+type cwRequest struct {
+	Action string
+	Region string
+	// Document holds the parameters, decoded from whatever protocol.
+	Document any
+	// Effects are those of the injected faults.
+	Effects effects
 }
 
 // cloudWatchCall is the context of one call to CloudWatch.
@@ -81,98 +103,43 @@ func cloudWatchOperations() map[string]cloudWatchOperation {
 	}
 }
 
-// serveCloudWatch handles a call to CloudWatch in CBOR or JSON.
-func (s *Server) serveCloudWatch(w http.ResponseWriter, r *http.Request, proto protocol) {
-	raw, err := readBody(w, r)
-	var document any
-	if err == nil {
-		if document, err = proto.decode(raw); err != nil {
-			err = badRequest("SerializationException", "The body could not be read: %v", err)
-		}
-	}
-	params := url.Values{}
-	flatten("", document, params)
-	entry := s.journal.begin(Call{Service: serviceCloudWatch, Action: proto.action, Params: params})
-	s.respondCloudWatch(w, proto, entry, func() (any, error) {
-		if err != nil {
-			return nil, err
-		}
-		return s.executeCloudWatch(r, entry, document)
-	})
-}
+// cloudWatchActions returns the names of all simulated actions.
+func cloudWatchActions() []string { return slices.Sorted(maps.Keys(cloudWatchOperations())) }
 
-// serveCloudWatchForm handles a call to CloudWatch in the form of the Query API.
-func (s *Server) serveCloudWatchForm(w http.ResponseWriter, r *http.Request, form url.Values) {
-	entry := s.journal.begin(Call{Service: serviceCloudWatch, Action: form.Get("Action"), Params: form})
-	s.respondCloudWatch(w, queryProtocol(entry.Action), entry, func() (any, error) {
-		document, err := unflatten(form)
-		if err != nil {
-			return nil, err
-		}
-		return s.executeCloudWatch(r, entry, document)
-	})
-}
-
-func (s *Server) respondCloudWatch(w http.ResponseWriter, proto protocol, entry *Call, execute func() (any, error)) {
-	result, failure := execute()
-	if errors.Is(failure, errDropped) {
-		panic(http.ErrAbortHandler) // makes net/http close the connection without a response
-	}
-	status, code := http.StatusOK, ""
-	out := reply{action: proto.action, id: requestID(), result: result}
-	if failure != nil {
-		out.failure = asAPIError(failure)
-		status, code = out.failure.status, out.failure.code
-		w.Header().Set("X-Amzn-Query-Error", out.queryError())
-	}
-	s.journal.end(entry, status, code)
-	body, err := proto.encode(out)
-	if err != nil {
-		s.log.Error("cannot encode a response", "action", entry.Action, "error", err)
-	}
-	if proto.contentType == "application/cbor" {
-		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
-	}
-	w.Header().Set("Content-Type", proto.contentType)
-	s.writeResponse(w, out.id, status, body)
-}
-
-// executeCloudWatch executes a call under the faults that match it.
-func (s *Server) executeCloudWatch(r *http.Request, entry *Call, document any) (any, error) {
-	if err := s.admit(r, entry); err != nil {
-		return nil, err
-	}
-	op, known := s.cloudWatchOperations[entry.Action]
+func (cw *cloudWatch) find(action string) (cloudWatchOperation, error) {
+	op, known := cw.operations[action]
 	if !known {
-		return nil, badRequest("UnknownOperationException", "localalb does not simulate the operation %s of CloudWatch", entry.Action)
+		return op, badRequest("UnknownOperationException", "localalb does not simulate the operation %s of CloudWatch", action)
 	}
-	fx, err := s.applyFaults(r.Context(), entry, op.write)
+	return op, nil
+}
+
+// Writes reports whether an action changes anything. It returns an error for an action that is not simulated.
+func (cw *cloudWatch) Writes(action string) (bool, error) {
+	op, err := cw.find(action)
+	return op.write, err
+}
+
+// Run runs the evaluations that are due and then a call, whose answer it returns. A write changes a clone of the
+// alarms: a failed write has no effect, and a lost write is a clone that is discarded.
+func (cw *cloudWatch) Run(r cwRequest) (any, error) {
+	op, err := cw.find(r.Action)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := s.cloudWatch.execute(op, &cloudWatchCall{cloudWatch: s.cloudWatch, region: s.regionOf(r), document: document}, fx)
-	if fx.kind == DropAnswer {
-		return nil, errDropped
-	}
-	return answer, err
-}
-
-// execute runs the evaluations that are due and then an operation. A write changes a clone of the alarms: a failed
-// write has no effect, and a lost write is a clone that is discarded.
-func (cw *cloudWatch) execute(op cloudWatchOperation, c *cloudWatchCall, fx effects) (any, error) {
 	cw.mu.Lock()
 	defer cw.mu.Unlock()
-	c.now = cw.clock.now()
+	c := &cloudWatchCall{cloudWatch: cw, region: r.Region, now: cw.clock.now(), document: r.Document}
 	cw.evaluateDue(c.now)
 	before := cw.alarms
 	if !op.write {
-		if fx.stale && cw.previous != nil {
+		if r.Effects.stale && cw.previous != nil {
 			cw.alarms = cw.previous
 			defer func() { cw.alarms = before }()
 		}
 		return op.run(c)
 	}
-	c.lost = fx.kind == LostWrite
+	c.lost = r.Effects.kind == LostWrite
 	cw.alarms = maps.Clone(before)
 	answer, err := op.run(c)
 	if err != nil || c.lost {

@@ -1,6 +1,7 @@
 package localalb
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/url"
@@ -62,7 +63,7 @@ func bindStruct(at string, from any, into reflect.Value) error {
 // memberName returns the API name of a field.
 func memberName(field reflect.StructField) string {
 	name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-	return or(name, field.Name)
+	return cmp.Or(name, field.Name)
 }
 
 func bindList(at string, from any, into reflect.Value) error {

@@ -1,6 +1,7 @@
 package localalb
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strconv"
@@ -143,7 +144,7 @@ func (d metricDatum) checkValues(at string) error {
 
 func (d metricDatum) sample(region, namespace string, now time.Time) sample {
 	s := sample{
-		metric: newMetricID(region, namespace, d.MetricName, d.Dimensions), unit: or(d.Unit, defaultUnit),
+		metric: newMetricID(region, namespace, d.MetricName, d.Dimensions), unit: cmp.Or(d.Unit, defaultUnit),
 		at: now, highResolution: d.StorageResolution != nil && *d.StorageResolution == highResolution, values: &summary{},
 	}
 	if d.Timestamp != nil {

@@ -1,6 +1,7 @@
 package localalb
 
 import (
+	"cmp"
 	"compress/gzip"
 	"encoding/binary"
 	"encoding/json"
@@ -47,7 +48,7 @@ func (r reply) document() any {
 		return r.result
 	}
 	return map[string]string{
-		"__type":  "com.amazonaws.cloudwatch#" + or(shapes()[r.failure.code], r.failure.code),
+		"__type":  "com.amazonaws.cloudwatch#" + cmp.Or(shapes()[r.failure.code], r.failure.code),
 		"message": r.failure.message,
 	}
 }

@@ -118,13 +118,13 @@ func (c *condition) patterns(p params, structure string, short []string) (*value
 		}
 		values, regexes = cfg.list("Values"), append(regexes, cfg.list("RegexValues")...)
 	}
-	if err := c.compile(values, regexes); err != nil {
+	if err := c.checkValues(values, regexes); err != nil {
 		return nil, 0, err
 	}
 	return &valuesConfig{Values: listOf(values), RegexValues: listOf(regexes)}, len(values) + len(regexes), nil
 }
 
-func (c *condition) compile(values, regexes []string) error {
+func (c *condition) checkValues(values, regexes []string) error {
 	for _, v := range slices.Concat(values, regexes) {
 		if v == "" || len(v) > 128 {
 			return validationError("Condition value '%s' must have 1 to 128 characters", v)
@@ -150,7 +150,7 @@ func (c *condition) readHeader(p params) (int, error) {
 		return 0, validationError("You cannot specify the host header in an http-header condition: use host-header")
 	}
 	values, regexes := cfg.list("Values"), append(p.list("RegexValues"), cfg.list("RegexValues")...)
-	if err := c.compile(values, regexes); err != nil {
+	if err := c.checkValues(values, regexes); err != nil {
 		return 0, err
 	}
 	c.HTTPHeaderConfig = &headerConfig{HTTPHeaderName: name, Values: listOf(values), RegexValues: listOf(regexes)}
@@ -172,10 +172,7 @@ func (c *condition) readQuery(p params) (int, error) {
 }
 
 func checkNetworks(v *valuesConfig) error {
-	if v.Values == nil {
-		return nil
-	}
-	for _, text := range v.Values.Members {
+	for _, text := range v.Values.members() {
 		if _, err := netip.ParsePrefix(text); err != nil {
 			return validationError("Condition value '%s' contains an invalid CIDR block", text)
 		}

@@ -3,7 +3,6 @@ package localalb
 import (
 	"context"
 	"slices"
-	"time"
 )
 
 // drain takes a deregistered target out of service. The target gets no new requests, in-flight requests finish,
@@ -11,7 +10,7 @@ import (
 // was not in use is removed immediately. The caller holds the group's lock.
 func (g *liveGroup) drain(t *liveTarget) {
 	t.stopCheck()
-	delay := time.Duration(seconds(groupAttributes(g.record.targetType), g.record.attributes, deregistrationDelay)) * time.Second
+	delay := g.config.DeregistrationDelay
 	if t.state == stateUnused || delay == 0 {
 		return
 	}
@@ -31,9 +30,9 @@ func (g *liveGroup) drain(t *liveTarget) {
 }
 
 // cancelDrain removes a draining target that is registered again. The caller holds the group's lock.
-func (g *liveGroup) cancelDrain(record targetRecord) {
+func (g *liveGroup) cancelDrain(registered Target) {
 	g.draining = slices.DeleteFunc(g.draining, func(t *liveTarget) bool {
-		if !t.record.same(record) {
+		if !t.Same(registered) {
 			return false
 		}
 		t.stopDrain()

@@ -41,6 +41,14 @@ func listOf[T any](members []T) *list[T] {
 	return &list[T]{Members: members}
 }
 
+// members returns the members of a list, none for nil.
+func (l *list[T]) members() []T {
+	if l == nil {
+		return nil
+	}
+	return l.Members
+}
+
 // pair is an entry of a map in a request or response.
 type pair struct {
 	Key   string `xml:"key"`

@@ -1,10 +1,16 @@
 package localalb
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
+
+// ServeHTTP handles a request to the API without a connection.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.endpoint.ServeHTTP(w, r) }
 
 // WithNow sets the clock of CloudWatch.
 func WithNow(now func() time.Time) Option {
-	return func(c *config) { c.clock.now = now }
+	return func(c *config) { c.now = now }
 }
 
 // Recorder lets tests count without traffic.
@@ -17,8 +23,8 @@ func NewRecorder(now func() time.Time) Recorder {
 
 // Answered counts a request and its response.
 func (r Recorder) Answered(took time.Duration) {
-	r.recorder.count(requestCount)
-	r.recorder.countResponse(2, took)
+	r.recorder.Request()
+	r.recorder.Response(2, took)
 }
 
 // Percentile returns a percentile of the response times in the current second, in seconds.

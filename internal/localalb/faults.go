@@ -3,9 +3,9 @@ package localalb
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -59,7 +59,8 @@ type Fault struct {
 	Delay time.Duration
 }
 
-type faultJSON struct {
+// Active is an injected fault in the form of the management port.
+type Active struct {
 	ID       int       `json:"id,omitempty"`
 	Action   string    `json:"action,omitempty"`
 	Kind     FaultKind `json:"kind"`
@@ -67,42 +68,32 @@ type faultJSON struct {
 	Skip     int       `json:"skip,omitempty"`
 	Times    int       `json:"times,omitempty"`
 	Delay    string    `json:"delay,omitempty"`
-	Affected int       `json:"affected"`
+	Affected int       `json:"affected"` // the number of calls so far
 }
 
 // UnmarshalJSON decodes the form of the management port: lower-case names, and a delay such as "200ms".
 func (f *Fault) UnmarshalJSON(data []byte) error {
-	var j faultJSON
-	if err := json.Unmarshal(data, &j); err != nil {
+	var a Active
+	if err := json.Unmarshal(data, &a); err != nil {
 		return fmt.Errorf("reading a fault: %w", err)
 	}
-	*f = Fault{Action: j.Action, Kind: j.Kind, ARN: j.ARN, Skip: j.Skip, Times: j.Times}
-	if j.Delay != "" {
-		delay, err := time.ParseDuration(j.Delay)
+	*f = Fault{Action: a.Action, Kind: a.Kind, ARN: a.ARN, Skip: a.Skip, Times: a.Times}
+	if a.Delay != "" {
+		delay, err := time.ParseDuration(a.Delay)
 		if err != nil {
 			return fmt.Errorf("reading the delay of a fault: %w", err)
 		}
 		f.Delay = delay
 	}
-	return f.check()
-}
-
-func (f *Fault) check() error {
-	if !slices.Contains(faultKinds(), f.Kind) {
-		return fmt.Errorf("unknown fault kind %q: known kinds are %v", f.Kind, faultKinds())
-	}
-	if f.Delay < 0 || f.Times < 0 || f.Skip < 0 {
-		return fmt.Errorf("fault %s: delay, times and skip must not be negative", f.Kind)
-	}
 	return nil
 }
 
 // matches reports whether a call matches the fault.
-func (f *Fault) matches(call Call, write bool) bool {
-	if f.Action != "" && f.Action != call.Action {
+func (f *Fault) matches(action string, params url.Values, write bool) bool {
+	if f.Action != "" && f.Action != action {
 		return false
 	}
-	read := strings.HasPrefix(call.Action, "Describe") || strings.HasPrefix(call.Action, "Get")
+	read := strings.HasPrefix(action, "Describe") || strings.HasPrefix(action, "Get")
 	switch f.Kind {
 	case LostWrite, LateSync:
 		if !write {
@@ -116,117 +107,10 @@ func (f *Fault) matches(call Call, write bool) bool {
 	if f.ARN == "" {
 		return true
 	}
-	for _, values := range call.Params {
+	for _, values := range params {
 		if slices.ContainsFunc(values, func(v string) bool { return strings.Contains(v, f.ARN) }) {
 			return true
 		}
 	}
 	return false
-}
-
-// faults holds the injected faults. When several match a call, their delays add up, and the oldest of the others wins.
-type faults struct {
-	mu     sync.Mutex
-	active []*injected
-	lastID int
-}
-
-type injected struct {
-	Fault
-	id, matched, affected int
-}
-
-func (fs *faults) add(f Fault) int {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	fs.lastID++
-	fs.active = append(fs.active, &injected{Fault: f, id: fs.lastID})
-	return fs.lastID
-}
-
-// remove deletes a fault, or all faults for id 0. It reports whether there was any.
-func (fs *faults) remove(id int) bool {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	before := len(fs.active)
-	fs.active = slices.DeleteFunc(fs.active, func(f *injected) bool { return id == 0 || f.id == id })
-	return len(fs.active) < before
-}
-
-func (fs *faults) list() []faultJSON {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	out := []faultJSON{}
-	for _, f := range fs.active {
-		j := faultJSON{ID: f.id, Action: f.Action, Kind: f.Kind, ARN: f.ARN, Skip: f.Skip, Times: f.Times, Affected: f.affected}
-		if f.Delay > 0 {
-			j.Delay = f.Delay.String()
-		}
-		out = append(out, j)
-	}
-	return out
-}
-
-// effects are the combined effects of the faults on one call.
-type effects struct {
-	callDelay time.Duration // before the call is executed
-	syncDelay time.Duration // before the data plane applies the write
-	stale     bool
-	kind      FaultKind // the fault that replaces the response, "" for none
-}
-
-// match returns the effects of all faults that match a call, and counts the call against them.
-func (fs *faults) match(call Call, write bool) effects {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	var e effects
-	for _, f := range fs.active {
-		if !f.matches(call, write) {
-			continue
-		}
-		f.matched++
-		if f.matched <= f.Skip {
-			continue
-		}
-		f.affected++
-		e.add(f.Fault)
-	}
-	fs.active = slices.DeleteFunc(fs.active, func(f *injected) bool { return f.Times > 0 && f.affected >= f.Times })
-	return e
-}
-
-func (e *effects) add(f Fault) {
-	switch f.Kind {
-	case Slow, SlowRead:
-		e.callDelay += f.Delay
-	case LateSync:
-		e.syncDelay += f.Delay
-	case StaleRead:
-		e.stale = true
-	default:
-		if e.kind == "" {
-			e.kind = f.Kind
-		}
-	}
-}
-
-// failure returns the error response of a fault, nil for the kinds that have none.
-func (e effects) failure(c Call, account string) *apiError {
-	switch e.kind {
-	case Throttle:
-		code := "ThrottlingException"
-		if c.Service == serviceCloudWatch {
-			code = "Throttling"
-		}
-		return &apiError{status: 400, code: code, message: "Rate exceeded"}
-	case ServerError:
-		return &apiError{status: 500, code: "InternalFailure", message: "The request processing has failed because of an unknown error, exception or failure."}
-	case AccessDenied:
-		return &apiError{status: 403, code: "AccessDenied", message: fmt.Sprintf(
-			"User: arn:aws:iam::%s:user/local is not authorized to perform: %s:%s because no identity-based policy allows the %s:%s action",
-			account, c.Service, c.Action, c.Service, c.Action)}
-	case ExpiredToken:
-		return &apiError{status: 403, code: "ExpiredToken", message: "The security token included in the request is expired"}
-	}
-	return nil
 }

@@ -58,13 +58,13 @@ func newHTTP2Transport() *http.Transport {
 type forwarder struct {
 	groups  []*liveGroup
 	chooser *Chooser
-	sticky  stickiness
+	sticky  time.Duration // 0: clients are not bound to a group
 }
 
 // choose returns the group for a request. A valid sticky cookie selects its group while that is in the action,
 // even at weight 0. choose returns nil if every weight is 0.
 func (f *forwarder) choose(r *http.Request) *liveGroup {
-	if f.sticky.Enabled {
+	if f.sticky > 0 {
 		if arn, ok := readCookie(r, groupCookie); ok {
 			for _, g := range f.groups {
 				if g.arn == arn {
@@ -107,14 +107,14 @@ func (l *liveListener) forward(w http.ResponseWriter, r *http.Request, t *table,
 		return
 	}
 	target.counts.requests.Add(1)
-	group.traffic().count(requestCount) // AWS counts a request only once a target is chosen
+	group.count(GroupMetrics.Request) // AWS counts a request only once a target is chosen
 	x := &exchange{listener: l, table: t, group: group, target: target, client: r.Context(), counters: []*counter{&group.counts.counter, target.counts}}
-	if target.address == "" { // a Lambda function, which cannot run here
+	if target.Address == "" { // a Lambda function, which cannot run here
 		x.count(func(c *counter) { c.elb502.Add(1) })
 		l.respondError(w, http.StatusBadGateway)
 		return
 	}
-	x.cookies = append(stickyCookies(r, f.sticky, group.arn), group.targetCookies(r, target)...)
+	x.cookies = append(stickyCookies(r, groupCookie, group.arn, f.sticky), group.targetCookies(r, target)...)
 	x.run(w, r)
 }
 
@@ -172,8 +172,8 @@ func bufferBody(r *http.Request) error {
 // rewrite directs a request to its target and adds the headers of ALB.
 func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 	x.lastSent.Store(time.Now().UnixNano())
-	p.Out.URL.Scheme = strings.ToLower(x.target.scheme)
-	p.Out.URL.Host = x.target.address
+	p.Out.URL.Scheme = x.target.scheme
+	p.Out.URL.Host = x.target.Address
 	p.Out.URL.RawQuery = p.In.URL.RawQuery // unchanged, even if it is malformed
 	p.Out.Host = p.In.Host
 	port := x.table.port
@@ -183,7 +183,7 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 	p.Out.Header.Set("X-Forwarded-Port", port)
 	p.Out.Header.Set("X-Forwarded-Proto", schemeOf(p.In))
 	if p.Out.Header.Get("X-Amzn-Trace-Id") == "" {
-		p.Out.Header.Set("X-Amzn-Trace-Id", "Root=1-"+strconv.FormatInt(time.Now().Unix(), 16)+"-"+newID()+newID()[:8])
+		p.Out.Header.Set("X-Amzn-Trace-Id", "Root=1-"+strconv.FormatInt(time.Now().Unix(), 16)+"-"+randomHex(12))
 	}
 	from := strings.Join(p.In.Header.Values("X-Forwarded-For"), ", ")
 	client, _ := splitHost(p.In.RemoteAddr)
@@ -204,7 +204,8 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 func (x *exchange) modifyResponse(resp *http.Response) error {
 	if class := resp.StatusCode / 100; class >= 1 && class <= 5 {
 		x.count(func(c *counter) { c.class[class].Add(1) })
-		x.group.traffic().countResponse(class, time.Duration(time.Now().UnixNano()-x.lastSent.Load()))
+		took := time.Duration(time.Now().UnixNano() - x.lastSent.Load())
+		x.group.count(func(m GroupMetrics) { m.Response(class, took) })
 	}
 	for _, cookie := range x.cookies {
 		resp.Header.Add("Set-Cookie", cookie.String())
@@ -221,12 +222,12 @@ func (x *exchange) modifyResponse(resp *http.Response) error {
 func (x *exchange) handleError(w http.ResponseWriter, r *http.Request, err error) {
 	if x.client.Err() != nil {
 		x.count(func(c *counter) { c.clientDisconnects.Add(1) })
-		x.listener.countGenerated(statusClientClosed)
+		x.listener.metrics.Generated(statusClientClosed)
 		panic(http.ErrAbortHandler) // the client has disconnected
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
 		x.count(func(c *counter) { c.connectionErrors.Add(1) })
-		x.group.traffic().count(connectionErrors)
+		x.group.count(GroupMetrics.ConnectionError)
 	}
 	if errors.Is(context.Cause(r.Context()), errIdleTimeout) || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
 		x.count(func(c *counter) { c.elb504.Add(1) })

@@ -1,8 +1,8 @@
 package localalb
 
 import (
+	"cmp"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,13 +43,13 @@ func showGroup(g *group, balancers map[string]*balancer) groupShape {
 	h := g.health
 	out := groupShape{
 		TargetGroupArn: g.arn, TargetGroupName: g.name, Protocol: g.protocol, Port: g.port, VpcID: g.vpc,
-		HealthCheckProtocol: h.protocol, HealthCheckPort: h.port, HealthCheckEnabled: h.enabled,
-		HealthCheckIntervalSeconds: h.interval, HealthCheckTimeoutSeconds: h.timeout,
-		HealthyThresholdCount: h.healthy, UnhealthyThresholdCount: h.unhealthy, HealthCheckPath: h.path,
+		HealthCheckProtocol: h.Protocol, HealthCheckPort: h.Port, HealthCheckEnabled: h.Enabled,
+		HealthCheckIntervalSeconds: h.Interval, HealthCheckTimeoutSeconds: h.Timeout,
+		HealthyThresholdCount: h.Healthy, UnhealthyThresholdCount: h.Unhealthy, HealthCheckPath: h.Path,
 		TargetType: g.targetType, ProtocolVersion: g.protocolVersion, IPAddressType: g.ipType,
 	}
-	if h.matcher != "" {
-		out.Matcher = &matcherShape{HTTPCode: h.matcher}
+	if h.Matcher != "" {
+		out.Matcher = &matcherShape{HTTPCode: h.Matcher}
 	}
 	if b := balancers[g.arn]; b != nil {
 		out.LoadBalancerArns.Members = []string{b.arn}
@@ -82,7 +82,7 @@ func createTargetGroup(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	requested.arn, requested.seq = arnOf(c.region, c.server.cfg.account, "targetgroup/"+requested.name+"/"+newID()), c.state.nextSeq()
+	requested.arn, requested.seq = arnOf(c.region, c.service.opts.Account, "targetgroup/"+requested.name+"/"+newID()), c.state.nextSeq()
 	c.state.groups[requested.arn], c.state.tags[requested.arn] = requested, tags
 	return c.groupResult(requested), nil
 }
@@ -98,7 +98,7 @@ func (c *call) readGroup() (*group, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &group{name: c.text("Name"), region: c.region, targetType: or(targetType, "instance"), attributes: map[string]string{}}
+	g := &group{name: c.text("Name"), region: c.region, targetType: cmp.Or(targetType, "instance"), attributes: map[string]string{}}
 	if g.targetType != "lambda" {
 		if err := c.readRouting(g); err != nil {
 			return nil, err
@@ -121,7 +121,7 @@ func (c *call) readRouting(g *group) error {
 	if g.ipType, err = c.oneOf("IpAddressType", "ipv4", "ipv6"); err != nil {
 		return err
 	}
-	g.ipType, g.vpc = or(g.ipType, "ipv4"), c.text("VpcId")
+	g.ipType, g.vpc = cmp.Or(g.ipType, "ipv4"), c.text("VpcId")
 	switch {
 	case g.protocol == "":
 		return validationError("A protocol must be specified")
@@ -134,7 +134,7 @@ func (c *call) readRouting(g *group) error {
 	if !isHTTP(g.protocol) {
 		return nil
 	}
-	g.protocolVersion = or(c.text("ProtocolVersion"), "HTTP1")
+	g.protocolVersion = cmp.Or(c.text("ProtocolVersion"), "HTTP1")
 	if g.protocolVersion != "HTTP1" && g.protocolVersion != "HTTP2" {
 		return badRequest("InvalidConfigurationRequest", "Protocol version '%s' is not simulated here: use HTTP1 or HTTP2", g.protocolVersion)
 	}
@@ -143,27 +143,27 @@ func (c *call) readRouting(g *group) error {
 
 func isHTTP(protocol string) bool { return protocol == "HTTP" || protocol == "HTTPS" }
 
-func defaultHealth(g *group) healthSettings {
+func defaultHealth(g *group) HealthCheck {
 	switch {
 	case g.targetType == "lambda":
-		return healthSettings{path: "/", interval: 35, timeout: 30, healthy: 5, unhealthy: 2, matcher: "200"}
+		return HealthCheck{Path: "/", Interval: 35, Timeout: 30, Healthy: 5, Unhealthy: 2, Matcher: "200"}
 	case isHTTP(g.protocol):
-		return healthSettings{enabled: true, protocol: g.protocol, port: "traffic-port", path: "/", interval: 30, timeout: 5, healthy: 5, unhealthy: 2, matcher: "200"}
+		return HealthCheck{Enabled: true, Protocol: g.protocol, Port: "traffic-port", Path: "/", Interval: 30, Timeout: 5, Healthy: 5, Unhealthy: 2, Matcher: "200"}
 	}
-	return healthSettings{enabled: true, protocol: "TCP", port: "traffic-port", interval: 30, timeout: 10, healthy: 5, unhealthy: 2}
+	return HealthCheck{Enabled: true, Protocol: "TCP", Port: "traffic-port", Interval: 30, Timeout: 10, Healthy: 5, Unhealthy: 2}
 }
 
 // readHealth updates h with the parameters of the call and validates the result.
-func (c *call) readHealth(g *group, h *healthSettings) error {
+func (c *call) readHealth(g *group, h *HealthCheck) error {
 	for _, n := range []struct {
 		name      string
 		low, high int
 		into      *int
 	}{
-		{"HealthCheckIntervalSeconds", 5, 300, &h.interval},
-		{"HealthCheckTimeoutSeconds", 2, 120, &h.timeout},
-		{"HealthyThresholdCount", 2, 10, &h.healthy},
-		{"UnhealthyThresholdCount", 2, 10, &h.unhealthy},
+		{"HealthCheckIntervalSeconds", 5, 300, &h.Interval},
+		{"HealthCheckTimeoutSeconds", 2, 120, &h.Timeout},
+		{"HealthyThresholdCount", 2, 10, &h.Healthy},
+		{"UnhealthyThresholdCount", 2, 10, &h.Unhealthy},
 	} {
 		sent, err := c.number(n.name, n.low, n.high)
 		if err != nil {
@@ -178,72 +178,44 @@ func (c *call) readHealth(g *group, h *healthSettings) error {
 		return err
 	}
 	if enabled != nil {
-		h.enabled = *enabled
+		h.Enabled = *enabled
 	}
-	if !h.enabled && g.targetType != "lambda" {
+	if !h.Enabled && g.targetType != "lambda" {
 		return badRequest("InvalidConfigurationRequest", "Health check enabled must be true for target groups with target type '%s'", g.targetType)
 	}
-	h.protocol, h.port, h.path = or(c.text("HealthCheckProtocol"), h.protocol), or(c.text("HealthCheckPort"), h.port), or(c.text("HealthCheckPath"), h.path)
+	h.Protocol, h.Port, h.Path = cmp.Or(c.text("HealthCheckProtocol"), h.Protocol), cmp.Or(c.text("HealthCheckPort"), h.Port), cmp.Or(c.text("HealthCheckPath"), h.Path)
 	if m, given := c.structure("Matcher"); given {
 		if m.has("GrpcCode") {
 			return badRequest("InvalidConfigurationRequest", "gRPC health checks are not simulated here")
 		}
-		h.matcher = m.text("HttpCode")
+		h.Matcher = m.text("HttpCode")
 	}
 	return checkHealth(g, *h)
 }
 
-func checkHealth(g *group, h healthSettings) error {
+func checkHealth(g *group, h HealthCheck) error {
 	if g.targetType == "lambda" {
 		return nil
 	}
-	if h.timeout >= h.interval {
-		return validationError("Health check interval must be greater than the timeout: '%d' is not greater than '%d'", h.interval, h.timeout)
+	if h.Timeout >= h.Interval {
+		return validationError("Health check interval must be greater than the timeout: '%d' is not greater than '%d'", h.Interval, h.Timeout)
 	}
-	if port, err := strconv.Atoi(h.port); h.port != "traffic-port" && (err != nil || port < 1 || port > 65535) {
-		return validationError("Health check port '%s' must be 'traffic-port' or a number between '1' and '65535'", h.port)
+	if port, err := strconv.Atoi(h.Port); h.Port != "traffic-port" && (err != nil || port < 1 || port > 65535) {
+		return validationError("Health check port '%s' must be 'traffic-port' or a number between '1' and '65535'", h.Port)
 	}
-	if !isHTTP(h.protocol) {
-		if h.protocol != "TCP" || isHTTP(g.protocol) {
-			return validationError("Health check protocol '%s' is not supported for target groups with protocol '%s'", h.protocol, g.protocol)
+	if !isHTTP(h.Protocol) {
+		if h.Protocol != "TCP" || isHTTP(g.protocol) {
+			return validationError("Health check protocol '%s' is not supported for target groups with protocol '%s'", h.Protocol, g.protocol)
 		}
 		return nil
 	}
-	if !strings.HasPrefix(h.path, "/") || len(h.path) > 1024 {
-		return validationError("Health check path '%s' must begin with a '/' character and have at most 1024 characters", h.path)
+	if !strings.HasPrefix(h.Path, "/") || len(h.Path) > 1024 {
+		return validationError("Health check path '%s' must begin with a '/' character and have at most 1024 characters", h.Path)
 	}
-	if _, err := parseMatcher(or(h.matcher, "200-399")); err != nil {
-		return err
+	if _, err := ParseMatcher(h.Matcher); err != nil {
+		return validationError("Health check matcher HTTP code %v", err)
 	}
 	return nil
-}
-
-// codes is a set of HTTP status codes, as inclusive ranges.
-type codes [][2]int
-
-func (cs codes) match(code int) bool {
-	return slices.ContainsFunc(cs, func(r [2]int) bool { return code >= r[0] && code <= r[1] })
-}
-
-// parseMatcher parses "200", "200,202" or "200-299".
-func parseMatcher(text string) (codes, error) {
-	var out codes
-	if !regexp.MustCompile(`^\d{3}(-\d{3})?(,\d{3}(-\d{3})?)*$`).MatchString(text) {
-		return nil, validationError("Health check matcher HTTP code '%s' must be a value or a range of values such as '200', '200,202' or '200-299'", text)
-	}
-	for part := range strings.SplitSeq(text, ",") {
-		from, to, isRange := strings.Cut(part, "-")
-		if !isRange {
-			to = from
-		}
-		low, errLow := strconv.Atoi(from)
-		high, errHigh := strconv.Atoi(to)
-		if errLow != nil || errHigh != nil || low < 200 || high > 599 || low > high {
-			return nil, validationError("Health check matcher HTTP code '%s' must be within '200-499'", text)
-		}
-		out = append(out, [2]int{low, high})
-	}
-	return out, nil
 }
 
 // group returns the target group in the TargetGroupArn parameter.

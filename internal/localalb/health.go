@@ -1,6 +1,7 @@
 package localalb
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -8,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,7 +35,7 @@ type probeResult struct {
 type checker struct {
 	group    *liveGroup
 	target   *liveTarget
-	settings healthSettings
+	settings HealthCheck
 	interval time.Duration
 	timeout  time.Duration
 	client   *http.Client
@@ -43,11 +46,11 @@ type checker struct {
 // group's lock.
 func (g *liveGroup) updateCheck(t *liveTarget, restart bool) {
 	switch {
-	case g.zones == nil:
+	case g.config.Zones == nil:
 		t.setUnchecked(stateUnused, "Target.NotInUse", "Target group is not configured to receive traffic from the load balancer")
-	case t.record.zone != "" && t.record.zone != "all" && !g.zones[t.record.zone]:
+	case t.Zone != "" && t.Zone != "all" && !g.config.Zones[t.Zone]:
 		t.setUnchecked(stateUnused, "Target.NotInUse", "Target is in an Availability Zone that is not enabled for the load balancer")
-	case !g.record.health.enabled || t.address == "":
+	case !g.config.Health.Enabled || t.Address == "":
 		t.setUnchecked(stateUnavailable, "Target.HealthCheckDisabled", "Health checks are not enabled for this target")
 	case t.check == nil:
 		t.state, t.reason, t.description = stateInitial, "Elb.RegistrationInProgress", "Target registration is in progress"
@@ -73,13 +76,13 @@ func (t *liveTarget) stopCheck() {
 
 func (g *liveGroup) startCheck(t *liveTarget) {
 	ctx, cancel := context.WithCancel(g.plane.ctx)
-	settings := g.record.health
+	settings := g.config.Health
 	c := &checker{
 		group: g, target: t, settings: settings, stop: cancel,
-		interval: time.Duration(settings.interval) * time.Second,
-		timeout:  time.Duration(settings.timeout) * time.Second,
+		interval: time.Duration(settings.Interval) * time.Second,
+		timeout:  time.Duration(settings.Timeout) * time.Second,
 	}
-	if fast := g.plane.cfg.fastHealth; fast > 0 {
+	if fast := g.plane.opts.FastHealth; fast > 0 {
 		c.interval = fast
 	}
 	c.client = &http.Client{
@@ -129,12 +132,12 @@ func (c *checker) applyResult(result probeResult) {
 	previous := t.state
 	if result.reason == "" {
 		t.passes, t.fails = t.passes+1, 0
-		if t.state == stateInitial || t.passes >= c.settings.healthy {
+		if t.state == stateInitial || t.passes >= c.settings.Healthy {
 			t.state, t.reason, t.description = stateHealthy, "", ""
 		}
 	} else {
 		t.passes, t.fails = 0, t.fails+1
-		if t.state == stateUnhealthy || t.fails >= c.settings.unhealthy {
+		if t.state == stateUnhealthy || t.fails >= c.settings.Unhealthy {
 			t.state, t.reason, t.description = stateUnhealthy, result.reason, result.description
 		}
 	}
@@ -147,15 +150,15 @@ func (c *checker) applyResult(result probeResult) {
 func (c *checker) probe(ctx context.Context) probeResult {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	host, port := splitHost(c.target.address)
-	if c.settings.port != "traffic-port" {
-		port = c.settings.port
+	host, port := splitHost(c.target.Address)
+	if c.settings.Port != "traffic-port" {
+		port = c.settings.Port
 	}
 	address := net.JoinHostPort(host, port)
-	if !isHTTP(c.settings.protocol) {
+	if c.settings.Protocol == "TCP" {
 		return c.probeTCP(ctx, address)
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.ToLower(c.settings.protocol)+"://"+address+c.settings.path, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.ToLower(c.settings.Protocol)+"://"+address+c.settings.Path, nil)
 	if err != nil {
 		return failed(err)
 	}
@@ -167,7 +170,7 @@ func (c *checker) probe(ctx context.Context) probeResult {
 	if err := resp.Body.Close(); err != nil {
 		return failed(err)
 	}
-	matcher, err := parseMatcher(or(c.settings.matcher, "200-399"))
+	matcher, err := ParseMatcher(c.settings.Matcher)
 	if err != nil {
 		return failed(err)
 	}
@@ -193,4 +196,34 @@ func failed(err error) probeResult {
 		return probeResult{reason: "Target.Timeout", description: "Request timed out"}
 	}
 	return probeResult{reason: "Target.FailedHealthChecks", description: "Health checks failed"}
+}
+
+// Matcher is a set of HTTP status codes, as inclusive ranges.
+type Matcher [][2]int
+
+func (m Matcher) match(code int) bool {
+	return slices.ContainsFunc(m, func(r [2]int) bool { return code >= r[0] && code <= r[1] })
+}
+
+// ParseMatcher parses the matcher of a health check: "200", "200,202" or "200-299". An empty text stands for
+// "200-399", the default of health checks by network load balancers.
+func ParseMatcher(text string) (Matcher, error) {
+	text = cmp.Or(text, "200-399")
+	var out Matcher
+	if !regexp.MustCompile(`^\d{3}(-\d{3})?(,\d{3}(-\d{3})?)*$`).MatchString(text) {
+		return nil, fmt.Errorf("'%s' must be a value or a range of values such as '200', '200,202' or '200-299'", text)
+	}
+	for part := range strings.SplitSeq(text, ",") {
+		from, to, isRange := strings.Cut(part, "-")
+		if !isRange {
+			to = from
+		}
+		low, errLow := strconv.Atoi(from)
+		high, errHigh := strconv.Atoi(to)
+		if errLow != nil || errHigh != nil || low < 200 || high > 599 || low > high {
+			return nil, fmt.Errorf("'%s' must be within '200-499'", text)
+		}
+		out = append(out, [2]int{low, high})
+	}
+	return out, nil
 }

@@ -37,6 +37,14 @@ type journal struct {
 	lastHook int
 }
 
+func newJournal(cfg config) *journal {
+	j := &journal{limit: cfg.journalLimit, hooks: map[int]func(Call){}}
+	for _, hook := range cfg.hooks {
+		j.addHook(hook)
+	}
+	return j
+}
+
 // begin records a call whose service, action and parameters are set.
 func (j *journal) begin(call Call) *Call {
 	j.mu.Lock()
@@ -60,15 +68,16 @@ func (j *journal) end(c *Call, status int, code string) {
 func (j *journal) snapshot() []Call {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return mapTo(j.calls, func(c *Call) Call { return *c })
+	var out []Call
+	for _, c := range j.calls {
+		out = append(out, *c)
+	}
+	return out
 }
 
 func (j *journal) addHook(hook func(Call)) (remove func()) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.hooks == nil {
-		j.hooks = map[int]func(Call){}
-	}
 	j.lastHook++
 	id := j.lastHook
 	j.hooks[id] = hook

@@ -1,6 +1,7 @@
 package localalb
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -66,7 +67,7 @@ func createListener(c *call) (any, error) {
 	}
 	l.arn = strings.Replace(b.arn, ":loadbalancer/", ":listener/", 1) + "/" + l.id
 	existing := c.state.listenersOf(b.arn)
-	reader := actionReader{state: c.state, balancer: b, protocol: l.protocol, omitLoneWeight: c.server.cfg.omitLoneWeight}
+	reader := actionReader{state: c.state, balancer: b, protocol: l.protocol, omitLoneWeight: c.service.opts.OmitLoneWeight}
 	actions, err := reader.read(c.structs("DefaultActions"))
 	if err != nil {
 		return nil, err
@@ -86,7 +87,7 @@ func createListener(c *call) (any, error) {
 	l.defaultRule = defaultRule.arn
 	c.state.listeners[l.arn], c.state.rules[defaultRule.arn], c.state.tags[l.arn] = l, defaultRule, tags
 	if b.kind == network {
-		c.server.log.Warn("listeners of network load balancers do not accept connections", "listener", l.arn)
+		c.service.opts.Log.Warn("listeners of network load balancers do not accept connections", "listener", l.arn)
 	}
 	return c.listenerResult(l), nil
 }
@@ -157,7 +158,7 @@ func (c *call) readTLS(l *listener) error {
 	if len(l.certificates) > 1 {
 		return badRequest("TooManyCertificates", "You can specify only one default certificate for a listener")
 	}
-	l.sslPolicy = or(c.text("SslPolicy"), or(l.sslPolicy, defaultSSLPolicy))
+	l.sslPolicy = cmp.Or(c.text("SslPolicy"), cmp.Or(l.sslPolicy, defaultSSLPolicy))
 	if !strings.HasPrefix(l.sslPolicy, "ELBSecurityPolicy-") {
 		return badRequest("SSLPolicyNotFound", "SSL policy '%s' not found", l.sslPolicy)
 	}
@@ -198,7 +199,7 @@ func modifyListener(c *call) (any, error) {
 	}
 	if c.has("DefaultActions") {
 		defaultRule := *c.state.rules[l.defaultRule]
-		reader := actionReader{state: c.state, balancer: b, protocol: changed.protocol, replaced: defaultRule.actions, omitLoneWeight: c.server.cfg.omitLoneWeight}
+		reader := actionReader{state: c.state, balancer: b, protocol: changed.protocol, replaced: defaultRule.actions, omitLoneWeight: c.service.opts.OmitLoneWeight}
 		if defaultRule.actions, err = reader.read(c.structs("DefaultActions")); err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package localalb
 
 import (
+	"cmp"
 	"maps"
 	"regexp"
 	"slices"
@@ -88,7 +89,7 @@ func createLoadBalancer(c *call) (any, error) {
 	if requested.kind == network {
 		short = "net"
 	}
-	requested.arn = arnOf(c.region, c.server.cfg.account, "loadbalancer/"+short+"/"+requested.name+"/"+requested.id)
+	requested.arn = arnOf(c.region, c.service.opts.Account, "loadbalancer/"+short+"/"+requested.name+"/"+requested.id)
 	c.state.balancers[requested.arn] = requested
 	c.state.tags[requested.arn] = tags
 	return balancersResult{LoadBalancers: list[balancerShape]{[]balancerShape{c.showBalancer(requested)}}}, nil
@@ -117,19 +118,12 @@ func (c *call) readBalancer() (*balancer, error) {
 		name: c.text("Name"), region: c.region, kind: application, scheme: "internet-facing", ipType: "ipv4",
 		vpc: "vpc-0a1b2c3d4e5f60718", securityGroups: c.list("SecurityGroups"), attributes: map[string]string{},
 	}
-	b.kind, b.scheme, b.ipType = or(kind, b.kind), or(scheme, b.scheme), or(ipType, b.ipType)
+	b.kind, b.scheme, b.ipType = cmp.Or(kind, b.kind), cmp.Or(scheme, b.scheme), cmp.Or(ipType, b.ipType)
 	if kind == "gateway" {
 		return nil, badRequest("InvalidConfigurationRequest", "Gateway load balancers are not simulated here")
 	}
 	b.subnets, err = c.readSubnets(b.kind)
 	return b, err
-}
-
-func or(given, fallback string) string {
-	if given == "" {
-		return fallback
-	}
-	return given
 }
 
 // readSubnets parses subnets or subnet mappings. An application load balancer needs subnets in two zones.
@@ -244,7 +238,7 @@ func setSubnets(c *call) (any, error) {
 	if changed.subnets, err = c.readSubnets(b.kind); err != nil {
 		return nil, err
 	}
-	changed.ipType = or(c.text("IpAddressType"), b.ipType)
+	changed.ipType = cmp.Or(c.text("IpAddressType"), b.ipType)
 	c.state.balancers[b.arn] = &changed
 	return struct {
 		AvailabilityZones list[zoneShape]
@@ -262,7 +256,7 @@ func setIPAddressType(c *call) (any, error) {
 		return nil, err
 	}
 	changed := *b
-	changed.ipType = or(ipType, b.ipType)
+	changed.ipType = cmp.Or(ipType, b.ipType)
 	c.state.balancers[b.arn] = &changed
 	return struct {
 		IPAddressType string `xml:"IpAddressType"`

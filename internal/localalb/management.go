@@ -2,31 +2,43 @@ package localalb
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"strconv"
 )
 
-// managementHandler serves the management port. All response bodies are JSON.
-func (s *Server) managementHandler() http.Handler {
+// maxFaultBytes limits the body that describes a fault.
+const maxFaultBytes = 1 << 20
+
+// management serves the management port. All response bodies are JSON.
+type management struct {
+	log      *slog.Logger
+	endpoint string // URL
+	plane    *Plane
+	elb      *elbService
+	faults   *faultSet
+}
+
+func (m *management) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		s.writeJSON(w, http.StatusOK, map[string]string{"status": "ok", "endpoint": s.URL()})
+		m.writeJSON(w, http.StatusOK, map[string]string{"status": "ok", "endpoint": m.endpoint})
 	})
 	mux.HandleFunc("GET /listeners", func(w http.ResponseWriter, _ *http.Request) {
-		s.writeJSON(w, http.StatusOK, s.listenerStatus())
+		m.writeJSON(w, http.StatusOK, m.listeners())
 	})
 	mux.HandleFunc("GET /counts", func(w http.ResponseWriter, _ *http.Request) {
-		s.writeJSON(w, http.StatusOK, s.plane.allCounts())
+		m.writeJSON(w, http.StatusOK, m.plane.AllCounts())
 	})
 	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) {
-		s.writeJSON(w, http.StatusOK, s.faults.list())
+		m.writeJSON(w, http.StatusOK, m.faults.List())
 	})
-	mux.HandleFunc("POST /faults", s.postFault)
+	mux.HandleFunc("POST /faults", m.postFault)
 	mux.HandleFunc("DELETE /faults", func(w http.ResponseWriter, _ *http.Request) {
-		s.faults.remove(0)
+		m.faults.Clear()
 		w.WriteHeader(http.StatusNoContent)
 	})
-	mux.HandleFunc("DELETE /faults/{id}", s.deleteFault)
+	mux.HandleFunc("DELETE /faults/{id}", m.deleteFault)
 	return mux
 }
 
@@ -34,79 +46,47 @@ func (s *Server) managementHandler() http.Handler {
 type listenerStatus struct {
 	Address string         `json:"address"`
 	Port    int            `json:"port"`
-	Rules   []ruleStatus   `json:"rules"`
+	Rules   []RuleStatus   `json:"rules"`
 	Counts  ListenerCounts `json:"counts"`
 }
 
-type ruleStatus struct {
-	ARN      string         `json:"arn"`
-	Priority string         `json:"priority"`
-	Actions  []string       `json:"actions"`
-	Weights  map[string]int `json:"weights,omitempty"`
-}
-
-func (s *Server) listenerStatus() map[string]listenerStatus {
-	now := s.current.Load()
+func (m *management) listeners() map[string]listenerStatus {
 	out := map[string]listenerStatus{}
-	for arn, l := range now.listeners {
-		status := listenerStatus{Address: s.ListenerAddr(arn), Port: l.port, Counts: s.ListenerCounts(arn)}
-		for _, r := range now.rulesOf(arn) {
-			status.Rules = append(status.Rules, describeRule(r))
-		}
-		out[arn] = status
+	for arn, l := range m.elb.Status() {
+		out[arn] = listenerStatus{Address: m.plane.Address(arn), Port: l.Port, Rules: l.Rules, Counts: m.plane.ListenerCounts(arn)}
 	}
 	return out
 }
 
-func describeRule(r *rule) ruleStatus {
-	out := ruleStatus{ARN: r.arn, Priority: showRule(r).Priority}
-	for _, a := range r.actions {
-		out.Actions = append(out.Actions, a.Type)
-		if a.ForwardConfig == nil {
-			continue
-		}
-		out.Weights = map[string]int{}
-		for _, g := range a.ForwardConfig.TargetGroups.Members {
-			out.Weights[g.TargetGroupArn] = g.share()
-		}
-	}
-	return out
-}
-
-func (p *plane) allCounts() map[string]Counts {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	out := map[string]Counts{}
-	for arn, c := range p.groupCounts {
-		out[arn] = c.readAll()
-	}
-	return out
-}
-
-func (s *Server) postFault(w http.ResponseWriter, r *http.Request) {
+func (m *management) postFault(w http.ResponseWriter, r *http.Request) {
 	var f Fault
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxFormBytes)).Decode(&f); err != nil {
-		s.writeJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+	var id int
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxFaultBytes)).Decode(&f)
+	if err == nil {
+		id, err = m.faults.Add(f)
+	}
+	if err != nil {
+		m.writeJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
 		return
 	}
-	s.writeJSON(w, http.StatusCreated, map[string]int{"id": s.faults.add(f)})
+	m.writeJSON(w, http.StatusCreated, map[string]int{"id": id})
 }
 
-func (s *Server) deleteFault(w http.ResponseWriter, r *http.Request) {
+func (m *management) deleteFault(w http.ResponseWriter, r *http.Request) {
 	id, err := strconv.Atoi(r.PathValue("id"))
-	if err != nil || id < 1 || !s.faults.remove(id) {
-		s.writeJSON(w, http.StatusNotFound, map[string]string{"error": "no such fault: " + r.PathValue("id")})
+	if err != nil || !m.faults.Remove(id) {
+		m.writeJSON(w, http.StatusNotFound, map[string]string{"error": "no such fault: " + r.PathValue("id")})
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func (s *Server) writeJSON(w http.ResponseWriter, status int, value any) {
+func (m *management) writeJSON(w http.ResponseWriter, status int, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	if err := encoder.Encode(value); err != nil {
-		s.log.Debug("client disconnected", "error", err)
+		m.log.Debug("client disconnected", "error", err)
 	}
 }

@@ -19,54 +19,47 @@ func (r *liveRule) match(req *http.Request) bool {
 	return true
 }
 
-func compileConditions(conditions []condition) []func(*http.Request) bool {
-	return mapTo(conditions, compileCondition)
+func compileConditions(conditions []Condition) []func(*http.Request) bool {
+	var out []func(*http.Request) bool
+	for _, c := range conditions {
+		out = append(out, compileCondition(c))
+	}
+	return out
 }
 
-func compileCondition(c condition) func(*http.Request) bool {
+func compileCondition(c Condition) func(*http.Request) bool {
 	switch c.Field {
 	case "path-pattern":
-		return func(r *http.Request) bool { return c.meets(c.PathPatternConfig.values(), r.URL.EscapedPath(), false) }
+		return func(r *http.Request) bool { return c.meets(r.URL.EscapedPath(), false) }
 	case "host-header":
 		return func(r *http.Request) bool {
 			host, _ := splitHost(r.Host)
-			return c.meets(c.HostHeaderConfig.values(), host, true)
+			return c.meets(host, true)
 		}
 	case "http-header":
 		return func(r *http.Request) bool {
-			return slices.ContainsFunc(r.Header.Values(c.HTTPHeaderConfig.HTTPHeaderName), func(v string) bool {
-				return c.meets(members(c.HTTPHeaderConfig.Values), v, true)
-			})
+			return slices.ContainsFunc(r.Header.Values(c.Header), func(v string) bool { return c.meets(v, true) })
 		}
 	case "query-string":
-		return func(r *http.Request) bool { return matchQuery(c.QueryStringConfig.Values.Members, r.URL.Query()) }
+		return func(r *http.Request) bool { return matchQuery(c.Query, r.URL.Query()) }
 	case "http-request-method":
-		return func(r *http.Request) bool { return slices.Contains(c.HTTPRequestMethodConfig.values(), r.Method) }
+		return func(r *http.Request) bool { return slices.Contains(c.Values, r.Method) }
 	}
-	return matchSource(c.SourceIPConfig.values())
+	return matchSource(c.Values)
 }
 
-func members(l *list[string]) []string {
-	if l == nil {
-		return nil
-	}
-	return l.Members
-}
-
-func (v *valuesConfig) values() []string { return members(v.Values) }
-
-// meets reports whether text matches any of the patterns or regular expressions of the condition.
-func (c condition) meets(patterns []string, text string, fold bool) bool {
-	for _, re := range c.regexes {
+// meets reports whether text matches any of the values or regular expressions of the condition.
+func (c Condition) meets(text string, fold bool) bool {
+	for _, re := range c.Regexes {
 		if re.MatchString(text) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(patterns, func(p string) bool { return wildcard(p, text, fold) })
+	return slices.ContainsFunc(c.Values, func(p string) bool { return wildcard(p, text, fold) })
 }
 
-func matchQuery(pairs []queryPair, query url.Values) bool {
-	return slices.ContainsFunc(pairs, func(p queryPair) bool {
+func matchQuery(patterns []QueryPattern, query url.Values) bool {
+	return slices.ContainsFunc(patterns, func(p QueryPattern) bool {
 		for key, values := range query {
 			if p.Key != "" && !wildcard(p.Key, key, true) {
 				continue

@@ -8,8 +8,6 @@ import (
 const (
 	// awsMetricsPeriod is the interval at which Elastic Load Balancing sends metrics to CloudWatch.
 	awsMetricsPeriod = time.Minute
-	// awsMetricsDelay is the observed delay of a point after the end of its minute. AWS documents none.
-	awsMetricsDelay = time.Minute
 	// retainedPeriods is the retention of the load balancer's own metrics in periods: three hours of the fastest
 	// clock, a week of the default one.
 	retainedPeriods = 3 * 60 * 60

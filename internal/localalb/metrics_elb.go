@@ -14,7 +14,7 @@ type elbMetrics struct {
 
 	mu        sync.Mutex
 	balancers map[elbKey]*recorder
-	groups    map[elbKey]*groupMetrics
+	groups    map[elbKey]*elbGroup
 }
 
 // elbKey identifies a load balancer or one of its groups as the dimensions do: "app/name/id", "targetgroup/name/id".
@@ -22,27 +22,34 @@ type elbKey struct {
 	region, balancer, group string
 }
 
-// groupMetrics holds the metrics of a group behind one load balancer.
-type groupMetrics struct {
-	traffic *recorder
-	health  *healthLog
+// elbGroup holds the metrics of a group behind one load balancer.
+type elbGroup struct {
+	*recorder
+	*healthLog
 }
 
 func newELBMetrics(clock metricsClock) *elbMetrics {
-	return &elbMetrics{clock: clock, balancers: map[elbKey]*recorder{}, groups: map[elbKey]*groupMetrics{}}
+	return &elbMetrics{clock: clock, balancers: map[elbKey]*recorder{}, groups: map[elbKey]*elbGroup{}}
 }
 
 // keyOf derives a key from ARNs. groupARN is "" for the load balancer itself.
 func keyOf(balancerARN, groupARN string) elbKey {
-	key := elbKey{balancer: strings.TrimPrefix(resourceOf(balancerARN), "loadbalancer/"), group: resourceOf(groupARN)}
-	if parts := strings.SplitN(balancerARN, ":", 5); len(parts) == 5 {
-		key.region = parts[3]
-	}
-	return key
+	region, resource := splitARN(balancerARN)
+	_, group := splitARN(groupARN)
+	return elbKey{region: region, balancer: strings.TrimPrefix(resource, "loadbalancer/"), group: group}
 }
 
-// balancer returns the recorder for what a load balancer does without a target.
-func (m *elbMetrics) balancer(arn string) *recorder {
+// splitARN returns the region of an ARN and the part after the account.
+func splitARN(arn string) (region, resource string) {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) < 6 {
+		return "", ""
+	}
+	return parts[3], parts[5]
+}
+
+// Balancer returns the metrics of what a load balancer does without a target.
+func (m *elbMetrics) Balancer(arn string) BalancerMetrics {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	key := keyOf(arn, "")
@@ -52,13 +59,13 @@ func (m *elbMetrics) balancer(arn string) *recorder {
 	return m.balancers[key]
 }
 
-// group returns the metrics of a group behind a load balancer.
-func (m *elbMetrics) group(balancerARN, groupARN string) *groupMetrics {
+// Group returns the metrics of a group behind a load balancer.
+func (m *elbMetrics) Group(balancerARN, groupARN string) GroupMetrics {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	key := keyOf(balancerARN, groupARN)
 	if m.groups[key] == nil {
-		m.groups[key] = &groupMetrics{traffic: &recorder{clock: m.clock, timed: true}, health: &healthLog{clock: m.clock}}
+		m.groups[key] = &elbGroup{recorder: &recorder{clock: m.clock, timed: true}, healthLog: &healthLog{clock: m.clock}}
 	}
 	return m.groups[key]
 }
@@ -93,11 +100,11 @@ func (m *elbMetrics) slots(key elbKey, name string, in slotRange) map[int64]*sum
 	for _, g := range m.groupsFor(key) {
 		switch {
 		case name == "HealthyHostCount" && key.group != "":
-			return g.health.slots(in.from, in.to, func(c healthChange) int { return c.healthy })
+			return g.hosts(in.from, in.to, func(c healthChange) int { return c.Healthy })
 		case name == "UnHealthyHostCount" && key.group != "":
-			return g.health.slots(in.from, in.to, func(c healthChange) int { return c.unhealthy })
+			return g.hosts(in.from, in.to, func(c healthChange) int { return c.Unhealthy })
 		}
-		g.traffic.points(name, in, out)
+		g.points(name, in, out)
 	}
 	m.mu.Lock()
 	generated := m.balancers[key]
@@ -109,10 +116,10 @@ func (m *elbMetrics) slots(key elbKey, name string, in slotRange) map[int64]*sum
 }
 
 // groupsFor returns the group of a key, or every group of its load balancer.
-func (m *elbMetrics) groupsFor(key elbKey) []*groupMetrics {
+func (m *elbMetrics) groupsFor(key elbKey) []*elbGroup {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var out []*groupMetrics
+	var out []*elbGroup
 	for k, g := range m.groups {
 		if k.region == key.region && k.balancer == key.balancer && (key.group == "" || k.group == key.group) {
 			out = append(out, g)

@@ -16,21 +16,18 @@ type healthLog struct {
 
 // healthChange is the health of a group from a time on. As with AWS, a group without targets has no host counts.
 type healthChange struct {
-	at                 time.Time
-	reported           bool
-	healthy, unhealthy int
+	at time.Time
+	HostCounts
 }
 
-func (h *healthLog) record(change healthChange) {
+// Hosts records a change of the health.
+func (h *healthLog) Hosts(counts HostCounts) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	change.at = h.clock.now()
-	if n := len(h.changes); n > 0 {
-		last := h.changes[n-1]
-		if last.reported == change.reported && last.healthy == change.healthy && last.unhealthy == change.unhealthy {
-			return
-		}
+	if n := len(h.changes); n > 0 && h.changes[n-1].HostCounts == counts {
+		return
 	}
+	change := healthChange{at: h.clock.now(), HostCounts: counts}
 	h.changes = append(h.changes, change)
 	oldest := h.clock.oldest(change.at)
 	// The last change before the oldest slot is needed for the health at its start.
@@ -39,9 +36,9 @@ func (h *healthLog) record(change healthChange) {
 	}
 }
 
-// slots returns a point for every slot in which the group was reported. Its samples are the health at the start of
+// hosts returns a point for every slot in which the group was reported. Its samples are the health at the start of
 // the slot and after every change in it.
-func (h *healthLog) slots(from, to int64, value func(healthChange) int) map[int64]*summary {
+func (h *healthLog) hosts(from, to int64, value func(healthChange) int) map[int64]*summary {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	out := map[int64]*summary{}
@@ -69,7 +66,7 @@ func (h *healthLog) slots(from, to int64, value func(healthChange) int) map[int6
 }
 
 func (c healthChange) sample(s *summary, value func(healthChange) int) {
-	if c.reported {
+	if c.Reported {
 		s.add(float64(value(c)), 1)
 	}
 }

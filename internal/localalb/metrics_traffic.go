@@ -2,6 +2,7 @@ package localalb
 
 import (
 	"math"
+	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -188,22 +189,36 @@ func (r *recorder) tidy(now time.Time) {
 	}
 }
 
-// count adds 1 to each of the counters. It does nothing on a nil recorder.
+// count adds 1 to each of the counters.
 func (r *recorder) count(counters ...int) {
-	if r == nil {
-		return
-	}
 	w := r.window()
 	for _, c := range counters {
 		w.counts[c].Add(1)
 	}
 }
 
-// countResponse counts a target's response by its status class, 1 to 5, and its response time.
-func (r *recorder) countResponse(class int, took time.Duration) {
-	if r == nil {
-		return
+// Generated counts a response that the load balancer generated.
+func (r *recorder) Generated(status int) {
+	switch {
+	case status == http.StatusBadGateway:
+		r.count(elb5xx, elb502)
+	case status == http.StatusServiceUnavailable:
+		r.count(elb5xx, elb503)
+	case status == http.StatusGatewayTimeout:
+		r.count(elb5xx, elb504)
+	case status/100 == 4:
+		r.count(elb4xx)
 	}
+}
+
+// Request counts a request for which a target was chosen.
+func (r *recorder) Request() { r.count(requestCount) }
+
+// ConnectionError counts a failed attempt to connect to a target.
+func (r *recorder) ConnectionError() { r.count(connectionErrors) }
+
+// Response counts a target's response by its status class, 1 to 5, and its response time.
+func (r *recorder) Response(class int, took time.Duration) {
 	w := r.window()
 	if class >= 2 && class <= 5 {
 		w.counts[target2xx+class-2].Add(1)

@@ -23,7 +23,8 @@ type config struct {
 	faults         []Fault
 	hooks          []func(Call)
 	journalLimit   int
-	clock          metricsClock
+	period, delay  time.Duration // of the metrics
+	now            func() time.Time
 }
 
 func newConfig(opts []Option) config {
@@ -34,7 +35,9 @@ func newConfig(opts []Option) config {
 		log:          slog.Default(),
 		instances:    map[string]string{},
 		journalLimit: 100_000,
-		clock:        metricsClock{period: awsMetricsPeriod, delay: awsMetricsDelay, now: time.Now},
+		period:       time.Minute,
+		delay:        time.Minute, // as observed; AWS documents none
+		now:          time.Now,
 	}
 	for _, opt := range opts {
 		opt(&c)
@@ -107,7 +110,7 @@ func WithInstances(addresses map[string]string) Option {
 // depend on one must say so. With a shorter period, metric alarms are evaluated once per that period instead of
 // once per their own, and may have a period of 1 s or 5 s.
 func WithMetricsClock(period, delay time.Duration) Option {
-	return func(c *config) { c.clock.period, c.clock.delay = period, delay }
+	return func(c *config) { c.period, c.delay = period, delay }
 }
 
 // WithFault injects a fault at start, as Server.Inject does later.

@@ -10,11 +10,22 @@ import (
 	"time"
 )
 
-// plane is the data plane: sockets, health checks and proxies that implement the state of the control plane.
-type plane struct {
-	cfg         config
-	log         *slog.Logger
-	ctx         context.Context // canceled when the server closes
+// Options configures a Plane.
+type Options struct {
+	// Log is required.
+	Log *slog.Logger
+	// Metrics is required.
+	Metrics Metrics
+	// EphemeralPorts makes every listener listen on a free port instead of its configured one.
+	EphemeralPorts bool
+	// FastHealth overrides the interval of all health checks if it is positive.
+	FastHealth time.Duration
+}
+
+// Plane is the data plane: sockets, health checks and proxies. It is safe for concurrent use.
+type Plane struct {
+	opts        Options
+	ctx         context.Context // canceled when the Plane is to stop
 	certificate tls.Certificate
 	http1       *http.Transport
 	http2       *http.Transport
@@ -28,26 +39,26 @@ type plane struct {
 	listeners      map[string]*liveListener
 	groupCounts    map[string]*groupCounter
 	listenerCounts map[string]*listenerCounter
-	metrics        *elbMetrics
 }
 
-func newPlane(ctx context.Context, cfg config) (*plane, error) {
+// New returns a Plane without listeners and groups. The end of ctx stops its health checks and drains and aborts
+// in-flight requests; the caller must Close the Plane afterwards.
+func New(ctx context.Context, opts Options) (*Plane, error) {
 	certificate, err := selfSigned()
 	if err != nil {
 		return nil, err
 	}
-	return &plane{
-		cfg: cfg, log: cfg.log, ctx: ctx, certificate: certificate, http1: newTransport(), http2: newHTTP2Transport(),
+	return &Plane{
+		opts: opts, ctx: ctx, certificate: certificate, http1: newTransport(), http2: newHTTP2Transport(),
 		inFlight: newGauge(), buffers: newPool(), groups: map[string]*liveGroup{}, listeners: map[string]*liveListener{},
 		groupCounts: map[string]*groupCounter{}, listenerCounts: map[string]*listenerCounter{},
-		metrics: newELBMetrics(cfg.clock),
 	}, nil
 }
 
-// apply updates the data plane to a new state. It opens new listeners first; on an error nothing else has
-// changed. The routing of existing listeners changes after the delay, while sockets, groups and health checks
-// change immediately. In-flight requests are not interrupted.
-func (p *plane) apply(next *state, delay time.Duration) error {
+// Apply updates the data plane. It opens new listeners first; on an error nothing else has changed. The routing of
+// existing listeners changes after the delay, while sockets, groups and health checks change immediately. In-flight
+// requests are not interrupted.
+func (p *Plane) Apply(next Config, delay time.Duration) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	opened, err := p.open(next)
@@ -56,17 +67,14 @@ func (p *plane) apply(next *state, delay time.Duration) error {
 	}
 	p.applyGroups(next)
 	p.generation++
-	for arn, record := range next.listeners {
+	for arn, config := range next.Listeners {
 		live := p.listeners[arn]
 		fresh := opened[arn]
 		if fresh != nil {
 			p.listeners[arn] = fresh
 		}
 		current := p.listeners[arn]
-		if current == nil {
-			continue
-		}
-		table := p.compile(next, record, current)
+		table := p.compile(config, current)
 		if fresh != nil || delay <= 0 {
 			current.publish(table)
 		} else {
@@ -78,7 +86,7 @@ func (p *plane) apply(next *state, delay time.Duration) error {
 		}
 	}
 	for arn, live := range p.listeners {
-		if next.listeners[arn] == nil {
+		if _, remains := next.Listeners[arn]; !remains {
 			delete(p.listeners, arn)
 			p.shutDown(live)
 		}
@@ -87,16 +95,13 @@ func (p *plane) apply(next *state, delay time.Duration) error {
 }
 
 // open binds a socket for every listener that is new or whose port or protocol has changed.
-func (p *plane) open(next *state) (map[string]*liveListener, error) {
+func (p *Plane) open(next Config) (map[string]*liveListener, error) {
 	opened := map[string]*liveListener{}
-	for arn, record := range next.listeners {
-		if b := next.balancers[record.balancer]; b == nil || b.kind != application {
-			continue // network load balancers have no data plane
-		}
-		if live := p.listeners[arn]; live != nil && live.serves(record) {
+	for arn, config := range next.Listeners {
+		if live := p.listeners[arn]; live != nil && live.serves(config) {
 			continue
 		}
-		fresh, err := p.bind(record)
+		fresh, err := p.bind(arn, config)
 		if err != nil {
 			for _, l := range opened {
 				err = errors.Join(err, l.socket.Close())
@@ -108,39 +113,26 @@ func (p *plane) open(next *state) (map[string]*liveListener, error) {
 	return opened, nil
 }
 
-func (p *plane) applyGroups(next *state) {
-	balancers := next.balancersByGroup()
-	for arn, record := range next.groups {
+func (p *Plane) applyGroups(next Config) {
+	for arn, config := range next.Groups {
 		live := p.groups[arn]
 		if live == nil {
 			live = p.newGroup(arn)
 			p.groups[arn] = live
 		}
-		live.setMetrics(balancers[arn])
-		live.configure(record, zonesOf(next, balancers[arn]))
+		live.setMetrics(config.Balancer)
+		live.configure(config)
 	}
 	for arn, live := range p.groups {
-		if next.groups[arn] == nil {
+		if _, remains := next.Groups[arn]; !remains {
 			live.close()
-			live.setMetrics(nil)
+			live.setMetrics("")
 			delete(p.groups, arn)
 		}
 	}
 }
 
-// zonesOf returns the zones of a load balancer, nil if there is none.
-func zonesOf(s *state, b *balancer) map[string]bool {
-	if b == nil {
-		return nil
-	}
-	zones := map[string]bool{}
-	for _, subnet := range b.subnets {
-		zones[b.region+s.zones[subnet]] = true
-	}
-	return zones
-}
-
-func (p *plane) publishAfter(l *liveListener, t *table, delay time.Duration) {
+func (p *Plane) publishAfter(l *liveListener, t *table, delay time.Duration) {
 	p.tasks.Go(func() {
 		if sleep(p.ctx, delay) == nil {
 			l.publish(t)
@@ -149,30 +141,31 @@ func (p *plane) publishAfter(l *liveListener, t *table, delay time.Duration) {
 }
 
 // shutDown closes the socket of a listener and lets in-flight requests finish.
-func (p *plane) shutDown(l *liveListener) {
+func (p *Plane) shutDown(l *liveListener) {
 	if l == nil {
 		return
 	}
 	if err := l.socket.Close(); err != nil {
-		p.log.Debug("closing a listener", "error", err)
+		p.opts.Log.Debug("closing a listener", "error", err)
 	}
 	p.tasks.Go(func() {
 		if err := l.server.Shutdown(p.ctx); err != nil {
-			p.log.Debug("listener did not shut down in time", "error", err, "closed", l.server.Close())
+			p.opts.Log.Debug("listener did not shut down in time", "error", err, "closed", l.server.Close())
 		}
 	})
 }
 
-func (p *plane) groupCounter(arn string) *groupCounter {
+func (p *Plane) groupCounter(arn string) *groupCounter {
 	if p.groupCounts[arn] == nil {
 		p.groupCounts[arn] = &groupCounter{}
 	}
 	return p.groupCounts[arn]
 }
 
-func (p *plane) countsOf(arn string) Counts {
+// Counts returns what was counted for a target group since its creation, also after its deletion.
+func (p *Plane) Counts(groupARN string) Counts {
 	p.mu.Lock()
-	counter := p.groupCounts[arn]
+	counter := p.groupCounts[groupARN]
 	p.mu.Unlock()
 	if counter == nil {
 		return Counts{Targets: map[string]Counts{}}
@@ -180,9 +173,21 @@ func (p *plane) countsOf(arn string) Counts {
 	return counter.readAll()
 }
 
-func (p *plane) listenerCountsOf(arn string) ListenerCounts {
+// AllCounts returns the counts of all target groups by ARN.
+func (p *Plane) AllCounts() map[string]Counts {
 	p.mu.Lock()
-	counter := p.listenerCounts[arn]
+	defer p.mu.Unlock()
+	out := map[string]Counts{}
+	for arn, c := range p.groupCounts {
+		out[arn] = c.readAll()
+	}
+	return out
+}
+
+// ListenerCounts returns what was counted for a listener since its creation, also after its deletion.
+func (p *Plane) ListenerCounts(listenerARN string) ListenerCounts {
+	p.mu.Lock()
+	counter := p.listenerCounts[listenerARN]
 	p.mu.Unlock()
 	if counter == nil {
 		return ListenerCounts{}
@@ -190,7 +195,8 @@ func (p *plane) listenerCountsOf(arn string) ListenerCounts {
 	return counter.read()
 }
 
-func (p *plane) address(listenerARN string) string {
+// Address returns the address on which a listener accepts connections, "" for an unknown listener.
+func (p *Plane) Address(listenerARN string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if l := p.listeners[listenerARN]; l != nil {
@@ -199,19 +205,23 @@ func (p *plane) address(listenerARN string) string {
 	return ""
 }
 
-// health returns the health of all targets of a group.
-func (p *plane) health(groupARN string) []targetHealth {
+// Health returns the health of all targets of a group, draining ones included, or exactly that of the given ones.
+func (p *Plane) Health(groupARN string, targets ...Target) []TargetHealth {
 	p.mu.Lock()
 	live := p.groups[groupARN]
 	p.mu.Unlock()
-	if live == nil {
-		return nil
+	var health []TargetHealth
+	if live != nil {
+		health = live.health()
 	}
-	return live.health()
+	if len(targets) > 0 {
+		return selectTargets(health, targets)
+	}
+	return health
 }
 
-// close stops the data plane. The context is already canceled, which aborts in-flight requests.
-func (p *plane) close() error {
+// Close stops the data plane and returns when nothing of it runs. The context of New must have ended.
+func (p *Plane) Close() error {
 	p.mu.Lock()
 	listeners, groups := p.listeners, p.groups
 	p.listeners, p.groups = map[string]*liveListener{}, map[string]*liveGroup{}
@@ -256,5 +266,19 @@ func (g gauge) waitForNone() {
 	defer g.mu.Unlock()
 	for *g.n > 0 {
 		g.none.Wait()
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }

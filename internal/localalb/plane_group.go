@@ -1,11 +1,11 @@
 package localalb
 
 import (
+	"cmp"
 	"context"
-	"net"
 	"net/http"
 	"slices"
-	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,18 +14,17 @@ import (
 // liveGroup is the runtime form of a target group: its targets, their health and the round-robin position.
 type liveGroup struct {
 	arn    string
-	plane  *plane
+	plane  *Plane
 	counts *groupCounter
 
 	serving atomic.Pointer[service]
-	metrics atomic.Pointer[groupMetrics] // for its current or last load balancer; nil before the first
+	metered atomic.Pointer[metered] // for its current or last load balancer; nil before the first
 	turn    atomic.Uint64
 
 	mu       sync.Mutex
-	record   *group
-	zones    map[string]bool // of the load balancer; nil while the group is not in use
-	targets  []*liveTarget   // registered targets, in the order of registration
-	draining []*liveTarget   // draining
+	config   *Group        // nil before the first configure
+	targets  []*liveTarget // registered targets, in the order of registration
+	draining []*liveTarget // draining
 }
 
 // service is what routing a request needs from a group. It is replaced as a whole when health or settings change.
@@ -37,8 +36,7 @@ type service struct {
 
 // liveTarget is the runtime form of a target. Its health is guarded by the group's lock.
 type liveTarget struct {
-	record    targetRecord
-	address   string // "127.0.0.1:8080", "" for a Lambda function
+	Target
 	scheme    string
 	counts    *counter
 	stopDrain context.CancelFunc // stops the drain timer
@@ -50,47 +48,43 @@ type liveTarget struct {
 
 // name returns the name of the target in counts and cookies.
 func (t *liveTarget) name() string {
-	if t.address == "" {
-		return t.record.id
-	}
-	return t.address
+	return cmp.Or(t.Address, t.ID)
 }
 
-func (p *plane) newGroup(arn string) *liveGroup {
+// metered is what receives the metrics of a group behind a load balancer.
+type metered struct {
+	balancer string
+	GroupMetrics
+}
+
+func (p *Plane) newGroup(arn string) *liveGroup {
 	g := &liveGroup{arn: arn, plane: p, counts: p.groupCounter(arn)}
 	g.serving.Store(&service{})
 	return g
 }
 
-func (p *plane) newTarget(g *liveGroup, record *group, t targetRecord) *liveTarget {
-	live := &liveTarget{record: t, scheme: or(record.protocol, "HTTP")}
-	if record.targetType != "lambda" {
-		host := t.id
-		if record.targetType == "instance" {
-			host = or(p.cfg.instances[t.id], "127.0.0.1")
-		}
-		live.address = net.JoinHostPort(host, strconv.Itoa(t.port))
-	}
+func (g *liveGroup) newTarget(t Target) *liveTarget {
+	live := &liveTarget{Target: t, scheme: strings.ToLower(cmp.Or(g.config.Protocol, "HTTP"))}
 	live.counts = g.counts.target(live.name())
 	return live
 }
 
-// configure updates the group to its record. zones are those of its load balancer, nil for none.
-func (g *liveGroup) configure(record *group, zones map[string]bool) {
+// configure updates the group.
+func (g *liveGroup) configure(config Group) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	restart := g.record == nil || g.record.health != record.health
-	g.record, g.zones = record, zones
+	restart := g.config == nil || g.config.Health != config.Health
+	g.config = &config
 	before := g.targets
 	g.targets = nil
-	for _, t := range record.targets {
-		at := slices.IndexFunc(before, func(o *liveTarget) bool { return o.record.same(t) })
+	for _, t := range config.Targets {
+		at := slices.IndexFunc(before, func(o *liveTarget) bool { return o.Same(t) })
 		if at < 0 {
 			g.cancelDrain(t)
-			g.targets = append(g.targets, g.plane.newTarget(g, record, t))
+			g.targets = append(g.targets, g.newTarget(t))
 			continue
 		}
-		before[at].record = t
+		before[at].Target = t
 		g.targets = append(g.targets, before[at])
 	}
 	for _, t := range before {
@@ -104,44 +98,40 @@ func (g *liveGroup) configure(record *group, zones map[string]bool) {
 	g.refresh()
 }
 
-// setMetrics directs metrics to a load balancer from now on, nil for none. Earlier metrics remain.
-func (g *liveGroup) setMetrics(b *balancer) {
-	old := g.metrics.Load()
-	var next *groupMetrics
-	if b != nil && b.kind == application {
-		next = g.plane.metrics.group(b.arn, g.arn)
-		g.metrics.Store(next)
+// setMetrics directs metrics to those of a load balancer from now on, "" for none. Earlier metrics remain.
+func (g *liveGroup) setMetrics(balancer string) {
+	old := g.metered.Load()
+	if old != nil && old.balancer == balancer {
+		return
 	}
-	if old != nil && old != next {
-		old.health.record(healthChange{})
+	if balancer != "" {
+		g.metered.Store(&metered{balancer: balancer, GroupMetrics: g.plane.opts.Metrics.Group(balancer, g.arn)})
+	}
+	if old != nil {
+		old.Hosts(HostCounts{})
 	}
 }
 
-// traffic returns the recorder of the group, nil if no load balancer has ever used it.
-func (g *liveGroup) traffic() *recorder {
-	if m := g.metrics.Load(); m != nil {
-		return m.traffic
+// count passes an event to the metrics of the group. Before a load balancer uses the group there are none.
+func (g *liveGroup) count(event func(GroupMetrics)) {
+	if m := g.metered.Load(); m != nil {
+		event(m)
 	}
-	return nil
 }
 
 // recordHealth records the numbers of healthy and unhealthy targets. Other states count as neither, and a group
 // without targets has no host counts. The caller holds the group's lock.
 func (g *liveGroup) recordHealth() {
-	m := g.metrics.Load()
-	if m == nil {
-		return
-	}
-	now := healthChange{reported: g.zones != nil && len(g.targets) > 0}
+	now := HostCounts{Reported: g.config.Zones != nil && len(g.targets) > 0}
 	for _, t := range g.targets {
 		switch t.state {
 		case stateHealthy:
-			now.healthy++
+			now.Healthy++
 		case stateUnhealthy:
-			now.unhealthy++
+			now.Unhealthy++
 		}
 	}
-	m.health.record(now)
+	g.count(func(m GroupMetrics) { m.Hosts(now) })
 }
 
 // refresh selects the targets that get requests: the healthy ones, or all if too few are healthy. Unused targets
@@ -157,13 +147,9 @@ func (g *liveGroup) refresh() {
 			healthy = append(healthy, t)
 		}
 	}
-	known := groupAttributes(g.record.targetType)
-	s := &service{targets: healthy, http2: g.record.protocolVersion == "HTTP2"}
-	if len(healthy) < seconds(known, g.record.attributes, minHealthyCount) {
+	s := &service{targets: healthy, sticky: g.config.Sticky, http2: g.config.HTTP2}
+	if len(healthy) < g.config.MinHealthy {
 		s.targets = usable
-	}
-	if g.record.attributes[stickyEnabled] == "true" {
-		s.sticky = time.Duration(seconds(known, g.record.attributes, stickyDuration)) * time.Second
 	}
 	g.serving.Store(s)
 	g.recordHealth()
@@ -187,11 +173,7 @@ func (g *liveGroup) pick(r *http.Request) *liveTarget {
 }
 
 func (g *liveGroup) targetCookies(r *http.Request, t *liveTarget) []*http.Cookie {
-	s := g.serving.Load()
-	if s.sticky == 0 {
-		return nil
-	}
-	return cookiePair(r, targetCookie, t.name(), s.sticky)
+	return stickyCookies(r, targetCookie, t.name(), g.serving.Load().sticky)
 }
 
 func (g *liveGroup) transport() *http.Transport {
@@ -201,18 +183,14 @@ func (g *liveGroup) transport() *http.Transport {
 	return g.plane.http1
 }
 
-// targetHealth is the health of a target in the form of Describe calls.
-type targetHealth struct {
-	target                     targetRecord
-	state, reason, description string
-}
-
-func (g *liveGroup) health() []targetHealth {
+func (g *liveGroup) health() []TargetHealth {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return mapTo(slices.Concat(g.targets, g.draining), func(t *liveTarget) targetHealth {
-		return targetHealth{target: t.record, state: t.state, reason: t.reason, description: t.description}
-	})
+	var out []TargetHealth
+	for _, t := range slices.Concat(g.targets, g.draining) {
+		out = append(out, TargetHealth{Target: t.Target, State: t.state, Reason: t.reason, Description: t.description})
+	}
+	return out
 }
 
 // close stops the group's health checks and drains.

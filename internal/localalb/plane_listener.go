@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,62 +17,65 @@ import (
 // evaluated against one consistent set of rules.
 type liveListener struct {
 	arn      string
-	port     int // the port setting when the socket was opened
+	port     int // the configured port when the socket was opened
 	protocol string
 	socket   net.Listener
 	server   *http.Server
-	plane    *plane
+	plane    *Plane
 	counts   *listenerCounter
-	metrics  *recorder // of its load balancer
+	metrics  BalancerMetrics
 	table    atomic.Pointer[table]
 }
 
 // table holds the rules of a listener in the order of evaluation. The last one matches every request.
 type table struct {
 	generation   uint64
-	port         string // the port setting
+	port         string // the configured port
 	rules        []*liveRule
-	idleTimeout  time.Duration // idle timeout
-	forwardedFor string        // append, preserve or remove
+	idleTimeout  time.Duration
+	forwardedFor string // append, preserve or remove
 }
 
-// liveRule is the runtime form of a rule. It is reused while its record is unchanged: changing another rule does
+// liveRule is the runtime form of a rule. It is reused while its Rule is the same: changing another rule does
 // not restart its cycle of weighted choices.
 type liveRule struct {
-	record  *rule
+	*Rule
 	matches []func(*http.Request) bool
 	forward *forwarder // nil unless the routing action is a forward action
 }
 
 // bind opens the socket of a listener. Requests are handled after serve.
-func (p *plane) bind(record *listener) (*liveListener, error) {
-	port := record.port
-	if p.cfg.ephemeral {
+func (p *Plane) bind(arn string, config Listener) (*liveListener, error) {
+	port := config.Port
+	if p.opts.EphemeralPorts {
 		port = 0
 	}
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	socket, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, badRequest("InvalidConfigurationRequest", "localalb cannot listen on %s: %v. Ask for another port, or let it take free ones", address, err)
+		return nil, fmt.Errorf("cannot listen on %s: %w", address, err)
 	}
-	if p.listenerCounts[record.arn] == nil {
-		p.listenerCounts[record.arn] = &listenerCounter{}
+	if p.listenerCounts[arn] == nil {
+		p.listenerCounts[arn] = &listenerCounter{}
 	}
-	l := &liveListener{arn: record.arn, port: record.port, protocol: record.protocol, socket: socket, plane: p, counts: p.listenerCounts[record.arn], metrics: p.metrics.balancer(record.balancer)}
+	l := &liveListener{
+		arn: arn, port: config.Port, protocol: config.Protocol, socket: socket, plane: p,
+		counts: p.listenerCounts[arn], metrics: p.opts.Metrics.Balancer(config.Balancer),
+	}
 	l.server = &http.Server{
 		Handler:           l,
 		ReadHeaderTimeout: time.Minute,
 		IdleTimeout:       time.Hour, // ALB's client keep-alive
-		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(p.opts.Log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return p.ctx },
 		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{p.certificate}, MinVersion: tls.VersionTLS12},
 	}
 	return l, nil
 }
 
-// serves reports whether the open socket suits the record. With ephemeral ports, the port setting does not matter.
-func (l *liveListener) serves(record *listener) bool {
-	return l.protocol == record.protocol && (l.plane.cfg.ephemeral || l.port == record.port)
+// serves reports whether the open socket suits the listener. With ephemeral ports, the port does not matter.
+func (l *liveListener) serves(config Listener) bool {
+	return l.protocol == config.Protocol && (l.plane.opts.EphemeralPorts || l.port == config.Port)
 }
 
 func (l *liveListener) serve() {
@@ -83,7 +87,7 @@ func (l *liveListener) serve() {
 			err = l.server.Serve(l.socket)
 		}
 		if !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
-			l.plane.log.Error("listener stopped unexpectedly", "listener", l.arn, "error", err)
+			l.plane.opts.Log.Error("listener stopped unexpectedly", "listener", l.arn, "error", err)
 		}
 	})
 }
@@ -102,41 +106,33 @@ func (l *liveListener) publish(t *table) {
 }
 
 // compile builds the table of a listener.
-func (p *plane) compile(s *state, record *listener, l *liveListener) *table {
-	reusable := map[*rule]*liveRule{}
+func (p *Plane) compile(config Listener, l *liveListener) *table {
+	reusable := map[*Rule]*liveRule{}
 	if old := l.table.Load(); old != nil {
 		for _, r := range old.rules {
-			reusable[r.record] = r
+			reusable[r.Rule] = r
 		}
 	}
-	b := s.balancers[record.balancer]
-	known := balancerAttributes(b.kind)
-	t := &table{
-		generation:   p.generation,
-		port:         strconv.Itoa(record.port),
-		idleTimeout:  time.Duration(seconds(known, b.attributes, idleTimeout)) * time.Second,
-		forwardedFor: or(b.attributes[forwardedForMode], "append"),
-	}
-	for _, r := range s.rulesOf(record.arn) {
+	t := &table{generation: p.generation, port: strconv.Itoa(config.Port), idleTimeout: config.IdleTimeout, forwardedFor: config.ForwardedFor}
+	for _, r := range config.Rules {
 		live := reusable[r]
 		if live == nil {
-			live = &liveRule{record: r, matches: compileConditions(r.conditions), forward: p.newForwarder(r)}
+			live = &liveRule{Rule: r, matches: compileConditions(r.Conditions), forward: p.newForwarder(r.Forward)}
 		}
 		t.rules = append(t.rules, live)
 	}
 	return t
 }
 
-func (p *plane) newForwarder(r *rule) *forwarder {
-	last := r.actions[len(r.actions)-1]
-	if last.ForwardConfig == nil {
+func (p *Plane) newForwarder(action *Forward) *forwarder {
+	if action == nil {
 		return nil
 	}
-	f := &forwarder{sticky: last.ForwardConfig.TargetGroupStickinessConfig}
+	f := &forwarder{sticky: action.Sticky}
 	var weights []int
-	for _, tuple := range last.ForwardConfig.TargetGroups.Members {
-		f.groups = append(f.groups, p.groups[tuple.TargetGroupArn])
-		weights = append(weights, tuple.share())
+	for _, g := range action.Groups {
+		f.groups = append(f.groups, p.groups[g.ARN])
+		weights = append(weights, g.Weight)
 	}
 	f.chooser = NewChooser(weights)
 	return f
@@ -156,45 +152,29 @@ func (l *liveListener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// countGenerated counts a response that the load balancer generated, by its status, for CloudWatch.
-func (l *liveListener) countGenerated(status int) {
-	switch {
-	case status == http.StatusBadGateway:
-		l.metrics.count(elb5xx, elb502)
-	case status == http.StatusServiceUnavailable:
-		l.metrics.count(elb5xx, elb503)
-	case status == http.StatusGatewayTimeout:
-		l.metrics.count(elb5xx, elb504)
-	case status/100 == 4:
-		l.metrics.count(elb4xx)
-	}
-}
-
 // respondError sends a response generated by the load balancer.
 func (l *liveListener) respondError(w http.ResponseWriter, status int) {
-	l.countGenerated(status)
+	l.metrics.Generated(status)
 	writeErrorPage(w, status)
 }
 
 func (l *liveListener) serveRule(w http.ResponseWriter, r *http.Request, t *table, rule *liveRule) {
-	actions := rule.record.actions
-	for _, auth := range actions[:len(actions)-1] {
-		if status := authenticate(w, r, auth); status != 0 {
+	for _, login := range rule.Logins {
+		if status := login.authenticate(w, r); status != 0 {
 			l.counts.logins.Add(1)
-			l.countGenerated(status)
+			l.metrics.Generated(status)
 			return
 		}
 	}
-	last := actions[len(actions)-1]
-	switch last.Type {
-	case forwardType:
+	switch {
+	case rule.forward != nil:
 		l.counts.forwarded.Add(1)
 		l.forward(w, r, t, rule.forward)
-	case redirectType:
+	case rule.Redirect != nil:
 		l.counts.redirects.Add(1)
-		redirect(w, r, *last.RedirectConfig, t.port)
+		rule.Redirect.write(w, r, t.port)
 	default:
 		l.counts.fixed.Add(1)
-		writeFixedResponse(w, *last.FixedResponseConfig)
+		rule.Fixed.write(w)
 	}
 }

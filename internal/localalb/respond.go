@@ -1,6 +1,9 @@
 package localalb
 
 import (
+	"cmp"
+	"crypto/rand"
+	"encoding/hex"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -25,23 +28,11 @@ func writeErrorPage(w http.ResponseWriter, status int) {
 	_, _ = w.Write([]byte(body)) // the client may have disconnected
 }
 
-func writeFixedResponse(w http.ResponseWriter, f fixedConfig) {
-	status, err := strconv.Atoi(f.StatusCode)
-	if err != nil {
-		writeErrorPage(w, http.StatusServiceUnavailable)
-		return
-	}
-	body, kind := "", "text/plain"
-	if f.MessageBody != nil {
-		body = *f.MessageBody
-	}
-	if f.ContentType != nil {
-		kind = *f.ContentType
-	}
+func (f FixedResponse) write(w http.ResponseWriter) {
 	w.Header().Set("Server", "awselb/2.0")
-	w.Header().Set("Content-Type", kind+"; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = w.Write([]byte(body)) // the client may have disconnected
+	w.Header().Set("Content-Type", f.ContentType+"; charset=utf-8")
+	w.WriteHeader(f.Status)
+	_, _ = w.Write([]byte(f.Body)) // the client may have disconnected
 }
 
 func schemeOf(r *http.Request) string {
@@ -51,63 +42,29 @@ func schemeOf(r *http.Request) string {
 	return "http"
 }
 
-// redirect replaces the placeholders. #{port} is the port in the Host header, or else the listener's.
-func redirect(w http.ResponseWriter, r *http.Request, c redirectConfig, listenerPort string) {
+// write replaces the placeholders. #{port} is the port in the Host header, or else the listener's.
+func (c Redirect) write(w http.ResponseWriter, r *http.Request, listenerPort string) {
 	host, port := splitHost(r.Host)
 	fill := strings.NewReplacer(
-		"#{protocol}", schemeOf(r), "#{host}", host, "#{port}", or(port, listenerPort),
+		"#{protocol}", schemeOf(r), "#{host}", host, "#{port}", cmp.Or(port, listenerPort),
 		"#{path}", strings.TrimPrefix(r.URL.EscapedPath(), "/"), "#{query}", r.URL.RawQuery,
 	).Replace
 	target := strings.ToLower(fill(c.Protocol)) + "://" + fill(c.Host) + ":" + fill(c.Port) + fill(c.Path)
 	if query := fill(c.Query); query != "" {
 		target += "?" + query
 	}
-	status := http.StatusFound
-	if c.StatusCode == "HTTP_301" {
-		status = http.StatusMovedPermanently
-	}
 	w.Header().Set("Server", "awselb/2.0")
 	w.Header().Set("Location", target)
-	w.WriteHeader(status)
+	w.WriteHeader(c.Status)
 }
 
-// authSettings holds the settings that both kinds of authentication actions share.
-type authSettings struct {
-	cookie, onUnauthenticated string
-	endpoint, client, scope   string
-	extra                     *extraPairs
-}
-
-// authenticate executes an authentication action without an identity provider. A request with the session cookie,
-// or for JWT with any bearer token, counts as authenticated. It returns the status of the response, 0 for a
-// request that may continue.
-func authenticate(w http.ResponseWriter, r *http.Request, a action) int {
-	switch {
-	case a.AuthenticateOidcConfig != nil:
-		o := a.AuthenticateOidcConfig
-		return authSettings{
-			cookie: o.SessionCookieName, onUnauthenticated: o.OnUnauthenticatedRequest,
-			endpoint: o.AuthorizationEndpoint, client: o.ClientID, scope: o.Scope, extra: o.AuthenticationRequestExtraParams,
-		}.respond(w, r)
-	case a.AuthenticateCognitoConfig != nil:
-		o := a.AuthenticateCognitoConfig
-		return authSettings{
-			cookie: o.SessionCookieName, onUnauthenticated: o.OnUnauthenticatedRequest,
-			endpoint: "https://" + o.UserPoolDomain + "/oauth2/authorize", client: o.UserPoolClientID, scope: o.Scope, extra: o.AuthenticationRequestExtraParams,
-		}.respond(w, r)
-	}
-	if strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") {
+// authenticate executes the action without an identity provider: a request with the session cookie, or any bearer
+// token, counts as authenticated. It returns the status of the response, 0 for a request that may continue.
+func (l Login) authenticate(w http.ResponseWriter, r *http.Request) int {
+	if l.passes(r) {
 		return 0
 	}
-	writeErrorPage(w, http.StatusUnauthorized)
-	return http.StatusUnauthorized
-}
-
-func (l authSettings) respond(w http.ResponseWriter, r *http.Request) int {
-	if _, err := r.Cookie(l.cookie + "-0"); err == nil || l.onUnauthenticated == "allow" {
-		return 0
-	}
-	if l.onUnauthenticated == "deny" {
+	if l.Bearer || l.OnUnauthenticated == "deny" {
 		writeErrorPage(w, http.StatusUnauthorized)
 		return http.StatusUnauthorized
 	}
@@ -117,16 +74,29 @@ func (l authSettings) respond(w http.ResponseWriter, r *http.Request) int {
 	return http.StatusFound
 }
 
+func (l Login) passes(r *http.Request) bool {
+	if l.Bearer {
+		return strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ")
+	}
+	_, err := r.Cookie(l.Cookie + "-0")
+	return err == nil || l.OnUnauthenticated == "allow"
+}
+
 // loginURL returns the URL of the login page, with the client's return address.
-func (l authSettings) loginURL(host string) string {
+func (l Login) loginURL(host string) string {
 	q := url.Values{
-		"client_id": {l.client}, "response_type": {"code"}, "scope": {l.scope}, "state": {newID()},
+		"client_id": {l.Client}, "response_type": {"code"}, "scope": {l.Scope}, "state": {randomHex(8)},
 		"redirect_uri": {"https://" + host + "/oauth2/idpresponse"},
 	}
-	if l.extra != nil {
-		for _, p := range l.extra.Entries {
-			q.Set(p.Key, p.Value)
-		}
+	for key, value := range l.Extra {
+		q.Set(key, value)
 	}
-	return l.endpoint + "?" + q.Encode()
+	return l.Endpoint + "?" + q.Encode()
+}
+
+// randomHex returns a random ID of n bytes in hexadecimal digits.
+func randomHex(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // crypto/rand.Read never returns an error
+	return hex.EncodeToString(b)
 }

@@ -57,7 +57,7 @@ func createRule(c *call) (any, error) {
 		return nil, err
 	}
 	b := c.state.balancers[l.balancer]
-	reader := actionReader{state: c.state, balancer: b, protocol: l.protocol, omitLoneWeight: c.server.cfg.omitLoneWeight}
+	reader := actionReader{state: c.state, balancer: b, protocol: l.protocol, omitLoneWeight: c.service.opts.OmitLoneWeight}
 	if r.actions, err = reader.read(c.structs("Actions")); err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func modifyRule(c *call) (any, error) {
 	}
 	if c.has("Actions") {
 		l := c.state.listeners[r.listener]
-		reader := actionReader{state: c.state, balancer: c.state.balancers[l.balancer], protocol: l.protocol, replaced: r.actions, omitLoneWeight: c.server.cfg.omitLoneWeight}
+		reader := actionReader{state: c.state, balancer: c.state.balancers[l.balancer], protocol: l.protocol, replaced: r.actions, omitLoneWeight: c.service.opts.OmitLoneWeight}
 		if changed.actions, err = reader.read(c.structs("Actions")); err != nil {
 			return nil, err
 		}

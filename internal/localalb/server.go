@@ -7,25 +7,19 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
 // Server is a running load balancer: the API, the listeners behind it, and the optional management port.
 type Server struct {
-	cfg                  config
-	log                  *slog.Logger
-	operations           map[string]operation
-	cloudWatchOperations map[string]cloudWatchOperation
-	faults               faults
-	journal              journal
-	plane                *plane
-	cloudWatch           *cloudWatch
-
-	writeMu  sync.Mutex // serializes writes
-	current  atomic.Pointer[state]
-	previous atomic.Pointer[state] // the state before the latest write, for StaleRead
+	cfg      config
+	journal  *journal
+	faults   *faultSet
+	plane    *Plane
+	elb      *elbService
+	endpoint *endpoint
 
 	api        net.Listener
 	management net.Listener
@@ -39,39 +33,36 @@ type Server struct {
 // that the server is not for production. The caller must Close the server.
 func Start(opts ...Option) (*Server, error) {
 	cfg := newConfig(opts)
-	for i := range cfg.faults {
-		if err := cfg.faults[i].check(); err != nil {
+	s := &Server{cfg: cfg, journal: newJournal(cfg), faults: newFaultSet(slices.Concat(elbActions(), cloudWatchActions()))}
+	for _, f := range cfg.faults {
+		if _, err := s.faults.Add(f); err != nil {
 			return nil, err
 		}
 	}
-	if err := cfg.clock.check(); err != nil {
+	watch, err := newCloudWatch(cwOptions{Account: cfg.account, Period: cfg.period, Delay: cfg.delay, Now: cfg.now})
+	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: cfg.log, operations: operations(), cloudWatchOperations: cloudWatchOperations()}
-	s.journal.limit = cfg.journalLimit
-	s.current.Store(newState())
 	if err := s.listen(); err != nil {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
-	var err error
-	if s.plane, err = newPlane(ctx, cfg); err != nil {
+	s.plane, err = New(ctx, Options{Log: cfg.log, Metrics: watch.LoadBalancers(), EphemeralPorts: cfg.ephemeral, FastHealth: cfg.fastHealth})
+	if err != nil {
 		stop()
 		return nil, errors.Join(err, s.closeListeners())
 	}
-	s.cloudWatch = newCloudWatch(cfg, s.plane.metrics)
-	for _, f := range cfg.faults {
-		s.faults.add(f)
-	}
-	for _, hook := range cfg.hooks {
-		s.journal.addHook(hook)
-	}
-	s.serve(ctx, s.api, s)
+	s.elb = newELB(s.plane, elbOptions{
+		Log: cfg.log, Account: cfg.account, OmitLoneWeight: cfg.omitLoneWeight, Instances: cfg.instances, Propagation: cfg.propagation,
+	})
+	s.endpoint = &endpoint{cfg: cfg, journal: s.journal, faults: s.faults, elb: s.elb, cloudWatch: watch}
+	s.serve(ctx, s.api, s.endpoint)
 	if s.management != nil {
-		s.serve(ctx, s.management, s.managementHandler())
+		m := &management{log: cfg.log, endpoint: s.URL(), plane: s.plane, elb: s.elb, faults: s.faults}
+		s.serve(ctx, s.management, m.handler())
 	}
-	s.log.Warn("localalb is a stand-in for tests and rehearsals, not for production; it keeps no data after exit", "endpoint", s.URL())
+	cfg.log.Warn("localalb is a stand-in for tests and rehearsals, not for production; it keeps no data after exit", "endpoint", s.URL())
 	return s, nil
 }
 
@@ -117,13 +108,13 @@ func (s *Server) serve(ctx context.Context, ln net.Listener, handler http.Handle
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: time.Minute,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(s.cfg.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
 	s.servers = append(s.servers, server)
 	s.tasks.Go(func() {
 		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			s.log.Error("server stopped unexpectedly", "address", ln.Addr().String(), "error", err)
+			s.cfg.log.Error("server stopped unexpectedly", "address", ln.Addr().String(), "error", err)
 		}
 	})
 }
@@ -141,15 +132,15 @@ func (s *Server) ManagementURL() string {
 
 // ListenerAddr returns the address on which a listener accepts connections, such as "127.0.0.1:8080". It
 // returns "" for an ARN that does not identify a listener of an application load balancer.
-func (s *Server) ListenerAddr(listenerARN string) string { return s.plane.address(listenerARN) }
+func (s *Server) ListenerAddr(listenerARN string) string { return s.plane.Address(listenerARN) }
 
 // Counts returns what the data plane has counted for a target group since the group was created. The counts
 // survive the deletion of the group and are never reset; subtract two snapshots to measure an interval.
-func (s *Server) Counts(targetGroupARN string) Counts { return s.plane.countsOf(targetGroupARN) }
+func (s *Server) Counts(targetGroupARN string) Counts { return s.plane.Counts(targetGroupARN) }
 
 // ListenerCounts returns what a listener has counted, for all its target groups and actions together.
 func (s *Server) ListenerCounts(listenerARN string) ListenerCounts {
-	return s.plane.listenerCountsOf(listenerARN)
+	return s.plane.ListenerCounts(listenerARN)
 }
 
 // Calls returns the journal: the latest 100,000 API calls, in the order of their arrival.
@@ -158,14 +149,17 @@ func (s *Server) Calls() []Call { return s.journal.snapshot() }
 // Hook adds a function as WithHook does and returns a function that removes it.
 func (s *Server) Hook(hook func(Call)) (remove func()) { return s.journal.addHook(hook) }
 
+// CertificatePEM returns the certificate of all HTTPS listeners, which is generated at start and which clients must trust.
+func (s *Server) CertificatePEM() []byte { return s.plane.CertificatePEM() }
+
 // Inject adds a fault to the running server and returns a function that removes it. An invalid fault is logged and ignored.
 func (s *Server) Inject(f Fault) (remove func()) {
-	if err := f.check(); err != nil {
-		s.log.Error("invalid fault ignored", "error", err)
+	id, err := s.faults.Add(f)
+	if err != nil {
+		s.cfg.log.Error("invalid fault ignored", "error", err)
 		return func() {}
 	}
-	id := s.faults.add(f)
-	return func() { s.faults.remove(id) }
+	return func() { s.faults.Remove(id) }
 }
 
 // Close stops the API, the management port, all listeners with their in-flight requests, all health checks and
@@ -178,10 +172,8 @@ func (s *Server) Close() error {
 		for _, server := range s.servers {
 			out = append(out, server.Close())
 		}
-		// Wait for a write in progress, which could open sockets after the plane is closed.
-		s.writeMu.Lock()
-		defer s.writeMu.Unlock()
-		out = append(out, s.plane.close())
+		s.elb.Close() // a later write could open sockets that nobody closes
+		out = append(out, s.plane.Close())
 		s.tasks.Wait()
 	})
 	return errors.Join(out...)

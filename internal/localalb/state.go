@@ -38,29 +38,10 @@ type group struct {
 	protocol, protocolVersion string
 	port                      int
 	vpc, targetType, ipType   string
-	health                    healthSettings
-	targets                   []targetRecord
+	health                    HealthCheck
+	targets                   []Target
 	attributes                map[string]string
 	seq                       int
-}
-
-// healthSettings are the health check settings of a target group.
-type healthSettings struct {
-	enabled            bool
-	protocol           string
-	port               string
-	path               string
-	interval           int // seconds
-	timeout            int // seconds
-	healthy, unhealthy int // consecutive checks
-	matcher            string
-}
-
-// targetRecord is a registered target. port is 0 for a Lambda function, which has none.
-type targetRecord struct {
-	id   string
-	port int
-	zone string
 }
 
 type listener struct {

@@ -13,17 +13,12 @@ const (
 	targetCookie = "AWSALB"
 )
 
-// stickyCookies returns the cookies that bind a client to a group, none if the action is not sticky. As with
-// ALB, every response renews them.
-func stickyCookies(r *http.Request, s stickiness, groupARN string) []*http.Cookie {
-	if !s.Enabled || s.DurationSeconds == nil {
+// stickyCookies returns the cookie that binds a client to a group or target and its copy for cross-origin requests
+// (CORS), none if ttl is 0. As with ALB, every response renews them.
+func stickyCookies(r *http.Request, name, value string, ttl time.Duration) []*http.Cookie {
+	if ttl == 0 {
 		return nil
 	}
-	return cookiePair(r, groupCookie, groupARN, time.Duration(*s.DurationSeconds)*time.Second)
-}
-
-// cookiePair returns a cookie and its copy for cross-origin requests (CORS).
-func cookiePair(r *http.Request, name, value string, ttl time.Duration) []*http.Cookie {
 	expires := time.Now().Add(ttl)
 	text := base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(expires.UnixMilli(), 10) + " " + value))
 	plain := &http.Cookie{Name: name, Value: text, Path: "/", Expires: expires}

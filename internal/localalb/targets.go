@@ -1,6 +1,8 @@
 package localalb
 
 import (
+	"cmp"
+	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -41,8 +43,8 @@ type healthDescription struct {
 }
 
 // readTargets parses the targets in a call. The default port is the group's.
-func (c *call) readTargets(g *group) ([]targetRecord, error) {
-	var out []targetRecord
+func (c *call) readTargets(g *group) ([]Target, error) {
+	var out []Target
 	for _, p := range c.structs("Targets") {
 		if err := p.require("Id"); err != nil {
 			return nil, err
@@ -51,19 +53,28 @@ func (c *call) readTargets(g *group) ([]targetRecord, error) {
 		if err != nil {
 			return nil, err
 		}
-		t := targetRecord{id: p.text("Id"), port: g.port, zone: p.text("AvailabilityZone")}
+		t := Target{ID: p.text("Id"), Port: g.port, Zone: p.text("AvailabilityZone")}
 		if port != nil {
-			t.port = *port
+			t.Port = *port
 		}
-		if g.targetType == "lambda" {
-			t.port = 0
-		}
+		c.setAddress(g, &t)
 		out = append(out, t)
 	}
 	return out, nil
 }
 
-func (t targetRecord) same(o targetRecord) bool { return t.id == o.id && t.port == o.port }
+// setAddress sets where the target is reached. A Lambda function has neither address nor port.
+func (c *call) setAddress(g *group, t *Target) {
+	host := t.ID
+	switch g.targetType {
+	case "lambda":
+		t.Port = 0
+		return
+	case "instance":
+		host = cmp.Or(c.service.opts.Instances[t.ID], "127.0.0.1")
+	}
+	t.Address = net.JoinHostPort(host, strconv.Itoa(t.Port))
+}
 
 // registerTargets adds targets. A target that is already registered keeps its health.
 func registerTargets(c *call) (any, error) {
@@ -84,7 +95,7 @@ func registerTargets(c *call) (any, error) {
 		if err := checkTarget(g, t); err != nil {
 			return nil, err
 		}
-		if at := slices.IndexFunc(changed.targets, t.same); at >= 0 {
+		if at := slices.IndexFunc(changed.targets, t.Same); at >= 0 {
 			changed.targets[at] = t
 			continue
 		}
@@ -100,22 +111,22 @@ func registerTargets(c *call) (any, error) {
 	return empty{}, nil
 }
 
-func checkTarget(g *group, t targetRecord) error {
+func checkTarget(g *group, t Target) error {
 	switch g.targetType {
 	case "ip":
-		if ip, err := netip.ParseAddr(t.id); err != nil || ip.Is6() != (g.ipType == "ipv6") {
-			return validationError("The IP address '%s' is not a valid %s address", t.id, g.ipType)
+		if ip, err := netip.ParseAddr(t.ID); err != nil || ip.Is6() != (g.ipType == "ipv6") {
+			return validationError("The IP address '%s' is not a valid %s address", t.ID, g.ipType)
 		}
 	case "instance":
-		if !strings.HasPrefix(t.id, "i-") {
-			return validationError("Instance ID '%s' is not valid", t.id)
+		if !strings.HasPrefix(t.ID, "i-") {
+			return validationError("Instance ID '%s' is not valid", t.ID)
 		}
-		if t.zone != "" {
+		if t.Zone != "" {
 			return validationError("You cannot specify an Availability Zone for targets of type 'instance'")
 		}
 	case "lambda":
-		if !strings.HasPrefix(t.id, "arn:") {
-			return validationError("'%s' is not a valid Lambda function ARN", t.id)
+		if !strings.HasPrefix(t.ID, "arn:") {
+			return validationError("'%s' is not a valid Lambda function ARN", t.ID)
 		}
 	}
 	return nil
@@ -135,7 +146,7 @@ func deregisterTargets(c *call) (any, error) {
 		return nil, err
 	}
 	changed := *g
-	changed.targets = slices.DeleteFunc(slices.Clone(g.targets), func(t targetRecord) bool { return slices.ContainsFunc(sent, t.same) })
+	changed.targets = slices.DeleteFunc(slices.Clone(g.targets), func(t Target) bool { return slices.ContainsFunc(sent, t.Same) })
 	c.state.groups[g.arn] = &changed
 	return empty{}, nil
 }
@@ -150,15 +161,11 @@ func describeTargetHealth(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	health := c.server.plane.health(g.arn)
-	if len(requested) > 0 {
-		health = selectTargets(health, requested)
-	}
 	include := c.list("Include")
 	var out struct {
 		TargetHealthDescriptions list[healthDescription]
 	}
-	for _, h := range health {
+	for _, h := range c.service.plane.Health(g.arn, requested...) {
 		d := showHealth(g, h)
 		if slices.Contains(include, "AnomalyDetection") || slices.Contains(include, "All") {
 			d.AnomalyDetection = &anomalyShape{Result: "normal", MitigationInEffect: "no"}
@@ -168,29 +175,18 @@ func describeTargetHealth(c *call) (any, error) {
 	return out, nil
 }
 
-// selectTargets returns the health of every requested target. A target that is not registered is reported as such.
-func selectTargets(health []targetHealth, requested []targetRecord) []targetHealth {
-	return mapTo(requested, func(t targetRecord) targetHealth {
-		at := slices.IndexFunc(health, func(v targetHealth) bool { return v.target.same(t) })
-		if at >= 0 {
-			return health[at]
-		}
-		return targetHealth{target: t, state: stateUnused, reason: "Target.NotRegistered", description: "Target is not registered to the target group"}
-	})
-}
-
-func showHealth(g *group, h targetHealth) healthDescription {
+func showHealth(g *group, h TargetHealth) healthDescription {
 	d := healthDescription{
-		Target:          targetShape{ID: h.target.id, Port: h.target.port, AvailabilityZone: h.target.zone},
-		HealthCheckPort: g.health.port,
-		TargetHealth:    targetHealthShape{State: h.state, Reason: h.reason, Description: h.description},
+		Target:          targetShape{ID: h.Target.ID, Port: h.Target.Port, AvailabilityZone: h.Target.Zone},
+		HealthCheckPort: g.health.Port,
+		TargetHealth:    targetHealthShape{State: h.State, Reason: h.Reason, Description: h.Description},
 	}
 	if g.targetType == "lambda" {
 		d.HealthCheckPort = ""
 		return d
 	}
 	if d.HealthCheckPort == "traffic-port" {
-		d.HealthCheckPort = strconv.Itoa(h.target.port)
+		d.HealthCheckPort = strconv.Itoa(h.Target.Port)
 	}
 	d.AdministrativeOverride = &overrideShape{
 		State: "no_override", Reason: "AdministrativeOverride.NoOverride", Description: "No override is currently active on target",
