@@ -140,14 +140,3 @@ func checkDimensions(at string, dimensions []dimension) error {
 	}
 	return nil
 }
-
-// missingParameter returns the validation error for a required parameter.
-func missingParameter(name string) error {
-	return validationError("1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", name)
-}
-
-// checkEnum returns an error if a value is neither empty nor one of allowed.
-func checkEnum(name, got string, allowed ...string) error {
-	_, err := params{values: map[string][]string{name: {got}}}.oneOf(name, allowed...)
-	return err
-}

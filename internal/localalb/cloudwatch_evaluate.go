@@ -215,9 +215,10 @@ func wasOrWere(n int) string {
 
 // formatDatapoints formats data points with their times, newest first.
 func formatDatapoints(datapoints []datapoint) string {
-	parts := mapTo(datapoints, func(d datapoint) string {
-		return decimal(d.value) + " (" + time.Unix(d.at, 0).UTC().Format("02/01/06 15:04:05") + ")"
-	})
+	var parts []string
+	for _, d := range datapoints {
+		parts = append(parts, decimal(d.value)+" ("+time.Unix(d.at, 0).UTC().Format("02/01/06 15:04:05")+")")
+	}
 	return "[" + strings.Join(parts, ", ") + "]"
 }
 

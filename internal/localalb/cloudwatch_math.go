@@ -88,6 +88,15 @@ func numberValue(v float64) mathValue    { return mathValue{kind: numberKind, nu
 func seriesValue(v timeSeries) mathValue { return mathValue{kind: seriesKind, series: v} }
 func listValue(v []timeSeries) mathValue { return mathValue{kind: listKind, list: v} }
 
+// each returns an array with f applied to every series in list.
+func each(list []timeSeries, f func(timeSeries) timeSeries) mathValue {
+	var out []timeSeries
+	for _, t := range list {
+		out = append(out, f(t))
+	}
+	return listValue(out)
+}
+
 // apply returns the value with f applied to every number in it.
 func (v mathValue) apply(f func(float64) float64) mathValue {
 	switch v.kind {
@@ -96,7 +105,7 @@ func (v mathValue) apply(f func(float64) float64) mathValue {
 	case seriesKind:
 		return seriesValue(v.series.apply(f))
 	}
-	return listValue(mapTo(v.list, func(t timeSeries) timeSeries { return t.apply(f) }))
+	return each(v.list, func(t timeSeries) timeSeries { return t.apply(f) })
 }
 
 func (t timeSeries) apply(f func(float64) float64) timeSeries {
@@ -117,9 +126,9 @@ func combine(a, b mathValue, f func(a, b float64) float64) (mathValue, error) {
 	case a.kind == seriesKind && b.kind == seriesKind:
 		return seriesValue(intersect(a.series, b.series, f)), nil
 	case a.kind == listKind && b.kind == seriesKind:
-		return listValue(mapTo(a.list, func(t timeSeries) timeSeries { return intersect(t, b.series, f) })), nil
+		return each(a.list, func(t timeSeries) timeSeries { return intersect(t, b.series, f) }), nil
 	case a.kind == seriesKind && b.kind == listKind:
-		return listValue(mapTo(b.list, func(t timeSeries) timeSeries { return intersect(a.series, t, f) })), nil
+		return each(b.list, func(t timeSeries) timeSeries { return intersect(a.series, t, f) }), nil
 	}
 	return mathValue{}, fmt.Errorf("two arrays of time series cannot be combined")
 }

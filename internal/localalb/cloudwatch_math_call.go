@@ -48,16 +48,16 @@ type function struct {
 }
 
 func functions() map[string]function {
-	each := func(f func(float64) float64) function {
+	pointwise := func(f func(float64) float64) function {
 		return function{1, 1, func(in []mathValue) (mathValue, error) { return in[0].apply(f), nil }}
 	}
 	fold := func(f func([]float64) float64) function {
 		return function{1, 1, func(in []mathValue) (mathValue, error) { return reduce(in[0], f) }}
 	}
 	return map[string]function{
-		"ABS":   each(math.Abs),
-		"CEIL":  each(math.Ceil),
-		"FLOOR": each(math.Floor),
+		"ABS":   pointwise(math.Abs),
+		"CEIL":  pointwise(math.Ceil),
+		"FLOOR": pointwise(math.Floor),
 		"SUM":   fold(sumOf),
 		"AVG":   fold(func(v []float64) float64 { return sumOf(v) / float64(len(v)) }),
 		"MIN":   fold(func(v []float64) float64 { return extreme(v, slices.Min) }),
@@ -147,7 +147,11 @@ func (v mathValue) valueAt(at int64) (float64, bool) {
 
 // metricsFunction implements METRICS(): all metric queries, without the expressions.
 func metricsFunction(s *mathScope) (mathValue, error) {
-	return listValue(mapTo(s.metrics, func(id string) timeSeries { return s.results[id] })), nil
+	var out []timeSeries
+	for _, id := range s.metrics {
+		out = append(out, s.results[id])
+	}
+	return listValue(out), nil
 }
 
 // fill parses FILL(series, number), FILL(series, REPEAT) or FILL(series, LINEAR).

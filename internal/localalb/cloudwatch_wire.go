@@ -2,48 +2,125 @@ package localalb
 
 import (
 	"cmp"
-	"compress/gzip"
-	"encoding/binary"
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"math"
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/fxamacker/cbor/v2"
 )
 
 const (
-	cloudWatchVersion      = "2010-08-01"
-	cloudWatchTarget       = "GraniteServiceVersion20100801"
-	cloudWatchPath         = "/service/" + cloudWatchTarget + "/operation/"
-	cloudWatchXMLNamespace = "http://monitoring.amazonaws.com/doc/2010-08-01/"
-	// maxMetricBytes is CloudWatch's limit for a request, which also applies after decompression.
-	maxMetricBytes = 1 << 20
+	cloudWatchTarget = "GraniteServiceVersion20100801"
+	cloudWatchPath   = "/service/" + cloudWatchTarget + "/operation/"
+	// maxBytes is CloudWatch's limit for a request, which also applies after decompression.
+	maxBytes = 1 << 20
 )
 
-// protocol is a protocol of CloudWatch. Current SDKs use CBOR, the current AWS CLI JSON, and older versions of both
-// the Query protocol.
-type protocol struct {
+// Protocol is how a call and its response are encoded. The Query protocol is that of ELB and STS, and with CloudWatch
+// that of older SDKs and versions of the AWS CLI. Current SDKs use CBOR with CloudWatch, and the current AWS CLI JSON.
+type Protocol struct {
+	// Action is the API action of the request.
+	Action      string
 	contentType string
-	action      string // of the request
 	decode      func(raw []byte) (any, error)
-	encode      func(reply) ([]byte, error)
+	encode      func(r Reply, id string) ([]byte, error)
 }
 
-// reply is the result of a call: an answer or a failure.
-type reply struct {
-	action, id string
-	result     any
-	failure    *apiError
+// ProtocolOf reports whether a request is for CloudWatch in CBOR or JSON, based on its path and headers.
+func ProtocolOf(r *http.Request) (Protocol, bool) {
+	if action, ok := strings.CutPrefix(r.URL.Path, cloudWatchPath); ok && r.Header.Get("Smithy-Protocol") == "rpc-v2-cbor" {
+		return Protocol{Action: action, contentType: "application/cbor", decode: decodeCBOR, encode: func(r Reply, _ string) ([]byte, error) { return cbor.Marshal(r.document()) }}, true
+	}
+	if action, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), cloudWatchTarget+"."); ok {
+		return Protocol{Action: action, contentType: "application/x-amz-json-1.0", decode: decodeJSON, encode: func(r Reply, _ string) ([]byte, error) { return json.Marshal(r.document()) }}, true
+	}
+	return Protocol{}, false
+}
+
+// QueryProtocol returns the Query protocol, with parameters in a form and responses in XML.
+func QueryProtocol(service, action string) Protocol {
+	encode := func(r Reply, id string) ([]byte, error) {
+		return encodeXML(xmlTarget{namespaces()[service], action, id}, r)
+	}
+	if service == serviceCloudWatch {
+		inner := encode
+		encode = func(r Reply, id string) ([]byte, error) {
+			answer, err := r.withDocument()
+			if err != nil {
+				return nil, err
+			}
+			return inner(answer, id)
+		}
+	}
+	return Protocol{Action: action, contentType: "text/xml", encode: encode}
+}
+
+// Decode decodes the parameters of a call in CBOR or JSON.
+func (p Protocol) Decode(raw []byte) (any, error) {
+	document, err := p.decode(raw)
+	if err != nil {
+		return nil, badRequest("SerializationException", "The body could not be read: %v", err)
+	}
+	return document, nil
+}
+
+// Write sends a response. It returns an error if the result cannot be encoded.
+func (p Protocol) Write(w http.ResponseWriter, r Reply) error {
+	id := requestID()
+	body, err := p.encode(r, id)
+	if err != nil {
+		w.WriteHeader(http.StatusInternalServerError)
+		return fmt.Errorf("encoding the response to %s: %w", p.Action, err)
+	}
+	header := w.Header()
+	header.Set("Content-Type", p.contentType)
+	header.Set("X-Amzn-Requestid", id)
+	if p.contentType == "application/cbor" {
+		header.Set("Smithy-Protocol", "rpc-v2-cbor")
+	}
+	if r.failure != nil {
+		header.Set("X-Amzn-Query-Error", r.failure.code+";"+r.failure.fault())
+	}
+	w.WriteHeader(r.Status())
+	_, _ = w.Write(body) // the client may have disconnected
+	return nil
+}
+
+// Reply is the result of a call: an answer or a failure.
+type Reply struct {
+	result  any
+	failure *apiError
+}
+
+// NewReply returns the failure for an error, and otherwise the answer.
+func NewReply(result any, err error) Reply {
+	if err != nil {
+		return Reply{failure: asAPIError(err)}
+	}
+	return Reply{result: result}
+}
+
+// Status returns the HTTP status.
+func (r Reply) Status() int {
+	if r.failure != nil {
+		return r.failure.status
+	}
+	return http.StatusOK
+}
+
+// ErrorCode returns the error code, "" for an answer.
+func (r Reply) ErrorCode() string {
+	if r.failure != nil {
+		return r.failure.code
+	}
+	return ""
 }
 
 // document returns the body of a CBOR or JSON response.
-func (r reply) document() any {
+func (r Reply) document() any {
 	if r.failure == nil {
 		return r.result
 	}
@@ -53,23 +130,17 @@ func (r reply) document() any {
 	}
 }
 
-// queryError returns the header that carries the Query API error code in other protocols.
-func (r reply) queryError() string {
-	if r.failure.status >= http.StatusInternalServerError {
-		return r.failure.code + ";Receiver"
+// withDocument returns the reply with the answer as a document, which has the member names of the API.
+func (r Reply) withDocument() (Reply, error) {
+	if r.failure != nil {
+		return r, nil
 	}
-	return r.failure.code + ";Sender"
-}
-
-// protocolOf reports whether a request is for CloudWatch in CBOR or JSON, based on its path and headers.
-func protocolOf(r *http.Request) (protocol, bool) {
-	if action, ok := strings.CutPrefix(r.URL.Path, cloudWatchPath); ok && r.Header.Get("Smithy-Protocol") == "rpc-v2-cbor" {
-		return protocol{contentType: "application/cbor", action: action, decode: decodeCBOR, encode: func(r reply) ([]byte, error) { return cbor.Marshal(r.document()) }}, true
+	raw, err := cbor.Marshal(r.result)
+	if err != nil {
+		return r, err
 	}
-	if action, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), cloudWatchTarget+"."); ok {
-		return protocol{contentType: "application/x-amz-json-1.0", action: action, decode: decodeJSON, encode: func(r reply) ([]byte, error) { return json.Marshal(r.document()) }}, true
-	}
-	return protocol{}, false
+	document, err := decodeCBOR(raw)
+	return Reply{result: xmlDocument{document}}, err
 }
 
 func decodeCBOR(raw []byte) (any, error) {
@@ -118,26 +189,6 @@ func decodeJSON(raw []byte) (any, error) {
 	return out, json.Unmarshal(raw, &out)
 }
 
-// readBody reads a body and decompresses it if needed: the SDKs compress large PutMetricData requests.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	var body io.Reader = http.MaxBytesReader(w, r.Body, maxMetricBytes)
-	if r.Header.Get("Content-Encoding") == "gzip" {
-		unpacked, err := gzip.NewReader(body)
-		if err != nil {
-			return nil, badRequest("SerializationException", "The body is not in the gzip format that its header promises: %v", err)
-		}
-		body = unpacked
-	}
-	raw, err := io.ReadAll(io.LimitReader(body, maxMetricBytes+1))
-	if _, large := errors.AsType[*http.MaxBytesError](err); large || len(raw) > maxMetricBytes {
-		return nil, &apiError{status: http.StatusRequestEntityTooLarge, code: "RequestEntityTooLarge", message: fmt.Sprintf("The request is larger than %d bytes", maxMetricBytes)}
-	}
-	if err != nil {
-		return nil, badRequest("SerializationException", "The request could not be read: %v", err)
-	}
-	return raw, nil
-}
-
 // shapes returns the names of the typed SDK errors by error code.
 func shapes() map[string]string {
 	return map[string]string{
@@ -149,19 +200,10 @@ func shapes() map[string]string {
 	}
 }
 
-// stamp is a CloudWatch timestamp: seconds since the Unix epoch with millisecond precision.
-type stamp struct{ time.Time }
-
-func stampOf(seconds int64) stamp { return stamp{time.Unix(seconds, 0).UTC()} }
-
-func (s stamp) seconds() float64 { return float64(s.UnixMilli()) / 1e3 }
-
-// MarshalCBOR encodes the time as tag 1 with a float.
-func (s stamp) MarshalCBOR() ([]byte, error) {
-	return binary.BigEndian.AppendUint64([]byte{0xc1, 0xfb}, math.Float64bits(s.seconds())), nil
-}
-
-// MarshalJSON encodes the time as a number of seconds.
-func (s stamp) MarshalJSON() ([]byte, error) {
-	return strconv.AppendFloat(nil, s.seconds(), 'f', -1, 64), nil
+// requestID returns a random UUID, the form of AWS request IDs.
+func requestID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // crypto/rand.Read never returns an error
+	h := hex.EncodeToString(b[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }

@@ -3,9 +3,8 @@ package localalb
 import (
 	"errors"
 	"net/http"
+	"net/url"
 )
-
-const stsVersion = "2011-06-15"
 
 // endpoint serves the APIs of all services. A request says itself which one it is for.
 type endpoint struct {
@@ -16,62 +15,104 @@ type endpoint struct {
 	cloudWatch *cloudWatch
 }
 
-// ServeHTTP handles one request to the ELBv2 Query API, to CloudWatch or to STS.
-func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if proto, ok := protocolOf(r); ok {
-		e.serveCloudWatch(w, r, proto)
-		return
-	}
-	id := requestID()
-	form, err := readForm(w, r)
-	if err != nil {
-		e.writeError(w, id, asAPIError(err))
-		return
-	}
-	if form.Get("Version") == cloudWatchVersion {
-		e.serveCloudWatchForm(w, r, form)
-		return
-	}
-	service := serviceELB
-	if form.Get("Version") == stsVersion {
-		service = serviceSTS
-	}
-	entry := e.journal.begin(Call{Service: service, Action: form.Get("Action"), Params: form})
-	body, failure := e.execute(r, id, entry)
-	switch {
-	case errors.Is(failure, errDropped):
-		panic(http.ErrAbortHandler) // makes net/http close the connection without a response
-	case failure != nil:
-		known := asAPIError(failure)
-		e.journal.end(entry, known.status, known.code)
-		e.writeError(w, id, known)
-	default:
-		e.journal.end(entry, http.StatusOK, "")
-		e.writeResponse(w, id, http.StatusOK, body)
-	}
-}
-
 // errDropped marks a call whose connection is closed without a response.
 var errDropped = errors.New("connection dropped")
 
-func (e *endpoint) execute(r *http.Request, id string, entry *Call) ([]byte, error) {
+// ServeHTTP handles one request to the ELBv2 Query API, to CloudWatch or to STS.
+func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if proto, ok := ProtocolOf(r); ok {
+		e.serveDocument(w, r, proto)
+		return
+	}
+	form, err := readForm(w, r)
+	if err != nil {
+		e.write(w, QueryProtocol(serviceELB, ""), NewReply(nil, err))
+		return
+	}
+	call := Call{Service: serviceOf(form), Action: form.Get("Action"), Params: form}
+	e.serve(w, QueryProtocol(call.Service, call.Action), call, func(entry *Call) (any, error) {
+		switch {
+		case call.Service == serviceCloudWatch:
+			document, err := unflatten(form)
+			if err != nil {
+				return nil, err
+			}
+			return e.runCloudWatch(r, entry, document)
+		case call.Service == serviceSTS && call.Action == "GetCallerIdentity":
+			return e.callerIdentity(r, entry)
+		}
+		return e.runELB(r, entry)
+	})
+}
+
+// serveDocument handles a call to CloudWatch in CBOR or JSON.
+func (e *endpoint) serveDocument(w http.ResponseWriter, r *http.Request, proto Protocol) {
+	raw, err := readBody(w, r)
+	var document any
+	if err == nil {
+		document, err = proto.Decode(raw)
+	}
+	params := url.Values{}
+	flatten("", document, params)
+	e.serve(w, proto, Call{Service: serviceCloudWatch, Action: proto.Action, Params: params}, func(entry *Call) (any, error) {
+		if err != nil {
+			return nil, err
+		}
+		return e.runCloudWatch(r, entry, document)
+	})
+}
+
+// serve records a call, runs it and responds.
+func (e *endpoint) serve(w http.ResponseWriter, proto Protocol, call Call, run func(entry *Call) (any, error)) {
+	entry := e.journal.begin(call)
+	result, err := run(entry)
+	if errors.Is(err, errDropped) {
+		panic(http.ErrAbortHandler) // makes net/http close the connection without a response
+	}
+	reply := NewReply(result, err)
+	e.journal.end(entry, reply.Status(), reply.ErrorCode())
+	e.write(w, proto, reply)
+}
+
+func (e *endpoint) write(w http.ResponseWriter, proto Protocol, reply Reply) {
+	if err := proto.Write(w, reply); err != nil {
+		e.cfg.log.Error("cannot respond", "error", err)
+	}
+}
+
+func (e *endpoint) runELB(r *http.Request, entry *Call) (any, error) {
 	if err := e.admit(r, entry); err != nil {
 		return nil, err
-	}
-	if entry.Action == "GetCallerIdentity" && entry.Service == serviceSTS {
-		return e.callerIdentity(id)
 	}
 	writes, err := e.elb.Writes(entry.Params)
 	if err != nil {
 		return nil, err
 	}
-	result, err := e.underFaults(r, entry, writes, func(fx effects) (any, error) {
+	return e.underFaults(r, entry, writes, func(fx effects) (any, error) {
 		return e.elb.Run(elbRequest{Params: entry.Params, Region: regionOf(r, e.cfg.region), Effects: fx})
 	})
+}
+
+func (e *endpoint) runCloudWatch(r *http.Request, entry *Call, document any) (any, error) {
+	if err := e.admit(r, entry); err != nil {
+		return nil, err
+	}
+	writes, err := e.cloudWatch.Writes(entry.Action)
 	if err != nil {
 		return nil, err
 	}
-	return encodeResult(elbXMLNamespace, entry.Action, id, result)
+	return e.underFaults(r, entry, writes, func(fx effects) (any, error) {
+		return e.cloudWatch.Run(cwRequest{Action: entry.Action, Region: regionOf(r, e.cfg.region), Document: document, Effects: fx})
+	})
+}
+
+// callerIdentity serves the only STS call that AWS tools make before they call ELB.
+func (e *endpoint) callerIdentity(r *http.Request, entry *Call) (any, error) {
+	return struct {
+		Arn     string
+		UserID  string `xml:"UserId"`
+		Account string
+	}{"arn:aws:iam::" + e.cfg.account + ":user/local", "AIDALOCALALB", e.cfg.account}, e.admit(r, entry)
 }
 
 // admit runs the hooks and rejects a call without a signature.
@@ -100,33 +141,4 @@ func (e *endpoint) underFaults(r *http.Request, entry *Call, write bool, run fun
 		return nil, errDropped
 	}
 	return result, err
-}
-
-func (e *endpoint) writeError(w http.ResponseWriter, id string, failure *apiError) {
-	body, err := encodeError(elbXMLNamespace, id, failure)
-	if err != nil {
-		e.cfg.log.Error("cannot encode an error", "error", err)
-	}
-	e.writeResponse(w, id, failure.status, body)
-}
-
-// writeResponse writes a response body. It is XML unless the Content-Type header is already set.
-func (e *endpoint) writeResponse(w http.ResponseWriter, id string, status int, body []byte) {
-	if w.Header().Get("Content-Type") == "" {
-		w.Header().Set("Content-Type", "text/xml")
-	}
-	w.Header().Set("X-Amzn-Requestid", id)
-	w.WriteHeader(status)
-	if _, err := w.Write(body); err != nil {
-		e.cfg.log.Debug("client disconnected", "error", err)
-	}
-}
-
-// callerIdentity serves the only STS call that AWS tools make before they call ELB.
-func (e *endpoint) callerIdentity(id string) ([]byte, error) {
-	return encodeResult("https://sts.amazonaws.com/doc/2011-06-15/", "GetCallerIdentity", id, struct {
-		Arn     string
-		UserID  string `xml:"UserId"`
-		Account string
-	}{"arn:aws:iam::" + e.cfg.account + ":user/local", "AIDALOCALALB", e.cfg.account})
 }

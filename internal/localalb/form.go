@@ -1,8 +1,10 @@
 package localalb
 
 import (
-	"crypto/rand"
-	"encoding/hex"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -14,6 +16,26 @@ const (
 	serviceCloudWatch = "cloudwatch"
 	serviceSTS        = "sts"
 )
+
+// readBody reads a body and decompresses it if needed: the SDKs compress large PutMetricData requests.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	var body io.Reader = http.MaxBytesReader(w, r.Body, maxBytes)
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		unpacked, err := gzip.NewReader(body)
+		if err != nil {
+			return nil, badRequest("SerializationException", "The body is not in the gzip format that its header promises: %v", err)
+		}
+		body = unpacked
+	}
+	raw, err := io.ReadAll(io.LimitReader(body, maxBytes+1))
+	if _, large := errors.AsType[*http.MaxBytesError](err); large || len(raw) > maxBytes {
+		return nil, &apiError{status: http.StatusRequestEntityTooLarge, code: "RequestEntityTooLarge", message: fmt.Sprintf("The request is larger than %d bytes", maxBytes)}
+	}
+	if err != nil {
+		return nil, badRequest("SerializationException", "The request could not be read: %v", err)
+	}
+	return raw, nil
+}
 
 // readForm reads parameters from the body and from the URL, as AWS does.
 func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
@@ -45,6 +67,17 @@ func parseForm(query, body string) (url.Values, error) {
 	return form, nil
 }
 
+// serviceOf returns the service of a call in the Query protocol, based on the version of the API.
+func serviceOf(form url.Values) string {
+	switch form.Get("Version") {
+	case "2010-08-01":
+		return serviceCloudWatch
+	case "2011-06-15":
+		return serviceSTS
+	}
+	return serviceELB
+}
+
 // regionOf returns the region in the credential scope of the signature, or the fallback.
 func regionOf(r *http.Request, fallback string) string {
 	_, scope, ok := strings.Cut(r.Header.Get("Authorization"), "Credential=")
@@ -57,12 +90,4 @@ func regionOf(r *http.Request, fallback string) string {
 		return fallback
 	}
 	return parts[len(parts)-3]
-}
-
-// requestID returns a random UUID, the form of AWS request IDs.
-func requestID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // crypto/rand.Read never returns an error
-	h := hex.EncodeToString(b[:])
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }

@@ -2,6 +2,7 @@ package localalb
 
 import (
 	"cmp"
+	"encoding/xml"
 	"maps"
 	"slices"
 	"strings"
@@ -93,18 +94,24 @@ func createListener(c *call) (any, error) {
 }
 
 func (c *call) existingListener(old, requested *listener, actions []action) (any, error) {
-	oldXML, err := encodeResult("", "x", "", list[action]{c.state.rules[old.defaultRule].actions})
+	same, err := sameActions(c.state.rules[old.defaultRule].actions, actions)
 	if err != nil {
 		return nil, err
 	}
-	newXML, err := encodeResult("", "x", "", list[action]{actions})
-	if err != nil {
-		return nil, err
-	}
-	if old.protocol == requested.protocol && old.sslPolicy == requested.sslPolicy && slices.Equal(old.certificates, requested.certificates) && string(oldXML) == string(newXML) {
+	if same && old.protocol == requested.protocol && old.sslPolicy == requested.sslPolicy && slices.Equal(old.certificates, requested.certificates) {
 		return c.listenerResult(old), nil
 	}
 	return nil, badRequest("DuplicateListener", "A listener already exists on this port for this load balancer '%s'", requested.balancer)
+}
+
+// sameActions compares the responses to Describe calls, because actions contain pointers.
+func sameActions(a, b []action) (bool, error) {
+	x, err := xml.Marshal(list[action]{a})
+	if err != nil {
+		return false, err
+	}
+	y, err := xml.Marshal(list[action]{b})
+	return string(x) == string(y), err
 }
 
 // readListener updates l with the parameters of the call.

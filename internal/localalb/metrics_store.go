@@ -21,7 +21,10 @@ type metricID struct {
 }
 
 func newMetricID(region, namespace, name string, dimensions []dimension) metricID {
-	pairs := mapTo(dimensions, func(d dimension) string { return d.Name + "\x00" + d.Value })
+	var pairs []string
+	for _, d := range dimensions {
+		pairs = append(pairs, d.Name+"\x00"+d.Value)
+	}
 	slices.Sort(pairs)
 	return metricID{region: region, namespace: namespace, name: name, dimensions: strings.Join(pairs, "\x01")}
 }

@@ -129,7 +129,7 @@ func (p params) flag(name string) (*bool, error) {
 func (p params) require(names ...string) error {
 	for _, name := range names {
 		if !p.has(name) {
-			return validationError("1 validation error detected: Value null at '%s%s' failed to satisfy constraint: Member must not be null", p.prefix, lowerFirst(name))
+			return missingParameter(p.prefix + lowerFirst(name))
 		}
 	}
 	return nil
@@ -138,11 +138,10 @@ func (p params) require(names ...string) error {
 // oneOf returns a value and an error if the value is neither empty nor one of allowed.
 func (p params) oneOf(name string, allowed ...string) (string, error) {
 	got := p.text(name)
-	if got == "" || slices.Contains(allowed, got) {
-		return got, nil
+	if err := checkEnum(p.prefix+lowerFirst(name), got, allowed...); err != nil {
+		return "", err
 	}
-	return "", validationError("1 validation error detected: Value '%s' at '%s%s' failed to satisfy constraint: Member must satisfy enum value set: [%s]",
-		got, p.prefix, lowerFirst(name), strings.Join(allowed, ", "))
+	return got, nil
 }
 
 func lowerFirst(s string) string {
