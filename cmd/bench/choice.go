@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/dataplane"
 )
 
 // choice counts the requests per target group under weights that do not divide 10,000.
@@ -13,7 +13,7 @@ func (b bench) choice(context.Context) ([]row, error) {
 	const requests = 10_000
 	worst := 0.0
 	for _, weights := range [][]int{{95, 5}, {999, 1}, {1, 2}, {33, 33, 34}, {7, 11, 13, 17, 19}, {50, 50}} {
-		counts, chooser := make([]int, len(weights)), localalb.NewChooser(weights)
+		counts, chooser := make([]int, len(weights)), dataplane.NewChooser(weights)
 		for range requests {
 			counts[chooser.Next()]++
 		}
@@ -26,7 +26,7 @@ func (b bench) choice(context.Context) ([]row, error) {
 		}
 	}
 	return []row{{
-		what:     "localalb weighted routing: largest deviation from the exact share in 10,000 requests, six sets of weights",
+		what:     "localaws weighted routing: largest deviation from the exact share in 10,000 requests, six sets of weights",
 		goal:     "within 1",
 		measured: fmt.Sprintf("%.2f", worst),
 		missed:   worst > 1,

@@ -7,7 +7,7 @@ import (
 	"os/exec"
 	"time"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 )
@@ -79,7 +79,7 @@ func (b bench) detect(ctx context.Context, w detector, ready func(app *rehearsal
 		return row{}, err
 	}
 	var restored time.Time
-	remove := r.balancer.Hook(func(c localalb.Call) {
+	remove := r.balancer.Hook(func(c localaws.Call) {
 		if c.Action == "ModifyListener" {
 			restored = time.Now() // writes are sequential; the last one is the rollback
 		}

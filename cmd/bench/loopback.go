@@ -14,7 +14,7 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
@@ -29,7 +29,7 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 // loopback is a local load balancer with three routes to the same two target groups, with
 // one target each.
 type loopback struct {
-	balancer *localalb.Server
+	balancer *localaws.Server
 	app      *httptest.Server
 	stage    *rehearsal.Stack
 	spec     rollout.Spec
@@ -38,7 +38,7 @@ type loopback struct {
 func newLoopback(ctx context.Context, holds time.Duration) (*loopback, error) {
 	l := &loopback{}
 	var err error
-	l.balancer, err = localalb.Start(localalb.WithEphemeralPorts(), localalb.WithFastHealth(20*time.Millisecond), localalb.WithLogger(quiet()))
+	l.balancer, err = localaws.Start(localaws.WithEphemeralPorts(), localaws.WithFastHealth(20*time.Millisecond), localaws.WithLogger(quiet()))
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +176,7 @@ func betweenSteps(marks []time.Time) []time.Duration {
 }
 
 // count counts writes of actions and reads of listeners.
-func count(calls []localalb.Call) (writes, reads float64) {
+func count(calls []localaws.Call) (writes, reads float64) {
 	for _, c := range calls {
 		switch c.Action {
 		case "ModifyListener", "ModifyRule":

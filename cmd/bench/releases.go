@@ -15,7 +15,7 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
@@ -29,7 +29,7 @@ const (
 // project is examples/one-apply-release with its own load balancer.
 type project struct {
 	*rehearsal.Example
-	balancer *localalb.Server
+	balancer *localaws.Server
 	url      string
 }
 
@@ -53,8 +53,8 @@ func (b bench) newProject(ctx context.Context, name string) (*project, error) {
 	if err != nil {
 		return p, err
 	}
-	p.balancer, err = localalb.Start(localalb.WithEphemeralPorts(), localalb.WithFastHealth(200*time.Millisecond),
-		localalb.WithManagement("127.0.0.1:0"), localalb.WithLogger(quiet()))
+	p.balancer, err = localaws.Start(localaws.WithEphemeralPorts(), localaws.WithFastHealth(200*time.Millisecond),
+		localaws.WithManagement("127.0.0.1:0"), localaws.WithLogger(quiet()))
 	if err != nil {
 		return p, err
 	}
@@ -170,7 +170,7 @@ const (
 // traffic counts the calls that determine whether an environment carries traffic, for one
 // environment and for all of a load balancer, as in a run of Terraform.
 func (b bench) traffic(ctx context.Context) ([]row, error) {
-	balancer, err := localalb.Start(localalb.WithEphemeralPorts(), localalb.WithLogger(quiet()))
+	balancer, err := localaws.Start(localaws.WithEphemeralPorts(), localaws.WithLogger(quiet()))
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +198,7 @@ func (b bench) traffic(ctx context.Context) ([]row, error) {
 }
 
 // manyRules adds rules up to the limit.
-func manyRules(ctx context.Context, balancer *localalb.Server, stage *rehearsal.Stack) error {
+func manyRules(ctx context.Context, balancer *localaws.Server, stage *rehearsal.Stack) error {
 	client := rehearsal.Client(balancer.URL())
 	for n := range int32(testRules) {
 		_, err := client.CreateRule(ctx, &elbv2.CreateRuleInput{ListenerArn: aws.String(stage.Listener), Priority: aws.Int32(100 + n),
@@ -212,7 +212,7 @@ func manyRules(ctx context.Context, balancer *localalb.Server, stage *rehearsal.
 }
 
 // asked counts the calls while all environments read at the same time.
-func asked(ctx context.Context, balancer *localalb.Server, stage *rehearsal.Stack, names []string) (int, error) {
+func asked(ctx context.Context, balancer *localaws.Server, stage *rehearsal.Stack, names []string) (int, error) {
 	forward, _ := elb.NewRouters(aws.Config{
 		Region: rehearsal.Region, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")},
 		elb.Options{Endpoint: balancer.URL()})

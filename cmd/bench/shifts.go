@@ -9,14 +9,14 @@ import (
 	"os/exec"
 	"time"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
 // release is a rehearsal release with its load balancer.
 type release struct {
 	*rehearsal.Release
-	balancer *localalb.Server
+	balancer *localaws.Server
 }
 
 // newRelease adopts the listener of a new local stack.
@@ -33,7 +33,7 @@ func (b bench) newRelease(ctx context.Context, hold, gates string) (*release, er
 	if err != nil {
 		return nil, err
 	}
-	balancer, err := localalb.Start(localalb.WithEphemeralPorts(), localalb.WithFastHealth(200*time.Millisecond), localalb.WithLogger(quiet()))
+	balancer, err := localaws.Start(localaws.WithEphemeralPorts(), localaws.WithFastHealth(200*time.Millisecond), localaws.WithLogger(quiet()))
 	if err != nil {
 		return nil, err
 	}

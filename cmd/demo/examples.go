@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
@@ -34,15 +34,15 @@ type exampleRun struct {
 	*rehearsal.Example
 	printer
 	d           *demo
-	balancer    *localalb.Server
+	balancer    *localaws.Server
 	users, slow *rehearsal.Load
 	watching    *watch
 }
 
 // build copies the example and starts its load balancer.
 func (d *demo) build(name string, v printer) (*exampleRun, error) {
-	balancer, err := localalb.Start(localalb.WithEphemeralPorts(), localalb.WithFastHealth(fastHealth),
-		localalb.WithManagement("127.0.0.1:0"), localalb.WithLogger(slog.New(slog.DiscardHandler)))
+	balancer, err := localaws.Start(localaws.WithEphemeralPorts(), localaws.WithFastHealth(fastHealth),
+		localaws.WithManagement("127.0.0.1:0"), localaws.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,7 @@
 // one between two environments that is reverted by one line, and ones in which the
 // old environment is drained and destroyed. Everything is real (the provider,
 // Terraform, the application's processes and the requests) except for the load
-// balancer, which is localalb.
+// balancer, which is localaws.
 package main
 
 import (

@@ -354,6 +354,6 @@ func printTable(out *os.File, results []result) {
 	}
 	_, _ = fmt.Fprintln(out, "\nworst share: largest share of the rejected version in the responses of one second.")
 	_, _ = fmt.Fprintln(out, "rollback (s): from the first bad response (b, g), Ctrl-C (c), the first request to the slow release (d) or the start of the apply (e) until the load balancer shows the stable weights.")
-	_, _ = fmt.Fprintln(out, "The load balancer is localalb on this machine, not AWS. Its health checks are faster than AWS allows, and so are its metrics, which decide (b) and (d):")
+	_, _ = fmt.Fprintln(out, "The load balancer is localaws on this machine, not AWS. Its health checks are faster than AWS allows, and so are its metrics, which decide (b) and (d):")
 	_, _ = fmt.Fprintf(out, "a period of %s that is published %s later, instead of a minute each. On AWS the same gate detects a bad release after 2 to 3 minutes.\n", metricsPeriod, metricsLate)
 }

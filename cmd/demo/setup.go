@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
@@ -26,7 +26,7 @@ type demo struct {
 	options
 	printer
 	*rehearsal.Release
-	balancer *localalb.Server
+	balancer *localaws.Server
 	dir      string
 	load     *rehearsal.Load
 	watching *watch
@@ -75,8 +75,8 @@ func (d *demo) prepare(ctx context.Context) (binary, cliConfig string, err error
 // start starts the load balancer and the first two versions of the application.
 func (d *demo) start(ctx context.Context, binary, cliConfig string) (err error) {
 	// The shortest health check interval of AWS is 5 s, which is too long for a demo.
-	d.balancer, err = localalb.Start(localalb.WithEphemeralPorts(), localalb.WithFastHealth(fastHealth),
-		localalb.WithMetricsClock(metricsPeriod, metricsLate), localalb.WithLogger(slog.New(slog.DiscardHandler)))
+	d.balancer, err = localaws.Start(localaws.WithEphemeralPorts(), localaws.WithFastHealth(fastHealth),
+		localaws.WithMetricsClock(metricsPeriod, metricsLate), localaws.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (d *demo) start(ctx context.Context, binary, cliConfig string) (err error) 
 			return err
 		}
 	}
-	d.say("A local load balancer (localalb, not for production) listens on %s.", d.URL)
+	d.say("A local load balancer (localaws, not for production) listens on %s.", d.URL)
 	d.say("Its metrics have a period of %s and a delay of %s; on AWS both are a minute.", metricsPeriod, metricsLate)
 	return nil
 }

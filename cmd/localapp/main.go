@@ -1,6 +1,6 @@
 // Command localapp creates on this machine what a user's Terraform creates on AWS:
 // target groups, test rules, and instances that serve requests, behind the local load
-// balancer (cmd/localalb). Terraform runs it from the modules of the examples, so that
+// balancer (cmd/localaws). Terraform runs it from the modules of the examples, so that
 // they need neither an AWS account nor hashicorp/aws. It is not for production.
 package main
 
@@ -65,7 +65,7 @@ func run(ctx context.Context, args []string, diagnostics io.Writer) error {
 	flags.SetOutput(diagnostics)
 	dir := flags.String("dir", rehearsal.SiteDir, "directory of the records and the event log")
 	endpoint := flags.String("endpoint", setting("AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2", "http://127.0.0.1:9000"), "endpoint of the load balancer API")
-	management := flags.String("management", setting("LOCALALB_MANAGEMENT", "http://127.0.0.1:9001"), "management port of the load balancer")
+	management := flags.String("management", setting("LOCALAWS_MANAGEMENT", "http://127.0.0.1:9001"), "management port of the load balancer")
 	do := commands()[at].flags(flags)
 	if err := flags.Parse(args[2:]); err != nil {
 		return err
@@ -93,7 +93,7 @@ func usage(out io.Writer) {
 	for _, c := range commands() {
 		fmt.Fprintf(&lines, "  localapp %-17s %s\n", c.words, c.about)
 	}
-	_, _ = fmt.Fprintf(out, `localapp builds, behind the local load balancer (localalb), what your own Terraform builds on AWS. The
+	_, _ = fmt.Fprintf(out, `localapp builds, behind the local load balancer (localaws), what your own Terraform builds on AWS. The
 examples use it; it is not for production.
 
 %s

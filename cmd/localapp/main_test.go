@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
@@ -34,14 +34,14 @@ type desk struct {
 
 func newDesk(t *testing.T) desk {
 	t.Helper()
-	balancer, err := localalb.Start(localalb.WithEphemeralPorts(), localalb.WithFastHealth(50*time.Millisecond),
-		localalb.WithManagement("127.0.0.1:0"), localalb.WithLogger(slog.New(slog.DiscardHandler)))
+	balancer, err := localaws.Start(localaws.WithEphemeralPorts(), localaws.WithFastHealth(50*time.Millisecond),
+		localaws.WithManagement("127.0.0.1:0"), localaws.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = balancer.Close() })
 	t.Setenv("AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2", balancer.URL())
-	t.Setenv("LOCALALB_MANAGEMENT", balancer.ManagementURL())
+	t.Setenv("LOCALAWS_MANAGEMENT", balancer.ManagementURL())
 	folder := t.TempDir()
 	t.Cleanup(func() {
 		if err := rehearsal.Evacuate(folder); err != nil {

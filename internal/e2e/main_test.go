@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
@@ -73,26 +73,26 @@ func buildOnce(ctx context.Context) (err error) {
 type world struct {
 	*rehearsal.Release
 	t        *testing.T
-	balancer *localalb.Server
+	balancer *localaws.Server
 	load     *rehearsal.Load
 }
 
 const loadRate = 500
 
 // newWorld adopts a new listener on which blue is live, and starts the load.
-func newWorld(t *testing.T, pace rehearsal.Pace, options ...localalb.Option) *world {
+func newWorld(t *testing.T, pace rehearsal.Pace, options ...localaws.Option) *world {
 	t.Helper()
 	return newWorldOf(t, rehearsal.AppTerms{Version: "1"}, pace, options...)
 }
 
 // newWorldOf has another live version, which starts before the load: a release
 // never replaces the live version under load.
-func newWorldOf(t *testing.T, live rehearsal.AppTerms, pace rehearsal.Pace, options ...localalb.Option) *world {
+func newWorldOf(t *testing.T, live rehearsal.AppTerms, pace rehearsal.Pace, options ...localaws.Option) *world {
 	t.Helper()
 	build(t)
-	options = append([]localalb.Option{localalb.WithEphemeralPorts(), localalb.WithFastHealth(100 * time.Millisecond),
-		localalb.WithLogger(slog.New(slog.DiscardHandler))}, options...)
-	balancer, err := localalb.Start(options...)
+	options = append([]localaws.Option{localaws.WithEphemeralPorts(), localaws.WithFastHealth(100 * time.Millisecond),
+		localaws.WithLogger(slog.New(slog.DiscardHandler))}, options...)
+	balancer, err := localaws.Start(options...)
 	if err != nil {
 		t.Fatal(err)
 	}

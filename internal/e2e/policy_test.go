@@ -7,7 +7,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 )
 
 // policy is the IAM policy of the README.
@@ -32,7 +32,7 @@ func policy(t *testing.T) []string {
 }
 
 // iamAction returns the IAM action of a call.
-func iamAction(call localalb.Call) string { return call.Service + ":" + call.Action }
+func iamAction(call localaws.Call) string { return call.Service + ":" + call.Action }
 
 func TestPolicy_coversEveryCallOfAShift(t *testing.T) {
 	w := newWorld(t, quick)

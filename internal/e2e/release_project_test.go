@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
@@ -70,7 +70,7 @@ var brisk = rehearsal.ExamplePace{Hold: "300ms", Settle: "200ms", SteadyFor: "30
 type project struct {
 	*rehearsal.Example
 	t        *testing.T
-	balancer *localalb.Server
+	balancer *localaws.Server
 	loads    []*rehearsal.Load
 	moments  []moment // of Terraform, in all its runs
 	url      string   // where users ask, once it is known
@@ -88,8 +88,8 @@ type moment struct {
 func newProject(t *testing.T, name string, pace rehearsal.ExamplePace) *project {
 	t.Helper()
 	bin := buildLocalapp(t)
-	balancer, err := localalb.Start(localalb.WithEphemeralPorts(), localalb.WithFastHealth(100*time.Millisecond),
-		localalb.WithManagement("127.0.0.1:0"), localalb.WithLogger(slog.New(slog.DiscardHandler)))
+	balancer, err := localaws.Start(localaws.WithEphemeralPorts(), localaws.WithFastHealth(100*time.Millisecond),
+		localaws.WithManagement("127.0.0.1:0"), localaws.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
@@ -43,7 +43,7 @@ func TestShift_losesNothingWhenTheOldVersionIsStoppedAfterwards(t *testing.T) {
 func TestShift_losesNothingWithSlowPropagation(t *testing.T) {
 	pace := quick
 	pace.Settle = "2s"
-	w := newWorld(t, pace, localalb.WithPropagation(time.Second))
+	w := newWorld(t, pace, localaws.WithPropagation(time.Second))
 	w.configure("green")
 	w.mustApply()
 	if err := w.Stack.Retire(t.Context(), "blue"); err != nil {

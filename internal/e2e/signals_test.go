@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
@@ -218,7 +218,7 @@ func TestSignals_abandonedAt50_activeBlueIsOneWrite(t *testing.T) {
 func TestSignals_abandonedAt50_losesNothingWhenGreenIsStopped(t *testing.T) {
 	pace := quick
 	pace.Settle = "2s"
-	w := newWorld(t, pace, localalb.WithPropagation(time.Second))
+	w := newWorld(t, pace, localaws.WithPropagation(time.Second))
 	w.killBoth()
 	w.Pace = pace
 	w.configure("blue")

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
@@ -22,7 +22,7 @@ const figures = `{
 
 func newWorldOfFigures(t *testing.T, delay time.Duration) *world {
 	t.Helper()
-	w := newWorldOf(t, rehearsal.AppTerms{Version: "1", Delay: delay}, quick, localalb.WithMetricsClock(time.Second, 500*time.Millisecond))
+	w := newWorldOf(t, rehearsal.AppTerms{Version: "1", Delay: delay}, quick, localaws.WithMetricsClock(time.Second, 500*time.Millisecond))
 	w.gates(figures)
 	return w
 }

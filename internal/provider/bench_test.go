@@ -20,7 +20,8 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
 )
 
 // timeout is a limit that even a slow machine meets.
@@ -29,7 +30,7 @@ const timeout = 60 * time.Second
 // bench is a running local load balancer with an SDK client.
 type bench struct {
 	t        *testing.T
-	srv      *localalb.Server
+	srv      *localaws.Server
 	api      *elbv2.Client
 	balancer string
 	port     int32
@@ -52,10 +53,10 @@ type app struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	srv, err := localalb.Start(
-		localalb.WithEphemeralPorts(),
-		localalb.WithFastHealth(5*time.Millisecond),
-		localalb.WithLogger(slog.New(slog.DiscardHandler)),
+	srv, err := localaws.Start(
+		localaws.WithEphemeralPorts(),
+		localaws.WithFastHealth(5*time.Millisecond),
+		localaws.WithLogger(slog.New(slog.DiscardHandler)),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -321,5 +322,5 @@ func (b *bench) secureListener(actions []types.Action) string {
 // refuse denies calls of an action on an ARN this many times (0: until remove
 // is called).
 func (b *bench) refuse(action, arn string, times int) (remove func()) {
-	return b.srv.Inject(localalb.Fault{Action: action, ARN: arn, Kind: localalb.AccessDenied, Times: times})
+	return b.srv.Inject(faults.Fault{Action: action, ARN: arn, Kind: faults.AccessDenied, Times: times})
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/terraform"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
 )
 
 // many returns environments under for_each and a switch over them. Terraform knows
@@ -236,7 +236,7 @@ func TestEnvironment_readIsDenied(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	w.raises(s, s.blueEnv()).ok()
-	defer s.srv.Inject(localalb.Fault{Action: "DescribeTargetGroups", Kind: localalb.AccessDenied})()
+	defer s.srv.Inject(faults.Fault{Action: "DescribeTargetGroups", Kind: faults.AccessDenied})()
 	w.plans(s, s.blueEnv()).failsAs("error")
 }
 

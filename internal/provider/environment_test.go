@@ -13,7 +13,7 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
 )
 
 // env is the HCL of a bluegreen_environment.
@@ -196,7 +196,7 @@ func TestEnvironment_notReady(t *testing.T) {
 		"a load balancer that may not be read": {
 			func(s *site, e *env) {
 				e.groups = fmt.Sprintf("web = %q", s.blue.group)
-				s.srv.Inject(localalb.Fault{Action: "DescribeRules", Kind: localalb.AccessDenied})
+				s.srv.Inject(faults.Fault{Action: "DescribeRules", Kind: faults.AccessDenied})
 			}},
 	} {
 		t.Run(name, func(t *testing.T) {

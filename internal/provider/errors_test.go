@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
 )
 
 // applyError prepares an apply that fails.
@@ -31,14 +31,14 @@ func notThere() map[string]applyError {
 func refusedCalls() map[string]applyError {
 	return map[string]applyError{
 		"access denied":       func(s *site, _ *hcl) { s.refuse("ModifyListener", "", 0) },
-		"expired credentials": func(s *site, _ *hcl) { s.srv.Inject(localalb.Fault{Kind: localalb.ExpiredToken}) },
+		"expired credentials": func(s *site, _ *hcl) { s.srv.Inject(faults.Fault{Kind: faults.ExpiredToken}) },
 		"throttling that outlasts the retries": func(s *site, h *hcl) {
 			h.aws = "max_attempts = 2"
-			s.srv.Inject(localalb.Fault{Kind: localalb.Throttle})
+			s.srv.Inject(faults.Fault{Kind: faults.Throttle})
 		},
 		"server errors that outlast the retries": func(s *site, h *hcl) {
 			h.aws = "max_attempts = 2"
-			s.srv.Inject(localalb.Fault{Kind: localalb.ServerError})
+			s.srv.Inject(faults.Fault{Kind: faults.ServerError})
 		},
 	}
 }
@@ -143,7 +143,7 @@ func TestSwitch_failedRollbackReportsTraffic(t *testing.T) {
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
 	s.green.status.Store(500)
-	s.srv.Inject(localalb.Fault{Action: "ModifyListener", Kind: localalb.AccessDenied, Skip: 1})
+	s.srv.Inject(faults.Fault{Action: "ModifyListener", Kind: faults.AccessDenied, Skip: 1})
 	w.write(s.guarded("green").in(s.bench))
 	r := w.apply()
 	s.want("app-blue 95, app-green 5")
@@ -209,7 +209,7 @@ func TestSwitch_lostWrites(t *testing.T) {
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
 	w.write(s.guarded("green").in(s.bench))
-	s.srv.Inject(localalb.Fault{Action: "ModifyListener", Kind: localalb.LostWrite})
+	s.srv.Inject(faults.Fault{Action: "ModifyListener", Kind: faults.LostWrite})
 	w.apply().failsAs("lost_writes")
 	s.want("app-blue 100, app-green 0")
 }

@@ -61,7 +61,7 @@ func NewExample(t ExampleTerms) (*Example, error) {
 			return nil, fmt.Errorf("cannot copy %s: %w", source, err)
 		}
 	}
-	env := append(LocalEnv(t.Endpoint), "TF_CLI_CONFIG_FILE="+t.CLIConfig, "LOCALALB_MANAGEMENT="+t.Management,
+	env := append(LocalEnv(t.Endpoint), "TF_CLI_CONFIG_FILE="+t.CLIConfig, "LOCALAWS_MANAGEMENT="+t.Management,
 		"PATH="+t.Localapp+string(os.PathListSeparator)+os.Getenv("PATH"))
 	return &Example{folder: t.Dir, endpoint: t.Endpoint, Terraform: &Terraform{Binary: t.Binary, Env: env, Dir: filepath.Join(t.Dir, filepath.FromSlash(t.Name))}}, nil
 }

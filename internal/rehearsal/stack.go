@@ -40,7 +40,7 @@ func Client(endpoint string) *elb.Client {
 // Region is the region of the local load balancer.
 const Region = "eu-central-1"
 
-// NewStack creates the stack for the environments, of which the first one receives all traffic. localalb may listen on
+// NewStack creates the stack for the environments, of which the first one receives all traffic. localaws may listen on
 // another port than the requested one.
 func NewStack(ctx context.Context, endpoint string, port int32, environments ...string) (*Stack, error) {
 	s := &Stack{client: Client(endpoint), Groups: map[string]string{}, apps: map[string]*App{}}

@@ -47,7 +47,7 @@ func targetMetricsAttributes() map[string]schema.Attribute {
 		"confidence":         number("Confidence of the test of `worse_than_live_by` over all evaluations of a step, above 0.5 and below 1. At `0.95`, an equally good release fails by chance in at most 5 % of its steps. If errors come in bursts, set `worse_than_live_by` above 0. Default: `0.95`."),
 		"latency_ratio":      number("Maximum ratio of the latency to that of the live environment, above 0, compared without a significance test; use a generous ratio such as `2`. Default: no limit."),
 		"lookback":           text("How far back requests are evaluated together, in whole periods, at least one. Default: `5m`."),
-		"period":             text("Period of the load balancer metrics: `60s` (what Elastic Load Balancing publishes) or a multiple; shorter periods work only with `localalb`; see [Rehearsing locally](../guides/rehearsing-locally.md). Default: `60s`."),
+		"period":             text("Period of the load balancer metrics: `60s` (what Elastic Load Balancing publishes) or a multiple; shorter periods work only with `localaws`; see [Rehearsing locally](../guides/rehearsing-locally.md). Default: `60s`."),
 		"lag":                text("Delay after which a period counts as complete, as a duration. Default: `60s`."),
 	}
 }

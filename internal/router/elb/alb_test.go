@@ -20,7 +20,7 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
 
@@ -33,16 +33,16 @@ const (
 // of a router is read independently.
 type alb struct {
 	t                 *testing.T
-	srv               *localalb.Server
+	srv               *localaws.Server
 	api               *elbv2.Client
 	forward, rollback *elb.Router
 }
 
-func newALB(t *testing.T, opts ...localalb.Option) *alb {
+func newALB(t *testing.T, opts ...localaws.Option) *alb {
 	t.Helper()
-	srv, err := localalb.Start(append([]localalb.Option{
-		localalb.WithEphemeralPorts(), localalb.WithFastHealth(10 * time.Millisecond),
-		localalb.WithLogger(slog.New(slog.DiscardHandler)),
+	srv, err := localaws.Start(append([]localaws.Option{
+		localaws.WithEphemeralPorts(), localaws.WithFastHealth(10 * time.Millisecond),
+		localaws.WithLogger(slog.New(slog.DiscardHandler)),
 	}, opts...)...)
 	must(t, err)
 	t.Cleanup(func() { must(t, srv.Close()) })
@@ -155,8 +155,8 @@ func (a *alb) actions(route string) []types.Action {
 }
 
 // calls returns the calls of an action so far, oldest first.
-func (a *alb) calls(action string) []localalb.Call {
-	return slices.DeleteFunc(a.srv.Calls(), func(c localalb.Call) bool { return c.Action != action })
+func (a *alb) calls(action string) []localaws.Call {
+	return slices.DeleteFunc(a.srv.Calls(), func(c localaws.Call) bool { return c.Action != action })
 }
 
 func to(groups map[string]int32) types.Action {

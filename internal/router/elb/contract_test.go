@@ -7,7 +7,7 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/routertest"
 )
@@ -28,7 +28,7 @@ func TestRouter_contractForListeners(t *testing.T) {
 
 func TestRouter_contractForRules(t *testing.T) {
 	routertest.Run(t, func(t *testing.T) routertest.Fixture {
-		a, f := fixture(t, localalb.WithoutLoneWeight())
+		a, f := fixture(t, localaws.WithoutLoneWeight())
 		l := a.listener(a.balancer("web"), 443, inOrder(login(), fixed("404"))...)
 		f.Routes = []string{
 			a.rule(l, 1, inOrder(login(), toOne(f.Groups[0]))...),
@@ -42,7 +42,7 @@ func TestRouter_contractForRules(t *testing.T) {
 
 type albFixture struct{ routertest.Fixture }
 
-func fixture(t *testing.T, opts ...localalb.Option) (*alb, albFixture) {
+func fixture(t *testing.T, opts ...localaws.Option) (*alb, albFixture) {
 	t.Helper()
 	a := newALB(t, opts...)
 	f := albFixture{}

@@ -13,7 +13,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
 
-// fake is an API for states that localalb cannot be brought into. It answers in
+// fake is an API for states that localaws cannot be brought into. It answers in
 // pages of the given size, and records its calls.
 type fake struct {
 	listeners  map[string][]types.Action

@@ -21,7 +21,7 @@ import (
 )
 
 // TestRouter_againstMoto uses an independent implementation of the API, to find
-// errors that the router and localalb share. It needs moto_server
+// errors that the router and localaws share. It needs moto_server
 // (pip install 'moto[server]') on PATH.
 func TestRouter_againstMoto(t *testing.T) {
 	url := startMoto(t)

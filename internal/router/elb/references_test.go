@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -287,7 +287,7 @@ func TestReferences_missingGroup(t *testing.T) {
 		"DescribeTargetGroups": "elasticloadbalancing:DescribeTargetGroups", "DescribeListeners": "elasticloadbalancing:DescribeListeners",
 		"DescribeRules": "elasticloadbalancing:DescribeRules",
 	} {
-		remove := s.srv.Inject(localalb.Fault{Action: action, Kind: localalb.AccessDenied})
+		remove := s.srv.Inject(faults.Fault{Action: action, Kind: faults.AccessDenied})
 		_, err := elb.NewReader(s.forward).References(t.Context(), []string{s.blue})
 		call, ok := errors.AsType[*elb.CallError](err)
 		if !errors.Is(err, traffic.ErrDenied) || !ok || call.Action != listing {

@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/localalb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -196,15 +196,15 @@ func TestRouter_errorsByType(t *testing.T) {
 	l := a.listener(a.balancer("web"), 80, toOne(g))
 	s := read(t, a.forward, l)
 	tests := []struct {
-		kind localalb.FaultKind
+		kind faults.Kind
 		want error
 	}{
-		{localalb.AccessDenied, traffic.ErrDenied},
-		{localalb.ExpiredToken, traffic.ErrExpired},
-		{localalb.Throttle, traffic.ErrThrottled},
+		{faults.AccessDenied, traffic.ErrDenied},
+		{faults.ExpiredToken, traffic.ErrExpired},
+		{faults.Throttle, traffic.ErrThrottled},
 	}
 	for _, tt := range tests {
-		remove := a.srv.Inject(localalb.Fault{Action: "ModifyListener", Kind: tt.kind, Times: 1})
+		remove := a.srv.Inject(faults.Fault{Action: "ModifyListener", Kind: tt.kind, Times: 1})
 		err := a.forward.Write(t.Context(), l, s)
 		remove()
 		call, ok := errors.AsType[*elb.CallError](err)
@@ -219,7 +219,7 @@ func TestRouter_errorsByType(t *testing.T) {
 			}
 		}
 	}
-	a.srv.Inject(localalb.Fault{Kind: localalb.ServerError, Times: 1})
+	a.srv.Inject(faults.Fault{Kind: faults.ServerError, Times: 1})
 	_, err := a.forward.Read(t.Context(), []string{l})
 	if call, ok := errors.AsType[*elb.CallError](err); !ok || call.Code != "InternalFailure" || errors.Is(err, traffic.ErrThrottled) {
 		t.Errorf("a broken API is %v", err)
@@ -235,10 +235,10 @@ func TestRouter_hidesSecrets(t *testing.T) {
 	if want := "the actions of " + l; !strings.Contains(said[0], want) {
 		t.Errorf("a formatted setting is %q", said[0])
 	}
-	for _, kind := range []localalb.FaultKind{
-		localalb.AccessDenied, localalb.ExpiredToken, localalb.Throttle, localalb.ServerError, localalb.DropConnection, localalb.DropAnswer,
+	for _, kind := range []faults.Kind{
+		faults.AccessDenied, faults.ExpiredToken, faults.Throttle, faults.ServerError, faults.DropConnection, faults.DropAnswer,
 	} {
-		remove := a.srv.Inject(localalb.Fault{Kind: kind})
+		remove := a.srv.Inject(faults.Fault{Kind: kind})
 		errs := []error{a.forward.Write(t.Context(), l, s)}
 		_, err := a.forward.Read(t.Context(), []string{l})
 		errs = append(errs, err)
@@ -264,8 +264,8 @@ func TestRouter_rollbackOutlastsFaults(t *testing.T) {
 	l := a.listener(a.balancer("web"), 80, toOne(g1))
 	s := read(t, a.rollback, l)
 	s.Weights = map[string]int{g1: 1, g2: 0}
-	for _, kind := range []localalb.FaultKind{localalb.Throttle, localalb.ServerError, localalb.DropConnection, localalb.DropAnswer} {
-		a.srv.Inject(localalb.Fault{Kind: kind, Times: 3})
+	for _, kind := range []faults.Kind{faults.Throttle, faults.ServerError, faults.DropConnection, faults.DropAnswer} {
+		a.srv.Inject(faults.Fault{Kind: kind, Times: 3})
 		must(t, a.rollback.Write(t.Context(), l, s))
 		if got := read(t, a.rollback, l); !got.Equal(s) {
 			t.Errorf("after %s the route gives %v", kind, got.Weights)

@@ -1,0 +1,125 @@
+// Command localaws runs a stand-in for Elastic Load Balancing v2 on this machine, with the part of CloudWatch that
+// releases need: the AWS CLI, the SDKs and Terraform use it like AWS, and its listeners serve real traffic. It is for
+// tests and for rehearsing a release, not for production, and stores nothing.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "localaws:", err)
+		os.Exit(1)
+	}
+}
+
+// run starts the server, prints its addresses, and serves until ctx ends.
+func run(ctx context.Context, args []string, out, diagnostics io.Writer) (err error) {
+	opts, err := parse(args, diagnostics)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(diagnostics, nil))
+	srv, err := localaws.Start(append(opts, localaws.WithLogger(log))...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, srv.Close()) }()
+	if err := announce(out, srv); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+func announce(out io.Writer, srv *localaws.Server) error {
+	lines := []string{
+		"localaws, a stand-in for Elastic Load Balancing. Not for production; nothing is stored.",
+		"endpoint:   " + srv.URL(),
+	}
+	if url := srv.ManagementURL(); url != "" {
+		lines = append(lines, "management: "+url+"  (GET /listeners /counts /faults /healthz, POST and DELETE /faults)")
+	}
+	lines = append(lines,
+		"export AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2="+srv.URL(),
+		"export AWS_ENDPOINT_URL_CLOUDWATCH="+srv.URL(),
+		"Use any credentials. Press Ctrl-C to stop.",
+	)
+	_, err := fmt.Fprintln(out, strings.Join(lines, "\n"))
+	return err
+}
+
+func parse(args []string, diagnostics io.Writer) ([]localaws.Option, error) {
+	flags := flag.NewFlagSet("localaws", flag.ContinueOnError)
+	flags.SetOutput(diagnostics)
+	address := flags.String("address", "127.0.0.1:9000", "address of the API")
+	management := flags.String("management", "127.0.0.1:9001", "loopback address of the management port; empty: off")
+	region := flags.String("region", "us-east-1", "region of calls whose signature has none")
+	account := flags.String("account", "123456789012", "account ID in every ARN")
+	fast := flags.Duration("fast-health", 0, "interval of all health checks, overriding the target groups; AWS allows no less than 5s (0: as in the target groups)")
+	late := flags.Duration("propagation", 0, "delay until listeners apply a routing change")
+	period := flags.Duration("metrics-period", time.Minute, "period of the load balancer metrics and, below 1m, of alarm evaluation: whole seconds that divide a minute,\nor whole minutes. AWS has only 1m: say so with every figure that you measure with another value")
+	unseen := flags.Duration("metrics-late", time.Minute, "delay until the metrics of a period are available; about 1m on AWS: say so with every figure that you measure\nwith another value")
+	ephemeral := flags.Bool("ephemeral-ports", false, "use free ports for listeners instead of the requested ones; GET /listeners returns them")
+	flags.Usage = func() { usage(flags) }
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	if flags.NArg() > 0 {
+		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	opts := []localaws.Option{
+		localaws.WithAddress(*address), localaws.WithManagement(*management), localaws.WithRegion(*region), localaws.WithAccount(*account),
+		localaws.WithFastHealth(*fast), localaws.WithPropagation(*late), localaws.WithMetricsClock(*period, *unseen),
+	}
+	if *ephemeral {
+		opts = append(opts, localaws.WithEphemeralPorts())
+	}
+	return opts, nil
+}
+
+func usage(flags *flag.FlagSet) {
+	fmt.Fprint(flags.Output(), `localaws is a stand-in for Elastic Load Balancing v2 on this machine, for the AWS CLI, the SDKs and Terraform.
+Its listeners serve real HTTP traffic with weighted target groups, health checks, stickiness, draining and
+metrics. It is not for production and stores nothing.
+
+  localaws &
+  export AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2=http://127.0.0.1:9000
+  aws elbv2 create-load-balancer --name app --subnets subnet-1 subnet-2
+
+It also serves the CloudWatch calls that releases need: load balancer metrics of the real traffic, custom
+metrics, and alarms.
+
+  export AWS_ENDPOINT_URL_CLOUDWATCH=http://127.0.0.1:9000
+  aws cloudwatch put-metric-alarm --alarm-name errors --namespace App --metric-name Errors --statistic Sum \
+    --period 60 --evaluation-periods 1 --threshold 1 --comparison-operator GreaterThanThreshold
+  aws cloudwatch set-alarm-state --alarm-name errors --state-value ALARM --state-reason rehearsal
+
+Faults can be injected. Kinds: Throttle, ServerError, DropConnection, DropAnswer, LostWrite, StaleRead, SlowRead,
+Slow, LateSync, AccessDenied, ExpiredToken; action, arn, skip, times and delay are optional.
+
+  curl -d '{"kind": "Throttle", "action": "ModifyListener", "times": 3}' http://127.0.0.1:9001/faults
+  curl -X DELETE http://127.0.0.1:9001/faults
+
+Flags:
+`)
+	flags.PrintDefaults()
+}

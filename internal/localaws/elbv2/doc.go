@@ -1,0 +1,22 @@
+// Package elbv2 is the control plane of the stand-in: the API of Elastic Load Balancing v2. It holds the resources,
+// validates every call as AWS does, and configures the data plane.
+//
+// Load balancers, target groups, listeners and rules can be created, described, modified and deleted, with
+// their attributes and tags. Targets can be registered, deregistered and described with their health, and rule
+// priorities can be set. Quotas, error codes and quirks are those of AWS: 20 ARNs in a Describe call, five
+// groups in an action, lists that are replaced as a whole while other omitted fields keep their values,
+// ResourceInUse for a group that is in an action, secrets that are never returned, groups in an order that
+// differs from the one sent. Regions are isolated from each other.
+//
+// Differences from AWS: loopback addresses are valid targets. Certificates and subnets need not exist; subnets
+// are assigned the zones a to f in the order of their first use. DNS names end in elb.localhost. Load balancers
+// are active immediately. Gateway load balancers, gRPC, mutual TLS, rule transforms and application-cookie
+// stickiness are not simulated and are rejected with an error that says so. Slow start and the other load
+// balancing algorithms are accepted as settings, but targets are always chosen round robin. Network load
+// balancers have everything except a data plane: their listeners do not accept connections.
+//
+// # State
+//
+// A write works on a copy of the state. It takes effect as a whole, in the control plane and in the data plane, or
+// not at all. A state that was read never changes.
+package elbv2

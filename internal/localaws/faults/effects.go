@@ -1,0 +1,71 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/wire"
+)
+
+// Effects are the combined effects of the faults on one call.
+type Effects struct {
+	callDelay time.Duration
+	// SyncDelay is the delay before the data plane applies the write.
+	SyncDelay time.Duration
+	// Stale serves a read from the state before the latest write.
+	Stale bool
+	// Kind is the fault that replaces the response, "" for none.
+	Kind Kind
+}
+
+func (e *Effects) add(f Fault) {
+	switch f.Kind {
+	case Slow, SlowRead:
+		e.callDelay += f.Delay
+	case LateSync:
+		e.SyncDelay += f.Delay
+	case StaleRead:
+		e.Stale = true
+	default:
+		if e.Kind == "" {
+			e.Kind = f.Kind
+		}
+	}
+}
+
+// Wait waits for the delay before the call. It returns an error if ctx ends before.
+func (e Effects) Wait(ctx context.Context) error {
+	if e.callDelay <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(e.callDelay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Failure returns the error response to a call, nil if the faults have none. service is the IAM prefix of the API.
+func (e Effects) Failure(service, action, account string) error {
+	switch e.Kind {
+	case Throttle:
+		code := "ThrottlingException"
+		if service == wire.CloudWatch {
+			code = "Throttling"
+		}
+		return &wire.Error{Status: 400, Code: code, Message: "Rate exceeded"}
+	case ServerError:
+		return &wire.Error{Status: 500, Code: "InternalFailure", Message: "The request processing has failed because of an unknown error, exception or failure."}
+	case AccessDenied:
+		return &wire.Error{Status: 403, Code: "AccessDenied", Message: fmt.Sprintf(
+			"User: arn:aws:iam::%s:user/local is not authorized to perform: %s:%s because no identity-based policy allows the %s:%s action",
+			account, service, action, service, action)}
+	case ExpiredToken:
+		return &wire.Error{Status: 403, Code: "ExpiredToken", Message: "The security token included in the request is expired"}
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+package localaws
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/dataplane"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/elbv2"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
+)
+
+// maxFaultBytes limits the body that describes a fault.
+const maxFaultBytes = 1 << 20
+
+// management serves the management port. All response bodies are JSON.
+type management struct {
+	log      *slog.Logger
+	endpoint string // URL
+	plane    *dataplane.Plane
+	elb      *elbv2.Service
+	faults   *faults.Set
+}
+
+func (m *management) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		m.writeJSON(w, http.StatusOK, map[string]string{"status": "ok", "endpoint": m.endpoint})
+	})
+	mux.HandleFunc("GET /listeners", func(w http.ResponseWriter, _ *http.Request) {
+		m.writeJSON(w, http.StatusOK, m.listeners())
+	})
+	mux.HandleFunc("GET /counts", func(w http.ResponseWriter, _ *http.Request) {
+		m.writeJSON(w, http.StatusOK, m.plane.AllCounts())
+	})
+	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) {
+		m.writeJSON(w, http.StatusOK, m.faults.List())
+	})
+	mux.HandleFunc("POST /faults", m.postFault)
+	mux.HandleFunc("DELETE /faults", func(w http.ResponseWriter, _ *http.Request) {
+		m.faults.Clear()
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("DELETE /faults/{id}", m.deleteFault)
+	return mux
+}
+
+// listenerStatus is a listener in a response of the management port.
+type listenerStatus struct {
+	Address string                   `json:"address"`
+	Port    int                      `json:"port"`
+	Rules   []elbv2.RuleStatus       `json:"rules"`
+	Counts  dataplane.ListenerCounts `json:"counts"`
+}
+
+func (m *management) listeners() map[string]listenerStatus {
+	out := map[string]listenerStatus{}
+	for arn, l := range m.elb.Status() {
+		out[arn] = listenerStatus{Address: m.plane.Address(arn), Port: l.Port, Rules: l.Rules, Counts: m.plane.ListenerCounts(arn)}
+	}
+	return out
+}
+
+func (m *management) postFault(w http.ResponseWriter, r *http.Request) {
+	var f faults.Fault
+	var id int
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxFaultBytes)).Decode(&f)
+	if err == nil {
+		id, err = m.faults.Add(f)
+	}
+	if err != nil {
+		m.writeJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+		return
+	}
+	m.writeJSON(w, http.StatusCreated, map[string]int{"id": id})
+}
+
+func (m *management) deleteFault(w http.ResponseWriter, r *http.Request) {
+	id, err := strconv.Atoi(r.PathValue("id"))
+	if err != nil || !m.faults.Remove(id) {
+		m.writeJSON(w, http.StatusNotFound, map[string]string{"error": "no such fault: " + r.PathValue("id")})
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (m *management) writeJSON(w http.ResponseWriter, status int, value any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(value); err != nil {
+		m.log.Debug("client disconnected", "error", err)
+	}
+}

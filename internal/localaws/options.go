@@ -1,0 +1,119 @@
+package localaws
+
+import (
+	"log/slog"
+	"maps"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
+)
+
+// Option configures a Server.
+type Option func(*config)
+
+type config struct {
+	address        string
+	management     string
+	region         string
+	account        string
+	log            *slog.Logger
+	ephemeral      bool
+	omitLoneWeight bool
+	fastHealth     time.Duration
+	propagation    time.Duration
+	instances      map[string]string
+	faults         []faults.Fault
+	period, delay  time.Duration // of the metrics
+	now            func() time.Time
+}
+
+func newConfig(opts []Option) config {
+	c := config{
+		address:   "127.0.0.1:0",
+		region:    "us-east-1",
+		account:   "123456789012",
+		log:       slog.Default(),
+		instances: map[string]string{},
+		period:    time.Minute,
+		delay:     time.Minute, // as observed; AWS documents none
+		now:       time.Now,
+	}
+	for _, opt := range opts {
+		opt(&c)
+	}
+	return c
+}
+
+// WithAddress sets the address of the API, "host:port". The default is a free port of 127.0.0.1.
+func WithAddress(address string) Option {
+	return func(c *config) { c.address = address }
+}
+
+// WithManagement enables the management port at "host:port". The host must be a loopback address, because
+// anybody who reaches the port can inject faults. By default the port is off.
+func WithManagement(address string) Option {
+	return func(c *config) { c.management = address }
+}
+
+// WithRegion sets the region of requests without one in their signature. A region in the signature takes
+// precedence. The default is us-east-1.
+func WithRegion(region string) Option {
+	return func(c *config) { c.region = region }
+}
+
+// WithAccount sets the 12-digit account ID in all ARNs. The default is 123456789012.
+func WithAccount(account string) Option {
+	return func(c *config) { c.account = account }
+}
+
+// WithLogger sets the logger of the server. The default is slog.Default().
+func WithLogger(log *slog.Logger) Option {
+	return func(c *config) { c.log = log }
+}
+
+// WithEphemeralPorts makes every listener listen on a free port of 127.0.0.1 instead of its configured port.
+// Describe calls still return the configured port; Server.ListenerAddr returns the actual address.
+func WithEphemeralPorts() Option {
+	return func(c *config) { c.ephemeral = true }
+}
+
+// WithFastHealth overrides the health check interval of every target group. AWS has no interval under 5 s:
+// this is for tests and demonstrations only. Thresholds, timeout, path and matcher are not affected. Zero, the
+// default, uses the interval of the group.
+func WithFastHealth(interval time.Duration) Option {
+	return func(c *config) { c.fastHealth = interval }
+}
+
+// WithPropagation delays every routing change in the data plane, as the propagation to the nodes of a real load
+// balancer does. Describe calls show the change immediately. The default is zero. A LateSync fault delays
+// individual calls.
+func WithPropagation(delay time.Duration) Option {
+	return func(c *config) { c.propagation = delay }
+}
+
+// WithoutLoneWeight omits the weight of a target group that is alone in its action, as Network Load Balancers and
+// some ALB responses do. By default, a missing weight is returned as 1.
+func WithoutLoneWeight() Option {
+	return func(c *config) { c.omitLoneWeight = true }
+}
+
+// WithInstances maps instance IDs to addresses for groups of target type instance. The address of any other
+// instance is 127.0.0.1.
+func WithInstances(addresses map[string]string) Option {
+	return func(c *config) { maps.Copy(c.instances, addresses) }
+}
+
+// WithMetricsClock sets the period of the load balancer's own CloudWatch metrics, and how long after the end of
+// its period a point becomes visible. The period must be whole seconds that divide a minute, or whole minutes;
+// the delay may be zero. The default is a minute for both, as with AWS. AWS has no shorter period: results that
+// depend on one must say so. With a shorter period, metric alarms are evaluated once per that period instead of
+// once per their own, and may have a period of 1 s or 5 s.
+func WithMetricsClock(period, delay time.Duration) Option {
+	return func(c *config) { c.period, c.delay = period, delay }
+}
+
+// WithFault injects a fault at start, as Server.Inject does later. With an unknown kind or action, Start returns an
+// error that names the known ones.
+func WithFault(f faults.Fault) Option {
+	return func(c *config) { c.faults = append(c.faults, f) }
+}
