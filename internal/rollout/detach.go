@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
@@ -42,7 +41,7 @@ var errDetachNotVerified = errors.New("the write was accepted, but the route doe
 // groups, it returns a *LiveError and writes nothing; it returns the same error if a read
 // after a write shows such requests.
 func Detach(ctx context.Context, d DetachSpec) error {
-	d.emit(Event{Kind: PhaseStarted, Text: "detach"})
+	emit(d.OnEvent, Event{Kind: PhaseStarted, Text: "detach"})
 	desired, err := d.statesWithout(ctx, d.Routes)
 	if err != nil {
 		return err
@@ -50,7 +49,7 @@ func Detach(ctx context.Context, d DetachSpec) error {
 	writeErrs := map[string]error{}
 	for _, route := range slices.Sorted(maps.Keys(desired)) {
 		err := d.write(ctx, route, desired[route])
-		d.emit(Event{Kind: WeightsWritten, Route: route, Text: errorText(err)})
+		emit(d.OnEvent, Event{Kind: WeightsWritten, Route: route, Text: errorText(err)})
 		if err != nil && !errors.Is(err, traffic.ErrNotFound) {
 			return err
 		}
@@ -154,11 +153,4 @@ func (d DetachSpec) write(ctx context.Context, route string, desired traffic.Sta
 	limited, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	return d.Router.Write(limited, route, desired)
-}
-
-func (d DetachSpec) emit(e Event) {
-	if d.OnEvent != nil {
-		e.At = time.Now()
-		d.OnEvent(e)
-	}
 }

@@ -41,12 +41,7 @@ func Drain(ctx context.Context, d DrainSpec) error {
 			d.emit(ShiftEnded, "drain time is over")
 			return nil
 		}
-		timer := time.NewTimer(poll)
-		select {
-		case <-waiting.Done():
-		case <-timer.C:
-		}
-		timer.Stop()
+		_ = sleep(waiting, poll) // its end is checked after the next read
 	}
 }
 
@@ -66,8 +61,4 @@ func (d DrainSpec) withTargets(ctx context.Context, groups []string) []string {
 	})
 }
 
-func (d DrainSpec) emit(kind EventKind, text string) {
-	if d.OnEvent != nil {
-		d.OnEvent(Event{At: time.Now(), Kind: kind, Text: text})
-	}
-}
+func (d DrainSpec) emit(kind EventKind, text string) { emit(d.OnEvent, Event{Kind: kind, Text: text}) }

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"slices"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
@@ -32,4 +33,30 @@ type Event struct {
 	Gate    string
 	Status  Status
 	Text    string
+}
+
+// reporter emits the events of a shift and collects its warnings. Only the goroutine of
+// Run or CheckReadiness uses it.
+type reporter struct {
+	onEvent  func(Event) // nil: nobody listens
+	warnings []string
+}
+
+func (r *reporter) emit(e Event) { emit(r.onEvent, e) }
+
+func (r *reporter) phase(name string) { r.emit(Event{Kind: PhaseStarted, Text: name}) }
+
+// warn adds a warning unless it is there already.
+func (r *reporter) warn(text string) {
+	if !slices.Contains(r.warnings, text) {
+		r.warnings = append(r.warnings, text)
+	}
+}
+
+// emit passes an event with the current time to onEvent, which may be nil.
+func emit(onEvent func(Event), e Event) {
+	if onEvent != nil {
+		e.At = time.Now()
+		onEvent(e)
+	}
 }

@@ -2,14 +2,41 @@ package rollout
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"time"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
-// stage is one wait of a shift, and the conditions that end it.
+// errNoGate reports an incomplete Spec.
+var errNoGate = errors.New("the gate is not configured")
+
+// monitor evaluates gates and health while a shift or a readiness check waits. It knows
+// the groups whose health is required, but no routes. Only one goroutine uses it; the
+// calls of gates and health run in others and send their answers to it.
+type monitor struct {
+	router   traffic.Router // only Health is called
+	health   HealthSettings
+	gates    []*activeGate    // in the order of the Spec
+	position func() GateInput // what the input of a gate says about the shift
+	report   *reporter
+
+	startedAt time.Time
+	changedAt time.Time // of the last weight change
+	reset     bool      // resetGates was called
+}
+
+func newMonitor(router traffic.Router, health HealthSettings, gates []NamedGate, report *reporter) *monitor {
+	m := &monitor{router: router, health: health, report: report, startedAt: time.Now()}
+	m.changedAt = m.startedAt
+	for _, g := range gates {
+		m.gates = append(m.gates, &activeGate{gateState: gateState{NamedGate: g}, calling: make(chan struct{}, 1)})
+	}
+	return m
+}
+
+// stage is one wait, and the conditions that end it.
 type stage struct {
 	name string // for Failure.Stage
 	part shift.When
@@ -18,203 +45,191 @@ type stage struct {
 	gates     []*activeGate // evaluated during the stage; a failure ends it
 	needGates bool          // each must have passed since the last weight change
 
-	ready  shift.Weights // health must suffice for these weights; nil: not required
-	steady bool          // ... and must have been steady for SteadyFor
-	watch  shift.Weights // health is degraded if it does not suffice for these weights; nil: not watched
+	ready  []incoming // the health of these must suffice; nil: not required
+	steady bool       // ... and must have been steady for SteadyFor
+	watch  []incoming // health is degraded if that of these does not suffice; nil: not watched
 }
 
-// monitor is a stage in progress: its timers, and what gates and health returned so far.
-type monitor struct {
-	run       *run
+// waiting is a stage in progress.
+type waiting struct {
+	waitState // without gates, which are in stage
+	monitor   *monitor
 	stage     stage
-	began     time.Time
-	heldUntil time.Time
 	answers   chan any // gateAnswer and healthAnswer
 
-	healthRunning bool // a health read is in progress
-	nextHealth    time.Time
-	poll          time.Duration
-
-	healthKnown  bool   // at least one health read returned
-	readyNow     bool   // by the last health read
-	readyDetail  string // why not; empty: ready
-	steadySince  time.Time
-	members      string    // the targets of the last health read, see membership
-	breachSince  time.Time // zero: health is not degraded
-	breachDetail string
-	healthErrors int // consecutive
+	poll         time.Duration // the pause before the next health read
+	members      string        // the targets of the last health read, see membership
+	healthErrors int           // consecutive
 }
 
-func (r *run) newMonitor(st stage) *monitor {
-	now := time.Now()
-	return &monitor{run: r, stage: st, began: now, heldUntil: now.Add(st.hold),
-		poll: minPollInterval, readyDetail: "health was not read", answers: make(chan any)}
+func (m *monitor) begin(st stage, now time.Time) *waiting {
+	w := &waiting{monitor: m, stage: st, poll: minPollInterval, answers: make(chan any)}
+	w.waitState = waitState{ready: st.ready != nil, steady: st.steady, watch: st.watch != nil, needGates: st.needGates,
+		limits: m.health, began: now, heldUntil: now.Add(st.hold), health: healthState{detail: "health was not read"}}
+	return w
 }
 
 // wait runs a stage until its conditions are met, and returns a Failure if they cannot
 // be. It is the only wait of a shift, so gates and health are monitored in every one.
-func (r *run) wait(ctx context.Context, st stage) *Failure {
+func (m *monitor) wait(ctx context.Context, st stage) *Failure {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends calls that are still running
-	defer func() { resetRunning(st.gates, time.Now()) }()
-	m := r.newMonitor(st)
+	defer func() { endCalls(st.gates, time.Now()) }()
+	w := m.begin(st, time.Now())
 	for ctx.Err() == nil {
-		// All conditions use the same now: what is due by now is handled here, and what
-		// is due later sets the timer.
 		now := time.Now()
-		if f := m.overdue(now); f != nil {
-			return m.atStage(f)
+		d := w.state().next(now)
+		w.waive(d.waivers)
+		if d.failure != nil {
+			return w.atStage(d.failure)
 		}
-		if m.passed(now) {
+		if d.passed {
 			return nil
 		}
-		m.startDue(ctx, now)
-		if f := m.waitForAnswer(ctx, m.nextAfter(now)); f != nil {
-			return m.atStage(f)
+		w.startDue(ctx, d, now)
+		if f := w.waitForAnswer(ctx, d.wake); f != nil {
+			return w.atStage(f)
 		}
 	}
-	return m.atStage(r.failureFrom(ctx, "", ctx.Err()))
+	return w.atStage(failureOf(ctx, "", ctx.Err()))
+}
+
+// state returns the stage as a value.
+func (w *waiting) state() waitState {
+	state := w.waitState
+	for _, g := range w.stage.gates {
+		state.gates = append(state.gates, g.gateState)
+	}
+	return state
+}
+
+func (w *waiting) waive(waivers []waiver) {
+	for _, x := range waivers {
+		w.stage.gates[x.gate].waive(x.warning)
+	}
+}
+
+// startDue starts the calls of a decision.
+func (w *waiting) startDue(ctx context.Context, d decision, now time.Time) {
+	for _, i := range d.calls {
+		g := w.stage.gates[i]
+		g.start(ctx, w.monitor.input(g, w.stage.part), w.answers, now)
+	}
+	if d.readHealth {
+		w.health.running = true
+		go readHealth(ctx, w.monitor.router, groupsOf(w.required()), w.answers)
+	}
 }
 
 // waitForAnswer waits for one answer of a gate or of health and handles it. It ignores
 // answers after ctx has ended, which may be errors because of that.
-func (m *monitor) waitForAnswer(ctx context.Context, until time.Time) *Failure {
+func (w *waiting) waitForAnswer(ctx context.Context, until time.Time) *Failure {
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 	case <-timer.C:
-	case answer := <-m.answers:
+	case answer := <-w.answers:
 		if ctx.Err() == nil {
-			return m.handle(answer, time.Now())
+			return w.handle(answer, time.Now())
 		}
+	}
+	return nil
+}
+
+// handle processes one answer.
+func (w *waiting) handle(answer any, now time.Time) *Failure {
+	switch a := answer.(type) {
+	case gateAnswer:
+		return w.monitor.handleVerdict(a, now)
+	case healthAnswer:
+		return w.handleHealth(a, now)
 	}
 	return nil
 }
 
 // atStage sets the stage of a Failure.
-func (m *monitor) atStage(f *Failure) *Failure {
-	f.Stage = m.stage.name
+func (w *waiting) atStage(f *Failure) *Failure {
+	f.Stage = w.stage.name
 	return f
 }
 
-// passed reports whether the stage is complete: the hold is over, required gates have
-// passed, none is inconclusive, and health is ready and not degraded.
-func (m *monitor) passed(now time.Time) bool {
-	if now.Before(m.heldUntil) || !m.breachSince.IsZero() {
-		return false
-	}
-	if m.stage.ready != nil && !m.isReady(now) {
-		return false
-	}
-	for _, g := range m.stage.gates {
-		if g.inconclusive() || m.stage.needGates && !g.satisfied() {
-			return false
+// named returns the gates with these settings.
+func (m *monitor) named(settings []shift.GateSettings) []*activeGate {
+	var gates []*activeGate
+	for _, s := range settings {
+		if g := m.gate(s.Name); g != nil {
+			gates = append(gates, g)
 		}
 	}
-	return true
+	return gates
 }
 
-func (m *monitor) isReady(now time.Time) bool {
-	if !m.readyNow {
-		return false
-	}
-	if !m.stage.steady {
-		return true
-	}
-	return !m.steadySince.IsZero() && !now.Before(m.steadySince.Add(m.run.spec.Health.SteadyFor))
-}
-
-// overdue returns a Failure if a time limit is exceeded: of degraded health, of waiting
-// for health, or of an inconclusive gate.
-func (m *monitor) overdue(now time.Time) *Failure {
-	health := m.run.spec.Health
-	if !m.breachSince.IsZero() && !now.Before(m.breachSince.Add(health.BreachFor)) {
-		return &Failure{Cause: HealthFailed,
-			Detail: fmt.Sprintf("%s, for %s", m.breachDetail, formatElapsed(now.Sub(m.breachSince)))}
-	}
-	if m.stage.ready != nil && !m.isReady(now) && !now.Before(m.began.Add(health.Timeout)) {
-		detail := m.readyDetail
-		if detail == "" {
-			detail = "healthy, but not steady for " + schedule.FormatDuration(health.SteadyFor)
-		}
-		return &Failure{Cause: NotHealthy, Detail: fmt.Sprintf("%s, after %s", detail, schedule.FormatDuration(health.Timeout))}
-	}
-	for _, g := range m.stage.gates {
-		if f := g.overdue(now, m.heldUntil); f != nil {
-			return f
+// gate returns a gate by name, nil if there is none.
+func (m *monitor) gate(name string) *activeGate {
+	for _, g := range m.gates {
+		if g.Name == name {
+			return g
 		}
 	}
 	return nil
 }
 
-// startDue starts the calls of gates and health that are due.
-func (m *monitor) startDue(ctx context.Context, now time.Time) {
-	for _, g := range m.stage.gates {
-		if !g.running && !now.Before(g.next) && !m.mayEndAtOnce(now) {
-			g.start(ctx, m.run.gateInput(g, m.stage.part), m.answers, now)
+// checkGates checks that every gate of the strategy is configured.
+func (m *monitor) checkGates(strategy shift.Strategy) *Failure {
+	for _, g := range strategy.Gates {
+		if a := m.gate(g.Name); a == nil || a.Gate == nil {
+			return &Failure{Cause: GateErrored, Gate: g.Name, Err: errNoGate}
 		}
-	}
-	if m.healthDue() && !m.healthRunning && !now.Before(m.nextHealth) {
-		m.healthRunning = true
-		go readHealth(ctx, m.run.spec.Router, groupsOf(m.incoming()), m.answers)
-	}
-}
-
-// mayEndAtOnce reports whether the first health read may complete the stage. Gates wait
-// for it, up to firstAnswerWait, because the next step would cancel their calls.
-func (m *monitor) mayEndAtOnce(now time.Time) bool {
-	return m.stage.ready != nil && !m.healthKnown && now.Before(m.began.Add(firstAnswerWait))
-}
-
-// healthDue reports whether the stage needs health.
-func (m *monitor) healthDue() bool {
-	return len(m.run.schedule.Gaining) > 0 && (m.stage.ready != nil || m.stage.watch != nil)
-}
-
-// nextAfter returns the next time at which a condition changes without an answer. It must
-// include every time that overdue, passed and startDue compare with now; they have
-// handled those that are not after now.
-func (m *monitor) nextAfter(now time.Time) time.Time {
-	health := m.run.spec.Health
-	next := now.Add(time.Hour)
-	sooner := func(t time.Time) {
-		if t.After(now) && t.Before(next) {
-			next = t
-		}
-	}
-	sooner(m.heldUntil)
-	if m.healthDue() && !m.healthRunning {
-		sooner(m.nextHealth)
-	}
-	if m.stage.ready != nil {
-		sooner(m.began.Add(health.Timeout))
-		sooner(m.began.Add(firstAnswerWait))
-	}
-	if !m.steadySince.IsZero() {
-		sooner(m.steadySince.Add(health.SteadyFor))
-	}
-	if !m.breachSince.IsZero() {
-		sooner(m.breachSince.Add(health.BreachFor))
-	}
-	for _, g := range m.stage.gates {
-		if !g.running {
-			sooner(g.next)
-		}
-		if g.inconclusive() {
-			sooner(g.inconclusiveDeadline(m.heldUntil))
-		}
-	}
-	return next
-}
-
-// handle processes one answer.
-func (m *monitor) handle(answer any, now time.Time) *Failure {
-	switch a := answer.(type) {
-	case gateAnswer:
-		return m.run.handleVerdict(a, now)
-	case healthAnswer:
-		return m.handleHealth(a, now)
 	}
 	return nil
+}
+
+// input returns the input for the next evaluation of a gate, and counts it.
+func (m *monitor) input(g *activeGate, part shift.When) GateInput {
+	g.attempt++
+	input := m.position()
+	input.Gate, input.Part, input.Attempt = g.Name, part, g.attempt
+	input.StartedAt, input.ChangedAt = m.startedAt, m.changedAt
+	return input
+}
+
+// weightsChanged records a weight change: verdicts from before it no longer count.
+func (m *monitor) weightsChanged() {
+	m.changedAt = time.Now()
+	m.resetGates()
+}
+
+// resetGates discards the verdicts of all gates and starts their initial delay. The counts of failures and consecutive errors continue.
+func (m *monitor) resetGates() {
+	m.reset = true
+	for _, g := range m.gates {
+		g.attempt = 0
+		g.gateState = gateState{NamedGate: g.NamedGate, next: time.Now().Add(g.InitialDelay)}
+	}
+}
+
+// awaitGateCalls waits up to callGrace for calls that are still running, so that a gate
+// can end what it started, such as a program: the process may exit when Run returns. It
+// runs last, so that no rollback waits for it.
+func (m *monitor) awaitGateCalls() {
+	limit := time.NewTimer(callGrace)
+	defer limit.Stop()
+	for _, g := range m.gates {
+		select {
+		case g.calling <- struct{}{}:
+			<-g.calling
+		case <-limit.C:
+			return
+		}
+	}
+}
+
+// warnTolerated adds the warnings about what gates were allowed, in the order of gates.
+func (m *monitor) warnTolerated(gates []*activeGate) {
+	for _, g := range gates {
+		for _, text := range g.tolerated {
+			m.report.warn(text)
+		}
+	}
 }

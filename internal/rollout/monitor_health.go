@@ -3,8 +3,11 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -22,14 +25,6 @@ const (
 // the same as the default consecutive_error_limit of gates.
 const maxHealthErrors = 4
 
-// firstAnswerWait is how long gates wait for the first health read of a stage that it
-// may complete; see mayEndAtOnce.
-const firstAnswerWait = time.Second
-
-// callTimeout limits one router call, including its retries, except in rollbacks. A hung
-// call must not suspend the monitoring of a hold, or a shift between two steps.
-const callTimeout = 30 * time.Second
-
 type healthAnswer struct {
 	health map[string]traffic.Health
 	err    error
@@ -45,101 +40,170 @@ func readHealth(ctx context.Context, router traffic.Router, groups []string, ans
 	}
 }
 
-// incoming returns the groups whose health the stage needs.
-func (m *monitor) incoming() []incoming {
-	if m.stage.ready != nil {
-		return m.run.incoming(m.stage.ready)
+// required returns the groups whose health the stage needs.
+func (w *waiting) required() []incoming {
+	if w.ready {
+		return w.stage.ready
 	}
-	return m.run.incoming(m.stage.watch)
+	return w.stage.watch
 }
 
-func (m *monitor) handleHealth(a healthAnswer, now time.Time) *Failure {
-	m.healthRunning, m.healthKnown = false, true
-	pause := m.nextPoll()
+func (w *waiting) handleHealth(a healthAnswer, now time.Time) *Failure {
+	w.health.running, w.health.known = false, true
+	pause := w.nextPoll()
 	if a.err != nil {
-		return m.handleHealthError(a.err, now.Add(max(pause, failedPollInterval)))
+		return w.handleHealthError(a.err, now.Add(max(pause, failedPollInterval)))
 	}
-	m.nextHealth = now.Add(pause)
-	m.healthErrors = 0
-	m.updateReady(a.health, now)
-	m.updateBreach(a.health, now)
-	m.run.warnUnchecked(m.incoming(), a.health)
+	w.health.nextRead = now.Add(pause)
+	w.healthErrors = 0
+	w.updateReady(a.health, now)
+	w.updateBreach(a.health, now)
+	w.monitor.warnUnchecked(w.required(), a.health)
 	return nil
 }
 
 // handleHealthError counts a failed read. Until the next one succeeds, health is neither
 // ready nor steady.
-func (m *monitor) handleHealthError(err error, next time.Time) *Failure {
-	m.nextHealth = next
-	m.healthErrors++
-	m.steadySince, m.readyNow, m.readyDetail = time.Time{}, false, "health could not be read: "+err.Error()
-	if m.healthErrors > maxHealthErrors || isFinal(err) {
+func (w *waiting) handleHealthError(err error, next time.Time) *Failure {
+	w.healthErrors++
+	w.health.nextRead = next
+	w.health.steadySince, w.health.ready, w.health.detail = time.Time{}, false, "health could not be read: "+err.Error()
+	if w.healthErrors > maxHealthErrors || isFinal(err) {
 		return &Failure{Cause: RouterFailed, Err: fmt.Errorf("health could not be read: %w", err)}
 	}
 	return nil
 }
 
-func (m *monitor) updateReady(health map[string]traffic.Health, now time.Time) {
-	if m.stage.ready == nil {
+func (w *waiting) updateReady(health map[string]traffic.Health, now time.Time) {
+	if !w.ready {
 		return
 	}
-	gaining := m.run.incoming(m.stage.ready)
-	m.readyDetail = m.run.shortfall(gaining, health)
-	m.readyNow = m.readyDetail == ""
-	members := membership(gaining, health)
-	if !m.readyNow || members == "" || members != m.members {
-		m.steadySince = time.Time{}
+	w.health.detail = w.limits.shortfalls(w.stage.ready, health)
+	w.health.ready = w.health.detail == ""
+	members := membership(w.stage.ready, health)
+	if !w.health.ready || members == "" || members != w.members {
+		w.health.steadySince = time.Time{}
 	}
-	if m.readyNow && members != "" && m.steadySince.IsZero() {
-		m.steadySince = now
+	if w.health.ready && members != "" && w.health.steadySince.IsZero() {
+		w.health.steadySince = now
 	}
-	m.members = members
+	w.members = members
 }
 
-func (m *monitor) updateBreach(health map[string]traffic.Health, now time.Time) {
-	if m.stage.watch == nil {
+func (w *waiting) updateBreach(health map[string]traffic.Health, now time.Time) {
+	if !w.watch {
 		return
 	}
-	detail := m.run.shortfall(m.run.incoming(m.stage.watch), health)
+	detail := w.limits.shortfalls(w.stage.watch, health)
 	switch {
-	case detail == "" && !m.breachSince.IsZero():
-		m.breachSince = time.Time{}
-		m.run.emit(Event{Kind: HealthRecovered})
-	case detail != "" && m.breachSince.IsZero():
-		m.breachSince = now
-		m.run.emit(Event{Kind: HealthDegraded, Text: detail})
+	case detail == "" && !w.health.breachSince.IsZero():
+		w.health.breachSince = time.Time{}
+		w.monitor.report.emit(Event{Kind: HealthRecovered})
+	case detail != "" && w.health.breachSince.IsZero():
+		w.health.breachSince = now
+		w.monitor.report.emit(Event{Kind: HealthDegraded, Text: detail})
 	}
-	m.breachDetail = detail
+	w.health.breachDetail = detail
 }
 
 // nextPoll returns the pause before the next read. It doubles up to maxPollInterval, but
 // is at most a third of SteadyFor and BreachFor where these apply.
-func (m *monitor) nextPoll() time.Duration {
-	health, poll := m.run.spec.Health, m.poll
-	m.poll = min(2*m.poll, maxPollInterval)
-	if m.stage.steady && health.SteadyFor > 0 {
-		poll = min(poll, max(health.SteadyFor/3, minPollInterval))
+func (w *waiting) nextPoll() time.Duration {
+	poll := w.poll
+	w.poll = min(2*w.poll, maxPollInterval)
+	if w.steady && w.limits.SteadyFor > 0 {
+		poll = min(poll, max(w.limits.SteadyFor/3, minPollInterval))
 	}
-	if m.stage.watch != nil && health.BreachFor > 0 {
-		poll = min(poll, max(health.BreachFor/3, minPollInterval))
+	if w.watch && w.limits.BreachFor > 0 {
+		poll = min(poll, max(w.limits.BreachFor/3, minPollInterval))
 	}
 	return poll
 }
 
-// shortfall returns what the groups lack, empty if nothing.
-func (r *run) shortfall(gaining []incoming, health map[string]traffic.Health) string {
+// warnUnchecked warns about groups whose health checks are disabled.
+func (m *monitor) warnUnchecked(gaining []incoming, health map[string]traffic.Health) {
+	for _, x := range gaining {
+		if health[x.group].Count(traffic.Unchecked) > 0 {
+			m.report.warn(x.environment + " (" + x.entry + "): health checks are disabled, so its targets count as healthy")
+		}
+	}
+}
+
+// incoming is a group that gains traffic, with the share that its health must suffice for.
+type incoming struct {
+	environment string
+	entry       string
+	group       string
+	share       shift.Share
+	serving     []string // groups that serve the entry point at the rollback target
+}
+
+// groupsOf returns the ids of the groups and of those that they are measured against,
+// sorted.
+func groupsOf(gaining []incoming) []string {
+	var groups []string
+	for _, x := range gaining {
+		groups = append(groups, x.group)
+		groups = append(groups, x.serving...)
+	}
+	slices.Sort(groups)
+	return slices.Compact(groups)
+}
+
+// shortfalls returns what the groups lack, empty if nothing.
+func (s HealthSettings) shortfalls(gaining []incoming, health map[string]traffic.Health) string {
 	text := ""
 	for _, x := range gaining {
-		text = joinText(text, r.spec.Health.shortfall(x, health))
+		text = joinText(text, s.shortfall(x, health))
 	}
 	return text
 }
 
-// warnUnchecked warns about groups whose health checks are disabled.
-func (r *run) warnUnchecked(gaining []incoming, health map[string]traffic.Health) {
+// shortfall returns why the health of a group does not suffice for its share; empty if it
+// does. Only healthy and unhealthy targets count; draining, unused and initial ones
+// are ignored.
+func (s HealthSettings) shortfall(x incoming, health map[string]traffic.Health) string {
+	h := health[x.group]
+	healthy, unhealthy := h.Serving(), h.Count(traffic.Unhealthy)
+	switch need := s.capacity(x, health); {
+	case len(h.Targets) == 0:
+		return fmt.Sprintf("%s (%s): no targets", x.environment, x.entry)
+	case healthy < max(s.MinHealthyTargets, 1):
+		return fmt.Sprintf("%s (%s): %s, at least %d required", x.environment, x.entry, h, max(s.MinHealthyTargets, 1))
+	case float64(healthy)*100 < s.MinHealthyPercent*float64(healthy+unhealthy):
+		return fmt.Sprintf("%s (%s): %s, at least %g %% required", x.environment, x.entry, h, s.MinHealthyPercent)
+	case float64(healthy) < need-1e-9: // products of percents are not exact
+		return fmt.Sprintf("%s (%s): %s, at least %.4g required for %s of the traffic (capacity_percent = %g)",
+			x.environment, x.entry, h, need, x.share, s.CapacityPercent)
+	}
+	return ""
+}
+
+// capacity returns how many healthy targets the share requires: CapacityPercent of the
+// share of the healthy targets that serve the entry point now.
+func (s HealthSettings) capacity(x incoming, health map[string]traffic.Health) float64 {
+	serving := 0
+	for _, group := range x.serving {
+		serving += health[group].Serving()
+	}
+	return s.CapacityPercent / 100 * x.share.Percent() / 100 * float64(serving)
+}
+
+// membership identifies the set of targets, so that changes of it show. It is empty while
+// a target is initial.
+func membership(gaining []incoming, health map[string]traffic.Health) string {
+	var ids []string
 	for _, x := range gaining {
-		if health[x.group].Count(traffic.Unchecked) > 0 {
-			r.warn(x.environment + " (" + x.entry + "): health checks are disabled, so its targets count as healthy")
+		for _, t := range health[x.group].Targets {
+			switch t.State {
+			case traffic.Initial:
+				return ""
+			case traffic.Draining: // no longer a member
+			default:
+				ids = append(ids, x.group+" "+t.ID)
+			}
 		}
 	}
+	slices.Sort(ids)
+	return strings.Join(ids, "\n")
 }

@@ -1,6 +1,12 @@
 package rollout
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -48,7 +54,7 @@ const (
 	CredentialsExpire Cause = "credentials_expire" // before the next step and a rollback could finish
 	VersionRejected   Cause = "version_rejected"
 	MovedExternally   Cause = "moved_externally" // off the desired weights, before the plan
-	TimedOut          Cause = "timed_out"        // exceeded Schedule.Longest
+	TimedOut          Cause = "timed_out"        // exceeded Schedule.Longest, or the limit that Detail names
 	TooManyGroups     Cause = "too_many_target_groups"
 )
 
@@ -110,4 +116,72 @@ func (f *Failure) Unwrap() []error {
 		}
 	}
 	return errs
+}
+
+// errScheduleExceeded is the cause of a context whose shift exceeded its schedule.
+var errScheduleExceeded = errors.New("the longest duration of the schedule is exceeded")
+
+// limitError is the cause of a context with a limit of its own, which an interrupt does
+// not end.
+type limitError struct {
+	what  string // what did not happen in time
+	limit time.Duration
+	cause Cause // of the Failure
+}
+
+func (e *limitError) Error() string {
+	return fmt.Sprintf("%s within %s", e.what, schedule.FormatDuration(e.limit))
+}
+
+// failureOf converts the error of a call. If ctx has ended, the cause is the interrupt or
+// the exceeded limit: the error is only a consequence.
+func failureOf(ctx context.Context, route string, err error) *Failure {
+	f := &Failure{Cause: RouterFailed, Route: route, Err: err}
+	cause := context.Cause(ctx)
+	limit, limited := errors.AsType[*limitError](cause)
+	switch {
+	case ctx.Err() == nil:
+	case limited:
+		f.Cause = limit.cause
+	case errors.Is(cause, errScheduleExceeded):
+		f.Cause = TimedOut
+	default:
+		f.Cause = Interrupted
+	}
+	return f
+}
+
+// joinText joins two texts with a semicolon; an empty one is left out.
+func joinText(a, b string) string {
+	switch {
+	case a == "":
+		return b
+	case b == "":
+		return a
+	default:
+		return a + "; " + b
+	}
+}
+
+// errorText returns the text of an error, empty for nil.
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// sleep pauses for d, or until ctx ends and returns its error.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
 }

@@ -114,20 +114,3 @@ func (s Spec) addUnmanaged(known []shift.Environment, entry string, now traffic.
 	}
 	return known
 }
-
-// desiredState returns the state that gives a route the weights w, with the environments
-// in attached at weight 0 where they have no share. It takes Raw and unmanaged groups
-// from the observed state.
-func (s Spec) desiredState(entry string, w shift.Weights, attached []string, observed traffic.State) traffic.State {
-	desired := traffic.State{Weights: map[string]int{}, Stickiness: observed.Stickiness, Raw: observed.Raw}
-	if s.Sticky != nil {
-		desired.Stickiness = *s.Sticky
-	}
-	weights := s.Limits.Encode(w)
-	for _, name := range append(slices.Clone(attached), w.Names()...) {
-		if group := s.Owners.Group(entry, name, observed); group != "" {
-			desired.Weights[group] = weights[name]
-		}
-	}
-	return desired
-}

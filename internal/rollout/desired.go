@@ -1,0 +1,228 @@
+package rollout
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
+)
+
+// errNoGroup reports an incomplete Spec.
+var errNoGroup = errors.New("no target group for a desired environment")
+
+// desiredStates computes which states to write, from the schedule and the current states
+// of the fleet. It changes nothing. The maps are by the index of the route and have only
+// the routes to write.
+type desiredStates struct {
+	spec     *Spec
+	schedule *shift.Schedule
+	fleet    *fleet
+}
+
+// joins reports whether the plan had no state of the route. Its rollback target is then
+// its observed state.
+func (d desiredStates) joins(i int) bool {
+	return d.spec.Stable == nil || d.spec.Routes[i].Planned == nil
+}
+
+// checkPlanned checks that every route has the traffic that the plan was based on. A
+// route that is new to the switch must forward or respond with a fixed 5xx. Groups at
+// weight 0 may differ: an environment that is destroyed in the same apply detaches itself.
+func (d desiredStates) checkPlanned() *Failure {
+	for i := range d.spec.Routes {
+		if f := d.checkPlannedRoute(i); f != nil {
+			f.Route = d.spec.Routes[i].ID
+			return f
+		}
+	}
+	return nil
+}
+
+func (d desiredStates) checkPlannedRoute(i int) *Failure {
+	now, planned := d.fleet.observed[i], d.spec.Routes[i].Planned
+	if d.joins(i) {
+		if now.Response != "" && !now.FixedError {
+			return &Failure{Cause: NotForwarding, Detail: now.Response}
+		}
+		return nil
+	}
+	if now.Response != "" && now.Equal(*planned) {
+		return &Failure{Cause: ExternalChange, Detail: now.Response}
+	}
+	if now.Response != "" || !now.EqualTraffic(*planned) || now.Stickiness != planned.Stickiness {
+		return &Failure{Cause: ExternalChange,
+			Detail: fmt.Sprintf("observed %s; planned %s", d.fleet.describe(i, now), d.fleet.describe(i, *planned))}
+	}
+	return nil
+}
+
+// checkGroups checks that every desired environment has a group on every route.
+func (d desiredStates) checkGroups() *Failure {
+	for i, route := range d.spec.Routes {
+		for _, name := range d.schedule.Desired.Names() {
+			if d.spec.Owners.Group(route.Entry, name, d.fleet.observed[i]) == "" {
+				return &Failure{Cause: RouterFailed, Route: route.ID,
+					Err: fmt.Errorf("%w: %s, entry point %s", errNoGroup, name, route.Entry)}
+			}
+		}
+	}
+	return nil
+}
+
+// reached returns the part of the shift that the i-th route had done at the start. A
+// route with a fixed error has had the desired weights since attach.
+func (d desiredStates) reached(i int) shift.Share {
+	observed := d.fleet.observed[i]
+	if observed.FixedError {
+		return shift.Full
+	}
+	return shift.Progress(d.schedule.Origin(i), d.schedule.Desired, d.fleet.owners.Weights(d.spec.Routes[i].Entry, observed))
+}
+
+// highest returns the largest share of each environment on any route at a step. A route
+// that is further along counts with its current weights.
+func (d desiredStates) highest(at shift.Share) shift.Weights {
+	most := shift.Weights{}
+	for i := range d.spec.Routes {
+		for _, w := range []shift.Weights{d.schedule.At(i, at), d.fleet.weights(i)} {
+			for name, share := range w {
+				most[name] = max(most[name], share)
+			}
+		}
+	}
+	return most
+}
+
+// attach returns the states that add the environments of the shift at weight 0, where the
+// router needs that to check their health. A route with a fixed error gets the desired
+// weights immediately, because it serves no users.
+func (d desiredStates) attach() map[int]traffic.State {
+	states := map[int]traffic.State{}
+	for i, current := range d.fleet.current {
+		share := d.fleet.weights(i)
+		if current.FixedError {
+			share = d.schedule.Desired
+		}
+		next := d.fleet.state(i, share, d.schedule.Attached)
+		if current.FixedError || d.spec.Limits.AttachesIdle && !hasGroups(current, next) {
+			states[i] = next
+		}
+	}
+	return states
+}
+
+// hasGroups reports whether a state has every group of desired.
+func hasGroups(state, desired traffic.State) bool {
+	for group := range desired.Weights {
+		if _, ok := state.Weights[group]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// step returns the states of a step. A route that was observed at or past the step stays
+// as it is.
+func (d desiredStates) step(at shift.Share) map[int]traffic.State {
+	states := map[int]traffic.State{}
+	for i := range d.spec.Routes {
+		if d.reached(i) < at {
+			states[i] = d.fleet.state(i, d.schedule.At(i, at), d.schedule.Attached)
+		}
+	}
+	return states
+}
+
+// cleanUp returns the states with which each action has exactly Schedule.AttachedAfter.
+func (d desiredStates) cleanUp() map[int]traffic.State {
+	states := map[int]traffic.State{}
+	for i, current := range d.fleet.current {
+		next := d.fleet.state(i, d.fleet.weights(i), d.schedule.AttachedAfter)
+		if current.Response == "" && !next.Equal(current) {
+			states[i] = next
+		}
+	}
+	return states
+}
+
+// stable returns the states of a schedule of kind Rollback, whose desired weights are the
+// rollback target. Environments that lose traffic stay attached until settle is over,
+// unless stickiness is on: their clients would stay with them.
+func (d desiredStates) stable() map[int]traffic.State {
+	attached, sticky := d.schedule.Attached, d.fleet.isSticky()
+	if sticky {
+		attached = d.schedule.AttachedAfter
+	}
+	states := map[int]traffic.State{}
+	for i, current := range d.fleet.current {
+		next := d.fleet.state(i, d.schedule.Desired, attached)
+		if !next.EqualTraffic(current) || sticky && !next.Equal(current) {
+			states[i] = next
+		}
+	}
+	return states
+}
+
+// rollback returns the states that a rollback must write. It is empty if every route is
+// at its rollback target.
+func (d desiredStates) rollback(exposed bool) map[int]traffic.State {
+	states := map[int]traffic.State{}
+	for i, target := range d.rollbackTargets(exposed) {
+		same := d.fleet.current[i].EqualTraffic(target)
+		if d.joins(i) {
+			same = d.fleet.current[i].Equal(target) // a failed Create detaches what it attached
+		}
+		// A write with an unknown result is rolled back, unless this run has only attached
+		// groups at weight 0: that moves no traffic, and a refused attach is refused again.
+		if d.fleet.dirty[i] && (d.fleet.moved || d.joins(i)) || !same {
+			states[i] = target
+		}
+	}
+	return states
+}
+
+// rollbackTargets returns the rollback target of every route. exposed says that the
+// gaining environments have had traffic.
+func (d desiredStates) rollbackTargets(exposed bool) []traffic.State {
+	targets := make([]traffic.State, len(d.spec.Routes))
+	for i := range targets {
+		targets[i] = d.rollbackTarget(i, exposed)
+	}
+	return targets
+}
+
+// rollbackTarget returns the exact observed state of a route that joins, otherwise the
+// weights of the last completed shift. With stickiness on, it lacks gaining environments
+// that were exposed, because their clients would stay there.
+func (d desiredStates) rollbackTarget(i int, exposed bool) traffic.State {
+	observed, current := d.fleet.observed[i], d.fleet.current[i]
+	target := observed
+	if !d.joins(i) || d.schedule.Kind == shift.Rollback {
+		target = d.fleet.state(i, d.schedule.Origin(i), d.schedule.Attached)
+		target.Stickiness = observed.Stickiness
+	}
+	if target.Response != "" {
+		return target
+	}
+	target.Raw, target.Weights = current.Raw, maps.Clone(target.Weights)
+	if exposed && (current.Stickiness > 0 || target.Stickiness > 0) {
+		for _, name := range d.schedule.GainingOn(i) {
+			if group := d.fleet.owners.Group(d.spec.Routes[i].Entry, name, current); target.Weights[group] == 0 {
+				delete(target.Weights, group)
+			}
+		}
+	}
+	return target
+}
+
+// changedRoutes returns what an external change, whose states are current, did.
+func (d desiredStates) changedRoutes() routesSeen {
+	for i := range d.spec.Routes {
+		if !d.fleet.weights(i).Equal(d.schedule.Origin(i)) {
+			return routesChanged
+		}
+	}
+	return routesReturned
+}

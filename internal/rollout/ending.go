@@ -1,0 +1,147 @@
+package rollout
+
+import "github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+
+// progress is how far a shift is. It decides whether there is anything to roll back.
+type progress string
+
+// The values of progress, in order.
+const (
+	notRead    progress = "not read"    // the routes do not allow the shift, or could not be read
+	notStarted progress = "not started" // nothing was written
+	started    progress = "started"
+	completed  progress = "completed" // at the desired weights; only attach and detach are left
+)
+
+// routesSeen is what a read has shown of all routes.
+type routesSeen string
+
+// The values of routesSeen.
+const (
+	routesUnread    routesSeen = ""
+	routesElsewhere routesSeen = "not at the rollback target" // or unknown: a write has no known result
+	routesRestored  routesSeen = "at the rollback target"
+	routesChanged   routesSeen = "changed externally"
+	routesReturned  routesSeen = "returned externally" // to the rollback target, by somebody else
+)
+
+// healthSeen is what a read has shown of the health of the rollback targets.
+type healthSeen string
+
+// The values of healthSeen.
+const (
+	healthUnread healthSeen = ""
+	healthGood   healthSeen = "healthy" // or not known, which never prevents a rollback
+	healthNone   healthSeen = "unhealthy"
+)
+
+// facts is everything that decides what is done about the traffic after a failure.
+type facts struct {
+	progress progress
+	kind     shift.Kind
+	cause    Cause
+	certain  bool // with MovedExternally: it cannot be the work of an abandoned shift
+
+	routes routesSeen
+	target healthSeen
+
+	moved   bool // this run wrote other weights
+	exposed bool // the gaining environments have had traffic, from this or an earlier apply
+
+	stopOnFailure   bool
+	stopOnInterrupt bool
+	gateStops       bool // on_inconclusive_timeout = "inconclusive" of the gate that failed
+}
+
+// action is what the sequence does next about a failure.
+type action string
+
+// The actions.
+const (
+	readRoutes  action = "read routes" // before it can be decided
+	readTargets action = "read health" // before it can be decided
+	rollBack    action = "roll back"
+	refresh     action = "read all"     // for the result
+	keepStates  action = "read unknown" // for the result: routes whose last write was not read back
+)
+
+// ending is what is done about the traffic after a failure, and about the version.
+type ending struct {
+	next        action
+	disposition Disposition // with rollBack: if that succeeds
+	rejects     bool        // the version becomes rejected
+}
+
+// decided reports whether the facts suffice.
+func (e ending) decided() bool { return e.disposition != "" }
+
+// ending decides. It is the only place that does: the sequence reads what is missing, and
+// acts. testdata/golden/TestFacts_ending.txt has it as a table.
+func (f facts) ending() ending {
+	switch {
+	case f.progress == notRead && f.cause == ExternalChange: // since the plan
+		return ending{keepStates, LeftToOthers, false}
+	case f.progress == notRead:
+		return ending{keepStates, Unchanged, false}
+	case f.progress == notStarted:
+		return f.beforeStart()
+	case f.routes == routesChanged || f.routes == routesReturned:
+		// Somebody who returned all routes in mid-shift rolled it back, which rejects the
+		// version as a failed gate does.
+		return ending{keepStates, LeftToOthers, f.exposed && f.routes == routesReturned}
+	case f.progress == completed:
+		return ending{refresh, Stopped, false} // the next apply repeats what is left
+	case f.kind == shift.Rollback: // a rollback is not rolled back
+		if f.cause == NotHealthy {
+			return ending{keepStates, RollbackUnhealthy, false}
+		}
+		return ending{keepStates, RollbackFailed, false}
+	case f.routes == routesUnread:
+		return ending{next: readRoutes}
+	case f.routes == routesRestored && !f.moved:
+		return ending{refresh, Unchanged, false}
+	case f.routes == routesRestored:
+		return ending{refresh, RolledBack, f.rejects()}
+	case f.stopsInPlace():
+		return ending{refresh, Stopped, false}
+	case f.target == healthUnread:
+		return ending{next: readTargets}
+	case f.target == healthNone:
+		return ending{refresh, RollbackUnhealthy, false}
+	}
+	return ending{rollBack, RolledBack, f.rejects()}
+}
+
+// beforeStart is the ending of a shift that a decision or a preflight gate prevented.
+// Preflight gates take time, in which the routes may change.
+func (f facts) beforeStart() ending {
+	switch f.cause {
+	case VersionRejected:
+		return ending{keepStates, Unchanged, false}
+	case MovedExternally:
+		return ending{keepStates, Unchanged, f.certain}
+	default:
+		return ending{refresh, Unchanged, false}
+	}
+}
+
+// stopsInPlace reports whether the failure stops the shift instead of rolling it back, as
+// configured. An interrupted revert always stops: its rollback target is the version
+// that the user reverts from.
+func (f facts) stopsInPlace() bool {
+	if f.cause == Interrupted {
+		return f.stopOnInterrupt || f.kind == shift.Revert
+	}
+	return f.gateStops || f.stopOnFailure && f.exposed
+}
+
+// rejects reports whether the failure shows that the version is bad: it is evidence, and
+// the version had traffic.
+func (f facts) rejects() bool {
+	switch f.cause {
+	case GateFailed, HealthFailed, NotHealthy:
+		return f.exposed
+	default:
+		return false
+	}
+}

@@ -1,0 +1,151 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
+)
+
+// callTimeout limits one router call, including its retries, except in rollbacks. A hung
+// call must not suspend the monitoring of a hold, or a shift between two steps.
+const callTimeout = 30 * time.Second
+
+// fleet is the routes of a shift and their states. It reads, writes and verifies them,
+// detects external changes, and rolls back. Which states to write, and what the rollback
+// targets are, it is given. Only one goroutine uses it. Slices by route, and indexes, are
+// in the order of routes.
+type fleet struct {
+	routes         []Route
+	router         traffic.Router // for everything but a rollback
+	rollbackRouter traffic.Router
+	owners         traffic.Owners
+	limits         traffic.Limits
+	sticky         *time.Duration // desired group stickiness; nil: unchanged
+	report         *reporter
+
+	observed []traffic.State // at the start of the shift; nil: not read yet
+	lastStates
+	dirty []bool // written and not read back: the state is unknown
+	moved bool   // other traffic weights were written to some route
+}
+
+func newFleet(spec Spec, report *reporter) *fleet {
+	f := &fleet{routes: spec.Routes, router: spec.Router, rollbackRouter: spec.RollbackRouter,
+		owners: spec.Owners, limits: spec.Limits, sticky: spec.Sticky, report: report}
+	if f.rollbackRouter == nil {
+		f.rollbackRouter = spec.Router
+	}
+	return f
+}
+
+// observe reads every route for the first time.
+func (f *fleet) observe(ctx context.Context) error {
+	states, err := f.read(ctx)
+	if err != nil {
+		return err
+	}
+	f.observed, f.current, f.dirty = states, slices.Clone(states), make([]bool, len(states))
+	return nil
+}
+
+// read reads all routes within callTimeout. It does not change the fleet.
+func (f *fleet) read(ctx context.Context) ([]traffic.State, error) {
+	limited, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return f.router.Read(limited, idsOf(f.routes))
+}
+
+// weights returns the weights of the i-th route as last read.
+func (f *fleet) weights(i int) shift.Weights {
+	return f.owners.Weights(f.routes[i].Entry, f.current[i])
+}
+
+// mean returns the mean weights of the routes as last read.
+func (f *fleet) mean() shift.Weights {
+	var all []shift.Weights
+	for i := range f.routes {
+		all = append(all, f.weights(i))
+	}
+	return shift.Mean(all)
+}
+
+// isDirty reports whether the state of some route is unknown.
+func (f *fleet) isDirty() bool { return slices.Contains(f.dirty, true) }
+
+// isSticky reports whether group stickiness is on: as desired, otherwise as last read.
+func (f *fleet) isSticky() bool {
+	if f.sticky != nil {
+		return *f.sticky > 0
+	}
+	return slices.ContainsFunc(f.current, func(s traffic.State) bool { return s.Stickiness > 0 })
+}
+
+// state returns the state that gives the i-th route the weights w, with the environments
+// in attached at weight 0 where they have no share. It takes Raw and unmanaged groups
+// from the current state.
+func (f *fleet) state(i int, w shift.Weights, attached []string) traffic.State {
+	current := f.current[i]
+	desired := traffic.State{Weights: map[string]int{}, Stickiness: current.Stickiness, Raw: current.Raw}
+	if f.sticky != nil {
+		desired.Stickiness = *f.sticky
+	}
+	weights := f.limits.Encode(w)
+	for _, name := range append(slices.Clone(attached), w.Names()...) {
+		if group := f.owners.Group(f.routes[i].Entry, name, current); group != "" {
+			desired.Weights[group] = weights[name]
+		}
+	}
+	return desired
+}
+
+// describe formats a state of the i-th route, such as "blue 95 %, green 5 %".
+func (f *fleet) describe(i int, s traffic.State) string {
+	if s.Response != "" {
+		return s.Response
+	}
+	entry := f.routes[i].Entry
+	shares, idle := f.owners.Weights(entry, s), ""
+	for _, group := range s.Groups() {
+		if s.Weights[group] == 0 {
+			idle = joinText(idle, f.owners.Owner(entry, group)+" 0 %")
+		}
+	}
+	text := strings.ReplaceAll(joinText(shares.String(), idle), "; ", ", ")
+	if s.Stickiness > 0 {
+		text += ", sticky for " + schedule.FormatDuration(s.Stickiness)
+	}
+	return text
+}
+
+// externalChange makes states the current ones and returns the Failure for an external
+// change of the i-th route.
+func (f *fleet) externalChange(i int, states []traffic.State) *Failure {
+	failure := &Failure{Cause: ExternalChange, Route: f.routes[i].ID,
+		Detail: fmt.Sprintf("observed %s; expected %s", f.describe(i, states[i]), f.describe(i, f.current[i]))}
+	f.current, f.dirty = states, make([]bool, len(states))
+	return failure
+}
+
+// idsOf returns the ids of routes.
+func idsOf(routes []Route) []string {
+	ids := make([]string, len(routes))
+	for i, route := range routes {
+		ids[i] = route.ID
+	}
+	return ids
+}
+
+// indexesOf returns 0 to the number of routes.
+func indexesOf(routes []Route) []int {
+	indexes := make([]int, len(routes))
+	for i := range indexes {
+		indexes[i] = i
+	}
+	return indexes
+}

@@ -1,0 +1,213 @@
+package rollout
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
+)
+
+// firstAnswerWait is how long gates wait for the first health read of a stage that it
+// may complete; see mayEndAtOnce.
+const firstAnswerWait = time.Second
+
+// waitState is a stage in progress as a value: its conditions, and what gates and health
+// have returned so far. It has no clock and makes no call, so that its one question,
+// next, can be asked of any state and any time.
+type waitState struct {
+	ready     bool // health must suffice before the stage ends
+	steady    bool // ... and must have been steady for SteadyFor
+	watch     bool // degraded health is a failure after BreachFor
+	needGates bool // each gate must have passed since the last weight change
+
+	limits    HealthSettings
+	began     time.Time
+	heldUntil time.Time
+	health    healthState
+	gates     []gateState
+}
+
+// healthState is what the health reads of a stage have shown.
+type healthState struct {
+	running  bool      // a read is in progress
+	nextRead time.Time // earliest start of the next read
+
+	known        bool      // at least one read returned
+	ready        bool      // by the last read
+	detail       string    // why not ready; empty: ready
+	steadySince  time.Time // zero: not steady
+	breachSince  time.Time // zero: not degraded
+	breachDetail string
+}
+
+// gateState is what a gate has returned since the last weight change, and whether it is
+// called.
+type gateState struct {
+	NamedGate
+	running bool
+	next    time.Time // earliest start of the next call
+
+	passed             bool
+	answered           bool
+	waived             bool      // counts as passed after InconclusiveTimeout
+	inconclusiveSince  time.Time // zero: the last verdict was not inconclusive
+	inconclusiveDetail string
+}
+
+// decision is what a stage does at a time. If it has neither passed nor failed, nothing
+// changes before wake unless an answer arrives.
+type decision struct {
+	passed  bool
+	failure *Failure
+
+	waivers    []waiver // gates that count as passed from now on; also with a failure
+	calls      []int    // indexes of the gates to call
+	readHealth bool
+	wake       time.Time // after now
+}
+
+// waiver says that an inconclusive gate counts as passed, as OnInconclusive says.
+type waiver struct {
+	gate    int    // its index
+	warning string // for the result
+}
+
+// horizon compares times with now, and remembers the earliest one that is still ahead.
+// Every comparison of a decision goes through it, so no two of them can disagree about
+// when to decide again: until next, each of them has the same result.
+type horizon struct{ now, next time.Time }
+
+func (h *horizon) reached(t time.Time) bool {
+	if !h.now.Before(t) {
+		return true
+	}
+	if t.Before(h.next) {
+		h.next = t
+	}
+	return false
+}
+
+// next returns what the stage does now. The caller waives, calls and reads what the
+// decision says, and decides again when an answer arrives, at wake at the latest.
+func (w waitState) next(now time.Time) decision {
+	h := &horizon{now: now, next: now.Add(time.Hour)}
+	var d decision
+	if d.failure = w.healthFailure(h); d.failure != nil {
+		return d
+	}
+	w.gates = slices.Clone(w.gates) // waived ones change
+	for i := range w.gates {
+		detail, overdue := w.gates[i].overdue(h, w.heldUntil)
+		switch {
+		case !overdue:
+		case w.gates[i].OnInconclusive == Pass:
+			w.gates[i].waive()
+			d.waivers = append(d.waivers, waiver{i, detail})
+		default:
+			d.failure = &Failure{Cause: GateInconclusive, Gate: w.gates[i].Name, Detail: detail, stops: w.gates[i].OnInconclusive == Inconclusive}
+			return d
+		}
+	}
+	if d.passed = w.isComplete(h); d.passed {
+		return d
+	}
+	for i, g := range w.gates {
+		if !g.running && h.reached(g.next) && !w.mayEndAtOnce(h) {
+			d.calls = append(d.calls, i)
+		}
+	}
+	d.readHealth = (w.ready || w.watch) && !w.health.running && h.reached(w.health.nextRead)
+	d.wake = h.next
+	return d
+}
+
+// healthFailure returns a Failure if a time limit of health is exceeded: of degraded
+// health, or of waiting for health.
+func (w waitState) healthFailure(h *horizon) *Failure {
+	since := w.health.breachSince
+	if !since.IsZero() && h.reached(since.Add(w.limits.BreachFor)) {
+		return &Failure{Cause: HealthFailed,
+			Detail: fmt.Sprintf("%s, for %s", w.health.breachDetail, formatElapsed(h.now.Sub(since)))}
+	}
+	if w.ready && !w.isReady(h) && h.reached(w.began.Add(w.limits.Timeout)) {
+		detail := w.health.detail
+		if detail == "" {
+			detail = "healthy, but not steady for " + schedule.FormatDuration(w.limits.SteadyFor)
+		}
+		return &Failure{Cause: NotHealthy, Detail: fmt.Sprintf("%s, after %s", detail, schedule.FormatDuration(w.limits.Timeout))}
+	}
+	return nil
+}
+
+// isComplete reports whether the stage has passed: the hold is over, required gates have
+// passed, none is inconclusive, and health is ready and not degraded.
+func (w waitState) isComplete(h *horizon) bool {
+	if !h.reached(w.heldUntil) || !w.health.breachSince.IsZero() {
+		return false
+	}
+	if w.ready && !w.isReady(h) {
+		return false
+	}
+	return !slices.ContainsFunc(w.gates, func(g gateState) bool {
+		return g.inconclusive() || w.needGates && !g.satisfied()
+	})
+}
+
+func (w waitState) isReady(h *horizon) bool {
+	if !w.health.ready {
+		return false
+	}
+	since := w.health.steadySince
+	return !w.steady || !since.IsZero() && h.reached(since.Add(w.limits.SteadyFor))
+}
+
+// mayEndAtOnce reports whether the first health read may complete the stage. Gates wait
+// for it, up to firstAnswerWait, because the next step would cancel their calls.
+func (w waitState) mayEndAtOnce(h *horizon) bool {
+	return w.ready && !w.health.known && !h.reached(w.began.Add(firstAnswerWait))
+}
+
+// inconclusive reports whether the gate has been inconclusive since its last pass or
+// failure. It is always false for a report-only gate.
+func (g gateState) inconclusive() bool { return !g.DryRun && !g.inconclusiveSince.IsZero() }
+
+// satisfied reports whether the stage may end: the gate has passed or, if report-only,
+// was evaluated.
+func (g gateState) satisfied() bool {
+	if g.DryRun {
+		return g.answered
+	}
+	return g.passed && !g.inconclusive()
+}
+
+// overdue reports whether the gate has been inconclusive for too long, with a detail.
+// InconclusiveTimeout counts from the end of the hold, because the shift does not wait
+// for the gate before.
+func (g gateState) overdue(h *horizon, heldUntil time.Time) (detail string, overdue bool) {
+	if !g.inconclusive() {
+		return "", false
+	}
+	from := g.inconclusiveSince
+	if heldUntil.After(from) {
+		from = heldUntil
+	}
+	if !h.reached(from.Add(g.InconclusiveTimeout)) {
+		return "", false
+	}
+	return fmt.Sprintf("%s; inconclusive for %s (inconclusive_timeout = %q)", strings.TrimSuffix(g.inconclusiveDetail, "."),
+		formatElapsed(h.now.Sub(g.inconclusiveSince)), schedule.FormatDuration(g.InconclusiveTimeout)), true
+}
+
+// waive makes an inconclusive gate count as passed until it passes or fails.
+func (g *gateState) waive() { g.passed, g.waived, g.inconclusiveSince = true, true, time.Time{} }
+
+// formatElapsed formats a duration, rounded to seconds from 10s and to milliseconds
+// below.
+func formatElapsed(d time.Duration) string {
+	if d < 10*time.Second {
+		return schedule.FormatDuration(d.Round(time.Millisecond))
+	}
+	return schedule.FormatDuration(d.Round(time.Second))
+}

@@ -1,0 +1,202 @@
+package rollout
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// began is when the stages of these tests begin.
+var began = time.Unix(1_000_000, 0)
+
+func after(seconds int) time.Time { return began.Add(time.Duration(seconds) * time.Second) }
+
+// text formats a decision: "passed", the failure, or what is due and the time of wake.
+func (d decision) text() string {
+	var parts []string
+	for _, x := range d.waivers {
+		parts = append(parts, fmt.Sprintf("waive %d (%s)", x.gate, x.warning))
+	}
+	switch {
+	case d.failure != nil:
+		return strings.Join(append(parts, d.failure.Error()), ", ")
+	case d.passed:
+		return strings.Join(append(parts, "passed"), ", ")
+	}
+	for _, i := range d.calls {
+		parts = append(parts, fmt.Sprintf("call %d", i))
+	}
+	if d.readHealth {
+		parts = append(parts, "read health")
+	}
+	return strings.Join(append(parts, "wake at "+d.wake.Sub(began).String()), ", ")
+}
+
+// newWait returns a stage with a hold of 10 s and gates that have passed and are due again
+// after 5 s.
+func newWait(gates int) waitState {
+	w := waitState{began: began, heldUntil: after(10), needGates: true,
+		limits: HealthSettings{SteadyFor: 15 * time.Second, BreachFor: 30 * time.Second, Timeout: time.Minute},
+		health: healthState{detail: "health was not read"}}
+	for i := range gates {
+		g := gateState{passed: true, answered: true, next: after(5)}
+		g.Name, g.OnInconclusive, g.InconclusiveTimeout = fmt.Sprintf("g%d", i), Fail, 20*time.Second
+		w.gates = append(w.gates, g)
+	}
+	return w
+}
+
+// inconclusive makes a gate inconclusive since a time.
+func (g *gateState) setInconclusive(since time.Time, then Status) {
+	g.passed, g.inconclusiveSince, g.inconclusiveDetail, g.OnInconclusive = false, since, "few requests.", then
+}
+
+func TestWaitState_next(t *testing.T) {
+	tests := []struct {
+		name  string
+		gates int
+		set   func(w *waitState)
+		now   int
+		want  string
+	}{
+		{"nothing to wait for", 0, func(w *waitState) { w.heldUntil = began }, 0, "passed"},
+		{"in the hold", 0, func(*waitState) {}, 3, "wake at 10s"},
+		{"after the hold", 0, func(*waitState) {}, 10, "passed"},
+		{"a gate is due in the hold", 1, func(*waitState) {}, 5, "call 0, wake at 10s"},
+		{"a gate is not due yet", 1, func(*waitState) {}, 2, "wake at 5s"},
+		{"a gate is running", 1, func(w *waitState) { w.gates[0].running = true }, 7, "wake at 10s"},
+		{"a gate has not passed after the hold", 2, func(w *waitState) { w.gates[1].passed = false }, 12, "call 0, call 1, wake at 1h0m12s"},
+		{"a gate need not have passed", 1, func(w *waitState) { w.needGates, w.gates[0].passed = false, false }, 12, "passed"},
+		{"a report-only gate was not evaluated", 1, func(w *waitState) { w.gates[0].DryRun, w.gates[0].answered = true, false }, 12, "call 0, wake at 1h0m12s"},
+		{"a report-only gate was evaluated", 1, func(w *waitState) { w.gates[0].DryRun, w.gates[0].passed = true, false }, 12, "passed"},
+
+		{"inconclusive in the hold", 1, func(w *waitState) { w.gates[0].setInconclusive(after(1), Fail) }, 3, "wake at 5s"},
+		{"inconclusive after the hold", 1, func(w *waitState) { w.gates[0].setInconclusive(after(1), Fail) }, 29, "call 0, wake at 30s"},
+		{"inconclusive for too long, which fails", 1, func(w *waitState) { w.gates[0].setInconclusive(after(1), Fail) }, 30,
+			`gate_inconclusive: few requests; inconclusive for 29s (inconclusive_timeout = "20s")`},
+		{"inconclusive for too long, which passes", 1, func(w *waitState) { w.gates[0].setInconclusive(after(1), Pass) }, 30,
+			`waive 0 (few requests; inconclusive for 29s (inconclusive_timeout = "20s")), passed`},
+		{"one passes and another waits", 2, func(w *waitState) { w.gates[0].setInconclusive(after(1), Pass); w.gates[1].passed = false }, 30,
+			`waive 0 (few requests; inconclusive for 29s (inconclusive_timeout = "20s")), call 0, call 1, wake at 1h0m30s`},
+		{"one passes and another fails", 2, func(w *waitState) {
+			w.gates[0].setInconclusive(after(1), Pass)
+			w.gates[1].setInconclusive(after(2), Fail)
+		}, 30,
+			`waive 0 (few requests; inconclusive for 29s (inconclusive_timeout = "20s")), gate_inconclusive: few requests; inconclusive for 28s (inconclusive_timeout = "20s")`},
+		{"a report-only gate is never overdue", 1, func(w *waitState) { w.gates[0].setInconclusive(after(1), Fail); w.gates[0].DryRun = true }, 99, "passed"},
+
+		{"health is read", 0, func(w *waitState) { w.watch = true }, 3, "read health, wake at 10s"},
+		{"health is being read", 0, func(w *waitState) { w.watch, w.health.running = true, true }, 3, "wake at 10s"},
+		{"health is read later", 0, func(w *waitState) { w.watch, w.health.nextRead = true, after(4) }, 3, "wake at 4s"},
+		{"not ready after the hold", 0, func(w *waitState) { w.ready, w.health.known = true, true }, 11, "read health, wake at 1m0s"},
+		{"ready after the hold", 0, func(w *waitState) { w.ready, w.health.ready = true, true }, 11, "passed"},
+		{"ready but not steady", 0, func(w *waitState) { w.ready, w.steady, w.health.ready, w.health.known = true, true, true, true }, 11, "read health, wake at 1m0s"},
+		{"ready and soon steady", 0, func(w *waitState) {
+			w.ready, w.steady, w.health.ready, w.health.known, w.health.running = true, true, true, true, true
+			w.health.steadySince = after(2)
+		}, 11, "wake at 17s"},
+		{"ready and steady", 0, func(w *waitState) {
+			w.ready, w.steady, w.health.ready, w.health.steadySince = true, true, true, after(2)
+		}, 17, "passed"},
+		{"never ready", 0, func(w *waitState) { w.ready, w.health.detail = true, "green (web): no targets" }, 60, "not_healthy: green (web): no targets, after 1m"},
+		{"never steady", 0, func(w *waitState) { w.ready, w.steady, w.health.ready, w.health.detail = true, true, true, "" }, 60,
+			"not_healthy: healthy, but not steady for 15s, after 1m"},
+		{"the first health read may end the stage", 1, func(w *waitState) { w.ready, w.gates[0].next = true, began }, 0, "read health, wake at 1s"},
+		{"the first health read takes long", 1, func(w *waitState) { w.ready, w.gates[0].next, w.health.running = true, began, true }, 1, "call 0, wake at 10s"},
+
+		{"degraded after the hold", 0, func(w *waitState) { w.watch, w.health.running, w.health.breachSince = true, true, after(4) }, 33, "wake at 34s"},
+		{"degraded for too long", 0, func(w *waitState) {
+			w.watch, w.health.breachSince, w.health.breachDetail = true, after(4), "no targets"
+		}, 34,
+			"health_failed: no targets, for 30s"},
+		{"health before gates", 1, func(w *waitState) {
+			w.watch, w.health.breachSince, w.health.breachDetail = true, after(4), "no targets"
+			w.gates[0].setInconclusive(after(1), Pass)
+		}, 34, "health_failed: no targets, for 30s"},
+	}
+	for _, tt := range tests {
+		w := newWait(tt.gates)
+		tt.set(&w)
+		if got := w.next(after(tt.now)).text(); got != tt.want {
+			t.Errorf("%s, at %ds:\ngot  %s\nwant %s", tt.name, tt.now, got, tt.want)
+		}
+	}
+}
+
+// Deciding does not change the state, so that it can be decided again.
+func TestWaitState_nextIsPure(t *testing.T) {
+	w := newWait(1)
+	w.gates[0].setInconclusive(after(1), Pass)
+	first := w.next(after(30)).text()
+	if second := w.next(after(30)).text(); first != second || w.gates[0].waived {
+		t.Errorf("first %s, then %s", first, second)
+	}
+}
+
+// drawWait draws a stage in progress and a time during it.
+func drawWait(t *rapid.T) (waitState, time.Time) {
+	flag := func(label string) bool { return rapid.Bool().Draw(t, label) }
+	seconds := func(label string) int { return rapid.IntRange(0, 20).Draw(t, label) }
+	span := func(label string) time.Duration { return time.Duration(seconds(label)) * time.Second }
+	since := func(label string) time.Time {
+		if flag(label) {
+			return after(seconds(label + " since"))
+		}
+		return time.Time{}
+	}
+	w := waitState{began: began, heldUntil: after(seconds("hold")),
+		ready: flag("ready"), steady: flag("steady"), watch: flag("watch"), needGates: flag("need gates"),
+		limits: HealthSettings{SteadyFor: span("steady for"), BreachFor: span("breach for"), Timeout: span("timeout")},
+		health: healthState{running: flag("health running"), nextRead: after(seconds("next read")), known: flag("health known"),
+			ready: flag("ready now"), steadySince: since("steady"), breachSince: since("breach")}}
+	for range rapid.IntRange(0, 3).Draw(t, "gates") {
+		g := gateState{running: flag("running"), next: after(seconds("next")), passed: flag("passed"), answered: flag("answered"), inconclusiveSince: since("inconclusive")}
+		g.InconclusiveTimeout, g.DryRun = span("inconclusive timeout"), seconds("dry") < 4
+		g.OnInconclusive = rapid.SampledFrom([]Status{Pass, Fail, Inconclusive}).Draw(t, "on inconclusive")
+		w.gates = append(w.gates, g)
+	}
+	return w, after(seconds("now"))
+}
+
+// act returns the state after the caller did what a decision says.
+func (w waitState) act(d decision) waitState {
+	w.gates = append([]gateState(nil), w.gates...)
+	for _, x := range d.waivers {
+		w.gates[x.gate].waive()
+	}
+	for _, i := range d.calls {
+		w.gates[i].running = true
+	}
+	w.health.running = w.health.running || d.readHealth
+	return w
+}
+
+// A stage sleeps exactly until something changes: never not at all, which would be a busy
+// loop, and never too long.
+func TestWaitState_nothingChangesBeforeWake(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w, now := drawWait(t)
+		d := w.next(now)
+		if d.passed || d.failure != nil {
+			if d.passed && d.failure != nil || d.calls != nil || d.readHealth {
+				t.Fatalf("an end that starts calls: %s", d.text())
+			}
+			return
+		}
+		if !d.wake.After(now) {
+			t.Fatalf("it wakes immediately, after %s", d.wake.Sub(now))
+		}
+		w = w.act(d)
+		for _, at := range []time.Time{now, now.Add(d.wake.Sub(now) / 2), d.wake.Add(-time.Nanosecond)} {
+			later := w.next(at)
+			idle := !later.passed && later.failure == nil && later.waivers == nil && later.calls == nil && !later.readHealth
+			// Without anything to wait for, the hour counts from the decision.
+			if sameWake := later.wake.Equal(d.wake) || later.wake.Equal(at.Add(time.Hour)); !idle || !sameWake {
+				t.Fatalf("at %s: %s\nafter %s: %s", now.Sub(began), d.text(), at.Sub(now), later.text())
+			}
+		}
+	})
+}

@@ -1,0 +1,122 @@
+package rollout
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
+)
+
+// readinessBreach is how long degraded health is tolerated while the gates of a readiness
+// check are evaluated.
+const readinessBreach = 30 * time.Second
+
+// Proof is a readiness check of an environment: its health and gates.
+type Proof struct {
+	Router traffic.Router // only Health is called
+	ID     string         // of this check, for gates and events
+
+	Environment string
+	// Sides are its groups. A load balancer does not check a group without routes, so
+	// its health is not required; gates get it like the others.
+	Sides []traffic.Backend
+
+	Gates []NamedGate // all are evaluated, whatever their When
+	// Health is required of every group with routes. CapacityPercent and BreachFor are
+	// ignored.
+	Health HealthSettings
+
+	// OnEvent receives every event, in order, from one goroutine. It must not block.
+	OnEvent func(Event)
+}
+
+// Prove waits until every group with routes is healthy and steady, then until every gate
+// passes. It returns warnings, and a *Failure if the environment did not become ready
+// within the timeouts or ctx ended. It writes nothing.
+func Prove(ctx context.Context, p Proof) (warnings []string, err error) {
+	report := &reporter{onEvent: p.OnEvent}
+	m := p.monitor(report)
+	defer m.awaitGateCalls()
+	f := p.check(ctx, m)
+	m.warnTolerated(m.gates)
+	if f == nil {
+		report.emit(Event{Kind: ShiftEnded, Text: "completed"})
+		return report.warnings, nil
+	}
+	f.Disposition = Unchanged
+	report.emit(Event{Kind: ShiftEnded, Text: string(f.Cause)})
+	return report.warnings, f
+}
+
+// monitor returns the monitor of the check. The input of its gates is that of a shift to
+// the environment from nothing, before its first step.
+func (p Proof) monitor(report *reporter) *monitor {
+	health := p.Health
+	health.CapacityPercent, health.BreachFor = 0, readinessBreach
+	var gates []NamedGate
+	for _, g := range p.Gates {
+		g.Gate = readinessGate(g.Gate)
+		gates = append(gates, g)
+	}
+	m := newMonitor(p.Router, health, gates, report)
+	m.position = func() GateInput {
+		return GateInput{Shift: p.ID, To: shift.Sole(p.Environment), Incoming: p.Sides}
+	}
+	return m
+}
+
+func (p Proof) check(ctx context.Context, m *monitor) *Failure {
+	if f := m.preflight(ctx, m.gates); f != nil {
+		return f
+	}
+	groups := p.checkedGroups()
+	if groups != nil {
+		m.report.phase("health check")
+		if f := m.wait(ctx, stage{name: "health check", part: shift.Before, ready: groups, steady: true}); f != nil {
+			return f
+		}
+	}
+	if len(m.gates) == 0 {
+		return nil
+	}
+	m.resetGates()
+	m.report.phase("gates")
+	return m.wait(ctx, stage{name: "gates", part: shift.Before, gates: m.gates, needGates: true, watch: groups})
+}
+
+// checkedGroups returns the groups whose health is required: those with routes.
+func (p Proof) checkedGroups() []incoming {
+	var groups []incoming
+	for _, b := range p.Sides {
+		if len(b.Routes) > 0 && !slices.ContainsFunc(groups, func(x incoming) bool { return x.group == b.Group }) {
+			groups = append(groups, incoming{environment: p.Environment, entry: b.Entry, group: b.Group, share: shift.Full})
+		}
+	}
+	return groups
+}
+
+// readinessGate returns a gate whose preflight blocks a readiness check only if it errors:
+// what the gate measures may be bad until the environment is healthy, and is evaluated
+// then.
+func readinessGate(g Gate) Gate {
+	if preflight, ok := g.(Preflight); ok {
+		return readinessPreflight{g, preflight}
+	}
+	return g
+}
+
+type readinessPreflight struct {
+	Gate
+	preflight Preflight
+}
+
+// Preflight implements Preflight.
+func (g readinessPreflight) Preflight(ctx context.Context, input GateInput) Verdict {
+	v := g.preflight.Preflight(ctx, input)
+	if v.Status == Fail {
+		v.Status = Inconclusive
+	}
+	return v
+}

@@ -1,0 +1,316 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
+
+// sequence is one shift in progress: its schedule and how far it is. Its methods are the
+// phases of the shift, in the order in which they run. Only the goroutine of Run uses it.
+type sequence struct {
+	spec     Spec
+	schedule shift.Schedule
+	path     path
+
+	fleet    *fleet
+	monitor  *monitor
+	desired  desiredStates
+	backends backends
+	report   *reporter
+
+	progress progress    // what a failure would find
+	step     int         // from 1; 0 before any traffic
+	at       shift.Share // the part of the shift that is done
+	exposed  bool        // the gaining environments have had traffic, from this or an earlier apply
+	result   Result
+}
+
+// Run runs the shift and returns where it left the traffic, also with an error. The
+// error is always a *Failure. When ctx ends, Run rolls back (or stops in place, see
+// Spec.StopOnInterrupt) on its own context before it returns.
+func Run(ctx context.Context, spec Spec) (Result, error) {
+	s := newSequence(spec)
+	defer s.monitor.awaitGateCalls()
+	f := s.observe(ctx)
+	if f == nil {
+		limited, cancel := context.WithTimeoutCause(ctx, s.schedule.Longest(), errScheduleExceeded)
+		defer cancel()
+		f = s.execute(limited)
+	}
+	if f != nil {
+		s.handleFailure(ctx, f)
+	}
+	return s.end(f)
+}
+
+func newSequence(spec Spec) *sequence {
+	report := &reporter{onEvent: spec.OnEvent}
+	s := &sequence{spec: spec, report: report, progress: notRead,
+		fleet: newFleet(spec, report), monitor: newMonitor(spec.Router, spec.Health, spec.Gates, report)}
+	s.desired = desiredStates{&s.spec, &s.schedule, s.fleet}
+	s.backends = backends{&s.spec, &s.schedule, s.fleet}
+	s.monitor.position = s.position
+	return s
+}
+
+// observe reads every route, compares it with the plan, and computes the schedule.
+func (s *sequence) observe(ctx context.Context) *Failure {
+	if err := s.fleet.observe(ctx); err != nil {
+		return failureOf(ctx, "", err)
+	}
+	if f := s.desired.checkPlanned(); f != nil {
+		return f
+	}
+	var err error
+	if s.schedule, err = s.spec.Decide(s.fleet.observed); err != nil {
+		return &Failure{Cause: TooManyGroups, Err: err}
+	}
+	s.path = pathOf(s.schedule)
+	s.result.Kind, s.result.From = s.schedule.Kind, s.fleet.mean()
+	if movesTraffic(s.schedule.Kind) {
+		if f := s.monitor.checkGates(s.spec.Request.Strategy); f != nil {
+			return f
+		}
+		if f := s.desired.checkGroups(); f != nil {
+			return f
+		}
+	}
+	s.exposed = s.schedule.Split != nil || s.schedule.BakeOnly
+	s.report.emit(Event{Kind: ShiftStarted, Text: s.schedule.Kind.String()})
+	for i, route := range s.spec.Routes {
+		s.report.emit(Event{Kind: RouteRead, Route: route.ID, Weights: s.fleet.weights(i)})
+	}
+	return nil
+}
+
+// movesTraffic reports whether a schedule of the kind moves traffic, and so needs gates
+// and groups.
+func movesTraffic(kind shift.Kind) bool {
+	return kind == shift.Forward || kind == shift.Rollback || kind == shift.Revert
+}
+
+// execute runs the schedule from top to bottom. Run passes every Failure of it to
+// handleFailure, which rolls back if needed.
+func (s *sequence) execute(ctx context.Context) *Failure {
+	s.progress = notStarted
+	switch s.schedule.Kind {
+	case shift.Rejected:
+		return &Failure{Cause: VersionRejected}
+	case shift.ExternalChange:
+		return &Failure{Cause: MovedExternally}
+	case shift.NoChange:
+		return s.cleanUp(ctx)
+	case shift.Rollback:
+		return s.rollBackToStable(ctx)
+	case shift.Revert:
+		return s.revert(ctx)
+	case shift.Forward:
+	}
+	if f := s.preflight(ctx); f != nil {
+		return f
+	}
+	if f := s.attach(ctx); f != nil {
+		return f
+	}
+	if f := s.checkIdle(ctx); f != nil {
+		return f
+	}
+	if f := s.evaluateSplit(ctx); f != nil {
+		return f
+	}
+	for _, step := range s.schedule.Steps {
+		if f := s.takeStep(ctx, step); f != nil {
+			return f
+		}
+	}
+	return s.finish(ctx)
+}
+
+// preflight calls the gates that can prevent a start. It skips them for a current split,
+// because blocking would leave the split in place, and where the gaining environments
+// have most of the traffic: an alarm that a canary set off must not block the shift that
+// makes the canary smaller.
+func (s *sequence) preflight(ctx context.Context) *Failure {
+	if s.exposed || s.backends.haveMostTraffic() {
+		return nil
+	}
+	return s.monitor.preflight(ctx, s.monitor.named(s.spec.Request.Strategy.Gates))
+}
+
+// attach adds the groups of the shift's environments to every action at weight 0, where
+// the router needs that, and replaces fixed errors.
+func (s *sequence) attach(ctx context.Context) *Failure {
+	s.progress = started
+	if s.schedule.ReplacesFixedError {
+		if f := s.checkCredentials(ctx, shift.Step{At: shift.Full}); f != nil {
+			return f
+		}
+	}
+	states := s.desired.attach()
+	if len(states) == 0 {
+		return nil
+	}
+	s.report.phase("attach")
+	f := s.fleet.writeAndVerify(ctx, states)
+	if s.schedule.ReplacesFixedError {
+		s.monitor.weightsChanged()
+	}
+	return f
+}
+
+// checkIdle waits until the gaining environments are healthy, then until the gates before
+// any traffic pass. For environments that already have traffic, evaluateSplit does this
+// instead.
+func (s *sequence) checkIdle(ctx context.Context) *Failure {
+	if s.exposed || len(s.schedule.Gaining) == 0 {
+		return nil
+	}
+	first := s.schedule.Desired
+	if len(s.schedule.Steps) > 0 {
+		first = s.desired.highest(s.schedule.Steps[0].At)
+	}
+	s.report.phase("health check")
+	f := s.monitor.wait(ctx, stage{name: "health check before the first step", part: shift.Before, ready: s.backends.incoming(first), steady: true})
+	if f != nil {
+		return f
+	}
+	s.monitor.resetGates()
+	gates := s.gatesFor(shift.Before, shift.Step{})
+	if len(gates) == 0 {
+		return nil
+	}
+	s.report.phase("gates before any traffic")
+	return s.monitor.wait(ctx, stage{name: "gates before any traffic", part: shift.Before, gates: gates, needGates: true})
+}
+
+// evaluateSplit holds and evaluates the observed split like a step of this shift.
+func (s *sequence) evaluateSplit(ctx context.Context) *Failure {
+	if s.schedule.Split == nil {
+		return nil
+	}
+	step := *s.schedule.Split
+	s.step, s.at = s.path.reached(step.At), step.At
+	s.monitor.resetGates()
+	s.report.phase("evaluate the current split")
+	return s.monitor.wait(ctx, stage{name: "evaluation of the current split", part: shift.During, hold: step.Hold,
+		gates: s.gatesFor(shift.During, step), needGates: true, watch: s.backends.incoming(s.fleet.mean())})
+}
+
+// takeStep runs one step: it waits for the health that its weights need, sets the
+// weights, and holds them.
+func (s *sequence) takeStep(ctx context.Context, step shift.Step) *Failure {
+	next := s.desired.highest(step.At)
+	s.report.phase("health check for " + step.At.String())
+	check := stage{name: "health check before " + s.path.name(step.At), part: shift.During, ready: s.backends.incoming(next)}
+	if s.exposed {
+		check.gates, check.watch = s.gatesFor(shift.During, s.lastStep()), s.backends.incoming(s.fleet.mean())
+	}
+	if f := s.monitor.wait(ctx, check); f != nil {
+		return f
+	}
+	if f := s.checkCredentials(ctx, step); f != nil {
+		return f
+	}
+	s.report.phase("shift to " + step.At.String())
+	if f := s.move(ctx, step.At); f != nil {
+		return f
+	}
+	if step.At == shift.Full {
+		return nil // the hold at 100 % is the bake
+	}
+	s.report.phase("hold at " + step.At.String())
+	return s.monitor.wait(ctx, stage{name: s.path.name(step.At), part: shift.During, hold: step.Hold,
+		gates: s.gatesFor(shift.During, step), needGates: true, watch: s.backends.incoming(next)})
+}
+
+// move sets the weights of a step on all routes.
+func (s *sequence) move(ctx context.Context, at shift.Share) *Failure {
+	f := s.fleet.unchanged(ctx)
+	if f == nil {
+		s.step, s.at, s.exposed = s.path.number(at), at, true
+		f = s.fleet.writeAndVerify(ctx, s.desired.step(at))
+	}
+	if f != nil {
+		f.Stage = s.path.name(at)
+		return f
+	}
+	s.monitor.weightsChanged()
+	return nil
+}
+
+// finish runs what follows at 100 %: bake, settle, detach.
+func (s *sequence) finish(ctx context.Context) *Failure {
+	s.step, s.at, s.exposed = s.path.last(), shift.Full, true
+	gates := s.gatesFor(shift.After, shift.Step{})
+	if !s.monitor.reset { // the shift starts with the bake
+		s.monitor.resetGates()
+	}
+	s.report.phase("bake")
+	f := s.monitor.wait(ctx, stage{name: "bake", part: shift.After, hold: s.spec.Request.Strategy.Bake,
+		gates: gates, needGates: true, watch: s.backends.incoming(s.schedule.Desired)})
+	if f != nil {
+		return f
+	}
+	return s.settle(ctx, gates)
+}
+
+// settle waits until all nodes of the load balancer use the new weights, because a
+// group must not be detached before that.
+func (s *sequence) settle(ctx context.Context, gates []*activeGate) *Failure {
+	s.report.phase("settle")
+	f := s.monitor.wait(ctx, stage{name: "settle", part: shift.After, hold: s.spec.Request.Strategy.Settle,
+		gates: gates, needGates: true, watch: s.backends.incoming(s.schedule.Desired)})
+	if f != nil {
+		return f
+	}
+	return s.conclude(ctx)
+}
+
+// lastStep returns the step whose weights the routes have now.
+func (s *sequence) lastStep() shift.Step {
+	if s.step > 0 && s.step < s.path.last() {
+		return s.path[s.step-1]
+	}
+	if s.schedule.Split != nil {
+		return *s.schedule.Split
+	}
+	return shift.Step{At: s.at}
+}
+
+// gatesFor returns the gates that are evaluated in a part of the shift.
+func (s *sequence) gatesFor(part shift.When, step shift.Step) []*activeGate {
+	return s.monitor.named(s.spec.Request.Strategy.GatesFor(part, step))
+}
+
+// position is the input of the gates at this point of the shift.
+func (s *sequence) position() GateInput {
+	return GateInput{
+		Shift: s.spec.ID, From: s.schedule.From(), To: s.schedule.Desired,
+		Step: s.step, Steps: s.path.last(), Weights: s.fleet.mean(),
+		Incoming: s.backends.gaining(), Live: s.backends.live(),
+	}
+}
+
+// end completes the result with the last state of every route and emits the outcome.
+func (s *sequence) end(f *Failure) (Result, error) {
+	s.monitor.warnTolerated(s.monitor.named(s.spec.Request.Strategy.Gates))
+	s.result.Moved, s.result.Warnings = s.fleet.moved, s.report.warnings
+	for i, route := range s.spec.Routes {
+		x := RouteResult{Route: route}
+		if s.fleet.current != nil {
+			x.State, x.Weights, x.Read = s.fleet.current[i], s.fleet.weights(i), !s.fleet.dirty[i]
+		}
+		s.result.Routes = append(s.result.Routes, x)
+	}
+	if f == nil {
+		s.report.emit(Event{Kind: ShiftEnded, Text: "completed"})
+		return s.result, nil
+	}
+	if f.Stage == "" && s.exposed && s.at > 0 {
+		f.Stage = s.path.name(s.at)
+	}
+	s.report.emit(Event{Kind: ShiftEnded, Text: fmt.Sprintf("%s, %s", f.Cause, f.Disposition)})
+	return s.result, f
+}
