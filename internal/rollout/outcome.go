@@ -142,7 +142,7 @@ func failureOf(ctx context.Context, route string, err error) *Failure {
 	switch {
 	case ctx.Err() == nil:
 	case limited:
-		f.Cause = limit.cause
+		f.Cause, f.Detail = limit.cause, limit.Error()
 	case errors.Is(cause, errScheduleExceeded):
 		f.Cause = TimedOut
 	default:
