@@ -200,12 +200,13 @@ func (m *monitor) weightsChanged() {
 	m.resetGates()
 }
 
-// resetGates discards the verdicts of all gates and starts their initial delay. The counts of failures and consecutive errors continue.
+// resetGates discards the verdicts of all gates and starts their initial delay. The counts
+// of failures and consecutive errors continue.
 func (m *monitor) resetGates() {
 	m.reset = true
 	for _, g := range m.gates {
 		g.attempt = 0
-		g.gateState = gateState{NamedGate: g.NamedGate, next: time.Now().Add(g.InitialDelay)}
+		g.restart(time.Now())
 	}
 }
 

@@ -200,6 +200,13 @@ func (g gateState) overdue(h *horizon, heldUntil time.Time) (detail string, over
 		formatElapsed(h.now.Sub(g.inconclusiveSince)), schedule.FormatDuration(g.InconclusiveTimeout)), true
 }
 
+// restart discards the verdicts and starts the initial delay. It leaves the settings
+// alone, which a call that hangs may still read.
+func (g *gateState) restart(now time.Time) {
+	g.passed, g.answered, g.waived, g.inconclusiveSince = false, false, false, time.Time{}
+	g.next = now.Add(g.InitialDelay)
+}
+
 // waive makes an inconclusive gate count as passed until it passes or fails.
 func (g *gateState) waive() { g.passed, g.waived, g.inconclusiveSince = true, true, time.Time{} }
 
