@@ -35,11 +35,11 @@ type Proof struct {
 // Prove waits until every group with routes is healthy and steady, then until every gate
 // passes. It returns warnings, and a *Failure if the environment did not become ready
 // within the timeouts or ctx ended. It writes nothing.
-func Prove(ctx context.Context, p Proof) (warnings []string, err error) {
-	report := &reporter{onEvent: p.OnEvent}
-	m := p.monitor(report)
+func Prove(ctx context.Context, r Proof) (warnings []string, err error) {
+	report := &reporter{onEvent: r.OnEvent}
+	m := r.monitor(report)
 	defer m.awaitGateCalls()
-	f := p.check(ctx, m)
+	f := r.check(ctx, m)
 	m.warnTolerated(m.gates)
 	if f == nil {
 		report.emit(Event{Kind: ShiftEnded, Text: "completed"})
@@ -52,26 +52,26 @@ func Prove(ctx context.Context, p Proof) (warnings []string, err error) {
 
 // monitor returns the monitor of the check. The input of its gates is that of a shift to
 // the environment from nothing, before its first step.
-func (p Proof) monitor(report *reporter) *monitor {
-	health := p.Health
+func (r Proof) monitor(report *reporter) *monitor {
+	health := r.Health
 	health.CapacityPercent, health.BreachFor = 0, readinessBreach
 	var gates []NamedGate
-	for _, g := range p.Gates {
+	for _, g := range r.Gates {
 		g.Gate = readinessGate(g.Gate)
 		gates = append(gates, g)
 	}
-	m := newMonitor(p.Router, health, gates, report)
+	m := newMonitor(r.Router, health, gates, report)
 	m.position = func() GateInput {
-		return GateInput{Shift: p.ID, To: shift.Sole(p.Environment), Incoming: p.Sides}
+		return GateInput{Shift: r.ID, To: shift.Sole(r.Environment), Incoming: r.Sides}
 	}
 	return m
 }
 
-func (p Proof) check(ctx context.Context, m *monitor) *Failure {
+func (r Proof) check(ctx context.Context, m *monitor) *Failure {
 	if f := m.preflight(ctx, m.gates); f != nil {
 		return f
 	}
-	groups := p.checkedGroups()
+	groups := r.checkedGroups()
 	if groups != nil {
 		m.report.phase("health check")
 		if f := m.wait(ctx, stage{name: "health check", part: shift.Before, ready: groups, steady: true}); f != nil {
@@ -87,11 +87,11 @@ func (p Proof) check(ctx context.Context, m *monitor) *Failure {
 }
 
 // checkedGroups returns the groups whose health is required: those with routes.
-func (p Proof) checkedGroups() []incoming {
+func (r Proof) checkedGroups() []incoming {
 	var groups []incoming
-	for _, b := range p.Sides {
+	for _, b := range r.Sides {
 		if len(b.Routes) > 0 && !slices.ContainsFunc(groups, func(x incoming) bool { return x.group == b.Group }) {
-			groups = append(groups, incoming{environment: p.Environment, entry: b.Entry, group: b.Group, share: shift.Full})
+			groups = append(groups, incoming{environment: r.Environment, entry: b.Entry, group: b.Group, share: shift.Full})
 		}
 	}
 	return groups
