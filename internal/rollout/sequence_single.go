@@ -6,6 +6,8 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
+// Schedules with one write per route.
+
 // revert shifts to the previous version in one write per route, checking only health.
 // Gates are evaluated afterwards and are report-only.
 func (s *sequence) revert(ctx context.Context) *Failure {
@@ -68,64 +70,4 @@ func (s *sequence) rollBackToStable(ctx context.Context) *Failure {
 		return f
 	}
 	return s.conclude(ctx)
-}
-
-// conclude ends a shift that reached the desired weights: it cleans up, or checks that the
-// routes are unchanged. A check that cannot read is ignored, because every write has
-// been read back before.
-func (s *sequence) conclude(ctx context.Context) *Failure {
-	if len(s.desired.cleanUp()) > 0 {
-		return s.cleanUp(ctx)
-	}
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), externalChangeTimeout)
-	defer cancel()
-	if f := s.fleet.unchanged(limited); f != nil && f.Cause == ExternalChange {
-		f.Stage = "final check"
-		return f
-	}
-	return nil
-}
-
-// cleanUp attaches and detaches until each action has exactly Schedule.AttachedAfter. It
-// moves no traffic. The shift is complete by then, so neither an interrupt nor a failure
-// of the write causes a rollback.
-func (s *sequence) cleanUp(ctx context.Context) *Failure {
-	s.progress = completed
-	if len(s.desired.cleanUp()) == 0 {
-		return nil
-	}
-	s.report.phase("attach and detach")
-	limit := &limitError{"the groups were not attached and detached", rollbackTimeout, RouterFailed}
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), limit.limit, limit)
-	defer cancel()
-	f := s.fleet.unchanged(ctx)
-	if f == nil {
-		f = s.fleet.writeAndVerify(ctx, s.desired.cleanUp()) // based on the states just read
-	}
-	if f != nil {
-		f.Stage = "attach and detach"
-	}
-	return f
-}
-
-// checkCredentials checks that the credentials last through the step's hold (at 100 %,
-// bake and settle) and a rollback after it.
-func (s *sequence) checkCredentials(ctx context.Context, step shift.Step) *Failure {
-	if s.spec.CredentialsLast == nil {
-		return nil
-	}
-	hold := step.Hold
-	if step.At == shift.Full {
-		hold = s.spec.Request.Strategy.Bake + s.spec.Request.Strategy.Settle
-	}
-	err := s.spec.CredentialsLast(ctx, hold+rollbackTimeout)
-	if err == nil {
-		return nil
-	}
-	f := failureOf(ctx, "", err)
-	if f.Cause == RouterFailed { // and not the end of ctx
-		f.Cause = CredentialsExpire
-	}
-	f.Stage = "credentials check before " + s.path.name(step.At)
-	return f
 }
