@@ -199,7 +199,7 @@ func (s *shiftRun) dispositionText(result rollout.Result, f *rollout.Failure) st
 		return "The rollback did not complete on every route."
 	case rollout.RollbackUnhealthy:
 		return "Not rolled back, because the environment to roll back to has no healthy targets."
-	case rollout.LeftToOthers:
+	case rollout.NotOverridden:
 		return "Nothing more was changed after the external change."
 	case rollout.Unchanged:
 		return "Nothing was changed."

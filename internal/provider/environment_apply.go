@@ -86,18 +86,18 @@ func (r *environmentResource) prove(ctx context.Context, c *platform.Clients, p 
 	if len(failed) > 0 {
 		return diag.Diagnostics{p.gateRefused(failed[0].Name, failed[0].Err)}
 	}
-	proof := rollout.Proof{
-		Router: c.Forward, Environment: p.model.Name.ValueString(), Sides: p.backends(), Gates: gates, Health: p.want.health,
+	proof := rollout.Readiness{
+		Router: c.Forward, Environment: p.model.Name.ValueString(), Backends: p.backends(), Gates: gates, Health: p.want.health,
 		ID: newID(time.Now()),
 	}
 	proof.OnEvent = eventLogger(ctx, "environment", proof.Environment)
-	for _, backend := range proof.Sides {
+	for _, backend := range proof.Backends {
 		if len(backend.Routes) == 0 {
 			tflog.Info(ctx, "health_left_to_switch", // no listener or rule has the target group
 				map[string]any{"environment": proof.Environment, "entry_point": backend.Entry, "target_group": backend.Group})
 		}
 	}
-	warnings, err := rollout.Prove(ctx, proof)
+	warnings, err := rollout.CheckReadiness(ctx, proof)
 	if err == nil {
 		return p.warnings(warnings)
 	}

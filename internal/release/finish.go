@@ -224,7 +224,7 @@ func (a Apply) failed(result rollout.Result, routes map[string]RouteMemory, f *r
 	case f.Rejects:
 		attempt.reject(gaining)
 		end.RetryUsed = true
-	case f.Disposition == rollout.Stopped || f.Disposition == rollout.LeftToOthers || f.Disposition == rollout.RollbackUnhealthy:
+	case f.Disposition == rollout.Stopped || f.Disposition == rollout.NotOverridden || f.Disposition == rollout.RollbackUnhealthy:
 		// Moved by this apply, or by an earlier one that did not finish.
 		if result.Moved || !result.From.Equal(a.Spec.StableMean()) {
 			attempt.Memory.Attempt.Stopped = gaining

@@ -83,7 +83,7 @@ func Reason(f *rollout.Failure) string {
 		text += " (the rollback failed)"
 	case rollout.RollbackUnhealthy:
 		text += " (not rolled back: no healthy targets there)"
-	case rollout.Unchanged, rollout.RolledBack, rollout.LeftToOthers:
+	case rollout.Unchanged, rollout.RolledBack, rollout.NotOverridden:
 	}
 	return text
 }

@@ -19,7 +19,7 @@ func TestOutcomeAndReason(t *testing.T) {
 		{rollout.Failure{Cause: rollout.Interrupted, Disposition: rollout.Stopped}, Interrupted},
 		{rollout.Failure{Cause: rollout.HealthFailed, Disposition: rollout.Stopped, Detail: "ill"}, Stopped},
 		{rollout.Failure{Cause: rollout.HealthFailed, Disposition: rollout.RollbackUnhealthy}, Stopped},
-		{rollout.Failure{Cause: rollout.ExternalChange, Disposition: rollout.LeftToOthers}, ExternalChange},
+		{rollout.Failure{Cause: rollout.ExternalChange, Disposition: rollout.NotOverridden}, ExternalChange},
 		{rollout.Failure{Cause: rollout.RouterFailed, Disposition: rollout.RollbackFailed}, Failed},
 		{rollout.Failure{Cause: rollout.MovedExternally, Disposition: rollout.Unchanged}, Failed},
 	} {

@@ -80,7 +80,7 @@ func (e ending) decided() bool { return e.disposition != "" }
 func (f facts) ending() ending {
 	switch {
 	case f.progress == notRead && f.cause == ExternalChange: // since the plan
-		return ending{keepStates, LeftToOthers, false}
+		return ending{keepStates, NotOverridden, false}
 	case f.progress == notRead:
 		return ending{keepStates, Unchanged, false}
 	case f.progress == notStarted:
@@ -88,7 +88,7 @@ func (f facts) ending() ending {
 	case f.routes == routesChanged || f.routes == routesReturned:
 		// Somebody who returned all routes in mid-shift rolled it back, which rejects the
 		// version as a failed gate does.
-		return ending{keepStates, LeftToOthers, f.exposed && f.routes == routesReturned}
+		return ending{keepStates, NotOverridden, f.exposed && f.routes == routesReturned}
 	case f.progress == completed:
 		return ending{refresh, Stopped, false} // the next apply repeats what is left
 	case f.kind == shift.Rollback: // a rollback is not rolled back

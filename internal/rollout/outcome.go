@@ -68,7 +68,7 @@ const (
 	Stopped           Disposition = "stopped"                    // left in place: as configured, or because the desired weights are reached
 	RollbackFailed    Disposition = "rollback_failed"            // some route is not at its rollback target
 	RollbackUnhealthy Disposition = "rollback_target_unhealthy"  // not rolled back: no healthy targets there, but at the current weights
-	LeftToOthers      Disposition = "left_after_external_change" // nothing more was written
+	NotOverridden     Disposition = "left_after_external_change" // nothing more was written
 )
 
 // Failure is the error of Run. Its text is for logs; the provider writes the text for

@@ -48,7 +48,7 @@ func (p *playback) endViolations() []string {
 	}
 	f := p.failure
 	known := map[rollout.Disposition]bool{rollout.Unchanged: true, rollout.RolledBack: true, rollout.Stopped: true, rollout.RollbackFailed: true,
-		rollout.RollbackUnhealthy: true, rollout.LeftToOthers: true}
+		rollout.RollbackUnhealthy: true, rollout.NotOverridden: true}
 	// An interrupt after a rollback or revert leaves the traffic there.
 	isRollback := f.Cause == rollout.Interrupted && (p.result.Kind == shift.Rollback || p.result.Kind == shift.Revert)
 	mayStop := isRollback || p.story.stopOnFailure || p.story.stopOnInterrupt || strings.Contains(f.Stage, "attach and detach") || f.Cause == rollout.GateInconclusive

@@ -13,15 +13,15 @@ import (
 // check are evaluated.
 const readinessBreach = 30 * time.Second
 
-// Proof is a readiness check of an environment: its health and gates.
-type Proof struct {
+// Readiness is a readiness check of an environment: its health and gates.
+type Readiness struct {
 	Router traffic.Router // only Health is called
 	ID     string         // of this check, for gates and events
 
 	Environment string
-	// Sides are its groups. A load balancer does not check a group without routes, so
+	// Backends are its groups. A load balancer does not check a group without routes, so
 	// its health is not required; gates get it like the others.
-	Sides []traffic.Backend
+	Backends []traffic.Backend
 
 	Gates []NamedGate // all are evaluated, whatever their When
 	// Health is required of every group with routes. CapacityPercent and BreachFor are
@@ -32,10 +32,10 @@ type Proof struct {
 	OnEvent func(Event)
 }
 
-// Prove waits until every group with routes is healthy and steady, then until every gate
+// CheckReadiness waits until every group with routes is healthy and steady, then until every gate
 // passes. It returns warnings, and a *Failure if the environment did not become ready
 // within the timeouts or ctx ended. It writes nothing.
-func Prove(ctx context.Context, r Proof) (warnings []string, err error) {
+func CheckReadiness(ctx context.Context, r Readiness) (warnings []string, err error) {
 	report := &reporter{onEvent: r.OnEvent}
 	m := r.monitor(report)
 	defer m.awaitGateCalls()
@@ -52,7 +52,7 @@ func Prove(ctx context.Context, r Proof) (warnings []string, err error) {
 
 // monitor returns the monitor of the check. The input of its gates is that of a shift to
 // the environment from nothing, before its first step.
-func (r Proof) monitor(report *reporter) *monitor {
+func (r Readiness) monitor(report *reporter) *monitor {
 	health := r.Health
 	health.CapacityPercent, health.BreachFor = 0, readinessBreach
 	var gates []NamedGate
@@ -62,12 +62,12 @@ func (r Proof) monitor(report *reporter) *monitor {
 	}
 	m := newMonitor(r.Router, health, gates, report)
 	m.position = func() GateInput {
-		return GateInput{Shift: r.ID, To: shift.Sole(r.Environment), Incoming: r.Sides}
+		return GateInput{Shift: r.ID, To: shift.Sole(r.Environment), Incoming: r.Backends}
 	}
 	return m
 }
 
-func (r Proof) check(ctx context.Context, m *monitor) *Failure {
+func (r Readiness) check(ctx context.Context, m *monitor) *Failure {
 	if f := m.preflight(ctx, m.gates); f != nil {
 		return f
 	}
@@ -87,9 +87,9 @@ func (r Proof) check(ctx context.Context, m *monitor) *Failure {
 }
 
 // checkedGroups returns the groups whose health is required: those with routes.
-func (r Proof) checkedGroups() []incoming {
+func (r Readiness) checkedGroups() []incoming {
 	var groups []incoming
-	for _, b := range r.Sides {
+	for _, b := range r.Backends {
 		if len(b.Routes) > 0 && !slices.ContainsFunc(groups, func(x incoming) bool { return x.group == b.Group }) {
 			groups = append(groups, incoming{environment: r.Environment, entry: b.Entry, group: b.Group, share: shift.Full})
 		}

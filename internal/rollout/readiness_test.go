@@ -45,13 +45,13 @@ func (g *sequenceGate) withName(name string) rollout.NamedGate {
 	}}
 }
 
-// newProof returns a Proof of green behind two entry points, both of which are in use.
-func newProof(m *routertest.Memory, gates ...rollout.NamedGate) rollout.Proof {
+// newReadiness returns a Proof of green behind two entry points, both of which are in use.
+func newReadiness(m *routertest.Memory, gates ...rollout.NamedGate) rollout.Readiness {
 	m.AddRoute("test", traffic.State{Weights: map[string]int{"web-green": 1}})
 	m.AddRoute("live", traffic.State{Weights: map[string]int{"api-blue": 100, "api-green": 0}})
-	return rollout.Proof{
+	return rollout.Readiness{
 		Router: m, ID: "p1", Environment: "green", Gates: gates,
-		Sides: []traffic.Backend{
+		Backends: []traffic.Backend{
 			{Entry: "api", Environment: "green", Group: "api-green", Routes: []string{"live"}},
 			{Entry: "web", Environment: "green", Group: "web-green", Routes: []string{"test"}},
 		},
@@ -65,28 +65,28 @@ func healthy(m *routertest.Memory, groups ...string) {
 	}
 }
 
-type proofCase struct {
-	setUp    func(m *routertest.Memory) rollout.Proof
+type readinessCase struct {
+	setUp    func(m *routertest.Memory) rollout.Readiness
 	after    time.Duration // when it ends
 	failure  string        // the text of the Failure; empty: none
 	warnings []string
 	calls    int // minimum of health reads; -1: none
 }
 
-func proofs() map[string]proofCase {
+func readinessCases() map[string]readinessCase {
 	pass := &sequenceGate{statuses: []rollout.Status{rollout.Pass}}
-	return map[string]proofCase{
+	return map[string]readinessCase{
 		"healthy and steady": {
-			setUp: func(m *routertest.Memory) rollout.Proof {
-				p := newProof(m)
+			setUp: func(m *routertest.Memory) rollout.Readiness {
+				p := newReadiness(m)
 				healthy(m, "web-green", "api-green")
 				return p
 			},
 			after: 15 * time.Second,
 		},
 		"healthy after a while": {
-			setUp: func(m *routertest.Memory) rollout.Proof {
-				p := newProof(m)
+			setUp: func(m *routertest.Memory) rollout.Readiness {
+				p := newReadiness(m)
 				healthy(m, "api-green")
 				m.At(time.Minute, func() { healthy(m, "web-green") })
 				return p
@@ -94,8 +94,8 @@ func proofs() map[string]proofCase {
 			after: time.Minute + 1300*time.Millisecond + 15*time.Second, // the first poll after a minute
 		},
 		"never healthy": {
-			setUp: func(m *routertest.Memory) rollout.Proof {
-				p := newProof(m)
+			setUp: func(m *routertest.Memory) rollout.Readiness {
+				p := newReadiness(m)
 				healthy(m, "api-green")
 				m.SetTargets("web-green", append(routertest.Targets(1, traffic.Unhealthy), traffic.Target{ID: "10.0.0.9:80", State: traffic.Healthy})...)
 				return p
@@ -104,13 +104,13 @@ func proofs() map[string]proofCase {
 			failure: "not_healthy at health check; unchanged: green (web): 1 of 2 targets healthy (1 unhealthy: Target.FailedHealthChecks), at least 2 required, after 10m",
 		},
 		"no targets": {
-			setUp:   func(m *routertest.Memory) rollout.Proof { p := newProof(m); healthy(m, "api-green"); return p },
+			setUp:   func(m *routertest.Memory) rollout.Readiness { p := newReadiness(m); healthy(m, "api-green"); return p },
 			after:   10 * time.Minute,
 			failure: "not_healthy at health check; unchanged: green (web): no targets, after 10m",
 		},
 		"never steady": {
-			setUp: func(m *routertest.Memory) rollout.Proof {
-				p := newProof(m)
+			setUp: func(m *routertest.Memory) rollout.Readiness {
+				p := newReadiness(m)
 				p.Health.Timeout = time.Minute
 				healthy(m, "api-green")
 				for i := range 20 {
@@ -122,25 +122,25 @@ func proofs() map[string]proofCase {
 			failure: "not_healthy at health check; unchanged: healthy, but not steady for 15s, after 1m",
 		},
 		"no entry point in use": {
-			setUp: func(m *routertest.Memory) rollout.Proof {
-				p := newProof(m, pass.withName("smoke"))
-				p.Sides[0].Routes, p.Sides[1].Routes = nil, nil
+			setUp: func(m *routertest.Memory) rollout.Readiness {
+				p := newReadiness(m, pass.withName("smoke"))
+				p.Backends[0].Routes, p.Backends[1].Routes = nil, nil
 				return p
 			},
 			calls: -1,
 		},
 		"one of two entry points in use": {
-			setUp: func(m *routertest.Memory) rollout.Proof {
-				p := newProof(m)
-				p.Sides[0].Routes = nil
+			setUp: func(m *routertest.Memory) rollout.Readiness {
+				p := newReadiness(m)
+				p.Backends[0].Routes = nil
 				healthy(m, "web-green")
 				return p
 			},
 			after: 15 * time.Second,
 		},
 		"health checks disabled": {
-			setUp: func(m *routertest.Memory) rollout.Proof {
-				p := newProof(m)
+			setUp: func(m *routertest.Memory) rollout.Readiness {
+				p := newReadiness(m)
 				healthy(m, "api-green")
 				m.SetTargets("web-green", routertest.Targets(2, traffic.Unchecked)...)
 				return p
@@ -149,8 +149,8 @@ func proofs() map[string]proofCase {
 			warnings: []string{"green (web): health checks are disabled, so its targets count as healthy"},
 		},
 		"a group that does not exist": {
-			setUp: func(m *routertest.Memory) rollout.Proof {
-				p := newProof(m)
+			setUp: func(m *routertest.Memory) rollout.Readiness {
+				p := newReadiness(m)
 				healthy(m, "api-green")
 				m.RemoveGroup("web-green")
 				return p
@@ -160,39 +160,39 @@ func proofs() map[string]proofCase {
 	}
 }
 
-func gatedProofs() map[string]proofCase {
-	ready := func(m *routertest.Memory, gates ...rollout.NamedGate) rollout.Proof {
-		p := newProof(m, gates...)
+func gatedReadinessCases() map[string]readinessCase {
+	ready := func(m *routertest.Memory, gates ...rollout.NamedGate) rollout.Readiness {
+		p := newReadiness(m, gates...)
 		healthy(m, "web-green", "api-green")
 		return p
 	}
 	gate := func(statuses ...rollout.Status) *sequenceGate { return &sequenceGate{statuses: statuses} }
-	return map[string]proofCase{
+	return map[string]readinessCase{
 		"a gate passes eventually": {
-			setUp: func(m *routertest.Memory) rollout.Proof {
+			setUp: func(m *routertest.Memory) rollout.Readiness {
 				return ready(m, gate(rollout.Inconclusive, rollout.Errored, rollout.Pass).withName("smoke"))
 			},
 			after: 15*time.Second + 20*time.Second,
 		},
 		"a gate fails": {
-			setUp:   func(m *routertest.Memory) rollout.Proof { return ready(m, gate(rollout.Fail).withName("smoke")) },
+			setUp:   func(m *routertest.Memory) rollout.Readiness { return ready(m, gate(rollout.Fail).withName("smoke")) },
 			after:   15 * time.Second,
 			failure: "gate_failed at gates; unchanged: its detail",
 		},
 		"a gate errors": {
-			setUp:   func(m *routertest.Memory) rollout.Proof { return ready(m, gate(rollout.Errored).withName("smoke")) },
+			setUp:   func(m *routertest.Memory) rollout.Readiness { return ready(m, gate(rollout.Errored).withName("smoke")) },
 			after:   15*time.Second + 40*time.Second,
 			failure: "gate_errored at gates; unchanged: its detail (consecutive error 5, consecutive_error_limit = 4)",
 		},
 		"a gate stays inconclusive": {
-			setUp: func(m *routertest.Memory) rollout.Proof {
+			setUp: func(m *routertest.Memory) rollout.Readiness {
 				return ready(m, gate(rollout.Inconclusive).withName("smoke"))
 			},
 			after:   15*time.Second + time.Minute,
 			failure: `gate_inconclusive at gates; unchanged: its detail; inconclusive for 1m (inconclusive_timeout = "1m")`,
 		},
 		"a report-only gate fails": {
-			setUp: func(m *routertest.Memory) rollout.Proof {
+			setUp: func(m *routertest.Memory) rollout.Readiness {
 				g := gate(rollout.Fail).withName("smoke")
 				g.DryRun = true
 				return ready(m, g)
@@ -201,7 +201,7 @@ func gatedProofs() map[string]proofCase {
 			warnings: []string{`Gate "smoke" (report-only) returned fail: its detail`},
 		},
 		"health degrades while a gate is evaluated": {
-			setUp: func(m *routertest.Memory) rollout.Proof {
+			setUp: func(m *routertest.Memory) rollout.Readiness {
 				p := ready(m, gate(slices.Repeat([]rollout.Status{rollout.Inconclusive}, 5)...).withName("smoke"))
 				m.At(20*time.Second, func() { m.SetTargets("web-green") })
 				return p
@@ -211,9 +211,9 @@ func gatedProofs() map[string]proofCase {
 	}
 }
 
-func TestProve(t *testing.T) {
-	all := proofs()
-	for name, c := range gatedProofs() {
+func TestCheckReadiness(t *testing.T) {
+	all := readinessCases()
+	for name, c := range gatedReadinessCases() {
 		all[name] = c
 	}
 	for name, c := range all {
@@ -222,7 +222,7 @@ func TestProve(t *testing.T) {
 				m := routertest.NewMemory()
 				p := c.setUp(m)
 				began := time.Now()
-				warnings, err := rollout.Prove(t.Context(), p)
+				warnings, err := rollout.CheckReadiness(t.Context(), p)
 				c.check(t, warnings, err)
 				if took := time.Since(began); c.after > 0 && took != c.after {
 					t.Errorf("it took %s, want %s", took, c.after)
@@ -238,7 +238,7 @@ func TestProve(t *testing.T) {
 	}
 }
 
-func (c proofCase) check(t *testing.T, warnings []string, err error) {
+func (c readinessCase) check(t *testing.T, warnings []string, err error) {
 	t.Helper()
 	got := ""
 	var f *rollout.Failure
@@ -255,13 +255,13 @@ func (c proofCase) check(t *testing.T, warnings []string, err error) {
 	}
 }
 
-func TestProve_passesAllBackendsToGates(t *testing.T) {
+func TestCheckReadiness_passesAllBackendsToGates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, g := routertest.NewMemory(), &sequenceGate{statuses: []rollout.Status{rollout.Pass}}
-		p := newProof(m, g.withName("smoke"))
-		p.Sides[0].Routes = nil // not in use, but part of the input
+		p := newReadiness(m, g.withName("smoke"))
+		p.Backends[0].Routes = nil // not in use, but part of the input
 		healthy(m, "web-green")
-		if _, err := rollout.Prove(t.Context(), p); err != nil {
+		if _, err := rollout.CheckReadiness(t.Context(), p); err != nil {
 			t.Fatal(err)
 		}
 		if len(g.inputs) != 1 {
@@ -277,17 +277,17 @@ func TestProve_passesAllBackendsToGates(t *testing.T) {
 	})
 }
 
-func TestProve_interruptEndsEveryWait(t *testing.T) {
+func TestCheckReadiness_interruptEndsEveryWait(t *testing.T) {
 	for name, after := range map[string]time.Duration{"in the health check": time.Second, "in the gates": 16 * time.Second} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := routertest.NewMemory()
-				p := newProof(m, (&sequenceGate{statuses: []rollout.Status{rollout.Pass}, takes: 5 * time.Second}).withName("slow"))
+				p := newReadiness(m, (&sequenceGate{statuses: []rollout.Status{rollout.Pass}, takes: 5 * time.Second}).withName("slow"))
 				healthy(m, "web-green", "api-green")
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(after, cancel)
 				began := time.Now()
-				_, err := rollout.Prove(ctx, p)
+				_, err := rollout.CheckReadiness(ctx, p)
 				var f *rollout.Failure
 				if !errors.As(err, &f) || f.Cause != rollout.Interrupted || f.Disposition != rollout.Unchanged || time.Since(began) != after {
 					t.Errorf("got %v after %s, want an interrupt after %s", err, time.Since(began), after)
@@ -298,16 +298,16 @@ func TestProve_interruptEndsEveryWait(t *testing.T) {
 	}
 }
 
-func TestProve_emitsEvents(t *testing.T) {
+func TestCheckReadiness_emitsEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := routertest.NewMemory()
-		p := newProof(m, (&sequenceGate{statuses: []rollout.Status{rollout.Pass}}).withName("smoke"))
+		p := newReadiness(m, (&sequenceGate{statuses: []rollout.Status{rollout.Pass}}).withName("smoke"))
 		healthy(m, "web-green", "api-green")
 		var events []string
 		p.OnEvent = func(e rollout.Event) {
 			events = append(events, strings.TrimSpace(fmt.Sprintf("%s %s %s %s", e.Kind, e.Gate, e.Status, e.Text)))
 		}
-		if _, err := rollout.Prove(t.Context(), p); err != nil {
+		if _, err := rollout.CheckReadiness(t.Context(), p); err != nil {
 			t.Fatal(err)
 		}
 		want := []string{"phase_started   health check", "phase_started   gates", "gate_evaluated smoke pass its detail", "shift_ended   completed"}
