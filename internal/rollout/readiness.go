@@ -32,9 +32,9 @@ type Readiness struct {
 	OnEvent func(Event)
 }
 
-// CheckReadiness waits until every group with routes is healthy and steady, then until every gate
-// passes. It returns warnings, and a *Failure if the environment did not become ready
-// within the timeouts or ctx ended. It writes nothing.
+// CheckReadiness waits until every group with routes is healthy and steady, then until
+// every gate passes. It returns warnings, and a *Failure if the environment did not become
+// ready within the timeouts or ctx ended. It writes nothing.
 func CheckReadiness(ctx context.Context, r Readiness) (warnings []string, err error) {
 	report := &reporter{onEvent: r.OnEvent}
 	m := r.monitor(report)

@@ -45,7 +45,7 @@ func (g *sequenceGate) withName(name string) rollout.NamedGate {
 	}}
 }
 
-// newReadiness returns a Proof of green behind two entry points, both of which are in use.
+// newReadiness returns a check of green behind two entry points, both of which are in use.
 func newReadiness(m *routertest.Memory, gates ...rollout.NamedGate) rollout.Readiness {
 	m.AddRoute("test", traffic.State{Weights: map[string]int{"web-green": 1}})
 	m.AddRoute("live", traffic.State{Weights: map[string]int{"api-blue": 100, "api-green": 0}})
