@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
@@ -25,21 +24,13 @@ func (r *Router) References(ctx context.Context, groups []string) ([]traffic.Ref
 
 // References is Router.References with shared calls. It fails only for its own groups.
 func (r *Reader) References(ctx context.Context, groups []string) ([]traffic.Reference, error) {
-	var results []*sharedResult[GroupInfo]
-	for _, group := range groups {
-		a, isNew := r.groups.take(group)
-		if isNew {
-			r.enqueueGroup(ctx, group, a)
-		}
-		results = append(results, a)
+	found, err := r.groups.get(ctx, groups)
+	if err != nil {
+		return nil, err
 	}
 	facts := map[string]GroupInfo{}
-	for i, a := range results {
-		f, err := a.wait(ctx)
-		if err != nil {
-			return nil, err
-		}
-		facts[groups[i]] = f
+	for i, group := range groups {
+		facts[group] = found[i]
 	}
 	return references(ctx, groups, facts, r.trafficRoutes)
 }
@@ -146,38 +137,6 @@ func (o trafficRoute) isTestVariantOf(other trafficRoute) bool {
 }
 
 func (o trafficRoute) groups() []string { return slices.Collect(maps.Keys(o.weights)) }
-
-type groupRequest struct {
-	group  string
-	answer *sharedResult[GroupInfo]
-}
-
-// enqueueGroup adds a group to the next calls.
-func (r *Reader) enqueueGroup(ctx context.Context, group string, a *sharedResult[GroupInfo]) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.nextGroups) == 0 {
-		time.AfterFunc(batchWindow, func() { r.sendGroups(ctx) })
-	}
-	r.nextGroups = append(r.nextGroups, groupRequest{group, a})
-}
-
-func (r *Reader) sendGroups(ctx context.Context) {
-	r.mu.Lock()
-	going := r.nextGroups
-	r.nextGroups = nil
-	r.mu.Unlock()
-	var groups []string
-	for _, q := range going {
-		groups = append(groups, q.group)
-	}
-	ctx, cancel := detachedContext(ctx)
-	defer cancel()
-	found, errs := r.router.groupInfoEach(ctx, groups)
-	for _, q := range going {
-		r.groups.give(q.answer, found[q.group], errs[q.group])
-	}
-}
 
 // groupInfoEach is GroupInfo with a result for each group.
 func (r *Router) groupInfoEach(ctx context.Context, groups []string) (map[string]GroupInfo, map[string]error) {

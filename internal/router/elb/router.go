@@ -66,15 +66,15 @@ func (r *Router) Read(ctx context.Context, routes []string) ([]traffic.State, er
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	found := r.readEach(ctx, routes)
-	settings := make([]traffic.State, 0, len(routes))
+	found, errs := r.readEach(ctx, routes)
+	states := make([]traffic.State, 0, len(routes))
 	for _, route := range routes {
-		if err := found[route].err; err != nil {
+		if err := errs[route]; err != nil {
 			return nil, err
 		}
-		settings = append(settings, found[route].copied())
+		states = append(states, copied(found[route]))
 	}
-	return settings, nil
+	return states, nil
 }
 
 // Write implements traffic.Router with one ModifyListener or ModifyRule that contains only the actions. It
@@ -115,15 +115,8 @@ func (r *Router) missingGroup(ctx context.Context, region string, groups []strin
 	return ""
 }
 
-// result is the result of reading one route.
-type result struct {
-	setting traffic.State
-	err     error
-}
-
 // copied returns a state that the caller may change.
-func (r result) copied() traffic.State {
-	s := r.setting
+func copied(s traffic.State) traffic.State {
 	s.Weights = maps.Clone(s.Weights)
 	return s
 }
@@ -134,14 +127,14 @@ type batchKey struct {
 	kind   Kind
 }
 
-// readEach reads routes in as few calls as possible and returns a result for each.
-func (r *Router) readEach(ctx context.Context, routes []string) map[string]result {
-	found := map[string]result{}
+// readEach reads routes in as few calls as possible and returns a state or an error for each.
+func (r *Router) readEach(ctx context.Context, routes []string) (map[string]traffic.State, map[string]error) {
+	found, errs := map[string]traffic.State{}, map[string]error{}
 	places := map[batchKey][]string{}
 	for _, route := range routes {
 		a, err := ParseRoute(route)
 		if err != nil {
-			found[route] = result{err: err}
+			errs[route] = err
 			continue
 		}
 		p := batchKey{a.Region, a.Kind}
@@ -154,83 +147,90 @@ func (r *Router) readEach(ctx context.Context, routes []string) map[string]resul
 	for p, all := range places {
 		for some := range slices.Chunk(all, batchSize) {
 			work = append(work, func() {
-				got := r.readBatch(ctx, p, some)
+				states, failed := r.readBatch(ctx, p, some)
 				mu.Lock()
 				defer mu.Unlock()
-				maps.Copy(found, got)
+				maps.Copy(found, states)
+				maps.Copy(errs, failed)
 			})
 		}
 	}
 	runConcurrently(work)
-	return found
+	return found, errs
 }
 
 // readBatch reads up to twenty routes with one call. The API does not say which are missing, so in that case
 // it reads them one by one.
-func (r *Router) readBatch(ctx context.Context, p batchKey, routes []string) map[string]result {
+func (r *Router) readBatch(ctx context.Context, p batchKey, routes []string) (map[string]traffic.State, map[string]error) {
 	read := r.readListeners
 	if p.kind == Rule {
 		read = r.readRules
 	}
-	found, err := read(ctx, p.region, routes)
+	found, errs, err := read(ctx, p.region, routes)
 	if err != nil && isNotFound(err) && len(routes) > 1 {
 		return r.readOneByOne(ctx, p, routes)
 	}
 	for _, route := range routes {
-		if err != nil {
-			found[route] = result{err: err}
-		} else if _, ok := found[route]; !ok {
-			found[route] = result{err: notFound(describe(p.kind), route)}
+		_, there := found[route]
+		switch {
+		case err != nil:
+			errs[route] = err
+		case !there && errs[route] == nil:
+			errs[route] = notFound(describe(p.kind), route)
 		}
 	}
-	return found
+	return found, errs
 }
 
-func (r *Router) readOneByOne(ctx context.Context, p batchKey, routes []string) map[string]result {
-	found := map[string]result{}
+func (r *Router) readOneByOne(ctx context.Context, p batchKey, routes []string) (map[string]traffic.State, map[string]error) {
+	found, errs := map[string]traffic.State{}, map[string]error{}
 	for _, route := range routes {
-		found[route] = r.readBatch(ctx, p, []string{route})[route]
+		state, failed := r.readBatch(ctx, p, []string{route})
+		maps.Copy(found, state)
+		maps.Copy(errs, failed)
 	}
-	return found
+	return found, errs
 }
 
-func (r *Router) readListeners(ctx context.Context, region string, routes []string) (map[string]result, error) {
-	found := map[string]result{}
+// readListeners and readRules return states and errors by route, and the error of the call.
+func (r *Router) readListeners(ctx context.Context, region string, routes []string) (map[string]traffic.State, map[string]error, error) {
+	found, errs := map[string]traffic.State{}, map[string]error{}
 	pages := elbv2.NewDescribeListenersPaginator(r.client(region), &elbv2.DescribeListenersInput{ListenerArns: routes})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return map[string]result{}, callError(describeListeners, soleARN(routes), err)
+			return nil, errs, callError(describeListeners, soleARN(routes), err)
 		}
 		for _, l := range page.Listeners {
 			route := aws.ToString(l.ListenerArn)
 			s := stateOf(route, l.DefaultActions)
 			s.Label = trafficRoute{listener: aws.ToInt32(l.Port)}.text()
-			found[route] = result{setting: s}
+			found[route] = s
 		}
 	}
-	return found, nil
+	return found, errs, nil
 }
 
-func (r *Router) readRules(ctx context.Context, region string, routes []string) (map[string]result, error) {
-	found := map[string]result{}
+func (r *Router) readRules(ctx context.Context, region string, routes []string) (map[string]traffic.State, map[string]error, error) {
+	found, errs := map[string]traffic.State{}, map[string]error{}
 	pages := elbv2.NewDescribeRulesPaginator(r.client(region), &elbv2.DescribeRulesInput{RuleArns: routes})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return map[string]result{}, callError(describeRules, soleARN(routes), err)
+			return nil, errs, callError(describeRules, soleARN(routes), err)
 		}
 		for _, rule := range page.Rules {
 			route := aws.ToString(rule.RuleArn)
+			if aws.ToBool(rule.IsDefault) {
+				errs[route] = fmt.Errorf("%s: %w", displayARN(route), ErrDefaultRule)
+				continue
+			}
 			s := stateOf(route, rule.Actions)
 			s.Label = ruleLabel(rule)
-			found[route] = result{setting: s}
-			if aws.ToBool(rule.IsDefault) {
-				found[route] = result{err: fmt.Errorf("%s: %w", displayARN(route), ErrDefaultRule)}
-			}
+			found[route] = s
 		}
 	}
-	return found, nil
+	return found, errs, nil
 }
 
 func describe(kind Kind) string {
