@@ -175,7 +175,7 @@ func (r *release) interrupted(ctx context.Context) (time.Duration, error) {
 	took := time.Since(began)
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
-		return 0, fmt.Errorf("an interrupted apply did not fail: %v\n%s", err, out.String())
+		return 0, errors.Join(fmt.Errorf("an interrupted apply did not fail:\n%s", out.String()), err)
 	}
 	if weights, err := r.Stack.Weights(ctx); err != nil || weights["green"] != 0 {
 		return 0, errors.Join(fmt.Errorf("%w: %v", errNotRestored, weights), err)

@@ -52,7 +52,8 @@ func TestLoadBalancers_lifeCycle(t *testing.T) {
 	if b.srv.ListenerAddr(l) != "" {
 		t.Error("its listener is still there")
 	}
-	if _, err := http.Get("http://" + address); err == nil {
+	if resp, err := http.Get("http://" + address); err == nil {
+		_ = resp.Body.Close()
 		t.Error("its port still answers")
 	}
 	_, err = b.api.DeleteTargetGroup(b.ctx(), &elb.DeleteTargetGroupInput{TargetGroupArn: &g})

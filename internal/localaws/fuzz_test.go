@@ -2,6 +2,7 @@ package localaws_test
 
 import (
 	"encoding/xml"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -45,7 +46,7 @@ func FuzzQuery(f *testing.F) {
 		}
 		decoder := xml.NewDecoder(rec.Body)
 		for {
-			if _, err := decoder.Token(); err == io.EOF {
+			if _, err := decoder.Token(); errors.Is(err, io.EOF) {
 				return
 			} else if err != nil {
 				t.Fatalf("%q: the answer is not XML: %v", form, err)

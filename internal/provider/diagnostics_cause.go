@@ -58,8 +58,12 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.
 	case rollout.MovedExternally:
 		return s.movedExternallyDetail(result, f)
 	case rollout.TimedOut:
+		cause := "The shift took longer than the longest duration of its schedule."
+		if detail != "" { // a limit of its own
+			cause = "The shift timed out: " + detail
+		}
 		return input.Detail{
-			Cause:  "The shift took longer than the longest duration of its schedule.",
+			Cause:  cause,
 			Action: "Apply again. If it times out again, set TF_LOG_PROVIDER=info to see what it waits for.",
 			Facts:  input.CauseFact(f.Err),
 		}

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -67,6 +68,8 @@ func TestShiftFailed_texts(t *testing.T) {
 			rollout.Failure{Cause: rollout.Interrupted, Disposition: rollout.RolledBack, Stage: "step 1 of 2 (5 %)"}},
 		"too long": {
 			rollout.Failure{Cause: rollout.TimedOut, Disposition: rollout.RolledBack, Err: errors.New("the schedule's longest time is over")}},
+		"own limit": {
+			rollout.Failure{Cause: rollout.TimedOut, Disposition: rollout.Stopped, Detail: "the groups were not attached and detached within 1m", Err: context.DeadlineExceeded}},
 		"rejected": {
 			rollout.Failure{Cause: rollout.VersionRejected, Disposition: rollout.Unchanged}},
 		"moved externally": {

@@ -86,18 +86,18 @@ func (r *environmentResource) prove(ctx context.Context, c *platform.Clients, p 
 	if len(failed) > 0 {
 		return diag.Diagnostics{p.gateRefused(failed[0].Name, failed[0].Err)}
 	}
-	proof := rollout.Readiness{
+	check := rollout.Readiness{
 		Router: c.Forward, Environment: p.model.Name.ValueString(), Backends: p.backends(), Gates: gates, Health: p.want.health,
 		ID: newID(time.Now()),
 	}
-	proof.OnEvent = eventLogger(ctx, "environment", proof.Environment)
-	for _, backend := range proof.Backends {
+	check.OnEvent = eventLogger(ctx, "environment", check.Environment)
+	for _, backend := range check.Backends {
 		if len(backend.Routes) == 0 {
 			tflog.Info(ctx, "health_left_to_switch", // no listener or rule has the target group
-				map[string]any{"environment": proof.Environment, "entry_point": backend.Entry, "target_group": backend.Group})
+				map[string]any{"environment": check.Environment, "entry_point": backend.Entry, "target_group": backend.Group})
 		}
 	}
-	warnings, err := rollout.CheckReadiness(ctx, proof)
+	warnings, err := rollout.CheckReadiness(ctx, check)
 	if err == nil {
 		return p.warnings(warnings)
 	}

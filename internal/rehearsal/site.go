@@ -26,7 +26,7 @@ const eventsFile = "events.log"
 // method is a command of cmd/localapp that Terraform runs. A record is written last and removed last, so that an
 // interrupted command can run again.
 type Site struct {
-	Dir        string
+	records
 	Management string // of the load balancer, for the real addresses of listeners
 
 	endpoint string
@@ -38,7 +38,7 @@ func OpenSite(dir, endpoint, management string) (*Site, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	return &Site{Dir: dir, Management: management, endpoint: endpoint, client: Client(endpoint)}, nil
+	return &Site{records: records{dir}, Management: management, endpoint: endpoint, client: Client(endpoint)}, nil
 }
 
 // Event is a line of the event log: a time, and what was done.
@@ -47,8 +47,11 @@ type Event struct {
 	Text string // "group app-blue created"
 }
 
+// records are the records and the event log of a site, in its directory.
+type records struct{ Dir string }
+
 // note appends to the event log. A line is one write, so that concurrent commands do not mix their lines.
-func (s *Site) note(format string, args ...any) error {
+func (s *records) note(format string, args ...any) error {
 	log, err := os.OpenFile(filepath.Join(s.Dir, eventsFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
@@ -78,12 +81,12 @@ func ReadEvents(dir string) ([]Event, error) {
 	return events, nil
 }
 
-func (s *Site) record(kind, name string) string {
+func (s *records) record(kind, name string) string {
 	return filepath.Join(s.Dir, kind+"-"+name+".json")
 }
 
 // save writes a record atomically.
-func (s *Site) save(kind, name string, value any) error {
+func (s *records) save(kind, name string, value any) error {
 	text, err := json.MarshalIndent(value, "", "  ")
 	if err != nil {
 		return err
@@ -96,7 +99,7 @@ func (s *Site) save(kind, name string, value any) error {
 }
 
 // load reads a record; found is false where there is none.
-func (s *Site) load(kind, name string, into any) (found bool, err error) {
+func (s *records) load(kind, name string, into any) (found bool, err error) {
 	text, err := os.ReadFile(s.record(kind, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -111,7 +114,7 @@ func (s *Site) load(kind, name string, into any) (found bool, err error) {
 }
 
 // forget logs the removal of a thing and removes its record.
-func (s *Site) forget(kind, name string) error {
+func (s *records) forget(kind, name string) error {
 	if err := s.note("%s %s deleted", kind, name); err != nil {
 		return err
 	}

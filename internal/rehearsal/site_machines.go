@@ -232,7 +232,7 @@ func (s *Site) stop(ctx context.Context, kind, name, version string) error {
 
 // PIDs returns the processes of every running fleet of a site, by name.
 func PIDs(dir string) (map[string][]int, error) {
-	s, pids := &Site{Dir: dir}, map[string][]int{}
+	s, pids := &Site{records: records{dir}}, map[string][]int{}
 	for _, kind := range []string{kindMachines, kindService} {
 		names, err := s.names(kind)
 		if err != nil {
@@ -252,7 +252,7 @@ func PIDs(dir string) (map[string][]int, error) {
 }
 
 // names are those of the records of a kind.
-func (s *Site) names(kind string) ([]string, error) {
+func (s *records) names(kind string) ([]string, error) {
 	files, err := filepath.Glob(s.record(kind, "*"))
 	if err != nil {
 		return nil, err
@@ -271,7 +271,7 @@ func Evacuate(folder string) error {
 		if err != nil || !d.IsDir() || d.Name() != SiteDir {
 			return err
 		}
-		s := &Site{Dir: path}
+		s := &Site{records: records{path}}
 		for _, kind := range []string{kindMachines, kindService} {
 			if err := s.killAll(kind); err != nil {
 				return err

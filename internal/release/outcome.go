@@ -54,7 +54,7 @@ var causeTexts = map[rollout.Cause]string{
 	rollout.CredentialsExpire: "the AWS credentials would expire",
 	rollout.VersionRejected:   "the version is rejected",
 	rollout.MovedExternally:   movedExternally,
-	rollout.TimedOut:          "took longer than scheduled",
+	rollout.TimedOut:          "timed out",
 	rollout.TooManyGroups:     "too many target groups in one action",
 }
 

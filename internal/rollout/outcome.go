@@ -126,7 +126,6 @@ var errScheduleExceeded = errors.New("the longest duration of the schedule is ex
 type limitError struct {
 	what  string // what did not happen in time
 	limit time.Duration
-	cause Cause // of the Failure
 }
 
 func (e *limitError) Error() string {
@@ -142,7 +141,7 @@ func failureOf(ctx context.Context, route string, err error) *Failure {
 	switch {
 	case ctx.Err() == nil:
 	case limited:
-		f.Cause, f.Detail = limit.cause, limit.Error()
+		f.Cause, f.Detail = TimedOut, limit.Error()
 	case errors.Is(cause, errScheduleExceeded):
 		f.Cause = TimedOut
 	default:

@@ -286,6 +286,7 @@ func (p *player) record(e rollout.Event) {
 		if g := p.story.gateNamed(e.Gate); e.Status == rollout.Fail && g.FailureLimit == 0 && !g.DryRun && !p.isRevert() {
 			p.noForward = e.Gate + " has failed"
 		}
+	default:
 	}
 }
 

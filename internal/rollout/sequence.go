@@ -293,7 +293,7 @@ func (s *sequence) cleanUp(ctx context.Context) *Failure {
 		return nil
 	}
 	s.report.phase("attach and detach")
-	limit := &limitError{"the groups were not attached and detached", rollbackTimeout, RouterFailed}
+	limit := &limitError{"the groups were not attached and detached", rollbackTimeout}
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), limit.limit, limit)
 	defer cancel()
 	f := s.fleet.unchanged(ctx)

@@ -41,7 +41,7 @@ func (s *sequence) moveAll(ctx context.Context) *Failure {
 		f.Stage = s.path.name(shift.Full)
 		return f
 	}
-	limit := &limitError{"the revert was not written and read back", rollbackTimeout, TimedOut}
+	limit := &limitError{"the revert was not written and read back", rollbackTimeout}
 	limited, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), limit.limit, limit)
 	defer cancel()
 	return s.move(limited, shift.Full)

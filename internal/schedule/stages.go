@@ -15,11 +15,11 @@ func (s plan) shiftText() []string {
 	for i, line := range alignStages(s.stages()) {
 		lines = append(lines, fmt.Sprintf("%2d. %s", i+1, line))
 	}
-	return append(lines, fmt.Sprintf("Duration: %s to %s. Rollback: %s.", roundUp(s.Shortest()), roundUp(s.Longest()), callsText(s.changing())))
+	return append(lines, fmt.Sprintf("Duration: %s to %s. Rollback: %s.", roundUp(s.Shortest()), roundUp(s.Longest()), callsText(changing(s.Schedule))))
 }
 
 // changing counts the routes that the shift changes.
-func (s plan) changing() int {
+func changing(s shift.Schedule) int {
 	n := 0
 	for i := range s.Request.Routes {
 		if s.Changes(i) {

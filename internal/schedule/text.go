@@ -100,12 +100,12 @@ func (s plan) rollbackText() []string {
 	return append([]string{
 		fmt.Sprintf("Observed: %s, which differs from the weights left by the last completed shift.", s.weightsText(s.Request.ObservedMean())),
 		fmt.Sprintf("Roll back to %s immediately: %s, no steps, no gates; then settle %s.",
-			s.weightsText(s.Desired), callsText(s.differing()), FormatDuration(s.Request.Strategy.Settle)),
+			s.weightsText(s.Desired), callsText(differing(s.Schedule)), FormatDuration(s.Request.Strategy.Settle)),
 	}, s.attachmentText()...)
 }
 
 // differing counts the routes that do not have the desired weights.
-func (s plan) differing() int {
+func differing(s shift.Schedule) int {
 	n := 0
 	for _, x := range s.Request.Routes {
 		if !x.Observed.Equal(s.Desired) {

@@ -106,6 +106,7 @@ func (v mathValue) apply(f func(float64) float64) mathValue {
 		return numberValue(f(v.number))
 	case seriesKind:
 		return seriesValue(v.series.apply(f))
+	case listKind:
 	}
 	return each(v.list, func(t timeSeries) timeSeries { return t.apply(f) })
 }

@@ -93,6 +93,7 @@ func reduce(v mathValue, f func([]float64) float64) (mathValue, error) {
 			all = append(all, v.series.points[at])
 		}
 		return numberValue(f(all)), nil
+	case listKind:
 	}
 	byTime, out := map[int64][]float64{}, timeSeries{points: points{}}
 	for _, t := range v.list {
@@ -205,6 +206,7 @@ func (f filler) value(v mathValue) (mathValue, error) {
 	case seriesKind:
 		filled, err := f.series(v.series)
 		return seriesValue(filled), err
+	case listKind:
 	}
 	var out []timeSeries
 	for _, t := range v.list {

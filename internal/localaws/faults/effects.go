@@ -66,6 +66,7 @@ func (e Effects) Failure(service, action, account string) error {
 			account, service, action, service, action)}
 	case ExpiredToken:
 		return &wire.Error{Status: 403, Code: "ExpiredToken", Message: "The security token included in the request is expired"}
+	default: // it changes what is done or answered, or when
+		return nil
 	}
-	return nil
 }

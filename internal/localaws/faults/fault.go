@@ -103,6 +103,7 @@ func (f *Fault) matches(action string, params url.Values, write bool) bool {
 		if !read {
 			return false
 		}
+	default: // any call
 	}
 	if f.ARN == "" {
 		return true

@@ -186,7 +186,7 @@ func TestCallError_mapsCodes(t *testing.T) {
 			t.Errorf("Read returned %#v", err)
 		}
 		for _, meaning := range []error{traffic.ErrDenied, traffic.ErrExpired, traffic.ErrThrottled, traffic.ErrNotFound} {
-			if errors.Is(err, meaning) != (meaning == want) {
+			if errors.Is(err, meaning) != errors.Is(want, meaning) {
 				t.Errorf("%s is %v: %t", code, meaning, errors.Is(err, meaning))
 			}
 		}

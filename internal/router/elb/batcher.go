@@ -7,7 +7,7 @@ import (
 )
 
 // batcher answers requests for single resources with calls that many of them share:
-// requests within batchWindow go out together, one in flight is not repeated, and a
+// requests within batchWindow are sent together, one in flight is not repeated, and a
 // result is cached for cacheTTL.
 type batcher[T any] struct {
 	// read reads resources and returns a result or an error for each.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
@@ -60,23 +61,31 @@ func stateText(s traffic.State) string {
 	return strings.Join(parts, ", ")
 }
 
+// recorder records the calls of a Memory.
+type recorder struct {
+	mu    sync.Mutex
+	start time.Time
+	calls []Call
+	watch func(Call)
+}
+
 // Watch sets a function that runs after every call, in the goroutine of the caller. It may
 // use every method of Memory.
-func (m *Memory) Watch(watch func(Call)) {
+func (m *recorder) Watch(watch func(Call)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.watch = watch
 }
 
 // Calls returns all calls so far, in the order in which they returned.
-func (m *Memory) Calls() []Call {
+func (m *recorder) Calls() []Call {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.calls)
 }
 
 // Count returns how many calls of op were made, including failed ones.
-func (m *Memory) Count(op Op) int {
+func (m *recorder) Count(op Op) int {
 	n := 0
 	for _, c := range m.Calls() {
 		if c.Op == op {
@@ -88,7 +97,7 @@ func (m *Memory) Count(op Op) int {
 
 // Writes returns the states that were written to a route, including failed writes, such
 // as "blue 95, green 5".
-func (m *Memory) Writes(route string) []string {
+func (m *recorder) Writes(route string) []string {
 	var texts []string
 	for _, c := range m.Calls() {
 		if c.Op == Write && c.Routes[0] == route {
@@ -98,7 +107,7 @@ func (m *Memory) Writes(route string) []string {
 	return texts
 }
 
-func (m *Memory) record(c Call, err error) {
+func (m *recorder) record(c Call, err error) {
 	m.mu.Lock()
 	c.At, c.Err = time.Since(m.start), err
 	c.Want = copyState(c.Want)

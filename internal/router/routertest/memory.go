@@ -24,14 +24,13 @@ var (
 // route, and a route has five groups at most. It is safe for concurrent use. It starts
 // no goroutine, opens no socket, and waits only where a Fault says so: it works in a synctest bubble.
 type Memory struct {
+	recorder // has a lock of its own, so that Watch may use every method
+
 	mu     sync.Mutex
-	start  time.Time
 	routes map[string]*route
 	groups map[string]*group
 	faults []*fault
 	events []event
-	calls  []Call
-	watch  func(Call)
 }
 
 type route struct {
@@ -65,7 +64,7 @@ type raw struct {
 
 // NewMemory returns a load balancer without routes and groups.
 func NewMemory() *Memory {
-	return &Memory{start: time.Now(), routes: map[string]*route{}, groups: map[string]*group{}}
+	return &Memory{recorder: recorder{start: time.Now()}, routes: map[string]*route{}, groups: map[string]*group{}}
 }
 
 // Limits returns those of Memory, which are ELB's.
