@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
@@ -147,7 +148,7 @@ func (b bench) oneRelease(ctx context.Context, p *project, to string, version in
 	began := time.Now()
 	err = p.apply()
 	for _, pids := range before {
-		if slices.ContainsFunc(pids, rehearsal.Running) {
+		if slices.ContainsFunc(pids, proc.Running) {
 			err = errors.Join(err, errStillRuns)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
@@ -168,7 +169,7 @@ func (r *release) interrupted(ctx context.Context) (time.Duration, error) {
 		return 0, errors.Join(err, command.Wait())
 	}
 	began := time.Now()
-	if err := rehearsal.Interrupt(command); err != nil {
+	if err := proc.Interrupt(command); err != nil {
 		return 0, err
 	}
 	err := command.Wait()

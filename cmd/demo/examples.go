@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
@@ -241,7 +242,7 @@ func (d *demo) oneApply(ctx context.Context, v printer) ([]result, error) {
 		return nil, err
 	}
 	good.must(!failed, "the release failed")
-	good.must(len(old) > 0 && !slices.ContainsFunc(old, rehearsal.Running), "the old processes still run")
+	good.must(len(old) > 0 && !slices.ContainsFunc(old, proc.Running), "the old processes still run")
 	s.say("The processes %v of the old version have ended, and its target group is deleted.", old)
 	if err := wait(ctx, observedAfter); err != nil {
 		return nil, err
@@ -272,7 +273,7 @@ func (d *demo) badRelease(ctx context.Context, s *exampleRun) (result, error) {
 	if err != nil {
 		return r, err
 	}
-	r.must(slices.Equal(old, still) && !slices.ContainsFunc(old, func(pid int) bool { return !rehearsal.Running(pid) }), "the live environment was touched")
+	r.must(slices.Equal(old, still) && !slices.ContainsFunc(old, func(pid int) bool { return !proc.Running(pid) }), "the live environment was touched")
 	r.rollback = s.rollbackText()
 	s.say("Green's processes %v are unchanged and live. Applying the same edit again:", still)
 	before := s.writes()
@@ -286,7 +287,7 @@ func (d *demo) badRelease(ctx context.Context, s *exampleRun) (result, error) {
 		return r, err
 	}
 	r.must(!failed, "the fixed release failed")
-	r.must(!slices.ContainsFunc(old, rehearsal.Running), "the old processes still run")
+	r.must(!slices.ContainsFunc(old, proc.Running), "the old processes still run")
 	if err := wait(ctx, observedAfter); err != nil {
 		return r, err
 	}

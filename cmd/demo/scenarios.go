@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
@@ -202,7 +203,7 @@ func (d *demo) apply(ctx context.Context, a scenario) (failed bool, interrupted 
 		}
 		d.say("         Ctrl-C")
 		interrupted = time.Now()
-		if err := rehearsal.Interrupt(command); err != nil {
+		if err := proc.Interrupt(command); err != nil {
 			return false, interrupted, err
 		}
 	}
@@ -221,7 +222,7 @@ func (d *demo) apply(ctx context.Context, a scenario) (failed bool, interrupted 
 
 // interrupt sends Ctrl-C to Terraform, so that it rolls back, and waits for its end.
 func (d *demo) interrupt(command *exec.Cmd, ended <-chan error, why error, out io.Reader) error {
-	err := errors.Join(why, rehearsal.Interrupt(command))
+	err := errors.Join(why, proc.Interrupt(command))
 	err = errors.Join(err, <-ended)
 	text, readErr := io.ReadAll(out)
 	return fmt.Errorf("%w\n%s", errors.Join(err, readErr), text)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
@@ -103,11 +104,11 @@ func TestRun_aServiceFromItsRefusalToItsEnd(t *testing.T) {
 	old := d.pids("app")
 	d.do("service put -name app -version 2" + group)
 	current := d.pids("app")
-	if len(old) != 2 || len(current) != 1 || slices.ContainsFunc(old, rehearsal.Running) || !rehearsal.Running(current[0]) {
+	if len(old) != 2 || len(current) != 1 || slices.ContainsFunc(old, proc.Running) || !proc.Running(current[0]) {
 		t.Errorf("version 1 was %v, version 2 is %v; only the latter should run", old, current)
 	}
 	d.do("service delete -name app -version 1") // replaced since: nothing to do
-	if !rehearsal.Running(current[0]) {
+	if !proc.Running(current[0]) {
 		t.Error("ending version 1 ended version 2")
 	}
 	for range 2 {
@@ -116,7 +117,7 @@ func TestRun_aServiceFromItsRefusalToItsEnd(t *testing.T) {
 		d.do("group delete -name app")
 		d.do("balancer delete -name web")
 	}
-	if rehearsal.Running(current[0]) {
+	if proc.Running(current[0]) {
 		t.Error("version 2 runs after its end")
 	}
 	events, err := rehearsal.ReadEvents(d.dir)

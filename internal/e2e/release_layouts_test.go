@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 )
 
 // layout is a way to write groups, machines and environments in configuration.
@@ -98,7 +98,7 @@ func TestLayouts_withoutCreateBeforeDestroyIsRefused(t *testing.T) {
 				"delete "+l.environment("blue")+" done")
 			p.mustAnswer("1")
 			for _, pid := range blue {
-				if !rehearsal.Running(pid) {
+				if !proc.Running(pid) {
 					t.Errorf("process %d of blue was ended", pid)
 				}
 			}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
@@ -30,7 +31,7 @@ func TestRelease_inOneApplyLosesNothing(t *testing.T) {
 	if len(old) != 2 {
 		t.Fatalf("blue had the processes %v, two were due", old)
 	}
-	if at := slices.IndexFunc(old, rehearsal.Running); at >= 0 {
+	if at := slices.IndexFunc(old, proc.Running); at >= 0 {
 		t.Errorf("process %d of blue still runs after the apply", old[at])
 	}
 	p.inOrder(p.since(begin),
@@ -99,7 +100,7 @@ func TestRelease_badGreenLeavesBlueUntouched(t *testing.T) {
 			p.release("green", map[string]string{"green": "1.5.1"})
 			p.mustApply()
 			p.mustAnswer("1.5.1")
-			if at := slices.IndexFunc(blue, rehearsal.Running); at >= 0 {
+			if at := slices.IndexFunc(blue, proc.Running); at >= 0 {
 				t.Errorf("process %d of blue still runs after the release", blue[at])
 			}
 			p.lostNothing()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
@@ -170,7 +171,7 @@ func TestShift_stickyClientFollowsTheRollback(t *testing.T) {
 		c = client(t) // one more browser; 5 % of them meet green
 		return false
 	})
-	if err := rehearsal.Interrupt(apply.command); err != nil {
+	if err := proc.Interrupt(apply.command); err != nil {
 		t.Fatal(err)
 	}
 	if out, ok := apply.wait(); ok {

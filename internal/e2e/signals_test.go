@@ -15,6 +15,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
@@ -83,9 +84,9 @@ func TestSignals_rollBack(t *testing.T) {
 		name string
 		send func(*exec.Cmd) error
 	}{
-		{"SIGINT to the process group, as Ctrl-C", rehearsal.Interrupt},
+		{"SIGINT to the process group, as Ctrl-C", proc.Interrupt},
 		{"SIGINT to Terraform alone", func(c *exec.Cmd) error { return c.Process.Signal(syscall.SIGINT) }},
-		{"SIGTERM to the process group, as a CI runner", func(c *exec.Cmd) error { return rehearsal.SignalGroup(c, syscall.SIGTERM) }},
+		{"SIGTERM to the process group, as a CI runner", func(c *exec.Cmd) error { return proc.SignalGroup(c, syscall.SIGTERM) }},
 		{"SIGTERM to Terraform alone", func(c *exec.Cmd) error { return c.Process.Signal(syscall.SIGTERM) }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -136,7 +137,7 @@ func TestSignals_rollsBackWhenTheTerminalCloses(t *testing.T) {
 	apply := w.start()
 	w.at(5)
 	provider := providerOf(t, apply.command)
-	if err := rehearsal.SignalGroup(apply.command, syscall.SIGHUP); err != nil {
+	if err := proc.SignalGroup(apply.command, syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
 	apply.wait()

@@ -5,7 +5,7 @@ package e2e
 import (
 	"testing"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 )
 
 // At a second Ctrl-C Terraform ends immediately without a message. The provider still
@@ -18,7 +18,7 @@ func TestSignals_rollBackAtASecondInterrupt(t *testing.T) {
 		w.at(5)
 		provider := providerOf(t, apply.command)
 		for range 2 {
-			if err := rehearsal.Interrupt(apply.command); err != nil {
+			if err := proc.Interrupt(apply.command); err != nil {
 				t.Fatal(err)
 			}
 		}

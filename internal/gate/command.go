@@ -4,15 +4,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// exitTempFail is the inconclusive exit status: EX_TEMPFAIL of sysexits.h.
-const exitTempFail = 75
+const (
+	// exitTempFail is the inconclusive exit status: EX_TEMPFAIL of sysexits.h.
+	exitTempFail = 75
+	// gracePeriod is the time between SIGTERM and SIGKILL. Together with drainTimeout,
+	// an evaluation ends well within the second after which a gate counts as hung.
+	gracePeriod = 400 * time.Millisecond
+	// drainTimeout is how long to wait for output that a process outside the group
+	// keeps open.
+	drainTimeout = 100 * time.Millisecond
+)
 
 // Command is the arguments of the kind "command": a program that runs once per
 // evaluation. Its exit status decides the verdict: 0 passes, 75 is inconclusive, and
@@ -129,7 +142,9 @@ func (g *commandGate) Evaluate(ctx context.Context, in rollout.GateInput) rollou
 	if err != nil {
 		return g.withProgram(rollout.Verdict{Status: rollout.Errored, Detail: err.Error(), Err: errNotStarted})
 	}
-	result, err := run(ctx, process{path: path, argv: g.Argv, dir: g.WorkingDir, env: env})
+	command := exec.CommandContext(ctx, path)
+	command.Args, command.Dir, command.Env = g.Argv, g.WorkingDir, env
+	result, err := run(command)
 	if err != nil {
 		return g.withProgram(g.notStarted(ctx, err))
 	}
@@ -151,14 +166,56 @@ func (g *commandGate) notStarted(ctx context.Context, err error) rollout.Verdict
 	return v
 }
 
+// commandResult is the result of a run.
+type commandResult struct {
+	proc.Ending
+	state  *os.ProcessState
+	output *output
+}
+
+// run runs a command with its group until it exits or its context ends. When it returns,
+// no process of the group and no goroutine is running. An error means that the command
+// was not started.
+func run(command *exec.Cmd) (commandResult, error) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return commandResult{}, err
+	}
+	defer func() { _ = read.Close() }()
+	command.Stdout, command.Stderr = write, write
+	printed := &output{}
+	copied := make(chan struct{})
+	go func() {
+		defer close(copied)
+		_, _ = io.Copy(printed, read)
+	}()
+	end, err := proc.Run(command, gracePeriod)
+	_ = write.Close()
+	drainOutput(read, copied)
+	return commandResult{end, command.ProcessState, printed}, err
+}
+
+// drainOutput waits for the rest of the output. A process that left the group may
+// keep it open forever: after drainTimeout, closing the pipe ends the copying.
+func drainOutput(read io.Closer, copied <-chan struct{}) {
+	limit := time.NewTimer(drainTimeout)
+	defer limit.Stop()
+	select {
+	case <-copied:
+	case <-limit.C:
+		_ = read.Close()
+		<-copied
+	}
+}
+
 // verdict returns the verdict for the way in which the program ended.
-func (r processResult) verdict(ctx context.Context) rollout.Verdict {
-	took := roundUp(r.took)
+func (r commandResult) verdict(ctx context.Context) rollout.Verdict {
+	took := roundUp(r.Took)
 	switch {
-	case r.stopped && errors.Is(ctx.Err(), context.Canceled):
+	case r.Stopped && errors.Is(ctx.Err(), context.Canceled):
 		return rollout.Verdict{Status: rollout.Errored, Err: ctx.Err(),
 			Detail: fmt.Sprintf("still running after %s (evaluation canceled); its process group was stopped%s", took, r.output.outputText())}
-	case r.stopped:
+	case r.Stopped:
 		return rollout.Verdict{Status: rollout.Errored, Err: context.DeadlineExceeded,
 			Detail: fmt.Sprintf("still running after %s (gate timeout); its process group was stopped%s", took, r.output.outputText())}
 	case r.state.Success():

@@ -16,7 +16,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
@@ -230,7 +230,7 @@ func TestCommand_stopsTheProcessGroup(t *testing.T) {
 			}
 			wantVerdictFrom(t, <-verdict, noServer, tt.want)
 			for _, pid := range pids() {
-				waitFor(t, fmt.Sprintf("process %d to end", pid), func() bool { return !rehearsal.Running(pid) })
+				waitFor(t, fmt.Sprintf("process %d to end", pid), func() bool { return !proc.Running(pid) })
 			}
 			waitFor(t, "goroutines to end", func() bool { return runtime.NumGoroutine() <= before })
 		})
@@ -254,7 +254,7 @@ func TestCommand_doesNotWaitForDetachedOutput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !rehearsal.Running(pid) {
+	if !proc.Running(pid) {
 		t.Error("the grandchild ended before the gate, so the test shows nothing")
 	}
 	if p, err := os.FindProcess(pid); err != nil || p.Kill() != nil {

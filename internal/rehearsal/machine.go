@@ -18,6 +18,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 )
 
 // MachineCommand is the first argument with which cmd/localapp runs as a machine: it must then call
@@ -57,7 +59,7 @@ func (s *Site) startMachine(f Fleet) (machine, error) {
 	m := machine{Identity: rand.Text()}
 	command := exec.Command(self, append([]string{MachineCommand, "-site", folder, "-balancer", s.endpoint, "-identity", m.Identity, "-boot", f.Boot.String()},
 		f.Terms.flags()...)...)
-	detach(command)
+	proc.Detach(command)
 	stdout, err := command.StdoutPipe()
 	if err != nil {
 		return machine{}, err
@@ -163,7 +165,7 @@ func (m machine) retire(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownLimit+endLimit)
 	defer cancel()
-	return poll(ctx, func() (bool, error) { return !Running(m.PID), nil })
+	return poll(ctx, func() (bool, error) { return !proc.Running(m.PID), nil })
 }
 
 // end kills the process and waits for its end.
@@ -180,7 +182,7 @@ func (m machine) end(ctx context.Context) error {
 	if err := process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("cannot end process %d: %w", m.PID, err)
 	}
-	if err := poll(ctx, func() (bool, error) { return !Running(m.PID), nil }); err != nil {
+	if err := poll(ctx, func() (bool, error) { return !proc.Running(m.PID), nil }); err != nil {
 		return fmt.Errorf("process %d did not end: %w", m.PID, err)
 	}
 	return nil

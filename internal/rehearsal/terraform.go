@@ -13,6 +13,8 @@ import (
 
 	"github.com/hashicorp/hc-install/product"
 	"github.com/hashicorp/hc-install/releases"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 )
 
 // providerVersion is the version of a freshly built provider in the local mirror. No release has it.
@@ -143,7 +145,7 @@ func (t *Terraform) Command(args ...string) *exec.Cmd {
 	command.Dir = t.Dir
 	command.Env = append(os.Environ(), t.Env...)
 	command.Env = append(command.Env, "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1")
-	ownGroup(command)
+	proc.OwnGroup(command)
 	return command
 }
 
