@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"log"
 	"os"
-	"os/signal"
 	"syscall"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider"
 )
 
@@ -34,7 +34,7 @@ func main() {
 	// A SIGTERM to the whole process group, as CI runners and containers send it, must
 	// not end a rollback, which Terraform requests over RPC. Neither must SIGHUP of a
 	// closed terminal, nor SIGPIPE when logging to a Terraform that was killed.
-	signal.Ignore(syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+	proc.Discard(syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	busy := new(provider.Busy)
 	if !*debug {
 		go endWithParent(busy)
@@ -60,7 +60,7 @@ func await(busy *provider.Busy) {
 }
 
 // endWithParent exits when Terraform is gone and every shift has finished. Nothing else
-// would, because SIGPIPE is ignored.
+// would, because SIGPIPE is discarded.
 func endWithParent(busy *provider.Busy) {
 	parent := os.Getppid()
 	for range time.Tick(time.Second) {

@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 )
 
 // AppCommand is the first argument with which a program of this project runs as the application:
@@ -134,7 +136,7 @@ func AppMain(args []string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	signal.Ignore(os.Interrupt) // Ctrl-C in the demo is meant for Terraform
+	proc.Discard(os.Interrupt) // Ctrl-C in the demo is meant for Terraform
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
