@@ -51,7 +51,7 @@ func (b bench) intervals(ctx context.Context) ([]row, error) {
 	terms.Steps = terms.Steps[:1]
 	var gates []*timedGate
 	for i := range many {
-		asks, err := gate.NewHTTP(gate.HTTP{URL: l.app.URL}, gate.Dependencies{})
+		asks, err := gate.NewHTTP(gate.HTTP{Request: gate.Request{URL: l.app.URL}}, gate.Dependencies{})
 		if err != nil {
 			return nil, err
 		}

@@ -4,20 +4,63 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 )
 
 // Lookup returns an environment variable, as os.LookupEnv does. Only the provider
 // reads the environment; it passes a Lookup to code that needs a variable.
 type Lookup func(name string) (value string, ok bool)
 
-// secret reads a variable that holds a secret. It returns ErrUnset if the variable
-// is not set or empty: a request without its password would measure something else.
-func (l Lookup) secret(name string) (string, error) {
-	text, ok := l(name)
+// secret is an argument that names the environment variable with a secret, such as
+// "bearer_token_env". An argument for the secret itself would store it in the state.
+type secret struct {
+	argument, key string // as in ArgumentError
+	variable      string // empty: the argument is not set
+	// valid returns why a secret cannot be used. Nil: every secret can be.
+	valid func(text string) error
+}
+
+func (s secret) fault(err error) []*ArgumentError {
+	return []*ArgumentError{{Argument: s.argument, Key: s.key, Err: err}}
+}
+
+// isSet is true for every key of a map: an empty name there is an error.
+func (s secret) isSet() bool { return s.variable != "" || s.key != "" }
+
+// check checks the name of the variable without reading the environment.
+func (s secret) check() []*ArgumentError {
+	if !s.isSet() {
+		return nil
+	}
+	if err := checkVariable(s.variable); err != nil {
+		return s.fault(err)
+	}
+	return nil
+}
+
+// read returns the secret; empty if the argument is not set. A variable that is not set or
+// empty is ErrUnset: a request without its password would measure something else.
+func (s secret) read(lookup Lookup) (string, []*ArgumentError) {
+	if !s.isSet() {
+		return "", nil
+	}
+	text, ok := lookup(s.variable)
 	if !ok || text == "" {
-		return "", fmt.Errorf("%w: %s", ErrUnset, name)
+		return "", s.fault(fmt.Errorf("%w: %s", ErrUnset, s.variable))
+	}
+	if s.valid != nil {
+		if err := s.valid(text); err != nil {
+			return "", s.fault(err)
+		}
 	}
 	return text, nil
+}
+
+func checkVariable(name string) error {
+	if name == "" || strings.ContainsAny(name, "=\x00") {
+		return fmt.Errorf("%w: it must be the name of an environment variable", ErrInvalid)
+	}
+	return nil
 }
 
 // Errors of arguments.
@@ -45,6 +88,14 @@ func (e *ArgumentError) Error() string {
 
 // Unwrap returns the cause.
 func (e *ArgumentError) Unwrap() error { return e.Err }
+
+func joinErrors(errs []*ArgumentError) error {
+	var all []error
+	for _, err := range errs {
+		all = append(all, err)
+	}
+	return errors.Join(all...)
+}
 
 func invalid(argument, format string, args ...any) *ArgumentError {
 	return &ArgumentError{Argument: argument, Err: fmt.Errorf("%w: %w", ErrInvalid, fmt.Errorf(format, args...))}

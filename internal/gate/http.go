@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -43,11 +42,9 @@ const (
 // arrive within the gate's timeout is an error too, or a fail if MaxLatency has
 // passed by then.
 type HTTP struct {
-	URL        string            // http or https; required
-	Method     string            // default GET
-	Headers    map[string]string // "Host" replaces the host of the URL
-	HeadersEnv map[string]string // environment variable with the value, by header
-	Body       string
+	Request
+	Method string // default GET
+	Body   string
 	// ExpectStatus are the codes that pass; empty means 200 to 299.
 	ExpectStatus  []int
 	ExpectHeaders map[string]string // exact values; if a header is repeated, one of them must match
@@ -64,11 +61,10 @@ type HTTP struct {
 // Check returns everything that is wrong with the arguments, without reading the
 // environment.
 func (c HTTP) Check() []*ArgumentError {
-	errs := checkURL("url", c.URL)
+	errs := c.Request.Check()
 	if c.Method != "" && !tokenPattern.MatchString(c.Method) {
 		errs = append(errs, invalid("method", "it is not an HTTP method"))
 	}
-	errs = append(errs, headers{c.Headers, c.HeadersEnv}.check()...)
 	for _, code := range c.ExpectStatus {
 		if code < 100 || code > 599 {
 			errs = append(errs, invalid("expect_status", "%d is not between 100 and 599", code))
@@ -96,32 +92,14 @@ func (c HTTP) Check() []*ArgumentError {
 // NewHTTP returns an HTTP gate, which keeps no connection open between evaluations.
 // Wrong arguments are returned as joined *ArgumentError.
 func NewHTTP(c HTTP, deps Dependencies) (rollout.Gate, error) {
-	sent, unset := headers{c.Headers, c.HeadersEnv}.read(deps.Lookup)
+	sent, unset := c.read(deps.Lookup)
 	if errs := append(c.Check(), unset...); len(errs) > 0 {
 		return nil, joinErrors(errs)
 	}
 	c.Method, c.Samples = cmp.Or(c.Method, http.MethodGet), cmp.Or(c.Samples, 1)
-	g := &httpGate{HTTP: c, sent: sent, body: regexp.MustCompile(c.ExpectBody), mask: newMask(sent, credentials(c.URL)...)}
+	g := &httpGate{HTTP: c, sent: sent, body: regexp.MustCompile(c.ExpectBody), mask: c.newMask(sent)}
 	g.client = newClient(&tls.Config{InsecureSkipVerify: c.InsecureSkipVerify})
 	return g, nil
-}
-
-func joinErrors(errs []*ArgumentError) error {
-	var all []error
-	for _, err := range errs {
-		all = append(all, err)
-	}
-	return errors.Join(all...)
-}
-
-// credentials returns the password in a URL, as it is written and as it is sent.
-func credentials(text string) []string {
-	u, err := url.Parse(text)
-	if err != nil || u.User == nil {
-		return nil
-	}
-	password, _ := u.User.Password()
-	return []string{password, base64.StdEncoding.EncodeToString([]byte(u.User.Username() + ":" + password))}
 }
 
 type httpGate struct {
@@ -189,10 +167,7 @@ func (g *httpGate) send(ctx context.Context) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	req.Header = g.sent.Clone()
-	if host := req.Header.Get("Host"); host != "" {
-		req.Host = host
-	}
+	addHeaders(req, g.sent)
 	res, err := g.client.Do(req)
 	if err != nil {
 		return response{}, err

@@ -123,7 +123,7 @@ func TestHTTP_doesNotFollowARedirect(t *testing.T) {
 		}
 		http.Redirect(w, r, "/login?token=hidden", http.StatusFound)
 	})
-	got := evaluateHTTP(t.Context(), t, gate.HTTP{URL: url, Method: http.MethodHead})
+	got := evaluateHTTP(t.Context(), t, gate.HTTP{Request: gate.Request{URL: url}, Method: http.MethodHead})
 	wantVerdictFrom(t, got, url, "fail")
 }
 
@@ -131,7 +131,7 @@ func TestHTTP_acceptsAnExpectedRedirect(t *testing.T) {
 	url := serve(t, func(_ int, w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "https://example.com/", http.StatusMovedPermanently)
 	})
-	got := evaluateHTTP(t.Context(), t, gate.HTTP{URL: url, ExpectStatus: []int{301}, ExpectHeaders: map[string]string{"Location": "https://example.com/"}})
+	got := evaluateHTTP(t.Context(), t, gate.HTTP{Request: gate.Request{URL: url}, ExpectStatus: []int{301}, ExpectHeaders: map[string]string{"Location": "https://example.com/"}})
 	wantVerdictFrom(t, got, url, "pass")
 }
 
@@ -143,9 +143,13 @@ func TestHTTP_sendsTheConfiguredRequest(t *testing.T) {
 		got, body = *r, string(text)
 	})
 	g, err := gate.NewHTTP(gate.HTTP{
-		URL: url + "/check?deep=1", Method: http.MethodPut, Body: `{"a":1}`,
-		Headers:    map[string]string{"Host": "green.example.com", "content-type": "application/json"},
-		HeadersEnv: map[string]string{"Authorization": "CHECK_TOKEN"},
+		Request: gate.Request{
+			URL:        url + "/check?deep=1",
+			Headers:    map[string]string{"Host": "green.example.com", "content-type": "application/json"},
+			HeadersEnv: map[string]string{"Authorization": "CHECK_TOKEN"},
+		},
+		Method: http.MethodPut,
+		Body:   `{"a":1}`,
 	}, gate.Dependencies{Lookup: lookupIn(map[string]string{"CHECK_TOKEN": "Bearer abc"})})
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +173,7 @@ func TestHTTP_opensAConnectionPerSample(t *testing.T) {
 		defer mu.Unlock()
 		clients = append(clients, r.RemoteAddr)
 	})
-	if v := evaluateHTTP(t.Context(), t, gate.HTTP{URL: url, Samples: 5}); v.Status != rollout.Pass {
+	if v := evaluateHTTP(t.Context(), t, gate.HTTP{Request: gate.Request{URL: url}, Samples: 5}); v.Status != rollout.Pass {
 		t.Errorf("got %+v", v)
 	}
 	slices.Sort(clients)
@@ -185,14 +189,14 @@ func TestHTTP_errorsWithoutAMeasurement(t *testing.T) {
 	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0)
 	t.Cleanup(untrusted.Close)
 	for _, url := range []string{closed.URL, untrusted.URL} {
-		wantVerdictFrom(t, evaluateHTTP(t.Context(), t, gate.HTTP{URL: url, Samples: 2}), strings.Replace(url, "https:", "http:", 1), rollout.Errored)
+		wantVerdictFrom(t, evaluateHTTP(t.Context(), t, gate.HTTP{Request: gate.Request{URL: url}, Samples: 2}), strings.Replace(url, "https:", "http:", 1), rollout.Errored)
 	}
 }
 
 func TestHTTP_skipsCertificateVerification(t *testing.T) {
 	srv := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(srv.Close)
-	if got := evaluateHTTP(t.Context(), t, gate.HTTP{URL: srv.URL, InsecureSkipVerify: true}); got.Status != rollout.Pass {
+	if got := evaluateHTTP(t.Context(), t, gate.HTTP{Request: gate.Request{URL: srv.URL}, InsecureSkipVerify: true}); got.Status != rollout.Pass {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -206,14 +210,14 @@ func TestHTTP_failsWhenTheConnectionBreaksAfterTheRequest(t *testing.T) {
 		}
 		_ = conn.Close()
 	})
-	got := evaluateHTTP(t.Context(), t, gate.HTTP{URL: url})
+	got := evaluateHTTP(t.Context(), t, gate.HTTP{Request: gate.Request{URL: url}})
 	wantVerdictFrom(t, got, url, "fail")
 
 	url = serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		_, _ = io.WriteString(w, "half")
 	})
-	got = evaluateHTTP(t.Context(), t, gate.HTTP{URL: url})
+	got = evaluateHTTP(t.Context(), t, gate.HTTP{Request: gate.Request{URL: url}})
 	wantVerdictFrom(t, got, url, "fail")
 }
 
@@ -245,16 +249,16 @@ func cancelAfterSend(t *testing.T, n int64) context.Context {
 
 func TestHTTP_timeouts(t *testing.T) {
 	url := serve(t, hang)
-	got := evaluateHTTP(deadlineContext{cancelAfterSend(t, 1)}, t, gate.HTTP{URL: url, Samples: 3})
+	got := evaluateHTTP(deadlineContext{cancelAfterSend(t, 1)}, t, gate.HTTP{Request: gate.Request{URL: url}, Samples: 3})
 	wantVerdictFrom(t, got, url, "error")
 	if !errors.Is(got.Err, context.DeadlineExceeded) {
 		t.Errorf("got cause %v", got.Err)
 	}
 
-	got = evaluateHTTP(deadlineContext{cancelAfterSend(t, 1)}, t, gate.HTTP{URL: url, MaxLatency: time.Nanosecond})
+	got = evaluateHTTP(deadlineContext{cancelAfterSend(t, 1)}, t, gate.HTTP{Request: gate.Request{URL: url}, MaxLatency: time.Nanosecond})
 	wantVerdictFrom(t, got, url, "fail")
 
-	got = evaluateHTTP(cancelAfterSend(t, 1), t, gate.HTTP{URL: url})
+	got = evaluateHTTP(cancelAfterSend(t, 1), t, gate.HTTP{Request: gate.Request{URL: url}})
 	wantVerdictFrom(t, got, url, "error")
 }
 
@@ -265,7 +269,7 @@ func TestHTTP_doesNotPassWithSomeSamplesMissing(t *testing.T) {
 			hang(n, w, r)
 		}
 	})
-	got := evaluateHTTP(cancelAfterSend(t, 2), t, gate.HTTP{URL: url, Samples: 3})
+	got := evaluateHTTP(cancelAfterSend(t, 2), t, gate.HTTP{Request: gate.Request{URL: url}, Samples: 3})
 	wantVerdictFrom(t, got, url, "error")
 }
 
@@ -279,9 +283,9 @@ func TestHTTP_readsAtMostOneMebibyte(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, "late")
 	})
-	got := evaluateHTTP(t.Context(), t, gate.HTTP{URL: url, ExpectBody: "late"})
+	got := evaluateHTTP(t.Context(), t, gate.HTTP{Request: gate.Request{URL: url}, ExpectBody: "late"})
 	wantVerdictFrom(t, got, url, "fail")
-	if got := evaluateHTTP(t.Context(), t, gate.HTTP{URL: url, ExpectBody: "^x{10}"}); got.Status != rollout.Pass {
+	if got := evaluateHTTP(t.Context(), t, gate.HTTP{Request: gate.Request{URL: url}, ExpectBody: "^x{10}"}); got.Status != rollout.Pass {
 		t.Errorf("got %s", got.Detail)
 	}
 }
@@ -302,14 +306,14 @@ func TestHTTP_hidesSecrets(t *testing.T) {
 	})
 	urlWithUser := strings.Replace(url, "http://", "http://user:"+password+"@", 1)
 	base := gate.HTTP{
-		HeadersEnv: map[string]string{"Authorization": "TOKEN"}, Headers: map[string]string{"X-Key": inHeader},
+		Request: gate.Request{HeadersEnv: map[string]string{"Authorization": "TOKEN"}, Headers: map[string]string{"X-Key": inHeader}},
 	}
 	for _, c := range []gate.HTTP{
-		{URL: urlWithUser + "/?token=" + secret},
-		{URL: urlWithUser + "/moved"},
-		{URL: url, ExpectStatus: []int{418}, ExpectHeaders: map[string]string{"X-Echo": "other"}},
-		{URL: url, ExpectStatus: []int{418}, ExpectBody: "other"},
-		{URL: "http://user:" + password + "@127.0.0.1:1/?token=" + secret},
+		{Request: gate.Request{URL: urlWithUser + "/?token=" + secret}},
+		{Request: gate.Request{URL: urlWithUser + "/moved"}},
+		{Request: gate.Request{URL: url}, ExpectStatus: []int{418}, ExpectHeaders: map[string]string{"X-Echo": "other"}},
+		{Request: gate.Request{URL: url}, ExpectStatus: []int{418}, ExpectBody: "other"},
+		{Request: gate.Request{URL: "http://user:" + password + "@127.0.0.1:1/?token=" + secret}},
 	} {
 		c.Headers, c.HeadersEnv = base.Headers, base.HeadersEnv
 		g, err := gate.NewHTTP(c, gate.Dependencies{Lookup: lookupIn(map[string]string{"TOKEN": "Bearer " + secret})})
@@ -331,7 +335,7 @@ func TestHTTP_hidesSecrets(t *testing.T) {
 
 func TestHTTP_badArguments(t *testing.T) {
 	good := func(change func(*gate.HTTP)) gate.HTTP {
-		c := gate.HTTP{URL: "https://app.example.com/healthz"}
+		c := gate.HTTP{Request: gate.Request{URL: "https://app.example.com/healthz"}}
 		change(&c)
 		return c
 	}
@@ -339,10 +343,10 @@ func TestHTTP_badArguments(t *testing.T) {
 		c gate.HTTP
 	}{
 		{gate.HTTP{}},
-		{gate.HTTP{URL: "app.example.com"}},
-		{gate.HTTP{URL: "ftp://app.example.com"}},
-		{gate.HTTP{URL: "http://:80/"}},
-		{gate.HTTP{URL: "http://user:pass word@h/%zz"}},
+		{gate.HTTP{Request: gate.Request{URL: "app.example.com"}}},
+		{gate.HTTP{Request: gate.Request{URL: "ftp://app.example.com"}}},
+		{gate.HTTP{Request: gate.Request{URL: "http://:80/"}}},
+		{gate.HTTP{Request: gate.Request{URL: "http://user:pass word@h/%zz"}}},
 		{good(func(c *gate.HTTP) { c.Method = "GET IT" })},
 		{good(func(c *gate.HTTP) { c.Headers = map[string]string{"X Y": "1"} })},
 		{good(func(c *gate.HTTP) { c.Headers = map[string]string{"X": "1\r\nY: 2"} })},
@@ -369,7 +373,7 @@ func TestHTTP_badArguments(t *testing.T) {
 			t.Errorf("%v is not an ArgumentError", err)
 		}
 	}
-	if errs := (gate.HTTP{URL: "https://a/", HeadersEnv: map[string]string{"X": "UNSET"}}).Check(); errs != nil {
+	if errs := (gate.HTTP{Request: gate.Request{URL: "https://a/", HeadersEnv: map[string]string{"X": "UNSET"}}}).Check(); errs != nil {
 		t.Errorf("Check reads the environment: %v", errs)
 	}
 }
@@ -389,7 +393,7 @@ func TestHTTP_closesItsConnections(t *testing.T) {
 	}
 	srv.Start()
 	t.Cleanup(srv.Close)
-	if got := evaluateHTTP(t.Context(), t, gate.HTTP{URL: srv.URL, Samples: 4}); got.Status != rollout.Pass {
+	if got := evaluateHTTP(t.Context(), t, gate.HTTP{Request: gate.Request{URL: srv.URL}, Samples: 4}); got.Status != rollout.Pass {
 		t.Fatalf("got %s", got.Detail)
 	}
 	for range 4 {

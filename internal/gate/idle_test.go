@@ -17,11 +17,15 @@ import (
 func TestGates_callOnceAndHoldNothing(t *testing.T) {
 	deps := gate.Dependencies{Lookup: lookupIn(nil)}
 	for name, build := range map[string]func(url string) (rollout.Gate, error){
-		"http": func(url string) (rollout.Gate, error) { return gate.NewHTTP(gate.HTTP{URL: url}, deps) },
-		"prometheus": func(url string) (rollout.Gate, error) {
-			return gate.NewPrometheus(gate.Prometheus{URL: url, Query: "up", Max: new(1.0)}, deps)
+		"http": func(url string) (rollout.Gate, error) {
+			return gate.NewHTTP(gate.HTTP{Request: gate.Request{URL: url}}, deps)
 		},
-		"webhook": func(url string) (rollout.Gate, error) { return gate.NewWebhook(gate.Webhook{URL: url}, deps) },
+		"prometheus": func(url string) (rollout.Gate, error) {
+			return gate.NewPrometheus(gate.Prometheus{Request: gate.Request{URL: url}, Query: "up", Max: new(1.0)}, deps)
+		},
+		"webhook": func(url string) (rollout.Gate, error) {
+			return gate.NewWebhook(gate.Webhook{Request: gate.Request{URL: url}}, deps)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var requests atomic.Int64

@@ -6,9 +6,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,12 +34,10 @@ const maxShownQuery = 100
 // The query itself decides how old its data is: after a weight change, rate(...[1m])
 // includes data from before the change for another minute.
 type Prometheus struct {
-	URL   string // http or https URL of the server, without /api/v1; required
-	Query string // PromQL; required, validated only by the server
+	Request        // the URL is that of the server, without /api/v1
+	Query   string // PromQL; required, validated only by the server
 	// Min and Max are the limits, both inclusive; at least one is required.
-	Min, Max   *float64
-	Headers    map[string]string // "Host" replaces the host of the URL
-	HeadersEnv map[string]string // environment variable with the value, by header
+	Min, Max *float64
 	// BearerTokenEnv is the environment variable with a token for the Authorization
 	// header; empty: none.
 	BearerTokenEnv string
@@ -53,54 +51,41 @@ func (c Prometheus) limits() limits { return limits{c.Min, c.Max} }
 // Check returns everything that is wrong with the arguments, without reading the
 // environment or files.
 func (c Prometheus) Check() []*ArgumentError {
-	errs := checkURL("url", c.URL)
+	errs := c.Request.Check()
 	if strings.TrimSpace(c.Query) == "" {
 		errs = append(errs, &ArgumentError{Argument: "query", Err: ErrMissing})
 	}
-	errs = append(errs, c.limits().check()...)
-	errs = append(errs, headers{c.Headers, c.HeadersEnv}.check()...)
-	if c.BearerTokenEnv != "" {
-		if err := checkVariable(c.BearerTokenEnv); err != nil {
-			errs = append(errs, &ArgumentError{Argument: "bearer_token_env", Err: err})
-		}
-	}
-	return append(errs, c.checkAuthorization()...)
+	return slices.Concat(errs, c.limits().check(), c.token().check(), c.checkAuthorization())
+}
+
+func (c Prometheus) token() secret {
+	return secret{argument: "bearer_token_env", variable: c.BearerTokenEnv, valid: checkValue}
 }
 
 // checkAuthorization reports an error if credentials are set in more than one way:
 // one of them would be ignored silently.
 func (c Prometheus) checkAuthorization() []*ArgumentError {
-	u, err := url.Parse(c.URL)
 	var set []string
-	for _, source := range []struct {
-		argument string
-		isSet    bool
-	}{
-		{"url", err == nil && u.User != nil},
-		{"headers", hasHeader(c.Headers, "Authorization")},
-		{"headers_env", hasHeader(c.HeadersEnv, "Authorization")},
-		{"bearer_token_env", c.BearerTokenEnv != ""},
-	} {
-		if source.isSet {
-			set = append(set, source.argument)
-		}
+	if u, err := url.Parse(c.URL); err == nil && u.User != nil {
+		set = append(set, "url")
+	}
+	set = append(set, c.setBy("Authorization")...)
+	if c.BearerTokenEnv != "" {
+		set = append(set, "bearer_token_env")
 	}
 	// In both maps, it is already reported as a header that is set twice.
 	if len(set) < 2 || set[0] == "headers" && set[1] == "headers_env" {
 		return nil
 	}
-	last := set[len(set)-1]
-	return []*ArgumentError{invalid(last, "Authorization is already set by %s", set[0])}
+	return []*ArgumentError{invalid(set[len(set)-1], "Authorization is already set by %s", set[0])}
 }
 
 // NewPrometheus returns a Prometheus gate, which keeps no connection open between
 // evaluations. Wrong arguments are returned as joined *ArgumentError.
 func NewPrometheus(c Prometheus, deps Dependencies) (rollout.Gate, error) {
-	sent, unset := headers{c.Headers, c.HeadersEnv}.read(deps.Lookup)
-	errs := append(c.Check(), unset...)
-	if err := authorize(sent, c.BearerTokenEnv, deps.Lookup); err != nil {
-		errs = append(errs, &ArgumentError{Argument: "bearer_token_env", Err: err})
-	}
+	sent, unset := c.read(deps.Lookup)
+	token, tokenUnset := c.token().read(deps.Lookup)
+	errs := slices.Concat(c.Check(), unset, tokenUnset)
 	tlsConfig, err := loadCAs(c.CAFile)
 	if err != nil {
 		errs = append(errs, invalid("ca_file", "%w", err))
@@ -108,28 +93,16 @@ func NewPrometheus(c Prometheus, deps Dependencies) (rollout.Gate, error) {
 	if len(errs) > 0 {
 		return nil, joinErrors(errs)
 	}
+	if token != "" {
+		sent.Set("Authorization", "Bearer "+token)
+	}
 	httpClient := newClient(tlsConfig)
 	httpClient.Transport = headerTransport{httpClient.Transport, sent}
 	client, err := api.NewClient(api.Config{Address: c.URL, Client: httpClient})
 	if err != nil {
 		return nil, invalid("url", "it cannot be parsed") // unreachable after Check
 	}
-	return &prometheusGate{Prometheus: c, api: prometheus.NewAPI(client), mask: newMask(sent, credentials(c.URL)...)}, nil
-}
-
-// authorize adds the token from an environment variable.
-func authorize(sent http.Header, variable string, lookup Lookup) error {
-	if variable == "" {
-		return nil
-	}
-	text, err := lookup.secret(variable)
-	if err == nil {
-		err = checkValue(text)
-	}
-	if err == nil {
-		sent.Set("Authorization", "Bearer "+text)
-	}
-	return err
+	return &prometheusGate{Prometheus: c, api: prometheus.NewAPI(client), mask: c.newMask(sent)}, nil
 }
 
 // loadCAs reads the trusted certificates; nil for an empty file name.

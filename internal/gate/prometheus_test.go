@@ -101,33 +101,33 @@ func TestPrometheus_errorsWithoutAResult(t *testing.T) {
 		{503, "Service\nUnavailable"},
 	} {
 		url := serve(t, respond(tt.status, tt.body))
-		wantVerdictFrom(t, evaluatePrometheus(t.Context(), t, gate.Prometheus{URL: url}), url, "error")
+		wantVerdictFrom(t, evaluatePrometheus(t.Context(), t, gate.Prometheus{Request: gate.Request{URL: url}}), url, "error")
 	}
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
-	got := evaluatePrometheus(t.Context(), t, gate.Prometheus{URL: closed.URL})
+	got := evaluatePrometheus(t.Context(), t, gate.Prometheus{Request: gate.Request{URL: closed.URL}})
 	wantVerdictFrom(t, got, closed.URL, rollout.Errored)
 	url := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		_, _ = io.WriteString(w, "half")
 	})
-	wantVerdictFrom(t, evaluatePrometheus(t.Context(), t, gate.Prometheus{URL: url}), url, "error")
+	wantVerdictFrom(t, evaluatePrometheus(t.Context(), t, gate.Prometheus{Request: gate.Request{URL: url}}), url, "error")
 	url = serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
 		for range 11 {
 			_, _ = io.WriteString(w, strings.Repeat(" ", 1<<20))
 		}
 	})
-	wantVerdictFrom(t, evaluatePrometheus(t.Context(), t, gate.Prometheus{URL: url}), url, "error")
+	wantVerdictFrom(t, evaluatePrometheus(t.Context(), t, gate.Prometheus{Request: gate.Request{URL: url}}), url, "error")
 }
 
 func TestPrometheus_timeouts(t *testing.T) {
 	url := serve(t, readAndHang)
-	got := evaluatePrometheus(deadlineContext{cancelAfterSend(t, 1)}, t, gate.Prometheus{URL: url})
+	got := evaluatePrometheus(deadlineContext{cancelAfterSend(t, 1)}, t, gate.Prometheus{Request: gate.Request{URL: url}})
 	wantVerdictFrom(t, got, url, "error")
 	if !errors.Is(got.Err, context.DeadlineExceeded) {
 		t.Errorf("got cause %v", got.Err)
 	}
-	got = evaluatePrometheus(cancelAfterSend(t, 1), t, gate.Prometheus{URL: url})
+	got = evaluatePrometheus(cancelAfterSend(t, 1), t, gate.Prometheus{Request: gate.Request{URL: url}})
 	wantVerdictFrom(t, got, url, "error")
 }
 
@@ -138,8 +138,11 @@ func TestPrometheus_sendsTheConfiguredRequest(t *testing.T) {
 		_ = r.ParseForm()
 		_, _ = io.WriteString(w, result("scalar", `[1,"1"]`, ""))
 	})
-	v := evaluatePrometheus(t.Context(), t, gate.Prometheus{URL: url + "/prom/", Query: "sum(\n  rate(http_requests_total[1m])\n)" + strings.Repeat(" + é", 30), BearerTokenEnv: "TOKEN",
-		Headers: map[string]string{"Host": "prom.example.com"}, HeadersEnv: map[string]string{"X-Scope-OrgID": "HEADER"}})
+	v := evaluatePrometheus(t.Context(), t, gate.Prometheus{
+		Request:        gate.Request{URL: url + "/prom/", Headers: map[string]string{"Host": "prom.example.com"}, HeadersEnv: map[string]string{"X-Scope-OrgID": "HEADER"}},
+		Query:          "sum(\n  rate(http_requests_total[1m])\n)" + strings.Repeat(" + é", 30),
+		BearerTokenEnv: "TOKEN",
+	})
 	wantVerdictFrom(t, v, url, "pass")
 	if got.URL.Path != "/prom/api/v1/query" || got.Host != "prom.example.com" || got.Header.Get("Authorization") != "Bearer s3cret-token" ||
 		got.Header.Get("X-Scope-Orgid") != "tenant-1" || got.UserAgent() != "terraform-provider-bluegreen" || got.Form.Get("time") != "" ||
@@ -154,12 +157,12 @@ func TestPrometheus_doesNotForwardItsToken(t *testing.T) {
 		url := serve(t, func(_ int, w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, elsewhere+"/login?token="+strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), status)
 		})
-		v := evaluatePrometheus(t.Context(), t, gate.Prometheus{URL: url, BearerTokenEnv: "TOKEN"})
+		v := evaluatePrometheus(t.Context(), t, gate.Prometheus{Request: gate.Request{URL: url}, BearerTokenEnv: "TOKEN"})
 		v.Detail = strings.ReplaceAll(v.Detail, elsewhere, "<elsewhere>")
 		wantVerdictFrom(t, v, url, rollout.Errored)
 	}
 	url := serve(t, respond(304, ""))
-	wantVerdictFrom(t, evaluatePrometheus(t.Context(), t, gate.Prometheus{URL: url}), url, "error")
+	wantVerdictFrom(t, evaluatePrometheus(t.Context(), t, gate.Prometheus{Request: gate.Request{URL: url}}), url, "error")
 }
 
 func TestPrometheus_trustsTheCAFile(t *testing.T) {
@@ -172,10 +175,10 @@ func TestPrometheus_trustsTheCAFile(t *testing.T) {
 	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if v := evaluatePrometheus(t.Context(), t, gate.Prometheus{URL: srv.URL, CAFile: file}); v.Status != rollout.Pass {
+	if v := evaluatePrometheus(t.Context(), t, gate.Prometheus{Request: gate.Request{URL: srv.URL}, CAFile: file}); v.Status != rollout.Pass {
 		t.Errorf("got %+v", v)
 	}
-	if v := evaluatePrometheus(t.Context(), t, gate.Prometheus{URL: srv.URL}); v.Status != rollout.Errored || !strings.Contains(v.Detail, "certificate") {
+	if v := evaluatePrometheus(t.Context(), t, gate.Prometheus{Request: gate.Request{URL: srv.URL}}); v.Status != rollout.Errored || !strings.Contains(v.Detail, "certificate") {
 		t.Errorf("without the file: got %+v", v)
 	}
 }
@@ -187,7 +190,7 @@ func TestPrometheus_badArguments(t *testing.T) {
 		t.Fatal(err)
 	}
 	good := func(change func(*gate.Prometheus)) gate.Prometheus {
-		c := gate.Prometheus{URL: "http://h:9090", Query: "up", Max: new(1.0)}
+		c := gate.Prometheus{Request: gate.Request{URL: "http://h:9090"}, Query: "up", Max: new(1.0)}
 		change(&c)
 		return c
 	}
@@ -259,7 +262,7 @@ func TestPrometheus_hidesSecrets(t *testing.T) {
 			w.WriteHeader(tt.status)
 			_, _ = io.WriteString(w, tt.body)
 		})
-		base := gate.Prometheus{URL: url, Query: "up{token=\"" + inHeader + "\"}", Headers: map[string]string{"X-Key": inHeader}, BearerTokenEnv: "TOKEN"}
+		base := gate.Prometheus{Request: gate.Request{URL: url, Headers: map[string]string{"X-Key": inHeader}}, Query: "up{token=\"" + inHeader + "\"}", BearerTokenEnv: "TOKEN"}
 		for _, c := range []gate.Prometheus{base, withUser(base, url), withUser(base, "http://127.0.0.1:1")} {
 			secrets := []string{token, inHeader}
 			if c.BearerTokenEnv == "" {

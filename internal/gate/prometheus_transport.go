@@ -37,12 +37,7 @@ type headerTransport struct {
 // RoundTrip implements http.RoundTripper.
 func (c headerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
-	for name, values := range c.sent {
-		req.Header[name] = values
-	}
-	if host := c.sent.Get("Host"); host != "" {
-		req.Host = host
-	}
+	addHeaders(req, c.sent)
 	res, err := c.RoundTripper.RoundTrip(req)
 	if err != nil {
 		return nil, err

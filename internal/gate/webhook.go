@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -49,51 +50,33 @@ const (
 //	ok = hmac.compare_digest(expected, request.headers["X-Bluegreen-Signature-256"])
 //	ok = ok and abs(time.time() - int(request.headers["X-Bluegreen-Timestamp"])) < 300
 type Webhook struct {
-	URL        string            // http or https; required
-	Headers    map[string]string // "Host" replaces the host of the URL
-	HeadersEnv map[string]string // environment variable with the value, by header
-	SecretEnv  string            // environment variable with the secret of the signature; empty: no signature
+	Request
+	SecretEnv string // environment variable with the secret of the signature; empty: no signature
 }
 
 // Check returns everything that is wrong with the arguments, without reading the
 // environment.
 func (c Webhook) Check() []*ArgumentError {
-	errs := checkURL("url", c.URL)
-	errs = append(errs, headers{c.Headers, c.HeadersEnv}.check()...)
+	errs := c.Request.Check()
 	for _, reserved := range []string{"Content-Type", TimestampHeader, SignatureHeader} {
-		for _, source := range []struct {
-			argument string
-			all      map[string]string
-		}{{"headers", c.Headers}, {"headers_env", c.HeadersEnv}} {
-			if hasHeader(source.all, reserved) {
-				errs = append(errs, invalid(source.argument, "the gate sets %s", reserved))
-			}
+		for _, argument := range c.setBy(reserved) {
+			errs = append(errs, invalid(argument, "the gate sets %s", reserved))
 		}
 	}
-	if c.SecretEnv != "" {
-		if err := checkVariable(c.SecretEnv); err != nil {
-			errs = append(errs, &ArgumentError{Argument: "secret_env", Err: err})
-		}
-	}
-	return errs
+	return append(errs, c.secret().check()...)
 }
+
+func (c Webhook) secret() secret { return secret{argument: "secret_env", variable: c.SecretEnv} }
 
 // NewWebhook returns a webhook gate, which keeps no connection open between
 // evaluations. Wrong arguments are returned as joined *ArgumentError.
 func NewWebhook(c Webhook, deps Dependencies) (rollout.Gate, error) {
-	sent, unset := headers{c.Headers, c.HeadersEnv}.read(deps.Lookup)
-	errs := append(c.Check(), unset...)
-	secret := ""
-	if c.SecretEnv != "" {
-		var err error
-		if secret, err = deps.Lookup.secret(c.SecretEnv); err != nil {
-			errs = append(errs, &ArgumentError{Argument: "secret_env", Err: err})
-		}
-	}
-	if len(errs) > 0 {
+	sent, unset := c.read(deps.Lookup)
+	secret, secretUnset := c.secret().read(deps.Lookup)
+	if errs := slices.Concat(c.Check(), unset, secretUnset); len(errs) > 0 {
 		return nil, joinErrors(errs)
 	}
-	masked := newMask(sent, append(credentials(c.URL), secret)...)
+	masked := c.newMask(sent, secret)
 	sent.Set("Content-Type", "application/json")
 	return &webhookGate{Webhook: c, client: newClient(nil), sent: sent, secret: []byte(secret), mask: masked}, nil
 }
@@ -149,10 +132,7 @@ func (g *webhookGate) request(ctx context.Context, b inputBody, now time.Time) (
 	if err != nil {
 		return nil, err
 	}
-	req.Header = g.sent.Clone()
-	if host := req.Header.Get("Host"); host != "" {
-		req.Host = host
-	}
+	addHeaders(req, g.sent)
 	timestamp := strconv.FormatInt(now.Unix(), 10)
 	req.Header.Set(TimestampHeader, timestamp)
 	if len(g.secret) > 0 {

@@ -82,7 +82,7 @@ func TestWebhook_verdicts(t *testing.T) {
 		{600, "", "error"},
 	} {
 		url := serve(t, respond(tt.status, tt.body))
-		wantVerdictFrom(t, evaluateWebhook(t.Context(), t, gate.Webhook{URL: url + "/services/T000/secret"}), url, tt.want)
+		wantVerdictFrom(t, evaluateWebhook(t.Context(), t, gate.Webhook{Request: gate.Request{URL: url + "/services/T000/secret"}}), url, tt.want)
 	}
 }
 
@@ -94,7 +94,7 @@ func TestWebhook_doesNotFollowARedirect(t *testing.T) {
 			}
 			http.Redirect(w, r, "https://elsewhere.example.com/login?token=hidden", status)
 		})
-		wantVerdictFrom(t, evaluateWebhook(t.Context(), t, gate.Webhook{URL: url}), url,
+		wantVerdictFrom(t, evaluateWebhook(t.Context(), t, gate.Webhook{Request: gate.Request{URL: url}}), url,
 			rollout.Errored)
 	}
 }
@@ -109,7 +109,7 @@ func readAndHang(n int, w http.ResponseWriter, r *http.Request) {
 func TestWebhook_errorsWithoutAResponse(t *testing.T) {
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
-	got := evaluateWebhook(t.Context(), t, gate.Webhook{URL: closed.URL})
+	got := evaluateWebhook(t.Context(), t, gate.Webhook{Request: gate.Request{URL: closed.URL}})
 	wantVerdictFrom(t, got, closed.URL, rollout.Errored)
 	url := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
@@ -120,15 +120,15 @@ func TestWebhook_errorsWithoutAResponse(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	wantVerdictFrom(t, evaluateWebhook(t.Context(), t, gate.Webhook{URL: url}), url, "error")
+	wantVerdictFrom(t, evaluateWebhook(t.Context(), t, gate.Webhook{Request: gate.Request{URL: url}}), url, "error")
 
 	url = serve(t, readAndHang)
-	got = evaluateWebhook(deadlineContext{cancelAfterSend(t, 1)}, t, gate.Webhook{URL: url})
+	got = evaluateWebhook(deadlineContext{cancelAfterSend(t, 1)}, t, gate.Webhook{Request: gate.Request{URL: url}})
 	wantVerdictFrom(t, got, url, "error")
 	if !errors.Is(got.Err, context.DeadlineExceeded) {
 		t.Errorf("got cause %v", got.Err)
 	}
-	wantVerdictFrom(t, evaluateWebhook(cancelAfterSend(t, 1), t, gate.Webhook{URL: url}), url, "error")
+	wantVerdictFrom(t, evaluateWebhook(cancelAfterSend(t, 1), t, gate.Webhook{Request: gate.Request{URL: url}}), url, "error")
 }
 
 // The status decides. The server ends the response only when the client cancels.
@@ -139,7 +139,7 @@ func TestWebhook_doesNotWaitForTheBody(t *testing.T) {
 		_ = http.NewResponseController(w).Flush()
 		readAndHang(0, w, r)
 	})
-	wantVerdictFrom(t, evaluateWebhook(t.Context(), t, gate.Webhook{URL: url}), url, "fail")
+	wantVerdictFrom(t, evaluateWebhook(t.Context(), t, gate.Webhook{Request: gate.Request{URL: url}}), url, "fail")
 }
 
 // sentRequest returns the request that a gate sends for an input, and its body.
@@ -163,7 +163,7 @@ func sentRequest(t *testing.T, c gate.Webhook, variables map[string]string, in r
 
 func TestWebhook_sendsTheInput(t *testing.T) {
 	in := canaryInput()
-	req, body := sentRequest(t, gate.Webhook{Headers: map[string]string{"Host": "hooks.example.com", "X-Team": "web"}}, nil, in)
+	req, body := sentRequest(t, gate.Webhook{Request: gate.Request{Headers: map[string]string{"Host": "hooks.example.com", "X-Team": "web"}}}, nil, in)
 	if req.Method != "POST" || req.Header.Get("Content-Type") != "application/json" || req.Host != "hooks.example.com" ||
 		req.Header.Get("X-Team") != "web" || req.UserAgent() != "terraform-provider-bluegreen" || req.Header.Get(gate.SignatureHeader) != "" {
 		t.Errorf("got %s to %s with %v", req.Method, req.Host, req.Header)
@@ -344,14 +344,14 @@ func TestWebhook_badArguments(t *testing.T) {
 		c gate.Webhook
 	}{
 		{gate.Webhook{}},
-		{gate.Webhook{URL: "ws://h"}},
-		{gate.Webhook{URL: "http://h", Headers: map[string]string{"X Y": "1"}}},
-		{gate.Webhook{URL: "http://h", Headers: map[string]string{"content-type": "text/plain"}}},
-		{gate.Webhook{URL: "http://h", HeadersEnv: map[string]string{"X-Bluegreen-Signature-256": "SET"}}},
-		{gate.Webhook{URL: "http://h", HeadersEnv: map[string]string{"X": "UNSET"}}},
-		{gate.Webhook{URL: "http://h", SecretEnv: "UNSET"}},
-		{gate.Webhook{URL: "http://h", SecretEnv: "EMPTY"}},
-		{gate.Webhook{URL: "http://h", SecretEnv: "A=B"}},
+		{gate.Webhook{Request: gate.Request{URL: "ws://h"}}},
+		{gate.Webhook{Request: gate.Request{URL: "http://h", Headers: map[string]string{"X Y": "1"}}}},
+		{gate.Webhook{Request: gate.Request{URL: "http://h", Headers: map[string]string{"content-type": "text/plain"}}}},
+		{gate.Webhook{Request: gate.Request{URL: "http://h", HeadersEnv: map[string]string{"X-Bluegreen-Signature-256": "SET"}}}},
+		{gate.Webhook{Request: gate.Request{URL: "http://h", HeadersEnv: map[string]string{"X": "UNSET"}}}},
+		{gate.Webhook{Request: gate.Request{URL: "http://h"}, SecretEnv: "UNSET"}},
+		{gate.Webhook{Request: gate.Request{URL: "http://h"}, SecretEnv: "EMPTY"}},
+		{gate.Webhook{Request: gate.Request{URL: "http://h"}, SecretEnv: "A=B"}},
 	} {
 		g, err := gate.NewWebhook(tt.c, deps)
 		if g != nil || err == nil {
@@ -359,7 +359,7 @@ func TestWebhook_badArguments(t *testing.T) {
 		}
 		golden.Record(t, fmt.Sprint(err))
 	}
-	if _, err := gate.NewWebhook(gate.Webhook{URL: "http://h", SecretEnv: "UNSET"}, deps); !errors.Is(err, gate.ErrUnset) {
+	if _, err := gate.NewWebhook(gate.Webhook{Request: gate.Request{URL: "http://h"}, SecretEnv: "UNSET"}, deps); !errors.Is(err, gate.ErrUnset) {
 		t.Errorf("%v is not ErrUnset", err)
 	}
 }
@@ -404,8 +404,12 @@ func TestWebhook_hidesSecrets(t *testing.T) {
 			url = "http://127.0.0.1:1"
 		}
 		g, err := gate.NewWebhook(gate.Webhook{
-			URL:     strings.Replace(url, "http://", "http://user:pa55%20word@", 1) + "/" + inPath + "?token=" + inEnv,
-			Headers: map[string]string{"X-Key": inHeader}, HeadersEnv: map[string]string{"X-Token": "TOKEN"}, SecretEnv: "SECRET",
+			Request: gate.Request{
+				URL:        strings.Replace(url, "http://", "http://user:pa55%20word@", 1) + "/" + inPath + "?token=" + inEnv,
+				Headers:    map[string]string{"X-Key": inHeader},
+				HeadersEnv: map[string]string{"X-Token": "TOKEN"},
+			},
+			SecretEnv: "SECRET",
 		}, gate.Dependencies{Lookup: lookupIn(map[string]string{"TOKEN": "Token " + inEnv, "SECRET": signing})})
 		if err != nil {
 			t.Fatal(err)

@@ -40,14 +40,9 @@ func httpAttributes() map[string]schema.Attribute {
 	texts := func(description string) schema.MapAttribute {
 		return schema.MapAttribute{Optional: true, ElementType: types.StringType, MarkdownDescription: description}
 	}
-	headers := texts("Map of header to the value to send; `Host` sets the host. Sensitive, but stored in the state: use `headers_env` for secrets. Default: none.")
-	headers.Sensitive = true
-	return map[string]schema.Attribute{
-		"url":         schema.StringAttribute{Required: true, MarkdownDescription: "The `http` or `https` URL to request."},
-		"method":      text("HTTP method. Default: `GET`."),
-		"headers":     headers,
-		"headers_env": texts("Map of header to the name of the environment variable with its value, which must be set where Terraform runs. Default: none."),
-		"body":        text("Request body. Default: none."),
+	return withRequest("The `http` or `https` URL to request.", map[string]schema.Attribute{
+		"method": text("HTTP method. Default: `GET`."),
+		"body":   text("Request body. Default: none."),
 		"expect_status": schema.ListAttribute{
 			Optional:            true,
 			ElementType:         types.Int64Type,
@@ -64,16 +59,14 @@ func httpAttributes() map[string]schema.Attribute {
 			Optional:            true,
 			MarkdownDescription: "Accept any server certificate. Default: `false`.",
 		},
-	}
+	})
 }
 
 func readHTTP(r reader, at path.Path, a map[string]attr.Value) configuration {
 	before := r.Diags.ErrorsCount()
 	c := gate.HTTP{
-		URL:                r.Text(a["url"]),
+		Request:            r.request(at, a),
 		Method:             r.Text(a["method"]),
-		Headers:            r.Texts(at.AtName("headers"), a["headers"]),
-		HeadersEnv:         r.Texts(at.AtName("headers_env"), a["headers_env"]),
 		Body:               r.Text(a["body"]),
 		ExpectStatus:       r.numbers(at.AtName("expect_status"), a["expect_status"]),
 		ExpectHeaders:      r.Texts(at.AtName("expect_headers"), a["expect_headers"]),

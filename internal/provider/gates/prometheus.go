@@ -7,7 +7,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
-	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
@@ -32,40 +31,25 @@ func prometheusAttributes() map[string]schema.Attribute {
 	text := func(description string) schema.StringAttribute {
 		return schema.StringAttribute{Optional: true, MarkdownDescription: description}
 	}
-	headers := schema.MapAttribute{
-		Optional: true, Sensitive: true, ElementType: types.StringType,
-		MarkdownDescription: "Map of header to the value to send; `Host` sets the host. Sensitive, but stored in the state: use `headers_env` for secrets. Default: none.",
-	}
-	return map[string]schema.Attribute{
-		"url": schema.StringAttribute{
-			Required:            true,
-			MarkdownDescription: "The `http` or `https` URL of the server without `/api/v1`, such as `https://prometheus.example.com`.",
-		},
+	return withRequest("The `http` or `https` URL of the server without `/api/v1`, such as `https://prometheus.example.com`.", map[string]schema.Attribute{
 		"query": schema.StringAttribute{
 			Required:            true,
 			MarkdownDescription: "PromQL expression that returns a scalar or an instant vector. Select the environment that gains traffic by a label such as the version.",
 		},
-		"min":     schema.NumberAttribute{Optional: true, MarkdownDescription: "Minimum value, in the unit of the query. At least one of `min` and `max` is required. Default: no limit."},
-		"max":     schema.NumberAttribute{Optional: true, MarkdownDescription: "Maximum value, in the unit of the query. Default: no limit."},
-		"headers": headers,
-		"headers_env": schema.MapAttribute{
-			Optional: true, ElementType: types.StringType,
-			MarkdownDescription: "Map of header to the name of the environment variable with its value, which must be set where Terraform runs. Default: none.",
-		},
-		"bearer_token_env": text("Name of the environment variable with a token to send as `Authorization: Bearer`. Default: none."),
+		"min":              schema.NumberAttribute{Optional: true, MarkdownDescription: "Minimum value, in the unit of the query. At least one of `min` and `max` is required. Default: no limit."},
+		"max":              schema.NumberAttribute{Optional: true, MarkdownDescription: "Maximum value, in the unit of the query. Default: no limit."},
+		"bearer_token_env": secretAttribute("a token to send as `Authorization: Bearer`"),
 		"ca_file":          text("Path of a PEM file with the CA certificates to trust. Default: the system certificates."),
-	}
+	})
 }
 
 func readPrometheus(r reader, at path.Path, a map[string]attr.Value) configuration {
 	before := r.Diags.ErrorsCount()
 	c := gate.Prometheus{
-		URL:            r.Text(a["url"]),
+		Request:        r.request(at, a),
 		Query:          r.Text(a["query"]),
 		Min:            r.limit(a["min"], -math.MaxFloat64),
 		Max:            r.limit(a["max"], math.MaxFloat64),
-		Headers:        r.Texts(at.AtName("headers"), a["headers"]),
-		HeadersEnv:     r.Texts(at.AtName("headers_env"), a["headers_env"]),
 		BearerTokenEnv: r.filled(at.AtName("bearer_token_env"), a["bearer_token_env"]),
 		CAFile:         r.filled(at.AtName("ca_file"), a["ca_file"]),
 	}

@@ -1,0 +1,165 @@
+package gate
+
+import (
+	"crypto/tls"
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+)
+
+// userAgent is the default User-Agent. Some firewalls reject that of Go.
+const userAgent = "terraform-provider-bluegreen"
+
+var (
+	tokenPattern = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+	valuePattern = regexp.MustCompile(`^[^\x00-\x08\x0a-\x1f\x7f]*$`)
+)
+
+// Request is the arguments that all kinds which call a server have.
+type Request struct {
+	URL        string            // http or https; required
+	Headers    map[string]string // "Host" replaces the host of the URL
+	HeadersEnv map[string]string // environment variable with the value, by header
+}
+
+// Check returns everything that is wrong with the arguments, without reading the
+// environment.
+func (c Request) Check() []*ArgumentError {
+	errs := checkURL("url", c.URL)
+	seen := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(c.Headers)) {
+		err := checkHeader(name, seen)
+		if err == nil {
+			err = checkValue(c.Headers[name])
+		}
+		if err != nil {
+			errs = append(errs, &ArgumentError{Argument: "headers", Key: name, Err: err})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.HeadersEnv)) {
+		if err := checkHeader(name, seen); err != nil {
+			errs = append(errs, &ArgumentError{Argument: "headers_env", Key: name, Err: err})
+			continue
+		}
+		errs = append(errs, c.secretOf(name).check()...)
+	}
+	return errs
+}
+
+// checkHeader checks the name of a header. Seen are the names so far.
+func checkHeader(name string, seen map[string]bool) error {
+	if !tokenPattern.MatchString(name) {
+		return fmt.Errorf("%w: it is not a header name", ErrInvalid)
+	}
+	canonical := http.CanonicalHeaderKey(name)
+	if seen[canonical] {
+		return fmt.Errorf("%w: the header is set twice", ErrInvalid)
+	}
+	seen[canonical] = true
+	return nil
+}
+
+func checkValue(text string) error {
+	if !valuePattern.MatchString(text) {
+		return fmt.Errorf("%w: it contains a line break or another control character", ErrInvalid)
+	}
+	return nil
+}
+
+// setBy returns the arguments that set a header.
+func (c Request) setBy(canonical string) []string {
+	has := func(all map[string]string) bool {
+		return slices.ContainsFunc(slices.Collect(maps.Keys(all)), func(name string) bool {
+			return http.CanonicalHeaderKey(name) == canonical
+		})
+	}
+	var arguments []string
+	if has(c.Headers) {
+		arguments = append(arguments, "headers")
+	}
+	if has(c.HeadersEnv) {
+		arguments = append(arguments, "headers_env")
+	}
+	return arguments
+}
+
+func (c Request) secretOf(header string) secret {
+	return secret{argument: "headers_env", key: header, variable: c.HeadersEnv[header], valid: checkValue}
+}
+
+// read returns the headers to send.
+func (c Request) read(lookup Lookup) (http.Header, []*ArgumentError) {
+	all := http.Header{"User-Agent": {userAgent}}
+	for name, text := range c.Headers {
+		all.Set(name, text)
+	}
+	var errs []*ArgumentError
+	for _, name := range slices.Sorted(maps.Keys(c.HeadersEnv)) {
+		text, unset := c.secretOf(name).read(lookup)
+		errs = append(errs, unset...)
+		all.Set(name, text)
+	}
+	return all, errs
+}
+
+// newMask returns a mask for the headers that are sent, the password in the URL, and further
+// secrets.
+func (c Request) newMask(sent http.Header, secrets ...string) mask {
+	return newMask(sent, append(credentials(c.URL), secrets...)...)
+}
+
+// addHeaders adds the headers to a request.
+func addHeaders(req *http.Request, sent http.Header) {
+	maps.Copy(req.Header, sent)
+	if host := sent.Get("Host"); host != "" {
+		req.Host = host
+	}
+}
+
+// newClient returns a client that keeps no connection open between requests and
+// follows no redirect, which would send the headers to another host. It uses the
+// proxies of the environment. A nil configuration trusts the system certificates.
+func newClient(config *tls.Config) *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy:             http.ProxyFromEnvironment,
+			DisableKeepAlives: true,
+			TLSClientConfig:   config,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// displayHost returns the scheme and host of a URL, for URLs whose path may be a
+// secret.
+func displayHost(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "the URL"
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
+}
+
+// redirectTarget returns the target of a redirect without the parts that may be a
+// secret; empty if the response has none.
+func redirectTarget(res *http.Response) string {
+	to, err := res.Location()
+	if err != nil {
+		return ""
+	}
+	return displayURL(to.String())
+}
+
+// credentials returns the password in a URL, as it is written and as it is sent.
+func credentials(text string) []string {
+	u, err := url.Parse(text)
+	if err != nil || u.User == nil {
+		return nil
+	}
+	password, _ := u.User.Password()
+	return []string{password, base64.StdEncoding.EncodeToString([]byte(u.User.Username() + ":" + password))}
+}
