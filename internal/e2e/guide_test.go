@@ -3,7 +3,6 @@ package e2e
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -54,21 +53,15 @@ func blocks(text string) []string {
 	}
 }
 
-// Every example of the guide Choosing gates can be planned. The guide has one for every
-// gate type, and shows secrets only in forms that do not reach the state.
+// Every example of the guide Choosing gates can be planned. The guide shows secrets only in
+// forms that do not reach the state.
 func TestChoosingGates_examplesPlan(t *testing.T) {
 	build(t)
 	guide, err := os.ReadFile(filepath.Join(built.root, "templates", "guides", "choosing-gates.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	examples := blocks(string(guide))
-	for _, kind := range []string{"http", "command", "webhook", "cloudwatch_alarm", "cloudwatch_metric", "target_metrics", "prometheus"} {
-		if !slices.ContainsFunc(examples, func(block string) bool { return strings.Contains(block, kind+" = {") }) {
-			t.Errorf("no example of %s", kind)
-		}
-	}
-	for _, block := range examples {
+	for _, block := range blocks(string(guide)) {
 		name, _, _ := strings.Cut(strings.TrimSpace(strings.SplitN(block, "\n", 3)[1]), " ")
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -42,12 +42,12 @@ func cloudwatchMetricAttributes() map[string]schema.Attribute {
 	}
 	dimensions := schema.MapAttribute{Optional: true, ElementType: types.StringType, MarkdownDescription: "Map of dimension to value, at most 30. Default: none."}
 	return map[string]schema.Attribute{
-		"namespace":  text("Namespace of the metric, such as `AWS/SQS`."),
+		"namespace":  text("Namespace of the metric, such as `AWS/SQS`. Required with `metric`."),
 		"metric":     text("Name of the metric. Exactly one of `metric` and `expression` must be set."),
 		"dimensions": dimensions,
 		"stat":       text(statDescription + " Required with `metric`."),
 		"period":     text("Period of a data point: `1s`, `5s`, `10s`, `20s`, `30s` or a multiple of `60s`. Most metrics have no data below `60s`. Applies to queries without a `period`. Default: `60s`."),
-		"expression": text("Metric math expression over the IDs of `queries`, or a Metrics Insights query. Every time series that it returns is evaluated."),
+		"expression": text("Metric math expression over the IDs of `queries`, or a Metrics Insights query. Every time series that it returns is evaluated. Exactly one of `metric` and `expression` must be set."),
 		"queries": schema.ListNestedAttribute{
 			Optional:            true,
 			MarkdownDescription: "Metrics for `expression`, at most 499. Default: none.",
@@ -60,8 +60,8 @@ func cloudwatchMetricAttributes() map[string]schema.Attribute {
 				"period":     text("Period of a data point. Default: the `period` of the gate."),
 			}},
 		},
-		"min":      number("Minimum value. At least one of `min` and `max` is required."),
-		"max":      number("Maximum value."),
+		"min":      number("Minimum value, in the unit of the metric. At least one of `min` and `max` is required. Default: no limit."),
+		"max":      number("Maximum value, in the unit of the metric. Default: no limit."),
 		"lookback": text("How far back data points are evaluated, at least the longest period and never before the last weight change. Default: `5m`."),
 		"lag":      text("Delay after which a period counts as complete, as a duration. Default: `60s`."),
 		"region":   text("Region of the metrics. Default: the region of the load balancer."),
