@@ -144,7 +144,7 @@ func switchArguments() map[string]schema.Attribute {
 	return map[string]schema.Attribute{
 		"environments": schema.MapNestedAttribute{
 			Required: true,
-			MarkdownDescription: "Map of environment name (such as `blue`) to its target groups and version. Pass a `bluegreen_environment` with `for_each` as a whole. " +
+			MarkdownDescription: "Map of environment name (such as `blue`; not blank, without control characters, commas and `=`) to its target groups and version. Pass a `bluegreen_environment` with `for_each` as a whole. " +
 				"At most five target groups can be in one action at a time. An environment is identified by its target groups, so renaming it moves no traffic. Removing it detaches its target groups.",
 			NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
 				"name": schema.StringAttribute{
