@@ -48,7 +48,7 @@ func survive() error {
 		}
 	}
 	if _, err := os.Stderr.WriteString("log\n"); !errors.Is(err, syscall.EPIPE) {
-		return fmt.Errorf("a write to a closed standard error returned %w", err)
+		return errors.Join(errors.New("a write to a closed standard error did not return EPIPE"), err)
 	}
 	script := exec.Command("/bin/sh", "-c", trapped)
 	script.Stdout = os.Stdout
