@@ -106,7 +106,7 @@ func (l *loopback) newSpec(listeners []string, holds time.Duration) rollout.Spec
 			BreachFor: 30 * time.Second, Timeout: time.Minute},
 	}
 	for _, arn := range listeners {
-		spec.Routes = append(spec.Routes, rollout.Route{ID: arn, Entry: "web"})
+		spec.Routes = append(spec.Routes, rollout.Route{Route: traffic.Route{ID: arn, Entry: "web"}})
 	}
 	for percent := 10; percent < 100; percent += 10 {
 		spec.Request.Strategy.Steps = append(spec.Request.Strategy.Steps, shift.Step{At: shift.Share(10 * percent), Hold: holds})

@@ -12,6 +12,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // Texts about an invalid configuration, one function per cause. Nothing has been
@@ -40,8 +41,9 @@ func unusableID(at path.Path, id, fault string) diag.Diagnostic {
 	return input.Misuse(at, fault, input.Fact{"Value", strconv.Quote(id)})
 }
 
-func stickinessOutOfRange(at path.Path, text string) diag.Diagnostic {
-	return input.Misuse(at, `It is out of range. Use whole seconds from "1s" to "168h" (7 days), or "0s" to turn stickiness off.`, input.Fact{"Value", strconv.Quote(text)})
+func stickinessOutOfRange(at path.Path, text string, limits traffic.Limits) diag.Diagnostic {
+	return input.Misuse(at, fmt.Sprintf("It is out of range. Use whole seconds from %q to %q, or \"0s\" to turn stickiness off.",
+		schedule.FormatDuration(limits.MinSticky), schedule.FormatDuration(limits.MaxSticky)), input.Fact{"Value", strconv.Quote(text)})
 }
 
 func noEnvironments(at path.Path) diag.Diagnostic {

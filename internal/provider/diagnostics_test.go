@@ -46,7 +46,7 @@ func anUpdate() *shiftRun {
 func onBlue() rollout.Result {
 	blue := rollout.RouteResult{State: traffic.State{Weights: map[string]int{blueARN: 1}}, Weights: shift.Sole("blue"), Read: true}
 	api, web := blue, blue
-	api.Route, web.Route = rollout.Route{ID: apiARN, Entry: "api"}, rollout.Route{ID: webARN, Entry: "web"}
+	api.Route, web.Route = rollout.Route{Route: traffic.Route{ID: apiARN, Entry: "api"}}, rollout.Route{Route: traffic.Route{ID: webARN, Entry: "web"}}
 	return rollout.Result{Routes: []rollout.RouteResult{api, web}, Moved: true}
 }
 

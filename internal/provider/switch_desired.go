@@ -18,12 +18,6 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
-// The limits of group stickiness of Elastic Load Balancing.
-const (
-	leastSticky = time.Second
-	mostSticky  = 7 * 24 * time.Hour
-)
-
 // decoder reads a configuration, a plan or a state of a resource.
 type decoder struct{ input.Reader }
 
@@ -128,8 +122,8 @@ func (r *decoder) readStickiness(w *desired, at path.Path, v attr.Value) {
 	if r.Diags.ErrorsCount() > before {
 		return
 	}
-	if d != 0 && (d < leastSticky || d > mostSticky || d%time.Second != 0) {
-		r.Add(stickinessOutOfRange(at, r.Text(v)))
+	if limits := w.platform.Limits; d != 0 && (d < limits.MinSticky || d > limits.MaxSticky || d%time.Second != 0) {
+		r.Add(stickinessOutOfRange(at, r.Text(v), limits))
 		return
 	}
 	w.Sticky = &d

@@ -166,7 +166,7 @@ func (p Prior) Spec(w Desired) rollout.Spec {
 }
 
 func (p Prior) route(route traffic.Route, owners traffic.Owners) rollout.Route {
-	r := rollout.Route{ID: route.ID, Entry: route.Entry}
+	r := rollout.Route{Route: route}
 	if seen, ok := p.Memory.Routes[route.ID]; ok && p.State != nil {
 		r.Planned = new(seen.State())
 	} else if p.State != nil {

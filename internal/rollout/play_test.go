@@ -132,7 +132,7 @@ func (p *player) spec() rollout.Spec {
 	spec := rollout.Spec{Router: p.memory, RollbackRouter: p.memory.RollbackClient(), ID: "s1", Limits: routertest.Limits(), Request: s.request,
 		Stable: s.stable, Health: s.health, Sticky: s.sticky, StopOnFailure: s.stopOnFailure, StopOnInterrupt: s.stopOnInterrupt, OnEvent: p.record}
 	for _, r := range s.routes {
-		route := rollout.Route{ID: r.id, Entry: r.entry}
+		route := rollout.Route{Route: traffic.Route{ID: r.id, Entry: r.entry}}
 		if s.stable != nil && !r.joins {
 			if route.Planned = r.planned; r.planned == nil {
 				route.Planned = &r.state

@@ -45,8 +45,7 @@ type Spec struct {
 
 // Route is a route of the switch.
 type Route struct {
-	ID    string // of the router; for ELB the ARN
-	Entry string // the entry point that the route belongs to
+	traffic.Route
 	// Planned is the state that the plan is based on; nil where the plan had none (a
 	// Create, or a route that joins with this shift).
 	Planned *traffic.State

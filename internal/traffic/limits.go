@@ -1,6 +1,10 @@
 package traffic
 
-import "github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+import (
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+)
 
 // Limits is what a router can express. Each router declares its own; the engine and the
 // schedule adapt to it.
@@ -13,6 +17,9 @@ type Limits struct {
 	// AttachesIdle reports whether a group is attached at weight 0 before it gets
 	// traffic, because the router checks the health of attached groups only.
 	AttachesIdle bool
+	// MinSticky and MaxSticky are the shortest and longest group stickiness, in whole
+	// seconds; 0: the router has none.
+	MinSticky, MaxSticky time.Duration
 }
 
 // Encode converts shares to weights of the router: in percent if all shares are whole

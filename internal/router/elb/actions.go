@@ -16,12 +16,14 @@ import (
 const (
 	maxGroups = 5   // in one action
 	maxWeight = 999 // the largest weight that the API accepts
+	minSticky = time.Second
+	maxSticky = 7 * 24 * time.Hour
 )
 
 // Limits returns what an Application Load Balancer can express. It checks the health of
 // a target group only while an action has it; weight 0 is enough.
 func Limits() traffic.Limits {
-	return traffic.Limits{Groups: maxGroups, Weight: maxWeight, AttachesIdle: true}
+	return traffic.Limits{Groups: maxGroups, Weight: maxWeight, AttachesIdle: true, MinSticky: minSticky, MaxSticky: maxSticky}
 }
 
 // raw is the Raw value of a traffic.State: the actions of a route as they were read. They are
@@ -150,7 +152,7 @@ func check(want traffic.State) error {
 			return fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
 	}
-	if want.Stickiness < 0 || want.Stickiness > 7*24*time.Hour || want.Stickiness%time.Second != 0 {
+	if want.Stickiness < 0 || want.Stickiness > maxSticky || want.Stickiness%time.Second != 0 {
 		return fmt.Errorf("%w: stickiness of %s, whole seconds up to 7 days are allowed", ErrInvalid, want.Stickiness)
 	}
 	return nil
