@@ -46,7 +46,7 @@ func loadBalancerBlock() schema.Block {
 			"routes": schema.MapAttribute{
 				ElementType: types.ListType{ElemType: types.StringType},
 				Optional:    true,
-				MarkdownDescription: "Map of entry point (a name that you choose, such as `web`) to the ARNs of the Application Load Balancer listeners (default action) and listener rules that serve it. " +
+				MarkdownDescription: "Map of entry point (a name that you choose, such as `web`, without commas and `=`) to the ARNs of the Application Load Balancer listeners (default action) and listener rules that serve it. " +
 					"All routes shift in lock-step. Each must forward to target groups; a fixed 5xx response is replaced when the route is added. Required.",
 			},
 			"stickiness": schema.StringAttribute{
