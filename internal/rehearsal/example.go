@@ -140,10 +140,9 @@ func (e *Example) Edit(file, old, replacement string) error {
 
 // Output reads an output value of the state.
 func (e *Example) Output(name string, into any) error {
-	command := e.Terraform.Command("output", "-json", name)
-	text, err := command.Output()
+	text, err := e.Terraform.Output("output", "-json", name)
 	if err != nil {
-		return fmt.Errorf("cannot read output %s: %w", name, err)
+		return err
 	}
 	return json.Unmarshal(text, into)
 }

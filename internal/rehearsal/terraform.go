@@ -1,6 +1,7 @@
 package rehearsal
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/hc-install/product"
 	"github.com/hashicorp/hc-install/releases"
@@ -25,6 +27,8 @@ type Terraform struct {
 	Binary string
 	Dir    string   // of the configuration
 	Env    []string // in addition to the process's own
+	// Limit is the time after which Run and Output kill a command, because it hangs; 0: never.
+	Limit time.Duration
 }
 
 // ErrNoTerraform says that neither terraform nor tofu is on PATH.
@@ -140,8 +144,10 @@ func LocalEnv(endpoint string) []string {
 }
 
 // Command returns a command in its own process group, so that a signal for it does not reach the caller.
-func (t *Terraform) Command(args ...string) *exec.Cmd {
-	command := exec.Command(t.Binary, args...)
+func (t *Terraform) Command(args ...string) *exec.Cmd { return t.command(context.Background(), args) }
+
+func (t *Terraform) command(ctx context.Context, args []string) *exec.Cmd {
+	command := exec.CommandContext(ctx, t.Binary, args...)
 	command.Dir = t.Dir
 	command.Env = append(os.Environ(), t.Env...)
 	command.Env = append(command.Env, "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1")
@@ -149,12 +155,35 @@ func (t *Terraform) Command(args ...string) *exec.Cmd {
 	return command
 }
 
-// Run runs a command and writes its output to out.
+// Run runs a command and writes its output to out. A command that failed by itself is an *exec.ExitError.
 func (t *Terraform) Run(out io.Writer, args ...string) error {
-	command := t.Command(args...)
-	command.Stdout, command.Stderr = out, out
-	if err := command.Run(); err != nil {
-		return fmt.Errorf("%s %s: %w", filepath.Base(t.Binary), args[0], err)
+	return t.run(out, out, args)
+}
+
+// Output runs a command and returns what it wrote to standard output.
+func (t *Terraform) Output(args ...string) ([]byte, error) {
+	var out, errs bytes.Buffer
+	if err := t.run(&out, &errs, args); err != nil {
+		return nil, fmt.Errorf("%w\n%s", err, errs.String())
 	}
-	return nil
+	return out.Bytes(), nil
+}
+
+func (t *Terraform) run(stdout, stderr io.Writer, args []string) error {
+	ctx, cancel := context.Background(), context.CancelFunc(func() {})
+	if t.Limit > 0 {
+		ctx, cancel = context.WithTimeout(ctx, t.Limit)
+	}
+	defer cancel()
+	command := t.command(ctx, args)
+	command.Stdout, command.Stderr = stdout, stderr
+	err := command.Run()
+	switch name := filepath.Base(t.Binary); {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s %s has not ended within %s: %w", name, args[0], t.Limit, ctx.Err())
+	default:
+		return fmt.Errorf("%s %s: %w", name, args[0], err)
+	}
 }

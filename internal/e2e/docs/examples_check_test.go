@@ -1,4 +1,4 @@
-package e2e
+package docs
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
@@ -20,18 +21,18 @@ const pluginsVariable = "BLUEGREEN_TEST_PLUGINS"
 // their files say.
 func configurations(t *testing.T) []string {
 	t.Helper()
-	build(t)
-	files, err := filepath.Glob(filepath.Join(built.root, "examples", "*", "main.tf"))
+	built := e2e.Build(t)
+	files, err := filepath.Glob(filepath.Join(built.Root, "examples", "*", "main.tf"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	deeper, err := filepath.Glob(filepath.Join(built.root, "examples", "two-states", "*", "main.tf"))
+	deeper, err := filepath.Glob(filepath.Join(built.Root, "examples", "two-states", "*", "main.tf"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var names []string
 	for _, file := range slices.Concat(files, deeper) {
-		name, err := filepath.Rel(filepath.Join(built.root, "examples"), filepath.Dir(file))
+		name, err := filepath.Rel(filepath.Join(built.Root, "examples"), filepath.Dir(file))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,19 +42,19 @@ func configurations(t *testing.T) []string {
 }
 
 func TestExamples_validate(t *testing.T) {
+	built := e2e.Build(t)
 	for _, name := range configurations(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			folder := filepath.Join(built.root, "examples", name)
+			folder := filepath.Join(built.Root, "examples", name)
 			text, err := os.ReadFile(filepath.Join(folder, "main.tf"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			cliConfig := built.cliConfig
+			terraform := built.In(copied(t, built, name))
 			if strings.Contains(string(text), `"hashicorp/aws"`) {
-				cliConfig = withPlugins(t)
+				terraform.Env = []string{"TF_CLI_CONFIG_FILE=" + withPlugins(t, built)}
 			}
-			terraform := &rehearsal.Terraform{Binary: built.binary, Dir: copied(t, name), Env: []string{"TF_CLI_CONFIG_FILE=" + cliConfig}}
 			for _, args := range [][]string{{"init", "-no-color", "-backend=false"}, {"validate", "-no-color"}} {
 				var out strings.Builder
 				if err := terraform.Run(&out, args...); err != nil {
@@ -65,10 +66,10 @@ func TestExamples_validate(t *testing.T) {
 }
 
 // copied copies the examples to a folder of the test and returns the folder of one.
-func copied(t *testing.T, name string) string {
+func copied(t *testing.T, built e2e.Programs, name string) string {
 	t.Helper()
 	dir := t.TempDir()
-	example, err := rehearsal.NewExample(rehearsal.ExampleTerms{Sources: []string{filepath.Join(built.root, "examples")}, Name: name, Dir: dir})
+	example, err := rehearsal.NewExample(rehearsal.ExampleTerms{Sources: []string{filepath.Join(built.Root, "examples")}, Name: name, Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +77,7 @@ func copied(t *testing.T, name string) string {
 }
 
 // withPlugins adds the folder of other providers to Terraform's search path.
-func withPlugins(t *testing.T) string {
+func withPlugins(t *testing.T, built e2e.Programs) string {
 	t.Helper()
 	plugins := os.Getenv(pluginsVariable)
 	if plugins == "" {
@@ -93,7 +94,7 @@ func withPlugins(t *testing.T) string {
     exclude = ["registry.terraform.io/bluegreen/bluegreen", "registry.opentofu.org/bluegreen/bluegreen"]
   }
 }
-`, filepath.Join(built.dir, "mirror"), plugins)
+`, filepath.Join(built.Dir, "mirror"), plugins)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -102,8 +103,8 @@ func withPlugins(t *testing.T) string {
 
 // Formatting needs no provider, and fails for a file that does not parse.
 func TestExamples_areFormatted(t *testing.T) {
-	build(t)
-	terraform := &rehearsal.Terraform{Binary: built.binary, Dir: built.root, Env: []string{"TF_CLI_CONFIG_FILE=" + built.cliConfig}}
+	built := e2e.Build(t)
+	terraform := built.In(built.Root)
 	for _, folder := range []string{"examples", filepath.Join("internal", "e2e", "testdata")} {
 		var out strings.Builder
 		if err := terraform.Run(&out, "fmt", "-check", "-diff", "-recursive", folder); err != nil {
@@ -116,8 +117,8 @@ func TestExamples_areFormatted(t *testing.T) {
 var firstLine = regexp.MustCompile(`(?m)\A# .+\n\n(Choose .+)$`)
 
 func TestExamples_describeWhenToUseThem(t *testing.T) {
-	build(t)
-	index, err := os.ReadFile(filepath.Join(built.root, "examples", "README.md"))
+	built := e2e.Build(t)
+	index, err := os.ReadFile(filepath.Join(built.Root, "examples", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +130,7 @@ func TestExamples_describeWhenToUseThem(t *testing.T) {
 		if !strings.Contains(string(index), "]("+name+")") {
 			t.Errorf("examples/README.md does not list %s", name)
 		}
-		text, err := os.ReadFile(filepath.Join(built.root, "examples", name, "README.md"))
+		text, err := os.ReadFile(filepath.Join(built.Root, "examples", name, "README.md"))
 		if err != nil {
 			t.Error(err)
 			continue

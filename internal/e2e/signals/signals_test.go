@@ -1,6 +1,6 @@
 //go:build unix
 
-package e2e
+package signals
 
 import (
 	"fmt"
@@ -13,25 +13,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
-// endless has a hold that lasts until the apply is interrupted.
-var endless = rehearsal.Pace{Hold: "10m", Settle: "300ms", SteadyFor: "300ms"}
-
-// at waits until green has this percentage and the hold has started: health is read
+// waitUntil waits until green has this percentage and the hold has started: health is read
 // only after the new weights have been read back.
-func (w *world) at(percent int) {
-	w.t.Helper()
-	w.eventually(fmt.Sprintf("green has %d %%", percent), func() bool {
-		if weights := w.weights(); weights["green"] != percent {
+func waitUntil(w *e2e.World, percent int) {
+	w.Eventually(fmt.Sprintf("green has %d %%", percent), func() bool {
+		if weights := w.Weights(); weights["green"] != percent {
 			return false
 		}
 		held := false
-		for _, call := range w.balancer.Calls() {
+		for _, call := range w.Balancer.Calls() {
 			switch call.Action {
 			case "ModifyListener":
 				held = false
@@ -90,145 +87,145 @@ func TestSignals_rollBack(t *testing.T) {
 		{"SIGTERM to Terraform alone", func(c *exec.Cmd) error { return c.Process.Signal(syscall.SIGTERM) }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			w := newWorld(t, endless)
-			w.configure("green")
-			apply := w.start()
-			w.at(5)
-			if err := tc.send(apply.command); err != nil {
+			w := e2e.NewWorld(t, e2e.Endless)
+			w.MustConfigure("green")
+			apply := w.Start()
+			waitUntil(w, 5)
+			if err := tc.send(apply.Command); err != nil {
 				t.Fatal(err)
 			}
-			out, ok := apply.wait()
+			out, ok := apply.Wait()
 			if ok {
 				t.Fatalf("an interrupted apply succeeded:\n%s", out)
 			}
-			w.mustHaveAll("blue")
-			golden.Check(t, errorsIn(out), golden.Volatile()...)
-			w.lostNothing()
+			w.MustHaveAll("blue")
+			golden.Check(t, e2e.ErrorsIn(out), golden.Volatile()...)
+			w.LostNothing()
 
 			// An interrupt rejects nothing: the same version is shipped again.
-			w.Pace = quick
-			w.configure("green")
-			w.mustApply()
-			w.mustHaveAll("green")
+			w.Pace = e2e.Quick
+			w.MustConfigure("green")
+			w.MustApply()
+			w.MustHaveAll("green")
 		})
 	}
 }
 
 func TestSignals_rollsBackWhenTerraformIsKilled(t *testing.T) {
-	w := newWorld(t, endless)
-	w.configure("green")
-	apply := w.start()
-	w.at(5)
-	provider := providerOf(t, apply.command)
-	if err := apply.command.Process.Kill(); err != nil {
+	w := e2e.NewWorld(t, e2e.Endless)
+	w.MustConfigure("green")
+	apply := w.Start()
+	waitUntil(w, 5)
+	provider := providerOf(t, apply.Command)
+	if err := apply.Command.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	apply.wait()
-	w.eventually("blue has all the traffic again", func() bool { return w.all("blue") })
-	w.eventually("the orphaned provider ends", func() bool { return exited(provider) })
-	w.lostNothing()
+	apply.Wait()
+	w.Eventually("blue has all the traffic again", func() bool { return w.HasAll("blue") })
+	w.Eventually("the orphaned provider ends", func() bool { return exited(provider) })
+	w.LostNothing()
 }
 
 // The terminal closes during a shift, as when an SSH session drops: Terraform ends,
 // and the provider rolls back.
 func TestSignals_rollsBackWhenTheTerminalCloses(t *testing.T) {
-	w := newWorld(t, endless)
-	w.configure("green")
-	apply := w.start()
-	w.at(5)
-	provider := providerOf(t, apply.command)
-	if err := proc.SignalGroup(apply.command, syscall.SIGHUP); err != nil {
+	w := e2e.NewWorld(t, e2e.Endless)
+	w.MustConfigure("green")
+	apply := w.Start()
+	waitUntil(w, 5)
+	provider := providerOf(t, apply.Command)
+	if err := proc.SignalGroup(apply.Command, syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	apply.wait()
-	w.eventually("blue has all the traffic again", func() bool { return w.all("blue") })
-	w.eventually("the orphaned provider ends", func() bool { return exited(provider) })
-	w.lostNothing()
+	apply.Wait()
+	w.Eventually("blue has all the traffic again", func() bool { return w.HasAll("blue") })
+	w.Eventually("the orphaned provider ends", func() bool { return exited(provider) })
+	w.LostNothing()
 }
 
 // killBoth kills Terraform and the provider at 50 %, so that no process rolls back.
-func (w *world) killBoth() {
-	w.t.Helper()
+func killBoth(t *testing.T, w *e2e.World) {
+	t.Helper()
 	w.Pace = rehearsal.Pace{Hold: "700ms", Settle: "300ms", SteadyFor: "300ms"}
-	w.edit("{ percent = 50, hold = var.hold }", `{ percent = 50, hold = "10m" }`)
-	w.configure("green")
-	apply := w.start()
-	w.at(50)
+	w.Edit("{ percent = 50, hold = var.hold }", `{ percent = 50, hold = "10m" }`)
+	w.MustConfigure("green")
+	apply := w.Start()
+	waitUntil(w, 50)
 	// The provider is stopped first, so that it cannot roll back when Terraform dies,
 	// and Terraform dies before it can change its state.
-	provider := providerOf(w.t, apply.command)
+	provider := providerOf(t, apply.Command)
 	for _, kill := range []func() error{
 		func() error { return syscall.Kill(provider, syscall.SIGSTOP) },
-		apply.command.Process.Kill,
+		apply.Command.Process.Kill,
 		func() error { return syscall.Kill(provider, syscall.SIGKILL) },
 	} {
 		if err := kill(); err != nil {
-			w.t.Fatal(err)
+			t.Fatal(err)
 		}
 	}
-	apply.wait()
-	w.eventually("the provider has exited", func() bool { return exited(provider) })
-	if weights := w.weights(); weights["green"] != 50 {
-		w.t.Fatalf("after the kill: %v", weights)
+	apply.Wait()
+	w.Eventually("the provider has exited", func() bool { return exited(provider) })
+	if weights := w.Weights(); weights["green"] != 50 {
+		t.Fatalf("after the kill: %v", weights)
 	}
-	w.edit(`{ percent = 50, hold = "10m" }`, `{ percent = 50, hold = "1s" }`)
+	w.Edit(`{ percent = 50, hold = "10m" }`, `{ percent = 50, hold = "1s" }`)
 }
 
-func (w *world) unlocked() []string { return []string{"-lock=false"} }
+// unlocked is for an apply after one that was killed and holds the lock of the state.
+const unlocked = "-lock=false"
 
 func TestSignals_abandonedAt50_goodGreenCompletes(t *testing.T) {
-	w := newWorld(t, quick)
-	w.killBoth()
-	mark := w.mark()
-	w.mustApply(w.unlocked()...)
-	w.mustHaveAll("green")
-	if n := w.writes(mark); n != 1 {
+	w := e2e.NewWorld(t, e2e.Quick)
+	killBoth(t, w)
+	mark := w.Mark()
+	w.MustApply(unlocked)
+	w.MustHaveAll("green")
+	if n := w.Writes(mark); n != 1 {
 		t.Errorf("from 50 %% to 100 %% took %d writes", n)
 	}
-	w.lostNothing()
+	w.LostNothing()
 }
 
 func TestSignals_abandonedAt50_badGreenRollsBack(t *testing.T) {
-	w := newWorld(t, quick)
-	w.killBoth()
-	w.deploy("green", rehearsal.AppTerms{Version: "2", BreaksAfter: 1})
-	mark := w.mark()
-	out := w.mustFail(w.unlocked()...)
-	w.mustHaveAll("blue")
-	if n := w.writes(mark); n != 1 {
+	w := e2e.NewWorld(t, e2e.Quick)
+	killBoth(t, w)
+	w.MustDeploy("green", rehearsal.AppTerms{Version: "2", BreaksAfter: 1})
+	mark := w.Mark()
+	out := w.MustFail(unlocked)
+	w.MustHaveAll("blue")
+	if n := w.Writes(mark); n != 1 {
 		t.Errorf("the rollback took %d writes:\n%s", n, out)
 	}
-	w.lostNothing()
+	w.LostNothing()
 }
 
 func TestSignals_abandonedAt50_activeBlueIsOneWrite(t *testing.T) {
-	w := newWorld(t, quick)
-	w.killBoth()
-	w.configure("blue")
-	mark := w.mark()
-	w.mustApply(w.unlocked()...)
-	w.mustHaveAll("blue")
-	if n := w.writes(mark); n != 1 {
+	w := e2e.NewWorld(t, e2e.Quick)
+	killBoth(t, w)
+	w.MustConfigure("blue")
+	mark := w.Mark()
+	w.MustApply(unlocked)
+	w.MustHaveAll("blue")
+	if n := w.Writes(mark); n != 1 {
 		t.Errorf("the revert took %d writes", n)
 	}
-	w.lostNothing()
+	w.LostNothing()
 }
 
 // The machines of the environment that a revert left are stopped right after it:
 // settle covers the propagation to the load balancer's nodes.
 func TestSignals_abandonedAt50_losesNothingWhenGreenIsStopped(t *testing.T) {
-	pace := quick
+	pace := e2e.Quick
 	pace.Settle = "2s"
-	w := newWorld(t, pace, localaws.WithPropagation(time.Second))
-	w.killBoth()
+	w := e2e.NewWorld(t, pace, localaws.WithPropagation(time.Second))
+	killBoth(t, w)
 	w.Pace = pace
-	w.configure("blue")
-	w.mustApply(w.unlocked()...)
+	w.MustConfigure("blue")
+	w.MustApply(unlocked)
 	if err := w.Stack.Retire(t.Context(), "green"); err != nil {
 		t.Fatal(err)
 	}
-	before := w.load.Counts().Requests
-	w.eventually("a second of requests after it", func() bool { return w.load.Counts().Requests > before+loadRate })
-	w.mustHaveAll("blue")
-	w.lostNothing()
+	w.MoreRequests()
+	w.MustHaveAll("blue")
+	w.LostNothing()
 }

@@ -1,4 +1,4 @@
-package e2e
+package release
 
 import (
 	"fmt"
@@ -8,22 +8,23 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 )
 
 // harm is an edit or a command that would harm an environment with traffic.
 type harm struct {
 	name string
-	edit func(*project)
+	edit func(*e2e.Project)
 	args []string // of the apply
 	// refused: the run fails; otherwise the apply succeeds without any lost
 	// request.
 	refused bool
 	// before runs first; an edit after it has an apply of its own.
-	before func(*project)
-	undo   func(*project) // what it takes beside the old configuration
-	run    string         // instead of "apply"
-	moves  bool           // it is a release; else no traffic may move
+	before func(*e2e.Project)
+	undo   func(*e2e.Project) // what it takes beside the old configuration
+	run    string             // instead of "apply"
+	moves  bool               // it is a release; else no traffic may move
 	// detaches: idle green is destroyed and its group detached with one write,
 	// which leaves the traffic on blue.
 	detaches bool
@@ -40,18 +41,18 @@ func environments(blue, green map[string]any) map[string]any {
 }
 
 // set is an edit of terraform.tfvars.
-func set(values map[string]any) func(*project) {
-	return func(p *project) { p.t.Helper(); p.must(p.Set(values)) }
+func set(values map[string]any) func(*e2e.Project) {
+	return func(p *e2e.Project) { p.T.Helper(); p.Must(p.Set(values)) }
 }
 
 // replace is an edit of a file of the configuration.
-func replace(file, old, text string) func(*project) {
-	return func(p *project) { p.t.Helper(); p.must(p.Edit(file, old, text)) }
+func replace(file, old, text string) func(*e2e.Project) {
+	return func(p *e2e.Project) { p.T.Helper(); p.Must(p.Edit(file, old, text)) }
 }
 
-func edits(all ...func(*project)) func(*project) {
-	return func(p *project) {
-		p.t.Helper()
+func edits(all ...func(*e2e.Project)) func(*e2e.Project) {
+	return func(p *e2e.Project) {
+		p.T.Helper()
 		for _, edit := range all {
 			edit(p)
 		}
@@ -60,19 +61,19 @@ func edits(all ...func(*project)) func(*project) {
 
 // inlineEnvironments lists the environments in the switch, without references to
 // environment resources.
-func inlineEnvironments() func(*project) {
+func inlineEnvironments() func(*e2e.Project) {
 	return replace(releaseFile, "environments = bluegreen_environment.app",
 		`environments = { for name, app in var.apps : name => { target_groups = { web = app.target_group_arn }, version = "1" } }`)
 }
 
-func withoutBlue() func(*project) {
+func withoutBlue() func(*e2e.Project) {
 	return set(map[string]any{"environments": map[string]any{"green": map[string]any{"app": "green"}}})
 }
 
 func harms() []harm {
 	blue, green := map[string]any{"app": "blue"}, map[string]any{"app": "green"}
-	azure := func(p *project) {
-		p.must(p.Set(map[string]any{"active": "azure", "environments": map[string]any{"azure": blue, "green": green}}))
+	azure := func(p *e2e.Project) {
+		p.Must(p.Set(map[string]any{"active": "azure", "environments": map[string]any{"azure": blue, "green": green}}))
 	}
 	return []harm{
 		{name: "it is removed", edit: withoutBlue(), refused: true},
@@ -89,7 +90,7 @@ func harms() []harm {
 			"environments": map[string]any{"blue": map[string]any{"app": "red"}, "green": green}})), refused: true},
 		{name: "its backing changes", edit: set(environments(map[string]any{"app": "blue", "backing": []string{"asg-1"}}, green)), refused: true},
 		{name: "its machines are replaced", edit: set(map[string]any{"machines": map[string]string{"blue": "2", "green": "1"}}), refused: true},
-		{name: "its module is removed with the switch", edit: (*project).removeRelease, refused: true, detaches: true},
+		{name: "its module is removed with the switch", edit: removeRelease, refused: true, detaches: true},
 		{name: "the switch is replaced", args: []string{"-replace=" + liveSwitch}},
 		{name: "the environment is replaced", args: []string{"-replace=" + liveBlue}},
 		{name: "the switch is tainted", before: taint(liveSwitch)},
@@ -104,47 +105,47 @@ func harms() []harm {
 }
 
 // moved adds a moved block for a renamed environment.
-func moved(from, to string) func(*project) {
+func moved(from, to string) func(*e2e.Project) {
 	const address = "module.release.bluegreen_environment.app[%q]"
 	return replace("main.tf", `output "url"`, fmt.Sprintf("moved {\n  from = "+address+"\n  to   = "+address+"\n}\n\noutput \"url\"", from, to))
 }
 
-func taint(address string) func(*project) {
-	return func(p *project) {
-		p.t.Helper()
+func taint(address string) func(*e2e.Project) {
+	return func(p *e2e.Project) {
+		p.T.Helper()
 		var out strings.Builder
 		if err := p.Terraform.Run(&out, "taint", address); err != nil {
-			p.t.Fatalf("%v\n%s", err, out.String())
+			p.T.Fatalf("%v\n%s", err, out.String())
 		}
 	}
 }
 
 // removeRelease cuts the module out of the configuration.
-func (p *project) removeRelease() {
-	p.t.Helper()
+func removeRelease(p *e2e.Project) {
+	p.T.Helper()
 	path := filepath.Join(p.Terraform.Dir, "main.tf")
 	text, err := os.ReadFile(path)
-	p.must(err)
+	p.Must(err)
 	begin := strings.Index(string(text), "module \"release\"")
 	end := strings.Index(string(text), "output \"url\"")
-	p.must(os.WriteFile(path, append(text[:begin:begin], text[end:]...), 0o644))
+	p.Must(os.WriteFile(path, append(text[:begin:begin], text[end:]...), 0o644))
 }
 
 // snapshot records the configuration and returns a function that restores it.
-func (p *project) snapshot() (restore func()) {
-	p.t.Helper()
+func snapshot(p *e2e.Project) (restore func()) {
+	p.T.Helper()
 	saved := map[string][]byte{}
 	for _, name := range []string{"main.tf", releaseFile} {
 		text, err := os.ReadFile(filepath.Join(p.Terraform.Dir, name))
-		p.must(err)
+		p.Must(err)
 		saved[name] = text
 	}
 	return func() {
-		p.t.Helper()
+		p.T.Helper()
 		for name, text := range saved {
-			p.must(os.WriteFile(filepath.Join(p.Terraform.Dir, name), text, 0o644))
+			p.Must(os.WriteFile(filepath.Join(p.Terraform.Dir, name), text, 0o644))
 		}
-		p.must(p.Set(map[string]any{}))
+		p.Must(p.Set(map[string]any{}))
 	}
 }
 
@@ -155,30 +156,30 @@ func TestHarm_liveEnvironmentIsProtected(t *testing.T) {
 	for name, some := range map[string][]harm{"first half": all[:half], "second half": all[half:]} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := newProject(t, "live", brisk)
-			p.mustApply()
-			p.ask("/", exampleRate)
+			p := e2e.NewProject(t, "live", e2e.Brisk)
+			p.MustApply()
+			p.Ask("/", e2e.ParallelRate)
 			for _, h := range some {
-				t.Run(h.name, func(t *testing.T) { p.inflict(t, h) })
+				t.Run(h.name, func(t *testing.T) { inflict(t, p, h) })
 			}
-			p.lostNothing()
+			p.LostNothing()
 		})
 	}
 }
 
 // inflict does the harm, checks the result and reverts the edit; one more apply must
 // then be enough.
-func (p *project) inflict(t *testing.T, h harm) {
-	whole := p.t
-	p.t = t
-	defer func() { p.t = whole }()
-	restore := p.snapshot()
-	machines, mark := p.blues(), p.mark()
+func inflict(t *testing.T, p *e2e.Project, h harm) {
+	whole := p.T
+	p.T = t
+	defer func() { p.T = whole }()
+	restore := snapshot(p)
+	machines, mark := p.BluePIDs(), p.Mark()
 	if h.before != nil {
 		h.before(p)
 	}
 	if h.before != nil && h.edit != nil {
-		p.mustApply()
+		p.MustApply()
 	}
 	if h.edit != nil {
 		h.edit(p)
@@ -187,30 +188,30 @@ func (p *project) inflict(t *testing.T, h harm) {
 	if run == "" {
 		run = "apply"
 	}
-	output, ok := p.run(append([]string{run, "-auto-approve"}, h.args...)...)
+	output, ok := p.Run(append([]string{run, "-auto-approve"}, h.args...)...)
 	if ok == h.refused {
 		t.Errorf("succeeded: %t\n%s", ok, output)
 	}
 	if h.refused {
 		golden.Check(t, output, golden.Volatile()...)
 	}
-	p.mustAnswer("1")
-	if now := p.blues(); !slices.Equal(now, machines) {
+	p.MustAnswer("1")
+	if now := p.BluePIDs(); !slices.Equal(now, machines) {
 		t.Errorf("blue's machines were %v and are %v", machines, now)
 	}
 	most := 0
 	if h.detaches {
 		most = 1
 	}
-	if n := p.writes(mark); n > most && !h.moves {
+	if n := p.Writes(mark); n > most && !h.moves {
 		t.Errorf("%d writes, where at most %d may be", n, most)
 	}
 	restore()
 	if h.undo != nil {
 		h.undo(p)
 	}
-	p.mustApply()
+	p.MustApply()
 	restore()
-	p.mustBeSettled()
-	p.mustAnswer("1")
+	p.MustBeSettled()
+	p.MustAnswer("1")
 }

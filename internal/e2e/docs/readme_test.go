@@ -1,4 +1,4 @@
-package e2e
+package docs
 
 import (
 	"encoding/json"
@@ -8,45 +8,18 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
 )
 
-// fenced returns the first fenced block after a mark of a text.
-func fenced(t *testing.T, text, mark string) string {
-	t.Helper()
-	_, rest, found := strings.Cut(text, mark)
-	_, rest, opened := strings.Cut(rest, "```")
-	_, rest, lined := strings.Cut(rest, "\n")
-	block, _, closed := strings.Cut(rest, "\n```")
-	if !found || !opened || !lined || !closed {
-		t.Fatalf("no fenced block after %s", mark)
-	}
-	return block + "\n"
-}
-
-// readme returns the README.
-func readme(t *testing.T) string {
-	t.Helper()
-	root, err := rehearsal.ModuleRoot(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(filepath.Join(root, "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
 func TestREADME_isShort(t *testing.T) {
-	text := readme(t)
+	text := e2e.README(t)
 	if n := strings.Count(text, "\n"); n > 200 {
 		t.Errorf("the README has %d lines, at most 200 are allowed", n)
 	}
-	if n := strings.Count(fenced(t, text, "<!-- demo:output -->"), "\n"); n > 40 {
+	if n := strings.Count(e2e.Fenced(t, text, "<!-- demo:output -->"), "\n"); n > 40 {
 		t.Errorf("the README shows %d lines of the demo, at most 40 are allowed", n)
 	}
-	if n := strings.Count(fenced(t, text, "<!-- readme:example -->"), "\n"); n > 10 {
+	if n := strings.Count(e2e.Fenced(t, text, "<!-- readme:example -->"), "\n"); n > 10 {
 		t.Errorf("the README's example has %d lines, at most 10 are allowed", n)
 	}
 }
@@ -54,13 +27,14 @@ func TestREADME_isShort(t *testing.T) {
 // The example of the README is planned on a local load balancer, and its schedule is
 // the one that the README shows.
 func TestREADME_showsThePlan(t *testing.T) {
-	w := newWorld(t, rehearsal.Pace{Hold: "100ms", Settle: "100ms", SteadyFor: "100ms"})
+	w := e2e.NewWorld(t, e2e.Quick)
 	example := strings.NewReplacer(
 		"aws_lb_listener.https.arn", fmt.Sprintf("%q", w.Stack.Listener),
 		"bluegreen_environment.app", fmt.Sprintf("{ blue = { version = \"1.4.2\", target_groups = { web = %q } }, green = { version = \"1.5.0\", target_groups = { web = %q } } }",
 			w.Stack.Groups["blue"], w.Stack.Groups["green"]),
-	).Replace(fenced(t, readme(t), "<!-- readme:example -->"))
-	terraform := rehearsal.NewTerraform(built.binary, built.cliConfig, w.balancer.URL(), t.TempDir())
+	).Replace(e2e.Fenced(t, e2e.README(t), "<!-- readme:example -->"))
+	terraform := *w.Terraform
+	terraform.Dir = t.TempDir()
 	run := func(args ...string) string {
 		var out strings.Builder
 		if err := terraform.Run(&out, args...); err != nil {
@@ -95,7 +69,7 @@ func TestREADME_showsThePlan(t *testing.T) {
 	if i := strings.Index(got, "\nWarning: "); i >= 0 { // of the test rules of this test's listener
 		got = got[:i]
 	}
-	if want := strings.TrimSpace(fenced(t, readme(t), "<!-- readme:schedule -->")); strings.TrimSpace(got) != want {
+	if want := strings.TrimSpace(e2e.Fenced(t, e2e.README(t), "<!-- readme:schedule -->")); strings.TrimSpace(got) != want {
 		t.Errorf("the schedule is\n%s\nand the README shows\n%s", got, want)
 	}
 }

@@ -1,4 +1,4 @@
-package e2e
+package docs
 
 import (
 	"os"
@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
@@ -56,8 +57,8 @@ func blocks(text string) []string {
 // Every example of the guide Choosing gates can be planned. The guide shows secrets only in
 // forms that do not reach the state.
 func TestChoosingGates_examplesPlan(t *testing.T) {
-	build(t)
-	guide, err := os.ReadFile(filepath.Join(built.root, "templates", "guides", "choosing-gates.md"))
+	built := e2e.Build(t)
+	guide, err := os.ReadFile(filepath.Join(built.Root, "templates", "guides", "choosing-gates.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +66,7 @@ func TestChoosingGates_examplesPlan(t *testing.T) {
 		name, _, _ := strings.Cut(strings.TrimSpace(strings.SplitN(block, "\n", 3)[1]), " ")
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			terraform := &rehearsal.Terraform{Binary: built.binary, Dir: t.TempDir(), Env: append(rehearsal.LocalEnv("http://127.0.0.1:9"), "TF_CLI_CONFIG_FILE="+built.cliConfig)}
+			terraform := built.In(t.TempDir(), rehearsal.LocalEnv("http://127.0.0.1:9")...)
 			if err := os.WriteFile(filepath.Join(terraform.Dir, "main.tf"), []byte(around+block+"\n}\n"), 0o600); err != nil {
 				t.Fatal(err)
 			}

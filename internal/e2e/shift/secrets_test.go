@@ -1,4 +1,4 @@
-package e2e
+package shift
 
 import (
 	"archive/zip"
@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
@@ -66,7 +67,7 @@ func gatesWithSecrets(url string, dry bool) string {
 }
 
 func TestSecrets_appearNowhere(t *testing.T) {
-	w := newWorld(t, quick)
+	w := e2e.NewWorld(t, e2e.Quick)
 	url, received := echo(t)
 	log := filepath.Join(t.TempDir(), "trace.log")
 	for name, value := range secrets {
@@ -74,17 +75,17 @@ func TestSecrets_appearNowhere(t *testing.T) {
 	}
 	w.Terraform.Env = append(w.Terraform.Env, "TF_LOG=TRACE", "TF_LOG_PATH="+log)
 	said := map[string]string{}
-	w.gates(gatesWithSecrets(url, false)) // acted on
-	w.configure("green")
-	said["error"] = w.mustFail()
-	said["refused"] = w.mustFail()
-	w.gates(gatesWithSecrets(url, true)) // evaluated and reported
-	w.deploy("green", rehearsal.AppTerms{Version: "2.1"})
-	w.configure("green")
-	said["plan"] = w.run("plan", "-no-color", "-out=secret.tfplan")
-	said["show"] = w.run("show", "-json", "secret.tfplan")
-	said["apply"] = w.mustApply()
-	said["state"] = w.run("show", "-json")
+	w.SetGates(gatesWithSecrets(url, false)) // acted on
+	w.MustConfigure("green")
+	said["error"] = w.MustFail()
+	said["refused"] = w.MustFail()
+	w.SetGates(gatesWithSecrets(url, true)) // evaluated and reported
+	w.MustDeploy("green", rehearsal.AppTerms{Version: "2.1"})
+	w.MustConfigure("green")
+	said["plan"] = w.MustRun("plan", "-no-color", "-out=secret.tfplan")
+	said["show"] = w.MustRun("show", "-json", "secret.tfplan")
+	said["apply"] = w.MustApply()
+	said["state"] = w.MustRun("show", "-json")
 	said["secret.tfplan"] = unzipped(t, filepath.Join(w.Terraform.Dir, "secret.tfplan"))
 	for _, file := range []string{log, filepath.Join(w.Terraform.Dir, "terraform.tfstate")} {
 		text, err := os.ReadFile(file)
@@ -134,23 +135,4 @@ func unzipped(t *testing.T, path string) string {
 		_ = r.Close()
 	}
 	return all.String()
-}
-
-// gates replaces the gates of the configuration.
-func (w *world) gates(hcl string) {
-	w.t.Helper()
-	text := "resource \"bluegreen_switch\" \"web\" {\n  gates = " + hcl + "}\n"
-	if err := os.WriteFile(filepath.Join(w.Terraform.Dir, "override.tf"), []byte(text), 0o600); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-// run runs a Terraform command that has to succeed, and returns its output.
-func (w *world) run(args ...string) string {
-	w.t.Helper()
-	var out bytes.Buffer
-	if err := w.Terraform.Run(&out, args...); err != nil {
-		w.t.Fatalf("%v\n%s", err, out.String())
-	}
-	return out.String()
 }

@@ -1,4 +1,4 @@
-package e2e
+package shift
 
 import (
 	"encoding/json"
@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
@@ -20,31 +21,31 @@ const figures = `{
   }
 `
 
-func newWorldOfFigures(t *testing.T, delay time.Duration) *world {
+func newWorldOfFigures(t *testing.T, delay time.Duration) *e2e.World {
 	t.Helper()
-	w := newWorldOf(t, rehearsal.AppTerms{Version: "1", Delay: delay}, quick, localaws.WithMetricsClock(time.Second, 500*time.Millisecond))
-	w.gates(figures)
+	w := e2e.NewWorldOf(t, rehearsal.AppTerms{Version: "1", Delay: delay}, e2e.Quick, localaws.WithMetricsClock(time.Second, 500*time.Millisecond))
+	w.SetGates(figures)
 	return w
 }
 
 func TestTargetMetrics_rollsBackABadRelease(t *testing.T) {
 	w := newWorldOfFigures(t, 0)
-	w.deploy("green", rehearsal.AppTerms{Version: "bad", BreaksAfter: 20})
-	w.configure("green")
-	out := w.mustFail()
-	w.mustHaveAll("blue")
+	w.MustDeploy("green", rehearsal.AppTerms{Version: "bad", BreaksAfter: 20})
+	w.MustConfigure("green")
+	out := w.MustFail()
+	w.MustHaveAll("blue")
 	// The text is compared in internal/gate, with generated metrics.
-	for where, text := range map[string]string{"error": errorsIn(out), "reason": w.reason()} {
+	for where, text := range map[string]string{"error": e2e.ErrorsIn(out), "reason": reasonOf(t, w)} {
 		if !strings.Contains(text, `"users"`) || !strings.Contains(text, "web (green)") || !strings.Contains(text, "1 of 3 (5 %)") {
 			t.Errorf("the %s says %s", where, text)
 		}
 	}
-	w.lostNothing()
+	w.LostNothing()
 }
 
-// reason returns last_shift.reason of the state.
-func (w *world) reason() string {
-	w.t.Helper()
+// reasonOf returns last_shift.reason of the state.
+func reasonOf(t *testing.T, w *e2e.World) string {
+	t.Helper()
 	var state struct {
 		Values struct {
 			Root struct {
@@ -56,29 +57,29 @@ func (w *world) reason() string {
 			} `json:"root_module"`
 		}
 	}
-	if err := json.Unmarshal([]byte(w.run("show", "-json")), &state); err != nil {
-		w.t.Fatal(err)
+	if err := json.Unmarshal([]byte(w.MustRun("show", "-json")), &state); err != nil {
+		t.Fatal(err)
 	}
 	return state.Values.Root.Resources[0].Values.LastShift.Reason
 }
 
 func TestTargetMetrics_rollsBackASlowRelease(t *testing.T) {
 	w := newWorldOfFigures(t, 20*time.Millisecond)
-	w.deploy("green", rehearsal.AppTerms{Version: "slow", Delay: 60 * time.Millisecond})
-	w.configure("green")
-	out := w.mustFail()
-	w.mustHaveAll("blue")
-	if text := errorsIn(out); !strings.Contains(text, `"users"`) || !strings.Contains(text, "p90") {
+	w.MustDeploy("green", rehearsal.AppTerms{Version: "slow", Delay: 60 * time.Millisecond})
+	w.MustConfigure("green")
+	out := w.MustFail()
+	w.MustHaveAll("blue")
+	if text := e2e.ErrorsIn(out); !strings.Contains(text, `"users"`) || !strings.Contains(text, "p90") {
 		t.Errorf("the error says %s", text)
 	}
-	w.lostNothing()
+	w.LostNothing()
 }
 
 func TestTargetMetrics_completesAnEqualRelease(t *testing.T) {
 	w := newWorldOfFigures(t, 5*time.Millisecond)
-	w.deploy("green", rehearsal.AppTerms{Version: "2", Delay: 5 * time.Millisecond})
-	w.configure("green")
-	w.mustApply()
-	w.mustHaveAll("green")
-	w.lostNothing()
+	w.MustDeploy("green", rehearsal.AppTerms{Version: "2", Delay: 5 * time.Millisecond})
+	w.MustConfigure("green")
+	w.MustApply()
+	w.MustHaveAll("green")
+	w.LostNothing()
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package e2e
+package signals
 
 import (
 	"fmt"
@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 )
@@ -43,15 +44,15 @@ func sets(t *testing.T, path string) map[string]uint64 {
 // The program of a gate starts with the default of every signal that the provider
 // survives, so that the timeout of the gate stops it in an orderly way.
 func TestSignals_reachTheProgramOfAGate(t *testing.T) {
-	w := newWorld(t, quick)
+	w := e2e.NewWorld(t, e2e.Quick)
 	signals, ended := filepath.Join(t.TempDir(), "signals"), filepath.Join(t.TempDir(), "ended")
-	w.gates(commandGate(fmt.Sprintf("grep ^Sig /proc/self/status > %s; trap 'echo trapped > %s; exit 3' TERM; while :; do sleep 0.05; done", signals, ended),
+	w.SetGates(commandGate(fmt.Sprintf("grep ^Sig /proc/self/status > %s; trap 'echo trapped > %s; exit 3' TERM; while :; do sleep 0.05; done", signals, ended),
 		"timeout = \"1s\"\n      consecutive_error_limit = 0"))
-	w.configure("green")
+	w.MustConfigure("green")
 	// A slow machine may kill the program before its trap has run. An error of a gate
 	// rejects nothing, so that the release can be repeated.
-	w.eventually("the trap of the program has run", func() bool {
-		out := w.mustFail()
+	w.Eventually("the trap of the program has run", func() bool {
+		out := w.MustFail()
 		if !strings.Contains(out, "gate timeout") {
 			t.Fatalf("the gate did not time out:\n%s", out)
 		}
@@ -65,39 +66,39 @@ func TestSignals_reachTheProgramOfAGate(t *testing.T) {
 			}
 		}
 	}
-	w.lostNothing()
+	w.LostNothing()
 }
 
 func TestSignals_aTrapDecidesTheGate(t *testing.T) {
-	w := newWorld(t, quick)
-	w.gates(commandGate("trap 'exit 3' TERM; kill -TERM $$; exit 0", ""))
-	w.configure("green")
-	out := w.mustFail()
-	golden.Check(t, errorsIn(out), append(golden.Volatile(), golden.ReplacePattern(`(exit status 3 in) [0-9.]+\S?s`, "$1 <took>"))...)
-	w.mustHaveAll("blue")
-	w.lostNothing()
+	w := e2e.NewWorld(t, e2e.Quick)
+	w.SetGates(commandGate("trap 'exit 3' TERM; kill -TERM $$; exit 0", ""))
+	w.MustConfigure("green")
+	out := w.MustFail()
+	golden.Check(t, e2e.ErrorsIn(out), append(golden.Volatile(), golden.ReplacePattern(`(exit status 3 in) [0-9.]+\S?s`, "$1 <took>"))...)
+	w.MustHaveAll("blue")
+	w.LostNothing()
 }
 
 // The provider gets each signal during a shift and during its rollback, in which it logs
 // to a Terraform that was killed.
 func TestSignals_doNotEndTheProvider(t *testing.T) {
-	w := newWorld(t, endless)
+	w := e2e.NewWorld(t, e2e.Endless)
 	w.Terraform.Env = append(w.Terraform.Env, "TF_LOG=TRACE", "TF_LOG_PATH="+filepath.Join(t.TempDir(), "trace.log"))
-	w.configure("green")
-	apply := w.start()
-	w.at(5)
-	provider := providerOf(t, apply.command)
+	w.MustConfigure("green")
+	apply := w.Start()
+	waitUntil(w, 5)
+	provider := providerOf(t, apply.Command)
 	for _, s := range survived {
 		if err := syscall.Kill(provider, s); err != nil {
 			t.Fatal(err)
 		}
 	}
-	mark := w.mark()
-	w.eventually("the shift is still monitored", func() bool { return w.mark() > mark+3 })
+	mark := w.Mark()
+	w.Eventually("the shift is still monitored", func() bool { return w.Mark() > mark+3 })
 	if !proc.Running(provider) {
 		t.Fatal("a signal ended the provider")
 	}
-	if err := apply.command.Process.Kill(); err != nil {
+	if err := apply.Command.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range survived {
@@ -105,8 +106,8 @@ func TestSignals_doNotEndTheProvider(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	apply.wait()
-	w.eventually("blue has all the traffic again", func() bool { return w.all("blue") })
-	w.eventually("the orphaned provider ends", func() bool { return exited(provider) })
-	w.lostNothing()
+	apply.Wait()
+	w.Eventually("blue has all the traffic again", func() bool { return w.HasAll("blue") })
+	w.Eventually("the orphaned provider ends", func() bool { return exited(provider) })
+	w.LostNothing()
 }

@@ -1,0 +1,22 @@
+package shift
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
+)
+
+func TestPolicy_coversEveryCallOfAShift(t *testing.T) {
+	w := e2e.NewWorld(t, e2e.Quick)
+	mark := w.Mark()
+	w.MustConfigure("green")
+	w.MustApply()
+	w.MustConfigure("blue")
+	w.MustApply()
+	made := e2e.CheckPolicy(t, w.Balancer.Calls()[mark:])
+	if !slices.Contains(made, "elasticloadbalancing:ModifyListener") {
+		t.Errorf("no shift was seen, only %v", made)
+	}
+	w.LostNothing()
+}

@@ -1,0 +1,57 @@
+// Package slow scales the deadlines of tests by how slow the machine is. A deadline in a
+// test ends a hang and names what hung; it never measures speed. So that a busy machine
+// meets it too, the factor is measured, once per process.
+package slow
+
+import (
+	"crypto/sha256"
+	"os"
+	"os/exec"
+	"sync"
+	"time"
+)
+
+// The factor is at least 1. Its limit keeps a hang from lasting for hours.
+const maxFactor = 20
+
+// reference is the time that the work of a sample takes on an idle machine with two
+// cores of 2024, with the race detector.
+const reference = 25 * time.Millisecond
+
+// samples is the number of samples. Their sum counts, because a busy machine delays some
+// of them and not others.
+const samples = 5
+
+// Deadline returns d multiplied by the slowness of the machine. It must not be called
+// in a testing/synctest bubble, where time is not real and a deadline needs no scaling.
+func Deadline(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * factor())
+}
+
+var factor = sync.OnceValue(func() float64 {
+	began := time.Now()
+	for range samples {
+		work()
+	}
+	return scale(time.Since(began))
+})
+
+// scale returns the factor for the time that all samples took.
+func scale(took time.Duration) float64 {
+	return min(max(1, float64(took)/float64(samples*reference)), maxFactor)
+}
+
+// work is what tests spend their time on: computing, and starting a process. The process
+// is this test binary, which lists no tests.
+func work() {
+	block := make([]byte, 1<<16)
+	for range 256 {
+		sum := sha256.Sum256(block)
+		copy(block, sum[:])
+	}
+	if self, err := os.Executable(); err == nil {
+		lists := exec.Command(self, "-test.list=^$")
+		lists.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0") // by default it sleeps for a second
+		_ = lists.Run()
+	}
+}
