@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,13 +16,28 @@ import (
 // word is a line of the word list.
 type word struct {
 	pattern *regexp.Regexp
-	instead string
+	// contains are texts of which every match contains one. A plain search for them is much
+	// faster than the pattern, and most lines have none.
+	contains []string
+	instead  string
 }
 
-// words is the list, with a pattern that matches any of it.
-type words struct {
-	list []word
-	any  *regexp.Regexp
+// maybe reports whether a text in lower case can match.
+func (w word) maybe(lower string) bool {
+	return slices.ContainsFunc(w.contains, func(text string) bool { return strings.Contains(lower, text) })
+}
+
+type words []word
+
+// maybe returns the words that a text in lower case can match.
+func (l words) maybe(lower string) words {
+	var some words
+	for _, w := range l {
+		if w.maybe(lower) {
+			some = append(some, w)
+		}
+	}
+	return some
 }
 
 func wordList(t *testing.T) words {
@@ -31,8 +47,7 @@ func wordList(t *testing.T) words {
 		t.Fatal(err)
 	}
 	defer func() { _ = file.Close() }()
-	var list []word
-	var all []string
+	var list words
 	for lines := bufio.NewScanner(file); lines.Scan(); {
 		pattern, instead, found := strings.Cut(lines.Text(), ": ")
 		if strings.HasPrefix(lines.Text(), "#") {
@@ -41,10 +56,62 @@ func wordList(t *testing.T) words {
 		if !found {
 			t.Fatalf("no term after %q", lines.Text())
 		}
-		all = append(all, pattern)
-		list = append(list, word{regexp.MustCompile(`(?i)\b(` + pattern + `)\b`), instead})
+		parsed, err := syntax.Parse(pattern, syntax.Perl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		contains := literals(parsed)
+		if len(contains) == 0 {
+			t.Fatalf("%q matches texts that have nothing in common", pattern)
+		}
+		list = append(list, word{regexp.MustCompile(`(?i)\b(` + pattern + `)\b`), contains, instead})
 	}
-	return words{list, regexp.MustCompile(`(?i)\b(` + strings.Join(all, "|") + `)\b`)}
+	return list
+}
+
+// literals returns texts without spaces of which every match of an expression contains
+// one: of a sequence those of the part with the longest ones, of alternatives all. It is
+// empty if there are none.
+func literals(e *syntax.Regexp) []string {
+	var found []string
+	switch e.Op {
+	case syntax.OpLiteral:
+		for _, text := range strings.Fields(strings.ToLower(string(e.Rune))) {
+			found = longer(found, []string{text})
+		}
+	case syntax.OpCapture:
+		return literals(e.Sub[0])
+	case syntax.OpConcat:
+		for _, part := range e.Sub {
+			found = longer(found, literals(part))
+		}
+	case syntax.OpAlternate:
+		for _, alternative := range e.Sub {
+			texts := literals(alternative)
+			if len(texts) == 0 {
+				return nil
+			}
+			found = append(found, texts...)
+		}
+	}
+	return found
+}
+
+// longer returns the texts whose shortest is longer.
+func longer(a, b []string) []string {
+	shortest := func(texts []string) int {
+		n := 0
+		for _, text := range texts {
+			if n == 0 || len(text) < n {
+				n = len(text)
+			}
+		}
+		return n
+	}
+	if shortest(b) > shortest(a) {
+		return b
+	}
+	return a
 }
 
 var (
@@ -60,7 +127,7 @@ var (
 
 // prose returns a line with identifiers split into their words.
 func prose(line string) string {
-	line = allowed.ReplaceAllString(line, "")
+	line = allowed.ReplaceAllString(line, " ")
 	return humps.ReplaceAllString(strings.ReplaceAll(line, "_", " "), "$1 $2")
 }
 
@@ -91,8 +158,9 @@ func TestWords(t *testing.T) {
 			return err
 		}
 		list.check(t, name, name) // the name of the file itself
+		some := list.maybe(strings.ToLower(string(text)))
 		for i, line := range strings.Split(string(text), "\n") {
-			list.check(t, line, name+":"+strconv.Itoa(i+1))
+			some.check(t, line, name+":"+strconv.Itoa(i+1))
 		}
 		return nil
 	})
@@ -107,20 +175,25 @@ func TestWords(t *testing.T) {
 // check reports the words in a text.
 func (l words) check(t *testing.T, text, place string) {
 	t.Helper()
-	if text = prose(text); !l.any.MatchString(text) {
-		return
+	for _, w := range l.in(text) {
+		t.Errorf("%s: %q is not a term of this project; use: %s", place, w.pattern.FindString(prose(text)), w.instead)
 	}
-	for _, w := range l.list {
-		if found := w.pattern.FindString(text); found != "" {
-			t.Errorf("%s: %q is not a term of this project; use: %s", place, found, w.instead)
-		}
+}
+
+// in returns the words of the list in a text.
+func (l words) in(text string) words {
+	some := l.maybe(strings.ToLower(text))
+	if len(some) == 0 {
+		return nil
 	}
+	text = prose(text)
+	return slices.DeleteFunc(some, func(w word) bool { return !w.pattern.MatchString(text) })
 }
 
 // The list matches prose, identifiers and file names, and not parts of other words.
 func TestWords_matchIdentifiers(t *testing.T) {
 	list := wordList(t)
-	matches := func(text string) bool { return list.any.MatchString(prose(text)) }
+	matches := func(text string) bool { return len(list.in(text)) > 0 }
 	for _, text := range []string{"the way " + "back", "func way" + "Home()", "ho" + "me_test.go", "Told" + "Twice", "is sent " + "back"} {
 		if !matches(text) {
 			t.Errorf("%q is not matched", text)
