@@ -48,7 +48,7 @@ func (a *Apply) Wait() (string, bool) {
 		return a.out.String(), err == nil
 	case <-time.After(hangTimeout()):
 		_ = a.Command.Process.Kill()
-		<-a.ended
+		_ = <-a.ended
 		a.t.Fatalf("%v has not ended within %s:\n%s", a.Command.Args, hangTimeout(), a.out.String())
 		return "", false
 	}

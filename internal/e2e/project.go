@@ -5,13 +5,19 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 )
 
-// Brisk is the pace of releases whose order matters, not their duration.
-var Brisk = rehearsal.ExamplePace{Hold: "300ms", Settle: "200ms", SteadyFor: "300ms", Drain: "400ms", Interval: "200ms"}
+// Brisk returns the pace of releases whose order matters, not their duration. What is in
+// flight ends within Settle and Drain, which takes longer on a slow machine.
+func Brisk() rehearsal.ExamplePace {
+	return rehearsal.ExamplePace{Hold: "300ms", Settle: slow.Deadline(200 * time.Millisecond).String(), SteadyFor: "300ms",
+		Drain: slow.Deadline(400 * time.Millisecond).String(), Interval: "200ms"}
+}
 
 // ParallelRate is the number of requests per second of tests that run in parallel.
 const ParallelRate = 100

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 )
 
 // World is a release with its load balancer and continuous load.
@@ -26,8 +27,11 @@ type World struct {
 // LoadRate is the number of requests per second in a World.
 const LoadRate = 500
 
-// Quick is the pace of shifts whose order matters, not their duration.
-var Quick = rehearsal.Pace{Hold: "700ms", Settle: "300ms", SteadyFor: "300ms"}
+// Quick returns the pace of shifts whose order matters, not their duration. What is in
+// flight when the weights change ends within Settle, which takes longer on a slow machine.
+func Quick() rehearsal.Pace {
+	return rehearsal.Pace{Hold: "700ms", Settle: slow.Deadline(300 * time.Millisecond).String(), SteadyFor: "300ms"}
+}
 
 // Endless has a hold that lasts until the apply is interrupted or fails.
 var Endless = rehearsal.Pace{Hold: "10h", Settle: "300ms", SteadyFor: "300ms"}

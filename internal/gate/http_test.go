@@ -20,6 +20,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 )
 
 // took replaces measured durations.
@@ -399,7 +400,7 @@ func TestHTTP_closesItsConnections(t *testing.T) {
 	for range 4 {
 		select {
 		case <-idle:
-		case <-time.After(30 * time.Second):
+		case <-time.After(slow.Deadline(30 * time.Second)):
 			t.Fatal("a connection was not closed")
 		}
 	}

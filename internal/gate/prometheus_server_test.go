@@ -17,6 +17,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 )
 
 // startPrometheus starts a server that scrapes the targets five times a second, and
@@ -85,7 +86,7 @@ func isReady(t *testing.T, url string, ended <-chan struct{}) bool {
 	t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	limit := time.After(60 * time.Second)
+	limit := time.After(slow.Deadline(60 * time.Second))
 	for {
 		select {
 		case <-ended:

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 )
 
 const (
@@ -250,7 +251,7 @@ func TestClose_leavesNothingRunning(t *testing.T) {
 		b.must(b.srv.Close())
 		b.web.CloseIdleConnections()
 	}()
-	limit := time.NewTimer(30 * time.Second)
+	limit := time.NewTimer(slow.Deadline(30 * time.Second))
 	defer limit.Stop()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()

@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 )
 
 // bench is a running load balancer with an SDK client.
@@ -204,10 +205,10 @@ func (b *bench) states(group string) []string {
 	return states
 }
 
-// until waits for a condition, with a limit that even a slow machine meets.
+// until waits for a condition.
 func (b *bench) until(what string, done func() bool) {
 	b.t.Helper()
-	limit := time.NewTimer(30 * time.Second)
+	limit := time.NewTimer(slow.Deadline(30 * time.Second))
 	defer limit.Stop()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()

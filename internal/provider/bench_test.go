@@ -22,10 +22,8 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 )
-
-// timeout is a limit that even a slow machine meets.
-const timeout = 60 * time.Second
 
 // bench is a running local load balancer with an SDK client.
 type bench struct {
@@ -267,7 +265,7 @@ func (b *bench) healthy(groups ...string) {
 // until polls a condition until it holds.
 func (b *bench) until(what string, done func() bool) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), timeout)
+	ctx, cancel := context.WithTimeout(b.t.Context(), slow.Deadline(60*time.Second))
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()

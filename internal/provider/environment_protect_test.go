@@ -3,8 +3,6 @@ package provider_test
 import (
 	"context"
 	"fmt"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -209,10 +207,7 @@ func TestEnvironment_replacedAndTainted(t *testing.T) {
 			return w.terraform("apply", "-json", "-auto-approve", "-input=false", "-replace=bluegreen_environment.blue")
 		},
 		"taint": func(w *workspace) run {
-			cmd := exec.CommandContext(w.t.Context(), w.binary, "taint", "bluegreen_environment.blue")
-			cmd.Dir = w.dir
-			cmd.Env = append(os.Environ(), "TF_REATTACH_PROVIDERS="+w.reattach)
-			w.must(cmd.Run())
+			w.must(w.prepare("taint", "bluegreen_environment.blue").Run())
 			return w.apply()
 		},
 	} {

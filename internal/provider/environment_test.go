@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -82,10 +81,7 @@ func (w *workspace) plans(s *site, parts ...any) run {
 // resources returns the values of the state's resources by address.
 func (w *workspace) resources() map[string]map[string]any {
 	w.t.Helper()
-	cmd := exec.CommandContext(w.t.Context(), w.binary, "show", "-json")
-	cmd.Dir = w.dir
-	cmd.Env = append(cmd.Environ(), "TF_REATTACH_PROVIDERS="+w.reattach)
-	out, err := cmd.Output()
+	out, err := w.prepare("show", "-json").Output()
 	w.must(err)
 	var state struct {
 		Values struct {

@@ -24,6 +24,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 )
 
 // Variables by which terraform-plugin-testing finds the binary, and the registry of
@@ -153,21 +154,45 @@ type message struct {
 // terraform runs a command that takes -json, such as "plan" or "apply".
 func (w *workspace) terraform(args ...string) run {
 	w.t.Helper()
-	return w.command(exec.CommandContext(w.t.Context(), w.binary, args...))
+	return w.command(w.prepare(args...))
 }
 
-// interrupted is terraform with a Ctrl-C when ctx ends.
+// hangTimeout is the time after which a command counts as hung.
+func hangTimeout() time.Duration { return slow.Deadline(5 * time.Minute) }
+
+// prepare returns a command that is killed when it hangs.
+func (w *workspace) prepare(args ...string) *exec.Cmd {
+	ctx, cancel := context.WithTimeout(w.t.Context(), hangTimeout())
+	w.t.Cleanup(cancel)
+	cmd := w.prepareIn(ctx, args)
+	cmd.Cancel = func() error {
+		w.t.Errorf("%s has not ended within %s", strings.Join(cmd.Args, " "), hangTimeout())
+		return cmd.Process.Kill()
+	}
+	return cmd
+}
+
+func (w *workspace) prepareIn(ctx context.Context, args []string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, w.binary, args...)
+	cmd.Dir = w.dir
+	cmd.Env = append(os.Environ(), "TF_REATTACH_PROVIDERS="+w.reattach, "TF_IN_AUTOMATION=1")
+	return cmd
+}
+
+// interrupted is terraform with a Ctrl-C when ctx ends, or when it hangs; it is killed if
+// it hangs after that.
 func (w *workspace) interrupted(ctx context.Context, args ...string) run {
 	w.t.Helper()
-	cmd := exec.CommandContext(ctx, w.binary, args...)
+	ctx, cancel := context.WithTimeout(ctx, hangTimeout())
+	defer cancel()
+	cmd := w.prepareIn(ctx, args)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = hangTimeout()
 	return w.command(cmd)
 }
 
 func (w *workspace) command(cmd *exec.Cmd) run {
 	w.t.Helper()
-	cmd.Dir = w.dir
-	cmd.Env = append(os.Environ(), "TF_REATTACH_PROVIDERS="+w.reattach, "TF_IN_AUTOMATION=1")
 	var out, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &stderr
 	r := run{t: w.t, err: cmd.Run(), out: out.String()}
@@ -198,9 +223,7 @@ func (w *workspace) apply() run {
 // importing returns the error of a failing import, on one line.
 func (w *workspace) importing(id, address string) string {
 	w.t.Helper()
-	cmd := exec.CommandContext(w.t.Context(), w.binary, "import", "-no-color", "-input=false", address, id)
-	cmd.Dir = w.dir
-	cmd.Env = append(os.Environ(), "TF_REATTACH_PROVIDERS="+w.reattach)
+	cmd := w.prepare("import", "-no-color", "-input=false", address, id)
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		w.t.Fatalf("importing %s did not fail", id)
@@ -213,9 +236,7 @@ func (w *workspace) importing(id, address string) string {
 // imports runs an import that succeeds.
 func (w *workspace) imports(id string) {
 	w.t.Helper()
-	cmd := exec.CommandContext(w.t.Context(), w.binary, "import", "-no-color", "-input=false", "bluegreen_switch.web", id)
-	cmd.Dir = w.dir
-	cmd.Env = append(os.Environ(), "TF_REATTACH_PROVIDERS="+w.reattach)
+	cmd := w.prepare("import", "-no-color", "-input=false", "bluegreen_switch.web", id)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		w.t.Fatal(string(out))
 	}
@@ -224,7 +245,7 @@ func (w *workspace) imports(id string) {
 // needFunctions skips the test if Terraform does not support provider functions.
 func (w *workspace) needFunctions() {
 	w.t.Helper()
-	out, err := exec.CommandContext(w.t.Context(), w.binary, "version", "-json").Output()
+	out, err := w.prepare("version", "-json").Output()
 	w.must(err)
 	var shown struct {
 		Version string `json:"terraform_version"`
@@ -388,9 +409,7 @@ func (w *workspace) pack(value any) string {
 // values are the attributes of the switch in the state, or nil without one.
 func (w *workspace) values() map[string]any {
 	w.t.Helper()
-	cmd := exec.CommandContext(w.t.Context(), w.binary, "show", "-json")
-	cmd.Dir = w.dir
-	cmd.Env = append(os.Environ(), "TF_REATTACH_PROVIDERS="+w.reattach)
+	cmd := w.prepare("show", "-json")
 	out, err := cmd.Output()
 	if err != nil {
 		w.t.Fatal(err)
@@ -402,9 +421,7 @@ func (w *workspace) values() map[string]any {
 // "no-op", "create" or "update".
 func (w *workspace) planned() (map[string]any, string) {
 	w.t.Helper()
-	cmd := exec.CommandContext(w.t.Context(), w.binary, "show", "-json", planFile)
-	cmd.Dir = w.dir
-	cmd.Env = append(os.Environ(), "TF_REATTACH_PROVIDERS="+w.reattach)
+	cmd := w.prepare("show", "-json", planFile)
 	out, err := cmd.Output()
 	if err != nil {
 		w.t.Fatal(err)
@@ -505,7 +522,7 @@ func (h hcl) resource(name string) string {
 	if h.health == "" {
 		h.health = `
     steady_for = "0s"
-    timeout    = "30s"`
+    timeout    = "10m"`
 	}
 	if h.settle == "" {
 		h.settle = `settle = "0s"`

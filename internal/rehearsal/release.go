@@ -77,8 +77,7 @@ const AnswerGates = `{
         headers     = { "X-Environment" = var.active }
         expect_body = "version ${replace(lookup(var.versions, var.active, ""), ".", "\\.")}\\b"
       }
-      when    = "before"
-      timeout = "2s"
+      when = "before"
     }
     answers = {
       http = {
@@ -87,7 +86,6 @@ const AnswerGates = `{
         samples = 5
       }
       interval = "500ms"
-      timeout  = "2s"
     }
   }
 `

@@ -5,10 +5,30 @@ import (
 	"time"
 )
 
-func TestMeasure(t *testing.T) {
-	for range 8 {
-		b := time.Now()
-		work()
-		t.Log(time.Since(b))
+func TestScale(t *testing.T) {
+	for _, c := range []struct {
+		took time.Duration
+		want float64
+	}{
+		{0, 1},
+		{samples * reference / 2, 1},
+		{samples * reference, 1},
+		{samples * reference * 5, 5},
+		{time.Hour, maxFactor},
+	} {
+		if got := scale(c.took); got != c.want {
+			t.Errorf("%s: got %v, want %v", c.took, got, c.want)
+		}
 	}
+}
+
+func TestDeadline_isMeasuredOnce(t *testing.T) {
+	first := Deadline(time.Minute)
+	if first < time.Minute || first > maxFactor*time.Minute {
+		t.Errorf("got %s", first)
+	}
+	if again := Deadline(time.Minute); again != first {
+		t.Errorf("got %s, then %s", first, again)
+	}
+	t.Logf("this machine: factor %.1f", factor())
 }

@@ -12,7 +12,7 @@ import (
 
 func TestExamples_twoEnvironments(t *testing.T) {
 	t.Parallel()
-	p := e2e.NewProject(t, "two-environments", e2e.Brisk)
+	p := e2e.NewProject(t, "two-environments", e2e.Brisk())
 	p.MustApply()
 	p.Ask("/", e2e.ParallelRate)
 
@@ -34,7 +34,7 @@ func TestExamples_twoEnvironments(t *testing.T) {
 
 func TestExamples_releaseInTwoApplies(t *testing.T) {
 	t.Parallel()
-	p := e2e.NewProject(t, "release-in-two-applies", e2e.Brisk)
+	p := e2e.NewProject(t, "release-in-two-applies", e2e.Brisk())
 	p.MustApply()
 	load := p.Ask("/", e2e.ParallelRate)
 	releases := map[string]string{"blue": "1.4.2", "green": "1.5.0"}
@@ -63,7 +63,7 @@ func TestExamples_releaseInTwoApplies(t *testing.T) {
 
 func TestExamples_severalServices(t *testing.T) {
 	t.Parallel()
-	p := e2e.NewProject(t, "several-services", e2e.Brisk)
+	p := e2e.NewProject(t, "several-services", e2e.Brisk())
 	p.MustApply()
 	var urls map[string]string
 	p.Must(p.Output("urls", &urls))
@@ -90,7 +90,7 @@ func TestExamples_severalServices(t *testing.T) {
 
 func TestExamples_ecsService(t *testing.T) {
 	t.Parallel()
-	p := e2e.NewProject(t, "ecs-service", e2e.Brisk)
+	p := e2e.NewProject(t, "ecs-service", e2e.Brisk())
 
 	p.MustApply()
 	p.Ask("/", e2e.ParallelRate)
@@ -106,7 +106,7 @@ func TestExamples_ecsService(t *testing.T) {
 // The stand-in is as strict as ECS; otherwise the example would prove nothing.
 func TestExamples_ecsServiceIsRefusedWithoutARule(t *testing.T) {
 	t.Parallel()
-	p := e2e.NewProject(t, "ecs-service", e2e.Brisk)
+	p := e2e.NewProject(t, "ecs-service", e2e.Brisk())
 	p.Must(p.Edit("../modules/target_group/main.tf", `"localapp rule create `, `"true `))
 	var out strings.Builder
 	err := p.Apply(&out)
@@ -117,7 +117,7 @@ func TestExamples_ecsServiceIsRefusedWithoutARule(t *testing.T) {
 
 func TestExamples_migrations(t *testing.T) {
 	t.Parallel()
-	p := e2e.NewProject(t, "migrations", e2e.Brisk)
+	p := e2e.NewProject(t, "migrations", e2e.Brisk())
 	p.MustApply()
 	p.Ask("/", e2e.ParallelRate)
 	begin := time.Now()
@@ -131,7 +131,7 @@ func TestExamples_migrations(t *testing.T) {
 
 func TestExamples_twoStates(t *testing.T) {
 	t.Parallel()
-	app := e2e.NewProject(t, "two-states/app", e2e.Brisk)
+	app := e2e.NewProject(t, "two-states/app", e2e.Brisk())
 	app.MustApply()
 	traffic := app.Sibling("two-states/traffic")
 	traffic.MustApply()

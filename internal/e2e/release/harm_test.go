@@ -156,7 +156,7 @@ func TestHarm_liveEnvironmentIsProtected(t *testing.T) {
 	for name, some := range map[string][]harm{"first half": all[:half], "second half": all[half:]} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := e2e.NewProject(t, "live", e2e.Brisk)
+			p := e2e.NewProject(t, "live", e2e.Brisk())
 			p.MustApply()
 			p.Ask("/", e2e.ParallelRate)
 			for _, h := range some {

@@ -42,7 +42,7 @@ func TestLayouts_oneApplyRunsInOrder(t *testing.T) {
 	for _, l := range layouts() {
 		t.Run(l.name, func(t *testing.T) {
 			t.Parallel()
-			p := e2e.NewProject(t, l.name, e2e.Brisk)
+			p := e2e.NewProject(t, l.name, e2e.Brisk())
 			p.MustApply()
 			p.Ask("/", e2e.ParallelRate)
 			slowly(p)
@@ -85,7 +85,7 @@ func TestLayouts_withoutCreateBeforeDestroyIsRefused(t *testing.T) {
 	for _, l := range layouts() {
 		t.Run(l.name, func(t *testing.T) {
 			t.Parallel()
-			p := e2e.NewProject(t, l.name, e2e.Brisk)
+			p := e2e.NewProject(t, l.name, e2e.Brisk())
 			p.Must(p.Edit("main.tf", lifecycleLine, noLifecycle))
 			p.MustApply()
 			p.Ask("/", e2e.ParallelRate)

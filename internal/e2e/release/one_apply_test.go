@@ -12,13 +12,16 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 )
 
-// unhurried has a drain that is longer than slow requests.
-var unhurried = rehearsal.ExamplePace{Hold: "1s", Settle: "500ms", SteadyFor: "500ms", Drain: "3s", Interval: "250ms"}
+// unhurried returns a pace with a drain that is longer than long requests.
+func unhurried() rehearsal.ExamplePace {
+	return rehearsal.ExamplePace{Hold: "1s", Settle: "500ms", SteadyFor: "500ms", Drain: slow.Deadline(3 * time.Second).String(), Interval: "250ms"}
+}
 
-// slow is a request that takes longer than a step, a bake and a settle.
-const slow = "/?for=2s"
+// long is a request that takes longer than a step, a bake and a settle.
+const long = "/?for=2s"
 
 // builders are the calls that create groups, rules and machines; the provider makes
 // none of them.
@@ -29,11 +32,11 @@ func builds(call localaws.Call) bool {
 }
 
 func TestRelease_inOneApplyLosesNothing(t *testing.T) {
-	p := e2e.NewProject(t, "one-apply-release", unhurried)
+	p := e2e.NewProject(t, "one-apply-release", unhurried())
 	p.MustApply()
 	p.MustBeSettled()
 	old := p.BluePIDs()
-	p.Ask(slow, 15)
+	p.Ask(long, 15)
 	users := p.Ask("/", e2e.LoadRate)
 	p.Release("green", map[string]string{"green": "1.5.0"})
 	begin := time.Now()
@@ -74,13 +77,13 @@ func TestRelease_badGreenLeavesBlueUntouched(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			p := e2e.NewProject(t, "one-apply-release", e2e.Brisk)
+			p := e2e.NewProject(t, "one-apply-release", e2e.Brisk())
 			p.MustApply()
 			p.Ask("/", e2e.ParallelRate)
 			blue := p.BluePIDs()
 			p.Release("green", map[string]string{"green": "1.5.0"})
 			if tc.breaks != "" {
-				p.Must(p.Edit("main.tf", `percent = 5, hold = "300ms"`, `percent = 5, hold = "10m"`))
+				p.Must(p.Edit("main.tf", `percent = 5, hold = "300ms"`, `percent = 5, hold = "10h"`))
 				p.Terraform.Env = append(p.Terraform.Env, "LOCALAPP_BREAKS="+tc.breaks)
 			} else {
 				p.Must(p.Edit("main.tf", `expect_body = "version`, `expect_body = "not version`))
@@ -98,7 +101,7 @@ func TestRelease_badGreenLeavesBlueUntouched(t *testing.T) {
 				if n := p.Writes(mark); n != 0 {
 					t.Errorf("a rejected version was shipped again: %d writes", n)
 				}
-				p.Must(p.Edit("main.tf", `percent = 5, hold = "10m"`, `percent = 5, hold = "300ms"`))
+				p.Must(p.Edit("main.tf", `percent = 5, hold = "10h"`, `percent = 5, hold = "300ms"`))
 			} else {
 				if n := p.Writes(0); n > 1 {
 					t.Errorf("a green that was never ready cost %d writes, 1 at adoption was due", n)

@@ -8,7 +8,7 @@ import (
 )
 
 func TestPolicy_coversEveryCallOfAShift(t *testing.T) {
-	w := e2e.NewWorld(t, e2e.Quick)
+	w := e2e.NewWorld(t, e2e.Quick())
 	mark := w.Mark()
 	w.MustConfigure("green")
 	w.MustApply()

@@ -9,6 +9,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 )
 
 // figures is a target_metrics gate with a faster clock than that of AWS: one data
@@ -21,15 +22,18 @@ const figures = `{
   }
 `
 
-func newWorldOfFigures(t *testing.T, delay time.Duration) *e2e.World {
+func newWorldOfFigures(t *testing.T, delay time.Duration, pace rehearsal.Pace) *e2e.World {
 	t.Helper()
-	w := e2e.NewWorldOf(t, rehearsal.AppTerms{Version: "1", Delay: delay}, e2e.Quick, localaws.WithMetricsClock(time.Second, 500*time.Millisecond))
+	w := e2e.NewWorldOf(t, rehearsal.AppTerms{Version: "1", Delay: delay}, pace, localaws.WithMetricsClock(time.Second, 500*time.Millisecond))
 	w.SetGates(figures)
 	return w
 }
 
+// delay is a response time beside which those that the machine adds do not matter.
+func delay() time.Duration { return slow.Deadline(40 * time.Millisecond) }
+
 func TestTargetMetrics_rollsBackABadRelease(t *testing.T) {
-	w := newWorldOfFigures(t, 0)
+	w := newWorldOfFigures(t, 0, e2e.Endless)
 	w.MustDeploy("green", rehearsal.AppTerms{Version: "bad", BreaksAfter: 20})
 	w.MustConfigure("green")
 	out := w.MustFail()
@@ -64,8 +68,8 @@ func reasonOf(t *testing.T, w *e2e.World) string {
 }
 
 func TestTargetMetrics_rollsBackASlowRelease(t *testing.T) {
-	w := newWorldOfFigures(t, 20*time.Millisecond)
-	w.MustDeploy("green", rehearsal.AppTerms{Version: "slow", Delay: 60 * time.Millisecond})
+	w := newWorldOfFigures(t, delay(), e2e.Endless)
+	w.MustDeploy("green", rehearsal.AppTerms{Version: "slow", Delay: 5 * delay()})
 	w.MustConfigure("green")
 	out := w.MustFail()
 	w.MustHaveAll("blue")
@@ -76,8 +80,8 @@ func TestTargetMetrics_rollsBackASlowRelease(t *testing.T) {
 }
 
 func TestTargetMetrics_completesAnEqualRelease(t *testing.T) {
-	w := newWorldOfFigures(t, 5*time.Millisecond)
-	w.MustDeploy("green", rehearsal.AppTerms{Version: "2", Delay: 5 * time.Millisecond})
+	w := newWorldOfFigures(t, delay(), e2e.Quick())
+	w.MustDeploy("green", rehearsal.AppTerms{Version: "2", Delay: delay()})
 	w.MustConfigure("green")
 	w.MustApply()
 	w.MustHaveAll("green")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 )
 
 // waitUntil waits until green has this percentage and the hold has started: health is read
@@ -103,7 +105,7 @@ func TestSignals_rollBack(t *testing.T) {
 			w.LostNothing()
 
 			// An interrupt rejects nothing: the same version is shipped again.
-			w.Pace = e2e.Quick
+			w.Pace = e2e.Quick()
 			w.MustConfigure("green")
 			w.MustApply()
 			w.MustHaveAll("green")
@@ -129,6 +131,11 @@ func TestSignals_rollsBackWhenTerraformIsKilled(t *testing.T) {
 // The terminal closes during a shift, as when an SSH session drops: Terraform ends,
 // and the provider rolls back.
 func TestSignals_rollsBackWhenTheTerminalCloses(t *testing.T) {
+	// Under nohup this process ignores SIGHUP, and so would the processes that it starts.
+	// A signal that it handles has its default action in them.
+	handled := make(chan os.Signal, 1)
+	signal.Notify(handled, syscall.SIGHUP)
+	defer signal.Stop(handled)
 	w := e2e.NewWorld(t, e2e.Endless)
 	w.MustConfigure("green")
 	apply := w.Start()
@@ -175,7 +182,7 @@ func killBoth(t *testing.T, w *e2e.World) {
 const unlocked = "-lock=false"
 
 func TestSignals_abandonedAt50_goodGreenCompletes(t *testing.T) {
-	w := e2e.NewWorld(t, e2e.Quick)
+	w := e2e.NewWorld(t, e2e.Quick())
 	killBoth(t, w)
 	mark := w.Mark()
 	w.MustApply(unlocked)
@@ -187,7 +194,7 @@ func TestSignals_abandonedAt50_goodGreenCompletes(t *testing.T) {
 }
 
 func TestSignals_abandonedAt50_badGreenRollsBack(t *testing.T) {
-	w := e2e.NewWorld(t, e2e.Quick)
+	w := e2e.NewWorld(t, e2e.Quick())
 	killBoth(t, w)
 	w.MustDeploy("green", rehearsal.AppTerms{Version: "2", BreaksAfter: 1})
 	mark := w.Mark()
@@ -200,7 +207,7 @@ func TestSignals_abandonedAt50_badGreenRollsBack(t *testing.T) {
 }
 
 func TestSignals_abandonedAt50_activeBlueIsOneWrite(t *testing.T) {
-	w := e2e.NewWorld(t, e2e.Quick)
+	w := e2e.NewWorld(t, e2e.Quick())
 	killBoth(t, w)
 	w.MustConfigure("blue")
 	mark := w.Mark()
@@ -215,8 +222,8 @@ func TestSignals_abandonedAt50_activeBlueIsOneWrite(t *testing.T) {
 // The machines of the environment that a revert left are stopped right after it:
 // settle covers the propagation to the load balancer's nodes.
 func TestSignals_abandonedAt50_losesNothingWhenGreenIsStopped(t *testing.T) {
-	pace := e2e.Quick
-	pace.Settle = "2s"
+	pace := e2e.Quick()
+	pace.Settle = slow.Deadline(2 * time.Second).String() // the propagation, and as much again
 	w := e2e.NewWorld(t, pace, localaws.WithPropagation(time.Second))
 	killBoth(t, w)
 	w.Pace = pace

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -133,7 +134,7 @@ func startMoto(t *testing.T) string {
 			t.Fatal("moto_server ended before it served")
 		}
 		return url
-	case <-time.After(time.Minute):
+	case <-time.After(slow.Deadline(time.Minute)):
 		t.Fatal("moto_server does not say where it listens")
 		return ""
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -279,7 +280,7 @@ func TestRouter_healthOfRealTargets(t *testing.T) {
 	bad := a.register(g, 500)
 	a.listener(a.balancer("web"), 80, toOne(g))
 	var seen []string
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(slow.Deadline(30 * time.Second))
 	for again := time.NewTicker(10 * time.Millisecond); ; {
 		found, err := a.forward.Health(t.Context(), []string{g})
 		must(t, err)

@@ -9,11 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
-
-// waitLimit is how long the suite waits for health. It only ends a test that hangs.
-const waitLimit = 30 * time.Second
 
 // Fixture is a load balancer for one test, and a router for it.
 type Fixture struct {
@@ -348,7 +346,7 @@ func (f Fixture) write(t *testing.T, route string, weights map[string]int) error
 
 func (f Fixture) awaitHealth(t *testing.T, group string, good func(traffic.Health) bool) traffic.Health {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), slow.Deadline(30*time.Second))
 	defer cancel()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
