@@ -48,8 +48,8 @@ func (a *Apply) Wait() (string, bool) {
 		return a.out.String(), err == nil
 	case <-time.After(hangTimeout()):
 		_ = a.Command.Process.Kill()
-		_ = <-a.ended
-		a.t.Fatalf("%v has not ended within %s:\n%s", a.Command.Args, hangTimeout(), a.out.String())
+		err := <-a.ended
+		a.t.Fatalf("%v has not ended within %s (%v):\n%s", a.Command.Args, hangTimeout(), err, a.out.String())
 		return "", false
 	}
 }
