@@ -28,6 +28,10 @@ func noRouterBlock(at path.Path) diag.Diagnostic {
 	return input.Misuse(at, "The block is missing. Add it with the routes that the switch shifts.")
 }
 
+func twoRouterBlocks(at path.Path, found []string) diag.Diagnostic {
+	return input.Misuse(at, "The switch has the blocks "+schedule.And(found)+". Use one of them in a switch, and another switch for the other routes.")
+}
+
 func noRoutes(at path.Path) diag.Diagnostic {
 	return input.Misuse(at, "It is empty. Set the ARN of at least one listener or listener rule.")
 }

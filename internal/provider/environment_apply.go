@@ -86,13 +86,14 @@ func (r *environmentResource) prove(ctx context.Context, c *platform.Clients, p 
 	if len(failed) > 0 {
 		return diag.Diagnostics{p.gateRefused(failed[0].Name, failed[0].Err)}
 	}
+	limits := platform.Of(p.model.groups()[0]).Limits
 	check := rollout.Readiness{
-		Router: c.Forward, Environment: p.model.Name.ValueString(), Backends: p.backends(), Gates: gates, Health: p.want.health,
+		Router: c.Forward, Limits: limits, Environment: p.model.Name.ValueString(), Backends: p.backends(), Gates: gates, Health: p.want.health,
 		ID: newID(time.Now()),
 	}
 	check.OnEvent = eventLogger(ctx, "environment", check.Environment)
 	for _, backend := range check.Backends {
-		if len(backend.Routes) == 0 {
+		if limits.AttachesIdle && len(backend.Routes) == 0 {
 			tflog.Info(ctx, "health_left_to_switch", // no listener or rule has the target group
 				map[string]any{"environment": check.Environment, "entry_point": backend.Entry, "target_group": backend.Group})
 		}

@@ -62,7 +62,7 @@ func environmentAttributes() map[string]schema.Attribute {
 	}
 }
 
-// protectDescription says what protection does; elb.Reference.Test decides what
+// protectDescription says what protection does; traffic.Reference.Test decides what
 // counts as traffic, which the guide explains.
 const protectDescription = "Whether to protect the environment while it carries traffic: changing its `version`, `target_groups` or `backed_by` is then a plan error, and destroying it is refused. " +
 	"Set `BLUEGREEN_ALLOW_DESTROY=1` to destroy it anyway. Test rules do not count as traffic; see [What counts as traffic](../guides/how-a-shift-works.md#what-counts-as-traffic). Default: `true`."

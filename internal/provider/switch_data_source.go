@@ -54,6 +54,23 @@ func (d *switchData) Schema(_ context.Context, _ datasource.SchemaRequest, resp 
 }
 
 func switchDataAttributes() map[string]schema.Attribute {
+	environment := map[string]schema.Attribute{
+		"name": schema.StringAttribute{
+			Optional:            true,
+			MarkdownDescription: "Name, as exported by `bluegreen_environment`. Must equal the key. Default: the key.",
+		},
+		"version": schema.StringAttribute{
+			Optional:            true,
+			MarkdownDescription: "Deployed version, returned in `live`. Default: none.",
+		},
+	}
+	for _, p := range platform.All() {
+		environment[p.Backends] = schema.MapAttribute{
+			ElementType:         types.StringType,
+			Optional:            true,
+			MarkdownDescription: p.BackendsText + " in `routes`. Required.",
+		}
+	}
 	return map[string]schema.Attribute{
 		"routes": schema.MapAttribute{
 			ElementType: types.ListType{ElemType: types.StringType},
@@ -64,21 +81,7 @@ func switchDataAttributes() map[string]schema.Attribute {
 		"environments": schema.MapNestedAttribute{
 			Optional:            true,
 			MarkdownDescription: "Map of environment name to its target groups and version, as in the resource. Default: none; target groups are then listed under their own names.",
-			NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
-				"name": schema.StringAttribute{
-					Optional:            true,
-					MarkdownDescription: "Name, as exported by `bluegreen_environment`. Must equal the key. Default: the key.",
-				},
-				"target_groups": schema.MapAttribute{
-					ElementType:         types.StringType,
-					Optional:            true,
-					MarkdownDescription: "Map of entry point to the ARN of its target group, with one for each entry point in `routes`. Required.",
-				},
-				"version": schema.StringAttribute{
-					Optional:            true,
-					MarkdownDescription: "Deployed version, returned in `live`. Default: none.",
-				},
-			}},
+			NestedObject:        schema.NestedAttributeObject{Attributes: environment},
 		},
 		"live": schema.SingleNestedAttribute{
 			Computed:            true,

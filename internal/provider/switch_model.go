@@ -1,12 +1,15 @@
 package provider
 
 import (
+	"context"
 	"math/big"
 	"strconv"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
@@ -122,32 +125,45 @@ func timeValue(t time.Time) types.String {
 	return types.StringValue(t.UTC().Format(time.RFC3339))
 }
 
-// loadBalancerValue is the block with routes only, as an import knows it.
-func loadBalancerValue(routes []traffic.Route) types.Object {
+// blockTypes are those of a platform's block, as in the schema.
+func blockTypes(p platform.Entry) map[string]attr.Type {
+	object, _ := p.Schema().Type().(types.ObjectType)
+	return object.AttrTypes
+}
+
+// blockValue is a platform's block with routes only, as an import knows it.
+func blockValue(ctx context.Context, p platform.Entry, routes []traffic.Route) (types.Object, diag.Diagnostics) {
 	byEntry := map[string][]attr.Value{}
 	for _, route := range routes {
 		byEntry[route.Entry] = append(byEntry[route.Entry], types.StringValue(route.ID))
 	}
 	lists := map[string]attr.Value{}
-	for entry, arns := range byEntry {
-		lists[entry] = types.ListValueMust(types.StringType, arns)
+	for entry, ids := range byEntry {
+		lists[entry] = types.ListValueMust(types.StringType, ids)
 	}
-	return types.ObjectValueMust(loadBalancerTypes, map[string]attr.Value{
-		"routes":     types.MapValueMust(types.ListType{ElemType: types.StringType}, lists),
-		"stickiness": types.StringNull(),
-	})
+	values := map[string]attr.Value{}
+	for name, of := range blockTypes(p) {
+		null, err := of.ValueFromTerraform(ctx, tftypes.NewValue(of.TerraformType(ctx), nil))
+		if err != nil {
+			return types.ObjectNull(blockTypes(p)), diag.Diagnostics{unexpected(err)}
+		}
+		values[name] = null
+	}
+	values["routes"] = types.MapValueMust(types.ListType{ElemType: types.StringType}, lists)
+	return types.ObjectValue(blockTypes(p), values)
 }
 
-func environmentsValue(environments map[string]release.Environment) types.Map {
+func environmentsValue(p platform.Entry, environments map[string]release.Environment) types.Map {
 	elements := map[string]attr.Value{}
 	for name, e := range environments {
-		elements[name] = types.ObjectValueMust(environmentTypes, map[string]attr.Value{
-			"name":          types.StringNull(),
-			"target_groups": textsValue(e.Groups),
-			"version":       types.StringNull(),
-		})
+		values := map[string]attr.Value{"name": types.StringNull(), "version": types.StringNull()}
+		for _, other := range platform.All() {
+			values[other.Backends] = types.MapNull(types.StringType)
+		}
+		values[p.Backends] = textsValue(e.Groups)
+		elements[name] = types.ObjectValueMust(environmentTypes(), values)
 	}
-	return types.MapValueMust(types.ObjectType{AttrTypes: environmentTypes}, elements)
+	return types.MapValueMust(types.ObjectType{AttrTypes: environmentTypes()}, elements)
 }
 
 // nullModel is a state with only null values.
@@ -155,11 +171,10 @@ func nullModel() switchModel {
 	strategy, _ := strategyBlock().Type().(types.ObjectType)
 	health, _ := healthBlock().Type().(types.ObjectType)
 	gates, _ := switchArguments()["gates"].GetType().(types.MapType)
-	return switchModel{
-		LoadBalancer: types.ObjectNull(loadBalancerTypes),
+	m := switchModel{
 		Strategy:     types.ObjectNull(strategy.AttrTypes),
 		Health:       types.ObjectNull(health.AttrTypes),
-		Environments: types.MapNull(types.ObjectType{AttrTypes: environmentTypes}),
+		Environments: types.MapNull(types.ObjectType{AttrTypes: environmentTypes()}),
 		Weights:      types.MapNull(types.NumberType),
 		Gates:        types.MapNull(gates.ElemType),
 		Stable:       types.ObjectNull(stableTypes),
@@ -168,16 +183,26 @@ func nullModel() switchModel {
 		Rejected:     types.ObjectNull(rejectedTypes),
 		LastShift:    types.ObjectNull(shiftTypes),
 	}
+	for _, p := range platform.All() {
+		*m.blocks()[p.Block] = types.ObjectNull(blockTypes(p))
+	}
+	return m
 }
 
-// platform returns the platform of a switch, and the values of its block.
+// blocks are the blocks of the platforms. A new platform is a field of switchModel and a
+// line here.
+func (m *switchModel) blocks() map[string]*types.Object {
+	return map[string]*types.Object{"load_balancer": &m.LoadBalancer}
+}
+
+// platform returns the platform of a switch, and the values of its block. Without any
+// block it is the first one.
 func (m switchModel) platform() (platform.Entry, types.Object) {
-	blocks := map[string]types.Object{"load_balancer": m.LoadBalancer}
-	all := platform.All()
+	all, blocks := platform.All(), m.blocks()
 	for _, p := range all {
-		if !input.Missing(blocks[p.Block]) {
-			return p, blocks[p.Block]
+		if block := blocks[p.Block]; !input.Missing(*block) {
+			return p, *block
 		}
 	}
-	return all[0], blocks[all[0].Block]
+	return all[0], *blocks[all[0].Block]
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
@@ -33,12 +32,13 @@ func (r *switchResource) refresh(ctx context.Context, m *switchModel, memory *re
 	if err != nil {
 		return false, diag.Diagnostics{unreadable(routes, err)}
 	}
-	s := release.NewObservation(m.decode(), *memory, platform.Of(routes[0].ID).Platform)
+	entry, _ := m.platform()
+	s := release.NewObservation(m.decode(), *memory, entry.Platform)
 	if s.State.Environments == nil {
 		if d := adopt(s, routes, found); d != nil {
 			return false, diag.Diagnostics{d}
 		}
-		m.Environments = environmentsValue(s.State.Environments)
+		m.Environments = environmentsValue(entry, s.State.Environments)
 	}
 	if len(found) == 0 {
 		return true, nil
@@ -89,7 +89,8 @@ func readExisting(ctx context.Context, reader platform.SharedReader, routes []tr
 
 // refreshStickiness refreshes the stickiness where it is configured.
 func (m *switchModel) refreshStickiness(routes []traffic.Route, found map[string]traffic.State) {
-	block := (&decoder{}).Attributes(m.LoadBalancer)
+	p, configuredBlock := m.platform()
+	block := (&decoder{}).Attributes(configuredBlock)
 	if input.Missing(block["stickiness"]) {
 		return
 	}
@@ -102,10 +103,9 @@ func (m *switchModel) refreshStickiness(routes []traffic.Route, found map[string
 		if !ok || now.Weights == nil || now.Stickiness == configured {
 			continue
 		}
-		m.LoadBalancer = types.ObjectValueMust(loadBalancerTypes, map[string]attr.Value{
-			"routes":     block["routes"],
-			"stickiness": types.StringValue(schedule.FormatDuration(now.Stickiness)),
-		})
+		values := maps.Clone(block)
+		values["stickiness"] = types.StringValue(schedule.FormatDuration(now.Stickiness))
+		*m.blocks()[p.Block] = types.ObjectValueMust(blockTypes(p), values)
 		return
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 )
 
@@ -109,7 +110,8 @@ func (r *switchResource) ImportState(ctx context.Context, req resource.ImportSta
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	m := nullModel()
-	m.LoadBalancer = loadBalancerValue(routes)
+	m, p := nullModel(), platform.Of(routes[0].ID)
+	*m.blocks()[p.Block], diags = blockValue(ctx, p, routes)
+	resp.Diagnostics.Append(diags...)
 	resp.Diagnostics.Append(resp.State.Set(ctx, &m)...)
 }

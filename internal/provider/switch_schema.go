@@ -140,28 +140,37 @@ func healthAttributes() map[string]schema.Attribute {
 // them in ignore_changes, the other looks as if it was configured.
 const ignoreBoth = "To leave the traffic as it is, use `lifecycle { ignore_changes = [active, weights] }`."
 
+// environmentArguments are those of an element of environments. Every platform has an
+// argument of its own for the groups.
+func environmentArguments() map[string]schema.Attribute {
+	attributes := map[string]schema.Attribute{
+		"name": schema.StringAttribute{
+			Optional:            true,
+			MarkdownDescription: "Name, as exported by `bluegreen_environment`. Must equal the key. Default: the key.",
+		},
+		"version": schema.StringAttribute{
+			Optional: true,
+			MarkdownDescription: "Deployed version, such as an image digest. Reverts and rejected versions are identified by it. " +
+				"Default: none; without a version every shift takes all steps and a bad release cannot be rejected.",
+		},
+	}
+	for _, p := range platform.All() {
+		attributes[p.Backends] = schema.MapAttribute{
+			ElementType:         types.StringType,
+			Optional:            true,
+			MarkdownDescription: p.BackendsText + " in `" + p.RoutesAt().String() + "`. Required.",
+		}
+	}
+	return attributes
+}
+
 func switchArguments() map[string]schema.Attribute {
 	return map[string]schema.Attribute{
 		"environments": schema.MapNestedAttribute{
 			Required: true,
 			MarkdownDescription: "Map of environment name (such as `blue`; not blank, without control characters, commas and `=`) to its target groups and version. Pass a `bluegreen_environment` with `for_each` as a whole. " +
 				"At most five target groups can be in one action at a time. An environment is identified by its target groups, so renaming it moves no traffic. Removing it detaches its target groups.",
-			NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
-				"name": schema.StringAttribute{
-					Optional:            true,
-					MarkdownDescription: "Name, as exported by `bluegreen_environment`. Must equal the key. Default: the key.",
-				},
-				"target_groups": schema.MapAttribute{
-					ElementType:         types.StringType,
-					Optional:            true,
-					MarkdownDescription: "Map of entry point to the ARN of its target group, with one for each entry point in `load_balancer.routes`. Required.",
-				},
-				"version": schema.StringAttribute{
-					Optional: true,
-					MarkdownDescription: "Deployed version, such as an image digest. Reverts and rejected versions are identified by it. " +
-						"Default: none; without a version every shift takes all steps and a bad release cannot be rejected.",
-				},
-			}},
+			NestedObject: schema.NestedAttributeObject{Attributes: environmentArguments()},
 		},
 		"active": schema.StringAttribute{
 			Optional: true,
@@ -250,12 +259,19 @@ func switchComputed() map[string]schema.Attribute {
 
 // The object types of the computed values, as in the schema.
 var (
-	numbersType       = types.MapType{ElemType: types.NumberType}
-	stringsType       = types.MapType{ElemType: types.StringType}
-	stableTypes       = map[string]attr.Type{"weights": numbersType, "versions": stringsType}
-	identityTypes     = map[string]attr.Type{"environment": types.StringType, "version": types.StringType}
-	rejectedTypes     = map[string]attr.Type{"environment": types.StringType, "version": types.StringType, "reason": types.StringType, "at": types.StringType}
-	shiftTypes        = map[string]attr.Type{"outcome": types.StringType, "reason": types.StringType, "from": numbersType, "to": numbersType, "started_at": types.StringType, "finished_at": types.StringType}
-	loadBalancerTypes = map[string]attr.Type{"routes": types.MapType{ElemType: types.ListType{ElemType: types.StringType}}, "stickiness": types.StringType}
-	environmentTypes  = map[string]attr.Type{"name": types.StringType, "target_groups": stringsType, "version": types.StringType}
+	numbersType   = types.MapType{ElemType: types.NumberType}
+	stringsType   = types.MapType{ElemType: types.StringType}
+	stableTypes   = map[string]attr.Type{"weights": numbersType, "versions": stringsType}
+	identityTypes = map[string]attr.Type{"environment": types.StringType, "version": types.StringType}
+	rejectedTypes = map[string]attr.Type{"environment": types.StringType, "version": types.StringType, "reason": types.StringType, "at": types.StringType}
+	shiftTypes    = map[string]attr.Type{"outcome": types.StringType, "reason": types.StringType, "from": numbersType, "to": numbersType, "started_at": types.StringType, "finished_at": types.StringType}
 )
+
+// environmentTypes are those of an element of environments, as in the schema.
+func environmentTypes() map[string]attr.Type {
+	all := map[string]attr.Type{}
+	for name, a := range environmentArguments() {
+		all[name] = a.GetType()
+	}
+	return all
+}

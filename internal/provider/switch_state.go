@@ -36,10 +36,11 @@ func (m switchModel) stateEnvironments() map[string]release.Environment {
 	if m.Environments.IsNull() {
 		return nil
 	}
+	p, _ := m.platform()
 	found := map[string]release.Environment{}
 	for name, v := range m.Environments.Elements() {
 		attrs := (&decoder{}).Attributes(v)
-		groups, _ := attrs["target_groups"].(types.Map)
+		groups, _ := attrs[p.Backends].(types.Map)
 		found[name] = release.Environment{Groups: textsOf(groups), Version: input.AsText(attrs["version"])}
 	}
 	return found

@@ -23,6 +23,9 @@ func validate(config switchModel) diag.Diagnostics {
 	if d := validateTraffic(config); d != nil {
 		diags.Append(d)
 	}
+	if d := validateBlocks(config); d != nil {
+		diags.Append(d)
+	}
 	rd := &decoder{}
 	w := rd.read(config, configuredTraffic(config))
 	diags.Append(rd.Diags...)
@@ -30,6 +33,20 @@ func validate(config switchModel) diag.Diagnostics {
 		diags.Append(tooManyGroups(trafficPath(config), w.platform.LimitText, shift.ErrTooManyGroups))
 	}
 	return diags
+}
+
+// validateBlocks checks that a switch has the block of one platform only.
+func validateBlocks(config switchModel) diag.Diagnostic {
+	var found []string
+	for _, p := range platform.All() {
+		if !input.Missing(*config.blocks()[p.Block]) {
+			found = append(found, p.Block)
+		}
+	}
+	if len(found) < 2 {
+		return nil
+	}
+	return twoRouterBlocks(path.Root(found[1]), found)
 }
 
 // validateTraffic checks that exactly one of active and weights is set. An unknown value may turn out to be

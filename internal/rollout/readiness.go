@@ -16,16 +16,17 @@ const readinessBreach = 30 * time.Second
 // Readiness is a readiness check of an environment: its health and gates.
 type Readiness struct {
 	Router traffic.Router // only Health is called
+	Limits traffic.Limits // of Router
 	ID     string         // of this check, for gates and events
 
 	Environment string
-	// Backends are its groups. A load balancer does not check a group without routes, so
-	// its health is not required; gates get it like the others.
+	// Backends are its groups. With Limits.AttachesIdle the health of a group without
+	// routes is not known, so it is not required; gates get it like the others.
 	Backends []traffic.Backend
 
 	Gates []NamedGate // all are evaluated, whatever their When
-	// Health is required of every group with routes. CapacityPercent and BreachFor are
-	// ignored.
+	// Health is required of every group whose health is known. CapacityPercent and
+	// BreachFor are ignored.
 	Health HealthSettings
 
 	// OnEvent receives every event, in order, from one goroutine. It must not block.
@@ -86,11 +87,12 @@ func (r Readiness) check(ctx context.Context, m *monitor) *Failure {
 	return m.wait(ctx, stage{name: "gates", part: shift.Before, gates: m.gates, needGates: true, watch: groups})
 }
 
-// checkedGroups returns the groups whose health is required: those with routes.
+// checkedGroups returns the groups whose health is required: those that the router checks.
 func (r Readiness) checkedGroups() []incoming {
 	var groups []incoming
 	for _, b := range r.Backends {
-		if len(b.Routes) > 0 && !slices.ContainsFunc(groups, func(x incoming) bool { return x.group == b.Group }) {
+		checked := len(b.Routes) > 0 || !r.Limits.AttachesIdle
+		if checked && !slices.ContainsFunc(groups, func(x incoming) bool { return x.group == b.Group }) {
 			groups = append(groups, incoming{environment: r.Environment, entry: b.Entry, group: b.Group, share: shift.Full})
 		}
 	}

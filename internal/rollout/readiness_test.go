@@ -50,6 +50,7 @@ func newReadiness(m *routertest.Memory, gates ...rollout.NamedGate) rollout.Read
 	m.AddRoute("test", traffic.State{Weights: map[string]int{"web-green": 1}})
 	m.AddRoute("live", traffic.State{Weights: map[string]int{"api-blue": 100, "api-green": 0}})
 	return rollout.Readiness{
+		Limits: routertest.Limits(),
 		Router: m, ID: "p1", Environment: "green", Gates: gates,
 		Backends: []traffic.Backend{
 			{Entry: "api", Environment: "green", Group: "api-green", Routes: []string{"live"}},

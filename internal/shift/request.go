@@ -32,7 +32,7 @@ func (id *Identity) Matches(e Environment) bool {
 		id.Version == e.Version && (id.Groups == "" || id.Groups == e.Groups)
 }
 
-// Route is the state of one listener or rule.
+// Route is the state of one route.
 type Route struct {
 	Name       string   // for texts, such as "web" or "web, 2nd route"
 	Origin     Weights  // the rollback target; nil: does not forward there

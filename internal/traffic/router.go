@@ -18,7 +18,8 @@ type Router interface {
 	Read(ctx context.Context, routes []string) ([]State, error)
 
 	// Write sets the state of a route with one call. desired.Raw must come from a Read
-	// of the same route, so that everything beside the weights is preserved. Success
+	// of the same route, so that everything beside the weights is preserved; one Raw serves
+	// several writes, because a rollback may not be able to read again. Success
 	// means that the write was accepted; only Read shows whether it took effect.
 	Write(ctx context.Context, route string, desired State) error
 

@@ -1,6 +1,6 @@
 // Package platform has one Entry for each router: its block of the switch, how ids are
 // checked and named, how clients are opened, and the wording of its errors. The rest of
-// the provider knows no router.
+// the provider imports no router.
 package platform
 
 import (
@@ -19,35 +19,37 @@ import (
 
 // Entry is one kind of router in the schema: its block of the switch, how its ids are
 // checked and named for people, how its clients are opened, and the wording of its errors.
-// A new router is a file with an Entry and one line in All.
+// A new router is a file with an Entry and one line in All. Every field is required.
 type Entry struct {
 	release.Platform
 
 	Block string // of the switch, with the argument routes
-	// Backends is the argument of an environment with its groups.
-	Backends string
-	Schema   func() schema.Block
+	// Backends is the argument of an environment with its groups, BackendsText its
+	// description without the entry points that it must have.
+	Backends, BackendsText string
+	Schema                 func() schema.Block
 
 	// owns reports whether a route or group is one of this platform, so that it can be
 	// called.
 	owns func(id string) bool
-	// RouteFault and groupFault say what is wrong with an id, and what to use instead;
+	// RouteFault and GroupFault say what is wrong with an id, and what to use instead;
 	// empty: nothing.
 	RouteFault, GroupFault func(id string) string
 	// Region is the region of a route or group; empty: none.
 	Region func(id string) string
 	// label names a route or group for people: an ARN without account and region.
 	label func(id string) string
-	// Detaches reports whether a switch's routes are of this kind, so that an idle group
-	// can be detached from it.
+	// Detaches reports whether an idle group can be detached from a route: it is one that
+	// a switch can have. False for all where the router detaches nothing.
 	Detaches func(route string) bool
 	// Unread reports whether only a read shows that a route cannot be used, and
-	// readFault says so for the error of that read, nil where it is another error.
+	// ReadFault says so for the error of that read, nil where it is another error.
 	Unread    func(route string) bool
 	ReadFault func(at path.Path, route string, err error) diag.Diagnostic
 	// Detail words an error of the platform's calls; false: not one of its errors.
 	Detail func(err error) (input.Detail, bool)
-	// LimitText says what a route cannot have more of, such as "5 target groups in one action".
+	// LimitText says what a route cannot have more of, such as "5 target groups in one
+	// action". It is shown only where Limits.Groups is not 0.
 	LimitText string
 	// IdleText says what it means that no route has a group.
 	IdleText string

@@ -46,7 +46,7 @@ func fixture(t *testing.T, opts ...localaws.Option) (*alb, albFixture) {
 	t.Helper()
 	a := newALB(t, opts...)
 	f := albFixture{}
-	f.Router = a.forward
+	f.Router, f.Limits = a.forward, elb.Limits()
 	for i := range 6 {
 		f.Groups = append(f.Groups, a.group("g"+strconv.Itoa(i), max(2-2*(i/2), 0)))
 	}

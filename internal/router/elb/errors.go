@@ -53,7 +53,7 @@ func Permissions() []string {
 	}
 }
 
-// CallError is a failed API call. errors.Is matches the corresponding error of rollout, and
+// CallError is a failed API call. errors.Is matches the corresponding error of traffic, and
 // errors.As what the SDK returned.
 type CallError struct {
 	Action string // the IAM action, such as "elasticloadbalancing:ModifyListener" or "sts:AssumeRole"
@@ -82,7 +82,7 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// Unwrap returns the corresponding error of rollout and the cause.
+// Unwrap returns the corresponding error of traffic and the cause.
 func (e *CallError) Unwrap() []error {
 	if meaning := e.meaning(); meaning != nil {
 		return []error{meaning, e.Err}

@@ -3,19 +3,19 @@ package routertest
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // Fixture is a load balancer for one test, and a router for it.
 type Fixture struct {
 	Router traffic.Router
+	// Limits are those that the router declares; the contract is what they allow.
+	Limits traffic.Limits
 
 	// Routes are two or more; each sends all its traffic to Groups[0].
 	Routes []string
@@ -24,8 +24,9 @@ type Fixture struct {
 	// third has no targets.
 	Groups []string
 
-	Idle     string // a route with a fixed 503
-	Redirect string // a route with a redirect
+	// Idle is a route with a fixed 503, Redirect one with a redirect. They are empty where
+	// every route forwards.
+	Idle, Redirect string
 
 	MissingRoute string // a valid id of a route that does not exist
 	MissingGroup string // a valid id of a group that does not exist
@@ -33,7 +34,7 @@ type Fixture struct {
 	// Change changes the weights of a route without the router.
 	Change func(t *testing.T, route string, weights map[string]int)
 	// Extra describes what Routes[0] does besides forwarding. It is not empty, and a
-	// write must not change it.
+	// write must not change it. Nil where a route has nothing but weights.
 	Extra func(t *testing.T) string
 }
 
@@ -70,18 +71,21 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 
 func readsInOrder(t *testing.T, f Fixture) {
 	must(t, f.write(t, f.Routes[0], map[string]int{f.Groups[0]: 90, f.Groups[1]: 10}))
-	routes := []string{f.Idle, f.Routes[1], f.Redirect, f.Routes[0], f.Routes[1]}
+	routes := []string{f.Routes[1], f.Routes[0], f.Routes[1]}
+	if f.Idle != "" {
+		routes = append(routes, f.Idle, f.Redirect)
+	}
 	states, err := f.Router.Read(t.Context(), routes)
 	must(t, err)
 	if len(states) != len(routes) {
 		t.Fatalf("Read returned %d states for %d routes", len(states), len(routes))
 	}
-	if !states[0].FixedError || states[2].Response == "" || states[2].FixedError {
-		t.Errorf("Read returned %+v for the fixed 503 and %+v for the redirect", states[0], states[2])
+	wantWeights(t, states[0], map[string]int{f.Groups[0]: 1})
+	wantWeights(t, states[1], map[string]int{f.Groups[0]: 90, f.Groups[1]: 10})
+	wantWeights(t, states[2], map[string]int{f.Groups[0]: 1})
+	if f.Idle != "" && (!states[3].FixedError || states[4].Response == "" || states[4].FixedError) {
+		t.Errorf("Read returned %+v for the fixed 503 and %+v for the redirect", states[3], states[4])
 	}
-	wantWeights(t, states[1], map[string]int{f.Groups[0]: 1})
-	wantWeights(t, states[3], map[string]int{f.Groups[0]: 90, f.Groups[1]: 10})
-	wantWeights(t, states[4], map[string]int{f.Groups[0]: 1})
 }
 
 func readsNothing(t *testing.T, f Fixture) {
@@ -102,17 +106,31 @@ func readsFresh(t *testing.T, f Fixture) {
 }
 
 func readsWritten(t *testing.T, f Fixture) {
-	for _, weights := range []map[string]int{
-		{f.Groups[0]: 100, f.Groups[1]: 0},
-		{f.Groups[0]: 999, f.Groups[1]: 1},
-		{f.Groups[0]: 0, f.Groups[1]: 100},
-		{f.Groups[0]: 20, f.Groups[1]: 20, f.Groups[2]: 20, f.Groups[3]: 20, f.Groups[4]: 20},
-		{f.Groups[1]: 100},
+	for _, shares := range []shift.Weights{
+		{f.Groups[0]: shift.Full, f.Groups[1]: 0},
+		{f.Groups[0]: shift.Full - shift.MinShare, f.Groups[1]: shift.MinShare},
+		{f.Groups[0]: 0, f.Groups[1]: shift.Full},
+		f.evenly(),
+		{f.Groups[1]: shift.Full},
 	} {
+		weights := f.Limits.Encode(shares)
 		must(t, f.write(t, f.Routes[0], weights))
 		wantWeights(t, f.read(t, f.Routes[0]), weights)
 	}
 	wantWeights(t, f.read(t, f.Routes[1]), map[string]int{f.Groups[0]: 1})
+}
+
+// evenly divides the traffic among as many groups as a route can have, at most five.
+func (f Fixture) evenly() shift.Weights {
+	n := 5
+	if f.Limits.Groups > 0 {
+		n = min(n, f.Limits.Groups)
+	}
+	raw := map[string]int{}
+	for _, group := range f.Groups[:n] {
+		raw[group] = 1
+	}
+	return shift.FromRaw(raw)
 }
 
 func returnsCopies(t *testing.T, f Fixture) {
@@ -135,6 +153,9 @@ func replacesGroups(t *testing.T, f Fixture) {
 }
 
 func preservesExtra(t *testing.T, f Fixture) {
+	if f.Extra == nil {
+		t.Skip("a route of this router has nothing but weights")
+	}
 	want := f.Extra(t)
 	if want == "" {
 		t.Fatal("Extra is empty")
@@ -156,12 +177,15 @@ func preservesExtra(t *testing.T, f Fixture) {
 }
 
 func writesStickiness(t *testing.T, f Fixture) {
+	if f.Limits.MaxSticky == 0 {
+		t.Skip("this router has no stickiness")
+	}
 	s := f.read(t, f.Routes[0])
 	if s.Stickiness != 0 {
 		t.Fatalf("Stickiness is %s before the first write, want 0", s.Stickiness)
 	}
 	s.Weights = map[string]int{f.Groups[0]: 50, f.Groups[1]: 50}
-	for _, sticky := range []time.Duration{time.Hour, time.Second, 7 * 24 * time.Hour, 0} {
+	for _, sticky := range []time.Duration{f.Limits.MaxSticky / 2, f.Limits.MinSticky, f.Limits.MaxSticky, 0} {
 		s.Stickiness = sticky
 		must(t, f.Router.Write(t.Context(), f.Routes[0], s))
 		if got := f.read(t, f.Routes[0]); !got.Equal(s) {
@@ -171,6 +195,9 @@ func writesStickiness(t *testing.T, f Fixture) {
 }
 
 func restoresFixedResponse(t *testing.T, f Fixture) {
+	if f.Idle == "" {
+		t.Skip("every route of this router forwards")
+	}
 	original := f.read(t, f.Idle)
 	if original.Response == "" || !original.FixedError || original.Weights != nil {
 		t.Fatalf("a route with a fixed 503 reads as %+v", original)
@@ -179,6 +206,9 @@ func restoresFixedResponse(t *testing.T, f Fixture) {
 }
 
 func restoresRedirect(t *testing.T, f Fixture) {
+	if f.Redirect == "" {
+		t.Skip("every route of this router forwards")
+	}
 	original := f.read(t, f.Redirect)
 	if original.Response == "" || original.FixedError || original.Weights != nil {
 		t.Fatalf("a route that redirects reads as %+v", original)
@@ -202,21 +232,28 @@ func (f Fixture) replaceAndRestore(t *testing.T, route string, original traffic.
 
 func rejectsInvalid(t *testing.T, f Fixture) {
 	must(t, f.write(t, f.Routes[0], map[string]int{f.Groups[0]: 60, f.Groups[1]: 40}))
-	six := map[string]int{}
-	for _, group := range f.Groups[:6] {
-		six[group] = 10
+	tooMany := map[string]int{}
+	for _, group := range f.Groups {
+		tooMany[group] = 10
 	}
-	for name, weights := range map[string]map[string]int{
-		"six groups":           six,
-		"no group":             {},
-		"a weight of 1000":     {f.Groups[0]: 1000},
-		"a weight of -1":       {f.Groups[0]: 100, f.Groups[1]: -1},
-		"a missing group":      {f.Groups[0]: 50, f.MissingGroup: 50},
-		"a group with no name": {"": 100},
-		"a huge weight":        {f.Groups[0]: 1 << 30},
-	} {
-		if err := f.write(t, f.Routes[0], weights); err == nil {
-			t.Errorf("Write accepted %s", name)
+	type state struct {
+		name    string
+		weights map[string]int
+	}
+	invalid := []state{
+		{"no group", map[string]int{}},
+		{"a weight above the limit", map[string]int{f.Groups[0]: f.Limits.Weight + 1}},
+		{"a weight of -1", map[string]int{f.Groups[0]: 100, f.Groups[1]: -1}},
+		{"a missing group", map[string]int{f.Groups[0]: 50, f.MissingGroup: 50}},
+		{"a group with no name", map[string]int{"": 100}},
+		{"a huge weight", map[string]int{f.Groups[0]: 1 << 30}},
+	}
+	if f.Limits.Groups > 0 && len(f.Groups) > f.Limits.Groups {
+		invalid = append(invalid, state{"more groups than the limit", tooMany})
+	}
+	for _, s := range invalid {
+		if err := f.write(t, f.Routes[0], s.weights); err == nil {
+			t.Fatalf("Write accepted %s", s.name)
 		}
 		wantWeights(t, f.read(t, f.Routes[0]), map[string]int{f.Groups[0]: 60, f.Groups[1]: 40})
 	}
@@ -241,6 +278,15 @@ func reportsMissingRoute(t *testing.T, f Fixture) {
 	if !errors.Is(err, traffic.ErrNotFound) || states != nil {
 		t.Errorf("Read of a missing route returned %v, %v", states, err)
 	}
+	wantMissing(t, err, f.MissingRoute)
+}
+
+// wantMissing checks that an error names what does not exist.
+func wantMissing(t *testing.T, err error, id string) {
+	t.Helper()
+	if got, ok := traffic.Missing(err); !ok || got != id {
+		t.Errorf("the error names %q as missing, want %q: %v", got, id, err)
+	}
 }
 
 func reportsMissingGroup(t *testing.T, f Fixture) {
@@ -248,39 +294,12 @@ func reportsMissingGroup(t *testing.T, f Fixture) {
 	if !errors.Is(err, traffic.ErrNotFound) || health != nil {
 		t.Errorf("Health of a missing group returned %v, %v", health, err)
 	}
+	wantMissing(t, err, f.MissingGroup)
 	err = f.write(t, f.Routes[0], map[string]int{f.Groups[0]: 50, f.MissingGroup: 50})
 	if !errors.Is(err, traffic.ErrNotFound) {
 		t.Errorf("Write of a missing group returned %v", err)
 	}
-}
-
-func readsHealth(t *testing.T, f Fixture) {
-	health := f.awaitHealth(t, f.Groups[0], func(h traffic.Health) bool { return h.Count(traffic.Healthy) == 2 })
-	ids := map[string]bool{}
-	for _, target := range health.Targets {
-		ids[target.ID] = true
-		if target.Reason != "" {
-			t.Errorf("a healthy target has the reason %q", target.Reason)
-		}
-	}
-	if len(ids) != 2 || ids[""] {
-		t.Errorf("got target ids %v, want two", slices.Sorted(maps.Keys(ids)))
-	}
-	both, err := f.Router.Health(t.Context(), []string{f.Groups[2], f.Groups[0]})
-	must(t, err)
-	if empty, ok := both[f.Groups[2]]; !ok || len(empty.Targets) != 0 || len(both) != 2 {
-		t.Errorf("Health returned %v, want two groups, one of them without targets", both)
-	}
-}
-
-func checksOnceAttached(t *testing.T, f Fixture) {
-	health, err := f.Router.Health(t.Context(), f.Groups[1:2])
-	must(t, err)
-	if got := health[f.Groups[1]]; got.Count(traffic.Unused) != 2 || got.Serving() != 0 {
-		t.Errorf("a group on no route has the targets %v, want two unused ones", got.Targets)
-	}
-	must(t, f.write(t, f.Routes[0], map[string]int{f.Groups[0]: 100, f.Groups[1]: 0}))
-	f.awaitHealth(t, f.Groups[1], func(h traffic.Health) bool { return h.Count(traffic.Healthy) == 2 })
+	wantMissing(t, err, f.MissingGroup)
 }
 
 func respectsContext(t *testing.T, f Fixture) {
@@ -342,26 +361,6 @@ func (f Fixture) write(t *testing.T, route string, weights map[string]int) error
 	t.Helper()
 	s := f.read(t, route)
 	return f.Router.Write(t.Context(), route, traffic.State{Weights: weights, Stickiness: s.Stickiness, Raw: s.Raw})
-}
-
-func (f Fixture) awaitHealth(t *testing.T, group string, good func(traffic.Health) bool) traffic.Health {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), slow.Deadline(30*time.Second))
-	defer cancel()
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		health, err := f.Router.Health(t.Context(), []string{group})
-		must(t, err)
-		if good(health[group]) {
-			return health[group]
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			t.Fatalf("the targets of the group stay %v", health[group].Targets)
-		}
-	}
 }
 
 // wantWeights compares shares and attached groups, as State.Equal does.

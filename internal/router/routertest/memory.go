@@ -12,8 +12,6 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
-const maxWeight = 999 // of ELB
-
 var (
 	errInvalid  = errors.New("invalid state")
 	errWrongRaw = errors.New("the state was not read from this route")
@@ -67,8 +65,10 @@ func NewMemory() *Memory {
 	return &Memory{recorder: recorder{start: time.Now()}, routes: map[string]*route{}, groups: map[string]*group{}}
 }
 
-// Limits returns those of Memory, which are ELB's.
-func Limits() traffic.Limits { return traffic.Limits{Groups: 5, Weight: 999, AttachesIdle: true} }
+// Limits returns those of Memory.
+func Limits() traffic.Limits {
+	return traffic.Limits{Groups: 5, Weight: 999, AttachesIdle: true, MinSticky: time.Second, MaxSticky: 7 * 24 * time.Hour}
+}
 
 // AddRoute adds a route, and its groups, without targets, where they do not exist yet.
 func (m *Memory) AddRoute(id string, state traffic.State) {
@@ -232,7 +232,7 @@ func (m *Memory) read(ctx context.Context, call Call) (states []traffic.State, e
 	for _, id := range call.Routes {
 		r := m.routes[id]
 		if r == nil {
-			return nil, fmt.Errorf("route %s: %w", id, traffic.ErrNotFound)
+			return nil, fmt.Errorf("route %w", &traffic.MissingError{ID: id})
 		}
 		s := copyState(r.now())
 		if stale, ok := faults[Stale]; ok && stale.about(id) {
@@ -255,7 +255,7 @@ func (m *Memory) write(ctx context.Context, call Call) (err error) {
 	id := call.Routes[0]
 	r := m.routes[id]
 	if r == nil {
-		return fmt.Errorf("route %s: %w", id, traffic.ErrNotFound)
+		return fmt.Errorf("route %w", &traffic.MissingError{ID: id})
 	}
 	state, extra, err := m.accept(id, call.Want)
 	if err != nil {
@@ -283,7 +283,7 @@ func (m *Memory) health(ctx context.Context, call Call) (health map[string]traff
 	for _, name := range call.Groups {
 		g := m.groups[name]
 		if g == nil {
-			return nil, fmt.Errorf("group %s: %w", name, traffic.ErrNotFound)
+			return nil, fmt.Errorf("group %w", &traffic.MissingError{ID: name})
 		}
 		health[name] = traffic.Health{Targets: g.reported(time.Now())}
 	}
@@ -308,9 +308,9 @@ func (m *Memory) accept(id string, desired traffic.State) (traffic.State, string
 	}
 	for name, n := range desired.Weights {
 		if m.groups[name] == nil {
-			return desired, "", fmt.Errorf("group %s: %w", name, traffic.ErrNotFound)
+			return desired, "", fmt.Errorf("group %w", &traffic.MissingError{ID: name})
 		}
-		if n < 0 || n > maxWeight {
+		if n < 0 || n > Limits().Weight {
 			return desired, "", fmt.Errorf("%w: weight %d", errInvalid, n)
 		}
 	}

@@ -19,7 +19,7 @@ func TestMemory_fulfillsContract(t *testing.T) {
 		m.AddRoute("moved", traffic.State{Response: "redirect 301 to https://#{host}:443/"})
 		m.SetExtra("web", "authenticate")
 		return routertest.Fixture{
-			Router:       m,
+			Router: m, Limits: routertest.Limits(),
 			Routes:       []string{"web", "api"},
 			Groups:       []string{"blue", "green", "c", "d", "e", "f"},
 			Idle:         "fixed",

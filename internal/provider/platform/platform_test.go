@@ -1,0 +1,26 @@
+package platform
+
+import (
+	"reflect"
+	"testing"
+)
+
+// Every field of an Entry is required: nothing that calls one checks for nil.
+func TestAll_isComplete(t *testing.T) {
+	blocks := map[string]bool{}
+	for _, p := range All() {
+		v := reflect.ValueOf(p)
+		for i := range v.NumField() {
+			if v.Field(i).IsZero() {
+				t.Errorf("%s: %s is not set", p.Block, v.Type().Field(i).Name)
+			}
+		}
+		if p.GroupName == nil {
+			t.Errorf("%s: GroupName is not set", p.Block)
+		}
+		if blocks[p.Block] {
+			t.Errorf("two platforms have the block %s", p.Block)
+		}
+		blocks[p.Block] = true
+	}
+}
