@@ -163,13 +163,12 @@ func (s *Server) Hook(hook func(Call)) (remove func()) { return s.journal.addHoo
 // CertificatePEM returns the certificate of all HTTPS listeners, which is generated at start and which clients must trust.
 func (s *Server) CertificatePEM() []byte { return s.plane.CertificatePEM() }
 
-// Inject adds a fault to the running server and returns a function that removes it. A fault that WithFault would not
-// accept is logged as an error and ignored.
+// Inject adds a fault to the running server and returns a function that removes it. It panics for a fault that
+// WithFault would not accept: a test whose fault never happens could not fail.
 func (s *Server) Inject(f faults.Fault) (remove func()) {
 	id, err := s.faults.Add(f)
 	if err != nil {
-		s.cfg.log.Error("invalid fault ignored", "error", err)
-		return func() {}
+		panic(err)
 	}
 	return func() { s.faults.Remove(id) }
 }
