@@ -7,11 +7,11 @@ import "slices"
 func (s Schedule) Attach() []string {
 	want := s.Attached
 	switch s.Kind {
-	case Rejected, ExternalChange:
+	case Rejected, ExternalChange, OtherSwitch, RouteMissing:
 		return nil
-	case NoChange, Rollback:
+	case NoChange, Rollback, Accept:
 		want = s.AttachedAfter
-	case Forward, Revert:
+	case Forward, Revert, Join:
 	}
 	if !s.Request.AttachesIdle {
 		return nil
@@ -24,7 +24,7 @@ func (s Schedule) Attach() []string {
 // Detach returns the environments and unmanaged groups that some route has in its
 // action and that are removed at the end, sorted.
 func (s Schedule) Detach() []string {
-	if s.Kind == Rejected || s.Kind == ExternalChange {
+	if s.Kind.Refuses() {
 		return nil
 	}
 	all := slices.Clone(s.Attached)
@@ -49,7 +49,10 @@ func (s Schedule) onSomeRoute(names []string, holds func(x Route, name string) b
 	return matching
 }
 
-// IsEmpty reports whether the apply writes nothing at all.
+// IsEmpty reports whether the apply writes nothing at all, no record either.
 func (s Schedule) IsEmpty() bool {
-	return s.Kind == NoChange && len(s.Attach()) == 0 && len(s.Detach()) == 0 && !s.Request.StickinessChanges
+	if s.Kind != NoChange || s.RollsBackFirst || s.Request.StickinessChanges || len(s.Attach()) > 0 || len(s.Detach()) > 0 {
+		return false
+	}
+	return s.Request.Desired == nil || s.Request.ClosedRecord == "" && s.Request.Unfinished == nil
 }

@@ -20,22 +20,41 @@ const (
 	Rollback                   // to the weights of the last completed shift: one write per route
 	Revert                     // to the previous version: one write per route, under health only
 	Rejected                   // a rejected version is desired: no write
-	ExternalChange             // traffic was moved off the desired weights, which is not overridden: no write
+	ExternalChange             // an environment that should have traffic has none: no write
+	Accept                     // somebody moved the traffic to what is desired now: no write
+	Join                       // a route joins: one write to the stable weights, under health only
+	OtherSwitch                // another switch abandoned a shift on a route: no write
+	RouteMissing               // a route does not exist: no write
 )
 
 // String returns the kind as logged.
 func (k Kind) String() string {
-	names := []string{"none", "forward", "rollback", "revert", "rejected", "external_change"}
+	names := []string{"none", "forward", "rollback", "revert", "rejected", "external_change", "accept", "join", "other_switch", "route_missing"}
 	if k < 0 || int(k) >= len(names) {
 		return fmt.Sprintf("kind_%d", int(k))
 	}
 	return names[k]
 }
 
+// Moves reports whether a schedule of the kind writes other weights.
+func (k Kind) Moves() bool { return k == Forward || k == Rollback || k == Revert || k == Join }
+
+// Refuses reports whether an apply with a schedule of the kind fails without a write.
+func (k Kind) Refuses() bool {
+	return k == Rejected || k == ExternalChange || k == OtherSwitch || k == RouteMissing
+}
+
 // Schedule is what an apply will do, in order.
 type Schedule struct {
 	Kind    Kind
+	Row     int // of the decision table, from 1; see Table
 	Desired Weights
+	// RollsBackFirst reports that every route with Route.Back gets it before anything
+	// else, with one write, also where Kind refuses. What is decided is based on that.
+	RollsBackFirst bool
+	// Repairs reports that the shift only undoes a partial external change, so its
+	// failure says nothing about the version.
+	Repairs bool
 	Split   *Step  // the current split, evaluated like a step before any other; nil: none
 	Steps   []Step // rising; the last is at Full; empty when no traffic is moved
 
@@ -48,7 +67,7 @@ type Schedule struct {
 	ReplacesFixedError bool     // a route answers a fixed 5xx, which the desired weights replace in one write
 	Retries            bool     // a rejected version is desired, and retry allows it
 	BakeOnly           bool     // the desired weights are reached, but the shift never completed
-	Certain            bool     // ExternalChange: it cannot be the work of an abandoned shift
+	Joins              []bool   // by route: it joins from an idle environment, so it gets the desired weights in one write
 	Gaining            []string // environments that gain on some route and so must be healthy; sorted
 
 	Request Request    // what was decided
@@ -82,26 +101,44 @@ func (s Schedule) Changes(i int) bool { return !s.Request.Routes[i].Origin.Equal
 func (s Schedule) Origin(i int) Weights { return s.Request.Routes[i].Origin }
 
 // At returns the weights of the i-th route when the part at of the shift is
-// done. A route with a fixed error has no steps: it gets the desired weights.
+// done. A route with a fixed error, and one of Joins, has no steps: it gets the desired
+// weights.
 func (s Schedule) At(i int, at Share) Weights {
-	if s.Request.Routes[i].FixedError {
+	if s.Request.Routes[i].FixedError || s.Joins != nil && s.Joins[i] {
 		return s.Desired
 	}
 	return Between(s.Origin(i), s.Desired, at)
 }
 
-// Decide compares desired with observed weights and returns what an apply does. It
-// returns ErrTooManyGroups where the router's limit does not allow the shift.
+// Decide compares desired with observed weights and returns what an apply does, by the
+// rows of Table. It returns ErrTooManyGroups where the router's limit does not allow the
+// shift.
 func Decide(r Request) (Schedule, error) {
-	if !r.Unobserved && r.Desired != nil && (r.shipsNewVersion() || r.externalChange() == certainExternalChange && r.Retry) {
-		r.startFromObserved()
+	r.Routes = slices.Clone(r.Routes)
+	for i := range r.Routes {
+		r.Routes[i].Found = r.Routes[i].Observed
 	}
-	s := Schedule{Desired: r.Desired, Request: r}
+	return decide(r)
+}
+
+func decide(r Request) (Schedule, error) {
+	if r.NoRecord {
+		r.assumeUnfinished()
+	}
+	f := factsOf(r)
+	row := f.row()
+	if row.rollsBackFirst || row.kind == Rollback && f.joins { // a joining route needs row 13
+		s, err := decide(r.rolledBack(f, row))
+		s.RollsBackFirst = true
+		return s, err
+	}
+	r.setOrigins(f, row)
+	s := Schedule{Kind: row.kind, Row: row.number, Desired: r.Desired, Request: r, Repairs: row.repairs}
 	if s.Desired == nil {
 		s.Desired = r.ObservedMean()
 	}
-	s.Kind = r.kind()
-	s.Retries = r.Retry && r.desiresRejected()
+	s.Retries = r.Retry && f.wantsRejected
+	s.fillJoins()
 	if err := s.fillAttached(); err != nil {
 		return s, err
 	}
@@ -109,66 +146,109 @@ func Decide(r Request) (Schedule, error) {
 	case Forward:
 		s.fillSteps()
 		s.fillGaining()
-	case Revert:
+	case Revert, Join:
 		s.Steps = []Step{{At: Full}}
 		s.fillGaining()
 	case Rollback:
 		s.Steps = []Step{{At: Full}}
-	case ExternalChange:
-		s.Certain = r.externalChange() == certainExternalChange
-	case NoChange, Rejected:
+	case NoChange, Rejected, ExternalChange, Accept, OtherSwitch, RouteMissing:
 	}
 	return s, nil
 }
 
-// kind returns the kind of the schedule. The order of the cases matters: a rollback
-// is never rejected, and a rejected version never gains traffic.
-func (r Request) kind() Kind {
-	switch {
-	case r.Desired == nil:
-		return NoChange
-	case r.Unobserved:
-		return Forward
-	case r.AllRoutes(func(x Route) bool { return x.Observed.Equal(r.Desired) && x.Origin.Equal(r.Desired) }):
-		return NoChange
-	case r.externalChange() != noExternalChange && !r.Retry:
-		return ExternalChange
-	case r.isRollback():
-		return Rollback
-	case r.desiresRejected() && !r.Retry:
-		return Rejected
-	case r.isRevert():
-		return Revert
+// assumeUnfinished takes observed weights that are neither the stable nor the desired ones
+// for an unfinished shift to the desired ones: without a record, nothing tells them apart.
+func (r *Request) assumeUnfinished() {
+	if r.Unfinished != nil || r.Create || r.Desired == nil || r.Unobserved {
+		return
 	}
-	return Forward
-}
-
-// isRollback reports whether the desired weights are the rollback target of every
-// route. The observed ones differ then, by drift or by an unfinished shift.
-func (r Request) isRollback() bool {
-	return r.AllRoutes(func(x Route) bool { return x.Origin.Equal(r.Desired) })
-}
-
-// desiresRejected reports whether an environment with the rejected version would
-// gain traffic on some route.
-func (r Request) desiresRejected() bool {
-	return r.Rejected != nil && slices.ContainsFunc(r.Routes, func(x Route) bool {
-		return slices.ContainsFunc(r.Desired.Gaining(x.Origin), func(name string) bool {
-			return r.Rejected.Matches(r.Environment(name))
-		})
-	})
-}
-
-// isRevert reports whether all traffic shifts to the version that was live before
-// the last completed shift, within the rollback window. A rejected version does
-// not qualify, with or without retry: it is shifted by steps.
-func (r Request) isRevert() bool {
-	live, ok := r.Desired.Sole()
-	if !ok || !r.WithinRollbackWindow || slices.ContainsFunc(r.Routes, func(x Route) bool { return x.Joining || x.FixedError }) {
-		return false
+	r.Routes = slices.Clone(r.Routes)
+	moved := false
+	for i, x := range r.Routes {
+		if !x.Joining && x.Stable != nil {
+			moved = moved || !x.Observed.Equal(x.Stable)
+			r.Routes[i].From, r.Routes[i].To = x.Stable, r.Desired
+		}
 	}
-	e := r.Environment(live)
-	return r.Previous.Matches(e) && (r.Rejected == nil || !r.Rejected.Matches(e))
+	if moved {
+		r.Unfinished = &Unfinished{SameGoal: true}
+	}
+}
+
+// rolledBack returns the request as it is after a rollback to where the unfinished shift
+// started or, in a row of kind Rollback, to the desired weights.
+func (r Request) rolledBack(f facts, row row) Request {
+	r.Routes = slices.Clone(r.Routes)
+	for i, x := range r.Routes {
+		back := x.From
+		if row.kind == Rollback && f.isKnown(x) {
+			back = r.Desired
+		}
+		if back != nil && !x.Missing {
+			r.Routes[i].Back, r.Routes[i].Observed = back, back
+		}
+		r.Routes[i].From, r.Routes[i].To = nil, nil
+	}
+	r.Unfinished, r.NoRecord = nil, false
+	return r
+}
+
+// setOrigins sets the rollback target of each route: where an unfinished shift is resumed,
+// what was there before it, otherwise what is observed. A Create on a split takes the
+// environments that are not desired for what was there before.
+func (r *Request) setOrigins(f facts, row row) {
+	for i, x := range r.Routes {
+		switch {
+		case row.kind == Rollback && f.isKnown(x):
+			r.Routes[i].Origin = r.Desired
+		case row.resumes && x.From != nil:
+			r.Routes[i].Origin = x.From
+		case r.Create && row.kind == Forward:
+			r.Routes[i].Origin = withoutDesired(x.Observed, r.Desired)
+		default:
+			r.Routes[i].Origin = x.Observed
+		}
+	}
+}
+
+// withoutDesired returns the observed weights without the desired environments; the
+// observed weights where nothing else has traffic or nothing desired has.
+func withoutDesired(observed, desired Weights) Weights {
+	others := map[string]int{}
+	for name, share := range observed {
+		if desired[name] == 0 {
+			others[name] = int(share)
+		}
+	}
+	if w := FromRaw(others); w != nil {
+		return w
+	}
+	return observed
+}
+
+// fillJoins sets Joins: routes that join from idle environments of the switch, or whose
+// groups have no healthy target, while the known routes have the desired weights.
+func (s *Schedule) fillJoins() {
+	r := s.Request
+	if s.Row != rowJoins {
+		return
+	}
+	s.Joins = make([]bool, len(r.Routes))
+	steps := false
+	for i, x := range r.Routes {
+		if x.FixedError {
+			steps = true // they are for the others, but fillSteps knows how it is replaced
+		}
+		if !x.Joining || x.Observed.Equal(r.Desired) || x.FixedError {
+			continue
+		}
+		managed := !slices.ContainsFunc(x.Observed.Names(), func(name string) bool { return r.Environment(name).Unmanaged })
+		s.Joins[i] = managed || x.Unserved
+		steps = steps || !s.Joins[i]
+	}
+	if steps {
+		s.Kind = Forward
+	}
 }
 
 // fillSteps sets Split, and the steps above the route that is least far along.
@@ -181,10 +261,13 @@ func (s *Schedule) fillSteps() {
 		return
 	}
 	low, high := Full, Share(0)
-	for _, x := range r.Routes {
+	for i, x := range r.Routes {
 		if x.FixedError {
 			s.ReplacesFixedError = true
 			continue // it gets the desired weights before the health check
+		}
+		if s.Joins != nil && s.Joins[i] {
+			continue // and after it
 		}
 		at := Progress(x.Origin, s.Desired, x.Observed)
 		low = min(low, at)
@@ -262,6 +345,7 @@ func (s *Schedule) fillAttached() error {
 	for _, x := range r.Routes {
 		attached.add(x.Origin.Names()...)
 		attached.add(x.Observed.Names()...)
+		attached.add(x.Found.Names()...)
 	}
 	if !r.fits(attached.names) {
 		return fmt.Errorf("%w: %d, the maximum is %d", ErrTooManyGroups, r.groupsPerRoute(attached.names), r.MaxGroups)
@@ -281,7 +365,7 @@ func (s *Schedule) fillAttached() error {
 // must not fail because of one of them, it adds nothing to what is attached.
 func (s *Schedule) idle() []string {
 	names := s.Request.managed(s.Request.environmentNames())
-	if s.Request.AttachesIdle && s.Kind != Rollback && s.Kind != Revert {
+	if s.Request.AttachesIdle && s.Kind != Rollback && s.Kind != Revert && s.Kind != Join {
 		return names
 	}
 	return slices.DeleteFunc(names, func(name string) bool {
@@ -302,7 +386,7 @@ func (r Request) groupsPerRoute(names []string) int {
 		n := 0
 		for _, name := range names {
 			unmanaged := r.Environment(name).Unmanaged
-			here := slices.Contains(x.Attached, name) || x.Origin[name] > 0 || x.Observed[name] > 0
+			here := slices.Contains(x.Attached, name) || x.Origin[name] > 0 || x.Observed[name] > 0 || x.Found[name] > 0
 			if unmanaged && here || !unmanaged && !slices.Contains(x.Without, name) {
 				n++
 			}

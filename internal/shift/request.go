@@ -35,8 +35,9 @@ func (id *Identity) Matches(e Environment) bool {
 // Route is the state of one route.
 type Route struct {
 	Name       string   // for texts, such as "web" or "web, 2nd route"
-	Origin     Weights  // the rollback target; nil: does not forward there
+	Stable     Weights  // what the last completed shift left; nil: none, or it joins with this shift
 	Observed   Weights  // the current weights; nil: unknown (Unobserved), or does not forward
+	From, To   Weights  // of Request.Unfinished on this route; nil: unknown, or it did not have the route
 	Attached   []string // environments and unmanaged groups in its action, also at weight 0
 	Without    []string // environments that have no group of their own here
 	FixedError bool     // a joining route that answers a fixed 5xx, which may be replaced
@@ -44,6 +45,19 @@ type Route struct {
 	Missing    bool     // the router reported that it does not exist
 	Sticky     bool     // group stickiness is on now
 	Joining    bool     // joins with this shift, so there is no earlier state of it
+	Unserved   bool     // joins, and none of the groups that it forwards to has a healthy target
+
+	// Set by Decide.
+	Origin Weights // the rollback target; nil: does not forward there
+	Found  Weights // what was observed, also where the apply rolls back first
+	Back   Weights // what it gets where the apply rolls back first; nil: it stays as it is
+}
+
+// Unfinished is a shift of this switch that did not complete: what its record says, or
+// the memory of a failed apply.
+type Unfinished struct {
+	Shift    string // its id
+	SameGoal bool   // its goal was the desired weights, with the same versions and groups
 }
 
 // Rejection is a version that a gate or health refused.
@@ -58,6 +72,13 @@ type Request struct {
 	Environments []Environment // configured ones, then removed and unmanaged ones
 	Routes       []Route
 	Unobserved   bool // the weights of the routes are unknown: the plan of a Create
+
+	Create       bool        // there was no completed shift before
+	Stable       Weights     // what the last completed shift left, mean of its routes; nil on a Create
+	Unfinished   *Unfinished // nil: no record of this switch is open, and no apply failed
+	OtherSwitch  string      // who abandoned a shift of another switch on one of the routes; empty: nobody
+	NoRecord     bool        // shifts leave no record, so a split may always be theirs
+	ClosedRecord string      // id of a closed record to remove; empty: none
 
 	Desired           Weights // nil: leave the traffic as it is
 	Sticky            *bool   // desired group stickiness; nil: unchanged

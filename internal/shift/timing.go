@@ -24,13 +24,20 @@ func (s Schedule) Longest() time.Duration { return s.span().long }
 func (s Schedule) span() span {
 	t := s.Request.Strategy
 	total := span{long: 2 * callAllowance} // reading, attaching, detaching
+	if s.RollsBackFirst {
+		total.long += callAllowance
+	}
 	switch s.Kind {
 	case Forward:
+	case Join:
+		return total.plus(span{long: t.HealthTimeout + callAllowance}).plus(span{t.Settle, t.Settle + callAllowance})
+	case Accept:
+		return total.plus(t.ReportOnly().gated(After, Step{Hold: t.Settle}))
 	case Revert:
 		return total.plus(span{long: t.HealthTimeout + callAllowance}).plus(t.ReportOnly().gated(After, Step{Hold: t.Settle}))
 	case Rollback:
 		return total.plus(span{t.Settle, t.Settle + callAllowance})
-	case NoChange, Rejected, ExternalChange:
+	case NoChange, Rejected, ExternalChange, OtherSwitch, RouteMissing:
 		return total
 	}
 	if s.ChecksReadiness() {
