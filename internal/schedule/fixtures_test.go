@@ -29,13 +29,13 @@ func rejection(name, version string) *shift.Rejection {
 }
 
 // route returns a route with blue and green attached.
-func route(origin, observed shift.Weights) shift.Route {
-	return shift.Route{Name: "web", Origin: origin, Observed: observed, Attached: []string{"blue", "green"}}
+func route(stable, observed shift.Weights) shift.Route {
+	return shift.Route{Name: "web", Stable: stable, Observed: observed, Attached: []string{"blue", "green"}}
 }
 
 // joining returns a route that joins the switch with this shift.
 func joining(observed shift.Weights) shift.Route {
-	x := route(observed, observed)
+	x := route(nil, observed)
 	x.Joining = true
 	return x
 }
@@ -61,4 +61,17 @@ func request(desired shift.Weights, routes ...shift.Route) shift.Request {
 func with(r shift.Request, change func(*shift.Request)) shift.Request {
 	change(&r)
 	return r
+}
+
+// toGreen and away make the routes those of an unfinished shift from blue to green, which
+// is the desired goal or not.
+func toGreen(r *shift.Request) { unfinished(r, true) }
+
+func away(r *shift.Request) { unfinished(r, false) }
+
+func unfinished(r *shift.Request, same bool) {
+	r.Unfinished = &shift.Unfinished{Shift: "20260101T000000Z-1", SameGoal: same}
+	for i := range r.Routes {
+		r.Routes[i].From, r.Routes[i].To = blue, green
+	}
 }

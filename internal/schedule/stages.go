@@ -46,8 +46,13 @@ func (s plan) heading() string {
 	if s.Kind == shift.Revert {
 		text += ", revert to the previous version: no steps"
 	}
-	if s.Retries {
+	switch {
+	case s.Retries:
 		text += ", retry of a rejected version"
+	case s.Repairs:
+		text += ", repair of a change outside Terraform"
+	case s.Request.Unfinished != nil && (s.Split != nil || s.BakeOnly):
+		text += ", resume a shift that did not finish"
 	}
 	return text
 }
@@ -146,7 +151,7 @@ func (s plan) settleText() string {
 
 // rollbackPathText says whether a revert to the version that was live needs steps.
 func (s plan) rollbackPathText() string {
-	before, sole := s.From().Sole()
+	before, sole := s.previousAfter()
 	e, window := s.Request.Environment(before), s.Request.Strategy.RollbackWindow
 	switch {
 	case s.Request.Unobserved:
@@ -167,6 +172,20 @@ func (s plan) rollbackPathText() string {
 		return fmt.Sprintf("%s stays attached for an instant rollback (%s)", before, FormatDuration(window))
 	}
 	return fmt.Sprintf("%s can be reverted to without steps (%s)", before, FormatDuration(window))
+}
+
+// previousAfter is the environment that is the previous one after the shift: what the last
+// completed shift left or, where that is the desired one, what has the traffic now.
+func (s plan) previousAfter() (name string, sole bool) {
+	var stable []shift.Weights
+	for _, x := range s.Request.Routes {
+		stable = append(stable, x.Stable)
+	}
+	name, sole = shift.Mean(stable).Sole()
+	if live, _ := s.Desired.Sole(); !sole && shift.Mean(stable) == nil || sole && name == live {
+		return s.From().Sole()
+	}
+	return name, sole
 }
 
 // stepText is the weights of a step where all routes that change start from the same

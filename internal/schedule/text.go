@@ -22,23 +22,39 @@ func Text(decided shift.Schedule) string {
 	if lines != nil {
 		return strings.Join(lines, "\n")
 	}
-	switch s.Kind {
-	case shift.Rejected:
-		lines = s.rejectedText()
-	case shift.ExternalChange:
-		lines = s.externalChangeText()
-	case shift.NoChange:
-		lines = s.noChangeText()
-	case shift.Rollback:
-		lines = s.rollbackText()
-	case shift.Forward, shift.Revert:
-		lines = s.shiftText()
+	if s.RollsBackFirst {
+		lines = s.rollsBackFirstText()
 	}
+	lines = append(lines, s.kindText()...)
 	lines = append(lines, s.routeLines()...)
 	for _, warning := range slices.Concat(s.unmanagedText(), s.gateWarnings(), s.Request.Notes) {
 		lines = append(lines, "Warning: "+warning)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// kindText is what the apply does, after any rollback that comes first.
+func (s plan) kindText() []string {
+	switch s.Kind {
+	case shift.Rejected:
+		return s.rejectedText()
+	case shift.ExternalChange:
+		return s.externalChangeText()
+	case shift.OtherSwitch:
+		return s.otherSwitchText()
+	case shift.RouteMissing:
+		return nil // routeLines names it
+	case shift.NoChange:
+		return s.noChangeText()
+	case shift.Accept:
+		return s.acceptedText()
+	case shift.Rollback:
+		return s.rollbackText()
+	case shift.Join:
+		return s.joinText()
+	case shift.Forward, shift.Revert:
+	}
+	return s.shiftText()
 }
 
 // notForwardingText names the routes whose action is neither a forward nor
@@ -62,15 +78,83 @@ func (s plan) rejectedText() []string {
 	}
 }
 
-func (s plan) externalChangeText() []string {
-	by := "outside Terraform"
-	if !s.Certain {
-		by = "outside Terraform or by an apply that did not finish"
+// rollsBackFirstText is about traffic that an unfinished shift left.
+func (s plan) rollsBackFirstText() []string {
+	var back []shift.Weights
+	n := 0
+	for _, x := range s.Request.Routes {
+		if x.Back == nil {
+			continue
+		}
+		back = append(back, x.Back)
+		if !x.Back.Equal(x.Found) {
+			n++
+		}
 	}
 	return []string{
-		fmt.Sprintf("Traffic was moved off %s %s since the last completed shift. Observed: %s.", s.weightsText(s.Desired), by, s.weightsText(s.Request.ObservedMean())),
-		fmt.Sprintf("The apply fails without moving traffic. To accept the change, %s. To move the traffic again, ship another version or change retry.", s.acceptText()),
+		fmt.Sprintf("A shift did not finish. Observed: %s.", s.weightsText(s.foundMean())),
+		fmt.Sprintf("First roll back to %s immediately: %s, no steps, no gates.", s.weightsText(shift.Mean(back)), callsText(n)),
 	}
+}
+
+// foundMean is the mean of the weights that were observed.
+func (s plan) foundMean() shift.Weights {
+	var all []shift.Weights
+	for _, x := range s.Request.Routes {
+		all = append(all, x.Found)
+	}
+	return shift.Mean(all)
+}
+
+// externalChangeText names the one step for each intent. The error of the apply also has
+// the call that goes back at once.
+func (s plan) externalChangeText() []string {
+	return []string{
+		fmt.Sprintf("Traffic was moved off %s outside Terraform since the last completed shift. Observed: %s.", s.weightsText(s.Desired), s.weightsText(s.Request.ObservedMean())),
+		"The apply fails without moving traffic.",
+		fmt.Sprintf("To accept the change, %s. To go back at once, run the command in the error of the apply. To go back by steps, change retry.", s.acceptText()),
+	}
+}
+
+func (s plan) otherSwitchText() []string {
+	return []string{
+		fmt.Sprintf("A shift of another switch was abandoned on a route of this one by %s.", s.Request.OtherSwitch),
+		"The apply fails without moving traffic. Apply the configuration of that switch first: it completes the shift or rolls it back.",
+	}
+}
+
+func (s plan) acceptedText() []string {
+	lines := []string{
+		fmt.Sprintf("Traffic was moved to %s outside Terraform since the last completed shift, which this configuration accepts.", s.weightsText(s.Desired)),
+		"No traffic is moved, and there is no previous version to revert to afterwards.",
+	}
+	if gates := s.Request.Strategy.ReportOnly().GatesFor(shift.After, shift.Step{}); len(gates) > 0 {
+		lines = append(lines, fmt.Sprintf("Settle %s; %s.", FormatDuration(s.Request.Strategy.Settle), gatesText(gates)))
+	}
+	return append(lines, s.attachmentText()...)
+}
+
+// joinText names the routes that join and are written at once.
+func (s plan) joinText() []string {
+	lines := []string{fmt.Sprintf("%s stays as it is on the other routes.", s.weightsText(s.Desired))}
+	if s.Request.AllRoutes(func(x shift.Route) bool { return x.Joining }) {
+		lines = nil
+	}
+	for i, x := range s.Request.Routes {
+		if !s.Joins[i] {
+			continue
+		}
+		now := "its weights are read at apply"
+		if x.Observed != nil {
+			now = "now " + s.weightsText(x.Observed)
+		}
+		lines = append(lines, fmt.Sprintf("Route %s joins (%s): forward it to %s with 1 API call, after %s (up to %s).",
+			x.Name, now, s.weightsText(s.Desired), healthyText(s.Desired.Names(), ""), FormatDuration(s.Request.Strategy.HealthTimeout)))
+	}
+	if s.Request.AllRoutes(func(x shift.Route) bool { return !x.Joining || x.Attached != nil }) {
+		return lines
+	}
+	return append(lines, "A route that still forwards to target groups of no environment is shifted by steps instead.")
 }
 
 // acceptText is the edit that accepts the observed weights.
@@ -79,7 +163,9 @@ func (s plan) acceptText() string {
 	switch e := s.Request.Environment(live); {
 	case ok && e.Removed:
 		return fmt.Sprintf("restore environment %q and set active = %q", live, live)
-	case ok && !e.Unmanaged:
+	case ok && e.Unmanaged:
+		return fmt.Sprintf("add an environment with target group %s and set active to it", live)
+	case ok:
 		return fmt.Sprintf("set active = %q", live)
 	}
 	return "set active or weights to what the routes have now"
@@ -90,7 +176,13 @@ func (s plan) noChangeText() []string {
 	if s.Request.StickinessChanges {
 		lines = append(lines, "Change the group stickiness of the forward action.")
 	}
-	if s.IsEmpty() {
+	if id := s.Request.ClosedRecord; id != "" {
+		lines = append(lines, fmt.Sprintf("Remove the record of shift %s, which was rolled back.", id))
+	}
+	if u := s.Request.Unfinished; u != nil && s.Request.Desired != nil {
+		lines = append(lines, fmt.Sprintf("Remove the record of shift %s, which did not finish.", u.Shift))
+	}
+	if len(s.Attach()) == 0 && len(s.Detach()) == 0 && !s.Request.StickinessChanges {
 		return lines
 	}
 	return append(lines, fmt.Sprintf("API calls: %d (1 per route).", len(s.Request.Routes)))
@@ -98,7 +190,7 @@ func (s plan) noChangeText() []string {
 
 func (s plan) rollbackText() []string {
 	return append([]string{
-		fmt.Sprintf("Observed: %s, which differs from the weights left by the last completed shift.", s.weightsText(s.Request.ObservedMean())),
+		fmt.Sprintf("A shift did not finish, or the traffic was moved outside Terraform. Observed: %s.", s.weightsText(s.Request.ObservedMean())),
 		fmt.Sprintf("Roll back to %s immediately: %s, no steps, no gates; then settle %s.",
 			s.weightsText(s.Desired), callsText(differing(s.Schedule)), FormatDuration(s.Request.Strategy.Settle)),
 	}, s.attachmentText()...)

@@ -37,7 +37,7 @@ func bare(desired shift.Weights, routes ...shift.Route) shift.Request {
 
 // onlyAttached returns a route with no groups at weight 0.
 func onlyAttached(w shift.Weights) shift.Route {
-	return shift.Route{Name: "web", Origin: w, Observed: w, Attached: w.Names()}
+	return shift.Route{Name: "web", Stable: w, Observed: w, Attached: w.Names()}
 }
 
 // scheduleText is a request, with a golden file for the text of its schedule.
@@ -66,8 +66,8 @@ func TestSchedule_textOfAShift(t *testing.T) {
 			r.Environments[0].Version, r.Environments[1].Version = "", ""
 		})},
 		{"a Create", shift.Request{AttachesIdle: true, Desired: green, Unobserved: true, Environments: twoEnvironments(), Strategy: fullStrategy(), Routes: []shift.Route{{Name: "web", Joining: true}, {Name: "api", Joining: true}}}},
-		{"abandoned at 50 %", full(green, route(blue, half))},
-		{"abandoned at 100 %", full(green, route(blue, green))},
+		{"abandoned at 50 %", with(full(green, route(blue, half)), toGreen)},
+		{"abandoned at 100 %", with(full(green, route(blue, green)), toGreen)},
 		{"a removed environment and an unmanaged group", with(bare(green, route(blue, shift.Weights{"blue": 900, "legacy": 100})), func(r *shift.Request) {
 			r.Environments[0].Removed = true
 			r.Environments = append(r.Environments, shift.Environment{Name: "legacy", Unmanaged: true})
@@ -81,10 +81,10 @@ func TestSchedule_textOfRoutes(t *testing.T) {
 	checkTexts(t, []scheduleText{
 		{"routes with different weights", bare(green, joining(blue), named(joining(half), "web, 2nd route"), named(shift.Route{Joining: true}, "api"), named(fixed503, "admin"))},
 		{"routes that cannot be replaced", full(green, route(blue, blue), named(shift.Route{Joining: true, Response: "redirect 301"}, "old"),
-			named(shift.Route{Origin: blue, Response: "fixed response 503"}, "api"))},
+			named(shift.Route{Stable: blue, Response: "fixed response 503"}, "api"))},
 		// blue got another group for api: the route of web stays as it is.
-		{"one of several groups was replaced", with(full(blue, shift.Route{Name: "web", Origin: blue, Observed: blue, Attached: []string{"blue", "green"}, Without: []string{"blue (old target groups)"}},
-			shift.Route{Name: "api", Origin: shift.Sole("blue (old target groups)"), Observed: shift.Sole("blue (old target groups)"), Attached: []string{"blue (old target groups)", "green"}}),
+		{"one of several groups was replaced", with(full(blue, shift.Route{Name: "web", Stable: blue, Observed: blue, Attached: []string{"blue", "green"}, Without: []string{"blue (old target groups)"}},
+			shift.Route{Name: "api", Stable: shift.Sole("blue (old target groups)"), Observed: shift.Sole("blue (old target groups)"), Attached: []string{"blue (old target groups)", "green"}}),
 			func(r *shift.Request) {
 				r.Environments = append(r.Environments, shift.Environment{Name: "blue (old target groups)", Removed: true})
 			})},
@@ -95,15 +95,29 @@ func TestSchedule_textOfRoutes(t *testing.T) {
 
 func TestSchedule_textOfOtherKinds(t *testing.T) {
 	checkTexts(t, []scheduleText{
-		{"rollback", full(blue, shift.Route{Origin: blue, Observed: half, Attached: []string{"blue", "green", "legacy"}})},
+		{"rollback", with(full(blue, shift.Route{Stable: blue, Observed: half, Attached: []string{"blue", "green", "legacy"}}), away)},
 		{"revert", with(full(blue, route(green, green)), func(r *shift.Request) { r.Previous, r.WithinRollbackWindow = id("blue", "1.4.2"), true })},
 		{"revert without gates", with(bare(blue, route(green, green)), func(r *shift.Request) { r.Previous, r.WithinRollbackWindow = id("blue", "1.4.2"), true })},
 		{"rejected", with(full(green, onlyAttached(blue)), func(r *shift.Request) { r.Rejected = rejection("green", "1.5.0") })},
 		{"retry", with(bare(green, route(blue, blue)), func(r *shift.Request) { r.Rejected, r.Retry = rejection("green", "1.5.0"), true })},
 		{"retry while another version is rejected", with(bare(green, route(blue, blue)), func(r *shift.Request) { r.Rejected, r.Retry = rejection("green", "1.4.9"), true })},
 		{"external change", with(full(green, route(green, blue)), func(r *shift.Request) { r.Previous = id("blue", "1.4.2") })},
+		{"external change to an unmanaged group", full(green, route(green, shift.Sole("legacy")))},
+		{"partial external change", full(green, route(green, half))},
+		{"accepted", full(blue, route(green, blue))},
+		{"another switch", with(full(green, route(blue, blue)), func(r *shift.Request) { r.OtherSwitch = "ann@ci-1 (shift 20260101T000000Z-1)" })},
+		{"a route is missing", full(blue, named(shift.Route{Stable: blue, Missing: true}, "api"), route(blue, blue))},
+		{"rolled back first, then refused", with(full(green, route(blue, half)), func(r *shift.Request) { toGreen(r); r.Rejected = rejection("green", "1.5.0") })},
+		{"rolled back first, then another environment", with(full(shift.Sole("red"), route(blue, half)), away)},
+		{"a closed record", with(full(green, route(green, green)), func(r *shift.Request) { r.ClosedRecord = "20260101T000000Z-1" })},
+		{"a route joins from an idle environment", with(full(green, route(green, green), named(joining(blue), "web, 2nd route")), func(r *shift.Request) { r.Stable = green })},
+		{"a route joins that is not read", with(full(green, route(green, green), named(shift.Route{Joining: true}, "web, 2nd route")), func(r *shift.Request) { r.Stable = green })},
+		{"a route joins from an unmanaged group", with(full(green, route(green, green), named(joining(shift.Sole("legacy")), "web, 2nd route")), func(r *shift.Request) {
+			r.Stable = green
+			r.Environments = append(r.Environments, shift.Environment{Name: "legacy", Unmanaged: true})
+		})},
 		{"no change", full(green, route(green, green))},
-		{"only attached groups and stickiness change", with(full(green, shift.Route{Origin: green, Observed: green, Attached: []string{"green", "red"}}), func(r *shift.Request) {
+		{"only attached groups and stickiness change", with(full(green, shift.Route{Stable: green, Observed: green, Attached: []string{"green", "red"}}), func(r *shift.Request) {
 			r.Environments = append(r.Environments, shift.Environment{Name: "red", Removed: true})
 			r.StickinessChanges = true
 		})},

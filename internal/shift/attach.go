@@ -17,7 +17,7 @@ func (s Schedule) Attach() []string {
 		return nil
 	}
 	return s.onSomeRoute(want, func(x Route, name string) bool {
-		return !slices.Contains(x.Attached, name) && !slices.Contains(x.Without, name)
+		return !s.Request.Environment(name).Unmanaged && !slices.Contains(x.Attached, name) && !slices.Contains(x.Without, name)
 	})
 }
 
