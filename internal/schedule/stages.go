@@ -178,8 +178,10 @@ func (s plan) rollbackPathText() string {
 // completed shift left or, where that is the desired one, what has the traffic now.
 func (s plan) previousAfter() (name string, sole bool) {
 	var stable []shift.Weights
-	for _, x := range s.Request.Routes {
-		stable = append(stable, x.Stable)
+	for i, x := range s.Request.Routes {
+		if s.Changes(i) {
+			stable = append(stable, x.Stable)
+		}
 	}
 	name, sole = shift.Mean(stable).Sole()
 	if live, _ := s.Desired.Sole(); !sole && shift.Mean(stable) == nil || sole && name == live {

@@ -3,6 +3,7 @@ package elb_test
 import (
 	"strconv"
 	"testing"
+	"time"
 
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
@@ -10,6 +11,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/routertest"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 func TestRouter_contractForListeners(t *testing.T) {
@@ -38,6 +40,33 @@ func TestRouter_contractForRules(t *testing.T) {
 		f.MissingRoute = absent(f.Idle)
 		return f.of(a)
 	})
+}
+
+func TestRouter_recorder(t *testing.T) {
+	a, f := fixture(t)
+	l := a.listener(a.balancer("web"), 443, toOne(f.Groups[0]))
+	routertest.TestRecorder(t, a.forward, []string{l, a.rule(l, 1, toOne(f.Groups[0]))})
+}
+
+// More routes than a call may have, one of which does not exist.
+func TestRouter_recorderInBatches(t *testing.T) {
+	a, f := fixture(t)
+	l := a.listener(a.balancer("web"), 443, toOne(f.Groups[0]))
+	routes := []string{l}
+	for n := range int32(24) {
+		routes = append(routes, a.rule(l, n+1, toOne(f.Groups[0])))
+	}
+	all := append([]string{absent(l)}, routes...)
+	r := traffic.Record{Shift: "s1", Switch: "0123456789ab", Phase: traffic.PhaseOpen, Expires: time.Unix(1, 0).UTC()}
+	must(t, a.forward.Put(t.Context(), all, r, true))
+	found, err := a.forward.Records(t.Context(), all)
+	if err != nil || len(found) != len(routes) {
+		t.Errorf("%d of %d routes have the record, %v", len(found), len(routes), err)
+	}
+	must(t, a.forward.Remove(t.Context(), all, r.Shift))
+	if found, err := a.forward.Records(t.Context(), all); err != nil || len(found) > 0 {
+		t.Errorf("%d routes still have the record, %v", len(found), err)
+	}
 }
 
 type albFixture struct{ routertest.Fixture }

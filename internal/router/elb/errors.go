@@ -44,12 +44,15 @@ const (
 	describeTargetHealth = "elasticloadbalancing:DescribeTargetHealth"
 	modifyListener       = "elasticloadbalancing:ModifyListener"
 	modifyRule           = "elasticloadbalancing:ModifyRule"
+	addTags              = "elasticloadbalancing:AddTags"
+	removeTags           = "elasticloadbalancing:RemoveTags"
+	describeTags         = "elasticloadbalancing:DescribeTags"
 )
 
 // Permissions returns the IAM actions that a Router may call, sorted.
 func Permissions() []string {
 	return []string{
-		describeListeners, describeRules, describeAttributes, describeTargetGroups, describeTargetHealth, modifyListener, modifyRule,
+		addTags, describeListeners, describeRules, describeTags, describeAttributes, describeTargetGroups, describeTargetHealth, modifyListener, modifyRule, removeTags,
 	}
 }
 

@@ -135,3 +135,15 @@ func (f *fake) DescribeTargetGroupAttributes(ctx context.Context, in *elbv2.Desc
 	}
 	return &elbv2.DescribeTargetGroupAttributesOutput{Attributes: f.attributes}, nil
 }
+
+func (f *fake) AddTags(ctx context.Context, in *elbv2.AddTagsInput, _ ...func(*elbv2.Options)) (*elbv2.AddTagsOutput, error) {
+	return &elbv2.AddTagsOutput{}, f.called(ctx, "add tags %d", len(in.ResourceArns))
+}
+
+func (f *fake) RemoveTags(ctx context.Context, in *elbv2.RemoveTagsInput, _ ...func(*elbv2.Options)) (*elbv2.RemoveTagsOutput, error) {
+	return &elbv2.RemoveTagsOutput{}, f.called(ctx, "remove tags %d", len(in.ResourceArns))
+}
+
+func (f *fake) DescribeTags(ctx context.Context, in *elbv2.DescribeTagsInput, _ ...func(*elbv2.Options)) (*elbv2.DescribeTagsOutput, error) {
+	return &elbv2.DescribeTagsOutput{}, f.called(ctx, "describe tags %d", len(in.ResourceArns))
+}

@@ -10,7 +10,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
-// Op is a method of traffic.Router.
+// Op is a method of traffic.Router or traffic.Recorder.
 type Op string
 
 // The operations.
@@ -18,17 +18,22 @@ const (
 	Read   Op = "read"
 	Write  Op = "write"
 	Health Op = "health"
+
+	Records Op = "records"
+	Put     Op = "put"
+	Remove  Op = "remove"
 )
 
 // Call is a call that was made, successful or not.
 type Call struct {
 	At       time.Duration // when it returned, since NewMemory
 	Op       Op
-	Rollback bool          // made with RollbackClient
-	Routes   []string      // of Read and Write
-	Groups   []string      // of Health
-	Want     traffic.State // of Write, without Raw
-	Err      error         // returned to the caller
+	Rollback bool           // made with RollbackClient
+	Routes   []string       // of Read and Write
+	Groups   []string       // of Health
+	Want     traffic.State  // of Write, without Raw
+	Record   traffic.Record // of Put; of Remove only the id
+	Err      error          // returned to the caller
 }
 
 // String formats the call for a trace: "write web: blue 95, green 5".
@@ -37,11 +42,23 @@ func (c Call) String() string {
 	if c.Op == Write {
 		text += ": " + stateText(c.Want)
 	}
+	if c.Op == Put {
+		text += ": " + recordText(c.Record)
+	}
 	if c.Rollback {
 		text = "rollback " + text
 	}
 	if c.Err != nil {
 		text += " -> " + c.Err.Error()
+	}
+	return text
+}
+
+// recordText formats what changes of a record.
+func recordText(r traffic.Record) string {
+	text := fmt.Sprintf("%s %d, reached %s", r.Phase, r.Renewal, r.Reached)
+	if r.Reason != "" {
+		text += ", " + r.Reason
 	}
 	return text
 }

@@ -29,6 +29,7 @@ type Memory struct {
 	groups map[string]*group
 	faults []*fault
 	events []event
+	noted  map[string][]recordSnapshot // records by route; the last one is current
 }
 
 type route struct {

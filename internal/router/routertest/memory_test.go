@@ -240,3 +240,11 @@ func TestMemory_recordsEveryCall(t *testing.T) {
 		t.Errorf("got writes %q and %d health calls", got, m.Count(routertest.Health))
 	}
 }
+
+func TestMemory_recorder(t *testing.T) {
+	m := routertest.NewMemory()
+	for _, route := range []string{"web", "api"} {
+		m.AddRoute(route, traffic.State{Weights: map[string]int{"blue": 1}})
+	}
+	routertest.TestRecorder(t, m.Recorder(), []string{"web", "api"})
+}

@@ -1,0 +1,151 @@
+package elb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
+)
+
+var _ traffic.Recorder = (*Router)(nil)
+
+// errNoTags is an answer of DescribeTags that leaves out a route.
+var errNoTags = errors.New("the answer does not have the tags of every route")
+
+// Records implements traffic.Recorder with one DescribeTags per twenty routes of a region.
+// A route that does not exist has no records.
+func (r *Router) Records(ctx context.Context, routes []string) (map[string][]traffic.Record, error) {
+	found, errs := r.recordsEach(ctx, routes)
+	for _, route := range routes {
+		if err := errs[route]; err != nil && !isNotFound(err) {
+			return nil, err
+		}
+	}
+	maps.DeleteFunc(found, func(_ string, records []traffic.Record) bool { return len(records) == 0 })
+	return found, nil
+}
+
+// recordsEach is Records with a result or an error for each route.
+func (r *Router) recordsEach(ctx context.Context, routes []string) (map[string][]traffic.Record, map[string]error) {
+	found, errs := map[string][]traffic.Record{}, map[string]error{}
+	var mu sync.Mutex
+	r.inBatches(routes, func(region string, some []string) {
+		records, failed := r.recordsBatch(ctx, region, some)
+		mu.Lock()
+		defer mu.Unlock()
+		maps.Copy(found, records)
+		maps.Copy(errs, failed)
+	})
+	return found, errs
+}
+
+// recordsBatch reads the records of up to twenty routes. The API does not say which of
+// them are missing.
+func (r *Router) recordsBatch(ctx context.Context, region string, routes []string) (map[string][]traffic.Record, map[string]error) {
+	found, errs := map[string][]traffic.Record{}, map[string]error{}
+	out, err := r.client(region).DescribeTags(ctx, &elbv2.DescribeTagsInput{ResourceArns: routes})
+	if err = callError(describeTags, soleARN(routes), err); err != nil && isNotFound(err) && len(routes) > 1 {
+		for _, route := range routes {
+			records, failed := r.recordsBatch(ctx, region, []string{route})
+			maps.Copy(found, records)
+			maps.Copy(errs, failed)
+		}
+		return found, errs
+	}
+	answered := map[string]bool{}
+	if err == nil {
+		for _, d := range out.TagDescriptions {
+			tags := map[string]string{}
+			for _, t := range d.Tags {
+				tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+			}
+			answered[aws.ToString(d.ResourceArn)], found[aws.ToString(d.ResourceArn)] = true, decodeRecords(tags)
+		}
+	}
+	for _, route := range routes {
+		switch {
+		case err != nil:
+			errs[route] = err
+		case !answered[route]:
+			errs[route] = &CallError{Action: describeTags, ARN: route, Err: errNoTags}
+		}
+	}
+	return found, errs
+}
+
+// Put implements traffic.Recorder with one AddTags per twenty routes of a region.
+func (r *Router) Put(ctx context.Context, routes []string, record traffic.Record, whole bool) error {
+	var tags []types.Tag
+	encoded := encodeRecord(record, whole)
+	for _, suffix := range slices.Sorted(maps.Keys(encoded)) {
+		tags = append(tags, types.Tag{Key: new(recordPrefix + record.Shift + suffix), Value: new(encoded[suffix])})
+	}
+	return r.tagEach(routes, func(region string, some []string) error {
+		_, err := r.client(region).AddTags(ctx, &elbv2.AddTagsInput{ResourceArns: some, Tags: tags})
+		err = callError(addTags, soleARN(some), err)
+		if call, ok := errors.AsType[*CallError](err); ok && call.Refused() {
+			return fmt.Errorf("%w: %w", traffic.ErrRefusedRecord, err)
+		}
+		return err
+	})
+}
+
+// Remove implements traffic.Recorder with one RemoveTags per twenty routes of a region.
+func (r *Router) Remove(ctx context.Context, routes []string, id string) error {
+	var keys []string
+	for _, suffix := range recordSuffixes() {
+		keys = append(keys, recordPrefix+id+suffix)
+	}
+	return r.tagEach(routes, func(region string, some []string) error {
+		_, err := r.client(region).RemoveTags(ctx, &elbv2.RemoveTagsInput{ResourceArns: some, TagKeys: keys})
+		return callError(removeTags, soleARN(some), err)
+	})
+}
+
+// tagEach makes one call per batch. Where a route of a batch does not exist, it makes one
+// per route: a missing route has no tags, and the others need theirs.
+func (r *Router) tagEach(routes []string, call func(region string, some []string) error) error {
+	var mu sync.Mutex
+	var errs []error
+	r.inBatches(routes, func(region string, some []string) {
+		err := call(region, some)
+		if isNotFound(err) {
+			err = nil
+			for _, route := range some {
+				if one := call(region, []string{route}); !isNotFound(one) {
+					err = errors.Join(err, one)
+				}
+			}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		errs = append(errs, err)
+	})
+	return errors.Join(errs...)
+}
+
+// inBatches runs do for up to twenty routes of a region at a time. Ids that are no ARNs of
+// routes are left out: they have no tags.
+func (r *Router) inBatches(routes []string, do func(region string, some []string)) {
+	regions := map[string][]string{}
+	for _, route := range routes {
+		if a, err := ParseRoute(route); err == nil && !slices.Contains(regions[a.Region], route) {
+			regions[a.Region] = append(regions[a.Region], route)
+		}
+	}
+	var work []func()
+	for region, all := range regions {
+		for some := range slices.Chunk(all, batchSize) {
+			work = append(work, func() { do(region, some) })
+		}
+	}
+	runConcurrently(work)
+}

@@ -1,0 +1,85 @@
+package routertest
+
+import (
+	"context"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
+)
+
+// TestRecorder runs the contract of traffic.Recorder. The routes, at least two, exist and
+// have no records.
+func TestRecorder(t *testing.T, recorder traffic.Recorder, routes []string) {
+	t.Helper()
+	ctx := t.Context()
+	whole := traffic.Record{
+		Shift: "20260102T030405Z-0a1b2c3d", Switch: "0123456789ab", Routes: len(routes), Phase: traffic.PhaseOpen, Renewal: 1,
+		Owner:   traffic.Owner{User: "zoë & co", Host: "ci-7", Boot: "abcdef012345", PID: 4711, Start: "12345", Run: "https://ci.example.com/runs/42?a=b#c"},
+		Expires: time.Unix(1767323045, 0).UTC(), Reached: 500,
+		Goal: "ba9876543210", Environment: "green = new", Version: "sha256:0011+22", Retry: "00112233aabb",
+		From: map[string]shift.Share{traffic.GroupKey("blue"): 999, traffic.GroupKey("red"): 1},
+		To:   map[string]shift.Share{traffic.GroupKey("green"): 1000},
+	}
+	check := func(when, route string, want ...traffic.Record) {
+		t.Helper()
+		found, err := recorder.Records(ctx, routes)
+		if got := found[route]; err != nil || len(got) != len(want) || len(want) > 0 && !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: route %s has\n%+v, %v; want\n%+v", when, route, got, err, want)
+		}
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	check("at first", routes[0])
+	must(recorder.Put(ctx, routes, whole, true))
+	for _, route := range routes {
+		check("after Put", route, whole)
+	}
+	renewed := whole
+	renewed.Renewal, renewed.Reached, renewed.Expires, renewed.Phase, renewed.Reason = 2, 1000, whole.Expires.Add(time.Minute), traffic.PhaseRejected, `gate "users" failed: 50 %, limit 1 %`
+	partial := traffic.Record{Shift: renewed.Shift, Renewal: 2, Reached: 1000, Expires: renewed.Expires, Phase: renewed.Phase, Reason: renewed.Reason}
+	must(recorder.Put(ctx, routes[:1], partial, false))
+	check("after a renewal", routes[0], renewed)
+	check("without one", routes[1], whole)
+	other := traffic.Record{Shift: "20260102T030406Z-00000000", Switch: "ffffffffffff", Routes: 1, Phase: traffic.PhaseOpen, Expires: whole.Expires}
+	must(recorder.Put(ctx, routes[:1], other, true))
+	check("with a second one", routes[0], renewed, other)
+	must(recorder.Remove(ctx, routes, whole.Shift))
+	must(recorder.Remove(ctx, routes, "20260102T030407Z-00000000"))
+	check("after Remove", routes[0], other)
+	check("after Remove", routes[1])
+	testLongRecord(ctx, t, recorder, routes[0])
+}
+
+// testLongRecord checks that values of any length and content are kept as far as they are
+// compared.
+func testLongRecord(ctx context.Context, t *testing.T, recorder traffic.Recorder, route string) {
+	t.Helper()
+	long := strings.Repeat("ü=+ \n", 100)
+	r := traffic.Record{Shift: "20260102T030408Z-00000000", Switch: "0123456789ab", Phase: traffic.PhaseOpen, Expires: time.Unix(1, 0).UTC(),
+		Owner: traffic.Owner{User: long, Host: long, Run: long, Boot: "abcdef012345", PID: 1 << 22}, Environment: long, Version: long, Reason: long}
+	if err := recorder.Put(ctx, []string{route}, r, true); err != nil {
+		t.Fatal(err)
+	}
+	found, err := recorder.Records(ctx, []string{route})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, got := range found[route] {
+		if got.Shift != r.Shift {
+			continue
+		}
+		if !traffic.SameValue(got.Version, long) || traffic.SameValue(got.Version, long+"x") || !traffic.SameValue(got.Environment, long) || got.Owner.PID != r.Owner.PID || got.Reason == "" {
+			t.Errorf("a long record became %+v", got)
+		}
+		return
+	}
+	t.Errorf("the record of long values is missing: %+v", found)
+}

@@ -1,0 +1,145 @@
+package routertest
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
+)
+
+// records is what a route has at some time, by id of the shift.
+type recordSnapshot struct {
+	at      time.Time
+	records map[string]traffic.Record
+}
+
+// Recorder returns the records beside the routes of the load balancer, for
+// rollout.Spec.Recorder. Its calls are recorded and subject to faults like the others.
+func (m *Memory) Recorder() traffic.Recorder { return memoryRecorder{m} }
+
+type memoryRecorder struct{ m *Memory }
+
+// Records implements traffic.Recorder.
+func (c memoryRecorder) Records(ctx context.Context, routes []string) (found map[string][]traffic.Record, err error) {
+	m, call := c.m, Call{Op: Records, Routes: slices.Clone(routes)}
+	defer func() { m.record(call, err) }()
+	faults, err := m.applyFaults(ctx, call)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	found = map[string][]traffic.Record{}
+	for _, route := range routes {
+		now := m.recordsOf(route)
+		if stale, ok := faults[Stale]; ok && stale.about(route) {
+			now = m.recordsBefore(route, stale.For)
+		}
+		for _, id := range slices.Sorted(maps.Keys(now)) {
+			found[route] = append(found[route], now[id])
+		}
+	}
+	return found, nil
+}
+
+// Put implements traffic.Recorder.
+func (c memoryRecorder) Put(ctx context.Context, routes []string, r traffic.Record, whole bool) (err error) {
+	m, call := c.m, Call{Op: Put, Routes: slices.Clone(routes), Record: r}
+	defer func() { m.record(call, err) }()
+	return m.changeRecords(ctx, call, func(of map[string]traffic.Record) {
+		now, is := of[r.Shift]
+		if whole || !is {
+			if !whole { // only the fields that change are written
+				now = traffic.Record{Shift: r.Shift}
+			} else {
+				now = r
+			}
+		}
+		now.Phase, now.Renewal, now.Expires, now.Reached = r.Phase, r.Renewal, r.Expires, r.Reached
+		if r.Reason != "" {
+			now.Reason = r.Reason
+		}
+		of[r.Shift] = now
+	})
+}
+
+// Remove implements traffic.Recorder.
+func (c memoryRecorder) Remove(ctx context.Context, routes []string, id string) (err error) {
+	m, call := c.m, Call{Op: Remove, Routes: slices.Clone(routes), Record: traffic.Record{Shift: id}}
+	defer func() { m.record(call, err) }()
+	return m.changeRecords(ctx, call, func(of map[string]traffic.Record) { delete(of, id) })
+}
+
+// changeRecords changes what each existing route of a call has.
+func (m *Memory) changeRecords(ctx context.Context, call Call, change func(map[string]traffic.Record)) error {
+	faults, err := m.applyFaults(ctx, call)
+	if err != nil {
+		return err
+	}
+	if _, lost := faults[Lost]; lost {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, route := range call.Routes {
+		if m.routes[route] != nil {
+			next := maps.Clone(m.recordsOf(route))
+			change(next)
+			m.noted[route] = append(m.noted[route], recordSnapshot{time.Now(), next})
+		}
+	}
+	if f, lost := faults[AnswerLost]; lost {
+		return f.err()
+	}
+	return nil
+}
+
+// SetRecord simulates that another process puts a record on a route. It is not recorded
+// as a call.
+func (m *Memory) SetRecord(route string, r traffic.Record) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	next := maps.Clone(m.recordsOf(route))
+	next[r.Shift] = r
+	m.noted[route] = append(m.noted[route], recordSnapshot{time.Now(), next})
+}
+
+// RemoveRecords simulates that another process removes all records of a route.
+func (m *Memory) RemoveRecords(route string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.noted[route] = append(m.noted[route], recordSnapshot{time.Now(), nil})
+}
+
+// RecordsNow returns the actual records of a route, by id.
+func (m *Memory) RecordsNow(route string) []traffic.Record {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.SortedFunc(maps.Values(m.recordsOf(route)), func(a, b traffic.Record) int { return strings.Compare(a.Shift, b.Shift) })
+}
+
+// recordsOf returns the current records of a route, never nil. The caller holds the lock.
+func (m *Memory) recordsOf(route string) map[string]traffic.Record {
+	if m.noted == nil {
+		m.noted = map[string][]recordSnapshot{}
+	}
+	all := m.noted[route]
+	if len(all) == 0 || m.routes[route] == nil || all[len(all)-1].records == nil {
+		return map[string]traffic.Record{}
+	}
+	return all[len(all)-1].records
+}
+
+// recordsBefore returns the records of lag ago or, if lag is 0, before the last change.
+func (m *Memory) recordsBefore(route string, lag time.Duration) map[string]traffic.Record {
+	all := m.noted[route]
+	for i := len(all) - 1; i >= 0; i-- {
+		if i < len(all)-1 && lag == 0 || lag > 0 && time.Since(all[i].at) >= lag {
+			return all[i].records
+		}
+	}
+	return nil
+}
