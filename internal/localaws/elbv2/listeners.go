@@ -75,15 +75,15 @@ func createListener(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	tags, err := c.readTags()
+	if err != nil {
+		return nil, err
+	}
 	if at := slices.IndexFunc(existing, func(o *listener) bool { return o.port == l.port }); at >= 0 {
 		return c.existingListener(existing[at], l, actions)
 	}
 	if len(existing) >= maxListeners {
 		return nil, wire.BadRequest("TooManyListeners", "You've reached the limit on the number of listeners per load balancer: '%d'", maxListeners)
-	}
-	tags, err := c.readTags()
-	if err != nil {
-		return nil, err
 	}
 	l.seq = c.state.nextSeq()
 	defaultRule := &rule{arn: ruleARN(l), listener: l.arn, region: c.region, actions: actions, seq: c.state.nextSeq()}

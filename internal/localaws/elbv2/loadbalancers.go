@@ -71,6 +71,10 @@ func createLoadBalancer(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	tags, err := c.readTags()
+	if err != nil {
+		return nil, err
+	}
 	for _, b := range c.state.balancers {
 		if b.name != requested.name || b.region != c.region {
 			continue
@@ -81,10 +85,6 @@ func createLoadBalancer(c *call) (any, error) {
 			return nil, wire.BadRequest("DuplicateLoadBalancerName", "A load balancer with the same name '%s' exists, but with different settings", b.name)
 		}
 		return balancersResult{LoadBalancers: wire.List[balancerShape]{Members: []balancerShape{c.state.showBalancer(b)}}}, nil
-	}
-	tags, err := c.readTags()
-	if err != nil {
-		return nil, err
 	}
 	requested.id, requested.at, requested.seq = newID(), time.Now(), c.state.nextSeq()
 	short := "app"
