@@ -86,7 +86,8 @@ func createTargetGroup(c *call) (any, error) {
 		return c.state.groupResult(g), nil
 	}
 	requested.arn, requested.seq = arnOf(c.region, c.service.opts.Account, "targetgroup/"+requested.name+"/"+newID()), c.state.nextSeq()
-	c.state.groups[requested.arn], c.state.tags[requested.arn] = requested, tags
+	c.state.groups[requested.arn] = requested
+	c.setTags(requested.arn, tags)
 	return c.state.groupResult(requested), nil
 }
 

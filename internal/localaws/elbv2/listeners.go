@@ -88,7 +88,9 @@ func createListener(c *call) (any, error) {
 	l.seq = c.state.nextSeq()
 	defaultRule := &rule{arn: ruleARN(l), listener: l.arn, region: c.region, actions: actions, seq: c.state.nextSeq()}
 	l.defaultRule = defaultRule.arn
-	c.state.listeners[l.arn], c.state.rules[defaultRule.arn], c.state.tags[l.arn] = l, defaultRule, tags
+	c.state.listeners[l.arn], c.state.rules[defaultRule.arn] = l, defaultRule
+	c.setTags(l.arn, tags)
+	c.setTags(defaultRule.arn, nil)
 	if b.kind == network {
 		c.service.opts.Log.Warn("listeners of network load balancers do not accept connections", "listener", l.arn)
 	}

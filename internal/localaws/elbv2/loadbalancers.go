@@ -93,7 +93,7 @@ func createLoadBalancer(c *call) (any, error) {
 	}
 	requested.arn = arnOf(c.region, c.service.opts.Account, "loadbalancer/"+short+"/"+requested.name+"/"+requested.id)
 	c.state.balancers[requested.arn] = requested
-	c.state.tags[requested.arn] = tags
+	c.setTags(requested.arn, tags)
 	return balancersResult{LoadBalancers: wire.List[balancerShape]{Members: []balancerShape{c.state.showBalancer(requested)}}}, nil
 }
 

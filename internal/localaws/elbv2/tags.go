@@ -138,6 +138,11 @@ func (c *call) taggedResource() (string, error) {
 	return "", wire.ValidationError("Only one resource can be tagged at a time")
 }
 
+// setTags replaces the tags of a resource.
+func (c *call) setTags(arn string, tags []tag) {
+	c.state.tags[arn] = c.state.tags[arn].with(tags, c.service.opts.Now())
+}
+
 func describeTags(c *call) (any, error) {
 	arns := c.List("ResourceArns")
 	if len(arns) == 0 {
@@ -146,12 +151,14 @@ func describeTags(c *call) (any, error) {
 	if len(arns) > maxPerCall {
 		return nil, wire.ValidationError("You cannot describe tags for more than '%d' resources at a time", maxPerCall)
 	}
+	now := c.service.opts.Now()
 	var out struct{ TagDescriptions wire.List[tagDescription] }
 	for _, arn := range arns {
 		if err := c.checkResource(arn); err != nil {
 			return nil, err
 		}
-		out.TagDescriptions.Members = append(out.TagDescriptions.Members, tagDescription{ResourceArn: arn, Tags: wire.List[tag]{Members: c.state.tags[arn]}})
+		shown := c.state.tags[arn].asOf(now.Add(-c.effects.TagDelay(arn)), c.effects.StaleTags(arn))
+		out.TagDescriptions.Members = append(out.TagDescriptions.Members, tagDescription{ResourceArn: arn, Tags: wire.List[tag]{Members: shown}})
 	}
 	return out, nil
 }
@@ -168,7 +175,7 @@ func addTags(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	changed := slices.Clone(c.state.tags[arn])
+	changed := slices.Clone(c.state.tags[arn].latest())
 	for _, t := range sent {
 		at := slices.IndexFunc(changed, func(o tag) bool { return o.Key == t.Key })
 		if at < 0 {
@@ -177,7 +184,7 @@ func addTags(c *call) (any, error) {
 		}
 		changed[at] = t
 	}
-	c.state.tags[arn] = changed
+	c.setTags(arn, changed)
 	return wire.Empty{}, checkTagCount(changed)
 }
 
@@ -196,6 +203,6 @@ func removeTags(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.state.tags[arn] = slices.DeleteFunc(slices.Clone(c.state.tags[arn]), func(t tag) bool { return slices.Contains(keys, t.Key) })
+	c.setTags(arn, slices.DeleteFunc(slices.Clone(c.state.tags[arn].latest()), func(t tag) bool { return slices.Contains(keys, t.Key) }))
 	return wire.Empty{}, nil
 }
