@@ -1,8 +1,10 @@
 package localaws_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -30,6 +32,10 @@ func numbered(prefix string, n int) []types.Tag {
 		out = append(out, pairs(fmt.Sprint(prefix, i), "x")...)
 	}
 	return out
+}
+
+func addTagsInput(arn string, keysAndValues ...string) *elb.AddTagsInput {
+	return &elb.AddTagsInput{ResourceArns: []string{arn}, Tags: pairs(keysAndValues...)}
 }
 
 func (b *bench) tagErr(arn string, tags []types.Tag) error {
@@ -262,7 +268,16 @@ func TestTags_goWithTheirResource(t *testing.T) {
 	}
 	_, err := b.api.DeleteLoadBalancer(b.ctx(), &elb.DeleteLoadBalancerInput{LoadBalancerArn: aws.String(all["balancer"])})
 	b.must(err)
+	var shown map[string]map[string]string
+	_, body := b.manage("GET", "/tags", "")
+	b.must(json.Unmarshal([]byte(body), &shown))
+	if want := map[string]map[string]string{all["group"]: {"a": "1"}}; !reflect.DeepEqual(shown, want) {
+		t.Errorf("the management port shows %v, want %v", shown, want)
+	}
 	for _, kind := range []string{"listener", "rule", "balancer"} {
+		if got := b.srv.Tags(all[kind]); got != nil {
+			t.Errorf("%s: the tags are %v", kind, got)
+		}
 		if err := b.describeTagsErr(all[kind]); !strings.HasSuffix(code(err), "NotFound") {
 			t.Errorf("%s: got %v", kind, err)
 		}

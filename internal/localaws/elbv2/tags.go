@@ -206,3 +206,17 @@ func removeTags(c *call) (any, error) {
 	c.setTags(arn, slices.DeleteFunc(slices.Clone(c.state.tags[arn].latest()), func(t tag) bool { return slices.Contains(keys, t.Key) }))
 	return wire.Empty{}, nil
 }
+
+// Tags returns the current tags of all resources that have any, by ARN.
+func (s *Service) Tags() map[string]map[string]string {
+	out := map[string]map[string]string{}
+	for arn, history := range s.current.Load().tags {
+		for _, t := range history.latest() {
+			if out[arn] == nil {
+				out[arn] = map[string]string{}
+			}
+			out[arn][t.Key] = t.Value
+		}
+	}
+	return out
+}
