@@ -23,8 +23,8 @@ func (h tagHistory) with(tags []tag, now time.Time) tagHistory {
 	if len(h) > 0 && slices.Equal(h.latest(), tags) {
 		return h
 	}
-	kept := h[max(0, len(h)-maxTagVersions+1):]
-	return append(slices.Clone(kept), tagVersion{since: now, tags: tags})
+	recent := h[max(0, len(h)-maxTagVersions+1):]
+	return append(slices.Clone(recent), tagVersion{since: now, tags: tags})
 }
 
 // latest returns the current tags.
