@@ -56,7 +56,7 @@ func announce(out io.Writer, srv *localaws.Server) error {
 		"endpoint:   " + srv.URL(),
 	}
 	if url := srv.ManagementURL(); url != "" {
-		lines = append(lines, "management: "+url+"  (GET /listeners /counts /faults /healthz, POST and DELETE /faults)")
+		lines = append(lines, "management: "+url+"  (GET /listeners /counts /tags /calls /faults /healthz, POST and DELETE /faults)")
 	}
 	lines = append(lines,
 		"export AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2="+srv.URL(),
@@ -113,11 +113,18 @@ metrics, and alarms.
     --period 60 --evaluation-periods 1 --threshold 1 --comparison-operator GreaterThanThreshold
   aws cloudwatch set-alarm-state --alarm-name errors --state-value ALARM --state-reason rehearsal
 
-Faults can be injected. Kinds: Throttle, ServerError, DropConnection, DropAnswer, LostWrite, StaleRead, SlowRead,
-Slow, LateSync, AccessDenied, ExpiredToken; action, arn, skip, times and delay are optional.
+Faults can be injected. Kinds: Throttle, ServerError, AccessDenied, ExpiredToken, DropConnection, DropAnswer,
+EmptyBody, EmptyList, LostWrite, StaleRead, LateTags, SlowRead, Slow, LateSync; action, arn, skip, times and delay
+are optional. LateTags needs a delay.
 
   curl -d '{"kind": "Throttle", "action": "ModifyListener", "times": 3}' http://127.0.0.1:9001/faults
+  curl -d '{"kind": "LateTags", "delay": "10s"}' http://127.0.0.1:9001/faults
   curl -X DELETE http://127.0.0.1:9001/faults
+
+The tags of all resources, and the calls that were made or, with wait, the first one that is made:
+
+  curl http://127.0.0.1:9001/tags
+  curl 'http://127.0.0.1:9001/calls?action=AddTags&wait=30s'
 
 Flags:
 `)

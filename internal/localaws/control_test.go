@@ -150,13 +150,13 @@ func TestListeners_oidcSecretIsStoredAndNeverReturned(t *testing.T) {
 		_, err := b.api.ModifyListener(b.ctx(), &elb.ModifyListenerInput{ListenerArn: &l, DefaultActions: actions})
 		return err
 	}
-	if err := again(); code(err) != "ValidationError" {
+	if err := again(); code(err) != "InvalidLoadBalancerAction" {
 		t.Errorf("without any secret: got %v", err)
 	}
 	actions[0].AuthenticateOidcConfig.UseExistingClientSecret = aws.Bool(true)
 	b.must(again())
 	actions[0].AuthenticateOidcConfig.ClientId = aws.String("other")
-	if err := again(); code(err) != "ValidationError" {
+	if err := again(); code(err) != "InvalidLoadBalancerAction" {
 		t.Errorf("no such secret: got %v", err)
 	}
 }

@@ -29,7 +29,7 @@
 //
 // A faults.Fault makes calls fail as AWS and the network do, from the start (WithFault), later (Server.Inject) or
 // through the management port. Server.Hook lets a test act in the middle of a call. Server.Calls is the journal of
-// calls; Server.Counts and Server.ListenerCounts are the counters of the data plane. None of them is ever reset.
+// calls, and Server.AwaitCall waits for one; Server.Tags shows tags as they are; Server.Counts and Server.ListenerCounts are the counters of the data plane. None of them is ever reset.
 //
 // # Management port
 //
@@ -38,6 +38,8 @@
 //	GET    /healthz      {"status": "ok"}
 //	GET    /listeners    by ARN: the address, the rules with their weights, the counters
 //	GET    /counts       by target group ARN: the counters, also by target
+//	GET    /tags         by ARN: the tags
+//	GET    /calls        the calls; ?action=AddTags&arn=TEXT selects some, &after=ID later ones, &wait=10s waits for the first
 //	GET    /faults       the active faults, each with the number of calls it has affected
 //	POST   /faults       {"kind": "Throttle", "action": "ModifyListener", "arn": "...", "skip": 0, "times": 3, "delay": "200ms"}
 //	DELETE /faults/{id}  one of them

@@ -139,8 +139,14 @@ func (e *endpoint) underFaults(r *http.Request, entry *Call, write bool, run fun
 		return nil, errDropped
 	}
 	result, err := run(fx)
-	if fx.Kind == faults.DropAnswer {
+	switch fx.Kind {
+	case faults.DropAnswer:
 		return nil, errDropped
+	case faults.EmptyBody:
+		return wire.NoBody{}, nil
+	case faults.EmptyList:
+		return wire.WithoutContent(result), err
+	default:
+		return result, err
 	}
-	return result, err
 }

@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"context"
 	"maps"
 	"net/url"
 	"slices"
@@ -33,11 +34,14 @@ type journal struct {
 	calls    []*Call
 	lastID   int
 	limit    int
+	changed  chan struct{} // closed and replaced when a call arrives or is answered
 	hooks    map[int]func(Call)
 	lastHook int
 }
 
-func newJournal(limit int) *journal { return &journal{limit: limit, hooks: map[int]func(Call){}} }
+func newJournal(limit int) *journal {
+	return &journal{limit: limit, hooks: map[int]func(Call){}, changed: make(chan struct{})}
+}
 
 // begin records a call whose service, action and parameters are set.
 func (j *journal) begin(call Call) *Call {
@@ -50,6 +54,7 @@ func (j *journal) begin(call Call) *Call {
 	if len(j.calls) > j.limit {
 		j.calls = slices.Delete(j.calls, 0, len(j.calls)-j.limit)
 	}
+	j.announce()
 	return c
 }
 
@@ -57,16 +62,45 @@ func (j *journal) end(c *Call, status int, code string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	c.Status, c.ErrorCode = status, code
+	j.announce()
+}
+
+// announce wakes everybody who waits for a call. The caller holds the lock.
+func (j *journal) announce() {
+	close(j.changed)
+	j.changed = make(chan struct{})
 }
 
 func (j *journal) snapshot() []Call {
+	out, _ := j.find(func(Call) bool { return true })
+	return out
+}
+
+// find returns the calls that match, and a channel that is closed when there may be others.
+func (j *journal) find(match func(Call) bool) (found []Call, changed <-chan struct{}) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	var out []Call
 	for _, c := range j.calls {
-		out = append(out, *c)
+		if match(*c) {
+			found = append(found, *c)
+		}
 	}
-	return out
+	return found, j.changed
+}
+
+// await returns the calls that match as soon as there is one.
+func (j *journal) await(ctx context.Context, match func(Call) bool) ([]Call, error) {
+	for {
+		found, changed := j.find(match)
+		if len(found) > 0 {
+			return found, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
 }
 
 func (j *journal) addHook(hook func(Call)) (remove func()) {

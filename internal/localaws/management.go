@@ -21,6 +21,7 @@ type management struct {
 	plane    *dataplane.Plane
 	elb      *elbv2.Service
 	faults   *faults.Set
+	journal  *journal
 }
 
 func (m *management) handler() http.Handler {
@@ -34,6 +35,10 @@ func (m *management) handler() http.Handler {
 	mux.HandleFunc("GET /counts", func(w http.ResponseWriter, _ *http.Request) {
 		m.writeJSON(w, http.StatusOK, m.plane.AllCounts())
 	})
+	mux.HandleFunc("GET /tags", func(w http.ResponseWriter, _ *http.Request) {
+		m.writeJSON(w, http.StatusOK, m.elb.Tags())
+	})
+	mux.HandleFunc("GET /calls", m.getCalls)
 	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) {
 		m.writeJSON(w, http.StatusOK, m.faults.List())
 	})

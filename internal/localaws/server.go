@@ -62,12 +62,12 @@ func Start(opts ...Option) (*Server, error) {
 		return nil, errors.Join(err, s.closeListeners())
 	}
 	s.elb = elbv2.New(s.plane, elbv2.Options{
-		Log: cfg.log, Account: cfg.account, OmitLoneWeight: cfg.omitLoneWeight, Instances: cfg.instances, Propagation: cfg.propagation,
+		Log: cfg.log, Account: cfg.account, OmitLoneWeight: cfg.omitLoneWeight, Instances: cfg.instances, Propagation: cfg.propagation, Now: cfg.now,
 	})
 	s.endpoint = &endpoint{cfg: cfg, journal: s.journal, faults: s.faults, elb: s.elb, cloudWatch: watch}
 	s.serve(ctx, s.api, s.endpoint)
 	if s.management != nil {
-		m := &management{log: cfg.log, endpoint: s.URL(), plane: s.plane, elb: s.elb, faults: s.faults}
+		m := &management{log: cfg.log, endpoint: s.URL(), plane: s.plane, elb: s.elb, faults: s.faults, journal: s.journal}
 		s.serve(ctx, s.management, m.handler())
 	}
 	cfg.log.Warn("localaws is a stand-in for tests and rehearsals, not for production; it keeps no data after exit", "endpoint", s.URL())
@@ -155,6 +155,20 @@ func (s *Server) ListenerCounts(listenerARN string) dataplane.ListenerCounts {
 
 // Calls returns the journal: the latest 100,000 API calls, in the order of their arrival.
 func (s *Server) Calls() []Call { return s.journal.snapshot() }
+
+// AwaitCall returns the first call in the journal that matches, as soon as there is one, or an error if ctx ends before.
+// A call that was not yet answered has the status 0. match must not use the server.
+func (s *Server) AwaitCall(ctx context.Context, match func(Call) bool) (Call, error) {
+	found, err := s.journal.await(ctx, match)
+	if err != nil {
+		return Call{}, fmt.Errorf("waiting for a call: %w", err)
+	}
+	return found[0], nil
+}
+
+// Tags returns the tags of a load balancer, target group, listener or rule as they are, even while a fault makes
+// DescribeTags show older ones. It returns none for an ARN that does not identify a resource.
+func (s *Server) Tags(arn string) map[string]string { return s.elb.Tags()[arn] }
 
 // Hook adds a function that runs before every API call is executed, and returns a function that removes it. The hook
 // may block and may call the API itself; it runs in the goroutine of the call.

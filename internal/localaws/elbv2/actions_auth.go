@@ -97,7 +97,8 @@ func (ar actionReader) readOIDC(p wire.Params) (*oidcConfig, error) {
 }
 
 // secret returns the new client secret or, with UseExistingClientSecret, the one of the replaced action. Like
-// AWS, it rejects a call without either, because Describe calls never return the secret.
+// AWS, it rejects a call with both, and one without either, because Describe calls never return the secret. An action
+// that is created replaces none, so it needs a secret.
 func (ar actionReader) secret(c wire.Params, issuer, client string) (string, error) {
 	useExisting, err := c.Flag("UseExistingClientSecret")
 	if err != nil {
@@ -106,20 +107,24 @@ func (ar actionReader) secret(c wire.Params, issuer, client string) (string, err
 	given := c.Text("ClientSecret")
 	switch {
 	case useExisting != nil && *useExisting && given != "":
-		return "", wire.ValidationError("You cannot specify both ClientSecret and UseExistingClientSecret")
+		return "", badSecret("You cannot both specify a client secret and set UseExistingClientSecret to true")
 	case given != "":
 		return given, nil
 	case useExisting == nil || !*useExisting:
-		return "", wire.ValidationError("ClientSecret must be specified unless UseExistingClientSecret is true")
+		return "", badSecret("You must specify a client secret unless UseExistingClientSecret is true")
 	}
 	at := slices.IndexFunc(ar.replaced, func(a action) bool {
 		o := a.AuthenticateOidcConfig
 		return o != nil && o.Issuer == issuer && o.ClientID == client
 	})
 	if at < 0 {
-		return "", wire.ValidationError("UseExistingClientSecret is true, but there is no existing client secret for issuer '%s' and client '%s'", issuer, client)
+		return "", badSecret("UseExistingClientSecret is true, but there is no existing client secret for issuer '%s' and client '%s'", issuer, client)
 	}
 	return ar.replaced[at].AuthenticateOidcConfig.secret, nil
+}
+
+func badSecret(format string, args ...any) error {
+	return wire.BadRequest("InvalidLoadBalancerAction", format, args...)
 }
 
 func readCognito(p wire.Params) (*cognitoConfig, error) {

@@ -8,6 +8,10 @@
 // ResourceInUse for a group that is in an action, secrets that are never returned, groups in an order that
 // differs from the one sent. Regions are isolated from each other.
 //
+// Tags have the limits of the API: 50 on a resource, keys of 1 to 128 and values of at most 256 characters, and only
+// letters, digits, separators and + - = . _ : / @ in both. AddTags and RemoveTags take a list of resources but, like
+// AWS, reject more than one. DescribeTags accepts 20. There are no system tags: keys with the prefix aws: are rejected.
+//
 // Differences from AWS: loopback addresses are valid targets. Certificates and subnets need not exist; subnets
 // are assigned the zones a to f in the order of their first use. DNS names end in elb.localhost. Load balancers
 // are active immediately. Gateway load balancers, gRPC, mutual TLS, rule transforms and application-cookie

@@ -70,6 +70,10 @@ func createTargetGroup(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	tags, err := c.readTags()
+	if err != nil {
+		return nil, err
+	}
 	for _, g := range c.state.groups {
 		if g.name != requested.name || g.region != c.region {
 			continue
@@ -81,12 +85,9 @@ func createTargetGroup(c *call) (any, error) {
 		}
 		return c.state.groupResult(g), nil
 	}
-	tags, err := c.readTags()
-	if err != nil {
-		return nil, err
-	}
 	requested.arn, requested.seq = arnOf(c.region, c.service.opts.Account, "targetgroup/"+requested.name+"/"+newID()), c.state.nextSeq()
-	c.state.groups[requested.arn], c.state.tags[requested.arn] = requested, tags
+	c.state.groups[requested.arn] = requested
+	c.setTags(requested.arn, tags)
 	return c.state.groupResult(requested), nil
 }
 

@@ -75,20 +75,22 @@ func createListener(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	tags, err := c.readTags()
+	if err != nil {
+		return nil, err
+	}
 	if at := slices.IndexFunc(existing, func(o *listener) bool { return o.port == l.port }); at >= 0 {
 		return c.existingListener(existing[at], l, actions)
 	}
 	if len(existing) >= maxListeners {
 		return nil, wire.BadRequest("TooManyListeners", "You've reached the limit on the number of listeners per load balancer: '%d'", maxListeners)
 	}
-	tags, err := c.readTags()
-	if err != nil {
-		return nil, err
-	}
 	l.seq = c.state.nextSeq()
 	defaultRule := &rule{arn: ruleARN(l), listener: l.arn, region: c.region, actions: actions, seq: c.state.nextSeq()}
 	l.defaultRule = defaultRule.arn
-	c.state.listeners[l.arn], c.state.rules[defaultRule.arn], c.state.tags[l.arn] = l, defaultRule, tags
+	c.state.listeners[l.arn], c.state.rules[defaultRule.arn] = l, defaultRule
+	c.setTags(l.arn, tags)
+	c.setTags(defaultRule.arn, nil)
 	if b.kind == network {
 		c.service.opts.Log.Warn("listeners of network load balancers do not accept connections", "listener", l.arn)
 	}

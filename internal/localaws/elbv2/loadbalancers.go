@@ -71,6 +71,10 @@ func createLoadBalancer(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	tags, err := c.readTags()
+	if err != nil {
+		return nil, err
+	}
 	for _, b := range c.state.balancers {
 		if b.name != requested.name || b.region != c.region {
 			continue
@@ -82,10 +86,6 @@ func createLoadBalancer(c *call) (any, error) {
 		}
 		return balancersResult{LoadBalancers: wire.List[balancerShape]{Members: []balancerShape{c.state.showBalancer(b)}}}, nil
 	}
-	tags, err := c.readTags()
-	if err != nil {
-		return nil, err
-	}
 	requested.id, requested.at, requested.seq = newID(), time.Now(), c.state.nextSeq()
 	short := "app"
 	if requested.kind == network {
@@ -93,7 +93,7 @@ func createLoadBalancer(c *call) (any, error) {
 	}
 	requested.arn = arnOf(c.region, c.service.opts.Account, "loadbalancer/"+short+"/"+requested.name+"/"+requested.id)
 	c.state.balancers[requested.arn] = requested
-	c.state.tags[requested.arn] = tags
+	c.setTags(requested.arn, tags)
 	return balancersResult{LoadBalancers: wire.List[balancerShape]{Members: []balancerShape{c.state.showBalancer(requested)}}}, nil
 }
 

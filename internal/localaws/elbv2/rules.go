@@ -71,7 +71,8 @@ func createRule(c *call) (any, error) {
 		return nil, err
 	}
 	r.seq = c.state.nextSeq()
-	c.state.rules[r.arn], c.state.tags[r.arn] = r, tags
+	c.state.rules[r.arn] = r
+	c.setTags(r.arn, tags)
 	return newRulesResult(r), nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,8 @@ type Options struct {
 	Instances map[string]string
 	// Propagation delays every routing change in the data plane.
 	Propagation time.Duration
+	// Now is the clock of late tags. The default is time.Now.
+	Now func() time.Time
 }
 
 // Service is the control plane. It is safe for concurrent use.
@@ -41,11 +44,14 @@ type Service struct {
 	closed   bool       // guarded by writeMu
 	compiled compiled   // guarded by writeMu
 	current  atomic.Pointer[state]
-	previous atomic.Pointer[state] // the state before the latest write, for StaleRead
+	previous atomic.Pointer[state] // the state before the latest write that changed more than tags, for StaleRead
 }
 
 // New returns a control plane without resources, which configures the data plane.
 func New(plane *dataplane.Plane, opts Options) *Service {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
 	s := &Service{opts: opts, plane: plane, operations: operations()}
 	s.current.Store(newState())
 	return s
@@ -66,6 +72,7 @@ type call struct {
 	service *Service
 	state   *state
 	region  string
+	effects faults.Effects
 }
 
 // operation is the implementation of an action. run returns the value of the Result element.
@@ -138,10 +145,10 @@ func (s *Service) Run(r Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &call{Params: wire.NewParams(r.Params), service: s, region: r.Region}
+	c := &call{Params: wire.NewParams(r.Params), service: s, region: r.Region, effects: r.Effects}
 	if !op.write {
 		c.state = s.current.Load()
-		if previous := s.previous.Load(); r.Effects.Stale && previous != nil {
+		if previous := s.previous.Load(); r.Effects.Stale && previous != nil && !ofTags(r.Params) {
 			c.state = previous
 		}
 		return op.run(c)
@@ -160,10 +167,16 @@ func (s *Service) Run(r Request) (any, error) {
 	if err := s.apply(c.state, s.opts.Propagation+r.Effects.SyncDelay); err != nil {
 		return nil, err
 	}
-	s.previous.Store(before)
+	if !ofTags(r.Params) {
+		s.previous.Store(before)
+	}
 	s.current.Store(c.state)
 	return result, nil
 }
+
+// ofTags reports whether a call reads or changes nothing but tags. Tags have a history of their own, so that a write
+// of tags does not make the older weights unreadable for StaleRead, nor the reverse.
+func ofTags(form url.Values) bool { return strings.HasSuffix(form.Get("Action"), "Tags") }
 
 // apply configures the data plane.
 func (s *Service) apply(next *state, delay time.Duration) error {

@@ -3,8 +3,12 @@ package elbv2_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,13 +31,20 @@ func (noMetrics) Hosts(dataplane.HostCounts)                  {}
 
 func newService(t *testing.T) *elbv2.Service {
 	t.Helper()
+	return newServiceWith(t, func(*elbv2.Options) {})
+}
+
+func newServiceWith(t *testing.T, change func(*elbv2.Options)) *elbv2.Service {
+	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	ctx, stop := context.WithCancel(t.Context())
 	plane, err := dataplane.New(ctx, dataplane.Options{Log: log, Metrics: noMetrics{}, EphemeralPorts: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	service := elbv2.New(plane, elbv2.Options{Log: log, Account: "123456789012"})
+	opts := elbv2.Options{Log: log, Account: "123456789012"}
+	change(&opts)
+	service := elbv2.New(plane, opts)
 	t.Cleanup(func() {
 		stop()
 		service.Close()
@@ -89,6 +100,49 @@ func TestService_lostWriteAndStaleRead(t *testing.T) {
 	if exists(t, s, "blue", faults.Effects{Stale: true}) {
 		t.Error("a stale read shows the latest write")
 	}
+}
+
+func TestService_tagHistoryIsBounded(t *testing.T) {
+	now := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+	s := newServiceWith(t, func(o *elbv2.Options) { o.Now = func() time.Time { return now } })
+	if _, err := s.Run(create("blue", faults.Effects{})); err != nil {
+		t.Fatal(err)
+	}
+	tag := func(arn, value string) {
+		_, err := s.Run(elbv2.Request{Region: "us-east-1", Params: url.Values{
+			"Action": {"AddTags"}, "Version": {"2015-12-01"}, "ResourceArns.member.1": {arn}, "Tags.member.1.Key": {"n"}, "Tags.member.1.Value": {value},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	arn := groupARN(t, s, "blue")
+	for i := range 1500 {
+		now = now.Add(time.Second)
+		tag(arn, strconv.Itoa(i))
+		tag(arn, strconv.Itoa(i)) // changes nothing
+	}
+	for ago, want := range map[time.Duration]string{1: "1498", 10 * time.Second: "1489", 999 * time.Second: "500", 24 * time.Hour: "500"} {
+		late := faults.NewSet([]string{"DescribeTags"})
+		if _, err := late.Add(faults.Fault{Kind: faults.LateTags, Delay: ago}); err != nil {
+			t.Fatal(err)
+		}
+		params := url.Values{"Action": {"DescribeTags"}, "Version": {"2015-12-01"}, "ResourceArns.member.1": {arn}}
+		got, err := s.Run(elbv2.Request{Region: "us-east-1", Params: params, Effects: late.Match("DescribeTags", params, false)})
+		if shown := fmt.Sprint(got); err != nil || !strings.Contains(shown, "{n "+want+"}") {
+			t.Errorf("%s ago: got %s, %v, want %s", ago, shown, err, want)
+		}
+	}
+}
+
+// groupARN returns the ARN of a target group by its name.
+func groupARN(t *testing.T, s *elbv2.Service, name string) string {
+	t.Helper()
+	got, err := s.Run(elbv2.Request{Region: "us-east-1", Params: url.Values{"Action": {"DescribeTargetGroups"}, "Version": {"2015-12-01"}, "Names.member.1": {name}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return regexp.MustCompile(`arn:\S+targetgroup/\S+?/[0-9a-f]{16}`).FindString(fmt.Sprintf("%+v", got))
 }
 
 func TestService_closedRejectsWrites(t *testing.T) {

@@ -20,7 +20,7 @@ type state struct {
 	groups    map[string]*group
 	listeners map[string]*listener
 	rules     map[string]*rule
-	tags      map[string][]tag
+	tags      map[string]tagHistory
 	zones     map[string]string // subnet id -> zone letter
 	lastSeq   int               // number of records created; lists are sorted by it
 }
@@ -76,7 +76,7 @@ func newState() *state {
 		groups:    map[string]*group{},
 		listeners: map[string]*listener{},
 		rules:     map[string]*rule{},
-		tags:      map[string][]tag{},
+		tags:      map[string]tagHistory{},
 		zones:     map[string]string{},
 	}
 }

@@ -3,6 +3,8 @@ package faults
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/wire"
@@ -17,6 +19,8 @@ type Effects struct {
 	Stale bool
 	// Kind is the fault that replaces the response, "" for none.
 	Kind Kind
+	// lateTags are the faults that show older tags. They apply to each resource of a call on its own.
+	lateTags []Fault
 }
 
 func (e *Effects) add(f Fault) {
@@ -27,11 +31,30 @@ func (e *Effects) add(f Fault) {
 		e.SyncDelay += f.Delay
 	case StaleRead:
 		e.Stale = true
+		e.lateTags = append(e.lateTags, f)
+	case LateTags:
+		e.lateTags = append(e.lateTags, f)
 	default:
 		if e.Kind == "" {
 			e.Kind = f.Kind
 		}
 	}
+}
+
+// StaleTags reports whether DescribeTags shows the tags of a resource from before their latest change.
+func (e Effects) StaleTags(arn string) bool {
+	return slices.ContainsFunc(e.lateTags, func(f Fault) bool { return f.Kind == StaleRead && strings.Contains(arn, f.ARN) })
+}
+
+// TagDelay returns how long ago the tags were that DescribeTags shows for a resource.
+func (e Effects) TagDelay(arn string) time.Duration {
+	var out time.Duration
+	for _, f := range e.lateTags {
+		if f.Kind == LateTags && strings.Contains(arn, f.ARN) {
+			out += f.Delay
+		}
+	}
+	return out
 }
 
 // Wait waits for the delay before the call. It returns an error if ctx ends before.

@@ -23,9 +23,14 @@ const (
 	DropAnswer Kind = "DropAnswer"
 	// LostWrite reports success for a write without executing it. It does not match reads.
 	LostWrite Kind = "LostWrite"
-	// StaleRead serves a Describe call from the state before the latest write. Target health and metrics are
-	// always current.
+	// StaleRead serves a Describe call from the state before the latest write. DescribeTags shows the tags of each
+	// resource from before their latest change, whatever else was written since, and other calls ignore writes of
+	// tags. Target health and metrics are always current.
 	StaleRead Kind = "StaleRead"
+	// LateTags serves DescribeTags with the tags as they were Delay ago: each change of tags appears that much later.
+	// With Times and a long Delay, it hides all changes from a number of calls. The tags with which a resource
+	// was created are always shown. Other calls are not affected.
+	LateTags Kind = "LateTags"
 	// SlowRead delays a Describe call or GetMetricData by Delay.
 	SlowRead Kind = "SlowRead"
 	// Slow delays any call by Delay before it is executed.
@@ -37,10 +42,16 @@ const (
 	AccessDenied Kind = "AccessDenied"
 	// ExpiredToken rejects the call with a 403, as for expired credentials.
 	ExpiredToken Kind = "ExpiredToken"
+	// EmptyBody executes the call and responds with HTTP 200 and no body, whatever the result. The SDKs take that for
+	// a success without content.
+	EmptyBody Kind = "EmptyBody"
+	// EmptyList responds to a read with the elements of a successful response, but without anything in its lists.
+	// An error stays an error. It does not match writes.
+	EmptyList Kind = "EmptyList"
 )
 
 func kinds() []Kind {
-	return []Kind{Throttle, ServerError, DropConnection, DropAnswer, LostWrite, StaleRead, SlowRead, Slow, LateSync, AccessDenied, ExpiredToken}
+	return []Kind{Throttle, ServerError, DropConnection, DropAnswer, LostWrite, StaleRead, LateTags, SlowRead, Slow, LateSync, AccessDenied, ExpiredToken, EmptyBody, EmptyList}
 }
 
 // Fault is a kind of misbehavior and the calls that it affects.
@@ -49,13 +60,14 @@ type Fault struct {
 	Action string
 	// Kind is the misbehavior.
 	Kind Kind
-	// ARN is a substring that a parameter of the call must contain, "" for any call.
+	// ARN is a substring that a parameter of the call must contain, "" for any call. Of the resources in a
+	// DescribeTags call, StaleRead and LateTags affect only those whose ARN contains it.
 	ARN string
 	// Skip is the number of matching calls that are not affected before the fault begins.
 	Skip int
 	// Times is the number of calls to affect, 0 for all until the fault is removed.
 	Times int
-	// Delay applies to SlowRead, Slow and LateSync.
+	// Delay applies to LateTags, SlowRead, Slow and LateSync.
 	Delay time.Duration
 }
 
@@ -88,19 +100,49 @@ func (f *Fault) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// tagsAction is the only action that LateTags affects.
+const tagsAction = "DescribeTags"
+
+// reads reports whether an action returns what others wrote.
+func reads(action string) bool {
+	return strings.HasPrefix(action, "Describe") || strings.HasPrefix(action, "Get")
+}
+
+// check returns an error for a fault that could not have the intended effect, whatever the actions of the API are.
+func (f *Fault) check() error {
+	switch {
+	case f.Delay < 0 || f.Times < 0 || f.Skip < 0:
+		return fmt.Errorf("fault %s: delay, times and skip must not be negative", f.Kind)
+	case f.Kind == LateTags && f.Delay == 0:
+		return fmt.Errorf("fault %s: delay must be positive", f.Kind)
+	case f.Action == "":
+		return nil
+	case f.Kind == LateTags && f.Action != tagsAction:
+		return fmt.Errorf("fault %s: it affects %s only, not %s", f.Kind, tagsAction, f.Action)
+	case (f.Kind == StaleRead || f.Kind == SlowRead || f.Kind == EmptyList) && !reads(f.Action):
+		return fmt.Errorf("fault %s: it affects reads only, and %s is a write", f.Kind, f.Action)
+	case (f.Kind == LostWrite || f.Kind == LateSync) && reads(f.Action):
+		return fmt.Errorf("fault %s: it affects writes only, and %s is a read", f.Kind, f.Action)
+	}
+	return nil
+}
+
 // matches reports whether a call matches the fault.
 func (f *Fault) matches(action string, params url.Values, write bool) bool {
 	if f.Action != "" && f.Action != action {
 		return false
 	}
-	read := strings.HasPrefix(action, "Describe") || strings.HasPrefix(action, "Get")
 	switch f.Kind {
 	case LostWrite, LateSync:
 		if !write {
 			return false
 		}
-	case StaleRead, SlowRead:
-		if !read {
+	case StaleRead, SlowRead, EmptyList:
+		if !reads(action) {
+			return false
+		}
+	case LateTags:
+		if action != tagsAction {
 			return false
 		}
 	default: // any call

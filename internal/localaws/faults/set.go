@@ -43,10 +43,8 @@ func (s *Set) check(f Fault) error {
 		return fmt.Errorf("unknown fault kind %q: known kinds are %v", f.Kind, kinds())
 	case f.Action != "" && !slices.Contains(s.actions, f.Action):
 		return fmt.Errorf("unknown action %q of a fault: known actions are %v", f.Action, s.actions)
-	case f.Delay < 0 || f.Times < 0 || f.Skip < 0:
-		return fmt.Errorf("fault %s: delay, times and skip must not be negative", f.Kind)
 	}
-	return nil
+	return f.check()
 }
 
 // Remove removes a fault and reports whether it was there.

@@ -11,7 +11,7 @@ import (
 
 func newSet(t *testing.T, active ...faults.Fault) *faults.Set {
 	t.Helper()
-	set := faults.NewSet([]string{"DescribeRules", "ModifyListener"})
+	set := faults.NewSet([]string{"DescribeRules", "DescribeTags", "ModifyListener"})
 	for _, f := range active {
 		if _, err := set.Add(f); err != nil {
 			t.Fatal(err)
@@ -22,9 +22,16 @@ func newSet(t *testing.T, active ...faults.Fault) *faults.Set {
 
 func TestSet_rejectsWhatCouldNotHappen(t *testing.T) {
 	for want, f := range map[string]faults.Fault{
-		`unknown fault kind "Flood": known kinds are [Throttle ServerError DropConnection DropAnswer LostWrite StaleRead SlowRead Slow LateSync AccessDenied ExpiredToken]`: {Kind: "Flood"},
-		`unknown action "ModifyListner" of a fault: known actions are [DescribeRules ModifyListener]`:                                                                       {Kind: faults.Throttle, Action: "ModifyListner"},
-		"fault Slow: delay, times and skip must not be negative":                                                                                                            {Kind: faults.Slow, Delay: -time.Second},
+		`unknown fault kind "Flood": known kinds are [Throttle ServerError DropConnection DropAnswer LostWrite StaleRead LateTags SlowRead Slow LateSync AccessDenied ExpiredToken EmptyBody EmptyList]`: {Kind: "Flood"},
+		`unknown action "ModifyListner" of a fault: known actions are [DescribeRules DescribeTags ModifyListener]`:                                                                                       {Kind: faults.Throttle, Action: "ModifyListner"},
+		"fault Slow: delay, times and skip must not be negative":                {Kind: faults.Slow, Delay: -time.Second},
+		"fault LateTags: delay must be positive":                                {Kind: faults.LateTags},
+		"fault LateTags: it affects DescribeTags only, not DescribeRules":       {Kind: faults.LateTags, Delay: time.Second, Action: "DescribeRules"},
+		"fault StaleRead: it affects reads only, and ModifyListener is a write": {Kind: faults.StaleRead, Action: "ModifyListener"},
+		"fault SlowRead: it affects reads only, and ModifyListener is a write":  {Kind: faults.SlowRead, Action: "ModifyListener"},
+		"fault EmptyList: it affects reads only, and ModifyListener is a write": {Kind: faults.EmptyList, Action: "ModifyListener"},
+		"fault LostWrite: it affects writes only, and DescribeRules is a read":  {Kind: faults.LostWrite, Action: "DescribeRules"},
+		"fault LateSync: it affects writes only, and DescribeRules is a read":   {Kind: faults.LateSync, Action: "DescribeRules"},
 	} {
 		set := newSet(t)
 		if _, err := set.Add(f); err == nil || err.Error() != want {
@@ -52,8 +59,8 @@ func TestSet_delaysAddUpAndTheOldestOtherFaultWins(t *testing.T) {
 			t.Errorf("call %d: got %+v, want %+v", i+1, got, want)
 		}
 	}
-	if got, want := set.Match("DescribeRules", nil, false), (faults.Effects{Kind: faults.Throttle, Stale: true}); got != want {
-		t.Errorf("read: got %+v, want %+v", got, want)
+	if got := set.Match("DescribeRules", nil, false); got.Kind != faults.Throttle || !got.Stale || got.SyncDelay != 0 {
+		t.Errorf("read: got %+v", got)
 	}
 }
 
@@ -65,5 +72,37 @@ func TestSet_skipTimesAndARN(t *testing.T) {
 	}
 	if want := []faults.Kind{"", "", faults.ServerError, faults.ServerError, ""}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestSet_lateTagsOfOneResource(t *testing.T) {
+	set := newSet(t,
+		faults.Fault{Kind: faults.LateTags, ARN: "listener/app/web", Delay: time.Second},
+		faults.Fault{Kind: faults.LateTags, Delay: time.Minute, Times: 1},
+		faults.Fault{Kind: faults.StaleRead, ARN: "listener/app/api", Action: "DescribeTags"},
+	)
+	both := url.Values{"ResourceArns.member.1": {"listener/app/web/1"}, "ResourceArns.member.2": {"listener/app/api/1"}}
+	for i, want := range [][]time.Duration{{time.Minute + time.Second, time.Minute}, {time.Second, 0}} {
+		got := set.Match("DescribeTags", both, false)
+		if delays := []time.Duration{got.TagDelay("listener/app/web/1"), got.TagDelay("listener/app/api/1")}; !reflect.DeepEqual(delays, want) {
+			t.Errorf("call %d: got %v, want %v", i+1, delays, want)
+		}
+		if got.StaleTags("listener/app/web/1") || !got.StaleTags("listener/app/api/1") {
+			t.Errorf("call %d: the wrong tags are stale", i+1)
+		}
+	}
+	if got := set.Match("DescribeRules", both, false); got.TagDelay("listener/app/web/1") != 0 || got.Stale {
+		t.Errorf("another action: got %+v", got)
+	}
+}
+
+func TestSet_emptyAnswers(t *testing.T) {
+	for action, want := range map[string][]faults.Kind{"DescribeRules": {faults.EmptyList, ""}, "ModifyListener": {faults.EmptyBody, ""}} {
+		set := newSet(t, faults.Fault{Kind: faults.EmptyList, Times: 1}, faults.Fault{Kind: faults.EmptyBody, Times: 1})
+		for i, kind := range want {
+			if got := set.Match(action, nil, action == "ModifyListener").Kind; got != kind {
+				t.Errorf("%s, call %d: got %q, want %q", action, i+1, got, kind)
+			}
+		}
 	}
 }

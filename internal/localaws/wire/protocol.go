@@ -67,7 +67,11 @@ func (p Protocol) Decode(raw []byte) (any, error) {
 // Write sends a response. It returns an error if the result cannot be encoded.
 func (p Protocol) Write(w http.ResponseWriter, r Reply) error {
 	id := requestID()
-	body, err := p.encode(r, id)
+	var body []byte
+	var err error
+	if _, none := r.result.(NoBody); !none {
+		body, err = p.encode(r, id)
+	}
 	if err != nil {
 		w.WriteHeader(http.StatusInternalServerError)
 		return fmt.Errorf("encoding the response to %s: %w", p.Action, err)

@@ -1,0 +1,23 @@
+package wire
+
+import "reflect"
+
+// NoBody is the result of a call whose response has no body, not even the elements around an empty result.
+type NoBody struct{}
+
+// WithoutContent returns a result of the same type without values: its lists are there and empty.
+func WithoutContent(result any) any {
+	if result == nil {
+		return nil
+	}
+	out := reflect.New(reflect.TypeOf(result)).Elem()
+	if out.Kind() != reflect.Struct {
+		return out.Interface()
+	}
+	for _, field := range out.Fields() {
+		if field.Kind() == reflect.Slice && field.CanSet() {
+			field.Set(reflect.MakeSlice(field.Type(), 0, 0)) // nil would not be encoded as a list
+		}
+	}
+	return out.Interface()
+}
