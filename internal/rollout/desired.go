@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
@@ -75,7 +76,7 @@ func (d desiredStates) checkGroups() *Failure {
 // route with a fixed error has had the desired weights since attach.
 func (d desiredStates) reached(i int) shift.Share {
 	observed := d.fleet.observed[i]
-	if observed.FixedError {
+	if observed.FixedError || d.schedule.Joins != nil && d.schedule.Joins[i] {
 		return shift.Full
 	}
 	return shift.Progress(d.schedule.Origin(i), d.schedule.Desired, d.fleet.owners.Weights(d.spec.Routes[i].Entry, observed))
@@ -165,6 +166,50 @@ func (d desiredStates) stable() map[int]traffic.State {
 	return states
 }
 
+// back returns the states of the rollback that comes before everything else.
+func (d desiredStates) back() map[int]traffic.State {
+	states := map[int]traffic.State{}
+	for i, target := range d.backTargets() {
+		if !target.EqualTraffic(d.fleet.current[i]) {
+			states[i] = target
+		}
+	}
+	return states
+}
+
+// backTargets returns the state of every route after that rollback.
+func (d desiredStates) backTargets() []traffic.State {
+	targets := slices.Clone(d.fleet.current)
+	for i, x := range d.schedule.Request.Routes {
+		if x.Back != nil {
+			targets[i] = d.fleet.state(i, x.Back, d.schedule.Attached)
+		}
+	}
+	return targets
+}
+
+// join returns the states of the routes that get the desired weights at once.
+func (d desiredStates) join() map[int]traffic.State {
+	states := map[int]traffic.State{}
+	for i, joins := range d.schedule.Joins {
+		if joins {
+			states[i] = d.fleet.state(i, d.schedule.Desired, d.schedule.Attached)
+		}
+	}
+	return states
+}
+
+// splits returns what the record of the shift says of each route: where a failure rolls it
+// back to, and where it goes.
+func (d desiredStates) splits() []recordSplit {
+	from, to := map[string]map[string]shift.Share{}, map[string]map[string]shift.Share{}
+	for i, route := range d.spec.Routes {
+		from[route.ID] = traffic.KeyedShares(d.rollbackTarget(i, false))
+		to[route.ID] = traffic.KeyedShares(d.fleet.state(i, d.schedule.Desired, nil))
+	}
+	return splitsOf(idsOf(d.spec.Routes), from, to)
+}
+
 // rollback returns the states that a rollback must write. It is empty if every route is
 // at its rollback target.
 func (d desiredStates) rollback(exposed bool) map[int]traffic.State {
@@ -194,12 +239,12 @@ func (d desiredStates) rollbackTargets(exposed bool) []traffic.State {
 }
 
 // rollbackTarget returns the exact observed state of a route that joins, otherwise the
-// weights of the last completed shift. With stickiness on, it lacks gaining environments
+// weights of Schedule.Origin. With stickiness on, it lacks gaining environments
 // that were exposed, because their clients would stay there.
 func (d desiredStates) rollbackTarget(i int, exposed bool) traffic.State {
 	observed, current := d.fleet.observed[i], d.fleet.current[i]
 	target := observed
-	if !d.joins(i) || d.schedule.Kind == shift.Rollback {
+	if !d.joins(i) || !d.schedule.Origin(i).Equal(d.fleet.owners.Weights(d.spec.Routes[i].Entry, observed)) {
 		target = d.fleet.state(i, d.schedule.Origin(i), d.schedule.Attached)
 		target.Stickiness = observed.Stickiness
 	}

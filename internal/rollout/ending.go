@@ -40,12 +40,13 @@ type facts struct {
 	progress progress
 	kind     shift.Kind
 	cause    Cause
-	certain  bool // with MovedExternally: it cannot be the work of an abandoned shift
 
 	routes routesSeen
 	target healthSeen
 
 	moved   bool // this run wrote other weights
+	back    bool // it rolled an unfinished shift back before anything else
+	repairs bool // it only undoes a partial external change
 	exposed bool // the gaining environments have had traffic, from this or an earlier apply
 
 	stopOnFailure   bool
@@ -85,10 +86,12 @@ func (f facts) ending() ending {
 		return ending{keepStates, Unchanged, false}
 	case f.progress == notStarted:
 		return f.beforeStart()
+	case f.cause == LeaseLost: // whoever has the routes now decides about them
+		return ending{keepStates, NotOverridden, false}
 	case f.routes == routesChanged || f.routes == routesReturned:
 		// Somebody who returned all routes in mid-shift rolled it back, which rejects the
 		// version as a failed gate does.
-		return ending{keepStates, NotOverridden, f.exposed && f.routes == routesReturned}
+		return ending{keepStates, NotOverridden, f.exposed && !f.repairs && f.routes == routesReturned}
 	case f.progress == completed:
 		return ending{refresh, Stopped, false} // the next apply repeats what is left
 	case f.kind == shift.Rollback: // a rollback is not rolled back
@@ -115,13 +118,15 @@ func (f facts) ending() ending {
 // beforeStart is the ending of a shift that a decision or a preflight gate prevented.
 // Preflight gates take time, in which the routes may change.
 func (f facts) beforeStart() ending {
+	done := Unchanged
+	if f.back {
+		done = RolledBack
+	}
 	switch f.cause {
-	case VersionRejected:
-		return ending{keepStates, Unchanged, false}
-	case MovedExternally:
-		return ending{keepStates, Unchanged, f.certain}
+	case VersionRejected, MovedExternally, OtherSwitch, RouteMissing:
+		return ending{keepStates, done, false}
 	default:
-		return ending{refresh, Unchanged, false}
+		return ending{refresh, done, false}
 	}
 }
 
@@ -140,7 +145,7 @@ func (f facts) stopsInPlace() bool {
 func (f facts) rejects() bool {
 	switch f.cause {
 	case GateFailed, HealthFailed, NotHealthy:
-		return f.exposed
+		return f.exposed && !f.repairs
 	default:
 		return false
 	}

@@ -13,7 +13,8 @@ import (
 
 // allCauses are the causes, in the order of the table.
 var allCauses = []Cause{GateFailed, HealthFailed, NotHealthy, Interrupted, GateInconclusive, GateErrored, BlockedByGate, RouterFailed,
-	TimedOut, CredentialsExpire, ExternalChange, MovedExternally, VersionRejected, NotForwarding, TooManyGroups}
+	TimedOut, CredentialsExpire, ExternalChange, MovedExternally, VersionRejected, NotForwarding, TooManyGroups,
+	RouteMissing, OtherSwitch, Locked, LeaseLost, RecordFailed}
 
 // column is a fact, with its values and how to set it.
 type column struct {
@@ -37,7 +38,7 @@ func texts[T any](values []T) []string {
 // columns are all facts, in the order in which the table decides.
 func columns() []column {
 	steps := []progress{notRead, notStarted, started, completed}
-	kinds := []shift.Kind{shift.NoChange, shift.Forward, shift.Rollback, shift.Revert, shift.Rejected, shift.ExternalChange}
+	kinds := []shift.Kind{shift.NoChange, shift.Forward, shift.Rollback, shift.Revert, shift.Rejected, shift.ExternalChange, shift.Accept, shift.Join}
 	routes := []routesSeen{routesUnread, routesElsewhere, routesRestored, routesChanged, routesReturned}
 	health := []healthSeen{healthUnread, healthGood, healthNone}
 	named := func(all []string) []string {
@@ -54,7 +55,8 @@ func columns() []column {
 		{"cause", texts(allCauses), func(f *facts, v int) { f.cause = allCauses[v] }},
 		{"kind", texts(kinds), func(f *facts, v int) { f.kind = kinds[v] }},
 		flag("stop on interrupt", func(f *facts) *bool { return &f.stopOnInterrupt }),
-		flag("certain", func(f *facts) *bool { return &f.certain }),
+		flag("back before", func(f *facts) *bool { return &f.back }),
+		flag("repairs", func(f *facts) *bool { return &f.repairs }),
 		{"rollback target", named(texts(health)), func(f *facts, v int) { f.target = health[v] }},
 	}
 }
@@ -62,7 +64,7 @@ func columns() []column {
 // possible reports whether the facts can occur together. The table leaves out the others.
 func possible(f facts) bool {
 	isExternal := f.routes == routesChanged || f.routes == routesReturned
-	before := []Cause{BlockedByGate, MovedExternally, VersionRejected, NotForwarding, TooManyGroups}
+	before := []Cause{BlockedByGate, MovedExternally, VersionRejected, NotForwarding, TooManyGroups, OtherSwitch, Locked, RecordFailed, RouteMissing}
 	switch {
 	case f.gateStops && f.cause != GateInconclusive && f.routes == routesElsewhere: // elsewhere it does not matter
 		return false
@@ -70,10 +72,14 @@ func possible(f facts) bool {
 		return f.routes == routesUnread && f.target == healthUnread && !f.moved
 	case slices.Contains(before, f.cause) || (f.cause == ExternalChange) != isExternal:
 		return false
+	case f.repairs && f.kind != shift.Forward:
+		return false
+	case f.cause == LeaseLost:
+		return f.routes == routesUnread && f.target == healthUnread
 	case f.progress == completed || f.kind == shift.Rollback: // the routes are not read again
 		return f.target == healthUnread && (isExternal || f.routes == routesUnread)
 	}
-	return (f.kind == shift.Forward || f.kind == shift.Revert) && (f.target == healthUnread || f.routes == routesElsewhere)
+	return f.kind.Moves() && (f.target == healthUnread || f.routes == routesElsewhere)
 }
 
 // rowsFrom returns the rows of the table for all facts from the i-th column on. Facts that

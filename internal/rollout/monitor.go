@@ -48,6 +48,10 @@ type stage struct {
 	ready  []incoming // the health of these must suffice; nil: not required
 	steady bool       // ... and must have been steady for SteadyFor
 	watch  []incoming // health is degraded if that of these does not suffice; nil: not watched
+
+	// permit is asked when all else is ready, and again after an error, before the stage
+	// ends. A *leaseLostError ends the stage. Nil: no permission is needed.
+	permit func(context.Context) error
 }
 
 // waiting is a stage in progress.
@@ -64,7 +68,7 @@ type waiting struct {
 
 func (m *monitor) begin(st stage, now time.Time) *waiting {
 	w := &waiting{monitor: m, stage: st, poll: minPollInterval, answers: make(chan any)}
-	w.waitState = waitState{ready: st.ready != nil, steady: st.steady, watch: st.watch != nil, needGates: st.needGates,
+	w.waitState = waitState{ready: st.ready != nil, steady: st.steady, watch: st.watch != nil, needGates: st.needGates, permit: st.permit != nil,
 		limits: m.health, began: now, heldUntil: now.Add(st.hold), health: healthState{detail: "health was not read"}}
 	return w
 }
@@ -119,6 +123,37 @@ func (w *waiting) startDue(ctx context.Context, d decision, now time.Time) {
 		w.health.running = true
 		go readHealth(ctx, w.monitor.router, groupsOf(w.required()), w.answers)
 	}
+	if d.askPermit {
+		w.permitted.running = true
+		go askPermit(ctx, w.stage.permit, w.answers)
+	}
+}
+
+// permitAnswer is the answer of stage.permit.
+type permitAnswer struct{ err error }
+
+func askPermit(ctx context.Context, permit func(context.Context) error, answers chan<- any) {
+	err := permit(ctx)
+	select {
+	case answers <- permitAnswer{err}:
+	case <-ctx.Done():
+	}
+}
+
+// handlePermit grants the permission. One that could not be asked for only delays the end
+// of the stage, while gates and health go on.
+func (w *waiting) handlePermit(a permitAnswer, now time.Time) *Failure {
+	w.permitted.running = false
+	if lost, is := errors.AsType[*leaseLostError](a.err); is {
+		return &Failure{Cause: LeaseLost, Detail: lost.Error()}
+	}
+	if a.err != nil {
+		w.permitted.next = now.Add(permitRetry)
+		w.monitor.report.warn("The record of the shift could not be read or written for a while, which delayed the next step: " + a.err.Error())
+		return nil
+	}
+	w.permitted.granted = now
+	return nil
 }
 
 // waitForAnswer waits for one answer of a gate or of health and handles it. It ignores
@@ -144,6 +179,8 @@ func (w *waiting) handle(answer any, now time.Time) *Failure {
 		return w.monitor.handleVerdict(a, now)
 	case healthAnswer:
 		return w.handleHealth(a, now)
+	case permitAnswer:
+		return w.handlePermit(a, now)
 	}
 	return nil
 }

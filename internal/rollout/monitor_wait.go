@@ -21,12 +21,27 @@ type waitState struct {
 	steady    bool // ... and must have been steady for SteadyFor
 	watch     bool // degraded health is a failure after BreachFor
 	needGates bool // each gate must have passed since the last weight change
+	permit    bool // the stage ends only with a fresh permission
 
 	limits    HealthSettings
 	began     time.Time
 	heldUntil time.Time
 	health    healthState
+	permitted permitState
 	gates     []gateState
+}
+
+// permitFor is how long a permission to end the stage counts.
+const permitFor = 2 * time.Second
+
+// permitRetry is the pause after a permission could not be asked for.
+const permitRetry = 2 * time.Second
+
+// permitState is the permission to end a stage, which is asked for when all else is ready.
+type permitState struct {
+	running bool
+	next    time.Time // earliest start of the next call
+	granted time.Time // zero: not granted
 }
 
 // healthState is what the health reads of a stage have shown.
@@ -65,6 +80,7 @@ type decision struct {
 	waivers    []waiver // gates that count as passed from now on; also with a failure
 	calls      []int    // indexes of the gates to call
 	readHealth bool
+	askPermit  bool
 	wake       time.Time // after now
 }
 
@@ -110,7 +126,13 @@ func (w waitState) next(now time.Time) decision {
 			return d
 		}
 	}
-	if d.passed = w.isComplete(h); d.passed {
+	if complete := w.isComplete(h); complete && w.permit {
+		d.passed = !w.permitted.granted.IsZero() && !h.reached(w.permitted.granted.Add(permitFor))
+		d.askPermit = !d.passed && !w.permitted.running && h.reached(w.permitted.next)
+	} else {
+		d.passed = complete
+	}
+	if d.passed {
 		return d
 	}
 	for i, g := range w.gates {

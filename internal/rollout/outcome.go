@@ -23,6 +23,11 @@ type Result struct {
 	Reached shift.Weights
 	// Moved reports whether this run wrote other traffic weights to a route.
 	Moved bool
+	// Left is what an unfinished shift of this apply left: traffic that is neither where it
+	// started nor at its goal, or may not be. Nil: nothing.
+	Left *traffic.Left
+	// RecordRemains reports that the record could not be removed from the routes.
+	RecordRemains bool
 	// Warnings did not affect the shift: report-only gates that failed, tolerated
 	// failures, disabled health checks.
 	Warnings []string
@@ -56,6 +61,11 @@ const (
 	MovedExternally   Cause = "moved_externally" // off the desired weights, before the plan
 	TimedOut          Cause = "timed_out"        // exceeded Schedule.Longest, or the limit that Detail names
 	TooManyGroups     Cause = "too_many_target_groups"
+	RouteMissing      Cause = "route_missing" // a listener or rule does not exist
+	OtherSwitch       Cause = "other_switch"  // which abandoned a shift on a route
+	Locked            Cause = "locked"        // another apply is shifting a route
+	LeaseLost         Cause = "lease_lost"    // another apply took the routes over
+	RecordFailed      Cause = "record_failed" // the record of the shift could not be written or read
 )
 
 // Disposition is what was done about the traffic after a failure.

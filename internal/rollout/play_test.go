@@ -98,7 +98,7 @@ func (p *player) setUp() {
 			}
 		}
 	}
-	for _, c := range p.story.targets {
+	for _, c := range append(slices.Clone(p.story.targets), p.story.left...) {
 		p.apply(c)
 	}
 	for _, c := range p.story.changes {
@@ -120,6 +120,10 @@ func (p *player) apply(c change) {
 			p.lastServing[c.group] = time.Now()
 		}
 		p.serving[c.group] = traffic.Health{Targets: c.targets}.Serving()
+	case c.record != nil:
+		p.memory.SetRecord(c.route, *c.record)
+	case c.unrecord != "":
+		p.memory.RemoveRecords(c.unrecord)
 	case c.route != "":
 		p.memory.Change(c.route, c.state)
 	default:
@@ -154,6 +158,10 @@ func (p *player) spec() rollout.Spec {
 			environments[e.Name] = groups
 		}
 	}
+	spec.Record = rollout.RecordSpec{Off: !s.record, Recorder: p.memory.Recorder(), Left: s.remembered,
+		Template: traffic.Record{Switch: "this", Routes: len(s.routes), Goal: "goal", Owner: traffic.Owner{User: "ann", Host: "ci"}}, Switches: []string{"this"},
+		Abandoned:  func(o traffic.Owner) (bool, bool) { return o.User == "dead", o.User != "unknown" },
+		KeepFailed: func() bool { return s.stable == nil }}
 	spec.Limits.AttachesIdle = !s.noAttach
 	spec.Owners = traffic.NewOwners(configured, leaving, nil)
 	spec.Request.Environments = s.envs
@@ -183,6 +191,9 @@ func (p *player) decide(spec rollout.Spec) {
 	var observed []traffic.State
 	for _, r := range p.story.routes {
 		observed = append(observed, r.state)
+	}
+	if left := p.story.left; len(left) > 0 && spec.Record.Left == nil && left[0].record.IsOpen() && left[0].record.Switch == "this" {
+		spec.Record.Left = merged(left) // as a refresh reads it
 	}
 	schedule, err := spec.Decide(observed)
 	if err == nil {
@@ -358,13 +369,17 @@ func (p *player) now(route string) *traffic.State {
 // checkDisposition checks that the disposition of a failure is true of the i-th route.
 func (p *player) checkDisposition(i int, now traffic.State) {
 	r := p.story.routes[i]
-	changed := slices.ContainsFunc(p.story.changes, func(c change) bool { return c.route == r.id })
+	changed := slices.ContainsFunc(p.story.changes, func(c change) bool { return c.route == r.id && c.record == nil })
 	stale := slices.ContainsFunc(p.story.faults, func(f routertest.Fault) bool { return f.Kind == routertest.Stale })
 	restored := now.Response == r.state.Response
 	if p.longest == 0 {
 		return // nothing could be decided
 	}
-	if origin := p.schedule.Origin(i); origin != nil {
+	origin := p.schedule.Origin(i)
+	if back := p.schedule.Request.Routes[i].Back; back != nil && p.schedule.RollsBackFirst {
+		origin = back
+	}
+	if origin != nil {
 		restored = p.spec().Owners.Weights(r.entry, now).Equal(origin)
 	}
 	if p.failure.Disposition == rollout.RolledBack && !stale && !restored || p.failure.Disposition == rollout.Unchanged && !changed && !now.EqualTraffic(r.state) {
@@ -389,9 +404,12 @@ func (p *player) checkWrites() {
 	if len(p.story.faults) > 0 {
 		return
 	}
-	most := len(p.story.request.Strategy.Steps) + 1 + 2
+	most, back := len(p.story.request.Strategy.Steps)+1+2, 1
+	if p.schedule.RollsBackFirst {
+		back = 2
+	}
 	for _, r := range p.story.routes {
-		if forward[r.id] > most || rollback[r.id] > 1 {
+		if forward[r.id] > most || rollback[r.id] > back {
 			p.violatef("%s has %d forward writes (at most %d) and %d rollback writes", r.id, forward[r.id], most, rollback[r.id])
 		}
 	}
@@ -496,6 +514,12 @@ func (p *playback) routeText(r rollout.RouteResult) string {
 	if !r.Read {
 		state += " (not read)"
 	}
+	for _, record := range p.memory.RecordsNow(r.ID) {
+		state += fmt.Sprintf("; record of %s: %s, reached %s", record.Shift, record.Phase, record.Reached)
+		if record.Reason != "" {
+			state += ", rejected: " + record.Reason
+		}
+	}
 	return r.ID + ": " + state
 }
 
@@ -516,7 +540,7 @@ func (p *playback) callTexts() []string {
 			}
 		}
 		var parts []string
-		for _, op := range []routertest.Op{routertest.Write, routertest.Read, routertest.Health} {
+		for _, op := range []routertest.Op{routertest.Write, routertest.Read, routertest.Health, routertest.Records, routertest.Put, routertest.Remove} {
 			if count[op] > 0 {
 				parts = append(parts, fmt.Sprintf("%s %d", op, count[op]))
 			}

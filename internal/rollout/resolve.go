@@ -20,6 +20,11 @@ func (s Spec) request(observed []traffic.State) shift.Request {
 	r := s.Request
 	r.Routes = nil
 	r.Unobserved = observed == nil
+	r.Create, r.Stable = s.Stable == nil, s.StableMean()
+	r.NoRecord = s.Record.Off
+	if left := s.Record.Left; left != nil {
+		r.Unfinished = &shift.Unfinished{Shift: left.Shift, SameGoal: left.Goal != "" && left.Goal == s.Record.Template.Goal}
+	}
 	r.MaxGroups, r.AttachesIdle = s.Limits.Groups, s.Limits.AttachesIdle
 	r.Environments = slices.Clone(r.Environments)
 	if s.Sticky != nil {
@@ -50,6 +55,7 @@ func (s Spec) route(route Route, now traffic.State) shift.Route {
 		Joining:  s.Stable == nil || route.Planned == nil,
 	}
 	x.FixedError = now.FixedError && x.Joining
+	x.Unserved = route.unserved
 	for _, group := range now.Groups() {
 		x.Attached = append(x.Attached, s.Owners.Owner(route.Entry, group))
 	}
@@ -58,16 +64,64 @@ func (s Spec) route(route Route, now traffic.State) shift.Route {
 			x.Without = append(x.Without, e.Name)
 		}
 	}
-	x.Origin = s.origin(route)
-	if x.Joining || s.unmanagedDetached(route.Entry, x.Origin, now) {
-		x.Origin = x.Observed
+	if !x.Joining {
+		x.Stable = s.stableOf(route)
+		if s.unmanagedDetached(route.Entry, x.Stable, now) {
+			x.Stable = x.Observed
+		}
 	}
+	x.From, x.To = s.left(route, now)
 	return x
 }
 
-// origin returns the weights of a route that the last completed shift left, by the
+// left returns the weights between which the unfinished shift moved a route. Where only
+// another route of the entry point has the record, it says the same: routes shift in
+// lock-step. A share of a group that is not known any more makes them nil.
+func (s Spec) left(route Route, now traffic.State) (from, to shift.Weights) {
+	left := s.Record.Left
+	if left == nil {
+		return nil, nil
+	}
+	id := route.ID
+	if _, has := left.To[id]; !has && !(s.Stable != nil && route.Planned == nil) {
+		for _, other := range s.Routes {
+			if _, has := left.To[other.ID]; has && other.Entry == route.Entry {
+				id = other.ID
+				break
+			}
+		}
+	}
+	return s.byOwner(route.Entry, left.From[id], now), s.byOwner(route.Entry, left.To[id], now)
+}
+
+// byOwner returns shares by group key as weights by environment.
+func (s Spec) byOwner(entry string, keyed map[string]shift.Share, now traffic.State) shift.Weights {
+	if keyed == nil {
+		return nil
+	}
+	names := map[string]string{}
+	for name := range s.Owners.Environments() {
+		if group := s.Owners.Group(entry, name, now); group != "" {
+			names[traffic.GroupKey(group)] = name
+		}
+	}
+	for _, group := range now.Groups() {
+		names[traffic.GroupKey(group)] = s.Owners.Owner(entry, group)
+	}
+	w := shift.Weights{}
+	for key, share := range keyed {
+		name, known := names[key]
+		if !known && share > 0 {
+			return nil
+		}
+		w[name] += share
+	}
+	return w
+}
+
+// stableOf returns the weights of a route that the last completed shift left, by the
 // owners of its groups.
-func (s Spec) origin(route Route) shift.Weights {
+func (s Spec) stableOf(route Route) shift.Weights {
 	if route.Origin != nil {
 		return s.Owners.Resolve(route.Entry, route.Origin)
 	}
@@ -79,7 +133,7 @@ func (s Spec) origin(route Route) shift.Weights {
 func (s Spec) StableMean() shift.Weights {
 	var all []shift.Weights
 	for _, route := range s.Routes {
-		all = append(all, s.origin(route))
+		all = append(all, s.stableOf(route))
 	}
 	return shift.Mean(all)
 }

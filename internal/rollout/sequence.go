@@ -2,7 +2,7 @@ package rollout
 
 import (
 	"context"
-	"fmt"
+	"slices"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
@@ -18,13 +18,17 @@ type sequence struct {
 	monitor  *monitor
 	desired  desiredStates
 	backends backends
+	lease    *lease
 	report   *reporter
 
 	progress progress    // what a failure would find
 	step     int         // from 1; 0 before any traffic
 	at       shift.Share // the part of the shift that is done
 	exposed  bool        // the gaining environments have had traffic, from this or an earlier apply
-	result   Result
+
+	goingBack bool // it rolls back an unfinished shift before anything else
+	back      bool // it did
+	result    Result
 }
 
 // Run runs the shift and returns where it left the traffic, also with an error. The
@@ -42,13 +46,14 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 	if f != nil {
 		s.handleFailure(ctx, f)
 	}
-	return s.end(f)
+	return s.end(ctx, f)
 }
 
 func newSequence(spec Spec) *sequence {
 	report := &reporter{onEvent: spec.OnEvent}
 	s := &sequence{spec: spec, report: report, progress: notRead,
 		fleet: newFleet(spec, report), monitor: newMonitor(spec.Router, spec.Health, spec.Gates, report)}
+	s.lease = newLease(spec, report)
 	s.desired = desiredStates{&s.spec, &s.schedule, s.fleet}
 	s.backends = backends{&s.spec, &s.schedule, s.fleet}
 	s.monitor.position = s.position
@@ -63,13 +68,18 @@ func (s *sequence) observe(ctx context.Context) *Failure {
 	if f := s.desired.checkPlanned(); f != nil {
 		return f
 	}
+	if f := s.lease.observe(ctx); f != nil {
+		return f
+	}
+	s.spec = s.lease.resolve(s.spec)
+	s.observeJoining(ctx)
 	var err error
 	if s.schedule, err = s.spec.Decide(s.fleet.observed); err != nil {
 		return &Failure{Cause: TooManyGroups, Err: err}
 	}
 	s.path = pathOf(s.schedule)
 	s.result.Kind, s.result.From = s.schedule.Kind, s.fleet.mean()
-	if movesTraffic(s.schedule.Kind) {
+	if s.schedule.Kind.Moves() {
 		if f := s.monitor.checkGates(s.spec.Request.Strategy); f != nil {
 			return f
 		}
@@ -85,31 +95,71 @@ func (s *sequence) observe(ctx context.Context) *Failure {
 	return nil
 }
 
-// movesTraffic reports whether a schedule of the kind moves traffic, and so needs gates
-// and groups.
-func movesTraffic(kind shift.Kind) bool {
-	return kind == shift.Forward || kind == shift.Rollback || kind == shift.Revert
+// observeJoining finds out which routes that join serve nobody. Without an answer they
+// count as serving.
+func (s *sequence) observeJoining(ctx context.Context) {
+	if s.spec.Stable == nil {
+		return
+	}
+	limited, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	s.spec.Routes = slices.Clone(s.spec.Routes)
+	for i, state := range s.fleet.observed {
+		if !s.desired.joins(i) || len(state.Groups()) == 0 {
+			continue
+		}
+		health, err := s.fleet.router.Health(limited, state.Groups())
+		s.spec.Routes[i].unserved = err == nil && serving(state, health) == 0
+	}
 }
 
 // execute runs the schedule from top to bottom. Run passes every Failure of it to
 // handleFailure, which rolls back if needed.
 func (s *sequence) execute(ctx context.Context) *Failure {
 	s.progress = notStarted
+	if s.schedule.RollsBackFirst {
+		if f := s.rollBackFirst(ctx); f != nil {
+			return f
+		}
+	}
 	switch s.schedule.Kind {
 	case shift.Rejected:
 		return &Failure{Cause: VersionRejected}
 	case shift.ExternalChange:
 		return &Failure{Cause: MovedExternally}
+	case shift.OtherSwitch:
+		return &Failure{Cause: OtherSwitch, Detail: s.schedule.Request.OtherSwitch}
+	case shift.RouteMissing:
+		return &Failure{Cause: RouteMissing}
 	case shift.NoChange:
 		return s.cleanUp(ctx)
 	case shift.Rollback:
 		return s.rollBackToStable(ctx)
-	case shift.Revert:
-		return s.revert(ctx)
-	case shift.Forward:
+	case shift.Accept:
+		return s.accept(ctx)
+	case shift.Forward, shift.Revert, shift.Join:
 	}
-	if f := s.preflight(ctx); f != nil {
+	if s.schedule.Kind == shift.Forward {
+		if f := s.preflight(ctx); f != nil {
+			return f
+		}
+	}
+	if f := s.lease.acquire(ctx, s.spec.ID, s.desired.splits()); f != nil {
 		return f
+	}
+	return s.move(ctx)
+}
+
+// move runs a schedule that increases weights.
+func (s *sequence) move(ctx context.Context) *Failure {
+	if s.schedule.Kind == shift.Revert {
+		return s.revert(ctx)
+	}
+	if f := s.join(ctx); f != nil {
+		return f
+	}
+	if s.schedule.Kind == shift.Join {
+		return s.settle(ctx, nil)
 	}
 	if f := s.attach(ctx); f != nil {
 		return f
@@ -203,7 +253,7 @@ func (s *sequence) evaluateSplit(ctx context.Context) *Failure {
 func (s *sequence) takeStep(ctx context.Context, step shift.Step) *Failure {
 	next := s.desired.highest(step.At)
 	s.report.phase("health check for " + step.At.String())
-	check := stage{name: "health check before " + s.path.name(step.At), part: shift.During, ready: s.backends.incoming(next)}
+	check := stage{name: "health check before " + s.path.name(step.At), part: shift.During, ready: s.backends.incoming(next), permit: s.lease.permit()}
 	if s.exposed {
 		check.gates, check.watch = s.gatesFor(shift.During, s.lastStep()), s.backends.incoming(s.fleet.mean())
 	}
@@ -214,7 +264,7 @@ func (s *sequence) takeStep(ctx context.Context, step shift.Step) *Failure {
 		return f
 	}
 	s.report.phase("shift to " + step.At.String())
-	if f := s.move(ctx, step.At); f != nil {
+	if f := s.setWeights(ctx, step.At); f != nil {
 		return f
 	}
 	if step.At == shift.Full {
@@ -225,8 +275,8 @@ func (s *sequence) takeStep(ctx context.Context, step shift.Step) *Failure {
 		gates: s.gatesFor(shift.During, step), needGates: true, watch: s.backends.incoming(next)})
 }
 
-// move sets the weights of a step on all routes.
-func (s *sequence) move(ctx context.Context, at shift.Share) *Failure {
+// setWeights sets the weights of a step on all routes.
+func (s *sequence) setWeights(ctx context.Context, at shift.Share) *Failure {
 	f := s.fleet.unchanged(ctx)
 	if f == nil {
 		s.step, s.at, s.exposed = s.path.number(at), at, true
@@ -236,6 +286,7 @@ func (s *sequence) move(ctx context.Context, at shift.Share) *Failure {
 		f.Stage = s.path.name(at)
 		return f
 	}
+	s.lease.reached(at)
 	s.monitor.weightsChanged()
 	return nil
 }
@@ -351,26 +402,4 @@ func (s *sequence) position() GateInput {
 		Step: s.step, Steps: s.path.last(), Weights: s.fleet.mean(),
 		Incoming: s.backends.gaining(), Live: s.backends.live(),
 	}
-}
-
-// end completes the result with the last state of every route and emits the outcome.
-func (s *sequence) end(f *Failure) (Result, error) {
-	s.monitor.warnTolerated(s.monitor.named(s.spec.Request.Strategy.Gates))
-	s.result.Moved, s.result.Warnings = s.fleet.moved, s.report.warnings
-	for i, route := range s.spec.Routes {
-		x := RouteResult{Route: route}
-		if s.fleet.current != nil {
-			x.State, x.Weights, x.Read = s.fleet.current[i], s.fleet.weights(i), !s.fleet.dirty[i]
-		}
-		s.result.Routes = append(s.result.Routes, x)
-	}
-	if f == nil {
-		s.report.emit(Event{Kind: ShiftEnded, Text: "completed"})
-		return s.result, nil
-	}
-	if f.Stage == "" && s.exposed && s.at > 0 {
-		f.Stage = s.path.name(s.at)
-	}
-	s.report.emit(Event{Kind: ShiftEnded, Text: fmt.Sprintf("%s, %s", f.Cause, f.Disposition)})
-	return s.result, f
 }

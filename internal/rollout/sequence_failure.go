@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
 // externalChangeTimeout replaces checkTimeout after a failure of health, which an
@@ -15,7 +17,7 @@ const externalChangeTimeout = 5 * time.Second
 // f, and leaves the states of the fleet as last read.
 func (s *sequence) handleFailure(ctx context.Context, f *Failure) {
 	ctx = context.WithoutCancel(ctx)
-	if s.progress != notRead {
+	if s.progress != notRead && (!s.back || s.exposed) {
 		s.result.Reached = s.fleet.mean()
 	}
 	known := s.facts(f)
@@ -32,6 +34,9 @@ func (s *sequence) handleFailure(ctx context.Context, f *Failure) {
 	}
 	switch end.next {
 	case rollBack:
+		if end.rejects {
+			s.lease.reject(f)
+		}
 		s.report.emit(Event{Kind: RollbackStarted, Text: f.Error()})
 		f.RollbackErr = s.rollBack(ctx)
 	case refresh:
@@ -47,9 +52,12 @@ func (s *sequence) handleFailure(ctx context.Context, f *Failure) {
 
 // facts returns what is known about a failure without a call.
 func (s *sequence) facts(f *Failure) facts {
-	known := facts{progress: s.progress, kind: s.schedule.Kind, cause: f.Cause, certain: s.schedule.Certain,
-		moved: s.fleet.moved, exposed: s.exposed,
+	known := facts{progress: s.progress, kind: s.schedule.Kind, cause: f.Cause,
+		moved: s.fleet.moved, back: s.back, repairs: s.schedule.Repairs, exposed: s.exposed,
 		stopOnFailure: s.spec.StopOnFailure, stopOnInterrupt: s.spec.StopOnInterrupt, gateStops: f.stops}
+	if s.goingBack { // a rollback is not rolled back
+		known.kind = shift.Rollback
+	}
 	if f.Cause == ExternalChange && s.progress != notRead {
 		known.routes = s.desired.changedRoutes()
 	}

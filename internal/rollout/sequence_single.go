@@ -2,11 +2,116 @@ package rollout
 
 import (
 	"context"
+	"slices"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // Schedules with one write per route.
+
+// rollBackFirst returns every route to where an unfinished shift started. It does not
+// settle: what follows waits before it moves traffic.
+func (s *sequence) rollBackFirst(ctx context.Context) *Failure {
+	s.progress, s.goingBack = started, true
+	s.result.Reached = s.fleet.mean()
+	rollbackCtx := context.WithoutCancel(ctx)
+	s.report.phase("roll back the unfinished shift")
+	checkCtx, cancel := context.WithTimeout(rollbackCtx, checkTimeout)
+	defer cancel()
+	if detail := s.fleet.unhealthyTarget(checkCtx, s.desired.backTargets()); detail != "" {
+		return &Failure{Cause: NotHealthy, Detail: detail}
+	}
+	if err := s.fleet.rollBack(rollbackCtx, s.desired.back()); err != nil {
+		return &Failure{Cause: RouterFailed, RollbackErr: err}
+	}
+	s.progress, s.goingBack, s.back = notStarted, false, true
+	s.fleet.observed = s.fleet.current
+	s.monitor.weightsChanged()
+	return nil
+}
+
+// accept runs a schedule of kind Accept: gates report, and nothing is written but what is
+// attached and detached at the end.
+func (s *sequence) accept(ctx context.Context) *Failure {
+	s.progress = started
+	return s.settle(ctx, s.reportOnly())
+}
+
+// reportOnly returns the gates of the bake, which only report.
+func (s *sequence) reportOnly() []*activeGate {
+	gates := s.gatesFor(shift.After, shift.Step{})
+	for _, g := range gates {
+		g.DryRun = true
+	}
+	return gates
+}
+
+// join gives the routes that join from idle environments the desired weights, once these
+// are healthy. Where no route shows their health yet, they are attached first, unless the
+// routes serve nobody now.
+func (s *sequence) join(ctx context.Context) *Failure {
+	states := s.desired.join()
+	if len(states) == 0 {
+		return nil
+	}
+	served, checked := s.healthOfJoining(ctx, states)
+	if !checked && served {
+		if f := s.attach(ctx); f != nil {
+			return f
+		}
+	}
+	if checked || served {
+		s.report.phase("health check")
+		f := s.monitor.wait(ctx, stage{name: "health check before routes join", part: shift.Before, ready: s.backends.incoming(s.schedule.Desired), permit: s.lease.permit()})
+		if f != nil {
+			return f
+		}
+	}
+	s.progress = started
+	s.report.phase("routes join")
+	f := s.fleet.unchanged(ctx)
+	if f == nil {
+		f = s.fleet.writeAndVerify(ctx, s.desired.join()) // based on the states just read
+	}
+	if f != nil {
+		f.Stage = "routes join"
+		return f
+	}
+	s.monitor.weightsChanged()
+	return nil
+}
+
+// healthOfJoining reports whether a route that joins forwards to a healthy target now, and
+// whether the load balancer checks the groups that it gets. Without an answer, both are
+// assumed to need care: served, and not checked.
+func (s *sequence) healthOfJoining(ctx context.Context, joining map[int]traffic.State) (served, checked bool) {
+	limited, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	var groups []string
+	for i, state := range joining {
+		groups = append(groups, state.Groups()...)
+		groups = append(groups, s.fleet.current[i].Groups()...)
+	}
+	slices.Sort(groups)
+	health, err := s.fleet.router.Health(limited, slices.Compact(groups))
+	if err != nil {
+		return true, false
+	}
+	checked = true
+	for i, state := range joining {
+		served = served || serving(s.fleet.current[i], health) > 0
+		for group, weight := range state.Weights {
+			checked = checked && (weight == 0 || !isUnused(health[group]))
+		}
+	}
+	return served, checked
+}
+
+// isUnused reports whether the load balancer does not check the targets of a group.
+func isUnused(h traffic.Health) bool {
+	return len(h.Targets) > 0 && h.Count(traffic.Unused) == len(h.Targets)
+}
 
 // revert shifts to the previous version in one write per route, checking only health.
 // Gates are evaluated afterwards and are report-only.
@@ -15,7 +120,7 @@ func (s *sequence) revert(ctx context.Context) *Failure {
 		return f
 	}
 	s.report.phase("health check")
-	f := s.monitor.wait(ctx, stage{name: "health check before the revert", part: shift.Before, ready: s.backends.incoming(s.schedule.Desired)})
+	f := s.monitor.wait(ctx, stage{name: "health check before the revert", part: shift.Before, ready: s.backends.incoming(s.schedule.Desired), permit: s.lease.permit()})
 	if f != nil {
 		return f
 	}
@@ -26,11 +131,7 @@ func (s *sequence) revert(ctx context.Context) *Failure {
 	if f := s.moveAll(ctx); f != nil {
 		return f
 	}
-	gates := s.gatesFor(shift.After, shift.Step{})
-	for _, g := range gates {
-		g.DryRun = true
-	}
-	return s.settle(ctx, gates)
+	return s.settle(ctx, s.reportOnly())
 }
 
 // moveAll moves every route of a revert even if an interrupt arrives meanwhile, so that
@@ -44,7 +145,7 @@ func (s *sequence) moveAll(ctx context.Context) *Failure {
 	limit := &limitError{"the revert was not written and read back", rollbackTimeout}
 	limited, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), limit.limit, limit)
 	defer cancel()
-	return s.move(limited, shift.Full)
+	return s.setWeights(limited, shift.Full)
 }
 
 // rollBackToStable runs a schedule of kind Rollback: the desired weights are the rollback

@@ -29,6 +29,9 @@ type Spec struct {
 	// rollback target is the exact observed state.
 	Stable shift.Weights
 
+	// Record is how this shift keeps its record, and what is known of earlier ones.
+	Record RecordSpec
+
 	Gates  []NamedGate
 	Health HealthSettings
 	Sticky *time.Duration // desired group stickiness, 0 is off; nil: unchanged
@@ -53,6 +56,8 @@ type Route struct {
 	Missing bool
 	// Origin is the rollback target of this route; nil: Spec.Stable.
 	Origin shift.Weights
+
+	unserved bool // it joins, and none of its groups has a healthy target
 }
 
 // HealthSettings is the health required of groups that gain traffic.

@@ -29,6 +29,10 @@ import (
 //	returns NAME RESPONSE...       one per call, the last one repeats; RESPONSE@TIME: from then on
 //	fault KIND OP [KEY=VALUE]...   route, by, skip, times, for, err
 //	at TIME interrupt | targets ... | change ID ... | remove ID
+//	record                         shifts leave a record; without it, none
+//	left ENV=WEIGHT... to ENV=WEIGHT... [KEY=VALUE]...   a record on every route: shift, switch, owner=dead|alive|unknown, phase, reached, goal, reason, on=ROUTE, expires
+//	remembered ENV=WEIGHT... to ENV=WEIGHT... [KEY=VALUE]...   the same, but only the memory has it
+//	at TIME left ... | unrecord ID the same while it runs; somebody removes the records of a route
 //	no_attach                      the router checks groups that no route has, and attaches none at weight 0
 //	previous ENV VERSION, within_window, rejected ENV VERSION, retry, credentials TIME, stop failure|interrupt
 type story struct {
@@ -49,6 +53,10 @@ type story struct {
 
 	stopOnFailure, stopOnInterrupt bool
 	noAttach                       bool
+
+	record     bool
+	left       []change // records at the start
+	remembered *traffic.Left
 }
 
 type storyRoute struct {
@@ -67,6 +75,9 @@ type change struct {
 	route   string // gets state
 	state   traffic.State
 	remove  string // the id of a route that is deleted
+
+	record   *traffic.Record // put on route
+	unrecord string          // the id of a route whose records are removed
 }
 
 // storyGate is a gate with scripted responses.
@@ -141,6 +152,12 @@ func (s *story) parseOption(keyword string, args []string) {
 	switch keyword {
 	case "no_attach":
 		s.noAttach = true
+	case "record":
+		s.record = true
+	case "left":
+		s.left = append(s.left, s.parseLeft(args)...)
+	case "remembered":
+		s.remembered = merged(s.parseLeft(args))
 	case "sticky":
 		s.sticky = new(duration(args[0]))
 	case "previous":
@@ -175,6 +192,13 @@ func (s *story) addChange(at time.Duration, keyword string, args []string) {
 		s.changes = append(s.changes, change{at: at, route: args[0], state: parseState(entry, args[1:])})
 	case "remove":
 		s.changes = append(s.changes, change{at: at, remove: args[0]})
+	case "left":
+		for _, c := range s.parseLeft(args) {
+			c.at = at
+			s.changes = append(s.changes, c)
+		}
+	case "unrecord":
+		s.changes = append(s.changes, change{at: at, unrecord: args[0]})
 	default:
 		panic("unknown change " + keyword)
 	}
@@ -215,6 +239,68 @@ func (s *story) parseTargets(args []string) []change {
 		all = append(all, change{group: entry + "-" + args[0], targets: targets})
 	}
 	return all
+}
+
+// parseLeft parses the record of a shift, which all routes or one of them have.
+func (s *story) parseLeft(args []string) []change {
+	r := traffic.Record{Shift: "s0", Switch: "this", Routes: len(s.routes), Owner: traffic.Owner{User: "dead"}, Phase: traffic.PhaseOpen,
+		Renewal: 1, Goal: "goal", Expires: time.Date(2000, 1, 1, 0, 3, 0, 0, time.UTC)}
+	on, weights := "", [2]map[string]int{{}, {}}
+	side := 0
+	for _, arg := range args {
+		key, value, _ := strings.Cut(arg, "=")
+		switch key {
+		case "to":
+			side = 1
+		case "shift":
+			r.Shift = value
+		case "switch":
+			r.Switch = value
+		case "owner":
+			r.Owner.User = value
+		case "phase":
+			r.Phase = traffic.Phase(value)
+		case "renewal":
+			r.Renewal = number(value)
+		case "reached":
+			r.Reached = shift.Share(10 * number(value))
+		case "goal":
+			r.Goal = value
+		case "reason":
+			r.Reason = value
+		case "expires":
+			r.Expires = r.Expires.Add(duration(value))
+		case "on":
+			on = value
+		default:
+			weights[side][key] = number(value)
+		}
+	}
+	var all []change
+	for _, route := range s.routes {
+		if on != "" && on != route.id {
+			continue
+		}
+		one := r
+		for side, keyed := range []*map[string]shift.Share{&one.From, &one.To} {
+			state := traffic.State{Weights: map[string]int{}}
+			for name, n := range weights[side] {
+				state.Weights[route.entry+"-"+name] = n
+			}
+			*keyed = traffic.KeyedShares(state)
+		}
+		all = append(all, change{route: route.id, record: &one})
+	}
+	return all
+}
+
+// merged returns the records of changes as one shift.
+func merged(all []change) *traffic.Left {
+	records := map[string][]traffic.Record{}
+	for _, c := range all {
+		records[c.route] = append(records[c.route], *c.record)
+	}
+	return &traffic.MergeRecords(records)[0]
 }
 
 func (s *story) entries() []string {

@@ -12,7 +12,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
-// A record is a few tags, because ELB limits a value to 256 characters: the key of the
+// A record is a few tags, because ELB limits the length of a value: the key of the
 // first is recordPrefix and the id of the shift, those of the others have a suffix. The
 // value of each is a list of field=value, separated by spaces.
 const (
@@ -23,7 +23,7 @@ const (
 	goalSuffix   = "/goal"
 	reasonSuffix = "/reason"
 
-	maxTagValue = 256 // characters, by ELB
+	maxTagValue = 255 // characters, by ELB's user guide; the API's model says 256
 
 	// noShares is the value of from where the route did not forward.
 	noShares = "none"
@@ -37,7 +37,8 @@ func recordSuffixes() []string {
 }
 
 // encodeRecord returns the tags of a record by suffix; without whole, those that change
-// during a shift.
+// during a shift, and the owner: so nobody takes a renewal for the record of nobody after
+// the tags were removed.
 func encodeRecord(r traffic.Record, whole bool) map[string]string {
 	tags := map[string]string{"": fieldsText(
 		field{"phase", string(r.Phase), 20}, field{"n", strconv.Itoa(r.Renewal), 12},
@@ -45,12 +46,12 @@ func encodeRecord(r traffic.Record, whole bool) map[string]string {
 	if r.Reason != "" {
 		tags[reasonSuffix] = escape(r.Reason, maxTagValue)
 	}
-	if !whole {
-		return tags
-	}
 	tags[ownerSuffix] = fieldsText(field{"switch", r.Switch, 12}, field{"routes", strconv.Itoa(r.Routes), 4},
 		field{"user", r.Owner.User, 32}, field{"host", r.Owner.Host, 40}, field{"boot", r.Owner.Boot, 12},
 		field{"pid", strconv.Itoa(r.Owner.PID), 10}, field{"start", r.Owner.Start, 20}, field{"run", r.Owner.Run, 70})
+	if !whole {
+		return tags
+	}
 	tags[goalSuffix] = fieldsText(field{"goal", r.Goal, 12}, field{"retry", r.Retry, 12},
 		field{"environment", r.Environment, 80}, field{"version", r.Version, 100})
 	tags[fromSuffix], tags[toSuffix] = sharesText(r.From), sharesText(r.To)

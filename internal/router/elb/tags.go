@@ -81,16 +81,17 @@ func (r *Router) recordsBatch(ctx context.Context, region string, routes []strin
 	return found, errs
 }
 
-// Put implements traffic.Recorder with one AddTags per twenty routes of a region.
+// Put implements traffic.Recorder with one AddTags per route: the API accepts only one
+// resource in a call.
 func (r *Router) Put(ctx context.Context, routes []string, record traffic.Record, whole bool) error {
 	var tags []types.Tag
 	encoded := encodeRecord(record, whole)
 	for _, suffix := range slices.Sorted(maps.Keys(encoded)) {
 		tags = append(tags, types.Tag{Key: new(recordPrefix + record.Shift + suffix), Value: new(encoded[suffix])})
 	}
-	return r.tagEach(routes, func(region string, some []string) error {
-		_, err := r.client(region).AddTags(ctx, &elbv2.AddTagsInput{ResourceArns: some, Tags: tags})
-		err = callError(addTags, soleARN(some), err)
+	return r.tagEach(routes, func(region, route string) error {
+		_, err := r.client(region).AddTags(ctx, &elbv2.AddTagsInput{ResourceArns: []string{route}, Tags: tags})
+		err = callError(addTags, route, err)
 		if call, ok := errors.AsType[*CallError](err); ok && call.Refused() {
 			return fmt.Errorf("%w: %w", traffic.ErrRefusedRecord, err)
 		}
@@ -98,37 +99,39 @@ func (r *Router) Put(ctx context.Context, routes []string, record traffic.Record
 	})
 }
 
-// Remove implements traffic.Recorder with one RemoveTags per twenty routes of a region.
+// Remove implements traffic.Recorder with one RemoveTags per route.
 func (r *Router) Remove(ctx context.Context, routes []string, id string) error {
 	var keys []string
 	for _, suffix := range recordSuffixes() {
 		keys = append(keys, recordPrefix+id+suffix)
 	}
-	return r.tagEach(routes, func(region string, some []string) error {
-		_, err := r.client(region).RemoveTags(ctx, &elbv2.RemoveTagsInput{ResourceArns: some, TagKeys: keys})
-		return callError(removeTags, soleARN(some), err)
+	return r.tagEach(routes, func(region, route string) error {
+		_, err := r.client(region).RemoveTags(ctx, &elbv2.RemoveTagsInput{ResourceArns: []string{route}, TagKeys: keys})
+		return callError(removeTags, route, err)
 	})
 }
 
-// tagEach makes one call per batch. Where a route of a batch does not exist, it makes one
-// per route: a missing route has no tags, and the others need theirs.
-func (r *Router) tagEach(routes []string, call func(region string, some []string) error) error {
+// tagEach makes one call per route. A route that does not exist has no tags, which is no
+// error. Ids that are no ARNs of routes are left out.
+func (r *Router) tagEach(routes []string, call func(region, route string) error) error {
 	var mu sync.Mutex
 	var errs []error
-	r.inBatches(routes, func(region string, some []string) {
-		err := call(region, some)
-		if isNotFound(err) {
-			err = nil
-			for _, route := range some {
-				if one := call(region, []string{route}); !isNotFound(one) {
-					err = errors.Join(err, one)
-				}
-			}
+	var work []func()
+	for _, route := range routes {
+		a, err := ParseRoute(route)
+		if err != nil {
+			continue
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		errs = append(errs, err)
-	})
+		work = append(work, func() {
+			err := call(a.Region, route)
+			mu.Lock()
+			defer mu.Unlock()
+			if !isNotFound(err) {
+				errs = append(errs, err)
+			}
+		})
+	}
+	runConcurrently(work)
 	return errors.Join(errs...)
 }
 

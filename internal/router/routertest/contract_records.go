@@ -44,7 +44,7 @@ func TestRecorder(t *testing.T, recorder traffic.Recorder, routes []string) {
 	}
 	renewed := whole
 	renewed.Renewal, renewed.Reached, renewed.Expires, renewed.Phase, renewed.Reason = 2, 1000, whole.Expires.Add(time.Minute), traffic.PhaseRejected, `gate "users" failed: 50 %, limit 1 %`
-	partial := traffic.Record{Shift: renewed.Shift, Renewal: 2, Reached: 1000, Expires: renewed.Expires, Phase: renewed.Phase, Reason: renewed.Reason}
+	partial := traffic.Record{Shift: renewed.Shift, Switch: whole.Switch, Routes: whole.Routes, Owner: whole.Owner, Renewal: 2, Reached: 1000, Expires: renewed.Expires, Phase: renewed.Phase, Reason: renewed.Reason}
 	must(recorder.Put(ctx, routes[:1], partial, false))
 	check("after a renewal", routes[0], renewed)
 	check("without one", routes[1], whole)

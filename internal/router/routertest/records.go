@@ -58,6 +58,7 @@ func (c memoryRecorder) Put(ctx context.Context, routes []string, r traffic.Reco
 				now = r
 			}
 		}
+		now.Switch, now.Routes, now.Owner = r.Switch, r.Routes, r.Owner
 		now.Phase, now.Renewal, now.Expires, now.Reached = r.Phase, r.Renewal, r.Expires, r.Reached
 		if r.Reason != "" {
 			now.Reason = r.Reason
