@@ -22,6 +22,10 @@ type backend struct {
 	lookup  gate.Lookup     // reads one environment variable, for gates
 	environ func() []string // returns all environment variables, for command gates
 	ledger  *ledger.Ledger  // what the resources of one run report to each other
+	// noRecord reports that shifts leave no record (shift_record = "off").
+	noRecord bool
+	// orphaned reports that Terraform is gone, so that nothing will save the state.
+	orphaned func() bool
 	// allowDestroy allows environments that carry traffic to be destroyed.
 	allowDestroy bool
 	detaching    sync.Mutex // held by the one environment that detaches its target groups

@@ -136,6 +136,12 @@ func shiftSummary(entries string, f *rollout.Failure, moved bool) string {
 		return fmt.Sprintf("Cannot shift %s to a rejected version", entries)
 	case f.Cause == rollout.MovedExternally:
 		return fmt.Sprintf("Cannot shift %s: traffic was moved outside this switch", entries)
+	case f.Cause == rollout.Locked:
+		return fmt.Sprintf("Cannot shift %s: another apply is shifting it", entries)
+	case f.Cause == rollout.OtherSwitch:
+		return fmt.Sprintf("Cannot shift %s: another switch abandoned a shift", entries)
+	case f.Cause == rollout.LeaseLost:
+		return fmt.Sprintf("Shift of %s taken over by another apply", entries)
 	case f.Disposition == rollout.RollbackFailed:
 		return fmt.Sprintf("Rollback of %s failed", entries)
 	case f.Disposition == rollout.RollbackUnhealthy:

@@ -23,6 +23,9 @@ const ignoreChangesHint = "If hashicorp/aws or a module manages this listener or
 
 // causeDetail is the cause of a failed shift and what to do next.
 func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.Detail {
+	if d, is := s.recordDetail(f); is {
+		return d
+	}
 	detail := input.Sentence(f.Detail)
 	switch f.Cause {
 	case rollout.BlockedByGate:
@@ -56,7 +59,13 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.
 	case rollout.VersionRejected:
 		return s.rejectedDetail(result)
 	case rollout.MovedExternally:
-		return s.movedExternallyDetail(result, f)
+		return s.movedExternallyDetail(result)
+	case rollout.RouteMissing:
+		return input.Detail{
+			Cause:  "A listener or rule of the switch does not exist.",
+			Action: fmt.Sprintf("Create it again, or remove it from %s, then apply.", s.platform().RoutesAt()),
+			Facts:  input.CauseFact(f.Err),
+		}
 	case rollout.TimedOut:
 		cause := "The shift took longer than the longest duration of its schedule."
 		if detail != "" { // a limit of its own
@@ -73,7 +82,7 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.
 			Action: "Shift the traffic to fewer environments first, so that the others can be detached.",
 			Facts:  input.CauseFact(f.Err),
 		}
-	case rollout.RouterFailed:
+	case rollout.RouterFailed, rollout.Locked, rollout.LeaseLost, rollout.RecordFailed, rollout.OtherSwitch:
 	}
 	if errors.Is(f.Err, rollout.ErrNotVerified) {
 		return input.Detail{
@@ -150,20 +159,6 @@ func (s *shiftRun) rejectedDetail(result rollout.Result) input.Detail {
 		Action: fmt.Sprintf("Ship another version, %s, or change retry to allow %s again.",
 			s.acceptEdit(release.MeanOf(result)), r.Version),
 		Facts: []input.Fact{{"Rejected at", timeValue(r.At).ValueString()}},
-	}
-}
-
-// movedExternallyDetail is about traffic that is no longer where the last
-// completed shift left it.
-func (s *shiftRun) movedExternallyDetail(result rollout.Result, f *rollout.Failure) input.Detail {
-	by := "outside Terraform"
-	if !f.Rejects {
-		by = "outside Terraform, or by an apply that did not finish"
-	}
-	return input.Detail{
-		Cause: fmt.Sprintf("Traffic was moved off %s since the last completed shift, %s. This apply does not override that.", s.goalText(), by),
-		Action: fmt.Sprintf("To accept the change, %s. To shift to %s again, ship another version or change retry. %s",
-			s.acceptEdit(release.MeanOf(result)), s.goalText(), managedElsewhereHint),
 	}
 }
 

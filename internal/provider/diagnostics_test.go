@@ -37,7 +37,7 @@ func anUpdate() *shiftRun {
 			"green": {Groups: map[string]string{"web": greenARN}, Version: "1.1"},
 		},
 		Weights: shift.Sole("green"),
-	}})
+	}}, false)
 	s.Started = noon
 	return s
 }

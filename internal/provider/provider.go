@@ -6,9 +6,11 @@ package provider
 import (
 	"context"
 	"os"
+	"slices"
 
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/function"
+	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/provider/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
@@ -31,14 +33,22 @@ var _ provider.ProviderWithFunctions = (*bluegreen)(nil)
 type bluegreen struct {
 	version string
 	busy    *Busy
+	parent  int // process ID of Terraform
 }
+
+// orphaned reports whether Terraform is gone.
+func (p *bluegreen) orphaned() bool { return os.Getppid() != p.parent }
+
+// shiftRecords are the values of shift_record.
+var shiftRecords = []string{"tags", "off"}
 
 // New returns a constructor of the provider. Busy counts running shifts; it may be nil.
 func New(version string, busy *Busy) func() provider.Provider {
 	if busy == nil {
 		busy = new(Busy)
 	}
-	return func() provider.Provider { return &bluegreen{version: version, busy: busy} }
+	parent := os.Getppid()
+	return func() provider.Provider { return &bluegreen{version: version, busy: busy, parent: parent} }
 }
 
 // Metadata implements provider.Provider.
@@ -64,9 +74,14 @@ func (p *bluegreen) Configure(ctx context.Context, req provider.ConfigureRequest
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	if record := config.ShiftRecord; !record.IsNull() && !record.IsUnknown() && !slices.Contains(shiftRecords, record.ValueString()) {
+		resp.Diagnostics.Append(notOneOf(path.Root("shift_record"), record.ValueString(), shiftRecords))
+		return
+	}
 	settings.UserAgent = "terraform-provider-bluegreen/" + p.version
 	resp.ResourceData = &backend{
 		aws: platform.AWSSession{Settings: settings}, busy: p.busy, lookup: os.LookupEnv, environ: os.Environ,
+		noRecord: config.ShiftRecord.ValueString() == "off", orphaned: p.orphaned,
 		allowDestroy: os.Getenv(allowDestroyVariable) == "1", ledger: ledger.New(),
 	}
 	resp.DataSourceData = resp.ResourceData
@@ -89,7 +104,8 @@ func (p *bluegreen) Functions(context.Context) []func() function.Function {
 
 // providerModel is the provider configuration.
 type providerModel struct {
-	AWS types.Object `tfsdk:"aws"`
+	AWS         types.Object `tfsdk:"aws"`
+	ShiftRecord types.String `tfsdk:"shift_record"`
 }
 
 func providerSchema() schema.Schema {
@@ -102,6 +118,11 @@ func providerSchema() schema.Schema {
 				Optional:            true,
 				MarkdownDescription: "AWS configuration. Default: the environment, shared configuration files and instance or task role, as in the AWS SDK.",
 				Attributes:          platform.AWSAttributes(),
+			},
+			"shift_record": schema.StringAttribute{
+				Optional: true,
+				MarkdownDescription: "Whether a running shift keeps a record on its listeners and rules: `tags` (keys `bluegreen:shift/…`, removed at the end) or `off`. " +
+					"Default: `tags`. Without a record, an abandoned shift and a change outside Terraform look the same; see [What an apply does](guides/what-an-apply-does.md).",
 			},
 		},
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/gates"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/owner"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
@@ -64,7 +65,7 @@ func (r *switchResource) apply(ctx context.Context, c change) applyResult {
 	if rd.Diags.HasError() {
 		return c.failed(rd.Diags...)
 	}
-	s := newShiftRun(c, w)
+	s := newShiftRun(c, w, r.backend.noRecord)
 	decided, err := s.Spec.Decide(s.Prior.Observed(s.Desired))
 	switch {
 	case err != nil:
@@ -87,10 +88,10 @@ func (r *switchResource) apply(ctx context.Context, c change) applyResult {
 	return end
 }
 
-func newShiftRun(c change, w desired) *shiftRun {
+func newShiftRun(c change, w desired, noRecord bool) *shiftRun {
 	s := &shiftRun{change: c, gates: w.gates}
 	s.Apply = release.Apply{Desired: w.Desired, Started: time.Now(), Shifts: c.plan.Stable.IsUnknown(),
-		Prior: planning{state: c.state, memory: c.memory}.prior(w)}
+		Prior: planning{state: c.state, memory: c.memory, noRecord: noRecord}.prior(w)}
 	s.Spec = s.Prior.Spec(s.Desired)
 	return s
 }
@@ -152,10 +153,22 @@ func (r *switchResource) prepare(ctx context.Context, s *shiftRun, decided shift
 	}
 	s.Spec.ID = newID(s.Started)
 	s.Spec.Router, s.Spec.RollbackRouter = c.Forward, c.Rollback
+	s.keepRecord(r.backend, c.Recorder)
 	s.Spec.Gates = gates
 	s.Spec.CredentialsLast = func(ctx context.Context, d time.Duration) error { return c.CredentialsLast(ctx, d+rollbackMargin) }
 	s.Spec.OnEvent = eventLogger(ctx, "shift", s.Spec.ID)
 	return nil
+}
+
+// keepRecord completes how the shift keeps its record. No state remembers a failed Create,
+// and nothing is remembered where Terraform is gone.
+func (s *shiftRun) keepRecord(b *backend, recorder traffic.Recorder) {
+	record := &s.Spec.Record
+	record.Off = record.Off || recorder == nil
+	record.Recorder, record.Template.Owner = recorder, owner.New(b.lookup)
+	record.Abandoned, record.Reason = owner.Abandoned, release.Reason
+	record.KeepCompleted = b.orphaned
+	record.KeepFailed = func() bool { return s.state == nil || b.orphaned() }
 }
 
 // entryGroups returns the routes of each entry point with the target groups that are in an

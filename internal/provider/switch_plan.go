@@ -25,7 +25,7 @@ func (r *switchResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	var config, plan switchModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-	p := planning{}
+	p := planning{noRecord: r.backend != nil && r.backend.noRecord}
 	if !req.State.Raw.IsNull() {
 		p.state = new(switchModel)
 		resp.Diagnostics.Append(req.State.Get(ctx, p.state)...)
@@ -54,15 +54,19 @@ func (r *switchResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 type planning struct {
 	state  *switchModel // nil: a Create
 	memory release.Memory
+	// noRecord reports that shifts leave no record.
+	noRecord bool
 }
 
 // prior is what earlier applies left.
 func (p planning) prior(w desired) release.Prior {
+	router := w.platform.Platform
+	router.NoRecord = router.NoRecord || p.noRecord
 	if p.state == nil {
-		return release.NewPrior(w.Desired, nil, p.memory, w.platform.Platform)
+		return release.NewPrior(w.Desired, nil, p.memory, router)
 	}
 	state := p.state.decode()
-	return release.NewPrior(w.Desired, &state, p.memory, w.platform.Platform)
+	return release.NewPrior(w.Desired, &state, p.memory, router)
 }
 
 // plan sets the computed values of a plan. It also returns the gates, as far as they are known.

@@ -11,45 +11,63 @@ import (
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/owner"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
-// refresh updates a state and its memory from the routes. It returns true where none of them exists. A missing
-// route among several is left out; the plan and the apply report it.
-func (r *switchResource) refresh(ctx context.Context, m *switchModel, memory *release.Memory) (missing bool, diags diag.Diagnostics) {
+// refresh updates a state and its memory from the routes. A missing route is left out, also where none is left:
+// the plan and the apply report it, and what is rejected stays remembered.
+func (r *switchResource) refresh(ctx context.Context, m *switchModel, memory *release.Memory) diag.Diagnostics {
 	routes := m.stateRoutes()
 	if len(routes) == 0 {
-		return false, nil
+		return nil
 	}
 	c, err := r.backend.connect(ctx, routes[0].ID)
 	if err != nil {
-		return false, diag.Diagnostics{unreadable(routes, err)}
+		return diag.Diagnostics{unreadable(routes, err)}
 	}
 	found, err := readExisting(ctx, c.Reader, routes)
 	if err != nil {
-		return false, diag.Diagnostics{unreadable(routes, err)}
+		return diag.Diagnostics{unreadable(routes, err)}
 	}
 	entry, _ := m.platform()
 	s := release.NewObservation(m.decode(), *memory, entry.Platform)
 	if s.State.Environments == nil {
 		if d := adopt(s, routes, found); d != nil {
-			return false, diag.Diagnostics{d}
+			return diag.Diagnostics{d}
 		}
 		m.Environments = environmentsValue(entry, s.State.Environments)
 	}
-	if len(found) == 0 {
-		return true, nil
-	}
 	s.Update(found, time.Now())
+	diags := r.observeRecords(ctx, c, s, routes)
 	observeOtherRoutes(ctx, c.Reader, s)
 	observeSlowStart(ctx, c.Groups, s, m.Strategy)
 	m.encode(s.State)
 	m.refreshStickiness(routes, found)
 	*memory = s.Memory
-	return false, nil
+	return diags
+}
+
+// observeRecords reads the records of shifts on the routes. Where that fails, the last ones stay: a plan goes on
+// with a warning, because a rollback needs no record.
+func (r *switchResource) observeRecords(ctx context.Context, c *platform.Clients, s *release.Observation, routes []traffic.Route) diag.Diagnostics {
+	if r.backend.noRecord || c.Recorder == nil {
+		s.Memory.Records = nil
+		return nil
+	}
+	var ids []string
+	for _, route := range routes {
+		ids = append(ids, route.ID)
+	}
+	records, err := c.Reader.Records(ctx, ids)
+	if err != nil {
+		return diag.Diagnostics{recordsUnread(routes, err)}
+	}
+	s.UpdateRecords(traffic.MergeRecords(records), owner.Abandoned, time.Now())
+	return nil
 }
 
 // adopt takes over what the routes of an import do.

@@ -90,13 +90,8 @@ func (r *switchResource) Read(ctx context.Context, req resource.ReadRequest, res
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	missing, diags := r.refresh(ctx, &m, &memory)
-	resp.Diagnostics.Append(diags...)
-	switch {
-	case resp.Diagnostics.HasError():
-		return
-	case missing:
-		resp.State.RemoveResource(ctx)
+	resp.Diagnostics.Append(r.refresh(ctx, &m, &memory)...)
+	if resp.Diagnostics.HasError() {
 		return
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, &m)...)

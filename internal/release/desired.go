@@ -35,6 +35,9 @@ type Desired struct {
 // Platform is what the router of the routes determines.
 type Platform struct {
 	Limits traffic.Limits
+	// NoRecord reports that shifts leave no record beside the routes: the router has no
+	// place for it, or the configuration says so.
+	NoRecord bool
 	// GroupName names a group that belongs to no environment; nil: its id.
 	GroupName func(group string) string
 }

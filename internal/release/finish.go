@@ -3,6 +3,7 @@ package release
 import (
 	"errors"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
@@ -95,6 +96,7 @@ func (a Apply) withoutShift(routes map[string]RouteMemory) End {
 func (a Apply) completed(result rollout.Result, routes map[string]RouteMemory) End {
 	end := a.withoutShift(routes)
 	end.Memory.Attempt = nil
+	end.Memory.endRecord(a.Spec.ID, result)
 	if !a.Shifts {
 		return end
 	}
@@ -150,6 +152,9 @@ func MeanOf(result rollout.Result) shift.Weights {
 // last completed shift or, where that left the desired weights themselves, when this shift
 // started. After a rollback or revert there is none.
 func (a Apply) previousAfter(result rollout.Result, now time.Time) *IdentityMemory {
+	if result.Kind == shift.Join || result.Kind == shift.Forward && a.keepsStable() {
+		return a.withoutShift(nil).Memory.Previous
+	}
 	if result.Kind != shift.Forward {
 		return nil
 	}
@@ -163,6 +168,30 @@ func (a Apply) previousAfter(result rollout.Result, now time.Time) *IdentityMemo
 	}
 	previous.At = now
 	return previous
+}
+
+// keepsStable reports whether the desired weights are those of the last completed shift,
+// with the same versions: a route joined, or a partial external change was undone.
+func (a Apply) keepsStable() bool {
+	if a.Prior.State == nil || !a.Desired.Weights.Equal(a.Spec.StableMean()) {
+		return false
+	}
+	return !slices.ContainsFunc(a.Desired.Weights.Names(), func(name string) bool {
+		return a.Spec.Request.Environment(name).VersionChanged
+	})
+}
+
+// endRecord remembers the end of a shift: the records of the routes are removed, or mean
+// nothing.
+func (m *Memory) endRecord(id string, result rollout.Result) {
+	ended := slices.Clone(m.Ended)
+	if result.RecordRemains {
+		for _, r := range m.Records {
+			ended = append(ended, r.Shift)
+		}
+		ended = append(ended, id)
+	}
+	m.Ended, m.Records = ended, nil
 }
 
 // stableBefore is the environment that had all traffic before; nil where the traffic was
@@ -216,7 +245,10 @@ func (a Apply) failed(result rollout.Result, routes map[string]RouteMemory, f *r
 	}
 	maps.Copy(attempt.Memory.Routes, routes)
 	attempt.State.Schedule = "" // so that the next plan shows it
-	attempt.Memory.Attempt = &AttemptMemory{Environments: a.Spec.Owners.Environments()}
+	attempt.Memory.Attempt = &AttemptMemory{Environments: a.Spec.Owners.Environments(), Left: result.Left}
+	if f.Cause != rollout.Locked && f.Cause != rollout.OtherSwitch {
+		attempt.Memory.endRecord(a.Spec.ID, result)
+	}
 	gaining, end := a.Gaining(result, f, now), End{Failure: f}
 	switch {
 	case f.Rejects && f.Cause == rollout.MovedExternally && a.isRejected(gaining):
@@ -252,15 +284,11 @@ func (a Apply) isRejected(who *IdentityMemory) bool {
 // there is none. Where the last completed shift already led to the desired weights, the
 // gain is from the weights at the start.
 func (a Apply) Gaining(result rollout.Result, f *rollout.Failure, now time.Time) *IdentityMemory {
-	most, from, to := "", a.Spec.StableMean(), a.Desired.Weights
-	if len(to.Gaining(from)) == 0 {
+	from := a.Spec.StableMean()
+	if len(a.Desired.Weights.Gaining(from)) == 0 {
 		from = result.From
 	}
-	for _, name := range to.Gaining(from) {
-		if a.Desired.VersionOf(name) != "" && (most == "" || to[name]-from[name] > to[most]-from[most]) {
-			most = name
-		}
-	}
+	most := a.Desired.gaining(from)
 	if most == "" {
 		return nil
 	}

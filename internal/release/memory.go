@@ -11,7 +11,7 @@ import (
 
 // memoryVersion is the version of Memory's JSON. Raise it with every change that an older
 // reader would misread, and read the older versions.
-const memoryVersion = 1
+const memoryVersion = 2
 
 // ErrMemoryVersion reports a Memory that a newer version wrote.
 var ErrMemoryVersion = errors.New("written by a newer version of the provider")
@@ -30,12 +30,25 @@ type Memory struct {
 	Previous *IdentityMemory        `json:"previous,omitempty"`
 	Rejected *IdentityMemory        `json:"rejected,omitempty"`
 	Attempt  *AttemptMemory         `json:"attempt,omitempty"`
+	// Records are the records that the last refresh found on the routes. An apply does not
+	// depend on them being there still: a missing one proves nothing.
+	Records []RecordMemory `json:"records,omitempty"`
+	// Ended are shifts whose records mean nothing any more, although they may still be on
+	// the routes.
+	Ended []string `json:"ended,omitempty"`
 	// OtherRoutes send traffic to an environment's group and are not routes of the
 	// switch. The schedule warns about them.
 	OtherRoutes []OtherRoute `json:"others,omitempty"`
 	// SlowStart is the slow start of the groups that were idle at the last refresh. A
 	// missing group has none, or it is unknown.
 	SlowStart map[string]time.Duration `json:"slow_start,omitempty"`
+}
+
+// RecordMemory is a record of a shift that a refresh found.
+type RecordMemory struct {
+	traffic.Left
+	// Abandoned reports that its owner had ended. False: it runs, or that is not known.
+	Abandoned bool `json:"abandoned,omitempty"`
 }
 
 // RouteMemory is traffic.State without the router's own data.
@@ -60,6 +73,9 @@ type IdentityMemory struct {
 	Groups      map[string]string `json:"groups,omitempty"` // by entry point
 	At          time.Time         `json:"at"`
 	Reason      string            `json:"reason,omitempty"`
+	// Retry identifies the value of retry with which it was rejected, where the apply did
+	// not get to save it.
+	Retry string `json:"retry,omitempty"`
 }
 
 // AttemptMemory is a failed Update, which leaves no trace in the State.
@@ -68,6 +84,10 @@ type AttemptMemory struct {
 	// Stopped is the environment that gained traffic where a shift stopped part way. If
 	// somebody moves the traffic back from there, its version counts as rejected.
 	Stopped *IdentityMemory `json:"stopped,omitempty"`
+	// Left is where the shift started and its goal, where it left traffic in between.
+	Left *traffic.Left `json:"left,omitempty"`
+	// Unrecorded reports that version 1 wrote it, which did not have Left.
+	Unrecorded bool `json:"unrecorded,omitempty"`
 }
 
 // MarshalJSON adds the version.
@@ -93,6 +113,9 @@ func (m *Memory) UnmarshalJSON(text []byte) error {
 		return fmt.Errorf("%w: version %d, this one reads up to %d", ErrMemoryVersion, read.Version, memoryVersion)
 	}
 	*m = Memory(read.plain)
+	if read.Version < 2 && m.Attempt != nil {
+		m.Attempt.Unrecorded = true
+	}
 	return nil
 }
 

@@ -56,6 +56,11 @@ var causeTexts = map[rollout.Cause]string{
 	rollout.MovedExternally:   movedExternally,
 	rollout.TimedOut:          "timed out",
 	rollout.TooManyGroups:     "too many target groups in one action",
+	rollout.RouteMissing:      "a route does not exist",
+	rollout.OtherSwitch:       "another switch abandoned a shift on a route",
+	rollout.Locked:            "another apply is shifting a route",
+	rollout.LeaseLost:         "another apply took the routes over",
+	rollout.RecordFailed:      "the record of the shift could not be written or read",
 }
 
 // Reason is a failure in words, for last_shift and rejected.

@@ -56,15 +56,20 @@ func identityOf(id *shift.Identity) Identity {
 // CurrentWeights returns the weights of the state, with the current environment names.
 func (p Prior) CurrentWeights() shift.Weights { return p.currentWeights(p.State.Weights) }
 
-// currentStable is the state's Stable, with the current environment names.
+// currentStable is the state's Stable, with the current environment names, and with the
+// versions that the environments have now: one that was changed in place, with the traffic
+// on it, is the stable one.
 func (p Prior) currentStable(w Desired) Stable {
 	if p.Memory.Adopted != nil {
 		return Stable{Weights: withNames(p.stable(p.Spec(w)), w.Names()), Versions: w.versions()}
 	}
-	if !p.renamed() {
-		return p.State.Stable
+	stable := Stable{Weights: p.currentWeights(p.State.Stable.Weights), Versions: p.stableVersions()}
+	for name, share := range stable.Weights {
+		if version := w.VersionOf(name); share > 0 && version != "" && len(stable.Versions) > 0 {
+			stable.Versions[name] = version
+		}
 	}
-	return Stable{Weights: p.currentWeights(p.State.Stable.Weights), Versions: p.stableVersions()}
+	return stable
 }
 
 // currentLive is the environment that has all traffic, with the version that is

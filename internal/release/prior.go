@@ -127,6 +127,9 @@ func (p Prior) Rejection(w Desired) *shift.Rejection {
 			break
 		}
 	}
+	if version := w.VersionOf(r.Environment); version != "" && traffic.SameValue(r.Version, version) {
+		r.Version = version // a record may have cut it
+	}
 	return r
 }
 
@@ -159,6 +162,7 @@ func (p Prior) Spec(w Desired) rollout.Spec {
 		s.Routes = append(s.Routes, p.route(route, s.Owners))
 	}
 	s.Stable = p.stable(s)
+	s.Record = p.recordSpec(w, s.Stable)
 	if w.Gates != nil {
 		s.Request.Strategy.Gates = w.Gates(w.Weights.Gaining(s.Stable))
 	}
@@ -198,6 +202,10 @@ func (p Prior) request(w Desired) shift.Request {
 	if p.State != nil {
 		r.Retry = w.Retry != "" && w.Retry != p.State.Retry
 	}
+	if m := p.Memory.Rejected; m != nil && m.Retry != "" && m.Retry == traffic.GroupKey(w.Retry) {
+		r.Retry = false // that value is used up, although no apply was able to save it
+	}
+	r.OtherSwitch, r.ClosedRecord = p.otherSwitch(w), p.closedRecord(w)
 	return r
 }
 

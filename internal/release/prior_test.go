@@ -142,14 +142,21 @@ func TestPrior_oneOfSeveralGroupsReplaced(t *testing.T) {
 
 func TestMemory_versions(t *testing.T) {
 	text, err := json.Marshal(Memory{Previous: &IdentityMemory{Environment: "blue", Version: "1"}})
-	if err != nil || !strings.Contains(string(text), `"version":1`) {
+	if err != nil || !strings.Contains(string(text), `"version":2`) {
 		t.Fatal(string(text), err)
 	}
 	var m Memory
 	if err := json.Unmarshal(text, &m); err != nil || m.Previous == nil || m.Previous.Environment != "blue" {
 		t.Errorf("read %+v, %v", m, err)
 	}
-	if err := json.Unmarshal([]byte(`{"version":2}`), &m); !errors.Is(err, ErrMemoryVersion) {
+	if err := json.Unmarshal([]byte(`{"version":3}`), &m); !errors.Is(err, ErrMemoryVersion) {
 		t.Errorf("a newer version: %v", err)
+	}
+	if err := json.Unmarshal([]byte(`{"version":1,"attempt":{"environments":{"blue":{"web":"b"}}}}`), &m); err != nil || !m.Attempt.Unrecorded {
+		t.Errorf("version 1: %+v, %v", m.Attempt, err)
+	}
+	text, err = json.Marshal(m)
+	if err := json.Unmarshal(text, &m); err != nil || !m.Attempt.Unrecorded {
+		t.Errorf("version 1, written again: %+v, %v", m.Attempt, err)
 	}
 }

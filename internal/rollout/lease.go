@@ -66,7 +66,7 @@ var (
 // leaseLostError reports that somebody else shifts the routes now.
 type leaseLostError struct{ by traffic.Left }
 
-func (e *leaseLostError) Error() string { return left{e.by}.describe() }
+func (e *leaseLostError) Error() string { return Describe(e.by) }
 
 // lease is the record of a running shift. Its methods are called from the goroutine of
 // Run, except check, which may run beside it, and renewals, which have a goroutine of their
@@ -183,7 +183,7 @@ func (l *lease) verify(ctx context.Context) *Failure {
 			return l.recordFailure(ctx, err)
 		}
 		if by := l.conflict(records); by != nil {
-			return &Failure{Cause: Locked, Detail: by.describe()}
+			return &Failure{Cause: Locked, Detail: Describe(*by)}
 		}
 		if len(l.without(records)) == 0 {
 			return nil
@@ -201,10 +201,10 @@ func (l *lease) read(ctx context.Context) (map[string][]traffic.Record, error) {
 // conflict returns a shift of somebody else that comes before this one: the lowest id
 // wins. One that was found abandoned at the start does not count, and neither does one
 // that has ended.
-func (l *lease) conflict(records map[string][]traffic.Record) *left {
+func (l *lease) conflict(records map[string][]traffic.Record) *traffic.Left {
 	for _, other := range traffic.MergeRecords(records) {
 		if l.isOther(other) && other.Shift < l.record.Shift {
-			return &left{other}
+			return &other
 		}
 	}
 	return nil

@@ -7,22 +7,20 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 const (
-	// abandonedAfter is how long after its lease has expired a shift counts as abandoned
+	// AbandonedAfter is how long after its lease has expired a shift counts as abandoned
 	// without being watched. It is long, because clocks of two machines may differ.
-	abandonedAfter = time.Hour
+	AbandonedAfter = time.Hour
 	// watchInterval is the pause between two reads of a record that may be abandoned.
 	watchInterval = 5 * time.Second
 )
 
-// left is a shift with a record on the routes.
-type left struct{ traffic.Left }
-
-// describe names the shift for people.
-func (x left) describe() string {
+// Describe names a shift with a record for people.
+func Describe(x traffic.Left) string {
 	text := fmt.Sprintf("shift %s", x.Shift)
 	if owner := x.Owner.String(); owner != "" {
 		text += " of " + owner
@@ -54,7 +52,7 @@ func (l *lease) observe(ctx context.Context) *Failure {
 			return f
 		}
 		if !abandoned {
-			return &Failure{Cause: Locked, Detail: left{x}.describe()}
+			return &Failure{Cause: Locked, Detail: Describe(x)}
 		}
 	}
 	return nil
@@ -67,10 +65,10 @@ func (l *lease) isAbandoned(ctx context.Context, x traffic.Left) (bool, *Failure
 			return abandoned, nil
 		}
 	}
-	if time.Since(x.Expires) > abandonedAfter {
+	if time.Since(x.Expires) > AbandonedAfter {
 		return true, nil
 	}
-	l.report.phase(fmt.Sprintf("watch the lease of %s for %s", left{x}.describe(), schedule.FormatDuration(leaseDuration)))
+	l.report.phase(fmt.Sprintf("watch the lease of %s for %s", Describe(x), schedule.FormatDuration(leaseDuration)))
 	for began := time.Now(); time.Since(began) < leaseDuration; {
 		if err := sleep(ctx, watchInterval); err != nil {
 			return false, failureOf(ctx, "", err)
@@ -98,7 +96,7 @@ func (l *lease) resolve(spec Spec) Spec {
 		switch {
 		case !slices.Contains(spec.Record.Switches, x.Switch):
 			if x.IsOpen() && !ended {
-				spec.Request.OtherSwitch = left{x}.describe()
+				spec.Request.OtherSwitch = Describe(x)
 			}
 			continue
 		case !x.IsOpen() || ended:
@@ -107,8 +105,22 @@ func (l *lease) resolve(spec Spec) Spec {
 			spec.Record.Left = &x
 		}
 		l.taken = append(l.taken, x.Shift)
+		if x.Reason != "" && !ended && spec.Request.Rejected == nil {
+			spec.Request.Rejected = rejectionOf(spec.Request, x)
+			spec.Request.Retry = spec.Record.Template.Retry != "" && spec.Record.Template.Retry != x.Retry
+		}
 	}
 	return spec
+}
+
+// rejectionOf is the rejection that a record has and no state: that of a Create that
+// failed.
+func rejectionOf(r shift.Request, x traffic.Left) *shift.Rejection {
+	rejected := &shift.Rejection{Identity: shift.Identity{Environment: x.Environment, Version: x.Version}, Reason: x.Reason, At: x.Expires.Add(-leaseDuration)}
+	if version := r.Environment(x.Environment).Version; traffic.SameValue(x.Version, version) {
+		rejected.Version = version
+	}
+	return rejected
 }
 
 // end ends the record of the shift: it is removed, or stays with its phase where nothing

@@ -34,6 +34,7 @@ func loadBalancer() Entry {
 		Unread:       func(route string) bool { a, err := elb.ParseRoute(route); return err == nil && a.Kind == elb.Rule },
 		ReadFault:    elbReadFault,
 		Detail:       elbDetail,
+		Command:      elb.Command,
 		LimitText:    fmt.Sprintf("%d target groups in one action, the maximum of Elastic Load Balancing", elb.Limits().Groups),
 		IdleText:     "attached to no listener or rule, so Elastic Load Balancing does not check its health",
 		Connect:      connectELB,
@@ -149,7 +150,7 @@ func connectELB(ctx context.Context, session *AWSSession, id string) (*Clients, 
 	settings := session.Settings
 	forward, rollback := elb.NewRouters(config, elb.Options{MaxAttempts: settings.maxAttempts, Endpoint: settings.endpoints["elbv2"]})
 	return &Clients{
-		Forward: forward, Rollback: rollback, Reader: elb.NewReader(forward), Groups: forward, CheckAccount: session.checkAccount,
+		Forward: forward, Rollback: rollback, Recorder: forward, Reader: elb.NewReader(forward), Groups: forward, CheckAccount: session.checkAccount,
 		CredentialsLast: func(ctx context.Context, d time.Duration) error { return credentialsLast(ctx, config.Credentials, d) },
 	}, nil
 }

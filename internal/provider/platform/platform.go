@@ -48,6 +48,9 @@ type Entry struct {
 	ReadFault func(at path.Path, route string, err error) diag.Diagnostic
 	// Detail words an error of the platform's calls; false: not one of its errors.
 	Detail func(err error) (input.Detail, bool)
+	// Command is a command line with which somebody writes a state to a route without
+	// Terraform.
+	Command func(route string, want traffic.State) (string, error)
 	// LimitText says what a route cannot have more of, such as "5 target groups in one
 	// action". It is shown only where Limits.Groups is not 0.
 	LimitText string
@@ -85,6 +88,7 @@ func Label(id string) string { return Of(id).label(id) }
 // Clients call the API of a platform.
 type Clients struct {
 	Forward, Rollback traffic.Router
+	Recorder          traffic.Recorder // nil: the router has no place for records
 	Reader            SharedReader
 	Groups            GroupInspector
 	// CheckAccount checks, once, that the credentials belong to an allowed account.
@@ -101,6 +105,8 @@ type SharedReader interface {
 	// OtherRoutes returns the routes that send traffic to one of the groups and are not
 	// among the routes.
 	OtherRoutes(ctx context.Context, routes, groups []string) ([]traffic.OtherRoute, error)
+	// Records is traffic.Recorder's.
+	Records(ctx context.Context, routes []string) (map[string][]traffic.Record, error)
 	// Invalidate drops all results: something was written.
 	Invalidate()
 }

@@ -28,11 +28,7 @@ type request[T any] struct {
 func (b *batcher[T]) get(ctx context.Context, ids []string) ([]T, error) {
 	var answers []*sharedResult[T]
 	for _, id := range ids {
-		answer, isNew := b.cache.take(id)
-		if isNew {
-			b.enqueue(ctx, request[T]{id, answer})
-		}
-		answers = append(answers, answer)
+		answers = append(answers, b.request(ctx, id))
 	}
 	found := make([]T, 0, len(ids))
 	for _, answer := range answers {
@@ -43,6 +39,15 @@ func (b *batcher[T]) get(ctx context.Context, ids []string) ([]T, error) {
 		found = append(found, value)
 	}
 	return found, nil
+}
+
+// request asks for a resource without waiting for it.
+func (b *batcher[T]) request(ctx context.Context, id string) *sharedResult[T] {
+	answer, isNew := b.cache.take(id)
+	if isNew {
+		b.enqueue(ctx, request[T]{id, answer})
+	}
+	return answer
 }
 
 // enqueue adds a request to the next calls and schedules them.

@@ -20,15 +20,17 @@ type Reader struct {
 	router   *Router
 	routes   batcher[traffic.State]
 	groups   batcher[GroupInfo]
+	records  batcher[[]traffic.Record]
 	balancer resultCache[ARN, []trafficRoute]
 }
 
 // NewReader returns a Reader with an empty cache.
 func NewReader(router *Router) *Reader {
 	return &Reader{
-		router: router,
-		routes: batcher[traffic.State]{read: router.readEach},
-		groups: batcher[GroupInfo]{read: router.groupInfoEach},
+		router:  router,
+		routes:  batcher[traffic.State]{read: router.readEach},
+		groups:  batcher[GroupInfo]{read: router.groupInfoEach},
+		records: batcher[[]traffic.Record]{read: router.recordsEach},
 	}
 }
 
@@ -40,6 +42,25 @@ func (r *Reader) Read(ctx context.Context, routes []string) ([]traffic.State, er
 		states[i] = copied(s)
 	}
 	return states, err
+}
+
+// Records is Router.Records with shared calls. A route that does not exist has none.
+func (r *Reader) Records(ctx context.Context, routes []string) (map[string][]traffic.Record, error) {
+	found := map[string][]traffic.Record{}
+	for _, route := range routes {
+		r.records.request(ctx, route) // together with the others
+	}
+	for _, route := range routes {
+		records, err := r.records.get(ctx, []string{route})
+		switch {
+		case isNotFound(err):
+		case err != nil:
+			return nil, err
+		case len(records[0]) > 0:
+			found[route] = records[0]
+		}
+	}
+	return found, nil
 }
 
 // OtherRoutes is Router.OtherRoutes with shared calls.
@@ -66,4 +87,5 @@ func (r *Reader) Invalidate() {
 	r.routes.forget()
 	r.balancer.forget()
 	r.groups.forget()
+	r.records.forget()
 }

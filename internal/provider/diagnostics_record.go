@@ -1,0 +1,122 @@
+package provider
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
+)
+
+// Texts about records of shifts, and about who moved the traffic.
+
+// recordDetail is about a shift that its record prevented; false: another cause.
+func (s *shiftRun) recordDetail(f *rollout.Failure) (input.Detail, bool) {
+	switch f.Cause {
+	case rollout.Locked:
+		return input.Detail{
+			Cause: fmt.Sprintf("Another apply is shifting a route: %s.", f.Detail),
+			Action: "Wait until it ends, then plan and apply again. If its process has ended, apply again: " +
+				"on the same machine at once, elsewhere after its lease of 3 minutes has expired. That apply takes the shift over.",
+		}, true
+	case rollout.LeaseLost:
+		return input.Detail{
+			Cause:  fmt.Sprintf("Another apply took the routes over: %s.", f.Detail),
+			Action: "Wait until it ends, then plan and apply again. This apply was suspended for longer than its lease of 3 minutes, or its record was removed from the routes.",
+		}, true
+	case rollout.RecordFailed:
+		return input.Detail{
+			Cause:  "The record of the shift could not be written to the routes, or not read back.",
+			Action: recordAction(f.Err),
+			Facts:  input.CauseFact(f.Err),
+		}, true
+	case rollout.OtherSwitch:
+		return input.Detail{
+			Cause: fmt.Sprintf("Another switch abandoned a shift on a route of this one: %s.", f.Detail),
+			Action: "Apply the configuration of that switch: it completes the shift or rolls it back. " +
+				"If there is no such configuration any more, check the weights of the route and remove its tags bluegreen:shift/….",
+		}, true
+	}
+	return input.Detail{}, false
+}
+
+// recordAction is what to do about a record that cannot be kept.
+func recordAction(err error) string {
+	if errors.Is(err, traffic.ErrRefusedRecord) {
+		return "Make room for 6 more of the 50 tags of each listener and rule, and allow tag keys that begin with bluegreen: in tag policies. Then apply again. " +
+			`To shift without a record, set shift_record = "off" in the provider.`
+	}
+	return "Allow the IAM actions elasticloadbalancing:AddTags, RemoveTags and DescribeTags on the listeners and rules, then apply again. " +
+		`To shift without a record, set shift_record = "off" in the provider.`
+}
+
+// recordsUnread warns that a plan does not know of unfinished shifts.
+func recordsUnread(routes []traffic.Route, err error) diag.Diagnostic {
+	d := callDetail(err)
+	return diag.NewWarningDiagnostic("Cannot read the shift records of "+entryNames(routes),
+		fmt.Sprintf("The plan does not show whether a shift was abandoned. The apply reads the records again, and moves no traffic without them, except for a rollback.\n\n%s %s%s",
+			d.Cause, d.Action, input.FactLines(d.Facts)))
+}
+
+// movedExternallyDetail is about traffic that is no longer where the last completed shift
+// left it. It has one step for each intent.
+func (s *shiftRun) movedExternallyDetail(result rollout.Result) input.Detail {
+	d := input.Detail{
+		Cause: fmt.Sprintf("Traffic was moved off %s since the last completed shift, outside Terraform. This apply does not override that.", s.goalText()),
+		Action: fmt.Sprintf("To accept the change, %s. To go back to %s at once, run the command below for each route. To go back by steps, change retry and apply. %s",
+			s.acceptEdit(s.movedTo(result)), s.goalText(), managedElsewhereHint),
+	}
+	for _, route := range result.Routes {
+		if command := s.command(route); command != "" {
+			d.Facts = append(d.Facts, input.Fact{"Back at once", command})
+		}
+	}
+	return d
+}
+
+// movedTo is where the routes are from which the traffic was moved: where only some of
+// them were, the others say nothing about what to accept.
+func (s *shiftRun) movedTo(result rollout.Result) shift.Weights {
+	var all []shift.Weights
+	for _, route := range result.Routes {
+		if !route.Weights.Equal(s.Desired.Weights) {
+			all = append(all, route.Weights)
+		}
+	}
+	return shift.Mean(all)
+}
+
+// command is the command that gives a route the desired weights; empty where it has them.
+func (s *shiftRun) command(route rollout.RouteResult) string {
+	if route.Weights.Equal(s.Desired.Weights) {
+		return ""
+	}
+	desired := route.State
+	desired.Weights, desired.Response, desired.FixedError = map[string]int{}, "", false
+	for name, weight := range s.Spec.Limits.Encode(s.Desired.Weights) {
+		if group := s.Spec.Owners.Group(route.Entry, name, route.State); group != "" {
+			desired.Weights[group] = weight
+		}
+	}
+	for _, group := range route.State.Groups() {
+		if _, ok := desired.Weights[group]; !ok && len(desired.Weights) < s.Spec.Limits.Groups {
+			desired.Weights[group] = 0
+		}
+	}
+	command, err := platform.Of(route.ID).Command(route.ID, desired)
+	if err != nil {
+		return ""
+	}
+	return command
+}
+
+// notOneOf reports a value that is not one of a few.
+func notOneOf(at path.Path, value string, among []string) diag.Diagnostic {
+	return input.Misuse(at, fmt.Sprintf("Use one of %s.", input.Quoted(among)), input.Fact{"Value", value})
+}

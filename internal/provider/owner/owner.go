@@ -1,0 +1,44 @@
+// Package owner identifies the process that runs a shift, for the record of the shift.
+package owner
+
+import (
+	"os"
+	"os/user"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
+)
+
+// runVariables are the environment variables in which CI systems have the URL of a run.
+var runVariables = []string{"CI_JOB_URL", "BUILD_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL"}
+
+// New returns the owner of what this process does. lookup reads one environment variable.
+func New(lookup func(string) (string, bool)) traffic.Owner {
+	id := proc.Self()
+	o := traffic.Owner{Boot: id.Boot, PID: id.PID, Start: id.Start, Run: run(lookup)}
+	o.Host, _ = os.Hostname()
+	if u, err := user.Current(); err == nil {
+		o.User = u.Username
+	}
+	return o
+}
+
+// run returns the URL of the CI run; empty where there is none.
+func run(lookup func(string) (string, bool)) string {
+	text := func(name string) string { value, _ := lookup(name); return value }
+	if id := text("GITHUB_RUN_ID"); id != "" {
+		return text("GITHUB_SERVER_URL") + "/" + text("GITHUB_REPOSITORY") + "/actions/runs/" + id
+	}
+	for _, name := range runVariables {
+		if url := text(name); url != "" {
+			return url
+		}
+	}
+	return ""
+}
+
+// Abandoned reports whether the process of an owner has ended, and false for known where
+// that cannot be told from here.
+func Abandoned(o traffic.Owner) (abandoned, known bool) {
+	return proc.Identity{Boot: o.Boot, PID: o.PID, Start: o.Start}.Ended()
+}
