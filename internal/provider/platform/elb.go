@@ -29,6 +29,7 @@ func loadBalancer() Entry {
 		RouteFault:   elbRouteFault,
 		GroupFault:   elbGroupFault,
 		Region:       elbRegion,
+		Place:        elbPlace,
 		label:        elbLabel,
 		Detaches:     func(route string) bool { _, err := elb.ParseRoute(route); return err == nil },
 		Unread:       func(route string) bool { a, err := elb.ParseRoute(route); return err == nil && a.Kind == elb.Rule },
@@ -84,6 +85,15 @@ func elbRegion(id string) string {
 		return ""
 	}
 	return a.Region
+}
+
+// elbPlace is where the resource of an ARN is; empty where it is none.
+func elbPlace(id string) Place {
+	a, err := elb.Parse(id)
+	if err != nil {
+		return Place{}
+	}
+	return Place{Partition: a.Partition, Account: a.Account, Region: a.Region}
 }
 
 func elbRouteFault(id string) string {
