@@ -144,15 +144,15 @@ func (r *switchResource) identify(p planning) int {
 }
 
 // checkRoutes checks routes against what else this run has planned: no other switch and no environment, as a
-// test route, has one of them. It also records them, with those of the prior state, for the protection of environments.
+// test route, has one of them. It also records them for the protection of environments.
 func (r *switchResource) checkRoutes(config, planned switchModel, id int) diag.Diagnostics {
 	if r.backend == nil {
 		return nil
 	}
 	var diags diag.Diagnostics
+	r.backend.ledger.See(idsOf(planned.stateRoutes()))
 	p, block := config.platform()
 	for at, route := range knownRoutes(p, block) {
-		r.backend.ledger.See([]string{route})
 		if other, taken := r.backend.ledger.PlanRoute(route, ledger.Switch{ID: id, Text: planned.identity()}); taken {
 			diags.Append(routeOfTwoSwitches(at, route, other.Text))
 		}
