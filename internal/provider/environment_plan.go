@@ -42,7 +42,7 @@ func (r *environmentResource) ModifyPlan(ctx context.Context, req resource.Modif
 	if req.Plan.Raw.IsNull() {
 		resp.Diagnostics.Append(r.checkDestroy(state)...)
 		// For Delete, which Terraform may run in another process before it plans the switch again.
-		memory.Routes = append(memory.Routes, r.backend.ledger.Seen()...)
+		memory.Routes = r.knownRoutes(memory.Routes)
 		resp.Diagnostics.Append(rememberEnvironment(ctx, resp.Private, &memory)...)
 		return
 	}

@@ -132,9 +132,7 @@ func (r *environmentResource) sight(ctx context.Context, s sighting) (sighting, 
 	if s.existing, s.users, err = referencesOf(ctx, s.finder, s.groups); err != nil || len(s.existing) == 0 {
 		return s, err
 	}
-	routes := slices.Concat(s.routes, r.backend.ledger.Seen())
-	slices.Sort(routes)
-	routes = slices.DeleteFunc(slices.Compact(routes), func(route string) bool { return !s.mayHave(route) })
+	routes := slices.DeleteFunc(r.knownRoutes(s.routes), func(route string) bool { return !s.mayHave(route) })
 	states, err := readExisting(ctx, s.reader, routes)
 	if err != nil {
 		return s, err
@@ -147,6 +145,13 @@ func (r *environmentResource) sight(ctx context.Context, s sighting) (sighting, 
 		}
 	}
 	return s, nil
+}
+
+// knownRoutes returns routes with those of the switches in this run, each once, sorted.
+func (r *environmentResource) knownRoutes(routes []string) []string {
+	all := slices.Concat(routes, r.backend.ledger.Seen())
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // mayHave reports whether a route that was not found may have one of the groups, which are in its own region and

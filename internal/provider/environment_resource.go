@@ -91,6 +91,10 @@ func (r *environmentResource) Delete(ctx context.Context, req resource.DeleteReq
 		return
 	}
 	resp.Diagnostics.Append(r.destroy(ctx, state, before)...)
+	if resp.Diagnostics.HasError() { // the environment stays, and so do the routes of the switches of this run
+		before.Routes = r.knownRoutes(before.Routes)
+		resp.Diagnostics.Append(rememberEnvironment(ctx, resp.Private, &before)...)
+	}
 }
 
 // Read implements resource.Resource. What it finds is not part of the state: private state

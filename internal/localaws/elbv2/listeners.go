@@ -86,7 +86,7 @@ func createListener(c *call) (any, error) {
 		return nil, err
 	}
 	l.seq = c.state.nextSeq()
-	defaultRule := &rule{arn: ruleARN(l), listener: l.arn, region: c.region, actions: actions, seq: c.state.nextSeq()}
+	defaultRule := &rule{arn: ruleARN(l), listener: l.arn, region: c.region, actions: actions, created: groupsOf(actions), seq: c.state.nextSeq()}
 	l.defaultRule = defaultRule.arn
 	c.state.listeners[l.arn], c.state.rules[defaultRule.arn], c.state.tags[l.arn] = l, defaultRule, tags
 	if b.kind == network {
