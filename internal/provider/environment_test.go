@@ -283,7 +283,9 @@ func (b *bench) testRule(listener string, priority int32, group string) string {
 }
 
 // testRoutes is the argument test_routes.
-func testRoutes(routes ...string) string { return fmt.Sprintf("test_routes = [%q]", strings.Join(routes, `", "`)) }
+func testRoutes(routes ...string) string {
+	return fmt.Sprintf("test_routes = [%q]", strings.Join(routes, `", "`))
+}
 
 // addresses returns the sorted addresses of the state.
 func (w *workspace) addresses() []string {
