@@ -110,7 +110,7 @@ func testsAction(all []trafficMemory, isRoute func(string) bool) string {
 	if names == nil {
 		return ""
 	}
-	return fmt.Sprintf("If only tests use %s, apply the environment once more with the ARN in test_routes, or remove what is for tests. Then destroy the environment.\n\n", schedule.And(names))
+	return fmt.Sprintf("If only tests use %s, apply the environment with the ARN in test_routes, or remove what is for tests. Then destroy the environment.\n\n", schedule.And(names))
 }
 
 // environmentDetail is a failed call about an environment.

@@ -124,8 +124,8 @@ func (r *environmentResource) destroy(ctx context.Context, state environmentMode
 	if err != nil {
 		return diag.Diagnostics{state.notDestroyed(err)}
 	}
-	at := sighting{finder: c.Groups, reader: c.Forward, groups: groups, routes: before.Routes}
-	found, err := r.sightWithoutRemoved(ctx, state, at)
+	at := location{finder: c.Groups, reader: c.Forward, groups: groups, routes: before.Routes}
+	found, err := r.locateWithoutRemoved(ctx, state, at)
 	switch {
 	case err != nil:
 		return diag.Diagnostics{state.notDestroyed(err)}
@@ -147,13 +147,13 @@ const (
 	removalPoll    = 500 * time.Millisecond
 )
 
-// sightWithoutRemoved is sight. Where only rules that may be for tests send traffic, it waits for a moment until they
+// locateWithoutRemoved is locate. Where only rules that may be for tests send traffic, it waits for a moment until they
 // are removed.
-func (r *environmentResource) sightWithoutRemoved(ctx context.Context, state environmentModel, at sighting) (sighting, error) {
+func (r *environmentResource) locateWithoutRemoved(ctx context.Context, state environmentModel, at location) (location, error) {
 	waiting, cancel := context.WithTimeout(ctx, removalTimeout)
 	defer cancel()
 	for {
-		found, err := r.sight(ctx, at)
+		found, err := r.locate(ctx, at)
 		if err != nil || !state.isProtected() || r.backend.allowDestroy || !found.memory(r.testsOf(state)).mayBeTests() {
 			return found, err
 		}
@@ -199,8 +199,8 @@ const detachTimeout = time.Minute
 // back during the drain, and removes the target groups from the actions that have them at
 // weight 0. Without create_before_destroy Terraform destroys the groups before the switch
 // could detach them, and AWS does not delete a group that an action has.
-func (r *environmentResource) detachAll(ctx context.Context, c *platform.Clients, state environmentModel, at sighting) diag.Diagnostics {
-	found, err := r.sight(ctx, at)
+func (r *environmentResource) detachAll(ctx context.Context, c *platform.Clients, state environmentModel, at location) diag.Diagnostics {
+	found, err := r.locate(ctx, at)
 	if err != nil {
 		return diag.Diagnostics{state.notDestroyed(err)}
 	}

@@ -18,7 +18,7 @@ const trafficKey = "traffic"
 type environmentMemory struct {
 	Traffic []trafficMemory `json:"traffic,omitempty"` // empty: idle
 	// Routes are those that had a group of the environment when they were read, and those of the switches
-	// that ran before. Delete reads them, because not every control plane tells reliably which load balancer
+	// that ran before. Delete reads them, because not every control plane reports reliably which load balancer
 	// a group belongs to.
 	Routes []string `json:"routes,omitempty"`
 }
@@ -91,7 +91,7 @@ func (r *environmentResource) refresh(ctx context.Context, state environmentMode
 	if err != nil {
 		return nil, diag.Diagnostics{environmentUnreadable(state, err)}
 	}
-	found, err := r.sight(ctx, sighting{finder: c.Reader, reader: c.Reader, groups: groups, routes: before.Routes})
+	found, err := r.locate(ctx, location{finder: c.Reader, reader: c.Reader, groups: groups, routes: before.Routes})
 	if err != nil {
 		return nil, diag.Diagnostics{environmentUnreadable(state, err)}
 	}
@@ -107,8 +107,8 @@ type routeReader interface {
 	Read(ctx context.Context, routes []string) ([]traffic.State, error)
 }
 
-// sighting is where to look for the traffic of groups, and what was found.
-type sighting struct {
+// location is where to look for the traffic of groups, and what was found.
+type location struct {
 	finder traffic.References
 	reader routeReader
 	groups []string
@@ -119,15 +119,15 @@ type sighting struct {
 	users    []traffic.Reference // of the groups
 }
 
-func (s sighting) memory(tests []string) environmentMemory {
+func (s location) memory(tests []string) environmentMemory {
 	return rememberReferences(s.users, tests, s.earlier)
 }
 
-// sight finds the routes that have one of the groups. The load balancer that a control plane names for a group may
-// be missing or late, so that the routes that switches had in this run and those of the sighting are read as well,
+// locate finds the routes that have one of the groups. The load balancer that a control plane names for a group may
+// be missing or late, so that the routes that switches had in this run and those of the location are read as well,
 // unless they were found already. A route that does not exist has no traffic. Every other error is returned: what
 // cannot be read may carry traffic.
-func (r *environmentResource) sight(ctx context.Context, s sighting) (sighting, error) {
+func (r *environmentResource) locate(ctx context.Context, s location) (location, error) {
 	var err error
 	if s.existing, s.users, err = referencesOf(ctx, s.finder, s.groups); err != nil || len(s.existing) == 0 {
 		return s, err
@@ -156,7 +156,7 @@ func (r *environmentResource) knownRoutes(routes []string) []string {
 
 // mayHave reports whether a route that was not found may have one of the groups, which are in its own region and
 // account.
-func (s sighting) mayHave(route string) bool {
+func (s location) mayHave(route string) bool {
 	if slices.ContainsFunc(s.users, func(u traffic.Reference) bool { return u.Route == route }) {
 		return false
 	}

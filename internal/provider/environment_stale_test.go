@@ -22,8 +22,8 @@ func onGreen(t *testing.T) (s *site, w *workspace, both string) {
 	return s, w, both
 }
 
-// wantKept checks that a command was refused because of green's traffic.
-func (s *site) wantKept(w *workspace, r run) {
+// wantRefused checks that a command was refused because of green's traffic.
+func (s *site) wantRefused(w *workspace, r run) {
 	s.t.Helper()
 	if r.err == nil || !strings.Contains(r.text(), "sends 100 % to app-green") {
 		s.t.Errorf("it was not refused for green's traffic: %s", r.text())
@@ -39,10 +39,10 @@ func TestEnvironment_staleBalancers_destroyOfEverything(t *testing.T) {
 	t.Parallel()
 	s, w, both := onGreen(t)
 	r := w.terraform("destroy", "-json", "-auto-approve", "-input=false")
-	s.wantKept(w, r)
+	s.wantRefused(w, r)
 	r.failsAs("error")
 	// The switch is gone; the environment remembers its routes.
-	s.wantKept(w, w.terraform("destroy", "-json", "-auto-approve", "-input=false"))
+	s.wantRefused(w, w.terraform("destroy", "-json", "-auto-approve", "-input=false"))
 
 	w.raises(s, both).ok()
 	s.want("app-blue 0, app-green 100")
@@ -59,7 +59,7 @@ func TestEnvironment_staleBalancers_unreadableRoute(t *testing.T) {
 	s, w, _ := onGreen(t)
 	w.terraform("destroy", "-json", "-auto-approve", "-input=false", "-target=bluegreen_switch.web").ok()
 	w.raises(s, s.pair(`"blue", "green"`, "green", "")).ok()
-	s.wantKept(w, w.terraform("destroy", "-json", "-auto-approve", "-input=false"))
+	s.wantRefused(w, w.terraform("destroy", "-json", "-auto-approve", "-input=false"))
 	remove := s.srv.Inject(faults.Fault{Action: "DescribeListeners", ARN: s.listener, Kind: faults.AccessDenied})
 	r := w.terraform("destroy", "-json", "-auto-approve", "-input=false", "-refresh=false")
 	remove()
