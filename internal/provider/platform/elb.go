@@ -49,7 +49,7 @@ func loadBalancerBlock() schema.Block {
 				ElementType: types.ListType{ElemType: types.StringType},
 				Optional:    true,
 				MarkdownDescription: "Map of entry point (a name that you choose, such as `web`, without commas and `=`) to the ARNs of the Application Load Balancer listeners (default action) and listener rules that serve it. " +
-					"All routes shift in lock-step. Each must forward to target groups; a fixed 5xx response is replaced when the route is added. Required.",
+					"All routes shift in lock-step, and no other switch of the configuration may have one of them. Each must forward to target groups; a fixed 5xx response is replaced when the route is added. Required.",
 			},
 			"stickiness": schema.StringAttribute{
 				Optional: true,
