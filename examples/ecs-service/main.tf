@@ -41,6 +41,7 @@ resource "bluegreen_environment" "app" {
   name          = each.key
   version       = each.value # on AWS: aws_ecs_task_definition.app[each.key].arn
   target_groups = { web = module.target_group[each.key].arn }
+  test_routes   = [module.target_group[each.key].test_rule_arn]
   backed_by     = [module.service[each.key].id]
 
   ready {

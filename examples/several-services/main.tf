@@ -49,7 +49,8 @@ resource "bluegreen_environment" "shop" {
     web = module.web[each.key].target_group_arn
     api = module.api[each.key].target_group_arn
   }
-  backed_by = [module.web[each.key].machines, module.api[each.key].machines]
+  test_routes = [module.web[each.key].test_rule_arn, module.api[each.key].test_rule_arn]
+  backed_by   = [module.web[each.key].machines, module.api[each.key].machines]
 
   ready {
     steady_for = "60s"

@@ -32,6 +32,7 @@ resource "bluegreen_environment" "app" {
   name          = each.key
   version       = each.value
   target_groups = { web = module.app[each.key].target_group_arn }
+  test_routes   = [module.app[each.key].test_rule_arn]
   backed_by     = [module.app[each.key].machines]
 
   ready {

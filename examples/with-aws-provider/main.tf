@@ -206,6 +206,7 @@ resource "bluegreen_environment" "app" {
   name          = each.key
   version       = each.value
   target_groups = { web = aws_lb_target_group.app[each.key].arn }
+  test_routes   = [aws_lb_listener_rule.test[each.key].arn]
   backed_by     = [for key, i in local.instances : aws_lb_target_group_attachment.app[key].id if i.environment == each.key]
 
   ready {

@@ -60,6 +60,20 @@ func TestLoadBalancers_lifeCycle(t *testing.T) {
 	b.must(err)
 }
 
+// Moto does the same: a listener that is modified changes nothing about its groups.
+func TestTargetGroups_staleBalancers(t *testing.T) {
+	b := newBench(t, localaws.WithStaleGroupBalancers())
+	lb, first, later := b.balancer("app"), b.group("first"), b.group("later")
+	listener := b.listener(lb, 80, forward(share{first, 1}))
+	_, err := b.api.ModifyListener(b.ctx(), &elb.ModifyListenerInput{ListenerArn: &listener, DefaultActions: forward(share{later, 1})})
+	b.must(err)
+	out, err := b.api.DescribeTargetGroups(b.ctx(), &elb.DescribeTargetGroupsInput{TargetGroupArns: []string{first, later}})
+	b.must(err)
+	if got := out.TargetGroups; !slices.Equal(got[0].LoadBalancerArns, []string{lb}) || len(got[1].LoadBalancerArns) != 0 {
+		t.Errorf("the load balancers are %q and %q", got[0].LoadBalancerArns, got[1].LoadBalancerArns)
+	}
+}
+
 func TestTargetGroups_lifeCycle(t *testing.T) {
 	b := newBench(t)
 	g := b.group("g")

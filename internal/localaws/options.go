@@ -19,6 +19,7 @@ type config struct {
 	log            *slog.Logger
 	ephemeral      bool
 	omitLoneWeight bool
+	staleBalancers bool
 	fastHealth     time.Duration
 	propagation    time.Duration
 	instances      map[string]string
@@ -95,6 +96,12 @@ func WithPropagation(delay time.Duration) Option {
 // some ALB responses do. By default, a missing weight is returned as 1.
 func WithoutLoneWeight() Option {
 	return func(c *config) { c.omitLoneWeight = true }
+}
+
+// WithStaleGroupBalancers makes DescribeTargetGroups return the load balancer of a target group only where a
+// listener or rule was created with the group, and not where it was attached later, as moto does.
+func WithStaleGroupBalancers() Option {
+	return func(c *config) { c.staleBalancers = true }
 }
 
 // WithInstances maps instance IDs to addresses for groups of target type instance. The address of any other

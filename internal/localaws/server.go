@@ -62,7 +62,7 @@ func Start(opts ...Option) (*Server, error) {
 		return nil, errors.Join(err, s.closeListeners())
 	}
 	s.elb = elbv2.New(s.plane, elbv2.Options{
-		Log: cfg.log, Account: cfg.account, OmitLoneWeight: cfg.omitLoneWeight, Instances: cfg.instances, Propagation: cfg.propagation, Now: cfg.now,
+		Log: cfg.log, Account: cfg.account, OmitLoneWeight: cfg.omitLoneWeight, StaleGroupBalancers: cfg.staleBalancers, Instances: cfg.instances, Propagation: cfg.propagation, Now: cfg.now,
 	})
 	s.endpoint = &endpoint{cfg: cfg, journal: s.journal, faults: s.faults, elb: s.elb, cloudWatch: watch}
 	s.serve(ctx, s.api, s.endpoint)

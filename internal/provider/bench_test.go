@@ -49,13 +49,13 @@ type app struct {
 	url    string
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t *testing.T, options ...localaws.Option) *bench {
 	t.Helper()
-	srv, err := localaws.Start(
+	srv, err := localaws.Start(append([]localaws.Option{
 		localaws.WithEphemeralPorts(),
-		localaws.WithFastHealth(5*time.Millisecond),
+		localaws.WithFastHealth(5 * time.Millisecond),
 		localaws.WithLogger(slog.New(slog.DiscardHandler)),
-	)
+	}, options...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,9 +73,9 @@ func newBench(t *testing.T) *bench {
 }
 
 // newSite returns a site whose traffic is on blue.
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T, options ...localaws.Option) *site {
 	t.Helper()
-	b := newBench(t)
+	b := newBench(t, options...)
 	s := &site{bench: b, blue: b.app("app-blue"), green: b.app("app-green")}
 	s.listener = b.listen(forward(weights{s.blue.group: 100}))
 	b.healthy(s.blue.group)
@@ -321,4 +321,11 @@ func (b *bench) secureListener(actions []types.Action) string {
 // is called).
 func (b *bench) refuse(action, arn string, times int) (remove func()) {
 	return b.srv.Inject(faults.Fault{Action: action, ARN: arn, Kind: faults.AccessDenied, Times: times})
+}
+
+// deleteListener deletes a listener with its rules.
+func (b *bench) deleteListener(listener string) {
+	b.t.Helper()
+	_, err := b.api.DeleteListener(b.t.Context(), &elbv2.DeleteListenerInput{ListenerArn: &listener})
+	b.must(err)
 }

@@ -65,7 +65,7 @@ func liveChange(at path.Path, name string, changes []string, traffic string) dia
 		Cause:   fmt.Sprintf("The plan changes %q while it serves that traffic.", name),
 		Action: "Change an idle environment instead and shift the traffic to it. If the same edit also moves the traffic away, as reverting a release does, " +
 			"first apply the change of active alone (keep this environment as it is), then apply the rest. " +
-			"If that traffic is only tests, see the documentation of protect; protect = false lifts the protection.",
+			"If a listener or rule that is named above carries only tests, add its ARN to test_routes of the environment. protect = false lifts the protection.",
 		Facts: []input.Fact{{"Change", strings.Join(changes, ", ")}},
 	}.Diagnostic(changeSummary(name)))
 }
@@ -81,20 +81,36 @@ func destroyedButLive(name string, share fmt.Stringer) diag.Diagnostic {
 	}.Diagnostic(destroySummary(name))
 }
 
-// destroyRefused keeps an environment that carries traffic.
-func destroyRefused(name string, traffic []trafficMemory) diag.Diagnostic {
+// destroyRefused keeps an environment that carries traffic. IsRoute reports whether a switch has a route.
+func destroyRefused(name string, traffic []trafficMemory, isRoute func(string) bool) diag.Diagnostic {
 	d := input.Detail{
 		Traffic: fmt.Sprintf("%s. Nothing was destroyed.", trafficSummary(traffic)),
 		Cause:   "An environment that carries traffic is protected.",
 		Action: "Move the traffic to another environment and apply; then destroy this one. To do both in one apply, the environment needs " +
 			"lifecycle { create_before_destroy = true } from an earlier apply, because Terraform reads it from the state and otherwise destroys first. " +
 			"If the switch was destroyed before, apply it again first; that moves no traffic. If only the address of the environment changed, add a moved block.\n\n" +
+			testsAction(traffic, isRoute) +
 			"To destroy the environment together with its traffic, apply protect = false first, or set " + allowDestroyVariable + "=1 where Terraform runs.",
 	}
 	for _, route := range traffic {
 		d.Facts = append(d.Facts, input.Fact{"Route", route.Route})
 	}
 	return d.Diagnostic(destroySummary(name))
+}
+
+// testsAction is what to do about traffic of listeners and rules that may be for tests, because they are no
+// routes of a switch; empty: there is none.
+func testsAction(all []trafficMemory, isRoute func(string) bool) string {
+	var names []string
+	for _, t := range all {
+		if !isRoute(t.Route) && !slices.Contains(names, t.Text) {
+			names = append(names, t.Text)
+		}
+	}
+	if names == nil {
+		return ""
+	}
+	return fmt.Sprintf("If only tests use %s, apply the environment with the ARN in test_routes, or remove what is for tests. Then destroy the environment.\n\n", schedule.And(names))
 }
 
 // environmentDetail is a failed call about an environment.

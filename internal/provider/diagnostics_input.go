@@ -40,6 +40,51 @@ func sameRouteTwice(at, first path.Path, arn string) diag.Diagnostic {
 	return input.Misuse(at, fmt.Sprintf("The same route is already listed at %s. List each route once.", first), input.Fact{"Route", arn})
 }
 
+// routeOfTwoSwitches is a route of which another switch of the same configuration plans the traffic.
+func routeOfTwoSwitches(at path.Path, route, other string) diag.Diagnostic {
+	return input.Misuse(at, "Another switch of this configuration has the same route, and two switches would undo each other's shifts. "+
+		"Remove the route from one of them. With count or for_each, give each instance routes of its own.",
+		input.Fact{"Route", route}, input.Fact{"Other switch", other})
+}
+
+// routeIsTest is a route that an environment declares to be for tests.
+func routeIsTest(at path.Path, route, environment string) diag.Diagnostic {
+	return input.Misuse(at, fmt.Sprintf("Environment %q lists the same route in test_routes, but a route of a switch carries the traffic of users. "+
+		"Remove it from one of the two.", environment), input.Fact{"Route", route})
+}
+
+// testIsRoute is routeIsTest, found by the environment.
+func testIsRoute(at path.Path, route string) diag.Diagnostic {
+	return input.Misuse(at, "It is a route of a switch of this configuration, so it carries the traffic of users. Remove it from one of the two.",
+		input.Fact{"Route", route})
+}
+
+// routeElsewhere is a route in another partition than the others.
+func routeElsewhere(at path.Path, route, first string) diag.Diagnostic {
+	return input.Misuse(at, "It is in another partition of AWS than the other routes, and no credentials are valid in both. Use a switch for each partition.",
+		input.Fact{"Route", route}, input.Fact{"Other route", first})
+}
+
+// groupElsewhere is a group that is not where the routes of its entry point are. Fault says in what it differs.
+func groupElsewhere(at path.Path, fault, group, route string) diag.Diagnostic {
+	return input.Misuse(at, fmt.Sprintf("It is not where a route of its entry point is: %s. A listener or rule forwards only to target groups of its own region and account. "+
+		"Use the target group next to the load balancer, or the route next to the target group.", fault),
+		input.Fact{"Target group", group}, input.Fact{"Route", route})
+}
+
+// accountOfRoute is a route or group of an account that must not be changed.
+func accountOfRoute(at path.Path, id string, err error) diag.Diagnostic {
+	return input.Misuse(at, "It belongs to an AWS account that is not in aws.allowed_account_ids of the provider. Use an ARN of an allowed account, or add the account there.",
+		input.Fact{"ARN", id}, input.Fact{"Cause", err.Error()})
+}
+
+// accountAtPlan is about credentials of an account that must not be changed.
+func accountAtPlan(err error) diag.Diagnostic {
+	d := ownDetail(err, input.CauseFact(err))
+	d.Traffic = "not read. Nothing was changed."
+	return d.Diagnostic("Cannot plan the switch")
+}
+
 // unusableID is a route or group that its platform cannot use.
 func unusableID(at path.Path, id, fault string) diag.Diagnostic {
 	return input.Misuse(at, fault, input.Fact{"Value", strconv.Quote(id)})

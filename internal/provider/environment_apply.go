@@ -18,7 +18,7 @@ import (
 
 // createOrUpdate is the one path of Create (state is nil) and Update. It returns when the
 // environment is ready. It returns no memory where it read nothing.
-func (r *environmentResource) createOrUpdate(ctx context.Context, plan environmentModel, state *environmentModel) (*environmentMemory, diag.Diagnostics) {
+func (r *environmentResource) createOrUpdate(ctx context.Context, plan environmentModel, state *environmentModel, before environmentMemory) (*environmentMemory, diag.Diagnostics) {
 	defer r.backend.busy.begin()() // a gate's program ends before the process does
 	want, diags := plan.read()
 	if diags.HasError() {
@@ -37,7 +37,7 @@ func (r *environmentResource) createOrUpdate(ctx context.Context, plan environme
 	if err != nil {
 		return nil, diag.Diagnostics{plan.notCreated(err)}
 	}
-	memory := rememberReferences(users)
+	memory := rememberReferences(users, r.testsOf(plan), before.Routes)
 	if state == nil || state.needsProof(plan) || !memory.carriesTraffic() {
 		if diags = r.prove(ctx, c, proving{plan, want, users}); diags.HasError() {
 			return nil, diags
@@ -115,7 +115,7 @@ func (r *environmentResource) prove(ctx context.Context, c *platform.Clients, p 
 // destroy is Delete. It is refused while the environment carries traffic; then it waits
 // for in-flight requests and detaches the target groups. It ignores target groups that
 // another environment has claimed, and those that no longer exist.
-func (r *environmentResource) destroy(ctx context.Context, state environmentModel) diag.Diagnostics {
+func (r *environmentResource) destroy(ctx context.Context, state environmentModel, before environmentMemory) diag.Diagnostics {
 	groups := r.backend.ledger.Unclaimed(state.groups())
 	if len(groups) == 0 {
 		return nil
@@ -124,33 +124,52 @@ func (r *environmentResource) destroy(ctx context.Context, state environmentMode
 	if err != nil {
 		return diag.Diagnostics{state.notDestroyed(err)}
 	}
-	groups, memory, err := readTraffic(ctx, c, groups)
+	at := location{finder: c.Groups, reader: c.Forward, groups: groups, routes: before.Routes}
+	found, err := r.locateWithoutRemoved(ctx, state, at)
 	switch {
 	case err != nil:
 		return diag.Diagnostics{state.notDestroyed(err)}
-	case len(groups) == 0:
+	case len(found.existing) == 0:
 		return nil
-	case memory.carriesTraffic():
-		return r.refuse(ctx, state, memory)
+	case found.memory(r.testsOf(state)).carriesTraffic():
+		return r.refuse(ctx, state, found.memory(r.testsOf(state)))
 	}
-	if err := r.drain(ctx, c, state, groups); err != nil {
+	if err := r.drain(ctx, c, state, found.existing); err != nil {
 		return diag.Diagnostics{state.notDestroyed(err)}
 	}
-	return r.detachAll(ctx, c, state, groups)
+	at.groups = found.existing
+	return r.detachAll(ctx, c, state, at)
 }
 
-// readTraffic reads which listeners and rules send traffic to those of the groups that
-// exist.
-func readTraffic(ctx context.Context, c *platform.Clients, groups []string) ([]string, environmentMemory, error) {
-	existing, users, err := referencesOf(ctx, c.Groups, groups)
-	return existing, rememberReferences(users), err
+// Terraform destroys a test rule that depends on nothing of the environment at the same time as the environment.
+const (
+	removalTimeout = 10 * time.Second
+	removalPoll    = 500 * time.Millisecond
+)
+
+// locateWithoutRemoved is locate. Where only rules that may be for tests send traffic, it waits for a moment until they
+// are removed.
+func (r *environmentResource) locateWithoutRemoved(ctx context.Context, state environmentModel, at location) (location, error) {
+	waiting, cancel := context.WithTimeout(ctx, removalTimeout)
+	defer cancel()
+	for {
+		found, err := r.locate(ctx, at)
+		if err != nil || !state.isProtected() || r.backend.allowDestroy || !found.memory(r.testsOf(state)).mayBeTests() {
+			return found, err
+		}
+		select {
+		case <-waiting.Done():
+			return found, ctx.Err()
+		case <-time.After(removalPoll):
+		}
+	}
 }
 
 // refuse reports an environment that carries traffic, unless destroying it is allowed:
 // then there is nothing to wait for.
 func (r *environmentResource) refuse(ctx context.Context, state environmentModel, m environmentMemory) diag.Diagnostics {
 	if state.isProtected() && !r.backend.allowDestroy {
-		return diag.Diagnostics{destroyRefused(state.Name.ValueString(), m.Traffic)}
+		return diag.Diagnostics{destroyRefused(state.Name.ValueString(), m.Traffic, r.backend.ledger.IsRoute)}
 	}
 	tflog.Warn(ctx, "destroyed_with_traffic", // as BLUEGREEN_ALLOW_DESTROY=1 allows
 		map[string]any{"environment": state.Name.ValueString(), "traffic": trafficSummary(m.Traffic)})
@@ -180,14 +199,15 @@ const detachTimeout = time.Minute
 // back during the drain, and removes the target groups from the actions that have them at
 // weight 0. Without create_before_destroy Terraform destroys the groups before the switch
 // could detach them, and AWS does not delete a group that an action has.
-func (r *environmentResource) detachAll(ctx context.Context, c *platform.Clients, state environmentModel, groups []string) diag.Diagnostics {
-	_, users, err := referencesOf(ctx, c.Groups, groups)
+func (r *environmentResource) detachAll(ctx context.Context, c *platform.Clients, state environmentModel, at location) diag.Diagnostics {
+	found, err := r.locate(ctx, at)
 	if err != nil {
 		return diag.Diagnostics{state.notDestroyed(err)}
 	}
-	if memory := rememberReferences(users); memory.carriesTraffic() {
+	if memory := found.memory(r.testsOf(state)); memory.carriesTraffic() {
 		return r.refuse(ctx, state, memory)
 	}
+	users := found.users
 	err = r.detach(ctx, c, state, users)
 	var live *rollout.LiveError
 	switch {

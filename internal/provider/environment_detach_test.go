@@ -55,7 +55,9 @@ func TestEnvironment_destroyLeavesDedicatedRules(t *testing.T) {
 	s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
 	rule := s.testRule(s.listener, 1, s.green.group)
 	beside := s.rule(s.listener, "/beside", 2, forward(weights{s.blue.group: 1, s.green.group: 0}))
-	w.raises(s, s.greenEnv()).ok()
+	green := s.greenEnv()
+	green.rest = testRoutes(rule)
+	w.raises(s, green).ok()
 	writes := len(s.writes())
 	w.raises(s).ok()
 	if got := strings.Join(s.writes()[writes:], ", "); got != "ModifyListener, ModifyRule" && got != "ModifyRule, ModifyListener" {

@@ -21,6 +21,7 @@ type environmentModel struct {
 	Name         types.String `tfsdk:"name"`
 	Version      types.String `tfsdk:"version"`
 	TargetGroups types.Map    `tfsdk:"target_groups"`
+	TestRoutes   types.List   `tfsdk:"test_routes"`
 	BackedBy     types.List   `tfsdk:"backed_by"`
 	Ready        types.Object `tfsdk:"ready"`
 	Drain        types.String `tfsdk:"drain"`
@@ -42,6 +43,7 @@ func (m environmentModel) read() (readiness, diag.Diagnostics) {
 		r.Name(path.Root("name"), m.Name.ValueString())
 	}
 	want := readiness{groups: r.readGroups(path.Root("target_groups"), m.TargetGroups)}
+	r.readTests(m.TestRoutes)
 	r.readBacking(m.BackedBy)
 	r.readReady(&want, m.Ready)
 	if d := r.Duration(path.Root("drain"), m.Drain, 0); r.Known(m.Drain) {
@@ -62,6 +64,20 @@ func (r *decoder) readGroups(at path.Path, v types.Map) map[string]string {
 		r.Name(at.AtMapKey(entry), entry)
 	}
 	return groups
+}
+
+// readTests checks the test routes.
+func (r *decoder) readTests(v types.List) {
+	for i, e := range v.Elements() {
+		at := path.Root("test_routes").AtListIndex(i)
+		id, ok := r.Element(at, e)
+		if !ok {
+			continue
+		}
+		if fault := platform.Of(id).RouteFault(id); fault != "" {
+			r.Add(unusableID(at, id, fault))
+		}
+	}
 }
 
 // readBacking rejects null elements, which would be missing dependencies.
@@ -104,6 +120,17 @@ func (m environmentModel) groups() []string {
 	return slices.Compact(slices.DeleteFunc(groups, func(group string) bool { return group == "" }))
 }
 
+// testRoutes returns the test routes, as far as they are known.
+func (m environmentModel) testRoutes() []string {
+	var routes []string
+	for _, e := range m.TestRoutes.Elements() {
+		if id := input.AsText(e); id != "" {
+			routes = append(routes, id)
+		}
+	}
+	return routes
+}
+
 // isProtected reports whether protect is anything but a known false.
 func (m environmentModel) isProtected() bool {
 	return m.Protect.IsNull() || m.Protect.IsUnknown() || m.Protect.ValueBool()
@@ -118,6 +145,7 @@ func importedEnvironment(name string, groups map[string]string) environmentModel
 	return environmentModel{
 		Name:         types.StringValue(name),
 		TargetGroups: textsValue(groups),
+		TestRoutes:   types.ListNull(types.StringType),
 		BackedBy:     types.ListNull(types.StringType),
 		Ready:        types.ObjectNull(ready.AttrTypes),
 	}

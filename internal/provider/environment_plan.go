@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/gates"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/ledger"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
@@ -36,10 +37,16 @@ func (r *environmentResource) ModifyPlan(ctx context.Context, req resource.Modif
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	memory, diags := recallEnvironment(ctx, req.Private)
+	resp.Diagnostics.Append(diags...)
 	if req.Plan.Raw.IsNull() {
 		resp.Diagnostics.Append(r.checkDestroy(state)...)
+		// For Delete, which Terraform may run in another process before it plans the switch again.
+		memory.Routes = r.knownRoutes(memory.Routes)
+		resp.Diagnostics.Append(rememberEnvironment(ctx, resp.Private, &memory)...)
 		return
 	}
+	resp.Diagnostics.Append(r.checkIDs(plan)...)
 	if req.State.Raw.IsNull() || !plan.Ready.Equal(state.Ready) || state.needsProof(plan) {
 		want, _ := plan.read() // invalid values have been reported already
 		resp.Diagnostics.Append(gates.Warnings(r.backend.dependencies(ctx, ""), want.gates)...)
@@ -48,9 +55,26 @@ func (r *environmentResource) ModifyPlan(ctx context.Context, req resource.Modif
 		return
 	}
 	r.backend.ledger.Remain(plan.groups())
-	memory, diags := recallEnvironment(ctx, req.Private)
-	resp.Diagnostics.Append(diags...)
-	resp.Diagnostics.Append(r.checkLive(state, plan, memory)...)
+	resp.Diagnostics.Append(r.checkLive(state, plan, memory.without(r.testsOf(plan)))...)
+}
+
+// checkIDs checks the test routes and target groups of an environment against what else this run has planned, and
+// against the accounts that may be changed.
+func (r *environmentResource) checkIDs(plan environmentModel) diag.Diagnostics {
+	var diags diag.Diagnostics
+	for i, e := range plan.TestRoutes.Elements() {
+		at, route := path.Root("test_routes").AtListIndex(i), input.AsText(e)
+		if route != "" && r.backend.ledger.PlanTest(route, plan.Name.ValueString()) {
+			diags.Append(testIsRoute(at, route))
+		}
+	}
+	groups := textsOf(plan.TargetGroups)
+	for _, entry := range slices.Sorted(maps.Keys(groups)) {
+		if err := r.backend.aws.Allows(groups[entry]); err != nil {
+			diags.Append(accountOfRoute(path.Root("target_groups").AtMapKey(entry), groups[entry], err))
+		}
+	}
+	return diags
 }
 
 // checkDestroy records the environment as planned to be destroyed, or reports that a switch

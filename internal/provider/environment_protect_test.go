@@ -73,8 +73,8 @@ func TestEnvironment_idleEnvironmentMayChange(t *testing.T) {
 	s, w := newSite(t), newWorkspace(t)
 	s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
 	s.testRule(s.listener, 1, s.blue.group)
-	s.testRule(s.listener, 2, s.green.group)
 	green := s.greenEnv()
+	green.rest = testRoutes(s.testRule(s.listener, 2, s.green.group))
 	w.raises(s, green, unknown("1")).ok()
 	green.version, green.backing = unknownValue, "["+unknownValue+"]"
 	w.raises(s, green, unknown("2")).ok()

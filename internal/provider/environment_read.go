@@ -6,6 +6,7 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -13,9 +14,13 @@ import (
 // trafficKey is the key of the environment's memory in private state.
 const trafficKey = "traffic"
 
-// environmentMemory is what Read found, for the plan that follows.
+// environmentMemory is what Read found, for the plan that follows, and for Delete.
 type environmentMemory struct {
 	Traffic []trafficMemory `json:"traffic,omitempty"` // empty: idle
+	// Routes are those that had a group of the environment when they were read, and those of the switches
+	// that ran before. Delete reads them, because not every control plane reports reliably which load balancer
+	// a group belongs to.
+	Routes []string `json:"routes,omitempty"`
 }
 
 // trafficMemory is a listener or rule that sends user traffic.
@@ -25,20 +30,42 @@ type trafficMemory struct {
 	Group  string      `json:"group"`
 	Share  shift.Share `json:"share"`
 	Sticky bool        `json:"sticky,omitempty"`
+	Narrow bool        `json:"narrow,omitempty"` // as in traffic.Reference
 }
 
 // carriesTraffic reports whether users reach the environment.
 func (m environmentMemory) carriesTraffic() bool { return len(m.Traffic) > 0 }
 
-// rememberReferences returns the references that carry user traffic.
-func rememberReferences(users []traffic.Reference) environmentMemory {
-	var m environmentMemory
+// mayBeTests reports whether all traffic is that of rules that may be for tests.
+func (m environmentMemory) mayBeTests() bool {
+	return m.carriesTraffic() && !slices.ContainsFunc(m.Traffic, func(t trafficMemory) bool { return !t.Narrow })
+}
+
+// without returns the memory without the traffic of test routes.
+func (m environmentMemory) without(tests []string) environmentMemory {
+	m.Traffic = slices.DeleteFunc(slices.Clone(m.Traffic), func(t trafficMemory) bool { return slices.Contains(tests, t.Route) })
+	return m
+}
+
+// testsOf returns the test routes of an environment. What a switch has as a route is not one: it may have taken
+// over the route of an environment that is being destroyed.
+func (r *environmentResource) testsOf(m environmentModel) []string {
+	return slices.DeleteFunc(m.testRoutes(), r.backend.ledger.IsRoute)
+}
+
+// rememberReferences returns the references that carry user traffic: those that are no tests. The routes are all of
+// them, and earlier ones.
+func rememberReferences(users []traffic.Reference, tests, earlier []string) environmentMemory {
+	m := environmentMemory{Routes: earlier}
 	for _, u := range users {
+		m.Routes = append(m.Routes, u.Route)
 		if u.CarriesTraffic() {
-			m.Traffic = append(m.Traffic, trafficMemory{Route: u.Route, Text: u.Text, Group: u.Group, Share: u.Share, Sticky: u.Sticky})
+			m.Traffic = append(m.Traffic, trafficMemory{Route: u.Route, Text: u.Text, Group: u.Group, Share: u.Share, Sticky: u.Sticky, Narrow: u.Narrow})
 		}
 	}
-	return m
+	slices.Sort(m.Routes)
+	m.Routes = slices.Compact(m.Routes)
+	return m.without(tests)
 }
 
 func recallEnvironment(ctx context.Context, from private) (environmentMemory, diag.Diagnostics) {
@@ -55,7 +82,7 @@ func rememberEnvironment(ctx context.Context, to privateSetter, m *environmentMe
 
 // refresh reads which routes send traffic to an environment. Missing target groups have no
 // traffic; only an import reports them.
-func (r *environmentResource) refresh(ctx context.Context, state environmentModel) (*environmentMemory, diag.Diagnostics) {
+func (r *environmentResource) refresh(ctx context.Context, state environmentModel, before environmentMemory) (*environmentMemory, diag.Diagnostics) {
 	groups := state.groups()
 	if len(groups) == 0 {
 		return &environmentMemory{}, nil
@@ -64,15 +91,98 @@ func (r *environmentResource) refresh(ctx context.Context, state environmentMode
 	if err != nil {
 		return nil, diag.Diagnostics{environmentUnreadable(state, err)}
 	}
-	existing, users, err := referencesOf(ctx, c.Reader, groups)
+	found, err := r.locate(ctx, location{finder: c.Reader, reader: c.Reader, groups: groups, routes: before.Routes})
 	if err != nil {
 		return nil, diag.Diagnostics{environmentUnreadable(state, err)}
 	}
-	if state.isImported() && len(existing) < len(groups) {
-		return nil, diag.Diagnostics{importedGroupMissing(state, groups, existing)}
+	if state.isImported() && len(found.existing) < len(groups) {
+		return nil, diag.Diagnostics{importedGroupMissing(state, groups, found.existing)}
 	}
-	m := rememberReferences(users)
+	m := found.memory(r.testsOf(state))
 	return &m, nil
+}
+
+// routeReader reads routes as traffic.Router does.
+type routeReader interface {
+	Read(ctx context.Context, routes []string) ([]traffic.State, error)
+}
+
+// location is where to look for the traffic of groups, and what was found.
+type location struct {
+	finder traffic.References
+	reader routeReader
+	groups []string
+	routes []string // that may have one of the groups
+
+	existing []string            // groups
+	earlier  []string            // those of the routes that exist
+	users    []traffic.Reference // of the groups
+}
+
+func (s location) memory(tests []string) environmentMemory {
+	return rememberReferences(s.users, tests, s.earlier)
+}
+
+// locate finds the routes that have one of the groups. The load balancer that a control plane names for a group may
+// be missing or late, so that the routes that switches had in this run and those of the location are read as well,
+// unless they were found already. A route that does not exist has no traffic. Every other error is returned: what
+// cannot be read may carry traffic.
+func (r *environmentResource) locate(ctx context.Context, s location) (location, error) {
+	var err error
+	if s.existing, s.users, err = referencesOf(ctx, s.finder, s.groups); err != nil || len(s.existing) == 0 {
+		return s, err
+	}
+	routes := slices.DeleteFunc(r.knownRoutes(s.routes), func(route string) bool { return !s.mayHave(route) })
+	states, err := readExisting(ctx, s.reader, routes)
+	if err != nil {
+		return s, err
+	}
+	// A shift record on one of these routes that says that a group gets traffic counts here.
+	for _, route := range routes {
+		if state, exists := states[route]; exists {
+			s.earlier = append(s.earlier, route)
+			s.users = append(s.users, referencesAt(route, state, s.existing)...)
+		}
+	}
+	return s, nil
+}
+
+// knownRoutes returns routes with those of the switches in this run, each once, sorted.
+func (r *environmentResource) knownRoutes(routes []string) []string {
+	all := slices.Concat(routes, r.backend.ledger.Seen())
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// mayHave reports whether a route that was not found may have one of the groups, which are in its own region and
+// account.
+func (s location) mayHave(route string) bool {
+	if slices.ContainsFunc(s.users, func(u traffic.Reference) bool { return u.Route == route }) {
+		return false
+	}
+	p := platform.Of(route)
+	return slices.ContainsFunc(s.existing, func(group string) bool {
+		return platform.Of(group).Block == p.Block && p.Place(group) == p.Place(route)
+	})
+}
+
+// referencesAt returns the references of groups in the state of a route.
+func referencesAt(route string, state traffic.State, groups []string) []traffic.Reference {
+	var found []traffic.Reference
+	for _, group := range groups {
+		if _, attached := state.Weights[group]; !attached {
+			continue
+		}
+		u := traffic.Reference{Route: route, Text: state.Label, Group: group, Share: shift.FromRaw(state.Weights)[group], Sticky: state.Stickiness > 0}
+		if len(state.Weights) == 1 {
+			u.Share = shift.Full // at whatever weight
+		}
+		if u.Text == "" {
+			u.Text = platform.Label(route)
+		}
+		found = append(found, u)
+	}
+	return found
 }
 
 // referencesOf returns those of the groups that exist, and the routes that have them.

@@ -50,7 +50,7 @@ func (r *environmentResource) Create(ctx context.Context, req resource.CreateReq
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	memory, diags := r.createOrUpdate(ctx, plan, nil)
+	memory, diags := r.createOrUpdate(ctx, plan, nil, environmentMemory{})
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
@@ -64,10 +64,12 @@ func (r *environmentResource) Update(ctx context.Context, req resource.UpdateReq
 	var plan, state environmentModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	before, diags := recallEnvironment(ctx, req.Private)
+	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	memory, diags := r.createOrUpdate(ctx, plan, &state)
+	memory, diags := r.createOrUpdate(ctx, plan, &state, before)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
@@ -83,10 +85,16 @@ func (r *environmentResource) Update(ctx context.Context, req resource.UpdateReq
 func (r *environmentResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
 	var state environmentModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	before, diags := recallEnvironment(ctx, req.Private)
+	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	resp.Diagnostics.Append(r.destroy(ctx, state)...)
+	resp.Diagnostics.Append(r.destroy(ctx, state, before)...)
+	if resp.Diagnostics.HasError() { // the environment stays, and so do the routes of the switches of this run
+		before.Routes = r.knownRoutes(before.Routes)
+		resp.Diagnostics.Append(rememberEnvironment(ctx, resp.Private, &before)...)
+	}
 }
 
 // Read implements resource.Resource. What it finds is not part of the state: private state
@@ -94,10 +102,12 @@ func (r *environmentResource) Delete(ctx context.Context, req resource.DeleteReq
 func (r *environmentResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	var state environmentModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	before, diags := recallEnvironment(ctx, req.Private)
+	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	memory, diags := r.refresh(ctx, state)
+	memory, diags := r.refresh(ctx, state, before)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return

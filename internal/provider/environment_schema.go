@@ -44,6 +44,12 @@ func environmentAttributes() map[string]schema.Attribute {
 			Required:            true,
 			MarkdownDescription: "Map of entry point (as in `load_balancer.routes` of the switch) to the ARN of its target group. At least one.",
 		},
+		"test_routes": schema.ListAttribute{
+			ElementType: types.StringType,
+			Optional:    true,
+			MarkdownDescription: "ARNs of the listeners and listener rules that send only test traffic to the environment, such as a rule with a header condition. They do not count as traffic for `protect` " +
+				"and may still forward to the environment when it is destroyed. Default: none; every listener and rule counts.",
+		},
 		"backed_by": schema.ListAttribute{
 			ElementType: types.StringType,
 			Required:    true,
@@ -62,10 +68,9 @@ func environmentAttributes() map[string]schema.Attribute {
 	}
 }
 
-// protectDescription says what protection does; traffic.Reference.Test decides what
-// counts as traffic, which the guide explains.
+// protectDescription says what protection does; the guide explains what counts as traffic.
 const protectDescription = "Whether to protect the environment while it carries traffic: changing its `version`, `target_groups` or `backed_by` is then a plan error, and destroying it is refused. " +
-	"Set `BLUEGREEN_ALLOW_DESTROY=1` to destroy it anyway. Test rules do not count as traffic; see [What counts as traffic](../guides/how-a-shift-works.md#what-counts-as-traffic). Default: `true`."
+	"Set `BLUEGREEN_ALLOW_DESTROY=1` to destroy it anyway. Routes in `test_routes` do not count as traffic; see [What counts as traffic](../guides/how-a-shift-works.md#what-counts-as-traffic). Default: `true`."
 
 func readyBlock() schema.Block {
 	attributes := healthAttributes()

@@ -282,6 +282,11 @@ func (b *bench) testRule(listener string, priority int32, group string) string {
 	return aws.ToString(out.Rules[0].RuleArn)
 }
 
+// testRoutes is the argument test_routes.
+func testRoutes(routes ...string) string {
+	return fmt.Sprintf("test_routes = [%q]", strings.Join(routes, `", "`))
+}
+
 // addresses returns the sorted addresses of the state.
 func (w *workspace) addresses() []string {
 	w.t.Helper()

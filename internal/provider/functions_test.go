@@ -174,7 +174,7 @@ func TestFunctions_resultsAreValidSteps(t *testing.T) {
 	for name, way := range assigned() {
 		h := good()
 		h.gates, h.strategy = httpGate("", ""), "steps = "+way.hcl
-		config += h.resource(name)
+		config += h.onListenerOf(name).resource(name)
 		checks = append(checks, plancheck.ExpectKnownValue("bluegreen_switch."+name, tfjsonpath.New("strategy").AtMapKey("steps"), way.want))
 	}
 	functionTest(t, resource.TestStep{

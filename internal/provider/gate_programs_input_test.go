@@ -92,7 +92,7 @@ func TestGates_unknownProgramInputIsAccepted(t *testing.T) {
 	} {
 		h := good()
 		h.gates = "gates = { it = { " + gate + " } }"
-		text += h.resource(name)
+		text += h.onListenerOf(name).resource(name)
 	}
 	w.write(text)
 	plan := w.terraform("plan", "-json", "-input=false")

@@ -2,6 +2,7 @@ package provider_test
 
 import (
 	"fmt"
+	"hash/crc32"
 	"slices"
 	"strings"
 	"testing"
@@ -25,6 +26,13 @@ func good() hcl {
 		environments: environment("blue", "1.0", groupARN("blue")) + environment("green", "1.1", groupARN("green")),
 		traffic:      `active = "green"`,
 	}
+}
+
+// onListenerOf is the configuration with a listener of its own: no two switches have one route.
+func (h hcl) onListenerOf(name string) hcl {
+	own := fmt.Sprintf("%016x", crc32.ChecksumIEEE([]byte(name)))
+	h.routes = strings.Replace(h.routes, "f2f7dc8efc522ab2", own, 1)
+	return h
 }
 
 // httpGate is the gate "smoke" of type http, with more arguments.

@@ -15,7 +15,8 @@ const (
 
 // planMemory is what a plan decided beside its values.
 type planMemory struct {
-	Ignored bool `json:"leave,omitempty"` // the traffic is left as it is
+	Ignored bool `json:"leave,omitempty"`  // the traffic is left as it is
+	Switch  int  `json:"switch,omitempty"` // ledger.Switch.ID of the plan, for a second plan of the same switch
 }
 
 // private is the framework's private state of a request or response.

@@ -108,6 +108,10 @@ func (r *decoder) readEntry(w *desired, entry string, v attr.Value, seen map[str
 				r.Add(unusableID(at, arn, fault))
 				continue
 			}
+			if len(w.Routes) > 0 && w.platform.Place(arn).Partition != w.platform.Place(w.Routes[0].ID).Partition {
+				r.Add(routeElsewhere(at, arn, w.Routes[0].ID))
+				continue
+			}
 			w.Routes = append(w.Routes, traffic.Route{Entry: entry, ID: arn})
 		}
 	}
@@ -180,7 +184,7 @@ func (r *decoder) readEnvironment(w *desired, name string, v attr.Value, owners 
 	if groups, ok := attrs[w.platform.Backends].(types.Map); ok && !groups.IsUnknown() {
 		r.checkEntries(w, at, groups)
 	}
-	r.checkOwners(w.platform, at, e.Groups, owners)
+	r.checkOwners(w, at, e.Groups, owners)
 	return e, true
 }
 
@@ -201,13 +205,18 @@ func (r *decoder) checkEntries(w *desired, at path.Path, groups types.Map) {
 	}
 }
 
-func (r *decoder) checkOwners(p platform.Entry, at path.Path, groups map[string]string, owners map[string]path.Path) {
+// checkOwners checks the groups of an environment: each can serve its entry point, and is used once.
+func (r *decoder) checkOwners(w *desired, at path.Path, groups map[string]string, owners map[string]path.Path) {
 	mine := map[string]path.Path{}
 	for _, entry := range slices.Sorted(maps.Keys(groups)) {
 		group := groups[entry]
 		at := at.AtMapKey(entry)
-		if fault := p.GroupFault(group); fault != "" {
+		if fault := w.platform.GroupFault(group); fault != "" {
 			r.Add(unusableID(at, group, fault))
+			continue
+		}
+		if route, fault := w.elsewhere(entry, group); fault != "" {
+			r.Add(groupElsewhere(at, fault, group, route))
 			continue
 		}
 		if other, taken := owners[group]; taken {
@@ -217,6 +226,20 @@ func (r *decoder) checkOwners(p platform.Entry, at path.Path, groups map[string]
 		mine[group] = at
 	}
 	maps.Copy(owners, mine)
+}
+
+// elsewhere returns a route of the entry point that cannot send traffic to the group, because
+// the group is in another partition, account or region, and which of them it is.
+func (w desired) elsewhere(entry, group string) (route, fault string) {
+	for _, route := range w.Routes {
+		if route.Entry != entry {
+			continue
+		}
+		if fault := w.platform.Place(group).Apart(w.platform.Place(route.ID)); fault != "" {
+			return route.ID, fault
+		}
+	}
+	return "", ""
 }
 
 // readTraffic turns active or weights into desired weights.

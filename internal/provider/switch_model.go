@@ -2,7 +2,10 @@ package provider
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"math/big"
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,6 +17,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -193,6 +197,24 @@ func nullModel() switchModel {
 // line here.
 func (m *switchModel) blocks() map[string]*types.Object {
 	return map[string]*types.Object{"load_balancer": &m.LoadBalancer}
+}
+
+// identity identifies a planned switch for people: by its entry points, its environments, and where
+// it sends the traffic.
+func (m switchModel) identity() string {
+	_, block := m.platform()
+	routes, _ := (&decoder{}).Attributes(block)["routes"].(types.Map)
+	text := "entry point " + schedule.And(slices.Sorted(maps.Keys(routes.Elements())))
+	if names := slices.Sorted(maps.Keys(m.Environments.Elements())); len(names) > 0 {
+		text += ", environments " + schedule.And(names)
+	}
+	switch {
+	case !m.Active.IsNull() && !m.Active.IsUnknown():
+		text += fmt.Sprintf(", active = %q", m.Active.ValueString())
+	case len(m.Weights.Elements()) > 0:
+		text += ", weights " + sharesOf(m.Weights).String()
+	}
+	return text
 }
 
 // platform returns the platform of a switch, and the values of its block. Without any

@@ -26,6 +26,7 @@ func (r *switchResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	p := planning{noRecord: r.backend != nil && r.backend.noRecord}
+	resp.Diagnostics.Append(recall(ctx, req.Private, planKey, &p.before)...)
 	if !req.State.Raw.IsNull() {
 		p.state = new(switchModel)
 		resp.Diagnostics.Append(req.State.Get(ctx, p.state)...)
@@ -39,14 +40,20 @@ func (r *switchResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	decided.Switch = r.identify(p)
 	resp.Diagnostics.Append(r.checkUnread(ctx, config, p.memory)...)
+	resp.Diagnostics.Append(r.checkRoutes(config, planned, decided.Switch)...)
+	resp.Diagnostics.Append(r.checkAccount(ctx, config, p)...)
 	resp.Diagnostics.Append(r.checkLedger(planned, p)...)
 	if r.backend != nil && planned.LastShift.IsUnknown() { // a shift is planned
 		resp.Diagnostics.Append(gates.Warnings(r.backend.dependencies(ctx, ""), configured)...)
 	}
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, &planned)...)
-	if p.state != nil {
+	switch {
+	case p.state != nil:
 		resp.Diagnostics.Append(remember(ctx, resp.Private, planKey, decided)...)
+	case p.before.Switch != 0: // the second plan of a replacement; it is for no apply
+		resp.Diagnostics.Append(resp.Private.SetKey(ctx, planKey, nil)...)
 	}
 }
 
@@ -56,6 +63,7 @@ type planning struct {
 	memory release.Memory
 	// noRecord reports that shifts leave no record.
 	noRecord bool
+	before planMemory // of an earlier plan of the same switch, in this run if there is no state
 }
 
 // prior is what earlier applies left.

@@ -22,6 +22,7 @@ import (
 // the plan and the apply report it, and what is rejected stays remembered.
 func (r *switchResource) refresh(ctx context.Context, m *switchModel, memory *release.Memory) diag.Diagnostics {
 	routes := m.stateRoutes()
+	r.backend.ledger.See(idsOf(routes))
 	if len(routes) == 0 {
 		return nil
 	}
@@ -29,7 +30,7 @@ func (r *switchResource) refresh(ctx context.Context, m *switchModel, memory *re
 	if err != nil {
 		return diag.Diagnostics{unreadable(routes, err)}
 	}
-	found, err := readExisting(ctx, c.Reader, routes)
+	found, err := readExisting(ctx, c.Reader, idsOf(routes))
 	if err != nil {
 		return diag.Diagnostics{unreadable(routes, err)}
 	}
@@ -43,7 +44,7 @@ func (r *switchResource) refresh(ctx context.Context, m *switchModel, memory *re
 	}
 	s.Update(found, time.Now())
 	diags := r.observeRecords(ctx, c, s, routes)
-	observeOtherRoutes(ctx, c.Reader, s)
+	r.observeOtherRoutes(ctx, c.Reader, s)
 	observeSlowStart(ctx, c.Groups, s, m.Strategy)
 	m.encode(s.State)
 	m.refreshStickiness(routes, found)
@@ -82,11 +83,8 @@ func adopt(s *release.Observation, routes []traffic.Route, found map[string]traf
 }
 
 // readExisting reads routes and leaves out those that do not exist.
-func readExisting(ctx context.Context, reader platform.SharedReader, routes []traffic.Route) (map[string]traffic.State, error) {
-	var arns []string
-	for _, route := range routes {
-		arns = append(arns, route.ID)
-	}
+func readExisting(ctx context.Context, reader routeReader, routes []string) (map[string]traffic.State, error) {
+	arns := slices.Clone(routes)
 	for len(arns) > 0 {
 		states, err := reader.Read(ctx, arns)
 		if gone, is := traffic.Missing(err); is && slices.Contains(arns, gone) {
@@ -103,6 +101,15 @@ func readExisting(ctx context.Context, reader platform.SharedReader, routes []tr
 		return found, nil
 	}
 	return nil, nil
+}
+
+// idsOf returns the ids of routes.
+func idsOf(routes []traffic.Route) []string {
+	var ids []string
+	for _, route := range routes {
+		ids = append(ids, route.ID)
+	}
+	return ids
 }
 
 // refreshStickiness refreshes the stickiness where it is configured.
@@ -128,9 +135,9 @@ func (m *switchModel) refreshStickiness(routes []traffic.Route, found map[string
 	}
 }
 
-// observeOtherRoutes finds listeners and rules that forward to an environment and are not routes. Missing
-// permission is not an error.
-func observeOtherRoutes(ctx context.Context, reader platform.SharedReader, s *release.Observation) {
+// observeOtherRoutes finds listeners and rules that forward to an environment and are neither routes nor test
+// routes of an environment of this configuration, which Terraform plans before. Missing permission is not an error.
+func (r *switchResource) observeOtherRoutes(ctx context.Context, reader platform.SharedReader, s *release.Observation) {
 	arns := slices.Sorted(maps.Keys(s.Memory.Routes))
 	others, err := reader.OtherRoutes(ctx, arns, s.Groups())
 	if err != nil {
@@ -139,6 +146,9 @@ func observeOtherRoutes(ctx context.Context, reader platform.SharedReader, s *re
 	}
 	s.Memory.OtherRoutes = nil
 	for _, other := range others {
+		if _, is := r.backend.ledger.IsTest(other.Route); is {
+			continue
+		}
 		s.Memory.OtherRoutes = append(s.Memory.OtherRoutes, release.OtherRoute{Text: other.Text, Groups: other.Groups})
 	}
 }

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"slices"
 
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 
@@ -53,6 +54,7 @@ func (r *switchResource) Create(ctx context.Context, req resource.CreateRequest,
 		return
 	}
 	end := r.apply(ctx, change{plan: plan})
+	r.backend.ledger.See(idsOf(plan.stateRoutes()))
 	resp.Diagnostics.Append(end.diags...)
 	if end.diags.HasError() {
 		return
@@ -72,14 +74,20 @@ func (r *switchResource) Update(ctx context.Context, req resource.UpdateRequest,
 		return
 	}
 	end := r.apply(ctx, c)
+	r.backend.ledger.See(idsOf(slices.Concat(c.state.stateRoutes(), c.plan.stateRoutes())))
 	resp.Diagnostics.Append(end.diags...)
 	resp.Diagnostics.Append(resp.State.Set(ctx, &end.model)...)
 	resp.Diagnostics.Append(remember(ctx, resp.Private, memoryKey, end.memory)...)
 	resp.Diagnostics.Append(resp.Private.SetKey(ctx, planKey, nil)...)
 }
 
-// Delete implements resource.Resource. It moves no traffic.
-func (r *switchResource) Delete(context.Context, resource.DeleteRequest, *resource.DeleteResponse) {}
+// Delete implements resource.Resource. It moves no traffic. Its routes protect the environments that Terraform
+// destroys after it.
+func (r *switchResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+	var state switchModel
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	r.backend.ledger.See(idsOf(state.stateRoutes()))
+}
 
 // Read implements resource.Resource.
 func (r *switchResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {

@@ -2,6 +2,9 @@ package provider
 
 import (
 	"context"
+	"iter"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -9,6 +12,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/ledger"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
@@ -99,20 +103,85 @@ func (r *switchResource) checkUnread(ctx context.Context, config switchModel, m 
 }
 
 // unreadRoutes returns the routes of a block that Read has not read and that have to be, with their paths.
-func unreadRoutes(p platform.Entry, block types.Object, m release.Memory) func(yield func(path.Path, string) bool) {
+func unreadRoutes(p platform.Entry, block types.Object, m release.Memory) iter.Seq2[path.Path, string] {
+	return func(yield func(path.Path, string) bool) {
+		for at, id := range knownRoutes(p, block) {
+			if _, seen := m.Routes[id]; seen || !p.Unread(id) {
+				continue
+			}
+			if !yield(at, id) {
+				return
+			}
+		}
+	}
+}
+
+// knownRoutes returns the routes of a block that are known, with their paths, by entry point.
+func knownRoutes(p platform.Entry, block types.Object) iter.Seq2[path.Path, string] {
 	return func(yield func(path.Path, string) bool) {
 		routes, _ := (&decoder{}).Attributes(block)["routes"].(types.Map)
-		for entry, v := range routes.Elements() {
-			list, _ := v.(types.List)
+		for _, entry := range slices.Sorted(maps.Keys(routes.Elements())) {
+			list, _ := routes.Elements()[entry].(types.List)
 			for i, e := range list.Elements() {
-				id := input.AsText(e)
-				if _, seen := m.Routes[id]; seen || !p.Unread(id) {
-					continue
-				}
-				if !yield(p.RoutesAt().AtMapKey(entry).AtListIndex(i), id) {
+				if id := input.AsText(e); id != "" && !yield(p.RoutesAt().AtMapKey(entry).AtListIndex(i), id) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// identify returns the id of a planned switch in the ledger. The plan of a replacement follows the
+// plan of the change that it replaces, and has its private state.
+func (r *switchResource) identify(p planning) int {
+	if r.backend == nil {
+		return 0
+	}
+	if p.state != nil {
+		return r.backend.ledger.Identify(0)
+	}
+	return r.backend.ledger.Identify(p.before.Switch)
+}
+
+// checkRoutes checks routes against what else this run has planned: no other switch and no environment, as a
+// test route, has one of them. It also records them for the protection of environments.
+func (r *switchResource) checkRoutes(config, planned switchModel, id int) diag.Diagnostics {
+	if r.backend == nil {
+		return nil
+	}
+	var diags diag.Diagnostics
+	r.backend.ledger.See(idsOf(planned.stateRoutes()))
+	p, block := config.platform()
+	for at, route := range knownRoutes(p, block) {
+		if other, taken := r.backend.ledger.PlanRoute(route, ledger.Switch{ID: id, Text: planned.identity()}); taken {
+			diags.Append(routeOfTwoSwitches(at, route, other.Text))
+		}
+		if environment, is := r.backend.ledger.IsTest(route); is {
+			diags.Append(routeIsTest(at, route, environment))
+		}
+		if err := r.backend.aws.Allows(route); err != nil {
+			diags.Append(accountOfRoute(at, route, err))
+		}
+	}
+	return diags
+}
+
+// checkAccount checks the account of the credentials for a Create: a refresh of a switch that exists would have
+// failed with those of another account.
+func (r *switchResource) checkAccount(ctx context.Context, config switchModel, p planning) diag.Diagnostics {
+	if r.backend == nil || p.state != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, planTimeout)
+	defer cancel()
+	region := ""
+	entry, block := config.platform()
+	for _, route := range knownRoutes(entry, block) {
+		region = entry.Region(route)
+		break
+	}
+	if err := r.backend.aws.CheckPlanned(ctx, region); err != nil {
+		return diag.Diagnostics{accountAtPlan(err)}
+	}
+	return nil
 }

@@ -497,7 +497,10 @@ const settingsKeys = `access_key = "AKIALOCAL"
     secret_key = "secret"`
 
 // settings returns the provider block, with more arguments of its aws attribute.
-func settings(b *bench, more string) string {
+func settings(b *bench, more string) string { return settingsAt(b.srv.URL(), more) }
+
+// settingsAt is settings for an endpoint.
+func settingsAt(endpoint, more string) string {
 	return fmt.Sprintf(`
 terraform {
   required_providers {
@@ -513,7 +516,7 @@ provider "bluegreen" {
     %[3]s
   }
 }
-`, b.srv.URL(), settingsKeys, more)
+`, endpoint, settingsKeys, more)
 }
 
 // resource returns the HCL of the switch, with short health and settle durations

@@ -21,12 +21,13 @@ type Reference struct {
 	Share shift.Share // of the route's requests; 0 is attached at weight 0
 	// Sticky is true where stickiness may keep sending earlier clients to the group, whatever its share.
 	Sticky bool
-	// Test is true where the route carries test traffic only.
-	Test bool
+	// Narrow is true for a rule that matches headers, cookies, query strings or source addresses. Such a
+	// rule may be for tests; only the configuration says so.
+	Narrow bool
 }
 
-// CarriesTraffic reports whether users' requests reach the group here.
-func (u Reference) CarriesTraffic() bool { return !u.Test && (u.Share > 0 || u.Sticky) }
+// CarriesTraffic reports whether requests reach the group here.
+func (u Reference) CarriesTraffic() bool { return u.Share > 0 || u.Sticky }
 
 // OtherRoute is a route that sends traffic to a group without being one of the switch.
 type OtherRoute struct {

@@ -52,6 +52,11 @@ output "target_group_arn" {
   value = module.target_group.arn
 }
 
+output "test_rule_arn" {
+  description = "ARN of the test rule, for test_routes of the environment."
+  value       = module.target_group.test_rule_arn
+}
+
 output "machines" {
   description = "ID of the machines behind the target group."
   value       = terraform_data.machines.id

@@ -35,7 +35,8 @@ locals {
 
 resource "terraform_data" "test_rule" {
   input = {
-    name = "${var.name}-${var.environment}"
+    name   = "${var.name}-${var.environment}"
+    record = ".localapp/rule-${var.name}-${var.environment}.json"
   }
   provisioner "local-exec" {
     command = "localapp rule create -name ${self.input.name} -listener ${var.listener_arn} -group ${local.arn} -environment ${var.environment}"
@@ -49,4 +50,9 @@ resource "terraform_data" "test_rule" {
 output "arn" {
   value      = local.arn
   depends_on = [terraform_data.test_rule]
+}
+
+output "test_rule_arn" {
+  description = "ARN of the rule, for test_routes of the environment."
+  value       = jsondecode(file(terraform_data.test_rule.output.record)).arn
 }

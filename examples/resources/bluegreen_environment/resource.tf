@@ -4,7 +4,8 @@ resource "bluegreen_environment" "app" {
   name          = each.key
   version       = each.value
   target_groups = { web = aws_lb_target_group.app[each.key].arn }
-  backed_by     = [aws_autoscaling_group.app[each.key].id] # created before, destroyed after the environment
+  test_routes   = [aws_lb_listener_rule.test[each.key].arn] # no traffic of users
+  backed_by     = [aws_autoscaling_group.app[each.key].id]  # created before, destroyed after the environment
 
   ready {
     min_healthy_targets = 2

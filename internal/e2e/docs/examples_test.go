@@ -108,6 +108,7 @@ func TestExamples_ecsServiceIsRefusedWithoutARule(t *testing.T) {
 	t.Parallel()
 	p := e2e.NewProject(t, "ecs-service", e2e.Brisk())
 	p.Must(p.Edit("../modules/target_group/main.tf", `"localapp rule create `, `"true `))
+	p.Must(p.Edit("../modules/target_group/main.tf", "jsondecode(file(terraform_data.test_rule.output.record)).arn", "var.listener_arn"))
 	var out strings.Builder
 	err := p.Apply(&out)
 	if err == nil || !strings.Contains(out.String(), "does not have an associated load balancer") {

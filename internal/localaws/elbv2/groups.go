@@ -270,7 +270,7 @@ func describeTargetGroups(c *call) (any, error) {
 			return nil, err
 		}
 	}
-	balancers := c.state.balancersByGroup()
+	balancers := c.state.shownBalancers(c.service.opts.StaleGroupBalancers)
 	matched := sorted(c.state.groups, func(g *group) bool {
 		used := lb == "" || (balancers[g.arn] != nil && balancers[g.arn].arn == lb)
 		return g.region == c.region && used && matchesFilter(arns, g.arn) && matchesFilter(names, g.name)

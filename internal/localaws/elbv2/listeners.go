@@ -86,7 +86,7 @@ func createListener(c *call) (any, error) {
 		return nil, wire.BadRequest("TooManyListeners", "You've reached the limit on the number of listeners per load balancer: '%d'", maxListeners)
 	}
 	l.seq = c.state.nextSeq()
-	defaultRule := &rule{arn: ruleARN(l), listener: l.arn, region: c.region, actions: actions, seq: c.state.nextSeq()}
+	defaultRule := &rule{arn: ruleARN(l), listener: l.arn, region: c.region, actions: actions, created: groupsOf(actions), seq: c.state.nextSeq()}
 	l.defaultRule = defaultRule.arn
 	c.state.listeners[l.arn], c.state.rules[defaultRule.arn] = l, defaultRule
 	c.setTags(l.arn, tags)

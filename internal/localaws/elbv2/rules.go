@@ -63,6 +63,7 @@ func createRule(c *call) (any, error) {
 	if r.actions, err = reader.read(c.Structs("Actions")); err != nil {
 		return nil, err
 	}
+	r.created = groupsOf(r.actions)
 	if err := c.countRules(b); err != nil {
 		return nil, err
 	}

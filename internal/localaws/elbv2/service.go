@@ -26,6 +26,9 @@ type Options struct {
 	Account string
 	// OmitLoneWeight omits the weight of a target group that is alone in its action.
 	OmitLoneWeight bool
+	// StaleGroupBalancers makes DescribeTargetGroups return the load balancer of a target group only where a
+	// listener or rule was created with it.
+	StaleGroupBalancers bool
 	// Instances maps instance IDs to addresses. The address of any other instance is 127.0.0.1.
 	Instances map[string]string
 	// Propagation delays every routing change in the data plane.

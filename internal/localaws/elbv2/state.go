@@ -65,6 +65,7 @@ type rule struct {
 	priority              int // 0 for the default rule
 	conditions            []condition
 	actions               []action
+	created               []string // groups of the actions that it was created with
 	seq                   int
 }
 
@@ -129,6 +130,22 @@ func (s *state) balancersByGroup() map[string]*balancer {
 		}
 		for _, arn := range groupsOf(r.actions) {
 			out[arn] = b
+		}
+	}
+	return out
+}
+
+// shownBalancers is balancersByGroup as DescribeTargetGroups returns it.
+func (s *state) shownBalancers(stale bool) map[string]*balancer {
+	if !stale {
+		return s.balancersByGroup()
+	}
+	out := map[string]*balancer{}
+	for _, r := range s.rules {
+		for _, arn := range r.created {
+			if b := s.balancerOf(r); b != nil {
+				out[arn] = b
+			}
 		}
 	}
 	return out

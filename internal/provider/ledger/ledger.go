@@ -18,6 +18,10 @@ type Ledger struct {
 	remaining map[string]bool        // target groups of environments planned to stay
 	used      map[string]shift.Share // target groups on which a switch is planned to leave traffic
 	changed   map[string]Change
+	switches  int               // the last id that was given away
+	routes    map[string]Switch // routes of planned switches
+	seen      map[string]bool   // routes of switches, planned or not
+	tests     map[string]string // test routes of environments that are planned to stay => environment
 }
 
 // Change is a planned change of an environment, which must not be made where
@@ -29,7 +33,10 @@ type Change struct {
 
 // New returns an empty Ledger.
 func New() *Ledger {
-	return &Ledger{claimed: map[string]bool{}, destroyed: map[string]string{}, remaining: map[string]bool{}, used: map[string]shift.Share{}, changed: map[string]Change{}}
+	return &Ledger{
+		claimed: map[string]bool{}, destroyed: map[string]string{}, remaining: map[string]bool{}, used: map[string]shift.Share{}, changed: map[string]Change{},
+		routes: map[string]Switch{}, seen: map[string]bool{}, tests: map[string]string{},
+	}
 }
 
 // Claim records that an environment created or changed in this run has the target

@@ -47,7 +47,7 @@ func AWSAttributes() map[string]schema.Attribute {
 			Optional:            true,
 			MarkdownDescription: "Maximum number of attempts per API call, 1 or more. A rollback has its own retries. Default: `AWS_MAX_ATTEMPTS`, the value of the profile, or `10`, because Elastic Load Balancing throttles per account.",
 		},
-		"allowed_account_ids": texts("IDs (12 digits each) of the AWS accounts that may be changed, checked before the first write. Default: any account."),
+		"allowed_account_ids": texts("IDs (12 digits each) of the AWS accounts that may be changed. Checked at plan for the ARNs of routes and target groups and for the credentials that create a switch, and before the first write. Default: any account."),
 		"endpoints": schema.SingleNestedAttribute{
 			Optional:            true,
 			MarkdownDescription: "Custom service endpoints, such as `http://127.0.0.1:4566` for a local implementation.",

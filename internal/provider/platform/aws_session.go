@@ -27,7 +27,10 @@ type AWSSession struct {
 
 	mu      sync.Mutex
 	config  *aws.Config
-	allowed bool // the account was checked
+	account string // of the credentials, once it was read
+
+	planned    sync.Once
+	plannedErr error // of the check in a plan
 }
 
 // open returns the SDK configuration. The region is for STS where nothing else sets one.
@@ -42,6 +45,9 @@ func (s *AWSSession) open(ctx context.Context, region string) (aws.Config, error
 		if err != nil {
 			return aws.Config{}, err
 		}
+		if config.Region == "" { // a later call has an ARN
+			return config, nil
+		}
 		s.config = &config
 	}
 	return *s.config, nil
@@ -49,24 +55,58 @@ func (s *AWSSession) open(ctx context.Context, region string) (aws.Config, error
 
 // checkAccount checks, once, that the credentials belong to an allowed account.
 func (s *AWSSession) checkAccount(ctx context.Context) error {
-	config, err := s.open(ctx, "")
+	return s.checkAccountFrom(ctx, "")
+}
+
+// checkAccountFrom is checkAccount; the region is for STS where nothing else sets one.
+func (s *AWSSession) checkAccountFrom(ctx context.Context, region string) error {
+	config, err := s.open(ctx, region)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.Settings.accounts) == 0 || s.allowed {
+	if len(s.Settings.accounts) == 0 {
 		return nil
 	}
-	identity, err := s.Settings.sts(config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
-	if err != nil {
-		return fmt.Errorf("sts:GetCallerIdentity: %w", err)
+	if s.account == "" {
+		identity, err := s.Settings.sts(config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+		if err != nil {
+			return fmt.Errorf("sts:GetCallerIdentity: %w", err)
+		}
+		s.account = aws.ToString(identity.Account)
 	}
-	if account := aws.ToString(identity.Account); !slices.Contains(s.Settings.accounts, account) {
-		return fmt.Errorf("%w: %s", ErrAccount, account)
+	return s.allows(s.account)
+}
+
+// allows returns ErrAccount for an account that is not in the list.
+func (s *AWSSession) allows(account string) error {
+	if len(s.Settings.accounts) == 0 || slices.Contains(s.Settings.accounts, account) {
+		return nil
 	}
-	s.allowed = true
+	return fmt.Errorf("%w: %s", ErrAccount, account)
+}
+
+// CheckPlanned is the check of the account in a plan. It takes at most one call in a run, and returns only
+// ErrAccount: a plan works without credentials, and the apply reports everything else.
+func (s *AWSSession) CheckPlanned(ctx context.Context, region string) error {
+	if len(s.Settings.accounts) == 0 || s.Settings.Unknown {
+		return nil
+	}
+	s.planned.Do(func() { s.plannedErr = s.checkAccountFrom(ctx, region) })
+	if errors.Is(s.plannedErr, ErrAccount) {
+		return s.plannedErr
+	}
 	return nil
+}
+
+// Allows returns ErrAccount where the account of a route or group is known not to be allowed. It calls nothing.
+func (s *AWSSession) Allows(id string) error {
+	account := Of(id).Place(id).Account
+	if account == "" || s.Settings.Unknown {
+		return nil
+	}
+	return s.allows(account)
 }
 
 // CloudWatch returns a client for a region; empty: that of the configuration.

@@ -29,6 +29,7 @@ func loadBalancer() Entry {
 		RouteFault:   elbRouteFault,
 		GroupFault:   elbGroupFault,
 		Region:       elbRegion,
+		Place:        elbPlace,
 		label:        elbLabel,
 		Detaches:     func(route string) bool { _, err := elb.ParseRoute(route); return err == nil },
 		Unread:       func(route string) bool { a, err := elb.ParseRoute(route); return err == nil && a.Kind == elb.Rule },
@@ -49,7 +50,7 @@ func loadBalancerBlock() schema.Block {
 				ElementType: types.ListType{ElemType: types.StringType},
 				Optional:    true,
 				MarkdownDescription: "Map of entry point (a name that you choose, such as `web`, without commas and `=`) to the ARNs of the Application Load Balancer listeners (default action) and listener rules that serve it. " +
-					"All routes shift in lock-step. Each must forward to target groups; a fixed 5xx response is replaced when the route is added. Required.",
+					"All routes shift in lock-step, and no other switch of the configuration may have one of them. Each must forward to target groups; a fixed 5xx response is replaced when the route is added. Required.",
 			},
 			"stickiness": schema.StringAttribute{
 				Optional: true,
@@ -85,6 +86,15 @@ func elbRegion(id string) string {
 		return ""
 	}
 	return a.Region
+}
+
+// elbPlace is where the resource of an ARN is; empty where it is none.
+func elbPlace(id string) Place {
+	a, err := elb.Parse(id)
+	if err != nil {
+		return Place{}
+	}
+	return Place{Partition: a.Partition, Account: a.Account, Region: a.Region}
 }
 
 func elbRouteFault(id string) string {

@@ -5,6 +5,7 @@ package platform
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -37,6 +38,8 @@ type Entry struct {
 	RouteFault, GroupFault func(id string) string
 	// Region is the region of a route or group; empty: none.
 	Region func(id string) string
+	// Place is where a route or group is; all empty where it is in no such place.
+	Place func(id string) Place
 	// label names a route or group for people: an ARN without account and region.
 	label func(id string) string
 	// Detaches reports whether an idle group can be detached from a route: it is one that
@@ -59,6 +62,22 @@ type Entry struct {
 
 	// Connect opens the clients. The id is a route or group.
 	Connect func(ctx context.Context, session *AWSSession, id string) (*Clients, error)
+}
+
+// Place is where a route or group is.
+type Place struct{ Partition, Account, Region string }
+
+// Apart says in what two places differ, such as "region eu-west-1 instead of eu-central-1"; empty: they do not.
+func (p Place) Apart(from Place) string {
+	switch {
+	case p.Partition != from.Partition:
+		return fmt.Sprintf("partition %s instead of %s", p.Partition, from.Partition)
+	case p.Account != from.Account:
+		return fmt.Sprintf("account %s instead of %s", p.Account, from.Account)
+	case p.Region != from.Region:
+		return fmt.Sprintf("region %s instead of %s", p.Region, from.Region)
+	}
+	return ""
 }
 
 // All returns all platforms.

@@ -8,23 +8,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
-// condition is a condition of a rule. Equal conditions are equal values.
-type condition struct {
-	field string // ELB's name, such as "path-pattern"
-	value string // what it matches
-}
+// narrowFields are the conditions that test rules have. Cookies are matched as a header.
+var narrowFields = []string{"http-header", "query-string", "source-ip"}
 
-// testFields are the conditions of test rules. Cookies are matched as a header.
-var testFields = []string{"http-header", "query-string", "source-ip"}
-
-func (c condition) isForTests() bool { return slices.Contains(testFields, c.field) }
-
-func conditionsOf(all []types.RuleCondition) []condition {
-	var found []condition
-	for _, c := range all {
-		found = append(found, condition{aws.ToString(c.Field), conditionValue(c)})
-	}
-	return found
+// isNarrow reports whether a rule matches headers, cookies, query strings or source addresses.
+func isNarrow(all []types.RuleCondition) bool {
+	return slices.ContainsFunc(all, func(c types.RuleCondition) bool { return slices.Contains(narrowFields, aws.ToString(c.Field)) })
 }
 
 // ruleLabel names a rule by its priority and by the hosts and paths that it matches.

@@ -17,12 +17,12 @@ import (
 
 // trafficRoute is a listener or rule of a load balancer.
 type trafficRoute struct {
-	arn        string
-	listener   int32  // the port
-	priority   string // empty: the default action of the listener
-	weights    map[string]int
-	sticky     bool // group stickiness is on
-	conditions []condition
+	arn      string
+	listener int32  // the port
+	priority string // empty: the default action of the listener
+	weights  map[string]int
+	sticky   bool // group stickiness is on
+	narrow   bool // as in traffic.Reference
 }
 
 // OtherRoutes returns the listeners and rules of the routes' load balancers that forward to one of
@@ -150,7 +150,7 @@ func (r *Router) rulesOf(ctx context.Context, region string, listener trafficRou
 			}
 			o := trafficRouteOf(aws.ToString(rule.RuleArn), listener.listener, rule.Actions)
 			o.priority = aws.ToString(rule.Priority)
-			o.conditions = conditionsOf(rule.Conditions)
+			o.narrow = isNarrow(rule.Conditions)
 			rules = append(rules, o)
 		}
 	}

@@ -3,7 +3,6 @@ package elb
 import (
 	"context"
 	"maps"
-	"slices"
 	"sync"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
@@ -68,7 +67,7 @@ func referencesIn(all []trafficRoute, group string) []traffic.Reference {
 		}
 		found = append(found, traffic.Reference{
 			Route: o.arn, Text: o.text(), Group: group, Share: o.share(group),
-			Sticky: o.sticky, Test: isTest(o, all, group),
+			Sticky: o.sticky, Narrow: o.narrow,
 		})
 	}
 	return found
@@ -81,62 +80,6 @@ func (o trafficRoute) share(group string) shift.Share {
 	}
 	return shift.FromRaw(o.weights)[group]
 }
-
-// userPorts are the ports that browsers use.
-var userPorts = []int32{80, 443}
-
-// isTest reports whether a route sends only test traffic to a group. There is no marker for that, and taking
-// users for tests would lose their requests, so the configuration must show it. The route has the group alone and
-// without stickiness (a switch leaves a group alone where clients are sticky), and either
-//
-//   - a switch keeps the group idle, that is, another action has it at weight 0 beside others, and the route is a
-//     rule with a header, query string or source address condition, or belongs to a listener that has no such
-//     action and another port than 80 and 443; or
-//   - the route is a rule that adds only such conditions to those of another rule, or of the default action, of its
-//     listener, and that one forwards the requests that do not match them.
-func isTest(o trafficRoute, all []trafficRoute, group string) bool {
-	if len(o.weights) != 1 || o.sticky {
-		return false
-	}
-	if attachedIdle(all, group) {
-		return o.hasTestConditions() || !slices.Contains(userPorts, o.listener) && !attachedIdle(onListener(all, o.listener), group)
-	}
-	return o.hasTestConditions() && slices.ContainsFunc(onListener(all, o.listener), func(other trafficRoute) bool { return o.isTestVariantOf(other) })
-}
-
-// attachedIdle reports whether an action has the group at weight 0 beside others and without stickiness.
-func attachedIdle(all []trafficRoute, group string) bool {
-	return slices.ContainsFunc(all, func(o trafficRoute) bool {
-		weight, names := o.weights[group]
-		return names && weight == 0 && len(o.weights) > 1 && !o.sticky
-	})
-}
-
-func onListener(all []trafficRoute, listener int32) []trafficRoute {
-	return slices.DeleteFunc(slices.Clone(all), func(o trafficRoute) bool { return o.listener != listener })
-}
-
-func (o trafficRoute) hasTestConditions() bool {
-	return slices.ContainsFunc(o.conditions, condition.isForTests)
-}
-
-// isTestVariantOf reports whether other serves the requests that do not match the additional conditions of o. If
-// other forwards to the same group, it is counted on its own.
-func (o trafficRoute) isTestVariantOf(other trafficRoute) bool {
-	more := slices.Clone(o.conditions)
-	for _, c := range other.conditions {
-		if !slices.Contains(o.conditions, c) {
-			return false
-		}
-		more = slices.DeleteFunc(more, func(mine condition) bool { return mine == c })
-	}
-	if len(more) == 0 || slices.ContainsFunc(more, func(c condition) bool { return !c.isForTests() }) {
-		return false
-	}
-	return slices.ContainsFunc(other.groups(), func(group string) bool { return other.share(group) > 0 })
-}
-
-func (o trafficRoute) groups() []string { return slices.Collect(maps.Keys(o.weights)) }
 
 // groupInfoEach is GroupInfo with a result for each group.
 func (r *Router) groupInfoEach(ctx context.Context, groups []string) (map[string]GroupInfo, map[string]error) {

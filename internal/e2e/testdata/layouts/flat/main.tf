@@ -47,7 +47,8 @@ locals {
 resource "terraform_data" "test_rule" {
   for_each = var.releases
   input = {
-    name = "app-${each.key}"
+    name   = "app-${each.key}"
+    record = ".localapp/rule-app-${each.key}.json"
   }
   provisioner "local-exec" {
     command = "localapp rule create -name ${self.input.name} -listener ${module.balancer.listener_arn} -group ${local.groups[each.key]} -environment ${each.key}"
@@ -81,6 +82,7 @@ resource "bluegreen_environment" "app" {
   name          = each.key
   version       = each.value
   target_groups = { web = local.groups[each.key] }
+  test_routes   = [jsondecode(file(terraform_data.test_rule[each.key].output.record)).arn]
   backed_by     = [terraform_data.machines[each.key].id]
   drain         = "60s"
 

@@ -41,6 +41,7 @@ resource "bluegreen_environment" "blue" {
   name          = "blue"
   version       = var.releases["blue"]
   target_groups = { web = one(module.blue).target_group_arn }
+  test_routes   = [one(module.blue).test_rule_arn]
   backed_by     = [one(module.blue).machines]
   drain         = "60s"
 
@@ -67,6 +68,7 @@ resource "bluegreen_environment" "green" {
   name          = "green"
   version       = var.releases["green"]
   target_groups = { web = one(module.green).target_group_arn }
+  test_routes   = [one(module.green).test_rule_arn]
   backed_by     = [one(module.green).machines]
   drain         = "60s"
 

@@ -49,6 +49,7 @@ resource "bluegreen_environment" "app" {
   name          = each.key
   version       = each.value
   target_groups = { web = module.target_group[each.key].arn }
+  test_routes   = [module.target_group[each.key].test_rule_arn]
   backed_by     = [module.machines[each.key].id]
   drain         = "60s"
 

@@ -14,6 +14,7 @@ variable "listener_arn" {
 variable "apps" {
   type = map(object({
     target_group_arn = string
+    test_rule_arn    = string
     machines         = string
   }))
 }
@@ -37,6 +38,7 @@ resource "bluegreen_environment" "app" {
   name          = each.key
   version       = each.value.version
   target_groups = { web = var.apps[each.value.app].target_group_arn }
+  test_routes   = [var.apps[each.value.app].test_rule_arn]
   backed_by     = coalesce(each.value.backing, [var.apps[each.value.app].machines])
   drain         = "60s"
 
