@@ -25,6 +25,7 @@ type environmentModel struct {
 	Ready        types.Object `tfsdk:"ready"`
 	Drain        types.String `tfsdk:"drain"`
 	Protect      types.Bool   `tfsdk:"protect"`
+	ResourceType types.String `tfsdk:"resource_type"`
 }
 
 // readiness is the readiness check of a configuration, as far as it is known.
@@ -42,7 +43,7 @@ func (m environmentModel) read() (readiness, diag.Diagnostics) {
 		r.Name(path.Root("name"), m.Name.ValueString())
 	}
 	want := readiness{groups: r.readGroups(path.Root("target_groups"), m.TargetGroups)}
-	r.readBacking(m.BackedBy)
+	r.readBacking(path.Root("backed_by"), m.BackedBy)
 	r.readReady(&want, m.Ready)
 	if d := r.Duration(path.Root("drain"), m.Drain, 0); r.Known(m.Drain) {
 		want.drain = &d
@@ -65,10 +66,10 @@ func (r *decoder) readGroups(at path.Path, v types.Map) map[string]string {
 }
 
 // readBacking rejects null elements, which would be missing dependencies.
-func (r *decoder) readBacking(v types.List) {
+func (r *decoder) readBacking(at path.Path, v types.List) {
 	for i, e := range v.Elements() {
 		if input.Missing(e) {
-			r.Add(nullBacking(path.Root("backed_by").AtListIndex(i)))
+			r.Add(nullBacking(at.AtListIndex(i)))
 		}
 	}
 }
@@ -120,5 +121,6 @@ func importedEnvironment(name string, groups map[string]string) environmentModel
 		TargetGroups: textsValue(groups),
 		BackedBy:     types.ListNull(types.StringType),
 		Ready:        types.ObjectNull(ready.AttrTypes),
+		ResourceType: types.StringValue(environmentType),
 	}
 }

@@ -80,6 +80,10 @@ func (p planning) plan(config, plan switchModel) (switchModel, planMemory, []*ga
 		return plan, planMemory{}, nil, rd.Diags
 	}
 	prior := p.prior(w)
+	diags := p.checkInline(config, w, prior)
+	if diags.HasError() {
+		return plan, planMemory{}, nil, diags
+	}
 	planned, err := prior.Plan(w.Desired)
 	switch {
 	case err != nil:
@@ -90,7 +94,7 @@ func (p planning) plan(config, plan switchModel) (switchModel, planMemory, []*ga
 		fillTraffic(&plan, config, w, prior)
 		p.fill(&plan, planned)
 	}
-	return plan, planMemory{Ignored: configured.ignored}, w.gates, nil
+	return plan, planMemory{Ignored: configured.ignored}, w.gates, diags
 }
 
 // undecidedError reports why no schedule can be made.
