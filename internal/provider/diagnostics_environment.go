@@ -15,6 +15,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -79,6 +80,53 @@ func destroyedButLive(name string, share fmt.Stringer) diag.Diagnostic {
 		Action: "Move the traffic to another environment with active or weights in this edit, or keep the environment. " +
 			"If only the address of the resource changed, add a moved block.",
 	}.Diagnostic(destroySummary(name))
+}
+
+// inlineChange is what a plan does to an inline environment that has traffic.
+type inlineChange struct {
+	name    string
+	traffic []trafficMemory
+	goal    shift.Weights // where the plan moves the traffic; nil: it leaves some there
+}
+
+// removed refuses the removal of an inline environment, or of everything that serves in it.
+func (c inlineChange) removed(what string) diag.Diagnostic {
+	move := fmt.Sprintf("First keep %q in environments, with its resources, and apply", c.name)
+	if to, sole := c.goal.Sole(); sole {
+		move += ": this shifts the traffic to " + to
+	} else if c.goal != nil {
+		move += ": this shifts the traffic to " + c.goal.String()
+	} else {
+		move += " a change of active or weights that moves all its traffic to other environments"
+	}
+	return c.detail(
+		fmt.Sprintf("The plan removes %senvironment %q while it has that traffic. Terraform does not order this after the shift, because the environment is inline: it can destroy what serves there first.", what, c.name),
+		fmt.Sprintf("Use two applies. %s. Then remove it and apply again. "+
+			"With bluegreen_environment and create_before_destroy, one apply does both in this order.", move),
+	).Diagnostic(fmt.Sprintf("Cannot remove environment %q", c.name))
+}
+
+// replaced warns of replaced target groups or resources. Only create_before_destroy, which the
+// provider cannot see, makes that safe.
+func (c inlineChange) replaced(what string, unknown bool) diag.Diagnostic {
+	verb := "replaces"
+	if unknown {
+		verb, what = "may replace", what+" (known after apply)"
+	}
+	return c.detail(
+		fmt.Sprintf("The plan %s %s of environment %q while it has that traffic. Terraform does not order this after the shift, because the environment is inline: "+
+			"it can stop what serves there first.", verb, what, c.name),
+		"Release to another environment instead, and remove this one in a later apply. If you apply this plan, "+
+			"every replaced resource behind the environment must have create_before_destroy and be listed in backed_by.",
+	).Warning(fmt.Sprintf("Environment %q changes while it has traffic", c.name))
+}
+
+func (c inlineChange) detail(cause, action string) input.Detail {
+	d := input.Detail{Traffic: trafficSummary(c.traffic) + ".", Cause: cause, Action: action}
+	for _, t := range c.traffic {
+		d.Facts = append(d.Facts, input.Fact{"Target group", t.Group})
+	}
+	return d
 }
 
 // destroyRefused keeps an environment that carries traffic. IsRoute reports whether a switch has a route.
@@ -215,6 +263,10 @@ func nullBacking(at path.Path) diag.Diagnostic {
 
 func whenOfReady(at path.Path) diag.Diagnostic {
 	return input.Misuse(at, "Readiness gates are evaluated before the environment has any traffic, so when does not apply to them. Remove it.")
+}
+
+func notAnEnvironment(at path.Path, value string) diag.Diagnostic {
+	return input.Misuse(at, "Only bluegreen_environment exports it. Leave it out of an inline environment.", input.Fact{"Value", strconv.Quote(value)})
 }
 
 func nameIsNotKey(at path.Path, name, key string) diag.Diagnostic {

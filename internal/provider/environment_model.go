@@ -26,6 +26,7 @@ type environmentModel struct {
 	Ready        types.Object `tfsdk:"ready"`
 	Drain        types.String `tfsdk:"drain"`
 	Protect      types.Bool   `tfsdk:"protect"`
+	ResourceType types.String `tfsdk:"resource_type"`
 }
 
 // readiness is the readiness check of a configuration, as far as it is known.
@@ -44,7 +45,7 @@ func (m environmentModel) read() (readiness, diag.Diagnostics) {
 	}
 	want := readiness{groups: r.readGroups(path.Root("target_groups"), m.TargetGroups)}
 	r.readTests(m.TestRoutes)
-	r.readBacking(m.BackedBy)
+	r.readBacking(path.Root("backed_by"), m.BackedBy)
 	r.readReady(&want, m.Ready)
 	if d := r.Duration(path.Root("drain"), m.Drain, 0); r.Known(m.Drain) {
 		want.drain = &d
@@ -81,10 +82,10 @@ func (r *decoder) readTests(v types.List) {
 }
 
 // readBacking rejects null elements, which would be missing dependencies.
-func (r *decoder) readBacking(v types.List) {
+func (r *decoder) readBacking(at path.Path, v types.List) {
 	for i, e := range v.Elements() {
 		if input.Missing(e) {
-			r.Add(nullBacking(path.Root("backed_by").AtListIndex(i)))
+			r.Add(nullBacking(at.AtListIndex(i)))
 		}
 	}
 }
@@ -148,5 +149,6 @@ func importedEnvironment(name string, groups map[string]string) environmentModel
 		TestRoutes:   types.ListNull(types.StringType),
 		BackedBy:     types.ListNull(types.StringType),
 		Ready:        types.ObjectNull(ready.AttrTypes),
+		ResourceType: types.StringValue(environmentType),
 	}
 }

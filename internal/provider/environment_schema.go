@@ -5,13 +5,14 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/gates"
 )
 
-// Schema implements resource.Resource. No argument forces replacement, and none
-// is computed, because what is live and healthy changes too often for the state.
+// Schema implements resource.Resource. No argument forces replacement. What is live and
+// healthy is not computed, because it changes too often for the state.
 func (r *environmentResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = environmentSchema()
 }
@@ -27,6 +28,10 @@ func environmentSchema() schema.Schema {
 		Blocks:     map[string]schema.Block{"ready": readyBlock()},
 	}
 }
+
+// environmentType is the resource_type of every environment. It has a constant value, so that a
+// plan of the switch knows it before the environment is created.
+const environmentType = "bluegreen_environment"
 
 func environmentAttributes() map[string]schema.Attribute {
 	return map[string]schema.Attribute{
@@ -64,6 +69,11 @@ func environmentAttributes() map[string]schema.Attribute {
 		"protect": schema.BoolAttribute{
 			Optional:            true,
 			MarkdownDescription: protectDescription,
+		},
+		"resource_type": schema.StringAttribute{
+			Computed:            true,
+			Default:             stringdefault.StaticString(environmentType),
+			MarkdownDescription: "Always `" + environmentType + "`. It reaches the switch with the environment and distinguishes it from an inline environment, so pass the environment as a whole.",
 		},
 	}
 }

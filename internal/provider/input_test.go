@@ -82,6 +82,8 @@ func badEnvironments() []badInput {
 		wrong("environment_control", func(h *hcl) { h.environments += environment("te\nal", "1", groupARN("teal")) }),
 		wrong("environment_comma", func(h *hcl) { h.environments += environment("te,al", "1", groupARN("teal")) }),
 		wrong("environment_equals", func(h *hcl) { h.environments += environment("te=al", "1", groupARN("teal")) }),
+		wrong("backing_null", func(h *hcl) { h.environments += inline("teal", groupARN("teal"), "backed_by = [null]") }),
+		wrong("resource_type", func(h *hcl) { h.environments += inline("teal", groupARN("teal"), `resource_type = "aws_instance"`) }),
 		wrong("group_null", func(h *hcl) { h.environments += "\n teal = { target_groups = { web = null } }" }),
 		wrong("group_empty", func(h *hcl) { h.environments += environment("teal", "1", "") }),
 		wrong("group_missing", func(h *hcl) { h.environments += "\n teal = { target_groups = {} }" }),

@@ -162,11 +162,12 @@ func (r *decoder) readEnvironment(w *desired, name string, v attr.Value, owners 
 	case !r.Name(at, name):
 		return e, false
 	case v.IsUnknown():
-		e.GroupsUnknown, e.VersionUnknown = true, true
+		e.GroupsUnknown, e.VersionUnknown, e.InlineUnknown = true, true, true
 		return e, true
 	}
 	own := &decoder{} // unknown values are tracked by the environment
 	attrs := own.Attributes(v)
+	e.Inline, e.InlineUnknown = r.readOrigin(at, attrs)
 	if other := own.Text(attrs["name"]); other != "" && other != name {
 		r.Add(nameIsNotKey(at.AtName("name"), other, name))
 	}
@@ -186,6 +187,25 @@ func (r *decoder) readEnvironment(w *desired, name string, v attr.Value, owners 
 	}
 	r.checkOwners(w, at, e.Groups, owners)
 	return e, true
+}
+
+// readOrigin reports whether an environment is inline, or that it is not known. The data source
+// has neither of the two arguments. What is unknown in backed_by does not matter: it only gives
+// Terraform an order.
+func (r *decoder) readOrigin(at path.Path, attrs map[string]attr.Value) (inline, unknown bool) {
+	if backing, ok := attrs["backed_by"].(types.List); ok {
+		r.readBacking(at.AtName("backed_by"), backing)
+	}
+	kind, ok := attrs["resource_type"].(types.String)
+	switch {
+	case ok && kind.IsUnknown():
+		return false, true
+	case !ok || kind.IsNull():
+		return true, false
+	case kind.ValueString() != environmentType:
+		r.Add(notAnEnvironment(at.AtName("resource_type"), kind.ValueString()))
+	}
+	return false, false
 }
 
 // checkEntries checks that an environment has one target group for each entry point.

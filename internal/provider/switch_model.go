@@ -160,7 +160,8 @@ func blockValue(ctx context.Context, p platform.Entry, routes []traffic.Route) (
 func environmentsValue(p platform.Entry, environments map[string]release.Environment) types.Map {
 	elements := map[string]attr.Value{}
 	for name, e := range environments {
-		values := map[string]attr.Value{"name": types.StringNull(), "version": types.StringNull()}
+		values := map[string]attr.Value{"name": types.StringNull(), "version": types.StringNull(),
+			"backed_by": types.ListNull(types.StringType), "resource_type": types.StringNull()}
 		for _, other := range platform.All() {
 			values[other.Backends] = types.MapNull(types.StringType)
 		}

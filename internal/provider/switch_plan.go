@@ -63,7 +63,7 @@ type planning struct {
 	memory release.Memory
 	// noRecord reports that shifts leave no record.
 	noRecord bool
-	before planMemory // of an earlier plan of the same switch, in this run if there is no state
+	before   planMemory // of an earlier plan of the same switch, in this run if there is no state
 }
 
 // prior is what earlier applies left.
@@ -92,6 +92,10 @@ func (p planning) plan(config, plan switchModel) (switchModel, planMemory, []*ga
 		return plan, planMemory{}, nil, rd.Diags
 	}
 	prior := p.prior(w)
+	diags := p.checkInline(config, w, prior)
+	if diags.HasError() {
+		return plan, planMemory{}, nil, diags
+	}
 	planned, err := prior.Plan(w.Desired)
 	switch {
 	case err != nil:
@@ -102,7 +106,7 @@ func (p planning) plan(config, plan switchModel) (switchModel, planMemory, []*ga
 		fillTraffic(&plan, config, w, prior)
 		p.fill(&plan, planned)
 	}
-	return plan, planMemory{Ignored: configured.ignored}, w.gates, nil
+	return plan, planMemory{Ignored: configured.ignored}, w.gates, diags
 }
 
 // undecidedError reports why no schedule can be made.

@@ -154,6 +154,17 @@ func environmentArguments() map[string]schema.Attribute {
 				"Default: none; without a version every shift takes all steps and a bad release cannot be rejected.",
 		},
 	}
+	attributes["backed_by"] = schema.ListAttribute{
+		ElementType: types.StringType,
+		Optional:    true,
+		MarkdownDescription: "IDs of the resources that serve behind the target groups of an inline environment, as in `bluegreen_environment`. " +
+			"Terraform creates them before the shift, but does not order their removal after it; see [Inline environments](../guides/getting-started.md#inline-environments). Default: none.",
+	}
+	attributes["resource_type"] = schema.StringAttribute{
+		Optional: true,
+		MarkdownDescription: "Exported by `bluegreen_environment`; leave it out of an inline environment. Without it the schedule warns that Terraform does not order the removal of the environment after the shift, " +
+			"and removing it while it has traffic is a plan error.",
+	}
 	for _, p := range platform.All() {
 		attributes[p.Backends] = schema.MapAttribute{
 			ElementType:         types.StringType,
@@ -168,7 +179,7 @@ func switchArguments() map[string]schema.Attribute {
 	return map[string]schema.Attribute{
 		"environments": schema.MapNestedAttribute{
 			Required: true,
-			MarkdownDescription: "Map of environment name (such as `blue`; not blank, without control characters, commas and `=`) to its target groups and version. Pass a `bluegreen_environment` with `for_each` as a whole. " +
+			MarkdownDescription: "Map of environment name (such as `blue`; not blank, without control characters, commas and `=`) to its target groups and version. Pass a `bluegreen_environment` with `for_each` as a whole; entries without one are [inline environments](../guides/getting-started.md#inline-environments). " +
 				"At most five target groups can be in one action at a time. An environment is identified by its target groups, so renaming it moves no traffic. Removing it detaches its target groups.",
 			NestedObject: schema.NestedAttributeObject{Attributes: environmentArguments()},
 		},

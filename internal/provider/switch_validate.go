@@ -1,12 +1,14 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"maps"
 	"slices"
 	"time"
 
+	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
@@ -182,6 +184,85 @@ func (r *switchResource) checkAccount(ctx context.Context, config switchModel, p
 	}
 	if err := r.backend.aws.CheckPlanned(ctx, region); err != nil {
 		return diag.Diagnostics{accountAtPlan(err)}
+	}
+	return nil
+}
+
+// checkInline checks inline environments that have traffic, as far as the last refresh knows. Removing one, or all of
+// its resources, is an error: Terraform destroys what a configuration no longer has before it updates the switch,
+// unless every such resource has create_before_destroy, which the provider cannot see. Two applies are always safe.
+// Replacing its groups or resources is only a warning, because create_before_destroy is usual there.
+func (p planning) checkInline(config switchModel, w desired, prior release.Prior) diag.Diagnostics {
+	// What an import found was in no configuration, so nothing is removed with it.
+	if p.state == nil || p.memory.Adopted != nil || w.Environments == nil {
+		return nil
+	}
+	var diags diag.Diagnostics
+	for _, name := range slices.Sorted(maps.Keys(prior.State.Environments)) {
+		before := (&decoder{}).Attributes(p.state.Environments.Elements()[name])
+		users := p.trafficOf(prior.State.Environments[name])
+		if len(users) == 0 || !input.Missing(before["resource_type"]) {
+			continue
+		}
+		now := prior.CurrentName(name)
+		c := inlineChange{name: name, traffic: users}
+		if w.Weights[now] == 0 {
+			c.goal = w.Weights
+		}
+		_, configured := w.Environments[name]
+		after := (&decoder{}).Attributes(config.Environments.Elements()[now])
+		switch lost := w.notConfigured(users); {
+		case len(lost) > 0 && !configured:
+			c.traffic = lost
+			diags.Append(c.removed(""))
+		case len(lost) > 0:
+			c.traffic = lost
+			diags.Append(c.replaced("a target group", w.Environments[name].GroupsUnknown))
+		default:
+			c.name = now
+			diags.Append(c.backing(before["backed_by"], after["backed_by"])...)
+		}
+	}
+	return diags
+}
+
+// trafficOf returns the traffic of an environment when it was last read.
+func (p planning) trafficOf(e release.Environment) []trafficMemory {
+	var users []trafficMemory
+	for _, route := range slices.Sorted(maps.Keys(p.memory.Routes)) {
+		seen := p.memory.Routes[route].State()
+		shares := shift.FromRaw(seen.Weights)
+		for _, group := range slices.Compact(slices.Sorted(maps.Values(e.Groups))) {
+			if shares[group] > 0 {
+				users = append(users, trafficMemory{Route: route, Text: cmp.Or(seen.Label, platform.Label(route)), Group: group, Share: shares[group]})
+			}
+		}
+	}
+	return users
+}
+
+// notConfigured returns the traffic of groups that are in no environment any more.
+func (w desired) notConfigured(users []trafficMemory) []trafficMemory {
+	return slices.DeleteFunc(slices.Clone(users), func(u trafficMemory) bool {
+		for _, e := range w.Environments {
+			if slices.Contains(slices.Collect(maps.Values(e.Groups)), u.Group) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// backing compares backed_by before and after. Without the argument after, nothing is known: it may have been dropped.
+func (c inlineChange) backing(before, after attr.Value) diag.Diagnostics {
+	was, _ := before.(types.List)
+	now, _ := after.(types.List)
+	switch {
+	case len(was.Elements()) == 0 || now.IsNull():
+	case !now.IsUnknown() && len(now.Elements()) == 0:
+		return diag.Diagnostics{c.removed("everything in backed_by of ")}
+	case !slices.ContainsFunc(was.Elements(), func(v attr.Value) bool { return slices.ContainsFunc(now.Elements(), v.Equal) }):
+		return diag.Diagnostics{c.replaced("everything in backed_by", hasUnknown(now))}
 	}
 	return nil
 }

@@ -560,7 +560,8 @@ func (s *site) release(active string) hcl {
 	}
 }
 
-// environment returns an environment with the entry point web.
+// environment returns an environment with the entry point web, as a bluegreen_environment that
+// is assigned as a whole: it is not inline, of which every schedule would warn.
 func environment(name, version, group string) string {
-	return fmt.Sprintf("\n    %q = { version = %q, target_groups = { web = %q } }", name, version, group)
+	return fmt.Sprintf("\n    %q = { version = %q, target_groups = { web = %q }, resource_type = \"bluegreen_environment\" }", name, version, group)
 }

@@ -93,13 +93,13 @@ func (w Desired) liveOf(weights shift.Weights) Identity {
 }
 
 // dependsOnUnknown reports whether the schedule depends on unknown values. Of a new
-// environment only the name is needed.
+// environment only the name is needed, and whether it is inline, of which the schedule warns.
 func (p Prior) dependsOnUnknown(w Desired) bool {
 	if w.Unknown || w.Environments == nil {
 		return true
 	}
 	for name, e := range w.Environments {
-		if e.VersionUnknown && p.versionMatters(w, name) || e.GroupsUnknown && p.groupsMatter(w, name) {
+		if e.InlineUnknown || e.VersionUnknown && p.versionMatters(w, name) || e.GroupsUnknown && p.groupsMatter(w, name) {
 			return true
 		}
 	}

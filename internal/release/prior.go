@@ -209,7 +209,8 @@ func (p Prior) request(w Desired) shift.Request {
 	return r
 }
 
-// notes warns about routes outside the switch that send traffic to its environments.
+// notes warns about routes outside the switch that send traffic to its environments, and
+// about inline environments.
 func (p Prior) notes(w Desired) []string {
 	var notes []string
 	for _, other := range p.Memory.OtherRoutes {
@@ -222,6 +223,10 @@ func (p Prior) notes(w Desired) []string {
 		if len(names) > 0 {
 			notes = append(notes, schedule.UnmanagedRoute(other.Text, names))
 		}
+	}
+	inline := slices.DeleteFunc(w.Names(), func(name string) bool { return !w.Environments[name].Inline })
+	if len(inline) > 0 {
+		notes = append(notes, schedule.InlineEnvironments(inline))
 	}
 	return notes
 }

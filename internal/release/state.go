@@ -55,6 +55,10 @@ type Environment struct {
 	GroupsUnknown  bool
 	Version        string // empty: none
 	VersionUnknown bool
+	// Inline reports that it is listed in the switch itself, so that Terraform does not
+	// order its removal after the shift.
+	Inline        bool
+	InlineUnknown bool
 }
 
 // groupsID identifies the groups as a whole; empty while they are unknown.

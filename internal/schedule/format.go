@@ -62,3 +62,9 @@ func And(words []string) string {
 func UnmanagedRoute(text string, environments []string) string {
 	return text + " also forwards to " + And(environments) + " and is not managed by this switch."
 }
+
+// InlineEnvironments is a warning about environments that are listed in the switch itself.
+func InlineEnvironments(names []string) string {
+	return "Terraform does not order the removal of an inline environment (" + strings.Join(names, ", ") + ") after the shift. " +
+		"Remove it, and what serves behind it, in a later apply, or use bluegreen_environment."
+}

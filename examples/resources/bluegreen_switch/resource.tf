@@ -1,13 +1,21 @@
+resource "bluegreen_environment" "app" {
+  for_each = { blue = "1.4.2", green = "1.5.0" }
+
+  name          = each.key
+  version       = each.value
+  target_groups = { web = aws_lb_target_group.app[each.key].arn }
+  backed_by     = [aws_autoscaling_group.app[each.key].id]
+
+  lifecycle { create_before_destroy = true }
+}
+
 resource "bluegreen_switch" "web" {
   load_balancer {
     routes = { web = [aws_lb_listener.https.arn] } # needs ignore_changes = [default_action]
   }
 
-  environments = {
-    blue  = { target_groups = { web = aws_lb_target_group.app["blue"].arn }, version = "1.4.2" }
-    green = { target_groups = { web = aws_lb_target_group.app["green"].arn }, version = "1.5.0" }
-  }
-  active = "green"
+  environments = bluegreen_environment.app
+  active       = "green"
 
   strategy {
     steps = [

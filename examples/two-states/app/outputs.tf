@@ -4,6 +4,7 @@ output "environments" {
     for name, e in bluegreen_environment.app : name => {
       target_groups = e.target_groups
       version       = e.version
+      resource_type = e.resource_type # protected in this state, so not an inline environment
     }
   }
 }

@@ -39,6 +39,11 @@ func (d Detail) Diagnostic(summary string) diag.Diagnostic {
 	return diag.NewErrorDiagnostic(summary, d.text())
 }
 
+// Warning returns a warning with the summary and this detail.
+func (d Detail) Warning(summary string) diag.Diagnostic {
+	return diag.NewWarningDiagnostic(summary, d.text())
+}
+
 func (d Detail) text() string {
 	var paragraphs []string
 	if d.Traffic != "" {

@@ -1,0 +1,68 @@
+package release
+
+import (
+	"testing"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
+)
+
+// toggle is an edit of the tutorial's feature toggles.
+func toggle(p *e2e.Project, active string, blue, green bool) {
+	p.T.Helper()
+	p.Must(p.Set(map[string]any{"active": active, "enable_blue_env": blue, "enable_green_env": green}))
+}
+
+const (
+	blueStarted  = "machines app-blue started, version 1"
+	greenStopped = "machines app-green stopped, version 2"
+	shiftBegins  = "update bluegreen_switch.web begins"
+	shiftDone    = "update bluegreen_switch.web done"
+)
+
+// Terraform destroys the machines of an inline environment before the switch shifts the
+// traffic. So one edit that also removes the live environment is refused, and the two
+// applies that the refusal names lose nothing.
+func TestInline_removalInTheApplyOfTheShiftIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ name, environments string }{
+		{"the entry is removed", ""},
+		{"the machines alone are removed", "environments = local.environments"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			p := e2e.NewProject(t, "feature-toggles", e2e.Brisk())
+			if tc.environments != "" {
+				p.Must(p.Edit("main.tf", "environments = { for name, e in local.environments : name => e if local.enabled[name] }", tc.environments))
+			}
+			p.MustApply()
+			p.MustAnswer("2")
+			p.Ask("/", e2e.ParallelRate)
+			slowly(p)
+
+			begin := time.Now()
+			toggle(p, "blue", true, false)
+			output := p.MustFail()
+			golden.Check(t, output, golden.Volatile()...)
+			p.Never(p.Since(begin), greenStopped, shiftBegins, "ModifyListener")
+			p.MustAnswer("2")
+
+			// First the shift: the machines are created before it.
+			begin = time.Now()
+			toggle(p, "blue", true, true)
+			p.MustApply()
+			p.MustAnswer("1")
+			p.InOrder(p.Since(begin), blueStarted, shiftBegins, shiftDone)
+
+			// Then the removal.
+			begin = time.Now()
+			toggle(p, "blue", true, false)
+			p.MustApply()
+			p.InOrder(p.Since(begin), greenStopped)
+			p.MustAnswer("1")
+			p.MustBeSettled()
+			p.LostNothing()
+		})
+	}
+}
