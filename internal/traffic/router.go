@@ -35,6 +35,9 @@ var (
 	ErrDenied    = errors.New("access denied")
 	ErrExpired   = errors.New("credentials expired")
 	ErrThrottled = errors.New("throttled")
+	// ErrIncomplete says that an answer left out what was asked for. It is not known whether
+	// that exists: a retry may find it.
+	ErrIncomplete = errors.New("incomplete answer")
 )
 
 // MissingError is the ErrNotFound of one route or group.

@@ -81,6 +81,10 @@ func (r *Router) GroupInfo(ctx context.Context, groups []string) (map[string]Gro
 // groupInfoBatch reads up to twenty groups of a region. The API does not say which of them are
 // missing.
 func (r *Router) groupInfoBatch(ctx context.Context, region string, groups []string) ([]GroupInfo, error) {
+	return retryIncomplete(ctx, func() ([]GroupInfo, error) { return r.groupInfoOnce(ctx, region, groups) })
+}
+
+func (r *Router) groupInfoOnce(ctx context.Context, region string, groups []string) ([]GroupInfo, error) {
 	facts, err := r.describeGroups(ctx, region, groups)
 	if err != nil && isNotFound(err) && len(groups) > 1 {
 		for _, group := range groups {
@@ -94,7 +98,7 @@ func (r *Router) groupInfoBatch(ctx context.Context, region string, groups []str
 	}
 	for _, group := range groups {
 		if !slices.ContainsFunc(facts, func(f GroupInfo) bool { return f.ARN == group }) {
-			return nil, notFound(describeTargetGroups, group)
+			return nil, incomplete(describeTargetGroups, group)
 		}
 	}
 	return facts, nil

@@ -2,6 +2,7 @@ package elb
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -15,6 +16,15 @@ import (
 // balancer and one per listener (more with pagination); Reader.References shares them between environments. It
 // returns traffic.ErrNotFound for a missing group, in a CallError with its ARN.
 func (r *Router) References(ctx context.Context, groups []string) ([]traffic.Reference, error) {
+	found, err := r.referencesOnce(ctx, groups)
+	if missing, is := traffic.Missing(err); errors.Is(err, traffic.ErrIncomplete) || is && !slices.Contains(groups, missing) {
+		// Whatever used a group may have been deleted between two calls, as in a destroy.
+		return r.referencesOnce(ctx, groups)
+	}
+	return found, err
+}
+
+func (r *Router) referencesOnce(ctx context.Context, groups []string) ([]traffic.Reference, error) {
 	facts, err := r.GroupInfo(ctx, groups)
 	if err != nil {
 		return nil, err

@@ -127,8 +127,26 @@ type batchKey struct {
 	kind   Kind
 }
 
-// readEach reads routes in as few calls as possible and returns a state or an error for each.
+// readEach reads routes in as few calls as possible and returns a state or an error for each. It
+// reads routes again that an answer left out.
 func (r *Router) readEach(ctx context.Context, routes []string) (map[string]traffic.State, map[string]error) {
+	found, errs := r.readOnce(ctx, routes)
+	for _, pause := range incompletePauses {
+		missing := slices.DeleteFunc(slices.Clone(routes), func(route string) bool { return !errors.Is(errs[route], traffic.ErrIncomplete) })
+		if len(missing) == 0 || !waitFor(ctx, pause) {
+			break
+		}
+		again, failed := r.readOnce(ctx, missing)
+		for _, route := range missing {
+			delete(errs, route)
+		}
+		maps.Copy(found, again)
+		maps.Copy(errs, failed)
+	}
+	return found, errs
+}
+
+func (r *Router) readOnce(ctx context.Context, routes []string) (map[string]traffic.State, map[string]error) {
 	found, errs := map[string]traffic.State{}, map[string]error{}
 	places := map[batchKey][]string{}
 	for _, route := range routes {
@@ -176,7 +194,7 @@ func (r *Router) readBatch(ctx context.Context, p batchKey, routes []string) (ma
 		case err != nil:
 			errs[route] = err
 		case !there && errs[route] == nil:
-			errs[route] = notFound(describe(p.kind), route)
+			errs[route] = incomplete(describe(p.kind), route)
 		}
 	}
 	return found, errs
@@ -203,6 +221,9 @@ func (r *Router) readListeners(ctx context.Context, region string, routes []stri
 		}
 		for _, l := range page.Listeners {
 			route := aws.ToString(l.ListenerArn)
+			if !isComplete(l.DefaultActions) {
+				continue // like a listener that the answer leaves out
+			}
 			s := stateOf(route, l.DefaultActions)
 			s.Label = trafficRoute{listener: aws.ToInt32(l.Port)}.text()
 			found[route] = s
@@ -223,6 +244,9 @@ func (r *Router) readRules(ctx context.Context, region string, routes []string) 
 			route := aws.ToString(rule.RuleArn)
 			if aws.ToBool(rule.IsDefault) {
 				errs[route] = fmt.Errorf("%s: %w", displayARN(route), ErrDefaultRule)
+				continue
+			}
+			if !isComplete(rule.Actions) {
 				continue
 			}
 			s := stateOf(route, rule.Actions)
