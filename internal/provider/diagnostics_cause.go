@@ -179,11 +179,16 @@ func callDetail(err error) input.Detail {
 	return ownDetail(err, input.CauseFact(err))
 }
 
+// networkHint is what to check where AWS does not answer.
+const networkHint = "If it fails again, check the network from where Terraform runs to AWS, and the AWS Health Dashboard."
+
 // ownDetail is about errors of the provider itself, and all others.
 func ownDetail(err error, facts []input.Fact) input.Detail {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return input.Detail{Cause: "Terraform was interrupted.", Action: "Run it again."}
+	case errors.Is(err, errRefreshTimeout):
+		return input.Detail{Cause: "AWS did not answer all reads of the refresh in time.", Action: "Run Terraform again. " + networkHint, Facts: facts}
 	case errors.Is(err, platform.ErrAccount):
 		return input.Detail{
 			Cause:  "The credentials belong to an AWS account that is not in allowed_account_ids.",

@@ -118,7 +118,7 @@ func (m environmentModel) notCreated(err error) diag.Diagnostic {
 // notDestroyed reports what prevented an environment from being destroyed.
 func (m environmentModel) notDestroyed(err error) diag.Diagnostic {
 	d := environmentDetail(err)
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.Canceled) { // and not the deadline of a read
 		d = input.Detail{Cause: "The apply was interrupted while in-flight requests drained.", Action: "Apply again; the drain starts over."}
 	}
 	d.Cause = "The environment was not destroyed and stays in the state. " + d.Cause

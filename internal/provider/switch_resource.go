@@ -90,7 +90,9 @@ func (r *switchResource) Read(ctx context.Context, req resource.ReadRequest, res
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	missing, diags := r.refresh(ctx, &m, &memory)
+	limited, cancel := limitRefresh(ctx)
+	defer cancel()
+	missing, diags := r.refresh(limited, &m, &memory)
 	resp.Diagnostics.Append(diags...)
 	switch {
 	case resp.Diagnostics.HasError():

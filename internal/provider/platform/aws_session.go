@@ -47,8 +47,13 @@ func (s *AWSSession) open(ctx context.Context, region string) (aws.Config, error
 	return *s.config, nil
 }
 
+// accountTimeout limits the check of the account, which no caller limits.
+const accountTimeout = 30 * time.Second
+
 // checkAccount checks, once, that the credentials belong to an allowed account.
 func (s *AWSSession) checkAccount(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, accountTimeout)
+	defer cancel()
 	config, err := s.open(ctx, "")
 	if err != nil {
 		return err

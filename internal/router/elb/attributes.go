@@ -44,6 +44,8 @@ func (r *Router) SlowStarts(ctx context.Context, groups []string) (map[string]ti
 
 // attributes reads one attribute of each group and omits those that are 0.
 func (r *Router) attributes(ctx context.Context, groups []string, of attribute) (map[string]time.Duration, error) {
+	ctx, cancel := limitRead(ctx)
+	defer cancel()
 	var mu sync.Mutex
 	found := map[string]time.Duration{}
 	var errs []error

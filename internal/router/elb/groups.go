@@ -44,6 +44,8 @@ func (e *GroupError) Unwrap() error { return e.Err }
 // GroupInfo describes each group by its ARN, with one call per twenty groups of a region. It
 // returns traffic.ErrNotFound for a missing group, in a CallError with its ARN.
 func (r *Router) GroupInfo(ctx context.Context, groups []string) (map[string]GroupInfo, error) {
+	ctx, cancel := limitRead(ctx)
+	defer cancel()
 	regions := map[string][]string{}
 	for _, group := range groups {
 		a, err := ParseGroup(group)

@@ -30,6 +30,13 @@ func retryIncomplete[T any](ctx context.Context, read func() (T, error)) (T, err
 	return value, err
 }
 
+// readTimeout limits each read that no caller limits, including its retries.
+const readTimeout = 30 * time.Second
+
+func limitRead(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, readTimeout)
+}
+
 // waitFor pauses and reports whether ctx lasted that long.
 func waitFor(ctx context.Context, pause time.Duration) bool {
 	timer := time.NewTimer(pause)

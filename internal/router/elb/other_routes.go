@@ -30,6 +30,8 @@ type trafficRoute struct {
 // routes have left. They are sorted by load balancer, port and priority. It takes one call per load
 // balancer and one per listener; Reader.OtherRoutes shares them between switches.
 func (r *Router) OtherRoutes(ctx context.Context, routes, groups []string) ([]traffic.OtherRoute, error) {
+	ctx, cancel := limitRead(ctx)
+	defer cancel()
 	return otherRoutes(ctx, routes, groups, r.trafficRoutes)
 }
 

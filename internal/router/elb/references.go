@@ -16,6 +16,8 @@ import (
 // balancer and one per listener (more with pagination); Reader.References shares them between environments. It
 // returns traffic.ErrNotFound for a missing group, in a CallError with its ARN.
 func (r *Router) References(ctx context.Context, groups []string) ([]traffic.Reference, error) {
+	ctx, cancel := limitRead(ctx)
+	defer cancel()
 	found, err := r.referencesOnce(ctx, groups)
 	if missing, is := traffic.Missing(err); errors.Is(err, traffic.ErrIncomplete) || is && !slices.Contains(groups, missing) {
 		// Whatever used a group may have been deleted between two calls, as in a destroy.
