@@ -37,6 +37,10 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.
 		return input.Detail{Cause: "Target health degraded: " + detail, Action: s.badVersionAction(result, f)}
 	case rollout.NotHealthy:
 		return input.Detail{Cause: "The environment to receive traffic did not become healthy: " + detail, Action: s.notHealthyAction(result, f)}
+	case rollout.HealthUnreadable:
+		return unreadableHealthDetail(f)
+	case rollout.TooFewTargets:
+		return input.Detail{Cause: "Too few healthy targets: " + detail, Action: notRejected + tooFewTargetsHint}
 	case rollout.Interrupted:
 		return input.Detail{Cause: "The apply was interrupted.", Action: interruptedAction(f)}
 	case rollout.ExternalChange:
@@ -88,6 +92,22 @@ const (
 	inconclusiveAction = "The version itself was not rejected. Fix the release or the gate, or change on_inconclusive_timeout, then apply again."
 	gateErroredAction  = "The version itself was not evaluated. Check that the gate's endpoint responds (the application itself may be hanging) or fix the gate, then apply again."
 )
+
+// notRejected begins what to do after a failure that says nothing about the version.
+const notRejected = "The version itself was not rejected. "
+
+// tooFewTargetsHint is what to do where targets are missing rather than unhealthy.
+const tooFewTargetsHint = "Register more targets in the target group, or wait until they have passed their first health checks, then apply again. " +
+	"Where the environment gains targets only with its traffic, lower health.capacity_percent or set it to 0."
+
+// unreadableHealthDetail is about health that was not read, which is neither good nor bad. What
+// to do depends on why it was not.
+func unreadableHealthDetail(f *rollout.Failure) input.Detail {
+	d := callDetail(f.Err)
+	d.Cause = fmt.Sprintf("Target health could not be read: %s %s", input.Sentence(f.Detail), d.Cause)
+	d.Action = notRejected + d.Action
+	return d
+}
 
 func interruptedAction(f *rollout.Failure) string {
 	if f.Disposition == rollout.Stopped {

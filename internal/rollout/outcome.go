@@ -41,12 +41,17 @@ type Cause string
 
 // The causes.
 const (
-	BlockedByGate     Cause = "blocked_by_gate" // by its preflight, before any write
-	GateFailed        Cause = "gate_failed"
-	GateErrored       Cause = "gate_errored"
-	GateInconclusive  Cause = "gate_inconclusive"
-	HealthFailed      Cause = "health_failed" // degraded while the environment had traffic
-	NotHealthy        Cause = "not_healthy"   // did not become healthy within the timeout before a step
+	BlockedByGate    Cause = "blocked_by_gate" // by its preflight, before any write
+	GateFailed       Cause = "gate_failed"
+	GateErrored      Cause = "gate_errored"
+	GateInconclusive Cause = "gate_inconclusive"
+	HealthFailed     Cause = "health_failed" // degraded while the environment had traffic
+	NotHealthy       Cause = "not_healthy"   // did not become healthy within the timeout before a step
+	// HealthUnreadable is that health was not read when it had to be known, or for too long.
+	HealthUnreadable Cause = "health_unreadable"
+	// TooFewTargets is that targets are missing, or not checked yet, rather than unhealthy: no
+	// targets, or not enough capacity. Like unread health it says nothing about the version.
+	TooFewTargets     Cause = "too_few_targets"
 	Interrupted       Cause = "interrupted"
 	ExternalChange    Cause = "external_change" // since the plan, or during the shift
 	NotForwarding     Cause = "not_forwarding"  // a redirect, or a fixed response that must not be replaced
