@@ -104,6 +104,9 @@ const tooFewTargetsHint = "Register more targets in the target group, or wait un
 // to do depends on why it was not.
 func unreadableHealthDetail(f *rollout.Failure) input.Detail {
 	d := callDetail(f.Err)
+	if errors.Is(f.Err, rollout.ErrNoAnswer) {
+		d = input.Detail{Cause: "AWS has not answered since.", Action: "Apply again. " + networkHint}
+	}
 	d.Cause = fmt.Sprintf("Target health could not be read: %s %s", input.Sentence(f.Detail), d.Cause)
 	d.Action = notRejected + d.Action
 	return d

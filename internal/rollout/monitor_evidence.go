@@ -8,8 +8,8 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 )
 
-// errNoAnswer reports a read of health that has not returned in time.
-var errNoAnswer = errors.New("no answer")
+// ErrNoAnswer reports a read of health that has not returned in time.
+var ErrNoAnswer = errors.New("no answer")
 
 // evidence is for how long reads have shown unhealthy targets without showing better ones in
 // between. Time in which nothing was read, or in which targets were only missing, is no part of
@@ -82,7 +82,7 @@ func (s healthState) isUnread(h *horizon, limit time.Duration) bool {
 func (s healthState) unreadable(now time.Time, last string) *Failure {
 	f := &Failure{Cause: HealthUnreadable, Err: s.err, Detail: "no read succeeded"}
 	if f.Err == nil {
-		f.Err = errNoAnswer
+		f.Err = ErrNoAnswer
 	}
 	if !s.lastRead.IsZero() {
 		f.Detail = fmt.Sprintf("the last read that succeeded was %s ago", formatElapsed(now.Sub(s.lastRead)))

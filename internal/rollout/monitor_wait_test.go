@@ -153,7 +153,7 @@ func TestWaitState_next(t *testing.T) {
 			w.degraded(4)
 			w.health.readAt(20)
 			w.health.pauseEvidence()
-			w.health.err = errNoAnswer
+			w.health.err = ErrNoAnswer
 		}, 34, "health_unreadable: the last read that succeeded was 14s ago and showed 0 of 2: no answer"},
 		{"unhealthy again after reads failed", 0, func(w *waitState) { w.unhealthyAgain(30) }, 34, "wake at 35s"},
 		{"unhealthy again for long enough", 0, func(w *waitState) { w.unhealthyAgain(43) }, 44, "health_failed: 0 of 2, for 30s"},
@@ -166,7 +166,7 @@ func TestWaitState_next(t *testing.T) {
 			w.ready, w.health.detail, w.health.unhealthy = true, "0 of 2", true
 			w.health.readAt(48)
 		}, 60, "health_unreadable: the last read that succeeded was 12s ago and showed 0 of 2: no answer"},
-		{"never read", 0, func(w *waitState) { w.ready, w.health.err = true, errNoAnswer }, 60, "health_unreadable: no read succeeded: no answer"},
+		{"never read", 0, func(w *waitState) { w.ready, w.health.err = true, ErrNoAnswer }, 60, "health_unreadable: no read succeeded: no answer"},
 	}
 	for _, tt := range tests {
 		w := newWait(tt.gates)
@@ -206,7 +206,7 @@ func drawWait(t *rapid.T) (waitState, time.Time) {
 	w.health.lastRead = since("last read")
 	w.health.evidence = evidence{collected: span("collected"), from: since("evidence"), unread: span("unread")}
 	if flag("failed read") {
-		w.health.err = errNoAnswer
+		w.health.err = ErrNoAnswer
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "gates") {
 		g := gateState{running: flag("running"), next: after(seconds("next")), passed: flag("passed"), answered: flag("answered"), inconclusiveSince: since("inconclusive")}

@@ -36,7 +36,7 @@ func elbDetail(err error) (input.Detail, bool) {
 		}, true
 	case errors.Is(err, traffic.ErrIncomplete) && named:
 		return input.Detail{
-			Cause: fmt.Sprintf("AWS answered %s without the %s. That does not say that it is gone.", call.Action, elbLabel(call.ARN)),
+			Cause: fmt.Sprintf("AWS answered %s, but left out what was asked about the %s. That does not mean that it is gone.", call.Action, elbLabel(call.ARN)),
 			Action: "Run Terraform again. If it fails again, check what answers between Terraform and AWS (a proxy, or an endpoint of the provider's aws block), " +
 				"and the AWS Health Dashboard.",
 			Facts: facts,
@@ -93,7 +93,7 @@ func elbRefusedDetail(call *elb.CallError, facts []input.Fact) input.Detail {
 	}
 	return input.Detail{
 		Cause:  fmt.Sprintf("AWS did not answer %s, or answered with a server error, until the retries or the time for them were used up.", call.Action),
-		Action: "Apply again. If it fails again, check the network from where Terraform runs to AWS, and the AWS Health Dashboard.",
+		Action: "Run Terraform again. If it fails again, check the network from where Terraform runs to AWS, and the AWS Health Dashboard.",
 		Facts:  facts,
 	}
 }

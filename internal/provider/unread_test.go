@@ -1,0 +1,168 @@
+package provider_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
+)
+
+// emptied is a proxy before the API that answers calls of an action with a 200 without content.
+type emptied struct {
+	url    string
+	action atomic.Value // string; empty: none
+	times  atomic.Int64 // number of calls left
+}
+
+func newEmptied(s *site) *emptied {
+	s.t.Helper()
+	e := &emptied{}
+	e.action.Store("")
+	target, err := url.Parse(s.srv.URL())
+	s.must(err)
+	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		form, _ := url.ParseQuery(string(body))
+		if form.Get("Action") == e.action.Load() && e.times.Add(-1) >= 0 {
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		forward.ServeHTTP(w, r)
+	}))
+	s.t.Cleanup(srv.Close)
+	e.url = srv.URL
+	return e
+}
+
+func (e *emptied) empty(action string, times int64) {
+	e.times.Store(times)
+	e.action.Store(action)
+}
+
+// of returns a configuration that calls the proxy.
+func (e *emptied) of(s *site, hcl string) string { return strings.ReplaceAll(hcl, s.srv.URL(), e.url) }
+
+const forEver = 1 << 40
+
+// An answer without content, once or for ever, does not drop the switch from the state.
+func TestSwitch_emptyAnswersKeepTheState(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	proxy := newEmptied(s)
+	w.write(proxy.of(s, s.release("blue").in(s.bench)))
+	w.apply().ok()
+	proxy.empty("DescribeListeners", 1)
+	w.plan().ok()
+	if _, action := w.planned(); action != "no-op" {
+		t.Errorf("after one empty answer the plan is %s", action)
+	}
+	proxy.empty("DescribeListeners", forEver)
+	w.terraform("apply", "-refresh-only", "-json", "-auto-approve", "-input=false").failsAs("error")
+	proxy.empty("", 0)
+	if w.values() == nil {
+		t.Error("the switch was dropped from the state")
+	}
+}
+
+// An answer without listeners or target groups does not let an environment with traffic be destroyed.
+func TestEnvironment_emptyAnswersDestroyNothing(t *testing.T) {
+	t.Parallel()
+	for _, action := range []string{"DescribeListeners", "DescribeTargetGroups", "DescribeRules"} {
+		t.Run(action, func(t *testing.T) {
+			t.Parallel()
+			s, w := newSite(t), newWorkspace(t)
+			proxy := newEmptied(s)
+			w.write(proxy.of(s, settings(s.bench, "")+s.blueEnv().String()))
+			w.apply().ok()
+			w.write(proxy.of(s, settings(s.bench, "")))
+			w.terraform("plan", "-json", "-input=false", "-refresh=false", "-out=destroy").ok()
+			proxy.empty(action, forEver)
+			w.terraform("apply", "-json", "-input=false", "destroy").failsAs("error")
+			if all := w.addresses(); !slices.Contains(all, "bluegreen_environment.blue") {
+				t.Errorf("the state has %q", all)
+			}
+		})
+	}
+}
+
+// within runs f and reports how long it took if that is too long on this machine.
+func within(t *testing.T, limit time.Duration, f func()) {
+	t.Helper()
+	began := time.Now()
+	f()
+	if took := time.Since(began); took > slow.Deadline(limit) {
+		t.Errorf("it took %s, want at most %s", took, limit)
+	}
+}
+
+// A refresh gives up soon if the API does not respond, and says what it read.
+func TestRefresh_hangingAPI(t *testing.T) {
+	t.Parallel()
+	t.Run("switch", func(t *testing.T) {
+		t.Parallel()
+		s, w := newSite(t), newWorkspace(t)
+		w.write(s.release("blue").in(s.bench))
+		w.apply().ok()
+		defer s.srv.Inject(faults.Fault{Kind: faults.SlowRead, Delay: time.Hour})()
+		within(t, 40*time.Second, func() { w.plan().failsAs("error") })
+	})
+	t.Run("environment", func(t *testing.T) {
+		t.Parallel()
+		s, w := newSite(t), newWorkspace(t)
+		w.raises(s, s.blueEnv()).ok()
+		defer s.srv.Inject(faults.Fault{Kind: faults.SlowRead, Delay: time.Hour})()
+		within(t, 40*time.Second, func() { w.plans(s, s.blueEnv()).failsAs("error") })
+	})
+	t.Run("data source", func(t *testing.T) {
+		t.Parallel()
+		s, w := newSite(t), newWorkspace(t)
+		defer s.srv.Inject(faults.Fault{Kind: faults.SlowRead, Delay: time.Hour})()
+		w.write(settings(s.bench, "") + `
+data "bluegreen_switch" "web" {
+  routes = { web = ["` + s.listener + `"] }
+}
+`)
+		within(t, 40*time.Second, func() { w.plan().failsAs("error") })
+	})
+	t.Run("optional reads", func(t *testing.T) {
+		t.Parallel()
+		s, w := newSite(t), newWorkspace(t)
+		w.write(s.release("blue").in(s.bench))
+		w.apply().ok()
+		for _, action := range []string{"DescribeRules", "DescribeTargetGroupAttributes"} {
+			defer s.srv.Inject(faults.Fault{Action: action, Kind: faults.SlowRead, Delay: time.Hour})()
+		}
+		within(t, 40*time.Second, func() { w.plan().ok() })
+	})
+}
+
+// The API hangs from the drain on: the drain takes its own time, and the destroy ends with
+// the environment in the state.
+func TestEnvironment_drainWithHangingAPI(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+	green := s.greenEnv()
+	green.drain = `"5s"`
+	w.raises(s, green).ok()
+	w.write(settings(s.bench, ""))
+	w.terraform("plan", "-json", "-input=false", "-refresh=false", "-out=destroy").ok()
+	defer s.srv.Inject(faults.Fault{Action: "DescribeTargetHealth", Kind: faults.SlowRead, Delay: time.Hour})()
+	defer s.srv.Inject(faults.Fault{Action: "DescribeTargetGroups", Kind: faults.SlowRead, Delay: time.Hour, Skip: 1})()
+	within(t, time.Minute, func() { w.terraform("apply", "-json", "-input=false", "destroy").failsAs("error") })
+	if all := w.addresses(); !slices.Contains(all, "bluegreen_environment.green") {
+		t.Errorf("the state has %q", all)
+	}
+	s.want("app-blue 100, app-green 0")
+}
