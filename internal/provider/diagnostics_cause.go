@@ -40,7 +40,7 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.
 	case rollout.HealthUnreadable:
 		return unreadableHealthDetail(f)
 	case rollout.TooFewTargets:
-		return input.Detail{Cause: "Too few healthy targets: " + detail, Action: notRejected + tooFewTargetsHint}
+		return input.Detail{Cause: "Too few healthy targets: " + detail, Action: notRejected + tooFewTargetsAction(f)}
 	case rollout.Interrupted:
 		return input.Detail{Cause: "The apply was interrupted.", Action: interruptedAction(f)}
 	case rollout.ExternalChange:
@@ -96,9 +96,13 @@ const (
 // notRejected begins what to do after a failure that says nothing about the version.
 const notRejected = "The version itself was not rejected. "
 
-// tooFewTargetsHint is what to do where targets are missing rather than unhealthy.
-const tooFewTargetsHint = "Register more targets in the target group, or wait until they have passed their first health checks, then apply again. " +
-	"Where the environment gains targets only with its traffic, lower health.capacity_percent or set it to 0."
+// tooFewTargetsAction is what to do where targets are missing rather than unhealthy.
+func tooFewTargetsAction(f *rollout.Failure) string {
+	if f.Capacity {
+		return "Scale the environment up, then apply again. If it gains targets only with its traffic, lower health.capacity_percent, or set it to 0."
+	}
+	return "Register enough targets in the target group, check that they pass their first health checks, then apply again."
+}
 
 // unreadableHealthDetail is about health that was not read, which is neither good nor bad. What
 // to do depends on why it was not.

@@ -2,10 +2,12 @@ package provider_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -13,6 +15,10 @@ import (
 	"testing"
 	"time"
 
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 )
@@ -165,4 +171,102 @@ func TestEnvironment_drainWithHangingAPI(t *testing.T) {
 		t.Errorf("the state has %q", all)
 	}
 	s.want("app-blue 100, app-green 0")
+}
+
+// guardedBy is a release of green in one step whose first gate call, at 5 %, does something.
+func (s *site) guardedBy(hold, health string, first func()) hcl {
+	h := s.release("green")
+	h.strategy = fmt.Sprintf(`steps = [{ percent = 5, hold = %q }]`, hold)
+	h.health = "\n steady_for = \"0s\"\n " + health
+	h.gates = fmt.Sprintf(`gates = { smoke = { http = { url = %q }, interval = "10ms" } }`, firstCall(s.t, first))
+	return h
+}
+
+// Health that cannot be read is not bad: the shift is rolled back, and nothing is rejected.
+func TestSwitch_unreadableHealthRejectsNothing(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]faults.Fault{
+		"throttled": {Kind: faults.Throttle}, "server error": {Kind: faults.ServerError}, "hanging": {Kind: faults.SlowRead, Delay: time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, w := newSite(t), newWorkspace(t)
+			s.blueIsLive(w)
+			fault.Action = "DescribeTargetHealth"
+			h := s.guardedBy("0s", `timeout = "4s"`, func() { s.srv.Inject(fault) })
+			h.aws = "max_attempts = 1"
+			w.write(h.in(s.bench))
+			w.apply().failsAs("error", golden.ReplacePattern(`no read succeeded|the last read that succeeded was [0-9.]+m?s ago`, "<read>"))
+			s.want("app-blue 100, app-green 0")
+			if got := w.values()["rejected"]; got != nil {
+				t.Errorf("it rejected %v", got)
+			}
+			if last := w.lastShift(); last["outcome"] != "rolled_back" {
+				t.Error(last)
+			}
+		})
+	}
+}
+
+// Targets that were read as unhealthy for breach_for reject the version.
+func TestSwitch_unhealthyTargetsRejectTheVersion(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	h := s.guardedBy("60s", `breach_for = "300ms"`, func() {
+		_, err := s.api.RegisterTargets(t.Context(), &elbv2.RegisterTargetsInput{TargetGroupArn: &s.green.group,
+			Targets: []types.TargetDescription{{Id: new("127.0.0.1"), Port: new(int32(1))}}})
+		s.must(err)
+	})
+	w.write(h.in(s.bench))
+	w.apply().failsAs("error", golden.ReplacePattern(`for [0-9.]+m?s\.`, "for <duration>."))
+	s.want("app-blue 100, app-green 0")
+	if w.values()["rejected"] == nil {
+		t.Error("it rejected nothing")
+	}
+}
+
+// A Lambda function is one target, whatever min_healthy_targets and capacity_percent are.
+func TestSwitch_lambdaIsNotAskedForCapacity(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	out, err := s.api.CreateTargetGroup(t.Context(), &elbv2.CreateTargetGroupInput{Name: new("function"), TargetType: types.TargetTypeEnumLambda})
+	s.must(err)
+	group := *out.TargetGroups[0].TargetGroupArn
+	_, err = s.api.RegisterTargets(t.Context(), &elbv2.RegisterTargetsInput{TargetGroupArn: &group,
+		Targets: []types.TargetDescription{{Id: new("arn:aws:lambda:us-east-1:123456789012:function:web")}}})
+	s.must(err)
+	h := s.release("teal")
+	h.environments += environment("teal", "1.2", group)
+	h.health = "\n steady_for = \"0s\"\n min_healthy_targets = 2\n capacity_percent = 100\n timeout = \"10s\""
+	w.write(h.in(s.bench))
+	w.apply().ok()
+}
+
+// A lack of capacity for the whole shift is known before its first step.
+func TestSwitch_capacityIsMissingBeforeTheFirstStep(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	for range 2 { // further targets of the live environment
+		other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		t.Cleanup(other.Close)
+		at := netip.MustParseAddrPort(other.Listener.Addr().String())
+		_, err := s.api.RegisterTargets(t.Context(), &elbv2.RegisterTargetsInput{TargetGroupArn: &s.blue.group,
+			Targets: []types.TargetDescription{{Id: new(at.Addr().String()), Port: new(int32(at.Port()))}}})
+		s.must(err)
+	}
+	h := s.release("green")
+	h.strategy = `steps = [{ percent = 5, hold = "0s" }]`
+	h.health = "\n steady_for = \"0s\"\n capacity_percent = 100\n timeout = \"3s\""
+	w.write(h.in(s.bench))
+	writes := len(s.writes())
+	w.apply().failsAs("error")
+	if n := len(s.writes()) - writes; n != 0 {
+		t.Errorf("%d writes", n)
+	}
+	if got := w.values()["rejected"]; got != nil {
+		t.Errorf("it rejected %v", got)
+	}
 }

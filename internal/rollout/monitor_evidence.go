@@ -93,36 +93,36 @@ func (s healthState) unreadable(now time.Time, last string) *Failure {
 	return f
 }
 
-// breach returns the Failure of health that has been degraded for BreachFor, nil before. Users
+// breachFailure returns the Failure of health that has been degraded for BreachFor, nil before. Users
 // leave the version in any case; whether it is bad depends on what was read. Where reads failed
 // in between and show unhealthy targets again, the breach lasts longer by that time, and at most
 // twice as long.
-func (s healthState) breach(h *horizon, limit time.Duration) *Failure {
+func (s healthState) breachFailure(h *horizon, limit time.Duration) *Failure {
 	if s.breachSince.IsZero() || !h.reached(s.breachSince.Add(limit)) {
 		return nil
 	}
 	proven, unread := s.proves(h, limit), s.isUnread(h, limit)
 	switch {
 	case proven:
-		return &Failure{Cause: HealthFailed, Detail: fmt.Sprintf("%s, for %s", s.breachDetail, formatElapsed(s.evidenceAt(h.now, limit)))}
+		return &Failure{Cause: HealthFailed, Detail: fmt.Sprintf("%s, for %s", s.breach.text, formatElapsed(s.evidenceAt(h.now, limit)))}
 	case unread:
-		return s.unreadable(h.now, s.breachDetail)
+		return s.unreadable(h.now, s.breach.text)
 	case !s.from.IsZero() && !h.reached(s.breachSince.Add(limit+min(s.evidence.unread, limit))):
 		return nil
 	}
-	return &Failure{Cause: TooFewTargets, Detail: fmt.Sprintf("%s, for %s", s.breachDetail, formatElapsed(h.now.Sub(s.breachSince)))}
+	return &Failure{Cause: TooFewTargets, Capacity: s.breach.capacity, Detail: fmt.Sprintf("%s, for %s", s.breach.text, formatElapsed(h.now.Sub(s.breachSince)))}
 }
 
 // notReady returns the Failure of health that did not suffice within the timeout.
 func (s healthState) notReady(h *horizon, limits HealthSettings) *Failure {
 	if s.isUnread(h, limits.Timeout) {
-		return s.unreadable(h.now, s.detail)
+		return s.unreadable(h.now, s.lacks.text)
 	}
-	f, detail := &Failure{Cause: TooFewTargets}, s.detail
+	f, detail := &Failure{Cause: TooFewTargets, Capacity: s.lacks.capacity}, s.lacks.text
 	switch {
 	case detail == "":
 		f.Cause, detail = NotHealthy, "healthy, but not steady for "+schedule.FormatDuration(limits.SteadyFor)
-	case s.unhealthy:
+	case s.lacks.unhealthy:
 		f.Cause = NotHealthy
 	}
 	f.Detail = fmt.Sprintf("%s, after %s", detail, schedule.FormatDuration(limits.Timeout))

@@ -74,7 +74,7 @@ func (w *waiting) handleHealthError(err error, now time.Time, pause time.Duratio
 		if errors.Is(err, traffic.ErrNotFound) { // that is an answer
 			return &Failure{Cause: RouterFailed, Err: fmt.Errorf("health could not be read: %w", err)}
 		}
-		return w.health.unreadable(now, w.health.breachDetail)
+		return w.health.unreadable(now, w.health.breach.text)
 	}
 	return nil
 }
@@ -83,8 +83,8 @@ func (w *waiting) updateReady(health map[string]traffic.Health, now time.Time) {
 	if !w.ready {
 		return
 	}
-	w.health.detail, w.health.unhealthy = w.limits.shortfalls(w.stage.ready, health)
-	w.health.ready = w.health.detail == ""
+	w.health.lacks = w.limits.shortfalls(w.stage.ready, health)
+	w.health.ready = w.health.lacks.text == ""
 	members := membership(w.stage.ready, health)
 	if !w.health.ready || members == "" || members != w.members {
 		w.health.steadySince = time.Time{}
@@ -99,17 +99,17 @@ func (w *waiting) updateBreach(health map[string]traffic.Health, now time.Time) 
 	if !w.watch {
 		return
 	}
-	detail, unhealthy := w.limits.shortfalls(w.stage.watch, health)
-	w.health.observeEvidence(unhealthy, now)
+	lacks := w.limits.shortfalls(w.stage.watch, health)
+	w.health.observeEvidence(lacks.unhealthy, now)
 	switch {
-	case detail == "" && !w.health.breachSince.IsZero():
+	case lacks.text == "" && !w.health.breachSince.IsZero():
 		w.health.breachSince = time.Time{}
 		w.monitor.report.emit(Event{Kind: HealthRecovered})
-	case detail != "" && w.health.breachSince.IsZero():
+	case lacks.text != "" && w.health.breachSince.IsZero():
 		w.health.breachSince = now
-		w.monitor.report.emit(Event{Kind: HealthDegraded, Text: detail})
+		w.monitor.report.emit(Event{Kind: HealthDegraded, Text: lacks.text})
 	}
-	w.health.breachDetail = detail
+	w.health.breach = lacks
 }
 
 // nextPoll returns the pause before the next read. It doubles up to maxPollInterval, but
@@ -156,15 +156,28 @@ func groupsOf(gaining []incoming) []string {
 	return slices.Compact(groups)
 }
 
-// shortfalls returns what the groups lack, empty if nothing. unhealthy reports whether one of
-// them lacks it because of unhealthy targets, which is evidence about the version.
-func (s HealthSettings) shortfalls(gaining []incoming, health map[string]traffic.Health) (text string, unhealthy bool) {
+// shortage is what groups lack; the zero shortage is nothing.
+type shortage struct {
+	text      string
+	unhealthy bool // one lacks it because of unhealthy targets, which is evidence about the version
+	capacity  bool // only CapacityPercent requires more
+}
+
+// shortfalls returns what the groups lack.
+func (s HealthSettings) shortfalls(gaining []incoming, health map[string]traffic.Health) shortage {
+	all := shortage{capacity: true}
+	without := s
+	without.CapacityPercent = 0
 	for _, x := range gaining {
 		lacks := s.shortfall(x, health)
-		text = joinText(text, lacks)
-		unhealthy = unhealthy || lacks != "" && health[x.group].Count(traffic.Unhealthy) > 0
+		all.text = joinText(all.text, lacks)
+		all.unhealthy = all.unhealthy || lacks != "" && health[x.group].Count(traffic.Unhealthy) > 0
+		all.capacity = all.capacity && without.shortfall(x, health) == ""
 	}
-	return text, unhealthy
+	if all.text == "" {
+		return shortage{}
+	}
+	return all
 }
 
 // shortfall returns why the health of a group does not suffice for its share; empty if it

@@ -34,15 +34,14 @@ type healthState struct {
 	running  bool      // a read is in progress
 	nextRead time.Time // earliest start of the next read
 
-	known        bool      // at least one read returned
-	lastRead     time.Time // the last read that succeeded; zero: none
-	err          error     // of the last read; nil: it succeeded, or there was none
-	ready        bool      // by the last read
-	detail       string    // why not ready, by the last read that succeeded; empty: ready
-	unhealthy    bool      // ... because of unhealthy targets
-	steadySince  time.Time // zero: not steady
-	breachSince  time.Time // zero: not degraded
-	breachDetail string
+	known       bool      // at least one read returned
+	lastRead    time.Time // the last read that succeeded; zero: none
+	err         error     // of the last read; nil: it succeeded, or there was none
+	ready       bool      // by the last read
+	lacks       shortage  // why not ready, by the last read that succeeded
+	steadySince time.Time // zero: not steady
+	breachSince time.Time // zero: not degraded
+	breach      shortage  // why degraded, by the last read that succeeded
 	evidence
 }
 
@@ -130,7 +129,7 @@ func (w waitState) next(now time.Time) decision {
 // healthFailure returns a Failure if a time limit of health is exceeded: of degraded
 // health, or of waiting for health.
 func (w waitState) healthFailure(h *horizon) *Failure {
-	if f := w.health.breach(h, w.limits.BreachFor); f != nil {
+	if f := w.health.breachFailure(h, w.limits.BreachFor); f != nil {
 		return f
 	}
 	if w.ready && !w.isReady(h) && h.reached(w.began.Add(w.limits.Timeout)) {

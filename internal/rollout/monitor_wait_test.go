@@ -40,7 +40,7 @@ func (d decision) text() string {
 func newWait(gates int) waitState {
 	w := waitState{began: began, heldUntil: after(10), needGates: true,
 		limits: HealthSettings{SteadyFor: 15 * time.Second, BreachFor: 30 * time.Second, Timeout: time.Minute},
-		health: healthState{detail: "health was not read"}}
+	}
 	for i := range gates {
 		g := gateState{passed: true, answered: true, next: after(5)}
 		g.Name, g.OnInconclusive, g.InconclusiveTimeout = fmt.Sprintf("g%d", i), Fail, 20*time.Second
@@ -61,7 +61,7 @@ func (s *healthState) readAt(seconds int) {
 
 // degraded makes targets unhealthy since a time.
 func (w *waitState) degraded(since int) {
-	w.watch, w.health.breachSince, w.health.breachDetail = true, after(since), "0 of 2"
+	w.watch, w.health.breachSince, w.health.breach.text = true, after(since), "0 of 2"
 	w.health.observeEvidence(true, after(since))
 }
 
@@ -122,9 +122,12 @@ func TestWaitState_next(t *testing.T) {
 		{"ready and steady", 0, func(w *waitState) {
 			w.ready, w.steady, w.health.ready, w.health.steadySince = true, true, true, after(2)
 		}, 17, "passed"},
-		{"never ready", 0, func(w *waitState) { w.ready, w.health.detail = true, "green (web): no targets"; w.health.readAt(58) }, 60, "too_few_targets: green (web): no targets, after 1m"},
+		{"never ready", 0, func(w *waitState) {
+			w.ready, w.health.lacks.text = true, "green (web): no targets"
+			w.health.readAt(58)
+		}, 60, "too_few_targets: green (web): no targets, after 1m"},
 		{"never steady", 0, func(w *waitState) {
-			w.ready, w.steady, w.health.ready, w.health.detail = true, true, true, ""
+			w.ready, w.steady, w.health.ready, w.health.lacks.text = true, true, true, ""
 			w.health.readAt(58)
 		}, 60,
 			"not_healthy: healthy, but not steady for 15s, after 1m"},
@@ -133,7 +136,7 @@ func TestWaitState_next(t *testing.T) {
 
 		{"degraded after the hold", 0, func(w *waitState) { w.watch, w.health.running, w.health.breachSince = true, true, after(4) }, 33, "wake at 34s"},
 		{"without targets for too long", 0, func(w *waitState) {
-			w.watch, w.health.breachSince, w.health.breachDetail = true, after(4), "no targets"
+			w.watch, w.health.breachSince, w.health.breach.text = true, after(4), "no targets"
 			w.health.readAt(33)
 		}, 34, "too_few_targets: no targets, for 30s"},
 		{"unhealthy for too long", 0, func(w *waitState) {
@@ -159,11 +162,11 @@ func TestWaitState_next(t *testing.T) {
 		{"unhealthy again for long enough", 0, func(w *waitState) { w.unhealthyAgain(43) }, 44, "health_failed: 0 of 2, for 30s"},
 		{"unread again", 0, func(w *waitState) { w.unhealthyAgain(30) }, 40, "health_unreadable: the last read that succeeded was 10s ago and showed 0 of 2: no answer"},
 		{"unhealthy before the timeout", 0, func(w *waitState) {
-			w.ready, w.health.detail, w.health.unhealthy = true, "0 of 2", true
+			w.ready, w.health.lacks.text, w.health.lacks.unhealthy = true, "0 of 2", true
 			w.health.readAt(58)
 		}, 60, "not_healthy: 0 of 2, after 1m"},
 		{"unread before the timeout", 0, func(w *waitState) {
-			w.ready, w.health.detail, w.health.unhealthy = true, "0 of 2", true
+			w.ready, w.health.lacks.text, w.health.lacks.unhealthy = true, "0 of 2", true
 			w.health.readAt(48)
 		}, 60, "health_unreadable: the last read that succeeded was 12s ago and showed 0 of 2: no answer"},
 		{"never read", 0, func(w *waitState) { w.ready, w.health.err = true, ErrNoAnswer }, 60, "health_unreadable: no read succeeded: no answer"},

@@ -87,6 +87,8 @@ type Failure struct {
 	Route       string // the id of the affected route, if it is a single one
 	Err         error  // the underlying error, if any
 	RollbackErr error  // why a rollback failed
+	// Capacity reports, with TooFewTargets, that only HealthSettings.CapacityPercent requires more.
+	Capacity bool
 	// Rejects reports whether the version becomes rejected: a gate or health failed, or
 	// somebody returned all routes to their rollback targets during the shift.
 	Rejects bool
