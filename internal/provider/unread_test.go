@@ -112,7 +112,7 @@ func within(t *testing.T, limit time.Duration, f func()) {
 	}
 }
 
-// A refresh gives up soon if the API does not respond, and says what it read.
+// A refresh ends soon if the API does not respond, and says what it read.
 func TestRefresh_hangingAPI(t *testing.T) {
 	t.Parallel()
 	t.Run("switch", func(t *testing.T) {
@@ -192,7 +192,7 @@ func TestSwitch_unreadableHealthRejectsNothing(t *testing.T) {
 			t.Parallel()
 			s, w := newSite(t), newWorkspace(t)
 			s.blueIsLive(w)
-			fault.Action = "DescribeTargetHealth"
+			fault.Action, fault.ARN = "DescribeTargetHealth", "app-green"
 			h := s.guardedBy("0s", `timeout = "4s"`, func() { s.srv.Inject(fault) })
 			h.aws = "max_attempts = 1"
 			w.write(h.in(s.bench))

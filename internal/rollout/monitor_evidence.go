@@ -107,7 +107,7 @@ func (s healthState) breachFailure(h *horizon, limit time.Duration) *Failure {
 		return &Failure{Cause: HealthFailed, Detail: fmt.Sprintf("%s, for %s", s.breach.text, formatElapsed(s.evidenceAt(h.now, limit)))}
 	case unread:
 		return s.unreadable(h.now, s.breach.text)
-	case !s.from.IsZero() && !h.reached(s.breachSince.Add(limit+min(s.evidence.unread, limit))):
+	case !s.from.IsZero() && !h.reached(s.breachSince.Add(limit+min(s.unread, limit))):
 		return nil
 	}
 	return &Failure{Cause: TooFewTargets, Capacity: s.breach.capacity, Detail: fmt.Sprintf("%s, for %s", s.breach.text, formatElapsed(h.now.Sub(s.breachSince)))}

@@ -59,16 +59,16 @@ func (s *healthState) readAt(seconds int) {
 	s.known, s.lastRead, s.nextRead = true, after(seconds), after(seconds+5)
 }
 
-// degraded makes targets unhealthy since a time.
-func (w *waitState) degraded(since int) {
-	w.watch, w.health.breachSince, w.health.breach.text = true, after(since), "0 of 2"
-	w.health.observeEvidence(true, after(since))
+// degraded makes targets unhealthy since 4 s.
+func (w *waitState) degraded() {
+	w.watch, w.health.breachSince, w.health.breach.text = true, after(4), "0 of 2"
+	w.health.observeEvidence(true, after(4))
 }
 
 // unhealthyAgain has reads that show unhealthy targets at 4 s, fail between 10 s and 20 s, and
 // show unhealthy targets until a time.
 func (w *waitState) unhealthyAgain(until int) {
-	w.degraded(4)
+	w.degraded()
 	w.health.readAt(10)
 	w.health.pauseEvidence()
 	w.health.observeEvidence(true, after(20))
@@ -140,20 +140,20 @@ func TestWaitState_next(t *testing.T) {
 			w.health.readAt(33)
 		}, 34, "too_few_targets: no targets, for 30s"},
 		{"unhealthy for too long", 0, func(w *waitState) {
-			w.degraded(4)
+			w.degraded()
 			w.health.readAt(33)
 		}, 34, "health_failed: 0 of 2, for 30s"},
 		{"health before gates", 1, func(w *waitState) {
-			w.degraded(4)
+			w.degraded()
 			w.health.readAt(33)
 			w.gates[0].setInconclusive(after(1), Pass)
 		}, 34, "health_failed: 0 of 2, for 30s"},
 		{"one read does not suffice", 0, func(w *waitState) {
-			w.degraded(4)
+			w.degraded()
 			w.health.readAt(4)
 		}, 34, "health_unreadable: the last read that succeeded was 30s ago and showed 0 of 2: no answer"},
 		{"unhealthy, then unread", 0, func(w *waitState) {
-			w.degraded(4)
+			w.degraded()
 			w.health.readAt(20)
 			w.health.pauseEvidence()
 			w.health.err = ErrNoAnswer

@@ -63,7 +63,7 @@ func (r *Router) GroupInfo(ctx context.Context, groups []string) (map[string]Gro
 	for region, all := range regions {
 		for some := range slices.Chunk(all, batchSize) {
 			work = append(work, func() {
-				facts, err := r.groupInfoBatch(ctx, region, some)
+				facts, err := retryIncomplete(ctx, func() ([]GroupInfo, error) { return r.groupInfoBatch(ctx, region, some) })
 				mu.Lock()
 				defer mu.Unlock()
 				errs = append(errs, err)
@@ -83,10 +83,6 @@ func (r *Router) GroupInfo(ctx context.Context, groups []string) (map[string]Gro
 // groupInfoBatch reads up to twenty groups of a region. The API does not say which of them are
 // missing.
 func (r *Router) groupInfoBatch(ctx context.Context, region string, groups []string) ([]GroupInfo, error) {
-	return retryIncomplete(ctx, func() ([]GroupInfo, error) { return r.groupInfoOnce(ctx, region, groups) })
-}
-
-func (r *Router) groupInfoOnce(ctx context.Context, region string, groups []string) ([]GroupInfo, error) {
 	facts, err := r.describeGroups(ctx, region, groups)
 	if err != nil && isNotFound(err) && len(groups) > 1 {
 		for _, group := range groups {

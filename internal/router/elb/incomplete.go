@@ -3,6 +3,8 @@ package elb
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
@@ -28,6 +30,29 @@ func retryIncomplete[T any](ctx context.Context, read func() (T, error)) (T, err
 		value, err = read()
 	}
 	return value, err
+}
+
+// retryRoutes is retryIncomplete for several routes: it reads only those again that are missing.
+func retryRoutes(
+	ctx context.Context, routes []string, read func([]string) (map[string]traffic.State, map[string]error),
+) (map[string]traffic.State, map[string]error) {
+	found, errs := map[string]traffic.State{}, map[string]error{}
+	states, failed := read(routes)
+	maps.Copy(found, states) // which is nil where the call failed
+	maps.Copy(errs, failed)
+	for _, pause := range incompletePauses {
+		missing := slices.DeleteFunc(slices.Clone(routes), func(route string) bool { return !errors.Is(errs[route], traffic.ErrIncomplete) })
+		if len(missing) == 0 || !waitFor(ctx, pause) {
+			break
+		}
+		for _, route := range missing {
+			delete(errs, route)
+		}
+		states, failed = read(missing)
+		maps.Copy(found, states)
+		maps.Copy(errs, failed)
+	}
+	return found, errs
 }
 
 // readTimeout limits each read that no caller limits, including its retries.

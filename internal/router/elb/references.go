@@ -18,20 +18,19 @@ import (
 func (r *Router) References(ctx context.Context, groups []string) ([]traffic.Reference, error) {
 	ctx, cancel := limitRead(ctx)
 	defer cancel()
-	found, err := r.referencesOnce(ctx, groups)
+	read := func() ([]traffic.Reference, error) {
+		facts, err := r.GroupInfo(ctx, groups)
+		if err != nil {
+			return nil, err
+		}
+		return references(ctx, groups, facts, r.trafficRoutes)
+	}
+	found, err := read()
 	if missing, is := traffic.Missing(err); errors.Is(err, traffic.ErrIncomplete) || is && !slices.Contains(groups, missing) {
 		// Whatever used a group may have been deleted between two calls, as in a destroy.
-		return r.referencesOnce(ctx, groups)
+		return read()
 	}
 	return found, err
-}
-
-func (r *Router) referencesOnce(ctx context.Context, groups []string) ([]traffic.Reference, error) {
-	facts, err := r.GroupInfo(ctx, groups)
-	if err != nil {
-		return nil, err
-	}
-	return references(ctx, groups, facts, r.trafficRoutes)
 }
 
 // References is Router.References with shared calls. It fails only for its own groups.

@@ -130,23 +130,6 @@ type batchKey struct {
 // readEach reads routes in as few calls as possible and returns a state or an error for each. It
 // reads routes again that an answer left out.
 func (r *Router) readEach(ctx context.Context, routes []string) (map[string]traffic.State, map[string]error) {
-	found, errs := r.readOnce(ctx, routes)
-	for _, pause := range incompletePauses {
-		missing := slices.DeleteFunc(slices.Clone(routes), func(route string) bool { return !errors.Is(errs[route], traffic.ErrIncomplete) })
-		if len(missing) == 0 || !waitFor(ctx, pause) {
-			break
-		}
-		again, failed := r.readOnce(ctx, missing)
-		for _, route := range missing {
-			delete(errs, route)
-		}
-		maps.Copy(found, again)
-		maps.Copy(errs, failed)
-	}
-	return found, errs
-}
-
-func (r *Router) readOnce(ctx context.Context, routes []string) (map[string]traffic.State, map[string]error) {
 	found, errs := map[string]traffic.State{}, map[string]error{}
 	places := map[batchKey][]string{}
 	for _, route := range routes {
@@ -165,7 +148,7 @@ func (r *Router) readOnce(ctx context.Context, routes []string) (map[string]traf
 	for p, all := range places {
 		for some := range slices.Chunk(all, batchSize) {
 			work = append(work, func() {
-				states, failed := r.readBatch(ctx, p, some)
+				states, failed := retryRoutes(ctx, some, func(some []string) (map[string]traffic.State, map[string]error) { return r.readBatch(ctx, p, some) })
 				mu.Lock()
 				defer mu.Unlock()
 				maps.Copy(found, states)
