@@ -245,9 +245,10 @@ func TestEnvironment_drains(t *testing.T) {
 	green := s.greenEnv()
 	green.drain = "null" // five minutes
 	w.raises(s, green).ok()
+	before := s.calls("DescribeTargetHealth")
 	done := make(chan run, 1)
 	go func() { done <- w.raises(s) }()
-	s.until("a health check of its targets", func() bool { return s.calls("DescribeTargetHealth") > 2 })
+	s.until("a health check of its targets", func() bool { return s.calls("DescribeTargetHealth") > before+2 })
 	select {
 	case r := <-done:
 		t.Fatalf("it did not wait: %s", r.text())
