@@ -40,6 +40,10 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.
 		return input.Detail{Cause: "Target health degraded: " + detail, Action: s.badVersionAction(result, f)}
 	case rollout.NotHealthy:
 		return input.Detail{Cause: "The environment to receive traffic did not become healthy: " + detail, Action: s.notHealthyAction(result, f)}
+	case rollout.HealthUnreadable:
+		return unreadableHealthDetail(f)
+	case rollout.TooFewTargets:
+		return input.Detail{Cause: "Too few healthy targets: " + detail, Action: notRejected + tooFewTargetsAction(f)}
 	case rollout.Interrupted:
 		return input.Detail{Cause: "The apply was interrupted.", Action: interruptedAction(f)}
 	case rollout.ExternalChange:
@@ -97,6 +101,29 @@ const (
 	inconclusiveAction = "The version itself was not rejected. Fix the release or the gate, or change on_inconclusive_timeout, then apply again."
 	gateErroredAction  = "The version itself was not evaluated. Check that the gate's endpoint responds (the application itself may be hanging) or fix the gate, then apply again."
 )
+
+// notRejected begins what to do after a failure that says nothing about the version.
+const notRejected = "The version itself was not rejected. "
+
+// tooFewTargetsAction is what to do where targets are missing rather than unhealthy.
+func tooFewTargetsAction(f *rollout.Failure) string {
+	if f.Capacity {
+		return "Scale the environment up, then apply again. If it gains targets only with its traffic, lower health.capacity_percent, or set it to 0."
+	}
+	return "Register enough targets in the target group, check that they pass their first health checks, then apply again."
+}
+
+// unreadableHealthDetail is about health that was not read, which is neither good nor bad. What
+// to do depends on why it was not.
+func unreadableHealthDetail(f *rollout.Failure) input.Detail {
+	d := callDetail(f.Err)
+	if errors.Is(f.Err, rollout.ErrNoAnswer) {
+		d = input.Detail{Cause: "AWS has not answered since.", Action: "Apply again. " + networkHint}
+	}
+	d.Cause = fmt.Sprintf("Target health could not be read: %s %s", input.Sentence(f.Detail), d.Cause)
+	d.Action = notRejected + d.Action
+	return d
+}
 
 func interruptedAction(f *rollout.Failure) string {
 	if f.Disposition == rollout.Stopped {
@@ -174,11 +201,16 @@ func callDetail(err error) input.Detail {
 	return ownDetail(err, input.CauseFact(err))
 }
 
+// networkHint is what to check where AWS does not answer.
+const networkHint = "If it fails again, check the network from where Terraform runs to AWS, and the AWS Health Dashboard."
+
 // ownDetail is about errors of the provider itself, and all others.
 func ownDetail(err error, facts []input.Fact) input.Detail {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return input.Detail{Cause: "Terraform was interrupted.", Action: "Run it again."}
+	case errors.Is(err, errRefreshTimeout):
+		return input.Detail{Cause: "AWS did not answer all reads of the refresh in time.", Action: "Run Terraform again. " + networkHint, Facts: facts}
 	case errors.Is(err, platform.ErrAccount):
 		return input.Detail{
 			Cause:  "The credentials belong to an AWS account that is not in allowed_account_ids.",

@@ -182,7 +182,7 @@ func (m environmentModel) notCreated(err error) diag.Diagnostic {
 // notDestroyed reports what prevented an environment from being destroyed.
 func (m environmentModel) notDestroyed(err error) diag.Diagnostic {
 	d := environmentDetail(err)
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.Canceled) { // and not the deadline of a read
 		d = input.Detail{Cause: "The apply was interrupted while in-flight requests drained.", Action: "Apply again; the drain starts over."}
 	}
 	d.Cause = "The environment was not destroyed and stays in the state. " + d.Cause
@@ -220,6 +220,12 @@ func (p proving) causeDetail(f *rollout.Failure) input.Detail {
 		return input.Detail{Cause: "Its targets did not become healthy: " + detail, Action: notHealthyHint}
 	case rollout.HealthFailed:
 		return input.Detail{Cause: "Target health degraded while the gates were evaluated: " + detail, Action: notHealthyHint}
+	case rollout.HealthUnreadable:
+		d := unreadableHealthDetail(f)
+		d.Action = strings.TrimPrefix(d.Action, notRejected)
+		return d
+	case rollout.TooFewTargets:
+		return input.Detail{Cause: "Too few healthy targets: " + detail, Action: tooFewReadyHint}
 	case rollout.BlockedByGate:
 		d := blockedDetail(f)
 		d.Cause = strings.Replace(d.Cause, "prevents the shift from starting", "prevents the readiness check from starting", 1)
@@ -237,6 +243,9 @@ func (p proving) causeDetail(f *rollout.Failure) input.Detail {
 		return environmentDetail(f.Err)
 	}
 }
+
+// tooFewReadyHint is tooFewTargetsHint for an environment, which has no capacity_percent.
+const tooFewReadyHint = "Register enough targets in the target group (ready.min_healthy_targets), check that they pass their first health checks, then apply again."
 
 // warnings reports what did not prevent readiness but needs attention.
 func (p proving) warnings(texts []string) diag.Diagnostics {

@@ -10,6 +10,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -64,6 +65,23 @@ func TestShiftFailed_texts(t *testing.T) {
 			rollout.Failure{Cause: rollout.GateErrored, Disposition: rollout.RolledBack, Gate: "smoke", Detail: "5 times in a row", Err: errors.New("connection refused")}},
 		"health": {
 			rollout.Failure{Cause: rollout.HealthFailed, Disposition: rollout.RolledBack, Detail: "green (web) has 0 of 2 healthy, for 30s", Rejects: true}},
+		"health unreadable": {
+			rollout.Failure{Cause: rollout.HealthUnreadable, Disposition: rollout.RolledBack, Stage: "step 1 of 2 (5 %)", Detail: "no read succeeded",
+				Err: &elb.CallError{Action: "elasticloadbalancing:DescribeTargetHealth", ARN: greenARN, Err: context.DeadlineExceeded}}},
+		"health throttled": {
+			rollout.Failure{Cause: rollout.HealthUnreadable, Disposition: rollout.RolledBack, Detail: "the last read that succeeded was 12s ago",
+				Err: &elb.CallError{Action: "elasticloadbalancing:DescribeTargetHealth", ARN: greenARN, Code: "Throttling", Err: traffic.ErrThrottled}}},
+		"health denied": {
+			rollout.Failure{Cause: rollout.HealthUnreadable, Disposition: rollout.Unchanged, Detail: "no read succeeded",
+				Err: &elb.CallError{Action: "elasticloadbalancing:DescribeTargetHealth", ARN: greenARN, Code: "AccessDenied", Err: traffic.ErrDenied}}},
+		"health without an answer": {
+			rollout.Failure{Cause: rollout.HealthUnreadable, Disposition: rollout.RolledBack, Detail: "no read succeeded", Err: rollout.ErrNoAnswer}},
+		"too few targets": {
+			rollout.Failure{Cause: rollout.TooFewTargets, Disposition: rollout.Unchanged, Stage: "health check before the first step",
+				Detail: "green (web): 1 of 1 targets healthy, at least 10 required for 100 % of the traffic (health.capacity_percent = 50), after 10m", Capacity: true}},
+		"incomplete answer": {
+			rollout.Failure{Cause: rollout.RouterFailed, Disposition: rollout.RolledBack, Route: webARN,
+				Err: &elb.CallError{Action: "elasticloadbalancing:DescribeListeners", ARN: webARN, Err: traffic.ErrIncomplete}}},
 		"interrupted": {
 			rollout.Failure{Cause: rollout.Interrupted, Disposition: rollout.RolledBack, Stage: "step 1 of 2 (5 %)"}},
 		"too long": {

@@ -237,15 +237,18 @@ func TestEnvironment_replacedAndTainted(t *testing.T) {
 	}
 }
 
+// The drain ends when the targets were seen draining and are gone.
 func TestEnvironment_drains(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0})) // targets in no use do not drain
 	green := s.greenEnv()
 	green.drain = "null" // five minutes
 	w.raises(s, green).ok()
+	before := s.calls("DescribeTargetHealth")
 	done := make(chan run, 1)
 	go func() { done <- w.raises(s) }()
-	s.until("a health check of its targets", func() bool { return s.calls("DescribeTargetHealth") > 2 })
+	s.until("a health check of its targets", func() bool { return s.calls("DescribeTargetHealth") > before+2 })
 	select {
 	case r := <-done:
 		t.Fatalf("it did not wait: %s", r.text())
@@ -254,13 +257,10 @@ func TestEnvironment_drains(t *testing.T) {
 	if s.calls("DescribeTargetGroupAttributes") != 1 {
 		t.Error("the deregistration delay was not read")
 	}
-	out, err := s.api.DescribeTargetHealth(t.Context(), &elbv2.DescribeTargetHealthInput{TargetGroupArn: &s.green.group})
+	_, err := s.api.ModifyTargetGroupAttributes(t.Context(), &elbv2.ModifyTargetGroupAttributesInput{TargetGroupArn: &s.green.group,
+		Attributes: []types.TargetGroupAttribute{{Key: new("deregistration_delay.timeout_seconds"), Value: new("10")}}}) // two health reads
 	s.must(err)
-	for _, d := range out.TargetHealthDescriptions {
-		_, err := s.api.DeregisterTargets(t.Context(), &elbv2.DeregisterTargetsInput{TargetGroupArn: &s.green.group,
-			Targets: []types.TargetDescription{{Id: d.Target.Id, Port: d.Target.Port}}})
-		s.must(err)
-	}
+	s.deregister(s.green)
 	(<-done).ok()
 }
 

@@ -107,7 +107,9 @@ func (r *environmentResource) Read(ctx context.Context, req resource.ReadRequest
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	memory, diags := r.refresh(ctx, state, before)
+	limited, cancel := limitRefresh(ctx)
+	defer cancel()
+	memory, diags := r.refresh(limited, state, before)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return

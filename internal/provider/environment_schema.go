@@ -63,7 +63,7 @@ func environmentAttributes() map[string]schema.Attribute {
 		},
 		"drain": schema.StringAttribute{
 			Optional: true,
-			MarkdownDescription: "How long to wait for in-flight requests before the environment is destroyed, as a duration. Ends early when the target groups have no targets. " +
+			MarkdownDescription: "How long to wait for in-flight requests before the environment is destroyed, as a duration. Ends early when all targets were seen draining and none is left. A target group that had no targets from the start does not end it. " +
 				"Default: the longest deregistration delay of the target groups.",
 		},
 		"protect": schema.BoolAttribute{

@@ -129,7 +129,9 @@ func (d *switchData) Read(ctx context.Context, req datasource.ReadRequest, resp 
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	settings, err := d.readRoutes(ctx, w.Routes)
+	limited, cancel := limitRefresh(ctx)
+	defer cancel()
+	settings, err := d.readRoutes(limited, w.Routes)
 	if err != nil {
 		resp.Diagnostics.Append(unreadableRoutes(w.Routes, err))
 		return

@@ -98,7 +98,9 @@ func (r *switchResource) Read(ctx context.Context, req resource.ReadRequest, res
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	resp.Diagnostics.Append(r.refresh(ctx, &m, &memory)...)
+	limited, cancel := limitRefresh(ctx)
+	defer cancel()
+	resp.Diagnostics.Append(r.refresh(limited, &m, &memory)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}

@@ -100,12 +100,13 @@ func healthBlock() schema.Block {
 	attributes := healthAttributes()
 	attributes["capacity_percent"] = schema.NumberAttribute{
 		Optional: true,
-		MarkdownDescription: "Minimum number of healthy targets of a target group before a step, in percent of (its share after the step × the healthy targets that serve the entry point now), 0 to 100. " +
-			"With 20 targets serving and the default, 100 % of the traffic requires 10 healthy targets. Default: `50`.",
+		MarkdownDescription: "Minimum number of healthy targets of a target group, in percent of (its share × the healthy targets that serve the entry point now), 0 to 100. " +
+			"Before the first step, the share is that after the whole shift; then that of each step. With 20 targets serving and the default, 100 % requires 10. " +
+			"Use `0` where targets are added only under load. Ignored for Lambda functions and disabled health checks. Default: `50`.",
 	}
 	attributes["breach_for"] = schema.StringAttribute{
 		Optional:            true,
-		MarkdownDescription: "How long health must stay degraded during a shift before it counts as a failure, as a duration. Default: `30s`.",
+		MarkdownDescription: "How long health must stay degraded during a shift before it counts as a failure, as a duration. The version is rejected only if targets were read as unhealthy for that long. Default: `30s`.",
 	}
 	return schema.SingleNestedBlock{
 		MarkdownDescription: "Requirements for the health of every target group that receives traffic, checked before each step and while it is held. Health checks are always on. A target group without targets is not healthy.",
@@ -123,7 +124,7 @@ func healthAttributes() map[string]schema.Attribute {
 		},
 		"min_healthy_targets": schema.Int64Attribute{
 			Optional:            true,
-			MarkdownDescription: "Minimum number of healthy targets in each target group, 1 or more. Default: `1`.",
+			MarkdownDescription: "Minimum number of healthy targets in each target group, 1 or more. One suffices for Lambda functions and disabled health checks. Default: `1`.",
 		},
 		"steady_for": schema.StringAttribute{
 			Optional:            true,

@@ -47,6 +47,8 @@ var causeTexts = map[rollout.Cause]string{
 	rollout.GateInconclusive:  "stayed inconclusive",
 	rollout.HealthFailed:      "target health degraded",
 	rollout.NotHealthy:        "targets did not become healthy",
+	rollout.HealthUnreadable:  "target health could not be read",
+	rollout.TooFewTargets:     "too few targets",
 	rollout.Interrupted:       "interrupted",
 	rollout.ExternalChange:    "external change",
 	rollout.NotForwarding:     "a route does not forward to target groups",

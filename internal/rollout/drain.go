@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -21,16 +22,25 @@ type DrainSpec struct {
 	OnEvent func(Event)
 }
 
-// Drain waits until For is over or no group has targets, whichever is first. A group that
-// does not exist has no targets. Other errors of Health do not end the wait. Drain
-// returns an error only if ctx ends, and then the error of ctx.
+// Drain waits until For is over, or until every group is proven to have no targets left: it
+// does not exist, or its targets were seen draining before and then none in two reads. A
+// group without targets from the start is not trusted, because an answer may be empty for
+// other reasons. Errors of Health do not end the wait, and it does not wait longer for them.
+// Drain returns an error only if ctx ends, and then the error of ctx.
 func Drain(ctx context.Context, d DrainSpec) error {
 	d.emit(PhaseStarted, "drain for "+schedule.FormatDuration(d.For))
 	waiting, cancel := context.WithTimeout(ctx, d.For)
 	defer cancel()
-	remaining := slices.Clone(d.Groups)
+	remaining := map[string]*drainingGroup{}
+	for _, group := range d.Groups {
+		remaining[group] = &drainingGroup{}
+	}
 	for poll := minPollInterval; ; poll = min(2*poll, maxPollInterval) {
-		remaining = d.withTargets(waiting, remaining)
+		for _, group := range slices.Sorted(maps.Keys(remaining)) {
+			if d.isDrained(waiting, group, remaining[group]) {
+				delete(remaining, group)
+			}
+		}
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -45,20 +55,32 @@ func Drain(ctx context.Context, d DrainSpec) error {
 	}
 }
 
-// withTargets returns the groups that may still have targets.
-func (d DrainSpec) withTargets(ctx context.Context, groups []string) []string {
-	return slices.DeleteFunc(groups, func(group string) bool {
-		limited, cancel := context.WithTimeout(ctx, callTimeout)
-		defer cancel()
-		health, err := d.Router.Health(limited, []string{group})
-		if err != nil && !errors.Is(err, traffic.ErrNotFound) {
-			if ctx.Err() == nil {
-				d.emit(HealthDegraded, fmt.Sprintf("health could not be read: %v", err))
-			}
-			return false
+// drainingGroup is what the reads of a group have shown.
+type drainingGroup struct {
+	draining bool // all its targets were draining when some were seen last
+	empty    int  // consecutive reads without targets since then
+}
+
+// isDrained reads a group and reports whether it is proven to have no targets left.
+func (d DrainSpec) isDrained(ctx context.Context, group string, seen *drainingGroup) bool {
+	limited, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	health, err := d.Router.Health(limited, []string{group})
+	targets := health[group].Targets
+	switch {
+	case errors.Is(err, traffic.ErrNotFound):
+		return true
+	case err != nil:
+		if ctx.Err() == nil {
+			d.emit(HealthDegraded, fmt.Sprintf("health could not be read: %v", err))
 		}
-		return len(health[group].Targets) == 0
-	})
+		return false
+	case len(targets) > 0:
+		seen.draining, seen.empty = health[group].Count(traffic.Draining) == len(targets), 0
+		return false
+	}
+	seen.empty++
+	return seen.draining && seen.empty > 1
 }
 
 func (d DrainSpec) emit(kind EventKind, text string) { emit(d.OnEvent, Event{Kind: kind, Text: text}) }

@@ -32,18 +32,38 @@ func TestDrain(t *testing.T) {
 			},
 			limit: 5 * time.Minute, shortest: 5 * time.Minute, longest: 5 * time.Minute, last: "drain time is over",
 		},
-		"no targets": {
+		"no targets from the start, which proves nothing": {
 			setUp: func(m *routertest.Memory) { m.SetTargets("web"); m.SetTargets("api") },
-			limit: 5 * time.Minute, last: "no targets left",
+			limit: 5 * time.Minute, shortest: 5 * time.Minute, longest: 5 * time.Minute, last: "drain time is over",
+		},
+		"targets that were in service vanish, which proves nothing": {
+			setUp: func(m *routertest.Memory) {
+				m.SetTargets("api")
+				m.SetTargets("web", routertest.Targets(2, traffic.Draining)...)
+				m.At(10*time.Second, func() { healthy(m, "web") })
+				m.At(20*time.Second, func() { m.SetTargets("web") })
+			},
+			limit: time.Minute, shortest: time.Minute, longest: time.Minute, last: "drain time is over",
+		},
+		"one answer without targets while they drain": {
+			setUp: func(m *routertest.Memory) {
+				m.RemoveGroup("api")
+				m.SetTargets("web", routertest.Targets(2, traffic.Draining)...)
+				m.At(10*time.Second, func() { m.SetTargets("web") })
+				m.At(12*time.Second, func() { m.SetTargets("web", routertest.Targets(2, traffic.Draining)...) })
+			},
+			limit: time.Minute, shortest: time.Minute, longest: time.Minute, last: "drain time is over",
 		},
 		"groups that do not exist": {setUp: func(*routertest.Memory) {}, limit: 5 * time.Minute, last: "no targets left"},
 		"the last target is deregistered": {
 			setUp: func(m *routertest.Memory) {
-				healthy(m, "web", "api")
-				m.At(10*time.Second, func() { m.SetTargets("web") })
+				healthy(m, "web")
+				m.SetTargets("api", routertest.Targets(1, traffic.Draining)...)
+				m.At(5*time.Second, func() { m.SetTargets("web", routertest.Targets(2, traffic.Draining)...) })
+				m.At(20*time.Second, func() { m.SetTargets("web") })
 				m.At(60*time.Second, func() { m.SetTargets("api") })
 			},
-			limit: 5 * time.Minute, shortest: 60 * time.Second, longest: 66 * time.Second, last: "no targets left",
+			limit: 5 * time.Minute, shortest: 65 * time.Second, longest: 71 * time.Second, last: "no targets left",
 		},
 		"health cannot be read": {
 			setUp: func(m *routertest.Memory) {

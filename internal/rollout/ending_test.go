@@ -12,7 +12,7 @@ import (
 )
 
 // allCauses are the causes, in the order of the table.
-var allCauses = []Cause{GateFailed, HealthFailed, NotHealthy, Interrupted, GateInconclusive, GateErrored, BlockedByGate, RouterFailed,
+var allCauses = []Cause{GateFailed, HealthFailed, NotHealthy, HealthUnreadable, TooFewTargets, Interrupted, GateInconclusive, GateErrored, BlockedByGate, RouterFailed,
 	TimedOut, CredentialsExpire, ExternalChange, MovedExternally, VersionRejected, NotForwarding, TooManyGroups,
 	RouteMissing, OtherSwitch, Locked, LeaseLost, RecordFailed}
 

@@ -69,7 +69,7 @@ type waiting struct {
 func (m *monitor) begin(st stage, now time.Time) *waiting {
 	w := &waiting{monitor: m, stage: st, poll: minPollInterval, answers: make(chan any)}
 	w.waitState = waitState{ready: st.ready != nil, steady: st.steady, watch: st.watch != nil, needGates: st.needGates, permit: st.permit != nil,
-		limits: m.health, began: now, heldUntil: now.Add(st.hold), health: healthState{detail: "health was not read"}}
+		limits: m.health, began: now, heldUntil: now.Add(st.hold)}
 	return w
 }
 

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -52,9 +53,9 @@ func (w *waiting) handleHealth(a healthAnswer, now time.Time) *Failure {
 	w.health.running, w.health.known = false, true
 	pause := w.nextPoll()
 	if a.err != nil {
-		return w.handleHealthError(a.err, now.Add(max(pause, failedPollInterval)))
+		return w.handleHealthError(a.err, now, max(pause, failedPollInterval))
 	}
-	w.health.nextRead = now.Add(pause)
+	w.health.lastRead, w.health.nextRead, w.health.err = now, now.Add(pause), nil
 	w.healthErrors = 0
 	w.updateReady(a.health, now)
 	w.updateBreach(a.health, now)
@@ -63,13 +64,17 @@ func (w *waiting) handleHealth(a healthAnswer, now time.Time) *Failure {
 }
 
 // handleHealthError counts a failed read. Until the next one succeeds, health is neither
-// ready nor steady.
-func (w *waiting) handleHealthError(err error, next time.Time) *Failure {
+// ready nor steady, and neither good nor bad.
+func (w *waiting) handleHealthError(err error, now time.Time, pause time.Duration) *Failure {
 	w.healthErrors++
-	w.health.nextRead = next
-	w.health.steadySince, w.health.ready, w.health.detail = time.Time{}, false, "health could not be read: "+err.Error()
+	w.health.pauseEvidence()
+	w.health.nextRead, w.health.err = now.Add(pause), err
+	w.health.steadySince, w.health.ready = time.Time{}, false
 	if w.healthErrors > maxHealthErrors || isFinal(err) {
-		return &Failure{Cause: RouterFailed, Err: fmt.Errorf("health could not be read: %w", err)}
+		if errors.Is(err, traffic.ErrNotFound) { // that is an answer
+			return &Failure{Cause: RouterFailed, Err: fmt.Errorf("health could not be read: %w", err)}
+		}
+		return w.health.unreadable(now, w.health.breach.text)
 	}
 	return nil
 }
@@ -78,8 +83,8 @@ func (w *waiting) updateReady(health map[string]traffic.Health, now time.Time) {
 	if !w.ready {
 		return
 	}
-	w.health.detail = w.limits.shortfalls(w.stage.ready, health)
-	w.health.ready = w.health.detail == ""
+	w.health.lacks = w.limits.shortfalls(w.stage.ready, health)
+	w.health.ready = w.health.lacks.text == ""
 	members := membership(w.stage.ready, health)
 	if !w.health.ready || members == "" || members != w.members {
 		w.health.steadySince = time.Time{}
@@ -94,16 +99,17 @@ func (w *waiting) updateBreach(health map[string]traffic.Health, now time.Time) 
 	if !w.watch {
 		return
 	}
-	detail := w.limits.shortfalls(w.stage.watch, health)
+	lacks := w.limits.shortfalls(w.stage.watch, health)
+	w.health.observeEvidence(lacks.unhealthy, now)
 	switch {
-	case detail == "" && !w.health.breachSince.IsZero():
+	case lacks.text == "" && !w.health.breachSince.IsZero():
 		w.health.breachSince = time.Time{}
 		w.monitor.report.emit(Event{Kind: HealthRecovered})
-	case detail != "" && w.health.breachSince.IsZero():
+	case lacks.text != "" && w.health.breachSince.IsZero():
 		w.health.breachSince = now
-		w.monitor.report.emit(Event{Kind: HealthDegraded, Text: detail})
+		w.monitor.report.emit(Event{Kind: HealthDegraded, Text: lacks.text})
 	}
-	w.health.breachDetail = detail
+	w.health.breach = lacks
 }
 
 // nextPoll returns the pause before the next read. It doubles up to maxPollInterval, but
@@ -150,40 +156,62 @@ func groupsOf(gaining []incoming) []string {
 	return slices.Compact(groups)
 }
 
-// shortfalls returns what the groups lack, empty if nothing.
-func (s HealthSettings) shortfalls(gaining []incoming, health map[string]traffic.Health) string {
-	text := ""
+// shortage is what groups lack; the zero shortage is nothing.
+type shortage struct {
+	text      string
+	unhealthy bool // one lacks it because of unhealthy targets, which is evidence about the version
+	capacity  bool // only CapacityPercent requires more
+}
+
+// shortfalls returns what the groups lack.
+func (s HealthSettings) shortfalls(gaining []incoming, health map[string]traffic.Health) shortage {
+	all := shortage{capacity: true}
+	without := s
+	without.CapacityPercent = 0
 	for _, x := range gaining {
-		text = joinText(text, s.shortfall(x, health))
+		lacks := s.shortfall(x, health)
+		all.text = joinText(all.text, lacks)
+		all.unhealthy = all.unhealthy || lacks != "" && health[x.group].Count(traffic.Unhealthy) > 0
+		all.capacity = all.capacity && without.shortfall(x, health) == ""
 	}
-	return text
+	if all.text == "" {
+		return shortage{}
+	}
+	return all
 }
 
 // shortfall returns why the health of a group does not suffice for its share; empty if it
-// does. Only healthy and unhealthy targets count; draining, unused and initial ones
-// are ignored.
+// does. Only healthy and unhealthy targets count, and those of unknown health as not healthy;
+// draining, unused and initial ones are ignored. One target suffices where the number of
+// targets says nothing about capacity.
 func (s HealthSettings) shortfall(x incoming, health map[string]traffic.Health) string {
 	h := health[x.group]
-	healthy, unhealthy := h.Serving(), h.Count(traffic.Unhealthy)
+	healthy, unhealthy := h.Serving(), h.Count(traffic.Unhealthy)+h.Count(traffic.Unknown)
 	switch need := s.capacity(x, health); {
 	case len(h.Targets) == 0:
 		return fmt.Sprintf("%s (%s): no targets", x.environment, x.entry)
+	case !h.CountsCapacity() && healthy > 0 && unhealthy == 0:
+		return ""
 	case healthy < max(s.MinHealthyTargets, 1):
 		return fmt.Sprintf("%s (%s): %s, at least %d required", x.environment, x.entry, h, max(s.MinHealthyTargets, 1))
 	case float64(healthy)*100 < s.MinHealthyPercent*float64(healthy+unhealthy):
 		return fmt.Sprintf("%s (%s): %s, at least %g %% required", x.environment, x.entry, h, s.MinHealthyPercent)
 	case float64(healthy) < need-1e-9: // products of percents are not exact
-		return fmt.Sprintf("%s (%s): %s, at least %.4g required for %s of the traffic (capacity_percent = %g)",
+		return fmt.Sprintf("%s (%s): %s, at least %.4g required for %s of the traffic (health.capacity_percent = %g)",
 			x.environment, x.entry, h, need, x.share, s.CapacityPercent)
 	}
 	return ""
 }
 
 // capacity returns how many healthy targets the share requires: CapacityPercent of the
-// share of the healthy targets that serve the entry point now.
+// share of the healthy targets that serve the entry point now. It requires none of groups
+// without a number that could be compared.
 func (s HealthSettings) capacity(x incoming, health map[string]traffic.Health) float64 {
 	serving := 0
 	for _, group := range x.serving {
+		if !health[group].CountsCapacity() {
+			return 0
+		}
 		serving += health[group].Serving()
 	}
 	return s.CapacityPercent / 100 * x.share.Percent() / 100 * float64(serving)

@@ -49,12 +49,15 @@ type healthState struct {
 	running  bool      // a read is in progress
 	nextRead time.Time // earliest start of the next read
 
-	known        bool      // at least one read returned
-	ready        bool      // by the last read
-	detail       string    // why not ready; empty: ready
-	steadySince  time.Time // zero: not steady
-	breachSince  time.Time // zero: not degraded
-	breachDetail string
+	known       bool      // at least one read returned
+	lastRead    time.Time // the last read that succeeded; zero: none
+	err         error     // of the last read; nil: it succeeded, or there was none
+	ready       bool      // by the last read
+	lacks       shortage  // why not ready, by the last read that succeeded
+	steadySince time.Time // zero: not steady
+	breachSince time.Time // zero: not degraded
+	breach      shortage  // why degraded, by the last read that succeeded
+	evidence
 }
 
 // gateState is what a gate has returned since the last weight change, and whether it is
@@ -148,17 +151,11 @@ func (w waitState) next(now time.Time) decision {
 // healthFailure returns a Failure if a time limit of health is exceeded: of degraded
 // health, or of waiting for health.
 func (w waitState) healthFailure(h *horizon) *Failure {
-	since := w.health.breachSince
-	if !since.IsZero() && h.reached(since.Add(w.limits.BreachFor)) {
-		return &Failure{Cause: HealthFailed,
-			Detail: fmt.Sprintf("%s, for %s", w.health.breachDetail, formatElapsed(h.now.Sub(since)))}
+	if f := w.health.breachFailure(h, w.limits.BreachFor); f != nil {
+		return f
 	}
 	if w.ready && !w.isReady(h) && h.reached(w.began.Add(w.limits.Timeout)) {
-		detail := w.health.detail
-		if detail == "" {
-			detail = "healthy, but not steady for " + schedule.FormatDuration(w.limits.SteadyFor)
-		}
-		return &Failure{Cause: NotHealthy, Detail: fmt.Sprintf("%s, after %s", detail, schedule.FormatDuration(w.limits.Timeout))}
+		return w.health.notReady(h, w.limits)
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func (d decision) text() string {
 func newWait(gates int) waitState {
 	w := waitState{began: began, heldUntil: after(10), needGates: true,
 		limits: HealthSettings{SteadyFor: 15 * time.Second, BreachFor: 30 * time.Second, Timeout: time.Minute},
-		health: healthState{detail: "health was not read"}}
+	}
 	for i := range gates {
 		g := gateState{passed: true, answered: true, next: after(5)}
 		g.Name, g.OnInconclusive, g.InconclusiveTimeout = fmt.Sprintf("g%d", i), Fail, 20*time.Second
@@ -52,6 +52,27 @@ func newWait(gates int) waitState {
 // inconclusive makes a gate inconclusive since a time.
 func (g *gateState) setInconclusive(since time.Time, then Status) {
 	g.passed, g.inconclusiveSince, g.inconclusiveDetail, g.OnInconclusive = false, since, "few requests.", then
+}
+
+// readAt sets the last read that succeeded; the next one is due 5 s later.
+func (s *healthState) readAt(seconds int) {
+	s.known, s.lastRead, s.nextRead = true, after(seconds), after(seconds+5)
+}
+
+// degraded makes targets unhealthy since 4 s.
+func (w *waitState) degraded() {
+	w.watch, w.health.breachSince, w.health.breach.text = true, after(4), "0 of 2"
+	w.health.observeEvidence(true, after(4))
+}
+
+// unhealthyAgain has reads that show unhealthy targets at 4 s, fail between 10 s and 20 s, and
+// show unhealthy targets until a time.
+func (w *waitState) unhealthyAgain(until int) {
+	w.degraded()
+	w.health.readAt(10)
+	w.health.pauseEvidence()
+	w.health.observeEvidence(true, after(20))
+	w.health.readAt(until)
 }
 
 func TestWaitState_next(t *testing.T) {
@@ -101,21 +122,54 @@ func TestWaitState_next(t *testing.T) {
 		{"ready and steady", 0, func(w *waitState) {
 			w.ready, w.steady, w.health.ready, w.health.steadySince = true, true, true, after(2)
 		}, 17, "passed"},
-		{"never ready", 0, func(w *waitState) { w.ready, w.health.detail = true, "green (web): no targets" }, 60, "not_healthy: green (web): no targets, after 1m"},
-		{"never steady", 0, func(w *waitState) { w.ready, w.steady, w.health.ready, w.health.detail = true, true, true, "" }, 60,
+		{"never ready", 0, func(w *waitState) {
+			w.ready, w.health.lacks.text = true, "green (web): no targets"
+			w.health.readAt(58)
+		}, 60, "too_few_targets: green (web): no targets, after 1m"},
+		{"never steady", 0, func(w *waitState) {
+			w.ready, w.steady, w.health.ready, w.health.lacks.text = true, true, true, ""
+			w.health.readAt(58)
+		}, 60,
 			"not_healthy: healthy, but not steady for 15s, after 1m"},
 		{"the first health read may end the stage", 1, func(w *waitState) { w.ready, w.gates[0].next = true, began }, 0, "read health, wake at 1s"},
 		{"the first health read takes long", 1, func(w *waitState) { w.ready, w.gates[0].next, w.health.running = true, began, true }, 1, "call 0, wake at 10s"},
 
 		{"degraded after the hold", 0, func(w *waitState) { w.watch, w.health.running, w.health.breachSince = true, true, after(4) }, 33, "wake at 34s"},
-		{"degraded for too long", 0, func(w *waitState) {
-			w.watch, w.health.breachSince, w.health.breachDetail = true, after(4), "no targets"
-		}, 34,
-			"health_failed: no targets, for 30s"},
+		{"without targets for too long", 0, func(w *waitState) {
+			w.watch, w.health.breachSince, w.health.breach.text = true, after(4), "no targets"
+			w.health.readAt(33)
+		}, 34, "too_few_targets: no targets, for 30s"},
+		{"unhealthy for too long", 0, func(w *waitState) {
+			w.degraded()
+			w.health.readAt(33)
+		}, 34, "health_failed: 0 of 2, for 30s"},
 		{"health before gates", 1, func(w *waitState) {
-			w.watch, w.health.breachSince, w.health.breachDetail = true, after(4), "no targets"
+			w.degraded()
+			w.health.readAt(33)
 			w.gates[0].setInconclusive(after(1), Pass)
-		}, 34, "health_failed: no targets, for 30s"},
+		}, 34, "health_failed: 0 of 2, for 30s"},
+		{"one read does not suffice", 0, func(w *waitState) {
+			w.degraded()
+			w.health.readAt(4)
+		}, 34, "health_unreadable: the last read that succeeded was 30s ago and showed 0 of 2: no answer"},
+		{"unhealthy, then unread", 0, func(w *waitState) {
+			w.degraded()
+			w.health.readAt(20)
+			w.health.pauseEvidence()
+			w.health.err = ErrNoAnswer
+		}, 34, "health_unreadable: the last read that succeeded was 14s ago and showed 0 of 2: no answer"},
+		{"unhealthy again after reads failed", 0, func(w *waitState) { w.unhealthyAgain(30) }, 34, "wake at 35s"},
+		{"unhealthy again for long enough", 0, func(w *waitState) { w.unhealthyAgain(43) }, 44, "health_failed: 0 of 2, for 30s"},
+		{"unread again", 0, func(w *waitState) { w.unhealthyAgain(30) }, 40, "health_unreadable: the last read that succeeded was 10s ago and showed 0 of 2: no answer"},
+		{"unhealthy before the timeout", 0, func(w *waitState) {
+			w.ready, w.health.lacks.text, w.health.lacks.unhealthy = true, "0 of 2", true
+			w.health.readAt(58)
+		}, 60, "not_healthy: 0 of 2, after 1m"},
+		{"unread before the timeout", 0, func(w *waitState) {
+			w.ready, w.health.lacks.text, w.health.lacks.unhealthy = true, "0 of 2", true
+			w.health.readAt(48)
+		}, 60, "health_unreadable: the last read that succeeded was 12s ago and showed 0 of 2: no answer"},
+		{"never read", 0, func(w *waitState) { w.ready, w.health.err = true, ErrNoAnswer }, 60, "health_unreadable: no read succeeded: no answer"},
 	}
 	for _, tt := range tests {
 		w := newWait(tt.gates)
@@ -152,6 +206,11 @@ func drawWait(t *rapid.T) (waitState, time.Time) {
 		limits: HealthSettings{SteadyFor: span("steady for"), BreachFor: span("breach for"), Timeout: span("timeout")},
 		health: healthState{running: flag("health running"), nextRead: after(seconds("next read")), known: flag("health known"),
 			ready: flag("ready now"), steadySince: since("steady"), breachSince: since("breach")}}
+	w.health.lastRead = since("last read")
+	w.health.evidence = evidence{collected: span("collected"), from: since("evidence"), unread: span("unread")}
+	if flag("failed read") {
+		w.health.err = ErrNoAnswer
+	}
 	for range rapid.IntRange(0, 3).Draw(t, "gates") {
 		g := gateState{running: flag("running"), next: after(seconds("next")), passed: flag("passed"), answered: flag("answered"), inconclusiveSince: since("inconclusive")}
 		g.InconclusiveTimeout, g.DryRun = span("inconclusive timeout"), seconds("dry") < 4

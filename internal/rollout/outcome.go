@@ -46,12 +46,17 @@ type Cause string
 
 // The causes.
 const (
-	BlockedByGate     Cause = "blocked_by_gate" // by its preflight, before any write
-	GateFailed        Cause = "gate_failed"
-	GateErrored       Cause = "gate_errored"
-	GateInconclusive  Cause = "gate_inconclusive"
-	HealthFailed      Cause = "health_failed" // degraded while the environment had traffic
-	NotHealthy        Cause = "not_healthy"   // did not become healthy within the timeout before a step
+	BlockedByGate    Cause = "blocked_by_gate" // by its preflight, before any write
+	GateFailed       Cause = "gate_failed"
+	GateErrored      Cause = "gate_errored"
+	GateInconclusive Cause = "gate_inconclusive"
+	HealthFailed     Cause = "health_failed" // degraded while the environment had traffic
+	NotHealthy       Cause = "not_healthy"   // did not become healthy within the timeout before a step
+	// HealthUnreadable is that health was not read when it had to be known, or for too long.
+	HealthUnreadable Cause = "health_unreadable"
+	// TooFewTargets is that targets are missing, or not checked yet, rather than unhealthy: no
+	// targets, or not enough capacity. Like unread health it says nothing about the version.
+	TooFewTargets     Cause = "too_few_targets"
 	Interrupted       Cause = "interrupted"
 	ExternalChange    Cause = "external_change" // since the plan, or during the shift
 	NotForwarding     Cause = "not_forwarding"  // a redirect, or a fixed response that must not be replaced
@@ -92,6 +97,8 @@ type Failure struct {
 	Route       string // the id of the affected route, if it is a single one
 	Err         error  // the underlying error, if any
 	RollbackErr error  // why a rollback failed
+	// Capacity reports, with TooFewTargets, that only HealthSettings.CapacityPercent requires more.
+	Capacity bool
 	// Rejects reports whether the version becomes rejected: a gate or health failed, or
 	// somebody returned all routes to their rollback targets during the shift.
 	Rejects bool

@@ -107,7 +107,7 @@ func readinessCases() map[string]readinessCase {
 		"no targets": {
 			setUp:   func(m *routertest.Memory) rollout.Readiness { p := newReadiness(m); healthy(m, "api-green"); return p },
 			after:   10 * time.Minute,
-			failure: "not_healthy at health check; unchanged: green (web): no targets, after 10m",
+			failure: "too_few_targets at health check; unchanged: green (web): no targets, after 10m",
 		},
 		"never steady": {
 			setUp: func(m *routertest.Memory) rollout.Readiness {
@@ -207,7 +207,7 @@ func gatedReadinessCases() map[string]readinessCase {
 				m.At(20*time.Second, func() { m.SetTargets("web-green") })
 				return p
 			},
-			failure: "health_failed at gates; unchanged: green (web): no targets, for 30s",
+			failure: "too_few_targets at gates; unchanged: green (web): no targets, for 30s",
 		},
 	}
 }

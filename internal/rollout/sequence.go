@@ -217,12 +217,9 @@ func (s *sequence) checkIdle(ctx context.Context) *Failure {
 	if s.exposed || len(s.schedule.Gaining) == 0 {
 		return nil
 	}
-	first := s.schedule.Desired
-	if len(s.schedule.Steps) > 0 {
-		first = s.desired.highest(s.schedule.Steps[0].At)
-	}
 	s.report.phase("health check")
-	f := s.monitor.wait(ctx, stage{name: "health check before the first step", part: shift.Before, ready: s.backends.incoming(first), steady: true})
+	whole := s.backends.incoming(s.desired.highest(shift.Full)) // a shift that cannot be completed does not start
+	f := s.monitor.wait(ctx, stage{name: "health check before the first step", part: shift.Before, ready: whole, steady: true})
 	if f != nil {
 		return f
 	}

@@ -110,5 +110,5 @@ func checkTimeoutFor(f *Failure) time.Duration {
 }
 
 func isAboutHealth(f *Failure) bool {
-	return slices.Contains([]Cause{HealthFailed, NotHealthy}, f.Cause)
+	return slices.Contains([]Cause{HealthFailed, NotHealthy, TooFewTargets}, f.Cause)
 }

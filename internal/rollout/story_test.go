@@ -19,7 +19,7 @@ import (
 //	env NAME [VERSION] [removed]
 //	groups ENV ENTRY=GROUP...      default: ENTRY-ENV behind every entry point
 //	route ID ENV=WEIGHT... [sticky=TIME] | fixed | redirect   web/2 belongs to entry point web
-//	targets ENV|GROUP N [STATE] [N STATE]...
+//	targets ENV|GROUP N [STATE] [N STATE]...   a STATE of traffic, or function: a healthy function
 //	stable ENV=PERCENT...          none: a Create
 //	planned ID like route | none   default: the state of the route
 //	desired ENV[=PERCENT]...       none: leave the traffic in place
@@ -226,7 +226,12 @@ func (s *story) parseTargets(args []string) []change {
 		if i+1 < len(args) {
 			state = traffic.TargetState(args[i+1])
 		}
+		function := state == "function"
+		if function {
+			state = traffic.Healthy
+		}
 		for _, t := range routertest.Targets(number(args[i]), state) {
+			t.Function = function
 			t.ID = fmt.Sprintf("10.0.%d.%d:80", i/2, len(targets)+1)
 			targets = append(targets, t)
 		}
@@ -473,7 +478,7 @@ func parseFault(args []string) routertest.Fault {
 		case "for":
 			f.For = duration(value)
 		case "err":
-			f.Err = map[string]error{"denied": traffic.ErrDenied, "expired": traffic.ErrExpired}[value]
+			f.Err = map[string]error{"denied": traffic.ErrDenied, "expired": traffic.ErrExpired, "incomplete": traffic.ErrIncomplete}[value]
 		default:
 			panic("unknown fault setting " + key)
 		}

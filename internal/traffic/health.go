@@ -16,6 +16,9 @@ type Target struct {
 	ID     string // unique within the group, such as "i-0abc:8080" or "10.0.0.7:80"
 	State  TargetState
 	Reason string // the load balancer's reason code, empty when healthy
+	// Function reports whether the target is a function, which scales on its own: the number
+	// of targets says nothing about capacity.
+	Function bool
 }
 
 // TargetState is the state of a target, independent of the router.
@@ -29,6 +32,7 @@ const (
 	Draining  TargetState = "draining"  // deregistering; ignored
 	Unused    TargetState = "unused"    // not checked: group not in use, or zone not enabled
 	Unchecked TargetState = "unchecked" // health checks are disabled: counts as healthy
+	Unknown   TargetState = "unknown"   // the load balancer could not determine it: not healthy, and no evidence
 )
 
 // Count returns how many targets are in the state.
@@ -44,6 +48,12 @@ func (h Health) Count(state TargetState) int {
 
 // Serving returns how many targets are healthy or unchecked.
 func (h Health) Serving() int { return h.Count(Healthy) + h.Count(Unchecked) }
+
+// CountsCapacity reports whether the number of targets is a measure of capacity. It is not where
+// a target is a function, or where health checks are disabled.
+func (h Health) CountsCapacity() bool {
+	return !slices.ContainsFunc(h.Targets, func(t Target) bool { return t.Function || t.State == Unchecked })
+}
 
 // String returns a summary such as "2 of 3 targets healthy (1 unhealthy: Target.Timeout)".
 func (h Health) String() string {

@@ -14,7 +14,8 @@ import (
 type Router interface {
 	// Read returns the current state of each route, in the order of routes, uncached.
 	// If one of them cannot be read, it returns only an error, which wraps ErrNotFound,
-	// ErrDenied, ErrExpired or ErrThrottled where one of these applies.
+	// ErrDenied, ErrExpired, ErrThrottled or ErrIncomplete where one of these applies. A route
+	// that an answer leaves out is ErrIncomplete: ErrNotFound needs the service's own word.
 	Read(ctx context.Context, routes []string) ([]State, error)
 
 	// Write sets the state of a route with one call. desired.Raw must come from a Read
@@ -35,6 +36,9 @@ var (
 	ErrDenied    = errors.New("access denied")
 	ErrExpired   = errors.New("credentials expired")
 	ErrThrottled = errors.New("throttled")
+	// ErrIncomplete says that an answer left out what was asked for. It is not known whether
+	// that exists: a retry may find it.
+	ErrIncomplete = errors.New("incomplete answer")
 )
 
 // MissingError is the ErrNotFound of one route or group.

@@ -53,6 +53,9 @@ func (s *AWSSession) open(ctx context.Context, region string) (aws.Config, error
 	return *s.config, nil
 }
 
+// accountTimeout limits the check of the account, which no caller limits.
+const accountTimeout = 30 * time.Second
+
 // checkAccount checks, once, that the credentials belong to an allowed account.
 func (s *AWSSession) checkAccount(ctx context.Context) error {
 	return s.checkAccountFrom(ctx, "")
@@ -60,6 +63,8 @@ func (s *AWSSession) checkAccount(ctx context.Context) error {
 
 // checkAccountFrom is checkAccount; the region is for STS where nothing else sets one.
 func (s *AWSSession) checkAccountFrom(ctx context.Context, region string) error {
+	ctx, cancel := context.WithTimeout(ctx, accountTimeout)
+	defer cancel()
 	config, err := s.open(ctx, region)
 	if err != nil {
 		return err

@@ -160,7 +160,7 @@ func connectELB(ctx context.Context, session *AWSSession, id string) (*Clients, 
 	settings := session.Settings
 	forward, rollback := elb.NewRouters(config, elb.Options{MaxAttempts: settings.maxAttempts, Endpoint: settings.endpoints["elbv2"]})
 	return &Clients{
-		Forward: forward, Rollback: rollback, Recorder: forward, Reader: elb.NewReader(forward), Groups: forward, CheckAccount: session.checkAccount,
+		Forward: forward, Rollback: rollback, Recorder: elb.NewRecorder(forward), Reader: elb.NewReader(forward), Groups: forward, CheckAccount: session.checkAccount,
 		CredentialsLast: func(ctx context.Context, d time.Duration) error { return credentialsLast(ctx, config.Credentials, d) },
 	}, nil
 }

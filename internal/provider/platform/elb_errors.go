@@ -24,7 +24,7 @@ func elbDetail(err error) (input.Detail, bool) {
 		return input.Detail{Cause: "The AWS credentials are expired or invalid.", Action: "Renew the credentials, then apply again.", Facts: facts}, true
 	case errors.Is(err, traffic.ErrThrottled):
 		return input.Detail{
-			Cause:  "AWS throttled the calls until all retries were used.",
+			Cause:  "AWS throttled the calls until the retries or the time for them were used up.",
 			Action: "Apply again later, or raise aws.max_attempts of the provider.",
 			Facts:  facts,
 		}, true
@@ -33,6 +33,13 @@ func elbDetail(err error) (input.Detail, bool) {
 			Cause:  fmt.Sprintf("The %s does not exist.", elbLabel(call.ARN)),
 			Action: "Check the ARN, including its region and account, or remove it from the switch.",
 			Facts:  append([]input.Fact{{"ARN", call.ARN}}, facts...),
+		}, true
+	case errors.Is(err, traffic.ErrIncomplete) && named:
+		return input.Detail{
+			Cause: fmt.Sprintf("AWS answered %s, but left out what was asked about the %s. That does not mean that it is gone.", call.Action, elbLabel(call.ARN)),
+			Action: "Run Terraform again. If it fails again, check what answers between Terraform and AWS (a proxy, or an endpoint of the provider's aws block), " +
+				"and the AWS Health Dashboard.",
+			Facts: facts,
 		}, true
 	case errors.Is(err, elb.ErrDefaultRule):
 		return input.Detail{Cause: "A route is the default rule of its listener.", Action: "Use the ARN of the listener instead.", Facts: facts}, true
@@ -85,8 +92,8 @@ func elbRefusedDetail(call *elb.CallError, facts []input.Fact) input.Detail {
 		}
 	}
 	return input.Detail{
-		Cause:  "AWS did not respond to the call, or answered with a server error, until all retries were used.",
-		Action: "Apply again. If it fails again, check the network from where Terraform runs to AWS, and the AWS Health Dashboard.",
+		Cause:  fmt.Sprintf("AWS did not answer %s, or answered with a server error, until the retries or the time for them were used up.", call.Action),
+		Action: "Run Terraform again. If it fails again, check the network from where Terraform runs to AWS, and the AWS Health Dashboard.",
 		Facts:  facts,
 	}
 }

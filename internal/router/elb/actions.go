@@ -61,6 +61,13 @@ func stateOf(route string, actions []types.Action) traffic.State {
 	return s
 }
 
+// isComplete reports whether actions of an answer say what a route does: every route has at least
+// one action, and a forward has a target group.
+func isComplete(actions []types.Action) bool {
+	i := routing(actions)
+	return len(actions) > 0 && (i < 0 || actions[i].Type != types.ActionTypeEnumForward || len(weightsOf(actions[i])) > 0)
+}
+
 // routing returns the index of the action that routes requests, of which there is exactly one,
 // or -1 where its type is unknown. Other actions (authenticate-*, jwt-validation) only admit or
 // reject a request.

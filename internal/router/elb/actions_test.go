@@ -138,7 +138,7 @@ func TestRouter_healthByReason(t *testing.T) {
 		{"initial", "Elb.RegistrationInProgress", traffic.Initial, "Elb.RegistrationInProgress"},
 		{"initial", "Elb.InitialHealthChecking", traffic.Initial, "Elb.InitialHealthChecking"},
 		{"unhealthy", "Target.Timeout", traffic.Unhealthy, "Target.Timeout"},
-		{"unhealthy", "Elb.InternalError", traffic.Unhealthy, "Elb.InternalError"},
+		{"unhealthy", "Elb.InternalError", traffic.Unknown, "Elb.InternalError"},
 		{"unhealthy.draining", "Target.FailedHealthChecks", traffic.Draining, "Target.FailedHealthChecks"},
 		{"draining", "Target.DeregistrationInProgress", traffic.Draining, "Target.DeregistrationInProgress"},
 		{"unused", "Target.NotInUse", traffic.Unused, "Target.NotInUse"},
@@ -146,9 +146,9 @@ func TestRouter_healthByReason(t *testing.T) {
 		{"unused", "Target.IpUnusable", traffic.Unused, "Target.IpUnusable"},
 		{"unused", "Target.NotRegistered", traffic.Unused, "Target.NotRegistered"},
 		{"unavailable", "Target.HealthCheckDisabled", traffic.Unchecked, "Target.HealthCheckDisabled"},
-		{"unavailable", "Elb.InternalError", traffic.Unhealthy, "Elb.InternalError"},
-		{"unavailable", "", traffic.Unhealthy, "unavailable"},
-		{"confused", "", traffic.Unhealthy, "confused"},
+		{"unavailable", "Elb.InternalError", traffic.Unknown, "Elb.InternalError"},
+		{"unavailable", "", traffic.Unknown, "unavailable"},
+		{"confused", "", traffic.Unknown, "confused"},
 	}
 	f := &fake{}
 	for _, tt := range tests {
@@ -157,7 +157,10 @@ func TestRouter_healthByReason(t *testing.T) {
 			TargetHealth: &types.TargetHealth{State: tt.state, Reason: tt.reason},
 		})
 	}
-	f.health = append(f.health, types.TargetHealthDescription{Target: &types.TargetDescription{Id: new("arn:aws:lambda:f")}})
+	const function = "arn:aws:lambda:us-east-1:123456789012:function:f"
+	f.health = append(f.health, types.TargetHealthDescription{
+		Target: &types.TargetDescription{Id: new(function)}, TargetHealth: &types.TargetHealth{State: "healthy"},
+	})
 	found, err := router(f).Health(t.Context(), []string{blue})
 	must(t, err)
 	for i, tt := range tests {
@@ -166,8 +169,8 @@ func TestRouter_healthByReason(t *testing.T) {
 			t.Errorf("%s for %s is %+v, want %+v", tt.state, tt.reason, got, want)
 		}
 	}
-	if got := found[blue].Targets[len(tests)]; got != (traffic.Target{ID: "arn:aws:lambda:f", State: traffic.Unhealthy}) {
-		t.Errorf("a target without health is %+v", got)
+	if got := found[blue].Targets[len(tests)]; got != (traffic.Target{ID: function, State: traffic.Healthy, Function: true}) {
+		t.Errorf("a function is %+v", got)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,13 +44,15 @@ func (r *Router) SlowStarts(ctx context.Context, groups []string) (map[string]ti
 
 // attributes reads one attribute of each group and omits those that are 0.
 func (r *Router) attributes(ctx context.Context, groups []string, of attribute) (map[string]time.Duration, error) {
+	ctx, cancel := limitRead(ctx)
+	defer cancel()
 	var mu sync.Mutex
 	found := map[string]time.Duration{}
 	var errs []error
 	var work []func()
 	for _, group := range groups {
 		work = append(work, func() {
-			d, err := r.seconds(ctx, group, of)
+			d, err := retryIncomplete(ctx, func() (time.Duration, error) { return r.seconds(ctx, group, of) })
 			mu.Lock()
 			defer mu.Unlock()
 			if errs = append(errs, err); d > 0 {
@@ -70,7 +73,9 @@ func (r *Router) seconds(ctx context.Context, group string, of attribute) (time.
 	if err != nil {
 		return 0, callError(describeAttributes, group, err)
 	}
+	function := false
 	for _, found := range out.Attributes {
+		function = function || strings.HasPrefix(aws.ToString(found.Key), "lambda.")
 		if aws.ToString(found.Key) != string(of) {
 			continue
 		}
@@ -79,6 +84,9 @@ func (r *Router) seconds(ctx context.Context, group string, of attribute) (time.
 			return 0, fmt.Errorf("%s: %w: %s = %q", displayARN(group), errSeconds, of, aws.ToString(found.Value))
 		}
 		return time.Duration(n) * time.Second, nil
+	}
+	if len(out.Attributes) == 0 || of == delayAttribute && !function {
+		return 0, incomplete(describeAttributes, group)
 	}
 	return 0, nil
 }

@@ -134,6 +134,6 @@ func (a *sharedResult[T]) wait(ctx context.Context) (T, error) {
 		return a.value, a.err
 	case <-ctx.Done():
 		var none T
-		return none, ctx.Err()
+		return none, context.Cause(ctx)
 	}
 }

@@ -141,7 +141,7 @@ func (a *attempts) handleInitialize(
 	ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
 ) (middleware.InitializeOutput, middleware.Metadata, error) {
 	out, metadata, err := next.HandleInitialize(ctx, in)
-	if err != nil && ctx.Err() != nil && a.last != nil {
+	if err != nil && ctx.Err() != nil && a.n > 0 {
 		err = &canceledCall{ended: ctx.Err(), attempts: a.n, last: a.last}
 	}
 	return out, metadata, err
@@ -159,11 +159,19 @@ func (e *attemptTimeoutError) RetryableError() bool { return true }
 type canceledCall struct {
 	ended    error // error of the context
 	attempts int
-	last     error // what the last attempt failed with that came to an end
+	last     error // what the last attempt failed with that came to an end; nil: there was none
 }
 
 func (e *canceledCall) Error() string {
+	if e.last == nil {
+		return e.ended.Error() + " without an answer"
+	}
 	return fmt.Sprintf("%s in attempt %d, after %s", e.ended, e.attempts, reason(e.last))
 }
 
-func (e *canceledCall) Unwrap() []error { return []error{e.ended, e.last} }
+func (e *canceledCall) Unwrap() []error {
+	if e.last == nil {
+		return []error{e.ended}
+	}
+	return []error{e.ended, e.last}
+}

@@ -45,7 +45,7 @@ func TestRouter_contractForRules(t *testing.T) {
 func TestRouter_recorder(t *testing.T) {
 	a, f := fixture(t)
 	l := a.listener(a.balancer("web"), 443, toOne(f.Groups[0]))
-	routertest.TestRecorder(t, a.forward, []string{l, a.rule(l, 1, toOne(f.Groups[0]))})
+	routertest.TestRecorder(t, elb.NewRecorder(a.forward), []string{l, a.rule(l, 1, toOne(f.Groups[0]))})
 }
 
 // More routes than a call may have, one of which does not exist.
@@ -58,13 +58,14 @@ func TestRouter_recorderInBatches(t *testing.T) {
 	}
 	all := append([]string{absent(l)}, routes...)
 	r := traffic.Record{Shift: "s1", Switch: "0123456789ab", Phase: traffic.PhaseOpen, Expires: time.Unix(1, 0).UTC()}
-	must(t, a.forward.Put(t.Context(), all, r, true))
-	found, err := a.forward.Records(t.Context(), all)
+	recorder := elb.NewRecorder(a.forward)
+	must(t, recorder.Put(t.Context(), all, r, true))
+	found, err := recorder.Records(t.Context(), all)
 	if err != nil || len(found) != len(routes) {
 		t.Errorf("%d of %d routes have the record, %v", len(found), len(routes), err)
 	}
-	must(t, a.forward.Remove(t.Context(), all, r.Shift))
-	if found, err := a.forward.Records(t.Context(), all); err != nil || len(found) > 0 {
+	must(t, recorder.Remove(t.Context(), all, r.Shift))
+	if found, err := recorder.Records(t.Context(), all); err != nil || len(found) > 0 {
 		t.Errorf("%d routes still have the record, %v", len(found), err)
 	}
 }

@@ -157,21 +157,17 @@ func (e *CallError) meaning() error {
 	if _, other := errors.AsType[*types.TargetGroupAssociationLimitException](e.Err); other {
 		return ErrOtherBalancer
 	}
+	if _, unreadable := errors.AsType[*smithy.DeserializationError](e.Err); unreadable {
+		return traffic.ErrIncomplete
+	}
 	return nil
 }
 
+// isNotFound reports whether the service itself said that something does not exist.
 func isNotFound(err error) bool {
-	if errors.Is(err, traffic.ErrNotFound) {
-		return true
-	}
 	_, listener := errors.AsType[*types.ListenerNotFoundException](err)
 	_, rule := errors.AsType[*types.RuleNotFoundException](err)
 	_, group := errors.AsType[*types.TargetGroupNotFoundException](err)
 	_, balancer := errors.AsType[*types.LoadBalancerNotFoundException](err)
 	return listener || rule || group || balancer
-}
-
-// notFound is the error for a resource that a response leaves out.
-func notFound(action, arn string) error {
-	return &CallError{Action: action, ARN: arn, Err: traffic.ErrNotFound}
 }

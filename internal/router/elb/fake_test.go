@@ -80,11 +80,18 @@ func (f *fake) DescribeListeners(ctx context.Context, in *elbv2.DescribeListener
 	return &elbv2.DescribeListenersOutput{Listeners: page, NextMarker: next}, nil
 }
 
-func (f *fake) DescribeRules(ctx context.Context, in *elbv2.DescribeRulesInput, _ ...func(*elbv2.Options)) (*elbv2.DescribeRulesOutput, error) {
+func (f *fake) DescribeRules(ctx context.Context, in *elbv2.DescribeRulesInput, _ ...func(*elbv2.Options)) (out *elbv2.DescribeRulesOutput, _ error) {
 	if err := f.called(ctx, "rules %d", len(in.RuleArns)); err != nil {
 		return nil, err
 	}
 	var all []types.Rule
+	if in.ListenerArn != nil { // every listener has a default rule
+		defer func() {
+			if out != nil && out.NextMarker == nil {
+				out.Rules = append(out.Rules, types.Rule{RuleArn: new(*in.ListenerArn + "/default"), IsDefault: new(true)})
+			}
+		}()
+	}
 	for listener, rules := range f.rules {
 		for _, r := range rules {
 			if in.ListenerArn != nil && *in.ListenerArn == listener || slices.Contains(in.RuleArns, *r.RuleArn) {
@@ -116,7 +123,7 @@ func (f *fake) DescribeTargetHealth(ctx context.Context, _ *elbv2.DescribeTarget
 	if err := f.called(ctx, "health"); err != nil {
 		return nil, err
 	}
-	return &elbv2.DescribeTargetHealthOutput{TargetHealthDescriptions: f.health}, nil
+	return &elbv2.DescribeTargetHealthOutput{TargetHealthDescriptions: append([]types.TargetHealthDescription{}, f.health...)}, nil
 }
 
 func (f *fake) ModifyListener(ctx context.Context, in *elbv2.ModifyListenerInput, _ ...func(*elbv2.Options)) (*elbv2.ModifyListenerOutput, error) {

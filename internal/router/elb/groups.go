@@ -44,6 +44,8 @@ func (e *GroupError) Unwrap() error { return e.Err }
 // GroupInfo describes each group by its ARN, with one call per twenty groups of a region. It
 // returns traffic.ErrNotFound for a missing group, in a CallError with its ARN.
 func (r *Router) GroupInfo(ctx context.Context, groups []string) (map[string]GroupInfo, error) {
+	ctx, cancel := limitRead(ctx)
+	defer cancel()
 	regions := map[string][]string{}
 	for _, group := range groups {
 		a, err := ParseGroup(group)
@@ -61,7 +63,7 @@ func (r *Router) GroupInfo(ctx context.Context, groups []string) (map[string]Gro
 	for region, all := range regions {
 		for some := range slices.Chunk(all, batchSize) {
 			work = append(work, func() {
-				facts, err := r.groupInfoBatch(ctx, region, some)
+				facts, err := retryIncomplete(ctx, func() ([]GroupInfo, error) { return r.groupInfoBatch(ctx, region, some) })
 				mu.Lock()
 				defer mu.Unlock()
 				errs = append(errs, err)
@@ -94,7 +96,7 @@ func (r *Router) groupInfoBatch(ctx context.Context, region string, groups []str
 	}
 	for _, group := range groups {
 		if !slices.ContainsFunc(facts, func(f GroupInfo) bool { return f.ARN == group }) {
-			return nil, notFound(describeTargetGroups, group)
+			return nil, incomplete(describeTargetGroups, group)
 		}
 	}
 	return facts, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -24,7 +25,7 @@ func (r *Router) Health(ctx context.Context, groups []string) (map[string]traffi
 	var work []func()
 	for i, group := range groups {
 		work = append(work, func() {
-			health, err := r.groupHealth(ctx, group)
+			health, err := retryIncomplete(ctx, func() (traffic.Health, error) { return r.groupHealth(ctx, group) })
 			mu.Lock()
 			defer mu.Unlock()
 			found[group], errs[i] = health, err
@@ -46,20 +47,27 @@ func (r *Router) groupHealth(ctx context.Context, group string) (traffic.Health,
 	if err != nil {
 		return traffic.Health{}, callError(describeTargetHealth, group, err)
 	}
+	if out.TargetHealthDescriptions == nil { // a group without targets has a list, which is empty
+		return traffic.Health{}, incomplete(describeTargetHealth, group)
+	}
 	var h traffic.Health
 	for _, d := range out.TargetHealthDescriptions {
+		if d.Target == nil || d.TargetHealth == nil {
+			return traffic.Health{}, incomplete(describeTargetHealth, group)
+		}
 		h.Targets = append(h.Targets, targetOf(d))
 	}
 	return h, nil
 }
 
 func targetOf(d types.TargetHealthDescription) traffic.Target {
-	t := traffic.Target{State: traffic.Unhealthy}
+	t := traffic.Target{State: traffic.Unknown}
 	if d.Target != nil {
 		t.ID = aws.ToString(d.Target.Id)
 		if d.Target.Port != nil { // a Lambda function has none
 			t.ID += ":" + strconv.Itoa(int(*d.Target.Port))
 		}
+		t.Function = strings.HasPrefix(t.ID, "arn:") && strings.Contains(t.ID, ":lambda:")
 	}
 	if d.TargetHealth != nil {
 		t.State, t.Reason = targetState(*d.TargetHealth)
@@ -72,8 +80,8 @@ func targetOf(d types.TargetHealthDescription) traffic.Target {
 // Every unused target is Unused whatever its reason: Target.NotInUse (the group is in no action,
 // or the zone is not enabled), Target.InvalidState (a stopped instance), Target.IpUnusable and
 // Target.NotRegistered receive neither health checks nor requests. Of unavailable targets only
-// those with health checks turned off are Unchecked: Elb.InternalError means that ELB could not
-// determine the health, which never counts as healthy, and neither does an unknown state.
+// those with health checks turned off are Unchecked. Elb.InternalError means that ELB could not
+// determine the health: that is Unknown, as is an unknown state.
 func targetState(h types.TargetHealth) (traffic.TargetState, string) {
 	reason := string(h.Reason)
 	switch h.State {
@@ -86,6 +94,9 @@ func targetState(h types.TargetHealth) (traffic.TargetState, string) {
 	case types.TargetHealthStateEnumUnused:
 		return traffic.Unused, reason
 	case types.TargetHealthStateEnumUnhealthy:
+		if h.Reason == types.TargetHealthReasonEnumInternalError {
+			return traffic.Unknown, reason
+		}
 		return traffic.Unhealthy, reason
 	case types.TargetHealthStateEnumUnavailable:
 		if h.Reason == types.TargetHealthReasonEnumHealthCheckDisabled {
@@ -95,5 +106,5 @@ func targetState(h types.TargetHealth) (traffic.TargetState, string) {
 	if reason == "" {
 		reason = string(h.State)
 	}
-	return traffic.Unhealthy, reason
+	return traffic.Unknown, reason
 }

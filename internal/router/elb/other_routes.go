@@ -30,6 +30,8 @@ type trafficRoute struct {
 // routes have left. They are sorted by load balancer, port and priority. It takes one call per load
 // balancer and one per listener; Reader.OtherRoutes shares them between switches.
 func (r *Router) OtherRoutes(ctx context.Context, routes, groups []string) ([]traffic.OtherRoute, error) {
+	ctx, cancel := limitRead(ctx)
+	defer cancel()
 	return otherRoutes(ctx, routes, groups, r.trafficRoutes)
 }
 
@@ -97,16 +99,19 @@ func (o trafficRoute) text() string {
 	return fmt.Sprintf("rule %s of listener :%d", o.priority, o.listener)
 }
 
-// trafficRoutes lists every listener and rule of a load balancer.
+// trafficRoutes lists every listener and rule of a load balancer that has at least one listener:
+// that of a route, or of a target group in use.
 func (r *Router) trafficRoutes(ctx context.Context, balancer ARN) ([]trafficRoute, error) {
-	listeners, err := r.listenersOf(ctx, balancer)
+	listeners, err := retryIncomplete(ctx, func() ([]trafficRoute, error) { return r.listenersOf(ctx, balancer) })
 	if err != nil || balancer.Type != Application { // other types have no rules
 		return listeners, err
 	}
 	rules, errs := make([][]trafficRoute, len(listeners)), make([]error, len(listeners))
 	var work []func()
 	for i, l := range listeners {
-		work = append(work, func() { rules[i], errs[i] = r.rulesOf(ctx, balancer.Region, l) })
+		work = append(work, func() {
+			rules[i], errs[i] = retryIncomplete(ctx, func() ([]trafficRoute, error) { return r.rulesOf(ctx, balancer.Region, l) })
+		})
 	}
 	runConcurrently(work)
 	if err := errors.Join(errs...); err != nil {
@@ -129,8 +134,14 @@ func (r *Router) listenersOf(ctx context.Context, balancer ARN) ([]trafficRoute,
 			return nil, callError(describeListeners, arn, err)
 		}
 		for _, l := range page.Listeners {
+			if !isComplete(l.DefaultActions) {
+				return nil, incomplete(describeListeners, aws.ToString(l.ListenerArn))
+			}
 			listeners = append(listeners, trafficRouteOf(aws.ToString(l.ListenerArn), aws.ToInt32(l.Port), l.DefaultActions))
 		}
+	}
+	if len(listeners) == 0 { // an empty answer must not mean that nothing uses a group
+		return nil, incomplete(describeListeners, arn)
 	}
 	slices.SortFunc(listeners, func(a, b trafficRoute) int { return cmp.Compare(a.listener, b.listener) })
 	return listeners, nil
@@ -138,6 +149,7 @@ func (r *Router) listenersOf(ctx context.Context, balancer ARN) ([]trafficRoute,
 
 func (r *Router) rulesOf(ctx context.Context, region string, listener trafficRoute) ([]trafficRoute, error) {
 	var rules []trafficRoute
+	complete := false
 	pages := elbv2.NewDescribeRulesPaginator(r.client(region), &elbv2.DescribeRulesInput{ListenerArn: &listener.arn})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -145,14 +157,21 @@ func (r *Router) rulesOf(ctx context.Context, region string, listener trafficRou
 			return nil, callError(describeRules, listener.arn, err)
 		}
 		for _, rule := range page.Rules {
-			if aws.ToBool(rule.IsDefault) { // part of the listener
+			if aws.ToBool(rule.IsDefault) { // part of the listener; every listener has one
+				complete = true
 				continue
+			}
+			if !isComplete(rule.Actions) {
+				return nil, incomplete(describeRules, aws.ToString(rule.RuleArn))
 			}
 			o := trafficRouteOf(aws.ToString(rule.RuleArn), listener.listener, rule.Actions)
 			o.priority = aws.ToString(rule.Priority)
 			o.narrow = isNarrow(rule.Conditions)
 			rules = append(rules, o)
 		}
+	}
+	if !complete {
+		return nil, incomplete(describeRules, listener.arn)
 	}
 	// By number: as a string, "10" sorts before "9".
 	slices.SortFunc(rules, func(a, b trafficRoute) int {

@@ -10,7 +10,7 @@ import (
 const (
 	batchWindow = 5 * time.Millisecond // requests within this time share calls
 	cacheTTL    = 2 * time.Second
-	callTimeout = 2 * time.Minute // no caller waits longer
+	callTimeout = 20 * time.Second // of a shared call, so that a refresh without an answer ends soon
 )
 
 // Reader shares what a Router reads between all resources of one run of Terraform: requests at about
@@ -30,7 +30,7 @@ func NewReader(router *Router) *Reader {
 		router:  router,
 		routes:  batcher[traffic.State]{read: router.readEach},
 		groups:  batcher[GroupInfo]{read: router.groupInfoEach},
-		records: batcher[[]traffic.Record]{read: router.recordsEach},
+		records: batcher[[]traffic.Record]{read: NewRecorder(router).recordsEach},
 	}
 }
 

@@ -61,7 +61,7 @@ func TestReader_sharesACallInProgress(t *testing.T) {
 					t.Error(err)
 				}
 			})
-			<-time.After(time.Minute / 10)
+			<-time.After(3 * time.Second)
 		}
 		close(f.hold)
 		all.Wait()

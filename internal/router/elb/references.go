@@ -2,7 +2,9 @@ package elb
 
 import (
 	"context"
+	"errors"
 	"maps"
+	"slices"
 	"sync"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
@@ -14,11 +16,21 @@ import (
 // balancer and one per listener (more with pagination); Reader.References shares them between environments. It
 // returns traffic.ErrNotFound for a missing group, in a CallError with its ARN.
 func (r *Router) References(ctx context.Context, groups []string) ([]traffic.Reference, error) {
-	facts, err := r.GroupInfo(ctx, groups)
-	if err != nil {
-		return nil, err
+	ctx, cancel := limitRead(ctx)
+	defer cancel()
+	read := func() ([]traffic.Reference, error) {
+		facts, err := r.GroupInfo(ctx, groups)
+		if err != nil {
+			return nil, err
+		}
+		return references(ctx, groups, facts, r.trafficRoutes)
 	}
-	return references(ctx, groups, facts, r.trafficRoutes)
+	found, err := read()
+	if missing, is := traffic.Missing(err); errors.Is(err, traffic.ErrIncomplete) || is && !slices.Contains(groups, missing) {
+		// Whatever used a group may have been deleted between two calls, as in a destroy.
+		return read()
+	}
+	return found, err
 }
 
 // References is Router.References with shared calls. It fails only for its own groups.

@@ -323,7 +323,7 @@ func TestLongestDelay(t *testing.T) {
 	if _, err := s.forward.LongestDelay(t.Context(), []string{absent(s.blue)}); !errors.Is(err, traffic.ErrNotFound) {
 		t.Errorf("missing group: %v", err)
 	}
-	lambda := &fake{}
+	lambda := &fake{attributes: []types.TargetGroupAttribute{{Key: new("lambda.multi_value_headers.enabled"), Value: new("false")}}}
 	if got, err := router(lambda).SlowStarts(t.Context(), []string{blue}); err != nil || len(got) != 0 {
 		t.Errorf("slow start without the attribute: %v, %v", got, err)
 	}

@@ -130,7 +130,8 @@ type batchKey struct {
 	kind   Kind
 }
 
-// readEach reads routes in as few calls as possible and returns a state or an error for each.
+// readEach reads routes in as few calls as possible and returns a state or an error for each. It
+// reads routes again that an answer left out.
 func (r *Router) readEach(ctx context.Context, routes []string) (map[string]traffic.State, map[string]error) {
 	found, errs := map[string]traffic.State{}, map[string]error{}
 	places := map[batchKey][]string{}
@@ -150,7 +151,7 @@ func (r *Router) readEach(ctx context.Context, routes []string) (map[string]traf
 	for p, all := range places {
 		for some := range slices.Chunk(all, batchSize) {
 			work = append(work, func() {
-				states, failed := r.readBatch(ctx, p, some)
+				states, failed := retryRoutes(ctx, some, func(some []string) (map[string]traffic.State, map[string]error) { return r.readBatch(ctx, p, some) })
 				mu.Lock()
 				defer mu.Unlock()
 				maps.Copy(found, states)
@@ -179,7 +180,7 @@ func (r *Router) readBatch(ctx context.Context, p batchKey, routes []string) (ma
 		case err != nil:
 			errs[route] = err
 		case !there && errs[route] == nil:
-			errs[route] = notFound(describe(p.kind), route)
+			errs[route] = incomplete(describe(p.kind), route)
 		}
 	}
 	return found, errs
@@ -206,6 +207,9 @@ func (r *Router) readListeners(ctx context.Context, region string, routes []stri
 		}
 		for _, l := range page.Listeners {
 			route := aws.ToString(l.ListenerArn)
+			if !isComplete(l.DefaultActions) {
+				continue // like a listener that the answer leaves out
+			}
 			s := stateOf(route, l.DefaultActions)
 			s.Label = trafficRoute{listener: aws.ToInt32(l.Port)}.text()
 			found[route] = s
@@ -226,6 +230,9 @@ func (r *Router) readRules(ctx context.Context, region string, routes []string) 
 			route := aws.ToString(rule.RuleArn)
 			if aws.ToBool(rule.IsDefault) {
 				errs[route] = fmt.Errorf("%s: %w", displayARN(route), ErrDefaultRule)
+				continue
+			}
+			if !isComplete(rule.Actions) {
 				continue
 			}
 			s := stateOf(route, rule.Actions)

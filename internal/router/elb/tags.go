@@ -15,14 +15,17 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
-var _ traffic.Recorder = (*Router)(nil)
+var _ traffic.Recorder = (*Recorder)(nil)
 
-// errNoTags is an answer of DescribeTags that leaves out a route.
-var errNoTags = errors.New("the answer does not have the tags of every route")
+// Recorder is traffic.Recorder with tags of listeners and rules.
+type Recorder struct{ router *Router }
+
+// NewRecorder returns a Recorder with the clients of a Router.
+func NewRecorder(router *Router) *Recorder { return &Recorder{router} }
 
 // Records implements traffic.Recorder with one DescribeTags per twenty routes of a region.
 // A route that does not exist has no records.
-func (r *Router) Records(ctx context.Context, routes []string) (map[string][]traffic.Record, error) {
+func (r *Recorder) Records(ctx context.Context, routes []string) (map[string][]traffic.Record, error) {
 	found, errs := r.recordsEach(ctx, routes)
 	for _, route := range routes {
 		if err := errs[route]; err != nil && !isNotFound(err) {
@@ -34,10 +37,10 @@ func (r *Router) Records(ctx context.Context, routes []string) (map[string][]tra
 }
 
 // recordsEach is Records with a result or an error for each route.
-func (r *Router) recordsEach(ctx context.Context, routes []string) (map[string][]traffic.Record, map[string]error) {
+func (r *Recorder) recordsEach(ctx context.Context, routes []string) (map[string][]traffic.Record, map[string]error) {
 	found, errs := map[string][]traffic.Record{}, map[string]error{}
 	var mu sync.Mutex
-	r.inBatches(routes, func(region string, some []string) {
+	inBatches(routes, func(region string, some []string) {
 		records, failed := r.recordsBatch(ctx, region, some)
 		mu.Lock()
 		defer mu.Unlock()
@@ -49,9 +52,15 @@ func (r *Router) recordsEach(ctx context.Context, routes []string) (map[string][
 
 // recordsBatch reads the records of up to twenty routes. The API does not say which of
 // them are missing.
-func (r *Router) recordsBatch(ctx context.Context, region string, routes []string) (map[string][]traffic.Record, map[string]error) {
+func (r *Recorder) recordsBatch(ctx context.Context, region string, routes []string) (map[string][]traffic.Record, map[string]error) {
 	found, errs := map[string][]traffic.Record{}, map[string]error{}
-	out, err := r.client(region).DescribeTags(ctx, &elbv2.DescribeTagsInput{ResourceArns: routes})
+	out, err := retryIncomplete(ctx, func() (*elbv2.DescribeTagsOutput, error) {
+		out, err := r.router.client(region).DescribeTags(ctx, &elbv2.DescribeTagsInput{ResourceArns: routes})
+		if err == nil && len(out.TagDescriptions) < len(routes) {
+			err = traffic.ErrIncomplete
+		}
+		return out, err
+	})
 	if err = callError(describeTags, soleARN(routes), err); err != nil && isNotFound(err) && len(routes) > 1 {
 		for _, route := range routes {
 			records, failed := r.recordsBatch(ctx, region, []string{route})
@@ -75,7 +84,7 @@ func (r *Router) recordsBatch(ctx context.Context, region string, routes []strin
 		case err != nil:
 			errs[route] = err
 		case !answered[route]:
-			errs[route] = &CallError{Action: describeTags, ARN: route, Err: errNoTags}
+			errs[route] = incomplete(describeTags, route)
 		}
 	}
 	return found, errs
@@ -83,14 +92,14 @@ func (r *Router) recordsBatch(ctx context.Context, region string, routes []strin
 
 // Put implements traffic.Recorder with one AddTags per route: the API accepts only one
 // resource in a call.
-func (r *Router) Put(ctx context.Context, routes []string, record traffic.Record, whole bool) error {
+func (r *Recorder) Put(ctx context.Context, routes []string, record traffic.Record, whole bool) error {
 	var tags []types.Tag
 	encoded := encodeRecord(record, whole)
 	for _, suffix := range slices.Sorted(maps.Keys(encoded)) {
 		tags = append(tags, types.Tag{Key: new(recordPrefix + record.Shift + suffix), Value: new(encoded[suffix])})
 	}
-	return r.tagEach(routes, func(region, route string) error {
-		_, err := r.client(region).AddTags(ctx, &elbv2.AddTagsInput{ResourceArns: []string{route}, Tags: tags})
+	return tagEach(routes, func(region, route string) error {
+		_, err := r.router.client(region).AddTags(ctx, &elbv2.AddTagsInput{ResourceArns: []string{route}, Tags: tags})
 		err = callError(addTags, route, err)
 		if call, ok := errors.AsType[*CallError](err); ok && call.Refused() {
 			return fmt.Errorf("%w: %w", traffic.ErrRefusedRecord, err)
@@ -100,20 +109,20 @@ func (r *Router) Put(ctx context.Context, routes []string, record traffic.Record
 }
 
 // Remove implements traffic.Recorder with one RemoveTags per route.
-func (r *Router) Remove(ctx context.Context, routes []string, id string) error {
+func (r *Recorder) Remove(ctx context.Context, routes []string, id string) error {
 	var keys []string
 	for _, suffix := range recordSuffixes() {
 		keys = append(keys, recordPrefix+id+suffix)
 	}
-	return r.tagEach(routes, func(region, route string) error {
-		_, err := r.client(region).RemoveTags(ctx, &elbv2.RemoveTagsInput{ResourceArns: []string{route}, TagKeys: keys})
+	return tagEach(routes, func(region, route string) error {
+		_, err := r.router.client(region).RemoveTags(ctx, &elbv2.RemoveTagsInput{ResourceArns: []string{route}, TagKeys: keys})
 		return callError(removeTags, route, err)
 	})
 }
 
 // tagEach makes one call per route. A route that does not exist has no tags, which is no
 // error. Ids that are no ARNs of routes are left out.
-func (r *Router) tagEach(routes []string, call func(region, route string) error) error {
+func tagEach(routes []string, call func(region, route string) error) error {
 	var mu sync.Mutex
 	var errs []error
 	var work []func()
@@ -137,7 +146,7 @@ func (r *Router) tagEach(routes []string, call func(region, route string) error)
 
 // inBatches runs do for up to twenty routes of a region at a time. Ids that are no ARNs of
 // routes are left out: they have no tags.
-func (r *Router) inBatches(routes []string, do func(region string, some []string)) {
+func inBatches(routes []string, do func(region string, some []string)) {
 	regions := map[string][]string{}
 	for _, route := range routes {
 		if a, err := ParseRoute(route); err == nil && !slices.Contains(regions[a.Region], route) {
