@@ -149,7 +149,7 @@ func blockedDetail(f *rollout.Failure) input.Detail {
 func (s *shiftRun) badVersionAction(result rollout.Result, f *rollout.Failure) string {
 	rejected := s.Gaining(result, f, s.Started)
 	switch {
-	case !f.Rejects || s.state == nil: // a Create has no state
+	case !f.Rejects || s.state == nil && s.Spec.Record.Off: // a Create has no state
 		return "Fix the release or the gate, then apply again."
 	case rejected == nil:
 		return fmt.Sprintf("The environment has no version, so it cannot be rejected, and the next apply tries it again. To prevent that, %s until the release is fixed.",
@@ -177,7 +177,10 @@ func (s *shiftRun) notHealthyAction(result rollout.Result, f *rollout.Failure) s
 const notHealthyHint = "Find out why the targets are not healthy: check the application, the health check of the target group, and security groups. Then apply again."
 
 func (s *shiftRun) rejectedDetail(result rollout.Result) input.Detail {
-	r := s.Prior.Rejection(s.Desired)
+	r := result.Rejected
+	if r == nil {
+		r = s.Prior.Rejection(s.Desired)
+	}
 	if r == nil {
 		return input.Detail{Cause: "The version is rejected."}
 	}

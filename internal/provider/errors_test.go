@@ -116,8 +116,8 @@ func TestSwitch_errorsOfARefresh(t *testing.T) {
 	w.plan().ok()
 }
 
-// A switch without any of its routes is removed from the state; an apply reports
-// a single missing route.
+// A switch stays in the state without any of its routes: what is rejected stays
+// remembered. The plan and the apply name a missing route.
 func TestSwitch_missingRoutes(t *testing.T) {
 	t.Parallel()
 	s, w := newTwoEntries(t), newWorkspace(t)
@@ -132,9 +132,10 @@ func TestSwitch_missingRoutes(t *testing.T) {
 	_, err = s.api.DeleteListener(t.Context(), &elbv2.DeleteListenerInput{ListenerArn: &s.listener})
 	s.must(err)
 	w.plan().ok()
-	if _, action := w.planned(); action != "create" {
-		t.Errorf("the plan is %s", action)
-	}
+	w.scheduleIs("schedule")
+	s.unwritten(func() {
+		w.applyPlan().failsAs("both_are_gone")
+	})
 }
 
 // After a refused rollback, the message and the state report the traffic.

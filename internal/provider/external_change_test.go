@@ -98,7 +98,7 @@ func TestSwitch_externalEndOfACanaryHolds(t *testing.T) {
 		s.unwritten(func() {
 			w.apply().failsAs("error")
 		})
-		if rejected, _ := w.values()["rejected"].(map[string]any); rejected["environment"] != "green" || rejected["version"] != "1.1" {
+		if rejected := w.values()["rejected"]; rejected != nil { // nothing is known against it
 			t.Errorf("rejected is %v", rejected)
 		}
 	}

@@ -254,11 +254,18 @@ func TestSwitch_revertFromASplitSkipsChecks(t *testing.T) {
 	s, w := newTwoEntries(t), newWorkspace(t)
 	w.write(s.release("blue").in(s.bench))
 	w.apply().ok()
-	s.changeExternally(s.listener, forward(weights{s.blue.group: 50, s.green.group: 50}))
+	s.green.status.Store(http.StatusInternalServerError)
+	h := s.guarded("green")
+	h.strategy += "\n on_failure = \"stop\""
+	w.write(h.in(s.bench))
+	if r := w.apply(); r.err == nil {
+		t.Fatal("the shift did not stop")
+	}
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
 	before := len(s.writes())
 	remove := s.refuse("DescribeTargetGroups", "", 0)
 	defer remove()
-	h := s.release("blue")
+	h = s.release("blue")
 	h.gates = httpGate(`headers_env = { Authorization = "BLUEGREEN_TEST_UNSET" }`, "")
 	w.write(h.in(s.bench))
 	w.apply().ok()

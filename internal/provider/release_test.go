@@ -142,7 +142,7 @@ func TestSwitch_externalChangeHolds(t *testing.T) {
 		s.unwritten(func() {
 			w.apply().failsAs("error")
 		})
-		if rejected, _ := w.values()["rejected"].(map[string]any); rejected["reason"] == nil || rejected["version"] != "1.1" {
+		if rejected := w.values()["rejected"]; rejected != nil { // nothing is known against it
 			t.Errorf("rejected is %v", rejected)
 		}
 	}
@@ -244,12 +244,21 @@ func TestSwitch_failedCreateLeavesNoState(t *testing.T) {
 	}
 	s.want("app-blue 100")
 	s.green.status.Store(http.StatusOK)
+	s.unwritten(func() { // its record remembers that it is rejected
+		w.apply().failsAs("rejected")
+	})
+	h := s.guarded("green")
+	h.rest = `retry = "1"`
+	w.write(h.in(s.bench))
 	w.plan().ok()
 	if _, action := w.planned(); action != "create" {
 		t.Errorf("the next plan is %s", action)
 	}
 	w.applyPlan().ok()
 	s.want("app-blue 0, app-green 100")
+	if tags := s.srv.Tags(s.listener); len(tags) > 0 {
+		t.Errorf("the listener still has %v", tags)
+	}
 }
 
 func TestSwitch_createReplacesFixedResponse(t *testing.T) {
@@ -266,6 +275,9 @@ func TestSwitch_createReplacesFixedResponse(t *testing.T) {
 		t.Errorf("the fixed response was not restored: %v", a[0].Type)
 	}
 	s.green.status.Store(http.StatusOK)
+	h := s.guarded("green")
+	h.rest = `retry = "1"`
+	w.write(h.in(s.bench))
 	w.apply().ok()
 	s.want("app-blue 0, app-green 100")
 

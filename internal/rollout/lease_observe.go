@@ -140,7 +140,7 @@ func (l *lease) end(ctx context.Context, f *Failure) bool {
 		return l.retry(limited, func() error { return l.put(limited, false) })
 	}
 	remove := l.taken
-	if held && (f == nil || f.Cause != LeaseLost) {
+	if held {
 		remove = append(remove, l.record.Shift)
 	}
 	done := true

@@ -23,6 +23,9 @@ type Result struct {
 	Reached shift.Weights
 	// Moved reports whether this run wrote other traffic weights to a route.
 	Moved bool
+	// Rejected is the version that was refused, with a decision to refuse it. On a Create
+	// only a record knows it.
+	Rejected *shift.Rejection
 	// Left is what an unfinished shift of this apply left: traffic that is neither where it
 	// started nor at its goal, or may not be. Nil: nothing.
 	Left *traffic.Left

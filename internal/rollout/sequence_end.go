@@ -14,6 +14,9 @@ func (s *sequence) end(ctx context.Context, f *Failure) (Result, error) {
 	s.monitor.warnTolerated(s.monitor.named(s.spec.Request.Strategy.Gates))
 	s.result.RecordRemains = !s.lease.end(ctx, f)
 	s.result.Left = s.left(f)
+	if s.schedule.Kind == shift.Rejected {
+		s.result.Rejected = s.schedule.Request.Rejected
+	}
 	s.result.Moved, s.result.Warnings = s.fleet.moved, s.report.warnings
 	for i, route := range s.spec.Routes {
 		x := RouteResult{Route: route}

@@ -158,6 +158,8 @@ func (s plan) rollbackPathText() string {
 		return "whether a later revert needs steps depends on the weights at apply"
 	case s.Kind == shift.Revert:
 		return "a later shift forward takes all steps"
+	case s.KeepsStable():
+		return "the previous version stays the one to revert to"
 	case s.From() == nil:
 		return "no previous version to revert to afterwards"
 	case !sole:

@@ -96,6 +96,10 @@ func (s Schedule) From() Weights {
 // the routes of the others stay as they are.
 func (s Schedule) Changes(i int) bool { return !s.Request.Routes[i].Origin.Equal(s.Desired) }
 
+// KeepsStable reports whether a shift by steps ends with what the last completed one left:
+// a route joins, or a partial external change is undone.
+func (s Schedule) KeepsStable() bool { return s.Repairs || s.Row == rowJoins }
+
 // Origin returns the rollback target of the i-th route of the request; nil
 // where the route did not forward.
 func (s Schedule) Origin(i int) Weights { return s.Request.Routes[i].Origin }

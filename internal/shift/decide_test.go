@@ -301,6 +301,10 @@ func TestDecide_rejected(t *testing.T) {
 			r.Stable = half
 		}), "join, 100 %, gaining green"},
 		{"a rejected version may lose traffic", with(request(blue, route(half, half)), rejectGreen), "forward, 5 %, 50 %, 100 %, gaining blue"},
+		{"a rejected version in an environment that was stable with another version", with(request(blue, route(blue, green)), func(r *shift.Request) {
+			r.Environments[0].VersionChanged = true
+			r.Rejected = rejection("blue", "1.4.2")
+		}), "rejected"},
 		{"an environment without a version is never rejected", with(request(green, route(blue, blue)), func(r *shift.Request) {
 			r.Environments[1].Version = ""
 			r.Rejected = rejection("green", "")

@@ -126,9 +126,9 @@ func factsOf(r Request) facts {
 		return !x.Missing && r.lacksTraffic(x) || r.hasRejected(r.Desired.Gaining(x.Observed))
 	})
 	f.joins = slices.ContainsFunc(r.Routes, func(x Route) bool { return !f.isKnown(x) && !x.Observed.Equal(r.Desired) })
-	f.rejectedHasTraffic = some(func(x Route) bool { return r.hasRejected(x.Observed.Gaining(r.stableOf(x))) })
+	f.rejectedHasTraffic = some(func(x Route) bool { return r.givesRejected(x.Observed, r.stableOf(x)) })
 	f.wantsRejected = slices.ContainsFunc(r.Routes, func(x Route) bool {
-		return r.hasRejected(r.Desired.Gaining(r.stableOf(x)))
+		return r.givesRejected(r.Desired, r.stableOf(x))
 	})
 	f.previous = r.canRevert()
 	return f
@@ -200,6 +200,14 @@ func (r Request) stableOf(x Route) Weights {
 		return r.Stable
 	}
 	return x.From
+}
+
+// givesRejected reports whether weights give the rejected version more than the last
+// completed shift, which gave nothing to an environment that has another version since.
+func (r Request) givesRejected(w, stable Weights) bool {
+	return r.hasRejected(slices.DeleteFunc(w.Names(), func(name string) bool {
+		return w[name] <= stable[name] && !r.Environment(name).VersionChanged
+	}))
 }
 
 // hasRejected reports whether one of the names is an environment with the rejected version.

@@ -395,6 +395,11 @@ func TestRouter_needsOnlyItsPermissions(t *testing.T) {
 	must(t, err)
 	_, err = a.forward.LongestDelay(t.Context(), []string{g})
 	must(t, err)
+	recorder, record := elb.NewRecorder(a.forward), traffic.Record{Shift: "s1", Switch: "0123456789ab"}
+	must(t, recorder.Put(t.Context(), []string{l, r}, record, true))
+	_, err = recorder.Records(t.Context(), []string{l, r})
+	must(t, err)
+	must(t, recorder.Remove(t.Context(), []string{l, r}, record.Shift))
 	called := map[string]bool{}
 	for _, c := range a.srv.Calls()[before:] {
 		called["elasticloadbalancing:"+c.Action] = true
