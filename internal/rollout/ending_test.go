@@ -13,7 +13,7 @@ import (
 
 // allCauses are the causes, in the order of the table.
 var allCauses = []Cause{GateFailed, HealthFailed, NotHealthy, Interrupted, GateInconclusive, GateErrored, BlockedByGate, RouterFailed,
-	TimedOut, CredentialsExpire, ExternalChange, MovedExternally, VersionRejected, NotForwarding, TooManyGroups}
+	TimedOut, CredentialsExpire, RouteMissing, GroupMissing, ExternalChange, MovedExternally, VersionRejected, NotForwarding, TooManyGroups}
 
 // column is a fact, with its values and how to set it.
 type column struct {
@@ -38,7 +38,7 @@ func texts[T any](values []T) []string {
 func columns() []column {
 	steps := []progress{notRead, notStarted, started, completed}
 	kinds := []shift.Kind{shift.NoChange, shift.Forward, shift.Rollback, shift.Revert, shift.Rejected, shift.ExternalChange}
-	routes := []routesSeen{routesUnread, routesElsewhere, routesRestored, routesChanged, routesReturned}
+	routes := []routesSeen{routesUnread, routesElsewhere, routesRestored, routesChanged, routesReturned, routesGone}
 	health := []healthSeen{healthUnread, healthGood, healthNone}
 	named := func(all []string) []string {
 		all[0] = "not read"
@@ -68,10 +68,14 @@ func possible(f facts) bool {
 		return false
 	case f.progress == notRead || f.progress == notStarted:
 		return f.routes == routesUnread && f.target == healthUnread && !f.moved
-	case slices.Contains(before, f.cause) || (f.cause == ExternalChange) != isExternal:
+	case slices.Contains(before, f.cause) || f.cause == ExternalChange && !isExternal && f.routes != routesGone:
 		return false
+	case isExternal && f.cause != ExternalChange && slices.Contains([]Cause{HealthFailed, NotHealthy, GateInconclusive, RouterFailed, TimedOut}, f.cause):
+		return false // the change replaces such a cause
+	case f.routes == routesGone:
+		return f.target == healthUnread
 	case f.progress == completed || f.kind == shift.Rollback: // the routes are not read again
-		return f.target == healthUnread && (isExternal || f.routes == routesUnread)
+		return f.target == healthUnread && (isExternal && f.cause == ExternalChange || f.routes == routesUnread)
 	}
 	return (f.kind == shift.Forward || f.kind == shift.Revert) && (f.target == healthUnread || f.routes == routesElsewhere)
 }

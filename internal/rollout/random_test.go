@@ -63,7 +63,7 @@ func (p *playback) endViolations() []string {
 		violations = append(violations, "interrupted without an interrupt")
 	case f.Cause == rollout.ExternalChange && !p.changesExternally():
 		violations = append(violations, "external change without one")
-	case f.Rejects && (f.Cause == rollout.GateErrored || f.Cause == rollout.RouterFailed || f.Cause == rollout.Interrupted || f.Disposition == rollout.Stopped):
+	case f.Rejects && f.Change == "" && (f.Cause == rollout.GateErrored || f.Cause == rollout.RouterFailed || f.Cause == rollout.Interrupted || f.Disposition == rollout.Stopped):
 		violations = append(violations, "a version is rejected without an evaluation")
 	}
 	return violations

@@ -2,9 +2,12 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // sequence is one shift in progress: its schedule and how far it is. Its methods are the
@@ -24,6 +27,7 @@ type sequence struct {
 	step     int         // from 1; 0 before any traffic
 	at       shift.Share // the part of the shift that is done
 	exposed  bool        // the gaining environments have had traffic, from this or an earlier apply
+	wasRead  bool        // after a failure, all routes were read before the rollback
 	result   Result
 }
 
@@ -35,7 +39,7 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 	defer s.monitor.awaitGateCalls()
 	f := s.observe(ctx)
 	if f == nil {
-		limited, cancel := context.WithTimeoutCause(ctx, s.schedule.Longest(), errScheduleExceeded)
+		limited, cancel := context.WithTimeoutCause(ctx, s.longest(), errScheduleExceeded)
 		defer cancel()
 		f = s.execute(limited)
 	}
@@ -53,6 +57,15 @@ func newSequence(spec Spec) *sequence {
 	s.backends = backends{&s.spec, &s.schedule, s.fleet}
 	s.monitor.position = s.position
 	return s
+}
+
+// longest returns the limit of the shift. The retries of a rollback are not part of the
+// schedule, and must not use up the time for what follows it.
+func (s *sequence) longest() time.Duration {
+	if s.schedule.Kind == shift.Rollback {
+		return s.schedule.Longest() + s.spec.rollbackTimeout()
+	}
+	return s.schedule.Longest()
 }
 
 // observe reads every route, compares it with the plan, and computes the schedule.
@@ -269,15 +282,15 @@ func (s *sequence) settle(ctx context.Context, gates []*activeGate) *Failure {
 }
 
 // conclude ends a shift that reached the desired weights: it cleans up, or checks that the
-// routes are unchanged. A check that cannot read is ignored, because every write has
-// been read back before.
+// routes are unchanged and exist. A check that cannot read is ignored, because every write
+// has been read back before.
 func (s *sequence) conclude(ctx context.Context) *Failure {
 	if len(s.desired.cleanUp()) > 0 {
 		return s.cleanUp(ctx)
 	}
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), externalChangeTimeout)
 	defer cancel()
-	if f := s.fleet.unchanged(limited); f != nil && f.Cause == ExternalChange {
+	if f := s.fleet.unchanged(limited); f != nil && (f.Cause == ExternalChange || errors.Is(f.Err, traffic.ErrNotFound)) {
 		f.Stage = "final check"
 		return f
 	}
@@ -293,7 +306,7 @@ func (s *sequence) cleanUp(ctx context.Context) *Failure {
 		return nil
 	}
 	s.report.phase("attach and detach")
-	limit := &limitError{"the groups were not attached and detached", rollbackTimeout}
+	limit := &limitError{"the groups were not attached and detached", cleanUpTimeout}
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), limit.limit, limit)
 	defer cancel()
 	f := s.fleet.unchanged(ctx)
@@ -316,7 +329,7 @@ func (s *sequence) checkCredentials(ctx context.Context, step shift.Step) *Failu
 	if step.At == shift.Full {
 		hold = s.spec.Request.Strategy.Bake + s.spec.Request.Strategy.Settle
 	}
-	err := s.spec.CredentialsLast(ctx, hold+rollbackTimeout)
+	err := s.spec.CredentialsLast(ctx, hold+rollbackDuration)
 	if err == nil {
 		return nil
 	}
@@ -362,6 +375,8 @@ func (s *sequence) end(f *Failure) (Result, error) {
 		if s.fleet.current != nil {
 			x.State, x.Weights, x.Read = s.fleet.current[i], s.fleet.weights(i), !s.fleet.dirty[i]
 		}
+		x.Missing = s.fleet.missing[i]
+		x.Read = x.Read && !x.Missing
 		s.result.Routes = append(s.result.Routes, x)
 	}
 	if f == nil {
