@@ -32,7 +32,7 @@ func (d desiredStates) joins(i int) bool {
 // route that is new to the switch must forward or respond with a fixed 5xx. Groups at
 // weight 0 may differ: an environment that is destroyed in the same apply detaches itself.
 func (d desiredStates) checkPlanned() *Failure {
-	for i := range d.spec.Routes {
+	for _, i := range d.fleet.existing() {
 		if f := d.checkPlannedRoute(i); f != nil {
 			f.Route = d.spec.Routes[i].ID
 			return f
@@ -214,7 +214,9 @@ func (d desiredStates) splits() []recordSplit {
 // at its rollback target.
 func (d desiredStates) rollback(exposed bool) map[int]traffic.State {
 	states := map[int]traffic.State{}
-	for i, target := range d.rollbackTargets(exposed) {
+	targets := d.rollbackTargets(exposed)
+	for _, i := range d.fleet.existing() {
+		target := targets[i]
 		same := d.fleet.current[i].EqualTraffic(target)
 		if d.joins(i) {
 			same = d.fleet.current[i].Equal(target) // a failed Create detaches what it attached
@@ -252,6 +254,7 @@ func (d desiredStates) rollbackTarget(i int, exposed bool) traffic.State {
 		return target
 	}
 	target.Raw, target.Weights = current.Raw, maps.Clone(target.Weights)
+	d.keepEdits(i, &target)
 	if exposed && (current.Stickiness > 0 || target.Stickiness > 0) {
 		for _, name := range d.schedule.GainingOn(i) {
 			if group := d.fleet.owners.Group(d.spec.Routes[i].Entry, name, current); target.Weights[group] == 0 {
@@ -262,9 +265,33 @@ func (d desiredStates) rollbackTarget(i int, exposed bool) traffic.State {
 	return target
 }
 
+// keepEdits keeps in a rollback target what somebody changed beside the traffic: groups
+// added at weight 0 and, if the switch does not manage it, the stickiness.
+func (d desiredStates) keepEdits(i int, target *traffic.State) {
+	if d.spec.Sticky == nil {
+		target.Stickiness = d.fleet.current[i].Stickiness
+	}
+	for _, group := range d.fleet.added[i] {
+		if _, attached := target.Weights[group]; !attached && (d.spec.Limits.Groups == 0 || len(target.Weights) < d.spec.Limits.Groups) {
+			target.Weights[group] = 0
+		}
+	}
+}
+
+// lacksGaining reports whether a state of the i-th route lacks a group that gains traffic
+// and that it had when it was last read.
+func (d desiredStates) lacksGaining(i int, state traffic.State) bool {
+	return slices.ContainsFunc(d.schedule.GainingOn(i), func(name string) bool {
+		group := d.fleet.owners.Group(d.spec.Routes[i].Entry, name, d.fleet.current[i])
+		_, had := d.fleet.current[i].Weights[group]
+		_, has := state.Weights[group]
+		return had && !has
+	})
+}
+
 // changedRoutes returns what an external change, whose states are current, did.
 func (d desiredStates) changedRoutes() routesSeen {
-	for i := range d.spec.Routes {
+	for _, i := range d.fleet.existing() {
 		if !d.fleet.weights(i).Equal(d.schedule.Origin(i)) {
 			return routesChanged
 		}

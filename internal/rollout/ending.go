@@ -23,6 +23,7 @@ const (
 	routesRestored  routesSeen = "at the rollback target"
 	routesChanged   routesSeen = "changed externally"
 	routesReturned  routesSeen = "returned externally" // to the rollback target, by somebody else
+	routesGone      routesSeen = "do not exist"        // none of them
 )
 
 // healthSeen is what a read has shown of the health of the rollback targets.
@@ -88,15 +89,23 @@ func (f facts) ending() ending {
 		return f.beforeStart()
 	case f.cause == LeaseLost: // whoever has the routes now decides about them
 		return ending{keepStates, NotOverridden, false}
-	case f.routes == routesChanged || f.routes == routesReturned:
+	case f.routes == routesGone:
+		return ending{keepStates, NoRouteLeft, f.rejects()}
+	case f.routes == routesReturned:
 		// Somebody who returned all routes in mid-shift rolled it back, which rejects the
 		// version as a failed gate does.
-		return ending{keepStates, NotOverridden, f.exposed && !f.repairs && f.routes == routesReturned}
+		return ending{keepStates, NotOverridden, f.exposed && !f.repairs && !f.missing()}
+	case f.routes == routesChanged:
+		return ending{keepStates, NotOverridden, f.rejects()}
 	case f.progress == completed:
 		return ending{refresh, Stopped, false} // the next apply repeats what is left
 	case f.kind == shift.Rollback: // a rollback is not rolled back
-		if f.cause == NotHealthy {
+		switch f.cause {
+		case NotHealthy:
 			return ending{keepStates, RollbackUnhealthy, false}
+		case RouteMissing: // the others are at the rollback target
+			return ending{keepStates, RolledBack, false}
+		default:
 		}
 		return ending{keepStates, RollbackFailed, false}
 	case f.routes == routesUnread:
@@ -139,6 +148,10 @@ func (f facts) stopsInPlace() bool {
 	}
 	return f.gateStops || f.stopOnFailure && f.exposed
 }
+
+// missing reports whether a route or group does not exist, which says nothing about the
+// version.
+func (f facts) missing() bool { return f.cause == RouteMissing || f.cause == GroupMissing }
 
 // rejects reports whether the failure shows that the version is bad: it is evidence, and
 // the version had traffic.

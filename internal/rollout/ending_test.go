@@ -13,8 +13,8 @@ import (
 
 // allCauses are the causes, in the order of the table.
 var allCauses = []Cause{GateFailed, HealthFailed, NotHealthy, HealthUnreadable, TooFewTargets, Interrupted, GateInconclusive, GateErrored, BlockedByGate, RouterFailed,
-	TimedOut, CredentialsExpire, ExternalChange, MovedExternally, VersionRejected, NotForwarding, TooManyGroups,
-	RouteMissing, OtherSwitch, Locked, LeaseLost, RecordFailed}
+	TimedOut, CredentialsExpire, RouteMissing, GroupMissing, ExternalChange, MovedExternally, VersionRejected, NotForwarding, TooManyGroups,
+	OtherSwitch, Locked, LeaseLost, RecordFailed}
 
 // column is a fact, with its values and how to set it.
 type column struct {
@@ -39,7 +39,7 @@ func texts[T any](values []T) []string {
 func columns() []column {
 	steps := []progress{notRead, notStarted, started, completed}
 	kinds := []shift.Kind{shift.NoChange, shift.Forward, shift.Rollback, shift.Revert, shift.Rejected, shift.ExternalChange, shift.Accept, shift.Join}
-	routes := []routesSeen{routesUnread, routesElsewhere, routesRestored, routesChanged, routesReturned}
+	routes := []routesSeen{routesUnread, routesElsewhere, routesRestored, routesChanged, routesReturned, routesGone}
 	health := []healthSeen{healthUnread, healthGood, healthNone}
 	named := func(all []string) []string {
 		all[0] = "not read"
@@ -64,20 +64,24 @@ func columns() []column {
 // possible reports whether the facts can occur together. The table leaves out the others.
 func possible(f facts) bool {
 	isExternal := f.routes == routesChanged || f.routes == routesReturned
-	before := []Cause{BlockedByGate, MovedExternally, VersionRejected, NotForwarding, TooManyGroups, OtherSwitch, Locked, RecordFailed, RouteMissing}
+	before := []Cause{BlockedByGate, MovedExternally, VersionRejected, NotForwarding, TooManyGroups, OtherSwitch, Locked, RecordFailed}
 	switch {
 	case f.gateStops && f.cause != GateInconclusive && f.routes == routesElsewhere: // elsewhere it does not matter
 		return false
 	case f.progress == notRead || f.progress == notStarted:
 		return f.routes == routesUnread && f.target == healthUnread && !f.moved
-	case slices.Contains(before, f.cause) || (f.cause == ExternalChange) != isExternal:
+	case slices.Contains(before, f.cause) || f.cause == ExternalChange && !isExternal && f.routes != routesGone:
 		return false
 	case f.repairs && f.kind != shift.Forward:
 		return false
 	case f.cause == LeaseLost:
 		return f.routes == routesUnread && f.target == healthUnread
+	case isExternal && f.cause != ExternalChange && slices.Contains([]Cause{HealthFailed, NotHealthy, TooFewTargets, HealthUnreadable, GateInconclusive, RouterFailed, TimedOut}, f.cause):
+		return false // the change replaces such a cause
+	case f.routes == routesGone:
+		return f.target == healthUnread
 	case f.progress == completed || f.kind == shift.Rollback: // the routes are not read again
-		return f.target == healthUnread && (isExternal || f.routes == routesUnread)
+		return f.target == healthUnread && (isExternal && f.cause == ExternalChange || f.routes == routesUnread)
 	}
 	return f.kind.Moves() && (f.target == healthUnread || f.routes == routesElsewhere)
 }

@@ -31,13 +31,16 @@ type fleet struct {
 
 	observed []traffic.State // at the start of the shift; nil: not read yet
 	lastStates
-	dirty []bool // written and not read back: the state is unknown
-	moved bool   // other traffic weights were written to some route
+	dirty   []bool     // written and not read back: the state is unknown
+	moved   bool       // other traffic weights were written to some route
+	missing []bool     // the service said that the route does not exist
+	added   [][]string // groups that somebody added at weight 0 during the shift
 }
 
 func newFleet(spec Spec, report *reporter) *fleet {
 	f := &fleet{routes: spec.Routes, router: spec.Router, rollbackRouter: spec.RollbackRouter,
-		owners: spec.Owners, limits: spec.Limits, sticky: spec.Sticky, report: report}
+		owners: spec.Owners, limits: spec.Limits, sticky: spec.Sticky, report: report,
+		missing: make([]bool, len(spec.Routes)), added: make([][]string, len(spec.Routes))}
 	if f.rollbackRouter == nil {
 		f.rollbackRouter = spec.Router
 	}
@@ -46,9 +49,15 @@ func newFleet(spec Spec, report *reporter) *fleet {
 
 // observe reads every route for the first time.
 func (f *fleet) observe(ctx context.Context) error {
-	states, err := f.read(ctx)
+	limited, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	found, err := f.readExisting(limited, f.router, indexesOf(f.routes))
 	if err != nil {
 		return err
+	}
+	states := make([]traffic.State, len(f.routes)) // zero for a route that does not exist
+	for i, state := range found {
+		states[i] = state
 	}
 	f.observed, f.current, f.dirty = states, slices.Clone(states), make([]bool, len(states))
 	return nil
@@ -66,10 +75,15 @@ func (f *fleet) weights(i int) shift.Weights {
 	return f.owners.Weights(f.routes[i].Entry, f.current[i])
 }
 
-// mean returns the mean weights of the routes as last read.
+// mean returns the mean weights, as last read, of the routes that exist, or of all if none
+// does.
 func (f *fleet) mean() shift.Weights {
 	var all []shift.Weights
-	for i := range f.routes {
+	indexes := f.existing()
+	if len(indexes) == 0 {
+		indexes = indexesOf(f.routes)
+	}
+	for _, i := range indexes {
 		all = append(all, f.weights(i))
 	}
 	return shift.Mean(all)

@@ -44,14 +44,14 @@ func (l lastStates) compare(states []traffic.State, desired map[int]traffic.Stat
 }
 
 // compareBeforeRollback returns the index of a route whose external change prevents a
-// rollback to targets: one that is not at its target or, if all routes are there, any.
-// Otherwise it returns -1, whether the read is stale, and the states that are current
-// then: those of the read, without stale ones, whose routes are written again.
-func (l lastStates) compareBeforeRollback(states, targets []traffic.State, last bool) (current []traffic.State, index int, stale bool) {
+// rollback: one that is not at its target or, if all routes are there, any. Otherwise it
+// returns -1, whether the read is stale, and the states that are current then: those of
+// the read, without stale ones, whose routes are written again.
+func (l lastStates) compareBeforeRollback(states []traffic.State, edit externalEdit, last bool) (current []traffic.State, index int, stale bool) {
 	current, index = slices.Clone(l.current), -1
 	allRestored := true
 	for i := range states {
-		changed, restored := !states[i].Equal(l.current[i]), states[i].EqualTraffic(targets[i])
+		changed, restored := edit.changed(i, states[i]), states[i].EqualTraffic(edit.targets[i])
 		allRestored = allRestored && restored
 		switch {
 		case changed && !last && l.isPrevious(i, states[i]):

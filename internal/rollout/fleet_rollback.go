@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,260 +13,339 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
-// rollbackTimeout is how long a rollback is retried, throttled or not, and so how much
-// longer than a hold the credentials must last. Usually a rollback is one write per
-// route and one read.
-const rollbackTimeout = time.Minute
+const (
+	// rollbackCallTimeout limits one call of a rollback, so that a hung connection does
+	// not use up the timeout of the rollback.
+	rollbackCallTimeout = 10 * time.Second
+	// sharedReadTimeout limits a read of several routes: one of them may be the reason
+	// why it hangs, and then each is read alone.
+	sharedReadTimeout = 2 * time.Second
+	// sharedCallWindow is how long a rollback waits, after an answer, for those about other
+	// routes, so that they are read with one call. aloneCallWindow is the same for routes
+	// that share no calls.
+	sharedCallWindow, aloneCallWindow = 250 * time.Millisecond, 5 * time.Millisecond
+	// The pauses before the retries of a route. They remain short: a recovery of the API
+	// is followed within seconds.
+	minRollbackPause, maxRollbackPause = 100 * time.Millisecond, 2 * time.Second
+)
 
-// rollbackCallTimeout limits one call of a rollback, so that a hung connection does not
-// use up rollbackTimeout.
-const rollbackCallTimeout = 10 * time.Second
-
-// checkTimeout limits the checks before and after a rollback. They must not delay it:
-// without a result, the rollback proceeds.
-const checkTimeout = 2 * time.Second
-
-// errRollbackTimeout reports that a rollback was retried until rollbackTimeout.
-var errRollbackTimeout = errors.New("rollback not verified within " + schedule.FormatDuration(rollbackTimeout))
+// errRollbackTimeout reports that a rollback was retried until its timeout.
+var errRollbackTimeout = errors.New("rollback not verified")
 
 // errExternalChange reports a route that left its rollback target after the rollback.
 var errExternalChange = errors.New("changed outside this shift")
 
-// rollback is a rollback in progress. All maps are by the index of the route.
+// rollbackStep is what the rollback of a route does next.
+type rollbackStep int
+
+const (
+	toWrite rollbackStep = iota
+	toRead
+	calling // a call is in progress
+	finished
+)
+
+// routeRollback is the rollback of one route. It does not depend on that of others.
+type routeRollback struct {
+	index  int
+	target traffic.State
+	watch  bool // only read, once: the route is not written
+
+	next     rollbackStep
+	due      time.Time     // of next
+	pause    time.Duration // before the next retry
+	alone    bool          // its calls have hung or failed: it shares no call
+	accepted bool          // the last write was accepted, and no read failed to show it
+	err      error         // of the last attempt
+	failed   bool          // for good: its rollback target cannot be written
+}
+
+// rollbackAnswer is the answer to a call about one route, or about several that were read
+// together.
+type rollbackAnswer struct {
+	routes []*routeRollback
+	write  bool
+	states []traffic.State
+	err    error
+}
+
+// rollback is a rollback in progress. Only the goroutine of run uses it; calls run in
+// others and send their answers to it.
 type rollback struct {
-	fleet    *fleet
-	pending  map[int]traffic.State // not read back yet
-	toWrite  map[int]traffic.State // to write in the next attempt
-	failed   map[int]error         // permanently: a retry cannot succeed
-	lastErrs map[int]error         // of the last attempt
-
-	verified bool // all routes have been read since the first write
+	fleet   *fleet
+	routes  []*routeRollback
+	answers chan rollbackAnswer
 }
 
-// rollBack writes all routes concurrently and reads them back; one that fails does not
-// affect the others. A write that reads do not show is read a second time, then written
-// again, until rollbackTimeout or until a retry cannot succeed.
-func (f *fleet) rollBack(ctx context.Context, desired map[int]traffic.State) error {
-	limited, cancel := context.WithTimeout(ctx, rollbackTimeout)
-	defer cancel()
-	b := &rollback{fleet: f, pending: maps.Clone(desired), toWrite: maps.Clone(desired), failed: map[int]error{}}
-	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
-		if b.attempt(limited); len(b.pending) == 0 {
-			break
-		}
-		if sleep(limited, pause) != nil {
-			break
-		}
-	}
-	f.refreshDirty(ctx)
-	return b.err()
-}
-
-// attempt writes what is due and reads the routes. What it wrote but does not read back
-// is only read in the next attempt, and written again in the one after.
-func (b *rollback) attempt(ctx context.Context) {
-	written, errs := b.toWrite, b.write(ctx)
-	b.toWrite = map[int]traffic.State{}
-	b.verify(ctx)
-	for i, state := range b.pending {
-		if errs[i] != nil && !isFinal(b.lastErrs[i]) {
-			b.lastErrs[i] = errs[i]
-		}
-		if isFinal(b.lastErrs[i]) {
-			b.failed[i] = b.lastErrs[i]
-			delete(b.pending, i)
+// rollBack writes all routes concurrently and reads them back, each on its own: one that
+// fails or hangs affects no other. A write that reads do not show is read a second time,
+// then written again. Whatever the API answers, a route is retried until timeout; only a
+// route or rollback target that does not exist ends it, for that route.
+func (f *fleet) rollBack(ctx context.Context, desired map[int]traffic.State, timeout time.Duration) error {
+	limited, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel() // ends reads that nobody waits for
+	b := &rollback{fleet: f, answers: make(chan rollbackAnswer)}
+	for i := range f.routes {
+		if f.missing[i] {
 			continue
 		}
-		if _, unverified := written[i]; !unverified || errs[i] != nil {
-			b.toWrite[i] = state
+		target, written := desired[i]
+		r := &routeRollback{index: i, target: target, watch: !written, pause: minRollbackPause, due: time.Now()}
+		if r.watch {
+			r.next = toRead
+		}
+		b.routes = append(b.routes, r)
+	}
+	b.run(limited)
+	f.refreshDirty(ctx)
+	return b.err(timeout)
+}
+
+// run starts calls and handles their answers until every route is finished or ctx ends.
+func (b *rollback) run(ctx context.Context) {
+	for ctx.Err() == nil && slices.ContainsFunc(b.routes, func(r *routeRollback) bool { return r.next != finished }) {
+		b.start(ctx, time.Now())
+		answers := b.gather(ctx)
+		// In the order of routes, so that the events do not depend on the goroutines.
+		slices.SortStableFunc(answers, func(x, y rollbackAnswer) int { return cmp.Compare(x.routes[0].index, y.routes[0].index) })
+		for _, a := range answers {
+			b.handle(a)
 		}
 	}
 }
 
-// write writes toWrite within rollbackCallTimeout. The errors are by the index of the
-// route.
-func (b *rollback) write(ctx context.Context) []error {
-	if len(b.toWrite) == 0 {
-		return make([]error, len(b.fleet.routes))
-	}
-	limited, cancel := context.WithTimeout(ctx, rollbackCallTimeout)
-	defer cancel()
-	return b.fleet.write(limited, b.fleet.rollbackRouter, b.toWrite)
-}
-
-// verify removes from pending what reads show. It reads all routes until that succeeds
-// once, because others may have changed, and only pending ones afterwards: a later read
-// of a verified route could be stale.
-func (b *rollback) verify(ctx context.Context) {
-	routes := indexesOf(b.fleet.routes)
-	if b.verified {
-		routes = slices.Sorted(maps.Keys(b.pending))
-	}
-	b.lastErrs = b.fleet.readEach(ctx, routes)
-	b.verified = b.verified || len(b.lastErrs) == 0
-	for i, state := range b.pending {
-		if !b.fleet.dirty[i] && b.fleet.current[i].Equal(state) {
-			delete(b.pending, i)
+// start starts the calls that are due. Routes are read together, except those that are
+// alone. Routes that are only watched join the first read of others.
+func (b *rollback) start(ctx context.Context, now time.Time) {
+	var together, watched []*routeRollback
+	sharing := false // some route will be read together with others
+	for _, r := range b.routes {
+		sharing = sharing || !r.watch && !r.alone && r.next != finished
+		switch {
+		case r.next == calling || r.next == finished || now.Before(r.due):
+		case r.next == toWrite:
+			b.write(ctx, r)
+		case r.alone:
+			b.read(ctx, []*routeRollback{r})
+		case r.watch:
+			watched = append(watched, r)
+		default:
+			together = append(together, r)
 		}
 	}
+	if len(together) > 0 || !sharing {
+		together = append(together, watched...)
+	}
+	if len(together) > 0 {
+		b.read(ctx, together)
+	}
 }
 
-// err returns why routes are not at their rollback targets, nil if all are.
-func (b *rollback) err() error {
-	var errs []error
-	for i := range b.fleet.routes {
-		if _, pending := b.pending[i]; pending {
-			errs = append(errs, b.lastErrs[i], errRollbackTimeout)
-		}
-		errs = append(errs, b.failed[i])
-	}
-	return errors.Join(errs...)
+func (b *rollback) write(ctx context.Context, r *routeRollback) {
+	f, id, target := b.fleet, b.fleet.routes[r.index].ID, r.target
+	f.dirty[r.index] = true // until read back
+	f.moved = f.moved || !target.EqualTraffic(f.current[r.index])
+	b.call(ctx, rollbackAnswer{routes: []*routeRollback{r}, write: true}, rollbackCallTimeout,
+		func(ctx context.Context, a *rollbackAnswer) { a.err = f.rollbackRouter.Write(ctx, id, target) })
 }
 
-// readEach makes the states of routes current and returns the errors of those that could
-// not be read. If an error is final, it reads each route separately, because one route
-// may prevent the read of the others.
-func (f *fleet) readEach(ctx context.Context, indexes []int) map[int]error {
-	errs := map[int]error{}
-	err := f.readTogether(ctx, indexes)
-	if err == nil {
-		return errs
-	}
-	for _, i := range indexes {
-		routeErr := err
-		if isFinal(err) && len(indexes) > 1 {
-			routeErr = f.readTogether(ctx, []int{i})
-		}
-		if routeErr != nil {
-			errs[i] = routeErr
-		}
-	}
-	return errs
-}
-
-// readTogether makes the states of routes current, with one call, and clears their dirty
-// marks.
-func (f *fleet) readTogether(ctx context.Context, indexes []int) error {
-	limited, cancel := context.WithTimeout(ctx, rollbackCallTimeout)
-	defer cancel()
+func (b *rollback) read(ctx context.Context, routes []*routeRollback) {
 	var ids []string
-	for _, i := range indexes {
-		ids = append(ids, f.routes[i].ID)
+	limit := rollbackCallTimeout
+	for _, r := range routes {
+		ids = append(ids, b.fleet.routes[r.index].ID)
 	}
-	states, err := f.rollbackRouter.Read(limited, ids)
-	if err != nil {
-		return err
+	if len(routes) > 1 || routes[0].watch {
+		limit = sharedReadTimeout
 	}
-	f.current = slices.Clone(f.current)
-	for n, i := range indexes {
-		written := f.dirty[i]
-		f.current[i], f.dirty[i] = states[n], false
-		if written {
-			f.report.emit(Event{Kind: WeightsVerified, Route: f.routes[i].ID, Weights: f.weights(i)})
+	b.call(ctx, rollbackAnswer{routes: routes}, limit,
+		func(ctx context.Context, a *rollbackAnswer) { a.states, a.err = b.fleet.rollbackRouter.Read(ctx, ids) })
+}
+
+// call runs do in a goroutine, which sends the answer.
+func (b *rollback) call(ctx context.Context, a rollbackAnswer, limit time.Duration, do func(context.Context, *rollbackAnswer)) {
+	for _, r := range a.routes {
+		r.next = calling
+	}
+	go func() {
+		limited, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		do(limited, &a)
+		select {
+		case b.answers <- a:
+		case <-ctx.Done():
 		}
-	}
-	return nil
+	}()
 }
 
-// refresh reads all routes for the result, and marks those that could not be read as
-// dirty.
-func (f *fleet) refresh(ctx context.Context) {
-	limited, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	for i := range f.readEach(limited, indexesOf(f.routes)) {
-		f.dirty[i] = true
-	}
-}
-
-// refreshDirty refreshes if a route is dirty.
-func (f *fleet) refreshDirty(ctx context.Context) {
-	if f.isDirty() {
-		f.refresh(ctx)
-	}
-}
-
-// isFinal reports whether a retry cannot succeed.
-func isFinal(err error) bool {
-	return errors.Is(err, traffic.ErrDenied) || errors.Is(err, traffic.ErrExpired) || errors.Is(err, traffic.ErrNotFound)
-}
-
-// changedBeforeRollback reads the routes before a rollback to targets and returns a
-// Failure if an external change prevents it. A route that was externally returned to its
-// rollback target is no obstacle, the others follow. The read also updates the current
-// states, on which the rollback's writes are based. Reads that fail, are late or stale,
-// and writes with an unknown result (dirty) never prevent the rollback. It reads at most
-// once per pause; pauses are rereadPauses or its start.
-func (f *fleet) changedBeforeRollback(ctx context.Context, targets []traffic.State, pauses []time.Duration) *Failure {
-	if f.isDirty() {
+// gather waits for an answer, or until the next call is due, then for the answers that
+// arrive at about the same time. A route whose answer does not is alone from then on.
+func (b *rollback) gather(ctx context.Context) []rollbackAnswer {
+	due := time.NewTimer(time.Until(b.nextDue()))
+	defer due.Stop()
+	var answers []rollbackAnswer
+	select {
+	case <-ctx.Done():
 		return nil
+	case <-due.C:
+		return nil
+	case a := <-b.answers:
+		answers = []rollbackAnswer{a}
 	}
-	for n, pause := range pauses {
-		states := f.tryRead(ctx, pause)
-		if states == nil {
-			return nil
-		}
-		current, changed, stale := f.compareBeforeRollback(states, targets, n == len(rereadPauses)-1)
-		if changed >= 0 {
-			return f.externalChange(changed, states)
-		}
-		if f.current = current; !stale {
-			return nil
+	waiting := b.waitingFor(answers)
+	window := time.NewTimer(callWindow(waiting))
+	defer window.Stop()
+	for len(waiting) > 0 {
+		select {
+		case <-window.C:
+			for _, r := range waiting {
+				r.alone = true
+			}
+			return answers
+		case a := <-b.answers:
+			answers = append(answers, a)
+			waiting = b.waitingFor(answers)
 		}
 	}
-	return nil
+	return answers
 }
 
-// tryRead reads all routes after a pause. It returns nil if that fails or ctx ends.
-func (f *fleet) tryRead(ctx context.Context, pause time.Duration) []traffic.State {
-	if sleep(ctx, pause) != nil {
-		return nil
-	}
-	states, err := f.read(ctx)
-	if err != nil {
-		return nil
-	}
-	return states
+// waitingFor returns the routes that have a call in progress and no answer yet.
+func (b *rollback) waitingFor(answers []rollbackAnswer) []*routeRollback {
+	return slices.DeleteFunc(slices.Clone(b.routes), func(r *routeRollback) bool {
+		return r.next != calling || slices.ContainsFunc(answers, func(a rollbackAnswer) bool { return slices.Contains(a.routes, r) })
+	})
 }
 
-// checkAt returns an error for every route whose traffic is not that of its target.
-func (f *fleet) checkAt(targets []traffic.State) error {
+// callWindow returns how long to wait for the answers about the other routes.
+func callWindow(waiting []*routeRollback) time.Duration {
+	if slices.ContainsFunc(waiting, func(r *routeRollback) bool { return !r.alone }) {
+		return sharedCallWindow
+	}
+	return aloneCallWindow
+}
+
+// nextDue returns when the next call is due.
+func (b *rollback) nextDue() time.Time {
+	next := time.Now().Add(maxRollbackPause)
+	for _, r := range b.routes {
+		if (r.next == toWrite || r.next == toRead && !r.watch) && r.due.Before(next) {
+			next = r.due
+		}
+	}
+	return next
+}
+
+func (b *rollback) handle(a rollbackAnswer) {
+	if a.write {
+		b.written(a.routes[0], a.err)
+		return
+	}
+	if a.err != nil {
+		b.unread(a.routes, a.err)
+		return
+	}
+	for n, r := range a.routes {
+		b.seen(r, a.states[n])
+	}
+}
+
+// written handles the answer to a write. Whatever it is, only a read shows the weights: an
+// answer can be lost.
+func (b *rollback) written(r *routeRollback, err error) {
+	f, route := b.fleet, b.fleet.routes[r.index]
+	f.report.emit(Event{Kind: WeightsWritten, Route: route.ID, Weights: f.owners.Weights(route.Entry, r.target), Text: errorText(err)})
+	r.next, r.due, r.accepted, r.err = toRead, time.Now(), err == nil, err
+	// A shared read can hang because of another route, and must not delay the next write.
+	r.alone = r.alone || err != nil && !errors.Is(err, traffic.ErrThrottled)
+	if !errors.Is(err, traffic.ErrNotFound) {
+		return
+	}
+	id, _ := traffic.Missing(err)
+	switch {
+	case id == route.ID:
+		b.markMissing(r)
+	case r.dropIdle(id): // written again without it
+		r.next = toWrite
+	default:
+		r.next, r.failed = finished, true
+	}
+}
+
+// dropIdle removes a group that does not exist from the rollback target, or all groups at
+// weight 0 if the router does not know which one it is. It returns false if that changes
+// nothing: the group has weight, so no write can succeed.
+func (r *routeRollback) dropIdle(group string) bool {
+	before := len(r.target.Weights)
+	r.target.Weights = maps.Clone(r.target.Weights) // a write may still read the other one
+	maps.DeleteFunc(r.target.Weights, func(id string, weight int) bool { return weight == 0 && (group == "" || id == group) })
+	return len(r.target.Weights) < before
+}
+
+// unread handles a read that failed. If it was about several routes, one of them may be the
+// reason, and each is read alone; throttled reads remain shared.
+func (b *rollback) unread(routes []*routeRollback, err error) {
+	gone, _ := traffic.Missing(err)
+	for _, r := range routes {
+		isGone := b.fleet.routes[r.index].ID == gone
+		switch {
+		case isGone || len(routes) == 1 && errors.Is(err, traffic.ErrNotFound):
+			b.markMissing(r)
+		case len(routes) > 1 && !errors.Is(err, traffic.ErrThrottled):
+			r.next, r.due, r.alone = toRead, time.Now(), gone == ""
+		default:
+			r.retry(err)
+		}
+	}
+}
+
+// seen handles the state that a read shows.
+func (b *rollback) seen(r *routeRollback, state traffic.State) {
+	b.fleet.see(r.index, state)
+	if r.watch || state.Equal(r.target) {
+		r.next = finished
+		return
+	}
+	if r.target.Response == "" {
+		r.target.Raw = state.Raw // so that the next write preserves what it shows
+	}
+	r.retry(nil)
+}
+
+// retry schedules the next attempt. What was written but does not show is read again
+// before it is written again, because reads are eventually consistent.
+func (r *routeRollback) retry(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+	if r.watch {
+		r.next = finished
+		return
+	}
+	r.next = toWrite
+	if r.accepted {
+		r.next, r.accepted = toRead, false
+	}
+	r.due = time.Now().Add(r.pause)
+	r.pause = min(2*r.pause, maxRollbackPause)
+}
+
+func (b *rollback) markMissing(r *routeRollback) {
+	r.next, r.err = finished, nil
+	b.fleet.markMissing(r.index)
+}
+
+// err returns why routes are not at their rollback targets, nil if all that exist are.
+func (b *rollback) err(timeout time.Duration) error {
 	var errs []error
-	for i := range f.routes {
-		if !f.current[i].EqualTraffic(targets[i]) {
-			errs = append(errs, fmt.Errorf("%s: %w: %s", f.routes[i].ID, errExternalChange, f.describe(i, f.current[i])))
+	for _, r := range b.routes {
+		switch {
+		case r.watch || r.next == finished && !r.failed:
+		case r.failed:
+			errs = append(errs, r.err)
+		default:
+			errs = append(errs, r.err, fmt.Errorf("%w within %s", errRollbackTimeout, schedule.FormatDuration(timeout)))
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// unhealthyTarget returns a detail if a rollback to targets would move an entry point from
-// healthy targets to none; empty otherwise, also if health cannot be read in time.
-func (f *fleet) unhealthyTarget(ctx context.Context, targets []traffic.State) string {
-	var groups []string
-	for i := range f.routes {
-		groups = append(groups, f.current[i].Groups()...)
-		groups = append(groups, targets[i].Groups()...)
-	}
-	slices.Sort(groups)
-	health, err := f.rollbackRouter.Health(ctx, slices.Compact(groups))
-	if err != nil {
-		return ""
-	}
-	for i, route := range f.routes {
-		if targets[i].Response == "" && serving(targets[i], health) == 0 && serving(f.current[i], health) > 0 {
-			return route.Entry + " has no healthy targets to roll back to"
-		}
-	}
-	return ""
-}
-
-// serving returns how many healthy targets the groups with weight have.
-func serving(s traffic.State, health map[string]traffic.Health) int {
-	n := 0
-	for group, weight := range s.Weights {
-		if weight > 0 {
-			n += health[group].Serving()
-		}
-	}
-	return n
 }

@@ -42,6 +42,7 @@ type RouteResult struct {
 	State   traffic.State // as last read
 	Weights shift.Weights // of State, by environment; unmanaged groups by Spec.UnmanagedName
 	Read    bool          // false: not read back after the last write, so State may be outdated
+	Missing bool          // the service said that the route does not exist; State is from before
 }
 
 // Cause is why a shift did not complete.
@@ -64,12 +65,13 @@ const (
 	ExternalChange    Cause = "external_change" // since the plan, or during the shift
 	NotForwarding     Cause = "not_forwarding"  // a redirect, or a fixed response that must not be replaced
 	RouterFailed      Cause = "router_failed"
-	CredentialsExpire Cause = "credentials_expire" // before the next step and a rollback could finish
+	RouteMissing      Cause = "route_missing"        // the service said that a route does not exist
+	GroupMissing      Cause = "target_group_missing" // the same of a group
+	CredentialsExpire Cause = "credentials_expire"   // before the next step and a rollback could finish
 	VersionRejected   Cause = "version_rejected"
 	MovedExternally   Cause = "moved_externally" // off the desired weights, before the plan
 	TimedOut          Cause = "timed_out"        // exceeded Schedule.Longest, or the limit that Detail names
 	TooManyGroups     Cause = "too_many_target_groups"
-	RouteMissing      Cause = "route_missing" // a listener or rule does not exist
 	OtherSwitch       Cause = "other_switch"  // which abandoned a shift on a route
 	Locked            Cause = "locked"        // another apply is shifting a route
 	LeaseLost         Cause = "lease_lost"    // another apply took the routes over
@@ -87,6 +89,7 @@ const (
 	RollbackFailed    Disposition = "rollback_failed"            // some route is not at its rollback target
 	RollbackUnhealthy Disposition = "rollback_target_unhealthy"  // not rolled back: no healthy targets there, but at the current weights
 	NotOverridden     Disposition = "left_after_external_change" // nothing more was written
+	NoRouteLeft       Disposition = "no_route_left"              // none of the routes exists
 )
 
 // Failure is the error of Run. Its text is for logs; the provider writes the text for
@@ -98,8 +101,15 @@ type Failure struct {
 	Gate        string // with the cause of a gate
 	Detail      string // the evidence: a gate's detail, target health, the state of a route
 	Route       string // the id of the affected route, if it is a single one
-	Err         error  // the underlying error, if any
-	RollbackErr error  // why a rollback failed
+	Group       string // the id of the group that does not exist, if it is known
+	// Symptom is what ended the shift before a missing route was found to be the cause,
+	// which may explain it; empty: the missing route itself.
+	Symptom Cause
+	// Change is an external change, found after the failure, because of which the traffic
+	// was not rolled back; empty: none, or it is the cause.
+	Change      string
+	Err         error // the underlying error, if any
+	RollbackErr error // why a rollback failed
 	// Capacity reports, with TooFewTargets, that only HealthSettings.CapacityPercent requires more.
 	Capacity bool
 	// Rejects reports whether the version becomes rejected: a gate or health failed, or
@@ -123,6 +133,12 @@ func (f *Failure) Error() string {
 	}
 	if f.Err != nil {
 		text += ": " + f.Err.Error()
+	}
+	if f.Symptom != "" {
+		text += "; after " + string(f.Symptom)
+	}
+	if f.Change != "" {
+		text += "; changed externally: " + f.Change
 	}
 	return text
 }

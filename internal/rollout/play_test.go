@@ -126,6 +126,8 @@ func (p *player) apply(c change) {
 		p.memory.RemoveRecords(c.unrecord)
 	case c.route != "":
 		p.memory.Change(c.route, c.state)
+	case c.gone != "":
+		p.memory.RemoveGroup(c.gone)
 	default:
 		p.memory.RemoveRoute(c.remove)
 	}
@@ -134,7 +136,7 @@ func (p *player) apply(c change) {
 func (p *player) spec() rollout.Spec {
 	s := p.story
 	spec := rollout.Spec{Router: p.memory, RollbackRouter: p.memory.RollbackClient(), ID: "s1", Limits: routertest.Limits(), Request: s.request,
-		Stable: s.stable, Health: s.health, Sticky: s.sticky, StopOnFailure: s.stopOnFailure, StopOnInterrupt: s.stopOnInterrupt, OnEvent: p.record}
+		Stable: s.stable, Health: s.health, Sticky: s.sticky, StopOnFailure: s.stopOnFailure, StopOnInterrupt: s.stopOnInterrupt, RollbackTimeout: s.rollbackTimeout, OnEvent: p.record}
 	for _, r := range s.routes {
 		route := rollout.Route{Route: traffic.Route{ID: r.id, Entry: r.entry}}
 		if s.stable != nil && !r.joins {
@@ -391,7 +393,8 @@ func (p *player) checkDisposition(i int, now traffic.State) {
 }
 
 // checkWrites checks the number of writes per route: one per step, at most one each to
-// attach and to detach, and at most one to roll back. Faults may require more.
+// attach and to detach, and at most one to roll back. Faults and deleted groups may
+// require more.
 func (p *player) checkWrites() {
 	forward, rollback := map[string]int{}, map[string]int{}
 	for _, c := range p.memory.Calls() {
@@ -401,7 +404,8 @@ func (p *player) checkWrites() {
 			forward[c.Routes[0]]++
 		}
 	}
-	if len(p.story.faults) > 0 {
+	deleted := slices.ContainsFunc(p.story.changes, func(c change) bool { return c.gone != "" }) // a write with such a group is repeated without it
+	if len(p.story.faults) > 0 || deleted {
 		return
 	}
 	most, back := len(p.story.request.Strategy.Steps)+1+2, 1
@@ -480,7 +484,7 @@ func (p *playback) endText() string {
 		more = append(more, "rejects")
 	}
 	text := strings.Join(append([]string{"failed: " + p.failure.Error()}, more...), ", ")
-	for _, part := range [][2]string{{"gate", p.failure.Gate}, {"route", p.failure.Route}} {
+	for _, part := range [][2]string{{"gate", p.failure.Gate}, {"route", p.failure.Route}, {"group", p.failure.Group}} {
 		if part[1] != "" {
 			text += "\n" + part[0] + ": " + part[1]
 		}
@@ -511,7 +515,12 @@ func (p *playback) routeText(r rollout.RouteResult) string {
 			state += fmt.Sprintf(" (result: %v)", r.State.Weights)
 		}
 	}
-	if !r.Read {
+	switch {
+	case r.Missing && removed:
+		return r.ID + ": deleted"
+	case r.Missing:
+		state += " (result: missing)"
+	case !r.Read:
 		state += " (not read)"
 	}
 	for _, record := range p.memory.RecordsNow(r.ID) {

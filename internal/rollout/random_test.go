@@ -48,7 +48,7 @@ func (p *playback) endViolations() []string {
 	}
 	f := p.failure
 	known := map[rollout.Disposition]bool{rollout.Unchanged: true, rollout.RolledBack: true, rollout.Stopped: true, rollout.RollbackFailed: true,
-		rollout.RollbackUnhealthy: true, rollout.NotOverridden: true}
+		rollout.RollbackUnhealthy: true, rollout.NotOverridden: true, rollout.NoRouteLeft: true}
 	// An interrupt after a rollback or revert leaves the traffic there.
 	isRollback := f.Cause == rollout.Interrupted && (p.result.Kind == shift.Rollback || p.result.Kind == shift.Revert)
 	mayStop := isRollback || p.story.stopOnFailure || p.story.stopOnInterrupt || strings.Contains(f.Stage, "attach and detach") || f.Cause == rollout.GateInconclusive
@@ -63,7 +63,7 @@ func (p *playback) endViolations() []string {
 		violations = append(violations, "interrupted without an interrupt")
 	case f.Cause == rollout.ExternalChange && !p.changesExternally():
 		violations = append(violations, "external change without one")
-	case f.Rejects && (f.Cause == rollout.GateErrored || f.Cause == rollout.RouterFailed || f.Cause == rollout.Interrupted ||
+	case f.Rejects && f.Change == "" && (f.Cause == rollout.GateErrored || f.Cause == rollout.RouterFailed || f.Cause == rollout.Interrupted ||
 		f.Cause == rollout.HealthUnreadable || f.Cause == rollout.TooFewTargets || f.Disposition == rollout.Stopped):
 		violations = append(violations, "a version is rejected without an evaluation")
 	}

@@ -2,9 +2,12 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // sequence is one shift in progress: its schedule and how far it is. Its methods are the
@@ -28,6 +31,7 @@ type sequence struct {
 
 	goingBack bool // it rolls back an unfinished shift before anything else
 	back      bool // it did
+	wasRead   bool // after a failure, all routes were read before the rollback
 	result    Result
 }
 
@@ -39,7 +43,7 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 	defer s.monitor.awaitGateCalls()
 	f := s.observe(ctx)
 	if f == nil {
-		limited, cancel := context.WithTimeoutCause(ctx, s.schedule.Longest(), errScheduleExceeded)
+		limited, cancel := context.WithTimeoutCause(ctx, s.longest(), errScheduleExceeded)
 		defer cancel()
 		f = s.execute(limited)
 	}
@@ -60,10 +64,23 @@ func newSequence(spec Spec) *sequence {
 	return s
 }
 
+// longest returns the limit of the shift. The retries of a rollback are not part of the
+// schedule, and must not use up the time for what follows it.
+func (s *sequence) longest() time.Duration {
+	if s.schedule.Kind == shift.Rollback || s.schedule.RollsBackFirst {
+		return s.schedule.Longest() + s.spec.rollbackTimeout()
+	}
+	return s.schedule.Longest()
+}
+
 // observe reads every route, compares it with the plan, and computes the schedule.
 func (s *sequence) observe(ctx context.Context) *Failure {
 	if err := s.fleet.observe(ctx); err != nil {
 		return failureOf(ctx, "", err)
+	}
+	s.spec.Routes = slices.Clone(s.spec.Routes)
+	for i := range s.spec.Routes {
+		s.spec.Routes[i].Missing = s.fleet.missing[i]
 	}
 	if f := s.desired.checkPlanned(); f != nil {
 		return f
@@ -89,8 +106,8 @@ func (s *sequence) observe(ctx context.Context) *Failure {
 	}
 	s.exposed = s.schedule.Split != nil || s.schedule.BakeOnly
 	s.report.emit(Event{Kind: ShiftStarted, Text: s.schedule.Kind.String()})
-	for i, route := range s.spec.Routes {
-		s.report.emit(Event{Kind: RouteRead, Route: route.ID, Weights: s.fleet.weights(i)})
+	for _, i := range s.fleet.existing() {
+		s.report.emit(Event{Kind: RouteRead, Route: s.spec.Routes[i].ID, Weights: s.fleet.weights(i)})
 	}
 	return nil
 }
@@ -103,7 +120,6 @@ func (s *sequence) observeJoining(ctx context.Context) {
 	}
 	limited, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	s.spec.Routes = slices.Clone(s.spec.Routes)
 	for i, state := range s.fleet.observed {
 		if !s.desired.joins(i) || len(state.Groups()) == 0 {
 			continue
@@ -130,7 +146,7 @@ func (s *sequence) execute(ctx context.Context) *Failure {
 	case shift.OtherSwitch:
 		return &Failure{Cause: OtherSwitch, Detail: s.schedule.Request.OtherSwitch}
 	case shift.RouteMissing:
-		return &Failure{Cause: RouteMissing}
+		return &Failure{Cause: RouteMissing, Route: s.spec.Routes[max(slices.Index(s.fleet.missing, true), 0)].ID}
 	case shift.NoChange:
 		return s.cleanUp(ctx)
 	case shift.Rollback:
@@ -317,15 +333,15 @@ func (s *sequence) settle(ctx context.Context, gates []*activeGate) *Failure {
 }
 
 // conclude ends a shift that reached the desired weights: it cleans up, or checks that the
-// routes are unchanged. A check that cannot read is ignored, because every write has
-// been read back before.
+// routes are unchanged and exist. A check that cannot read is ignored, because every write
+// has been read back before.
 func (s *sequence) conclude(ctx context.Context) *Failure {
 	if len(s.desired.cleanUp()) > 0 {
 		return s.cleanUp(ctx)
 	}
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), externalChangeTimeout)
 	defer cancel()
-	if f := s.fleet.unchanged(limited); f != nil && f.Cause == ExternalChange {
+	if f := s.fleet.unchanged(limited); f != nil && (f.Cause == ExternalChange || errors.Is(f.Err, traffic.ErrNotFound)) {
 		f.Stage = "final check"
 		return f
 	}
@@ -341,7 +357,7 @@ func (s *sequence) cleanUp(ctx context.Context) *Failure {
 		return nil
 	}
 	s.report.phase("attach and detach")
-	limit := &limitError{"the groups were not attached and detached", rollbackTimeout}
+	limit := &limitError{"the groups were not attached and detached", cleanUpTimeout}
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), limit.limit, limit)
 	defer cancel()
 	f := s.fleet.unchanged(ctx)
@@ -364,7 +380,7 @@ func (s *sequence) checkCredentials(ctx context.Context, step shift.Step) *Failu
 	if step.At == shift.Full {
 		hold = s.spec.Request.Strategy.Bake + s.spec.Request.Strategy.Settle
 	}
-	err := s.spec.CredentialsLast(ctx, hold+rollbackTimeout)
+	err := s.spec.CredentialsLast(ctx, hold+rollbackDuration)
 	if err == nil {
 		return nil
 	}

@@ -23,6 +23,8 @@ func (s *sequence) end(ctx context.Context, f *Failure) (Result, error) {
 		if s.fleet.current != nil {
 			x.State, x.Weights, x.Read = s.fleet.current[i], s.fleet.weights(i), !s.fleet.dirty[i]
 		}
+		x.Missing = s.fleet.missing[i]
+		x.Read = x.Read && !x.Missing
 		s.result.Routes = append(s.result.Routes, x)
 	}
 	if f == nil {

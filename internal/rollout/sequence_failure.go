@@ -2,10 +2,12 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // externalChangeTimeout replaces checkTimeout after a failure of health, which an
@@ -20,6 +22,7 @@ func (s *sequence) handleFailure(ctx context.Context, f *Failure) {
 	if s.progress != notRead && (!s.back || s.exposed) {
 		s.result.Reached = s.fleet.mean()
 	}
+	s.nameMissing(f)
 	known := s.facts(f)
 	checkCtx, cancel := context.WithTimeout(ctx, checkTimeoutFor(f))
 	defer cancel()
@@ -39,6 +42,7 @@ func (s *sequence) handleFailure(ctx context.Context, f *Failure) {
 		}
 		s.report.emit(Event{Kind: RollbackStarted, Text: f.Error()})
 		f.RollbackErr = s.rollBack(ctx)
+		end = s.afterRollback(f, known)
 	case refresh:
 		s.fleet.refresh(ctx)
 	default:
@@ -50,6 +54,19 @@ func (s *sequence) handleFailure(ctx context.Context, f *Failure) {
 	}
 }
 
+// afterRollback decides again after a rollback, which may have found that a route does not
+// exist. That is the cause of f unless all routes were there before the rollback.
+func (s *sequence) afterRollback(f *Failure, known facts) ending {
+	if !s.wasRead {
+		s.nameMissing(f)
+		known.cause = f.Cause
+	}
+	if s.fleet.allMissing() {
+		known.routes = routesGone
+	}
+	return known.ending()
+}
+
 // facts returns what is known about a failure without a call.
 func (s *sequence) facts(f *Failure) facts {
 	known := facts{progress: s.progress, kind: s.schedule.Kind, cause: f.Cause,
@@ -58,29 +75,73 @@ func (s *sequence) facts(f *Failure) facts {
 	if s.goingBack { // a rollback is not rolled back
 		known.kind = shift.Rollback
 	}
-	if f.Cause == ExternalChange && s.progress != notRead {
+	switch {
+	case s.progress == notRead || s.progress == notStarted && f.Cause != ExternalChange:
+	case s.fleet.allMissing():
+		known.routes = routesGone
+	case f.Cause == ExternalChange:
 		known.routes = s.desired.changedRoutes()
 	}
 	return known
 }
 
-// readRoutes reads the routes before a rollback. An external change replaces f, because
-// missing health is then not the version's fault (a group that somebody detached is not
-// checked); f keeps its stage and detail.
-func (s *sequence) readRoutes(ctx context.Context, f *Failure) routesSeen {
-	pauses := rereadPauses[:1]
-	if isAboutHealth(f) {
-		pauses = rereadPauses // a stale read would hide that an external change is the cause
+// nameMissing makes a route or group that does not exist the cause of a failure: it may
+// explain any other, such as the missing health of a group without a listener, and it says
+// nothing about the version. An interrupt remains the cause.
+func (s *sequence) nameMissing(f *Failure) {
+	s.fleet.markMissingFrom(f.Err)
+	i := slices.Index(s.fleet.missing, true)
+	switch {
+	case f.Cause == Interrupted || f.Cause == RouteMissing || f.RollbackErr != nil && s.schedule.Kind == shift.Rollback:
+	case i >= 0:
+		if !errors.Is(f.Err, traffic.ErrNotFound) {
+			f.Symptom = f.Cause
+		}
+		f.Cause, f.Route, f.stops = RouteMissing, s.spec.Routes[i].ID, false
+	case f.Cause == RouterFailed && errors.Is(f.Err, traffic.ErrNotFound):
+		f.Cause = GroupMissing
+		f.Group, _ = traffic.Missing(f.Err)
 	}
-	if change := s.fleet.changedBeforeRollback(ctx, s.desired.rollbackTargets(s.exposed), pauses); change != nil {
+}
+
+// readRoutes reads the routes before a rollback. A route that does not exist becomes the
+// cause of f, and so does an external change that may explain it, because the version may
+// be good then (a group that somebody detached is not checked); f keeps its stage and
+// detail. Any other cause remains, and f has the change beside it.
+func (s *sequence) readRoutes(ctx context.Context, f *Failure) routesSeen {
+	edit := externalEdit{targets: s.desired.rollbackTargets(s.exposed), pauses: rereadPauses[:1], changed: s.isChanged}
+	if isAboutHealth(f) {
+		edit.pauses = rereadPauses // a stale read would hide that an external change is the cause
+		edit.changed = func(i int, state traffic.State) bool {
+			return s.isChanged(i, state) || s.desired.lacksGaining(i, state)
+		}
+	}
+	var change *Failure
+	change, s.wasRead = s.fleet.changedBeforeRollback(ctx, edit)
+	s.nameMissing(f)
+	switch {
+	case change != nil && isExplainedByChange(f):
 		change.Stage, change.Detail = f.Stage, joinText(change.Detail, f.Detail)
 		*f = *change
 		return s.desired.changedRoutes()
-	}
-	if len(s.desired.rollback(s.exposed)) == 0 {
+	case change != nil:
+		f.Change = change.Detail
+		if f.Route == "" {
+			f.Route = change.Route
+		}
+		return s.desired.changedRoutes()
+	case s.fleet.allMissing():
+		return routesGone
+	case len(s.desired.rollback(s.exposed)) == 0:
 		return routesRestored
 	}
 	return routesElsewhere
+}
+
+// isChanged reports whether the traffic of the i-th route is not what it was when it was
+// last read. A change beside the traffic, such as stickiness, does not count.
+func (s *sequence) isChanged(i int, state traffic.State) bool {
+	return !state.EqualTraffic(s.fleet.current[i])
 }
 
 // readHealth reads the health of the rollback targets, and adds to f what they lack.
@@ -95,7 +156,7 @@ func (s *sequence) readHealth(ctx context.Context, f *Failure) healthSeen {
 
 // rollBack rolls every route back, and checks that all are at their rollback targets.
 func (s *sequence) rollBack(ctx context.Context) error {
-	if err := s.fleet.rollBack(ctx, s.desired.rollback(s.exposed)); err != nil {
+	if err := s.fleet.rollBack(ctx, s.desired.rollback(s.exposed), s.spec.rollbackTimeout()); err != nil {
 		return err
 	}
 	return s.fleet.checkAt(s.desired.rollbackTargets(s.exposed))
@@ -111,4 +172,11 @@ func checkTimeoutFor(f *Failure) time.Duration {
 
 func isAboutHealth(f *Failure) bool {
 	return slices.Contains([]Cause{HealthFailed, NotHealthy, TooFewTargets}, f.Cause)
+}
+
+// isExplainedByChange reports whether an external change may be the reason for a failure:
+// of health, of a gate without data, of a call. What a gate measured, and an interrupt,
+// have other reasons.
+func isExplainedByChange(f *Failure) bool {
+	return slices.Contains([]Cause{HealthFailed, NotHealthy, TooFewTargets, HealthUnreadable, GateInconclusive, RouterFailed, TimedOut}, f.Cause)
 }

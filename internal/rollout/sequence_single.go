@@ -22,7 +22,7 @@ func (s *sequence) rollBackFirst(ctx context.Context) *Failure {
 	if detail := s.fleet.unhealthyTarget(checkCtx, s.desired.backTargets()); detail != "" {
 		return &Failure{Cause: NotHealthy, Detail: detail}
 	}
-	if err := s.fleet.rollBack(rollbackCtx, s.desired.back()); err != nil {
+	if err := s.fleet.rollBack(rollbackCtx, s.desired.back(), s.spec.rollbackTimeout()); err != nil {
 		return &Failure{Cause: RouterFailed, RollbackErr: err}
 	}
 	s.progress, s.goingBack, s.back = notStarted, false, true
@@ -142,7 +142,7 @@ func (s *sequence) moveAll(ctx context.Context) *Failure {
 		f.Stage = s.path.name(shift.Full)
 		return f
 	}
-	limit := &limitError{"the revert was not written and read back", rollbackTimeout}
+	limit := &limitError{"the revert was not written and read back", revertTimeout}
 	limited, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), limit.limit, limit)
 	defer cancel()
 	return s.setWeights(limited, shift.Full)
@@ -159,11 +159,14 @@ func (s *sequence) rollBackToStable(ctx context.Context) *Failure {
 	if detail := s.fleet.unhealthyTarget(checkCtx, s.desired.rollbackTargets(s.exposed)); detail != "" {
 		return &Failure{Cause: NotHealthy, Detail: detail}
 	}
-	if err := s.fleet.rollBack(rollbackCtx, states); err != nil {
+	if err := s.fleet.rollBack(rollbackCtx, states, s.spec.rollbackTimeout()); err != nil {
 		return &Failure{Cause: RouterFailed, RollbackErr: err}
 	}
 	if err := s.fleet.checkAt(s.desired.rollbackTargets(s.exposed)); err != nil {
 		return &Failure{Cause: ExternalChange, Err: err}
+	}
+	if i := slices.Index(s.fleet.missing, true); i >= 0 { // the others are rolled back
+		return &Failure{Cause: RouteMissing, Route: s.spec.Routes[i].ID}
 	}
 	s.progress = completed
 	s.report.phase("settle")

@@ -36,6 +36,9 @@ type Spec struct {
 	Health HealthSettings
 	Sticky *time.Duration // desired group stickiness, 0 is off; nil: unchanged
 
+	// RollbackTimeout is how long a rollback is retried, whatever the router answers. 0:
+	// DefaultRollbackTimeout.
+	RollbackTimeout time.Duration
 	StopOnFailure   bool // stop in place instead of rolling back
 	StopOnInterrupt bool // the same for an interrupt
 

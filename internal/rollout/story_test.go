@@ -1,6 +1,7 @@
 package rollout_test
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -27,14 +28,15 @@ import (
 //	health KEY=VALUE...            timeout, steady, breach, capacity, min_percent, min_targets
 //	gate NAME WHEN [KEY=VALUE]...  interval, timeout, delay, failures, errors, inconclusive, on_inconclusive, dry, preflight=RESPONSE
 //	returns NAME RESPONSE...       one per call, the last one repeats; RESPONSE@TIME: from then on
-//	fault KIND OP [KEY=VALUE]...   route, by, skip, times, for, err
-//	at TIME interrupt | targets ... | change ID ... | remove ID
+//	fault KIND OP [KEY=VALUE]...   route, by, skip, times, until, for, err
+//	at TIME interrupt | targets ... | change ID ... | remove ID | remove_group GROUP
 //	record                         shifts leave a record; without it, none
 //	left ENV=WEIGHT... to ENV=WEIGHT... [KEY=VALUE]...   a record on every route: shift, switch, owner=dead|alive|unknown, phase, reached, goal, reason, on=ROUTE, expires
 //	remembered ENV=WEIGHT... to ENV=WEIGHT... [KEY=VALUE]...   the same, but only the memory has it
 //	at TIME left ... | unrecord ID the same while it runs; somebody removes the records of a route
 //	no_attach                      the router checks groups that no route has, and attaches none at weight 0
 //	previous ENV VERSION, within_window, rejected ENV VERSION, retry, credentials TIME, stop failure|interrupt
+//	rollback_timeout TIME
 type story struct {
 	routes  []storyRoute
 	envs    []shift.Environment
@@ -50,6 +52,7 @@ type story struct {
 
 	credentialsLast time.Duration // 0: forever
 	interruptAt     time.Duration // 0: never
+	rollbackTimeout time.Duration // 0: the default
 
 	stopOnFailure, stopOnInterrupt bool
 	noAttach                       bool
@@ -75,6 +78,7 @@ type change struct {
 	route   string // gets state
 	state   traffic.State
 	remove  string // the id of a route that is deleted
+	gone    string // the id of a group that is deleted
 
 	record   *traffic.Record // put on route
 	unrecord string          // the id of a route whose records are removed
@@ -168,6 +172,8 @@ func (s *story) parseOption(keyword string, args []string) {
 		s.request.Rejected = &shift.Rejection{Identity: shift.Identity{Environment: args[0], Version: args[1]}, Reason: "gate errors failed"}
 	case "retry":
 		s.request.Retry = true
+	case "rollback_timeout":
+		s.rollbackTimeout = duration(args[0])
 	case "credentials":
 		s.credentialsLast = duration(args[0])
 	case "stop":
@@ -192,6 +198,8 @@ func (s *story) addChange(at time.Duration, keyword string, args []string) {
 		s.changes = append(s.changes, change{at: at, route: args[0], state: parseState(entry, args[1:])})
 	case "remove":
 		s.changes = append(s.changes, change{at: at, remove: args[0]})
+	case "remove_group":
+		s.changes = append(s.changes, change{at: at, gone: args[0]})
 	case "left":
 		for _, c := range s.parseLeft(args) {
 			c.at = at
@@ -475,10 +483,13 @@ func parseFault(args []string) routertest.Fault {
 			if f.Times = routertest.Always; value != "always" {
 				f.Times = number(value)
 			}
+		case "until":
+			f.Times, f.Until = routertest.Always, duration(value)
 		case "for":
 			f.For = duration(value)
 		case "err":
-			f.Err = map[string]error{"denied": traffic.ErrDenied, "expired": traffic.ErrExpired, "incomplete": traffic.ErrIncomplete}[value]
+			f.Err = map[string]error{"": nil, "denied": traffic.ErrDenied, "expired": traffic.ErrExpired, "incomplete": traffic.ErrIncomplete,
+				"reset": errors.New("connection reset by peer"), "empty": errors.New("the answer is empty")}[value]
 		default:
 			panic("unknown fault setting " + key)
 		}

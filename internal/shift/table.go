@@ -116,7 +116,7 @@ func factsOf(r Request) facts {
 		return !slices.ContainsFunc(known, func(x Route) bool { return !holds(x) })
 	}
 	some := func(holds func(Route) bool) bool { return slices.ContainsFunc(known, holds) }
-	f.missing = some(func(x Route) bool { return x.Missing })
+	f.missing = slices.ContainsFunc(r.Routes, func(x Route) bool { return x.Missing })
 	f.sameGoal = f.ours && r.Unfinished.SameGoal
 	f.reachedFrom = f.ours && all(func(x Route) bool { return x.Missing || x.From == nil || x.Observed.Equal(x.From) })
 	f.canRollBack = f.ours && !r.gainsNewVersion(func(x Route) Weights { return x.From })

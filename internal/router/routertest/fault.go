@@ -52,6 +52,7 @@ type Fault struct {
 	By    Client        // affected client; empty: both
 	Skip  int           // number of matching calls that succeed first
 	Times int           // number of calls that are affected then; 0 means 1
+	Until time.Duration // since NewMemory: the fault ends then; 0: never
 	Err   error         // of Refused and AnswerLost; nil: ErrServer
 	For   time.Duration // of Slow and Stale
 	Do    func()        // of External; may use every method of Memory
@@ -110,7 +111,8 @@ func (m *Memory) dueFaults(call Call) []*fault {
 		}
 		f.matched++
 		n := f.matched - f.Skip
-		if n > 0 && (f.Times == Always || n <= max(f.Times, 1)) {
+		ended := f.Until > 0 && time.Since(m.start) >= f.Until
+		if n > 0 && !ended && (f.Times == Always || n <= max(f.Times, 1)) {
 			due = append(due, f)
 		}
 	}

@@ -1,0 +1,272 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
+)
+
+// checkTimeout limits the checks before and after a rollback. They must not delay it:
+// without a result, the rollback proceeds.
+const checkTimeout = 2 * time.Second
+
+// isFinal reports whether a retry cannot succeed soon: access is denied, the credentials
+// have expired, or something does not exist. It does not apply to rollbacks, which retry
+// whatever the answer is.
+func isFinal(err error) bool {
+	return errors.Is(err, traffic.ErrDenied) || errors.Is(err, traffic.ErrExpired) || errors.Is(err, traffic.ErrNotFound)
+}
+
+// markMissing records that the i-th route does not exist.
+func (f *fleet) markMissing(i int) {
+	f.missing[i] = true
+	if f.dirty != nil {
+		f.dirty[i] = false // nothing is left to be read back
+	}
+}
+
+// allMissing reports whether none of the routes exists.
+func (f *fleet) allMissing() bool { return !slices.Contains(f.missing, false) }
+
+// existing returns the indexes of the routes that are not known to be missing.
+func (f *fleet) existing() []int {
+	return slices.DeleteFunc(indexesOf(f.routes), func(i int) bool { return f.missing[i] })
+}
+
+// markMissingFrom records the route that an error says does not exist. It returns false if
+// the error is another one.
+func (f *fleet) markMissingFrom(err error) bool {
+	id, ok := traffic.Missing(err)
+	i := slices.IndexFunc(f.routes, func(r Route) bool { return r.ID == id })
+	if !ok || i < 0 || f.missing[i] {
+		return false
+	}
+	f.markMissing(i)
+	return true
+}
+
+// readExisting reads those of some routes that exist, with one call, and again without
+// those that turn out not to exist. It returns the states by index, and does not change the
+// current ones.
+func (f *fleet) readExisting(ctx context.Context, router traffic.Router, indexes []int) (map[int]traffic.State, error) {
+	for {
+		existing := slices.DeleteFunc(slices.Clone(indexes), func(i int) bool { return f.missing[i] })
+		found := map[int]traffic.State{}
+		if len(existing) == 0 {
+			return found, nil
+		}
+		var ids []string
+		for _, i := range existing {
+			ids = append(ids, f.routes[i].ID)
+		}
+		states, err := router.Read(ctx, ids)
+		if err == nil {
+			for n, i := range existing {
+				found[i] = states[n]
+			}
+			return found, nil
+		}
+		if !f.markMissingFrom(err) {
+			return nil, err
+		}
+	}
+}
+
+// refresh reads all routes for the result, and marks those that could not be read as
+// dirty.
+func (f *fleet) refresh(ctx context.Context) { f.refreshRoutes(ctx, indexesOf(f.routes)) }
+
+// refreshDirty is refresh for the routes that are dirty.
+func (f *fleet) refreshDirty(ctx context.Context) {
+	if f.isDirty() {
+		f.refreshRoutes(ctx, slices.DeleteFunc(indexesOf(f.routes), func(i int) bool { return !f.dirty[i] }))
+	}
+}
+
+// refreshRoutes reads the routes with one call. If that fails, it reads each alone, because
+// one of them may be the reason.
+func (f *fleet) refreshRoutes(ctx context.Context, indexes []int) {
+	shared, cancel := context.WithTimeout(ctx, checkTimeout/2)
+	defer cancel()
+	found, err := f.readExisting(shared, f.rollbackRouter, indexes)
+	if err != nil {
+		found = f.readAlone(ctx, indexes)
+	}
+	for _, i := range indexes {
+		state, ok := found[i]
+		switch {
+		case f.missing[i]:
+		case !ok:
+			f.dirty[i] = true
+		default:
+			f.see(i, state)
+		}
+	}
+}
+
+// readAlone reads each of the routes with a call of its own, concurrently, and returns the
+// states of those that could be read.
+func (f *fleet) readAlone(ctx context.Context, indexes []int) map[int]traffic.State {
+	limited, cancel := context.WithTimeout(ctx, checkTimeout/2)
+	defer cancel()
+	states, errs := make([]traffic.State, len(f.routes)), make([]error, len(f.routes))
+	var reads sync.WaitGroup
+	for _, i := range indexes {
+		if f.missing[i] {
+			continue
+		}
+		reads.Go(func() {
+			found, err := f.rollbackRouter.Read(limited, []string{f.routes[i].ID})
+			if errs[i] = err; err == nil {
+				states[i] = found[0]
+			}
+		})
+	}
+	reads.Wait()
+	found := map[int]traffic.State{}
+	for _, i := range indexes {
+		if !f.markMissingFrom(errs[i]) && errs[i] == nil && !f.missing[i] {
+			found[i] = states[i]
+		}
+	}
+	return found
+}
+
+// see makes a state that was read the current one.
+func (f *fleet) see(i int, state traffic.State) {
+	written := f.dirty[i]
+	f.current = slices.Clone(f.current)
+	f.current[i], f.dirty[i] = state, false
+	if written {
+		f.report.emit(Event{Kind: WeightsVerified, Route: f.routes[i].ID, Weights: f.weights(i)})
+	}
+}
+
+// externalEdit says what counts as an external change before a rollback.
+type externalEdit struct {
+	targets []traffic.State // the rollback targets
+	pauses  []time.Duration // before each read: rereadPauses or its start
+	// changed reports whether a state that was read differs from the current one of the
+	// i-th route in a way that matters.
+	changed func(i int, state traffic.State) bool
+}
+
+// changedBeforeRollback reads the routes before a rollback and returns a Failure if an
+// external change prevents it. A route that was externally returned to its rollback target
+// is no obstacle, the others follow; neither is one that does not exist. The read also
+// updates the current states, on which the rollback's writes are based. Reads that fail,
+// are late or stale, and writes with an unknown result (dirty) never prevent the rollback.
+// read reports whether all routes were read.
+func (f *fleet) changedBeforeRollback(ctx context.Context, edit externalEdit) (change *Failure, read bool) {
+	if f.isDirty() {
+		return nil, false
+	}
+	for n, pause := range edit.pauses {
+		states := f.tryRead(ctx, pause)
+		if states == nil {
+			return nil, read
+		}
+		read = true
+		f.rememberAdded(states)
+		current, changed, stale := f.compareBeforeRollback(states, edit, n == len(rereadPauses)-1)
+		if changed >= 0 {
+			return f.externalChange(changed, states), true
+		}
+		if f.current = current; !stale {
+			return nil, true
+		}
+	}
+	return nil, read
+}
+
+// tryRead reads all routes after a pause; a missing one keeps its current state. It returns
+// nil if that fails or ctx ends.
+func (f *fleet) tryRead(ctx context.Context, pause time.Duration) []traffic.State {
+	if sleep(ctx, pause) != nil {
+		return nil
+	}
+	limited, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	found, err := f.readExisting(limited, f.router, indexesOf(f.routes))
+	if err != nil {
+		return nil
+	}
+	states := slices.Clone(f.current)
+	for i, state := range found {
+		states[i] = state
+	}
+	return states
+}
+
+// rememberAdded remembers the groups that somebody added to a route at weight 0. They
+// remain attached after a rollback.
+func (f *fleet) rememberAdded(states []traffic.State) {
+	for i, state := range states {
+		for _, group := range state.Groups() {
+			if _, known := f.current[i].Weights[group]; !known && state.Weights[group] == 0 {
+				f.added[i] = append(f.added[i], group)
+			}
+		}
+	}
+}
+
+// checkAt returns an error for every route that exists and whose traffic is not that of its
+// target.
+func (f *fleet) checkAt(targets []traffic.State) error {
+	var errs []error
+	for _, i := range f.existing() {
+		if !f.current[i].EqualTraffic(targets[i]) {
+			errs = append(errs, fmt.Errorf("%s: %w: %s", f.routes[i].ID, errExternalChange, f.describe(i, f.current[i])))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// unhealthyTarget returns a detail if a rollback to targets would move an entry point from
+// healthy targets to none; empty otherwise, also if health cannot be read in time.
+func (f *fleet) unhealthyTarget(ctx context.Context, targets []traffic.State) string {
+	var groups []string
+	for _, i := range f.existing() {
+		groups = append(groups, f.current[i].Groups()...)
+		groups = append(groups, targets[i].Groups()...)
+	}
+	slices.Sort(groups)
+	health, err := f.healthOfExisting(ctx, slices.Compact(groups))
+	if err != nil {
+		return ""
+	}
+	for _, i := range f.existing() {
+		if targets[i].Response == "" && serving(targets[i], health) == 0 && serving(f.current[i], health) > 0 {
+			return f.routes[i].Entry + " has no healthy targets to roll back to"
+		}
+	}
+	return ""
+}
+
+// healthOfExisting reads the health of those groups that exist.
+func (f *fleet) healthOfExisting(ctx context.Context, groups []string) (map[string]traffic.Health, error) {
+	for {
+		health, err := f.rollbackRouter.Health(ctx, groups)
+		id, missing := traffic.Missing(err)
+		if !missing || !slices.Contains(groups, id) {
+			return health, err
+		}
+		groups = slices.DeleteFunc(groups, func(group string) bool { return group == id })
+	}
+}
+
+// serving returns how many healthy targets the groups with weight have.
+func serving(s traffic.State, health map[string]traffic.Health) int {
+	n := 0
+	for group, weight := range s.Weights {
+		if weight > 0 {
+			n += health[group].Serving()
+		}
+	}
+	return n
+}
