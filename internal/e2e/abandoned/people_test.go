@@ -79,7 +79,7 @@ func TestAbandoned_fixedForward(t *testing.T) {
 
 // On-call moved the traffic back, and the configuration says so: nothing is written, no
 // bake waits for an alarm, and the version that was left is rejected.
-func TestAbandoned_movedBackByHand(t *testing.T) {
+func TestAbandoned_movedBackOutsideTerraform(t *testing.T) {
 	t.Parallel()
 	w := killedAt100(t)
 	move(t, w, map[string]int32{"blue": 100})
@@ -134,7 +134,7 @@ func TestAbandoned_create(t *testing.T) {
 		}
 		return w
 	}
-	t.Run("judged", func(t *testing.T) {
+	t.Run("evaluated", func(t *testing.T) {
 		w := killed(t)
 		mark := w.Mark()
 		w.MustApply(e2e.Unlocked)
@@ -158,7 +158,7 @@ func TestAbandoned_create(t *testing.T) {
 		settled(t, w)
 		w.LostNothing()
 	})
-	t.Run("judged and rejected", func(t *testing.T) {
+	t.Run("evaluated and rejected", func(t *testing.T) {
 		w := killed(t)
 		w.SetGates(failing)
 		w.MustFail(e2e.Unlocked)
