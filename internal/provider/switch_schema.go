@@ -70,6 +70,10 @@ func strategyBlock() schema.Block {
 				Optional:            true,
 				MarkdownDescription: "What to do on an interrupt (Ctrl-C, SIGTERM, SIGHUP): `rollback` or `stop`. Default: `rollback`.",
 			},
+			"rollback_timeout": schema.StringAttribute{
+				Optional:            true,
+				MarkdownDescription: "How long a rollback is retried while the API refuses or does not answer, as a duration. Default: `10m`.",
+			},
 			"rollback_window": schema.StringAttribute{
 				Optional:            true,
 				MarkdownDescription: "How long after a completed shift a revert to the `previous` version skips steps and only reports gates, as a duration. `0s` turns this off. Default: `24h`.",

@@ -24,6 +24,7 @@ func (r *decoder) readStrategy(w *desired, v types.Object) {
 	w.StopOnFailure = r.Choice(at.AtName("on_failure"), attrs["on_failure"], "rollback", "stop") == "stop"
 	w.StopOnInterrupt = r.Choice(at.AtName("on_interrupt"), attrs["on_interrupt"], "rollback", "stop") == "stop"
 	w.Strategy.RollbackWindow = r.Duration(at.AtName("rollback_window"), attrs["rollback_window"], 24*time.Hour)
+	w.RollbackTimeout = r.Duration(at.AtName("rollback_timeout"), attrs["rollback_timeout"], rollout.DefaultRollbackTimeout)
 	r.readSteps(w, at.AtName("steps"), attrs["steps"])
 }
 

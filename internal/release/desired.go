@@ -20,6 +20,7 @@ type Desired struct {
 	Health       rollout.HealthSettings
 	Retry        string // another value allows a rejected version again; empty: none
 
+	RollbackTimeout time.Duration // how long a rollback is retried; 0: the default
 	StopOnFailure   bool
 	StopOnInterrupt bool
 
