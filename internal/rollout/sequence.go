@@ -30,9 +30,9 @@ type sequence struct {
 	exposed  bool        // the gaining environments have had traffic, from this or an earlier apply
 
 	recovering bool // it rolls back an unfinished shift before anything else
-	back      bool // it did
-	wasRead   bool // after a failure, all routes were read before the rollback
-	result    Result
+	back       bool // it did
+	wasRead    bool // after a failure, all routes were read before the rollback
+	result     Result
 }
 
 // Run runs the shift and returns where it left the traffic, also with an error. The
