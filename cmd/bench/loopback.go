@@ -22,12 +22,12 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
-const routes = 3
+const routes = 3 // where a measurement does not say another number
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// loopback is a local load balancer with three routes to the same two target groups, with
-// one target each.
+// loopback is a local load balancer with routes to the same two target groups, with one
+// target each.
 type loopback struct {
 	balancer *localaws.Server
 	app      *httptest.Server
@@ -36,6 +36,11 @@ type loopback struct {
 }
 
 func newLoopback(ctx context.Context, holds time.Duration) (*loopback, error) {
+	return newLoopbackOf(ctx, routes, holds)
+}
+
+// newLoopbackOf has another number of routes.
+func newLoopbackOf(ctx context.Context, routes int, holds time.Duration) (*loopback, error) {
 	l := &loopback{}
 	var err error
 	l.balancer, err = localaws.Start(localaws.WithEphemeralPorts(), localaws.WithFastHealth(20*time.Millisecond), localaws.WithLogger(quiet()))
@@ -49,7 +54,7 @@ func newLoopback(ctx context.Context, holds time.Duration) (*loopback, error) {
 	if err := l.register(ctx); err != nil {
 		return nil, err
 	}
-	listeners, err := l.moreListeners(ctx)
+	listeners, err := l.listeners(ctx, routes)
 	if err != nil {
 		return nil, err
 	}
@@ -74,9 +79,9 @@ func (l *loopback) register(ctx context.Context) error {
 	return nil
 }
 
-func (l *loopback) moreListeners(ctx context.Context) ([]string, error) {
+func (l *loopback) listeners(ctx context.Context, n int) ([]string, error) {
 	client, arns := rehearsal.Client(l.balancer.URL()), []string{l.stage.Listener}
-	for i := range int32(routes - 1) {
+	for i := range int32(n - 1) {
 		created, err := client.CreateListener(ctx, &elbv2.CreateListenerInput{
 			LoadBalancerArn: aws.String(l.stage.LoadBalancer), Port: aws.Int32(8000 + i), Protocol: types.ProtocolEnumHttp,
 			DefaultActions: []types.Action{{Type: types.ActionTypeEnumForward, TargetGroupArn: aws.String(l.stage.Groups["blue"])}}})
@@ -104,9 +109,11 @@ func (l *loopback) newSpec(listeners []string, holds time.Duration) rollout.Spec
 		},
 		Health: rollout.HealthSettings{CapacityPercent: 50, MinHealthyPercent: 100, MinHealthyTargets: 1,
 			BreachFor: 30 * time.Second, Timeout: time.Minute},
+		Record: rollout.RecordSpec{Recorder: elb.NewRecorder(forward), Template: traffic.Record{Switch: "bench", Goal: "green"}},
 	}
 	for _, arn := range listeners {
 		spec.Routes = append(spec.Routes, rollout.Route{Route: traffic.Route{ID: arn, Entry: "web"}})
+		spec.Record.Template.Routes++
 	}
 	for percent := 10; percent < 100; percent += 10 {
 		spec.Request.Strategy.Steps = append(spec.Request.Strategy.Steps, shift.Step{At: shift.Share(10 * percent), Hold: holds})
@@ -167,7 +174,7 @@ func (b bench) steps(ctx context.Context) ([]row, error) {
 // betweenSteps returns the time from the start of each step to the next, minus the hold.
 func betweenSteps(marks []time.Time) []time.Duration {
 	var all []time.Duration
-	for i := 3; i+1 < len(marks); i++ { // after the attach, the health check and the gates before traffic
+	for i := 4; i+1 < len(marks); i++ { // after the record, the attach, the health check and the gates before traffic
 		if d := marks[i+1].Sub(marks[i]) - stepHold; d > -stepHold/2 {
 			all = append(all, d)
 		}

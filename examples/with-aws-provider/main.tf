@@ -17,6 +17,9 @@ terraform {
 
 provider "aws" {
   region = var.region
+  ignore_tags {
+    key_prefixes = ["bluegreen:"] # of a running shift
+  }
 }
 
 provider "bluegreen" {} # the region of each call comes from the ARN

@@ -124,7 +124,8 @@ func rejectionOf(r shift.Request, x traffic.Left) *shift.Rejection {
 }
 
 // end ends the record of the shift: it is removed, or stays with its phase where nothing
-// else will remember the shift. It returns false where it could not be removed.
+// else will remember the shift. So do earlier records, where an apply fails before it has
+// its own. It returns false where a record could not be removed.
 func (l *lease) end(ctx context.Context, f *Failure) bool {
 	if !l.isRecorded() || f != nil && f.Cause == Locked {
 		return true
@@ -138,6 +139,9 @@ func (l *lease) end(ctx context.Context, f *Failure) bool {
 	defer cancel()
 	if held && l.remainsAfter(f) {
 		return l.retry(limited, func() error { return l.put(limited, false) })
+	}
+	if !held && f != nil && l.spec.KeepFailed != nil && l.spec.KeepFailed() {
+		return true // nothing but the records that were found remembers what they say
 	}
 	remove := l.taken
 	if held {

@@ -1,7 +1,6 @@
 package docs
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,10 +11,6 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
-
-// pluginsVariable is the environment variable of a folder with hashicorp/aws for the
-// examples that need it, in the layout of "terraform providers mirror".
-const pluginsVariable = "BLUEGREEN_TEST_PLUGINS"
 
 // configurations are the folders of examples/ that are root modules, by what
 // their files say.
@@ -53,7 +48,7 @@ func TestExamples_validate(t *testing.T) {
 			}
 			terraform := built.In(copied(t, built, name))
 			if strings.Contains(string(text), `"hashicorp/aws"`) {
-				terraform.Env = []string{"TF_CLI_CONFIG_FILE=" + withPlugins(t, built)}
+				terraform.Env = []string{"TF_CLI_CONFIG_FILE=" + built.WithPlugins(t)}
 			}
 			for _, args := range [][]string{{"init", "-no-color", "-backend=false"}, {"validate", "-no-color"}} {
 				var out strings.Builder
@@ -74,31 +69,6 @@ func copied(t *testing.T, built e2e.Programs, name string) string {
 		t.Fatal(err)
 	}
 	return example.Terraform.Dir
-}
-
-// withPlugins adds the folder of other providers to Terraform's search path.
-func withPlugins(t *testing.T, built e2e.Programs) string {
-	t.Helper()
-	plugins := os.Getenv(pluginsVariable)
-	if plugins == "" {
-		t.Skipf("SKIPPED: it needs hashicorp/aws; set %s to a folder that \"terraform providers mirror\" has filled", pluginsVariable)
-	}
-	config := filepath.Join(t.TempDir(), "terraform.rc")
-	text := fmt.Sprintf(`provider_installation {
-  filesystem_mirror {
-    path    = %q
-    include = ["registry.terraform.io/bluegreen/bluegreen", "registry.opentofu.org/bluegreen/bluegreen"]
-  }
-  filesystem_mirror {
-    path    = %q
-    exclude = ["registry.terraform.io/bluegreen/bluegreen", "registry.opentofu.org/bluegreen/bluegreen"]
-  }
-}
-`, filepath.Join(built.Dir, "mirror"), plugins)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return config
 }
 
 // Formatting needs no provider, and fails for a file that does not parse.

@@ -15,8 +15,10 @@ func TestPolicy_coversEveryCallOfAShift(t *testing.T) {
 	w.MustConfigure("blue")
 	w.MustApply()
 	made := e2e.CheckPolicy(t, w.Balancer.Calls()[mark:])
-	if !slices.Contains(made, "elasticloadbalancing:ModifyListener") {
-		t.Errorf("no shift was seen, only %v", made)
+	for _, action := range []string{"ModifyListener", "AddTags", "RemoveTags", "DescribeTags"} {
+		if !slices.Contains(made, "elasticloadbalancing:"+action) {
+			t.Errorf("%s was not seen, only %v", action, made)
+		}
 	}
 	w.LostNothing()
 }
