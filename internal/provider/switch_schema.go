@@ -70,6 +70,11 @@ func strategyBlock() schema.Block {
 				Optional:            true,
 				MarkdownDescription: "What to do on an interrupt (Ctrl-C, SIGTERM, SIGHUP): `rollback` or `stop`. Default: `rollback`.",
 			},
+			"rollback_timeout": schema.StringAttribute{
+				Optional: true,
+				MarkdownDescription: "How long a rollback is retried, whatever AWS answers, as a duration from `10s` to `24h`. Each route is retried on its own. " +
+					"While it lasts, traffic remains on a version that failed. The longest duration of the schedule does not include it. Default: `10m`.",
+			},
 			"rollback_window": schema.StringAttribute{
 				Optional:            true,
 				MarkdownDescription: "How long after a completed shift a revert to the `previous` version skips steps and only reports gates, as a duration. `0s` turns this off. Default: `24h`.",

@@ -154,6 +154,7 @@ func (p Prior) Spec(w Desired) rollout.Spec {
 		Owners:          p.platform.owners(groupsOf(w.Environments), p.leaving),
 		Health:          w.Health,
 		Sticky:          w.Sticky,
+		RollbackTimeout: w.RollbackTimeout,
 		StopOnFailure:   w.StopOnFailure,
 		StopOnInterrupt: w.StopOnInterrupt,
 		Request:         p.request(w),
