@@ -68,12 +68,14 @@ func recordsUnread(routes []traffic.Route, err error) diag.Diagnostic {
 // left it. It has one step for each intent.
 func (s *shiftRun) movedExternallyDetail(result rollout.Result) input.Detail {
 	d := input.Detail{
-		Cause: fmt.Sprintf("Traffic was moved off %s since the last completed shift, outside Terraform. This apply does not override that.", s.goalText()),
-		Action: fmt.Sprintf("To accept the change, %s. To go back to %s at once, run the command below for each route. To go back by steps, change retry and apply. %s",
-			s.acceptEdit(s.movedTo(result)), s.goalText(), managedElsewhereHint),
+		Cause:  fmt.Sprintf("Traffic was moved off %s since the last completed shift, outside Terraform. This apply does not override that.", s.goalText()),
+		Action: fmt.Sprintf("To go back to %s at once, run the command below for each route. To go back by steps, change retry and apply. %s", s.goalText(), managedElsewhereHint),
+	}
+	if edit := s.acceptEdit(s.movedTo(result)); edit != "" {
+		d.Action = fmt.Sprintf("To accept the change, %s. %s", edit, d.Action)
 	}
 	for _, route := range result.Routes {
-		if command := s.command(route); command != "" {
+		if command := s.command(route, s.Desired.Weights); command != "" {
 			d.Facts = append(d.Facts, input.Fact{"Back at once", command})
 		}
 	}
@@ -81,7 +83,8 @@ func (s *shiftRun) movedExternallyDetail(result rollout.Result) input.Detail {
 }
 
 // movedTo is where the routes are from which the traffic was moved: where only some of
-// them were, the others say nothing about what to accept.
+// them were, the others say nothing about what to accept. A rejected version is not
+// accepted.
 func (s *shiftRun) movedTo(result rollout.Result) shift.Weights {
 	var all []shift.Weights
 	for _, route := range result.Routes {
@@ -89,17 +92,21 @@ func (s *shiftRun) movedTo(result rollout.Result) shift.Weights {
 			all = append(all, route.Weights)
 		}
 	}
-	return shift.Mean(all)
+	rejected := s.Prior.Rejection(s.Desired)
+	return without(shift.Mean(all), func(name string) bool {
+		return rejected != nil && rejected.Environment == name && s.Desired.VersionOf(name) == rejected.Version
+	})
 }
 
-// command is the command that gives a route the desired weights; empty where it has them.
-func (s *shiftRun) command(route rollout.RouteResult) string {
-	if route.Weights.Equal(s.Desired.Weights) {
+// command is the command that gives a route some weights; empty where it has them or does
+// not exist.
+func (s *shiftRun) command(route rollout.RouteResult, weights shift.Weights) string {
+	if route.Missing || route.Weights.Equal(weights) {
 		return ""
 	}
 	desired := route.State
 	desired.Weights, desired.Response, desired.FixedError = map[string]int{}, "", false
-	for name, weight := range s.Spec.Limits.Encode(s.Desired.Weights) {
+	for name, weight := range s.Spec.Limits.Encode(weights) {
 		if group := s.Spec.Owners.Group(route.Entry, name, route.State); group != "" {
 			desired.Weights[group] = weight
 		}

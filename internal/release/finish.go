@@ -68,6 +68,9 @@ func (a Apply) IsTooOld() bool {
 func (a Apply) routesLeft(result rollout.Result) map[string]RouteMemory {
 	left := map[string]RouteMemory{}
 	for _, route := range result.Routes {
+		if route.Missing {
+			continue
+		}
 		if seen := rememberRoute(route.State); route.Read || seen.Weights != nil || seen.Response != "" {
 			left[route.ID] = seen
 		} else if before, ok := a.Prior.Memory.Routes[route.ID]; ok {
@@ -139,11 +142,14 @@ func (a Apply) unchangedState(result rollout.Result) *State {
 	}
 }
 
-// MeanOf returns what the routes of a result have on average; nil where none forwards.
+// MeanOf returns what the routes of a result have on average; nil where none forwards. A
+// route that does not exist serves nobody.
 func MeanOf(result rollout.Result) shift.Weights {
 	var all []shift.Weights
 	for _, route := range result.Routes {
-		all = append(all, route.Weights)
+		if !route.Missing {
+			all = append(all, route.Weights)
+		}
 	}
 	return shift.Mean(all)
 }
@@ -244,6 +250,11 @@ func (a Apply) failed(result rollout.Result, routes map[string]RouteMemory, f *r
 		attempt.Memory.Routes = map[string]RouteMemory{}
 	}
 	maps.Copy(attempt.Memory.Routes, routes)
+	for _, route := range result.Routes {
+		if route.Missing { // as after a refresh
+			delete(attempt.Memory.Routes, route.ID)
+		}
+	}
 	attempt.State.Schedule = "" // so that the next plan shows it
 	attempt.Memory.Attempt = &AttemptMemory{Environments: a.Spec.Owners.Environments(), Left: result.Left}
 	if f.Cause != rollout.Locked && f.Cause != rollout.OtherSwitch {
@@ -256,6 +267,8 @@ func (a Apply) failed(result rollout.Result, routes map[string]RouteMemory, f *r
 	case f.Rejects:
 		attempt.reject(gaining)
 		end.RetryUsed = true
+	case f.Cause == rollout.RouteMissing || f.Cause == rollout.GroupMissing:
+		// Whoever deleted it need not have returned the traffic because of the version.
 	case f.Disposition == rollout.Stopped || f.Disposition == rollout.NotOverridden || f.Disposition == rollout.RollbackUnhealthy:
 		// Moved by this apply, or by an earlier one that did not finish.
 		if result.Moved || !result.From.Equal(a.Spec.StableMean()) {
