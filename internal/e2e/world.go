@@ -206,6 +206,14 @@ func (w *World) Version(c *http.Client) string {
 	return version
 }
 
+// In returns the same release with a configuration in another directory.
+func (w *World) In(dir string) *World {
+	other, release, terraform := *w, *w.Release, *w.Terraform
+	terraform.Dir = dir
+	release.Terraform, other.Release = &terraform, &release
+	return &other
+}
+
 // Mark returns the number of calls so far.
 func (w *World) Mark() int { return len(w.Balancer.Calls()) }
 

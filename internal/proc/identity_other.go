@@ -2,7 +2,7 @@
 
 package proc
 
-// boot returns an empty text: processes of this system are not told apart safely, so a
+// boot returns an empty text: processes of this system are not distinguished safely, so a
 // record is watched for a whole lease.
 func boot() string { return "" }
 

@@ -46,7 +46,7 @@ func (s *shiftRun) recordDetail(f *rollout.Failure) (input.Detail, bool) {
 	return input.Detail{}, false
 }
 
-// recordAction is what to do about a record that cannot be kept.
+// recordAction is what to do about a record that cannot be written.
 func recordAction(err error) string {
 	if errors.Is(err, traffic.ErrRefusedRecord) {
 		return "Make room for 6 more of the 50 tags of each listener and rule, and allow tag keys that begin with bluegreen: in tag policies. Then apply again. " +
@@ -69,7 +69,7 @@ func recordsUnread(routes []traffic.Route, err error) diag.Diagnostic {
 func (s *shiftRun) movedExternallyDetail(result rollout.Result) input.Detail {
 	d := input.Detail{
 		Cause:  fmt.Sprintf("Traffic was moved off %s since the last completed shift, outside Terraform. This apply does not override that.", s.goalText()),
-		Action: fmt.Sprintf("To go back to %s at once, run the command below for each route. To go back by steps, change retry and apply. %s", s.goalText(), managedElsewhereHint),
+		Action: fmt.Sprintf("To shift back to %s at once, run the command below for each route. To shift back by steps, change retry and apply. %s", s.goalText(), managedElsewhereHint),
 	}
 	if edit := s.acceptEdit(s.movedTo(result)); edit != "" {
 		d.Action = fmt.Sprintf("To accept the change, %s. %s", edit, d.Action)

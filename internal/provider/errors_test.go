@@ -145,7 +145,9 @@ func TestSwitch_failedRollbackReportsTraffic(t *testing.T) {
 	s.blueIsLive(w)
 	s.green.status.Store(500)
 	s.srv.Inject(faults.Fault{Action: "ModifyListener", Kind: faults.AccessDenied, Skip: 1})
-	w.write(s.guarded("green").in(s.bench))
+	h := s.guarded("green")
+	h.strategy += "\n rollback_timeout = \"10s\""
+	w.write(h.in(s.bench))
 	r := w.apply()
 	s.want("app-blue 95, app-green 5")
 	r.failsAs("rollback_failed")

@@ -41,7 +41,7 @@ func (w Desired) gaining(from shift.Weights) string {
 func (p Prior) recordSpec(w Desired, stable shift.Weights) rollout.RecordSpec {
 	s := rollout.RecordSpec{Off: p.platform.NoRecord, Switches: p.switches(w), Ended: p.Memory.Ended, Left: p.left(w)}
 	if a := p.Memory.Attempt; a != nil && a.Unrecorded && s.Left == nil {
-		s.Off = true // what that apply left cannot be told from an external change
+		s.Off = true // what that apply left cannot be distinguished from an external change
 	}
 	name := w.gaining(stable)
 	s.Template = traffic.Record{Switch: traffic.SwitchID(w.Routes), Routes: len(w.Routes), Goal: w.goal(),

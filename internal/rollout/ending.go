@@ -87,7 +87,7 @@ func (f facts) ending() ending {
 		return ending{keepStates, Unchanged, false}
 	case f.progress == notStarted:
 		return f.beforeStart()
-	case f.cause == LeaseLost: // whoever has the routes now decides about them
+	case f.cause == LeaseLost: // the apply that has the routes now decides about them
 		return ending{keepStates, NotOverridden, false}
 	case f.routes == routesGone:
 		return ending{keepStates, NoRouteLeft, f.rejects()}

@@ -105,7 +105,7 @@ func (f *fleet) rollBack(ctx context.Context, desired map[int]traffic.State, tim
 func (b *rollback) run(ctx context.Context) {
 	for ctx.Err() == nil && slices.ContainsFunc(b.routes, func(r *routeRollback) bool { return r.next != finished }) {
 		b.start(ctx, time.Now())
-		answers := b.gather(ctx)
+		answers := b.awaitAnswers(ctx)
 		// In the order of routes, so that the events do not depend on the goroutines.
 		slices.SortStableFunc(answers, func(x, y rollbackAnswer) int { return cmp.Compare(x.routes[0].index, y.routes[0].index) })
 		for _, a := range answers {
@@ -178,9 +178,9 @@ func (b *rollback) call(ctx context.Context, a rollbackAnswer, limit time.Durati
 	}()
 }
 
-// gather waits for an answer, or until the next call is due, then for the answers that
+// awaitAnswers waits for an answer, or until the next call is due, then for the answers that
 // arrive at about the same time. A route whose answer does not is alone from then on.
-func (b *rollback) gather(ctx context.Context) []rollbackAnswer {
+func (b *rollback) awaitAnswers(ctx context.Context) []rollbackAnswer {
 	due := time.NewTimer(time.Until(b.nextDue()))
 	defer due.Stop()
 	var answers []rollbackAnswer

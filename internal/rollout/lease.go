@@ -29,7 +29,7 @@ var verifyPauses = []time.Duration{0, 200 * time.Millisecond, time.Second, 3 * t
 
 // RecordSpec is how a shift keeps its record.
 type RecordSpec struct {
-	// Off reports that shifts leave no record, so that nothing tells an unfinished shift
+	// Off reports that shifts leave no record, so that nothing distinguishes an unfinished shift
 	// from an external change.
 	Off      bool
 	Recorder traffic.Recorder // of Run; not needed to decide
@@ -45,7 +45,7 @@ type RecordSpec struct {
 	// removed means nothing.
 	Ended []string
 	// Abandoned reports whether the process of an owner has ended, and false for known
-	// where that cannot be told. Nil: it never can.
+	// where that is not known. Nil: it never can.
 	Abandoned func(traffic.Owner) (abandoned, known bool)
 	// Reason words a failure that rejects the version, for its record. Nil: the failure's
 	// own text.
@@ -99,8 +99,8 @@ func newLease(spec Spec, report *reporter) *lease {
 	return &lease{spec: spec.Record, routes: idsOf(spec.Routes), report: report}
 }
 
-// isKept reports whether this shift keeps a record.
-func (l *lease) isKept() bool { return !l.spec.Off }
+// isRecorded reports whether this shift leaves a record.
+func (l *lease) isRecorded() bool { return !l.spec.Off }
 
 // isHeld reports whether this shift has a record.
 func (l *lease) isHeld() bool { return l.stop != nil }
@@ -108,7 +108,7 @@ func (l *lease) isHeld() bool { return l.stop != nil }
 // acquire writes the record of a shift and waits until every route shows it. Nothing may
 // be moved before.
 func (l *lease) acquire(ctx context.Context, id string, splits []recordSplit) *Failure {
-	if !l.isKept() || l.isHeld() {
+	if !l.isRecorded() || l.isHeld() {
 		return nil
 	}
 	if l.unread != nil {
@@ -246,7 +246,7 @@ func (l *lease) check(ctx context.Context) error {
 	l.mu.Unlock()
 	missing := l.without(records)
 	for _, other := range traffic.MergeRecords(records) {
-		// Whoever found the record expired took the routes over, and removed it.
+		// The apply that found the record expired took the routes over, and removed it.
 		if l.isOther(other) && (other.Shift < l.record.Shift || expired || len(missing) > 0) {
 			return &leaseLostError{other}
 		}

@@ -31,7 +31,7 @@ func Describe(x traffic.Left) string {
 // observe reads the records of the routes. It returns a Failure where somebody else may be
 // shifting them. A record whose owner cannot be asked is watched for a whole lease.
 func (l *lease) observe(ctx context.Context) *Failure {
-	if !l.isKept() {
+	if !l.isRecorded() {
 		return nil
 	}
 	records, err := l.read(ctx)
@@ -126,7 +126,7 @@ func rejectionOf(r shift.Request, x traffic.Left) *shift.Rejection {
 // end ends the record of the shift: it is removed, or stays with its phase where nothing
 // else will remember the shift. It returns false where it could not be removed.
 func (l *lease) end(ctx context.Context, f *Failure) bool {
-	if !l.isKept() || f != nil && f.Cause == Locked {
+	if !l.isRecorded() || f != nil && f.Cause == Locked {
 		return true
 	}
 	held := l.isHeld()
@@ -136,7 +136,7 @@ func (l *lease) end(ctx context.Context, f *Failure) bool {
 	}
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordEndLimit)
 	defer cancel()
-	if held && l.isKeptAfter(f) {
+	if held && l.remainsAfter(f) {
 		return l.retry(limited, func() error { return l.put(limited, false) })
 	}
 	remove := l.taken
@@ -153,8 +153,8 @@ func (l *lease) end(ctx context.Context, f *Failure) bool {
 	return done
 }
 
-// isKeptAfter sets the phase at the end of a shift, and reports whether its record stays.
-func (l *lease) isKeptAfter(f *Failure) bool {
+// remainsAfter sets the phase at the end of a shift, and reports whether its record stays.
+func (l *lease) remainsAfter(f *Failure) bool {
 	if f == nil {
 		return l.spec.KeepCompleted != nil && l.spec.KeepCompleted()
 	}

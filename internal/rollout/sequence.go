@@ -29,7 +29,7 @@ type sequence struct {
 	at       shift.Share // the part of the shift that is done
 	exposed  bool        // the gaining environments have had traffic, from this or an earlier apply
 
-	goingBack bool // it rolls back an unfinished shift before anything else
+	recovering bool // it rolls back an unfinished shift before anything else
 	back      bool // it did
 	wasRead   bool // after a failure, all routes were read before the rollback
 	result    Result

@@ -45,7 +45,7 @@ func (s *sequence) left(f *Failure) *traffic.Left {
 	switch {
 	case f == nil || f.Disposition == RolledBack || f.Disposition == NoRouteLeft:
 		return nil
-	case s.progress == notRead || s.progress == notStarted || s.schedule.Kind == shift.Rollback || s.goingBack || f.Disposition == Unchanged:
+	case s.progress == notRead || s.progress == notStarted || s.schedule.Kind == shift.Rollback || s.recovering || f.Disposition == Unchanged:
 		return s.spec.Record.Left
 	}
 	left := &traffic.Left{Record: s.spec.Record.Template, From: map[string]map[string]shift.Share{}, To: map[string]map[string]shift.Share{}}

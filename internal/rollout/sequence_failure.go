@@ -72,7 +72,7 @@ func (s *sequence) facts(f *Failure) facts {
 	known := facts{progress: s.progress, kind: s.schedule.Kind, cause: f.Cause,
 		moved: s.fleet.moved, back: s.back, repairs: s.schedule.Repairs, exposed: s.exposed,
 		stopOnFailure: s.spec.StopOnFailure, stopOnInterrupt: s.spec.StopOnInterrupt, gateStops: f.stops}
-	if s.goingBack { // a rollback is not rolled back
+	if s.recovering { // a rollback is not rolled back
 		known.kind = shift.Rollback
 	}
 	switch {

@@ -13,7 +13,7 @@ import (
 // rollBackFirst returns every route to where an unfinished shift started. It does not
 // settle: what follows waits before it moves traffic.
 func (s *sequence) rollBackFirst(ctx context.Context) *Failure {
-	s.progress, s.goingBack = started, true
+	s.progress, s.recovering = started, true
 	s.result.Reached = s.fleet.mean()
 	rollbackCtx := context.WithoutCancel(ctx)
 	s.report.phase("roll back the unfinished shift")
@@ -25,7 +25,7 @@ func (s *sequence) rollBackFirst(ctx context.Context) *Failure {
 	if err := s.fleet.rollBack(rollbackCtx, s.desired.back(), s.spec.rollbackTimeout()); err != nil {
 		return &Failure{Cause: RouterFailed, RollbackErr: err}
 	}
-	s.progress, s.goingBack, s.back = notStarted, false, true
+	s.progress, s.recovering, s.back = notStarted, false, true
 	s.fleet.observed = s.fleet.current
 	s.monitor.weightsChanged()
 	return nil

@@ -15,6 +15,9 @@ func (s plan) shiftText() []string {
 	for i, line := range alignStages(s.stages()) {
 		lines = append(lines, fmt.Sprintf("%2d. %s", i+1, line))
 	}
+	if s.Request.Unobserved {
+		lines = append(lines, "If a route is split between environments at apply, the split is evaluated first, and a failure rolls back to the environments that are not desired. The record of a shift that did not finish decides otherwise.")
+	}
 	return append(lines, fmt.Sprintf("Duration: %s to %s. Rollback: %s.", roundUp(s.Shortest()), roundUp(s.Longest()), callsText(changing(s.Schedule))))
 }
 

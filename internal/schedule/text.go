@@ -111,7 +111,7 @@ func (s plan) foundMean() shift.Weights {
 }
 
 // externalChangeText names the one step for each intent. The error of the apply also has
-// the call that goes back at once.
+// the call that shifts back at once.
 func (s plan) externalChangeText() []string {
 	accept := s.acceptText(s.movedTo())
 	if accept != "" {
@@ -120,7 +120,7 @@ func (s plan) externalChangeText() []string {
 	return []string{
 		fmt.Sprintf("Traffic was moved off %s outside Terraform since the last completed shift. Observed: %s.", s.weightsText(s.Desired), s.weightsText(s.Request.ObservedMean())),
 		"The apply fails without moving traffic.",
-		accept + "To go back at once, run the command in the error of the apply. To go back by steps, change retry.",
+		accept + "To shift back at once, run the command in the error of the apply. To shift back by steps, change retry.",
 	}
 }
 

@@ -161,7 +161,7 @@ func decide(r Request) (Schedule, error) {
 }
 
 // assumeUnfinished takes observed weights that are neither the stable nor the desired ones
-// for an unfinished shift to the desired ones: without a record, nothing tells them apart.
+// for an unfinished shift to the desired ones: without a record, nothing distinguishes them.
 func (r *Request) assumeUnfinished() {
 	if r.Unfinished != nil || r.Create || r.Desired == nil || r.Unobserved {
 		return

@@ -157,7 +157,7 @@ func TestDecide_forward(t *testing.T) {
 			"forward, 100 %, gaining green"},
 		{"from where somebody moved a part", request(green, route(blue, half)), "forward, 5 %, 50 %, 100 %, gaining green"},
 		{"from a third environment", request(green, route(blue, shift.Sole("red"))), "forward, 5 %, 50 %, 100 %, gaining green"},
-		{"a Create on a split judges it", with(request(green, joining(half)), create), "forward, split 50 % for 5m0s, 100 %, gaining green"},
+		{"a Create on a split evaluates it", with(request(green, joining(half)), create), "forward, split 50 % for 5m0s, 100 %, gaining green"},
 		{"a Create of a split on a split of the same environments", with(request(shift.Weights{"blue": 900, "green": 100}, joining(half)), create),
 			"forward, 5 %, 50 %, 100 %, gaining blue"},
 	})
@@ -223,7 +223,7 @@ func TestDecide_unfinished(t *testing.T) {
 		{"a rejected version in a split is rolled back first", with(request(green, route(blue, half)), toGreen, rejectGreen), "roll back first, rejected"},
 		{"a rejected version at 100 %", with(request(green, route(blue, green)), toGreen, rejectGreen), "roll back first, rejected"},
 		{"a rejected version before its first write", with(request(green, route(blue, blue)), toGreen, rejectGreen), "rejected"},
-		{"with retry it is judged", with(request(green, route(blue, half)), toGreen, rejectGreen, retry), "forward, split 50 % for 5m0s, 100 %, gaining green"},
+		{"with retry it is evaluated", with(request(green, route(blue, half)), toGreen, rejectGreen, retry), "forward, split 50 % for 5m0s, 100 %, gaining green"},
 		{"another version is desired now", with(request(green, route(blue, half)), away, func(r *shift.Request) { r.Rejected = rejection("green", "1.4.9") }),
 			"roll back first, forward, 5 %, 50 %, 100 %, gaining green"},
 
@@ -271,11 +271,11 @@ func TestDecide_noRecord(t *testing.T) {
 		{"the stable weights are always a rollback", with(request(green, route(green, blue)), off, previousIsBlue), "rollback, 100 %"},
 		{"from an unmanaged group", with(request(green, route(green, shift.Sole("legacy"))), off), "rollback, 100 %"},
 		{"from a part", with(request(green, route(green, half)), off), "rollback, 100 %"},
-		{"a split is judged", with(request(green, route(blue, half)), off), "forward, split 50 % for 5m0s, 100 %, gaining green"},
+		{"a split is evaluated", with(request(green, route(blue, half)), off), "forward, split 50 % for 5m0s, 100 %, gaining green"},
 		{"at 100 % the bake is left", with(request(green, route(blue, green)), off), "forward, bake only, gaining green"},
 		{"a split with a rejected version is rolled back first", with(request(green, route(blue, half)), off, rejectGreen), "roll back first, rejected"},
 		{"a release", with(request(green, route(blue, blue)), off), "forward, 5 %, 50 %, 100 %, gaining green"},
-		{"a Create on a split judges it", with(request(green, joining(half)), off, create), "forward, split 50 % for 5m0s, 100 %, gaining green"},
+		{"a Create on a split evaluates it", with(request(green, joining(half)), off, create), "forward, split 50 % for 5m0s, 100 %, gaining green"},
 	})
 }
 

@@ -5,8 +5,8 @@ import "slices"
 // row is a row of the decision table.
 type row struct {
 	number    int
-	situation string // for people; the guide has it word for word
-	apply     string // what the apply does, for people
+	situation string // in Markdown; the guide has it word for word
+	apply     string // what the apply does, in Markdown
 
 	holds func(f facts) bool
 	kind  Kind
@@ -25,42 +25,59 @@ const (
 	rowJoins       = 13
 )
 
+// Row is a row of the decision table for people, in Markdown.
+type Row struct {
+	Number    int
+	Situation string
+	Apply     string // what the apply does
+}
+
+// Table returns the decision table, in the order in which the rows are tried. It is the
+// source of the guide "What an apply does".
+func Table() []Row {
+	var rows []Row
+	for _, x := range table() {
+		rows = append(rows, Row{x.number, x.situation, x.apply})
+	}
+	return rows
+}
+
 // table returns the decision table. Rows are tried from the top; the first that holds
 // decides. Known routes are those that the switch had before, or that an unfinished shift
 // had; only row 13 is about the others.
 func table() []row {
 	return []row{
-		{1, "Neither active nor weights is set (ignore_changes)", "Nothing is written.",
+		{1, "The configuration leaves the traffic alone (`ignore_changes = [active, weights]`)", "No traffic is moved.",
 			func(f facts) bool { return f.nothingDesired }, NoChange, false, false, false},
-		{2, "The traffic is where the configuration and the last completed shift say", "Nothing is written, except that the record of a shift that was rolled back is removed.",
+		{2, "The traffic is where the configuration and the last completed shift say", "No traffic is moved. A record that an earlier shift left is removed.",
 			func(f facts) bool { return f.reached && f.stable && !f.joins && !f.missing && f.otherSwitch == "" }, NoChange, false, false, false},
-		{rowOtherSwitch, "Another switch left an abandoned shift on a route", "Refused. Roll that shift back first, with its own configuration.",
+		{rowOtherSwitch, "Another switch abandoned a shift on a route", "Refused: no traffic is moved. Apply the configuration of that switch first; it completes the shift or rolls it back.",
 			func(f facts) bool { return f.otherSwitch != "" }, OtherSwitch, false, false, false},
-		{4, "A shift of this switch did not finish, and the configuration wants what was stable before", "Rolled back: one write per route, whatever gates say and whatever is rejected.",
+		{4, "A shift of this switch did not finish, and the configuration wants what was stable before", "Rolled back: one write per route. Neither a gate nor a rejected version prevents it.",
 			func(f facts) bool { return f.stable && !f.reached && (f.ours || f.noRecord) }, Rollback, false, false, false},
 		{5, "A shift of this switch did not finish and left traffic on a rejected version", "Rolled back first: one write per route. Then the table decides again.",
 			func(f facts) bool { return f.ours && f.rejectedHasTraffic && f.canRollBack && !f.retry }, Forward, true, false, false},
-		{6, "The configuration gives a rejected version more traffic, and retry is unchanged", "Refused: nothing is written.",
+		{6, "The configuration gives a rejected version more traffic than the last completed shift, and `retry` is unchanged", "Refused: no traffic is moved. Ship another version, set `active` to another environment, or change `retry`.",
 			func(f facts) bool { return f.wantsRejected && !f.retry }, Rejected, false, false, false},
 		{7, "A shift of this switch did not finish, and the configuration wants something else", "Rolled back first to where that shift started: one write per route. Then the table decides again.",
 			func(f facts) bool { return f.ours && !f.sameGoal && f.canRollBack && !f.reachedFrom }, Forward, true, false, false},
-		{15, "A listener or rule of the switch does not exist", "Refused until it exists again or is removed from the routes. The state, and what is rejected, are kept.",
+		{15, "A listener or rule of the switch does not exist", "Refused until it exists again or is removed from `routes`. The state and the rejected version are preserved.",
 			func(f facts) bool { return f.missing }, RouteMissing, false, false, false},
-		{8, "A shift of this switch did not finish, and the configuration still wants its goal", "Resumed: gates and health judge the split, then the steps above it follow. A failure rolls back to where that shift started.",
+		{8, "A shift of this switch did not finish, and the configuration still wants its goal", "Resumed: health and gates are evaluated at the current split, then the steps above it follow. A failure rolls back to where that shift started.",
 			func(f facts) bool { return f.ours && f.sameGoal && !f.reachedFrom && !f.previous }, Forward, false, true, false},
-		{9, "Somebody moved all traffic to what the configuration wants now", "Accepted: no traffic is moved, gates only report. The weights become the stable ones, and there is no previous version.",
+		{9, "Traffic was moved outside Terraform to where the configuration wants it now", "Accepted: no traffic is moved, and gates are report-only. These weights become `stable`, and `previous` is null.",
 			func(f facts) bool { return f.reached && !f.stable && !f.joins && !f.create && !f.unobserved }, Accept, false, false, false},
-		{rowRescue, "Somebody moved all traffic of an environment that the configuration still wants to another one, or ended a canary", "Refused: nothing is written. The error says how to accept the change, and how to go back at once or by steps.",
+		{rowRescue, "All traffic was moved off an environment that the configuration still wants, or a canary was ended, outside Terraform", "Refused: no traffic is moved. The error says how to accept the change, how to shift back at once, and how to shift back by steps.",
 			func(f facts) bool { return f.stable && f.rescued && !f.retry }, ExternalChange, false, false, false},
-		{rowPartial, "Somebody moved a part of the traffic", "Repaired by steps from where the traffic is, under health and gates. A failure rejects nothing.",
+		{rowPartial, "A part of the traffic was moved outside Terraform", "Repaired: shifted back by steps from the observed weights, with health checks and gates. A failure rejects nothing.",
 			func(f facts) bool { return f.stable && !f.reached && !f.rescued }, Forward, false, false, true},
-		{12, "The configuration wants the previous version, within rollback_window", "Reverted: one write per route, under health. Gates only report.",
+		{12, "The configuration wants the previous version, within `rollback_window`", "Reverted: one write per route, after the health check. Gates are report-only.",
 			func(f facts) bool { return f.previous && !f.stable }, Revert, false, false, false},
-		{rowJoins, "A route joins or was created again, and all others are stable", "From an environment of the switch, or from target groups without healthy targets: one write, after the stable environment is healthy. From other target groups: by steps.",
+		{rowJoins, "A route joins or was created again, and all others are where the configuration wants them", "One write to that route, after the health check, if it forwards to an environment of the switch or to target groups without healthy targets. Otherwise it is shifted by steps.",
 			func(f facts) bool { return f.reached && f.stable && f.joins }, Join, false, false, false},
-		{2, "The traffic is where the configuration wants it when the switch is created", "Nothing is written.",
+		{2, "The switch is created, and the traffic is where the configuration wants it", "No traffic is moved.",
 			func(f facts) bool { return f.create && f.reached && !f.unobserved }, NoChange, false, false, false},
-		{14, "Anything else", "Shifted by steps from where the traffic is.",
+		{14, "Anything else", "Shifted by steps from the observed weights.",
 			func(facts) bool { return true }, Forward, false, false, false},
 	}
 }

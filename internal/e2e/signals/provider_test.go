@@ -87,7 +87,7 @@ func TestSignals_doNotEndTheProvider(t *testing.T) {
 	w.MustConfigure("green")
 	apply := w.Start()
 	waitUntil(w, 5)
-	provider := providerOf(t, apply.Command)
+	provider := apply.Provider()
 	for _, s := range survived {
 		if err := syscall.Kill(provider, s); err != nil {
 			t.Fatal(err)
@@ -108,6 +108,6 @@ func TestSignals_doNotEndTheProvider(t *testing.T) {
 	}
 	apply.Wait()
 	w.Eventually("blue has all the traffic again", func() bool { return w.HasAll("blue") })
-	w.Eventually("the orphaned provider ends", func() bool { return exited(provider) })
+	w.Eventually("the orphaned provider ends", func() bool { return e2e.Exited(provider) })
 	w.LostNothing()
 }

@@ -7,9 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -40,42 +37,6 @@ func waitUntil(w *e2e.World, percent int) {
 		}
 		return held
 	})
-}
-
-// providerOf finds the process that a Terraform has started for the provider.
-func providerOf(t *testing.T, terraform *exec.Cmd) int {
-	t.Helper()
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range stats {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			continue // it has ended since
-		}
-		_, rest, _ := strings.Cut(string(text), ") ") // after the name: state, parent
-		fields := strings.Fields(rest)
-		if len(fields) > 1 && fields[1] == strconv.Itoa(terraform.Process.Pid) && strings.Contains(string(text), "(terraform-provi") {
-			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return pid
-		}
-	}
-	t.Fatal("the provider's process was not found")
-	return 0
-}
-
-// exited reports whether a process has ended or is a zombie.
-func exited(pid int) bool {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return true
-	}
-	_, rest, _ := strings.Cut(string(text), ") ")
-	return strings.HasPrefix(rest, "Z")
 }
 
 func TestSignals_rollBack(t *testing.T) {
@@ -118,13 +79,13 @@ func TestSignals_rollsBackWhenTerraformIsKilled(t *testing.T) {
 	w.MustConfigure("green")
 	apply := w.Start()
 	waitUntil(w, 5)
-	provider := providerOf(t, apply.Command)
+	provider := apply.Provider()
 	if err := apply.Command.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	apply.Wait()
 	w.Eventually("blue has all the traffic again", func() bool { return w.HasAll("blue") })
-	w.Eventually("the orphaned provider ends", func() bool { return exited(provider) })
+	w.Eventually("the orphaned provider ends", func() bool { return e2e.Exited(provider) })
 	w.LostNothing()
 }
 
@@ -140,13 +101,13 @@ func TestSignals_rollsBackWhenTheTerminalCloses(t *testing.T) {
 	w.MustConfigure("green")
 	apply := w.Start()
 	waitUntil(w, 5)
-	provider := providerOf(t, apply.Command)
+	provider := apply.Provider()
 	if err := proc.SignalGroup(apply.Command, syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
 	apply.Wait()
 	w.Eventually("blue has all the traffic again", func() bool { return w.HasAll("blue") })
-	w.Eventually("the orphaned provider ends", func() bool { return exited(provider) })
+	w.Eventually("the orphaned provider ends", func() bool { return e2e.Exited(provider) })
 	w.LostNothing()
 }
 
@@ -158,34 +119,18 @@ func killBoth(t *testing.T, w *e2e.World) {
 	w.MustConfigure("green")
 	apply := w.Start()
 	waitUntil(w, 50)
-	// The provider is stopped first, so that it cannot roll back when Terraform dies,
-	// and Terraform dies before it can change its state.
-	provider := providerOf(t, apply.Command)
-	for _, kill := range []func() error{
-		func() error { return syscall.Kill(provider, syscall.SIGSTOP) },
-		apply.Command.Process.Kill,
-		func() error { return syscall.Kill(provider, syscall.SIGKILL) },
-	} {
-		if err := kill(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	apply.Wait()
-	w.Eventually("the provider has exited", func() bool { return exited(provider) })
+	apply.KillAll()
 	if weights := w.Weights(); weights["green"] != 50 {
 		t.Fatalf("after the kill: %v", weights)
 	}
 	w.Edit(`{ percent = 50, hold = "10m" }`, `{ percent = 50, hold = "1s" }`)
 }
 
-// unlocked is for an apply after one that was killed and holds the lock of the state.
-const unlocked = "-lock=false"
-
 func TestSignals_abandonedAt50_goodGreenCompletes(t *testing.T) {
 	w := e2e.NewWorld(t, e2e.Quick())
 	killBoth(t, w)
 	mark := w.Mark()
-	w.MustApply(unlocked)
+	w.MustApply(e2e.Unlocked)
 	w.MustHaveAll("green")
 	if n := w.Writes(mark); n != 1 {
 		t.Errorf("from 50 %% to 100 %% took %d writes", n)
@@ -198,7 +143,7 @@ func TestSignals_abandonedAt50_badGreenRollsBack(t *testing.T) {
 	killBoth(t, w)
 	w.MustDeploy("green", rehearsal.AppTerms{Version: "2", BreaksAfter: 1})
 	mark := w.Mark()
-	out := w.MustFail(unlocked)
+	out := w.MustFail(e2e.Unlocked)
 	w.MustHaveAll("blue")
 	if n := w.Writes(mark); n != 1 {
 		t.Errorf("the rollback took %d writes:\n%s", n, out)
@@ -211,7 +156,7 @@ func TestSignals_abandonedAt50_activeBlueIsOneWrite(t *testing.T) {
 	killBoth(t, w)
 	w.MustConfigure("blue")
 	mark := w.Mark()
-	w.MustApply(unlocked)
+	w.MustApply(e2e.Unlocked)
 	w.MustHaveAll("blue")
 	if n := w.Writes(mark); n != 1 {
 		t.Errorf("the revert took %d writes", n)
@@ -228,7 +173,7 @@ func TestSignals_abandonedAt50_losesNothingWhenGreenIsStopped(t *testing.T) {
 	killBoth(t, w)
 	w.Pace = pace
 	w.MustConfigure("blue")
-	w.MustApply(unlocked)
+	w.MustApply(e2e.Unlocked)
 	if err := w.Stack.Retire(t.Context(), "green"); err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ func TestSignals_rollBackAtASecondInterrupt(t *testing.T) {
 	for range 5 {
 		apply := w.Start()
 		waitUntil(w, 5)
-		provider := providerOf(t, apply.Command)
+		provider := apply.Provider()
 		for range 2 {
 			if err := proc.Interrupt(apply.Command); err != nil {
 				t.Fatal(err)
@@ -26,7 +26,7 @@ func TestSignals_rollBackAtASecondInterrupt(t *testing.T) {
 		if out, ok := apply.Wait(); ok {
 			t.Fatalf("an interrupted apply succeeded:\n%s", out)
 		}
-		w.Eventually("the provider has ended", func() bool { return exited(provider) })
+		w.Eventually("the provider has ended", func() bool { return e2e.Exited(provider) })
 		w.MustHaveAll("blue")
 	}
 	w.LostNothing()

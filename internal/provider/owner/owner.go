@@ -38,7 +38,7 @@ func run(lookup func(string) (string, bool)) string {
 }
 
 // Abandoned reports whether the process of an owner has ended, and false for known where
-// that cannot be told from here.
+// that is not known here.
 func Abandoned(o traffic.Owner) (abandoned, known bool) {
 	return proc.Identity{Boot: o.Boot, PID: o.PID, Start: o.Start}.Ended()
 }

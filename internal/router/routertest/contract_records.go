@@ -58,7 +58,7 @@ func TestRecorder(t *testing.T, recorder traffic.Recorder, routes []string) {
 	testLongRecord(ctx, t, recorder, routes[0])
 }
 
-// testLongRecord checks that values of any length and content are kept as far as they are
+// testLongRecord checks that values of any length and content are preserved as far as they are
 // compared.
 func testLongRecord(ctx context.Context, t *testing.T, recorder traffic.Recorder, route string) {
 	t.Helper()

@@ -1,0 +1,133 @@
+//go:build unix
+
+package abandoned
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
+)
+
+// failing is a gate that fails whatever is released.
+const failing = `{
+    alarm = {
+      http     = { url = var.url, expect_status = [299] }
+      interval = "100ms"
+    }
+  }
+`
+
+// release is a release of green that is killed: the first of a switch, or a later one,
+// after which the previous version is known.
+type release struct {
+	later   bool
+	version string // of green
+	before  string // of green, in the commit before
+}
+
+// start releases until only the last release is left, which it configures.
+func (r release) start(w *e2e.World) {
+	if r.later {
+		w.MustDeploy("green", rehearsal.AppTerms{Version: r.before})
+		w.MustConfigure("green")
+		w.MustApply()
+		w.MustDeploy("blue", rehearsal.AppTerms{Version: "1.2"})
+		w.MustConfigure("blue")
+		w.MustApply()
+	}
+	w.MustDeploy("green", rehearsal.AppTerms{Version: r.version})
+	w.MustConfigure("green")
+}
+
+// nth matches calls of an action.
+func nth(action string) func(localaws.Call) bool {
+	return func(call localaws.Call) bool { return call.Action == action }
+}
+
+// state returns an attribute of the switch.
+func state(t *testing.T, w *e2e.World, attribute string) any {
+	t.Helper()
+	var all struct {
+		Values struct {
+			RootModule struct {
+				Resources []struct {
+					Type   string
+					Values map[string]any
+				}
+			} `json:"root_module"`
+		}
+	}
+	if err := json.Unmarshal([]byte(w.MustRun("show", "-json")), &all); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range all.Values.RootModule.Resources {
+		if r.Type == "bluegreen_switch" {
+			return r.Values[attribute]
+		}
+	}
+	t.Fatal("the state has no switch")
+	return nil
+}
+
+// settled checks that the listener has no tags, and that the plan is empty.
+func settled(t *testing.T, w *e2e.World) {
+	t.Helper()
+	if tags := w.Balancer.Tags(w.Stack.Listener); len(tags) > 0 {
+		t.Errorf("the listener still has the tags %v", tags)
+	}
+	if out := w.MustRun("plan", "-no-color", e2e.Unlocked); !strings.Contains(out, "No changes") {
+		t.Errorf("the plan is not empty:\n%s", out)
+	}
+}
+
+// Every write of a shift × first or later release × what is applied afterwards.
+func TestAbandoned_atEveryWrite(t *testing.T) {
+	type point struct {
+		action string
+		n      int
+		moved  bool // green has traffic afterwards
+	}
+	points := []point{{"AddTags", 1, false}, {"ModifyListener", 1, true}, {"ModifyListener", 2, true}, {"ModifyListener", 3, true}}
+	for _, r := range []release{{version: "1.3"}, {later: true, version: "1.3", before: "1.1"}} {
+		for _, p := range points {
+			for _, then := range []string{"one line reverted", "the commit reverted", "the same again"} {
+				t.Run(fmt.Sprintf("later %t, %s %d, %s", r.later, p.action, p.n, then), func(t *testing.T) {
+					t.Parallel()
+					w := e2e.NewWorld(t, rehearsal.Pace{Hold: "200ms", Settle: "300ms", SteadyFor: "100ms"})
+					r.start(w)
+					if !w.KilledAt(p.n, nth(p.action)) {
+						t.Fatal("the apply was not killed")
+					}
+					mark := w.Mark()
+					if then == "the same again" {
+						w.MustApply(e2e.Unlocked)
+						w.MustHaveAll("green")
+						settled(t, w)
+						w.LostNothing()
+						return
+					}
+					if then == "the commit reverted" && r.before != "" {
+						w.Versions["green"] = r.before
+					}
+					w.SetGates(failing) // because of the version that is left
+					w.MustConfigure("blue")
+					out := w.MustApply(e2e.Unlocked)
+					w.MustHaveAll("blue")
+					if n := w.Writes(mark); p.moved && n != 1 || !p.moved && n > 0 {
+						t.Errorf("%d writes:\n%s", n, out)
+					}
+					if rejected := state(t, w, "rejected"); rejected != nil {
+						t.Errorf("rejected is %v", rejected)
+					}
+					settled(t, w)
+					w.LostNothing()
+				})
+			}
+		}
+	}
+}

@@ -1,0 +1,125 @@
+//go:build unix
+
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
+)
+
+// errNoProvider reports that Terraform has no process of the provider.
+var errNoProvider = errors.New("the provider's process was not found")
+
+// findProvider finds the process that a Terraform has started for the provider.
+func findProvider(terraform int) (int, error) {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return 0, err
+	}
+	for _, path := range stats {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended since
+		}
+		_, rest, _ := strings.Cut(string(text), ") ") // after the name: state, parent
+		fields := strings.Fields(rest)
+		if len(fields) > 1 && fields[1] == strconv.Itoa(terraform) && strings.Contains(string(text), "(terraform-provi") {
+			return strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		}
+	}
+	return 0, errNoProvider
+}
+
+// Provider returns the process of the provider of an apply.
+func (a *Apply) Provider() int {
+	a.t.Helper()
+	pid, err := findProvider(a.Command.Process.Pid)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return pid
+}
+
+// Exited reports whether a process has ended or is a zombie.
+func Exited(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return true
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	return strings.HasPrefix(rest, "Z")
+}
+
+// killAll kills the provider and Terraform. The provider is stopped first, so that it
+// cannot roll back when Terraform dies, and Terraform dies before it can change its state.
+func (a *Apply) killAll() error {
+	provider, err := findProvider(a.Command.Process.Pid)
+	if err != nil {
+		return err
+	}
+	return errors.Join(syscall.Kill(provider, syscall.SIGSTOP), a.Command.Process.Kill(), syscall.Kill(provider, syscall.SIGKILL))
+}
+
+// KillAll kills the provider and Terraform now.
+func (a *Apply) KillAll() {
+	a.t.Helper()
+	provider := a.Provider()
+	if err := a.killAll(); err != nil {
+		a.t.Fatal(err)
+	}
+	a.Wait()
+	eventually(a.t, "the provider has exited", func() bool { return Exited(provider) })
+}
+
+// KilledAt applies, and kills the provider and Terraform when the n-th call arrives that
+// matches, from 1. The call is executed, but nobody receives its answer. It returns false
+// if the apply ended before.
+func (w *World) KilledAt(n int, matches func(localaws.Call) bool, args ...string) bool {
+	w.t.Helper()
+	var mu sync.Mutex
+	var apply *Apply
+	var failed error
+	seen, killed := 0, false
+	mu.Lock() // until apply is set
+	remove := w.Balancer.Hook(func(call localaws.Call) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !matches(call) {
+			return
+		}
+		if seen++; seen == n {
+			killed, failed = true, apply.killAll()
+		}
+	})
+	apply = w.Start(args...)
+	mu.Unlock()
+	apply.Wait()
+	remove()
+	mu.Lock()
+	defer mu.Unlock()
+	if failed != nil {
+		w.t.Fatal(failed)
+	}
+	return killed
+}
+
+// Unlocked is the argument of an apply after one that was killed and holds the lock of
+// the state.
+const Unlocked = "-lock=false"
+
+// IsWrite reports whether a call changes a route or its tags.
+func IsWrite(call localaws.Call) bool {
+	switch call.Action {
+	case "ModifyListener", "ModifyRule", "AddTags", "RemoveTags":
+		return true
+	}
+	return false
+}
