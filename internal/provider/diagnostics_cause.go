@@ -160,11 +160,17 @@ func (s *shiftRun) rejectedDetail(result rollout.Result) input.Detail {
 	if r == nil {
 		return input.Detail{Cause: "The version is rejected."}
 	}
-	return input.Detail{
+	d := input.Detail{
 		Cause:  fmt.Sprintf("Version %s of %s is rejected: %s", r.Version, r.Environment, input.Sentence(r.Reason)),
 		Action: s.otherwise(result, r.Identity),
 		Facts:  []input.Fact{{"Rejected at", timeValue(r.At).ValueString()}},
 	}
+	if back := s.backTo(result); back != nil && release.MeanOf(result)[r.Environment] > back[r.Environment] && s.Desired.VersionOf(r.Environment) == r.Version {
+		next := d.Action
+		d.Action = ""
+		s.backAtOnce(&d, result, next)
+	}
+	return d
 }
 
 const managedElsewhereHint = "If hashicorp/aws or a module moved the traffic, give that listener lifecycle { ignore_changes = [default_action] } (a rule: [action])."

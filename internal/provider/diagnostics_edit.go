@@ -160,12 +160,24 @@ func (s *shiftRun) takeBack(d *input.Detail, result rollout.Result, f *rollout.F
 		d.Action = action + fmt.Sprintf("To take the traffic back, %s and apply: that rolls every route back with one API call each.", edit)
 		return
 	}
-	d.Action = action + fmt.Sprintf("To take the traffic back at once, run the command below for each route. Then %s and apply.", edit)
+	d.Action = action
+	s.backAtOnce(d, result, input.Sentence(input.Capitalized(edit)+" and apply"))
+}
+
+// backAtOnce adds the commands that take the traffic back, which the next apply does only
+// by steps, and then what else to do.
+func (s *shiftRun) backAtOnce(d *input.Detail, result rollout.Result, then string) {
+	back := s.backTo(result)
+	n := len(d.Facts)
 	for _, route := range result.Routes {
 		if command := s.command(route, back); command != "" {
 			d.Facts = append(d.Facts, input.Fact{"Back at once", command})
 		}
 	}
+	if len(d.Facts) > n {
+		d.Action += "To take the traffic back at once, run the command below for each route. "
+	}
+	d.Action += then
 }
 
 // isOnItsWay reports whether every route is between the rollback target and the desired

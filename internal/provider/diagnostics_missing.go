@@ -40,7 +40,7 @@ func (s *shiftRun) knownLabel(route rollout.RouteResult) string {
 	if route.State.Label != "" {
 		return route.State.Label
 	}
-	return s.Prior.Memory.Routes[route.ID].Label
+	return s.Prior.Memory.Label(route.ID)
 }
 
 // labeled returns the routes with the labels that are known of them.

@@ -250,11 +250,7 @@ func (a Apply) failed(result rollout.Result, routes map[string]RouteMemory, f *r
 		attempt.Memory.Routes = map[string]RouteMemory{}
 	}
 	maps.Copy(attempt.Memory.Routes, routes)
-	for _, route := range result.Routes {
-		if route.Missing { // as after a refresh
-			delete(attempt.Memory.Routes, route.ID)
-		}
-	}
+	attempt.forgetMissing(result)
 	attempt.State.Schedule = "" // so that the next plan shows it
 	attempt.Memory.Attempt = &AttemptMemory{Environments: a.Spec.Owners.Environments(), Left: result.Left}
 	if f.Cause != rollout.Locked && f.Cause != rollout.OtherSwitch {
@@ -287,6 +283,21 @@ func (a Apply) failed(result rollout.Result, routes map[string]RouteMemory, f *r
 	return end
 }
 
+// forgetMissing forgets what routes do that do not exist, as a refresh does.
+func (s *Observation) forgetMissing(result rollout.Result) {
+	before := maps.Clone(s.Memory.Routes)
+	for _, route := range result.Routes {
+		if !route.Missing {
+			continue
+		}
+		delete(s.Memory.Routes, route.ID)
+		if label := route.State.Label; label != "" {
+			before[route.ID] = RouteMemory{Label: label}
+		}
+	}
+	s.Memory.keepLabels(before, s.State.Routes)
+}
+
 // isRejected reports whether this is the version that is rejected.
 func (a Apply) isRejected(who *IdentityMemory) bool {
 	r := a.Prior.Rejection(a.Desired)
@@ -305,6 +316,7 @@ func (a Apply) Gaining(result rollout.Result, f *rollout.Failure, now time.Time)
 	if most == "" {
 		return nil
 	}
-	e := a.Desired.Environments[most]
-	return &IdentityMemory{Environment: most, Version: e.Version, Groups: e.Groups, At: now, Reason: Reason(f)}
+	e, why := a.Desired.Environments[most], *f
+	why.Disposition = "" // a later apply may do something else about the traffic
+	return &IdentityMemory{Environment: most, Version: e.Version, Groups: e.Groups, At: now, Reason: Reason(&why)}
 }
