@@ -43,7 +43,7 @@ func (s *sequence) end(ctx context.Context, f *Failure) (Result, error) {
 // what was there before.
 func (s *sequence) left(f *Failure) *traffic.Left {
 	switch {
-	case f == nil || f.Disposition == RolledBack || f.Disposition == NoRouteLeft:
+	case f == nil || f.Disposition == RolledBack || f.Disposition == NoRouteLeft || s.back && s.progress == notStarted:
 		return nil
 	case s.progress == notRead || s.progress == notStarted || s.schedule.Kind == shift.Rollback || s.recovering || f.Disposition == Unchanged:
 		return s.spec.Record.Left
