@@ -120,7 +120,7 @@ func (s *shiftRun) shiftFailed(result rollout.Result, f *rollout.Failure) diag.D
 	case f.Disposition == rollout.RollbackUnhealthy:
 		d.Action = "Make the targets of one environment healthy. Then apply again, or set active to that environment."
 	case f.Disposition == rollout.NotOverridden && f.Change != "":
-		s.takeBack(&d, result, f)
+		s.rollBackLater(&d, result, f)
 	}
 	if gone := s.missingText(result); gone != "" && (f.Cause != rollout.RouteMissing || f.Disposition == rollout.RollbackFailed) {
 		d.Action += " " + input.Sentence(input.Capitalized(gone)+" does not exist: "+s.missingAction(result))
@@ -137,21 +137,22 @@ func (s *shiftRun) shiftSummary(result rollout.Result, f *rollout.Failure) strin
 	if text := s.missingSummary(result, f); text != "" {
 		return text
 	}
-	switch {
-	case f.Cause == rollout.BlockedByGate:
+	switch f.Cause {
+	case rollout.BlockedByGate:
 		return fmt.Sprintf("Shift of %s blocked by gate %q", entries, f.Gate)
-	case f.Cause == rollout.VersionRejected:
+	case rollout.VersionRejected:
 		return fmt.Sprintf("Cannot shift %s to a rejected version", entries)
-	case f.Cause == rollout.MovedExternally:
+	case rollout.MovedExternally:
 		return fmt.Sprintf("Cannot shift %s: traffic was moved outside this switch", entries)
-	case f.Cause == rollout.Locked:
+	case rollout.Locked:
 		return fmt.Sprintf("Cannot shift %s: another apply is shifting it", entries)
-	case f.Cause == rollout.OtherSwitch:
+	case rollout.OtherSwitch:
 		return fmt.Sprintf("Cannot shift %s: another switch abandoned a shift", entries)
-	case f.Cause == rollout.LeaseLost:
+	case rollout.LeaseLost:
 		return fmt.Sprintf("Shift of %s taken over by another apply", entries)
+	default:
+		return dispositionSummary(entries, f, result.Moved)
 	}
-	return dispositionSummary(entries, f, result.Moved)
 }
 
 // dispositionSummary says in one line what was done about the traffic. moved is false if

@@ -59,7 +59,7 @@ func (s *shiftRun) missingSummary(result rollout.Result, f *rollout.Failure) str
 	what := ""
 	switch f.Cause {
 	case rollout.RouteMissing:
-		what = s.missingText(result) + " " + s.goneText(result, f)
+		what = s.missingText(result) + " " + goneText(result, f)
 	case rollout.GroupMissing:
 		what = groupText(f.Group) + " does not exist"
 	default:
@@ -76,7 +76,7 @@ func (s *shiftRun) missingSummary(result rollout.Result, f *rollout.Failure) str
 
 // goneText says of routes that they do not exist. Those of a shift that had begun existed
 // when it did.
-func (s *shiftRun) goneText(result rollout.Result, f *rollout.Failure) string {
+func goneText(result rollout.Result, f *rollout.Failure) string {
 	several := len(missingRoutes(result)) > 1
 	switch {
 	case result.Kind.Moves() && f.Disposition != rollout.Unchanged && several:
@@ -145,7 +145,7 @@ func (s *shiftRun) missingGroupDetail(f *rollout.Failure) input.Detail {
 		Action: "Create the target group again, or remove its environment, then apply.",
 		Facts:  append([]input.Fact{{"Target group", f.Group}}, input.CauseFact(f.Err)...),
 	}
-	if name := s.environmentOf(f.Group); name != "" {
+	if name := environmentOf(s.Desired, f.Group); name != "" {
 		d.Action = fmt.Sprintf("Create the target group of %s again, or remove environment %q, then apply.", name, name)
 	}
 	return d
@@ -155,7 +155,7 @@ func (s *shiftRun) missingGroupDetail(f *rollout.Failure) input.Detail {
 // exist; empty where another error ended the rollback.
 func (s *shiftRun) missingTargetAction(f *rollout.Failure) string {
 	group, _ := traffic.Missing(f.RollbackErr)
-	name := s.environmentOf(group)
+	name := environmentOf(s.Desired, group)
 	if name == "" {
 		return ""
 	}
@@ -164,9 +164,9 @@ func (s *shiftRun) missingTargetAction(f *rollout.Failure) string {
 }
 
 // environmentOf is the configured environment with a target group; empty where none has.
-func (s *shiftRun) environmentOf(group string) string {
-	for _, name := range s.Desired.Names() {
-		if group != "" && slices.Contains(slices.Collect(maps.Values(s.Desired.Environments[name].Groups)), group) {
+func environmentOf(w release.Desired, group string) string {
+	for _, name := range w.Names() {
+		if group != "" && slices.Contains(slices.Collect(maps.Values(w.Environments[name].Groups)), group) {
 			return name
 		}
 	}

@@ -65,7 +65,7 @@ func TestSwitch_rollbackOutlastsErrors(t *testing.T) {
 	}
 }
 
-// A rollback that did not get through: once the API recovers, the same apply takes the
+// A rollback that did not get through: once the API recovers, the same apply rolls the
 // traffic back before it refuses the version, and so does the edit of the message.
 func TestSwitch_rollbackAfterRecovery(t *testing.T) {
 	t.Parallel()
@@ -74,13 +74,13 @@ func TestSwitch_rollbackAfterRecovery(t *testing.T) {
 			t.Parallel()
 			s, w := newSite(t), newWorkspace(t)
 			s.blueIsLive(w)
-			var recover func()
-			h := s.failing(func() { recover = s.refuse("ModifyListener", "", 0) })
+			var recovers func()
+			h := s.failing(func() { recovers = s.refuse("ModifyListener", "", 0) })
 			h.strategy += "\n rollback_timeout = \"10s\""
 			w.write(h.in(s.bench))
 			w.apply().failsAs("error")
 			s.want("app-blue 95, app-green 5")
-			recover()
+			recovers()
 			h.traffic = fmt.Sprintf("active = %q", active)
 			w.write(h.in(s.bench))
 			if n := s.count(func() {
@@ -231,7 +231,7 @@ func sticky(actions []types.Action) []types.Action {
 }
 
 // Somebody moves traffic, then the gate fails: the gate is the cause, the traffic stays
-// where they moved it, and the edit of the message takes it back with one write.
+// where they moved it, and the edit of the message rolls it back with one write.
 func TestSwitch_trafficChangedBesideAFailedGate(t *testing.T) {
 	t.Parallel()
 	for name, share := range map[string]int32{"70 and 30": 30, "0 and 100": 100, "98 and 2": 2} {
@@ -297,8 +297,8 @@ func TestSwitch_changeBesideTheTrafficDoesNotStopTheRollback(t *testing.T) {
 }
 
 // Somebody gives traffic to a group of no environment, then the gate fails. The next apply
-// cannot know whose traffic that is, so the message has the command that takes it back.
-func TestSwitch_foreignGroupBesideAFailedGate(t *testing.T) {
+// cannot know whose traffic that is, so the message has the command that rolls it back.
+func TestSwitch_unmanagedGroupBesideAFailedGate(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	red := s.app("app-red")

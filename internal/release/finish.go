@@ -264,7 +264,7 @@ func (a Apply) failed(result rollout.Result, routes map[string]RouteMemory, f *r
 		attempt.reject(gaining)
 		end.RetryUsed = true
 	case f.Cause == rollout.RouteMissing || f.Cause == rollout.GroupMissing:
-		// Whoever deleted it need not have returned the traffic because of the version.
+		// That it was deleted says nothing about the version.
 	case f.Disposition == rollout.Stopped || f.Disposition == rollout.NotOverridden || f.Disposition == rollout.RollbackUnhealthy:
 		// Moved by this apply, or by an earlier one that did not finish.
 		if result.Moved || !result.From.Equal(a.Spec.StableMean()) {

@@ -12,7 +12,7 @@ import (
 
 // reloading provides the credentials of the AWS configuration. From the second time on it
 // reads the configuration again, because the SDK keeps what it read from files and what it
-// fetched for a role, also where its cache is told to forget it.
+// fetched for a role, also after its cache is invalidated.
 type reloading struct {
 	load func(context.Context) (aws.Config, error)
 
