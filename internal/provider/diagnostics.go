@@ -15,7 +15,6 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -115,37 +114,57 @@ func (s *shiftRun) shiftFailed(result rollout.Result, f *rollout.Failure) diag.D
 	d := s.causeDetail(result, f)
 	d.Traffic = s.trafficText(result, f)
 	d.Facts = append([]input.Fact{{"Route", s.routeFact(result, f.Route)}, {"Gate", f.Gate}, {"Step", stageFact(f.Stage)}}, d.Facts...)
-	if f.Disposition == rollout.RollbackFailed {
-		d.Action = s.rollbackFailedAction()
-	}
-	if f.Disposition == rollout.RollbackUnhealthy {
+	switch {
+	case f.Disposition == rollout.RollbackFailed:
+		d.Action = s.rollbackFailedAction(result, f)
+	case f.Disposition == rollout.RollbackUnhealthy:
 		d.Action = "Make the targets of one environment healthy. Then apply again, or set active to that environment."
+	case f.Disposition == rollout.NotOverridden && f.Change != "":
+		s.rollBackLater(&d, result, f)
+	}
+	if gone := s.missingText(result); gone != "" && (f.Cause != rollout.RouteMissing || f.Disposition == rollout.RollbackFailed) {
+		d.Action += " " + input.Sentence(input.Capitalized(gone)+" does not exist: "+s.missingAction(result))
 	}
 	if f.RollbackErr != nil {
-		d.Facts = append(d.Facts, input.Fact{"Rollback error", f.RollbackErr.Error()})
+		d.Facts = append(d.Facts, input.Fact{"Rollback error", strings.ReplaceAll(f.RollbackErr.Error(), "\n", "; ")})
 	}
-	return d.Diagnostic(shiftSummary(entryNames(s.Desired.Routes), f, result.Moved))
+	return d.Diagnostic(s.shiftSummary(result, f))
 }
 
-// shiftSummary says in one line how the shift ended. moved is false if no traffic was moved.
-func shiftSummary(entries string, f *rollout.Failure, moved bool) string {
-	switch {
-	case f.Cause == rollout.BlockedByGate:
+// shiftSummary says in one line how the shift ended.
+func (s *shiftRun) shiftSummary(result rollout.Result, f *rollout.Failure) string {
+	entries := entryNames(s.Desired.Routes)
+	if text := s.missingSummary(result, f); text != "" {
+		return text
+	}
+	switch f.Cause {
+	case rollout.BlockedByGate:
 		return fmt.Sprintf("Shift of %s blocked by gate %q", entries, f.Gate)
-	case f.Cause == rollout.VersionRejected:
+	case rollout.VersionRejected:
 		return fmt.Sprintf("Cannot shift %s to a rejected version", entries)
-	case f.Cause == rollout.MovedExternally:
+	case rollout.MovedExternally:
 		return fmt.Sprintf("Cannot shift %s: traffic was moved outside this switch", entries)
-	case f.Cause == rollout.Locked:
+	case rollout.Locked:
 		return fmt.Sprintf("Cannot shift %s: another apply is shifting it", entries)
-	case f.Cause == rollout.OtherSwitch:
+	case rollout.OtherSwitch:
 		return fmt.Sprintf("Cannot shift %s: another switch abandoned a shift", entries)
-	case f.Cause == rollout.LeaseLost:
+	case rollout.LeaseLost:
 		return fmt.Sprintf("Shift of %s taken over by another apply", entries)
+	default:
+		return dispositionSummary(entries, f, result.Moved)
+	}
+}
+
+// dispositionSummary says in one line what was done about the traffic. moved is false if
+// none was moved.
+func dispositionSummary(entries string, f *rollout.Failure, moved bool) string {
+	switch {
 	case f.Disposition == rollout.RollbackFailed:
 		return fmt.Sprintf("Rollback of %s failed", entries)
 	case f.Disposition == rollout.RollbackUnhealthy:
 		return fmt.Sprintf("Shift of %s failed and was not rolled back", entries)
+	case f.Disposition == rollout.NotOverridden && f.Change != "":
+		return notRolledBackSummary(entries, f)
 	case f.Cause == rollout.ExternalChange:
 		return fmt.Sprintf("Shift of %s stopped by an external change", entries)
 	case f.Cause == rollout.Interrupted && f.Disposition == rollout.RolledBack && moved:
@@ -154,7 +173,7 @@ func shiftSummary(entries string, f *rollout.Failure, moved bool) string {
 		return fmt.Sprintf("Shift of %s interrupted", entries)
 	case f.Disposition == rollout.RolledBack && moved:
 		return fmt.Sprintf("Shift of %s rolled back", entries)
-	case f.Disposition == rollout.Stopped:
+	case f.Disposition == rollout.Stopped || f.Disposition == rollout.NoRouteLeft:
 		return fmt.Sprintf("Shift of %s stopped", entries)
 	}
 	return "Cannot shift " + entries
@@ -163,11 +182,11 @@ func shiftSummary(entries string, f *rollout.Failure, moved bool) string {
 // trafficText says where the traffic is and what was done about it.
 func (s *shiftRun) trafficText(result rollout.Result, f *rollout.Failure) string {
 	read := slices.ContainsFunc(result.Routes, func(r rollout.RouteResult) bool {
-		return r.State.Weights != nil || r.State.Response != ""
+		return r.Missing || r.State.Weights != nil || r.State.Response != ""
 	})
 	done := s.dispositionText(result, f)
 	if read {
-		where := strings.TrimPrefix(routesText(result.Routes), " ")
+		where := strings.TrimPrefix(routesText(s.labeled(result.Routes)), " ")
 		return where + ownLine(where) + done
 	}
 	if last := s.lastReadText(); last != "" {
@@ -192,6 +211,9 @@ func (s *shiftRun) dispositionText(result rollout.Result, f *rollout.Failure) st
 		if !result.Moved { // only target groups were attached, and are detached again
 			return "No traffic was moved."
 		}
+		if s.missingText(result) != "" {
+			return "Every route that exists was rolled back."
+		}
 		if name, sole := s.Desired.Weights.Sole(); sole && result.Reached[name] > 0 {
 			return fmt.Sprintf("Rolled back from %s %s.", name, result.Reached[name])
 		}
@@ -206,7 +228,9 @@ func (s *shiftRun) dispositionText(result rollout.Result, f *rollout.Failure) st
 	case rollout.RollbackUnhealthy:
 		return "Not rolled back, because the environment to roll back to has no healthy targets."
 	case rollout.NotOverridden:
-		return "Nothing more was changed after the external change."
+		return s.changeText(result, f)
+	case rollout.NoRouteLeft:
+		return "None of the routes exists, so there was nothing to roll back."
 	case rollout.Unchanged:
 		return "Nothing was changed."
 	}
@@ -226,7 +250,7 @@ func routesText(routes []rollout.RouteResult) string {
 	text := ""
 	for _, route := range routes {
 		text += fmt.Sprintf("\n  %s, %s: %s", route.Entry, routeLabel(route), stateText(route))
-		if !route.Read && stateText(route) != unknownText {
+		if !route.Read && !route.Missing && stateText(route) != unknownText {
 			text += " when last read; it could not be read again"
 		}
 	}
@@ -248,11 +272,7 @@ func (s *shiftRun) routeFact(result rollout.Result, arn string) string {
 		if route.ID != arn || arn == "" {
 			continue
 		}
-		label := route.State.Label
-		if label == "" {
-			label = s.Prior.Memory.Routes[arn].Label
-		}
-		if label != "" {
+		if label := s.knownLabel(route); label != "" {
 			return fmt.Sprintf("%s, %s (%s)", route.Entry, label, arn)
 		}
 	}
@@ -263,6 +283,8 @@ const unknownText = "unknown"
 
 func stateText(route rollout.RouteResult) string {
 	switch {
+	case route.Missing:
+		return "does not exist"
 	case route.State.Response != "":
 		return route.State.Response
 	case route.State.Weights == nil:
@@ -286,33 +308,4 @@ func (s *shiftRun) goalText() string {
 		return name
 	}
 	return s.Desired.Weights.String()
-}
-
-// acceptEdit is the edit that agrees with the given weights, such as
-// `set active = "green"`.
-func (s *shiftRun) acceptEdit(weights shift.Weights) string {
-	if name, sole := weights.Sole(); sole && s.Prior.IsLeaving(name) {
-		return fmt.Sprintf("restore environment %q and set active = %q", name, name)
-	}
-	for _, name := range weights.Names() {
-		if s.Desired.Environments[name].Groups == nil {
-			return "add an environment for the target group that has the traffic and set active to it"
-		}
-	}
-	_, desiredSole := s.Desired.Weights.Sole()
-	if name, sole := weights.Sole(); sole {
-		if !desiredSole {
-			return fmt.Sprintf("set active = %q instead of weights", name)
-		}
-		return fmt.Sprintf("set active = %q", name)
-	}
-	var parts []string
-	for _, name := range weights.Names() {
-		parts = append(parts, fmt.Sprintf("%s = %s", name, input.Number(weights[name].Percent())))
-	}
-	text := fmt.Sprintf("set weights = { %s } and 0 for the other environments", strings.Join(parts, ", "))
-	if desiredSole {
-		text += " instead of active"
-	}
-	return text
 }

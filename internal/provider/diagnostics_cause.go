@@ -65,11 +65,9 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.
 	case rollout.MovedExternally:
 		return s.movedExternallyDetail(result)
 	case rollout.RouteMissing:
-		return input.Detail{
-			Cause:  "A listener or rule of the switch does not exist.",
-			Action: fmt.Sprintf("Create it again, or remove it from %s, then apply.", s.platform().RoutesAt()),
-			Facts:  input.CauseFact(f.Err),
-		}
+		return s.missingRouteDetail(result, f)
+	case rollout.GroupMissing:
+		return s.missingGroupDetail(f)
 	case rollout.TimedOut:
 		cause := "The shift took longer than the longest duration of its schedule."
 		if detail != "" { // a limit of its own
@@ -126,7 +124,7 @@ func unreadableHealthDetail(f *rollout.Failure) input.Detail {
 }
 
 func interruptedAction(f *rollout.Failure) string {
-	if f.Disposition == rollout.Stopped {
+	if f.Disposition == rollout.Stopped || f.Disposition == rollout.NotOverridden {
 		return "Apply again to continue from the current weights."
 	}
 	return "Apply again to start the shift over."
@@ -143,28 +141,6 @@ func blockedDetail(f *rollout.Failure) input.Detail {
 		Action: "The version itself was not evaluated. Fix what the gate reports, then apply again. To shift anyway, set dry_run = true on the gate.",
 		Facts:  input.CauseFact(f.Err),
 	}
-}
-
-// badVersionAction is what to do about a version that failed a gate or health.
-func (s *shiftRun) badVersionAction(result rollout.Result, f *rollout.Failure) string {
-	rejected := s.Gaining(result, f, s.Started)
-	switch {
-	case !f.Rejects || s.state == nil && s.Spec.Record.Off: // a Create has no state
-		return "Fix the release or the gate, then apply again."
-	case rejected == nil:
-		return fmt.Sprintf("The environment has no version, so it cannot be rejected, and the next apply tries it again. To prevent that, %s until the release is fixed.",
-			s.acceptEdit(release.MeanOf(result)))
-	}
-	return fmt.Sprintf("Version %[1]s of %[2]s is now rejected. Ship another version, %[3]s, or change retry to allow %[1]s again.",
-		rejected.Version, rejected.Environment, s.acceptEdit(release.MeanOf(result)))
-}
-
-// rollbackFailedAction is how to get the traffic back after a rollback failed.
-func (s *shiftRun) rollbackFailedAction() string {
-	if s.state == nil { // the next Create starts from the weights that it reads
-		return "Fix what the rollback error names. Then set the weights of the routes back in the AWS console or with aws elbv2, or apply again: that starts from the current weights."
-	}
-	return fmt.Sprintf("Fix what the rollback error names. Then %s and apply: that rolls every route back with one API call each.", s.acceptEdit(s.Spec.Stable))
 }
 
 func (s *shiftRun) notHealthyAction(result rollout.Result, f *rollout.Failure) string {
@@ -184,12 +160,17 @@ func (s *shiftRun) rejectedDetail(result rollout.Result) input.Detail {
 	if r == nil {
 		return input.Detail{Cause: "The version is rejected."}
 	}
-	return input.Detail{
-		Cause: fmt.Sprintf("Version %s of %s is rejected: %s", r.Version, r.Environment, input.Sentence(r.Reason)),
-		Action: fmt.Sprintf("Ship another version, %s, or change retry to allow %s again.",
-			s.acceptEdit(release.MeanOf(result)), r.Version),
-		Facts: []input.Fact{{"Rejected at", timeValue(r.At).ValueString()}},
+	d := input.Detail{
+		Cause:  fmt.Sprintf("Version %s of %s is rejected: %s", r.Version, r.Environment, input.Sentence(r.Reason)),
+		Action: s.otherwise(result, r.Identity),
+		Facts:  []input.Fact{{"Rejected at", timeValue(r.At).ValueString()}},
 	}
+	if back := s.backTo(result); back != nil && release.MeanOf(result)[r.Environment] > back[r.Environment] && s.Desired.VersionOf(r.Environment) == r.Version {
+		next := d.Action
+		d.Action = ""
+		s.backAtOnce(&d, result, next)
+	}
+	return d
 }
 
 const managedElsewhereHint = "If hashicorp/aws or a module moved the traffic, give that listener lifecycle { ignore_changes = [default_action] } (a rule: [action])."

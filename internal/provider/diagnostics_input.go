@@ -180,6 +180,10 @@ func unknownPreset(at path.Path, name string) diag.Diagnostic {
 		input.Quoted(shift.Presets())), input.Fact{"Value", strconv.Quote(name)})
 }
 
+func rollbackTimeoutOutOfRange(at path.Path, d time.Duration) diag.Diagnostic {
+	return input.Misuse(at, `It is out of range. Use a duration from "10s" to "24h".`, input.Fact{"Value", schedule.FormatDuration(d)})
+}
+
 func noSuchGate(at path.Path, name string, among []string) diag.Diagnostic {
 	if len(among) == 0 {
 		return input.Misuse(at, fmt.Sprintf("There is no gate %q. Add it to gates.", name))

@@ -146,7 +146,7 @@ func TestSwitch_failedRollbackReportsTraffic(t *testing.T) {
 	s.green.status.Store(500)
 	s.srv.Inject(faults.Fault{Action: "ModifyListener", Kind: faults.AccessDenied, Skip: 1})
 	h := s.guarded("green")
-	h.strategy += "\n rollback_timeout = \"2s\""
+	h.strategy += "\n rollback_timeout = \"10s\""
 	w.write(h.in(s.bench))
 	r := w.apply()
 	s.want("app-blue 95, app-green 5")

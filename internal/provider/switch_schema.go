@@ -71,8 +71,9 @@ func strategyBlock() schema.Block {
 				MarkdownDescription: "What to do on an interrupt (Ctrl-C, SIGTERM, SIGHUP): `rollback` or `stop`. Default: `rollback`.",
 			},
 			"rollback_timeout": schema.StringAttribute{
-				Optional:            true,
-				MarkdownDescription: "How long a rollback is retried while the API refuses or does not answer, as a duration. Default: `10m`.",
+				Optional: true,
+				MarkdownDescription: "How long a rollback is retried, whatever AWS answers, as a duration from `10s` to `24h`. Each route is retried on its own. " +
+					"While it lasts, traffic remains on a version that failed. The longest duration of the schedule does not include it. Default: `10m`.",
 			},
 			"rollback_window": schema.StringAttribute{
 				Optional:            true,

@@ -23,9 +23,22 @@ func (r *decoder) readStrategy(w *desired, v types.Object) {
 	w.Strategy.Settle = r.Duration(at.AtName("settle"), attrs["settle"], time.Minute)
 	w.StopOnFailure = r.Choice(at.AtName("on_failure"), attrs["on_failure"], "rollback", "stop") == "stop"
 	w.StopOnInterrupt = r.Choice(at.AtName("on_interrupt"), attrs["on_interrupt"], "rollback", "stop") == "stop"
+	w.RollbackTimeout = r.readRollbackTimeout(at.AtName("rollback_timeout"), attrs["rollback_timeout"])
 	w.Strategy.RollbackWindow = r.Duration(at.AtName("rollback_window"), attrs["rollback_window"], 24*time.Hour)
-	w.RollbackTimeout = r.Duration(at.AtName("rollback_timeout"), attrs["rollback_timeout"], rollout.DefaultRollbackTimeout)
 	r.readSteps(w, at.AtName("steps"), attrs["steps"])
+}
+
+// The limits of strategy.rollback_timeout: one call of a rollback can take the shortest.
+const shortestRollback, longestRollback = 10 * time.Second, 24 * time.Hour
+
+func (r *decoder) readRollbackTimeout(at path.Path, v attr.Value) time.Duration {
+	before := r.Diags.ErrorsCount()
+	d := r.Duration(at, v, rollout.DefaultRollbackTimeout)
+	if r.Diags.ErrorsCount() == before && (d < shortestRollback || d > longestRollback) {
+		r.Add(rollbackTimeoutOutOfRange(at, d))
+		return rollout.DefaultRollbackTimeout
+	}
+	return d
 }
 
 func (r *decoder) readSteps(w *desired, at path.Path, v attr.Value) {

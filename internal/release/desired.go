@@ -20,7 +20,8 @@ type Desired struct {
 	Health       rollout.HealthSettings
 	Retry        string // another value allows a rejected version again; empty: none
 
-	RollbackTimeout time.Duration // how long a rollback is retried; 0: the default
+	// RollbackTimeout is how long a rollback is retried.
+	RollbackTimeout time.Duration
 	StopOnFailure   bool
 	StopOnInterrupt bool
 

@@ -68,6 +68,9 @@ func (a Apply) IsTooOld() bool {
 func (a Apply) routesLeft(result rollout.Result) map[string]RouteMemory {
 	left := map[string]RouteMemory{}
 	for _, route := range result.Routes {
+		if route.Missing {
+			continue
+		}
 		if seen := rememberRoute(route.State); route.Read || seen.Weights != nil || seen.Response != "" {
 			left[route.ID] = seen
 		} else if before, ok := a.Prior.Memory.Routes[route.ID]; ok {
@@ -139,11 +142,14 @@ func (a Apply) unchangedState(result rollout.Result) *State {
 	}
 }
 
-// MeanOf returns what the routes of a result have on average; nil where none forwards.
+// MeanOf returns what the routes of a result have on average; nil where none forwards. A
+// route that does not exist serves nobody.
 func MeanOf(result rollout.Result) shift.Weights {
 	var all []shift.Weights
 	for _, route := range result.Routes {
-		all = append(all, route.Weights)
+		if !route.Missing {
+			all = append(all, route.Weights)
+		}
 	}
 	return shift.Mean(all)
 }
@@ -244,6 +250,7 @@ func (a Apply) failed(result rollout.Result, routes map[string]RouteMemory, f *r
 		attempt.Memory.Routes = map[string]RouteMemory{}
 	}
 	maps.Copy(attempt.Memory.Routes, routes)
+	attempt.forgetMissing(result)
 	attempt.State.Schedule = "" // so that the next plan shows it
 	attempt.Memory.Attempt = &AttemptMemory{Environments: a.Spec.Owners.Environments(), Left: result.Left}
 	if f.Cause != rollout.Locked && f.Cause != rollout.OtherSwitch {
@@ -256,6 +263,8 @@ func (a Apply) failed(result rollout.Result, routes map[string]RouteMemory, f *r
 	case f.Rejects:
 		attempt.reject(gaining)
 		end.RetryUsed = true
+	case f.Cause == rollout.RouteMissing || f.Cause == rollout.GroupMissing:
+		// That it was deleted says nothing about the version.
 	case f.Disposition == rollout.Stopped || f.Disposition == rollout.NotOverridden || f.Disposition == rollout.RollbackUnhealthy:
 		// Moved by this apply, or by an earlier one that did not finish.
 		if result.Moved || !result.From.Equal(a.Spec.StableMean()) {
@@ -272,6 +281,21 @@ func (a Apply) failed(result rollout.Result, routes map[string]RouteMemory, f *r
 	attempt.setTraffic()
 	end.State, end.Memory = &attempt.State, attempt.Memory
 	return end
+}
+
+// forgetMissing forgets what routes do that do not exist, as a refresh does.
+func (s *Observation) forgetMissing(result rollout.Result) {
+	before := maps.Clone(s.Memory.Routes)
+	for _, route := range result.Routes {
+		if !route.Missing {
+			continue
+		}
+		delete(s.Memory.Routes, route.ID)
+		if label := route.State.Label; label != "" {
+			before[route.ID] = RouteMemory{Label: label}
+		}
+	}
+	s.Memory.keepLabels(before, s.State.Routes)
 }
 
 // isRejected reports whether this is the version that is rejected.
@@ -292,6 +316,7 @@ func (a Apply) Gaining(result rollout.Result, f *rollout.Failure, now time.Time)
 	if most == "" {
 		return nil
 	}
-	e := a.Desired.Environments[most]
-	return &IdentityMemory{Environment: most, Version: e.Version, Groups: e.Groups, At: now, Reason: Reason(f)}
+	e, why := a.Desired.Environments[most], *f
+	why.Disposition = "" // a later apply may do something else about the traffic
+	return &IdentityMemory{Environment: most, Version: e.Version, Groups: e.Groups, At: now, Reason: Reason(&why)}
 }

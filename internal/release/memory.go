@@ -1,6 +1,7 @@
 package release
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +25,8 @@ type Memory struct {
 	// on time.
 	ReadAt *time.Time             `json:"read_at,omitempty"`
 	Routes map[string]RouteMemory `json:"routes,omitempty"` // by id
+	// Labels name routes that do not exist any more, by id.
+	Labels map[string]string `json:"labels,omitempty"`
 	// Adopted is what an import found, until the first apply: it is the stable state,
 	// whatever names the configuration uses.
 	Adopted  map[string]RouteMemory `json:"adopted,omitempty"`
@@ -130,6 +133,27 @@ func rememberRoutes(found map[string]traffic.State) map[string]RouteMemory {
 	}
 	return routes
 }
+
+// keepLabels keeps the labels of routes that were remembered before and are not any more.
+func (m *Memory) keepLabels(before map[string]RouteMemory, routes []traffic.Route) {
+	labels := map[string]string{}
+	for _, route := range routes {
+		if _, exists := m.Routes[route.ID]; exists {
+			continue
+		}
+		if label := cmp.Or(before[route.ID].Label, m.Labels[route.ID]); label != "" {
+			labels[route.ID] = label
+		}
+	}
+	m.Labels = nil
+	if len(labels) > 0 {
+		m.Labels = labels
+	}
+}
+
+// Label names a route as it was last read, also where it does not exist any more; empty: it
+// never was.
+func (m Memory) Label(route string) string { return cmp.Or(m.Routes[route].Label, m.Labels[route]) }
 
 // State returns what the route did when it was last read.
 func (m RouteMemory) State() traffic.State {

@@ -25,6 +25,7 @@ func NewObservation(state State, m Memory, platform Platform) *Observation {
 func (s *Observation) Update(found map[string]traffic.State, now time.Time) {
 	before := s.Memory.Routes
 	s.Memory.Routes = rememberRoutes(found)
+	s.Memory.keepLabels(before, s.State.Routes)
 	s.Memory.ReadAt = nil
 	if s.Memory.Previous != nil {
 		s.Memory.ReadAt = &now

@@ -23,7 +23,7 @@ func outcomeOf(f *rollout.Failure) Outcome {
 	switch {
 	case f.Cause == rollout.Interrupted:
 		return Interrupted
-	case f.Cause == rollout.ExternalChange:
+	case f.Cause == rollout.ExternalChange || f.Disposition == rollout.NotOverridden && f.Change != "":
 		return ExternalChange
 	case f.Disposition == rollout.RolledBack:
 		return RolledBack
@@ -59,6 +59,7 @@ var causeTexts = map[rollout.Cause]string{
 	rollout.TimedOut:          "timed out",
 	rollout.TooManyGroups:     "too many target groups in one action",
 	rollout.RouteMissing:      "a route does not exist",
+	rollout.GroupMissing:      "a target group does not exist",
 	rollout.OtherSwitch:       "another switch abandoned a shift on a route",
 	rollout.Locked:            "another apply is shifting a route",
 	rollout.LeaseLost:         "another apply took the routes over",
@@ -70,6 +71,11 @@ func Reason(f *rollout.Failure) string {
 	text := causeTexts[f.Cause]
 	if f.Cause == rollout.MovedExternally {
 		return text
+	}
+	if f.Symptom != "" { // the gate and the detail are its
+		seen := *f
+		seen.Cause, seen.Symptom, seen.Disposition = f.Symptom, "", ""
+		return fmt.Sprintf("%s (%s)%s", text, Reason(&seen), doneText(f))
 	}
 	if f.Gate != "" {
 		text = fmt.Sprintf("gate %q %s", f.Gate, text)
@@ -83,14 +89,23 @@ func Reason(f *rollout.Failure) string {
 	if f.Gate != "" && f.Err != nil {
 		text += ": " + f.Err.Error()
 	}
-	switch f.Disposition {
-	case rollout.Stopped:
-		text += " (the weights were left as they are)"
-	case rollout.RollbackFailed:
-		text += " (the rollback failed)"
-	case rollout.RollbackUnhealthy:
-		text += " (not rolled back: no healthy targets there)"
-	case rollout.Unchanged, rollout.RolledBack, rollout.NotOverridden:
+	return text + doneText(f)
+}
+
+// doneText is what was done about the traffic, in parentheses; empty where that needs no
+// word.
+func doneText(f *rollout.Failure) string {
+	switch {
+	case f.Disposition == rollout.Stopped:
+		return " (the weights were left as they are)"
+	case f.Disposition == rollout.RollbackFailed:
+		return " (the rollback failed)"
+	case f.Disposition == rollout.RollbackUnhealthy:
+		return " (not rolled back: no healthy targets there)"
+	case f.Disposition == rollout.NotOverridden && f.Change != "":
+		return " (not rolled back: the traffic was changed outside Terraform)"
+	case f.Disposition == rollout.NoRouteLeft:
+		return " (no route exists)"
 	}
-	return text
+	return ""
 }

@@ -21,6 +21,10 @@ func TestOutcomeAndReason(t *testing.T) {
 		{rollout.Failure{Cause: rollout.HealthFailed, Disposition: rollout.RollbackUnhealthy}, Stopped},
 		{rollout.Failure{Cause: rollout.ExternalChange, Disposition: rollout.NotOverridden}, ExternalChange},
 		{rollout.Failure{Cause: rollout.RouterFailed, Disposition: rollout.RollbackFailed}, Failed},
+		{rollout.Failure{Cause: rollout.GateFailed, Disposition: rollout.NotOverridden, Gate: "smoke", Detail: "500", Change: "observed blue 70 %"}, ExternalChange},
+		{rollout.Failure{Cause: rollout.RouteMissing, Disposition: rollout.RolledBack, Stage: "step 2 of 3 (50 %)"}, RolledBack},
+		{rollout.Failure{Cause: rollout.RouteMissing, Disposition: rollout.NoRouteLeft, Symptom: rollout.GateFailed, Gate: "smoke", Stage: "the bake", Detail: "500"}, Failed},
+		{rollout.Failure{Cause: rollout.GroupMissing, Disposition: rollout.RolledBack}, RolledBack},
 		{rollout.Failure{Cause: rollout.MovedExternally, Disposition: rollout.Unchanged}, Failed},
 	} {
 		if got := outcomeOf(&c.failure); got != c.outcome {

@@ -24,6 +24,7 @@ type playback struct {
 	result   rollout.Result
 	failure  *rollout.Failure
 	took     time.Duration
+	endedAt  time.Duration // of the shift; Run waits for gates after that
 	schedule shift.Schedule
 	longest  time.Duration // by the schedule; 0: there was none
 	cancelAt time.Duration // when it was interrupted; 0: never
@@ -295,8 +296,10 @@ func (p *player) record(e rollout.Event) {
 	case rollout.RollbackStarted:
 		p.segments = append(p.segments, segment{"rollback", len(p.memory.Calls())})
 		p.noForward = "the rollback has started"
+	case rollout.ShiftEnded:
+		p.endedAt = time.Since(p.began)
 	case rollout.GateEvaluated:
-		if g := p.story.gateNamed(e.Gate); e.Status == rollout.Fail && g.FailureLimit == 0 && !g.DryRun && !p.isRevert() {
+		if g := p.story.gateNamed(e.Gate); e.Status == rollout.Fail && g.FailureLimit == 0 && !g.DryRun && !p.isRevert() && p.schedule.Kind != shift.Accept {
 			p.noForward = e.Gate + " has failed"
 		}
 	default:
@@ -343,8 +346,10 @@ func (p *player) check() {
 	for i, r := range p.result.Routes {
 		now := p.now(r.ID)
 		// An external change after the last read is missed where faults prevent a
-		// later read.
-		changed := len(p.story.faults) > 0 && slices.ContainsFunc(p.story.changes, func(c change) bool { return c.route == r.ID })
+		// later read, and one while Run only waits for a gate to return.
+		changed := slices.ContainsFunc(p.story.changes, func(c change) bool {
+			return c.route == r.ID && (len(p.story.faults) > 0 || c.at > p.endedAt)
+		})
 		if r.Read && now != nil && !now.Equal(r.State) && !stale && !changed {
 			p.violatef("the result has %[2]v for %[1]s, the route has %[3]v", r.ID, r.State.Weights, now.Weights)
 		}

@@ -1,6 +1,7 @@
 package rollout_test
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"testing"
@@ -14,9 +15,42 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// rollbackLimit is the longest duration of a run beyond its schedule: a rollback that is
-// retried for a minute, and the reads before and after it.
-const rollbackLimit = 80 * time.Second
+// rollbackMargin is how much longer than its schedule and the retries of a rollback a run
+// can take: the reads before and after a rollback, and the writes of a revert.
+const rollbackMargin = 80 * time.Second
+
+// recoveryMargin is how long a rollback can take once the API has recovered: the rest of a
+// call that hangs, a pause, a write and a read. A call that hangs takes attemptLimit.
+const recoveryMargin, attemptLimit = 30 * time.Second, 12 * time.Second
+
+// retried is how long rollbacks of the story are retried.
+func (p *playback) retried() time.Duration {
+	return cmp.Or(p.story.rollbackTimeout, rollout.DefaultRollbackTimeout)
+}
+
+// recovered returns when the last fault has ended: the time of the ones that end at a time,
+// and how long calls take that end the others. It returns false for faults that never end.
+func (p *playback) recovered() (at, calls time.Duration, ok bool) {
+	for _, f := range p.story.faults {
+		switch {
+		case f.Until > 0:
+			at = max(at, f.Until)
+		case f.Times == routertest.Always:
+			return 0, 0, false
+		default:
+			calls += time.Duration(max(f.Times, 1)+f.Skip) * attemptLimit
+		}
+	}
+	return at, calls, true
+}
+
+// failsAfterRecovery reports whether a rollback failed although the API had recovered
+// before its timeout: every route that exists is at its rollback target then.
+func (p *playback) failsAfterRecovery() bool {
+	at, calls, ok := p.recovered()
+	return ok && !p.changesExternally() && p.failure.Disposition == rollout.RollbackFailed &&
+		at+recoveryMargin < p.took && calls+recoveryMargin < p.retried()
+}
 
 // TestRun_randomStories plays stories that are drawn at random: steps, gate responses,
 // health, faults of the load balancer, external changes and interrupts. The player checks
@@ -37,7 +71,7 @@ func TestRun_randomStories(t *testing.T) {
 // consistent with the story.
 func (p *playback) endViolations() []string {
 	var violations []string
-	if p.took > p.longest+rollbackLimit {
+	if p.took > p.longest+p.retried()+rollbackMargin {
 		violations = append(violations, fmt.Sprintf("it took %s, the schedule allows %s", p.took, p.longest))
 	}
 	if p.cancelAt > 0 && len(p.story.faults) == 0 && p.took > p.cancelAt+5*time.Second {
@@ -51,7 +85,9 @@ func (p *playback) endViolations() []string {
 		rollout.RollbackUnhealthy: true, rollout.NotOverridden: true, rollout.NoRouteLeft: true}
 	// An interrupt after a rollback or revert leaves the traffic there.
 	isRollback := f.Cause == rollout.Interrupted && (p.result.Kind == shift.Rollback || p.result.Kind == shift.Revert)
-	mayStop := isRollback || p.story.stopOnFailure || p.story.stopOnInterrupt || strings.Contains(f.Stage, "attach and detach") || f.Cause == rollout.GateInconclusive
+	mayStop := isRollback || p.story.stopOnFailure || p.story.stopOnInterrupt || strings.Contains(f.Stage, "attach and detach") ||
+		f.Cause == rollout.RouteMissing && f.Stage == "final check" || // at the desired weights
+		f.Cause == rollout.GateInconclusive
 	switch {
 	case !known[f.Disposition]:
 		violations = append(violations, fmt.Sprintf("unknown disposition: %+v", f))
@@ -59,6 +95,8 @@ func (p *playback) endViolations() []string {
 		violations = append(violations, "stopped in place, which is not configured")
 	case f.Disposition == rollout.RollbackFailed && (f.RollbackErr == nil || len(p.story.faults) == 0 && !p.removesRoute() && !p.changesExternally()):
 		violations = append(violations, fmt.Sprintf("the rollback fails without a fault: %v", f.RollbackErr))
+	case p.failsAfterRecovery():
+		violations = append(violations, fmt.Sprintf("the rollback fails although the API has recovered: %v", f.RollbackErr))
 	case f.Cause == rollout.Interrupted && p.cancelAt == 0:
 		violations = append(violations, "interrupted without an interrupt")
 	case f.Cause == rollout.ExternalChange && !p.changesExternally():
@@ -194,6 +232,9 @@ func (d *drawing) drawStrategy() {
 	d.line("bake %s", hold())
 	d.line("settle %s", hold())
 	d.line("health timeout=%s steady=%s breach=%s", d.pick("timeout", "1m", "10m"), d.pick("steady", "0s", "15s"), d.pick("breach", "0s", "1s", "30s"))
+	if d.chance("rollback_timeout", 2) {
+		d.line("rollback_timeout %s", d.pick("rollback timeout", "20s", "2m", "1h"))
+	}
 	for _, what := range []string{"failure", "interrupt"} {
 		if d.chance("stop on "+what, 6) {
 			d.line("stop %s", what)
@@ -215,15 +256,21 @@ func (d *drawing) drawGate(name string) {
 }
 
 func (d *drawing) drawFault() {
-	kind := d.pick("fault", "throttled", "refused", "lost", "answer-lost", "blocked", "stale")
+	kind := d.pick("fault", "throttled", "refused", "refused", "lost", "answer-lost", "blocked", "stale")
 	ops := map[string][]string{"lost": {"write"}, "answer-lost": {"write"}, "stale": {"read"}}[kind]
 	if ops == nil {
 		ops = []string{"read", "write", "write", "health"}
 	}
 	op := d.pick("op", ops...)
-	text := fmt.Sprintf("fault %s %s skip=%d times=%s", kind, op, rapid.IntRange(0, 12).Draw(d.t, "skip"), d.pick("times", "1", "2", "6", "always"))
+	text := fmt.Sprintf("fault %s %s skip=%d", kind, op, rapid.IntRange(0, 12).Draw(d.t, "skip"))
+	if d.chance("ends at a time", 3) {
+		text += fmt.Sprintf(" until=%s", d.time())
+	} else {
+		text += " times=" + d.pick("times", "1", "2", "6", "always")
+	}
 	if op == "write" && d.chance("one route", 2) {
 		text += " route=web"
 	}
-	d.line("%s%s%s", text, d.pick("by", "", " by=forward", " by=rollback"), d.pick("err", "", "", " err=denied"))
+	d.line("%s%s%s", text, d.pick("by", "", " by=forward", " by=rollback", " by=rollback"),
+		d.pick("err", "", "", " err=denied", " err=expired", " err=incomplete", " err=reset", " err=empty"))
 }

@@ -39,11 +39,11 @@ func (s *sequence) end(ctx context.Context, f *Failure) (Result, error) {
 }
 
 // left returns what a failed shift left for the next apply: where it started and its goal.
-// A shift that is done, or rolled back, leaves nothing, and one that did not begin leaves
+// A shift that is done, or rolled back, or has no route left, leaves nothing, and one that did not begin leaves
 // what was there before.
 func (s *sequence) left(f *Failure) *traffic.Left {
 	switch {
-	case f == nil || f.Disposition == RolledBack:
+	case f == nil || f.Disposition == RolledBack || f.Disposition == NoRouteLeft || s.back && s.progress == notStarted:
 		return nil
 	case s.progress == notRead || s.progress == notStarted || s.schedule.Kind == shift.Rollback || s.recovering || f.Disposition == Unchanged:
 		return s.spec.Record.Left

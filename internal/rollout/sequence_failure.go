@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -30,7 +31,7 @@ func (s *sequence) handleFailure(ctx context.Context, f *Failure) {
 	for ; !end.decided(); end = known.ending() {
 		if end.next == readRoutes {
 			known.routes = s.readRoutes(checkCtx, f)
-			known.cause = f.Cause
+			known.cause, known.gateStops = f.Cause, f.stops
 		} else {
 			known.target = s.readHealth(checkCtx, f)
 		}
@@ -45,6 +46,9 @@ func (s *sequence) handleFailure(ctx context.Context, f *Failure) {
 		end = s.afterRollback(f, known)
 	case refresh:
 		s.fleet.refresh(ctx)
+		if f.Change = s.changedSinceBack(); f.Change != "" {
+			end.disposition = NotOverridden
+		}
 	default:
 		s.fleet.refreshDirty(ctx)
 	}
@@ -54,12 +58,26 @@ func (s *sequence) handleFailure(ctx context.Context, f *Failure) {
 	}
 }
 
+// changedSinceBack describes an external change since this run rolled an unfinished shift
+// back, before it began one of its own; empty: there is none.
+func (s *sequence) changedSinceBack() string {
+	if !s.back || s.progress != notStarted {
+		return ""
+	}
+	for _, i := range s.fleet.existing() {
+		if now, before := s.fleet.current[i], s.fleet.observed[i]; !now.EqualTraffic(before) {
+			return fmt.Sprintf("observed %s; expected %s", s.fleet.describe(i, now), s.fleet.describe(i, before))
+		}
+	}
+	return ""
+}
+
 // afterRollback decides again after a rollback, which may have found that a route does not
 // exist. That is the cause of f unless all routes were there before the rollback.
 func (s *sequence) afterRollback(f *Failure, known facts) ending {
 	if !s.wasRead {
 		s.nameMissing(f)
-		known.cause = f.Cause
+		known.cause, known.gateStops = f.Cause, f.stops
 	}
 	if s.fleet.allMissing() {
 		known.routes = routesGone

@@ -72,9 +72,13 @@ func (s plan) notForwardingText() []string {
 
 func (s plan) rejectedText() []string {
 	r := s.Request.Rejected
+	edit := s.awayText(r.Environment)
+	if edit != "" {
+		edit = " " + edit + ","
+	}
 	return []string{
 		fmt.Sprintf("%s is rejected: %s.", s.label(r.Environment), r.Reason),
-		fmt.Sprintf("The apply fails without moving traffic. Ship another version, %s, or change retry to allow this version again.", s.acceptText()),
+		fmt.Sprintf("The apply fails without moving traffic. Ship another version,%s or change retry to allow this version again.", edit),
 	}
 }
 
@@ -109,10 +113,14 @@ func (s plan) foundMean() shift.Weights {
 // externalChangeText names the one step for each intent. The error of the apply also has
 // the call that shifts back at once.
 func (s plan) externalChangeText() []string {
+	accept := s.acceptText(s.movedTo())
+	if accept != "" {
+		accept = fmt.Sprintf("To accept the change, %s. ", accept)
+	}
 	return []string{
 		fmt.Sprintf("Traffic was moved off %s outside Terraform since the last completed shift. Observed: %s.", s.weightsText(s.Desired), s.weightsText(s.Request.ObservedMean())),
 		"The apply fails without moving traffic.",
-		fmt.Sprintf("To accept the change, %s. To shift back at once, run the command in the error of the apply. To shift back by steps, change retry.", s.acceptText()),
+		accept + "To shift back at once, run the command in the error of the apply. To shift back by steps, change retry.",
 	}
 }
 
@@ -157,10 +165,12 @@ func (s plan) joinText() []string {
 	return append(lines, "A route that still forwards to target groups of no environment is shifted by steps instead.")
 }
 
-// acceptText is the edit that accepts the observed weights.
-func (s plan) acceptText() string {
-	live, ok := s.Request.ObservedMean().Sole()
+// acceptText is the edit that agrees with the weights; empty where there are none.
+func (s plan) acceptText(w shift.Weights) string {
+	live, ok := w.Sole()
 	switch e := s.Request.Environment(live); {
+	case len(w.Names()) == 0:
+		return ""
 	case ok && e.Removed:
 		return fmt.Sprintf("restore environment %q and set active = %q", live, live)
 	case ok && e.Unmanaged:
@@ -168,7 +178,47 @@ func (s plan) acceptText() string {
 	case ok:
 		return fmt.Sprintf("set active = %q", live)
 	}
-	return "set active or weights to what the routes have now"
+	return "set weights to " + w.String()
+}
+
+// awayText is the edit that keeps all traffic away from a bad version: to what has all of
+// it now or else to the rollback target, never to a split with it. Empty: there is none.
+func (s plan) awayText(bad string) string {
+	now := s.Request.ObservedMean()
+	if name, sole := now.Sole(); sole && name != bad {
+		return s.acceptText(now)
+	}
+	back := s.Request.Stable
+	if name, sole := back.Sole(); back == nil || sole && name == bad {
+		back = without(now, bad)
+	}
+	return s.acceptText(back)
+}
+
+// movedTo is where the routes are from which the traffic was moved, without a rejected
+// version: that one is not accepted.
+func (s plan) movedTo() shift.Weights {
+	var all []shift.Weights
+	for _, x := range s.Request.Routes {
+		if !x.Observed.Equal(s.Desired) {
+			all = append(all, x.Observed)
+		}
+	}
+	if r := s.Request.Rejected; r != nil && r.Matches(s.Request.Environment(r.Environment)) {
+		return without(shift.Mean(all), r.Environment)
+	}
+	return shift.Mean(all)
+}
+
+// without is the split of the traffic among the other environments; nil: none has any.
+func without(w shift.Weights, excluded string) shift.Weights {
+	others := map[string]int{}
+	for _, name := range w.Names() {
+		if name != excluded {
+			others[name] = int(w[name])
+		}
+	}
+	return shift.FromRaw(others)
 }
 
 func (s plan) noChangeText() []string {

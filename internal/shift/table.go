@@ -1,9 +1,6 @@
 package shift
 
-import (
-	"maps"
-	"slices"
-)
+import "slices"
 
 // row is a row of the decision table.
 type row struct {
@@ -168,16 +165,7 @@ func (r Request) isOurs() bool {
 }
 
 // isBetween reports whether every observed share is between that of From and that of To.
-func (x Route) isBetween() bool {
-	names := union(x.From, x.To)
-	maps.Copy(names, union(x.Observed, nil))
-	for name := range names {
-		if s := x.Observed[name]; s < min(x.From[name], x.To[name]) || s > max(x.From[name], x.To[name]) {
-			return false
-		}
-	}
-	return x.Observed != nil
-}
+func (x Route) isBetween() bool { return x.Observed != nil && x.Observed.IsBetween(x.From, x.To) }
 
 // desiresStable reports whether the desired weights are what the last completed shift left
 // on the known routes. On a Create that is where an unfinished shift started.

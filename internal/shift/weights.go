@@ -190,6 +190,18 @@ func (w Weights) String() string {
 	return strings.Join(parts, ", ")
 }
 
+// IsBetween reports whether every share is between that of from and that of to.
+func (w Weights) IsBetween(from, to Weights) bool {
+	names := union(from, to)
+	maps.Copy(names, union(w, nil))
+	for name := range names {
+		if share := w[name]; share < min(from[name], to[name]) || share > max(from[name], to[name]) {
+			return false
+		}
+	}
+	return true
+}
+
 // Mean returns the mean weights of several routes, rounded so that they sum to Full.
 // Routes that do not forward (nil) are left out; Mean is nil if none forwards.
 func Mean(routes []Weights) Weights {

@@ -81,3 +81,11 @@ func Sentence(text string) string {
 	}
 	return text + "."
 }
+
+// Capitalized begins a text with a capital letter.
+func Capitalized(text string) string {
+	if text == "" {
+		return text
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
+}

@@ -178,10 +178,18 @@ func (s AWSSettings) load(ctx context.Context, region string) (aws.Config, error
 		options = append(options, config.WithCredentialsProvider(
 			credentials.NewStaticCredentialsProvider(s.accessKey, s.secretKey, s.token)))
 	}
-	cfg, err := config.LoadDefaultConfig(ctx, options...)
-	if err != nil {
-		return cfg, fmt.Errorf("the AWS configuration could not be read: %w", err)
+	load := func(ctx context.Context) (aws.Config, error) {
+		cfg, err := config.LoadDefaultConfig(ctx, options...)
+		if err != nil {
+			return cfg, fmt.Errorf("the AWS configuration could not be read: %w", err)
+		}
+		return cfg, nil
 	}
+	cfg, err := load(ctx)
+	if err != nil {
+		return cfg, err
+	}
+	cfg.Credentials = reloaded(cfg.Credentials, load)
 	if cfg.Region == "" {
 		cfg.Region = region
 	}
@@ -200,14 +208,14 @@ func (s AWSSettings) assume(cfg *aws.Config) {
 	}
 	switch client := s.sts(*cfg); {
 	case s.role != nil:
-		cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(client, s.role.arn, func(o *stscreds.AssumeRoleOptions) {
+		cfg.Credentials = renewed(cfg.Credentials, stscreds.NewAssumeRoleProvider(client, s.role.arn, func(o *stscreds.AssumeRoleOptions) {
 			o.RoleSessionName, o.Duration = session(s.role.session), s.role.duration
 			if s.role.externalID != "" {
 				o.ExternalID = &s.role.externalID
 			}
 		}))
 	case s.web != nil:
-		cfg.Credentials = aws.NewCredentialsCache(stscreds.NewWebIdentityRoleProvider(client, s.web.arn,
+		cfg.Credentials = renewed(cfg.Credentials, stscreds.NewWebIdentityRoleProvider(client, s.web.arn,
 			stscreds.IdentityTokenFile(s.web.tokenFile), func(o *stscreds.WebIdentityRoleOptions) {
 				o.RoleSessionName = session(s.web.session)
 			}))

@@ -65,7 +65,7 @@ func newRouter(cfg aws.Config, endpoint string, terms func() (aws.Retryer, attem
 			if endpoint != "" {
 				o.BaseEndpoint = &endpoint
 			}
-			o.APIOptions = append(o.APIOptions, timeout.addTo)
+			o.APIOptions = append(o.APIOptions, timeout.addTo, renewalOf(cfg).addTo)
 		})
 	}})
 }
