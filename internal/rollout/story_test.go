@@ -36,7 +36,7 @@ import (
 //	at TIME left ... | unrecord ID the same while it runs; somebody removes the records of a route
 //	no_attach                      the router checks groups that no route has, and attaches none at weight 0
 //	previous ENV VERSION, within_window, rejected ENV VERSION, retry, credentials TIME, stop failure|interrupt
-//	rollback_timeout TIME, on_source_unhealthy warn
+//	rollback_timeout TIME, on_source_unhealthy warn, detach_idle
 type story struct {
 	routes  []storyRoute
 	envs    []shift.Environment
@@ -177,6 +177,8 @@ func (s *story) parseOption(keyword string, args []string) {
 		s.rollbackTimeout = duration(args[0])
 	case "on_source_unhealthy":
 		s.warnOnSourceUnhealthy = args[0] == "warn"
+	case "detach_idle":
+		s.request.Strategy.DetachIdle = true
 	case "credentials":
 		s.credentialsLast = duration(args[0])
 	case "stop":

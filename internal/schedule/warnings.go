@@ -132,3 +132,15 @@ func gatesText(gates []shift.GateSettings) string {
 	}
 	return "gates: " + gateNames(gates)
 }
+
+// idleWarnings warns about environments that stay attached at weight 0 and had no healthy
+// target.
+func (s plan) idleWarnings() []string {
+	var warnings []string
+	for _, e := range s.Request.Environments {
+		if e.IdleUnhealthy && s.Desired[e.Name] == 0 && slices.Contains(s.AttachedAfter, e.Name) && !s.Kind.Refuses() {
+			warnings = append(warnings, fmt.Sprintf("%s is idle and attached, and a target group of it has no healthy target: Route 53 alias records that evaluate target health take the load balancer for unhealthy. strategy.detach_idle = true detaches it.", e.Name))
+		}
+	}
+	return warnings
+}
