@@ -147,7 +147,7 @@ func TestWaitState_next(t *testing.T) {
 		}, 60,
 			"not_healthy: healthy, but not steady for 15s, after 1m"},
 		{"the giving side is empty", 1, func(w *waitState) { w.mayAdvanceAt(3) }, 3, "passed early"},
-		{"as the configuration says, the steps are kept", 1, func(w *waitState) { w.mayAdvanceAt(3); w.advance = false }, 3, "wake at 5s"},
+		{"as the configuration says, the steps are unchanged", 1, func(w *waitState) { w.mayAdvanceAt(3); w.advance = false }, 3, "wake at 5s"},
 		{"a gate has not passed", 2, func(w *waitState) { w.mayAdvanceAt(3); w.gates[1].latest = Inconclusive }, 3, "wake at 5s"},
 		{"a gate was tolerated", 2, func(w *waitState) { w.mayAdvanceAt(3); w.gates[1].latest = Fail }, 3, "wake at 5s"},
 		{"a report-only gate has failed", 1, func(w *waitState) { w.mayAdvanceAt(3); w.gates[0].latest, w.gates[0].DryRun = Fail, true }, 3, "passed early"},

@@ -38,23 +38,6 @@ func (r *Router) Health(ctx context.Context, groups []string) (map[string]traffi
 	return found, nil
 }
 
-// healthEach is Health with a result or an error for each group.
-func (r *Router) healthEach(ctx context.Context, groups []string) (map[string]traffic.Health, map[string]error) {
-	var mu sync.Mutex
-	found, errs := map[string]traffic.Health{}, map[string]error{}
-	var work []func()
-	for _, group := range groups {
-		work = append(work, func() {
-			health, err := r.groupHealth(ctx, group)
-			mu.Lock()
-			defer mu.Unlock()
-			found[group], errs[group] = health, err
-		})
-	}
-	runConcurrently(work)
-	return found, errs
-}
-
 func (r *Router) groupHealth(ctx context.Context, group string) (traffic.Health, error) {
 	a, err := ParseGroup(group)
 	if err != nil {

@@ -32,14 +32,15 @@ type Reader struct {
 
 // NewReader returns a Reader with an empty cache.
 func NewReader(router *Router) *Reader {
-	return &Reader{
+	r := &Reader{
 		router:  router,
 		routes:  batcher[traffic.State]{read: router.readEach},
 		groups:  batcher[GroupInfo]{read: router.groupInfoEach},
 		records: batcher[[]traffic.Record]{read: NewRecorder(router).recordsEach},
-		health:  batcher[traffic.Health]{read: router.healthEach},
 		idle:    budget{left: maxIdleReads},
 	}
+	r.health.read = r.healthEach
+	return r
 }
 
 // Read is Router.Read, except that it fails only for its own routes and not for those of others in the
@@ -114,6 +115,23 @@ func (r *Reader) IdleHealth(ctx context.Context, groups []string) (map[string]tr
 		}
 	}
 	return found, errors.Join(errs...)
+}
+
+// healthEach is Router.Health with a result or an error for each group.
+func (r *Reader) healthEach(ctx context.Context, groups []string) (map[string]traffic.Health, map[string]error) {
+	var mu sync.Mutex
+	found, errs := map[string]traffic.Health{}, map[string]error{}
+	var work []func()
+	for _, group := range groups {
+		work = append(work, func() {
+			health, err := r.router.groupHealth(ctx, group)
+			mu.Lock()
+			defer mu.Unlock()
+			found[group], errs[group] = health, err
+		})
+	}
+	runConcurrently(work)
+	return found, errs
 }
 
 // OtherRoutes is Router.OtherRoutes with shared calls.
