@@ -46,6 +46,7 @@ func (r *switchResource) refresh(ctx context.Context, m *switchModel, memory *re
 	diags := r.observeRecords(ctx, c, s, routes)
 	r.observeOtherRoutes(ctx, c.Reader, s)
 	observeSlowStart(ctx, c.Groups, s, m.Strategy)
+	observeIdleHealth(ctx, c.Reader, s)
 	m.encode(s.State)
 	m.refreshStickiness(routes, found)
 	*memory = s.Memory
@@ -168,5 +169,21 @@ func observeSlowStart(ctx context.Context, groups platform.GroupInspector, s *re
 	}
 	if len(found) > 0 {
 		s.Memory.SlowStart = found
+	}
+}
+
+// observeIdleHealth finds attached groups of idle environments without a healthy target, of which the schedule
+// warns. The reader reads a group once, and only so many in a run. Missing permission is not an error.
+func observeIdleHealth(ctx context.Context, reader platform.SharedReader, s *release.Observation) {
+	s.Memory.IdleUnhealthy = nil
+	groups := s.AttachedIdleGroups()
+	health, err := reader.IdleHealth(ctx, groups)
+	if err != nil {
+		tflog.Warn(ctx, "idle_health_not_read", map[string]any{"error": err.Error()})
+	}
+	for _, group := range groups {
+		if h, read := health[group]; read && h.Serving() == 0 {
+			s.Memory.IdleUnhealthy = append(s.Memory.IdleUnhealthy, group)
+		}
 	}
 }

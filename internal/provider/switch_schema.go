@@ -75,6 +75,16 @@ func strategyBlock() schema.Block {
 				MarkdownDescription: "How long a rollback is retried, whatever AWS answers, as a duration from `10s` to `24h`. Each route is retried on its own. " +
 					"While it lasts, traffic remains on a version that failed. The longest duration of the schedule does not include it. Default: `10m`.",
 			},
+			"on_source_unhealthy": schema.StringAttribute{
+				Optional: true,
+				MarkdownDescription: "What to do when the environments that give traffic have no registered target on an entry point: `advance` (go to 100 % at once, if every gate passed when it was last evaluated, " +
+					"the targets for 100 % are healthy, and no later step has gates of its own) or `warn` (keep the steps). Unhealthy targets are registered: the load balancer still sends them requests. Both report a warning. Default: `advance`.",
+			},
+			"detach_idle": schema.BoolAttribute{
+				Optional: true,
+				MarkdownDescription: "Whether to detach the target groups of idle environments at the end of a shift, after `settle`, and to attach them again for the next one. A revert then attaches them first. " +
+					"Use it with Route 53 alias records that have `evaluate_target_health`; see [Route 53](../guides/how-a-shift-works.md#idle-target-groups-and-route-53). Default: `false`.",
+			},
 			"rollback_window": schema.StringAttribute{
 				Optional:            true,
 				MarkdownDescription: "How long after a completed shift a revert to the `previous` version skips steps and only reports gates, as a duration. `0s` turns this off. Default: `24h`.",

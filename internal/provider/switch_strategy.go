@@ -24,6 +24,8 @@ func (r *decoder) readStrategy(w *desired, v types.Object) {
 	w.StopOnFailure = r.Choice(at.AtName("on_failure"), attrs["on_failure"], "rollback", "stop") == "stop"
 	w.StopOnInterrupt = r.Choice(at.AtName("on_interrupt"), attrs["on_interrupt"], "rollback", "stop") == "stop"
 	w.RollbackTimeout = r.readRollbackTimeout(at.AtName("rollback_timeout"), attrs["rollback_timeout"])
+	w.WarnOnSourceUnhealthy = r.Choice(at.AtName("on_source_unhealthy"), attrs["on_source_unhealthy"], "advance", "warn") == "warn"
+	w.Strategy.DetachIdle = r.Boolean(attrs["detach_idle"])
 	w.Strategy.RollbackWindow = r.Duration(at.AtName("rollback_window"), attrs["rollback_window"], 24*time.Hour)
 	r.readSteps(w, at.AtName("steps"), attrs["steps"])
 }

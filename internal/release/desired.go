@@ -24,6 +24,8 @@ type Desired struct {
 	RollbackTimeout time.Duration
 	StopOnFailure   bool
 	StopOnInterrupt bool
+	// WarnOnSourceUnhealthy is rollout.Spec's.
+	WarnOnSourceUnhealthy bool
 
 	// Gates returns the settings of the gates, sorted by name, where the given
 	// environments gain traffic. Nil: there are no gates.

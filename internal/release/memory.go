@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
@@ -45,6 +46,9 @@ type Memory struct {
 	// SlowStart is the slow start of the groups that were idle at the last refresh. A
 	// missing group has none, or it is unknown.
 	SlowStart map[string]time.Duration `json:"slow_start,omitempty"`
+	// IdleUnhealthy are the groups that were attached at weight 0 at the last refresh and had
+	// no healthy target.
+	IdleUnhealthy []string `json:"idle_unhealthy,omitempty"`
 }
 
 // RecordMemory is a record of a shift that a refresh found.
@@ -168,3 +172,6 @@ func (m Memory) slowStart(e Environment) time.Duration {
 	}
 	return longest
 }
+
+// idleUnhealthy reports whether a group of an environment is in IdleUnhealthy.
+func (m Memory) idleUnhealthy(e Environment) bool { return slices.ContainsFunc(m.IdleUnhealthy, e.has) }

@@ -110,6 +110,23 @@ func (s *Observation) IdleGroups() []string {
 	return idle
 }
 
+// AttachedIdleGroups returns the groups of environments of the state that are attached to a
+// route of the switch and have weight on none, sorted.
+func (s *Observation) AttachedIdleGroups() []string {
+	attached, used, owners := []string{}, map[string]bool{}, s.Owners()
+	for _, route := range s.State.Routes {
+		for group, weight := range s.Memory.Routes[route.ID].Weights {
+			used[group] = used[group] || weight > 0
+			if _, is := s.State.Environments[owners.Owner(route.Entry, group)]; is {
+				attached = append(attached, group)
+			}
+		}
+	}
+	attached = slices.DeleteFunc(attached, func(group string) bool { return used[group] })
+	slices.Sort(attached)
+	return slices.Compact(attached)
+}
+
 // detectExternalChange rejects a version whose shift stopped part way when all traffic has
 // been moved back since: only a person can have done that.
 func (s *Observation) detectExternalChange(now time.Time) {

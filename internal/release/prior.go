@@ -157,7 +157,10 @@ func (p Prior) Spec(w Desired) rollout.Spec {
 		RollbackTimeout: w.RollbackTimeout,
 		StopOnFailure:   w.StopOnFailure,
 		StopOnInterrupt: w.StopOnInterrupt,
-		Request:         p.request(w),
+
+		WarnOnSourceUnhealthy: w.WarnOnSourceUnhealthy,
+
+		Request: p.request(w),
 	}
 	for _, route := range w.Routes {
 		s.Routes = append(s.Routes, p.route(route, s.Owners))
@@ -190,7 +193,7 @@ func (p Prior) request(w Desired) shift.Request {
 		e := w.Environments[name]
 		r.Environments = append(r.Environments, shift.Environment{Name: name, Version: e.Version, Groups: e.groupsID(),
 			VersionChanged: left[name] != "" && e.Version != "" && e.Version != left[name],
-			SlowStart:      p.Memory.slowStart(e)})
+			SlowStart:      p.Memory.slowStart(e), IdleUnhealthy: p.Memory.idleUnhealthy(e)})
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.leaving)) {
 		r.Environments = append(r.Environments, shift.Environment{Name: name, Groups: groupsID(p.leaving[name]), Removed: true})

@@ -37,6 +37,28 @@ func (b backends) incoming(weights shift.Weights) []incoming {
 	return all
 }
 
+// outgoing returns, by entry point, the groups that have more traffic than they shall keep.
+func (b backends) outgoing() []outgoing {
+	var all []outgoing
+	for i, route := range b.spec.Routes {
+		weights := b.fleet.weights(i)
+		for _, name := range weights.Names() {
+			group := b.spec.Owners.Group(route.Entry, name, b.fleet.current[i])
+			if group == "" || weights[name] <= b.schedule.Desired[name] {
+				continue
+			}
+			j := slices.IndexFunc(all, func(x outgoing) bool { return x.entry == route.Entry })
+			if j < 0 {
+				all, j = append(all, outgoing{entry: route.Entry}), len(all)
+			}
+			if !slices.Contains(all[j].groups, group) {
+				all[j].environments, all[j].groups = append(all[j].environments, name), append(all[j].groups, group)
+			}
+		}
+	}
+	return all
+}
+
 // serving returns the groups that serve the entry point at the rollback target. The
 // capacity of gaining groups is measured against them; groups that gained traffic since
 // would count twice.

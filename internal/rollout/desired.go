@@ -218,8 +218,8 @@ func (d desiredStates) rollback(exposed bool) map[int]traffic.State {
 	for _, i := range d.fleet.existing() {
 		target := targets[i]
 		same := d.fleet.current[i].EqualTraffic(target)
-		if d.joins(i) {
-			same = d.fleet.current[i].Equal(target) // a failed Create detaches what it attached
+		if d.joins(i) || d.spec.Request.Strategy.DetachIdle {
+			same = d.fleet.current[i].Equal(target) // a failure detaches what was attached
 		}
 		// A write with an unknown result is rolled back, unless this run has only attached
 		// groups at weight 0: that moves no traffic, and a refused attach is refused again.
@@ -241,8 +241,9 @@ func (d desiredStates) rollbackTargets(exposed bool) []traffic.State {
 }
 
 // rollbackTarget returns the exact observed state of a route that joins, otherwise the
-// weights of Schedule.Origin. With stickiness on, it lacks gaining environments
-// that were exposed, because their clients would stay there.
+// weights of Schedule.Origin. It lacks idle gaining environments with DetachIdle, because an
+// unhealthy one may take the load balancer out of DNS, and with stickiness on where they were
+// exposed, because their clients would stay there.
 func (d desiredStates) rollbackTarget(i int, exposed bool) traffic.State {
 	observed, current := d.fleet.observed[i], d.fleet.current[i]
 	target := observed
@@ -255,7 +256,7 @@ func (d desiredStates) rollbackTarget(i int, exposed bool) traffic.State {
 	}
 	target.Raw, target.Weights = current.Raw, maps.Clone(target.Weights)
 	d.keepEdits(i, &target)
-	if exposed && (current.Stickiness > 0 || target.Stickiness > 0) {
+	if d.spec.Request.Strategy.DetachIdle || exposed && (current.Stickiness > 0 || target.Stickiness > 0) {
 		for _, name := range d.schedule.GainingOn(i) {
 			if group := d.fleet.owners.Group(d.spec.Routes[i].Entry, name, current); target.Weights[group] == 0 {
 				delete(target.Weights, group)

@@ -20,6 +20,7 @@ const (
 	GateEvaluated   EventKind = "gate_evaluated"   // Gate returned Status; Text is its detail
 	HealthDegraded  EventKind = "health_degraded"  // Text is the detail
 	HealthRecovered EventKind = "health_recovered"
+	SourceEmpty     EventKind = "source_empty"     // the giving side has no registered target; Text is the detail
 	RollbackStarted EventKind = "rollback_started" // Text is the failure
 	ShiftEnded      EventKind = "shift_ended"      // Text is "completed", or cause and disposition
 )

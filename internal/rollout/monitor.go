@@ -49,8 +49,12 @@ type stage struct {
 	steady bool       // ... and must have been steady for SteadyFor
 	watch  []incoming // health is degraded if that of these does not suffice; nil: not watched
 
+	source  []outgoing // a warning if an entry point has no registered target in these
+	advance []incoming // what that requires to end the stage before its hold is over; nil: it never does
+
 	// permit is asked when all else is ready, and again after an error, before the stage
-	// ends. A *leaseLostError ends the stage. Nil: no permission is needed.
+	// ends; with advance, before it ends early. A *leaseLostError ends the stage. Nil: no
+	// permission is needed.
 	permit func(context.Context) error
 }
 
@@ -61,21 +65,30 @@ type waiting struct {
 	stage     stage
 	answers   chan any // gateAnswer and healthAnswer
 
-	poll         time.Duration // the pause before the next health read
-	members      string        // the targets of the last health read, see membership
-	healthErrors int           // consecutive
+	poll         time.Duration        // the pause before the next health read
+	members      string               // the targets of the last health read, see membership
+	healthErrors int                  // consecutive
+	emptySince   map[string]time.Time // by entry point: since when every read showed no registered target in source
+	reported     map[string]bool      // by entry point: that was reported
 }
 
 func (m *monitor) begin(st stage, now time.Time) *waiting {
-	w := &waiting{monitor: m, stage: st, poll: minPollInterval, answers: make(chan any)}
+	w := &waiting{monitor: m, stage: st, poll: minPollInterval, answers: make(chan any), emptySince: map[string]time.Time{}, reported: map[string]bool{}}
 	w.waitState = waitState{ready: st.ready != nil, steady: st.steady, watch: st.watch != nil, needGates: st.needGates, permit: st.permit != nil,
-		limits: m.health, began: now, heldUntil: now.Add(st.hold)}
+		advance: st.advance != nil, limits: m.health, began: now, heldUntil: now.Add(st.hold)}
 	return w
 }
 
 // wait runs a stage until its conditions are met, and returns a Failure if they cannot
-// be. It is the only wait of a shift, so gates and health are monitored in every one.
+// be.
 func (m *monitor) wait(ctx context.Context, st stage) *Failure {
+	_, f := m.hold(ctx, st)
+	return f
+}
+
+// hold is wait for a stage that may end early, and reports whether it did. It is the only
+// wait of a shift, so gates and health are monitored in every one.
+func (m *monitor) hold(ctx context.Context, st stage) (advances bool, f *Failure) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends calls that are still running
 	defer func() { endCalls(st.gates, time.Now()) }()
@@ -85,17 +98,17 @@ func (m *monitor) wait(ctx context.Context, st stage) *Failure {
 		d := w.state().next(now)
 		w.waive(d.waivers)
 		if d.failure != nil {
-			return w.atStage(d.failure)
+			return false, w.atStage(d.failure)
 		}
 		if d.passed {
-			return nil
+			return d.advances, nil
 		}
 		w.startDue(ctx, d, now)
 		if f := w.waitForAnswer(ctx, d.wake); f != nil {
-			return w.atStage(f)
+			return false, w.atStage(f)
 		}
 	}
-	return w.atStage(failureOf(ctx, "", ctx.Err()))
+	return false, w.atStage(failureOf(ctx, "", ctx.Err()))
 }
 
 // state returns the stage as a value.
@@ -121,7 +134,7 @@ func (w *waiting) startDue(ctx context.Context, d decision, now time.Time) {
 	}
 	if d.readHealth {
 		w.health.running = true
-		go readHealth(ctx, w.monitor.router, groupsOf(w.required()), w.answers)
+		go readHealth(ctx, w.monitor.router, w.healthGroups(), w.answers)
 	}
 	if d.askPermit {
 		w.permitted.running = true

@@ -59,6 +59,7 @@ func (w *waiting) handleHealth(a healthAnswer, now time.Time) *Failure {
 	w.healthErrors = 0
 	w.updateReady(a.health, now)
 	w.updateBreach(a.health, now)
+	w.updateSource(a.health, now)
 	w.monitor.warnUnchecked(w.required(), a.health)
 	return nil
 }
@@ -70,6 +71,8 @@ func (w *waiting) handleHealthError(err error, now time.Time, pause time.Duratio
 	w.health.pauseEvidence()
 	w.health.nextRead, w.health.err = now.Add(pause), err
 	w.health.steadySince, w.health.ready = time.Time{}, false
+	w.health.sourceEmpty = false
+	clear(w.emptySince) // an answer that is missing is not an empty one
 	if w.healthErrors > maxHealthErrors || isFinal(err) {
 		if errors.Is(err, traffic.ErrNotFound) { // that is an answer
 			return &Failure{Cause: RouterFailed, Err: fmt.Errorf("health could not be read: %w", err)}
@@ -112,6 +115,40 @@ func (w *waiting) updateBreach(health map[string]traffic.Health, now time.Time) 
 	w.health.breach = lacks
 }
 
+// updateSource looks for entry points on which the giving side has no registered target. Two
+// reads in a row, at least sourceProof apart, must show it, so that one odd answer moves
+// nothing.
+func (w *waiting) updateSource(health map[string]traffic.Health, now time.Time) {
+	w.health.sourceEmpty = false
+	w.health.readyForAll = w.stage.advance != nil && w.limits.shortfalls(w.stage.advance, health).text == ""
+	for _, x := range w.stage.source {
+		since, before := w.emptySince[x.entry]
+		switch {
+		case !x.isEmpty(health):
+			delete(w.emptySince, x.entry)
+		case !before:
+			w.emptySince[x.entry] = now
+			if soon := now.Add(sourceProof); soon.Before(w.health.nextRead) {
+				w.health.nextRead = soon
+			}
+		case now.Sub(since) >= sourceProof:
+			w.health.sourceEmpty = true
+			w.warnSource(x)
+		}
+	}
+}
+
+// warnSource reports a giving side without registered targets, once per stage.
+func (w *waiting) warnSource(x outgoing) {
+	text := fmt.Sprintf("%s (%s): no registered targets", strings.Join(x.environments, ", "), x.entry)
+	if w.reported[x.entry] {
+		return
+	}
+	w.reported[x.entry] = true
+	w.monitor.report.emit(Event{Kind: SourceEmpty, Text: text})
+	w.monitor.report.warn(text + " during the shift, while it still had traffic")
+}
+
 // nextPoll returns the pause before the next read. It doubles up to maxPollInterval, but
 // is at most a third of SteadyFor and BreachFor where these apply.
 func (w *waiting) nextPoll() time.Duration {
@@ -142,6 +179,36 @@ type incoming struct {
 	group       string
 	share       shift.Share
 	serving     []string // groups that serve the entry point at the rollback target
+}
+
+// sourceProof is for how long reads must show no registered targets.
+const sourceProof = time.Second
+
+// outgoing is the giving side of an entry point: the groups that have traffic and lose it.
+type outgoing struct {
+	entry        string
+	environments []string
+	groups       []string
+}
+
+// isEmpty reports whether no group has a registered target. A target that is draining is
+// deregistered and gets no new requests. One that is unhealthy is registered: where all are,
+// ELB sends them the requests nevertheless.
+func (x outgoing) isEmpty(health map[string]traffic.Health) bool {
+	return !slices.ContainsFunc(x.groups, func(group string) bool {
+		h, read := health[group]
+		return !read || h.Count(traffic.Draining) < len(h.Targets)
+	})
+}
+
+// healthGroups returns the ids of the groups whose health the stage reads, sorted.
+func (w *waiting) healthGroups() []string {
+	groups := groupsOf(w.required())
+	for _, x := range w.stage.source {
+		groups = append(groups, x.groups...)
+	}
+	slices.Sort(groups)
+	return slices.Compact(groups)
 }
 
 // groupsOf returns the ids of the groups and of those that they are measured against,

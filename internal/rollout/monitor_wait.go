@@ -21,7 +21,8 @@ type waitState struct {
 	steady    bool // ... and must have been steady for SteadyFor
 	watch     bool // degraded health is a failure after BreachFor
 	needGates bool // each gate must have passed since the last weight change
-	permit    bool // the stage ends only with a fresh permission
+	permit    bool // the stage ends, or with advance ends early, only with a fresh permission
+	advance   bool // the stage ends early where the giving side has no registered target
 
 	limits    HealthSettings
 	began     time.Time
@@ -57,6 +58,8 @@ type healthState struct {
 	steadySince time.Time // zero: not steady
 	breachSince time.Time // zero: not degraded
 	breach      shortage  // why degraded, by the last read that succeeded
+	sourceEmpty bool      // reads have proven that the giving side has no registered target on an entry point
+	readyForAll bool      // what advance requires, by the last read that succeeded
 	evidence
 }
 
@@ -69,6 +72,7 @@ type gateState struct {
 
 	passed             bool
 	answered           bool
+	latest             Status    // of the last evaluation; empty: none
 	waived             bool      // counts as passed after InconclusiveTimeout
 	inconclusiveSince  time.Time // zero: the last verdict was not inconclusive
 	inconclusiveDetail string
@@ -77,8 +81,9 @@ type gateState struct {
 // decision is what a stage does at a time. If it has neither passed nor failed, nothing
 // changes before wake unless an answer arrives.
 type decision struct {
-	passed  bool
-	failure *Failure
+	passed   bool
+	advances bool // passed before the hold was over
+	failure  *Failure
 
 	waivers    []waiver // gates that count as passed from now on; also with a failure
 	calls      []int    // indexes of the gates to call
@@ -129,13 +134,7 @@ func (w waitState) next(now time.Time) decision {
 			return d
 		}
 	}
-	if complete := w.isComplete(h); complete && w.permit {
-		d.passed = !w.permitted.granted.IsZero() && !h.reached(w.permitted.granted.Add(permitFor))
-		d.askPermit = !d.passed && !w.permitted.running && h.reached(w.permitted.next)
-	} else {
-		d.passed = complete
-	}
-	if d.passed {
+	if w.end(h, &d); d.passed {
 		return d
 	}
 	for i, g := range w.gates {
@@ -146,6 +145,29 @@ func (w waitState) next(now time.Time) decision {
 	d.readHealth = (w.ready || w.watch) && !w.health.running && h.reached(w.health.nextRead)
 	d.wake = h.next
 	return d
+}
+
+// end decides whether the stage ends. One that may end early needs its permission only for
+// that.
+func (w waitState) end(h *horizon, d *decision) {
+	complete, advances := w.isComplete(h), w.mayAdvance(h)
+	if w.permit && (advances || complete && !w.advance) {
+		granted := !w.permitted.granted.IsZero() && !h.reached(w.permitted.granted.Add(permitFor))
+		complete, advances = complete && (granted || w.advance), advances && granted
+		d.askPermit = !granted && !complete && !w.permitted.running && h.reached(w.permitted.next)
+	}
+	d.passed, d.advances = complete || advances, advances
+}
+
+// mayAdvance reports whether the stage may end before its hold is over: the giving side was
+// read to have no registered target, the gaining groups suffice for all of the traffic, and
+// every gate passed when it was last evaluated. Report-only gates are never acted on.
+func (w waitState) mayAdvance(h *horizon) bool {
+	s := w.health
+	if !w.advance || !s.sourceEmpty || !s.readyForAll || !s.breachSince.IsZero() || s.isUnread(h, w.limits.BreachFor) {
+		return false
+	}
+	return !slices.ContainsFunc(w.gates, func(g gateState) bool { return !g.DryRun && g.latest != Pass })
 }
 
 // healthFailure returns a Failure if a time limit of health is exceeded: of degraded
@@ -222,7 +244,7 @@ func (g gateState) overdue(h *horizon, heldUntil time.Time) (detail string, over
 // restart discards the verdicts and starts the initial delay. It leaves the settings
 // alone, which a call that hangs may still read.
 func (g *gateState) restart(now time.Time) {
-	g.passed, g.answered, g.waived, g.inconclusiveSince = false, false, false, time.Time{}
+	g.passed, g.answered, g.latest, g.waived, g.inconclusiveSince = false, false, "", false, time.Time{}
 	g.next = now.Add(g.InitialDelay)
 }
 

@@ -23,6 +23,8 @@ func (d decision) text() string {
 	switch {
 	case d.failure != nil:
 		return strings.Join(append(parts, d.failure.Error()), ", ")
+	case d.advances:
+		return strings.Join(append(parts, "passed early"), ", ")
 	case d.passed:
 		return strings.Join(append(parts, "passed"), ", ")
 	}
@@ -31,6 +33,9 @@ func (d decision) text() string {
 	}
 	if d.readHealth {
 		parts = append(parts, "read health")
+	}
+	if d.askPermit {
+		parts = append(parts, "ask permit")
 	}
 	return strings.Join(append(parts, "wake at "+d.wake.Sub(began).String()), ", ")
 }
@@ -73,6 +78,16 @@ func (w *waitState) unhealthyAgain(until int) {
 	w.health.pauseEvidence()
 	w.health.observeEvidence(true, after(20))
 	w.health.readAt(until)
+}
+
+// mayAdvanceAt makes everything hold that ends a stage early, by a read at a time.
+func (w *waitState) mayAdvanceAt(seconds int) {
+	w.watch, w.advance = true, true
+	w.health.known, w.health.sourceEmpty, w.health.readyForAll = true, true, true
+	w.health.lastRead, w.health.nextRead = after(seconds), after(seconds+5)
+	for i := range w.gates {
+		w.gates[i].latest = Pass
+	}
 }
 
 func TestWaitState_next(t *testing.T) {
@@ -131,6 +146,24 @@ func TestWaitState_next(t *testing.T) {
 			w.health.readAt(58)
 		}, 60,
 			"not_healthy: healthy, but not steady for 15s, after 1m"},
+		{"the giving side is empty", 1, func(w *waitState) { w.mayAdvanceAt(3) }, 3, "passed early"},
+		{"as the configuration says, the steps are unchanged", 1, func(w *waitState) { w.mayAdvanceAt(3); w.advance = false }, 3, "wake at 5s"},
+		{"a gate has not passed", 2, func(w *waitState) { w.mayAdvanceAt(3); w.gates[1].latest = Inconclusive }, 3, "wake at 5s"},
+		{"a gate was tolerated", 2, func(w *waitState) { w.mayAdvanceAt(3); w.gates[1].latest = Fail }, 3, "wake at 5s"},
+		{"a report-only gate has failed", 1, func(w *waitState) { w.mayAdvanceAt(3); w.gates[0].latest, w.gates[0].DryRun = Fail, true }, 3, "passed early"},
+		{"not ready for 100 %", 1, func(w *waitState) { w.mayAdvanceAt(3); w.health.readyForAll = false }, 3, "wake at 5s"},
+		{"degraded for its step", 1, func(w *waitState) { w.mayAdvanceAt(3); w.health.breachSince, w.health.from = after(3), after(3) }, 3, "wake at 5s"},
+		{"the last read failed", 1, func(w *waitState) { w.mayAdvanceAt(3); w.health.err = ErrNoAnswer }, 3, "wake at 5s"},
+		{"without a fresh read", 1, func(w *waitState) {
+			w.mayAdvanceAt(0)
+			w.health.nextRead = after(0)
+			w.health.running = true
+			w.gates[0].running = true
+		}, 9, "wake at 10s"},
+		{"without the lease", 1, func(w *waitState) { w.mayAdvanceAt(3); w.permit = true }, 3, "ask permit, wake at 5s"},
+		{"with the lease", 1, func(w *waitState) { w.mayAdvanceAt(3); w.permit, w.permitted.granted = true, after(2) }, 3, "passed early"},
+		{"with a lease from before", 1, func(w *waitState) { w.mayAdvanceAt(3); w.permit, w.permitted.granted = true, after(1) }, 3, "ask permit, wake at 5s"},
+		{"a hold that is over needs no lease", 1, func(w *waitState) { w.mayAdvanceAt(11); w.permit = true; w.permitted.running = true }, 11, "passed"},
 		{"the first health read may end the stage", 1, func(w *waitState) { w.ready, w.gates[0].next = true, began }, 0, "read health, wake at 1s"},
 		{"the first health read takes long", 1, func(w *waitState) { w.ready, w.gates[0].next, w.health.running = true, began, true }, 1, "call 0, wake at 10s"},
 
@@ -207,12 +240,16 @@ func drawWait(t *rapid.T) (waitState, time.Time) {
 		health: healthState{running: flag("health running"), nextRead: after(seconds("next read")), known: flag("health known"),
 			ready: flag("ready now"), steadySince: since("steady"), breachSince: since("breach")}}
 	w.health.lastRead = since("last read")
+	w.advance, w.permit = flag("advance"), flag("permit")
+	w.permitted = permitState{running: flag("asking"), next: after(seconds("next permit")), granted: since("granted")}
+	w.health.sourceEmpty, w.health.readyForAll = flag("source empty"), flag("ready for all")
 	w.health.evidence = evidence{collected: span("collected"), from: since("evidence"), unread: span("unread")}
 	if flag("failed read") {
 		w.health.err = ErrNoAnswer
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "gates") {
 		g := gateState{running: flag("running"), next: after(seconds("next")), passed: flag("passed"), answered: flag("answered"), inconclusiveSince: since("inconclusive")}
+		g.latest = rapid.SampledFrom([]Status{"", Pass, Fail}).Draw(t, "latest")
 		g.InconclusiveTimeout, g.DryRun = span("inconclusive timeout"), seconds("dry") < 4
 		g.OnInconclusive = rapid.SampledFrom([]Status{Pass, Fail, Inconclusive}).Draw(t, "on inconclusive")
 		w.gates = append(w.gates, g)
@@ -230,6 +267,7 @@ func (w waitState) act(d decision) waitState {
 		w.gates[i].running = true
 	}
 	w.health.running = w.health.running || d.readHealth
+	w.permitted.running = w.permitted.running || d.askPermit
 	return w
 }
 
@@ -251,7 +289,7 @@ func TestWaitState_nothingChangesBeforeWake(t *testing.T) {
 		w = w.act(d)
 		for _, at := range []time.Time{now, now.Add(d.wake.Sub(now) / 2), d.wake.Add(-time.Nanosecond)} {
 			later := w.next(at)
-			idle := !later.passed && later.failure == nil && later.waivers == nil && later.calls == nil && !later.readHealth
+			idle := !later.passed && later.failure == nil && later.waivers == nil && later.calls == nil && !later.readHealth && !later.askPermit
 			// Without anything to wait for, the hour counts from the decision.
 			if sameWake := later.wake.Equal(d.wake) || later.wake.Equal(at.Add(time.Hour)); !idle || !sameWake {
 				t.Fatalf("at %s: %s\nafter %s: %s", now.Sub(began), d.text(), at.Sub(now), later.text())

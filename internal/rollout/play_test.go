@@ -137,7 +137,7 @@ func (p *player) apply(c change) {
 func (p *player) spec() rollout.Spec {
 	s := p.story
 	spec := rollout.Spec{Router: p.memory, RollbackRouter: p.memory.RollbackClient(), ID: "s1", Limits: routertest.Limits(), Request: s.request,
-		Stable: s.stable, Health: s.health, Sticky: s.sticky, StopOnFailure: s.stopOnFailure, StopOnInterrupt: s.stopOnInterrupt, RollbackTimeout: s.rollbackTimeout, OnEvent: p.record}
+		Stable: s.stable, Health: s.health, Sticky: s.sticky, StopOnFailure: s.stopOnFailure, StopOnInterrupt: s.stopOnInterrupt, RollbackTimeout: s.rollbackTimeout, WarnOnSourceUnhealthy: s.warnOnSourceUnhealthy, OnEvent: p.record}
 	for _, r := range s.routes {
 		route := rollout.Route{Route: traffic.Route{ID: r.id, Entry: r.entry}}
 		if s.stable != nil && !r.joins {

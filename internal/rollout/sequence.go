@@ -2,12 +2,11 @@ package rollout
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // sequence is one shift in progress: its schedule and how far it is. Its methods are the
@@ -183,15 +182,27 @@ func (s *sequence) move(ctx context.Context) *Failure {
 	if f := s.checkIdle(ctx); f != nil {
 		return f
 	}
-	if f := s.evaluateSplit(ctx); f != nil {
+	if f := s.takeSteps(ctx); f != nil {
 		return f
 	}
+	return s.finish(ctx)
+}
+
+// takeSteps takes the steps up to 100 %, and skips those in between where the giving side
+// has no registered target.
+func (s *sequence) takeSteps(ctx context.Context) *Failure {
+	advances, f := s.evaluateSplit(ctx)
 	for _, step := range s.schedule.Steps {
-		if f := s.takeStep(ctx, step); f != nil {
+		switch {
+		case f != nil:
 			return f
+		case !advances:
+			advances, f = s.takeStep(ctx, step)
+		case step.At == shift.Full:
+			f = s.advance(ctx, step)
 		}
 	}
-	return s.finish(ctx)
+	return f
 }
 
 // preflight calls the gates that can prevent a start. It skips them for a current split,
@@ -249,21 +260,48 @@ func (s *sequence) checkIdle(ctx context.Context) *Failure {
 }
 
 // evaluateSplit holds and evaluates the observed split like a step of this shift.
-func (s *sequence) evaluateSplit(ctx context.Context) *Failure {
+func (s *sequence) evaluateSplit(ctx context.Context) (advances bool, f *Failure) {
 	if s.schedule.Split == nil {
-		return nil
+		return false, nil
 	}
 	step := *s.schedule.Split
 	s.step, s.at = s.path.reached(step.At), step.At
 	s.monitor.resetGates()
 	s.report.phase("evaluate the current split")
-	return s.monitor.wait(ctx, stage{name: "evaluation of the current split", part: shift.During, hold: step.Hold,
-		gates: s.gatesFor(shift.During, step), needGates: true, watch: s.backends.incoming(s.fleet.mean())})
+	return s.hold(ctx, step, stage{name: "evaluation of the current split", watch: s.backends.incoming(s.fleet.mean())})
+}
+
+// hold holds the weights of a step below 100 %, and reports whether the rest of the shift
+// follows at once. No step is skipped that has gates of its own: one of them may ask a person.
+func (s *sequence) hold(ctx context.Context, step shift.Step, st stage) (advances bool, f *Failure) {
+	st.part, st.hold = shift.During, step.Hold
+	st.gates, st.needGates = s.gatesFor(shift.During, step), true
+	st.source = s.backends.outgoing()
+	gated := slices.ContainsFunc(s.schedule.Steps, func(x shift.Step) bool { return x.At > step.At && len(x.Gates) > 0 })
+	if !s.spec.WarnOnSourceUnhealthy && !gated {
+		st.advance, st.permit = s.backends.incoming(s.desired.highest(shift.Full)), s.lease.permit()
+	}
+	return s.monitor.hold(ctx, st)
+}
+
+// advance goes to 100 % at once. The hold that ended early has checked the health for that,
+// the gates and the lease.
+func (s *sequence) advance(ctx context.Context, full shift.Step) *Failure {
+	if f := s.checkCredentials(ctx, full); f != nil {
+		return f
+	}
+	from := s.at
+	s.report.phase("shift to " + full.At.String())
+	if f := s.setWeights(ctx, full.At); f != nil {
+		return f
+	}
+	s.report.warn(fmt.Sprintf("The shift went from %s to %s at once, because the environments that give traffic had no registered targets (on_source_unhealthy = \"advance\").", from, full.At))
+	return nil
 }
 
 // takeStep runs one step: it waits for the health that its weights need, sets the
 // weights, and holds them.
-func (s *sequence) takeStep(ctx context.Context, step shift.Step) *Failure {
+func (s *sequence) takeStep(ctx context.Context, step shift.Step) (advances bool, f *Failure) {
 	next := s.desired.highest(step.At)
 	s.report.phase("health check for " + step.At.String())
 	check := stage{name: "health check before " + s.path.name(step.At), part: shift.During, ready: s.backends.incoming(next), permit: s.lease.permit()}
@@ -271,21 +309,17 @@ func (s *sequence) takeStep(ctx context.Context, step shift.Step) *Failure {
 		check.gates, check.watch = s.gatesFor(shift.During, s.lastStep()), s.backends.incoming(s.fleet.mean())
 	}
 	if f := s.monitor.wait(ctx, check); f != nil {
-		return f
+		return false, f
 	}
 	if f := s.checkCredentials(ctx, step); f != nil {
-		return f
+		return false, f
 	}
 	s.report.phase("shift to " + step.At.String())
-	if f := s.setWeights(ctx, step.At); f != nil {
-		return f
-	}
-	if step.At == shift.Full {
-		return nil // the hold at 100 % is the bake
+	if f := s.setWeights(ctx, step.At); f != nil || step.At == shift.Full {
+		return false, f // the hold at 100 % is the bake
 	}
 	s.report.phase("hold at " + step.At.String())
-	return s.monitor.wait(ctx, stage{name: s.path.name(step.At), part: shift.During, hold: step.Hold,
-		gates: s.gatesFor(shift.During, step), needGates: true, watch: s.backends.incoming(next)})
+	return s.hold(ctx, step, stage{name: s.path.name(step.At), watch: s.backends.incoming(next)})
 }
 
 // setWeights sets the weights of a step on all routes.
@@ -302,72 +336,6 @@ func (s *sequence) setWeights(ctx context.Context, at shift.Share) *Failure {
 	s.lease.reached(at)
 	s.monitor.weightsChanged()
 	return nil
-}
-
-// finish runs what follows at 100 %: bake, settle, detach.
-func (s *sequence) finish(ctx context.Context) *Failure {
-	s.step, s.at, s.exposed = s.path.last(), shift.Full, true
-	gates := s.gatesFor(shift.After, shift.Step{})
-	if !s.monitor.reset { // the shift starts with the bake
-		s.monitor.resetGates()
-	}
-	s.report.phase("bake")
-	f := s.monitor.wait(ctx, stage{name: "bake", part: shift.After, hold: s.spec.Request.Strategy.Bake,
-		gates: gates, needGates: true, watch: s.backends.incoming(s.schedule.Desired)})
-	if f != nil {
-		return f
-	}
-	return s.settle(ctx, gates)
-}
-
-// settle waits until all nodes of the load balancer use the new weights, because a
-// group must not be detached before that.
-func (s *sequence) settle(ctx context.Context, gates []*activeGate) *Failure {
-	s.report.phase("settle")
-	f := s.monitor.wait(ctx, stage{name: "settle", part: shift.After, hold: s.spec.Request.Strategy.Settle,
-		gates: gates, needGates: true, watch: s.backends.incoming(s.schedule.Desired)})
-	if f != nil {
-		return f
-	}
-	return s.conclude(ctx)
-}
-
-// conclude ends a shift that reached the desired weights: it cleans up, or checks that the
-// routes are unchanged and exist. A check that cannot read is ignored, because every write
-// has been read back before.
-func (s *sequence) conclude(ctx context.Context) *Failure {
-	if len(s.desired.cleanUp()) > 0 {
-		return s.cleanUp(ctx)
-	}
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), externalChangeTimeout)
-	defer cancel()
-	if f := s.fleet.unchanged(limited); f != nil && (f.Cause == ExternalChange || errors.Is(f.Err, traffic.ErrNotFound)) {
-		f.Stage = "final check"
-		return f
-	}
-	return nil
-}
-
-// cleanUp attaches and detaches until each action has exactly Schedule.AttachedAfter. It
-// moves no traffic. The shift is complete by then, so neither an interrupt nor a failure
-// of the write causes a rollback.
-func (s *sequence) cleanUp(ctx context.Context) *Failure {
-	s.progress = completed
-	if len(s.desired.cleanUp()) == 0 {
-		return nil
-	}
-	s.report.phase("attach and detach")
-	limit := &limitError{"the groups were not attached and detached", cleanUpTimeout}
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), limit.limit, limit)
-	defer cancel()
-	f := s.fleet.unchanged(ctx)
-	if f == nil {
-		f = s.fleet.writeAndVerify(ctx, s.desired.cleanUp()) // based on the states just read
-	}
-	if f != nil {
-		f.Stage = "attach and detach"
-	}
-	return f
 }
 
 // checkCredentials checks that the credentials last through the step's hold (at 100 %,

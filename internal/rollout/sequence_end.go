@@ -2,11 +2,78 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
+
+// finish runs what follows at 100 %: bake, settle, detach.
+func (s *sequence) finish(ctx context.Context) *Failure {
+	s.step, s.at, s.exposed = s.path.last(), shift.Full, true
+	gates := s.gatesFor(shift.After, shift.Step{})
+	if !s.monitor.reset { // the shift starts with the bake
+		s.monitor.resetGates()
+	}
+	s.report.phase("bake")
+	f := s.monitor.wait(ctx, stage{name: "bake", part: shift.After, hold: s.spec.Request.Strategy.Bake,
+		gates: gates, needGates: true, watch: s.backends.incoming(s.schedule.Desired)})
+	if f != nil {
+		return f
+	}
+	return s.settle(ctx, gates)
+}
+
+// settle waits until all nodes of the load balancer use the new weights, because a
+// group must not be detached before that.
+func (s *sequence) settle(ctx context.Context, gates []*activeGate) *Failure {
+	s.report.phase("settle")
+	f := s.monitor.wait(ctx, stage{name: "settle", part: shift.After, hold: s.spec.Request.Strategy.Settle,
+		gates: gates, needGates: true, watch: s.backends.incoming(s.schedule.Desired)})
+	if f != nil {
+		return f
+	}
+	return s.conclude(ctx)
+}
+
+// conclude ends a shift that reached the desired weights: it cleans up, or checks that the
+// routes are unchanged and exist. A check that cannot read is ignored, because every write
+// has been read back before.
+func (s *sequence) conclude(ctx context.Context) *Failure {
+	if len(s.desired.cleanUp()) > 0 {
+		return s.cleanUp(ctx)
+	}
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), externalChangeTimeout)
+	defer cancel()
+	if f := s.fleet.unchanged(limited); f != nil && (f.Cause == ExternalChange || errors.Is(f.Err, traffic.ErrNotFound)) {
+		f.Stage = "final check"
+		return f
+	}
+	return nil
+}
+
+// cleanUp attaches and detaches until each action has exactly Schedule.AttachedAfter. It
+// moves no traffic. The shift is complete by then, so neither an interrupt nor a failure
+// of the write causes a rollback.
+func (s *sequence) cleanUp(ctx context.Context) *Failure {
+	s.progress = completed
+	if len(s.desired.cleanUp()) == 0 {
+		return nil
+	}
+	s.report.phase("attach and detach")
+	limit := &limitError{"the groups were not attached and detached", cleanUpTimeout}
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), limit.limit, limit)
+	defer cancel()
+	f := s.fleet.unchanged(ctx)
+	if f == nil {
+		f = s.fleet.writeAndVerify(ctx, s.desired.cleanUp()) // based on the states just read
+	}
+	if f != nil {
+		f.Stage = "attach and detach"
+	}
+	return f
+}
 
 // end ends the record of the shift, completes the result with the last state of every
 // route, and emits the outcome.

@@ -41,6 +41,9 @@ type Spec struct {
 	RollbackTimeout time.Duration
 	StopOnFailure   bool // stop in place instead of rolling back
 	StopOnInterrupt bool // the same for an interrupt
+	// WarnOnSourceUnhealthy keeps the steps where the giving side has no registered target,
+	// instead of going to 100 % at once.
+	WarnOnSourceUnhealthy bool
 
 	// CredentialsLast returns an error if the credentials expire within d. Nil: their
 	// expiry is not known.

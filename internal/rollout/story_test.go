@@ -36,7 +36,7 @@ import (
 //	at TIME left ... | unrecord ID the same while it runs; somebody removes the records of a route
 //	no_attach                      the router checks groups that no route has, and attaches none at weight 0
 //	previous ENV VERSION, within_window, rejected ENV VERSION, retry, credentials TIME, stop failure|interrupt
-//	rollback_timeout TIME
+//	rollback_timeout TIME, on_source_unhealthy warn, detach_idle
 type story struct {
 	routes  []storyRoute
 	envs    []shift.Environment
@@ -55,6 +55,7 @@ type story struct {
 	rollbackTimeout time.Duration // 0: the default
 
 	stopOnFailure, stopOnInterrupt bool
+	warnOnSourceUnhealthy          bool
 	noAttach                       bool
 
 	record     bool
@@ -174,6 +175,10 @@ func (s *story) parseOption(keyword string, args []string) {
 		s.request.Retry = true
 	case "rollback_timeout":
 		s.rollbackTimeout = duration(args[0])
+	case "on_source_unhealthy":
+		s.warnOnSourceUnhealthy = args[0] == "warn"
+	case "detach_idle":
+		s.request.Strategy.DetachIdle = true
 	case "credentials":
 		s.credentialsLast = duration(args[0])
 	case "stop":

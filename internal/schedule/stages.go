@@ -176,6 +176,9 @@ func (s plan) rollbackPathText() string {
 	case slices.Contains(s.AttachedAfter, before):
 		return fmt.Sprintf("%s stays attached for an instant rollback (%s)", before, FormatDuration(window))
 	}
+	if s.Request.Strategy.DetachIdle && s.Request.AttachesIdle {
+		return fmt.Sprintf("%s can be reverted to without steps (%s), which attaches it first", before, FormatDuration(window))
+	}
 	return fmt.Sprintf("%s can be reverted to without steps (%s)", before, FormatDuration(window))
 }
 

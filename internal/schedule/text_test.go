@@ -65,6 +65,13 @@ func TestSchedule_textOfAShift(t *testing.T) {
 		{"no steps, without versions", with(bare(green, route(blue, blue)), func(r *shift.Request) {
 			r.Environments[0].Version, r.Environments[1].Version = "", ""
 		})},
+		{"detach_idle", with(full(green, onlyAttached(blue)), func(r *shift.Request) { r.Strategy.DetachIdle = true })},
+		{"an attached idle environment without a healthy target", with(full(green, route(blue, blue)), redUnhealthy)},
+		{"one that is detached", with(full(green, route(blue, blue)), func(r *shift.Request) {
+			redUnhealthy(r)
+			r.Strategy.DetachIdle = true
+		})},
+		{"one that gets the traffic", with(full(green, route(blue, blue)), func(r *shift.Request) { r.Environments[1].IdleUnhealthy = true })},
 		{"a Create", shift.Request{AttachesIdle: true, Desired: green, Unobserved: true, Environments: twoEnvironments(), Strategy: fullStrategy(), Routes: []shift.Route{{Name: "web", Joining: true}, {Name: "api", Joining: true}}}},
 		{"abandoned at 50 %", with(full(green, route(blue, half)), toGreen)},
 		{"abandoned at 100 %", with(full(green, route(blue, green)), toGreen)},
@@ -132,4 +139,10 @@ func TestSchedule_textOfOtherKinds(t *testing.T) {
 func named(x shift.Route, name string) shift.Route {
 	x.Name = name
 	return x
+}
+
+// redUnhealthy adds red, which is attached at weight 0 and has no healthy target.
+func redUnhealthy(r *shift.Request) {
+	r.Environments = append(r.Environments, shift.Environment{Name: "red", IdleUnhealthy: true})
+	r.Routes[0].Attached = append(r.Routes[0].Attached, "red")
 }

@@ -132,3 +132,15 @@ func gatesText(gates []shift.GateSettings) string {
 	}
 	return "gates: " + gateNames(gates)
 }
+
+// idleWarnings warns about environments that stay attached at weight 0 and had no healthy
+// target.
+func (s plan) idleWarnings() []string {
+	var warnings []string
+	for _, e := range s.Request.Environments {
+		if e.IdleUnhealthy && s.Desired[e.Name] == 0 && slices.Contains(s.AttachedAfter, e.Name) && !s.Kind.Refuses() {
+			warnings = append(warnings, fmt.Sprintf("%s stays attached at weight 0 and has a target group without a healthy target, so Route 53 alias records that evaluate target health consider the load balancer unhealthy. Set strategy.detach_idle = true to detach it.", e.Name))
+		}
+	}
+	return warnings
+}

@@ -355,7 +355,7 @@ func (s *Schedule) fillAttached() error {
 		return fmt.Errorf("%w: %d, the maximum is %d", ErrTooManyGroups, r.groupsPerRoute(attached.names), r.MaxGroups)
 	}
 	after := newOrderedNames(s.Desired.Names())
-	if !r.stickyAfterwards() {
+	if !r.stickyAfterwards() && !r.Strategy.DetachIdle {
 		after.addWhile(r.fits, r.managed(attached.names)...)
 		after.addWhile(r.fits, s.idle()...)
 	}

@@ -410,6 +410,14 @@ func TestDecide_groups(t *testing.T) {
 		{"sticky as desired", with(request(green, route(blue, blue)), func(r *shift.Request) { r.Sticky = new(true) }), "green blue", "green"},
 		{"sticky switched off", with(request(green, shift.Route{Stable: blue, Observed: blue, Sticky: true}), func(r *shift.Request) { r.Sticky = new(false) }),
 			"green blue", "green blue"},
+		{"detach_idle: only environments with traffic stay", with(request(green, route(blue, blue)), func(r *shift.Request) { r.Strategy.DetachIdle = true }), "green blue", "green"},
+		{"detach_idle with a third environment", with(request(green, route(blue, blue)), func(r *shift.Request) {
+			r.Strategy.DetachIdle = true
+			r.Environments = append(r.Environments, shift.Environment{Name: "red"})
+		}), "green blue", "green"},
+		{"detach_idle and a desired split", with(request(shift.Weights{"blue": 500, "green": 500}, route(blue, blue)), func(r *shift.Request) { r.Strategy.DetachIdle = true }),
+			"blue green", "blue green"},
+		{"detach_idle where nothing shifts", with(request(green, route(green, green)), func(r *shift.Request) { r.Strategy.DetachIdle = true }), "green", "green"},
 		{"a removed environment with traffic is detached afterwards", with(request(green, route(blue, blue)), func(r *shift.Request) { r.Environments[0].Removed = true }),
 			"green blue", "green"},
 		{"a removed idle environment is not attached", with(request(green, route(blue, blue)), func(r *shift.Request) {

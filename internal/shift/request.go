@@ -13,6 +13,9 @@ type Environment struct {
 	VersionChanged bool   // the version differs from that of the last completed shift
 	Removed        bool   // no longer configured: detached once it has no traffic
 	Unmanaged      bool   // a group on a route that is in no environment of the switch
+	// IdleUnhealthy reports that one of its groups was attached at weight 0 without a healthy
+	// target at the last refresh.
+	IdleUnhealthy bool
 	// SlowStart is the longest slow start of its groups: a target that becomes healthy
 	// gets less than its share for that long. 0: none, or unknown.
 	SlowStart time.Duration
@@ -115,6 +118,7 @@ type Strategy struct {
 	HealthTimeout  time.Duration
 	RollbackWindow time.Duration // how long a revert needs no steps; 0: never
 	SteadyFor      time.Duration
+	DetachIdle     bool           // idle environments are detached at the end, and attached again by the next shift
 	Gates          []GateSettings // sorted by name
 }
 

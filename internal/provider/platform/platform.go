@@ -124,6 +124,9 @@ type SharedReader interface {
 	// OtherRoutes returns the routes that send traffic to one of the groups and are not
 	// among the routes.
 	OtherRoutes(ctx context.Context, routes, groups []string) ([]traffic.OtherRoute, error)
+	// IdleHealth returns the health of each group, also with an error. It may leave out some:
+	// the number of its reads in a run is limited.
+	IdleHealth(ctx context.Context, groups []string) (map[string]traffic.Health, error)
 	// Records is traffic.Recorder's.
 	Records(ctx context.Context, routes []string) (map[string][]traffic.Record, error)
 	// Invalidate drops all results: something was written.

@@ -49,6 +49,39 @@ func TestReader_batchesConcurrentReads(t *testing.T) {
 	})
 }
 
+// A refresh of many switches reads the health of a limited number of groups, and of none twice.
+func TestReader_idleHealthIsLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{}
+		r := elb.NewReader(router(f))
+		var all sync.WaitGroup
+		found := make([]int, 75)
+		for i := range found {
+			all.Go(func() {
+				group := func(n int) string { return fmt.Sprintf("%stargetgroup/app-%d/1", prefix, n) }
+				health, err := r.IdleHealth(t.Context(), []string{group(2 * i), group(2*i + 1)})
+				if err != nil {
+					t.Errorf("reader %d: %v", i, err)
+				}
+				if found[i] = len(health); found[i] == 0 {
+					return
+				}
+				if again, err := r.IdleHealth(t.Context(), []string{group(2 * i)}); err != nil || len(again) != 1 {
+					t.Errorf("reader %d reads %v, %v", i, again, err)
+				}
+			})
+		}
+		all.Wait()
+		total := 0
+		for _, n := range found {
+			total += n
+		}
+		if calls := len(f.calls); total != 100 || calls != 100 {
+			t.Errorf("%d groups of 150 were read with %d calls, want 100", total, calls)
+		}
+	})
+}
+
 func TestReader_sharesACallInProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, routes := manyListeners(1)
