@@ -44,8 +44,9 @@ func (s *shiftRun) recordDetail(f *rollout.Failure) (input.Detail, bool) {
 			Action: "Apply the configuration of that switch: it completes the shift or rolls it back. " +
 				"If there is no such configuration any more, check the weights of the route and remove its tags bluegreen:shift/….",
 		}, true
+	default:
+		return input.Detail{}, false
 	}
-	return input.Detail{}, false
 }
 
 // recordAction is what to do about a record that cannot be written.

@@ -63,16 +63,6 @@ func (p *Prior) matchName(w Desired, name string, groups map[string]string) stri
 	return name
 }
 
-// renamed reports whether an environment of the state has another name now.
-func (p Prior) renamed() bool {
-	for before, now := range p.names {
-		if before != now {
-			return true
-		}
-	}
-	return false
-}
-
 // CurrentName returns the current name of an environment of the state. Names of unmanaged
 // groups stay.
 func (p Prior) CurrentName(name string) string {

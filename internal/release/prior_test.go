@@ -156,6 +156,9 @@ func TestMemory_versions(t *testing.T) {
 		t.Errorf("version 1: %+v, %v", m.Attempt, err)
 	}
 	text, err = json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := json.Unmarshal(text, &m); err != nil || !m.Attempt.Unrecorded {
 		t.Errorf("version 1, written again: %+v, %v", m.Attempt, err)
 	}

@@ -160,12 +160,12 @@ func (w *waiting) handlePermit(a permitAnswer, now time.Time) *Failure {
 	if lost, is := errors.AsType[*leaseLostError](a.err); is {
 		return &Failure{Cause: LeaseLost, Detail: lost.Error()}
 	}
-	if a.err != nil {
-		w.permitted.next = now.Add(permitRetry)
-		w.monitor.report.warn("The record of the shift could not be read or written for a while, which delayed the next step: " + a.err.Error())
+	if a.err == nil {
+		w.permitted.granted = now
 		return nil
 	}
-	w.permitted.granted = now
+	w.permitted.next = now.Add(permitRetry)
+	w.monitor.report.warn("The record of the shift could not be read or written for a while, which delayed the next step: " + a.err.Error())
 	return nil
 }
 

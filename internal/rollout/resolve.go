@@ -83,7 +83,7 @@ func (s Spec) left(route Route, now traffic.State) (from, to shift.Weights) {
 		return nil, nil
 	}
 	id := route.ID
-	if _, has := left.To[id]; !has && !(s.Stable != nil && route.Planned == nil) {
+	if _, has := left.To[id]; !has && (s.Stable == nil || route.Planned != nil) {
 		for _, other := range s.Routes {
 			if _, has := left.To[other.ID]; has && other.Entry == route.Entry {
 				id = other.ID

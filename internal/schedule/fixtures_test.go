@@ -24,8 +24,8 @@ func id(name, version string) *shift.Identity {
 	return &shift.Identity{Environment: name, Version: version}
 }
 
-func rejection(name, version string) *shift.Rejection {
-	return &shift.Rejection{Identity: *id(name, version), Reason: "gate errors failed", At: time.Unix(0, 0)}
+func rejection(version string) *shift.Rejection {
+	return &shift.Rejection{Identity: *id("green", version), Reason: "gate errors failed", At: time.Unix(0, 0)}
 }
 
 // route returns a route with blue and green attached.
