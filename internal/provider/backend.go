@@ -2,9 +2,11 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/ledger"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 )
 
 // backend is shared by all resources of one provider configuration. Its clients are
@@ -96,4 +99,15 @@ func (b *Busy) Shifts() int { return int(b.shifts.Load()) }
 func (b *Busy) begin() (end func()) {
 	b.shifts.Add(1)
 	return func() { b.shifts.Add(-1) }
+}
+
+// refreshTimeout bounds what the refresh of one resource reads, all reads together. An API
+// that does not respond must not delay a plan for longer; what is optional is left out.
+const refreshTimeout = 25 * time.Second
+
+// errRefreshTimeout is the cause of a context that limitRefresh ended.
+var errRefreshTimeout = errors.New("the reads of the refresh did not finish within " + schedule.FormatDuration(refreshTimeout))
+
+func limitRefresh(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, refreshTimeout, errRefreshTimeout)
 }

@@ -116,11 +116,11 @@ func (s *shiftRun) shiftFailed(result rollout.Result, f *rollout.Failure) diag.D
 	d.Facts = append([]input.Fact{{"Route", s.routeFact(result, f.Route)}, {"Gate", f.Gate}, {"Step", stageFact(f.Stage)}}, d.Facts...)
 	switch {
 	case f.Disposition == rollout.RollbackFailed:
-		d.Action = s.rollbackFailedAction(result, f)
+		d.Action = advice{s}.rollbackFailedAction(result, f)
 	case f.Disposition == rollout.RollbackUnhealthy:
 		d.Action = "Make the targets of one environment healthy. Then apply again, or set active to that environment."
 	case f.Disposition == rollout.NotOverridden && f.Change != "":
-		s.rollBackLater(&d, result, f)
+		advice{s}.rollBackLater(&d, result, f)
 	}
 	if gone := s.missingText(result); gone != "" && (f.Cause != rollout.RouteMissing || f.Disposition == rollout.RollbackFailed) {
 		d.Action += " " + input.Sentence(input.Capitalized(gone)+" does not exist: "+s.missingAction(result))

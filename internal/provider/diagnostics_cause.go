@@ -31,13 +31,13 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.
 	case rollout.BlockedByGate:
 		return blockedDetail(f)
 	case rollout.GateFailed:
-		return input.Detail{Cause: fmt.Sprintf("Gate %q failed: %s", f.Gate, detail), Action: s.badVersionAction(result, f)}
+		return input.Detail{Cause: fmt.Sprintf("Gate %q failed: %s", f.Gate, detail), Action: advice{s}.badVersionAction(result, f)}
 	case rollout.GateInconclusive:
 		return input.Detail{Cause: fmt.Sprintf("Gate %q stayed inconclusive: %s", f.Gate, detail), Action: inconclusiveAction}
 	case rollout.GateErrored:
 		return input.Detail{Cause: fmt.Sprintf("Gate %q could not measure: %s", f.Gate, detail), Action: gateErroredAction, Facts: input.CauseFact(f.Err)}
 	case rollout.HealthFailed:
-		return input.Detail{Cause: "Target health degraded: " + detail, Action: s.badVersionAction(result, f)}
+		return input.Detail{Cause: "Target health degraded: " + detail, Action: advice{s}.badVersionAction(result, f)}
 	case rollout.NotHealthy:
 		return input.Detail{Cause: "The environment to receive traffic did not become healthy: " + detail, Action: s.notHealthyAction(result, f)}
 	case rollout.HealthUnreadable:
@@ -145,7 +145,7 @@ func blockedDetail(f *rollout.Failure) input.Detail {
 
 func (s *shiftRun) notHealthyAction(result rollout.Result, f *rollout.Failure) string {
 	if f.Rejects {
-		return s.badVersionAction(result, f)
+		return advice{s}.badVersionAction(result, f)
 	}
 	return notHealthyHint
 }
@@ -162,13 +162,14 @@ func (s *shiftRun) rejectedDetail(result rollout.Result) input.Detail {
 	}
 	d := input.Detail{
 		Cause:  fmt.Sprintf("Version %s of %s is rejected: %s", r.Version, r.Environment, input.Sentence(r.Reason)),
-		Action: s.otherwise(result, r.Identity),
+		Action: advice{s}.otherwise(result, r.Identity),
 		Facts:  []input.Fact{{"Rejected at", timeValue(r.At).ValueString()}},
 	}
-	if back := s.backTo(result); back != nil && release.MeanOf(result)[r.Environment] > back[r.Environment] && s.Desired.VersionOf(r.Environment) == r.Version {
+	back := advice{s}.backTo(result)
+	if back != nil && release.MeanOf(result)[r.Environment] > back[r.Environment] && s.Desired.VersionOf(r.Environment) == r.Version {
 		next := d.Action
 		d.Action = ""
-		s.backAtOnce(&d, result, next)
+		advice{s}.backAtOnce(&d, result, next)
 	}
 	return d
 }

@@ -2,7 +2,6 @@ package rollout
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -47,7 +46,7 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 		f = s.execute(limited)
 	}
 	if f != nil {
-		s.handleFailure(ctx, f)
+		failing{s}.handle(ctx, f)
 	}
 	return s.end(ctx, f)
 }
@@ -129,7 +128,7 @@ func (s *sequence) observeJoining(ctx context.Context) {
 }
 
 // execute runs the schedule from top to bottom. Run passes every Failure of it to
-// handleFailure, which rolls back if needed.
+// failing.handle, which rolls back if needed.
 func (s *sequence) execute(ctx context.Context) *Failure {
 	s.progress = notStarted
 	if s.schedule.RollsBackFirst {
@@ -155,7 +154,7 @@ func (s *sequence) execute(ctx context.Context) *Failure {
 	case shift.Forward, shift.Revert, shift.Join:
 	}
 	if s.schedule.Kind == shift.Forward {
-		if f := s.preflight(ctx); f != nil {
+		if f := (stepwise{s}).preflight(ctx); f != nil {
 			return f
 		}
 	}
@@ -179,41 +178,14 @@ func (s *sequence) move(ctx context.Context) *Failure {
 	if f := s.attach(ctx); f != nil {
 		return f
 	}
-	if f := s.checkIdle(ctx); f != nil {
+	steps := stepwise{s}
+	if f := steps.checkIdle(ctx); f != nil {
 		return f
 	}
-	if f := s.takeSteps(ctx); f != nil {
+	if f := steps.takeSteps(ctx); f != nil {
 		return f
 	}
 	return s.finish(ctx)
-}
-
-// takeSteps takes the steps up to 100 %, and skips those in between where the giving side
-// has no registered target.
-func (s *sequence) takeSteps(ctx context.Context) *Failure {
-	advances, f := s.evaluateSplit(ctx)
-	for _, step := range s.schedule.Steps {
-		switch {
-		case f != nil:
-			return f
-		case !advances:
-			advances, f = s.takeStep(ctx, step)
-		case step.At == shift.Full:
-			f = s.advance(ctx, step)
-		}
-	}
-	return f
-}
-
-// preflight calls the gates that can prevent a start. It skips them for a current split,
-// because blocking would leave the split in place, and where the gaining environments
-// have most of the traffic: an alarm that a canary set off must not block the shift that
-// makes the canary smaller.
-func (s *sequence) preflight(ctx context.Context) *Failure {
-	if s.exposed || s.backends.haveMostTraffic() {
-		return nil
-	}
-	return s.monitor.preflight(ctx, s.monitor.named(s.spec.Request.Strategy.Gates))
 }
 
 // attach adds the groups of the shift's environments to every action at weight 0, where
@@ -235,91 +207,6 @@ func (s *sequence) attach(ctx context.Context) *Failure {
 		s.monitor.weightsChanged()
 	}
 	return f
-}
-
-// checkIdle waits until the gaining environments are healthy, then until the gates before
-// any traffic pass. For environments that already have traffic, evaluateSplit does this
-// instead.
-func (s *sequence) checkIdle(ctx context.Context) *Failure {
-	if s.exposed || len(s.schedule.Gaining) == 0 {
-		return nil
-	}
-	s.report.phase("health check")
-	whole := s.backends.incoming(s.desired.highest(shift.Full)) // a shift that cannot be completed does not start
-	f := s.monitor.wait(ctx, stage{name: "health check before the first step", part: shift.Before, ready: whole, steady: true})
-	if f != nil {
-		return f
-	}
-	s.monitor.resetGates()
-	gates := s.gatesFor(shift.Before, shift.Step{})
-	if len(gates) == 0 {
-		return nil
-	}
-	s.report.phase("gates before any traffic")
-	return s.monitor.wait(ctx, stage{name: "gates before any traffic", part: shift.Before, gates: gates, needGates: true})
-}
-
-// evaluateSplit holds and evaluates the observed split like a step of this shift.
-func (s *sequence) evaluateSplit(ctx context.Context) (advances bool, f *Failure) {
-	if s.schedule.Split == nil {
-		return false, nil
-	}
-	step := *s.schedule.Split
-	s.step, s.at = s.path.reached(step.At), step.At
-	s.monitor.resetGates()
-	s.report.phase("evaluate the current split")
-	return s.hold(ctx, step, stage{name: "evaluation of the current split", watch: s.backends.incoming(s.fleet.mean())})
-}
-
-// hold holds the weights of a step below 100 %, and reports whether the rest of the shift
-// follows at once. No step is skipped that has gates of its own: one of them may ask a person.
-func (s *sequence) hold(ctx context.Context, step shift.Step, st stage) (advances bool, f *Failure) {
-	st.part, st.hold = shift.During, step.Hold
-	st.gates, st.needGates = s.gatesFor(shift.During, step), true
-	st.source = s.backends.outgoing()
-	gated := slices.ContainsFunc(s.schedule.Steps, func(x shift.Step) bool { return x.At > step.At && len(x.Gates) > 0 })
-	if !s.spec.WarnOnSourceUnhealthy && !gated {
-		st.advance, st.permit = s.backends.incoming(s.desired.highest(shift.Full)), s.lease.permit()
-	}
-	return s.monitor.hold(ctx, st)
-}
-
-// advance goes to 100 % at once. The hold that ended early has checked the health for that,
-// the gates and the lease.
-func (s *sequence) advance(ctx context.Context, full shift.Step) *Failure {
-	if f := s.checkCredentials(ctx, full); f != nil {
-		return f
-	}
-	from := s.at
-	s.report.phase("shift to " + full.At.String())
-	if f := s.setWeights(ctx, full.At); f != nil {
-		return f
-	}
-	s.report.warn(fmt.Sprintf("The shift went from %s to %s at once, because the environments that give traffic had no registered targets (on_source_unhealthy = \"advance\").", from, full.At))
-	return nil
-}
-
-// takeStep runs one step: it waits for the health that its weights need, sets the
-// weights, and holds them.
-func (s *sequence) takeStep(ctx context.Context, step shift.Step) (advances bool, f *Failure) {
-	next := s.desired.highest(step.At)
-	s.report.phase("health check for " + step.At.String())
-	check := stage{name: "health check before " + s.path.name(step.At), part: shift.During, ready: s.backends.incoming(next), permit: s.lease.permit()}
-	if s.exposed {
-		check.gates, check.watch = s.gatesFor(shift.During, s.lastStep()), s.backends.incoming(s.fleet.mean())
-	}
-	if f := s.monitor.wait(ctx, check); f != nil {
-		return false, f
-	}
-	if f := s.checkCredentials(ctx, step); f != nil {
-		return false, f
-	}
-	s.report.phase("shift to " + step.At.String())
-	if f := s.setWeights(ctx, step.At); f != nil || step.At == shift.Full {
-		return false, f // the hold at 100 % is the bake
-	}
-	s.report.phase("hold at " + step.At.String())
-	return s.hold(ctx, step, stage{name: s.path.name(step.At), watch: s.backends.incoming(next)})
 }
 
 // setWeights sets the weights of a step on all routes.
@@ -358,17 +245,6 @@ func (s *sequence) checkCredentials(ctx context.Context, step shift.Step) *Failu
 	}
 	f.Stage = "credentials check before " + s.path.name(step.At)
 	return f
-}
-
-// lastStep returns the step whose weights the routes have now.
-func (s *sequence) lastStep() shift.Step {
-	if s.step > 0 && s.step < s.path.last() {
-		return s.path[s.step-1]
-	}
-	if s.schedule.Split != nil {
-		return *s.schedule.Split
-	}
-	return shift.Step{At: s.at}
 }
 
 // gatesFor returns the gates that are evaluated in a part of the shift.

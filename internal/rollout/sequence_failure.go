@@ -15,10 +15,13 @@ import (
 // external change may have caused.
 const externalChangeTimeout = 5 * time.Second
 
-// handleFailure collects the facts about a failure until facts.ending decides what happens
-// to the traffic, and does it. It is the only place that rolls a shift back. It completes
-// f, and leaves the states of the fleet as last read.
-func (s *sequence) handleFailure(ctx context.Context, f *Failure) {
+// failing is the part of a sequence that follows a failure. It is the only place that rolls
+// a shift back.
+type failing struct{ *sequence }
+
+// handle collects the facts about a failure until facts.ending decides what happens
+// to the traffic, and does it. It completes f, and leaves the states of the fleet as last read.
+func (s failing) handle(ctx context.Context, f *Failure) {
 	ctx = context.WithoutCancel(ctx)
 	if s.progress != notRead && (!s.back || s.exposed) {
 		s.result.Reached = s.fleet.mean()
@@ -60,7 +63,7 @@ func (s *sequence) handleFailure(ctx context.Context, f *Failure) {
 
 // changedSinceBack describes an external change since this run rolled an unfinished shift
 // back, before it began one of its own; empty: there is none.
-func (s *sequence) changedSinceBack() string {
+func (s failing) changedSinceBack() string {
 	if !s.back || s.progress != notStarted {
 		return ""
 	}
@@ -74,7 +77,7 @@ func (s *sequence) changedSinceBack() string {
 
 // afterRollback decides again after a rollback, which may have found that a route does not
 // exist. That is the cause of f unless all routes were there before the rollback.
-func (s *sequence) afterRollback(f *Failure, known facts) ending {
+func (s failing) afterRollback(f *Failure, known facts) ending {
 	if !s.wasRead {
 		s.nameMissing(f)
 		known.cause, known.gateStops = f.Cause, f.stops
@@ -86,7 +89,7 @@ func (s *sequence) afterRollback(f *Failure, known facts) ending {
 }
 
 // facts returns what is known about a failure without a call.
-func (s *sequence) facts(f *Failure) facts {
+func (s failing) facts(f *Failure) facts {
 	known := facts{progress: s.progress, kind: s.schedule.Kind, cause: f.Cause,
 		moved: s.fleet.moved, back: s.back, repairs: s.schedule.Repairs, exposed: s.exposed,
 		stopOnFailure: s.spec.StopOnFailure, stopOnInterrupt: s.spec.StopOnInterrupt, gateStops: f.stops}
@@ -106,7 +109,7 @@ func (s *sequence) facts(f *Failure) facts {
 // nameMissing makes a route or group that does not exist the cause of a failure: it may
 // explain any other, such as the missing health of a group without a listener, and it says
 // nothing about the version. An interrupt remains the cause.
-func (s *sequence) nameMissing(f *Failure) {
+func (s failing) nameMissing(f *Failure) {
 	s.fleet.markMissingFrom(f.Err)
 	i := slices.Index(s.fleet.missing, true)
 	switch {
@@ -126,7 +129,7 @@ func (s *sequence) nameMissing(f *Failure) {
 // cause of f, and so does an external change that may explain it, because the version may
 // be good then (a group that somebody detached is not checked); f keeps its stage and
 // detail. Any other cause remains, and f has the change beside it.
-func (s *sequence) readRoutes(ctx context.Context, f *Failure) routesSeen {
+func (s failing) readRoutes(ctx context.Context, f *Failure) routesSeen {
 	edit := externalEdit{targets: s.desired.rollbackTargets(s.exposed), pauses: rereadPauses[:1], changed: s.isChanged}
 	if isAboutHealth(f) {
 		edit.pauses = rereadPauses // a stale read would hide that an external change is the cause
@@ -158,12 +161,12 @@ func (s *sequence) readRoutes(ctx context.Context, f *Failure) routesSeen {
 
 // isChanged reports whether the traffic of the i-th route is not what it was when it was
 // last read. A change beside the traffic, such as stickiness, does not count.
-func (s *sequence) isChanged(i int, state traffic.State) bool {
+func (s failing) isChanged(i int, state traffic.State) bool {
 	return !state.EqualTraffic(s.fleet.current[i])
 }
 
 // readHealth reads the health of the rollback targets, and adds to f what they lack.
-func (s *sequence) readHealth(ctx context.Context, f *Failure) healthSeen {
+func (s failing) readHealth(ctx context.Context, f *Failure) healthSeen {
 	detail := s.fleet.unhealthyTarget(ctx, s.desired.rollbackTargets(s.exposed))
 	if detail == "" {
 		return healthGood
@@ -173,7 +176,7 @@ func (s *sequence) readHealth(ctx context.Context, f *Failure) healthSeen {
 }
 
 // rollBack rolls every route back, and checks that all are at their rollback targets.
-func (s *sequence) rollBack(ctx context.Context) error {
+func (s failing) rollBack(ctx context.Context) error {
 	if err := s.fleet.rollBack(ctx, s.desired.rollback(s.exposed), s.spec.rollbackTimeout()); err != nil {
 		return err
 	}

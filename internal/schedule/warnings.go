@@ -8,6 +8,9 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
+// warner writes what a schedule warns about.
+type warner struct{ plan }
+
 // wait is a part of a shift in which gates are evaluated for some time.
 type wait struct {
 	name string // "5 %", "bake"
@@ -16,7 +19,7 @@ type wait struct {
 }
 
 // waits returns the waits of a shift forward, in order.
-func (s plan) waits() []wait {
+func (s warner) waits() []wait {
 	if s.Kind != shift.Forward {
 		return nil
 	}
@@ -34,7 +37,7 @@ func (s plan) waits() []wait {
 
 // gateWarnings warns about gates that evaluate the wrong environment, and about holds
 // that are too short for their gates.
-func (s plan) gateWarnings() []string {
+func (s warner) gateWarnings() []string {
 	var warnings []string
 	for _, g := range s.Request.Strategy.Gates {
 		if g.BeforeTrafficNote != "" && s.Kind == shift.Forward && s.ChecksReadiness() && (g.When == shift.Before || g.When == shift.Always) {
@@ -48,7 +51,7 @@ func (s plan) gateWarnings() []string {
 
 // lagWarnings warns about a gate whose data comes later than a hold ends: until there is
 // data from after the weight change, the gate is inconclusive and the hold is extended.
-func (s plan) lagWarnings(g shift.GateSettings) []string {
+func (s warner) lagWarnings(g shift.GateSettings) []string {
 	var longer, never []string
 	for _, w := range s.waitsGatedBy(g) {
 		switch {
@@ -72,7 +75,7 @@ func (s plan) lagWarnings(g shift.GateSettings) []string {
 
 // intervalWarnings warns about a gate that may be evaluated only once in a hold. A bake of
 // zero evaluates every gate once, which is its purpose.
-func (s plan) intervalWarnings(g shift.GateSettings) []string {
+func (s warner) intervalWarnings(g shift.GateSettings) []string {
 	var once []string
 	for _, w := range s.waitsGatedBy(g) {
 		if w.step.Hold < g.Interval && g.Lag <= w.step.Hold && (w.part == shift.During || w.step.Hold > 0) {
@@ -87,7 +90,7 @@ func (s plan) intervalWarnings(g shift.GateSettings) []string {
 
 // slowStartWarnings warns about holds during which slow start may keep the traffic below
 // the weight of the step.
-func (s plan) slowStartWarnings() []string {
+func (s warner) slowStartWarnings() []string {
 	var warnings []string
 	for _, name := range s.Gaining {
 		slow := s.Request.Environment(name).SlowStart
@@ -106,7 +109,7 @@ func (s plan) slowStartWarnings() []string {
 }
 
 // waitsGatedBy returns the waits in which a gate is evaluated.
-func (s plan) waitsGatedBy(g shift.GateSettings) []wait {
+func (s warner) waitsGatedBy(g shift.GateSettings) []wait {
 	return slices.DeleteFunc(s.waits(), func(w wait) bool {
 		return !slices.ContainsFunc(s.Request.Strategy.GatesFor(w.part, w.step), func(a shift.GateSettings) bool { return a.Name == g.Name })
 	})
@@ -135,7 +138,7 @@ func gatesText(gates []shift.GateSettings) string {
 
 // idleWarnings warns about environments that stay attached at weight 0 and had no healthy
 // target.
-func (s plan) idleWarnings() []string {
+func (s warner) idleWarnings() []string {
 	var warnings []string
 	for _, e := range s.Request.Environments {
 		if e.IdleUnhealthy && s.Desired[e.Name] == 0 && slices.Contains(s.AttachedAfter, e.Name) && !s.Kind.Refuses() {
