@@ -11,7 +11,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-// advice is what a message about a shift tells to do: edits and commands. Edits name the
+// advice is what a message about a shift suggests: edits and commands. Edits name the
 // environment to set, never "what has the traffic": while two have it, that would keep a bad
 // version.
 type advice struct{ *shiftRun }

@@ -71,12 +71,12 @@ func (s *shiftRun) movedExternallyDetail(result rollout.Result) input.Detail {
 		Cause:  fmt.Sprintf("Traffic was moved off %s since the last completed shift, outside Terraform. This apply does not override that.", s.goalText()),
 		Action: fmt.Sprintf("To shift back to %s at once, run the command below for each route. To shift back by steps, change retry and apply. %s", s.goalText(), managedElsewhereHint),
 	}
-	tell := advice{s}
-	if edit := tell.acceptEdit(tell.movedTo(result)); edit != "" {
+	suggest := advice{s}
+	if edit := suggest.acceptEdit(suggest.movedTo(result)); edit != "" {
 		d.Action = fmt.Sprintf("To accept the change, %s. %s", edit, d.Action)
 	}
 	for _, route := range result.Routes {
-		if command := tell.command(route, s.Desired.Weights); command != "" {
+		if command := suggest.command(route, s.Desired.Weights); command != "" {
 			d.Facts = append(d.Facts, input.Fact{"Back at once", command})
 		}
 	}
