@@ -36,10 +36,12 @@ func ReplacePattern(pattern, placeholder string) Replacement {
 }
 
 // Volatile replaces what differs from run to run in most texts: the ids in ARNs,
-// ports on the loopback address, and RFC 3339 timestamps.
+// ports on the loopback address, RFC 3339 timestamps, and the shift in the name of
+// its owner, with the user, the host and, in CI, the run.
 func Volatile() []Replacement {
 	return []Replacement{
 		ReplacePattern(`\b[0-9a-f]{16}\b`, "<id>"),
+		ReplacePattern(`\bshift \d{8}T\d{6}Z-[0-9a-f]{4}( of \S+ on \S+?( \([^)]*\))?)?,`, "shift <shift> of <user> on <host>,"),
 		ReplacePattern(`\b127\.0\.0\.1:\d+`, "127.0.0.1:<port>"),
 		ReplacePattern(`\b\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z`, "<time>"),
 	}

@@ -32,6 +32,7 @@ type fleet struct {
 	observed []traffic.State // at the start of the shift; nil: not read yet
 	lastStates
 	dirty   []bool     // written and not read back: the state is unknown
+	unsure  []bool     // a write had no answer, so it may be carried out later
 	moved   bool       // other traffic weights were written to some route
 	missing []bool     // the service said that the route does not exist
 	added   [][]string // groups that somebody added at weight 0 during the shift
@@ -40,7 +41,7 @@ type fleet struct {
 func newFleet(spec Spec, report *reporter) *fleet {
 	f := &fleet{routes: spec.Routes, router: spec.Router, rollbackRouter: spec.RollbackRouter,
 		owners: spec.Owners, limits: spec.Limits, sticky: spec.Sticky, report: report,
-		missing: make([]bool, len(spec.Routes)), added: make([][]string, len(spec.Routes))}
+		unsure: make([]bool, len(spec.Routes)), missing: make([]bool, len(spec.Routes)), added: make([][]string, len(spec.Routes))}
 	if f.rollbackRouter == nil {
 		f.rollbackRouter = spec.Router
 	}

@@ -22,6 +22,12 @@ func isFinal(err error) bool {
 	return errors.Is(err, traffic.ErrDenied) || errors.Is(err, traffic.ErrExpired) || errors.Is(err, traffic.ErrNotFound)
 }
 
+// isAnswer reports whether an error is an answer of the service: the call changed nothing, and
+// will not. Without an answer, or after a server error, the service may carry the call out later.
+func isAnswer(err error) bool {
+	return isFinal(err) || errors.Is(err, traffic.ErrThrottled) || errors.Is(err, traffic.ErrRefusedRecord)
+}
+
 // markMissing records that the i-th route does not exist.
 func (f *fleet) markMissing(i int) {
 	f.missing[i] = true

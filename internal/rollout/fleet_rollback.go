@@ -27,6 +27,9 @@ const (
 	// The pauses before the retries of a route. They remain short: a recovery of the API
 	// is followed within seconds.
 	minRollbackPause, maxRollbackPause = 100 * time.Millisecond, 2 * time.Second
+	// lateWriteWatch is how long a route is read after its rollback where a write before that had
+	// no answer. The API may carry it out late; its own client gives a call up sooner.
+	lateWriteWatch = 30 * time.Second
 )
 
 // errRollbackTimeout reports that a rollback was retried until its timeout.
@@ -49,13 +52,15 @@ const (
 type routeRollback struct {
 	index  int
 	target traffic.State
-	watch  bool // only read, once: the route is not written
+	watch  bool      // only read, once: the route is not written
+	until  time.Time // a write without an answer may still be carried out
 
 	next     rollbackStep
 	due      time.Time     // of next
 	pause    time.Duration // before the next retry
 	alone    bool          // its calls have hung or failed: it shares no call
 	accepted bool          // the last write was accepted, and no read failed to show it
+	verified bool          // the last read showed the rollback target
 	err      error         // of the last attempt
 	failed   bool          // for good: its rollback target cannot be written
 }
@@ -93,6 +98,9 @@ func (f *fleet) rollBack(ctx context.Context, desired map[int]traffic.State, tim
 		r := &routeRollback{index: i, target: target, watch: !written, pause: minRollbackPause, due: time.Now()}
 		if r.watch {
 			r.next = toRead
+		}
+		if f.unsure[i] {
+			r.until = time.Now().Add(lateWriteWatch)
 		}
 		b.routes = append(b.routes, r)
 	}
@@ -302,7 +310,12 @@ func (b *rollback) unread(routes []*routeRollback, err error) {
 // seen handles the state that a read shows.
 func (b *rollback) seen(r *routeRollback, state traffic.State) {
 	b.fleet.see(r.index, state)
-	if r.watch || state.Equal(r.target) {
+	r.verified = state.Equal(r.target)
+	switch {
+	case r.verified && time.Now().Before(r.until):
+		r.next, r.due, r.accepted, r.err = toRead, time.Now().Add(maxRollbackPause), false, nil
+		return
+	case r.watch || r.verified:
 		r.next = finished
 		return
 	}
@@ -340,7 +353,7 @@ func (b *rollback) err(timeout time.Duration) error {
 	var errs []error
 	for _, r := range b.routes {
 		switch {
-		case r.watch || r.next == finished && !r.failed:
+		case r.watch || r.verified || r.next == finished && !r.failed:
 		case r.failed:
 			errs = append(errs, r.err)
 		default:

@@ -42,11 +42,20 @@ func (f *fleet) writeAndVerify(ctx context.Context, desired map[int]traffic.Stat
 		Detail: "the route still has " + f.describe(i, f.current[i])}
 }
 
+// interruptedWriteTimeout is how long a write that has begun goes on after an interrupt: one
+// that is canceled may be carried out all the same, after the rollback.
+const interruptedWriteTimeout = 2 * time.Second
+
 // writeForward writes within callTimeout and returns the index and error of the first
 // route that failed.
 func (f *fleet) writeForward(ctx context.Context, desired map[int]traffic.State) (int, error) {
-	limited, cancel := context.WithTimeout(ctx, callTimeout)
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(interruptedWriteTimeout, cancel)
+		context.AfterFunc(limited, func() { timer.Stop() })
+	})
+	defer stop()
 	for i, err := range f.write(limited, f.router, desired) {
 		if err != nil {
 			return i, err
@@ -66,6 +75,9 @@ func (f *fleet) write(ctx context.Context, router traffic.Router, desired map[in
 		writes.Go(func() { errs[i] = router.Write(ctx, f.routes[i].ID, state) })
 	}
 	writes.Wait()
+	for i, err := range errs {
+		f.unsure[i] = f.unsure[i] || err != nil && !isAnswer(err)
+	}
 	for i, route := range f.routes {
 		if state, written := desired[i]; written {
 			f.report.emit(Event{Kind: WeightsWritten, Route: route.ID, Weights: f.owners.Weights(route.Entry, state), Text: errorText(errs[i])})

@@ -84,9 +84,10 @@ type lease struct {
 	record  traffic.Record // our own; without an id until acquired
 	splits  []recordSplit
 	renewed time.Time // when the lease was last extended
+	unsure  bool      // a write of the record had no answer, so it may be carried out later
 	wake    chan struct{}
-	stop    context.CancelFunc
-	done    chan struct{}
+	ending  chan struct{} // closed: no further renewal begins
+	done    chan struct{} // closed: none is in progress
 }
 
 // recordSplit is the routes that have the same From and To.
@@ -103,7 +104,7 @@ func newLease(spec Spec, report *reporter) *lease {
 func (l *lease) isRecorded() bool { return !l.spec.Off }
 
 // isHeld reports whether this shift has a record.
-func (l *lease) isHeld() bool { return l.stop != nil }
+func (l *lease) isHeld() bool { return l.ending != nil }
 
 // acquire writes the record of a shift and waits until every route shows it. Nothing may
 // be moved before.
@@ -126,9 +127,8 @@ func (l *lease) acquire(ctx context.Context, id string, splits []recordSplit) *F
 		l.withdraw(ctx)
 		return f
 	}
-	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
-	l.stop, l.done, l.wake = stop, make(chan struct{}), make(chan struct{}, 1)
-	go l.keepRenewing(renewing)
+	l.ending, l.done, l.wake = make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
+	go l.keepRenewing(context.WithoutCancel(ctx))
 	l.removeTaken(ctx)
 	return nil
 }
@@ -152,23 +152,27 @@ func (l *lease) put(ctx context.Context, whole bool) error {
 	l.mu.Unlock()
 	limited, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	if !whole {
-		if err := l.spec.Recorder.Put(limited, l.routes, record, false); err != nil {
-			return err
-		}
-	}
-	for _, s := range splits {
-		if !whole {
-			break
-		}
-		record.From, record.To = s.from, s.to
-		if err := l.spec.Recorder.Put(limited, s.routes, record, true); err != nil {
-			return err
-		}
-	}
+	err := l.putSplits(limited, record, splits, whole)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err != nil {
+		l.unsure = l.unsure || !isAnswer(err)
+		return err
+	}
 	l.renewed = now
+	return nil
+}
+
+func (l *lease) putSplits(ctx context.Context, record traffic.Record, splits []recordSplit, whole bool) error {
+	if !whole {
+		return l.spec.Recorder.Put(ctx, l.routes, record, false)
+	}
+	for _, s := range splits {
+		record.From, record.To = s.from, s.to
+		if err := l.spec.Recorder.Put(ctx, s.routes, record, true); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -289,20 +293,21 @@ func (l *lease) change(change func(*traffic.Record)) {
 	}
 }
 
-// keepRenewing extends the lease every renewInterval, and when the record changes.
+// keepRenewing extends the lease every renewInterval, and when the record changes. A call
+// that has begun is not canceled at the end: the API might carry it out after the record was
+// removed.
 func (l *lease) keepRenewing(ctx context.Context) {
 	defer close(l.done)
 	for pause := renewInterval; ; {
 		timer := time.NewTimer(pause)
 		select {
-		case <-ctx.Done():
+		case <-l.ending:
+			timer.Stop()
+			return
 		case <-timer.C:
 		case <-l.wake:
 		}
 		timer.Stop()
-		if ctx.Err() != nil {
-			return
-		}
 		pause = renewInterval
 		l.mu.Lock()
 		expired := time.Since(l.renewed) > leaseDuration

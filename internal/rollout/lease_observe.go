@@ -125,14 +125,14 @@ func rejectionOf(r shift.Request, x traffic.Left) *shift.Rejection {
 
 // end ends the record of the shift: it is removed, or stays with its phase where nothing
 // else will remember the shift. So do earlier records, where an apply fails before it has
-// its own. It returns false where a record could not be removed.
+// its own. It returns false where a record could not be removed, or may come back.
 func (l *lease) end(ctx context.Context, f *Failure) bool {
 	if !l.isRecorded() || f != nil && f.Cause == Locked {
 		return true
 	}
 	held := l.isHeld()
 	if held {
-		l.stop()
+		close(l.ending)
 		<-l.done
 	}
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordEndLimit)
@@ -154,7 +154,9 @@ func (l *lease) end(ctx context.Context, f *Failure) bool {
 	if !done {
 		l.report.warn("The record of the shift could not be removed from the routes. The next plan removes it.")
 	}
-	return done
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return done && !l.unsure
 }
 
 // remainsAfter sets the phase at the end of a shift, and reports whether its record stays.

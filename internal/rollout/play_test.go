@@ -80,6 +80,7 @@ func play(s *story) *playback {
 		p.violations = append(p.violations, fmt.Sprintf("the error is a %T, want a *rollout.Failure", err))
 	}
 	p.memory.Watch(nil)
+	p.memory.FinishLate()
 	p.check()
 	close(p.release)
 	synctest.Wait() // hung gates return now
@@ -448,6 +449,9 @@ func (p *playback) text() string {
 		lines = append(lines, fmt.Sprintf("%-10s %s", p.since(e.At), line))
 	}
 	lines = append(lines, "", p.endText())
+	if p.result.RecordRemains {
+		lines = append(lines, "the record may remain")
+	}
 	for _, warning := range p.result.Warnings {
 		lines = append(lines, "warning: "+warning)
 	}

@@ -29,6 +29,9 @@ const (
 	// Blocked simulates a network that drops packets: the call returns when its context
 	// ends and changes nothing.
 	Blocked Kind = "blocked"
+	// Late simulates a request that the API carries out Fault.For after it was sent, also
+	// where its client has given up by then. It affects writes of routes and of records.
+	Late Kind = "late"
 	// Slow simulates an API that takes Fault.For to respond.
 	Slow Kind = "slow"
 	// Stale simulates eventually consistent reads: a read returns the state of
@@ -54,7 +57,7 @@ type Fault struct {
 	Times int           // number of calls that are affected then; 0 means 1
 	Until time.Duration // since NewMemory: the fault ends then; 0: never
 	Err   error         // of Refused and AnswerLost; nil: ErrServer
-	For   time.Duration // of Slow and Stale
+	For   time.Duration // of Late, Slow and Stale
 	Do    func()        // of External; may use every method of Memory
 }
 
@@ -146,7 +149,7 @@ func (f *fault) apply(ctx context.Context) error {
 		return wait(ctx, f.For)
 	case External:
 		f.Do()
-	case Lost, AnswerLost, Stale: // handled by the call itself
+	case Lost, Late, AnswerLost, Stale: // handled by the call itself
 	}
 	return nil
 }

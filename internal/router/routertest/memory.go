@@ -51,8 +51,9 @@ type group struct {
 }
 
 type event struct {
-	at time.Time
-	do func()
+	at   time.Time
+	do   func()
+	late bool // see Fault Late
 }
 
 // raw is State.Raw of Memory.
@@ -185,8 +186,37 @@ func (m *Memory) RemoveGroup(name string) {
 func (m *Memory) At(after time.Duration, do func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.events = append(m.events, event{m.start.Add(after), do})
+	m.schedule(event{at: m.start.Add(after), do: do})
+}
+
+// schedule adds an event. The caller holds the lock.
+func (m *Memory) schedule(e event) {
+	m.events = append(m.events, e)
 	slices.SortStableFunc(m.events, func(a, b event) int { return a.at.Compare(b.at) })
+}
+
+// late carries a request out after some time, and waits for that unless ctx ends before.
+func (m *Memory) late(ctx context.Context, after time.Duration, do func() error) error {
+	var err error
+	m.mu.Lock()
+	m.schedule(event{at: time.Now().Add(after), do: func() { err = do() }, late: true})
+	m.mu.Unlock()
+	if ended := wait(ctx, after); ended != nil {
+		return ended
+	}
+	m.runEvents()
+	return err
+}
+
+// FinishLate carries out the requests of Fault Late that are still due, at whatever time.
+func (m *Memory) FinishLate() {
+	m.mu.Lock()
+	due := slices.DeleteFunc(slices.Clone(m.events), func(e event) bool { return !e.late })
+	m.events = slices.DeleteFunc(m.events, func(e event) bool { return e.late })
+	m.mu.Unlock()
+	for _, e := range due {
+		e.do()
+	}
 }
 
 // RollbackClient returns a second client of the same load balancer, for
@@ -251,6 +281,14 @@ func (m *Memory) write(ctx context.Context, call Call) (err error) {
 	if err != nil {
 		return err
 	}
+	if f, late := faults[Late]; late {
+		return m.late(ctx, f.For, func() error { return m.applyWrite(call, faults) })
+	}
+	return m.applyWrite(call, faults)
+}
+
+// applyWrite carries out a write.
+func (m *Memory) applyWrite(call Call, faults map[Kind]*fault) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	id := call.Routes[0]

@@ -83,6 +83,17 @@ func (m *Memory) changeRecords(ctx context.Context, call Call, change func(map[s
 	if _, lost := faults[Lost]; lost {
 		return nil
 	}
+	if f, late := faults[Late]; late {
+		return m.late(ctx, f.For, func() error { m.applyRecords(call, change); return nil })
+	}
+	m.applyRecords(call, change)
+	if f, lost := faults[AnswerLost]; lost {
+		return f.err()
+	}
+	return nil
+}
+
+func (m *Memory) applyRecords(call Call, change func(map[string]traffic.Record)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, route := range call.Routes {
@@ -92,10 +103,6 @@ func (m *Memory) changeRecords(ctx context.Context, call Call, change func(map[s
 			m.noted[route] = append(m.noted[route], recordSnapshot{time.Now(), next})
 		}
 	}
-	if f, lost := faults[AnswerLost]; lost {
-		return f.err()
-	}
-	return nil
 }
 
 // SetRecord simulates that another process puts a record on a route. It is not recorded
@@ -117,6 +124,7 @@ func (m *Memory) RemoveRecords(route string) {
 
 // RecordsNow returns the actual records of a route, by id.
 func (m *Memory) RecordsNow(route string) []traffic.Record {
+	m.runEvents()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.SortedFunc(maps.Values(m.recordsOf(route)), func(a, b traffic.Record) int { return strings.Compare(a.Shift, b.Shift) })
