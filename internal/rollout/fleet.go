@@ -112,7 +112,11 @@ func (f *fleet) state(i int, w shift.Weights, attached []string) traffic.State {
 	}
 	weights := f.limits.Encode(w)
 	for _, name := range append(slices.Clone(attached), w.Names()...) {
-		if group := f.owners.Group(f.routes[i].Entry, name, current); group != "" {
+		group := f.owners.Group(f.routes[i].Entry, name, current)
+		if group == "" && weights[name] > 0 { // an unmanaged group that this shift detached
+			group = f.owners.Group(f.routes[i].Entry, name, f.observed[i])
+		}
+		if group != "" {
 			desired.Weights[group] = weights[name]
 		}
 	}

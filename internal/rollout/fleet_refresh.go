@@ -94,6 +94,14 @@ func (f *fleet) refreshDirty(ctx context.Context) {
 	}
 }
 
+// refreshOld is refresh for routes whose state is known but not recent. It remains if they
+// cannot be read.
+func (f *fleet) refreshOld(ctx context.Context, indexes []int) {
+	for i, state := range f.readAlone(ctx, indexes) {
+		f.see(i, state)
+	}
+}
+
 // refreshRoutes reads the routes with one call. If that fails, it reads each alone, because
 // one of them may be the reason.
 func (f *fleet) refreshRoutes(ctx context.Context, indexes []int) {

@@ -27,6 +27,8 @@ const (
 	// The pauses before the retries of a route. They remain short: a recovery of the API
 	// is followed within seconds.
 	minRollbackPause, maxRollbackPause = 100 * time.Millisecond, 2 * time.Second
+	// maxReadAge is how old the last read of a route may be when a rollback ends.
+	maxReadAge = time.Second
 	// lateWriteWatch is how long a route is read after its rollback where a write before that had
 	// no answer. The API may carry it out late; its own client gives a call up sooner.
 	lateWriteWatch = 30 * time.Second
@@ -61,6 +63,7 @@ type routeRollback struct {
 	alone    bool          // its calls have hung or failed: it shares no call
 	accepted bool          // the last write was accepted, and no read failed to show it
 	verified bool          // the last read showed the rollback target
+	seenAt   time.Time     // when it was last read
 	err      error         // of the last attempt
 	failed   bool          // for good: its rollback target cannot be written
 }
@@ -105,8 +108,21 @@ func (f *fleet) rollBack(ctx context.Context, desired map[int]traffic.State, tim
 		b.routes = append(b.routes, r)
 	}
 	b.run(limited)
+	f.refreshOld(ctx, b.old())
 	f.refreshDirty(ctx)
 	return b.err(timeout)
+}
+
+// old returns the finished routes that were read long before the others: they may have been
+// changed since.
+func (b *rollback) old() []int {
+	var old []int
+	for _, r := range b.routes {
+		if r.next == finished && !r.failed && time.Since(r.seenAt) > maxReadAge {
+			old = append(old, r.index)
+		}
+	}
+	return old
 }
 
 // run starts calls and handles their answers until every route is finished or ctx ends.
@@ -310,6 +326,7 @@ func (b *rollback) unread(routes []*routeRollback, err error) {
 // seen handles the state that a read shows.
 func (b *rollback) seen(r *routeRollback, state traffic.State) {
 	b.fleet.see(r.index, state)
+	r.seenAt = time.Now()
 	r.verified = state.Equal(r.target)
 	switch {
 	case r.verified && time.Now().Before(r.until):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -319,6 +320,9 @@ func (p *player) checkCall(c routertest.Call) {
 	defer p.mu.Unlock()
 	if p.noForward != "" && !c.Rollback {
 		p.violatef("forward write although %s: %s", p.noForward, c)
+	}
+	if served := slices.Max(append(slices.Collect(maps.Values(c.Want.Weights)), 0)); c.Want.Response == "" && served == 0 {
+		p.violatef("no target group gets traffic: %s", c)
 	}
 	for group, n := range c.Want.Weights {
 		if n > 0 && !p.hadWeight[group] && !c.Rollback && p.unhealthy(group) && !p.hadTraffic(c.Routes[0], group) {

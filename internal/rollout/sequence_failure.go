@@ -113,7 +113,7 @@ func (s failing) nameMissing(f *Failure) {
 	s.fleet.markMissingFrom(f.Err)
 	i := slices.Index(s.fleet.missing, true)
 	switch {
-	case f.Cause == Interrupted || f.Cause == RouteMissing || f.RollbackErr != nil && s.schedule.Kind == shift.Rollback:
+	case f.Cause == Interrupted || f.Cause == RouteMissing || f.RollbackErr != nil && (s.recovering || s.schedule.Kind == shift.Rollback):
 	case i >= 0:
 		if !errors.Is(f.Err, traffic.ErrNotFound) {
 			f.Symptom = f.Cause
