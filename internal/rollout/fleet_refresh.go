@@ -83,12 +83,18 @@ func (f *fleet) readExisting(ctx context.Context, router traffic.Router, indexes
 	}
 }
 
+// inspection is what a fleet reads around a failure: the states of routes for a decision and for
+// the result, and the health of rollback targets.
+type inspection struct{ *fleet }
+
+func (f *fleet) inspect() inspection { return inspection{f} }
+
 // refresh reads all routes for the result, and marks those that could not be read as
 // dirty.
-func (f *fleet) refresh(ctx context.Context) { f.refreshRoutes(ctx, indexesOf(f.routes)) }
+func (f inspection) refresh(ctx context.Context) { f.refreshRoutes(ctx, indexesOf(f.routes)) }
 
 // refreshDirty is refresh for the routes that are dirty.
-func (f *fleet) refreshDirty(ctx context.Context) {
+func (f inspection) refreshDirty(ctx context.Context) {
 	if f.isDirty() {
 		f.refreshRoutes(ctx, slices.DeleteFunc(indexesOf(f.routes), func(i int) bool { return !f.dirty[i] }))
 	}
@@ -96,7 +102,7 @@ func (f *fleet) refreshDirty(ctx context.Context) {
 
 // refreshOld is refresh for routes whose state is known but not recent. It remains if they
 // cannot be read.
-func (f *fleet) refreshOld(ctx context.Context, indexes []int) {
+func (f inspection) refreshOld(ctx context.Context, indexes []int) {
 	for i, state := range f.readAlone(ctx, indexes) {
 		f.see(i, state)
 	}
@@ -104,7 +110,7 @@ func (f *fleet) refreshOld(ctx context.Context, indexes []int) {
 
 // refreshRoutes reads the routes with one call. If that fails, it reads each alone, because
 // one of them may be the reason.
-func (f *fleet) refreshRoutes(ctx context.Context, indexes []int) {
+func (f inspection) refreshRoutes(ctx context.Context, indexes []int) {
 	shared, cancel := context.WithTimeout(ctx, checkTimeout/2)
 	defer cancel()
 	found, err := f.readExisting(shared, f.rollbackRouter, indexes)
@@ -125,7 +131,7 @@ func (f *fleet) refreshRoutes(ctx context.Context, indexes []int) {
 
 // readAlone reads each of the routes with a call of its own, concurrently, and returns the
 // states of those that could be read.
-func (f *fleet) readAlone(ctx context.Context, indexes []int) map[int]traffic.State {
+func (f inspection) readAlone(ctx context.Context, indexes []int) map[int]traffic.State {
 	limited, cancel := context.WithTimeout(ctx, checkTimeout/2)
 	defer cancel()
 	states, errs := make([]traffic.State, len(f.routes)), make([]error, len(f.routes))
@@ -176,7 +182,7 @@ type externalEdit struct {
 // updates the current states, on which the rollback's writes are based. Reads that fail,
 // are late or stale, and writes with an unknown result (dirty) never prevent the rollback.
 // read reports whether all routes were read.
-func (f *fleet) changedBeforeRollback(ctx context.Context, edit externalEdit) (change *Failure, read bool) {
+func (f inspection) changedBeforeRollback(ctx context.Context, edit externalEdit) (change *Failure, read bool) {
 	if f.isDirty() {
 		return nil, false
 	}
@@ -200,7 +206,7 @@ func (f *fleet) changedBeforeRollback(ctx context.Context, edit externalEdit) (c
 
 // tryRead reads all routes after a pause; a missing one keeps its current state. It returns
 // nil if that fails or ctx ends.
-func (f *fleet) tryRead(ctx context.Context, pause time.Duration) []traffic.State {
+func (f inspection) tryRead(ctx context.Context, pause time.Duration) []traffic.State {
 	if sleep(ctx, pause) != nil {
 		return nil
 	}
@@ -219,7 +225,7 @@ func (f *fleet) tryRead(ctx context.Context, pause time.Duration) []traffic.Stat
 
 // rememberAdded remembers the groups that somebody added to a route at weight 0. They
 // remain attached after a rollback.
-func (f *fleet) rememberAdded(states []traffic.State) {
+func (f inspection) rememberAdded(states []traffic.State) {
 	for i, state := range states {
 		for _, group := range state.Groups() {
 			if _, known := f.current[i].Weights[group]; !known && state.Weights[group] == 0 {
@@ -231,7 +237,7 @@ func (f *fleet) rememberAdded(states []traffic.State) {
 
 // checkAt returns an error for every route that exists and whose traffic is not that of its
 // target.
-func (f *fleet) checkAt(targets []traffic.State) error {
+func (f inspection) checkAt(targets []traffic.State) error {
 	var errs []error
 	for _, i := range f.existing() {
 		if !f.current[i].EqualTraffic(targets[i]) {
@@ -243,7 +249,7 @@ func (f *fleet) checkAt(targets []traffic.State) error {
 
 // unhealthyTarget returns a detail if a rollback to targets would move an entry point from
 // healthy targets to none; empty otherwise, also if health cannot be read in time.
-func (f *fleet) unhealthyTarget(ctx context.Context, targets []traffic.State) string {
+func (f inspection) unhealthyTarget(ctx context.Context, targets []traffic.State) string {
 	var groups []string
 	for _, i := range f.existing() {
 		groups = append(groups, f.current[i].Groups()...)
@@ -263,7 +269,7 @@ func (f *fleet) unhealthyTarget(ctx context.Context, targets []traffic.State) st
 }
 
 // healthOfExisting reads the health of those groups that exist.
-func (f *fleet) healthOfExisting(ctx context.Context, groups []string) (map[string]traffic.Health, error) {
+func (f inspection) healthOfExisting(ctx context.Context, groups []string) (map[string]traffic.Health, error) {
 	for {
 		health, err := f.rollbackRouter.Health(ctx, groups)
 		id, missing := traffic.Missing(err)

@@ -108,8 +108,8 @@ func (f *fleet) rollBack(ctx context.Context, desired map[int]traffic.State, tim
 		b.routes = append(b.routes, r)
 	}
 	b.run(limited)
-	f.refreshOld(ctx, b.old())
-	f.refreshDirty(ctx)
+	f.inspect().refreshOld(ctx, b.old())
+	f.inspect().refreshDirty(ctx)
 	return b.err(timeout)
 }
 

@@ -48,12 +48,12 @@ func (s failing) handle(ctx context.Context, f *Failure) {
 		f.RollbackErr = s.rollBack(ctx)
 		end = s.afterRollback(f, known)
 	case refresh:
-		s.fleet.refresh(ctx)
+		s.fleet.inspect().refresh(ctx)
 		if f.Change = s.changedSinceBack(); f.Change != "" {
 			end.disposition = NotOverridden
 		}
 	default:
-		s.fleet.refreshDirty(ctx)
+		s.fleet.inspect().refreshDirty(ctx)
 	}
 	f.Disposition, f.Rejects = end.disposition, end.rejects
 	if end.next == rollBack && f.RollbackErr != nil {
@@ -138,7 +138,7 @@ func (s failing) readRoutes(ctx context.Context, f *Failure) routesSeen {
 		}
 	}
 	var change *Failure
-	change, s.wasRead = s.fleet.changedBeforeRollback(ctx, edit)
+	change, s.wasRead = s.fleet.inspect().changedBeforeRollback(ctx, edit)
 	s.nameMissing(f)
 	switch {
 	case change != nil && isExplainedByChange(f):
@@ -167,7 +167,7 @@ func (s failing) isChanged(i int, state traffic.State) bool {
 
 // readHealth reads the health of the rollback targets, and adds to f what they lack.
 func (s failing) readHealth(ctx context.Context, f *Failure) healthSeen {
-	detail := s.fleet.unhealthyTarget(ctx, s.desired.rollbackTargets(s.exposed))
+	detail := s.fleet.inspect().unhealthyTarget(ctx, s.desired.rollbackTargets(s.exposed))
 	if detail == "" {
 		return healthGood
 	}
@@ -180,7 +180,7 @@ func (s failing) rollBack(ctx context.Context) error {
 	if err := s.fleet.rollBack(ctx, s.desired.rollback(s.exposed), s.spec.rollbackTimeout()); err != nil {
 		return err
 	}
-	return s.fleet.checkAt(s.desired.rollbackTargets(s.exposed))
+	return s.fleet.inspect().checkAt(s.desired.rollbackTargets(s.exposed))
 }
 
 // checkTimeoutFor returns the limit for all checks before a rollback.

@@ -19,7 +19,7 @@ func (s *sequence) rollBackFirst(ctx context.Context) *Failure {
 	s.report.phase("roll back the unfinished shift")
 	checkCtx, cancel := context.WithTimeout(rollbackCtx, checkTimeout)
 	defer cancel()
-	if detail := s.fleet.unhealthyTarget(checkCtx, s.desired.backTargets()); detail != "" {
+	if detail := s.fleet.inspect().unhealthyTarget(checkCtx, s.desired.backTargets()); detail != "" {
 		return &Failure{Cause: NotHealthy, Detail: detail}
 	}
 	if err := s.fleet.rollBack(rollbackCtx, s.desired.back(), s.spec.rollbackTimeout()); err != nil {
@@ -156,13 +156,13 @@ func (s *sequence) rollBackToStable(ctx context.Context) *Failure {
 	states := s.desired.stable()
 	checkCtx, cancel := context.WithTimeout(rollbackCtx, checkTimeout)
 	defer cancel()
-	if detail := s.fleet.unhealthyTarget(checkCtx, s.desired.rollbackTargets(s.exposed)); detail != "" {
+	if detail := s.fleet.inspect().unhealthyTarget(checkCtx, s.desired.rollbackTargets(s.exposed)); detail != "" {
 		return &Failure{Cause: NotHealthy, Detail: detail}
 	}
 	if err := s.fleet.rollBack(rollbackCtx, states, s.spec.rollbackTimeout()); err != nil {
 		return &Failure{Cause: RouterFailed, RollbackErr: err}
 	}
-	if err := s.fleet.checkAt(s.desired.rollbackTargets(s.exposed)); err != nil {
+	if err := s.fleet.inspect().checkAt(s.desired.rollbackTargets(s.exposed)); err != nil {
 		return &Failure{Cause: ExternalChange, Err: err}
 	}
 	if i := slices.Index(s.fleet.missing, true); i >= 0 { // the others are rolled back

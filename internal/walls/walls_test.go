@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	maxMethods = 32 // of a type, without those that it embeds; about 25 is the aim: fleet and plan grew with the record and are to be split
+	maxMethods = 32 // of a type, without those that it embeds; about 25 is the aim
 	maxFiles   = 30 // of a package, without tests; about 25 is the aim
 )
 

@@ -23,12 +23,12 @@ var (
 // no goroutine, opens no socket, and waits only where a Fault says so: it works in a synctest bubble.
 type Memory struct {
 	recorder // has a lock of its own, so that Watch may use every method
+	timeline // the same, for At
 
 	mu     sync.Mutex
 	routes map[string]*route
 	groups map[string]*group
 	faults []*fault
-	events []event
 	noted  map[string][]recordSnapshot // records by route; the last one is current
 }
 
@@ -58,7 +58,8 @@ type raw struct {
 
 // NewMemory returns a load balancer without routes and groups.
 func NewMemory() *Memory {
-	return &Memory{recorder: recorder{start: time.Now()}, routes: map[string]*route{}, groups: map[string]*group{}}
+	now := time.Now()
+	return &Memory{recorder: recorder{start: now}, timeline: timeline{began: now}, routes: map[string]*route{}, groups: map[string]*group{}}
 }
 
 // Limits returns those of Memory.
