@@ -30,7 +30,7 @@ const (
 	// ends and changes nothing.
 	Blocked Kind = "blocked"
 	// Late simulates a request that the API carries out Fault.For after it was sent, also
-	// where its client has given up by then. It affects writes of routes and of records.
+	// after the timeout of its client. It affects writes of routes and of records.
 	Late Kind = "late"
 	// Slow simulates an API that takes Fault.For to respond.
 	Slow Kind = "slow"
