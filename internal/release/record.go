@@ -101,6 +101,7 @@ func (p Prior) closedRecord(w Desired) string {
 // true, also where the apply that wrote it was not able to save it. abandoned is
 // rollout.RecordSpec.Abandoned.
 func (s *Observation) UpdateRecords(found []traffic.Left, abandoned func(traffic.Owner) (bool, bool), now time.Time) {
+	found = append(slices.Clone(found), s.lostRecords(found)...)
 	s.Memory.Records = nil
 	for _, x := range found {
 		gone, known := abandoned(x.Owner)
@@ -124,6 +125,32 @@ func (s *Observation) UpdateRecords(found []traffic.Left, abandoned func(traffic
 	if s.Memory.Records != nil {
 		s.State.Schedule = "" // so that the plan shows it
 	}
+}
+
+// lostRecords returns the open records that the refresh before found and the routes do not
+// have any more, while their traffic is still where such a shift leaves it: hashicorp/aws
+// removes tags that it does not know, so a missing tag is no proof.
+func (s *Observation) lostRecords(found []traffic.Left) []traffic.Left {
+	var lost []traffic.Left
+	for _, r := range s.Memory.Records {
+		again := slices.ContainsFunc(found, func(x traffic.Left) bool { return x.Shift == r.Shift })
+		if !again && r.Switch == traffic.SwitchID(s.State.Routes) && s.Memory.isOpen(r) && s.isBetween(r.From, r.To) {
+			lost = append(lost, r.Left)
+		}
+	}
+	return lost
+}
+
+// isBetween reports whether every route of a shift has shares from From to To.
+func (s *Observation) isBetween(from, to map[string]map[string]shift.Share) bool {
+	for route := range to {
+		seen, ok := s.Memory.Routes[route]
+		now := traffic.KeyedShares(seen.State())
+		if !ok || now == nil || !shift.Weights(now).IsBetween(from[route], to[route]) {
+			return false
+		}
+	}
+	return len(to) > 0
 }
 
 // forgetEnded drops the oldest of many shifts that have ended.

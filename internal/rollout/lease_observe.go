@@ -43,7 +43,7 @@ func (l *lease) observe(ctx context.Context) *Failure {
 		return nil
 	}
 	l.found = traffic.MergeRecords(records)
-	for _, x := range l.found {
+	for _, x := range append(slices.Clone(l.found), l.lost()...) {
 		if !x.IsOpen() || slices.Contains(l.spec.Ended, x.Shift) {
 			continue
 		}
@@ -56,6 +56,16 @@ func (l *lease) observe(ctx context.Context) *Failure {
 		}
 	}
 	return nil
+}
+
+// lost returns the record that the plan knew and the routes do not have: its owner may be
+// running and about to write it again.
+func (l *lease) lost() []traffic.Left {
+	left := l.spec.Left
+	if left == nil || left.Owner == (traffic.Owner{}) || slices.ContainsFunc(l.found, func(x traffic.Left) bool { return x.Shift == left.Shift }) {
+		return nil
+	}
+	return []traffic.Left{*left}
 }
 
 // isAbandoned reports whether the owner of a shift has ended.
@@ -78,7 +88,7 @@ func (l *lease) isAbandoned(ctx context.Context, x traffic.Left) (bool, *Failure
 			continue // a lease that cannot be read is not known to stand still
 		}
 		for _, now := range traffic.MergeRecords(records) {
-			if now.Shift == x.Shift && now.Renewal != x.Renewal && now.IsOpen() {
+			if now.Shift == x.Shift && now.Renewal != x.Renewal && now.IsOpen() { // or written again
 				return false, nil
 			}
 		}
@@ -103,6 +113,9 @@ func (l *lease) resolve(spec Spec) Spec {
 			spec.Request.ClosedRecord = x.Shift
 		default:
 			spec.Record.Left = &x
+			if spec.Request.Desired == nil {
+				continue // it stays until somebody decides
+			}
 		}
 		l.taken = append(l.taken, x.Shift)
 		if x.Reason != "" && !ended && spec.Request.Rejected == nil {

@@ -117,6 +117,7 @@ func (s *sequence) left(f *Failure) *traffic.Left {
 	}
 	left := &traffic.Left{Record: s.spec.Record.Template, From: map[string]map[string]shift.Share{}, To: map[string]map[string]shift.Share{}}
 	left.Shift, left.Phase, left.Reached = s.spec.ID, traffic.PhaseOpen, s.at
+	left.Owner = traffic.Owner{} // it has ended
 	for _, split := range s.desired.splits() {
 		for _, route := range split.routes {
 			left.From[route], left.To[route] = split.from, split.to

@@ -27,7 +27,7 @@ func Text(decided shift.Schedule) string {
 	}
 	lines = append(lines, s.kindText()...)
 	lines = append(lines, s.routeLines()...)
-	for _, warning := range slices.Concat(s.unmanagedText(), warner{s}.idleWarnings(), warner{s}.gateWarnings(), s.Request.Notes) {
+	for _, warning := range slices.Concat(s.unmanagedText(), warner{s}.unfinishedWarnings(), warner{s}.idleWarnings(), warner{s}.gateWarnings(), s.Request.Notes) {
 		lines = append(lines, "Warning: "+warning)
 	}
 	return strings.Join(lines, "\n")

@@ -128,6 +128,9 @@ func TestSchedule_textOfOtherKinds(t *testing.T) {
 			r.Environments = append(r.Environments, shift.Environment{Name: "red", Removed: true})
 			r.StickinessChanges = true
 		})},
+		{"no desired weights, with an unfinished shift", with(full(nil, route(blue, half)), func(r *shift.Request) {
+			r.Unfinished = &shift.Unfinished{Shift: "20260101T000000Z-1"}
+		})},
 		{"no desired weights, with an unmanaged group", with(full(nil, route(blue, shift.Weights{"blue": 900, "legacy": 100})), func(r *shift.Request) {
 			r.Environments = append(r.Environments, shift.Environment{Name: "legacy", Unmanaged: true})
 			r.Routes[0].Attached = append(r.Routes[0].Attached, "legacy")

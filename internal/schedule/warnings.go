@@ -147,3 +147,12 @@ func (s warner) idleWarnings() []string {
 	}
 	return warnings
 }
+
+// unfinishedWarnings warns about a shift that did not finish where nothing is desired, so that
+// the apply neither completes it nor rolls it back.
+func (s warner) unfinishedWarnings() []string {
+	if s.Request.Desired != nil || s.Request.Unfinished == nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("Shift %s did not finish, and its traffic stays as it is. Set active (or weights) to complete the shift or to roll it back.", s.Request.Unfinished.Shift)}
+}

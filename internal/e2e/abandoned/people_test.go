@@ -115,6 +115,24 @@ func TestAbandoned_tagsRemovedAfterThePlan(t *testing.T) {
 	w.LostNothing()
 }
 
+// The tags are removed before the plan, but an earlier refresh was saved: what it read counts
+// while the traffic is where the killed apply left it.
+func TestAbandoned_tagsRemovedAfterARefresh(t *testing.T) {
+	t.Parallel()
+	w := killedAt100(t)
+	w.MustRun("apply", "-no-color", "-refresh-only", "-auto-approve", e2e.Unlocked)
+	untag(t, w)
+	w.MustConfigure("blue")
+	mark := w.Mark()
+	w.MustApply(e2e.Unlocked)
+	w.MustHaveAll("blue")
+	if n := w.Writes(mark); n != 1 {
+		t.Errorf("%d writes, want 1", n)
+	}
+	settled(t, w)
+	w.LostNothing()
+}
+
 // forget makes the next apply a Create.
 func forget(t *testing.T, w *e2e.World) {
 	t.Helper()
