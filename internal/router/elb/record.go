@@ -44,7 +44,7 @@ func encodeRecord(r traffic.Record, whole bool) map[string]string {
 		field{"phase", string(r.Phase), 20}, field{"n", strconv.Itoa(r.Renewal), 12},
 		field{"expires", strconv.FormatInt(r.Expires.Unix(), 10), 20}, field{"reached", strconv.Itoa(int(r.Reached)), 6})}
 	if r.Reason != "" {
-		tags[reasonSuffix] = escape(r.Reason, maxTagValue)
+		tags[reasonSuffix] = escapeBut(" =", strings.TrimSpace(r.Reason), maxTagValue)
 	}
 	tags[ownerSuffix] = fieldsText(field{"switch", r.Switch, 12}, field{"routes", strconv.Itoa(r.Routes), 4},
 		field{"user", r.Owner.User, 32}, field{"host", r.Owner.Host, 40}, field{"boot", r.Owner.Boot, 12},
@@ -91,11 +91,14 @@ func sharesText(shares map[string]shift.Share) string {
 // escape returns text in the characters that ELB allows in a tag, without space, "=" and
 // "+": each byte of any other character is "+" and two hexadecimal digits. Text that
 // becomes longer than most is cut and ends with cutMark and its hash, see SameValue.
-func escape(text string, most int) string {
+func escape(text string, most int) string { return escapeBut("", text, most) }
+
+// escapeBut is escape that keeps some more characters, in a value that is no list of fields.
+func escapeBut(keep, text string, most int) string {
 	var b strings.Builder
 	for _, c := range []byte(text) {
 		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte("-._:/@", c) >= 0:
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte("-._:/@"+keep, c) >= 0:
 			b.WriteByte(c)
 		default:
 			fmt.Fprintf(&b, "+%02X", c)
@@ -106,16 +109,16 @@ func escape(text string, most int) string {
 		return escaped
 	}
 	hash := traffic.GroupKey(text)
-	keep := most - len(cutMark) - len(hash)
+	n := most - len(cutMark) - len(hash)
 	for range 2 { // never half of an escaped byte
-		if i := strings.LastIndexByte(escaped[:max(keep, 0)], '+'); i >= 0 && i > keep-3 {
-			keep = i
+		if i := strings.LastIndexByte(escaped[:max(n, 0)], '+'); i >= 0 && i > n-3 {
+			n = i
 		}
 	}
-	if keep <= 0 {
+	if n <= 0 {
 		return hash[:min(most, len(hash))]
 	}
-	return escaped[:keep] + cutMark + hash
+	return escaped[:n] + cutMark + hash
 }
 
 // unescape is the inverse of escape. A cut mark stays, as traffic.CutMark.
