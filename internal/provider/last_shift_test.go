@@ -246,3 +246,33 @@ func TestSwitch_ignoredWeightsAgainstActive(t *testing.T) {
 	w.write(h.in(s.bench))
 	w.plan().failsAs("error")
 }
+
+// A rollback from a split that a failed apply left is one write for each route that differs,
+// without the gates and the calls that it does not need.
+func TestSwitch_rollbackFromASplitSkipsChecks(t *testing.T) {
+	t.Parallel()
+	s, w := newTwoEntries(t), newWorkspace(t)
+	w.write(s.release("blue").in(s.bench))
+	w.apply().ok()
+	s.green.status.Store(http.StatusInternalServerError)
+	h := s.release("green")
+	h.strategy = "steps = [{ percent = 5, hold = \"1ms\" }]\n on_failure = \"stop\""
+	h.gates = s.gate("")
+	w.write(h.in(s.bench))
+	if r := w.apply(); r.err == nil {
+		t.Fatal("the shift did not stop")
+	}
+	s.want("app-blue 95, app-green 5")
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+	before := len(s.writes())
+	remove := s.refuse("DescribeTargetGroups", "", 0)
+	defer remove()
+	h = s.release("blue")
+	h.gates = httpGate(`headers_env = { Authorization = "BLUEGREEN_TEST_UNSET" }`, "")
+	w.write(h.in(s.bench))
+	w.apply().ok()
+	s.want("app-blue 100, app-green 0")
+	if n := len(s.writes()) - before; n != 1 {
+		t.Errorf("%d writes, want 1", n)
+	}
+}
