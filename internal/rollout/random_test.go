@@ -256,8 +256,8 @@ func (d *drawing) drawGate(name string) {
 }
 
 func (d *drawing) drawFault() {
-	kind := d.pick("fault", "throttled", "refused", "refused", "lost", "answer-lost", "blocked", "stale")
-	ops := map[string][]string{"lost": {"write"}, "answer-lost": {"write"}, "stale": {"read"}}[kind]
+	kind := d.pick("fault", "throttled", "refused", "refused", "lost", "answer-lost", "blocked", "stale", "late")
+	ops := map[string][]string{"lost": {"write"}, "answer-lost": {"write"}, "late": {"write"}, "stale": {"read"}}[kind]
 	if ops == nil {
 		ops = []string{"read", "write", "write", "health"}
 	}
@@ -267,6 +267,9 @@ func (d *drawing) drawFault() {
 		text += fmt.Sprintf(" until=%s", d.time())
 	} else {
 		text += " times=" + d.pick("times", "1", "2", "6", "always")
+	}
+	if kind == "late" {
+		text += " for=" + d.pick("late", "2s", "8s") // within any rollback_timeout
 	}
 	if op == "write" && d.chance("one route", 2) {
 		text += " route=web"
