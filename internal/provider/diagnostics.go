@@ -123,7 +123,7 @@ func (s *shiftRun) shiftFailed(result rollout.Result, f *rollout.Failure) diag.D
 		advice{s}.rollBackLater(&d, result, f)
 	}
 	if gone := s.missingText(result); gone != "" && (f.Cause != rollout.RouteMissing || f.Disposition == rollout.RollbackFailed) {
-		d.Action += " " + input.Sentence(input.Capitalized(gone)+" does not exist: "+s.missingAction(result))
+		d.Action += " " + input.Sentence(input.Capitalized(gone)+" does not exist: "+advice{s}.missingAction(result))
 	}
 	if f.RollbackErr != nil {
 		d.Facts = append(d.Facts, input.Fact{"Rollback error", strings.ReplaceAll(f.RollbackErr.Error(), "\n", "; ")})

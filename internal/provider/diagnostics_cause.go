@@ -23,7 +23,7 @@ const ignoreChangesHint = "If hashicorp/aws or a module manages this listener or
 
 // causeDetail is the cause of a failed shift and what to do next.
 func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.Detail {
-	if d, is := s.recordDetail(f); is {
+	if d, is := recordDetail(f); is {
 		return d
 	}
 	detail := input.Sentence(f.Detail)

@@ -101,7 +101,7 @@ func (s *shiftRun) missingRouteDetail(result rollout.Result, f *rollout.Failure)
 		seen.Cause, seen.Symptom, seen.Disposition, seen.Stage = f.Symptom, "", "", ""
 		cause += fmt.Sprintf(" The shift ended because %s, which that may explain.", strings.TrimSuffix(release.Reason(&seen), "."))
 	}
-	d := input.Detail{Cause: cause + " No version was rejected because of it.", Action: input.Sentence(input.Capitalized(s.missingAction(result)))}
+	d := input.Detail{Cause: cause + " No version was rejected because of it.", Action: input.Sentence(input.Capitalized(advice{s}.missingAction(result)))}
 	for _, route := range missingRoutes(result) {
 		if route.ID != f.Route {
 			d.Facts = append(d.Facts, input.Fact{"Route", s.routeFact(result, route.ID)})
@@ -112,7 +112,7 @@ func (s *shiftRun) missingRouteDetail(result rollout.Result, f *rollout.Failure)
 }
 
 // missingAction is what to do about routes that do not exist.
-func (s *shiftRun) missingAction(result rollout.Result) string {
+func (s advice) missingAction(result rollout.Result) string {
 	missing := missingRoutes(result)
 	isNew := func(r rollout.RouteResult) bool {
 		return s.Prior.State == nil || !slices.ContainsFunc(s.Prior.State.Routes, func(before traffic.Route) bool { return before.ID == r.ID })
@@ -153,7 +153,7 @@ func (s *shiftRun) missingGroupDetail(f *rollout.Failure) input.Detail {
 
 // missingTargetAction is what to do where the target group of the rollback target does not
 // exist; empty where another error ended the rollback.
-func (s *shiftRun) missingTargetAction(f *rollout.Failure) string {
+func (s advice) missingTargetAction(f *rollout.Failure) string {
 	group, _ := traffic.Missing(f.RollbackErr)
 	name := environmentOf(s.Desired, group)
 	if name == "" {

@@ -16,7 +16,7 @@ import (
 // Texts about records of shifts, and about who moved the traffic.
 
 // recordDetail is about a shift that its record prevented; false: another cause.
-func (s *shiftRun) recordDetail(f *rollout.Failure) (input.Detail, bool) {
+func recordDetail(f *rollout.Failure) (input.Detail, bool) {
 	switch f.Cause {
 	case rollout.Locked:
 		return input.Detail{

@@ -156,7 +156,7 @@ func (p Prior) Spec(w Desired) rollout.Spec {
 		s.Routes = append(s.Routes, p.route(route, s.Owners))
 	}
 	s.Stable = p.stable(s)
-	s.Record = p.recordSpec(w, s.Stable)
+	s.Record = records{p}.recordSpec(w, s.Stable)
 	if w.Gates != nil {
 		s.Request.Strategy.Gates = w.Gates(w.Weights.Gaining(s.Stable))
 	}
@@ -199,7 +199,7 @@ func (p Prior) request(w Desired) shift.Request {
 	if m := p.Memory.Rejected; m != nil && m.Retry != "" && m.Retry == traffic.GroupKey(w.Retry) {
 		r.Retry = false // that value is used up, although no apply was able to save it
 	}
-	r.OtherSwitch, r.ClosedRecord = p.otherSwitch(w), p.closedRecord(w)
+	r.OtherSwitch, r.ClosedRecord = records{p}.otherSwitch(w), records{p}.closedRecord(w)
 	return r
 }
 

@@ -37,8 +37,11 @@ func (w Desired) gaining(from shift.Weights) string {
 	return most
 }
 
+// records is what a plan knows of the records of shifts.
+type records struct{ Prior }
+
 // recordSpec is what is known of records without a call.
-func (p Prior) recordSpec(w Desired, stable shift.Weights) rollout.RecordSpec {
+func (p records) recordSpec(w Desired, stable shift.Weights) rollout.RecordSpec {
 	s := rollout.RecordSpec{Off: p.platform.NoRecord, Switches: p.switches(w), Ended: p.Memory.Ended, Left: p.left(w)}
 	if a := p.Memory.Attempt; a != nil && a.Unrecorded && s.Left == nil {
 		s.Off = true // what that apply left cannot be distinguished from an external change
@@ -53,7 +56,7 @@ func (p Prior) recordSpec(w Desired, stable shift.Weights) rollout.RecordSpec {
 }
 
 // switches returns the ids by which records are those of this switch.
-func (p Prior) switches(w Desired) []string {
+func (p records) switches(w Desired) []string {
 	ids := []string{traffic.SwitchID(w.Routes)}
 	if p.State != nil {
 		ids = append(ids, traffic.SwitchID(p.State.Routes))
@@ -62,7 +65,7 @@ func (p Prior) switches(w Desired) []string {
 }
 
 // left returns the unfinished shift of this switch, nil where there is none.
-func (p Prior) left(w Desired) *traffic.Left {
+func (p records) left(w Desired) *traffic.Left {
 	for _, r := range slices.Backward(p.Memory.Records) {
 		if slices.Contains(p.switches(w), r.Switch) && p.Memory.isOpen(r) {
 			return &r.Left
@@ -78,7 +81,7 @@ func (p Prior) left(w Desired) *traffic.Left {
 func (m Memory) isOpen(r RecordMemory) bool { return r.IsOpen() && !slices.Contains(m.Ended, r.Shift) }
 
 // otherSwitch describes an abandoned shift of another switch; empty: there is none.
-func (p Prior) otherSwitch(w Desired) string {
+func (p records) otherSwitch(w Desired) string {
 	for _, r := range p.Memory.Records {
 		if !slices.Contains(p.switches(w), r.Switch) && p.Memory.isOpen(r) && r.Abandoned {
 			return rollout.Describe(r.Left)
@@ -88,7 +91,7 @@ func (p Prior) otherSwitch(w Desired) string {
 }
 
 // closedRecord returns the id of a record of this switch whose shift has ended.
-func (p Prior) closedRecord(w Desired) string {
+func (p records) closedRecord(w Desired) string {
 	for _, r := range p.Memory.Records {
 		if slices.Contains(p.switches(w), r.Switch) && !p.Memory.isOpen(r) {
 			return r.Shift

@@ -151,7 +151,7 @@ func (l *lease) end(ctx context.Context, f *Failure) bool {
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordEndLimit)
 	defer cancel()
 	if held && l.remainsAfter(f) {
-		return l.retry(limited, func() error { return l.put(limited, false) })
+		return retry(limited, func() error { return l.put(limited, false) })
 	}
 	if !held && f != nil && l.spec.KeepFailed != nil && l.spec.KeepFailed() {
 		return true // nothing but the records that were found remembers what they say
@@ -162,7 +162,7 @@ func (l *lease) end(ctx context.Context, f *Failure) bool {
 	}
 	done := true
 	for _, id := range remove {
-		done = l.retry(limited, func() error { return l.spec.Recorder.Remove(limited, l.routes, id) }) && done
+		done = retry(limited, func() error { return l.spec.Recorder.Remove(limited, l.routes, id) }) && done
 	}
 	if !done {
 		l.report.warn("The record of the shift could not be removed from the routes. The next plan removes it.")
@@ -190,7 +190,7 @@ func (l *lease) remainsAfter(f *Failure) bool {
 }
 
 // retry calls until it succeeds or ctx ends.
-func (l *lease) retry(ctx context.Context, call func() error) bool {
+func retry(ctx context.Context, call func() error) bool {
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
 		if call() == nil {
 			return true

@@ -124,9 +124,9 @@ func (p *player) apply(c change) {
 		}
 		p.serving[c.group] = traffic.Health{Targets: c.targets}.Serving()
 	case c.record != nil:
-		p.memory.SetRecord(c.route, *c.record)
+		p.memory.Recorder().Set(c.route, *c.record)
 	case c.unrecord != "":
-		p.memory.RemoveRecords(c.unrecord)
+		p.memory.Recorder().RemoveAll(c.unrecord)
 	case c.route != "":
 		p.memory.Change(c.route, c.state)
 	case c.gone != "":
@@ -539,7 +539,7 @@ func (p *playback) routeText(r rollout.RouteResult) string {
 	case !r.Read:
 		state += " (not read)"
 	}
-	for _, record := range p.memory.RecordsNow(r.ID) {
+	for _, record := range p.memory.Recorder().Now(r.ID) {
 		state += fmt.Sprintf("; record of %s: %s, reached %s", record.Shift, record.Phase, record.Reached)
 		if record.Reason != "" {
 			state += ", rejected: " + record.Reason

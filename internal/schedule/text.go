@@ -72,7 +72,7 @@ func (s plan) notForwardingText() []string {
 
 func (s plan) rejectedText() []string {
 	r := s.Request.Rejected
-	edit := s.awayText(r.Environment)
+	edit := advice{s}.awayText(r.Environment)
 	if edit != "" {
 		edit = " " + edit + ","
 	}
@@ -113,7 +113,7 @@ func (s plan) foundMean() shift.Weights {
 // externalChangeText names the one step for each intent. The error of the apply also has
 // the call that shifts back at once.
 func (s plan) externalChangeText() []string {
-	accept := s.acceptText(s.movedTo())
+	accept := advice{s}.acceptText(advice{s}.movedTo())
 	if accept != "" {
 		accept = fmt.Sprintf("To accept the change, %s. ", accept)
 	}
@@ -163,51 +163,6 @@ func (s plan) joinText() []string {
 		return lines
 	}
 	return append(lines, "A route that still forwards to target groups of no environment is shifted by steps instead.")
-}
-
-// acceptText is the edit that agrees with the weights; empty where there are none.
-func (s plan) acceptText(w shift.Weights) string {
-	live, ok := w.Sole()
-	switch e := s.Request.Environment(live); {
-	case len(w.Names()) == 0:
-		return ""
-	case ok && e.Removed:
-		return fmt.Sprintf("restore environment %q and set active = %q", live, live)
-	case ok && e.Unmanaged:
-		return fmt.Sprintf("add an environment with target group %s and set active to it", live)
-	case ok:
-		return fmt.Sprintf("set active = %q", live)
-	}
-	return "set weights to " + w.String()
-}
-
-// awayText is the edit that keeps all traffic away from a bad version: to what has all of
-// it now or else to the rollback target, never to a split with it. Empty: there is none.
-func (s plan) awayText(bad string) string {
-	now := s.Request.ObservedMean()
-	if name, sole := now.Sole(); sole && name != bad {
-		return s.acceptText(now)
-	}
-	back := s.Request.Stable
-	if name, sole := back.Sole(); back == nil || sole && name == bad {
-		back = without(now, bad)
-	}
-	return s.acceptText(back)
-}
-
-// movedTo is where the routes are from which the traffic was moved, without a rejected
-// version: that one is not accepted.
-func (s plan) movedTo() shift.Weights {
-	var all []shift.Weights
-	for _, x := range s.Request.Routes {
-		if !x.Observed.Equal(s.Desired) {
-			all = append(all, x.Observed)
-		}
-	}
-	if r := s.Request.Rejected; r != nil && r.Matches(s.Request.Environment(r.Environment)) {
-		return without(shift.Mean(all), r.Environment)
-	}
-	return shift.Mean(all)
 }
 
 // without is the split of the traffic among the other environments; nil: none has any.

@@ -18,12 +18,15 @@ type recordSnapshot struct {
 
 // Recorder returns the records beside the routes of the load balancer, for
 // rollout.Spec.Recorder. Its calls are recorded and subject to faults like the others.
-func (m *Memory) Recorder() traffic.Recorder { return memoryRecorder{m} }
+func (m *Memory) Recorder() Tags { return Tags{m} }
 
-type memoryRecorder struct{ m *Memory }
+// Tags is the records beside the routes of a Memory.
+type Tags struct{ m *Memory }
+
+var _ traffic.Recorder = Tags{}
 
 // Records implements traffic.Recorder.
-func (c memoryRecorder) Records(ctx context.Context, routes []string) (found map[string][]traffic.Record, err error) {
+func (c Tags) Records(ctx context.Context, routes []string) (found map[string][]traffic.Record, err error) {
 	m, call := c.m, Call{Op: Records, Routes: slices.Clone(routes)}
 	defer func() { m.record(call, err) }()
 	faults, err := m.applyFaults(ctx, call)
@@ -34,9 +37,9 @@ func (c memoryRecorder) Records(ctx context.Context, routes []string) (found map
 	defer m.mu.Unlock()
 	found = map[string][]traffic.Record{}
 	for _, route := range routes {
-		now := m.recordsOf(route)
+		now := c.of(route)
 		if stale, ok := faults[Stale]; ok && stale.about(route) {
-			now = m.recordsBefore(route, stale.For)
+			now = c.before(route, stale.For)
 		}
 		for _, id := range slices.Sorted(maps.Keys(now)) {
 			found[route] = append(found[route], now[id])
@@ -46,10 +49,10 @@ func (c memoryRecorder) Records(ctx context.Context, routes []string) (found map
 }
 
 // Put implements traffic.Recorder.
-func (c memoryRecorder) Put(ctx context.Context, routes []string, r traffic.Record, whole bool) (err error) {
+func (c Tags) Put(ctx context.Context, routes []string, r traffic.Record, whole bool) (err error) {
 	m, call := c.m, Call{Op: Put, Routes: slices.Clone(routes), Record: r}
 	defer func() { m.record(call, err) }()
-	return m.changeRecords(ctx, call, func(of map[string]traffic.Record) {
+	return c.change(ctx, call, func(of map[string]traffic.Record) {
 		now, is := of[r.Shift]
 		if whole || !is {
 			if !whole { // only the fields that change are written
@@ -68,14 +71,15 @@ func (c memoryRecorder) Put(ctx context.Context, routes []string, r traffic.Reco
 }
 
 // Remove implements traffic.Recorder.
-func (c memoryRecorder) Remove(ctx context.Context, routes []string, id string) (err error) {
+func (c Tags) Remove(ctx context.Context, routes []string, id string) (err error) {
 	m, call := c.m, Call{Op: Remove, Routes: slices.Clone(routes), Record: traffic.Record{Shift: id}}
 	defer func() { m.record(call, err) }()
-	return m.changeRecords(ctx, call, func(of map[string]traffic.Record) { delete(of, id) })
+	return c.change(ctx, call, func(of map[string]traffic.Record) { delete(of, id) })
 }
 
-// changeRecords changes what each existing route of a call has.
-func (m *Memory) changeRecords(ctx context.Context, call Call, change func(map[string]traffic.Record)) error {
+// change changes what each existing route of a call has.
+func (c Tags) change(ctx context.Context, call Call, do func(map[string]traffic.Record)) error {
+	m := c.m
 	faults, err := m.applyFaults(ctx, call)
 	if err != nil {
 		return err
@@ -84,54 +88,59 @@ func (m *Memory) changeRecords(ctx context.Context, call Call, change func(map[s
 		return nil
 	}
 	if f, late := faults[Late]; late {
-		return m.late(ctx, f.For, func() error { m.applyRecords(call, change); return nil })
+		return m.late(ctx, f.For, func() error { c.apply(call, do); return nil })
 	}
-	m.applyRecords(call, change)
+	c.apply(call, do)
 	if f, lost := faults[AnswerLost]; lost {
 		return f.err()
 	}
 	return nil
 }
 
-func (m *Memory) applyRecords(call Call, change func(map[string]traffic.Record)) {
+func (c Tags) apply(call Call, do func(map[string]traffic.Record)) {
+	m := c.m
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, route := range call.Routes {
 		if m.routes[route] != nil {
-			next := maps.Clone(m.recordsOf(route))
-			change(next)
+			next := maps.Clone(c.of(route))
+			do(next)
 			m.noted[route] = append(m.noted[route], recordSnapshot{time.Now(), next})
 		}
 	}
 }
 
-// SetRecord simulates that another process puts a record on a route. It is not recorded
+// Set simulates that another process puts a record on a route. It is not recorded
 // as a call.
-func (m *Memory) SetRecord(route string, r traffic.Record) {
+func (c Tags) Set(route string, r traffic.Record) {
+	m := c.m
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	next := maps.Clone(m.recordsOf(route))
+	next := maps.Clone(c.of(route))
 	next[r.Shift] = r
 	m.noted[route] = append(m.noted[route], recordSnapshot{time.Now(), next})
 }
 
-// RemoveRecords simulates that another process removes all records of a route.
-func (m *Memory) RemoveRecords(route string) {
+// RemoveAll simulates that another process removes all records of a route.
+func (c Tags) RemoveAll(route string) {
+	m := c.m
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.noted[route] = append(m.noted[route], recordSnapshot{time.Now(), nil})
 }
 
-// RecordsNow returns the actual records of a route, by id.
-func (m *Memory) RecordsNow(route string) []traffic.Record {
+// Now returns the actual records of a route, by id.
+func (c Tags) Now(route string) []traffic.Record {
+	m := c.m
 	m.runEvents()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.SortedFunc(maps.Values(m.recordsOf(route)), func(a, b traffic.Record) int { return strings.Compare(a.Shift, b.Shift) })
+	return slices.SortedFunc(maps.Values(c.of(route)), func(a, b traffic.Record) int { return strings.Compare(a.Shift, b.Shift) })
 }
 
-// recordsOf returns the current records of a route, never nil. The caller holds the lock.
-func (m *Memory) recordsOf(route string) map[string]traffic.Record {
+// of returns the current records of a route, never nil. The caller holds the lock.
+func (c Tags) of(route string) map[string]traffic.Record {
+	m := c.m
 	if m.noted == nil {
 		m.noted = map[string][]recordSnapshot{}
 	}
@@ -142,8 +151,9 @@ func (m *Memory) recordsOf(route string) map[string]traffic.Record {
 	return all[len(all)-1].records
 }
 
-// recordsBefore returns the records of lag ago or, if lag is 0, before the last change.
-func (m *Memory) recordsBefore(route string, lag time.Duration) map[string]traffic.Record {
+// before returns the records of lag ago or, if lag is 0, before the last change.
+func (c Tags) before(route string, lag time.Duration) map[string]traffic.Record {
+	m := c.m
 	all := m.noted[route]
 	for i := len(all) - 1; i >= 0; i-- {
 		if i < len(all)-1 && lag == 0 || lag > 0 && time.Since(all[i].at) >= lag {
