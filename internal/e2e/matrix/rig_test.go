@@ -156,6 +156,9 @@ func (r *rig) weights(arn string) map[string]int {
 	r.t.Helper()
 	raw, sum := map[string]int{}, 0
 	for _, action := range r.actions(arn) {
+		if action.Type != types.ActionTypeEnumForward {
+			continue
+		}
 		if action.ForwardConfig == nil {
 			raw[r.owner(*action.TargetGroupArn)], sum = 1, 1
 			continue
@@ -389,6 +392,9 @@ func (r *rig) releases() {
 	r.settled(out)
 }
 
+// reachedStep matches a record whose routes were read back at 5 %.
+var reachedStep = regexp.MustCompile(`reached=50\b`)
+
 // hold starts the release in a long hold, and returns when green has 5 %.
 func (r *rig) hold(pace rehearsal.Pace) *e2e.Apply {
 	r.t.Helper()
@@ -399,6 +405,9 @@ func (r *rig) hold(pace rehearsal.Pace) *e2e.Apply {
 		return !slices.ContainsFunc(r.all(), func(w map[string]int) bool { return w["green"] != 5 })
 	})
 	r.Pace = quick
+	r.Eventually("the record says 5 %", func() bool {
+		return slices.ContainsFunc(slices.Collect(maps.Values(r.Balancer.Tags(r.arns[0]))), reachedStep.MatchString)
+	})
 	return apply
 }
 
