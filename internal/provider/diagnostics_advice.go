@@ -193,7 +193,7 @@ func (s advice) rollbackFailedAction(result rollout.Result, f *rollout.Failure) 
 func (s advice) rollBackLater(d *input.Detail, result rollout.Result, f *rollout.Failure) {
 	back := s.backTo(result)
 	edit := s.acceptEdit(back)
-	if edit == "" || release.MeanOf(result)[s.gainingName(result)] <= back[s.gainingName(result)] {
+	if edit == "" || !hasResponse(result) && release.MeanOf(result)[s.gainingName(result)] <= back[s.gainingName(result)] {
 		return
 	}
 	action := d.Action + " "
@@ -228,7 +228,7 @@ func (s advice) backAtOnce(d *input.Detail, result rollout.Result, then string) 
 // weights. Otherwise the next apply does not take the traffic for that of this shift.
 func isOnItsWay(result rollout.Result, back, desired shift.Weights) bool {
 	for _, route := range result.Routes {
-		if !route.Missing && !route.Weights.IsBetween(back, desired) {
+		if !route.Missing && (route.State.Response != "" || !route.Weights.IsBetween(back, desired)) {
 			return false
 		}
 	}

@@ -364,13 +364,18 @@ func (r *rig) truthful(out string) {
 func (r *rig) follow(errors string) {
 	r.t.Helper()
 	m := nameActive.FindStringSubmatch(errors)
-	if m == nil {
-		r.t.Logf("no edit in\n%s", errors)
+	again := strings.Contains(errors, "apply again") || strings.Contains(errors, "plan again")
+	switch {
+	case m != nil:
+		r.MustConfigure(m[1])
+	case !again:
+		r.t.Errorf("it does not say what to do:\n%s", errors)
 		return
 	}
-	r.MustConfigure(m[1])
 	out := r.must()
-	r.on(m[1], "followed: "+errors+"\n"+out)
+	if m != nil {
+		r.on(m[1], "followed: "+errors+"\n"+out)
+	}
 	r.settled("followed: " + errors + "\n" + out)
 }
 
@@ -384,11 +389,15 @@ func (r *rig) releases() {
 		r.t.Errorf("nothing has all the traffic: %v", r.all())
 		return
 	}
+	still := r.version("rejected") // while another environment has that version
+	if name, version, _ := strings.Cut(still, " "); name == next || r.Versions[name] != version {
+		still = ""
+	}
 	r.MustDeploy(next, rehearsal.AppTerms{Version: "2.0"})
 	r.MustConfigure(next)
 	out := r.must()
 	r.on(next, out)
-	r.is("rejected", "", out)
+	r.is("rejected", still, out)
 	r.settled(out)
 }
 
