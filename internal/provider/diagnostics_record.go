@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -120,9 +119,9 @@ func (s *shiftRun) repairFailed(d *input.Detail, result rollout.Result) {
 	if s.state == nil || result.Kind != shift.Forward || !s.Desired.Weights.Equal(s.Spec.StableMean()) {
 		return
 	}
-	d.Action += " "
-	advice{s}.backAtOnce(d, result, "")
-	d.Action = strings.TrimSpace(d.Action)
+	if (advice{s}).addCommands(d, result) {
+		d.Action += fmt.Sprintf(" To shift to %s at once, run the command below for each route.", s.goalText())
+	}
 }
 
 // notOneOf reports a value that is not one of a few.
