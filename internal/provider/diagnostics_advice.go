@@ -193,7 +193,7 @@ func (s advice) rollbackFailedAction(result rollout.Result, f *rollout.Failure) 
 func (s advice) rollBackLater(d *input.Detail, result rollout.Result, f *rollout.Failure) {
 	back := s.backTo(result)
 	edit := s.acceptEdit(back)
-	if edit == "" || release.MeanOf(result)[s.gainingName(result)] <= back[s.gainingName(result)] {
+	if edit == "" || !hasResponse(result) && release.MeanOf(result)[s.gainingName(result)] <= back[s.gainingName(result)] {
 		return
 	}
 	action := d.Action + " "
@@ -211,24 +211,29 @@ func (s advice) rollBackLater(d *input.Detail, result rollout.Result, f *rollout
 // backAtOnce adds the commands that roll the traffic back, which the next apply does only
 // by steps, and then what else to do.
 func (s advice) backAtOnce(d *input.Detail, result rollout.Result, then string) {
-	back := s.backTo(result)
-	n := len(d.Facts)
-	for _, route := range result.Routes {
-		if command := s.command(route, back); command != "" {
-			d.Facts = append(d.Facts, input.Fact{"Back at once", command})
-		}
-	}
-	if len(d.Facts) > n {
+	if s.addCommands(d, result) {
 		d.Action += "To roll the traffic back at once, run the command below for each route. "
 	}
 	d.Action += then
+}
+
+// addCommands adds the commands that send the traffic to the rollback target. It returns false
+// where there are none.
+func (s advice) addCommands(d *input.Detail, result rollout.Result) bool {
+	n := len(d.Facts)
+	for _, route := range result.Routes {
+		if command := s.command(route, s.backTo(result)); command != "" {
+			d.Facts = append(d.Facts, input.Fact{"Back at once", command})
+		}
+	}
+	return len(d.Facts) > n
 }
 
 // isOnItsWay reports whether every route is between the rollback target and the desired
 // weights. Otherwise the next apply does not take the traffic for that of this shift.
 func isOnItsWay(result rollout.Result, back, desired shift.Weights) bool {
 	for _, route := range result.Routes {
-		if !route.Missing && !route.Weights.IsBetween(back, desired) {
+		if !route.Missing && (route.State.Response != "" || !route.Weights.IsBetween(back, desired)) {
 			return false
 		}
 	}

@@ -47,7 +47,7 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.
 	case rollout.Interrupted:
 		return input.Detail{Cause: "The apply was interrupted.", Action: interruptedAction(f)}
 	case rollout.ExternalChange:
-		return input.Detail{Cause: "Another process changed the route: " + detail, Action: ignoreChangesHint}
+		return s.externalChangeDetail(result, detail)
 	case rollout.NotForwarding:
 		return input.Detail{
 			Cause: "A route does not forward to target groups: " + detail,

@@ -3,6 +3,7 @@ package provider
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -10,6 +11,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -68,7 +70,8 @@ func recordsUnread(routes []traffic.Route, err error) diag.Diagnostic {
 // left it. It has one step for each intent.
 func (s *shiftRun) movedExternallyDetail(result rollout.Result) input.Detail {
 	d := input.Detail{
-		Cause:  fmt.Sprintf("Traffic was moved off %s since the last completed shift, outside Terraform. This apply does not override that.", s.goalText()),
+		Cause: fmt.Sprintf("Traffic was moved off %s since the last completed shift, outside Terraform or by an apply that was killed before its state was saved. "+
+			"This apply does not override that.", s.goalText()),
 		Action: fmt.Sprintf("To shift back to %s at once, run the command below for each route. To shift back by steps, change retry and apply. %s", s.goalText(), managedElsewhereHint),
 	}
 	suggest := advice{s}
@@ -81,6 +84,44 @@ func (s *shiftRun) movedExternallyDetail(result rollout.Result) input.Detail {
 		}
 	}
 	return d
+}
+
+// externalChangeDetail is about a route that somebody else changed. One that does not forward
+// has no weights to start from, so the next plan cannot do that either.
+func (s *shiftRun) externalChangeDetail(result rollout.Result, detail string) input.Detail {
+	d := input.Detail{Cause: "Another process changed the route: " + detail, Action: ignoreChangesHint}
+	if !hasResponse(result) {
+		return d
+	}
+	suggest := advice{s}
+	for _, route := range result.Routes {
+		command := suggest.command(route, suggest.backTo(result))
+		if route.State.Response != "" && command != "" {
+			d.Facts = append(d.Facts, input.Fact{"Forward again", command})
+		}
+	}
+	d.Action = "Make the route forward to target groups again, then apply again. "
+	if len(d.Facts) > 0 {
+		d.Action = fmt.Sprintf("Make the route forward again, then apply again. The command below sends its traffic to %s at once. ", suggest.backTo(result))
+	}
+	d.Action += managedElsewhereHint
+	return d
+}
+
+// hasResponse reports whether a route does something else than forward.
+func hasResponse(result rollout.Result) bool {
+	return slices.ContainsFunc(result.Routes, func(r rollout.RouteResult) bool { return !r.Missing && r.State.Response != "" })
+}
+
+// repairFailed completes the detail about an external change that a shift by steps was not
+// able to undo: the traffic is where somebody else moved it, and the version is not rejected.
+func (s *shiftRun) repairFailed(d *input.Detail, result rollout.Result) {
+	if s.state == nil || result.Kind != shift.Forward || !s.Desired.Weights.Equal(s.Spec.StableMean()) {
+		return
+	}
+	if (advice{s}).addCommands(d, result) {
+		d.Action += fmt.Sprintf(" To shift to %s at once, run the command below for each route.", s.goalText())
+	}
 }
 
 // notOneOf reports a value that is not one of a few.

@@ -204,3 +204,20 @@ func TestSwitch_ignoreChangesOfBothMovesNothing(t *testing.T) {
 		t.Errorf("the second plan is %s", action)
 	}
 }
+
+// The gate fails while a partial external change is undone: the traffic stays where it was
+// moved to, nothing is rejected, and the error has the command that undoes it at once.
+func TestSwitch_repairFails(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	s.changeExternally(s.listener, forward(weights{s.blue.group: 70, s.green.group: 30}))
+	h := s.release("blue")
+	h.gates = fmt.Sprintf(`gates = { smoke = { http = { url = %q, expect_status = [204] }, interval = "10ms" } }`, firstCall(t, func() {}))
+	w.write(h.in(s.bench))
+	w.apply().failsAs("error")
+	s.want("app-blue 70, app-green 30")
+	if v := w.values(); v["rejected"] != nil {
+		t.Errorf("rejected is %v", v["rejected"])
+	}
+}

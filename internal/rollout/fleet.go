@@ -143,10 +143,10 @@ func (f *fleet) describe(i int, s traffic.State) string {
 }
 
 // externalChange makes states the current ones and returns the Failure for an external
-// change of the i-th route.
-func (f *fleet) externalChange(i int, states []traffic.State) *Failure {
+// change of the i-th route, which was expected in another state.
+func (f *fleet) externalChange(i int, states []traffic.State, expected traffic.State) *Failure {
 	failure := &Failure{Cause: ExternalChange, Route: f.routes[i].ID,
-		Detail: fmt.Sprintf("observed %s; expected %s", f.describe(i, states[i]), f.describe(i, f.current[i]))}
+		Detail: fmt.Sprintf("observed %s; expected %s", f.describe(i, states[i]), f.describe(i, expected))}
 	f.current, f.dirty = states, make([]bool, len(states))
 	return failure
 }

@@ -195,7 +195,7 @@ func (f inspection) changedBeforeRollback(ctx context.Context, edit externalEdit
 		f.rememberAdded(states)
 		current, changed, stale := f.compareBeforeRollback(states, edit, n == len(rereadPauses)-1)
 		if changed >= 0 {
-			return f.externalChange(changed, states), true
+			return f.externalChange(changed, states, f.current[changed]), true
 		}
 		if f.current = current; !stale {
 			return nil, true

@@ -110,7 +110,11 @@ func (f *fleet) verify(ctx context.Context, desired map[int]traffic.State) (map[
 		var changed int
 		pending, changed = f.compare(states, desired, n == len(rereadPauses)-1)
 		if changed >= 0 {
-			return nil, f.externalChange(changed, states)
+			expected, written := desired[changed]
+			if !written {
+				expected = f.current[changed]
+			}
+			return nil, f.externalChange(changed, states, expected)
 		}
 		if pending != nil && len(pending) == 0 {
 			f.accept(states, desired)

@@ -1,0 +1,175 @@
+//go:build unix
+
+package matrix
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
+)
+
+// trouble is faults of the API with a name.
+type trouble struct {
+	name   string
+	faults []faults.Fault
+}
+
+// outages are faults that last until they are removed.
+func outages() []trouble {
+	var all []trouble
+	for _, kind := range []faults.Kind{faults.AccessDenied, faults.ExpiredToken, faults.Throttle, faults.ServerError,
+		faults.DropConnection, faults.Slow, faults.EmptyBody, faults.DropAnswer, faults.LostWrite} {
+		f := faults.Fault{Kind: kind}
+		if kind == faults.Slow {
+			f.Delay = time.Hour
+		}
+		all = append(all, trouble{fmt.Sprintf("every call %s", kind), []faults.Fault{f}})
+		for _, action := range []string{"ModifyListener", "DescribeListeners", "DescribeTargetHealth", "DescribeTags", "AddTags"} {
+			if kind == faults.LostWrite && strings.HasPrefix(action, "Describe") {
+				continue
+			}
+			f.Action = action
+			all = append(all, trouble{fmt.Sprintf("%s %s", action, kind), []faults.Fault{f}})
+		}
+	}
+	for _, action := range []string{"DescribeListeners", "DescribeTargetHealth", "DescribeTags"} {
+		all = append(all, trouble{action + " EmptyList", []faults.Fault{{Action: action, Kind: faults.EmptyList}}},
+			trouble{action + " StaleRead", []faults.Fault{{Action: action, Kind: faults.StaleRead}}})
+	}
+	return append(all,
+		trouble{"late writes", []faults.Fault{{Action: "ModifyListener", Kind: faults.Slow, Delay: 12 * time.Second}}},
+		trouble{"late tags", []faults.Fault{{Kind: faults.LateTags, Delay: 5 * time.Second}}},
+		trouble{"all tags denied", []faults.Fault{{Action: "AddTags", Kind: faults.AccessDenied}, {Action: "RemoveTags", Kind: faults.AccessDenied}, {Action: "DescribeTags", Kind: faults.AccessDenied}}})
+}
+
+// begin injects the faults and returns the function that ends them.
+func (r *rig) begin(x trouble) (end func()) {
+	var all []func()
+	for _, f := range x.faults {
+		all = append(all, r.Balancer.Inject(f))
+	}
+	return func() {
+		for _, remove := range all {
+			remove()
+		}
+	}
+}
+
+// withTimeout sets rollback_timeout.
+func (r *rig) withTimeout(limit string) {
+	r.t.Helper()
+	r.Edit("settle = var.settle", "settle = var.settle\n    rollback_timeout = \""+limit+"\"")
+}
+
+// A fault during a hold and the step after it, of a version that is good.
+func TestMatrix_faultInHold(t *testing.T) {
+	needed(t)
+	for i, x := range outages() {
+		s := setups()[i%len(setups())]
+		t.Run(fmt.Sprintf("%s/%s", x.name, s), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, s)
+			apply := r.hold(rehearsal.Pace{Hold: "3s", Settle: "300ms", SteadyFor: "100ms"})
+			end := r.begin(x)
+			time.Sleep(8 * time.Second)
+			end()
+			out, ok := apply.Wait()
+			if !ok {
+				t.Logf("the apply failed:\n%s", e2e.ErrorsIn(out))
+				r.truthful(out)
+			}
+			r.is("rejected", "", e2e.ErrorsIn(out))
+			r.MustConfigure("green")
+			out = e2e.ErrorsIn(out) + r.must()
+			r.on("green", out)
+			r.settled(out)
+			r.releases()
+			r.lostNothing()
+		})
+	}
+}
+
+// A fault that begins in a hold in which the gate fails then, and ends before rollback_timeout.
+func TestMatrix_faultInRollback(t *testing.T) {
+	needed(t)
+	for i, x := range outages() {
+		s := setups()[i%len(setups())]
+		t.Run(fmt.Sprintf("%s/%s", x.name, s), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, s)
+			r.withTimeout("60s")
+			apply := r.hold(slow)
+			end := r.begin(x)
+			r.broken.Store(true)
+			time.Sleep(8 * time.Second)
+			end()
+			out, ok := apply.Wait()
+			if ok {
+				t.Errorf("the apply succeeded:\n%s", out)
+			}
+			r.truthful(out)
+			errors := e2e.ErrorsIn(out)
+			t.Logf("%v\n%s", r.all(), errors)
+			r.on("blue", errors)
+			r.is("rejected", "green 1.3", errors)
+			r.MustConfigure("green")
+			mark := r.Mark()
+			refused := r.fails()
+			if n := r.Writes(mark); n > 0 || !strings.Contains(refused, "rejected version") {
+				t.Errorf("%d writes\n%s\n%s", n, errors, refused)
+			}
+			r.follow(refused)
+			r.releases()
+			r.lostNothing()
+		})
+	}
+}
+
+// A fault that lasts longer than rollback_timeout.
+func TestMatrix_faultOutlastsRollback(t *testing.T) {
+	needed(t)
+	for i, x := range outages() {
+		s := setups()[i%len(setups())]
+		t.Run(fmt.Sprintf("%s/%s", x.name, s), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, s)
+			r.withTimeout("10s")
+			apply := r.hold(slow)
+			end := r.begin(x)
+			r.broken.Store(true)
+			out, ok := apply.Wait()
+			end()
+			if ok {
+				t.Errorf("the apply succeeded:\n%s", out)
+			}
+			r.truthful(out)
+			errors := e2e.ErrorsIn(out)
+			t.Logf("%v\n%s", r.all(), errors)
+			had, mark := r.moved("green"), r.Mark()
+			r.MustConfigure("green")
+			if i%2 == 0 {
+				again := r.fails()
+				t.Logf("again: %s", again)
+				if n := r.Writes(mark); n > had {
+					t.Errorf("%d writes on %d routes", n, had)
+				}
+				r.on("blue", errors+again)
+				r.is("rejected", "green 1.3", errors+again)
+				r.follow(again)
+			} else {
+				r.follow(errors)
+				if n := r.Writes(mark); n > had {
+					t.Errorf("%d writes on %d routes", n, had)
+				}
+				r.is("rejected", "green 1.3", errors)
+			}
+			r.releases()
+			r.lostNothing()
+		})
+	}
+}
