@@ -122,7 +122,7 @@ func (s *shiftRun) shiftFailed(result rollout.Result, f *rollout.Failure) diag.D
 	case f.Disposition == rollout.NotOverridden && f.Change != "":
 		advice{s}.rollBackLater(&d, result, f)
 	case f.Disposition == rollout.RolledBack && !f.Rejects:
-		s.repairFailed(&d, result)
+		advice{s}.repairFailed(&d, result)
 	}
 	if gone := s.missingText(result); gone != "" && (f.Cause != rollout.RouteMissing || f.Disposition == rollout.RollbackFailed) {
 		d.Action += " " + input.Sentence(input.Capitalized(gone)+" does not exist: "+advice{s}.missingAction(result))

@@ -47,7 +47,7 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.
 	case rollout.Interrupted:
 		return input.Detail{Cause: "The apply was interrupted.", Action: interruptedAction(f)}
 	case rollout.ExternalChange:
-		return s.externalChangeDetail(result, detail)
+		return advice{s}.externalChangeDetail(result, detail)
 	case rollout.NotForwarding:
 		return input.Detail{
 			Cause: "A route does not forward to target groups: " + detail,
@@ -63,7 +63,7 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.
 	case rollout.VersionRejected:
 		return s.rejectedDetail(result)
 	case rollout.MovedExternally:
-		return s.movedExternallyDetail(result)
+		return advice{s}.movedExternallyDetail(result)
 	case rollout.RouteMissing:
 		return s.missingRouteDetail(result, f)
 	case rollout.GroupMissing:

@@ -68,18 +68,17 @@ func recordsUnread(routes []traffic.Route, err error) diag.Diagnostic {
 
 // movedExternallyDetail is about traffic that is no longer where the last completed shift
 // left it. It has one step for each intent.
-func (s *shiftRun) movedExternallyDetail(result rollout.Result) input.Detail {
+func (s advice) movedExternallyDetail(result rollout.Result) input.Detail {
 	d := input.Detail{
 		Cause: fmt.Sprintf("Traffic was moved off %s since the last completed shift, outside Terraform or by an apply that was killed before its state was saved. "+
 			"This apply does not override that.", s.goalText()),
 		Action: fmt.Sprintf("To shift back to %s at once, run the command below for each route. To shift back by steps, change retry and apply. %s", s.goalText(), managedElsewhereHint),
 	}
-	suggest := advice{s}
-	if edit := suggest.acceptEdit(suggest.movedTo(result)); edit != "" {
+	if edit := s.acceptEdit(s.movedTo(result)); edit != "" {
 		d.Action = fmt.Sprintf("To accept the change, %s. %s", edit, d.Action)
 	}
 	for _, route := range result.Routes {
-		if command := suggest.command(route, s.Desired.Weights); command != "" {
+		if command := s.command(route, s.Desired.Weights); command != "" {
 			d.Facts = append(d.Facts, input.Fact{"Back at once", command})
 		}
 	}
@@ -88,21 +87,20 @@ func (s *shiftRun) movedExternallyDetail(result rollout.Result) input.Detail {
 
 // externalChangeDetail is about a route that somebody else changed. One that does not forward
 // has no weights to start from, so the next plan cannot do that either.
-func (s *shiftRun) externalChangeDetail(result rollout.Result, detail string) input.Detail {
+func (s advice) externalChangeDetail(result rollout.Result, detail string) input.Detail {
 	d := input.Detail{Cause: "Another process changed the route: " + detail, Action: ignoreChangesHint}
 	if !hasResponse(result) {
 		return d
 	}
-	suggest := advice{s}
 	for _, route := range result.Routes {
-		command := suggest.command(route, suggest.backTo(result))
+		command := s.command(route, s.backTo(result))
 		if route.State.Response != "" && command != "" {
 			d.Facts = append(d.Facts, input.Fact{"Forward again", command})
 		}
 	}
 	d.Action = "Make the route forward to target groups again, then apply again. "
 	if len(d.Facts) > 0 {
-		d.Action = fmt.Sprintf("Make the route forward again, then apply again. The command below sends its traffic to %s at once. ", suggest.backTo(result))
+		d.Action = fmt.Sprintf("Make the route forward again, then apply again. The command below sends its traffic to %s at once. ", s.backTo(result))
 	}
 	d.Action += managedElsewhereHint
 	return d
@@ -115,11 +113,11 @@ func hasResponse(result rollout.Result) bool {
 
 // repairFailed completes the detail about an external change that a shift by steps was not
 // able to undo: the traffic is where somebody else moved it, and the version is not rejected.
-func (s *shiftRun) repairFailed(d *input.Detail, result rollout.Result) {
+func (s advice) repairFailed(d *input.Detail, result rollout.Result) {
 	if s.state == nil || result.Kind != shift.Forward || !s.Desired.Weights.Equal(s.Spec.StableMean()) {
 		return
 	}
-	if (advice{s}).addCommands(d, result) {
+	if s.addCommands(d, result) {
 		d.Action += fmt.Sprintf(" To shift to %s at once, run the command below for each route.", s.goalText())
 	}
 }
