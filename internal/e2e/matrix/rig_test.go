@@ -226,12 +226,12 @@ func (r *rig) sole() string {
 	return ""
 }
 
-// moved returns the number of routes on which an environment has traffic.
-func (r *rig) moved(name string) int {
+// exposed returns the number of routes on which green has traffic.
+func (r *rig) exposed() int {
 	r.t.Helper()
 	n := 0
 	for _, w := range r.all() {
-		if w[name] > 0 {
+		if w["green"] > 0 {
 			n++
 		}
 	}
