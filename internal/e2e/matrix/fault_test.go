@@ -150,7 +150,7 @@ func TestMatrix_faultOutlastsRollback(t *testing.T) {
 			r.truthful(out)
 			errors := e2e.ErrorsIn(out)
 			t.Logf("%v\n%s", r.all(), errors)
-			had, mark := r.moved(), r.Mark()
+			had, mark := r.exposed(), r.Mark()
 			r.MustConfigure("green")
 			if i%2 == 0 {
 				again := r.fails()

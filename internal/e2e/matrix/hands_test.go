@@ -198,6 +198,7 @@ func TestMatrix_handAfterKill(t *testing.T) {
 					delete(r.Versions, "red")
 					group := r.Stack.Groups["red"]
 					delete(r.Stack.Groups, "red")
+					r.Edit("steady_for = var.steady_for", "steady_for = var.steady_for\n    capacity_percent = 0") // each group has one target
 					half := func(call localaws.Call) bool {
 						return call.Action == "AddTags" && reachedHalf.MatchString(fmt.Sprint(call.Params))
 					}

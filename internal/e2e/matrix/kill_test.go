@@ -18,7 +18,7 @@ var intents = []string{"same", "same, bad", "line", "commit", "red", "forward", 
 // afterKill does what a user does, and checks where that leads.
 func (r *rig) afterKill(then string) {
 	r.t.Helper()
-	mark, had := r.Mark(), r.moved()
+	mark, had := r.Mark(), r.exposed()
 	left := fmt.Sprint("left ", r.all(), r.Balancer.Tags(r.arns[0]), "\n")
 	switch then {
 	case "same":
@@ -139,7 +139,7 @@ func (r *rig) afterRollbackKill(then string) {
 			r.broken.Store(false)
 			to = "red"
 		}
-		mark, had := r.Mark(), r.moved()
+		mark, had := r.Mark(), r.exposed()
 		r.MustConfigure(to)
 		out := left + r.must()
 		r.on(to, out)
@@ -172,7 +172,7 @@ func TestMatrix_killedInRollback(t *testing.T) {
 					r.Pace = slow
 					r.MustConfigure("green")
 					go func() {
-						for t.Context().Err() == nil && r.moved() < s.routes {
+						for t.Context().Err() == nil && r.exposed() < s.routes {
 							time.Sleep(50 * time.Millisecond)
 						}
 						r.broken.Store(true)

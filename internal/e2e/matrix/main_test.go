@@ -14,7 +14,7 @@ const variable = "BLUEGREEN_TEST_MATRIX"
 
 func TestMain(m *testing.M) { e2e.Main(m) }
 
-// needed skips the test unless the variable is set.
+// needed skips the test unless the matrix is asked for.
 func needed(t *testing.T) {
 	t.Helper()
 	if os.Getenv(variable) == "" {

@@ -226,8 +226,8 @@ func (r *rig) sole() string {
 	return ""
 }
 
-// moved returns the number of routes on which green has traffic.
-func (r *rig) moved() int {
+// exposed returns the number of routes on which green has traffic.
+func (r *rig) exposed() int {
 	r.t.Helper()
 	n := 0
 	for _, w := range r.all() {
