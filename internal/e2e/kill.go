@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -87,8 +88,8 @@ func (w *World) KilledAt(n int, matches func(localaws.Call) bool, args ...string
 	var mu sync.Mutex
 	var apply *Apply
 	var failed error
-	seen, killed := 0, false
-	mu.Lock() // until apply is set
+	seen, killed := 0, 0 // the id of the call
+	mu.Lock()            // until apply is set
 	remove := w.Balancer.Hook(func(call localaws.Call) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -96,7 +97,7 @@ func (w *World) KilledAt(n int, matches func(localaws.Call) bool, args ...string
 			return
 		}
 		if seen++; seen == n {
-			killed, failed = true, apply.killAll()
+			killed, failed = call.ID, apply.killAll()
 		}
 	})
 	apply = w.Start(args...)
@@ -108,7 +109,13 @@ func (w *World) KilledAt(n int, matches func(localaws.Call) bool, args ...string
 	if failed != nil {
 		w.t.Fatal(failed)
 	}
-	return killed
+	if killed == 0 {
+		return false
+	}
+	w.Eventually("the last call is executed", func() bool {
+		return slices.ContainsFunc(w.Balancer.Calls(), func(call localaws.Call) bool { return call.ID == killed && call.Status != 0 })
+	})
+	return true
 }
 
 // Unlocked is the argument of an apply after one that was killed and holds the lock of
