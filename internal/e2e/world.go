@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"os"
@@ -147,6 +148,30 @@ func (w *World) MustFail(args ...string) string {
 		w.t.Fatalf("apply succeeded:\n%s", out)
 	}
 	return out
+}
+
+// Switch returns the values of the switch in the state, nil where there is none.
+func (w *World) Switch() map[string]any {
+	w.t.Helper()
+	var all struct {
+		Values struct {
+			RootModule struct {
+				Resources []struct {
+					Type   string
+					Values map[string]any
+				}
+			} `json:"root_module"`
+		}
+	}
+	if err := json.Unmarshal([]byte(w.MustRun("show", "-json")), &all); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, r := range all.Values.RootModule.Resources {
+		if r.Type == "bluegreen_switch" {
+			return r.Values
+		}
+	}
+	return nil
 }
 
 // Eventually waits for a condition outside this process.

@@ -89,7 +89,7 @@ type change struct {
 type storyGate struct {
 	rollout.NamedGate
 	responses []timedResponse
-	preflight string // its response to Preflight; empty: not implemented
+	preflight string // its response to Preflight; empty: the gate has no Preflight
 }
 
 type timedResponse struct {

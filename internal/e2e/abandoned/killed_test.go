@@ -3,7 +3,6 @@
 package abandoned
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -47,31 +46,6 @@ func (r release) start(w *e2e.World) {
 // nth matches calls of an action.
 func nth(action string) func(localaws.Call) bool {
 	return func(call localaws.Call) bool { return call.Action == action }
-}
-
-// state returns an attribute of the switch.
-func state(t *testing.T, w *e2e.World, attribute string) any {
-	t.Helper()
-	var all struct {
-		Values struct {
-			RootModule struct {
-				Resources []struct {
-					Type   string
-					Values map[string]any
-				}
-			} `json:"root_module"`
-		}
-	}
-	if err := json.Unmarshal([]byte(w.MustRun("show", "-json")), &all); err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range all.Values.RootModule.Resources {
-		if r.Type == "bluegreen_switch" {
-			return r.Values[attribute]
-		}
-	}
-	t.Fatal("the state has no switch")
-	return nil
 }
 
 // settled checks that the listener has no tags, and that the plan is empty.
@@ -121,7 +95,7 @@ func TestAbandoned_atEveryWrite(t *testing.T) {
 					if n := w.Writes(mark); p.moved && n != 1 || !p.moved && n > 0 {
 						t.Errorf("%d writes:\n%s", n, out)
 					}
-					if rejected := state(t, w, "rejected"); rejected != nil {
+					if rejected := w.Switch()["rejected"]; rejected != nil {
 						t.Errorf("rejected is %v", rejected)
 					}
 					settled(t, w)

@@ -66,6 +66,24 @@ func (r *rig) withTimeout(limit string) {
 	r.Edit("settle = var.settle", "settle = var.settle\n    rollback_timeout = \""+limit+"\"")
 }
 
+// outage waits for eight seconds of requests.
+func (r *rig) outage() {
+	r.t.Helper()
+	before := r.loads[0].Counts().Requests
+	r.Eventually("eight seconds of requests", func() bool { return r.loads[0].Counts().Requests >= before+8*loadRate })
+}
+
+// brokenUnder starts a release, with a rollback_timeout, whose gate fails in the first hold
+// right after the faults have begun. end ends them.
+func (r *rig) brokenUnder(x trouble, timeout string) (apply *e2e.Apply, end func()) {
+	r.t.Helper()
+	r.withTimeout(timeout)
+	apply = r.hold(slow)
+	end = r.begin(x)
+	r.broken.Store(true)
+	return apply, end
+}
+
 // A fault during a hold and the step after it, of a version that is good.
 func TestMatrix_faultInHold(t *testing.T) {
 	needed(t)
@@ -76,7 +94,7 @@ func TestMatrix_faultInHold(t *testing.T) {
 			r := newRig(t, s)
 			apply := r.hold(rehearsal.Pace{Hold: "3s", Settle: "300ms", SteadyFor: "100ms"})
 			end := r.begin(x)
-			time.Sleep(8 * time.Second)
+			r.outage()
 			end()
 			out, ok := apply.Wait()
 			if !ok {
@@ -102,11 +120,8 @@ func TestMatrix_faultInRollback(t *testing.T) {
 		t.Run(fmt.Sprintf("%s/%s", x.name, s), func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, s)
-			r.withTimeout("60s")
-			apply := r.hold(slow)
-			end := r.begin(x)
-			r.broken.Store(true)
-			time.Sleep(8 * time.Second)
+			apply, end := r.brokenUnder(x, "60s")
+			r.outage()
 			end()
 			out, ok := apply.Wait()
 			if ok {
@@ -138,10 +153,7 @@ func TestMatrix_faultOutlastsRollback(t *testing.T) {
 		t.Run(fmt.Sprintf("%s/%s", x.name, s), func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, s)
-			r.withTimeout("10s")
-			apply := r.hold(slow)
-			end := r.begin(x)
-			r.broken.Store(true)
+			apply, end := r.brokenUnder(x, "10s")
 			out, ok := apply.Wait()
 			end()
 			if ok {

@@ -223,7 +223,7 @@ func TestMatrix_handAfterKill(t *testing.T) {
 					} else {
 						out, ok = r.apply()
 					}
-					t.Logf("%s: success %t, %d writes, now %v, rejected %q, live %v\n%s", left, ok, r.Writes(mark), r.all(), r.version("rejected"), r.state()["live"], e2e.ErrorsIn(out))
+					t.Logf("%s: success %t, %d writes, now %v, rejected %q, live %v\n%s", left, ok, r.Writes(mark), r.all(), r.version("rejected"), r.Switch()["live"], e2e.ErrorsIn(out))
 					if h.name == "rule deleted" {
 						return
 					}

@@ -3,7 +3,6 @@
 package matrix
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -102,9 +101,12 @@ func (r *rig) rule(i int) string {
 	return *out.Rules[0].RuleArn
 }
 
+// loadRate is the number of requests in a second on each route.
+const loadRate = 40
+
 func (r *rig) load() {
 	for i := range r.arns {
-		load := rehearsal.StartLoad(rehearsal.LoadTerms{URL: fmt.Sprintf("%s/%d/x", r.URL, i), Rate: 40, Clients: 8})
+		load := rehearsal.StartLoad(rehearsal.LoadTerms{URL: fmt.Sprintf("%s/%d/x", r.URL, i), Rate: loadRate, Clients: 8})
 		r.loads = append(r.loads, load)
 		r.t.Cleanup(func() { load.Stop() })
 	}
@@ -238,34 +240,10 @@ func (r *rig) exposed() int {
 	return n
 }
 
-// state returns the values of the switch, nil where the state has none.
-func (r *rig) state() map[string]any {
-	r.t.Helper()
-	var all struct {
-		Values struct {
-			RootModule struct {
-				Resources []struct {
-					Type   string
-					Values map[string]any
-				}
-			} `json:"root_module"`
-		}
-	}
-	if err := json.Unmarshal([]byte(r.MustRun("show", "-json")), &all); err != nil {
-		r.t.Fatal(err)
-	}
-	for _, resource := range all.Values.RootModule.Resources {
-		if resource.Type == "bluegreen_switch" {
-			return resource.Values
-		}
-	}
-	return nil
-}
-
 // version returns the version of an attribute such as rejected, empty where it is null.
 func (r *rig) version(attribute string) string {
 	r.t.Helper()
-	value, _ := r.state()[attribute].(map[string]any)
+	value, _ := r.Switch()[attribute].(map[string]any)
 	if value == nil {
 		return ""
 	}
