@@ -3,6 +3,7 @@ package provider
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -72,6 +73,9 @@ func (s *shiftRun) movedExternallyDetail(result rollout.Result) input.Detail {
 		Action: fmt.Sprintf("To shift back to %s at once, run the command below for each route. To shift back by steps, change retry and apply. %s", s.goalText(), managedElsewhereHint),
 	}
 	suggest := advice{s}
+	if isResponding(result) {
+		return suggest.respondingDetail(result)
+	}
 	if edit := suggest.acceptEdit(suggest.movedTo(result)); edit != "" {
 		d.Action = fmt.Sprintf("To accept the change, %s. %s", edit, d.Action)
 	}
@@ -80,6 +84,37 @@ func (s *shiftRun) movedExternallyDetail(result rollout.Result) input.Detail {
 			d.Facts = append(d.Facts, input.Fact{"Back at once", command})
 		}
 	}
+	return d
+}
+
+// isResponding reports whether a route has a fixed response or a redirect.
+func isResponding(result rollout.Result) bool {
+	return slices.ContainsFunc(result.Routes, func(r rollout.RouteResult) bool { return r.State.Response != "" })
+}
+
+// respondingDetail is movedExternallyDetail where a route has no weights to shift from. The way back is to what the
+// last completed shift left, also where a release is desired.
+func (s advice) respondingDetail(result rollout.Result) input.Detail {
+	back := s.backTo(result)
+	goal := back.String()
+	if name, sole := back.Sole(); sole {
+		goal = name
+	}
+	d := input.Detail{Cause: fmt.Sprintf("A fixed response or a redirect replaced the traffic of %s since the last completed shift, outside Terraform. This apply does not override that.", goal)}
+	for _, route := range result.Routes {
+		if command := s.command(route, back); command != "" {
+			d.Facts = append(d.Facts, input.Fact{"Back at once", command})
+		}
+	}
+	d.Action = "To keep it for now, set lifecycle { ignore_changes = [active, weights] } on the switch. "
+	if len(d.Facts) > 0 {
+		d.Action += fmt.Sprintf("To shift back to %s at once, run the command below for each route", goal)
+		if !s.Desired.Weights.Equal(back) {
+			d.Action += ", then apply again"
+		}
+		d.Action += ". Without weights, a route cannot be shifted back by steps. "
+	}
+	d.Action += managedElsewhereHint
 	return d
 }
 
