@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 )
 
 // joining releases green on a listener and a rule, after blue. It returns the configuration with another rule that
@@ -70,17 +72,20 @@ func TestSwitch_joiningRouteFeedsThePreviousVersion(t *testing.T) {
 	}
 }
 
-// wroteAfterHealth checks that green's health was read before the first write since a mark.
+// wroteAfterHealth checks that the first write since a mark came after green's health was read, and within a second of
+// the first call: until then, users of the route have errors if blue has no targets.
 func (s *rescueSite) wroteAfterHealth(mark int) {
 	s.t.Helper()
-	for _, call := range s.srv.Calls()[mark:] {
-		switch {
-		case call.Action == "DescribeTargetHealth" && call.Params.Get("TargetGroupArn") == s.green.group:
-			return
-		case call.Action == "ModifyRule" || call.Action == "ModifyListener":
-			s.t.Error("green's health was not read before the write")
-			return
+	calls, healthy := s.srv.Calls()[mark:], false
+	for _, call := range calls {
+		healthy = healthy || call.Action == "DescribeTargetHealth" && call.Params.Get("TargetGroupArn") == s.green.group
+		if call.Action != "ModifyRule" && call.Action != "ModifyListener" {
+			continue
 		}
+		if took := call.At.Sub(calls[0].At); !healthy || took > slow.Deadline(time.Second) {
+			s.t.Errorf("the write came %s after the start, and green's health was read before: %t", took, healthy)
+		}
+		return
 	}
 }
 
