@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
 )
@@ -55,7 +56,7 @@ func TestSwitch_recreatedListener(t *testing.T) {
 	w.write(h.in(s.bench))
 	s.unwritten(func() { w.apply().failsAs("rejected") })
 	stays()
-	s.want("app-blue 100")
+	s.want("app-blue 100, app-green 0")
 }
 
 // The same within one apply, in which the new ARN becomes known.
@@ -134,17 +135,18 @@ func TestSwitch_incompleteAnswers(t *testing.T) {
 			w.write(s.in(s.guarded("blue"), all...))
 			w.apply().ok()
 			h := s.guarded("green")
-			h.health = "\n steady_for = \"0s\"\n timeout = \"2s\""
+			if fault.Times == 0 {
+				h.health = "\n steady_for = \"0s\"\n timeout = \"2s\""
+			}
 			h.aws = "max_attempts = 1"
 			w.write(s.in(h, all...))
 			remove := s.srv.Inject(fault)
 			r := w.apply()
 			remove()
-			t.Logf("apply: %v %s", r.err, r.text())
 			if v := w.values(); v == nil || v["rejected"] != nil {
 				t.Errorf("the state has %v", v)
 			}
-			if fault.Times == 1 && r.err != nil && fault.Action != "DescribeTags" {
+			if fault.Times == 1 && r.err != nil {
 				t.Errorf("one incomplete answer ended the apply: %s", r.text())
 			}
 			w.apply().ok()
@@ -175,9 +177,8 @@ func TestSwitch_incompleteAnswersOfARollback(t *testing.T) {
 			w.write(s.in(h, all...))
 			r := w.apply()
 			remove()
-			t.Logf("%s", r.text())
-			if v := w.values(); r.err == nil || v == nil {
-				t.Fatalf("the state has %v", v)
+			if r.err == nil || w.rejectedVersion() != "1.1" {
+				t.Fatalf("the state has %v: %s", w.values(), r.text())
 			}
 			s.unwrittenTo(s.listener, func() {})
 			for _, rule := range s.rules {
@@ -186,5 +187,34 @@ func TestSwitch_incompleteAnswersOfARollback(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Incomplete answers do not end a drain early: the requests in flight have all of its time.
+func TestEnvironment_incompleteAnswersOfADrain(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []faults.Kind{faults.EmptyBody, faults.EmptyList} {
+		for times, text := range []string{"always", "once"} {
+			t.Run(fmt.Sprintf("%s, %s", kind, text), func(t *testing.T) {
+				t.Parallel()
+				s, w := newSite(t), newWorkspace(t)
+				s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0}))
+				green := s.greenEnv()
+				green.drain = `"4s"`
+				w.raises(s, green).ok()
+				w.write(settings(s.bench, ""))
+				w.terraform("plan", "-json", "-input=false", "-refresh=false", "-out=destroy").ok()
+				defer s.srv.Inject(faults.Fault{Action: "DescribeTargetHealth", Kind: kind, Times: times})()
+				began := time.Now()
+				r := w.terraform("apply", "-json", "-input=false", "destroy")
+				took := time.Since(began)
+				if took < 4*time.Second {
+					t.Errorf("the drain took %s: %s", took, r.text())
+				}
+				if r.err != nil && w.resources()["bluegreen_environment.green"] == nil {
+					t.Errorf("the environment is not in the state: %s", r.text())
+				}
+			})
+		}
 	}
 }
