@@ -92,7 +92,7 @@ func isResponding(result rollout.Result) bool {
 	return slices.ContainsFunc(result.Routes, func(r rollout.RouteResult) bool { return r.State.Response != "" })
 }
 
-// respondingDetail is movedExternallyDetail where a route has no weights to shift from. The way back is to what the
+// respondingDetail is movedExternallyDetail where a route has no weights to shift from. The commands restore what the
 // last completed shift left, also where a release is desired.
 func (s advice) respondingDetail(result rollout.Result) input.Detail {
 	back := s.backTo(result)

@@ -63,7 +63,7 @@ func TestEnvironment_openRecord(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		now  weights
-		kept []string
+		idle []string
 	}{
 		"before its first write": {weights{"blue": 100, "green": 0}, []string{"green"}},
 		"not attached":           {weights{"blue": 100}, []string{"green"}},
@@ -78,9 +78,9 @@ func TestEnvironment_openRecord(t *testing.T) {
 			}
 			slices.SortFunc(r.errors, func(a, b message) int { return strings.Compare(a.Summary, b.Summary) })
 			r.failsAs("error")
-			for _, kept := range c.kept {
-				if w.resources()[fmt.Sprintf("bluegreen_environment.app[%q]", kept)] == nil {
-					t.Errorf("%s is not in the state: %s", kept, r.text())
+			for _, idle := range c.idle {
+				if w.resources()[fmt.Sprintf("bluegreen_environment.app[%q]", idle)] == nil {
+					t.Errorf("%s is not in the state: %s", idle, r.text())
 				}
 			}
 		})

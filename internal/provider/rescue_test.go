@@ -20,7 +20,7 @@ type rescueSite struct {
 	*site
 	w        *workspace
 	red      *app
-	stranger *app
+	outsider *app
 	second   string // the rule; empty: one route
 	h        hcl
 }
@@ -35,7 +35,7 @@ type rescueStart struct {
 func newRescueSite(t *testing.T, start rescueStart) *rescueSite {
 	t.Helper()
 	s := &rescueSite{site: newSite(t), w: newWorkspace(t)}
-	s.red, s.stranger = s.app("app-red"), s.app("stranger")
+	s.red, s.outsider = s.app("app-red"), s.app("outsider")
 	stable := weights{s.green.group: 100, s.blue.group: 0}
 	if start.canary {
 		stable = weights{s.green.group: 10, s.blue.group: 90}
@@ -204,12 +204,12 @@ func rescues() map[string]rescue {
 		"blue": {moved: toBlue, edit: `set active = "blue".`, accept: activates("blue"), routed: "app-blue"},
 		"red": {moved: func(s *rescueSite) []types.Action { return forward(weights{s.red.group: 7}) },
 			edit: `set active = "red".`, accept: activates("red"), routed: "app-red"},
-		"unmanaged": {moved: func(s *rescueSite) []types.Action { return forward(weights{s.stranger.group: 1, s.green.group: 0}) },
+		"unmanaged": {moved: func(s *rescueSite) []types.Action { return forward(weights{s.outsider.group: 1, s.green.group: 0}) },
 			edit: "add an environment for the target group that has the traffic and set active to it.",
 			accept: func(s *rescueSite, h hcl) hcl {
-				h.environments += environment("stranger", "7", s.stranger.group)
-				return activates("stranger")(s, h)
-			}, routed: "stranger"},
+				h.environments += environment("outsider", "7", s.outsider.group)
+				return activates("outsider")(s, h)
+			}, routed: "outsider"},
 		"fixed response": {moved: func(*rescueSite) []types.Action { return fixed("503") },
 			edit: "set lifecycle { ignore_changes = [active, weights] } on the switch.", accept: ignore},
 		"page": {moved: func(*rescueSite) []types.Action { return fixed("200") },
@@ -244,15 +244,15 @@ func TestSwitch_rescued(t *testing.T) {
 				t.Parallel()
 				s := newRescueSite(t, start)
 				stable := s.traffic(s.lastRouted())
-				s.goesBackAtOnce(c, stable)
-				s.goesBackBySteps(c, stable)
+				s.shiftsAtOnce(c, stable)
+				s.shiftsBySteps(c, stable)
 				s.accepts(c)
 			})
 		}
 	}
 }
 
-func (s *rescueSite) goesBackAtOnce(c rescue, stable string) {
+func (s *rescueSite) shiftsAtOnce(c rescue, stable string) {
 	s.t.Helper()
 	s.moveLast(c.moved(s))
 	s.runs(s.refused("error"))
@@ -265,7 +265,7 @@ func (s *rescueSite) goesBackAtOnce(c rescue, stable string) {
 	s.isNoOp()
 }
 
-func (s *rescueSite) goesBackBySteps(c rescue, stable string) {
+func (s *rescueSite) shiftsBySteps(c rescue, stable string) {
 	s.t.Helper()
 	s.moveLast(c.moved(s))
 	text := s.refused("error")
