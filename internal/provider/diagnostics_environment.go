@@ -36,7 +36,10 @@ func trafficSummary(all []trafficMemory) string {
 	var parts []string
 	for _, t := range all {
 		text := fmt.Sprintf("%s sends %s to %s", t.Text, t.Share, groupLabel(t.Group))
-		if t.Share == 0 {
+		switch {
+		case t.Recorded:
+			text = fmt.Sprintf("the record of a shift on %s that did not end gives %s to %s", t.Text, t.Share, groupLabel(t.Group))
+		case t.Share == 0:
 			text = fmt.Sprintf("%s sends no new clients to %s, but stickiness keeps earlier clients there", t.Text, groupLabel(t.Group))
 		}
 		parts = append(parts, text)
@@ -143,6 +146,11 @@ func destroyRefused(name string, traffic []trafficMemory, isRoute func(string) b
 	for _, route := range traffic {
 		d.Facts = append(d.Facts, input.Fact{"Route", route.Route})
 	}
+	if !slices.ContainsFunc(traffic, func(t trafficMemory) bool { return !t.Recorded }) {
+		d.Cause = "An environment of a shift that did not end is protected: the next apply of the switch may move traffic to it."
+		d.Action = "Apply the switch with the environment first: that completes the shift or rolls it back, and removes the record. Then destroy the environment. " +
+			"To destroy it nevertheless, apply protect = false first, or set " + allowDestroyVariable + "=1 where Terraform runs."
+	}
 	return d.Diagnostic(destroySummary(name))
 }
 
@@ -151,7 +159,7 @@ func destroyRefused(name string, traffic []trafficMemory, isRoute func(string) b
 func testsAction(all []trafficMemory, isRoute func(string) bool) string {
 	var names []string
 	for _, t := range all {
-		if !isRoute(t.Route) && !slices.Contains(names, t.Text) {
+		if !t.Recorded && !isRoute(t.Route) && !slices.Contains(names, t.Text) {
 			names = append(names, t.Text)
 		}
 	}

@@ -74,6 +74,9 @@ func (s advice) movedExternallyDetail(result rollout.Result) input.Detail {
 			"This apply does not override that.", s.goalText()),
 		Action: fmt.Sprintf("To shift back to %s at once, run the command below for each route. To shift back by steps, change retry and apply. %s", s.goalText(), managedElsewhereHint),
 	}
+	if hasResponse(result) {
+		return s.respondingDetail(result)
+	}
 	if edit := s.acceptEdit(s.movedTo(result)); edit != "" {
 		d.Action = fmt.Sprintf("To accept the change, %s. %s", edit, d.Action)
 	}
@@ -82,6 +85,32 @@ func (s advice) movedExternallyDetail(result rollout.Result) input.Detail {
 			d.Facts = append(d.Facts, input.Fact{"Back at once", command})
 		}
 	}
+	return d
+}
+
+// respondingDetail is movedExternallyDetail where a route has no weights to shift from. The commands restore what the
+// last completed shift left, also where a release is desired.
+func (s advice) respondingDetail(result rollout.Result) input.Detail {
+	back := s.backTo(result)
+	goal := back.String()
+	if name, sole := back.Sole(); sole {
+		goal = name
+	}
+	d := input.Detail{Cause: fmt.Sprintf("A fixed response or a redirect replaced the traffic of %s since the last completed shift, outside Terraform. This apply does not override that.", goal)}
+	for _, route := range result.Routes {
+		if command := s.command(route, back); command != "" {
+			d.Facts = append(d.Facts, input.Fact{"Back at once", command})
+		}
+	}
+	d.Action = "To keep it for now, set lifecycle { ignore_changes = [active, weights] } on the switch. "
+	if len(d.Facts) > 0 {
+		d.Action += fmt.Sprintf("To shift back to %s at once, run the command below for each route", goal)
+		if !s.Desired.Weights.Equal(back) {
+			d.Action += ", then apply again"
+		}
+		d.Action += ". Without weights, a route cannot be shifted back by steps. "
+	}
+	d.Action += managedElsewhereHint
 	return d
 }
 

@@ -125,6 +125,9 @@ func (r *environmentResource) destroy(ctx context.Context, state environmentMode
 		return diag.Diagnostics{state.notDestroyed(err)}
 	}
 	at := location{finder: c.Groups, reader: c.Forward, groups: groups, routes: before.Routes}
+	if c.Recorder != nil && !r.backend.noRecord && state.isProtected() && !r.backend.allowDestroy {
+		at.recorder = c.Recorder
+	}
 	found, err := r.locateWithoutRemoved(ctx, state, at)
 	switch {
 	case err != nil:

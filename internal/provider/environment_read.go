@@ -31,6 +31,8 @@ type trafficMemory struct {
 	Share  shift.Share `json:"share"`
 	Sticky bool        `json:"sticky,omitempty"`
 	Narrow bool        `json:"narrow,omitempty"` // as in traffic.Reference
+	// Recorded reports that the record of a shift that did not end gives the group this share.
+	Recorded bool `json:"-"` // the plan uses what was observed
 }
 
 // carriesTraffic reports whether users reach the environment.
@@ -60,7 +62,8 @@ func rememberReferences(users []traffic.Reference, tests, earlier []string) envi
 	for _, u := range users {
 		m.Routes = append(m.Routes, u.Route)
 		if u.CarriesTraffic() {
-			m.Traffic = append(m.Traffic, trafficMemory{Route: u.Route, Text: u.Text, Group: u.Group, Share: u.Share, Sticky: u.Sticky, Narrow: u.Narrow})
+			m.Traffic = append(m.Traffic, trafficMemory{Route: u.Route, Text: u.Text, Group: u.Group, Share: u.Share, Sticky: u.Sticky,
+				Narrow: u.Narrow, Recorded: u.Recorded})
 		}
 	}
 	slices.Sort(m.Routes)
@@ -107,12 +110,19 @@ type routeReader interface {
 	Read(ctx context.Context, routes []string) ([]traffic.State, error)
 }
 
+// recordReader reads records as traffic.Recorder does.
+type recordReader interface {
+	Records(ctx context.Context, routes []string) (map[string][]traffic.Record, error)
+}
+
 // location is where to look for the traffic of groups, and what was found.
 type location struct {
 	finder traffic.References
 	reader routeReader
 	groups []string
 	routes []string // that may have one of the groups
+	// recorder reads records of shifts; nil: they do not count
+	recorder recordReader
 
 	existing []string            // groups
 	earlier  []string            // those of the routes that exist
@@ -132,19 +142,58 @@ func (r *environmentResource) locate(ctx context.Context, s location) (location,
 	if s.existing, s.users, err = referencesOf(ctx, s.finder, s.groups); err != nil || len(s.existing) == 0 {
 		return s, err
 	}
-	routes := slices.DeleteFunc(r.knownRoutes(s.routes), func(route string) bool { return !s.mayHave(route) })
+	known := r.knownRoutes(s.routes)
+	routes := slices.DeleteFunc(slices.Clone(known), func(route string) bool { return !s.mayHave(route) })
 	states, err := readExisting(ctx, s.reader, routes)
 	if err != nil {
 		return s, err
 	}
-	// A shift record on one of these routes that says that a group gets traffic counts here.
 	for _, route := range routes {
 		if state, exists := states[route]; exists {
 			s.earlier = append(s.earlier, route)
 			s.users = append(s.users, referencesAt(route, state, s.existing)...)
 		}
 	}
+	known = slices.DeleteFunc(known, func(route string) bool { return slices.Contains(routes, route) && !slices.Contains(s.earlier, route) })
+	return s.withRecorded(ctx, known)
+}
+
+// withRecorded adds the groups that a shift that did not end moves traffic to or from, as its record on a route says:
+// they are its goal and what it is rolled back to, whatever the weights are at the moment.
+func (s location) withRecorded(ctx context.Context, routes []string) (location, error) {
+	routes = slices.DeleteFunc(routes, func(route string) bool { return !s.isNear(route) })
+	if s.recorder == nil || len(routes) == 0 {
+		return s, nil
+	}
+	records, err := s.recorder.Records(ctx, routes)
+	if err != nil {
+		return s, err
+	}
+	for _, route := range routes {
+		for _, record := range records[route] {
+			if record.IsOpen() {
+				s.users = append(s.users, s.recordedAt(route, record)...)
+			}
+		}
+	}
 	return s, nil
+}
+
+// recordedAt returns the groups that a record gives traffic and that the route does not send any now.
+func (s location) recordedAt(route string, record traffic.Record) []traffic.Reference {
+	var found []traffic.Reference
+	for _, group := range s.existing {
+		key := traffic.GroupKey(group)
+		u := traffic.Reference{Route: route, Text: platform.Label(route), Group: group, Share: max(record.From[key], record.To[key]), Recorded: true}
+		serves := func(x traffic.Reference) bool { return x.Route == route && x.Group == group && x.CarriesTraffic() }
+		if i := slices.IndexFunc(s.users, func(x traffic.Reference) bool { return x.Route == route }); i >= 0 {
+			u.Text = s.users[i].Text
+		}
+		if u.Share > 0 && !slices.ContainsFunc(s.users, serves) {
+			found = append(found, u)
+		}
+	}
+	return found
 }
 
 // knownRoutes returns routes with those of the switches in this run, each once, sorted.
@@ -160,6 +209,11 @@ func (s location) mayHave(route string) bool {
 	if slices.ContainsFunc(s.users, func(u traffic.Reference) bool { return u.Route == route }) {
 		return false
 	}
+	return s.isNear(route)
+}
+
+// isNear reports whether a route is in the region and account of one of the groups.
+func (s location) isNear(route string) bool {
 	p := platform.Of(route)
 	return slices.ContainsFunc(s.existing, func(group string) bool {
 		return platform.Of(group).Block == p.Block && p.Place(group) == p.Place(route)

@@ -56,6 +56,8 @@ func trafficConfigOf(config switchModel) (trafficConfig, bool) {
 	switch {
 	case !active && !weights:
 		return trafficConfig{ignored: true}, true
+	case !active && isZero(config.Weights):
+		return trafficConfig{ignored: true}, true
 	case !active || config.Weights.IsUnknown():
 		return trafficConfig{weights: &config.Weights}, true
 	case !weights || config.Active.IsUnknown():
@@ -63,6 +65,17 @@ func trafficConfigOf(config switchModel) (trafficConfig, bool) {
 	}
 	sole, ok := sharesOf(config.Weights).Sole()
 	return trafficConfig{ignored: true}, ok && sole == config.Active.ValueString()
+}
+
+// isZero reports whether no environment has a weight. That is refused in a configuration, so that it is the state of a
+// switch of which no route forwards.
+func isZero(weights types.Map) bool {
+	for _, e := range weights.Elements() {
+		if n, ok := e.(types.Number); !ok || n.IsNull() || n.IsUnknown() || n.ValueBigFloat().Sign() != 0 {
+			return false
+		}
+	}
+	return len(weights.Elements()) > 0
 }
 
 // sharesOf reads percentages; invalid ones are ignored.

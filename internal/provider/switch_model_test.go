@@ -25,6 +25,7 @@ func TestTrafficConfigOf(t *testing.T) {
 		"neither":                {types.StringNull(), null, false, true, true},
 		"both agree":             {types.StringValue("blue"), weights(1000, 0), false, true, true},
 		"both and they disagree": {types.StringValue("blue"), weights(500, 500), false, false, true},
+		"no route forwards":      {types.StringNull(), weights(0, 0), false, true, true},
 		"weights not known yet":  {types.StringValue("blue"), unknown, false, true, false},
 	} {
 		got, agree := trafficConfigOf(switchModel{Active: c.active, Weights: c.weights})

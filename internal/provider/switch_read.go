@@ -150,7 +150,7 @@ func (r *switchResource) observeOtherRoutes(ctx context.Context, reader platform
 		if _, is := r.backend.ledger.IsTest(other.Route); is {
 			continue
 		}
-		s.Memory.OtherRoutes = append(s.Memory.OtherRoutes, release.OtherRoute{Text: other.Text, Groups: other.Groups})
+		s.Memory.OtherRoutes = append(s.Memory.OtherRoutes, release.OtherRoute{Route: other.Route, Text: other.Text, Groups: other.Groups})
 	}
 }
 

@@ -69,7 +69,8 @@ type RouteMemory struct {
 
 // OtherRoute is a route outside the switch.
 type OtherRoute struct {
-	Text   string   `json:"text"` // names it for people
+	Route  string   `json:"route,omitempty"` // its id; empty in the memory of earlier versions
+	Text   string   `json:"text"`            // names it for people
 	Groups []string `json:"groups"`
 }
 

@@ -208,6 +208,9 @@ func (p Prior) request(w Desired) shift.Request {
 func (p Prior) notes(w Desired) []string {
 	var notes []string
 	for _, other := range p.Memory.OtherRoutes {
+		if slices.ContainsFunc(w.Routes, func(joins traffic.Route) bool { return joins.ID == other.Route }) {
+			continue
+		}
 		var names []string
 		for _, name := range w.Names() {
 			if slices.ContainsFunc(other.Groups, w.Environments[name].has) {

@@ -50,7 +50,7 @@ func (d desiredStates) checkPlannedRoute(i int) *Failure {
 		return nil
 	}
 	if now.Response != "" && now.Equal(*planned) {
-		return &Failure{Cause: ExternalChange, Detail: now.Response}
+		return nil // the plan was based on it, and the table refuses
 	}
 	if now.Response != "" || !now.EqualTraffic(*planned) || now.Stickiness != planned.Stickiness {
 		return &Failure{Cause: ExternalChange,

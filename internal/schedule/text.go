@@ -110,9 +110,17 @@ func (s plan) foundMean() shift.Weights {
 	return shift.Mean(all)
 }
 
+// responds reports whether a route that the switch had before does not forward: it has no weights to shift from.
+func (s plan) responds() bool {
+	return slices.ContainsFunc(s.Request.Routes, func(x shift.Route) bool { return !x.Joining && x.Response != "" })
+}
+
 // externalChangeText names the one step for each intent. The error of the apply also has
 // the call that shifts back at once.
 func (s plan) externalChangeText() []string {
+	if s.responds() {
+		return []string{"To keep that, set lifecycle { ignore_changes = [active, weights] }. To shift back at once, run the command in the error of the apply."}
+	}
 	accept := advice{s}.acceptText(advice{s}.movedTo())
 	if accept != "" {
 		accept = fmt.Sprintf("To accept the change, %s. ", accept)

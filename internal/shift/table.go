@@ -54,7 +54,7 @@ func table() []row {
 		{rowOtherSwitch, "Another switch abandoned a shift on a route", "Refused: no traffic is moved. Apply the configuration of that switch first; it completes the shift or rolls it back.",
 			func(f facts) bool { return f.otherSwitch != "" }, OtherSwitch, false, false, false},
 		{4, "A shift of this switch did not finish, and the configuration wants what was stable before", "Rolled back: one write per route. Neither a gate nor a rejected version prevents it.",
-			func(f facts) bool { return f.stable && !f.reached && (f.ours || f.noRecord) }, Rollback, false, false, false},
+			func(f facts) bool { return f.stable && !f.reached && (f.ours || f.noRecord) && !f.responds }, Rollback, false, false, false},
 		{5, "A shift of this switch did not finish and left traffic on a rejected version", "Rolled back first: one write per route. Then the table decides again.",
 			func(f facts) bool { return f.ours && f.rejectedHasTraffic && f.canRollBack && !f.retry }, Forward, true, false, false},
 		{6, "The configuration gives a rejected version more traffic than the last completed shift, and `retry` is unchanged", "Refused: no traffic is moved. Ship another version, set `active` to another environment, or change `retry`.",
@@ -64,11 +64,11 @@ func table() []row {
 		{15, "A listener or rule of the switch does not exist", "Refused until it exists again or is removed from `routes`. The state and the rejected version are preserved.",
 			func(f facts) bool { return f.missing }, RouteMissing, false, false, false},
 		{8, "A shift of this switch did not finish, and the configuration still wants its goal", "Resumed: health and gates are evaluated at the current split, then the steps above it follow. A failure rolls back to where that shift started.",
-			func(f facts) bool { return f.ours && f.sameGoal && !f.reachedFrom && !f.previous }, Forward, false, true, false},
+			func(f facts) bool { return f.ours && f.sameGoal && !f.reachedFrom && !f.previous && !f.responds }, Forward, false, true, false},
 		{9, "Traffic was moved outside Terraform to where the configuration wants it now", "Accepted: no traffic is moved, and gates are report-only. These weights become `stable`, and `previous` is null.",
 			func(f facts) bool { return f.reached && !f.stable && !f.joins && !f.create && !f.unobserved }, Accept, false, false, false},
-		{rowRescue, "All traffic was moved off an environment that the configuration still wants, or a canary was ended, outside Terraform", "Refused: no traffic is moved. The error says how to accept the change, how to shift back at once, and how to shift back by steps.",
-			func(f facts) bool { return f.stable && f.rescued && !f.retry }, ExternalChange, false, false, false},
+		{rowRescue, "All traffic was moved off an environment that the configuration still wants, a canary was ended, or a route was given a fixed response or redirect, outside Terraform", "Refused: no traffic is moved. The error says how to accept the change, how to shift back at once, and how to shift back by steps.",
+			func(f facts) bool { return f.stable && f.rescued && !f.retry || f.responds }, ExternalChange, false, false, false},
 		{rowPartial, "A part of the traffic was moved outside Terraform", "Repaired: shifted back by steps from the observed weights, with health checks and gates. A failure rejects nothing.",
 			func(f facts) bool { return f.stable && !f.reached && !f.rescued }, Forward, false, false, true},
 		{12, "The configuration wants the previous version, within `rollback_window`", "Reverted: one write per route, after the health check. Gates are report-only.",
@@ -99,7 +99,9 @@ type facts struct {
 	stable  bool // the desired weights, versions and groups are those of the last completed shift
 	reached bool // the known routes have the desired weights
 	rescued bool // on a known route, an environment that should have traffic has none, or it is rejected
-	joins   bool // a route joins that does not have the desired weights
+	// responds: a known route has a fixed response or a redirect, and no weights to shift from
+	responds bool
+	joins    bool // a route joins that does not have the desired weights
 
 	rejectedHasTraffic bool // on a known route, more than the last completed shift gives it
 	wantsRejected      bool // the desired weights give it more than the last completed shift
@@ -139,6 +141,7 @@ func factsOf(r Request) facts {
 	f.rescued = some(func(x Route) bool {
 		return !x.Missing && r.lacksTraffic(x) || r.hasRejected(r.Desired.Gaining(x.Observed))
 	})
+	f.responds = slices.ContainsFunc(r.Routes, func(x Route) bool { return !x.Joining && x.Response != "" })
 	f.joins = slices.ContainsFunc(r.Routes, func(x Route) bool { return !f.isKnown(x) && !x.Observed.Equal(r.Desired) })
 	f.rejectedHasTraffic = some(func(x Route) bool { return r.givesRejected(x.Observed, r.stableOf(x)) })
 	f.wantsRejected = slices.ContainsFunc(r.Routes, func(x Route) bool {

@@ -24,6 +24,8 @@ type Reference struct {
 	// Narrow is true for a rule that matches headers, cookies, query strings or source addresses. Such a
 	// rule may be for tests; only the configuration says so.
 	Narrow bool
+	// Recorded is true where the share is what the record of a shift that did not end says, and not an observed one.
+	Recorded bool
 }
 
 // CarriesTraffic reports whether requests reach the group here.
