@@ -39,7 +39,9 @@ func outages() []trouble {
 	}
 	for _, action := range []string{"DescribeListeners", "DescribeTargetHealth", "DescribeTags"} {
 		all = append(all, trouble{action + " EmptyList", []faults.Fault{{Action: action, Kind: faults.EmptyList}}},
-			trouble{action + " StaleRead", []faults.Fault{{Action: action, Kind: faults.StaleRead}}})
+			// Reads that stay stale for longer than a read back waits look like a person who
+			// returned the traffic.
+			trouble{action + " StaleRead", []faults.Fault{{Action: action, Kind: faults.StaleRead, Times: 3}}})
 	}
 	return append(all,
 		trouble{"late writes", []faults.Fault{{Action: "ModifyListener", Kind: faults.Slow, Delay: 12 * time.Second}}},
