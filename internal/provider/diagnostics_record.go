@@ -104,11 +104,10 @@ func (s advice) respondingDetail(result rollout.Result) input.Detail {
 	}
 	d.Action = "To keep it for now, set lifecycle { ignore_changes = [active, weights] } on the switch. "
 	if len(d.Facts) > 0 {
-		d.Action += fmt.Sprintf("To shift back to %s at once, run the command below for each route", goal)
+		d.Action += fmt.Sprintf("To shift back to %s at once, run the command below for each route. Without weights, a route cannot be shifted back by steps. ", goal)
 		if !s.Desired.Weights.Equal(back) {
-			d.Action += ", then apply again"
+			d.Action += s.nextApply(back) + " "
 		}
-		d.Action += ". Without weights, a route cannot be shifted back by steps. "
 	}
 	d.Action += managedElsewhereHint
 	return d
@@ -129,10 +128,21 @@ func (s advice) externalChangeDetail(result rollout.Result, detail string) input
 	}
 	d.Action = "Make the route forward to target groups again, then apply again. "
 	if len(d.Facts) > 0 {
-		d.Action = fmt.Sprintf("Make the route forward again, then apply again. The command below sends its traffic to %s at once. ", s.backTo(result))
+		back := s.backTo(result)
+		d.Action = fmt.Sprintf("Make the route forward again: the command below sends its traffic to %s at once. %s ", back, s.nextApply(back))
 	}
 	d.Action += managedElsewhereHint
 	return d
+}
+
+// nextApply is what follows once the commands of an error sent all traffic to back. Where a
+// shift did not finish, traffic that is back where it started counts as rolled back.
+func (s advice) nextApply(back shift.Weights) string {
+	edit := s.acceptEdit(back)
+	if s.Spec.Record.Left == nil || edit == "" || s.Desired.Weights.Equal(back) {
+		return "Then apply again."
+	}
+	return fmt.Sprintf("Then %s and apply. The shift that did not finish counts as rolled back outside Terraform: to ship its version again, change retry.", edit)
 }
 
 // hasResponse reports whether a route does something else than forward.
