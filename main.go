@@ -35,14 +35,17 @@ func main() {
 	// not end a rollback, which Terraform requests over RPC. Neither must SIGHUP of a
 	// closed terminal, nor SIGPIPE when logging to a Terraform that was killed.
 	proc.Discard(syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
-	busy := new(provider.Busy)
+	busy, parent := new(provider.Busy), os.Getppid()
 	if !*debug {
-		go endWithParent(busy)
+		go endWithParent(busy, parent)
 	}
 	err := providerserver.Serve(context.Background(), provider.New(version, busy), providerserver.ServeOpts{
 		Address: provider.Address,
 		Debug:   *debug,
 	})
+	if os.Getppid() == parent {
+		finish(busy)
+	}
 	// At a second Ctrl-C Terraform exits immediately and stops the server. A running
 	// rollback is brief and can finish: Terraform kills a plugin two seconds after it
 	// asked it to stop.
@@ -59,10 +62,22 @@ func await(busy *provider.Busy) {
 	}
 }
 
+// finishTimeout is below the two seconds after which Terraform kills a plugin that it asked to
+// stop.
+const finishTimeout = 1800 * time.Millisecond
+
+// finish removes the records of shifts whose end Terraform saved.
+func finish(busy *provider.Busy) {
+	ctx, cancel := context.WithTimeout(context.Background(), finishTimeout)
+	defer cancel()
+	if err := busy.Finish(ctx); err != nil {
+		log.Printf("[WARN] a record of a shift was not removed; the next plan shows it: %s", err)
+	}
+}
+
 // endWithParent exits when Terraform is gone and every shift has finished. Nothing else
 // would, because SIGPIPE is discarded.
-func endWithParent(busy *provider.Busy) {
-	parent := os.Getppid()
+func endWithParent(busy *provider.Busy, parent int) {
 	for range time.Tick(time.Second) {
 		if os.Getppid() != parent && busy.Shifts() == 0 {
 			os.Exit(0)

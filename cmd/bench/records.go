@@ -43,8 +43,13 @@ func releaseCalls(ctx context.Context, routes int, off bool) (map[string]int, er
 	l.spec.Record.Off = off
 	l.spec.Request.Strategy.Steps = []shift.Step{{At: 50, Hold: stepHold}, {At: 500, Hold: stepHold}}
 	l.spec.Request.Strategy.Settle = stepHold
+	remove := func(context.Context) error { return nil }
+	l.spec.Record.Later = func(_ []string, do func(context.Context) error) { remove = do } // as the provider does
 	before := len(l.balancer.Calls())
 	if _, err := rollout.Run(ctx, l.spec); err != nil {
+		return nil, err
+	}
+	if err := remove(ctx); err != nil {
 		return nil, err
 	}
 	calls := map[string]int{}

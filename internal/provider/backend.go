@@ -37,6 +37,10 @@ type backend struct {
 	made map[string]*platform.Clients // by the block of the platform
 }
 
+// isUnsaved reports that nothing of an apply that ends now will be saved: Terraform is gone, or
+// does not wait for the answer.
+func (b *backend) isUnsaved() bool { return b.orphaned() || b.busy.finished.Load() }
+
 // connect returns the clients of the platform of a route or group.
 func (b *backend) connect(ctx context.Context, id string) (*platform.Clients, error) {
 	p := platform.Of(id)
@@ -90,7 +94,13 @@ func (c *configured) configure(data any) (diags diag.Diagnostics) {
 // Busy counts running shifts and readiness checks, so that the process exits only
 // after the last of them has finished or rolled back, even if Terraform was killed or
 // does not wait.
-type Busy struct{ shifts atomic.Int64 }
+type Busy struct {
+	shifts   atomic.Int64
+	finished atomic.Bool // Finish was called
+
+	mu      sync.Mutex
+	removes []func(context.Context) error
+}
 
 // Shifts returns how many are running.
 func (b *Busy) Shifts() int { return int(b.shifts.Load()) }
@@ -99,6 +109,32 @@ func (b *Busy) Shifts() int { return int(b.shifts.Load()) }
 func (b *Busy) begin() (end func()) {
 	b.shifts.Add(1)
 	return func() { b.shifts.Add(-1) }
+}
+
+// later registers the removal of a record of a shift that ended. Until the state is saved,
+// nothing but the record remembers the shift.
+func (b *Busy) later(remove func(context.Context) error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.removes = append(b.removes, remove)
+}
+
+// Finish removes the records of the shifts that ended before it was called. Call it when
+// Terraform stops the provider: Terraform has saved what the shifts returned by then. A
+// record that cannot be removed means nothing, and the next plan shows it.
+func (b *Busy) Finish(ctx context.Context) error {
+	b.finished.Store(true)
+	b.mu.Lock()
+	removes := b.removes
+	b.removes = nil
+	b.mu.Unlock()
+	errs := make([]error, len(removes))
+	var all sync.WaitGroup
+	for i, remove := range removes {
+		all.Go(func() { errs[i] = remove(ctx) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 // refreshTimeout bounds what the refresh of one resource reads, all reads together. An API

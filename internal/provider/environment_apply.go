@@ -126,7 +126,7 @@ func (r *environmentResource) destroy(ctx context.Context, state environmentMode
 	}
 	at := location{finder: c.Groups, reader: c.Forward, groups: groups, routes: before.Routes}
 	if c.Recorder != nil && !r.backend.noRecord && state.isProtected() && !r.backend.allowDestroy {
-		at.recorder = c.Recorder
+		at.recorder, at.ended = c.Recorder, r.isEnded
 	}
 	found, err := r.locateWithoutRemoved(ctx, state, at)
 	switch {

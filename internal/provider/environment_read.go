@@ -6,6 +6,7 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/owner"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
@@ -123,6 +124,8 @@ type location struct {
 	routes []string // that may have one of the groups
 	// recorder reads records of shifts; nil: they do not count
 	recorder recordReader
+	// ended reports whether the record of a shift means nothing any more
+	ended func(traffic.Record) bool
 
 	existing []string            // groups
 	earlier  []string            // those of the routes that exist
@@ -171,12 +174,22 @@ func (s location) withRecorded(ctx context.Context, routes []string) (location, 
 	}
 	for _, route := range routes {
 		for _, record := range records[route] {
-			if record.IsOpen() {
+			if record.IsOpen() && !s.ended(record) {
 				s.users = append(s.users, s.recordedAt(route, record)...)
 			}
 		}
 	}
 	return s, nil
+}
+
+// isEnded reports whether the end of a shift is in the state: a switch of this run saved it, or
+// one that another provider configuration of the same run manages, whose process is alive.
+func (r *environmentResource) isEnded(record traffic.Record) bool {
+	if r.backend.ledger.IsEnded(record.Shift) {
+		return true
+	}
+	gone, known := owner.Abandoned(record.Owner)
+	return record.Phase == traffic.PhaseCompleted && known && !gone
 }
 
 // recordedAt returns the groups that a record gives traffic and that the route does not send any now.

@@ -14,7 +14,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
 )
 
-// abandon writes the record of the last shift to the listener again, as if its process had been killed.
+// abandon writes the record of the last shift to the listener again as that of another one, whose process was killed.
 func (s *site) abandon() {
 	s.t.Helper()
 	shifts, tags := "", map[string]string{}
@@ -35,6 +35,8 @@ func (s *site) abandon() {
 	}
 	input := &elbv2.AddTagsInput{ResourceArns: []string{s.listener}}
 	for key, value := range tags {
+		key = strings.Replace(key, "Z-", "Z-0", 1)
+		value = regexp.MustCompile(`phase=\S+`).ReplaceAllString(value, "phase=open")
 		value = regexp.MustCompile(`start=\S+`).ReplaceAllString(value, "start=1") // an earlier process with the same id
 		input.Tags = append(input.Tags, types.Tag{Key: new(key), Value: new(value)})
 	}

@@ -121,7 +121,7 @@ func providerSchema() schema.Schema {
 			},
 			"shift_record": schema.StringAttribute{
 				Optional: true,
-				MarkdownDescription: "Whether a running shift keeps a record on its listeners and rules: `tags` (keys `bluegreen:shift/…`, removed at the end) or `off`. " +
+				MarkdownDescription: "Whether a running shift keeps a record on its listeners and rules: `tags` (keys `bluegreen:shift/…`, removed when Terraform has saved the result) or `off`. " +
 					"Default: `tags`. Without a record, an abandoned shift and a change outside Terraform look the same; see [What an apply does](guides/what-an-apply-does.md).",
 			},
 		},

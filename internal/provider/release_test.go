@@ -256,6 +256,9 @@ func TestSwitch_failedCreateLeavesNoState(t *testing.T) {
 	}
 	w.applyPlan().ok()
 	s.want("app-blue 0, app-green 100")
+	if err := w.busy.Finish(t.Context()); err != nil {
+		t.Error(err)
+	}
 	if tags := s.srv.Tags(s.listener); len(tags) > 0 {
 		t.Errorf("the listener still has %v", tags)
 	}

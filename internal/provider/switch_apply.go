@@ -169,8 +169,12 @@ func (s *shiftRun) keepRecord(b *backend, recorder traffic.Recorder) {
 	record.Off = record.Off || recorder == nil
 	record.Recorder, record.Template.Owner = recorder, owner.New(b.lookup)
 	record.Abandoned, record.Reason = owner.Abandoned, release.Reason
-	record.KeepCompleted = b.orphaned
-	record.KeepFailed = func() bool { return s.state == nil || b.orphaned() }
+	record.KeepCompleted = b.isUnsaved
+	record.KeepFailed = func() bool { return s.state == nil || b.isUnsaved() }
+	record.Later = func(shifts []string, remove func(context.Context) error) {
+		b.ledger.End(shifts)
+		b.busy.later(remove)
+	}
 }
 
 // entryGroups returns the routes of each entry point with the target groups that are in an

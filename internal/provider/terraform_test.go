@@ -94,16 +94,17 @@ type workspace struct {
 	binary   string
 	dir      string
 	reattach string
+	busy     *provider.Busy
 }
 
 func newWorkspace(t *testing.T) *workspace {
 	t.Helper()
-	w := &workspace{t: t, binary: needTerraform(t), dir: t.TempDir()}
+	w := &workspace{t: t, binary: needTerraform(t), dir: t.TempDir(), busy: new(provider.Busy)}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	configs, closed := make(chan *plugin.ReattachConfig, 1), make(chan struct{})
 	served := make(chan error, 1)
 	go func() {
-		served <- tf6server.Serve(provider.Address, providerserver.NewProtocol6(provider.New("test", nil)()),
+		served <- tf6server.Serve(provider.Address, providerserver.NewProtocol6(provider.New("test", w.busy)()),
 			tf6server.WithDebug(ctx, configs, closed), tf6server.WithoutLogStderrOverride(),
 			tf6server.WithGoPluginLogger(hclog.NewNullLogger()))
 	}()

@@ -99,7 +99,7 @@ func (a Apply) withoutShift(routes map[string]RouteMemory) End {
 func (a Apply) completed(result rollout.Result, routes map[string]RouteMemory) End {
 	end := a.withoutShift(routes)
 	end.Memory.Attempt = nil
-	end.Memory.endRecord(a.Spec.ID, result)
+	end.Memory.endRecords(result)
 	if !a.Shifts {
 		return end
 	}
@@ -187,15 +187,14 @@ func (a Apply) keepsStable() bool {
 	})
 }
 
-// endRecord remembers the end of a shift: the records of the routes are removed, or mean
+// endRecords remembers the end of a shift: the records of the routes are removed, or mean
 // nothing.
-func (m *Memory) endRecord(id string, result rollout.Result) {
+func (m *Memory) endRecords(result rollout.Result) {
 	ended := slices.Clone(m.Ended)
-	if result.RecordRemains {
-		for _, r := range m.Records {
-			ended = append(ended, r.Shift)
+	for _, id := range result.Records {
+		if !slices.Contains(ended, id) {
+			ended = append(ended, id)
 		}
-		ended = append(ended, id)
 	}
 	m.Ended, m.Records = ended, nil
 }
@@ -254,7 +253,7 @@ func (a Apply) failed(result rollout.Result, routes map[string]RouteMemory, f *r
 	attempt.State.Schedule = "" // so that the next plan shows it
 	attempt.Memory.Attempt = &AttemptMemory{Environments: a.Spec.Owners.Environments(), Left: result.Left}
 	if f.Cause != rollout.Locked && f.Cause != rollout.OtherSwitch {
-		attempt.Memory.endRecord(a.Spec.ID, result)
+		attempt.Memory.endRecords(result)
 	}
 	gaining, end := a.Gaining(result, f, now), End{Failure: f}
 	switch {

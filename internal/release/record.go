@@ -83,7 +83,7 @@ func (m Memory) isOpen(r RecordMemory) bool { return r.IsOpen() && !slices.Conta
 // otherSwitch describes an abandoned shift of another switch; empty: there is none.
 func (p records) otherSwitch(w Desired) string {
 	for _, r := range p.Memory.Records {
-		if !slices.Contains(p.switches(w), r.Switch) && p.Memory.isOpen(r) && r.Abandoned {
+		if !slices.Contains(p.switches(w), r.Switch) && p.Memory.isOpen(r) && r.Abandoned && r.Phase != traffic.PhaseCompleted {
 			return rollout.Describe(r.Left)
 		}
 	}
@@ -108,13 +108,17 @@ func (s *Observation) UpdateRecords(found []traffic.Left, abandoned func(traffic
 	s.Memory.Records = nil
 	for _, x := range found {
 		gone, known := abandoned(x.Owner)
+		ended := slices.Contains(s.Memory.Ended, x.Shift)
+		if ended && known && !gone {
+			continue // the process that saved its end is about to remove it
+		}
 		r := RecordMemory{Left: x, Abandoned: known && gone || !known && now.Sub(x.Expires) > rollout.AbandonedAfter}
 		s.Memory.Records = append(s.Memory.Records, r)
-		if x.Switch != traffic.SwitchID(s.State.Routes) || slices.Contains(s.Memory.Ended, x.Shift) {
+		if ended || x.Switch != traffic.SwitchID(s.State.Routes) {
 			continue
 		}
 		reason := x.Reason
-		if reason == "" && r.Abandoned && x.IsOpen() && x.Reached > 0 && s.isBackAt(x.From) {
+		if reason == "" && r.Abandoned && x.IsOpen() && x.Phase != traffic.PhaseRollingBack && x.Reached > 0 && s.isBackAt(x.From) {
 			reason = movedExternally
 		}
 		if reason != "" {

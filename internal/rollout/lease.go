@@ -55,6 +55,9 @@ type RecordSpec struct {
 	KeepFailed func() bool
 	// KeepCompleted is the same for an apply that completes.
 	KeepCompleted func() bool
+	// Later takes over the removal of the records of shifts at the end, and makes it once the
+	// state that remembers them is saved. Nil: they are removed at the end of Run.
+	Later func(shifts []string, remove func(context.Context) error)
 }
 
 // Errors about records.
@@ -216,7 +219,7 @@ func (l *lease) conflict(records map[string][]traffic.Record) *traffic.Left {
 
 // isOther reports whether a record is that of a shift of somebody else that may be running.
 func (l *lease) isOther(x traffic.Left) bool {
-	return x.Shift != l.record.Shift && x.IsOpen() && !slices.Contains(l.taken, x.Shift) && !slices.Contains(l.spec.Ended, x.Shift)
+	return x.Shift != l.record.Shift && !slices.Contains(l.taken, x.Shift) && l.mayBeRunning(x)
 }
 
 // without returns the routes that do not show the whole record. A renewal after the tags
@@ -275,7 +278,13 @@ func (l *lease) reject(f *Failure) {
 	if l.spec.Reason != nil {
 		reason = l.spec.Reason(f)
 	}
-	l.change(func(r *traffic.Record) { r.Reason = reason })
+	l.change(func(r *traffic.Record) { r.Phase, r.Reason = traffic.PhaseRollingBack, reason })
+}
+
+// rollsBack notes, before a rollback that says nothing about the version, that this shift
+// makes it. Otherwise the next refresh would conclude that somebody returned the traffic.
+func (l *lease) rollsBack() {
+	l.change(func(r *traffic.Record) { r.Phase = traffic.PhaseRollingBack })
 }
 
 // change changes the record and lets the goroutine of renewals write it, so that nothing

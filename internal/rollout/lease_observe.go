@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -44,7 +45,7 @@ func (l *lease) observe(ctx context.Context) *Failure {
 	}
 	l.found = traffic.MergeRecords(records)
 	for _, x := range append(slices.Clone(l.found), l.lost()...) {
-		if !x.IsOpen() || slices.Contains(l.spec.Ended, x.Shift) {
+		if !l.mayBeRunning(x) {
 			continue
 		}
 		abandoned, f := l.isAbandoned(ctx, x)
@@ -56,6 +57,20 @@ func (l *lease) observe(ctx context.Context) *Failure {
 		}
 	}
 	return nil
+}
+
+// mayBeRunning reports whether the owner of a record may still shift the routes. Where a shift
+// of this switch completed, its apply may be about to save that.
+func (l *lease) mayBeRunning(x traffic.Left) bool {
+	if !x.IsOpen() || slices.Contains(l.spec.Ended, x.Shift) || l.isSaved(x) {
+		return false
+	}
+	return x.Phase != traffic.PhaseCompleted || slices.Contains(l.spec.Switches, x.Switch)
+}
+
+// isSaved reports whether a shift completed earlier in this process.
+func (l *lease) isSaved(x traffic.Left) bool {
+	return x.Phase == traffic.PhaseCompleted && x.Owner == l.spec.Template.Owner && x.Owner.PID != 0
 }
 
 // lost returns the record that the plan knew and the routes do not have: its owner may be
@@ -102,15 +117,15 @@ func (l *lease) isAbandoned(ctx context.Context, x traffic.Left) (bool, *Failure
 // proof that there was no record.
 func (l *lease) resolve(spec Spec) Spec {
 	for _, x := range l.found {
-		ended := slices.Contains(spec.Record.Ended, x.Shift)
+		ended := slices.Contains(spec.Record.Ended, x.Shift) || l.isSaved(x)
 		switch {
 		case !slices.Contains(spec.Record.Switches, x.Switch):
-			if x.IsOpen() && !ended {
+			if x.IsOpen() && x.Phase != traffic.PhaseCompleted && !ended {
 				spec.Request.OtherSwitch = Describe(x)
 			}
 			continue
 		case !x.IsOpen() || ended:
-			spec.Request.ClosedRecord = x.Shift
+			spec.Request.ClosedRecord = x.Shift // also one that a plan did not show, because its owner was alive
 		default:
 			spec.Record.Left = &x
 			if spec.Request.Desired == nil {
@@ -138,31 +153,45 @@ func rejectionOf(r shift.Request, x traffic.Left) *shift.Rejection {
 
 // end ends the record of the shift: it is removed, or stays with its phase where nothing
 // else will remember the shift. So do earlier records, where an apply fails before it has
-// its own. It returns false where a record could not be removed, or may come back.
-func (l *lease) end(ctx context.Context, f *Failure) bool {
+// its own. It returns the shifts whose record was not removed yet, or may come back, although
+// what they say is taken into account.
+func (l *lease) end(ctx context.Context, f *Failure) []string {
 	if !l.isRecorded() || f != nil && f.Cause == Locked {
-		return true
+		return nil
 	}
 	held := l.isHeld()
 	if held {
 		close(l.ending)
 		<-l.done
+		l.setPhase(f)
 	}
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordEndLimit)
 	defer cancel()
 	if held && l.remainsAfter(f) {
-		return retry(limited, func() error { return l.put(limited, false) })
+		retry(limited, func() error { return l.put(limited, false) })
+		return nil
 	}
 	if !held && f != nil && l.spec.KeepFailed != nil && l.spec.KeepFailed() {
-		return true // nothing but the records that were found remembers what they say
+		return nil // nothing but the records that were found remembers what they say
 	}
 	remove := l.taken
 	if held {
 		remove = append(remove, l.record.Shift)
 	}
+	switch {
+	case len(remove) == 0 || l.spec.Later == nil && l.remove(limited, remove):
+		return nil
+	case l.spec.Later != nil:
+		l.removeLater(limited, remove, f)
+	}
+	return remove
+}
+
+// remove removes records, and reports whether none of them can come back.
+func (l *lease) remove(ctx context.Context, ids []string) bool {
 	done := true
-	for _, id := range remove {
-		done = retry(limited, func() error { return l.spec.Recorder.Remove(limited, l.routes, id) }) && done
+	for _, id := range ids {
+		done = retry(ctx, func() error { return l.spec.Recorder.Remove(ctx, l.routes, id) }) && done
 	}
 	if !done {
 		l.report.warn("The record of the shift could not be removed from the routes. The next plan removes it.")
@@ -172,19 +201,41 @@ func (l *lease) end(ctx context.Context, f *Failure) bool {
 	return done && !l.unsure
 }
 
-// remainsAfter sets the phase at the end of a shift, and reports whether its record stays.
+// removeLater leaves the removal of records to whoever knows when the state is saved. Until
+// then the record has to say how the shift ended.
+func (l *lease) removeLater(ctx context.Context, ids []string, f *Failure) {
+	if l.isHeld() && (f == nil || f.Cause != LeaseLost) {
+		retry(ctx, func() error { return l.put(ctx, false) })
+	}
+	recorder, routes := l.spec.Recorder, l.routes
+	l.spec.Later(ids, func(ctx context.Context) error {
+		var errs []error
+		for _, id := range ids {
+			errs = append(errs, recorder.Remove(ctx, routes, id))
+		}
+		return errors.Join(errs...)
+	})
+}
+
+// setPhase sets the phase at the end of a shift.
+func (l *lease) setPhase(f *Failure) {
+	switch {
+	case f == nil:
+		l.record.Phase = traffic.PhaseCompleted
+	case f.Disposition == RolledBack && f.Rejects:
+		l.record.Phase = traffic.PhaseRejected
+	case f.Disposition == RolledBack || f.Disposition == Unchanged:
+		l.record.Phase = traffic.PhaseRolledBack
+	}
+}
+
+// remainsAfter reports whether the record of a shift stays, because nothing else remembers it.
 func (l *lease) remainsAfter(f *Failure) bool {
 	if f == nil {
 		return l.spec.KeepCompleted != nil && l.spec.KeepCompleted()
 	}
 	if f.Cause == LeaseLost || l.spec.KeepFailed == nil || !l.spec.KeepFailed() {
 		return false
-	}
-	switch {
-	case f.Disposition == RolledBack && f.Rejects:
-		l.record.Phase = traffic.PhaseRejected
-	case f.Disposition == RolledBack || f.Disposition == Unchanged:
-		l.record.Phase = traffic.PhaseRolledBack
 	}
 	return l.record.Phase != traffic.PhaseRolledBack || l.record.Reason != ""
 }

@@ -29,8 +29,9 @@ type Result struct {
 	// Left is what an unfinished shift of this apply left: traffic that is neither where it
 	// started nor at its goal, or may not be. Nil: nothing.
 	Left *traffic.Left
-	// RecordRemains reports that the record could not be removed from the routes.
-	RecordRemains bool
+	// Records are the shifts whose records may still be on the routes, and mean nothing once
+	// this result is saved.
+	Records []string
 	// Warnings did not affect the shift: report-only gates that failed, tolerated
 	// failures, disabled health checks.
 	Warnings []string

@@ -167,6 +167,9 @@ func (p *player) spec() rollout.Spec {
 		Template: traffic.Record{Switch: "this", Routes: len(s.routes), Goal: "goal", Owner: traffic.Owner{User: "ann", Host: "ci"}}, Switches: []string{"this"},
 		Abandoned:  func(o traffic.Owner) (bool, bool) { return o.User == "dead", o.User != "unknown" },
 		KeepFailed: func() bool { return s.stable == nil }}
+	if s.later {
+		spec.Record.Later = func([]string, func(context.Context) error) {}
+	}
 	spec.Limits.AttachesIdle = !s.noAttach
 	spec.Owners = traffic.NewOwners(configured, leaving, nil)
 	spec.Request.Environments = s.envs
@@ -456,7 +459,7 @@ func (p *playback) text() string {
 		lines = append(lines, fmt.Sprintf("%-10s %s", p.since(e.At), line))
 	}
 	lines = append(lines, "", p.endText())
-	if p.result.RecordRemains {
+	if len(p.result.Records) > 0 {
 		lines = append(lines, "the record may remain")
 	}
 	for _, warning := range p.result.Warnings {

@@ -43,6 +43,8 @@ func (s failing) handle(ctx context.Context, f *Failure) {
 	case rollBack:
 		if end.rejects {
 			s.lease.reject(f)
+		} else {
+			s.lease.rollsBack()
 		}
 		s.report.emit(Event{Kind: RollbackStarted, Text: f.Error()})
 		f.RollbackErr = s.rollBack(ctx)

@@ -59,6 +59,7 @@ type story struct {
 	noAttach                       bool
 
 	record     bool
+	later      bool     // the record is removed after the state is saved, which is not part of a story
 	left       []change // records at the start
 	remembered *traffic.Left
 }
@@ -158,7 +159,7 @@ func (s *story) parseOption(keyword string, args []string) {
 	case "no_attach":
 		s.noAttach = true
 	case "record":
-		s.record = true
+		s.record, s.later = true, len(args) > 0
 	case "left":
 		s.left = append(s.left, s.parseLeft(args)...)
 	case "remembered":

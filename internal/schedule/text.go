@@ -190,7 +190,7 @@ func (s plan) noChangeText() []string {
 		lines = append(lines, "Change the group stickiness of the forward action.")
 	}
 	if id := s.Request.ClosedRecord; id != "" {
-		lines = append(lines, fmt.Sprintf("Remove the record of shift %s, which was rolled back.", id))
+		lines = append(lines, fmt.Sprintf("Remove the record of shift %s, which ended.", id))
 	}
 	if u := s.Request.Unfinished; u != nil && s.Request.Desired != nil {
 		lines = append(lines, fmt.Sprintf("Remove the record of shift %s, which did not finish.", u.Shift))

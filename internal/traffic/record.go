@@ -36,9 +36,11 @@ type Phase string
 
 // The phases.
 const (
-	PhaseOpen       Phase = "open"
-	PhaseRolledBack Phase = "rolled_back" // every route was read back where the shift started
-	PhaseRejected   Phase = "rejected"    // the same, and the version is rejected
+	PhaseOpen        Phase = "open"
+	PhaseRollingBack Phase = "rolling_back" // its owner, not somebody else, returns the traffic
+	PhaseCompleted   Phase = "completed"    // every route was read back at the goal, but the state may not be saved
+	PhaseRolledBack  Phase = "rolled_back"  // every route was read back where the shift started
+	PhaseRejected    Phase = "rejected"     // the same, and the version is rejected
 )
 
 // Record is what a shift leaves beside the traffic, so that nobody has to guess after a
@@ -66,8 +68,9 @@ type Record struct {
 	To   map[string]shift.Share `json:"to,omitempty"`
 }
 
-// IsOpen reports whether the shift has not ended.
-func (r Record) IsOpen() bool { return r.Phase == PhaseOpen || r.Phase == "" }
+// IsOpen reports whether the traffic is not back where the shift started. A shift that completed
+// counts as well: where its record is still there, the state may not know of it.
+func (r Record) IsOpen() bool { return r.Phase != PhaseRolledBack && r.Phase != PhaseRejected }
 
 // Owner is the process that runs a shift.
 type Owner struct {
@@ -133,10 +136,18 @@ func (l *Left) merge(r Record) {
 	if l.Reason == "" {
 		l.Reason = r.Reason
 	}
-	if r.IsOpen() {
-		l.Phase = PhaseOpen
+	if r.IsOpen() && l.Phase != r.Phase {
+		l.Phase = openPhase(l.Phase, r.Phase)
 	}
 	l.Record.From, l.Record.To = nil, nil
+}
+
+// openPhase is the phase of a shift where two of its routes differ and one is open.
+func openPhase(a, b Phase) Phase {
+	if a == PhaseRollingBack || b == PhaseRollingBack {
+		return PhaseRollingBack
+	}
+	return PhaseOpen
 }
 
 // CutMark precedes the hash of a value that was too long for a record.

@@ -48,6 +48,18 @@ func nth(action string) func(localaws.Call) bool {
 	return func(call localaws.Call) bool { return call.Action == action }
 }
 
+// phase matches calls after which the record has a phase.
+func phase(name string) func(localaws.Call) bool {
+	return func(call localaws.Call) bool {
+		for key := range call.Params {
+			if call.Action == "AddTags" && strings.Contains(call.Params.Get(key), "phase="+name+" ") {
+				return true
+			}
+		}
+		return false
+	}
+}
+
 // settled checks that the listener has no tags, and that the plan is empty.
 func settled(t *testing.T, w *e2e.World) {
 	t.Helper()
@@ -62,19 +74,23 @@ func settled(t *testing.T, w *e2e.World) {
 // Every write of a shift × first or later release × what is applied afterwards.
 func TestAbandoned_atEveryWrite(t *testing.T) {
 	type point struct {
-		action string
-		n      int
-		moved  bool // green has traffic afterwards
+		name  string
+		n     int
+		call  func(localaws.Call) bool
+		moved bool // green has traffic afterwards
 	}
-	points := []point{{"AddTags", 1, false}, {"ModifyListener", 1, true}, {"ModifyListener", 2, true}, {"ModifyListener", 3, true}}
+	points := []point{{"AddTags", 1, nth("AddTags"), false}, {"completed", 1, phase("completed"), true}, {"RemoveTags", 1, nth("RemoveTags"), true}}
+	for n := range 3 {
+		points = append(points, point{"ModifyListener", n + 1, nth("ModifyListener"), true})
+	}
 	for _, r := range []release{{version: "1.3"}, {later: true, version: "1.3", before: "1.1"}} {
 		for _, p := range points {
 			for _, then := range []string{"one line reverted", "the commit reverted", "the same again"} {
-				t.Run(fmt.Sprintf("later %t, %s %d, %s", r.later, p.action, p.n, then), func(t *testing.T) {
+				t.Run(fmt.Sprintf("later %t, %s %d, %s", r.later, p.name, p.n, then), func(t *testing.T) {
 					t.Parallel()
 					w := e2e.NewWorld(t, rehearsal.Pace{Hold: "200ms", Settle: "300ms", SteadyFor: "100ms"})
 					r.start(w)
-					if !w.KilledAt(p.n, nth(p.action)) {
+					if !w.KilledAt(p.n, p.call) {
 						t.Fatal("the apply was not killed")
 					}
 					mark := w.Mark()

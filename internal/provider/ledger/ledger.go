@@ -21,6 +21,7 @@ type Ledger struct {
 	switches  int               // the last id that was given away
 	routes    map[string]Switch // routes of planned switches
 	seen      map[string]bool   // routes of switches, planned or not
+	ended     map[string]bool   // shifts whose end is in the state
 	tests     map[string]string // test routes of environments that are planned to stay => environment
 }
 
@@ -35,7 +36,7 @@ type Change struct {
 func New() *Ledger {
 	return &Ledger{
 		claimed: map[string]bool{}, destroyed: map[string]string{}, remaining: map[string]bool{}, used: map[string]shift.Share{}, changed: map[string]Change{},
-		routes: map[string]Switch{}, seen: map[string]bool{}, tests: map[string]string{},
+		routes: map[string]Switch{}, seen: map[string]bool{}, tests: map[string]string{}, ended: map[string]bool{},
 	}
 }
 
@@ -60,6 +61,22 @@ func (l *Ledger) Unclaimed(groups []string) []string {
 		}
 	}
 	return free
+}
+
+// End records shifts whose end the state of a switch has, so that their records mean nothing.
+func (l *Ledger) End(shifts []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, shift := range shifts {
+		l.ended[shift] = true
+	}
+}
+
+// IsEnded reports whether End was called for a shift.
+func (l *Ledger) IsEnded(shift string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ended[shift]
 }
 
 // Destroy records the target groups of a protected environment that is planned to be
