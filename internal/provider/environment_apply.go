@@ -126,7 +126,7 @@ func (r *environmentResource) destroy(ctx context.Context, state environmentMode
 	}
 	at := location{finder: c.Groups, reader: c.Forward, groups: groups, routes: before.Routes}
 	if c.Recorder != nil && !r.backend.noRecord && state.isProtected() && !r.backend.allowDestroy {
-		at.recorder, at.ended = c.Recorder, r.isEnded
+		at.recorder, at.ended = c.Recorder, r.backend.isEnded
 	}
 	found, err := r.locateWithoutRemoved(ctx, state, at)
 	switch {

@@ -184,8 +184,8 @@ func (s location) withRecorded(ctx context.Context, routes []string) (location, 
 
 // isEnded reports whether the end of a shift is in the state: a switch of this run saved it, or
 // one that another provider configuration of the same run manages, whose process is alive.
-func (r *environmentResource) isEnded(record traffic.Record) bool {
-	if r.backend.ledger.IsEnded(record.Shift) {
+func (b *backend) isEnded(record traffic.Record) bool {
+	if b.ledger.IsEnded(record.Shift) {
 		return true
 	}
 	gone, known := owner.Abandoned(record.Owner)

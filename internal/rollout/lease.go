@@ -219,7 +219,7 @@ func (l *lease) conflict(records map[string][]traffic.Record) *traffic.Left {
 
 // isOther reports whether a record is that of a shift of somebody else that may be running.
 func (l *lease) isOther(x traffic.Left) bool {
-	return x.Shift != l.record.Shift && !slices.Contains(l.taken, x.Shift) && l.mayBeRunning(x)
+	return x.Shift != l.record.Shift && !slices.Contains(l.taken, x.Shift) && l.spec.mayBeRunning(x)
 }
 
 // without returns the routes that do not show the whole record. A renewal after the tags

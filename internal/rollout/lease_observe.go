@@ -45,7 +45,7 @@ func (l *lease) observe(ctx context.Context) *Failure {
 	}
 	l.found = traffic.MergeRecords(records)
 	for _, x := range append(slices.Clone(l.found), l.lost()...) {
-		if !l.mayBeRunning(x) {
+		if !l.spec.mayBeRunning(x) {
 			continue
 		}
 		abandoned, f := l.isAbandoned(ctx, x)
@@ -61,16 +61,17 @@ func (l *lease) observe(ctx context.Context) *Failure {
 
 // mayBeRunning reports whether the owner of a record may still shift the routes. Where a shift
 // of this switch completed, its apply may be about to save that.
-func (l *lease) mayBeRunning(x traffic.Left) bool {
-	if !x.IsOpen() || slices.Contains(l.spec.Ended, x.Shift) || l.isSaved(x) {
+func (s RecordSpec) mayBeRunning(x traffic.Left) bool {
+	if !x.IsOpen() || s.isEnded(x) {
 		return false
 	}
-	return x.Phase != traffic.PhaseCompleted || slices.Contains(l.spec.Switches, x.Switch)
+	return x.Phase != traffic.PhaseCompleted || slices.Contains(s.Switches, x.Switch)
 }
 
-// isSaved reports whether a shift completed earlier in this process.
-func (l *lease) isSaved(x traffic.Left) bool {
-	return x.Phase == traffic.PhaseCompleted && x.Owner == l.spec.Template.Owner && x.Owner.PID != 0
+// isEnded reports whether the end of a shift is remembered, or it completed earlier in this
+// process.
+func (s RecordSpec) isEnded(x traffic.Left) bool {
+	return slices.Contains(s.Ended, x.Shift) || x.Phase == traffic.PhaseCompleted && x.Owner == s.Template.Owner && x.Owner.PID != 0
 }
 
 // lost returns the record that the plan knew and the routes do not have: its owner may be
@@ -117,7 +118,7 @@ func (l *lease) isAbandoned(ctx context.Context, x traffic.Left) (bool, *Failure
 // proof that there was no record.
 func (l *lease) resolve(spec Spec) Spec {
 	for _, x := range l.found {
-		ended := slices.Contains(spec.Record.Ended, x.Shift) || l.isSaved(x)
+		ended := spec.Record.isEnded(x)
 		switch {
 		case !slices.Contains(spec.Record.Switches, x.Switch):
 			if x.IsOpen() && x.Phase != traffic.PhaseCompleted && !ended {
@@ -151,11 +152,14 @@ func rejectionOf(r shift.Request, x traffic.Left) *shift.Rejection {
 	return rejected
 }
 
+// endingLease is the part of a lease that follows its shift.
+type endingLease struct{ *lease }
+
 // end ends the record of the shift: it is removed, or stays with its phase where nothing
 // else will remember the shift. So do earlier records, where an apply fails before it has
 // its own. It returns the shifts whose record was not removed yet, or may come back, although
 // what they say is taken into account.
-func (l *lease) end(ctx context.Context, f *Failure) []string {
+func (l endingLease) end(ctx context.Context, f *Failure) []string {
 	if !l.isRecorded() || f != nil && f.Cause == Locked {
 		return nil
 	}
@@ -188,7 +192,7 @@ func (l *lease) end(ctx context.Context, f *Failure) []string {
 }
 
 // remove removes records, and reports whether none of them can come back.
-func (l *lease) remove(ctx context.Context, ids []string) bool {
+func (l endingLease) remove(ctx context.Context, ids []string) bool {
 	done := true
 	for _, id := range ids {
 		done = retry(ctx, func() error { return l.spec.Recorder.Remove(ctx, l.routes, id) }) && done
@@ -201,9 +205,9 @@ func (l *lease) remove(ctx context.Context, ids []string) bool {
 	return done && !l.unsure
 }
 
-// removeLater leaves the removal of records to whoever knows when the state is saved. Until
-// then the record has to say how the shift ended.
-func (l *lease) removeLater(ctx context.Context, ids []string, f *Failure) {
+// removeLater leaves the removal of records to RecordSpec.Later. Until the state is saved, the
+// record has to say how the shift ended.
+func (l endingLease) removeLater(ctx context.Context, ids []string, f *Failure) {
 	if l.isHeld() && (f == nil || f.Cause != LeaseLost) {
 		retry(ctx, func() error { return l.put(ctx, false) })
 	}
@@ -218,7 +222,7 @@ func (l *lease) removeLater(ctx context.Context, ids []string, f *Failure) {
 }
 
 // setPhase sets the phase at the end of a shift.
-func (l *lease) setPhase(f *Failure) {
+func (l endingLease) setPhase(f *Failure) {
 	switch {
 	case f == nil:
 		l.record.Phase = traffic.PhaseCompleted
@@ -230,7 +234,7 @@ func (l *lease) setPhase(f *Failure) {
 }
 
 // remainsAfter reports whether the record of a shift stays, because nothing else remembers it.
-func (l *lease) remainsAfter(f *Failure) bool {
+func (l endingLease) remainsAfter(f *Failure) bool {
 	if f == nil {
 		return l.spec.KeepCompleted != nil && l.spec.KeepCompleted()
 	}

@@ -79,7 +79,7 @@ func (s *sequence) cleanUp(ctx context.Context) *Failure {
 // route, and emits the outcome.
 func (s *sequence) end(ctx context.Context, f *Failure) (Result, error) {
 	s.monitor.warnTolerated(s.monitor.named(s.spec.Request.Strategy.Gates))
-	s.result.Records = s.lease.end(ctx, f)
+	s.result.Records = endingLease{s.lease}.end(ctx, f)
 	s.result.Left = s.left(f)
 	if s.schedule.Kind == shift.Rejected {
 		s.result.Rejected = s.schedule.Request.Rejected
