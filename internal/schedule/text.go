@@ -202,8 +202,12 @@ func (s plan) noChangeText() []string {
 }
 
 func (s plan) rollbackText() []string {
+	cause := "A shift did not finish, or the traffic was moved outside Terraform." // without a record
+	if u := s.Request.Unfinished; u != nil && u.Shift != "" {
+		cause = fmt.Sprintf("Shift %s did not finish.", u.Shift)
+	}
 	return append([]string{
-		fmt.Sprintf("A shift did not finish, or the traffic was moved outside Terraform. Observed: %s.", s.weightsText(s.Request.ObservedMean())),
+		fmt.Sprintf("%s Observed: %s.", cause, s.weightsText(s.Request.ObservedMean())),
 		fmt.Sprintf("Roll back to %s immediately: %s, no steps, no gates; then settle %s.",
 			s.weightsText(s.Desired), callsText(differing(s.Schedule)), FormatDuration(s.Request.Strategy.Settle)),
 	}, s.attachmentText()...)
