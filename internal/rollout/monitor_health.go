@@ -73,13 +73,21 @@ func (w *waiting) handleHealthError(err error, now time.Time, pause time.Duratio
 	w.health.steadySince, w.health.ready = time.Time{}, false
 	w.health.sourceEmpty = false
 	clear(w.emptySince) // an answer that is missing is not an empty one
-	if w.healthErrors > maxHealthErrors || isFinal(err) {
+	if w.healthErrors > maxHealthErrors || w.endsReads(err) {
 		if errors.Is(err, traffic.ErrNotFound) { // that is an answer
 			return &Failure{Cause: RouterFailed, Err: fmt.Errorf("health could not be read: %w", err)}
 		}
 		return w.health.unreadable(now, w.health.breach.text)
 	}
 	return nil
+}
+
+// endsReads reports whether a failed read of health is not repeated: something does not exist,
+// or access is denied while no environment that the stage is about has traffic. In a hold
+// that would take the traffic off a version about which nothing is known; permissions are
+// edited, and expired credentials renewed, while a shift runs.
+func (w *waiting) endsReads(err error) bool {
+	return errors.Is(err, traffic.ErrNotFound) || errors.Is(err, traffic.ErrDenied) && !w.watch
 }
 
 func (w *waiting) updateReady(health map[string]traffic.Health, now time.Time) {
