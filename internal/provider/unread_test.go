@@ -187,6 +187,7 @@ func TestSwitch_unreadableHealthRejectsNothing(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]faults.Fault{
 		"throttled": {Kind: faults.Throttle}, "server error": {Kind: faults.ServerError}, "hanging": {Kind: faults.SlowRead, Delay: time.Hour},
+		"expired credentials": {Kind: faults.ExpiredToken}, "access denied": {Kind: faults.AccessDenied},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -202,6 +203,39 @@ func TestSwitch_unreadableHealthRejectsNothing(t *testing.T) {
 				t.Errorf("it rejected %v", got)
 			}
 			if last := w.lastShift(); last["outcome"] != "rolled_back" {
+				t.Error(last)
+			}
+		})
+	}
+}
+
+// Credentials expire while health is read in a hold, and are renewed: the shift completes.
+func TestSwitch_healthIsReadAgain(t *testing.T) {
+	t.Parallel()
+	for name, kind := range map[string]faults.Kind{"expired credentials": faults.ExpiredToken, "access denied": faults.AccessDenied} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, w := newSite(t), newWorkspace(t)
+			s.blueIsLive(w)
+			called := 0
+			h := s.guardedBy("0s", "", func() {
+				called = s.called()
+				s.srv.Inject(faults.Fault{Action: "DescribeTargetHealth", Kind: kind, Times: 3})
+			})
+			h.aws = "max_attempts = 1"
+			w.write(h.in(s.bench))
+			w.apply().ok()
+			s.want("app-blue 0, app-green 100")
+			failed := 0
+			for _, call := range s.srv.Calls()[called:] {
+				if call.Action == "DescribeTargetHealth" && call.Status == http.StatusForbidden {
+					failed++
+				}
+			}
+			if failed != 3 {
+				t.Errorf("%d reads failed, want 3", failed)
+			}
+			if last := w.lastShift(); last["outcome"] != "completed" {
 				t.Error(last)
 			}
 		})
