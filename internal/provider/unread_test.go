@@ -304,3 +304,30 @@ func TestSwitch_capacityIsMissingBeforeTheFirstStep(t *testing.T) {
 		t.Errorf("it rejected %v", got)
 	}
 }
+
+// Three environments with one target each: a third of the traffic takes a third of the
+// capacity. All of it takes more than one of three, which is known before the first step.
+func TestSwitch_capacityOfThirds(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	red := s.app("app-red")
+	release := func(traffic string) hcl {
+		h := s.release("blue")
+		h.environments += environment("red", "1.2", red.group)
+		h.traffic = traffic
+		h.health = "\n steady_for = \"0s\""
+		return h
+	}
+	w.write(release(`active = "blue"`).in(s.bench))
+	w.apply().ok()
+	w.write(release(`weights = { blue = 34, green = 33, red = 33 }`).in(s.bench))
+	w.apply().ok()
+	s.want("app-blue 34, app-green 33, app-red 33")
+	w.write(release(`active = "green"`).in(s.bench))
+	s.unwritten(func() {
+		within(t, time.Minute, func() { w.apply().failsAs("error", golden.ReplacePattern(`after [0-9.]+m?s`, "after <duration>")) })
+	})
+	if got := w.values()["rejected"]; got != nil {
+		t.Errorf("it rejected %v", got)
+	}
+}
