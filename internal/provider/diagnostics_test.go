@@ -78,7 +78,7 @@ func TestShiftFailed_texts(t *testing.T) {
 			rollout.Failure{Cause: rollout.HealthUnreadable, Disposition: rollout.RolledBack, Detail: "no read succeeded", Err: rollout.ErrNoAnswer}},
 		"too few targets": {
 			rollout.Failure{Cause: rollout.TooFewTargets, Disposition: rollout.Unchanged, Stage: "health check before the first step",
-				Detail: "green (web): 1 of 1 targets healthy, at least 10 required for 100 % of the traffic (health.capacity_percent = 50), after 10m", Capacity: true}},
+				Detail: "green (web): 1 of 1 targets healthy, at least 10 required for 100 % of the traffic, which 20 healthy targets serve now (health.capacity_percent = 50), after 10m", Capacity: true}},
 		"incomplete answer": {
 			rollout.Failure{Cause: rollout.RouterFailed, Disposition: rollout.RolledBack, Route: webARN,
 				Err: &elb.CallError{Action: "elasticloadbalancing:DescribeListeners", ARN: webARN, Err: traffic.ErrIncomplete}}},

@@ -322,3 +322,67 @@ func TestSwitch_unmanagedGroupBesideAFailedGate(t *testing.T) {
 	w.write(h.in(s.bench))
 	w.apply().ok()
 }
+
+// Somebody turns on stickiness between the plan and the apply of a rollback or revert, which
+// depends on the weights alone. The group that loses its traffic is detached, because clients
+// would stay with it.
+func TestSwitch_stickinessSinceThePlanStopsNoRollback(t *testing.T) {
+	t.Parallel()
+	half := func(s *site) weights { return weights{s.blue.group: 95, s.green.group: 5} }
+	for name, c := range map[string]struct {
+		active string
+		red    bool // there is a third environment
+		fails  string
+		want   string
+	}{
+		"rollback":                            {active: "blue", want: "app-blue 100"},
+		"rolled back first":                   {active: "green", fails: "refused", want: "app-blue 100"},
+		"rolled back first, then a release":   {active: "red", red: true, fails: "stopped", want: "app-blue 100"},
+		"a release after it is planned again": {active: "red", red: true, want: "app-red 100"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, w := newSite(t), newWorkspace(t)
+			s.blueIsLive(w)
+			var recovers func()
+			h := s.failing(func() { recovers = s.refuse("ModifyListener", "", 0) })
+			h.strategy += "\n rollback_timeout = \"10s\""
+			w.write(h.in(s.bench))
+			if r := w.apply(); r.err == nil {
+				t.Error("the gate did not fail")
+			}
+			recovers()
+			h.traffic = fmt.Sprintf("active = %q", c.active)
+			if c.red {
+				h.environments += environment("red", "1.2", s.app("app-red").group)
+				h.gates = ""
+				h.strategy = ""
+			}
+			w.write(h.in(s.bench))
+			w.plan().ok()
+			s.changeExternally(s.listener, sticky(forward(half(s))))
+			if name == "a release after it is planned again" {
+				w.plan().ok()
+			}
+			if r := w.applyPlan(); c.fails != "" {
+				r.failsAs(c.fails)
+			} else {
+				r.ok()
+			}
+			s.want(c.want)
+		})
+	}
+	t.Run("revert", func(t *testing.T) {
+		t.Parallel()
+		s, w := newSite(t), newWorkspace(t)
+		s.blueIsLive(w)
+		w.write(s.guarded("green").in(s.bench))
+		w.apply().ok()
+		w.write(s.guarded("blue").in(s.bench))
+		w.plan().ok()
+		s.changeExternally(s.listener, sticky(forward(weights{s.blue.group: 0, s.green.group: 100})))
+		w.applyPlan().ok()
+		s.want("app-blue 100")
+		w.isEmpty()
+	})
+}

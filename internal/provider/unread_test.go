@@ -187,6 +187,7 @@ func TestSwitch_unreadableHealthRejectsNothing(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]faults.Fault{
 		"throttled": {Kind: faults.Throttle}, "server error": {Kind: faults.ServerError}, "hanging": {Kind: faults.SlowRead, Delay: time.Hour},
+		"expired credentials": {Kind: faults.ExpiredToken}, "access denied": {Kind: faults.AccessDenied},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -202,6 +203,39 @@ func TestSwitch_unreadableHealthRejectsNothing(t *testing.T) {
 				t.Errorf("it rejected %v", got)
 			}
 			if last := w.lastShift(); last["outcome"] != "rolled_back" {
+				t.Error(last)
+			}
+		})
+	}
+}
+
+// Credentials expire while health is read in a hold, and are renewed: the shift completes.
+func TestSwitch_healthIsReadAgain(t *testing.T) {
+	t.Parallel()
+	for name, kind := range map[string]faults.Kind{"expired credentials": faults.ExpiredToken, "access denied": faults.AccessDenied} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, w := newSite(t), newWorkspace(t)
+			s.blueIsLive(w)
+			called := 0
+			h := s.guardedBy("0s", "", func() {
+				called = s.called()
+				s.srv.Inject(faults.Fault{Action: "DescribeTargetHealth", Kind: kind, Times: 3})
+			})
+			h.aws = "max_attempts = 1"
+			w.write(h.in(s.bench))
+			w.apply().ok()
+			s.want("app-blue 0, app-green 100")
+			failed := 0
+			for _, call := range s.srv.Calls()[called:] {
+				if call.Action == "DescribeTargetHealth" && call.Status == http.StatusForbidden {
+					failed++
+				}
+			}
+			if failed != 3 {
+				t.Errorf("%d reads failed, want 3", failed)
+			}
+			if last := w.lastShift(); last["outcome"] != "completed" {
 				t.Error(last)
 			}
 		})
@@ -266,6 +300,33 @@ func TestSwitch_capacityIsMissingBeforeTheFirstStep(t *testing.T) {
 	if n := len(s.writes()) - writes; n != 0 {
 		t.Errorf("%d writes", n)
 	}
+	if got := w.values()["rejected"]; got != nil {
+		t.Errorf("it rejected %v", got)
+	}
+}
+
+// Three environments with one target each: a third of the traffic takes a third of the
+// capacity. All of it takes more than one of three, which is known before the first step.
+func TestSwitch_capacityOfThirds(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	red := s.app("app-red")
+	release := func(traffic string) hcl {
+		h := s.release("blue")
+		h.environments += environment("red", "1.2", red.group)
+		h.traffic = traffic
+		h.health = "\n steady_for = \"0s\""
+		return h
+	}
+	w.write(release(`active = "blue"`).in(s.bench))
+	w.apply().ok()
+	w.write(release(`weights = { blue = 34, green = 33, red = 33 }`).in(s.bench))
+	w.apply().ok()
+	s.want("app-blue 34, app-green 33, app-red 33")
+	w.write(release(`active = "green"`).in(s.bench))
+	s.unwritten(func() {
+		within(t, time.Minute, func() { w.apply().failsAs("error", golden.ReplacePattern(`after [0-9.]+m?s`, "after <duration>")) })
+	})
 	if got := w.values()["rejected"]; got != nil {
 		t.Errorf("it rejected %v", got)
 	}

@@ -30,7 +30,7 @@ func (b backends) incoming(weights shift.Weights) []incoming {
 			}
 			if !slices.ContainsFunc(all, func(x incoming) bool { return x.group == group }) {
 				all = append(all, incoming{environment: name, entry: route.Entry, group: group,
-					share: weights[name], serving: b.serving(route.Entry)})
+					share: weights[name], live: b.fleet.observed[i].Weights[group] > 0, serving: b.serving(route.Entry)})
 			}
 		}
 	}

@@ -31,6 +31,7 @@ func (d desiredStates) joins(i int) bool {
 // checkPlanned checks that every route has the traffic that the plan was based on. A
 // route that is new to the switch must forward or respond with a fixed 5xx. Groups at
 // weight 0 may differ: an environment that is destroyed in the same apply detaches itself.
+// Stickiness does not matter to a rollback or revert, see checkStickiness.
 func (d desiredStates) checkPlanned() *Failure {
 	for _, i := range d.fleet.existing() {
 		if f := d.checkPlannedRoute(i); f != nil {
@@ -52,11 +53,26 @@ func (d desiredStates) checkPlannedRoute(i int) *Failure {
 	if now.Response != "" && now.Equal(*planned) {
 		return nil // the plan was based on it, and the table refuses
 	}
-	if now.Response != "" || !now.EqualTraffic(*planned) || now.Stickiness != planned.Stickiness {
-		return &Failure{Cause: ExternalChange,
-			Detail: fmt.Sprintf("observed %s; planned %s", d.fleet.describe(i, now), d.fleet.describe(i, *planned))}
+	if now.Response != "" || !now.EqualTraffic(*planned) {
+		return d.changedSincePlan(i)
 	}
 	return nil
+}
+
+// checkStickiness checks that every route has the stickiness that the plan was based on.
+func (d desiredStates) checkStickiness() *Failure {
+	for _, i := range d.fleet.existing() {
+		if now := d.fleet.observed[i]; !d.joins(i) && now.Response == "" && now.Stickiness != d.spec.Routes[i].Planned.Stickiness {
+			return d.changedSincePlan(i)
+		}
+	}
+	return nil
+}
+
+func (d desiredStates) changedSincePlan(i int) *Failure {
+	route := d.spec.Routes[i]
+	return &Failure{Cause: ExternalChange, Route: route.ID,
+		Detail: fmt.Sprintf("observed %s; planned %s", d.fleet.describe(i, d.fleet.observed[i]), d.fleet.describe(i, *route.Planned))}
 }
 
 // checkGroups checks that every desired environment has a group on every route.
@@ -137,10 +153,15 @@ func (d desiredStates) step(at shift.Share) map[int]traffic.State {
 }
 
 // cleanUp returns the states with which each action has exactly Schedule.AttachedAfter.
+// Where stickiness was turned on during a rollback or revert, only groups with traffic
+// remain: clients would stay with the others.
 func (d desiredStates) cleanUp() map[int]traffic.State {
-	states := map[int]traffic.State{}
+	states, attached := map[int]traffic.State{}, d.schedule.AttachedAfter
+	if d.fleet.trafficOnly && d.fleet.isSticky() {
+		attached = nil
+	}
 	for i, current := range d.fleet.current {
-		next := d.fleet.state(i, d.fleet.weights(i), d.schedule.AttachedAfter)
+		next := d.fleet.state(i, d.fleet.weights(i), attached)
 		if current.Response == "" && !next.Equal(current) {
 			states[i] = next
 		}
@@ -177,12 +198,16 @@ func (d desiredStates) back() map[int]traffic.State {
 	return states
 }
 
-// backTargets returns the state of every route after that rollback.
+// backTargets returns the state of every route after that rollback. With stickiness on, only
+// groups with traffic remain: clients would stay with the version that they should leave.
 func (d desiredStates) backTargets() []traffic.State {
-	targets := slices.Clone(d.fleet.current)
+	targets, attached := slices.Clone(d.fleet.current), d.schedule.Attached
+	if d.fleet.isSticky() {
+		attached = nil
+	}
 	for i, x := range d.schedule.Request.Routes {
 		if x.Back != nil {
-			targets[i] = d.fleet.state(i, x.Back, d.schedule.Attached)
+			targets[i] = d.fleet.state(i, x.Back, attached)
 		}
 	}
 	return targets

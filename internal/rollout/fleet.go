@@ -175,6 +175,19 @@ func indexesOf(routes []Route) []int {
 type lastStates struct {
 	current  []traffic.State // as last read; nil: not read yet
 	previous []traffic.State // as read before the last write; nil: nothing was written
+	// trafficOnly: an external change that leaves the traffic alone, such as one of
+	// stickiness, does not count.
+	trafficOnly bool
+}
+
+// isUnchanged reports whether a state of the i-th route is the current one.
+func (l lastStates) isUnchanged(i int, state traffic.State) bool {
+	return state.Equal(l.current[i]) || l.trafficOnly && state.EqualTraffic(l.current[i])
+}
+
+// shows reports whether a state is the one that was written.
+func (l lastStates) shows(state, written traffic.State) bool {
+	return state.Equal(written) || l.trafficOnly && state.EqualTraffic(written) && hasGroups(state, written)
 }
 
 // isPrevious reports whether the i-th route had the state before the last write.
@@ -189,8 +202,8 @@ func (l lastStates) compare(states []traffic.State, desired map[int]traffic.Stat
 	for i := range states {
 		state, written := desired[i]
 		switch {
-		case written && states[i].Equal(state):
-		case states[i].Equal(l.current[i]):
+		case written && l.shows(states[i], state):
+		case l.isUnchanged(i, states[i]):
 			if written {
 				pending[i] = state
 			}

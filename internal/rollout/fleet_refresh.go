@@ -15,17 +15,11 @@ import (
 // without a result, the rollback proceeds.
 const checkTimeout = 2 * time.Second
 
-// isFinal reports whether a retry cannot succeed soon: access is denied, the credentials
-// have expired, or something does not exist. It does not apply to rollbacks, which retry
-// whatever the answer is.
-func isFinal(err error) bool {
-	return errors.Is(err, traffic.ErrDenied) || errors.Is(err, traffic.ErrExpired) || errors.Is(err, traffic.ErrNotFound)
-}
-
 // isAnswer reports whether an error is an answer of the service: the call changed nothing, and
 // will not. Without an answer, or after a server error, the service may carry the call out later.
 func isAnswer(err error) bool {
-	return isFinal(err) || errors.Is(err, traffic.ErrThrottled) || errors.Is(err, traffic.ErrRefusedRecord)
+	return slices.ContainsFunc([]error{traffic.ErrDenied, traffic.ErrExpired, traffic.ErrNotFound, traffic.ErrThrottled, traffic.ErrRefusedRecord},
+		func(answer error) bool { return errors.Is(err, answer) })
 }
 
 // markMissing records that the i-th route does not exist.

@@ -113,8 +113,8 @@ func (s healthState) breachFailure(h *horizon, limit time.Duration) *Failure {
 	return &Failure{Cause: TooFewTargets, Capacity: s.breach.capacity, Detail: fmt.Sprintf("%s, for %s", s.breach.text, formatElapsed(h.now.Sub(s.breachSince)))}
 }
 
-// notReady returns the Failure of health that did not suffice within the timeout.
-func (s healthState) notReady(h *horizon, limits HealthSettings) *Failure {
+// notReady returns the Failure of health that did not suffice for the time that was waited.
+func (s healthState) notReady(h *horizon, limits HealthSettings, waited time.Duration) *Failure {
 	if s.isUnread(h, limits.Timeout) {
 		return s.unreadable(h.now, s.lacks.text)
 	}
@@ -125,6 +125,6 @@ func (s healthState) notReady(h *horizon, limits HealthSettings) *Failure {
 	case s.lacks.unhealthy:
 		f.Cause = NotHealthy
 	}
-	f.Detail = fmt.Sprintf("%s, after %s", detail, schedule.FormatDuration(limits.Timeout))
+	f.Detail = fmt.Sprintf("%s, after %s", detail, formatElapsed(min(waited, limits.Timeout)))
 	return f
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -70,16 +71,24 @@ func (w *waiting) handleHealthError(err error, now time.Time, pause time.Duratio
 	w.healthErrors++
 	w.health.pauseEvidence()
 	w.health.nextRead, w.health.err = now.Add(pause), err
-	w.health.steadySince, w.health.ready = time.Time{}, false
+	w.health.steadySince, w.health.shortSince, w.health.ready = time.Time{}, time.Time{}, false
 	w.health.sourceEmpty = false
 	clear(w.emptySince) // an answer that is missing is not an empty one
-	if w.healthErrors > maxHealthErrors || isFinal(err) {
+	if w.healthErrors > maxHealthErrors || w.endsReads(err) {
 		if errors.Is(err, traffic.ErrNotFound) { // that is an answer
 			return &Failure{Cause: RouterFailed, Err: fmt.Errorf("health could not be read: %w", err)}
 		}
 		return w.health.unreadable(now, w.health.breach.text)
 	}
 	return nil
+}
+
+// endsReads reports whether a failed read of health is not repeated: something does not exist,
+// or access is denied while no environment that the stage is about has traffic. In a hold
+// that would take the traffic off a version about which nothing is known; permissions are
+// edited, and expired credentials renewed, while a shift runs.
+func (w *waiting) endsReads(err error) bool {
+	return errors.Is(err, traffic.ErrNotFound) || errors.Is(err, traffic.ErrDenied) && !w.watch
 }
 
 func (w *waiting) updateReady(health map[string]traffic.Health, now time.Time) {
@@ -94,6 +103,13 @@ func (w *waiting) updateReady(health map[string]traffic.Health, now time.Time) {
 	}
 	if w.health.ready && members != "" && w.health.steadySince.IsZero() {
 		w.health.steadySince = now
+	}
+	short := w.health.lacks.capacity && w.health.lacks.live
+	if !short || members == "" || members != w.members {
+		w.health.shortSince = time.Time{}
+	}
+	if short && members != "" && w.health.shortSince.IsZero() {
+		w.health.shortSince = now
 	}
 	w.members = members
 }
@@ -178,6 +194,7 @@ type incoming struct {
 	entry       string
 	group       string
 	share       shift.Share
+	live        bool     // it had traffic when the shift started, so its targets are not just starting
 	serving     []string // groups that serve the entry point at the rollback target
 }
 
@@ -228,11 +245,12 @@ type shortage struct {
 	text      string
 	unhealthy bool // one lacks it because of unhealthy targets, which is evidence about the version
 	capacity  bool // only CapacityPercent requires more
+	live      bool // all that lack it are live
 }
 
 // shortfalls returns what the groups lack.
 func (s HealthSettings) shortfalls(gaining []incoming, health map[string]traffic.Health) shortage {
-	all := shortage{capacity: true}
+	all := shortage{capacity: true, live: true}
 	without := s
 	without.CapacityPercent = 0
 	for _, x := range gaining {
@@ -240,6 +258,7 @@ func (s HealthSettings) shortfalls(gaining []incoming, health map[string]traffic
 		all.text = joinText(all.text, lacks)
 		all.unhealthy = all.unhealthy || lacks != "" && health[x.group].Count(traffic.Unhealthy) > 0
 		all.capacity = all.capacity && without.shortfall(x, health) == ""
+		all.live = all.live && (x.live || lacks == "")
 	}
 	if all.text == "" {
 		return shortage{}
@@ -254,7 +273,7 @@ func (s HealthSettings) shortfalls(gaining []incoming, health map[string]traffic
 func (s HealthSettings) shortfall(x incoming, health map[string]traffic.Health) string {
 	h := health[x.group]
 	healthy, unhealthy := h.Serving(), h.Count(traffic.Unhealthy)+h.Count(traffic.Unknown)
-	switch need := s.capacity(x, health); {
+	switch need, of := s.capacity(x, health); {
 	case len(h.Targets) == 0:
 		return fmt.Sprintf("%s (%s): no targets", x.environment, x.entry)
 	case !h.CountsCapacity() && healthy > 0 && unhealthy == 0:
@@ -264,24 +283,23 @@ func (s HealthSettings) shortfall(x incoming, health map[string]traffic.Health) 
 	case float64(healthy)*100 < s.MinHealthyPercent*float64(healthy+unhealthy):
 		return fmt.Sprintf("%s (%s): %s, at least %g %% required", x.environment, x.entry, h, s.MinHealthyPercent)
 	case float64(healthy) < need-1e-9: // products of percents are not exact
-		return fmt.Sprintf("%s (%s): %s, at least %.4g required for %s of the traffic (health.capacity_percent = %g)",
-			x.environment, x.entry, h, need, x.share, s.CapacityPercent)
+		return fmt.Sprintf("%s (%s): %s, at least %g required for %s of the traffic, which %d healthy targets serve now (health.capacity_percent = %g)",
+			x.environment, x.entry, h, math.Ceil(need-1e-9), x.share, of, s.CapacityPercent)
 	}
 	return ""
 }
 
 // capacity returns how many healthy targets the share requires: CapacityPercent of the
-// share of the healthy targets that serve the entry point now. It requires none of groups
-// without a number that could be compared.
-func (s HealthSettings) capacity(x incoming, health map[string]traffic.Health) float64 {
-	serving := 0
+// share of the healthy targets that serve the entry point now, and how many these are. It
+// requires none of groups without a number that could be compared.
+func (s HealthSettings) capacity(x incoming, health map[string]traffic.Health) (need float64, serving int) {
 	for _, group := range x.serving {
 		if !health[group].CountsCapacity() {
-			return 0
+			return 0, 0
 		}
 		serving += health[group].Serving()
 	}
-	return s.CapacityPercent / 100 * x.share.Percent() / 100 * float64(serving)
+	return s.CapacityPercent / 100 * x.share.Percent() / 100 * float64(serving), serving
 }
 
 // membership identifies the set of targets, so that changes of it show. It is empty while

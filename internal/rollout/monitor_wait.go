@@ -56,6 +56,7 @@ type healthState struct {
 	ready       bool      // by the last read
 	lacks       shortage  // why not ready, by the last read that succeeded
 	steadySince time.Time // zero: not steady
+	shortSince  time.Time // since when only the capacity of live environments was lacking, and no target was added or removed; zero: not so
 	breachSince time.Time // zero: not degraded
 	breach      shortage  // why degraded, by the last read that succeeded
 	sourceEmpty bool      // reads have proven that the giving side has no registered target on an entry point
@@ -176,10 +177,18 @@ func (w waitState) healthFailure(h *horizon) *Failure {
 	if f := w.health.breachFailure(h, w.limits.BreachFor); f != nil {
 		return f
 	}
-	if w.ready && !w.isReady(h) && h.reached(w.began.Add(w.limits.Timeout)) {
-		return w.health.notReady(h, w.limits)
+	if w.ready && !w.isReady(h) && (h.reached(w.began.Add(w.limits.Timeout)) || w.isShort(h)) {
+		return w.health.notReady(h, w.limits, h.now.Sub(w.began))
 	}
 	return nil
+}
+
+// isShort reports whether it is known before the first step that capacity is lacking, without
+// waiting for the timeout: environments that have traffic are not about to start, and the set of
+// their targets is steady.
+func (w waitState) isShort(h *horizon) bool {
+	since := w.health.shortSince
+	return w.steady && !since.IsZero() && h.reached(since.Add(max(w.limits.SteadyFor, sourceProof)))
 }
 
 // isComplete reports whether the stage has passed: the hold is over, required gates have

@@ -28,9 +28,10 @@ type sequence struct {
 	at       shift.Share // the part of the shift that is done
 	exposed  bool        // the gaining environments have had traffic, from this or an earlier apply
 
-	recovering bool // it rolls back an unfinished shift before anything else
-	back       bool // it did
-	wasRead    bool // after a failure, all routes were read before the rollback
+	recovering bool     // it rolls back an unfinished shift before anything else
+	sticky     *Failure // stickiness was changed since the plan, which only stops what is no rollback or revert
+	back       bool     // it did
+	wasRead    bool     // after a failure, all routes were read before the rollback
 	result     Result
 }
 
@@ -93,6 +94,9 @@ func (s *sequence) observe(ctx context.Context) *Failure {
 	if s.schedule, err = s.spec.Decide(s.fleet.observed); err != nil {
 		return &Failure{Cause: TooManyGroups, Err: err}
 	}
+	if f := s.checkStickiness(); f != nil {
+		return f
+	}
 	s.path = pathOf(s.schedule)
 	s.result.Kind, s.result.From = s.schedule.Kind, s.fleet.mean()
 	if s.schedule.Kind.Moves() {
@@ -109,6 +113,22 @@ func (s *sequence) observe(ctx context.Context) *Failure {
 		s.report.emit(Event{Kind: RouteRead, Route: s.spec.Routes[i].ID, Weights: s.fleet.weights(i)})
 	}
 	return nil
+}
+
+// checkStickiness compares the stickiness with the plan, which had other groups attached
+// and detached with it. A rollback or revert only depends on the traffic, so what comes after
+// a rollback of an unfinished shift is stopped when that is done.
+func (s *sequence) checkStickiness() *Failure {
+	kind := s.schedule.Kind
+	s.fleet.trafficOnly = kind == shift.Rollback || kind == shift.Revert
+	if s.fleet.trafficOnly || s.schedule.RollsBackFirst && kind.Refuses() {
+		return nil
+	}
+	f := s.desired.checkStickiness()
+	if s.schedule.RollsBackFirst {
+		s.sticky, f = f, nil
+	}
+	return f
 }
 
 // observeJoining finds out which routes that join serve nobody. Without an answer they
@@ -136,6 +156,9 @@ func (s *sequence) execute(ctx context.Context) *Failure {
 		if f := s.rollBackFirst(ctx); f != nil {
 			return f
 		}
+	}
+	if s.sticky != nil {
+		return s.sticky
 	}
 	switch s.schedule.Kind {
 	case shift.Rejected:

@@ -50,6 +50,9 @@ func (s *sequence) conclude(ctx context.Context) *Failure {
 		f.Stage = "final check"
 		return f
 	}
+	if s.fleet.trafficOnly { // stickiness may be on since
+		return s.cleanUp(ctx)
+	}
 	return nil
 }
 

@@ -17,7 +17,7 @@ import (
 // (testdata/*.txt) or drawn at random. Groups are named after their entry point and
 // their environment: web-blue.
 //
-//	env NAME [VERSION] [removed]
+//	env NAME [VERSION] [removed] [changed]   changed: another version than the last completed shift had
 //	groups ENV ENTRY=GROUP...      default: ENTRY-ENV behind every entry point
 //	route ID ENV=WEIGHT... [sticky=TIME] | fixed | redirect   web/2 belongs to entry point web
 //	targets ENV|GROUP N [STATE] [N STATE]...   a STATE of traffic, or function: a healthy function
@@ -367,9 +367,12 @@ func (s *story) parseHealth(args []string) {
 func parseEnvironment(args []string) shift.Environment {
 	e := shift.Environment{Name: args[0]}
 	for _, arg := range args[1:] {
-		if arg == "removed" {
+		switch arg {
+		case "removed":
 			e.Removed = true
-		} else {
+		case "changed":
+			e.VersionChanged = true
+		default:
 			e.Version = arg
 		}
 	}

@@ -192,39 +192,6 @@ func (r Request) rolledBack(f facts, row row) Request {
 	return r
 }
 
-// setOrigins sets the rollback target of each route: where an unfinished shift is resumed,
-// what was there before it, otherwise what is observed. A Create on a split takes the
-// environments that are not desired for what was there before.
-func (r *Request) setOrigins(f facts, row row) {
-	for i, x := range r.Routes {
-		switch {
-		case row.kind == Rollback && f.isKnown(x):
-			r.Routes[i].Origin = r.Desired
-		case row.resumes && x.From != nil:
-			r.Routes[i].Origin = x.From
-		case r.Create && row.kind == Forward:
-			r.Routes[i].Origin = withoutDesired(x.Observed, r.Desired)
-		default:
-			r.Routes[i].Origin = x.Observed
-		}
-	}
-}
-
-// withoutDesired returns the observed weights without the desired environments; the
-// observed weights where nothing else has traffic or nothing desired has.
-func withoutDesired(observed, desired Weights) Weights {
-	others := map[string]int{}
-	for name, share := range observed {
-		if desired[name] == 0 {
-			others[name] = int(share)
-		}
-	}
-	if w := FromRaw(others); w != nil {
-		return w
-	}
-	return observed
-}
-
 // fillJoins sets Joins: routes that join from idle environments of the switch, or whose
 // groups have no healthy target, while the known routes have the desired weights.
 func (s *Schedule) fillJoins() {

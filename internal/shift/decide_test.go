@@ -213,7 +213,7 @@ func TestDecide_unfinished(t *testing.T) {
 		{"another version of the same environment", with(request(green, route(blue, half)), away), "roll back first, forward, 5 %, 50 %, 100 %, gaining green"},
 		{"another share", with(request(half, route(blue, green)), away), "roll back first, forward, 5 %, 50 %, 100 %, gaining green"},
 		{"a new version in the environment that was stable is a release", with(request(blue, route(blue, green)), away, newBlue), "forward, 5 %, 50 %, 100 %, gaining blue"},
-		{"the same from a split", with(request(blue, route(blue, half)), away, newBlue), "forward, 5 %, 50 %, 100 %, gaining blue"},
+		{"the same from a split, which is evaluated", with(request(blue, route(blue, half)), away, newBlue), "forward, split 50 % for 5m0s, 100 %, gaining blue"},
 		{"the previous version", with(request(shift.Sole("red"), route(blue, half)), away, func(r *shift.Request) {
 			r.Environments = append(r.Environments, shift.Environment{Name: "red", Version: "1"})
 			r.Previous, r.WithinRollbackWindow = id("red", "1", ""), true

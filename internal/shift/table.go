@@ -135,7 +135,7 @@ func factsOf(r Request) facts {
 	f.missing = slices.ContainsFunc(r.Routes, func(x Route) bool { return x.Missing })
 	f.sameGoal = f.ours && r.Unfinished.SameGoal
 	f.reachedFrom = f.ours && all(func(x Route) bool { return x.Missing || x.From == nil || x.Observed.Equal(x.From) })
-	f.canRollBack = f.ours && !r.gainsNewVersion(func(x Route) Weights { return x.From })
+	f.canRollBack = f.ours && !r.fromIsReleased()
 	f.reached = !r.Unobserved && all(func(x Route) bool { return x.Missing || x.Observed.Equal(r.Desired) })
 	f.stable = r.desiresStable(known, f.ours) && !r.gainsNewVersion(func(Route) Weights { return r.Desired })
 	f.rescued = some(func(x Route) bool {
@@ -190,6 +190,18 @@ func (r Request) desiresStable(known []Route, ours bool) bool {
 func (r Request) gainsNewVersion(goal func(Route) Weights) bool {
 	return slices.ContainsFunc(r.Routes, func(x Route) bool {
 		return slices.ContainsFunc(goal(x).Gaining(x.Observed), func(name string) bool { return r.Environment(name).VersionChanged })
+	})
+}
+
+// fromIsReleased reports whether where an unfinished shift started is a release now: an
+// environment that would gain has another version than the last completed shift left with
+// traffic, or than it left of an environment that is desired. Any other environment had the
+// traffic of the unfinished shift with the version that it has.
+func (r Request) fromIsReleased() bool {
+	return slices.ContainsFunc(r.Routes, func(x Route) bool {
+		return slices.ContainsFunc(x.From.Gaining(x.Observed), func(name string) bool {
+			return r.Environment(name).VersionChanged && (r.stableOf(x)[name] > 0 || r.Desired[name] > 0)
+		})
 	})
 }
 

@@ -77,6 +77,37 @@ func TestAbandoned_fixedForward(t *testing.T) {
 	w.LostNothing()
 }
 
+// The same from 50 %, and the version is bad: it does not keep its share, because green can
+// have it. The next apply refuses it without a write.
+func TestAbandoned_fixedForwardAndRejected(t *testing.T) {
+	t.Parallel()
+	w := e2e.NewWorld(t, quick)
+	release{version: "1.3"}.start(w)
+	if !w.KilledAt(2, nth("ModifyListener")) {
+		t.Fatal("the apply was not killed")
+	}
+	w.MustDeploy("blue", rehearsal.AppTerms{Version: "1.5"})
+	w.SetGates(failing)
+	w.MustConfigure("blue")
+	mark := w.Mark()
+	either := golden.ReplacePattern(`hello from version 1\.[35]\.?`, "hello from version <either>.") // of the split
+	golden.CheckPart(t, "failed", e2e.ErrorsIn(w.MustFail(e2e.Unlocked)), append(golden.Volatile(), either)...)
+	w.MustHaveAll("green")
+	if n := w.Writes(mark); n != 1 {
+		t.Errorf("%d writes, want that of the rollback", n)
+	}
+	mark = w.Mark()
+	golden.CheckPart(t, "refused", e2e.ErrorsIn(w.MustFail(e2e.Unlocked)), append(golden.Volatile(), either)...)
+	if n := w.Writes(mark); n > 0 {
+		t.Errorf("%d writes, want none", n)
+	}
+	w.MustHaveAll("green")
+	w.MustConfigure("green")
+	w.MustApply(e2e.Unlocked)
+	settled(t, w)
+	w.LostNothing()
+}
+
 // On-call moved the traffic back, and the configuration says so: nothing is written, no
 // bake waits for an alarm, and the version that was left is rejected.
 func TestAbandoned_movedBackOutsideTerraform(t *testing.T) {
