@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -26,6 +27,23 @@ type desiredStates struct {
 // its observed state.
 func (d desiredStates) joins(i int) bool {
 	return d.spec.Stable == nil || d.spec.Routes[i].Planned == nil
+}
+
+// observe reads every route, and again where it is not as planned: the read may be
+// older than the plan.
+func (d desiredStates) observe(ctx context.Context) (f *Failure) {
+	for _, pause := range rereadPauses {
+		if err := sleep(ctx, pause); err != nil {
+			return failureOf(ctx, "", err)
+		}
+		if err := d.fleet.observe(ctx); err != nil {
+			return failureOf(ctx, "", err)
+		}
+		if f = d.checkPlanned(); f == nil || f.Cause != ExternalChange {
+			return f
+		}
+	}
+	return f
 }
 
 // checkPlanned checks that every route has the traffic that the plan was based on. A

@@ -31,7 +31,6 @@ type fleet struct {
 
 	observed []traffic.State // at the start of the shift; nil: not read yet
 	lastStates
-	dirty   []bool     // written and not read back: the state is unknown
 	unsure  []bool     // a write had no answer, so it may be carried out later
 	moved   bool       // other traffic weights were written to some route
 	missing []bool     // the service said that the route does not exist
@@ -61,6 +60,7 @@ func (f *fleet) observe(ctx context.Context) error {
 		states[i] = state
 	}
 	f.observed, f.current, f.dirty = states, slices.Clone(states), make([]bool, len(states))
+	f.replaced, f.asked = make([][]replacedState, len(states)), make([]*traffic.State, len(states))
 	return nil
 }
 
@@ -143,11 +143,17 @@ func (f *fleet) describe(i int, s traffic.State) string {
 }
 
 // externalChange makes states the current ones and returns the Failure for an external
-// change of the i-th route, which was expected in another state.
+// change of the i-th route, which was expected in another state. What other routes show may
+// be stale: their states remain, and those that were not read back remain unknown.
 func (f *fleet) externalChange(i int, states []traffic.State, expected traffic.State) *Failure {
 	failure := &Failure{Cause: ExternalChange, Route: f.routes[i].ID,
 		Detail: fmt.Sprintf("observed %s; expected %s", f.describe(i, states[i]), f.describe(i, expected))}
-	f.current, f.dirty = states, make([]bool, len(states))
+	f.current = slices.Clone(f.current)
+	for n, state := range states {
+		if n == i || !f.mayBeStale(n, state) {
+			f.current[n], f.dirty[n], f.asked[n] = state, false, nil
+		}
+	}
 	return failure
 }
 
@@ -169,12 +175,18 @@ func indexesOf(routes []Route) []int {
 	return indexes
 }
 
-// lastStates is what is known of the routes. Its methods compare a read with that, and
-// change nothing. Reads are eventually consistent: one that shows the state before the last
-// write may be stale. The last of several reads is never considered stale.
+// staleFor is how old a read can be: for that long after a write, a read may show what the
+// route had before. The API documents no bound. It is as long as a record is waited for
+// (verifyPauses) and a late write (lateWriteWatch), and a lease lasts several times longer.
+const staleFor = 30 * time.Second
+
+// lastStates is what is known of the routes. Reads are eventually consistent: one that shows
+// what a route had before a write of this run may be stale, and then it is no external change.
 type lastStates struct {
-	current  []traffic.State // as last read; nil: not read yet
-	previous []traffic.State // as read before the last write; nil: nothing was written
+	current  []traffic.State   // as last read; nil: not read yet
+	dirty    []bool            // written and not read back: the state is unknown
+	asked    []*traffic.State  // the last accepted write that was not read back; nil: none
+	replaced [][]replacedState // what the routes had before writes, the last one at the end
 	// trafficOnly: an external change that leaves the traffic alone, such as one of
 	// stickiness, does not count.
 	trafficOnly bool
@@ -190,47 +202,91 @@ func (l lastStates) shows(state, written traffic.State) bool {
 	return state.Equal(written) || l.trafficOnly && state.EqualTraffic(written) && hasGroups(state, written)
 }
 
-// isPrevious reports whether the i-th route had the state before the last write.
-func (l lastStates) isPrevious(i int, state traffic.State) bool {
-	return l.previous != nil && state.Equal(l.previous[i])
+// replacedState is a state that a write replaced at a time.
+type replacedState struct {
+	state traffic.State
+	at    time.Time
 }
 
-// compare returns the desired states that a read does not show yet, or nil if the read
-// is stale, and the index of a route that was changed externally, or -1.
-func (l lastStates) compare(states []traffic.State, desired map[int]traffic.State, last bool) (map[int]traffic.State, int) {
-	pending, stale := map[int]traffic.State{}, false
+// replace records that a write of a state was accepted. One that only repeats the last write
+// does not extend the time in which reads may be stale.
+func (l lastStates) replace(i int, state traffic.State, now time.Time) {
+	last := l.asked[i]
+	if last != nil && last.Equal(state) {
+		return
+	}
+	l.asked[i] = &state
+	before := []traffic.State{l.current[i]}
+	if last != nil {
+		before = []traffic.State{*last, l.current[i]}
+	}
+	for _, b := range before {
+		l.replaced[i] = slices.DeleteFunc(l.replaced[i], func(x replacedState) bool { return x.state.Equal(b) })
+		l.replaced[i] = append(l.replaced[i], replacedState{b, now})
+	}
+}
+
+// mayBeStale reports whether a read of the i-th route shows something else than what is known
+// because it is old.
+func (l lastStates) mayBeStale(i int, state traffic.State) bool {
+	if asked := l.asked[i]; asked != nil && state.Equal(*asked) || !l.dirty[i] && state.Equal(l.current[i]) {
+		return false
+	}
+	return slices.ContainsFunc(l.replaced[i], func(x replacedState) bool { return x.state.Equal(state) && time.Since(x.at) < staleFor })
+}
+
+// isPrevious reports whether the i-th route had the state before the last write, however long
+// ago. Such a read is worth another one, whatever staleFor says.
+func (l lastStates) isPrevious(i int, state traffic.State) bool {
+	n := len(l.replaced[i])
+	return n > 0 && state.Equal(l.replaced[i][n-1].state)
+}
+
+// comparison is what a read of all routes shows.
+type comparison struct {
+	pending map[int]traffic.State // the desired states that do not show yet
+	stale   bool                  // some route shows what it had before a write, so the read may be old
+	changed int                   // the index of a route that was changed externally, or -1
+}
+
+// isShown reports whether every route is in its desired state, or in its current one if it
+// has none.
+func (c comparison) isShown() bool { return c.changed < 0 && !c.stale && len(c.pending) == 0 }
+
+// compare compares a read with the desired states. again says that another read follows
+// at once.
+func (l lastStates) compare(states []traffic.State, desired map[int]traffic.State, again bool) comparison {
+	c := comparison{pending: map[int]traffic.State{}, changed: -1}
 	for i := range states {
 		state, written := desired[i]
 		switch {
 		case written && l.shows(states[i], state):
 		case l.isUnchanged(i, states[i]):
 			if written {
-				pending[i] = state
+				c.pending[i] = state
 			}
-		case !last && l.isPrevious(i, states[i]):
-			stale = true
+		case l.mayBeStale(i, states[i]) || again && l.isPrevious(i, states[i]):
+			c.stale = true
 		default:
-			return nil, i
+			c.changed = i
+			return c
 		}
 	}
-	if stale {
-		return nil, -1
-	}
-	return pending, -1
+	return c
 }
 
 // compareBeforeRollback returns the index of a route whose external change prevents a
 // rollback: one that is not at its target or, if all routes are there, any. Otherwise it
 // returns -1, whether the read is stale, and the states that are current then: those of
 // the read, without stale ones, whose routes are written again.
-func (l lastStates) compareBeforeRollback(states []traffic.State, edit externalEdit, last bool) (current []traffic.State, index int, stale bool) {
+func (l lastStates) compareBeforeRollback(states []traffic.State, edit externalEdit, again bool) (current []traffic.State, index int, stale bool) {
 	current, index = slices.Clone(l.current), -1
 	allRestored := true
 	for i := range states {
 		changed, restored := edit.changed(i, states[i]), states[i].EqualTraffic(edit.targets[i])
 		allRestored = allRestored && restored
 		switch {
-		case changed && !last && l.isPrevious(i, states[i]):
+		case changed && (l.mayBeStale(i, states[i]) || again && l.isPrevious(i, states[i])):
 			stale = true
 			continue
 		case changed && !restored:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -97,30 +98,53 @@ func (f inspection) refreshDirty(ctx context.Context) {
 // refreshOld is refresh for routes whose state is known but not recent. It remains if they
 // cannot be read.
 func (f inspection) refreshOld(ctx context.Context, indexes []int) {
-	for i, state := range f.readAlone(ctx, indexes) {
-		f.see(i, state)
+	for len(indexes) > 0 {
+		indexes = f.seeFresh(f.readAlone(ctx, indexes))
+		if len(indexes) > 0 && sleep(ctx, rereadPause) != nil {
+			return
+		}
 	}
 }
 
-// refreshRoutes reads the routes with one call. If that fails, it reads each alone, because
-// one of them may be the reason.
+// seeFresh makes states that were read the current ones, and returns the indexes of those
+// that may be stale, which are read again.
+func (f inspection) seeFresh(found map[int]traffic.State) (stale []int) {
+	for _, i := range slices.Sorted(maps.Keys(found)) {
+		if f.mayBeStale(i, found[i]) {
+			stale = append(stale, i)
+		} else {
+			f.see(i, found[i])
+		}
+	}
+	return stale
+}
+
+// refreshRoutes reads routes until what they show is not stale.
 func (f inspection) refreshRoutes(ctx context.Context, indexes []int) {
+	for len(indexes) > 0 {
+		indexes = f.refreshOnce(ctx, indexes)
+		if len(indexes) > 0 && sleep(ctx, rereadPause) != nil {
+			return
+		}
+	}
+}
+
+// refreshOnce reads the routes with one call, and returns those whose state may be stale. If the
+// call fails, it reads each alone, because one of them may be the reason.
+func (f inspection) refreshOnce(ctx context.Context, indexes []int) (stale []int) {
 	shared, cancel := context.WithTimeout(ctx, checkTimeout/2)
 	defer cancel()
 	found, err := f.readExisting(shared, f.rollbackRouter, indexes)
 	if err != nil {
 		found = f.readAlone(ctx, indexes)
 	}
+	stale = f.seeFresh(found)
 	for _, i := range indexes {
-		state, ok := found[i]
-		switch {
-		case f.missing[i]:
-		case !ok:
+		if _, ok := found[i]; !ok && !f.missing[i] {
 			f.dirty[i] = true
-		default:
-			f.see(i, state)
 		}
 	}
+	return stale
 }
 
 // readAlone reads each of the routes with a call of its own, concurrently, and returns the
@@ -155,7 +179,7 @@ func (f inspection) readAlone(ctx context.Context, indexes []int) map[int]traffi
 func (f *fleet) see(i int, state traffic.State) {
 	written := f.dirty[i]
 	f.current = slices.Clone(f.current)
-	f.current[i], f.dirty[i] = state, false
+	f.current[i], f.dirty[i], f.asked[i] = state, false, nil
 	if written {
 		f.report.emit(Event{Kind: WeightsVerified, Route: f.routes[i].ID, Weights: f.weights(i)})
 	}
@@ -187,7 +211,7 @@ func (f inspection) changedBeforeRollback(ctx context.Context, edit externalEdit
 		}
 		read = true
 		f.rememberAdded(states)
-		current, changed, stale := f.compareBeforeRollback(states, edit, n == len(rereadPauses)-1)
+		current, changed, stale := f.compareBeforeRollback(states, edit, n < len(rereadPauses)-1)
 		if changed >= 0 {
 			return f.externalChange(changed, states, f.current[changed]), true
 		}
@@ -222,7 +246,7 @@ func (f inspection) tryRead(ctx context.Context, pause time.Duration) []traffic.
 func (f inspection) rememberAdded(states []traffic.State) {
 	for i, state := range states {
 		for _, group := range state.Groups() {
-			if _, known := f.current[i].Weights[group]; !known && state.Weights[group] == 0 {
+			if _, known := f.current[i].Weights[group]; !known && state.Weights[group] == 0 && !f.mayBeStale(i, state) {
 				f.added[i] = append(f.added[i], group)
 			}
 		}

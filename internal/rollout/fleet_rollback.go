@@ -280,6 +280,9 @@ func (b *rollback) written(r *routeRollback, err error) {
 	f, route := b.fleet, b.fleet.routes[r.index]
 	f.report.emit(Event{Kind: WeightsWritten, Route: route.ID, Weights: f.owners.Weights(route.Entry, r.target), Text: errorText(err)})
 	r.next, r.due, r.accepted, r.err = toRead, time.Now(), err == nil, err
+	if err == nil {
+		f.replace(r.index, r.target, time.Now())
+	}
 	// A shared read can hang because of another route, and must not delay the next write.
 	r.alone = r.alone || err != nil && !errors.Is(err, traffic.ErrThrottled)
 	if !errors.Is(err, traffic.ErrNotFound) {
@@ -323,11 +326,15 @@ func (b *rollback) unread(routes []*routeRollback, err error) {
 	}
 }
 
-// seen handles the state that a read shows.
+// seen handles the state that a read shows. One that may be stale proves nothing, also where it
+// is the rollback target: the route had it before the step.
 func (b *rollback) seen(r *routeRollback, state traffic.State) {
-	b.fleet.see(r.index, state)
-	r.seenAt = time.Now()
-	r.verified = state.Equal(r.target)
+	stale := b.fleet.mayBeStale(r.index, state)
+	if !stale {
+		b.fleet.see(r.index, state)
+		r.seenAt = time.Now()
+	}
+	r.verified = !stale && state.Equal(r.target)
 	switch {
 	case r.verified && time.Now().Before(r.until):
 		r.next, r.due, r.accepted, r.err = toRead, time.Now().Add(maxRollbackPause), false, nil

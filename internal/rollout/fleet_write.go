@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -18,29 +19,8 @@ var ErrNotVerified = errors.New("two writes were accepted, but the route does no
 // consistent: one may show the state before the last write.
 var rereadPauses = []time.Duration{0, 200 * time.Millisecond, time.Second, 3 * time.Second}
 
-// writeAndVerify writes the desired states concurrently and reads them back. A write
-// that reads do not show is retried once, then it fails.
-func (f *fleet) writeAndVerify(ctx context.Context, desired map[int]traffic.State) *Failure {
-	pending := desired
-	for range 2 {
-		if err := ctx.Err(); err != nil {
-			return failureOf(ctx, "", err)
-		}
-		if i, err := f.writeForward(ctx, pending); err != nil {
-			return failureOf(ctx, f.routes[i].ID, err)
-		}
-		var failure *Failure
-		if pending, failure = f.verify(ctx, desired); failure != nil {
-			return failure
-		}
-		if len(pending) == 0 {
-			return nil
-		}
-	}
-	i := slices.Min(slices.Collect(maps.Keys(pending)))
-	return &Failure{Cause: RouterFailed, Route: f.routes[i].ID, Err: ErrNotVerified,
-		Detail: "the route still has " + f.describe(i, f.current[i])}
-}
+// rereadTime is how long rereadPauses take.
+const rereadTime = 4200 * time.Millisecond
 
 // interruptedWriteTimeout is how long a write that has begun goes on after an interrupt: one
 // that is canceled may be carried out all the same, after the rollback.
@@ -77,6 +57,9 @@ func (f *fleet) write(ctx context.Context, router traffic.Router, desired map[in
 	writes.Wait()
 	for i, err := range errs {
 		f.unsure[i] = f.unsure[i] || err != nil && !isAnswer(err)
+		if state, written := desired[i]; written && err == nil {
+			f.replace(i, state, time.Now())
+		}
 	}
 	for i, route := range f.routes {
 		if state, written := desired[i]; written {
@@ -86,54 +69,125 @@ func (f *fleet) write(ctx context.Context, router traffic.Router, desired map[in
 	return errs
 }
 
-// unchanged reads all routes and returns a Failure if one is not in the state in which
-// this run left it. Stale reads, which show the state before the last write, are
-// retried.
-func (f *fleet) unchanged(ctx context.Context) *Failure {
-	_, failure := f.verify(ctx, nil)
-	return failure
-}
-
-// verify reads all routes until each is in its desired state or, if it has none, in its
-// current one. It returns the desired states that still do not show after the last read.
-// Any other state, except a stale one, is an external change and a Failure.
-func (f *fleet) verify(ctx context.Context, desired map[int]traffic.State) (map[int]traffic.State, *Failure) {
-	var pending map[int]traffic.State
+// readBack reads all routes until each is in its desired state or, if it has none, in its
+// current one. Any other state, except one that may be stale, is an external change and a
+// Failure.
+func (f *fleet) readBack(ctx context.Context, desired map[int]traffic.State) (c comparison, failure *Failure) {
 	for n, pause := range rereadPauses {
 		if err := sleep(ctx, pause); err != nil {
-			return nil, failureOf(ctx, "", err)
+			return c, failureOf(ctx, "", err)
 		}
 		states, err := f.read(ctx)
 		if err != nil {
-			return nil, failureOf(ctx, "", err)
+			return c, failureOf(ctx, "", err)
 		}
-		var changed int
-		pending, changed = f.compare(states, desired, n == len(rereadPauses)-1)
-		if changed >= 0 {
-			expected, written := desired[changed]
-			if !written {
-				expected = f.current[changed]
-			}
-			return nil, f.externalChange(changed, states, expected)
-		}
-		if pending != nil && len(pending) == 0 {
-			f.accept(states, desired)
-			break
+		if c, failure = f.evaluate(states, desired, n < len(rereadPauses)-1); failure != nil || c.isShown() {
+			return c, failure
 		}
 	}
-	return pending, nil
+	return c, nil
+}
+
+// evaluate compares a read with the desired states, and accepts it if it shows all of them.
+func (f *fleet) evaluate(states []traffic.State, desired map[int]traffic.State, again bool) (comparison, *Failure) {
+	c := f.compare(states, desired, again)
+	if c.isShown() {
+		f.accept(states, desired)
+	}
+	if c.changed < 0 {
+		return c, nil
+	}
+	expected, written := desired[c.changed]
+	if !written {
+		expected = f.current[c.changed]
+	}
+	return c, f.externalChange(c.changed, states, expected)
 }
 
 // accept makes the states that were read back the current ones.
 func (f *fleet) accept(states []traffic.State, desired map[int]traffic.State) {
-	if len(desired) > 0 {
-		f.previous = f.current
-	}
 	f.current = states
 	for i, route := range f.routes {
-		f.dirty[i] = false
+		f.dirty[i], f.asked[i] = false, nil
 		if _, written := desired[i]; written {
 			f.report.emit(Event{Kind: WeightsVerified, Route: route.ID, Weights: f.weights(i)})
 		}
 	}
+}
+
+// writing is the writes of a sequence, and the checks before them. Where reads may be stale, it
+// waits under the gates and the health of the traffic, and nothing is written meanwhile.
+type writing struct{ *sequence }
+
+// unchanged reads all routes and returns a Failure if one is not in the state in which
+// this run left it.
+func (w writing) unchanged(ctx context.Context) *Failure {
+	for {
+		c, f := w.fleet.readBack(ctx, nil)
+		if f != nil || c.isShown() {
+			return f
+		}
+		if _, f = w.await(ctx, nil); f != nil {
+			return f
+		}
+	}
+}
+
+// write writes the desired states concurrently and reads them back. A write that reads do
+// not show after staleFor was lost: it is retried once, then it fails.
+func (w writing) write(ctx context.Context, desired map[int]traffic.State) *Failure {
+	pending := desired
+	for range 2 {
+		if err := ctx.Err(); err != nil {
+			return failureOf(ctx, "", err)
+		}
+		if i, err := w.fleet.writeForward(ctx, pending); err != nil {
+			return failureOf(ctx, w.fleet.routes[i].ID, err)
+		}
+		c, f := w.fleet.readBack(ctx, desired)
+		if f == nil && !c.isShown() {
+			w.monitor.weightsChanged()
+			c, f = w.await(ctx, desired)
+		}
+		if f != nil || c.isShown() {
+			return f
+		}
+		pending = c.pending
+	}
+	i := slices.Min(slices.Collect(maps.Keys(pending)))
+	return &Failure{Cause: RouterFailed, Route: w.fleet.routes[i].ID, Err: ErrNotVerified,
+		Detail: "the route still has " + w.fleet.describe(i, w.fleet.current[i])}
+}
+
+// await reads the routes until they show the desired states, for staleFor at most, while
+// gates and health are monitored.
+func (w writing) await(ctx context.Context, desired map[int]traffic.State) (c comparison, failure *Failure) {
+	until := time.Now().Add(staleFor - rereadTime)
+	st := w.guard()
+	st.readRoutes = w.fleet.read
+	st.shown = func(states []traffic.State, err error) (bool, *Failure) {
+		if err != nil {
+			return false, failureOf(ctx, "", err)
+		}
+		var f *Failure
+		c, f = w.fleet.evaluate(states, desired, false)
+		return c.isShown() || desired != nil && !c.stale && !time.Now().Before(until), f
+	}
+	failure = w.monitor.wait(ctx, st)
+	return c, failure
+}
+
+// guard returns the stage that monitors the traffic as it is, without conditions for its end.
+func (w writing) guard() stage {
+	st := stage{part: shift.During, permit: w.lease.permit()}
+	if !w.exposed || w.schedule.Kind != shift.Forward || w.progress == completed {
+		return st
+	}
+	st.name, st.watch = w.path.name(w.at), w.backends.incoming(w.desired.highest(w.at))
+	if w.at == shift.Full {
+		st.part, st.gates = shift.After, w.gatesFor(shift.After, shift.Step{})
+	} else {
+		st.gates = w.gatesFor(shift.During, stepwise{w.sequence}.lastStep())
+	}
+	return st
 }

@@ -81,6 +81,7 @@ type lease struct {
 
 	found  []traffic.Left // records at the start
 	taken  []string       // ids of records to remove: abandoned ones of this switch, and closed ones
+	past   []string       // all ids that were ever in taken: a stale read may show them again
 	unread error          // why the records could not be read at the start
 
 	mu      sync.Mutex
@@ -219,7 +220,7 @@ func (l *lease) conflict(records map[string][]traffic.Record) *traffic.Left {
 
 // isOther reports whether a record is that of a shift of somebody else that may be running.
 func (l *lease) isOther(x traffic.Left) bool {
-	return x.Shift != l.record.Shift && !slices.Contains(l.taken, x.Shift) && l.spec.mayBeRunning(x)
+	return x.Shift != l.record.Shift && !slices.Contains(l.past, x.Shift) && l.spec.mayBeRunning(x)
 }
 
 // without returns the routes that do not show the whole record. A renewal after the tags

@@ -133,7 +133,7 @@ func (l *lease) resolve(spec Spec) Spec {
 				continue // it stays until somebody decides
 			}
 		}
-		l.taken = append(l.taken, x.Shift)
+		l.taken, l.past = append(l.taken, x.Shift), append(l.past, x.Shift)
 		if x.Reason != "" && !ended && spec.Request.Rejected == nil {
 			spec.Request.Rejected = rejectionOf(spec.Request, x)
 			spec.Request.Retry = spec.Record.Template.Retry != "" && spec.Record.Template.Retry != x.Retry

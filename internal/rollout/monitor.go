@@ -52,6 +52,11 @@ type stage struct {
 	source  []outgoing // a warning if an entry point has no registered target in these
 	advance []incoming // what that requires to end the stage before its hold is over; nil: it never does
 
+	// readRoutes reads the routes until shown, which the goroutine of the stage calls, accepts
+	// what they show: the stage does not end before. Nil: routes are not read.
+	readRoutes func(context.Context) ([]traffic.State, error)
+	shown      func([]traffic.State, error) (bool, *Failure)
+
 	// permit is asked when all else is ready, and again after an error, before the stage
 	// ends; with advance, before it ends early. A *leaseLostError ends the stage. Nil: no
 	// permission is needed.
@@ -75,7 +80,7 @@ type waiting struct {
 func (m *monitor) begin(st stage, now time.Time) *waiting {
 	w := &waiting{monitor: m, stage: st, poll: minPollInterval, answers: make(chan any), emptySince: map[string]time.Time{}, reported: map[string]bool{}}
 	w.waitState = waitState{ready: st.ready != nil, steady: st.steady, watch: st.watch != nil, needGates: st.needGates, permit: st.permit != nil,
-		advance: st.advance != nil, limits: m.health, began: now, heldUntil: now.Add(st.hold)}
+		advance: st.advance != nil, unshown: st.readRoutes != nil, limits: m.health, began: now, heldUntil: now.Add(st.hold)}
 	return w
 }
 
@@ -136,10 +141,35 @@ func (w *waiting) startDue(ctx context.Context, d decision, now time.Time) {
 		w.health.running = true
 		go readHealth(ctx, w.monitor.router, w.healthGroups(), w.answers)
 	}
+	if d.readRoutes {
+		w.routes.running = true
+		go readRoutesOf(ctx, w.stage.readRoutes, w.answers)
+	}
 	if d.askPermit {
 		w.permitted.running = true
 		go askPermit(ctx, w.stage.permit, w.answers)
 	}
+}
+
+// routesAnswer is the answer of stage.readRoutes.
+type routesAnswer struct {
+	states []traffic.State
+	err    error
+}
+
+func readRoutesOf(ctx context.Context, read func(context.Context) ([]traffic.State, error), answers chan<- any) {
+	states, err := read(ctx)
+	select {
+	case answers <- routesAnswer{states, err}:
+	case <-ctx.Done():
+	}
+}
+
+func (w *waiting) handleRoutes(a routesAnswer, now time.Time) *Failure {
+	w.routes.running, w.routes.next = false, now.Add(rereadPause)
+	shown, f := w.stage.shown(a.states, a.err)
+	w.unshown = !shown
+	return f
 }
 
 // permitAnswer is the answer of stage.permit.
@@ -192,6 +222,8 @@ func (w *waiting) handle(answer any, now time.Time) *Failure {
 		return w.monitor.handleVerdict(a, now)
 	case healthAnswer:
 		return w.handleHealth(a, now)
+	case routesAnswer:
+		return w.handleRoutes(a, now)
 	case permitAnswer:
 		return w.handlePermit(a, now)
 	}

@@ -22,6 +22,7 @@ type waitState struct {
 	watch     bool // degraded health is a failure after BreachFor
 	needGates bool // each gate must have passed since the last weight change
 	permit    bool // the stage ends, or with advance ends early, only with a fresh permission
+	unshown   bool // the routes do not show yet what they must
 	advance   bool // the stage ends early where the giving side has no registered target
 
 	limits    HealthSettings
@@ -29,6 +30,7 @@ type waitState struct {
 	heldUntil time.Time
 	health    healthState
 	permitted permitState
+	routes    routesState
 	gates     []gateState
 }
 
@@ -37,6 +39,15 @@ const permitFor = 2 * time.Second
 
 // permitRetry is the pause after a permission could not be asked for.
 const permitRetry = 2 * time.Second
+
+// rereadPause is the pause before a stage reads the routes again.
+const rereadPause = 2 * time.Second
+
+// routesState is the reads of the routes of a stage that waits for what they show.
+type routesState struct {
+	running bool
+	next    time.Time // earliest start of the next read
+}
 
 // permitState is the permission to end a stage, which is asked for when all else is ready.
 type permitState struct {
@@ -89,6 +100,7 @@ type decision struct {
 	waivers    []waiver // gates that count as passed from now on; also with a failure
 	calls      []int    // indexes of the gates to call
 	readHealth bool
+	readRoutes bool
 	askPermit  bool
 	wake       time.Time // after now
 }
@@ -144,6 +156,7 @@ func (w waitState) next(now time.Time) decision {
 		}
 	}
 	d.readHealth = (w.ready || w.watch) && !w.health.running && h.reached(w.health.nextRead)
+	d.readRoutes = w.unshown && !w.routes.running && h.reached(w.routes.next)
 	d.wake = h.next
 	return d
 }
@@ -194,7 +207,7 @@ func (w waitState) isShort(h *horizon) bool {
 // isComplete reports whether the stage has passed: the hold is over, required gates have
 // passed, none is inconclusive, and health is ready and not degraded.
 func (w waitState) isComplete(h *horizon) bool {
-	if !h.reached(w.heldUntil) || !w.health.breachSince.IsZero() {
+	if !h.reached(w.heldUntil) || w.unshown || !w.health.breachSince.IsZero() {
 		return false
 	}
 	if w.ready && !w.isReady(h) {

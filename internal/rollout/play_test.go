@@ -350,7 +350,7 @@ func (p *player) hadTraffic(route, group string) bool {
 
 // check checks the result.
 func (p *player) check() {
-	stale := slices.ContainsFunc(p.story.faults, func(f routertest.Fault) bool { return f.Kind == routertest.Stale || f.Kind == routertest.Lost })
+	stale := slices.ContainsFunc(p.story.faults, func(f routertest.Fault) bool { return isAgeless(f) || f.Kind == routertest.Lost })
 	late := slices.ContainsFunc(p.story.faults, func(f routertest.Fault) bool { return f.Kind == routertest.Late })
 	for i, r := range p.result.Routes {
 		now := p.now(r.ID)
@@ -388,7 +388,7 @@ func (p *player) now(route string) *traffic.State {
 func (p *player) checkDisposition(i int, now traffic.State) {
 	r := p.story.routes[i]
 	changed := slices.ContainsFunc(p.story.changes, func(c change) bool { return c.route == r.id && c.record == nil })
-	stale := slices.ContainsFunc(p.story.faults, func(f routertest.Fault) bool { return f.Kind == routertest.Stale })
+	stale := slices.ContainsFunc(p.story.faults, isAgeless)
 	restored := now.Response == r.state.Response
 	if p.longest == 0 {
 		return // nothing could be decided

@@ -118,7 +118,7 @@ func (p *playback) removesRoute() bool {
 }
 
 // changesExternally reports whether a route is changed externally, or appears to be,
-// because of stale reads or lost writes.
+// because of lost writes or of reads that are older than any service's.
 func (p *playback) changesExternally() bool {
 	for _, c := range p.story.changes {
 		if c.route != "" {
@@ -126,12 +126,16 @@ func (p *playback) changesExternally() bool {
 		}
 	}
 	for _, f := range p.story.faults {
-		if f.Kind == routertest.Stale || f.Kind == routertest.Lost {
+		if isAgeless(f) || f.Kind == routertest.Lost {
 			return true
 		}
 	}
 	return false
 }
+
+// isAgeless reports whether a fault makes reads show what was before the last change, however
+// long ago that was.
+func isAgeless(f routertest.Fault) bool { return f.Kind == routertest.Stale && f.For == 0 }
 
 // drawing writes a script at random.
 type drawing struct {
@@ -270,6 +274,9 @@ func (d *drawing) drawFault() {
 	}
 	if kind == "late" {
 		text += " for=" + d.pick("late", "2s", "8s") // within any rollback_timeout
+	}
+	if kind == "stale" {
+		text += d.pick("stale", "", " for=1s", " for=8s", " for=20s", " for=20s")
 	}
 	if op == "write" && d.chance("one route", 2) {
 		text += " route=web"

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -75,15 +76,12 @@ func (s *sequence) longest() time.Duration {
 
 // observe reads every route, compares it with the plan, and computes the schedule.
 func (s *sequence) observe(ctx context.Context) *Failure {
-	if err := s.fleet.observe(ctx); err != nil {
-		return failureOf(ctx, "", err)
+	if f := s.desired.observe(ctx); f != nil {
+		return f
 	}
 	s.spec.Routes = slices.Clone(s.spec.Routes)
 	for i := range s.spec.Routes {
 		s.spec.Routes[i].Missing = s.fleet.missing[i]
-	}
-	if f := s.desired.checkPlanned(); f != nil {
-		return f
 	}
 	if f := s.lease.observe(ctx); f != nil {
 		return f
@@ -226,7 +224,7 @@ func (s *sequence) attach(ctx context.Context) *Failure {
 		return nil
 	}
 	s.report.phase("attach")
-	f := s.fleet.writeAndVerify(ctx, states)
+	f := writing{s}.write(ctx, states)
 	if s.schedule.ReplacesFixedError {
 		s.monitor.weightsChanged()
 	}
@@ -235,13 +233,13 @@ func (s *sequence) attach(ctx context.Context) *Failure {
 
 // setWeights sets the weights of a step on all routes.
 func (s *sequence) setWeights(ctx context.Context, at shift.Share) *Failure {
-	f := s.fleet.unchanged(ctx)
+	f := writing{s}.unchanged(ctx)
 	if f == nil {
 		s.step, s.at, s.exposed = s.path.number(at), at, true
-		f = s.fleet.writeAndVerify(ctx, s.desired.step(at))
+		f = writing{s}.write(ctx, s.desired.step(at))
 	}
 	if f != nil {
-		f.Stage = s.path.name(at)
+		f.Stage = cmp.Or(f.Stage, s.path.name(at))
 		return f
 	}
 	s.lease.reached(at)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
@@ -44,13 +45,15 @@ func (s *sequence) conclude(ctx context.Context) *Failure {
 	if len(s.desired.cleanUp()) > 0 {
 		return s.cleanUp(ctx)
 	}
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), externalChangeTimeout)
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), staleFor+externalChangeTimeout)
 	defer cancel()
-	if f := s.fleet.unchanged(limited); f != nil && (f.Cause == ExternalChange || errors.Is(f.Err, traffic.ErrNotFound)) {
+	f := writing{s}.unchanged(limited)
+	unread := f != nil && slices.Contains([]Cause{RouterFailed, Interrupted, TimedOut}, f.Cause) && !errors.Is(f.Err, traffic.ErrNotFound)
+	switch {
+	case f != nil && !unread:
 		f.Stage = "final check"
 		return f
-	}
-	if s.fleet.trafficOnly { // stickiness may be on since
+	case s.fleet.trafficOnly: // stickiness may be on since
 		return s.cleanUp(ctx)
 	}
 	return nil
@@ -68,9 +71,9 @@ func (s *sequence) cleanUp(ctx context.Context) *Failure {
 	limit := &limitError{"the groups were not attached and detached", cleanUpTimeout}
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), limit.limit, limit)
 	defer cancel()
-	f := s.fleet.unchanged(ctx)
+	f := writing{s}.unchanged(ctx)
 	if f == nil {
-		f = s.fleet.writeAndVerify(ctx, s.desired.cleanUp()) // based on the states just read
+		f = writing{s}.write(ctx, s.desired.cleanUp()) // based on the states just read
 	}
 	if f != nil {
 		f.Stage = "attach and detach"

@@ -70,9 +70,9 @@ func (s *sequence) join(ctx context.Context) *Failure {
 	}
 	s.progress = started
 	s.report.phase("routes join")
-	f := s.fleet.unchanged(ctx)
+	f := writing{s}.unchanged(ctx)
 	if f == nil {
-		f = s.fleet.writeAndVerify(ctx, s.desired.join()) // based on the states just read
+		f = writing{s}.write(ctx, s.desired.join()) // based on the states just read
 	}
 	if f != nil {
 		f.Stage = "routes join"
