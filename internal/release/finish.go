@@ -304,10 +304,10 @@ func (a Apply) isRejected(who *IdentityMemory) bool {
 }
 
 // Gaining returns the environment with a version that gains the largest share; nil where
-// there is none. Where the last completed shift already led to the desired weights, the
-// gain is from the weights at the start.
+// there is none. A version that replaced the stable one gains from the weights at the start,
+// and so do all where the last completed shift already led to the desired weights.
 func (a Apply) Gaining(result rollout.Result, f *rollout.Failure, now time.Time) *IdentityMemory {
-	from := a.Spec.StableMean()
+	from := unreleased(a.Spec, a.Spec.StableMean(), result.From)
 	if len(a.Desired.Weights.Gaining(from)) == 0 {
 		from = result.From
 	}

@@ -75,12 +75,7 @@ func (p Prior) currentStable(w Desired) Stable {
 // currentLive is the environment that has all traffic, with the version that is
 // configured for it.
 func (p Prior) currentLive(w Desired) Identity {
-	owners := p.Spec(w).Owners
-	var all []shift.Weights
-	for i, found := range p.Observed(w) {
-		all = append(all, owners.Weights(w.Routes[i].Entry, found))
-	}
-	return w.liveOf(shift.Mean(all))
+	return w.liveOf(p.observedMean(w, p.Spec(w).Owners))
 }
 
 // liveOf is the environment that has all traffic by the weights.

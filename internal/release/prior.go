@@ -136,6 +136,15 @@ func (p Prior) Observed(w Desired) []traffic.State {
 	return states
 }
 
+// observedMean returns the mean of what the last refresh found on the routes.
+func (p Prior) observedMean(w Desired, owners traffic.Owners) shift.Weights {
+	var all []shift.Weights
+	for i, found := range p.Observed(w) {
+		all = append(all, owners.Weights(w.Routes[i].Entry, found))
+	}
+	return shift.Mean(all)
+}
+
 // Spec combines the desired and the prior state. It is the same at plan and apply, so
 // that both decide the same.
 func (p Prior) Spec(w Desired) rollout.Spec {
@@ -156,7 +165,7 @@ func (p Prior) Spec(w Desired) rollout.Spec {
 		s.Routes = append(s.Routes, p.route(route, s.Owners))
 	}
 	s.Stable = p.stable(s)
-	s.Record = records{p}.recordSpec(w, s.Stable)
+	s.Record = records{p}.recordSpec(w, s)
 	if w.Gates != nil {
 		s.Request.Strategy.Gates = w.Gates(w.Weights.Gaining(s.Stable))
 	}

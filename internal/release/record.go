@@ -37,16 +37,28 @@ func (w Desired) gaining(from shift.Weights) string {
 	return most
 }
 
+// unreleased returns what the last completed shift left, without what an environment lacks
+// at the start that has another version since: that version gains what it gets back.
+func unreleased(spec rollout.Spec, stable, observed shift.Weights) shift.Weights {
+	w := maps.Clone(stable)
+	for name := range w {
+		if spec.Request.Environment(name).VersionChanged {
+			w[name] = min(w[name], observed[name])
+		}
+	}
+	return w
+}
+
 // records is what a plan knows of the records of shifts.
 type records struct{ Prior }
 
 // recordSpec is what is known of records without a call.
-func (p records) recordSpec(w Desired, stable shift.Weights) rollout.RecordSpec {
+func (p records) recordSpec(w Desired, spec rollout.Spec) rollout.RecordSpec {
 	s := rollout.RecordSpec{Off: p.platform.NoRecord, Switches: p.switches(w), Ended: p.Memory.Ended, Left: p.left(w)}
 	if a := p.Memory.Attempt; a != nil && a.Unrecorded && s.Left == nil {
 		s.Off = true // what that apply left cannot be distinguished from an external change
 	}
-	name := w.gaining(stable)
+	name := w.gaining(unreleased(spec, spec.Stable, p.observedMean(w, spec.Owners)))
 	s.Template = traffic.Record{Switch: traffic.SwitchID(w.Routes), Routes: len(w.Routes), Goal: w.goal(),
 		Environment: name, Version: w.VersionOf(name)}
 	if w.Retry != "" {
