@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
 )
 
 // firstCall returns a URL that answers 200 and runs a function at the first call.
@@ -50,6 +52,28 @@ func TestSwitch_stopsWithOnFailureStop(t *testing.T) {
 		r := w.apply()
 		r.failsAs("rejected")
 	})
+}
+
+// A refresh right after a stop that shows what was there before is no return of the traffic.
+func TestSwitch_staleReadAfterAStop(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	s.green.status.Store(http.StatusInternalServerError)
+	h := s.guarded("green")
+	h.strategy += "\n on_failure = \"stop\""
+	w.write(h.in(s.bench))
+	if r := w.apply(); r.err == nil {
+		t.Fatal("the gate did not fail")
+	}
+	s.want("app-blue 95, app-green 5")
+	s.green.status.Store(http.StatusOK)
+	s.srv.Inject(faults.Fault{Action: "DescribeListeners", Kind: faults.StaleRead, Times: 2})
+	w.apply().ok()
+	s.want("app-blue 0, app-green 100")
+	if rejected := w.values()["rejected"]; rejected != nil {
+		t.Errorf("rejected is %v", rejected)
+	}
 }
 
 // After a stop at 100 % the state equals the configuration, but the bake is still

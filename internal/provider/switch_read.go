@@ -19,56 +19,93 @@ import (
 )
 
 // refresh updates a state and its memory from the routes. A missing route is left out, also where none is left:
-// the plan and the apply report it, and what is rejected stays remembered.
-func (r *switchResource) refresh(ctx context.Context, m *switchModel, memory *release.Memory) diag.Diagnostics {
+// the plan and the apply report it, and what is rejected stays remembered. It changes nothing where the
+// reads may be stale and would reject a version.
+func (r *switchResource) refresh(ctx context.Context, m *switchModel, memory *release.Memory) (stale bool, diags diag.Diagnostics) {
 	routes := m.stateRoutes()
 	r.backend.ledger.See(idsOf(routes))
 	if len(routes) == 0 {
-		return nil
+		return false, nil
 	}
 	c, err := r.backend.connect(ctx, routes[0].ID)
 	if err != nil {
-		return diag.Diagnostics{unreadable(routes, err)}
-	}
-	found, err := readExisting(ctx, c.Reader, idsOf(routes))
-	if err != nil {
-		return diag.Diagnostics{unreadable(routes, err)}
+		return false, diag.Diagnostics{unreadable(routes, err)}
 	}
 	entry, _ := m.platform()
 	s := release.NewObservation(m.decode(), *memory, entry.Platform)
+	found, err := readExisting(ctx, c.Reader, idsOf(routes))
+	if err != nil {
+		return false, diag.Diagnostics{unreadable(routes, err)}
+	}
+	records := r.readRecords(ctx, c, idsOf(routes))
+	if s.State.Environments != nil && s.MayBeStale(found, records.found, time.Now()) {
+		c.Reader.Invalidate()
+		return true, nil
+	}
 	if s.State.Environments == nil {
 		if d := adopt(s, routes, found); d != nil {
-			return diag.Diagnostics{d}
+			return false, diag.Diagnostics{d}
 		}
 		m.Environments = environmentsValue(entry, s.State.Environments)
 	}
 	s.Update(found, time.Now())
-	diags := r.observeRecords(ctx, c, s, routes)
+	diags = records.update(s, routes)
 	r.observeOtherRoutes(ctx, c.Reader, s)
 	observeSlowStart(ctx, c.Groups, s, m.Strategy)
 	observeIdleHealth(ctx, c.Reader, s)
 	m.encode(s.State)
 	m.refreshStickiness(routes, found)
 	*memory = s.Memory
-	return diags
+	return false, diags
 }
 
-// observeRecords reads the records of shifts on the routes. Where that fails, the last ones stay: a plan goes on
-// with a warning, because a rollback needs no record.
-func (r *switchResource) observeRecords(ctx context.Context, c *platform.Clients, s *release.Observation, routes []traffic.Route) diag.Diagnostics {
+// staleReadPause is the pause before a refresh reads again what may be stale.
+const staleReadPause = 2 * time.Second
+
+// refreshFresh is refresh, repeated where it would reject a version because of reads that may be older than the last
+// shift. Each attempt has its own time limit.
+func (r *switchResource) refreshFresh(ctx context.Context, m *switchModel, memory *release.Memory) diag.Diagnostics {
+	for {
+		limited, cancel := limitRefresh(ctx)
+		stale, diags := r.refresh(limited, m, memory)
+		cancel()
+		if !stale {
+			return diags
+		}
+		select {
+		case <-ctx.Done():
+			return diag.Diagnostics{unreadable(m.stateRoutes(), ctx.Err())}
+		case <-time.After(staleReadPause):
+		}
+	}
+}
+
+// recordsRead is the records of shifts on the routes.
+type recordsRead struct {
+	off   bool
+	found []traffic.Left
+	err   error
+}
+
+func (r *switchResource) readRecords(ctx context.Context, c *platform.Clients, routes []string) recordsRead {
 	if r.backend.noRecord || c.Recorder == nil {
+		return recordsRead{off: true}
+	}
+	records, err := c.Reader.Records(ctx, routes)
+	return recordsRead{found: traffic.MergeRecords(records), err: err}
+}
+
+// update takes over the records. Where they could not be read, the last ones stay: a plan goes on with a warning,
+// because a rollback needs no record.
+func (x recordsRead) update(s *release.Observation, routes []traffic.Route) diag.Diagnostics {
+	switch {
+	case x.off:
 		s.Memory.Records = nil
-		return nil
+	case x.err != nil:
+		return diag.Diagnostics{recordsUnread(routes, x.err)}
+	default:
+		s.UpdateRecords(x.found, owner.Abandoned, time.Now())
 	}
-	var ids []string
-	for _, route := range routes {
-		ids = append(ids, route.ID)
-	}
-	records, err := c.Reader.Records(ctx, ids)
-	if err != nil {
-		return diag.Diagnostics{recordsUnread(routes, err)}
-	}
-	s.UpdateRecords(traffic.MergeRecords(records), owner.Abandoned, time.Now())
 	return nil
 }
 

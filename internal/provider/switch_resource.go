@@ -98,9 +98,7 @@ func (r *switchResource) Read(ctx context.Context, req resource.ReadRequest, res
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	limited, cancel := limitRefresh(ctx)
-	defer cancel()
-	resp.Diagnostics.Append(r.refresh(limited, &m, &memory)...)
+	resp.Diagnostics.Append(r.refreshFresh(ctx, &m, &memory)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}

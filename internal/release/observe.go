@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -127,18 +128,33 @@ func (s *Observation) AttachedIdleGroups() []string {
 	return slices.Compact(attached)
 }
 
+// MayBeStale reports whether states and records that were read would reject a version because
+// all traffic was moved back, although a shift moved it so recently that the read may be older.
+func (s *Observation) MayBeStale(found map[string]traffic.State, records []traffic.Left, now time.Time) bool {
+	read := *s
+	read.Memory.Routes = rememberRoutes(found)
+	if m := s.Memory.Attempt; m != nil && m.Stopped != nil && now.Sub(m.Stopped.At) < rollout.StaleFor && read.isBackAtStable() {
+		return true
+	}
+	return slices.ContainsFunc(records, func(x traffic.Left) bool {
+		return now.Sub(rollout.RenewedAt(x)) < rollout.StaleFor && read.isReturned(x)
+	})
+}
+
+// isBackAtStable reports whether every route has what the last completed shift left.
+func (s *Observation) isBackAtStable() bool {
+	owners := s.Owners()
+	return !slices.ContainsFunc(s.State.Routes, func(route traffic.Route) bool {
+		seen, ok := s.Memory.Routes[route.ID]
+		return !ok || !owners.Weights(route.Entry, seen.State()).Equal(s.State.Stable.Weights)
+	})
+}
+
 // detectExternalChange rejects a version whose shift stopped part way when all traffic has
 // been moved back since: only a person can have done that.
 func (s *Observation) detectExternalChange(now time.Time) {
-	if s.Memory.Attempt == nil || s.Memory.Attempt.Stopped == nil {
+	if s.Memory.Attempt == nil || s.Memory.Attempt.Stopped == nil || !s.isBackAtStable() {
 		return
-	}
-	stable, owners := s.State.Stable.Weights, s.Owners()
-	for _, route := range s.State.Routes {
-		seen, ok := s.Memory.Routes[route.ID]
-		if !ok || !owners.Weights(route.Entry, seen.State()).Equal(stable) {
-			return
-		}
 	}
 	rejected := *s.Memory.Attempt.Stopped
 	rejected.Reason, rejected.At = movedExternally, now

@@ -130,7 +130,7 @@ func (s *Observation) UpdateRecords(found []traffic.Left, abandoned func(traffic
 			continue
 		}
 		reason := x.Reason
-		if reason == "" && r.Abandoned && x.IsOpen() && x.Phase != traffic.PhaseRollingBack && x.Reached > 0 && s.isBackAt(x.From) {
+		if reason == "" && r.Abandoned && s.isReturned(x) {
 			reason = movedExternally
 		}
 		if reason != "" {
@@ -188,6 +188,12 @@ func (s *Observation) versionOf(x traffic.Left) string {
 		}
 	}
 	return x.Version
+}
+
+// isReturned reports whether the traffic of a shift that did not end is where it started,
+// although it was read back elsewhere, and the shift did not say that it rolls back itself.
+func (s *Observation) isReturned(x traffic.Left) bool {
+	return x.IsOpen() && x.Phase != traffic.PhaseRollingBack && x.Reached > 0 && !slices.Contains(s.Memory.Ended, x.Shift) && s.isBackAt(x.From)
 }
 
 // isBackAt reports whether every route has the shares from which a shift started.

@@ -175,10 +175,10 @@ func indexesOf(routes []Route) []int {
 	return indexes
 }
 
-// staleFor is how old a read can be: for that long after a write, a read may show what the
+// StaleFor is how old a read can be: for that long after a write, a read may show what the
 // route had before. The API documents no bound. It is as long as a record is waited for
 // (verifyPauses) and a late write (lateWriteWatch), and a lease lasts several times longer.
-const staleFor = 30 * time.Second
+const StaleFor = 30 * time.Second
 
 // lastStates is what is known of the routes. Reads are eventually consistent: one that shows
 // what a route had before a write of this run may be stale, and then it is no external change.
@@ -232,11 +232,11 @@ func (l lastStates) mayBeStale(i int, state traffic.State) bool {
 	if asked := l.asked[i]; asked != nil && state.Equal(*asked) || !l.dirty[i] && state.Equal(l.current[i]) {
 		return false
 	}
-	return slices.ContainsFunc(l.replaced[i], func(x replacedState) bool { return x.state.Equal(state) && time.Since(x.at) < staleFor })
+	return slices.ContainsFunc(l.replaced[i], func(x replacedState) bool { return x.state.Equal(state) && time.Since(x.at) < StaleFor })
 }
 
 // isPrevious reports whether the i-th route had the state before the last write, however long
-// ago. Such a read is worth another one, whatever staleFor says.
+// ago. Such a read is worth another one, whatever StaleFor says.
 func (l lastStates) isPrevious(i int, state traffic.State) bool {
 	n := len(l.replaced[i])
 	return n > 0 && state.Equal(l.replaced[i][n-1].state)

@@ -134,7 +134,7 @@ func (w writing) unchanged(ctx context.Context) *Failure {
 }
 
 // write writes the desired states concurrently and reads them back. A write that reads do
-// not show after staleFor was lost: it is retried once, then it fails.
+// not show after StaleFor was lost: it is retried once, then it fails.
 func (w writing) write(ctx context.Context, desired map[int]traffic.State) *Failure {
 	pending := desired
 	for range 2 {
@@ -159,10 +159,10 @@ func (w writing) write(ctx context.Context, desired map[int]traffic.State) *Fail
 		Detail: "the route still has " + w.fleet.describe(i, w.fleet.current[i])}
 }
 
-// await reads the routes until they show the desired states, for staleFor at most, while
+// await reads the routes until they show the desired states, for StaleFor at most, while
 // gates and health are monitored.
 func (w writing) await(ctx context.Context, desired map[int]traffic.State) (c comparison, failure *Failure) {
-	until := time.Now().Add(staleFor - rereadTime)
+	until := time.Now().Add(StaleFor - rereadTime)
 	st := w.guard()
 	st.readRoutes = w.fleet.read
 	st.shown = func(states []traffic.State, err error) (bool, *Failure) {
@@ -187,7 +187,7 @@ func (w writing) guard() stage {
 	if w.at == shift.Full {
 		st.part, st.gates = shift.After, w.gatesFor(shift.After, shift.Step{})
 	} else {
-		st.gates = w.gatesFor(shift.During, stepwise{w.sequence}.lastStep())
+		st.gates = w.gatesFor(shift.During, stepwise(w).lastStep())
 	}
 	return st
 }

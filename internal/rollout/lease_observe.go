@@ -20,6 +20,10 @@ const (
 	watchInterval = 5 * time.Second
 )
 
+// RenewedAt returns when the owner of a shift last wrote its record: it moved traffic before
+// that, or while this was written.
+func RenewedAt(x traffic.Left) time.Time { return x.Expires.Add(-leaseDuration) }
+
 // Describe names a shift with a record for people.
 func Describe(x traffic.Left) string {
 	text := fmt.Sprintf("shift %s", x.Shift)
@@ -145,7 +149,7 @@ func (l *lease) resolve(spec Spec) Spec {
 // rejectionOf is the rejection that a record has and no state: that of a Create that
 // failed.
 func rejectionOf(r shift.Request, x traffic.Left) *shift.Rejection {
-	rejected := &shift.Rejection{Identity: shift.Identity{Environment: x.Environment, Version: x.Version}, Reason: x.Reason, At: x.Expires.Add(-leaseDuration)}
+	rejected := &shift.Rejection{Identity: shift.Identity{Environment: x.Environment, Version: x.Version}, Reason: x.Reason, At: RenewedAt(x)}
 	if version := r.Environment(x.Environment).Version; traffic.SameValue(x.Version, version) {
 		rejected.Version = version
 	}

@@ -45,7 +45,7 @@ func (s *sequence) conclude(ctx context.Context) *Failure {
 	if len(s.desired.cleanUp()) > 0 {
 		return s.cleanUp(ctx)
 	}
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), staleFor+externalChangeTimeout)
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), StaleFor+externalChangeTimeout)
 	defer cancel()
 	f := writing{s}.unchanged(limited)
 	unread := f != nil && slices.Contains([]Cause{RouterFailed, Interrupted, TimedOut}, f.Cause) && !errors.Is(f.Err, traffic.ErrNotFound)
