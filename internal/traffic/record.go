@@ -70,7 +70,10 @@ type Record struct {
 
 // IsOpen reports whether the traffic is not back where the shift started. A shift that completed
 // counts as well: where its record is still there, the state may not know of it.
-func (r Record) IsOpen() bool { return r.Phase != PhaseRolledBack && r.Phase != PhaseRejected }
+// A phase that is not known here is one of a newer version, which knows what it means.
+func (r Record) IsOpen() bool {
+	return slices.Contains([]Phase{"", PhaseOpen, PhaseRollingBack, PhaseCompleted}, r.Phase)
+}
 
 // Owner is the process that runs a shift.
 type Owner struct {
