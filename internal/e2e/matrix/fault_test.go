@@ -5,10 +5,12 @@ package matrix
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
@@ -39,8 +41,6 @@ func outages() []trouble {
 	}
 	for _, action := range []string{"DescribeListeners", "DescribeTargetHealth", "DescribeTags"} {
 		all = append(all, trouble{action + " EmptyList", []faults.Fault{{Action: action, Kind: faults.EmptyList}}},
-			// Reads that stay stale for longer than a read back waits look like a person who
-			// returned the traffic.
 			trouble{action + " StaleRead", []faults.Fault{{Action: action, Kind: faults.StaleRead, Times: 3}}})
 	}
 	return append(all,
@@ -111,6 +111,56 @@ func TestMatrix_faultInHold(t *testing.T) {
 			r.releases()
 			r.lostNothing()
 		})
+	}
+}
+
+// Reads that are eight seconds behind, of a version that is good: from the hold on, or from the
+// first write on.
+func TestMatrix_staleForLonger(t *testing.T) {
+	needed(t)
+	for _, s := range setups() {
+		for _, from := range []string{"hold", "write"} {
+			t.Run(fmt.Sprintf("%s/%s", s, from), func(t *testing.T) {
+				t.Parallel()
+				r := newRig(t, s)
+				stale := trouble{"stale", []faults.Fault{{Kind: faults.StaleRead}}}
+				pace := rehearsal.Pace{Hold: "3s", Settle: "300ms", SteadyFor: "100ms"}
+				var apply *e2e.Apply
+				var end func()
+				if from == "hold" {
+					apply = r.hold(pace)
+					end = r.begin(stale)
+				} else {
+					r.Pace = pace
+					r.MustConfigure("green")
+					var once sync.Once
+					ended := make(chan func(), 1)
+					remove := r.Balancer.Hook(func(call localaws.Call) {
+						if call.Action == "ModifyListener" {
+							once.Do(func() { ended <- r.begin(stale) })
+						}
+					})
+					apply = r.Start(e2e.Unlocked)
+					end = <-ended
+					remove()
+					r.Pace = quick
+				}
+				r.outage()
+				end()
+				out, ok := apply.Wait()
+				if !ok {
+					t.Logf("the apply failed:\n%s", e2e.ErrorsIn(out))
+					r.truthful(out)
+				}
+				r.is("rejected", "", e2e.ErrorsIn(out))
+				r.MustConfigure("green")
+				out = e2e.ErrorsIn(out) + r.must()
+				r.on("green", out)
+				r.settled(out)
+				r.releases()
+				r.lostNothing()
+			})
+		}
 	}
 }
 

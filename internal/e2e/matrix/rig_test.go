@@ -65,7 +65,7 @@ func newRig(t *testing.T, s setup) *rig {
 	r.SetGates(fmt.Sprintf("{\n alarm = {\n http = { url = %q, expect_status = [200] }\n interval = \"100ms\"\n }\n }\n", gate.URL))
 	r.arns = []string{r.Stack.Listener}
 	for i := 1; i < s.routes; i++ {
-		r.arns = append(r.arns, r.rule(i))
+		r.arns = append(r.arns, r.AddRule(i))
 	}
 	text := fmt.Sprintf("routes = { web = [%q] }", strings.Join(r.arns, `", "`))
 	text = strings.ReplaceAll(text, `\"`, `"`)
@@ -86,19 +86,6 @@ func newRig(t *testing.T, s setup) *rig {
 	r.MustDeploy("green", rehearsal.AppTerms{Version: "1.3"})
 	r.MustConfigure("green")
 	return r
-}
-
-// rule creates a rule for a path of its own, whose traffic blue has.
-func (r *rig) rule(i int) string {
-	r.t.Helper()
-	out, err := rehearsal.Client(r.Balancer.URL()).CreateRule(r.t.Context(), &elb.CreateRuleInput{
-		ListenerArn: new(r.Stack.Listener), Priority: new(int32(10 + i)),
-		Actions:    []types.Action{{Type: types.ActionTypeEnumForward, TargetGroupArn: new(r.Stack.Groups["blue"])}},
-		Conditions: []types.RuleCondition{{Field: new("path-pattern"), PathPatternConfig: &types.PathPatternConditionConfig{Values: []string{fmt.Sprintf("/%d/*", i)}}}}})
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return *out.Rules[0].RuleArn
 }
 
 // loadRate is the number of requests in a second on each route.
@@ -136,28 +123,11 @@ func (r *rig) red() {
 	r.MustDeploy("red", rehearsal.AppTerms{Version: "1.9"})
 }
 
-// actions returns what an existing route does.
-func (r *rig) actions(arn string) []types.Action {
-	client := rehearsal.Client(r.Balancer.URL())
-	if strings.Contains(arn, "listener-rule/") {
-		out, err := client.DescribeRules(r.t.Context(), &elb.DescribeRulesInput{RuleArns: []string{arn}})
-		if err != nil {
-			return nil
-		}
-		return out.Rules[0].Actions
-	}
-	out, err := client.DescribeListeners(r.t.Context(), &elb.DescribeListenersInput{ListenerArns: []string{arn}})
-	if err != nil {
-		return nil
-	}
-	return out.Listeners[0].DefaultActions
-}
-
 // weights returns the shares in percent of one route, nil where it does not exist.
 func (r *rig) weights(arn string) map[string]int {
 	r.t.Helper()
 	raw, sum := map[string]int{}, 0
-	for _, action := range r.actions(arn) {
+	for _, action := range r.Actions(arn) {
 		if action.Type != types.ActionTypeEnumForward {
 			continue
 		}
