@@ -32,8 +32,9 @@ func (w *workspace) lastShift() map[string]any {
 	return last
 }
 
-func TestSwitch_stopsWithOnFailureStop(t *testing.T) {
-	t.Parallel()
+// stoppedSite has blue live, and a shift to green that its gate stopped at 5 %.
+func stoppedSite(t *testing.T) (*site, *workspace, run) {
+	t.Helper()
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
 	s.green.status.Store(http.StatusInternalServerError)
@@ -41,7 +42,16 @@ func TestSwitch_stopsWithOnFailureStop(t *testing.T) {
 	h.strategy += "\n on_failure = \"stop\""
 	w.write(h.in(s.bench))
 	r := w.apply()
+	if r.err == nil {
+		t.Fatal("the gate did not fail")
+	}
 	s.want("app-blue 95, app-green 5")
+	return s, w, r
+}
+
+func TestSwitch_stopsWithOnFailureStop(t *testing.T) {
+	t.Parallel()
+	s, w, r := stoppedSite(t)
 	r.failsAs("stopped")
 	if last := w.lastShift(); last["outcome"] != "stopped" || w.values()["rejected"] != nil {
 		t.Errorf("%v, rejected %v", last, w.values()["rejected"])
@@ -57,16 +67,7 @@ func TestSwitch_stopsWithOnFailureStop(t *testing.T) {
 // A refresh right after a stop that shows what was there before is no return of the traffic.
 func TestSwitch_staleReadAfterAStop(t *testing.T) {
 	t.Parallel()
-	s, w := newSite(t), newWorkspace(t)
-	s.blueIsLive(w)
-	s.green.status.Store(http.StatusInternalServerError)
-	h := s.guarded("green")
-	h.strategy += "\n on_failure = \"stop\""
-	w.write(h.in(s.bench))
-	if r := w.apply(); r.err == nil {
-		t.Fatal("the gate did not fail")
-	}
-	s.want("app-blue 95, app-green 5")
+	s, w, _ := stoppedSite(t)
 	s.green.status.Store(http.StatusOK)
 	s.srv.Inject(faults.Fault{Action: "DescribeListeners", Kind: faults.StaleRead, Times: 2})
 	w.apply().ok()

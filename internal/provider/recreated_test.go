@@ -110,6 +110,26 @@ func (s *site) unwrittenTo(listener string, do func()) {
 	}
 }
 
+// threeOfBlue has three routes of which blue is live.
+func threeOfBlue(t *testing.T) (*threeRoutes, *workspace, []string) {
+	t.Helper()
+	s, w := newThreeRoutes(t), newWorkspace(t)
+	all := append([]string{s.listener}, s.rules...)
+	w.write(s.in(s.guarded("blue"), all...))
+	w.apply().ok()
+	return s, w, all
+}
+
+// rulesHave checks the traffic of both rules.
+func (s *threeRoutes) rulesHave(want string) {
+	s.t.Helper()
+	for _, rule := range s.rules {
+		if got := s.ruleRouted(rule); got != want {
+			s.t.Errorf("a rule has %s, want %s", got, want)
+		}
+	}
+}
+
 // incomplete are answers of 200 without content.
 func incomplete() map[string]faults.Fault {
 	all := map[string]faults.Fault{}
@@ -130,10 +150,7 @@ func TestSwitch_incompleteAnswers(t *testing.T) {
 	for name, fault := range incomplete() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, w := newThreeRoutes(t), newWorkspace(t)
-			all := append([]string{s.listener}, s.rules...)
-			w.write(s.in(s.guarded("blue"), all...))
-			w.apply().ok()
+			s, w, all := threeOfBlue(t)
 			h := s.guarded("green")
 			if fault.Times == 0 {
 				h.health = "\n steady_for = \"0s\"\n timeout = \"2s\""
@@ -151,11 +168,7 @@ func TestSwitch_incompleteAnswers(t *testing.T) {
 			}
 			w.apply().ok()
 			s.want("app-blue 0, app-green 100")
-			for _, rule := range s.rules {
-				if got := s.ruleRouted(rule); got != "app-blue 0, app-green 100" {
-					t.Errorf("a rule has %s", got)
-				}
-			}
+			s.rulesHave("app-blue 0, app-green 100")
 		})
 	}
 }
@@ -166,10 +179,7 @@ func TestSwitch_incompleteAnswersOfARollback(t *testing.T) {
 	for name, fault := range incomplete() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, w := newThreeRoutes(t), newWorkspace(t)
-			all := append([]string{s.listener}, s.rules...)
-			w.write(s.in(s.guarded("blue"), all...))
-			w.apply().ok()
+			s, w, all := threeOfBlue(t)
 			fault.Times *= 3 // or always
 			var remove func()
 			h := s.failing(func() { remove = s.srv.Inject(fault) })
@@ -181,11 +191,7 @@ func TestSwitch_incompleteAnswersOfARollback(t *testing.T) {
 				t.Fatalf("the state has %v: %s", w.values(), r.text())
 			}
 			s.unwrittenTo(s.listener, func() {})
-			for _, rule := range s.rules {
-				if got := s.ruleRouted(rule); got != "app-blue 100, app-green 0" {
-					t.Errorf("a rule has %s", got)
-				}
-			}
+			s.rulesHave("app-blue 100, app-green 0")
 		})
 	}
 }

@@ -86,6 +86,24 @@ func (r *rig) brokenUnder(x trouble, timeout string) (apply *e2e.Apply, end func
 	return apply, end
 }
 
+// comesThrough checks the release of a good version after a fault: it completes, or the next apply
+// completes it, and nothing is rejected.
+func (r *rig) comesThrough(apply *e2e.Apply) {
+	r.t.Helper()
+	out, ok := apply.Wait()
+	if !ok {
+		r.t.Logf("the apply failed:\n%s", e2e.ErrorsIn(out))
+		r.truthful(out)
+	}
+	r.is("rejected", "", e2e.ErrorsIn(out))
+	r.MustConfigure("green")
+	out = e2e.ErrorsIn(out) + r.must()
+	r.on("green", out)
+	r.settled(out)
+	r.releases()
+	r.lostNothing()
+}
+
 // A fault during a hold and the step after it, of a version that is good.
 func TestMatrix_faultInHold(t *testing.T) {
 	needed(t)
@@ -98,18 +116,7 @@ func TestMatrix_faultInHold(t *testing.T) {
 			end := r.begin(x)
 			r.outage()
 			end()
-			out, ok := apply.Wait()
-			if !ok {
-				t.Logf("the apply failed:\n%s", e2e.ErrorsIn(out))
-				r.truthful(out)
-			}
-			r.is("rejected", "", e2e.ErrorsIn(out))
-			r.MustConfigure("green")
-			out = e2e.ErrorsIn(out) + r.must()
-			r.on("green", out)
-			r.settled(out)
-			r.releases()
-			r.lostNothing()
+			r.comesThrough(apply)
 		})
 	}
 }
@@ -147,18 +154,7 @@ func TestMatrix_staleForLonger(t *testing.T) {
 				}
 				r.outage()
 				end()
-				out, ok := apply.Wait()
-				if !ok {
-					t.Logf("the apply failed:\n%s", e2e.ErrorsIn(out))
-					r.truthful(out)
-				}
-				r.is("rejected", "", e2e.ErrorsIn(out))
-				r.MustConfigure("green")
-				out = e2e.ErrorsIn(out) + r.must()
-				r.on("green", out)
-				r.settled(out)
-				r.releases()
-				r.lostNothing()
+				r.comesThrough(apply)
 			})
 		}
 	}
