@@ -12,6 +12,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/gates"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/retire"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -188,7 +189,7 @@ func (r *environmentResource) drain(ctx context.Context, c *platform.Clients, st
 		}
 		want.drain = &longest
 	}
-	return rollout.Drain(ctx, rollout.DrainSpec{
+	return retire.Drain(ctx, retire.DrainSpec{
 		Router: c.Forward, Groups: groups, For: *want.drain,
 		OnEvent: eventLogger(ctx, "environment", state.Name.ValueString()),
 	})
@@ -212,7 +213,7 @@ func (r *environmentResource) detachAll(ctx context.Context, c *platform.Clients
 	}
 	users := found.users
 	err = r.detach(ctx, c, state, users)
-	var live *rollout.LiveError
+	var live *retire.LiveError
 	switch {
 	case errors.As(err, &live):
 		return r.refuse(ctx, state, memoryOfLiveError(live, users))
@@ -226,7 +227,7 @@ func (r *environmentResource) detachAll(ctx context.Context, c *platform.Clients
 // environment detaches at a time, because several may share a listener, whose action is
 // written as a whole.
 func (r *environmentResource) detach(ctx context.Context, c *platform.Clients, state environmentModel, users []traffic.Reference) error {
-	d := rollout.DetachSpec{Router: c.Forward}
+	d := retire.DetachSpec{Router: c.Forward}
 	for _, u := range users {
 		if !platform.Of(u.Route).Detaches(u.Route) || u.Share > 0 {
 			continue // another kind of route, or the only target group, as in a test rule
@@ -251,11 +252,11 @@ func (r *environmentResource) detach(ctx context.Context, c *platform.Clients, s
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), detachTimeout)
 	defer cancel()
 	defer c.Reader.Invalidate()
-	return rollout.Detach(ctx, d)
+	return retire.Detach(ctx, d)
 }
 
 // memoryOfLiveError is the traffic that appeared between the last read and the write.
-func memoryOfLiveError(live *rollout.LiveError, users []traffic.Reference) environmentMemory {
+func memoryOfLiveError(live *retire.LiveError, users []traffic.Reference) environmentMemory {
 	t := trafficMemory{Route: live.Route, Text: platform.Label(live.Route), Group: live.Group, Share: live.Share, Sticky: live.Sticky}
 	if i := slices.IndexFunc(users, func(u traffic.Reference) bool { return u.Route == live.Route }); i >= 0 {
 		t.Text = users[i].Text

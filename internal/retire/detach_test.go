@@ -1,4 +1,4 @@
-package rollout_test
+package retire_test
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/retire"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/routertest"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
@@ -49,7 +50,7 @@ func TestDetach(t *testing.T) {
 				if c.setUp != nil {
 					c.setUp(m)
 				}
-				err := rollout.Detach(t.Context(), rollout.DetachSpec{Router: m, Routes: []string{"web"}, Groups: []string{"old", "older"}, OnEvent: func(e rollout.Event) {
+				err := retire.Detach(t.Context(), retire.DetachSpec{Router: m, Routes: []string{"web"}, Groups: []string{"old", "older"}, OnEvent: func(e rollout.Event) {
 					if e.Kind == rollout.WeightsWritten {
 						writes++
 					}
@@ -74,10 +75,10 @@ func TestDetach_allOrNothing(t *testing.T) {
 	m := routertest.NewMemory()
 	m.AddRoute("a", traffic.State{Weights: map[string]int{"old": 0, "new": 1}})
 	m.AddRoute("b", traffic.State{Weights: map[string]int{"old": 1, "new": 1}})
-	err := rollout.Detach(t.Context(), rollout.DetachSpec{Router: m, Routes: []string{"a", "b"}, Groups: []string{"old"}})
-	live, is := errors.AsType[*rollout.LiveError](err)
+	err := retire.Detach(t.Context(), retire.DetachSpec{Router: m, Routes: []string{"a", "b"}, Groups: []string{"old"}})
+	live, is := errors.AsType[*retire.LiveError](err)
 	if !is || live.Route != "b" || live.Group != "old" || live.Share != 500 {
-		t.Errorf("got %v, want a *rollout.LiveError for b", err)
+		t.Errorf("got %v, want a *retire.LiveError for b", err)
 	}
 	if got := m.Now("a").Groups(); !slices.Equal(got, []string{"new", "old"}) {
 		t.Errorf("a has the groups %v, want no write", got)

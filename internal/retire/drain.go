@@ -1,4 +1,4 @@
-package rollout
+package retire
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -19,7 +20,7 @@ type DrainSpec struct {
 	Groups []string
 	For    time.Duration // the longest wait
 	// OnEvent receives every event, in order, from one goroutine. It must not block.
-	OnEvent func(Event)
+	OnEvent func(rollout.Event)
 }
 
 // Drain waits until For is over, or until every group is proven to have no targets left: it
@@ -28,7 +29,7 @@ type DrainSpec struct {
 // other reasons. Errors of Health do not end the wait, and it does not wait longer for them.
 // Drain returns an error only if ctx ends, and then the error of ctx.
 func Drain(ctx context.Context, d DrainSpec) error {
-	d.emit(PhaseStarted, "drain for "+schedule.FormatDuration(d.For))
+	d.emit(rollout.PhaseStarted, "drain for "+schedule.FormatDuration(d.For))
 	waiting, cancel := context.WithTimeout(ctx, d.For)
 	defer cancel()
 	remaining := map[string]*drainingGroup{}
@@ -45,10 +46,10 @@ func Drain(ctx context.Context, d DrainSpec) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case len(remaining) == 0:
-			d.emit(ShiftEnded, "no targets left")
+			d.emit(rollout.ShiftEnded, "no targets left")
 			return nil
 		case waiting.Err() != nil:
-			d.emit(ShiftEnded, "drain time is over")
+			d.emit(rollout.ShiftEnded, "drain time is over")
 			return nil
 		}
 		_ = sleep(waiting, poll) // its end is checked after the next read
@@ -72,7 +73,7 @@ func (d DrainSpec) isDrained(ctx context.Context, group string, seen *drainingGr
 		return true
 	case err != nil:
 		if ctx.Err() == nil {
-			d.emit(HealthDegraded, fmt.Sprintf("health could not be read: %v", err))
+			d.emit(rollout.HealthDegraded, fmt.Sprintf("health could not be read: %v", err))
 		}
 		return false
 	case len(targets) > 0:
@@ -83,4 +84,6 @@ func (d DrainSpec) isDrained(ctx context.Context, group string, seen *drainingGr
 	return seen.draining && seen.empty > 1
 }
 
-func (d DrainSpec) emit(kind EventKind, text string) { emit(d.OnEvent, Event{Kind: kind, Text: text}) }
+func (d DrainSpec) emit(kind rollout.EventKind, text string) {
+	emit(d.OnEvent, rollout.Event{Kind: kind, Text: text})
+}

@@ -1,4 +1,4 @@
-package rollout
+package retire
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -18,7 +19,7 @@ type DetachSpec struct {
 	Routes []string
 	Groups []string
 	// OnEvent receives every event, in order, from one goroutine. It must not block.
-	OnEvent func(Event)
+	OnEvent func(rollout.Event)
 }
 
 // LiveError reports that a route still sends requests to a group to detach.
@@ -41,7 +42,7 @@ var errDetachNotVerified = errors.New("the write was accepted, but the route doe
 // groups, it returns a *LiveError and writes nothing; it returns the same error if a read
 // after a write shows such requests.
 func Detach(ctx context.Context, d DetachSpec) error {
-	emit(d.OnEvent, Event{Kind: PhaseStarted, Text: "detach"})
+	emit(d.OnEvent, rollout.Event{Kind: rollout.PhaseStarted, Text: "detach"})
 	desired, err := d.statesWithout(ctx, d.Routes)
 	if err != nil {
 		return err
@@ -49,7 +50,11 @@ func Detach(ctx context.Context, d DetachSpec) error {
 	writeErrs := map[string]error{}
 	for _, route := range slices.Sorted(maps.Keys(desired)) {
 		err := d.write(ctx, route, desired[route])
-		emit(d.OnEvent, Event{Kind: WeightsWritten, Route: route, Text: errorText(err)})
+		written := rollout.Event{Kind: rollout.WeightsWritten, Route: route}
+		if err != nil {
+			written.Text = err.Error()
+		}
+		emit(d.OnEvent, written)
 		if err != nil && !errors.Is(err, traffic.ErrNotFound) {
 			return err
 		}

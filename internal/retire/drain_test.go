@@ -1,4 +1,4 @@
-package rollout_test
+package retire_test
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/retire"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/routertest"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
@@ -87,7 +88,7 @@ func TestDrain(t *testing.T) {
 				m := routertest.NewMemory()
 				c.setUp(m)
 				began, last := time.Now(), ""
-				err := rollout.Drain(t.Context(), rollout.DrainSpec{Router: m, Groups: []string{"web", "api"}, For: c.limit,
+				err := retire.Drain(t.Context(), retire.DrainSpec{Router: m, Groups: []string{"web", "api"}, For: c.limit,
 					OnEvent: func(e rollout.Event) { last = e.Text }})
 				took := time.Since(began)
 				if err != nil || took < c.shortest || took > c.longest || last != c.last {
@@ -105,7 +106,7 @@ func TestDrain_returnsErrorWhenInterrupted(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(7*time.Second, cancel)
 		groups, began := []string{"web"}, time.Now()
-		err := rollout.Drain(ctx, rollout.DrainSpec{Router: m, Groups: groups, For: time.Hour})
+		err := retire.Drain(ctx, retire.DrainSpec{Router: m, Groups: groups, For: time.Hour})
 		if !errors.Is(err, context.Canceled) || time.Since(began) != 7*time.Second {
 			t.Errorf("got %v after %s, want context.Canceled after 7s", err, time.Since(began))
 		}
@@ -119,8 +120,14 @@ func TestDrain_returnsErrorWhenInterruptedWithoutTargets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := rollout.Drain(ctx, rollout.DrainSpec{Router: routertest.NewMemory(), For: time.Hour}); !errors.Is(err, context.Canceled) {
+		if err := retire.Drain(ctx, retire.DrainSpec{Router: routertest.NewMemory(), For: time.Hour}); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v, want context.Canceled", err)
 		}
 	})
+}
+
+func healthy(m *routertest.Memory, groups ...string) {
+	for _, group := range groups {
+		m.SetTargets(group, routertest.Targets(2, traffic.Healthy)...)
+	}
 }
