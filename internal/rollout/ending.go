@@ -143,8 +143,12 @@ func (f facts) beforeStart() ending {
 // configured. An interrupted revert always stops: its rollback target is the version
 // that the user reverts from.
 func (f facts) stopsInPlace() bool {
-	if f.cause == Interrupted {
+	switch f.cause {
+	case Interrupted:
 		return f.stopOnInterrupt || f.kind == shift.Revert
+	case Aborted:
+		return f.kind == shift.Revert
+	default:
 	}
 	return f.gateStops || f.stopOnFailure && f.exposed
 }

@@ -35,6 +35,9 @@ type fleet struct {
 	moved   bool       // other traffic weights were written to some route
 	missing []bool     // the service said that the route does not exist
 	added   [][]string // groups that somebody added at weight 0 during the shift
+	// handing is called before states are written, and when what was written is known; nil: no
+	// guardian.
+	handing func(pending map[int]traffic.State)
 }
 
 func newFleet(spec Spec, report *reporter) *fleet {

@@ -92,6 +92,7 @@ type rollback struct {
 func (f *fleet) rollBack(ctx context.Context, desired map[int]traffic.State, timeout time.Duration) error {
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel() // ends reads that nobody waits for
+	f.hand(desired)
 	b := &rollback{fleet: f, answers: make(chan rollbackAnswer)}
 	for i := range f.routes {
 		if f.missing[i] {

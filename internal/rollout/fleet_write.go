@@ -49,6 +49,7 @@ func (f *fleet) writeForward(ctx context.Context, desired map[int]traffic.State)
 func (f *fleet) write(ctx context.Context, router traffic.Router, desired map[int]traffic.State) []error {
 	errs := make([]error, len(f.routes))
 	var writes sync.WaitGroup
+	f.hand(desired)
 	for i, state := range desired {
 		f.dirty[i] = true // until read back
 		f.moved = f.moved || !state.EqualTraffic(f.current[i])
@@ -112,6 +113,14 @@ func (f *fleet) accept(states []traffic.State, desired map[int]traffic.State) {
 		if _, written := desired[i]; written {
 			f.report.emit(Event{Kind: WeightsVerified, Route: route.ID, Weights: f.weights(i)})
 		}
+	}
+	f.hand(nil)
+}
+
+// hand tells the guardian, if there is one, which states are being written.
+func (f *fleet) hand(pending map[int]traffic.State) {
+	if f.handing != nil {
+		f.handing(pending)
 	}
 }
 

@@ -206,6 +206,19 @@ func (l *lease) read(ctx context.Context) (map[string][]traffic.Record, error) {
 	return l.spec.Recorder.Records(limited, l.routes)
 }
 
+// guarded notes the guardian of the shift.
+func (l *lease) guarded(by traffic.Process) { l.spec.Template.Owner.Guardian = by }
+
+// handed returns the record for a successor; nil: there is none.
+func (l *lease) handed() *HandedRecord {
+	if !l.isHeld() {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return &HandedRecord{Record: l.record, Routes: l.routes}
+}
+
 // conflict returns a shift of somebody else that comes before this one: the lowest id
 // wins. One that was found abandoned at the start does not count, and neither does one
 // that has ended.
@@ -273,13 +286,14 @@ func (l *lease) reached(at shift.Share) {
 	l.change(func(r *traffic.Record) { r.Reached = at })
 }
 
-// reject notes, before a rollback, why the version is rejected.
-func (l *lease) reject(f *Failure) {
-	reason := f.Error()
+// reject notes, before a rollback, why the version is rejected, and returns it.
+func (l *lease) reject(f *Failure) (reason string) {
+	reason = f.Error()
 	if l.spec.Reason != nil {
 		reason = l.spec.Reason(f)
 	}
 	l.change(func(r *traffic.Record) { r.Phase, r.Reason = traffic.PhaseRollingBack, reason })
+	return reason
 }
 
 // rollsBack notes, before a rollback that says nothing about the version, that this shift

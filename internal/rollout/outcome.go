@@ -63,6 +63,7 @@ const (
 	// targets, or not enough capacity. Like unread health it says nothing about the version.
 	TooFewTargets     Cause = "too_few_targets"
 	Interrupted       Cause = "interrupted"
+	Aborted           Cause = "aborted"         // somebody ended the guardian of the shift
 	ExternalChange    Cause = "external_change" // since the plan, or during the shift
 	NotForwarding     Cause = "not_forwarding"  // a redirect, or a fixed response that must not be replaced
 	RouterFailed      Cause = "router_failed"
@@ -181,6 +182,8 @@ func failureOf(ctx context.Context, route string, err error) *Failure {
 		f.Cause, f.Detail = TimedOut, limit.Error()
 	case errors.Is(cause, errScheduleExceeded):
 		f.Cause = TimedOut
+	case errors.Is(cause, ErrAborted):
+		f.Cause = Aborted
 	default:
 		f.Cause = Interrupted
 	}

@@ -29,6 +29,11 @@ type sequence struct {
 	at       shift.Share // the part of the shift that is done
 	exposed  bool        // the gaining environments have had traffic, from this or an earlier apply
 
+	guardian Guardian                // nil: none was started, or it was released
+	abort    context.CancelCauseFunc // ends the context of execute
+	failed   bool                    // the shift is being rolled back
+	reason   string                  // why the version is rejected; empty: it is not
+
 	recovering bool     // it rolls back an unfinished shift before anything else
 	sticky     *Failure // stickiness was changed since the plan, which only stops what is no rollback or revert
 	back       bool     // it did
@@ -46,6 +51,8 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 	if f == nil {
 		limited, cancel := context.WithTimeoutCause(ctx, s.longest(), errScheduleExceeded)
 		defer cancel()
+		limited, s.abort = context.WithCancelCause(limited)
+		defer s.abort(nil)
 		f = s.execute(limited)
 	}
 	if f != nil {
@@ -150,6 +157,9 @@ func (s *sequence) observeJoining(ctx context.Context) {
 // failing.handle, which rolls back if needed.
 func (s *sequence) execute(ctx context.Context) *Failure {
 	s.progress = notStarted
+	if s.schedule.RollsBackFirst || s.schedule.Kind == shift.Rollback {
+		handing{s}.start(ctx)
+	}
 	if s.schedule.RollsBackFirst {
 		if f := s.rollBackFirst(ctx); f != nil {
 			return f
@@ -180,9 +190,12 @@ func (s *sequence) execute(ctx context.Context) *Failure {
 			return f
 		}
 	}
+	handing{s}.start(ctx)
+	handing{s}.await(ctx)
 	if f := s.lease.acquire(ctx, s.spec.ID, s.desired.splits()); f != nil {
 		return f
 	}
+	handing{s}.tell(nil)
 	return s.move(ctx)
 }
 

@@ -48,7 +48,7 @@ func (s *sequence) conclude(ctx context.Context) *Failure {
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), StaleFor+externalChangeTimeout)
 	defer cancel()
 	f := writing{s}.unchanged(limited)
-	unread := f != nil && slices.Contains([]Cause{RouterFailed, Interrupted, TimedOut}, f.Cause) && !errors.Is(f.Err, traffic.ErrNotFound)
+	unread := f != nil && slices.Contains([]Cause{RouterFailed, Interrupted, Aborted, TimedOut}, f.Cause) && !errors.Is(f.Err, traffic.ErrNotFound)
 	switch {
 	case f != nil && !unread:
 		f.Stage = "final check"
@@ -64,6 +64,7 @@ func (s *sequence) conclude(ctx context.Context) *Failure {
 // of the write causes a rollback.
 func (s *sequence) cleanUp(ctx context.Context) *Failure {
 	s.progress = completed
+	handing{s}.release()
 	if len(s.desired.cleanUp()) == 0 {
 		return nil
 	}
@@ -84,6 +85,7 @@ func (s *sequence) cleanUp(ctx context.Context) *Failure {
 // end ends the record of the shift, completes the result with the last state of every
 // route, and emits the outcome.
 func (s *sequence) end(ctx context.Context, f *Failure) (Result, error) {
+	handing{s}.release()
 	s.monitor.warnTolerated(s.monitor.named(s.spec.Request.Strategy.Gates))
 	s.result.Records = endingLease{s.lease}.end(ctx, f)
 	s.result.Left = s.left(f)

@@ -41,20 +41,24 @@ func (s failing) handle(ctx context.Context, f *Failure) {
 	}
 	switch end.next {
 	case rollBack:
+		s.failed = true
 		if end.rejects {
-			s.lease.reject(f)
+			s.reason = s.lease.reject(f)
 		} else {
 			s.lease.rollsBack()
 		}
+		handing(s).tell(nil)
 		s.report.emit(Event{Kind: RollbackStarted, Text: f.Error()})
 		f.RollbackErr = s.rollBack(ctx)
 		end = s.afterRollback(f, known)
 	case refresh:
+		handing(s).release()
 		s.fleet.inspect().refresh(ctx)
 		if f.Change = s.changedSinceBack(); f.Change != "" {
 			end.disposition = NotOverridden
 		}
 	default:
+		handing(s).release()
 		s.fleet.inspect().refreshDirty(ctx)
 	}
 	f.Disposition, f.Rejects = end.disposition, end.rejects
@@ -115,7 +119,7 @@ func (s failing) nameMissing(f *Failure) {
 	s.fleet.markMissingFrom(f.Err)
 	i := slices.Index(s.fleet.missing, true)
 	switch {
-	case f.Cause == Interrupted || f.Cause == RouteMissing || f.RollbackErr != nil && (s.recovering || s.schedule.Kind == shift.Rollback):
+	case f.Cause == Interrupted || f.Cause == Aborted || f.Cause == RouteMissing || f.RollbackErr != nil && (s.recovering || s.schedule.Kind == shift.Rollback):
 	case i >= 0:
 		if !errors.Is(f.Err, traffic.ErrNotFound) {
 			f.Symptom = f.Cause

@@ -48,6 +48,9 @@ type Spec struct {
 	// CredentialsLast returns an error if the credentials expire within d. Nil: their
 	// expiry is not known.
 	CredentialsLast func(ctx context.Context, d time.Duration) error
+	// StartGuardian starts a process that takes the shift over if this one dies; it does not wait
+	// for it. Nil: none is started.
+	StartGuardian func(ctx context.Context, shift string) Guardian
 	// OnEvent receives every event, in order, from one goroutine. It must not block.
 	OnEvent func(Event)
 }

@@ -41,6 +41,7 @@ const (
 	PhaseCompleted   Phase = "completed"    // every route was read back at the goal, but the state may not be saved
 	PhaseRolledBack  Phase = "rolled_back"  // every route was read back where the shift started
 	PhaseRejected    Phase = "rejected"     // the same, and the version is rejected
+	PhaseStopped     Phase = "stopped"      // its owner died, and on_interrupt leaves the traffic where it was
 )
 
 // Record is what a shift leaves beside the traffic, so that nobody has to guess after a
@@ -72,7 +73,7 @@ type Record struct {
 // counts as well: where its record is still there, the state may not know of it.
 // A phase that is not known here is one of a newer version, which knows what it means.
 func (r Record) IsOpen() bool {
-	return slices.Contains([]Phase{"", PhaseOpen, PhaseRollingBack, PhaseCompleted}, r.Phase)
+	return slices.Contains([]Phase{"", PhaseOpen, PhaseRollingBack, PhaseCompleted, PhaseStopped}, r.Phase)
 }
 
 // Owner is the process that runs a shift.
@@ -86,6 +87,14 @@ type Owner struct {
 	// Start identifies the process among those that had its PID before.
 	Start string `json:"start,omitempty"`
 	Run   string `json:"run,omitempty"` // URL of the CI run; empty: none
+	// Guardian takes the shift over when the owner dies; its zero value: there is none.
+	Guardian Process `json:"guardian,omitzero"`
+}
+
+// Process is a process of the same Boot as its owner.
+type Process struct {
+	PID   int    `json:"pid,omitempty"`
+	Start string `json:"start,omitempty"` // identifies the process among those that had its PID before
 }
 
 // String names the owner for people, such as "ann on ci-7 (https://…/runs/42)".

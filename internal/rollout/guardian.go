@@ -1,0 +1,171 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
+)
+
+// Guardian is a process that takes a shift over, with TakeOver, when the process of Run dies.
+// Only the goroutine of Run calls its methods, and none but Process waits.
+type Guardian interface {
+	// Process waits until the guardian runs, and returns its process, or why it does not run.
+	Process(ctx context.Context) (traffic.Process, error)
+	// Hand sets what the guardian takes over if this process dies from now on.
+	Hand(h Handover)
+	// Release ends the guardian. There is nothing to take over any more.
+	Release()
+	// Aborted is closed when somebody asks the guardian to roll back at once.
+	Aborted() <-chan struct{}
+}
+
+// ErrAborted is the cause of a context that ends because the shift shall be rolled back at
+// once, whatever on_interrupt says.
+var ErrAborted = errors.New("the shift was aborted")
+
+// Handover is a shift as its successor finds it: what the routes have, and where they belong.
+type Handover struct {
+	Shift           string          `json:"shift"`
+	Routes          []HandedRoute   `json:"routes"`
+	Record          *HandedRecord   `json:"record,omitempty"` // nil: the shift has none
+	RollbackTimeout time.Duration   `json:"rollback_timeout"`
+	Moved           bool            `json:"moved"` // other traffic weights were written to some route
+	Reason          string          `json:"reason,omitempty"`
+	// Stop leaves the traffic where it is: the shift has not failed, and that is what an
+	// interrupt does.
+	Stop bool `json:"stop,omitempty"`
+}
+
+// HandedRoute is a route of a Handover that exists.
+type HandedRoute struct {
+	ID    string `json:"id"`
+	Entry string `json:"entry"`
+	// Current is what it had when it was last read, Target where it belongs.
+	Current traffic.State `json:"current"`
+	Target  traffic.State `json:"target"`
+	// Exact requires what is attached at weight 0 and the stickiness of Target as well.
+	Exact bool `json:"exact,omitempty"`
+	// Ours are the other states that this shift wrote, or replaced. Anything else is an
+	// external change. They have no Raw.
+	Ours []traffic.State `json:"ours,omitempty"`
+	// Pending reports that a write was not read back, so that the state is not known, and the
+	// write may still be carried out.
+	Pending bool `json:"pending,omitempty"`
+}
+
+// HandedRecord is the record of a shift with what each of its routes has.
+type HandedRecord struct {
+	Record traffic.Record `json:"record"`
+	Routes []string       `json:"routes"`
+}
+
+// handing is the part of a sequence that prepares a Guardian for the death of this process.
+type handing struct{ *sequence }
+
+// start starts the guardian, which takes nothing over yet.
+func (h handing) start(ctx context.Context) {
+	if h.spec.StartGuardian == nil || h.guardian != nil {
+		return
+	}
+	h.guardian = h.spec.StartGuardian(context.WithoutCancel(ctx), h.spec.ID)
+	h.fleet.handing = h.tell
+	aborted := h.guardian.Aborted()
+	go func() {
+		select {
+		case <-aborted:
+			h.abort(ErrAborted)
+		case <-ctx.Done():
+		}
+	}()
+}
+
+// await waits until the guardian runs. Without one the shift goes on, with a warning.
+func (h handing) await(ctx context.Context) {
+	if h.guardian == nil {
+		return
+	}
+	process, err := h.guardian.Process(ctx)
+	if err != nil {
+		h.report.warn("The guardian of the shift could not be started, so nothing rolls the traffic back if this process is killed: " + err.Error() + ".")
+		h.release()
+		return
+	}
+	h.lease.guarded(process)
+}
+
+// tell hands over the shift as it is while the pending states are being written, by index.
+func (h handing) tell(pending map[int]traffic.State) {
+	if h.guardian == nil {
+		return
+	}
+	x := Handover{Shift: h.spec.ID, RollbackTimeout: h.spec.rollbackTimeout(), Record: h.lease.handed(),
+		Moved: h.fleet.moved, Reason: h.reason, Stop: h.stops()}
+	targets := h.targets()
+	for _, i := range h.fleet.existing() {
+		route := HandedRoute{ID: h.spec.Routes[i].ID, Entry: h.spec.Routes[i].Entry, Current: h.fleet.current[i], Target: targets[i],
+			Exact: h.desired.joins(i) || h.spec.Request.Strategy.DetachIdle, Ours: h.fleet.written(i), Pending: h.fleet.dirty[i] || h.fleet.unsure[i]}
+		if state, is := pending[i]; is {
+			route.Pending = true
+			route.Ours = append(route.Ours, withoutRaw(state))
+			x.Moved = x.Moved || !state.EqualTraffic(h.fleet.current[i])
+		}
+		x.Routes = append(x.Routes, route)
+	}
+	h.guardian.Hand(x)
+}
+
+// stops reports whether an interrupt leaves the traffic where it is now.
+func (h handing) stops() bool {
+	return h.spec.StopOnInterrupt && !h.failed && !h.recovering && h.schedule.Kind != shift.Rollback && h.schedule.Kind != shift.Revert
+}
+
+// targets returns where each route belongs if this process dies now. A revert that has begun
+// goes on, as after an interrupt: its rollback target is what the user leaves.
+func (h handing) targets() []traffic.State {
+	targets := slices.Clone(h.fleet.current)
+	switch {
+	case h.recovering:
+		return h.desired.backTargets()
+	case h.schedule.Kind == shift.Rollback && !h.failed:
+		for i, state := range h.desired.stable() {
+			targets[i] = state
+		}
+		return targets
+	case h.schedule.Kind == shift.Revert && h.exposed && !h.failed:
+		for i, state := range h.desired.step(shift.Full) {
+			targets[i] = state
+		}
+		return targets
+	}
+	return h.desired.rollbackTargets(h.exposed)
+}
+
+// release ends the guardian.
+func (h handing) release() {
+	if h.guardian != nil {
+		h.guardian.Release()
+		h.guardian, h.fleet.handing = nil, nil
+	}
+}
+
+// written returns the states that this run wrote to the i-th route, or replaced there.
+func (l lastStates) written(i int) []traffic.State {
+	var states []traffic.State
+	for _, x := range l.replaced[i] {
+		states = append(states, withoutRaw(x.state))
+	}
+	if l.asked[i] != nil {
+		states = append(states, withoutRaw(*l.asked[i]))
+	}
+	return states
+}
+
+func withoutRaw(s traffic.State) traffic.State {
+	s.Raw, s.Weights = nil, maps.Clone(s.Weights)
+	return s
+}

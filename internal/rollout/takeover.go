@@ -1,0 +1,212 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
+)
+
+// Successor is what takes a shift over.
+type Successor struct {
+	Router   traffic.Router   // with the retry budget of a rollback
+	Recorder traffic.Recorder // nil only where the shift has no record
+	Owner    traffic.Owner
+	// OnEvent receives every event, in order, from one goroutine. It must not block. Nil: nobody
+	// listens.
+	OnEvent func(Event)
+}
+
+// The errors of TakeOver for a shift that is no longer the dead owner's.
+var (
+	ErrTakenOver       = errors.New("another apply has taken the routes over")
+	ErrChanged         = errors.New("somebody else changed the traffic")
+	ErrTargetUnhealthy = errors.New("there are no healthy targets to return to")
+)
+
+// renewalGap is added to the renewal counter of a record that is taken over: a write of the dead
+// owner may be carried out late.
+const renewalGap = 10
+
+// takeover is a shift whose owner died.
+type takeover struct {
+	Handover
+	fleet *fleet
+	lease *lease
+}
+
+// TakeOver returns the traffic of a shift whose owner died to where it belongs, with one write
+// per route, verifies it, and leaves the record for the next refresh. It writes nothing where a
+// route has weights that the shift did not write. It returns within Handover.RollbackTimeout.
+func TakeOver(ctx context.Context, h Handover, by Successor) error {
+	ctx, cancel := context.WithTimeout(ctx, h.RollbackTimeout)
+	defer cancel()
+	t := newTakeover(h, by)
+	if h.Stop {
+		return t.close(ctx, traffic.PhaseStopped)
+	}
+	targets, err := t.check(ctx)
+	if err != nil {
+		return err
+	}
+	t.lease.resume(ctx, h.Record)
+	t.fleet.report.emit(Event{Kind: RollbackStarted, Text: "the owner of the shift died"})
+	err = t.fleet.rollBack(ctx, t.remaining(targets), h.RollbackTimeout)
+	if err == nil {
+		err = t.fleet.inspect().checkAt(targets)
+	}
+	if err != nil {
+		t.lease.suspend()
+		return err
+	}
+	t.fleet.report.emit(Event{Kind: ShiftEnded, Text: string(RolledBack)})
+	if h.Reason != "" {
+		return t.close(ctx, traffic.PhaseRejected)
+	}
+	return t.close(ctx, traffic.PhaseRolledBack)
+}
+
+func newTakeover(h Handover, by Successor) *takeover {
+	report := &reporter{onEvent: by.OnEvent}
+	spec := Spec{Router: by.Router, RollbackRouter: by.Router, Record: RecordSpec{Recorder: by.Recorder, Off: h.Record == nil}}
+	for _, r := range h.Routes {
+		spec.Routes = append(spec.Routes, Route{Route: traffic.Route{ID: r.ID, Entry: r.Entry}})
+	}
+	t := &takeover{Handover: h, fleet: newFleet(spec, report), lease: newLease(spec, report)}
+	t.fleet.moved = h.Moved
+	n := len(h.Routes)
+	t.fleet.current, t.fleet.dirty = make([]traffic.State, n), make([]bool, n)
+	t.fleet.replaced, t.fleet.asked = make([][]replacedState, n), make([]*traffic.State, n)
+	for i, r := range h.Routes {
+		t.fleet.current[i], t.fleet.dirty[i], t.fleet.unsure[i] = r.Current, r.Pending, r.Pending
+	}
+	if h.Record == nil {
+		return t
+	}
+	t.lease.record = h.Record.Record
+	t.lease.record.Owner, t.lease.record.Reason = by.Owner, h.Reason
+	t.lease.record.Renewal += renewalGap
+	return t
+}
+
+// check reads what the routes and their records have become, and returns where each route
+// belongs. A check without an answer does not delay the rollback.
+func (t *takeover) check(ctx context.Context) ([]traffic.State, error) {
+	limited, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	taken := make(chan bool, 1)
+	go func() { taken <- t.isTaken(limited) }()
+	changed := t.read(limited)
+	switch {
+	case <-taken:
+		return nil, ErrTakenOver
+	case changed:
+		return nil, ErrChanged
+	}
+	targets := make([]traffic.State, len(t.Routes))
+	for i, r := range t.Routes {
+		targets[i] = r.Target
+		if targets[i].Response == "" {
+			targets[i].Raw = t.fleet.current[i].Raw
+		}
+	}
+	if t.fleet.inspect().unhealthyTarget(limited, targets) != "" {
+		return nil, ErrTargetUnhealthy
+	}
+	return targets, nil
+}
+
+// isTaken reports whether the record of the shift has ended, or is gone and another shift has
+// one: somebody else decides about the routes now.
+func (t *takeover) isTaken(ctx context.Context) bool {
+	if t.Record == nil {
+		return false
+	}
+	records, err := t.lease.spec.Recorder.Records(ctx, t.lease.routes)
+	if err != nil {
+		return false
+	}
+	own, other := false, false
+	for _, x := range traffic.MergeRecords(records) {
+		switch {
+		case x.Shift == t.Shift && !x.IsOpen():
+			return true
+		case x.Shift == t.Shift:
+			own = true
+		default:
+			other = other || x.IsOpen() && x.Phase != traffic.PhaseCompleted
+		}
+	}
+	return other && !own
+}
+
+// read reads the routes, and reports whether one has traffic that this shift did not give it.
+func (t *takeover) read(ctx context.Context) (changed bool) {
+	found, err := t.fleet.readExisting(ctx, t.fleet.router, indexesOf(t.fleet.routes))
+	if err != nil {
+		return false
+	}
+	for i, state := range found {
+		r := t.Routes[i]
+		ours := append([]traffic.State{r.Current, r.Target}, r.Ours...)
+		if !slices.ContainsFunc(ours, state.EqualTraffic) {
+			return true
+		}
+	}
+	t.fleet.inspect().seeFresh(found)
+	return false
+}
+
+// remaining returns the states to write. What the dead owner knew counts, not the read, which may
+// be older than its last write; and a write of its own may still be carried out.
+func (t *takeover) remaining(targets []traffic.State) map[int]traffic.State {
+	states := map[int]traffic.State{}
+	for _, i := range t.fleet.existing() {
+		r := t.Routes[i]
+		same := r.Current.EqualTraffic(targets[i])
+		if r.Exact {
+			same = r.Current.Equal(targets[i])
+		}
+		if !same || r.Pending && (t.Moved || r.Exact) {
+			states[i] = targets[i]
+		}
+	}
+	return states
+}
+
+// close writes the phase in which the record remains until a refresh has seen it.
+func (t *takeover) close(ctx context.Context, phase traffic.Phase) error {
+	if t.Record == nil {
+		return nil
+	}
+	t.lease.suspend()
+	t.lease.record.Phase = phase
+	if !retry(ctx, func() error { return t.lease.put(ctx, false) }) {
+		return errRecordNotWritten
+	}
+	return nil
+}
+
+var errRecordNotWritten = errors.New("the record of the shift could not be written")
+
+// resume renews the lease of a record that is taken over. The rollback does not wait for it.
+func (l *lease) resume(ctx context.Context, handed *HandedRecord) {
+	if handed == nil {
+		return
+	}
+	l.record.Phase, l.renewed = traffic.PhaseRollingBack, time.Now()
+	l.ending, l.done, l.wake = make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
+	l.wake <- struct{}{}
+	go l.keepRenewing(ctx)
+}
+
+// suspend ends the renewals, and waits for the one in progress.
+func (l *lease) suspend() {
+	if l.isHeld() {
+		close(l.ending)
+		<-l.done
+		l.ending = nil
+	}
+}

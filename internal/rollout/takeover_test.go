@@ -1,0 +1,262 @@
+package rollout_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/routertest"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
+)
+
+// mortal is the router and recorder of a process that dies: from then on its calls do nothing.
+// A call that is in progress is canceled, or carried out.
+type mortal struct {
+	traffic.Router
+	traffic.Recorder
+	died    context.Context
+	cancels bool
+}
+
+func (m mortal) context(ctx context.Context) (context.Context, context.CancelFunc) {
+	if !m.cancels {
+		return context.WithoutCancel(ctx), func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(m.died, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// do makes a call, or waits in vain where the process is dead.
+func (m mortal) do(ctx context.Context, call func(context.Context) error) error {
+	if m.died.Err() == nil {
+		limited, cancel := m.context(ctx)
+		defer cancel()
+		return call(limited)
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (m mortal) Read(ctx context.Context, routes []string) (states []traffic.State, err error) {
+	err = m.do(ctx, func(ctx context.Context) (err error) { states, err = m.Router.Read(ctx, routes); return err })
+	return states, err
+}
+
+func (m mortal) Write(ctx context.Context, route string, desired traffic.State) error {
+	return m.do(ctx, func(ctx context.Context) error { return m.Router.Write(ctx, route, desired) })
+}
+
+func (m mortal) Health(ctx context.Context, groups []string) (health map[string]traffic.Health, err error) {
+	err = m.do(ctx, func(ctx context.Context) (err error) { health, err = m.Router.Health(ctx, groups); return err })
+	return health, err
+}
+
+func (m mortal) Records(ctx context.Context, routes []string) (found map[string][]traffic.Record, err error) {
+	err = m.do(ctx, func(ctx context.Context) (err error) { found, err = m.Recorder.Records(ctx, routes); return err })
+	return found, err
+}
+
+func (m mortal) Put(ctx context.Context, routes []string, r traffic.Record, whole bool) error {
+	return m.do(ctx, func(ctx context.Context) error { return m.Recorder.Put(ctx, routes, r, whole) })
+}
+
+func (m mortal) Remove(ctx context.Context, routes []string, id string) error {
+	return m.do(ctx, func(ctx context.Context) error { return m.Recorder.Remove(ctx, routes, id) })
+}
+
+// heldHandover is a Guardian that only keeps what it is told.
+type heldHandover struct {
+	mu       sync.Mutex
+	last     *rollout.Handover
+	released bool
+	aborted  chan struct{}
+	err      error
+}
+
+func (g *heldHandover) Process(context.Context) (traffic.Process, error) {
+	return traffic.Process{PID: 7}, g.err
+}
+
+func (g *heldHandover) Hand(h rollout.Handover) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.last = &h
+}
+
+func (g *heldHandover) Release() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.last, g.released = nil, true
+}
+
+func (g *heldHandover) Aborted() <-chan struct{} { return g.aborted }
+
+// taken is what became of a shift whose process died.
+type taken struct {
+	p        *player
+	handed   *rollout.Handover
+	released bool
+	err      error
+	took     time.Duration
+	soon     []traffic.State // five seconds and four calls after the death
+	phase    traffic.Phase
+	reason   string
+	writes   map[string]int // of the successor
+}
+
+// dieAt plays a story whose process dies at a time, and takes it over.
+func dieAt(script string, at time.Duration, cancels bool) taken {
+	p := &player{playback: &playback{story: parse(script), memory: routertest.NewMemory(), began: time.Now()},
+		release: make(chan struct{}), serving: map[string]int{}, lastServing: map[string]time.Time{}, hadWeight: map[string]bool{}, running: map[string]int{}}
+	p.setUp()
+	died, die := context.WithCancel(context.Background())
+	guardian := &heldHandover{aborted: make(chan struct{})}
+	spec := p.spec()
+	dead := mortal{Router: p.memory, Recorder: p.memory.Recorder(), died: died, cancels: cancels}
+	back := dead
+	back.Router = p.memory.RollbackClient()
+	spec.Router, spec.RollbackRouter, spec.Record.Recorder, spec.OnEvent = dead, back, dead, nil
+	spec.StartGuardian = func(context.Context, string) rollout.Guardian { return guardian }
+	ended := make(chan struct{})
+	ctx, interrupt := context.WithCancel(context.Background())
+	defer interrupt()
+	go func() {
+		_, _ = rollout.Run(ctx, spec)
+		close(ended)
+	}()
+	<-time.After(at)
+	guardian.mu.Lock()
+	x := taken{p: p, handed: guardian.last, released: guardian.released, writes: map[string]int{}}
+	guardian.mu.Unlock()
+	die()
+	if x.handed != nil {
+		x.takeOver()
+	}
+	interrupt()
+	<-ended
+	close(p.release)
+	return x
+}
+
+func (x *taken) takeOver() {
+	began := time.Now()
+	soon := make(chan struct{})
+	time.AfterFunc(7*time.Second, func() {
+		for _, r := range x.p.story.routes {
+			x.soon = append(x.soon, x.p.memory.Now(r.id))
+		}
+		close(soon)
+	})
+	from := len(x.p.memory.Calls())
+	x.err = rollout.TakeOver(context.Background(), *x.handed, rollout.Successor{Router: x.p.memory.RollbackClient(), Recorder: x.p.memory.Recorder(), Owner: traffic.Owner{User: "guardian"}})
+	x.took = time.Since(began)
+	for _, c := range x.p.memory.Calls()[from:] {
+		if c.Op == routertest.Write && c.Rollback {
+			x.writes[c.Routes[0]]++
+		}
+	}
+	<-soon
+	x.p.memory.FinishLate()
+	records, _ := x.p.memory.Recorder().Records(context.Background(), []string{x.p.story.routes[0].id})
+	for _, found := range records {
+		for _, r := range found {
+			x.phase, x.reason = r.Phase, r.Reason
+		}
+	}
+}
+
+// violations checks that the traffic is back soon, and stays.
+func (x *taken) violations(phases ...traffic.Phase) []string {
+	var all []string
+	for i, r := range x.p.story.routes {
+		if soon := x.soon[i]; !soon.EqualTraffic(r.state) {
+			all = append(all, fmt.Sprintf("%s has %v soon after the death", r.id, soon.Weights))
+		}
+		if now := x.p.memory.Now(r.id); !now.EqualTraffic(r.state) {
+			all = append(all, fmt.Sprintf("%s has %v at the end", r.id, now.Weights))
+		}
+		pending := x.handed.Routes[i].Pending // one of the writes may be the dead owner's
+		if x.writes[r.id] > 1 && !pending {
+			all = append(all, fmt.Sprintf("%s was written %d times", r.id, x.writes[r.id]))
+		}
+	}
+	if x.err != nil {
+		all = append(all, x.err.Error())
+	}
+	if !slices.Contains(phases, x.phase) {
+		all = append(all, fmt.Sprintf("the record has the phase %q", x.phase))
+	}
+	return all
+}
+
+// A process that dies at any moment of a shift: its guardian returns the traffic.
+func TestTakeOver_anywhere(t *testing.T) {
+	for _, cancels := range []bool{false, true} {
+		handed := 0
+		for _, at := range interruptTimes(t, longStory) {
+			synctest.Test(t, func(t *testing.T) {
+				x := dieAt(longStory+"record\n", at, cancels)
+				if x.handed == nil {
+					return
+				}
+				handed++
+				if v := x.violations(traffic.PhaseRolledBack); len(v) > 0 {
+					t.Errorf("died at %s:\n%s", at, strings.Join(v, "\n"))
+				}
+			})
+		}
+		if handed < 50 {
+			t.Errorf("only %d deaths were taken over", handed)
+		}
+	}
+}
+
+// What a gate said before the process died is not lost.
+func TestTakeOver_rejects(t *testing.T) {
+	rejected := 0
+	for at := 2*time.Minute + 59*time.Second; at < 4*time.Minute; at += 170 * time.Millisecond {
+		synctest.Test(t, func(t *testing.T) {
+			x := dieAt(longStory+"record\nat 3m0s targets web-green 2 unhealthy\n", at, true)
+			if x.handed == nil {
+				return
+			}
+			phase := traffic.PhaseRolledBack
+			if x.handed.Reason != "" {
+				phase, rejected = traffic.PhaseRejected, rejected+1
+			}
+			if v := x.violations(phase); len(v) > 0 || x.reason != x.handed.Reason {
+				t.Errorf("died at %s:\n%s\nreason %q, want %q", at, strings.Join(v, "\n"), x.reason, x.handed.Reason)
+			}
+		})
+	}
+	if rejected < 5 {
+		t.Errorf("only %d deaths after the failure", rejected)
+	}
+}
+
+// A write that the API carries out after the successor's is undone.
+func TestTakeOver_lateWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		script := longStory + "record\n"
+		began := 0 * time.Second
+		for at := time.Second; began == 0; at += 300 * time.Millisecond {
+			if x := dieAt(script, at, false); x.handed != nil && slices.ContainsFunc(x.handed.Routes, func(r rollout.HandedRoute) bool { return r.Pending && x.handed.Moved }) {
+				began = at
+			}
+		}
+		x := dieAt(script+"fault late write for=9s by=forward times=always\n", began+9*time.Second, false)
+		if x.writes["web"]+x.writes["api"] < 3 {
+			t.Errorf("no late write was undone: %v", x.writes)
+		}
+		if v := x.violations(traffic.PhaseRolledBack); len(v) > 0 {
+			t.Errorf("died at %s:\n%s", began, strings.Join(v, "\n"))
+		}
+	})
+}
