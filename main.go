@@ -13,8 +13,10 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/guardian"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/guard"
 )
 
 // Set by the release build.
@@ -24,6 +26,12 @@ var (
 )
 
 func main() {
+	if guardian.Is(os.Args) {
+		if guard.Main() != nil {
+			os.Exit(1) // nobody reads a text
+		}
+		return
+	}
 	debug := flag.Bool("debug", false, "run for a debugger, and print the value of TF_REATTACH_PROVIDERS")
 	show := flag.Bool("version", false, "print the version and exit")
 	flag.Parse()
@@ -39,7 +47,7 @@ func main() {
 	if !*debug {
 		go endWithParent(busy, parent)
 	}
-	err := providerserver.Serve(context.Background(), provider.New(version, busy), providerserver.ServeOpts{
+	err := providerserver.Serve(context.Background(), provider.New(version, busy, provider.WithGuardian()), providerserver.ServeOpts{
 		Address: provider.Address,
 		Debug:   *debug,
 	})

@@ -27,6 +27,8 @@ type backend struct {
 	ledger  *ledger.Ledger  // what the resources of one run report to each other
 	// noRecord reports that shifts leave no record (shift_record = "off").
 	noRecord bool
+	// noGuardian reports that shifts have no guardian (guardian = false).
+	noGuardian bool
 	// orphaned reports that Terraform is gone, so that nothing will save the state.
 	orphaned func() bool
 	// allowDestroy allows environments that carry traffic to be destroyed.

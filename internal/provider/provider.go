@@ -34,7 +34,15 @@ type bluegreen struct {
 	version string
 	busy    *Busy
 	parent  int // process ID of Terraform
+	guarded bool
 }
+
+// Option changes how the provider runs.
+type Option func(*bluegreen)
+
+// WithGuardian lets shifts have guardians. The binary of the process must be this program, whose
+// main function runs guard.Main where guardian.Is.
+func WithGuardian() Option { return func(p *bluegreen) { p.guarded = true } }
 
 // orphaned reports whether Terraform is gone.
 func (p *bluegreen) orphaned() bool { return os.Getppid() != p.parent }
@@ -43,12 +51,18 @@ func (p *bluegreen) orphaned() bool { return os.Getppid() != p.parent }
 var shiftRecords = []string{"tags", "off"}
 
 // New returns a constructor of the provider. Busy counts running shifts; it may be nil.
-func New(version string, busy *Busy) func() provider.Provider {
+func New(version string, busy *Busy, options ...Option) func() provider.Provider {
 	if busy == nil {
 		busy = new(Busy)
 	}
 	parent := os.Getppid()
-	return func() provider.Provider { return &bluegreen{version: version, busy: busy, parent: parent} }
+	return func() provider.Provider {
+		p := &bluegreen{version: version, busy: busy, parent: parent}
+		for _, option := range options {
+			option(p)
+		}
+		return p
+	}
 }
 
 // Metadata implements provider.Provider.
@@ -81,7 +95,7 @@ func (p *bluegreen) Configure(ctx context.Context, req provider.ConfigureRequest
 	settings.UserAgent = "terraform-provider-bluegreen/" + p.version
 	resp.ResourceData = &backend{
 		aws: platform.AWSSession{Settings: settings}, busy: p.busy, lookup: os.LookupEnv, environ: os.Environ,
-		noRecord: config.ShiftRecord.ValueString() == "off", orphaned: p.orphaned,
+		noRecord: config.ShiftRecord.ValueString() == "off", noGuardian: !p.guarded || config.Guardian.Equal(types.BoolValue(false)), orphaned: p.orphaned,
 		allowDestroy: os.Getenv(allowDestroyVariable) == "1", ledger: ledger.New(),
 	}
 	resp.DataSourceData = resp.ResourceData
@@ -106,6 +120,7 @@ func (p *bluegreen) Functions(context.Context) []func() function.Function {
 type providerModel struct {
 	AWS         types.Object `tfsdk:"aws"`
 	ShiftRecord types.String `tfsdk:"shift_record"`
+	Guardian    types.Bool   `tfsdk:"guardian"`
 }
 
 func providerSchema() schema.Schema {
@@ -123,6 +138,11 @@ func providerSchema() schema.Schema {
 				Optional: true,
 				MarkdownDescription: "Whether a running shift keeps a record on its listeners and rules: `tags` (keys `bluegreen:shift/…`, removed when Terraform has saved the result) or `off`. " +
 					"Default: `tags`. Without a record, an abandoned shift and a change outside Terraform look the same; see [What an apply does](guides/what-an-apply-does.md).",
+			},
+			"guardian": schema.BoolAttribute{
+				Optional: true,
+				MarkdownDescription: "Whether each shift has a guardian: a process beside the provider that returns the traffic if the provider is killed during the shift. " +
+					"`false` leaves the traffic where it was, until the next apply. Default: `true`; Windows has no guardians. See [Reliability](guides/reliability.md).",
 			},
 		},
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/gates"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/guard"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/owner"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
@@ -156,6 +157,9 @@ func (r *switchResource) prepare(ctx context.Context, s *shiftRun, decided shift
 	s.Spec.ID = newID(s.Started)
 	s.Spec.Router, s.Spec.RollbackRouter = c.Forward, c.Rollback
 	s.keepRecord(r.backend, c.Recorder)
+	if !r.backend.noGuardian {
+		s.Spec.StartGuardian = guard.Starter(c)
+	}
 	s.Spec.Gates = gates
 	s.Spec.CredentialsLast = func(ctx context.Context, d time.Duration) error { return c.CredentialsLast(ctx, d+rollbackMargin) }
 	s.Spec.OnEvent = eventLogger(ctx, "shift", s.Spec.ID)

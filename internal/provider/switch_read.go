@@ -21,7 +21,7 @@ import (
 // refresh updates a state and its memory from the routes. A missing route is left out, also where none is left:
 // the plan and the apply report it, and what is rejected stays remembered. It changes nothing where the
 // reads may be stale and would reject a version.
-func (r *switchResource) refresh(ctx context.Context, m *switchModel, memory *release.Memory) (stale bool, diags diag.Diagnostics) {
+func (r *switchResource) refresh(ctx context.Context, m *switchModel, memory *release.Memory, began time.Time) (stale bool, diags diag.Diagnostics) {
 	routes := m.stateRoutes()
 	r.backend.ledger.See(idsOf(routes))
 	if len(routes) == 0 {
@@ -38,7 +38,7 @@ func (r *switchResource) refresh(ctx context.Context, m *switchModel, memory *re
 		return false, diag.Diagnostics{unreadable(routes, err)}
 	}
 	records := r.readRecords(ctx, c, idsOf(routes))
-	if s.State.Environments != nil && s.MayBeStale(found, records.found, time.Now()) {
+	if s.State.Environments != nil && s.MayBeStale(found, records.found, time.Now()) || records.isGuarded() && time.Since(began) < guardianWait {
 		c.Reader.Invalidate()
 		return true, nil
 	}
@@ -59,15 +59,19 @@ func (r *switchResource) refresh(ctx context.Context, m *switchModel, memory *re
 	return false, diags
 }
 
+// guardianWait is how long a refresh waits for the guardian of a shift whose owner died, which returns the
+// traffic. It is longer than a guardian watches for late writes where the API responds.
+const guardianWait = time.Minute
+
 // staleReadPause is the pause before a refresh reads again what may be stale.
 const staleReadPause = 2 * time.Second
 
 // refreshFresh is refresh, repeated where it would reject a version because of reads that may be older than the last
 // shift. Each attempt has its own time limit.
 func (r *switchResource) refreshFresh(ctx context.Context, m *switchModel, memory *release.Memory) diag.Diagnostics {
-	for {
+	for began := time.Now(); ; {
 		limited, cancel := limitRefresh(ctx)
-		stale, diags := r.refresh(limited, m, memory)
+		stale, diags := r.refresh(limited, m, memory, began)
 		cancel()
 		if !stale {
 			return diags
@@ -93,6 +97,11 @@ func (r *switchResource) readRecords(ctx context.Context, c *platform.Clients, r
 	}
 	records, err := c.Reader.Records(ctx, routes)
 	return recordsRead{found: traffic.MergeRecords(records), err: err}
+}
+
+// isGuarded reports whether a guardian is about to return the traffic of a shift.
+func (x recordsRead) isGuarded() bool {
+	return slices.ContainsFunc(x.found, func(r traffic.Left) bool { return r.IsOpen() && owner.IsGuarded(r.Owner) })
 }
 
 // update takes over the records. Where they could not be read, the last ones stay: a plan goes on with a warning,

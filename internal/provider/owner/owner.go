@@ -37,8 +37,31 @@ func run(lookup func(string) (string, bool)) string {
 	return ""
 }
 
-// Abandoned reports whether the process of an owner has ended, and false for known where
-// that is not known here.
+// Guardian returns the owner of what this process takes over as a guardian.
+func Guardian(lookup func(string) (string, bool)) traffic.Owner {
+	o := New(lookup)
+	o.Guardian = traffic.Process{PID: o.PID, Start: o.Start}
+	return o
+}
+
+// Abandoned reports whether the processes of an owner and of its guardian have ended, and false
+// for known where that is not known here.
 func Abandoned(o traffic.Owner) (abandoned, known bool) {
-	return proc.Identity{Boot: o.Boot, PID: o.PID, Start: o.Start}.Ended()
+	ended, known := proc.Identity{Boot: o.Boot, PID: o.PID, Start: o.Start}.Ended()
+	return ended && !runsGuardian(o), known
+}
+
+// IsGuarded reports whether the process of an owner is known to have ended, and its guardian is
+// about to return the traffic.
+func IsGuarded(o traffic.Owner) bool {
+	ended, known := proc.Identity{Boot: o.Boot, PID: o.PID, Start: o.Start}.Ended()
+	return known && (ended || o.PID == o.Guardian.PID) && runsGuardian(o)
+}
+
+func runsGuardian(o traffic.Owner) bool {
+	if o.Guardian.PID == 0 {
+		return false
+	}
+	ended, known := proc.Identity{Boot: o.Boot, PID: o.Guardian.PID, Start: o.Guardian.Start}.Ended()
+	return known && !ended
 }

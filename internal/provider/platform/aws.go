@@ -31,28 +31,31 @@ const (
 	longestRole       = 12 * time.Hour
 )
 
-// AWSSettings is the AWS configuration. Empty values leave the decision to the SDK.
+// AWSSettings is the AWS configuration, with secrets: it is never logged, and passed to the guardian
+// through a pipe only. Empty values leave the decision to the SDK.
 type AWSSettings struct {
-	profile, region             string
-	accessKey, secretKey, token string
-	configFiles, secretFiles    []string
-	role                        *roleSettings
-	web                         *webSettings
-	maxAttempts                 int
-	accounts                    []string
-	endpoints                   map[string]string
+	Profile, Region             string
+	AccessKey, SecretKey, Token string
+	ConfigFiles, SecretFiles    []string
+	Role                        *RoleSettings
+	Web                         *WebSettings
+	MaxAttempts                 int
+	Accounts                    []string
+	Endpoints                   map[string]string
 	UserAgent                   string
 	// Unknown is true while part of the configuration is unknown: nothing can be
 	// called yet, which does not matter to a plan that makes no calls.
 	Unknown bool
 }
 
-type roleSettings struct {
-	arn, session, externalID string
-	duration                 time.Duration
+// RoleSettings is the block assume_role.
+type RoleSettings struct {
+	ARN, Session, ExternalID string
+	Duration                 time.Duration
 }
 
-type webSettings struct{ arn, session, tokenFile string }
+// WebSettings is the block assume_role_with_web_identity.
+type WebSettings struct{ ARN, Session, TokenFile string }
 
 // awsReader reads the block aws.
 type awsReader struct{ *input.Reader }
@@ -63,27 +66,27 @@ func ReadAWS(v types.Object, environment func(string) string) (AWSSettings, diag
 	rd, at := awsReader{&input.Reader{}}, path.Root("aws")
 	a := rd.Attributes(v)
 	s := AWSSettings{
-		profile:     rd.Text(a["profile"]),
-		region:      rd.Text(a["region"]),
-		accessKey:   rd.Text(a["access_key"]),
-		secretKey:   rd.Text(a["secret_key"]),
-		token:       rd.Text(a["token"]),
-		configFiles: rd.List(at.AtName("shared_config_files"), a["shared_config_files"]),
-		secretFiles: rd.List(at.AtName("shared_credentials_files"), a["shared_credentials_files"]),
-		role:        rd.role(at.AtName("assume_role"), a["assume_role"]),
-		web:         rd.web(a["assume_role_with_web_identity"]),
-		maxAttempts: rd.Whole(at.AtName("max_attempts"), a["max_attempts"], 1, 0),
-		accounts:    rd.accounts(at.AtName("allowed_account_ids"), a["allowed_account_ids"]),
-		endpoints:   map[string]string{},
+		Profile:     rd.Text(a["profile"]),
+		Region:      rd.Text(a["region"]),
+		AccessKey:   rd.Text(a["access_key"]),
+		SecretKey:   rd.Text(a["secret_key"]),
+		Token:       rd.Text(a["token"]),
+		ConfigFiles: rd.List(at.AtName("shared_config_files"), a["shared_config_files"]),
+		SecretFiles: rd.List(at.AtName("shared_credentials_files"), a["shared_credentials_files"]),
+		Role:        rd.role(at.AtName("assume_role"), a["assume_role"]),
+		Web:         rd.web(a["assume_role_with_web_identity"]),
+		MaxAttempts: rd.Whole(at.AtName("max_attempts"), a["max_attempts"], 1, 0),
+		Accounts:    rd.accounts(at.AtName("allowed_account_ids"), a["allowed_account_ids"]),
+		Endpoints:   map[string]string{},
 	}
-	if s.web != nil && s.web.tokenFile == "" && !rd.Unknown {
-		if s.web.tokenFile = environment(tokenFileVariable); s.web.tokenFile == "" {
+	if s.Web != nil && s.Web.TokenFile == "" && !rd.Unknown {
+		if s.Web.TokenFile = environment(tokenFileVariable); s.Web.TokenFile == "" {
 			rd.Add(noTokenFile(at.AtName("assume_role_with_web_identity").AtName("web_identity_token_file")))
 		}
 	}
 	endpoints := rd.Attributes(a["endpoints"])
 	for _, service := range slices.Sorted(maps.Keys(endpoints)) {
-		s.endpoints[service] = rd.endpoint(at.AtName("endpoints").AtName(service), endpoints[service])
+		s.Endpoints[service] = rd.endpoint(at.AtName("endpoints").AtName(service), endpoints[service])
 	}
 	rd.checkKeys(at, a)
 	s.Unknown = rd.Unknown
@@ -120,29 +123,29 @@ func (r awsReader) accounts(at path.Path, v attr.Value) []string {
 	return ids
 }
 
-func (r awsReader) role(at path.Path, v attr.Value) *roleSettings {
+func (r awsReader) role(at path.Path, v attr.Value) *RoleSettings {
 	a := r.Attributes(v)
 	if a == nil {
 		return nil
 	}
-	s := &roleSettings{
-		arn:        r.Text(a["role_arn"]),
-		session:    r.Text(a["session_name"]),
-		externalID: r.Text(a["external_id"]),
-		duration:   r.Duration(at.AtName("duration"), a["duration"], shortestRole),
+	s := &RoleSettings{
+		ARN:        r.Text(a["role_arn"]),
+		Session:    r.Text(a["session_name"]),
+		ExternalID: r.Text(a["external_id"]),
+		Duration:   r.Duration(at.AtName("duration"), a["duration"], shortestRole),
 	}
-	if s.duration < shortestRole || s.duration > longestRole {
+	if s.Duration < shortestRole || s.Duration > longestRole {
 		r.Add(roleDuration(at.AtName("duration"), r.Text(a["duration"])))
 	}
 	return s
 }
 
-func (r awsReader) web(v attr.Value) *webSettings {
+func (r awsReader) web(v attr.Value) *WebSettings {
 	a := r.Attributes(v)
 	if a == nil {
 		return nil
 	}
-	return &webSettings{arn: r.Text(a["role_arn"]), session: r.Text(a["session_name"]), tokenFile: r.Text(a["web_identity_token_file"])}
+	return &WebSettings{ARN: r.Text(a["role_arn"]), Session: r.Text(a["session_name"]), TokenFile: r.Text(a["web_identity_token_file"])}
 }
 
 // endpoint reads the URL of a service.
@@ -162,21 +165,21 @@ func (s AWSSettings) load(ctx context.Context, region string) (aws.Config, error
 		// A plain http.Client fails where AWS_CA_BUNDLE is set.
 		config.WithHTTPClient(awshttp.NewBuildableClient()),
 	}
-	if s.profile != "" {
-		options = append(options, config.WithSharedConfigProfile(s.profile))
+	if s.Profile != "" {
+		options = append(options, config.WithSharedConfigProfile(s.Profile))
 	}
-	if s.region != "" {
-		options = append(options, config.WithRegion(s.region))
+	if s.Region != "" {
+		options = append(options, config.WithRegion(s.Region))
 	}
-	if s.configFiles != nil {
-		options = append(options, config.WithSharedConfigFiles(s.configFiles))
+	if s.ConfigFiles != nil {
+		options = append(options, config.WithSharedConfigFiles(s.ConfigFiles))
 	}
-	if s.secretFiles != nil {
-		options = append(options, config.WithSharedCredentialsFiles(s.secretFiles))
+	if s.SecretFiles != nil {
+		options = append(options, config.WithSharedCredentialsFiles(s.SecretFiles))
 	}
-	if s.accessKey != "" {
+	if s.AccessKey != "" {
 		options = append(options, config.WithCredentialsProvider(
-			credentials.NewStaticCredentialsProvider(s.accessKey, s.secretKey, s.token)))
+			credentials.NewStaticCredentialsProvider(s.AccessKey, s.SecretKey, s.Token)))
 	}
 	load := func(ctx context.Context) (aws.Config, error) {
 		cfg, err := config.LoadDefaultConfig(ctx, options...)
@@ -207,24 +210,24 @@ func (s AWSSettings) assume(cfg *aws.Config) {
 		return name
 	}
 	switch client := s.sts(*cfg); {
-	case s.role != nil:
-		cfg.Credentials = renewed(cfg.Credentials, stscreds.NewAssumeRoleProvider(client, s.role.arn, func(o *stscreds.AssumeRoleOptions) {
-			o.RoleSessionName, o.Duration = session(s.role.session), s.role.duration
-			if s.role.externalID != "" {
-				o.ExternalID = &s.role.externalID
+	case s.Role != nil:
+		cfg.Credentials = renewed(cfg.Credentials, stscreds.NewAssumeRoleProvider(client, s.Role.ARN, func(o *stscreds.AssumeRoleOptions) {
+			o.RoleSessionName, o.Duration = session(s.Role.Session), s.Role.Duration
+			if s.Role.ExternalID != "" {
+				o.ExternalID = &s.Role.ExternalID
 			}
 		}))
-	case s.web != nil:
-		cfg.Credentials = renewed(cfg.Credentials, stscreds.NewWebIdentityRoleProvider(client, s.web.arn,
-			stscreds.IdentityTokenFile(s.web.tokenFile), func(o *stscreds.WebIdentityRoleOptions) {
-				o.RoleSessionName = session(s.web.session)
+	case s.Web != nil:
+		cfg.Credentials = renewed(cfg.Credentials, stscreds.NewWebIdentityRoleProvider(client, s.Web.ARN,
+			stscreds.IdentityTokenFile(s.Web.TokenFile), func(o *stscreds.WebIdentityRoleOptions) {
+				o.RoleSessionName = session(s.Web.Session)
 			}))
 	}
 }
 
 func (s AWSSettings) sts(cfg aws.Config) *sts.Client {
 	return sts.NewFromConfig(cfg, func(o *sts.Options) {
-		if url := s.endpoints["sts"]; url != "" {
+		if url := s.Endpoints["sts"]; url != "" {
 			o.BaseEndpoint = &url
 		}
 	})

@@ -62,7 +62,7 @@ func TestLoad_credentialsFileIsReadAgain(t *testing.T) {
 	file, shared := withoutAWS(t)
 	writeFile(t, file, keys("AKIAOLD"))
 	writeFile(t, shared, "")
-	cfg, err := AWSSettings{secretFiles: []string{file}, configFiles: []string{shared}}.load(t.Context(), "us-east-1")
+	cfg, err := AWSSettings{SecretFiles: []string{file}, ConfigFiles: []string{shared}}.load(t.Context(), "us-east-1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,8 +108,8 @@ func TestLoad_roleIsAssumedAgain(t *testing.T) {
 	sts := newFakeSTS(t)
 	writeFile(t, file, keys("AKIAOLD"))
 	writeFile(t, shared, "")
-	s := AWSSettings{secretFiles: []string{file}, configFiles: []string{shared}, endpoints: map[string]string{"sts": sts.url},
-		role: &roleSettings{arn: "arn:aws:iam::123456789012:role/release", duration: time.Hour}}
+	s := AWSSettings{SecretFiles: []string{file}, ConfigFiles: []string{shared}, Endpoints: map[string]string{"sts": sts.url},
+		Role: &RoleSettings{ARN: "arn:aws:iam::123456789012:role/release", Duration: time.Hour}}
 	cfg, err := s.load(t.Context(), "us-east-1")
 	if err != nil {
 		t.Fatal(err)
@@ -131,8 +131,8 @@ func TestLoad_tokenFileIsReadAgain(t *testing.T) {
 	writeFile(t, shared, "")
 	token := filepath.Join(t.TempDir(), "token")
 	writeFile(t, token, "old")
-	s := AWSSettings{secretFiles: []string{file}, configFiles: []string{shared}, endpoints: map[string]string{"sts": sts.url},
-		web: &webSettings{arn: "arn:aws:iam::123456789012:role/release", tokenFile: token}}
+	s := AWSSettings{SecretFiles: []string{file}, ConfigFiles: []string{shared}, Endpoints: map[string]string{"sts": sts.url},
+		Web: &WebSettings{ARN: "arn:aws:iam::123456789012:role/release", TokenFile: token}}
 	cfg, err := s.load(t.Context(), "us-east-1")
 	if err != nil {
 		t.Fatal(err)

@@ -71,7 +71,7 @@ func (s *AWSSession) checkAccountFrom(ctx context.Context, region string) error 
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.Settings.accounts) == 0 {
+	if len(s.Settings.Accounts) == 0 {
 		return nil
 	}
 	if s.account == "" {
@@ -86,7 +86,7 @@ func (s *AWSSession) checkAccountFrom(ctx context.Context, region string) error 
 
 // allows returns ErrAccount for an account that is not in the list.
 func (s *AWSSession) allows(account string) error {
-	if len(s.Settings.accounts) == 0 || slices.Contains(s.Settings.accounts, account) {
+	if len(s.Settings.Accounts) == 0 || slices.Contains(s.Settings.Accounts, account) {
 		return nil
 	}
 	return fmt.Errorf("%w: %s", ErrAccount, account)
@@ -95,7 +95,7 @@ func (s *AWSSession) allows(account string) error {
 // CheckPlanned is the check of the account in a plan. It takes at most one call in a run, and returns only
 // ErrAccount: a plan works without credentials, and the apply reports everything else.
 func (s *AWSSession) CheckPlanned(ctx context.Context, region string) error {
-	if len(s.Settings.accounts) == 0 || s.Settings.Unknown {
+	if len(s.Settings.Accounts) == 0 || s.Settings.Unknown {
 		return nil
 	}
 	s.planned.Do(func() { s.plannedErr = s.checkAccountFrom(ctx, region) })
@@ -124,11 +124,11 @@ func (s *AWSSession) CloudWatch(ctx context.Context, region string) (*cloudwatch
 		if region != "" {
 			o.Region = region
 		}
-		if url := s.Settings.endpoints["cloudwatch"]; url != "" {
+		if url := s.Settings.Endpoints["cloudwatch"]; url != "" {
 			o.BaseEndpoint = &url
 		}
-		if s.Settings.maxAttempts > 0 {
-			o.RetryMaxAttempts = s.Settings.maxAttempts
+		if s.Settings.MaxAttempts > 0 {
+			o.RetryMaxAttempts = s.Settings.MaxAttempts
 		}
 	}), nil
 }

@@ -2,6 +2,7 @@ package platform
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -36,6 +37,7 @@ func loadBalancer() Entry {
 		ReadFault:    elbReadFault,
 		Detail:       elbDetail,
 		Command:      elb.Command,
+		restore:      elb.Restore,
 		LimitText:    fmt.Sprintf("%d target groups in one action, the maximum of Elastic Load Balancing", elb.Limits().Groups),
 		IdleText:     "attached to no listener or rule, so Elastic Load Balancing does not check its health",
 		Connect:      connectELB,
@@ -158,9 +160,10 @@ func connectELB(ctx context.Context, session *AWSSession, id string) (*Clients, 
 		return nil, err
 	}
 	settings := session.Settings
-	forward, rollback := elb.NewRouters(config, elb.Options{MaxAttempts: settings.maxAttempts, Endpoint: settings.endpoints["elbv2"]})
+	forward, rollback := elb.NewRouters(config, elb.Options{MaxAttempts: settings.MaxAttempts, Endpoint: settings.Endpoints["elbv2"]})
 	return &Clients{
 		Forward: forward, Rollback: rollback, Recorder: elb.NewRecorder(forward), Reader: elb.NewReader(forward), Groups: forward, CheckAccount: session.checkAccount,
 		CredentialsLast: func(ctx context.Context, d time.Duration) error { return credentialsLast(ctx, config.Credentials, d) },
+		Handover:        func(ctx context.Context) (json.RawMessage, error) { return session.handover(ctx, id) },
 	}, nil
 }

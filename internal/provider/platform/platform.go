@@ -5,6 +5,7 @@ package platform
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -54,6 +55,8 @@ type Entry struct {
 	// Command is a command line with which somebody writes a state to a route without
 	// Terraform.
 	Command func(route string, want traffic.State) (string, error)
+	// restore gives a state that was in JSON the Raw value that it had.
+	restore func(s *traffic.State) error
 	// LimitText says what a route cannot have more of, such as "5 target groups in one
 	// action". It is shown only where Limits.Groups is not 0.
 	LimitText string
@@ -114,6 +117,8 @@ type Clients struct {
 	CheckAccount func(context.Context) error
 	// CredentialsLast reports an error where the credentials expire within d.
 	CredentialsLast func(ctx context.Context, d time.Duration) error
+	// Handover describes these clients, with secrets, for Resume in another process.
+	Handover func(context.Context) (json.RawMessage, error)
 }
 
 // SharedReader reads for refreshes and plans. The resources of one run share its calls.

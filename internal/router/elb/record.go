@@ -42,7 +42,8 @@ func recordSuffixes() []string {
 func encodeRecord(r traffic.Record, whole bool) map[string]string {
 	tags := map[string]string{"": fieldsText(
 		field{"phase", string(r.Phase), 20}, field{"n", strconv.Itoa(r.Renewal), 12},
-		field{"expires", strconv.FormatInt(r.Expires.Unix(), 10), 20}, field{"reached", strconv.Itoa(int(r.Reached)), 6})}
+		field{"expires", strconv.FormatInt(r.Expires.Unix(), 10), 20}, field{"reached", strconv.Itoa(int(r.Reached)), 6},
+		field{"guardian", guardianText(r.Owner.Guardian), 31})}
 	if r.Reason != "" {
 		tags[reasonSuffix] = escapeBut(" =", strings.TrimSpace(r.Reason), maxTagValue)
 	}
@@ -56,6 +57,23 @@ func encodeRecord(r traffic.Record, whole bool) map[string]string {
 		field{"environment", r.Environment, 80}, field{"version", r.Version, 100})
 	tags[fromSuffix], tags[toSuffix] = sharesText(r.From), sharesText(r.To)
 	return tags
+}
+
+// guardianText is the process of a guardian, such as 4711:98765.
+func guardianText(p traffic.Process) string {
+	if p.PID == 0 {
+		return ""
+	}
+	return strconv.Itoa(p.PID) + ":" + p.Start
+}
+
+func guardianOf(text string) traffic.Process {
+	pid, start, _ := strings.Cut(text, ":")
+	n, err := strconv.Atoi(pid)
+	if err != nil {
+		return traffic.Process{}
+	}
+	return traffic.Process{PID: n, Start: start}
 }
 
 // field is a field of a tag's value, with the maximum length of its escaped text.
@@ -173,7 +191,8 @@ func decodeRecord(id string, values map[string]string) traffic.Record {
 	expires, _ := strconv.ParseInt(main["expires"], 10, 64)
 	return traffic.Record{
 		Shift: id, Switch: owner["switch"], Routes: number(owner["routes"]),
-		Owner: traffic.Owner{User: owner["user"], Host: owner["host"], Boot: owner["boot"], PID: number(owner["pid"]), Start: owner["start"], Run: owner["run"]},
+		Owner: traffic.Owner{User: owner["user"], Host: owner["host"], Boot: owner["boot"], PID: number(owner["pid"]), Start: owner["start"], Run: owner["run"],
+			Guardian: guardianOf(main["guardian"])},
 		Phase: traffic.Phase(main["phase"]), Renewal: number(main["n"]), Expires: time.Unix(expires, 0).UTC(), Reached: shift.Share(number(main["reached"])),
 		Goal: goal["goal"], Retry: goal["retry"], Environment: goal["environment"], Version: goal["version"],
 		Reason: unescape(values[reasonSuffix]), From: sharesOf(values[fromSuffix]), To: sharesOf(values[toSuffix]),

@@ -1,0 +1,14 @@
+package guardian
+
+import (
+	"errors"
+	"os/exec"
+)
+
+// Supported reports whether this system has guardians. On Windows a provider whose console is
+// closed cannot be told apart from one that was killed.
+const Supported = false
+
+func startDetached(func() *exec.Cmd) (*exec.Cmd, error) { return nil, errors.ErrUnsupported }
+
+func kill(int) error { return errors.ErrUnsupported }
