@@ -59,31 +59,81 @@ func Exited(pid int) bool {
 	return strings.HasPrefix(rest, "Z")
 }
 
-// killAll kills the provider and Terraform. The provider is stopped first, so that it
-// cannot roll back when Terraform dies, and Terraform dies before it can change its state.
-func (a *Apply) killAll() error {
+// Victims are the processes of an apply that are killed.
+type Victims int
+
+// The victims.
+const (
+	Everything   Victims = iota // Terraform, the provider and its guardians, as when the machine is lost
+	AllButGuards                // Terraform and the provider
+	OnlyProvider
+)
+
+// kill kills processes. The provider is stopped first, so that it cannot roll back when
+// Terraform dies, and Terraform dies before it can change its state.
+func (a *Apply) kill(victims Victims) error {
 	provider, err := findProvider(a.Command.Process.Pid)
 	if err != nil {
 		return err
 	}
-	return errors.Join(syscall.Kill(provider, syscall.SIGSTOP), a.Command.Process.Kill(), syscall.Kill(provider, syscall.SIGKILL))
+	errs := []error{syscall.Kill(provider, syscall.SIGSTOP)}
+	if victims == Everything {
+		for guardians := a.Guardians(); len(guardians) > 0; guardians = a.Guardians() { // one may be starting
+			for _, pid := range guardians {
+				_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+			}
+		}
+	}
+	if victims != OnlyProvider {
+		errs = append(errs, a.Command.Process.Kill())
+	}
+	return errors.Join(append(errs, syscall.Kill(provider, syscall.SIGKILL))...)
 }
 
-// KillAll kills the provider and Terraform now.
-func (a *Apply) KillAll() {
+// Guardians returns the processes of the guardians of this apply.
+func (a *Apply) Guardians() []int { return guardiansIn(a.Command.Dir) }
+
+// guardiansIn returns the processes of guardians with a working directory, in no order.
+func guardiansIn(dir string) []int {
+	want, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return nil
+	}
+	var found []int
+	folders, _ := filepath.Glob("/proc/[0-9]*")
+	for _, folder := range folders {
+		cwd, err := os.Readlink(folder + "/cwd")
+		if err != nil || cwd != want {
+			continue
+		}
+		line, _ := os.ReadFile(folder + "/cmdline")
+		if pid, err := strconv.Atoi(filepath.Base(folder)); err == nil && strings.Contains(string(line), "\x00guardian,\x00") {
+			found = append(found, pid)
+		}
+	}
+	return found
+}
+
+// Kill kills processes now, and waits until they have ended.
+func (a *Apply) Kill(victims Victims) {
 	a.t.Helper()
 	provider := a.Provider()
-	if err := a.killAll(); err != nil {
+	if err := a.kill(victims); err != nil {
 		a.t.Fatal(err)
 	}
 	a.Wait()
 	eventually(a.t, "the provider has exited", func() bool { return Exited(provider) })
 }
 
-// KilledAt applies, and kills the provider and Terraform when the n-th call arrives that
-// matches, from 1. The call is executed, but nobody receives its answer. It returns false
-// if the apply ended before.
+// KilledAt applies, and kills everything when the n-th call arrives that matches, from 1. The
+// call is executed, but nobody receives its answer. It returns false if the apply ended before.
 func (w *World) KilledAt(n int, matches func(localaws.Call) bool, args ...string) bool {
+	w.t.Helper()
+	return w.Killed(Everything, n, matches, args...)
+}
+
+// Killed is KilledAt with other victims.
+func (w *World) Killed(victims Victims, n int, matches func(localaws.Call) bool, args ...string) bool {
 	w.t.Helper()
 	var mu sync.Mutex
 	var apply *Apply
@@ -97,7 +147,7 @@ func (w *World) KilledAt(n int, matches func(localaws.Call) bool, args ...string
 			return
 		}
 		if seen++; seen == n {
-			killed, failed = call.ID, apply.killAll()
+			killed, failed = call.ID, apply.kill(victims)
 		}
 	})
 	apply = w.Start(args...)

@@ -56,6 +56,11 @@ func NewWorldOf(t *testing.T, live rehearsal.AppTerms, pace rehearsal.Pace, opti
 		t.Fatal(err)
 	}
 	t.Cleanup(release.Close)
+	t.Cleanup(func() { // before: what it needs is still there
+		if !t.Failed() {
+			eventually(t, "no guardian is left", func() bool { return len(guardiansIn(release.Terraform.Dir)) == 0 })
+		}
+	})
 	release.Terraform.Limit = hangTimeout()
 	w := &World{Release: release, Balancer: balancer, t: t}
 	w.MustDeploy("blue", live)

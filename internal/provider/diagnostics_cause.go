@@ -46,6 +46,8 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.
 		return input.Detail{Cause: "Too few healthy targets: " + detail, Action: notRejected + tooFewTargetsAction(f)}
 	case rollout.Interrupted:
 		return input.Detail{Cause: "The apply was interrupted.", Action: interruptedAction(f)}
+	case rollout.Aborted:
+		return input.Detail{Cause: "The guardian of the shift received SIGTERM, which asks for a rollback.", Action: notRejected + "Apply again to release it."}
 	case rollout.ExternalChange:
 		return advice{s}.externalChangeDetail(result, detail)
 	case rollout.NotForwarding:

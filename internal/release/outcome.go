@@ -50,6 +50,7 @@ var causeTexts = map[rollout.Cause]string{
 	rollout.HealthUnreadable:  "target health could not be read",
 	rollout.TooFewTargets:     "too few targets",
 	rollout.Interrupted:       "interrupted",
+	rollout.Aborted:           "aborted",
 	rollout.ExternalChange:    "external change",
 	rollout.NotForwarding:     "a route does not forward to target groups",
 	rollout.RouterFailed:      "the load balancer could not be changed or read",

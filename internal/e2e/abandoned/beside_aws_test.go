@@ -174,7 +174,7 @@ func TestAbandoned_besideAWS(t *testing.T) {
 	apply := w.Start()
 	w.Eventually("blue has 5 %", func() bool { return w.Weights()["blue"] == 5 })
 	aws.mustRemoveRecordOnly()
-	apply.KillAll()
+	apply.Kill(e2e.Everything)
 	aws.mustRemoveRecordOnly()
 	aws.configure(ignoreTags)
 	aws.mustBeEmpty()

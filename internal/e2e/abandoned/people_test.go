@@ -284,7 +284,7 @@ func TestAbandoned_twoStates(t *testing.T) {
 	if n := len(slices.DeleteFunc(w.Balancer.Calls(), func(call localaws.Call) bool { return call.Action != "ModifyListener" })); n != writes {
 		t.Errorf("the second apply wrote %d times", n-writes)
 	}
-	first.KillAll()
+	first.Kill(e2e.Everything)
 	second.Pace = quick
 	second.MustConfigure("green")
 	second.MustApply()

@@ -4,37 +4,93 @@ package guarded
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 )
+
+// back is the longest time from a death to all traffic on the stable environment, beyond what
+// the API takes.
+const back = 3 * time.Second
+
+// quick is a pace at which a shift takes about a second.
+var quick = rehearsal.Pace{Hold: "200ms", Settle: "300ms", SteadyFor: "100ms"}
 
 // nth matches calls of an action.
 func nth(action string) func(localaws.Call) bool {
 	return func(call localaws.Call) bool { return call.Action == action }
 }
 
-// The provider and Terraform are killed at every write of the traffic.
+// hasAll reports whether the listener, and the rules that are routes, send everything to an
+// environment.
+func hasAll(w *e2e.World, environment string, rules ...string) bool {
+	other := map[string]string{"blue": "green", "green": "blue"}[environment]
+	for _, arn := range append([]string{w.Stack.Listener}, rules...) {
+		if !w.Feeds(arn, environment) || w.Feeds(arn, other) {
+			return false
+		}
+	}
+	return true
+}
+
+// returned checks that the traffic is back on blue soon after a death.
+func returned(t *testing.T, w *e2e.World, died time.Time, api time.Duration, rules ...string) {
+	t.Helper()
+	w.Eventually("the traffic is back", func() bool { return hasAll(w, "blue", rules...) })
+	if took := time.Since(died); took > slow.Deadline(back)+api {
+		t.Errorf("the traffic was back after %s", took)
+	}
+}
+
+// withRules makes two rules routes of the switch as well.
+func withRules(w *e2e.World, n int) (rules []string) {
+	for i := range n {
+		rules = append(rules, w.AddRule(i+10))
+	}
+	if n > 0 {
+		w.Route(rules...)
+		w.MustApply()
+	}
+	return rules
+}
+
+// Terraform and the provider are killed at every write of the traffic.
 func TestGuardian_killedAtEveryWrite(t *testing.T) {
-	for n := range 3 {
-		t.Run(fmt.Sprintf("write %d", n+1), func(t *testing.T) {
-			t.Parallel()
-			w := e2e.NewWorld(t, rehearsal.Pace{Hold: "200ms", Settle: "300ms", SteadyFor: "100ms"})
-			w.MustConfigure("green")
-			if !w.KilledAt(n+1, nth("ModifyListener")) {
-				t.Fatal("the apply was not killed")
+	for _, victims := range []e2e.Victims{e2e.AllButGuards, e2e.OnlyProvider} {
+		for _, routes := range []int{1, 3} {
+			for n := 1; n <= 3; n++ {
+				if routes == 3 && n != 2 || victims == e2e.OnlyProvider && n == 1 {
+					continue // the matrix has all combinations
+				}
+				t.Run(fmt.Sprintf("victims %d, %d routes, write %d", victims, routes, n), func(t *testing.T) {
+					t.Parallel()
+					w := e2e.NewWorld(t, quick)
+					rules := withRules(w, routes-1)
+					w.MustConfigure("green")
+					isWrite := func(call localaws.Call) bool { return strings.HasPrefix(call.Action, "Modify") }
+					if !w.Killed(victims, routes*n, isWrite) {
+						t.Fatal("the apply was not killed")
+					}
+					returned(t, w, time.Now(), 0, rules...)
+					mark := w.Mark()
+					w.MustApply(e2e.Unlocked)
+					if !hasAll(w, "green", rules...) {
+						t.Error("the next apply did not release green")
+					}
+					if tags := w.Balancer.Tags(w.Stack.Listener); len(tags) > 0 {
+						t.Errorf("the listener still has the tags %v", tags)
+					}
+					if n := w.Writes(mark); n < 3*routes {
+						t.Errorf("green was released with %d writes, not by steps", n)
+					}
+					w.LostNothing()
+				})
 			}
-			died := time.Now()
-			w.Eventually("the traffic is back", func() bool { return w.HasAll("blue") })
-			t.Logf("back after %s", time.Since(died))
-			out := w.MustRun("plan", "-no-color", e2e.Unlocked)
-			t.Log(out)
-			w.MustApply(e2e.Unlocked)
-			w.MustHaveAll("green")
-			w.LostNothing()
-		})
+		}
 	}
 }

@@ -119,7 +119,7 @@ func killBoth(t *testing.T, w *e2e.World) {
 	w.MustConfigure("green")
 	apply := w.Start()
 	waitUntil(w, 50)
-	apply.KillAll()
+	apply.Kill(e2e.Everything)
 	if weights := w.Weights(); weights["green"] != 50 {
 		t.Fatalf("after the kill: %v", weights)
 	}
