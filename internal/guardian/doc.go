@@ -29,6 +29,8 @@ type message struct {
 	Clients json.RawMessage   `json:"clients,omitempty"`
 	Hand    *rollout.Handover `json:"hand,omitempty"`
 	Release bool              `json:"release,omitempty"`
+	// Aborting is the answer to report.Abort: the owner rolls back itself.
+	Aborting bool `json:"aborting,omitempty"`
 }
 
 // report is a line of the pipe from the guardian.

@@ -84,7 +84,9 @@ func serve(in io.Reader, out io.Writer, term <-chan os.Signal, connect Connect) 
 			case m.Clients != nil:
 				clients = m.Clients
 			case m.Hand != nil:
-				handed, frozen = m.Hand, nil // it is not frozen
+				handed = m.Hand
+			case m.Aborting:
+				frozen = nil
 			}
 			if open {
 				continue

@@ -2,6 +2,7 @@ package guardian
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -44,6 +45,8 @@ var trackingVariables = []string{"RUNNER_TRACKING_ID", "JENKINS_NODE_COOKIE", "J
 // Options is how a guardian is started.
 type Options struct {
 	Shift string // its id, for people
+	// Program is the path of the binary to start. Empty: that of this process.
+	Program string
 	// Clients returns how clients are made, for Connect. It must not block for long.
 	Clients func(context.Context) (json.RawMessage, error)
 }
@@ -150,7 +153,7 @@ func (p *Process) launch(ctx context.Context) (out *os.File, err error) {
 	if err != nil {
 		return nil, err
 	}
-	in, out, err := start(p.options.Shift)
+	in, out, err := start(cmp.Or(p.options.Program, self()), p.options.Shift)
 	if err != nil {
 		return nil, err
 	}
@@ -176,8 +179,8 @@ func isTracking(entry string) bool {
 	return slices.Contains(trackingVariables, name) || name == stageVariable
 }
 
-// start starts the binary of this process once more, and returns the pipes to and from it.
-func start(shift string) (in, out *os.File, err error) {
+// start starts the binary once more, and returns the pipes to and from it.
+func start(program, shift string) (in, out *os.File, err error) {
 	read, in, err := os.Pipe()
 	if err != nil {
 		return nil, nil, err
@@ -190,7 +193,7 @@ func start(shift string) (in, out *os.File, err error) {
 	}
 	defer func() { _ = write.Close() }()
 	first, err := startDetached(func() *exec.Cmd {
-		command := exec.CommandContext(context.Background(), self(), argument, "shift", shift)
+		command := exec.CommandContext(context.Background(), program, argument, "shift", shift)
 		command.Args[0] = programName
 		command.Env = slices.DeleteFunc(os.Environ(), isTracking)
 		command.Stdin, command.Stdout = read, write
@@ -262,6 +265,7 @@ func (p *Process) abort() {
 	case <-p.aborted:
 	default:
 		close(p.aborted)
+		p.send(message{Aborting: true})
 	}
 }
 
