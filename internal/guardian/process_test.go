@@ -54,7 +54,7 @@ func startNew(t *testing.T) (p *Process, pid int, path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "taken")
 	p = Start(context.Background(), Options{Shift: "s1", Clients: func(context.Context) (json.RawMessage, error) { return json.Marshal(path) }})
-	t.Cleanup(p.Release)
+	t.Cleanup(func() { _ = p.Release() })
 	process, err := p.Process(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +103,9 @@ func TestProcess_isDetached(t *testing.T) {
 	if text := strings.ReplaceAll(string(line), "\x00", " "); err != nil || text != "terraform-provider-bluegreen guardian, shift s1 " {
 		t.Errorf("ps shows %q (%v)", text, err)
 	}
-	p.Release()
+	if err := p.Release(); err != nil {
+		t.Error(err)
+	}
 	eventually(t, "it ends", func() bool { return !runs(pid) })
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Error("it took over what was released")
@@ -163,5 +165,7 @@ func TestProcess_cannotStart(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	p.Hand(rollout.Handover{Shift: "s1"}) // does nothing
-	p.Release()
+	if err := p.Release(); !errors.Is(err, os.ErrPermission) {
+		t.Errorf("got %v at the end", err)
+	}
 }

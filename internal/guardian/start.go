@@ -24,7 +24,7 @@ const (
 	startTimeout = 5 * time.Second
 	// sendTimeout limits a message. The pipe holds many, so only a guardian that was frozen does
 	// not take one.
-	sendTimeout = 200 * time.Millisecond
+	sendTimeout = 2 * time.Second
 	// clientsInterval is how often the clients are sent again if they changed: credentials are
 	// renewed.
 	clientsInterval = time.Minute
@@ -99,12 +99,13 @@ func (p *Process) Hand(h rollout.Handover) {
 }
 
 // Release implements rollout.Guardian.
-func (p *Process) Release() {
+func (p *Process) Release() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.released = true
 	p.send(message{Release: true})
 	p.cancel()
+	return p.err
 }
 
 // Aborted implements rollout.Guardian.
@@ -277,7 +278,10 @@ func (p *Process) restart(err error) bool {
 	p.in = nil
 	p.restarts++
 	if p.released || p.restarts > maxRestarts || !errors.Is(err, errEnded) {
-		p.settle(err)
+		if !p.released {
+			p.err = err
+		}
+		p.settle(p.err)
 		return false
 	}
 	return true

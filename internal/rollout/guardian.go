@@ -18,8 +18,9 @@ type Guardian interface {
 	Process(ctx context.Context) (traffic.Process, error)
 	// Hand sets what the guardian takes over if this process dies from now on.
 	Hand(h Handover)
-	// Release ends the guardian. There is nothing to take over any more.
-	Release()
+	// Release ends the guardian: there is nothing to take over any more. It returns why the
+	// guardian had ended before, nil if it had not.
+	Release() error
 	// Aborted is closed when somebody asks the guardian to roll back at once.
 	Aborted() <-chan struct{}
 }
@@ -84,18 +85,16 @@ func (h handing) start(ctx context.Context) {
 	}()
 }
 
-// await waits until the guardian runs. Without one the shift goes on, with a warning.
+// await waits until the guardian runs. Without one the shift goes on.
 func (h handing) await(ctx context.Context) {
 	if h.guardian == nil {
 		return
 	}
-	process, err := h.guardian.Process(ctx)
-	if err != nil {
-		h.report.warn("The guardian of the shift could not be started, so nothing rolls the traffic back if this process is killed: " + err.Error() + ".")
-		h.release()
-		return
+	if process, err := h.guardian.Process(ctx); err == nil {
+		h.lease.guarded(process)
+	} else {
+		h.release() // with a warning
 	}
-	h.lease.guarded(process)
 }
 
 // tell hands over the shift as it is while the pending states are being written, by index.
@@ -147,10 +146,13 @@ func (h handing) targets() []traffic.State {
 
 // release ends the guardian.
 func (h handing) release() {
-	if h.guardian != nil {
-		h.guardian.Release()
-		h.guardian, h.fleet.handing = nil, nil
+	if h.guardian == nil {
+		return
 	}
+	if err := h.guardian.Release(); err != nil {
+		h.report.warn("The shift had no guardian, so nothing would have rolled the traffic back if this process had been killed: " + err.Error() + ".")
+	}
+	h.guardian, h.fleet.handing = nil, nil
 }
 
 // written returns the states that this run wrote to the i-th route, or replaced there.

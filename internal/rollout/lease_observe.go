@@ -75,7 +75,9 @@ func (s RecordSpec) mayBeRunning(x traffic.Left) bool {
 // isEnded reports whether the end of a shift is remembered, or it completed earlier in this
 // process.
 func (s RecordSpec) isEnded(x traffic.Left) bool {
-	return slices.Contains(s.Ended, x.Shift) || x.Phase == traffic.PhaseCompleted && x.Owner == s.Template.Owner && x.Owner.PID != 0
+	own := s.Template.Owner
+	own.Guardian = x.Owner.Guardian // each shift has one of its own
+	return slices.Contains(s.Ended, x.Shift) || x.Phase == traffic.PhaseCompleted && x.Owner == own && x.Owner.PID != 0
 }
 
 // lost returns the record that the plan knew and the routes do not have: its owner may be
@@ -164,6 +166,7 @@ type endingLease struct{ *lease }
 // its own. It returns the shifts whose record was not removed yet, or may come back, although
 // what they say is taken into account.
 func (l endingLease) end(ctx context.Context, f *Failure) []string {
+	l.marks.Wait()
 	if !l.isRecorded() || f != nil && f.Cause == Locked {
 		return nil
 	}

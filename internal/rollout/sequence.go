@@ -159,6 +159,7 @@ func (s *sequence) execute(ctx context.Context) *Failure {
 	s.progress = notStarted
 	if s.schedule.RollsBackFirst || s.schedule.Kind == shift.Rollback {
 		handing{s}.start(ctx)
+		s.lease.mark(ctx)
 	}
 	if s.schedule.RollsBackFirst {
 		if f := s.rollBackFirst(ctx); f != nil {

@@ -128,12 +128,13 @@ func (t *takeover) isTaken(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
+	id := t.Record.Record.Shift // that of an earlier shift, if this one only rolls it back
 	own, other := false, false
 	for _, x := range traffic.MergeRecords(records) {
 		switch {
-		case x.Shift == t.Shift && !x.IsOpen():
+		case x.Shift == id && !x.IsOpen():
 			return true
-		case x.Shift == t.Shift:
+		case x.Shift == id:
 			own = true
 		default:
 			other = other || x.IsOpen() && x.Phase != traffic.PhaseCompleted

@@ -90,10 +90,11 @@ func (g *heldHandover) Hand(h rollout.Handover) {
 	g.last = &h
 }
 
-func (g *heldHandover) Release() {
+func (g *heldHandover) Release() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.last, g.released = nil, true
+	return g.err
 }
 
 func (g *heldHandover) Aborted() <-chan struct{} { return g.aborted }
@@ -257,6 +258,55 @@ func TestTakeOver_lateWrite(t *testing.T) {
 		}
 		if v := x.violations(traffic.PhaseRolledBack); len(v) > 0 {
 			t.Errorf("died at %s:\n%s", began, strings.Join(v, "\n"))
+		}
+	})
+}
+
+// A process that dies while it rolls back an unfinished shift of another one: the guardian
+// finishes that. Without one, the record says that it was no person who returned the traffic.
+func TestTakeOver_ofARollback(t *testing.T) {
+	const script = `
+env blue 1.4.2
+env green 1.5.0
+route web blue=50 green=50
+route api blue=50 green=50
+targets blue 2
+targets green 2
+stable blue
+desired blue
+steps 50/1m
+record
+left blue=100 to green=100 reached=50 goal=other
+fault slow read for=400ms times=always
+fault slow write for=700ms times=always
+`
+	handed := 0
+	for at := 450 * time.Millisecond; at < 3*time.Second; at += 100 * time.Millisecond {
+		synctest.Test(t, func(t *testing.T) {
+			x := dieAt(script, at, true)
+			records, _ := x.p.memory.Recorder().Records(context.Background(), []string{"web"})
+			phase := records["web"][0].Phase
+			if x.handed == nil {
+				return
+			}
+			handed++
+			for _, id := range []string{"web", "api"} {
+				if now := x.p.memory.Now(id); now.Weights[id+"-blue"] == 0 || now.Weights[id+"-green"] > 0 {
+					t.Errorf("died at %s: %s has %v", at, id, now.Weights)
+				}
+			}
+			if x.err != nil || phase != traffic.PhaseRolledBack {
+				t.Errorf("died at %s: the record has the phase %q (%v)", at, phase, x.err)
+			}
+		})
+	}
+	if handed < 5 {
+		t.Errorf("only %d deaths were taken over", handed)
+	}
+	synctest.Test(t, func(t *testing.T) { // before any answer, and nobody takes it over
+		x := dieAt(script, 1100*time.Millisecond, true)
+		if records, _ := x.p.memory.Recorder().Records(context.Background(), []string{"web"}); x.handed == nil || records["web"][0].Phase == traffic.PhaseOpen {
+			t.Errorf("the record is %+v", records)
 		}
 	})
 }

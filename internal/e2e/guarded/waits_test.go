@@ -1,4 +1,4 @@
-//go:build unix
+//go:build linux
 
 package guarded
 
@@ -156,6 +156,9 @@ func TestGuardian_isTerminated(t *testing.T) {
 	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", guardians[0]))
 	if text := strings.ReplaceAll(string(line), "\x00", " "); err != nil || !strings.HasPrefix(text, "terraform-provider-bluegreen guardian, shift 2") {
 		t.Errorf("ps shows %q (%v)", text, err)
+	}
+	if kB := resident(t, guardians[0]); kB > mostMemory {
+		t.Errorf("it has %d kB, at most %d", kB, mostMemory)
 	}
 	_ = syscall.Kill(guardians[0], syscall.SIGTERM)
 	out, ok := apply.Wait()

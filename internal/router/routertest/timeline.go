@@ -52,15 +52,15 @@ func (t *timeline) runEvents() {
 
 // late carries a request out after some time, and waits for that unless ctx ends before.
 func (t *timeline) late(ctx context.Context, after time.Duration, do func() error) error {
-	var err error
+	done := make(chan error, 1) // another call may run the event
 	t.times.Lock()
-	t.schedule(event{at: time.Now().Add(after), do: func() { err = do() }, late: true})
+	t.schedule(event{at: time.Now().Add(after), do: func() { done <- do() }, late: true})
 	t.times.Unlock()
 	if ended := wait(ctx, after); ended != nil {
 		return ended
 	}
 	t.runEvents()
-	return err
+	return <-done
 }
 
 // FinishLate carries out the requests of Fault Late that are still due, at whatever time.
