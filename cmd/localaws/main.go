@@ -114,8 +114,8 @@ metrics, and alarms.
   aws cloudwatch set-alarm-state --alarm-name errors --state-value ALARM --state-reason rehearsal
 
 Faults can be injected. Kinds: Throttle, ServerError, AccessDenied, ExpiredToken, DropConnection, DropAnswer,
-EmptyBody, EmptyList, LostWrite, StaleRead, LateTags, SlowRead, Slow, LateSync; action, arn, skip, times and delay
-are optional. LateTags needs a delay.
+EmptyBody, HTMLBody, CutAnswer, EmptyList, LostWrite, StaleRead, LateTags, SlowRead, Slow, LateSync; action, arn,
+skip, times and delay are optional. LateTags needs a delay.
 
   curl -d '{"kind": "Throttle", "action": "ModifyListener", "times": 3}' http://127.0.0.1:9001/faults
   curl -d '{"kind": "LateTags", "delay": "10s"}' http://127.0.0.1:9001/faults

@@ -69,9 +69,9 @@ const (
 	OnlyProvider
 )
 
-// kill kills processes. The provider is stopped first, so that it cannot roll back when
+// Strike kills processes, and does not wait for them. The provider is stopped first, so that it cannot roll back when
 // Terraform dies, and Terraform dies before it can change its state.
-func (a *Apply) kill(victims Victims) error {
+func (a *Apply) Strike(victims Victims) error {
 	provider, err := findProvider(a.Command.Process.Pid)
 	if err != nil {
 		return err
@@ -95,6 +95,17 @@ func (a *Apply) Guardians() []int { return guardiansIn(a.Command.Dir) }
 
 // guardiansIn returns the processes of guardians with a working directory, in no order.
 func guardiansIn(dir string) []int {
+	return providersIn(dir, func(line string) bool { return strings.Contains(line, "\x00guardian,\x00") })
+}
+
+// RunsProvider reports whether a provider that is no guardian has a working directory.
+func RunsProvider(dir string) bool {
+	return len(providersIn(dir, func(line string) bool { return !strings.Contains(line, "\x00guardian,\x00") })) > 0
+}
+
+// providersIn returns the processes of the provider's binary with a working directory whose
+// command line matches.
+func providersIn(dir string, matches func(line string) bool) []int {
 	want, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		return nil
@@ -107,7 +118,7 @@ func guardiansIn(dir string) []int {
 			continue
 		}
 		line, _ := os.ReadFile(folder + "/cmdline")
-		if pid, err := strconv.Atoi(filepath.Base(folder)); err == nil && strings.Contains(string(line), "\x00guardian,\x00") {
+		if pid, err := strconv.Atoi(filepath.Base(folder)); err == nil && strings.Contains(string(line), "terraform-provider-bluegreen") && matches(string(line)) {
 			found = append(found, pid)
 		}
 	}
@@ -118,7 +129,7 @@ func guardiansIn(dir string) []int {
 func (a *Apply) Kill(victims Victims) {
 	a.t.Helper()
 	provider := a.Provider()
-	if err := a.kill(victims); err != nil {
+	if err := a.Strike(victims); err != nil {
 		a.t.Fatal(err)
 	}
 	a.Wait()
@@ -135,6 +146,12 @@ func (w *World) KilledAt(n int, matches func(localaws.Call) bool, args ...string
 // Killed is KilledAt with other victims.
 func (w *World) Killed(victims Victims, n int, matches func(localaws.Call) bool, args ...string) bool {
 	w.t.Helper()
+	return w.StruckAt(func(a *Apply) error { return a.Strike(victims) }, n, matches, args...)
+}
+
+// StruckAt is KilledAt with something else that happens to the processes of the apply.
+func (w *World) StruckAt(strike func(*Apply) error, n int, matches func(localaws.Call) bool, args ...string) bool {
+	w.t.Helper()
 	var mu sync.Mutex
 	var apply *Apply
 	var failed error
@@ -147,7 +164,7 @@ func (w *World) Killed(victims Victims, n int, matches func(localaws.Call) bool,
 			return
 		}
 		if seen++; seen == n {
-			killed, failed = call.ID, apply.kill(victims)
+			killed, failed = call.ID, strike(apply)
 		}
 	})
 	apply = w.Start(args...)

@@ -144,6 +144,10 @@ func (e *endpoint) underFaults(r *http.Request, entry *Call, write bool, run fun
 		return nil, errDropped
 	case faults.EmptyBody:
 		return wire.NoBody{}, nil
+	case faults.HTMLBody:
+		return wire.Page{}, nil
+	case faults.CutAnswer:
+		return wire.Cut{Result: result}, err
 	case faults.EmptyList:
 		return wire.WithoutContent(result), err
 	default:

@@ -121,7 +121,7 @@ func TestFaults_ofTagCalls(t *testing.T) {
 		} {
 			for kind, want := range map[faults.Kind]string{
 				faults.Throttle: "ThrottlingException", faults.ServerError: "InternalFailure", faults.AccessDenied: "AccessDenied",
-				faults.ExpiredToken: "ExpiredToken", faults.DropConnection: "connection", faults.DropAnswer: "connection", faults.EmptyBody: "",
+				faults.ExpiredToken: "ExpiredToken", faults.DropConnection: "connection", faults.DropAnswer: "connection", faults.EmptyBody: "", faults.HTMLBody: "", faults.CutAnswer: "connection",
 			} {
 				b.faultOfTagCall(arn, faults.Fault{Action: action, Kind: kind, ARN: arn, Times: 1}, call, want)
 			}

@@ -45,13 +45,17 @@ const (
 	// EmptyBody executes the call and responds with HTTP 200 and no body, whatever the result. The SDKs take that for
 	// a success without content.
 	EmptyBody Kind = "EmptyBody"
+	// HTMLBody executes the call and responds with HTTP 200 and a page, as a proxy or a captive portal does.
+	HTMLBody Kind = "HTMLBody"
+	// CutAnswer executes the call and closes the connection in the middle of the response.
+	CutAnswer Kind = "CutAnswer"
 	// EmptyList responds to a read with the elements of a successful response, but without anything in its lists.
 	// An error stays an error. It does not match writes.
 	EmptyList Kind = "EmptyList"
 )
 
 func kinds() []Kind {
-	return []Kind{Throttle, ServerError, DropConnection, DropAnswer, LostWrite, StaleRead, LateTags, SlowRead, Slow, LateSync, AccessDenied, ExpiredToken, EmptyBody, EmptyList}
+	return []Kind{Throttle, ServerError, DropConnection, DropAnswer, LostWrite, StaleRead, LateTags, SlowRead, Slow, LateSync, AccessDenied, ExpiredToken, EmptyBody, HTMLBody, CutAnswer, EmptyList}
 }
 
 // Fault is a kind of misbehavior and the calls that it affects.

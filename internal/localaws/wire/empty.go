@@ -5,6 +5,15 @@ import "reflect"
 // NoBody is the result of a call whose response has no body, not even the elements around an empty result.
 type NoBody struct{}
 
+// Page is the result of a call that somebody else than the service answers: a proxy, with a page.
+type Page struct{}
+
+// pageText is its body.
+const pageText = "<!DOCTYPE html>\n<html><head><title>Please sign in</title></head><body></body></html>\n"
+
+// Cut is the result of a call whose connection ends in the middle of the response.
+type Cut struct{ Result any }
+
 // WithoutContent returns a result of the same type without values: its lists are there and empty.
 func WithoutContent(result any) any {
 	if result == nil {

@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/fxamacker/cbor/v2"
@@ -67,6 +69,15 @@ func (p Protocol) Decode(raw []byte) (any, error) {
 // Write sends a response. It returns an error if the result cannot be encoded.
 func (p Protocol) Write(w http.ResponseWriter, r Reply) error {
 	id := requestID()
+	if _, is := r.result.(Page); is {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, pageText)
+		return nil
+	}
+	cut, isCut := r.result.(Cut)
+	if isCut {
+		r.result = cut.Result
+	}
 	var body []byte
 	var err error
 	if _, none := r.result.(NoBody); !none {
@@ -85,8 +96,16 @@ func (p Protocol) Write(w http.ResponseWriter, r Reply) error {
 	if r.failure != nil && p.contentType != "text/xml" {
 		header.Set("X-Amzn-Query-Error", r.failure.Code+";"+r.failure.fault())
 	}
+	if isCut {
+		header.Set("Content-Length", strconv.Itoa(len(body)))
+		body = body[:len(body)/2]
+	}
 	w.WriteHeader(r.Status())
 	_, _ = w.Write(body) // the client may have disconnected
+	if isCut {
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler) // makes net/http close the connection
+	}
 	return nil
 }
 

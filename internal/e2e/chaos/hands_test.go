@@ -1,6 +1,6 @@
-//go:build unix
+//go:build linux
 
-package matrix
+package chaos
 
 import (
 	"encoding/json"
@@ -133,16 +133,14 @@ func (r *rig) runs(errors string) bool {
 }
 
 // Somebody else changes the routes in a hold, and then the gate fails.
-func TestMatrix_handInHold(t *testing.T) {
-	needed(t)
+func handInHold(add adder) {
 	for _, s := range setups() {
 		for _, everywhere := range []bool{false, true} {
 			for _, h := range hands() {
 				if s.routes == 1 && (everywhere || h.name == "rule deleted") {
 					continue
 				}
-				t.Run(fmt.Sprintf("%s/%s/everywhere %t", s, h.name, everywhere), func(t *testing.T) {
-					t.Parallel()
+				add(fmt.Sprintf("%s/%s/everywhere %t", s, h.name, everywhere), func(t *testing.T) {
 					r := newRig(t, s)
 					r.red()
 					delete(r.Versions, "red") // its group is in no environment
@@ -183,16 +181,14 @@ func TestMatrix_handInHold(t *testing.T) {
 var reachedHalf = regexp.MustCompile(`reached=500\b`)
 
 // Somebody else changes the routes after a shift was killed, and then the user applies.
-func TestMatrix_handAfterKill(t *testing.T) {
-	needed(t)
+func handAfterKill(add adder) {
 	for _, s := range []setup{{1, false, true}, {3, false, true}} {
 		for _, h := range hands() {
 			if s.routes == 1 && h.name == "rule deleted" {
 				continue
 			}
 			for _, then := range []string{"same", "line", "line, planned before"} {
-				t.Run(fmt.Sprintf("%s/%s/%s", s, h.name, then), func(t *testing.T) {
-					t.Parallel()
+				add(fmt.Sprintf("%s/%s/%s", s, h.name, then), func(t *testing.T) {
 					r := newRig(t, s)
 					r.red()
 					delete(r.Versions, "red")
@@ -246,16 +242,14 @@ func TestMatrix_handAfterKill(t *testing.T) {
 }
 
 // Somebody else changes the routes between two applies, when no shift is left.
-func TestMatrix_handBetween(t *testing.T) {
-	needed(t)
+func handBetween(add adder) {
 	for _, s := range []setup{{1, false, true}, {3, false, true}} {
 		for _, h := range hands() {
 			if s.routes == 1 && h.name == "rule deleted" || strings.HasPrefix(h.name, "untagged") {
 				continue
 			}
 			for _, bad := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s/%s/bad %t", s, h.name, bad), func(t *testing.T) {
-					t.Parallel()
+				add(fmt.Sprintf("%s/%s/bad %t", s, h.name, bad), func(t *testing.T) {
 					r := newRig(t, s)
 					r.red()
 					delete(r.Versions, "red")

@@ -1,6 +1,6 @@
-//go:build unix
+//go:build linux
 
-package matrix
+package chaos
 
 import (
 	"fmt"
@@ -55,13 +55,11 @@ func (r *rig) killedIn(x wait) {
 func unsticky() []setup { return []setup{{routes: 1, later: true}, {routes: 3, later: true}} }
 
 // SIGKILL in the holds, the bake and the settle.
-func TestMatrix_killedInWait(t *testing.T) {
-	needed(t)
+func killedInWait(add adder) {
 	for _, s := range unsticky() {
 		for _, x := range waits() {
 			for _, then := range intents {
-				t.Run(fmt.Sprintf("%s/%s/%s", s, x.name, then), func(t *testing.T) {
-					t.Parallel()
+				add(fmt.Sprintf("%s/%s/%s", s, x.name, then), func(t *testing.T) {
 					r := newRig(t, s)
 					r.killedIn(x)
 					r.afterKill(then)
@@ -108,13 +106,11 @@ func (r *rig) replace(gone, balancer string) {
 }
 
 // A route is deleted after a shift was killed, in a hold or in the bake.
-func TestMatrix_deletedAfterKill(t *testing.T) {
-	needed(t)
+func deletedAfterKill(add adder) {
 	for _, s := range unsticky() {
 		for _, x := range []wait{waits()[0], waits()[2]} {
 			for _, active := range []string{"green", "blue"} {
-				t.Run(fmt.Sprintf("%s/%s/%s", s, x.name, active), func(t *testing.T) {
-					t.Parallel()
+				add(fmt.Sprintf("%s/%s/%s", s, x.name, active), func(t *testing.T) {
 					r := newRig(t, s)
 					r.killedIn(x)
 					out, err := rehearsal.Client(r.Balancer.URL()).DescribeListeners(t.Context(), &elb.DescribeListenersInput{ListenerArns: []string{r.Stack.Listener}})

@@ -1,6 +1,6 @@
-//go:build unix
+//go:build linux
 
-package matrix
+package chaos
 
 import (
 	"fmt"
@@ -99,8 +99,7 @@ func (r *rig) hadNoWrite(n, least int, live string) {
 }
 
 // SIGKILL at every write of a shift.
-func TestMatrix_killedAtWrite(t *testing.T) {
-	needed(t)
+func killedAtWrite(add adder) {
 	for _, s := range setups() {
 		most := 12
 		if s.routes > 1 {
@@ -108,8 +107,7 @@ func TestMatrix_killedAtWrite(t *testing.T) {
 		}
 		for n := 1; n <= most; n++ {
 			for _, then := range intents {
-				t.Run(fmt.Sprintf("%s/%d/%s", s, n, then), func(t *testing.T) {
-					t.Parallel()
+				add(fmt.Sprintf("%s/%d/%s", s, n, then), func(t *testing.T) {
 					r := newRig(t, s)
 					if !r.KilledAt(n, nthWrite) {
 						r.hadNoWrite(n, 4*s.routes, "green") // a record and three steps
@@ -180,13 +178,11 @@ func (r *rig) afterRollbackKill(then string) {
 }
 
 // SIGKILL at the n-th write of the rollback after a failed gate.
-func TestMatrix_killedInRollback(t *testing.T) {
-	needed(t)
+func killedInRollback(add adder) {
 	for _, s := range setups() {
 		for n := 1; n <= s.routes+2; n++ {
 			for _, then := range []string{"same", "same, bad", "line", "commit", "red", "forward"} {
-				t.Run(fmt.Sprintf("%s/%d/%s", s, n, then), func(t *testing.T) {
-					t.Parallel()
+				add(fmt.Sprintf("%s/%d/%s", s, n, then), func(t *testing.T) {
 					r := newRig(t, s)
 					r.Pace = slow
 					r.MustConfigure("green")

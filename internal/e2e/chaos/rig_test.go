@@ -1,6 +1,6 @@
-//go:build unix
+//go:build linux
 
-package matrix
+package chaos
 
 import (
 	"fmt"
@@ -99,12 +99,19 @@ func (r *rig) load() {
 	}
 }
 
+// violatef reports a broken promise.
+func (r *rig) violatef(v violation, format string, args ...any) {
+	r.t.Helper()
+	results.add(r.t, v)
+	r.t.Errorf("%s: "+format, append([]any{v}, args...)...)
+}
+
 // lostNothing checks that users got all answers.
 func (r *rig) lostNothing() {
 	r.t.Helper()
 	for _, load := range r.loads {
 		if c := load.Stop(); c.Lost > 0 || c.Requests == 0 {
-			r.t.Errorf("%d of %d requests were lost; the first: %s", c.Lost, c.Requests, c.FirstLost)
+			r.violatef(lost, "%d of %d requests were lost; the first: %s", c.Lost, c.Requests, c.FirstLost)
 		}
 	}
 }
@@ -180,7 +187,11 @@ func (r *rig) on(name, out string) {
 	r.t.Helper()
 	for _, w := range r.all() {
 		if w[name] != 100 {
-			r.t.Errorf("users are on %v, not on %s\n%s", r.all(), name, out)
+			v := notConverged
+			if r.broken.Load() && w["green"] > 0 {
+				v = badKept
+			}
+			r.violatef(v, "users are on %v, not on %s\n%s", r.all(), name, out)
 			return
 		}
 	}
@@ -224,7 +235,14 @@ func (r *rig) version(attribute string) string {
 func (r *rig) is(attribute, version, out string) {
 	r.t.Helper()
 	if got := r.version(attribute); got != version {
-		r.t.Errorf("%s is %q, it should be %q\n%s", attribute, got, version, out)
+		v := notConverged
+		switch {
+		case attribute == "rejected" && version == "":
+			v = goodRejected
+		case attribute == "rejected":
+			v = badKept // it would ship again
+		}
+		r.violatef(v, "%s is %q, it should be %q\n%s", attribute, got, version, out)
 	}
 }
 
@@ -282,7 +300,7 @@ func (r *rig) truthful(out string) {
 	r.t.Helper()
 	for _, bad := range []string{"panic", "inconsistent result", "Plugin did not respond", "unexpected new value", "Request cancelled"} {
 		if strings.Contains(out, bad) {
-			r.t.Errorf("the output has %q:\n%s", bad, out)
+			r.violatef(untrue, "the output has %q:\n%s", bad, out)
 		}
 	}
 	errors := e2e.ErrorsIn(out)
@@ -303,7 +321,7 @@ func (r *rig) truthful(out string) {
 	}
 	for i, w := range r.all() {
 		if len(claimed) > 0 && w != nil && !maps.Equal(w, claimed) {
-			r.t.Errorf("route %d has %v, but the error claims %v:\n%s", i, w, claimed, errors)
+			r.violatef(untrue, "route %d has %v, but the error claims %v:\n%s", i, w, claimed, errors)
 		}
 	}
 }

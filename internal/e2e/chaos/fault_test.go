@@ -1,6 +1,6 @@
-//go:build unix
+//go:build linux
 
-package matrix
+package chaos
 
 import (
 	"fmt"
@@ -25,9 +25,9 @@ type trouble struct {
 func outages() []trouble {
 	var all []trouble
 	for _, kind := range []faults.Kind{faults.AccessDenied, faults.ExpiredToken, faults.Throttle, faults.ServerError,
-		faults.DropConnection, faults.Slow, faults.EmptyBody, faults.DropAnswer, faults.LostWrite} {
+		faults.DropConnection, faults.Slow, faults.EmptyBody, faults.HTMLBody, faults.CutAnswer, faults.DropAnswer, faults.LostWrite} {
 		f := faults.Fault{Kind: kind}
-		if kind == faults.Slow {
+		if kind == faults.Slow { // it hangs
 			f.Delay = time.Hour
 		}
 		all = append(all, trouble{fmt.Sprintf("every call %s", kind), []faults.Fault{f}})
@@ -44,6 +44,7 @@ func outages() []trouble {
 			trouble{action + " StaleRead", []faults.Fault{{Action: action, Kind: faults.StaleRead, Times: 3}}})
 	}
 	return append(all,
+		trouble{"every call takes 1.2 s", []faults.Fault{{Kind: faults.Slow, Delay: 1200 * time.Millisecond}}},
 		trouble{"late writes", []faults.Fault{{Action: "ModifyListener", Kind: faults.Slow, Delay: 12 * time.Second}}},
 		trouble{"late tags", []faults.Fault{{Kind: faults.LateTags, Delay: 5 * time.Second}}},
 		trouble{"all tags denied", []faults.Fault{{Action: "AddTags", Kind: faults.AccessDenied}, {Action: "RemoveTags", Kind: faults.AccessDenied}, {Action: "DescribeTags", Kind: faults.AccessDenied}}})
@@ -104,13 +105,65 @@ func (r *rig) comesThrough(apply *e2e.Apply) {
 	r.lostNothing()
 }
 
-// A fault during a hold and the step after it, of a version that is good.
-func TestMatrix_faultInHold(t *testing.T) {
-	needed(t)
+// A fault while an apply refreshes and plans: it fails, or goes on, and nothing is moved or forgotten.
+func faultInRefresh(add adder) {
 	for i, x := range outages() {
 		s := setups()[i%len(setups())]
-		t.Run(fmt.Sprintf("%s/%s", x.name, s), func(t *testing.T) {
-			t.Parallel()
+		add(fmt.Sprintf("%s/%s", x.name, s), func(t *testing.T) {
+			r := newRig(t, s)
+			before := r.all()
+			end := r.begin(x)
+			out, ok := r.Start(e2e.Unlocked).Wait()
+			end()
+			if !ok {
+				r.truthful(out)
+				for i, w := range r.all() {
+					if fmt.Sprint(w) != fmt.Sprint(before[i]) {
+						r.violatef(notConverged, "a failed apply left route %d at %v\n%s", i, w, out)
+					}
+				}
+			}
+			r.is("rejected", "", e2e.ErrorsIn(out))
+			out += r.must()
+			r.on("green", out)
+			r.settled(out)
+			r.releases()
+			r.lostNothing()
+		})
+	}
+}
+
+// A fault that begins with the first write of the traffic, of a version that is good.
+func faultAtStep(add adder) {
+	for i, x := range outages() {
+		s := setups()[i%len(setups())]
+		add(fmt.Sprintf("%s/%s", x.name, s), func(t *testing.T) {
+			r := newRig(t, s)
+			r.Pace = rehearsal.Pace{Hold: "3s", Settle: "300ms", SteadyFor: "100ms"}
+			r.MustConfigure("green")
+			var once sync.Once
+			ended := make(chan func(), 1)
+			remove := r.Balancer.Hook(func(call localaws.Call) {
+				if isWeightWrite(call) {
+					once.Do(func() { ended <- r.begin(x) })
+				}
+			})
+			apply := r.Start(e2e.Unlocked)
+			end := <-ended
+			remove()
+			r.Pace = quick
+			r.outage()
+			end()
+			r.comesThrough(apply)
+		})
+	}
+}
+
+// A fault during a hold and the step after it, of a version that is good.
+func faultInHold(add adder) {
+	for i, x := range outages() {
+		s := setups()[i%len(setups())]
+		add(fmt.Sprintf("%s/%s", x.name, s), func(t *testing.T) {
 			r := newRig(t, s)
 			apply := r.hold(rehearsal.Pace{Hold: "3s", Settle: "300ms", SteadyFor: "100ms"})
 			end := r.begin(x)
@@ -123,12 +176,10 @@ func TestMatrix_faultInHold(t *testing.T) {
 
 // Reads that are eight seconds behind, of a version that is good: from the hold on, or from the
 // first write on.
-func TestMatrix_staleForLonger(t *testing.T) {
-	needed(t)
+func staleForLonger(add adder) {
 	for _, s := range setups() {
 		for _, from := range []string{"hold", "write"} {
-			t.Run(fmt.Sprintf("%s/%s", s, from), func(t *testing.T) {
-				t.Parallel()
+			add(fmt.Sprintf("%s/%s", s, from), func(t *testing.T) {
 				r := newRig(t, s)
 				stale := trouble{"stale", []faults.Fault{{Kind: faults.StaleRead}}}
 				pace := rehearsal.Pace{Hold: "3s", Settle: "300ms", SteadyFor: "100ms"}
@@ -161,12 +212,10 @@ func TestMatrix_staleForLonger(t *testing.T) {
 }
 
 // A fault that begins in a hold in which the gate fails then, and ends before rollback_timeout.
-func TestMatrix_faultInRollback(t *testing.T) {
-	needed(t)
+func faultInRollback(add adder) {
 	for i, x := range outages() {
 		s := setups()[i%len(setups())]
-		t.Run(fmt.Sprintf("%s/%s", x.name, s), func(t *testing.T) {
-			t.Parallel()
+		add(fmt.Sprintf("%s/%s", x.name, s), func(t *testing.T) {
 			r := newRig(t, s)
 			apply, end := r.brokenUnder(x, "60s")
 			r.outage()
@@ -194,12 +243,10 @@ func TestMatrix_faultInRollback(t *testing.T) {
 }
 
 // A fault that lasts longer than rollback_timeout.
-func TestMatrix_faultOutlastsRollback(t *testing.T) {
-	needed(t)
+func faultOutlastsRollback(add adder) {
 	for i, x := range outages() {
 		s := setups()[i%len(setups())]
-		t.Run(fmt.Sprintf("%s/%s", x.name, s), func(t *testing.T) {
-			t.Parallel()
+		add(fmt.Sprintf("%s/%s", x.name, s), func(t *testing.T) {
 			r := newRig(t, s)
 			apply, end := r.brokenUnder(x, "10s")
 			out, ok := apply.Wait()
