@@ -4,15 +4,13 @@ package chaos
 
 import (
 	"fmt"
-	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
@@ -34,21 +32,10 @@ func waits() []wait {
 // killedIn releases green and kills it in a wait.
 func (r *rig) killedIn(x wait) {
 	r.t.Helper()
-	r.Pace = x.pace
-	r.MustConfigure("green")
-	var there atomic.Bool
-	remove := r.Balancer.Hook(func(call localaws.Call) {
-		if call.Action == "DescribeTargetHealth" {
-			there.Store(!slices.ContainsFunc(r.all(), func(w map[string]int) bool { return w["green"] != x.share }))
-		}
-	})
-	killed := r.KilledAt(x.reads, func(call localaws.Call) bool { return call.Action == "DescribeTargetHealth" && there.Load() })
-	remove()
-	if !killed {
+	everything := blow{"", func(a *e2e.Apply) error { return a.Strike(e2e.Everything) }, false}
+	if !r.struckIn(x, everything, true) {
 		r.t.Fatal("the apply was not killed")
 	}
-	r.Pace = quick
-	r.MustConfigure("green")
 }
 
 // unsticky are the setups of which the number of writes does not depend on the stickiness.

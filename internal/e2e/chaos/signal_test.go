@@ -192,15 +192,7 @@ func signaledInWait(add adder) {
 				n++
 				add(fmt.Sprintf("%s/%s/%s/%s/then %s", s, guardText(guarded), b.name, x.name, then), func(t *testing.T) {
 					r := newRig(t, s)
-					r.Pace = x.pace
-					r.MustConfigure("green")
-					m := moment{x.name, x.reads, func(r *rig) func(localaws.Call) bool {
-						return func(call localaws.Call) bool { return call.Action == "DescribeTargetHealth" && r.allHave(x.share) }
-					}}
-					hit := r.struck(b, m, guarded)
-					r.Pace = quick
-					r.MustConfigure("green")
-					if !hit {
+					if !r.struckIn(x, b, guarded) {
 						r.hadNoWrite(2, 1, "green")
 						return
 					}
@@ -209,6 +201,26 @@ func signaledInWait(add adder) {
 			}
 		}
 	})
+}
+
+// struckIn releases green until a blow falls in a wait. It returns false if none fell.
+func (r *rig) struckIn(x wait, b blow, guarded bool) bool {
+	r.t.Helper()
+	r.Pace = x.pace
+	r.MustConfigure("green")
+	var there atomic.Bool
+	remove := r.Balancer.Hook(func(call localaws.Call) {
+		if call.Action == "DescribeTargetHealth" {
+			there.Store(r.allHave(x.share))
+		}
+	})
+	hit := r.struck(b, moment{x.name, x.reads, func(*rig) func(localaws.Call) bool {
+		return func(call localaws.Call) bool { return call.Action == "DescribeTargetHealth" && there.Load() }
+	}}, guarded)
+	remove()
+	r.Pace = quick
+	r.MustConfigure("green")
+	return hit
 }
 
 // allHave reports whether every route gives green a share in percent.

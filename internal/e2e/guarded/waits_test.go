@@ -215,7 +215,9 @@ func TestGuardian_remembersARejection(t *testing.T) {
 // on_interrupt = "stop" leaves the split, and the record says so.
 func TestGuardian_stops(t *testing.T) {
 	t.Parallel()
-	w, apply := holding(t, func(w *e2e.World) { w.Edit("    bake   = var.hold\n", "    bake   = var.hold\n    on_interrupt = \"stop\"\n") })
+	w, apply := holding(t, func(w *e2e.World) {
+		w.Edit("    bake   = var.hold\n", "    bake   = var.hold\n    on_interrupt = \"stop\"\n")
+	})
 	apply.Kill(e2e.AllButGuards)
 	w.Eventually("the guardian has ended", func() bool { return len(apply.Guardians()) == 0 })
 	if weights := w.Weights(); weights["green"] != 5 {
@@ -241,7 +243,9 @@ func TestGuardian_stops(t *testing.T) {
 // With guardian = false the split stays, and the next apply knows from the record.
 func TestGuardian_isOff(t *testing.T) {
 	t.Parallel()
-	w, apply := holding(t, func(w *e2e.World) { w.Edit(`provider "bluegreen" {}`, "provider \"bluegreen\" {\n  guardian = false\n}") })
+	w, apply := holding(t, func(w *e2e.World) {
+		w.Edit(`provider "bluegreen" {}`, "provider \"bluegreen\" {\n  guardian = false\n}")
+	})
 	if guardians := apply.Guardians(); len(guardians) > 0 {
 		t.Errorf("the guardians are %v", guardians)
 	}
