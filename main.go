@@ -13,7 +13,6 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/guardian"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/guard"
@@ -26,7 +25,7 @@ var (
 )
 
 func main() {
-	if guardian.Is(os.Args) {
+	if guard.Is(os.Args) {
 		if guard.Main() != nil {
 			os.Exit(1) // nobody reads a text
 		}

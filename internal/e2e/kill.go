@@ -140,13 +140,12 @@ func (a *Apply) Kill(victims Victims) {
 // call is executed, but nobody receives its answer. It returns false if the apply ended before.
 func (w *World) KilledAt(n int, matches func(localaws.Call) bool, args ...string) bool {
 	w.t.Helper()
-	return w.Killed(Everything, n, matches, args...)
+	return w.StruckAt(Kill(Everything), n, matches, args...)
 }
 
-// Killed is KilledAt with other victims.
-func (w *World) Killed(victims Victims, n int, matches func(localaws.Call) bool, args ...string) bool {
-	w.t.Helper()
-	return w.StruckAt(func(a *Apply) error { return a.Strike(victims) }, n, matches, args...)
+// Kill returns what kills processes of an apply.
+func Kill(victims Victims) func(*Apply) error {
+	return func(a *Apply) error { return a.Strike(victims) }
 }
 
 // StruckAt is KilledAt with something else that happens to the processes of the apply.

@@ -6,7 +6,7 @@ import (
 )
 
 // Supported reports whether this system has guardians. On Windows a provider whose console is
-// closed cannot be told apart from one that was killed.
+// closed looks like one that was killed.
 const Supported = false
 
 func startDetached(func() *exec.Cmd) (*exec.Cmd, error) { return nil, errors.ErrUnsupported }

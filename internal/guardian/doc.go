@@ -1,8 +1,8 @@
 // Package guardian is the process that takes a shift over when the provider's process dies, by
 // whatever signal: kill -9, a second Ctrl-C, a CI job that was canceled.
 //
-// The provider starts its own binary once more (Start), in a session of its own and not as its
-// child, so that whoever kills the provider's process tree does not reach it. A pipe connects
+// The provider starts its own binary again (Start), in a session of its own and not as its
+// child, so that a kill of the provider's process tree does not reach it. A pipe connects
 // the two. Through it the provider says how clients are made, secrets included, and what is to
 // be taken over (rollout.Handover). If the pipe ends without a release, the provider has died,
 // and the guardian (Serve) takes the shift over with rollout.TakeOver. A provider that is only

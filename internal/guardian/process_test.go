@@ -53,7 +53,7 @@ func eventually(t *testing.T, what string, is func() bool) {
 func startNew(t *testing.T) (p *Process, pid int, path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "taken")
-	p = Start(context.Background(), Options{Shift: "s1", Clients: func(context.Context) (json.RawMessage, error) { return json.Marshal(path) }})
+	p = Start(t.Context(), Options{Shift: "s1", Clients: func(context.Context) (json.RawMessage, error) { return json.Marshal(path) }})
 	t.Cleanup(func() { _ = p.Release() })
 	process, err := p.Process(t.Context())
 	if err != nil {

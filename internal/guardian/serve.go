@@ -61,7 +61,7 @@ func serve(in io.Reader, out io.Writer, term <-chan os.Signal, connect Connect) 
 	self := proc.Self()
 	reports := json.NewEncoder(out)
 	if err := reports.Encode(report{PID: self.PID, Start: self.Start}); err != nil {
-		return nil // the owner has died before the shift began
+		return err // the owner has died before the shift began
 	}
 	messages, broken := make(chan message), make(chan error, 1)
 	go receive(in, messages, broken)

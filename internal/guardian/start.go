@@ -154,7 +154,7 @@ func (p *Process) launch(ctx context.Context) (out *os.File, err error) {
 	if err != nil {
 		return nil, err
 	}
-	in, out, err := start(cmp.Or(p.options.Program, self()), p.options.Shift)
+	in, out, err := start(context.WithoutCancel(ctx), cmp.Or(p.options.Program, self()), p.options.Shift)
 	if err != nil {
 		return nil, err
 	}
@@ -180,8 +180,8 @@ func isTracking(entry string) bool {
 	return slices.Contains(trackingVariables, name) || name == stageVariable
 }
 
-// start starts the binary once more, and returns the pipes to and from it.
-func start(program, shift string) (in, out *os.File, err error) {
+// start starts the binary again, and returns the pipes to and from it.
+func start(ctx context.Context, program, shift string) (in, out *os.File, err error) {
 	read, in, err := os.Pipe()
 	if err != nil {
 		return nil, nil, err
@@ -194,7 +194,7 @@ func start(program, shift string) (in, out *os.File, err error) {
 	}
 	defer func() { _ = write.Close() }()
 	first, err := startDetached(func() *exec.Cmd {
-		command := exec.CommandContext(context.Background(), program, argument, "shift", shift)
+		command := exec.CommandContext(ctx, program, argument, "shift", shift)
 		command.Args[0] = programName
 		command.Env = slices.DeleteFunc(os.Environ(), isTracking)
 		command.Stdin, command.Stdout = read, write

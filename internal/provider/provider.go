@@ -41,7 +41,7 @@ type bluegreen struct {
 type Option func(*bluegreen)
 
 // WithGuardian lets shifts have guardians. The binary of the process must be this program, whose
-// main function runs guard.Main where guardian.Is.
+// main function runs guard.Main where guard.Is.
 func WithGuardian() Option { return func(p *bluegreen) { p.guarded = true } }
 
 // orphaned reports whether Terraform is gone.

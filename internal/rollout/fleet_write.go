@@ -117,7 +117,8 @@ func (f *fleet) accept(states []traffic.State, desired map[int]traffic.State) {
 	f.hand(nil)
 }
 
-// hand tells the guardian, if there is one, which states are being written.
+// hand hands the shift over to the guardian, if there is one, with the states that are being
+// written.
 func (f *fleet) hand(pending map[int]traffic.State) {
 	if f.handing != nil {
 		f.handing(pending)

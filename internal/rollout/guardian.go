@@ -31,12 +31,12 @@ var ErrAborted = errors.New("the shift was aborted")
 
 // Handover is a shift as its successor finds it: what the routes have, and where they belong.
 type Handover struct {
-	Shift           string          `json:"shift"`
-	Routes          []HandedRoute   `json:"routes"`
-	Record          *HandedRecord   `json:"record,omitempty"` // nil: the shift has none
-	RollbackTimeout time.Duration   `json:"rollback_timeout"`
-	Moved           bool            `json:"moved"` // other traffic weights were written to some route
-	Reason          string          `json:"reason,omitempty"`
+	Shift           string        `json:"shift"`
+	Routes          []HandedRoute `json:"routes"`
+	Record          *HandedRecord `json:"record,omitempty"` // nil: the shift has none
+	RollbackTimeout time.Duration `json:"rollback_timeout"`
+	Moved           bool          `json:"moved"` // other traffic weights were written to some route
+	Reason          string        `json:"reason,omitempty"`
 	// Stop leaves the traffic where it is: the shift has not failed, and that is what an
 	// interrupt does.
 	Stop bool `json:"stop,omitempty"`
@@ -74,7 +74,7 @@ func (h handing) start(ctx context.Context) {
 		return
 	}
 	h.guardian = h.spec.StartGuardian(context.WithoutCancel(ctx), h.spec.ID)
-	h.fleet.handing = h.tell
+	h.fleet.handing = h.over
 	aborted := h.guardian.Aborted()
 	go func() {
 		select {
@@ -91,18 +91,18 @@ func (h handing) await(ctx context.Context) {
 		return
 	}
 	if process, err := h.guardian.Process(ctx); err == nil {
-		h.lease.guarded(process)
+		handedLease{h.lease}.guarded(process)
 	} else {
 		h.release() // with a warning
 	}
 }
 
-// tell hands over the shift as it is while the pending states are being written, by index.
-func (h handing) tell(pending map[int]traffic.State) {
+// over hands the shift over as it is while the pending states are being written, by index.
+func (h handing) over(pending map[int]traffic.State) {
 	if h.guardian == nil {
 		return
 	}
-	x := Handover{Shift: h.spec.ID, RollbackTimeout: h.spec.rollbackTimeout(), Record: h.lease.handed(),
+	x := Handover{Shift: h.spec.ID, RollbackTimeout: h.spec.rollbackTimeout(), Record: handedLease{h.lease}.handed(),
 		Moved: h.fleet.moved, Reason: h.reason, Stop: h.stops()}
 	targets := h.targets()
 	for _, i := range h.fleet.existing() {

@@ -159,7 +159,7 @@ func (s *sequence) execute(ctx context.Context) *Failure {
 	s.progress = notStarted
 	if s.schedule.RollsBackFirst || s.schedule.Kind == shift.Rollback {
 		handing{s}.start(ctx)
-		s.lease.mark(ctx)
+		handedLease{s.lease}.mark(ctx)
 	}
 	if s.schedule.RollsBackFirst {
 		if f := s.rollBackFirst(ctx); f != nil {
@@ -196,7 +196,7 @@ func (s *sequence) execute(ctx context.Context) *Failure {
 	if f := s.lease.acquire(ctx, s.spec.ID, s.desired.splits()); f != nil {
 		return f
 	}
-	handing{s}.tell(nil)
+	handing{s}.over(nil)
 	return s.move(ctx)
 }
 

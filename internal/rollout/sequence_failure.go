@@ -47,7 +47,7 @@ func (s failing) handle(ctx context.Context, f *Failure) {
 		} else {
 			s.lease.rollsBack()
 		}
-		handing(s).tell(nil)
+		handing(s).over(nil)
 		s.report.emit(Event{Kind: RollbackStarted, Text: f.Error()})
 		f.RollbackErr = s.rollBack(ctx)
 		end = s.afterRollback(f, known)

@@ -51,14 +51,14 @@ func TakeOver(ctx context.Context, h Handover, by Successor) error {
 	if err != nil {
 		return err
 	}
-	t.lease.resume(ctx, h.Record)
+	handedLease{t.lease}.resume(ctx, h.Record)
 	t.fleet.report.emit(Event{Kind: RollbackStarted, Text: "the owner of the shift died"})
 	err = t.fleet.rollBack(ctx, t.remaining(targets), h.RollbackTimeout)
 	if err == nil {
 		err = t.fleet.inspect().checkAt(targets)
 	}
 	if err != nil {
-		t.lease.suspend()
+		handedLease{t.lease}.suspend()
 		return err
 	}
 	t.fleet.report.emit(Event{Kind: ShiftEnded, Text: string(RolledBack)})
@@ -182,7 +182,7 @@ func (t *takeover) close(ctx context.Context, phase traffic.Phase) error {
 	if t.Record == nil {
 		return nil
 	}
-	t.lease.suspend()
+	handedLease{t.lease}.suspend()
 	t.lease.record.Phase = phase
 	if !retry(ctx, func() error { return t.lease.put(ctx, false) }) {
 		return errRecordNotWritten
@@ -192,8 +192,46 @@ func (t *takeover) close(ctx context.Context, phase traffic.Phase) error {
 
 var errRecordNotWritten = errors.New("the record of the shift could not be written")
 
+// handedLease is the part of a lease that lets another process continue.
+type handedLease struct{ *lease }
+
+// guarded notes the guardian of the shift.
+func (l handedLease) guarded(by traffic.Process) { l.spec.Template.Owner.Guardian = by }
+
+// mark notes, beside the rollback of an unfinished shift, that this process makes it. The
+// rollback does not wait for that. Otherwise, if this process dies, the next refresh would
+// conclude that somebody returned the traffic.
+func (l handedLease) mark(ctx context.Context) {
+	i := slices.IndexFunc(l.found, func(x traffic.Left) bool { return x.IsOpen() && slices.Contains(l.taken, x.Shift) })
+	if i < 0 || !l.isRecorded() {
+		return
+	}
+	r := l.found[i].Record
+	r.Owner, r.Phase = l.spec.Template.Owner, traffic.PhaseRollingBack
+	r.Renewal, r.Expires = r.Renewal+renewalGap, time.Now().Add(leaseDuration).Truncate(time.Second).UTC()
+	l.marked = &r
+	l.marks.Go(func() {
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+		defer cancel()
+		_ = l.spec.Recorder.Put(limited, l.routes, r, false) // what is not noted is not known, as before
+	})
+}
+
+// handed returns the record for a successor; nil: there is none.
+func (l handedLease) handed() *HandedRecord {
+	if !l.isHeld() && l.marked != nil {
+		return &HandedRecord{Record: *l.marked, Routes: l.routes}
+	}
+	if !l.isHeld() {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return &HandedRecord{Record: l.record, Routes: l.routes}
+}
+
 // resume renews the lease of a record that is taken over. The rollback does not wait for it.
-func (l *lease) resume(ctx context.Context, handed *HandedRecord) {
+func (l handedLease) resume(ctx context.Context, handed *HandedRecord) {
 	if handed == nil {
 		return
 	}
@@ -204,7 +242,7 @@ func (l *lease) resume(ctx context.Context, handed *HandedRecord) {
 }
 
 // suspend ends the renewals, and waits for the one in progress.
-func (l *lease) suspend() {
+func (l handedLease) suspend() {
 	if l.isHeld() {
 		close(l.ending)
 		<-l.done

@@ -33,7 +33,7 @@ func (m mortal) context(ctx context.Context) (context.Context, context.CancelFun
 	return ctx, func() { stop(); cancel() }
 }
 
-// do makes a call, or waits in vain where the process is dead.
+// do makes a call, or waits until its context ends where the process is dead.
 func (m mortal) do(ctx context.Context, call func(context.Context) error) error {
 	if m.died.Err() == nil {
 		limited, cancel := m.context(ctx)
@@ -71,7 +71,7 @@ func (m mortal) Remove(ctx context.Context, routes []string, id string) error {
 	return m.do(ctx, func(ctx context.Context) error { return m.Recorder.Remove(ctx, routes, id) })
 }
 
-// heldHandover is a Guardian that only keeps what it is told.
+// heldHandover is a Guardian that only keeps what was handed over.
 type heldHandover struct {
 	mu       sync.Mutex
 	last     *rollout.Handover
@@ -284,7 +284,7 @@ fault slow write for=700ms times=always
 	for at := 450 * time.Millisecond; at < 3*time.Second; at += 100 * time.Millisecond {
 		synctest.Test(t, func(t *testing.T) {
 			x := dieAt(script, at, true)
-			records, _ := x.p.memory.Recorder().Records(context.Background(), []string{"web"})
+			records, _ := x.p.memory.Recorder().Records(t.Context(), []string{"web"})
 			phase := records["web"][0].Phase
 			if x.handed == nil {
 				return
@@ -305,7 +305,7 @@ fault slow write for=700ms times=always
 	}
 	synctest.Test(t, func(t *testing.T) { // before any answer, and nobody takes it over
 		x := dieAt(script, 1100*time.Millisecond, true)
-		if records, _ := x.p.memory.Recorder().Records(context.Background(), []string{"web"}); x.handed == nil || records["web"][0].Phase == traffic.PhaseOpen {
+		if records, _ := x.p.memory.Recorder().Records(t.Context(), []string{"web"}); x.handed == nil || records["web"][0].Phase == traffic.PhaseOpen {
 			t.Errorf("the record is %+v", records)
 		}
 	})

@@ -32,7 +32,7 @@ func waits() []wait {
 // killedIn releases green and kills it in a wait.
 func (r *rig) killedIn(x wait) {
 	r.t.Helper()
-	everything := blow{"", func(a *e2e.Apply) error { return a.Strike(e2e.Everything) }, false}
+	everything := blow{"", e2e.Kill(e2e.Everything), false}
 	if !r.struckIn(x, everything, true) {
 		r.t.Fatal("the apply was not killed")
 	}

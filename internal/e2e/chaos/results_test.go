@@ -18,13 +18,13 @@ type violation string
 // The violations, by column of the table.
 const (
 	lost         violation = "requests lost"
-	badKept      violation = "bad version kept"
+	badRemains      violation = "bad version remains"
 	goodRejected violation = "good version rejected"
 	notConverged violation = "not converged"
 	untrue       violation = "untrue message"
 )
 
-var columns = []violation{lost, badKept, goodRejected, notConverged, untrue}
+var columns = []violation{lost, badRemains, goodRejected, notConverged, untrue}
 
 // tally is what the cases of a run have shown.
 type tally struct {

@@ -189,7 +189,7 @@ func (r *rig) on(name, out string) {
 		if w[name] != 100 {
 			v := notConverged
 			if r.broken.Load() && w["green"] > 0 {
-				v = badKept
+				v = badRemains
 			}
 			r.violatef(v, "users are on %v, not on %s\n%s", r.all(), name, out)
 			return
@@ -240,7 +240,7 @@ func (r *rig) is(attribute, version, out string) {
 		case attribute == "rejected" && version == "":
 			v = goodRejected
 		case attribute == "rejected":
-			v = badKept // it would ship again
+			v = badRemains // it would ship again
 		}
 		r.violatef(v, "%s is %q, it should be %q\n%s", attribute, got, version, out)
 	}

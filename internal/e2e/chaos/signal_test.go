@@ -29,9 +29,6 @@ type blow struct {
 }
 
 func blows() []blow {
-	kill := func(v e2e.Victims) func(*e2e.Apply) error {
-		return func(a *e2e.Apply) error { return a.Strike(v) }
-	}
 	group := func(s syscall.Signal) func(*e2e.Apply) error {
 		return func(a *e2e.Apply) error { return proc.SignalGroup(a.Command, s) }
 	}
@@ -42,9 +39,9 @@ func blows() []blow {
 		{"TERM to the group", group(syscall.SIGTERM), true},
 		{"HUP", group(syscall.SIGHUP), true},
 		{"KILL of Terraform", func(a *e2e.Apply) error { return a.Command.Process.Kill() }, true},
-		{"KILL of the provider", kill(e2e.OnlyProvider), true},
-		{"KILL of both", kill(e2e.AllButGuards), true},
-		{"KILL of everything", kill(e2e.Everything), false},
+		{"KILL of the provider", e2e.Kill(e2e.OnlyProvider), true},
+		{"KILL of both", e2e.Kill(e2e.AllButGuards), true},
+		{"KILL of everything", e2e.Kill(e2e.Everything), false},
 		{"canceled job", cancelJob, true},
 	}
 }

@@ -38,13 +38,14 @@ func hasAll(w *e2e.World, environment string, rules ...string) bool {
 	return true
 }
 
-// returned checks that the traffic is back on blue soon after a death.
-func returned(t *testing.T, w *e2e.World, died time.Time, api time.Duration, rules ...string) {
-	t.Helper()
+// returned waits until the traffic is back on blue after a death, and returns a text if that was
+// late.
+func returned(w *e2e.World, died time.Time, api time.Duration, rules ...string) (late string) {
 	w.Eventually("the traffic is back", func() bool { return hasAll(w, "blue", rules...) })
 	if took := time.Since(died); took > slow.Deadline(back)+api {
-		t.Errorf("the traffic was back after %s", took)
+		return fmt.Sprintf("the traffic was back after %s", took)
 	}
+	return ""
 }
 
 // withRules makes two rules routes of the switch as well.
@@ -73,10 +74,12 @@ func TestGuardian_killedAtEveryWrite(t *testing.T) {
 					rules := withRules(w, routes-1)
 					w.MustConfigure("green")
 					isWrite := func(call localaws.Call) bool { return strings.HasPrefix(call.Action, "Modify") }
-					if !w.Killed(victims, routes*n, isWrite) {
+					if !w.StruckAt(e2e.Kill(victims), routes*n, isWrite) {
 						t.Fatal("the apply was not killed")
 					}
-					returned(t, w, time.Now(), 0, rules...)
+					if late := returned(w, time.Now(), 0, rules...); late != "" {
+						t.Error(late)
+					}
 					mark := w.Mark()
 					w.MustApply(e2e.Unlocked)
 					if !hasAll(w, "green", rules...) {

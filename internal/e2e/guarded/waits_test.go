@@ -59,7 +59,9 @@ func TestGuardian_secondInterruptWithASlowAPI(t *testing.T) {
 		wait(300 * time.Millisecond)
 	}
 	apply.Wait()
-	returned(t, w, time.Now(), 4*call)
+	if late := returned(w, time.Now(), 4*call); late != "" {
+		t.Error(late)
+	}
 	w.LostNothing()
 }
 
@@ -119,7 +121,9 @@ func TestGuardian_canceledJob(t *testing.T) {
 	}
 	died := time.Now()
 	_ = shell.Wait()
-	returned(t, w, died, 0)
+	if late := returned(w, died, 0); late != "" {
+		t.Error(late)
+	}
 	w.Eventually("no process of the job is left", func() bool { return len(tracked(tracking)) == 0 })
 	w.LostNothing()
 }
@@ -187,7 +191,9 @@ func TestGuardian_isKilled(t *testing.T) {
 	// It has the handover as soon as it reads the pipe.
 	died := time.Now()
 	apply.Kill(e2e.AllButGuards)
-	returned(t, w, died, 0)
+	if late := returned(w, died, 0); late != "" {
+		t.Error(late)
+	}
 	w.LostNothing()
 }
 
@@ -197,10 +203,12 @@ func TestGuardian_remembersARejection(t *testing.T) {
 	w := e2e.NewWorld(t, e2e.Endless)
 	w.SetGates("{\n    alarm = {\n      http     = { url = var.url, expect_status = [299] }\n      interval = \"100ms\"\n    }\n  }\n")
 	w.MustConfigure("green")
-	if !w.Killed(e2e.AllButGuards, 2, nth("ModifyListener")) { // the second write is the rollback
+	if !w.StruckAt(e2e.Kill(e2e.AllButGuards), 2, nth("ModifyListener")) { // the second write is the rollback
 		t.Fatal("the apply was not killed")
 	}
-	returned(t, w, time.Now(), 0)
+	if late := returned(w, time.Now(), 0); late != "" {
+		t.Error(late)
+	}
 	out := w.MustFail(e2e.Unlocked)
 	if !strings.Contains(out, "rejected") {
 		t.Errorf("the next apply did not refuse the version:\n%s", out)

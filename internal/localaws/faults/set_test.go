@@ -23,7 +23,7 @@ func newSet(t *testing.T, active ...faults.Fault) *faults.Set {
 func TestSet_rejectsWhatCouldNotHappen(t *testing.T) {
 	for want, f := range map[string]faults.Fault{
 		`unknown fault kind "Flood": known kinds are [Throttle ServerError DropConnection DropAnswer LostWrite StaleRead LateTags SlowRead Slow LateSync AccessDenied ExpiredToken EmptyBody HTMLBody CutAnswer EmptyList]`: {Kind: "Flood"},
-		`unknown action "ModifyListner" of a fault: known actions are [DescribeRules DescribeTags ModifyListener]`:                                                                                       {Kind: faults.Throttle, Action: "ModifyListner"},
+		`unknown action "ModifyListner" of a fault: known actions are [DescribeRules DescribeTags ModifyListener]`:                                                                                                          {Kind: faults.Throttle, Action: "ModifyListner"},
 		"fault Slow: delay, times and skip must not be negative":                {Kind: faults.Slow, Delay: -time.Second},
 		"fault LateTags: delay must be positive":                                {Kind: faults.LateTags},
 		"fault LateTags: it affects DescribeTags only, not DescribeRules":       {Kind: faults.LateTags, Delay: time.Second, Action: "DescribeRules"},

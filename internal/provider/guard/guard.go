@@ -24,7 +24,10 @@ func Starter(c *platform.Clients) func(context.Context, string) rollout.Guardian
 	}
 }
 
-// Main is the main function of a guardian's process, where guardian.Is.
+// Is reports whether a process with the arguments is a guardian's.
+func Is(args []string) bool { return guardian.Is(args) }
+
+// Main is the main function of a guardian's process, where Is.
 func Main() error {
 	return guardian.Main(func(ctx context.Context, clients json.RawMessage, h *rollout.Handover) (rollout.Successor, error) {
 		c, err := platform.Resume(ctx, clients, h)
