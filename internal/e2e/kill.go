@@ -98,6 +98,9 @@ func guardiansIn(dir string) []int {
 	return providersIn(dir, func(line string) bool { return strings.Contains(line, "\x00guardian,\x00") })
 }
 
+// RunsGuardian reports whether a guardian has a working directory.
+func RunsGuardian(dir string) bool { return len(guardiansIn(dir)) > 0 }
+
 // RunsProvider reports whether a provider that is no guardian has a working directory.
 func RunsProvider(dir string) bool {
 	return len(providersIn(dir, func(line string) bool { return !strings.Contains(line, "\x00guardian,\x00") })) > 0

@@ -143,6 +143,7 @@ func (r *rig) struck(b blow, m moment, guarded bool) bool {
 	r.Eventually("no process of the apply writes any more", func() bool { return !e2e.RunsProvider(r.Terraform.Dir) })
 	if guarded && b.guarded {
 		r.Eventually("the traffic is on one environment", func() bool { return r.sole() != "" })
+		r.Eventually("the guardian has ended", func() bool { return !e2e.RunsGuardian(r.Terraform.Dir) })
 	}
 	return true
 }
@@ -272,7 +273,7 @@ func twoWriters(add adder) {
 			for _, killed := range []bool{false, true} {
 				add(fmt.Sprintf("%s/the second wants %s/the first is killed %t", s, active, killed), func(t *testing.T) {
 					r := newRig(t, s)
-					first := r.hold(rehearsal.Pace{Hold: "6s", Settle: "300ms", SteadyFor: "100ms"})
+					first := r.hold(rehearsal.Pace{Hold: "20s", Settle: "300ms", SteadyFor: "100ms"})
 					mark := r.Mark()
 					second := r.In(r.copied())
 					if err := second.Configure(active); err != nil {
