@@ -90,8 +90,9 @@ type lease struct {
 	renewed time.Time // when the lease was last extended
 	unsure  bool      // a write of the record had no answer, so it may be carried out later
 	wake    chan struct{}
-	ending  chan struct{} // closed: no further renewal begins
-	done    chan struct{} // closed: none is in progress
+	marking sync.WaitGroup // of marksReturn
+	ending  chan struct{}  // closed: no further renewal begins
+	done    chan struct{}  // closed: none is in progress
 }
 
 // recordSplit is the routes that have the same From and To.
@@ -345,6 +346,7 @@ func (l *lease) withdraw(ctx context.Context) {
 // removeTaken removes the records that this shift replaces. A failure is repeated at the
 // end.
 func (l *lease) removeTaken(ctx context.Context) {
+	l.marking.Wait()
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	l.taken = slices.DeleteFunc(l.taken, func(id string) bool {

@@ -121,6 +121,11 @@ func (l *lease) isAbandoned(ctx context.Context, x traffic.Left) (bool, *Failure
 // no record of this switch any more, what the plan knew counts: a missing tag is never
 // proof that there was no record.
 func (l *lease) resolve(spec Spec) Spec {
+	if spec.Request.Desired != nil {
+		for _, x := range l.lost() { // or unread, or late: it may be there all the same
+			l.taken, l.past = append(l.taken, x.Shift), append(l.past, x.Shift)
+		}
+	}
 	for _, x := range l.found {
 		ended := spec.Record.isEnded(x)
 		switch {
@@ -146,6 +151,36 @@ func (l *lease) resolve(spec Spec) Spec {
 	return spec
 }
 
+// marksReturn notes in the records of unfinished shifts that this apply returns their traffic.
+// If it is killed before it saves that, the next refresh would conclude that somebody else
+// returned it, which rejects the version. It only begins the calls: no rollback waits for
+// them, but the removal of the records does.
+func (l *lease) marksReturn(ctx context.Context, missing []bool) {
+	all := l.found
+	if l.unread != nil {
+		all = l.lost()
+	}
+	for _, x := range all {
+		if !slices.Contains(l.spec.Switches, x.Switch) || !x.IsOpen() || l.spec.isEnded(x) || x.Phase == traffic.PhaseRollingBack {
+			continue
+		}
+		routes := slices.DeleteFunc(slices.Clone(l.routes), func(route string) bool {
+			_, has := x.To[route]
+			return !has || missing[slices.Index(l.routes, route)]
+		})
+		x.Record.Phase = traffic.PhaseRollingBack
+		l.marking.Go(func() {
+			limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+			defer cancel()
+			if err := l.spec.Recorder.Put(limited, routes, x.Record, false); err != nil && !isAnswer(err) {
+				l.mu.Lock()
+				defer l.mu.Unlock()
+				l.unsure = true
+			}
+		})
+	}
+}
+
 // rejectionOf is the rejection that a record has and no state: that of a Create that
 // failed.
 func rejectionOf(r shift.Request, x traffic.Left) *shift.Rejection {
@@ -167,6 +202,7 @@ func (l endingLease) end(ctx context.Context, f *Failure) []string {
 	if !l.isRecorded() || f != nil && f.Cause == Locked {
 		return nil
 	}
+	l.marking.Wait()
 	held := l.isHeld()
 	if held {
 		close(l.ending)
