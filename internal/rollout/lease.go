@@ -79,10 +79,11 @@ type lease struct {
 	routes []string
 	report *reporter
 
-	found  []traffic.Left // records at the start
-	taken  []string       // ids of records to remove: abandoned ones of this switch, and closed ones
-	past   []string       // all ids that were ever in taken: a stale read may show them again
-	unread error          // why the records could not be read at the start
+	found     []traffic.Left // records at the start
+	taken     []string       // ids of records to remove: abandoned ones of this switch, and closed ones
+	past      []string       // all ids that were ever in taken: a stale read may show them again
+	unwatched []traffic.Left // their lease has expired, and a rollback did not wait for more
+	unread    error          // why the records could not be read at the start
 
 	mu      sync.Mutex
 	record  traffic.Record // our own; without an id until acquired

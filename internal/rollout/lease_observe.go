@@ -33,8 +33,7 @@ func Describe(x traffic.Left) string {
 	return fmt.Sprintf("%s, at %s of its way", text, x.Reached)
 }
 
-// observe reads the records of the routes. It returns a Failure where somebody else may be
-// shifting them. A record whose owner cannot be asked is watched for a whole lease.
+// observe reads the records of the routes.
 func (l *lease) observe(ctx context.Context) *Failure {
 	if !l.isRecorded() {
 		return nil
@@ -48,19 +47,58 @@ func (l *lease) observe(ctx context.Context) *Failure {
 		return nil
 	}
 	l.found = traffic.MergeRecords(records)
+	return nil
+}
+
+// await returns a Failure where somebody else may be shifting the routes. A record whose owner
+// cannot be asked is watched for a whole lease. A rollback does not wait for that where the
+// lease has expired; what follows it does, see awaitUnwatched.
+func (l *lease) await(ctx context.Context, rollsBack bool) *Failure {
+	if l.unread != nil {
+		return nil
+	}
 	for _, x := range append(slices.Clone(l.found), l.lost()...) {
 		if !l.spec.mayBeRunning(x) {
 			continue
 		}
-		abandoned, f := l.isAbandoned(ctx, x)
-		if f != nil {
-			return f
+		if rollsBack && !l.isKnown(x) && time.Now().After(x.Expires) {
+			l.unwatched = append(l.unwatched, x)
+			continue
 		}
-		if !abandoned {
-			return &Failure{Cause: Locked, Detail: Describe(x)}
+		if f := l.awaitAbandoned(ctx, x); f != nil {
+			return f
 		}
 	}
 	return nil
+}
+
+// awaitUnwatched watches the records for which a rollback did not wait. Nothing may be increased
+// before.
+func (l *lease) awaitUnwatched(ctx context.Context) *Failure {
+	for _, x := range l.unwatched {
+		if f := l.awaitAbandoned(ctx, x); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// awaitAbandoned returns a Failure where the owner of a shift has not ended.
+func (l *lease) awaitAbandoned(ctx context.Context, x traffic.Left) *Failure {
+	abandoned, f := l.isAbandoned(ctx, x)
+	if f == nil && !abandoned {
+		return &Failure{Cause: Locked, Detail: Describe(x)}
+	}
+	return f
+}
+
+// isKnown reports whether it is known if the owner of a shift has ended.
+func (l *lease) isKnown(x traffic.Left) bool {
+	if l.spec.Abandoned == nil {
+		return false
+	}
+	_, known := l.spec.Abandoned(x.Owner)
+	return known
 }
 
 // mayBeRunning reports whether the owner of a record may still shift the routes. Where a shift
