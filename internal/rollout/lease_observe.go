@@ -18,6 +18,8 @@ const (
 	AbandonedAfter = time.Hour
 	// watchInterval is the pause between two reads of a record that may be abandoned.
 	watchInterval = 5 * time.Second
+	// unreadWatch is how much longer it is watched where the last reads failed.
+	unreadWatch = time.Minute
 )
 
 // RenewedAt returns when the owner of a shift last wrote its record: it moved traffic before
@@ -50,10 +52,13 @@ func (l *lease) observe(ctx context.Context) *Failure {
 	return nil
 }
 
+// otherLeases is the part of a lease that is about the shifts of others whose records it found.
+type otherLeases struct{ *lease }
+
 // await returns a Failure where somebody else may be shifting the routes. A record whose owner
-// cannot be asked is watched for a whole lease. A rollback does not wait for that where the
-// lease has expired; what follows it does, see awaitUnwatched.
-func (l *lease) await(ctx context.Context, rollsBack bool) *Failure {
+// cannot be asked is watched for a whole lease. A rollback waits only until the lease has
+// expired; what follows it waits for the rest, see awaitUnwatched.
+func (l otherLeases) await(ctx context.Context, rollsBack bool) *Failure {
 	if l.unread != nil {
 		return nil
 	}
@@ -61,11 +66,12 @@ func (l *lease) await(ctx context.Context, rollsBack bool) *Failure {
 		if !l.spec.mayBeRunning(x) {
 			continue
 		}
-		if rollsBack && !l.isKnown(x) && time.Now().After(x.Expires) {
+		limit := leaseDuration
+		if rollsBack && !l.isKnown(x) {
 			l.unwatched = append(l.unwatched, x)
-			continue
+			limit = min(limit, time.Until(x.Expires))
 		}
-		if f := l.awaitAbandoned(ctx, x); f != nil {
+		if f := l.awaitAbandoned(ctx, x, limit); f != nil && (!rollsBack || f.Cause != RecordFailed) {
 			return f
 		}
 	}
@@ -74,26 +80,30 @@ func (l *lease) await(ctx context.Context, rollsBack bool) *Failure {
 
 // awaitUnwatched watches the records for which a rollback did not wait. Nothing may be increased
 // before.
-func (l *lease) awaitUnwatched(ctx context.Context) *Failure {
+func (l otherLeases) awaitUnwatched(ctx context.Context) *Failure {
 	for _, x := range l.unwatched {
-		if f := l.awaitAbandoned(ctx, x); f != nil {
+		if f := l.awaitAbandoned(ctx, x, leaseDuration); f != nil {
 			return f
 		}
 	}
 	return nil
 }
 
-// awaitAbandoned returns a Failure where the owner of a shift has not ended.
-func (l *lease) awaitAbandoned(ctx context.Context, x traffic.Left) *Failure {
-	abandoned, f := l.isAbandoned(ctx, x)
+// awaitAbandoned returns a Failure where the owner of a shift has not ended. Where that is not
+// known, it watches the record for limit.
+func (l otherLeases) awaitAbandoned(ctx context.Context, x traffic.Left, limit time.Duration) *Failure {
+	abandoned, f := l.isAbandoned(ctx, x, limit)
 	if f == nil && !abandoned {
-		return &Failure{Cause: Locked, Detail: Describe(x)}
+		f = &Failure{Cause: Locked, Detail: Describe(x)}
+	}
+	if f != nil {
+		l.taken = nil // its owner may still need it
 	}
 	return f
 }
 
 // isKnown reports whether it is known if the owner of a shift has ended.
-func (l *lease) isKnown(x traffic.Left) bool {
+func (l otherLeases) isKnown(x traffic.Left) bool {
 	if l.spec.Abandoned == nil {
 		return false
 	}
@@ -127,31 +137,40 @@ func (l *lease) lost() []traffic.Left {
 }
 
 // isAbandoned reports whether the owner of a shift has ended.
-func (l *lease) isAbandoned(ctx context.Context, x traffic.Left) (bool, *Failure) {
+func (l otherLeases) isAbandoned(ctx context.Context, x traffic.Left, limit time.Duration) (bool, *Failure) {
 	if l.spec.Abandoned != nil {
 		if abandoned, known := l.spec.Abandoned(x.Owner); known {
 			return abandoned, nil
 		}
 	}
-	if time.Since(x.Expires) > AbandonedAfter {
+	if time.Since(x.Expires) > AbandonedAfter || limit <= 0 {
 		return true, nil
 	}
-	l.report.phase(fmt.Sprintf("watch the lease of %s for %s", Describe(x), schedule.FormatDuration(leaseDuration)))
-	for began := time.Now(); time.Since(began) < leaseDuration; {
+	l.report.phase(fmt.Sprintf("watch the lease of %s for %s", Describe(x), schedule.FormatDuration(limit)))
+	for began := time.Now(); ; {
 		if err := sleep(ctx, watchInterval); err != nil {
 			return false, failureOf(ctx, "", err)
 		}
+		watched := time.Since(began)
 		records, err := l.read(ctx)
-		if err != nil {
-			continue // a lease that cannot be read is not known to stand still
-		}
-		for _, now := range traffic.MergeRecords(records) {
-			if now.Shift == x.Shift && now.Renewal != x.Renewal && now.IsOpen() { // or written again
-				return false, nil
-			}
+		switch {
+		case err != nil && watched > limit+unreadWatch: // it is not known to stand still
+			return false, l.recordFailure(ctx, errors.Join(errRecordUnread, err))
+		case err != nil:
+			continue
+		case isRenewed(x, records):
+			return false, nil
+		case watched >= limit:
+			return true, nil
 		}
 	}
-	return true, nil
+}
+
+// isRenewed reports whether the record of a shift was renewed, or written again, since it was read.
+func isRenewed(x traffic.Left, records map[string][]traffic.Record) bool {
+	return slices.ContainsFunc(traffic.MergeRecords(records), func(now traffic.Left) bool {
+		return now.Shift == x.Shift && now.Renewal != x.Renewal && now.IsOpen()
+	})
 }
 
 // resolve returns the spec with what the records say: the unfinished shift of this switch,
@@ -193,7 +212,7 @@ func (l *lease) resolve(spec Spec) Spec {
 // If it is killed before it saves that, the next refresh would conclude that somebody else
 // returned it, which rejects the version. It only begins the calls: no rollback waits for
 // them, but the removal of the records does.
-func (l *lease) marksReturn(ctx context.Context, missing []bool) {
+func (l otherLeases) marksReturn(ctx context.Context, missing []bool) {
 	all := l.found
 	if l.unread != nil {
 		all = l.lost()

@@ -93,7 +93,7 @@ func (s *sequence) observe(ctx context.Context) *Failure {
 	if s.schedule, err = s.spec.Decide(s.fleet.observed); err != nil {
 		return &Failure{Cause: TooManyGroups, Err: err}
 	}
-	if f := s.lease.await(ctx, s.schedule.Kind == shift.Rollback || s.schedule.RollsBackFirst); f != nil {
+	if f := (otherLeases{s.lease}).await(ctx, s.schedule.Kind == shift.Rollback || s.schedule.RollsBackFirst); f != nil {
 		return f
 	}
 	if f := s.checkStickiness(); f != nil {
@@ -179,7 +179,7 @@ func (s *sequence) execute(ctx context.Context) *Failure {
 		return s.accept(ctx)
 	case shift.Forward, shift.Revert, shift.Join:
 	}
-	if f := s.lease.awaitUnwatched(ctx); f != nil {
+	if f := (otherLeases{s.lease}).awaitUnwatched(ctx); f != nil {
 		return f
 	}
 	if s.schedule.Kind == shift.Forward {

@@ -17,7 +17,7 @@ func (s *sequence) rollBackFirst(ctx context.Context) *Failure {
 	s.result.Reached = s.fleet.mean()
 	rollbackCtx := context.WithoutCancel(ctx)
 	s.report.phase("roll back the unfinished shift")
-	s.lease.marksReturn(ctx, s.fleet.missing)
+	otherLeases{s.lease}.marksReturn(ctx, s.fleet.missing)
 	checkCtx, cancel := context.WithTimeout(rollbackCtx, checkTimeout)
 	defer cancel()
 	if detail := s.fleet.inspect().unhealthyTarget(checkCtx, s.desired.backTargets()); detail != "" {
@@ -153,7 +153,7 @@ func (s *sequence) moveAll(ctx context.Context) *Failure {
 // target. If settling fails or is interrupted, the traffic remains there.
 func (s *sequence) rollBackToStable(ctx context.Context) *Failure {
 	s.progress = started
-	s.lease.marksReturn(ctx, s.fleet.missing)
+	otherLeases{s.lease}.marksReturn(ctx, s.fleet.missing)
 	rollbackCtx := context.WithoutCancel(ctx)
 	states := s.desired.stable()
 	checkCtx, cancel := context.WithTimeout(rollbackCtx, checkTimeout)

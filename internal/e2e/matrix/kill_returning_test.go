@@ -37,7 +37,7 @@ func (r *rig) returned() func(localaws.Call) bool {
 }
 
 // An apply returns the traffic of an abandoned shift, and is killed before it saves that: nobody
-// returned it by hand, so nothing is rejected, and the version ships.
+// returned it outside this switch, so nothing is rejected, and the version ships.
 func TestMatrix_killedReturning(t *testing.T) {
 	needed(t)
 	for _, s := range setups() {
