@@ -79,13 +79,13 @@ type lease struct {
 	routes []string
 	report *reporter
 
-	found  []traffic.Left // records at the start
-	taken  []string       // ids of records to remove: abandoned ones of this switch, and closed ones
-	past   []string       // all ids that were ever in taken: a stale read may show them again
-	unread error          // why the records could not be read at the start
+	found     []traffic.Left // records at the start
+	taken     []string       // ids of records to remove: abandoned ones of this switch, and closed ones
+	past      []string       // all ids that were ever in taken: a stale read may show them again
+	unwatched []traffic.Left // their lease has expired, and a rollback did not wait for more
+	unread    error          // why the records could not be read at the start
 
-	marked *traffic.Record // the record of the unfinished shift that this one rolls back
-	marks  sync.WaitGroup  // its write
+	marked *traffic.Record // the record of the unfinished shift that this one rolls back, see marksReturn
 
 	mu      sync.Mutex
 	record  traffic.Record // our own; without an id until acquired
@@ -93,8 +93,9 @@ type lease struct {
 	renewed time.Time // when the lease was last extended
 	unsure  bool      // a write of the record had no answer, so it may be carried out later
 	wake    chan struct{}
-	ending  chan struct{} // closed: no further renewal begins
-	done    chan struct{} // closed: none is in progress
+	marking sync.WaitGroup // of marksReturn
+	ending  chan struct{}  // closed: no further renewal begins
+	done    chan struct{}  // closed: none is in progress
 }
 
 // recordSplit is the routes that have the same From and To.
@@ -349,6 +350,7 @@ func (l *lease) withdraw(ctx context.Context) {
 // removeTaken removes the records that this shift replaces. A failure is repeated at the
 // end.
 func (l *lease) removeTaken(ctx context.Context) {
+	l.marking.Wait()
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	l.taken = slices.DeleteFunc(l.taken, func(id string) bool {

@@ -18,6 +18,8 @@ const (
 	AbandonedAfter = time.Hour
 	// watchInterval is the pause between two reads of a record that may be abandoned.
 	watchInterval = 5 * time.Second
+	// unreadWatch is how much longer it is watched where the last reads failed.
+	unreadWatch = time.Minute
 )
 
 // RenewedAt returns when the owner of a shift last wrote its record: it moved traffic before
@@ -33,8 +35,7 @@ func Describe(x traffic.Left) string {
 	return fmt.Sprintf("%s, at %s of its way", text, x.Reached)
 }
 
-// observe reads the records of the routes. It returns a Failure where somebody else may be
-// shifting them. A record whose owner cannot be asked is watched for a whole lease.
+// observe reads the records of the routes.
 func (l *lease) observe(ctx context.Context) *Failure {
 	if !l.isRecorded() {
 		return nil
@@ -48,19 +49,82 @@ func (l *lease) observe(ctx context.Context) *Failure {
 		return nil
 	}
 	l.found = traffic.MergeRecords(records)
+	return nil
+}
+
+// otherLeases is the part of a lease that is about the shifts of others whose records it found.
+type otherLeases struct{ *lease }
+
+// await returns a Failure where somebody else may be shifting the routes. A record whose owner
+// cannot be asked is watched for a whole lease. A rollback waits only until the lease has
+// expired; what follows it waits for the rest, see awaitUnwatched.
+func (l otherLeases) await(ctx context.Context, rollsBack bool) *Failure {
+	if l.unread != nil {
+		return nil
+	}
 	for _, x := range append(slices.Clone(l.found), l.lost()...) {
 		if !l.spec.mayBeRunning(x) {
 			continue
 		}
-		abandoned, f := l.isAbandoned(ctx, x)
-		if f != nil {
-			return f
+		limit := leaseDuration
+		if rollsBack && !l.isKnown(x) {
+			l.unwatched = append(l.unwatched, x)
+			limit = min(limit, time.Until(x.Expires))
 		}
-		if !abandoned {
-			return &Failure{Cause: Locked, Detail: Describe(x)}
+		if f := l.awaitAbandoned(ctx, x, limit); f != nil && (!rollsBack || f.Cause != RecordFailed) {
+			return f
 		}
 	}
 	return nil
+}
+
+// explain returns the Failure for a change since the plan: another apply that is known to run
+// has made it.
+func (l otherLeases) explain(ctx context.Context, f *Failure) *Failure {
+	if f.Cause != ExternalChange || l.observe(ctx) != nil {
+		return f
+	}
+	for _, x := range l.found {
+		if l.spec.mayBeRunning(x) && l.isKnown(x) {
+			if abandoned, _ := l.spec.Abandoned(x.Owner); !abandoned {
+				return &Failure{Cause: Locked, Detail: Describe(x)}
+			}
+		}
+	}
+	return f
+}
+
+// awaitUnwatched watches the records for which a rollback did not wait. Nothing may be increased
+// before.
+func (l otherLeases) awaitUnwatched(ctx context.Context) *Failure {
+	for _, x := range l.unwatched {
+		if f := l.awaitAbandoned(ctx, x, leaseDuration); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// awaitAbandoned returns a Failure where the owner of a shift has not ended. Where that is not
+// known, it watches the record for limit.
+func (l otherLeases) awaitAbandoned(ctx context.Context, x traffic.Left, limit time.Duration) *Failure {
+	abandoned, f := l.isAbandoned(ctx, x, limit)
+	if f == nil && !abandoned {
+		f = &Failure{Cause: Locked, Detail: Describe(x)}
+	}
+	if f != nil {
+		l.taken = nil // its owner may still need it
+	}
+	return f
+}
+
+// isKnown reports whether it is known if the owner of a shift has ended.
+func (l otherLeases) isKnown(x traffic.Left) bool {
+	if l.spec.Abandoned == nil {
+		return false
+	}
+	_, known := l.spec.Abandoned(x.Owner)
+	return known
 }
 
 // mayBeRunning reports whether the owner of a record may still shift the routes. Where a shift
@@ -91,31 +155,40 @@ func (l *lease) lost() []traffic.Left {
 }
 
 // isAbandoned reports whether the owner of a shift has ended.
-func (l *lease) isAbandoned(ctx context.Context, x traffic.Left) (bool, *Failure) {
+func (l otherLeases) isAbandoned(ctx context.Context, x traffic.Left, limit time.Duration) (bool, *Failure) {
 	if l.spec.Abandoned != nil {
 		if abandoned, known := l.spec.Abandoned(x.Owner); known {
 			return abandoned, nil
 		}
 	}
-	if time.Since(x.Expires) > AbandonedAfter {
+	if time.Since(x.Expires) > AbandonedAfter || limit <= 0 {
 		return true, nil
 	}
-	l.report.phase(fmt.Sprintf("watch the lease of %s for %s", Describe(x), schedule.FormatDuration(leaseDuration)))
-	for began := time.Now(); time.Since(began) < leaseDuration; {
+	l.report.phase(fmt.Sprintf("watch the lease of %s for %s", Describe(x), schedule.FormatDuration(limit)))
+	for began := time.Now(); ; {
 		if err := sleep(ctx, watchInterval); err != nil {
 			return false, failureOf(ctx, "", err)
 		}
+		watched := time.Since(began)
 		records, err := l.read(ctx)
-		if err != nil {
-			continue // a lease that cannot be read is not known to stand still
-		}
-		for _, now := range traffic.MergeRecords(records) {
-			if now.Shift == x.Shift && now.Renewal != x.Renewal && now.IsOpen() { // or written again
-				return false, nil
-			}
+		switch {
+		case err != nil && watched > limit+unreadWatch: // it is not known to stand still
+			return false, l.recordFailure(ctx, errors.Join(errRecordUnread, err))
+		case err != nil:
+			continue
+		case isRenewed(x, records):
+			return false, nil
+		case watched >= limit:
+			return true, nil
 		}
 	}
-	return true, nil
+}
+
+// isRenewed reports whether the record of a shift was renewed, or written again, since it was read.
+func isRenewed(x traffic.Left, records map[string][]traffic.Record) bool {
+	return slices.ContainsFunc(traffic.MergeRecords(records), func(now traffic.Left) bool {
+		return now.Shift == x.Shift && now.Renewal != x.Renewal && now.IsOpen()
+	})
 }
 
 // resolve returns the spec with what the records say: the unfinished shift of this switch,
@@ -123,6 +196,11 @@ func (l *lease) isAbandoned(ctx context.Context, x traffic.Left) (bool, *Failure
 // no record of this switch any more, what the plan knew counts: a missing tag is never
 // proof that there was no record.
 func (l *lease) resolve(spec Spec) Spec {
+	if spec.Request.Desired != nil {
+		for _, x := range l.lost() { // or unread, or late: it may be there all the same
+			l.taken, l.past = append(l.taken, x.Shift), append(l.past, x.Shift)
+		}
+	}
 	for _, x := range l.found {
 		ended := spec.Record.isEnded(x)
 		switch {
@@ -148,6 +226,45 @@ func (l *lease) resolve(spec Spec) Spec {
 	return spec
 }
 
+// marksReturn notes in the records of unfinished shifts that this apply returns their traffic.
+// If it is killed before it saves that, the next refresh would conclude that somebody else
+// returned it, which rejects the version. It only begins the calls: no rollback waits for
+// them, but the removal of the records does.
+func (l otherLeases) marksReturn(ctx context.Context, missing []bool) {
+	all := l.found
+	if l.unread != nil {
+		all = l.lost()
+	}
+	for _, x := range all {
+		if !slices.Contains(l.spec.Switches, x.Switch) || !x.IsOpen() || l.spec.isEnded(x) {
+			continue
+		}
+		noted := x.Phase == traffic.PhaseRollingBack
+		x.Record.Phase = traffic.PhaseRollingBack
+		if l.isKnown(x) { // otherwise a renewal would look like one of its owner, who is watched
+			x.Record.Owner = l.spec.Template.Owner
+			x.Record.Renewal += renewalGap
+		}
+		l.marked = &x.Record
+		if noted {
+			continue
+		}
+		routes := slices.DeleteFunc(slices.Clone(l.routes), func(route string) bool {
+			_, has := x.To[route]
+			return !has || missing[slices.Index(l.routes, route)]
+		})
+		l.marking.Go(func() {
+			limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+			defer cancel()
+			if err := l.spec.Recorder.Put(limited, routes, x.Record, false); err != nil && !isAnswer(err) {
+				l.mu.Lock()
+				defer l.mu.Unlock()
+				l.unsure = true
+			}
+		})
+	}
+}
+
 // rejectionOf is the rejection that a record has and no state: that of a Create that
 // failed.
 func rejectionOf(r shift.Request, x traffic.Left) *shift.Rejection {
@@ -166,10 +283,10 @@ type endingLease struct{ *lease }
 // its own. It returns the shifts whose record was not removed yet, or may come back, although
 // what they say is taken into account.
 func (l endingLease) end(ctx context.Context, f *Failure) []string {
-	l.marks.Wait()
 	if !l.isRecorded() || f != nil && f.Cause == Locked {
 		return nil
 	}
+	l.marking.Wait()
 	held := l.isHeld()
 	if held {
 		close(l.ending)

@@ -83,6 +83,7 @@ func play(s *story) *playback {
 	p.memory.Watch(nil)
 	p.memory.FinishLate()
 	p.check()
+	p.checkReturnMarks()
 	close(p.release)
 	synctest.Wait() // hung gates return now
 	return p.playback

@@ -3,11 +3,15 @@ package rollout_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/routertest"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // separator is between the script of a story and its recorded trace.
@@ -47,5 +51,23 @@ func playStory(t *testing.T, file string) {
 	}
 	if got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+// checkReturnMarks checks that an apply that returned the traffic of an unfinished shift said so
+// in its record: the process may be killed before the state is saved.
+func (p *player) checkReturnMarks() {
+	if p.schedule.Kind != shift.Rollback && !p.schedule.RollsBackFirst || !p.result.Moved {
+		return
+	}
+	for _, c := range p.story.left {
+		if c.record.Switch != "this" || !c.record.IsOpen() {
+			continue
+		}
+		if !slices.ContainsFunc(p.memory.Calls(), func(call routertest.Call) bool {
+			return call.Op == routertest.Put && call.Record.Shift == c.record.Shift && call.Record.Phase == traffic.PhaseRollingBack
+		}) {
+			p.violatef("the record of %s does not say that this apply rolls it back", c.record.Shift)
+		}
 	}
 }

@@ -72,11 +72,12 @@ func newSequence(spec Spec) *sequence {
 	return s
 }
 
-// longest returns the limit of the shift. The retries of a rollback are not part of the
-// schedule, and must not use up the time for what follows it.
+// longest returns the limit of the shift. The retries of a rollback, and the leases that are
+// watched after it, are not part of the schedule, and must not use up the time for what follows.
 func (s *sequence) longest() time.Duration {
+	watching := time.Duration(len(s.lease.unwatched)) * (leaseDuration + watchInterval)
 	if s.schedule.Kind == shift.Rollback || s.schedule.RollsBackFirst {
-		return s.schedule.Longest() + s.spec.rollbackTimeout()
+		return s.schedule.Longest() + s.spec.rollbackTimeout() + watching
 	}
 	return s.schedule.Longest()
 }
@@ -84,7 +85,7 @@ func (s *sequence) longest() time.Duration {
 // observe reads every route, compares it with the plan, and computes the schedule.
 func (s *sequence) observe(ctx context.Context) *Failure {
 	if f := s.desired.observe(ctx); f != nil {
-		return f
+		return otherLeases{s.lease}.explain(ctx, f)
 	}
 	s.spec.Routes = slices.Clone(s.spec.Routes)
 	for i := range s.spec.Routes {
@@ -98,6 +99,9 @@ func (s *sequence) observe(ctx context.Context) *Failure {
 	var err error
 	if s.schedule, err = s.spec.Decide(s.fleet.observed); err != nil {
 		return &Failure{Cause: TooManyGroups, Err: err}
+	}
+	if f := (otherLeases{s.lease}).await(ctx, s.schedule.Kind == shift.Rollback || s.schedule.RollsBackFirst); f != nil {
+		return f
 	}
 	if f := s.checkStickiness(); f != nil {
 		return f
@@ -159,7 +163,7 @@ func (s *sequence) execute(ctx context.Context) *Failure {
 	s.progress = notStarted
 	if s.schedule.RollsBackFirst || s.schedule.Kind == shift.Rollback {
 		handing{s}.start(ctx)
-		handedLease{s.lease}.mark(ctx)
+		otherLeases{s.lease}.marksReturn(ctx, s.fleet.missing)
 	}
 	if s.schedule.RollsBackFirst {
 		if f := s.rollBackFirst(ctx); f != nil {
@@ -185,6 +189,9 @@ func (s *sequence) execute(ctx context.Context) *Failure {
 	case shift.Accept:
 		return s.accept(ctx)
 	case shift.Forward, shift.Revert, shift.Join:
+	}
+	if f := (otherLeases{s.lease}).awaitUnwatched(ctx); f != nil {
+		return f
 	}
 	if s.schedule.Kind == shift.Forward {
 		if f := (stepwise{s}).preflight(ctx); f != nil {

@@ -198,25 +198,6 @@ type handedLease struct{ *lease }
 // guarded notes the guardian of the shift.
 func (l handedLease) guarded(by traffic.Process) { l.spec.Template.Owner.Guardian = by }
 
-// mark notes, beside the rollback of an unfinished shift, that this process makes it. The
-// rollback does not wait for that. Otherwise, if this process dies, the next refresh would
-// conclude that somebody returned the traffic.
-func (l handedLease) mark(ctx context.Context) {
-	i := slices.IndexFunc(l.found, func(x traffic.Left) bool { return x.IsOpen() && slices.Contains(l.taken, x.Shift) })
-	if i < 0 || !l.isRecorded() {
-		return
-	}
-	r := l.found[i].Record
-	r.Owner, r.Phase = l.spec.Template.Owner, traffic.PhaseRollingBack
-	r.Renewal, r.Expires = r.Renewal+renewalGap, time.Now().Add(leaseDuration).Truncate(time.Second).UTC()
-	l.marked = &r
-	l.marks.Go(func() {
-		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
-		defer cancel()
-		_ = l.spec.Recorder.Put(limited, l.routes, r, false) // what is not noted is not known, as before
-	})
-}
-
 // handed returns the record for a successor; nil: there is none.
 func (l handedLease) handed() *HandedRecord {
 	if !l.isHeld() && l.marked != nil {

@@ -22,6 +22,13 @@ func (s advice) acceptText(w shift.Weights) string {
 	case ok:
 		return fmt.Sprintf("set active = %q", live)
 	}
+	for _, name := range w.Names() { // weights can only name environments
+		if e := s.Request.Environment(name); e.Unmanaged {
+			return fmt.Sprintf("add an environment with target group %s and set active to it", name)
+		} else if e.Removed {
+			return fmt.Sprintf("restore environment %q and set active = %q", name, name)
+		}
+	}
 	return "set weights to " + w.String()
 }
 

@@ -76,9 +76,13 @@ func (s plan) rejectedText() []string {
 	if edit != "" {
 		edit = " " + edit + ","
 	}
+	fails := "The apply fails without moving traffic."
+	if s.RollsBackFirst {
+		fails = "Then the apply fails."
+	}
 	return []string{
 		fmt.Sprintf("%s is rejected: %s.", s.label(r.Environment), r.Reason),
-		fmt.Sprintf("The apply fails without moving traffic. Ship another version,%s or change retry to allow this version again.", edit),
+		fmt.Sprintf("%s Ship another version,%s or change retry to allow this version again.", fails, edit),
 	}
 }
 
@@ -227,7 +231,8 @@ func differing(s shift.Schedule) int {
 // attachmentText lists what is attached and detached where no traffic moves by steps.
 func (s plan) attachmentText() []string {
 	var lines []string
-	if names := s.Attach(); len(names) > 0 {
+	idle := func(name string) bool { return s.Desired[name] == 0 } // the others get their weight in the same write
+	if names := slices.DeleteFunc(s.Attach(), func(name string) bool { return !idle(name) }); len(names) > 0 {
 		lines = append(lines, "Attach "+s.labels(names)+" at weight 0.")
 	}
 	if names := s.Detach(); len(names) > 0 {

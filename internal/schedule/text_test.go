@@ -110,6 +110,13 @@ func TestSchedule_textOfOtherKinds(t *testing.T) {
 		{"retry while another version is rejected", with(bare(green, route(blue, blue)), func(r *shift.Request) { r.Rejected, r.Retry = rejection("1.4.9"), true })},
 		{"external change", with(full(green, route(green, blue)), func(r *shift.Request) { r.Previous = id("blue", "1.4.2") })},
 		{"external change to an unmanaged group", full(green, route(green, shift.Sole("legacy")))},
+		{"external change of one route to an unmanaged group", with(full(green, route(green, shift.Sole("legacy")), named(route(green, half), "api")), func(r *shift.Request) {
+			r.Environments = append(r.Environments, shift.Environment{Name: "legacy", Unmanaged: true})
+		})},
+		{"external change of one route to a removed environment", with(full(green, route(green, shift.Sole("old")), named(route(green, half), "api")), func(r *shift.Request) {
+			r.Environments = append(r.Environments, shift.Environment{Name: "old", Removed: true})
+		})},
+		{"rollback from a single group", with(full(blue, shift.Route{Stable: blue, Observed: green, Attached: []string{"green"}}), away)},
 		{"partial external change", full(green, route(green, half))},
 		{"accepted", full(blue, route(green, blue))},
 		{"another switch", with(full(green, route(blue, blue)), func(r *shift.Request) { r.OtherSwitch = "ann@ci-1 (shift 20260101T000000Z-1)" })},

@@ -202,6 +202,11 @@ func TestDecide_unfinished(t *testing.T) {
 		{"rolled back on one of two routes", with(request(blue, route(blue, blue), route(blue, half)), away), "rollback, 100 %"},
 		{"a Create rolls back", with(request(blue, joining(half)), create, away), "rollback, 100 %"},
 		{"a Create rolls back a rejected version, then refuses it", with(request(green, joining(half)), create, toGreen, rejectGreen), "roll back first, rejected"},
+		{"a Create with another goal rolls back to the split that was there before, which is no split of an unfinished shift",
+			with(request(blue, joining(shift.Weights{"blue": 500, "green": 500})), create, unfinished(shift.Weights{"blue": 900, "green": 100}, green, false)),
+			"roll back first, forward, 5 %, 50 %, 100 %, gaining blue"},
+		{"a Create with another goal, before the first write of the unfinished shift",
+			with(request(blue, joining(half)), create, unfinished(half, green, false)), "forward, 5 %, 50 %, 100 %, gaining blue"},
 		{"already there", with(request(blue, route(blue, blue)), away), "none"},
 		{"rolled back, and a route joins", with(request(blue, route(blue, half), joining(green)), func(r *shift.Request) {
 			r.Unfinished = &shift.Unfinished{}

@@ -4,7 +4,7 @@ import "slices"
 
 // setOrigins sets the rollback target of each route: where an unfinished shift is resumed,
 // what was there before it, otherwise what is observed. A Create on a split takes the
-// environments that are not desired for what was there before.
+// environments that are not desired for what was there before, where no record says so.
 func (r *Request) setOrigins(f facts, row row) {
 	var fixed []Weights
 	if row.kind == Forward && !row.resumes && !row.repairs && r.fixesForward(f) {
@@ -18,7 +18,7 @@ func (r *Request) setOrigins(f facts, row row) {
 			r.Routes[i].Origin = x.From
 		case fixed != nil && f.isKnown(x):
 			r.Routes[i].Origin = fixed[i]
-		case r.Create && row.kind == Forward:
+		case r.Create && row.kind == Forward && x.Back == nil && !(f.ours && x.From != nil):
 			r.Routes[i].Origin = without(x.Observed, func(name string) bool { return r.Desired[name] > 0 })
 		default:
 			r.Routes[i].Origin = x.Observed

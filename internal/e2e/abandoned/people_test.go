@@ -16,6 +16,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
@@ -142,6 +143,24 @@ func TestAbandoned_tagsRemovedAfterThePlan(t *testing.T) {
 	if n := w.Writes(mark); n != 1 {
 		t.Errorf("%d writes, want 1", n)
 	}
+	settled(t, w)
+	w.LostNothing()
+}
+
+// The tags cannot be read during the apply: what the plan read counts, and the record does not make
+// the next refresh believe that somebody moved the traffic back.
+func TestAbandoned_tagsUnreadAfterThePlan(t *testing.T) {
+	t.Parallel()
+	w := killedAt100(t)
+	w.MustConfigure("blue")
+	w.MustRun("plan", "-no-color", "-out=planned", e2e.Unlocked)
+	remove := w.Balancer.Inject(faults.Fault{Action: "DescribeTags", Kind: faults.AccessDenied})
+	w.MustRun("apply", "-no-color", e2e.Unlocked, "planned")
+	remove()
+	w.MustHaveAll("blue")
+	w.MustConfigure("green")
+	w.MustApply(e2e.Unlocked)
+	w.MustHaveAll("green")
 	settled(t, w)
 	w.LostNothing()
 }

@@ -51,6 +51,7 @@ func kinds() []kind {
 		{"kill in a wait, then an edit", killedInWait, 2},
 		{"kill in the rollback, then an edit", killedInRollback, 2},
 		{"route deleted after a kill", deletedAfterKill, 1},
+		{"kill of the apply that rolls a shift back", killedReturning, 1},
 		{"API fault in a refresh", faultInRefresh, 2},
 		{"API fault at a step", faultAtStep, 2},
 		{"API fault in a hold", faultInHold, 3},

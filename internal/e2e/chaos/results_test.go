@@ -18,7 +18,7 @@ type violation string
 // The violations, by column of the table.
 const (
 	lost         violation = "requests lost"
-	badRemains      violation = "bad version remains"
+	badRemains   violation = "bad version remains"
 	goodRejected violation = "good version rejected"
 	notConverged violation = "not converged"
 	untrue       violation = "untrue message"
