@@ -232,17 +232,17 @@ func (d desiredStates) backTargets() []traffic.State {
 }
 
 // join returns the states of the routes that get the desired weights at once. With
-// stickiness on, one that serves nobody loses its groups in the same write: their clients
-// would get errors until they are detached.
+// stickiness on, one that serves nobody loses the groups that had its traffic in the same
+// write: their clients would get errors until they are detached.
 func (d desiredStates) join() map[int]traffic.State {
 	states := map[int]traffic.State{}
 	for i, joins := range d.schedule.Joins {
 		if !joins {
 			continue
 		}
-		attached := d.schedule.Attached
-		if d.schedule.Request.Routes[i].Unserved && d.fleet.isSticky() {
-			attached = d.schedule.AttachedAfter
+		attached := slices.Clone(d.schedule.Attached)
+		if x := d.schedule.Request.Routes[i]; x.Unserved && d.fleet.isSticky() {
+			attached = slices.DeleteFunc(attached, func(name string) bool { return x.Observed[name] > 0 })
 		}
 		states[i] = d.fleet.state(i, d.schedule.Desired, attached)
 	}
