@@ -71,8 +71,8 @@ func Client(t *testing.T) *http.Client {
 	return &http.Client{Jar: jar, Timeout: hangTimeout()}
 }
 
-// versionAt returns the version that responds at a URL.
-func versionAt(c *http.Client, url string) (string, error) {
+// VersionAt returns the version that responds at a URL.
+func VersionAt(c *http.Client, url string) (string, error) {
 	resp, err := c.Get(url)
 	if err != nil {
 		return "", err

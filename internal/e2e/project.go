@@ -160,7 +160,7 @@ func (p *Project) Writes(mark int) int { return writes(p.Balancer.Calls()[mark:]
 // MustAnswer checks which version responds to users.
 func (p *Project) MustAnswer(version string) {
 	p.T.Helper()
-	got, err := versionAt(Client(p.T), p.Users())
+	got, err := VersionAt(Client(p.T), p.Users())
 	p.Must(err)
 	if got != version {
 		p.T.Errorf("users get version %q, it should be %q", got, version)

@@ -2,6 +2,9 @@ package e2e
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -24,16 +27,51 @@ func (w *World) AddRule(n int) string {
 	return *out.Rules[0].RuleArn
 }
 
-// Route sets the routes of the switch: the listener, and the given rules.
-func (w *World) Route(rules ...string) {
+// AddListener creates a listener whose traffic blue has, and returns its ARN.
+func (w *World) AddListener(port int32) string {
 	w.t.Helper()
-	w.Edit("routes = { web = [var.listener_arn] }", fmt.Sprintf("routes = { web = [\"%s\"] }", strings.Join(append([]string{w.Stack.Listener}, rules...), `", "`)))
+	out, err := rehearsal.Client(w.Balancer.URL()).CreateListener(w.t.Context(), &elb.CreateListenerInput{
+		LoadBalancerArn: new(w.Stack.LoadBalancer), Port: new(port), Protocol: types.ProtocolEnumHttp,
+		DefaultActions: []types.Action{{Type: types.ActionTypeEnumForward, TargetGroupArn: new(w.Stack.Groups["blue"])}}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return *out.Listeners[0].ListenerArn
+}
+
+// Delete deletes a listener or a rule.
+func (w *World) Delete(arn string) {
+	w.t.Helper()
+	var err error
+	if client := rehearsal.Client(w.Balancer.URL()); isRule(arn) {
+		_, err = client.DeleteRule(w.t.Context(), &elb.DeleteRuleInput{RuleArn: &arn})
+	} else {
+		_, err = client.DeleteListener(w.t.Context(), &elb.DeleteListenerInput{ListenerArn: &arn})
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func isRule(arn string) bool { return strings.Contains(arn, "listener-rule/") }
+
+// routesLine is the routes of the switch in main.tf.
+var routesLine = regexp.MustCompile(`routes = \{ web = \[.*\] \}`)
+
+// Route sets the routes of the switch.
+func (w *World) Route(arns ...string) {
+	w.t.Helper()
+	text, err := os.ReadFile(filepath.Join(w.Terraform.Dir, "main.tf"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.Edit(routesLine.FindString(string(text)), fmt.Sprintf("routes = { web = [\"%s\"] }", strings.Join(arns, `", "`)))
 }
 
 // Actions returns what a listener or rule does, nil where it does not exist.
 func (w *World) Actions(arn string) []types.Action {
 	client := rehearsal.Client(w.Balancer.URL())
-	if strings.Contains(arn, "listener-rule/") {
+	if isRule(arn) {
 		out, err := client.DescribeRules(w.t.Context(), &elb.DescribeRulesInput{RuleArns: []string{arn}})
 		if err != nil {
 			return nil

@@ -158,25 +158,47 @@ func (w *World) MustFail(args ...string) string {
 // Switch returns the values of the switch in the state, nil where there is none.
 func (w *World) Switch() map[string]any {
 	w.t.Helper()
-	var all struct {
-		Values struct {
-			RootModule struct {
-				Resources []struct {
-					Type   string
-					Values map[string]any
-				}
-			} `json:"root_module"`
+	return w.shown().Values.ofSwitch()
+}
+
+// Planned returns the values of the switch in a saved plan, nil where it has none.
+func (w *World) Planned(file string) map[string]any {
+	w.t.Helper()
+	return w.shown(file).Planned.ofSwitch()
+}
+
+// shown is what "terraform show -json" prints.
+type shown struct {
+	Values  values
+	Planned values `json:"planned_values"`
+}
+
+// values are those of a configuration.
+type values struct {
+	RootModule struct {
+		Resources []struct {
+			Type   string
+			Values map[string]any
 		}
-	}
-	if err := json.Unmarshal([]byte(w.MustRun("show", "-json")), &all); err != nil {
-		w.t.Fatal(err)
-	}
-	for _, r := range all.Values.RootModule.Resources {
+	} `json:"root_module"`
+}
+
+func (v values) ofSwitch() map[string]any {
+	for _, r := range v.RootModule.Resources {
 		if r.Type == "bluegreen_switch" {
 			return r.Values
 		}
 	}
 	return nil
+}
+
+// shown returns the state, or a saved plan.
+func (w *World) shown(file ...string) (all shown) {
+	w.t.Helper()
+	if err := json.Unmarshal([]byte(w.MustRun(append([]string{"show", "-json"}, file...)...)), &all); err != nil {
+		w.t.Fatal(err)
+	}
+	return all
 }
 
 // Eventually waits for a condition outside this process.
@@ -229,7 +251,7 @@ func (w *World) LostNothing() rehearsal.Counts {
 // Version returns the version that responds to a client.
 func (w *World) Version(c *http.Client) string {
 	w.t.Helper()
-	version, err := versionAt(c, w.URL)
+	version, err := VersionAt(c, w.URL)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -1,13 +1,19 @@
 package provider
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
@@ -16,24 +22,70 @@ import (
 // version.
 type advice struct{ *shiftRun }
 
-// movedTo is where the routes are from which the traffic was moved: where only some of
-// them were, the others say nothing about what to accept. A rejected version is not
+// destination is where routes lead, and which environments an edit adds for the unmanaged
+// target groups among it: their groups by entry point.
+type destination struct {
+	weights shift.Weights
+	added   map[string]map[string]string
+}
+
+// movedTo is where the routes lead from which the traffic was moved, each different
+// destination once: the others say nothing about what to accept. A rejected version is not
 // accepted.
-func (s advice) movedTo(result rollout.Result) shift.Weights {
-	var all []shift.Weights
+func (s advice) movedTo(result rollout.Result) []destination {
+	var all []destination
+	names, added := s.unmanaged(result)
+	rejected := s.Prior.Rejection(s.Desired)
 	for _, route := range result.Routes {
-		if !route.Weights.Equal(s.Desired.Weights) {
-			all = append(all, route.Weights)
+		if route.Missing || route.Weights.Equal(s.Desired.Weights) {
+			continue
+		}
+		weights := shift.Weights{}
+		for name, share := range route.Weights {
+			weights[cmp.Or(names[name], name)] += share
+		}
+		weights = without(weights, func(name string) bool {
+			return rejected != nil && rejected.Environment == name && s.Desired.VersionOf(name) == rejected.Version
+		})
+		if len(weights.Names()) > 0 && !slices.ContainsFunc(all, func(d destination) bool { return d.weights.Equal(weights) }) {
+			all = append(all, destination{weights, added})
 		}
 	}
-	rejected := s.Prior.Rejection(s.Desired)
-	return without(shift.Mean(all), func(name string) bool {
-		return rejected != nil && rejected.Environment == name && s.Desired.VersionOf(name) == rejected.Version
-	})
+	return all
+}
+
+// unmanaged returns the environments that an edit would add for the unmanaged groups with
+// traffic, and their names by those of the groups. Groups of several entry points are one
+// environment, unless a route has several of them.
+func (s advice) unmanaged(result rollout.Result) (names map[string]string, added map[string]map[string]string) {
+	names, added = map[string]string{}, map[string]map[string]string{}
+	first, groups, merge := "", map[string]string{}, true
+	for _, route := range result.Routes {
+		seen := 0
+		for _, name := range route.Weights.Names() {
+			if s.Desired.Environments[name].Groups != nil || s.Prior.IsLeaving(name) {
+				continue
+			}
+			group := s.Spec.Owners.Group(route.Entry, name, route.State)
+			names[name], added[name] = name, map[string]string{route.Entry: group}
+			first = cmp.Or(first, name)
+			seen++
+			merge = merge && seen < 2 && (groups[route.Entry] == "" || groups[route.Entry] == group)
+			groups[route.Entry] = group
+		}
+	}
+	if merge && len(names) > 1 {
+		for name := range names {
+			names[name] = first
+		}
+		added = map[string]map[string]string{first: groups}
+	}
+	return names, added
 }
 
 // command is the command that gives a route some weights; empty where it has them or does
-// not exist.
+// not exist. Groups at weight 0 stay attached, unless stickiness is on: clients would stay
+// with them.
 func (s advice) command(route rollout.RouteResult, weights shift.Weights) string {
 	if route.Missing || route.Weights.Equal(weights) {
 		return ""
@@ -41,12 +93,12 @@ func (s advice) command(route rollout.RouteResult, weights shift.Weights) string
 	desired := route.State
 	desired.Weights, desired.Response, desired.FixedError = map[string]int{}, "", false
 	for name, weight := range s.Spec.Limits.Encode(weights) {
-		if group := s.Spec.Owners.Group(route.Entry, name, route.State); group != "" {
+		if group := s.Spec.Owners.Group(route.Entry, name, route.State); group != "" && (weight > 0 || desired.Stickiness == 0) {
 			desired.Weights[group] = weight
 		}
 	}
 	for _, group := range route.State.Groups() {
-		if _, ok := desired.Weights[group]; !ok && len(desired.Weights) < s.Spec.Limits.Groups {
+		if _, ok := desired.Weights[group]; !ok && desired.Stickiness == 0 && len(desired.Weights) < s.Spec.Limits.Groups {
 			desired.Weights[group] = 0
 		}
 	}
@@ -59,34 +111,72 @@ func (s advice) command(route rollout.RouteResult, weights shift.Weights) string
 
 // acceptEdit is the edit that agrees with the given weights, such as
 // `set active = "green"`; empty where there are none.
-func (s advice) acceptEdit(weights shift.Weights) string {
-	if len(weights.Names()) == 0 {
+func (s advice) acceptEdit(result rollout.Result, weights shift.Weights) string {
+	_, added := s.unmanaged(result)
+	return s.editTo(destination{weights, added})
+}
+
+// editTo is acceptEdit for a destination.
+func (s advice) editTo(d destination) string {
+	names, first := d.weights.Names(), []string{}
+	if len(names) == 0 {
 		return ""
 	}
-	if name, sole := weights.Sole(); sole && s.Prior.IsLeaving(name) {
-		return fmt.Sprintf("restore environment %q and set active = %q", name, name)
-	}
-	for _, name := range weights.Names() {
-		if s.Desired.Environments[name].Groups == nil {
+	for _, name := range names {
+		switch {
+		case s.Prior.IsLeaving(name):
+			first = append(first, fmt.Sprintf("restore environment %q", name))
+		case s.Desired.Environments[name].Groups == nil && d.added[name] == nil:
 			return "add an environment for the target group that has the traffic and set active to it"
+		case s.Desired.Environments[name].Groups == nil:
+			first = append(first, s.additionOf(name, d.added[name]))
 		}
 	}
 	_, desiredSole := s.Desired.Weights.Sole()
-	if name, sole := weights.Sole(); sole {
+	if name, sole := d.weights.Sole(); sole {
+		edit := fmt.Sprintf("set active = %q", name)
 		if !desiredSole {
-			return fmt.Sprintf("set active = %q instead of weights", name)
+			edit += " instead of weights"
 		}
-		return fmt.Sprintf("set active = %q", name)
+		return schedule.And(append(first, edit))
 	}
 	var parts []string
-	for _, name := range weights.Names() {
-		parts = append(parts, fmt.Sprintf("%s = %s", name, input.Number(weights[name].Percent())))
+	for _, name := range names {
+		parts = append(parts, fmt.Sprintf("%s = %s", mapKey(name), input.Number(d.weights[name].Percent())))
 	}
-	text := fmt.Sprintf("set weights = { %s } and 0 for the other environments", strings.Join(parts, ", "))
+	edit := fmt.Sprintf("set weights = { %s } and 0 for the other environments", strings.Join(parts, ", "))
 	if desiredSole {
-		text += " instead of active"
+		edit += " instead of active"
+	}
+	return schedule.And(append(first, edit))
+}
+
+// additionOf is the edit that adds an environment for groups that are in none.
+func (s advice) additionOf(name string, groups map[string]string) string {
+	var parts, missing []string
+	for _, route := range s.Desired.Routes {
+		if group := groups[route.Entry]; group == "" && !slices.Contains(missing, route.Entry) {
+			missing = append(missing, route.Entry)
+		}
+	}
+	for _, entry := range slices.Sorted(maps.Keys(groups)) {
+		parts = append(parts, fmt.Sprintf("%s = %q", mapKey(entry), groups[entry]))
+	}
+	text := fmt.Sprintf("add environment %q with target_groups = { %s }", name, strings.Join(parts, ", "))
+	if missing != nil {
+		text += fmt.Sprintf(" (plus one for %s)", schedule.And(missing))
 	}
 	return text
+}
+
+var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
+
+// mapKey is the key of a map in a configuration.
+func mapKey(name string) string {
+	if identifier.MatchString(name) {
+		return name
+	}
+	return strconv.Quote(name)
 }
 
 // backTo is where a rollback leads: what the last completed shift left, on a Create what
@@ -114,13 +204,13 @@ func without(w shift.Weights, excluded func(name string) bool) shift.Weights {
 func (s advice) awayEdit(result rollout.Result, bad string) string {
 	now := release.MeanOf(result)
 	if name, sole := now.Sole(); sole && name != bad {
-		return s.acceptEdit(now)
+		return s.acceptEdit(result, now)
 	}
 	back := s.backTo(result)
 	if name, sole := back.Sole(); back == nil || sole && name == bad {
-		return s.acceptEdit(without(now, func(name string) bool { return name == bad }))
+		return s.acceptEdit(result, without(now, func(name string) bool { return name == bad }))
 	}
-	return s.acceptEdit(back)
+	return s.acceptEdit(result, back)
 }
 
 // otherwise lists what to do about a rejected version.
@@ -176,7 +266,7 @@ func (s advice) rollbackFailedAction(result rollout.Result, f *rollout.Failure) 
 		return s.nowRejected(result, f) + text
 	}
 	back := s.backTo(result)
-	edit := s.acceptEdit(back)
+	edit := s.acceptEdit(result, back)
 	switch {
 	case edit == "" || s.state == nil && s.Spec.Record.Off: // the next Create starts from the weights that it reads
 		return fix + ". Then set the weights of the routes back in the AWS console or with aws elbv2, or apply again: that starts from the current weights."
@@ -192,7 +282,7 @@ func (s advice) rollbackFailedAction(result rollout.Result, f *rollout.Failure) 
 // else had changed it: how to roll it back from a version that still has a part of it.
 func (s advice) rollBackLater(d *input.Detail, result rollout.Result, f *rollout.Failure) {
 	back := s.backTo(result)
-	edit := s.acceptEdit(back)
+	edit := s.acceptEdit(result, back)
 	if edit == "" || !hasResponse(result) && release.MeanOf(result)[s.gainingName(result)] <= back[s.gainingName(result)] {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -77,8 +78,14 @@ func (s advice) movedExternallyDetail(result rollout.Result) input.Detail {
 	if hasResponse(result) {
 		return s.respondingDetail(result)
 	}
-	if edit := s.acceptEdit(s.movedTo(result)); edit != "" {
-		d.Action = fmt.Sprintf("To accept the change, %s. %s", edit, d.Action)
+	var edits []string
+	for _, to := range s.movedTo(result) {
+		edits = append(edits, s.editTo(to))
+	}
+	if len(edits) == 1 {
+		d.Action = fmt.Sprintf("To accept the change, %s. %s", edits[0], d.Action)
+	} else if len(edits) > 1 {
+		d.Action = fmt.Sprintf("The routes were moved to different places, but a switch moves all of them together. To accept one of these changes for all routes, %s. %s", strings.Join(edits, ", or "), d.Action)
 	}
 	for _, route := range result.Routes {
 		if command := s.command(route, s.Desired.Weights); command != "" {
@@ -106,7 +113,7 @@ func (s advice) respondingDetail(result rollout.Result) input.Detail {
 	if len(d.Facts) > 0 {
 		d.Action += fmt.Sprintf("To shift back to %s at once, run the command below for each route. Without weights, a route cannot be shifted back by steps. ", goal)
 		if !s.Desired.Weights.Equal(back) {
-			d.Action += s.nextApply(back) + " "
+			d.Action += s.nextApply(result, back) + " "
 		}
 	}
 	d.Action += managedElsewhereHint
@@ -129,7 +136,7 @@ func (s advice) externalChangeDetail(result rollout.Result, detail string) input
 	d.Action = "Make the route forward to target groups again, then apply again. "
 	if len(d.Facts) > 0 {
 		back := s.backTo(result)
-		d.Action = fmt.Sprintf("Make the route forward again: the command below sends its traffic to %s at once. %s ", back, s.nextApply(back))
+		d.Action = fmt.Sprintf("Make the route forward again: the command below sends its traffic to %s at once. %s ", back, s.nextApply(result, back))
 	}
 	d.Action += managedElsewhereHint
 	return d
@@ -137,8 +144,8 @@ func (s advice) externalChangeDetail(result rollout.Result, detail string) input
 
 // nextApply is what follows once the commands of an error sent all traffic to back. Where a
 // shift did not finish, traffic that is back where it started counts as rolled back.
-func (s advice) nextApply(back shift.Weights) string {
-	edit := s.acceptEdit(back)
+func (s advice) nextApply(result rollout.Result, back shift.Weights) string {
+	edit := s.acceptEdit(result, back)
 	if s.Spec.Record.Left == nil || edit == "" || s.Desired.Weights.Equal(back) {
 		return "Then apply again."
 	}

@@ -93,7 +93,7 @@ func (s *rescueSite) wroteAfterHealth(mark int) {
 // Where a gate fails, what was observed is restored, and nothing is rejected.
 func TestSwitch_partlyMoved(t *testing.T) {
 	t.Parallel()
-	for _, start := range []rescueStart{{1, true, false}, {1, false, false}, {2, true, false}, {2, false, false}} {
+	for _, start := range []rescueStart{{routes: 1, known: true}, {routes: 1}, {routes: 2, known: true}, {routes: 2}, {routes: 2, joined: true}} {
 		for name, moved := range map[string]func(s *rescueSite) ([]types.Action, string){
 			"90 and 10": func(s *rescueSite) ([]types.Action, string) {
 				return forward(weights{s.green.group: 90, s.blue.group: 10}), "app-blue 10, app-green 90"
@@ -102,11 +102,11 @@ func TestSwitch_partlyMoved(t *testing.T) {
 				return forward(weights{s.green.group: 3, s.red.group: 97}), "app-green 3, app-red 97"
 			},
 		} {
-			t.Run(fmt.Sprintf("%s, %d routes, previous %t", name, start.routes, start.known), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, %s", name, start), func(t *testing.T) {
 				t.Parallel()
 				s := newRescueSite(t, start)
 				actions, split := moved(s)
-				s.moveLast(actions)
+				s.move(actions)
 				previous := fmt.Sprint(s.w.values()["previous"])
 				h := s.h
 				h.strategy = `steps = [{ percent = 50, hold = "1ms" }]`
@@ -114,7 +114,7 @@ func TestSwitch_partlyMoved(t *testing.T) {
 				s.green.status.Store(500)
 				s.write(h)
 				s.w.apply().failsAs("gate_fails")
-				if got := s.traffic(s.lastRouted()); got != split {
+				if got := s.traffic(s.movedRouted()); got != split {
 					t.Errorf("the failed repair left %s, want %s", got, split)
 				}
 				if rejected := s.w.values()["rejected"]; rejected != nil {
@@ -125,7 +125,7 @@ func TestSwitch_partlyMoved(t *testing.T) {
 				if len(moves) == 0 || moves[len(moves)-1] != "app-green" || strings.HasPrefix(split, "app-green 3") && len(moves) < 2 {
 					t.Errorf("the repair moved %q", moves)
 				}
-				if got := s.traffic(s.lastRouted()); got != "app-green" {
+				if got := s.traffic(s.movedRouted()); got != "app-green" {
 					t.Errorf("the repair left %s", got)
 				}
 				if got := fmt.Sprint(s.w.values()["previous"]); got != previous {

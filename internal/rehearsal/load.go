@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -33,12 +34,22 @@ type Counts struct {
 	Bad       map[string]int // responses of the application with a status of 500 or more
 	FirstBad  time.Time      // time of the first bad response; zero: none
 	FirstLost string         // what happened to the first lost request
+	LostAt    []time.Time    // when each lost request ended, in order
 	Slowest   time.Duration
+}
+
+// LostAfter returns how many lost requests ended after a time.
+func (c Counts) LostAfter(t time.Time) int {
+	first := slices.IndexFunc(c.LostAt, t.Before)
+	if first < 0 {
+		return 0
+	}
+	return len(c.LostAt) - first
 }
 
 // Since returns the difference from an earlier reading.
 func (c Counts) Since(before Counts) Counts {
-	d := Counts{Requests: c.Requests - before.Requests, Lost: c.Lost - before.Lost, FirstLost: c.FirstLost, FirstBad: c.FirstBad,
+	d := Counts{Requests: c.Requests - before.Requests, Lost: c.Lost - before.Lost, FirstLost: c.FirstLost, FirstBad: c.FirstBad, LostAt: c.LostAt[len(before.LostAt):],
 		ByVersion: map[string]int{}, Bad: map[string]int{}, Slowest: c.Slowest}
 	for v, n := range c.ByVersion {
 		d.ByVersion[v] = n - before.ByVersion[v]
@@ -159,6 +170,7 @@ func (l *Load) count(version string, status int, lost string, took time.Duration
 	c.Slowest = max(c.Slowest, took)
 	if lost != "" {
 		c.Lost++
+		c.LostAt = append(c.LostAt, time.Now())
 		if c.FirstLost == "" {
 			c.FirstLost = lost
 		}
@@ -178,7 +190,7 @@ func (l *Load) Counts() Counts {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := l.counts
-	c.ByVersion, c.Bad = maps.Clone(c.ByVersion), maps.Clone(c.Bad)
+	c.ByVersion, c.Bad, c.LostAt = maps.Clone(c.ByVersion), maps.Clone(c.Bad), slices.Clone(c.LostAt)
 	return c
 }
 

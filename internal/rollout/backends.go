@@ -30,11 +30,16 @@ func (b backends) incoming(weights shift.Weights) []incoming {
 			}
 			if !slices.ContainsFunc(all, func(x incoming) bool { return x.group == group }) {
 				all = append(all, incoming{environment: name, entry: route.Entry, group: group,
-					share: weights[name], live: b.fleet.observed[i].Weights[group] > 0, serving: b.serving(route.Entry)})
+					share: weights[name], live: b.hadTraffic(group), serving: b.serving(route.Entry)})
 			}
 		}
 	}
 	return all
+}
+
+// hadTraffic reports whether a group had traffic on some route at the start.
+func (b backends) hadTraffic(group string) bool {
+	return slices.ContainsFunc(b.fleet.observed, func(s traffic.State) bool { return s.Weights[group] > 0 })
 }
 
 // outgoing returns, by entry point, the groups that have more traffic than they shall keep.

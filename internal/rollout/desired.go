@@ -231,13 +231,20 @@ func (d desiredStates) backTargets() []traffic.State {
 	return targets
 }
 
-// join returns the states of the routes that get the desired weights at once.
+// join returns the states of the routes that get the desired weights at once. With
+// stickiness on, one that serves nobody loses the groups that had its traffic in the same
+// write: their clients would get errors until they are detached.
 func (d desiredStates) join() map[int]traffic.State {
 	states := map[int]traffic.State{}
 	for i, joins := range d.schedule.Joins {
-		if joins {
-			states[i] = d.fleet.state(i, d.schedule.Desired, d.schedule.Attached)
+		if !joins {
+			continue
 		}
+		attached := slices.Clone(d.schedule.Attached)
+		if x := d.schedule.Request.Routes[i]; x.Unserved && d.fleet.isSticky() {
+			attached = slices.DeleteFunc(attached, func(name string) bool { return x.Observed[name] > 0 })
+		}
+		states[i] = d.fleet.state(i, d.schedule.Desired, attached)
 	}
 	return states
 }

@@ -25,7 +25,7 @@ func newThreeRoutes(t *testing.T) threeRoutes {
 	w.Load.Stop() // those with a lower rate follow
 	rules := []string{w.AddRule(1), w.AddRule(2)}
 	w.arns = append([]string{w.Stack.Listener}, rules...)
-	w.Route(rules...)
+	w.Route(w.arns...)
 	w.MustApply()
 	for i := range w.arns {
 		load := rehearsal.StartLoad(rehearsal.LoadTerms{URL: fmt.Sprintf("%s/%d/x", w.URL, i), Rate: 40, Clients: 8})
