@@ -6,50 +6,59 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"testing"
 
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
+// Routing is the listeners and rules of a World.
+type Routing struct {
+	t        *testing.T
+	balancer *localaws.Server
+	stack    *rehearsal.Stack
+}
+
 // AddRule creates a rule of the listener for the path /n/*, whose traffic blue has, and
 // returns its ARN.
-func (w *World) AddRule(n int) string {
-	w.t.Helper()
-	out, err := rehearsal.Client(w.Balancer.URL()).CreateRule(w.t.Context(), &elb.CreateRuleInput{
-		ListenerArn: new(w.Stack.Listener), Priority: new(int32(10 + n)),
-		Actions:    []types.Action{{Type: types.ActionTypeEnumForward, TargetGroupArn: new(w.Stack.Groups["blue"])}},
+func (r Routing) AddRule(n int) string {
+	r.t.Helper()
+	out, err := rehearsal.Client(r.balancer.URL()).CreateRule(r.t.Context(), &elb.CreateRuleInput{
+		ListenerArn: new(r.stack.Listener), Priority: new(int32(10 + n)),
+		Actions:    []types.Action{{Type: types.ActionTypeEnumForward, TargetGroupArn: new(r.stack.Groups["blue"])}},
 		Conditions: []types.RuleCondition{{Field: new("path-pattern"), PathPatternConfig: &types.PathPatternConditionConfig{Values: []string{fmt.Sprintf("/%d/*", n)}}}}})
 	if err != nil {
-		w.t.Fatal(err)
+		r.t.Fatal(err)
 	}
 	return *out.Rules[0].RuleArn
 }
 
 // AddListener creates a listener whose traffic blue has, and returns its ARN.
-func (w *World) AddListener(port int32) string {
-	w.t.Helper()
-	out, err := rehearsal.Client(w.Balancer.URL()).CreateListener(w.t.Context(), &elb.CreateListenerInput{
-		LoadBalancerArn: new(w.Stack.LoadBalancer), Port: new(port), Protocol: types.ProtocolEnumHttp,
-		DefaultActions: []types.Action{{Type: types.ActionTypeEnumForward, TargetGroupArn: new(w.Stack.Groups["blue"])}}})
+func (r Routing) AddListener(port int32) string {
+	r.t.Helper()
+	out, err := rehearsal.Client(r.balancer.URL()).CreateListener(r.t.Context(), &elb.CreateListenerInput{
+		LoadBalancerArn: new(r.stack.LoadBalancer), Port: new(port), Protocol: types.ProtocolEnumHttp,
+		DefaultActions: []types.Action{{Type: types.ActionTypeEnumForward, TargetGroupArn: new(r.stack.Groups["blue"])}}})
 	if err != nil {
-		w.t.Fatal(err)
+		r.t.Fatal(err)
 	}
 	return *out.Listeners[0].ListenerArn
 }
 
 // Delete deletes a listener or a rule.
-func (w *World) Delete(arn string) {
-	w.t.Helper()
+func (r Routing) Delete(arn string) {
+	r.t.Helper()
 	var err error
-	if client := rehearsal.Client(w.Balancer.URL()); isRule(arn) {
-		_, err = client.DeleteRule(w.t.Context(), &elb.DeleteRuleInput{RuleArn: &arn})
+	if client := rehearsal.Client(r.balancer.URL()); isRule(arn) {
+		_, err = client.DeleteRule(r.t.Context(), &elb.DeleteRuleInput{RuleArn: &arn})
 	} else {
-		_, err = client.DeleteListener(w.t.Context(), &elb.DeleteListenerInput{ListenerArn: &arn})
+		_, err = client.DeleteListener(r.t.Context(), &elb.DeleteListenerInput{ListenerArn: &arn})
 	}
 	if err != nil {
-		w.t.Fatal(err)
+		r.t.Fatal(err)
 	}
 }
 
@@ -69,16 +78,16 @@ func (w *World) Route(arns ...string) {
 }
 
 // Actions returns what a listener or rule does, nil where it does not exist.
-func (w *World) Actions(arn string) []types.Action {
-	client := rehearsal.Client(w.Balancer.URL())
+func (r Routing) Actions(arn string) []types.Action {
+	client := rehearsal.Client(r.balancer.URL())
 	if isRule(arn) {
-		out, err := client.DescribeRules(w.t.Context(), &elb.DescribeRulesInput{RuleArns: []string{arn}})
+		out, err := client.DescribeRules(r.t.Context(), &elb.DescribeRulesInput{RuleArns: []string{arn}})
 		if err != nil {
 			return nil
 		}
 		return out.Rules[0].Actions
 	}
-	out, err := client.DescribeListeners(w.t.Context(), &elb.DescribeListenersInput{ListenerArns: []string{arn}})
+	out, err := client.DescribeListeners(r.t.Context(), &elb.DescribeListenersInput{ListenerArns: []string{arn}})
 	if err != nil {
 		return nil
 	}
@@ -86,9 +95,9 @@ func (w *World) Actions(arn string) []types.Action {
 }
 
 // Feeds reports whether a listener or rule sends traffic to an environment.
-func (w *World) Feeds(arn, environment string) bool {
-	group := w.Stack.Groups[environment]
-	for _, action := range w.Actions(arn) {
+func (r Routing) Feeds(arn, environment string) bool {
+	group := r.stack.Groups[environment]
+	for _, action := range r.Actions(arn) {
 		if action.ForwardConfig == nil {
 			if action.TargetGroupArn != nil && *action.TargetGroupArn == group {
 				return true

@@ -20,6 +20,7 @@ import (
 // World is a release with its load balancer and continuous load.
 type World struct {
 	*rehearsal.Release
+	Routing
 	Balancer *localaws.Server
 	Load     *rehearsal.Load
 	t        *testing.T
@@ -62,7 +63,7 @@ func NewWorldOf(t *testing.T, live rehearsal.AppTerms, pace rehearsal.Pace, opti
 		}
 	})
 	release.Terraform.Limit = hangTimeout()
-	w := &World{Release: release, Balancer: balancer, t: t}
+	w := &World{Release: release, Routing: Routing{t, balancer, release.Stack}, Balancer: balancer, t: t}
 	w.MustDeploy("blue", live)
 	w.MustDeploy("green", rehearsal.AppTerms{Version: "2"})
 	if err := release.Adopt(); err != nil {

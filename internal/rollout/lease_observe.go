@@ -59,7 +59,7 @@ type otherLeases struct{ *lease }
 // cannot be asked is watched for a whole lease. A rollback waits only until the lease has
 // expired; what follows it waits for the rest, see awaitUnwatched.
 func (l otherLeases) await(ctx context.Context, rollsBack bool) *Failure {
-	if l.unread != nil {
+	if l.isUnread() { // acquire reports it; a rollback needs no record
 		return nil
 	}
 	for _, x := range append(slices.Clone(l.found), l.lost()...) {
@@ -78,10 +78,16 @@ func (l otherLeases) await(ctx context.Context, rollsBack bool) *Failure {
 	return nil
 }
 
+// isUnread reports whether the records could not be read at the start.
+func (l otherLeases) isUnread() bool { return l.unread != nil }
+
 // explain returns the Failure for a change since the plan: another apply that is known to run
 // has made it.
 func (l otherLeases) explain(ctx context.Context, f *Failure) *Failure {
-	if f.Cause != ExternalChange || l.observe(ctx) != nil {
+	if f.Cause != ExternalChange {
+		return f
+	}
+	if unread := l.observe(ctx); unread != nil {
 		return f
 	}
 	for _, x := range l.found {
@@ -240,10 +246,10 @@ func (l otherLeases) marksReturn(ctx context.Context, missing []bool) {
 			continue
 		}
 		noted := x.Phase == traffic.PhaseRollingBack
-		x.Record.Phase = traffic.PhaseRollingBack
+		x.Phase = traffic.PhaseRollingBack
 		if l.isKnown(x) { // otherwise a renewal would look like one of its owner, who is watched
-			x.Record.Owner = l.spec.Template.Owner
-			x.Record.Renewal += renewalGap
+			x.Owner = l.spec.Template.Owner
+			x.Renewal += renewalGap
 		}
 		l.marked = &x.Record
 		if noted {

@@ -95,7 +95,7 @@ func (j joiner) joins(t *testing.T, w *e2e.World) {
 	t.Helper()
 	before := w.Switch()
 	w.MustRun("plan", "-no-color", "-out=joins.tfplan")
-	schedule := w.Planned("joins.tfplan")["schedule"].(string)
+	schedule := fmt.Sprint(w.Planned("joins.tfplan")["schedule"])
 	load := rehearsal.StartLoad(rehearsal.LoadTerms{URL: j.url, Rate: 100, Clients: 8})
 	t.Cleanup(func() { load.Stop() })
 	w.Eventually("users have errors", func() bool { return load.Counts().Lost > 50 })
