@@ -54,7 +54,7 @@ type records struct{ Prior }
 
 // recordSpec is what is known of records without a call.
 func (p records) recordSpec(w Desired, spec rollout.Spec) rollout.RecordSpec {
-	s := rollout.RecordSpec{Off: p.platform.NoRecord, Switches: p.switches(w), Ended: p.Memory.Ended, Left: p.left(w)}
+	s := rollout.RecordSpec{Off: p.platform.NoRecord, Switches: p.switches(w), Ended: p.Memory.Ended, Left: p.left(w), Running: p.running(w)}
 	if a := p.Memory.Attempt; a != nil && a.Unrecorded && s.Left == nil {
 		s.Off = true // what that apply left cannot be distinguished from an external change
 	}
@@ -74,6 +74,17 @@ func (p records) switches(w Desired) []string {
 		ids = append(ids, traffic.SwitchID(p.State.Routes))
 	}
 	return ids
+}
+
+// running describes the unfinished shift of this switch whose owner is not known to have ended;
+// empty: there is none.
+func (p records) running(w Desired) string {
+	left := p.left(w)
+	i := slices.IndexFunc(p.Memory.Records, func(r RecordMemory) bool { return left != nil && r.Shift == left.Shift && !r.Abandoned })
+	if i < 0 {
+		return ""
+	}
+	return rollout.Describe(*left)
 }
 
 // left returns the unfinished shift of this switch, nil where there is none.

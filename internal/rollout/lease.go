@@ -41,6 +41,8 @@ type RecordSpec struct {
 	// Left is what the plan knew of an unfinished shift of this switch: a copy of its
 	// record, or what a failed apply left. Nil: nothing.
 	Left *traffic.Left
+	// Running describes Left where the plan did not know that its owner has ended.
+	Running string
 	// Ended are shifts whose end is remembered, so that a record of them that could not be
 	// removed means nothing.
 	Ended []string

@@ -23,7 +23,7 @@ func (s Spec) request(observed []traffic.State) shift.Request {
 	r.Create, r.Stable = s.Stable == nil, s.StableMean()
 	r.NoRecord = s.Record.Off
 	if left := s.Record.Left; left != nil {
-		r.Unfinished = &shift.Unfinished{Shift: left.Shift, SameGoal: left.Goal != "" && left.Goal == s.Record.Template.Goal}
+		r.Unfinished = &shift.Unfinished{Shift: left.Shift, SameGoal: left.Goal != "" && left.Goal == s.Record.Template.Goal, Running: s.Record.Running}
 	}
 	r.MaxGroups, r.AttachesIdle = s.Limits.Groups, s.Limits.AttachesIdle
 	r.Environments = slices.Clone(r.Environments)

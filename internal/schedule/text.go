@@ -209,6 +209,9 @@ func (s plan) rollbackText() []string {
 	cause := "A shift did not finish, or the traffic was moved outside Terraform." // without a record
 	if u := s.Request.Unfinished; u != nil && u.Shift != "" {
 		cause = fmt.Sprintf("Shift %s did not finish.", u.Shift)
+		if u.Running != "" {
+			cause = fmt.Sprintf("Shift %s has not finished.", u.Shift)
+		}
 	}
 	return append([]string{
 		fmt.Sprintf("%s Observed: %s.", cause, s.weightsText(s.Request.ObservedMean())),

@@ -148,10 +148,16 @@ func (s warner) idleWarnings() []string {
 	return warnings
 }
 
-// unfinishedWarnings warns about a shift that did not finish where nothing is desired, so that
-// the apply neither completes it nor rolls it back.
+// unfinishedWarnings warns about a shift whose owner may still run, and about one that did not
+// finish where nothing is desired, so that the apply neither completes it nor rolls it back.
 func (s warner) unfinishedWarnings() []string {
-	if s.Request.Desired != nil || s.Request.Unfinished == nil {
+	u := s.Request.Unfinished
+	switch {
+	case u == nil:
+		return nil
+	case u.Running != "":
+		return []string{u.Running + ", may still be running. While it is, this apply is refused."}
+	case s.Request.Desired != nil:
 		return nil
 	}
 	return []string{fmt.Sprintf("Shift %s did not finish, and its traffic stays as it is. Set active (or weights) to complete the shift or to roll it back.", s.Request.Unfinished.Shift)}

@@ -61,6 +61,7 @@ type Route struct {
 type Unfinished struct {
 	Shift    string // its id
 	SameGoal bool   // its goal was the desired weights, with the same versions and groups
+	Running  string // describes it where its owner is not known to have ended; empty: it has ended
 }
 
 // Rejection is a version that a gate or health refused.
