@@ -113,11 +113,14 @@ type taken struct {
 }
 
 // dieAt plays a story whose process dies at a time, and takes it over.
-func dieAt(script string, at time.Duration, cancels bool) taken {
+func dieAt(script string, at time.Duration, cancels bool) taken { return die(script, at, cancels, nil) }
+
+// die is dieAt; prepare is what happens before the successor acts.
+func die(script string, at time.Duration, cancels bool, prepare func(*taken)) taken {
 	p := &player{playback: &playback{story: parse(script), memory: routertest.NewMemory(), began: time.Now()},
 		release: make(chan struct{}), serving: map[string]int{}, lastServing: map[string]time.Time{}, hadWeight: map[string]bool{}, running: map[string]int{}}
 	p.setUp()
-	died, die := context.WithCancel(context.Background())
+	died, kill := context.WithCancel(context.Background())
 	guardian := &heldHandover{aborted: make(chan struct{})}
 	spec := p.spec()
 	dead := mortal{Router: p.memory, Recorder: p.memory.Recorder(), died: died, cancels: cancels}
@@ -136,7 +139,10 @@ func dieAt(script string, at time.Duration, cancels bool) taken {
 	guardian.mu.Lock()
 	x := taken{p: p, handed: guardian.last, released: guardian.released, writes: map[string]int{}}
 	guardian.mu.Unlock()
-	die()
+	kill()
+	if prepare != nil {
+		prepare(&x)
+	}
 	if x.handed != nil {
 		x.takeOver()
 	}
@@ -151,7 +157,9 @@ func (x *taken) takeOver() {
 	soon := make(chan struct{})
 	time.AfterFunc(7*time.Second, func() {
 		for _, r := range x.p.story.routes {
-			x.soon = append(x.soon, x.p.memory.Now(r.id))
+			if _, err := x.p.memory.Read(context.Background(), []string{r.id}); err == nil { // it exists
+				x.soon = append(x.soon, x.p.memory.Now(r.id))
+			}
 		}
 		close(soon)
 	})
@@ -309,4 +317,64 @@ fault slow write for=700ms times=always
 			t.Errorf("the record is %+v", records)
 		}
 	})
+}
+
+// atHalf is when the story that takes over holds at 50 %.
+const atHalf = 2*time.Minute + 15*time.Second
+
+// What keeps a successor from returning the traffic, or delays it.
+func TestTakeOver_obstacles(t *testing.T) {
+	for name, c := range map[string]struct {
+		script  string
+		restore bool // the traffic is back at the end
+		err     string
+		phase   traffic.Phase
+		longest time.Duration
+		prepare func(x *taken)
+	}{
+		"the API fails for a minute": {script: "fault refused write by=rollback times=always until=3m15s\nfault refused read by=rollback times=always until=3m15s\n",
+			restore: true, phase: traffic.PhaseRolledBack, longest: 70 * time.Second},
+		"the API fails until rollback_timeout": {script: "rollback_timeout 1m\nfault refused write by=rollback times=always\n",
+			err: "rollback not verified within 1m", phase: traffic.PhaseRollingBack, longest: time.Minute + time.Second},
+		"every call about routes hangs": {script: "rollback_timeout 1m\nfault blocked write by=rollback times=always\nfault blocked read by=rollback times=always\n",
+			err: "rollback not verified within 1m", phase: traffic.PhaseRollingBack, longest: time.Minute + time.Second},
+		"somebody moved a route": {prepare: func(x *taken) {
+			x.p.memory.Change("api", traffic.State{Weights: map[string]int{"api-blue": 70, "api-green": 30}})
+		}, err: rollout.ErrChanged.Error(), phase: traffic.PhaseOpen, longest: 5 * time.Second},
+		"another apply took over": {prepare: func(x *taken) {
+			for _, id := range []string{"web", "api"} {
+				x.p.memory.Recorder().RemoveAll(id)
+				x.p.memory.Recorder().Set(id, traffic.Record{Shift: "s9", Switch: "this", Phase: traffic.PhaseOpen})
+			}
+		}, err: rollout.ErrTakenOver.Error(), phase: traffic.PhaseOpen, longest: 5 * time.Second},
+		"the shift was rolled back by somebody": {prepare: func(x *taken) {
+			for _, id := range []string{"web", "api"} {
+				x.p.memory.Recorder().Set(id, traffic.Record{Shift: "s1", Switch: "this", Phase: traffic.PhaseRolledBack})
+			}
+		}, err: rollout.ErrTakenOver.Error(), phase: traffic.PhaseRolledBack, longest: 5 * time.Second},
+		"blue has no healthy target": {prepare: func(x *taken) { x.p.memory.SetTargets("web-blue") },
+			err: rollout.ErrTargetUnhealthy.Error(), phase: traffic.PhaseOpen, longest: 5 * time.Second},
+		"on_interrupt stops": {script: "stop interrupt\n", phase: traffic.PhaseStopped, longest: 5 * time.Second},
+		"a route is gone": {prepare: func(x *taken) { x.p.memory.RemoveRoute("api") }, restore: true, phase: traffic.PhaseRolledBack, longest: 5 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				script := strings.ReplaceAll(strings.ReplaceAll(longStory, "fault slow write for=700ms times=always\n", ""), "fault slow read for=400ms times=always\n", "")
+				x := die(script+"record\n"+c.script, atHalf, true, c.prepare)
+				if x.handed == nil {
+					t.Fatal("nothing was handed over")
+				}
+				if text := fmt.Sprint(x.err); (x.err != nil || c.err != "") && !strings.Contains(text, c.err) || c.err == "" && x.err != nil {
+					t.Errorf("got %v, want %q", x.err, c.err)
+				}
+				if x.took > c.longest || x.phase != c.phase {
+					t.Errorf("it took %s, and the record has the phase %q; want at most %s, %q", x.took, x.phase, c.longest, c.phase)
+				}
+				now := x.p.memory.Now("web")
+				if back := now.Weights["web-green"] == 0; back != c.restore {
+					t.Errorf("web has %v", now.Weights)
+				}
+			})
+		})
+	}
 }
