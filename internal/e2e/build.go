@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 )
 
 // Main is the TestMain of a package of tests. The application is this test binary with
@@ -23,6 +24,10 @@ func Main(m *testing.M) {
 			os.Exit(1)
 		}
 		return
+	}
+	if err := slow.Economize(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	code := m.Run()
 	if dir := programs.Dir; dir != "" {

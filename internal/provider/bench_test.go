@@ -53,7 +53,7 @@ func newBench(t *testing.T, options ...localaws.Option) *bench {
 	t.Helper()
 	srv, err := localaws.Start(append([]localaws.Option{
 		localaws.WithEphemeralPorts(),
-		localaws.WithFastHealth(5 * time.Millisecond),
+		localaws.WithFastHealth(20 * time.Millisecond),
 		localaws.WithLogger(slog.New(slog.DiscardHandler)),
 	}, options...)...)
 	if err != nil {

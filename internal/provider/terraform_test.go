@@ -42,8 +42,8 @@ func source() string {
 	return provider.Address
 }
 
-// TestMain removes the AWS configuration of the machine from the environment, and
-// uses tofu if there is no terraform.
+// TestMain removes the AWS configuration of the machine from the environment, makes Terraform
+// cheap, and uses tofu if there is no terraform.
 func TestMain(m *testing.M) {
 	for _, variable := range os.Environ() {
 		name, _, _ := strings.Cut(variable, "=")
@@ -56,6 +56,10 @@ func TestMain(m *testing.M) {
 		"CHECKPOINT_DISABLE": "1", "TF_ACC_PROVIDER_NAMESPACE": "bluegreen", "TF_LOG_SDK": "off", "TF_LOG_PROVIDER_BLUEGREEN": "off",
 	} {
 		_ = os.Setenv(name, value)
+	}
+	if err := slow.Economize(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	if os.Getenv(binaryVariable) == "" {
 		if path, err := exec.LookPath("terraform"); err == nil {

@@ -1,6 +1,7 @@
-// Package slow scales the deadlines of tests by how slow the machine is. A deadline in a
-// test ends a hang and names what hung; it never measures speed. So that a busy machine
-// meets it too, the factor is measured, once per process.
+// Package slow lets tests pass on slow machines. It scales their deadlines by how slow the
+// machine is: a deadline in a test ends a hang and names what hung; it never measures speed.
+// So that a busy machine meets it too, the factor is measured, once per process. And it makes
+// the processes that tests start take less of the machine.
 package slow
 
 import (
@@ -51,7 +52,7 @@ func work() {
 	}
 	if self, err := os.Executable(); err == nil {
 		lists := exec.Command(self, "-test.list=^$")
-		lists.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0") // by default it sleeps for a second
+		lists.Env = append(os.Environ(), "GORACE="+noSleep)
 		_ = lists.Run()
 	}
 }

@@ -211,12 +211,15 @@ func CheckMatcher(text string) error {
 	return err
 }
 
+// matcherForm is compiled once: every health check parses its matcher.
+var matcherForm = regexp.MustCompile(`^\d{3}(-\d{3})?(,\d{3}(-\d{3})?)*$`)
+
 // parseMatcher parses "200", "200,202" or "200-299". An empty text stands for "200-399", the default of health checks
 // by network load balancers.
 func parseMatcher(text string) (statusCodes, error) {
 	text = cmp.Or(text, "200-399")
 	var out statusCodes
-	if !regexp.MustCompile(`^\d{3}(-\d{3})?(,\d{3}(-\d{3})?)*$`).MatchString(text) {
+	if !matcherForm.MatchString(text) {
 		return nil, fmt.Errorf("'%s' must be a value or a range of values such as '200', '200,202' or '200-299'", text)
 	}
 	for part := range strings.SplitSeq(text, ",") {
