@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
@@ -51,12 +52,19 @@ func recordDetail(f *rollout.Failure) (input.Detail, bool) {
 
 // recordAction is what to do about a record that cannot be written.
 func recordAction(err error) string {
-	if errors.Is(err, traffic.ErrRefusedRecord) {
-		return "Make room for 6 more of the 50 tags of each listener and rule, and allow tag keys that begin with bluegreen: in tag policies. Then apply again. " +
-			`To shift without a record, set shift_record = "off" in the provider.`
+	const off = ` To shift without a record, set shift_record = "off" in the provider.`
+	switch {
+	case errors.Is(err, traffic.ErrRefusedRecord):
+		return "Make room for 6 more of the 50 tags of each listener and rule, and allow tag keys that begin with bluegreen: in tag policies. Then apply again." + off
+	case errors.Is(err, traffic.ErrDenied):
+		return "Allow the IAM actions elasticloadbalancing:AddTags, RemoveTags and DescribeTags on the listeners and rules, then apply again." + off
 	}
-	return "Allow the IAM actions elasticloadbalancing:AddTags, RemoveTags and DescribeTags on the listeners and rules, then apply again. " +
-		`To shift without a record, set shift_record = "off" in the provider.`
+	for _, p := range platform.All() {
+		if d, ok := p.Detail(err); ok {
+			return d.Action
+		}
+	}
+	return "Apply again. If it fails again, find out what removes the tags bluegreen:shift/… of the listeners and rules." + off
 }
 
 // recordsUnread warns that a plan does not know of unfinished shifts.

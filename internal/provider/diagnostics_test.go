@@ -79,6 +79,14 @@ func TestShiftFailed_texts(t *testing.T) {
 		"too few targets": {
 			rollout.Failure{Cause: rollout.TooFewTargets, Disposition: rollout.Unchanged, Stage: "health check before the first step",
 				Detail: "green (web): 1 of 1 targets healthy, at least 10 required for 100 % of the traffic, which 20 healthy targets serve now (health.capacity_percent = 50), after 10m", Capacity: true}},
+		"record denied": {
+			rollout.Failure{Cause: rollout.RecordFailed, Disposition: rollout.Unchanged,
+				Err: &elb.CallError{Action: "elasticloadbalancing:AddTags", ARN: webARN, Code: "AccessDenied", Err: traffic.ErrDenied}}},
+		"record without an answer": {
+			rollout.Failure{Cause: rollout.RecordFailed, Disposition: rollout.Unchanged,
+				Err: &elb.CallError{Action: "elasticloadbalancing:DescribeTags", ARN: webARN, Err: context.DeadlineExceeded}}},
+		"record not shown": {
+			rollout.Failure{Cause: rollout.RecordFailed, Disposition: rollout.Unchanged, Err: errors.New("the record was written, but the routes do not show it")}},
 		"incomplete answer": {
 			rollout.Failure{Cause: rollout.RouterFailed, Disposition: rollout.RolledBack, Route: webARN,
 				Err: &elb.CallError{Action: "elasticloadbalancing:DescribeListeners", ARN: webARN, Err: traffic.ErrIncomplete}}},

@@ -29,6 +29,10 @@ func TestRouter_readsHaveDeadlines(t *testing.T) {
 			return err
 		},
 		"DescribeTargetGroups of information": func(ctx context.Context, r *elb.Router) error { _, err := r.GroupInfo(ctx, []string{blue}); return err },
+		"DescribeTags": func(ctx context.Context, r *elb.Router) error {
+			_, err := elb.NewRecorder(r).Records(ctx, []string{listener})
+			return err
+		},
 		"DescribeListeners of a reader": func(ctx context.Context, r *elb.Router) error {
 			_, err := elb.NewReader(r).Read(ctx, []string{listener})
 			return err

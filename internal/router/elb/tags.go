@@ -26,6 +26,8 @@ func NewRecorder(router *Router) *Recorder { return &Recorder{router} }
 // Records implements traffic.Recorder with one DescribeTags per twenty routes of a region.
 // A route that does not exist has no records.
 func (r *Recorder) Records(ctx context.Context, routes []string) (map[string][]traffic.Record, error) {
+	ctx, cancel := limitRead(ctx)
+	defer cancel()
 	found, errs := r.recordsEach(ctx, routes)
 	for _, route := range routes {
 		if err := errs[route]; err != nil && !isNotFound(err) {
