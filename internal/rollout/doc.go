@@ -1,5 +1,6 @@
 // Package rollout runs one shift of traffic, as the controller of Argo Rollouts runs a
-// rollout. There is no process apart from the apply: a shift ends with Run.
+// rollout. A shift ends with Run; if its process dies before that, a Guardian continues with
+// TakeOver, which returns the traffic with the same fleet.
 //
 // Run is a sequence from top to bottom: it reads the routes, decides (package shift),
 // attaches the environments that gain traffic, waits until they are healthy, sets the
