@@ -44,9 +44,24 @@ func NewWorld(t *testing.T, pace rehearsal.Pace, options ...localaws.Option) *Wo
 	return NewWorldOf(t, rehearsal.AppTerms{Version: "1"}, pace, options...)
 }
 
+// NewQuietWorld is NewWorld with a load of ParallelRate.
+func NewQuietWorld(t *testing.T, pace rehearsal.Pace) *World {
+	t.Helper()
+	w := newWorld(t, rehearsal.AppTerms{Version: "1"}, pace)
+	w.load(ParallelRate)
+	return w
+}
+
 // NewWorldOf has another live version, which starts before the load: a release
 // never replaces the live version under load.
 func NewWorldOf(t *testing.T, live rehearsal.AppTerms, pace rehearsal.Pace, options ...localaws.Option) *World {
+	t.Helper()
+	w := newWorld(t, live, pace, options...)
+	w.load(LoadRate)
+	return w
+}
+
+func newWorld(t *testing.T, live rehearsal.AppTerms, pace rehearsal.Pace, options ...localaws.Option) *World {
 	t.Helper()
 	built := Build(t)
 	balancer := startBalancer(t, options...)
@@ -69,9 +84,13 @@ func NewWorldOf(t *testing.T, live rehearsal.AppTerms, pace rehearsal.Pace, opti
 	if err := release.Adopt(); err != nil {
 		t.Fatal(err)
 	}
-	w.Load = rehearsal.StartLoad(rehearsal.LoadTerms{URL: release.URL, Rate: LoadRate, Clients: 24})
-	t.Cleanup(func() { w.Load.Stop() })
 	return w
+}
+
+// load starts the load.
+func (w *World) load(rate int) {
+	w.Load = rehearsal.StartLoad(rehearsal.LoadTerms{URL: w.URL, Rate: rate, Clients: 24})
+	w.t.Cleanup(func() { w.Load.Stop() })
 }
 
 func startBalancer(t *testing.T, options ...localaws.Option) *localaws.Server {

@@ -153,7 +153,7 @@ func (b besideAWS) mustBeEmpty() {
 // it runs, and after it was abandoned, the plan of hashicorp/aws shows at most the tags of
 // its record, with ignore_tags nothing.
 func TestAbandoned_besideAWS(t *testing.T) {
-	w := e2e.NewWorld(t, quick)
+	w := e2e.NewQuietWorld(t, quick)
 	aws := newBesideAWS(t, w)
 	onlyTeam := func() {
 		t.Helper()

@@ -16,7 +16,7 @@ func TestAbandoned_rejectedBeforeTheStateIsSaved(t *testing.T) {
 	for name, call := range map[string]func(localaws.Call) bool{"phase": phase("rejected"), "removal": nth("RemoveTags")} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := e2e.NewWorld(t, quick)
+			w := e2e.NewQuietWorld(t, quick)
 			release{later: true, version: "1.3", before: "1.1"}.start(w)
 			w.SetGates(failing)
 			if !w.KilledAt(1, call) {
@@ -44,7 +44,7 @@ func TestAbandoned_rejectedBeforeTheStateIsSaved(t *testing.T) {
 // because nothing else remembers the version; changing retry ships it again.
 func TestAbandoned_createStaysRejected(t *testing.T) {
 	t.Parallel()
-	w := e2e.NewWorld(t, quick)
+	w := e2e.NewQuietWorld(t, quick)
 	release{version: "1.3"}.start(w)
 	forget(t, w)
 	w.SetGates(failing)

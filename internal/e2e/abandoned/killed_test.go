@@ -88,7 +88,7 @@ func TestAbandoned_atEveryWrite(t *testing.T) {
 			for _, then := range []string{"one line reverted", "the commit reverted", "the same again"} {
 				t.Run(fmt.Sprintf("later %t, %s %d, %s", r.later, p.name, p.n, then), func(t *testing.T) {
 					t.Parallel()
-					w := e2e.NewWorld(t, rehearsal.Pace{Hold: "200ms", Settle: "300ms", SteadyFor: "100ms"})
+					w := e2e.NewQuietWorld(t, rehearsal.Pace{Hold: "200ms", Settle: "300ms", SteadyFor: "100ms"})
 					r.start(w)
 					if !w.KilledAt(p.n, p.call) {
 						t.Fatal("the apply was not killed")

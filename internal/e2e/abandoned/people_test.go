@@ -52,7 +52,7 @@ func untag(t *testing.T, w *e2e.World) {
 // killedAt100 leaves green at 100 %, whose state does not know it.
 func killedAt100(t *testing.T) *e2e.World {
 	t.Helper()
-	w := e2e.NewWorld(t, quick)
+	w := e2e.NewQuietWorld(t, quick)
 	release{version: "1.3"}.start(w)
 	if !w.KilledAt(3, nth("ModifyListener")) {
 		t.Fatal("the apply was not killed")
@@ -82,7 +82,7 @@ func TestAbandoned_fixedForward(t *testing.T) {
 // have it. The next apply refuses it without a write.
 func TestAbandoned_fixedForwardAndRejected(t *testing.T) {
 	t.Parallel()
-	w := e2e.NewWorld(t, quick)
+	w := e2e.NewQuietWorld(t, quick)
 	release{version: "1.3"}.start(w)
 	if !w.KilledAt(2, nth("ModifyListener")) {
 		t.Fatal("the apply was not killed")
@@ -194,7 +194,7 @@ func TestAbandoned_create(t *testing.T) {
 	killed := func(t *testing.T) *e2e.World {
 		t.Helper()
 		t.Parallel()
-		w := e2e.NewWorld(t, quick)
+		w := e2e.NewQuietWorld(t, quick)
 		release{version: "1.3"}.start(w)
 		forget(t, w)
 		if !w.KilledAt(2, nth("ModifyListener")) {
@@ -241,7 +241,7 @@ func TestAbandoned_create(t *testing.T) {
 	})
 	t.Run("without a record", func(t *testing.T) {
 		t.Parallel()
-		w := e2e.NewWorld(t, quick)
+		w := e2e.NewQuietWorld(t, quick)
 		w.Edit(`provider "bluegreen" {}`, "provider \"bluegreen\" {\n  shift_record = \"off\"\n}")
 		release{version: "1.3"}.start(w)
 		forget(t, w)
@@ -290,7 +290,7 @@ func otherState(t *testing.T, w *e2e.World) *e2e.World {
 // the first is killed, the second takes its shift over.
 func TestAbandoned_twoStates(t *testing.T) {
 	t.Parallel()
-	w := e2e.NewWorld(t, rehearsal.Pace{Hold: "10h", Settle: "300ms", SteadyFor: "100ms"})
+	w := e2e.NewQuietWorld(t, rehearsal.Pace{Hold: "10h", Settle: "300ms", SteadyFor: "100ms"})
 	release{version: "1.3"}.start(w)
 	second := otherState(t, w)
 	first := w.Start()

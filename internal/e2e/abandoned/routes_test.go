@@ -21,7 +21,7 @@ type threeRoutes struct {
 
 func newThreeRoutes(t *testing.T) threeRoutes {
 	t.Helper()
-	w := threeRoutes{World: e2e.NewWorld(t, rehearsal.Pace{Hold: "200ms", Settle: "300ms", SteadyFor: "100ms"}), t: t}
+	w := threeRoutes{World: e2e.NewQuietWorld(t, rehearsal.Pace{Hold: "200ms", Settle: "300ms", SteadyFor: "100ms"}), t: t}
 	w.Load.Stop() // those with a lower rate follow
 	rules := []string{w.AddRule(1), w.AddRule(2)}
 	w.arns = append([]string{w.Stack.Listener}, rules...)

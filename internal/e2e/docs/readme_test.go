@@ -27,7 +27,8 @@ func TestREADME_isShort(t *testing.T) {
 // The example of the README is planned on a local load balancer, and its schedule is
 // the one that the README shows.
 func TestREADME_showsThePlan(t *testing.T) {
-	w := e2e.NewWorld(t, e2e.Quick())
+	t.Parallel()
+	w := e2e.NewQuietWorld(t, e2e.Quick())
 	example := strings.NewReplacer(
 		"aws_lb_listener.https.arn", fmt.Sprintf("%q", w.Stack.Listener),
 		"bluegreen_environment.app", fmt.Sprintf("{ blue = { version = \"1.4.2\", target_groups = { web = %q } }, green = { version = \"1.5.0\", target_groups = { web = %q } } }",

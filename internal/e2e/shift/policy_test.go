@@ -8,7 +8,8 @@ import (
 )
 
 func TestPolicy_coversEveryCallOfAShift(t *testing.T) {
-	w := e2e.NewWorld(t, e2e.Quick())
+	t.Parallel()
+	w := e2e.NewQuietWorld(t, e2e.Quick())
 	mark := w.Mark()
 	w.MustConfigure("green")
 	w.MustApply()

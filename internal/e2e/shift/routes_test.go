@@ -11,7 +11,8 @@ import (
 
 // Terraform runs the plan and the apply in processes of their own, and names the resource that got the error.
 func TestShift_countOfTwoOnOneRouteIsRefused(t *testing.T) {
-	w := e2e.NewWorld(t, e2e.Quick())
+	t.Parallel()
+	w := e2e.NewQuietWorld(t, e2e.Quick())
 	// The outputs name the switch without an index.
 	if err := os.Remove(filepath.Join(w.Terraform.Dir, "outputs.tf")); err != nil {
 		t.Fatal(err)

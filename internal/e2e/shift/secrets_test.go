@@ -67,7 +67,8 @@ func gatesWithSecrets(url string, dry bool) string {
 }
 
 func TestSecrets_appearNowhere(t *testing.T) {
-	w := e2e.NewWorld(t, e2e.Quick())
+	t.Parallel()
+	w := e2e.NewQuietWorld(t, e2e.Quick())
 	url, received := echo(t)
 	log := filepath.Join(t.TempDir(), "trace.log")
 	for name, value := range secrets {

@@ -44,7 +44,8 @@ func sets(t *testing.T, path string) map[string]uint64 {
 // The program of a gate starts with the default of every signal that the provider
 // survives, so that the timeout of the gate stops it in an orderly way.
 func TestSignals_reachTheProgramOfAGate(t *testing.T) {
-	w := e2e.NewWorld(t, e2e.Quick())
+	t.Parallel()
+	w := e2e.NewQuietWorld(t, e2e.Quick())
 	signals, ended := filepath.Join(t.TempDir(), "signals"), filepath.Join(t.TempDir(), "ended")
 	w.SetGates(commandGate(fmt.Sprintf("grep ^Sig /proc/self/status > %s; trap 'echo trapped > %s; exit 3' TERM; while :; do sleep 0.05; done", signals, ended),
 		"timeout = \"1s\"\n      consecutive_error_limit = 0"))
@@ -70,7 +71,8 @@ func TestSignals_reachTheProgramOfAGate(t *testing.T) {
 }
 
 func TestSignals_aTrapDecidesTheGate(t *testing.T) {
-	w := e2e.NewWorld(t, e2e.Quick())
+	t.Parallel()
+	w := e2e.NewQuietWorld(t, e2e.Quick())
 	w.SetGates(commandGate("trap 'exit 3' TERM; kill -TERM $$; exit 0", ""))
 	w.MustConfigure("green")
 	out := w.MustFail()
