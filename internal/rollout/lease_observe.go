@@ -59,10 +59,11 @@ type otherLeases struct{ *lease }
 // cannot be asked is watched for a whole lease. A rollback waits only until the lease has
 // expired; what follows it waits for the rest, see awaitUnwatched.
 func (l otherLeases) await(ctx context.Context, rollsBack bool) *Failure {
-	if l.unread != nil {
-		return nil
+	all := slices.Clone(l.found) // none where the records could not be read
+	if l.unread == nil {
+		all = append(all, l.lost()...)
 	}
-	for _, x := range append(slices.Clone(l.found), l.lost()...) {
+	for _, x := range all {
 		if !l.spec.mayBeRunning(x) {
 			continue
 		}
@@ -225,7 +226,7 @@ func (l otherLeases) marksReturn(ctx context.Context, missing []bool) {
 			_, has := x.To[route]
 			return !has || missing[slices.Index(l.routes, route)]
 		})
-		x.Record.Phase = traffic.PhaseRollingBack
+		x.Phase = traffic.PhaseRollingBack
 		l.marking.Go(func() {
 			limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 			defer cancel()

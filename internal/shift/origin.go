@@ -18,7 +18,7 @@ func (r *Request) setOrigins(f facts, row row) {
 			r.Routes[i].Origin = x.From
 		case fixed != nil && f.isKnown(x):
 			r.Routes[i].Origin = fixed[i]
-		case r.Create && row.kind == Forward && x.Back == nil && !(f.ours && x.From != nil):
+		case r.Create && row.kind == Forward && x.Back == nil && (!f.ours || x.From == nil):
 			r.Routes[i].Origin = without(x.Observed, func(name string) bool { return r.Desired[name] > 0 })
 		default:
 			r.Routes[i].Origin = x.Observed
