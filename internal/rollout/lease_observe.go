@@ -59,10 +59,11 @@ type otherLeases struct{ *lease }
 // cannot be asked is watched for a whole lease. A rollback waits only until the lease has
 // expired; what follows it waits for the rest, see awaitUnwatched.
 func (l otherLeases) await(ctx context.Context, rollsBack bool) *Failure {
-	if l.isUnread() { // acquire reports it; a rollback needs no record
-		return nil
+	all := slices.Clone(l.found) // none where the records could not be read
+	if l.unread == nil {
+		all = append(all, l.lost()...)
 	}
-	for _, x := range append(slices.Clone(l.found), l.lost()...) {
+	for _, x := range all {
 		if !l.spec.mayBeRunning(x) {
 			continue
 		}
@@ -77,9 +78,6 @@ func (l otherLeases) await(ctx context.Context, rollsBack bool) *Failure {
 	}
 	return nil
 }
-
-// isUnread reports whether the records could not be read at the start.
-func (l otherLeases) isUnread() bool { return l.unread != nil }
 
 // explain returns the Failure for a change since the plan: another apply that is known to run
 // has made it.
