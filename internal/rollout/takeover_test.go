@@ -355,7 +355,7 @@ func TestTakeOver_obstacles(t *testing.T) {
 		"blue has no healthy target": {prepare: func(x *taken) { x.p.memory.SetTargets("web-blue") },
 			err: rollout.ErrTargetUnhealthy.Error(), phase: traffic.PhaseOpen, longest: 5 * time.Second},
 		"on_interrupt stops": {script: "stop interrupt\n", phase: traffic.PhaseStopped, longest: 5 * time.Second},
-		"a route is gone": {prepare: func(x *taken) { x.p.memory.RemoveRoute("api") }, restore: true, phase: traffic.PhaseRolledBack, longest: 5 * time.Second},
+		"a route is gone":    {prepare: func(x *taken) { x.p.memory.RemoveRoute("api") }, restore: true, phase: traffic.PhaseRolledBack, longest: 5 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
