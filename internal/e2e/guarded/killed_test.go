@@ -54,7 +54,7 @@ func withRules(w *e2e.World, n int) (rules []string) {
 		rules = append(rules, w.AddRule(i+10))
 	}
 	if n > 0 {
-		w.Route(rules...)
+		w.Route(append([]string{w.Stack.Listener}, rules...)...)
 		w.MustApply()
 	}
 	return rules
