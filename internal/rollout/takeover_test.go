@@ -2,6 +2,7 @@ package rollout_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -375,6 +376,48 @@ func TestTakeOver_obstacles(t *testing.T) {
 					t.Errorf("web has %v", now.Weights)
 				}
 			})
+		})
+	}
+}
+
+// A guardian that cannot be started is one warning, and the shift goes on.
+func TestRun_withoutGuardian(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &player{playback: &playback{story: parse(longStory + "record\n"), memory: routertest.NewMemory(), began: time.Now()},
+			release: make(chan struct{}), serving: map[string]int{}, lastServing: map[string]time.Time{}, hadWeight: map[string]bool{}, running: map[string]int{}}
+		p.setUp()
+		spec := p.spec()
+		spec.StartGuardian = func(context.Context, string) rollout.Guardian {
+			return &heldHandover{aborted: make(chan struct{}), err: errors.New("fork: operation not permitted")}
+		}
+		result, err := rollout.Run(t.Context(), spec)
+		close(p.release)
+		if err != nil || len(result.Warnings) != 1 || !strings.Contains(result.Warnings[0], "no guardian") || !strings.Contains(result.Warnings[0], "operation not permitted") {
+			t.Errorf("got %v, warnings %q", err, result.Warnings)
+		}
+	})
+}
+
+// Somebody who ends the guardian wants the traffic back, whatever on_interrupt says, and nothing
+// is rejected.
+func TestRun_aborted(t *testing.T) {
+	for _, stop := range []string{"", "stop interrupt\n"} {
+		synctest.Test(t, func(t *testing.T) {
+			p := &player{playback: &playback{story: parse(longStory + "record\n" + stop), memory: routertest.NewMemory(), began: time.Now()},
+				release: make(chan struct{}), serving: map[string]int{}, lastServing: map[string]time.Time{}, hadWeight: map[string]bool{}, running: map[string]int{}}
+			p.setUp()
+			spec, guardian := p.spec(), &heldHandover{aborted: make(chan struct{})}
+			spec.StartGuardian = func(context.Context, string) rollout.Guardian { return guardian }
+			time.AfterFunc(atHalf, func() { close(guardian.aborted) })
+			_, err := rollout.Run(t.Context(), spec)
+			close(p.release)
+			failure, is := errors.AsType[*rollout.Failure](err)
+			if !is || failure.Cause != rollout.Aborted || failure.Disposition != rollout.RolledBack || failure.Rejects {
+				t.Errorf("got %v", err)
+			}
+			if now := p.memory.Now("web"); now.Weights["web-green"] != 0 || !guardian.released {
+				t.Errorf("web has %v, released %t", now.Weights, guardian.released)
+			}
 		})
 	}
 }
