@@ -28,7 +28,7 @@ func (w *World) AddRule(n int) string {
 }
 
 // AddListener creates a listener whose traffic blue has, and returns its ARN.
-func (w *World) AddListener(port int32) string {
+func AddListener(w *World, port int32) string {
 	w.t.Helper()
 	out, err := rehearsal.Client(w.Balancer.URL()).CreateListener(w.t.Context(), &elb.CreateListenerInput{
 		LoadBalancerArn: new(w.Stack.LoadBalancer), Port: new(port), Protocol: types.ProtocolEnumHttp,
@@ -40,7 +40,7 @@ func (w *World) AddListener(port int32) string {
 }
 
 // Delete deletes a listener or a rule.
-func (w *World) Delete(arn string) {
+func Delete(w *World, arn string) {
 	w.t.Helper()
 	var err error
 	if client := rehearsal.Client(w.Balancer.URL()); isRule(arn) {

@@ -39,7 +39,7 @@ func joiners() map[string]func(w *e2e.World) joiner {
 		},
 		"a second listener": func(w *e2e.World) joiner {
 			release(w)
-			listener := w.AddListener(8081)
+			listener := e2e.AddListener(w, 8081)
 			return joiner{arn: listener, url: "http://" + w.Balancer.ListenerAddr(listener), routes: []string{w.Stack.Listener, listener}}
 		},
 		"a rule that was created again": func(w *e2e.World) joiner {
@@ -47,13 +47,13 @@ func joiners() map[string]func(w *e2e.World) joiner {
 			w.Route(before.routes...)
 			w.MustApply()
 			release(w)
-			w.Delete(before.arn)
+			e2e.Delete(w, before.arn)
 			return second(w)
 		},
 		"the only listener was created again": func(w *e2e.World) joiner {
 			release(w)
-			w.Delete(w.Stack.Listener)
-			listener := w.AddListener(80)
+			e2e.Delete(w, w.Stack.Listener)
+			listener := e2e.AddListener(w, 80)
 			return joiner{arn: listener, url: "http://" + w.Balancer.ListenerAddr(listener), routes: []string{listener}}
 		},
 	}
@@ -95,7 +95,7 @@ func (j joiner) joins(t *testing.T, w *e2e.World) {
 	t.Helper()
 	before := w.Switch()
 	w.MustRun("plan", "-no-color", "-out=joins.tfplan")
-	schedule := w.Planned("joins.tfplan")["schedule"].(string)
+	schedule := fmt.Sprint(w.Planned("joins.tfplan")["schedule"])
 	load := rehearsal.StartLoad(rehearsal.LoadTerms{URL: j.url, Rate: 100, Clients: 8})
 	t.Cleanup(func() { load.Stop() })
 	w.Eventually("users have errors", func() bool { return load.Counts().Lost > 50 })
