@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,7 +77,7 @@ func (a *Apply) Strike(victims Victims) error {
 	if err != nil {
 		return err
 	}
-	errs := []error{syscall.Kill(provider, syscall.SIGSTOP)}
+	errs := []error{stop(provider)}
 	if victims == Everything {
 		for guardians := a.Guardians(); len(guardians) > 0; guardians = a.Guardians() { // one may be starting
 			for _, pid := range guardians {
@@ -88,6 +89,22 @@ func (a *Apply) Strike(victims Victims) error {
 		errs = append(errs, a.Command.Process.Kill())
 	}
 	return errors.Join(append(errs, syscall.Kill(provider, syscall.SIGKILL))...)
+}
+
+// stop stops a process, and waits until it is: one that still runs starts another guardian in
+// place of one that is killed.
+func stop(pid int) error {
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		_, rest, _ := strings.Cut(string(text), ") ")
+		if err != nil || strings.HasPrefix(rest, "T") || strings.HasPrefix(rest, "Z") {
+			return nil //nolint:nilerr // it has ended
+		}
+		runtime.Gosched()
+	}
 }
 
 // Guardians returns the processes of the guardians of this apply.

@@ -178,13 +178,13 @@ func (w *World) MustFail(args ...string) string {
 // Switch returns the values of the switch in the state, nil where there is none.
 func (w *World) Switch() map[string]any {
 	w.t.Helper()
-	return w.shown().Values.ofSwitch()
+	return show(w).Values.ofSwitch()
 }
 
 // Planned returns the values of the switch in a saved plan, nil where it has none.
 func (w *World) Planned(file string) map[string]any {
 	w.t.Helper()
-	return w.shown(file).Planned.ofSwitch()
+	return show(w, file).Planned.ofSwitch()
 }
 
 // shown is what "terraform show -json" prints.
@@ -212,8 +212,8 @@ func (v values) ofSwitch() map[string]any {
 	return nil
 }
 
-// shown returns the state, or a saved plan.
-func (w *World) shown(file ...string) (all shown) {
+// show returns the state, or a saved plan.
+func show(w *World, file ...string) (all shown) {
 	w.t.Helper()
 	if err := json.Unmarshal([]byte(w.MustRun(append([]string{"show", "-json"}, file...)...)), &all); err != nil {
 		w.t.Fatal(err)

@@ -74,6 +74,10 @@ func liveChange(at path.Path, name string, changes []string, traffic string) dia
 	}.Diagnostic(changeSummary(name)))
 }
 
+// deposedHint is about the old object of a replacement, whose target groups the new one has: the provider cannot
+// distinguish it.
+const deposedHint = "If the plan calls the object deposed, because an apply that replaced it did not finish, set " + allowDestroyVariable + "=1 for one apply."
+
 // destroyedButLive refuses a plan of the switch that leaves traffic on an
 // environment which the same plan destroys.
 func destroyedButLive(name string, share fmt.Stringer) diag.Diagnostic {
@@ -81,7 +85,7 @@ func destroyedButLive(name string, share fmt.Stringer) diag.Diagnostic {
 		Traffic: fmt.Sprintf("after this plan, %s would have %s.", name, share),
 		Cause:   "The same plan destroys the environment.",
 		Action: "Move the traffic to another environment with active or weights in this edit, or keep the environment. " +
-			"If only the address of the resource changed, add a moved block.",
+			"If only the address of the resource changed, add a moved block. " + deposedHint,
 	}.Diagnostic(destroySummary(name))
 }
 
@@ -139,7 +143,8 @@ func destroyRefused(name string, traffic []trafficMemory, isRoute func(string) b
 		Cause:   "An environment that carries traffic is protected.",
 		Action: "Move the traffic to another environment and apply; then destroy this one. To do both in one apply, the environment needs " +
 			"lifecycle { create_before_destroy = true } from an earlier apply, because Terraform reads it from the state and otherwise destroys first. " +
-			"If the switch was destroyed before, apply it again first; that moves no traffic. If only the address of the environment changed, add a moved block.\n\n" +
+			"If the switch was destroyed before, apply it again first; that moves no traffic. If only the address of the environment changed, add a moved block. " +
+			deposedHint + "\n\n" +
 			testsAction(traffic, isRoute) +
 			"To destroy the environment together with its traffic, apply protect = false first, or set " + allowDestroyVariable + "=1 where Terraform runs.",
 	}
@@ -152,6 +157,19 @@ func destroyRefused(name string, traffic []trafficMemory, isRoute func(string) b
 			"To destroy it nevertheless, apply protect = false first, or set " + allowDestroyVariable + "=1 where Terraform runs."
 	}
 	return d.Diagnostic(destroySummary(name))
+}
+
+// routesUnknown keeps an environment whose traffic is not known, because AWS does not say which routes have its group.
+func routesUnknown(name, group string) diag.Diagnostic {
+	return input.Detail{
+		Traffic: "not known. Nothing was destroyed.",
+		Cause: fmt.Sprintf("A load balancer checks the targets of %s, so a listener or rule has this target group. AWS does not say which one: "+
+			"LoadBalancerArns of the target group is empty. No switch that Terraform applied before in this run has it.", groupLabel(group)),
+		Action: "If a switch has the environment, apply both with lifecycle { create_before_destroy = true } on the environment, then destroy it again: Terraform then applies the switch before. " +
+			"Otherwise remove the target group from the listener or rule first. " +
+			"To destroy the environment nevertheless, apply protect = false first, or set " + allowDestroyVariable + "=1 where Terraform runs.",
+		Facts: []input.Fact{{"Target group", group}},
+	}.Diagnostic(destroySummary(name))
 }
 
 // testsAction is what to do about traffic of listeners and rules that may be for tests, because they are no

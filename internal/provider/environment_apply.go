@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/gates"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/ledger"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/retire"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
@@ -138,12 +139,27 @@ func (r *environmentResource) destroy(ctx context.Context, state environmentMode
 	case found.memory(r.testsOf(state)).carriesTraffic():
 		return r.refuse(ctx, state, found.memory(r.testsOf(state)))
 	}
+	if state.isProtected() && !r.backend.allowDestroy {
+		used, err := usedOnUnknownRoutes(ctx, c, r.backend.ledger, found)
+		if err != nil {
+			return diag.Diagnostics{state.notDestroyed(err)}
+		}
+		if used != "" {
+			return diag.Diagnostics{routesUnknown(state.Name.ValueString(), used)}
+		}
+	}
 	if err := r.drain(ctx, c, state, found.existing); err != nil {
 		return diag.Diagnostics{state.notDestroyed(err)}
 	}
 	at.groups = found.existing
 	return r.detachAll(ctx, c, state, at)
 }
+
+// healthTimeout bounds a read of health of a destroy, and unusedTimeout the wait until targets are unused.
+const (
+	healthTimeout = 30 * time.Second
+	unusedTimeout = 5 * time.Second
+)
 
 // Terraform destroys a test rule that depends on nothing of the environment at the same time as the environment.
 const (
@@ -167,6 +183,45 @@ func (r *environmentResource) locateWithoutRemoved(ctx context.Context, state en
 		case <-time.After(removalPoll):
 		}
 	}
+}
+
+// usedOnUnknownRoutes returns a group that no known route has, although a load balancer checks its targets, so that a
+// route has it and may send it traffic; empty where there is none. It takes a moment until targets of a group that was
+// just detached are unused. A group of a switch of this run is on no other routes than those of the switch.
+func usedOnUnknownRoutes(ctx context.Context, c *platform.Clients, l *ledger.Ledger, found location) (string, error) {
+	groups := slices.DeleteFunc(slices.Clone(found.existing), func(group string) bool {
+		return l.IsSwitched(group) || slices.ContainsFunc(found.users, func(u traffic.Reference) bool { return u.Group == group })
+	})
+	waiting, cancel := context.WithTimeout(ctx, unusedTimeout)
+	defer cancel()
+	for groups = l.Unclaimed(groups); len(groups) > 0; groups = l.Unclaimed(groups) {
+		health, err := readHealth(ctx, c, groups)
+		if err != nil {
+			return "", err
+		}
+		groups = slices.DeleteFunc(groups, func(group string) bool { return !isChecked(health[group]) })
+		if len(groups) == 0 {
+			break
+		}
+		select {
+		case <-waiting.Done():
+			return groups[0], ctx.Err()
+		case <-time.After(removalPoll):
+		}
+	}
+	return "", nil
+}
+
+// readHealth reads the health of groups within a deadline of its own.
+func readHealth(ctx context.Context, c *platform.Clients, groups []string) (map[string]traffic.Health, error) {
+	limited, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	return c.Forward.Health(limited, groups)
+}
+
+// isChecked reports whether a load balancer checks a target of a group.
+func isChecked(h traffic.Health) bool {
+	return h.Count(traffic.Healthy)+h.Count(traffic.Unhealthy)+h.Count(traffic.Initial) > 0
 }
 
 // refuse reports an environment that carries traffic, unless destroying it is allowed:
@@ -204,6 +259,7 @@ const detachTimeout = time.Minute
 // weight 0. Without create_before_destroy Terraform destroys the groups before the switch
 // could detach them, and AWS does not delete a group that an action has.
 func (r *environmentResource) detachAll(ctx context.Context, c *platform.Clients, state environmentModel, at location) diag.Diagnostics {
+	at.groups = r.backend.ledger.Unclaimed(at.groups) // an environment may have claimed some during the drain
 	found, err := r.locate(ctx, at)
 	if err != nil {
 		return diag.Diagnostics{state.notDestroyed(err)}
@@ -232,8 +288,8 @@ func (r *environmentResource) detach(ctx context.Context, c *platform.Clients, s
 		if !platform.Of(u.Route).Detaches(u.Route) || u.Share > 0 {
 			continue // another kind of route, or the only target group, as in a test rule
 		}
-		if len(r.backend.ledger.Unclaimed([]string{u.Group})) == 0 {
-			continue
+		if len(r.backend.ledger.Unclaimed([]string{u.Group})) == 0 || r.backend.ledger.IsPlanned(u.Group) {
+			continue // another object has the group, as after an interrupted replacement
 		}
 		d.Routes, d.Groups = append(d.Routes, u.Route), append(d.Groups, u.Group)
 	}

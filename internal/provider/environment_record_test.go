@@ -113,3 +113,32 @@ func TestEnvironment_openRecord_unreadable(t *testing.T) {
 		t.Errorf("left are %v: %s", w.resources(), r.text())
 	}
 }
+
+// A destroy reads the records before the drain and before it detaches, and health only where no route is known.
+func TestEnvironment_callsOfADestroy(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	const life = "create_before_destroy = true"
+	w.raises(s, s.pair(`"blue", "green"`, "blue", life)).ok()
+	w.write(settings(s.bench, "") + s.pair(`"blue"`, "blue", life))
+	w.plan().ok()
+	tags, health := s.calls("DescribeTags"), s.calls("DescribeTargetHealth")
+	w.applyPlan().ok()
+	tags, health = s.calls("DescribeTags")-tags, s.calls("DescribeTargetHealth")-health
+	if tags != 3 || health != 0 { // and that of the switch
+		t.Errorf("%d calls of DescribeTags and %d of DescribeTargetHealth", tags, health)
+	}
+
+	alone := s.app("alone")
+	other := env{name: "alone", groups: fmt.Sprintf("web = %q", alone.group)}
+	w = newWorkspace(t)
+	w.raises(s, other).ok()
+	w.write(settings(s.bench, ""))
+	w.plan().ok()
+	tags, health = s.calls("DescribeTags"), s.calls("DescribeTargetHealth")
+	w.applyPlan().ok()
+	tags, health = s.calls("DescribeTags")-tags, s.calls("DescribeTargetHealth")-health
+	if tags != 0 || health != 1 {
+		t.Errorf("alone, %d calls of DescribeTags and %d of DescribeTargetHealth", tags, health)
+	}
+}

@@ -283,14 +283,14 @@ func (c rescue) starts(name string) []rescueStart {
 		return []rescueStart{{routes: 1, known: true, canary: c.canary}, {routes: 2, canary: c.canary}}
 	case name == "unmanaged":
 		return []rescueStart{{routes: 1}, {routes: 2, known: true}, {routes: 2, adopted: true, first: true},
-			{routes: 2, joined: true}, {routes: 2, known: true, joined: true, first: true},
-			{routes: 1, known: true, sticky: true}, {routes: 2, sticky: true}}
+			{routes: 2, known: true, joined: true, first: true}, {routes: 1, known: true, sticky: true}}
 	case name == "partly unmanaged":
 		return []rescueStart{{routes: 1, known: true}, {routes: 1, adopted: true}, {routes: 2, first: true},
-			{routes: 2, adopted: true, joined: true}, {routes: 2, known: true, joined: true}, {routes: 2, joined: true, first: true},
-			{routes: 2, known: true, joined: true, sticky: true}}
+			{routes: 2, adopted: true, joined: true}, {routes: 2, known: true, joined: true, sticky: true}}
+	case name == "blue":
+		return []rescueStart{{routes: 1}, {routes: 2, known: true}, {routes: 2, joined: true}, {routes: 1, known: true, sticky: true}}
 	}
-	return []rescueStart{{routes: 1}, {routes: 2, known: true}, {routes: 2, joined: true}, {routes: 1, known: true, sticky: true}}
+	return []rescueStart{{routes: 1}, {routes: 2, known: true}}
 }
 
 // edited returns a configuration after the edit of a message.

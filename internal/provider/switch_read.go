@@ -23,7 +23,7 @@ import (
 // reads may be stale and would reject a version.
 func (r *switchResource) refresh(ctx context.Context, m *switchModel, memory *release.Memory, began time.Time) (stale bool, diags diag.Diagnostics) {
 	routes := m.stateRoutes()
-	r.backend.ledger.See(idsOf(routes))
+	r.see(*m)
 	if len(routes) == 0 {
 		return false, nil
 	}

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"slices"
 
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 
@@ -54,7 +53,7 @@ func (r *switchResource) Create(ctx context.Context, req resource.CreateRequest,
 		return
 	}
 	end := r.apply(ctx, change{plan: plan})
-	r.backend.ledger.See(idsOf(plan.stateRoutes()))
+	r.see(plan)
 	resp.Diagnostics.Append(end.diags...)
 	if end.diags.HasError() {
 		return
@@ -74,7 +73,7 @@ func (r *switchResource) Update(ctx context.Context, req resource.UpdateRequest,
 		return
 	}
 	end := r.apply(ctx, c)
-	r.backend.ledger.See(idsOf(slices.Concat(c.state.stateRoutes(), c.plan.stateRoutes())))
+	r.see(*c.state, c.plan)
 	resp.Diagnostics.Append(end.diags...)
 	resp.Diagnostics.Append(resp.State.Set(ctx, &end.model)...)
 	resp.Diagnostics.Append(remember(ctx, resp.Private, memoryKey, end.memory)...)
@@ -86,7 +85,7 @@ func (r *switchResource) Update(ctx context.Context, req resource.UpdateRequest,
 func (r *switchResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
 	var state switchModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	r.backend.ledger.See(idsOf(state.stateRoutes()))
+	r.see(state)
 }
 
 // Read implements resource.Resource.

@@ -49,6 +49,15 @@ func (m switchModel) stateEnvironments() map[string]release.Environment {
 	return found
 }
 
+// stateGroups returns the target groups of all environments of a state.
+func (m switchModel) stateGroups() []string {
+	var groups []string
+	for _, e := range m.stateEnvironments() {
+		groups = slices.AppendSeq(groups, maps.Values(e.Groups))
+	}
+	return groups
+}
+
 // stateRoutes returns the routes of a state, by entry point.
 func (m switchModel) stateRoutes() []traffic.Route {
 	_, block := m.platform()

@@ -145,6 +145,13 @@ func (r *switchResource) identify(p planning) int {
 	return r.backend.ledger.Identify(p.before.Switch)
 }
 
+// see records the routes and target groups of a switch for the protection of environments.
+func (r *switchResource) see(switches ...switchModel) {
+	for _, m := range switches {
+		r.backend.ledger.See(idsOf(m.stateRoutes()), m.stateGroups())
+	}
+}
+
 // checkRoutes checks routes against what else this run has planned: no other switch and no environment, as a
 // test route, has one of them. It also records them for the protection of environments.
 func (r *switchResource) checkRoutes(config, planned switchModel, id int) diag.Diagnostics {
@@ -152,7 +159,8 @@ func (r *switchResource) checkRoutes(config, planned switchModel, id int) diag.D
 		return nil
 	}
 	var diags diag.Diagnostics
-	r.backend.ledger.See(idsOf(planned.stateRoutes()))
+	r.see(planned)
+	r.backend.ledger.PlanGroups(planned.stateGroups())
 	p, block := config.platform()
 	for at, route := range knownRoutes(p, block) {
 		if other, taken := r.backend.ledger.PlanRoute(route, ledger.Switch{ID: id, Text: planned.identity()}); taken {

@@ -21,6 +21,8 @@ type Ledger struct {
 	switches  int               // the last id that was given away
 	routes    map[string]Switch // routes of planned switches
 	seen      map[string]bool   // routes of switches, planned or not
+	switched  map[string]bool   // target groups of the environments of switches, planned or not
+	planned   map[string]bool   // target groups of the environments of planned switches
 	ended     map[string]bool   // shifts whose end is in the state
 	tests     map[string]string // test routes of environments that are planned to stay => environment
 }
@@ -36,7 +38,7 @@ type Change struct {
 func New() *Ledger {
 	return &Ledger{
 		claimed: map[string]bool{}, destroyed: map[string]string{}, remaining: map[string]bool{}, used: map[string]shift.Share{}, changed: map[string]Change{},
-		routes: map[string]Switch{}, seen: map[string]bool{}, tests: map[string]string{}, ended: map[string]bool{},
+		routes: map[string]Switch{}, seen: map[string]bool{}, tests: map[string]string{}, ended: map[string]bool{}, switched: map[string]bool{}, planned: map[string]bool{},
 	}
 }
 
@@ -81,12 +83,14 @@ func (l *Ledger) IsEnded(shift string) bool {
 
 // Destroy records the target groups of a protected environment that is planned to be
 // destroyed. It returns true, and records nothing, where a switch leaves traffic on one
-// of them: Terraform may plan the two in either order, so both sides check.
+// of them: Terraform may plan the two in either order, so both sides check. A group that
+// another environment has claimed stays in use: the apply of a replacement creates the new
+// one first, then the switch leaves traffic on it, then the old one is planned again.
 func (l *Ledger) Destroy(name string, groups []string) (left shift.Share, is bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, group := range groups {
-		if share := l.used[group]; share > 0 && !l.remaining[group] {
+		if share := l.used[group]; share > 0 && !l.remaining[group] && !l.claimed[group] {
 			return share, true
 		}
 	}

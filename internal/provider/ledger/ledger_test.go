@@ -43,6 +43,16 @@ func TestLedger_remainingEnvironmentHoldsItsGroups(t *testing.T) {
 	}
 }
 
+// A replacement with create_before_destroy: the old object is planned again after the switch.
+func TestLedger_claimedEnvironmentHoldsItsGroups(t *testing.T) {
+	l := New()
+	l.Claim([]string{"web-blue"})
+	l.Use("web-blue", shift.Full)
+	if _, is := l.Destroy("blue", []string{"web-blue"}); is {
+		t.Error("the environment is warned")
+	}
+}
+
 func TestLedger_claimsAndChanges(t *testing.T) {
 	l := New()
 	l.Claim([]string{"web-blue"})

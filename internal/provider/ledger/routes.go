@@ -39,8 +39,8 @@ func (l *Ledger) PlanRoute(route string, by Switch) (other Switch, is bool) {
 }
 
 // See records routes of a switch, whatever its plan is: those of its state, of its plan, and those that
-// it wrote.
-func (l *Ledger) See(routes []string) {
+// it wrote. The groups are those of its environments.
+func (l *Ledger) See(routes, groups []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, route := range routes {
@@ -48,6 +48,33 @@ func (l *Ledger) See(routes []string) {
 			l.seen[route] = true
 		}
 	}
+	for _, group := range groups {
+		l.switched[group] = l.switched[group] || group != ""
+	}
+}
+
+// PlanGroups records the target groups of the environments of a planned switch, which leaves them attached.
+func (l *Ledger) PlanGroups(groups []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, group := range groups {
+		l.planned[group] = true
+	}
+}
+
+// IsPlanned reports whether a planned switch has an environment with the group.
+func (l *Ledger) IsPlanned(group string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.planned[group]
+}
+
+// IsSwitched reports whether a switch that was seen in this run has an environment with the group, so that Seen
+// has the routes that it may have attached the group to.
+func (l *Ledger) IsSwitched(group string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.switched[group]
 }
 
 // Seen returns the routes of all switches that were seen in this run, sorted.

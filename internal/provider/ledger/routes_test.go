@@ -50,12 +50,19 @@ func TestLedger_testRouteOfASwitchInEitherOrder(t *testing.T) {
 
 func TestLedger_seenRoutes(t *testing.T) {
 	l := New()
-	l.See([]string{"b", "", "a"})
-	l.See([]string{"b", "c"})
+	l.See([]string{"b", "", "a"}, []string{"web-blue"})
+	l.See([]string{"b", "c"}, nil)
 	if got := l.Seen(); !slices.Equal(got, []string{"a", "b", "c"}) {
 		t.Errorf("seen are %q", got)
 	}
 	if !l.IsRoute("a") || l.IsRoute("d") {
 		t.Error("a route that was seen is not one, or another is")
+	}
+	if !l.IsSwitched("web-blue") || l.IsSwitched("web-green") {
+		t.Error("the group of a switch that was seen is not known, or another is")
+	}
+	l.PlanGroups([]string{"web-green"})
+	if !l.IsPlanned("web-green") || l.IsPlanned("web-blue") {
+		t.Error("the group of a planned switch is not known, or another is")
 	}
 }
