@@ -3,7 +3,6 @@ package gate
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -100,7 +99,7 @@ func (c CloudWatchMetric) checkOne() []*ArgumentError {
 	}
 	var errs []*ArgumentError
 	if len(c.Queries) > 0 {
-		errs = append(errs, &ArgumentError{Argument: "expression", Err: fmt.Errorf("%w with queries", ErrMissing)})
+		errs = append(errs, &ArgumentError{Argument: "expression", Err: fmt.Errorf("%w with query blocks", ErrMissing)})
 		return errs
 	}
 	for _, required := range []struct{ argument, value string }{{"namespace", c.Namespace}, {"metric", c.Metric}, {"stat", c.Stat}} {
@@ -122,43 +121,43 @@ func (c CloudWatchMetric) checkOne() []*ArgumentError {
 func (c CloudWatchMetric) checkExpression() []*ArgumentError {
 	var errs []*ArgumentError
 	if c.Metric != "" || c.Namespace != "" || c.Stat != "" || len(c.Dimensions) > 0 {
-		errs = append(errs, invalid("expression", "it conflicts with metric, namespace, stat and dimensions; put the metrics of an expression into queries"))
+		errs = append(errs, invalid("expression", "it conflicts with metric, namespace, stat and dimensions; put the metrics of an expression into query blocks"))
 	}
 	if len(c.Queries) >= maxQueries {
-		errs = append(errs, invalid("queries", "there are %d queries, the maximum with an expression is %d", len(c.Queries), maxQueries-1))
+		errs = append(errs, invalid("expression", "there are %d query blocks, the maximum with an expression is %d", len(c.Queries), maxQueries-1))
 	}
 	seen := map[string]bool{}
 	for i, q := range c.Queries {
-		switch err := q.check(); {
-		case q.ID == "":
-			errs = append(errs, invalid("queries", "query %d has no id", i+1))
-		case seen[q.ID]:
-			errs = append(errs, invalid("queries", "the id %q is used twice", q.ID))
-		case err != nil:
-			errs = append(errs, invalid("queries", "query %q: %w", q.ID, err))
+		err := q.check()
+		if err == nil && seen[q.ID] {
+			err = invalid("id", "%q is used twice", q.ID)
+		}
+		if err != nil {
+			err.Block, err.Index = "query", i
+			errs = append(errs, err)
 		}
 		seen[q.ID] = true
 	}
 	return errs
 }
 
-func (q MetricQuery) check() error {
-	if !queryID.MatchString(q.ID) {
-		return errors.New("its id must start with a lowercase letter and contain only letters, digits and underscores")
-	}
-	for _, required := range []struct{ argument, value string }{{"namespace", q.Namespace}, {"metric", q.Metric}, {"stat", q.Stat}} {
+func (q MetricQuery) check() *ArgumentError {
+	for _, required := range []struct{ argument, value string }{{"id", q.ID}, {"namespace", q.Namespace}, {"metric", q.Metric}, {"stat", q.Stat}} {
 		if required.value == "" {
-			return fmt.Errorf("it has no %s", required.argument)
+			return &ArgumentError{Argument: required.argument, Err: ErrMissing}
 		}
 	}
+	if !queryID.MatchString(q.ID) {
+		return invalid("id", "it must start with a lowercase letter and contain only letters, digits and underscores")
+	}
 	if len(q.Dimensions) > maxDimensions {
-		return fmt.Errorf("it has %d dimensions, the maximum is %d", len(q.Dimensions), maxDimensions)
+		return invalid("dimensions", "there are %d dimensions, the maximum is %d", len(q.Dimensions), maxDimensions)
 	}
 	if err := validatePeriod(q.Period); err != nil {
-		return fmt.Errorf("its period of %w", err)
+		return invalid("period", "%w", err)
 	}
 	if err := validateStat(q.Stat); err != nil {
-		return fmt.Errorf("its stat %w", err)
+		return invalid("stat", "%w", err)
 	}
 	return nil
 }

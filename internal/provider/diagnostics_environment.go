@@ -296,10 +296,6 @@ func nullBacking(at path.Path) diag.Diagnostic {
 	return input.Misuse(at, "It is null. Set the ID of a resource that serves behind the target groups. Use an empty list if those resources are in another state.")
 }
 
-func whenOfReady(at path.Path) diag.Diagnostic {
-	return input.Misuse(at, "Readiness gates are evaluated before the environment has any traffic, so when does not apply to them. Remove it.")
-}
-
 func notAnEnvironment(at path.Path, value string) diag.Diagnostic {
 	return input.Misuse(at, "Only bluegreen_environment exports it. Leave it out of an inline environment.", input.Fact{"Value", strconv.Quote(value)})
 }

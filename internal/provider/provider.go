@@ -118,7 +118,7 @@ func (p *bluegreen) Functions(context.Context) []func() function.Function {
 
 // providerModel is the provider configuration.
 type providerModel struct {
-	AWS         types.Object `tfsdk:"aws"`
+	AWS         types.List   `tfsdk:"aws"`
 	ShiftRecord types.String `tfsdk:"shift_record"`
 	Guardian    types.Bool   `tfsdk:"guardian"`
 }
@@ -129,11 +129,6 @@ func providerSchema() schema.Schema {
 			"monitors gates and target health, and rolls the traffic back if one of them fails.\n\n" +
 			"All arguments are optional. Credentials come from the default chain of the AWS SDK; the region of each call comes from the ARN of the route or target group.",
 		Attributes: map[string]schema.Attribute{
-			"aws": schema.SingleNestedAttribute{
-				Optional:            true,
-				MarkdownDescription: "AWS configuration. Default: the environment, shared configuration files and instance or task role, as in the AWS SDK.",
-				Attributes:          platform.AWSAttributes(),
-			},
 			"shift_record": schema.StringAttribute{
 				Optional: true,
 				MarkdownDescription: "Whether a running shift keeps a record on its listeners and rules: `tags` (keys `bluegreen:shift/…`, removed when Terraform has saved the result) or `off`. " +
@@ -145,5 +140,6 @@ func providerSchema() schema.Schema {
 					"`false` leaves the traffic where it was, until the next apply. Default: `true`; Windows has no guardians. See [Reliability](guides/reliability.md).",
 			},
 		},
+		Blocks: map[string]schema.Block{"aws": platform.AWSBlock()},
 	}
 }

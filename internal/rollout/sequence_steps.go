@@ -103,7 +103,9 @@ func (s stepwise) hold(ctx context.Context, step shift.Step, st stage) (advances
 	st.part, st.hold = shift.During, step.Hold
 	st.gates, st.needGates = s.gatesFor(shift.During, step), true
 	st.source = s.backends.outgoing()
-	gated := slices.ContainsFunc(s.schedule.Steps, func(x shift.Step) bool { return x.At > step.At && len(x.Gates) > 0 })
+	gated := slices.ContainsFunc(s.schedule.Steps, func(x shift.Step) bool {
+		return x.At > step.At && x.At < shift.Full && s.spec.Request.Strategy.HasOwnGates(x)
+	})
 	if !s.spec.WarnOnSourceUnhealthy && !gated {
 		st.advance, st.permit = s.backends.incoming(s.desired.highest(shift.Full)), s.lease.permit()
 	}

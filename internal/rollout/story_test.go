@@ -24,9 +24,9 @@ import (
 //	stable ENV=PERCENT...          none: a Create
 //	planned ID like route | none   default: the state of the route
 //	desired ENV[=PERCENT]...       none: leave the traffic in place
-//	steps PERCENT/HOLD[/GATE]... bake TIME, settle TIME, sticky TIME
+//	steps PERCENT/HOLD... bake TIME, settle TIME, sticky TIME
 //	health KEY=VALUE...            timeout, steady, breach, capacity, min_percent, min_targets
-//	gate NAME WHEN [KEY=VALUE]...  interval, timeout, delay, failures, errors, inconclusive, on_inconclusive, dry, preflight=RESPONSE
+//	gate NAME WHEN [KEY=VALUE]...  interval, timeout, delay, failures, errors, inconclusive, on_inconclusive, at=PERCENT[+PERCENT], dry, preflight=RESPONSE
 //	returns NAME RESPONSE...       one per call, the last one repeats; RESPONSE@TIME: from then on
 //	fault KIND OP [KEY=VALUE]...   route, by, skip, times, until, for, err
 //	at TIME interrupt | targets ... | change ID ... | remove ID | remove_group GROUP
@@ -428,7 +428,7 @@ func parseSteps(args []string) []shift.Step {
 		if err != nil {
 			panic(err)
 		}
-		steps = append(steps, shift.Step{At: at, Hold: duration(parts[1]), Gates: parts[2:]})
+		steps = append(steps, shift.Step{At: at, Hold: duration(parts[1])})
 	}
 	return steps
 }
@@ -454,6 +454,10 @@ func parseGate(args []string) *storyGate {
 			g.ErrorLimit = number(value)
 		case "on_inconclusive":
 			g.OnInconclusive = map[string]rollout.Status{"pass": rollout.Pass, "fail": rollout.Fail, "stop": rollout.Inconclusive}[value]
+		case "at":
+			for _, percent := range strings.Split(value, "+") {
+				g.AtSteps = append(g.AtSteps, shift.Share(10*number(percent)))
+			}
 		case "dry":
 			g.DryRun = true
 		case "preflight":

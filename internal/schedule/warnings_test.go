@@ -15,7 +15,7 @@ import (
 func warningsOf(t *testing.T, bake, slow time.Duration, gates ...shift.GateSettings) string {
 	t.Helper()
 	s, err := shift.Decide(with(full(green, route(blue, blue)), func(r *shift.Request) {
-		r.Strategy.Steps = []shift.Step{{At: 50, Hold: 30 * time.Second}, {At: 500, Hold: 5 * time.Minute, Gates: []string{"approve"}}}
+		r.Strategy.Steps = []shift.Step{{At: 50, Hold: 30 * time.Second}, {At: 500, Hold: 5 * time.Minute}}
 		r.Strategy.Bake, r.Strategy.Gates = bake, gates
 		r.Environments[1].SlowStart = slow
 	}))
@@ -38,6 +38,8 @@ func gateOf(name string, when shift.When, interval, lag time.Duration) shift.Gat
 func TestSchedule_warningsAboutHolds(t *testing.T) {
 	brief, reportOnly := gateOf("brief", shift.During, 10*time.Second, 2*time.Minute), gateOf("dry", shift.During, 10*time.Second, 2*time.Minute)
 	brief.InconclusiveTimeout, reportOnly.DryRun = time.Minute, true
+	ofStep := gateOf("approve", shift.During, 10*time.Minute, 0)
+	ofStep.AtSteps = []shift.Share{500}
 	tests := []struct {
 		name       string
 		bake, slow time.Duration
@@ -50,7 +52,7 @@ func TestSchedule_warningsAboutHolds(t *testing.T) {
 		{"only before any traffic", 0, 0, gateOf("idle", shift.Before, time.Hour, time.Hour), false},
 		{"a metric with a lag", 0, 0, gateOf("errors", shift.During, 10*time.Second, 2*time.Minute), true},
 		{"in the bake only", time.Minute, 0, gateOf("errors", shift.After, 10*time.Second, 2*time.Minute), true},
-		{"a gate of a step", 0, 0, gateOf("approve", shift.During, 10*time.Minute, 0), true},
+		{"a gate of a step", 0, 0, ofStep, true},
 		{"data arrives after inconclusive_timeout", 2 * time.Minute, 0, brief, true},
 		{"report-only, so not waited for", 0, 0, reportOnly, false},
 		{"slow start", 0, time.Minute, gateOf("errors", shift.During, 10*time.Second, 0), true},

@@ -18,20 +18,17 @@ func cloudwatchAlarmKind() kind {
 	return kind{
 		name:         "cloudwatch_alarm",
 		inconclusive: 10 * time.Minute,
-		attribute: schema.SingleNestedAttribute{
-			Optional: true,
-			MarkdownDescription: "Checks CloudWatch alarms (metric, composite or log). `ALARM` fails, `INSUFFICIENT_DATA` is inconclusive. " +
-				"`OK` passes only after enough periods since the last weight change for the alarm to have fired. An alarm that is missing or already in `ALARM` blocks the shift from starting, but never a rollback.",
-			Attributes: map[string]schema.Attribute{
-				"names": schema.ListAttribute{
-					Required:            true,
-					ElementType:         types.StringType,
-					MarkdownDescription: "Names or ARNs of 1 to 100 alarms in the account of the credentials. An ARN sets the region.",
-				},
-				"region": schema.StringAttribute{
-					Optional:            true,
-					MarkdownDescription: "Region of alarms that are given by name. Default: the region of the load balancer.",
-				},
+		description: "Checks CloudWatch alarms (metric, composite or log). `ALARM` fails, `INSUFFICIENT_DATA` is inconclusive. " +
+			"`OK` passes only after enough periods since the last weight change for the alarm to have fired. An alarm that is missing or already in `ALARM` blocks the shift from starting, but never a rollback.",
+		arguments: map[string]schema.Attribute{
+			"names": schema.ListAttribute{
+				Required:            true,
+				ElementType:         types.StringType,
+				MarkdownDescription: "Names or ARNs of 1 to 100 alarms in the account of the credentials. An ARN sets the region.",
+			},
+			"region": schema.StringAttribute{
+				Optional:            true,
+				MarkdownDescription: "Region of alarms that are given by name. Default: the region of the load balancer.",
 			},
 		},
 		read: readCloudWatchAlarm,

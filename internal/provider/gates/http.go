@@ -23,13 +23,10 @@ func httpKind() kind {
 	return kind{
 		name:         "http",
 		inconclusive: 10 * time.Minute,
-		attribute: schema.SingleNestedAttribute{
-			Optional: true,
-			MarkdownDescription: "Requests a URL and checks the response. An unexpected response, or a connection that breaks after the request was sent, fails. " +
-				"An unresolved host, a refused connection, an untrusted certificate and a timeout are errors (could not measure). Redirects are not followed.",
-			Attributes: httpAttributes(),
-		},
-		read: readHTTP,
+		description: "Requests a URL and checks the response. An unexpected response, or a connection that breaks after the request was sent, fails. " +
+			"An unresolved host, a refused connection, an untrusted certificate and a timeout are errors (could not measure). Redirects are not followed.",
+		arguments: httpAttributes(),
+		read:      readHTTP,
 	}
 }
 
@@ -115,6 +112,12 @@ func hasElements(v attr.Value) bool {
 // unknown as a whole.
 func (r reader) check(at path.Path, a map[string]attr.Value, errs []*gate.ArgumentError) {
 	for _, err := range errs {
+		at, a := at, a
+		if err.Block != "" {
+			at = at.AtName(err.Block).AtListIndex(err.Index)
+			list, _ := a[err.Block].(types.List)
+			a = r.Attributes(list.Elements()[err.Index])
+		}
 		at, v := at.AtName(err.Argument), a[err.Argument]
 		if err.Key != "" {
 			m, _ := v.(types.Map)

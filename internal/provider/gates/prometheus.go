@@ -17,13 +17,10 @@ func prometheusKind() kind {
 	return kind{
 		name:         "prometheus",
 		inconclusive: 10 * time.Minute,
-		attribute: schema.SingleNestedAttribute{
-			Optional: true,
-			MarkdownDescription: "Evaluates an instant query on a Prometheus server. A scalar, or every sample of a vector, must be within `min` and `max`. " +
-				"No data and NaN are inconclusive; a refused query, another result type and a timeout are errors. For a range such as `[1m]`, set `initial_delay` to that range.",
-			Attributes: prometheusAttributes(),
-		},
-		read: readPrometheus,
+		description: "Evaluates an instant query on a Prometheus server. A scalar, or every sample of a vector, must be within `min` and `max`. " +
+			"No data and NaN are inconclusive; a refused query, another result type and a timeout are errors. For a range such as `[1m]`, set `initial_delay` to that range.",
+		arguments: prometheusAttributes(),
+		read:      readPrometheus,
 	}
 }
 

@@ -41,8 +41,8 @@ func TestGateKinds_followTheRecipe(t *testing.T) {
 					t.Errorf("%s does not mention it", file)
 				}
 			}
-			checkKindDescription(t, kind.attribute.MarkdownDescription)
-			checkArguments(t, kind.name, kind.attribute.Attributes)
+			checkKindDescription(t, kind.description)
+			checkArguments(t, kind.name, kind.arguments)
 		})
 	}
 }

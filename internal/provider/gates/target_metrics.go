@@ -19,14 +19,11 @@ func targetMetricsKind() kind {
 	return kind{
 		name:         "target_metrics",
 		inconclusive: 10 * time.Minute,
-		attribute: schema.SingleNestedAttribute{
-			Optional: true,
-			MarkdownDescription: "Evaluates the load balancer's own metrics (`AWS/ApplicationELB`) of the target groups that gain traffic, and compares them with the live environment. " +
-				"At least one of `max_error_rate`, `max_latency`, `worse_than_live_by` and `latency_ratio` is required. Too few requests are inconclusive. " +
-				"Not for gRPC. Requires `cloudwatch:GetMetricData`; see [Choosing gates](../guides/choosing-gates.md).",
-			Attributes: targetMetricsAttributes(),
-		},
-		read: readTargetMetrics,
+		description: "Evaluates the load balancer's own metrics (`AWS/ApplicationELB`) of the target groups that gain traffic, and compares them with the live environment. " +
+			"At least one of `max_error_rate`, `max_latency`, `worse_than_live_by` and `latency_ratio` is required. Too few requests are inconclusive. " +
+			"Not for gRPC. Requires `cloudwatch:GetMetricData`; see [Choosing gates](../guides/choosing-gates.md).",
+		arguments: targetMetricsAttributes(),
+		read:      readTargetMetrics,
 	}
 }
 
@@ -72,12 +69,12 @@ func readTargetMetrics(r reader, at path.Path, a map[string]attr.Value) configur
 	if r.Diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
-	alone := ""
+	var alone *fault
 	if input.Missing(a["max_error_rate"]) && input.Missing(a["max_latency"]) {
-		alone = "It only compares with a live environment, which a readiness check does not have. Set max_error_rate or max_latency."
+		alone = &fault{at.AtName("max_error_rate"), "The gate only compares with a live environment, which a readiness check does not have. Set max_error_rate or max_latency."}
 	}
 	return configuration{
-		WithoutLive: alone,
+		withoutLive: alone,
 		build:       func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewTargetMetrics(c, deps) },
 		lag:         c.Period + c.Lag,
 		unknown:     unknown(a["period"], a["lag"]),

@@ -17,13 +17,10 @@ func webhookKind() kind {
 		name: "webhook",
 		// A person may decide as late as tomorrow.
 		inconclusive: 24 * time.Hour,
-		attribute: schema.SingleNestedAttribute{
-			Optional: true,
-			MarkdownDescription: "Sends a POST with the state of the shift and decides by the response status: 200 to 299 passes, 202 and 425 are inconclusive (not decided yet), other 4xx and 5xx fail. " +
-				"No response within `timeout`, redirects and other statuses are errors. The JSON body is described by `docs/webhook.schema.json` in the provider repository; see [Choosing gates](../guides/choosing-gates.md).",
-			Attributes: webhookAttributes(),
-		},
-		read: readWebhook,
+		description: "Sends a POST with the state of the shift and decides by the response status: 200 to 299 passes, 202 and 425 are inconclusive (not decided yet), other 4xx and 5xx fail. " +
+			"No response within `timeout`, redirects and other statuses are errors. The JSON body is described by `docs/webhook.schema.json` in the provider repository; see [Choosing gates](../guides/choosing-gates.md).",
+		arguments: webhookAttributes(),
+		read:      readWebhook,
 	}
 }
 
