@@ -136,11 +136,11 @@ func (w *World) Edit(old, replacement string) {
 	}
 }
 
-// SetGates replaces the gates of the configuration.
-func (w *World) SetGates(hcl string) {
+// SetGates replaces the gates of the configuration by the blocks, or by none
+// (rehearsal.NoGates).
+func (w *World) SetGates(blocks string) {
 	w.t.Helper()
-	text := "resource \"bluegreen_switch\" \"web\" {\n  gates = " + hcl + "}\n"
-	if err := os.WriteFile(filepath.Join(w.Terraform.Dir, "override.tf"), []byte(text), 0o600); err != nil {
+	if err := w.Terraform.Override(blocks); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -86,7 +86,7 @@ func TestSwitch_stopDuringBakeLeavesAPlan(t *testing.T) {
 	s.green.status.Store(http.StatusInternalServerError)
 	h := s.release("green")
 	h.strategy = "on_failure = \"stop\"\n bake = \"1ms\""
-	h.gates = s.gate(`, when = "after"`)
+	h.gates = s.gate(`when = "after"`)
 	w.write(h.in(s.bench))
 	if r := w.apply(); r.err == nil {
 		t.Fatal("the bake did not fail")
@@ -115,7 +115,7 @@ func TestSwitch_externalChangeDuringShift(t *testing.T) {
 	h := s.release("green")
 	h.strategy = `steps = [{ percent = 5, hold = "1ms" }]`
 	url := firstCall(t, func() { s.changeExternally(s.listener, forward(weights{s.blue.group: 80, s.green.group: 20})) })
-	h.gates = fmt.Sprintf(`gates = { smoke = { http = { url = %q }, interval = "10ms" } }`, url)
+	h.gates = smokeGate(url, "10ms")
 	w.write(h.in(s.bench))
 	w.apply().failsAs("error")
 	s.want("app-blue 80, app-green 20")
@@ -132,7 +132,7 @@ func TestSwitch_gateErrorRejectsNothing(t *testing.T) {
 	closed.Close() // nobody listens there any more
 	h := s.release("green")
 	h.strategy = `steps = [{ percent = 5, hold = "1ms" }]`
-	h.gates = fmt.Sprintf(`gates = { smoke = { http = { url = %q }, interval = "5ms", consecutive_error_limit = 1 } }`, closed.URL)
+	h.gates = smokeGate(closed.URL, "5ms", "consecutive_error_limit = 1")
 	w.write(h.in(s.bench))
 	r := w.apply()
 	s.want("app-blue 100, app-green 0")
@@ -282,7 +282,7 @@ func TestSwitch_rollbackFromASplitSkipsChecks(t *testing.T) {
 	s.green.status.Store(http.StatusInternalServerError)
 	h := s.release("green")
 	h.strategy = "steps = [{ percent = 5, hold = \"1ms\" }]\n on_failure = \"stop\""
-	h.gates = s.gate("")
+	h.gates = s.gate()
 	w.write(h.in(s.bench))
 	if r := w.apply(); r.err == nil {
 		t.Fatal("the shift did not stop")

@@ -251,8 +251,8 @@ func TestSwitch_editsThatMoveNothing(t *testing.T) {
 		change func(*hcl)
 		want   []string
 	}{
-		{"gates", func(h *hcl) { h.gates = httpGate("", "") }, []string{"gates"}},
-		{"strategy", func(h *hcl) { h.strategy = `bake = "1h"` }, []string{"gates", "strategy"}},
+		{"gates", func(h *hcl) { h.gates = httpGate("", "") }, []string{"gate"}},
+		{"strategy", func(h *hcl) { h.strategy = `bake = "1h"` }, []string{"gate", "strategy"}},
 		{"health", func(h *hcl) { h.health = "\n breach_for = \"1m\"" }, []string{"health", "strategy"}},
 		{"retry", func(h *hcl) { h.rest = `retry = "1"` }, []string{"health", "retry"}},
 		{"names", func(h *hcl) { h.environments = strings.Replace(h.environments, `"green"`, `"teal"`, 1) }, []string{"environments", "retry", "stable", "weights"}},

@@ -62,7 +62,16 @@ func newRig(t *testing.T, s setup) *rig {
 		}
 	}))
 	t.Cleanup(gate.Close)
-	r.SetGates(fmt.Sprintf("{\n alarm = {\n http = { url = %q, expect_status = [200] }\n interval = \"100ms\"\n }\n }\n", gate.URL))
+	r.SetGates(fmt.Sprintf(`
+  gate {
+    name     = "alarm"
+    interval = "100ms"
+    http {
+      url           = %q
+      expect_status = [200]
+    }
+  }
+`, gate.URL))
 	r.arns = []string{r.Stack.Listener}
 	for i := 1; i < s.routes; i++ {
 		r.arns = append(r.arns, r.AddRule(i))

@@ -201,7 +201,16 @@ func TestGuardian_isKilled(t *testing.T) {
 func TestGuardian_remembersARejection(t *testing.T) {
 	t.Parallel()
 	w := e2e.NewWorld(t, e2e.Endless)
-	w.SetGates("{\n    alarm = {\n      http     = { url = var.url, expect_status = [299] }\n      interval = \"100ms\"\n    }\n  }\n")
+	w.SetGates(`
+  gate {
+    name     = "alarm"
+    interval = "100ms"
+    http {
+      url           = var.url
+      expect_status = [299]
+    }
+  }
+`)
 	w.MustConfigure("green")
 	if !w.StruckAt(e2e.Kill(e2e.AllButGuards), 2, nth("ModifyListener")) { // the second write is the rollback
 		t.Fatal("the apply was not killed")
