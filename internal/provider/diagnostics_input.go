@@ -195,12 +195,12 @@ func noSuchStep(at path.Path, gate string, percent shift.Share, steps []shift.St
 	for _, s := range steps {
 		exist = append(exist, input.Number(s.At.Percent()))
 	}
-	text := "The only step is 100 (the bake)."
+	text := "There are no steps. Use 100 (the bake), or add the step to strategy.steps."
 	if len(exist) > 0 {
-		text = "The steps are at " + strings.Join(exist, ", ") + " and 100 (the bake)."
+		text = "The steps are at " + strings.Join(exist, ", ") + " and 100 (the bake). Use one of them, or add the step to strategy.steps."
 	}
-	return input.Misuse(at, "There is no step at this percentage, so the gate would never be evaluated there. "+text+" Use one of them, or add the step to strategy.steps.",
-		input.Fact{"Value", input.Number(percent.Percent())}, input.Fact{"Gate", strconv.Quote(gate)})
+	return input.Misuse(at, "There is no step at this percentage, so the gate would never be evaluated there. "+text,
+		input.Fact{"Value", input.Number(percent.Percent())}, input.Fact{"Gate", gate})
 }
 
 func malformedImport(id, part string) diag.Diagnostic {

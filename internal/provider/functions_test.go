@@ -203,7 +203,7 @@ resource "terraform_data" "way" {
 			}},
 			Check: s.routes("app-blue 0, app-green 100"),
 			ConfigStateChecks: []statecheck.StateCheck{
-				value("strategy.steps", knownvalue.ListExact([]knownvalue.Check{
+				value("strategy.0.steps", knownvalue.ListExact([]knownvalue.Check{
 					step("5", "10ms", map[string]knownvalue.Check{"gates": knownvalue.Null()}),
 					step("50", "20ms", map[string]knownvalue.Check{"gates": knownvalue.Null()}),
 				})),

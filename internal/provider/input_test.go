@@ -101,7 +101,6 @@ func badRoutes() []badInput {
 		return func(h *hcl) { h.routes = "routes = { web = [" + text + "] }" }
 	}
 	return []badInput{
-		wrong("no_routes", func(h *hcl) { h.routes = "" }),
 		wrong("routes_empty", func(h *hcl) { h.routes = "routes = {}" }),
 		wrong("entry_empty", route("")),
 		wrong("entry_null", func(h *hcl) { h.routes = "routes = { web = null }" }),

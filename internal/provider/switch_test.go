@@ -3,6 +3,7 @@ package provider_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -23,6 +24,10 @@ func value(path string, want knownvalue.Check) statecheck.StateCheck {
 	for i, step := range strings.Split(path, ".") {
 		if i == 0 {
 			p = tfjsonpath.New(step)
+			continue
+		}
+		if n, err := strconv.Atoi(step); err == nil {
+			p = p.AtSliceIndex(n)
 			continue
 		}
 		p = p.AtMapKey(step)

@@ -53,8 +53,10 @@ func (r reader) name(at path.Path, v attr.Value, first map[string]path.Path) str
 	}
 	name := text.ValueString()
 	switch {
-	case strings.TrimSpace(name) == "":
+	case name == "":
 		r.Add(unusableName(at, name, "It is empty."))
+	case strings.TrimSpace(name) == "":
+		r.Add(unusableName(at, name, "It is blank."))
 	case strings.TrimSpace(name) != name:
 		r.Add(unusableName(at, name, "It begins or ends with white space."))
 	case strings.ContainsFunc(name, unicode.IsControl):
