@@ -195,7 +195,7 @@ func noSuchStep(at path.Path, gate string, percent shift.Share, steps []shift.St
 	for _, s := range steps {
 		exist = append(exist, input.Number(s.At.Percent()))
 	}
-	text := "There are no steps. Use 100 (the bake), or add the step to strategy.steps."
+	text := "strategy has no steps. Use 100 (the bake), or add the step to strategy.steps."
 	if len(exist) > 0 {
 		text = "The steps are at " + strings.Join(exist, ", ") + " and 100 (the bake). Use one of them, or add the step to strategy.steps."
 	}

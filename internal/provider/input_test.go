@@ -250,7 +250,7 @@ func TestProvider_planRefusesBadInput(t *testing.T) {
 		"key":      `secret_key = null`,
 		"attempts": `max_attempts = 0`,
 		"role":     block("assume_role", `role_arn = "arn:aws:iam::123456789012:role/r"`, `duration = "1m"`),
-		"endpoint": `endpoints = { elbv2 = "localhost" } #`,
+		"endpoint": "",
 		"token":    block("assume_role_with_web_identity", `role_arn = "arn:aws:iam::123456789012:role/r"`),
 		"accounts": `allowed_account_ids = ["123456789012", "12345678901", "production"]`,
 	} {
@@ -261,7 +261,11 @@ func TestProvider_planRefusesBadInput(t *testing.T) {
 			if name != "key" {
 				base += `secret_key = "secret"` + "\n"
 			}
-			w.write(strings.ReplaceAll(settings(b, ""), settingsKeys, base+aws) + good().resource("web"))
+			url := b.srv.URL()
+			if name == "endpoint" {
+				url = "localhost"
+			}
+			w.write(strings.ReplaceAll(settingsAt(url, ""), settingsKeys, base+aws) + good().resource("web"))
 			w.plan().failsAs("error")
 		})
 	}

@@ -210,7 +210,7 @@ func TestSwitch_planChecksTheAccountOfACreate(t *testing.T) {
 			w, sts := newWorkspace(t), secondServer(t, c.account)
 			h := h
 			h.aws = c.allowed
-			config := strings.Replace(s.twice(h, api), "sts = "+fmt.Sprintf("%q", s.srv.URL()), "sts = "+fmt.Sprintf("%q", sts.URL()), 1)
+			config := strings.Replace(s.twice(h, api), fmt.Sprintf("sts        = %q", s.srv.URL()), fmt.Sprintf("sts        = %q", sts.URL()), 1)
 			w.write(config)
 			if r := w.plan(); name == "other" {
 				wantErrorsOf(t, r, []string{"bluegreen_switch.api", "bluegreen_switch.web"})

@@ -48,8 +48,8 @@ func partArguments() map[string]schema.Attribute {
 		"at_percent": schema.ListAttribute{
 			ElementType: types.NumberType,
 			Optional:    true,
-			MarkdownDescription: "Steps at which the gate is evaluated, and at no others: list of the `percent` of steps, or 100 for the bake. " +
-				"With `active`, they are the share of the environment that gains traffic; with `weights`, the part of the shift, as in `steps`. " +
+			MarkdownDescription: "Steps at which the gate is evaluated, and at no others: list of numbers, each the `percent` of a step, or 100 for the bake. " +
+				"With `weights`, too, it is the part of the shift that is done, as in `steps`. " +
 				"A percentage without a step is an error, and so is a `when` other than `during`. Default: none, as `when` says.",
 		},
 	}
