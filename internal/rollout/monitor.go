@@ -42,8 +42,8 @@ type stage struct {
 	part shift.When
 	hold time.Duration // the minimum duration
 
-	gates     []*activeGate // evaluated during the stage; a failure ends it
-	needGates bool          // each must have passed since the last weight change
+	gates    []*activeGate // evaluated during the stage; a failure ends it, and the last result of each must be a pass
+	unjudged bool          // the results do not delay its end, because a hold under the same gates follows
 
 	ready  []incoming // the health of these must suffice; nil: not required
 	steady bool       // ... and must have been steady for SteadyFor
@@ -79,7 +79,7 @@ type waiting struct {
 
 func (m *monitor) begin(st stage, now time.Time) *waiting {
 	w := &waiting{monitor: m, stage: st, poll: minPollInterval, answers: make(chan any), emptySince: map[string]time.Time{}, reported: map[string]bool{}}
-	w.waitState = waitState{ready: st.ready != nil, steady: st.steady, watch: st.watch != nil, needGates: st.needGates, permit: st.permit != nil,
+	w.waitState = waitState{ready: st.ready != nil, steady: st.steady, watch: st.watch != nil, unjudged: st.unjudged, permit: st.permit != nil,
 		advance: st.advance != nil, unshown: st.readRoutes != nil, limits: m.health, began: now, heldUntil: now.Add(st.hold)}
 	return w
 }

@@ -116,7 +116,7 @@ func endCalls(gates []*activeGate, now time.Time) {
 // handleVerdict counts a verdict and returns a Failure if the gate exceeded a limit.
 func (m *monitor) handleVerdict(a gateAnswer, now time.Time) *Failure {
 	g, v := a.gate, a.verdict
-	g.running, g.answered, g.latest = false, true, v.Status
+	g.running, g.latest = false, v.Status
 	m.report.emit(Event{Kind: GateEvaluated, Gate: g.Name, Status: v.Status, Text: joinText(v.Detail, errorText(v.Err))})
 	if v.Status == Pass || v.Status == Fail { // an error does not end an inconclusive period
 		g.inconclusiveSince, g.waived = time.Time{}, false
@@ -134,7 +134,7 @@ func (m *monitor) handleVerdict(a gateAnswer, now time.Time) *Failure {
 func (g *activeGate) count(v Verdict, now time.Time) *Failure {
 	switch v.Status {
 	case Pass:
-		g.passed, g.errorsInRow = true, 0
+		g.errorsInRow = 0
 	case Fail:
 		g.failures++
 		g.errorsInRow = 0

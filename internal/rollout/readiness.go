@@ -84,7 +84,7 @@ func (r Readiness) check(ctx context.Context, m *monitor) *Failure {
 	}
 	m.resetGates()
 	m.report.phase("gates")
-	return m.wait(ctx, stage{name: "gates", part: shift.Before, gates: m.gates, needGates: true, watch: groups})
+	return m.wait(ctx, stage{name: "gates", part: shift.Before, gates: m.gates, watch: groups})
 }
 
 // checkedGroups returns the groups whose health is required: those that the router checks.

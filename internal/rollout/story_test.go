@@ -26,7 +26,7 @@ import (
 //	desired ENV[=PERCENT]...       none: leave the traffic in place
 //	steps PERCENT/HOLD[/GATE]... bake TIME, settle TIME, sticky TIME
 //	health KEY=VALUE...            timeout, steady, breach, capacity, min_percent, min_targets
-//	gate NAME WHEN [KEY=VALUE]...  interval, timeout, delay, failures, errors, inconclusive, on_inconclusive, dry, preflight=RESPONSE
+//	gate NAME WHEN [KEY=VALUE]...  interval, timeout, delay, failures, errors, inconclusive, on_inconclusive, dry, takes, preflight=RESPONSE
 //	returns NAME RESPONSE...       one per call, the last one repeats; RESPONSE@TIME: from then on
 //	fault KIND OP [KEY=VALUE]...   route, by, skip, times, until, for, err
 //	at TIME interrupt | targets ... | change ID ... | remove ID | remove_group GROUP
@@ -90,7 +90,8 @@ type change struct {
 type storyGate struct {
 	rollout.NamedGate
 	responses []timedResponse
-	preflight string // its response to Preflight; empty: the gate has no Preflight
+	preflight string        // its response to Preflight; empty: the gate has no Preflight
+	takes     time.Duration // how much longer than others a call takes
 }
 
 type timedResponse struct {
@@ -454,6 +455,8 @@ func parseGate(args []string) *storyGate {
 			g.ErrorLimit = number(value)
 		case "on_inconclusive":
 			g.OnInconclusive = map[string]rollout.Status{"pass": rollout.Pass, "fail": rollout.Fail, "stop": rollout.Inconclusive}[value]
+		case "takes":
+			g.takes = duration(value)
 		case "dry":
 			g.DryRun = true
 		case "preflight":

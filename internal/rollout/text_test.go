@@ -94,10 +94,8 @@ func (g *recordingGate) Evaluate(_ context.Context, input rollout.GateInput) rol
 // The input of a gate has the position of the shift, and the incoming and live groups.
 func TestRun_passesInputToGates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &player{playback: &playback{memory: routertest.NewMemory(), began: time.Now(),
-			story: parse("env blue 1.4.2\nenv green 1.5.0\nroute web blue=100\nroute web/2 blue=100\nroute api blue=100\n" +
-				"targets blue 1\ntargets green 1\nstable blue\ndesired green\nsteps 5/8s 50/8s\nsettle 0s\ngate all always")},
-			serving: map[string]int{}, lastServing: map[string]time.Time{}}
+		p := newPlayer(parse("env blue 1.4.2\nenv green 1.5.0\nroute web blue=100\nroute web/2 blue=100\nroute api blue=100\n" +
+			"targets blue 1\ntargets green 1\nstable blue\ndesired green\nsteps 5/8s 50/8s\nsettle 0s\ngate all always"))
 		p.setUp()
 		spec, gate := p.spec(), &recordingGate{}
 		spec.OnEvent, spec.Gates[0].Gate = nil, gate
@@ -140,8 +138,7 @@ func TestRun_rejectsIncompleteSpec(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := &player{playback: &playback{memory: routertest.NewMemory(), began: time.Now(), story: parse(script)},
-					serving: map[string]int{}, lastServing: map[string]time.Time{}}
+				p := newPlayer(parse(script))
 				p.setUp()
 				spec := p.spec()
 				spec.OnEvent = nil
@@ -162,7 +159,7 @@ func TestRun_rejectsIncompleteSpec(t *testing.T) {
 
 // Decide does not change the request, because plan and apply use the same one.
 func TestSpec_decideDoesNotChangeTheRequest(t *testing.T) {
-	p := &player{playback: &playback{story: parse("env green 2\nenv blue 1\nroute web blue=60 legacy=40\nstable blue\ndesired green\nsticky 1h")}}
+	p := newPlayer(parse("env green 2\nenv blue 1\nroute web blue=60 legacy=40\nstable blue\ndesired green\nsticky 1h"))
 	spec := p.spec()
 	first, err := spec.Decide([]traffic.State{p.story.routes[0].state})
 	if err != nil {
