@@ -43,6 +43,7 @@ type stage struct {
 	hold time.Duration // the minimum duration
 
 	gates    []*activeGate // evaluated during the stage; a failure ends it, and the last result of each must be a pass
+	limit    time.Duration // for all of them to pass at the same time; 0: that of the shift
 	unjudged bool          // the results do not delay its end, because a hold under the same gates follows
 
 	ready  []incoming // the health of these must suffice; nil: not required
@@ -81,6 +82,9 @@ func (m *monitor) begin(st stage, now time.Time) *waiting {
 	w := &waiting{monitor: m, stage: st, poll: minPollInterval, answers: make(chan any), emptySince: map[string]time.Time{}, reported: map[string]bool{}}
 	w.waitState = waitState{ready: st.ready != nil, steady: st.steady, watch: st.watch != nil, unjudged: st.unjudged, permit: st.permit != nil,
 		advance: st.advance != nil, unshown: st.readRoutes != nil, limits: m.health, began: now, heldUntil: now.Add(st.hold)}
+	if st.limit > 0 {
+		w.until = now.Add(st.limit)
+	}
 	return w
 }
 

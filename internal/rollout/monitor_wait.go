@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,6 +29,7 @@ type waitState struct {
 	limits    HealthSettings
 	began     time.Time
 	heldUntil time.Time
+	until     time.Time // when the stage must have ended because of its gates; zero: never
 	health    healthState
 	permitted permitState
 	routes    routesState
@@ -149,6 +151,9 @@ func (w waitState) next(now time.Time) decision {
 	if w.end(h, &d); d.passed {
 		return d
 	}
+	if d.failure = w.apart(h); d.failure != nil {
+		return d
+	}
 	for i, g := range w.gates {
 		if !g.running && !d.settling && h.reached(g.next) && !w.mayEndAtOnce(h) {
 			d.calls = append(d.calls, i)
@@ -178,6 +183,16 @@ func (w waitState) end(h *horizon, d *decision) {
 		d.askPermit = !granted && !complete && !w.permitted.running && h.reached(w.permitted.next)
 	}
 	d.passed, d.advances = complete || advances, advances
+}
+
+// apart returns the Failure of gates that pass, but not at the same time.
+func (w waitState) apart(h *horizon) *Failure {
+	i := slices.IndexFunc(w.gates, func(g gateState) bool { return !g.satisfied() })
+	if w.until.IsZero() || i < 0 || !h.reached(w.until) {
+		return nil
+	}
+	return &Failure{Cause: TimedOut, Gate: w.gates[i].Name, Detail: fmt.Sprintf("the gates did not all pass at the same time within %s; the last result of %q was %s",
+		schedule.FormatDuration(w.until.Sub(w.began)), w.gates[i].Name, cmp.Or(w.gates[i].latest, "none"))}
 }
 
 // isCalling reports whether a call is in progress whose result the stage depends on.

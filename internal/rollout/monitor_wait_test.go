@@ -244,6 +244,7 @@ func drawWait(t *rapid.T) (waitState, time.Time) {
 	}
 	w := waitState{began: began, heldUntil: after(seconds("hold")),
 		ready: flag("ready"), steady: flag("steady"), watch: flag("watch"), unjudged: flag("unjudged"),
+		until:  since("limit"),
 		limits: HealthSettings{SteadyFor: span("steady for"), BreachFor: span("breach for"), Timeout: span("timeout")},
 		health: healthState{running: flag("health running"), nextRead: after(seconds("next read")), known: flag("health known"),
 			ready: flag("ready now"), steadySince: since("steady"), breachSince: since("breach")}}

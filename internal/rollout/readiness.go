@@ -84,7 +84,11 @@ func (r Readiness) check(ctx context.Context, m *monitor) *Failure {
 	}
 	m.resetGates()
 	m.report.phase("gates")
-	return m.wait(ctx, stage{name: "gates", part: shift.Before, gates: m.gates, watch: groups})
+	longest := time.Duration(0)
+	for _, g := range m.gates {
+		longest = max(longest, g.Longest())
+	}
+	return m.wait(ctx, stage{name: "gates", part: shift.Before, gates: m.gates, limit: longest, watch: groups})
 }
 
 // checkedGroups returns the groups whose health is required: those that the router checks.

@@ -175,6 +175,28 @@ func gatedReadinessCases() map[string]readinessCase {
 			},
 			after: 15*time.Second + 20*time.Second,
 		},
+		"a gate errors after it has passed, while another one is inconclusive": {
+			setUp: func(m *routertest.Memory) rollout.Readiness {
+				return ready(m, gate(rollout.Pass, rollout.Errored, rollout.Errored, rollout.Pass).withName("a"), gate(rollout.Inconclusive, rollout.Pass).withName("b"))
+			},
+			after: 15*time.Second + 30*time.Second,
+		},
+		"a failure is tolerated, so the result after it is awaited": {
+			setUp: func(m *routertest.Memory) rollout.Readiness {
+				g := gate(rollout.Fail, rollout.Pass).withName("smoke")
+				g.FailureLimit = 1
+				return ready(m, g)
+			},
+			after:    15*time.Second + 10*time.Second,
+			warnings: []string{`Gate "smoke" failed within its limit: its detail (failure 1, failure_limit = 1)`},
+		},
+		"two gates never pass at the same time": {
+			setUp: func(m *routertest.Memory) rollout.Readiness {
+				return ready(m, gate(alternating(rollout.Pass, rollout.Errored)...).withName("a"), gate(alternating(rollout.Errored, rollout.Pass)...).withName("b"))
+			},
+			after:   15*time.Second + 2*time.Minute,
+			failure: `timed_out at gates; unchanged: the gates did not all pass at the same time within 2m; the last result of "a" was error`,
+		},
 		"a gate fails": {
 			setUp:   func(m *routertest.Memory) rollout.Readiness { return ready(m, gate(rollout.Fail).withName("smoke")) },
 			after:   15 * time.Second,
@@ -211,6 +233,8 @@ func gatedReadinessCases() map[string]readinessCase {
 		},
 	}
 }
+
+func alternating(statuses ...rollout.Status) []rollout.Status { return slices.Repeat(statuses, 100) }
 
 func TestCheckReadiness(t *testing.T) {
 	all := readinessCases()

@@ -68,13 +68,13 @@ func (t Strategy) gated(part When, step Step) span {
 	hold := span{step.Hold, step.Hold + callAllowance}
 	for _, g := range t.GatesFor(part, step) {
 		hold.short = max(hold.short, t.minimumWait(g, part))
-		hold.long = max(hold.long, step.Hold+callAllowance+g.longest())
+		hold.long = max(hold.long, step.Hold+callAllowance+g.Longest())
 	}
 	return hold
 }
 
-// longest returns how long a gate can delay the end of a stage.
-func (g GateSettings) longest() time.Duration {
+// Longest returns how long a gate can delay the end of a stage.
+func (g GateSettings) Longest() time.Duration {
 	round := g.Interval + g.Timeout
 	if g.DryRun { // evaluated once, whatever the result
 		return g.InitialDelay + round
