@@ -326,15 +326,18 @@ func (r alarmReport) failure(count int) (rollout.Verdict, bool) {
 
 // inconclusive returns why an alarm is inconclusive; empty if it is not.
 func (a alarm) inconclusive(in rollout.GateInput, now time.Time) string {
-	since := now.Sub(in.ChangedAt)
+	since, begin := now.Sub(in.Since()), "the weight change"
+	if in.Since().After(in.ChangedAt) {
+		begin = "the end of initial_delay"
+	}
 	switch {
 	case a.state != types.StateValueOk:
 		return a.text()
 	case a.evaluation != "":
 		return fmt.Sprintf("%s, but CloudWatch cannot evaluate it (%s)", a.text(), a.evaluation)
-	case in.Step > 0 && a.period > 0 && a.completePeriods(in.ChangedAt, now) < a.periods:
-		return fmt.Sprintf("%q is OK, but cannot have reached ALARM yet: %d of %d required periods of %s ended since the weight change %s ago",
-			a.name, a.completePeriods(in.ChangedAt, now), a.periods, schedule.FormatDuration(a.period), schedule.FormatDuration(since.Truncate(time.Second)))
+	case in.Step > 0 && a.period > 0 && a.completePeriods(in.Since(), now) < a.periods:
+		return fmt.Sprintf("%q is OK, but cannot have reached ALARM yet: %d of %d required periods of %s ended since %s %s ago",
+			a.name, a.completePeriods(in.Since(), now), a.periods, schedule.FormatDuration(a.period), begin, schedule.FormatDuration(since.Truncate(time.Second)))
 	}
 	return ""
 }

@@ -208,9 +208,9 @@ type metricGate struct {
 // Evaluate implements rollout.Gate.
 func (g *metricGate) Evaluate(ctx context.Context, in rollout.GateInput) rollout.Verdict {
 	now := time.Now()
-	s := completePeriods(in.ChangedAt, now, g.longest, g.Lag).last(g.Lookback, g.longest)
+	s := completePeriods(in.Since(), now, g.longest, g.Lag).last(g.Lookback, g.longest)
 	if s.empty() {
-		return g.inconclusive("%s", waitText(in.ChangedAt, now, g.longest, g.Lag))
+		return g.inconclusive("%s", waitText(in, now, g.longest, g.Lag))
 	}
 	all, err := readMetrics(ctx, g.api, s, g.queries)
 	if err != nil {

@@ -274,9 +274,10 @@ func (m *monitor) checkGates(strategy shift.Strategy) *Failure {
 // input returns the input for the next evaluation of a gate, and counts it.
 func (m *monitor) input(g *activeGate, part shift.When) GateInput {
 	g.attempt++
+	g.count++
 	input := m.position()
-	input.Gate, input.Part, input.Attempt = g.Name, part, g.attempt
-	input.StartedAt, input.ChangedAt = m.startedAt, m.changedAt
+	input.Gate, input.Part, input.Attempt, input.Call = g.Name, part, g.attempt, g.count
+	input.StartedAt, input.ChangedAt, input.DataFrom = m.startedAt, m.changedAt, g.dataFrom
 	return input
 }
 

@@ -86,6 +86,9 @@ type gateState struct {
 
 	latest             Status    // of the last evaluation; empty: none
 	waived             bool      // an inconclusive result counts as a pass, after InconclusiveTimeout
+	standing           bool      // the cause of the last result was there before the weight change
+	waivedOnce         bool      // a standing cause was waived in this shift, and the gate has neither passed nor failed since
+	dataFrom           time.Time // the end of the initial delay; zero: there is none
 	inconclusiveSince  time.Time // zero: the last verdict was not inconclusive
 	inconclusiveDetail string
 }
@@ -155,7 +158,7 @@ func (w waitState) next(now time.Time) decision {
 		return d
 	}
 	for i, g := range w.gates {
-		if !g.running && !d.settling && h.reached(g.next) && !w.mayEndAtOnce(h) {
+		if !g.running && !d.settling && !w.needsNoCall(g) && h.reached(g.next) && !w.mayEndAtOnce(h) {
 			d.calls = append(d.calls, i)
 		}
 	}
@@ -193,6 +196,12 @@ func (w waitState) apart(h *horizon) *Failure {
 	}
 	return &Failure{Cause: TimedOut, Gate: w.gates[i].Name, Detail: fmt.Sprintf("the gates did not all pass at the same time within %s; the last result of %q was %s",
 		schedule.FormatDuration(w.until.Sub(w.began)), w.gates[i].Name, cmp.Or(w.gates[i].latest, "none"))}
+}
+
+// needsNoCall reports whether the gate has given the approval that lasts until the weights
+// change, or is asked for it in the hold that follows.
+func (w waitState) needsNoCall(g gateState) bool {
+	return g.PassLasts && (g.latest == Pass || w.unjudged)
 }
 
 // isCalling reports whether a call is in progress whose result the stage depends on.
@@ -282,7 +291,11 @@ func (g gateState) overdue(h *horizon, heldUntil time.Time) (detail string, over
 	if heldUntil.After(from) {
 		from = heldUntil
 	}
-	if !h.reached(from.Add(g.InconclusiveTimeout)) {
+	timeout := g.InconclusiveTimeout
+	if g.standing && g.waivedOnce { // another wait would show nothing new
+		timeout = 0
+	}
+	if !h.reached(from.Add(timeout)) {
 		return "", false
 	}
 	return fmt.Sprintf("%s; inconclusive for %s (inconclusive_timeout = %q)", strings.TrimSuffix(g.inconclusiveDetail, "."),
@@ -292,12 +305,17 @@ func (g gateState) overdue(h *horizon, heldUntil time.Time) (detail string, over
 // restart discards the verdicts and starts the initial delay. It leaves the settings
 // alone, which a call that hangs may still read.
 func (g *gateState) restart(now time.Time) {
-	g.latest, g.waived, g.inconclusiveSince = "", false, time.Time{}
-	g.next = now.Add(g.InitialDelay)
+	g.latest, g.waived, g.standing, g.inconclusiveSince = "", false, false, time.Time{}
+	g.next, g.dataFrom = now.Add(g.InitialDelay), time.Time{}
+	if g.InitialDelay > 0 {
+		g.dataFrom = g.next
+	}
 }
 
 // waive makes inconclusive results count as passes until the gate passes or fails.
-func (g *gateState) waive() { g.waived, g.inconclusiveSince = true, time.Time{} }
+func (g *gateState) waive() {
+	g.waived, g.waivedOnce, g.inconclusiveSince = true, g.waivedOnce || g.standing, time.Time{}
+}
 
 // formatElapsed formats a duration, rounded to seconds from 10s and to milliseconds
 // below.

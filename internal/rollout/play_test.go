@@ -262,8 +262,16 @@ func (g *scriptedGate) respond(ctx context.Context, input rollout.GateInput, res
 	case <-ctx.Done():
 		return rollout.Verdict{Status: rollout.Errored, Err: ctx.Err()}
 	}
-	if response == string(rollout.Errored) {
+	response, detail, _ := strings.Cut(response, "/")
+	switch response {
+	case string(rollout.Errored):
 		return rollout.Verdict{Status: rollout.Errored, Err: errors.New("connection refused")}
+	case "final":
+		return rollout.Verdict{Status: rollout.Errored, Final: true, Err: errors.New("status 302")}
+	case "busy":
+		return rollout.Verdict{Status: rollout.Errored, RetryAfter: duration(detail), Err: errors.New("status 503")}
+	case "standing":
+		return rollout.Verdict{Status: rollout.Inconclusive, Detail: "no data", Standing: true, Advice: "it has no data"}
 	}
 	return rollout.Verdict{Status: rollout.Status(response), Detail: "result " + response}
 }

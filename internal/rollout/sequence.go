@@ -303,7 +303,7 @@ func (s *sequence) position() GateInput {
 	return GateInput{
 		Shift: s.spec.ID, From: s.schedule.From(), To: s.schedule.Desired,
 		Step: s.step, Steps: s.path.last(), Weights: s.fleet.mean(),
-		Incoming: s.backends.gaining(), Live: s.backends.live(),
+		Incoming: s.backends.gaining(), Live: s.backends.live(), Rollback: s.schedule.Kind == shift.Revert || s.schedule.Kind == shift.Rollback,
 	}
 }
 

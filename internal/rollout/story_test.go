@@ -26,7 +26,7 @@ import (
 //	desired ENV[=PERCENT]...       none: leave the traffic in place
 //	steps PERCENT/HOLD[/GATE]... bake TIME, settle TIME, sticky TIME
 //	health KEY=VALUE...            timeout, steady, breach, capacity, min_percent, min_targets
-//	gate NAME WHEN [KEY=VALUE]...  interval, timeout, delay, failures, errors, inconclusive, on_inconclusive, dry, takes, preflight=RESPONSE
+//	gate NAME WHEN [KEY=VALUE]...  interval, timeout, delay, failures, errors, inconclusive, on_inconclusive, dry, once, takes, preflight=RESPONSE
 //	returns NAME RESPONSE...       one per call, the last one repeats; RESPONSE@TIME: from then on
 //	fault KIND OP [KEY=VALUE]...   route, by, skip, times, until, for, err
 //	at TIME interrupt | targets ... | change ID ... | remove ID | remove_group GROUP
@@ -96,7 +96,7 @@ type storyGate struct {
 
 type timedResponse struct {
 	from     time.Duration // below 0: for one call
-	response string        // a rollout.Status, hang, panic or slow
+	response string        // a rollout.Status, hang, panic, slow, final, standing or busy/TIME
 }
 
 // parse parses a script. It panics if the script is invalid.
@@ -455,6 +455,8 @@ func parseGate(args []string) *storyGate {
 			g.ErrorLimit = number(value)
 		case "on_inconclusive":
 			g.OnInconclusive = map[string]rollout.Status{"pass": rollout.Pass, "fail": rollout.Fail, "stop": rollout.Inconclusive}[value]
+		case "once":
+			g.PassLasts = true
 		case "takes":
 			g.takes = duration(value)
 		case "dry":

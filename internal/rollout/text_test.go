@@ -123,6 +123,49 @@ func TestRun_passesInputToGates(t *testing.T) {
 	})
 }
 
+// Data counts from the end of the initial delay, also before any traffic, and every call of a
+// gate has another number.
+func TestRun_initialDelayMovesTheData(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlayer(parse("env blue 1.4.2\nenv green 1.5.0\nroute web blue=100\ntargets blue 1\ntargets green 1\nstable blue\ndesired green\n" +
+			"steps 5/25s\nsettle 0s\ngate all always delay=20s"))
+		p.setUp()
+		spec, gate := p.spec(), &recordingGate{}
+		spec.OnEvent, spec.Gates[0].Gate = nil, gate
+		if _, err := rollout.Run(t.Context(), spec); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, in := range gate.inputs {
+			got = append(got, fmt.Sprintf("%s: call %d, since %s after the change", in.Part, in.Call, in.Since().Sub(in.ChangedAt)))
+		}
+		want := []string{
+			"before: call 1, since 35s after the change", // 15 s of health checks
+			"during: call 2, since 20s after the change",
+			"after: call 3, since 20s after the change",
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
+	})
+}
+
+// A revert says that it is one.
+func TestRun_saysThatItIsARollback(t *testing.T) {
+	for script, want := range map[string]bool{"": false, "previous green 1.5.0\nwithin_window\n": true} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPlayer(parse("env blue 1.4.2\nenv green 1.5.0\nroute web blue=100\ntargets blue 1\ntargets green 1\nstable blue\ndesired green\n" +
+				"settle 0s\ngate all during\n" + script))
+			p.setUp()
+			spec, gate := p.spec(), &recordingGate{}
+			spec.OnEvent, spec.Gates[0].Gate = nil, gate
+			if _, err := rollout.Run(t.Context(), spec); err != nil || len(gate.inputs) == 0 || gate.inputs[0].Rollback != want {
+				t.Errorf("%q: got %v, %+v, want Rollback %t", script, err, gate.inputs, want)
+			}
+		})
+	}
+}
+
 // An incomplete Spec is rejected before any write.
 func TestRun_rejectsIncompleteSpec(t *testing.T) {
 	const script = "env blue 1\nenv green 2\nroute web blue=100\ntargets green 1\nstable blue\ndesired green\ngate errors during"
