@@ -51,6 +51,7 @@ const (
 //	BLUEGREEN_STEP             number of the step; the first is 1, before any traffic 0
 //	BLUEGREEN_STEPS            number of steps, including the one at 100 %
 //	BLUEGREEN_ATTEMPT          number of this evaluation since the weights last changed; the first is 1
+//	BLUEGREEN_ROLLBACK         true if the shift returns to an earlier version; then the gate only reports
 //	BLUEGREEN_ELAPSED_SECONDS  seconds since the shift started
 //	BLUEGREEN_FROM             blue=100,green=0: percent before the shift; empty if nothing had traffic
 //	BLUEGREEN_TO               percent after the shift

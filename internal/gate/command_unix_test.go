@@ -94,10 +94,10 @@ func TestCommand_passesTheInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := regexp.MustCompile(`BLUEGREEN_INPUT=\{"version":1,"gate":"approve".*"attempt":4\}`).ReplaceAllString(string(text), "BLUEGREEN_INPUT={JSON}")
+	got := regexp.MustCompile(`BLUEGREEN_INPUT=\{"version":1,"gate":"approve".*"attempt":4,"rollback":true\}`).ReplaceAllString(string(text), "BLUEGREEN_INPUT={JSON}")
 	got = regexp.MustCompile(`SECONDS=(9[5-9]|\d{3,})`).ReplaceAllString(got, "SECONDS=95")
 	want := "BLUEGREEN_ATTEMPT=4\nBLUEGREEN_ELAPSED_SECONDS=95\nBLUEGREEN_ENVIRONMENTS=green\nBLUEGREEN_FROM=blue=100\nBLUEGREEN_GATE=approve\n" +
-		"BLUEGREEN_INPUT={JSON}\nBLUEGREEN_PART=during\nBLUEGREEN_SHIFT=3f2a\nBLUEGREEN_STEP=2\nBLUEGREEN_STEPS=3\n" +
+		"BLUEGREEN_INPUT={JSON}\nBLUEGREEN_PART=during\nBLUEGREEN_ROLLBACK=true\nBLUEGREEN_SHIFT=3f2a\nBLUEGREEN_STEP=2\nBLUEGREEN_STEPS=3\n" +
 		"BLUEGREEN_TARGET_GROUPS=api=arn:green-api,web=arn:green-web\nBLUEGREEN_TO=blue=0,green=100\nBLUEGREEN_WEIGHTS=blue=87.5,green=12.5\n" +
 		"INHERITED=yes\nOVER=new\nOWN=1\nPWD=" + dir + "\n" + dir + "\n"
 	if got != want {

@@ -185,7 +185,7 @@ func (g *prometheusGate) noResult(ctx context.Context, err error, took time.Dura
 		return rollout.Verdict{Status: rollout.Errored, Detail: text, Err: errRefused}
 	}
 	if redirect, ok := errors.AsType[redirectError](err); ok {
-		return rollout.Verdict{Status: rollout.Errored, Detail: g.mask.hide(redirect.Error()), Err: errRefused}
+		return rollout.Verdict{Status: rollout.Errored, Final: true, Detail: g.mask.hide(redirect.Error()), Err: errRefused}
 	}
 	if _, ok := errors.AsType[*url.Error](err); !ok && ctx.Err() == nil {
 		return rollout.Verdict{Status: rollout.Errored, Detail: "the result cannot be used: " + oneLine(g.mask.hide(err.Error())), Err: errNotComparable}

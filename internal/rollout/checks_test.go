@@ -118,7 +118,8 @@ func (p *player) checkDisposition(i int, now traffic.State) {
 	if origin != nil {
 		restored = p.spec().Owners.Weights(r.entry, now).Equal(origin)
 	}
-	if p.failure.Disposition == rollout.RolledBack && !stale && !restored || p.failure.Disposition == rollout.Unchanged && !changed && !now.EqualTraffic(r.state) {
+	afterwards := slices.ContainsFunc(p.story.changes, func(c change) bool { return c.route == r.id && c.at > p.endedAt })
+	if p.failure.Disposition == rollout.RolledBack && !stale && !restored && !afterwards || p.failure.Disposition == rollout.Unchanged && !changed && !now.EqualTraffic(r.state) {
 		p.violatef("the disposition of %s is %s, but it has %v", r.id, p.failure.Disposition, now.Weights)
 	}
 	if p.failure.Disposition == "" || p.failure.Cause == "" {

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
@@ -57,6 +58,9 @@ type Verdict struct {
 	// interval applies.
 	RetryAfter time.Duration
 }
+
+// ErrUnreachable is the cause of a Preflight that could not connect to the server of the gate.
+var ErrUnreachable = errors.New("the server of the gate cannot be reached")
 
 // MaxRetryAfter limits Verdict.RetryAfter: nothing is known about the version meanwhile.
 const MaxRetryAfter = 5 * time.Minute

@@ -181,9 +181,10 @@ func (w waitState) end(h *horizon, d *decision) {
 	}
 	if w.permit && (advances || complete && !w.advance) {
 		granted := !w.permitted.granted.IsZero() && !h.reached(w.permitted.granted.Add(permitFor))
-		d.settling = complete && !granted && (w.permitted.running || h.reached(w.permitted.next))
+		asks := !granted && !w.permitted.running && h.reached(w.permitted.next)
+		d.settling = complete && !granted && (w.permitted.running || asks)
 		complete, advances = complete && (granted || w.advance), advances && granted
-		d.askPermit = !granted && !complete && !w.permitted.running && h.reached(w.permitted.next)
+		d.askPermit = asks && !complete
 	}
 	d.passed, d.advances = complete || advances, advances
 }

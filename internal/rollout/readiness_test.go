@@ -280,6 +280,39 @@ func (c readinessCase) check(t *testing.T, warnings []string, err error) {
 	}
 }
 
+// preflightFunc is a gate that passes, with a preflight.
+type preflightFunc func() rollout.Verdict
+
+func (preflightFunc) Evaluate(context.Context, rollout.GateInput) rollout.Verdict {
+	return rollout.Verdict{Status: rollout.Pass}
+}
+
+func (f preflightFunc) Preflight(context.Context, rollout.GateInput) rollout.Verdict { return f() }
+
+// A server that cannot be reached may be a part of the environment, and what a gate measures may
+// be bad, until it is healthy. What is missing where Terraform runs stays missing.
+func TestCheckReadiness_preflight(t *testing.T) {
+	for _, tt := range []struct {
+		verdict rollout.Verdict
+		want    string
+	}{
+		{rollout.Verdict{Status: rollout.Pass}, "<nil>"},
+		{rollout.Verdict{Status: rollout.Fail, Detail: "in ALARM"}, "<nil>"},
+		{rollout.Verdict{Status: rollout.Errored, Detail: "no such host", Err: rollout.ErrUnreachable}, "<nil>"},
+		{rollout.Verdict{Status: rollout.Errored, Detail: "it is not there", Err: errors.ErrUnsupported}, "blocked_by_gate; unchanged: it is not there: unsupported operation"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m, named := routertest.NewMemory(), (&sequenceGate{}).withName("smoke")
+			named.Gate = preflightFunc(func() rollout.Verdict { return tt.verdict })
+			healthy(m, "web-green", "api-green")
+			_, err := rollout.CheckReadiness(t.Context(), newReadiness(m, named))
+			if got := fmt.Sprint(err); got != tt.want {
+				t.Errorf("preflight %s: got %s, want %s", tt.verdict.Status, got, tt.want)
+			}
+		})
+	}
+}
+
 func TestCheckReadiness_passesAllBackendsToGates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, g := routertest.NewMemory(), &sequenceGate{statuses: []rollout.Status{rollout.Pass}}

@@ -132,7 +132,7 @@ func (r reader) numbers(at path.Path, v attr.Value) []int {
 	if !r.Known(v) || !ok {
 		return nil
 	}
-	var read []int
+	read := []int{} // unlike one that is not set
 	for i, e := range list.Elements() {
 		if input.Missing(e) {
 			r.Add(input.NullElement(at.AtListIndex(i)))
