@@ -120,6 +120,15 @@ type sample struct {
 	err    error // set with Errored
 }
 
+// Preflight implements rollout.Preflight. It connects to the server, but sends no request, whose
+// response may be bad before the environment has any traffic.
+func (g *httpGate) Preflight(ctx context.Context, _ rollout.GateInput) rollout.Verdict {
+	req, err := http.NewRequestWithContext(ctx, g.Method, g.URL, nil)
+	v := g.mask.reachVerdict(ctx, g.client, req, err)
+	v.Detail = g.Method + " " + displayURL(g.URL) + ": " + v.Detail
+	return v
+}
+
 // Evaluate implements rollout.Gate. It takes every sample, even after a failed one,
 // because the verdict reports how many failed; it stops early only if ctx ends.
 func (g *httpGate) Evaluate(ctx context.Context, _ rollout.GateInput) rollout.Verdict {

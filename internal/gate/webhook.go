@@ -6,10 +6,10 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -21,6 +21,9 @@ import (
 const (
 	TimestampHeader = "X-Bluegreen-Timestamp"     // Unix time in seconds when the request is sent
 	SignatureHeader = "X-Bluegreen-Signature-256" // "sha256=" and 64 hexadecimal digits; only with a secret
+	// IdempotencyHeader has shift, gate, step and the number of the request in the shift, each
+	// escaped as in a URL, separated by slashes. A request that arrives twice has the same.
+	IdempotencyHeader = "Idempotency-Key"
 )
 
 const (
@@ -34,11 +37,13 @@ const (
 // state of the shift as JSON (templates/webhook.schema.json). The status of the
 // response decides the verdict.
 //
-// 202 and 425 are inconclusive: not decided yet. Any other status from 200 to 299
-// passes. Any other from 400 to 599 fails. Redirects are not followed. A redirect,
-// any other status and a missing response are errors.
+// SuccessCodes pass, by default 200 to 299. 202 and PendingCodes are inconclusive: not
+// decided yet. 408, 409, 425, 429 and 501 to 599 are errors, because they say nothing
+// about the release; the gate waits for Retry-After of a 429 or 503. Any other status
+// from 400 to 500 fails. Redirects are not followed: a redirect is an error that ends the
+// shift at once. Any other status and a missing response are errors.
 //
-// Every request has X-Bluegreen-Timestamp. With a secret, it also has
+// Every request has Idempotency-Key and X-Bluegreen-Timestamp. With a secret, it also has
 // X-Bluegreen-Signature-256: "sha256=" and the HMAC-SHA256, in lowercase
 // hexadecimal, of the timestamp header, a dot, and the body byte for byte. The
 // receiver recomputes it, compares in constant time, and rejects timestamps that
@@ -51,19 +56,21 @@ const (
 //	ok = ok and abs(time.time() - int(request.headers["X-Bluegreen-Timestamp"])) < 300
 type Webhook struct {
 	Request
-	SecretEnv string // environment variable with the secret of the signature; empty: no signature
+	SecretEnv    string // environment variable with the secret of the signature; empty: no signature
+	SuccessCodes []int  // statuses that pass; nil: 200 to 299
+	PendingCodes []int  // statuses that are inconclusive, in addition to 202
 }
 
 // Check returns everything that is wrong with the arguments, without reading the
 // environment.
 func (c Webhook) Check() []*ArgumentError {
 	errs := c.Request.Check()
-	for _, reserved := range []string{"Content-Type", TimestampHeader, SignatureHeader} {
+	for _, reserved := range []string{"Content-Type", TimestampHeader, SignatureHeader, IdempotencyHeader} {
 		for _, argument := range c.setBy(reserved) {
 			errs = append(errs, invalid(argument, "the gate sets %s", reserved))
 		}
 	}
-	return append(errs, c.secret().check()...)
+	return slices.Concat(errs, c.secret().check(), c.checkCodes())
 }
 
 func (c Webhook) secret() secret { return secret{argument: "secret_env", variable: c.SecretEnv} }
@@ -89,18 +96,27 @@ type webhookGate struct {
 	mask   mask
 }
 
-// Evaluate implements rollout.Gate.
-func (g *webhookGate) Evaluate(ctx context.Context, in rollout.GateInput) rollout.Verdict {
-	start := time.Now()
-	v := g.post(ctx, newInputBody(in, start), start)
+// Preflight implements rollout.Preflight. It connects to the server, but sends no request: the
+// receiver would take it for one.
+func (g *webhookGate) Preflight(ctx context.Context, _ rollout.GateInput) rollout.Verdict {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, g.URL, nil)
+	v := g.mask.reachVerdict(ctx, g.client, req, err)
 	v.Detail = "POST " + displayHost(g.URL) + ": " + v.Detail
 	return v
 }
 
-func (g *webhookGate) post(ctx context.Context, b inputBody, start time.Time) rollout.Verdict {
+// Evaluate implements rollout.Gate.
+func (g *webhookGate) Evaluate(ctx context.Context, in rollout.GateInput) rollout.Verdict {
+	start := time.Now()
+	v := g.post(ctx, in, start)
+	v.Detail = "POST " + displayHost(g.URL) + ": " + v.Detail
+	return v
+}
+
+func (g *webhookGate) post(ctx context.Context, in rollout.GateInput, start time.Time) rollout.Verdict {
 	reqCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	req, err := g.request(reqCtx, b, start)
+	req, err := g.request(reqCtx, in, start)
 	if err != nil {
 		text, cause := g.mask.noResponse(ctx, err, 0)
 		return rollout.Verdict{Status: rollout.Errored, Detail: text, Err: cause}
@@ -123,8 +139,8 @@ func (g *webhookGate) post(ctx context.Context, b inputBody, start time.Time) ro
 	return v
 }
 
-func (g *webhookGate) request(ctx context.Context, b inputBody, now time.Time) (*http.Request, error) {
-	text, err := b.text()
+func (g *webhookGate) request(ctx context.Context, in rollout.GateInput, now time.Time) (*http.Request, error) {
+	text, err := newInputBody(in, now).text()
 	if err != nil {
 		return nil, err
 	}
@@ -135,10 +151,17 @@ func (g *webhookGate) request(ctx context.Context, b inputBody, now time.Time) (
 	addHeaders(req, g.sent)
 	timestamp := strconv.FormatInt(now.Unix(), 10)
 	req.Header.Set(TimestampHeader, timestamp)
+	req.Header.Set(IdempotencyHeader, idempotencyKey(in))
 	if len(g.secret) > 0 {
 		req.Header.Set(SignatureHeader, signature(g.secret, timestamp, text))
 	}
 	return req, nil
+}
+
+// idempotencyKey identifies an evaluation. Its number counts in the whole shift: the attempts of a
+// step begin again after every weight change, of which a step may have several.
+func idempotencyKey(in rollout.GateInput) string {
+	return fmt.Sprintf("%s/%s/%d/%d", url.PathEscape(in.Shift), url.PathEscape(in.Gate), in.Step, in.Call)
 }
 
 // signature signs the timestamp together with the body, so that neither can be
@@ -148,27 +171,6 @@ func signature(secret []byte, timestamp string, body []byte) string {
 	_, _ = io.WriteString(mac, timestamp+".")
 	_, _ = mac.Write(body)
 	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
-}
-
-// errNoVerdict is the cause if the response status is not a verdict.
-var errNoVerdict = errors.New("the response status is not a verdict")
-
-// verdict depends only on the response status.
-func (g *webhookGate) verdict(res *http.Response, took time.Duration) rollout.Verdict {
-	text := fmt.Sprintf("status %d in %s", res.StatusCode, roundUp(took))
-	switch code := res.StatusCode; {
-	case code == http.StatusAccepted || code == http.StatusTooEarly:
-		return rollout.Verdict{Status: rollout.Inconclusive, Detail: text + ": not decided yet"}
-	case code >= 200 && code <= 299:
-		return rollout.Verdict{Status: rollout.Pass, Detail: text}
-	case code >= 400 && code <= 599:
-		return rollout.Verdict{Status: rollout.Fail, Detail: text + ", expected 200 to 299"}
-	case redirectTarget(res) != "":
-		text += " to " + displayHost(redirectTarget(res)) + " (redirects are not followed)"
-	default:
-		text += ", which is not a verdict"
-	}
-	return rollout.Verdict{Status: rollout.Errored, Detail: text, Err: errNoVerdict}
 }
 
 // message returns the beginning of the response body on one line, as far as it

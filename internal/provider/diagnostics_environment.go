@@ -263,6 +263,8 @@ func (p proving) causeDetail(f *rollout.Failure) input.Detail {
 		return input.Detail{Cause: fmt.Sprintf("Gate %q stayed inconclusive: %s", f.Gate, detail), Action: again}
 	case rollout.GateErrored:
 		return input.Detail{Cause: fmt.Sprintf("Gate %q could not measure: %s", f.Gate, detail), Action: gateErroredAction, Facts: input.CauseFact(f.Err)}
+	case rollout.TimedOut:
+		return input.Detail{Cause: "The readiness check timed out: " + detail, Action: again}
 	case rollout.Interrupted:
 		return input.Detail{Cause: "The apply was interrupted.", Action: "Apply again; the readiness check starts over."}
 	default:

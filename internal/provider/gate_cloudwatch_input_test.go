@@ -35,6 +35,7 @@ func badAlarms() []badInput {
 		alarms("empty", `names = ["a", ""]`),
 		alarms("topic", `names = ["arn:aws:sns:eu-west-1:123456789012:topic"]`),
 		alarms("region", "names = [\"a\"]\n region = \"Ireland\""),
+		alarms("no_data", "names = [\"a\"]\n on_insufficient_data = \"OK\""),
 	}
 }
 
@@ -59,6 +60,7 @@ func badMetrics() []badInput {
 		metrics("period_unreadable", metric+"max = 1\n period = \"60\""),
 		metrics("lookback", metric+"max = 1\n lookback = \"30s\""),
 		metrics("lag", metric+"max = 1\n lag = \"-1s\""),
+		metrics("no_data", metric+"max = 1\n on_no_data = \"\""),
 		metrics("region", metric+"max = 1\n region = \"here\""),
 		metrics("dimension_null", metric+"max = 1\n dimensions = { QueueName = null }"),
 		metrics("query_without_id", query(`id = ""`, `namespace = "N"`, `metric = "M"`, `stat = "Sum"`)),

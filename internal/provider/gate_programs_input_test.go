@@ -31,6 +31,8 @@ func badPrometheus() []badInput {
 		wrong("prometheus_token_empty", kind("max = 1\n bearer_token_env = \"\"")),
 		wrong("prometheus_token_name", kind("max = 1\n bearer_token_env = \"A=B\"")),
 		wrong("prometheus_ca_empty", kind("max = 1\n ca_file = \"\"")),
+		wrong("prometheus_method", kind("max = 1\n method = \"PUT\"")),
+		wrong("prometheus_no_data", kind("max = 1\n on_no_data = \"error\"")),
 	}
 }
 
@@ -47,6 +49,10 @@ func badWebhooks() []badInput {
 		wrong("webhook_content_type", kind("url = \"http://h\"\n headers = { \"Content-Type\" = \"text/plain\" }")),
 		wrong("webhook_secret_empty", kind("url = \"http://h\"\n secret_env = \"\"")),
 		wrong("webhook_secret_name", kind("url = \"http://h\"\n secret_env = \"A=B\"")),
+		wrong("webhook_codes_empty", kind("url = \"http://h\"\n success_codes = []")),
+		wrong("webhook_codes_null", kind("url = \"http://h\"\n success_codes = [200, null]")),
+		wrong("webhook_codes_range", kind("url = \"http://h\"\n pending_codes = [102]")),
+		wrong("webhook_codes_both", kind("url = \"http://h\"\n success_codes = [200, 202]\n pending_codes = [202]")),
 	}
 }
 
@@ -85,6 +91,8 @@ func TestGates_unknownProgramInputIsAccepted(t *testing.T) {
 		"other_limit":  query("min = 2", "max = tonumber(terraform_data.later.output)"),
 		"query":        block("prometheus", `url = "http://h"`, "query = terraform_data.later.output", "max = 1"),
 		"token":        query("max = 1", "bearer_token_env = terraform_data.later.output"),
+		"no_data":      query("max = 1", "on_no_data = terraform_data.later.output", "method = terraform_data.later.output"),
+		"hook_codes":   block("webhook", `url = "http://h"`, "success_codes = [tonumber(terraform_data.later.output)]"),
 		"webhook_url":  block("webhook", "url = terraform_data.later.output"),
 		"hook_headers": block("webhook", `url = "http://h"`, "headers = { X = terraform_data.later.output }"),
 		"program":      block("command", "argv = [terraform_data.later.output]"),

@@ -26,7 +26,7 @@ import (
 //	desired ENV[=PERCENT]...       none: leave the traffic in place
 //	steps PERCENT/HOLD... bake TIME, settle TIME, sticky TIME
 //	health KEY=VALUE...            timeout, steady, breach, capacity, min_percent, min_targets
-//	gate NAME WHEN [KEY=VALUE]...  interval, timeout, delay, failures, errors, inconclusive, on_inconclusive, at=PERCENT[+PERCENT], dry, preflight=RESPONSE
+//	gate NAME WHEN [KEY=VALUE]...  interval, timeout, delay, failures, errors, inconclusive, on_inconclusive, at=PERCENT[+PERCENT], dry, once, takes, preflight=RESPONSE
 //	returns NAME RESPONSE...       one per call, the last one repeats; RESPONSE@TIME: from then on
 //	fault KIND OP [KEY=VALUE]...   route, by, skip, times, until, for, err
 //	at TIME interrupt | targets ... | change ID ... | remove ID | remove_group GROUP
@@ -90,12 +90,13 @@ type change struct {
 type storyGate struct {
 	rollout.NamedGate
 	responses []timedResponse
-	preflight string // its response to Preflight; empty: the gate has no Preflight
+	preflight string        // its response to Preflight; empty: the gate has no Preflight
+	takes     time.Duration // how much longer than others a call takes
 }
 
 type timedResponse struct {
 	from     time.Duration // below 0: for one call
-	response string        // a rollout.Status, hang, panic or slow
+	response string        // a rollout.Status, hang, panic, slow, final, standing or busy/TIME
 }
 
 // parse parses a script. It panics if the script is invalid.
@@ -458,6 +459,10 @@ func parseGate(args []string) *storyGate {
 			for _, percent := range strings.Split(value, "+") {
 				g.AtSteps = append(g.AtSteps, shift.Share(10*number(percent)))
 			}
+		case "once":
+			g.PassLasts = true
+		case "takes":
+			g.takes = duration(value)
 		case "dry":
 			g.DryRun = true
 		case "preflight":

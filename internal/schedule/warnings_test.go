@@ -40,6 +40,8 @@ func TestSchedule_warningsAboutHolds(t *testing.T) {
 	brief.InconclusiveTimeout, reportOnly.DryRun = time.Minute, true
 	ofStep := gateOf("approve", shift.During, 10*time.Minute, 0)
 	ofStep.AtSteps = []shift.Share{500}
+	warmUp, late := gateOf("errors", shift.During, 10*time.Second, 2*time.Minute), gateOf("errors", shift.During, 10*time.Second, 2*time.Minute)
+	warmUp.InitialDelay, late.InitialDelay, late.InconclusiveTimeout = 4*time.Minute, 4*time.Minute, time.Minute
 	tests := []struct {
 		name       string
 		bake, slow time.Duration
@@ -54,6 +56,8 @@ func TestSchedule_warningsAboutHolds(t *testing.T) {
 		{"in the bake only", time.Minute, 0, gateOf("errors", shift.After, 10*time.Second, 2*time.Minute), true},
 		{"a gate of a step", 0, 0, ofStep, true},
 		{"data arrives after inconclusive_timeout", 2 * time.Minute, 0, brief, true},
+		{"a metric after a warm-up", 10 * time.Minute, 0, warmUp, true},
+		{"after a warm-up, data arrives after inconclusive_timeout", 10 * time.Minute, 0, late, true},
 		{"report-only, so not waited for", 0, 0, reportOnly, false},
 		{"slow start", 0, time.Minute, gateOf("errors", shift.During, 10*time.Second, 0), true},
 	}
@@ -87,6 +91,11 @@ func TestSchedule_durationIncludesGates(t *testing.T) {
 	}
 	// Before the gates are evaluated, health is steady for 15s, which counts toward the
 	// lag.
+	warmUp := gateOf("idle", shift.Before, time.Second, 2*time.Minute)
+	warmUp.InitialDelay = time.Minute // after which the lag begins
+	if got := shortest(warmUp); got != plain+3*time.Minute {
+		t.Errorf("gate with a lag of 2m and an initial delay before any traffic: got %s, want %s", got, plain+3*time.Minute)
+	}
 	if got := shortest(gateOf("idle", shift.Before, time.Second, 2*time.Minute)); got != plain+105*time.Second {
 		t.Errorf("gate with a lag of 2m before any traffic: got %s, want %s", got, plain+105*time.Second)
 	}

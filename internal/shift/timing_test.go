@@ -29,6 +29,7 @@ func TestSchedule_duration(t *testing.T) {
 		// 30s each; the bake 1m and 30s; five errors and a failure 20s each.
 		{"a gate in the bake", gated(gate), time.Minute, 6 * time.Minute},
 		{"an initial delay longer than the bake", gated(with(func(g *shift.GateSettings) { g.InitialDelay = 2 * time.Minute })), 2 * time.Minute, 8 * time.Minute},
+		{"a metric after an initial delay", gated(with(func(g *shift.GateSettings) { g.InitialDelay, g.Lag = 2*time.Minute, 2*time.Minute })), 4 * time.Minute, 8 * time.Minute},
 		{"a long inconclusive_timeout", gated(with(func(g *shift.GateSettings) { g.InconclusiveTimeout = time.Hour })),
 			time.Minute, time.Hour + 4*time.Minute + 20*time.Second},
 		{"tolerated failures", gated(with(func(g *shift.GateSettings) { g.FailureLimit = 9 })), time.Minute, 9 * time.Minute},

@@ -21,7 +21,7 @@ func cloudwatchMetricKind() kind {
 		name:         "cloudwatch_metric",
 		inconclusive: 10 * time.Minute,
 		description: "Compares a CloudWatch metric, or a metric math expression, with limits. Every data point within `lookback` must be within them. " +
-			"Only whole periods count that started after the last weight change and ended at least `lag` ago. Missing or partial data is inconclusive; a refused call is an error and blocks the shift from starting.",
+			"Only whole periods count that started after the last weight change and ended at least `lag` ago. Missing data counts by `on_no_data`, partial data is inconclusive; a refused call is an error and blocks the shift from starting.",
 		arguments: cloudwatchMetricAttributes(),
 		blocks:    map[string]schema.Block{"query": queryBlock()},
 		read:      readCloudWatchMetric,
@@ -49,6 +49,7 @@ func cloudwatchMetricAttributes() map[string]schema.Attribute {
 		"max":        number("Maximum value, in the unit of the metric. Default: no limit."),
 		"lookback":   text("How far back data points are evaluated, at least the longest period and never before the last weight change. Default: `5m`."),
 		"lag":        text("Delay after which a period counts as complete, as a duration. Default: `60s`."),
+		"on_no_data": onNoDataAttribute("no data point in the complete periods since the last weight change, and NaN, count as"),
 		"region":     text("Region of the metrics. Default: the region of the load balancer."),
 	}
 }
@@ -86,6 +87,7 @@ func readCloudWatchMetric(r reader, at path.Path, a map[string]attr.Value) confi
 		Lookback:    r.Positive(at.AtName("lookback"), a["lookback"], gate.DefaultLookback),
 		Lag:         r.Duration(at.AtName("lag"), a["lag"], gate.DefaultLag),
 		Region:      r.Text(a["region"]),
+		OnNoData:    r.onNoData(at.AtName("on_no_data"), a["on_no_data"]),
 	}
 	periodUnknown := unknown(a["period"], a["lag"]) || periodsUnknown(a["query"])
 	if periodUnknown || unknown(a["lookback"]) {

@@ -135,6 +135,9 @@ func (r reader) numbers(at path.Path, v attr.Value) []int {
 	if !r.Known(v) || !ok {
 		return nil
 	}
+	if len(list.Elements()) == 0 {
+		return []int{} // unlike a list that is not set
+	}
 	var read []int
 	for i, e := range list.Elements() {
 		if input.Missing(e) {

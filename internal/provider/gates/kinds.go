@@ -39,6 +39,9 @@ type configuration struct {
 	// beforeTrafficNote returns a warning about evaluating the gate while the given
 	// environments have no traffic; empty: none. Nil: never any.
 	beforeTrafficNote func(idle []string) string
+	// passLasts reports that a pass counts until the weights change, so that the gate is not
+	// evaluated again before.
+	passLasts bool
 	// unknown reports that lag depends on unknown values, noteUnknown that
 	// beforeTrafficNote does.
 	unknown, noteUnknown bool
@@ -99,7 +102,7 @@ func Build(gates []*Gate, deps gate.Dependencies) (all []rollout.NamedGate, fail
 			}
 			built = Unavailable{g.Terms.Name, err}
 		}
-		all = append(all, rollout.NamedGate{GateSettings: g.Terms, Gate: built, OnInconclusive: g.onInconclusive})
+		all = append(all, rollout.NamedGate{GateSettings: g.Terms, Gate: built, OnInconclusive: g.onInconclusive, PassLasts: g.passLasts})
 	}
 	return all, failed
 }

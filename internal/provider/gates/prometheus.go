@@ -2,6 +2,7 @@ package gates
 
 import (
 	"math"
+	"net/http"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
@@ -18,7 +19,7 @@ func prometheusKind() kind {
 		name:         "prometheus",
 		inconclusive: 10 * time.Minute,
 		description: "Evaluates an instant query on a Prometheus server. A scalar, or every sample of a vector, must be within `min` and `max`. " +
-			"No data and NaN are inconclusive; a refused query, another result type and a timeout are errors. For a range such as `[1m]`, set `initial_delay` to that range.",
+			"No data and NaN count by `on_no_data`, a partial response is inconclusive; a refused query, another result type and a timeout are errors. For a range such as `[1m]`, set `initial_delay` to that range.",
 		arguments: prometheusAttributes(),
 		read:      readPrometheus,
 	}
@@ -35,6 +36,9 @@ func prometheusAttributes() map[string]schema.Attribute {
 		},
 		"min":              schema.NumberAttribute{Optional: true, MarkdownDescription: "Minimum value, in the unit of the query. At least one of `min` and `max` is required. Default: no limit."},
 		"max":              schema.NumberAttribute{Optional: true, MarkdownDescription: "Maximum value, in the unit of the query. Default: no limit."},
+		"on_no_data":       onNoDataAttribute("an empty result and NaN count as"),
+		"allow_partial":    schema.BoolAttribute{Optional: true, MarkdownDescription: "Evaluate a result although the server reports that data is missing, as Thanos, Mimir and VictoriaMetrics do; otherwise it is inconclusive. Default: `false`."},
+		"method":           text("HTTP method of the query: `GET`, for servers that refuse `POST`, or `POST`. Default: `POST`, and `GET` after a response 405 or 501."),
 		"bearer_token_env": secretAttribute("a token to send as `Authorization: Bearer`"),
 		"ca_file":          text("Path of a PEM file with the CA certificates to trust. Default: the system certificates."),
 	})
@@ -49,6 +53,9 @@ func readPrometheus(r reader, at path.Path, a map[string]attr.Value) configurati
 		Max:            r.limit(a["max"], math.MaxFloat64),
 		BearerTokenEnv: r.filled(at.AtName("bearer_token_env"), a["bearer_token_env"]),
 		CAFile:         r.filled(at.AtName("ca_file"), a["ca_file"]),
+		Method:         r.optionalChoice(at.AtName("method"), a["method"], http.MethodGet, http.MethodPost),
+		OnNoData:       r.onNoData(at.AtName("on_no_data"), a["on_no_data"]),
+		AllowPartial:   r.Boolean(a["allow_partial"]),
 	}
 	if r.Diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())

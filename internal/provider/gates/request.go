@@ -10,6 +10,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
 // whereSet ends the description of every argument for a secret.
@@ -43,6 +44,28 @@ func secretAttribute(description string) schema.StringAttribute {
 		Optional:            true,
 		MarkdownDescription: "Name of the environment variable with " + description + ", " + whereSet,
 	}
+}
+
+// onNoDataAttribute is the argument that says what missing data counts as. The description says
+// which data.
+func onNoDataAttribute(description string) schema.StringAttribute {
+	return schema.StringAttribute{
+		Optional:            true,
+		MarkdownDescription: "What " + description + ": `inconclusive`, `pass` or `fail`. Default: `inconclusive`.",
+	}
+}
+
+// onNoData reads it. Empty: it is not set.
+func (r reader) onNoData(at path.Path, v attr.Value) gate.OnNoData {
+	return gate.OnNoData(r.optionalChoice(at, v, string(rollout.Inconclusive), string(rollout.Pass), string(rollout.Fail)))
+}
+
+// optionalChoice reads a string that is one of several; empty where it is not set or unknown.
+func (r reader) optionalChoice(at path.Path, v attr.Value, among ...string) string {
+	if !r.Known(v) {
+		return ""
+	}
+	return r.Choice(at, v, among...)
 }
 
 func (r reader) request(at path.Path, a map[string]attr.Value) gate.Request {
