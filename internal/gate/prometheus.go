@@ -4,14 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -50,10 +47,16 @@ type Prometheus struct {
 	// BearerTokenEnv is the environment variable with a token for the Authorization
 	// header; empty: none.
 	BearerTokenEnv string
-	// CAFile is a file of PEM certificates, which replace the system certificates;
-	// empty: the system certificates are trusted.
-	CAFile string
+	BasicAuth      *BasicAuth // nil: none
+	SigV4          *SigV4     // nil: requests are not signed
 }
+
+// BasicAuth is a user and the environment variable with the password.
+type BasicAuth struct{ Username, PasswordEnv string }
+
+// SigV4 signs requests with the AWS credentials of the provider, for Amazon Managed Service for
+// Prometheus.
+type SigV4 struct{ Region string } // empty: that of Dependencies
 
 func (c Prometheus) limits() limits { return limits{c.Min, c.Max} }
 
@@ -67,70 +70,35 @@ func (c Prometheus) Check() []*ArgumentError {
 	if c.Method != "" && c.Method != http.MethodGet && c.Method != http.MethodPost {
 		errs = append(errs, invalid("method", "%q is not GET or POST", c.Method))
 	}
-	return slices.Concat(errs, c.limits().check(), c.OnNoData.check("on_no_data"), c.token().check(), c.checkAuthorization())
-}
-
-func (c Prometheus) token() secret {
-	return secret{argument: "bearer_token_env", variable: c.BearerTokenEnv, valid: checkValue}
-}
-
-// checkAuthorization reports an error if credentials are set in more than one way:
-// one of them would be ignored silently.
-func (c Prometheus) checkAuthorization() []*ArgumentError {
-	var set []string
-	if u, err := url.Parse(c.URL); err == nil && u.User != nil {
-		set = append(set, "url")
-	}
-	set = append(set, c.setBy("Authorization")...)
-	if c.BearerTokenEnv != "" {
-		set = append(set, "bearer_token_env")
-	}
-	// In both maps, it is already reported as a header that is set twice.
-	if len(set) < 2 || set[0] == "headers" && set[1] == "headers_env" {
-		return nil
-	}
-	return []*ArgumentError{invalid(set[len(set)-1], "Authorization is already set by %s", set[0])}
+	return slices.Concat(errs, c.limits().check(), c.OnNoData.check("on_no_data"), c.checkCredentials())
 }
 
 // NewPrometheus returns a Prometheus gate, which keeps no connection open between
-// evaluations. Wrong arguments are returned as joined *ArgumentError.
+// evaluations. Wrong arguments are returned as joined *ArgumentError. It also fails if
+// there are no AWS credentials for SigV4.
 func NewPrometheus(c Prometheus, deps Dependencies) (rollout.Gate, error) {
 	sent, unset := c.read(deps.Lookup)
-	token, tokenUnset := c.token().read(deps.Lookup)
-	errs := slices.Concat(c.Check(), unset, tokenUnset)
-	tlsConfig, err := loadCAs(c.CAFile)
-	if err != nil {
-		errs = append(errs, invalid("ca_file", "%w", err))
-	}
-	if len(errs) > 0 {
+	authorization, secretsUnset := c.authorization(deps.Lookup)
+	tlsConfig, unread := c.config()
+	if errs := slices.Concat(c.Check(), unset, secretsUnset, unread); len(errs) > 0 {
 		return nil, joinErrors(errs)
 	}
-	if token != "" {
-		sent.Set("Authorization", "Bearer "+token)
+	if authorization != "" {
+		sent.Set("Authorization", authorization)
 	}
 	httpClient := newClient(tlsConfig)
+	if c.SigV4 != nil {
+		var err error
+		if httpClient.Transport, err = c.sign(httpClient.Transport, deps); err != nil {
+			return nil, err
+		}
+	}
 	httpClient.Transport = headerTransport{RoundTripper: httpClient.Transport, sent: sent, get: c.Method == http.MethodGet}
 	client, err := api.NewClient(api.Config{Address: c.URL, Client: httpClient})
 	if err != nil {
 		return nil, invalid("url", "it cannot be parsed") // unreachable after Check
 	}
 	return &prometheusGate{Prometheus: c, parsed: parseQuery(c.Query), api: prometheus.NewAPI(client), mask: c.newMask(sent)}, nil
-}
-
-// loadCAs reads the trusted certificates; nil for an empty file name.
-func loadCAs(file string) (*tls.Config, error) {
-	if file == "" {
-		return nil, nil
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s contains no PEM certificate", file)
-	}
-	return &tls.Config{RootCAs: pool}, nil
 }
 
 type prometheusGate struct {

@@ -193,7 +193,7 @@ func TestPrometheus_trustsTheCAFile(t *testing.T) {
 	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if v := evaluatePrometheus(t.Context(), t, gate.Prometheus{Request: gate.Request{URL: srv.URL}, CAFile: file}); v.Status != rollout.Pass {
+	if v := evaluatePrometheus(t.Context(), t, gate.Prometheus{Request: gate.Request{URL: srv.URL, Connection: gate.Connection{CAFile: file}}}); v.Status != rollout.Pass {
 		t.Errorf("got %+v", v)
 	}
 	if v := evaluatePrometheus(t.Context(), t, gate.Prometheus{Request: gate.Request{URL: srv.URL}}); v.Status != rollout.Errored || !strings.Contains(v.Detail, "certificate") {
@@ -231,8 +231,8 @@ func TestPrometheus_badArguments(t *testing.T) {
 		{good(func(c *gate.Prometheus) {
 			c.Headers, c.HeadersEnv = authorization, map[string]string{"Authorization": "SET"}
 		})},
-		{good(func(c *gate.Prometheus) { c.CAFile = filepath.Join(dir, "missing.pem") })},
-		{good(func(c *gate.Prometheus) { c.CAFile = filepath.Join(dir, "empty.pem") })},
+		{good(func(c *gate.Prometheus) { c.URL, c.CAFile = "https://h", filepath.Join(dir, "missing.pem") })},
+		{good(func(c *gate.Prometheus) { c.URL, c.CAFile = "https://h", filepath.Join(dir, "empty.pem") })},
 	} {
 		g, err := gate.NewPrometheus(tt.c, deps)
 		if g != nil || err == nil {
@@ -244,7 +244,7 @@ func TestPrometheus_badArguments(t *testing.T) {
 			t.Errorf("%v is not an ArgumentError", err)
 		}
 	}
-	if errs := good(func(c *gate.Prometheus) { c.BearerTokenEnv, c.CAFile = "UNSET", "/no/such/file" }).Check(); errs != nil {
+	if errs := good(func(c *gate.Prometheus) { c.URL, c.BearerTokenEnv, c.CAFile = "https://h", "UNSET", "/no/such/file" }).Check(); errs != nil {
 		t.Errorf("Check reads the machine: %v", errs)
 	}
 }

@@ -19,17 +19,26 @@ var (
 	valuePattern = regexp.MustCompile(`^[^\x00-\x08\x0a-\x1f\x7f]*$`)
 )
 
-// Request is the arguments that all kinds which call a server have.
+// Request is the arguments that all kinds which call an HTTP server have.
 type Request struct {
 	URL        string            // http or https; required
 	Headers    map[string]string // "Host" replaces the host of the URL
 	HeadersEnv map[string]string // environment variable with the value, by header
+	Connection
 }
 
 // Check returns everything that is wrong with the arguments, without reading the
-// environment.
+// environment or files.
 func (c Request) Check() []*ArgumentError {
-	errs := checkURL("url", c.URL)
+	errs := slices.Concat(checkURL("url", c.URL), c.checkHeaders(), c.Connection.Check())
+	if u, err := url.Parse(c.URL); err == nil && u.Scheme == "http" {
+		errs = append(errs, c.withoutTLS("an http URL has no TLS")...)
+	}
+	return errs
+}
+
+func (c Request) checkHeaders() []*ArgumentError {
+	var errs []*ArgumentError
 	seen := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(c.Headers)) {
 		err := checkHeader(name, seen)

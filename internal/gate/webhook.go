@@ -3,15 +3,11 @@ package gate
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
@@ -43,56 +39,49 @@ const (
 // from 400 to 500 fails. Redirects are not followed: a redirect is an error that ends the
 // shift at once. Any other status and a missing response are errors.
 //
-// Every request has Idempotency-Key and X-Bluegreen-Timestamp. With a secret, it also has
-// X-Bluegreen-Signature-256: "sha256=" and the HMAC-SHA256, in lowercase
-// hexadecimal, of the timestamp header, a dot, and the body byte for byte. The
-// receiver recomputes it, compares in constant time, and rejects timestamps that
-// are more than a few minutes off, so that a recorded request cannot be replayed
-// later. In Python:
-//
-//	signed = request.headers["X-Bluegreen-Timestamp"].encode() + b"." + request.body
-//	expected = "sha256=" + hmac.new(secret, signed, hashlib.sha256).hexdigest()
-//	ok = hmac.compare_digest(expected, request.headers["X-Bluegreen-Signature-256"])
-//	ok = ok and abs(time.time() - int(request.headers["X-Bluegreen-Timestamp"])) < 300
+// Every request has Idempotency-Key and X-Bluegreen-Timestamp, and a signature for each
+// secret; see webhookKeys.
 type Webhook struct {
 	Request
-	SecretEnv    string // environment variable with the secret of the signature; empty: no signature
-	SuccessCodes []int  // statuses that pass; nil: 200 to 299
-	PendingCodes []int  // statuses that are inconclusive, in addition to 202
+	SecretEnv string // environment variable with the secret of X-Bluegreen-Signature-256; empty: no such signature
+	// StandardSecretEnv is the environment variable with the secret of the headers of
+	// Standard Webhooks, "whsec_" and base64 of 24 to 64 bytes; empty: no such headers.
+	StandardSecretEnv string
+	SuccessCodes      []int // statuses that pass; nil: 200 to 299
+	PendingCodes      []int // statuses that are inconclusive, in addition to 202
 }
 
 // Check returns everything that is wrong with the arguments, without reading the
 // environment.
 func (c Webhook) Check() []*ArgumentError {
 	errs := c.Request.Check()
-	for _, reserved := range []string{"Content-Type", TimestampHeader, SignatureHeader, IdempotencyHeader} {
+	for _, reserved := range slices.Concat([]string{"Content-Type", TimestampHeader, SignatureHeader, IdempotencyHeader}, standardHeaders) {
 		for _, argument := range c.setBy(reserved) {
 			errs = append(errs, invalid(argument, "the gate sets %s", reserved))
 		}
 	}
-	return slices.Concat(errs, c.secret().check(), c.checkCodes())
+	return slices.Concat(errs, c.secret().check(), c.standardSecret().check(), c.checkCodes())
 }
-
-func (c Webhook) secret() secret { return secret{argument: "secret_env", variable: c.SecretEnv} }
 
 // NewWebhook returns a webhook gate, which keeps no connection open between
 // evaluations. Wrong arguments are returned as joined *ArgumentError.
 func NewWebhook(c Webhook, deps Dependencies) (rollout.Gate, error) {
 	sent, unset := c.read(deps.Lookup)
-	secret, secretUnset := c.secret().read(deps.Lookup)
-	if errs := slices.Concat(c.Check(), unset, secretUnset); len(errs) > 0 {
+	keys, keysUnset := c.readKeys(deps.Lookup)
+	config, unread := c.config()
+	if errs := slices.Concat(c.Check(), unset, keysUnset, unread); len(errs) > 0 {
 		return nil, joinErrors(errs)
 	}
-	masked := c.newMask(sent, secret)
+	masked := c.newMask(sent, keys.texts...)
 	sent.Set("Content-Type", "application/json")
-	return &webhookGate{Webhook: c, client: newClient(nil), sent: sent, secret: []byte(secret), mask: masked}, nil
+	return &webhookGate{Webhook: c, client: newClient(config), sent: sent, keys: keys, mask: masked}, nil
 }
 
 type webhookGate struct {
 	Webhook
 	client *http.Client
 	sent   http.Header
-	secret []byte
+	keys   webhookKeys
 	mask   mask
 }
 
@@ -149,12 +138,9 @@ func (g *webhookGate) request(ctx context.Context, in rollout.GateInput, now tim
 		return nil, err
 	}
 	addHeaders(req, g.sent)
-	timestamp := strconv.FormatInt(now.Unix(), 10)
-	req.Header.Set(TimestampHeader, timestamp)
-	req.Header.Set(IdempotencyHeader, idempotencyKey(in))
-	if len(g.secret) > 0 {
-		req.Header.Set(SignatureHeader, signature(g.secret, timestamp, text))
-	}
+	key := idempotencyKey(in)
+	req.Header.Set(IdempotencyHeader, key)
+	g.keys.sign(req.Header, key, now, text)
 	return req, nil
 }
 
@@ -162,15 +148,6 @@ func (g *webhookGate) request(ctx context.Context, in rollout.GateInput, now tim
 // step begin again after every weight change, of which a step may have several.
 func idempotencyKey(in rollout.GateInput) string {
 	return fmt.Sprintf("%s/%s/%d/%d", url.PathEscape(in.Shift), url.PathEscape(in.Gate), in.Step, in.Call)
-}
-
-// signature signs the timestamp together with the body, so that neither can be
-// reused with another.
-func signature(secret []byte, timestamp string, body []byte) string {
-	mac := hmac.New(sha256.New, secret)
-	_, _ = io.WriteString(mac, timestamp+".")
-	_, _ = mac.Write(body)
-	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
 }
 
 // message returns the beginning of the response body on one line, as far as it

@@ -51,6 +51,9 @@ type configuration struct {
 	// absent returns what the gate is missing on this machine to be evaluated; nil: it can
 	// be. A nil function: nothing to check.
 	absent func(gate.Dependencies) error
+	// files returns what is wrong with the files of the gate on this machine. A nil
+	// function: nothing to check.
+	files func() []fault
 }
 
 // fault is what is wrong with an argument.
@@ -63,6 +66,7 @@ type fault struct {
 func kinds() []kind {
 	return []kind{
 		httpKind(),
+		grpcKind(),
 		prometheusKind(),
 		cloudwatchAlarmKind(),
 		cloudwatchMetricKind(),

@@ -35,20 +35,26 @@ func webhookAttributes() map[string]schema.Attribute {
 			Optional: true, ElementType: types.Int64Type,
 			MarkdownDescription: "Status codes from 200 to 599 that are inconclusive (not decided yet) in addition to 202, such as 403 of a Flagger load tester whose gate is closed. Default: none.",
 		},
-		"secret_env": secretAttribute("the secret that signs requests (HMAC-SHA256 in `X-Bluegreen-Signature-256`; see [Choosing gates](../guides/choosing-gates.md))"),
+		"standard_webhooks_secret_env": secretAttribute("the secret, `whsec_` and base64, that signs requests as in [Standard Webhooks](https://www.standardwebhooks.com) (`webhook-id`, `webhook-timestamp`, `webhook-signature`)"),
+		"secret_env":                   secretAttribute("the secret that signs requests (HMAC-SHA256 in `X-Bluegreen-Signature-256`; see [Choosing gates](../guides/choosing-gates.md))"),
 	})
 }
 
 func readWebhook(r reader, at path.Path, a map[string]attr.Value) configuration {
 	before := r.Diags.ErrorsCount()
 	c := gate.Webhook{
-		Request:      r.request(at, a),
-		SecretEnv:    r.filled(at.AtName("secret_env"), a["secret_env"]),
-		SuccessCodes: r.numbers(at.AtName("success_codes"), a["success_codes"]),
-		PendingCodes: r.numbers(at.AtName("pending_codes"), a["pending_codes"]),
+		Request:           r.request(at, a),
+		SecretEnv:         r.filled(at.AtName("secret_env"), a["secret_env"]),
+		StandardSecretEnv: r.filled(at.AtName("standard_webhooks_secret_env"), a["standard_webhooks_secret_env"]),
+		SuccessCodes:      r.numbers(at.AtName("success_codes"), a["success_codes"]),
+		PendingCodes:      r.numbers(at.AtName("pending_codes"), a["pending_codes"]),
 	}
 	if r.Diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
-	return configuration{passLasts: true, build: func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewWebhook(c, deps) }}
+	return configuration{
+		passLasts: true,
+		build:     func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewWebhook(c, deps) },
+		files:     r.files(at, a, c.Connection),
+	}
 }
