@@ -102,7 +102,7 @@ func readCAs(file string) (*x509.CertPool, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, errors.New("the file has no certificate that can be parsed")
+		return nil, fmt.Errorf("%s has no certificate that can be parsed", file)
 	}
 	return pool, nil
 }
@@ -110,6 +110,9 @@ func readCAs(file string) (*x509.CertPool, error) {
 // checkPair reads the client certificate and its key.
 func (c Connection) checkPair() []*ArgumentError {
 	certificate, certErr := readPEM(c.ClientCertFile, "CERTIFICATE")
+	if certErr == nil && !x509.NewCertPool().AppendCertsFromPEM(certificate) {
+		certErr = fmt.Errorf("%s has no certificate that can be parsed", c.ClientCertFile)
+	}
 	key, keyErr := readPEM(c.ClientKeyFile, "PRIVATE KEY")
 	var errs []*ArgumentError
 	if certErr != nil {
