@@ -226,9 +226,9 @@ func (c Webhook) pends(code int) bool {
 	return slices.Contains(c.PendingCodes, code) || code == http.StatusAccepted && !slices.Contains(c.SuccessCodes, code)
 }
 
-// cannotJudge reports whether a status says something about the service, or about what is in
+// cannotDecide reports whether a status says something about the service, or about what is in
 // front of it, and nothing about the release. A 500 may be either, and fails.
-func cannotJudge(code int) bool {
+func cannotDecide(code int) bool {
 	switch code {
 	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooEarly, http.StatusTooManyRequests:
 		return true
@@ -249,7 +249,7 @@ func (g *webhookGate) verdict(res *http.Response, took time.Duration) rollout.Ve
 			text += " to " + displayHost(to) + " (redirects are not followed)"
 		}
 		return rollout.Verdict{Status: rollout.Errored, Final: true, Detail: text + ": set url to the address that decides", Err: errNoVerdict}
-	case cannotJudge(code):
+	case cannotDecide(code):
 		v := rollout.Verdict{Status: rollout.Errored, Detail: text + ": the service cannot decide now", Err: errNoVerdict}
 		if v.RetryAfter = retryAfter(res, time.Now()); v.RetryAfter > 0 {
 			v.Detail += fmt.Sprintf(", Retry-After: %s", roundUp(v.RetryAfter))
