@@ -31,6 +31,9 @@ func badPrometheus() []badInput {
 		wrong("prometheus_token_empty", kind("max = 1\n bearer_token_env = \"\"")),
 		wrong("prometheus_token_name", kind("max = 1\n bearer_token_env = \"A=B\"")),
 		wrong("prometheus_ca_empty", kind("max = 1\n ca_file = \"\"")),
+		wrong("prometheus_ca_missing_key", whole(`url = "https://h"`, `query = "up"`, "max = 1", `client_cert_file = "a.pem"`)),
+		wrong("prometheus_basic_auth", kind("max = 1\n basic_auth {\n username = \"a:b\"\n password_env = \"P\"\n }")),
+		wrong("prometheus_sigv4", kind("max = 1\n sigv4 {\n region = \"Frankfurt\"\n }")),
 		wrong("prometheus_method", kind("max = 1\n method = \"PUT\"")),
 		wrong("prometheus_no_data", kind("max = 1\n on_no_data = \"error\"")),
 	}
