@@ -204,8 +204,8 @@ func TestBlocks_objectsAreKnown(t *testing.T) {
 	}
 	slices.Sort(objects)
 	want := []string{
-		"bluegreen_switch.environments", // the resource: an inline one without version is a warning of the schedule
-		"bluegreen_switch.environments", // the data source
+		"bluegreen_switch.environments",   // the resource: an inline one without version is a warning of the schedule
+		"bluegreen_switch.environments",   // the data source
 		"bluegreen_switch.strategy.steps", // both fields are required
 	}
 	if !slices.Equal(objects, want) {

@@ -31,7 +31,7 @@ func recordDetail(f *rollout.Failure) (input.Detail, bool) {
 	case rollout.LeaseLost:
 		return input.Detail{
 			Cause:  fmt.Sprintf("Another apply took the routes over: %s.", f.Detail),
-			Action: "Wait until it ends, then plan and apply again. This apply was suspended for longer than its lease of 3 minutes, or its record was removed from the routes.",
+			Action: "If it still runs, wait until it ends. Then plan and apply again. This apply was suspended for longer than its lease of 3 minutes, or its record was removed from the routes.",
 		}, true
 	case rollout.RecordFailed:
 		return input.Detail{
