@@ -32,7 +32,7 @@ const (
 
 // Command is the arguments of the kind "command": a program that runs once per
 // evaluation. Its exit status decides the verdict: 0 passes, 75 is inconclusive, and
-// any other status fails. A program that did not get to judge is an error: one that
+// any other status fails. A program that could not decide is an error: one that
 // cannot be started, that still runs at the gate's timeout, that a signal ended (the
 // kernel's for memory, or a crash), or whose shell could not run a command (126, 127).
 //
@@ -132,8 +132,8 @@ type commandGate struct {
 var (
 	// errNotStarted is the cause if the program did not run.
 	errNotStarted = errors.New("the command could not be started")
-	// errNotJudged is the cause if the program ended without judging.
-	errNotJudged = errors.New("the command did not judge")
+	// errNotDecided is the cause if the program ended without a decision.
+	errNotDecided = errors.New("the command did not decide")
 )
 
 // Preflight implements rollout.Preflight.
@@ -243,10 +243,10 @@ func (r commandResult) verdict(ctx context.Context) rollout.Verdict {
 		return rollout.Verdict{Status: rollout.Inconclusive,
 			Detail: fmt.Sprintf("exit status %d in %s: not decided yet%s", exitTempFail, took, r.output.outputText())}
 	case r.state.ExitCode() < 0:
-		return rollout.Verdict{Status: rollout.Errored, Err: errNotJudged,
+		return rollout.Verdict{Status: rollout.Errored, Err: errNotDecided,
 			Detail: fmt.Sprintf("ended by a signal that the gate did not send (%s) after %s%s", r.state, took, r.output.outputText())}
 	case r.state.ExitCode() == exitNotExecutable || r.state.ExitCode() == exitNotFound:
-		return rollout.Verdict{Status: rollout.Errored, Err: errNotJudged,
+		return rollout.Verdict{Status: rollout.Errored, Err: errNotDecided,
 			Detail: fmt.Sprintf("%s in %s: a command was not found or could not be run%s", r.state, took, r.output.outputText())}
 	}
 	return rollout.Verdict{Status: rollout.Fail, Detail: fmt.Sprintf("%s in %s, expected exit status 0%s", r.state, took, r.output.outputText())}

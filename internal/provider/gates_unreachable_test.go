@@ -63,7 +63,7 @@ func TestGates_unreachable(t *testing.T) {
 	}
 }
 
-// A person approves a step once. What comes after the approval does not take it back.
+// A person approves a step once. The webhook is not called again before the next weights.
 func TestGates_approvalLasts(t *testing.T) {
 	s, w := newSite(t), newWorkspace(t)
 	w.write(s.release("blue").in(s.bench))

@@ -68,15 +68,15 @@ func evaluationArguments() map[string]schema.Attribute {
 		},
 		"initial_delay": schema.StringAttribute{
 			Optional:            true,
-			MarkdownDescription: "Time to wait after each weight change before the first evaluation, as a duration. Default: `0s`.",
+			MarkdownDescription: "Warm-up after each weight change, as a duration: the gate is not evaluated, and `target_metrics`, `cloudwatch_metric` and `cloudwatch_alarm` ignore data from before its end. Default: `0s`.",
 		},
 		"failure_limit": schema.Int64Attribute{
 			Optional:            true,
-			MarkdownDescription: "Number of failed evaluations to tolerate per shift, 0 or more. Default: `0`.",
+			MarkdownDescription: "Number of failed evaluations to tolerate per shift, 0 or more. A step ends only after a pass that follows them. Default: `0`.",
 		},
 		"consecutive_error_limit": schema.Int64Attribute{
 			Optional:            true,
-			MarkdownDescription: "Number of consecutive evaluations that may end in an error (could not measure), 0 or more. Default: `4`.",
+			MarkdownDescription: "Number of consecutive evaluations that may end in an error (could not measure), 0 or more. A step ends only after a pass that follows them. Default: `4`.",
 		},
 		"inconclusive_timeout": schema.StringAttribute{
 			Optional:            true,

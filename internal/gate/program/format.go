@@ -1,4 +1,6 @@
-package gate
+// Package program finds out, without running it, whether the system can run a file: its
+// interpreter, its format and its loader.
+package program
 
 import (
 	"bytes"
@@ -6,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -20,10 +23,16 @@ const maxInterpreterLine = 256
 // useInterpreter is the way out for a file that the system cannot run by itself.
 const useInterpreter = `; begin it with a line such as #!/bin/sh, or name its interpreter in argv, such as ["sh", "check.sh"]`
 
-// runnable returns why the system cannot run a file that it found, as far as its beginning
-// shows: the line that names its interpreter, or the format of a program. It runs nothing. A
-// file that cannot be read may be run nevertheless.
-func (c Command) runnable(path string, deps Dependencies) error {
+// Place is where a file is run.
+type Place struct {
+	Dir  string                  // the working directory; empty: that of this process
+	Find func(name string) error // returns why the PATH has no program of that name
+}
+
+// Runnable returns why the system cannot run a file, as far as its beginning shows: the line
+// that names its interpreter, or the format of a program. A file that cannot be read may be
+// run nevertheless.
+func (p Place) Runnable(path string) error {
 	if runtime.GOOS == "windows" { // decides by the extension
 		return nil
 	}
@@ -38,7 +47,7 @@ func (c Command) runnable(path string, deps Dependencies) error {
 		return nil
 	}
 	if head = head[:n]; bytes.HasPrefix(head, []byte("#!")) {
-		if err := c.checkInterpreter(string(head), deps); err != nil {
+		if err := p.checkInterpreter(string(head)); err != nil {
 			return fmt.Errorf("%s cannot be run: %w", path, err)
 		}
 		return nil
@@ -53,7 +62,7 @@ func (c Command) runnable(path string, deps Dependencies) error {
 }
 
 // checkInterpreter checks the interpreter of a script by the beginning of its text.
-func (c Command) checkInterpreter(head string, deps Dependencies) error {
+func (p Place) checkInterpreter(head string) error {
 	line, _, complete := strings.Cut(strings.TrimPrefix(head, "#!"), "\n")
 	if !complete && len(head) == maxInterpreterLine {
 		return nil // the rest of the line is not known
@@ -67,10 +76,10 @@ func (c Command) checkInterpreter(head string, deps Dependencies) error {
 	}
 	interpreter := words[0]
 	if !filepath.IsAbs(interpreter) {
-		interpreter = filepath.Join(c.WorkingDir, interpreter)
+		interpreter = filepath.Join(p.Dir, interpreter)
 	}
 	if info, err := os.Stat(interpreter); err != nil {
-		return fmt.Errorf("its interpreter %s cannot be used: %w", interpreter, cause(err))
+		return fmt.Errorf("its interpreter %s cannot be used: %w", interpreter, withoutPath(err))
 	} else if info.IsDir() || info.Mode()&0o111 == 0 {
 		return fmt.Errorf("its interpreter %s is not an executable file", interpreter)
 	}
@@ -81,10 +90,18 @@ func (c Command) checkInterpreter(head string, deps Dependencies) error {
 	if program == "" || filepath.Base(program) != program {
 		return nil
 	}
-	if _, err := c.findInPath(program, deps); err != nil {
+	if err := p.Find(program); err != nil {
 		return fmt.Errorf("its interpreter: %w", err)
 	}
 	return nil
+}
+
+// withoutPath returns an error without the path that it repeats.
+func withoutPath(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
 }
 
 // programOfEnv returns the program that env runs; empty if that is not plain to see.
@@ -140,11 +157,11 @@ func checkELF(head []byte, file io.ReaderAt) error {
 	if err != nil {
 		return nil //nolint:nilerr // Linux needs less of the file than this parser
 	}
-	for _, p := range program.Progs {
-		if p.Type != elf.PT_INTERP || p.Filesz > maxInterpreterLine {
+	for _, segment := range program.Progs {
+		if segment.Type != elf.PT_INTERP || segment.Filesz > maxInterpreterLine {
 			continue
 		}
-		text, err := io.ReadAll(p.Open())
+		text, err := io.ReadAll(segment.Open())
 		loader := strings.TrimRight(string(text), "\x00")
 		if _, statErr := os.Stat(loader); err == nil && errors.Is(statErr, os.ErrNotExist) {
 			return fmt.Errorf("the loader %s that it needs does not exist; it may be built for another C library (glibc or musl)", loader)
