@@ -130,8 +130,12 @@ func (s advice) respondingDetail(result rollout.Result) input.Detail {
 
 // externalChangeDetail is about a route that somebody else changed. One that does not forward
 // has no weights to start from, so the next plan cannot do that either.
-func (s advice) externalChangeDetail(result rollout.Result, detail string) input.Detail {
+func (s advice) externalChangeDetail(result rollout.Result, f *rollout.Failure, detail string) input.Detail {
 	d := input.Detail{Cause: "Another process changed the route: " + detail, Action: ignoreChangesHint}
+	if f.Rejects { // somebody returned all of the traffic in mid-shift
+		d.Action = managedElsewhereHint + " Otherwise somebody rolled the shift back. " + s.badVersionAction(result, f)
+		return d
+	}
 	if !hasResponse(result) {
 		return d
 	}

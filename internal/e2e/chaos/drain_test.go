@@ -77,7 +77,7 @@ func (r *rig) retire(environment string) {
 // testRules returns the rules of the listener that match a header, as a list in HCL.
 func (r *rig) testRules() string {
 	r.t.Helper()
-	out, err := rehearsal.Client(r.Balancer.URL()).DescribeRules(r.t.Context(), &elb.DescribeRulesInput{ListenerArn: &r.Stack.Listener})
+	out, err := r.Stack.Client().DescribeRules(r.t.Context(), &elb.DescribeRulesInput{ListenerArn: &r.Stack.Listener})
 	if err != nil {
 		r.t.Fatal(err)
 	}

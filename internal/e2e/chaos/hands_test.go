@@ -41,7 +41,7 @@ func set(weights map[string]int32, sticky bool) func(*rig, string) {
 }
 
 func (r *rig) modify(arn string, actions []types.Action) {
-	client := rehearsal.Client(r.Balancer.URL())
+	client := r.Stack.Client()
 	var err error
 	if strings.Contains(arn, "listener-rule/") {
 		_, err = client.ModifyRule(r.t.Context(), &elb.ModifyRuleInput{RuleArn: new(arn), Actions: actions})
@@ -58,7 +58,7 @@ func untag(r *rig, arn string) {
 	if len(keys) == 0 {
 		return
 	}
-	if _, err := rehearsal.Client(r.Balancer.URL()).RemoveTags(r.t.Context(), &elb.RemoveTagsInput{ResourceArns: []string{arn}, TagKeys: keys}); err != nil {
+	if _, err := r.Stack.Client().RemoveTags(r.t.Context(), &elb.RemoveTagsInput{ResourceArns: []string{arn}, TagKeys: keys}); err != nil {
 		r.t.Error(err)
 	}
 }
@@ -98,7 +98,7 @@ func hands() []hand {
 			if !strings.Contains(arn, "listener-rule/") {
 				return
 			}
-			if _, err := rehearsal.Client(r.Balancer.URL()).DeleteRule(r.t.Context(), &elb.DeleteRuleInput{RuleArn: new(arn)}); err != nil {
+			if _, err := r.Stack.Client().DeleteRule(r.t.Context(), &elb.DeleteRuleInput{RuleArn: new(arn)}); err != nil {
 				r.t.Error(err)
 			}
 		}},

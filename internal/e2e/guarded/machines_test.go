@@ -16,7 +16,6 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
 var expiry = regexp.MustCompile(`\bexpires=\d+`)
@@ -28,7 +27,7 @@ func expire(t *testing.T, w *e2e.World) {
 	for key, value := range w.Balancer.Tags(w.Stack.Listener) {
 		tags = append(tags, types.Tag{Key: new(key), Value: new(expiry.ReplaceAllString(value, "expires="+strconv.FormatInt(time.Now().Add(-2*time.Hour).Unix(), 10)))})
 	}
-	if _, err := rehearsal.Client(w.Balancer.URL()).AddTags(t.Context(), &elb.AddTagsInput{ResourceArns: []string{w.Stack.Listener}, Tags: tags}); err != nil {
+	if _, err := w.Stack.Client().AddTags(t.Context(), &elb.AddTagsInput{ResourceArns: []string{w.Stack.Listener}, Tags: tags}); err != nil {
 		t.Fatal(err)
 	}
 }
