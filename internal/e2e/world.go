@@ -48,7 +48,7 @@ func NewWorld(t *testing.T, pace rehearsal.Pace, options ...localaws.Option) *Wo
 func NewQuietWorld(t *testing.T, pace rehearsal.Pace) *World {
 	t.Helper()
 	w := newWorld(t, rehearsal.AppTerms{Version: "1"}, pace)
-	w.adopt()
+	adopt(w)
 	w.load(ParallelRate)
 	return w
 }
@@ -58,7 +58,7 @@ func NewQuietWorld(t *testing.T, pace rehearsal.Pace) *World {
 func NewWorldOf(t *testing.T, live rehearsal.AppTerms, pace rehearsal.Pace, options ...localaws.Option) *World {
 	t.Helper()
 	w := newWorld(t, live, pace, options...)
-	w.adopt()
+	adopt(w)
 	w.load(LoadRate)
 	return w
 }
@@ -68,7 +68,7 @@ func NewUnloadedWorld(t *testing.T, pace rehearsal.Pace, prepare func(*World)) *
 	t.Helper()
 	w := newWorld(t, rehearsal.AppTerms{Version: "1"}, pace)
 	prepare(w)
-	w.adopt()
+	adopt(w)
 	return w
 }
 
@@ -96,7 +96,7 @@ func newWorld(t *testing.T, live rehearsal.AppTerms, pace rehearsal.Pace, option
 }
 
 // adopt applies the configuration for the first time.
-func (w *World) adopt() {
+func adopt(w *World) {
 	w.t.Helper()
 	if err := w.Adopt(); err != nil {
 		w.t.Fatal(err)
