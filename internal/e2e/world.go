@@ -48,6 +48,7 @@ func NewWorld(t *testing.T, pace rehearsal.Pace, options ...localaws.Option) *Wo
 func NewQuietWorld(t *testing.T, pace rehearsal.Pace) *World {
 	t.Helper()
 	w := newWorld(t, rehearsal.AppTerms{Version: "1"}, pace)
+	adopt(w)
 	w.load(ParallelRate)
 	return w
 }
@@ -57,7 +58,17 @@ func NewQuietWorld(t *testing.T, pace rehearsal.Pace) *World {
 func NewWorldOf(t *testing.T, live rehearsal.AppTerms, pace rehearsal.Pace, options ...localaws.Option) *World {
 	t.Helper()
 	w := newWorld(t, live, pace, options...)
+	adopt(w)
 	w.load(LoadRate)
+	return w
+}
+
+// NewUnloadedWorld is NewWorld without a load. prepare changes the configuration before it is applied for the first time.
+func NewUnloadedWorld(t *testing.T, pace rehearsal.Pace, prepare func(*World)) *World {
+	t.Helper()
+	w := newWorld(t, rehearsal.AppTerms{Version: "1"}, pace)
+	prepare(w)
+	adopt(w)
 	return w
 }
 
@@ -81,10 +92,15 @@ func newWorld(t *testing.T, live rehearsal.AppTerms, pace rehearsal.Pace, option
 	w := &World{Release: release, Routing: Routing{t, balancer, release.Stack}, Balancer: balancer, t: t}
 	w.MustDeploy("blue", live)
 	w.MustDeploy("green", rehearsal.AppTerms{Version: "2"})
-	if err := release.Adopt(); err != nil {
-		t.Fatal(err)
-	}
 	return w
+}
+
+// adopt applies the configuration for the first time.
+func adopt(w *World) {
+	w.t.Helper()
+	if err := w.Adopt(); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // load starts the load.

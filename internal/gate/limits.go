@@ -91,8 +91,9 @@ func (o OnNoData) check(argument string) []*ArgumentError {
 	switch rollout.Status(o) {
 	case "", rollout.Pass, rollout.Fail, rollout.Inconclusive:
 		return nil
+	default:
+		return []*ArgumentError{invalid(argument, "%q is not inconclusive, pass or fail", string(o))}
 	}
-	return []*ArgumentError{invalid(argument, "%q is not inconclusive, pass or fail", string(o))}
 }
 
 // verdict is the verdict without data. It names the argument where that decides.

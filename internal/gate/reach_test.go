@@ -13,7 +13,9 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
@@ -133,6 +135,27 @@ func TestReach_triesAgain(t *testing.T) {
 	if err := reach(t.Context(), client, req); err != nil || failing {
 		t.Errorf("got %v", err)
 	}
+}
+
+// An attempt that the timeout cuts off says nothing: the error is the cause that was seen before.
+func TestReach_namesTheCauseSeenBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		attempts := 0
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		client := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+			if attempts++; attempts == 1 {
+				return nil, syscall.ECONNREFUSED
+			}
+			cancel()
+			return nil, context.Canceled
+		}}}
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://new.example.com", nil)
+		req.RequestURI = ""
+		if err := reach(ctx, client, req); !errors.Is(err, syscall.ECONNREFUSED) || attempts != 2 {
+			t.Errorf("got %v after %d attempts", err, attempts)
+		}
+	})
 }
 
 // Behind a proxy, the connection and the certificate are those of the server.

@@ -185,13 +185,19 @@ const reachPause = time.Second
 
 // reach connects to the server of a request as its client does, with the proxy of the
 // environment, and verifies the certificate. It sends no request. It tries again until ctx
-// ends, unless the server answers in a way that does not change.
+// ends, unless the server answers in a way that does not change. The error is that of the last
+// attempt which ctx did not cut off, if there is one.
 func reach(ctx context.Context, client *http.Client, req *http.Request) error {
+	var last error
 	for {
 		err := connect(ctx, client, req)
 		if err == nil || isSettled(err) {
 			return err
 		}
+		if last != nil && ctx.Err() != nil {
+			return last
+		}
+		last = err
 		timer := time.NewTimer(reachPause)
 		select {
 		case <-timer.C:

@@ -205,11 +205,12 @@ func TestGates_atPercent(t *testing.T) {
 			w.apply().ok()
 			var at []string
 			var mu sync.Mutex
-			server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			record := func(path string) {
 				mu.Lock()
 				defer mu.Unlock()
-				at = append(at, r.URL.Path+" "+s.routed(s.listener))
-			}))
+				at = append(at, path+" "+s.routed(s.listener))
+			}
+			server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { record(r.URL.Path) }))
 			t.Cleanup(server.Close)
 			h := s.release("green")
 			h.traffic = traffic

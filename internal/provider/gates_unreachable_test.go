@@ -42,7 +42,7 @@ func TestGates_unreachable(t *testing.T) {
 		"command":   block("command", `argv = ["./smoke.sh"]`, "working_dir = abspath(path.root)"),
 	} {
 		h = s.release("green")
-		h.gates = gateBlock("smoke", gate, `timeout = "50ms"`)
+		h.gates = gateBlock("smoke", gate, `timeout = "2s"`)
 		w.write(h.in(s.bench))
 		before := len(s.writes())
 		w.apply().failsAs(name, replacements...)

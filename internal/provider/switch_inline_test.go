@@ -27,7 +27,7 @@ func TestSwitch_scheduleWarnsOfInlineEnvironmentsWithoutVersion(t *testing.T) {
 		return fmt.Sprintf("\n    %q = { target_groups = { web = %q }, %s }", name, group, more)
 	}
 	h := s.release("blue")
-	h.environments = group("blue", s.blue.group, `version = "1.0"`) + group("green", s.green.group, `versoin = "1.1"`)
+	h.environments = group("blue", s.blue.group, `version = "1.0"`) + group("green", s.green.group, `vers = "1.1"`)
 	w.write(h.in(s.bench))
 	w.plan().ok()
 	w.scheduleIs("misspelled")

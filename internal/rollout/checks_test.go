@@ -38,7 +38,7 @@ func (p *player) checkCall(c routertest.Call) {
 	if p.noForward != "" && !c.Rollback {
 		p.violatef("forward write although %s: %s", p.noForward, c)
 	}
-	if before, known := p.written[c.Routes[0]]; !c.Rollback && !(known && before.EqualTraffic(c.Want)) && !strings.HasPrefix(p.phase, "attach") {
+	if before, known := p.written[c.Routes[0]]; !c.Rollback && (!known || !before.EqualTraffic(c.Want)) && !strings.HasPrefix(p.phase, "attach") {
 		p.checkLatest(fmt.Sprintf("%s is written", c))
 	}
 	p.written[c.Routes[0]] = c.Want

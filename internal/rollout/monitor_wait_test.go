@@ -87,14 +87,26 @@ func (w *waitState) mayAdvanceAt(seconds int) {
 	w.health.lastRead, w.health.nextRead = after(seconds), after(seconds+5)
 }
 
+// waitTest is a state of a wait, and what is decided at a time.
+type waitTest struct {
+	name  string
+	gates int
+	set   func(w *waitState)
+	now   int
+	want  string
+}
+
+func (tt waitTest) run(t *testing.T) {
+	t.Helper()
+	w := newWait(tt.gates)
+	tt.set(&w)
+	if got := w.next(after(tt.now)).text(); got != tt.want {
+		t.Errorf("%s, at %ds:\ngot  %s\nwant %s", tt.name, tt.now, got, tt.want)
+	}
+}
+
 func TestWaitState_next(t *testing.T) {
-	tests := []struct {
-		name  string
-		gates int
-		set   func(w *waitState)
-		now   int
-		want  string
-	}{
+	for _, tt := range []waitTest{
 		{"nothing to wait for", 0, func(w *waitState) { w.heldUntil = began }, 0, "passed"},
 		{"in the hold", 0, func(*waitState) {}, 3, "wake at 10s"},
 		{"after the hold", 0, func(*waitState) {}, 10, "passed"},
@@ -155,6 +167,13 @@ func TestWaitState_next(t *testing.T) {
 			w.health.readAt(58)
 		}, 60,
 			"not_healthy: healthy, but not steady for 15s, after 1m"},
+	} {
+		tt.run(t)
+	}
+}
+
+func TestWaitState_nextWithAnEmptyGivingSide(t *testing.T) {
+	for _, tt := range []waitTest{
 		{"the giving side is empty", 1, func(w *waitState) { w.mayAdvanceAt(3) }, 3, "passed early"},
 		{"as the configuration says, the steps are unchanged", 1, func(w *waitState) { w.mayAdvanceAt(3); w.advance = false }, 3, "wake at 5s"},
 		{"a gate has not passed", 2, func(w *waitState) { w.mayAdvanceAt(3); w.gates[1].latest = Inconclusive }, 3, "wake at 5s"},
@@ -212,13 +231,8 @@ func TestWaitState_next(t *testing.T) {
 			w.health.readAt(48)
 		}, 60, "health_unreadable: the last read that succeeded was 12s ago and showed 0 of 2: no answer"},
 		{"never read", 0, func(w *waitState) { w.ready, w.health.err = true, ErrNoAnswer }, 60, "health_unreadable: no read succeeded: no answer"},
-	}
-	for _, tt := range tests {
-		w := newWait(tt.gates)
-		tt.set(&w)
-		if got := w.next(after(tt.now)).text(); got != tt.want {
-			t.Errorf("%s, at %ds:\ngot  %s\nwant %s", tt.name, tt.now, got, tt.want)
-		}
+	} {
+		tt.run(t)
 	}
 }
 

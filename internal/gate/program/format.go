@@ -72,7 +72,7 @@ func (p Place) checkInterpreter(head string) error {
 	}
 	words := strings.Fields(line)
 	if len(words) == 0 {
-		return errors.New("its first line names no interpreter after #!")
+		return errors.New("its first line begins with #! but names no interpreter")
 	}
 	interpreter := words[0]
 	if !filepath.IsAbs(interpreter) {

@@ -32,7 +32,7 @@ func Read(r *input.Reader, at path.Path, v attr.Value, place Place) []*Gate {
 		attrs := own.Attributes(block)
 		name := own.name(at.AtName("name"), attrs["name"], first)
 		if g := own.gate(at, name, attrs); g != nil {
-			own.finish(at, g, place)
+			own.finish(g, place)
 			all = append(all, g)
 		}
 		r.Unknown = r.Unknown || own.Unknown
@@ -98,7 +98,7 @@ func (r reader) gate(at path.Path, name string, attrs map[string]attr.Value) *Ga
 }
 
 // finish checks a gate against the place where it is configured.
-func (r reader) finish(at path.Path, g *Gate, place Place) {
+func (r reader) finish(g *Gate, place Place) {
 	if place != OfReady {
 		return
 	}
