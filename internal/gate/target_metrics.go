@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/statistic"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 )
@@ -141,7 +142,7 @@ func (c TargetMetrics) Check() []*ArgumentError {
 	if c.MaxLatency < 0 {
 		errs = append(errs, invalid("max_latency", "%s is negative", schedule.FormatDuration(c.MaxLatency)))
 	}
-	if q := percentile(c.Stat); c.Stat != "Average" && !(q > 0 && q < 1) {
+	if q := statistic.Percentile(c.Stat); c.Stat != "Average" && !(q > 0 && q < 1) {
 		errs = append(errs, invalid("stat", "%q is neither Average nor a percentile such as p99 or p99.9", c.Stat))
 	}
 	if c.MinRequests < 1 {

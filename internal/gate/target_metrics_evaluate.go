@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/statistic"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
@@ -244,7 +245,7 @@ const minSlowPeriods = 3
 
 // minLatencyRequests returns how many requests a latency requires.
 func (c TargetMetrics) minLatencyRequests() float64 {
-	q := percentile(c.Stat)
+	q := statistic.Percentile(c.Stat)
 	if q == 0 {
 		return float64(c.MinRequests)
 	}
