@@ -176,6 +176,11 @@ func stepsNotRising(at path.Path, step, before shift.Share) diag.Diagnostic {
 		input.Fact{"Value", input.Number(step.Percent())})
 }
 
+func baselineAboveSteps(at path.Path, baseline, last shift.Share) diag.Diagnostic {
+	return input.Misuse(at, fmt.Sprintf("The bake would run at %s, which is not above the last step, %s. Use less than %s, or end the steps earlier.",
+		shift.Full-baseline, last, input.Number((shift.Full-last).Percent())), input.Fact{"Value", input.Number(baseline.Percent())})
+}
+
 func unknownPreset(at path.Path, name string) diag.Diagnostic {
 	return input.Misuse(at, fmt.Sprintf("CodeDeploy has no such predefined deployment configuration for ECS or Lambda. Use one of %s, with or without the prefix CodeDeployDefault. and the platform.",
 		input.Quoted(shift.Presets())), input.Fact{"Value", strconv.Quote(name)})

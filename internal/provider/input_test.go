@@ -131,6 +131,12 @@ func badStrategy() []badInput {
 		wrong("hold_negative", steps(`{ percent = 10, hold = "-1m" }`)),
 		wrong("step_gates", steps(`{ percent = 10, hold = "1m", gates = ["approve"] }`)),
 		wrong("step_gates_empty", steps(`{ percent = 10, hold = "1m", gates = [] }`)),
+		wrong("baseline_range", func(h *hcl) { h.strategy = "baseline_percent = 100" }),
+		wrong("baseline_zero", func(h *hcl) { h.strategy = "baseline_percent = 0" }),
+		wrong("baseline_decimals", func(h *hcl) { h.strategy = "baseline_percent = 0.25" }),
+		wrong("baseline_steps", func(h *hcl) {
+			h.strategy = "baseline_percent = 50\n steps = [{ percent = 10, hold = \"1m\" }, { percent = 50, hold = \"1m\" }]"
+		}),
 		wrong("bake_unreadable", func(h *hcl) { h.strategy = `bake = "soon"` }),
 		wrong("settle_unreadable", func(h *hcl) { h.settle = `settle = "60"` }),
 		wrong("window_negative", func(h *hcl) { h.strategy = `rollback_window = "-24h"` }),

@@ -57,7 +57,12 @@ func strategyBlock() schema.ListNestedBlock {
 			},
 			"bake": schema.StringAttribute{
 				Optional:            true,
-				MarkdownDescription: "How long to monitor gates and health at 100 % before the shift is completed, as a duration. A failure still rolls back. Default: `0s`.",
+				MarkdownDescription: "How long to monitor gates and health at 100 % (or with `baseline_percent` below it) before the shift is completed, as a duration. A failure still rolls back. Default: `0s`.",
+			},
+			"baseline_percent": schema.NumberAttribute{
+				Optional: true,
+				MarkdownDescription: "Part of the shift that is held back until the bake is over, in percent: above 0, below 100, at most one decimal, and less than what the last step leaves. The bake then runs at 100 minus this, so that gates can compare with the live environment, and no gate is evaluated at 100 %. " +
+					"Default: none, the bake runs at 100 %.",
 			},
 			"settle": schema.StringAttribute{
 				Optional: true,

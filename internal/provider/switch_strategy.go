@@ -27,6 +27,30 @@ func (r *decoder) readStrategy(w *desired, v types.List) {
 	w.Strategy.DetachIdle = r.Boolean(attrs["detach_idle"])
 	w.Strategy.RollbackWindow = r.Duration(at.AtName("rollback_window"), attrs["rollback_window"], 24*time.Hour)
 	r.readSteps(w, at.AtName("steps"), attrs["steps"])
+	r.readBaseline(w, at.AtName("baseline_percent"), attrs["baseline_percent"])
+}
+
+// readBaseline reads the part of the shift that is held back until the bake is over. The steps
+// end below it.
+func (r *decoder) readBaseline(w *desired, at path.Path, v attr.Value) {
+	n, ok := v.(types.Number)
+	if input.Missing(v) || !r.Known(v) || !ok {
+		return
+	}
+	percent, _ := n.ValueBigFloat().Float64()
+	share, err := shift.ShareOf(percent)
+	if err == nil && (share <= 0 || share >= shift.Full) {
+		err = shift.ErrOutOfRange
+	}
+	if err != nil {
+		r.Add(badStep(at, percent, err))
+		return
+	}
+	if steps := w.Strategy.Steps; len(steps) > 0 && steps[len(steps)-1].At >= shift.Full-share {
+		r.Add(baselineAboveSteps(at, share, steps[len(steps)-1].At))
+		return
+	}
+	w.Strategy.Baseline = share
 }
 
 // The limits of strategy.rollback_timeout: one call of a rollback can take the shortest.

@@ -143,7 +143,7 @@ func (p *player) checkWrites() {
 	if len(p.story.faults) > 0 || deleted {
 		return
 	}
-	most, back := len(p.story.request.Strategy.Steps)+1+2, 1
+	most, back := len(p.story.request.Strategy.Path())+1+2, 1
 	if p.schedule.RollsBackFirst {
 		back = 2
 	}

@@ -234,6 +234,9 @@ func (d *drawing) drawStrategy() {
 	}
 	d.line("steps %s", strings.Join(steps, " "))
 	d.line("bake %s", hold())
+	if d.chance("baseline", 4) {
+		d.line("baseline %s", d.pick("baseline percent", "0.1", "5", "40"))
+	}
 	d.line("settle %s", hold())
 	d.line("health timeout=%s steady=%s breach=%s", d.pick("timeout", "1m", "10m"), d.pick("steady", "0s", "15s"), d.pick("breach", "0s", "1s", "30s"))
 	if d.chance("rollback_timeout", 2) {

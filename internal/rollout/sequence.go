@@ -24,10 +24,12 @@ type sequence struct {
 	lease    *lease
 	report   *reporter
 
-	progress progress    // what a failure would find
-	step     int         // from 1; 0 before any traffic
-	at       shift.Share // the part of the shift that is done
-	exposed  bool        // the gaining environments have had traffic, from this or an earlier apply
+	progress progress      // what a failure would find
+	step     int           // from 1; 0 before any traffic
+	at       shift.Share   // the part of the shift that is done
+	bakeLeft time.Duration // at 100 %
+	baked    bool          // below 100 %, so no gate is evaluated there
+	exposed  bool          // the gaining environments have had traffic, from this or an earlier apply
 	// evaluated is the gates of the last stage that evaluated some: before any traffic, or a hold.
 	// They go on while the next step waits for health.
 	evaluated []*activeGate
@@ -109,7 +111,7 @@ func (s *sequence) observe(ctx context.Context) *Failure {
 	if f := s.checkStickiness(); f != nil {
 		return f
 	}
-	s.path = pathOf(s.schedule)
+	s.path, s.bakeLeft = pathOf(s.schedule), s.spec.Request.Strategy.Bake
 	s.result.Kind, s.result.From = s.schedule.Kind, s.fleet.mean()
 	if s.schedule.Kind.Moves() {
 		if f := s.monitor.checkGates(s.spec.Request.Strategy); f != nil {
@@ -279,7 +281,7 @@ func (s *sequence) checkCredentials(ctx context.Context, step shift.Step) *Failu
 	}
 	hold := step.Hold
 	if step.At == shift.Full {
-		hold = s.spec.Request.Strategy.Bake + s.spec.Request.Strategy.Settle
+		hold = s.bakeLeft + s.spec.Request.Strategy.Settle
 	}
 	err := s.spec.CredentialsLast(ctx, hold+rollbackDuration)
 	if err == nil {
@@ -316,7 +318,7 @@ func pathOf(s shift.Schedule) path {
 	if s.Kind == shift.Revert {
 		return nil
 	}
-	return s.Request.Strategy.Steps
+	return s.Request.Strategy.Path()
 }
 
 // number returns the number of the step that a part of the shift belongs to, from 1.

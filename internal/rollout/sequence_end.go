@@ -13,13 +13,16 @@ import (
 // finish runs what follows at 100 %: bake, settle, detach.
 func (s *sequence) finish(ctx context.Context) *Failure {
 	s.step, s.at, s.exposed = s.path.last(), shift.Full, true
+	if s.baked { // with a baseline to compare with, which there is none of now
+		return s.settle(ctx, nil)
+	}
 	gates := s.gatesFor(shift.After, shift.Step{})
 	s.evaluated = gates
 	if !s.monitor.reset { // the shift starts with the bake
 		s.monitor.resetGates()
 	}
 	s.report.phase("bake")
-	f := s.monitor.wait(ctx, stage{name: "bake", part: shift.After, hold: s.spec.Request.Strategy.Bake,
+	f := s.monitor.wait(ctx, stage{name: "bake", part: shift.After, hold: s.bakeLeft,
 		gates: gates, watch: s.backends.incoming(s.schedule.Desired)})
 	if f != nil {
 		return f

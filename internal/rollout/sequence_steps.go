@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
@@ -94,23 +95,33 @@ func (s stepwise) takeStep(ctx context.Context, step shift.Step) (advances bool,
 	if f := s.setWeights(ctx, step.At); f != nil || step.At == shift.Full {
 		return false, f // the hold at 100 % is the bake
 	}
-	s.report.phase("hold at " + step.At.String())
+	if step.Bakes {
+		s.report.phase("bake at " + step.At.String())
+	} else {
+		s.report.phase("hold at " + step.At.String())
+	}
 	return s.hold(ctx, step, stage{name: s.path.name(step.At), watch: s.backends.incoming(next)})
 }
 
 // hold holds the weights of a step below 100 %, and reports whether the rest of the shift
 // follows at once. No step is skipped that has gates of its own: one of them may ask a person.
 func (s stepwise) hold(ctx context.Context, step shift.Step, st stage) (advances bool, f *Failure) {
-	st.part, st.hold = shift.During, step.Hold
+	st.part, st.hold = step.Part(), step.Hold
 	st.gates = s.gatesFor(shift.During, step)
 	s.evaluated, st.source = st.gates, s.backends.outgoing()
 	gated := slices.ContainsFunc(s.schedule.Steps, func(x shift.Step) bool {
-		return x.At > step.At && x.At < shift.Full && s.spec.Request.Strategy.HasOwnGates(x)
+		return x.At > step.At && x.At < shift.Full && !x.Bakes && s.spec.Request.Strategy.HasOwnGates(x)
 	})
 	if !s.spec.WarnOnSourceUnhealthy && !gated {
 		st.advance, st.permit = s.backends.incoming(s.desired.highest(shift.Full)), s.lease.permit()
 	}
-	return s.monitor.hold(ctx, st)
+	start := time.Now()
+	advances, f = s.monitor.hold(ctx, st)
+	if step.Bakes && f == nil {
+		s.baked = !advances
+		s.bakeLeft = max(0, step.Hold-time.Since(start))
+	}
+	return advances, f
 }
 
 // advance goes to 100 % at once. The hold that ended early has checked the health for that,

@@ -25,7 +25,7 @@ import (
 //	stable ENV=PERCENT...          none: a Create
 //	planned ID like route | none   default: the state of the route
 //	desired ENV[=PERCENT]...       none: leave the traffic in place
-//	steps PERCENT/HOLD... bake TIME, settle TIME, sticky TIME
+//	steps PERCENT/HOLD... bake TIME, baseline PERCENT, settle TIME, sticky TIME
 //	health KEY=VALUE...            timeout, steady, breach, capacity, min_percent, min_targets
 //	gate NAME WHEN [KEY=VALUE]...  interval, timeout, delay, failures, errors, inconclusive, on_inconclusive, at=PERCENT[+PERCENT], dry, once, takes, preflight=RESPONSE
 //	returns NAME RESPONSE...       one per call, the last one repeats; RESPONSE@TIME: from then on
@@ -139,6 +139,8 @@ func (s *story) parseLine(keyword string, args []string) {
 		strategy.Steps = parseSteps(args)
 	case "bake":
 		strategy.Bake = duration(args[0])
+	case "baseline":
+		strategy.Baseline = parseSteps([]string{args[0] + "/0s"})[0].At
 	case "settle":
 		strategy.Settle = duration(args[0])
 	case "health":

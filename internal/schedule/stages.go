@@ -93,19 +93,31 @@ func (s plan) stages() []stage {
 		}
 	}
 	if s.Split != nil {
-		all = append(all, stage{"evaluate the current split", "hold " + FormatDuration(s.Split.Hold), gatesText(t.GatesFor(shift.During, *s.Split))})
+		all = append(all, stage{"evaluate the current split", holdText(*s.Split), gatesText(t.GatesFor(shift.During, *s.Split))})
 	}
 	for _, step := range s.Steps {
 		if step.At != shift.Full {
-			all = append(all, stage{s.stepText(step.At), "hold " + FormatDuration(step.Hold), gatesText(t.GatesFor(shift.During, step))})
+			all = append(all, stage{s.stepText(step.At), holdText(step), gatesText(t.GatesFor(shift.During, step))})
 		}
 	}
 	reached := s.Desired.String()
 	if s.BakeOnly {
 		reached += " (already reached)"
 	}
-	all = append(all, stage{reached, "bake " + FormatDuration(t.Bake), gatesText(t.GatesFor(shift.After, shift.Step{}))})
+	if s.BakesBelow() {
+		all = append(all, stage{text: reached})
+	} else {
+		all = append(all, stage{reached, "bake " + FormatDuration(t.Bake), gatesText(t.GatesFor(shift.After, shift.Step{}))})
+	}
 	return append(all, stage{text: s.settleText()})
+}
+
+// holdText is the wait at a step.
+func holdText(step shift.Step) string {
+	if step.Bakes {
+		return "bake " + FormatDuration(step.Hold)
+	}
+	return "hold " + FormatDuration(step.Hold)
 }
 
 // alignStages aligns the waits and gates of the lines in columns.

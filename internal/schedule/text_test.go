@@ -67,6 +67,11 @@ func TestSchedule_textOfAShift(t *testing.T) {
 		{"no steps, without versions", with(bare(green, route(blue, blue)), func(r *shift.Request) {
 			r.Environments[0].Version, r.Environments[1].Version = "", ""
 		})},
+		{"a baseline", with(full(green, onlyAttached(blue)), func(r *shift.Request) { r.Strategy.Baseline = 50 })},
+		{"a baseline, abandoned in the bake", with(full(green, route(blue, shift.Weights{"blue": 50, "green": 950})), func(r *shift.Request) {
+			toGreen(r)
+			r.Strategy.Baseline = 50
+		})},
 		{"detach_idle", with(full(green, onlyAttached(blue)), func(r *shift.Request) { r.Strategy.DetachIdle = true })},
 		{"an attached idle environment without a healthy target", with(full(green, route(blue, blue)), redUnhealthy)},
 		{"one that is detached", with(full(green, route(blue, blue)), func(r *shift.Request) {

@@ -25,12 +25,15 @@ func (s warner) waits() []wait {
 	}
 	var all []wait
 	if s.Split != nil {
-		all = append(all, wait{"current split", shift.During, *s.Split})
+		all = append(all, wait{"current split", s.Split.Part(), *s.Split})
 	}
 	for _, step := range s.Steps {
 		if step.At != shift.Full {
-			all = append(all, wait{step.At.String(), shift.During, step})
+			all = append(all, wait{step.At.String(), step.Part(), step})
 		}
+	}
+	if s.BakesBelow() {
+		return all
 	}
 	return append(all, wait{"bake", shift.After, shift.Step{Hold: s.Request.Strategy.Bake}})
 }

@@ -221,7 +221,7 @@ func (s *Schedule) fillJoins() {
 // Routes that are at different weights count as a split, too.
 func (s *Schedule) fillSteps() {
 	r := s.Request
-	all := append(slices.Clone(r.Strategy.Steps), Step{At: Full})
+	all := append(slices.Clone(r.Strategy.Path()), Step{At: Full})
 	if r.Unobserved {
 		s.Steps = all
 		return
@@ -242,7 +242,7 @@ func (s *Schedule) fillSteps() {
 		}
 	}
 	if low < Full && high > 0 {
-		s.Split = new(stepAt(r.Strategy.Steps, high))
+		s.Split = new(stepAt(r.Strategy.Path(), high))
 	}
 	for _, step := range all {
 		if step.At > low {
@@ -250,6 +250,11 @@ func (s *Schedule) fillSteps() {
 		}
 	}
 	s.BakeOnly = len(s.Steps) == 0 && !s.ReplacesFixedError
+}
+
+// BakesBelow reports whether the bake is a step of the shift, below 100 %.
+func (s Schedule) BakesBelow() bool {
+	return s.Split != nil && s.Split.Bakes || slices.ContainsFunc(s.Steps, func(step Step) bool { return step.Bakes })
 }
 
 // fillGaining sets Gaining: the environments that gain on some route.
@@ -297,7 +302,7 @@ func stepAt(steps []Step, at Share) Step {
 	reached := Step{At: at}
 	for i, step := range steps {
 		if i == 0 || step.At <= at {
-			reached = Step{At: at, Hold: step.Hold, Like: step.At}
+			reached = Step{At: at, Hold: step.Hold, Bakes: step.Bakes, Like: step.At}
 		}
 	}
 	return reached

@@ -115,6 +115,7 @@ const (
 type Strategy struct {
 	Steps          []Step // without the last one, at Full
 	Bake           time.Duration
+	Baseline       Share // the part of the shift that is held back until the bake is over; 0: none
 	Settle         time.Duration
 	HealthTimeout  time.Duration
 	RollbackWindow time.Duration // how long a revert needs no steps; 0: never
@@ -153,6 +154,9 @@ func (t Strategy) GatesFor(part When, step Step) []GateSettings {
 }
 
 func (g GateSettings) isFor(part When, step Step) bool {
+	if step.Bakes {
+		part = After
+	}
 	switch {
 	case len(g.AtSteps) == 0:
 		return g.When == Always || g.When == part || g.When == During && part == After
@@ -162,6 +166,14 @@ func (g GateSettings) isFor(part When, step Step) bool {
 		return slices.Contains(g.AtSteps, Full)
 	}
 	return false
+}
+
+// Path returns the steps below 100 %, with the one of the bake if a baseline is held back.
+func (t Strategy) Path() []Step {
+	if t.Baseline == 0 {
+		return t.Steps
+	}
+	return append(slices.Clone(t.Steps), Step{At: Full - t.Baseline, Hold: t.Bake, Bakes: true})
 }
 
 // HasOwnGates reports whether a gate is evaluated at certain steps only, among them this one.

@@ -14,8 +14,18 @@ import (
 type Step struct {
 	At   Share         // the part of the shift that is done, above 0; the last is at Full
 	Hold time.Duration // how long the weights are held under gates
+	// Bakes reports that the hold is the bake, while a baseline still has traffic.
+	Bakes bool
 	// Like is the step of the strategy whose gates are evaluated here; 0: this one.
 	Like Share
+}
+
+// Part is the part of the shift that its hold belongs to.
+func (s Step) Part() When {
+	if s.Bakes {
+		return After
+	}
+	return During
 }
 
 // gatesOf is the step of the strategy whose gates are evaluated at this one.

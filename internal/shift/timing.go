@@ -53,7 +53,11 @@ func (s Schedule) span() span {
 			total = total.plus(t.gated(During, step))
 		}
 	}
-	return total.plus(t.gated(After, Step{Hold: t.Bake})).plus(span{t.Settle, t.Settle})
+	bake := t.gated(After, Step{Hold: t.Bake})
+	if s.BakesBelow() {
+		bake.short = 0 // it is over then, unless on_source_unhealthy cut it short
+	}
+	return total.plus(bake).plus(span{t.Settle, t.Settle})
 }
 
 // ChecksReadiness reports whether the shift starts with a health check: the gaining
