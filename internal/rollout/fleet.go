@@ -263,6 +263,8 @@ func (l lastStates) compare(states []traffic.State, desired map[int]traffic.Stat
 	for i := range states {
 		state, written := desired[i]
 		switch {
+		case written && !states[i].Equal(state) && l.mayBeStale(i, states[i]): // also where the traffic is the same
+			c.stale = true
 		case written && l.shows(states[i], state):
 		case l.isUnchanged(i, states[i]):
 			if written {
