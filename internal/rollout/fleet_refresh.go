@@ -119,11 +119,15 @@ func (f inspection) seeFresh(found map[int]traffic.State) (stale []int) {
 	return stale
 }
 
-// refreshRoutes reads routes until what they show is not stale.
+// refreshRoutes reads routes until what they show is not stale. Those of which that is not sure
+// when ctx ends are unknown.
 func (f inspection) refreshRoutes(ctx context.Context, indexes []int) {
 	for len(indexes) > 0 {
 		indexes = f.refreshOnce(ctx, indexes)
 		if len(indexes) > 0 && sleep(ctx, rereadPause) != nil {
+			for _, i := range indexes {
+				f.dirty[i] = true
+			}
 			return
 		}
 	}

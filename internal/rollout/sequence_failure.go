@@ -40,6 +40,11 @@ func (s failing) handle(ctx context.Context, f *Failure) {
 			known.target = s.readHealth(checkCtx, f)
 		}
 	}
+	readCtx, stopReading := ctx, context.CancelFunc(func() {})
+	if f.Cause == Interrupted { // whoever interrupts does not wait until a read cannot be stale
+		readCtx, stopReading = context.WithTimeout(ctx, externalChangeTimeout)
+	}
+	defer stopReading()
 	switch end.next {
 	case rollBack:
 		s.failed = true
@@ -54,13 +59,13 @@ func (s failing) handle(ctx context.Context, f *Failure) {
 		end = s.afterRollback(f, known)
 	case refresh:
 		handing(s).release()
-		s.fleet.inspect().refresh(ctx)
+		s.fleet.inspect().refresh(readCtx)
 		if f.Change = s.changedSinceBack(); f.Change != "" {
 			end.disposition = NotOverridden
 		}
 	default:
 		handing(s).release()
-		s.fleet.inspect().refreshDirty(ctx)
+		s.fleet.inspect().refreshDirty(readCtx)
 	}
 	f.Disposition, f.Rejects = end.disposition, end.rejects
 	if end.next == rollBack && f.RollbackErr != nil {
