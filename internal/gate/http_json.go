@@ -44,7 +44,7 @@ func (v JSONValue) check(index int) []*ArgumentError {
 	case v.Equals != nil && hasLimits:
 		errs = append(errs, invalid("equals", "min and max cannot be set with it"))
 	case v.Equals == nil && !hasLimits:
-		errs = append(errs, &ArgumentError{Argument: "path", Err: fmt.Errorf("%w with it: min, max or equals", ErrMissing)})
+		errs = append(errs, invalid("path", "min, max or equals is required with it"))
 	case hasLimits:
 		errs = append(errs, v.limits().check()...)
 	}
