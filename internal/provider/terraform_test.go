@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -70,6 +71,7 @@ func TestMain(m *testing.M) {
 	if strings.Contains(filepath.Base(os.Getenv(binaryVariable)), "tofu") {
 		_ = os.Setenv(hostVariable, "registry.opentofu.org")
 	}
+	_ = flag.Set("test.parallel", "6") // they wait more than they compute
 	os.Exit(m.Run())
 }
 
