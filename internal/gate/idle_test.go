@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -8,9 +9,28 @@ import (
 	"sync/atomic"
 	"testing"
 
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
+
+// A gRPC evaluation makes one call on a connection of its own, and closes it.
+func TestGates_callOnceOverGRPC(t *testing.T) {
+	var calls atomic.Int64
+	address := serveGRPC(t, answering(func(context.Context, string) (healthpb.HealthCheckResponse_ServingStatus, error) {
+		calls.Add(1)
+		return healthpb.HealthCheckResponse_SERVING, nil
+	}))
+	before := runtime.NumGoroutine()
+	g := newGRPC(t, gate.GRPC{Address: address, Plaintext: true})
+	for round := int64(1); round <= 3; round++ {
+		if v := g.Evaluate(t.Context(), canaryInput()); v.Status != rollout.Pass || calls.Load() != round {
+			t.Errorf("got %+v and %d calls in %d evaluations", v, calls.Load(), round)
+		}
+		waitFor(t, "goroutines to end", func() bool { return runtime.NumGoroutine() <= before })
+	}
+}
 
 // An evaluation makes one request and leaves no goroutine behind.
 // TestCommand_runsOncePerEvaluation tests the same for commands.

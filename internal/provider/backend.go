@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
@@ -68,7 +67,7 @@ func (b *backend) connect(ctx context.Context, id string) (*platform.Clients, er
 func (b *backend) dependencies(ctx context.Context, id string) gate.Dependencies {
 	region := platform.Of(id).Region(id)
 	return gate.Dependencies{Lookup: b.lookup, Environ: b.environ, Region: region,
-		AWSCredentials: func(of string) (aws.CredentialsProvider, error) { return b.aws.Credentials(ctx, of) },
+		AWSCredentials: b.aws.Credentials(ctx),
 		CloudWatch: func(of string) (gate.CloudWatch, error) {
 			if of == "" {
 				of = region

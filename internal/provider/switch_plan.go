@@ -35,7 +35,7 @@ func (r *switchResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	planned, decided, judges, diags := p.plan(config, plan)
+	planned, decided, evaluated, diags := p.plan(config, plan)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
@@ -46,7 +46,7 @@ func (r *switchResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	resp.Diagnostics.Append(r.checkAccount(ctx, config, p)...)
 	resp.Diagnostics.Append(r.checkLedger(planned, p)...)
 	if r.backend != nil && planned.LastShift.IsUnknown() { // a shift is planned
-		resp.Diagnostics.Append(gates.Here(r.backend.dependencies(ctx, ""), judges.gates, judges.ship)...)
+		resp.Diagnostics.Append(gates.Here(r.backend.dependencies(ctx, ""), evaluated.gates, evaluated.ship)...)
 	}
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, &planned)...)
 	switch {
@@ -77,35 +77,35 @@ func (p planning) prior(w desired) release.Prior {
 	return release.NewPrior(w.Desired, &state, p.memory, router)
 }
 
-// judges are the gates of a plan.
-type judges struct {
+// plannedGates are the gates of a plan, and whether it ships a version.
+type plannedGates struct {
 	gates []*gates.Gate // as far as they are known
 	ship  bool          // the plan is known to ship a version, with no rollback before that
 }
 
 // plan sets the computed values of a plan. It also returns the gates.
-func (p planning) plan(config, plan switchModel) (switchModel, planMemory, judges, diag.Diagnostics) {
+func (p planning) plan(config, plan switchModel) (switchModel, planMemory, plannedGates, diag.Diagnostics) {
 	configured, agree := trafficConfigOf(config)
 	if !agree {
-		return plan, planMemory{}, judges{}, diag.Diagnostics{activeAgainstWeights()}
+		return plan, planMemory{}, plannedGates{}, diag.Diagnostics{activeAgainstWeights()}
 	}
 	if configured.ignored && p.state == nil {
-		return plan, planMemory{}, judges{}, diag.Diagnostics{neitherActiveNorWeights()}
+		return plan, planMemory{}, plannedGates{}, diag.Diagnostics{neitherActiveNorWeights()}
 	}
 	rd := &decoder{}
 	w := rd.read(config, configured)
 	if rd.Diags.HasError() {
-		return plan, planMemory{}, judges{}, rd.Diags
+		return plan, planMemory{}, plannedGates{}, rd.Diags
 	}
 	prior := p.prior(w)
 	diags := p.checkInline(config, w, prior)
 	if diags.HasError() {
-		return plan, planMemory{}, judges{}, diags
+		return plan, planMemory{}, plannedGates{}, diags
 	}
 	planned, err := prior.Plan(w.Desired)
 	switch {
 	case err != nil:
-		return plan, planMemory{}, judges{}, diag.Diagnostics{undecidedError(config, err)}
+		return plan, planMemory{}, plannedGates{}, diag.Diagnostics{undecidedError(config, err)}
 	case planned.Open:
 		plan = unknownPlan(config, plan)
 	default:
@@ -113,7 +113,7 @@ func (p planning) plan(config, plan switchModel) (switchModel, planMemory, judge
 		p.fill(&plan, planned)
 	}
 	ships := !planned.Open && planned.Decided.Kind == shift.Forward && !planned.Decided.RollsBackFirst
-	return plan, planMemory{Ignored: configured.ignored}, judges{w.gates, ships}, diags
+	return plan, planMemory{Ignored: configured.ignored}, plannedGates{w.gates, ships}, diags
 }
 
 // undecidedError reports why no schedule can be made.

@@ -41,7 +41,7 @@ func (s failing) handle(ctx context.Context, f *Failure) {
 		}
 	}
 	readCtx, stopReading := ctx, context.CancelFunc(func() {})
-	if f.Cause == Interrupted { // whoever interrupts does not wait until a read cannot be stale
+	if f.Cause == Interrupted { // nobody who interrupts waits until a read cannot be stale
 		readCtx, stopReading = context.WithTimeout(ctx, externalChangeTimeout)
 	}
 	defer stopReading()
