@@ -6,17 +6,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -215,7 +210,6 @@ func TestWebhook_signs(t *testing.T) {
 		t.Errorf("got timestamp %q (%v), want the current time", timestamp, err)
 	}
 }
-
 
 func TestWebhook_badArguments(t *testing.T) {
 	deps := gate.Dependencies{Lookup: lookupIn(map[string]string{"SET": "1", "EMPTY": ""})}
