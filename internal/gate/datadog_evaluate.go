@@ -118,7 +118,10 @@ func (g *datadogGate) read(ctx context.Context, s metricSpan) ([]datadog.Series,
 	if err == nil {
 		all, err = datadog.Parse(g.APIVersion, body)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, datadog.ErrQuery):
+		return nil, noResult("%s", oneLine(g.mask.hide(err.Error())))
+	case err != nil:
 		return nil, noResult("the response cannot be used: %s", oneLine(g.mask.hide(err.Error())))
 	}
 	return all, nil
@@ -155,7 +158,7 @@ func (g *datadogGate) refused(res *http.Response) *datadogFailure {
 	failed.isTemporary = res.StatusCode == http.StatusTooManyRequests || res.StatusCode >= 500
 	if after := datadogRetryAfter(res, time.Now()); after > 0 {
 		failed.verdict.RetryAfter = after
-		failed.verdict.Detail += fmt.Sprintf(", to be tried again in %s", roundUp(after))
+		failed.verdict.Detail += fmt.Sprintf(", retry after %s", roundUp(after))
 	}
 	body, _ := io.ReadAll(io.LimitReader(res.Body, maxMessageBytes))
 	if text := oneLine(g.mask.hide(cmp.Or(datadog.ErrorText(body), string(body)))); text != "" {
@@ -261,9 +264,9 @@ func (g *datadogGate) undecided(found datadogValues, s metricSpan) *rollout.Verd
 	case len(found.numbers) == 0 && found.pending:
 		v = rollout.Verdict{Status: rollout.Inconclusive, Detail: fmt.Sprintf("no interval of its points is within the window of %s", s.text())}
 	case len(found.numbers) == 0 && len(found.missing) == 0:
-		v = g.noData("there is no series with data over " + s.text())
+		v = g.noData(fmt.Sprintf("over %s, there is no series", s.text()))
 	case len(found.missing) > 0:
-		v = g.noData(fmt.Sprintf("%s over %s", g.missingText(found), s.text()))
+		v = g.noData(fmt.Sprintf("over %s, %s", s.text(), g.missingText(found)))
 		if v.Status == rollout.Pass && len(found.numbers) > 0 {
 			return nil
 		}

@@ -4,6 +4,7 @@ package datadog
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -134,7 +135,7 @@ func parseTimeseries(body []byte) ([]Series, error) {
 		return nil, err
 	}
 	if r.Status != "ok" {
-		return nil, fmt.Errorf("%w: status %q: %s", ErrQuery, r.Status, r.Error)
+		return nil, fmt.Errorf("%w: %s", ErrQuery, cmp.Or(r.Error, fmt.Sprintf("status %q", r.Status)))
 	}
 	var all []Series
 	for _, s := range r.Series {
