@@ -84,8 +84,8 @@ func readDatadog(r reader, at path.Path, a map[string]attr.Value) configuration 
 		APIVersion: r.optionalChoice(at.AtName("api_version"), a["api_version"], datadog.V2, datadog.V1),
 		Query:      r.textOr(a["query"], "unknown"),
 		Formula:    r.textOr(a["formula"], "unknown"),
-		Metrics:    r.datadogMetrics(at.AtName("metric"), a["metric"]),
-		Aggregator: r.aggregator(at, a),
+		Metrics:    readDatadogMetrics(r, at.AtName("metric"), a["metric"]),
+		Aggregator: readAggregator(r, at, a),
 		Min:        r.limit(a["min"], -math.MaxFloat64),
 		Max:        r.limit(a["max"], math.MaxFloat64),
 		Lookback:   r.Positive(at.AtName("lookback"), a["lookback"], gate.DefaultLookback),
@@ -108,12 +108,12 @@ func readDatadog(r reader, at path.Path, a map[string]attr.Value) configuration 
 	}
 }
 
-// aggregator reads an aggregator; empty where it is not set or unknown.
-func (r reader) aggregator(at path.Path, a map[string]attr.Value) string {
+// readAggregator reads an aggregator; empty where it is not set or unknown.
+func readAggregator(r reader, at path.Path, a map[string]attr.Value) string {
 	return r.optionalChoice(at.AtName("aggregator"), a["aggregator"], datadog.Aggregators()...)
 }
 
-func (r reader) datadogMetrics(at path.Path, v attr.Value) []datadog.Metric {
+func readDatadogMetrics(r reader, at path.Path, v attr.Value) []datadog.Metric {
 	list, ok := v.(types.List)
 	if !r.Known(v) || !ok {
 		return nil
@@ -123,7 +123,7 @@ func (r reader) datadogMetrics(at path.Path, v attr.Value) []datadog.Metric {
 		unknownName := fmt.Sprint("unknown", i)
 		one := datadog.Metric{Name: unknownName, Query: "unknown"}
 		if a := r.Attributes(e); a != nil {
-			one = datadog.Metric{Name: r.textOr(a["name"], unknownName), Query: r.textOr(a["query"], "unknown"), Aggregator: r.aggregator(at.AtListIndex(i), a)}
+			one = datadog.Metric{Name: r.textOr(a["name"], unknownName), Query: r.textOr(a["query"], "unknown"), Aggregator: readAggregator(r, at.AtListIndex(i), a)}
 		}
 		all = append(all, one)
 	}
