@@ -70,7 +70,7 @@ func (c Datadog) withDefaults() Datadog {
 	if c.URL == "" {
 		c.URL = "https://api." + cmp.Or(c.Site, DefaultDatadogSite)
 	}
-	c.APIVersion, c.Lookback = cmp.Or(c.APIVersion, datadog.V2), cmp.Or(c.Lookback, DefaultLookback)
+	c.APIVersion, c.Lookback = cmp.Or(c.APIVersion, datadog.V2), cmp.Or(c.Lookback, DefaultLookback).Truncate(time.Second) // the API knows only whole seconds
 	return c
 }
 

@@ -89,7 +89,7 @@ func TestDatadog_site(t *testing.T) {
 
 func TestDatadog_hidesSecrets(t *testing.T) {
 	t.Parallel()
-	const apiKey, appKey, inHeader, password = "api-key-0123456789", "app-key-0123456789", "plain-but-hidden", "pa55word"
+	const apiKey, appKey, inHeader, password = "api-key-0123456789abcdef0123456789", "app-key-0123456789abcdef0123456789", "plain-but-hidden", "pa55word"
 	var echo strings.Builder
 	for _, secret := range []string{apiKey, appKey, inHeader, "s3cret-tenant", password} {
 		echo.WriteString(strings.Join(encodings(secret), " ") + " ")

@@ -68,7 +68,7 @@ func (g *datadogGate) window(in rollout.GateInput, now time.Time) metricSpan {
 	if s.from.Before(in.Since()) {
 		s.from = s.from.Add(time.Second)
 	}
-	if from := s.to.Add(-g.Lookback.Truncate(time.Second)); from.After(s.from) {
+	if from := s.to.Add(-g.Lookback); from.After(s.from) {
 		s.from = from
 	}
 	return s

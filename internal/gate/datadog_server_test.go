@@ -45,7 +45,7 @@ type datadogCall struct {
 
 // datadogDeps has the keys that the stand-in accepts.
 func datadogDeps() gate.Dependencies {
-	return gate.Dependencies{Lookup: lookupIn(map[string]string{"DD_API_KEY": "api-key-0123456789", "DD_APP_KEY": "app-key-0123456789", "OTHER": "another-key", "LINES": "a\nb", "EMPTY": "", "TENANT": "s3cret-tenant"})}
+	return gate.Dependencies{Lookup: lookupIn(map[string]string{"DD_API_KEY": "api-key-0123456789abcdef0123456789", "DD_APP_KEY": "app-key-0123456789abcdef0123456789", "OTHER": "another-key", "LINES": "a\nb", "EMPTY": "", "TENANT": "s3cret-tenant"})}
 }
 
 func (s *datadogServer) calls() []datadogCall {
@@ -57,7 +57,7 @@ func (s *datadogServer) calls() []datadogCall {
 // handle answers as the API does.
 func (s *datadogServer) handle(_ int, w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
-	if r.Header.Get("DD-API-KEY") != "api-key-0123456789" || r.Header.Get("DD-APPLICATION-KEY") != "app-key-0123456789" {
+	if r.Header.Get("DD-API-KEY") != "api-key-0123456789abcdef0123456789" || r.Header.Get("DD-APPLICATION-KEY") != "app-key-0123456789abcdef0123456789" {
 		reject(w, http.StatusForbidden, "Forbidden")
 		return
 	}

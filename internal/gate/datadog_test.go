@@ -256,7 +256,7 @@ func TestDatadog_sendsTheConfiguredRequest(t *testing.T) {
 	c.Headers, c.HeadersEnv = map[string]string{"Host": "api.example.com"}, map[string]string{"X-Tenant": "TENANT"}
 	evaluateDatadog(t.Context(), t, c, url+"/proxy/")
 	h := got.Header
-	if got.Method != "POST" || got.URL.Path != "/proxy/api/v2/query/scalar" || got.Host != "api.example.com" || h.Get("DD-API-KEY") != "api-key-0123456789" || h.Get("DD-APPLICATION-KEY") != "app-key-0123456789" ||
+	if got.Method != "POST" || got.URL.Path != "/proxy/api/v2/query/scalar" || got.Host != "api.example.com" || h.Get("DD-API-KEY") != "api-key-0123456789abcdef0123456789" || h.Get("DD-APPLICATION-KEY") != "app-key-0123456789abcdef0123456789" ||
 		h.Get("X-Tenant") != "s3cret-tenant" || h.Get("Content-Type") != "application/json" || got.UserAgent() != "terraform-provider-bluegreen" {
 		t.Errorf("got %s %s to %s with %v", got.Method, got.URL, got.Host, h)
 	}

@@ -89,6 +89,17 @@ func TestDatadog_windowBeginsAtTheChange(t *testing.T) {
 	}
 }
 
+// A lookback that is not in whole seconds is asked for, too.
+func TestDatadog_fractionOfASecond(t *testing.T) {
+	t.Parallel()
+	s := shop(0)
+	c := gate.Datadog{Query: "avg:shop.hits{version:1.5.0}", Min: new(100.0), Lookback: 10500 * time.Millisecond, Lag: 1500 * time.Millisecond}
+	g := mustBuild(t)(gate.NewDatadog(withDatadog(c, serve(t, s.handle)), datadogDeps()))
+	if v := g.Evaluate(t.Context(), changed(time.Hour)); v.Status != rollout.Pass || !strings.Contains(v.Detail, "1 value over 10s") {
+		t.Errorf("got %+v", v)
+	}
+}
+
 // Until there is enough data from after the change, nothing is asked: a short window may have no
 // point although nothing is wrong, which would fail with on_no_data = "fail".
 func TestDatadog_waitsForTheWindow(t *testing.T) {

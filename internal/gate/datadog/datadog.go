@@ -116,7 +116,7 @@ func (n *number) UnmarshalJSON(text []byte) error {
 	}
 	value, err := strconv.ParseFloat(strings.Trim(string(text), `"`), 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return fmt.Errorf("%.20q is not a number", text)
+		return fmt.Errorf("%q is not a number", text)
 	}
 	*n = number(value)
 	return nil
