@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"go/ast"
 	"go/parser"
-	"go/token"
 	"math"
 	"net/http"
 	"regexp"
@@ -190,14 +189,14 @@ func calculate(e ast.Expr, values map[string]float64) float64 {
 		}
 	case *ast.BinaryExpr:
 		x, y := calculate(e.X, values), calculate(e.Y, values)
-		switch e.Op {
-		case token.ADD:
+		switch e.Op.String() {
+		case "+":
 			return x + y
-		case token.SUB:
+		case "-":
 			return x - y
-		case token.MUL:
+		case "*":
 			return x * y
-		case token.QUO:
+		case "/":
 			if y != 0 {
 				return x / y
 			}
