@@ -14,13 +14,16 @@ import (
 
 // overTLS builds the kinds that send HTTP requests.
 func overTLS(url string, c gate.Connection) map[string]func() (rollout.Gate, error) {
-	deps := gate.Dependencies{Lookup: lookupIn(nil)}
+	deps := datadogDeps()
 	r := gate.Request{URL: url, Connection: c}
 	return map[string]func() (rollout.Gate, error){
 		"http":    func() (rollout.Gate, error) { return gate.NewHTTP(gate.HTTP{Request: r}, deps) },
 		"webhook": func() (rollout.Gate, error) { return gate.NewWebhook(gate.Webhook{Request: r}, deps) },
 		"prometheus": func() (rollout.Gate, error) {
 			return gate.NewPrometheus(gate.Prometheus{Request: r, Query: "up", Max: new(5.0)}, deps)
+		},
+		"datadog": func() (rollout.Gate, error) {
+			return gate.NewDatadog(withDatadog(gate.Datadog{Request: r, OnNoData: "pass"}, url), deps)
 		},
 	}
 }

@@ -35,13 +35,16 @@ func TestGates_callOnceOverGRPC(t *testing.T) {
 // An evaluation makes one request and leaves no goroutine behind.
 // TestCommand_runsOncePerEvaluation tests the same for commands.
 func TestGates_callOnceAndHoldNothing(t *testing.T) {
-	deps := gate.Dependencies{Lookup: lookupIn(nil)}
+	deps := datadogDeps()
 	for name, build := range map[string]func(url string) (rollout.Gate, error){
 		"http": func(url string) (rollout.Gate, error) {
 			return gate.NewHTTP(gate.HTTP{Request: gate.Request{URL: url}}, deps)
 		},
 		"prometheus": func(url string) (rollout.Gate, error) {
 			return gate.NewPrometheus(gate.Prometheus{Request: gate.Request{URL: url}, Query: "up", Max: new(1.0)}, deps)
+		},
+		"datadog": func(url string) (rollout.Gate, error) {
+			return gate.NewDatadog(withDatadog(gate.Datadog{OnNoData: "pass"}, url), deps)
 		},
 		"webhook": func(url string) (rollout.Gate, error) {
 			return gate.NewWebhook(gate.Webhook{Request: gate.Request{URL: url}}, deps)

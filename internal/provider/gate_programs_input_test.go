@@ -40,6 +40,53 @@ func badPrometheus() []badInput {
 	}
 }
 
+func badDatadog() []badInput {
+	kind := func(lines ...string) func(h *hcl) {
+		return func(h *hcl) { h.gates = gateBlock("rate", datadogBlock(lines...)) }
+	}
+	const query, limit = `query = "avg:latency{*}"`, "max = 1"
+	metric := func(name string, more ...string) string {
+		return block("metric", append([]string{`name = "` + name + `"`, `query = "sum:a{*}"`}, more...)...)
+	}
+	return []badInput{
+		wrong("datadog_nothing", kind(limit)),
+		wrong("datadog_query_empty", kind(`query = " "`, limit)),
+		wrong("datadog_limitless", kind(query)),
+		wrong("datadog_limits_crossed", kind(query, limit, "min = 2.5")),
+		wrong("datadog_site", kind(query, limit, `site = "https://app.datadoghq.eu"`)),
+		wrong("datadog_site_app", kind(query, limit, `site = "app.datadoghq.eu"`)),
+		wrong("datadog_site_empty", kind(query, limit, `site = ""`)),
+		wrong("datadog_site_and_url", kind(query, limit, `site = "datadoghq.eu"`, `url = "https://h"`)),
+		wrong("datadog_url", kind(query, limit, `url = "proxy"`)),
+		wrong("datadog_url_empty", kind(query, limit, `url = ""`)),
+		wrong("datadog_http_ca", kind(query, limit, `url = "http://h"`, `ca_file = "ca.pem"`)),
+		wrong("datadog_version", kind(query, limit, `api_version = "2"`)),
+		wrong("datadog_aggregator", kind(query, limit, `aggregator = "p99"`)),
+		wrong("datadog_aggregator_v1", kind(query, limit, `api_version = "v1"`, `aggregator = "max"`)),
+		wrong("datadog_formula_and_query", kind(query, limit, `formula = "a"`, metric("a"))),
+		wrong("datadog_formula_without_metric", kind(limit, `formula = "a"`)),
+		wrong("datadog_formula_v1", kind(limit, `api_version = "v1"`, `formula = "a"`, metric("a"))),
+		wrong("datadog_metric_without_formula", kind(limit, metric("a"))),
+		wrong("datadog_metric_name", kind(limit, `formula = "1a"`, metric("1a"))),
+		wrong("datadog_metric_twice", kind(limit, `formula = "a"`, metric("a"), metric("a"))),
+		wrong("datadog_metric_aggregator", kind(limit, `formula = "a"`, metric("a", `aggregator = "p99"`))),
+		wrong("datadog_metric_placeholder", kind(limit, `formula = "a"`, block("metric", `name = "a"`, `query = "sum:a{v:{{version}}}"`))),
+		wrong("datadog_lookback", kind(query, limit, `lookback = "5s"`)),
+		wrong("datadog_lag", kind(query, limit, `lag = "-1s"`)),
+		wrong("datadog_no_data", kind(query, limit, `on_no_data = "error"`)),
+		wrong("datadog_header", kind(query, limit, `headers_env = { "dd-api-key" = "A" }`)),
+		wrong("datadog_placeholder", kind(`query = "avg:a{version:{{stable.version}}}"`, limit)),
+		wrong("datadog_keys", func(h *hcl) {
+			h.gates = gateBlock("rate", block("datadog", query, limit, `api_key_env = ""`, `app_key_env = "A=B"`))
+		}),
+	}
+}
+
+// datadogBlock has the arguments that are required.
+func datadogBlock(lines ...string) string {
+	return block("datadog", append([]string{`api_key_env = "DD_API_KEY"`, `app_key_env = "DD_APP_KEY"`}, lines...)...)
+}
+
 func badHTTPAndGRPC() []badInput {
 	request := func(lines ...string) func(h *hcl) {
 		return func(h *hcl) {
@@ -111,7 +158,7 @@ func badCommands() []badInput {
 // One plan reports every bad input, without a call.
 func TestGates_planRefusesBadProgramInput(t *testing.T) {
 	t.Parallel()
-	wantErrors(t, slices.Concat(badPrometheus(), badHTTPAndGRPC(), badWebhooks(), badCommands()))
+	wantErrors(t, slices.Concat(badPrometheus(), badDatadog(), badHTTPAndGRPC(), badWebhooks(), badCommands()))
 }
 
 // Unknown values are accepted; known ones are still checked.
@@ -135,6 +182,10 @@ func TestGates_unknownProgramInputIsAccepted(t *testing.T) {
 		"grpc":         block("grpc", "address = terraform_data.later.output", "service = terraform_data.later.output"),
 		"password":     query("max = 1", block("basic_auth", "username = terraform_data.later.output", "password_env = terraform_data.later.output")),
 		"region":       query("max = 1", block("sigv4", "region = terraform_data.later.output")),
+		"datadog":      datadogBlock("query = terraform_data.later.output", "max = 1", "site = terraform_data.later.output", "lookback = terraform_data.later.output", "lag = terraform_data.later.output"),
+		"datadog_or":   datadogBlock("query = terraform_data.later.output", "formula = terraform_data.later.output", "max = 1", "api_version = terraform_data.later.output", "aggregator = terraform_data.later.output"),
+		"formula":      datadogBlock(`formula = "a"`, "min = tonumber(terraform_data.later.output)", block("metric", `name = "a"`, "query = terraform_data.later.output", "aggregator = terraform_data.later.output")),
+		"keys":         block("datadog", `query = "avg:a{*}"`, "max = 1", "url = terraform_data.later.output", "api_key_env = terraform_data.later.output", "app_key_env = terraform_data.later.output"),
 		"webhook_url":  block("webhook", "url = terraform_data.later.output"),
 		"hook_headers": block("webhook", `url = "http://h"`, "headers = { X = terraform_data.later.output }"),
 		"program":      block("command", "argv = [terraform_data.later.output]"),

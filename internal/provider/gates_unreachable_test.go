@@ -63,6 +63,28 @@ func TestGates_unreachable(t *testing.T) {
 	}
 }
 
+// Keys that Datadog rejects move no traffic, and no text has them.
+func TestGates_rejectedKeys(t *testing.T) {
+	s, w := newSite(t), newWorkspace(t)
+	w.write(s.release("blue").in(s.bench))
+	w.apply().ok()
+	t.Setenv("DD_API_KEY", "api-key-0123456789")
+	t.Setenv("DD_APP_KEY", "app-key-0123456789")
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = fmt.Fprintf(w, `{"errors":["Forbidden: %s %s"]}`, r.Header.Get("DD-API-KEY"), r.Header.Get("DD-APPLICATION-KEY"))
+	}))
+	t.Cleanup(server.Close)
+	h := s.release("green")
+	h.gates = gateBlock("latency", datadogBlock(fmt.Sprintf("url = %q", server.URL), `query = "avg:latency{env:{{incoming.environment}}}"`, "max = 1"))
+	w.write(h.in(s.bench))
+	before := len(s.writes())
+	w.apply().failsAs("rejected", golden.Replace(server.Listener.Addr().String(), "<server>"))
+	if n := len(s.writes()) - before; n != 0 {
+		t.Errorf("%d writes were made", n)
+	}
+}
+
 // A person approves a step once. The webhook is not called again before the next weights.
 func TestGates_approvalLasts(t *testing.T) {
 	s, w := newSite(t), newWorkspace(t)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
@@ -166,4 +167,16 @@ func InURL(value string) string { return strings.ReplaceAll(url.QueryEscape(valu
 func InQuotes(value string) string {
 	quoted := strconv.Quote(value)
 	return quoted[1 : len(quoted)-1]
+}
+
+// InTag writes a value as Datadog stores it in a tag: in lower case, with an underscore for
+// everything but letters, digits, and _ - : . /. No value can end the filter that it is in.
+// https://docs.datadoghq.com/getting_started/tagging/#define-tags
+func InTag(value string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("_-:./", r) {
+			return unicode.ToLower(r)
+		}
+		return '_'
+	}, value)
 }

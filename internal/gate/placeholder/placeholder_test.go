@@ -110,3 +110,15 @@ func TestSample(t *testing.T) {
 		}
 	}
 }
+
+func TestInTag(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]string{
+		"1.5.0": "1.5.0", "1.5.0+Build 7": "1.5.0_build_7", "targetgroup/app-green/73e2": "targetgroup/app-green/73e2",
+		"Grün": "grün", "a},b:{c": "a__b:_c", "*": "_",
+	} {
+		if got := placeholder.InTag(value); got != want {
+			t.Errorf("%s: got %s, want %s", value, got, want)
+		}
+	}
+}

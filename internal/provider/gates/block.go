@@ -68,7 +68,7 @@ func evaluationArguments() map[string]schema.Attribute {
 		},
 		"initial_delay": schema.StringAttribute{
 			Optional:            true,
-			MarkdownDescription: "Warm-up after each weight change, as a duration: the gate is not evaluated, and `target_metrics`, `cloudwatch_metric` and `cloudwatch_alarm` ignore data from before its end. Default: `0s`.",
+			MarkdownDescription: "Warm-up after each weight change, as a duration: the gate is not evaluated, and `target_metrics`, `cloudwatch_metric`, `cloudwatch_alarm` and `datadog` ignore data from before its end. Default: `0s`.",
 		},
 		"failure_limit": schema.Int64Attribute{
 			Optional:            true,

@@ -68,6 +68,7 @@ func kinds() []kind {
 		httpKind(),
 		grpcKind(),
 		prometheusKind(),
+		datadogKind(),
 		cloudwatchAlarmKind(),
 		cloudwatchMetricKind(),
 		targetMetricsKind(),
