@@ -25,6 +25,9 @@ const (
 	// exitNotExecutable and exitNotFound are what shells, env and others exit with where a
 	// command could not be run.
 	exitNotExecutable, exitNotFound = 126, 127
+	// exitSignal plus 1 to lastSignal is what shells exit with where one of these signals ended a
+	// command (POSIX, "Exit Status for Commands"): 137 after SIGKILL, as for lack of memory.
+	exitSignal, lastSignal = 128, 15
 	// gracePeriod is the time between SIGTERM and SIGKILL. Together with drainTimeout,
 	// an evaluation ends well within the second after which a gate counts as hung.
 	gracePeriod = 400 * time.Millisecond
@@ -37,7 +40,8 @@ const (
 // evaluation. Its exit status decides the verdict: 0 passes, 75 is inconclusive, and
 // any other status fails. A program that could not decide is an error: one that
 // cannot be started, that still runs at the gate's timeout, that a signal ended (the
-// kernel's for memory, or a crash), or whose shell could not run a command (126, 127).
+// kernel's for memory, or a crash), or whose shell could not run a
+// command (126, 127) or saw it end by a signal (129 to 143).
 //
 // Argv is executed without a shell. Standard input is empty. The program runs in its
 // own process group. When the evaluation ends because of the timeout or an
@@ -291,6 +295,9 @@ func (r commandResult) verdict(ctx context.Context) rollout.Verdict {
 	case r.state.ExitCode() == exitNotExecutable || r.state.ExitCode() == exitNotFound:
 		return rollout.Verdict{Status: rollout.Errored, Err: errNotDecided,
 			Detail: fmt.Sprintf("%s in %s: a command was not found or could not be run%s", r.state, took, r.output.Text())}
+	case r.state.ExitCode() > exitSignal && r.state.ExitCode() <= exitSignal+lastSignal:
+		return rollout.Verdict{Status: rollout.Errored, Err: errNotDecided,
+			Detail: fmt.Sprintf("%s in %s: signal %d ended a command in the script%s", r.state, took, r.state.ExitCode()-exitSignal, r.output.Text())}
 	}
 	return rollout.Verdict{Status: rollout.Fail, Detail: fmt.Sprintf("%s in %s, expected exit status 0%s", r.state, took, r.output.Text())}
 }
