@@ -45,8 +45,8 @@ resource "bluegreen_switch" "web" {
     timeout = "2s"
     http {
       url         = var.url
-      headers     = { "X-Environment" = var.active }
-      expect_body = "version ${replace(lookup(var.versions, var.active, ""), ".", "\\.")}\\b"
+      headers     = { "X-Environment" = "{{incoming.environment}}" }
+      expect_body = "version {{incoming.version}}\\b"
     }
   }
 

@@ -102,7 +102,7 @@ resource "bluegreen_switch" "shop" {
       interval = "10s"
       http {
         url     = module.balancer[gate.key].url
-        headers = { "X-Environment" = var.active }
+        headers = { "X-Environment" = "{{incoming.environment}}" }
         samples = 5
       }
     }

@@ -78,7 +78,7 @@ resource "bluegreen_switch" "web" {
     interval = "10s"
     http {
       url     = module.balancer.url
-      headers = { "X-Environment" = var.active }
+      headers = { "X-Environment" = "{{incoming.environment}}" }
       samples = 5
     }
   }

@@ -249,7 +249,7 @@ resource "bluegreen_switch" "app" {
     name = "answers"
     http {
       url     = "http://${aws_lb.app.dns_name}/"
-      headers = { "X-Environment" = var.active }
+      headers = { "X-Environment" = "{{incoming.environment}}" }
       samples = 5
     }
   }

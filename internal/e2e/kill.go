@@ -202,12 +202,12 @@ func (w *World) StruckAt(strike func(*Apply) error, n int, matches func(localaws
 	})
 	apply = w.Start(args...)
 	mu.Unlock()
-	apply.Wait()
+	out, _ := apply.Wait()
 	remove()
 	mu.Lock()
 	defer mu.Unlock()
 	if failed != nil {
-		w.t.Fatal(failed)
+		w.t.Fatalf("call %d: %v\n%s", killed, failed, out)
 	}
 	if killed == 0 {
 		return false

@@ -46,7 +46,7 @@ resource "bluegreen_switch" "web" {
     interval = "10s"
     http {
       url     = local.app.url
-      headers = { "X-Environment" = var.active }
+      headers = { "X-Environment" = "{{incoming.environment}}" }
       samples = 5
     }
   }
