@@ -2,7 +2,7 @@ package gate
 
 import "math"
 
-// proportion is a number of failed requests out of a total.
+// proportion is a number of bad requests (failed, or slow) out of a total.
 type proportion struct{ bad, total int }
 
 func (p proportion) rate() float64 { return float64(p.bad) / float64(p.total) }
@@ -18,18 +18,28 @@ const (
 	negligible = 1e-15
 )
 
-// pValue returns the p-value of the hypothesis that the true error rate of incoming
-// is at most margin (a fraction, not percent) above that of live: the highest
-// probability, if that holds, of a result at least as bad for incoming as the
-// observed one. It is 1 if the observed rates are within the margin.
+// tolerance is the worst that a release may be: its rate is at most factor times that
+// of live, plus margin (a fraction, not percent). This is the null hypothesis of a
+// comparison. The factor is 1 or more.
+type tolerance struct{ factor, margin float64 }
+
+// excess returns how far the observed rate of incoming is outside the tolerance.
+func (h tolerance) excess(incoming, live proportion) float64 {
+	return incoming.rate() - h.factor*live.rate() - h.margin
+}
+
+// pValue returns the p-value of the hypothesis that the true rate of incoming is
+// within the tolerance: the highest probability, if that holds, of a result at least
+// as bad for incoming as the observed one. It is 1 if the observed rates are within it.
 //
 // It is the larger p-value of two tests, so both must reject. Both assume the most
-// likely rates that differ by exactly the margin, the case that is hardest to
-// distinguish from a worse release:
+// likely rates on the edge of the tolerance, the case that is hardest to distinguish
+// from a worse release:
 //
 //   - the score test of Farrington and Manning, Statistics in Medicine 9 (1990),
-//     1447-1454, whose variance is that of these rates (as in Miettinen and
-//     Nurminen, Statistics in Medicine 4 (1985), 213-226);
+//     1447-1454, for a difference and for a ratio of rates, whose variance is that of
+//     these rates (as in Miettinen and Nurminen, Statistics in Medicine 4 (1985),
+//     213-226);
 //   - up to maxExactErrors errors, also the exact probability of an outcome with at
 //     least that score, summed over both binomials (Lakkis and Lakkis, "Analysis of
 //     two binomial proportions in non-inferiority confirmatory trials",
@@ -38,11 +48,13 @@ const (
 //     60 requests against 1140 at an error rate of 0.2 %, the score test alone
 //     rejects 3 times as often as allowed at 0.025 and 36 times at 0.0005, and both
 //     together 0.7 and 0.2 times.
-func pValue(incoming, live proportion, margin float64) float64 {
+//
+// Requests are assumed to be independent; see designEffect for those that are not.
+func pValue(incoming, live proportion, h tolerance) float64 {
 	if incoming.total == 0 || live.total == 0 {
 		return 1
 	}
-	z := score(incoming, live, margin)
+	z := score(incoming, live, h)
 	if z <= 0 {
 		return 1
 	}
@@ -50,28 +62,35 @@ func pValue(incoming, live proportion, margin float64) float64 {
 	if p > maxRejectedP || incoming.bad+live.bad > maxExactErrors {
 		return p
 	}
-	return max(p, exactPValue(incoming, live, margin))
+	return max(p, exactPValue(incoming, live, h))
 }
 
-// score returns how many standard deviations the rate of incoming is above that of
-// live plus margin; 0 if it is within the margin. The standard deviation is that of
-// rates that differ by exactly the margin.
-func score(incoming, live proportion, margin float64) float64 {
-	excess := incoming.rate() - live.rate() - margin
+// limitPValue returns the p-value of the hypothesis that the true rate is at most
+// limit, by the exact one-sided binomial test (Clopper and Pearson, Biometrika 26
+// (1934), 404-413).
+func limitPValue(n proportion, limit float64) float64 {
+	if n.total == 0 || n.rate() <= limit {
+		return 1
+	}
+	return binomialTail(n.bad, n.total, limit)
+}
+
+// score returns how many standard deviations the rate of incoming is outside the
+// tolerance; 0 if it is within. The standard deviation is that of rates on its edge.
+func score(incoming, live proportion, h tolerance) float64 {
+	excess := h.excess(incoming, live)
 	if excess <= 0 {
 		return 0
 	}
-	p := constrainedRate(incoming, live, margin)
-	q := max(0, p-margin)
-	return excess / math.Sqrt(p*(1-p)/float64(incoming.total)+q*(1-q)/float64(live.total))
+	p, q := edgeRates(incoming, live, h)
+	return excess / math.Sqrt(p*(1-p)/float64(incoming.total)+h.factor*h.factor*q*(1-q)/float64(live.total))
 }
 
 // exactPValue returns the probability of a score at least as high as that of incoming
-// and live, at the most likely rates within the margin.
-func exactPValue(incoming, live proportion, margin float64) float64 {
-	p := constrainedRate(incoming, live, margin)
-	q := max(0, p-margin)
-	z := score(incoming, live, margin) * (1 - 1e-9)
+// and live, at the most likely rates within the tolerance.
+func exactPValue(incoming, live proportion, h tolerance) float64 {
+	p, q := edgeRates(incoming, live, h)
+	z := score(incoming, live, h) * (1 - 1e-9)
 	mean := int(q * float64(live.total))
 	begin := mean
 	for begin > 0 && binomialPMF(begin-1, live.total, q) > negligible {
@@ -84,7 +103,7 @@ func exactPValue(incoming, live proportion, margin float64) float64 {
 			break
 		}
 		// It grows with the errors of live.
-		for least <= incoming.total && score(proportion{least, incoming.total}, proportion{b, live.total}, margin) < z {
+		for least <= incoming.total && score(proportion{least, incoming.total}, proportion{b, live.total}, h) < z {
 			least++
 		}
 		if least > incoming.total {
@@ -95,25 +114,27 @@ func exactPValue(incoming, live proportion, margin float64) float64 {
 	return min(1, sum)
 }
 
-// constrainedRate returns the maximum likelihood estimate of the rate of incoming
-// under the constraint that it is exactly margin above that of live. The likelihood
-// is concave along the constraint, so bisection locates the zero of its slope.
-// Farrington and Manning's closed form is a cubic that loses precision at rates near
-// 0, where error rates are.
-func constrainedRate(incoming, live proportion, margin float64) float64 {
-	low, high := margin, 1.0
+// edgeRates returns the maximum likelihood estimates of the rates of incoming and live
+// under the constraint that they are on the edge of the tolerance. The likelihood is
+// concave along the edge, so bisection locates the zero of its slope. The closed form
+// of Farrington and Manning is a cubic that loses precision at rates near 0, where
+// error rates are.
+func edgeRates(incoming, live proportion, h tolerance) (p, q float64) {
+	at := func(p float64) float64 { return max(0, p-h.margin) / h.factor } // the rate of live
+	low, high := h.margin, 1.0
 	for high-low > 1e-15*high {
-		p := (low + high) / 2
+		p = (low + high) / 2
 		if p == low || p == high {
 			break
 		}
-		if slope(incoming, p)+slope(live, p-margin) > 0 {
+		if slope(incoming, p)+slope(live, at(p))/h.factor > 0 {
 			low = p
 		} else {
 			high = p
 		}
 	}
-	return (low + high) / 2
+	p = (low + high) / 2
+	return p, at(p)
 }
 
 // slope returns the derivative of a binomial's log likelihood at the rate p.
@@ -128,57 +149,9 @@ func slope(n proportion, p float64) float64 {
 	return s
 }
 
-// binomialPMF returns P(X = k) for X binomial with n and p.
-func binomialPMF(k, n int, p float64) float64 {
-	switch {
-	case p <= 0:
-		return indicator(k == 0)
-	case p >= 1:
-		return indicator(k == n)
-	}
-	return math.Exp(logChoose(n, k) + float64(k)*math.Log(p) + float64(n-k)*math.Log1p(-p))
-}
-
-// binomialTail returns P(X >= k) for X binomial with n and p. It sums away from the
-// mean, where the terms fall ever faster.
-func binomialTail(k, n int, p float64) float64 {
-	if p <= 0 || p >= 1 || k <= 0 || k > n {
-		return indicator(k <= 0 || p >= 1 && k <= n)
-	}
-	odds := p / (1 - p)
-	if float64(k) <= float64(n)*p {
-		term := binomialPMF(k-1, n, p)
-		sum := term
-		for i := k - 1; i > 0 && term > sum*1e-17; i-- {
-			term *= float64(i) / float64(n-i+1) / odds
-			sum += term
-		}
-		return max(0, 1-sum)
-	}
-	term := binomialPMF(k, n, p)
-	sum := term
-	for i := k; i < n && term > sum*1e-17; i++ {
-		term *= float64(n-i) / float64(i+1) * odds
-		sum += term
-	}
-	return min(1, sum)
-}
-
-func indicator(holds bool) float64 {
-	if holds {
-		return 1
-	}
-	return 0
-}
-
-func logChoose(n, k int) float64 {
-	of := func(m int) float64 { v, _ := math.Lgamma(float64(m + 1)); return v }
-	return of(n) - of(k) - of(n-k)
-}
-
 // alphaOfEvaluation returns the part of alpha for the n-th evaluation (from 1) of
 // growing data: alpha/(n(n+1)). The parts sum to alpha for any number of evaluations.
-// By Bonferroni's inequality, a release within its margin fails in any of them with
+// By Bonferroni's inequality, a release within its tolerance fails in any of them with
 // a probability of at most alpha. The first evaluation has half of alpha, because a
 // release that is much worse must be rolled back after a minute.
 func alphaOfEvaluation(alpha float64, n int) float64 {

@@ -2,7 +2,6 @@ package gate
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
@@ -15,35 +14,31 @@ const (
 	unansweredMargin = 0.01
 )
 
-// checkUnanswered evaluates requests without a counted response code. WebSockets and
+// unanswered evaluates requests without a counted response code. WebSockets and
 // clients that disconnect cause some in every environment, so a share like that of
 // live is only reported. A larger share may be a release that hangs: its requests are
 // not errors until they time out, but they are not ok either.
-func (e evaluation) checkUnanswered(t tally, w metricSpan) finding {
-	incoming := proportion{t.uncounted(), int(math.Round(t.requests))}
-	f := finding{status: rollout.Pass}
+func (e evaluation) unanswered(errors quality, w metricSpan) finding {
+	if errors.mustPersist {
+		return finding{} // slow responses are responses
+	}
+	ev := e.evidence(quality{of: tally.unansweredShare}, w)
+	incoming, live, effect := ev.incoming.sum, ev.live.sum, ev.effectBeside()
 	if incoming.bad == 0 {
-		return f
+		return finding{}
 	}
-	f.text = requestsText(float64(incoming.bad)) + " without a counted response code"
-	liveTally := e.tally(e.groups.live, w)
-	if liveTally.requests < float64(e.MinRequests) {
-		liveTally = e.tally(e.groups.live, e.before)
+	if !ev.isConcurrent(e.MinRequests) {
+		live, effect = ev.history.sum, ev.effectAlone()
 	}
-	live := proportion{liveTally.uncounted(), int(math.Round(liveTally.requests))}
+	f := finding{rollout.Pass, requestsText(float64(incoming.bad)) + " without a counted response code"}
+	hangs := finding{rollout.Inconclusive, "inconclusive because " + f.text}
 	switch {
 	case live.total < e.MinRequests && incoming.rate() > maxUnansweredShare:
-		f.status = rollout.Inconclusive
-		f.text += " may still be unanswered"
-	case live.total >= e.MinRequests && pValue(incoming, live, unansweredMargin) <= e.threshold():
-		f.status = rollout.Inconclusive
-		f.text += fmt.Sprintf(" (%s: %d of %s) may still be unanswered", e.groups.liveNames(), live.bad, requestsText(liveTally.requests))
+		hangs.text += " may still be unanswered"
+		return hangs
+	case live.total >= e.MinRequests && ev.outside(live, effect, tolerance{1, unansweredMargin}).p <= e.threshold():
+		hangs.text += fmt.Sprintf(" (%s: %d of %s) may still be unanswered", e.groups.liveNames(), live.bad, requestsText(float64(live.total)))
+		return hangs
 	}
 	return f
-}
-
-// threshold returns the p-value at or below which a difference is significant in this
-// evaluation.
-func (e evaluation) threshold() float64 {
-	return alphaOfEvaluation(1-*e.Confidence, int(e.since.length()/e.Period))
 }

@@ -1,0 +1,122 @@
+package gate
+
+import "math"
+
+const (
+	// minScatterPeriods is the number of periods from which their scatter is estimated.
+	minScatterPeriods = 3
+	// minPairedPeriods is the same for a scatter that replaces the one of the history:
+	// where errors are rare, fewer periods often have none and look steady by chance.
+	minPairedPeriods = 4
+	// assumedDesignEffect is used until the scatter can be estimated.
+	assumedDesignEffect = 20
+	// lowerQuartile is the first quartile of the standard normal distribution.
+	lowerQuartile = -0.6745
+)
+
+// counted is the requests of one side over a window: as a sum, and by period. The sum
+// is not always that of the periods, because a response can be counted in a later
+// period than its request.
+type counted struct {
+	sum     proportion
+	periods []proportion
+}
+
+// scatter is how much periods differ: Pearson's chi-square statistic
+// and its degrees of freedom.
+type scatter struct {
+	chiSquare float64
+	freedom   int
+}
+
+// scatterOf returns the scatter of the periods about their common rate.
+func scatterOf(s counted) scatter {
+	var all scatter
+	sum := sumOf(s.periods)
+	if sum.bad == 0 || sum.bad == sum.total {
+		return all // says nothing about runs of errors
+	}
+	p := sum.rate()
+	for _, at := range s.periods {
+		if n := float64(at.total); n > 0 {
+			all.chiSquare += square(float64(at.bad)-n*p) / (n * p * (1 - p))
+			all.freedom++
+		}
+	}
+	all.freedom--
+	return all
+}
+
+// pairedScatter returns the scatter of the difference between two samples of the same
+// periods about their mean difference. What affects both sides at the same time, such
+// as a slow database, cancels out.
+//
+// For each period, the fitted rates are those that sum to its errors and differ by the
+// mean difference.
+func pairedScatter(incoming, live counted) scatter {
+	var all scatter
+	a, b := sumOf(incoming.periods), sumOf(live.periods)
+	if a.total == 0 || b.total == 0 || a.bad+b.bad == 0 || a.bad+b.bad == a.total+b.total {
+		return all
+	}
+	difference := a.rate() - b.rate()
+	for i := range min(len(incoming.periods), len(live.periods)) {
+		in, li := incoming.periods[i], live.periods[i]
+		if in.total == 0 || li.total == 0 {
+			continue
+		}
+		n, m := float64(in.total), float64(li.total)
+		all.freedom++
+		rate, share := float64(in.bad+li.bad)/(n+m), m/(n+m)
+		p, q := clampRate(rate+difference*share), clampRate(rate-difference*(1-share))
+		if variance := square(share)*n*p*(1-p) + square(1-share)*m*q*(1-q); variance > 0 {
+			all.chiSquare += square(float64(in.bad)-n*(rate+difference*share)) / variance
+		}
+	}
+	all.freedom--
+	return all
+}
+
+// designEffect returns how many errors count as one independent error; 1 if they are
+// independent. It reports whether there were enough periods to estimate that.
+//
+// Errors come in runs: a client retries, a query fails for everybody who waits for it,
+// a dependency stumbles for a minute. Then the number of errors in a period varies more
+// than a binomial distribution does, by the factor chi-square / degrees of freedom
+// (McCullagh and Nelder, Generalized Linear Models, 1989, section 4.5). Dividing the
+// errors and the requests by this factor before a test for independent requests is the
+// method of Rao and Scott, Biometrics 48 (1992), 577-585.
+//
+// The result is an upper confidence limit of the factor (75 %, one-sided), which is
+// 1.13 times the estimate for an hour of history and 3.5 times for three periods. The
+// quantile of the chi-square distribution is that of Wilson and Hilferty, PNAS 17
+// (1931), 684-688.
+func (s scatter) designEffect(minPeriods int) (effect float64, isEstimated bool) {
+	if s.freedom+1 < max(2, minPeriods) {
+		return assumedDesignEffect, false
+	}
+	c := 2 / (9 * float64(s.freedom))
+	root := 1 - c + lowerQuartile*math.Sqrt(c)
+	return max(1, s.chiSquare/(float64(s.freedom)*root*root*root)), true
+}
+
+// dividedBy returns the number of independent requests that a proportion is worth.
+// Fractions of an error are rounded in the given direction.
+func (p proportion) dividedBy(effect float64, round func(float64) float64) proportion {
+	if effect <= 1 {
+		return p
+	}
+	total := max(1, math.Round(float64(p.total)/effect))
+	return proportion{int(min(total, round(float64(p.bad)/effect))), int(total)}
+}
+
+func sumOf(periods []proportion) proportion {
+	var sum proportion
+	for _, p := range periods {
+		sum.bad, sum.total = sum.bad+p.bad, sum.total+p.total
+	}
+	return sum
+}
+
+func square(x float64) float64       { return x * x }
+func clampRate(rate float64) float64 { return min(1, max(0, rate)) }

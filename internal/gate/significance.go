@@ -1,0 +1,100 @@
+package gate
+
+import "math"
+
+const (
+	// sameVersionFactor is by how much the rates of two groups of hosts with the same
+	// version may differ. Where 20 hosts differ with a relative standard deviation of
+	// 50 %, the mean of 2 new ones is more than 1.5 times theirs in 9 % of releases, and
+	// significantly more than that in 1 % at an error rate of 0.2 % and in 5 % at 1 %.
+	sameVersionFactor = 1.5
+	// minLiveShare is the smallest number of live requests, relative to incoming, that
+	// is a comparison at the same time. Fewer are the last sticky sessions.
+	minLiveShare = 0.01
+)
+
+// evidence is what is known about one kind of bad requests (errors, or slow responses).
+// It decides whether chance explains them.
+type evidence struct {
+	incoming counted
+	live     counted // in the same periods
+	history  counted // live before the weight change
+	// mustPersist is true for what may happen to a good release in its first minutes,
+	// such as slow responses until a cache is full.
+	mustPersist bool
+}
+
+// isConcurrent reports whether live had enough requests at the same time.
+func (e evidence) isConcurrent(minimum int) bool {
+	return e.live.sum.total >= max(minimum, int(minLiveShare*float64(e.incoming.sum.total)))
+}
+
+// significance is the result of a test.
+type significance struct{ p, designEffect float64 }
+
+// aboveLimit tests whether the rate of incoming is above a limit (a fraction).
+func (e evidence) aboveLimit(limit float64) significance {
+	effect := e.effectAlone()
+	return significance{limitPValue(e.incoming.sum.dividedBy(effect, math.Floor), limit), effect}
+}
+
+// outside tests whether the rate of incoming is outside all tolerances. A release
+// within any of them passes, so the p-value is the largest one (an intersection-union
+// test: Berger, Technometrics 24 (1982), 295-300).
+func (e evidence) outside(live proportion, effect float64, tolerances ...tolerance) significance {
+	incoming := e.incoming.sum.dividedBy(effect, math.Floor)
+	other := live.dividedBy(effect, math.Ceil)
+	s := significance{designEffect: effect}
+	for _, h := range tolerances {
+		s.p = max(s.p, pValue(incoming, other, h))
+	}
+	return s
+}
+
+// effectAlone returns the design effect where incoming is not compared with live at
+// the same time. Both what live did before and what incoming does now count, whichever
+// is larger: a dependency that stumbles now may not have done so in the last hour.
+func (e evidence) effectAlone() float64 {
+	own, isOwn := scatterOf(e.incoming).designEffect(minScatterPeriods)
+	before, isBefore := e.effectOfHistory()
+	switch {
+	case isOwn && isBefore:
+		return max(own, before)
+	case isOwn:
+		return own
+	}
+	return before
+}
+
+// effectBeside returns the design effect of a comparison at the same time. Each of the
+// two estimates is an upper limit by itself, so the smaller one counts:
+//
+//   - the scatter of live, before and after the change. It is known from the first
+//     evaluation on. It is too large where something affects both sides at once, and
+//     where live has more requests and its rate varies as a whole;
+//   - after some periods, the scatter of the difference.
+//
+// Where bad requests must persist, only the second one counts: it is large if one
+// period of incoming is the cause.
+func (e evidence) effectBeside() float64 {
+	paired := pairedScatter(e.incoming, e.live)
+	if e.mustPersist {
+		effect, _ := paired.designEffect(minScatterPeriods)
+		return effect
+	}
+	before, isBefore := e.effectOfHistory()
+	effect, isPaired := paired.designEffect(minPairedPeriods)
+	switch {
+	case isPaired && isBefore:
+		return min(before, effect)
+	case isPaired:
+		return effect
+	}
+	return before
+}
+
+// effectOfHistory returns the design effect of live, before and after the change.
+func (e evidence) effectOfHistory() (effect float64, isEstimated bool) {
+	all := counted{periods: append(append([]proportion(nil), e.history.periods...), e.live.periods...)}
+	return scatterOf(all).designEffect(minScatterPeriods)
+}
