@@ -8,8 +8,9 @@ const (
 	// minPairedPeriods is the same for a scatter that replaces the one of the history:
 	// where errors are rare, fewer periods often have none and look steady by chance.
 	minPairedPeriods = 4
-	// assumedDesignEffect is used until the scatter can be estimated.
-	assumedDesignEffect = 20
+	// assumedDesignEffect is used until the scatter can be estimated, as for a live
+	// environment that is new or had no errors in an hour.
+	assumedDesignEffect = 10
 	// lowerQuartile is the first quartile of the standard normal distribution.
 	lowerQuartile = -0.6745
 )

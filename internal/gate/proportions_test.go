@@ -1,55 +1,10 @@
 package gate
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
 )
-
-// wantClose allows a relative error of one millionth.
-func wantClose(t *testing.T, what string, got, want float64) {
-	t.Helper()
-	if math.Abs(got-want) > 1e-6*math.Abs(want) {
-		t.Errorf("%s is %.12g, want %.12g", what, got, want)
-	}
-}
-
-func TestBinomialTail(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		k, n    int
-		p, want float64
-	}{
-		{8, 10, 0.5, 56.0 / 1024},
-		{0, 10, 0.5, 1},
-		{1, 10, 0.5, 1023.0 / 1024},
-		{10, 10, 0.5, 1.0 / 1024},
-		{1, 50, 0.002, 1 - math.Exp(50*math.Log(0.998))},
-		{1, 1_000_000, 1e-6, -math.Expm1(1e6 * math.Log1p(-1e-6))},
-		{3, 3, 1, 1},
-		{1, 3, 0, 0},
-	} {
-		wantClose(t, fmt.Sprintf("P(X >= %d) of %d at %v", c.k, c.n, c.p), binomialTail(c.k, c.n, c.p), c.want)
-	}
-}
-
-// On both sides of the mean, the tail plus the sum of the other outcomes is 1.
-func TestBinomialTail_sumsToOne(t *testing.T) {
-	t.Parallel()
-	for _, p := range []float64{0.001, 0.03, 0.5, 0.97} {
-		const n = 400
-		for _, k := range []int{1, 2, 12, 200, 399} {
-			below := 0.0
-			for i := range k {
-				below += math.Exp(logChoose(n, i) + float64(i)*math.Log(p) + float64(n-i)*math.Log1p(-p))
-			}
-			if got := binomialTail(k, n, p) + below; math.Abs(got-1) > 1e-9 {
-				t.Errorf("p %v, k %d: got sum %v, want 1", p, k, got)
-			}
-		}
-	}
-}
 
 // closedFormRate is the restricted maximum likelihood estimate in the closed form of
 // Farrington and Manning (1990).
@@ -66,7 +21,7 @@ func closedFormRate(incoming, live proportion, s float64) float64 {
 	return 2*u*math.Cos(w) - b
 }
 
-func TestConstrainedRate_matchesTheClosedForm(t *testing.T) {
+func TestEdgeRates_matchTheClosedForm(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
@@ -77,7 +32,8 @@ func TestConstrainedRate_matchesTheClosedForm(t *testing.T) {
 		if incoming.rate()-live.rate() <= margin {
 			continue
 		}
-		got, want := constrainedRate(incoming, live, margin), closedFormRate(incoming, live, margin)
+		p, _ := edgeRates(incoming, live, tolerance{1, margin})
+		got, want := p, closedFormRate(incoming, live, margin)
 		if math.Abs(got-want) > 1e-7 {
 			t.Fatalf("%v against %v with margin %v: got %v, want %v", incoming, live, margin, got, want)
 		}
@@ -85,13 +41,13 @@ func TestConstrainedRate_matchesTheClosedForm(t *testing.T) {
 }
 
 // bruteForcePValue sums over every outcome of both sides with at least the observed score.
-func bruteForcePValue(incoming, live proportion, margin float64) float64 {
-	p := constrainedRate(incoming, live, margin)
-	z, sum := score(incoming, live, margin), 0.0
+func bruteForcePValue(incoming, live proportion, h tolerance) float64 {
+	p, q := edgeRates(incoming, live, h)
+	z, sum := score(incoming, live, h), 0.0
 	for a := range incoming.total + 1 {
 		for b := range live.total + 1 {
-			if score(proportion{a, incoming.total}, proportion{b, live.total}, margin) >= z*(1-1e-9) {
-				sum += binomialPMF(a, incoming.total, p) * binomialPMF(b, live.total, max(0, p-margin))
+			if score(proportion{a, incoming.total}, proportion{b, live.total}, h) >= z*(1-1e-9) {
+				sum += binomialPMF(a, incoming.total, p) * binomialPMF(b, live.total, q)
 			}
 		}
 	}
@@ -103,35 +59,42 @@ func TestPValue(t *testing.T) {
 	for _, c := range []struct {
 		name           string
 		incoming, live proportion
-		margin         float64
+		tolerance      tolerance
 		want           float64
 	}{
-		{"better", proportion{1, 1000}, proportion{20, 1000}, 0, 1},
-		{"equal", proportion{5, 1000}, proportion{5, 1000}, 0, 1},
-		{"worse, within the margin", proportion{9, 1000}, proportion{5, 1000}, 0.005, 1},
-		{"no requests", proportion{0, 0}, proportion{5, 1000}, 0, 1},
-		{"no live requests", proportion{5, 10}, proportion{0, 0}, 0, 1},
+		{"better", proportion{1, 1000}, proportion{20, 1000}, tolerance{1, 0}, 1},
+		{"equal", proportion{5, 1000}, proportion{5, 1000}, tolerance{1, 0}, 1},
+		{"worse, within the margin", proportion{9, 1000}, proportion{5, 1000}, tolerance{1, 0.005}, 1},
+		{"no requests", proportion{0, 0}, proportion{5, 1000}, tolerance{1, 0}, 1},
+		{"no live requests", proportion{5, 10}, proportion{0, 0}, tolerance{1, 0}, 1},
 		// Without a margin, the most likely common rate is the pooled one, so this is the
 		// pooled score test; with so many errors there is no exact test.
-		{"pooled", proportion{3200, 100_000}, proportion{3000, 100_000}, 0,
+		{"pooled", proportion{3200, 100_000}, proportion{3000, 100_000}, tolerance{1, 0},
 			math.Erfc(0.002/math.Sqrt(0.031*0.969*2/100_000)/math.Sqrt2) / 2},
 		// Without errors on the live side, the most likely rates are the margin and 0.
-		{"at the edge", proportion{4, 100}, proportion{0, 10_000}, 0.01, binomialTail(4, 100, 0.01)},
-		{"all against half", proportion{100, 100}, proportion{50, 100}, 0.5, 1},
-		{"a single error", proportion{1, 20}, proportion{0, 60}, 0, bruteForcePValue(proportion{1, 20}, proportion{0, 60}, 0)},
-		{"few errors", proportion{5, 30}, proportion{3, 90}, 0.02, bruteForcePValue(proportion{5, 30}, proportion{3, 90}, 0.02)},
-		{"nearly all", proportion{38, 40}, proportion{30, 50}, 0.1, bruteForcePValue(proportion{38, 40}, proportion{30, 50}, 0.1)},
+		{"at the edge", proportion{4, 100}, proportion{0, 10_000}, tolerance{1, 0.01}, binomialTail(4, 100, 0.01)},
+		{"all against half", proportion{100, 100}, proportion{50, 100}, tolerance{1, 0.5}, 1},
+		{"a single error", proportion{1, 20}, proportion{0, 60}, tolerance{1, 0}, bruteForcePValue(proportion{1, 20}, proportion{0, 60}, tolerance{1, 0})},
+		{"few errors", proportion{5, 30}, proportion{3, 90}, tolerance{1, 0.02}, bruteForcePValue(proportion{5, 30}, proportion{3, 90}, tolerance{1, 0.02})},
+		{"nearly all", proportion{38, 40}, proportion{30, 50}, tolerance{1, 0.1}, bruteForcePValue(proportion{38, 40}, proportion{30, 50}, tolerance{1, 0.1})},
+		{"within the factor", proportion{20, 1000}, proportion{10, 1000}, tolerance{2, 0}, 1},
+		{"outside the factor", proportion{9, 40}, proportion{3, 60}, tolerance{2, 0}, bruteForcePValue(proportion{9, 40}, proportion{3, 60}, tolerance{2, 0})},
+		{"outside a factor and a margin", proportion{9, 40}, proportion{3, 60}, tolerance{1.5, 0.02},
+			bruteForcePValue(proportion{9, 40}, proportion{3, 60}, tolerance{1.5, 0.02})},
+		// Without errors of live, the most likely rates outside a factor are those that the
+		// errors of incoming make most likely.
+		{"no errors of live", proportion{3, 30}, proportion{0, 90}, tolerance{3, 0}, bruteForcePValue(proportion{3, 30}, proportion{0, 90}, tolerance{3, 0})},
 	} {
-		wantClose(t, c.name, pValue(c.incoming, c.live, c.margin), c.want)
+		wantClose(t, c.name, pValue(c.incoming, c.live, c.tolerance), c.want)
 	}
 }
 
-// The p-value never grows with the errors and never falls with the margin.
+// The p-value never grows with the errors and never falls with the margin or the factor.
 func TestPValue_isMonotone(t *testing.T) {
 	t.Parallel()
 	before := 1.0
 	for bad := 0; bad <= 300; bad++ {
-		p := pValue(proportion{bad, 300}, proportion{10, 5700}, 0.005)
+		p := pValue(proportion{bad, 300}, proportion{10, 5700}, tolerance{1, 0.005})
 		if p > before*(1+1e-9) || p < 0 || math.IsNaN(p) {
 			t.Fatalf("%d errors: got p %v after %v", bad, p, before)
 		}
@@ -139,18 +102,27 @@ func TestPValue_isMonotone(t *testing.T) {
 	}
 	before = 0
 	for margin := 0.0; margin < 0.2; margin += 0.01 {
-		p := pValue(proportion{60, 300}, proportion{10, 5700}, margin)
+		p := pValue(proportion{60, 300}, proportion{10, 5700}, tolerance{1, margin})
 		if p < before {
 			t.Fatalf("margin %v: got p %v after %v", margin, p, before)
 		}
 		before = p
 	}
+	before = 0
+	for factor := 1.0; factor < 20; factor++ {
+		p := pValue(proportion{10, 300}, proportion{10, 5700}, tolerance{factor, 0})
+		if p < before {
+			t.Fatalf("factor %v: got p %v after %v", factor, p, before)
+		}
+		before = p
+	}
 }
 
-// scenario is a comparison in which incoming is worse by exactly the margin.
+// scenario is a comparison in which incoming is exactly on the edge of the tolerance.
 type scenario struct {
 	incoming, live int     // requests
-	p, margin      float64 // p is the rate of live
+	p              float64 // the rate of live
+	tolerance
 }
 
 // falseAlarmRate returns the probability that one evaluation rejects at alpha, summed
@@ -166,26 +138,26 @@ func (s scenario) falseAlarmRate(alpha float64) float64 {
 		low, high := 0, s.incoming+1
 		for low < high {
 			k := (low + high) / 2
-			if pValue(proportion{k, s.incoming}, proportion{b, s.live}, s.margin) <= alpha {
+			if pValue(proportion{k, s.incoming}, proportion{b, s.live}, s.tolerance) <= alpha {
 				high = k
 			} else {
 				low = k + 1
 			}
 		}
 		if low <= s.incoming {
-			total += weight * binomialTail(low, s.incoming, s.p+s.margin)
+			total += weight * binomialTail(low, s.incoming, s.factor*s.p+s.margin)
 		}
 	}
 	return total
 }
 
-// An evaluation rejects a release that is worse by exactly the margin at most with
+// An evaluation rejects a release on the edge of the tolerance at most with
 // probability alpha.
 func TestPValue_boundsFalseAlarms(t *testing.T) {
 	t.Parallel()
 	for _, n := range [][2]int{{60, 1140}, {300, 5700}, {500, 500}} {
 		for _, p := range []float64{0.0005, 0.002, 0.02} {
-			for _, s := range []scenario{{n[0], n[1], p, 0}, {n[0], n[1], p, 0.005}} {
+			for _, s := range []scenario{{n[0], n[1], p, tolerance{1, 0}}, {n[0], n[1], p, tolerance{1, 0.005}}, {n[0], n[1], p, tolerance{2, 0}}} {
 				for _, alpha := range []float64{0.025, 0.05 / 110} {
 					if got := s.falseAlarmRate(alpha); got > 1.02*alpha {
 						t.Errorf("%+v: got false alarm rate %.3g, want at most %.3g", s, got, alpha)

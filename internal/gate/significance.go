@@ -52,18 +52,23 @@ func (e evidence) outside(live proportion, effect float64, tolerances ...toleran
 }
 
 // effectAlone returns the design effect where incoming is not compared with live at
-// the same time. Both what live did before and what incoming does now count, whichever
-// is larger: a dependency that stumbles now may not have done so in the last hour.
+// the same time: that of live in the hour before the change. Without an estimate of it,
+// it is that of incoming, up to the assumed one: a release that fails from one minute on
+// has a large scatter, and must not get time for it.
+//
+// Where bad requests must persist, the scatter of incoming always counts.
 func (e evidence) effectAlone() float64 {
 	own, isOwn := scatterOf(e.incoming).designEffect(minScatterPeriods)
-	before, isBefore := e.effectOfHistory()
+	before, isBefore := scatterOf(e.history).designEffect(minScatterPeriods)
 	switch {
-	case isOwn && isBefore:
+	case e.mustPersist && isOwn && isBefore:
 		return max(own, before)
-	case isOwn:
+	case e.mustPersist && isOwn:
 		return own
+	case isBefore:
+		return before
 	}
-	return before
+	return min(own, assumedDesignEffect)
 }
 
 // effectBeside returns the design effect of a comparison at the same time. Each of the
@@ -82,19 +87,10 @@ func (e evidence) effectBeside() float64 {
 		effect, _ := paired.designEffect(minScatterPeriods)
 		return effect
 	}
-	before, isBefore := e.effectOfHistory()
-	effect, isPaired := paired.designEffect(minPairedPeriods)
-	switch {
-	case isPaired && isBefore:
+	all := counted{periods: append(append([]proportion(nil), e.history.periods...), e.live.periods...)}
+	before, _ := scatterOf(all).designEffect(minScatterPeriods) // or the assumed one
+	if effect, ok := paired.designEffect(minPairedPeriods); ok {
 		return min(before, effect)
-	case isPaired:
-		return effect
 	}
 	return before
-}
-
-// effectOfHistory returns the design effect of live, before and after the change.
-func (e evidence) effectOfHistory() (effect float64, isEstimated bool) {
-	all := counted{periods: append(append([]proportion(nil), e.history.periods...), e.live.periods...)}
-	return scatterOf(all).designEffect(minScatterPeriods)
 }

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
@@ -68,7 +69,7 @@ func (e evaluation) judge(q quality) finding {
 	}
 	ev := e.evidence(q, w)
 	n := ev.incoming.sum
-	all := clauses{e.againstLimit(q, ev), e.unanswered(q, w)}
+	all := clauses{{finding: e.againstLimit(q, ev)}, {finding: e.unanswered(q, w)}}
 	all = append(all, e.againstLive(q, ev)...)
 	f := all.finding()
 	if f.status == rollout.Fail && q.mustPersist && size.periods < minScatterPeriods {
@@ -86,9 +87,14 @@ func (e evaluation) evidence(q quality, w metricSpan) evidence {
 	}
 }
 
-// clauses are the results for the limits of one quality; those without a text do not
+// clause is the result for one limit of a quality. Without a text, the limit does not
 // apply.
-type clauses []finding
+type clause struct {
+	finding
+	seen string // what was observed of live, if it was compared
+}
+
+type clauses []clause
 
 // finding returns the worst status, with the texts of the clauses that have it.
 func (all clauses) finding() finding {
@@ -96,9 +102,13 @@ func (all clauses) finding() finding {
 	for _, status := range []rollout.Status{rollout.Fail, rollout.Inconclusive, rollout.Pass} {
 		var texts []string
 		for _, c := range all {
-			if c.status == status && c.text != "" {
-				texts = append(texts, c.text)
+			if c.status != status || c.text == "" {
+				continue
 			}
+			if c.seen != "" && !slices.Contains(texts, c.seen) {
+				texts = append(texts, c.seen)
+			}
+			texts = append(texts, c.text)
 		}
 		if texts != nil {
 			return finding{status, strings.Join(texts, "; ")}
@@ -128,7 +138,7 @@ func (e evaluation) againstLive(q quality, ev evidence) clauses {
 		return nil
 	}
 	if len(e.groups.live) == 0 {
-		return clauses{{rollout.Pass, noLiveText}}
+		return clauses{{finding: finding{rollout.Pass, noLiveText}}}
 	}
 	live, effect, when := ev.live.sum, 0.0, ""
 	if ev.isConcurrent(e.MinRequests) {
@@ -137,16 +147,16 @@ func (e evaluation) againstLive(q quality, ev evidence) clauses {
 		live, effect, when = ev.history.sum, ev.effectAlone(), " in the "+e.before.text()+" before the change"
 	}
 	if live.total < e.MinRequests {
-		return clauses{{rollout.Inconclusive, fmt.Sprintf("inconclusive because %s had %s in the same time and %d%s (minimum %d to compare)",
-			e.groups.liveNames(), requestsText(float64(ev.live.sum.total)), live.total, when, e.MinRequests)}}
+		return clauses{{finding: finding{rollout.Inconclusive, fmt.Sprintf("inconclusive because %s had %s in the same time and %d%s (minimum %d to compare)",
+			e.groups.liveNames(), requestsText(float64(ev.live.sum.total)), live.total, when, e.MinRequests)}}}
 	}
 	c := comparison{quality: q, incoming: ev.incoming.sum, live: live, names: e.groups.liveNames()}
-	c.seen = fmt.Sprintf("%s had %s%s (%s)", c.names, q.text(live), when, percentText(live.rate(), nil))
+	seen := fmt.Sprintf("%s had %s%s (%s)", c.names, q.text(live), when, percentText(live.rate(), nil))
 	test := func(tolerances ...tolerance) significance { return ev.outside(live, effect, tolerances...) }
 	if c.incoming.rate() <= live.rate() {
-		return clauses{{rollout.Pass, c.seen + "; " + q.rate + " not higher"}}
+		return clauses{{finding{rollout.Pass, q.rate + " not higher"}, seen}}
 	}
-	return clauses{e.againstMargin(c, test), e.againstFactor(c, test)}
+	return clauses{{e.againstMargin(c, test), seen}, {e.againstFactor(c, test), seen}}
 }
 
 // comparison is the two observed rates that are compared.
@@ -154,7 +164,6 @@ type comparison struct {
 	quality
 	incoming, live proportion
 	names          string // of the live environments
-	seen           string // what was observed of them
 }
 
 // againstMargin evaluates by how many percentage points incoming is worse. Hosts with
@@ -166,7 +175,7 @@ func (e evaluation) againstMargin(c comparison, test func(...tolerance) signific
 	}
 	margin, same := tolerance{1, *c.worseBy / 100}, tolerance{sameVersionFactor, 0}
 	points := 100 * (c.incoming.rate() - c.live.rate())
-	text := fmt.Sprintf("%s; difference %s (limit %s)", c.seen, percentagePoints(formatDigits(points, c.worseBy)), formatNumber(*c.worseBy))
+	text := fmt.Sprintf("difference %s (limit %s)", percentagePoints(formatDigits(points, c.worseBy)), formatNumber(*c.worseBy))
 	switch {
 	case points <= *c.worseBy:
 		return finding{rollout.Pass, text}
@@ -186,7 +195,7 @@ func (e evaluation) againstFactor(c comparison, test func(...tolerance) signific
 	if c.live.bad > 0 {
 		times = formatDigits(c.incoming.rate()/c.live.rate(), c.factor)
 	}
-	text := fmt.Sprintf("%s; %s times the rate of %s (limit %s)", c.seen, times, c.names, formatNumber(*c.factor))
+	text := fmt.Sprintf("%s times the rate of %s (limit %s)", times, c.names, formatNumber(*c.factor))
 	if limit.excess(c.incoming, c.live) <= 0 {
 		return finding{rollout.Pass, text}
 	}

@@ -1,0 +1,133 @@
+package gate
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// countsOf returns periods with equal requests.
+func countsOf(total int, bad ...int) counted {
+	c := counted{}
+	for _, b := range bad {
+		c.periods = append(c.periods, proportion{b, total})
+	}
+	c.sum = sumOf(c.periods)
+	return c
+}
+
+func TestScatterOf(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		counted counted
+		want    scatter
+	}{
+		// The mean is 4 of 100: chi-square is (9+1+4+4)/(4*0.96).
+		{"some periods", countsOf(100, 1, 3, 6, 6), scatter{18 / 3.84, 3}},
+		{"steady", countsOf(100, 5, 5, 5), scatter{0, 2}},
+		{"no errors", countsOf(100, 0, 0, 0), scatter{}},
+		{"only errors", countsOf(100, 100, 100), scatter{}},
+		{"no periods", counted{}, scatter{}},
+		{"a period without requests", counted{periods: []proportion{{4, 100}, {}, {4, 100}}}, scatter{0, 1}},
+	} {
+		got := scatterOf(c.counted)
+		if got.freedom != c.want.freedom || math.Abs(got.chiSquare-c.want.chiSquare) > 1e-9 {
+			t.Errorf("%s: got %+v, want %+v", c.name, got, c.want)
+		}
+	}
+}
+
+// What happens on both sides at the same time cancels out; what happens on one does not.
+func TestPairedScatter(t *testing.T) {
+	t.Parallel()
+	stumbles := pairedScatter(countsOf(1000, 20, 120, 20, 120), countsOf(10_000, 100, 1100, 100, 1100))
+	alone := pairedScatter(countsOf(1000, 20, 120, 20, 120), countsOf(10_000, 600, 600, 600, 600))
+	if stumbles.freedom != 3 || stumbles.chiSquare > 1e-9 || alone.freedom != 3 || alone.chiSquare < 100 {
+		t.Errorf("got %+v and %+v", stumbles, alone)
+	}
+	for name, c := range map[string][2]counted{
+		"no errors":        {countsOf(100, 0, 0), countsOf(100, 0, 0)},
+		"only errors":      {countsOf(100, 100, 100), countsOf(100, 100, 100)},
+		"no live requests": {countsOf(100, 1, 2), countsOf(0, 0, 0)},
+	} {
+		if got := pairedScatter(c[0], c[1]); got != (scatter{}) {
+			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+	if got := pairedScatter(countsOf(100, 1, 2, 3), counted{sum: proportion{2, 200}, periods: []proportion{{1, 100}, {}, {1, 100}}}); got.freedom != 1 {
+		t.Errorf("a period without live requests: got %+v", got)
+	}
+}
+
+func TestDesignEffect(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name        string
+		scatter     scatter
+		minPeriods  int
+		want        float64
+		isEstimated bool
+	}{
+		// The first quartiles of chi-square with 2, 9 and 60 degrees of freedom are 0.575,
+		// 5.899 and 52.294.
+		{"three periods", scatter{2, 2}, 3, 2 / 0.575, true},
+		{"ten periods", scatter{18, 9}, 3, 18 / 5.899, true},
+		{"an hour", scatter{300, 60}, 3, 300 / 52.294, true},
+		{"steady", scatter{0.1, 60}, 3, 1, true},
+		{"too few periods", scatter{300, 1}, 3, assumedDesignEffect, false},
+		{"too few for a pair", scatter{300, 2}, 4, assumedDesignEffect, false},
+		{"nothing", scatter{}, 3, assumedDesignEffect, false},
+	} {
+		got, isEstimated := c.scatter.designEffect(c.minPeriods)
+		if math.Abs(got/c.want-1) > 0.02 || isEstimated != c.isEstimated { // the quantile is approximate
+			t.Errorf("%s: got %.4g, %t, want %.4g, %t", c.name, got, isEstimated, c.want, c.isEstimated)
+		}
+	}
+}
+
+// Errors in runs of k have a design effect of k, within its confidence limit.
+func TestDesignEffect_ofRuns(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(3, 4))
+	for _, run := range []int{1, 5, 20} {
+		covered, sum := 0, 0.0
+		const draws = 400
+		for range draws {
+			c := counted{}
+			for range 60 {
+				runs := 0 // binomial, with a mean of 3
+				for range 300 {
+					if random.IntN(100) == 0 {
+						runs++
+					}
+				}
+				c.periods = append(c.periods, proportion{run * runs, 300 * run * 10})
+			}
+			effect, _ := scatterOf(c).designEffect(minScatterPeriods)
+			if sum += effect; effect >= float64(run)*0.99 {
+				covered++
+			}
+		}
+		if mean := sum / draws / float64(run); covered < draws*65/100 || mean < 1.05 || mean > 1.25 {
+			t.Errorf("runs of %d: got a mean of %.3g times that, at least that in %d of %d", run, mean, covered, draws)
+		}
+	}
+}
+
+func TestDividedBy(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		n, floor, ceil proportion
+		effect         float64
+	}{
+		{proportion{7, 100}, proportion{7, 100}, proportion{7, 100}, 1},
+		{proportion{7, 100}, proportion{3, 50}, proportion{4, 50}, 2},
+		{proportion{100, 100}, proportion{33, 33}, proportion{33, 33}, 3},
+		{proportion{3, 5}, proportion{0, 1}, proportion{1, 1}, 20},
+	} {
+		if floor, ceil := c.n.dividedBy(c.effect, math.Floor), c.n.dividedBy(c.effect, math.Ceil); floor != c.floor || ceil != c.ceil {
+			t.Errorf("%v by %v: got %v and %v, want %v and %v", c.n, c.effect, floor, ceil, c.floor, c.ceil)
+		}
+	}
+}

@@ -1,0 +1,70 @@
+package gate
+
+import (
+	"slices"
+	"testing"
+)
+
+// repeated returns periods with the same counts.
+func repeated(n, total, bad int) counted {
+	return countsOf(total, slices.Repeat([]int{bad}, n)...)
+}
+
+func TestEvidence_designEffect(t *testing.T) {
+	t.Parallel()
+	steady, stumbling := repeated(60, 30_000, 60), countsOf(30_000, 60, 60, 1500, 60, 60, 60, 60, 60, 1500, 60, 60, 60, 60, 60, 60, 60)
+	steadyNow := evidence{incoming: repeated(5, 1500, 3), live: repeated(5, 28_500, 57), history: steady}
+	stumblingNow := evidence{incoming: countsOf(1500, 3, 3, 75, 3, 3), live: countsOf(28_500, 57, 57, 1425, 57, 57), history: stumbling}
+	onlyIncoming := evidence{incoming: countsOf(1500, 3, 3, 75, 3, 3), live: repeated(5, 28_500, 57), history: steady}
+	slow := onlyIncoming
+	slow.mustPersist = true
+	early := stumblingNow
+	early.incoming, early.live = repeated(1, 1500, 75), repeated(1, 28_500, 1425)
+	unknown := evidence{incoming: repeated(1, 1500, 75)}
+	for _, c := range []struct {
+		name                   string
+		evidence               evidence
+		alone, beside, atLeast float64 // 0: at least that of atLeast
+	}{
+		{"steady", steadyNow, 1, 1, 0},
+		{"both stumble", stumblingNow, 0, 1, 10},
+		{"both stumble, first period", early, 0, 0, 100},
+		{"only incoming has a bad period", onlyIncoming, 1, 1, 0},
+		{"only incoming has a slow period", slow, 0, 0, 10},
+		{"nothing to estimate from", unknown, assumedDesignEffect, assumedDesignEffect, 0},
+	} {
+		for name, got := range map[string][2]float64{"alone": {c.evidence.effectAlone(), c.alone}, "beside": {c.evidence.effectBeside(), c.beside}} {
+			if got[1] == 0 && got[0] < c.atLeast || got[1] > 0 && got[0] != got[1] {
+				t.Errorf("%s, %s: got %.4g, want %.4g or at least %.4g", c.name, name, got[0], got[1], c.atLeast)
+			}
+		}
+	}
+}
+
+func TestEvidence_isConcurrent(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		incoming, live int
+		want           bool
+	}{{1500, 28_500, true}, {1500, 49, false}, {30_000, 299, false}, {30_000, 300, true}} {
+		e := evidence{incoming: counted{sum: proportion{0, c.incoming}}, live: counted{sum: proportion{0, c.live}}}
+		if got := e.isConcurrent(50); got != c.want {
+			t.Errorf("%d and %d: got %t", c.incoming, c.live, got)
+		}
+	}
+}
+
+// A release passes if it is within any of the tolerances.
+func TestEvidence_outside(t *testing.T) {
+	t.Parallel()
+	e := evidence{incoming: counted{sum: proportion{60, 1000}}}
+	live := proportion{200, 10_000}
+	margin, factor := e.outside(live, 1, tolerance{1, 0.01}), e.outside(live, 1, tolerance{2, 0})
+	both := e.outside(live, 1, tolerance{1, 0.01}, tolerance{2, 0})
+	if margin.p >= factor.p || both.p != factor.p {
+		t.Errorf("got %v, %v and %v", margin, factor, both)
+	}
+	if runs := e.outside(live, 4, tolerance{1, 0.01}); runs.p <= margin.p || runs.designEffect != 4 {
+		t.Errorf("got %v with runs of 4, %v without", runs, margin)
+	}
+}
