@@ -180,9 +180,15 @@ func TestTargetMetrics_slowResponses(t *testing.T) {
 		{"all slow", func(f metricsFixture) { f.minutes("green", 6, 2, timed(1500, 1500)) }, limit, 6 * time.Minute, "fail"},
 		{"one slow minute so far", func(f metricsFixture) { f.minute("green", 2, timed(1500, 1500)) }, limit, 2 * time.Minute,
 			"inconclusive"},
-		{"one slow minute of five", func(f metricsFixture) { f.minute("green", 6, timed(1500, 1500)); f.minutes("green", 5, 2, timed(1500, 15)) }, limit, 6 * time.Minute,
+		{"one slow minute of five", func(f metricsFixture) {
+			f.minute("green", 6, timed(1500, 1500))
+			f.minutes("green", 5, 2, timed(1500, 15))
+		}, limit, 6 * time.Minute,
 			"pass"},
-		{"one slow minute of five, compared", func(f metricsFixture) { f.minute("green", 6, timed(1500, 1500)); f.minutes("green", 5, 2, timed(1500, 15)) }, margin, 6 * time.Minute,
+		{"one slow minute of five, compared", func(f metricsFixture) {
+			f.minute("green", 6, timed(1500, 1500))
+			f.minutes("green", 5, 2, timed(1500, 15))
+		}, margin, 6 * time.Minute,
 			"pass"},
 		{"three slow minutes with a short lookback", func(f metricsFixture) { f.minutes("green", 6, 2, timed(1500, 150)) },
 			gate.TargetMetrics{MaxSlowRate: new(2.0), SlowThreshold: halfASecond, Lookback: time.Minute}, time.Hour, "fail"},

@@ -101,11 +101,13 @@ func TestMetricData_statistics(t *testing.T) {
 	none := result{nil, []float64{}}
 	b.wantData(map[string]result{
 		"n": one(100), "sum": one(2480), "avg": one(24.8), "min": one(10), "max": one(1000), "p50": one(10), "p99": one(20), "p9901": one(1000), "p100": one(1000),
+		"rank": one(50), "ranks": one(99), "rank0": one(0), "setrank": none,
 		"dim": one(7), "set": one(2.5), "setp": none, "samep": one(2), "bits": none, "ms": one(2480),
 		"fine": {[]int{5, 10}, []float64{3, 4}}, "coarse": one(7), "under": none, "five": {[]int{0, 300}, []float64{15, 6}},
 	},
 		stat("n", "App:Took", "SampleCount"), stat("sum", "App:Took", "Sum"), stat("avg", "App:Took", "Average"), stat("min", "App:Took", "Minimum"),
 		stat("max", "App:Took", "Maximum"), stat("p50", "App:Took", "p50"), stat("p99", "App:Took", "p99"), stat("p9901", "App:Took", "p99.01"), stat("p100", "App:Took", "p100"),
+		stat("rank", "App:Took", "PR(:19.5)"), stat("ranks", "App:Took", "PR(:20)"), stat("rank0", "App:Took", "PR(:1)"), stat("setrank", "App:Set", "PR(:3)"),
 		stat("dim", "App:Took", "Sum", "Host", "h", "Zone", "a"), stat("set", "App:Set", "Average"), stat("setp", "App:Set", "p50"), stat("samep", "App:Same", "p50"),
 		inBits, inTime, every(5, stat("fine", "App:Fine", "Sum")), stat("coarse", "App:Fine", "Sum"), every(10, stat("under", "App:Took", "Sum")),
 		every(300, stat("five", "App:Long", "Sum")))
