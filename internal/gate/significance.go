@@ -51,6 +51,25 @@ func (e evidence) outside(live proportion, effect float64, tolerances ...toleran
 	return s
 }
 
+// outsideOfLive does so with live at the same time.
+func (e evidence) outsideOfLive(tolerances ...tolerance) significance {
+	return e.outside(e.live.sum, e.effectBeside(), tolerances...)
+}
+
+// outsideOfHistory does so with live before the change. Whichever of two tests is
+// stronger counts, and to pay for the choice, its p-value is doubled (Bonferroni): that
+// of the sums, and that of the ranks of the periods.
+func (e evidence) outsideOfHistory(tolerances ...tolerance) significance {
+	sums, ranks := e.outside(e.history.sum, e.effectAlone(), tolerances...), 0.0
+	for _, h := range tolerances {
+		ranks = max(ranks, rankPValue(e.incoming, e.history, h))
+	}
+	if ranks < sums.p {
+		return significance{p: min(1, 2*ranks), designEffect: 1}
+	}
+	return significance{min(1, 2*sums.p), sums.designEffect}
+}
+
 // effectAlone returns the design effect where incoming is not compared with live at
 // the same time: that of live in the hour before the change. Without an estimate of it,
 // it is that of incoming, up to the assumed one: a release that fails from one minute on

@@ -140,11 +140,9 @@ func (e evaluation) againstLive(q quality, ev evidence) clauses {
 	if len(e.groups.live) == 0 {
 		return clauses{{finding: finding{rollout.Pass, noLiveText}}}
 	}
-	live, effect, when := ev.live.sum, 0.0, ""
-	if ev.isConcurrent(e.MinRequests) {
-		effect = ev.effectBeside()
-	} else {
-		live, effect, when = ev.history.sum, ev.effectAlone(), " in the "+e.before.text()+" before the change"
+	live, when, test := ev.live.sum, "", ev.outsideOfLive
+	if !ev.isConcurrent(e.MinRequests) {
+		live, when, test = ev.history.sum, " in the "+e.before.text()+" before the change", ev.outsideOfHistory
 	}
 	if live.total < e.MinRequests {
 		return clauses{{finding: finding{rollout.Inconclusive, fmt.Sprintf("inconclusive because %s had %s in the same time and %d%s (minimum %d to compare)",
@@ -152,7 +150,6 @@ func (e evaluation) againstLive(q quality, ev evidence) clauses {
 	}
 	c := comparison{quality: q, incoming: ev.incoming.sum, live: live, names: e.groups.liveNames()}
 	seen := fmt.Sprintf("%s had %s%s (%s)", c.names, q.text(live), when, percentText(live.rate(), nil))
-	test := func(tolerances ...tolerance) significance { return ev.outside(live, effect, tolerances...) }
 	if c.incoming.rate() <= live.rate() {
 		return clauses{{finding{rollout.Pass, q.rate + " not higher"}, seen}}
 	}

@@ -23,12 +23,12 @@ func (e evaluation) unanswered(errors quality, w metricSpan) finding {
 		return finding{} // slow responses are responses
 	}
 	ev := e.evidence(quality{of: tally.unansweredShare}, w)
-	incoming, live, effect := ev.incoming.sum, ev.live.sum, ev.effectBeside()
+	incoming, live, test := ev.incoming.sum, ev.live.sum, ev.outsideOfLive
 	if incoming.bad == 0 {
 		return finding{}
 	}
 	if !ev.isConcurrent(e.MinRequests) {
-		live, effect = ev.history.sum, ev.effectAlone()
+		live, test = ev.history.sum, ev.outsideOfHistory
 	}
 	f := finding{rollout.Pass, requestsText(float64(incoming.bad)) + " without a counted response code"}
 	hangs := finding{rollout.Inconclusive, "inconclusive because " + f.text}
@@ -36,7 +36,7 @@ func (e evaluation) unanswered(errors quality, w metricSpan) finding {
 	case live.total < e.MinRequests && incoming.rate() > maxUnansweredShare:
 		hangs.text += " may still be unanswered"
 		return hangs
-	case live.total >= e.MinRequests && ev.outside(live, effect, tolerance{1, unansweredMargin}).p <= e.threshold():
+	case live.total >= e.MinRequests && test(tolerance{1, unansweredMargin}).p <= e.threshold():
 		hangs.text += fmt.Sprintf(" (%s: %d of %s) may still be unanswered", e.groups.liveNames(), live.bad, requestsText(float64(live.total)))
 		return hangs
 	}
