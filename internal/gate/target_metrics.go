@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/chance"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 )
@@ -84,15 +85,15 @@ const maxReach = 15 * 24 * time.Hour
 // No limit is compared with an observed rate directly: a limit fails only if chance does
 // not explain that the observed rate is above it.
 //
-//   - A maximum: the exact one-sided binomial test (limitPValue).
-//   - A margin or a ratio to live: two tests of two proportions (pValue). For a margin,
-//     the rate must also be more than sameVersionFactor times that of live, because two
+//   - A maximum: the exact one-sided binomial test (chance.Evidence.AboveLimit).
+//   - A margin or a ratio to live: two tests of two proportions (chance.Evidence.OutsideOfLive). For a margin,
+//     the rate must also be more than chance.SameVersionFactor times that of live, because two
 //     groups of hosts with the same version are never exactly equal.
 //   - Errors that come in runs count as fewer independent ones, by the scatter of the
-//     periods (designEffect).
+//     periods (package chance).
 //   - A release is evaluated many times. 1 - Confidence is divided by the number of
 //     steps, of limits of the gate and of entry points, and that part among the periods
-//     since the change (alphaOfEvaluation). By Bonferroni's inequality, a good release
+//     since the change (chance.AlphaOfEvaluation). By Bonferroni's inequality, a good release
 //     fails in any evaluation of any step with a probability of at most 1 - Confidence.
 //
 // What is assumed: periods are independent of each other, so that their scatter shows
@@ -107,7 +108,7 @@ const maxReach = 15 * 24 * time.Hour
 type TargetMetrics struct {
 	MaxErrorRate    *float64 // percent of the requests, from 0 to below 100
 	WorseThanLiveBy *float64 // percentage points, from 0 to below 100
-	ErrorRatio      *float64 // error rate divided by that of live, at least sameVersionFactor
+	ErrorRatio      *float64 // error rate divided by that of live, at least chance.SameVersionFactor
 
 	SlowThreshold    time.Duration // a slower response is slow; required for the next three
 	MaxSlowRate      *float64      // percent of the responses, from 0 to below 100
@@ -168,8 +169,8 @@ func (c TargetMetrics) checkLimits() []*ArgumentError {
 		argument string
 		value    *float64
 	}{{"error_ratio", c.ErrorRatio}, {"slow_ratio", c.SlowRatio}} {
-		if ratio.value != nil && (!(*ratio.value >= sameVersionFactor) || math.IsInf(*ratio.value, 0)) {
-			errs = append(errs, invalid(ratio.argument, "%s is below %g, by which hosts with the same version may differ", formatNumber(*ratio.value), sameVersionFactor))
+		if ratio.value != nil && (!(*ratio.value >= chance.SameVersionFactor) || math.IsInf(*ratio.value, 0)) {
+			errs = append(errs, invalid(ratio.argument, "%s is below %g, by which hosts with the same version may differ", formatNumber(*ratio.value), chance.SameVersionFactor))
 		}
 	}
 	switch {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/chance"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
@@ -35,7 +36,7 @@ func (e evaluation) findings() []finding {
 	var all []finding
 	for _, q := range e.qualities() {
 		if q.limit != nil || len(e.groups.live) > 0 {
-			all = append(all, e.judge(q))
+			all = append(all, e.check(q))
 		}
 	}
 	return all
@@ -155,29 +156,29 @@ func (t tally) errors() int {
 	return int(math.Round(min(t.requests, max(t.failed, rest))))
 }
 
-func (t tally) failedShare() proportion {
-	return proportion{t.errors(), int(math.Round(t.requests))}
+func (t tally) failedShare() chance.Share {
+	return chance.Share{Bad: t.errors(), Total: int(math.Round(t.requests))}
 }
 
 // unansweredShare counts the requests without a counted response code that are not
 // errors.
-func (t tally) unansweredShare() proportion {
-	return proportion{int(math.Round(max(0, t.requests-t.ok-float64(t.errors())))), int(math.Round(t.requests))}
+func (t tally) unansweredShare() chance.Share {
+	return chance.Share{Bad: int(math.Round(max(0, t.requests-t.ok-float64(t.errors())))), Total: int(math.Round(t.requests))}
 }
 
-func (t tally) slowShare() proportion {
-	return proportion{int(math.Round(t.slow)), int(math.Round(t.timed))}
+func (t tally) slowShare() chance.Share {
+	return chance.Share{Bad: int(math.Round(t.slow)), Total: int(math.Round(t.timed))}
 }
 
 // counted counts the requests of groups over a span, as a sum and by period.
-func (e evaluation) counted(groups []group, s metricSpan, of func(tally) proportion) counted {
-	var c counted
+func (e evaluation) counted(groups []group, s metricSpan, of func(tally) chance.Share) chance.Counted {
+	var c chance.Counted
 	var sum tally
 	for _, at := range e.periodStarts(s) {
 		t := e.tally(groups, at)
 		sum.add(t)
-		c.periods = append(c.periods, of(t))
+		c.Periods = append(c.Periods, of(t))
 	}
-	c.sum = of(sum)
+	c.Sum = of(sum)
 	return c
 }

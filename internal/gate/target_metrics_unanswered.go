@@ -3,6 +3,7 @@ package gate
 import (
 	"fmt"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/chance"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
@@ -23,21 +24,21 @@ func (e evaluation) unanswered(errors quality, w metricSpan) finding {
 		return finding{} // slow responses are responses
 	}
 	ev := e.evidence(quality{of: tally.unansweredShare}, w)
-	incoming, live, test := ev.incoming.sum, ev.live.sum, ev.outsideOfLive
-	if incoming.bad == 0 {
+	incoming, live, test := ev.Incoming.Sum, ev.Live.Sum, ev.OutsideOfLive
+	if incoming.Bad == 0 {
 		return finding{}
 	}
-	if !ev.isConcurrent(e.MinRequests) {
-		live, test = ev.history.sum, ev.outsideOfHistory
+	if !ev.IsConcurrent(e.MinRequests) {
+		live, test = ev.History.Sum, ev.OutsideOfHistory
 	}
-	f := finding{rollout.Pass, requestsText(float64(incoming.bad)) + " without a counted response code"}
+	f := finding{rollout.Pass, requestsText(float64(incoming.Bad)) + " without a counted response code"}
 	hangs := finding{rollout.Inconclusive, "inconclusive because " + f.text}
 	switch {
-	case live.total < e.MinRequests && incoming.rate() > maxUnansweredShare:
+	case live.Total < e.MinRequests && incoming.Rate() > maxUnansweredShare:
 		hangs.text += " may still be unanswered"
 		return hangs
-	case live.total >= e.MinRequests && test(tolerance{1, unansweredMargin}).p <= e.threshold():
-		hangs.text += fmt.Sprintf(" (%s: %d of %s) may still be unanswered", e.groups.liveNames(), live.bad, requestsText(float64(live.total)))
+	case live.Total >= e.MinRequests && test(chance.Tolerance{Factor: 1, Margin: unansweredMargin}).P <= e.threshold():
+		hangs.text += fmt.Sprintf(" (%s: %d of %s) may still be unanswered", e.groups.liveNames(), live.Bad, requestsText(float64(live.Total)))
 		return hangs
 	}
 	return f

@@ -1,4 +1,4 @@
-package gate
+package chance
 
 import (
 	"math"
@@ -7,12 +7,12 @@ import (
 )
 
 // countsOf returns periods with equal requests.
-func countsOf(total int, bad ...int) counted {
-	c := counted{}
+func countsOf(total int, bad ...int) Counted {
+	c := Counted{}
 	for _, b := range bad {
-		c.periods = append(c.periods, proportion{b, total})
+		c.Periods = append(c.Periods, Share{b, total})
 	}
-	c.sum = sumOf(c.periods)
+	c.Sum = sumOf(c.Periods)
 	return c
 }
 
@@ -20,7 +20,7 @@ func TestScatterOf(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name    string
-		counted counted
+		counted Counted
 		want    scatter
 	}{
 		// The mean is 4 of 100: chi-square is (9+1+4+4)/(4*0.96).
@@ -28,8 +28,8 @@ func TestScatterOf(t *testing.T) {
 		{"steady", countsOf(100, 5, 5, 5), scatter{0, 2}},
 		{"no errors", countsOf(100, 0, 0, 0), scatter{}},
 		{"only errors", countsOf(100, 100, 100), scatter{}},
-		{"no periods", counted{}, scatter{}},
-		{"a period without requests", counted{periods: []proportion{{4, 100}, {}, {4, 100}}}, scatter{0, 1}},
+		{"no periods", Counted{}, scatter{}},
+		{"a period without requests", Counted{Periods: []Share{{4, 100}, {}, {4, 100}}}, scatter{0, 1}},
 	} {
 		got := scatterOf(c.counted)
 		if got.freedom != c.want.freedom || math.Abs(got.chiSquare-c.want.chiSquare) > 1e-9 {
@@ -46,7 +46,7 @@ func TestPairedScatter(t *testing.T) {
 	if stumbles.freedom != 3 || stumbles.chiSquare > 1e-9 || alone.freedom != 3 || alone.chiSquare < 100 {
 		t.Errorf("got %+v and %+v", stumbles, alone)
 	}
-	for name, c := range map[string][2]counted{
+	for name, c := range map[string][2]Counted{
 		"no errors":        {countsOf(100, 0, 0), countsOf(100, 0, 0)},
 		"only errors":      {countsOf(100, 100, 100), countsOf(100, 100, 100)},
 		"no live requests": {countsOf(100, 1, 2), countsOf(0, 0, 0)},
@@ -55,7 +55,7 @@ func TestPairedScatter(t *testing.T) {
 			t.Errorf("%s: got %+v", name, got)
 		}
 	}
-	if got := pairedScatter(countsOf(100, 1, 2, 3), counted{sum: proportion{2, 200}, periods: []proportion{{1, 100}, {}, {1, 100}}}); got.freedom != 1 {
+	if got := pairedScatter(countsOf(100, 1, 2, 3), Counted{Sum: Share{2, 200}, Periods: []Share{{1, 100}, {}, {1, 100}}}); got.freedom != 1 {
 		t.Errorf("a period without live requests: got %+v", got)
 	}
 }
@@ -94,7 +94,7 @@ func TestDesignEffect_ofRuns(t *testing.T) {
 		covered, sum := 0, 0.0
 		const draws = 400
 		for range draws {
-			c := counted{}
+			c := Counted{}
 			for range 60 {
 				runs := 0 // binomial, with a mean of 3
 				for range 300 {
@@ -102,9 +102,9 @@ func TestDesignEffect_ofRuns(t *testing.T) {
 						runs++
 					}
 				}
-				c.periods = append(c.periods, proportion{run * runs, 300 * run * 10})
+				c.Periods = append(c.Periods, Share{run * runs, 300 * run * 10})
 			}
-			effect, _ := scatterOf(c).designEffect(minScatterPeriods)
+			effect, _ := scatterOf(c).designEffect(MinPeriods)
 			if sum += effect; effect >= float64(run)*0.99 {
 				covered++
 			}
@@ -118,13 +118,13 @@ func TestDesignEffect_ofRuns(t *testing.T) {
 func TestDividedBy(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		n, floor, ceil proportion
+		n, floor, ceil Share
 		effect         float64
 	}{
-		{proportion{7, 100}, proportion{7, 100}, proportion{7, 100}, 1},
-		{proportion{7, 100}, proportion{3, 50}, proportion{4, 50}, 2},
-		{proportion{100, 100}, proportion{33, 33}, proportion{33, 33}, 3},
-		{proportion{3, 5}, proportion{0, 1}, proportion{1, 1}, 20},
+		{Share{7, 100}, Share{7, 100}, Share{7, 100}, 1},
+		{Share{7, 100}, Share{3, 50}, Share{4, 50}, 2},
+		{Share{100, 100}, Share{33, 33}, Share{33, 33}, 3},
+		{Share{3, 5}, Share{0, 1}, Share{1, 1}, 20},
 	} {
 		if floor, ceil := c.n.dividedBy(c.effect, math.Floor), c.n.dividedBy(c.effect, math.Ceil); floor != c.floor || ceil != c.ceil {
 			t.Errorf("%v by %v: got %v and %v, want %v and %v", c.n, c.effect, floor, ceil, c.floor, c.ceil)

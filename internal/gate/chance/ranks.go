@@ -1,4 +1,4 @@
-package gate
+package chance
 
 const (
 	// minRankedPeriods is the number of periods of the history from which ranks count.
@@ -17,20 +17,20 @@ const (
 // nothing about the number of errors in one. So it finds a release whose every minute is
 // somewhat worse, in traffic where the sum of errors says nothing because some minutes
 // are very bad. Equal rates count against a fail, which is conservative.
-func rankPValue(incoming, history counted, h tolerance) float64 {
+func rankPValue(incoming, history Counted, h Tolerance) float64 {
 	won, n, m := 0, 0, 0
-	for _, b := range history.periods {
-		if b.total > 0 {
+	for _, b := range history.Periods {
+		if b.Total > 0 {
 			m++
 		}
 	}
-	for _, a := range incoming.periods {
-		if a.total == 0 {
+	for _, a := range incoming.Periods {
+		if a.Total == 0 {
 			continue
 		}
 		n++
-		for _, b := range history.periods {
-			if b.total > 0 && h.excess(a, b) > 0 {
+		for _, b := range history.Periods {
+			if b.Total > 0 && h.Excess(a, b) > 0 {
 				won++
 			}
 		}

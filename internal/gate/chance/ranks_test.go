@@ -1,4 +1,4 @@
-package gate
+package chance
 
 import (
 	"math/bits"
@@ -52,19 +52,19 @@ func TestRankPValue(t *testing.T) {
 	history := countsOf(1000, 2, 2, 3, 1, 2, 50, 2, 3, 1, 2, 2, 50, 1, 2, 3, 2, 50, 2, 2, 1)
 	for _, c := range []struct {
 		name      string
-		incoming  counted
-		history   counted
-		tolerance tolerance
+		incoming  Counted
+		history   Counted
+		tolerance Tolerance
 		want      float64
 	}{
-		{"worse in every minute", countsOf(1000, 60, 60), history, tolerance{1, 0}, 1.0 / 231},
-		{"worse than all but three", countsOf(1000, 20), history, tolerance{1, 0}, 4.0 / 21},
-		{"within the margin", countsOf(1000, 60, 60), history, tolerance{1, 0.06}, 1},
-		{"within the factor", countsOf(1000, 60, 60), history, tolerance{2, 0}, winsTail(34, 2, 20)},
-		{"equal rates", countsOf(1000, 2), history, tolerance{1, 0}, 17.0 / 21},
-		{"a period without requests", counted{periods: []proportion{{60, 1000}, {}}}, history, tolerance{1, 0}, 1.0 / 21},
-		{"no requests", counted{}, history, tolerance{1, 0}, 1},
-		{"short history", countsOf(1000, 60, 60), countsOf(1000, 1, 2, 3), tolerance{1, 0}, 1},
+		{"worse in every minute", countsOf(1000, 60, 60), history, Tolerance{1, 0}, 1.0 / 231},
+		{"worse than all but three", countsOf(1000, 20), history, Tolerance{1, 0}, 4.0 / 21},
+		{"within the margin", countsOf(1000, 60, 60), history, Tolerance{1, 0.06}, 1},
+		{"within the factor", countsOf(1000, 60, 60), history, Tolerance{2, 0}, winsTail(34, 2, 20)},
+		{"equal rates", countsOf(1000, 2), history, Tolerance{1, 0}, 17.0 / 21},
+		{"a period without requests", Counted{Periods: []Share{{60, 1000}, {}}}, history, Tolerance{1, 0}, 1.0 / 21},
+		{"no requests", Counted{}, history, Tolerance{1, 0}, 1},
+		{"short history", countsOf(1000, 60, 60), countsOf(1000, 1, 2, 3), Tolerance{1, 0}, 1},
 	} {
 		wantClose(t, c.name, rankPValue(c.incoming, c.history, c.tolerance), c.want)
 	}

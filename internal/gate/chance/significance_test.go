@@ -1,4 +1,4 @@
-package gate
+package chance
 
 import (
 	"slices"
@@ -6,24 +6,24 @@ import (
 )
 
 // repeated returns periods with the same counts.
-func repeated(n, total, bad int) counted {
+func repeated(n, total, bad int) Counted {
 	return countsOf(total, slices.Repeat([]int{bad}, n)...)
 }
 
 func TestEvidence_designEffect(t *testing.T) {
 	t.Parallel()
 	steady, stumbling := repeated(60, 30_000, 60), countsOf(30_000, 60, 60, 1500, 60, 60, 60, 60, 60, 1500, 60, 60, 60, 60, 60, 60, 60)
-	steadyNow := evidence{incoming: repeated(5, 1500, 3), live: repeated(5, 28_500, 57), history: steady}
-	stumblingNow := evidence{incoming: countsOf(1500, 3, 3, 75, 3, 3), live: countsOf(28_500, 57, 57, 1425, 57, 57), history: stumbling}
-	onlyIncoming := evidence{incoming: countsOf(1500, 3, 3, 75, 3, 3), live: repeated(5, 28_500, 57), history: steady}
+	steadyNow := Evidence{Incoming: repeated(5, 1500, 3), Live: repeated(5, 28_500, 57), History: steady}
+	stumblingNow := Evidence{Incoming: countsOf(1500, 3, 3, 75, 3, 3), Live: countsOf(28_500, 57, 57, 1425, 57, 57), History: stumbling}
+	onlyIncoming := Evidence{Incoming: countsOf(1500, 3, 3, 75, 3, 3), Live: repeated(5, 28_500, 57), History: steady}
 	slow := onlyIncoming
-	slow.mustPersist = true
+	slow.MustPersist = true
 	early := stumblingNow
-	early.incoming, early.live = repeated(1, 1500, 75), repeated(1, 28_500, 1425)
-	unknown := evidence{incoming: repeated(1, 1500, 75)}
+	early.Incoming, early.Live = repeated(1, 1500, 75), repeated(1, 28_500, 1425)
+	unknown := Evidence{Incoming: repeated(1, 1500, 75)}
 	for _, c := range []struct {
 		name                   string
-		evidence               evidence
+		evidence               Evidence
 		alone, beside, atLeast float64 // 0: at least that of atLeast
 	}{
 		{"steady", steadyNow, 1, 1, 0},
@@ -47,8 +47,8 @@ func TestEvidence_isConcurrent(t *testing.T) {
 		incoming, live int
 		want           bool
 	}{{1500, 28_500, true}, {1500, 49, false}, {30_000, 299, false}, {30_000, 300, true}} {
-		e := evidence{incoming: counted{sum: proportion{0, c.incoming}}, live: counted{sum: proportion{0, c.live}}}
-		if got := e.isConcurrent(50); got != c.want {
+		e := Evidence{Incoming: Counted{Sum: Share{0, c.incoming}}, Live: Counted{Sum: Share{0, c.live}}}
+		if got := e.IsConcurrent(50); got != c.want {
 			t.Errorf("%d and %d: got %t", c.incoming, c.live, got)
 		}
 	}
@@ -57,14 +57,14 @@ func TestEvidence_isConcurrent(t *testing.T) {
 // A release passes if it is within any of the tolerances.
 func TestEvidence_outside(t *testing.T) {
 	t.Parallel()
-	e := evidence{incoming: counted{sum: proportion{60, 1000}}}
-	live := proportion{200, 10_000}
-	margin, factor := e.outside(live, 1, tolerance{1, 0.01}), e.outside(live, 1, tolerance{2, 0})
-	both := e.outside(live, 1, tolerance{1, 0.01}, tolerance{2, 0})
-	if margin.p >= factor.p || both.p != factor.p {
+	e := Evidence{Incoming: Counted{Sum: Share{60, 1000}}}
+	live := Share{200, 10_000}
+	margin, factor := e.outside(live, 1, Tolerance{1, 0.01}), e.outside(live, 1, Tolerance{2, 0})
+	both := e.outside(live, 1, Tolerance{1, 0.01}, Tolerance{2, 0})
+	if margin.P >= factor.P || both.P != factor.P {
 		t.Errorf("got %v, %v and %v", margin, factor, both)
 	}
-	if runs := e.outside(live, 4, tolerance{1, 0.01}); runs.p <= margin.p || runs.designEffect != 4 {
+	if runs := e.outside(live, 4, Tolerance{1, 0.01}); runs.P <= margin.P || runs.DesignEffect != 4 {
 		t.Errorf("got %v with runs of 4, %v without", runs, margin)
 	}
 }

@@ -5,19 +5,20 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/chance"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
 // quality is one kind of bad requests, and its limits.
 type quality struct {
-	of          func(tally) proportion
+	of          func(tally) chance.Share
 	limit       *float64 // percent
 	worseBy     *float64 // percentage points
 	factor      *float64
 	mustPersist bool
 	noun        string // "errors"
 	rate        string // "error rate"
-	text        func(n proportion) string
+	text        func(n chance.Share) string
 }
 
 // qualities returns the kinds of bad requests that have limits.
@@ -27,15 +28,15 @@ func (c TargetMetrics) qualities() []quality {
 		all = append(all, quality{
 			of: tally.failedShare, limit: c.MaxErrorRate, worseBy: c.WorseThanLiveBy, factor: c.ErrorRatio,
 			noun: "errors", rate: "error rate",
-			text: func(n proportion) string { return errorsText(n.bad) + " in " + requestsText(float64(n.total)) },
+			text: func(n chance.Share) string { return errorsText(n.Bad) + " in " + requestsText(float64(n.Total)) },
 		})
 	}
 	if c.needsSlow() {
 		all = append(all, quality{
 			of: tally.slowShare, limit: c.MaxSlowRate, worseBy: c.SlowerThanLiveBy, factor: c.SlowRatio, mustPersist: true,
 			noun: "slow responses", rate: "share of slow responses",
-			text: func(n proportion) string {
-				return fmt.Sprintf("%d of %s slower than %s", n.bad, responsesText(n.total), c.SlowThreshold)
+			text: func(n chance.Share) string {
+				return fmt.Sprintf("%d of %s slower than %s", n.Bad, responsesText(n.Total), c.SlowThreshold)
 			},
 		})
 	}
@@ -55,35 +56,35 @@ func (c TargetMetrics) limits() int {
 	return n
 }
 
-// judge evaluates the limits of one quality. The text has the data and the limits that
+// check evaluates the limits of one quality. The text has the data and the limits that
 // are the reason for the status, and no others.
-func (e evaluation) judge(q quality) finding {
+func (e evaluation) check(q quality) finding {
 	minimum := sampleSize{requests: float64(e.MinRequests)}
 	if q.mustPersist {
-		minimum.periods = minScatterPeriods
+		minimum.periods = chance.MinPeriods
 	}
 	incoming := []group{e.groups.incoming}
-	w, size := e.window(minimum, func(at int64) float64 { return float64(q.of(e.tally(incoming, at)).total) })
+	w, size := e.window(minimum, func(at int64) float64 { return float64(q.of(e.tally(incoming, at)).Total) })
 	if size.requests < minimum.requests {
 		return e.inconclusive("it had %s over %s (minimum %d)", requestsText(size.requests), w.text(), e.MinRequests)
 	}
 	ev := e.evidence(q, w)
-	n := ev.incoming.sum
+	n := ev.Incoming.Sum
 	all := clauses{{finding: e.againstLimit(q, ev)}, {finding: e.unanswered(q, w)}}
 	all = append(all, e.againstLive(q, ev)...)
 	f := all.finding()
-	if f.status == rollout.Fail && q.mustPersist && size.periods < minScatterPeriods {
+	if f.status == rollout.Fail && q.mustPersist && size.periods < chance.MinPeriods {
 		f.status = rollout.Inconclusive
-		f.text += fmt.Sprintf("; inconclusive because a fail requires %d periods with requests (so far %d)", minScatterPeriods, size.periods)
+		f.text += fmt.Sprintf("; inconclusive because a fail requires %d periods with requests (so far %d)", chance.MinPeriods, size.periods)
 	}
-	f.text = strings.TrimSuffix(fmt.Sprintf("%s had %s over %s (%s); %s", e.groups.name(), q.text(n), w.text(), percentText(n.rate(), q.limit), f.text), "; ")
+	f.text = strings.TrimSuffix(fmt.Sprintf("%s had %s over %s (%s); %s", e.groups.name(), q.text(n), w.text(), percentText(n.Rate(), q.limit), f.text), "; ")
 	return f
 }
 
-func (e evaluation) evidence(q quality, w metricSpan) evidence {
-	return evidence{
-		incoming: e.counted([]group{e.groups.incoming}, w, q.of), live: e.counted(e.groups.live, w, q.of),
-		history: e.counted(e.groups.live, e.before, q.of), mustPersist: q.mustPersist,
+func (e evaluation) evidence(q quality, w metricSpan) chance.Evidence {
+	return chance.Evidence{
+		Incoming: e.counted([]group{e.groups.incoming}, w, q.of), Live: e.counted(e.groups.live, w, q.of),
+		History: e.counted(e.groups.live, e.before, q.of), MustPersist: q.mustPersist,
 	}
 }
 
@@ -118,39 +119,39 @@ func (all clauses) finding() finding {
 }
 
 // againstLimit evaluates the limit of the rate.
-func (e evaluation) againstLimit(q quality, ev evidence) finding {
+func (e evaluation) againstLimit(q quality, ev chance.Evidence) finding {
 	if q.limit == nil {
 		return finding{}
 	}
 	limit := formatNumber(*q.limit) + " %"
-	if 100*ev.incoming.sum.rate() <= *q.limit {
+	if 100*ev.Incoming.Sum.Rate() <= *q.limit {
 		return finding{rollout.Pass, "limit " + limit}
 	}
-	return e.tested(q, "above the limit of "+limit, ev.aboveLimit(*q.limit/100))
+	return e.tested(q, "above the limit of "+limit, ev.AboveLimit(*q.limit/100))
 }
 
 // noLiveText is the text of a comparison without a live environment.
 const noLiveText = "no live environment to compare with"
 
 // againstLive evaluates the limits of the comparison with live.
-func (e evaluation) againstLive(q quality, ev evidence) clauses {
+func (e evaluation) againstLive(q quality, ev chance.Evidence) clauses {
 	if q.worseBy == nil && q.factor == nil {
 		return nil
 	}
 	if len(e.groups.live) == 0 {
 		return clauses{{finding: finding{rollout.Pass, noLiveText}}}
 	}
-	live, when, test := ev.live.sum, "", ev.outsideOfLive
-	if !ev.isConcurrent(e.MinRequests) {
-		live, when, test = ev.history.sum, " in the "+e.before.text()+" before the change", ev.outsideOfHistory
+	live, when, test := ev.Live.Sum, "", ev.OutsideOfLive
+	if !ev.IsConcurrent(e.MinRequests) {
+		live, when, test = ev.History.Sum, " in the "+e.before.text()+" before the change", ev.OutsideOfHistory
 	}
-	if live.total < e.MinRequests {
+	if live.Total < e.MinRequests {
 		return clauses{{finding: finding{rollout.Inconclusive, fmt.Sprintf("inconclusive because %s had %s in the same time and %d%s (minimum %d to compare)",
-			e.groups.liveNames(), requestsText(float64(ev.live.sum.total)), live.total, when, e.MinRequests)}}}
+			e.groups.liveNames(), requestsText(float64(ev.Live.Sum.Total)), live.Total, when, e.MinRequests)}}}
 	}
-	c := comparison{quality: q, incoming: ev.incoming.sum, live: live, names: e.groups.liveNames()}
-	seen := fmt.Sprintf("%s had %s%s (%s)", c.names, q.text(live), when, percentText(live.rate(), nil))
-	if c.incoming.rate() <= live.rate() {
+	c := comparison{quality: q, incoming: ev.Incoming.Sum, live: live, names: e.groups.liveNames()}
+	seen := fmt.Sprintf("%s had %s%s (%s)", c.names, q.text(live), when, percentText(live.Rate(), nil))
+	if c.incoming.Rate() <= live.Rate() {
 		return clauses{{finding{rollout.Pass, q.rate + " not higher"}, seen}}
 	}
 	return clauses{{e.againstMargin(c, test), seen}, {e.againstFactor(c, test), seen}}
@@ -159,56 +160,56 @@ func (e evaluation) againstLive(q quality, ev evidence) clauses {
 // comparison is the two observed rates that are compared.
 type comparison struct {
 	quality
-	incoming, live proportion
+	incoming, live chance.Share
 	names          string // of the live environments
 }
 
 // againstMargin evaluates by how many percentage points incoming is worse. Hosts with
 // the same version are never exactly equal, so it must also be outside what they may
 // differ by.
-func (e evaluation) againstMargin(c comparison, test func(...tolerance) significance) finding {
+func (e evaluation) againstMargin(c comparison, test func(...chance.Tolerance) chance.Significance) finding {
 	if c.worseBy == nil {
 		return finding{}
 	}
-	margin, same := tolerance{1, *c.worseBy / 100}, tolerance{sameVersionFactor, 0}
-	points := 100 * (c.incoming.rate() - c.live.rate())
+	margin, same := chance.Tolerance{Factor: 1, Margin: *c.worseBy / 100}, chance.Tolerance{Factor: chance.SameVersionFactor}
+	points := 100 * (c.incoming.Rate() - c.live.Rate())
 	text := fmt.Sprintf("difference %s (limit %s)", percentagePoints(formatDigits(points, c.worseBy)), formatNumber(*c.worseBy))
 	switch {
 	case points <= *c.worseBy:
 		return finding{rollout.Pass, text}
-	case same.excess(c.incoming, c.live) <= 0:
-		return finding{rollout.Pass, fmt.Sprintf("%s, but not more than %g times the rate of %s", text, sameVersionFactor, c.names)}
+	case same.Excess(c.incoming, c.live) <= 0:
+		return finding{rollout.Pass, fmt.Sprintf("%s, but not more than %g times the rate of %s", text, chance.SameVersionFactor, c.names)}
 	}
 	return e.tested(c.quality, text, test(margin, same))
 }
 
 // againstFactor evaluates how many times the rate of live that of incoming is.
-func (e evaluation) againstFactor(c comparison, test func(...tolerance) significance) finding {
+func (e evaluation) againstFactor(c comparison, test func(...chance.Tolerance) chance.Significance) finding {
 	if c.factor == nil {
 		return finding{}
 	}
-	limit := tolerance{*c.factor, 0}
+	limit := chance.Tolerance{Factor: *c.factor}
 	times := "more than any number of"
-	if c.live.bad > 0 {
-		times = formatDigits(c.incoming.rate()/c.live.rate(), c.factor)
+	if c.live.Bad > 0 {
+		times = formatDigits(c.incoming.Rate()/c.live.Rate(), c.factor)
 	}
 	text := fmt.Sprintf("%s times the rate of %s (limit %s)", times, c.names, formatNumber(*c.factor))
-	if limit.excess(c.incoming, c.live) <= 0 {
+	if limit.Excess(c.incoming, c.live) <= 0 {
 		return finding{rollout.Pass, text}
 	}
 	return e.tested(c.quality, text, test(limit))
 }
 
 // tested returns the finding of a test. Only a significant result is a fail.
-func (e evaluation) tested(q quality, text string, s significance) finding {
+func (e evaluation) tested(q quality, text string, s chance.Significance) finding {
 	threshold := e.threshold()
 	f, not := finding{status: rollout.Fail}, ""
-	if s.p > threshold {
+	if s.P > threshold {
 		f.status, not = rollout.Pass, "not "
 	}
-	f.text = fmt.Sprintf("%s, %sstatistically significant (p %s, threshold %s", text, not, formatP(s.p, threshold), formatThreshold(threshold))
-	if s.designEffect >= 1.05 {
-		f.text += fmt.Sprintf("; %s %s count as one", formatDigits(s.designEffect, nil), q.noun)
+	f.text = fmt.Sprintf("%s, %sstatistically significant (p %s, threshold %s", text, not, formatP(s.P, threshold), formatThreshold(threshold))
+	if s.DesignEffect >= 1.05 {
+		f.text += fmt.Sprintf("; %s %s count as one", formatDigits(s.DesignEffect, nil), q.noun)
 	}
 	f.text += ")"
 	return f
@@ -217,5 +218,5 @@ func (e evaluation) tested(q quality, text string, s significance) finding {
 // threshold returns the p-value at or below which a result is significant in this
 // evaluation.
 func (e evaluation) threshold() float64 {
-	return alphaOfEvaluation(e.alpha, int(e.since.length()/e.Period))
+	return chance.AlphaOfEvaluation(e.alpha, int(e.since.length()/e.Period))
 }

@@ -1,4 +1,4 @@
-package gate
+package chance
 
 import (
 	"math"
@@ -8,9 +8,9 @@ import (
 
 // closedFormRate is the restricted maximum likelihood estimate in the closed form of
 // Farrington and Manning (1990).
-func closedFormRate(incoming, live proportion, s float64) float64 {
-	theta := float64(live.total) / float64(incoming.total)
-	p1, p2 := incoming.rate(), live.rate()
+func closedFormRate(incoming, live Share, s float64) float64 {
+	theta := float64(live.Total) / float64(incoming.Total)
+	p1, p2 := incoming.Rate(), live.Rate()
 	a := 1 + theta
 	b := -(1 + theta + p1 + theta*p2 + s*(theta+2)) / (3 * a)
 	c := (s*s + s*(2*p1+theta+1) + p1 + theta*p2) / (3 * a)
@@ -25,14 +25,14 @@ func TestEdgeRates_matchTheClosedForm(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
-		incoming := proportion{total: 20 + random.IntN(2000)}
-		live := proportion{total: 20 + random.IntN(20000)}
-		incoming.bad, live.bad = 1+random.IntN(incoming.total-1), 1+random.IntN(live.total-1)
+		incoming := Share{Total: 20 + random.IntN(2000)}
+		live := Share{Total: 20 + random.IntN(20000)}
+		incoming.Bad, live.Bad = 1+random.IntN(incoming.Total-1), 1+random.IntN(live.Total-1)
 		margin := 0.001 + 0.2*random.Float64()
-		if incoming.rate()-live.rate() <= margin {
+		if incoming.Rate()-live.Rate() <= margin {
 			continue
 		}
-		p, _ := edgeRates(incoming, live, tolerance{1, margin})
+		p, _ := edgeRates(incoming, live, Tolerance{1, margin})
 		got, want := p, closedFormRate(incoming, live, margin)
 		if math.Abs(got-want) > 1e-7 {
 			t.Fatalf("%v against %v with margin %v: got %v, want %v", incoming, live, margin, got, want)
@@ -41,13 +41,13 @@ func TestEdgeRates_matchTheClosedForm(t *testing.T) {
 }
 
 // bruteForcePValue sums over every outcome of both sides with at least the observed score.
-func bruteForcePValue(incoming, live proportion, h tolerance) float64 {
+func bruteForcePValue(incoming, live Share, h Tolerance) float64 {
 	p, q := edgeRates(incoming, live, h)
 	z, sum := score(incoming, live, h), 0.0
-	for a := range incoming.total + 1 {
-		for b := range live.total + 1 {
-			if score(proportion{a, incoming.total}, proportion{b, live.total}, h) >= z*(1-1e-9) {
-				sum += binomialPMF(a, incoming.total, p) * binomialPMF(b, live.total, q)
+	for a := range incoming.Total + 1 {
+		for b := range live.Total + 1 {
+			if score(Share{a, incoming.Total}, Share{b, live.Total}, h) >= z*(1-1e-9) {
+				sum += binomialPMF(a, incoming.Total, p) * binomialPMF(b, live.Total, q)
 			}
 		}
 	}
@@ -58,32 +58,32 @@ func TestPValue(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name           string
-		incoming, live proportion
-		tolerance      tolerance
+		incoming, live Share
+		tolerance      Tolerance
 		want           float64
 	}{
-		{"better", proportion{1, 1000}, proportion{20, 1000}, tolerance{1, 0}, 1},
-		{"equal", proportion{5, 1000}, proportion{5, 1000}, tolerance{1, 0}, 1},
-		{"worse, within the margin", proportion{9, 1000}, proportion{5, 1000}, tolerance{1, 0.005}, 1},
-		{"no requests", proportion{0, 0}, proportion{5, 1000}, tolerance{1, 0}, 1},
-		{"no live requests", proportion{5, 10}, proportion{0, 0}, tolerance{1, 0}, 1},
+		{"better", Share{1, 1000}, Share{20, 1000}, Tolerance{1, 0}, 1},
+		{"equal", Share{5, 1000}, Share{5, 1000}, Tolerance{1, 0}, 1},
+		{"worse, within the margin", Share{9, 1000}, Share{5, 1000}, Tolerance{1, 0.005}, 1},
+		{"no requests", Share{0, 0}, Share{5, 1000}, Tolerance{1, 0}, 1},
+		{"no live requests", Share{5, 10}, Share{0, 0}, Tolerance{1, 0}, 1},
 		// Without a margin, the most likely common rate is the pooled one, so this is the
 		// pooled score test; with so many errors there is no exact test.
-		{"pooled", proportion{3200, 100_000}, proportion{3000, 100_000}, tolerance{1, 0},
+		{"pooled", Share{3200, 100_000}, Share{3000, 100_000}, Tolerance{1, 0},
 			math.Erfc(0.002/math.Sqrt(0.031*0.969*2/100_000)/math.Sqrt2) / 2},
 		// Without errors on the live side, the most likely rates are the margin and 0.
-		{"at the edge", proportion{4, 100}, proportion{0, 10_000}, tolerance{1, 0.01}, binomialTail(4, 100, 0.01)},
-		{"all against half", proportion{100, 100}, proportion{50, 100}, tolerance{1, 0.5}, 1},
-		{"a single error", proportion{1, 20}, proportion{0, 60}, tolerance{1, 0}, bruteForcePValue(proportion{1, 20}, proportion{0, 60}, tolerance{1, 0})},
-		{"few errors", proportion{5, 30}, proportion{3, 90}, tolerance{1, 0.02}, bruteForcePValue(proportion{5, 30}, proportion{3, 90}, tolerance{1, 0.02})},
-		{"nearly all", proportion{38, 40}, proportion{30, 50}, tolerance{1, 0.1}, bruteForcePValue(proportion{38, 40}, proportion{30, 50}, tolerance{1, 0.1})},
-		{"within the factor", proportion{20, 1000}, proportion{10, 1000}, tolerance{2, 0}, 1},
-		{"outside the factor", proportion{9, 40}, proportion{3, 60}, tolerance{2, 0}, bruteForcePValue(proportion{9, 40}, proportion{3, 60}, tolerance{2, 0})},
-		{"outside a factor and a margin", proportion{9, 40}, proportion{3, 60}, tolerance{1.5, 0.02},
-			bruteForcePValue(proportion{9, 40}, proportion{3, 60}, tolerance{1.5, 0.02})},
+		{"at the edge", Share{4, 100}, Share{0, 10_000}, Tolerance{1, 0.01}, binomialTail(4, 100, 0.01)},
+		{"all against half", Share{100, 100}, Share{50, 100}, Tolerance{1, 0.5}, 1},
+		{"a single error", Share{1, 20}, Share{0, 60}, Tolerance{1, 0}, bruteForcePValue(Share{1, 20}, Share{0, 60}, Tolerance{1, 0})},
+		{"few errors", Share{5, 30}, Share{3, 90}, Tolerance{1, 0.02}, bruteForcePValue(Share{5, 30}, Share{3, 90}, Tolerance{1, 0.02})},
+		{"nearly all", Share{38, 40}, Share{30, 50}, Tolerance{1, 0.1}, bruteForcePValue(Share{38, 40}, Share{30, 50}, Tolerance{1, 0.1})},
+		{"within the factor", Share{20, 1000}, Share{10, 1000}, Tolerance{2, 0}, 1},
+		{"outside the factor", Share{9, 40}, Share{3, 60}, Tolerance{2, 0}, bruteForcePValue(Share{9, 40}, Share{3, 60}, Tolerance{2, 0})},
+		{"outside a factor and a margin", Share{9, 40}, Share{3, 60}, Tolerance{1.5, 0.02},
+			bruteForcePValue(Share{9, 40}, Share{3, 60}, Tolerance{1.5, 0.02})},
 		// Without errors of live, the most likely rates outside a factor are those that the
 		// errors of incoming make most likely.
-		{"no errors of live", proportion{3, 30}, proportion{0, 90}, tolerance{3, 0}, bruteForcePValue(proportion{3, 30}, proportion{0, 90}, tolerance{3, 0})},
+		{"no errors of live", Share{3, 30}, Share{0, 90}, Tolerance{3, 0}, bruteForcePValue(Share{3, 30}, Share{0, 90}, Tolerance{3, 0})},
 	} {
 		wantClose(t, c.name, pValue(c.incoming, c.live, c.tolerance), c.want)
 	}
@@ -94,7 +94,7 @@ func TestPValue_isMonotone(t *testing.T) {
 	t.Parallel()
 	before := 1.0
 	for bad := 0; bad <= 300; bad++ {
-		p := pValue(proportion{bad, 300}, proportion{10, 5700}, tolerance{1, 0.005})
+		p := pValue(Share{bad, 300}, Share{10, 5700}, Tolerance{1, 0.005})
 		if p > before*(1+1e-9) || p < 0 || math.IsNaN(p) {
 			t.Fatalf("%d errors: got p %v after %v", bad, p, before)
 		}
@@ -102,7 +102,7 @@ func TestPValue_isMonotone(t *testing.T) {
 	}
 	before = 0
 	for margin := 0.0; margin < 0.2; margin += 0.01 {
-		p := pValue(proportion{60, 300}, proportion{10, 5700}, tolerance{1, margin})
+		p := pValue(Share{60, 300}, Share{10, 5700}, Tolerance{1, margin})
 		if p < before {
 			t.Fatalf("margin %v: got p %v after %v", margin, p, before)
 		}
@@ -110,7 +110,7 @@ func TestPValue_isMonotone(t *testing.T) {
 	}
 	before = 0
 	for factor := 1.0; factor < 20; factor++ {
-		p := pValue(proportion{10, 300}, proportion{10, 5700}, tolerance{factor, 0})
+		p := pValue(Share{10, 300}, Share{10, 5700}, Tolerance{factor, 0})
 		if p < before {
 			t.Fatalf("factor %v: got p %v after %v", factor, p, before)
 		}
@@ -122,7 +122,7 @@ func TestPValue_isMonotone(t *testing.T) {
 type scenario struct {
 	incoming, live int     // requests
 	p              float64 // the rate of live
-	tolerance
+	Tolerance
 }
 
 // falseAlarmRate returns the probability that one evaluation rejects at alpha, summed
@@ -138,14 +138,14 @@ func (s scenario) falseAlarmRate(alpha float64) float64 {
 		low, high := 0, s.incoming+1
 		for low < high {
 			k := (low + high) / 2
-			if pValue(proportion{k, s.incoming}, proportion{b, s.live}, s.tolerance) <= alpha {
+			if pValue(Share{k, s.incoming}, Share{b, s.live}, s.Tolerance) <= alpha {
 				high = k
 			} else {
 				low = k + 1
 			}
 		}
 		if low <= s.incoming {
-			total += weight * binomialTail(low, s.incoming, s.factor*s.p+s.margin)
+			total += weight * binomialTail(low, s.incoming, s.Factor*s.p+s.Margin)
 		}
 	}
 	return total
@@ -157,7 +157,7 @@ func TestPValue_boundsFalseAlarms(t *testing.T) {
 	t.Parallel()
 	for _, n := range [][2]int{{60, 1140}, {300, 5700}, {500, 500}} {
 		for _, p := range []float64{0.0005, 0.002, 0.02} {
-			for _, s := range []scenario{{n[0], n[1], p, tolerance{1, 0}}, {n[0], n[1], p, tolerance{1, 0.005}}, {n[0], n[1], p, tolerance{2, 0}}} {
+			for _, s := range []scenario{{n[0], n[1], p, Tolerance{1, 0}}, {n[0], n[1], p, Tolerance{1, 0.005}}, {n[0], n[1], p, Tolerance{2, 0}}} {
 				for _, alpha := range []float64{0.025, 0.05 / 110} {
 					if got := s.falseAlarmRate(alpha); got > 1.02*alpha {
 						t.Errorf("%+v: got false alarm rate %.3g, want at most %.3g", s, got, alpha)
@@ -172,10 +172,10 @@ func TestAlphaOfEvaluation_sumsToAlpha(t *testing.T) {
 	t.Parallel()
 	sum := 0.0
 	for n := 1; n <= 100_000; n++ {
-		sum += alphaOfEvaluation(0.05, n)
+		sum += AlphaOfEvaluation(0.05, n)
 	}
 	if sum >= 0.05 || sum < 0.0499 {
 		t.Errorf("got a sum of %v, want 0.05", sum)
 	}
-	wantClose(t, "alpha of the first evaluation", alphaOfEvaluation(0.05, 1), 0.025)
+	wantClose(t, "alpha of the first evaluation", AlphaOfEvaluation(0.05, 1), 0.025)
 }

@@ -1,10 +1,10 @@
-package gate
+package chance
 
 import "math"
 
 const (
-	// minScatterPeriods is the number of periods from which their scatter is estimated.
-	minScatterPeriods = 3
+	// MinPeriods is the number of periods from which their scatter is estimated.
+	MinPeriods = 3
 	// minPairedPeriods is the same for a scatter that replaces the one of the history:
 	// where errors are rare, fewer periods often have none and look steady by chance.
 	minPairedPeriods = 4
@@ -15,32 +15,32 @@ const (
 	lowerQuartile = -0.6745
 )
 
-// counted is the requests of one side over a window: as a sum, and by period. The sum
+// Counted is the requests of one side over a window: as a sum, and by period. The sum
 // is not always that of the periods, because a response can be counted in a later
 // period than its request.
-type counted struct {
-	sum     proportion
-	periods []proportion
+type Counted struct {
+	Sum     Share
+	Periods []Share
 }
 
-// scatter is how much periods differ: Pearson's chi-square statistic
-// and its degrees of freedom.
+// scatter is how much periods differ: Pearson's chi-square statistic and its degrees of
+// freedom.
 type scatter struct {
 	chiSquare float64
 	freedom   int
 }
 
 // scatterOf returns the scatter of the periods about their common rate.
-func scatterOf(s counted) scatter {
+func scatterOf(s Counted) scatter {
 	var all scatter
-	sum := sumOf(s.periods)
-	if sum.bad == 0 || sum.bad == sum.total {
+	sum := sumOf(s.Periods)
+	if sum.Bad == 0 || sum.Bad == sum.Total {
 		return all // says nothing about runs of errors
 	}
-	p := sum.rate()
-	for _, at := range s.periods {
-		if n := float64(at.total); n > 0 {
-			all.chiSquare += square(float64(at.bad)-n*p) / (n * p * (1 - p))
+	p := sum.Rate()
+	for _, at := range s.Periods {
+		if n := float64(at.Total); n > 0 {
+			all.chiSquare += square(float64(at.Bad)-n*p) / (n * p * (1 - p))
 			all.freedom++
 		}
 	}
@@ -54,24 +54,24 @@ func scatterOf(s counted) scatter {
 //
 // For each period, the fitted rates are those that sum to its errors and differ by the
 // mean difference.
-func pairedScatter(incoming, live counted) scatter {
+func pairedScatter(incoming, live Counted) scatter {
 	var all scatter
-	a, b := sumOf(incoming.periods), sumOf(live.periods)
-	if a.total == 0 || b.total == 0 || a.bad+b.bad == 0 || a.bad+b.bad == a.total+b.total {
+	a, b := sumOf(incoming.Periods), sumOf(live.Periods)
+	if a.Total == 0 || b.Total == 0 || a.Bad+b.Bad == 0 || a.Bad+b.Bad == a.Total+b.Total {
 		return all
 	}
-	difference := a.rate() - b.rate()
-	for i := range min(len(incoming.periods), len(live.periods)) {
-		in, li := incoming.periods[i], live.periods[i]
-		if in.total == 0 || li.total == 0 {
+	difference := a.Rate() - b.Rate()
+	for i := range min(len(incoming.Periods), len(live.Periods)) {
+		in, li := incoming.Periods[i], live.Periods[i]
+		if in.Total == 0 || li.Total == 0 {
 			continue
 		}
-		n, m := float64(in.total), float64(li.total)
+		n, m := float64(in.Total), float64(li.Total)
 		all.freedom++
-		rate, share := float64(in.bad+li.bad)/(n+m), m/(n+m)
+		rate, share := float64(in.Bad+li.Bad)/(n+m), m/(n+m)
 		p, q := clampRate(rate+difference*share), clampRate(rate-difference*(1-share))
 		if variance := square(share)*n*p*(1-p) + square(1-share)*m*q*(1-q); variance > 0 {
-			all.chiSquare += square(float64(in.bad)-n*(rate+difference*share)) / variance
+			all.chiSquare += square(float64(in.Bad)-n*(rate+difference*share)) / variance
 		}
 	}
 	all.freedom--
@@ -103,18 +103,18 @@ func (s scatter) designEffect(minPeriods int) (effect float64, isEstimated bool)
 
 // dividedBy returns the number of independent requests that a proportion is worth.
 // Fractions of an error are rounded in the given direction.
-func (p proportion) dividedBy(effect float64, round func(float64) float64) proportion {
+func (p Share) dividedBy(effect float64, round func(float64) float64) Share {
 	if effect <= 1 {
 		return p
 	}
-	total := max(1, math.Round(float64(p.total)/effect))
-	return proportion{int(min(total, round(float64(p.bad)/effect))), int(total)}
+	total := max(1, math.Round(float64(p.Total)/effect))
+	return Share{int(min(total, round(float64(p.Bad)/effect))), int(total)}
 }
 
-func sumOf(periods []proportion) proportion {
-	var sum proportion
+func sumOf(periods []Share) Share {
+	var sum Share
 	for _, p := range periods {
-		sum.bad, sum.total = sum.bad+p.bad, sum.total+p.total
+		sum.Bad, sum.Total = sum.Bad+p.Bad, sum.Total+p.Total
 	}
 	return sum
 }

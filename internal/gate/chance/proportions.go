@@ -1,11 +1,12 @@
-package gate
+package chance
 
 import "math"
 
-// proportion is a number of bad requests (failed, or slow) out of a total.
-type proportion struct{ bad, total int }
+// Share is a number of bad requests (failed, or slow) out of a total.
+type Share struct{ Bad, Total int }
 
-func (p proportion) rate() float64 { return float64(p.bad) / float64(p.total) }
+// Rate returns the bad requests divided by all.
+func (p Share) Rate() float64 { return float64(p.Bad) / float64(p.Total) }
 
 const (
 	// maxRejectedP is the p-value above which no evaluation rejects: a confidence is
@@ -18,14 +19,14 @@ const (
 	negligible = 1e-15
 )
 
-// tolerance is the worst that a release may be: its rate is at most factor times that
+// Tolerance is the worst that a release may be: its rate is at most factor times that
 // of live, plus margin (a fraction, not percent). This is the null hypothesis of a
 // comparison. The factor is 1 or more.
-type tolerance struct{ factor, margin float64 }
+type Tolerance struct{ Factor, Margin float64 }
 
-// excess returns how far the observed rate of incoming is outside the tolerance.
-func (h tolerance) excess(incoming, live proportion) float64 {
-	return incoming.rate() - h.factor*live.rate() - h.margin
+// Excess returns how far the observed rate of incoming is outside the tolerance.
+func (h Tolerance) Excess(incoming, live Share) float64 {
+	return incoming.Rate() - h.Factor*live.Rate() - h.Margin
 }
 
 // pValue returns the p-value of the hypothesis that the true rate of incoming is
@@ -50,8 +51,8 @@ func (h tolerance) excess(incoming, live proportion) float64 {
 //     together 0.7 and 0.2 times.
 //
 // Requests are assumed to be independent; see designEffect for those that are not.
-func pValue(incoming, live proportion, h tolerance) float64 {
-	if incoming.total == 0 || live.total == 0 {
+func pValue(incoming, live Share, h Tolerance) float64 {
+	if incoming.Total == 0 || live.Total == 0 {
 		return 1
 	}
 	z := score(incoming, live, h)
@@ -59,7 +60,7 @@ func pValue(incoming, live proportion, h tolerance) float64 {
 		return 1
 	}
 	p := math.Erfc(z/math.Sqrt2) / 2
-	if p > maxRejectedP || incoming.bad+live.bad > maxExactErrors {
+	if p > maxRejectedP || incoming.Bad+live.Bad > maxExactErrors {
 		return p
 	}
 	return max(p, exactPValue(incoming, live, h))
@@ -68,48 +69,48 @@ func pValue(incoming, live proportion, h tolerance) float64 {
 // limitPValue returns the p-value of the hypothesis that the true rate is at most
 // limit, by the exact one-sided binomial test (Clopper and Pearson, Biometrika 26
 // (1934), 404-413).
-func limitPValue(n proportion, limit float64) float64 {
-	if n.total == 0 || n.rate() <= limit {
+func limitPValue(n Share, limit float64) float64 {
+	if n.Total == 0 || n.Rate() <= limit {
 		return 1
 	}
-	return binomialTail(n.bad, n.total, limit)
+	return binomialTail(n.Bad, n.Total, limit)
 }
 
 // score returns how many standard deviations the rate of incoming is outside the
 // tolerance; 0 if it is within. The standard deviation is that of rates on its edge.
-func score(incoming, live proportion, h tolerance) float64 {
-	excess := h.excess(incoming, live)
+func score(incoming, live Share, h Tolerance) float64 {
+	excess := h.Excess(incoming, live)
 	if excess <= 0 {
 		return 0
 	}
 	p, q := edgeRates(incoming, live, h)
-	return excess / math.Sqrt(p*(1-p)/float64(incoming.total)+h.factor*h.factor*q*(1-q)/float64(live.total))
+	return excess / math.Sqrt(p*(1-p)/float64(incoming.Total)+h.Factor*h.Factor*q*(1-q)/float64(live.Total))
 }
 
 // exactPValue returns the probability of a score at least as high as that of incoming
 // and live, at the most likely rates within the tolerance.
-func exactPValue(incoming, live proportion, h tolerance) float64 {
+func exactPValue(incoming, live Share, h Tolerance) float64 {
 	p, q := edgeRates(incoming, live, h)
 	z := score(incoming, live, h) * (1 - 1e-9)
-	mean := int(q * float64(live.total))
+	mean := int(q * float64(live.Total))
 	begin := mean
-	for begin > 0 && binomialPMF(begin-1, live.total, q) > negligible {
+	for begin > 0 && binomialPMF(begin-1, live.Total, q) > negligible {
 		begin--
 	}
 	sum, least := 0.0, 0 // least is the number of errors of incoming that reaches the score
-	for b := begin; b <= live.total; b++ {
-		weight := binomialPMF(b, live.total, q)
+	for b := begin; b <= live.Total; b++ {
+		weight := binomialPMF(b, live.Total, q)
 		if weight < negligible && b > mean {
 			break
 		}
 		// It grows with the errors of live.
-		for least <= incoming.total && score(proportion{least, incoming.total}, proportion{b, live.total}, h) < z {
+		for least <= incoming.Total && score(Share{least, incoming.Total}, Share{b, live.Total}, h) < z {
 			least++
 		}
-		if least > incoming.total {
+		if least > incoming.Total {
 			break
 		}
-		sum += weight * binomialTail(least, incoming.total, p)
+		sum += weight * binomialTail(least, incoming.Total, p)
 	}
 	return min(1, sum)
 }
@@ -119,15 +120,15 @@ func exactPValue(incoming, live proportion, h tolerance) float64 {
 // concave along the edge, so bisection locates the zero of its slope. The closed form
 // of Farrington and Manning is a cubic that loses precision at rates near 0, where
 // error rates are.
-func edgeRates(incoming, live proportion, h tolerance) (p, q float64) {
-	at := func(p float64) float64 { return max(0, p-h.margin) / h.factor } // the rate of live
-	low, high := h.margin, 1.0
+func edgeRates(incoming, live Share, h Tolerance) (p, q float64) {
+	at := func(p float64) float64 { return max(0, p-h.Margin) / h.Factor } // the rate of live
+	low, high := h.Margin, 1.0
 	for high-low > 1e-15*high {
 		p = (low + high) / 2
 		if p == low || p == high {
 			break
 		}
-		if slope(incoming, p)+slope(live, at(p))/h.factor > 0 {
+		if slope(incoming, p)+slope(live, at(p))/h.Factor > 0 {
 			low = p
 		} else {
 			high = p
@@ -138,22 +139,22 @@ func edgeRates(incoming, live proportion, h tolerance) (p, q float64) {
 }
 
 // slope returns the derivative of a binomial's log likelihood at the rate p.
-func slope(n proportion, p float64) float64 {
+func slope(n Share, p float64) float64 {
 	s := 0.0
-	if n.bad > 0 {
-		s += float64(n.bad) / p
+	if n.Bad > 0 {
+		s += float64(n.Bad) / p
 	}
-	if good := n.total - n.bad; good > 0 {
+	if good := n.Total - n.Bad; good > 0 {
 		s -= float64(good) / (1 - p)
 	}
 	return s
 }
 
-// alphaOfEvaluation returns the part of alpha for the n-th evaluation (from 1) of
+// AlphaOfEvaluation returns the part of alpha for the n-th evaluation (from 1) of
 // growing data: alpha/(n(n+1)). The parts sum to alpha for any number of evaluations.
 // By Bonferroni's inequality, a release within its tolerance fails in any of them with
 // a probability of at most alpha. The first evaluation has half of alpha, because a
 // release that is much worse must be rolled back after a minute.
-func alphaOfEvaluation(alpha float64, n int) float64 {
+func AlphaOfEvaluation(alpha float64, n int) float64 {
 	return alpha / (float64(n) * float64(n+1))
 }

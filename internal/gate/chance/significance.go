@@ -1,0 +1,118 @@
+package chance
+
+import "math"
+
+const (
+	// SameVersionFactor is by how much the rates of two groups of hosts with the same
+	// version may differ. Where 20 hosts differ with a relative standard deviation of
+	// 50 %, the mean of 2 new ones is more than 1.5 times theirs in 9 % of releases, and
+	// significantly more than that in 1 % at an error rate of 0.2 % and in 5 % at 1 %.
+	SameVersionFactor = 1.5
+	// minLiveShare is the smallest number of live requests, relative to incoming, that
+	// is a comparison at the same time. Fewer are the last sticky sessions.
+	minLiveShare = 0.01
+)
+
+// Evidence is what is known about one kind of bad requests (errors, or slow responses).
+// It decides whether chance explains them.
+type Evidence struct {
+	Incoming Counted
+	Live     Counted // in the same periods
+	History  Counted // live before the weight change
+	// MustPersist is true for what may happen to a good release in its first minutes,
+	// such as slow responses until a cache is full.
+	MustPersist bool
+}
+
+// IsConcurrent reports whether live had enough requests at the same time.
+func (e Evidence) IsConcurrent(minimum int) bool {
+	return e.Live.Sum.Total >= max(minimum, int(minLiveShare*float64(e.Incoming.Sum.Total)))
+}
+
+// Significance is the result of a test.
+type Significance struct {
+	P            float64
+	DesignEffect float64 // how many bad requests counted as one
+}
+
+// AboveLimit tests whether the rate of incoming is above a limit (a fraction).
+func (e Evidence) AboveLimit(limit float64) Significance {
+	effect := e.effectAlone()
+	return Significance{limitPValue(e.Incoming.Sum.dividedBy(effect, math.Floor), limit), effect}
+}
+
+// outside tests whether the rate of incoming is outside all tolerances. A release
+// within any of them passes, so the p-value is the largest one (an intersection-union
+// test: Berger, Technometrics 24 (1982), 295-300).
+func (e Evidence) outside(live Share, effect float64, tolerances ...Tolerance) Significance {
+	incoming := e.Incoming.Sum.dividedBy(effect, math.Floor)
+	other := live.dividedBy(effect, math.Ceil)
+	s := Significance{DesignEffect: effect}
+	for _, h := range tolerances {
+		s.P = max(s.P, pValue(incoming, other, h))
+	}
+	return s
+}
+
+// OutsideOfLive does so with live at the same time.
+func (e Evidence) OutsideOfLive(tolerances ...Tolerance) Significance {
+	return e.outside(e.Live.Sum, e.effectBeside(), tolerances...)
+}
+
+// OutsideOfHistory does so with live before the change. Whichever of two tests is
+// stronger counts, and to pay for the choice, its p-value is doubled (Bonferroni): that
+// of the sums, and that of the ranks of the periods.
+func (e Evidence) OutsideOfHistory(tolerances ...Tolerance) Significance {
+	sums, ranks := e.outside(e.History.Sum, e.effectAlone(), tolerances...), 0.0
+	for _, h := range tolerances {
+		ranks = max(ranks, rankPValue(e.Incoming, e.History, h))
+	}
+	if ranks < sums.P {
+		return Significance{P: min(1, 2*ranks), DesignEffect: 1}
+	}
+	return Significance{min(1, 2*sums.P), sums.DesignEffect}
+}
+
+// effectAlone returns the design effect where incoming is not compared with live at
+// the same time: that of live in the hour before the change. Without an estimate of it,
+// it is that of incoming, up to the assumed one: a release that fails from one minute on
+// has a large scatter, and must not get time for it.
+//
+// Where bad requests must persist, the scatter of incoming always counts.
+func (e Evidence) effectAlone() float64 {
+	own, isOwn := scatterOf(e.Incoming).designEffect(MinPeriods)
+	before, isBefore := scatterOf(e.History).designEffect(MinPeriods)
+	switch {
+	case e.MustPersist && isOwn && isBefore:
+		return max(own, before)
+	case e.MustPersist && isOwn:
+		return own
+	case isBefore:
+		return before
+	}
+	return min(own, assumedDesignEffect)
+}
+
+// effectBeside returns the design effect of a comparison at the same time. Each of the
+// two estimates is an upper limit by itself, so the smaller one counts:
+//
+//   - the scatter of live, before and after the change. It is known from the first
+//     evaluation on. It is too large where something affects both sides at once, and
+//     where live has more requests and its rate varies as a whole;
+//   - after some periods, the scatter of the difference.
+//
+// Where bad requests must persist, only the second one counts: it is large if one
+// period of incoming is the cause.
+func (e Evidence) effectBeside() float64 {
+	paired := pairedScatter(e.Incoming, e.Live)
+	if e.MustPersist {
+		effect, _ := paired.designEffect(MinPeriods)
+		return effect
+	}
+	all := Counted{Periods: append(append([]Share(nil), e.History.Periods...), e.Live.Periods...)}
+	before, _ := scatterOf(all).designEffect(MinPeriods) // or the assumed one
+	if effect, ok := paired.designEffect(minPairedPeriods); ok {
+		return min(before, effect)
+	}
+	return before
+}
