@@ -93,19 +93,21 @@ type sampleSize struct {
 
 // window returns the newest periods since the change within the lookback, plus as
 // many earlier ones as it takes to reach the minimum, and the size of the result.
-func (e evaluation) window(minimum sampleSize, requests func(second int64) float64) (w metricSpan, size sampleSize) {
-	add := func(second int64) {
-		if n := requests(second); n > 0 {
+func (e evaluation) window(minimum sampleSize, of func(tally) chance.Share) (w metricSpan, size sampleSize) {
+	w = e.since.last(e.Lookback, e.Period)
+	all := e.tallies([]group{e.groups.incoming}, e.since)
+	inLookback := int(w.length() / e.Period)
+	for i := len(all) - 1; i >= 0; i-- {
+		isEnough := size.requests >= minimum.requests && size.periods >= minimum.periods
+		if len(all)-i > inLookback {
+			if isEnough {
+				break
+			}
+			w.from = w.from.Add(-e.Period)
+		}
+		if n := float64(of(all[i]).Total); n > 0 {
 			size.requests, size.periods = size.requests+n, size.periods+1
 		}
-	}
-	w = e.since.last(e.Lookback, e.Period)
-	for _, at := range e.periodStarts(w) {
-		add(at)
-	}
-	for (size.requests < minimum.requests || size.periods < minimum.periods) && w.from.After(e.since.from) {
-		w.from = w.from.Add(-e.Period)
-		add(w.from.Unix())
 	}
 	return w, size
 }
@@ -126,27 +128,34 @@ func (t *tally) add(o tally) {
 	t.timed, t.slow = t.timed+o.timed, t.slow+o.slow
 }
 
-// tally sums the counts of groups in the period that starts at a Unix second.
-func (e evaluation) tally(groups []group, second int64) tally {
-	var t tally
+// tallies returns the counts of groups in each period of a span.
+func (e evaluation) tallies(groups []group, s metricSpan) []tally {
+	starts := e.periodStarts(s)
+	all := make([]tally, len(starts))
 	var balancers []string
 	for _, g := range groups {
-		sum := func(metric string) float64 { return e.data.value(g.key(metric, "Sum"), second) }
-		one := tally{
-			requests: sum(requestCount), ok: sum(code2xx) + sum(code3xx) + sum(code4xx),
-			failed: sum(code5xx), connectionErrors: sum(failedConnects),
+		count := func(metric string, add func(*tally, float64)) {
+			e.data.each(g.key(metric, "Sum"), starts, func(i int, v float64) { add(&all[i], v) })
 		}
+		count(requestCount, func(t *tally, v float64) { t.requests += v })
+		for _, metric := range []string{code2xx, code3xx, code4xx} {
+			count(metric, func(t *tally, v float64) { t.ok += v })
+		}
+		count(code5xx, func(t *tally, v float64) { t.failed += v })
+		count(failedConnects, func(t *tally, v float64) { t.connectionErrors += v })
 		if !slices.Contains(balancers, g.balancer) {
 			balancers = append(balancers, g.balancer)
-			one.balancerErrors = e.data.value(metricKey{g.region, g.balancer, "", balancerErrors, "Sum"}, second)
+			e.data.each(metricKey{g.region, g.balancer, "", balancerErrors, "Sum"}, starts, func(i int, v float64) { all[i].balancerErrors += v })
 		}
-		if fast := g.key(responseTime, e.fastStat()); e.data.has(fast, second) {
-			one.timed = one.requests
-			one.slow = one.requests * (1 - e.data.value(fast, second)/100)
-		}
-		t.add(one)
+		requests := e.data[g.key(requestCount, "Sum")]
+		e.data.each(g.key(responseTime, e.fastStat()), starts, func(i int, percent float64) {
+			if requests != nil {
+				all[i].timed += requests.values[starts[i]]
+				all[i].slow += requests.values[starts[i]] * (1 - percent/100)
+			}
+		})
 	}
-	return t
+	return all
 }
 
 // errors returns the requests without an ok response, up to the known errors, and at
@@ -174,8 +183,7 @@ func (t tally) slowShare() chance.Share {
 func (e evaluation) counted(groups []group, s metricSpan, of func(tally) chance.Share) chance.Counted {
 	var c chance.Counted
 	var sum tally
-	for _, at := range e.periodStarts(s) {
-		t := e.tally(groups, at)
+	for _, t := range e.tallies(groups, s) {
 		sum.add(t)
 		c.Periods = append(c.Periods, of(t))
 	}

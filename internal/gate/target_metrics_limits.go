@@ -63,8 +63,7 @@ func (e evaluation) check(q quality) finding {
 	if q.mustPersist {
 		minimum.periods = chance.MinPeriods
 	}
-	incoming := []group{e.groups.incoming}
-	w, size := e.window(minimum, func(at int64) float64 { return float64(q.of(e.tally(incoming, at)).Total) })
+	w, size := e.window(minimum, q.of)
 	if size.requests < minimum.requests {
 		return e.inconclusive("it had %s over %s (minimum %d)", requestsText(size.requests), w.text(), e.MinRequests)
 	}

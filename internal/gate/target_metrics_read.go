@@ -147,6 +147,19 @@ func (d metricData) has(k metricKey, second int64) bool {
 	return ok
 }
 
+// each calls f with every value of the periods that start at some Unix seconds.
+func (d metricData) each(k metricKey, starts []int64, f func(i int, v float64)) {
+	s := d[k]
+	if s == nil {
+		return
+	}
+	for i, at := range starts {
+		if v, ok := s.values[at]; ok {
+			f(i, v)
+		}
+	}
+}
+
 // metricKeys returns the metrics that an evaluation requires. Those of live are also
 // necessary for limits alone: they show how errors come in runs, and how many requests
 // without a code are normal.
