@@ -19,8 +19,13 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == rehearsal.MachineCommand {
-		exit(rehearsal.MachineMain(os.Args[2:]))
+	if len(os.Args) > 1 {
+		switch os.Args[1] { // for a process that localapp or a test starts
+		case rehearsal.MachineCommand:
+			exit(rehearsal.MachineMain(os.Args[2:]))
+		case rehearsal.AppCommand:
+			exit(rehearsal.AppMain(os.Args[2:]))
+		}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

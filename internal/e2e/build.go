@@ -15,16 +15,9 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 )
 
-// Main is the TestMain of a package of tests. The application is this test binary with
-// another first argument.
+// Main is the TestMain of a package of tests. The application is cmd/localapp: a test binary
+// with the race detector takes several times as much of the machine.
 func Main(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == rehearsal.AppCommand {
-		if err := rehearsal.AppMain(os.Args[2:]); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
 	if err := slow.Economize(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -26,7 +26,7 @@ type Routing struct {
 // returns its ARN.
 func (r Routing) AddRule(n int) string {
 	r.t.Helper()
-	out, err := rehearsal.Client(r.balancer.URL()).CreateRule(r.t.Context(), &elb.CreateRuleInput{
+	out, err := r.stack.Client().CreateRule(r.t.Context(), &elb.CreateRuleInput{
 		ListenerArn: new(r.stack.Listener), Priority: new(int32(10 + n)),
 		Actions:    []types.Action{{Type: types.ActionTypeEnumForward, TargetGroupArn: new(r.stack.Groups["blue"])}},
 		Conditions: []types.RuleCondition{{Field: new("path-pattern"), PathPatternConfig: &types.PathPatternConditionConfig{Values: []string{fmt.Sprintf("/%d/*", n)}}}}})
@@ -39,7 +39,7 @@ func (r Routing) AddRule(n int) string {
 // AddListener creates a listener whose traffic blue has, and returns its ARN.
 func (r Routing) AddListener(port int32) string {
 	r.t.Helper()
-	out, err := rehearsal.Client(r.balancer.URL()).CreateListener(r.t.Context(), &elb.CreateListenerInput{
+	out, err := r.stack.Client().CreateListener(r.t.Context(), &elb.CreateListenerInput{
 		LoadBalancerArn: new(r.stack.LoadBalancer), Port: new(port), Protocol: types.ProtocolEnumHttp,
 		DefaultActions: []types.Action{{Type: types.ActionTypeEnumForward, TargetGroupArn: new(r.stack.Groups["blue"])}}})
 	if err != nil {
@@ -52,7 +52,7 @@ func (r Routing) AddListener(port int32) string {
 func (r Routing) Delete(arn string) {
 	r.t.Helper()
 	var err error
-	if client := rehearsal.Client(r.balancer.URL()); isRule(arn) {
+	if client := r.stack.Client(); isRule(arn) {
 		_, err = client.DeleteRule(r.t.Context(), &elb.DeleteRuleInput{RuleArn: &arn})
 	} else {
 		_, err = client.DeleteListener(r.t.Context(), &elb.DeleteListenerInput{ListenerArn: &arn})
@@ -79,7 +79,7 @@ func (w *World) Route(arns ...string) {
 
 // Actions returns what a listener or rule does, nil where it does not exist.
 func (r Routing) Actions(arn string) []types.Action {
-	client := rehearsal.Client(r.balancer.URL())
+	client := r.stack.Client()
 	if isRule(arn) {
 		out, err := client.DescribeRules(r.t.Context(), &elb.DescribeRulesInput{RuleArns: []string{arn}})
 		if err != nil {
@@ -96,19 +96,5 @@ func (r Routing) Actions(arn string) []types.Action {
 
 // Feeds reports whether a listener or rule sends traffic to an environment.
 func (r Routing) Feeds(arn, environment string) bool {
-	group := r.stack.Groups[environment]
-	for _, action := range r.Actions(arn) {
-		if action.ForwardConfig == nil {
-			if action.TargetGroupArn != nil && *action.TargetGroupArn == group {
-				return true
-			}
-			continue
-		}
-		for _, tuple := range action.ForwardConfig.TargetGroups {
-			if *tuple.TargetGroupArn == group && (*tuple.Weight > 0 || len(action.ForwardConfig.TargetGroups) == 1) {
-				return true
-			}
-		}
-	}
-	return false
+	return r.balancer.Weights(arn)[r.stack.Groups[environment]] > 0
 }

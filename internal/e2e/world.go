@@ -66,7 +66,7 @@ func newWorld(t *testing.T, live rehearsal.AppTerms, pace rehearsal.Pace, option
 	built := Build(t)
 	balancer := startBalancer(t, options...)
 	release, err := rehearsal.NewRelease(t.Context(), rehearsal.ReleaseTerms{
-		Binary: built.Terraform, CLIConfig: built.CLIConfig, Root: built.Root, Dir: t.TempDir(),
+		Binary: built.Terraform, CLIConfig: built.CLIConfig, Root: built.Root, Localapp: built.Localapp, Dir: t.TempDir(),
 		Endpoint: balancer.URL(), ListenerAddr: balancer.ListenerAddr, Pace: pace, Gates: rehearsal.AnswerGates})
 	if err != nil {
 		t.Fatal(err)
@@ -236,9 +236,15 @@ func (w *World) MoreRequests() {
 // Weights returns the listener's weight of each environment.
 func (w *World) Weights() map[string]int {
 	w.t.Helper()
-	weights, err := w.Stack.Weights(w.t.Context())
-	if err != nil {
-		w.t.Fatal(err)
+	all := w.Balancer.Weights(w.Stack.Listener)
+	if all == nil {
+		w.t.Fatal(rehearsal.ErrNotForwarding)
+	}
+	weights := map[string]int{}
+	for name, group := range w.Stack.Groups {
+		if n, attached := all[group]; attached {
+			weights[name] = n
+		}
 	}
 	return weights
 }

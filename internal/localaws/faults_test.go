@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -90,6 +91,21 @@ func TestFaults_staleRead(t *testing.T) {
 	remove()
 	if got := b.weights(l)[green]; got != 60 {
 		t.Errorf("live read shows %d", got)
+	}
+}
+
+// Weights shows what is, whatever the API answers.
+func TestServer_weights(t *testing.T) {
+	b := newBench(t)
+	l, blue, green := b.twoGroups()
+	rule := b.rule(l, 1, forward(share{green, 0}), path("/green"))
+	b.modify(l, forward(share{blue, 40}, share{green, 60}))
+	refused := b.rule(l, 2, fixed("503", "closed"), path("/closed"))
+	b.srv.Inject(faults.Fault{Kind: faults.AccessDenied})
+	for arn, want := range map[string]map[string]int{l: {blue: 40, green: 60}, rule: {green: 1}, refused: nil, "arn:of:nothing": nil} {
+		if got := b.srv.Weights(arn); !maps.Equal(got, want) {
+			t.Errorf("%s has %v, want %v", arn, got, want)
+		}
 	}
 }
 

@@ -170,6 +170,11 @@ func (s *Server) AwaitCall(ctx context.Context, match func(Call) bool) (Call, er
 // DescribeTags show older ones. It returns none for an ARN that does not identify a resource.
 func (s *Server) Tags(arn string) map[string]string { return s.elb.Tags()[arn] }
 
+// Weights returns the weights of the target groups to which a listener or rule forwards, as they are, even while a fault
+// makes calls fail or show older ones. It returns nil for an ARN that does not identify one, and for one that does not
+// forward. A target group that is alone has at least 1.
+func (s *Server) Weights(arn string) map[string]int { return s.elb.Weights(arn) }
+
 // Hook adds a function that runs before every API call is executed, and returns a function that removes it. The hook
 // may block and may call the API itself; it runs in the goroutine of the call.
 func (s *Server) Hook(hook func(Call)) (remove func()) { return s.journal.addHook(hook) }

@@ -49,7 +49,7 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.
 	case rollout.Aborted:
 		return input.Detail{Cause: "The guardian of the shift received SIGTERM, which asks for a rollback.", Action: notRejected + "Apply again to release it."}
 	case rollout.ExternalChange:
-		return advice{s}.externalChangeDetail(result, detail)
+		return advice{s}.externalChangeDetail(result, f, detail)
 	case rollout.NotForwarding:
 		return input.Detail{
 			Cause: "A route does not forward to target groups: " + detail,

@@ -31,7 +31,7 @@ func recordDetail(f *rollout.Failure) (input.Detail, bool) {
 	case rollout.LeaseLost:
 		return input.Detail{
 			Cause:  fmt.Sprintf("Another apply took the routes over: %s.", f.Detail),
-			Action: "Wait until it ends, then plan and apply again. This apply was suspended for longer than its lease of 3 minutes, or its record was removed from the routes.",
+			Action: "If it still runs, wait until it ends. Then plan and apply again. This apply was suspended for longer than its lease of 3 minutes, or its record was removed from the routes.",
 		}, true
 	case rollout.RecordFailed:
 		return input.Detail{
@@ -130,8 +130,12 @@ func (s advice) respondingDetail(result rollout.Result) input.Detail {
 
 // externalChangeDetail is about a route that somebody else changed. One that does not forward
 // has no weights to start from, so the next plan cannot do that either.
-func (s advice) externalChangeDetail(result rollout.Result, detail string) input.Detail {
+func (s advice) externalChangeDetail(result rollout.Result, f *rollout.Failure, detail string) input.Detail {
 	d := input.Detail{Cause: "Another process changed the route: " + detail, Action: ignoreChangesHint}
+	if f.Rejects { // somebody returned all of the traffic in mid-shift
+		d.Action = managedElsewhereHint + " Otherwise somebody rolled the shift back. " + s.badVersionAction(result, f)
+		return d
+	}
 	if !hasResponse(result) {
 		return d
 	}

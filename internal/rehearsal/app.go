@@ -172,13 +172,16 @@ type App struct {
 	stdin   io.Closer
 }
 
-// StartApp runs this program again as the application and returns when it listens.
-func StartApp(t AppTerms) (*App, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("cannot find the executable: %w", err)
+// startApp runs a program as the application and returns when it listens. Empty: this program.
+func startApp(program string, t AppTerms) (*App, error) {
+	if program == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, fmt.Errorf("cannot find the executable: %w", err)
+		}
+		program = self
 	}
-	command := exec.Command(self, t.args()...)
+	command := exec.Command(program, t.args()...)
 	command.Stderr = os.Stderr
 	stdin, err := command.StdinPipe()
 	if err != nil {

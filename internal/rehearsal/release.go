@@ -32,6 +32,7 @@ type ReleaseTerms struct {
 	Binary    string // of terraform or tofu
 	CLIConfig string // from BuildProvider
 	Root      string // of this project
+	Localapp  string // from BuildLocalapp, for the application; empty: this program
 	Dir       string // an empty directory for the configuration
 	Endpoint  string // of the load balancer's API
 	Pace      Pace
@@ -47,6 +48,9 @@ func NewRelease(ctx context.Context, t ReleaseTerms) (*Release, error) {
 	stage, err := NewStack(ctx, t.Endpoint, 80, "blue", "green")
 	if err != nil {
 		return nil, err
+	}
+	if t.Localapp != "" {
+		stage.Program = filepath.Join(t.Localapp, "localapp")
 	}
 	terraform := NewTerraform(t.Binary, t.CLIConfig, t.Endpoint, t.Dir)
 	if err := terraform.Layout(filepath.Join(t.Root, "examples", "quickstart")); err != nil {

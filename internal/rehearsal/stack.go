@@ -23,6 +23,8 @@ type Stack struct {
 	LoadBalancer string
 	Listener     string
 	Groups       map[string]string // environment to target group
+	// Program runs as the application, like cmd/localapp. Empty: this program.
+	Program string
 
 	client *elb.Client
 	apps   map[string]*App
@@ -36,6 +38,9 @@ func Client(endpoint string) *elb.Client {
 		Credentials:  credentials.NewStaticCredentialsProvider("local", "local", ""),
 	})
 }
+
+// Client is the client of the stack.
+func (s *Stack) Client() *elb.Client { return s.client }
 
 // Region is the region of the local load balancer.
 const Region = "eu-central-1"
@@ -103,7 +108,7 @@ func (s *Stack) addTestRule(ctx context.Context, priority int32, name string) er
 // Deploy starts a version as the only target of an environment. What ran there before is deregistered, finishes requests in
 // flight, and ends.
 func (s *Stack) Deploy(ctx context.Context, environment string, t AppTerms) error {
-	app, err := StartApp(t)
+	app, err := startApp(s.Program, t)
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ func ModuleRoot(ctx context.Context) (string, error) {
 // CLI configuration with which terraform and tofu install it from there.
 func BuildProvider(ctx context.Context, root, folder string) (string, error) {
 	built := filepath.Join(folder, "terraform-provider-bluegreen")
-	build := exec.CommandContext(ctx, "go", "build", "-o", built, ".")
+	build := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", built, ".")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("cannot build the provider: %w\n%s", err, out)

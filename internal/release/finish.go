@@ -262,8 +262,10 @@ func (a Apply) failed(result rollout.Result, routes map[string]RouteMemory, f *r
 	case f.Rejects:
 		attempt.reject(gaining)
 		end.RetryUsed = true
-	case f.Cause == rollout.RouteMissing || f.Cause == rollout.GroupMissing:
-		// That it was deleted says nothing about the version.
+	case f.Cause == rollout.RouteMissing || f.Cause == rollout.GroupMissing || f.Cause == rollout.LeaseLost:
+		// Neither a deletion nor what another apply does says anything about the version.
+	case isAnswered(routes):
+		// The command that makes the route forward again returns its traffic, which is no verdict.
 	case f.Disposition == rollout.Stopped || f.Disposition == rollout.NotOverridden || f.Disposition == rollout.RollbackUnhealthy:
 		// Moved by this apply, or by an earlier one that did not finish.
 		if result.Moved || !result.From.Equal(a.Spec.StableMean()) {
@@ -280,6 +282,16 @@ func (a Apply) failed(result rollout.Result, routes map[string]RouteMemory, f *r
 	attempt.setTraffic()
 	end.State, end.Memory = &attempt.State, attempt.Memory
 	return end
+}
+
+// isAnswered reports whether a route responds or redirects instead of forwarding.
+func isAnswered(routes map[string]RouteMemory) bool {
+	for _, seen := range routes {
+		if seen.Response != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // forgetMissing forgets what routes do that do not exist, as a refresh does.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // The version that a failure rejects, and that the record names, is the one that gains. One
@@ -44,5 +45,40 @@ func TestApply_rejectedVersion(t *testing.T) {
 				t.Errorf("the record has %q %q, want %q", r.Environment, r.Version, c.recorded)
 			}
 		})
+	}
+}
+
+// A shift that another apply took over, or that stopped at a route that somebody made respond by
+// itself, rejects nothing where all traffic is returned afterwards: the other apply, or the command
+// in the error, does that. After another external change only a person can have done it.
+func TestApply_returnedAfterwards(t *testing.T) {
+	forwards := traffic.State{Weights: map[string]int{"b": 95, "g": 5}}
+	for _, c := range []struct {
+		cause rollout.Cause
+		left  traffic.State
+		want  bool
+	}{
+		{rollout.LeaseLost, forwards, false},
+		{rollout.ExternalChange, traffic.State{Response: "fixed response 503"}, false},
+		{rollout.ExternalChange, forwards, true},
+	} {
+		groups := map[string]string{"blue": "b", "green": "g"}
+		w := desiredOf(groups)
+		w.Environments["green"] = Environment{Groups: map[string]string{"web": "g"}, Version: "2"}
+		w.Weights = shift.Sole("green")
+		state := stateOf(groups)
+		state.Routes = w.Routes
+		state.Stable = Stable{Weights: shift.Sole("blue"), Versions: map[string]string{"blue": "1", "green": "0.9"}}
+		blue := map[string]RouteMemory{"route": {Weights: map[string]int{"b": 100, "g": 0}}}
+		p := NewPrior(w, state, Memory{Routes: blue}, Platform{})
+		end := Apply{Desired: w, Prior: p, Spec: p.Spec(w)}.Finish(
+			rollout.Result{From: shift.Sole("blue"), Moved: true, Kind: shift.Forward, Routes: []rollout.RouteResult{{Route: rollout.Route{Route: w.Routes[0]}, State: c.left, Read: true}}},
+			&rollout.Failure{Cause: c.cause, Disposition: rollout.NotOverridden})
+		seen := Observation{State: *end.State, Memory: end.Memory}
+		seen.Memory.Routes = blue
+		seen.detectExternalChange(time.Now()) // the next refresh
+		if got := seen.State.Rejected != nil; got != c.want {
+			t.Errorf("after %s at %v, rejected: %t", c.cause, c.left, got)
+		}
 	}
 }

@@ -94,6 +94,7 @@ type lease struct {
 	splits  []recordSplit
 	renewed time.Time // when the lease was last extended
 	unsure  bool      // a write of the record had no answer, so it may be carried out later
+	lapsed  bool      // the lease had expired, and no route had the record: another apply may have taken it over
 	wake    chan struct{}
 	marking sync.WaitGroup // of marksReturn
 	ending  chan struct{}  // closed: no further renewal begins
@@ -259,6 +260,11 @@ func (l *lease) check(ctx context.Context) error {
 	expired := time.Since(l.renewed) > leaseDuration
 	l.mu.Unlock()
 	missing := l.without(records)
+	if expired && len(missing) == len(l.routes) {
+		l.mu.Lock()
+		l.lapsed = true
+		l.mu.Unlock()
+	}
 	for _, other := range traffic.MergeRecords(records) {
 		// The apply that found the record expired took the routes over, and removed it.
 		if l.isOther(other) && (other.Shift < l.record.Shift || expired || len(missing) > 0) {
@@ -272,6 +278,13 @@ func (l *lease) check(ctx context.Context) error {
 		return l.put(limited, true)
 	}
 	return nil
+}
+
+// hasLapsed reports whether another apply may have taken this shift over.
+func (l *lease) hasLapsed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lapsed || l.isHeld() && time.Since(l.renewed) > leaseDuration
 }
 
 // reached notes the part of the shift that was read back.

@@ -27,6 +27,7 @@ func (s failing) handle(ctx context.Context, f *Failure) {
 		s.result.Reached = s.fleet.mean()
 	}
 	s.nameMissing(f)
+	s.nameOvertaken(f)
 	known := s.facts(f)
 	checkCtx, cancel := context.WithTimeout(ctx, checkTimeoutFor(f))
 	defer cancel()
@@ -107,9 +108,28 @@ func (s failing) facts(f *Failure) facts {
 	case s.fleet.allMissing():
 		known.routes = routesGone
 	case f.Cause == ExternalChange:
-		known.routes = s.desired.changedRoutes()
+		known.routes = s.changedRoutes()
 	}
 	return known
+}
+
+// nameOvertaken makes the loss of the lease the cause of an external change where it may have been
+// another apply: it took this shift over when its lease had expired, and has ended.
+func (s failing) nameOvertaken(f *Failure) {
+	if f.Cause == ExternalChange && s.lease.hasLapsed() {
+		f.Cause = LeaseLost
+		f.Detail = joinText("its lease had expired, and the record was removed from the routes", f.Detail)
+	}
+}
+
+// changedRoutes is what an external change left. One that returned all routes is evidence against
+// the version only if a person did it in mid-shift, and not if another apply may have.
+func (s failing) changedRoutes() routesSeen {
+	seen := s.desired.changedRoutes()
+	if seen == routesReturned && s.lease.hasLapsed() {
+		return routesChanged
+	}
+	return seen
 }
 
 // nameMissing makes a route or group that does not exist the cause of a failure: it may
@@ -150,13 +170,13 @@ func (s failing) readRoutes(ctx context.Context, f *Failure) routesSeen {
 	case change != nil && isExplainedByChange(f):
 		change.Stage, change.Detail = f.Stage, joinText(change.Detail, f.Detail)
 		*f = *change
-		return s.desired.changedRoutes()
+		return s.changedRoutes()
 	case change != nil:
 		f.Change = change.Detail
 		if f.Route == "" {
 			f.Route = change.Route
 		}
-		return s.desired.changedRoutes()
+		return s.changedRoutes()
 	case s.fleet.allMissing():
 		return routesGone
 	case len(s.desired.rollback(s.exposed)) == 0:

@@ -3,6 +3,7 @@ package rollout_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -480,6 +481,10 @@ func parseResponses(args []string) []timedResponse {
 
 func parseFault(args []string) routertest.Fault {
 	f := routertest.Fault{Kind: routertest.Kind(strings.ReplaceAll(args[0], "-", " ")), Op: routertest.Op(args[1])}
+	if !slices.Contains([]routertest.Kind{routertest.Throttled, routertest.Refused, routertest.Lost, routertest.AnswerLost, routertest.Blocked,
+		routertest.Late, routertest.Slow, routertest.Stale}, f.Kind) {
+		panic("unknown fault " + args[0])
+	}
 	for key, value := range pairs(args[2:]) {
 		switch key {
 		case "route":

@@ -15,7 +15,6 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
 // environments are those of the quickstart as resources.
@@ -50,7 +49,7 @@ const inline = `environments = {
 func protectedWorld(t *testing.T, life string, rule bool) (w *e2e.World, route string) {
 	t.Helper()
 	w = e2e.NewWorld(t, quick, localaws.WithStaleGroupBalancers())
-	client := rehearsal.Client(w.Balancer.URL())
+	client := w.Stack.Client()
 	rules, err := client.DescribeRules(t.Context(), &elb.DescribeRulesInput{ListenerArn: &w.Stack.Listener})
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
 // elsewhere makes the record that of another machine, whose lease has expired.
@@ -25,7 +24,7 @@ func elsewhere(t *testing.T, w *e2e.World) {
 		value = regexp.MustCompile(`expires=\d+`).ReplaceAllString(value, expires)
 		tags = append(tags, types.Tag{Key: new(key), Value: new(value)})
 	}
-	if _, err := rehearsal.Client(w.Balancer.URL()).AddTags(t.Context(), &elb.AddTagsInput{ResourceArns: []string{w.Stack.Listener}, Tags: tags}); err != nil {
+	if _, err := w.Stack.Client().AddTags(t.Context(), &elb.AddTagsInput{ResourceArns: []string{w.Stack.Listener}, Tags: tags}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -30,7 +30,7 @@ func move(t *testing.T, w *e2e.World, weights map[string]int32) {
 	for _, name := range slices.Sorted(maps.Keys(w.Stack.Groups)) {
 		groups = append(groups, types.TargetGroupTuple{TargetGroupArn: new(w.Stack.Groups[name]), Weight: new(weights[name])})
 	}
-	_, err := rehearsal.Client(w.Balancer.URL()).ModifyListener(t.Context(), &elb.ModifyListenerInput{ListenerArn: new(w.Stack.Listener),
+	_, err := w.Stack.Client().ModifyListener(t.Context(), &elb.ModifyListenerInput{ListenerArn: new(w.Stack.Listener),
 		DefaultActions: []types.Action{{Type: types.ActionTypeEnumForward, ForwardConfig: &types.ForwardActionConfig{TargetGroups: groups}}}})
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +44,7 @@ func untag(t *testing.T, w *e2e.World) {
 	if len(keys) == 0 {
 		t.Fatal("the listener has no tags")
 	}
-	if _, err := rehearsal.Client(w.Balancer.URL()).RemoveTags(t.Context(), &elb.RemoveTagsInput{ResourceArns: []string{w.Stack.Listener}, TagKeys: keys}); err != nil {
+	if _, err := w.Stack.Client().RemoveTags(t.Context(), &elb.RemoveTagsInput{ResourceArns: []string{w.Stack.Listener}, TagKeys: keys}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -133,30 +133,39 @@ func faultInRefresh(add adder) {
 	}
 }
 
-// A fault that begins with the first write of the traffic, of a version that is good.
+// A fault that begins with the first write of the traffic, of a version that is good: a step, or
+// the write that attaches its target group.
 func faultAtStep(add adder) {
 	for i, x := range outages() {
 		s := setups()[i%len(setups())]
-		add(fmt.Sprintf("%s/%s", x.name, s), func(t *testing.T) {
-			r := newRig(t, s)
-			r.Pace = rehearsal.Pace{Hold: "3s", Settle: "300ms", SteadyFor: "100ms"}
-			r.MustConfigure("green")
-			var once sync.Once
-			ended := make(chan func(), 1)
-			remove := r.Balancer.Hook(func(call localaws.Call) {
-				if isWeightWrite(call) {
-					once.Do(func() { ended <- r.begin(x) })
-				}
-			})
-			apply := r.Start(e2e.Unlocked)
-			end := <-ended
-			remove()
-			r.Pace = quick
-			r.outage()
-			end()
-			r.comesThrough(apply)
-		})
+		for _, attaches := range []bool{false, true} {
+			add(fmt.Sprintf("%s/%s/attaches %t", x.name, s, attaches), func(t *testing.T) { faultAtFirstWrite(t, x, s, attaches) })
+		}
 	}
+}
+
+func faultAtFirstWrite(t *testing.T, x trouble, s setup, attaches bool) {
+	t.Helper()
+	r := newRig(t, s)
+	if attaches {
+		r.detach()
+	}
+	r.Pace = rehearsal.Pace{Hold: "3s", Settle: "300ms", SteadyFor: "100ms"}
+	r.MustConfigure("green")
+	var once sync.Once
+	ended := make(chan func(), 1)
+	remove := r.Balancer.Hook(func(call localaws.Call) {
+		if isWeightWrite(call) {
+			once.Do(func() { ended <- r.begin(x) })
+		}
+	})
+	apply := r.Start(e2e.Unlocked)
+	end := <-ended
+	remove()
+	r.Pace = quick
+	r.outage()
+	end()
+	r.comesThrough(apply)
 }
 
 // A fault during a hold and the step after it, of a version that is good.

@@ -41,7 +41,7 @@ func set(weights map[string]int32, sticky bool) func(*rig, string) {
 }
 
 func (r *rig) modify(arn string, actions []types.Action) {
-	client := rehearsal.Client(r.Balancer.URL())
+	client := r.Stack.Client()
 	var err error
 	if strings.Contains(arn, "listener-rule/") {
 		_, err = client.ModifyRule(r.t.Context(), &elb.ModifyRuleInput{RuleArn: new(arn), Actions: actions})
@@ -58,7 +58,7 @@ func untag(r *rig, arn string) {
 	if len(keys) == 0 {
 		return
 	}
-	if _, err := rehearsal.Client(r.Balancer.URL()).RemoveTags(r.t.Context(), &elb.RemoveTagsInput{ResourceArns: []string{arn}, TagKeys: keys}); err != nil {
+	if _, err := r.Stack.Client().RemoveTags(r.t.Context(), &elb.RemoveTagsInput{ResourceArns: []string{arn}, TagKeys: keys}); err != nil {
 		r.t.Error(err)
 	}
 }
@@ -98,7 +98,7 @@ func hands() []hand {
 			if !strings.Contains(arn, "listener-rule/") {
 				return
 			}
-			if _, err := rehearsal.Client(r.Balancer.URL()).DeleteRule(r.t.Context(), &elb.DeleteRuleInput{RuleArn: new(arn)}); err != nil {
+			if _, err := r.Stack.Client().DeleteRule(r.t.Context(), &elb.DeleteRuleInput{RuleArn: new(arn)}); err != nil {
 				r.t.Error(err)
 			}
 		}},
@@ -132,7 +132,7 @@ func (r *rig) runs(errors string) bool {
 	return len(all) > 0
 }
 
-// Somebody else changes the routes in a hold, and then the gate fails.
+// Somebody else changes the routes in a hold, and then the gate fails, or it passes.
 func handInHold(add adder) {
 	for _, s := range setups() {
 		for _, everywhere := range []bool{false, true} {
@@ -140,41 +140,117 @@ func handInHold(add adder) {
 				if s.routes == 1 && (everywhere || h.name == "rule deleted") {
 					continue
 				}
-				add(fmt.Sprintf("%s/%s/everywhere %t", s, h.name, everywhere), func(t *testing.T) {
-					r := newRig(t, s)
-					r.red()
-					delete(r.Versions, "red") // its group is in no environment
-					group := r.Stack.Groups["red"]
-					delete(r.Stack.Groups, "red")
-					apply := r.hold(slow)
-					r.Stack.Groups["red"] = group
-					r.lays(h, everywhere)
-					r.broken.Store(true)
-					out, ok := apply.Wait()
-					delete(r.Stack.Groups, "red")
-					if ok {
-						t.Errorf("the apply succeeded:\n%s", out)
-					}
-					errors := e2e.ErrorsIn(out)
-					t.Logf("now %v, rejected %q\n%s", r.all(), r.version("rejected"), errors)
-					if h.name == "rule deleted" {
-						return
-					}
-					r.is("rejected", "green 1.3", errors)
-					if strings.HasSuffix(h.name, "sticky") || h.name == "untagged" || h.name == "red at 0" {
-						r.on("blue", errors)
-					}
-					r.runs(errors)
-					r.follow(errors)
-					r.on("blue", errors)
-					r.releases()
-					if h.name != "fixed response" {
-						r.lostNothing()
-					}
-				})
+				name := fmt.Sprintf("%s/%s/everywhere %t", s, h.name, everywhere)
+				add(name+"/the gate fails", func(t *testing.T) { handThenFail(t, s, h, everywhere) })
+				add(name+"/the gate passes", func(t *testing.T) { handThenPass(t, s, h, everywhere) })
 			}
 		}
 	}
+}
+
+// handing starts a release, in whose first hold somebody else changes the routes.
+func handing(t *testing.T, s setup, h hand, everywhere bool, pace rehearsal.Pace) (*rig, *e2e.Apply) {
+	t.Helper()
+	r := newRig(t, s)
+	r.red()
+	delete(r.Versions, "red") // its group is in no environment
+	group := r.Stack.Groups["red"]
+	delete(r.Stack.Groups, "red")
+	r.anyCapacity()
+	apply := r.hold(pace)
+	r.Stack.Groups["red"] = group
+	r.lays(h, everywhere)
+	return r, apply
+}
+
+func handThenFail(t *testing.T, s setup, h hand, everywhere bool) {
+	t.Helper()
+	r, apply := handing(t, s, h, everywhere, slow)
+	r.broken.Store(true)
+	out, ok := apply.Wait()
+	delete(r.Stack.Groups, "red")
+	if ok {
+		t.Errorf("the apply succeeded:\n%s", out)
+	}
+	errors := e2e.ErrorsIn(out)
+	t.Logf("now %v, rejected %q\n%s", r.all(), r.version("rejected"), errors)
+	if h.name == "rule deleted" {
+		r.withoutRule("blue", errors)
+		return
+	}
+	r.is("rejected", "green 1.3", errors)
+	if h.isBesideTraffic() {
+		r.on("blue", errors)
+	}
+	r.runs(errors)
+	r.follow(errors)
+	r.on("blue", errors)
+	r.releases()
+	if h.name != "fixed response" {
+		r.lostNothing()
+	}
+}
+
+// isBesideTraffic reports whether the weights stay what the shift wrote.
+func (h hand) isBesideTraffic() bool {
+	return strings.HasSuffix(h.name, "sticky") || h.name == "untagged" || h.name == "red at 0"
+}
+
+func handThenPass(t *testing.T, s setup, h hand, everywhere bool) {
+	t.Helper()
+	r, apply := handing(t, s, h, everywhere, rehearsal.Pace{Hold: "3s", Settle: "300ms", SteadyFor: "100ms"})
+	out, ok := apply.Wait()
+	delete(r.Stack.Groups, "red")
+	errors := e2e.ErrorsIn(out)
+	t.Logf("success %t, now %v, rejected %q\n%s", ok, r.all(), r.version("rejected"), errors)
+	if !ok {
+		r.truthful(out)
+	}
+	switch {
+	case h.name == "rule deleted":
+		r.withoutRule("green", errors)
+		return
+	case h.name == "100/0" && (everywhere || s.routes == 1):
+		r.is("rejected", "green 1.3", errors) // somebody returned all traffic in mid-shift
+	default:
+		r.is("rejected", "", errors)
+	}
+	if ok {
+		r.on("green", out)
+		r.settled(out)
+	} else {
+		r.runs(errors)
+		r.follow(errors)
+	}
+	r.releases()
+	if h.name != "fixed response" {
+		r.lostNothing()
+	}
+}
+
+// anyCapacity lets one target take the traffic of several. Each group has one.
+func (r *rig) anyCapacity() {
+	r.t.Helper()
+	r.Edit("steady_for = var.steady_for", "steady_for = var.steady_for\n    capacity_percent = 0")
+}
+
+// withoutRule takes the rules that somebody deleted out of the switch, which then converges.
+func (r *rig) withoutRule(active, errors string) {
+	r.t.Helper()
+	for _, arn := range slices.Backward(slices.Clone(r.arns)) {
+		if r.Actions(arn) != nil {
+			continue
+		}
+		if !strings.Contains(errors, arn) {
+			r.t.Errorf("it does not name %s:\n%s", arn, errors)
+		}
+		r.replace(arn, "")
+	}
+	r.MustConfigure(active)
+	out := errors + r.must()
+	r.on(active, out)
+	r.settled(out)
+	r.releases()
 }
 
 // reachedHalf matches a record whose routes were read back at 50 %.
@@ -194,7 +270,7 @@ func handAfterKill(add adder) {
 					delete(r.Versions, "red")
 					group := r.Stack.Groups["red"]
 					delete(r.Stack.Groups, "red")
-					r.Edit("steady_for = var.steady_for", "steady_for = var.steady_for\n    capacity_percent = 0") // each group has one target
+					r.anyCapacity()
 					half := func(call localaws.Call) bool {
 						return call.Action == "AddTags" && reachedHalf.MatchString(fmt.Sprint(call.Params))
 					}

@@ -59,7 +59,7 @@ func killedInWait(add adder) {
 // remove deletes the only listener or, of several routes, the last rule.
 func (r *rig) remove() (gone string) {
 	r.t.Helper()
-	client := rehearsal.Client(r.Balancer.URL())
+	client := r.Stack.Client()
 	gone = r.arns[len(r.arns)-1]
 	var err error
 	if r.routes > 1 {
@@ -82,7 +82,7 @@ func (r *rig) replace(gone, balancer string) {
 		r.arns = r.arns[:len(r.arns)-1]
 		return
 	}
-	out, err := rehearsal.Client(r.Balancer.URL()).CreateListener(r.t.Context(), &elb.CreateListenerInput{LoadBalancerArn: new(balancer),
+	out, err := r.Stack.Client().CreateListener(r.t.Context(), &elb.CreateListenerInput{LoadBalancerArn: new(balancer),
 		Port: new(int32(8081)), Protocol: types.ProtocolEnumHttp,
 		DefaultActions: []types.Action{{Type: types.ActionTypeEnumForward, TargetGroupArn: new(r.Stack.Groups["blue"])}}})
 	if err != nil {
@@ -100,7 +100,7 @@ func deletedAfterKill(add adder) {
 				add(fmt.Sprintf("%s/%s/%s", s, x.name, active), func(t *testing.T) {
 					r := newRig(t, s)
 					r.killedIn(x)
-					out, err := rehearsal.Client(r.Balancer.URL()).DescribeListeners(t.Context(), &elb.DescribeListenersInput{ListenerArns: []string{r.Stack.Listener}})
+					out, err := r.Stack.Client().DescribeListeners(t.Context(), &elb.DescribeListenersInput{ListenerArns: []string{r.Stack.Listener}})
 					if err != nil {
 						t.Fatal(err)
 					}

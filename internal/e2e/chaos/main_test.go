@@ -11,7 +11,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
-	"slices"
 	"strconv"
 	"syscall"
 	"testing"
@@ -47,6 +46,7 @@ func kinds() []kind {
 		{"signal at a write", signaledAtWrite, 8},
 		{"signal in a wait", signaledInWait, 8},
 		{"signal in the rollback", signaledInRollback, 5},
+		{"signal in a drain", signaledInDrain, 3},
 		{"kill at a call, then an edit", killedAtWrite, 4},
 		{"kill in a wait, then an edit", killedInWait, 2},
 		{"kill in the rollback, then an edit", killedInRollback, 2},
@@ -56,12 +56,15 @@ func kinds() []kind {
 		{"API fault at a step", faultAtStep, 2},
 		{"API fault in a hold", faultInHold, 3},
 		{"API fault in a rollback", faultInRollback, 3},
+		{"API fault in a drain", faultInDrain, 2},
 		{"API fault longer than rollback_timeout", faultOutlastsRollback, 2},
 		{"stale reads", staleForLonger, 1},
-		{"change by others in a hold", handInHold, 3},
+		{"change by others in a hold", handInHold, 4},
+		{"targets change in a hold", targetsInHold, 2},
 		{"change by others after a kill", handAfterKill, 2},
 		{"change by others between applies", handBetween, 2},
 		{"two writers", twoWriters, 2},
+		{"frozen past its lease", frozen, 1},
 	}
 }
 
@@ -122,7 +125,6 @@ func TestChaos(t *testing.T) {
 			}
 		}
 	})
-	slices.SortStableFunc(cases, func(a, b testCase) int { return 0 })
 	for _, c := range cases {
 		t.Run(c.kind+"/"+c.name, func(t *testing.T) {
 			t.Parallel()

@@ -119,7 +119,7 @@ func (r *rig) lostNothing() {
 // red adds a third environment.
 func (r *rig) red() {
 	r.t.Helper()
-	out, err := rehearsal.Client(r.Balancer.URL()).CreateTargetGroup(r.t.Context(), &elb.CreateTargetGroupInput{
+	out, err := r.Stack.Client().CreateTargetGroup(r.t.Context(), &elb.CreateTargetGroupInput{
 		Name: new("app-red"), Protocol: types.ProtocolEnumHttp, Port: new(int32(80)), TargetType: types.TargetTypeEnumIp, VpcId: new("vpc-00000001"),
 		HealthCheckPath: new("/healthz"), HealthCheckIntervalSeconds: new(int32(5)), HealthCheckTimeoutSeconds: new(int32(2)),
 		HealthyThresholdCount: new(int32(2)), UnhealthyThresholdCount: new(int32(2))})
@@ -130,37 +130,24 @@ func (r *rig) red() {
 	r.MustDeploy("red", rehearsal.AppTerms{Version: "1.9"})
 }
 
-// weights returns the shares in percent of one route, nil where it does not exist.
+// weights returns the shares in percent of one route, nil where it does not exist or does not forward.
 func (r *rig) weights(arn string) map[string]int {
 	r.t.Helper()
-	raw, sum := map[string]int{}, 0
-	for _, action := range r.Actions(arn) {
-		if action.Type != types.ActionTypeEnumForward {
-			continue
-		}
-		if action.ForwardConfig == nil {
-			raw[r.owner(*action.TargetGroupArn)], sum = 1, 1
-			continue
-		}
-		for _, tuple := range action.ForwardConfig.TargetGroups {
-			n := int(*tuple.Weight)
-			if len(action.ForwardConfig.TargetGroups) == 1 {
-				n = 1
-			}
-			raw[r.owner(*tuple.TargetGroupArn)] += n
-			sum += n
-		}
+	shares, sum := map[string]int{}, 0
+	for group, n := range r.Balancer.Weights(arn) {
+		shares[r.owner(group)] += n
+		sum += n
 	}
-	for name := range raw {
+	for name := range shares {
 		if sum > 0 {
-			raw[name] = raw[name] * 100 / sum
+			shares[name] = shares[name] * 100 / sum
 		}
 	}
-	maps.DeleteFunc(raw, func(_ string, n int) bool { return n == 0 })
-	if len(raw) == 0 {
+	maps.DeleteFunc(shares, func(_ string, n int) bool { return n == 0 })
+	if len(shares) == 0 {
 		return nil
 	}
-	return raw
+	return shares
 }
 
 func (r *rig) owner(group string) string {
@@ -330,7 +317,7 @@ func (r *rig) truthful(out string) {
 func (r *rig) follow(errors string) {
 	r.t.Helper()
 	m := nameActive.FindStringSubmatch(errors)
-	again := strings.Contains(errors, "apply again") || strings.Contains(errors, "plan again")
+	again := strings.Contains(errors, "apply again") || strings.Contains(errors, "plan again") || atOnce.MatchString(errors)
 	switch {
 	case m != nil:
 		r.MustConfigure(m[1])

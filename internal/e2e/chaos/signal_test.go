@@ -83,6 +83,8 @@ type moment struct {
 	n    int // the n-th call that matches
 	// matches is made anew for each case.
 	matches func(r *rig) func(localaws.Call) bool
+	// attaches: the routes do not have green before, so that the first write attaches it.
+	attaches bool
 }
 
 func isWeightWrite(call localaws.Call) bool { return strings.HasPrefix(call.Action, "Modify") }
@@ -92,15 +94,24 @@ func writeMoments(routes int) []moment {
 	always := func(is func(localaws.Call) bool) func(*rig) func(localaws.Call) bool {
 		return func(*rig) func(localaws.Call) bool { return is }
 	}
-	all := []moment{{"the record", 1, always(nthWrite)}}
+	all := []moment{{name: "the record", n: 1, matches: always(nthWrite)}}
 	for n := 1; n <= 3; n++ {
-		all = append(all, moment{fmt.Sprintf("write %d", n), routes * n, always(isWeightWrite)},
-			moment{fmt.Sprintf("read-back of write %d", n), 1, func(*rig) func(localaws.Call) bool { return afterWrites(routes * n) }})
+		all = append(all, moment{name: fmt.Sprintf("write %d", n), n: routes * n, matches: always(isWeightWrite)},
+			moment{name: fmt.Sprintf("read-back of write %d", n), n: 1, matches: func(*rig) func(localaws.Call) bool { return afterWrites(routes * n) }})
 		if routes > 1 {
-			all = append(all, moment{fmt.Sprintf("write %d on the first route", n), routes*(n-1) + 1, always(isWeightWrite)})
+			all = append(all, moment{name: fmt.Sprintf("write %d on the first route", n), n: routes*(n-1) + 1, matches: always(isWeightWrite)})
 		}
 	}
-	return all
+	return append(all, moment{name: "attach", n: 1, matches: always(isWeightWrite), attaches: true},
+		moment{name: "read-back of attach", n: 1, matches: func(*rig) func(localaws.Call) bool { return afterWrites(routes) }, attaches: true})
+}
+
+// detach takes green, which is idle, from every route.
+func (r *rig) detach() {
+	r.t.Helper()
+	for _, arn := range r.arns {
+		set(map[string]int32{"blue": 100}, false)(r, arn)
+	}
 }
 
 // afterWrites matches reads of routes after the n-th write.
@@ -136,6 +147,9 @@ func (r *rig) struck(b blow, m moment, guarded bool) bool {
 	r.t.Helper()
 	if !guarded {
 		r.unguarded()
+	}
+	if m.attaches {
+		r.detach()
 	}
 	if !r.StruckAt(b.strike, m.n, m.matches(r), e2e.Unlocked) {
 		return false
@@ -212,7 +226,7 @@ func (r *rig) struckIn(x wait, b blow, guarded bool) bool {
 			there.Store(r.allHave(x.share))
 		}
 	})
-	hit := r.struck(b, moment{x.name, x.reads, func(*rig) func(localaws.Call) bool {
+	hit := r.struck(b, moment{name: x.name, n: x.reads, matches: func(*rig) func(localaws.Call) bool {
 		return func(call localaws.Call) bool { return call.Action == "DescribeTargetHealth" && there.Load() }
 	}}, guarded)
 	remove()
@@ -248,7 +262,7 @@ func signaledInRollback(add adder) {
 							r.broken.Store(true)
 						}
 					})
-					m := moment{"", nth, func(r *rig) func(localaws.Call) bool {
+					m := moment{n: nth, matches: func(r *rig) func(localaws.Call) bool {
 						return func(call localaws.Call) bool { return r.broken.Load() && e2e.IsWrite(call) }
 					}}
 					hit := r.struck(b, m, guarded)

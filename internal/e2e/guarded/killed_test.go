@@ -70,7 +70,7 @@ func TestGuardian_killedAtEveryWrite(t *testing.T) {
 				}
 				t.Run(fmt.Sprintf("victims %d, %d routes, write %d", victims, routes, n), func(t *testing.T) {
 					t.Parallel()
-					w := e2e.NewWorld(t, quick)
+					w := e2e.NewQuietWorld(t, quick)
 					rules := withRules(w, routes-1)
 					w.MustConfigure("green")
 					isWrite := func(call localaws.Call) bool { return strings.HasPrefix(call.Action, "Modify") }

@@ -23,7 +23,7 @@ import (
 // holding starts a release of green that holds at 5 % for ten hours.
 func holding(t *testing.T, edit func(*e2e.World)) (*e2e.World, *e2e.Apply) {
 	t.Helper()
-	w := e2e.NewWorld(t, e2e.Endless)
+	w := e2e.NewQuietWorld(t, e2e.Endless)
 	if edit != nil {
 		edit(w)
 	}
@@ -44,14 +44,15 @@ func waitFor5(w *e2e.World) {
 // wait waits for a time outside of this process.
 func wait(d time.Duration) { <-time.After(d) }
 
+// slowCalls lets each call take 1.2 s.
+var slowCalls = faults.Fault{Kind: faults.Slow, Delay: 1200 * time.Millisecond}
+
 // A second Ctrl-C 300 ms after the first, while a call takes 1.2 s: Terraform kills the provider
 // in the rollback.
 func TestGuardian_secondInterruptWithASlowAPI(t *testing.T) {
 	t.Parallel()
 	w, apply := holding(t, nil)
-	const call = 1200 * time.Millisecond
-	remove := w.Balancer.Inject(faults.Fault{Kind: faults.Slow, Delay: call})
-	defer remove()
+	defer w.Balancer.Inject(slowCalls)()
 	for range 2 {
 		if err := proc.Interrupt(apply.Command); err != nil {
 			t.Fatal(err)
@@ -59,7 +60,7 @@ func TestGuardian_secondInterruptWithASlowAPI(t *testing.T) {
 		wait(300 * time.Millisecond)
 	}
 	apply.Wait()
-	if late := returned(w, time.Now(), 4*call); late != "" {
+	if late := returned(w, time.Now(), 4*slowCalls.Delay); late != "" {
 		t.Error(late)
 	}
 	w.LostNothing()
@@ -96,7 +97,7 @@ func tracked(entry string) (all []int) {
 // for the shell's tree and for whatever has the tracking id of the runner.
 func TestGuardian_canceledJob(t *testing.T) {
 	t.Parallel()
-	w := e2e.NewWorld(t, e2e.Endless)
+	w := e2e.NewQuietWorld(t, e2e.Endless)
 	w.MustConfigure("green")
 	job := w.Terraform.Command("apply", "-no-color", "-auto-approve")
 	tracking := fmt.Sprintf("RUNNER_TRACKING_ID=github_%d_%s", os.Getpid(), t.Name())
@@ -200,7 +201,7 @@ func TestGuardian_isKilled(t *testing.T) {
 // What a gate has said before the processes were killed is remembered.
 func TestGuardian_remembersARejection(t *testing.T) {
 	t.Parallel()
-	w := e2e.NewWorld(t, e2e.Endless)
+	w := e2e.NewQuietWorld(t, e2e.Endless)
 	w.SetGates("{\n    alarm = {\n      http     = { url = var.url, expect_status = [299] }\n      interval = \"100ms\"\n    }\n  }\n")
 	w.MustConfigure("green")
 	if !w.StruckAt(e2e.Kill(e2e.AllButGuards), 2, nth("ModifyListener")) { // the second write is the rollback

@@ -50,6 +50,35 @@ func (g groupTuple) share() int {
 	return *g.Weight
 }
 
+// Weights returns the weights of the forward action of a listener or rule, by target group; nil where it does not exist
+// or does not forward. A target group that is alone has at least 1.
+func (s *Service) Weights(arn string) map[string]int {
+	now := s.current.Load()
+	if l := now.listeners[arn]; l != nil {
+		arn = l.defaultRule
+	}
+	r := now.rules[arn]
+	if r == nil {
+		return nil
+	}
+	for _, a := range r.actions {
+		if a.ForwardConfig == nil {
+			continue
+		}
+		out := map[string]int{}
+		for _, g := range a.ForwardConfig.TargetGroups.Members {
+			out[g.TargetGroupArn] = g.share()
+		}
+		if len(out) == 1 {
+			for group, n := range out {
+				out[group] = max(n, 1)
+			}
+		}
+		return out
+	}
+	return nil
+}
+
 type stickiness struct {
 	Enabled         bool
 	DurationSeconds *int `xml:",omitempty"`
