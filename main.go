@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6/tf6server"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider"
@@ -46,10 +46,11 @@ func main() {
 	if !*debug {
 		go endWithParent(busy, parent)
 	}
-	err := providerserver.Serve(context.Background(), provider.New(version, busy, provider.WithGuardian()), providerserver.ServeOpts{
-		Address: provider.Address,
-		Debug:   *debug,
-	})
+	var options []tf6server.ServeOpt
+	if *debug {
+		options = append(options, tf6server.WithManagedDebug())
+	}
+	err := tf6server.Serve(provider.Address, provider.NewServer(version, busy, provider.WithGuardian()), options...)
 	if os.Getppid() == parent {
 		finish(busy)
 	}

@@ -51,11 +51,28 @@ func (b bench) detection(ctx context.Context) ([]row, error) {
 }
 
 func httpGate(interval string) string {
-	return fmt.Sprintf(`{ answers = { http = { url = var.url, headers = { "X-Environment" = var.active } }, interval = %q, timeout = "1s" } }
+	return fmt.Sprintf(`
+  gate {
+    name     = "answers"
+    interval = %q
+    timeout  = "1s"
+    http {
+      url     = var.url
+      headers = { "X-Environment" = var.active }
+    }
+  }
 `, interval)
 }
 
-const metricsGate = `{ users = { target_metrics = { max_error_rate = 1, worse_than_live_by = 0.5 }, interval = "10s" } }
+const metricsGate = `
+  gate {
+    name     = "users"
+    interval = "10s"
+    target_metrics {
+      max_error_rate     = 1
+      worse_than_live_by = 0.5
+    }
+  }
 `
 
 var errNotRolledBack = errors.New("the bad release was not rolled back")

@@ -16,18 +16,18 @@ import (
 // queryingGate queries Prometheus for the error rate of the new version over the last two
 // seconds.
 func queryingGate(url, interval string) string {
-	return fmt.Sprintf(`{
-    errors = {
-      prometheus = {
-        url   = %q
-        query = "sum(increase(http_requests_total{code=\"500\"}[2s])) / sum(increase(http_requests_total[2s]))"
-        max   = 0.01
-      }
-      interval = %q
-      timeout  = "1s"
+	return fmt.Sprintf(`
+  gate {
+    name     = "errors"
+    interval = %q
+    timeout  = "1s"
+    prometheus {
+      url   = %q
+      query = "sum(increase(http_requests_total{code=\"500\"}[2s])) / sum(increase(http_requests_total[2s]))"
+      max   = 0.01
     }
   }
-`, url, interval)
+`, interval, url)
 }
 
 // detectByPrometheus is detect with a real Prometheus server that scrapes the new version

@@ -47,13 +47,12 @@ resource "bluegreen_environment" "app" {
   ready {
     min_healthy_targets = 2
     steady_for          = "60s"
-    gates = {
-      version = {
-        http = {
-          url         = module.balancer.url
-          headers     = { "X-Environment" = each.key }
-          expect_body = "version ${replace(each.value, ".", "\\.")}\\b"
-        }
+    gate {
+      name = "version"
+      http {
+        url         = module.balancer.url
+        headers     = { "X-Environment" = each.key }
+        expect_body = "version ${replace(each.value, ".", "\\.")}\\b"
       }
     }
   }
@@ -79,14 +78,13 @@ resource "bluegreen_switch" "web" {
     steady_for = "15s"
   }
 
-  gates = {
-    answers = {
-      http = {
-        url     = module.balancer.url
-        headers = { "X-Environment" = var.active }
-        samples = 5
-      }
-      interval = "10s"
+  gate {
+    name     = "answers"
+    interval = "10s"
+    http {
+      url     = module.balancer.url
+      headers = { "X-Environment" = var.active }
+      samples = 5
     }
   }
 }

@@ -75,14 +75,13 @@ resource "bluegreen_switch" "web" {
     steady_for = "15s"
   }
 
-  gates = {
-    answers = {
-      http = {
-        url     = module.balancer.url
-        headers = { "X-Environment" = var.active }
-        samples = 5
-      }
-      interval = "10s"
+  gate {
+    name     = "answers"
+    interval = "10s"
+    http {
+      url     = module.balancer.url
+      headers = { "X-Environment" = var.active }
+      samples = 5
     }
   }
 }

@@ -9,7 +9,7 @@ terraform {
 # Credentials come from the default credential chain of the AWS SDK, the region of
 # each call from the ARN. All arguments are optional.
 provider "bluegreen" {
-  aws = {
+  aws {
     profile             = "production"
     allowed_account_ids = ["123456789012"]
   }

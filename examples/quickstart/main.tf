@@ -37,29 +37,30 @@ resource "bluegreen_switch" "web" {
     steady_for = var.steady_for
   }
 
-  gates = {
-    # Before any production traffic: is it the right version? The test rule of the
-    # listener matches the header.
-    version = {
-      http = {
-        url         = var.url
-        headers     = { "X-Environment" = var.active }
-        expect_body = "version ${replace(lookup(var.versions, var.active, ""), ".", "\\.")}\\b"
-      }
-      when    = "before"
-      timeout = "2s"
+  # Before any production traffic: is it the right version? The test rule of the
+  # listener matches the header.
+  gate {
+    name    = "version"
+    when    = "before"
+    timeout = "2s"
+    http {
+      url         = var.url
+      headers     = { "X-Environment" = var.active }
+      expect_body = "version ${replace(lookup(var.versions, var.active, ""), ".", "\\.")}\\b"
     }
-    # At every step: what do users receive, compared with the live environment?
-    users = {
-      target_metrics = {
-        max_error_rate      = 1   # percent
-        worse_than_live_by  = 0.5 # percentage points
-        slow_threshold      = "500ms"
-        slower_than_live_by = 1 # percentage points
-        period              = var.period
-        lag                 = var.lag
-      }
-      interval = var.interval
+  }
+
+  # At every step: what do users receive, compared with the live environment?
+  gate {
+    name     = "users"
+    interval = var.interval
+    target_metrics {
+      max_error_rate      = 1   # percent
+      worse_than_live_by  = 0.5 # percentage points
+      slow_threshold      = "500ms"
+      slower_than_live_by = 1 # percentage points
+      period              = var.period
+      lag                 = var.lag
     }
   }
 }

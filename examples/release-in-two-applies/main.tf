@@ -37,14 +37,13 @@ resource "bluegreen_environment" "app" {
   ready {
     min_healthy_targets = 2
     steady_for          = "60s"
-    gates = {
-      # Through the test rule: is it the right version?
-      version = {
-        http = {
-          url         = module.balancer.url
-          headers     = { "X-Environment" = each.key }
-          expect_body = "version ${replace(each.value, ".", "\\.")}\\b"
-        }
+    # Through the test rule: is it the right version?
+    gate {
+      name = "version"
+      http {
+        url         = module.balancer.url
+        headers     = { "X-Environment" = each.key }
+        expect_body = "version ${replace(each.value, ".", "\\.")}\\b"
       }
     }
   }
@@ -72,14 +71,16 @@ resource "bluegreen_switch" "web" {
   }
 
   # Both environments have a gate because both have traffic for a long time.
-  gates = {
-    for name, version in var.releases : name => {
-      http = {
+  dynamic "gate" {
+    for_each = var.releases
+    content {
+      name     = gate.key
+      interval = "10s"
+      http {
         url     = module.balancer.url
-        headers = { "X-Environment" = name }
+        headers = { "X-Environment" = gate.key }
         samples = 5
       }
-      interval = "10s"
     }
   }
 }

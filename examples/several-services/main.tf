@@ -54,10 +54,12 @@ resource "bluegreen_environment" "shop" {
 
   ready {
     steady_for = "60s"
-    gates = {
-      for entry in ["web", "api"] : entry => {
-        http = {
-          url         = module.balancer[entry].url
+    dynamic "gate" {
+      for_each = toset(["web", "api"])
+      content {
+        name = gate.key
+        http {
+          url         = module.balancer[gate.key].url
           headers     = { "X-Environment" = each.key }
           expect_body = "version ${replace(each.value, ".", "\\.")}\\b"
         }
@@ -93,14 +95,16 @@ resource "bluegreen_switch" "shop" {
   }
 
   # A failed gate rolls both back, whichever of them it observes.
-  gates = {
-    for entry in ["web", "api"] : entry => {
-      http = {
-        url     = module.balancer[entry].url
+  dynamic "gate" {
+    for_each = toset(["web", "api"])
+    content {
+      name     = gate.key
+      interval = "10s"
+      http {
+        url     = module.balancer[gate.key].url
         headers = { "X-Environment" = var.active }
         samples = 5
       }
-      interval = "10s"
     }
   }
 }

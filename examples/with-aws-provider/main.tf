@@ -215,13 +215,12 @@ resource "bluegreen_environment" "app" {
   ready {
     min_healthy_targets = var.instances
     steady_for          = "60s"
-    gates = {
-      version = {
-        http = {
-          url         = "http://${aws_lb.app.dns_name}/"
-          headers     = { "X-Environment" = each.key }
-          expect_body = "version ${replace(each.value, ".", "\\.")}\\b"
-        }
+    gate {
+      name = "version"
+      http {
+        url         = "http://${aws_lb.app.dns_name}/"
+        headers     = { "X-Environment" = each.key }
+        expect_body = "version ${replace(each.value, ".", "\\.")}\\b"
       }
     }
   }
@@ -246,13 +245,12 @@ resource "bluegreen_switch" "app" {
     settle = "60s"
   }
 
-  gates = {
-    answers = {
-      http = {
-        url     = "http://${aws_lb.app.dns_name}/"
-        headers = { "X-Environment" = var.active }
-        samples = 5
-      }
+  gate {
+    name = "answers"
+    http {
+      url     = "http://${aws_lb.app.dns_name}/"
+      headers = { "X-Environment" = var.active }
+      samples = 5
     }
   }
 }

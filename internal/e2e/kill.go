@@ -60,6 +60,20 @@ func Exited(pid int) bool {
 	return strings.HasPrefix(rest, "Z")
 }
 
+// Children returns the processes that have the parent, and theirs.
+func Children(parent int) (all []int) {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		text, _ := os.ReadFile(path)
+		_, rest, _ := strings.Cut(string(text), ") ")
+		if fields := strings.Fields(rest); len(fields) > 1 && fields[1] == strconv.Itoa(parent) {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			all = append(append(all, pid), Children(pid)...)
+		}
+	}
+	return all
+}
+
 // Victims are the processes of an apply that are killed.
 type Victims int
 

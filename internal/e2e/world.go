@@ -48,6 +48,7 @@ func NewWorld(t *testing.T, pace rehearsal.Pace, options ...localaws.Option) *Wo
 func NewQuietWorld(t *testing.T, pace rehearsal.Pace) *World {
 	t.Helper()
 	w := newWorld(t, rehearsal.AppTerms{Version: "1"}, pace)
+	adopt(w)
 	w.load(ParallelRate)
 	return w
 }
@@ -57,7 +58,17 @@ func NewQuietWorld(t *testing.T, pace rehearsal.Pace) *World {
 func NewWorldOf(t *testing.T, live rehearsal.AppTerms, pace rehearsal.Pace, options ...localaws.Option) *World {
 	t.Helper()
 	w := newWorld(t, live, pace, options...)
+	adopt(w)
 	w.load(LoadRate)
+	return w
+}
+
+// NewUnloadedWorld is NewWorld without a load. prepare changes the configuration before it is applied for the first time.
+func NewUnloadedWorld(t *testing.T, pace rehearsal.Pace, prepare func(*World)) *World {
+	t.Helper()
+	w := newWorld(t, rehearsal.AppTerms{Version: "1"}, pace)
+	prepare(w)
+	adopt(w)
 	return w
 }
 
@@ -81,10 +92,15 @@ func newWorld(t *testing.T, live rehearsal.AppTerms, pace rehearsal.Pace, option
 	w := &World{Release: release, Routing: Routing{t, balancer, release.Stack}, Balancer: balancer, t: t}
 	w.MustDeploy("blue", live)
 	w.MustDeploy("green", rehearsal.AppTerms{Version: "2"})
-	if err := release.Adopt(); err != nil {
-		t.Fatal(err)
-	}
 	return w
+}
+
+// adopt applies the configuration for the first time.
+func adopt(w *World) {
+	w.t.Helper()
+	if err := w.Adopt(); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // load starts the load.
@@ -136,11 +152,11 @@ func (w *World) Edit(old, replacement string) {
 	}
 }
 
-// SetGates replaces the gates of the configuration.
-func (w *World) SetGates(hcl string) {
+// SetGates replaces the gates of the configuration by the blocks, or by none
+// (rehearsal.NoGates).
+func (w *World) SetGates(blocks string) {
 	w.t.Helper()
-	text := "resource \"bluegreen_switch\" \"web\" {\n  gates = " + hcl + "}\n"
-	if err := os.WriteFile(filepath.Join(w.Terraform.Dir, "override.tf"), []byte(text), 0o600); err != nil {
+	if err := w.Terraform.Override(blocks); err != nil {
 		w.t.Fatal(err)
 	}
 }

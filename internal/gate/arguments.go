@@ -73,6 +73,8 @@ var (
 // ArgumentError reports which argument of a gate is wrong. It never contains the
 // value of a header.
 type ArgumentError struct {
+	Block    string // the nested block that has the argument, such as "query"; empty: none
+	Index    int    // which of those blocks, from 0
 	Argument string // as written in the configuration, such as "expect_body"
 	Key      string // for a map, the key within it, such as a header name
 	Err      error  // wraps ErrUnset, ErrMissing or ErrInvalid
@@ -80,10 +82,14 @@ type ArgumentError struct {
 
 // Error implements error.
 func (e *ArgumentError) Error() string {
-	if e.Key != "" {
-		return fmt.Sprintf("%s[%q]: %v", e.Argument, e.Key, e.Err)
+	at := e.Argument
+	if e.Block != "" {
+		at = fmt.Sprintf("%s[%d].%s", e.Block, e.Index, at)
 	}
-	return fmt.Sprintf("%s: %v", e.Argument, e.Err)
+	if e.Key != "" {
+		at = fmt.Sprintf("%s[%q]", at, e.Key)
+	}
+	return fmt.Sprintf("%s: %v", at, e.Err)
 }
 
 // Unwrap returns the cause.

@@ -114,10 +114,14 @@ func (s metricSpan) has(second int64) bool { return s.from.Unix() <= second && s
 
 // waitText describes how long it takes until the first whole period after a change is
 // complete.
-func waitText(since, now time.Time, period, lag time.Duration) string {
+func waitText(in rollout.GateInput, now time.Time, period, lag time.Duration) string {
+	since, begin := in.Since(), "the last change"
+	if since.After(in.ChangedAt) {
+		begin = "initial_delay"
+	}
 	ready := completePeriods(since, since, period, 0).from.Add(period + lag)
-	return fmt.Sprintf("the first full %s period after the last change is complete in %s",
-		schedule.FormatDuration(period), schedule.FormatDuration(max(time.Second, (ready.Sub(now)+time.Second-1).Truncate(time.Second))))
+	return fmt.Sprintf("the first full %s period after %s is complete in %s",
+		schedule.FormatDuration(period), begin, schedule.FormatDuration(max(time.Second, (ready.Sub(now)+time.Second-1).Truncate(time.Second))))
 }
 
 // metricSeries holds the data points of one time series.

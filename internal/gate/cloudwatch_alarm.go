@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
@@ -24,6 +22,9 @@ const (
 	maxAlarmName = 255 // characters
 )
 
+// onInsufficientData is the argument with that name.
+const onInsufficientData = "on_insufficient_data"
+
 var (
 	errNoAlarm = errors.New("CloudWatch has no alarm with that name")
 	alarmARN   = regexp.MustCompile(`^arn:aws[a-z-]*:cloudwatch:([a-z0-9-]+):[0-9]{12}:alarm:(.+)$`)
@@ -34,21 +35,23 @@ var (
 // whether their actions are enabled does not matter.
 //
 // One alarm in ALARM fails the gate. Otherwise an alarm that does not exist is an
-// error. An alarm is inconclusive in INSUFFICIENT_DATA, if CloudWatch could not
-// evaluate it, or if it is OK but fewer periods have passed since a step moved
-// traffic than it takes to enter ALARM. Composite and log alarms have no period, so
-// their state counts as it is.
+// error. An alarm is inconclusive if CloudWatch could not evaluate it, or if fewer
+// periods have passed since a step moved traffic than it takes to enter ALARM. After
+// that, OK passes and INSUFFICIENT_DATA counts by OnInsufficientData. Composite and log
+// alarms have no period, so their state counts as it is.
 type CloudWatchAlarm struct {
 	// Names are names or ARNs, 1 to 100 without duplicates. An ARN includes its region
 	// and must belong to the account of the credentials.
 	Names []string
 	// Region is the region of plain names; empty: that of Dependencies.
 	Region string
+	// OnInsufficientData is what INSUFFICIENT_DATA counts as.
+	OnInsufficientData OnNoData
 }
 
 // Check returns everything that is wrong with the arguments.
 func (c CloudWatchAlarm) Check() []*ArgumentError {
-	errs := checkRegion(c.Region)
+	errs := append(checkRegion(c.Region), c.OnInsufficientData.check(onInsufficientData)...)
 	switch {
 	case len(c.Names) == 0:
 		errs = append(errs, &ArgumentError{Argument: "names", Err: ErrMissing})
@@ -79,7 +82,7 @@ func NewCloudWatchAlarm(c CloudWatchAlarm, deps Dependencies) (rollout.Gate, err
 	if c.Region == "" {
 		c.Region = deps.Region
 	}
-	g := &alarmGate{byRegion: map[string][]alarmRef{}, clients: clients{connect: deps.CloudWatch}, count: len(c.Names)}
+	g := &alarmGate{byRegion: map[string][]alarmRef{}, clients: clients{connect: deps.CloudWatch}, count: len(c.Names), onInsufficient: c.OnInsufficientData}
 	for _, name := range c.Names {
 		region, ref := c.Region, alarmRef{name: name}
 		if m := alarmARN.FindStringSubmatch(name); m != nil {
@@ -104,6 +107,8 @@ type alarmGate struct {
 	byRegion map[string][]alarmRef
 	clients  clients
 	count    int
+
+	onInsufficient OnNoData
 }
 
 // alarm is the state of an alarm in CloudWatch.
@@ -115,6 +120,7 @@ type alarm struct {
 	evaluation types.EvaluationState // empty if CloudWatch evaluates the alarm
 	period     time.Duration         // 0 if it has none
 	periods    int                   // number of breaching periods that it takes to enter ALARM
+	keepsLack  bool                  // a metric alarm whose treat_missing_data is not set, so that missing data makes it INSUFFICIENT_DATA
 }
 
 // Evaluate implements rollout.Gate.
@@ -124,21 +130,37 @@ func (g *alarmGate) Evaluate(ctx context.Context, in rollout.GateInput) rollout.
 	if v, failed := report.failure(g.count); failed {
 		return v
 	}
-	var inconclusive []string
+	var inconclusive, without []string
+	standing := true
 	for _, a := range report.alarms {
-		if text := a.inconclusive(in, now); text != "" {
-			inconclusive = append(inconclusive, text)
+		text := a.inconclusive(in, now)
+		lacksData := a.state == types.StateValueInsufficientData && a.evaluation == ""
+		switch {
+		case text != "":
+			inconclusive, standing = append(inconclusive, text), false
+		case lacksData:
+			without = append(without, a.text())
+			standing = standing && !a.since.IsZero() && a.since.Before(in.ChangedAt)
 		}
 	}
 	if len(inconclusive) > 0 {
 		return rollout.Verdict{Status: rollout.Inconclusive, Detail: alarmsText(len(inconclusive), g.count, "inconclusive", inconclusive)}
+	}
+	if len(without) > 0 {
+		detail := alarmsText(len(without), g.count, "without data", without)
+		if g.onInsufficient == "" {
+			detail += "; if that is normal, set treat_missing_data on the alarm or " + onInsufficientData + " on the gate"
+		}
+		v := g.onInsufficient.verdict(onInsufficientData, detail)
+		v.Standing = standing && v.Status == rollout.Inconclusive
+		return v
 	}
 	return rollout.Verdict{Status: rollout.Pass, Detail: alarmsText(g.count, g.count, "OK", nil)}
 }
 
 // Preflight implements rollout.Preflight. An alarm that is already in ALARM would
 // later be blamed on the new version, so it blocks the shift. An alarm without data
-// does not.
+// does not, but where that may last it is advice.
 func (g *alarmGate) Preflight(ctx context.Context, _ rollout.GateInput) rollout.Verdict {
 	report := g.read(ctx)
 	if v, failed := report.failure(g.count); failed {
@@ -147,7 +169,23 @@ func (g *alarmGate) Preflight(ctx context.Context, _ rollout.GateInput) rollout.
 		}
 		return v
 	}
-	return rollout.Verdict{Status: rollout.Pass, Detail: alarmsText(0, g.count, "in ALARM", nil)}
+	return rollout.Verdict{Status: rollout.Pass, Detail: alarmsText(0, g.count, "in ALARM", nil), Advice: g.advice(report.alarms)}
+}
+
+// advice names the alarms whose lack of data may last; empty: there is none, or the
+// configuration says what it counts as.
+func (g *alarmGate) advice(alarms []alarm) string {
+	var names []string
+	for _, a := range alarms {
+		if a.state == types.StateValueInsufficientData && a.keepsLack && g.onInsufficient == "" {
+			names = append(names, fmt.Sprintf("%q", a.name))
+		}
+	}
+	if names == nil {
+		return ""
+	}
+	return fmt.Sprintf("INSUFFICIENT_DATA before the shift, and treat_missing_data of the alarm is not set: %s. "+
+		"If missing data is normal, set treat_missing_data = \"notBreaching\" on the alarm or on_insufficient_data = \"pass\" on the gate", strings.Join(names, ", "))
 }
 
 // alarmReport is the result of reading the alarms of every region.
@@ -194,106 +232,6 @@ func (ref alarmRef) text(region string) string {
 	return fmt.Sprintf("%q in %s", ref.name, region)
 }
 
-// describe reads the alarms of a region. Without AlarmTypes, DescribeAlarms returns
-// only metric alarms.
-func (g *alarmGate) describe(ctx context.Context, region string, refs []alarmRef) ([]alarm, error) {
-	api, err := g.clients.in(region)
-	if err != nil {
-		return nil, err
-	}
-	in := &cloudwatch.DescribeAlarmsInput{
-		AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm, types.AlarmTypeLogAlarm},
-		MaxRecords: new(int32(maxAlarms)),
-	}
-	for _, ref := range refs {
-		if !slices.Contains(in.AlarmNames, ref.name) {
-			in.AlarmNames = append(in.AlarmNames, ref.name)
-		}
-	}
-	var all []alarm
-	for {
-		out, err := api.DescribeAlarms(ctx, in)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, alarmsOf(out)...)
-		if aws.ToString(out.NextToken) == "" {
-			return all, nil
-		}
-		if aws.ToString(out.NextToken) == aws.ToString(in.NextToken) {
-			return nil, errSamePage
-		}
-		in.NextToken = out.NextToken
-	}
-}
-
-func alarmsOf(out *cloudwatch.DescribeAlarmsOutput) []alarm {
-	var all []alarm
-	for _, a := range out.MetricAlarms {
-		all = append(all, alarm{
-			name: aws.ToString(a.AlarmName), arn: aws.ToString(a.AlarmArn), state: a.StateValue,
-			since: firstTime(a.StateTransitionedTimestamp, a.StateUpdatedTimestamp), reason: aws.ToString(a.StateReason),
-			evaluation: evaluationFailure(a.EvaluationState), period: periodOf(a), periods: periodsOf(a),
-		})
-	}
-	for _, a := range out.CompositeAlarms {
-		all = append(all, alarm{
-			name: aws.ToString(a.AlarmName), arn: aws.ToString(a.AlarmArn), state: a.StateValue,
-			since: firstTime(a.StateTransitionedTimestamp, a.StateUpdatedTimestamp), reason: aws.ToString(a.StateReason),
-		})
-	}
-	for _, a := range out.LogAlarms {
-		all = append(all, alarm{
-			name: aws.ToString(a.AlarmName), arn: aws.ToString(a.AlarmArn), state: a.StateValue,
-			since: firstTime(a.StateTransitionedTimestamp, a.StateUpdatedTimestamp), reason: aws.ToString(a.StateReason),
-			evaluation: evaluationFailure(a.EvaluationState),
-		})
-	}
-	return all
-}
-
-func firstTime(times ...*time.Time) time.Time {
-	for _, t := range times {
-		if t != nil {
-			return *t
-		}
-	}
-	return time.Time{}
-}
-
-// evaluationFailure returns a state in which an alarm is not evaluated, so that its
-// value is outdated; empty for other states.
-func evaluationFailure(s types.EvaluationState) types.EvaluationState {
-	if s == types.EvaluationStateEvaluationError || s == types.EvaluationStateEvaluationFailure {
-		return s
-	}
-	return ""
-}
-
-// periodOf returns the period of an alarm: its own, the longest of its queries, or
-// its evaluation interval if it has neither.
-func periodOf(a types.MetricAlarm) time.Duration {
-	longest := aws.ToInt32(a.Period)
-	for _, q := range a.Metrics {
-		longest = max(longest, aws.ToInt32(q.Period))
-		if q.MetricStat != nil {
-			longest = max(longest, aws.ToInt32(q.MetricStat.Period))
-		}
-	}
-	if longest == 0 {
-		longest = aws.ToInt32(a.EvaluationInterval)
-	}
-	return time.Duration(longest) * time.Second
-}
-
-// periodsOf returns the number of breaching periods that it takes to enter ALARM.
-func periodsOf(a types.MetricAlarm) int {
-	if n := aws.ToInt32(a.DatapointsToAlarm); n > 0 {
-		return int(n)
-	}
-	return max(1, int(aws.ToInt32(a.EvaluationPeriods)))
-}
-
 // failure returns the verdict if an alarm is in ALARM, is missing or could not be
 // read. The worst problem decides the status; the text reports all of them.
 func (r alarmReport) failure(count int) (rollout.Verdict, bool) {
@@ -326,15 +264,18 @@ func (r alarmReport) failure(count int) (rollout.Verdict, bool) {
 
 // inconclusive returns why an alarm is inconclusive; empty if it is not.
 func (a alarm) inconclusive(in rollout.GateInput, now time.Time) string {
-	since := now.Sub(in.ChangedAt)
+	since, begin := now.Sub(in.Since()), "the weight change"
+	if in.Since().After(in.ChangedAt) {
+		begin = "the end of initial_delay"
+	}
 	switch {
-	case a.state != types.StateValueOk:
+	case a.state != types.StateValueOk && a.state != types.StateValueInsufficientData:
 		return a.text()
 	case a.evaluation != "":
 		return fmt.Sprintf("%s, but CloudWatch cannot evaluate it (%s)", a.text(), a.evaluation)
-	case in.Step > 0 && a.period > 0 && a.completePeriods(in.ChangedAt, now) < a.periods:
-		return fmt.Sprintf("%q is OK, but cannot have reached ALARM yet: %d of %d required periods of %s ended since the weight change %s ago",
-			a.name, a.completePeriods(in.ChangedAt, now), a.periods, schedule.FormatDuration(a.period), schedule.FormatDuration(since.Truncate(time.Second)))
+	case in.Step > 0 && a.period > 0 && a.completePeriods(in.Since(), now) < a.periods:
+		return fmt.Sprintf("%q is %s, but cannot have reached ALARM yet: %d of %d required periods of %s ended since %s %s ago",
+			a.name, a.state, a.completePeriods(in.Since(), now), a.periods, schedule.FormatDuration(a.period), begin, schedule.FormatDuration(since.Truncate(time.Second)))
 	}
 	return ""
 }

@@ -240,7 +240,7 @@ func TestCloudWatchAlarm_onAServer(t *testing.T) {
 	t.Parallel()
 	b := newBalancerBench(t)
 	_, err := b.cloudwatch.PutMetricAlarm(t.Context(), &cloudwatch.PutMetricAlarmInput{
-		AlarmName: new("errors"), Namespace: new("Shop"), MetricName: new("Errors"), Statistic: types.StatisticSum, Period: new(int32(60)),
+		AlarmName: new("errors"), Namespace: new("Shop"), MetricName: new("Errors"), Statistic: types.StatisticSum, Period: new(int32(86400)),
 		EvaluationPeriods: new(int32(1)), Threshold: new(1.0), ComparisonOperator: types.ComparisonOperatorGreaterThanThreshold,
 	})
 	b.must(err)

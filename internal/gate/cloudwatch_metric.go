@@ -3,7 +3,6 @@ package gate
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -40,8 +39,8 @@ type MetricQuery struct {
 // started after the last weight change. Before any traffic, they must start after the
 // shift did, because older data may belong to a previous version. One data point
 // outside the limits fails the gate, even if later ones are good, so that a late
-// evaluation does not miss it. No data point, a NaN or infinite value, and partial
-// data are inconclusive.
+// evaluation does not miss it. Without a data point, and for a NaN, OnNoData counts. An
+// infinite value and partial data are inconclusive.
 type CloudWatchMetric struct {
 	// MetricQuery is the metric. With an expression it is empty, except for Period,
 	// the default period of the queries.
@@ -54,6 +53,7 @@ type CloudWatchMetric struct {
 	Lookback   time.Duration // 0 means DefaultLookback
 	Lag        time.Duration
 	Region     string // empty: that of Dependencies
+	OnNoData   OnNoData
 }
 
 func (c CloudWatchMetric) withDefaults() CloudWatchMetric {
@@ -90,7 +90,7 @@ func (c CloudWatchMetric) Check() []*ArgumentError {
 	} else {
 		errs = append(errs, c.checkExpression()...)
 	}
-	errs = append(errs, limits{c.Min, c.Max}.check()...)
+	errs = slices.Concat(errs, limits{c.Min, c.Max}.check(), c.OnNoData.check("on_no_data"))
 	return append(errs, checkTimes(c.LongestPeriod(), c.Lookback, c.Lag)...)
 }
 
@@ -100,7 +100,7 @@ func (c CloudWatchMetric) checkOne() []*ArgumentError {
 	}
 	var errs []*ArgumentError
 	if len(c.Queries) > 0 {
-		errs = append(errs, &ArgumentError{Argument: "expression", Err: fmt.Errorf("%w with queries", ErrMissing)})
+		errs = append(errs, &ArgumentError{Argument: "expression", Err: fmt.Errorf("%w with query blocks", ErrMissing)})
 		return errs
 	}
 	for _, required := range []struct{ argument, value string }{{"namespace", c.Namespace}, {"metric", c.Metric}, {"stat", c.Stat}} {
@@ -122,43 +122,43 @@ func (c CloudWatchMetric) checkOne() []*ArgumentError {
 func (c CloudWatchMetric) checkExpression() []*ArgumentError {
 	var errs []*ArgumentError
 	if c.Metric != "" || c.Namespace != "" || c.Stat != "" || len(c.Dimensions) > 0 {
-		errs = append(errs, invalid("expression", "it conflicts with metric, namespace, stat and dimensions; put the metrics of an expression into queries"))
+		errs = append(errs, invalid("expression", "it conflicts with metric, namespace, stat and dimensions; put the metrics of an expression into query blocks"))
 	}
 	if len(c.Queries) >= maxQueries {
-		errs = append(errs, invalid("queries", "there are %d queries, the maximum with an expression is %d", len(c.Queries), maxQueries-1))
+		errs = append(errs, invalid("expression", "there are %d query blocks, the maximum with an expression is %d", len(c.Queries), maxQueries-1))
 	}
 	seen := map[string]bool{}
 	for i, q := range c.Queries {
-		switch err := q.check(); {
-		case q.ID == "":
-			errs = append(errs, invalid("queries", "query %d has no id", i+1))
-		case seen[q.ID]:
-			errs = append(errs, invalid("queries", "the id %q is used twice", q.ID))
-		case err != nil:
-			errs = append(errs, invalid("queries", "query %q: %w", q.ID, err))
+		err := q.check()
+		if err == nil && seen[q.ID] {
+			err = invalid("id", "%q is used twice", q.ID)
+		}
+		if err != nil {
+			err.Block, err.Index = "query", i
+			errs = append(errs, err)
 		}
 		seen[q.ID] = true
 	}
 	return errs
 }
 
-func (q MetricQuery) check() error {
-	if !queryID.MatchString(q.ID) {
-		return errors.New("its id must start with a lowercase letter and contain only letters, digits and underscores")
-	}
-	for _, required := range []struct{ argument, value string }{{"namespace", q.Namespace}, {"metric", q.Metric}, {"stat", q.Stat}} {
+func (q MetricQuery) check() *ArgumentError {
+	for _, required := range []struct{ argument, value string }{{"id", q.ID}, {"namespace", q.Namespace}, {"metric", q.Metric}, {"stat", q.Stat}} {
 		if required.value == "" {
-			return fmt.Errorf("it has no %s", required.argument)
+			return &ArgumentError{Argument: required.argument, Err: ErrMissing}
 		}
 	}
+	if !queryID.MatchString(q.ID) {
+		return invalid("id", "it must start with a lowercase letter and contain only letters, digits and underscores")
+	}
 	if len(q.Dimensions) > maxDimensions {
-		return fmt.Errorf("it has %d dimensions, the maximum is %d", len(q.Dimensions), maxDimensions)
+		return invalid("dimensions", "there are %d dimensions, the maximum is %d", len(q.Dimensions), maxDimensions)
 	}
 	if err := validatePeriod(q.Period); err != nil {
-		return fmt.Errorf("its period of %w", err)
+		return invalid("period", "%w", err)
 	}
 	if err := validateStat(q.Stat); err != nil {
-		return fmt.Errorf("its stat %w", err)
+		return invalid("stat", "%w", err)
 	}
 	return nil
 }
@@ -208,9 +208,9 @@ type metricGate struct {
 // Evaluate implements rollout.Gate.
 func (g *metricGate) Evaluate(ctx context.Context, in rollout.GateInput) rollout.Verdict {
 	now := time.Now()
-	s := completePeriods(in.ChangedAt, now, g.longest, g.Lag).last(g.Lookback, g.longest)
+	s := completePeriods(in.Since(), now, g.longest, g.Lag).last(g.Lookback, g.longest)
 	if s.empty() {
-		return g.inconclusive("%s", waitText(in.ChangedAt, now, g.longest, g.Lag))
+		return g.inconclusive("%s", waitText(in, now, g.longest, g.Lag))
 	}
 	all, err := readMetrics(ctx, g.api, s, g.queries)
 	if err != nil {
@@ -238,14 +238,17 @@ type violation struct {
 func (g *metricGate) evaluate(all []*metricSeries, s metricSpan) rollout.Verdict {
 	var values []float64
 	var violations []violation
-	var unclear []string
+	var unclear, missing []string
 	for _, series := range all {
 		for _, at := range slices.Sorted(maps.Keys(series.values)) {
 			v := series.values[at]
 			switch {
 			case !s.has(at):
 				continue
-			case math.IsNaN(v) || math.IsInf(v, 0):
+			case math.IsNaN(v):
+				missing = append(missing, fmt.Sprintf("the value at %s is NaN", clockTime(at)))
+				continue
+			case math.IsInf(v, 0):
 				unclear = append(unclear, fmt.Sprintf("the value at %s is not a finite number (%v)", clockTime(at), v))
 			case g.limits.excess(v) > 0:
 				violations = append(violations, violation{at, v, series.label})
@@ -261,12 +264,14 @@ func (g *metricGate) evaluate(all []*metricSeries, s metricSpan) rollout.Verdict
 		return g.fail(violations, len(values), s, len(all) > 1)
 	case len(unclear) > 0:
 		return g.inconclusive("%s", unclear[0])
+	case len(missing) > 0 && (rollout.Status(g.OnNoData) != rollout.Pass || len(values) == 0):
+		return g.noData(missing[0])
 	case len(values) == 0:
 		var messages []string
 		for _, series := range all {
 			messages = append(messages, series.messages...)
 		}
-		return g.inconclusive("there are no data points over %s%s", s.text(), messagesText(messages))
+		return g.noData(fmt.Sprintf("there are no data points over %s%s", s.text(), messagesText(messages)))
 	}
 	return rollout.Verdict{Status: rollout.Pass,
 		Detail: fmt.Sprintf("%s: %s, expected %s (%s over %s)", g.subject(), g.valueRange(values), g.limits, pointsText(len(values)), s.text())}
@@ -285,6 +290,13 @@ func (g *metricGate) fail(violations []violation, count int, s metricSpan, sever
 
 func (g *metricGate) inconclusive(format string, args ...any) rollout.Verdict {
 	return rollout.Verdict{Status: rollout.Inconclusive, Detail: g.subject() + ": " + fmt.Sprintf(format, args...)}
+}
+
+func (g *metricGate) noData(detail string) rollout.Verdict {
+	if g.OnNoData == "" {
+		detail += "; if that is normal, set on_no_data"
+	}
+	return g.OnNoData.verdict("on_no_data", g.subject()+": "+detail)
 }
 
 // subject describes the metric or expression.

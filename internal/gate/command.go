@@ -19,6 +19,9 @@ import (
 const (
 	// exitTempFail is the inconclusive exit status: EX_TEMPFAIL of sysexits.h.
 	exitTempFail = 75
+	// exitNotExecutable and exitNotFound are what shells, env and others exit with where a
+	// command could not be run.
+	exitNotExecutable, exitNotFound = 126, 127
 	// gracePeriod is the time between SIGTERM and SIGKILL. Together with drainTimeout,
 	// an evaluation ends well within the second after which a gate counts as hung.
 	gracePeriod = 400 * time.Millisecond
@@ -29,8 +32,9 @@ const (
 
 // Command is the arguments of the kind "command": a program that runs once per
 // evaluation. Its exit status decides the verdict: 0 passes, 75 is inconclusive, and
-// any other status or a signal fails. A program that cannot be started, or that
-// still runs at the gate's timeout, is an error.
+// any other status fails. A program that could not decide is an error: one that
+// cannot be started, that still runs at the gate's timeout, that a signal ended (the
+// kernel's for memory, or a crash), or whose shell could not run a command (126, 127).
 //
 // Argv is executed without a shell. Standard input is empty. The program runs in its
 // own process group. When the evaluation ends because of the timeout or an
@@ -47,6 +51,7 @@ const (
 //	BLUEGREEN_STEP             number of the step; the first is 1, before any traffic 0
 //	BLUEGREEN_STEPS            number of steps, including the one at 100 %
 //	BLUEGREEN_ATTEMPT          number of this evaluation since the weights last changed; the first is 1
+//	BLUEGREEN_ROLLBACK         true if the shift returns to an earlier version; then the gate only reports
 //	BLUEGREEN_ELAPSED_SECONDS  seconds since the shift started
 //	BLUEGREEN_FROM             blue=100,green=0: percent before the shift; empty if nothing had traffic
 //	BLUEGREEN_TO               percent after the shift
@@ -99,7 +104,7 @@ func checkEnvEntry(name, value string) error {
 }
 
 // NewCommand returns a command gate, which is also a rollout.Preflight: it checks
-// that the program exists before the shift starts. Wrong arguments are returned as
+// that the program exists, and its interpreter or format, before the shift starts. Wrong arguments are returned as
 // joined *ArgumentError.
 func NewCommand(c Command, deps Dependencies) (rollout.Gate, error) {
 	if errs := c.Check(); len(errs) > 0 {
@@ -108,11 +113,15 @@ func NewCommand(c Command, deps Dependencies) (rollout.Gate, error) {
 	return &commandGate{Command: c, deps: deps}, nil
 }
 
-// Absent returns why the command cannot be started on this machine: the program or
-// its working directory is missing. It returns nil if nothing is missing.
+// Absent returns why the command cannot be started on this machine: the program, its
+// interpreter or the working directory is missing, or it has the wrong format. It returns
+// nil if nothing is wrong.
 func (c Command) Absent(deps Dependencies) error {
-	_, err := c.find(deps)
-	return err
+	path, err := c.find(deps)
+	if err != nil {
+		return err
+	}
+	return c.runnable(path, deps)
 }
 
 type commandGate struct {
@@ -120,12 +129,19 @@ type commandGate struct {
 	deps Dependencies
 }
 
-// errNotStarted is the cause if the program did not run.
-var errNotStarted = errors.New("the command could not be started")
+var (
+	// errNotStarted is the cause if the program did not run.
+	errNotStarted = errors.New("the command could not be started")
+	// errNotDecided is the cause if the program ended without a decision.
+	errNotDecided = errors.New("the command did not decide")
+)
 
 // Preflight implements rollout.Preflight.
 func (g *commandGate) Preflight(context.Context, rollout.GateInput) rollout.Verdict {
 	path, err := g.find(g.deps)
+	if err == nil {
+		err = g.runnable(path, g.deps)
+	}
 	if err != nil {
 		return g.withProgram(rollout.Verdict{Status: rollout.Errored, Detail: err.Error(), Err: errNotStarted})
 	}
@@ -146,7 +162,7 @@ func (g *commandGate) Evaluate(ctx context.Context, in rollout.GateInput) rollou
 	command.Args, command.Dir, command.Env = g.Argv, g.WorkingDir, env
 	result, err := run(command)
 	if err != nil {
-		return g.withProgram(g.notStarted(ctx, err))
+		return g.withProgram(g.notStarted(ctx, path, err))
 	}
 	return g.withProgram(result.verdict(ctx))
 }
@@ -158,12 +174,15 @@ func (g *commandGate) withProgram(v rollout.Verdict) rollout.Verdict {
 	return v
 }
 
-func (g *commandGate) notStarted(ctx context.Context, err error) rollout.Verdict {
-	v := rollout.Verdict{Status: rollout.Errored, Detail: "could not be started: " + err.Error(), Err: errNotStarted}
+func (g *commandGate) notStarted(ctx context.Context, path string, err error) rollout.Verdict {
 	if ctx.Err() != nil {
-		v.Detail, v.Err = "not started because the evaluation had already ended", ctx.Err()
+		return rollout.Verdict{Status: rollout.Errored, Detail: "not started because the evaluation had already ended", Err: ctx.Err()}
 	}
-	return v
+	text := "could not be started: " + err.Error()
+	if reason := g.runnable(path, g.deps); reason != nil {
+		text = reason.Error()
+	}
+	return rollout.Verdict{Status: rollout.Errored, Detail: text, Err: errNotStarted}
 }
 
 // commandResult is the result of a run.
@@ -223,6 +242,12 @@ func (r commandResult) verdict(ctx context.Context) rollout.Verdict {
 	case r.state.ExitCode() == exitTempFail:
 		return rollout.Verdict{Status: rollout.Inconclusive,
 			Detail: fmt.Sprintf("exit status %d in %s: not decided yet%s", exitTempFail, took, r.output.outputText())}
+	case r.state.ExitCode() < 0:
+		return rollout.Verdict{Status: rollout.Errored, Err: errNotDecided,
+			Detail: fmt.Sprintf("ended by a signal that the gate did not send (%s) after %s%s", r.state, took, r.output.outputText())}
+	case r.state.ExitCode() == exitNotExecutable || r.state.ExitCode() == exitNotFound:
+		return rollout.Verdict{Status: rollout.Errored, Err: errNotDecided,
+			Detail: fmt.Sprintf("%s in %s: a command was not found or could not be run%s", r.state, took, r.output.outputText())}
 	}
 	return rollout.Verdict{Status: rollout.Fail, Detail: fmt.Sprintf("%s in %s, expected exit status 0%s", r.state, took, r.output.outputText())}
 }

@@ -23,6 +23,7 @@ func variables(b inputBody, text string) []variable {
 		{"BLUEGREEN_STEP", strconv.Itoa(b.Step)},
 		{"BLUEGREEN_STEPS", strconv.Itoa(b.Steps)},
 		{"BLUEGREEN_ATTEMPT", strconv.Itoa(b.Attempt)},
+		{"BLUEGREEN_ROLLBACK", strconv.FormatBool(b.Rollback)},
 		{"BLUEGREEN_ELAPSED_SECONDS", strconv.Itoa(b.ElapsedSeconds)},
 		{"BLUEGREEN_FROM", pairs(b.From)},
 		{"BLUEGREEN_TO", pairs(b.To)},

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/program"
 )
 
 // find returns the path of the program. A name without a separator is searched for
@@ -24,41 +26,49 @@ func (c Command) find(deps Dependencies) (string, error) {
 	} else if !info.IsDir() {
 		return "", fmt.Errorf("working_dir %s is not a directory", dir)
 	}
-	program := c.Argv[0]
-	if filepath.Base(program) == program {
-		return c.findInPath(program, deps)
+	name := c.Argv[0]
+	if filepath.Base(name) == name {
+		return c.findInPath(name, deps)
 	}
-	if !filepath.IsAbs(program) {
-		program = filepath.Join(dir, program)
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(dir, name)
 	}
-	path, err := exec.LookPath(program)
+	path, err := exec.LookPath(name)
 	if err != nil {
-		return "", fmt.Errorf("%s cannot be run: %w", program, cause(err))
+		return "", fmt.Errorf("%s cannot be run: %w", name, cause(err))
 	}
 	return path, nil
 }
 
 // findInPath skips directories that are not absolute, as os/exec does: their meaning
 // depends on the working directory.
-func (c Command) findInPath(program string, deps Dependencies) (string, error) {
+func (c Command) findInPath(name string, deps Dependencies) (string, error) {
 	path := lookupEnv(c.baseEnvironment(deps), "PATH")
 	var denied error
 	for _, dir := range filepath.SplitList(path) {
 		if !filepath.IsAbs(dir) {
 			continue
 		}
-		file, err := exec.LookPath(filepath.Join(dir, program))
+		file, err := exec.LookPath(filepath.Join(dir, name))
 		if err == nil {
 			return file, nil
 		}
 		if denied == nil && errors.Is(err, fs.ErrPermission) {
-			denied = fmt.Errorf("%s cannot be run: %w", filepath.Join(dir, program), cause(err))
+			denied = fmt.Errorf("%s cannot be run: %w", filepath.Join(dir, name), cause(err))
 		}
 	}
 	if denied != nil {
 		return "", denied
 	}
-	return "", fmt.Errorf("%s not found in PATH (%q)", program, path)
+	return "", fmt.Errorf("%s not found in PATH (%q)", name, path)
+}
+
+// runnable returns why the system cannot run the file that was found; nil if it probably can.
+func (c Command) runnable(path string, deps Dependencies) error {
+	return program.Place{Dir: c.WorkingDir, Find: func(name string) error {
+		_, err := c.findInPath(name, deps)
+		return err
+	}}.Runnable(path)
 }
 
 // cause returns an error without the path that it repeats.

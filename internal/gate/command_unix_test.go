@@ -53,7 +53,14 @@ func TestCommand_verdicts(t *testing.T) {
 		{"exit status 0 with a long line", "printf %0201d 0", "pass"},
 		{"exit status 75", "echo waiting for Anna; exit 75", "inconclusive"},
 		{"exit status 1", "exit 1", "fail"},
-		{"killed", "echo oh; kill -9 $$", "fail"},
+		{"killed", "echo oh; kill -9 $$", "error"},
+		{"terminated", "kill -15 $$", "error"},
+		{"crashed", "kill -11 $$", "error"},
+		{"a command that the shell does not find", "no-such-command-here --secret", "error"},
+		{"a command that is not executable", "/etc/passwd", "error"},
+		{"exit status 126", "exit 126", "error"},
+		{"exit status 125", "exit 125", "fail"},
+		{"exit status 128", "exit 128", "fail"},
 		{"both outputs", "echo one; echo two >&2; echo; printf three; exit 3",
 			"fail"},
 		{"many lines", many, "fail"},
@@ -87,10 +94,10 @@ func TestCommand_passesTheInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := regexp.MustCompile(`BLUEGREEN_INPUT=\{"version":1,"gate":"approve".*"attempt":4\}`).ReplaceAllString(string(text), "BLUEGREEN_INPUT={JSON}")
+	got := regexp.MustCompile(`BLUEGREEN_INPUT=\{"version":1,"gate":"approve".*"attempt":4,"rollback":true\}`).ReplaceAllString(string(text), "BLUEGREEN_INPUT={JSON}")
 	got = regexp.MustCompile(`SECONDS=(9[5-9]|\d{3,})`).ReplaceAllString(got, "SECONDS=95")
 	want := "BLUEGREEN_ATTEMPT=4\nBLUEGREEN_ELAPSED_SECONDS=95\nBLUEGREEN_ENVIRONMENTS=green\nBLUEGREEN_FROM=blue=100\nBLUEGREEN_GATE=approve\n" +
-		"BLUEGREEN_INPUT={JSON}\nBLUEGREEN_PART=during\nBLUEGREEN_SHIFT=3f2a\nBLUEGREEN_STEP=2\nBLUEGREEN_STEPS=3\n" +
+		"BLUEGREEN_INPUT={JSON}\nBLUEGREEN_PART=during\nBLUEGREEN_ROLLBACK=true\nBLUEGREEN_SHIFT=3f2a\nBLUEGREEN_STEP=2\nBLUEGREEN_STEPS=3\n" +
 		"BLUEGREEN_TARGET_GROUPS=api=arn:green-api,web=arn:green-web\nBLUEGREEN_TO=blue=0,green=100\nBLUEGREEN_WEIGHTS=blue=87.5,green=12.5\n" +
 		"INHERITED=yes\nOVER=new\nOWN=1\nPWD=" + dir + "\n" + dir + "\n"
 	if got != want {

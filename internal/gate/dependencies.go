@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 )
 
@@ -12,6 +13,8 @@ type Dependencies struct {
 	Environ func() []string // the whole environment that a command inherits, as "NAME=value"
 	// CloudWatch returns the client for a region.
 	CloudWatch func(region string) (CloudWatch, error)
+	// AWSCredentials returns the credentials of the provider for requests to a region.
+	AWSCredentials func(region string) (aws.CredentialsProvider, error)
 	// Region is the default region: that of the routes of a switch, or of the target
 	// groups of an environment.
 	Region string

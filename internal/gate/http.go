@@ -1,22 +1,15 @@
 package gate
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -39,8 +32,8 @@ const (
 // After a request is sent, a broken connection is a fail, as a 502 is. A failure
 // before that (unknown host, connection refused, untrusted certificate) is an error,
 // because its cause may be the machine that measures. A response that does not
-// arrive within the gate's timeout is an error too, or a fail if MaxLatency has
-// passed by then.
+// arrive completely within the gate's timeout is an error too, or a fail if MaxLatency
+// has passed by then, or if its status and headers are not the expected ones.
 type HTTP struct {
 	Request
 	Method string // default GET
@@ -49,6 +42,7 @@ type HTTP struct {
 	ExpectStatus  []int
 	ExpectHeaders map[string]string // exact values; if a header is repeated, one of them must match
 	ExpectBody    string            // a regular expression that the first MiB must match; empty: any body
+	JSON          []JSONValue       // what the body must have; it is JSON of at most 1 MiB then
 	// MaxLatency is the limit for one sample, from the start of its connection to the
 	// last byte read. 0 means no limit.
 	MaxLatency time.Duration
@@ -80,6 +74,10 @@ func (c HTTP) Check() []*ArgumentError {
 	if _, err := regexp.Compile(c.ExpectBody); err != nil {
 		errs = append(errs, invalid("expect_body", "%w", err))
 	}
+	for i, v := range c.JSON {
+		errs = append(errs, v.check(i)...)
+	}
+	errs = append(errs, c.checkSkipVerify(c.InsecureSkipVerify)...)
 	if c.MaxLatency < 0 {
 		errs = append(errs, invalid("max_latency", "%s is negative", c.MaxLatency))
 	}
@@ -93,12 +91,17 @@ func (c HTTP) Check() []*ArgumentError {
 // Wrong arguments are returned as joined *ArgumentError.
 func NewHTTP(c HTTP, deps Dependencies) (rollout.Gate, error) {
 	sent, unset := c.read(deps.Lookup)
-	if errs := append(c.Check(), unset...); len(errs) > 0 {
+	config, unread := c.config()
+	if errs := slices.Concat(c.Check(), unset, unread); len(errs) > 0 {
 		return nil, joinErrors(errs)
 	}
 	c.Method, c.Samples = cmp.Or(c.Method, http.MethodGet), cmp.Or(c.Samples, 1)
 	g := &httpGate{HTTP: c, sent: sent, body: regexp.MustCompile(c.ExpectBody), mask: c.newMask(sent)}
-	g.client = newClient(&tls.Config{InsecureSkipVerify: c.InsecureSkipVerify})
+	for _, v := range c.JSON {
+		g.values = append(g.values, v.parse())
+	}
+	config.InsecureSkipVerify = c.InsecureSkipVerify
+	g.client = newClient(config)
 	return g, nil
 }
 
@@ -107,6 +110,7 @@ type httpGate struct {
 	client *http.Client
 	sent   http.Header
 	body   *regexp.Regexp
+	values []parsedValue
 	mask   mask
 }
 
@@ -118,6 +122,15 @@ type sample struct {
 	body   string // set with Fail
 	took   time.Duration
 	err    error // set with Errored
+}
+
+// Preflight implements rollout.Preflight. It connects to the server, but sends no request, whose
+// response may be bad before the environment has any traffic.
+func (g *httpGate) Preflight(ctx context.Context, _ rollout.GateInput) rollout.Verdict {
+	req, err := http.NewRequestWithContext(ctx, g.Method, g.URL, nil)
+	v := g.mask.reachVerdict(ctx, g.client, req, err)
+	v.Detail = g.Method + " " + displayURL(g.URL) + ": " + v.Detail
+	return v
 }
 
 // Evaluate implements rollout.Gate. It takes every sample, even after a failed one,
@@ -132,129 +145,6 @@ func (g *httpGate) Evaluate(ctx context.Context, _ rollout.GateInput) rollout.Ve
 		}
 	}
 	return g.verdict(all)
-}
-
-func (g *httpGate) measure(ctx context.Context) sample {
-	var isSent atomic.Bool
-	start := time.Now()
-	res, err := g.send(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		WroteRequest: func(info httptrace.WroteRequestInfo) { isSent.Store(info.Err == nil) },
-	}))
-	took := time.Since(start)
-	if err != nil {
-		s := g.noResponse(ctx, err, isSent.Load(), took)
-		s.took = took
-		return s
-	}
-	s := g.compare(res, took)
-	s.took = took
-	if s.status == rollout.Fail {
-		s.body = oneLine(g.mask.hide(string(res.body)))
-	}
-	return s
-}
-
-// response is the part of an HTTP response that is compared.
-type response struct {
-	status   int
-	header   http.Header
-	location string
-	body     []byte
-}
-
-func (g *httpGate) send(ctx context.Context) (response, error) {
-	req, err := http.NewRequestWithContext(ctx, g.Method, g.URL, bytes.NewReader([]byte(g.Body)))
-	if err != nil {
-		return response{}, err
-	}
-	addHeaders(req, g.sent)
-	res, err := g.client.Do(req)
-	if err != nil {
-		return response{}, err
-	}
-	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxBodyBytes))
-	if err != nil {
-		return response{}, err
-	}
-	r := response{status: res.StatusCode, header: res.Header, body: body}
-	if to, err := res.Location(); err == nil {
-		r.location = (&url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path}).String()
-	}
-	return r, nil
-}
-
-// compare reports the first expectation that a response does not meet; the status
-// comes first.
-func (g *httpGate) compare(r response, took time.Duration) sample {
-	fail := func(kind, format string, args ...any) sample {
-		return sample{status: rollout.Fail, kind: kind, text: fmt.Sprintf(format, args...)}
-	}
-	if !g.accepts(r.status) {
-		if r.location != "" {
-			return fail("status", "status %d to %s (redirects are not followed), expected %s", r.status, g.mask.hide(r.location), g.expectedStatuses())
-		}
-		return fail("status "+strconv.Itoa(r.status), "status %d, expected %s", r.status, g.expectedStatuses())
-	}
-	for _, name := range slices.Sorted(maps.Keys(g.ExpectHeaders)) {
-		want, got := g.ExpectHeaders[name], r.header.Values(name)
-		if len(got) == 0 {
-			return fail("header "+name, "header %s is missing, expected %q", name, want)
-		}
-		if !slices.Contains(got, want) {
-			return fail("header "+name, "header %s is %q, expected %q", name, g.mask.hide(strings.Join(got, ", ")), want)
-		}
-	}
-	if !g.body.Match(r.body) {
-		return fail("body", "status %d, but the body does not match /%s/", r.status, g.ExpectBody)
-	}
-	if g.MaxLatency > 0 && took > g.MaxLatency {
-		return fail("latency", "status %d in %s (limit %s)", r.status, roundUp(took), g.MaxLatency)
-	}
-	text := fmt.Sprintf("status %d", r.status)
-	return sample{status: rollout.Pass, kind: text, text: text}
-}
-
-func (g *httpGate) accepts(status int) bool {
-	if len(g.ExpectStatus) == 0 {
-		return status >= 200 && status <= 299
-	}
-	return slices.Contains(g.ExpectStatus, status)
-}
-
-func (g *httpGate) expectedStatuses() string {
-	if len(g.ExpectStatus) == 0 {
-		return "200 to 299"
-	}
-	var codes []string
-	for _, code := range g.ExpectStatus {
-		codes = append(codes, strconv.Itoa(code))
-	}
-	return strings.Join(codes, " or ")
-}
-
-// noResponse returns the sample for a request without a complete response.
-func (g *httpGate) noResponse(ctx context.Context, err error, isSent bool, took time.Duration) sample {
-	// The client's error repeats the URL, which may hold a token.
-	if urlErr, ok := errors.AsType[*url.Error](err); ok {
-		err = urlErr.Err
-	}
-	if ctx.Err() != nil {
-		err = ctx.Err()
-		if isSent && g.MaxLatency > 0 && took > g.MaxLatency {
-			return sample{status: rollout.Fail, kind: "latency", text: fmt.Sprintf("no response after %s (limit %s)", roundUp(took), g.MaxLatency)}
-		}
-		text := fmt.Sprintf("no response after %s (gate timeout)", roundUp(took))
-		if errors.Is(err, context.Canceled) {
-			text = fmt.Sprintf("no response after %s (evaluation canceled)", roundUp(took))
-		}
-		return sample{status: rollout.Errored, kind: "timeout", text: text, err: err}
-	}
-	reason := g.mask.hide(err.Error())
-	if isSent {
-		return sample{status: rollout.Fail, kind: "incomplete", text: "the connection broke before the full response arrived: " + reason}
-	}
-	return sample{status: rollout.Errored, kind: "unsent", text: "the request could not be sent: " + reason, err: errNoResponse}
 }
 
 // verdict combines the samples: one failed sample fails the gate, and all must be

@@ -33,6 +33,7 @@ type inputBody struct {
 	ChangedAt      time.Time                  `json:"changed_at"`
 	ElapsedSeconds int                        `json:"elapsed_seconds"`
 	Attempt        int                        `json:"attempt"`
+	Rollback       bool                       `json:"rollback"`
 }
 
 type bodySwitch struct {
@@ -55,6 +56,7 @@ func newInputBody(in rollout.GateInput, now time.Time) inputBody {
 		StartedAt: in.StartedAt.UTC().Truncate(time.Millisecond), ChangedAt: in.ChangedAt.UTC().Truncate(time.Millisecond),
 		ElapsedSeconds: int(max(now.Sub(in.StartedAt), 0) / time.Second),
 		Attempt:        in.Attempt,
+		Rollback:       in.Rollback,
 	}
 	if b.To == nil {
 		b.To = map[string]float64{}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
 // limits is a range of numbers that includes both ends. At least one end is set.
@@ -79,4 +81,27 @@ func formatNumber(value float64) string {
 		return strconv.FormatFloat(value, 'g', -1, 64)
 	}
 	return strconv.FormatFloat(value, 'f', -1, 64)
+}
+
+// OnNoData is what missing data counts as: a status, by default Inconclusive.
+type OnNoData rollout.Status
+
+// check validates the argument.
+func (o OnNoData) check(argument string) []*ArgumentError {
+	switch rollout.Status(o) {
+	case "", rollout.Pass, rollout.Fail, rollout.Inconclusive:
+		return nil
+	default:
+		return []*ArgumentError{invalid(argument, "%q is not inconclusive, pass or fail", string(o))}
+	}
+}
+
+// verdict is the verdict without data. It names the argument where that decides.
+func (o OnNoData) verdict(argument, detail string) rollout.Verdict {
+	switch status := rollout.Status(o); status {
+	case rollout.Pass, rollout.Fail:
+		return rollout.Verdict{Status: status, Detail: fmt.Sprintf("%s (%s = %q)", detail, argument, status)}
+	default:
+		return rollout.Verdict{Status: rollout.Inconclusive, Detail: detail}
+	}
 }

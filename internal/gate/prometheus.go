@@ -1,15 +1,14 @@
 package gate
 
 import (
+	"bufio"
+	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -29,24 +28,35 @@ const maxShownQuery = 100
 //
 // The result is a scalar, or an instant vector whose samples must all be within the
 // limits. One sample outside fails the gate, whatever the others are. Otherwise an
-// empty vector or a NaN sample (such as 0/0) is inconclusive. An infinite value
-// compares as a number. Anything else (a matrix, a string, a native histogram, a
-// rejected query, no response) is an error.
+// empty vector or a NaN sample (such as 0/0) counts by OnNoData. An infinite value
+// compares as a number. A response from which data is missing, as Thanos and
+// VictoriaMetrics mark it, is inconclusive unless AllowPartial is set. Anything else (a
+// matrix, a string, a native histogram, a rejected query, no response) is an error.
 //
 // The query itself decides how old its data is: after a weight change, rate(...[1m])
 // includes data from before the change for another minute.
 type Prometheus struct {
 	Request        // the URL is that of the server, without /api/v1
 	Query   string // PromQL; required, validated only by the server
+	// Method is GET or POST. Empty: POST and, if the server answers 405 or 501, GET.
+	Method       string
+	OnNoData     OnNoData
+	AllowPartial bool
 	// Min and Max are the limits, both inclusive; at least one is required.
 	Min, Max *float64
 	// BearerTokenEnv is the environment variable with a token for the Authorization
 	// header; empty: none.
 	BearerTokenEnv string
-	// CAFile is a file of PEM certificates, which replace the system certificates;
-	// empty: the system certificates are trusted.
-	CAFile string
+	BasicAuth      *BasicAuth // nil: none
+	SigV4          *SigV4     // nil: requests are not signed
 }
+
+// BasicAuth is a user and the environment variable with the password.
+type BasicAuth struct{ Username, PasswordEnv string }
+
+// SigV4 signs requests with the AWS credentials of the provider, for Amazon Managed Service for
+// Prometheus.
+type SigV4 struct{ Region string } // empty: that of Dependencies
 
 func (c Prometheus) limits() limits { return limits{c.Min, c.Max} }
 
@@ -57,99 +67,88 @@ func (c Prometheus) Check() []*ArgumentError {
 	if strings.TrimSpace(c.Query) == "" {
 		errs = append(errs, &ArgumentError{Argument: "query", Err: ErrMissing})
 	}
-	return slices.Concat(errs, c.limits().check(), c.token().check(), c.checkAuthorization())
-}
-
-func (c Prometheus) token() secret {
-	return secret{argument: "bearer_token_env", variable: c.BearerTokenEnv, valid: checkValue}
-}
-
-// checkAuthorization reports an error if credentials are set in more than one way:
-// one of them would be ignored silently.
-func (c Prometheus) checkAuthorization() []*ArgumentError {
-	var set []string
-	if u, err := url.Parse(c.URL); err == nil && u.User != nil {
-		set = append(set, "url")
+	if c.Method != "" && c.Method != http.MethodGet && c.Method != http.MethodPost {
+		errs = append(errs, invalid("method", "%q is not GET or POST", c.Method))
 	}
-	set = append(set, c.setBy("Authorization")...)
-	if c.BearerTokenEnv != "" {
-		set = append(set, "bearer_token_env")
-	}
-	// In both maps, it is already reported as a header that is set twice.
-	if len(set) < 2 || set[0] == "headers" && set[1] == "headers_env" {
-		return nil
-	}
-	return []*ArgumentError{invalid(set[len(set)-1], "Authorization is already set by %s", set[0])}
+	return slices.Concat(errs, c.limits().check(), c.OnNoData.check("on_no_data"), c.checkCredentials())
 }
 
 // NewPrometheus returns a Prometheus gate, which keeps no connection open between
-// evaluations. Wrong arguments are returned as joined *ArgumentError.
+// evaluations. Wrong arguments are returned as joined *ArgumentError. It also fails if
+// there are no AWS credentials for SigV4.
 func NewPrometheus(c Prometheus, deps Dependencies) (rollout.Gate, error) {
 	sent, unset := c.read(deps.Lookup)
-	token, tokenUnset := c.token().read(deps.Lookup)
-	errs := slices.Concat(c.Check(), unset, tokenUnset)
-	tlsConfig, err := loadCAs(c.CAFile)
-	if err != nil {
-		errs = append(errs, invalid("ca_file", "%w", err))
-	}
-	if len(errs) > 0 {
+	authorization, secretsUnset := c.authorization(deps.Lookup)
+	tlsConfig, unread := c.config()
+	if errs := slices.Concat(c.Check(), unset, secretsUnset, unread); len(errs) > 0 {
 		return nil, joinErrors(errs)
 	}
-	if token != "" {
-		sent.Set("Authorization", "Bearer "+token)
+	if authorization != "" {
+		sent.Set("Authorization", authorization)
 	}
 	httpClient := newClient(tlsConfig)
-	httpClient.Transport = headerTransport{httpClient.Transport, sent}
+	if c.SigV4 != nil {
+		var err error
+		if httpClient.Transport, err = c.sign(httpClient.Transport, deps); err != nil {
+			return nil, err
+		}
+	}
+	httpClient.Transport = headerTransport{RoundTripper: httpClient.Transport, sent: sent, get: c.Method == http.MethodGet}
 	client, err := api.NewClient(api.Config{Address: c.URL, Client: httpClient})
 	if err != nil {
 		return nil, invalid("url", "it cannot be parsed") // unreachable after Check
 	}
-	return &prometheusGate{Prometheus: c, api: prometheus.NewAPI(client), mask: c.newMask(sent)}, nil
-}
-
-// loadCAs reads the trusted certificates; nil for an empty file name.
-func loadCAs(file string) (*tls.Config, error) {
-	if file == "" {
-		return nil, nil
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s contains no PEM certificate", file)
-	}
-	return &tls.Config{RootCAs: pool}, nil
+	return &prometheusGate{Prometheus: c, parsed: parseQuery(c.Query), api: prometheus.NewAPI(client), mask: c.newMask(sent)}, nil
 }
 
 type prometheusGate struct {
 	Prometheus
-	api  prometheus.API
-	mask mask
+	parsed parsedQuery
+	api    prometheus.API
+	mask   mask
 }
 
 // Preflight implements rollout.Preflight. It checks that the server responds and
-// accepts the query; the result before the shift does not matter.
-func (g *prometheusGate) Preflight(ctx context.Context, in rollout.GateInput) rollout.Verdict {
-	if v := g.Evaluate(ctx, in); v.Status == rollout.Errored {
+// accepts the query; the result before the shift does not matter. A metric that the
+// server has never seen, and a query that cannot have a result for a good version, are
+// advice: the metric may appear with the first request.
+func (g *prometheusGate) Preflight(ctx context.Context, _ rollout.GateInput) rollout.Verdict {
+	v, empty := g.evaluate(ctx)
+	if v.Status == rollout.Errored {
 		return v
 	}
-	return rollout.Verdict{Status: rollout.Pass, Detail: "the query can be evaluated"}
+	return rollout.Verdict{Status: rollout.Pass, Detail: "the query can be evaluated", Advice: g.advice(ctx, empty)}
 }
 
 // Evaluate implements rollout.Gate.
 func (g *prometheusGate) Evaluate(ctx context.Context, _ rollout.GateInput) rollout.Verdict {
-	start := time.Now()
-	value, warnings, err := g.api.Query(ctx, g.Query, time.Time{})
-	var v rollout.Verdict
-	if err != nil {
+	v, _ := g.evaluate(ctx)
+	return v
+}
+
+// evaluate also reports whether the result is an empty vector.
+func (g *prometheusGate) evaluate(ctx context.Context) (v rollout.Verdict, empty bool) {
+	start, isPartial := time.Now(), false
+	value, warnings, err := g.api.Query(context.WithValue(ctx, partialKey{}, &isPartial), g.Query, time.Time{})
+	vector, is := value.(model.Vector)
+	empty = is && len(vector) == 0
+	switch {
+	case err != nil:
 		v = g.noResult(ctx, err, time.Since(start))
-	} else {
+	case (isPartial || len(partial(warnings)) > 0) && !g.AllowPartial:
+		v = rollout.Verdict{Status: rollout.Inconclusive, Detail: "the server reports that the result is partial, so it decides nothing (allow_partial = false)"}
+	default:
 		v = g.compare(value)
 	}
 	v.Detail = fmt.Sprintf("query %s at %s: %s%s", g.queryText(), displayURL(g.URL), v.Detail, g.warningText(warnings))
-	return v
+	return v, empty
+}
+
+// partial returns the warnings about data that is missing. The others are about the query itself.
+func partial(warnings prometheus.Warnings) []string {
+	return slices.DeleteFunc(slices.Clone(warnings), func(w string) bool {
+		return strings.HasPrefix(w, "PromQL info") || strings.HasPrefix(w, "PromQL warning")
+	})
 }
 
 // queryText returns the beginning of the query on one line.
@@ -185,7 +184,7 @@ func (g *prometheusGate) noResult(ctx context.Context, err error, took time.Dura
 		return rollout.Verdict{Status: rollout.Errored, Detail: text, Err: errRefused}
 	}
 	if redirect, ok := errors.AsType[redirectError](err); ok {
-		return rollout.Verdict{Status: rollout.Errored, Detail: g.mask.hide(redirect.Error()), Err: errRefused}
+		return rollout.Verdict{Status: rollout.Errored, Final: true, Detail: g.mask.hide(redirect.Error()), Err: errRefused}
 	}
 	if _, ok := errors.AsType[*url.Error](err); !ok && ctx.Err() == nil {
 		return rollout.Verdict{Status: rollout.Errored, Detail: "the result cannot be used: " + oneLine(g.mask.hide(err.Error())), Err: errNotComparable}
@@ -244,12 +243,21 @@ func (r redirectError) Error() string {
 type headerTransport struct {
 	http.RoundTripper
 	sent http.Header
+	get  bool // sends a query as GET
 }
+
+// partialKey is the key of a *bool in a context, which a response sets that is marked as partial.
+type partialKey struct{}
 
 // RoundTrip implements http.RoundTripper.
 func (c headerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
 	addHeaders(req, c.sent)
+	if c.get && req.Method == http.MethodPost {
+		if err := useGet(req); err != nil {
+			return nil, err
+		}
+	}
 	res, err := c.RoundTripper.RoundTrip(req)
 	if err != nil {
 		return nil, err
@@ -258,13 +266,37 @@ func (c headerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		_ = res.Body.Close()
 		return nil, redirectError{res.StatusCode, redirectTarget(res)}
 	}
-	res.Body = &limitedBody{ReadCloser: res.Body, remaining: maxResultBytes + 1}
+	buffered := bufio.NewReader(res.Body)
+	if flag, asked := req.Context().Value(partialKey{}).(*bool); asked {
+		head, _ := buffered.Peek(partialMark)
+		*flag = bytes.Contains(head, []byte(`"isPartial":true`))
+	}
+	res.Body = &limitedBody{Reader: buffered, Closer: res.Body, remaining: maxResultBytes + 1}
 	return res, nil
+}
+
+// partialMark is how many bytes of a response may precede the mark of VictoriaMetrics that it is
+// partial.
+const partialMark = 100
+
+// useGet moves the form of a request into its URL.
+func useGet(req *http.Request) error {
+	form, err := io.ReadAll(req.Body)
+	if err != nil {
+		return err
+	}
+	_ = req.Body.Close()
+	u := *req.URL
+	u.RawQuery = string(form)
+	req.Method, req.URL, req.Body, req.GetBody, req.ContentLength = http.MethodGet, &u, nil, nil, 0
+	req.Header.Del("Content-Type")
+	return nil
 }
 
 // limitedBody returns errTooLong if a body is too long.
 type limitedBody struct {
-	io.ReadCloser
+	io.Reader
+	io.Closer
 	remaining int
 }
 
@@ -273,7 +305,7 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 	if b.remaining <= 0 {
 		return 0, errTooLong
 	}
-	n, err := b.ReadCloser.Read(p[:min(len(p), b.remaining)])
+	n, err := b.Reader.Read(p[:min(len(p), b.remaining)])
 	b.remaining -= n
 	return n, err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/prometheus/common/model"
 
@@ -17,12 +18,19 @@ type labeledSample struct {
 	labels model.Metric // nil with a scalar
 }
 
+// maxShownSamples is how many samples without a value a verdict names.
+const maxShownSamples = 3
+
 // evaluateSamples returns the verdict for the numbers of a result: a sample outside
-// the limits fails, otherwise a NaN is inconclusive. Single describes the size of a
+// the limits fails, otherwise a NaN counts by OnNoData. Single describes the size of a
 // result with one number.
 func (g *prometheusGate) evaluateSamples(all []labeledSample, single string) rollout.Verdict {
 	if len(all) == 0 {
-		return rollout.Verdict{Status: rollout.Inconclusive, Detail: "the result is empty"}
+		detail := "the result is empty"
+		if g.OnNoData == "" {
+			detail += g.mask.hide(g.parsed.emptyHint())
+		}
+		return g.OnNoData.verdict("on_no_data", detail)
 	}
 	limits := g.limits()
 	var numbers, nans []labeledSample
@@ -38,8 +46,10 @@ func (g *prometheusGate) evaluateSamples(all []labeledSample, single string) rol
 		numbers = append(numbers, s)
 	}
 	if outside == 0 && len(nans) > 0 {
-		return rollout.Verdict{Status: rollout.Inconclusive, Detail: fmt.Sprintf("the value is %s, expected %s (%s)", g.sampleText(nans[0]), limits,
-			countText(len(all), single, fmt.Sprintf("%d of %d samples are NaN", len(nans), len(all))))}
+		v := g.OnNoData.verdict("on_no_data", fmt.Sprintf("%s, expected %s", g.nanText(len(all), nans, single), limits))
+		if v.Status != rollout.Pass || len(numbers) == 0 {
+			return v
+		}
 	}
 	worst := slices.MaxFunc(numbers, func(a, b labeledSample) int {
 		return cmp.Compare(limits.excess(a.value), limits.excess(b.value))
@@ -49,7 +59,26 @@ func (g *prometheusGate) evaluateSamples(all []labeledSample, single string) rol
 		return rollout.Verdict{Status: rollout.Fail,
 			Detail: fmt.Sprintf("%s (%s)", text, countText(len(all), single, fmt.Sprintf("worst of %d samples, %d outside the limits", len(all), outside)))}
 	}
-	return rollout.Verdict{Status: rollout.Pass, Detail: fmt.Sprintf("%s (%s)", text, countText(len(all), single, fmt.Sprintf("worst of %d samples", len(all))))}
+	count := countText(len(all), single, fmt.Sprintf("worst of %d samples", len(all)))
+	if len(nans) > 0 {
+		count += fmt.Sprintf("; %s, on_no_data = %q", g.nanText(len(all), nans, single), g.OnNoData)
+	}
+	return rollout.Verdict{Status: rollout.Pass, Detail: fmt.Sprintf("%s (%s)", text, count)}
+}
+
+// nanText describes the samples that have no value.
+func (g *prometheusGate) nanText(n int, nans []labeledSample, single string) string {
+	if n == 1 {
+		return fmt.Sprintf("the value is %s (%s)", g.sampleText(nans[0]), single)
+	}
+	var labels []string
+	for _, s := range nans[:min(len(nans), maxShownSamples)] {
+		labels = append(labels, oneLine(g.mask.hide(s.labels.String())))
+	}
+	if more := len(nans) - len(labels); more > 0 {
+		labels = append(labels, fmt.Sprintf("%d more", more))
+	}
+	return fmt.Sprintf("%d of %d samples are NaN: %s", len(nans), n, strings.Join(labels, ", "))
 }
 
 func countText(n int, single, several string) string {

@@ -73,8 +73,26 @@ func TestPrometheus_verdicts(t *testing.T) {
 		{"one sample is NaN", vector("1", "NaN"), atMost, "inconclusive"},
 		{"all samples are NaN", vector("NaN", "NaN"), atMost, "inconclusive"},
 		{"one sample outside, one NaN", vector("NaN", "7"), atMost, "fail"},
-		{"server warnings", result("scalar", `[1,"1"]`, `,"warnings":["store a is unavailable","and b"]`), atMost,
-			"pass"},
+		{"partial", result("scalar", `[1,"1"]`, `,"warnings":["store a is unavailable","and b"]`), atMost, "inconclusive"},
+		{"partial and outside", result("scalar", `[1,"7"]`, `,"warnings":["store a is unavailable"]`), atMost, "inconclusive"},
+		{"partial, allowed", result("scalar", `[1,"1"]`, `,"warnings":["store a is unavailable","and b"]`), gate.Prometheus{Max: new(5.0), AllowPartial: true}, "pass"},
+		{"partial, as VictoriaMetrics says it", strings.Replace(result("scalar", `[1,"1"]`, ""), `"success"`, `"success","isPartial":true`, 1), atMost, "inconclusive"},
+		{"not partial, as VictoriaMetrics says it", strings.Replace(result("scalar", `[1,"1"]`, ""), `"success"`, `"success","isPartial":false`, 1), atMost, "pass"},
+		{"a label with the mark of VictoriaMetrics", result("vector", `[{"metric":{"a":"\"isPartial\":true"},"value":[1,"1"]}]`, ""), atMost, "pass"},
+		{"a warning about the query", result("scalar", `[1,"1"]`, `,"warnings":["PromQL warning: quantile value should be between 0 and 1"]`), atMost, "pass"},
+		{"empty, which passes", vector(), gate.Prometheus{Max: new(5.0), OnNoData: "pass"}, "pass"},
+		{"empty, which fails", vector(), gate.Prometheus{Max: new(5.0), OnNoData: "fail"}, "fail"},
+		{"empty, as said", vector(), gate.Prometheus{Max: new(5.0), OnNoData: "inconclusive"}, "inconclusive"},
+		{"empty because of a comparison", vector(), gate.Prometheus{Max: new(0.0), Query: "sum(rate(errors[1m])) / sum(rate(all[1m])) > 0.05"}, "inconclusive"},
+		{"empty because of a comparison within", vector(), gate.Prometheus{Max: new(0.0), Query: "count(latency >= on(pod) limit)"}, "inconclusive"},
+		{"empty in spite of bool", vector(), gate.Prometheus{Max: new(0.0), Query: "latency > bool 5"}, "inconclusive"},
+		{"empty and unreadable", vector(), gate.Prometheus{Max: new(0.0), Query: "sum("}, "inconclusive"},
+		{"NaN, which passes", vector("NaN", "NaN"), gate.Prometheus{Max: new(5.0), OnNoData: "pass"}, "pass"},
+		{"NaN among others, which passes", vector("1", "NaN", "2"), gate.Prometheus{Max: new(5.0), OnNoData: "pass"}, "pass"},
+		{"NaN among others, which fails", vector("1", "NaN", "2"), gate.Prometheus{Max: new(5.0), OnNoData: "fail"}, "fail"},
+		{"NaN, which passes, and one outside", vector("NaN", "7"), gate.Prometheus{Max: new(5.0), OnNoData: "pass"}, "fail"},
+		{"many are NaN", vector("NaN", "1", "NaN", "NaN", "NaN", "NaN"), atMost, "inconclusive"},
+		{"a NaN scalar, which fails", result("scalar", `[1,"NaN"]`, ""), gate.Prometheus{Max: new(5.0), OnNoData: "fail"}, "fail"},
 		{"matrix", result("matrix", `[]`, ""), atMost, "error"},
 		{"string", result("string", `[1,"x"]`, ""), atMost, "error"},
 		{"histogram", result("vector", `[{"metric":{},"histogram":[1,{"count":"1","sum":"2","buckets":[[0,"1","2","1"]]}]}]`, ""), atMost,
@@ -175,7 +193,7 @@ func TestPrometheus_trustsTheCAFile(t *testing.T) {
 	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if v := evaluatePrometheus(t.Context(), t, gate.Prometheus{Request: gate.Request{URL: srv.URL}, CAFile: file}); v.Status != rollout.Pass {
+	if v := evaluatePrometheus(t.Context(), t, gate.Prometheus{Request: gate.Request{URL: srv.URL, Connection: gate.Connection{CAFile: file}}}); v.Status != rollout.Pass {
 		t.Errorf("got %+v", v)
 	}
 	if v := evaluatePrometheus(t.Context(), t, gate.Prometheus{Request: gate.Request{URL: srv.URL}}); v.Status != rollout.Errored || !strings.Contains(v.Detail, "certificate") {
@@ -213,8 +231,8 @@ func TestPrometheus_badArguments(t *testing.T) {
 		{good(func(c *gate.Prometheus) {
 			c.Headers, c.HeadersEnv = authorization, map[string]string{"Authorization": "SET"}
 		})},
-		{good(func(c *gate.Prometheus) { c.CAFile = filepath.Join(dir, "missing.pem") })},
-		{good(func(c *gate.Prometheus) { c.CAFile = filepath.Join(dir, "empty.pem") })},
+		{good(func(c *gate.Prometheus) { c.URL, c.CAFile = "https://h", filepath.Join(dir, "missing.pem") })},
+		{good(func(c *gate.Prometheus) { c.URL, c.CAFile = "https://h", filepath.Join(dir, "empty.pem") })},
 	} {
 		g, err := gate.NewPrometheus(tt.c, deps)
 		if g != nil || err == nil {
@@ -226,7 +244,7 @@ func TestPrometheus_badArguments(t *testing.T) {
 			t.Errorf("%v is not an ArgumentError", err)
 		}
 	}
-	if errs := good(func(c *gate.Prometheus) { c.BearerTokenEnv, c.CAFile = "UNSET", "/no/such/file" }).Check(); errs != nil {
+	if errs := good(func(c *gate.Prometheus) { c.URL, c.BearerTokenEnv, c.CAFile = "https://h", "UNSET", "/no/such/file" }).Check(); errs != nil {
 		t.Errorf("Check reads the machine: %v", errs)
 	}
 }
@@ -262,7 +280,7 @@ func TestPrometheus_hidesSecrets(t *testing.T) {
 			w.WriteHeader(tt.status)
 			_, _ = io.WriteString(w, tt.body)
 		})
-		base := gate.Prometheus{Request: gate.Request{URL: url, Headers: map[string]string{"X-Key": inHeader}}, Query: "up{token=\"" + inHeader + "\"}", BearerTokenEnv: "TOKEN"}
+		base := gate.Prometheus{Request: gate.Request{URL: url, Headers: map[string]string{"X-Key": inHeader}}, Query: "up{token=\"" + inHeader + "\"}", BearerTokenEnv: "TOKEN", AllowPartial: true}
 		for _, c := range []gate.Prometheus{base, withUser(base, url), withUser(base, "http://127.0.0.1:1")} {
 			secrets := []string{token, inHeader}
 			if c.BearerTokenEnv == "" {
@@ -271,6 +289,8 @@ func TestPrometheus_hidesSecrets(t *testing.T) {
 			v := evaluatePrometheus(t.Context(), t, c)
 			verdicts[v.Status] = true
 			wantNoSecret(t, v, secrets...)
+			c.AllowPartial = false
+			wantNoSecret(t, evaluatePrometheus(t.Context(), t, c), secrets...)
 		}
 	}
 	if len(verdicts) != 4 {

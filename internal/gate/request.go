@@ -1,14 +1,20 @@
 package gate
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"regexp"
 	"slices"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
 // userAgent is the default User-Agent. Some firewalls reject that of Go.
@@ -19,17 +25,26 @@ var (
 	valuePattern = regexp.MustCompile(`^[^\x00-\x08\x0a-\x1f\x7f]*$`)
 )
 
-// Request is the arguments that all kinds which call a server have.
+// Request is the arguments that all kinds which call an HTTP server have.
 type Request struct {
 	URL        string            // http or https; required
 	Headers    map[string]string // "Host" replaces the host of the URL
 	HeadersEnv map[string]string // environment variable with the value, by header
+	Connection
 }
 
 // Check returns everything that is wrong with the arguments, without reading the
-// environment.
+// environment or files.
 func (c Request) Check() []*ArgumentError {
-	errs := checkURL("url", c.URL)
+	errs := slices.Concat(checkURL("url", c.URL), c.checkHeaders(), c.Connection.Check())
+	if u, err := url.Parse(c.URL); err == nil && u.Scheme == "http" {
+		errs = append(errs, c.withoutTLS("an http URL has no TLS")...)
+	}
+	return errs
+}
+
+func (c Request) checkHeaders() []*ArgumentError {
+	var errs []*ArgumentError
 	seen := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(c.Headers)) {
 		err := checkHeader(name, seen)
@@ -162,4 +177,90 @@ func credentials(text string) []string {
 	}
 	password, _ := u.User.Password()
 	return []string{password, base64.StdEncoding.EncodeToString([]byte(u.User.Username() + ":" + password))}
+}
+
+// reachPause is the pause between two attempts to connect: a name or a listener that was just
+// created may need a few seconds.
+const reachPause = time.Second
+
+// reach connects to the server of a request as its client does, with the proxy of the
+// environment, and verifies the certificate. It sends no request. It tries again until ctx
+// ends, unless the server answers in a way that does not change. The error is that of the last
+// attempt which ctx did not cut off, if there is one.
+func reach(ctx context.Context, client *http.Client, req *http.Request) error {
+	var last error
+	for {
+		err := connect(ctx, client, req)
+		if err == nil || isSettled(err) {
+			return err
+		}
+		if last != nil && ctx.Err() != nil {
+			return last
+		}
+		last = err
+		timer := time.NewTimer(reachPause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		}
+	}
+}
+
+// isSettled reports whether other attempts would end in the same way.
+func isSettled(err error) bool {
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	_, plain := errors.AsType[tls.RecordHeaderError](err)
+	return untrusted || plain
+}
+
+// connect closes the connection as soon as the transport has it, which is before the transport
+// writes the request.
+func connect(ctx context.Context, client *http.Client, req *http.Request) error {
+	shared, ok := client.Transport.(*http.Transport)
+	if !ok {
+		return fmt.Errorf("the transport is a %T", client.Transport)
+	}
+	transport := shared.Clone()
+	transport.Protocols = new(http.Protocols)
+	transport.Protocols.SetHTTP1(true) // HTTP/2 has a preface of its own
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	connected := false
+	res, err := transport.RoundTrip(req.Clone(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) {
+			connected = true
+			_ = info.Conn.Close()
+			cancel()
+		},
+	})))
+	if res != nil {
+		_ = res.Body.Close()
+	}
+	if connected {
+		return nil
+	}
+	return err
+}
+
+// reachVerdict is the verdict of a preflight that only connects.
+func (m mask) reachVerdict(ctx context.Context, client *http.Client, req *http.Request, err error) rollout.Verdict {
+	if err == nil {
+		err = reach(ctx, client, req)
+	}
+	switch {
+	case err == nil:
+		return rollout.Verdict{Status: rollout.Pass, Detail: "the server can be reached"}
+	case errors.Is(ctx.Err(), context.Canceled):
+		return rollout.Verdict{Status: rollout.Errored, Detail: "no connection (evaluation canceled)", Err: ctx.Err()}
+	}
+	if urlErr, ok := errors.AsType[*url.Error](err); ok { // repeats the URL
+		err = urlErr.Err
+	}
+	text := oneLine(m.hide(err.Error()))
+	if errors.Is(err, context.DeadlineExceeded) {
+		text = "no connection within the timeout of the gate"
+	}
+	return rollout.Verdict{Status: rollout.Errored, Detail: "the server cannot be reached: " + text, Err: rollout.ErrUnreachable}
 }

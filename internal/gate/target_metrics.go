@@ -219,9 +219,9 @@ func (g *targetGate) EvaluateAt(ctx context.Context, in rollout.GateInput, now t
 		return readFailed(metricsText, err)
 	}
 	findings := unattached
-	since := completePeriods(in.ChangedAt, now, g.Period, g.Lag).last(maxReach, g.Period)
+	since := completePeriods(in.Since(), now, g.Period, g.Lag).last(maxReach, g.Period)
 	if len(all) > 0 && since.empty() {
-		findings = append(findings, finding{status: rollout.Inconclusive, text: "inconclusive because " + waitText(in.ChangedAt, now, g.Period, g.Lag)})
+		findings = append(findings, finding{status: rollout.Inconclusive, text: "inconclusive because " + waitText(in, now, g.Period, g.Lag)})
 		return verdictOf(findings)
 	}
 	data, err := g.read(ctx, all, metricSpan{g.before(in).from, since.to})

@@ -3,15 +3,14 @@ package gate
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
@@ -21,6 +20,9 @@ import (
 const (
 	TimestampHeader = "X-Bluegreen-Timestamp"     // Unix time in seconds when the request is sent
 	SignatureHeader = "X-Bluegreen-Signature-256" // "sha256=" and 64 hexadecimal digits; only with a secret
+	// IdempotencyHeader has shift, gate, step and the number of the request in the shift, each
+	// escaped as in a URL, separated by slashes. A request that arrives twice has the same.
+	IdempotencyHeader = "Idempotency-Key"
 )
 
 const (
@@ -34,73 +36,79 @@ const (
 // state of the shift as JSON (templates/webhook.schema.json). The status of the
 // response decides the verdict.
 //
-// 202 and 425 are inconclusive: not decided yet. Any other status from 200 to 299
-// passes. Any other from 400 to 599 fails. Redirects are not followed. A redirect,
-// any other status and a missing response are errors.
+// SuccessCodes pass, by default 200 to 299. 202 and PendingCodes are inconclusive: not
+// decided yet. 408, 409, 425, 429 and 501 to 599 are errors, because they say nothing
+// about the release; the gate waits for Retry-After of a 429 or 503. Any other status
+// from 400 to 500 fails. Redirects are not followed: a redirect is an error that ends the
+// shift at once. Any other status and a missing response are errors.
 //
-// Every request has X-Bluegreen-Timestamp. With a secret, it also has
-// X-Bluegreen-Signature-256: "sha256=" and the HMAC-SHA256, in lowercase
-// hexadecimal, of the timestamp header, a dot, and the body byte for byte. The
-// receiver recomputes it, compares in constant time, and rejects timestamps that
-// are more than a few minutes off, so that a recorded request cannot be replayed
-// later. In Python:
-//
-//	signed = request.headers["X-Bluegreen-Timestamp"].encode() + b"." + request.body
-//	expected = "sha256=" + hmac.new(secret, signed, hashlib.sha256).hexdigest()
-//	ok = hmac.compare_digest(expected, request.headers["X-Bluegreen-Signature-256"])
-//	ok = ok and abs(time.time() - int(request.headers["X-Bluegreen-Timestamp"])) < 300
+// Every request has Idempotency-Key and X-Bluegreen-Timestamp, and a signature for each
+// secret; see webhookKeys.
 type Webhook struct {
 	Request
-	SecretEnv string // environment variable with the secret of the signature; empty: no signature
+	SecretEnv string // environment variable with the secret of X-Bluegreen-Signature-256; empty: no such signature
+	// StandardSecretEnv is the environment variable with the secret of the headers of
+	// Standard Webhooks, "whsec_" and base64 of 24 to 64 bytes; empty: no such headers.
+	StandardSecretEnv string
+	SuccessCodes      []int // statuses that pass; nil: 200 to 299
+	PendingCodes      []int // statuses that are inconclusive, in addition to 202
 }
 
 // Check returns everything that is wrong with the arguments, without reading the
 // environment.
 func (c Webhook) Check() []*ArgumentError {
 	errs := c.Request.Check()
-	for _, reserved := range []string{"Content-Type", TimestampHeader, SignatureHeader} {
+	for _, reserved := range slices.Concat([]string{"Content-Type", TimestampHeader, SignatureHeader, IdempotencyHeader}, standardHeaders) {
 		for _, argument := range c.setBy(reserved) {
 			errs = append(errs, invalid(argument, "the gate sets %s", reserved))
 		}
 	}
-	return append(errs, c.secret().check()...)
+	return slices.Concat(errs, c.secret().check(), c.standardSecret().check(), c.checkCodes())
 }
-
-func (c Webhook) secret() secret { return secret{argument: "secret_env", variable: c.SecretEnv} }
 
 // NewWebhook returns a webhook gate, which keeps no connection open between
 // evaluations. Wrong arguments are returned as joined *ArgumentError.
 func NewWebhook(c Webhook, deps Dependencies) (rollout.Gate, error) {
 	sent, unset := c.read(deps.Lookup)
-	secret, secretUnset := c.secret().read(deps.Lookup)
-	if errs := slices.Concat(c.Check(), unset, secretUnset); len(errs) > 0 {
+	keys, keysUnset := c.readKeys(deps.Lookup)
+	config, unread := c.config()
+	if errs := slices.Concat(c.Check(), unset, keysUnset, unread); len(errs) > 0 {
 		return nil, joinErrors(errs)
 	}
-	masked := c.newMask(sent, secret)
+	masked := c.newMask(sent, keys.texts...)
 	sent.Set("Content-Type", "application/json")
-	return &webhookGate{Webhook: c, client: newClient(nil), sent: sent, secret: []byte(secret), mask: masked}, nil
+	return &webhookGate{Webhook: c, client: newClient(config), sent: sent, keys: keys, mask: masked}, nil
 }
 
 type webhookGate struct {
 	Webhook
 	client *http.Client
 	sent   http.Header
-	secret []byte
+	keys   webhookKeys
 	mask   mask
+}
+
+// Preflight implements rollout.Preflight. It connects to the server, but sends no request: the
+// receiver would take it for one.
+func (g *webhookGate) Preflight(ctx context.Context, _ rollout.GateInput) rollout.Verdict {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, g.URL, nil)
+	v := g.mask.reachVerdict(ctx, g.client, req, err)
+	v.Detail = "POST " + displayHost(g.URL) + ": " + v.Detail
+	return v
 }
 
 // Evaluate implements rollout.Gate.
 func (g *webhookGate) Evaluate(ctx context.Context, in rollout.GateInput) rollout.Verdict {
 	start := time.Now()
-	v := g.post(ctx, newInputBody(in, start), start)
+	v := g.post(ctx, in, start)
 	v.Detail = "POST " + displayHost(g.URL) + ": " + v.Detail
 	return v
 }
 
-func (g *webhookGate) post(ctx context.Context, b inputBody, start time.Time) rollout.Verdict {
+func (g *webhookGate) post(ctx context.Context, in rollout.GateInput, start time.Time) rollout.Verdict {
 	reqCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	req, err := g.request(reqCtx, b, start)
+	req, err := g.request(reqCtx, in, start)
 	if err != nil {
 		text, cause := g.mask.noResponse(ctx, err, 0)
 		return rollout.Verdict{Status: rollout.Errored, Detail: text, Err: cause}
@@ -123,8 +131,8 @@ func (g *webhookGate) post(ctx context.Context, b inputBody, start time.Time) ro
 	return v
 }
 
-func (g *webhookGate) request(ctx context.Context, b inputBody, now time.Time) (*http.Request, error) {
-	text, err := b.text()
+func (g *webhookGate) request(ctx context.Context, in rollout.GateInput, now time.Time) (*http.Request, error) {
+	text, err := newInputBody(in, now).text()
 	if err != nil {
 		return nil, err
 	}
@@ -133,42 +141,16 @@ func (g *webhookGate) request(ctx context.Context, b inputBody, now time.Time) (
 		return nil, err
 	}
 	addHeaders(req, g.sent)
-	timestamp := strconv.FormatInt(now.Unix(), 10)
-	req.Header.Set(TimestampHeader, timestamp)
-	if len(g.secret) > 0 {
-		req.Header.Set(SignatureHeader, signature(g.secret, timestamp, text))
-	}
+	key := idempotencyKey(in)
+	req.Header.Set(IdempotencyHeader, key)
+	g.keys.sign(req.Header, key, now, text)
 	return req, nil
 }
 
-// signature signs the timestamp together with the body, so that neither can be
-// reused with another.
-func signature(secret []byte, timestamp string, body []byte) string {
-	mac := hmac.New(sha256.New, secret)
-	_, _ = io.WriteString(mac, timestamp+".")
-	_, _ = mac.Write(body)
-	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
-}
-
-// errNoVerdict is the cause if the response status is not a verdict.
-var errNoVerdict = errors.New("the response status is not a verdict")
-
-// verdict depends only on the response status.
-func (g *webhookGate) verdict(res *http.Response, took time.Duration) rollout.Verdict {
-	text := fmt.Sprintf("status %d in %s", res.StatusCode, roundUp(took))
-	switch code := res.StatusCode; {
-	case code == http.StatusAccepted || code == http.StatusTooEarly:
-		return rollout.Verdict{Status: rollout.Inconclusive, Detail: text + ": not decided yet"}
-	case code >= 200 && code <= 299:
-		return rollout.Verdict{Status: rollout.Pass, Detail: text}
-	case code >= 400 && code <= 599:
-		return rollout.Verdict{Status: rollout.Fail, Detail: text + ", expected 200 to 299"}
-	case redirectTarget(res) != "":
-		text += " to " + displayHost(redirectTarget(res)) + " (redirects are not followed)"
-	default:
-		text += ", which is not a verdict"
-	}
-	return rollout.Verdict{Status: rollout.Errored, Detail: text, Err: errNoVerdict}
+// idempotencyKey identifies an evaluation. Its number counts in the whole shift: the attempts of a
+// step begin again after every weight change, of which a step may have several.
+func idempotencyKey(in rollout.GateInput) string {
+	return fmt.Sprintf("%s/%s/%d/%d", url.PathEscape(in.Shift), url.PathEscape(in.Gate), in.Step, in.Call)
 }
 
 // message returns the beginning of the response body on one line, as far as it
@@ -176,4 +158,116 @@ func (g *webhookGate) verdict(res *http.Response, took time.Duration) rollout.Ve
 func (g *webhookGate) message(res *http.Response) string {
 	text, _ := io.ReadAll(io.LimitReader(res.Body, maxMessageBytes))
 	return oneLine(g.mask.hide(string(text)))
+}
+
+// errNoVerdict is the cause if the response status is not a verdict.
+var errNoVerdict = errors.New("the response status is not a verdict")
+
+// checkCodes validates success_codes and pending_codes.
+func (c Webhook) checkCodes() []*ArgumentError {
+	var errs []*ArgumentError
+	for _, list := range []struct {
+		argument string
+		codes    []int
+	}{{"success_codes", c.SuccessCodes}, {"pending_codes", c.PendingCodes}} {
+		if list.codes != nil && len(list.codes) == 0 {
+			errs = append(errs, invalid(list.argument, "the list is empty"))
+		}
+		for i, code := range list.codes {
+			switch {
+			case code < 200 || code > 599:
+				errs = append(errs, invalid(list.argument, "%d is not between 200 and 599", code))
+			case slices.Contains(list.codes[:i], code):
+				errs = append(errs, invalid(list.argument, "%d is listed twice", code))
+			}
+		}
+	}
+	for _, code := range c.PendingCodes {
+		if slices.Contains(c.SuccessCodes, code) {
+			errs = append(errs, invalid("pending_codes", "%d is in success_codes, too", code))
+		}
+	}
+	return errs
+}
+
+// passes reports whether a status passes.
+func (c Webhook) passes(code int) bool {
+	if c.SuccessCodes != nil {
+		return slices.Contains(c.SuccessCodes, code)
+	}
+	return code >= 200 && code <= 299 && !c.pends(code)
+}
+
+// pends reports whether a status says that there is no decision yet: 202, unless it passes, and
+// PendingCodes.
+func (c Webhook) pends(code int) bool {
+	return slices.Contains(c.PendingCodes, code) || code == http.StatusAccepted && !slices.Contains(c.SuccessCodes, code)
+}
+
+// cannotDecide reports whether a status says something about the service, or about what is in
+// front of it, and nothing about the release. A 500 may be either, and fails.
+func cannotDecide(code int) bool {
+	switch code {
+	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	}
+	return code > 500 && code <= 599
+}
+
+// verdict depends only on the response status.
+func (g *webhookGate) verdict(res *http.Response, took time.Duration) rollout.Verdict {
+	text := fmt.Sprintf("status %d in %s", res.StatusCode, roundUp(took))
+	switch code := res.StatusCode; {
+	case g.passes(code):
+		return rollout.Verdict{Status: rollout.Pass, Detail: text}
+	case g.pends(code):
+		return rollout.Verdict{Status: rollout.Inconclusive, Detail: text + ": not decided yet"}
+	case code >= 300 && code <= 399:
+		if to := redirectTarget(res); to != "" {
+			text += " to " + displayHost(to) + " (redirects are not followed)"
+		}
+		return rollout.Verdict{Status: rollout.Errored, Final: true, Detail: text + ": set url to the address that decides", Err: errNoVerdict}
+	case cannotDecide(code):
+		v := rollout.Verdict{Status: rollout.Errored, Detail: text + ": the service cannot decide now", Err: errNoVerdict}
+		if v.RetryAfter = retryAfter(res, time.Now()); v.RetryAfter > 0 {
+			v.Detail += fmt.Sprintf(", Retry-After: %s", roundUp(v.RetryAfter))
+		}
+		return v
+	case code >= 400 && code <= 599:
+		return rollout.Verdict{Status: rollout.Fail, Detail: text + ", expected " + g.expected()}
+	default:
+		return rollout.Verdict{Status: rollout.Errored, Detail: text + ", which is not a verdict; expected " + g.expected(), Err: errNoVerdict}
+	}
+}
+
+// expected describes the codes that pass.
+func (c Webhook) expected() string {
+	if c.SuccessCodes == nil {
+		return "200 to 299"
+	}
+	var codes []string
+	for _, code := range c.SuccessCodes {
+		codes = append(codes, strconv.Itoa(code))
+	}
+	return strings.Join(codes, " or ")
+}
+
+// retryAfter returns how long a response with status 429 or 503 asks to wait, in seconds or
+// until a date. The clock of the server counts, where it shows it. 0: not at all.
+func retryAfter(res *http.Response, now time.Time) time.Duration {
+	if res.StatusCode != http.StatusTooManyRequests && res.StatusCode != http.StatusServiceUnavailable {
+		return 0
+	}
+	text := strings.TrimSpace(res.Header.Get("Retry-After"))
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	until, err := http.ParseTime(text)
+	if err != nil {
+		return 0
+	}
+	if date, err := http.ParseTime(res.Header.Get("Date")); err == nil {
+		now = date
+	}
+	return max(0, until.Sub(now))
 }

@@ -34,7 +34,7 @@ func canaryInput() rollout.GateInput {
 	return rollout.GateInput{
 		Shift: "3f2a", Gate: "approve", From: shift.Sole("blue"), To: shift.Weights{"blue": 0, "green": shift.Full},
 		Part: shift.During, Step: 2, Steps: 3, Weights: shift.Weights{"blue": 875, "green": 125},
-		StartedAt: startedAt, ChangedAt: startedAt.Add(time.Minute), Attempt: 4,
+		StartedAt: startedAt, ChangedAt: startedAt.Add(time.Minute), Attempt: 4, Call: 17, Rollback: true,
 		Incoming: []traffic.Backend{
 			{Entry: "web", Environment: "green", Group: "arn:green-web", Routes: []string{"arn:listener", "arn:rule"}},
 			{Entry: "api", Environment: "green", Group: "arn:green-api", Routes: []string{"arn:api"}},
@@ -74,10 +74,19 @@ func TestWebhook_verdicts(t *testing.T) {
 		{204, "", "pass"},
 		{299, "", "pass"},
 		{202, "waiting for\n Anna", "inconclusive"},
-		{425, "", "inconclusive"},
 		{403, "denied by Anna\nticket 7", "fail"},
 		{400, "", "fail"},
-		{503, strings.Repeat("x", 9000), "fail"},
+		{422, "", "fail"},
+		{500, "", "fail"},
+		{408, "", "error"},
+		{409, "", "error"},
+		{425, "", "error"},
+		{429, "", "error"},
+		{501, "", "error"},
+		{502, "", "error"},
+		{503, strings.Repeat("x", 9000), "error"},
+		{504, "", "error"},
+		{521, "origin is down", "error"}, // of a CDN
 		{304, "", "error"},
 		{600, "", "error"},
 	} {
@@ -94,8 +103,10 @@ func TestWebhook_doesNotFollowARedirect(t *testing.T) {
 			}
 			http.Redirect(w, r, "https://elsewhere.example.com/login?token=hidden", status)
 		})
-		wantVerdictFrom(t, evaluateWebhook(t.Context(), t, gate.Webhook{Request: gate.Request{URL: url}}), url,
-			rollout.Errored)
+		v := evaluateWebhook(t.Context(), t, gate.Webhook{Request: gate.Request{URL: url}})
+		if wantVerdictFrom(t, v, url, rollout.Errored); !v.Final {
+			t.Errorf("a redirect is asked for again: %+v", v)
+		}
 	}
 }
 
@@ -174,7 +185,7 @@ func TestWebhook_sendsTheInput(t *testing.T) {
 		`"incoming":{"green":{"version":null,"target_groups":{"api":"arn:green-api","web":"arn:green-web"}}},`+
 		`"live":{"blue":{"version":null,"target_groups":{"api":"arn:blue-api","web":"arn:blue-web"}}},`+
 		`"from":{"blue":100},"to":{"blue":0,"green":100},"weights":{"blue":87.5,"green":12.5},`+
-		`"part":"during","step":2,"steps":3,"started_at":%q,"changed_at":%q,"elapsed_seconds":95,"attempt":4}`, timestamp(in.StartedAt), timestamp(in.ChangedAt))
+		`"part":"during","step":2,"steps":3,"started_at":%q,"changed_at":%q,"elapsed_seconds":95,"attempt":4,"rollback":true}`, timestamp(in.StartedAt), timestamp(in.ChangedAt))
 	// A slow machine may take longer.
 	if got := regexp.MustCompile(`"elapsed_seconds":(9[5-9]|\d{3,})`).ReplaceAllString(string(body), `"elapsed_seconds":95`); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -183,7 +194,7 @@ func TestWebhook_sendsTheInput(t *testing.T) {
 	_, body = sentRequest(t, gate.Webhook{}, nil, in)
 	want = fmt.Sprintf(`{"version":1,"gate":"approve","shift":"77","switch":{"routes":{}},`+
 		`"incoming":{"green":{"version":null,"target_groups":{"web":"arn:green-web"}}},"live":{},"from":null,"to":{"green":100},"weights":{},`+
-		`"part":"before","step":0,"steps":0,"started_at":%q,"changed_at":%q,"elapsed_seconds":0,"attempt":1}`, timestamp(in.StartedAt), timestamp(in.ChangedAt))
+		`"part":"before","step":0,"steps":0,"started_at":%q,"changed_at":%q,"elapsed_seconds":0,"attempt":1,"rollback":false}`, timestamp(in.StartedAt), timestamp(in.ChangedAt))
 	if got := regexp.MustCompile(`"elapsed_seconds":\d+`).ReplaceAllString(string(body), `"elapsed_seconds":0`); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -284,6 +295,8 @@ func kindOf(value any) string {
 		return "null"
 	case string:
 		return "string"
+	case bool:
+		return "boolean"
 	case map[string]any:
 		return "object"
 	case []any:
@@ -352,6 +365,9 @@ func TestWebhook_badArguments(t *testing.T) {
 		{gate.Webhook{Request: gate.Request{URL: "http://h"}, SecretEnv: "UNSET"}},
 		{gate.Webhook{Request: gate.Request{URL: "http://h"}, SecretEnv: "EMPTY"}},
 		{gate.Webhook{Request: gate.Request{URL: "http://h"}, SecretEnv: "A=B"}},
+		{gate.Webhook{Request: gate.Request{URL: "http://h", Headers: map[string]string{"idempotency-key": "1"}}}},
+		{gate.Webhook{Request: gate.Request{URL: "http://h"}, SuccessCodes: []int{}, PendingCodes: []int{}}},
+		{gate.Webhook{Request: gate.Request{URL: "http://h"}, SuccessCodes: []int{199, 200, 200}, PendingCodes: []int{600, 200}}},
 	} {
 		g, err := gate.NewWebhook(tt.c, deps)
 		if g != nil || err == nil {
@@ -398,7 +414,7 @@ func TestWebhook_hidesSecrets(t *testing.T) {
 		}
 	}
 	verdicts := map[rollout.Status]bool{}
-	for _, status := range []int{200, 202, 403, 500, 302, 100} {
+	for _, status := range []int{200, 202, 403, 500, 503, 302, 100} {
 		url := serve(t, echo(status))
 		if status == 100 {
 			url = "http://127.0.0.1:1"

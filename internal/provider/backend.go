@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
@@ -67,6 +68,7 @@ func (b *backend) connect(ctx context.Context, id string) (*platform.Clients, er
 func (b *backend) dependencies(ctx context.Context, id string) gate.Dependencies {
 	region := platform.Of(id).Region(id)
 	return gate.Dependencies{Lookup: b.lookup, Environ: b.environ, Region: region,
+		AWSCredentials: func(of string) (aws.CredentialsProvider, error) { return b.aws.Credentials(ctx, of) },
 		CloudWatch: func(of string) (gate.CloudWatch, error) {
 			if of == "" {
 				of = region

@@ -263,6 +263,8 @@ func (p proving) causeDetail(f *rollout.Failure) input.Detail {
 		return input.Detail{Cause: fmt.Sprintf("Gate %q stayed inconclusive: %s", f.Gate, detail), Action: again}
 	case rollout.GateErrored:
 		return input.Detail{Cause: fmt.Sprintf("Gate %q could not measure: %s", f.Gate, detail), Action: gateErroredAction, Facts: input.CauseFact(f.Err)}
+	case rollout.TimedOut:
+		return input.Detail{Cause: "The readiness check timed out: " + detail, Action: again}
 	case rollout.Interrupted:
 		return input.Detail{Cause: "The apply was interrupted.", Action: "Apply again; the readiness check starts over."}
 	default:
@@ -294,10 +296,6 @@ func noGroups(at path.Path) diag.Diagnostic {
 
 func nullBacking(at path.Path) diag.Diagnostic {
 	return input.Misuse(at, "It is null. Set the ID of a resource that serves behind the target groups. Use an empty list if those resources are in another state.")
-}
-
-func whenOfReady(at path.Path) diag.Diagnostic {
-	return input.Misuse(at, "Readiness gates are evaluated before the environment has any traffic, so when does not apply to them. Remove it.")
 }
 
 func notAnEnvironment(at path.Path, value string) diag.Diagnostic {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -37,7 +38,7 @@ func noRoutes(at path.Path) diag.Diagnostic {
 }
 
 func sameRouteTwice(at, first path.Path, arn string) diag.Diagnostic {
-	return input.Misuse(at, fmt.Sprintf("The same route is already listed at %s. List each route once.", first), input.Fact{"Route", arn})
+	return input.Misuse(at, fmt.Sprintf("The same route is already listed at %s. List each route once.", input.PathText(first)), input.Fact{"Route", arn})
 }
 
 // routeOfTwoSwitches is a route of which another switch of the same configuration plans the traffic.
@@ -100,19 +101,19 @@ func noEnvironments(at path.Path) diag.Diagnostic {
 }
 
 func noTargetGroups(at, routes path.Path) diag.Diagnostic {
-	return input.Misuse(at, fmt.Sprintf("It is missing. Set a target group for each entry point in %s.", routes))
+	return input.Misuse(at, fmt.Sprintf("It is missing. Set a target group for each entry point in %s.", input.PathText(routes)))
 }
 
 func groupMissing(at path.Path, entry string, routes path.Path) diag.Diagnostic {
-	return input.Misuse(at, fmt.Sprintf("It has no target group for the entry point %q. Add one, or remove the entry point from %s.", entry, routes))
+	return input.Misuse(at, fmt.Sprintf("It has no target group for the entry point %q. Add one, or remove the entry point from %s.", entry, input.PathText(routes)))
 }
 
 func groupTooMany(at path.Path, entry string, w *desired) diag.Diagnostic {
-	return input.Misuse(at, fmt.Sprintf("There is no entry point %q in %s. Use one of %s, or remove the target group.", entry, w.routesAt, input.Quoted(w.entries)))
+	return input.Misuse(at, fmt.Sprintf("There is no entry point %q in %s. Use one of %s, or remove the target group.", entry, input.PathText(w.routesAt), input.Quoted(w.entries)))
 }
 
 func sameGroupTwice(at, first path.Path, arn string) diag.Diagnostic {
-	return input.Misuse(at, fmt.Sprintf("The same target group is already used at %s. Use a separate target group for each environment.", first), input.Fact{"Target group", arn})
+	return input.Misuse(at, fmt.Sprintf("The same target group is already used at %s. Use a separate target group for each environment.", input.PathText(first)), input.Fact{"Target group", arn})
 }
 
 func activeAndWeights() diag.Diagnostic {
@@ -184,15 +185,22 @@ func rollbackTimeoutOutOfRange(at path.Path, d time.Duration) diag.Diagnostic {
 	return input.Misuse(at, `It is out of range. Use a duration from "10s" to "24h".`, input.Fact{"Value", schedule.FormatDuration(d)})
 }
 
-func noSuchGate(at path.Path, name string, among []string) diag.Diagnostic {
-	if len(among) == 0 {
-		return input.Misuse(at, fmt.Sprintf("There is no gate %q. Add it to gates.", name))
-	}
-	return input.Misuse(at, fmt.Sprintf("There is no gate %q. Use one of %s, or add it to gates.", name, input.Quoted(among)))
+func stepWithGates(at path.Path) diag.Diagnostic {
+	return input.Misuse(at, "A step lists no gates. Set at_percent in the block of each gate instead, such as at_percent = [50], and remove gates from the step.")
 }
 
-func stepGateElsewhere(at path.Path, name string, when shift.When) diag.Diagnostic {
-	return input.Misuse(at, fmt.Sprintf("Gate %q has when = %q, but a gate that a step lists is evaluated only at such steps. Remove its when, or remove the gate from the step.", name, when))
+// noSuchStep is a percentage of at_percent that no step has.
+func noSuchStep(at path.Path, gate string, percent shift.Share, steps []shift.Step) diag.Diagnostic {
+	var exist []string
+	for _, s := range steps {
+		exist = append(exist, input.Number(s.At.Percent()))
+	}
+	text := "strategy has no steps. Use 100 (the bake), or add the step to strategy.steps."
+	if len(exist) > 0 {
+		text = "The steps are at " + strings.Join(exist, ", ") + " and 100 (the bake). Use one of them, or add the step to strategy.steps."
+	}
+	return input.Misuse(at, "There is no step at this percentage, so the gate would never be evaluated there. "+text,
+		input.Fact{"Value", input.Number(percent.Percent())}, input.Fact{"Gate", gate})
 }
 
 func malformedImport(id, part string) diag.Diagnostic {

@@ -117,7 +117,7 @@ func (s advice) missingAction(result rollout.Result) string {
 	isNew := func(r rollout.RouteResult) bool {
 		return s.Prior.State == nil || !slices.ContainsFunc(s.Prior.State.Routes, func(before traffic.Route) bool { return before.ID == r.ID })
 	}
-	at, it := s.platform().RoutesAt(), "it"
+	at, it := input.PathText(s.platform().RoutesAt()), "it"
 	if len(missing) > 1 {
 		it = "them"
 	}

@@ -58,7 +58,7 @@ func (m environmentModel) needsProof(plan environmentModel) bool {
 // that carries traffic is not checked again: that could only prevent the switch from
 // moving the traffic away from it.
 func (m environmentModel) needsProofWhileIdle(plan environmentModel) bool {
-	return m.isImported() || !plan.Ready.Equal(m.Ready) || !plan.BackedBy.Equal(m.BackedBy) || !plan.TargetGroups.Equal(m.TargetGroups)
+	return m.isImported() || !m.sameReadiness(plan) || !plan.BackedBy.Equal(m.BackedBy) || !plan.TargetGroups.Equal(m.TargetGroups)
 }
 
 // proving is an environment and its readiness check.

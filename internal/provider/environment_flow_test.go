@@ -134,7 +134,7 @@ func TestEnvironment_importedWhileLive(t *testing.T) {
 	const address = "bluegreen_environment.blue"
 	blue := s.blueEnv()
 	blue.backing = `["asg-1"]`
-	blue.ready = `gates = { smoke = { http = { url = "http://127.0.0.1:1/" } } }` // a live environment is not evaluated
+	blue.ready = smokeGate("http://127.0.0.1:1/", "10s") // a live environment is not evaluated
 	config := settings(s.bench, "") + fmt.Sprint(blue)
 	unitTest(t,
 		resource.TestStep{
@@ -244,7 +244,7 @@ func TestEnvironment_badInput(t *testing.T) {
 	t.Parallel()
 	b, w := newBench(t), newWorkspace(t)
 	gate := func(more string) string {
-		return fmt.Sprintf("gates = { smoke = { http = { url = \"http://127.0.0.1/\" } \n %s } }", more)
+		return smokeGate("http://127.0.0.1/", "10s", more)
 	}
 	for name, c := range map[string]struct {
 		change func(e *env)
@@ -266,8 +266,10 @@ func TestEnvironment_badInput(t *testing.T) {
 		"percent too low":     {func(e *env) { e.ready = "min_healthy_percent = 0" }},
 		"percent too high":    {func(e *env) { e.ready = "min_healthy_percent = 101" }},
 		"targets":             {func(e *env) { e.ready = "min_healthy_targets = 0" }},
-		"gate without a kind": {func(e *env) { e.ready = `gates = { smoke = { interval = "1s" } }` }},
-		"null gate":           {func(e *env) { e.ready = "gates = { smoke = null }" }},
+		"gate without a kind": {func(e *env) { e.ready = gateBlock("smoke", `interval = "1s"`) }},
+		"two gates, one name": {func(e *env) { e.ready = gate("") + "\n" + gate("") }},
+		"only comparisons":    {func(e *env) { e.ready = gateBlock("users", block("target_metrics", "error_ratio = 2")) }},
+		"at_percent":          {func(e *env) { e.ready = gate("at_percent = [50]") }},
 		"when":                {func(e *env) { e.ready = gate(`when = "before"`) }},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -13,7 +13,6 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
 // environmentModel is a configuration, a plan or a state of an environment.
@@ -23,7 +22,7 @@ type environmentModel struct {
 	TargetGroups types.Map    `tfsdk:"target_groups"`
 	TestRoutes   types.List   `tfsdk:"test_routes"`
 	BackedBy     types.List   `tfsdk:"backed_by"`
-	Ready        types.Object `tfsdk:"ready"`
+	Ready        types.List   `tfsdk:"ready"`
 	Drain        types.String `tfsdk:"drain"`
 	Protect      types.Bool   `tfsdk:"protect"`
 	ResourceType types.String `tfsdk:"resource_type"`
@@ -90,29 +89,16 @@ func (r *decoder) readBacking(at path.Path, v types.List) {
 	}
 }
 
-func (r *decoder) readReady(want *readiness, v types.Object) {
-	at := path.Root("ready")
-	attrs := r.Attributes(v) // null: the defaults
+func (r *decoder) readReady(want *readiness, v types.List) {
+	at, attrs := r.Block(path.Root("ready"), v) // none: the defaults
 	want.health = r.readHealthTerms(at, attrs)
-	at = at.AtName("gates")
-	configured, ok := attrs["gates"].(types.Map)
-	if !ok || !r.Known(configured) {
-		return
-	}
-	for _, name := range slices.Sorted(maps.Keys(configured.Elements())) {
-		at := at.AtMapKey(name)
-		if when := r.Attributes(configured.Elements()[name])["when"]; !input.Missing(when) {
-			r.Add(whenOfReady(at.AtName("when")))
-			continue
-		}
-		if g := gates.Read(&r.Reader, at, name, configured.Elements()[name]); g != nil {
-			g.Terms.When = shift.Before
-			if g.WithoutLive != "" {
-				r.Add(input.Misuse(at, g.WithoutLive))
-			}
-			want.gates = append(want.gates, g)
-		}
-	}
+	want.gates = gates.Read(&r.Reader, at.AtName("gate"), attrs["gate"], gates.OfReady)
+}
+
+// sameReadiness reports whether the readiness check is the same: the order of its gates does not
+// matter.
+func (m environmentModel) sameReadiness(plan environmentModel) bool {
+	return gates.SameBlocks(m.Ready, plan.Ready)
 }
 
 // groups returns the target groups, each once, sorted.
@@ -142,13 +128,12 @@ func (m environmentModel) isProtected() bool {
 func (m environmentModel) isImported() bool { return m.BackedBy.IsNull() }
 
 func importedEnvironment(name string, groups map[string]string) environmentModel {
-	ready, _ := readyBlock().Type().(types.ObjectType)
 	return environmentModel{
 		Name:         types.StringValue(name),
 		TargetGroups: textsValue(groups),
 		TestRoutes:   types.ListNull(types.StringType),
 		BackedBy:     types.ListNull(types.StringType),
-		Ready:        types.ObjectNull(ready.AttrTypes),
+		Ready:        types.ListNull(blockType(readyBlock())),
 		ResourceType: types.StringValue(environmentType),
 	}
 }

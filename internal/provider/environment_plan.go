@@ -47,9 +47,9 @@ func (r *environmentResource) ModifyPlan(ctx context.Context, req resource.Modif
 		return
 	}
 	resp.Diagnostics.Append(r.checkIDs(plan)...)
-	if req.State.Raw.IsNull() || !plan.Ready.Equal(state.Ready) || state.needsProof(plan) {
+	if req.State.Raw.IsNull() || !state.sameReadiness(plan) || state.needsProof(plan) {
 		want, _ := plan.read() // invalid values have been reported already
-		resp.Diagnostics.Append(gates.Warnings(r.backend.dependencies(ctx, ""), want.gates)...)
+		resp.Diagnostics.Append(gates.Here(r.backend.dependencies(ctx, ""), want.gates, true)...)
 	}
 	if req.State.Raw.IsNull() {
 		return

@@ -82,16 +82,14 @@ func environmentAttributes() map[string]schema.Attribute {
 const protectDescription = "Whether to protect the environment while it carries traffic: changing its `version`, `target_groups` or `backed_by` is then a plan error, and destroying it is refused. " +
 	"Set `BLUEGREEN_ALLOW_DESTROY=1` to destroy it anyway. Routes in `test_routes` do not count as traffic; see [What counts as traffic](../guides/how-a-shift-works.md#what-counts-as-traffic). Default: `true`."
 
-func readyBlock() schema.Block {
-	attributes := healthAttributes()
-	attributes["gates"] = schema.MapNestedAttribute{
-		Optional:            true,
-		MarkdownDescription: "Map of gate name to exactly one kind of gate, as in `gates` of the switch, without `when`. Each must pass once, after the health check. Default: none.",
-		NestedObject:        schema.NestedAttributeObject{Attributes: gates.Attributes()},
+func readyBlock() schema.ListNestedBlock {
+	gate := schema.ListNestedBlock{
+		MarkdownDescription: "A gate, as in the switch, without `when` and `at_percent`. Each must pass once, after the health check.",
+		NestedObject:        gates.Block(gates.OfReady),
 	}
-	return schema.SingleNestedBlock{
+	return schema.ListNestedBlock{
 		MarkdownDescription: "Readiness check, run when the environment is created, when its `version`, `target_groups` or `backed_by` change, and, while it is idle, when `ready` changes. " +
 			"The health of a target group that is attached to no listener or rule is checked later, by the switch. Default: the health defaults below and no gates.",
-		Attributes: attributes,
+		NestedObject: schema.NestedBlockObject{Attributes: healthAttributes(), Blocks: map[string]schema.Block{"gate": gate}},
 	}
 }

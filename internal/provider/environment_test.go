@@ -114,7 +114,7 @@ func (b *bench) calls(action string) int {
 
 // gated is a ready block with a gate that calls green.
 func (s *site) gated() string {
-	return fmt.Sprintf(`gates = { smoke = { http = { url = %q }, interval = "10ms" } }`, s.green.url)
+	return smokeGate(s.green.url, "10ms")
 }
 
 func TestEnvironment_createWaitsUntilItIsHealthy(t *testing.T) {
@@ -185,7 +185,7 @@ func TestEnvironment_notReady(t *testing.T) {
 			}},
 		"a variable of a gate is not set": {
 			func(_ *site, e *env) {
-				e.ready = `gates = { smoke = { http = { url = "http://127.0.0.1/", headers_env = { A = "BLUEGREEN_TEST_UNSET" } } } }`
+				e.ready = gateBlock("smoke", block("http", `url = "http://127.0.0.1/"`, `headers_env = { A = "BLUEGREEN_TEST_UNSET" }`))
 			}},
 		"a group that is not there": {
 			func(_ *site, e *env) { e.groups = fmt.Sprintf("web = %q", goneGroup) }},

@@ -226,7 +226,7 @@ func TestSwitch_healthDegradesUnderTraffic(t *testing.T) {
 	h.strategy = `steps = [{ percent = 5, hold = "60s" }]`
 	h.health = "\n breach_for = \"300ms\"\n steady_for = \"0s\""
 	url := firstCall(t, func() { s.deregister(s.green) })
-	h.gates = fmt.Sprintf(`gates = { smoke = { http = { url = %q }, interval = "10ms" } }`, url)
+	h.gates = smokeGate(url, "10ms")
 	w.write(h.in(s.bench))
 	w.apply().failsAs("health_degraded", golden.ReplacePattern(`for [0-9.]+m?s\.`, "for <duration>."))
 	s.want("app-blue 100, app-green 0")

@@ -20,16 +20,16 @@ var (
 	_ function.Function = (*presetFunction)(nil)
 )
 
-// stepType is a step as a function returns it. It has no gates, so that it has the
-// same type as a literal step without gates: Terraform requires one type for both
-// results of a conditional.
+// stepType is a step as a function returns it. It has the same type as a literal step:
+// Terraform requires one type for both results of a conditional.
 var stepType = types.ObjectType{AttrTypes: map[string]attr.Type{"percent": types.NumberType, "hold": types.StringType}}
 
 // resultDescription ends the description of every function. The example is a call of
 // the function.
 func resultDescription(example string) string {
 	return "\n\nReturns a list of objects with `percent` and `hold` for `strategy.steps` of a `bluegreen_switch`. The step at 100 is added by the switch. " +
-		"The list can be combined with other steps by `concat` and changed by a `for` expression, for example to add a gate to every step: `[for s in provider::bluegreen::" + example + " : merge(s, { gates = [\"approve\"] })]`. " +
+		"The list can be combined with other steps by `concat` and changed by a `for` expression, for example for a longer first step: `[for s in provider::bluegreen::" + example + " : s.percent < 15 ? merge(s, { hold = \"1h\" }) : s]`. " +
+		"`at_percent` of a gate can be taken from it: `[for s in local.steps : s.percent]`. " +
 		"In a conditional, both results must have the same attributes.\n\nRequires Terraform 1.8 or OpenTofu 1.7."
 }
 

@@ -140,20 +140,15 @@ func assigned() map[string]struct {
 		"at_once": {`provider::bluegreen::preset("AllAtOnce")`, list()},
 		"concat": {`concat([{ percent = 1, hold = "10m" }], provider::bluegreen::linear(50, "1m"))`,
 			list(gateless("1", "10m"), gateless("50", "1m"))},
-		"concat_gated": {`concat(provider::bluegreen::canary(1, "10m"), [{ percent = 50, hold = "1m", gates = ["smoke"] }])`,
-			list(gateless("1", "10m"), step("50", "1m", map[string]knownvalue.Check{"gates": knownvalue.ListExact([]knownvalue.Check{text("smoke")})}))},
-		"concat_both":  {`concat(provider::bluegreen::canary(1, "10m"), provider::bluegreen::linear(50, "1m"))`, list(gateless("1", "10m"), gateless("50", "1m"))},
-		"if_literal":   {`var.slow ? provider::bluegreen::linear(50, "1m") : [{ percent = 5, hold = "1s" }]`, halves},
-		"else_literal": {`var.slow ? [{ percent = 5, hold = "1s" }] : provider::bluegreen::linear(50, "1m")`, list(gateless("5", "1s"))},
-		"if_two":       {`var.slow ? [{ percent = 5, hold = "1s" }, { percent = 6, hold = "1s" }] : provider::bluegreen::linear(50, "1m")`, list(gateless("5", "1s"), gateless("6", "1s"))},
-		"if_none":      {`var.slow ? provider::bluegreen::linear(50, "1m") : []`, halves},
-		"if_null":      {`var.slow ? provider::bluegreen::linear(50, "1m") : null`, halves},
-		"if_preset":    {`var.slow ? provider::bluegreen::linear(50, "1m") : provider::bluegreen::preset("AllAtOnce")`, halves},
-		"if_gated": {`var.slow ? [for s in provider::bluegreen::linear(50, "1m") : merge(s, { gates = ["smoke"] })] : [
-      { percent = 5, hold = "1s", gates = ["smoke"] }, { percent = 6, hold = "1s", gates = ["smoke"] }]`,
-			list(step("50", "1m", map[string]knownvalue.Check{"gates": knownvalue.ListExact([]knownvalue.Check{text("smoke")})}))},
+		"concat_both":    {`concat(provider::bluegreen::canary(1, "10m"), provider::bluegreen::linear(50, "1m"))`, list(gateless("1", "10m"), gateless("50", "1m"))},
+		"if_literal":     {`var.slow ? provider::bluegreen::linear(50, "1m") : [{ percent = 5, hold = "1s" }]`, halves},
+		"else_literal":   {`var.slow ? [{ percent = 5, hold = "1s" }] : provider::bluegreen::linear(50, "1m")`, list(gateless("5", "1s"))},
+		"if_two":         {`var.slow ? [{ percent = 5, hold = "1s" }, { percent = 6, hold = "1s" }] : provider::bluegreen::linear(50, "1m")`, list(gateless("5", "1s"), gateless("6", "1s"))},
+		"if_none":        {`var.slow ? provider::bluegreen::linear(50, "1m") : []`, halves},
+		"if_null":        {`var.slow ? provider::bluegreen::linear(50, "1m") : null`, halves},
+		"if_preset":      {`var.slow ? provider::bluegreen::linear(50, "1m") : provider::bluegreen::preset("AllAtOnce")`, halves},
 		"for":            {`[for s in provider::bluegreen::linear(50, "1m") : { percent = s.percent / 2, hold = s.hold }]`, list(gateless("25", "1m"))},
-		"for_gated":      {`[for s in provider::bluegreen::linear(50, "1m") : merge(s, { gates = ["smoke"] })]`, list(step("50", "1m", map[string]knownvalue.Check{"gates": knownvalue.ListExact([]knownvalue.Check{text("smoke")})}))},
+		"merged":         {`[for s in provider::bluegreen::linear(50, "1m") : s.percent < 60 ? merge(s, { hold = "1h" }) : s]`, list(gateless("50", "1h"))},
 		"of_a_variable":  {`provider::bluegreen::linear(var.percent, var.hold)`, halves},
 		"through_try":    {`try(provider::bluegreen::preset("none of them"), provider::bluegreen::linear(50, "1m"))`, halves},
 		"first_of_local": {`slice(provider::bluegreen::linear(10, "1m"), 4, 5)`, halves},
@@ -173,9 +168,9 @@ func TestFunctions_resultsAreValidSteps(t *testing.T) {
 	config, checks := settings(b, "")+stepVariables, []plancheck.PlanCheck{}
 	for name, way := range assigned() {
 		h := good()
-		h.gates, h.strategy = httpGate("", ""), "steps = "+way.hcl
+		h.strategy = "steps = " + way.hcl
 		config += h.onListenerOf(name).resource(name)
-		checks = append(checks, plancheck.ExpectKnownValue("bluegreen_switch."+name, tfjsonpath.New("strategy").AtMapKey("steps"), way.want))
+		checks = append(checks, plancheck.ExpectKnownValue("bluegreen_switch."+name, tfjsonpath.New("strategy").AtSliceIndex(0).AtMapKey("steps"), way.want))
 	}
 	functionTest(t, resource.TestStep{
 		Config: config, PlanOnly: true, ExpectNonEmptyPlan: true,
@@ -203,12 +198,12 @@ resource "terraform_data" "way" {
 		resource.TestStep{
 			Config: h.in(s.bench),
 			ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
-				plancheck.ExpectUnknownValue(address, tfjsonpath.New("strategy").AtMapKey("steps")),
+				plancheck.ExpectUnknownValue(address, tfjsonpath.New("strategy").AtSliceIndex(0).AtMapKey("steps")),
 				plancheck.ExpectUnknownValue(address, tfjsonpath.New("schedule")),
 			}},
 			Check: s.routes("app-blue 0, app-green 100"),
 			ConfigStateChecks: []statecheck.StateCheck{
-				value("strategy.steps", knownvalue.ListExact([]knownvalue.Check{
+				value("strategy.0.steps", knownvalue.ListExact([]knownvalue.Check{
 					step("5", "10ms", map[string]knownvalue.Check{"gates": knownvalue.Null()}),
 					step("50", "20ms", map[string]knownvalue.Check{"gates": knownvalue.Null()}),
 				})),

@@ -1,7 +1,6 @@
 package provider_test
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -10,20 +9,20 @@ import (
 func badPrometheus() []badInput {
 	kind := func(rest string) func(h *hcl) {
 		return func(h *hcl) {
-			h.gates = fmt.Sprintf("gates = { rate = { prometheus = {\n url = \"http://127.0.0.1:9090\"\n query = \"up\"\n %s\n } } }", rest)
+			h.gates = gateBlock("rate", block("prometheus", `url = "http://127.0.0.1:9090"`, `query = "up"`, rest))
 		}
 	}
-	whole := func(attributes string) func(h *hcl) {
-		return func(h *hcl) { h.gates = "gates = { rate = { prometheus = { " + attributes + " } } }" }
+	whole := func(lines ...string) func(h *hcl) {
+		return func(h *hcl) { h.gates = gateBlock("rate", block("prometheus", lines...)) }
 	}
 	return []badInput{
 		wrong("prometheus_limitless", kind("")),
 		wrong("prometheus_limits_null", kind("min = null\n max = null")),
 		wrong("prometheus_limits_crossed", kind("min = 2.5\n max = 1")),
 		wrong("prometheus_limit_infinite", kind("max = 1e400")),
-		wrong("prometheus_url", whole(`url = "127.0.0.1:9090", query = "up", max = 1`)),
-		wrong("prometheus_url_scheme", whole(`url = "ftp://h", query = "up", max = 1`)),
-		wrong("prometheus_query_empty", whole(`url = "http://h", query = " ", max = 1`)),
+		wrong("prometheus_url", whole(`url = "127.0.0.1:9090"`, `query = "up"`, "max = 1")),
+		wrong("prometheus_url_scheme", whole(`url = "ftp://h"`, `query = "up"`, "max = 1")),
+		wrong("prometheus_query_empty", whole(`url = "http://h"`, `query = " "`, "max = 1")),
 		wrong("prometheus_header", kind("max = 1\n headers = { \"X Y\" = \"1\" }")),
 		wrong("prometheus_header_null", kind("max = 1\n headers_env = { \"X\" = null }")),
 		wrong("prometheus_header_empty", kind("max = 1\n headers_env = { \"X\" = \"\" }")),
@@ -32,12 +31,17 @@ func badPrometheus() []badInput {
 		wrong("prometheus_token_empty", kind("max = 1\n bearer_token_env = \"\"")),
 		wrong("prometheus_token_name", kind("max = 1\n bearer_token_env = \"A=B\"")),
 		wrong("prometheus_ca_empty", kind("max = 1\n ca_file = \"\"")),
+		wrong("prometheus_ca_missing_key", whole(`url = "https://h"`, `query = "up"`, "max = 1", `client_cert_file = "a.pem"`)),
+		wrong("prometheus_basic_auth", kind("max = 1\n basic_auth {\n username = \"a:b\"\n password_env = \"P\"\n }")),
+		wrong("prometheus_sigv4", kind("max = 1\n sigv4 {\n region = \"Frankfurt\"\n }")),
+		wrong("prometheus_method", kind("max = 1\n method = \"PUT\"")),
+		wrong("prometheus_no_data", kind("max = 1\n on_no_data = \"error\"")),
 	}
 }
 
 func badWebhooks() []badInput {
 	kind := func(rest string) func(h *hcl) {
-		return func(h *hcl) { h.gates = "gates = { approve = { webhook = {\n " + rest + "\n } } }" }
+		return func(h *hcl) { h.gates = gateBlock("approve", block("webhook", rest)) }
 	}
 	return []badInput{
 		wrong("webhook_url", kind(`url = "hooks.example.com"`)),
@@ -48,12 +52,16 @@ func badWebhooks() []badInput {
 		wrong("webhook_content_type", kind("url = \"http://h\"\n headers = { \"Content-Type\" = \"text/plain\" }")),
 		wrong("webhook_secret_empty", kind("url = \"http://h\"\n secret_env = \"\"")),
 		wrong("webhook_secret_name", kind("url = \"http://h\"\n secret_env = \"A=B\"")),
+		wrong("webhook_codes_empty", kind("url = \"http://h\"\n success_codes = []")),
+		wrong("webhook_codes_null", kind("url = \"http://h\"\n success_codes = [200, null]")),
+		wrong("webhook_codes_range", kind("url = \"http://h\"\n pending_codes = [102]")),
+		wrong("webhook_codes_both", kind("url = \"http://h\"\n success_codes = [200, 202]\n pending_codes = [202]")),
 	}
 }
 
 func badCommands() []badInput {
 	kind := func(rest string) func(h *hcl) {
-		return func(h *hcl) { h.gates = "gates = { smoke = { command = {\n " + rest + "\n } } }" }
+		return func(h *hcl) { h.gates = gateBlock("smoke", block("command", rest)) }
 	}
 	return []badInput{
 		wrong("command_argv_empty", kind("argv = []")),
@@ -78,20 +86,25 @@ func TestGates_unknownProgramInputIsAccepted(t *testing.T) {
 	t.Parallel()
 	b, w := newBench(t), newWorkspace(t)
 	text := settings(b, "") + "\nresource \"terraform_data\" \"later\" { input = \"1\" }\n"
+	query := func(lines ...string) string {
+		return block("prometheus", append([]string{`url = "http://h"`, `query = "up"`}, lines...)...)
+	}
 	for name, gate := range map[string]string{
-		"limit":        `prometheus = { url = "http://h", query = "up", min = tonumber(terraform_data.later.output) }`,
-		"other_limit":  `prometheus = { url = "http://h", query = "up", min = 2, max = tonumber(terraform_data.later.output) }`,
-		"query":        `prometheus = { url = "http://h", query = terraform_data.later.output, max = 1 }`,
-		"token":        `prometheus = { url = "http://h", query = "up", max = 1, bearer_token_env = terraform_data.later.output }`,
-		"webhook_url":  `webhook = { url = terraform_data.later.output }`,
-		"hook_headers": `webhook = { url = "http://h", headers = { X = terraform_data.later.output } }`,
-		"program":      `command = { argv = [terraform_data.later.output] }`,
-		"argument":     `command = { argv = ["./no-such-program", terraform_data.later.output], working_dir = "/no/such/folder" }`,
-		"folder":       `command = { argv = ["./no-such-program"], working_dir = terraform_data.later.output }`,
-		"variable":     `command = { argv = ["./no-such-program"], env = { A = terraform_data.later.output, EMPTY = "" } }`,
+		"limit":        query("min = tonumber(terraform_data.later.output)"),
+		"other_limit":  query("min = 2", "max = tonumber(terraform_data.later.output)"),
+		"query":        block("prometheus", `url = "http://h"`, "query = terraform_data.later.output", "max = 1"),
+		"token":        query("max = 1", "bearer_token_env = terraform_data.later.output"),
+		"no_data":      query("max = 1", "on_no_data = terraform_data.later.output", "method = terraform_data.later.output"),
+		"hook_codes":   block("webhook", `url = "http://h"`, "success_codes = [tonumber(terraform_data.later.output)]"),
+		"webhook_url":  block("webhook", "url = terraform_data.later.output"),
+		"hook_headers": block("webhook", `url = "http://h"`, "headers = { X = terraform_data.later.output }"),
+		"program":      block("command", "argv = [terraform_data.later.output]"),
+		"argument":     block("command", `argv = ["./no-such-program", terraform_data.later.output]`, `working_dir = "/no/such/folder"`),
+		"folder":       block("command", `argv = ["./no-such-program"]`, "working_dir = terraform_data.later.output"),
+		"variable":     block("command", `argv = ["./no-such-program"]`, `env = { A = terraform_data.later.output, EMPTY = "" }`),
 	} {
 		h := good()
-		h.gates = "gates = { it = { " + gate + " } }"
+		h.gates = gateBlock("it", gate)
 		text += h.onListenerOf(name).resource(name)
 	}
 	w.write(text)

@@ -26,8 +26,8 @@ func (b *bench) alarm(state cwtypes.StateValue) {
 // alarmed is a release with an alarm gate during a bake of zero length.
 func (s *site) alarmed(active string, names ...string) hcl {
 	release := s.release(active)
-	release.gates = fmt.Sprintf(`gates = { alarms = { cloudwatch_alarm = { names = ["%s"] }, interval = "100ms", inconclusive_timeout = "0s", on_inconclusive_timeout = "pass" } }`,
-		strings.Join(names, `", "`))
+	release.gates = gateBlock("alarms", block("cloudwatch_alarm", fmt.Sprintf(`names = ["%s"]`, strings.Join(names, `", "`))),
+		`interval = "100ms"`, `inconclusive_timeout = "0s"`, `on_inconclusive_timeout = "pass"`)
 	return release
 }
 

@@ -29,19 +29,19 @@ func TestGates_scheduleWarnsOfSharedTraffic(t *testing.T) {
 	s, w := newSite(t), newWorkspace(t)
 	w.write(s.release("blue").in(s.bench))
 	w.apply().ok()
-	gate := func(kind, rest string) string { return fmt.Sprintf("gates = { idle = { %s, %s } }", kind, rest) }
+	gate := func(kind, rest string) string { return gateBlock("idle", kind, rest) }
 	for name, tt := range map[string]struct {
 		gates string
 		noted bool
 	}{
-		"the public URL":     {gate(`http = { url = "https://app.example.com/?token=hidden" }`, `when = "before"`), true},
-		"always":             {gate(`http = { url = "https://app.example.com" }`, `when = "always"`), true},
-		"only later":         {gate(`http = { url = "https://app.example.com" }`, `when = "after"`), false},
-		"a header":           {gate(`http = { url = "https://app.example.com", headers = { X-Environment = "green" } }`, `when = "before"`), false},
-		"a secret header":    {gate(`http = { url = "https://app.example.com", headers_env = { X-Test = "TOKEN" } }`, `when = "before"`), false},
-		"a port":             {gate(`http = { url = "https://app.example.com:8443" }`, `when = "before"`), false},
-		"a host of its own":  {gate(`http = { url = "https://green.example.com" }`, `when = "before"`), false},
-		"no header in a map": {gate(`http = { url = "https://app.example.com", headers = {} }`, `when = "before"`), true},
+		"the public URL":     {gate(block("http", `url = "https://app.example.com/?token=hidden"`), `when = "before"`), true},
+		"always":             {gate(block("http", `url = "https://app.example.com"`), `when = "always"`), true},
+		"only later":         {gate(block("http", `url = "https://app.example.com"`), `when = "after"`), false},
+		"a header":           {gate(block("http", `url = "https://app.example.com"`, `headers = { X-Environment = "green" }`), `when = "before"`), false},
+		"a secret header":    {gate(block("http", `url = "https://app.example.com"`, `headers_env = { X-Test = "TOKEN" }`), `when = "before"`), false},
+		"a port":             {gate(block("http", `url = "https://app.example.com:8443"`), `when = "before"`), false},
+		"a host of its own":  {gate(block("http", `url = "https://green.example.com"`), `when = "before"`), false},
+		"no header in a map": {gate(block("http", `url = "https://app.example.com"`, "headers = {}"), `when = "before"`), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			release := s.release("green")
@@ -66,7 +66,7 @@ func TestGates_scheduleIsUnknownWithUnknownInput(t *testing.T) {
 	w.apply().ok()
 	release := s.release("green")
 	release.before = "\nresource \"terraform_data\" \"host\" { input = \"127.0.0.1\" }\n"
-	release.gates = fmt.Sprintf(`gates = { idle = { http = { url = "http://${terraform_data.host.output}:%s" }, when = "before" } }`, s.green.url[strings.LastIndex(s.green.url, ":")+1:])
+	release.gates = gateBlock("idle", block("http", `url = "http://${terraform_data.host.output}`+s.green.url[strings.LastIndex(s.green.url, ":"):]+`"`), `when = "before"`)
 	w.write(release.in(s.bench))
 	w.plan().ok()
 	if planned, _ := w.planned(); planned["schedule"] != nil {
@@ -85,10 +85,7 @@ func TestGates_scheduleWarnsOfShortHolds(t *testing.T) {
 	s.must(err)
 	release := s.release("blue")
 	release.strategy = `steps = [{ percent = 5, hold = "5s" }, { percent = 50, hold = "2m" }]`
-	release.gates = fmt.Sprintf(`gates = {
-	  answers = { http = { url = %q } }
-	  users   = { target_metrics = { max_error_rate = 1 } }
-	}`, s.green.url)
+	release.gates = gateBlock("answers", block("http", fmt.Sprintf("url = %q", s.green.url))) + "\n" + gateBlock("users", block("target_metrics", "max_error_rate = 1"))
 	w.write(release.in(s.bench))
 	w.apply().ok()
 	release.traffic = `active = "green"`
@@ -100,7 +97,7 @@ func TestGates_scheduleWarnsOfShortHolds(t *testing.T) {
 func TestGates_missingCommand(t *testing.T) {
 	s, w := newSite(t), newWorkspace(t)
 	release := s.release("green")
-	release.gates = `gates = { smoke = { command = { argv = ["./smoke.sh", "green"], working_dir = abspath(path.root) } } }`
+	release.gates = gateBlock("smoke", block("command", `argv = ["./smoke.sh", "green"]`, "working_dir = abspath(path.root)"))
 	w.write(release.in(s.bench))
 	plan := w.terraform("plan", "-json", "-input=false")
 	plan.ok()

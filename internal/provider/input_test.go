@@ -37,7 +37,7 @@ func (h hcl) onListenerOf(name string) hcl {
 
 // httpGate is the gate "smoke" of type http, with more arguments.
 func httpGate(kind, more string) string {
-	return fmt.Sprintf("gates = {\n smoke = { http = { url = \"http://127.0.0.1/\"\n %s }\n %s }\n }", kind, more)
+	return gateBlock("smoke", block("http", `url = "http://127.0.0.1/"`, kind), more)
 }
 
 type badInput struct {
@@ -101,7 +101,6 @@ func badRoutes() []badInput {
 		return func(h *hcl) { h.routes = "routes = { web = [" + text + "] }" }
 	}
 	return []badInput{
-		wrong("no_routes", func(h *hcl) { h.routes = "" }),
 		wrong("routes_empty", func(h *hcl) { h.routes = "routes = {}" }),
 		wrong("entry_empty", route("")),
 		wrong("entry_null", func(h *hcl) { h.routes = "routes = { web = null }" }),
@@ -130,12 +129,8 @@ func badStrategy() []badInput {
 		wrong("step_empty", steps("{}")),
 		wrong("step_misspelled", steps(`{ percent = 10, hodl = "1m" }`)),
 		wrong("hold_negative", steps(`{ percent = 10, hold = "-1m" }`)),
-		wrong("step_gate_unknown", steps(`{ percent = 10, hold = "1m", gates = ["approve"] }`)),
-		wrong("step_gate_elsewhere", func(h *hcl) {
-			h.strategy = `steps = [{ percent = 10, hold = "1m", gates = ["smoke"] }]`
-			h.gates = httpGate("", `when = "before"`)
-		}),
-		wrong("step_gate_null", steps(`{ percent = 10, hold = "1m", gates = [null] }`)),
+		wrong("step_gates", steps(`{ percent = 10, hold = "1m", gates = ["approve"] }`)),
+		wrong("step_gates_empty", steps(`{ percent = 10, hold = "1m", gates = [] }`)),
 		wrong("bake_unreadable", func(h *hcl) { h.strategy = `bake = "soon"` }),
 		wrong("settle_unreadable", func(h *hcl) { h.settle = `settle = "60"` }),
 		wrong("window_negative", func(h *hcl) { h.strategy = `rollback_window = "-24h"` }),
@@ -157,15 +152,37 @@ func badGates() []badInput {
 	gate := func(kind, more string) func(h *hcl) {
 		return func(h *hcl) { h.gates = httpGate(kind, more) }
 	}
+	named := func(name string) func(h *hcl) {
+		return func(h *hcl) { h.gates = block("gate", "name = "+name, block("http", `url = "http://127.0.0.1/"`)) }
+	}
+	at := func(percent string) func(h *hcl) {
+		return func(h *hcl) {
+			h.strategy = `steps = [{ percent = 5, hold = "1m" }, { percent = 50.5, hold = "1m" }]`
+			h.gates = httpGate("", "at_percent = ["+percent+"]")
+		}
+	}
 	return []badInput{
-		wrong("gate_null", func(h *hcl) { h.gates = "gates = { smoke = null }" }),
-		wrong("gate_empty", func(h *hcl) { h.gates = "gates = { smoke = {} }" }),
-		wrong("gate_kindless", func(h *hcl) { h.gates = `gates = { smoke = { interval = "1s" } }` }),
+		wrong("gate_kindless", func(h *hcl) { h.gates = gateBlock("smoke", `interval = "1s"`) }),
+		wrong("gate_two_kinds", gate("", block("command", `argv = ["./smoke.sh"]`))),
+		wrong("gate_twice", func(h *hcl) { h.gates = httpGate("", "") + "\n" + httpGate("", "") }),
+		wrong("gate_nameless", named(`""`)),
+		wrong("gate_blank", named(`" "`)),
+		wrong("gate_null", named("null")),
+		wrong("gate_spaced", named(`"smoke "`)),
+		wrong("gate_control", named(`"smo\nke"`)),
+		wrong("gate_comma", named(`"smoke,users"`)),
+		wrong("at_percent_without_steps", gate("", "at_percent = [50]")),
+		wrong("at_percent_nowhere", at("5, 51")),
+		wrong("at_percent_zero", at("0")),
+		wrong("at_percent_fine", at("5.25")),
+		wrong("at_percent_large", at("101")),
+		wrong("at_percent_null", at("null")),
+		wrong("at_percent_and_when", gate("", "at_percent = [100]\n when = \"after\"")),
 		wrong("gate_when", gate("", `when = "sometimes"`)),
 		wrong("gate_inconclusive", gate("", `on_inconclusive_timeout = "wait"`)),
 		wrong("gate_interval", gate("", `interval = "0s"`)),
 		wrong("gate_limit", gate("", "failure_limit = -1")),
-		wrong("http_url", func(h *hcl) { h.gates = `gates = { smoke = { http = { url = "app.example.com" } } }` }),
+		wrong("http_url", func(h *hcl) { h.gates = smokeGate("app.example.com", "10s") }),
 		wrong("http_pattern", gate(`expect_body = "version 1.(2"`, "")),
 		wrong("http_status", gate("expect_status = [200, 600]", "")),
 		wrong("http_header", gate(`headers = { "X Y" = "1" }`, "")),
@@ -232,9 +249,9 @@ func TestProvider_planRefusesBadInput(t *testing.T) {
 	for name, aws := range map[string]string{
 		"key":      `secret_key = null`,
 		"attempts": `max_attempts = 0`,
-		"role":     `assume_role = { role_arn = "arn:aws:iam::123456789012:role/r", duration = "1m" }`,
-		"endpoint": `endpoints = { elbv2 = "localhost" } #`,
-		"token":    `assume_role_with_web_identity = { role_arn = "arn:aws:iam::123456789012:role/r" }`,
+		"role":     block("assume_role", `role_arn = "arn:aws:iam::123456789012:role/r"`, `duration = "1m"`),
+		"endpoint": "",
+		"token":    block("assume_role_with_web_identity", `role_arn = "arn:aws:iam::123456789012:role/r"`),
 		"accounts": `allowed_account_ids = ["123456789012", "12345678901", "production"]`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -244,7 +261,11 @@ func TestProvider_planRefusesBadInput(t *testing.T) {
 			if name != "key" {
 				base += `secret_key = "secret"` + "\n"
 			}
-			w.write(strings.ReplaceAll(settings(b, ""), settingsKeys, base+aws) + good().resource("web"))
+			url := b.srv.URL()
+			if name == "endpoint" {
+				url = "localhost"
+			}
+			w.write(strings.ReplaceAll(settingsAt(url, ""), settingsKeys, base+aws) + good().resource("web"))
 			w.plan().failsAs("error")
 		})
 	}

@@ -110,7 +110,7 @@ func TestSwitch_partlyMoved(t *testing.T) {
 				previous := fmt.Sprint(s.w.values()["previous"])
 				h := s.h
 				h.strategy = `steps = [{ percent = 50, hold = "1ms" }]`
-				h.gates = s.gate("")
+				h.gates = s.gate()
 				s.green.status.Store(500)
 				s.write(h)
 				s.w.apply().failsAs("gate_fails")

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
 )
 
@@ -86,7 +87,7 @@ func TestSwitch_stopDuringBakeLeavesAPlan(t *testing.T) {
 	s.green.status.Store(http.StatusInternalServerError)
 	h := s.release("green")
 	h.strategy = "on_failure = \"stop\"\n bake = \"1ms\""
-	h.gates = s.gate(`, when = "after"`)
+	h.gates = s.gate(`when = "after"`)
 	w.write(h.in(s.bench))
 	if r := w.apply(); r.err == nil {
 		t.Fatal("the bake did not fail")
@@ -115,7 +116,7 @@ func TestSwitch_externalChangeDuringShift(t *testing.T) {
 	h := s.release("green")
 	h.strategy = `steps = [{ percent = 5, hold = "1ms" }]`
 	url := firstCall(t, func() { s.changeExternally(s.listener, forward(weights{s.blue.group: 80, s.green.group: 20})) })
-	h.gates = fmt.Sprintf(`gates = { smoke = { http = { url = %q }, interval = "10ms" } }`, url)
+	h.gates = smokeGate(url, "10ms")
 	w.write(h.in(s.bench))
 	w.apply().failsAs("error")
 	s.want("app-blue 80, app-green 20")
@@ -124,15 +125,34 @@ func TestSwitch_externalChangeDuringShift(t *testing.T) {
 	}
 }
 
+// Somebody returns all traffic in mid-shift: the error says that the version is rejected now, as the next apply does.
+func TestSwitch_externalRollbackDuringShift(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	h := s.release("green")
+	h.strategy = `steps = [{ percent = 5, hold = "1ms" }]`
+	h.gates = smokeGate(firstCall(t, func() { s.changeExternally(s.listener, forward(weights{s.blue.group: 100, s.green.group: 0})) }), "10ms")
+	w.write(h.in(s.bench))
+	w.apply().failsAs("error")
+	if rejected := fmt.Sprint(w.values()["rejected"]); !strings.Contains(rejected, "environment:green") {
+		t.Errorf("rejected is %s", rejected)
+	}
+}
+
 func TestSwitch_gateErrorRejectsNothing(t *testing.T) {
 	t.Parallel()
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
-	closed := httptest.NewServer(http.NotFoundHandler())
-	closed.Close() // nobody listens there any more
+	server := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(s.srv.Hook(func(call localaws.Call) {
+		if call.Action == "ModifyListener" {
+			server.Close() // it was reached before the shift, and nobody listens there any more
+		}
+	}))
 	h := s.release("green")
 	h.strategy = `steps = [{ percent = 5, hold = "1ms" }]`
-	h.gates = fmt.Sprintf(`gates = { smoke = { http = { url = %q }, interval = "5ms", consecutive_error_limit = 1 } }`, closed.URL)
+	h.gates = smokeGate(server.URL, "5ms", "consecutive_error_limit = 1")
 	w.write(h.in(s.bench))
 	r := w.apply()
 	s.want("app-blue 100, app-green 0")
@@ -282,7 +302,7 @@ func TestSwitch_rollbackFromASplitSkipsChecks(t *testing.T) {
 	s.green.status.Store(http.StatusInternalServerError)
 	h := s.release("green")
 	h.strategy = "steps = [{ percent = 5, hold = \"1ms\" }]\n on_failure = \"stop\""
-	h.gates = s.gate("")
+	h.gates = s.gate()
 	w.write(h.in(s.bench))
 	if r := w.apply(); r.err == nil {
 		t.Fatal("the shift did not stop")

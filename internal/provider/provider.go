@@ -13,9 +13,12 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/provider/schema"
+	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/ledger"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 )
@@ -62,6 +65,14 @@ func New(version string, busy *Busy, options ...Option) func() provider.Provider
 			option(p)
 		}
 		return p
+	}
+}
+
+// NewServer returns a constructor of the provider's server, with the arguments of New.
+func NewServer(version string, busy *Busy, options ...Option) func() tfprotov6.ProviderServer {
+	create := New(version, busy, options...)
+	return func() tfprotov6.ProviderServer {
+		return server{providerserver.NewProtocol6(create())()}
 	}
 }
 
@@ -118,7 +129,7 @@ func (p *bluegreen) Functions(context.Context) []func() function.Function {
 
 // providerModel is the provider configuration.
 type providerModel struct {
-	AWS         types.Object `tfsdk:"aws"`
+	AWS         types.List   `tfsdk:"aws"`
 	ShiftRecord types.String `tfsdk:"shift_record"`
 	Guardian    types.Bool   `tfsdk:"guardian"`
 }
@@ -129,11 +140,6 @@ func providerSchema() schema.Schema {
 			"monitors gates and target health, and rolls the traffic back if one of them fails.\n\n" +
 			"All arguments are optional. Credentials come from the default chain of the AWS SDK; the region of each call comes from the ARN of the route or target group.",
 		Attributes: map[string]schema.Attribute{
-			"aws": schema.SingleNestedAttribute{
-				Optional:            true,
-				MarkdownDescription: "AWS configuration. Default: the environment, shared configuration files and instance or task role, as in the AWS SDK.",
-				Attributes:          platform.AWSAttributes(),
-			},
 			"shift_record": schema.StringAttribute{
 				Optional: true,
 				MarkdownDescription: "Whether a running shift keeps a record on its listeners and rules: `tags` (keys `bluegreen:shift/…`, removed when Terraform has saved the result) or `off`. " +
@@ -145,5 +151,44 @@ func providerSchema() schema.Schema {
 					"`false` leaves the traffic where it was, until the next apply. Default: `true`; Windows has no guardians. See [Reliability](guides/reliability.md).",
 			},
 		},
+		Blocks: map[string]schema.Block{"aws": platform.AWSBlock()},
+	}
+}
+
+// server limits the number of blocks, which the schemas of the framework cannot: Terraform then
+// reports a second block that would be ignored, and the documentation has the limit.
+type server struct{ tfprotov6.ProviderServer }
+
+// GetProviderSchema implements tfprotov6.ProviderServer.
+func (s server) GetProviderSchema(ctx context.Context, req *tfprotov6.GetProviderSchemaRequest) (*tfprotov6.GetProviderSchemaResponse, error) {
+	resp, err := s.ProviderServer.GetProviderSchema(ctx, req)
+	if err != nil || resp == nil {
+		return resp, err
+	}
+	limitSchema(resp.Provider)
+	for _, all := range []map[string]*tfprotov6.Schema{resp.ResourceSchemas, resp.DataSourceSchemas} {
+		for _, schema := range all {
+			limitSchema(schema)
+		}
+	}
+	return resp, nil
+}
+
+func limitSchema(s *tfprotov6.Schema) {
+	if s != nil {
+		limitBlocks(s.Block)
+	}
+}
+
+// limitBlocks allows one block of each name, except of those that can be repeated.
+func limitBlocks(b *tfprotov6.SchemaBlock) {
+	if b == nil {
+		return
+	}
+	for _, nested := range b.BlockTypes {
+		if nested.Nesting == tfprotov6.SchemaNestedBlockNestingModeList && !input.IsRepeated(nested.TypeName) {
+			nested.MaxItems = 1
+		}
+		limitBlocks(nested.Block)
 	}
 }

@@ -15,13 +15,13 @@ import (
 func (s *site) guarded(active string) hcl {
 	h := s.release(active)
 	h.strategy = `steps = [{ percent = 5, hold = "1ms" }]`
-	h.gates = s.gate("")
+	h.gates = s.gate()
 	return h
 }
 
 // gate calls green directly, with short intervals.
-func (s *site) gate(more string) string {
-	return fmt.Sprintf(`gates = { smoke = { http = { url = %q }, interval = "10ms", initial_delay = "1ms" %s } }`, s.green.url, more)
+func (s *site) gate(more ...string) string {
+	return smokeGate(s.green.url, "10ms", append(more, `initial_delay = "1ms"`)...)
 }
 
 // blueIsLive has blue live under a switch, with green attached.

@@ -16,7 +16,7 @@ import (
 func (s *site) failing(first func()) hcl {
 	h := s.release("green")
 	h.strategy = `steps = [{ percent = 5, hold = "60s" }]`
-	h.gates = fmt.Sprintf(`gates = { smoke = { http = { url = %q, expect_status = [204] }, interval = "10ms" } }`, firstCall(s.t, first))
+	h.gates = expectingGate(firstCall(s.t, first), 204)
 	return h
 }
 

@@ -108,7 +108,7 @@ func TestSwitch_rollbackAfterImportRestoresEachRoute(t *testing.T) {
 	h := s.release("green")
 	h.routes = fmt.Sprintf("routes = { web = [%q], api = [%q] }", s.listener, s.second)
 	h.strategy = `steps = [{ percent = 80, hold = "1ms" }]`
-	h.gates = s.gate("")
+	h.gates = s.gate()
 	s.green.status.Store(http.StatusInternalServerError)
 	w.write(h.in(s.bench))
 	w.imports("web=" + s.listener + ",api=" + s.second)

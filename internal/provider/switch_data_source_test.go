@@ -130,7 +130,7 @@ func TestSwitchData_afterASwitch(t *testing.T) {
 		h.before = fmt.Sprintf("\nresource \"terraform_data\" \"green\" {\n  input = { web = %q }\n}\n", s.green.group)
 		return h.in(s.bench) + lookup("web", h.routes, in(environment("blue", "1.0", s.blue.group)+
 			"\n    green = { version = \"1.1\", target_groups = terraform_data.green.output }")+"\n  depends_on = [bluegreen_switch.web]") +
-			lookup("whole", "routes = bluegreen_switch.web.load_balancer.routes", "environments = bluegreen_switch.web.environments")
+			lookup("whole", "routes = bluegreen_switch.web.load_balancer[0].routes", "environments = bluegreen_switch.web.environments")
 	}
 	blue, green := map[string]int64{"blue": 100, "green": 0}, map[string]int64{"blue": 0, "green": 100}
 	unitTest(t,

@@ -29,6 +29,8 @@ type desired struct {
 	routesAt path.Path     // path of the routes argument
 	entries  []string      // entry points, sorted; nil while unknown
 	gates    []*gates.Gate // sorted by name
+	// stepsUnknown reports that the steps are unknown or invalid.
+	stepsUnknown bool
 }
 
 // read reads a configuration or a plan. The traffic is given separately, because under ignore_changes both
@@ -41,8 +43,8 @@ func (r *decoder) read(m switchModel, traffic trafficConfig) desired {
 	}
 	r.readRouter(&w, block)
 	r.readEnvironments(&w, m.Environments)
-	r.readGates(&w, m.Gates)
 	r.readStrategy(&w, m.Strategy)
+	r.readGates(&w, m.Gate)
 	r.readHealth(&w, m.Health)
 	r.readTraffic(&w, traffic)
 	w.Unknown = r.Unknown
@@ -51,13 +53,12 @@ func (r *decoder) read(m switchModel, traffic trafficConfig) desired {
 }
 
 // readRouter reads the block of the platform.
-func (r *decoder) readRouter(w *desired, v types.Object) {
-	at := w.platform.At()
-	if input.Missing(v) {
-		r.Add(noRouterBlock(at))
+func (r *decoder) readRouter(w *desired, v types.List) {
+	if input.NoBlock(v) {
+		r.Add(noRouterBlock(w.platform.At()))
 		return
 	}
-	attrs := r.Attributes(v)
+	at, attrs := r.Block(w.platform.At(), v)
 	if attrs == nil {
 		return
 	}

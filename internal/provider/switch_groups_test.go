@@ -20,7 +20,7 @@ func TestSwitch_oneOfSeveralGroupsReplaced(t *testing.T) {
     green = { version = "1.1", target_groups = { web = %q, api = %q } }`,
 		s.blue.group, next.group, s.green.group, s.apiGreen.group)
 	h.strategy = `steps = [{ percent = 10, hold = "1ms" }]`
-	h.gates = fmt.Sprintf(`gates = { smoke = { http = { url = %q }, when = "before" } }`, next.url)
+	h.gates = smokeGate(next.url, "10s", `when = "before"`)
 	w.write(h.in(s.bench))
 	for range 5 {
 		w.plan().ok()

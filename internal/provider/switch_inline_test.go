@@ -18,6 +18,34 @@ func machine(name, trigger string) string {
 	return fmt.Sprintf("\nresource \"terraform_data\" %q {\n  triggers_replace = %q\n}\n", name, trigger)
 }
 
+// A misspelled version looks as if there was none, of which the schedule warns. Whether a version
+// is known in the end decides the text, so that an unknown one makes the schedule unknown.
+func TestSwitch_scheduleWarnsOfInlineEnvironmentsWithoutVersion(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	group := func(name, group, more string) string {
+		return fmt.Sprintf("\n    %q = { target_groups = { web = %q }, %s }", name, group, more)
+	}
+	h := s.release("blue")
+	h.environments = group("blue", s.blue.group, `version = "1.0"`) + group("green", s.green.group, `vers = "1.1"`)
+	w.write(h.in(s.bench))
+	w.plan().ok()
+	w.scheduleIs("misspelled")
+	h.environments = group("blue", s.blue.group, "") + group("green", s.green.group, "")
+	w.write(h.in(s.bench))
+	w.plan().ok()
+	w.scheduleIs("none")
+	h.before = later
+	h.environments = group("blue", s.blue.group, `version = "1.0"`) + group("green", s.green.group, `version = local.later.name == "x" ? "1.1" : null`)
+	w.write(h.in(s.bench))
+	w.plan().ok()
+	if planned, _ := w.planned(); planned["schedule"] != nil {
+		t.Errorf("the schedule is known: %v", planned["schedule"])
+	}
+	w.applyPlan().ok()
+	w.isEmpty()
+}
+
 // isEmpty checks that nothing is planned.
 func (w *workspace) isEmpty() {
 	w.t.Helper()

@@ -11,6 +11,8 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
@@ -24,13 +26,13 @@ import (
 
 // switchModel is a configuration, a plan or a state of the switch.
 type switchModel struct {
-	LoadBalancer types.Object `tfsdk:"load_balancer"`
-	Strategy     types.Object `tfsdk:"strategy"`
-	Health       types.Object `tfsdk:"health"`
+	LoadBalancer types.List   `tfsdk:"load_balancer"`
+	Strategy     types.List   `tfsdk:"strategy"`
+	Health       types.List   `tfsdk:"health"`
 	Environments types.Map    `tfsdk:"environments"`
 	Active       types.String `tfsdk:"active"`
 	Weights      types.Map    `tfsdk:"weights"`
-	Gates        types.Map    `tfsdk:"gates"`
+	Gate         types.List   `tfsdk:"gate"`
 	Retry        types.String `tfsdk:"retry"`
 
 	Schedule  types.String `tfsdk:"schedule"`
@@ -142,14 +144,21 @@ func timeValue(t time.Time) types.String {
 	return types.StringValue(t.UTC().Format(time.RFC3339))
 }
 
-// blockTypes are those of a platform's block, as in the schema.
-func blockTypes(p platform.Entry) map[string]attr.Type {
-	object, _ := p.Schema().Type().(types.ObjectType)
-	return object.AttrTypes
+// blockType is the type of the elements of a block, as in the schema.
+func blockType(b schema.Block) types.ObjectType {
+	list, _ := b.Type().(types.ListType)
+	object, _ := list.ElemType.(types.ObjectType)
+	return object
+}
+
+// blockList is a list of one block, as in the schema.
+func blockList(b schema.Block, values map[string]attr.Value) types.List {
+	of := blockType(b)
+	return types.ListValueMust(of, []attr.Value{types.ObjectValueMust(of.AttrTypes, values)})
 }
 
 // blockValue is a platform's block with routes only, as an import knows it.
-func blockValue(ctx context.Context, p platform.Entry, routes []traffic.Route) (types.Object, diag.Diagnostics) {
+func blockValue(ctx context.Context, p platform.Entry, routes []traffic.Route) (types.List, diag.Diagnostics) {
 	byEntry := map[string][]attr.Value{}
 	for _, route := range routes {
 		byEntry[route.Entry] = append(byEntry[route.Entry], types.StringValue(route.ID))
@@ -159,15 +168,15 @@ func blockValue(ctx context.Context, p platform.Entry, routes []traffic.Route) (
 		lists[entry] = types.ListValueMust(types.StringType, ids)
 	}
 	values := map[string]attr.Value{}
-	for name, of := range blockTypes(p) {
+	for name, of := range blockType(p.Schema()).AttrTypes {
 		null, err := of.ValueFromTerraform(ctx, tftypes.NewValue(of.TerraformType(ctx), nil))
 		if err != nil {
-			return types.ObjectNull(blockTypes(p)), diag.Diagnostics{unexpected(err)}
+			return types.ListNull(blockType(p.Schema())), diag.Diagnostics{unexpected(err)}
 		}
 		values[name] = null
 	}
 	values["routes"] = types.MapValueMust(types.ListType{ElemType: types.StringType}, lists)
-	return types.ObjectValue(blockTypes(p), values)
+	return blockList(p.Schema(), values), nil
 }
 
 func environmentsValue(p platform.Entry, environments map[string]release.Environment) types.Map {
@@ -186,15 +195,12 @@ func environmentsValue(p platform.Entry, environments map[string]release.Environ
 
 // nullModel is a state with only null values.
 func nullModel() switchModel {
-	strategy, _ := strategyBlock().Type().(types.ObjectType)
-	health, _ := healthBlock().Type().(types.ObjectType)
-	gates, _ := switchArguments()["gates"].GetType().(types.MapType)
 	m := switchModel{
-		Strategy:     types.ObjectNull(strategy.AttrTypes),
-		Health:       types.ObjectNull(health.AttrTypes),
+		Strategy:     types.ListNull(blockType(strategyBlock())),
+		Health:       types.ListNull(blockType(healthBlock())),
 		Environments: types.MapNull(types.ObjectType{AttrTypes: environmentTypes()}),
 		Weights:      types.MapNull(types.NumberType),
-		Gates:        types.MapNull(gates.ElemType),
+		Gate:         types.ListNull(blockType(gateBlock())),
 		Stable:       types.ObjectNull(stableTypes),
 		Live:         types.ObjectNull(identityTypes),
 		Previous:     types.ObjectNull(identityTypes),
@@ -202,22 +208,21 @@ func nullModel() switchModel {
 		LastShift:    types.ObjectNull(shiftTypes),
 	}
 	for _, p := range platform.All() {
-		*m.blocks()[p.Block] = types.ObjectNull(blockTypes(p))
+		*m.blocks()[p.Block] = types.ListNull(blockType(p.Schema()))
 	}
 	return m
 }
 
 // blocks are the blocks of the platforms. A new platform is a field of switchModel and a
 // line here.
-func (m *switchModel) blocks() map[string]*types.Object {
-	return map[string]*types.Object{"load_balancer": &m.LoadBalancer}
+func (m *switchModel) blocks() map[string]*types.List {
+	return map[string]*types.List{"load_balancer": &m.LoadBalancer}
 }
 
 // identity identifies a planned switch for people: by its entry points, its environments, and where
 // it sends the traffic.
 func (m switchModel) identity() string {
-	_, block := m.platform()
-	routes, _ := (&decoder{}).Attributes(block)["routes"].(types.Map)
+	routes := m.routes()
 	text := "entry point " + schedule.And(slices.Sorted(maps.Keys(routes.Elements())))
 	if names := slices.Sorted(maps.Keys(m.Environments.Elements())); len(names) > 0 {
 		text += ", environments " + schedule.And(names)
@@ -233,12 +238,25 @@ func (m switchModel) identity() string {
 
 // platform returns the platform of a switch, and the values of its block. Without any
 // block it is the first one.
-func (m switchModel) platform() (platform.Entry, types.Object) {
+func (m switchModel) platform() (platform.Entry, types.List) {
 	all, blocks := platform.All(), m.blocks()
 	for _, p := range all {
-		if block := blocks[p.Block]; !input.Missing(*block) {
+		if block := blocks[p.Block]; !input.NoBlock(*block) {
 			return p, *block
 		}
 	}
 	return all[0], *blocks[all[0].Block]
+}
+
+// router returns the arguments of the platform's block; nil where it is missing or unknown.
+func (m switchModel) router() map[string]attr.Value {
+	_, block := m.platform()
+	_, attrs := (&decoder{}).Block(path.Empty(), block)
+	return attrs
+}
+
+// routes returns the routes by entry point.
+func (m switchModel) routes() types.Map {
+	routes, _ := m.router()["routes"].(types.Map)
+	return routes
 }

@@ -35,7 +35,7 @@ func (r *switchResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	planned, decided, configured, diags := p.plan(config, plan)
+	planned, decided, judges, diags := p.plan(config, plan)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
@@ -46,7 +46,7 @@ func (r *switchResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	resp.Diagnostics.Append(r.checkAccount(ctx, config, p)...)
 	resp.Diagnostics.Append(r.checkLedger(planned, p)...)
 	if r.backend != nil && planned.LastShift.IsUnknown() { // a shift is planned
-		resp.Diagnostics.Append(gates.Warnings(r.backend.dependencies(ctx, ""), configured)...)
+		resp.Diagnostics.Append(gates.Here(r.backend.dependencies(ctx, ""), judges.gates, judges.ship)...)
 	}
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, &planned)...)
 	switch {
@@ -77,36 +77,43 @@ func (p planning) prior(w desired) release.Prior {
 	return release.NewPrior(w.Desired, &state, p.memory, router)
 }
 
-// plan sets the computed values of a plan. It also returns the gates, as far as they are known.
-func (p planning) plan(config, plan switchModel) (switchModel, planMemory, []*gates.Gate, diag.Diagnostics) {
+// judges are the gates of a plan.
+type judges struct {
+	gates []*gates.Gate // as far as they are known
+	ship  bool          // the plan is known to ship a version, with no rollback before that
+}
+
+// plan sets the computed values of a plan. It also returns the gates.
+func (p planning) plan(config, plan switchModel) (switchModel, planMemory, judges, diag.Diagnostics) {
 	configured, agree := trafficConfigOf(config)
 	if !agree {
-		return plan, planMemory{}, nil, diag.Diagnostics{activeAgainstWeights()}
+		return plan, planMemory{}, judges{}, diag.Diagnostics{activeAgainstWeights()}
 	}
 	if configured.ignored && p.state == nil {
-		return plan, planMemory{}, nil, diag.Diagnostics{neitherActiveNorWeights()}
+		return plan, planMemory{}, judges{}, diag.Diagnostics{neitherActiveNorWeights()}
 	}
 	rd := &decoder{}
 	w := rd.read(config, configured)
 	if rd.Diags.HasError() {
-		return plan, planMemory{}, nil, rd.Diags
+		return plan, planMemory{}, judges{}, rd.Diags
 	}
 	prior := p.prior(w)
 	diags := p.checkInline(config, w, prior)
 	if diags.HasError() {
-		return plan, planMemory{}, nil, diags
+		return plan, planMemory{}, judges{}, diags
 	}
 	planned, err := prior.Plan(w.Desired)
 	switch {
 	case err != nil:
-		return plan, planMemory{}, nil, diag.Diagnostics{undecidedError(config, err)}
+		return plan, planMemory{}, judges{}, diag.Diagnostics{undecidedError(config, err)}
 	case planned.Open:
 		plan = unknownPlan(config, plan)
 	default:
 		fillTraffic(&plan, config, w, prior)
 		p.fill(&plan, planned)
 	}
-	return plan, planMemory{Ignored: configured.ignored}, w.gates, diags
+	ships := !planned.Open && planned.Decided.Kind == shift.Forward && !planned.Decided.RollsBackFirst
+	return plan, planMemory{Ignored: configured.ignored}, judges{w.gates, ships}, diags
 }
 
 // undecidedError reports why no schedule can be made.

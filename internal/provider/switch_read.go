@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
@@ -161,8 +162,8 @@ func idsOf(routes []traffic.Route) []string {
 
 // refreshStickiness refreshes the stickiness where it is configured.
 func (m *switchModel) refreshStickiness(routes []traffic.Route, found map[string]traffic.State) {
-	p, configuredBlock := m.platform()
-	block := (&decoder{}).Attributes(configuredBlock)
+	p, _ := m.platform()
+	block := m.router()
 	if input.Missing(block["stickiness"]) {
 		return
 	}
@@ -177,7 +178,7 @@ func (m *switchModel) refreshStickiness(routes []traffic.Route, found map[string
 		}
 		values := maps.Clone(block)
 		values["stickiness"] = types.StringValue(schedule.FormatDuration(now.Stickiness))
-		*m.blocks()[p.Block] = types.ObjectValueMust(blockTypes(p), values)
+		*m.blocks()[p.Block] = blockList(p.Schema(), values)
 		return
 	}
 }
@@ -203,9 +204,10 @@ func (r *switchResource) observeOtherRoutes(ctx context.Context, reader platform
 // observeSlowStart reads the slow start duration of the target groups of idle environments, with one call per
 // group: the schedule warns of holds that are shorter. It is not read where there are no holds. Missing
 // permission is not an error.
-func observeSlowStart(ctx context.Context, groups platform.GroupInspector, s *release.Observation, strategy types.Object) {
+func observeSlowStart(ctx context.Context, groups platform.GroupInspector, s *release.Observation, strategy types.List) {
 	s.Memory.SlowStart = nil
-	steps, ok := (&decoder{}).Attributes(strategy)["steps"].(types.List)
+	_, attrs := (&decoder{}).Block(path.Empty(), strategy)
+	steps, ok := attrs["steps"].(types.List)
 	if !ok || len(steps.Elements()) == 0 {
 		return
 	}

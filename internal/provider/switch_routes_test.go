@@ -189,6 +189,18 @@ func secondServer(t *testing.T, account string) *localaws.Server {
 	return srv
 }
 
+// stsEndpoint is the line of the provider block with the endpoint of STS.
+var stsEndpoint = regexp.MustCompile(`\bsts( +)= "[^"]*"`)
+
+// withSTS returns a configuration with another endpoint of STS.
+func withSTS(t *testing.T, config, url string) string {
+	t.Helper()
+	if !stsEndpoint.MatchString(config) {
+		t.Fatal("the configuration has no endpoint of STS")
+	}
+	return stsEndpoint.ReplaceAllString(config, fmt.Sprintf("sts${1}= %q", url))
+}
+
 // The account is read once in a plan, for all switches, and only where a list restricts it.
 func TestSwitch_planChecksTheAccountOfACreate(t *testing.T) {
 	t.Parallel()
@@ -210,7 +222,7 @@ func TestSwitch_planChecksTheAccountOfACreate(t *testing.T) {
 			w, sts := newWorkspace(t), secondServer(t, c.account)
 			h := h
 			h.aws = c.allowed
-			config := strings.Replace(s.twice(h, api), "sts = "+fmt.Sprintf("%q", s.srv.URL()), "sts = "+fmt.Sprintf("%q", sts.URL()), 1)
+			config := withSTS(t, s.twice(h, api), sts.URL())
 			w.write(config)
 			if r := w.plan(); name == "other" {
 				wantErrorsOf(t, r, []string{"bluegreen_switch.api", "bluegreen_switch.web"})
@@ -239,7 +251,7 @@ func TestSwitch_planWithoutCredentialsOrSTS(t *testing.T) {
 			config := good().in(b) + unknown("1")
 			config = strings.Replace(config, settingsKeys, keys, 1)
 			if name == "STS does not answer" {
-				config = strings.Replace(config, fmt.Sprintf("sts = %q", b.srv.URL()), `sts = "http://127.0.0.1:1"`, 1)
+				config = withSTS(t, config, "http://127.0.0.1:1")
 			}
 			w.write(config)
 			w.plan().ok()
@@ -254,7 +266,7 @@ func TestSwitch_applyChecksTheAccountOfAnUpdate(t *testing.T) {
 	s.blueIsLive(w)
 	h := s.release("green")
 	h.aws = `allowed_account_ids = ["123456789012"]`
-	w.write(strings.Replace(h.in(s.bench), fmt.Sprintf("sts = %q", s.srv.URL()), fmt.Sprintf("sts = %q", sts.URL()), 1))
+	w.write(withSTS(t, h.in(s.bench), sts.URL()))
 	s.unwritten(func() {
 		w.plan().ok()
 		if n := len(sts.Calls()); n != 0 {

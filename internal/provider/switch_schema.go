@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/gates"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 )
 
@@ -28,6 +29,7 @@ func switchSchema() schema.Schema {
 	blocks := map[string]schema.Block{
 		"strategy": strategyBlock(),
 		"health":   healthBlock(),
+		"gate":     gateBlock(),
 	}
 	for _, p := range platform.All() {
 		blocks[p.Block] = p.Schema()
@@ -43,10 +45,10 @@ func switchSchema() schema.Schema {
 	}
 }
 
-func strategyBlock() schema.Block {
-	return schema.SingleNestedBlock{
+func strategyBlock() schema.ListNestedBlock {
+	return schema.ListNestedBlock{
 		MarkdownDescription: "How the traffic is shifted. Default: all at once, without a bake.",
-		Attributes: map[string]schema.Attribute{
+		NestedObject: schema.NestedBlockObject{Attributes: map[string]schema.Attribute{
 			"steps": schema.ListNestedAttribute{
 				Optional: true,
 				MarkdownDescription: "Steps in ascending order of `percent`. A last step at 100 is always added. Default: none, all at once. " +
@@ -89,7 +91,14 @@ func strategyBlock() schema.Block {
 				Optional:            true,
 				MarkdownDescription: "How long after a completed shift a revert to the `previous` version skips steps and only reports gates, as a duration. `0s` turns this off. Default: `24h`.",
 			},
-		},
+		}},
+	}
+}
+
+func gateBlock() schema.ListNestedBlock {
+	return schema.ListNestedBlock{
+		MarkdownDescription: "A gate: a name, exactly one block with its kind, and how to evaluate it; see [Choosing gates](../guides/choosing-gates.md). Gates are evaluated in the order of their names, whatever the order of the blocks.",
+		NestedObject:        gates.Block(gates.OfSwitch),
 	}
 }
 
@@ -106,12 +115,12 @@ func stepAttributes() map[string]schema.Attribute {
 		"gates": schema.ListAttribute{
 			ElementType:         types.StringType,
 			Optional:            true,
-			MarkdownDescription: "Names of gates to evaluate at this step. A gate listed by any step is evaluated only at the steps that list it. Default: none.",
+			MarkdownDescription: "Not supported: any value is an error. Set `at_percent` in the block `gate` instead. Default: none.",
 		},
 	}
 }
 
-func healthBlock() schema.Block {
+func healthBlock() schema.ListNestedBlock {
 	attributes := healthAttributes()
 	attributes["capacity_percent"] = schema.NumberAttribute{
 		Optional: true,
@@ -123,9 +132,9 @@ func healthBlock() schema.Block {
 		Optional:            true,
 		MarkdownDescription: "How long health must stay degraded during a shift before it counts as a failure, as a duration. The version is rejected only if targets were read as unhealthy for that long. Default: `30s`.",
 	}
-	return schema.SingleNestedBlock{
+	return schema.ListNestedBlock{
 		MarkdownDescription: "Requirements for the health of every target group that receives traffic, checked before each step and while it is held. Health checks are always on. A target group without targets is not healthy.",
-		Attributes:          attributes,
+		NestedObject:        schema.NestedBlockObject{Attributes: attributes},
 	}
 }
 
@@ -185,7 +194,7 @@ func environmentArguments() map[string]schema.Attribute {
 		attributes[p.Backends] = schema.MapAttribute{
 			ElementType:         types.StringType,
 			Optional:            true,
-			MarkdownDescription: p.BackendsText + " in `" + p.RoutesAt().String() + "`. Required.",
+			MarkdownDescription: p.BackendsText + " in `" + input.PathText(p.RoutesAt()) + "`. Required.",
 		}
 	}
 	return attributes
@@ -211,11 +220,6 @@ func switchArguments() map[string]schema.Attribute {
 			Computed:    true,
 			MarkdownDescription: "Map of environment to its share of the traffic in percent, 0 to 100 with at most one decimal, for a lasting split. Must list every environment and sum to 100. " +
 				"A refresh sets it to the mean of the routes, with unmanaged target groups under their own names. " + ignoreBoth,
-		},
-		"gates": schema.MapNestedAttribute{
-			Optional:            true,
-			MarkdownDescription: "Map of gate name (that you choose) to exactly one kind of gate and how to evaluate it; see [Choosing gates](../guides/choosing-gates.md). Default: none.",
-			NestedObject:        schema.NestedAttributeObject{Attributes: gates.Attributes()},
 		},
 		"retry": schema.StringAttribute{
 			Optional:            true,

@@ -60,8 +60,7 @@ func (m switchModel) stateGroups() []string {
 
 // stateRoutes returns the routes of a state, by entry point.
 func (m switchModel) stateRoutes() []traffic.Route {
-	_, block := m.platform()
-	routes, _ := (&decoder{}).Attributes(block)["routes"].(types.Map)
+	routes := m.routes()
 	var found []traffic.Route
 	for _, entry := range slices.Sorted(maps.Keys(routes.Elements())) {
 		list, _ := routes.Elements()[entry].(types.List)

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"errors"
-	"maps"
 	"slices"
 	"time"
 
@@ -16,9 +15,9 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
-func (r *decoder) readStrategy(w *desired, v types.Object) {
-	at := path.Root("strategy")
-	attrs := r.Attributes(v) // null: the defaults
+func (r *decoder) readStrategy(w *desired, v types.List) {
+	at, attrs := r.Block(path.Root("strategy"), v) // none: the defaults
+	w.stepsUnknown = v.IsUnknown() || attrs != nil && attrs["steps"].IsUnknown()
 	w.Strategy.Bake = r.Duration(at.AtName("bake"), attrs["bake"], 0)
 	w.Strategy.Settle = r.Duration(at.AtName("settle"), attrs["settle"], time.Minute)
 	w.StopOnFailure = r.Choice(at.AtName("on_failure"), attrs["on_failure"], "rollback", "stop") == "stop"
@@ -52,12 +51,13 @@ func (r *decoder) readSteps(w *desired, at path.Path, v attr.Value) {
 	r.Unknown = false
 	var steps []shift.Step
 	for i, e := range list.Elements() {
-		if step, ok := r.readStep(w, at.AtListIndex(i), e); ok {
+		if step, ok := r.readStep(at.AtListIndex(i), e); ok {
 			steps = append(steps, step)
 		}
 	}
 	complete := !r.Unknown && r.Diags.ErrorsCount() == before
 	r.Unknown = r.Unknown || unknown
+	w.stepsUnknown = true
 	if !complete {
 		return
 	}
@@ -65,10 +65,10 @@ func (r *decoder) readSteps(w *desired, at path.Path, v attr.Value) {
 		r.Add(stepsNotRising(at.AtListIndex(i).AtName("percent"), steps[i].At, steps[i-1].At))
 		return
 	}
-	w.Strategy.Steps = steps
+	w.Strategy.Steps, w.stepsUnknown = steps, false
 }
 
-func (r *decoder) readStep(w *desired, at path.Path, v attr.Value) (shift.Step, bool) {
+func (r *decoder) readStep(at path.Path, v attr.Value) (shift.Step, bool) {
 	if input.Missing(v) {
 		r.Add(input.NullElement(at))
 		return shift.Step{}, false
@@ -96,32 +96,14 @@ func (r *decoder) readStep(w *desired, at path.Path, v attr.Value) (shift.Step, 
 		step.At = share
 	}
 	step.Hold = r.Duration(at.AtName("hold"), attrs["hold"], 0)
-	step.Gates = r.readStepGates(w, at.AtName("gates"), attrs["gates"])
+	if gates := attrs["gates"]; !input.Missing(gates) && r.Known(gates) {
+		r.Add(stepWithGates(at.AtName("gates")))
+	}
 	return step, true
 }
 
-// readStepGates reads the gates that belong to a step. They are evaluated in no other part of the shift.
-func (r *decoder) readStepGates(w *desired, at path.Path, v attr.Value) []string {
-	names := r.List(at, v)
-	if w.gates == nil && r.Unknown {
-		return names // the set of gates is unknown
-	}
-	for _, name := range names {
-		i := slices.IndexFunc(w.gates, func(g *gates.Gate) bool { return g.Terms.Name == name })
-		if i < 0 {
-			r.Add(noSuchGate(at, name, gateNames(w.gates)))
-			continue
-		}
-		if when := w.gates[i].Terms.When; when != shift.During {
-			r.Add(stepGateElsewhere(at, name, when))
-		}
-	}
-	return names
-}
-
-func (r *decoder) readHealth(w *desired, v types.Object) {
-	at := path.Root("health")
-	attrs := r.Attributes(v)
+func (r *decoder) readHealth(w *desired, v types.List) {
+	at, attrs := r.Block(path.Root("health"), v)
 	w.Health = r.readHealthTerms(at, attrs)
 	w.Health.CapacityPercent = r.Percent(at.AtName("capacity_percent"), attrs["capacity_percent"], 0, 50)
 	w.Health.BreachFor = r.Duration(at.AtName("breach_for"), attrs["breach_for"], 30*time.Second)
@@ -144,22 +126,22 @@ func (r *decoder) readHealthTerms(at path.Path, attrs map[string]attr.Value) rol
 	return terms
 }
 
-func (r *decoder) readGates(w *desired, v types.Map) {
-	if !r.Known(v) {
-		return
-	}
-	w.gates = []*gates.Gate{}
-	for _, name := range slices.Sorted(maps.Keys(v.Elements())) {
-		if g := gates.Read(&r.Reader, path.Root("gates").AtMapKey(name), name, v.Elements()[name]); g != nil {
-			w.gates = append(w.gates, g)
-		}
+// readGates reads the gates, and checks the steps that they name.
+func (r *decoder) readGates(w *desired, v types.List) {
+	w.gates = gates.Read(&r.Reader, path.Root("gate"), v, gates.OfSwitch)
+	for _, g := range w.gates {
+		r.checkSteps(w, g)
 	}
 }
 
-func gateNames(gates []*gates.Gate) []string {
-	var names []string
-	for _, g := range gates {
-		names = append(names, g.Terms.Name)
+// checkSteps checks that every step that a gate names exists.
+func (r *decoder) checkSteps(w *desired, g *gates.Gate) {
+	if w.stepsUnknown {
+		return
 	}
-	return names
+	for at, percent := range g.Steps() {
+		if percent != shift.Full && !slices.ContainsFunc(w.Strategy.Steps, func(s shift.Step) bool { return s.At == percent }) {
+			r.Add(noSuchStep(at, g.Terms.Name, percent, w.Strategy.Steps))
+		}
+	}
 }

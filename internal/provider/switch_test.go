@@ -3,6 +3,7 @@ package provider_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -23,6 +24,10 @@ func value(path string, want knownvalue.Check) statecheck.StateCheck {
 	for i, step := range strings.Split(path, ".") {
 		if i == 0 {
 			p = tfjsonpath.New(step)
+			continue
+		}
+		if n, err := strconv.Atoi(step); err == nil {
+			p = p.AtSliceIndex(n)
 			continue
 		}
 		p = p.AtMapKey(step)
@@ -251,8 +256,8 @@ func TestSwitch_editsThatMoveNothing(t *testing.T) {
 		change func(*hcl)
 		want   []string
 	}{
-		{"gates", func(h *hcl) { h.gates = httpGate("", "") }, []string{"gates"}},
-		{"strategy", func(h *hcl) { h.strategy = `bake = "1h"` }, []string{"gates", "strategy"}},
+		{"gates", func(h *hcl) { h.gates = httpGate("", "") }, []string{"gate"}},
+		{"strategy", func(h *hcl) { h.strategy = `bake = "1h"` }, []string{"gate", "strategy"}},
 		{"health", func(h *hcl) { h.health = "\n breach_for = \"1m\"" }, []string{"health", "strategy"}},
 		{"retry", func(h *hcl) { h.rest = `retry = "1"` }, []string{"health", "retry"}},
 		{"names", func(h *hcl) { h.environments = strings.Replace(h.environments, `"green"`, `"teal"`, 1) }, []string{"environments", "retry", "stable", "weights"}},

@@ -45,7 +45,7 @@ func validate(config switchModel) diag.Diagnostics {
 func validateBlocks(config switchModel) diag.Diagnostic {
 	var found []string
 	for _, p := range platform.All() {
-		if !input.Missing(*config.blocks()[p.Block]) {
+		if !input.NoBlock(*config.blocks()[p.Block]) {
 			found = append(found, p.Block)
 		}
 	}
@@ -86,8 +86,8 @@ func (r *switchResource) checkUnread(ctx context.Context, config switchModel, m 
 	ctx, cancel := context.WithTimeout(ctx, planTimeout)
 	defer cancel()
 	var diags diag.Diagnostics
-	p, block := config.platform()
-	for at, route := range unreadRoutes(p, block, m) {
+	p, _ := config.platform()
+	for at, route := range unreadRoutes(p, config, m) {
 		if r.backend == nil {
 			return nil
 		}
@@ -104,10 +104,10 @@ func (r *switchResource) checkUnread(ctx context.Context, config switchModel, m 
 	return diags
 }
 
-// unreadRoutes returns the routes of a block that Read has not read and that have to be, with their paths.
-func unreadRoutes(p platform.Entry, block types.Object, m release.Memory) iter.Seq2[path.Path, string] {
+// unreadRoutes returns the routes of a configuration that Read has not read and that have to be, with their paths.
+func unreadRoutes(p platform.Entry, config switchModel, m release.Memory) iter.Seq2[path.Path, string] {
 	return func(yield func(path.Path, string) bool) {
-		for at, id := range knownRoutes(p, block) {
+		for at, id := range config.knownRoutes() {
 			if _, seen := m.Routes[id]; seen || !p.Unread(id) {
 				continue
 			}
@@ -118,10 +118,11 @@ func unreadRoutes(p platform.Entry, block types.Object, m release.Memory) iter.S
 	}
 }
 
-// knownRoutes returns the routes of a block that are known, with their paths, by entry point.
-func knownRoutes(p platform.Entry, block types.Object) iter.Seq2[path.Path, string] {
+// knownRoutes returns the routes that are known, with their paths, by entry point.
+func (m switchModel) knownRoutes() iter.Seq2[path.Path, string] {
 	return func(yield func(path.Path, string) bool) {
-		routes, _ := (&decoder{}).Attributes(block)["routes"].(types.Map)
+		routes := m.routes()
+		p, _ := m.platform()
 		for _, entry := range slices.Sorted(maps.Keys(routes.Elements())) {
 			list, _ := routes.Elements()[entry].(types.List)
 			for i, e := range list.Elements() {
@@ -161,8 +162,7 @@ func (r *switchResource) checkRoutes(config, planned switchModel, id int) diag.D
 	var diags diag.Diagnostics
 	r.see(planned)
 	r.backend.ledger.PlanGroups(planned.stateGroups())
-	p, block := config.platform()
-	for at, route := range knownRoutes(p, block) {
+	for at, route := range config.knownRoutes() {
 		if other, taken := r.backend.ledger.PlanRoute(route, ledger.Switch{ID: id, Text: planned.identity()}); taken {
 			diags.Append(routeOfTwoSwitches(at, route, other.Text))
 		}
@@ -185,8 +185,8 @@ func (r *switchResource) checkAccount(ctx context.Context, config switchModel, p
 	ctx, cancel := context.WithTimeout(ctx, planTimeout)
 	defer cancel()
 	region := ""
-	entry, block := config.platform()
-	for _, route := range knownRoutes(entry, block) {
+	entry, _ := config.platform()
+	for _, route := range config.knownRoutes() {
 		region = entry.Region(route)
 		break
 	}

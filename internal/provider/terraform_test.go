@@ -17,7 +17,6 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-version"
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6/tf6server"
 	"github.com/hashicorp/terraform-plugin-testing/tfversion"
@@ -87,7 +86,7 @@ func needTerraform(t *testing.T) string {
 // factories serve the provider inside the test.
 func factories() map[string]func() (tfprotov6.ProviderServer, error) {
 	return map[string]func() (tfprotov6.ProviderServer, error){
-		"bluegreen": providerserver.NewProtocol6WithError(provider.New("test", nil)()),
+		"bluegreen": func() (tfprotov6.ProviderServer, error) { return provider.NewServer("test", nil)(), nil },
 	}
 }
 
@@ -108,7 +107,7 @@ func newWorkspace(t *testing.T) *workspace {
 	configs, closed := make(chan *plugin.ReattachConfig, 1), make(chan struct{})
 	served := make(chan error, 1)
 	go func() {
-		served <- tf6server.Serve(provider.Address, providerserver.NewProtocol6(provider.New("test", w.busy)()),
+		served <- tf6server.Serve(provider.Address, provider.NewServer("test", w.busy),
 			tf6server.WithDebug(ctx, configs, closed), tf6server.WithoutLogStderrOverride(),
 			tf6server.WithGoPluginLogger(hclog.NewNullLogger()))
 	}()
@@ -514,9 +513,13 @@ terraform {
 }
 
 provider "bluegreen" {
-  aws = {
-    region    = "us-east-1"
-    endpoints = { elbv2 = %[1]q, sts = %[1]q, cloudwatch = %[1]q }
+  aws {
+    region = "us-east-1"
+    endpoints {
+      elbv2      = %[1]q
+      sts        = %[1]q
+      cloudwatch = %[1]q
+    }
     %[2]s
     %[3]s
   }

@@ -178,7 +178,7 @@ func (s *site) guardedBy(hold, health string, first func()) hcl {
 	h := s.release("green")
 	h.strategy = fmt.Sprintf(`steps = [{ percent = 5, hold = %q }]`, hold)
 	h.health = "\n steady_for = \"0s\"\n " + health
-	h.gates = fmt.Sprintf(`gates = { smoke = { http = { url = %q }, interval = "10ms" } }`, firstCall(s.t, first))
+	h.gates = smokeGate(firstCall(s.t, first), "10ms")
 	return h
 }
 

@@ -36,7 +36,7 @@ type ReleaseTerms struct {
 	Dir       string // an empty directory for the configuration
 	Endpoint  string // of the load balancer's API
 	Pace      Pace
-	// Gates replaces the gates of the configuration; empty: unchanged.
+	// Gates are blocks that replace the gates of the configuration; empty: unchanged.
 	Gates string
 	// ListenerAddr returns the address on which a listener really listens.
 	ListenerAddr func(listener string) string
@@ -57,8 +57,7 @@ func NewRelease(ctx context.Context, t ReleaseTerms) (*Release, error) {
 		return nil, err
 	}
 	if t.Gates != "" {
-		override := "resource \"bluegreen_switch\" \"web\" {\n  gates = " + t.Gates + "}\n"
-		if err := os.WriteFile(filepath.Join(t.Dir, "override.tf"), []byte(override), 0o600); err != nil {
+		if err := terraform.Override(t.Gates); err != nil {
 			return nil, err
 		}
 	}
@@ -74,22 +73,33 @@ func (r *Release) Deploy(ctx context.Context, environment string, t AppTerms) er
 
 // AnswerGates are gates that request the new version directly, twice per second, instead of waiting for load
 // balancer metrics.
-const AnswerGates = `{
-    version = {
-      http = {
-        url         = var.url
-        headers     = { "X-Environment" = var.active }
-        expect_body = "version ${replace(lookup(var.versions, var.active, ""), ".", "\\.")}\\b"
-      }
-      when = "before"
+const AnswerGates = `
+  gate {
+    name = "version"
+    when = "before"
+    http {
+      url         = var.url
+      headers     = { "X-Environment" = var.active }
+      expect_body = "version ${replace(lookup(var.versions, var.active, ""), ".", "\\.")}\\b"
     }
-    answers = {
-      http = {
-        url     = var.url
-        headers = { "X-Environment" = var.active }
-        samples = 5
-      }
-      interval = "500ms"
+  }
+  gate {
+    name     = "answers"
+    interval = "500ms"
+    http {
+      url     = var.url
+      headers = { "X-Environment" = var.active }
+      samples = 5
+    }
+  }
+`
+
+// NoGates are blocks that remove the gates of a configuration when they replace them.
+const NoGates = `
+  dynamic "gate" {
+    for_each = []
+    content {
+      name = gate.value
     }
   }
 `

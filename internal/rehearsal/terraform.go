@@ -31,6 +31,13 @@ type Terraform struct {
 	Limit time.Duration
 }
 
+// Override writes blocks and arguments of the switch "web" that replace those of the configuration: blocks replace
+// all of their name.
+func (t Terraform) Override(hcl string) error {
+	text := "resource \"bluegreen_switch\" \"web\" {\n" + hcl + "}\n"
+	return os.WriteFile(filepath.Join(t.Dir, "override.tf"), []byte(text), 0o600)
+}
+
 // ErrNoTerraform says that neither terraform nor tofu is on PATH.
 var ErrNoTerraform = errors.New("neither terraform nor tofu is on PATH")
 

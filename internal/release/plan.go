@@ -88,13 +88,14 @@ func (w Desired) liveOf(weights shift.Weights) Identity {
 }
 
 // dependsOnUnknown reports whether the schedule depends on unknown values. Of a new
-// environment only the name is needed, and whether it is inline, of which the schedule warns.
+// environment only the name is needed, and whether it is inline, of which the schedule warns, also
+// where it has no version.
 func (p Prior) dependsOnUnknown(w Desired) bool {
 	if w.Unknown || w.Environments == nil {
 		return true
 	}
 	for name, e := range w.Environments {
-		if e.InlineUnknown || e.VersionUnknown && p.versionMatters(w, name) || e.GroupsUnknown && p.groupsMatter(w, name) {
+		if e.InlineUnknown || e.VersionUnknown && (e.Inline || p.versionMatters(w, name)) || e.GroupsUnknown && p.groupsMatter(w, name) {
 			return true
 		}
 	}

@@ -234,6 +234,10 @@ func (p Prior) notes(w Desired) []string {
 	if len(inline) > 0 {
 		notes = append(notes, schedule.InlineEnvironments(inline))
 	}
+	unversioned := slices.DeleteFunc(inline, func(name string) bool { return w.Environments[name].Version != "" })
+	if len(unversioned) > 0 {
+		notes = append(notes, schedule.WithoutVersion(unversioned))
+	}
 	return notes
 }
 

@@ -20,7 +20,8 @@
 // # Promises
 //
 // No environment gains its first traffic without healthy targets. No share rises after a
-// gate has failed or a rollback has started. A step is done when the routes are read back
+// gate has failed or a rollback has started, nor while the last result of a gate is not a pass:
+// passes before an error or a tolerated failure do not count. A step is done when the routes are read back
 // with its weights, not when the write returns. A state that this run did not write is
 // an external change, which is not overridden. Every wait has a limit, every run ends, and
 // Result is what was last read, never what was planned.

@@ -173,7 +173,7 @@ func (w writing) write(ctx context.Context, desired map[int]traffic.State) *Fail
 // gates and health are monitored.
 func (w writing) await(ctx context.Context, desired map[int]traffic.State) (c comparison, failure *Failure) {
 	until := time.Now().Add(StaleFor - rereadTime)
-	st := w.guard()
+	st := w.guard(desired != nil)
 	st.readRoutes = w.fleet.read
 	st.shown = func(states []traffic.State, err error) (bool, *Failure) {
 		if err != nil {
@@ -187,17 +187,25 @@ func (w writing) await(ctx context.Context, desired map[int]traffic.State) (c co
 	return c, failure
 }
 
-// guard returns the stage that monitors the traffic as it is, without conditions for its end.
-func (w writing) guard() stage {
-	st := stage{part: shift.During, permit: w.lease.permit()}
-	if !w.exposed || w.schedule.Kind != shift.Forward || w.progress == completed {
+// guard returns the stage that monitors the traffic as it is. Before a write, the gates that
+// allowed it must still pass at its end; after one, the hold under the gates of the step follows.
+func (w writing) guard(written bool) stage {
+	st := stage{part: shift.Before, permit: w.lease.permit()}
+	if w.schedule.Kind != shift.Forward || w.progress == completed {
 		return st
 	}
-	st.name, st.watch = w.path.name(w.at), w.backends.incoming(w.desired.highest(w.at))
+	if st.gates, st.unjudged = w.evaluated, written; written {
+		st.gates = nil
+	}
+	if !w.exposed {
+		return st
+	}
+	st.name, st.part, st.watch = w.path.name(w.at), shift.During, w.backends.incoming(w.desired.highest(w.at))
 	if w.at == shift.Full {
-		st.part, st.gates = shift.After, w.gatesFor(shift.After, shift.Step{})
-	} else {
-		st.gates = w.gatesFor(shift.During, stepwise(w).lastStep())
+		st.part = shift.After
+	}
+	if written {
+		st.gates = w.gatesFor(st.part, w.path.at(w.step))
 	}
 	return st
 }

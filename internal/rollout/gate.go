@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
@@ -43,7 +44,26 @@ type Verdict struct {
 	Status Status
 	Detail string // for people: the value, the limit, the number of samples
 	Err    error  // the cause, with Errored
+
+	// Advice is what is wrong with the gate or its data although it decides nothing. It becomes
+	// a warning of the shift. Empty: nothing.
+	Advice string
+	// Final reports, with Errored, that the configuration is wrong, so that other calls would
+	// not help: the shift does not wait for ErrorLimit.
+	Final bool
+	// Standing reports, with Inconclusive, that its cause was there before the weight change. A
+	// shift waits InconclusiveTimeout for such a result once, not at every step.
+	Standing bool
+	// RetryAfter is how long the gate asks not to be called, up to MaxRetryAfter. 0: its
+	// interval applies.
+	RetryAfter time.Duration
 }
+
+// ErrUnreachable is the cause of a Preflight that could not connect to the server of the gate.
+var ErrUnreachable = errors.New("the server of the gate cannot be reached")
+
+// MaxRetryAfter limits Verdict.RetryAfter: nothing is known about the version meanwhile.
+const MaxRetryAfter = 5 * time.Minute
 
 // GateInput describes the shift to a gate.
 type GateInput struct {
@@ -55,10 +75,22 @@ type GateInput struct {
 	Steps     int // the number of steps, including the one at 100 %
 	Weights   shift.Weights
 	StartedAt time.Time         // of the shift
-	ChangedAt time.Time         // of the last weight change; only data from after it counts
+	ChangedAt time.Time         // of the last weight change
+	DataFrom  time.Time         // the end of InitialDelay; not after ChangedAt: there is none
 	Attempt   int               // the number of this evaluation since ChangedAt, from 1
+	Call      int               // the number of this evaluation in the shift, from 1
+	Rollback  bool              // the shift returns to an earlier version, so its gates only report
 	Incoming  []traffic.Backend // groups of environments that gain
 	Live      []traffic.Backend // groups of environments in From that do not gain
+}
+
+// Since returns when the data begins that counts: at the last weight change or, if that is
+// later, at the end of the gate's initial delay.
+func (in GateInput) Since() time.Time {
+	if in.DataFrom.After(in.ChangedAt) {
+		return in.DataFrom
+	}
+	return in.ChangedAt
 }
 
 // NamedGate is a gate with its settings.
@@ -68,4 +100,7 @@ type NamedGate struct {
 	// OnInconclusive is what happens after InconclusiveTimeout: Fail, Pass, or
 	// Inconclusive, which stops the shift in place.
 	OnInconclusive Status
+	// PassLasts reports that a pass counts until the weights change: the gate is not called again
+	// before that, because a step needs one approval.
+	PassLasts bool
 }

@@ -42,8 +42,9 @@ type stage struct {
 	part shift.When
 	hold time.Duration // the minimum duration
 
-	gates     []*activeGate // evaluated during the stage; a failure ends it
-	needGates bool          // each must have passed since the last weight change
+	gates    []*activeGate // evaluated during the stage; a failure ends it, and the last result of each must be a pass
+	limit    time.Duration // for all of them to pass at the same time; 0: that of the shift
+	unjudged bool          // the results do not delay its end, because a hold under the same gates follows
 
 	ready  []incoming // the health of these must suffice; nil: not required
 	steady bool       // ... and must have been steady for SteadyFor
@@ -79,8 +80,11 @@ type waiting struct {
 
 func (m *monitor) begin(st stage, now time.Time) *waiting {
 	w := &waiting{monitor: m, stage: st, poll: minPollInterval, answers: make(chan any), emptySince: map[string]time.Time{}, reported: map[string]bool{}}
-	w.waitState = waitState{ready: st.ready != nil, steady: st.steady, watch: st.watch != nil, needGates: st.needGates, permit: st.permit != nil,
+	w.waitState = waitState{ready: st.ready != nil, steady: st.steady, watch: st.watch != nil, unjudged: st.unjudged, permit: st.permit != nil,
 		advance: st.advance != nil, unshown: st.readRoutes != nil, limits: m.health, began: now, heldUntil: now.Add(st.hold)}
+	if st.limit > 0 {
+		w.until = now.Add(st.limit)
+	}
 	return w
 }
 
@@ -270,9 +274,10 @@ func (m *monitor) checkGates(strategy shift.Strategy) *Failure {
 // input returns the input for the next evaluation of a gate, and counts it.
 func (m *monitor) input(g *activeGate, part shift.When) GateInput {
 	g.attempt++
+	g.count++
 	input := m.position()
-	input.Gate, input.Part, input.Attempt = g.Name, part, g.attempt
-	input.StartedAt, input.ChangedAt = m.startedAt, m.changedAt
+	input.Gate, input.Part, input.Attempt, input.Call = g.Name, part, g.attempt, g.count
+	input.StartedAt, input.ChangedAt, input.DataFrom = m.startedAt, m.changedAt, g.dataFrom
 	return input
 }
 

@@ -32,6 +32,7 @@ type activeGate struct {
 	calling chan struct{}
 
 	attempt     int      // evaluations since the last weight change
+	count       int      // evaluations in the whole shift
 	failures    int      // in the whole shift
 	errorsInRow int      // consecutive
 	tolerated   []string // warnings about tolerated failures and timeouts
@@ -42,9 +43,12 @@ type gateAnswer struct {
 	verdict Verdict
 }
 
-// waive makes the gate count as passed, with a warning.
+// waive makes the gate count as passed, with a warning for each wait.
 func (g *activeGate) waive(warning string) {
-	g.gateState.waive()
+	known := g.standing && g.waivedOnce
+	if g.gateState.waive(); known {
+		return
+	}
 	g.tolerated = append(g.tolerated, fmt.Sprintf("Gate %q counts as passed (on_inconclusive_timeout = %q): %s", g.Name, Pass, warning))
 }
 
@@ -116,10 +120,14 @@ func endCalls(gates []*activeGate, now time.Time) {
 // handleVerdict counts a verdict and returns a Failure if the gate exceeded a limit.
 func (m *monitor) handleVerdict(a gateAnswer, now time.Time) *Failure {
 	g, v := a.gate, a.verdict
-	g.running, g.answered, g.latest = false, true, v.Status
+	g.running, g.latest, g.standing = false, v.Status, v.Standing
+	if after := now.Add(min(v.RetryAfter, MaxRetryAfter)); after.After(g.next) {
+		g.next = after
+	}
+	m.advise(g, v)
 	m.report.emit(Event{Kind: GateEvaluated, Gate: g.Name, Status: v.Status, Text: joinText(v.Detail, errorText(v.Err))})
 	if v.Status == Pass || v.Status == Fail { // an error does not end an inconclusive period
-		g.inconclusiveSince, g.waived = time.Time{}, false
+		g.inconclusiveSince, g.waived, g.waivedOnce = time.Time{}, false, false
 	}
 	if g.DryRun {
 		if v.Status != Pass {
@@ -127,14 +135,21 @@ func (m *monitor) handleVerdict(a gateAnswer, now time.Time) *Failure {
 		}
 		return nil
 	}
-	return g.count(v, now)
+	return g.apply(v, now)
 }
 
-// count applies a verdict to the limits of the gate.
-func (g *activeGate) count(v Verdict, now time.Time) *Failure {
+// advise reports what is wrong with the gate although it decides nothing.
+func (m *monitor) advise(g *activeGate, v Verdict) {
+	if v.Advice != "" {
+		m.report.warn(fmt.Sprintf("Gate %q: %s", g.Name, v.Advice))
+	}
+}
+
+// apply applies a verdict to the limits of the gate.
+func (g *activeGate) apply(v Verdict, now time.Time) *Failure {
 	switch v.Status {
 	case Pass:
-		g.passed, g.errorsInRow = true, 0
+		g.errorsInRow = 0
 	case Fail:
 		g.failures++
 		g.errorsInRow = 0
@@ -158,6 +173,9 @@ func (g *activeGate) count(v Verdict, now time.Time) *Failure {
 
 func (g *activeGate) countError(v Verdict) *Failure {
 	g.errorsInRow++
+	if v.Final {
+		return &Failure{Cause: GateErrored, Gate: g.Name, Detail: v.Detail, Err: v.Err}
+	}
 	if g.errorsInRow > g.ErrorLimit {
 		return &Failure{Cause: GateErrored, Gate: g.Name, Detail: withCount(v.Detail, g.errorsInRow, g.ErrorLimit, errorsText), Err: v.Err}
 	}
@@ -236,7 +254,8 @@ func (m *monitor) preflightAll(ctx context.Context, gates []*activeGate) []Verdi
 // handlePreflight returns a Failure if the verdict blocks the shift. Verdicts of
 // preflight do not count against the limits of the gate.
 func (m *monitor) handlePreflight(g *activeGate, v Verdict) *Failure {
-	g.attempt = 0
+	g.attempt, g.count = 0, 0
+	m.advise(g, v)
 	detail := joinText(v.Detail, errorText(v.Err))
 	m.report.emit(Event{Kind: GateEvaluated, Gate: g.Name, Status: v.Status, Text: detail})
 	if v.Status == Pass || v.Status == Inconclusive {

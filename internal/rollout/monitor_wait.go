@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,17 +18,18 @@ const firstAnswerWait = time.Second
 // have returned so far. It has no clock and makes no call, so that its one question,
 // next, can be asked of any state and any time.
 type waitState struct {
-	ready     bool // health must suffice before the stage ends
-	steady    bool // ... and must have been steady for SteadyFor
-	watch     bool // degraded health is a failure after BreachFor
-	needGates bool // each gate must have passed since the last weight change
-	permit    bool // the stage ends, or with advance ends early, only with a fresh permission
-	unshown   bool // the routes do not show yet what they must
-	advance   bool // the stage ends early where the giving side has no registered target
+	ready    bool // health must suffice before the stage ends
+	steady   bool // ... and must have been steady for SteadyFor
+	watch    bool // degraded health is a failure after BreachFor
+	unjudged bool // the results of gates do not delay its end
+	permit   bool // the stage ends, or with advance ends early, only with a fresh permission
+	unshown  bool // the routes do not show yet what they must
+	advance  bool // the stage ends early where the giving side has no registered target
 
 	limits    HealthSettings
 	began     time.Time
 	heldUntil time.Time
+	until     time.Time // when the stage must have ended because of its gates; zero: never
 	health    healthState
 	permitted permitState
 	routes    routesState
@@ -82,10 +84,11 @@ type gateState struct {
 	running bool
 	next    time.Time // earliest start of the next call
 
-	passed             bool
-	answered           bool
 	latest             Status    // of the last evaluation; empty: none
-	waived             bool      // counts as passed after InconclusiveTimeout
+	waived             bool      // an inconclusive result counts as a pass, after InconclusiveTimeout
+	standing           bool      // the cause of the last result was there before the weight change
+	waivedOnce         bool      // a standing cause was waived in this shift, and the gate has neither passed nor failed since
+	dataFrom           time.Time // the end of the initial delay; zero: there is none
 	inconclusiveSince  time.Time // zero: the last verdict was not inconclusive
 	inconclusiveDetail string
 }
@@ -102,6 +105,7 @@ type decision struct {
 	readHealth bool
 	readRoutes bool
 	askPermit  bool
+	settling   bool      // only answers of calls in progress are missing: no gate is called
 	wake       time.Time // after now
 }
 
@@ -150,8 +154,11 @@ func (w waitState) next(now time.Time) decision {
 	if w.end(h, &d); d.passed {
 		return d
 	}
+	if d.failure = w.apart(h); d.failure != nil {
+		return d
+	}
 	for i, g := range w.gates {
-		if !g.running && h.reached(g.next) && !w.mayEndAtOnce(h) {
+		if !g.running && !d.settling && !w.needsNoCall(g) && h.reached(g.next) && !w.mayEndAtOnce(h) {
 			d.calls = append(d.calls, i)
 		}
 	}
@@ -163,14 +170,44 @@ func (w waitState) next(now time.Time) decision {
 
 // end decides whether the stage ends. One that may end early needs its permission only for
 // that.
+//
+// A stage that is complete but for calls in progress awaits them, because the result may be
+// another one than the last. Until it has them, and while it asks for its permission, it
+// starts no further calls: of several gates, one would be in progress at any time.
 func (w waitState) end(h *horizon, d *decision) {
 	complete, advances := w.isComplete(h), w.mayAdvance(h)
+	if complete && w.isCalling() {
+		complete, d.settling = false, true
+	}
 	if w.permit && (advances || complete && !w.advance) {
 		granted := !w.permitted.granted.IsZero() && !h.reached(w.permitted.granted.Add(permitFor))
+		asks := !granted && !w.permitted.running && h.reached(w.permitted.next)
+		d.settling = complete && !granted && (w.permitted.running || asks)
 		complete, advances = complete && (granted || w.advance), advances && granted
-		d.askPermit = !granted && !complete && !w.permitted.running && h.reached(w.permitted.next)
+		d.askPermit = asks && !complete
 	}
 	d.passed, d.advances = complete || advances, advances
+}
+
+// apart returns the Failure of gates that pass, but not at the same time.
+func (w waitState) apart(h *horizon) *Failure {
+	i := slices.IndexFunc(w.gates, func(g gateState) bool { return !g.satisfied() })
+	if w.until.IsZero() || i < 0 || !h.reached(w.until) {
+		return nil
+	}
+	return &Failure{Cause: TimedOut, Gate: w.gates[i].Name, Detail: fmt.Sprintf("the gates did not all pass at the same time within %s; the last result of %q was %s",
+		schedule.FormatDuration(w.until.Sub(w.began)), w.gates[i].Name, cmp.Or(w.gates[i].latest, "none"))}
+}
+
+// needsNoCall reports whether the gate has given the approval that lasts until the weights
+// change, or is asked for it in the hold that follows.
+func (w waitState) needsNoCall(g gateState) bool {
+	return g.PassLasts && (g.latest == Pass || w.unjudged)
+}
+
+// isCalling reports whether a call is in progress whose result the stage depends on.
+func (w waitState) isCalling() bool {
+	return !w.unjudged && slices.ContainsFunc(w.gates, func(g gateState) bool { return g.running && !g.DryRun })
 }
 
 // mayAdvance reports whether the stage may end before its hold is over: the giving side was
@@ -204,8 +241,8 @@ func (w waitState) isShort(h *horizon) bool {
 	return w.steady && !since.IsZero() && h.reached(since.Add(max(w.limits.SteadyFor, sourceProof)))
 }
 
-// isComplete reports whether the stage has passed: the hold is over, required gates have
-// passed, none is inconclusive, and health is ready and not degraded.
+// isComplete reports whether the hold is over, health is ready and not degraded, and the last
+// result of every gate is a pass.
 func (w waitState) isComplete(h *horizon) bool {
 	if !h.reached(w.heldUntil) || w.unshown || !w.health.breachSince.IsZero() {
 		return false
@@ -213,9 +250,7 @@ func (w waitState) isComplete(h *horizon) bool {
 	if w.ready && !w.isReady(h) {
 		return false
 	}
-	return !slices.ContainsFunc(w.gates, func(g gateState) bool {
-		return g.inconclusive() || w.needGates && !g.satisfied()
-	})
+	return w.unjudged || !slices.ContainsFunc(w.gates, func(g gateState) bool { return !g.satisfied() })
 }
 
 func (w waitState) isReady(h *horizon) bool {
@@ -236,13 +271,14 @@ func (w waitState) mayEndAtOnce(h *horizon) bool {
 // failure. It is always false for a report-only gate.
 func (g gateState) inconclusive() bool { return !g.DryRun && !g.inconclusiveSince.IsZero() }
 
-// satisfied reports whether the stage may end: the gate has passed or, if report-only,
-// was evaluated.
+// satisfied reports whether the stage may end: the last result of the gate is a pass or counts
+// as one. A tolerated failure and an error do not, whatever the results before. A report-only
+// gate was evaluated.
 func (g gateState) satisfied() bool {
 	if g.DryRun {
-		return g.answered
+		return g.latest != ""
 	}
-	return g.passed && !g.inconclusive()
+	return g.latest == Pass || g.latest == Inconclusive && g.waived
 }
 
 // overdue reports whether the gate has been inconclusive for too long, with a detail.
@@ -256,7 +292,11 @@ func (g gateState) overdue(h *horizon, heldUntil time.Time) (detail string, over
 	if heldUntil.After(from) {
 		from = heldUntil
 	}
-	if !h.reached(from.Add(g.InconclusiveTimeout)) {
+	timeout := g.InconclusiveTimeout
+	if g.standing && g.waivedOnce { // another wait would show nothing new
+		timeout = 0
+	}
+	if !h.reached(from.Add(timeout)) {
 		return "", false
 	}
 	return fmt.Sprintf("%s; inconclusive for %s (inconclusive_timeout = %q)", strings.TrimSuffix(g.inconclusiveDetail, "."),
@@ -266,12 +306,17 @@ func (g gateState) overdue(h *horizon, heldUntil time.Time) (detail string, over
 // restart discards the verdicts and starts the initial delay. It leaves the settings
 // alone, which a call that hangs may still read.
 func (g *gateState) restart(now time.Time) {
-	g.passed, g.answered, g.latest, g.waived, g.inconclusiveSince = false, false, "", false, time.Time{}
-	g.next = now.Add(g.InitialDelay)
+	g.latest, g.waived, g.standing, g.inconclusiveSince = "", false, false, time.Time{}
+	g.next, g.dataFrom = now.Add(g.InitialDelay), time.Time{}
+	if g.InitialDelay > 0 {
+		g.dataFrom = g.next
+	}
 }
 
-// waive makes an inconclusive gate count as passed until it passes or fails.
-func (g *gateState) waive() { g.passed, g.waived, g.inconclusiveSince = true, true, time.Time{} }
+// waive makes inconclusive results count as passes until the gate passes or fails.
+func (g *gateState) waive() {
+	g.waived, g.waivedOnce, g.inconclusiveSince = true, g.waivedOnce || g.standing, time.Time{}
+}
 
 // formatElapsed formats a duration, rounded to seconds from 10s and to milliseconds
 // below.

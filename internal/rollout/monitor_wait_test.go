@@ -43,11 +43,11 @@ func (d decision) text() string {
 // newWait returns a stage with a hold of 10 s and gates that have passed and are due again
 // after 5 s.
 func newWait(gates int) waitState {
-	w := waitState{began: began, heldUntil: after(10), needGates: true,
+	w := waitState{began: began, heldUntil: after(10),
 		limits: HealthSettings{SteadyFor: 15 * time.Second, BreachFor: 30 * time.Second, Timeout: time.Minute},
 	}
 	for i := range gates {
-		g := gateState{passed: true, answered: true, next: after(5)}
+		g := gateState{latest: Pass, next: after(5)}
 		g.Name, g.OnInconclusive, g.InconclusiveTimeout = fmt.Sprintf("g%d", i), Fail, 20*time.Second
 		w.gates = append(w.gates, g)
 	}
@@ -56,7 +56,7 @@ func newWait(gates int) waitState {
 
 // inconclusive makes a gate inconclusive since a time.
 func (g *gateState) setInconclusive(since time.Time, then Status) {
-	g.passed, g.inconclusiveSince, g.inconclusiveDetail, g.OnInconclusive = false, since, "few requests.", then
+	g.latest, g.inconclusiveSince, g.inconclusiveDetail, g.OnInconclusive = Inconclusive, since, "few requests.", then
 }
 
 // readAt sets the last read that succeeded; the next one is due 5 s later.
@@ -85,29 +85,50 @@ func (w *waitState) mayAdvanceAt(seconds int) {
 	w.watch, w.advance = true, true
 	w.health.known, w.health.sourceEmpty, w.health.readyForAll = true, true, true
 	w.health.lastRead, w.health.nextRead = after(seconds), after(seconds+5)
-	for i := range w.gates {
-		w.gates[i].latest = Pass
+}
+
+// waitTest is a state of a wait, and what is decided at a time.
+type waitTest struct {
+	name  string
+	gates int
+	set   func(w *waitState)
+	now   int
+	want  string
+}
+
+func (tt waitTest) run(t *testing.T) {
+	t.Helper()
+	w := newWait(tt.gates)
+	tt.set(&w)
+	if got := w.next(after(tt.now)).text(); got != tt.want {
+		t.Errorf("%s, at %ds:\ngot  %s\nwant %s", tt.name, tt.now, got, tt.want)
 	}
 }
 
 func TestWaitState_next(t *testing.T) {
-	tests := []struct {
-		name  string
-		gates int
-		set   func(w *waitState)
-		now   int
-		want  string
-	}{
+	for _, tt := range []waitTest{
 		{"nothing to wait for", 0, func(w *waitState) { w.heldUntil = began }, 0, "passed"},
 		{"in the hold", 0, func(*waitState) {}, 3, "wake at 10s"},
 		{"after the hold", 0, func(*waitState) {}, 10, "passed"},
 		{"a gate is due in the hold", 1, func(*waitState) {}, 5, "call 0, wake at 10s"},
 		{"a gate is not due yet", 1, func(*waitState) {}, 2, "wake at 5s"},
 		{"a gate is running", 1, func(w *waitState) { w.gates[0].running = true }, 7, "wake at 10s"},
-		{"a gate has not passed after the hold", 2, func(w *waitState) { w.gates[1].passed = false }, 12, "call 0, call 1, wake at 1h0m12s"},
-		{"a gate need not have passed", 1, func(w *waitState) { w.needGates, w.gates[0].passed = false, false }, 12, "passed"},
-		{"a report-only gate was not evaluated", 1, func(w *waitState) { w.gates[0].DryRun, w.gates[0].answered = true, false }, 12, "call 0, wake at 1h0m12s"},
-		{"a report-only gate was evaluated", 1, func(w *waitState) { w.gates[0].DryRun, w.gates[0].passed = true, false }, 12, "passed"},
+		{"a gate has no result after the hold", 2, func(w *waitState) { w.gates[1].latest = "" }, 12, "call 0, call 1, wake at 1h0m12s"},
+		{"a failure was tolerated", 2, func(w *waitState) { w.gates[1].latest = Fail }, 12, "call 0, call 1, wake at 1h0m12s"},
+		{"the last result is an error", 2, func(w *waitState) { w.gates[1].latest = Errored }, 12, "call 0, call 1, wake at 1h0m12s"},
+		{"an error after a waiver", 1, func(w *waitState) { w.gates[0].latest, w.gates[0].waived = Errored, true }, 12, "call 0, wake at 1h0m12s"},
+		{"inconclusive after a waiver", 1, func(w *waitState) { w.gates[0].latest, w.gates[0].waived = Inconclusive, true }, 12, "passed"},
+		{"a call is in progress after the hold", 2, func(w *waitState) { w.gates[1].running = true }, 12, "wake at 1h0m12s"},
+		{"a call is in progress, another gate has not passed", 2, func(w *waitState) { w.gates[0].latest, w.gates[1].running = Errored, true }, 12, "call 0, wake at 1h0m12s"},
+		{"a call of a report-only gate is in progress", 1, func(w *waitState) { w.gates[0].running, w.gates[0].DryRun = true, true }, 12, "passed"},
+		{"a report-only gate was not evaluated", 1, func(w *waitState) { w.gates[0].DryRun, w.gates[0].latest = true, "" }, 12, "call 0, wake at 1h0m12s"},
+		{"a report-only gate was evaluated", 1, func(w *waitState) { w.gates[0].DryRun, w.gates[0].latest = true, Errored }, 12, "passed"},
+		{"a hold under the gate follows", 1, func(w *waitState) { w.unjudged, w.gates[0].latest, w.gates[0].running = true, Errored, true }, 12, "passed"},
+		{"the lease is asked for before the next calls", 1, func(w *waitState) { w.permit = true }, 12, "ask permit, wake at 1h0m12s"},
+		{"the lease is being asked for", 1, func(w *waitState) { w.permit, w.permitted.running = true, true }, 12, "wake at 1h0m12s"},
+		{"the lease could not be asked for", 1, func(w *waitState) { w.permit, w.permitted.next = true, after(13) }, 12, "call 0, wake at 13s"},
+		{"the lease is asked for again soon", 1, func(w *waitState) { w.permit, w.permitted.next, w.gates[0].next = true, after(13), after(20) }, 12, "wake at 13s"},
+		{"the lease is there, and a call in progress", 1, func(w *waitState) { w.permit, w.permitted.granted, w.gates[0].running = true, after(11), true }, 12, "wake at 1h0m12s"},
 
 		{"inconclusive in the hold", 1, func(w *waitState) { w.gates[0].setInconclusive(after(1), Fail) }, 3, "wake at 5s"},
 		{"inconclusive after the hold", 1, func(w *waitState) { w.gates[0].setInconclusive(after(1), Fail) }, 29, "call 0, wake at 30s"},
@@ -115,7 +136,7 @@ func TestWaitState_next(t *testing.T) {
 			`gate_inconclusive: few requests; inconclusive for 29s (inconclusive_timeout = "20s")`},
 		{"inconclusive for too long, which passes", 1, func(w *waitState) { w.gates[0].setInconclusive(after(1), Pass) }, 30,
 			`waive 0 (few requests; inconclusive for 29s (inconclusive_timeout = "20s")), passed`},
-		{"one passes and another waits", 2, func(w *waitState) { w.gates[0].setInconclusive(after(1), Pass); w.gates[1].passed = false }, 30,
+		{"one passes and another waits", 2, func(w *waitState) { w.gates[0].setInconclusive(after(1), Pass); w.gates[1].latest = "" }, 30,
 			`waive 0 (few requests; inconclusive for 29s (inconclusive_timeout = "20s")), call 0, call 1, wake at 1h0m30s`},
 		{"one passes and another fails", 2, func(w *waitState) {
 			w.gates[0].setInconclusive(after(1), Pass)
@@ -146,6 +167,13 @@ func TestWaitState_next(t *testing.T) {
 			w.health.readAt(58)
 		}, 60,
 			"not_healthy: healthy, but not steady for 15s, after 1m"},
+	} {
+		tt.run(t)
+	}
+}
+
+func TestWaitState_nextWithAnEmptyGivingSide(t *testing.T) {
+	for _, tt := range []waitTest{
 		{"the giving side is empty", 1, func(w *waitState) { w.mayAdvanceAt(3) }, 3, "passed early"},
 		{"as the configuration says, the steps are unchanged", 1, func(w *waitState) { w.mayAdvanceAt(3); w.advance = false }, 3, "wake at 5s"},
 		{"a gate has not passed", 2, func(w *waitState) { w.mayAdvanceAt(3); w.gates[1].latest = Inconclusive }, 3, "wake at 5s"},
@@ -203,13 +231,8 @@ func TestWaitState_next(t *testing.T) {
 			w.health.readAt(48)
 		}, 60, "health_unreadable: the last read that succeeded was 12s ago and showed 0 of 2: no answer"},
 		{"never read", 0, func(w *waitState) { w.ready, w.health.err = true, ErrNoAnswer }, 60, "health_unreadable: no read succeeded: no answer"},
-	}
-	for _, tt := range tests {
-		w := newWait(tt.gates)
-		tt.set(&w)
-		if got := w.next(after(tt.now)).text(); got != tt.want {
-			t.Errorf("%s, at %ds:\ngot  %s\nwant %s", tt.name, tt.now, got, tt.want)
-		}
+	} {
+		tt.run(t)
 	}
 }
 
@@ -235,7 +258,8 @@ func drawWait(t *rapid.T) (waitState, time.Time) {
 		return time.Time{}
 	}
 	w := waitState{began: began, heldUntil: after(seconds("hold")),
-		ready: flag("ready"), steady: flag("steady"), watch: flag("watch"), needGates: flag("need gates"),
+		ready: flag("ready"), steady: flag("steady"), watch: flag("watch"), unjudged: flag("unjudged"),
+		until:  since("limit"),
 		limits: HealthSettings{SteadyFor: span("steady for"), BreachFor: span("breach for"), Timeout: span("timeout")},
 		health: healthState{running: flag("health running"), nextRead: after(seconds("next read")), known: flag("health known"),
 			ready: flag("ready now"), steadySince: since("steady"), breachSince: since("breach")}}
@@ -248,8 +272,8 @@ func drawWait(t *rapid.T) (waitState, time.Time) {
 		w.health.err = ErrNoAnswer
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "gates") {
-		g := gateState{running: flag("running"), next: after(seconds("next")), passed: flag("passed"), answered: flag("answered"), inconclusiveSince: since("inconclusive")}
-		g.latest = rapid.SampledFrom([]Status{"", Pass, Fail}).Draw(t, "latest")
+		g := gateState{running: flag("running"), next: after(seconds("next")), waived: flag("waived"), inconclusiveSince: since("inconclusive")}
+		g.latest = rapid.SampledFrom([]Status{"", Pass, Fail, Inconclusive, Errored}).Draw(t, "latest")
 		g.InconclusiveTimeout, g.DryRun = span("inconclusive timeout"), seconds("dry") < 4
 		g.OnInconclusive = rapid.SampledFrom([]Status{Pass, Fail, Inconclusive}).Draw(t, "on inconclusive")
 		w.gates = append(w.gates, g)
@@ -290,8 +314,10 @@ func TestWaitState_nothingChangesBeforeWake(t *testing.T) {
 		for _, at := range []time.Time{now, now.Add(d.wake.Sub(now) / 2), d.wake.Add(-time.Nanosecond)} {
 			later := w.next(at)
 			idle := !later.passed && later.failure == nil && later.waivers == nil && later.calls == nil && !later.readHealth && !later.askPermit
-			// Without anything to wait for, the hour counts from the decision.
-			if sameWake := later.wake.Equal(d.wake) || later.wake.Equal(at.Add(time.Hour)); !idle || !sameWake {
+			// Without anything to wait for, the hour counts from the decision. A call that starts may
+			// make other things wait for it, which the decision did not know.
+			sameWake := later.wake.Equal(d.wake) || later.wake.Equal(at.Add(time.Hour)) || d.calls != nil && later.wake.After(d.wake)
+			if !idle || !sameWake {
 				t.Fatalf("at %s: %s\nafter %s: %s", now.Sub(began), d.text(), at.Sub(now), later.text())
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -48,17 +47,25 @@ type player struct {
 	release chan struct{} // ends gates that hang
 
 	mu          sync.Mutex
-	serving     map[string]int       // healthy targets by group
-	lastServing map[string]time.Time // when a group last had some
-	hadWeight   map[string]bool      // by group
-	noForward   string               // why forward writes are no longer allowed
-	running     map[string]int       // calls in progress by gate
+	serving     map[string]int            // healthy targets by group
+	lastServing map[string]time.Time      // when a group last had some
+	hadWeight   map[string]bool           // by group
+	noForward   string                    // why forward writes are no longer allowed
+	running     map[string]int            // calls in progress by gate
+	latest      map[string]rollout.Status // of each gate that is acted on, since it was last started
+	written     map[string]traffic.State  // by route: what was written last, or its state at the start
+	phase       string
+}
+
+func newPlayer(s *story) *player {
+	return &player{playback: &playback{story: s, memory: routertest.NewMemory(), began: time.Now()}, release: make(chan struct{}),
+		serving: map[string]int{}, lastServing: map[string]time.Time{}, hadWeight: map[string]bool{}, running: map[string]int{},
+		latest: map[string]rollout.Status{}, written: map[string]traffic.State{}}
 }
 
 // play runs a story to its end. It must be called inside a synctest bubble.
 func play(s *story) *playback {
-	p := &player{playback: &playback{story: s, memory: routertest.NewMemory(), began: time.Now()},
-		release: make(chan struct{}), serving: map[string]int{}, lastServing: map[string]time.Time{}, hadWeight: map[string]bool{}, running: map[string]int{}}
+	p := newPlayer(s)
 	p.setUp()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -93,6 +100,7 @@ func play(s *story) *playback {
 func (p *player) setUp() {
 	for _, r := range p.story.routes {
 		p.memory.AddRoute(r.id, r.state)
+		p.written[r.id] = r.state
 	}
 	for _, e := range p.story.envs {
 		for _, entry := range p.story.entries() {
@@ -178,7 +186,7 @@ func (p *player) spec() rollout.Spec {
 	for i, g := range s.gates {
 		spec.Request.Strategy.Gates = append(spec.Request.Strategy.Gates, g.GateSettings)
 		gate := g.NamedGate
-		scripted := &scriptedGate{player: p, gate: g, takes: time.Duration(i+1) * time.Millisecond}
+		scripted := &scriptedGate{player: p, gate: g, takes: g.takes + time.Duration(i+1)*time.Millisecond}
 		if gate.Gate = scripted; g.preflight != "" {
 			gate.Gate = preflightGate{scripted}
 		}
@@ -254,8 +262,16 @@ func (g *scriptedGate) respond(ctx context.Context, input rollout.GateInput, res
 	case <-ctx.Done():
 		return rollout.Verdict{Status: rollout.Errored, Err: ctx.Err()}
 	}
-	if response == string(rollout.Errored) {
+	response, detail, _ := strings.Cut(response, "/")
+	switch response {
+	case string(rollout.Errored):
 		return rollout.Verdict{Status: rollout.Errored, Err: errors.New("connection refused")}
+	case "final":
+		return rollout.Verdict{Status: rollout.Errored, Final: true, Err: errors.New("status 302")}
+	case "busy":
+		return rollout.Verdict{Status: rollout.Errored, RetryAfter: duration(detail), Err: errors.New("status 503")}
+	case "standing":
+		return rollout.Verdict{Status: rollout.Inconclusive, Detail: "no data", Standing: true, Advice: "it has no data"}
 	}
 	return rollout.Verdict{Status: rollout.Status(response), Detail: "result " + response}
 }
@@ -298,13 +314,19 @@ func (p *player) record(e rollout.Event) {
 	defer p.mu.Unlock()
 	switch e.Kind {
 	case rollout.PhaseStarted:
-		p.segments = append(p.segments, segment{e.Text, len(p.memory.Calls())})
+		p.segments, p.phase = append(p.segments, segment{e.Text, len(p.memory.Calls())}), e.Text
 	case rollout.RollbackStarted:
 		p.segments = append(p.segments, segment{"rollback", len(p.memory.Calls())})
 		p.noForward = "the rollback has started"
 	case rollout.ShiftEnded:
 		p.endedAt = time.Since(p.began)
+		if e.Text == "completed" {
+			p.checkLatest("the shift completes")
+		}
 	case rollout.GateEvaluated:
+		if p.phase != "preflight gates" {
+			p.latest[e.Gate] = e.Status
+		}
 		if g := p.story.gateNamed(e.Gate); e.Status == rollout.Fail && g.FailureLimit == 0 && !g.DryRun && !p.isRevert() && p.schedule.Kind != shift.Accept {
 			p.noForward = e.Gate + " has failed"
 		}
@@ -313,128 +335,6 @@ func (p *player) record(e rollout.Event) {
 }
 
 func (p *player) isRevert() bool { return p.events[0].Text == shift.Revert.String() }
-
-// checkCall checks every write: none goes forward after a rollback has started or a gate
-// has failed, and no group without healthy targets gets its first traffic.
-func (p *player) checkCall(c routertest.Call) {
-	if c.Op != routertest.Write {
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.noForward != "" && !c.Rollback {
-		p.violatef("forward write although %s: %s", p.noForward, c)
-	}
-	if served := slices.Max(append(slices.Collect(maps.Values(c.Want.Weights)), 0)); c.Want.Response == "" && served == 0 {
-		p.violatef("no target group gets traffic: %s", c)
-	}
-	for group, n := range c.Want.Weights {
-		if n > 0 && !p.hadWeight[group] && !c.Rollback && p.unhealthy(group) && !p.hadTraffic(c.Routes[0], group) {
-			p.violatef("%s gets its first traffic without healthy targets: %s", group, c)
-		}
-		p.hadWeight[group] = p.hadWeight[group] || n > 0
-	}
-}
-
-// unhealthy reports whether the group has had no healthy targets for longer than a health
-// read and the following write may take.
-func (p *player) unhealthy(group string) bool {
-	return p.serving[group] == 0 && time.Since(p.lastServing[group]) > 40*time.Second
-}
-
-// hadTraffic reports whether the route gave the group traffic at the start, or answered a
-// fixed error, which is replaced without a health check.
-func (p *player) hadTraffic(route, group string) bool {
-	i := slices.IndexFunc(p.story.routes, func(r storyRoute) bool { return r.id == route })
-	return p.story.routes[i].state.Weights[group] > 0 || p.story.routes[i].state.FixedError
-}
-
-// check checks the result.
-func (p *player) check() {
-	stale := slices.ContainsFunc(p.story.faults, func(f routertest.Fault) bool { return isAgeless(f) || f.Kind == routertest.Lost })
-	late := slices.ContainsFunc(p.story.faults, func(f routertest.Fault) bool { return f.Kind == routertest.Late })
-	for i, r := range p.result.Routes {
-		now := p.now(r.ID)
-		// An external change after the last read is missed where faults prevent a
-		// later read, and one while Run only waits for a gate to return.
-		changed := slices.ContainsFunc(p.story.changes, func(c change) bool {
-			return c.route == r.ID && (len(p.story.faults) > 0 || c.at > p.endedAt)
-		})
-		// A late write is awaited in a rollback only, and not if it only attaches groups.
-		same := now != nil && (now.Equal(r.State) || late && (now.EqualTraffic(r.State) || p.failure != nil && p.failure.Disposition != rollout.RolledBack))
-		if r.Read && now != nil && !same && !stale && !changed {
-			p.violatef("the result has %[2]v for %[1]s, the route has %[3]v", r.ID, r.State.Weights, now.Weights)
-		}
-		if p.failure == nil && p.story.request.Desired != nil && !r.Weights.Equal(p.story.request.Desired) {
-			p.violatef("the shift completed, but %s has %v", r.ID, r.Weights)
-		}
-		if p.failure != nil && now != nil {
-			p.checkDisposition(i, *now)
-		}
-	}
-	p.checkWrites()
-}
-
-// now returns the state of a route, nil if it was deleted.
-func (p *player) now(route string) *traffic.State {
-	for _, c := range p.story.changes {
-		if c.remove == route {
-			return nil
-		}
-	}
-	return new(p.memory.Now(route))
-}
-
-// checkDisposition checks that the disposition of a failure is true of the i-th route.
-func (p *player) checkDisposition(i int, now traffic.State) {
-	r := p.story.routes[i]
-	changed := slices.ContainsFunc(p.story.changes, func(c change) bool { return c.route == r.id && c.record == nil })
-	stale := slices.ContainsFunc(p.story.faults, isAgeless)
-	restored := now.Response == r.state.Response
-	if p.longest == 0 {
-		return // nothing could be decided
-	}
-	origin := p.schedule.Origin(i)
-	if back := p.schedule.Request.Routes[i].Back; back != nil && p.schedule.RollsBackFirst {
-		origin = back
-	}
-	if origin != nil {
-		restored = p.spec().Owners.Weights(r.entry, now).Equal(origin)
-	}
-	if p.failure.Disposition == rollout.RolledBack && !stale && !restored || p.failure.Disposition == rollout.Unchanged && !changed && !now.EqualTraffic(r.state) {
-		p.violatef("the disposition of %s is %s, but it has %v", r.id, p.failure.Disposition, now.Weights)
-	}
-	if p.failure.Disposition == "" || p.failure.Cause == "" {
-		p.violatef("a failure without cause or disposition: %+v", p.failure)
-	}
-}
-
-// checkWrites checks the number of writes per route: one per step, at most one each to
-// attach and to detach, and at most one to roll back. Faults and deleted groups may
-// require more.
-func (p *player) checkWrites() {
-	forward, rollback := map[string]int{}, map[string]int{}
-	for _, c := range p.memory.Calls() {
-		if c.Op == routertest.Write && c.Rollback {
-			rollback[c.Routes[0]]++
-		} else if c.Op == routertest.Write {
-			forward[c.Routes[0]]++
-		}
-	}
-	deleted := slices.ContainsFunc(p.story.changes, func(c change) bool { return c.gone != "" }) // a write with such a group is repeated without it
-	if len(p.story.faults) > 0 || deleted {
-		return
-	}
-	most, back := len(p.story.request.Strategy.Steps)+1+2, 1
-	if p.schedule.RollsBackFirst {
-		back = 2
-	}
-	for _, r := range p.story.routes {
-		if forward[r.id] > most || rollback[r.id] > back {
-			p.violatef("%s has %d forward writes (at most %d) and %d rollback writes", r.id, forward[r.id], most, rollback[r.id])
-		}
-	}
-}
 
 // text is the trace that a script records.
 func (p *playback) text() string {

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -84,7 +85,11 @@ func (r Readiness) check(ctx context.Context, m *monitor) *Failure {
 	}
 	m.resetGates()
 	m.report.phase("gates")
-	return m.wait(ctx, stage{name: "gates", part: shift.Before, gates: m.gates, needGates: true, watch: groups})
+	longest := time.Duration(0)
+	for _, g := range m.gates {
+		longest = max(longest, g.Longest())
+	}
+	return m.wait(ctx, stage{name: "gates", part: shift.Before, gates: m.gates, limit: longest, watch: groups})
 }
 
 // checkedGroups returns the groups whose health is required: those that the router checks.
@@ -101,7 +106,8 @@ func (r Readiness) checkedGroups() []incoming {
 
 // readinessGate returns a gate whose preflight blocks a readiness check only if it errors:
 // what the gate measures may be bad until the environment is healthy, and is evaluated
-// then.
+// then. The same is true of a server that cannot be reached: it may be a part of the new
+// environment.
 func readinessGate(g Gate) Gate {
 	if preflight, ok := g.(Preflight); ok {
 		return readinessPreflight{g, preflight}
@@ -117,8 +123,8 @@ type readinessPreflight struct {
 // Preflight implements Preflight.
 func (g readinessPreflight) Preflight(ctx context.Context, input GateInput) Verdict {
 	v := g.preflight.Preflight(ctx, input)
-	if v.Status == Fail {
-		v.Status = Inconclusive
+	if v.Status == Fail || v.Status == Errored && errors.Is(v.Err, ErrUnreachable) {
+		v.Status, v.Err = Inconclusive, nil
 	}
 	return v
 }

@@ -175,6 +175,28 @@ func gatedReadinessCases() map[string]readinessCase {
 			},
 			after: 15*time.Second + 20*time.Second,
 		},
+		"a gate errors after it has passed, while another one is inconclusive": {
+			setUp: func(m *routertest.Memory) rollout.Readiness {
+				return ready(m, gate(rollout.Pass, rollout.Errored, rollout.Errored, rollout.Pass).withName("a"), gate(rollout.Inconclusive, rollout.Pass).withName("b"))
+			},
+			after: 15*time.Second + 30*time.Second,
+		},
+		"a failure is tolerated, so the result after it is awaited": {
+			setUp: func(m *routertest.Memory) rollout.Readiness {
+				g := gate(rollout.Fail, rollout.Pass).withName("smoke")
+				g.FailureLimit = 1
+				return ready(m, g)
+			},
+			after:    15*time.Second + 10*time.Second,
+			warnings: []string{`Gate "smoke" failed within its limit: its detail (failure 1, failure_limit = 1)`},
+		},
+		"two gates never pass at the same time": {
+			setUp: func(m *routertest.Memory) rollout.Readiness {
+				return ready(m, gate(alternating(rollout.Pass, rollout.Errored)...).withName("a"), gate(alternating(rollout.Errored, rollout.Pass)...).withName("b"))
+			},
+			after:   15*time.Second + 2*time.Minute,
+			failure: `timed_out at gates; unchanged: the gates did not all pass at the same time within 2m; the last result of "a" was error`,
+		},
 		"a gate fails": {
 			setUp:   func(m *routertest.Memory) rollout.Readiness { return ready(m, gate(rollout.Fail).withName("smoke")) },
 			after:   15 * time.Second,
@@ -211,6 +233,8 @@ func gatedReadinessCases() map[string]readinessCase {
 		},
 	}
 }
+
+func alternating(statuses ...rollout.Status) []rollout.Status { return slices.Repeat(statuses, 100) }
 
 func TestCheckReadiness(t *testing.T) {
 	all := readinessCases()
@@ -253,6 +277,39 @@ func (c readinessCase) check(t *testing.T, warnings []string, err error) {
 	}
 	if !slices.Equal(warnings, c.warnings) {
 		t.Errorf("warnings %q, want %q", warnings, c.warnings)
+	}
+}
+
+// preflightFunc is a gate that passes, with a preflight.
+type preflightFunc func() rollout.Verdict
+
+func (preflightFunc) Evaluate(context.Context, rollout.GateInput) rollout.Verdict {
+	return rollout.Verdict{Status: rollout.Pass}
+}
+
+func (f preflightFunc) Preflight(context.Context, rollout.GateInput) rollout.Verdict { return f() }
+
+// A server that cannot be reached may be a part of the environment, and what a gate measures may
+// be bad, until it is healthy. What is missing where Terraform runs stays missing.
+func TestCheckReadiness_preflight(t *testing.T) {
+	for _, tt := range []struct {
+		verdict rollout.Verdict
+		want    string
+	}{
+		{rollout.Verdict{Status: rollout.Pass}, "<nil>"},
+		{rollout.Verdict{Status: rollout.Fail, Detail: "in ALARM"}, "<nil>"},
+		{rollout.Verdict{Status: rollout.Errored, Detail: "no such host", Err: rollout.ErrUnreachable}, "<nil>"},
+		{rollout.Verdict{Status: rollout.Errored, Detail: "it is not there", Err: errors.ErrUnsupported}, "blocked_by_gate; unchanged: it is not there: unsupported operation"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m, named := routertest.NewMemory(), (&sequenceGate{}).withName("smoke")
+			named.Gate = preflightFunc(func() rollout.Verdict { return tt.verdict })
+			healthy(m, "web-green", "api-green")
+			_, err := rollout.CheckReadiness(t.Context(), newReadiness(m, named))
+			if got := fmt.Sprint(err); got != tt.want {
+				t.Errorf("preflight %s: got %s, want %s", tt.verdict.Status, got, tt.want)
+			}
+		})
 	}
 }
 

@@ -28,6 +28,9 @@ type sequence struct {
 	step     int         // from 1; 0 before any traffic
 	at       shift.Share // the part of the shift that is done
 	exposed  bool        // the gaining environments have had traffic, from this or an earlier apply
+	// evaluated is the gates of the last stage that evaluated some: before any traffic, or a hold.
+	// They go on while the next step waits for health.
+	evaluated []*activeGate
 
 	guardian Guardian                // nil: none was started, or it was released
 	abort    context.CancelCauseFunc // ends the context of execute
@@ -300,7 +303,7 @@ func (s *sequence) position() GateInput {
 	return GateInput{
 		Shift: s.spec.ID, From: s.schedule.From(), To: s.schedule.Desired,
 		Step: s.step, Steps: s.path.last(), Weights: s.fleet.mean(),
-		Incoming: s.backends.gaining(), Live: s.backends.live(),
+		Incoming: s.backends.gaining(), Live: s.backends.live(), Rollback: s.schedule.Kind == shift.Revert || s.schedule.Kind == shift.Rollback,
 	}
 }
 
@@ -323,6 +326,14 @@ func (p path) number(at shift.Share) int {
 		return p.last()
 	}
 	return i + 1
+}
+
+// at returns a step by its number; the last one is that at 100 %.
+func (p path) at(number int) shift.Step {
+	if number < 1 || number >= p.last() {
+		return shift.Step{At: shift.Full}
+	}
+	return p[number-1]
 }
 
 // last returns the number of the step at 100 %.

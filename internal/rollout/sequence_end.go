@@ -14,12 +14,13 @@ import (
 func (s *sequence) finish(ctx context.Context) *Failure {
 	s.step, s.at, s.exposed = s.path.last(), shift.Full, true
 	gates := s.gatesFor(shift.After, shift.Step{})
+	s.evaluated = gates
 	if !s.monitor.reset { // the shift starts with the bake
 		s.monitor.resetGates()
 	}
 	s.report.phase("bake")
 	f := s.monitor.wait(ctx, stage{name: "bake", part: shift.After, hold: s.spec.Request.Strategy.Bake,
-		gates: gates, needGates: true, watch: s.backends.incoming(s.schedule.Desired)})
+		gates: gates, watch: s.backends.incoming(s.schedule.Desired)})
 	if f != nil {
 		return f
 	}
@@ -31,7 +32,7 @@ func (s *sequence) finish(ctx context.Context) *Failure {
 func (s *sequence) settle(ctx context.Context, gates []*activeGate) *Failure {
 	s.report.phase("settle")
 	f := s.monitor.wait(ctx, stage{name: "settle", part: shift.After, hold: s.spec.Request.Strategy.Settle,
-		gates: gates, needGates: true, watch: s.backends.incoming(s.schedule.Desired)})
+		gates: gates, watch: s.backends.incoming(s.schedule.Desired)})
 	if f != nil {
 		return f
 	}

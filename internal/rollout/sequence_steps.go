@@ -41,8 +41,9 @@ func (s stepwise) checkIdle(ctx context.Context) *Failure {
 	if len(gates) == 0 {
 		return nil
 	}
+	s.evaluated = gates
 	s.report.phase("gates before any traffic")
-	return s.monitor.wait(ctx, stage{name: "gates before any traffic", part: shift.Before, gates: gates, needGates: true})
+	return s.monitor.wait(ctx, stage{name: "gates before any traffic", part: shift.Before, gates: gates})
 }
 
 // takeSteps takes the steps up to 100 %, and skips those in between where the giving side
@@ -79,9 +80,9 @@ func (s stepwise) evaluateSplit(ctx context.Context) (advances bool, f *Failure)
 func (s stepwise) takeStep(ctx context.Context, step shift.Step) (advances bool, f *Failure) {
 	next := s.desired.highest(step.At)
 	s.report.phase("health check for " + step.At.String())
-	check := stage{name: "health check before " + s.path.name(step.At), part: shift.During, ready: s.backends.incoming(next), permit: s.lease.permit()}
+	check := stage{name: "health check before " + s.path.name(step.At), part: shift.Before, gates: s.evaluated, ready: s.backends.incoming(next), permit: s.lease.permit()}
 	if s.exposed {
-		check.gates, check.watch = s.gatesFor(shift.During, s.lastStep()), s.backends.incoming(s.fleet.mean())
+		check.part, check.watch = shift.During, s.backends.incoming(s.fleet.mean())
 	}
 	if f := s.monitor.wait(ctx, check); f != nil {
 		return false, f
@@ -101,9 +102,11 @@ func (s stepwise) takeStep(ctx context.Context, step shift.Step) (advances bool,
 // follows at once. No step is skipped that has gates of its own: one of them may ask a person.
 func (s stepwise) hold(ctx context.Context, step shift.Step, st stage) (advances bool, f *Failure) {
 	st.part, st.hold = shift.During, step.Hold
-	st.gates, st.needGates = s.gatesFor(shift.During, step), true
-	st.source = s.backends.outgoing()
-	gated := slices.ContainsFunc(s.schedule.Steps, func(x shift.Step) bool { return x.At > step.At && len(x.Gates) > 0 })
+	st.gates = s.gatesFor(shift.During, step)
+	s.evaluated, st.source = st.gates, s.backends.outgoing()
+	gated := slices.ContainsFunc(s.schedule.Steps, func(x shift.Step) bool {
+		return x.At > step.At && x.At < shift.Full && s.spec.Request.Strategy.HasOwnGates(x)
+	})
 	if !s.spec.WarnOnSourceUnhealthy && !gated {
 		st.advance, st.permit = s.backends.incoming(s.desired.highest(shift.Full)), s.lease.permit()
 	}
@@ -123,15 +126,4 @@ func (s stepwise) advance(ctx context.Context, full shift.Step) *Failure {
 	}
 	s.report.warn(fmt.Sprintf("The shift went from %s to %s at once, because the environments that give traffic had no registered targets (on_source_unhealthy = \"advance\").", from, full.At))
 	return nil
-}
-
-// lastStep returns the step whose weights the routes have now.
-func (s stepwise) lastStep() shift.Step {
-	if s.step > 0 && s.step < s.path.last() {
-		return s.path[s.step-1]
-	}
-	if s.schedule.Split != nil {
-		return *s.schedule.Split
-	}
-	return shift.Step{At: s.at}
 }

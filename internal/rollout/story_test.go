@@ -25,9 +25,9 @@ import (
 //	stable ENV=PERCENT...          none: a Create
 //	planned ID like route | none   default: the state of the route
 //	desired ENV[=PERCENT]...       none: leave the traffic in place
-//	steps PERCENT/HOLD[/GATE]... bake TIME, settle TIME, sticky TIME
+//	steps PERCENT/HOLD... bake TIME, settle TIME, sticky TIME
 //	health KEY=VALUE...            timeout, steady, breach, capacity, min_percent, min_targets
-//	gate NAME WHEN [KEY=VALUE]...  interval, timeout, delay, failures, errors, inconclusive, on_inconclusive, dry, preflight=RESPONSE
+//	gate NAME WHEN [KEY=VALUE]...  interval, timeout, delay, failures, errors, inconclusive, on_inconclusive, at=PERCENT[+PERCENT], dry, once, takes, preflight=RESPONSE
 //	returns NAME RESPONSE...       one per call, the last one repeats; RESPONSE@TIME: from then on
 //	fault KIND OP [KEY=VALUE]...   route, by, skip, times, until, for, err
 //	at TIME interrupt | targets ... | change ID ... | remove ID | remove_group GROUP
@@ -91,12 +91,13 @@ type change struct {
 type storyGate struct {
 	rollout.NamedGate
 	responses []timedResponse
-	preflight string // its response to Preflight; empty: the gate has no Preflight
+	preflight string        // its response to Preflight; empty: the gate has no Preflight
+	takes     time.Duration // how much longer than others a call takes
 }
 
 type timedResponse struct {
 	from     time.Duration // below 0: for one call
-	response string        // a rollout.Status, hang, panic or slow
+	response string        // a rollout.Status, hang, panic, slow, final, standing or busy/TIME
 }
 
 // parse parses a script. It panics if the script is invalid.
@@ -429,7 +430,7 @@ func parseSteps(args []string) []shift.Step {
 		if err != nil {
 			panic(err)
 		}
-		steps = append(steps, shift.Step{At: at, Hold: duration(parts[1]), Gates: parts[2:]})
+		steps = append(steps, shift.Step{At: at, Hold: duration(parts[1])})
 	}
 	return steps
 }
@@ -455,6 +456,14 @@ func parseGate(args []string) *storyGate {
 			g.ErrorLimit = number(value)
 		case "on_inconclusive":
 			g.OnInconclusive = map[string]rollout.Status{"pass": rollout.Pass, "fail": rollout.Fail, "stop": rollout.Inconclusive}[value]
+		case "at":
+			for _, percent := range strings.Split(value, "+") {
+				g.AtSteps = append(g.AtSteps, shift.Share(10*number(percent)))
+			}
+		case "once":
+			g.PassLasts = true
+		case "takes":
+			g.takes = duration(value)
 		case "dry":
 			g.DryRun = true
 		case "preflight":

@@ -118,8 +118,7 @@ func dieAt(script string, at time.Duration, cancels bool) taken { return die(scr
 
 // die is dieAt; prepare is what happens before the successor acts.
 func die(script string, at time.Duration, cancels bool, prepare func(*taken)) taken {
-	p := &player{playback: &playback{story: parse(script), memory: routertest.NewMemory(), began: time.Now()},
-		release: make(chan struct{}), serving: map[string]int{}, lastServing: map[string]time.Time{}, hadWeight: map[string]bool{}, running: map[string]int{}}
+	p := newPlayer(parse(script))
 	p.setUp()
 	died, kill := context.WithCancel(context.Background())
 	guardian := &heldHandover{aborted: make(chan struct{})}
@@ -383,8 +382,7 @@ func TestTakeOver_obstacles(t *testing.T) {
 // A guardian that cannot be started is one warning, and the shift goes on.
 func TestRun_withoutGuardian(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &player{playback: &playback{story: parse(longStory + "record\n"), memory: routertest.NewMemory(), began: time.Now()},
-			release: make(chan struct{}), serving: map[string]int{}, lastServing: map[string]time.Time{}, hadWeight: map[string]bool{}, running: map[string]int{}}
+		p := newPlayer(parse(longStory + "record\n"))
 		p.setUp()
 		spec := p.spec()
 		spec.StartGuardian = func(context.Context, string) rollout.Guardian {
@@ -403,8 +401,7 @@ func TestRun_withoutGuardian(t *testing.T) {
 func TestRun_aborted(t *testing.T) {
 	for _, stop := range []string{"", "stop interrupt\n"} {
 		synctest.Test(t, func(t *testing.T) {
-			p := &player{playback: &playback{story: parse(longStory + "record\n" + stop), memory: routertest.NewMemory(), began: time.Now()},
-				release: make(chan struct{}), serving: map[string]int{}, lastServing: map[string]time.Time{}, hadWeight: map[string]bool{}, running: map[string]int{}}
+			p := newPlayer(parse(longStory + "record\n" + stop))
 			p.setUp()
 			spec, guardian := p.spec(), &heldHandover{aborted: make(chan struct{})}
 			spec.StartGuardian = func(context.Context, string) rollout.Guardian { return guardian }

@@ -94,10 +94,8 @@ func (g *recordingGate) Evaluate(_ context.Context, input rollout.GateInput) rol
 // The input of a gate has the position of the shift, and the incoming and live groups.
 func TestRun_passesInputToGates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &player{playback: &playback{memory: routertest.NewMemory(), began: time.Now(),
-			story: parse("env blue 1.4.2\nenv green 1.5.0\nroute web blue=100\nroute web/2 blue=100\nroute api blue=100\n" +
-				"targets blue 1\ntargets green 1\nstable blue\ndesired green\nsteps 5/8s 50/8s\nsettle 0s\ngate all always")},
-			serving: map[string]int{}, lastServing: map[string]time.Time{}}
+		p := newPlayer(parse("env blue 1.4.2\nenv green 1.5.0\nroute web blue=100\nroute web/2 blue=100\nroute api blue=100\n" +
+			"targets blue 1\ntargets green 1\nstable blue\ndesired green\nsteps 5/8s 50/8s\nsettle 0s\ngate all always"))
 		p.setUp()
 		spec, gate := p.spec(), &recordingGate{}
 		spec.OnEvent, spec.Gates[0].Gate = nil, gate
@@ -125,6 +123,49 @@ func TestRun_passesInputToGates(t *testing.T) {
 	})
 }
 
+// Data counts from the end of the initial delay, also before any traffic, and every call of a
+// gate has another number.
+func TestRun_initialDelayMovesTheData(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlayer(parse("env blue 1.4.2\nenv green 1.5.0\nroute web blue=100\ntargets blue 1\ntargets green 1\nstable blue\ndesired green\n" +
+			"steps 5/25s\nsettle 0s\ngate all always delay=20s"))
+		p.setUp()
+		spec, gate := p.spec(), &recordingGate{}
+		spec.OnEvent, spec.Gates[0].Gate = nil, gate
+		if _, err := rollout.Run(t.Context(), spec); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, in := range gate.inputs {
+			got = append(got, fmt.Sprintf("%s: call %d, since %s after the change", in.Part, in.Call, in.Since().Sub(in.ChangedAt)))
+		}
+		want := []string{
+			"before: call 1, since 35s after the change", // 15 s of health checks
+			"during: call 2, since 20s after the change",
+			"after: call 3, since 20s after the change",
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
+	})
+}
+
+// A revert says that it is one.
+func TestRun_saysThatItIsARollback(t *testing.T) {
+	for script, want := range map[string]bool{"": false, "previous green 1.5.0\nwithin_window\n": true} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPlayer(parse("env blue 1.4.2\nenv green 1.5.0\nroute web blue=100\ntargets blue 1\ntargets green 1\nstable blue\ndesired green\n" +
+				"settle 0s\ngate all during\n" + script))
+			p.setUp()
+			spec, gate := p.spec(), &recordingGate{}
+			spec.OnEvent, spec.Gates[0].Gate = nil, gate
+			if _, err := rollout.Run(t.Context(), spec); err != nil || len(gate.inputs) == 0 || gate.inputs[0].Rollback != want {
+				t.Errorf("%q: got %v, %+v, want Rollback %t", script, err, gate.inputs, want)
+			}
+		})
+	}
+}
+
 // An incomplete Spec is rejected before any write.
 func TestRun_rejectsIncompleteSpec(t *testing.T) {
 	const script = "env blue 1\nenv green 2\nroute web blue=100\ntargets green 1\nstable blue\ndesired green\ngate errors during"
@@ -140,8 +181,7 @@ func TestRun_rejectsIncompleteSpec(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := &player{playback: &playback{memory: routertest.NewMemory(), began: time.Now(), story: parse(script)},
-					serving: map[string]int{}, lastServing: map[string]time.Time{}}
+				p := newPlayer(parse(script))
 				p.setUp()
 				spec := p.spec()
 				spec.OnEvent = nil
@@ -162,7 +202,7 @@ func TestRun_rejectsIncompleteSpec(t *testing.T) {
 
 // Decide does not change the request, because plan and apply use the same one.
 func TestSpec_decideDoesNotChangeTheRequest(t *testing.T) {
-	p := &player{playback: &playback{story: parse("env green 2\nenv blue 1\nroute web blue=60 legacy=40\nstable blue\ndesired green\nsticky 1h")}}
+	p := newPlayer(parse("env green 2\nenv blue 1\nroute web blue=60 legacy=40\nstable blue\ndesired green\nsticky 1h"))
 	spec := p.spec()
 	first, err := spec.Decide([]traffic.State{p.story.routes[0].state})
 	if err != nil {

@@ -51,7 +51,7 @@ func request(desired shift.Weights, routes ...shift.Route) shift.Request {
 		Routes:       routes,
 		Desired:      desired,
 		Strategy: shift.Strategy{
-			Steps:  []shift.Step{{At: 50, Hold: 10 * time.Minute}, {At: 500, Hold: 5 * time.Minute, Gates: []string{"approve"}}},
+			Steps:  []shift.Step{{At: 50, Hold: 10 * time.Minute}, {At: 500, Hold: 5 * time.Minute}},
 			Bake:   10 * time.Minute,
 			Settle: time.Minute,
 		},

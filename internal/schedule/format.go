@@ -68,3 +68,13 @@ func InlineEnvironments(names []string) string {
 	return "Terraform does not order the removal of an inline environment (" + strings.Join(names, ", ") + ") after the shift. " +
 		"Remove it, and what serves behind it, in a later apply, or use bluegreen_environment."
 }
+
+// WithoutVersion is a warning about inline environments that have no version. Terraform drops a
+// misspelled argument there without a word.
+func WithoutVersion(names []string) string {
+	what, reads := "inline environment ", " has no version (a misspelled argument is dropped by Terraform)"
+	if len(names) > 1 {
+		what, reads = "inline environments ", " have no version (a misspelled argument is dropped by Terraform)"
+	}
+	return what + And(names) + reads + ", so every shift takes all steps and a bad release cannot be rejected."
+}

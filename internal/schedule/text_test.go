@@ -17,10 +17,12 @@ func fullStrategy() shift.Strategy {
 	}
 	reportOnly := gate("p99", shift.During)
 	reportOnly.DryRun = true
+	approve := gate("approve", shift.During)
+	approve.AtSteps = []shift.Share{500}
 	return shift.Strategy{
-		Steps: []shift.Step{{At: 50, Hold: 10 * time.Minute}, {At: 500, Hold: 90 * time.Second, Gates: []string{"approve"}}},
+		Steps: []shift.Step{{At: 50, Hold: 10 * time.Minute}, {At: 500, Hold: 90 * time.Second}},
 		Bake:  time.Hour, Settle: time.Minute, HealthTimeout: 10 * time.Minute, SteadyFor: 15 * time.Second, RollbackWindow: 24 * time.Hour,
-		Gates: []shift.GateSettings{gate("approve", shift.During), gate("errors", shift.During), gate("idle", shift.Before), reportOnly, gate("slo", shift.After)},
+		Gates: []shift.GateSettings{approve, gate("errors", shift.During), gate("idle", shift.Before), reportOnly, gate("slo", shift.After)},
 	}
 }
 

@@ -55,15 +55,19 @@ func (s warner) lagWarnings(g shift.GateSettings) []string {
 	var longer, never []string
 	for _, w := range s.waitsGatedBy(g) {
 		switch {
-		case g.DryRun || w.step.Hold >= g.Lag:
-		case w.step.Hold+g.InconclusiveTimeout < g.Lag:
+		case g.DryRun || w.step.Hold >= g.DataAfter():
+		case max(w.step.Hold, g.InitialDelay)+g.InconclusiveTimeout < g.DataAfter():
 			never = append(never, w.text())
 		default:
 			longer = append(longer, w.text())
 		}
 	}
 	var warnings []string
-	delay := fmt.Sprintf("gate %s has data %s after a weight change at the earliest (metric period plus delay)", g.Name, FormatDuration(g.Lag))
+	parts := "metric period plus delay"
+	if g.InitialDelay > 0 {
+		parts = "initial_delay, metric period and delay"
+	}
+	delay := fmt.Sprintf("gate %s has data %s after a weight change at the earliest (%s)", g.Name, FormatDuration(g.DataAfter()), parts)
 	if longer != nil {
 		warnings = append(warnings, fmt.Sprintf("%s, which extends: %s.", delay, strings.Join(longer, ", ")))
 	}
@@ -78,7 +82,7 @@ func (s warner) lagWarnings(g shift.GateSettings) []string {
 func (s warner) intervalWarnings(g shift.GateSettings) []string {
 	var once []string
 	for _, w := range s.waitsGatedBy(g) {
-		if w.step.Hold < g.Interval && g.Lag <= w.step.Hold && (w.part == shift.During || w.step.Hold > 0) {
+		if w.step.Hold < g.Interval && g.DataAfter() <= w.step.Hold && (w.part == shift.During || w.step.Hold > 0) {
 			once = append(once, w.text())
 		}
 	}

@@ -15,7 +15,7 @@ import (
 func warningsOf(t *testing.T, bake, slow time.Duration, gates ...shift.GateSettings) string {
 	t.Helper()
 	s, err := shift.Decide(with(full(green, route(blue, blue)), func(r *shift.Request) {
-		r.Strategy.Steps = []shift.Step{{At: 50, Hold: 30 * time.Second}, {At: 500, Hold: 5 * time.Minute, Gates: []string{"approve"}}}
+		r.Strategy.Steps = []shift.Step{{At: 50, Hold: 30 * time.Second}, {At: 500, Hold: 5 * time.Minute}}
 		r.Strategy.Bake, r.Strategy.Gates = bake, gates
 		r.Environments[1].SlowStart = slow
 	}))
@@ -38,6 +38,10 @@ func gateOf(name string, when shift.When, interval, lag time.Duration) shift.Gat
 func TestSchedule_warningsAboutHolds(t *testing.T) {
 	brief, reportOnly := gateOf("brief", shift.During, 10*time.Second, 2*time.Minute), gateOf("dry", shift.During, 10*time.Second, 2*time.Minute)
 	brief.InconclusiveTimeout, reportOnly.DryRun = time.Minute, true
+	ofStep := gateOf("approve", shift.During, 10*time.Minute, 0)
+	ofStep.AtSteps = []shift.Share{500}
+	warmUp, late := gateOf("errors", shift.During, 10*time.Second, 2*time.Minute), gateOf("errors", shift.During, 10*time.Second, 2*time.Minute)
+	warmUp.InitialDelay, late.InitialDelay, late.InconclusiveTimeout = 4*time.Minute, 4*time.Minute, time.Minute
 	tests := []struct {
 		name       string
 		bake, slow time.Duration
@@ -50,8 +54,10 @@ func TestSchedule_warningsAboutHolds(t *testing.T) {
 		{"only before any traffic", 0, 0, gateOf("idle", shift.Before, time.Hour, time.Hour), false},
 		{"a metric with a lag", 0, 0, gateOf("errors", shift.During, 10*time.Second, 2*time.Minute), true},
 		{"in the bake only", time.Minute, 0, gateOf("errors", shift.After, 10*time.Second, 2*time.Minute), true},
-		{"a gate of a step", 0, 0, gateOf("approve", shift.During, 10*time.Minute, 0), true},
+		{"a gate of a step", 0, 0, ofStep, true},
 		{"data arrives after inconclusive_timeout", 2 * time.Minute, 0, brief, true},
+		{"a metric after a warm-up", 10 * time.Minute, 0, warmUp, true},
+		{"after a warm-up, data arrives after inconclusive_timeout", 10 * time.Minute, 0, late, true},
 		{"report-only, so not waited for", 0, 0, reportOnly, false},
 		{"slow start", 0, time.Minute, gateOf("errors", shift.During, 10*time.Second, 0), true},
 	}
@@ -85,6 +91,11 @@ func TestSchedule_durationIncludesGates(t *testing.T) {
 	}
 	// Before the gates are evaluated, health is steady for 15s, which counts toward the
 	// lag.
+	warmUp := gateOf("idle", shift.Before, time.Second, 2*time.Minute)
+	warmUp.InitialDelay = time.Minute // after which the lag begins
+	if got := shortest(warmUp); got != plain+3*time.Minute {
+		t.Errorf("gate with a lag of 2m and an initial delay before any traffic: got %s, want %s", got, plain+3*time.Minute)
+	}
 	if got := shortest(gateOf("idle", shift.Before, time.Second, 2*time.Minute)); got != plain+105*time.Second {
 		t.Errorf("gate with a lag of 2m before any traffic: got %s, want %s", got, plain+105*time.Second)
 	}

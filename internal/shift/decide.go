@@ -297,7 +297,7 @@ func stepAt(steps []Step, at Share) Step {
 	reached := Step{At: at}
 	for i, step := range steps {
 		if i == 0 || step.At <= at {
-			reached = Step{At: at, Hold: step.Hold, Gates: step.Gates}
+			reached = Step{At: at, Hold: step.Hold, Like: step.At}
 		}
 	}
 	return reached

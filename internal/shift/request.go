@@ -127,6 +127,7 @@ type Strategy struct {
 type GateSettings struct {
 	Name                string
 	When                When
+	AtSteps             []Share // the steps at which it is evaluated, Full for the bake; empty: as When says
 	Interval            time.Duration
 	Timeout             time.Duration
 	InitialDelay        time.Duration
@@ -139,26 +140,33 @@ type GateSettings struct {
 }
 
 // GatesFor returns the gates that are evaluated in a part of the shift: before any
-// traffic, at a step, or in the bake. A gate that a step names is evaluated at such
-// steps only.
+// traffic, at a step, or in the bake. A gate with steps of its own is evaluated at those
+// only.
 func (t Strategy) GatesFor(part When, step Step) []GateSettings {
 	var gates []GateSettings
 	for _, g := range t.Gates {
-		if own := t.isStepGate(g.Name); own {
-			if part == During && slices.Contains(step.Gates, g.Name) {
-				gates = append(gates, g)
-			}
-			continue
-		}
-		if g.When == Always || g.When == part || (g.When == During && part == After) {
+		if g.isFor(part, step) {
 			gates = append(gates, g)
 		}
 	}
 	return gates
 }
 
-func (t Strategy) isStepGate(gate string) bool {
-	return slices.ContainsFunc(t.Steps, func(s Step) bool { return slices.Contains(s.Gates, gate) })
+func (g GateSettings) isFor(part When, step Step) bool {
+	switch {
+	case len(g.AtSteps) == 0:
+		return g.When == Always || g.When == part || g.When == During && part == After
+	case part == During:
+		return slices.Contains(g.AtSteps, step.gatesOf())
+	case part == After:
+		return slices.Contains(g.AtSteps, Full)
+	}
+	return false
+}
+
+// HasOwnGates reports whether a gate is evaluated at certain steps only, among them this one.
+func (t Strategy) HasOwnGates(step Step) bool {
+	return slices.ContainsFunc(t.Gates, func(g GateSettings) bool { return slices.Contains(g.AtSteps, step.gatesOf()) })
 }
 
 func (r Request) environmentNames() []string {

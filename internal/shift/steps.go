@@ -1,6 +1,7 @@
 package shift
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -11,10 +12,14 @@ import (
 
 // Step is an intermediate stop of a shift.
 type Step struct {
-	At    Share         // the part of the shift that is done, above 0; the last is at Full
-	Hold  time.Duration // how long the weights are held under gates
-	Gates []string      // names of gates that are evaluated at such steps only
+	At   Share         // the part of the shift that is done, above 0; the last is at Full
+	Hold time.Duration // how long the weights are held under gates
+	// Like is the step of the strategy whose gates are evaluated here; 0: this one.
+	Like Share
 }
+
+// gatesOf is the step of the strategy whose gates are evaluated at this one.
+func (s Step) gatesOf() Share { return cmp.Or(s.Like, s.At) }
 
 // CheckSteps checks that steps are between 0 and 100 % exclusive (ErrOutOfRange) and
 // rise (ErrNotRising). It returns the index of the first step that does not comply.

@@ -68,13 +68,13 @@ func (t Strategy) gated(part When, step Step) span {
 	hold := span{step.Hold, step.Hold + callAllowance}
 	for _, g := range t.GatesFor(part, step) {
 		hold.short = max(hold.short, t.minimumWait(g, part))
-		hold.long = max(hold.long, step.Hold+callAllowance+g.longest())
+		hold.long = max(hold.long, step.Hold+callAllowance+g.Longest())
 	}
 	return hold
 }
 
-// longest returns how long a gate can delay the end of a stage.
-func (g GateSettings) longest() time.Duration {
+// Longest returns how long a gate can delay the end of a stage.
+func (g GateSettings) Longest() time.Duration {
 	round := g.Interval + g.Timeout
 	if g.DryRun { // evaluated once, whatever the result
 		return g.InitialDelay + round
@@ -83,17 +83,26 @@ func (g GateSettings) longest() time.Duration {
 	return g.InitialDelay + max(tries, g.InconclusiveTimeout+round)
 }
 
+// DataAfter returns how long after a weight change the gate has its first data: only what
+// follows the initial delay counts. 0: immediately.
+func (g GateSettings) DataAfter() time.Duration {
+	if g.Lag == 0 {
+		return 0
+	}
+	return g.InitialDelay + g.Lag
+}
+
 // minimumWait returns how long a wait lasts at least because of the gate. Before any
-// traffic the gate's data counts from the start of the shift, and health has been
-// steady for SteadyFor by then.
+// traffic and without an initial delay, the gate's data counts from the start of the shift,
+// and health has been steady for SteadyFor by then.
 func (t Strategy) minimumWait(g GateSettings, part When) time.Duration {
 	switch {
 	case g.DryRun:
 		return g.InitialDelay
-	case part == Before:
-		return max(g.InitialDelay, g.Lag-t.SteadyFor)
+	case part == Before && g.InitialDelay == 0:
+		return max(0, g.Lag-t.SteadyFor)
 	}
-	return max(g.InitialDelay, g.Lag)
+	return max(g.InitialDelay, g.DataAfter())
 }
 
 // ReportOnly returns the strategy with all gates report-only, as in a revert.

@@ -29,10 +29,11 @@ func TestSchedule_duration(t *testing.T) {
 		// 30s each; the bake 1m and 30s; five errors and a failure 20s each.
 		{"a gate in the bake", gated(gate), time.Minute, 6 * time.Minute},
 		{"an initial delay longer than the bake", gated(with(func(g *shift.GateSettings) { g.InitialDelay = 2 * time.Minute })), 2 * time.Minute, 8 * time.Minute},
+		{"a metric after an initial delay", gated(with(func(g *shift.GateSettings) { g.InitialDelay, g.Lag = 2*time.Minute, 2*time.Minute })), 4 * time.Minute, 8 * time.Minute},
 		{"a long inconclusive_timeout", gated(with(func(g *shift.GateSettings) { g.InconclusiveTimeout = time.Hour })),
 			time.Minute, time.Hour + 4*time.Minute + 20*time.Second},
 		{"tolerated failures", gated(with(func(g *shift.GateSettings) { g.FailureLimit = 9 })), time.Minute, 9 * time.Minute},
-		{"a gate of a step is not evaluated in the bake", gated(gate, shift.Step{At: 50, Hold: time.Minute, Gates: []string{"errors"}}), 2 * time.Minute, 8 * time.Minute},
+		{"a gate of a step is not evaluated in the bake", gated(with(func(g *shift.GateSettings) { g.AtSteps = []shift.Share{50} }), shift.Step{At: 50, Hold: time.Minute}), 2 * time.Minute, 8 * time.Minute},
 	}
 	for _, tt := range tests {
 		s, err := shift.Decide(tt.request)
@@ -43,23 +44,23 @@ func TestSchedule_duration(t *testing.T) {
 }
 
 func TestStrategy_gatesFor(t *testing.T) {
-	all := shift.Strategy{Steps: []shift.Step{{At: 50}, {At: 500, Gates: []string{"approve"}}}}
-	for _, name := range []string{"after", "always", "approve", "before", "during"} {
-		when := shift.When(name)
-		if name == "approve" {
-			when = shift.Always // a gate of a step is evaluated there only
-		}
-		all.Gates = append(all.Gates, shift.GateSettings{Name: name, When: when})
+	all := shift.Strategy{Steps: []shift.Step{{At: 50}, {At: 500}}}
+	for _, name := range []string{"after", "always", "before", "during"} {
+		all.Gates = append(all.Gates, shift.GateSettings{Name: name, When: shift.When(name)})
 	}
+	all.Gates = append(all.Gates, // evaluated at their steps only, whatever the part
+		shift.GateSettings{Name: "step", When: shift.Always, AtSteps: []shift.Share{500}},
+		shift.GateSettings{Name: "step and bake", When: shift.During, AtSteps: []shift.Share{50, shift.Full}})
 	tests := []struct {
 		part shift.When
 		step shift.Step
 		want []string
 	}{
 		{shift.Before, shift.Step{}, []string{"always", "before"}},
-		{shift.During, all.Steps[0], []string{"always", "during"}},
-		{shift.During, all.Steps[1], []string{"always", "approve", "during"}},
-		{shift.After, shift.Step{}, []string{"after", "always", "during"}},
+		{shift.During, all.Steps[0], []string{"always", "during", "step and bake"}},
+		{shift.During, all.Steps[1], []string{"always", "during", "step"}},
+		{shift.During, shift.Step{At: 620, Like: 500}, []string{"always", "during", "step"}}, // a split between two steps
+		{shift.After, shift.Step{}, []string{"after", "always", "during", "step and bake"}},
 	}
 	for _, tt := range tests {
 		var got []string

@@ -14,10 +14,22 @@ resource "bluegreen_switch" "api" {
   }
 }
 
-# Every step waits for the gate "approve".
+# Every step waits for the gate "approve", and the bake does not.
+locals {
+  steps = provider::bluegreen::linear(20, "0s")
+}
+
 resource "bluegreen_switch" "admin" {
   # ...
   strategy {
-    steps = [for s in provider::bluegreen::linear(50, "0s") : merge(s, { gates = ["approve"] })]
+    steps = local.steps
+  }
+
+  gate {
+    name       = "approve"
+    at_percent = [for s in local.steps : s.percent]
+    webhook {
+      url = "https://approvals.example.com/releases"
+    }
   }
 }

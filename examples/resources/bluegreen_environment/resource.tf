@@ -10,14 +10,13 @@ resource "bluegreen_environment" "app" {
   ready {
     min_healthy_targets = 2
     steady_for          = "60s"
-    gates = {
-      # A test rule of the listener forwards requests with this header.
-      smoke = {
-        http = {
-          url         = "https://app.example.com/healthz"
-          headers     = { X-Environment = each.key }
-          expect_body = each.value
-        }
+    # A test rule of the listener forwards requests with this header.
+    gate {
+      name = "smoke"
+      http {
+        url         = "https://app.example.com/healthz"
+        headers     = { X-Environment = each.key }
+        expect_body = each.value
       }
     }
   }

@@ -25,26 +25,27 @@ resource "bluegreen_switch" "web" {
     bake = "10m"
   }
 
-  gates = {
-    # Before any production traffic: is it the right version? A test rule of the
-    # listener matches the header.
-    version = {
-      http = {
-        url         = "https://app.example.com/version"
-        headers_env = { Authorization = "SMOKE_TEST_TOKEN" }
-        headers     = { X-Environment = "green" }
-        expect_body = "^1\\.5\\.0$"
-      }
-      when = "before"
+  # Before any production traffic: is it the right version? A test rule of the
+  # listener matches the header.
+  gate {
+    name = "version"
+    when = "before"
+    http {
+      url         = "https://app.example.com/version"
+      headers_env = { Authorization = "SMOKE_TEST_TOKEN" }
+      headers     = { X-Environment = "green" }
+      expect_body = "^1\\.5\\.0$"
     }
-    # At every step.
-    answers = {
-      http = {
-        url         = "https://app.example.com/healthz"
-        headers     = { X-Environment = "green" }
-        samples     = 5
-        max_latency = "500ms"
-      }
+  }
+
+  # At every step.
+  gate {
+    name = "answers"
+    http {
+      url         = "https://app.example.com/healthz"
+      headers     = { X-Environment = "green" }
+      samples     = 5
+      max_latency = "500ms"
     }
   }
 }

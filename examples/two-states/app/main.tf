@@ -37,13 +37,12 @@ resource "bluegreen_environment" "app" {
   ready {
     min_healthy_targets = 2
     steady_for          = "60s"
-    gates = {
-      version = {
-        http = {
-          url         = module.balancer.url
-          headers     = { "X-Environment" = each.key }
-          expect_body = "version ${replace(each.value, ".", "\\.")}\\b"
-        }
+    gate {
+      name = "version"
+      http {
+        url         = module.balancer.url
+        headers     = { "X-Environment" = each.key }
+        expect_body = "version ${replace(each.value, ".", "\\.")}\\b"
       }
     }
   }

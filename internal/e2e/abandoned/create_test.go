@@ -8,6 +8,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
 // A later release that is killed between the end of its rollback and the state that remembers
@@ -60,7 +61,7 @@ func TestAbandoned_createStaysRejected(t *testing.T) {
 		t.Errorf("%d writes, want none", n)
 	}
 
-	w.SetGates("{}\n  retry = \"1\"\n")
+	w.SetGates(rehearsal.NoGates + "  retry = \"1\"\n")
 	w.MustApply()
 	w.MustHaveAll("green")
 	settled(t, w)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
 // environments are those of the quickstart as resources.
@@ -59,7 +60,7 @@ func protectedWorld(t *testing.T, life string, rule bool) (w *e2e.World, route s
 			w.Delete(*x.RuleArn)
 		}
 	}
-	w.SetGates("{}\n")
+	w.SetGates(rehearsal.NoGates)
 	w.Edit(inline, "environments = bluegreen_environment.app")
 	protect(t, w, life)
 	route = w.Stack.Listener

@@ -13,10 +13,13 @@ import (
 )
 
 // failing is a gate that fails whatever is released.
-const failing = `{
-    alarm = {
-      http     = { url = var.url, expect_status = [299] }
-      interval = "100ms"
+const failing = `
+  gate {
+    name     = "alarm"
+    interval = "100ms"
+    http {
+      url           = var.url
+      expect_status = [299]
     }
   }
 `

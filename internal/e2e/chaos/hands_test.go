@@ -16,7 +16,6 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
 // hand is what somebody else does to routes.
@@ -148,9 +147,11 @@ func handInHold(add adder) {
 	}
 }
 
-// handing starts a release, in whose first hold somebody else changes the routes.
-func handing(t *testing.T, s setup, h hand, everywhere bool, pace rehearsal.Pace) (*rig, *e2e.Apply) {
+// begin starts a release, in whose first hold somebody else changes the routes.
+func (h hand) begin(t *testing.T, s setup, everywhere bool, hold string) (*rig, *e2e.Apply) {
 	t.Helper()
+	pace := slow
+	pace.Hold = hold
 	r := newRig(t, s)
 	r.red()
 	delete(r.Versions, "red") // its group is in no environment
@@ -165,7 +166,7 @@ func handing(t *testing.T, s setup, h hand, everywhere bool, pace rehearsal.Pace
 
 func handThenFail(t *testing.T, s setup, h hand, everywhere bool) {
 	t.Helper()
-	r, apply := handing(t, s, h, everywhere, slow)
+	r, apply := h.begin(t, s, everywhere, slow.Hold)
 	r.broken.Store(true)
 	out, ok := apply.Wait()
 	delete(r.Stack.Groups, "red")
@@ -198,7 +199,7 @@ func (h hand) isBesideTraffic() bool {
 
 func handThenPass(t *testing.T, s setup, h hand, everywhere bool) {
 	t.Helper()
-	r, apply := handing(t, s, h, everywhere, rehearsal.Pace{Hold: "3s", Settle: "300ms", SteadyFor: "100ms"})
+	r, apply := h.begin(t, s, everywhere, "3s")
 	out, ok := apply.Wait()
 	delete(r.Stack.Groups, "red")
 	errors := e2e.ErrorsIn(out)

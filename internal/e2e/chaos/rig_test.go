@@ -54,26 +54,8 @@ type rig struct {
 
 func newRig(t *testing.T, s setup) *rig {
 	t.Helper()
-	r := &rig{World: e2e.NewWorld(t, quick), setup: s, t: t, broken: &atomic.Bool{}}
-	r.Load.Stop() // one with a lower rate follows
-	gate := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if r.broken.Load() {
-			w.WriteHeader(http.StatusTeapot)
-		}
-	}))
-	t.Cleanup(gate.Close)
-	r.SetGates(fmt.Sprintf("{\n alarm = {\n http = { url = %q, expect_status = [200] }\n interval = \"100ms\"\n }\n }\n", gate.URL))
-	r.arns = []string{r.Stack.Listener}
-	for i := 1; i < s.routes; i++ {
-		r.arns = append(r.arns, r.AddRule(i))
-	}
-	text := fmt.Sprintf("routes = { web = [%q] }", strings.Join(r.arns, `", "`))
-	text = strings.ReplaceAll(text, `\"`, `"`)
-	if s.sticky {
-		text += "\n    stickiness = \"5s\""
-	}
-	r.Edit("routes = { web = [var.listener_arn] }", text)
-	r.MustApply()
+	r := &rig{setup: s, t: t, broken: &atomic.Bool{}}
+	e2e.NewUnloadedWorld(t, quick, r.configure)
 	r.load()
 	if s.later {
 		r.MustDeploy("green", rehearsal.AppTerms{Version: "1.1"})
@@ -88,8 +70,40 @@ func newRig(t *testing.T, s setup) *rig {
 	return r
 }
 
+// configure sets the gate and the routes.
+func (r *rig) configure(w *e2e.World) {
+	r.t.Helper()
+	r.World = w
+	gate := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if r.broken.Load() {
+			w.WriteHeader(http.StatusTeapot)
+		}
+	}))
+	r.t.Cleanup(gate.Close)
+	r.SetGates(fmt.Sprintf(`
+  gate {
+    name     = "alarm"
+    interval = "100ms"
+    http {
+      url           = %q
+      expect_status = [200]
+    }
+  }
+`, gate.URL))
+	r.arns = []string{r.Stack.Listener}
+	for i := 1; i < r.routes; i++ {
+		r.arns = append(r.arns, r.AddRule(i))
+	}
+	text := fmt.Sprintf("routes = { web = [%q] }", strings.Join(r.arns, `", "`))
+	text = strings.ReplaceAll(text, `\"`, `"`)
+	if r.sticky {
+		text += "\n    stickiness = \"5s\""
+	}
+	r.Edit("routes = { web = [var.listener_arn] }", text)
+}
+
 // loadRate is the number of requests in a second on each route.
-const loadRate = 40
+const loadRate = 25
 
 func (r *rig) load() {
 	for i := range r.arns {

@@ -5,8 +5,6 @@ package chaos
 import (
 	"fmt"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -54,27 +52,13 @@ func intTwice(a *e2e.Apply) error {
 
 // cancelJob is the end of a canceled CI job: TERM, and 2.5 s later KILL for the process tree.
 func cancelJob(a *e2e.Apply) error {
-	tree := append([]int{a.Command.Process.Pid}, children(a.Command.Process.Pid)...)
+	tree := append([]int{a.Command.Process.Pid}, e2e.Children(a.Command.Process.Pid)...)
 	time.AfterFunc(2500*time.Millisecond, func() {
 		for _, pid := range tree {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	})
 	return a.Command.Process.Signal(syscall.SIGTERM)
-}
-
-// children returns the processes that have the parent, and theirs.
-func children(parent int) (all []int) {
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, path := range stats {
-		text, _ := os.ReadFile(path)
-		_, rest, _ := strings.Cut(string(text), ") ")
-		if fields := strings.Fields(rest); len(fields) > 1 && fields[1] == strconv.Itoa(parent) {
-			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-			all = append(append(all, pid), children(pid)...)
-		}
-	}
-	return all
 }
 
 // moment is when a blow falls.

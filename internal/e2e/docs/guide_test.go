@@ -18,7 +18,7 @@ const around = `terraform {
 }
 
 provider "bluegreen" {
-  aws = {
+  aws {
     region     = "eu-central-1"
     access_key = "local"
     secret_key = "local"
@@ -26,6 +26,8 @@ provider "bluegreen" {
 }
 
 variable "active" { default = "green" }
+
+variable "url" { default = null }
 
 resource "bluegreen_switch" "web" {
   load_balancer {
@@ -54,6 +56,14 @@ func blocks(text string) []string {
 	}
 }
 
+// gateName is the name of the first gate of an example.
+func gateName(block string) string {
+	_, after, _ := strings.Cut(block, " name")
+	_, after, _ = strings.Cut(after, `"`)
+	name, _, _ := strings.Cut(after, `"`)
+	return name
+}
+
 // Every example of the guide Choosing gates can be planned. The guide shows secrets only in
 // forms that do not reach the state.
 func TestChoosingGates_examplesPlan(t *testing.T) {
@@ -63,7 +73,7 @@ func TestChoosingGates_examplesPlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, block := range blocks(string(guide)) {
-		name, _, _ := strings.Cut(strings.TrimSpace(strings.SplitN(block, "\n", 3)[1]), " ")
+		name := gateName(block)
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			terraform := built.In(t.TempDir(), rehearsal.LocalEnv("http://127.0.0.1:9")...)

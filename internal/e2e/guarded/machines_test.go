@@ -43,7 +43,7 @@ func TestGuardian_containerEnds(t *testing.T) {
 	}
 	waitFor5(w)
 	w.Eventually("the guardian runs", func() bool { return e2e.RunsGuardian(w.Terraform.Dir) })
-	for _, pid := range children(container.Process.Pid)[:1] {
+	for _, pid := range e2e.Children(container.Process.Pid)[:1] {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 	_ = container.Wait()

@@ -66,20 +66,6 @@ func TestGuardian_secondInterruptWithASlowAPI(t *testing.T) {
 	w.LostNothing()
 }
 
-// children returns the processes that have the parent, and theirs.
-func children(parent int) (all []int) {
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, path := range stats {
-		text, _ := os.ReadFile(path)
-		_, rest, _ := strings.Cut(string(text), ") ")
-		if fields := strings.Fields(rest); len(fields) > 1 && fields[1] == strconv.Itoa(parent) {
-			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-			all = append(append(all, pid), children(pid)...)
-		}
-	}
-	return all
-}
-
 // tracked returns the processes that have an entry in their environment.
 func tracked(entry string) (all []int) {
 	paths, _ := filepath.Glob("/proc/[0-9]*/environ")
@@ -109,7 +95,7 @@ func TestGuardian_canceledJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitFor5(w)
-	victims := children(shell.Process.Pid)
+	victims := e2e.Children(shell.Process.Pid)
 	if len(victims) < 2 {
 		t.Fatalf("the job has the processes %v", victims)
 	}
@@ -202,7 +188,16 @@ func TestGuardian_isKilled(t *testing.T) {
 func TestGuardian_remembersARejection(t *testing.T) {
 	t.Parallel()
 	w := e2e.NewQuietWorld(t, e2e.Endless)
-	w.SetGates("{\n    alarm = {\n      http     = { url = var.url, expect_status = [299] }\n      interval = \"100ms\"\n    }\n  }\n")
+	w.SetGates(`
+  gate {
+    name     = "alarm"
+    interval = "100ms"
+    http {
+      url           = var.url
+      expect_status = [299]
+    }
+  }
+`)
 	w.MustConfigure("green")
 	if !w.StruckAt(e2e.Kill(e2e.AllButGuards), 2, nth("ModifyListener")) { // the second write is the rollback
 		t.Fatal("the apply was not killed")
@@ -239,14 +234,7 @@ func TestGuardian_stops(t *testing.T) {
 	if !marked {
 		t.Errorf("the record is %v", w.Balancer.Tags(w.Stack.Listener))
 	}
-	w.MustConfigure("blue")
-	mark := w.Mark()
-	w.MustApply(e2e.Unlocked)
-	w.MustHaveAll("blue")
-	if n := w.Writes(mark); n != 1 {
-		t.Errorf("the rollback took %d writes", n)
-	}
-	w.LostNothing()
+	rollsBack(t, w)
 }
 
 // With guardian = false the split stays, and the next apply knows from the record.
@@ -262,6 +250,12 @@ func TestGuardian_isOff(t *testing.T) {
 	if weights := w.Weights(); weights["green"] != 5 {
 		t.Errorf("the split is %v", weights)
 	}
+	rollsBack(t, w)
+}
+
+// rollsBack applies the line reverted, after a kill that left a split: one write returns the traffic.
+func rollsBack(t *testing.T, w *e2e.World) {
+	t.Helper()
 	w.MustConfigure("blue")
 	mark := w.Mark()
 	w.MustApply(e2e.Unlocked)

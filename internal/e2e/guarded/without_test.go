@@ -91,14 +91,7 @@ func TestGuardian_endsWithRollbackTimeout(t *testing.T) {
 				t.Errorf("the split is %v", weights)
 			}
 			w.Pace = quick
-			w.MustConfigure("blue")
-			mark := w.Mark()
-			w.MustApply(e2e.Unlocked)
-			w.MustHaveAll("blue")
-			if n := w.Writes(mark); n != 1 {
-				t.Errorf("the rollback took %d writes", n)
-			}
-			w.LostNothing()
+			rollsBack(t, w)
 		})
 	}
 }

@@ -58,10 +58,37 @@ func echo(t *testing.T) (url string, received func() string) {
 // gatesWithSecrets call the echo server with every argument that takes a secret by
 // name.
 func gatesWithSecrets(url string, dry bool) string {
-	return fmt.Sprintf(`{
-    asks    = { http = { url = %[1]q, headers_env = { "Authorization" = "HTTP_SECRET" } }, interval = "200ms", dry_run = %[2]t }
-    queries = { prometheus = { url = %[1]q, query = "up", min = 1, bearer_token_env = "PROMETHEUS_SECRET", headers_env = { "X-Scope-OrgID" = "PROMETHEUS_HEADER" } }, interval = "200ms", dry_run = true }
-    calls   = { webhook = { url = %[1]q, secret_env = "WEBHOOK_SECRET", headers_env = { "Authorization" = "WEBHOOK_HEADER" } }, interval = "200ms", dry_run = true }
+	return fmt.Sprintf(`
+  gate {
+    name     = "asks"
+    interval = "200ms"
+    dry_run  = %[2]t
+    http {
+      url         = %[1]q
+      headers_env = { "Authorization" = "HTTP_SECRET" }
+    }
+  }
+  gate {
+    name     = "queries"
+    interval = "200ms"
+    dry_run  = true
+    prometheus {
+      url              = %[1]q
+      query            = "up"
+      min              = 1
+      bearer_token_env = "PROMETHEUS_SECRET"
+      headers_env      = { "X-Scope-OrgID" = "PROMETHEUS_HEADER" }
+    }
+  }
+  gate {
+    name     = "calls"
+    interval = "200ms"
+    dry_run  = true
+    webhook {
+      url         = %[1]q
+      secret_env  = "WEBHOOK_SECRET"
+      headers_env = { "Authorization" = "WEBHOOK_HEADER" }
+    }
   }
 `, url, dry)
 }

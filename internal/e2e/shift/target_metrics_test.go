@@ -16,10 +16,17 @@ import (
 
 // figures is a target_metrics gate with a faster clock than that of AWS: one data
 // point per second, half a second late.
-const figures = `{
-    users = {
-      target_metrics = { max_error_rate = 1, worse_than_live_by = 0.5, slow_threshold = "%s", slower_than_live_by = 5, period = "1s", lag = "500ms" }
-      interval       = "250ms"
+const figures = `
+  gate {
+    name     = "users"
+    interval = "250ms"
+    target_metrics {
+      max_error_rate      = 1
+      worse_than_live_by  = 0.5
+      slow_threshold      = "%s"
+      slower_than_live_by = 5
+      period              = "1s"
+      lag                 = "500ms"
     }
   }
 `

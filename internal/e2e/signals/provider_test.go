@@ -22,7 +22,16 @@ var survived = []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE
 
 // commandGate is a gate that runs a shell script before any traffic.
 func commandGate(script, more string) string {
-	return fmt.Sprintf("{\n    script = {\n      command = { argv = [\"/bin/sh\", \"-c\", %q] }\n      when    = \"before\"\n      %s\n    }\n  }\n", script, more)
+	return fmt.Sprintf(`
+  gate {
+    name = "script"
+    when = "before"
+    %s
+    command {
+      argv = ["/bin/sh", "-c", %q]
+    }
+  }
+`, more, script)
 }
 
 // sets returns the signal sets that a program wrote, as bits, by name.

@@ -20,13 +20,11 @@ func cloudwatchMetricKind() kind {
 	return kind{
 		name:         "cloudwatch_metric",
 		inconclusive: 10 * time.Minute,
-		attribute: schema.SingleNestedAttribute{
-			Optional: true,
-			MarkdownDescription: "Compares a CloudWatch metric, or a metric math expression, with limits. Every data point within `lookback` must be within them. " +
-				"Only whole periods count that started after the last weight change and ended at least `lag` ago. Missing or partial data is inconclusive; a refused call is an error and blocks the shift from starting.",
-			Attributes: cloudwatchMetricAttributes(),
-		},
-		read: readCloudWatchMetric,
+		description: "Compares a CloudWatch metric, or a metric math expression, with limits. Every data point within `lookback` must be within them. " +
+			"Only whole periods count that started after the last weight change and ended at least `lag` ago. Missing data counts by `on_no_data`, partial data is inconclusive; a refused call is an error and blocks the shift from starting.",
+		arguments: cloudwatchMetricAttributes(),
+		blocks:    map[string]schema.Block{"query": queryBlock()},
+		read:      readCloudWatchMetric,
 	}
 }
 
@@ -40,32 +38,42 @@ func cloudwatchMetricAttributes() map[string]schema.Attribute {
 	number := func(description string) schema.NumberAttribute {
 		return schema.NumberAttribute{Optional: true, MarkdownDescription: description}
 	}
-	dimensions := schema.MapAttribute{Optional: true, ElementType: types.StringType, MarkdownDescription: "Map of dimension to value, at most 30. Default: none."}
 	return map[string]schema.Attribute{
 		"namespace":  text("Namespace of the metric, such as `AWS/SQS`. Required with `metric`."),
 		"metric":     text("Name of the metric. Exactly one of `metric` and `expression` must be set."),
-		"dimensions": dimensions,
+		"dimensions": dimensionsAttribute(),
 		"stat":       text(statDescription + " Required with `metric`."),
-		"period":     text("Period of a data point: `1s`, `5s`, `10s`, `20s`, `30s` or a multiple of `60s`. Most metrics have no data below `60s`. Applies to queries without a `period`. Default: `60s`."),
-		"expression": text("Metric math expression over the IDs of `queries`, or a Metrics Insights query. Every time series that it returns is evaluated. Exactly one of `metric` and `expression` must be set."),
-		"queries": schema.ListNestedAttribute{
-			Optional:            true,
-			MarkdownDescription: "Metrics for `expression`, at most 499. Default: none.",
-			NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
-				"id":         text("ID used in the expression: a lowercase letter, then letters, digits and underscores. Required."),
-				"namespace":  text("Namespace of the metric. Required."),
-				"metric":     text("Name of the metric. Required."),
-				"dimensions": dimensions,
-				"stat":       text(statDescription + " Required."),
-				"period":     text("Period of a data point. Default: the `period` of the gate."),
-			}},
-		},
-		"min":      number("Minimum value, in the unit of the metric. At least one of `min` and `max` is required. Default: no limit."),
-		"max":      number("Maximum value, in the unit of the metric. Default: no limit."),
-		"lookback": text("How far back data points are evaluated, at least the longest period and never before the last weight change. Default: `5m`."),
-		"lag":      text("Delay after which a period counts as complete, as a duration. Default: `60s`."),
-		"region":   text("Region of the metrics. Default: the region of the load balancer."),
+		"period":     text("Period of a data point: `1s`, `5s`, `10s`, `20s`, `30s` or a multiple of `60s`. Most metrics have no data below `60s`. Applies to each `query` without a `period`. Default: `60s`."),
+		"expression": text("Metric math expression over the IDs of the blocks `query`, or a Metrics Insights query. Every time series that it returns is evaluated. Exactly one of `metric` and `expression` must be set."),
+		"min":        number("Minimum value, in the unit of the metric. At least one of `min` and `max` is required. Default: no limit."),
+		"max":        number("Maximum value, in the unit of the metric. Default: no limit."),
+		"lookback":   text("How far back data points are evaluated, at least the longest period and never before the last weight change. Default: `5m`."),
+		"lag":        text("Delay after which a period counts as complete, as a duration. Default: `60s`."),
+		"on_no_data": onNoDataAttribute("no data point in the complete periods since the last weight change, and NaN, count as"),
+		"region":     text("Region of the metrics. Default: the region of the load balancer."),
 	}
+}
+
+// queryBlock is a metric for an expression.
+func queryBlock() schema.ListNestedBlock {
+	required := func(description string) schema.StringAttribute {
+		return schema.StringAttribute{Required: true, MarkdownDescription: description}
+	}
+	return schema.ListNestedBlock{
+		MarkdownDescription: "A metric for `expression`; there can be at most 499.",
+		NestedObject: schema.NestedBlockObject{Attributes: map[string]schema.Attribute{
+			"id":         required("ID used in the expression: a lowercase letter, then letters, digits and underscores."),
+			"namespace":  required("Namespace of the metric."),
+			"metric":     required("Name of the metric."),
+			"dimensions": dimensionsAttribute(),
+			"stat":       required(statDescription),
+			"period":     schema.StringAttribute{Optional: true, MarkdownDescription: "Period of a data point. Default: the `period` of the gate."},
+		}},
+	}
+}
+
+func dimensionsAttribute() schema.MapAttribute {
+	return schema.MapAttribute{Optional: true, ElementType: types.StringType, MarkdownDescription: "Map of dimension to value, at most 30. Default: none."}
 }
 
 func readCloudWatchMetric(r reader, at path.Path, a map[string]attr.Value) configuration {
@@ -73,19 +81,20 @@ func readCloudWatchMetric(r reader, at path.Path, a map[string]attr.Value) confi
 	c := gate.CloudWatchMetric{
 		MetricQuery: r.metricQuery(at, a),
 		Expression:  r.textOr(a["expression"], ""),
-		Queries:     r.metricQueries(at.AtName("queries"), a["queries"]),
+		Queries:     r.metricQueries(at.AtName("query"), a["query"]),
 		Min:         r.limit(a["min"], -math.MaxFloat64),
 		Max:         r.limit(a["max"], math.MaxFloat64),
 		Lookback:    r.Positive(at.AtName("lookback"), a["lookback"], gate.DefaultLookback),
 		Lag:         r.Duration(at.AtName("lag"), a["lag"], gate.DefaultLag),
 		Region:      r.Text(a["region"]),
+		OnNoData:    r.onNoData(at.AtName("on_no_data"), a["on_no_data"]),
 	}
-	periodUnknown := unknown(a["period"], a["lag"]) || periodsUnknown(a["queries"])
+	periodUnknown := unknown(a["period"], a["lag"]) || periodsUnknown(a["query"])
 	if periodUnknown || unknown(a["lookback"]) {
 		c.Lookback = max(c.Lookback, c.LongestPeriod()) // one of them is a placeholder
 	}
 	// Whether metric or expression is set may depend on unknown values.
-	if !unknown(a["expression"], a["metric"], a["queries"], a["namespace"], a["stat"], a["dimensions"]) && r.Diags.ErrorsCount() == before {
+	if !unknown(a["expression"], a["metric"], a["query"], a["namespace"], a["stat"], a["dimensions"]) && r.Diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
 	return configuration{
@@ -114,9 +123,6 @@ func (r reader) metricQueries(at path.Path, v attr.Value) []gate.MetricQuery {
 	}
 	var all []gate.MetricQuery
 	for i, e := range list.Elements() {
-		if input.Missing(e) {
-			r.Add(input.NullElement(at.AtListIndex(i)))
-		}
 		unknownID := fmt.Sprint("unknown", i)
 		one := gate.MetricQuery{ID: unknownID, Namespace: "unknown", Metric: "unknown", Stat: "Sum"}
 		if a := r.Attributes(e); a != nil {

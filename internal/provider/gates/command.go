@@ -20,23 +20,20 @@ func commandKind() kind {
 	return kind{
 		name:         "command",
 		inconclusive: 10 * time.Minute,
-		attribute: schema.SingleNestedAttribute{
-			Optional: true,
-			MarkdownDescription: "Runs a program where Terraform runs, without a shell. Exit status 0 passes, 75 is inconclusive, any other fails; a program that cannot start or exceeds `timeout` is an error. " +
-				"The state of the shift is in `BLUEGREEN_*` environment variables and as JSON in `BLUEGREEN_INPUT`. The last 20 lines of output are reported and stored in the state. See [Choosing gates](../guides/choosing-gates.md).",
-			Attributes: map[string]schema.Attribute{
-				"argv": schema.ListAttribute{
-					Required: true, ElementType: types.StringType,
-					MarkdownDescription: "Program and arguments. A program without a slash is looked up in `PATH`; a relative path is resolved against `working_dir`.",
-				},
-				"working_dir": schema.StringAttribute{
-					Optional:            true,
-					MarkdownDescription: "Working directory. Default: the working directory of Terraform.",
-				},
-				"env": schema.MapAttribute{
-					Optional: true, ElementType: types.StringType,
-					MarkdownDescription: "Map of environment variables to add. Stored in the state and shown in plans, so do not use it for secrets. Default: none.",
-				},
+		description: "Runs a program where Terraform runs, without a shell. Exit status 0 passes, 75 is inconclusive; 126, 127, a signal, a program that cannot start and `timeout` are errors; any other status fails. " +
+			"The state of the shift is in `BLUEGREEN_*` environment variables and as JSON in `BLUEGREEN_INPUT`. The last 20 lines of output are reported and stored in the state. See [Choosing gates](../guides/choosing-gates.md).",
+		arguments: map[string]schema.Attribute{
+			"argv": schema.ListAttribute{
+				Required: true, ElementType: types.StringType,
+				MarkdownDescription: "Program and arguments. A program without a slash is looked up in `PATH`; a relative path is resolved against `working_dir`.",
+			},
+			"working_dir": schema.StringAttribute{
+				Optional:            true,
+				MarkdownDescription: "Working directory. Default: the working directory of Terraform.",
+			},
+			"env": schema.MapAttribute{
+				Optional: true, ElementType: types.StringType,
+				MarkdownDescription: "Map of environment variables to add. Stored in the state and shown in plans, so do not use it for secrets. Default: none.",
 			},
 		},
 		read: readCommand,

@@ -2,6 +2,7 @@ package gates
 
 import (
 	"fmt"
+	"math"
 	"net/url"
 	"slices"
 	"strings"
@@ -23,13 +24,11 @@ func httpKind() kind {
 	return kind{
 		name:         "http",
 		inconclusive: 10 * time.Minute,
-		attribute: schema.SingleNestedAttribute{
-			Optional: true,
-			MarkdownDescription: "Requests a URL and checks the response. An unexpected response, or a connection that breaks after the request was sent, fails. " +
-				"An unresolved host, a refused connection, an untrusted certificate and a timeout are errors (could not measure). Redirects are not followed.",
-			Attributes: httpAttributes(),
-		},
-		read: readHTTP,
+		description: "Requests a URL and checks the response. An unexpected response, or a connection that breaks after the request was sent, fails. " +
+			"An unresolved host, a refused connection, an untrusted certificate and a timeout are errors (could not measure). Redirects are not followed.",
+		arguments: httpAttributes(),
+		blocks:    map[string]schema.Block{"json": jsonBlock()},
+		read:      readHTTP,
 	}
 }
 
@@ -62,6 +61,53 @@ func httpAttributes() map[string]schema.Attribute {
 	})
 }
 
+// jsonBlock is a value of a JSON body.
+func jsonBlock() schema.ListNestedBlock {
+	number := func(description string) schema.NumberAttribute {
+		return schema.NumberAttribute{Optional: true, MarkdownDescription: description}
+	}
+	return schema.ListNestedBlock{
+		MarkdownDescription: "What a value in the response body must be. The body must be JSON of at most 1 MiB then. There can be several such blocks, and all must be met.",
+		NestedObject: schema.NestedBlockObject{Attributes: map[string]schema.Attribute{
+			"path": schema.StringAttribute{
+				Required:            true,
+				MarkdownDescription: "JSONPath (RFC 9535) of the value, such as `$.checks[*].status`. A path that selects nothing fails; if it selects several values, each must be as expected.",
+			},
+			"min":    number("Minimum value; what is not a number fails. Exactly one of limits (`min`, `max` or both) and `equals` must be set."),
+			"max":    number("Maximum value. Default: no limit."),
+			"equals": schema.StringAttribute{Optional: true, MarkdownDescription: "Exact value: the text of a string, a number, `true`, `false` or `null`. Excludes `min` and `max`. Default: none."},
+		}},
+	}
+}
+
+// jsonValues reads the blocks json. Unknown values are replaced by valid placeholders.
+func (r reader) jsonValues(v attr.Value) []gate.JSONValue {
+	var all []gate.JSONValue
+	for _, block := range r.Blocks(v) {
+		a := r.Attributes(block)
+		if a == nil {
+			all = append(all, gate.JSONValue{Path: "$", Equals: new(string)})
+			continue
+		}
+		one := gate.JSONValue{
+			Path: r.textOr(a["path"], "$"),
+			Min:  r.limit(a["min"], -math.MaxFloat64),
+			Max:  r.limit(a["max"], math.MaxFloat64),
+		}
+		limited := one.Min != nil || one.Max != nil
+		switch {
+		case unknown(a["equals"]) && !limited:
+			one.Equals = new(string)
+		case unknown(a["min"], a["max"]) && !input.Missing(a["equals"]):
+			one.Min, one.Max, one.Equals = nil, nil, new(r.Text(a["equals"])) // they may turn out to be null
+		case !unknown(a["equals"]) && !input.Missing(a["equals"]):
+			one.Equals = new(r.Text(a["equals"]))
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
 func readHTTP(r reader, at path.Path, a map[string]attr.Value) configuration {
 	before := r.Diags.ErrorsCount()
 	c := gate.HTTP{
@@ -71,6 +117,7 @@ func readHTTP(r reader, at path.Path, a map[string]attr.Value) configuration {
 		ExpectStatus:       r.numbers(at.AtName("expect_status"), a["expect_status"]),
 		ExpectHeaders:      r.Texts(at.AtName("expect_headers"), a["expect_headers"]),
 		ExpectBody:         r.Text(a["expect_body"]),
+		JSON:               r.jsonValues(a["json"]),
 		MaxLatency:         r.Duration(at.AtName("max_latency"), a["max_latency"], 0),
 		Samples:            r.Whole(at.AtName("samples"), a["samples"], 1, 1),
 		InsecureSkipVerify: r.Boolean(a["insecure_skip_verify"]),
@@ -81,6 +128,7 @@ func readHTTP(r reader, at path.Path, a map[string]attr.Value) configuration {
 	addressed := hasElements(a["headers"]) || hasElements(a["headers_env"]) // their values may be unknown
 	return configuration{
 		build: func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewHTTP(c, deps) },
+		files: r.files(at, a, c.Connection),
 		beforeTrafficNote: func(idle []string) string {
 			if addressed {
 				return ""
@@ -115,6 +163,12 @@ func hasElements(v attr.Value) bool {
 // unknown as a whole.
 func (r reader) check(at path.Path, a map[string]attr.Value, errs []*gate.ArgumentError) {
 	for _, err := range errs {
+		at, a := at, a
+		if err.Block != "" {
+			at = at.AtName(err.Block).AtListIndex(err.Index)
+			list, _ := a[err.Block].(types.List)
+			a = r.Attributes(list.Elements()[err.Index])
+		}
 		at, v := at.AtName(err.Argument), a[err.Argument]
 		if err.Key != "" {
 			m, _ := v.(types.Map)
@@ -131,6 +185,9 @@ func (r reader) numbers(at path.Path, v attr.Value) []int {
 	list, ok := v.(types.List)
 	if !r.Known(v) || !ok {
 		return nil
+	}
+	if len(list.Elements()) == 0 {
+		return []int{} // unlike a list that is not set
 	}
 	var read []int
 	for i, e := range list.Elements() {

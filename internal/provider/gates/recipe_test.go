@@ -41,8 +41,15 @@ func TestGateKinds_followTheRecipe(t *testing.T) {
 					t.Errorf("%s does not mention it", file)
 				}
 			}
-			checkKindDescription(t, kind.attribute.MarkdownDescription)
-			checkArguments(t, kind.name, kind.attribute.Attributes)
+			checkKindDescription(t, kind.description)
+			checkArguments(t, kind.name, kind.arguments)
+			for name, b := range kind.blocks {
+				nested, ok := b.(schema.ListNestedBlock)
+				if !ok {
+					t.Fatalf("the block %s is not a list", name)
+				}
+				checkArguments(t, kind.name+"."+name, nested.NestedObject.Attributes)
+			}
 		})
 	}
 }
@@ -75,7 +82,7 @@ func checkGuide(t *testing.T, guide, kind string) {
 	text, _, _ = strings.Cut(text, "\n### ")
 	_, example, _ := strings.Cut(text, "```terraform\n")
 	example, _, _ = strings.Cut(example, "\n```")
-	if !found || !strings.Contains(example, kind+" = {") {
+	if !found || !strings.Contains(example, kind+" {") {
 		t.Errorf("choosing-gates.md has no example under %q", "### "+kind)
 	}
 }
@@ -126,9 +133,6 @@ func checkArguments(t *testing.T, kind string, attributes map[string]schema.Attr
 		}
 		if _, other := attributes[name+"_env"]; a.IsSensitive() && !other {
 			t.Errorf("%s is sensitive, but there is no %s_env that keeps the secret out of the state", at, name)
-		}
-		if nested, ok := a.(schema.ListNestedAttribute); ok {
-			checkArguments(t, at, nested.NestedObject.Attributes)
 		}
 	}
 }

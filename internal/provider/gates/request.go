@@ -10,6 +10,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
 // whereSet ends the description of every argument for a secret.
@@ -32,8 +33,47 @@ func withRequest(urlDescription string, own map[string]schema.Attribute) map[str
 			MarkdownDescription: "Map of header to the name of the environment variable with its value, " + whereSet,
 		},
 	}
+	maps.Copy(all, connectionArguments())
 	maps.Copy(all, own)
 	return all
+}
+
+// connectionArguments are those about TLS.
+func connectionArguments() map[string]schema.Attribute {
+	text := func(description string) schema.StringAttribute {
+		return schema.StringAttribute{Optional: true, MarkdownDescription: description}
+	}
+	return map[string]schema.Attribute{
+		"ca_file":          text("Path of a PEM file with the CA certificates to trust instead of the system certificates. Default: the system certificates."),
+		"server_name":      text("Host name that the server certificate must have, and that is sent as SNI, where it differs from the address. It does not set the `Host` header. Default: the host of the address."),
+		"client_cert_file": text("Path of a PEM file with the client certificate to present, followed by its intermediates. Requires `client_key_file`. Both files are read again for each connection. Default: none."),
+		"client_key_file":  text("Path of a PEM file with the key of `client_cert_file`, not encrypted. Default: none."),
+	}
+}
+
+// connection reads them.
+func (r reader) connection(at path.Path, a map[string]attr.Value) gate.Connection {
+	return gate.Connection{
+		CAFile:         r.filled(at.AtName("ca_file"), a["ca_file"]),
+		ServerName:     r.filled(at.AtName("server_name"), a["server_name"]),
+		ClientCertFile: r.filled(at.AtName("client_cert_file"), a["client_cert_file"]),
+		ClientKeyFile:  r.filled(at.AtName("client_key_file"), a["client_key_file"]),
+	}
+}
+
+// files returns the check of the files of a gate, nil where it cannot be done yet. A path that is
+// unknown belongs to a file that may not be there yet.
+func (r reader) files(at path.Path, a map[string]attr.Value, c gate.Connection) func() []fault {
+	if unknown(a["ca_file"], a["client_cert_file"], a["client_key_file"]) {
+		return nil
+	}
+	return func() []fault {
+		var faults []fault
+		for _, err := range c.CheckFiles() {
+			faults = append(faults, fault{at.AtName(err.Argument), input.Capitalized(err.Err.Error())})
+		}
+		return faults
+	}
 }
 
 // secretAttribute is the argument for a secret, whose name ends in "_env". The description
@@ -45,11 +85,34 @@ func secretAttribute(description string) schema.StringAttribute {
 	}
 }
 
+// onNoDataAttribute is the argument that says what missing data counts as. The description says
+// which data.
+func onNoDataAttribute(description string) schema.StringAttribute {
+	return schema.StringAttribute{
+		Optional:            true,
+		MarkdownDescription: "What " + description + ": `inconclusive`, `pass` or `fail`. Default: `inconclusive`.",
+	}
+}
+
+// onNoData reads it. Empty: it is not set.
+func (r reader) onNoData(at path.Path, v attr.Value) gate.OnNoData {
+	return gate.OnNoData(r.optionalChoice(at, v, string(rollout.Inconclusive), string(rollout.Pass), string(rollout.Fail)))
+}
+
+// optionalChoice reads a string that is one of several; empty where it is not set or unknown.
+func (r reader) optionalChoice(at path.Path, v attr.Value, among ...string) string {
+	if !r.Known(v) {
+		return ""
+	}
+	return r.Choice(at, v, among...)
+}
+
 func (r reader) request(at path.Path, a map[string]attr.Value) gate.Request {
 	return gate.Request{
 		URL:        r.Text(a["url"]),
 		Headers:    r.Texts(at.AtName("headers"), a["headers"]),
 		HeadersEnv: r.Texts(at.AtName("headers_env"), a["headers_env"]),
+		Connection: r.connection(at, a),
 	}
 }
 

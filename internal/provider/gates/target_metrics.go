@@ -19,15 +19,12 @@ func targetMetricsKind() kind {
 	return kind{
 		name:         "target_metrics",
 		inconclusive: 10 * time.Minute,
-		attribute: schema.SingleNestedAttribute{
-			Optional: true,
-			MarkdownDescription: "Evaluates the load balancer's own metrics (`AWS/ApplicationELB`) of the target groups that gain traffic, and compares them with the live environment. " +
-				"At least one limit is required: `max_error_rate`, `worse_than_live_by`, `error_ratio`, or with `slow_threshold`, `max_slow_rate`, `slower_than_live_by`, `slow_ratio`. " +
-				"A limit fails only when it is exceeded by more than chance explains. Too few requests are inconclusive. " +
-				"Not for gRPC. Requires `cloudwatch:GetMetricData`; see [Choosing gates](../guides/choosing-gates.md).",
-			Attributes: targetMetricsAttributes(),
-		},
-		read: readTargetMetrics,
+		description: "Evaluates the load balancer's own metrics (`AWS/ApplicationELB`) of the target groups that gain traffic, and compares them with the live environment. " +
+			"At least one limit is required: `max_error_rate`, `worse_than_live_by`, `error_ratio`, or with `slow_threshold`, `max_slow_rate`, `slower_than_live_by`, `slow_ratio`. " +
+			"A limit fails only when it is exceeded by more than chance explains. Too few requests are inconclusive. " +
+			"Not for gRPC. Requires `cloudwatch:GetMetricData`; see [Choosing gates](../guides/choosing-gates.md).",
+		arguments: targetMetricsAttributes(),
+		read:      readTargetMetrics,
 	}
 }
 
@@ -77,12 +74,12 @@ func readTargetMetrics(r reader, at path.Path, a map[string]attr.Value) configur
 	if r.Diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
-	alone := ""
+	var alone *fault
 	if input.Missing(a["max_error_rate"]) && input.Missing(a["max_slow_rate"]) {
-		alone = "It only compares with a live environment, which a readiness check does not have. Set max_error_rate or max_slow_rate."
+		alone = &fault{at.AtName("max_error_rate"), "The gate only compares with a live environment, which a readiness check does not have. Set max_error_rate or max_slow_rate."}
 	}
 	return configuration{
-		WithoutLive: alone,
+		withoutLive: alone,
 		build:       func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewTargetMetrics(c, deps) },
 		lag:         c.Period + c.Lag,
 		unknown:     unknown(a["period"], a["lag"]),

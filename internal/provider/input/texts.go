@@ -2,6 +2,7 @@ package input
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,9 +13,35 @@ import (
 // Number formats a number without trailing zeros.
 func Number(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 
+// misuse is an invalid value of one attribute.
+type misuse struct {
+	diag.Diagnostic
+	at    path.Path
+	text  string
+	facts []Fact
+}
+
 // Misuse is an invalid value of one attribute.
 func Misuse(at path.Path, detail string, facts ...Fact) diag.Diagnostic {
-	return diag.NewAttributeErrorDiagnostic(at, "Invalid "+at.String(), detail+FactLines(facts))
+	return misuse{diag.NewAttributeErrorDiagnostic(at, "Invalid "+PathText(at), detail+FactLines(facts)), at, detail, facts}
+}
+
+// Path implements diag.DiagnosticWithPath.
+func (m misuse) Path() path.Path { return m.at }
+
+// Equal implements diag.Diagnostic.
+func (m misuse) Equal(other diag.Diagnostic) bool {
+	o, ok := other.(misuse)
+	return ok && m.Diagnostic.Equal(o.Diagnostic)
+}
+
+// About adds a fact to an error that Misuse returned; others stay as they are.
+func About(d diag.Diagnostic, fact Fact) diag.Diagnostic {
+	m, ok := d.(misuse)
+	if !ok {
+		return d
+	}
+	return Misuse(m.at, m.text, append(slices.Clip(m.facts), fact)...)
 }
 
 func unreadableDuration(at path.Path, text string) diag.Diagnostic {
@@ -50,9 +77,9 @@ func emptyElement(at path.Path) diag.Diagnostic {
 	return Misuse(at, "It is empty. Set a value or remove the element.")
 }
 
-// EmptyKey is an element of a map with an empty key.
-func EmptyKey(at path.Path) diag.Diagnostic {
-	return Misuse(at, "Its key is empty. Use a name as the key.")
+// severalBlocks is a second block of which Terraform allows one.
+func severalBlocks(at path.Path) diag.Diagnostic {
+	return Misuse(at, "There can be only one such block. Remove the others.")
 }
 
 // unusableName is the name of an environment or entry point, often a key.

@@ -62,9 +62,9 @@ type awsReader struct{ *input.Reader }
 
 // ReadAWS reads the provider configuration. The token file can come from the
 // environment.
-func ReadAWS(v types.Object, environment func(string) string) (AWSSettings, diag.Diagnostics) {
-	rd, at := awsReader{&input.Reader{}}, path.Root("aws")
-	a := rd.Attributes(v)
+func ReadAWS(v types.List, environment func(string) string) (AWSSettings, diag.Diagnostics) {
+	rd := awsReader{&input.Reader{}}
+	at, a := rd.Block(path.Root("aws"), v)
 	s := AWSSettings{
 		Profile:     rd.Text(a["profile"]),
 		Region:      rd.Text(a["region"]),
@@ -73,20 +73,20 @@ func ReadAWS(v types.Object, environment func(string) string) (AWSSettings, diag
 		Token:       rd.Text(a["token"]),
 		ConfigFiles: rd.List(at.AtName("shared_config_files"), a["shared_config_files"]),
 		SecretFiles: rd.List(at.AtName("shared_credentials_files"), a["shared_credentials_files"]),
-		Role:        rd.role(at.AtName("assume_role"), a["assume_role"]),
-		Web:         rd.web(a["assume_role_with_web_identity"]),
+		Role:        rd.role(at, a["assume_role"]),
+		Web:         rd.web(at, a["assume_role_with_web_identity"]),
 		MaxAttempts: rd.Whole(at.AtName("max_attempts"), a["max_attempts"], 1, 0),
 		Accounts:    rd.accounts(at.AtName("allowed_account_ids"), a["allowed_account_ids"]),
 		Endpoints:   map[string]string{},
 	}
 	if s.Web != nil && s.Web.TokenFile == "" && !rd.Unknown {
 		if s.Web.TokenFile = environment(tokenFileVariable); s.Web.TokenFile == "" {
-			rd.Add(noTokenFile(at.AtName("assume_role_with_web_identity").AtName("web_identity_token_file")))
+			rd.Add(noTokenFile(at.AtName("assume_role_with_web_identity").AtListIndex(0).AtName("web_identity_token_file")))
 		}
 	}
-	endpoints := rd.Attributes(a["endpoints"])
+	endpointsAt, endpoints := rd.Block(at.AtName("endpoints"), a["endpoints"])
 	for _, service := range slices.Sorted(maps.Keys(endpoints)) {
-		s.Endpoints[service] = rd.endpoint(at.AtName("endpoints").AtName(service), endpoints[service])
+		s.Endpoints[service] = rd.endpoint(endpointsAt.AtName(service), endpoints[service])
 	}
 	rd.checkKeys(at, a)
 	s.Unknown = rd.Unknown
@@ -104,8 +104,8 @@ func (r awsReader) checkKeys(at path.Path, a map[string]attr.Value) {
 	case access && !token:
 		r.Add(keyWithout(at.AtName("token"), "access_key"))
 	}
-	if !input.Missing(a["assume_role"]) && !input.Missing(a["assume_role_with_web_identity"]) {
-		r.Add(twoRoles(at.AtName("assume_role_with_web_identity")))
+	if roles := r.Blocks(a["assume_role"]); len(roles) > 0 && len(r.Blocks(a["assume_role_with_web_identity"])) > 0 {
+		r.Add(twoRoles(at.AtName("assume_role_with_web_identity").AtListIndex(0).AtName("role_arn")))
 	}
 }
 
@@ -124,7 +124,7 @@ func (r awsReader) accounts(at path.Path, v attr.Value) []string {
 }
 
 func (r awsReader) role(at path.Path, v attr.Value) *RoleSettings {
-	a := r.Attributes(v)
+	at, a := r.Block(at.AtName("assume_role"), v)
 	if a == nil {
 		return nil
 	}
@@ -140,8 +140,8 @@ func (r awsReader) role(at path.Path, v attr.Value) *RoleSettings {
 	return s
 }
 
-func (r awsReader) web(v attr.Value) *WebSettings {
-	a := r.Attributes(v)
+func (r awsReader) web(at path.Path, v attr.Value) *WebSettings {
+	_, a := r.Block(at.AtName("assume_role_with_web_identity"), v)
 	if a == nil {
 		return nil
 	}

@@ -133,6 +133,15 @@ func (s *AWSSession) CloudWatch(ctx context.Context, region string) (*cloudwatch
 	}), nil
 }
 
+// Credentials returns the credentials for requests to a region.
+func (s *AWSSession) Credentials(ctx context.Context, region string) (aws.CredentialsProvider, error) {
+	config, err := s.open(ctx, region)
+	if err != nil {
+		return nil, err
+	}
+	return config.Credentials, nil
+}
+
 // credentialsLast reports an error where the credentials expire within d. Credentials that
 // renew themselves, or whose expiry is unknown, count as valid.
 func credentialsLast(ctx context.Context, provider aws.CredentialsProvider, d time.Duration) error {

@@ -44,22 +44,22 @@ func loadBalancer() Entry {
 	}
 }
 
-func loadBalancerBlock() schema.Block {
-	return schema.SingleNestedBlock{
+func loadBalancerBlock() schema.ListNestedBlock {
+	return schema.ListNestedBlock{
 		MarkdownDescription: "The listeners and rules to shift. Required.",
-		Attributes: map[string]schema.Attribute{
+		NestedObject: schema.NestedBlockObject{Attributes: map[string]schema.Attribute{
 			"routes": schema.MapAttribute{
 				ElementType: types.ListType{ElemType: types.StringType},
-				Optional:    true,
+				Required:    true,
 				MarkdownDescription: "Map of entry point (a name that you choose, such as `web`, without commas and `=`) to the ARNs of the Application Load Balancer listeners (default action) and listener rules that serve it. " +
-					"All routes shift in lock-step, and no other switch of the configuration may have one of them. Each must forward to target groups; a fixed 5xx response is replaced when the route is added. Required.",
+					"All routes shift in lock-step, and no other switch of the configuration may have one of them. Each must forward to target groups; a fixed 5xx response is replaced when the route is added.",
 			},
 			"stickiness": schema.StringAttribute{
 				Optional: true,
 				MarkdownDescription: "How long a client stays with its target group (group stickiness). Duration from `1s` to `168h`, or `0s` to turn stickiness off. Default: unchanged. " +
 					"With stickiness, the old target group is detached after each shift; see [Sticky sessions and draining](../guides/sticky-sessions-and-draining.md).",
 			},
-		},
+		}},
 	}
 }
 

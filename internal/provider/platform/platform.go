@@ -29,7 +29,7 @@ type Entry struct {
 	// Backends is the argument of an environment with its groups, BackendsText its
 	// description without the entry points that it must have.
 	Backends, BackendsText string
-	Schema                 func() schema.Block
+	Schema                 func() schema.ListNestedBlock
 
 	// owns reports whether a route or group is one of this platform, so that it can be
 	// called.
@@ -98,11 +98,11 @@ func Of(id string) Entry {
 	return all[0]
 }
 
-// At is the path of the block.
+// At is the path of the blocks, of which a switch has one.
 func (p Entry) At() path.Path { return path.Root(p.Block) }
 
 // RoutesAt is the path of the routes.
-func (p Entry) RoutesAt() path.Path { return p.At().AtName("routes") }
+func (p Entry) RoutesAt() path.Path { return p.At().AtListIndex(0).AtName("routes") }
 
 // Label names a route or group for people.
 func Label(id string) string { return Of(id).label(id) }
