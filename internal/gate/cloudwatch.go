@@ -162,8 +162,11 @@ func readPages(ctx context.Context, api CloudWatch, in *cloudwatch.GetMetricData
 		if err != nil {
 			return err
 		}
+		seen := map[[2]string]int{} // results of this page with an ID and a label
 		for _, r := range out.MetricDataResults {
-			addResult(all, r)
+			key := [2]string{aws.ToString(r.Id), aws.ToString(r.Label)}
+			addResult(all, r, seen[key])
+			seen[key]++
 		}
 		if aws.ToString(out.NextToken) == "" {
 			return nil
@@ -175,10 +178,21 @@ func readPages(ctx context.Context, api CloudWatch, in *cloudwatch.GetMetricData
 	}
 }
 
-// addResult adds one page of a series.
-func addResult(all map[string][]*metricSeries, r types.MetricDataResult) {
+// addResult adds one page of a series. Several series of an expression may have the same label, as
+// SEARCH over accounts returns them: before is how many of the page precede this one.
+func addResult(all map[string][]*metricSeries, r types.MetricDataResult, before int) {
 	id, label := aws.ToString(r.Id), aws.ToString(r.Label)
-	at := slices.IndexFunc(all[id], func(s *metricSeries) bool { return s.label == label })
+	at := -1
+	for i, s := range all[id] {
+		if s.label != label {
+			continue
+		}
+		if before == 0 {
+			at = i
+			break
+		}
+		before--
+	}
 	if at < 0 {
 		at = len(all[id])
 		all[id] = append(all[id], &metricSeries{label: label, values: map[int64]float64{}})
@@ -213,10 +227,14 @@ func metricQuery(id string, q MetricQuery) types.MetricDataQuery {
 	for _, name := range slices.Sorted(maps.Keys(q.Dimensions)) {
 		m.Dimensions = append(m.Dimensions, types.Dimension{Name: new(name), Value: new(q.Dimensions[name])})
 	}
-	return types.MetricDataQuery{
+	query := types.MetricDataQuery{
 		Id: &id, ReturnData: new(true),
 		MetricStat: &types.MetricStat{Metric: m, Stat: &q.Stat, Period: new(int32(q.Period / time.Second))},
 	}
+	if q.AccountID != "" {
+		query.AccountId = &q.AccountID
+	}
+	return query
 }
 
 // clients caches one client per region. It is safe for concurrent use.

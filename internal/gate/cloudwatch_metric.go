@@ -13,13 +13,18 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/placeholder"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/statistic"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
 // maxDimensions is the maximum number of dimensions of a metric.
 const maxDimensions = 30
 
-var queryID = regexp.MustCompile(`^[a-z][a-zA-Z0-9_]{0,254}$`)
+var (
+	queryID   = regexp.MustCompile(`^[a-z][a-zA-Z0-9_]{0,254}$`)
+	accountID = regexp.MustCompile(`^[0-9]{12}$`)
+)
 
 // MetricQuery identifies one CloudWatch metric and its aggregation.
 type MetricQuery struct {
@@ -30,6 +35,9 @@ type MetricQuery struct {
 	Stat string
 	// Period is 1s, 5s, 10s, 20s, 30s or a multiple of 60s; 0 means that of the gate.
 	Period time.Duration
+	// AccountID is the source account of the metric, for cross-account observability; empty
+	// means that of the gate, and without one the account of the credentials.
+	AccountID string
 }
 
 // CloudWatchMetric is the arguments of the kind "cloudwatch_metric": a metric, or an
@@ -42,8 +50,8 @@ type MetricQuery struct {
 // evaluation does not miss it. Without a data point, and for a NaN, OnNoData counts. An
 // infinite value and partial data are inconclusive.
 type CloudWatchMetric struct {
-	// MetricQuery is the metric. With an expression it is empty, except for Period,
-	// the default period of the queries.
+	// MetricQuery is the metric. With an expression it is empty, except for Period and
+	// AccountID, the defaults of the queries.
 	MetricQuery
 	// Expression is metric math over Queries, or an expression without queries, such
 	// as Metrics Insights. Every time series that it returns is evaluated.
@@ -61,6 +69,7 @@ func (c CloudWatchMetric) withDefaults() CloudWatchMetric {
 	c.Queries = slices.Clone(c.Queries)
 	for i := range c.Queries {
 		c.Queries[i].Period = cmp.Or(c.Queries[i].Period, c.Period)
+		c.Queries[i].AccountID = cmp.Or(c.Queries[i].AccountID, c.AccountID)
 	}
 	return c
 }
@@ -78,8 +87,33 @@ func (c CloudWatchMetric) LongestPeriod() time.Duration {
 	return longest
 }
 
+// fill fills in the placeholders of the dimensions and the expression.
+func (c CloudWatchMetric) fill(f fill) CloudWatchMetric {
+	c.Expression = f(ArgumentError{Argument: "expression"}, c.Expression, placeholder.Plain)
+	c.Dimensions = f.fillMap("dimensions", c.Dimensions)
+	c.Queries = slices.Clone(c.Queries)
+	for i := range c.Queries {
+		inQuery := func(place ArgumentError, text string, escape func(string) string) string {
+			place.Block, place.Index = "query", i
+			return f(place, text, escape)
+		}
+		c.Queries[i].Dimensions = fill(inQuery).fillMap("dimensions", c.Queries[i].Dimensions)
+	}
+	return c
+}
+
+// NeedsLive returns the first argument that needs a live environment; nil: none does.
+func (c CloudWatchMetric) NeedsLive() *ArgumentError {
+	return filling[CloudWatchMetric](c.fill).needsLive()
+}
+
 // Check returns everything that is wrong with the arguments.
 func (c CloudWatchMetric) Check() []*ArgumentError {
+	sample, errs := filling[CloudWatchMetric](c.fill).sampled()
+	return append(errs, sample.check()...)
+}
+
+func (c CloudWatchMetric) check() []*ArgumentError {
 	c = c.withDefaults()
 	errs := checkRegion(c.Region)
 	if err := validatePeriod(c.Period); err != nil {
@@ -109,14 +143,22 @@ func (c CloudWatchMetric) checkOne() []*ArgumentError {
 		}
 	}
 	if c.Stat != "" {
-		if err := validateStat(c.Stat); err != nil {
+		if err := statistic.Validate(c.Stat); err != nil {
 			errs = append(errs, invalid("stat", "%w", err))
 		}
 	}
 	if len(c.Dimensions) > maxDimensions {
 		errs = append(errs, invalid("dimensions", "there are %d dimensions, the maximum is %d", len(c.Dimensions), maxDimensions))
 	}
-	return errs
+	return append(errs, checkAccount(c.AccountID)...)
+}
+
+// checkAccount validates the ID of an account. Empty is valid.
+func checkAccount(id string) []*ArgumentError {
+	if id != "" && !accountID.MatchString(id) {
+		return []*ArgumentError{invalid("account_id", "%q is not the ID of an AWS account, which has 12 digits", id)}
+	}
+	return nil
 }
 
 func (c CloudWatchMetric) checkExpression() []*ArgumentError {
@@ -126,6 +168,9 @@ func (c CloudWatchMetric) checkExpression() []*ArgumentError {
 	}
 	if len(c.Queries) >= maxQueries {
 		errs = append(errs, invalid("expression", "there are %d query blocks, the maximum with an expression is %d", len(c.Queries), maxQueries-1))
+	}
+	if errs = append(errs, checkAccount(c.AccountID)...); c.AccountID != "" && len(c.Queries) == 0 {
+		errs = append(errs, invalid("account_id", "it would have no effect without query blocks; name the account in the expression, as in SEARCH(' :aws.AccountId=%q ...', ...)", c.AccountID))
 	}
 	seen := map[string]bool{}
 	for i, q := range c.Queries {
@@ -157,7 +202,10 @@ func (q MetricQuery) check() *ArgumentError {
 	if err := validatePeriod(q.Period); err != nil {
 		return invalid("period", "%w", err)
 	}
-	if err := validateStat(q.Stat); err != nil {
+	if errs := checkAccount(q.AccountID); errs != nil {
+		return errs[0]
+	}
+	if err := statistic.Validate(q.Stat); err != nil {
 		return invalid("stat", "%w", err)
 	}
 	return nil
@@ -166,7 +214,11 @@ func (q MetricQuery) check() *ArgumentError {
 // NewCloudWatchMetric returns a CloudWatch metric gate. Wrong arguments are returned
 // as joined *ArgumentError. It also fails if there is no client for the region.
 func NewCloudWatchMetric(c CloudWatchMetric, deps Dependencies) (rollout.Gate, error) {
-	if errs := c.Check(); len(errs) > 0 {
+	return filling[CloudWatchMetric](c.fill).build(func(c CloudWatchMetric) (rollout.Gate, error) { return newCloudWatchMetric(c, deps) })
+}
+
+func newCloudWatchMetric(c CloudWatchMetric, deps Dependencies) (rollout.Gate, error) {
+	if errs := c.check(); len(errs) > 0 {
 		return nil, joinErrors(errs)
 	}
 	c = c.withDefaults()

@@ -8,10 +8,13 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/payload"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/program"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
@@ -95,7 +98,7 @@ func hasNUL(text string) bool { return strings.ContainsRune(text, 0) }
 
 func checkEnvEntry(name, value string) error {
 	switch {
-	case slices.ContainsFunc(variables(inputBody{}, ""), func(v variable) bool { return v.name == name }):
+	case slices.ContainsFunc(payload.Body{}.Variables(""), func(v payload.Variable) bool { return v.Name == name }):
 		return fmt.Errorf("%w: the gate sets this variable", ErrInvalid)
 	case hasNUL(value):
 		return fmt.Errorf("%w: it contains a NUL character", ErrInvalid)
@@ -117,11 +120,29 @@ func NewCommand(c Command, deps Dependencies) (rollout.Gate, error) {
 // interpreter or the working directory is missing, or it has the wrong format. It returns
 // nil if nothing is wrong.
 func (c Command) Absent(deps Dependencies) error {
-	path, err := c.find(deps)
+	place := c.place(deps)
+	path, err := place.Find(c.Argv[0])
 	if err != nil {
 		return err
 	}
-	return c.runnable(path, deps)
+	return place.Runnable(path)
+}
+
+// place is where the program runs, with the environment as far as it decides about the PATH.
+func (c Command) place(deps Dependencies) program.Place {
+	return program.Place{Dir: c.WorkingDir, Environment: c.baseEnvironment(deps)}
+}
+
+// baseEnvironment returns the environment without the input of the gate.
+func (c Command) baseEnvironment(deps Dependencies) []string {
+	env := []string{}
+	if deps.Environ != nil {
+		env = deps.Environ()
+	}
+	for name, value := range c.Env {
+		env = append(env, name+"="+value)
+	}
+	return env
 }
 
 type commandGate struct {
@@ -138,9 +159,10 @@ var (
 
 // Preflight implements rollout.Preflight.
 func (g *commandGate) Preflight(context.Context, rollout.GateInput) rollout.Verdict {
-	path, err := g.find(g.deps)
+	place := g.place(g.deps)
+	path, err := place.Find(g.Argv[0])
 	if err == nil {
-		err = g.runnable(path, g.deps)
+		err = place.Runnable(path)
 	}
 	if err != nil {
 		return g.withProgram(rollout.Verdict{Status: rollout.Errored, Detail: err.Error(), Err: errNotStarted})
@@ -150,7 +172,7 @@ func (g *commandGate) Preflight(context.Context, rollout.GateInput) rollout.Verd
 
 // Evaluate implements rollout.Gate.
 func (g *commandGate) Evaluate(ctx context.Context, in rollout.GateInput) rollout.Verdict {
-	path, err := g.find(g.deps)
+	path, err := g.place(g.deps).Find(g.Argv[0])
 	if err != nil {
 		return g.withProgram(rollout.Verdict{Status: rollout.Errored, Detail: err.Error(), Err: errNotStarted})
 	}
@@ -167,6 +189,27 @@ func (g *commandGate) Evaluate(ctx context.Context, in rollout.GateInput) rollou
 	return g.withProgram(result.verdict(ctx))
 }
 
+// environment returns the full environment of the program.
+func (g *commandGate) environment(in rollout.GateInput) ([]string, error) {
+	b := payload.New(in, time.Now())
+	text, err := b.Text()
+	if err != nil {
+		return nil, err
+	}
+	env := g.baseEnvironment(g.deps)
+	if g.WorkingDir != "" {
+		dir, err := filepath.Abs(g.WorkingDir)
+		if err != nil {
+			return nil, err
+		}
+		env = append(env, "PWD="+dir) // programs rely on it
+	}
+	for _, v := range b.Variables(string(text)) {
+		env = append(env, v.Name+"="+v.Value)
+	}
+	return env, nil
+}
+
 // withProgram adds the program to the detail, without its arguments, which may be
 // secrets.
 func (g *commandGate) withProgram(v rollout.Verdict) rollout.Verdict {
@@ -179,7 +222,7 @@ func (g *commandGate) notStarted(ctx context.Context, path string, err error) ro
 		return rollout.Verdict{Status: rollout.Errored, Detail: "not started because the evaluation had already ended", Err: ctx.Err()}
 	}
 	text := "could not be started: " + err.Error()
-	if reason := g.runnable(path, g.deps); reason != nil {
+	if reason := g.place(g.deps).Runnable(path); reason != nil {
 		text = reason.Error()
 	}
 	return rollout.Verdict{Status: rollout.Errored, Detail: text, Err: errNotStarted}
@@ -189,7 +232,7 @@ func (g *commandGate) notStarted(ctx context.Context, path string, err error) ro
 type commandResult struct {
 	proc.Ending
 	state  *os.ProcessState
-	output *output
+	output *program.Output
 }
 
 // run runs a command with its group until it exits or its context ends. When it returns,
@@ -202,7 +245,7 @@ func run(command *exec.Cmd) (commandResult, error) {
 	}
 	defer func() { _ = read.Close() }()
 	command.Stdout, command.Stderr = write, write
-	printed := &output{}
+	printed := &program.Output{}
 	copied := make(chan struct{})
 	go func() {
 		defer close(copied)
@@ -233,21 +276,21 @@ func (r commandResult) verdict(ctx context.Context) rollout.Verdict {
 	switch {
 	case r.Stopped && errors.Is(ctx.Err(), context.Canceled):
 		return rollout.Verdict{Status: rollout.Errored, Err: ctx.Err(),
-			Detail: fmt.Sprintf("still running after %s (evaluation canceled); its process group was stopped%s", took, r.output.outputText())}
+			Detail: fmt.Sprintf("still running after %s (evaluation canceled); its process group was stopped%s", took, r.output.Text())}
 	case r.Stopped:
 		return rollout.Verdict{Status: rollout.Errored, Err: context.DeadlineExceeded,
-			Detail: fmt.Sprintf("still running after %s (gate timeout); its process group was stopped%s", took, r.output.outputText())}
+			Detail: fmt.Sprintf("still running after %s (gate timeout); its process group was stopped%s", took, r.output.Text())}
 	case r.state.Success():
-		return rollout.Verdict{Status: rollout.Pass, Detail: fmt.Sprintf("exit status 0 in %s%s", took, r.output.lastLineText())}
+		return rollout.Verdict{Status: rollout.Pass, Detail: fmt.Sprintf("exit status 0 in %s%s", took, r.output.LastLine())}
 	case r.state.ExitCode() == exitTempFail:
 		return rollout.Verdict{Status: rollout.Inconclusive,
-			Detail: fmt.Sprintf("exit status %d in %s: not decided yet%s", exitTempFail, took, r.output.outputText())}
+			Detail: fmt.Sprintf("exit status %d in %s: not decided yet%s", exitTempFail, took, r.output.Text())}
 	case r.state.ExitCode() < 0:
 		return rollout.Verdict{Status: rollout.Errored, Err: errNotDecided,
-			Detail: fmt.Sprintf("ended by a signal that the gate did not send (%s) after %s%s", r.state, took, r.output.outputText())}
+			Detail: fmt.Sprintf("ended by a signal that the gate did not send (%s) after %s%s", r.state, took, r.output.Text())}
 	case r.state.ExitCode() == exitNotExecutable || r.state.ExitCode() == exitNotFound:
 		return rollout.Verdict{Status: rollout.Errored, Err: errNotDecided,
-			Detail: fmt.Sprintf("%s in %s: a command was not found or could not be run%s", r.state, took, r.output.outputText())}
+			Detail: fmt.Sprintf("%s in %s: a command was not found or could not be run%s", r.state, took, r.output.Text())}
 	}
-	return rollout.Verdict{Status: rollout.Fail, Detail: fmt.Sprintf("%s in %s, expected exit status 0%s", r.state, took, r.output.outputText())}
+	return rollout.Verdict{Status: rollout.Fail, Detail: fmt.Sprintf("%s in %s, expected exit status 0%s", r.state, took, r.output.Text())}
 }

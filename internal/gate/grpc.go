@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/placeholder"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
@@ -43,9 +44,25 @@ type GRPC struct {
 	InsecureSkipVerify bool // accept any certificate
 }
 
+// fill fills in the placeholders of the address, the service and the headers.
+func (c GRPC) fill(f fill) GRPC {
+	c.Address = f(ArgumentError{Argument: "address"}, c.Address, placeholder.Plain)
+	c.Service = f(ArgumentError{Argument: "service"}, c.Service, placeholder.Plain)
+	c.Headers = f.fillMap("headers", c.Headers)
+	return c
+}
+
+// NeedsLive returns the first argument that needs a live environment; nil: none does.
+func (c GRPC) NeedsLive() *ArgumentError { return filling[GRPC](c.fill).needsLive() }
+
 // Check returns everything that is wrong with the arguments, without reading the
 // environment or files.
 func (c GRPC) Check() []*ArgumentError {
+	sample, errs := filling[GRPC](c.fill).sampled()
+	return append(errs, sample.check()...)
+}
+
+func (c GRPC) check() []*ArgumentError {
 	errs := slices.Concat(checkAddress(c.Address), c.call().checkHeaders(), c.Connection.Check(), c.checkSkipVerify(c.InsecureSkipVerify))
 	for name := range c.Headers {
 		errs = append(errs, checkMetadata("headers", name)...)
@@ -98,9 +115,13 @@ func (c GRPC) call() Request { return Request{Headers: c.Headers, HeadersEnv: c.
 // NewGRPC returns a gRPC health gate, which keeps no connection open between evaluations.
 // Wrong arguments are returned as joined *ArgumentError.
 func NewGRPC(c GRPC, deps Dependencies) (rollout.Gate, error) {
+	return filling[GRPC](c.fill).build(func(c GRPC) (rollout.Gate, error) { return newGRPC(c, deps) })
+}
+
+func newGRPC(c GRPC, deps Dependencies) (rollout.Gate, error) {
 	sent, unset := c.call().read(deps.Lookup)
 	config, unread := c.config()
-	if errs := slices.Concat(c.Check(), unset, unread); len(errs) > 0 {
+	if errs := slices.Concat(c.check(), unset, unread); len(errs) > 0 {
 		return nil, joinErrors(errs)
 	}
 	g := &grpcGate{GRPC: c, sent: metadata.MD{}, mask: c.call().newMask(sent), credentials: insecure.NewCredentials()}

@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/placeholder"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
@@ -52,9 +53,31 @@ type HTTP struct {
 	InsecureSkipVerify bool // accept any certificate
 }
 
+// fill fills in the placeholders of the URL, the headers, and what the response must have.
+func (c HTTP) fill(f fill) HTTP {
+	c.Request = c.Request.fill(f)
+	c.ExpectHeaders = f.fillMap("expect_headers", c.ExpectHeaders)
+	c.ExpectBody = f(ArgumentError{Argument: "expect_body"}, c.ExpectBody, regexp.QuoteMeta)
+	c.JSON = slices.Clone(c.JSON)
+	for i, v := range c.JSON {
+		if v.Equals != nil {
+			c.JSON[i].Equals = new(f(ArgumentError{Block: "json", Index: i, Argument: "equals"}, *v.Equals, placeholder.Plain))
+		}
+	}
+	return c
+}
+
+// NeedsLive returns the first argument that needs a live environment; nil: none does.
+func (c HTTP) NeedsLive() *ArgumentError { return filling[HTTP](c.fill).needsLive() }
+
 // Check returns everything that is wrong with the arguments, without reading the
 // environment.
 func (c HTTP) Check() []*ArgumentError {
+	sample, errs := filling[HTTP](c.fill).sampled()
+	return append(errs, sample.check()...)
+}
+
+func (c HTTP) check() []*ArgumentError {
 	errs := c.Request.Check()
 	if c.Method != "" && !tokenPattern.MatchString(c.Method) {
 		errs = append(errs, invalid("method", "it is not an HTTP method"))
@@ -90,9 +113,13 @@ func (c HTTP) Check() []*ArgumentError {
 // NewHTTP returns an HTTP gate, which keeps no connection open between evaluations.
 // Wrong arguments are returned as joined *ArgumentError.
 func NewHTTP(c HTTP, deps Dependencies) (rollout.Gate, error) {
+	return filling[HTTP](c.fill).build(func(c HTTP) (rollout.Gate, error) { return newHTTP(c, deps) })
+}
+
+func newHTTP(c HTTP, deps Dependencies) (rollout.Gate, error) {
 	sent, unset := c.read(deps.Lookup)
 	config, unread := c.config()
-	if errs := slices.Concat(c.Check(), unset, unread); len(errs) > 0 {
+	if errs := slices.Concat(c.check(), unset, unread); len(errs) > 0 {
 		return nil, joinErrors(errs)
 	}
 	c.Method, c.Samples = cmp.Or(c.Method, http.MethodGet), cmp.Or(c.Samples, 1)

@@ -17,6 +17,8 @@ import (
 	prometheus "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/placeholder"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/promql"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
@@ -60,9 +62,24 @@ type SigV4 struct{ Region string } // empty: that of Dependencies
 
 func (c Prometheus) limits() limits { return limits{c.Min, c.Max} }
 
+// fill fills in the placeholders of the query, which are within quotes, of the URL and of the headers.
+func (c Prometheus) fill(f fill) Prometheus {
+	c.Query = f(ArgumentError{Argument: "query"}, c.Query, placeholder.InQuotes)
+	c.Request = c.Request.fill(f)
+	return c
+}
+
+// NeedsLive returns the first argument that needs a live environment; nil: none does.
+func (c Prometheus) NeedsLive() *ArgumentError { return filling[Prometheus](c.fill).needsLive() }
+
 // Check returns everything that is wrong with the arguments, without reading the
 // environment or files.
 func (c Prometheus) Check() []*ArgumentError {
+	sample, errs := filling[Prometheus](c.fill).sampled()
+	return append(errs, sample.check()...)
+}
+
+func (c Prometheus) check() []*ArgumentError {
 	errs := c.Request.Check()
 	if strings.TrimSpace(c.Query) == "" {
 		errs = append(errs, &ArgumentError{Argument: "query", Err: ErrMissing})
@@ -77,10 +94,14 @@ func (c Prometheus) Check() []*ArgumentError {
 // evaluations. Wrong arguments are returned as joined *ArgumentError. It also fails if
 // there are no AWS credentials for SigV4.
 func NewPrometheus(c Prometheus, deps Dependencies) (rollout.Gate, error) {
+	return filling[Prometheus](c.fill).build(func(c Prometheus) (rollout.Gate, error) { return newPrometheus(c, deps) })
+}
+
+func newPrometheus(c Prometheus, deps Dependencies) (rollout.Gate, error) {
 	sent, unset := c.read(deps.Lookup)
 	authorization, secretsUnset := c.authorization(deps.Lookup)
 	tlsConfig, unread := c.config()
-	if errs := slices.Concat(c.Check(), unset, secretsUnset, unread); len(errs) > 0 {
+	if errs := slices.Concat(c.check(), unset, secretsUnset, unread); len(errs) > 0 {
 		return nil, joinErrors(errs)
 	}
 	if authorization != "" {
@@ -98,12 +119,12 @@ func NewPrometheus(c Prometheus, deps Dependencies) (rollout.Gate, error) {
 	if err != nil {
 		return nil, invalid("url", "it cannot be parsed") // unreachable after Check
 	}
-	return &prometheusGate{Prometheus: c, parsed: parseQuery(c.Query), api: prometheus.NewAPI(client), mask: c.newMask(sent)}, nil
+	return &prometheusGate{Prometheus: c, parsed: promql.Parse(c.Query), api: prometheus.NewAPI(client), mask: c.newMask(sent)}, nil
 }
 
 type prometheusGate struct {
 	Prometheus
-	parsed parsedQuery
+	parsed promql.Query
 	api    prometheus.API
 	mask   mask
 }

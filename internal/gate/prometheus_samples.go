@@ -2,10 +2,12 @@ package gate
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/prometheus/common/model"
 
@@ -28,7 +30,7 @@ func (g *prometheusGate) evaluateSamples(all []labeledSample, single string) rol
 	if len(all) == 0 {
 		detail := "the result is empty"
 		if g.OnNoData == "" {
-			detail += g.mask.hide(g.parsed.emptyHint())
+			detail += g.mask.hide(g.parsed.EmptyHint())
 		}
 		return g.OnNoData.verdict("on_no_data", detail)
 	}
@@ -95,4 +97,36 @@ func (g *prometheusGate) sampleText(s labeledSample) string {
 		text += " for " + oneLine(g.mask.hide(s.labels.String()))
 	}
 	return text
+}
+
+// maxMetricNames is how many metric names of a query the preflight looks up.
+const maxMetricNames = 10
+
+// unknownMetrics returns the names of metrics that the server has never seen. A server that does
+// not answer the question is not asked further.
+func (g *prometheusGate) unknownMetrics(ctx context.Context) []string {
+	var unknown []string
+	for _, name := range g.parsed.Metrics[:min(len(g.parsed.Metrics), maxMetricNames)] {
+		selector := fmt.Sprintf("{%s=%q}", model.MetricNameLabel, name)
+		values, warnings, err := g.api.LabelValues(ctx, model.MetricNameLabel, []string{selector}, time.Time{}, time.Time{})
+		if err != nil || len(partial(warnings)) > 0 {
+			return nil
+		}
+		if !slices.Contains(values, model.LabelValue(name)) {
+			unknown = append(unknown, name)
+		}
+	}
+	return unknown
+}
+
+// advice returns what is odd about the query although the server accepts it; empty: nothing.
+func (g *prometheusGate) advice(ctx context.Context, empty bool) string {
+	var all []string
+	if unknown := g.unknownMetrics(ctx); unknown != nil {
+		all = append(all, fmt.Sprintf("the server has no series of %s: check the name in the query", g.mask.hide(strings.Join(unknown, ", "))))
+	}
+	if empty && g.parsed.Comparison != "" && g.OnNoData == "" {
+		all = append(all, "the result is empty"+g.mask.hide(g.parsed.EmptyHint()))
+	}
+	return strings.Join(all, ". ")
 }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/placeholder"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
@@ -31,6 +32,13 @@ type Request struct {
 	Headers    map[string]string // "Host" replaces the host of the URL
 	HeadersEnv map[string]string // environment variable with the value, by header
 	Connection
+}
+
+// fill fills in the placeholders of the URL and the headers.
+func (c Request) fill(f fill) Request {
+	c.URL = f(ArgumentError{Argument: "url"}, c.URL, placeholder.InURL)
+	c.Headers = f.fillMap("headers", c.Headers)
+	return c
 }
 
 // Check returns everything that is wrong with the arguments, without reading the

@@ -13,17 +13,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/payload"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/signature"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// Headers that the webhook gate sends in addition to those of the configuration.
-const (
-	TimestampHeader = "X-Bluegreen-Timestamp"     // Unix time in seconds when the request is sent
-	SignatureHeader = "X-Bluegreen-Signature-256" // "sha256=" and 64 hexadecimal digits; only with a secret
-	// IdempotencyHeader has shift, gate, step and the number of the request in the shift, each
-	// escaped as in a URL, separated by slashes. A request that arrives twice has the same.
-	IdempotencyHeader = "Idempotency-Key"
-)
+// IdempotencyHeader is a header of every request: shift, gate, step and the number of the request in
+// the shift, each escaped as in a URL, separated by slashes. A request that arrives twice has the
+// same.
+const IdempotencyHeader = "Idempotency-Key"
 
 const (
 	maxMessageBytes = 8 << 10 // bytes of a response that are read for its message
@@ -43,7 +41,7 @@ const (
 // shift at once. Any other status and a missing response are errors.
 //
 // Every request has Idempotency-Key and X-Bluegreen-Timestamp, and a signature for each
-// secret; see webhookKeys.
+// secret; see signature.Keys.
 type Webhook struct {
 	Request
 	SecretEnv string // environment variable with the secret of X-Bluegreen-Signature-256; empty: no such signature
@@ -54,11 +52,25 @@ type Webhook struct {
 	PendingCodes      []int // statuses that are inconclusive, in addition to 202
 }
 
+// fill fills in the placeholders of the URL and the headers.
+func (c Webhook) fill(f fill) Webhook {
+	c.Request = c.Request.fill(f)
+	return c
+}
+
+// NeedsLive returns the first argument that needs a live environment; nil: none does.
+func (c Webhook) NeedsLive() *ArgumentError { return filling[Webhook](c.fill).needsLive() }
+
 // Check returns everything that is wrong with the arguments, without reading the
 // environment.
 func (c Webhook) Check() []*ArgumentError {
+	sample, errs := filling[Webhook](c.fill).sampled()
+	return append(errs, sample.check()...)
+}
+
+func (c Webhook) check() []*ArgumentError {
 	errs := c.Request.Check()
-	for _, reserved := range slices.Concat([]string{"Content-Type", TimestampHeader, SignatureHeader, IdempotencyHeader}, standardHeaders) {
+	for _, reserved := range append(signature.Headers(), "Content-Type", IdempotencyHeader) {
 		for _, argument := range c.setBy(reserved) {
 			errs = append(errs, invalid(argument, "the gate sets %s", reserved))
 		}
@@ -66,16 +78,43 @@ func (c Webhook) Check() []*ArgumentError {
 	return slices.Concat(errs, c.secret().check(), c.standardSecret().check(), c.checkCodes())
 }
 
+func (c Webhook) secret() secret { return secret{argument: "secret_env", variable: c.SecretEnv} }
+
+func (c Webhook) standardSecret() secret {
+	return secret{argument: "standard_webhooks_secret_env", variable: c.StandardSecretEnv, valid: func(text string) error {
+		if _, err := signature.StandardKey(text); err != nil {
+			return fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+		return nil
+	}}
+}
+
+// readKeys reads the keys of the signatures. Texts are to be masked.
+func (c Webhook) readKeys(lookup Lookup) (keys signature.Keys, texts []string, errs []*ArgumentError) {
+	own, errs := c.secret().read(lookup)
+	standard, unset := c.standardSecret().read(lookup)
+	keys.Own, texts = []byte(own), []string{own, standard, strings.TrimPrefix(standard, signature.StandardPrefix)}
+	if standard != "" {
+		keys.Standard, _ = signature.StandardKey(standard) // read has checked it
+		texts = append(texts, string(keys.Standard))
+	}
+	return keys, texts, append(errs, unset...)
+}
+
 // NewWebhook returns a webhook gate, which keeps no connection open between
 // evaluations. Wrong arguments are returned as joined *ArgumentError.
 func NewWebhook(c Webhook, deps Dependencies) (rollout.Gate, error) {
+	return filling[Webhook](c.fill).build(func(c Webhook) (rollout.Gate, error) { return newWebhook(c, deps) })
+}
+
+func newWebhook(c Webhook, deps Dependencies) (rollout.Gate, error) {
 	sent, unset := c.read(deps.Lookup)
-	keys, keysUnset := c.readKeys(deps.Lookup)
+	keys, secrets, keysUnset := c.readKeys(deps.Lookup)
 	config, unread := c.config()
-	if errs := slices.Concat(c.Check(), unset, keysUnset, unread); len(errs) > 0 {
+	if errs := slices.Concat(c.check(), unset, keysUnset, unread); len(errs) > 0 {
 		return nil, joinErrors(errs)
 	}
-	masked := c.newMask(sent, keys.texts...)
+	masked := c.newMask(sent, secrets...)
 	sent.Set("Content-Type", "application/json")
 	return &webhookGate{Webhook: c, client: newClient(config), sent: sent, keys: keys, mask: masked}, nil
 }
@@ -84,7 +123,7 @@ type webhookGate struct {
 	Webhook
 	client *http.Client
 	sent   http.Header
-	keys   webhookKeys
+	keys   signature.Keys
 	mask   mask
 }
 
@@ -132,7 +171,7 @@ func (g *webhookGate) post(ctx context.Context, in rollout.GateInput, start time
 }
 
 func (g *webhookGate) request(ctx context.Context, in rollout.GateInput, now time.Time) (*http.Request, error) {
-	text, err := newInputBody(in, now).text()
+	text, err := payload.New(in, now).Text()
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +182,7 @@ func (g *webhookGate) request(ctx context.Context, in rollout.GateInput, now tim
 	addHeaders(req, g.sent)
 	key := idempotencyKey(in)
 	req.Header.Set(IdempotencyHeader, key)
-	g.keys.sign(req.Header, key, now, text)
+	g.keys.Sign(req.Header, key, now, text)
 	return req, nil
 }
 

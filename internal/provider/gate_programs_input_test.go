@@ -36,6 +36,37 @@ func badPrometheus() []badInput {
 		wrong("prometheus_sigv4", kind("max = 1\n sigv4 {\n region = \"Frankfurt\"\n }")),
 		wrong("prometheus_method", kind("max = 1\n method = \"PUT\"")),
 		wrong("prometheus_no_data", kind("max = 1\n on_no_data = \"error\"")),
+		wrong("prometheus_placeholder", whole(`url = "http://h"`, `query = "up{version=\"{{stable.version}}\"}"`, "max = 1")),
+	}
+}
+
+func badHTTPAndGRPC() []badInput {
+	request := func(lines ...string) func(h *hcl) {
+		return func(h *hcl) {
+			h.gates = gateBlock("it", block("http", append([]string{`url = "https://h"`}, lines...)...))
+		}
+	}
+	call := func(lines ...string) func(h *hcl) {
+		return func(h *hcl) { h.gates = gateBlock("it", block("grpc", lines...)) }
+	}
+	const address = `address = "h:443"`
+	return []badInput{
+		wrong("http_json_path", request(block("json", `path = "status"`, `equals = "ok"`))),
+		wrong("http_json_nothing", request(block("json", `path = "$.status"`))),
+		wrong("http_json_both", request(block("json", `path = "$.n"`, "min = 1", `equals = "1"`))),
+		wrong("http_json_crossed", request(block("json", `path = "$.n"`, "min = 2", "max = 1"))),
+		wrong("http_json_placeholder", request(block("json", `path = "$.v"`, `equals = "{{version}}"`))),
+		wrong("http_placeholder", request(`headers = { X = "{{incoming.name}}" }`)),
+		wrong("http_server_name", request(`server_name = "h:443"`)),
+		wrong("http_key_without_cert", request(`client_key_file = "k.pem"`)),
+		wrong("http_ca_and_skip", request(`ca_file = "ca.pem"`, "insecure_skip_verify = true")),
+		wrong("http_ca_without_tls", func(h *hcl) { h.gates = gateBlock("it", block("http", `url = "http://h"`, `ca_file = "ca.pem"`)) }),
+		wrong("grpc_address", call(`address = "h"`)),
+		wrong("grpc_address_url", call(`address = "https://h:443"`)),
+		wrong("grpc_port", call(`address = "h:https"`)),
+		wrong("grpc_header", call(address, `headers = { "Grpc-Timeout" = "1S" }`)),
+		wrong("grpc_plaintext_ca", call(address, "plaintext = true", `ca_file = "ca.pem"`)),
+		wrong("grpc_placeholder", call(`address = "{{incoming.host}}:443"`)),
 	}
 }
 
@@ -55,6 +86,8 @@ func badWebhooks() []badInput {
 		wrong("webhook_codes_empty", kind("url = \"http://h\"\n success_codes = []")),
 		wrong("webhook_codes_null", kind("url = \"http://h\"\n success_codes = [200, null]")),
 		wrong("webhook_codes_range", kind("url = \"http://h\"\n pending_codes = [102]")),
+		wrong("webhook_placeholder", kind(`url = "http://h/{{incoming.arn}}"`)),
+		wrong("webhook_standard_secret_name", kind("url = \"http://h\"\n standard_webhooks_secret_env = \"A=B\"")),
 		wrong("webhook_codes_both", kind("url = \"http://h\"\n success_codes = [200, 202]\n pending_codes = [202]")),
 	}
 }
@@ -78,7 +111,7 @@ func badCommands() []badInput {
 // One plan reports every bad input, without a call.
 func TestGates_planRefusesBadProgramInput(t *testing.T) {
 	t.Parallel()
-	wantErrors(t, slices.Concat(badPrometheus(), badWebhooks(), badCommands()))
+	wantErrors(t, slices.Concat(badPrometheus(), badHTTPAndGRPC(), badWebhooks(), badCommands()))
 }
 
 // Unknown values are accepted; known ones are still checked.
@@ -96,6 +129,12 @@ func TestGates_unknownProgramInputIsAccepted(t *testing.T) {
 		"token":        query("max = 1", "bearer_token_env = terraform_data.later.output"),
 		"no_data":      query("max = 1", "on_no_data = terraform_data.later.output", "method = terraform_data.later.output"),
 		"hook_codes":   block("webhook", `url = "http://h"`, "success_codes = [tonumber(terraform_data.later.output)]"),
+		"json":         block("http", `url = "http://h"`, block("json", `path = "$.v"`, "equals = terraform_data.later.output")),
+		"json_limit":   block("http", `url = "http://h"`, block("json", "path = terraform_data.later.output", "min = tonumber(terraform_data.later.output)")),
+		"certificate":  block("http", `url = "https://h"`, "ca_file = terraform_data.later.output"),
+		"grpc":         block("grpc", "address = terraform_data.later.output", "service = terraform_data.later.output"),
+		"password":     query("max = 1", block("basic_auth", "username = terraform_data.later.output", "password_env = terraform_data.later.output")),
+		"region":       query("max = 1", block("sigv4", "region = terraform_data.later.output")),
 		"webhook_url":  block("webhook", "url = terraform_data.later.output"),
 		"hook_headers": block("webhook", `url = "http://h"`, "headers = { X = terraform_data.later.output }"),
 		"program":      block("command", "argv = [terraform_data.later.output]"),

@@ -1,5 +1,5 @@
-// Package program finds out, without running it, whether the system can run a file: its
-// interpreter, its format and its loader.
+// Package program finds the program of a command, finds out without running it whether the system
+// can run it (its interpreter, its format and its loader), and keeps the end of what it prints.
 package program
 
 import (
@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -22,12 +21,6 @@ const maxInterpreterLine = 256
 
 // useInterpreter is the way out for a file that the system cannot run by itself.
 const useInterpreter = `; begin it with a line such as #!/bin/sh, or name its interpreter in argv, such as ["sh", "check.sh"]`
-
-// Place is where a file is run.
-type Place struct {
-	Dir  string                  // the working directory; empty: that of this process
-	Find func(name string) error // returns why the PATH has no program of that name
-}
 
 // Runnable returns why the system cannot run a file, as far as its beginning shows: the line
 // that names its interpreter, or the format of a program. A file that cannot be read may be
@@ -79,7 +72,7 @@ func (p Place) checkInterpreter(head string) error {
 		interpreter = filepath.Join(p.Dir, interpreter)
 	}
 	if info, err := os.Stat(interpreter); err != nil {
-		return fmt.Errorf("its interpreter %s cannot be used: %w", interpreter, withoutPath(err))
+		return fmt.Errorf("its interpreter %s cannot be used: %w", interpreter, cause(err))
 	} else if info.IsDir() || info.Mode()&0o111 == 0 {
 		return fmt.Errorf("its interpreter %s is not an executable file", interpreter)
 	}
@@ -90,18 +83,10 @@ func (p Place) checkInterpreter(head string) error {
 	if program == "" || filepath.Base(program) != program {
 		return nil
 	}
-	if err := p.Find(program); err != nil {
+	if _, err := p.findInPath(program); err != nil {
 		return fmt.Errorf("its interpreter: %w", err)
 	}
 	return nil
-}
-
-// withoutPath returns an error without the path that it repeats.
-func withoutPath(err error) error {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return e.Err
-	}
-	return err
 }
 
 // programOfEnv returns the program that env runs; empty if that is not plain to see.

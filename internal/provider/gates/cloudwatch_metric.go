@@ -44,12 +44,13 @@ func cloudwatchMetricAttributes() map[string]schema.Attribute {
 		"dimensions": dimensionsAttribute(),
 		"stat":       text(statDescription + " Required with `metric`."),
 		"period":     text("Period of a data point: `1s`, `5s`, `10s`, `20s`, `30s` or a multiple of `60s`. Most metrics have no data below `60s`. Applies to each `query` without a `period`. Default: `60s`."),
-		"expression": text("Metric math expression over the IDs of the blocks `query`, or a Metrics Insights query. Every time series that it returns is evaluated. Exactly one of `metric` and `expression` must be set."),
+		"expression": text("Metric math expression over the IDs of the blocks `query`, a `SEARCH` or a Metrics Insights query. Every time series that it returns is evaluated. " + placeholdersNote + " Exactly one of `metric` and `expression` must be set."),
 		"min":        number("Minimum value, in the unit of the metric. At least one of `min` and `max` is required. Default: no limit."),
 		"max":        number("Maximum value, in the unit of the metric. Default: no limit."),
 		"lookback":   text("How far back data points are evaluated, at least the longest period and never before the last weight change. Default: `5m`."),
 		"lag":        text("Delay after which a period counts as complete, as a duration. Default: `60s`."),
 		"on_no_data": onNoDataAttribute("no data point in the complete periods since the last weight change, and NaN, count as"),
+		"account_id": text("ID of the source account of the metrics, for cross-account observability: the credentials are those of a monitoring account. Applies to each `query` without an `account_id`. In an expression such as `SEARCH`, name the account itself (`:aws.AccountId`). Default: the account of the credentials."),
 		"region":     text("Region of the metrics. Default: the region of the load balancer."),
 	}
 }
@@ -68,12 +69,13 @@ func queryBlock() schema.ListNestedBlock {
 			"dimensions": dimensionsAttribute(),
 			"stat":       required(statDescription),
 			"period":     schema.StringAttribute{Optional: true, MarkdownDescription: "Period of a data point. Default: the `period` of the gate."},
+			"account_id": schema.StringAttribute{Optional: true, MarkdownDescription: "ID of the source account of the metric. Default: the `account_id` of the gate."},
 		}},
 	}
 }
 
 func dimensionsAttribute() schema.MapAttribute {
-	return schema.MapAttribute{Optional: true, ElementType: types.StringType, MarkdownDescription: "Map of dimension to value, at most 30. Default: none."}
+	return schema.MapAttribute{Optional: true, ElementType: types.StringType, MarkdownDescription: "Map of dimension to value, at most 30. " + placeholdersNote + " Default: none."}
 }
 
 func readCloudWatchMetric(r reader, at path.Path, a map[string]attr.Value) configuration {
@@ -94,13 +96,14 @@ func readCloudWatchMetric(r reader, at path.Path, a map[string]attr.Value) confi
 		c.Lookback = max(c.Lookback, c.LongestPeriod()) // one of them is a placeholder
 	}
 	// Whether metric or expression is set may depend on unknown values.
-	if !unknown(a["expression"], a["metric"], a["query"], a["namespace"], a["stat"], a["dimensions"]) && r.Diags.ErrorsCount() == before {
+	if !unknown(a["expression"], a["metric"], a["query"], a["namespace"], a["stat"], a["dimensions"], a["account_id"]) && r.Diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
 	return configuration{
-		build:   func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewCloudWatchMetric(c, deps) },
-		lag:     c.LongestPeriod() + c.Lag,
-		unknown: periodUnknown,
+		withoutLive: needsLive(at, c.NeedsLive()),
+		build:       func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewCloudWatchMetric(c, deps) },
+		lag:         c.LongestPeriod() + c.Lag,
+		unknown:     periodUnknown,
 	}
 }
 
@@ -113,6 +116,7 @@ func (r reader) metricQuery(at path.Path, a map[string]attr.Value) gate.MetricQu
 		Dimensions: r.Texts(at.AtName("dimensions"), a["dimensions"]),
 		Stat:       r.textOr(a["stat"], "Sum"),
 		Period:     r.optional(at.AtName("period"), a["period"], gate.DefaultPeriod),
+		AccountID:  r.textOr(a["account_id"], ""),
 	}
 }
 

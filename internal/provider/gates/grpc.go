@@ -29,7 +29,7 @@ func grpcAttributes() map[string]schema.Attribute {
 	all := map[string]schema.Attribute{
 		"address": schema.StringAttribute{
 			Required:            true,
-			MarkdownDescription: "Host and port of the server, such as `app.example.com:443`.",
+			MarkdownDescription: "Host and port of the server, such as `app.example.com:443`. " + placeholdersNote,
 		},
 		"service": schema.StringAttribute{
 			Optional:            true,
@@ -41,7 +41,7 @@ func grpcAttributes() map[string]schema.Attribute {
 		},
 		"headers": schema.MapAttribute{
 			Optional: true, Sensitive: true, ElementType: types.StringType,
-			MarkdownDescription: "Map of header (metadata) to the value to send, such as one that a listener rule matches. Sensitive, but stored in the state: use `headers_env` for secrets. Default: none.",
+			MarkdownDescription: "Map of header (metadata) to the value to send, such as one that a listener rule matches. " + placeholdersNote + " Sensitive, but stored in the state: use `headers_env` for secrets. Default: none.",
 		},
 		"headers_env": schema.MapAttribute{
 			Optional: true, ElementType: types.StringType,
@@ -75,7 +75,8 @@ func readGRPC(r reader, at path.Path, a map[string]attr.Value) configuration {
 		r.check(at, a, c.Check())
 	}
 	return configuration{
-		build: func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewGRPC(c, deps) },
-		files: r.files(at, a, c.Connection),
+		withoutLive: needsLive(at, c.NeedsLive()),
+		build:       func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewGRPC(c, deps) },
+		files:       r.files(at, a, c.Connection),
 	}
 }

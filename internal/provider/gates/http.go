@@ -48,7 +48,7 @@ func httpAttributes() map[string]schema.Attribute {
 			MarkdownDescription: "Status codes that pass, each from 100 to 599. Default: 200 to 299.",
 		},
 		"expect_headers": texts("Map of header to the exact value that the response must have. Default: none."),
-		"expect_body":    text("Regular expression (RE2) that the first MiB of the response body must match, for example to require a version. Default: any body."),
+		"expect_body":    text("Regular expression (RE2) that the first MiB of the response body must match, for example to require a version. " + placeholdersNote + " Default: any body."),
 		"max_latency":    text("Maximum time of a request from the start of its connection to the last byte, as a duration. Default: `0s`, no limit other than the gate's `timeout`."),
 		"samples": schema.Int64Attribute{
 			Optional:            true,
@@ -127,8 +127,9 @@ func readHTTP(r reader, at path.Path, a map[string]attr.Value) configuration {
 	}
 	addressed := hasElements(a["headers"]) || hasElements(a["headers_env"]) // their values may be unknown
 	return configuration{
-		build: func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewHTTP(c, deps) },
-		files: r.files(at, a, c.Connection),
+		withoutLive: needsLive(at, c.NeedsLive()),
+		build:       func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewHTTP(c, deps) },
+		files:       r.files(at, a, c.Connection),
 		beforeTrafficNote: func(idle []string) string {
 			if addressed {
 				return ""

@@ -33,7 +33,7 @@ func prometheusAttributes() map[string]schema.Attribute {
 	return withRequest("The `http` or `https` URL of the server without `/api/v1`, such as `https://prometheus.example.com`.", map[string]schema.Attribute{
 		"query": schema.StringAttribute{
 			Required:            true,
-			MarkdownDescription: "PromQL expression that returns a scalar or an instant vector. Select the environment that gains traffic by a label such as the version.",
+			MarkdownDescription: "PromQL expression that returns a scalar or an instant vector. Select the environment that gains traffic by a label such as the version, with a [placeholder](../guides/choosing-gates.md#placeholders) in quotes: `{version=\"{{incoming.version}}\"}`.",
 		},
 		"min":              schema.NumberAttribute{Optional: true, MarkdownDescription: "Minimum value, in the unit of the query. At least one of `min` and `max` is required. Default: no limit."},
 		"max":              schema.NumberAttribute{Optional: true, MarkdownDescription: "Maximum value, in the unit of the query. Default: no limit."},
@@ -62,8 +62,9 @@ func readPrometheus(r reader, at path.Path, a map[string]attr.Value) configurati
 		r.check(at, a, c.Check())
 	}
 	return configuration{
-		build: func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewPrometheus(c, deps) },
-		files: r.files(at, a, c.Connection),
+		withoutLive: needsLive(at, c.NeedsLive()),
+		build:       func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewPrometheus(c, deps) },
+		files:       r.files(at, a, c.Connection),
 	}
 }
 

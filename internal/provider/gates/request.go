@@ -16,17 +16,20 @@ import (
 // whereSet ends the description of every argument for a secret.
 const whereSet = "which must be set where Terraform runs. Default: none."
 
+// placeholdersNote ends the description of an argument with placeholders.
+const placeholdersNote = "May have [placeholders](../guides/choosing-gates.md#placeholders), such as `{{incoming.version}}`."
+
 // withRequest adds the arguments that all kinds which call a server have to those of a
 // kind. The description says what the URL is.
 func withRequest(urlDescription string, own map[string]schema.Attribute) map[string]schema.Attribute {
 	all := map[string]schema.Attribute{
 		"url": schema.StringAttribute{
 			Required:            true,
-			MarkdownDescription: urlDescription + " Stored in the state and shown in plans, so do not put secrets in it.",
+			MarkdownDescription: urlDescription + " " + placeholdersNote + " Stored in the state and shown in plans, so do not put secrets in it.",
 		},
 		"headers": schema.MapAttribute{
 			Optional: true, Sensitive: true, ElementType: types.StringType,
-			MarkdownDescription: "Map of header to the value to send; `Host` sets the host. Sensitive, but stored in the state: use `headers_env` for secrets. Default: none.",
+			MarkdownDescription: "Map of header to the value to send; `Host` sets the host. " + placeholdersNote + " Sensitive, but stored in the state: use `headers_env` for secrets. Default: none.",
 		},
 		"headers_env": schema.MapAttribute{
 			Optional: true, ElementType: types.StringType,
@@ -114,6 +117,18 @@ func (r reader) request(at path.Path, a map[string]attr.Value) gate.Request {
 		HeadersEnv: r.Texts(at.AtName("headers_env"), a["headers_env"]),
 		Connection: r.connection(at, a),
 	}
+}
+
+// needsLive returns what is wrong with a gate without a live environment because of placeholders;
+// nil: nothing.
+func needsLive(at path.Path, argument *gate.ArgumentError) *fault {
+	if argument == nil {
+		return nil
+	}
+	if argument.Block != "" {
+		at = at.AtName(argument.Block).AtListIndex(argument.Index)
+	}
+	return &fault{at.AtName(argument.Argument), "It has placeholders of the live environment, which a readiness check does not have."}
 }
 
 // filled reads a string that must not be empty if it is set: an empty name of a secret

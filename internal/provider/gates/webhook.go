@@ -53,8 +53,9 @@ func readWebhook(r reader, at path.Path, a map[string]attr.Value) configuration 
 		r.check(at, a, c.Check())
 	}
 	return configuration{
-		passLasts: true,
-		build:     func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewWebhook(c, deps) },
-		files:     r.files(at, a, c.Connection),
+		withoutLive: needsLive(at, c.NeedsLive()),
+		passLasts:   true,
+		build:       func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewWebhook(c, deps) },
+		files:       r.files(at, a, c.Connection),
 	}
 }

@@ -1,22 +1,18 @@
-package gate
+package payload
 
 import (
 	"maps"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
-
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// variable is an environment variable.
-type variable struct{ name, value string }
+// Variable is an environment variable.
+type Variable struct{ Name, Value string }
 
-// variables returns the input of a command gate; text is the JSON of the same body.
-func variables(b inputBody, text string) []variable {
-	return []variable{
+// Variables returns the input of a command gate; text is the JSON of the same body.
+func (b Body) Variables(text string) []Variable {
+	return []Variable{
 		{"BLUEGREEN_GATE", b.Gate},
 		{"BLUEGREEN_SHIFT", b.Shift},
 		{"BLUEGREEN_PART", b.Part},
@@ -44,7 +40,7 @@ func pairs(percent map[string]float64) string {
 }
 
 // incomingGroups lists "entry point=ARN", sorted by environment and entry point.
-func (b inputBody) incomingGroups() string {
+func (b Body) incomingGroups() string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(b.Incoming)) {
 		groups := b.Incoming[name].TargetGroups
@@ -53,25 +49,4 @@ func (b inputBody) incomingGroups() string {
 		}
 	}
 	return strings.Join(all, ",")
-}
-
-// environment returns the full environment of the program.
-func (g *commandGate) environment(in rollout.GateInput) ([]string, error) {
-	b := newInputBody(in, time.Now())
-	text, err := b.text()
-	if err != nil {
-		return nil, err
-	}
-	env := g.baseEnvironment(g.deps)
-	if g.WorkingDir != "" {
-		dir, err := filepath.Abs(g.WorkingDir)
-		if err != nil {
-			return nil, err
-		}
-		env = append(env, "PWD="+dir) // programs rely on it
-	}
-	for _, v := range variables(b, string(text)) {
-		env = append(env, v.name+"="+v.value)
-	}
-	return env, nil
 }

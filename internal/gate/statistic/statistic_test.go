@@ -1,4 +1,4 @@
-package gate
+package statistic
 
 import (
 	"fmt"
@@ -7,7 +7,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 )
 
-func TestValidateStat(t *testing.T) {
+func TestValidate(t *testing.T) {
 	t.Parallel()
 	for _, good := range []string{
 		"SampleCount", "Average", "Sum", "Minimum", "Maximum", "IQM",
@@ -15,7 +15,7 @@ func TestValidateStat(t *testing.T) {
 		"PR(:300)", "PR(100:2000)", "PR(10:)", "PR(-1:0.5)",
 		"TM(2%:98%)", "TM(150:1000)", "TM(10%:)", "TC(0.005:0.030)", "TC(:0.5)", "TS(80%:)", "WM(10%:90%)",
 	} {
-		if err := validateStat(good); err != nil {
+		if err := Validate(good); err != nil {
 			t.Errorf("%s: %v", good, err)
 		}
 	}
@@ -23,19 +23,10 @@ func TestValidateStat(t *testing.T) {
 		"", "average", "P99", "p", "p99.99999999999", "Mean", "tm(10%:90%)", "TM(1:2:3)", "p101",
 		"TM(:)", "TM(a:b)", "TM(10%:101%)", "TM(10%:90)", "PR(10%:90%)", "TS(90%:10%)",
 	} {
-		err := validateStat(bad)
+		err := Validate(bad)
 		if err == nil {
 			t.Errorf("%q is accepted", bad)
 		}
 		golden.Record(t, fmt.Sprint(err))
-	}
-}
-
-func TestPercentile(t *testing.T) {
-	t.Parallel()
-	for stat, want := range map[string]float64{"p99": 0.99, "p50": 0.5, "Average": 0, "tm99": 0, "p0": 0} {
-		if got := percentile(stat); got != want {
-			t.Errorf("%s is %v, want %v", stat, got, want)
-		}
 	}
 }

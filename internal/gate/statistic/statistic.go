@@ -1,4 +1,5 @@
-package gate
+// Package statistic knows the statistics of CloudWatch metrics.
+package statistic
 
 import (
 	"fmt"
@@ -18,9 +19,9 @@ var (
 	rangeBound = regexp.MustCompile(`^(-?[0-9]+(?:\.[0-9]{1,10})?)(%?)$`)
 )
 
-// validateStat reports an error for a statistic that CloudWatch does not support (User
+// Validate reports an error for a statistic that CloudWatch does not support (User
 // Guide, "CloudWatch statistics definitions").
-func validateStat(stat string) error {
+func Validate(stat string) error {
 	if slices.Contains(plainStats, stat) {
 		return nil
 	}
@@ -65,15 +66,4 @@ func validateRange(stat string, ofValues bool, lower, upper string) error {
 		return fmt.Errorf("%q has a lower bound that is not below the upper one", stat)
 	}
 	return nil
-}
-
-// percentile returns the quantile of a statistic such as p99 (0.99), and 0 for any
-// other statistic.
-func percentile(stat string) float64 {
-	m := upToStat.FindStringSubmatch(stat)
-	if m == nil || m[1] != "p" {
-		return 0
-	}
-	p, _ := strconv.ParseFloat(m[2], 64)
-	return p / 100
 }

@@ -1,4 +1,4 @@
-package gate
+package program
 
 import (
 	"errors"
@@ -9,15 +9,18 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/program"
 )
 
-// find returns the path of the program. A name without a separator is searched for
-// in the PATH that the program will have; one with a separator is relative to the
-// working directory.
-func (c Command) find(deps Dependencies) (string, error) {
-	dir, err := filepath.Abs(c.WorkingDir) // empty: that of this process
+// Place is where a program is run.
+type Place struct {
+	Dir         string   // the working directory; empty: that of this process
+	Environment []string // that of the program, as "NAME=value"; its PATH is searched
+}
+
+// Find returns the path of a program. A name without a separator is searched for in PATH; one with
+// a separator is relative to the working directory.
+func (p Place) Find(name string) (string, error) {
+	dir, err := filepath.Abs(p.Dir) // empty: that of this process
 	if err != nil {
 		return "", err
 	}
@@ -26,9 +29,8 @@ func (c Command) find(deps Dependencies) (string, error) {
 	} else if !info.IsDir() {
 		return "", fmt.Errorf("working_dir %s is not a directory", dir)
 	}
-	name := c.Argv[0]
 	if filepath.Base(name) == name {
-		return c.findInPath(name, deps)
+		return p.findInPath(name)
 	}
 	if !filepath.IsAbs(name) {
 		name = filepath.Join(dir, name)
@@ -42,8 +44,8 @@ func (c Command) find(deps Dependencies) (string, error) {
 
 // findInPath skips directories that are not absolute, as os/exec does: their meaning
 // depends on the working directory.
-func (c Command) findInPath(name string, deps Dependencies) (string, error) {
-	path := lookupEnv(c.baseEnvironment(deps), "PATH")
+func (p Place) findInPath(name string) (string, error) {
+	path := lookup(p.Environment, "PATH")
 	var denied error
 	for _, dir := range filepath.SplitList(path) {
 		if !filepath.IsAbs(dir) {
@@ -63,14 +65,6 @@ func (c Command) findInPath(name string, deps Dependencies) (string, error) {
 	return "", fmt.Errorf("%s not found in PATH (%q)", name, path)
 }
 
-// runnable returns why the system cannot run the file that was found; nil if it probably can.
-func (c Command) runnable(path string, deps Dependencies) error {
-	return program.Place{Dir: c.WorkingDir, Find: func(name string) error {
-		_, err := c.findInPath(name, deps)
-		return err
-	}}.Runnable(path)
-}
-
 // cause returns an error without the path that it repeats.
 func cause(err error) error {
 	if e, ok := errors.AsType[*exec.Error](err); ok {
@@ -82,21 +76,9 @@ func cause(err error) error {
 	return err
 }
 
-// baseEnvironment returns the environment without the input of the gate.
-func (c Command) baseEnvironment(deps Dependencies) []string {
-	env := []string{}
-	if deps.Environ != nil {
-		env = deps.Environ()
-	}
-	for name, value := range c.Env {
-		env = append(env, name+"="+value)
-	}
-	return env
-}
-
-// lookupEnv returns a variable as a program reads it: the last entry wins, and
+// lookup returns a variable as a program reads it: the last entry wins, and
 // Windows ignores the case of names.
-func lookupEnv(env []string, name string) string {
+func lookup(env []string, name string) string {
 	value := ""
 	for _, entry := range env {
 		key, text, _ := strings.Cut(entry, "=")

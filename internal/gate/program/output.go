@@ -1,4 +1,4 @@
-package gate
+package program
 
 import (
 	"bytes"
@@ -11,14 +11,15 @@ import (
 const (
 	maxShownLines = 20  // lines of a command's output
 	maxLineBytes  = 500 // bytes of each line
+	maxShownBytes = 200 // bytes of a line that is shown behind something
 )
 
 // escapes matches the control sequences that color a terminal.
 var escapes = regexp.MustCompile(`\x1b\[[0-?]*[ -/]*[@-~]`)
 
-// output stores the last lines that a command prints, in constant memory. It skips
+// Output stores the last lines that a command prints, in constant memory. It skips
 // blank lines. One goroutine writes to it; it is read after that has ended.
-type output struct {
+type Output struct {
 	lines   [maxShownLines]line // ring buffer
 	count   int                 // number of lines printed
 	current line                // the unfinished line
@@ -31,7 +32,7 @@ type line struct {
 }
 
 // Write implements io.Writer.
-func (o *output) Write(p []byte) (int, error) {
+func (o *Output) Write(p []byte) (int, error) {
 	n := len(p)
 	for len(p) > 0 {
 		end := bytes.IndexAny(p, "\r\n")
@@ -54,7 +55,7 @@ func (l *line) add(p []byte) {
 
 // endLine stores the current line in place of the oldest one and reuses the memory
 // of that for the next line.
-func (o *output) endLine() {
+func (o *Output) endLine() {
 	if len(bytes.TrimSpace(o.current.text)) > 0 {
 		oldest := &o.lines[o.count%maxShownLines]
 		*oldest, o.current = o.current, *oldest
@@ -86,7 +87,7 @@ func (l line) String() string {
 }
 
 // last returns the last lines, the oldest first.
-func (o *output) last() []string {
+func (o *Output) last() []string {
 	o.endLine()
 	var lines []string
 	for i := max(0, o.count-maxShownLines); i < o.count; i++ {
@@ -97,8 +98,8 @@ func (o *output) last() []string {
 	return lines
 }
 
-// outputText returns the last lines as the continuation of a verdict's detail.
-func (o *output) outputText() string {
+// Text returns the last lines as the continuation of a sentence.
+func (o *Output) Text() string {
 	lines := o.last()
 	switch {
 	case len(lines) == 0:
@@ -115,9 +116,9 @@ func (o *output) outputText() string {
 	return ". Output (" + size + "):\n  " + strings.Join(lines, "\n  ") + "\nend of output"
 }
 
-// lastLineText returns the last line as the continuation of a verdict's detail;
+// LastLine returns the last line as the continuation of a sentence;
 // empty if the line is long.
-func (o *output) lastLineText() string {
+func (o *Output) LastLine() string {
 	lines := o.last()
 	if len(lines) == 0 || len(lines[len(lines)-1]) > maxShownBytes {
 		return ""
