@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
@@ -20,7 +19,6 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 )
 
 // took replaces measured durations.

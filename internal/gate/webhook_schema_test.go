@@ -1,32 +1,17 @@
 package gate_test
 
 import (
-	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"reflect"
-	"regexp"
 	"slices"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/signature"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // schema is the subset of JSON Schema that describes the body.
