@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -67,21 +68,21 @@ func TestFilled_http(t *testing.T) {
 		ExpectBody: "version {{incoming.version}}",
 	}, gate.Dependencies{}))
 	in := filledInput()
-	wantVerdict(t, g.Evaluate(t.Context(), in), rollout.Pass)
+	wantVerdictFrom(t, g.Evaluate(t.Context(), in), server.URL, rollout.Pass)
 	if got := server.last(); got != "/green/1.4.0 green" {
 		t.Errorf("got %s", got)
 	}
 	in.Incoming[0].Version = "1x5y0" // 1.5.0 is no regular expression
-	wantVerdict(t, g.Evaluate(t.Context(), in), rollout.Fail)
+	wantVerdictFrom(t, g.Evaluate(t.Context(), in), server.URL, rollout.Fail)
 	in.Incoming[0].Version = ""
 	v := g.Evaluate(t.Context(), in)
-	wantVerdict(t, v, rollout.Errored)
+	wantVerdictFrom(t, v, server.URL, rollout.Errored)
 	if p, _ := g.(rollout.Preflight); p.Preflight(t.Context(), in).Status != rollout.Errored || !v.Final {
 		t.Errorf("got %+v", v)
 	}
 	in = filledInput()
 	in.Live = nil
-	wantVerdict(t, g.Evaluate(t.Context(), in), rollout.Pass)
+	wantVerdictFrom(t, g.Evaluate(t.Context(), in), server.URL, rollout.Pass)
 }
 
 func TestFilled_prometheus(t *testing.T) {
@@ -90,7 +91,7 @@ func TestFilled_prometheus(t *testing.T) {
 	g := mustBuild(t)(gate.NewPrometheus(gate.Prometheus{Request: gate.Request{URL: server.URL}, Query: `up{version="{{incoming.version}}"}`, Max: new(1.0)}, gate.Dependencies{}))
 	in := filledInput()
 	in.Incoming[0].Version = `1"5`
-	wantVerdict(t, g.Evaluate(t.Context(), in), rollout.Pass)
+	wantVerdictFrom(t, g.Evaluate(t.Context(), in), server.URL, rollout.Pass)
 	if got := server.last(); !strings.Contains(got, `query=up{version="1\"5"}`) {
 		t.Errorf("got %s", got)
 	}
@@ -147,7 +148,9 @@ func TestCloudWatchMetric_seriesWithTheSameLabel(t *testing.T) {
 	f := &sameLabels{}
 	g := mustBuild(t)(gate.NewCloudWatchMetric(gate.CloudWatchMetric{Expression: "SEARCH('MetricName=\"Errors\"', 'Sum', 60)", Max: new(10.0)},
 		gate.Dependencies{Region: "eu-west-1", CloudWatch: func(string) (gate.CloudWatch, error) { return f, nil }}))
-	wantVerdict(t, g.Evaluate(t.Context(), rollout.GateInput{Step: 1}), rollout.Fail)
+	synctest.Test(t, func(t *testing.T) {
+		wantVerdict(t, g.Evaluate(t.Context(), rollout.GateInput{Step: 1}), rollout.Fail)
+	})
 }
 
 // sameLabels returns two series with one label, the first of which is bad.
