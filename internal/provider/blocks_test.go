@@ -217,7 +217,7 @@ func TestBlocks_objectsAreKnown(t *testing.T) {
 var mistakes = map[string]string{
 	"a misspelled argument of a gate": gateBlock("smoke", `intervall = "1s"`, block("http", `url = "http://h"`)),
 	"an argument of no http":          gateBlock("smoke", block("http", `url = "http://h"`, `json_path = "$.ok"`)),
-	"an argument of no metric":        gateBlock("m", block("cloudwatch_metric", `account_id = "123456789012"`, "max = 1")),
+	"an argument of no metric":        gateBlock("m", block("cloudwatch_metric", `account = "123456789012"`, "max = 1")),
 	"a missing argument":              gateBlock("smoke", block("http", `method = "GET"`)),
 	"a missing name":                  block("gate", block("http", `url = "http://h"`)),
 	"two blocks of a kind":            gateBlock("smoke", block("http", `url = "http://h"`), block("http", `url = "http://g"`)),
