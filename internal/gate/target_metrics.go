@@ -86,15 +86,18 @@ const maxReach = 15 * 24 * time.Hour
 // not explain that the observed rate is above it.
 //
 //   - A maximum: the exact one-sided binomial test (chance.Evidence.AboveLimit).
-//   - A margin or a ratio to live: two tests of two proportions (chance.Evidence.OutsideOfLive). For a margin,
-//     the rate must also be more than chance.SameVersionFactor times that of live, because two
-//     groups of hosts with the same version are never exactly equal.
+//   - A margin or a ratio to live: two tests of two proportions (chance.Evidence.OutsideOfLive).
+//     For a margin, the rate must be significantly more than chance.SameVersionFactor times
+//     that of live, because two groups of hosts with the same version are never exactly
+//     equal. It must also be outside the margin with the confidence of one evaluation.
 //   - Errors that come in runs count as fewer independent ones, by the scatter of the
 //     periods (package chance).
-//   - A release is evaluated many times. 1 - Confidence is divided by the number of
-//     steps, of limits of the gate and of entry points, and that part among the periods
-//     since the change (chance.AlphaOfEvaluation). By Bonferroni's inequality, a good release
-//     fails in any evaluation of any step with a probability of at most 1 - Confidence.
+//   - A release is evaluated many times. 1 - Confidence is the error of a step, and twice
+//     that the error of a shift (chance.AlphaOfStep). It is divided by the number of limits
+//     of the gate and of entry points, and among the evaluations of the step
+//     (chance.AlphaOfEvaluation). So a release as good as live, or within a maximum or a
+//     ratio, fails with at most these probabilities. One exactly at the edge of a margin
+//     fails in at most 1 - Confidence of the evaluations, not of the steps.
 //
 // What is assumed: periods are independent of each other, so that their scatter shows
 // how errors come in runs (a stumble of three minutes counts as three). Runs are as long
@@ -231,7 +234,7 @@ func (g *targetGate) EvaluateAt(ctx context.Context, in rollout.GateInput, now t
 	for _, groups := range all {
 		e := evaluation{
 			TargetMetrics: g.TargetMetrics, groups: groups, data: data, since: since, before: g.before(in),
-			alpha: (1 - *g.Confidence) / float64(max(1, in.Steps)*g.limits()*len(all)),
+			alpha: chance.AlphaOfStep(1-*g.Confidence, in.Steps) / float64(g.limits()*len(all)),
 		}
 		findings = append(findings, e.findings()...)
 	}

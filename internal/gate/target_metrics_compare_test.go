@@ -41,13 +41,17 @@ func TestTargetMetrics_comparesErrors(t *testing.T) {
 			"pass"},
 		{"worse, not significant", func(f metricsFixture) { f.minute("green", 2, withErrors(1500, 14)) }, worseBy(0.5), 2 * time.Minute,
 			"pass"},
-		{"significant in the first evaluation", func(f metricsFixture) { f.minute("green", 2, withErrors(1500, 19)) }, worseBy(0.5), 2 * time.Minute,
+		{"significant", func(f metricsFixture) { f.minute("green", 2, withErrors(1500, 19)) }, worseBy(0.5), 2 * time.Minute,
 			"fail"},
-		{"not significant in the second evaluation", func(f metricsFixture) {
+		{"significant in a later evaluation", func(f metricsFixture) {
 			f.minute("green", 3, withErrors(750, 9))
 			f.minute("green", 2, withErrors(750, 10))
 		}, worseBy(0.5), 3 * time.Minute,
+			"fail"},
+		{"significantly above live, not above what hosts differ by", func(f metricsFixture) { f.minute("green", 2, withErrors(1500, 10)) }, worseBy(0), 2 * time.Minute,
 			"pass"},
+		{"significantly above what hosts differ by", func(f metricsFixture) { f.minute("green", 2, withErrors(1500, 13)) }, worseBy(0), 2 * time.Minute,
+			"fail"},
 		{"not significant at a higher confidence", func(f metricsFixture) { f.minute("green", 2, withErrors(1500, 20)) },
 			gate.TargetMetrics{WorseThanLiveBy: new(0.5), Confidence: new(0.999)}, 2 * time.Minute,
 			"pass"},
@@ -88,9 +92,15 @@ func TestTargetMetrics_comparesWithTheTimeBefore(t *testing.T) {
 	}{
 		{"as good", func(f metricsFixture) { usual(f, 7) }, withErrors(30_000, 60), "pass"},
 		{"worse", func(f metricsFixture) { usual(f, 7) }, withErrors(30_000, 900), "fail"},
-		{"as bad as in some minutes before", func(f metricsFixture) {
+		{"always as bad as live in a few minutes before", func(f metricsFixture) {
 			usual(f, 7)
 			for ago := 10; ago < 67; ago += 8 {
+				f.minute("blue", ago, withErrors(28_500, 1425))
+			}
+		}, withErrors(30_000, 900), "fail"},
+		{"always as bad as live in many minutes before", func(f metricsFixture) {
+			usual(f, 7)
+			for ago := 10; ago < 67; ago += 4 {
 				f.minute("blue", ago, withErrors(28_500, 1425))
 			}
 		}, withErrors(30_000, 900), "pass"},
@@ -126,13 +136,14 @@ func TestTargetMetrics_detectsAReleaseThatBreaksLater(t *testing.T) {
 	}
 }
 
-// The confidence holds for all steps, limits and entry points together.
+// The error of a step is shared by limits and entry points, and that of more than two
+// steps is twice that of one.
 func TestTargetMetrics_sharesTheError(t *testing.T) {
 	t.Parallel()
 	evaluate := func(c gate.TargetMetrics, change func(*rollout.GateInput)) rollout.Status {
 		f := newMetricsFixture()
 		usual(f, 2)
-		f.minute("green", 2, withErrors(1500, 19))
+		f.minute("green", 2, withErrors(1500, 12))
 		in := rollout.GateInput{Step: 1, ChangedAt: noon.Add(-2 * time.Minute), Incoming: []traffic.Backend{backend("green")}, Live: []traffic.Backend{backend("blue")}}
 		change(&in)
 		return f.evaluateAt(t, c, in).Status
@@ -142,10 +153,11 @@ func TestTargetMetrics_sharesTheError(t *testing.T) {
 		change func(*rollout.GateInput)
 		want   rollout.Status
 	}{
-		"one step":     {worseBy(0.5), func(*rollout.GateInput) {}, "fail"},
-		"three steps":  {worseBy(0.5), func(in *rollout.GateInput) { in.Steps = 3 }, "pass"},
-		"three limits": {gate.TargetMetrics{WorseThanLiveBy: new(0.5), ErrorRatio: new(40.0), MaxErrorRate: new(5.0)}, func(*rollout.GateInput) {}, "pass"},
-		"three entry points": {worseBy(0.5), func(in *rollout.GateInput) {
+		"one step":     {worseBy(0), func(*rollout.GateInput) {}, "fail"},
+		"two steps":    {worseBy(0), func(in *rollout.GateInput) { in.Steps = 2 }, "fail"},
+		"ten steps":    {worseBy(0), func(in *rollout.GateInput) { in.Steps = 10 }, "pass"},
+		"three limits": {gate.TargetMetrics{WorseThanLiveBy: new(0.0), ErrorRatio: new(40.0), MaxErrorRate: new(5.0)}, func(*rollout.GateInput) {}, "pass"},
+		"three entry points": {worseBy(0), func(in *rollout.GateInput) {
 			for _, name := range []string{"a", "b"} {
 				other := backend(name)
 				other.Entry = name

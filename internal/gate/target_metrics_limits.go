@@ -126,7 +126,8 @@ func (e evaluation) againstLimit(q quality, ev chance.Evidence) finding {
 	if 100*ev.Incoming.Sum.Rate() <= *q.limit {
 		return finding{rollout.Pass, "limit " + limit}
 	}
-	return e.tested(q, "above the limit of "+limit, ev.AboveLimit(*q.limit/100))
+	above := testOf(ev, e.threshold(), func(ev chance.Evidence) chance.Significance { return ev.AboveLimit(*q.limit / 100) })
+	return above.finding(q, "above the limit of "+limit)
 }
 
 // noLiveText is the text of a comparison without a live environment.
@@ -140,33 +141,42 @@ func (e evaluation) againstLive(q quality, ev chance.Evidence) clauses {
 	if len(e.groups.live) == 0 {
 		return clauses{{finding: finding{rollout.Pass, noLiveText}}}
 	}
-	live, when, test := ev.Live.Sum, "", ev.OutsideOfLive
+	live, when, outside := ev.Live.Sum, "", chance.Evidence.OutsideOfLive
 	if !ev.IsConcurrent(e.MinRequests) {
-		live, when, test = ev.History.Sum, " in the "+e.before.text()+" before the change", ev.OutsideOfHistory
+		live, when, outside = ev.History.Sum, " in the "+e.before.text()+" before the change", chance.Evidence.OutsideOfHistory
 	}
 	if live.Total < e.MinRequests {
 		return clauses{{finding: finding{rollout.Inconclusive, fmt.Sprintf("inconclusive because %s had %s in the same time and %d%s (minimum %d to compare)",
 			e.groups.liveNames(), requestsText(float64(ev.Live.Sum.Total)), live.Total, when, e.MinRequests)}}}
 	}
-	c := comparison{quality: q, incoming: ev.Incoming.Sum, live: live, names: e.groups.liveNames()}
+	c := comparison{quality: q, evidence: ev, incoming: ev.Incoming.Sum, live: live, outside: outside, names: e.groups.liveNames()}
 	seen := fmt.Sprintf("%s had %s%s (%s)", c.names, q.text(live), when, percentText(live.Rate(), nil))
 	if c.incoming.Rate() <= live.Rate() {
 		return clauses{{finding{rollout.Pass, q.rate + " not higher"}, seen}}
 	}
-	return clauses{{e.againstMargin(c, test), seen}, {e.againstFactor(c, test), seen}}
+	return clauses{{e.againstMargin(c), seen}, {e.againstFactor(c), seen}}
 }
 
 // comparison is the two observed rates that are compared.
 type comparison struct {
 	quality
+	evidence       chance.Evidence
 	incoming, live chance.Share
+	outside        func(chance.Evidence, ...chance.Tolerance) chance.Significance
 	names          string // of the live environments
 }
 
-// againstMargin evaluates by how many percentage points incoming is worse. Hosts with
-// the same version are never exactly equal, so it must also be outside what they may
-// differ by.
-func (e evaluation) againstMargin(c comparison, test func(...chance.Tolerance) chance.Significance) finding {
+func (c comparison) outsideOf(h chance.Tolerance, threshold float64) tested {
+	return testOf(c.evidence, threshold, func(ev chance.Evidence) chance.Significance { return c.outside(ev, h) })
+}
+
+// againstMargin evaluates by how many percentage points incoming is worse. It must be
+// outside what hosts with the same version may differ by, with the threshold of this
+// evaluation, which keeps the error of the whole step. It must also be outside the margin,
+// with the confidence of a single evaluation: a release on the edge of the margin is no
+// good release whose rollback is the worst error, but one within the margin must not fail
+// by chance.
+func (e evaluation) againstMargin(c comparison) finding {
 	if c.worseBy == nil {
 		return finding{}
 	}
@@ -179,11 +189,15 @@ func (e evaluation) againstMargin(c comparison, test func(...chance.Tolerance) c
 	case same.Excess(c.incoming, c.live) <= 0:
 		return finding{rollout.Pass, fmt.Sprintf("%s, but not more than %g times the rate of %s", text, chance.SameVersionFactor, c.names)}
 	}
-	return e.tested(c.quality, text, test(margin, same))
+	weaker := c.outsideOf(margin, 1-*e.Confidence)
+	if other := c.outsideOf(same, e.threshold()); other.P/other.threshold > weaker.P/weaker.threshold {
+		weaker = other
+	}
+	return weaker.finding(c.quality, text)
 }
 
 // againstFactor evaluates how many times the rate of live that of incoming is.
-func (e evaluation) againstFactor(c comparison, test func(...chance.Tolerance) chance.Significance) finding {
+func (e evaluation) againstFactor(c comparison) finding {
 	if c.factor == nil {
 		return finding{}
 	}
@@ -196,26 +210,43 @@ func (e evaluation) againstFactor(c comparison, test func(...chance.Tolerance) c
 	if limit.Excess(c.incoming, c.live) <= 0 {
 		return finding{rollout.Pass, text}
 	}
-	return e.tested(c.quality, text, test(limit))
+	return c.outsideOf(limit, e.threshold()).finding(c.quality, text)
 }
 
-// tested returns the finding of a test. Only a significant result is a fail.
-func (e evaluation) tested(q quality, text string, s chance.Significance) finding {
-	threshold := e.threshold()
+// tested is the result of a statistical test of a rate that is above a limit. A p-value at
+// or below the threshold is significant.
+type tested struct {
+	chance.Significance
+	threshold float64
+	// canFail reports whether bad requests only would have been significant.
+	canFail func() bool
+}
+
+func testOf(ev chance.Evidence, threshold float64, test func(chance.Evidence) chance.Significance) tested {
+	return tested{test(ev), threshold, func() bool { return test(ev.AllBad()).P <= threshold }}
+}
+
+// finding returns a fail if the result is significant. A pass requires that a fail was
+// possible: otherwise, a release that fails every request would pass.
+func (t tested) finding(q quality, text string) finding {
 	f, not := finding{status: rollout.Fail}, ""
-	if s.P > threshold {
+	if t.P > t.threshold {
 		f.status, not = rollout.Pass, "not "
 	}
-	f.text = fmt.Sprintf("%s, %sstatistically significant (p %s, threshold %s", text, not, formatP(s.P, threshold), formatThreshold(threshold))
-	if s.DesignEffect >= 1.05 {
-		f.text += fmt.Sprintf("; %s %s count as one", formatDigits(s.DesignEffect, nil), q.noun)
+	f.text = fmt.Sprintf("%s, %sstatistically significant (p %s, threshold %s", text, not, formatP(t.P, t.threshold), formatThreshold(t.threshold))
+	if t.DesignEffect >= 1.05 {
+		f.text += fmt.Sprintf("; %s %s count as one", formatDigits(t.DesignEffect, nil), q.noun)
 	}
 	f.text += ")"
+	if f.status == rollout.Pass && !t.canFail() {
+		f.status = rollout.Inconclusive
+		f.text += fmt.Sprintf("; inconclusive because %s in all of so few requests would not be significant", q.noun)
+	}
 	return f
 }
 
 // threshold returns the p-value at or below which a result is significant in this
 // evaluation.
 func (e evaluation) threshold() float64 {
-	return chance.AlphaOfEvaluation(e.alpha, int(e.since.length()/e.Period))
+	return chance.AlphaOfEvaluation(e.alpha, int(e.since.length()/e.Period), int(e.Lookback/e.Period))
 }

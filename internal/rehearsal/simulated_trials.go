@@ -72,7 +72,7 @@ func (t Trial) Run(gate SimulatedGate) (TrialResult, error) {
 
 // run returns the number of minutes until the release failed; 0 if it did not.
 func (t Trial) run(seed uint64, gate SimulatedGate) (int, error) {
-	t.Seed = seed
+	t.Seed += seed
 	s := Simulate(t.SimulatedTerms)
 	failed := gate(s, t.SimulatedLimits)
 	for n := 1; n <= t.Minutes*len(t.Shares); n++ {

@@ -5,6 +5,7 @@
 //   - significance.go: Evidence, and which test answers which question;
 //   - proportions.go: the tests of one and two proportions of independent requests;
 //   - dispersion.go: how many requests that are not independent count as one;
+//   - spending.go: the threshold of each of many evaluations;
 //   - ranks.go: a test for two times that are not the same, by period;
 //   - binomial.go: the binomial distribution.
 //

@@ -9,9 +9,9 @@ type Share struct{ Bad, Total int }
 func (p Share) Rate() float64 { return float64(p.Bad) / float64(p.Total) }
 
 const (
-	// maxRejectedP is the p-value above which no evaluation rejects: a confidence is
-	// above 0.5, and the first evaluation has half of the remaining alpha.
-	maxRejectedP = 0.25
+	// maxRejectedP is the p-value above which nothing is significant: a confidence is above
+	// 0.5.
+	maxRejectedP = 0.5
 	// maxExactErrors is the number of errors from which a normal distribution is close
 	// enough. It also limits the exact sum to some tens of milliseconds.
 	maxExactErrors = 20_000
@@ -148,13 +148,4 @@ func slope(n Share, p float64) float64 {
 		s -= float64(good) / (1 - p)
 	}
 	return s
-}
-
-// AlphaOfEvaluation returns the part of alpha for the n-th evaluation (from 1) of
-// growing data: alpha/(n(n+1)). The parts sum to alpha for any number of evaluations.
-// By Bonferroni's inequality, a release within its tolerance fails in any of them with
-// a probability of at most alpha. The first evaluation has half of alpha, because a
-// release that is much worse must be rolled back after a minute.
-func AlphaOfEvaluation(alpha float64, n int) float64 {
-	return alpha / (float64(n) * float64(n+1))
 }

@@ -172,15 +172,3 @@ func TestPValue_boundsFalseAlarms(t *testing.T) {
 		}
 	}
 }
-
-func TestAlphaOfEvaluation_sumsToAlpha(t *testing.T) {
-	t.Parallel()
-	sum := 0.0
-	for n := 1; n <= 100_000; n++ {
-		sum += AlphaOfEvaluation(0.05, n)
-	}
-	if sum >= 0.05 || sum < 0.0499 {
-		t.Errorf("got a sum of %v, want 0.05", sum)
-	}
-	wantClose(t, "alpha of the first evaluation", AlphaOfEvaluation(0.05, 1), 0.025)
-}

@@ -29,6 +29,13 @@ func (e Evidence) IsConcurrent(minimum int) bool {
 	return e.Live.Sum.Total >= max(minimum, int(minLiveShare*float64(e.Incoming.Sum.Total)))
 }
 
+// AllBad returns the same evidence with the worst possible sum of incoming. It shows
+// whether any result would have been significant.
+func (e Evidence) AllBad() Evidence {
+	e.Incoming.Sum.Bad = e.Incoming.Sum.Total
+	return e
+}
+
 // Significance is the result of a test.
 type Significance struct {
 	P            float64
@@ -38,18 +45,17 @@ type Significance struct {
 // AboveLimit tests whether the rate of incoming is above a limit (a fraction).
 func (e Evidence) AboveLimit(limit float64) Significance {
 	effect := e.effectAlone()
-	return Significance{limitPValue(e.Incoming.Sum.dividedBy(effect, math.Floor), limit), effect}
+	return Significance{e.Incoming.Sum.interpolate(effect, func(n Share) float64 { return limitPValue(n, limit) }), effect}
 }
 
 // outside tests whether the rate of incoming is outside all tolerances. A release
 // within any of them passes, so the p-value is the largest one (an intersection-union
 // test: Berger, Technometrics 24 (1982), 295-300).
 func (e Evidence) outside(live Share, effect float64, tolerances ...Tolerance) Significance {
-	incoming := e.Incoming.Sum.dividedBy(effect, math.Floor)
 	other := live.dividedBy(effect, math.Ceil)
 	s := Significance{DesignEffect: effect}
 	for _, h := range tolerances {
-		s.P = max(s.P, pValue(incoming, other, h))
+		s.P = max(s.P, e.Incoming.Sum.interpolate(effect, func(incoming Share) float64 { return pValue(incoming, other, h) }))
 	}
 	return s
 }
