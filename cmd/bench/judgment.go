@@ -35,7 +35,7 @@ func simulatedTargetMetrics(ctx context.Context) rehearsal.SimulatedGate {
 			if err != nil {
 				return false, err
 			}
-			m.ChangedAt = s.ChangedAt()
+			m.ChangedAt, m.DataFrom = s.ChangedAt(), s.DataFrom()
 			m.Step, m.Steps = s.Step()
 			v := replayed.EvaluateAt(ctx, m, s.Now())
 			if v.Status == rollout.Errored {
@@ -85,13 +85,13 @@ func (b bench) judgment(ctx context.Context) ([]row, error) {
 
 // writeRates measures how often target_metrics is wrong over all sorts of traffic, and
 // writes the tables of the guide.
-func (b bench) writeRates(ctx context.Context, runs int) error {
+func (b bench) writeRates(ctx context.Context, runs int, seed uint64) error {
 	root, err := rehearsal.ModuleRoot(ctx)
 	if err != nil {
 		return err
 	}
 	b.root = root
-	tables, err := rehearsal.Rates(runs, simulatedTargetMetrics(ctx))
+	tables, err := rehearsal.Rates(runs, seed, simulatedTargetMetrics(ctx))
 	if err != nil {
 		return err
 	}

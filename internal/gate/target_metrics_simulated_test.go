@@ -34,7 +34,7 @@ func simulatedGate(t *testing.T) rehearsal.SimulatedGate {
 			Live:     []traffic.Backend{simulatedBackend("blue", rehearsal.SimulatedLive)},
 		}
 		return func() (bool, error) {
-			in.ChangedAt = s.ChangedAt()
+			in.ChangedAt, in.DataFrom = s.ChangedAt(), s.DataFrom()
 			in.Step, in.Steps = s.Step()
 			v := replayer.EvaluateAt(t.Context(), in, s.Now())
 			if v.Status == rollout.Errored {
@@ -131,6 +131,37 @@ func TestTargetMetrics_simulatedGoodReleases(t *testing.T) {
 			}
 			if got.Rate() > 5 {
 				t.Errorf("got %.1f %% rolled back, want at most 5 %%", got.Rate())
+			}
+		})
+	}
+}
+
+// Bad releases in traffic that is not ideal. The guide has the calculation that no test
+// finds all of those with runs of 20 errors.
+func TestTargetMetrics_simulatedBadReleases(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change     func(*rehearsal.Trial)
+		rolledBack int
+	}{
+		"runs of 5":                       {func(t *rehearsal.Trial) { t.RunLength = 5 }, 100},
+		"runs of 20":                      {func(t *rehearsal.Trial) { t.RunLength = 20 }, 90},
+		"a stumbling dependency":          {func(t *rehearsal.Trial) { t.Stumbles = 5 }, 99},
+		"a stumbling dependency at 100 %": {func(t *rehearsal.Trial) { t.Stumbles, t.Shares = 5, []float64{100} }, 99},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			worse := baseline()
+			worse.Errors += 2
+			tr := trial(worse)
+			tr.SimulatedLimits = rehearsal.SimulatedLimits{WorseBy: new(0.5)}
+			c.change(&tr)
+			got, err := tr.Run(simulatedGate(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.RolledBack < c.rolledBack {
+				t.Errorf("got %d of %d rolled back, want at least %d", got.RolledBack, got.Runs, c.rolledBack)
 			}
 		})
 	}

@@ -149,6 +149,20 @@ func TestTargetMetrics_errors(t *testing.T) {
 	}
 }
 
+// A release that fails every request never passes: if that would not be significant, the
+// data says nothing. Nothing is known about runs, so 10 errors count as one.
+func TestTargetMetrics_tooFewRequestsForAFail(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		requests, failed float64
+		want             rollout.Status
+	}{{70, 70, "inconclusive"}, {70, 40, "inconclusive"}, {70, 30, "pass"}, {80, 80, "fail"}, {80, 50, "pass"}} {
+		f := newMetricsFixture()
+		f.minute("green", 2, withErrors(c.requests, c.failed))
+		wantVerdict(t, f.evaluate(t, errorRate(50), 2*time.Minute), c.want)
+	}
+}
+
 func TestTargetMetrics_window(t *testing.T) {
 	t.Parallel()
 	bad := counts{requests: 100, failed: 100}

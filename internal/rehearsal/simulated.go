@@ -141,11 +141,13 @@ func (s *Simulated) Advance() {
 	s.minutes = append(s.minutes, m)
 }
 
-// ChangedAt is the time from which data counts: that of the last weight change, at the start of a minute, or the end
-// of the delay after it.
+// ChangedAt is the time of the last weight change, at the start of a minute.
 func (s *Simulated) ChangedAt() time.Time {
-	return simulatedEpoch.Add(time.Duration(s.changedAt)*time.Minute + s.terms.Delay)
+	return simulatedEpoch.Add(time.Duration(s.changedAt) * time.Minute)
 }
+
+// DataFrom is the time from which data counts: the end of the delay after the last weight change.
+func (s *Simulated) DataFrom() time.Time { return s.ChangedAt().Add(s.terms.Delay) }
 
 // Step is the number of the present step, from 1, and the number of all steps.
 func (s *Simulated) Step() (step, of int) { return s.step, len(s.terms.Shares) }

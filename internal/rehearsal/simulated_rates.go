@@ -78,15 +78,16 @@ func sensitivity() []Trial {
 	return all
 }
 
-// Rates measures how often target_metrics is wrong, with this many runs per figure, and returns two tables.
-func Rates(runs int, gate SimulatedGate) (string, error) {
+// Rates measures how often target_metrics is wrong, with this many runs per figure and the seeds after this one, and
+// returns two tables.
+func Rates(runs int, seed uint64, gate SimulatedGate) (string, error) {
 	var text strings.Builder
 	text.WriteString("| good release | limits | requests per minute, new + live | rolled back in a step of 10 minutes | rolled back in a release of ten steps | 2 points worse, at 1500 or more, missed |\n")
 	text.WriteString("|---|---|---|---|---|---|\n")
 	for _, s := range shapes() {
 		var figures []string
 		for _, t := range []Trial{s.Trial, s.tenSteps(), s.badly()} {
-			t.Runs = runs
+			t.Runs, t.Seed = runs, seed
 			got, err := t.Run(gate)
 			if err != nil {
 				return "", err
@@ -98,7 +99,7 @@ func Rates(runs int, gate SimulatedGate) (string, error) {
 	text.WriteString("\n| requests per minute, new + live | limits | live | detected in 90 % of steps from | within |\n")
 	text.WriteString("|---|---|---|---|---|\n")
 	for _, t := range sensitivity() {
-		t.Runs = min(runs, searchRuns)
+		t.Runs, t.Seed = min(runs, searchRuns), seed
 		if err := t.sensitivityRow(&text, gate); err != nil {
 			return "", err
 		}

@@ -179,8 +179,8 @@ func TestSimulated_coldCache(t *testing.T) {
 	if len(got) != 4 || got[0] != 0 || got[1] != 0 || got[2] < 98 || got[3] < 98 {
 		t.Errorf("got %v", got)
 	}
-	if want := s.Now().Add(-simulatedLag - 2*time.Minute); !s.ChangedAt().Equal(want) {
-		t.Errorf("data counts from %v on, want %v", s.ChangedAt(), want)
+	if want := s.Now().Add(-simulatedLag - 2*time.Minute); !s.DataFrom().Equal(want) || !s.ChangedAt().Equal(want.Add(-2*time.Minute)) {
+		t.Errorf("data counts from %v on, after a change at %v, want %v", s.DataFrom(), s.ChangedAt(), want)
 	}
 }
 
@@ -292,7 +292,7 @@ func TestRates(t *testing.T) {
 			return s.terms.Fresh.Errors > s.terms.Live.Errors+1 || s.terms.Fresh.Hump > s.terms.Live.Hump+1, nil
 		}
 	}
-	text, err := Rates(4, sharp)
+	text, err := Rates(4, 0, sharp)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,7 +311,7 @@ func TestRates(t *testing.T) {
 	asleep := func(*Simulated, SimulatedLimits) func() (bool, error) {
 		return func() (bool, error) { return false, errGate }
 	}
-	if _, err := Rates(4, asleep); !errors.Is(err, errGate) {
+	if _, err := Rates(4, 0, asleep); !errors.Is(err, errGate) {
 		t.Errorf("the error of a gate is %v", err)
 	}
 }

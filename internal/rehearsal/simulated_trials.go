@@ -24,7 +24,7 @@ type SimulatedGate func(s *Simulated, l SimulatedLimits) (rolledBack func() (boo
 
 // Trial is a release that is simulated many times.
 type Trial struct {
-	SimulatedTerms // without the seed
+	SimulatedTerms // the runs have the seeds after this one
 	SimulatedLimits
 	Minutes, Runs int // minutes of a step, number of releases
 }
@@ -38,7 +38,7 @@ type TrialResult struct {
 // Rate is the share that failed, in percent.
 func (t TrialResult) Rate() float64 { return 100 * float64(t.RolledBack) / float64(t.Runs) }
 
-// Run simulates each release with its own seed, from 1, and evaluates after every minute until the release fails or
+// Run simulates each release with its own seed and evaluates after every minute until the release fails or
 // the last step is over.
 func (t Trial) Run(gate SimulatedGate) (TrialResult, error) {
 	var (
@@ -77,7 +77,7 @@ func (t Trial) run(seed uint64, gate SimulatedGate) (int, error) {
 	failed := gate(s, t.SimulatedLimits)
 	for n := 1; n <= t.Minutes*len(t.Shares); n++ {
 		s.Advance()
-		if s.Now().After(s.ChangedAt()) {
+		if s.Now().After(s.DataFrom()) {
 			bad, err := failed()
 			if err != nil {
 				return 0, err

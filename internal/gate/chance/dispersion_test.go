@@ -131,3 +131,22 @@ func TestDividedBy(t *testing.T) {
 		}
 	}
 }
+
+// A p-value is that of whole numbers at these, and falls between them.
+func TestInterpolate(t *testing.T) {
+	t.Parallel()
+	pValue := func(n Share) float64 { return limitPValue(n, 0.01) }
+	before := 1.0
+	for bad := 40; bad <= 120; bad++ {
+		p := Share{bad, 2000}.interpolate(20, pValue)
+		if bad%20 == 0 {
+			wantClose(t, "whole", p, limitPValue(Share{bad / 20, 100}, 0.01))
+		}
+		if p >= before {
+			t.Errorf("%d errors: got %v after %v", bad, p, before)
+		}
+		before = p
+	}
+	wantClose(t, "independent", Share{7, 100}.interpolate(1, pValue), limitPValue(Share{7, 100}, 0.01))
+	wantClose(t, "all", Share{100, 100}.interpolate(20, pValue), limitPValue(Share{5, 5}, 0.01))
+}

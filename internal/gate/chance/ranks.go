@@ -1,5 +1,7 @@
 package chance
 
+import "slices"
+
 const (
 	// minRankedPeriods is the number of periods of the history from which ranks count.
 	minRankedPeriods = 20
@@ -10,35 +12,36 @@ const (
 // rankPValue returns the p-value of the hypothesis that the periods of incoming are
 // within the tolerance, compared with the periods of the history: the exact rank test
 // of Mann and Whitney, Annals of Mathematical Statistics 18 (1947), 50-60. It counts
-// the pairs of periods in which incoming has the higher rate. It is 1 if there are too
-// few periods.
+// the pairs of periods in which incoming has the higher rate. It is 1 if canRank is false.
 //
 // It assumes only that under the hypothesis any order of the periods is as likely, and
 // nothing about the number of errors in one. So it finds a release whose every minute is
 // somewhat worse, in traffic where the sum of errors says nothing because some minutes
 // are very bad. Equal rates count against a fail, which is conservative.
 func rankPValue(incoming, history Counted, h Tolerance) float64 {
-	won, n, m := 0, 0, 0
-	for _, b := range history.Periods {
-		if b.Total > 0 {
-			m++
-		}
+	if !canRank(incoming, history) {
+		return 1
 	}
-	for _, a := range incoming.Periods {
-		if a.Total == 0 {
-			continue
-		}
-		n++
-		for _, b := range history.Periods {
-			if b.Total > 0 && h.Excess(a, b) > 0 {
+	won, all, before := 0, incoming.used(), history.used()
+	for _, a := range all {
+		for _, b := range before {
+			if h.Excess(a, b) > 0 {
 				won++
 			}
 		}
 	}
-	if n == 0 || m < minRankedPeriods || n > maxRankedPeriods {
-		return 1
-	}
-	return winsTail(won, n, m)
+	return winsTail(won, len(all), len(before))
+}
+
+// canRank reports whether there are enough periods, and not too many.
+func canRank(incoming, history Counted) bool {
+	n := len(incoming.used())
+	return n > 0 && n <= maxRankedPeriods && len(history.used()) >= minRankedPeriods
+}
+
+// used returns the periods that have requests.
+func (c Counted) used() []Share {
+	return slices.DeleteFunc(slices.Clone(c.Periods), func(s Share) bool { return s.Total == 0 })
 }
 
 // winsTail returns the probability that incoming wins at least a number of the n*m pairs

@@ -11,6 +11,8 @@ const (
 	// minLiveShare is the smallest number of live requests, relative to incoming, that
 	// is a comparison at the same time. Fewer are the last sticky sessions.
 	minLiveShare = 0.01
+	// ranksShare is the part of the error for the ranks of periods.
+	ranksShare = 0.8
 )
 
 // Evidence is what is known about one kind of bad requests (errors, or slow responses).
@@ -66,17 +68,25 @@ func (e Evidence) OutsideOfLive(tolerances ...Tolerance) Significance {
 }
 
 // OutsideOfHistory does so with live before the change. Whichever of two tests is
-// stronger counts, and to pay for the choice, its p-value is doubled (Bonferroni): that
-// of the sums, and that of the ranks of the periods.
+// stronger counts: that of the ranks of the periods, and that of the sums. To pay for the
+// choice, each has its part of the error (a weighted Bonferroni method: Genovese, Roeder
+// and Wasserman, Biometrika 93 (2006), 509-524). The ranks have the larger one, because
+// they are exact. The sums find what begins in one of the last periods, where almost any
+// part is enough.
 func (e Evidence) OutsideOfHistory(tolerances ...Tolerance) Significance {
-	sums, ranks := e.outside(e.History.Sum, e.effectAlone(), tolerances...), 0.0
+	sums := e.outside(e.History.Sum, e.effectAlone(), tolerances...)
+	if !canRank(e.Incoming, e.History) {
+		return sums
+	}
+	ranks := 0.0
 	for _, h := range tolerances {
 		ranks = max(ranks, rankPValue(e.Incoming, e.History, h))
 	}
-	if ranks < sums.P {
-		return Significance{P: min(1, 2*ranks), DesignEffect: 1}
+	byRanks, bySums := min(1, ranks/ranksShare), min(1, sums.P/(1-ranksShare))
+	if byRanks < bySums {
+		return Significance{P: byRanks, DesignEffect: 1}
 	}
-	return Significance{min(1, 2*sums.P), sums.DesignEffect}
+	return Significance{bySums, sums.DesignEffect}
 }
 
 // effectAlone returns the design effect where incoming is not compared with live at

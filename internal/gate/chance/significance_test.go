@@ -68,3 +68,44 @@ func TestEvidence_outside(t *testing.T) {
 		t.Errorf("got %v with runs of 4, %v without", runs, margin)
 	}
 }
+
+// In traffic that stumbles, the ranks find a release that is always worse than usual, and
+// the sums one whose last period is far worse than any. Without a history to rank, the
+// sums do not pay for the choice.
+func TestEvidence_outsideOfHistory(t *testing.T) {
+	t.Parallel()
+	var minutes []int
+	for i := range 60 {
+		minutes = append(minutes, 60+1500*((i+1)%8/7))
+	}
+	history := countsOf(30_000, minutes...)
+	same := Tolerance{Factor: SameVersionFactor}
+	good := Evidence{Incoming: countsOf(30_000, 60, 60, 1560, 60, 60, 60, 1560, 60), History: history}
+	always := Evidence{Incoming: repeated(8, 30_000, 660), History: history}
+	breaks := Evidence{Incoming: countsOf(30_000, 60, 60, 60, 60, 60, 60, 60, 30_000), History: history}
+	for _, c := range []struct {
+		name        string
+		evidence    Evidence
+		least, most float64
+	}{
+		{"good", good, 0.1, 1},
+		{"always worse", always, 0, 0.001},
+		{"breaks in the last minute", breaks, 0, 0.001},
+	} {
+		if got := c.evidence.OutsideOfHistory(same); got.P < c.least || got.P > c.most {
+			t.Errorf("%s: got %+v, want a p-value from %g to %g", c.name, got, c.least, c.most)
+		}
+	}
+	short := Evidence{Incoming: repeated(3, 1000, 9), History: repeated(5, 1000, 2)}
+	if got, want := short.OutsideOfHistory(same), short.outside(short.History.Sum, 1, same); got != want {
+		t.Errorf("got %+v with a short history, want %+v", got, want)
+	}
+}
+
+func TestEvidence_allBad(t *testing.T) {
+	t.Parallel()
+	e := Evidence{Incoming: repeated(1, 60, 3)}
+	if e.AllBad().AboveLimit(0.5).P <= 0.01 || e.AllBad().AboveLimit(0.01).P > 0.01 || e.Incoming.Sum.Bad != 3 {
+		t.Error("6 errors out of 6 that count as independent are not likely at 1 %, and not unlikely at 50 %")
+	}
+}

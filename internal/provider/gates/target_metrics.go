@@ -45,7 +45,7 @@ func targetMetricsAttributes() map[string]schema.Attribute {
 		"slow_ratio":          number("Maximum ratio of the share of slow responses to that of the live environment, 1.5 or more. Default: no limit."),
 		"min_requests": schema.Int64Attribute{Optional: true,
 			MarkdownDescription: "Minimum number of requests per environment, 1 or more; fewer since the last weight change are inconclusive. Default: `50`."},
-		"confidence": number("Confidence over all limits, evaluations and steps of a shift, above 0.5 and below 1. At `0.95`, a release within its limits fails by chance in at most 5 % of the shifts. Default: `0.95`."),
+		"confidence": number("Confidence over all limits and evaluations of a step, above 0.5 and below 1. At `0.95`, a release as good as the live version fails by chance in at most 5 % of the steps and 10 % of the shifts. Default: `0.95`."),
 		"lookback":   text("How far back requests are evaluated together, in whole periods, at least one. Default: `10m`."),
 		"period":     text("Period of the load balancer metrics: `60s` (what Elastic Load Balancing publishes) or a multiple; shorter periods work only with `localaws`; see [Rehearsing locally](../guides/rehearsing-locally.md). Default: `60s`."),
 		"lag":        text("Delay after which a period counts as complete, as a duration. Default: `60s`."),
