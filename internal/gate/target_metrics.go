@@ -99,6 +99,9 @@ const maxReach = 15 * 24 * time.Hour
 //     ratio, fails with at most these probabilities. One exactly at the edge of a margin
 //     fails in at most 1 - Confidence of the evaluations, not of the steps.
 //
+// A result above a limit that is not significant is a pass, unless no result would have been
+// significant with so few requests: then it is inconclusive.
+//
 // What is assumed: periods are independent of each other, so that their scatter shows
 // how errors come in runs (a stumble of three minutes counts as three). Runs are as long
 // in the incoming environment as in the live one. Both get the same kind of requests,

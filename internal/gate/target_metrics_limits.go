@@ -172,10 +172,10 @@ func (c comparison) outsideOf(h chance.Tolerance, threshold float64) tested {
 
 // againstMargin evaluates by how many percentage points incoming is worse. It must be
 // outside what hosts with the same version may differ by, with the threshold of this
-// evaluation, which keeps the error of the whole step. It must also be outside the margin,
-// with the confidence of a single evaluation: a release on the edge of the margin is no
-// good release whose rollback is the worst error, but one within the margin must not fail
-// by chance.
+// evaluation, so the error of the whole step holds for a release as good as live. It must
+// also be outside the margin, at the confidence of one evaluation, because a release within
+// it is allowed. The threshold of all evaluations together would be too strict for that:
+// where errors come in runs, it hides releases that are far outside.
 func (e evaluation) againstMargin(c comparison) finding {
 	if c.worseBy == nil {
 		return finding{}
