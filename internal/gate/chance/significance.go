@@ -11,6 +11,9 @@ const (
 	// minLiveShare is the smallest number of live requests, relative to incoming, that
 	// is a comparison at the same time. Fewer are the last sticky sessions.
 	minLiveShare = 0.01
+	// enoughIndependent is how many independent bad requests are significant against any
+	// limit up to 98 %.
+	enoughIndependent = 500
 	// ranksShare is the part of the error for the ranks of periods.
 	ranksShare = 0.8
 )
@@ -32,9 +35,12 @@ func (e Evidence) IsConcurrent(minimum int) bool {
 }
 
 // AllBad returns the same evidence with the worst possible sum of incoming. It shows
-// whether any result would have been significant.
+// whether any result would have been significant. It has no more requests than this takes,
+// because the exact tests of many errors are slow.
 func (e Evidence) AllBad() Evidence {
-	e.Incoming.Sum.Bad = e.Incoming.Sum.Total
+	most := int(enoughIndependent * max(1, e.effectAlone(), e.effectBeside()))
+	n := min(e.Incoming.Sum.Total, most)
+	e.Incoming.Sum = Share{n, n}
 	return e
 }
 
