@@ -17,12 +17,10 @@ var errNotReplayed = errors.New("the gate cannot be evaluated for another time")
 // simulatedTargetMetrics evaluates target_metrics on a simulated load balancer.
 func simulatedTargetMetrics(ctx context.Context) rehearsal.SimulatedGate {
 	return func(s *rehearsal.Simulated, l rehearsal.SimulatedLimits) func() (bool, error) {
-		c := gate.TargetMetrics{Lag: gate.DefaultLag}
-		if l.Ratio > 0 {
-			c.LatencyRatio = &l.Ratio
-		}
-		if l.Compares {
-			c.WorseThanLiveBy = &l.Margin
+		c := gate.TargetMetrics{
+			MaxErrorRate: l.MaxErrorRate, WorseThanLiveBy: l.WorseBy, ErrorRatio: l.ErrorRatio,
+			SlowThreshold: l.SlowThreshold, MaxSlowRate: l.MaxSlowRate, SlowerThanLiveBy: l.SlowerBy, SlowRatio: l.SlowRatio,
+			Lag: gate.DefaultLag,
 		}
 		g, err := gate.NewTargetMetrics(c, gate.Dependencies{CloudWatch: func(string) (gate.CloudWatch, error) { return s, nil }})
 		replayed, ok := g.(gate.Replayer)
@@ -32,12 +30,13 @@ func simulatedTargetMetrics(ctx context.Context) rehearsal.SimulatedGate {
 		side := func(name, group string) []traffic.Backend {
 			return []traffic.Backend{{Entry: "web", Environment: name, Group: group, Routes: []string{rehearsal.SimulatedListener}}}
 		}
-		m := rollout.GateInput{Step: 1, ChangedAt: s.ChangedAt(),
-			Incoming: side("green", rehearsal.SimulatedFresh), Live: side("blue", rehearsal.SimulatedLive)}
+		m := rollout.GateInput{Incoming: side("green", rehearsal.SimulatedFresh), Live: side("blue", rehearsal.SimulatedLive)}
 		return func() (bool, error) {
 			if err != nil {
 				return false, err
 			}
+			m.ChangedAt, m.DataFrom = s.ChangedAt(), s.DataFrom()
+			m.Step, m.Steps = s.Step()
 			v := replayed.EvaluateAt(ctx, m, s.Now())
 			if v.Status == rollout.Errored {
 				return false, fmt.Errorf("%s: %w", v.Detail, v.Err)
@@ -55,6 +54,8 @@ func (b bench) judgment(ctx context.Context) ([]row, error) {
 	worse, slower := usual, usual
 	worse.Errors += 2
 	slower.P50, slower.P99 = 3*slower.P50, 3*slower.P99
+	errors := rehearsal.SimulatedLimits{WorseBy: new(0.5)}
+	slow := rehearsal.SimulatedLimits{SlowThreshold: 500 * time.Millisecond, SlowerBy: new(0.5)}
 	var rows []row
 	for _, c := range []struct {
 		what   string
@@ -62,12 +63,12 @@ func (b bench) judgment(ctx context.Context) ([]row, error) {
 		limits rehearsal.SimulatedLimits
 		good   bool
 	}{
-		{"as good as the live version, rolled back (worse_than_live_by = 0.5)", usual, rehearsal.SimulatedLimits{Compares: true, Margin: 0.5}, true},
-		{"as good, rolled back (latency_ratio = 1.5 of p99)", usual, rehearsal.SimulatedLimits{Ratio: 1.5}, true},
-		{"with 2 percentage points more errors, missed", worse, rehearsal.SimulatedLimits{Compares: true, Margin: 0.5}, false},
-		{"with three times the p99, missed", slower, rehearsal.SimulatedLimits{Ratio: 1.5}, false},
+		{"as good as the live version, rolled back (worse_than_live_by = 0.5)", usual, errors, true},
+		{"as good, rolled back (slower_than_live_by = 0.5 of responses above 500 ms)", usual, slow, true},
+		{"with 2 percentage points more errors, missed", worse, errors, false},
+		{"with three times the response times, missed", slower, slow, false},
 	} {
-		got, err := rehearsal.Trial{SimulatedTerms: rehearsal.SimulatedTerms{Rate: detectRate, Share: 100 * detectShare, Live: usual, Fresh: c.fresh},
+		got, err := rehearsal.Trial{SimulatedTerms: rehearsal.SimulatedTerms{Rate: detectRate, Shares: []float64{100 * detectShare}, Live: usual, Fresh: c.fresh},
 			SimulatedLimits: c.limits, Minutes: 10, Runs: runs}.Run(simulatedTargetMetrics(ctx))
 		if err != nil {
 			return nil, err
@@ -82,18 +83,18 @@ func (b bench) judgment(ctx context.Context) ([]row, error) {
 	return rows, nil
 }
 
-// writeRates measures how often the comparisons are wrong over all sorts of
-// traffic, and writes the tables of the guide to gates.
-func (b bench) writeRates(ctx context.Context, runs int) error {
+// writeRates measures how often target_metrics is wrong over all sorts of traffic, and
+// writes the tables of the guide.
+func (b bench) writeRates(ctx context.Context, runs int, seed uint64) error {
 	root, err := rehearsal.ModuleRoot(ctx)
 	if err != nil {
 		return err
 	}
 	b.root = root
-	tables, err := rehearsal.Rates(runs, simulatedTargetMetrics(ctx))
+	tables, err := rehearsal.Rates(runs, seed, simulatedTargetMetrics(ctx))
 	if err != nil {
 		return err
 	}
 	fmt.Print(tables)
-	return b.writeTable("choosing-gates.md", "rates", tables)
+	return b.writeTable("benchmarks.md", "rates", tables)
 }

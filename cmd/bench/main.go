@@ -41,13 +41,14 @@ func main() {
 	flag.IntVar(&b.runs, "runs", 10, "number of shifts by Terraform")
 	flag.IntVar(&b.rate, "rate", 600, "requests per second during the shifts")
 	write := flag.Bool("write", false, "write the table into templates/guides/benchmarks.md")
-	rates := flag.Int("rates", 0, "only measure how often target_metrics is wrong, in this many simulated runs each, and write the tables into templates/guides/choosing-gates.md")
+	rates := flag.Int("rates", 0, "only measure how often target_metrics is wrong, in this many simulated runs each, and write the tables into templates/guides/benchmarks.md")
+	seed := flag.Uint64("seed", 0, "number of the traffic of -rates: another one shows that the figures are not those of one sample")
 	flag.StringVar(&b.only, "only", "", "make only this measurement: choice, steps, rollback, intervals, record, detection, judgment, traffic, provider, shifts, releases or cancel")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if *rates > 0 {
-		exit(b.writeRates(ctx, *rates))
+		exit(b.writeRates(ctx, *rates, *seed))
 		return
 	}
 	exit(b.run(ctx, *write))

@@ -23,8 +23,9 @@ const (
 	appDelay   = 20 * time.Millisecond
 	// breaksAfter is the number of requests that the bad releases serve well.
 	breaksAfter = 20
-	// slowFactor is the latency of the slow release relative to the others.
-	slowFactor = 3
+	// slowFactor is the latency of the slow release relative to the others, above the
+	// slow_threshold of the quickstart.
+	slowFactor = 30
 	// AWS publishes load balancer metrics every minute, about a minute late. The demo
 	// uses a faster clock.
 	metricsPeriod = time.Second

@@ -55,12 +55,12 @@ resource "bluegreen_switch" "web" {
     name     = "users"
     interval = var.interval
     target_metrics {
-      max_error_rate     = 1   # percent
-      worse_than_live_by = 0.5 # percentage points
-      latency_ratio      = 2
-      stat               = "p95"
-      period             = var.period
-      lag                = var.lag
+      max_error_rate      = 1   # percent
+      worse_than_live_by  = 0.5 # percentage points
+      slow_threshold      = "500ms"
+      slower_than_live_by = 1 # percentage points
+      period              = var.period
+      lag                 = var.lag
     }
   }
 }

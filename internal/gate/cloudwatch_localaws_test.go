@@ -173,7 +173,7 @@ func (b *balancerBench) waitForVerdict(g rollout.Gate, in rollout.GateInput, wan
 // everySecond configures a gate for metrics that are published every second. It looks
 // back so far that a slow machine sends enough requests.
 func everySecond(c gate.TargetMetrics) gate.TargetMetrics {
-	c.Period, c.Lookback, c.MinRequests, c.Stat = time.Second, 30*time.Second, 30, "p90"
+	c.Period, c.Lookback, c.MinRequests = time.Second, 30*time.Second, 30
 	return c
 }
 
@@ -189,7 +189,7 @@ func TestTargetMetrics_onALoadBalancer(t *testing.T) {
 	var status atomic.Int64
 	status.Store(http.StatusOK)
 	b.serve(func(http.ResponseWriter, *http.Request) {}, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(status.Load())) })
-	g := mustBuild(t)(gate.NewTargetMetrics(everySecond(gate.TargetMetrics{MaxErrorRate: new(20.0), WorseThanLiveBy: new(1.0), LatencyRatio: new(1e6)}), b.deps()))
+	g := mustBuild(t)(gate.NewTargetMetrics(everySecond(gate.TargetMetrics{MaxErrorRate: new(20.0), WorseThanLiveBy: new(1.0), SlowThreshold: time.Minute, SlowRatio: new(2.0)}), b.deps()))
 	wantVerdict(t, preflight(t, g, b.gateInput()), rollout.Pass)
 	in := b.gateInput()
 	b.sendRequests()
@@ -228,10 +228,10 @@ func TestTargetMetrics_slowReleaseOnALoadBalancer(t *testing.T) {
 		}
 	}
 	b.serve(func(http.ResponseWriter, *http.Request) {}, func(_ http.ResponseWriter, r *http.Request) { wait(r, 100*time.Millisecond) })
-	g := mustBuild(t)(gate.NewTargetMetrics(everySecond(gate.TargetMetrics{MaxLatency: 50 * time.Millisecond}), b.deps()))
+	g := mustBuild(t)(gate.NewTargetMetrics(everySecond(gate.TargetMetrics{MaxSlowRate: new(1.0), SlowThreshold: 50 * time.Millisecond}), b.deps()))
 	in := b.gateInput()
 	b.sendRequests()
-	if detail := b.waitForVerdict(g, in, rollout.Fail, rollout.Pass, rollout.Errored); !strings.HasPrefix(detail, "web (green): p90 ") {
+	if detail := b.waitForVerdict(g, in, rollout.Fail, rollout.Pass, rollout.Errored); !strings.HasPrefix(detail, "web (green) had ") {
 		t.Errorf("got %s", detail)
 	}
 }

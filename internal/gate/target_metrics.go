@@ -8,17 +8,20 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/statistic"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/chance"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 )
 
 // Defaults of the kind "target_metrics".
 const (
-	DefaultLatencyStat = "p99"
-	DefaultMinRequests = 50
-	DefaultConfidence  = 0.95
+	DefaultMinRequests    = 50
+	DefaultConfidence     = 0.95
+	DefaultTargetLookback = 10 * time.Minute
 )
+
+// historyPeriods is how many periods of live before the weight change are read.
+const historyPeriods = 60
 
 // maxReach is how long CloudWatch retains data points with a period of one minute.
 const maxReach = 15 * 24 * time.Hour
@@ -60,54 +63,67 @@ const maxReach = 15 * 24 * time.Hour
 // Lookback, plus as many earlier ones as it takes to have enough requests, never from
 // before the change. A newest period with requests but no responses, or the reverse,
 // is incomplete and is left to the next evaluation. The live environment is measured
-// over the same window. If it has too few requests there, as at 100 %, it is measured
-// over the Lookback before the change.
+// over the same window. If it has too few requests there, as at 100 %, its last hour
+// before the change (60 periods) is used instead.
 //
-// # Comparison
+// # Slow responses
 //
-// WorseThanLiveBy does not compare two rates, but tests whether the difference is
-// statistically significant (see pValue). The test is repeated with each new minute,
-// so each evaluation has a part of 1 - Confidence (see alphaOfEvaluation). A release
-// that is no worse than the margin fails in any evaluation of a step with a
-// probability of at most 1 - Confidence, per step and entry point, and far less often
-// if it is better than the margin.
+// A percentile of a period is not a sum: it has no variance that its counts would show,
+// and between two humps (most responses take 80 ms, 1 % take 2 s) p99 is 80 ms or 2 s by
+// chance. So a response is slow if it takes longer than SlowThreshold, and the share of
+// slow responses is evaluated like that of errors. CloudWatch has it as the percentile
+// rank PR(:x), the percentage of values up to and including x (User Guide, "CloudWatch
+// statistics definitions"). A limit of 1 % of responses above 500 ms is the limit of
+// 500 ms for p99. The time is that from the request leaving the load balancer until the
+// target starts to respond, without the time in the load balancer.
 //
-// Limitations: a pass does not prove that a release is as good, only that the data
-// shows no significant difference, so detecting one requires requests. Requests are
-// assumed to be independent: errors in bursts, from one client that retries or one
-// query that fails, count as separate observations; a margin compensates for that.
-// Both environments are assumed to get the same kind of requests, which sticky
-// sessions or a header rule change.
+// A fail requires three periods, and that not one of them is the cause, because one slow
+// minute is not a slow release; until then, the verdict is inconclusive.
 //
-// Measured on simulated traffic (Rates in internal/rehearsal, 2000 steps of ten
-// minutes for each figure, confidence 0.95): of releases as good as the live
-// environment, with errors of 0.2 %, none failed at a margin of 0.5 points, and 0.1 to
-// 3.8 % failed at a margin of 0, within the bound of 5 %. At 1500 requests a minute on
-// the incoming and 28500 on the live environment, 0.82 points more errors are detected
-// in 9 of 10 steps, and 2 points always; at 60 and 1140 it takes 2.6 points.
+// # Statistics
 //
-// # Latency
+// No limit is compared with an observed rate directly: a limit fails only if chance does
+// not explain that the observed rate is above it.
 //
-// The latency of a window is the median of its periods' values of Stat, weighted by
-// their requests (the upper one of two in the middle), because CloudWatch has no
-// percentile over a set of periods. It is the time from the request leaving the load
-// balancer until the target starts to respond, without the time in the load balancer.
-// A fail requires three periods, because one slow minute is not a slow release; until
-// then, the verdict is inconclusive. A percentile requires 5 / (1 - q) requests (p99:
-// 500, p90: 50), because with fewer a handful of requests decides.
+//   - A maximum: the exact one-sided binomial test (chance.Evidence.AboveLimit).
+//   - A margin or a ratio to live: two tests of two proportions (chance.Evidence.OutsideOfLive).
+//     For a margin, the rate must be significantly more than chance.SameVersionFactor times
+//     that of live, because two groups of hosts with the same version are never exactly
+//     equal. It must also be outside the margin with the confidence of one evaluation.
+//   - Errors that come in runs count as fewer independent ones, by the scatter of the
+//     periods (package chance).
+//   - A release is evaluated many times. 1 - Confidence is the error of a step, and twice
+//     that the error of a shift (chance.AlphaOfStep). It is divided by the number of limits
+//     of the gate and of entry points, and among the evaluations of the step
+//     (chance.AlphaOfEvaluation). So a release as good as live, or within a maximum or a
+//     ratio, fails with at most these probabilities. One exactly at the edge of a margin
+//     fails in at most 1 - Confidence of the evaluations, not of the steps.
 //
-// LatencyRatio compares two measurements without a test. Where p99 is 5 times the
-// median, at most 0.4 % of good releases failed at a ratio of 1.5. Where it is 20
-// times, 14 % failed at 600 requests a minute on both sides, and 1 % at a ratio of 2.
+// A result above a limit that is not significant is a pass, unless no result would have been
+// significant with so few requests: then it is inconclusive.
+//
+// What is assumed: periods are independent of each other, so that their scatter shows
+// how errors come in runs (a stumble of three minutes counts as three). Runs are as long
+// in the incoming environment as in the live one. Both get the same kind of requests,
+// which sticky sessions or a header rule change. Where both are not measured at the same
+// time, the hour before was like now. A pass does not prove that a release is as good,
+// only that the data shows no significant difference.
+//
+// All of this was chosen on simulated traffic; the table in the guide Benchmarks has the
+// results (make bench -rates, rehearsal.Rates).
 type TargetMetrics struct {
-	MaxErrorRate    *float64      // percent of the requests, from 0 to below 100
-	MaxLatency      time.Duration // 0 means no limit
-	Stat            string        // statistic of latency, "Average" or "pNN"; empty means DefaultLatencyStat
-	MinRequests     int           // minimum for an evaluation; 0 means DefaultMinRequests
-	WorseThanLiveBy *float64      // percentage points, from 0 to below 100
-	Confidence      *float64      // above 0.5 and below 1; nil means DefaultConfidence
-	LatencyRatio    *float64      // latency of incoming divided by that of live, above 0
-	Lookback        time.Duration // 0 means DefaultLookback
+	MaxErrorRate    *float64 // percent of the requests, from 0 to below 100
+	WorseThanLiveBy *float64 // percentage points, from 0 to below 100
+	ErrorRatio      *float64 // error rate divided by that of live, at least chance.SameVersionFactor
+
+	SlowThreshold    time.Duration // a slower response is slow; required for the next three
+	MaxSlowRate      *float64      // percent of the responses, from 0 to below 100
+	SlowerThanLiveBy *float64      // percentage points, from 0 to below 100
+	SlowRatio        *float64      // share of slow responses divided by that of live
+
+	MinRequests int           // minimum for an evaluation; 0 means DefaultMinRequests
+	Confidence  *float64      // above 0.5 and below 1; nil means DefaultConfidence
+	Lookback    time.Duration // 0 means DefaultTargetLookback
 	// Period is 60s, the interval at which AWS publishes the metrics, or a multiple; a
 	// local load balancer may publish more often. 0 means DefaultPeriod.
 	Period time.Duration
@@ -115,10 +131,9 @@ type TargetMetrics struct {
 }
 
 func (c TargetMetrics) withDefaults() TargetMetrics {
-	c.Stat = cmp.Or(c.Stat, DefaultLatencyStat)
 	c.MinRequests = cmp.Or(c.MinRequests, DefaultMinRequests)
 	c.Confidence = cmp.Or(c.Confidence, new(DefaultConfidence))
-	c.Lookback = cmp.Or(c.Lookback, DefaultLookback)
+	c.Lookback = cmp.Or(c.Lookback, DefaultTargetLookback)
 	c.Period = cmp.Or(c.Period, DefaultPeriod)
 	return c
 }
@@ -126,38 +141,53 @@ func (c TargetMetrics) withDefaults() TargetMetrics {
 // Check returns everything that is wrong with the arguments.
 func (c TargetMetrics) Check() []*ArgumentError {
 	c = c.withDefaults()
-	var errs []*ArgumentError
-	if c.MaxErrorRate == nil && c.MaxLatency == 0 && c.WorseThanLiveBy == nil && c.LatencyRatio == nil {
-		errs = append(errs, &ArgumentError{Argument: "max_error_rate",
-			Err: fmt.Errorf("%w unless max_latency, worse_than_live_by or latency_ratio is set", ErrMissing)})
-	}
-	for _, percent := range []struct {
-		argument string
-		value    *float64
-	}{{"max_error_rate", c.MaxErrorRate}, {"worse_than_live_by", c.WorseThanLiveBy}} {
-		if percent.value != nil && !(*percent.value >= 0 && *percent.value < 100) {
-			errs = append(errs, invalid(percent.argument, "%s is not from 0 to below 100", formatNumber(*percent.value)))
-		}
-	}
-	if c.MaxLatency < 0 {
-		errs = append(errs, invalid("max_latency", "%s is negative", schedule.FormatDuration(c.MaxLatency)))
-	}
-	if q := statistic.Percentile(c.Stat); c.Stat != "Average" && !(q > 0 && q < 1) {
-		errs = append(errs, invalid("stat", "%q is neither Average nor a percentile such as p99 or p99.9", c.Stat))
-	}
+	errs := c.checkLimits()
 	if c.MinRequests < 1 {
 		errs = append(errs, invalid("min_requests", "%d is below 1", c.MinRequests))
 	}
 	if !(*c.Confidence > 0.5 && *c.Confidence < 1) {
 		errs = append(errs, invalid("confidence", "%s is not between 0.5 and 1, such as 0.95", formatNumber(*c.Confidence)))
 	}
-	if c.LatencyRatio != nil && (!(*c.LatencyRatio > 0) || math.IsInf(*c.LatencyRatio, 0)) {
-		errs = append(errs, invalid("latency_ratio", "%s is not above 0", formatNumber(*c.LatencyRatio)))
-	}
 	if err := validatePeriod(c.Period); err != nil {
 		errs = append(errs, invalid("period", "%w", err))
 	}
 	return append(errs, checkTimes(c.Period, c.Lookback, c.Lag)...)
+}
+
+func (c TargetMetrics) checkLimits() []*ArgumentError {
+	var errs []*ArgumentError
+	if !c.needsErrors() && !c.needsSlow() {
+		errs = append(errs, &ArgumentError{Argument: "max_error_rate",
+			Err: fmt.Errorf("%w unless worse_than_live_by, error_ratio, max_slow_rate, slower_than_live_by or slow_ratio is set", ErrMissing)})
+	}
+	for _, percent := range []struct {
+		argument string
+		value    *float64
+	}{
+		{"max_error_rate", c.MaxErrorRate}, {"worse_than_live_by", c.WorseThanLiveBy},
+		{"max_slow_rate", c.MaxSlowRate}, {"slower_than_live_by", c.SlowerThanLiveBy},
+	} {
+		if percent.value != nil && !(*percent.value >= 0 && *percent.value < 100) {
+			errs = append(errs, invalid(percent.argument, "%s is not from 0 to below 100", formatNumber(*percent.value)))
+		}
+	}
+	for _, ratio := range []struct {
+		argument string
+		value    *float64
+	}{{"error_ratio", c.ErrorRatio}, {"slow_ratio", c.SlowRatio}} {
+		if ratio.value != nil && (!(*ratio.value >= chance.SameVersionFactor) || math.IsInf(*ratio.value, 0)) {
+			errs = append(errs, invalid(ratio.argument, "%s is below %g, by which hosts with the same version may differ", formatNumber(*ratio.value), chance.SameVersionFactor))
+		}
+	}
+	switch {
+	case c.SlowThreshold < 0:
+		errs = append(errs, invalid("slow_threshold", "%s is negative", schedule.FormatDuration(c.SlowThreshold)))
+	case c.SlowThreshold == 0 && c.needsSlow():
+		errs = append(errs, &ArgumentError{Argument: "slow_threshold", Err: fmt.Errorf("%w for max_slow_rate, slower_than_live_by and slow_ratio", ErrMissing)})
+	case c.SlowThreshold > 0 && !c.needsSlow():
+		errs = append(errs, invalid("slow_threshold", "it has no effect without max_slow_rate, slower_than_live_by or slow_ratio"))
+	}
+	return errs
 }
 
 // NewTargetMetrics returns a target metrics gate, which is also a Replayer. Wrong
@@ -200,16 +230,15 @@ func (g *targetGate) EvaluateAt(ctx context.Context, in rollout.GateInput, now t
 		findings = append(findings, finding{status: rollout.Inconclusive, text: "inconclusive because " + waitText(in, now, g.Period, g.Lag)})
 		return verdictOf(findings)
 	}
-	span := since
-	if g.comparesWithLive() {
-		span.from = g.before(in).from
-	}
-	data, err := g.read(ctx, all, span)
+	data, err := g.read(ctx, all, metricSpan{g.before(in).from, since.to})
 	if err != nil {
 		return readFailed(metricsText, err)
 	}
 	for _, groups := range all {
-		e := evaluation{TargetMetrics: g.TargetMetrics, groups: groups, data: data, since: since, before: g.before(in)}
+		e := evaluation{
+			TargetMetrics: g.TargetMetrics, groups: groups, data: data, since: since, before: g.before(in),
+			alpha: chance.AlphaOfStep(1-*g.Confidence, in.Steps) / float64(g.limits()*len(all)),
+		}
 		findings = append(findings, e.findings()...)
 	}
 	return verdictOf(findings)
@@ -229,11 +258,10 @@ func (g *targetGate) Preflight(ctx context.Context, in rollout.GateInput) rollou
 	return preflightVerdict(metricsText, err)
 }
 
-// before returns the whole periods within Lookback that ended by the last weight
-// change.
+// before returns the last whole periods that ended by the last weight change.
 func (g *targetGate) before(in rollout.GateInput) metricSpan {
 	end := periodStart(in.ChangedAt, g.Period)
-	return metricSpan{end.Add(-max(g.Period, g.Lookback.Truncate(g.Period))), end}
+	return metricSpan{end.Add(-historyPeriods * g.Period), end}
 }
 
 // finding is the result for one limit.

@@ -2,6 +2,7 @@ package gate_test
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -14,10 +15,18 @@ import (
 
 // withErrors is a minute in which some requests failed.
 func withErrors(n, failed float64) counts {
-	return counts{requests: n, ok: n - failed, failed: failed, p99: 0.2}
+	return counts{requests: n, ok: n - failed, failed: failed}
 }
 
-func TestTargetMetrics_worseThanLive(t *testing.T) {
+// usual is an hour of a live environment with 0.2 % errors and 1 % slow responses,
+// until the minute that started ago.
+func usual(f metricsFixture, ago int) {
+	f.minutes("blue", ago+60, ago, counts{requests: 28_500, ok: 28_443, failed: 57, slow: 285})
+}
+
+func errorRatio(times float64) gate.TargetMetrics { return gate.TargetMetrics{ErrorRatio: &times} }
+
+func TestTargetMetrics_comparesErrors(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string
@@ -26,57 +35,148 @@ func TestTargetMetrics_worseThanLive(t *testing.T) {
 		ago  time.Duration
 		want rollout.Status
 	}{
-		{"much worse after a minute", func(f metricsFixture) {
-			f.minute("green", 2, withErrors(1500, 40))
-			f.minute("blue", 2, withErrors(28_500, 57))
-		}, worseBy(0.5), 2 * time.Minute,
+		{"much worse after a minute", func(f metricsFixture) { f.minute("green", 2, withErrors(1500, 40)) }, worseBy(0.5), 2 * time.Minute,
 			"fail"},
-		{"worse within the margin", func(f metricsFixture) {
-			f.minute("green", 2, withErrors(1500, 9))
-			f.minute("blue", 2, withErrors(28_500, 57))
-		}, worseBy(0.5), 2 * time.Minute,
+		{"worse within the margin", func(f metricsFixture) { f.minute("green", 2, withErrors(1500, 9)) }, worseBy(0.5), 2 * time.Minute,
 			"pass"},
-		{"worse, not significant", func(f metricsFixture) {
-			f.minute("green", 2, withErrors(1500, 14))
-			f.minute("blue", 2, withErrors(28_500, 57))
-		}, worseBy(0.5), 2 * time.Minute,
+		{"worse, not significant", func(f metricsFixture) { f.minute("green", 2, withErrors(1500, 14)) }, worseBy(0.5), 2 * time.Minute,
 			"pass"},
-		{"significant in the first evaluation", func(f metricsFixture) {
-			f.minute("green", 2, withErrors(1500, 18))
-			f.minute("blue", 2, withErrors(28_500, 56))
-		}, worseBy(0.5), 2 * time.Minute,
+		{"significant", func(f metricsFixture) { f.minute("green", 2, withErrors(1500, 19)) }, worseBy(0.5), 2 * time.Minute,
 			"fail"},
-		{"not significant in the second evaluation", func(f metricsFixture) {
-			f.minutes("green", 3, 2, withErrors(750, 9))
-			f.minutes("blue", 3, 2, withErrors(14_250, 28))
+		{"significant in a later evaluation", func(f metricsFixture) {
+			f.minute("green", 3, withErrors(750, 9))
+			f.minute("green", 2, withErrors(750, 10))
 		}, worseBy(0.5), 3 * time.Minute,
-			"pass"},
-		{"at 100 %, compared with the time before", func(f metricsFixture) {
-			f.minutes("green", 6, 2, withErrors(1000, 30))
-			f.minutes("blue", 12, 7, withErrors(1000, 2))
-			f.minutes("blue", 6, 2, withErrors(9, 9)) // the last sticky sessions
-		}, worseBy(0.5), 6*time.Minute + 20*time.Second,
 			"fail"},
-		{"not significant at a higher confidence", func(f metricsFixture) {
-			f.minute("green", 2, withErrors(1500, 20))
-			f.minute("blue", 2, withErrors(28_500, 57))
-		},
+		{"significantly above live, not above what hosts differ by", func(f metricsFixture) { f.minute("green", 2, withErrors(1500, 10)) }, worseBy(0), 2 * time.Minute,
+			"pass"},
+		{"significantly above what hosts differ by", func(f metricsFixture) { f.minute("green", 2, withErrors(1500, 13)) }, worseBy(0), 2 * time.Minute,
+			"fail"},
+		{"not significant at a higher confidence", func(f metricsFixture) { f.minute("green", 2, withErrors(1500, 20)) },
 			gate.TargetMetrics{WorseThanLiveBy: new(0.5), Confidence: new(0.999)}, 2 * time.Minute,
 			"pass"},
+		{"hosts that differ", func(f metricsFixture) { f.minutes("green", 11, 2, withErrors(3000, 9)) }, worseBy(0), 11 * time.Minute,
+			"pass"},
+		{"twice as many without a margin", func(f metricsFixture) { f.minutes("green", 11, 2, withErrors(3000, 15)) }, worseBy(0), 11 * time.Minute,
+			"fail"},
+		{"small in points, large as a ratio", func(f metricsFixture) { f.minutes("green", 6, 2, withErrors(1500, 10)) }, worseBy(0.5), 6 * time.Minute,
+			"pass"},
+		{"the same with a ratio", func(f metricsFixture) { f.minutes("green", 6, 2, withErrors(1500, 10)) }, errorRatio(2), 6 * time.Minute,
+			"fail"},
+		{"within the ratio", func(f metricsFixture) { f.minutes("green", 6, 2, withErrors(1500, 5)) }, errorRatio(2), 6 * time.Minute,
+			"pass"},
+		{"better", func(f metricsFixture) { f.minutes("green", 6, 2, withErrors(1500, 1)) }, errorRatio(2), 6 * time.Minute,
+			"pass"},
+		{"a ratio is the reason, not the margin", func(f metricsFixture) { f.minutes("green", 6, 2, withErrors(1500, 11)) },
+			gate.TargetMetrics{MaxErrorRate: new(0.7), WorseThanLiveBy: new(0.5), ErrorRatio: new(2.0)}, 6 * time.Minute,
+			"fail"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			f := newMetricsFixture()
+			usual(f, 2)
 			c.fill(f)
 			wantVerdict(t, f.evaluate(t, c.args, c.ago), c.want)
 		})
 	}
 }
 
-func TestTargetMetrics_latency(t *testing.T) {
+// Without live requests at the same time, the hour before the change counts.
+func TestTargetMetrics_comparesWithTheTimeBefore(t *testing.T) {
 	t.Parallel()
-	timed := func(n, seconds float64) counts { return counts{requests: n, ok: n, p99: seconds} }
-	steady := func(f metricsFixture) { f.minutes("blue", 20, 2, timed(3000, 0.4)) }
+	for _, c := range []struct {
+		name   string
+		before func(f metricsFixture)
+		green  counts
+		want   rollout.Status
+	}{
+		{"as good", func(f metricsFixture) { usual(f, 7) }, withErrors(30_000, 60), "pass"},
+		{"worse", func(f metricsFixture) { usual(f, 7) }, withErrors(30_000, 900), "fail"},
+		{"always as bad as live in a few minutes before", func(f metricsFixture) {
+			usual(f, 7)
+			for ago := 10; ago < 67; ago += 8 {
+				f.minute("blue", ago, withErrors(28_500, 1425))
+			}
+		}, withErrors(30_000, 900), "fail"},
+		{"always as bad as live in many minutes before", func(f metricsFixture) {
+			usual(f, 7)
+			for ago := 10; ago < 67; ago += 4 {
+				f.minute("blue", ago, withErrors(28_500, 1425))
+			}
+		}, withErrors(30_000, 900), "pass"},
+		{"no errors before, few now", func(f metricsFixture) { f.minutes("blue", 67, 7, succeeded(28_500)) }, withErrors(30_000, 90), "pass"},
+		{"no errors before, many now", func(f metricsFixture) { f.minutes("blue", 67, 7, succeeded(28_500)) }, withErrors(30_000, 900), "fail"},
+		{"a short time before", func(f metricsFixture) { f.minutes("blue", 8, 7, withErrors(28_500, 57)) }, withErrors(30_000, 900), "fail"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			f := newMetricsFixture()
+			c.before(f)
+			f.minutes("blue", 6, 2, withErrors(60, 60)) // the last sticky sessions
+			f.minutes("green", 6, 2, c.green)
+			wantVerdict(t, f.evaluate(t, worseBy(0.5), 6*time.Minute+20*time.Second), c.want)
+		})
+	}
+}
+
+// A release that fails from one minute on is detected in that minute, whether or not
+// live had errors before.
+func TestTargetMetrics_detectsAReleaseThatBreaksLater(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string]counts{"some errors before": withErrors(28_500, 57), "no errors before": succeeded(28_500)} {
+		for _, c := range []gate.TargetMetrics{errorRate(1), worseBy(0.5), errorRatio(2)} {
+			f := newMetricsFixture()
+			f.minutes("blue", 70, 2, before)
+			f.minutes("green", 10, 3, withErrors(1500, 2))
+			f.minute("green", 2, withErrors(1500, 1500))
+			if v := f.evaluate(t, c, 10*time.Minute); v.Status != rollout.Fail {
+				t.Errorf("%s: got %s: %s", name, v.Status, v.Detail)
+			}
+		}
+	}
+}
+
+// The error of a step is shared by limits and entry points, and that of more than two
+// steps is twice that of one.
+func TestTargetMetrics_sharesTheError(t *testing.T) {
+	t.Parallel()
+	evaluate := func(c gate.TargetMetrics, change func(*rollout.GateInput)) rollout.Status {
+		f := newMetricsFixture()
+		usual(f, 2)
+		f.minute("green", 2, withErrors(1500, 12))
+		in := rollout.GateInput{Step: 1, ChangedAt: noon.Add(-2 * time.Minute), Incoming: []traffic.Backend{backend("green")}, Live: []traffic.Backend{backend("blue")}}
+		change(&in)
+		return f.evaluateAt(t, c, in).Status
+	}
+	for name, c := range map[string]struct {
+		args   gate.TargetMetrics
+		change func(*rollout.GateInput)
+		want   rollout.Status
+	}{
+		"one step":     {worseBy(0), func(*rollout.GateInput) {}, "fail"},
+		"two steps":    {worseBy(0), func(in *rollout.GateInput) { in.Steps = 2 }, "fail"},
+		"ten steps":    {worseBy(0), func(in *rollout.GateInput) { in.Steps = 10 }, "pass"},
+		"three limits": {gate.TargetMetrics{WorseThanLiveBy: new(0.0), ErrorRatio: new(40.0), MaxErrorRate: new(5.0)}, func(*rollout.GateInput) {}, "pass"},
+		"three entry points": {worseBy(0), func(in *rollout.GateInput) {
+			for _, name := range []string{"a", "b"} {
+				other := backend(name)
+				other.Entry = name
+				in.Incoming = append(in.Incoming, other)
+			}
+		}, "pass"}, // the others have no live side
+	} {
+		if got := evaluate(c.args, c.change); got != c.want {
+			t.Errorf("%s: got %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+func TestTargetMetrics_slowResponses(t *testing.T) {
+	t.Parallel()
+	timed := func(n, slow float64) counts { return counts{requests: n, ok: n, slow: slow} }
+	limit := gate.TargetMetrics{MaxSlowRate: new(2.0), SlowThreshold: halfASecond}
+	margin := gate.TargetMetrics{SlowerThanLiveBy: new(0.5), SlowThreshold: halfASecond}
+	ratio := gate.TargetMetrics{SlowRatio: new(2.0), SlowThreshold: halfASecond}
 	for _, c := range []struct {
 		name string
 		fill func(f metricsFixture)
@@ -84,61 +184,69 @@ func TestTargetMetrics_latency(t *testing.T) {
 		ago  time.Duration
 		want rollout.Status
 	}{
-		{"median of the minutes", func(f metricsFixture) {
-			for i, seconds := range []float64{0.3, 9, 0.35, 0.2, 0.31} {
-				f.minute("green", 6-i, timed(200, seconds))
-			}
-		}, gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, time.Hour, "pass"},
-		{"upper median", func(f metricsFixture) {
-			f.minute("green", 4, timed(150, 0.25))
-			f.minute("green", 3, timed(150, 0.3))
-			f.minute("green", 2, timed(300, 0.6))
-		}, gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, 4 * time.Minute, "fail"},
-		{"one slow minute", func(f metricsFixture) { f.minute("green", 2, timed(600, 9)) },
-			gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, 2 * time.Minute, "inconclusive"},
-		{"three slow minutes with a short lookback", func(f metricsFixture) { f.minutes("green", 6, 2, timed(600, 9)) },
-			gate.TargetMetrics{MaxLatency: 500 * time.Millisecond, Lookback: time.Minute}, time.Hour, "fail"},
-		{"weighted by requests", func(f metricsFixture) {
-			f.minute("green", 4, timed(600, 0.3))
-			f.minutes("green", 3, 2, timed(200, 0.6))
-		}, gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, 4 * time.Minute, "pass"},
-		{"just above the limit", func(f metricsFixture) { f.minutes("green", 4, 2, timed(600, 0.5000001)) },
-			gate.TargetMetrics{MaxLatency: 500 * time.Millisecond}, 4 * time.Minute, "fail"},
-		{"extends to the minimum of requests", func(f metricsFixture) { f.minutes("green", 30, 2, timed(60, 0.3)) },
-			gate.TargetMetrics{MaxLatency: time.Second}, time.Hour, "pass"},
-		{"too few requests", func(f metricsFixture) { f.minutes("green", 30, 2, timed(60, 0.3)) },
-			gate.TargetMetrics{MaxLatency: time.Second}, 6 * time.Minute, "inconclusive"},
-		{"enough requests for an average", func(f metricsFixture) { f.minutes("green", 30, 2, timed(60, 0.4)) },
-			gate.TargetMetrics{MaxLatency: time.Second, Stat: "Average"}, 6 * time.Minute, "pass"},
-		{"as slow as live", func(f metricsFixture) { steady(f); f.minutes("green", 6, 2, timed(300, 0.42)) },
-			gate.TargetMetrics{LatencyRatio: new(1.5)}, 6 * time.Minute,
+		{"none", func(f metricsFixture) { f.minutes("green", 6, 2, timed(1500, 0)) }, limit, 6 * time.Minute, "pass"},
+		{"at the limit", func(f metricsFixture) { f.minutes("green", 6, 2, timed(1500, 30)) }, limit, 6 * time.Minute, "pass"},
+		{"above the limit, perhaps by chance", func(f metricsFixture) { f.minutes("green", 6, 2, timed(1500, 33)) }, limit, 6 * time.Minute,
 			"pass"},
-		{"three times as slow", func(f metricsFixture) { steady(f); f.minutes("green", 6, 2, timed(300, 1.2)) },
-			gate.TargetMetrics{LatencyRatio: new(1.5), MaxErrorRate: new(2.0)}, 6 * time.Minute,
+		{"above the limit", func(f metricsFixture) { f.minutes("green", 6, 2, timed(1500, 60)) }, limit, 6 * time.Minute, "fail"},
+		{"all slow", func(f metricsFixture) { f.minutes("green", 6, 2, timed(1500, 1500)) }, limit, 6 * time.Minute, "fail"},
+		{"one slow minute so far", func(f metricsFixture) { f.minute("green", 2, timed(1500, 1500)) }, limit, 2 * time.Minute,
+			"inconclusive"},
+		{"one slow minute of five", func(f metricsFixture) {
+			f.minute("green", 6, timed(1500, 1500))
+			f.minutes("green", 5, 2, timed(1500, 15))
+		}, limit, 6 * time.Minute,
+			"pass"},
+		{"one slow minute of five, compared", func(f metricsFixture) {
+			f.minute("green", 6, timed(1500, 1500))
+			f.minutes("green", 5, 2, timed(1500, 15))
+		}, margin, 6 * time.Minute,
+			"pass"},
+		{"three slow minutes with a short lookback", func(f metricsFixture) { f.minutes("green", 6, 2, timed(1500, 150)) },
+			gate.TargetMetrics{MaxSlowRate: new(2.0), SlowThreshold: halfASecond, Lookback: time.Minute}, time.Hour, "fail"},
+		{"as slow as live", func(f metricsFixture) { f.minutes("green", 6, 2, timed(1500, 17)) }, margin, 6 * time.Minute,
+			"pass"},
+		{"three times as many", func(f metricsFixture) { f.minutes("green", 6, 2, timed(1500, 45)) }, margin, 6 * time.Minute,
 			"fail"},
-		{"at 100 %, compared with the time before", func(f metricsFixture) {
-			f.minutes("blue", 12, 7, timed(300, 0.4))
-			f.minutes("green", 6, 2, timed(300, 1.2))
-		},
-			gate.TargetMetrics{LatencyRatio: new(1.5)}, 6 * time.Minute,
+		{"three times as many, as a ratio", func(f metricsFixture) { f.minutes("green", 6, 2, timed(1500, 45)) }, ratio, 6 * time.Minute,
 			"fail"},
-		{"too few live requests", func(f metricsFixture) {
-			f.minutes("blue", 12, 2, timed(90, 0.4))
-			f.minutes("green", 6, 2, timed(300, 1.2))
-		},
-			gate.TargetMetrics{LatencyRatio: new(1.5)}, 6 * time.Minute, "inconclusive"},
-		{"newest without a latency", func(f metricsFixture) { f.minute("green", 3, timed(600, 0.3)); f.minute("green", 2, timed(600, 0)) },
-			gate.TargetMetrics{MaxLatency: time.Second}, 3 * time.Minute, "pass"},
-		{"newest with codes and without a latency", func(f metricsFixture) { f.minute("green", 3, timed(600, 0.3)); f.minute("green", 2, timed(600, 0)) },
-			gate.TargetMetrics{MaxLatency: time.Second, MaxErrorRate: new(1.0)}, 3 * time.Minute,
+		{"within the ratio", func(f metricsFixture) { f.minutes("green", 6, 2, timed(1500, 28)) }, ratio, 6 * time.Minute,
+			"pass"},
+		{"too few requests", func(f metricsFixture) { f.minutes("green", 6, 2, timed(9, 0)) }, limit, 6 * time.Minute, "inconclusive"},
+		{"newest without response times", func(f metricsFixture) {
+			f.minute("green", 3, timed(600, 3))
+			f.minute("green", 2, counts{requests: 600, ok: 600, untimed: true})
+		}, limit, 3 * time.Minute, "pass"},
+		{"newest with codes and without response times", func(f metricsFixture) {
+			f.minute("green", 3, timed(600, 3))
+			f.minute("green", 2, counts{requests: 600, ok: 600, untimed: true})
+		}, gate.TargetMetrics{MaxSlowRate: new(2.0), SlowThreshold: halfASecond, MaxErrorRate: new(1.0)}, 3 * time.Minute,
 			"pass"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			f := newMetricsFixture()
+			usual(f, 2)
 			c.fill(f)
 			wantVerdict(t, f.evaluate(t, c.args, c.ago), c.want)
 		})
+	}
+}
+
+// A verdict gives only the limits that are its reason: text of a limit that was not
+// exceeded beside one that was would contradict it.
+func TestTargetMetrics_verdictsDoNotContradictThemselves(t *testing.T) {
+	t.Parallel()
+	for errors := 0.0; errors < 60; errors += 3 {
+		f := newMetricsFixture()
+		usual(f, 2)
+		f.minutes("green", 6, 2, withErrors(1500, errors))
+		v := f.evaluate(t, gate.TargetMetrics{MaxErrorRate: new(0.6), WorseThanLiveBy: new(0.5), ErrorRatio: new(3.0)}, 6*time.Minute)
+		isChance := strings.Contains(v.Detail, "not statistically significant")
+		isSignificant := strings.Contains(strings.ReplaceAll(v.Detail, "not statistically", ""), "statistically significant")
+		if isChance && v.Status == rollout.Fail || isSignificant != (v.Status == rollout.Fail) {
+			t.Errorf("%g errors: %s: %s", errors, v.Status, v.Detail)
+		}
 	}
 }
 
@@ -201,13 +309,11 @@ func TestTargetMetrics_requestsOnlyWhatItUses(t *testing.T) {
 		args gate.TargetMetrics
 		want []string
 	}{
-		{"errors", errorRate(1), slices.Concat([]string{"23:48:00 to 23:59:00"}, errorMetricsOf("green"), []string{"HTTPCode_ELB_5XX_Count Sum 60"}, errorMetricsOf("blue"))},
-		{"errors compared", worseBy(1), slices.Concat([]string{"23:48:00 to 23:59:00"}, errorMetricsOf("green"), []string{"HTTPCode_ELB_5XX_Count Sum 60"}, errorMetricsOf("blue"))},
-		{"latency", gate.TargetMetrics{MaxLatency: time.Second, Stat: "p90"}, []string{"23:54:00 to 23:59:00",
-			"RequestCount Sum TargetGroup=targetgroup/green", "TargetResponseTime p90 TargetGroup=targetgroup/green"}},
-		{"latency compared", gate.TargetMetrics{LatencyRatio: new(2.0)}, []string{"23:48:00 to 23:59:00",
-			"RequestCount Sum TargetGroup=targetgroup/green", "TargetResponseTime p99 TargetGroup=targetgroup/green",
-			"RequestCount Sum TargetGroup=targetgroup/blue", "TargetResponseTime p99 TargetGroup=targetgroup/blue"}},
+		{"errors", errorRate(1), slices.Concat([]string{"22:53:00 to 23:59:00"}, errorMetricsOf("green"), []string{"HTTPCode_ELB_5XX_Count Sum 60"}, errorMetricsOf("blue"))},
+		{"errors compared", worseBy(1), slices.Concat([]string{"22:53:00 to 23:59:00"}, errorMetricsOf("green"), []string{"HTTPCode_ELB_5XX_Count Sum 60"}, errorMetricsOf("blue"))},
+		{"slow responses", gate.TargetMetrics{MaxSlowRate: new(1.0), SlowThreshold: 1500 * time.Millisecond}, []string{"22:53:00 to 23:59:00",
+			"RequestCount Sum TargetGroup=targetgroup/green", "TargetResponseTime PR(:1.5) TargetGroup=targetgroup/green",
+			"RequestCount Sum TargetGroup=targetgroup/blue", "TargetResponseTime PR(:1.5) TargetGroup=targetgroup/blue"}},
 	} {
 		if got := queriesOf(c.args); !slices.Equal(got, c.want) {
 			t.Errorf("%s: got\n  %s\nwant\n  %s", c.name, strings.Join(got, "\n  "), strings.Join(c.want, "\n  "))
@@ -269,20 +375,24 @@ func TestTargetMetrics_arguments(t *testing.T) {
 		{"error rate of 100", errorRate(100), 1},
 		{"negative error rate", errorRate(-1), 1},
 		{"negative margin", worseBy(-0.5), 1},
-		{"negative latency", gate.TargetMetrics{MaxLatency: -time.Second}, 1},
-		{"negative ratio", gate.TargetMetrics{LatencyRatio: new(-2.0)}, 1},
-		{"unsupported stat", gate.TargetMetrics{MaxLatency: 1, Stat: "Maximum"}, 1},
-		{"p100", gate.TargetMetrics{MaxLatency: 1, Stat: "p100"}, 1},
-		{"negative min_requests", gate.TargetMetrics{MaxLatency: 1, MinRequests: -1}, 1},
-		{"confidence too low", gate.TargetMetrics{MaxLatency: 1, Confidence: new(0.5)}, 1},
-		{"ratio of 0", gate.TargetMetrics{LatencyRatio: new(0.0)}, 1},
-		{"confidence in percent", gate.TargetMetrics{MaxLatency: 1, Confidence: new(95.0)}, 1},
-		{"invalid period", gate.TargetMetrics{MaxLatency: 1, Period: 15 * time.Second}, 1},
-		{"lookback below the period", gate.TargetMetrics{MaxLatency: 1, Lookback: time.Second}, 1},
-		{"negative lag", gate.TargetMetrics{MaxLatency: 1, Lag: -time.Second}, 1},
+		{"negative threshold", gate.TargetMetrics{MaxSlowRate: new(1.0), SlowThreshold: -time.Second}, 1},
+		{"no threshold", gate.TargetMetrics{SlowRatio: new(2.0)}, 1},
+		{"threshold without a limit", gate.TargetMetrics{MaxErrorRate: new(1.0), SlowThreshold: time.Second}, 1},
+		{"slow rate of 100", gate.TargetMetrics{MaxSlowRate: new(100.0), SlowThreshold: time.Second}, 1},
+		{"negative slow margin", gate.TargetMetrics{SlowerThanLiveBy: new(-1.0), SlowThreshold: time.Second}, 1},
+		{"ratio of hosts that differ", errorRatio(1.4), 1},
+		{"slow ratio of 1", gate.TargetMetrics{SlowRatio: new(1.0), SlowThreshold: time.Second}, 1},
+		{"infinite ratio", errorRatio(math.Inf(1)), 1},
+		{"negative min_requests", gate.TargetMetrics{MaxErrorRate: new(1.0), MinRequests: -1}, 1},
+		{"confidence too low", gate.TargetMetrics{MaxErrorRate: new(1.0), Confidence: new(0.5)}, 1},
+		{"confidence in percent", gate.TargetMetrics{MaxErrorRate: new(1.0), Confidence: new(95.0)}, 1},
+		{"invalid period", gate.TargetMetrics{MaxErrorRate: new(1.0), Period: 15 * time.Second}, 1},
+		{"lookback below the period", gate.TargetMetrics{MaxErrorRate: new(1.0), Lookback: time.Second}, 1},
+		{"negative lag", gate.TargetMetrics{MaxErrorRate: new(1.0), Lag: -time.Second}, 1},
 		{"error rate of 0", errorRate(0), 0},
-		{"all arguments", gate.TargetMetrics{MaxErrorRate: new(2.0), MaxLatency: time.Second, Stat: "p99.9", MinRequests: 1, WorseThanLiveBy: new(0.0),
-			Confidence: new(0.99), LatencyRatio: new(0.9), Lookback: time.Second, Period: time.Second}, 0},
+		{"all arguments", gate.TargetMetrics{MaxErrorRate: new(2.0), WorseThanLiveBy: new(0.0), ErrorRatio: new(1.5), SlowThreshold: 1,
+			MaxSlowRate: new(1.0), SlowerThanLiveBy: new(0.0), SlowRatio: new(1.5), MinRequests: 1,
+			Confidence: new(0.99), Lookback: time.Second, Period: time.Second}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -1,15 +1,11 @@
 package gate
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
-	"strings"
-	"time"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/statistic"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/chance"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
@@ -19,10 +15,11 @@ type evaluation struct {
 	groups entryGroups
 	data   metricData
 	since  metricSpan // whole periods after the last weight change
-	before metricSpan // whole periods that ended by then
+	before metricSpan // the history: whole periods that ended by then
+	alpha  float64    // probability of a wrong fail, for one limit and step
 }
 
-// findings returns the results for the error limits and the latency limits.
+// findings returns the results for errors and for slow responses.
 func (e evaluation) findings() []finding {
 	for _, key := range e.metricKeys(e.groups) {
 		if s := e.data[key]; s != nil && s.partial {
@@ -33,15 +30,14 @@ func (e evaluation) findings() []finding {
 	if e.since.empty() {
 		return []finding{e.inconclusive("its newest data points are incomplete")}
 	}
-	if len(e.groups.live) == 0 && e.MaxErrorRate == nil && e.MaxLatency == 0 {
+	if len(e.groups.live) == 0 && e.MaxErrorRate == nil && e.MaxSlowRate == nil {
 		return []finding{{rollout.Pass, e.groups.name() + ": " + noLiveText}}
 	}
 	var all []finding
-	if e.MaxErrorRate != nil || e.WorseThanLiveBy != nil && len(e.groups.live) > 0 {
-		all = append(all, e.errors())
-	}
-	if e.MaxLatency > 0 || e.LatencyRatio != nil && len(e.groups.live) > 0 {
-		all = append(all, e.latency())
+	for _, q := range e.qualities() {
+		if q.limit != nil || len(e.groups.live) > 0 {
+			all = append(all, e.check(q))
+		}
 	}
 	return all
 }
@@ -65,12 +61,12 @@ func (e evaluation) isIncomplete(g group, second int64) bool {
 	has := func(metrics ...string) bool {
 		return slices.ContainsFunc(metrics, func(m string) bool { return e.data.value(g.key(m, "Sum"), second) > 0 })
 	}
-	hasLatency := e.data.has(g.key(responseTime, e.Stat), second)
+	hasLatency := e.data.has(g.key(responseTime, e.fastStat()), second)
 	if !e.needsErrors() {
 		return has(requestCount) != hasLatency
 	}
 	hasResponses := has(code2xx, code3xx, code4xx, code5xx)
-	if e.needsLatency() && hasResponses != hasLatency {
+	if e.needsSlow() && hasResponses != hasLatency {
 		return true
 	}
 	hasFailures := has(failedConnects) || e.data.value(metricKey{g.region, g.balancer, "", balancerErrors, "Sum"}, second) > 0
@@ -97,19 +93,21 @@ type sampleSize struct {
 
 // window returns the newest periods since the change within the lookback, plus as
 // many earlier ones as it takes to reach the minimum, and the size of the result.
-func (e evaluation) window(minimum sampleSize, requests func(second int64) float64) (w metricSpan, size sampleSize) {
-	add := func(second int64) {
-		if n := requests(second); n > 0 {
+func (e evaluation) window(minimum sampleSize, of func(tally) chance.Share) (w metricSpan, size sampleSize) {
+	w = e.since.last(e.Lookback, e.Period)
+	all := e.tallies([]group{e.groups.incoming}, e.since)
+	inLookback := int(w.length() / e.Period)
+	for i := len(all) - 1; i >= 0; i-- {
+		isEnough := size.requests >= minimum.requests && size.periods >= minimum.periods
+		if len(all)-i > inLookback {
+			if isEnough {
+				break
+			}
+			w.from = w.from.Add(-e.Period)
+		}
+		if n := float64(of(all[i]).Total); n > 0 {
 			size.requests, size.periods = size.requests+n, size.periods+1
 		}
-	}
-	w = e.since.last(e.Lookback, e.Period)
-	for _, at := range e.periodStarts(w) {
-		add(at)
-	}
-	for (size.requests < minimum.requests || size.periods < minimum.periods) && w.from.After(e.since.from) {
-		w.from = w.from.Add(-e.Period)
-		add(w.from.Unix())
 	}
 	return w, size
 }
@@ -120,26 +118,44 @@ type tally struct {
 	failed           float64 // 5xx responses of the targets
 	connectionErrors float64 // failed connections to targets
 	balancerErrors   float64 // 5xx responses of the load balancer itself, for any group
+	timed, slow      float64 // requests in periods with response times, and slow ones of them
 }
 
-func (e evaluation) tally(groups []group, s metricSpan) tally {
-	var t tally
+// add adds the counts of another period.
+func (t *tally) add(o tally) {
+	t.requests, t.ok, t.failed = t.requests+o.requests, t.ok+o.ok, t.failed+o.failed
+	t.connectionErrors, t.balancerErrors = t.connectionErrors+o.connectionErrors, t.balancerErrors+o.balancerErrors
+	t.timed, t.slow = t.timed+o.timed, t.slow+o.slow
+}
+
+// tallies returns the counts of groups in each period of a span.
+func (e evaluation) tallies(groups []group, s metricSpan) []tally {
+	starts := e.periodStarts(s)
+	all := make([]tally, len(starts))
 	var balancers []string
 	for _, g := range groups {
-		isNew := !slices.Contains(balancers, g.balancer)
-		balancers = append(balancers, g.balancer)
-		for _, at := range e.periodStarts(s) {
-			sum := func(metric string) float64 { return e.data.value(g.key(metric, "Sum"), at) }
-			t.requests += sum(requestCount)
-			t.ok += sum(code2xx) + sum(code3xx) + sum(code4xx)
-			t.failed += sum(code5xx)
-			t.connectionErrors += sum(failedConnects)
-			if isNew {
-				t.balancerErrors += e.data.value(metricKey{g.region, g.balancer, "", balancerErrors, "Sum"}, at)
-			}
+		count := func(metric string, add func(*tally, float64)) {
+			e.data.each(g.key(metric, "Sum"), starts, func(i int, v float64) { add(&all[i], v) })
 		}
+		count(requestCount, func(t *tally, v float64) { t.requests += v })
+		for _, metric := range []string{code2xx, code3xx, code4xx} {
+			count(metric, func(t *tally, v float64) { t.ok += v })
+		}
+		count(code5xx, func(t *tally, v float64) { t.failed += v })
+		count(failedConnects, func(t *tally, v float64) { t.connectionErrors += v })
+		if !slices.Contains(balancers, g.balancer) {
+			balancers = append(balancers, g.balancer)
+			e.data.each(metricKey{g.region, g.balancer, "", balancerErrors, "Sum"}, starts, func(i int, v float64) { all[i].balancerErrors += v })
+		}
+		requests := e.data[g.key(requestCount, "Sum")]
+		e.data.each(g.key(responseTime, e.fastStat()), starts, func(i int, percent float64) {
+			if requests != nil {
+				all[i].timed += requests.values[starts[i]]
+				all[i].slow += requests.values[starts[i]] * (1 - percent/100)
+			}
+		})
 	}
-	return t
+	return all
 }
 
 // errors returns the requests without an ok response, up to the known errors, and at
@@ -149,249 +165,65 @@ func (t tally) errors() int {
 	return int(math.Round(min(t.requests, max(t.failed, rest))))
 }
 
-// uncounted returns the requests without a counted response code that are not errors.
-func (t tally) uncounted() int {
-	return int(math.Round(max(0, t.requests-t.ok-float64(t.errors()))))
+func (t tally) failedShare() chance.Share {
+	return chance.Share{Bad: t.errors(), Total: int(math.Round(t.requests))}
 }
 
-func (t tally) proportion() proportion { return proportion{t.errors(), int(math.Round(t.requests))} }
-
-func (e evaluation) errors() finding {
-	w, size := e.window(sampleSize{requests: float64(e.MinRequests)}, func(at int64) float64 {
-		return e.data.value(e.groups.incoming.key(requestCount, "Sum"), at)
-	})
-	if size.requests < float64(e.MinRequests) {
-		return e.inconclusive("it had %s over %s (minimum %d)", requestsText(size.requests), w.text(), e.MinRequests)
-	}
-	t := e.tally([]group{e.groups.incoming}, w)
-	n := t.proportion()
-	f := finding{rollout.Pass, fmt.Sprintf("%s had %s in %s over %s (%s", e.groups.name(), errorsText(n.bad), requestsText(size.requests), w.text(), percentText(n.rate(), e.MaxErrorRate))}
-	if e.MaxErrorRate != nil {
-		f.text += fmt.Sprintf(", limit %s %%", formatNumber(*e.MaxErrorRate))
-		if 100*n.rate() > *e.MaxErrorRate {
-			f.status = rollout.Fail
-		}
-	}
-	f.text += ")"
-	f = f.and(e.checkUnanswered(t, w))
-	if e.WorseThanLiveBy == nil {
-		return f
-	}
-	return f.and(e.compareErrors(n, w))
+// unansweredShare counts the requests without a counted response code that are not
+// errors.
+func (t tally) unansweredShare() chance.Share {
+	return chance.Share{Bad: int(math.Round(max(0, t.requests-t.ok-float64(t.errors())))), Total: int(math.Round(t.requests))}
 }
 
-// and combines two findings about one window. The text of an inconclusive finding is
-// a reason, which also reads well after a fail.
-func (f finding) and(other finding) finding {
-	if f.status == rollout.Pass && other.status == rollout.Inconclusive {
-		other.text = "inconclusive because " + other.text
-	}
-	if other.text != "" {
-		f.text += "; " + other.text
-	}
-	if f.status != rollout.Fail && other.status != rollout.Pass {
-		f.status = other.status
-	}
-	return f
+func (t tally) slowShare() chance.Share {
+	return chance.Share{Bad: int(math.Round(t.slow)), Total: int(math.Round(t.timed))}
 }
 
-// noLiveText is the text of a comparison without a live environment.
-const noLiveText = "no live environment to compare with"
-
-// compareErrors compares error rates with a test of two proportions.
-func (e evaluation) compareErrors(incoming proportion, w metricSpan) finding {
-	if len(e.groups.live) == 0 {
-		return finding{rollout.Pass, noLiveText}
+// counted counts the requests of groups over a span, as a sum and by period.
+func (e evaluation) counted(groups []group, s metricSpan, of func(tally) chance.Share) chance.Counted {
+	var c chance.Counted
+	var sum tally
+	for _, t := range e.tallies(groups, s) {
+		sum.add(t)
+		c.Periods = append(c.Periods, of(t))
 	}
-	inWindow := e.tally(e.groups.live, w)
-	live, when := inWindow, ""
-	if live.requests < float64(e.MinRequests) {
-		live, when = e.tally(e.groups.live, e.before), e.beforeText()
-	}
-	if live.requests < float64(e.MinRequests) {
-		return finding{rollout.Inconclusive, fmt.Sprintf("%s had %s in the same time and %s%s (minimum %d to compare)",
-			e.groups.liveNames(), requestsText(inWindow.requests), formatCount(live.requests), when, e.MinRequests)}
-	}
-	n := live.proportion()
-	f := finding{rollout.Pass, fmt.Sprintf("%s had %s in %s%s (%s)", e.groups.liveNames(), errorsText(n.bad), requestsText(live.requests), when, percentText(n.rate(), nil))}
-	return f.and(e.difference(100*(incoming.rate()-n.rate()), pValue(incoming, n, *e.WorseThanLiveBy/100)))
+	c.Sum = of(sum)
+	return c
 }
 
-// difference evaluates by how many percentage points incoming is worse, and the
-// p-value of that at the margin.
-func (e evaluation) difference(points, p float64) finding {
-	if points <= 0 {
-		return finding{rollout.Pass, "error rate not higher"}
+const (
+	// maxUnansweredShare is the share of requests that may have no response code if
+	// there is no live environment to compare with.
+	maxUnansweredShare = 0.5
+	// unansweredMargin is how much that share may exceed the share of live.
+	unansweredMargin = 0.01
+)
+
+// unanswered evaluates requests without a counted response code. WebSockets and
+// clients that disconnect cause some in every environment, so a share like that of
+// live is only reported. A larger share may be a release that hangs: its requests are
+// not errors until they time out, but they are not ok either.
+func (e evaluation) unanswered(errors quality, w metricSpan) finding {
+	if errors.mustPersist {
+		return finding{} // slow responses are responses
 	}
-	f := finding{rollout.Pass, fmt.Sprintf("difference %s (limit %s)", percentagePoints(formatDigits(points, e.WorseThanLiveBy)), formatNumber(*e.WorseThanLiveBy))}
-	threshold := e.threshold()
-	significance := fmt.Sprintf("statistically significant (p %s, threshold %s)", formatP(p, threshold), strconv.FormatFloat(threshold, 'g', 2, 64))
+	ev := e.evidence(quality{of: tally.unansweredShare}, w)
+	incoming, live, test := ev.Incoming.Sum, ev.Live.Sum, ev.OutsideOfLive
+	if incoming.Bad == 0 {
+		return finding{}
+	}
+	if !ev.IsConcurrent(e.MinRequests) {
+		live, test = ev.History.Sum, ev.OutsideOfHistory
+	}
+	f := finding{rollout.Pass, requestsText(float64(incoming.Bad)) + " without a counted response code"}
+	hangs := finding{rollout.Inconclusive, "inconclusive because " + f.text}
 	switch {
-	case points <= *e.WorseThanLiveBy:
-	case p <= threshold:
-		f.status = rollout.Fail
-		f.text += ", " + significance
-	default:
-		f.text += ", not " + significance
+	case live.Total < e.MinRequests && incoming.Rate() > maxUnansweredShare:
+		hangs.text += " may still be unanswered"
+		return hangs
+	case live.Total >= e.MinRequests && test(chance.Tolerance{Factor: 1, Margin: unansweredMargin}).P <= e.threshold():
+		hangs.text += fmt.Sprintf(" (%s: %d of %s) may still be unanswered", e.groups.liveNames(), live.Bad, requestsText(float64(live.Total)))
+		return hangs
 	}
 	return f
-}
-
-func (e evaluation) beforeText() string { return " in the " + e.before.text() + " before the change" }
-
-// minSlowPeriods is the number of periods that a latency fail requires. A single slow
-// period may be a cold cache or a noisy neighbor.
-const minSlowPeriods = 3
-
-// minLatencyRequests returns how many requests a latency requires.
-func (c TargetMetrics) minLatencyRequests() float64 {
-	q := statistic.Percentile(c.Stat)
-	if q == 0 {
-		return float64(c.MinRequests)
-	}
-	return max(float64(c.MinRequests), math.Ceil(5/(1-q)-1e-6))
-}
-
-func (e evaluation) latency() finding {
-	minimum := e.minLatencyRequests()
-	incoming := e.groups.incoming
-	w, size := e.window(sampleSize{minimum, minSlowPeriods}, func(at int64) float64 { return e.timedRequests(incoming, at) })
-	if size.requests < minimum {
-		return e.inconclusive("it had %s over %s (minimum %s for %s)", requestsText(size.requests), w.text(), formatCount(minimum), e.Stat)
-	}
-	value, _ := e.median([]group{incoming}, w)
-	f, comparison := finding{status: rollout.Pass}, finding{status: rollout.Pass}
-	var limits []string
-	if e.MaxLatency > 0 {
-		limits = append(limits, fmt.Sprintf("limit %s", e.MaxLatency))
-		if value > e.MaxLatency.Seconds() {
-			f.status = rollout.Fail
-		}
-	}
-	if e.LatencyRatio != nil {
-		var isMeasured bool
-		if comparison, isMeasured = e.compareLatency(value, w); isMeasured {
-			limits, comparison.text = append(limits, comparison.text), ""
-		}
-	}
-	f.text = fmt.Sprintf("%s: %s %s over %s in %s", e.groups.name(), e.Stat, latencyDuration(value), requestsText(size.requests), w.text())
-	if len(limits) > 0 {
-		f.text += " (" + strings.Join(limits, "; ") + ")"
-	}
-	f = f.and(comparison)
-	if f.status == rollout.Fail && size.periods < minSlowPeriods {
-		f.status = rollout.Inconclusive
-		f.text += fmt.Sprintf("; inconclusive because a fail requires %d periods with requests (so far %d)", minSlowPeriods, size.periods)
-	}
-	return f
-}
-
-// compareLatency compares a latency in seconds with that of the live groups. It
-// reports whether that was measured.
-func (e evaluation) compareLatency(incoming float64, w metricSpan) (f finding, isMeasured bool) {
-	if len(e.groups.live) == 0 {
-		return finding{rollout.Pass, noLiveText}, false
-	}
-	value, inWindow := e.median(e.groups.live, w)
-	requests, when := inWindow, ""
-	if requests < e.minLatencyRequests() {
-		value, requests = e.median(e.groups.live, e.before)
-		when = e.beforeText()
-	}
-	if requests < e.minLatencyRequests() || value <= 0 {
-		return finding{rollout.Inconclusive, fmt.Sprintf("%s had %s in the same time and %s%s (minimum %s to compare %s)",
-			e.groups.liveNames(), requestsText(inWindow), formatCount(requests), when, formatCount(e.minLatencyRequests()), e.Stat)}, false
-	}
-	f = finding{rollout.Pass, fmt.Sprintf("%s times %s's %s over %s%s, limit %s times", formatDigits(incoming/value, e.LatencyRatio),
-		e.groups.liveNames(), latencyDuration(value), requestsText(requests), when, formatNumber(*e.LatencyRatio))}
-	if incoming/value > *e.LatencyRatio {
-		f.status = rollout.Fail
-	}
-	return f, true
-}
-
-// timedRequests returns the requests of a period that has a latency; otherwise 0.
-func (e evaluation) timedRequests(g group, second int64) float64 {
-	if !e.data.has(g.key(responseTime, e.Stat), second) {
-		return 0
-	}
-	return e.data.value(g.key(requestCount, "Sum"), second)
-}
-
-// median returns the median of the periods' latencies in seconds, weighted by their
-// requests, and the number of requests.
-func (e evaluation) median(groups []group, s metricSpan) (value, requests float64) {
-	type weighted struct{ value, weight float64 }
-	var all []weighted
-	for _, g := range groups {
-		for _, at := range e.periodStarts(s) {
-			if n := e.timedRequests(g, at); n > 0 {
-				all = append(all, weighted{e.data.value(g.key(responseTime, e.Stat), at), n})
-				requests += n
-			}
-		}
-	}
-	slices.SortFunc(all, func(a, b weighted) int { return cmp.Compare(a.value, b.value) })
-	below := 0.0
-	for _, w := range all {
-		value = w.value
-		if below += w.weight; below > requests/2 {
-			break
-		}
-	}
-	return value, requests
-}
-
-func formatCount(n float64) string { return strconv.FormatFloat(math.Round(n), 'f', -1, 64) }
-
-func requestsText(n float64) string {
-	if math.Round(n) == 1 {
-		return "1 request"
-	}
-	return formatCount(n) + " requests"
-}
-
-func errorsText(n int) string {
-	if n == 1 {
-		return "1 error"
-	}
-	return strconv.Itoa(n) + " errors"
-}
-
-func percentagePoints(n string) string {
-	if n == "1" {
-		return "1 percentage point"
-	}
-	return n + " percentage points"
-}
-
-// percentText formats a rate as percent.
-func percentText(rate float64, limit *float64) string { return formatDigits(100*rate, limit) + " %" }
-
-// formatDigits formats a number with three digits, or with all if it would otherwise
-// read as equal to a limit that it does not equal.
-func formatDigits(v float64, limit *float64) string {
-	short, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 3, 64), 64)
-	if limit != nil && short == *limit {
-		return formatNumber(v)
-	}
-	return strconv.FormatFloat(short, 'f', -1, 64)
-}
-
-// formatP formats a p-value with two digits, or with five if it would otherwise read as
-// equal to the threshold.
-func formatP(p, threshold float64) string {
-	const tiny = 1e-6
-	short := strconv.FormatFloat(p, 'g', 2, 64)
-	switch {
-	case p < tiny && threshold > tiny:
-		return "< 0.000001"
-	case p != threshold && short == strconv.FormatFloat(threshold, 'g', 2, 64):
-		return "= " + strconv.FormatFloat(p, 'g', 5, 64)
-	}
-	return "= " + short
-}
-
-func latencyDuration(seconds float64) time.Duration {
-	return roundUp(time.Duration(seconds * float64(time.Second)))
 }

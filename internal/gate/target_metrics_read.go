@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -146,14 +147,25 @@ func (d metricData) has(k metricKey, second int64) bool {
 	return ok
 }
 
-// metricKeys returns the metrics that an evaluation requires.
-func (c TargetMetrics) metricKeys(entry entryGroups) []metricKey {
-	groups := []group{entry.incoming}
-	if c.comparesWithLive() {
-		groups = entry.all()
+// each calls f with every value of the periods that start at some Unix seconds.
+func (d metricData) each(k metricKey, starts []int64, f func(i int, v float64)) {
+	s := d[k]
+	if s == nil {
+		return
 	}
+	for i, at := range starts {
+		if v, ok := s.values[at]; ok {
+			f(i, v)
+		}
+	}
+}
+
+// metricKeys returns the metrics that an evaluation requires. Those of live are also
+// necessary for limits alone: they show how errors come in runs, and how many requests
+// without a code are normal.
+func (c TargetMetrics) metricKeys(entry entryGroups) []metricKey {
 	var all []metricKey
-	for _, g := range groups {
+	for _, g := range entry.all() {
 		all = append(all, g.key(requestCount, "Sum"))
 		if c.needsErrors() {
 			for _, metric := range []string{code2xx, code3xx, code4xx, code5xx, failedConnects} {
@@ -161,18 +173,26 @@ func (c TargetMetrics) metricKeys(entry entryGroups) []metricKey {
 			}
 			all = append(all, metricKey{g.region, g.balancer, "", balancerErrors, "Sum"})
 		}
-		if c.needsLatency() {
-			all = append(all, g.key(responseTime, c.Stat))
+		if c.needsSlow() {
+			all = append(all, g.key(responseTime, c.fastStat()))
 		}
 	}
 	return all
 }
 
-// comparesWithLive reports whether to read the live groups. That is also necessary
-// for errors alone, because they show how many requests without a code are normal.
-func (c TargetMetrics) comparesWithLive() bool { return c.needsErrors() || c.LatencyRatio != nil }
-func (c TargetMetrics) needsErrors() bool      { return c.MaxErrorRate != nil || c.WorseThanLiveBy != nil }
-func (c TargetMetrics) needsLatency() bool     { return c.MaxLatency > 0 || c.LatencyRatio != nil }
+func (c TargetMetrics) needsErrors() bool {
+	return c.MaxErrorRate != nil || c.WorseThanLiveBy != nil || c.ErrorRatio != nil
+}
+
+func (c TargetMetrics) needsSlow() bool {
+	return c.MaxSlowRate != nil || c.SlowerThanLiveBy != nil || c.SlowRatio != nil
+}
+
+// fastStat returns the statistic of response times that is the percentage of those up
+// to SlowThreshold, such as "PR(:0.5)".
+func (c TargetMetrics) fastStat() string {
+	return "PR(:" + strconv.FormatFloat(c.SlowThreshold.Seconds(), 'f', -1, 64) + ")"
+}
 
 // read reads all metrics that the groups require, in one call per region, the regions
 // concurrently.

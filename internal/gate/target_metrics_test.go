@@ -27,14 +27,17 @@ func backend(environment string) traffic.Backend {
 	return traffic.Backend{Entry: "web", Environment: environment, Group: elbPrefix + "targetgroup/" + environment + "/73e2d6bc24d8a067", Routes: []string{webRoute}}
 }
 
+const halfASecond = 500 * time.Millisecond
+
 // counts is the metrics of a target group for a minute.
 type counts struct {
 	requests, ok, redirects, clientErrors, failed, connectionErrors float64
-	p99                                                             float64 // seconds
+	slow                                                            float64 // responses slower than half a second
+	untimed                                                         bool    // there are no response times
 }
 
 // succeeded is a minute in which every request succeeded.
-func succeeded(n float64) counts { return counts{requests: n, ok: n, p99: 0.2} }
+func succeeded(n float64) counts { return counts{requests: n, ok: n} }
 
 // metricsFixture is the metrics of a load balancer.
 type metricsFixture struct {
@@ -45,10 +48,11 @@ func newMetricsFixture() metricsFixture {
 	return metricsFixture{&fakeCloudWatch{points: map[string]map[time.Time]float64{}}}
 }
 
+func seriesName(metric, environment string) string {
+	return fmt.Sprintf("AWS/ApplicationELB %s %s TargetGroup=targetgroup/%s/73e2d6bc24d8a067 60", metric, balancer, environment)
+}
+
 func (f metricsFixture) put(series string, ago int, v float64) {
-	if v == 0 {
-		return // a load balancer does not publish zeros
-	}
 	if f.fake.points[series] == nil {
 		f.fake.points[series] = map[time.Time]float64{}
 	}
@@ -60,9 +64,13 @@ func (f metricsFixture) minute(environment string, ago int, c counts) {
 	for metric, v := range map[string]float64{
 		"RequestCount Sum": c.requests, "HTTPCode_Target_2XX_Count Sum": c.ok, "HTTPCode_Target_3XX_Count Sum": c.redirects,
 		"HTTPCode_Target_4XX_Count Sum": c.clientErrors, "HTTPCode_Target_5XX_Count Sum": c.failed, "TargetConnectionErrorCount Sum": c.connectionErrors,
-		"TargetResponseTime p99": c.p99, "TargetResponseTime Average": c.p99 / 4,
 	} {
-		f.put(fmt.Sprintf("AWS/ApplicationELB %s %s TargetGroup=targetgroup/%s/73e2d6bc24d8a067 60", metric, balancer, environment), ago, v)
+		if v != 0 { // a load balancer does not publish zeros
+			f.put(seriesName(metric, environment), ago, v)
+		}
+	}
+	if !c.untimed && c.requests > 0 {
+		f.put(seriesName("TargetResponseTime PR(:0.5)", environment), ago, 100*(1-c.slow/c.requests))
 	}
 }
 
@@ -75,7 +83,9 @@ func (f metricsFixture) minutes(environment string, from, to int, c counts) {
 
 // balancerErrors sets the number of 5xx of the load balancer itself.
 func (f metricsFixture) balancerErrors(ago int, n float64) {
-	f.put("AWS/ApplicationELB HTTPCode_ELB_5XX_Count Sum "+balancer+" 60", ago, n)
+	if n > 0 {
+		f.put("AWS/ApplicationELB HTTPCode_ELB_5XX_Count Sum "+balancer+" 60", ago, n)
+	}
 }
 
 // evaluate evaluates at noon, ago after the weight change from blue to green.
@@ -107,24 +117,24 @@ func TestTargetMetrics_errors(t *testing.T) {
 		balancerErrors float64
 		want           rollout.Status
 	}{
-		{"no errors", succeeded(100), 0, "pass"},
-		{"redirects and client errors", counts{requests: 100, ok: 50, redirects: 20, clientErrors: 30}, 0,
+		{"no errors", succeeded(10_000), 0, "pass"},
+		{"redirects and client errors", counts{requests: 10_000, ok: 5000, redirects: 2000, clientErrors: 3000}, 0,
 			"pass"},
-		{"5xx of the target group", counts{requests: 100, ok: 97, failed: 3}, 0, "fail"},
-		{"at the limit", counts{requests: 100, ok: 98, failed: 2}, 0, "pass"},
-		{"just above the limit", counts{requests: 100_000, ok: 97_999, failed: 2001}, 0,
+		{"5xx of the target group", counts{requests: 10_000, ok: 9500, failed: 500}, 0, "fail"},
+		{"at the limit", counts{requests: 10_000, ok: 9800, failed: 200}, 0, "pass"},
+		{"above the limit, perhaps by chance", counts{requests: 10_000, ok: 9790, failed: 210}, 0,
+			"pass"},
+		{"5xx of the load balancer", counts{requests: 10_000, ok: 9500}, 500, "fail"},
+		{"failed connections", counts{requests: 10_000, ok: 9500, connectionErrors: 500}, 0, "fail"},
+		{"failed connections and 5xx of the load balancer overlap", counts{requests: 10_000, ok: 9400, failed: 100, connectionErrors: 400}, 500,
 			"fail"},
-		{"5xx of the load balancer", counts{requests: 100, ok: 95}, 5, "fail"},
-		{"failed connections", counts{requests: 100, ok: 95, connectionErrors: 5}, 0, "fail"},
-		{"failed connections and 5xx of the load balancer overlap", counts{requests: 100, ok: 94, failed: 1, connectionErrors: 4}, 5,
-			"fail"},
-		{"retried connections", counts{requests: 100, ok: 100, connectionErrors: 9}, 0,
+		{"retried connections", counts{requests: 10_000, ok: 10_000, connectionErrors: 900}, 0,
 			"pass"},
-		{"5xx of the load balancer for other groups", succeeded(100), 500, "pass"},
-		{"requests in flight", counts{requests: 100, ok: 90}, 0, "pass"},
-		{"requests in flight, some failed", counts{requests: 100, ok: 88, failed: 1}, 1,
+		{"5xx of the load balancer for other groups", succeeded(10_000), 50_000, "pass"},
+		{"requests in flight", counts{requests: 10_000, ok: 9000}, 0, "pass"},
+		{"requests in flight, some failed", counts{requests: 10_000, ok: 8800, failed: 100}, 100,
 			"pass"},
-		{"responses from the previous minute hide no errors", counts{requests: 100, ok: 98, failed: 4}, 0,
+		{"responses from the previous minute hide no errors", counts{requests: 10_000, ok: 9800, failed: 500}, 0,
 			"fail"},
 		{"no more errors than requests", counts{requests: 60, failed: 70}, 0, "fail"},
 		{"one error", counts{requests: 60, ok: 59, failed: 1}, 0, "pass"},
@@ -139,6 +149,20 @@ func TestTargetMetrics_errors(t *testing.T) {
 	}
 }
 
+// A release that fails every request never passes: if that would not be significant, the
+// data says nothing. Nothing is known about runs, so 10 errors count as one.
+func TestTargetMetrics_tooFewRequestsForAFail(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		requests, failed float64
+		want             rollout.Status
+	}{{70, 70, "inconclusive"}, {70, 40, "inconclusive"}, {70, 30, "pass"}, {80, 80, "fail"}, {80, 50, "pass"}} {
+		f := newMetricsFixture()
+		f.minute("green", 2, withErrors(c.requests, c.failed))
+		wantVerdict(t, f.evaluate(t, errorRate(50), 2*time.Minute), c.want)
+	}
+}
+
 func TestTargetMetrics_window(t *testing.T) {
 	t.Parallel()
 	bad := counts{requests: 100, failed: 100}
@@ -149,7 +173,7 @@ func TestTargetMetrics_window(t *testing.T) {
 		args gate.TargetMetrics
 		want rollout.Status
 	}{
-		{"newest five minutes", func(f metricsFixture) { f.minutes("green", 20, 7, bad); f.minutes("green", 6, 2, succeeded(100)) }, 30 * time.Minute, errorRate(2),
+		{"newest ten minutes", func(f metricsFixture) { f.minutes("green", 20, 12, bad); f.minutes("green", 11, 2, succeeded(100)) }, 30 * time.Minute, errorRate(2),
 			"pass"},
 		{"nothing from before the change", func(f metricsFixture) { f.minutes("green", 20, 5, bad); f.minutes("green", 4, 2, succeeded(100)) }, 4 * time.Minute, errorRate(2),
 			"pass"},
@@ -206,8 +230,8 @@ func TestTargetMetrics_withoutData(t *testing.T) {
 	t.Parallel()
 	noData := func(metricsFixture) {}
 	onlyGreen := func(f metricsFixture) { f.minutes("green", 6, 2, succeeded(200)) }
-	latency := gate.TargetMetrics{MaxLatency: time.Second}
-	ratio := gate.TargetMetrics{LatencyRatio: new(1.5)}
+	latency := gate.TargetMetrics{MaxSlowRate: new(1.0), SlowThreshold: halfASecond}
+	ratio := gate.TargetMetrics{SlowRatio: new(1.5), SlowThreshold: halfASecond}
 	for _, c := range []struct {
 		name string
 		fill func(f metricsFixture)
@@ -251,9 +275,9 @@ func TestTargetMetrics_missingSides(t *testing.T) {
 	}{
 		{"no live side, errors", gate.TargetMetrics{MaxErrorRate: new(2.0), WorseThanLiveBy: new(0.5)}, rollout.GateInput{Incoming: []traffic.Backend{backend("green")}},
 			"pass"},
-		{"no live side, latency", gate.TargetMetrics{MaxLatency: time.Second, LatencyRatio: new(2.0)}, rollout.GateInput{Incoming: []traffic.Backend{backend("green")}},
+		{"no live side, latency", gate.TargetMetrics{MaxSlowRate: new(1.0), SlowRatio: new(2.0), SlowThreshold: halfASecond}, rollout.GateInput{Incoming: []traffic.Backend{backend("green")}},
 			"pass"},
-		{"no live side, comparisons only", gate.TargetMetrics{WorseThanLiveBy: new(0.5), LatencyRatio: new(2.0)}, rollout.GateInput{Incoming: []traffic.Backend{backend("green")}},
+		{"no live side, comparisons only", gate.TargetMetrics{WorseThanLiveBy: new(0.5), SlowRatio: new(2.0), SlowThreshold: halfASecond}, rollout.GateInput{Incoming: []traffic.Backend{backend("green")}},
 			"pass"},
 		{"live side detached", worseBy(0.5), rollout.GateInput{Incoming: []traffic.Backend{backend("green")}, Live: []traffic.Backend{detached}},
 			"pass"},

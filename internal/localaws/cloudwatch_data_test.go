@@ -101,11 +101,13 @@ func TestMetricData_statistics(t *testing.T) {
 	none := result{nil, []float64{}}
 	b.wantData(map[string]result{
 		"n": one(100), "sum": one(2480), "avg": one(24.8), "min": one(10), "max": one(1000), "p50": one(10), "p99": one(20), "p9901": one(1000), "p100": one(1000),
+		"rank": one(50), "ranks": one(99), "rank0": one(0), "setrank": none,
 		"dim": one(7), "set": one(2.5), "setp": none, "samep": one(2), "bits": none, "ms": one(2480),
 		"fine": {[]int{5, 10}, []float64{3, 4}}, "coarse": one(7), "under": none, "five": {[]int{0, 300}, []float64{15, 6}},
 	},
 		stat("n", "App:Took", "SampleCount"), stat("sum", "App:Took", "Sum"), stat("avg", "App:Took", "Average"), stat("min", "App:Took", "Minimum"),
 		stat("max", "App:Took", "Maximum"), stat("p50", "App:Took", "p50"), stat("p99", "App:Took", "p99"), stat("p9901", "App:Took", "p99.01"), stat("p100", "App:Took", "p100"),
+		stat("rank", "App:Took", "PR(:19.5)"), stat("ranks", "App:Took", "PR(:20)"), stat("rank0", "App:Took", "PR(:1)"), stat("setrank", "App:Set", "PR(:3)"),
 		stat("dim", "App:Took", "Sum", "Host", "h", "Zone", "a"), stat("set", "App:Set", "Average"), stat("setp", "App:Set", "p50"), stat("samep", "App:Same", "p50"),
 		inBits, inTime, every(5, stat("fine", "App:Fine", "Sum")), stat("coarse", "App:Fine", "Sum"), every(10, stat("under", "App:Took", "Sum")),
 		every(300, stat("five", "App:Long", "Sum")))
@@ -168,22 +170,22 @@ func TestMetricData_mistakes(t *testing.T) {
 		return []cwtypes.MetricDataQuery{m, expression("e", text)}
 	}
 	for want, queries := range map[string][]cwtypes.MetricDataQuery{
-		"The collection MetricDataQueries must not have a size greater than 500.":                                                                                   many,
-		"The value M for parameter MetricDataQueries.member.1.Id is not matching the expected pattern ^[a-z][a-zA-Z0-9_]*$.":                                        {stat("M", "App:A", "Sum")},
-		"The values for parameter id in MetricDataQueries are not unique: m is used twice.":                                                                         {m, m},
-		"Either the Expression or the MetricStat must be specified for the query m, and not both.":                                                                  {both},
-		"The value p101 for the statistic of the query m is not supported: it must be SampleCount, Average, Sum, Minimum, Maximum or a percentile such as p99.":     {stat("m", "App:A", "p101")},
-		"The period 7 of the query m must be 1, 5, 10, 20, 30 or a multiple of 60.":                                                                                 {every(7, stat("m", "App:A", "Sum"))},
-		"Error in expression 'e' [function ANOMALY_DETECTION_BAND: localaws does not know it; it knows SUM, AVG, MIN, MAX, ABS, CEIL, FLOOR, FILL, IF and METRICS]": e("ANOMALY_DETECTION_BAND(m)"),
-		`Error in expression 'e' ["\"x\")": localaws does not know it]`:                                                                                             e(`METRICS("x")`),
-		"Error in expression 'e' [there is no query with the id n]":                                                                                                 e("m + n"),
-		"Error in expression 'e' [the expression refers to itself]":                                                                                                 e("e + 1"),
-		"Error in expression 'e' [the expression must come to one time series, not to a number]":                                                                    e("SUM(m)"),
-		"Error in expression 'e' [the expression must come to one time series, not to an array of time series]":                                                     e("[m]"),
-		"Error in expression 'e' [the expression ends too early]":                                                                                                   e("m +"),
-		`Error in expression 'e' [")" is expected, not ""]`:                                                                                                         e("(m"),
-		`Error in expression 'e' ["m" is not expected here]`:                                                                                                        e("m m"),
-		"Error in expression 'e' [function ABS does not take 2 arguments]":                                                                                          e("ABS(m, m)"),
+		"The collection MetricDataQueries must not have a size greater than 500.":                                                                                                                   many,
+		"The value M for parameter MetricDataQueries.member.1.Id is not matching the expected pattern ^[a-z][a-zA-Z0-9_]*$.":                                                                        {stat("M", "App:A", "Sum")},
+		"The values for parameter id in MetricDataQueries are not unique: m is used twice.":                                                                                                         {m, m},
+		"Either the Expression or the MetricStat must be specified for the query m, and not both.":                                                                                                  {both},
+		"The value p101 for the statistic of the query m is not supported: it must be SampleCount, Average, Sum, Minimum, Maximum, a percentile such as p99 or a percentile rank such as PR(:0.5).": {stat("m", "App:A", "p101")},
+		"The period 7 of the query m must be 1, 5, 10, 20, 30 or a multiple of 60.":                                                                                                                 {every(7, stat("m", "App:A", "Sum"))},
+		"Error in expression 'e' [function ANOMALY_DETECTION_BAND: localaws does not know it; it knows SUM, AVG, MIN, MAX, ABS, CEIL, FLOOR, FILL, IF and METRICS]":                                 e("ANOMALY_DETECTION_BAND(m)"),
+		`Error in expression 'e' ["\"x\")": localaws does not know it]`:                                                                                                                             e(`METRICS("x")`),
+		"Error in expression 'e' [there is no query with the id n]":                                                                                                                                 e("m + n"),
+		"Error in expression 'e' [the expression refers to itself]":                                                                                                                                 e("e + 1"),
+		"Error in expression 'e' [the expression must come to one time series, not to a number]":                                                                                                    e("SUM(m)"),
+		"Error in expression 'e' [the expression must come to one time series, not to an array of time series]":                                                                                     e("[m]"),
+		"Error in expression 'e' [the expression ends too early]":                                                                                                                                   e("m +"),
+		`Error in expression 'e' [")" is expected, not ""]`:                                                                                                                                         e("(m"),
+		`Error in expression 'e' ["m" is not expected here]`:                                                                                                                                        e("m m"),
+		"Error in expression 'e' [function ABS does not take 2 arguments]":                                                                                                                          e("ABS(m, m)"),
 	} {
 		_, err := b.cw.GetMetricData(b.ctx(), &cw.GetMetricDataInput{StartTime: aws.Time(noon()), EndTime: aws.Time(noon().Add(time.Hour)), MetricDataQueries: queries})
 		if got := failure(t, err); got != "ValidationError: "+want {

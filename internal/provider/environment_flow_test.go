@@ -268,7 +268,7 @@ func TestEnvironment_badInput(t *testing.T) {
 		"targets":             {func(e *env) { e.ready = "min_healthy_targets = 0" }},
 		"gate without a kind": {func(e *env) { e.ready = gateBlock("smoke", `interval = "1s"`) }},
 		"two gates, one name": {func(e *env) { e.ready = gate("") + "\n" + gate("") }},
-		"only comparisons":    {func(e *env) { e.ready = gateBlock("users", block("target_metrics", "latency_ratio = 2")) }},
+		"only comparisons":    {func(e *env) { e.ready = gateBlock("users", block("target_metrics", "error_ratio = 2")) }},
 		"live placeholder":    {func(e *env) { e.ready = gateBlock("it", block("http", `url = "http://h/{{live.version}}"`)) }},
 		"at_percent":          {func(e *env) { e.ready = gate("at_percent = [50]") }},
 		"when":                {func(e *env) { e.ready = gate(`when = "before"`) }},

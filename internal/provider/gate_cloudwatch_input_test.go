@@ -84,10 +84,14 @@ func badTargetMetrics() []badInput {
 		figures("no_limit", ""),
 		figures("rate", "max_error_rate = 100"),
 		figures("margin", "worse_than_live_by = -0.5"),
-		figures("latency", `max_latency = "0s"`),
-		figures("latency_unreadable", "max_latency = 500"),
-		figures("ratio", "latency_ratio = 0"),
-		figures("stat", "latency_ratio = 2\n stat = \"Maximum\""),
+		figures("threshold_zero", `max_slow_rate = 1
+			slow_threshold = "0s"`),
+		figures("threshold_unreadable", "max_slow_rate = 1\n slow_threshold = 500"),
+		figures("threshold_missing", "slower_than_live_by = 1"),
+		figures("threshold_alone", "max_error_rate = 1\n slow_threshold = \"1s\""),
+		figures("slow_rate", "max_slow_rate = 100\n slow_threshold = \"1s\""),
+		figures("ratio", "error_ratio = 1"),
+		figures("slow_ratio", "slow_ratio = 0\n slow_threshold = \"1s\""),
 		figures("requests", "max_error_rate = 1\n min_requests = 0"),
 		figures("confidence", "max_error_rate = 1\n confidence = 95"),
 		figures("confidence_zero", "max_error_rate = 1\n confidence = 0"),
@@ -181,30 +185,34 @@ gate {
   name = "all_figures"
   when = "before"
   target_metrics {
-    max_latency        = local.text
-    worse_than_live_by = local.number
-    latency_ratio      = local.number
-    confidence         = local.number
-    stat               = local.text
-    min_requests       = local.number
-    lookback           = "1s"
-    period             = local.text
-    lag                = local.text
+    worse_than_live_by  = local.number
+    error_ratio         = local.number
+    confidence          = local.number
+    slow_threshold      = local.text
+    max_slow_rate       = local.number
+    slower_than_live_by = local.number
+    slow_ratio          = local.number
+    min_requests        = local.number
+    lookback            = "1s"
+    period              = local.text
+    lag                 = local.text
   }
 }
 gate {
   name = "known_figures"
   target_metrics {
-    max_error_rate     = 0.5
-    max_latency        = "500ms"
-    stat               = "p99.9"
-    min_requests       = 100
-    worse_than_live_by = 0
-    confidence         = 0.99
-    latency_ratio      = 1.5
-    lookback           = "10m"
-    period             = "120s"
-    lag                = "90s"
+    max_error_rate      = 0.5
+    worse_than_live_by  = 0
+    error_ratio         = 1.5
+    slow_threshold      = "500ms"
+    max_slow_rate       = 1
+    slower_than_live_by = 0.5
+    slow_ratio          = 3
+    min_requests        = 100
+    confidence          = 0.99
+    lookback            = "10m"
+    period              = "120s"
+    lag                 = "90s"
   }
 }
 gate {

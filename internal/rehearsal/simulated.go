@@ -21,16 +21,22 @@ const (
 )
 
 const (
-	// simulatedBefore is the number of minutes before the weight change, with all requests on the live version.
-	simulatedBefore = 10
+	// simulatedBefore is the number of minutes before the first weight change, with all requests on the live version.
+	simulatedBefore = 60
 	// simulatedLag is the delay of the metrics.
 	simulatedLag = time.Minute
+	// stumbleChance is how often a dependency stumbles: one minute in 8.
+	stumbleChance = 1.0 / 8
+	// The number of hosts of both versions.
+	freshHosts, liveHosts = 2, 20
 )
 
 // SimulatedSide is the behavior of one version behind a simulated load balancer.
 type SimulatedSide struct {
-	Errors   float64       // percent of the requests that get a 5xx, independently
+	Errors   float64       // percent of the requests that get a 5xx
 	P50, P99 time.Duration // of the response times, which have a lognormal distribution
+	Hump     float64       // percent of the responses that take HumpTime instead
+	HumpTime time.Duration
 }
 
 // Slower returns the same behavior with the slow responses slowed down by a factor and the median unchanged.
@@ -39,21 +45,39 @@ func (s SimulatedSide) Slower(times float64) SimulatedSide {
 	return s
 }
 
-// SimulatedTerms configures a simulation.
-type SimulatedTerms struct {
-	Seed        uint64
-	Rate        float64 // mean requests per second of both versions together
-	Share       float64 // percent of them that the new version receives since the change
-	Live, Fresh SimulatedSide
+// above is the share of responses that take longer than a time.
+func (s SimulatedSide) above(t time.Duration) float64 {
+	sigma := math.Log(s.P99.Seconds()/s.P50.Seconds()) / quantile(0.99)
+	share := (1 - s.Hump/100) * math.Erfc(math.Log(t.Seconds()/s.P50.Seconds())/sigma/math.Sqrt2) / 2
+	if s.HumpTime > t {
+		share += s.Hump / 100
+	}
+	return share
 }
 
-// Simulated is a load balancer that exists only in its metrics: whole minutes before and after a weight change,
+// SimulatedTerms configures a simulation. Errors are independent, except for what it says.
+type SimulatedTerms struct {
+	Seed        uint64
+	Rate        float64   // mean requests per second of both versions together
+	Shares      []float64 // percent of them that the new version receives, by step
+	Live, Fresh SimulatedSide
+	RunLength   int           // errors come in runs of this many; 0: they do not
+	HostSpread  float64       // hosts have different error rates, with this relative standard deviation
+	Stumbles    float64       // percent of errors of both versions in a minute in which a dependency stumbles
+	Cold        int           // minutes after the first change in which all responses of the new version are slow
+	Delay       time.Duration // initial_delay: data from before it does not count
+}
+
+// Simulated is a load balancer that exists only in its metrics: whole minutes before and after weight changes,
 // as CloudWatch returns them. It implements the two calls that gates make. Equal terms give equal metrics. It
 // must not be used concurrently.
 type Simulated struct {
-	terms   SimulatedTerms
-	random  *rand.Rand
-	minutes []simulatedMinute
+	terms     SimulatedTerms
+	random    *rand.Rand
+	hosts     [2]float64 // error rate of the hosts, relative to that of the version
+	minutes   []simulatedMinute
+	step      int // from 1; 0 before the first change
+	changedAt int // minute of the last change
 }
 
 // simulatedMinute is the data of a minute, by version.
@@ -61,8 +85,9 @@ type simulatedMinute [2]simulatedCounts
 
 type simulatedCounts struct {
 	requests, errors int
-	luck             uint64             // seed of its latencies
-	latency          map[string]float64 // by statistic, in seconds
+	isCold           bool
+	luck             uint64             // seed of its response times
+	fast             map[string]float64 // percent of the responses up to a time, by statistic
 }
 
 const (
@@ -72,40 +97,73 @@ const (
 
 var simulatedEpoch = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
 
-// Simulate returns a load balancer at the time of the weight change.
+// Simulate returns a load balancer at the time of the first weight change.
 func Simulate(t SimulatedTerms) *Simulated {
 	s := &Simulated{terms: t, random: rand.New(rand.NewPCG(t.Seed, 0x626c7565))}
+	s.hosts = [2]float64{liveSide: s.drawHosts(liveHosts), freshSide: s.drawHosts(freshHosts)}
 	for range simulatedBefore {
 		s.Advance()
 	}
+	s.Change()
 	return s
 }
+
+// drawHosts returns the mean of the error rates of some hosts, which have a gamma distribution with mean 1.
+func (s *Simulated) drawHosts(n int) float64 {
+	if s.terms.HostSpread == 0 {
+		return 1
+	}
+	// The sum of n gamma distributed numbers is gamma distributed, with the sum of their shapes.
+	shape := float64(n) / (s.terms.HostSpread * s.terms.HostSpread)
+	return gamma(s.random, shape) / shape
+}
+
+// Change shifts the traffic to the next share.
+func (s *Simulated) Change() { s.step, s.changedAt = s.step+1, len(s.minutes) }
 
 // Advance adds a minute.
 func (s *Simulated) Advance() {
 	share := 0.0
-	if len(s.minutes) >= simulatedBefore {
-		share = s.terms.Share / 100
+	if s.step > 0 {
+		share = s.terms.Shares[s.step-1] / 100
 	}
+	stumbles := s.terms.Stumbles > 0 && s.random.Float64() < stumbleChance
 	var m simulatedMinute
-	m[freshSide] = s.count(s.terms.Rate*60*share, s.terms.Fresh)
-	m[liveSide] = s.count(s.terms.Rate*60*(1-share), s.terms.Live)
+	for i, requests := range [2]float64{liveSide: 1 - share, freshSide: share} {
+		side := [2]SimulatedSide{liveSide: s.terms.Live, freshSide: s.terms.Fresh}[i]
+		errors := side.Errors / 100 * s.hosts[i]
+		if stumbles {
+			errors += s.terms.Stumbles / 100
+		}
+		m[i] = s.count(s.terms.Rate*60*requests, min(1, errors))
+	}
+	m[freshSide].isCold = len(s.minutes) < simulatedBefore+s.terms.Cold
 	s.minutes = append(s.minutes, m)
 }
 
-// ChangedAt is the time of the weight change, at the start of a minute.
+// ChangedAt is the time of the last weight change, at the start of a minute.
 func (s *Simulated) ChangedAt() time.Time {
-	return simulatedEpoch.Add(simulatedBefore * time.Minute)
+	return simulatedEpoch.Add(time.Duration(s.changedAt) * time.Minute)
 }
+
+// DataFrom is the time from which data counts: the end of the delay after the last weight change.
+func (s *Simulated) DataFrom() time.Time { return s.ChangedAt().Add(s.terms.Delay) }
+
+// Step is the number of the present step, from 1, and the number of all steps.
+func (s *Simulated) Step() (step, of int) { return s.step, len(s.terms.Shares) }
 
 // Now is when the metrics of the newest minute are available.
 func (s *Simulated) Now() time.Time {
 	return simulatedEpoch.Add(time.Duration(len(s.minutes))*time.Minute + simulatedLag)
 }
 
-func (s *Simulated) count(mean float64, side SimulatedSide) simulatedCounts {
-	c := simulatedCounts{requests: poisson(s.random, mean), luck: s.random.Uint64(), latency: map[string]float64{}}
-	c.errors = binomial(s.random, c.requests, side.Errors/100)
+func (s *Simulated) count(mean, errors float64) simulatedCounts {
+	c := simulatedCounts{requests: poisson(s.random, mean), luck: s.random.Uint64(), fast: map[string]float64{}}
+	if runs := s.terms.RunLength; runs > 1 {
+		c.errors = min(c.requests, runs*poisson(s.random, float64(c.requests)*errors/float64(runs)))
+	} else {
+		c.errors = binomial(s.random, c.requests, errors)
+	}
 	return c
 }
 
@@ -120,12 +178,12 @@ func (s *Simulated) GetMetricData(_ context.Context, in *cloudwatch.GetMetricDat
 	out := &cloudwatch.GetMetricDataOutput{}
 	for _, q := range in.MetricDataQueries {
 		r := types.MetricDataResult{Id: q.Id, Label: q.MetricStat.Metric.MetricName, StatusCode: types.StatusCodeComplete}
-		for i := range s.minutes {
+		for i := max(0, int(in.StartTime.Sub(simulatedEpoch)/time.Minute)); i < len(s.minutes); i++ {
 			at := simulatedEpoch.Add(time.Duration(i) * time.Minute)
 			if at.Before(*in.StartTime) || !at.Before(*in.EndTime) {
 				continue
 			}
-			if v := s.value(q.MetricStat, i); v > 0 {
+			if v, ok := s.value(q.MetricStat, i); ok {
 				r.Timestamps, r.Values = append(r.Timestamps, at), append(r.Values, v)
 			}
 		}
@@ -134,23 +192,24 @@ func (s *Simulated) GetMetricData(_ context.Context, in *cloudwatch.GetMetricDat
 	return out, nil
 }
 
-func (s *Simulated) value(m *types.MetricStat, minute int) float64 {
+// value returns a statistic of a minute, and whether there is one. A counter of 0 has none.
+func (s *Simulated) value(m *types.MetricStat, minute int) (v float64, ok bool) {
 	side, ok := sideOf(m.Metric.Dimensions)
 	if !ok {
-		return 0
+		return 0, false
 	}
 	c := s.minutes[minute][side]
 	switch aws.ToString(m.Metric.MetricName) {
 	case "RequestCount":
-		return float64(c.requests)
+		v = float64(c.requests)
 	case "HTTPCode_Target_2XX_Count":
-		return float64(c.requests - c.errors)
+		v = float64(c.requests - c.errors)
 	case "HTTPCode_Target_5XX_Count":
-		return float64(c.errors)
+		v = float64(c.errors)
 	case "TargetResponseTime":
-		return c.time([]SimulatedSide{s.terms.Live, s.terms.Fresh}[side], aws.ToString(m.Stat))
+		return c.percentUpTo([]SimulatedSide{s.terms.Live, s.terms.Fresh}[side], aws.ToString(m.Stat)), c.requests > 0
 	}
-	return 0
+	return v, v > 0
 }
 
 // sideOf is the version of a group; a load balancer metric has none.
@@ -166,29 +225,19 @@ func sideOf(dimensions []types.Dimension) (side int, ok bool) {
 	return 0, false
 }
 
-// time is a statistic of the minute's latencies in seconds: "Average", or a percentile such as "p99".
-func (c simulatedCounts) time(side SimulatedSide, stat string) float64 {
-	if c.requests == 0 || side.P50 == 0 {
-		return 0
-	}
-	if v, ok := c.latency[stat]; ok {
+// percentUpTo is the percentage of the minute's responses up to a time: a percentile rank such as "PR(:0.5)".
+func (c simulatedCounts) percentUpTo(side SimulatedSide, stat string) float64 {
+	if v, ok := c.fast[stat]; ok || c.requests == 0 {
 		return v
 	}
-	random := rand.New(rand.NewPCG(c.luck, uint64(len(stat))))
-	sigma := math.Log(side.P99.Seconds()/side.P50.Seconds()) / quantile(0.99)
-	v := 0.0
-	if p, err := strconv.ParseFloat(strings.TrimPrefix(stat, "p"), 64); err == nil {
-		// The k-th of n uniform numbers has a beta distribution, so the n numbers need not be drawn.
-		k := math.Ceil(p / 100 * float64(c.requests))
-		a, b := gamma(random, k), gamma(random, float64(c.requests)-k+1)
-		v = side.P50.Seconds() * math.Exp(sigma*quantile(a/(a+b)))
-	} else {
-		for range c.requests {
-			v += math.Exp(sigma * random.NormFloat64())
-		}
-		v *= side.P50.Seconds() / float64(c.requests)
+	seconds, _ := strconv.ParseFloat(strings.TrimSuffix(strings.TrimPrefix(stat, "PR(:"), ")"), 64)
+	slow := side.above(time.Duration(seconds * float64(time.Second)))
+	if c.isCold {
+		slow = 1
 	}
-	c.latency[stat] = v
+	random := rand.New(rand.NewPCG(c.luck, uint64(len(stat))))
+	v := 100 * (1 - float64(binomial(random, c.requests, slow))/float64(c.requests))
+	c.fast[stat] = v
 	return v
 }
 

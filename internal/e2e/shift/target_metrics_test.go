@@ -1,7 +1,9 @@
 package shift
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -19,12 +21,12 @@ const figures = `
     name     = "users"
     interval = "250ms"
     target_metrics {
-      max_error_rate     = 1
-      worse_than_live_by = 0.5
-      latency_ratio      = 2
-      stat               = "p90"
-      period             = "1s"
-      lag                = "500ms"
+      max_error_rate      = 1
+      worse_than_live_by  = 0.5
+      slow_threshold      = "%s"
+      slower_than_live_by = 5
+      period              = "1s"
+      lag                 = "500ms"
     }
   }
 `
@@ -32,7 +34,7 @@ const figures = `
 func newWorldOfFigures(t *testing.T, delay time.Duration, pace rehearsal.Pace) *e2e.World {
 	t.Helper()
 	w := e2e.NewWorldOf(t, rehearsal.AppTerms{Version: "1", Delay: delay}, pace, localaws.WithMetricsClock(time.Second, 500*time.Millisecond))
-	w.SetGates(figures)
+	w.SetGates(fmt.Sprintf(figures, cmp.Or(3*delay, time.Second)))
 	return w
 }
 
@@ -80,7 +82,7 @@ func TestTargetMetrics_rollsBackASlowRelease(t *testing.T) {
 	w.MustConfigure("green")
 	out := w.MustFail()
 	w.MustHaveAll("blue")
-	if text := e2e.ErrorsIn(out); !strings.Contains(text, `"users"`) || !strings.Contains(text, "p90") {
+	if text := e2e.ErrorsIn(out); !strings.Contains(text, `"users"`) || !strings.Contains(text, "slower than") {
 		t.Errorf("the error says %s", text)
 	}
 	w.LostNothing()

@@ -67,14 +67,3 @@ func validateRange(stat string, ofValues bool, lower, upper string) error {
 	}
 	return nil
 }
-
-// Percentile returns the quantile of a statistic such as p99 (0.99), and 0 for any
-// other statistic.
-func Percentile(stat string) float64 {
-	m := upToStat.FindStringSubmatch(stat)
-	if m == nil || m[1] != "p" {
-		return 0
-	}
-	p, _ := strconv.ParseFloat(m[2], 64)
-	return p / 100
-}

@@ -30,12 +30,3 @@ func TestValidate(t *testing.T) {
 		golden.Record(t, fmt.Sprint(err))
 	}
 }
-
-func TestPercentile(t *testing.T) {
-	t.Parallel()
-	for stat, want := range map[string]float64{"p99": 0.99, "p50": 0.5, "Average": 0, "tm99": 0, "p0": 0} {
-		if got := Percentile(stat); got != want {
-			t.Errorf("%s is %v, want %v", stat, got, want)
-		}
-	}
-}

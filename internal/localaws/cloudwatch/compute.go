@@ -112,7 +112,7 @@ func (q dataQuery) check() error {
 		return badPeriod(q.ID, *m.Period)
 	}
 	if _, ok := parseStatistic(m.Stat); !ok {
-		return wire.ValidationError("The value %s for the statistic of the query %s is not supported: it must be SampleCount, Average, Sum, Minimum, Maximum or a percentile such as p99.", m.Stat, q.ID)
+		return wire.ValidationError("The value %s for the statistic of the query %s is not supported: it must be SampleCount, Average, Sum, Minimum, Maximum, a percentile such as p99 or a percentile rank such as PR(:0.5).", m.Stat, q.ID)
 	}
 	return checkDimensions("MetricStat.Metric.Dimensions", m.Metric.Dimensions)
 }

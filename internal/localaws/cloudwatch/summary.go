@@ -106,10 +106,25 @@ func (s *summary) percentile(percent float64) (float64, bool) {
 	return s.max, true
 }
 
+// rank returns the percentage of the samples up to and including a value.
+func (s *summary) rank(upTo float64) (float64, bool) {
+	if s.valuesUnknown || s.count == 0 {
+		return 0, false
+	}
+	below := 0.0
+	for v, n := range s.values {
+		if min(max(v, s.min), s.max) <= upTo {
+			below += n
+		}
+	}
+	return 100 * below / s.count, true
+}
+
 // statistic computes a number from a summary and reports whether there is one.
 type statistic func(*summary) (float64, bool)
 
-// parseStatistic parses SampleCount, Average, Sum, Minimum, Maximum and percentiles such as p99 or p99.9.
+// parseStatistic parses SampleCount, Average, Sum, Minimum, Maximum, percentiles such as p99 or p99.9, and
+// percentile ranks such as PR(:0.5).
 func parseStatistic(name string) (statistic, bool) {
 	some := func(f func(*summary) float64) (statistic, bool) {
 		return func(s *summary) (float64, bool) { return f(s), s.count > 0 }, true
@@ -126,8 +141,19 @@ func parseStatistic(name string) (statistic, bool) {
 	case "Maximum":
 		return some(func(s *summary) float64 { return s.max })
 	}
+	if upTo, ok := parseRank(name); ok {
+		return func(s *summary) (float64, bool) { return s.rank(upTo) }, true
+	}
 	percent, ok := parsePercentile(name)
 	return func(s *summary) (float64, bool) { return s.percentile(percent) }, ok
+}
+
+// parseRank parses a percentile rank without a lower bound, such as PR(:0.5).
+func parseRank(name string) (float64, bool) {
+	bound, found := strings.CutPrefix(name, "PR(:")
+	bound, closed := strings.CutSuffix(bound, ")")
+	v, err := strconv.ParseFloat(bound, 64)
+	return v, found && closed && err == nil && v >= 0
 }
 
 // parsePercentile parses p0 to p100 with at most two decimals.
