@@ -188,6 +188,9 @@ func notOneOf(at path.Path, value string, among []string) diag.Diagnostic {
 // changeText is about traffic that somebody else changed during the shift, with the share
 // that a bad version keeps.
 func (s *shiftRun) changeText(result rollout.Result, f *rollout.Failure) string {
+	if f.Cause == rollout.RolledBackByUser {
+		return "The user moved it there, and this apply changed nothing more."
+	}
 	if f.Change == "" {
 		return "Nothing more was changed after the external change."
 	}
