@@ -149,7 +149,7 @@ func TestRollBack_beside(t *testing.T) {
 func TestRollBack_lateWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// The write of 50 % has no answer for 12s.
-		x := ask(t, userStory+"fault late write by=forward skip=4 for=12s times=2\n", 76*time.Second, nil)
+		x := ask(t, userStory+"fault late write by=forward skip=2 for=12s times=2\n", 76*time.Second, nil)
 		if x.err != nil || x.took < 12*time.Second {
 			t.Errorf("it ended after %s: %v", x.took, x.err)
 		}
