@@ -44,7 +44,7 @@ type Operation struct {
 
 // Operate starts the command bluegreen with the credentials and endpoints of Terraform, in the
 // directory of the configuration.
-func (w *World) Operate(args ...string) *Operation {
+func Operate(w *World, args ...string) *Operation {
 	w.t.Helper()
 	o := &Operation{t: w.t, command: exec.Command(BuildCommand(w.t), args...)}
 	o.command.Dir, o.command.Env = w.Terraform.Dir, append(os.Environ(), w.Terraform.Env...)

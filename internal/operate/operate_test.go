@@ -215,7 +215,7 @@ func TestRollback_allTheSame(t *testing.T) {
 	if result.Rejected != nil || !slices.Equal(w.green(w.routes...), none) {
 		t.Errorf("green has %v: %+v", w.green(w.routes...), result)
 	}
-	golden.Check(t, result.Text()+"\n", w.volatile()...)
+	golden.Check(t, result.Text()+"\n", append(w.volatile(), golden.ReplacePattern(`\(elasticloadbalancing:AddTags.*\)`, "(<error of each route>)"))...)
 }
 
 // An API that refuses every write: the command says where the traffic is.
@@ -227,7 +227,7 @@ func TestRollback_fails(t *testing.T) {
 	if got := exitOf(t, err); got != operate.Failed {
 		t.Errorf("exit code %d", got)
 	}
-	golden.Check(t, fmt.Sprintln(err), append(w.volatile(), golden.ReplacePattern(`within [^.;]*`, "within <time>"))...)
+	golden.Check(t, fmt.Sprintln(err), append(w.volatile(), golden.ReplacePattern(`(?m)^elasticloadbalancing:ModifyRule.*; rollback not verified.*$`, "<error of each rule>"))...)
 }
 
 func TestRecover(t *testing.T) {

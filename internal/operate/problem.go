@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
@@ -99,14 +100,29 @@ func otherAccount(ctx context.Context, arn string, who account) string {
 	return ""
 }
 
-// sentence ends a text with a period and begins it with a capital letter.
+// sentence ends a text with a period and begins it with a capital letter, except for a name such as
+// that of an IAM action or an ARN.
 func sentence(text string) string {
 	if text == "" {
 		return ""
 	}
-	text = strings.ReplaceAll(text, "\n", "; ")
+	text = oneLine(text)
 	if !strings.HasSuffix(text, ".") {
 		text += "."
 	}
+	if first, _, _ := strings.Cut(text, " "); strings.Contains(first, ":") {
+		return text
+	}
 	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+// oneLine joins the lines of an error of several calls. Equal ones are left out.
+func oneLine(text string) string {
+	var lines []string
+	for line := range strings.SplitSeq(text, "\n") {
+		if !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "; ")
 }

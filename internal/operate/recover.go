@@ -141,7 +141,7 @@ func find(s seen, x *traffic.Left) bool {
 // running is about a shift whose owner has not ended, or is not known to have.
 func (o *Operator) running(s seen, x traffic.Left) *Problem {
 	return &Problem{Exit: Running, Summary: "The shift is still running", Traffic: o.Target.where(s.states) + " " + unchanged,
-		Cause: sentence(describe(x) + " is running, or not known to have ended"), Action: "Wait until it ends. To end it now, use bluegreen rollback."}
+		Cause: sentence("the owner of " + describe(x) + ", is running, or is not known to have ended"), Action: "Wait until it ends. To end it now, use bluegreen rollback."}
 }
 
 // checkOurs refuses to touch traffic that the shift did not leave: somebody has moved it since.
@@ -150,9 +150,7 @@ func (p *Plan) checkOurs() *Problem {
 		id := p.operator.Target.Routes[i].ID
 		now := traffic.KeyedShares(s)
 		if s.Response != "" || !shift.Weights(now).IsBetween(p.shift.From[id], p.shift.To[id]) {
-			return &Problem{Exit: Refused, Summary: p.summary, Traffic: p.operator.Target.where(p.states) + " " + unchanged,
-				Cause:  fmt.Sprintf("The traffic of %s is not where the shift %s left it: somebody has moved it since.", label(id, s), p.shift.Shift),
-				Action: "To move it to where the shift started all the same, use bluegreen rollback."}
+			return p.refuse(fmt.Sprintf("The traffic of %s is not where the shift %s left it: somebody has moved it since.", label(id, s), p.shift.Shift), "To move it to where the shift started all the same, use bluegreen rollback.")
 		}
 	}
 	return nil

@@ -24,6 +24,13 @@ func (p *Plan) resolve() ([]traffic.State, *Problem) {
 	return targets, nil
 }
 
+// refuse returns a Problem that says where the traffic is.
+func (p *Plan) refuse(cause, action string) *Problem {
+	problem := refuse(p.summary, cause, action)
+	problem.Traffic = p.operator.Target.where(p.states) + " " + unchanged
+	return problem
+}
+
 // shares returns what the groups of a route get.
 func (p *Plan) shares(i int, s traffic.State) (shift.Weights, *Problem) {
 	if p.options.To == "" {
@@ -46,9 +53,9 @@ func (p *Plan) recorded(i int, s traffic.State) (shift.Weights, *Problem) {
 	from, has := x.From[route.ID]
 	switch {
 	case !has:
-		return nil, refuse(p.summary, fmt.Sprintf("The shift %s left no record on %s (%s): it may have been removed.", x.Shift, label(route.ID, s), route.ID), useTo)
+		return nil, p.refuse(fmt.Sprintf("The shift %s left no record on %s (%s): it may have been removed.", x.Shift, label(route.ID, s), route.ID), useTo)
 	case len(from) == 0:
-		return nil, refuse(p.summary, fmt.Sprintf("%s did not forward when the shift %s started.", label(route.ID, s), x.Shift), useTo)
+		return nil, p.refuse(fmt.Sprintf("%s did not forward when the shift %s started.", label(route.ID, s), x.Shift), useTo)
 	}
 	known := map[string]string{}
 	for _, group := range append(p.operator.Target.groups(route.Entry), s.Groups()...) {
@@ -58,7 +65,7 @@ func (p *Plan) recorded(i int, s traffic.State) (shift.Weights, *Problem) {
 	for key, share := range from {
 		group := known[key]
 		if share > 0 && group == "" {
-			return nil, refuse(p.summary, fmt.Sprintf("%s has no target group any more that had %s of its traffic when the shift %s started: it was detached.", label(route.ID, s), share, x.Shift),
+			return nil, p.refuse(fmt.Sprintf("%s has no target group any more that had %s of its traffic when the shift %s started: it was detached.", label(route.ID, s), share, x.Shift),
 				"Use -f with the state of the switch, which has the target groups, or name one with --to.")
 		}
 		if share > 0 {
@@ -76,22 +83,22 @@ func (p *Plan) named(i int, s traffic.State) (string, *Problem) {
 		if group := e.Groups[route.Entry]; group != "" {
 			return group, nil
 		}
-		return "", refuse(p.summary, fmt.Sprintf("The environment %s has no target group for %s (%s).", to, label(route.ID, s), route.ID), "Name another environment.")
+		return "", p.refuse(fmt.Sprintf("The environment %s has no target group for %s (%s).", to, label(route.ID, s), route.ID), "Name another environment.")
 	}
 	if !strings.HasPrefix(to, "arn:") {
 		if len(t.Environments) == 0 {
-			return "", refuse(p.summary, fmt.Sprintf("%q is no ARN of a target group, and without -f no names of environments are known.", to), "Use the ARN of a target group, or -f with the state of the switch.")
+			return "", p.refuse(fmt.Sprintf("%q is no ARN of a target group, and without -f no names of environments are known.", to), "Use the ARN of a target group, or -f with the state of the switch.")
 		}
-		return "", refuse(p.summary, fmt.Sprintf("There is no environment %q.", to), "Use one of "+strings.Join(slices.Sorted(maps.Keys(t.Environments)), ", ")+", or the ARN of a target group.")
+		return "", p.refuse(fmt.Sprintf("There is no environment %q.", to), "Use one of "+strings.Join(slices.Sorted(maps.Keys(t.Environments)), ", ")+", or the ARN of a target group.")
 	}
 	if _, err := elb.ParseGroup(to); err != nil {
-		return "", refuse(p.summary, sentence(err.Error()), "Use the ARN of a target group.")
+		return "", p.refuse(sentence(err.Error()), "Use the ARN of a target group.")
 	}
 	if entries := t.entries(); len(entries) > 1 {
-		return "", refuse(p.summary, "The switch has several entry points ("+strings.Join(entries, ", ")+"), and a target group belongs to one.", "Name an environment with --to.")
+		return "", p.refuse("The switch has several entry points ("+strings.Join(entries, ", ")+"), and a target group belongs to one.", "Name an environment with --to.")
 	}
 	if _, attached := s.Weights[to]; !attached && !slices.Contains(t.groups(route.Entry), to) && len(p.states) > 1 {
-		return "", refuse(p.summary, fmt.Sprintf("%s does not have the target group, so it may belong to another entry point.", label(route.ID, s)),
+		return "", p.refuse(fmt.Sprintf("%s does not have the target group, so it may belong to another entry point.", label(route.ID, s)),
 			"Use -f with the state of the switch, and name an environment with --to.")
 	}
 	return to, nil
@@ -106,7 +113,7 @@ func (p *Plan) checkGaining(i int, group string) *Problem {
 	if p.shift.To[id][key] <= p.shift.From[id][key] {
 		return nil
 	}
-	return refuse(p.summary, fmt.Sprintf("%s is where the shift %s moves the traffic, so that is no rollback.", p.operator.Target.name(p.operator.Target.Routes[i].Entry, group), p.shift.Shift),
+	return p.refuse(fmt.Sprintf("%s is where the shift %s moves the traffic, so that is no rollback.", p.operator.Target.name(p.operator.Target.Routes[i].Entry, group), p.shift.Shift),
 		"Let the shift go on, or roll it back first.")
 }
 

@@ -47,7 +47,7 @@ func (o *Operator) PlanRollback(ctx context.Context, options RollbackOptions) (*
 	if problem != nil {
 		return nil, problem
 	}
-	p := &Plan{operator: o, options: options, summary: cannotRollBack}
+	p := &Plan{operator: o, options: options, states: s.states, summary: cannotRollBack}
 	x, problem := p.choose(s)
 	if problem != nil {
 		return nil, problem
@@ -93,28 +93,25 @@ func (p *Plan) choose(s seen) (*traffic.Left, *Problem) {
 		for _, x := range open {
 			all = append(all, describe(x))
 		}
-		return nil, refuse(p.summary, "The routes have records of several shifts: "+strings.Join(all, "; ")+".", "Name the routes of one switch.")
+		return nil, p.refuse("The routes have records of several shifts: "+strings.Join(all, "; ")+".", "Name the routes of one switch.")
 	case len(open) == 0 && p.options.To != "":
 		return nil, nil
 	case len(open) == 0 && len(s.shifts) > 0:
 		x := s.shifts[len(s.shifts)-1]
-		return nil, &Problem{Exit: Refused, Summary: p.summary, Traffic: o.Target.where(s.states) + " " + unchanged,
-			Cause: fmt.Sprintf("The shift %s has ended: %s.%s", x.Shift, phaseText(x.Phase), reasonText(x.Reason)), Action: useTo}
+		return nil, p.refuse(fmt.Sprintf("The shift %s has ended: %s.%s", x.Shift, phaseText(x.Phase), reasonText(x.Reason)), useTo)
 	case len(open) == 0:
-		return nil, &Problem{Exit: Refused, Summary: p.summary, Traffic: o.Target.where(s.states) + " " + unchanged,
-			Cause: "The routes have no record of a shift, so it is not known where the traffic was before.", Action: useTo}
+		return nil, p.refuse("The routes have no record of a shift, so it is not known where the traffic was before.", useTo)
 	}
 	x := open[0]
 	if x.Phase == traffic.PhaseCompleted && !o.isAbandoned(x) {
 		if p.options.To != "" {
 			return nil, nil
 		}
-		return nil, &Problem{Exit: Refused, Summary: p.summary, Traffic: o.Target.where(s.states) + " " + unchanged,
-			Cause: fmt.Sprintf("The shift %s has completed, and its apply is about to save that.", x.Shift), Action: useTo}
+		return nil, p.refuse(fmt.Sprintf("The shift %s has completed, and its apply is about to save that.", x.Shift), useTo)
 	}
 	if x.Reason != "" && !o.isAbandoned(x) {
 		if p.options.To != "" {
-			return nil, refuse(p.summary, fmt.Sprintf("Somebody else is rolling the shift back: %s.", x.Reason), "Wait until that has ended. Run bluegreen status to see it.")
+			return nil, p.refuse(fmt.Sprintf("Somebody else is rolling the shift back: %s.", x.Reason), "Wait until that has ended. Run bluegreen status to see it.")
 		}
 		p.warn("Somebody was first: %s. This command writes the same weights.", x.Reason)
 	}
@@ -247,7 +244,7 @@ func (p *Plan) result(returned rollout.Returned, restored time.Duration) Result 
 	}
 	if returned.Unmarked != nil {
 		r.Rejected = nil
-		r.Warnings = append(r.Warnings, fmt.Sprintf("The record of the shift could not be written (%v): a running apply reports an external change, and the next plan may not know who returned the traffic.", returned.Unmarked))
+		r.Warnings = append(r.Warnings, fmt.Sprintf("The record of the shift could not be written (%s). A running apply reports an external change, and the next plan may not know who returned the traffic.", oneLine(returned.Unmarked.Error())))
 	}
 	return r
 }

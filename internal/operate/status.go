@@ -74,7 +74,7 @@ func (o *Operator) Status(ctx context.Context) (Status, error) {
 	}
 	health, err := o.health(ctx, s.states)
 	if err != nil {
-		st.Warnings = append(st.Warnings, "The health of some targets could not be read: "+strings.ReplaceAll(err.Error(), "\n", "; "))
+		st.Warnings = append(st.Warnings, "The health of some targets could not be read: "+oneLine(err.Error()))
 	}
 	for i, state := range s.states {
 		st.Routes = append(st.Routes, o.routeStatus(i, state, health))

@@ -144,7 +144,7 @@ func (l *lease) acquire(ctx context.Context, id string, splits []recordSplit) *F
 		return f
 	}
 	l.ending, l.done, l.wake = make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
-	go l.keepRenewing(context.WithoutCancel(ctx))
+	go renewing{l}.keepRenewing(context.WithoutCancel(ctx))
 	l.removeTaken(ctx)
 	return nil
 }

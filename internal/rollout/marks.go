@@ -25,10 +25,13 @@ func (e *markError) failure() *Failure {
 	return &Failure{Cause: RolledBackByUser, Detail: e.reason}
 }
 
+// renewing is the part of a lease that runs in a goroutine of its own.
+type renewing struct{ *lease }
+
 // keepRenewing extends the lease every renewInterval, and when the record changes, and looks in
 // between whether somebody marked it. A write that has begun is not canceled at the end: the API
 // might carry it out after the record was removed.
-func (l *lease) keepRenewing(ctx context.Context) {
+func (l renewing) keepRenewing(ctx context.Context) {
 	defer close(l.done)
 	renewAt, lookAt := time.Now().Add(renewInterval), l.nextLook()
 	for {
@@ -56,7 +59,7 @@ func (l *lease) keepRenewing(ctx context.Context) {
 }
 
 // renew extends the lease, and returns the pause before the next time.
-func (l *lease) renew(ctx context.Context, changed bool) time.Duration {
+func (l renewing) renew(ctx context.Context, changed bool) time.Duration {
 	l.mu.Lock()
 	expired := time.Since(l.renewed) > leaseDuration
 	rolled := l.rolled
@@ -73,7 +76,7 @@ func (l *lease) renew(ctx context.Context, changed bool) time.Duration {
 }
 
 // nextLook returns when the record is looked at next.
-func (l *lease) nextLook() time.Time {
+func (l renewing) nextLook() time.Time {
 	if l.onMark == nil || l.isRolledBack() {
 		return time.Now().Add(renewInterval)
 	}
@@ -89,7 +92,7 @@ func earlier(a, b time.Time) time.Time {
 
 // look reads the record to find a mark. It returns true where the record of this run has to be
 // written at once, and does not wait for the answer then, nor where the lease ends.
-func (l *lease) look(ctx context.Context) (woken bool) {
+func (l renewing) look(ctx context.Context) (woken bool) {
 	if l.onMark == nil || l.isRolledBack() {
 		return false
 	}

@@ -346,7 +346,7 @@ func (l handedLease) resume(ctx context.Context, handed *HandedRecord, atOnce bo
 	if atOnce {
 		l.wake <- struct{}{}
 	}
-	go l.keepRenewing(ctx)
+	go renewing{l.lease}.keepRenewing(ctx)
 }
 
 // suspend ends the renewals, and waits for the one in progress.

@@ -41,7 +41,7 @@ type asked struct {
 	took     time.Duration
 	back     time.Duration  // after the command: all traffic is back
 	writes   map[string]int // of the command and of the shift, by route, after the command began
-	kept     []traffic.Record
+	left     []traffic.Record
 }
 
 // ask plays a story, and rolls it back at a time with a command.
@@ -81,7 +81,7 @@ func ask(t *testing.T, script string, at time.Duration, edit func(*rollout.Hando
 			x.writes[fmt.Sprintf("%s by %s", c.Routes[0], map[bool]string{true: "rollback", false: "forward"}[c.Rollback])]++
 		}
 	}
-	x.kept = p.memory.Recorder().Now("web")
+	x.left = p.memory.Recorder().Now("web")
 	return x
 }
 
@@ -138,8 +138,8 @@ func TestRollBack_beside(t *testing.T) {
 					t.Errorf("at %s: %s has %v", at, id, w)
 				}
 			}
-			if len(x.kept) > 0 {
-				t.Errorf("at %s the record is left: %+v", at, x.kept)
+			if len(x.left) > 0 {
+				t.Errorf("at %s the record is left: %+v", at, x.left)
 			}
 		})
 	}

@@ -74,7 +74,7 @@ func TestOperated_rollbackAfterAKill(t *testing.T) {
 		t.Fatalf("the split is %v", weights)
 	}
 	mark := w.Mark()
-	rollback := w.Operate("rollback", "-f", "terraform.tfstate", "--yes", "--reason", "checkout is slow")
+	rollback := e2e.Operate(w, "rollback", "-f", "terraform.tfstate", "--yes", "--reason", "checkout is slow")
 	w.Eventually("the traffic is back", func() bool { return hasAll(w, "blue", rules...) })
 	took := time.Since(rollback.Began)
 	t.Logf("3 routes were restored %s after the start of the command, which has %.1f MB", took, float64(size.Size())/(1<<20))
@@ -116,7 +116,7 @@ func TestOperated_rollbackOfARunningApply(t *testing.T) {
 		return w.Weights()["green"] == 5 && w.Feeds(rules[0], "green") && w.Feeds(rules[1], "green")
 	})
 	mark := w.Mark()
-	rollback := w.Operate("rollback", "--route", rules[1], "--yes", "--json")
+	rollback := e2e.Operate(w, "rollback", "--route", rules[1], "--yes", "--json")
 	applied, ok := apply.Wait()
 	if ok {
 		t.Errorf("the apply succeeded:\n%s", applied)
@@ -148,20 +148,20 @@ func TestOperated_rollbackOfARunningApply(t *testing.T) {
 func TestOperated_recover(t *testing.T) {
 	t.Parallel()
 	w := e2e.NewQuietWorld(t, e2e.Endless)
-	if out, errs, code := w.Operate("recover", "--route", w.Stack.Listener).Wait(); code != 0 {
+	if out, errs, code := e2e.Operate(w, "recover", "--route", w.Stack.Listener).Wait(); code != 0 {
 		t.Errorf("without a shift: exit code %d\n%s%s", code, out, errs)
 	}
 	w.MustConfigure("green")
 	apply := w.Start()
 	w.Eventually("green has 5 %", func() bool { return w.Weights()["green"] == 5 })
-	if out, errs, code := w.Operate("recover", "-f", "terraform.tfstate").Wait(); code != 3 {
+	if out, errs, code := e2e.Operate(w, "recover", "-f", "terraform.tfstate").Wait(); code != 3 {
 		t.Errorf("while the apply runs: exit code %d\n%s%s", code, out, errs)
 	}
 	apply.Kill(e2e.Everything)
 	if weights := w.Weights(); weights["green"] != 5 {
 		t.Fatalf("the split is %v", weights)
 	}
-	if out, errs, code := w.Operate("recover", "-f", "terraform.tfstate").Wait(); code != 0 {
+	if out, errs, code := e2e.Operate(w, "recover", "-f", "terraform.tfstate").Wait(); code != 0 {
 		t.Errorf("after the death of the apply: exit code %d\n%s%s", code, out, errs)
 	}
 	w.MustHaveAll("blue")

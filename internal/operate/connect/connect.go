@@ -42,7 +42,8 @@ func Open(ctx context.Context, route, version string) (operate.Clients, error) {
 		return operate.Clients{}, noCredentials("No AWS credentials were found: " + err.Error())
 	}
 	forward, rollback := elb.NewRouters(cfg, elb.Options{})
-	return operate.Clients{Router: forward, Rollback: rollback, Recorder: elb.NewRecorder(forward), Beside: forward.RoutesBeside, Limits: elb.Limits(),
+	recorder := elb.NewRecorder(forward)
+	return operate.Clients{Router: forward, Rollback: rollback, Recorder: recorder, Beside: recorder.Beside, Limits: elb.Limits(),
 		Account: func(ctx context.Context) string { return accountOf(ctx, cfg) }}, nil
 }
 

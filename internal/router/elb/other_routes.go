@@ -35,29 +35,6 @@ func (r *Router) OtherRoutes(ctx context.Context, routes, groups []string) ([]tr
 	return otherRoutes(ctx, routes, groups, r.trafficRoutes)
 }
 
-// RoutesBeside returns every listener and rule of the load balancers of routes, also the routes
-// themselves. Default rules are part of their listeners. It takes one call per load balancer and
-// one per listener.
-func (r *Router) RoutesBeside(ctx context.Context, routes []string) ([]string, error) {
-	ctx, cancel := limitRead(ctx)
-	defer cancel()
-	balancers, err := balancersOf(routes)
-	if err != nil {
-		return nil, err
-	}
-	var all []string
-	for _, balancer := range balancers {
-		found, err := r.trafficRoutes(ctx, balancer)
-		if err != nil {
-			return nil, err
-		}
-		for _, o := range found {
-			all = append(all, o.arn)
-		}
-	}
-	return all, nil
-}
-
 func otherRoutes(
 	ctx context.Context, routes, groups []string, routesOf func(context.Context, ARN) ([]trafficRoute, error),
 ) ([]traffic.OtherRoute, error) {
