@@ -42,8 +42,8 @@ func recordDetail(f *rollout.Failure) (input.Detail, bool) {
 	case rollout.OtherSwitch:
 		return input.Detail{
 			Cause: fmt.Sprintf("Another switch abandoned a shift on a route of this one: %s.", f.Detail),
-			Action: "Apply the configuration of that switch: it completes the shift or rolls it back. " +
-				"If there is no such configuration any more, check the weights of the route and remove its tags bluegreen:shift/….",
+			Action: "Apply the configuration of that switch: it completes the shift or rolls it back. Without Terraform, bluegreen recover --route ARN rolls it back. " +
+				"If there is no such configuration any more, remove the tags bluegreen:shift/… of the route afterwards.",
 		}, true
 	default:
 		return input.Detail{}, false
