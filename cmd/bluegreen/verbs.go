@@ -64,7 +64,8 @@ func (v *statusVerb) Run(ctx context.Context, s streams) error {
 			return nil
 		}
 		problem, is := errors.AsType[*operate.Problem](err)
-		if err != nil && !(v.Watch && is && problem.Exit == operate.Failed) { // that may pass
+		passes := v.Watch && is && problem.Exit == operate.Failed
+		if err != nil && !passes {
 			return v.report(s, err)
 		}
 		text := status.Text(time.Now())

@@ -193,6 +193,12 @@ func TestRollback_to(t *testing.T) {
 		})
 	}
 	w.t = t
+	w.split(50, w.routes...)
+	remove := w.aws.Inject(faults.Fault{Action: "DescribeTags", Kind: faults.AccessDenied})
+	if result, err := rollBack(t, w.named(), operate.RollbackOptions{To: "blue"}); err != nil || len(result.Warnings) != 1 || !slices.Equal(w.green(w.routes...), none) {
+		t.Errorf("without records: %+v, %v", result, err)
+	}
+	remove()
 	if result, err := rollBack(t, w.named(), operate.RollbackOptions{To: "blue"}); err != nil || result.Outcome != operate.AlreadyThere {
 		t.Errorf("again: %+v, %v", result, err)
 	}
@@ -328,7 +334,7 @@ func TestFromState(t *testing.T) {
 	}
 }
 
-// Two operators at once: the second one is told who was first, and writes the same, or nothing.
+// Two operators at once: the second one learns who was first, and writes the same, or nothing.
 func TestRollback_second(t *testing.T) {
 	w := newWorld(t)
 	r := w.record()

@@ -48,7 +48,7 @@ func (o *Operator) PlanRollback(ctx context.Context, options RollbackOptions) (*
 		return nil, problem
 	}
 	p := &Plan{operator: o, options: options, states: s.states, summary: cannotRollBack}
-	x, problem := p.choose(s)
+	x, problem := p.choose(ctx, s)
 	if problem != nil {
 		return nil, problem
 	}
@@ -79,15 +79,13 @@ func (o *Operator) reason(x traffic.Left, given string) string {
 }
 
 // choose returns the shift to roll back; nil: there is none, and none is needed.
-func (p *Plan) choose(s seen) (*traffic.Left, *Problem) {
+func (p *Plan) choose(ctx context.Context, s seen) (*traffic.Left, *Problem) {
 	o, open := p.operator, s.open()
 	const useTo = "To move the traffic all the same, name the target group or environment with --to."
+	if s.unread != nil {
+		return nil, p.unread(ctx, s.unread)
+	}
 	switch {
-	case s.unread != nil && p.options.To == "":
-		return nil, callProblem(context.Background(), p.summary, s.unread, nil)
-	case s.unread != nil:
-		p.warn("The records of the routes could not be read, so a running shift is not marked: %v.", s.unread)
-		return nil, nil
 	case len(open) > 1:
 		var all []string
 		for _, x := range open {
@@ -116,6 +114,15 @@ func (p *Plan) choose(s seen) (*traffic.Left, *Problem) {
 		p.warn("Somebody was first: %s. This command writes the same weights.", x.Reason)
 	}
 	return &x, nil
+}
+
+// unread is about records that could not be read: only --to says where the traffic belongs then.
+func (p *Plan) unread(ctx context.Context, err error) *Problem {
+	if p.options.To == "" {
+		return callProblem(ctx, p.summary, err, p.operator.Account)
+	}
+	p.warn("The records of the routes could not be read, so a running shift is not marked: %s.", oneLine(err.Error()))
+	return nil
 }
 
 func (p *Plan) warn(format string, args ...any) {

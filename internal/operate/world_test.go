@@ -158,13 +158,10 @@ func (w *world) record() traffic.Record {
 		From: map[string]shift.Share{blue: 1000}, To: map[string]shift.Share{green: 1000}}
 }
 
-// put writes the record of a shift to all routes, or to some.
-func (w *world) put(r traffic.Record, routes ...string) {
+// put writes the record of a shift to all routes.
+func (w *world) put(r traffic.Record) {
 	w.t.Helper()
-	if routes == nil {
-		routes = w.routes
-	}
-	w.must(elb.NewRecorder(w.router()).Put(context.Background(), routes, r, true))
+	w.must(elb.NewRecorder(w.router()).Put(context.Background(), w.routes, r, true))
 }
 
 func (w *world) router() *elb.Router {

@@ -346,7 +346,7 @@ func (l handedLease) resume(ctx context.Context, handed *HandedRecord, atOnce bo
 	if atOnce {
 		l.wake <- struct{}{}
 	}
-	go renewing{l.lease}.keepRenewing(ctx)
+	go renewing(l).keepRenewing(ctx)
 }
 
 // suspend ends the renewals, and waits for the one in progress.

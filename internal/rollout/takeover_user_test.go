@@ -1,7 +1,6 @@
 package rollout_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -71,7 +70,7 @@ func ask(t *testing.T, script string, at time.Duration, edit func(*rollout.Hando
 			x.back = time.Since(began)
 		}
 	}
-	x.returned, x.err = rollout.RollBack(context.Background(), h, by)
+	x.returned, x.err = rollout.RollBack(t.Context(), h, by)
 	x.took = time.Since(began)
 	<-ran
 	x.ended = endedAt.Sub(began)
