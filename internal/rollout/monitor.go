@@ -59,8 +59,8 @@ type stage struct {
 	shown      func([]traffic.State, error) (bool, *Failure)
 
 	// permit is asked when all else is ready, and again after an error, before the stage
-	// ends; with advance, before it ends early. A *leaseLostError ends the stage. Nil: no
-	// permission is needed.
+	// ends; with advance, before it ends early. A *leaseLostError or *markError ends the stage.
+	// Nil: no permission is needed.
 	permit func(context.Context) error
 }
 
@@ -192,7 +192,10 @@ func askPermit(ctx context.Context, permit func(context.Context) error, answers 
 func (w *waiting) handlePermit(a permitAnswer, now time.Time) *Failure {
 	w.permitted.running = false
 	if lost, is := errors.AsType[*leaseLostError](a.err); is {
-		return &Failure{Cause: LeaseLost, Detail: lost.Error()}
+		return lost.failure()
+	}
+	if mark, is := errors.AsType[*markError](a.err); is {
+		return mark.failure()
 	}
 	if a.err == nil {
 		w.permitted.granted = now

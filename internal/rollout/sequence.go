@@ -58,6 +58,7 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 		defer cancel()
 		limited, s.abort = context.WithCancelCause(limited)
 		defer s.abort(nil)
+		s.lease.onMark = s.abort
 		f = s.execute(limited)
 	}
 	if f != nil {

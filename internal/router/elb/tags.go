@@ -92,6 +92,29 @@ func (r *Recorder) recordsBatch(ctx context.Context, region string, routes []str
 	return found, errs
 }
 
+// Beside returns every listener and rule of the load balancers of routes, also the routes themselves:
+// those that may have a record of the same shift. Default rules are part of their listeners. It takes
+// one call per load balancer and one per listener.
+func (r *Recorder) Beside(ctx context.Context, routes []string) ([]string, error) {
+	ctx, cancel := limitRead(ctx)
+	defer cancel()
+	balancers, err := balancersOf(routes)
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, balancer := range balancers {
+		found, err := r.router.trafficRoutes(ctx, balancer)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range found {
+			all = append(all, o.arn)
+		}
+	}
+	return all, nil
+}
+
 // Put implements traffic.Recorder with one AddTags per route: the API accepts only one
 // resource in a call.
 func (r *Recorder) Put(ctx context.Context, routes []string, record traffic.Record, whole bool) error {
