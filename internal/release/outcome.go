@@ -51,6 +51,7 @@ var causeTexts = map[rollout.Cause]string{
 	rollout.TooFewTargets:     "too few targets",
 	rollout.Interrupted:       "interrupted",
 	rollout.Aborted:           "aborted",
+	rollout.AbortRequested:    "aborted by request",
 	rollout.ExternalChange:    "external change",
 	rollout.NotForwarding:     "a route does not forward to target groups",
 	rollout.RouterFailed:      "the load balancer could not be changed or read",

@@ -21,6 +21,7 @@ const (
 	HealthDegraded  EventKind = "health_degraded"  // Text is the detail
 	HealthRecovered EventKind = "health_recovered"
 	SourceEmpty     EventKind = "source_empty"     // the giving side has no registered target; Text is the detail
+	RequestAnswered EventKind = "request_answered" // somebody asked for something; Gate is that of an approval
 	RollbackStarted EventKind = "rollback_started" // Text is the failure
 	ShiftEnded      EventKind = "shift_ended"      // Text is "completed", or cause and disposition
 )

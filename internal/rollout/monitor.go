@@ -22,6 +22,8 @@ type monitor struct {
 	position func() GateInput // what the input of a gate says about the shift
 	report   *reporter
 
+	requests *requests // of people; nil: none can be made
+
 	startedAt time.Time
 	changedAt time.Time // of the last weight change
 	reset     bool      // resetGates was called
@@ -41,6 +43,8 @@ type stage struct {
 	name string // for Failure.Stage
 	part shift.When
 	hold time.Duration // the minimum duration
+	// fixed reports that nobody can end the hold early: it is no evaluation.
+	fixed bool
 
 	gates    []*activeGate // evaluated during the stage; a failure ends it, and the last result of each must be a pass
 	limit    time.Duration // for all of them to pass at the same time; 0: that of the shift
@@ -84,6 +88,9 @@ func (m *monitor) begin(st stage, now time.Time) *waiting {
 		advance: st.advance != nil, unshown: st.readRoutes != nil, limits: m.health, began: now, heldUntil: now.Add(st.hold)}
 	if st.limit > 0 {
 		w.until = now.Add(st.limit)
+	}
+	if m.requests != nil {
+		w.asked = askedState{may: true, next: m.requests.next}
 	}
 	return w
 }
@@ -148,6 +155,10 @@ func (w *waiting) startDue(ctx context.Context, d decision, now time.Time) {
 	if d.readRoutes {
 		w.routes.running = true
 		go readRoutesOf(ctx, w.stage.readRoutes, w.answers)
+	}
+	if d.readRequests {
+		w.asked.running = true
+		go readRequests(ctx, w.monitor.requests, w.answers)
 	}
 	if d.askPermit {
 		w.permitted.running = true
@@ -230,6 +241,8 @@ func (w *waiting) handle(answer any, now time.Time) *Failure {
 		return w.handleRoutes(a, now)
 	case permitAnswer:
 		return w.handlePermit(a, now)
+	case requestsAnswer:
+		return w.handleRequests(a, now)
 	}
 	return nil
 }
@@ -276,7 +289,7 @@ func (m *monitor) input(g *activeGate, part shift.When) GateInput {
 	g.attempt++
 	g.count++
 	input := m.position()
-	input.Gate, input.Part, input.Attempt, input.Call = g.Name, part, g.attempt, g.count
+	input.Gate, input.Part, input.Attempt, input.Call, input.Approved = g.Name, part, g.attempt, g.count, g.approved
 	input.StartedAt, input.ChangedAt, input.DataFrom = m.startedAt, m.changedAt, g.dataFrom
 	return input
 }

@@ -33,6 +33,7 @@ type waitState struct {
 	health    healthState
 	permitted permitState
 	routes    routesState
+	asked     askedState
 	gates     []gateState
 }
 
@@ -47,6 +48,13 @@ const rereadPause = 2 * time.Second
 
 // routesState is the reads of the routes of a stage that waits for what they show.
 type routesState struct {
+	running bool
+	next    time.Time // earliest start of the next read
+}
+
+// askedState is the reads of what people ask of the shift.
+type askedState struct {
+	may     bool // people can ask
 	running bool
 	next    time.Time // earliest start of the next read
 }
@@ -85,6 +93,7 @@ type gateState struct {
 	next    time.Time // earliest start of the next call
 
 	latest             Status    // of the last evaluation; empty: none
+	approved           string    // who approved the step; empty: nobody
 	waived             bool      // an inconclusive result counts as a pass, after InconclusiveTimeout
 	standing           bool      // the cause of the last result was there before the weight change
 	waivedOnce         bool      // a standing cause was waived in this shift, and the gate has neither passed nor failed since
@@ -100,13 +109,14 @@ type decision struct {
 	advances bool // passed before the hold was over
 	failure  *Failure
 
-	waivers    []waiver // gates that count as passed from now on; also with a failure
-	calls      []int    // indexes of the gates to call
-	readHealth bool
-	readRoutes bool
-	askPermit  bool
-	settling   bool      // only answers of calls in progress are missing: no gate is called
-	wake       time.Time // after now
+	waivers      []waiver // gates that count as passed from now on; also with a failure
+	calls        []int    // indexes of the gates to call
+	readHealth   bool
+	readRoutes   bool
+	readRequests bool
+	askPermit    bool
+	settling     bool      // only answers of calls in progress are missing: no gate is called
+	wake         time.Time // after now
 }
 
 // waiver says that an inconclusive gate counts as passed, as OnInconclusive says.
@@ -164,6 +174,7 @@ func (w waitState) next(now time.Time) decision {
 	}
 	d.readHealth = (w.ready || w.watch) && !w.health.running && h.reached(w.health.nextRead)
 	d.readRoutes = w.unshown && !w.routes.running && h.reached(w.routes.next)
+	d.readRequests = w.asked.may && !w.asked.running && h.reached(w.asked.next)
 	d.wake = h.next
 	return d
 }
@@ -306,7 +317,7 @@ func (g gateState) overdue(h *horizon, heldUntil time.Time) (detail string, over
 // restart discards the verdicts and starts the initial delay. It leaves the settings
 // alone, which a call that hangs may still read.
 func (g *gateState) restart(now time.Time) {
-	g.latest, g.waived, g.standing, g.inconclusiveSince = "", false, false, time.Time{}
+	g.latest, g.approved, g.waived, g.standing, g.inconclusiveSince = "", "", false, false, time.Time{}
 	g.next, g.dataFrom = now.Add(g.InitialDelay), time.Time{}
 	if g.InitialDelay > 0 {
 		g.dataFrom = g.next

@@ -64,6 +64,7 @@ const (
 	TooFewTargets     Cause = "too_few_targets"
 	Interrupted       Cause = "interrupted"
 	Aborted           Cause = "aborted"         // somebody ended the guardian of the shift
+	AbortRequested    Cause = "abort_requested" // somebody asked for it
 	ExternalChange    Cause = "external_change" // since the plan, or during the shift
 	NotForwarding     Cause = "not_forwarding"  // a redirect, or a fixed response that must not be replaced
 	RouterFailed      Cause = "router_failed"

@@ -208,6 +208,7 @@ func (s *sequence) execute(ctx context.Context) *Failure {
 	if f := s.lease.acquire(ctx, s.spec.ID, s.desired.splits()); f != nil {
 		return f
 	}
+	s.monitor.requests = newRequests(s.lease)
 	handing{s}.over(nil)
 	return s.move(ctx)
 }

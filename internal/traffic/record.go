@@ -21,10 +21,11 @@ type Recorder interface {
 	Records(ctx context.Context, routes []string) (map[string][]Record, error)
 	// Put writes the record to the routes, in place of what the routes have of the same
 	// shift. Without whole, it writes only the fields that change during a shift: Phase,
-	// Reason, Renewal, Expires and Reached.
+	// Reason, Renewal, Expires, Reached and Answer.
 	Put(ctx context.Context, routes []string, r Record, whole bool) error
 	// Remove removes the record of a shift from the routes. It succeeds where there is none.
 	Remove(ctx context.Context, routes []string, shift string) error
+	Requester
 }
 
 // ErrRefusedRecord reports that the router does not accept a record, such as a resource
@@ -56,6 +57,8 @@ type Record struct {
 
 	Expires time.Time   `json:"expires"` // of the lease, in whole seconds
 	Reached shift.Share `json:"reached"` // the part of the shift that was last read back
+
+	Answer string `json:"answer,omitempty"` // the last request that was answered; see Answer
 
 	Goal        string `json:"goal,omitempty"` // identifies desired weights, versions and groups; empty: to none
 	Environment string `json:"environment,omitempty"`
@@ -142,7 +145,7 @@ func MergeRecords(records map[string][]Record) []Left {
 // only some of them.
 func (l *Left) merge(r Record) {
 	if r.Renewal > l.Renewal {
-		l.Renewal, l.Expires = r.Renewal, r.Expires
+		l.Renewal, l.Expires, l.Answer = r.Renewal, r.Expires, r.Answer
 	}
 	l.Reached = max(l.Reached, r.Reached)
 	if l.Reason == "" {
