@@ -167,6 +167,10 @@ func dispositionSummary(entries string, f *rollout.Failure, moved bool) string {
 		return fmt.Sprintf("Shift of %s failed and was not rolled back", entries)
 	case f.Disposition == rollout.NotOverridden && f.Change != "":
 		return notRolledBackSummary(entries, f)
+	case f.Cause == rollout.RolledBackByUser && f.Disposition == rollout.NotOverridden:
+		return fmt.Sprintf("Shift of %s stopped by a user", entries)
+	case f.Cause == rollout.RolledBackByUser:
+		return fmt.Sprintf("Shift of %s rolled back by a user", entries)
 	case f.Cause == rollout.ExternalChange:
 		return fmt.Sprintf("Shift of %s stopped by an external change", entries)
 	case f.Cause == rollout.Interrupted && f.Disposition == rollout.RolledBack && moved:

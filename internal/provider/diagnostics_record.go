@@ -42,8 +42,8 @@ func recordDetail(f *rollout.Failure) (input.Detail, bool) {
 	case rollout.OtherSwitch:
 		return input.Detail{
 			Cause: fmt.Sprintf("Another switch abandoned a shift on a route of this one: %s.", f.Detail),
-			Action: "Apply the configuration of that switch: it completes the shift or rolls it back. " +
-				"If there is no such configuration any more, check the weights of the route and remove its tags bluegreen:shift/….",
+			Action: "Apply the configuration of that switch: it completes the shift or rolls it back. Without Terraform, bluegreen recover --route ARN rolls it back. " +
+				"If there is no such configuration any more, remove the tags bluegreen:shift/… of the route afterwards.",
 		}, true
 	default:
 		return input.Detail{}, false
@@ -188,6 +188,9 @@ func notOneOf(at path.Path, value string, among []string) diag.Diagnostic {
 // changeText is about traffic that somebody else changed during the shift, with the share
 // that a bad version keeps.
 func (s *shiftRun) changeText(result rollout.Result, f *rollout.Failure) string {
+	if f.Cause == rollout.RolledBackByUser {
+		return "The user moved it there, and this apply changed nothing more."
+	}
 	if f.Change == "" {
 		return "Nothing more was changed after the external change."
 	}

@@ -76,6 +76,12 @@ func TestShiftFailed_texts(t *testing.T) {
 				Err: &elb.CallError{Action: "elasticloadbalancing:DescribeTargetHealth", ARN: greenARN, Code: "AccessDenied", Err: traffic.ErrDenied}}},
 		"health without an answer": {
 			rollout.Failure{Cause: rollout.HealthUnreadable, Disposition: rollout.RolledBack, Detail: "no read succeeded", Err: rollout.ErrNoAnswer}},
+		"rolled back by a user": {
+			rollout.Failure{Cause: rollout.RolledBackByUser, Disposition: rollout.RolledBack, Stage: "step 1 of 2 (5 %)", Rejects: true,
+				Detail: "rolled back by ann on laptop with bluegreen rollback: checkout is slow"}},
+		"rolled back by a user to another environment": {
+			rollout.Failure{Cause: rollout.RolledBackByUser, Disposition: rollout.NotOverridden, Stage: "step 1 of 2 (5 %)", Rejects: true,
+				Detail: "rolled back by ann on laptop with bluegreen rollback"}},
 		"too few targets": {
 			rollout.Failure{Cause: rollout.TooFewTargets, Disposition: rollout.Unchanged, Stage: "health check before the first step",
 				Detail: "green (web): 1 of 1 targets healthy, at least 10 required for 100 % of the traffic, which 20 healthy targets serve now (health.capacity_percent = 50), after 10m", Capacity: true}},

@@ -23,6 +23,8 @@ func outcomeOf(f *rollout.Failure) Outcome {
 	switch {
 	case f.Cause == rollout.Interrupted:
 		return Interrupted
+	case f.Cause == rollout.RolledBackByUser && f.Disposition == rollout.NotOverridden:
+		return ExternalChange // the user sent the traffic elsewhere
 	case f.Cause == rollout.ExternalChange || f.Disposition == rollout.NotOverridden && f.Change != "":
 		return ExternalChange
 	case f.Disposition == rollout.RolledBack:
@@ -52,6 +54,7 @@ var causeTexts = map[rollout.Cause]string{
 	rollout.Interrupted:       "interrupted",
 	rollout.Aborted:           "aborted",
 	rollout.AbortRequested:    "aborted by request",
+	rollout.RolledBackByUser:  "rolled back by a user",
 	rollout.ExternalChange:    "external change",
 	rollout.NotForwarding:     "a route does not forward to target groups",
 	rollout.RouterFailed:      "the load balancer could not be changed or read",
@@ -73,6 +76,9 @@ func Reason(f *rollout.Failure) string {
 	text := causeTexts[f.Cause]
 	if f.Cause == rollout.MovedExternally {
 		return text
+	}
+	if f.Cause == rollout.RolledBackByUser && f.Detail != "" { // as in the record
+		return f.Detail + doneText(f)
 	}
 	if f.Symptom != "" { // the gate and the detail are its
 		seen := *f

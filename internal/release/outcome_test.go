@@ -25,6 +25,8 @@ func TestOutcomeAndReason(t *testing.T) {
 		{rollout.Failure{Cause: rollout.RouteMissing, Disposition: rollout.RolledBack, Stage: "step 2 of 3 (50 %)"}, RolledBack},
 		{rollout.Failure{Cause: rollout.RouteMissing, Disposition: rollout.NoRouteLeft, Symptom: rollout.GateFailed, Gate: "smoke", Stage: "the bake", Detail: "500"}, Failed},
 		{rollout.Failure{Cause: rollout.GroupMissing, Disposition: rollout.RolledBack}, RolledBack},
+		{rollout.Failure{Cause: rollout.RolledBackByUser, Disposition: rollout.RolledBack, Stage: "the bake", Detail: "rolled back by ann"}, RolledBack},
+		{rollout.Failure{Cause: rollout.RolledBackByUser, Disposition: rollout.NotOverridden, Detail: "rolled back by ann"}, ExternalChange},
 		{rollout.Failure{Cause: rollout.MovedExternally, Disposition: rollout.Unchanged}, Failed},
 	} {
 		if got := outcomeOf(&c.failure); got != c.outcome {

@@ -87,6 +87,8 @@ func (f facts) ending() ending {
 		return ending{keepStates, Unchanged, false}
 	case f.progress == notStarted:
 		return f.beforeStart()
+	case f.cause == RolledBackByUser:
+		return f.byUser()
 	case f.cause == LeaseLost: // the apply that has the routes now decides about them
 		return ending{keepStates, NotOverridden, false}
 	case f.routes == routesGone:
@@ -134,9 +136,32 @@ func (f facts) beforeStart() ending {
 	switch f.cause {
 	case VersionRejected, MovedExternally, OtherSwitch, RouteMissing:
 		return ending{keepStates, done, false}
+	case RolledBackByUser:
+		return ending{refresh, done, f.rejects()}
 	default:
 		return ending{refresh, done, false}
 	}
+}
+
+// byUser is the ending of a shift that somebody rolls back with a command. The command has
+// returned the traffic, or sent it elsewhere, and nothing is written. Where it has done neither,
+// it failed, and this run returns the traffic.
+func (f facts) byUser() ending {
+	switch {
+	case f.routes == routesGone:
+		return ending{keepStates, NoRouteLeft, f.rejects()}
+	case f.routes == routesReturned && !f.moved:
+		return ending{keepStates, Unchanged, f.rejects()}
+	case f.routes == routesReturned:
+		return ending{keepStates, RolledBack, f.rejects()}
+	case f.routes == routesChanged:
+		return ending{keepStates, NotOverridden, f.rejects()}
+	case f.target == healthUnread:
+		return ending{next: readTargets}
+	case f.target == healthNone:
+		return ending{refresh, RollbackUnhealthy, f.rejects()}
+	}
+	return ending{rollBack, RolledBack, f.rejects()}
 }
 
 // stopsInPlace reports whether the failure stops the shift instead of rolling it back, as
@@ -158,9 +183,11 @@ func (f facts) stopsInPlace() bool {
 func (f facts) missing() bool { return f.cause == RouteMissing || f.cause == GroupMissing }
 
 // rejects reports whether the failure shows that the version is bad: it is evidence, and
-// the version had traffic.
+// the version had traffic. A person who rolls it back needs none.
 func (f facts) rejects() bool {
 	switch f.cause {
+	case RolledBackByUser:
+		return !f.repairs
 	case GateFailed, HealthFailed, NotHealthy:
 		return f.exposed && !f.repairs
 	case AbortRequested: // which says that the version is bad

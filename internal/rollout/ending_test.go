@@ -14,7 +14,7 @@ import (
 // allCauses are the causes, in the order of the table.
 var allCauses = []Cause{GateFailed, HealthFailed, NotHealthy, HealthUnreadable, TooFewTargets, Interrupted, GateInconclusive, GateErrored, BlockedByGate, RouterFailed,
 	TimedOut, CredentialsExpire, RouteMissing, GroupMissing, ExternalChange, MovedExternally, VersionRejected, NotForwarding, TooManyGroups,
-	OtherSwitch, Locked, LeaseLost, RecordFailed}
+	OtherSwitch, Locked, LeaseLost, RecordFailed, RolledBackByUser}
 
 // column is a fact, with its values and how to set it.
 type column struct {
@@ -74,6 +74,8 @@ func possible(f facts) bool {
 		return false
 	case f.repairs && f.kind != shift.Forward:
 		return false
+	case f.cause == RolledBackByUser: // the routes were read
+		return f.routes != routesUnread && f.routes != routesRestored && (f.routes == routesElsewhere || f.target == healthUnread)
 	case f.cause == LeaseLost:
 		return f.routes == routesUnread && f.target == healthUnread
 	case isExternal && f.cause != ExternalChange && slices.Contains([]Cause{HealthFailed, NotHealthy, TooFewTargets, HealthUnreadable, GateInconclusive, RouterFailed, TimedOut}, f.cause):

@@ -73,6 +73,9 @@ type leaseLostError struct{ by traffic.Left }
 
 func (e *leaseLostError) Error() string { return Describe(e.by) }
 
+// failure is the failure of a shift that lost its lease.
+func (e *leaseLostError) failure() *Failure { return &Failure{Cause: LeaseLost, Detail: e.Error()} }
+
 // lease is the record of a running shift. Its methods are called from the goroutine of
 // Run, except check, which may run beside it, and renewals, which have a goroutine of their
 // own.
@@ -89,16 +92,19 @@ type lease struct {
 
 	marked *traffic.Record // the record of the unfinished shift that this one rolls back, see marksReturn
 
-	mu      sync.Mutex
-	record  traffic.Record // our own; without an id until acquired
-	splits  []recordSplit
-	renewed time.Time // when the lease was last extended
-	unsure  bool      // a write of the record had no answer, so it may be carried out later
-	lapsed  bool      // the lease had expired, and no route had the record: another apply may have taken it over
-	wake    chan struct{}
-	marking sync.WaitGroup // of marksReturn
-	ending  chan struct{}  // closed: no further renewal begins
-	done    chan struct{}  // closed: none is in progress
+	mu       sync.Mutex
+	record   traffic.Record // our own; without an id until acquired
+	splits   []recordSplit
+	renewed  time.Time   // when the lease was last extended
+	unsure   bool        // a write of the record had no answer, so it may be carried out later
+	lapsed   bool        // the lease had expired, and no route had the record: another apply may have taken it over
+	rolled   bool        // somebody rolls this shift back, and record.Reason is theirs
+	requests *requests   // of people; nil: nobody answers
+	onMark   func(error) // called once when that is found; nil: nobody looks
+	wake     chan struct{}
+	marking  sync.WaitGroup // of marksReturn
+	ending   chan struct{}  // closed: no further renewal begins
+	done     chan struct{}  // closed: none is in progress
 }
 
 // recordSplit is the routes that have the same From and To.
@@ -139,7 +145,7 @@ func (l *lease) acquire(ctx context.Context, id string, splits []recordSplit) *F
 		return f
 	}
 	l.ending, l.done, l.wake = make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
-	go l.keepRenewing(context.WithoutCancel(ctx))
+	go renewing{l}.keepRenewing(context.WithoutCancel(ctx))
 	l.removeTaken(ctx)
 	return nil
 }
@@ -248,13 +254,17 @@ func (l *lease) permit() func(context.Context) error {
 
 // check reports whether the shift may increase weights: it still has the lease. A record
 // that somebody removed is written again; hashicorp/aws removes tags that it does not know.
-// The error is a *leaseLostError where somebody else shifts the routes.
+// The error is a *leaseLostError where somebody else shifts the routes, and a *markError where
+// somebody rolls this shift back.
 func (l *lease) check(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
 	records, err := l.spec.Recorder.Records(limited, l.routes)
 	if err != nil {
 		return err
+	}
+	if mark := l.markIn(records); mark != nil {
+		return mark
 	}
 	l.mu.Lock()
 	expired := time.Since(l.renewed) > leaseDuration
@@ -320,36 +330,6 @@ func (l *lease) change(change func(*traffic.Record)) {
 	select {
 	case l.wake <- struct{}{}:
 	default: // a renewal is due already
-	}
-}
-
-// keepRenewing extends the lease every renewInterval, and when the record changes. A call
-// that has begun is not canceled at the end: the API might carry it out after the record was
-// removed.
-func (l *lease) keepRenewing(ctx context.Context) {
-	defer close(l.done)
-	for pause := renewInterval; ; {
-		timer := time.NewTimer(pause)
-		select {
-		case <-l.ending:
-			timer.Stop()
-			return
-		case <-timer.C:
-		case <-l.wake:
-		}
-		timer.Stop()
-		pause = renewInterval
-		l.mu.Lock()
-		expired := time.Since(l.renewed) > leaseDuration
-		l.mu.Unlock()
-		if expired {
-			continue // check finds out who has the routes now
-		}
-		limited, cancel := context.WithTimeout(ctx, recordTimeout)
-		if err := l.put(limited, false); err != nil {
-			pause = renewRetry
-		}
-		cancel()
 	}
 }
 

@@ -22,7 +22,7 @@ type monitor struct {
 	position func() GateInput // what the input of a gate says about the shift
 	report   *reporter
 
-	requests *requests // of people; nil: none can be made
+	requests *requests // of people
 
 	startedAt time.Time
 	changedAt time.Time // of the last weight change
@@ -30,7 +30,7 @@ type monitor struct {
 }
 
 func newMonitor(router traffic.Router, health HealthSettings, gates []NamedGate, report *reporter) *monitor {
-	m := &monitor{router: router, health: health, report: report, startedAt: time.Now()}
+	m := &monitor{router: router, health: health, report: report, requests: &requests{}, startedAt: time.Now()}
 	m.changedAt = m.startedAt
 	for _, g := range gates {
 		m.gates = append(m.gates, &activeGate{gateState: gateState{NamedGate: g}, calling: make(chan struct{}, 1)})
@@ -63,8 +63,8 @@ type stage struct {
 	shown      func([]traffic.State, error) (bool, *Failure)
 
 	// permit is asked when all else is ready, and again after an error, before the stage
-	// ends; with advance, before it ends early. A *leaseLostError ends the stage. Nil: no
-	// permission is needed.
+	// ends; with advance, before it ends early. A *leaseLostError or *markError ends the stage.
+	// Nil: no permission is needed.
 	permit func(context.Context) error
 }
 
@@ -88,9 +88,6 @@ func (m *monitor) begin(st stage, now time.Time) *waiting {
 		advance: st.advance != nil, unshown: st.readRoutes != nil, limits: m.health, began: now, heldUntil: now.Add(st.hold)}
 	if st.limit > 0 {
 		w.until = now.Add(st.limit)
-	}
-	if m.requests != nil {
-		w.asked = askedState{may: true, next: m.requests.next}
 	}
 	return w
 }
@@ -156,10 +153,6 @@ func (w *waiting) startDue(ctx context.Context, d decision, now time.Time) {
 		w.routes.running = true
 		go readRoutesOf(ctx, w.stage.readRoutes, w.answers)
 	}
-	if d.readRequests {
-		w.asked.running = true
-		go readRequests(ctx, w.monitor.requests, w.answers)
-	}
 	if d.askPermit {
 		w.permitted.running = true
 		go askPermit(ctx, w.stage.permit, w.answers)
@@ -203,7 +196,10 @@ func askPermit(ctx context.Context, permit func(context.Context) error, answers 
 func (w *waiting) handlePermit(a permitAnswer, now time.Time) *Failure {
 	w.permitted.running = false
 	if lost, is := errors.AsType[*leaseLostError](a.err); is {
-		return &Failure{Cause: LeaseLost, Detail: lost.Error()}
+		return lost.failure()
+	}
+	if mark, is := errors.AsType[*markError](a.err); is {
+		return mark.failure()
 	}
 	if a.err == nil {
 		w.permitted.granted = now
@@ -222,6 +218,10 @@ func (w *waiting) waitForAnswer(ctx context.Context, until time.Time) *Failure {
 	select {
 	case <-ctx.Done():
 	case <-timer.C:
+	case asked := <-w.monitor.requests.arrived:
+		if ctx.Err() == nil {
+			return w.handleRequests(asked, time.Now())
+		}
 	case answer := <-w.answers:
 		if ctx.Err() == nil {
 			return w.handle(answer, time.Now())
@@ -241,8 +241,6 @@ func (w *waiting) handle(answer any, now time.Time) *Failure {
 		return w.handleRoutes(a, now)
 	case permitAnswer:
 		return w.handlePermit(a, now)
-	case requestsAnswer:
-		return w.handleRequests(a, now)
 	}
 	return nil
 }

@@ -33,7 +33,6 @@ type waitState struct {
 	health    healthState
 	permitted permitState
 	routes    routesState
-	asked     askedState
 	gates     []gateState
 }
 
@@ -48,13 +47,6 @@ const rereadPause = 2 * time.Second
 
 // routesState is the reads of the routes of a stage that waits for what they show.
 type routesState struct {
-	running bool
-	next    time.Time // earliest start of the next read
-}
-
-// askedState is the reads of what people ask of the shift.
-type askedState struct {
-	may     bool // people can ask
 	running bool
 	next    time.Time // earliest start of the next read
 }
@@ -109,14 +101,13 @@ type decision struct {
 	advances bool // passed before the hold was over
 	failure  *Failure
 
-	waivers      []waiver // gates that count as passed from now on; also with a failure
-	calls        []int    // indexes of the gates to call
-	readHealth   bool
-	readRoutes   bool
-	readRequests bool
-	askPermit    bool
-	settling     bool      // only answers of calls in progress are missing: no gate is called
-	wake         time.Time // after now
+	waivers    []waiver // gates that count as passed from now on; also with a failure
+	calls      []int    // indexes of the gates to call
+	readHealth bool
+	readRoutes bool
+	askPermit  bool
+	settling   bool      // only answers of calls in progress are missing: no gate is called
+	wake       time.Time // after now
 }
 
 // waiver says that an inconclusive gate counts as passed, as OnInconclusive says.
@@ -174,7 +165,6 @@ func (w waitState) next(now time.Time) decision {
 	}
 	d.readHealth = (w.ready || w.watch) && !w.health.running && h.reached(w.health.nextRead)
 	d.readRoutes = w.unshown && !w.routes.running && h.reached(w.routes.next)
-	d.readRequests = w.asked.may && !w.asked.running && h.reached(w.asked.next)
 	d.wake = h.next
 	return d
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
@@ -61,10 +62,14 @@ const (
 	HealthUnreadable Cause = "health_unreadable"
 	// TooFewTargets is that targets are missing, or not checked yet, rather than unhealthy: no
 	// targets, or not enough capacity. Like unread health it says nothing about the version.
-	TooFewTargets     Cause = "too_few_targets"
-	Interrupted       Cause = "interrupted"
-	Aborted           Cause = "aborted"         // somebody ended the guardian of the shift
-	AbortRequested    Cause = "abort_requested" // somebody asked for it
+	TooFewTargets Cause = "too_few_targets"
+	Interrupted   Cause = "interrupted"
+	Aborted       Cause = "aborted" // somebody ended the guardian of the shift
+	// AbortRequested is that somebody asked this run to roll the shift back; Detail is who, and why.
+	AbortRequested Cause = "abort_requested"
+	// RolledBackByUser is that somebody returns the traffic with a command, which marked the record
+	// of the shift; Detail is the reason in the record.
+	RolledBackByUser  Cause = "rolled_back_by_user"
 	ExternalChange    Cause = "external_change" // since the plan, or during the shift
 	NotForwarding     Cause = "not_forwarding"  // a redirect, or a fixed response that must not be replaced
 	RouterFailed      Cause = "router_failed"
@@ -116,7 +121,7 @@ type Failure struct {
 	// Capacity reports, with TooFewTargets, that only HealthSettings.CapacityPercent requires more.
 	Capacity bool
 	// Rejects reports whether the version becomes rejected: a gate or health failed, or
-	// somebody returned all routes to their rollback targets during the shift.
+	// somebody rolled the shift back, or returned all routes to their rollback targets during it.
 	Rejects bool
 
 	stops bool // the configuration says that this cause stops the shift in place
@@ -177,8 +182,11 @@ func failureOf(ctx context.Context, route string, err error) *Failure {
 	f := &Failure{Cause: RouterFailed, Route: route, Err: err}
 	cause := context.Cause(ctx)
 	limit, limited := errors.AsType[*limitError](cause)
+	mark, marked := errors.AsType[*markError](cause)
 	switch {
 	case ctx.Err() == nil:
+	case marked:
+		f.Cause, f.Detail, f.Err = RolledBackByUser, mark.reason, nil // the error is only a consequence
 	case limited:
 		f.Cause, f.Detail = TimedOut, limit.Error()
 	case errors.Is(cause, errScheduleExceeded):
@@ -223,5 +231,61 @@ func sleep(ctx context.Context, d time.Duration) error {
 		return ctx.Err()
 	case <-timer.C:
 		return nil
+	}
+}
+
+// EventKind is the kind of an Event.
+type EventKind string
+
+// The kinds of events.
+const (
+	ShiftStarted    EventKind = "shift_started"    // Text is the schedule's kind
+	RouteRead       EventKind = "route_read"       // Route has Weights at the start
+	WeightsWritten  EventKind = "weights_written"  // Weights were written to Route; Text is the error, if any
+	WeightsVerified EventKind = "weights_verified" // Route was read back with Weights
+	PhaseStarted    EventKind = "phase_started"    // Text is the phase
+	GateEvaluated   EventKind = "gate_evaluated"   // Gate returned Status; Text is its detail
+	HealthDegraded  EventKind = "health_degraded"  // Text is the detail
+	HealthRecovered EventKind = "health_recovered"
+	SourceEmpty     EventKind = "source_empty"     // the giving side has no registered target; Text is the detail
+	RequestAnswered EventKind = "request_answered" // somebody asked for something; Gate is that of an approval
+	RollbackStarted EventKind = "rollback_started" // Text is the failure
+	ShiftEnded      EventKind = "shift_ended"      // Text is "completed", or cause and disposition
+)
+
+// Event is something that happened in a shift. It never contains a secret.
+type Event struct {
+	At      time.Time
+	Kind    EventKind
+	Route   string
+	Weights shift.Weights
+	Gate    string
+	Status  Status
+	Text    string
+}
+
+// reporter emits the events of a shift and collects its warnings. Only the goroutine of
+// Run or CheckReadiness uses it.
+type reporter struct {
+	onEvent  func(Event) // nil: nobody listens
+	warnings []string
+}
+
+func (r *reporter) emit(e Event) { emit(r.onEvent, e) }
+
+func (r *reporter) phase(name string) { r.emit(Event{Kind: PhaseStarted, Text: name}) }
+
+// warn adds a warning unless it is there already.
+func (r *reporter) warn(text string) {
+	if !slices.Contains(r.warnings, text) {
+		r.warnings = append(r.warnings, text)
+	}
+}
+
+// emit passes an event with the current time to onEvent, which may be nil.
+func emit(onEvent func(Event), e Event) {
+	if onEvent != nil {
+		e.At = time.Now()
+		onEvent(e)
 	}
 }

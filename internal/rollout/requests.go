@@ -10,76 +10,58 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
-// requestInterval is the pause between two reads of requests while a shift waits.
-const requestInterval = 5 * time.Second
-
-// requests is what people ask of a running shift, beside its record. The goroutine of Run uses it.
+// requests is what people ask of a running shift, beside its record. The goroutine that renews the
+// lease finds them, and that of Run answers them.
 type requests struct {
 	lease    *lease
-	next     time.Time       // earliest start of the next read
+	arrived  chan []traffic.Request
 	answered map[string]bool // by nonce: a read may still show a request that was answered
 }
 
-// newRequests returns the requests of a shift that has a record; nil where it has none.
+// newRequests returns the requests of a shift.
 func newRequests(l *lease) *requests {
-	if !l.isHeld() {
-		return nil
-	}
-	return &requests{lease: l, next: time.Now().Add(requestInterval), answered: map[string]bool{}}
+	r := &requests{lease: l, arrived: make(chan []traffic.Request, 1), answered: map[string]bool{}}
+	l.requests = r
+	return r
 }
 
-func (r *requests) read(ctx context.Context) ([]traffic.Request, error) {
-	limited, cancel := context.WithTimeout(ctx, recordTimeout)
-	defer cancel()
-	return r.lease.spec.Recorder.Requests(limited, r.lease.routes)
-}
-
-// requestsAnswer is the answer of requests.read.
-type requestsAnswer struct {
-	all []traffic.Request
-	err error
-}
-
-func readRequests(ctx context.Context, r *requests, answers chan<- any) {
-	all, err := r.read(ctx)
-	select {
-	case answers <- requestsAnswer{all, err}:
-	case <-ctx.Done():
-	}
-}
-
-// handleRequests does what was asked, and answers it. A read that failed is repeated: whoever asks
-// waits for an answer.
-func (w *waiting) handleRequests(a requestsAnswer, now time.Time) (failure *Failure) {
-	all := w.monitor.requests
-	w.asked.running, all.next = false, now.Add(requestInterval)
-	w.asked.next = all.next
-	if a.err != nil {
-		w.monitor.report.warn("Requests to the shift, such as approvals, could not be read for a while.")
-		return nil
-	}
-	var done []traffic.Verb
-	for _, r := range a.all {
-		if all.answered[r.Nonce] {
+// found passes on what the records of the shift show. What was not taken yet is replaced: a later
+// read shows it as well.
+func (r *requests) found(records map[string][]traffic.Record) {
+	id, _ := r.lease.position()
+	for _, x := range traffic.MergeRecords(records) {
+		if x.Shift != id || len(x.Requests) == 0 {
 			continue
 		}
-		all.answered[r.Nonce] = true
-		done = append(done, r.Verb)
-		id, reached := all.lease.position()
-		if r.Shift != id {
-			continue // it was meant for a shift that has ended
+		select {
+		case <-r.arrived:
+		default:
 		}
+		r.arrived <- x.Requests
+	}
+}
+
+// handleRequests does what was asked, and answers it.
+func (w *waiting) handleRequests(all []traffic.Request, now time.Time) (failure *Failure) {
+	requests := w.monitor.requests
+	var done []traffic.Verb
+	for _, r := range all {
+		if requests.answered[r.Nonce] {
+			continue
+		}
+		requests.answered[r.Nonce] = true
+		done = append(done, r.Verb)
 		result, f := traffic.ResultTooLate, (*Failure)(nil)
-		if r.At == reached {
+		if _, reached := requests.lease.position(); r.At == reached {
 			result, f = w.obey(r, now)
 		}
 		if failure == nil {
 			failure = f
 		}
-		all.lease.answer(r.Nonce, result)
+		requests.lease.answer(r.Nonce, result)
 		w.monitor.report.emit(Event{Kind: RequestAnswered, Gate: r.Gate, Text: fmt.Sprintf("%s by %s: %s", r.Verb, r.By, result)})
 	}
-	all.lease.removeRequests(done)
+	requests.lease.removeRequests(done)
 	return failure
 }
 

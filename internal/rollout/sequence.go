@@ -58,6 +58,7 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 		defer cancel()
 		limited, s.abort = context.WithCancelCause(limited)
 		defer s.abort(nil)
+		s.lease.onMark = s.abort
 		f = s.execute(limited)
 	}
 	if f != nil {
@@ -73,7 +74,7 @@ func newSequence(spec Spec) *sequence {
 	s.lease = newLease(spec, report)
 	s.desired = desiredStates{&s.spec, &s.schedule, s.fleet}
 	s.backends = backends{&s.spec, &s.schedule, s.fleet}
-	s.monitor.position = s.position
+	s.monitor.position, s.monitor.requests = s.position, newRequests(s.lease)
 	return s
 }
 
@@ -208,7 +209,6 @@ func (s *sequence) execute(ctx context.Context) *Failure {
 	if f := s.lease.acquire(ctx, s.spec.ID, s.desired.splits()); f != nil {
 		return f
 	}
-	s.monitor.requests = newRequests(s.lease)
 	handing{s}.over(nil)
 	return s.move(ctx)
 }

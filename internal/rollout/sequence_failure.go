@@ -21,14 +21,18 @@ type failing struct{ *sequence }
 
 // handle collects the facts about a failure until facts.ending decides what happens
 // to the traffic, and does it. It completes f, and leaves the states of the fleet as last read.
-func (s failing) handle(ctx context.Context, f *Failure) {
-	ctx = context.WithoutCancel(ctx)
+func (s failing) handle(interrupted context.Context, f *Failure) {
+	ctx := context.WithoutCancel(interrupted)
 	if s.progress != notRead && (!s.back || s.exposed) {
 		s.result.Reached = s.fleet.mean()
 	}
 	s.nameMissing(f)
+	s.nameMarked(ctx, f)
 	s.nameOvertaken(f)
 	known := s.facts(f)
+	if f.Cause == RolledBackByUser && s.progress != notRead && s.progress != notStarted {
+		known.routes = followed{sequence: s.sequence}.await(interrupted)
+	}
 	checkCtx, cancel := context.WithTimeout(ctx, checkTimeoutFor(f))
 	defer cancel()
 	end := known.ending()

@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -17,6 +18,10 @@ type Successor struct {
 	// OnEvent receives every event, in order, from one goroutine. It must not block. Nil: nobody
 	// listens.
 	OnEvent func(Event)
+
+	// Of RollBack:
+	Alive bool // the owner of the shift may run, and remove its record
+	Force bool // also to targets that are not healthy
 }
 
 // The errors of TakeOver for a shift that is no longer the dead owner's.
@@ -51,7 +56,7 @@ func TakeOver(ctx context.Context, h Handover, by Successor) error {
 	if err != nil {
 		return err
 	}
-	handedLease{t.lease}.resume(ctx, h.Record)
+	handedLease{t.lease}.resume(ctx, h.Record, true)
 	t.fleet.report.emit(Event{Kind: RollbackStarted, Text: "the owner of the shift died"})
 	err = t.fleet.rollBack(ctx, t.remaining(targets), h.RollbackTimeout)
 	if err == nil {
@@ -66,6 +71,109 @@ func TakeOver(ctx context.Context, h Handover, by Successor) error {
 		return t.close(ctx, traffic.PhaseRejected)
 	}
 	return t.close(ctx, traffic.PhaseRolledBack)
+}
+
+// Returned is what RollBack left.
+type Returned struct {
+	Routes []ReturnedRoute // in the order of Handover.Routes
+	Moved  bool            // traffic was written
+	// Unmarked is why the record does not say that somebody rolled the shift back, or not that this is
+	// done; nil: it does, or there is none.
+	Unmarked error
+}
+
+// ReturnedRoute is one route.
+type ReturnedRoute struct {
+	State   traffic.State // as last read
+	Read    bool          // false: not read back after the last write
+	Missing bool          // the service said that the route does not exist
+}
+
+// RollBack returns the traffic of routes to where the handover says, because somebody asks for it
+// beside the process that runs the shift. It marks the record first, with which a running owner
+// stops, then writes each route once and verifies it, as every rollback. Where the targets are not
+// healthy, it changes nothing and returns ErrTargetUnhealthy. It returns within
+// Handover.RollbackTimeout.
+func RollBack(ctx context.Context, h Handover, by Successor) (Returned, error) {
+	ctx, cancel := context.WithTimeout(ctx, h.RollbackTimeout)
+	defer cancel()
+	t := newTakeover(h, by)
+	targets := t.targets()
+	if !by.Force {
+		if detail := t.unhealthy(ctx, targets); detail != "" {
+			return t.returned(nil), fmt.Errorf("%w: %s", ErrTargetUnhealthy, detail)
+		}
+	}
+	unmarked := t.mark(ctx)
+	handedLease{t.lease}.resume(ctx, h.Record, unmarked != nil)
+	t.fleet.report.emit(Event{Kind: RollbackStarted, Text: h.Reason})
+	err := t.fleet.rollBack(ctx, t.remaining(targets), h.RollbackTimeout)
+	if err == nil {
+		err = t.fleet.inspect().checkAt(targets)
+	}
+	handedLease{t.lease}.suspend()
+	if err != nil {
+		return t.returned(unmarked), err
+	}
+	t.fleet.report.emit(Event{Kind: ShiftEnded, Text: string(RolledBack)})
+	return t.returned(t.conclude(ctx, by.Alive)), nil
+}
+
+// unhealthy returns why the targets cannot serve; empty: they can, or it is not known in time.
+func (t *takeover) unhealthy(ctx context.Context, targets []traffic.State) string {
+	limited, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	return t.fleet.inspect().unhealthyTarget(limited, targets)
+}
+
+// mark notes in the record that somebody rolls the shift back. The rollback goes on without it.
+func (t *takeover) mark(ctx context.Context) error {
+	if t.Record == nil {
+		return nil
+	}
+	limited, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	t.lease.record.Phase = traffic.PhaseRollingBack
+	return t.lease.put(limited, false)
+}
+
+// conclude notes in the record that the rollback is done. A running owner has removed its record
+// when it has saved that, and then nothing is left to say.
+func (t *takeover) conclude(ctx context.Context, alive bool) error {
+	if t.Record == nil {
+		return nil
+	}
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordEndLimit)
+	defer cancel()
+	if alive {
+		records, err := t.lease.read(limited)
+		id := t.lease.record.Shift
+		if err == nil && !slices.ContainsFunc(traffic.MergeRecords(records), func(x traffic.Left) bool { return x.Shift == id }) {
+			return nil
+		}
+	}
+	t.lease.record.Phase = traffic.PhaseRolledBack
+	if t.Reason != "" {
+		t.lease.record.Phase = traffic.PhaseRejected
+	}
+	for {
+		err := t.lease.put(limited, false)
+		if err == nil || isAnswer(err) && !errors.Is(err, traffic.ErrThrottled) {
+			return err
+		}
+		if sleep(limited, minRollbackPause) != nil {
+			return err
+		}
+	}
+}
+
+// returned returns what the routes have now.
+func (t *takeover) returned(unmarked error) Returned {
+	all := Returned{Moved: t.fleet.moved, Unmarked: unmarked}
+	for i := range t.Routes {
+		all.Routes = append(all.Routes, ReturnedRoute{State: t.fleet.current[i], Read: !t.fleet.dirty[i] && !t.fleet.missing[i], Missing: t.fleet.missing[i]})
+	}
+	return all
 }
 
 func newTakeover(h Handover, by Successor) *takeover {
@@ -105,6 +213,15 @@ func (t *takeover) check(ctx context.Context) ([]traffic.State, error) {
 	case changed:
 		return nil, ErrChanged
 	}
+	targets := t.targets()
+	if t.fleet.inspect().unhealthyTarget(limited, targets) != "" {
+		return nil, ErrTargetUnhealthy
+	}
+	return targets, nil
+}
+
+// targets returns where each route belongs.
+func (t *takeover) targets() []traffic.State {
 	targets := make([]traffic.State, len(t.Routes))
 	for i, r := range t.Routes {
 		targets[i] = r.Target
@@ -112,10 +229,7 @@ func (t *takeover) check(ctx context.Context) ([]traffic.State, error) {
 			targets[i].Raw = t.fleet.current[i].Raw
 		}
 	}
-	if t.fleet.inspect().unhealthyTarget(limited, targets) != "" {
-		return nil, ErrTargetUnhealthy
-	}
-	return targets, nil
+	return targets
 }
 
 // isTaken reports whether the record of the shift has ended, or is gone and another shift has
@@ -192,6 +306,16 @@ func (t *takeover) close(ctx context.Context, phase traffic.Phase) error {
 
 var errRecordNotWritten = errors.New("the record of the shift could not be written")
 
+// IsAbandoned reports whether the owner of a shift has ended. Where the owner cannot be asked, it
+// watches the record for a lease, which takes minutes.
+func IsAbandoned(ctx context.Context, spec RecordSpec, routes []string, x traffic.Left) (bool, error) {
+	abandoned, f := otherLeases{&lease{spec: spec, routes: routes, report: &reporter{}}}.isAbandoned(ctx, x, leaseDuration)
+	if f != nil {
+		return false, f
+	}
+	return abandoned, nil
+}
+
 // handedLease is the part of a lease that lets another process continue.
 type handedLease struct{ *lease }
 
@@ -211,15 +335,18 @@ func (l handedLease) handed() *HandedRecord {
 	return &HandedRecord{Record: l.record, Routes: l.routes}
 }
 
-// resume renews the lease of a record that is taken over. The rollback does not wait for it.
-func (l handedLease) resume(ctx context.Context, handed *HandedRecord) {
+// resume renews the lease of a record that is taken over, at once or only after renewInterval. The
+// rollback does not wait for it.
+func (l handedLease) resume(ctx context.Context, handed *HandedRecord, atOnce bool) {
 	if handed == nil {
 		return
 	}
 	l.record.Phase, l.renewed = traffic.PhaseRollingBack, time.Now()
 	l.ending, l.done, l.wake = make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
-	l.wake <- struct{}{}
-	go l.keepRenewing(ctx)
+	if atOnce {
+		l.wake <- struct{}{}
+	}
+	go renewing{l.lease}.keepRenewing(ctx)
 }
 
 // suspend ends the renewals, and waits for the one in progress.

@@ -23,7 +23,8 @@ type Recorder interface {
 	// shift. Without whole, it writes only the fields that change during a shift: Phase,
 	// Reason, Renewal, Expires, Reached and Answer.
 	Put(ctx context.Context, routes []string, r Record, whole bool) error
-	// Remove removes the record of a shift from the routes. It succeeds where there is none.
+	// Remove removes the record of a shift from the routes, and all requests. It succeeds where there
+	// is none.
 	Remove(ctx context.Context, routes []string, shift string) error
 	Requester
 }
@@ -65,6 +66,9 @@ type Record struct {
 	Version     string `json:"version,omitempty"` // of Environment, which gains the largest share
 	Retry       string `json:"retry,omitempty"`   // the value of the argument, as GroupKey would hash it
 	Reason      string `json:"reason,omitempty"`  // why the version is rejected; empty: it is not
+
+	// Requests are what people ask of the shift. A Put does not write them.
+	Requests []Request `json:"-"`
 
 	// From and To are the shares by GroupKey of the route that has the record. From is nil
 	// where the route did not forward.
@@ -153,6 +157,11 @@ func (l *Left) merge(r Record) {
 	}
 	if r.IsOpen() && l.Phase != r.Phase {
 		l.Phase = openPhase(l.Phase, r.Phase)
+	}
+	for _, request := range r.Requests {
+		if !slices.Contains(l.Requests, request) {
+			l.Requests = append(slices.Clip(l.Requests), request)
+		}
 	}
 	l.Record.From, l.Record.To = nil, nil
 }

@@ -8,7 +8,7 @@ import (
 	"os"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/guardian"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/owner"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/owner"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )

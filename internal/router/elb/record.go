@@ -180,7 +180,13 @@ func decodeRecords(tags map[string]string) []traffic.Record {
 	}
 	var records []traffic.Record
 	for _, id := range slices.Sorted(maps.Keys(found)) {
-		records = append(records, decodeRecord(id, found[id]))
+		record := decodeRecord(id, found[id])
+		for _, verb := range traffic.Verbs() {
+			if r, ok := decodeRequest(verb, tags); ok && r.Shift == id {
+				record.Requests = append(record.Requests, r)
+			}
+		}
+		records = append(records, record)
 	}
 	return records
 }

@@ -78,12 +78,17 @@ func (r *Recorder) Ask(ctx context.Context, routes []string, request traffic.Req
 	})
 }
 
-// RemoveRequests implements traffic.Requester with one RemoveTags per route.
-func (r *Recorder) RemoveRequests(ctx context.Context, routes []string, verbs []traffic.Verb) error {
+func requestKeys(verbs []traffic.Verb) []string {
 	var keys []string
 	for _, verb := range verbs {
 		keys = append(keys, requestPrefix+string(verb))
 	}
+	return keys
+}
+
+// RemoveRequests implements traffic.Requester with one RemoveTags per route.
+func (r *Recorder) RemoveRequests(ctx context.Context, routes []string, verbs []traffic.Verb) error {
+	keys := requestKeys(verbs)
 	return tagEach(routes, func(region, route string) error {
 		_, err := r.router.client(region).RemoveTags(ctx, &elbv2.RemoveTagsInput{ResourceArns: []string{route}, TagKeys: keys})
 		return callError(removeTags, route, err)

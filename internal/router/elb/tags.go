@@ -100,6 +100,29 @@ func (r *Recorder) tagsBatch(ctx context.Context, region string, routes []string
 	return found, errs
 }
 
+// Beside returns every listener and rule of the load balancers of routes, also the routes themselves:
+// those that may have a record of the same shift. Default rules are part of their listeners. It takes
+// one call per load balancer and one per listener.
+func (r *Recorder) Beside(ctx context.Context, routes []string) ([]string, error) {
+	ctx, cancel := limitRead(ctx)
+	defer cancel()
+	balancers, err := balancersOf(routes)
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, balancer := range balancers {
+		found, err := r.router.trafficRoutes(ctx, balancer)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range found {
+			all = append(all, o.arn)
+		}
+	}
+	return all, nil
+}
+
 // Put implements traffic.Recorder with one AddTags per route: the API accepts only one
 // resource in a call.
 func (r *Recorder) Put(ctx context.Context, routes []string, record traffic.Record, whole bool) error {
@@ -124,6 +147,7 @@ func (r *Recorder) Remove(ctx context.Context, routes []string, id string) error
 	for _, suffix := range recordSuffixes() {
 		keys = append(keys, recordPrefix+id+suffix)
 	}
+	keys = append(keys, requestKeys(traffic.Verbs())...)
 	return tagEach(routes, func(region, route string) error {
 		_, err := r.router.client(region).RemoveTags(ctx, &elbv2.RemoveTagsInput{ResourceArns: []string{route}, TagKeys: keys})
 		return callError(removeTags, route, err)

@@ -90,6 +90,14 @@ func testRequests(t *testing.T, recorder traffic.Recorder, routes []string) {
 	check("after RemoveRequests", abort)
 	must(recorder.RemoveRequests(ctx, routes, traffic.Verbs()))
 	check("after all are removed")
+	must(recorder.Ask(ctx, routes, approve))
+	must(recorder.Put(ctx, routes, traffic.Record{Shift: approve.Shift, Phase: traffic.PhaseOpen}, true))
+	records, err := recorder.Records(ctx, routes)
+	if got := records[routes[0]]; err != nil || !slices.ContainsFunc(got, func(r traffic.Record) bool { return slices.Equal(r.Requests, []traffic.Request{approve}) }) {
+		t.Errorf("the record has no request: %+v, %v", records, err)
+	}
+	must(recorder.Remove(ctx, routes, approve.Shift))
+	check("after the record is removed")
 	abort.Reason = strings.Repeat("ü=+ \n", 100)
 	must(recorder.Ask(ctx, routes, abort))
 	if got, err := recorder.Requests(ctx, routes); err != nil || len(got) != 1 || got[0].Reason == "" || got[0].Nonce != abort.Nonce {

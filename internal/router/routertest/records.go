@@ -42,7 +42,13 @@ func (c Tags) Records(ctx context.Context, routes []string) (found map[string][]
 			now = c.before(route, stale.For)
 		}
 		for _, id := range slices.Sorted(maps.Keys(now)) {
-			found[route] = append(found[route], now[id])
+			record := now[id]
+			for _, verb := range traffic.Verbs() {
+				if r, ok := m.asked[route][verb]; ok && r.Shift == id {
+					record.Requests = append(record.Requests, r)
+				}
+			}
+			found[route] = append(found[route], record)
 		}
 	}
 	return found, nil
@@ -74,7 +80,15 @@ func (c Tags) Put(ctx context.Context, routes []string, r traffic.Record, whole 
 func (c Tags) Remove(ctx context.Context, routes []string, id string) (err error) {
 	m, call := c.m, Call{Op: Remove, Routes: slices.Clone(routes), Record: traffic.Record{Shift: id}}
 	defer func() { m.record(call, err) }()
-	return c.change(ctx, call, func(of map[string]traffic.Record) { delete(of, id) })
+	err = c.change(ctx, call, func(of map[string]traffic.Record) { delete(of, id) })
+	if err == nil {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		for _, route := range routes {
+			delete(m.asked, route)
+		}
+	}
+	return err
 }
 
 // change changes what each existing route of a call has.

@@ -1,0 +1,80 @@
+// Command bluegreen operates shifts of the Terraform provider bluegreen without Terraform: it shows
+// them, rolls them back, and recovers abandoned ones. It needs the ARNs of the routes, or a state
+// file, and AWS credentials; no Terraform, no state lock.
+//
+// Exit codes: 0 done, 1 failed, 2 refused and nothing was changed, 3 the shift is still running.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
+)
+
+// version and commit are set by the linker.
+var version, commit = "dev", "none"
+
+// cli is the command line. Each verb is one field and a file or a few lines of its own.
+type cli struct {
+	Status     statusVerb     `cmd:"" help:"Show routes, weights, target health, the shift in progress and the rejected version."`
+	Rollback   rollbackVerb   `cmd:"" help:"Return all traffic to where the shift started, or to --to, with one write per route. Rejects the version."`
+	Recover    recoverVerb    `cmd:"" help:"Roll back a shift whose process has ended. Does nothing if there is none. For steps of CI that always run."`
+	Completion completionVerb `cmd:"" help:"Print the completion script of a shell."`
+
+	Version kong.VersionFlag `help:"Print the version."`
+}
+
+// streams are what the command reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+	terminal bool // in and out are a terminal, so that somebody can be asked
+	getenv   func(string) (string, bool)
+}
+
+func main() {
+	proc.Discard(syscall.SIGPIPE) // a closed pager must not end a rollback
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process
+	os.Exit(run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr, isTerminal(os.Stdin) && isTerminal(os.Stdout), os.LookupEnv}))
+}
+
+// run runs the command line and returns the exit code.
+func run(ctx context.Context, args []string, s streams) int {
+	var c cli
+	exited := -1
+	parser, err := kong.New(&c, kong.Name("bluegreen"), kong.Description("Operates shifts of the Terraform provider bluegreen, without Terraform."),
+		kong.Writers(s.out, s.err), kong.Exit(func(code int) { exited = code }),
+		kong.Vars{"version": fmt.Sprintf("bluegreen %s (%s)", version, commit)})
+	if err != nil {
+		fmt.Fprintln(s.err, err)
+		return int(operate.Failed)
+	}
+	verb, err := parser.Parse(args)
+	switch {
+	case exited >= 0: // help or version
+		return exited
+	case err != nil:
+		fmt.Fprintf(s.err, "Error: %v. Run bluegreen --help.\n", err)
+		return int(operate.Refused)
+	}
+	verb.BindTo(ctx, (*context.Context)(nil))
+	err = verb.Run(s, parser)
+	if problem, is := errors.AsType[*operate.Problem](err); is {
+		return int(problem.Exit)
+	}
+	if err != nil {
+		fmt.Fprintln(s.err, "Error:", err)
+		return int(operate.Failed)
+	}
+	return int(operate.Done)
+}

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-isatty"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate/connect"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/owner"
+)
+
+// common are the flags of every verb that is about routes.
+type common struct {
+	Route   []string      `help:"ARN of a listener or listener rule of an Application Load Balancer. May be repeated." placeholder:"ARN"`
+	File    string        `short:"f" help:"State file of Terraform or OpenTofu, or the output of terraform show -json. - reads standard input." placeholder:"FILE"`
+	Switch  string        `help:"Address of the switch, if the state has several." placeholder:"ADDRESS"`
+	JSON    bool          `name:"json" help:"Print one JSON document."`
+	Timeout time.Duration `default:"10m" help:"How long to try before the command fails."`
+}
+
+// statusVerb is "bluegreen status".
+type statusVerb struct {
+	common
+	Watch    bool          `short:"w" help:"Repeat until interrupted."`
+	Interval time.Duration `default:"2s" help:"The pause with --watch."`
+}
+
+// rollbackVerb is "bluegreen rollback".
+type rollbackVerb struct {
+	common
+	To     string `help:"ARN of a target group, or the name of an environment with -f, that gets all traffic. Default: where the shift started." placeholder:"ARN|NAME"`
+	Reason string `help:"Why the version is rejected." placeholder:"TEXT"`
+	Yes    bool   `short:"y" help:"Do not ask."`
+	Force  bool   `help:"Roll back although the targets there are not healthy."`
+}
+
+// recoverVerb is "bluegreen recover".
+type recoverVerb struct {
+	common
+	Force bool `help:"Roll back although the targets there are not healthy."`
+}
+
+// Run shows the status.
+func (v *statusVerb) Run(ctx context.Context, s streams) error {
+	o, err := v.open(ctx, s)
+	if err != nil {
+		return v.report(s, err)
+	}
+	shown := ""
+	for {
+		limited, cancel := context.WithTimeout(ctx, v.Timeout)
+		status, err := o.Status(limited)
+		cancel()
+		if ctx.Err() != nil && v.Watch {
+			return nil
+		}
+		if err != nil {
+			return v.report(s, err)
+		}
+		text := status.Text(time.Now())
+		switch {
+		case v.JSON:
+			err = printJSON(s.out, status)
+		case s.terminal && v.Watch:
+			_, err = io.WriteString(s.out, "\x1b[H\x1b[2J"+text)
+		case text != shown:
+			_, err = io.WriteString(s.out, text)
+		}
+		if err != nil || !v.Watch {
+			return err
+		}
+		shown = text
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(v.Interval):
+		}
+	}
+}
+
+var errDeclined = &operate.Problem{Exit: operate.Refused, Summary: "Not rolled back", Traffic: "Nothing was changed."}
+
+// Run rolls back.
+func (v *rollbackVerb) Run(ctx context.Context, s streams) error {
+	if !v.Yes && (!s.terminal || v.JSON || v.File == "-") {
+		return v.report(s, &operate.Problem{Exit: operate.Refused, Summary: "Cannot ask whether to roll back", Traffic: "Nothing was changed.",
+			Cause: "Standard input and output are not a terminal that somebody can answer on.", Action: "Use --yes to roll back without being asked."})
+	}
+	o, err := v.open(ctx, s)
+	if err != nil {
+		return v.report(s, err)
+	}
+	options := operate.RollbackOptions{To: v.To, Reason: v.Reason, Force: v.Force, Timeout: v.Timeout}
+	plan, err := o.PlanRollback(ctx, options)
+	if err == nil {
+		o.Progress(plan.Text())
+	}
+	if err == nil && !v.Yes {
+		plan, err = v.ask(ctx, s, o, plan)
+	}
+	if err != nil {
+		return v.report(s, err)
+	}
+	result, err := plan.Run(ctx)
+	return v.finish(s, result, err)
+}
+
+// ask asks whether to roll back, and plans again, because that takes time.
+func (v *rollbackVerb) ask(ctx context.Context, s streams, o *operate.Operator, plan *operate.Plan) (*operate.Plan, error) {
+	fmt.Fprint(s.out, "Roll back? Only \"yes\" is accepted: ")
+	answer := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(s.in).ReadString('\n')
+		answer <- strings.TrimSpace(line)
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, errDeclined
+	case text := <-answer:
+		if text != "yes" {
+			return nil, errDeclined
+		}
+	}
+	again, err := o.PlanRollback(ctx, operate.RollbackOptions{To: v.To, Reason: v.Reason, Force: v.Force, Timeout: v.Timeout})
+	if err != nil {
+		return nil, err
+	}
+	if !again.Equal(plan) {
+		return nil, &operate.Problem{Exit: operate.Refused, Summary: "Not rolled back", Traffic: "Nothing was changed.",
+			Cause: "The traffic or the shift changed while you were asked.", Action: "Run the command again."}
+	}
+	return again, nil
+}
+
+// Run recovers an abandoned shift.
+func (v *recoverVerb) Run(ctx context.Context, s streams) error {
+	o, err := v.open(ctx, s)
+	if err != nil {
+		return v.report(s, err)
+	}
+	result, err := o.Recover(ctx, operate.RecoverOptions{Force: v.Force, Timeout: v.Timeout})
+	return v.finish(s, result, err)
+}
+
+// open finds the routes and builds clients.
+func (c *common) open(ctx context.Context, s streams) (*operate.Operator, error) {
+	target, err := c.target(s)
+	if err != nil {
+		return nil, err
+	}
+	clients, err := connect.Open(ctx, target.Routes[0].ID, version)
+	if err != nil {
+		return nil, err
+	}
+	o := &operate.Operator{Clients: clients, Target: target, Owner: owner.New(s.getenv), Abandoned: owner.Abandoned, Guarded: owner.IsGuarded,
+		Progress: func(line string) { fmt.Fprintln(s.out, line) }}
+	if c.JSON {
+		o.Progress = func(line string) { fmt.Fprintln(s.err, line) }
+	}
+	return o, nil
+}
+
+// target returns the routes that the flags name.
+func (c *common) target(s streams) (operate.Target, error) {
+	switch {
+	case len(c.Route) > 0 && c.File != "" || len(c.Route) > 0 && c.Switch != "":
+		return operate.Target{}, usage("--route and -f cannot be used together", "Use -f, which has all routes of the switch, or --route.")
+	case len(c.Route) > 0:
+		return operate.FromRoutes(c.Route)
+	case c.File == "-":
+		return operate.FromState(s.in, c.Switch)
+	case c.File == "":
+		return operate.Target{}, usage("No routes are named", "Use --route with the ARN of a listener or rule, or -f with a state file.")
+	}
+	file, err := os.Open(c.File)
+	if err != nil {
+		return operate.Target{}, usage("Cannot read the state file", err.Error())
+	}
+	defer func() { _ = file.Close() }()
+	return operate.FromState(file, c.Switch)
+}
+
+func usage(summary, action string) error {
+	return &operate.Problem{Exit: operate.Refused, Summary: summary, Traffic: "Nothing was changed.", Action: action}
+}
+
+// finish prints a result or an error.
+func (c *common) finish(s streams, r operate.Result, err error) error {
+	switch {
+	case err != nil:
+		return c.report(s, err)
+	case c.JSON:
+		return printJSON(s.out, r)
+	}
+	_, err = fmt.Fprintln(s.out, r.Text())
+	return err
+}
+
+// report prints an error and returns it.
+func (c *common) report(s streams, err error) error {
+	problem, is := errors.AsType[*operate.Problem](err)
+	if !is {
+		return err
+	}
+	if c.JSON {
+		if err := printJSON(s.out, map[string]any{"error": problem}); err != nil {
+			return err
+		}
+		return problem
+	}
+	fmt.Fprintf(s.err, "Error: %s\n", problem.Error())
+	return problem
+}
+
+func printJSON(w io.Writer, value any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(value)
+}
+
+func isTerminal(file *os.File) bool {
+	return isatty.IsTerminal(file.Fd()) || isatty.IsCygwinTerminal(file.Fd())
+}

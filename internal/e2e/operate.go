@@ -1,0 +1,71 @@
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+var (
+	commandOnce sync.Once
+	errCommand  error
+)
+
+// BuildCommand builds cmd/bluegreen as a release does, and returns its path.
+func BuildCommand(t *testing.T) string {
+	t.Helper()
+	built := Build(t)
+	path := filepath.Join(built.Dir, "bluegreen")
+	commandOnce.Do(func() {
+		build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "./cmd/bluegreen")
+		build.Dir, build.Env = built.Root, append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			errCommand = errors.Join(err, errors.New(string(out)))
+		}
+	})
+	if errCommand != nil {
+		t.Fatal(errCommand)
+	}
+	return path
+}
+
+// Operation is a run of the command bluegreen.
+type Operation struct {
+	Began    time.Time
+	command  *exec.Cmd
+	out, err bytes.Buffer
+	t        *testing.T
+}
+
+// Operate starts the command bluegreen with the credentials and endpoints of Terraform, in the
+// directory of the configuration.
+func Operate(w *World, args ...string) *Operation {
+	w.t.Helper()
+	o := &Operation{t: w.t, command: exec.Command(BuildCommand(w.t), args...)}
+	o.command.Dir, o.command.Env = w.Terraform.Dir, append(os.Environ(), w.Terraform.Env...)
+	o.command.Stdout, o.command.Stderr = &o.out, &o.err
+	o.Began = time.Now()
+	if err := o.command.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	return o
+}
+
+// Wait waits for the end of the command, and returns what it printed and its exit code.
+func (o *Operation) Wait() (out, errs string, code int) {
+	o.t.Helper()
+	hung := time.AfterFunc(hangTimeout(), func() { _ = o.command.Process.Kill() })
+	defer hung.Stop()
+	err := o.command.Wait()
+	if exit, is := errors.AsType[*exec.ExitError](err); err != nil && !is {
+		o.t.Fatal(err)
+	} else if is && !exit.Exited() {
+		o.t.Fatalf("%v did not end: %v\n%s%s", o.command.Args, err, o.out.String(), o.err.String())
+	}
+	return o.out.String(), o.err.String(), o.command.ProcessState.ExitCode()
+}

@@ -1,0 +1,64 @@
+// Package connect builds the clients of the command bluegreen, with the credentials and endpoints
+// that the AWS SDK finds.
+package connect
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+)
+
+const (
+	credentialsTimeout = 15 * time.Second
+	accountTimeout     = 3 * time.Second // of a call that only completes a message
+)
+
+// Open returns the clients. The region of the first route is for STS where nothing else sets one.
+func Open(ctx context.Context, route, version string) (operate.Clients, error) {
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(awshttp.NewBuildableClient()))
+	if err != nil {
+		return operate.Clients{}, noCredentials("The AWS configuration could not be read: " + err.Error())
+	}
+	if cfg.Region == "" {
+		if a, err := elb.Parse(route); err == nil {
+			cfg.Region = a.Region
+		}
+	}
+	cfg.APIOptions = append(cfg.APIOptions, awsmiddleware.AddUserAgentKeyValue("bluegreen", version))
+	if cfg.Credentials == nil {
+		return operate.Clients{}, noCredentials("No AWS credentials were found.")
+	}
+	limited, cancel := context.WithTimeout(ctx, credentialsTimeout)
+	defer cancel()
+	if _, err := cfg.Credentials.Retrieve(limited); err != nil {
+		return operate.Clients{}, noCredentials("No AWS credentials were found: " + err.Error())
+	}
+	forward, rollback := elb.NewRouters(cfg, elb.Options{})
+	recorder := elb.NewRecorder(forward)
+	return operate.Clients{Router: forward, Rollback: rollback, Recorder: recorder, Beside: recorder.Beside, Limits: elb.Limits(),
+		Account: func(ctx context.Context) string { return accountOf(ctx, cfg) }}, nil
+}
+
+func noCredentials(cause string) *operate.Problem {
+	return &operate.Problem{Exit: operate.Refused, Summary: "Cannot call AWS", Traffic: "not read. Nothing was changed.", Cause: cause,
+		Action: "Set credentials as for the AWS CLI, for example AWS_PROFILE, then run the command again."}
+}
+
+// accountOf returns the account of the credentials; empty: it could not be read.
+func accountOf(ctx context.Context, cfg aws.Config) string {
+	ctx, cancel := context.WithTimeout(ctx, accountTimeout)
+	defer cancel()
+	identity, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return ""
+	}
+	return aws.ToString(identity.Account)
+}

@@ -1,0 +1,128 @@
+package operate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
+)
+
+// Exit is an exit code of the command.
+type Exit int
+
+// The exit codes.
+const (
+	Done    Exit = 0
+	Failed  Exit = 1 // something was tried, or could not be found out
+	Refused Exit = 2 // nothing was changed, and the same command is refused again
+	Running Exit = 3 // the owner of the shift is still running
+)
+
+// Problem is why a verb did not do what it was asked for.
+type Problem struct {
+	Exit    Exit   `json:"exit_code"`
+	Summary string `json:"summary"`
+	Traffic string `json:"traffic,omitempty"` // where it is now, and what was done about it
+	Cause   string `json:"cause,omitempty"`
+	Action  string `json:"action,omitempty"` // what to do
+	Err     error  `json:"-"`
+}
+
+// Error implements error with the text for people.
+func (p *Problem) Error() string {
+	parts := []string{p.Summary}
+	if p.Traffic != "" {
+		parts = append(parts, "Traffic: "+p.Traffic)
+	}
+	for _, text := range []string{p.Cause, p.Action} {
+		if text != "" {
+			parts = append(parts, text)
+		}
+	}
+	return strings.Join(parts, "\n\n")
+}
+
+// Unwrap returns the underlying error, if any.
+func (p *Problem) Unwrap() error { return p.Err }
+
+const unchanged = "Nothing was changed."
+
+// refuse returns a Problem that changed nothing.
+func refuse(summary, cause, action string) *Problem {
+	return &Problem{Exit: Refused, Summary: summary, Traffic: unchanged, Cause: cause, Action: action}
+}
+
+// account is who the credentials belong to; empty: not known.
+type account func(ctx context.Context) string
+
+// callProblem is a call that failed before anything was written.
+func callProblem(ctx context.Context, summary string, err error, who account) *Problem {
+	p := &Problem{Exit: Refused, Summary: summary, Traffic: "not read. " + unchanged, Cause: sentence(err.Error()), Err: err}
+	id, gone := traffic.Missing(err)
+	switch {
+	case errors.Is(err, traffic.ErrExpired):
+		p.Action = "The AWS credentials have expired or are not valid. Renew them, then run the command again."
+	case errors.Is(err, elb.ErrDefaultRule):
+		p.Action = "Use the ARN of the listener instead of that of its default rule."
+	case errors.Is(err, elb.ErrMalformed) || errors.Is(err, elb.ErrWrongKind) || errors.Is(err, elb.ErrNotApplication):
+		p.Action = "Use the ARN of a listener or a listener rule of an Application Load Balancer."
+	case gone || errors.Is(err, traffic.ErrNotFound):
+		p.Action = "Check the ARN, including its region and account." + otherAccount(ctx, id, who)
+	case errors.Is(err, traffic.ErrDenied):
+		p.Action = "Allow the IAM action that the cause names." + otherAccount(ctx, arnOf(err), who)
+	default:
+		p.Exit, p.Action = Failed, "Run the command again. If it fails again, check the network to AWS, and the AWS Health Dashboard."
+	}
+	return p
+}
+
+// arnOf is the resource of a failed call; empty: not known.
+func arnOf(err error) string {
+	if call, ok := errors.AsType[*elb.CallError](err); ok {
+		return call.ARN
+	}
+	return ""
+}
+
+// otherAccount says where credentials and resource belong to two accounts; empty: they do not.
+func otherAccount(ctx context.Context, arn string, who account) string {
+	a, err := elb.Parse(arn)
+	if err != nil || who == nil {
+		return ""
+	}
+	if has := who(ctx); has != "" && has != a.Account {
+		return fmt.Sprintf(" The credentials belong to account %s, and the ARN to account %s.", has, a.Account)
+	}
+	return ""
+}
+
+// sentence ends a text with a period and begins it with a capital letter, except for a name such as
+// that of an IAM action or an ARN.
+func sentence(text string) string {
+	if text == "" {
+		return ""
+	}
+	text = oneLine(text)
+	if !strings.HasSuffix(text, ".") {
+		text += "."
+	}
+	if first, _, _ := strings.Cut(text, " "); strings.Contains(first, ":") {
+		return text
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+// oneLine joins the lines of an error of several calls. Equal ones are left out.
+func oneLine(text string) string {
+	var lines []string
+	for line := range strings.SplitSeq(text, "\n") {
+		if !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "; ")
+}

@@ -1,0 +1,157 @@
+package operate
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
+)
+
+// Target is the routes that a verb is about, and what a state file says of their switch.
+type Target struct {
+	Routes []traffic.Route // without entry points where they are not known
+	// Switch is the address of the switch in the state file; empty: there is no file.
+	Switch       string
+	Environments map[string]Environment
+	Rejected     *Rejection // by the state file; nil: nothing
+}
+
+// Environment is an environment of a switch.
+type Environment struct {
+	Version string
+	Groups  map[string]string // by entry point
+}
+
+// Rejection is a version that is not shipped again.
+type Rejection struct {
+	Environment string `json:"environment"`
+	Version     string `json:"version"`
+	Reason      string `json:"reason"`
+}
+
+// FromRoutes returns the target with the ARNs of routes.
+func FromRoutes(arns []string) (Target, error) {
+	var t Target
+	for _, arn := range arns {
+		if _, err := elb.ParseRoute(arn); err != nil {
+			return Target{}, refuse("Cannot use the route", sentence(err.Error()), "Use the ARN of a listener or a listener rule of an Application Load Balancer.")
+		}
+		if !slices.ContainsFunc(t.Routes, func(r traffic.Route) bool { return r.ID == arn }) {
+			t.Routes = append(t.Routes, traffic.Route{ID: arn})
+		}
+	}
+	return t, nil
+}
+
+// ids are the ARNs of the routes.
+func (t Target) ids() []string {
+	var ids []string
+	for _, route := range t.Routes {
+		ids = append(ids, route.ID)
+	}
+	return ids
+}
+
+// entries are the names of the entry points, sorted; none where they are not known.
+func (t Target) entries() []string {
+	var all []string
+	for _, route := range t.Routes {
+		if route.Entry != "" && !slices.Contains(all, route.Entry) {
+			all = append(all, route.Entry)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// owner is the environment of a group behind an entry point; empty: not known.
+func (t Target) owner(entry, group string) string {
+	for _, name := range slices.Sorted(maps.Keys(t.Environments)) {
+		if t.Environments[name].Groups[entry] == group {
+			return name
+		}
+	}
+	return ""
+}
+
+// groups are all groups that may be behind an entry point.
+func (t Target) groups(entry string) []string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(t.Environments)) {
+		if group := t.Environments[name].Groups[entry]; group != "" {
+			all = append(all, group)
+		}
+	}
+	return all
+}
+
+// name names a group for people: its environment, or its own name.
+func (t Target) name(entry, group string) string {
+	if name := t.owner(entry, group); name != "" {
+		return name
+	}
+	return groupName(group)
+}
+
+func groupName(group string) string {
+	a, err := elb.ParseGroup(group)
+	if err != nil {
+		return group
+	}
+	return a.Name
+}
+
+// describe describes the traffic of a state, such as "blue 95 %, green 5 %".
+func (t Target) describe(entry string, s traffic.State) string {
+	if s.Response != "" {
+		return s.Response
+	}
+	owners := traffic.NewOwners(t.groupsByEnvironment(), nil, groupName)
+	if text := owners.Weights(entry, s).String(); text != "" {
+		return text
+	}
+	return "nothing"
+}
+
+func (t Target) groupsByEnvironment() map[string]map[string]string {
+	all := map[string]map[string]string{}
+	for name, e := range t.Environments {
+		all[name] = e.Groups
+	}
+	return all
+}
+
+// label names a route for people.
+func label(id string, s traffic.State) string {
+	if s.Label != "" {
+		return s.Label
+	}
+	a, err := elb.Parse(id)
+	if err != nil {
+		return id
+	}
+	return a.Display()
+}
+
+// where describes the traffic of all routes: in one sentence where they agree.
+func (t Target) where(states []traffic.State) string {
+	var lines []string
+	agree := true
+	for i, s := range states {
+		text := t.describe(t.Routes[i].Entry, s)
+		agree = agree && text == t.describe(t.Routes[0].Entry, states[0])
+		lines = append(lines, fmt.Sprintf("%s: %s", label(t.Routes[i].ID, s), text))
+	}
+	switch {
+	case len(states) == 0:
+		return ""
+	case agree && len(states) == 1:
+		return t.describe(t.Routes[0].Entry, states[0]) + "."
+	case agree:
+		return fmt.Sprintf("%s on all %d routes.", t.describe(t.Routes[0].Entry, states[0]), len(states))
+	}
+	return strings.Join(lines, "; ") + "."
+}
