@@ -22,7 +22,7 @@ const reasonField = " reason="
 
 func encodeRequest(r traffic.Request) string {
 	text := fieldsText(field{"shift", r.Shift, 40}, field{"at", strconv.Itoa(int(r.At)), 6}, field{"nonce", r.Nonce, 16},
-		field{"gate", r.Gate, 60}, field{"by", r.By, 60})
+		field{"gate", r.Gate, 60}, field{"by", r.By, 100})
 	if r.Reason != "" {
 		text += reasonField + escape(r.Reason, maxTagValue-len(text)-len(reasonField))
 	}
