@@ -68,11 +68,14 @@ func (v *statusVerb) Run(ctx context.Context, s streams) error {
 		if ctx.Err() != nil && v.Watch {
 			return nil
 		}
-		if err != nil {
+		problem, is := errors.AsType[*operate.Problem](err)
+		if err != nil && !(v.Watch && is && problem.Exit == operate.Failed) { // that may pass
 			return v.report(s, err)
 		}
 		text := status.Text(time.Now())
 		switch {
+		case err != nil:
+			_, err = fmt.Fprintf(s.err, "Error: %s\n", problem.Error())
 		case v.JSON:
 			err = printJSON(s.out, status)
 		case s.terminal && v.Watch:

@@ -14,6 +14,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate/connect"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/owner"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
@@ -324,5 +325,62 @@ func TestFromState(t *testing.T) {
 				t.Errorf("got %+v", target)
 			}
 		})
+	}
+}
+
+// Two operators at once: the second one is told who was first, and writes the same, or nothing.
+func TestRollback_second(t *testing.T) {
+	w := newWorld(t)
+	r := w.record()
+	r.Phase, r.Reason, r.Owner, r.Expires = traffic.PhaseRollingBack, "rolled back by ann on ci-7 with bluegreen rollback", owner.New(os.LookupEnv), time.Now().Add(time.Minute-lateFor)
+	w.put(r)
+	_, err := rollBack(t, w.named(), operate.RollbackOptions{To: "blue"})
+	if exitOf(t, err) != operate.Refused || w.green(w.routes[0])[0] != 50 {
+		t.Errorf("elsewhere: %v", err)
+	}
+	golden.CheckPart(t, "elsewhere", fmt.Sprintln(err), w.volatile()...)
+	result, err := rollBack(t, w.named(), operate.RollbackOptions{Reason: "something else"})
+	w.must(err)
+	if !slices.Equal(w.green(w.routes...), none) || w.recorded(w.routes[0]).Reason != r.Reason {
+		t.Errorf("green has %v, %+v", w.green(w.routes...), w.recorded(w.routes[0]))
+	}
+	golden.CheckPart(t, "the same", result.Text()+"\n", w.volatile()...)
+}
+
+// lateFor is how old the last sign of life of a process is whose writes cannot be late any more.
+const lateFor = 10 * time.Minute
+
+// A guardian that returns the traffic is waited for.
+func TestRecover_guarded(t *testing.T) {
+	w := newWorld(t)
+	r := w.record()
+	w.put(r)
+	o, looks := w.on(w.routes[0]), 0
+	o.Guarded = func(traffic.Owner) bool {
+		if looks++; looks == 2 {
+			w.split(0, w.routes...)
+			r.Phase = traffic.PhaseRolledBack
+			w.put(r)
+		}
+		return true
+	}
+	mark := w.mark()
+	result, err := o.Recover(t.Context(), operate.RecoverOptions{Timeout: slow.Deadline(20 * time.Second)})
+	w.must(err)
+	if n := w.writes(mark); n != 3 || result.Outcome != operate.Nothing { // those of the guardian
+		t.Errorf("%d writes, %+v", n, result)
+	}
+	golden.Check(t, result.Text()+"\n", w.volatile()...)
+}
+
+// Without credentials nothing is called.
+func TestOpen_noCredentials(t *testing.T) {
+	w := newWorld(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", "")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
+	mark := w.mark()
+	_, err := connect.Open(t.Context(), w.routes[0], "test")
+	if exitOf(t, err) != operate.Refused || w.mark() != mark {
+		t.Errorf("got %v", err)
 	}
 }
