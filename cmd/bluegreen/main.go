@@ -28,6 +28,9 @@ type cli struct {
 	Status     statusVerb     `cmd:"" help:"Show routes, weights, target health, the shift in progress and the rejected version."`
 	Rollback   rollbackVerb   `cmd:"" help:"Return all traffic to where the shift started, or to --to, with one write per route. Rejects the version."`
 	Recover    recoverVerb    `cmd:"" help:"Roll back a shift whose process has ended. Does nothing if there is none. For steps of CI that always run."`
+	Approve    approveVerb    `cmd:"" help:"Approve a gate of a running shift at its present step."`
+	Promote    promoteVerb    `cmd:"" help:"End the hold of a running shift now, once its gates pass."`
+	Abort      abortVerb      `cmd:"" help:"Make a running shift roll back now. Rejects the version."`
 	Completion completionVerb `cmd:"" help:"Print the completion script of a shell."`
 
 	Version kong.VersionFlag `help:"Print the version."`

@@ -18,12 +18,17 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/owner"
 )
 
-// common are the flags of every verb that is about routes.
+// places are the flags that name the routes.
+type places struct {
+	Route  []string `help:"ARN of a listener or listener rule of an Application Load Balancer. May be repeated." placeholder:"ARN"`
+	File   string   `short:"f" help:"State file of Terraform or OpenTofu, or the output of terraform show -json. - reads standard input." placeholder:"FILE"`
+	Switch string   `help:"Address of the switch, if the state has several." placeholder:"ADDRESS"`
+	JSON   bool     `name:"json" help:"Print one JSON document."`
+}
+
+// common are the flags of every verb that reads or moves traffic.
 type common struct {
-	Route   []string      `help:"ARN of a listener or listener rule of an Application Load Balancer. May be repeated." placeholder:"ARN"`
-	File    string        `short:"f" help:"State file of Terraform or OpenTofu, or the output of terraform show -json. - reads standard input." placeholder:"FILE"`
-	Switch  string        `help:"Address of the switch, if the state has several." placeholder:"ADDRESS"`
-	JSON    bool          `name:"json" help:"Print one JSON document."`
+	places
 	Timeout time.Duration `default:"10m" help:"How long to try before the command fails."`
 }
 
@@ -156,7 +161,7 @@ func (v *recoverVerb) Run(ctx context.Context, s streams) error {
 }
 
 // open finds the routes and builds clients.
-func (c *common) open(ctx context.Context, s streams) (*operate.Operator, error) {
+func (c *places) open(ctx context.Context, s streams) (*operate.Operator, error) {
 	target, err := c.target(s)
 	if err != nil {
 		return nil, err
@@ -174,7 +179,7 @@ func (c *common) open(ctx context.Context, s streams) (*operate.Operator, error)
 }
 
 // target returns the routes that the flags name.
-func (c *common) target(s streams) (operate.Target, error) {
+func (c *places) target(s streams) (operate.Target, error) {
 	switch {
 	case len(c.Route) > 0 && c.File != "" || len(c.Route) > 0 && c.Switch != "":
 		return operate.Target{}, usage("--route and -f cannot be used together", "Use -f, which has all routes of the switch, or --route.")
@@ -198,19 +203,23 @@ func usage(summary, action string) error {
 }
 
 // finish prints a result or an error.
-func (c *common) finish(s streams, r operate.Result, err error) error {
+func (c *places) finish(s streams, r operate.Result, err error) error {
 	switch {
 	case err != nil:
 		return c.report(s, err)
 	case c.JSON:
 		return printJSON(s.out, r)
 	}
-	_, err = fmt.Fprintln(s.out, r.Text())
+	return printLine(s.out, r.Text())
+}
+
+func printLine(w io.Writer, text string) error {
+	_, err := fmt.Fprintln(w, text)
 	return err
 }
 
 // report prints an error and returns it.
-func (c *common) report(s streams, err error) error {
+func (c *places) report(s streams, err error) error {
 	problem, is := errors.AsType[*operate.Problem](err)
 	if !is {
 		return err

@@ -48,6 +48,8 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.
 		return input.Detail{Cause: "The apply was interrupted.", Action: interruptedAction(f)}
 	case rollout.Aborted:
 		return input.Detail{Cause: "The guardian of the shift received SIGTERM, which asks for a rollback.", Action: notRejected + "Apply again to release it."}
+	case rollout.AbortRequested:
+		return input.Detail{Cause: "The shift was aborted " + detail, Action: advice{s}.badVersionAction(result, f)}
 	case rollout.RolledBackByUser:
 		return input.Detail{Cause: input.Capitalized(detail), Action: advice{s}.badVersionAction(result, f)}
 	case rollout.ExternalChange:

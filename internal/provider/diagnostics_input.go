@@ -181,6 +181,10 @@ func baselineAboveSteps(at path.Path, baseline, last shift.Share) diag.Diagnosti
 		shift.Full-baseline, last, input.Number((shift.Full-last).Percent())), input.Fact{"Value", input.Number(baseline.Percent())})
 }
 
+func approvalWithoutRecord(at path.Path) diag.Diagnostic {
+	return input.Misuse(at, `An approval is a request beside the record of the shift, and shift_record = "off" turns that off. Remove shift_record from the provider, or use a webhook gate.`)
+}
+
 func unknownPreset(at path.Path, name string) diag.Diagnostic {
 	return input.Misuse(at, fmt.Sprintf("CodeDeploy has no such predefined deployment configuration for ECS or Lambda. Use one of %s, with or without the prefix CodeDeployDefault. and the platform.",
 		input.Quoted(shift.Presets())), input.Fact{"Value", strconv.Quote(name)})

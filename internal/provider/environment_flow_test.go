@@ -270,6 +270,7 @@ func TestEnvironment_badInput(t *testing.T) {
 		"two gates, one name": {func(e *env) { e.ready = gate("") + "\n" + gate("") }},
 		"only comparisons":    {func(e *env) { e.ready = gateBlock("users", block("target_metrics", "error_ratio = 2")) }},
 		"live placeholder":    {func(e *env) { e.ready = gateBlock("it", block("http", `url = "http://h/{{live.version}}"`)) }},
+		"approval":            {func(e *env) { e.ready = gateBlock("it", block("approval", "")) }},
 		"at_percent":          {func(e *env) { e.ready = gate("at_percent = [50]") }},
 		"when":                {func(e *env) { e.ready = gate(`when = "before"`) }},
 	} {

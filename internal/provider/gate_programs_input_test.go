@@ -139,6 +139,19 @@ func badWebhooks() []badInput {
 	}
 }
 
+func badApprovals() []badInput {
+	approve := func(own string, rest ...string) func(h *hcl) {
+		return func(h *hcl) { h.gates = gateBlock("approve", append([]string{block("approval", own)}, rest...)...) }
+	}
+	return []badInput{
+		wrong("approval_timeout", approve(`timeout = "0s"`)),
+		wrong("approval_timeout_number", approve(`timeout = "4"`)),
+		wrong("approval_on_timeout", approve(`on_timeout = "fail"`)),
+		wrong("approval_inconclusive", approve("", `inconclusive_timeout = "4h"`)),
+		wrong("approval_interval", approve("", `interval = "1s"`)),
+	}
+}
+
 func badCommands() []badInput {
 	kind := func(rest string) func(h *hcl) {
 		return func(h *hcl) { h.gates = gateBlock("smoke", block("command", rest)) }
@@ -158,7 +171,7 @@ func badCommands() []badInput {
 // One plan reports every bad input, without a call.
 func TestGates_planRefusesBadProgramInput(t *testing.T) {
 	t.Parallel()
-	wantErrors(t, slices.Concat(badPrometheus(), badDatadog(), badHTTPAndGRPC(), badWebhooks(), badCommands()))
+	wantErrors(t, slices.Concat(badPrometheus(), badDatadog(), badHTTPAndGRPC(), badWebhooks(), badApprovals(), badCommands()))
 }
 
 // Unknown values are accepted; known ones are still checked.
@@ -186,6 +199,7 @@ func TestGates_unknownProgramInputIsAccepted(t *testing.T) {
 		"datadog_or":   datadogBlock("query = terraform_data.later.output", "formula = terraform_data.later.output", "max = 1", "api_version = terraform_data.later.output", "aggregator = terraform_data.later.output"),
 		"formula":      datadogBlock(`formula = "a"`, "min = tonumber(terraform_data.later.output)", block("metric", `name = "a"`, "query = terraform_data.later.output", "aggregator = terraform_data.later.output")),
 		"keys":         block("datadog", `query = "avg:a{*}"`, "max = 1", "url = terraform_data.later.output", "api_key_env = terraform_data.later.output", "app_key_env = terraform_data.later.output"),
+		"approval":     block("approval", "timeout = terraform_data.later.output", "on_timeout = terraform_data.later.output", "message = terraform_data.later.output"),
 		"webhook_url":  block("webhook", "url = terraform_data.later.output"),
 		"hook_headers": block("webhook", `url = "http://h"`, "headers = { X = terraform_data.later.output }"),
 		"program":      block("command", "argv = [terraform_data.later.output]"),

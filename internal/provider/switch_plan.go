@@ -45,6 +45,11 @@ func (r *switchResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	resp.Diagnostics.Append(r.checkRoutes(config, planned, decided.Switch)...)
 	resp.Diagnostics.Append(r.checkAccount(ctx, config, p)...)
 	resp.Diagnostics.Append(r.checkLedger(planned, p)...)
+	for _, at := range gates.Approvals(evaluated.gates) {
+		if p.noRecord {
+			resp.Diagnostics.Append(approvalWithoutRecord(at))
+		}
+	}
 	if r.backend != nil && planned.LastShift.IsUnknown() { // a shift is planned
 		resp.Diagnostics.Append(gates.Here(r.backend.dependencies(ctx, ""), evaluated.gates, evaluated.ship)...)
 	}

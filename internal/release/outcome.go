@@ -53,6 +53,7 @@ var causeTexts = map[rollout.Cause]string{
 	rollout.TooFewTargets:     "too few targets",
 	rollout.Interrupted:       "interrupted",
 	rollout.Aborted:           "aborted",
+	rollout.AbortRequested:    "aborted by request",
 	rollout.RolledBackByUser:  "rolled back by a user",
 	rollout.ExternalChange:    "external change",
 	rollout.NotForwarding:     "a route does not forward to target groups",

@@ -171,7 +171,7 @@ func (f facts) stopsInPlace() bool {
 	switch f.cause {
 	case Interrupted:
 		return f.stopOnInterrupt || f.kind == shift.Revert
-	case Aborted:
+	case Aborted, AbortRequested:
 		return f.kind == shift.Revert
 	default:
 	}
@@ -190,6 +190,8 @@ func (f facts) rejects() bool {
 		return !f.repairs
 	case GateFailed, HealthFailed, NotHealthy:
 		return f.exposed && !f.repairs
+	case AbortRequested: // which says that the version is bad
+		return !f.repairs
 	default:
 		return false
 	}

@@ -79,6 +79,7 @@ type GateInput struct {
 	DataFrom  time.Time         // the end of InitialDelay; not after ChangedAt: there is none
 	Attempt   int               // the number of this evaluation since ChangedAt, from 1
 	Call      int               // the number of this evaluation in the shift, from 1
+	Approved  string            // who approved this step of a gate with TakesApproval; empty: nobody
 	Rollback  bool              // the shift returns to an earlier version, so its gates only report
 	Incoming  []traffic.Backend // groups of environments that gain
 	Live      []traffic.Backend // groups of environments in From that do not gain
@@ -103,4 +104,6 @@ type NamedGate struct {
 	// PassLasts reports that a pass counts until the weights change: the gate is not called again
 	// before that, because a step needs one approval.
 	PassLasts bool
+	// TakesApproval reports that people can approve the gate by a request to the shift.
+	TakesApproval bool
 }

@@ -92,18 +92,19 @@ type lease struct {
 
 	marked *traffic.Record // the record of the unfinished shift that this one rolls back, see marksReturn
 
-	mu      sync.Mutex
-	record  traffic.Record // our own; without an id until acquired
-	splits  []recordSplit
-	renewed time.Time   // when the lease was last extended
-	unsure  bool        // a write of the record had no answer, so it may be carried out later
-	lapsed  bool        // the lease had expired, and no route had the record: another apply may have taken it over
-	rolled  bool        // somebody rolls this shift back, and record.Reason is theirs
-	onMark  func(error) // called once when that is found; nil: nobody looks
-	wake    chan struct{}
-	marking sync.WaitGroup // of marksReturn
-	ending  chan struct{}  // closed: no further renewal begins
-	done    chan struct{}  // closed: none is in progress
+	mu       sync.Mutex
+	record   traffic.Record // our own; without an id until acquired
+	splits   []recordSplit
+	renewed  time.Time   // when the lease was last extended
+	unsure   bool        // a write of the record had no answer, so it may be carried out later
+	lapsed   bool        // the lease had expired, and no route had the record: another apply may have taken it over
+	rolled   bool        // somebody rolls this shift back, and record.Reason is theirs
+	requests *requests   // of people; nil: nobody answers
+	onMark   func(error) // called once when that is found; nil: nobody looks
+	wake     chan struct{}
+	marking  sync.WaitGroup // of marksReturn
+	ending   chan struct{}  // closed: no further renewal begins
+	done     chan struct{}  // closed: none is in progress
 }
 
 // recordSplit is the routes that have the same From and To.

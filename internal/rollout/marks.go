@@ -113,6 +113,8 @@ func (l renewing) look(ctx context.Context) (woken bool) {
 	case records := <-found:
 		if mark := l.markIn(records); mark != nil {
 			l.onMark(mark)
+		} else if l.requests != nil {
+			l.requests.found(records)
 		}
 	}
 	return false

@@ -22,13 +22,15 @@ type monitor struct {
 	position func() GateInput // what the input of a gate says about the shift
 	report   *reporter
 
+	requests *requests // of people
+
 	startedAt time.Time
 	changedAt time.Time // of the last weight change
 	reset     bool      // resetGates was called
 }
 
 func newMonitor(router traffic.Router, health HealthSettings, gates []NamedGate, report *reporter) *monitor {
-	m := &monitor{router: router, health: health, report: report, startedAt: time.Now()}
+	m := &monitor{router: router, health: health, report: report, requests: &requests{}, startedAt: time.Now()}
 	m.changedAt = m.startedAt
 	for _, g := range gates {
 		m.gates = append(m.gates, &activeGate{gateState: gateState{NamedGate: g}, calling: make(chan struct{}, 1)})
@@ -41,6 +43,8 @@ type stage struct {
 	name string // for Failure.Stage
 	part shift.When
 	hold time.Duration // the minimum duration
+	// fixed reports that nobody can end the hold early: it is no evaluation.
+	fixed bool
 
 	gates    []*activeGate // evaluated during the stage; a failure ends it, and the last result of each must be a pass
 	limit    time.Duration // for all of them to pass at the same time; 0: that of the shift
@@ -214,6 +218,10 @@ func (w *waiting) waitForAnswer(ctx context.Context, until time.Time) *Failure {
 	select {
 	case <-ctx.Done():
 	case <-timer.C:
+	case asked := <-w.monitor.requests.arrived:
+		if ctx.Err() == nil {
+			return w.handleRequests(asked, time.Now())
+		}
 	case answer := <-w.answers:
 		if ctx.Err() == nil {
 			return w.handle(answer, time.Now())
@@ -279,7 +287,7 @@ func (m *monitor) input(g *activeGate, part shift.When) GateInput {
 	g.attempt++
 	g.count++
 	input := m.position()
-	input.Gate, input.Part, input.Attempt, input.Call = g.Name, part, g.attempt, g.count
+	input.Gate, input.Part, input.Attempt, input.Call, input.Approved = g.Name, part, g.attempt, g.count, g.approved
 	input.StartedAt, input.ChangedAt, input.DataFrom = m.startedAt, m.changedAt, g.dataFrom
 	return input
 }

@@ -85,6 +85,7 @@ type gateState struct {
 	next    time.Time // earliest start of the next call
 
 	latest             Status    // of the last evaluation; empty: none
+	approved           string    // who approved the step; empty: nobody
 	waived             bool      // an inconclusive result counts as a pass, after InconclusiveTimeout
 	standing           bool      // the cause of the last result was there before the weight change
 	waivedOnce         bool      // a standing cause was waived in this shift, and the gate has neither passed nor failed since
@@ -306,7 +307,7 @@ func (g gateState) overdue(h *horizon, heldUntil time.Time) (detail string, over
 // restart discards the verdicts and starts the initial delay. It leaves the settings
 // alone, which a call that hangs may still read.
 func (g *gateState) restart(now time.Time) {
-	g.latest, g.waived, g.standing, g.inconclusiveSince = "", false, false, time.Time{}
+	g.latest, g.approved, g.waived, g.standing, g.inconclusiveSince = "", "", false, false, time.Time{}
 	g.next, g.dataFrom = now.Add(g.InitialDelay), time.Time{}
 	if g.InitialDelay > 0 {
 		g.dataFrom = g.next

@@ -65,6 +65,8 @@ const (
 	TooFewTargets Cause = "too_few_targets"
 	Interrupted   Cause = "interrupted"
 	Aborted       Cause = "aborted" // somebody ended the guardian of the shift
+	// AbortRequested is that somebody asked this run to roll the shift back; Detail is who, and why.
+	AbortRequested Cause = "abort_requested"
 	// RolledBackByUser is that somebody returns the traffic with a command, which marked the record
 	// of the shift; Detail is the reason in the record.
 	RolledBackByUser  Cause = "rolled_back_by_user"
@@ -246,6 +248,7 @@ const (
 	HealthDegraded  EventKind = "health_degraded"  // Text is the detail
 	HealthRecovered EventKind = "health_recovered"
 	SourceEmpty     EventKind = "source_empty"     // the giving side has no registered target; Text is the detail
+	RequestAnswered EventKind = "request_answered" // somebody asked for something; Gate is that of an approval
 	RollbackStarted EventKind = "rollback_started" // Text is the failure
 	ShiftEnded      EventKind = "shift_ended"      // Text is "completed", or cause and disposition
 )

@@ -134,6 +134,12 @@ func (p *player) apply(c change) {
 		p.serving[c.group] = traffic.Health{Targets: c.targets}.Serving()
 	case c.record != nil:
 		p.memory.Recorder().Set(c.route, *c.record)
+	case c.request != nil:
+		var routes []string
+		for _, r := range p.story.routes {
+			routes = append(routes, r.id)
+		}
+		p.memory.Recorder().SetRequest(routes, *c.request)
 	case c.unrecord != "":
 		p.memory.Recorder().RemoveAll(c.unrecord)
 	case c.route != "":
@@ -251,6 +257,11 @@ func (g *scriptedGate) respond(ctx context.Context, input rollout.GateInput, res
 		<-g.player.release
 	case "panic":
 		panic("out of range")
+	case "approval":
+		if input.Approved == "" {
+			return rollout.Verdict{Status: rollout.Inconclusive, Detail: "waiting for approval"}
+		}
+		return rollout.Verdict{Status: rollout.Pass, Detail: "approved by " + input.Approved}
 	case "slow": // until ctx ends
 		<-ctx.Done()
 		return rollout.Verdict{Status: rollout.Errored, Err: ctx.Err()}

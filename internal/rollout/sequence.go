@@ -74,7 +74,7 @@ func newSequence(spec Spec) *sequence {
 	s.lease = newLease(spec, report)
 	s.desired = desiredStates{&s.spec, &s.schedule, s.fleet}
 	s.backends = backends{&s.spec, &s.schedule, s.fleet}
-	s.monitor.position = s.position
+	s.monitor.position, s.monitor.requests = s.position, newRequests(s.lease)
 	return s
 }
 

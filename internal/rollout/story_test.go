@@ -1,6 +1,7 @@
 package rollout_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,13 +28,14 @@ import (
 //	desired ENV[=PERCENT]...       none: leave the traffic in place
 //	steps PERCENT/HOLD... bake TIME, baseline PERCENT, settle TIME, sticky TIME
 //	health KEY=VALUE...            timeout, steady, breach, capacity, min_percent, min_targets
-//	gate NAME WHEN [KEY=VALUE]...  interval, timeout, delay, failures, errors, inconclusive, on_inconclusive, at=PERCENT[+PERCENT], dry, once, takes, preflight=RESPONSE
+//	gate NAME WHEN [KEY=VALUE]...  interval, timeout, delay, failures, errors, inconclusive, on_inconclusive, at=PERCENT[+PERCENT], dry, once, approval, takes, preflight=RESPONSE
 //	returns NAME RESPONSE...       one per call, the last one repeats; RESPONSE@TIME: from then on
 //	fault KIND OP [KEY=VALUE]...   route, by, skip, times, until, for, err
 //	at TIME interrupt | targets ... | change ID ... | remove ID | remove_group GROUP
 //	record                         shifts leave a record; without it, none
 //	left ENV=WEIGHT... to ENV=WEIGHT... [KEY=VALUE]...   a record on every route: shift, switch, owner=dead|alive|unknown, phase, reached, goal, reason, on=ROUTE, expires
 //	remembered ENV=WEIGHT... to ENV=WEIGHT... [KEY=VALUE]...   the same, but only the memory has it
+//	at TIME request VERB [KEY=VALUE]...   somebody asks: gate, at=PERCENT, shift (default s1), reason
 //	at TIME left ... | unrecord ID the same while it runs; somebody removes the records of a route
 //	no_attach                      the router checks groups that no route has, and attaches none at weight 0
 //	previous ENV VERSION, within_window, rejected ENV VERSION, retry, credentials TIME, stop failure|interrupt
@@ -83,8 +85,9 @@ type change struct {
 	remove  string // the id of a route that is deleted
 	gone    string // the id of a group that is deleted
 
-	record   *traffic.Record // put on route
-	unrecord string          // the id of a route whose records are removed
+	record   *traffic.Record  // put on route
+	request  *traffic.Request // made on every route
+	unrecord string           // the id of a route whose records are removed
 }
 
 // storyGate is a gate with scripted responses.
@@ -215,6 +218,13 @@ func (s *story) addChange(at time.Duration, keyword string, args []string) {
 			c.at = at
 			s.changes = append(s.changes, c)
 		}
+	case "request":
+		fields := pairs(args[1:])
+		r := traffic.Request{Verb: traffic.Verb(args[0]), Shift: cmp.Or(fields["shift"], "s1"), Gate: fields["gate"], By: "ann", Reason: fields["reason"], Nonce: fmt.Sprint("n", len(s.changes))}
+		if at := fields["at"]; at != "" {
+			r.At = parseSteps([]string{at + "/0s"})[0].At
+		}
+		s.changes = append(s.changes, change{at: at, request: &r})
 	case "unrecord":
 		s.changes = append(s.changes, change{at: at, unrecord: args[0]})
 	default:
@@ -464,6 +474,8 @@ func parseGate(args []string) *storyGate {
 			}
 		case "once":
 			g.PassLasts = true
+		case "approval":
+			g.PassLasts, g.TakesApproval = true, true
 		case "takes":
 			g.takes = duration(value)
 		case "dry":

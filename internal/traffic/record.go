@@ -21,10 +21,12 @@ type Recorder interface {
 	Records(ctx context.Context, routes []string) (map[string][]Record, error)
 	// Put writes the record to the routes, in place of what the routes have of the same
 	// shift. Without whole, it writes only the fields that change during a shift: Phase,
-	// Reason, Renewal, Expires and Reached.
+	// Reason, Renewal, Expires, Reached and Answer.
 	Put(ctx context.Context, routes []string, r Record, whole bool) error
-	// Remove removes the record of a shift from the routes. It succeeds where there is none.
+	// Remove removes the record of a shift from the routes, and all requests. It succeeds where there
+	// is none.
 	Remove(ctx context.Context, routes []string, shift string) error
+	Requester
 }
 
 // ErrRefusedRecord reports that the router does not accept a record, such as a resource
@@ -57,11 +59,16 @@ type Record struct {
 	Expires time.Time   `json:"expires"` // of the lease, in whole seconds
 	Reached shift.Share `json:"reached"` // the part of the shift that was last read back
 
+	Answer string `json:"answer,omitempty"` // the last request that was answered; see Answer
+
 	Goal        string `json:"goal,omitempty"` // identifies desired weights, versions and groups; empty: to none
 	Environment string `json:"environment,omitempty"`
 	Version     string `json:"version,omitempty"` // of Environment, which gains the largest share
 	Retry       string `json:"retry,omitempty"`   // the value of the argument, as GroupKey would hash it
 	Reason      string `json:"reason,omitempty"`  // why the version is rejected; empty: it is not
+
+	// Requests are what people ask of the shift. A Put does not write them.
+	Requests []Request `json:"-"`
 
 	// From and To are the shares by GroupKey of the route that has the record. From is nil
 	// where the route did not forward.
@@ -142,7 +149,7 @@ func MergeRecords(records map[string][]Record) []Left {
 // only some of them.
 func (l *Left) merge(r Record) {
 	if r.Renewal > l.Renewal {
-		l.Renewal, l.Expires = r.Renewal, r.Expires
+		l.Renewal, l.Expires, l.Answer = r.Renewal, r.Expires, r.Answer
 	}
 	l.Reached = max(l.Reached, r.Reached)
 	if l.Reason == "" {
@@ -150,6 +157,11 @@ func (l *Left) merge(r Record) {
 	}
 	if r.IsOpen() && l.Phase != r.Phase {
 		l.Phase = openPhase(l.Phase, r.Phase)
+	}
+	for _, request := range r.Requests {
+		if !slices.Contains(l.Requests, request) {
+			l.Requests = append(slices.Clip(l.Requests), request)
+		}
 	}
 	l.Record.From, l.Record.To = nil, nil
 }

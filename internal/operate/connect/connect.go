@@ -44,7 +44,8 @@ func Open(ctx context.Context, route, version string) (operate.Clients, error) {
 	forward, rollback := elb.NewRouters(cfg, elb.Options{})
 	recorder := elb.NewRecorder(forward)
 	return operate.Clients{Router: forward, Rollback: rollback, Recorder: recorder, Beside: recorder.Beside, Limits: elb.Limits(),
-		Account: func(ctx context.Context) string { return accountOf(ctx, cfg) }}, nil
+		Account: func(ctx context.Context) string { return aws.ToString(identityOf(ctx, cfg).Account) },
+		Caller:  func(ctx context.Context) string { return aws.ToString(identityOf(ctx, cfg).Arn) }}, nil
 }
 
 func noCredentials(cause string) *operate.Problem {
@@ -52,13 +53,13 @@ func noCredentials(cause string) *operate.Problem {
 		Action: "Set credentials as for the AWS CLI, for example AWS_PROFILE, then run the command again."}
 }
 
-// accountOf returns the account of the credentials; empty: it could not be read.
-func accountOf(ctx context.Context, cfg aws.Config) string {
+// identityOf returns whom the credentials belong to; empty: it could not be read.
+func identityOf(ctx context.Context, cfg aws.Config) sts.GetCallerIdentityOutput {
 	ctx, cancel := context.WithTimeout(ctx, accountTimeout)
 	defer cancel()
 	identity, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
-		return ""
+		return sts.GetCallerIdentityOutput{}
 	}
-	return aws.ToString(identity.Account)
+	return *identity
 }

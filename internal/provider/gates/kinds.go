@@ -42,6 +42,10 @@ type configuration struct {
 	// passLasts reports that a pass counts until the weights change, so that the gate is not
 	// evaluated again before.
 	passLasts bool
+	// approval reports that a person approves the gate, with its timeout and what follows it.
+	approval  bool
+	timeout   time.Duration
+	onTimeout rollout.Status
 	// unknown reports that lag depends on unknown values, noteUnknown that
 	// beforeTrafficNote does.
 	unknown, noteUnknown bool
@@ -73,6 +77,7 @@ func kinds() []kind {
 		cloudwatchMetricKind(),
 		targetMetricsKind(),
 		webhookKind(),
+		approvalKind(),
 		commandKind(),
 	}
 }
@@ -81,6 +86,7 @@ func kinds() []kind {
 type Gate struct {
 	Terms          shift.GateSettings
 	onInconclusive rollout.Status
+	nameAt         path.Path
 	stepsAt        []path.Path // of the elements of Terms.AtSteps
 	configuration
 }
@@ -107,7 +113,7 @@ func Build(gates []*Gate, deps gate.Dependencies) (all []rollout.NamedGate, fail
 			}
 			built = Unavailable{g.Terms.Name, err}
 		}
-		all = append(all, rollout.NamedGate{GateSettings: g.Terms, Gate: built, OnInconclusive: g.onInconclusive, PassLasts: g.passLasts})
+		all = append(all, rollout.NamedGate{GateSettings: g.Terms, Gate: built, OnInconclusive: g.onInconclusive, PassLasts: g.passLasts, TakesApproval: g.approval})
 	}
 	return all, failed
 }

@@ -76,7 +76,7 @@ func (r reader) gate(at path.Path, name string, attrs map[string]attr.Value) *Ga
 	if attrs == nil {
 		return nil
 	}
-	g := &Gate{Terms: shift.GateSettings{Name: name, When: shift.During}}
+	g := &Gate{Terms: shift.GateSettings{Name: name, When: shift.During}, nameAt: at.AtName("name")}
 	kind, ok := r.kindOf(at, attrs)
 	if !ok {
 		return g
@@ -91,6 +91,7 @@ func (r reader) gate(at path.Path, name string, attrs map[string]attr.Value) *Ga
 	if args != nil {
 		g.configuration = kind.read(own, in, args)
 		g.Terms.Lag = g.lag
+		g.approvalTerms(r, at, attrs)
 		r.Unknown = r.Unknown || g.unknown || g.noteUnknown && (g.Terms.When == shift.Before || g.Terms.When == shift.Always)
 	}
 	r.Diags.Append(own.Diags...)

@@ -43,7 +43,7 @@ func encodeRecord(r traffic.Record, whole bool) map[string]string {
 	tags := map[string]string{"": fieldsText(
 		field{"phase", string(r.Phase), 20}, field{"n", strconv.Itoa(r.Renewal), 12},
 		field{"expires", strconv.FormatInt(r.Expires.Unix(), 10), 20}, field{"reached", strconv.Itoa(int(r.Reached)), 6},
-		field{"guardian", guardianText(r.Owner.Guardian), 31})}
+		field{"guardian", guardianText(r.Owner.Guardian), 31}, field{"answer", r.Answer, 40})}
 	if r.Reason != "" {
 		tags[reasonSuffix] = escapeBut(" =", strings.TrimSpace(r.Reason), maxTagValue)
 	}
@@ -180,7 +180,13 @@ func decodeRecords(tags map[string]string) []traffic.Record {
 	}
 	var records []traffic.Record
 	for _, id := range slices.Sorted(maps.Keys(found)) {
-		records = append(records, decodeRecord(id, found[id]))
+		record := decodeRecord(id, found[id])
+		for _, verb := range traffic.Verbs() {
+			if r, ok := decodeRequest(verb, tags); ok && r.Shift == id {
+				record.Requests = append(record.Requests, r)
+			}
+		}
+		records = append(records, record)
 	}
 	return records
 }
@@ -194,7 +200,7 @@ func decodeRecord(id string, values map[string]string) traffic.Record {
 		Owner: traffic.Owner{User: owner["user"], Host: owner["host"], Boot: owner["boot"], PID: number(owner["pid"]), Start: owner["start"], Run: owner["run"],
 			Guardian: guardianOf(main["guardian"])},
 		Phase: traffic.Phase(main["phase"]), Renewal: number(main["n"]), Expires: time.Unix(expires, 0).UTC(), Reached: shift.Share(number(main["reached"])),
-		Goal: goal["goal"], Retry: goal["retry"], Environment: goal["environment"], Version: goal["version"],
+		Answer: main["answer"], Goal: goal["goal"], Retry: goal["retry"], Environment: goal["environment"], Version: goal["version"],
 		Reason: unescape(values[reasonSuffix]), From: sharesOf(values[fromSuffix]), To: sharesOf(values[toSuffix]),
 	}
 }

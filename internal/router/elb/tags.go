@@ -52,10 +52,19 @@ func (r *Recorder) recordsEach(ctx context.Context, routes []string) (map[string
 	return found, errs
 }
 
-// recordsBatch reads the records of up to twenty routes. The API does not say which of
-// them are missing.
+// recordsBatch reads the records of up to twenty routes.
 func (r *Recorder) recordsBatch(ctx context.Context, region string, routes []string) (map[string][]traffic.Record, map[string]error) {
-	found, errs := map[string][]traffic.Record{}, map[string]error{}
+	tags, errs := r.tagsBatch(ctx, region, routes)
+	found := map[string][]traffic.Record{}
+	for route, of := range tags {
+		found[route] = decodeRecords(of)
+	}
+	return found, errs
+}
+
+// tagsBatch reads the tags of up to twenty routes. The API does not say which of them are missing.
+func (r *Recorder) tagsBatch(ctx context.Context, region string, routes []string) (map[string]map[string]string, map[string]error) {
+	found, errs := map[string]map[string]string{}, map[string]error{}
 	out, err := retryIncomplete(ctx, func() (*elbv2.DescribeTagsOutput, error) {
 		out, err := r.router.client(region).DescribeTags(ctx, &elbv2.DescribeTagsInput{ResourceArns: routes})
 		if err == nil && len(out.TagDescriptions) < len(routes) {
@@ -65,27 +74,26 @@ func (r *Recorder) recordsBatch(ctx context.Context, region string, routes []str
 	})
 	if err = callError(describeTags, soleARN(routes), err); err != nil && isNotFound(err) && len(routes) > 1 {
 		for _, route := range routes {
-			records, failed := r.recordsBatch(ctx, region, []string{route})
-			maps.Copy(found, records)
+			tags, failed := r.tagsBatch(ctx, region, []string{route})
+			maps.Copy(found, tags)
 			maps.Copy(errs, failed)
 		}
 		return found, errs
 	}
-	answered := map[string]bool{}
 	if err == nil {
 		for _, d := range out.TagDescriptions {
 			tags := map[string]string{}
 			for _, t := range d.Tags {
 				tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
 			}
-			answered[aws.ToString(d.ResourceArn)], found[aws.ToString(d.ResourceArn)] = true, decodeRecords(tags)
+			found[aws.ToString(d.ResourceArn)] = tags
 		}
 	}
 	for _, route := range routes {
 		switch {
 		case err != nil:
 			errs[route] = err
-		case !answered[route]:
+		case found[route] == nil:
 			errs[route] = incomplete(describeTags, route)
 		}
 	}
@@ -139,6 +147,7 @@ func (r *Recorder) Remove(ctx context.Context, routes []string, id string) error
 	for _, suffix := range recordSuffixes() {
 		keys = append(keys, recordPrefix+id+suffix)
 	}
+	keys = append(keys, requestKeys(traffic.Verbs())...)
 	return tagEach(routes, func(region, route string) error {
 		_, err := r.router.client(region).RemoveTags(ctx, &elbv2.RemoveTagsInput{ResourceArns: []string{route}, TagKeys: keys})
 		return callError(removeTags, route, err)

@@ -22,6 +22,10 @@ const (
 	Records Op = "records"
 	Put     Op = "put"
 	Remove  Op = "remove"
+
+	Requests       Op = "requests"
+	Ask            Op = "ask"
+	RemoveRequests Op = "remove_requests"
 )
 
 // Call is a call that was made, successful or not.

@@ -29,7 +29,8 @@ type Memory struct {
 	routes map[string]*route
 	groups map[string]*group
 	faults []*fault
-	noted  map[string][]recordSnapshot // records by route; the last one is current
+	noted  map[string][]recordSnapshot                 // records by route; the last one is current
+	asked  map[string]map[traffic.Verb]traffic.Request // requests by route
 }
 
 type route struct {

@@ -42,7 +42,13 @@ func (c Tags) Records(ctx context.Context, routes []string) (found map[string][]
 			now = c.before(route, stale.For)
 		}
 		for _, id := range slices.Sorted(maps.Keys(now)) {
-			found[route] = append(found[route], now[id])
+			record := now[id]
+			for _, verb := range traffic.Verbs() {
+				if r, ok := m.asked[route][verb]; ok && r.Shift == id {
+					record.Requests = append(record.Requests, r)
+				}
+			}
+			found[route] = append(found[route], record)
 		}
 	}
 	return found, nil
@@ -62,7 +68,7 @@ func (c Tags) Put(ctx context.Context, routes []string, r traffic.Record, whole 
 			}
 		}
 		now.Switch, now.Routes, now.Owner = r.Switch, r.Routes, r.Owner
-		now.Phase, now.Renewal, now.Expires, now.Reached = r.Phase, r.Renewal, r.Expires, r.Reached
+		now.Phase, now.Renewal, now.Expires, now.Reached, now.Answer = r.Phase, r.Renewal, r.Expires, r.Reached, r.Answer
 		if r.Reason != "" {
 			now.Reason = r.Reason
 		}
@@ -74,7 +80,15 @@ func (c Tags) Put(ctx context.Context, routes []string, r traffic.Record, whole 
 func (c Tags) Remove(ctx context.Context, routes []string, id string) (err error) {
 	m, call := c.m, Call{Op: Remove, Routes: slices.Clone(routes), Record: traffic.Record{Shift: id}}
 	defer func() { m.record(call, err) }()
-	return c.change(ctx, call, func(of map[string]traffic.Record) { delete(of, id) })
+	err = c.change(ctx, call, func(of map[string]traffic.Record) { delete(of, id) })
+	if err == nil {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		for _, route := range routes {
+			delete(m.asked, route)
+		}
+	}
+	return err
 }
 
 // change changes what each existing route of a call has.
@@ -161,4 +175,70 @@ func (c Tags) before(route string, lag time.Duration) map[string]traffic.Record 
 		}
 	}
 	return nil
+}
+
+// Requests implements traffic.Requester.
+func (c Tags) Requests(ctx context.Context, routes []string) (all []traffic.Request, err error) {
+	m, call := c.m, Call{Op: Requests, Routes: slices.Clone(routes)}
+	defer func() { m.record(call, err) }()
+	if _, err := m.applyFaults(ctx, call); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, verb := range traffic.Verbs() {
+		for _, route := range routes {
+			if r, ok := m.asked[route][verb]; ok && !slices.Contains(all, r) {
+				all = append(all, r)
+			}
+		}
+	}
+	return all, nil
+}
+
+// Ask implements traffic.Requester.
+func (c Tags) Ask(ctx context.Context, routes []string, r traffic.Request) (err error) {
+	m, call := c.m, Call{Op: Ask, Routes: slices.Clone(routes)}
+	defer func() { m.record(call, err) }()
+	if _, err := m.applyFaults(ctx, call); err != nil {
+		return err
+	}
+	c.SetRequest(routes, r)
+	return nil
+}
+
+// RemoveRequests implements traffic.Requester.
+func (c Tags) RemoveRequests(ctx context.Context, routes []string, verbs []traffic.Verb) (err error) {
+	m, call := c.m, Call{Op: RemoveRequests, Routes: slices.Clone(routes)}
+	defer func() { m.record(call, err) }()
+	if _, err := m.applyFaults(ctx, call); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, route := range routes {
+		for _, verb := range verbs {
+			delete(m.asked[route], verb)
+		}
+	}
+	return nil
+}
+
+// SetRequest simulates that another process makes a request. It is not recorded as a call.
+func (c Tags) SetRequest(routes []string, r traffic.Request) {
+	m := c.m
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, route := range routes {
+		if m.routes[route] == nil {
+			continue
+		}
+		if m.asked == nil {
+			m.asked = map[string]map[traffic.Verb]traffic.Request{}
+		}
+		if m.asked[route] == nil {
+			m.asked[route] = map[traffic.Verb]traffic.Request{}
+		}
+		m.asked[route][r.Verb] = r
+	}
 }
