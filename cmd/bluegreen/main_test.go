@@ -67,7 +67,7 @@ func TestRun_usage(t *testing.T) {
 		input string
 	}{
 		"no verb":          {},
-		"an unknown verb":  {args: []string{"promote"}},
+		"an unknown verb":  {args: []string{"advance"}},
 		"an unknown flag":  {args: []string{"status", "--all"}},
 		"no routes":        {args: []string{"status"}},
 		"no route":         {args: []string{"status", "--route", "web"}},

@@ -133,6 +133,12 @@ func phaseText(phase traffic.Phase) string {
 	switch phase {
 	case traffic.PhaseRejected:
 		return "it was rolled back, and its version is rejected"
+	case traffic.PhaseRollingBack:
+		return "it is being rolled back"
+	case traffic.PhaseCompleted:
+		return "it has completed"
+	case traffic.PhaseStopped:
+		return "it was stopped"
 	case traffic.PhaseRolledBack:
 		return "it was rolled back"
 	default:
