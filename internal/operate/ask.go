@@ -140,14 +140,14 @@ func (a *asking) await(ctx context.Context) (Asked, *Problem) {
 		select {
 		case <-time.After(askPoll):
 		case <-ctx.Done():
-			return Asked{}, a.unanswered()
+			return Asked{}, a.unanswered(ctx)
 		}
 	}
 }
 
 // unanswered is a request without an answer. It is taken back, so that it does not act later.
-func (a *asking) unanswered() *Problem {
-	limited, cancel := context.WithTimeout(context.Background(), readTimeout)
+func (a *asking) unanswered(ctx context.Context) *Problem {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 	defer cancel()
 	p := &Problem{Exit: Running, Summary: "The shift did not answer", Traffic: "not read. This command moved nothing.",
 		Cause:  fmt.Sprintf("The process of %s has not answered within %s.", describe(a.shift), schedule.FormatDuration(a.Timeout)),

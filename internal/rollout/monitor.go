@@ -220,7 +220,7 @@ func (w *waiting) waitForAnswer(ctx context.Context, until time.Time) *Failure {
 	case <-timer.C:
 	case asked := <-w.monitor.requests.arrived:
 		if ctx.Err() == nil {
-			return w.handleRequests(asked, time.Now())
+			return w.handleRequests(ctx, asked)
 		}
 	case answer := <-w.answers:
 		if ctx.Err() == nil {

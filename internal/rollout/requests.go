@@ -42,8 +42,8 @@ func (r *requests) found(records map[string][]traffic.Record) {
 }
 
 // handleRequests does what was asked, and answers it.
-func (w *waiting) handleRequests(all []traffic.Request, now time.Time) (failure *Failure) {
-	requests := w.monitor.requests
+func (w *waiting) handleRequests(ctx context.Context, all []traffic.Request) (failure *Failure) {
+	requests, now := w.monitor.requests, time.Now()
 	var done []traffic.Verb
 	for _, r := range all {
 		if requests.answered[r.Nonce] {
@@ -61,7 +61,7 @@ func (w *waiting) handleRequests(all []traffic.Request, now time.Time) (failure 
 		requests.lease.answer(r.Nonce, result)
 		w.monitor.report.emit(Event{Kind: RequestAnswered, Gate: r.Gate, Text: fmt.Sprintf("%s by %s: %s", r.Verb, r.By, result)})
 	}
-	requests.lease.removeRequests(done)
+	requests.lease.removeRequests(ctx, done)
 	return failure
 }
 
@@ -102,12 +102,12 @@ func (l *lease) answer(nonce string, result traffic.Result) {
 
 // removeRequests removes requests that were answered, in the background: one that remains is
 // ignored.
-func (l *lease) removeRequests(verbs []traffic.Verb) {
+func (l *lease) removeRequests(ctx context.Context, verbs []traffic.Verb) {
 	if len(verbs) == 0 {
 		return
 	}
 	l.marking.Go(func() {
-		limited, cancel := context.WithTimeout(context.Background(), recordTimeout)
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 		defer cancel()
 		_ = l.spec.Recorder.RemoveRequests(limited, l.routes, verbs) // its shift is over soon, and it names it
 	})
