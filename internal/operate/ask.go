@@ -145,7 +145,7 @@ func (a *asking) await(ctx context.Context) (Asked, *Problem) {
 	}
 }
 
-// unanswered is a request without an answer. It is taken back, so that it does not act later.
+// unanswered is a request without an answer. It is withdrawn, so that it does not act later.
 func (a *asking) unanswered(ctx context.Context) *Problem {
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 	defer cancel()

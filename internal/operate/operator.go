@@ -19,7 +19,7 @@ type Clients struct {
 	Beside func(ctx context.Context, routes []string) ([]string, error)
 	// Limits is what the router can express.
 	Limits traffic.Limits
-	// Caller returns the ARN of whoever the credentials belong to; empty: not known.
+	// Caller returns the ARN of the user that the credentials belong to; empty: not known.
 	Caller func(context.Context) string
 	// Account returns the account of the credentials; empty: not known.
 	Account func(context.Context) string

@@ -28,7 +28,7 @@ func newRequests(l *lease) *requests {
 // found passes on what the records of the shift show. What was not taken yet is replaced: a later
 // read shows it as well.
 func (r *requests) found(records map[string][]traffic.Record) {
-	id, _ := r.lease.position()
+	id, _ := r.position()
 	for _, x := range traffic.MergeRecords(records) {
 		if x.Shift != id || len(x.Requests) == 0 {
 			continue
@@ -52,21 +52,21 @@ func (w *waiting) handleRequests(ctx context.Context, all []traffic.Request) (fa
 		requests.answered[r.Nonce] = true
 		done = append(done, r.Verb)
 		result, f := traffic.ResultTooLate, (*Failure)(nil)
-		if _, reached := requests.lease.position(); r.At == reached {
-			result, f = w.obey(r, now)
+		if _, reached := requests.position(); r.At == reached {
+			result, f = w.perform(r, now)
 		}
 		if failure == nil {
 			failure = f
 		}
-		requests.lease.answer(r.Nonce, result)
+		requests.answer(r.Nonce, result)
 		w.monitor.report.emit(Event{Kind: RequestAnswered, Gate: r.Gate, Text: fmt.Sprintf("%s by %s: %s", r.Verb, r.By, result)})
 	}
-	requests.lease.removeRequests(ctx, done)
+	requests.remove(ctx, done)
 	return failure
 }
 
-// obey does what was asked at this step.
-func (w *waiting) obey(r traffic.Request, now time.Time) (traffic.Result, *Failure) {
+// perform does what was asked at this step.
+func (w *waiting) perform(r traffic.Request, now time.Time) (traffic.Result, *Failure) {
 	switch r.Verb {
 	case traffic.VerbAbort:
 		return traffic.ResultAccepted, &Failure{Cause: AbortRequested, Detail: joinText("by "+r.By, r.Reason)}
@@ -89,23 +89,25 @@ func (w *waiting) obey(r traffic.Request, now time.Time) (traffic.Result, *Failu
 }
 
 // position returns the id of the shift, and the part of it that its record shows.
-func (l *lease) position() (id string, reached shift.Share) {
+func (r *requests) position() (id string, reached shift.Share) {
+	l := r.lease
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.record.Shift, l.record.Reached
 }
 
 // answer notes in the record what became of a request.
-func (l *lease) answer(nonce string, result traffic.Result) {
-	l.change(func(r *traffic.Record) { r.Answer = traffic.Answer(nonce, result) })
+func (r *requests) answer(nonce string, result traffic.Result) {
+	r.lease.change(func(r *traffic.Record) { r.Answer = traffic.Answer(nonce, result) })
 }
 
-// removeRequests removes requests that were answered, in the background: one that remains is
+// remove removes requests that were answered, in the background: one that remains is
 // ignored.
-func (l *lease) removeRequests(ctx context.Context, verbs []traffic.Verb) {
+func (r *requests) remove(ctx context.Context, verbs []traffic.Verb) {
 	if len(verbs) == 0 {
 		return
 	}
+	l := r.lease
 	l.marking.Go(func() {
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 		defer cancel()

@@ -20,7 +20,7 @@ const (
 func Verbs() []Verb { return []Verb{VerbApprove, VerbPromote, VerbAbort} }
 
 // Request is what somebody asks of a running shift. It counts for one step, so that a late one
-// does not act on another. Whoever may tag the route can make it: By is a claim.
+// does not act on another. Everybody who may tag the route can make it: By is a claim.
 type Request struct {
 	Verb   Verb        `json:"verb"`
 	Shift  string      `json:"shift"`

@@ -19,7 +19,7 @@ func asks() []golden.Replacement {
 	return append(volatile(), golden.ReplacePattern(`of \S+ on \S+( \([^)]*\))?, at`, "of <user> on <host>, at"), golden.ReplacePattern(`by arn:aws:sts::\S+|by \S+ on [^:\n]+`, "by <who>"))
 }
 
-// ask runs a verb until its exit code is the wanted one: a step may have just begun.
+// ask runs a verb with an exit code.
 func ask(t *testing.T, w *e2e.World, code int, args ...string) string {
 	t.Helper()
 	out, errs, got := e2e.Operate(w, append(args, "--route", w.Stack.Listener)...).Wait()

@@ -25,7 +25,7 @@ func approvalKind() kind {
 		name:         "approval",
 		inconclusive: approvalTimeout,
 		description: "Waits until a person approves the step with `bluegreen approve`, or ends the shift with `bluegreen abort`. An approval counts for the step at which it was given. " +
-			"It needs the record of the shift, and whoever may set the tag `bluegreen:request/approve` of the route can approve. To ask another system, use `webhook`.",
+			"It needs the record of the shift, and everybody who may set the tag `bluegreen:request/approve` of the route can approve. To ask another system, use `webhook`.",
 		arguments: map[string]schema.Attribute{
 			"timeout": text("How long to wait after the hold of the step, as a duration above zero. Default: `24h`."),
 			"on_timeout": text("What to do then: `rollback` (without rejecting the version), `continue` (with a warning) or `stop` (leave the weights as they are and fail the apply). " +
