@@ -1,6 +1,9 @@
 package gate
 
-import "math"
+import (
+	"math"
+	"strconv"
+)
 
 // proportion is a number of failed requests out of a total.
 type proportion struct{ bad, total int }
@@ -174,6 +177,20 @@ func indicator(holds bool) float64 {
 func logChoose(n, k int) float64 {
 	of := func(m int) float64 { v, _ := math.Lgamma(float64(m + 1)); return v }
 	return of(n) - of(k) - of(n-k)
+}
+
+// formatP formats a p-value with two digits, or with five if it would otherwise read as
+// equal to the threshold.
+func formatP(p, threshold float64) string {
+	const tiny = 1e-6
+	short := strconv.FormatFloat(p, 'g', 2, 64)
+	switch {
+	case p < tiny && threshold > tiny:
+		return "< 0.000001"
+	case p != threshold && short == strconv.FormatFloat(threshold, 'g', 2, 64):
+		return "= " + strconv.FormatFloat(p, 'g', 5, 64)
+	}
+	return "= " + short
 }
 
 // alphaOfEvaluation returns the part of alpha for the n-th evaluation (from 1) of

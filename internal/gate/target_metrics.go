@@ -238,13 +238,25 @@ func (g *targetGate) before(in rollout.GateInput) metricSpan {
 
 // finding is the result for one limit.
 type finding struct {
-	status rollout.Status
-	text   string
+	status   rollout.Status
+	text     string
+	measured []rollout.Measurement
+}
+
+// withNumber adds a number that was measured over a window.
+func (f finding) withNumber(e evaluation, m rollout.Measurement, w metricSpan) finding {
+	m.Entry, m.From, m.To = e.groups.entry, w.from, w.to
+	f.measured = append(f.measured, m)
+	return f
 }
 
 // verdictOf returns the worst status of all findings, with the texts of the findings
 // that have it.
 func verdictOf(all []finding) rollout.Verdict {
+	var measured []rollout.Measurement
+	for _, f := range all {
+		measured = append(measured, f.measured...)
+	}
 	for _, status := range []rollout.Status{rollout.Fail, rollout.Inconclusive, rollout.Pass} {
 		var texts []string
 		for _, f := range all {
@@ -253,7 +265,7 @@ func verdictOf(all []finding) rollout.Verdict {
 			}
 		}
 		if texts != nil {
-			return rollout.Verdict{Status: status, Detail: strings.Join(texts, ". ")}
+			return rollout.Verdict{Status: status, Detail: strings.Join(texts, ". "), Measured: measured}
 		}
 	}
 	return rollout.Verdict{Status: rollout.Inconclusive, Detail: "there is no target group to evaluate"}

@@ -34,7 +34,7 @@ func (e evaluation) findings() []finding {
 		return []finding{e.inconclusive("its newest data points are incomplete")}
 	}
 	if len(e.groups.live) == 0 && e.MaxErrorRate == nil && e.MaxLatency == 0 {
-		return []finding{{rollout.Pass, e.groups.name() + ": " + noLiveText}}
+		return []finding{{status: rollout.Pass, text: e.groups.name() + ": " + noLiveText}}
 	}
 	var all []finding
 	if e.MaxErrorRate != nil || e.WorseThanLiveBy != nil && len(e.groups.live) > 0 {
@@ -47,7 +47,7 @@ func (e evaluation) findings() []finding {
 }
 
 func (e evaluation) inconclusive(format string, args ...any) finding {
-	return finding{rollout.Inconclusive, e.groups.name() + ": inconclusive because " + fmt.Sprintf(format, args...)}
+	return finding{status: rollout.Inconclusive, text: e.groups.name() + ": inconclusive because " + fmt.Sprintf(format, args...)}
 }
 
 // completeSpan returns the periods since the change without the newest one if that is
@@ -165,7 +165,7 @@ func (e evaluation) errors() finding {
 	}
 	t := e.tally([]group{e.groups.incoming}, w)
 	n := t.proportion()
-	f := finding{rollout.Pass, fmt.Sprintf("%s had %s in %s over %s (%s", e.groups.name(), errorsText(n.bad), requestsText(size.requests), w.text(), percentText(n.rate(), e.MaxErrorRate))}
+	f := finding{status: rollout.Pass, text: fmt.Sprintf("%s had %s in %s over %s (%s", e.groups.name(), errorsText(n.bad), requestsText(size.requests), w.text(), percentText(n.rate(), e.MaxErrorRate))}
 	if e.MaxErrorRate != nil {
 		f.text += fmt.Sprintf(", limit %s %%", formatNumber(*e.MaxErrorRate))
 		if 100*n.rate() > *e.MaxErrorRate {
@@ -173,6 +173,7 @@ func (e evaluation) errors() finding {
 		}
 	}
 	f.text += ")"
+	f = f.withNumber(e, rollout.Measurement{Name: "error rate", Unit: "%", Value: 100 * n.rate(), Max: e.MaxErrorRate, Samples: n.total}, w)
 	f = f.and(e.checkUnanswered(t, w))
 	if e.WorseThanLiveBy == nil {
 		return f
@@ -189,6 +190,7 @@ func (f finding) and(other finding) finding {
 	if other.text != "" {
 		f.text += "; " + other.text
 	}
+	f.measured = append(f.measured, other.measured...)
 	if f.status != rollout.Fail && other.status != rollout.Pass {
 		f.status = other.status
 	}
@@ -201,7 +203,7 @@ const noLiveText = "no live environment to compare with"
 // compareErrors compares error rates with a test of two proportions.
 func (e evaluation) compareErrors(incoming proportion, w metricSpan) finding {
 	if len(e.groups.live) == 0 {
-		return finding{rollout.Pass, noLiveText}
+		return finding{status: rollout.Pass, text: noLiveText}
 	}
 	inWindow := e.tally(e.groups.live, w)
 	live, when := inWindow, ""
@@ -209,21 +211,23 @@ func (e evaluation) compareErrors(incoming proportion, w metricSpan) finding {
 		live, when = e.tally(e.groups.live, e.before), e.beforeText()
 	}
 	if live.requests < float64(e.MinRequests) {
-		return finding{rollout.Inconclusive, fmt.Sprintf("%s had %s in the same time and %s%s (minimum %d to compare)",
+		return finding{status: rollout.Inconclusive, text: fmt.Sprintf("%s had %s in the same time and %s%s (minimum %d to compare)",
 			e.groups.liveNames(), requestsText(inWindow.requests), formatCount(live.requests), when, e.MinRequests)}
 	}
 	n := live.proportion()
-	f := finding{rollout.Pass, fmt.Sprintf("%s had %s in %s%s (%s)", e.groups.liveNames(), errorsText(n.bad), requestsText(live.requests), when, percentText(n.rate(), nil))}
-	return f.and(e.difference(100*(incoming.rate()-n.rate()), pValue(incoming, n, *e.WorseThanLiveBy/100)))
+	f := finding{status: rollout.Pass, text: fmt.Sprintf("%s had %s in %s%s (%s)", e.groups.liveNames(), errorsText(n.bad), requestsText(live.requests), when, percentText(n.rate(), nil))}
+	points := 100 * (incoming.rate() - n.rate())
+	f = f.withNumber(e, rollout.Measurement{Name: "error rate above live", Unit: "points", Value: points, Max: e.WorseThanLiveBy, Samples: n.total}, w)
+	return f.and(e.difference(points, pValue(incoming, n, *e.WorseThanLiveBy/100)))
 }
 
 // difference evaluates by how many percentage points incoming is worse, and the
 // p-value of that at the margin.
 func (e evaluation) difference(points, p float64) finding {
 	if points <= 0 {
-		return finding{rollout.Pass, "error rate not higher"}
+		return finding{status: rollout.Pass, text: "error rate not higher"}
 	}
-	f := finding{rollout.Pass, fmt.Sprintf("difference %s (limit %s)", percentagePoints(formatDigits(points, e.WorseThanLiveBy)), formatNumber(*e.WorseThanLiveBy))}
+	f := finding{status: rollout.Pass, text: fmt.Sprintf("difference %s (limit %s)", percentagePoints(formatDigits(points, e.WorseThanLiveBy)), formatNumber(*e.WorseThanLiveBy))}
 	threshold := e.threshold()
 	significance := fmt.Sprintf("statistically significant (p %s, threshold %s)", formatP(p, threshold), strconv.FormatFloat(threshold, 'g', 2, 64))
 	switch {
@@ -278,6 +282,7 @@ func (e evaluation) latency() finding {
 	if len(limits) > 0 {
 		f.text += " (" + strings.Join(limits, "; ") + ")"
 	}
+	f = f.withNumber(e, rollout.Measurement{Name: e.Stat + " latency", Unit: "s", Value: value, Max: secondsLimit(e.MaxLatency), Samples: int(size.requests)}, w)
 	f = f.and(comparison)
 	if f.status == rollout.Fail && size.periods < minSlowPeriods {
 		f.status = rollout.Inconclusive
@@ -290,7 +295,7 @@ func (e evaluation) latency() finding {
 // reports whether that was measured.
 func (e evaluation) compareLatency(incoming float64, w metricSpan) (f finding, isMeasured bool) {
 	if len(e.groups.live) == 0 {
-		return finding{rollout.Pass, noLiveText}, false
+		return finding{status: rollout.Pass, text: noLiveText}, false
 	}
 	value, inWindow := e.median(e.groups.live, w)
 	requests, when := inWindow, ""
@@ -299,14 +304,15 @@ func (e evaluation) compareLatency(incoming float64, w metricSpan) (f finding, i
 		when = e.beforeText()
 	}
 	if requests < e.minLatencyRequests() || value <= 0 {
-		return finding{rollout.Inconclusive, fmt.Sprintf("%s had %s in the same time and %s%s (minimum %s to compare %s)",
+		return finding{status: rollout.Inconclusive, text: fmt.Sprintf("%s had %s in the same time and %s%s (minimum %s to compare %s)",
 			e.groups.liveNames(), requestsText(inWindow), formatCount(requests), when, formatCount(e.minLatencyRequests()), e.Stat)}, false
 	}
-	f = finding{rollout.Pass, fmt.Sprintf("%s times %s's %s over %s%s, limit %s times", formatDigits(incoming/value, e.LatencyRatio),
+	f = finding{status: rollout.Pass, text: fmt.Sprintf("%s times %s's %s over %s%s, limit %s times", formatDigits(incoming/value, e.LatencyRatio),
 		e.groups.liveNames(), latencyDuration(value), requestsText(requests), when, formatNumber(*e.LatencyRatio))}
 	if incoming/value > *e.LatencyRatio {
 		f.status = rollout.Fail
 	}
+	f = f.withNumber(e, rollout.Measurement{Name: e.Stat + " latency compared with live", Unit: "times", Value: incoming / value, Max: e.LatencyRatio, Samples: int(requests)}, w)
 	return f, true
 }
 
@@ -376,20 +382,6 @@ func formatDigits(v float64, limit *float64) string {
 		return formatNumber(v)
 	}
 	return strconv.FormatFloat(short, 'f', -1, 64)
-}
-
-// formatP formats a p-value with two digits, or with five if it would otherwise read as
-// equal to the threshold.
-func formatP(p, threshold float64) string {
-	const tiny = 1e-6
-	short := strconv.FormatFloat(p, 'g', 2, 64)
-	switch {
-	case p < tiny && threshold > tiny:
-		return "< 0.000001"
-	case p != threshold && short == strconv.FormatFloat(threshold, 'g', 2, 64):
-		return "= " + strconv.FormatFloat(p, 'g', 5, 64)
-	}
-	return "= " + short
 }
 
 func latencyDuration(seconds float64) time.Duration {
