@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
@@ -182,7 +183,7 @@ func entryOf(e rollout.Event) Entry {
 			x.Status = string(rollout.Errored)
 		}
 	default:
-		x.Detail = e.Text
+		x.Detail = detailOf(e)
 	}
 	for _, m := range e.Measured {
 		x.Measured = append(x.Measured, measurementOf(m))
@@ -192,6 +193,18 @@ func entryOf(e rollout.Event) Entry {
 	}
 	x.Failure = failureOf(e.Failure)
 	return x
+}
+
+// detailOf is an event in words. A failure is worded as in the state.
+func detailOf(e rollout.Event) string {
+	if e.Failure == nil {
+		return e.Text
+	}
+	f := *e.Failure
+	if e.Kind == rollout.RollbackStarted {
+		f.Disposition = "" // what is being done
+	}
+	return release.Reason(&f)
 }
 
 func measurementOf(m rollout.Measurement) Measurement {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -55,6 +56,8 @@ type Closed struct {
 	Page string
 	// Warning is what could not be recorded; empty: nothing.
 	Warning string
+	// Story is what happened. Nil: nothing was recorded, or the disk still does not answer.
+	Story *Story
 }
 
 // New returns a recorder, which writes nothing before the first event.
@@ -62,6 +65,7 @@ func New(o Options) *Recorder {
 	r := &Recorder{dir: o.Dir, id: o.Shift.ID, story: NewStory(), writerDone: make(chan struct{}), pageDone: make(chan struct{}), dirty: make(chan struct{}, 1)}
 	r.queue.wake = make(chan struct{}, 1)
 	r.open = func() (file, error) { return openNew(r.journalPath()) }
+	o.Shift.Entries, o.Shift.Routes = slices.Concat([]string{}, o.Shift.Entries), slices.Concat([]ShiftRoute{}, o.Shift.Routes)
 	r.held = []Entry{{Event: Opened, Version: Version, Shift: &o.Shift}}
 	return r
 }
@@ -136,10 +140,10 @@ func (r *Recorder) Close(end Result, now time.Time) Closed {
 			return Closed{Warning: r.warning(fmt.Errorf("the disk did not answer within %s", closeTimeout))}
 		}
 	}
+	c := Closed{Story: r.story}
 	if r.dir == "" {
-		return Closed{}
+		return c
 	}
-	c := Closed{}
 	if r.pageErr == nil {
 		c.Page = PagePath(r.journalPath())
 	}
@@ -156,16 +160,6 @@ func (r *Recorder) Close(end Result, now time.Time) Closed {
 func (r *Recorder) warning(err error) string {
 	return fmt.Sprintf("The report of the shift in %s is missing or incomplete: %s", r.dir, err)
 }
-
-// Story returns what the recorder has seen. Call it after Close.
-func (r *Recorder) Story() *Story {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.story
-}
-
-// IsRecorded reports whether there was something to record.
-func (r *Recorder) IsRecorded() bool { return r.started }
 
 // writeJournal is the goroutine of the journal.
 func (r *Recorder) writeJournal() {

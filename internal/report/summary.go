@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"html"
 	"os"
 	"strings"
 	"time"
@@ -67,12 +66,12 @@ func (s *Story) markdownGates(b *strings.Builder) {
 }
 
 // markdownSpecial are the characters with a meaning in Markdown.
-var markdownSpecial = strings.NewReplacer(`\`, `\\`, "`", "\\`", `*`, `\*`, `_`, `\_`, `[`, `\[`, `]`, `\]`, `|`, `\|`, `#`, `\#`, `~`, `\~`, "@", "@\u200b")
+var markdownSpecial = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `\`, `\\`, "`", "\\`", `*`, `\*`, `_`, `\_`, `[`, `\[`, `]`, `\]`, `|`, `\|`, `#`, `\#`, `~`, `\~`, "@", "@\u200b")
 
 // markdown returns a text that Markdown shows as it is, in one line: a response of a server may be
 // part of it. An @ mentions nobody.
 func markdown(text string) string {
-	return markdownSpecial.Replace(html.EscapeString(strings.Join(strings.Fields(text), " ")))
+	return markdownSpecial.Replace(plain(text))
 }
 
 // GitLabSection is a summary of a shift for the log of a GitLab job, in a section that can be
@@ -91,7 +90,7 @@ func (s *Story) GitLabSection(page string, now time.Time) string {
 	}
 	for _, g := range s.Gates {
 		if len(g.Runs) > 0 {
-			fmt.Fprintf(&b, "Gate %s: %s (%s) %s\n", plain(g.Name), statusText(g.Latest.Status), countsText(g.Count), plain(measuredText(g.last)))
+			fmt.Fprintf(&b, "%s\n", plain(fmt.Sprintf("Gate %s: %s (%s) %s", g.Name, statusText(g.Latest.Status), countsText(g.Count), measuredText(g.last))))
 		}
 	}
 	if page != "" {

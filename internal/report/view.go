@@ -74,7 +74,7 @@ func (v *view) weightsChart(environments []environment) *chart {
 			sums[i] += w.Weights[e.Name]
 			upper[i] = stepPoint{lower[i].x, height(sums[i])}
 		}
-		c.Areas = append(c.Areas, shape{Class: e.Class, Path: stepArea(lower, upper, plotRight), Name: e.Name})
+		c.Areas = append(c.Areas, shape{Class: "area " + e.Class, Path: stepArea(lower, upper, plotRight), Name: e.Name})
 		lower = upper
 	}
 	for _, percent := range []float64{0, 50, 100} {

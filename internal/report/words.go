@@ -63,10 +63,7 @@ func (s *Story) Traffic() string {
 	if s.Ended && len(s.Result.Routes) > 0 {
 		return routesText(s.Result.Routes)
 	}
-	if w := s.Weights(); w != nil {
-		return w.String()
-	}
-	return "not read"
+	return s.Weights().String()
 }
 
 // routesText is one text where all routes agree, else one for each.
@@ -102,6 +99,9 @@ func (r RouteResult) text() string {
 
 // String lists the weights, such as "blue 95 %, green 5 %".
 func (p Percentages) String() string {
+	if p == nil {
+		return "unknown"
+	}
 	var texts []string
 	for _, name := range slices.Sorted(maps.Keys(p)) {
 		if p[name] > 0 {

@@ -41,8 +41,8 @@ type Event struct {
 	// Measured are the numbers of a verdict, with GateEvaluated. Nil: the gate has none.
 	Measured []Measurement
 	Targets  []GroupTargets // with HealthRead
-	// Failure is why the shift did not complete, with ShiftEnded. It must not be kept, because
-	// whoever called Run owns it. Nil: the shift completed, or nobody knows.
+	// Failure is why the shift does not complete, with RollbackStarted and ShiftEnded. It must not
+	// be kept, because it changes. Nil: the shift completed, or another process takes it over.
 	Failure *Failure
 }
 

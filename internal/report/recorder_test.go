@@ -1,0 +1,247 @@
+package report_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/report"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+)
+
+// record records events and a result in a folder.
+func record(dir string, events []rollout.Event, result report.Result) report.Closed {
+	r := report.New(report.Options{Dir: dir, Shift: sampleShift()})
+	for _, e := range events {
+		r.OnEvent(e)
+	}
+	return r.Close(result, events[len(events)-1].At)
+}
+
+// readAll returns the entries of a journal.
+func readAll(t *testing.T, path string) []report.Entry {
+	t.Helper()
+	var all []report.Entry
+	if err := report.Read(path, func(e report.Entry) error { all = append(all, e); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestRecorder_writesEverything(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "reports", "prod")
+	closed := record(dir, failedShift(), failedResult())
+	if closed.Warning != "" || closed.Page != filepath.Join(dir, "20261102T093000Z-0a1b.html") || closed.Story == nil {
+		t.Fatalf("%+v", closed)
+	}
+	all := readAll(t, report.JournalPath(dir, sampleShift().ID))
+	if n := len(failedShift()) + 2; len(all) != n {
+		t.Fatalf("%d entries, want %d", len(all), n)
+	}
+	for i, e := range all {
+		if e.N != i {
+			t.Fatalf("entry %d has number %d", i, e.N)
+		}
+	}
+	if first, last := all[0], all[len(all)-1]; first.Event != report.Opened || first.Version != report.Version || last.Event != report.Ended || last.Result.Reason != failedResult().Reason {
+		t.Errorf("first %+v, last %+v", first, last)
+	}
+	for _, name := range []string{"20261102T093000Z-0a1b.jsonl", "20261102T093000Z-0a1b.html", report.IndexName} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %v", name, info.Mode())
+		}
+	}
+	if info, err := os.Stat(dir); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o700 {
+		t.Errorf("the folder has mode %v, %v", info.Mode(), err)
+	}
+}
+
+// Each event is in the file while the shift runs, so that a crash loses none.
+func TestRecorder_isReadableAtAnyTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		r := report.New(report.Options{Dir: dir, Shift: sampleShift()})
+		path := report.JournalPath(dir, sampleShift().ID)
+		for i, e := range failedShift() {
+			r.OnEvent(e)
+			synctest.Wait()
+			if i%50 != 0 {
+				continue
+			}
+			if n := len(readAll(t, path)); n != i+2 {
+				t.Fatalf("%d entries after %d events", n, i+1)
+			}
+		}
+		page, err := os.ReadFile(report.PagePath(path))
+		if err != nil || !strings.Contains(string(page), `http-equiv="refresh"`) {
+			t.Errorf("the page of a running shift does not refresh itself: %v", err)
+		}
+		closed := r.Close(failedResult(), time.Now())
+		page, err = os.ReadFile(closed.Page)
+		if err != nil || strings.Contains(string(page), `http-equiv="refresh"`) {
+			t.Errorf("the page of a shift that ended refreshes itself: %v", err)
+		}
+	})
+}
+
+// An apply that changes nothing is no shift.
+func TestRecorder_omitsWhatChangesNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "reports")
+	quiet := []rollout.Event{{At: began, Kind: rollout.ShiftStarted, Text: "none"}, {At: began, Kind: rollout.RouteRead, Route: listener, Weights: split(0)}, {At: began, Kind: rollout.ShiftEnded, Text: "completed"}}
+	if closed := record(dir, quiet, report.Result{Outcome: "completed"}); closed != (report.Closed{}) {
+		t.Errorf("%+v", closed)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder exists: %v", err)
+	}
+	attaches := append(quiet[:2:2], rollout.Event{At: began, Kind: rollout.WeightsWritten, Route: listener, Weights: split(0)}, quiet[2])
+	if closed := record(dir, attaches, report.Result{Outcome: "completed"}); closed.Page == "" {
+		t.Errorf("%+v", closed)
+	}
+}
+
+// Without a folder, only the story is kept, for the summary of a job.
+func TestRecorder_withoutFolder(t *testing.T) {
+	closed := record("", failedShift(), failedResult())
+	if closed.Page != "" || closed.Warning != "" || !closed.Story.Ended {
+		t.Errorf("%+v", closed)
+	}
+}
+
+// A folder that cannot be created is one warning.
+func TestRecorder_folderCannotBeWritten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "reports")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	closed := record(file, failedShift(), failedResult())
+	if closed.Page != "" || !strings.Contains(closed.Warning, file) || !closed.Story.Ended {
+		t.Errorf("%+v", closed)
+	}
+}
+
+// disk is a file on a disk that hangs, or is full for a while.
+type disk struct {
+	report.File
+	answers chan struct{} // nil: it answers at once
+	full    int           // how many writes fail in the middle of a line
+}
+
+func (d *disk) Write(b []byte) (int, error) {
+	if d.answers != nil {
+		<-d.answers
+	}
+	if d.full > 0 {
+		d.full--
+		n, _ := d.File.Write(b[:len(b)/3])
+		return n, errors.New("no space left on device")
+	}
+	return d.File.Write(b)
+}
+
+func onDisk(t *testing.T, d *disk) (r *report.Recorder, path string) {
+	dir := t.TempDir()
+	r = report.New(report.Options{Dir: dir, Shift: sampleShift()})
+	path = report.JournalPath(dir, sampleShift().ID)
+	r.SetOpen(func() (report.File, error) {
+		f, err := report.OpenNew(path)
+		d.File = f
+		return d, err
+	})
+	return r, path
+}
+
+// A disk that hangs delays no event, and the end by a few seconds only.
+func TestRecorder_diskHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &disk{answers: make(chan struct{})}
+		r, path := onDisk(t, d)
+		start := time.Now()
+		for _, e := range failedShift() {
+			r.OnEvent(e)
+		}
+		for range 3 * report.MaxQueued {
+			r.OnEvent(rollout.Event{At: began, Kind: rollout.GateEvaluated, Gate: "users", Status: rollout.Pass})
+		}
+		if took := time.Since(start); took != 0 {
+			t.Errorf("the events took %s", took)
+		}
+		closed := r.Close(failedResult(), time.Now())
+		if took := time.Since(start); took > 10*time.Second || closed.Warning == "" || closed.Page != "" || closed.Story != nil {
+			t.Errorf("%+v after %s", closed, took)
+		}
+		close(d.answers)
+		synctest.Wait()
+		all := readAll(t, path)
+		if last := all[len(all)-1]; last.Event != report.Ended || len(all) > 2*report.MaxQueued+len(failedShift())+2 {
+			t.Errorf("%d entries, the last is %+v", len(all), last)
+		}
+	})
+}
+
+// A full disk that has room again costs nothing.
+func TestRecorder_diskIsFullForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, path := onDisk(t, &disk{full: 5})
+		for _, e := range failedShift() {
+			r.OnEvent(e)
+			synctest.Wait()
+		}
+		if closed := r.Close(failedResult(), time.Now()); closed.Warning != "" {
+			t.Error(closed.Warning)
+		}
+		if n := len(readAll(t, path)); n != len(failedShift())+2 {
+			t.Errorf("%d entries", n)
+		}
+	})
+}
+
+func TestRecorder_diskRemainsFull(t *testing.T) {
+	r, path := onDisk(t, &disk{full: 1 << 20})
+	for _, e := range failedShift() {
+		r.OnEvent(e)
+	}
+	closed := r.Close(failedResult(), time.Now())
+	if !strings.Contains(closed.Warning, "no space left on device") {
+		t.Error(closed.Warning)
+	}
+	if err := report.Read(path, func(report.Entry) error { return nil }); err != nil && !errors.Is(err, io.EOF) {
+		t.Error(err)
+	}
+}
+
+// nowhere is a file that takes everything and does not sync.
+type nowhere struct{}
+
+func (nowhere) Write(b []byte) (int, error)    { return len(b), nil }
+func (nowhere) Truncate(int64) error           { return nil }
+func (nowhere) Seek(int64, int) (int64, error) { return 0, nil }
+func (nowhere) Sync() error                    { return nil }
+func (nowhere) Close() error                   { return nil }
+func gateEvent(i int) rollout.Event {
+	return rollout.Event{At: began.Add(time.Duration(i) * time.Second), Kind: rollout.GateEvaluated, Gate: fmt.Sprintf("gate-%d", i%20), Status: rollout.Pass,
+		Text: "web (green) had 3 errors in 520 requests over 1m (0.58 %, limit 1 %)", Measured: []rollout.Measurement{errorRate(time.Minute, 0.58)}, Took: time.Second}
+}
+
+// BenchmarkRecorder is an event from OnEvent to the file, with the page, and without the sync.
+func BenchmarkRecorder(b *testing.B) {
+	r := report.New(report.Options{Dir: b.TempDir(), Shift: sampleShift()})
+	r.SetOpen(func() (report.File, error) { return nowhere{}, nil })
+	i := 0
+	for b.Loop() {
+		r.OnEvent(gateEvent(i))
+		i++
+	}
+	r.Close(failedResult(), time.Now())
+}
