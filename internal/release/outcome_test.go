@@ -27,7 +27,7 @@ func TestOutcomeAndReason(t *testing.T) {
 		{rollout.Failure{Cause: rollout.GroupMissing, Disposition: rollout.RolledBack}, RolledBack},
 		{rollout.Failure{Cause: rollout.MovedExternally, Disposition: rollout.Unchanged}, Failed},
 	} {
-		if got := outcomeOf(&c.failure); got != c.outcome {
+		if got := OutcomeOf(&c.failure); got != c.outcome {
 			t.Errorf("%v: outcome %q, want %q", c.failure.Cause, got, c.outcome)
 		}
 		reasons += Reason(&c.failure) + "\n"

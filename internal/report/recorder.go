@@ -64,13 +64,14 @@ type Closed struct {
 func New(o Options) *Recorder {
 	r := &Recorder{dir: o.Dir, id: o.Shift.ID, story: NewStory(), writerDone: make(chan struct{}), pageDone: make(chan struct{}), dirty: make(chan struct{}, 1)}
 	r.queue.wake = make(chan struct{}, 1)
-	r.open = func() (file, error) { return openNew(r.journalPath()) }
+	r.open = func() (file, error) { return openNew(r.Journal()) }
 	o.Shift.Entries, o.Shift.Routes = slices.Concat([]string{}, o.Shift.Entries), slices.Concat([]ShiftRoute{}, o.Shift.Routes)
 	r.held = []Entry{{Event: Opened, Version: Version, Shift: &o.Shift}}
 	return r
 }
 
-func (r *Recorder) journalPath() string { return JournalPath(r.dir, r.id) }
+// Journal returns the path of the journal.
+func (r *Recorder) Journal() string { return JournalPath(r.dir, r.id) }
 
 // JournalPath returns the path of the journal of a shift.
 func JournalPath(dir, id string) string { return filepath.Join(dir, id+journalSuffix) }
@@ -145,7 +146,7 @@ func (r *Recorder) Close(end Result, now time.Time) Closed {
 		return c
 	}
 	if r.pageErr == nil {
-		c.Page = PagePath(r.journalPath())
+		c.Page = PagePath(r.Journal())
 	}
 	err := cmp.Or(r.journalErr, r.pageErr)
 	if lost := r.queue.lost; lost > 0 {
@@ -259,7 +260,7 @@ func (r *Recorder) writePage(running bool) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(PagePath(r.journalPath()), page)
+	return writeFile(PagePath(r.Journal()), page)
 }
 
 // queue is what waits for the disk.
