@@ -217,7 +217,7 @@ func (e evaluation) compareErrors(incoming proportion, w metricSpan) finding {
 	n := live.proportion()
 	f := finding{status: rollout.Pass, text: fmt.Sprintf("%s had %s in %s%s (%s)", e.groups.liveNames(), errorsText(n.bad), requestsText(live.requests), when, percentText(n.rate(), nil))}
 	points := 100 * (incoming.rate() - n.rate())
-	f = f.withNumber(e, rollout.Measurement{Name: "error rate above live", Unit: "points", Value: points, Max: e.WorseThanLiveBy, Samples: n.total}, w)
+	f = f.withNumber(e, rollout.Measurement{Name: "error rate above live", Unit: "points", Value: points, Max: e.WorseThanLiveBy, Samples: incoming.total}, w)
 	return f.and(e.difference(points, pValue(incoming, n, *e.WorseThanLiveBy/100)))
 }
 
@@ -312,7 +312,7 @@ func (e evaluation) compareLatency(incoming float64, w metricSpan) (f finding, i
 	if incoming/value > *e.LatencyRatio {
 		f.status = rollout.Fail
 	}
-	f = f.withNumber(e, rollout.Measurement{Name: e.Stat + " latency compared with live", Unit: "times", Value: incoming / value, Max: e.LatencyRatio, Samples: int(requests)}, w)
+	f = f.withNumber(e, rollout.Measurement{Name: e.Stat + " latency compared with live", Unit: "times", Value: incoming / value, Max: e.LatencyRatio}, w)
 	return f, true
 }
 
