@@ -170,12 +170,12 @@ func (r *switchResource) prepare(ctx context.Context, s *shiftRun, decided shift
 	s.Spec.ID = newID(s.Started)
 	s.Spec.Router, s.Spec.RollbackRouter = c.Forward, c.Rollback
 	s.keepRecord(r.backend, c.Recorder)
+	s.report = r.backend.reports.Start(s.Apply, s.plan.Schedule.ValueString())
 	if !r.backend.noGuardian {
-		s.Spec.StartGuardian = guard.Starter(c)
+		s.Spec.StartGuardian = guard.Starter(c, s.report.Journal())
 	}
 	s.Spec.Gates = gates
 	s.Spec.CredentialsLast = func(ctx context.Context, d time.Duration) error { return c.CredentialsLast(ctx, d+rollbackMargin) }
-	s.report = r.backend.reports.Start(s.Apply, s.plan.Schedule.ValueString())
 	log := eventLogger(ctx, "shift", s.Spec.ID)
 	s.Spec.OnEvent = func(e rollout.Event) {
 		s.report.OnEvent(e)

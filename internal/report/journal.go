@@ -43,12 +43,22 @@ func openNew(path string) (file, error) {
 	if err := os.MkdirAll(filepath.Dir(path), folderMode); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {
 		return nil, err
 	}
 	syncFolder(filepath.Dir(path)) // otherwise a crash can lose the name of the file
 	return f, nil
+}
+
+// reopen continues a file of another process after so many bytes, which are complete lines.
+func (j *journal) reopen(path string, size int64) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, fileMode)
+	if err != nil {
+		return err
+	}
+	j.file, j.size = f, size
+	return j.rewind()
 }
 
 // syncFolder syncs the names in a folder where the system can do that.

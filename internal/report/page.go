@@ -5,6 +5,7 @@ import (
 	_ "embed" // the templates of the pages
 	"html/template"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
@@ -13,7 +14,11 @@ import (
 //go:embed page.html.tmpl
 var pageText string
 
-var pages = template.Must(template.New("").Funcs(template.FuncMap{"time": timeText, "iso": isoText}).Parse(pageText))
+// pages are the templates. They are parsed when the first page is written, because every plan and
+// every guardian starts this program.
+var pages = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{"time": timeText, "iso": isoText}).Parse(pageText))
+})
 
 func isoText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
@@ -59,7 +64,7 @@ func (s *Story) render(o pageOptions) ([]byte, error) {
 	var page []byte
 	for dots, rows := maxPoints, maxRuns; ; dots, rows = dots/2, rows/2 {
 		var text bytes.Buffer
-		if err := pages.ExecuteTemplate(&text, "page", s.data(o, dots, rows)); err != nil {
+		if err := pages().ExecuteTemplate(&text, "page", s.data(o, dots, rows)); err != nil {
 			return nil, err
 		}
 		if page = text.Bytes(); len(page) <= maxPageBytes || rows < 8 {
@@ -136,7 +141,7 @@ func WriteIndex(dir string) error {
 		running = running || s.Err == nil && !s.Ended
 	}
 	var text bytes.Buffer
-	if err := pages.ExecuteTemplate(&text, "index", map[string]any{"Rows": rows, "Refresh": 0, "Running": running}); err != nil {
+	if err := pages().ExecuteTemplate(&text, "index", map[string]any{"Rows": rows, "Refresh": 0, "Running": running}); err != nil {
 		return err
 	}
 	return writeFile(filepath.Join(dir, IndexName), text.Bytes())

@@ -33,12 +33,20 @@ var ErrNotJournal = errors.New("not a journal of a shift")
 // Read calls each with every entry of a journal. An incomplete last line, as a crash leaves it, is
 // ignored. It returns a *NewerError before the first call, ErrNotJournal, or the error of each.
 func Read(path string, each func(Entry) error) error {
+	_, err := readFile(path, each)
+	return err
+}
+
+// readFile is Read. It returns the size of the complete lines.
+func readFile(path string, each func(Entry) error) (int64, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() { _ = f.Close() }()
-	return newReader(path, f).readAll(each)
+	r := newReader(path, f)
+	err = r.readAll(each)
+	return r.size, err
 }
 
 // reader reads a journal that may still grow.
@@ -47,6 +55,7 @@ type reader struct {
 	in   *bufio.Reader
 	part []byte // the beginning of a line
 	n    int    // of lines that were read
+	size int64  // of these lines
 }
 
 func newReader(path string, in io.Reader) *reader {
@@ -66,6 +75,7 @@ func (r *reader) readAll(each func(Entry) error) error {
 		}
 		line := r.part
 		r.part = nil
+		r.size += int64(len(line))
 		e, err := r.check(line)
 		if err != nil {
 			return err

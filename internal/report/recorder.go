@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,7 +39,9 @@ type Recorder struct {
 	queue queue
 	story *Story // guarded by mu
 	mu    sync.Mutex
-	n     int // the next Entry.N
+	n     int // of the last entry
+
+	resumes bool // the journal of another process
 
 	held    []Entry // not recorded yet, because it is not known whether traffic or actions change
 	idle    bool    // the events up to now are those of an apply that changes nothing
@@ -70,6 +73,15 @@ func New(o Options) *Recorder {
 	return r
 }
 
+// Resume returns a recorder that continues a journal whose process died. What it cannot read, it
+// leaves alone.
+func Resume(path string) *Recorder {
+	r := New(Options{Dir: filepath.Dir(path), Shift: Shift{ID: strings.TrimSuffix(filepath.Base(path), journalSuffix)}})
+	r.resumes, r.held, r.n = true, nil, -1
+	r.start()
+	return r
+}
+
 // Journal returns the path of the journal.
 func (r *Recorder) Journal() string { return JournalPath(r.dir, r.id) }
 
@@ -96,10 +108,10 @@ func (r *Recorder) record(e Entry) {
 	}
 	e.N = r.n + 1
 	r.n = e.N
-	if r.held[0].At.IsZero() {
-		r.held[0].At = e.At
-	}
 	if !r.started {
+		if r.held[0].At.IsZero() {
+			r.held[0].At = e.At
+		}
 		r.held = append(r.held, e)
 		quiet := e.Event == string(rollout.ShiftStarted) || e.Event == string(rollout.RouteRead) || e.IsEnd()
 		if r.idle && quiet {
@@ -166,10 +178,18 @@ func (r *Recorder) warning(err error) string {
 func (r *Recorder) writeJournal() {
 	defer close(r.writerDone)
 	j := &journal{open: r.open}
+	before := 0 // the number of lines that another process wrote
+	if r.resumes {
+		if before = r.resume(j); before == 0 {
+			return
+		}
+	}
 	for {
 		batch, closed := r.queue.take()
 		var lines []byte
-		for _, e := range batch {
+		for i, e := range batch {
+			e.N += before
+			batch[i].N = e.N
 			if line, err := e.line(); err == nil {
 				lines = append(lines, line...)
 			} else {
@@ -197,12 +217,34 @@ func (r *Recorder) writeJournal() {
 	}
 }
 
+// resume reads what another process wrote, and returns the number of the next line; 0 where the
+// journal cannot be continued.
+func (r *Recorder) resume(j *journal) int {
+	story := NewStory()
+	size, err := readFile(r.Journal(), func(e Entry) error { story.Add(e); return nil })
+	if err == nil {
+		err = j.reopen(r.Journal(), size)
+	}
+	if err != nil {
+		r.journalErr = err
+		return 0
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.story = story
+	return story.next
+}
+
 // writePages is the goroutine of the page. It writes the last version after the journal is
 // complete.
 func (r *Recorder) writePages() {
 	defer close(r.pageDone)
 	if r.dir == "" {
 		<-r.writerDone
+		return
+	}
+	if r.resumes && !r.awaitPage(true) && r.journalErr != nil {
+		r.pageErr = r.journalErr
 		return
 	}
 	first := true

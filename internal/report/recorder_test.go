@@ -245,3 +245,59 @@ func BenchmarkRecorder(b *testing.B) {
 	}
 	r.Close(failedResult(), time.Now())
 }
+
+// A guardian continues the journal of a process that died in the middle of a line.
+func TestResume(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		died := report.New(report.Options{Dir: dir, Shift: sampleShift()})
+		events := failedShift()
+		for _, e := range events[:40] {
+			died.OnEvent(e)
+		}
+		synctest.Wait()
+		path := report.JournalPath(dir, sampleShift().ID)
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, append(text, `{"n":41,"at":"20`...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := report.Resume(path)
+		r.OnEvent(rollout.Event{At: events[40].At, Kind: rollout.RollbackStarted, Text: "the owner of the shift died"})
+		r.OnEvent(rollout.Event{At: events[40].At, Kind: rollout.WeightsVerified, Route: listener, Weights: split(0)})
+		r.OnEvent(rollout.Event{At: events[40].At, Kind: rollout.ShiftEnded, Text: "rolled_back"})
+		closed := r.Close(report.Result{Outcome: "rolled_back", Reason: "the process died"}, events[41].At)
+		if closed.Warning != "" || closed.Page != report.PagePath(path) {
+			t.Errorf("%+v", closed)
+		}
+		all := readAll(t, path)
+		if len(all) != 45 || all[40].N != 40 || all[41].N != 41 || all[44].N != 44 || all[44].Result.Reason != "the process died" {
+			t.Errorf("%d entries, %+v", len(all), all[41:])
+		}
+		page, err := os.ReadFile(closed.Page)
+		if err != nil || !strings.Contains(string(page), "The rollback starts: the owner of the shift died") || !strings.Contains(string(page), "Preflight gates.") {
+			t.Errorf("the page does not have both parts: %v", err)
+		}
+		died.Close(failedResult(), time.Now()) // it was only frozen
+	})
+}
+
+// There is nothing to continue, and nothing is written.
+func TestResume_withoutAJournal(t *testing.T) {
+	for name, text := range map[string]string{"none": "", "newer": strings.Replace(firstLine, `"version":1`, `"version":9`, 1)} {
+		path := filepath.Join(t.TempDir(), "none.jsonl")
+		if text != "" {
+			path = journalOf(t, text)
+		}
+		r := report.Resume(path)
+		r.OnEvent(rollout.Event{Kind: rollout.RollbackStarted})
+		if closed := r.Close(report.Result{Outcome: "rolled_back"}, began); closed.Warning == "" || closed.Page != "" {
+			t.Errorf("%s: %+v", name, closed)
+		}
+		if after, err := os.ReadFile(path); text == "" != errors.Is(err, os.ErrNotExist) || string(after) != text {
+			t.Errorf("%s: %q, %v", name, after, err)
+		}
+	}
+}
