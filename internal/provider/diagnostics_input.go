@@ -25,9 +25,9 @@ func steadyTooLong(at path.Path, steady, timeout time.Duration) diag.Diagnostic 
 		input.Fact{"Steady for", schedule.FormatDuration(steady)}, input.Fact{"Timeout", schedule.FormatDuration(timeout)})
 }
 
-// homeNotExpanded reports a path that begins with the ~ of shells.
-func homeNotExpanded(at path.Path, value string) diag.Diagnostic {
-	return input.Misuse(at, "A ~ is not replaced by the home directory here. Use pathexpand(...).", input.Fact{"Value", value})
+// tildeNotExpanded reports a path that begins with the ~ of shells.
+func tildeNotExpanded(at path.Path, value string) diag.Diagnostic {
+	return input.Misuse(at, "A ~ is not expanded here. Use pathexpand(...).", input.Fact{"Value", value})
 }
 
 func noRouterBlock(at path.Path) diag.Diagnostic {

@@ -106,7 +106,7 @@ func (p *bluegreen) Configure(ctx context.Context, req provider.ConfigureRequest
 		return
 	}
 	if dir := config.ReportDir.ValueString(); strings.HasPrefix(dir, "~") {
-		resp.Diagnostics.Append(homeNotExpanded(path.Root("report_dir"), dir))
+		resp.Diagnostics.Append(tildeNotExpanded(path.Root("report_dir"), dir))
 		return
 	}
 	settings.UserAgent = "terraform-provider-bluegreen/" + p.version

@@ -45,15 +45,15 @@ func (g *GateStory) addRun(e Entry) {
 		return
 	}
 	// Runs that change all the time: the older half is merged in pairs, with the counts of each.
-	var kept []Run
+	var left []Run
 	for i, old := range g.Runs {
 		if i%2 == 1 && i < maxRuns/2 {
-			kept[len(kept)-1].merge(old)
+			left[len(left)-1].merge(old)
 			continue
 		}
-		kept = append(kept, old)
+		left = append(left, old)
 	}
-	g.Runs = kept
+	g.Runs = left
 }
 
 // merge adds evaluations that follow.
@@ -121,7 +121,7 @@ func (g *GateStory) addPoint(e Entry, m Measurement) {
 // thin halves the passes or, where that is not enough, merges the others in pairs, with their
 // range. The extremes of passes stay.
 func (s *Series) thin() {
-	var kept []Point
+	var left []Point
 	drop := false
 	for i, p := range s.Points {
 		extreme := p.High == s.High || p.Low == s.Low
@@ -129,20 +129,20 @@ func (s *Series) thin() {
 			s.Thinned++
 			continue
 		}
-		kept = append(kept, p)
+		left = append(left, p)
 	}
-	if len(kept) > maxPoints*3/4 {
-		merged := kept[:0:0]
-		for i, p := range kept {
-			if i%2 == 1 && i < len(kept)-1 {
+	if len(left) > maxPoints*3/4 {
+		merged := left[:0:0]
+		for i, p := range left {
+			if i%2 == 1 && i < len(left)-1 {
 				merged[len(merged)-1].merge(p)
 				continue
 			}
 			merged = append(merged, p)
 		}
-		kept = merged
+		left = merged
 	}
-	s.Points = kept
+	s.Points = left
 }
 
 func (p *Point) merge(x Point) {

@@ -199,7 +199,7 @@ func longShift(badly int, interval time.Duration) *report.Story {
 // A day under 20 gates stays below 2 MB, and shows every verdict that is no pass.
 func TestPage_longShift(t *testing.T) {
 	for name, badly := range map[string]int{"good": 0, "sometimes bad": 97, "flapping": 2, "always bad": 1} {
-		interval := time.Minute // what is kept is bounded long before the end
+		interval := time.Minute // what is retained is bounded long before the end
 		if badly == 97 {
 			interval = 15 * time.Second
 		}

@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -111,7 +112,7 @@ func TestRecorder_omitsWhatChangesNothing(t *testing.T) {
 	}
 }
 
-// Without a folder, only the story is kept, for the summary of a job.
+// Without a folder, only the story is left, for the summary of a job.
 func TestRecorder_withoutFolder(t *testing.T) {
 	closed := record("", failedShift(), failedResult())
 	if closed.Page != "" || closed.Warning != "" || !closed.Story.Ended {
@@ -221,27 +222,31 @@ func TestRecorder_diskRemainsFull(t *testing.T) {
 	}
 }
 
-// nowhere is a file that takes everything and does not sync.
-type nowhere struct{}
+// counted is a file that takes everything, counts lines and does not sync.
+type counted struct{ lines chan int }
 
-func (nowhere) Write(b []byte) (int, error)    { return len(b), nil }
-func (nowhere) Truncate(int64) error           { return nil }
-func (nowhere) Seek(int64, int) (int64, error) { return 0, nil }
-func (nowhere) Sync() error                    { return nil }
-func (nowhere) Close() error                   { return nil }
-func gateEvent(i int) rollout.Event {
-	return rollout.Event{At: began.Add(time.Duration(i) * time.Second), Kind: rollout.GateEvaluated, Gate: fmt.Sprintf("gate-%d", i%20), Status: rollout.Pass,
-		Text: "web (green) had 3 errors in 520 requests over 1m (0.58 %, limit 1 %)", Measured: []rollout.Measurement{errorRate(time.Minute, 0.58)}, Took: time.Second}
+func (c counted) Write(b []byte) (int, error) {
+	c.lines <- bytes.Count(b, []byte{'\n'})
+	return len(b), nil
 }
+func (counted) Truncate(int64) error           { return nil }
+func (counted) Seek(int64, int) (int64, error) { return 0, nil }
+func (counted) Sync() error                    { return nil }
+func (counted) Close() error                   { return nil }
 
-// BenchmarkRecorder is an event from OnEvent to the file, with the page, and without the sync.
+// BenchmarkRecorder is one event from OnEvent until it is in the file, without the sync, while the
+// page is written.
 func BenchmarkRecorder(b *testing.B) {
 	r := report.New(report.Options{Dir: b.TempDir(), Shift: sampleShift()})
-	r.SetOpen(func() (report.File, error) { return nowhere{}, nil })
-	i := 0
+	lines := make(chan int, 10)
+	r.SetOpen(func() (report.File, error) { return counted{lines}, nil })
+	sent, written := 1, 0 // the first line is the shift
 	for b.Loop() {
-		r.OnEvent(gateEvent(i))
-		i++
+		r.OnEvent(rollout.Event{At: began.Add(time.Duration(sent) * time.Second), Kind: rollout.GateEvaluated, Gate: fmt.Sprintf("gate-%d", sent%20), Status: rollout.Pass,
+			Text: "web (green) had 3 errors in 520 requests over 1m (0.58 %, limit 1 %)", Measured: []rollout.Measurement{errorRate(time.Minute, 0.58)}, Took: time.Second})
+		for sent++; written < sent; {
+			written += <-lines
+		}
 	}
 	r.Close(failedResult(), time.Now())
 }

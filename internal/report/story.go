@@ -10,7 +10,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// Story is what the entries of a journal tell, in bounded space however long the shift is: what
+// Story is what the entries of a journal say, in bounded space however long the shift is: what
 // repeats is counted, and points of charts are thinned out. Nothing but passes of gates is left
 // out of a chart. It is not safe for concurrent use.
 type Story struct {
@@ -256,18 +256,18 @@ func (h *HealthStory) add(x HealthAt) {
 	if len(h.Changes) <= maxHealth {
 		return
 	}
-	var kept []HealthAt
+	var left []HealthAt
 	for i, old := range h.Changes {
 		if i%2 == 1 && i < maxHealth/2 { // the older half, in pairs: the lower of two counts of healthy targets
-			last := &kept[len(kept)-1]
+			last := &left[len(left)-1]
 			if last.Times += old.Times; old.Healthy < last.Healthy {
 				last.Targets = old.Targets
 			}
 			continue
 		}
-		kept = append(kept, old)
+		left = append(left, old)
 	}
-	h.Changes = kept
+	h.Changes = left
 }
 
 func (h HealthAt) sameCounts(x HealthAt) bool {

@@ -242,15 +242,15 @@ func (s *Series) reduced(limit int) Series {
 
 // halve merges all points in pairs.
 func (s *Series) halve() {
-	var kept []Point
+	var left []Point
 	for i, p := range s.Points {
 		if i%2 == 1 {
-			kept[len(kept)-1].merge(p)
+			left[len(left)-1].merge(p)
 			continue
 		}
-		kept = append(kept, p)
+		left = append(left, p)
 	}
-	s.Points = kept
+	s.Points = left
 }
 
 // reducedRuns merges the oldest runs until there are at most so many.

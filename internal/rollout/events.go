@@ -42,7 +42,7 @@ type Event struct {
 	Measured []Measurement
 	Targets  []GroupTargets // with HealthRead
 	// Failure is why the shift does not complete, with RollbackStarted and ShiftEnded. It must not
-	// be kept, because it changes. Nil: the shift completed, or another process takes it over.
+	// be retained, because it changes. Nil: the shift completed, or another process takes it over.
 	Failure *Failure
 }
 
