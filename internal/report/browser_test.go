@@ -86,6 +86,9 @@ func TestPage_inABrowser(t *testing.T) {
 	b.screenshot(closed.Page, "narrow.png", "--window-size=500,2200")
 	b.screenshot(filepath.Join(dir, report.IndexName), "index.png", "--window-size=1100,500")
 	printed := filepath.Join(t.TempDir(), "page.pdf")
+	if dir := os.Getenv("BLUEGREEN_TEST_SCREENSHOTS"); dir != "" {
+		printed = filepath.Join(dir, "page.pdf")
+	}
 	b.run(closed.Page, "--print-to-pdf="+printed)
 	if info, err := os.Stat(printed); err != nil || info.Size() < 10_000 {
 		t.Errorf("there is no PDF: %v", err)
@@ -114,7 +117,7 @@ func TestPage_opensQuickly(t *testing.T) {
 	open(long) // the first start reads the program from the disk
 	start := open(empty)
 	took := open(long) - start
-	b.screenshot(long, "long.png", "--window-size=1100,9000")
+	b.screenshot(long, "long.png", "--window-size=1100,2200")
 	t.Logf("%d bytes opened in %s", len(page), took)
 	if took > slow.Deadline(2*time.Second) {
 		t.Errorf("the page opened in %s", took)

@@ -16,8 +16,8 @@ func (s *Story) Render(running bool, now time.Time) ([]byte, error) {
 	return s.render(pageOptions{Running: running, Now: now})
 }
 
-// MaxPoints is how many points a series has at most.
-const MaxPoints = maxPoints
+// MaxPoints is how many points of a series are retained at most.
+const MaxPoints = 2 * maxPoints
 
 // MaxQueued is how many entries wait for the disk.
 const MaxQueued = maxQueued

@@ -41,19 +41,9 @@ func (g *GateStory) addRun(e Entry) {
 		return
 	}
 	g.Runs = append(g.Runs, x)
-	if len(g.Runs) <= maxRuns {
-		return
+	if len(g.Runs) > 2*maxRuns {
+		g.Runs = thinned(g.Runs, maxRuns)
 	}
-	// Runs that change all the time: the older half is merged in pairs, with the counts of each.
-	var left []Run
-	for i, old := range g.Runs {
-		if i%2 == 1 && i < maxRuns/2 {
-			left[len(left)-1].merge(old)
-			continue
-		}
-		left = append(left, old)
-	}
-	g.Runs = left
 }
 
 // merge adds evaluations that follow.
@@ -83,11 +73,9 @@ type Series struct {
 	Measurement // its names, and the limits as last seen
 	Low, High   float64
 	Points      []Point
-	// Thinned is how many passes are left out.
-	Thinned int
 }
 
-// Point is the value of an evaluation, or the range of several that did not pass.
+// Point is the value of an evaluation, or the range of several: either passes, or none of them.
 type Point struct {
 	From, To  time.Time
 	Low, High float64
@@ -95,13 +83,13 @@ type Point struct {
 	Times     int
 }
 
-// maxPoints limits the points of a series.
+// maxPoints is how many points of a series are drawn. Up to twice as many are retained.
 const maxPoints = 240
 
 func (g *GateStory) addPoint(e Entry, m Measurement) {
 	i := slices.IndexFunc(g.Series, func(s *Series) bool { return s.Name == m.Name && s.Entry == m.Entry && s.Unit == m.Unit })
 	if i < 0 && len(g.Series) == maxSeries {
-		g.More++
+		g.More = true
 		return
 	}
 	v := *m.Value
@@ -113,41 +101,7 @@ func (g *GateStory) addPoint(e Entry, m Measurement) {
 	s.Measurement = m
 	s.Low, s.High = min(s.Low, v), max(s.High, v)
 	s.Points = append(s.Points, Point{From: e.At, To: e.At, Low: v, High: v, Status: e.Status, Times: 1})
-	if len(s.Points) > maxPoints {
-		s.thin()
-	}
-}
-
-// thin halves the passes or, where that is not enough, merges the others in pairs, with their
-// range. The extremes of passes stay.
-func (s *Series) thin() {
-	var left []Point
-	drop := false
-	for i, p := range s.Points {
-		extreme := p.High == s.High || p.Low == s.Low
-		if drop = isPass(p.Status) && !drop && !extreme && i > 0 && i < len(s.Points)-1; drop {
-			s.Thinned++
-			continue
-		}
-		left = append(left, p)
-	}
-	if len(left) > maxPoints*3/4 {
-		merged := left[:0:0]
-		for i, p := range left {
-			if i%2 == 1 && i < len(left)-1 {
-				merged[len(merged)-1].merge(p)
-				continue
-			}
-			merged = append(merged, p)
-		}
-		left = merged
-	}
-	s.Points = left
-}
-
-func (p *Point) merge(x Point) {
-	p.To, p.Low, p.High, p.Times = x.To, min(p.Low, x.Low), max(p.High, x.High), p.Times+x.Times
-	if badness(x.Status) > badness(p.Status) {
-		p.Status = x.Status
+	if len(s.Points) > 2*maxPoints {
+		s.Points = thinned(s.Points, maxPoints)
 	}
 }

@@ -62,7 +62,7 @@ type pageData struct {
 // render returns the page of a story. A page that would be too large has fewer points and rows.
 func (s *Story) render(o pageOptions) ([]byte, error) {
 	var page []byte
-	for dots, rows := maxPoints, maxRuns; ; dots, rows = dots/2, rows/2 {
+	for dots, rows := maxPoints, maxRuns; ; dots, rows = dots*9/10, rows*3/4 {
 		var text bytes.Buffer
 		if err := pages().ExecuteTemplate(&text, "page", s.data(o, dots, rows)); err != nil {
 			return nil, err
@@ -79,16 +79,17 @@ func (s *Story) data(o pageOptions, dots, rows int) pageData {
 		to = o.Now
 	}
 	v := &view{story: s, x: newTimeScale(s.Started, to), dots: dots, rows: rows}
-	d := pageData{Story: s, Options: o, Title: s.Title(), State: s.state(), Class: "running", Meaning: "The shift is running.",
+	d := pageData{Story: s, Options: o, Class: "running",
 		Traffic: s.Traffic(), Took: durationText(to.Sub(s.Started)), Entries: schedule.And(s.Shift.Entries), From: s.From.String(), To: s.Shift.To.String(), Kind: kindText(s.Kind)}
 	switch {
 	case s.Ended:
-		d.Class, d.Meaning = outcomeClass(s.Result.Outcome), outcomeDetails[s.Result.Outcome]
+		d.State, d.Class, d.Meaning = outcomeText(s.Result.Outcome), outcomeClass(s.Result.Outcome), outcomeDetails[s.Result.Outcome]
 	case o.Running:
-		d.Refresh = refreshSeconds
+		d.State, d.Meaning, d.Refresh = "Running", "The shift is running.", refreshSeconds
 	default:
-		d.State, d.Meaning = "No end recorded", "The shift is running, or its process died without recording an end."
+		d.State, d.Meaning = noEnd, "The shift is running, or its process died without recording an end."
 	}
+	d.Title = s.titled(d.State)
 	d.Environments = v.environments()
 	d.Weights, d.WeightRows = v.weightsChart(d.Environments), v.weightRows(d.Environments)
 	d.Gates, d.Health, d.Writes, d.Moments = v.gates(), v.health(), v.writes(), v.moments()
@@ -148,7 +149,7 @@ func WriteIndex(dir string) error {
 }
 
 func (s Summary) row() indexRow {
-	r := indexRow{Name: schedule.And(s.Shift.Entries), From: s.From.String(), To: s.Shift.To.String(), State: "No end recorded", Class: "running"}
+	r := indexRow{Name: schedule.And(s.Shift.Entries), From: s.From.String(), To: s.Shift.To.String(), State: noEnd, Class: "running"}
 	if r.Name == "" {
 		r.Name = filepath.Base(s.Journal)
 	}

@@ -11,8 +11,8 @@ import (
 )
 
 // Story is what the entries of a journal say, in bounded space however long the shift is: what
-// repeats is counted, and points of charts are thinned out. Nothing but passes of gates is left
-// out of a chart. It is not safe for concurrent use.
+// repeats is counted, and what is close together in a chart is merged. It is not safe for
+// concurrent use.
 type Story struct {
 	Shift   Shift
 	Kind    string // of the shift, such as "forward"; empty: it was not decided
@@ -60,8 +60,8 @@ type GateStory struct {
 	Latest Entry
 	Runs   []Run // in order
 	Series []*Series
-	// More is how many series are not shown.
-	More int
+	// More reports that there are other series, which only the journal has.
+	More bool
 	last []Measurement
 }
 
@@ -85,7 +85,7 @@ type HealthStory struct {
 type HealthAt struct {
 	At time.Time
 	Targets
-	Times int // more than 1: several changes, the last of which it is
+	Times int // more than 1: several changes, of which it is the worst
 }
 
 // Moment is a phase or a turning point.
@@ -99,7 +99,7 @@ type Moment struct {
 const (
 	maxRuns    = 120 // of a gate
 	maxSeries  = 6   // of a gate
-	maxHealth  = 300 // changes of the health of an environment
+	maxHealth  = 150 // changes of the health of an environment
 	maxMoments = 600
 	maxWrites  = 1000
 	maxText    = 300 // characters of a detail
@@ -253,21 +253,9 @@ func (h *HealthStory) add(x HealthAt) {
 		return
 	}
 	h.Changes = append(h.Changes, x)
-	if len(h.Changes) <= maxHealth {
-		return
+	if len(h.Changes) > 2*maxHealth {
+		h.Changes = thinned(h.Changes, maxHealth)
 	}
-	var left []HealthAt
-	for i, old := range h.Changes {
-		if i%2 == 1 && i < maxHealth/2 { // the older half, in pairs: the lower of two counts of healthy targets
-			last := &left[len(left)-1]
-			if last.Times += old.Times; old.Healthy < last.Healthy {
-				last.Targets = old.Targets
-			}
-			continue
-		}
-		left = append(left, old)
-	}
-	h.Changes = left
 }
 
 func (h HealthAt) sameCounts(x HealthAt) bool {

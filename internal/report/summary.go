@@ -77,10 +77,10 @@ func markdown(text string) string {
 // GitLabSection is a summary of a shift for the log of a GitLab job, in a section that can be
 // folded. The provider does not print it, because Terraform owns the terminal.
 func (s *Story) GitLabSection(page string, now time.Time) string {
-	const clear = "\x1b[0K"
+	const erase = "\x1b[0K"
 	name := "bluegreen_" + strings.Map(sectionRune, s.Shift.ID)
 	var b strings.Builder
-	fmt.Fprintf(&b, "%[1]ssection_start:%[2]d:%[3]s\r%[1]s%[4]s\n", clear, now.Unix(), name, plain(s.Title()))
+	fmt.Fprintf(&b, "%[1]ssection_start:%[2]d:%[3]s\r%[1]s%[4]s\n", erase, now.Unix(), name, plain(s.Title()))
 	fmt.Fprintf(&b, "Traffic: %s\n", plain(s.Traffic()))
 	if s.Result.Reason != "" {
 		fmt.Fprintf(&b, "Reason: %s\n", plain(s.Result.Reason))
@@ -96,7 +96,7 @@ func (s *Story) GitLabSection(page string, now time.Time) string {
 	if page != "" {
 		fmt.Fprintf(&b, "Report: %s\n", plain(page))
 	}
-	fmt.Fprintf(&b, "%[1]ssection_end:%[2]d:%[3]s\r%[1]s\n", clear, now.Unix(), name)
+	fmt.Fprintf(&b, "%[1]ssection_end:%[2]d:%[3]s\r%[1]s\n", erase, now.Unix(), name)
 	return b.String()
 }
 

@@ -134,9 +134,9 @@ func (v *view) gates() []gateView {
 			x.Strip = v.strip(g)
 		}
 		for _, s := range g.Series {
-			x.Charts = append(x.Charts, v.seriesChart(g.Name, s.reduced(v.dots)))
+			x.Charts = append(x.Charts, v.seriesChart(g.Name, s))
 		}
-		for _, r := range reducedRuns(g.Runs, v.rows) {
+		for _, r := range thinned(g.Runs, v.rows) {
 			row := runView{At: v.story.elapsed(r.From), Verdict: countsText(r.Count), Status: r.Status, Values: measuredText(r.Measured),
 				Detail: r.Detail, Took: secondsText(r.Longest), Times: r.Times()}
 			if r.Times() > 1 {
@@ -155,10 +155,11 @@ func (v *view) strip(g *GateStory) *chart {
 	c.Title = "Verdicts of gate " + g.Name
 	c.Description = countsText(g.Count) + ". The worse a verdict, the taller its bar."
 	paths := map[string]*path{}
-	for i, r := range g.Runs {
+	runs := thinned(g.Runs, v.rows)
+	for i, r := range runs {
 		from, to := v.x.at(r.From), v.x.at(r.To)
-		if i+1 < len(g.Runs) {
-			to = v.x.at(g.Runs[i+1].From)
+		if i+1 < len(runs) && !r.isBad() {
+			to = v.x.at(runs[i+1].From)
 		}
 		p := paths[r.Status]
 		if p == nil {
@@ -179,7 +180,7 @@ func statusClass(status string) string {
 	return []string{"pass", "inconclusive", "error", "fail", "fail"}[badness(status)]
 }
 
-func (v *view) seriesChart(gate string, s Series) chart {
+func (v *view) seriesChart(gate string, s *Series) chart {
 	c := newChart(v.newID(), valuesHigh, v.x)
 	c.Title = fmt.Sprintf("%s, gate %s", capitalized(s.title()), gate)
 	low, high := s.Low, s.High
@@ -201,16 +202,21 @@ func (v *view) seriesChart(gate string, s Series) chart {
 			c.Limits = append(c.Limits, tick{At: at, Text: "limit " + valueText(*limit, s.Unit)})
 		}
 	}
-	var line path
+	var line, ranges path
 	marks := map[string]*path{}
-	for i, p := range s.Points {
+	points := thinned(s.Points, v.dots)
+	for i, p := range points {
 		x := (v.x.at(p.From) + v.x.at(p.To)) / 2
 		command := "L"
 		if i == 0 {
 			command = "M"
 		}
 		line.add(command, x, y.at((p.Low+p.High)/2))
-		if len(s.Points) > 60 && isPass(p.Status) {
+		if p.High > p.Low {
+			ranges.add("M", x, y.at(p.Low))
+			ranges.add("V", y.at(p.High))
+		}
+		if len(points) > 60 && isPass(p.Status) {
 			continue
 		}
 		m := marks[p.Status]
@@ -220,49 +226,11 @@ func (v *view) seriesChart(gate string, s Series) chart {
 		}
 		markPath(m, p.Status, x, y.at(p.High))
 	}
-	c.Lines = append(c.Lines, shape{Class: "value", Path: line.String()})
+	c.Lines = append(c.Lines, shape{Class: "range", Path: ranges.String()}, shape{Class: "value", Path: line.String()})
 	for _, status := range slices.Sorted(maps.Keys(marks)) {
 		c.Marks = append(c.Marks, shape{Class: "m-" + statusClass(status), Path: marks[status].String()})
 	}
 	return c
-}
-
-// reduced returns the series with fewer points.
-func (s *Series) reduced(limit int) Series {
-	x := *s
-	for before := len(x.Points) + 1; len(x.Points) > limit && len(x.Points) < before; {
-		before = len(x.Points)
-		x.Points = slices.Clone(x.Points)
-		if x.thin(); len(x.Points) > limit && len(x.Points) == before {
-			x.halve()
-		}
-	}
-	return x
-}
-
-// halve merges all points in pairs.
-func (s *Series) halve() {
-	var left []Point
-	for i, p := range s.Points {
-		if i%2 == 1 {
-			left[len(left)-1].merge(p)
-			continue
-		}
-		left = append(left, p)
-	}
-	s.Points = left
-}
-
-// reducedRuns merges the oldest runs until there are at most so many.
-func reducedRuns(runs []Run, limit int) []Run {
-	if len(runs) <= limit {
-		return runs
-	}
-	merged := runs[0]
-	for _, r := range runs[1 : len(runs)-limit+1] {
-		merged.merge(r)
-	}
-	return append([]Run{merged}, runs[len(runs)-limit+1:]...)
 }
 
 // healthView is the health of an environment on a page.
@@ -282,11 +250,11 @@ func (v *view) health() []healthView {
 	var all []healthView
 	for _, h := range v.story.Health {
 		last := h.Changes[len(h.Changes)-1]
-		x := healthView{Name: fmt.Sprintf("%s (%s)", h.Environment, h.Entry), Now: last.Targets.text()}
+		x := healthView{Name: fmt.Sprintf("%s (%s)", h.Environment, h.Entry), Now: last.text()}
 		c := newChart(v.newID(), healthHigh, v.x)
 		c.Title, c.Description = "Targets of "+x.Name, "Now "+x.Now+". The table below has every change."
-		most := 1
-		for _, at := range h.Changes {
+		changes, most := thinned(h.Changes, maxHealth), 1
+		for _, at := range changes {
 			most = max(most, at.Healthy, at.Unhealthy)
 		}
 		y := newValueScale(0, float64(most), healthHigh)
@@ -294,7 +262,7 @@ func (v *view) health() []healthView {
 			c.YTicks = append(c.YTicks, tick{At: coordinate(y.at(float64(n))), Text: strconv.Itoa(n)})
 		}
 		var healthy, unhealthy []stepPoint
-		for _, at := range h.Changes {
+		for _, at := range changes {
 			healthy = append(healthy, stepPoint{v.x.at(at.At), y.at(float64(at.Healthy))})
 			unhealthy = append(unhealthy, stepPoint{v.x.at(at.At), y.at(float64(at.Unhealthy))})
 			x.Rows = append(x.Rows, healthRow{At: v.story.elapsed(at.At), Targets: at.Targets, Times: at.Times})

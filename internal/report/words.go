@@ -41,21 +41,23 @@ func outcomeText(outcome string) string {
 	return capitalized(strings.ReplaceAll(outcome, "_", " "))
 }
 
-// state is how far the shift is, in one or two words.
-func (s *Story) state() string {
-	if s.Ended {
-		return outcomeText(s.Result.Outcome)
-	}
-	return "Running"
-}
+// noEnd is the state of a shift that is running, or whose process died.
+const noEnd = "No end recorded"
 
 // Title names the shift, such as "Shift of web: rolled back".
 func (s *Story) Title() string {
+	if s.Ended {
+		return s.titled(outcomeText(s.Result.Outcome))
+	}
+	return s.titled(noEnd)
+}
+
+func (s *Story) titled(state string) string {
 	what := "Shift"
 	if len(s.Shift.Entries) > 0 {
 		what += " of " + schedule.And(s.Shift.Entries)
 	}
-	return what + ": " + lowered(s.state())
+	return what + ": " + lowered(state)
 }
 
 // Traffic says where the traffic is, as far as it was read.
