@@ -109,14 +109,17 @@ func TestPage_opensQuickly(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	open := func(path string) time.Duration {
-		start := time.Now()
-		b.run(path, "--window-size=1100,900", "--screenshot="+filepath.Join(dir, "seen.png"))
-		return time.Since(start)
+	fastest := func(path string) time.Duration { // of several, because others use the machine
+		best := time.Hour
+		for range 3 {
+			start := time.Now()
+			b.run(path, "--window-size=1100,900", "--screenshot="+filepath.Join(dir, "seen.png"))
+			best = min(best, time.Since(start))
+		}
+		return best
 	}
-	open(long) // the first start reads the program from the disk
-	start := open(empty)
-	took := open(long) - start
+	start := fastest(empty)
+	took := fastest(long) - start
 	b.screenshot(long, "long.png", "--window-size=1100,2200")
 	t.Logf("%d bytes opened in %s", len(page), took)
 	if took > slow.Deadline(2*time.Second) {
