@@ -9,6 +9,8 @@ terraform {
 # Credentials come from the default credential chain of the AWS SDK, the region of
 # each call from the ARN. All arguments are optional.
 provider "bluegreen" {
+  report_dir = ".bluegreen" # a journal and an HTML page of every shift
+
   aws {
     profile             = "production"
     allowed_account_ids = ["123456789012"]

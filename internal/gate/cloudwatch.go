@@ -7,6 +7,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -297,4 +298,13 @@ func isPermanent(err error) bool {
 		return false
 	}
 	return !(retry.ThrottleErrorCode{Codes: retry.DefaultThrottleErrorCodes}).IsErrorThrottle(err).Bool()
+}
+
+func clockTime(second int64) string { return time.Unix(second, 0).UTC().Format(time.TimeOnly) + "Z" }
+
+func messagesText(messages []string) string {
+	if len(messages) == 0 {
+		return ""
+	}
+	return " (CloudWatch: " + shortReason(strings.Join(messages, "; ")) + ")"
 }

@@ -313,7 +313,9 @@ func (g *metricGate) evaluate(all []*metricSeries, s metricSpan) rollout.Verdict
 	}
 	switch {
 	case len(violations) > 0:
-		return g.fail(violations, len(values), s, len(all) > 1)
+		v := g.fail(violations, len(values), s, len(all) > 1)
+		v.Measured = g.measured(values, s)
+		return v
 	case len(unclear) > 0:
 		return g.inconclusive("%s", unclear[0])
 	case len(missing) > 0 && (rollout.Status(g.OnNoData) != rollout.Pass || len(values) == 0):
@@ -325,7 +327,7 @@ func (g *metricGate) evaluate(all []*metricSeries, s metricSpan) rollout.Verdict
 		}
 		return g.noData(fmt.Sprintf("there are no data points over %s%s", s.text(), messagesText(messages)))
 	}
-	return rollout.Verdict{Status: rollout.Pass,
+	return rollout.Verdict{Status: rollout.Pass, Measured: g.measured(values, s),
 		Detail: fmt.Sprintf("%s: %s, expected %s (%s over %s)", g.subject(), g.valueRange(values), g.limits, pointsText(len(values)), s.text())}
 }
 
@@ -382,11 +384,9 @@ func pointsText(n int) string {
 	return fmt.Sprintf("%d data points", n)
 }
 
-func clockTime(second int64) string { return time.Unix(second, 0).UTC().Format(time.TimeOnly) + "Z" }
-
-func messagesText(messages []string) string {
-	if len(messages) == 0 {
-		return ""
-	}
-	return " (CloudWatch: " + shortReason(strings.Join(messages, "; ")) + ")"
+// measured returns the worst of the data points.
+func (g *metricGate) measured(values []float64, s metricSpan) []rollout.Measurement {
+	m := g.limits.measurement(cmp.Or(g.Metric, "expression"), g.limits.worst(values), len(values))
+	m.From, m.To = s.from, s.to
+	return []rollout.Measurement{m}
 }

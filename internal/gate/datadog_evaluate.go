@@ -254,7 +254,9 @@ func (g *datadogGate) compare(all []datadog.Series, s metricSpan) rollout.Verdic
 	} else if len(found.missing) > 0 {
 		count += fmt.Sprintf("; %s, on_no_data = %q", g.missingText(found), g.OnNoData)
 	}
-	return rollout.Verdict{Status: status, Detail: fmt.Sprintf("%s, expected %s (%s)", g.valueText(worst), limits, count)}
+	m := limits.measurement("query result", worst.value, n)
+	m.From, m.To = s.from, s.to
+	return rollout.Verdict{Status: status, Measured: []rollout.Measurement{m}, Detail: fmt.Sprintf("%s, expected %s (%s)", g.valueText(worst), limits, count)}
 }
 
 // undecided returns the verdict if what is missing decides; nil: the values do.

@@ -180,13 +180,14 @@ func (g *httpGate) verdict(all []sample) rollout.Verdict {
 	withStatus := func(status rollout.Status) []sample {
 		return slices.DeleteFunc(slices.Clone(all), func(s sample) bool { return s.status != status })
 	}
+	measured := g.measured(all)
 	request := g.Method + " " + displayURL(g.URL) + ": "
 	if failed := withStatus(rollout.Fail); len(failed) > 0 {
 		text := fmt.Sprintf("%s%d of %s failed: %s", request, len(failed), requestsText(float64(len(all))), summarize(failed))
 		if body := failed[0].body; body != "" {
 			text += ". First response: " + body
 		}
-		return rollout.Verdict{Status: rollout.Fail, Detail: text}
+		return rollout.Verdict{Status: rollout.Fail, Detail: text, Measured: measured}
 	}
 	if errored := withStatus(rollout.Errored); len(errored) > 0 {
 		return rollout.Verdict{
@@ -199,7 +200,22 @@ func (g *httpGate) verdict(all []sample) rollout.Verdict {
 	if g.MaxLatency > 0 {
 		text += fmt.Sprintf(" (limit %s)", g.MaxLatency)
 	}
-	return rollout.Verdict{Status: rollout.Pass, Detail: text}
+	return rollout.Verdict{Status: rollout.Pass, Detail: text, Measured: measured}
+}
+
+// measured returns how many of the samples failed, and the slowest one.
+func (g *httpGate) measured(all []sample) []rollout.Measurement {
+	bad, slowest := 0, time.Duration(0)
+	for _, s := range all {
+		if s.status == rollout.Fail {
+			bad++
+		}
+		slowest = max(slowest, s.took)
+	}
+	return []rollout.Measurement{
+		{Name: "failed requests", Value: float64(bad), Max: new(0.0), Samples: len(all)},
+		{Name: "slowest response", Unit: "s", Value: slowest.Seconds(), Max: secondsLimit(g.MaxLatency), Samples: len(all)},
+	}
 }
 
 // summarize describes samples, each kind once by its first sample.

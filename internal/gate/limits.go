@@ -1,9 +1,12 @@
 package gate
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
+	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
@@ -81,6 +84,24 @@ func formatNumber(value float64) string {
 		return strconv.FormatFloat(value, 'g', -1, 64)
 	}
 	return strconv.FormatFloat(value, 'f', -1, 64)
+}
+
+// measurement is a number that is compared with the limits.
+func (l limits) measurement(name string, value float64, samples int) rollout.Measurement {
+	return rollout.Measurement{Name: name, Value: value, Min: l.min, Max: l.max, Samples: samples}
+}
+
+// worst returns the number that is farthest outside the limits or, if none is, nearest to one.
+func (l limits) worst(values []float64) float64 {
+	return slices.MaxFunc(values, func(a, b float64) int { return cmp.Compare(l.excess(a), l.excess(b)) })
+}
+
+// secondsLimit returns a limit in seconds; nil where there is none.
+func secondsLimit(d time.Duration) *float64 {
+	if d <= 0 {
+		return nil
+	}
+	return new(d.Seconds())
 }
 
 // OnNoData is what missing data counts as: a status, by default Inconclusive.

@@ -57,15 +57,16 @@ func (g *prometheusGate) evaluateSamples(all []labeledSample, single string) rol
 		return cmp.Compare(limits.excess(a.value), limits.excess(b.value))
 	})
 	text := fmt.Sprintf("%s, expected %s", g.sampleText(worst), limits)
+	measured := []rollout.Measurement{limits.measurement("query result", worst.value, len(all))}
 	if outside > 0 {
-		return rollout.Verdict{Status: rollout.Fail,
+		return rollout.Verdict{Status: rollout.Fail, Measured: measured,
 			Detail: fmt.Sprintf("%s (%s)", text, countText(len(all), single, fmt.Sprintf("worst of %d samples, %d outside the limits", len(all), outside)))}
 	}
 	count := countText(len(all), single, fmt.Sprintf("worst of %d samples", len(all)))
 	if len(nans) > 0 {
 		count += fmt.Sprintf("; %s, on_no_data = %q", g.nanText(len(all), nans, single), g.OnNoData)
 	}
-	return rollout.Verdict{Status: rollout.Pass, Detail: fmt.Sprintf("%s (%s)", text, count)}
+	return rollout.Verdict{Status: rollout.Pass, Measured: measured, Detail: fmt.Sprintf("%s (%s)", text, count)}
 }
 
 // nanText describes the samples that have no value.

@@ -266,13 +266,18 @@ func (g *targetGate) before(in rollout.GateInput) metricSpan {
 
 // finding is the result for one limit.
 type finding struct {
-	status rollout.Status
-	text   string
+	status   rollout.Status
+	text     string
+	measured []rollout.Measurement
 }
 
 // verdictOf returns the worst status of all findings, with the texts of the findings
 // that have it.
 func verdictOf(all []finding) rollout.Verdict {
+	var measured []rollout.Measurement
+	for _, f := range all {
+		measured = append(measured, f.measured...)
+	}
 	for _, status := range []rollout.Status{rollout.Fail, rollout.Inconclusive, rollout.Pass} {
 		var texts []string
 		for _, f := range all {
@@ -281,7 +286,7 @@ func verdictOf(all []finding) rollout.Verdict {
 			}
 		}
 		if texts != nil {
-			return rollout.Verdict{Status: status, Detail: strings.Join(texts, ". ")}
+			return rollout.Verdict{Status: status, Detail: strings.Join(texts, ". "), Measured: measured}
 		}
 	}
 	return rollout.Verdict{Status: rollout.Inconclusive, Detail: "there is no target group to evaluate"}

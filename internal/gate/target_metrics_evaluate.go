@@ -31,7 +31,7 @@ func (e evaluation) findings() []finding {
 		return []finding{e.inconclusive("its newest data points are incomplete")}
 	}
 	if len(e.groups.live) == 0 && e.MaxErrorRate == nil && e.MaxSlowRate == nil {
-		return []finding{{rollout.Pass, e.groups.name() + ": " + noLiveText}}
+		return []finding{{status: rollout.Pass, text: e.groups.name() + ": " + noLiveText}}
 	}
 	var all []finding
 	for _, q := range e.qualities() {
@@ -43,7 +43,7 @@ func (e evaluation) findings() []finding {
 }
 
 func (e evaluation) inconclusive(format string, args ...any) finding {
-	return finding{rollout.Inconclusive, e.groups.name() + ": inconclusive because " + fmt.Sprintf(format, args...)}
+	return finding{status: rollout.Inconclusive, text: e.groups.name() + ": inconclusive because " + fmt.Sprintf(format, args...)}
 }
 
 // completeSpan returns the periods since the change without the newest one if that is
@@ -215,8 +215,8 @@ func (e evaluation) unanswered(errors quality, w metricSpan) finding {
 	if !ev.IsConcurrent(e.MinRequests) {
 		live, test = ev.History.Sum, ev.OutsideOfHistory
 	}
-	f := finding{rollout.Pass, requestsText(float64(incoming.Bad)) + " without a counted response code"}
-	hangs := finding{rollout.Inconclusive, "inconclusive because " + f.text}
+	f := finding{status: rollout.Pass, text: requestsText(float64(incoming.Bad)) + " without a counted response code"}
+	hangs := finding{status: rollout.Inconclusive, text: "inconclusive because " + f.text}
 	switch {
 	case live.Total < e.MinRequests && incoming.Rate() > maxUnansweredShare:
 		hangs.text += " may still be unanswered"

@@ -76,8 +76,32 @@ func (e evaluation) check(q quality) finding {
 		f.status = rollout.Inconclusive
 		f.text += fmt.Sprintf("; inconclusive because a fail requires %d periods with requests (so far %d)", chance.MinPeriods, size.periods)
 	}
+	f.measured = e.numbers(q, ev, w)
 	f.text = strings.TrimSuffix(fmt.Sprintf("%s had %s over %s (%s); %s", e.groups.name(), q.text(n), w.text(), percentText(n.Rate(), q.limit), f.text), "; ")
 	return f
+}
+
+// numbers are the rate, and how it compares with that of live where both were measured.
+func (e evaluation) numbers(q quality, ev chance.Evidence, w metricSpan) []rollout.Measurement {
+	n := ev.Incoming.Sum
+	number := func(name, unit string, value float64, limit *float64) rollout.Measurement {
+		return rollout.Measurement{Name: name, Unit: unit, Value: value, Max: limit, Samples: n.Total, Entry: e.groups.entry, From: w.from, To: w.to}
+	}
+	all := []rollout.Measurement{number(q.rate, "%", 100*n.Rate(), q.limit)}
+	live := ev.Live.Sum
+	if !ev.IsConcurrent(e.MinRequests) {
+		live = ev.History.Sum
+	}
+	if len(e.groups.live) == 0 || live.Total < e.MinRequests {
+		return all
+	}
+	if q.worseBy != nil {
+		all = append(all, number(q.rate+" above live", "points", 100*(n.Rate()-live.Rate()), q.worseBy))
+	}
+	if q.factor != nil && live.Bad > 0 {
+		all = append(all, number(q.rate+" compared with live", "times", n.Rate()/live.Rate(), q.factor))
+	}
+	return all
 }
 
 func (e evaluation) evidence(q quality, w metricSpan) chance.Evidence {
@@ -111,7 +135,7 @@ func (all clauses) finding() finding {
 			texts = append(texts, c.text)
 		}
 		if texts != nil {
-			return finding{status, strings.Join(texts, "; ")}
+			return finding{status: status, text: strings.Join(texts, "; ")}
 		}
 	}
 	return f
@@ -124,7 +148,7 @@ func (e evaluation) againstLimit(q quality, ev chance.Evidence) finding {
 	}
 	limit := formatNumber(*q.limit) + " %"
 	if 100*ev.Incoming.Sum.Rate() <= *q.limit {
-		return finding{rollout.Pass, "limit " + limit}
+		return finding{status: rollout.Pass, text: "limit " + limit}
 	}
 	above := testOf(ev, e.threshold(), func(ev chance.Evidence) chance.Significance { return ev.AboveLimit(*q.limit / 100) })
 	return above.finding(q, "above the limit of "+limit)
@@ -139,20 +163,20 @@ func (e evaluation) againstLive(q quality, ev chance.Evidence) clauses {
 		return nil
 	}
 	if len(e.groups.live) == 0 {
-		return clauses{{finding: finding{rollout.Pass, noLiveText}}}
+		return clauses{{finding: finding{status: rollout.Pass, text: noLiveText}}}
 	}
 	live, when, outside := ev.Live.Sum, "", chance.Evidence.OutsideOfLive
 	if !ev.IsConcurrent(e.MinRequests) {
 		live, when, outside = ev.History.Sum, " in the "+e.before.text()+" before the change", chance.Evidence.OutsideOfHistory
 	}
 	if live.Total < e.MinRequests {
-		return clauses{{finding: finding{rollout.Inconclusive, fmt.Sprintf("inconclusive because %s had %s in the same time and %d%s (minimum %d to compare)",
+		return clauses{{finding: finding{status: rollout.Inconclusive, text: fmt.Sprintf("inconclusive because %s had %s in the same time and %d%s (minimum %d to compare)",
 			e.groups.liveNames(), requestsText(float64(ev.Live.Sum.Total)), live.Total, when, e.MinRequests)}}}
 	}
 	c := comparison{quality: q, evidence: ev, incoming: ev.Incoming.Sum, live: live, outside: outside, names: e.groups.liveNames()}
 	seen := fmt.Sprintf("%s had %s%s (%s)", c.names, q.text(live), when, percentText(live.Rate(), nil))
 	if c.incoming.Rate() <= live.Rate() {
-		return clauses{{finding{rollout.Pass, q.rate + " not higher"}, seen}}
+		return clauses{{finding{status: rollout.Pass, text: q.rate + " not higher"}, seen}}
 	}
 	return clauses{{e.againstMargin(c), seen}, {e.againstFactor(c), seen}}
 }
@@ -185,9 +209,9 @@ func (e evaluation) againstMargin(c comparison) finding {
 	text := fmt.Sprintf("difference %s (limit %s)", percentagePoints(formatDigits(points, c.worseBy)), formatNumber(*c.worseBy))
 	switch {
 	case points <= *c.worseBy:
-		return finding{rollout.Pass, text}
+		return finding{status: rollout.Pass, text: text}
 	case same.Excess(c.incoming, c.live) <= 0:
-		return finding{rollout.Pass, fmt.Sprintf("%s, but not more than %g times the rate of %s", text, chance.SameVersionFactor, c.names)}
+		return finding{status: rollout.Pass, text: fmt.Sprintf("%s, but not more than %g times the rate of %s", text, chance.SameVersionFactor, c.names)}
 	}
 	weaker := c.outsideOf(margin, 1-*e.Confidence)
 	if other := c.outsideOf(same, e.threshold()); other.P/other.threshold > weaker.P/weaker.threshold {
@@ -208,7 +232,7 @@ func (e evaluation) againstFactor(c comparison) finding {
 	}
 	text := fmt.Sprintf("%s times the rate of %s (limit %s)", times, c.names, formatNumber(*c.factor))
 	if limit.Excess(c.incoming, c.live) <= 0 {
-		return finding{rollout.Pass, text}
+		return finding{status: rollout.Pass, text: text}
 	}
 	return c.outsideOf(limit, e.threshold()).finding(c.quality, text)
 }

@@ -73,7 +73,7 @@ func entryGroupsOf(in rollout.GateInput) ([]entryGroups, []finding, error) {
 	var unattached []finding
 	for _, backend := range in.Incoming {
 		if len(backend.Routes) == 0 {
-			unattached = append(unattached, finding{rollout.Inconclusive, fmt.Sprintf(
+			unattached = append(unattached, finding{status: rollout.Inconclusive, text: fmt.Sprintf(
 				"%s (%s): inconclusive because its target group is not attached to a listener or rule yet and has no metrics", backend.Entry, backend.Environment)})
 			continue
 		}

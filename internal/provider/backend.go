@@ -14,6 +14,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/ledger"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/reporting"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 )
 
@@ -29,6 +30,7 @@ type backend struct {
 	noRecord bool
 	// noGuardian reports that shifts have no guardian (guardian = false).
 	noGuardian bool
+	reports    reporting.Settings
 	// orphaned reports that Terraform is gone, so that nothing will save the state.
 	orphaned func() bool
 	// allowDestroy allows environments that carry traffic to be destroyed.

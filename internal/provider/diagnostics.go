@@ -130,6 +130,7 @@ func (s *shiftRun) shiftFailed(result rollout.Result, f *rollout.Failure) diag.D
 	if f.RollbackErr != nil {
 		d.Facts = append(d.Facts, input.Fact{"Rollback error", strings.ReplaceAll(f.RollbackErr.Error(), "\n", "; ")})
 	}
+	d.Facts = append(d.Facts, input.Fact{"Report", s.reported.Page})
 	return d.Diagnostic(s.shiftSummary(result, f))
 }
 
@@ -301,11 +302,15 @@ func stateText(route rollout.RouteResult) string {
 
 // warnings reports what did not change the end of a shift but needs attention.
 func (s *shiftRun) warnings(result rollout.Result) diag.Diagnostics {
-	if len(result.Warnings) == 0 {
+	all := slices.Concat(result.Warnings, s.reported.Warnings)
+	if len(all) == 0 {
 		return nil
 	}
+	if s.reported.Page != "" {
+		all = append(all, "", "Report: "+s.reported.Page)
+	}
 	return diag.Diagnostics{diag.NewWarningDiagnostic(
-		fmt.Sprintf("Shift of %s reported warnings", entryNames(s.Desired.Routes)), strings.Join(result.Warnings, "\n"))}
+		fmt.Sprintf("Shift of %s reported warnings", entryNames(s.Desired.Routes)), strings.Join(all, "\n"))}
 }
 
 // goalText names the desired weights: the environment alone where it has all.

@@ -25,6 +25,11 @@ func steadyTooLong(at path.Path, steady, timeout time.Duration) diag.Diagnostic 
 		input.Fact{"Steady for", schedule.FormatDuration(steady)}, input.Fact{"Timeout", schedule.FormatDuration(timeout)})
 }
 
+// tildeNotExpanded reports a path that begins with the ~ of shells.
+func tildeNotExpanded(at path.Path, value string) diag.Diagnostic {
+	return input.Misuse(at, "A ~ is not expanded here. Use pathexpand(...).", input.Fact{"Value", value})
+}
+
 func noRouterBlock(at path.Path) diag.Diagnostic {
 	return input.Misuse(at, "The block is missing. Add it with the routes that the switch shifts.")
 }

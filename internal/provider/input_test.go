@@ -253,12 +253,13 @@ func TestSwitch_planRefusesDefaultRule(t *testing.T) {
 func TestProvider_planRefusesBadInput(t *testing.T) {
 	t.Parallel()
 	for name, aws := range map[string]string{
-		"key":      `secret_key = null`,
-		"attempts": `max_attempts = 0`,
-		"role":     block("assume_role", `role_arn = "arn:aws:iam::123456789012:role/r"`, `duration = "1m"`),
-		"endpoint": "",
-		"token":    block("assume_role_with_web_identity", `role_arn = "arn:aws:iam::123456789012:role/r"`),
-		"accounts": `allowed_account_ids = ["123456789012", "12345678901", "production"]`,
+		"key":        `secret_key = null`,
+		"attempts":   `max_attempts = 0`,
+		"role":       block("assume_role", `role_arn = "arn:aws:iam::123456789012:role/r"`, `duration = "1m"`),
+		"endpoint":   "",
+		"report_dir": "",
+		"token":      block("assume_role_with_web_identity", `role_arn = "arn:aws:iam::123456789012:role/r"`),
+		"accounts":   `allowed_account_ids = ["123456789012", "12345678901", "production"]`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -271,7 +272,11 @@ func TestProvider_planRefusesBadInput(t *testing.T) {
 			if name == "endpoint" {
 				url = "localhost"
 			}
-			w.write(strings.ReplaceAll(settingsAt(url, ""), settingsKeys, base+aws) + good().resource("web"))
+			text := strings.ReplaceAll(settingsAt(url, ""), settingsKeys, base+aws) + good().resource("web")
+			if name == "report_dir" {
+				text = reportedTo(text, "~/reports")
+			}
+			w.write(text)
 			w.plan().failsAs("error")
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/function"
@@ -21,6 +22,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/ledger"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/reporting"
 )
 
 // Address is the registry address of the provider.
@@ -103,10 +105,15 @@ func (p *bluegreen) Configure(ctx context.Context, req provider.ConfigureRequest
 		resp.Diagnostics.Append(notOneOf(path.Root("shift_record"), record.ValueString(), shiftRecords))
 		return
 	}
+	if dir := config.ReportDir.ValueString(); strings.HasPrefix(dir, "~") {
+		resp.Diagnostics.Append(tildeNotExpanded(path.Root("report_dir"), dir))
+		return
+	}
 	settings.UserAgent = "terraform-provider-bluegreen/" + p.version
 	resp.ResourceData = &backend{
 		aws: platform.AWSSession{Settings: settings}, busy: p.busy, lookup: os.LookupEnv, environ: os.Environ,
 		noRecord: config.ShiftRecord.ValueString() == "off", noGuardian: !p.guarded || config.Guardian.Equal(types.BoolValue(false)), orphaned: p.orphaned,
+		reports:      reporting.Read(config.ReportDir, os.LookupEnv, p.version),
 		allowDestroy: os.Getenv(allowDestroyVariable) == "1", ledger: ledger.New(),
 	}
 	resp.DataSourceData = resp.ResourceData
@@ -132,6 +139,7 @@ type providerModel struct {
 	AWS         types.List   `tfsdk:"aws"`
 	ShiftRecord types.String `tfsdk:"shift_record"`
 	Guardian    types.Bool   `tfsdk:"guardian"`
+	ReportDir   types.String `tfsdk:"report_dir"`
 }
 
 func providerSchema() schema.Schema {
@@ -149,6 +157,11 @@ func providerSchema() schema.Schema {
 				Optional: true,
 				MarkdownDescription: "Whether each shift has a guardian: a process beside the provider that returns the traffic if the provider is killed during the shift. " +
 					"`false` leaves the traffic where it was, until the next apply. Default: `true`; Windows has no guardians. See [Reliability](guides/reliability.md).",
+			},
+			"report_dir": schema.StringAttribute{
+				Optional: true,
+				MarkdownDescription: "Folder for the reports of shifts: a journal (JSON Lines, described by `docs/journal.schema.json`) and an HTML page per shift, and `index.html`. It is created if it does not exist. " +
+					"Also `BLUEGREEN_REPORT_DIR`. Default: none; `\"\"` turns reports off. See [The report of a shift](guides/how-a-shift-works.md#the-report-of-a-shift).",
 			},
 		},
 		Blocks: map[string]schema.Block{"aws": platform.AWSBlock()},

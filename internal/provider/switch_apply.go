@@ -14,6 +14,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/gates"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/guard"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/reporting"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
@@ -53,7 +54,9 @@ func (c change) failed(diags ...diag.Diagnostic) applyResult {
 type shiftRun struct {
 	change
 	release.Apply
-	gates []*gates.Gate
+	gates    []*gates.Gate
+	report   *reporting.Report // nil: there is none
+	reported reporting.Left    // by the end of the shift
 }
 
 // apply is the one path of Create and Update.
@@ -86,7 +89,7 @@ func (r *switchResource) apply(ctx context.Context, c change) applyResult {
 	if c, connectErr := r.backend.connect(ctx, ""); connectErr == nil {
 		c.Reader.Invalidate()
 	}
-	end := s.result(s.Finish(result, err))
+	end := s.result(s.finish(result, err))
 	end.diags = s.diagnostics(result, err)
 	return end
 }
@@ -97,6 +100,16 @@ func newShiftRun(c change, w desired, noRecord bool) *shiftRun {
 		Prior: planning{state: c.state, memory: c.memory, noRecord: noRecord}.prior(w)}
 	s.Spec = s.Prior.Spec(s.Desired)
 	return s
+}
+
+// finish ends the report of the shift, and names it in the state.
+func (s *shiftRun) finish(result rollout.Result, err error) release.End {
+	s.reported = s.report.End(result, err)
+	end := s.Finish(result, err)
+	if end.State != nil && end.State.LastShift != nil && end.State.LastShift.Started.Equal(s.Started) {
+		end.State.LastShift.Report = s.reported.Page
+	}
+	return end
 }
 
 // platform is that of the planned routes.
@@ -157,12 +170,17 @@ func (r *switchResource) prepare(ctx context.Context, s *shiftRun, decided shift
 	s.Spec.ID = newID(s.Started)
 	s.Spec.Router, s.Spec.RollbackRouter = c.Forward, c.Rollback
 	s.keepRecord(r.backend, c.Recorder)
+	s.report = r.backend.reports.Start(s.Apply, s.plan.Schedule.ValueString())
 	if !r.backend.noGuardian {
-		s.Spec.StartGuardian = guard.Starter(c)
+		s.Spec.StartGuardian = guard.Starter(c, s.report.Journal())
 	}
 	s.Spec.Gates = gates
 	s.Spec.CredentialsLast = func(ctx context.Context, d time.Duration) error { return c.CredentialsLast(ctx, d+rollbackMargin) }
-	s.Spec.OnEvent = eventLogger(ctx, "shift", s.Spec.ID)
+	log := eventLogger(ctx, "shift", s.Spec.ID)
+	s.Spec.OnEvent = func(e rollout.Event) {
+		s.report.OnEvent(e)
+		log(e)
+	}
 	return nil
 }
 

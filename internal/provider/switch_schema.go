@@ -288,6 +288,7 @@ func switchComputed() map[string]schema.Attribute {
 				"to":          schema.MapAttribute{ElementType: types.NumberType, Computed: true, MarkdownDescription: "Map of environment to its desired share of the traffic in percent."},
 				"started_at":  schema.StringAttribute{Computed: true, MarkdownDescription: "Start time, in RFC 3339."},
 				"finished_at": schema.StringAttribute{Computed: true, MarkdownDescription: "End time, in RFC 3339."},
+				"report":      schema.StringAttribute{Computed: true, MarkdownDescription: "Path of the HTML page about the shift, relative to where Terraform ran if `report_dir` is; null without `report_dir` in the provider, or if the page could not be written."},
 			},
 		},
 	}
@@ -300,7 +301,7 @@ var (
 	stableTypes   = map[string]attr.Type{"weights": numbersType, "versions": stringsType}
 	identityTypes = map[string]attr.Type{"environment": types.StringType, "version": types.StringType}
 	rejectedTypes = map[string]attr.Type{"environment": types.StringType, "version": types.StringType, "reason": types.StringType, "at": types.StringType}
-	shiftTypes    = map[string]attr.Type{"outcome": types.StringType, "reason": types.StringType, "from": numbersType, "to": numbersType, "started_at": types.StringType, "finished_at": types.StringType}
+	shiftTypes    = map[string]attr.Type{"outcome": types.StringType, "reason": types.StringType, "from": numbersType, "to": numbersType, "started_at": types.StringType, "finished_at": types.StringType, "report": types.StringType}
 )
 
 // environmentTypes are those of an element of environments, as in the schema.

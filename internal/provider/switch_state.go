@@ -108,7 +108,7 @@ func decodeLastShift(v types.Object) *release.LastShift {
 	return &release.LastShift{
 		Outcome: release.Outcome(input.AsText(attrs["outcome"])), Reason: input.AsText(attrs["reason"]),
 		From: sharesOf(from), To: sharesOf(to),
-		Started: asTime(attrs["started_at"]), Finished: asTime(attrs["finished_at"]),
+		Started: asTime(attrs["started_at"]), Finished: asTime(attrs["finished_at"]), Report: input.AsText(attrs["report"]),
 	}
 }
 
@@ -188,6 +188,7 @@ func lastShiftValue(l *release.LastShift) types.Object {
 		"to":          weightsValue(l.To),
 		"started_at":  timeValue(l.Started),
 		"finished_at": timeValue(l.Finished),
+		"report":      textValue(l.Report),
 	})
 }
 

@@ -51,6 +51,9 @@ func TestMain(m *testing.M) {
 			_ = os.Unsetenv(name)
 		}
 	}
+	for _, name := range []string{"GITHUB_STEP_SUMMARY", "BLUEGREEN_REPORT_DIR"} {
+		_ = os.Unsetenv(name)
+	}
 	for name, value := range map[string]string{
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
 		"CHECKPOINT_DISABLE": "1", "TF_ACC_PROVIDER_NAMESPACE": "bluegreen", "TF_LOG_SDK": "off", "TF_LOG_PROVIDER_BLUEGREEN": "off",

@@ -277,7 +277,7 @@ func (a Apply) failed(result rollout.Result, routes map[string]RouteMemory, f *r
 		attempt.Memory.Previous, attempt.State.Previous = nil, Identity{}
 	}
 	if began := result.From != nil || f.Disposition != rollout.Unchanged; began && f.Cause != rollout.VersionRejected && f.Cause != rollout.MovedExternally {
-		attempt.State.LastShift = &LastShift{Outcome: outcomeOf(f), Reason: Reason(f), From: result.From, To: a.Desired.Weights, Started: a.Started, Finished: now}
+		attempt.State.LastShift = &LastShift{Outcome: OutcomeOf(f), Reason: Reason(f), From: result.From, To: a.Desired.Weights, Started: a.Started, Finished: now}
 	}
 	attempt.setTraffic()
 	end.State, end.Memory = &attempt.State, attempt.Memory

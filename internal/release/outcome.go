@@ -19,7 +19,8 @@ const (
 	Failed         Outcome = "failed"
 )
 
-func outcomeOf(f *rollout.Failure) Outcome {
+// OutcomeOf returns how a shift with a failure ended.
+func OutcomeOf(f *rollout.Failure) Outcome {
 	switch {
 	case f.Cause == rollout.Interrupted:
 		return Interrupted

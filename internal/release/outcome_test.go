@@ -29,7 +29,7 @@ func TestOutcomeAndReason(t *testing.T) {
 		{rollout.Failure{Cause: rollout.RolledBackByUser, Disposition: rollout.NotOverridden, Detail: "rolled back by ann"}, ExternalChange},
 		{rollout.Failure{Cause: rollout.MovedExternally, Disposition: rollout.Unchanged}, Failed},
 	} {
-		if got := outcomeOf(&c.failure); got != c.outcome {
+		if got := OutcomeOf(&c.failure); got != c.outcome {
 			t.Errorf("%v: outcome %q, want %q", c.failure.Cause, got, c.outcome)
 		}
 		reasons += Reason(&c.failure) + "\n"

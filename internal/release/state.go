@@ -47,6 +47,7 @@ type LastShift struct {
 	Reason            string // empty where it completed
 	From, To          shift.Weights
 	Started, Finished time.Time
+	Report            string // the path of its page; empty: there is none
 }
 
 // Environment is one copy of production.

@@ -75,6 +75,7 @@ type rollbackAnswer struct {
 	write  bool
 	states []traffic.State
 	err    error
+	took   time.Duration
 }
 
 // rollback is a rollback in progress. Only the goroutine of run uses it; calls run in
@@ -195,7 +196,9 @@ func (b *rollback) call(ctx context.Context, a rollbackAnswer, limit time.Durati
 	go func() {
 		limited, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
+		start := time.Now()
 		do(limited, &a)
+		a.took = time.Since(start)
 		select {
 		case b.answers <- a:
 		case <-ctx.Done():
@@ -263,7 +266,7 @@ func (b *rollback) nextDue() time.Time {
 
 func (b *rollback) handle(a rollbackAnswer) {
 	if a.write {
-		b.written(a.routes[0], a.err)
+		b.written(a.routes[0], a)
 		return
 	}
 	if a.err != nil {
@@ -277,9 +280,9 @@ func (b *rollback) handle(a rollbackAnswer) {
 
 // written handles the answer to a write. Whatever it is, only a read shows the weights: an
 // answer can be lost.
-func (b *rollback) written(r *routeRollback, err error) {
-	f, route := b.fleet, b.fleet.routes[r.index]
-	f.report.emit(Event{Kind: WeightsWritten, Route: route.ID, Weights: f.owners.Weights(route.Entry, r.target), Text: errorText(err)})
+func (b *rollback) written(r *routeRollback, a rollbackAnswer) {
+	f, route, err := b.fleet, b.fleet.routes[r.index], a.err
+	f.report.emit(Event{Kind: WeightsWritten, Route: route.ID, Weights: f.owners.Weights(route.Entry, r.target), Text: errorText(err), Took: a.took})
 	r.next, r.due, r.accepted, r.err = toRead, time.Now(), err == nil, err
 	if err == nil {
 		f.replace(r.index, r.target, time.Now())

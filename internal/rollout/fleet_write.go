@@ -47,13 +47,17 @@ func (f *fleet) writeForward(ctx context.Context, desired map[int]traffic.State)
 // write writes several routes concurrently, so that they move together, and continues if
 // one fails. The errors are by the index of the route.
 func (f *fleet) write(ctx context.Context, router traffic.Router, desired map[int]traffic.State) []error {
-	errs := make([]error, len(f.routes))
+	errs, took := make([]error, len(f.routes)), make([]time.Duration, len(f.routes))
+	start := time.Now()
 	var writes sync.WaitGroup
 	f.hand(desired)
 	for i, state := range desired {
 		f.dirty[i] = true // until read back
 		f.moved = f.moved || !state.EqualTraffic(f.current[i])
-		writes.Go(func() { errs[i] = router.Write(ctx, f.routes[i].ID, state) })
+		writes.Go(func() {
+			errs[i] = router.Write(ctx, f.routes[i].ID, state)
+			took[i] = time.Since(start)
+		})
 	}
 	writes.Wait()
 	for i, err := range errs {
@@ -64,7 +68,7 @@ func (f *fleet) write(ctx context.Context, router traffic.Router, desired map[in
 	}
 	for i, route := range f.routes {
 		if state, written := desired[i]; written {
-			f.report.emit(Event{Kind: WeightsWritten, Route: route.ID, Weights: f.owners.Weights(route.Entry, state), Text: errorText(errs[i])})
+			f.report.emit(Event{Kind: WeightsWritten, Route: route.ID, Weights: f.owners.Weights(route.Entry, state), Text: errorText(errs[i]), Took: took[i]})
 		}
 	}
 	return errs

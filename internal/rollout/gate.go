@@ -57,6 +57,20 @@ type Verdict struct {
 	// RetryAfter is how long the gate asks not to be called, up to MaxRetryAfter. 0: its
 	// interval applies.
 	RetryAfter time.Duration
+	// Measured are the numbers that Detail is about, for those who draw them. Nil: there are none.
+	Measured []Measurement
+}
+
+// Measurement is a number that a gate compared with limits. It never contains a secret.
+type Measurement struct {
+	Name     string // what it is, the same in every evaluation, such as "error rate"
+	Entry    string // the entry point that it is about; empty: not a single one
+	Unit     string // such as "%" or "s"; empty: none
+	Value    float64
+	Min, Max *float64 // both inclusive; nil: there is none
+	Samples  int      // the number of requests, responses or data points; 0: not known
+	// From and To are the time that it is about; zero: not known.
+	From, To time.Time
 }
 
 // ErrUnreachable is the cause of a Preflight that could not connect to the server of the gate.

@@ -25,8 +25,9 @@ type monitor struct {
 	requests *requests // of people
 
 	startedAt time.Time
-	changedAt time.Time // of the last weight change
-	reset     bool      // resetGates was called
+	changedAt time.Time      // of the last weight change
+	reset     bool           // resetGates was called
+	targets   []GroupTargets // as last reported
 }
 
 func newMonitor(router traffic.Router, health HealthSettings, gates []NamedGate, report *reporter) *monitor {

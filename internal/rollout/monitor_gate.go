@@ -41,6 +41,7 @@ type activeGate struct {
 type gateAnswer struct {
 	gate    *activeGate
 	verdict Verdict
+	took    time.Duration
 }
 
 // waive makes the gate count as passed, with a warning for each wait.
@@ -59,7 +60,7 @@ func (g *activeGate) start(ctx context.Context, input GateInput, answers chan<- 
 	g.next = now.Add(max(g.Interval, minInterval))
 	go func() {
 		evaluate := func(ctx context.Context) Verdict { return g.Gate.Evaluate(ctx, input) }
-		answer := gateAnswer{gate: g, verdict: g.call(ctx, evaluate)}
+		answer := gateAnswer{gate: g, verdict: g.call(ctx, evaluate), took: time.Since(now)}
 		select {
 		case answers <- answer:
 		case <-ctx.Done():
@@ -125,7 +126,7 @@ func (m *monitor) handleVerdict(a gateAnswer, now time.Time) *Failure {
 		g.next = after
 	}
 	m.advise(g, v)
-	m.report.emit(Event{Kind: GateEvaluated, Gate: g.Name, Status: v.Status, Text: joinText(v.Detail, errorText(v.Err))})
+	m.report.evaluated(a)
 	if v.Status == Pass || v.Status == Fail { // an error does not end an inconclusive period
 		g.inconclusiveSince, g.waived, g.waivedOnce = time.Time{}, false, false
 	}
@@ -213,13 +214,13 @@ func (m *monitor) preflight(ctx context.Context, gates []*activeGate) *Failure {
 		return nil
 	}
 	m.report.phase("preflight gates")
-	verdicts := m.preflightAll(ctx, called)
+	answers := m.preflightAll(ctx, called)
 	if ctx.Err() != nil {
 		return failureOf(ctx, "", ctx.Err())
 	}
 	var first *Failure
-	for i, g := range called {
-		if f := m.handlePreflight(g, verdicts[i]); first == nil {
+	for _, a := range answers {
+		if f := m.handlePreflight(a); first == nil {
 			first = f
 		}
 	}
@@ -227,37 +228,40 @@ func (m *monitor) preflight(ctx context.Context, gates []*activeGate) *Failure {
 }
 
 // preflightAll calls the gates concurrently, each with its own timeout, all within
-// callTimeout. The verdicts are in the order of gates.
-func (m *monitor) preflightAll(ctx context.Context, gates []*activeGate) []Verdict {
+// callTimeout. The answers are in the order of gates.
+func (m *monitor) preflightAll(ctx context.Context, gates []*activeGate) []gateAnswer {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	start := time.Now()
 	type result struct {
-		gate    int
-		verdict Verdict
+		gate   int
+		answer gateAnswer
 	}
 	results := make(chan result, len(gates))
 	for i, g := range gates {
 		input := m.input(g, shift.Before)
 		go func() {
 			preflight, _ := g.Gate.(Preflight)
-			results <- result{i, g.call(ctx, func(ctx context.Context) Verdict { return preflight.Preflight(ctx, input) })}
+			verdict := g.call(ctx, func(ctx context.Context) Verdict { return preflight.Preflight(ctx, input) })
+			results <- result{i, gateAnswer{gate: g, verdict: verdict, took: time.Since(start)}}
 		}()
 	}
-	verdicts := make([]Verdict, len(gates))
+	answers := make([]gateAnswer, len(gates))
 	for range gates {
 		x := <-results
-		verdicts[x.gate] = x.verdict
+		answers[x.gate] = x.answer
 	}
-	return verdicts
+	return answers
 }
 
 // handlePreflight returns a Failure if the verdict blocks the shift. Verdicts of
 // preflight do not count against the limits of the gate.
-func (m *monitor) handlePreflight(g *activeGate, v Verdict) *Failure {
+func (m *monitor) handlePreflight(a gateAnswer) *Failure {
+	g, v := a.gate, a.verdict
 	g.attempt, g.count = 0, 0
 	m.advise(g, v)
 	detail := joinText(v.Detail, errorText(v.Err))
-	m.report.emit(Event{Kind: GateEvaluated, Gate: g.Name, Status: v.Status, Text: detail})
+	m.report.evaluated(a)
 	if v.Status == Pass || v.Status == Inconclusive {
 		return nil
 	}

@@ -62,7 +62,41 @@ func (w *waiting) handleHealth(a healthAnswer, now time.Time) *Failure {
 	w.updateBreach(a.health, now)
 	w.updateSource(a.health, now)
 	w.monitor.warnUnchecked(w.required(), a.health)
+	w.reportTargets(a.health)
 	return nil
+}
+
+// reportTargets reports the targets of the stage where they changed.
+func (w *waiting) reportTargets(health map[string]traffic.Health) {
+	var all []GroupTargets
+	for _, x := range w.required() {
+		all = append(all, countTargets(health, GroupTargets{Entry: x.entry, Environment: x.environment, Gains: true}, x.group))
+	}
+	for _, x := range w.stage.source {
+		all = append(all, countTargets(health, GroupTargets{Entry: x.entry, Environment: strings.Join(x.environments, ", ")}, x.groups...))
+	}
+	if slices.Equal(all, w.monitor.targets) || all == nil {
+		return
+	}
+	w.monitor.targets = all
+	text := ""
+	for _, x := range all {
+		text = joinText(text, fmt.Sprintf("%s (%s): %d healthy, %d unhealthy, %d initial, %d draining", x.Environment, x.Entry, x.Healthy, x.Unhealthy, x.Initial, x.Draining))
+	}
+	w.monitor.report.emit(Event{Kind: HealthRead, Targets: all, Text: text})
+}
+
+// countTargets adds the targets of groups.
+func countTargets(health map[string]traffic.Health, x GroupTargets, groups ...string) GroupTargets {
+	for _, group := range groups {
+		h := health[group]
+		x.Healthy += h.Serving()
+		x.Unhealthy += h.Count(traffic.Unhealthy) + h.Count(traffic.Unknown)
+		x.Initial += h.Count(traffic.Initial)
+		x.Draining += h.Count(traffic.Draining)
+		x.Unused += h.Count(traffic.Unused)
+	}
+	return x
 }
 
 // handleHealthError counts a failed read. Until the next one succeeds, health is neither

@@ -247,6 +247,7 @@ const (
 	GateEvaluated   EventKind = "gate_evaluated"   // Gate returned Status; Text is its detail
 	HealthDegraded  EventKind = "health_degraded"  // Text is the detail
 	HealthRecovered EventKind = "health_recovered"
+	HealthRead      EventKind = "health_read"      // Targets differ from those of the last such event; Text has them in words
 	SourceEmpty     EventKind = "source_empty"     // the giving side has no registered target; Text is the detail
 	RequestAnswered EventKind = "request_answered" // somebody asked for something; Gate is that of an approval
 	RollbackStarted EventKind = "rollback_started" // Text is the failure
@@ -262,6 +263,27 @@ type Event struct {
 	Gate    string
 	Status  Status
 	Text    string
+
+	// Took is how long the call took, with GateEvaluated and WeightsWritten.
+	Took time.Duration
+	// Measured are the numbers of a verdict, with GateEvaluated. Nil: the gate has none.
+	Measured []Measurement
+	Targets  []GroupTargets // with HealthRead
+	// Failure is why the shift does not complete, with RollbackStarted and ShiftEnded. It must not
+	// be retained, because it changes. Nil: the shift completed, or another process takes it over.
+	Failure *Failure
+}
+
+// GroupTargets counts the targets of what gets traffic, or of what gives it.
+type GroupTargets struct {
+	Entry       string
+	Environment string // several with commas, where they are counted together
+	Gains       bool   // its health is required, because it gets traffic
+	Healthy     int    // or unchecked
+	Unhealthy   int    // or of unknown health
+	Initial     int
+	Draining    int
+	Unused      int
 }
 
 // reporter emits the events of a shift and collects its warnings. Only the goroutine of
@@ -274,6 +296,12 @@ type reporter struct {
 func (r *reporter) emit(e Event) { emit(r.onEvent, e) }
 
 func (r *reporter) phase(name string) { r.emit(Event{Kind: PhaseStarted, Text: name}) }
+
+// evaluated emits a verdict.
+func (r *reporter) evaluated(a gateAnswer) {
+	v := a.verdict
+	r.emit(Event{Kind: GateEvaluated, Gate: a.gate.Name, Status: v.Status, Text: joinText(v.Detail, errorText(v.Err)), Took: a.took, Measured: v.Measured})
+}
 
 // warn adds a warning unless it is there already.
 func (r *reporter) warn(text string) {

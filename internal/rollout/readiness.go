@@ -48,7 +48,7 @@ func CheckReadiness(ctx context.Context, r Readiness) (warnings []string, err er
 		return report.warnings, nil
 	}
 	f.Disposition = Unchanged
-	report.emit(Event{Kind: ShiftEnded, Text: string(f.Cause)})
+	report.emit(Event{Kind: ShiftEnded, Text: string(f.Cause), Failure: f})
 	return report.warnings, f
 }
 

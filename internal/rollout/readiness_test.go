@@ -368,7 +368,9 @@ func TestCheckReadiness_emitsEvents(t *testing.T) {
 		if _, err := rollout.CheckReadiness(t.Context(), p); err != nil {
 			t.Fatal(err)
 		}
-		want := []string{"phase_started   health check", "phase_started   gates", "gate_evaluated smoke pass its detail", "shift_ended   completed"}
+		want := []string{"phase_started   health check",
+			"health_read   green (api): 2 healthy, 0 unhealthy, 0 initial, 0 draining; green (web): 2 healthy, 0 unhealthy, 0 initial, 0 draining",
+			"phase_started   gates", "gate_evaluated smoke pass its detail", "shift_ended   completed"}
 		if !slices.Equal(events, want) {
 			t.Errorf("events %q, want %q", events, want)
 		}

@@ -58,7 +58,7 @@ func (s failing) handle(interrupted context.Context, f *Failure) {
 			s.lease.rollsBack()
 		}
 		handing(s).over(nil)
-		s.report.emit(Event{Kind: RollbackStarted, Text: f.Error()})
+		s.report.emit(Event{Kind: RollbackStarted, Text: f.Error(), Failure: f})
 		f.RollbackErr = s.rollBack(ctx)
 		end = s.afterRollback(f, known)
 	case refresh:

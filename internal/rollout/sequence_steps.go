@@ -244,7 +244,7 @@ func (s *sequence) end(ctx context.Context, f *Failure) (Result, error) {
 	if f.Stage == "" && s.exposed && s.at > 0 {
 		f.Stage = s.path.name(s.at)
 	}
-	s.report.emit(Event{Kind: ShiftEnded, Text: fmt.Sprintf("%s, %s", f.Cause, f.Disposition)})
+	s.report.emit(Event{Kind: ShiftEnded, Text: fmt.Sprintf("%s, %s", f.Cause, f.Disposition), Failure: f})
 	return s.result, f
 }
 

@@ -101,7 +101,8 @@ func TestSecrets_appearNowhere(t *testing.T) {
 	for name, value := range secrets {
 		w.Terraform.Env = append(w.Terraform.Env, name+"="+value)
 	}
-	w.Terraform.Env = append(w.Terraform.Env, "TF_LOG=TRACE", "TF_LOG_PATH="+log)
+	reports, summary := filepath.Join(t.TempDir(), "reports"), filepath.Join(t.TempDir(), "summary.md")
+	w.Terraform.Env = append(w.Terraform.Env, "TF_LOG=TRACE", "TF_LOG_PATH="+log, "BLUEGREEN_REPORT_DIR="+reports, "GITHUB_STEP_SUMMARY="+summary)
 	said := map[string]string{}
 	w.SetGates(gatesWithSecrets(url, false)) // acted on
 	w.MustConfigure("green")
@@ -122,6 +123,10 @@ func TestSecrets_appearNowhere(t *testing.T) {
 		}
 		said[filepath.Base(file)] = string(text)
 	}
+	for _, pattern := range []string{"*.jsonl", "*.html"} {
+		said[pattern] = contents(t, filepath.Join(reports, pattern))
+	}
+	said["summary"] = contents(t, summary)
 	for name, value := range secrets {
 		// The key of a signature is never sent; the server received the others.
 		if name != "WEBHOOK_SECRET" && !strings.Contains(received(), value) {
@@ -136,11 +141,29 @@ func TestSecrets_appearNowhere(t *testing.T) {
 			}
 		}
 	}
-	for _, where := range []string{"apply", "error", "trace.log"} {
+	for _, where := range []string{"apply", "error", "trace.log", "*.jsonl", "*.html", "summary"} {
 		if !strings.Contains(said[where], "asks") {
 			t.Errorf("%s does not name the gate:\n%s", where, said[where])
 		}
 	}
+}
+
+// contents returns the content of all files that match a pattern; there must be some.
+func contents(t *testing.T, pattern string) string {
+	t.Helper()
+	paths, err := filepath.Glob(pattern)
+	if err != nil || paths == nil {
+		t.Fatalf("there is no %s: %v", pattern, err)
+	}
+	var all strings.Builder
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(text)
+	}
+	return all.String()
 }
 
 // unzipped returns the content of all files in a plan file.

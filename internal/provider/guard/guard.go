@@ -6,21 +6,39 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"path/filepath"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/guardian"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/owner"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/reporting"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// Starter returns what starts a guardian that takes shifts over with the clients. It is nil where
-// the system has no guardians.
-func Starter(c *platform.Clients) func(context.Context, string) rollout.Guardian {
+// handed is how a guardian takes a shift over.
+type handed struct {
+	Clients json.RawMessage
+	Journal string // which it continues; empty: there is none
+}
+
+// Starter returns what starts a guardian that takes shifts over with the clients, and continues
+// the journal. It is nil where the system has no guardians.
+func Starter(c *platform.Clients, journal string) func(context.Context, string) rollout.Guardian {
 	if !guardian.Supported {
 		return nil
 	}
+	if path, err := filepath.Abs(journal); err == nil && journal != "" {
+		journal = path
+	}
+	clients := func(ctx context.Context) (json.RawMessage, error) {
+		made, err := c.Handover(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(handed{made, journal})
+	}
 	return func(ctx context.Context, shift string) rollout.Guardian {
-		return guardian.Start(ctx, guardian.Options{Shift: shift, Clients: c.Handover})
+		return guardian.Start(ctx, guardian.Options{Shift: shift, Clients: clients})
 	}
 }
 
@@ -29,11 +47,21 @@ func Is(args []string) bool { return guardian.Is(args) }
 
 // Main is the main function of a guardian's process, where Is.
 func Main() error {
-	return guardian.Main(func(ctx context.Context, clients json.RawMessage, h *rollout.Handover) (rollout.Successor, error) {
-		c, err := platform.Resume(ctx, clients, h)
+	var continued *reporting.Continued
+	err := guardian.Main(func(ctx context.Context, message json.RawMessage, h *rollout.Handover) (rollout.Successor, error) {
+		var x handed
+		if err := json.Unmarshal(message, &x); err != nil {
+			return rollout.Successor{}, err
+		}
+		if continued == nil {
+			continued = reporting.Continue(x.Journal, h.Stop)
+		}
+		c, err := platform.Resume(ctx, x.Clients, h)
 		if err != nil {
 			return rollout.Successor{}, err
 		}
-		return rollout.Successor{Router: c.Rollback, Recorder: c.Recorder, Owner: owner.Guardian(os.LookupEnv)}, nil
+		return rollout.Successor{Router: c.Rollback, Recorder: c.Recorder, Owner: owner.Guardian(os.LookupEnv), OnEvent: continued.OnEvent}, nil
 	})
+	continued.End(err)
+	return err
 }
