@@ -8,6 +8,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // wantMeasured compares the numbers of a verdict, without durations that were measured.
@@ -88,11 +89,12 @@ func TestMeasured_cloudWatch(t *testing.T) {
 
 func TestMeasured_targetMetrics(t *testing.T) {
 	t.Parallel()
+	in := rollout.GateInput{Step: 1, ChangedAt: noon.Add(-7 * time.Minute), Incoming: []traffic.Backend{backend("green")}, Live: []traffic.Backend{backend("blue")}}
 	f := newMetricsFixture()
 	f.minutes("green", 6, 2, withErrors(200, 4))
 	f.minutes("blue", 6, 2, withErrors(2000, 10))
 	c := gate.TargetMetrics{MaxErrorRate: new(1.0), WorseThanLiveBy: new(0.5), ErrorRatio: new(2.0)}
-	wantMeasured(t, f.evaluate(t, c, 7*time.Minute), rollout.Fail,
-		"error rate|web|2 %||1|800|5m0s", "error rate above live|web|1.5 points||0.5|800|5m0s", "error rate compared with live|web|4 times||2|800|5m0s")
-	wantMeasured(t, newMetricsFixture().evaluate(t, c, 7*time.Minute), rollout.Inconclusive)
+	wantMeasured(t, f.evaluateAt(t, c, in), rollout.Fail,
+		"error rate|web|2 %||1|1000|6m0s", "error rate above live|web|1.5 points||0.5|1000|6m0s", "error rate compared with live|web|4 times||2|1000|6m0s")
+	wantMeasured(t, newMetricsFixture().evaluateAt(t, c, in), rollout.Inconclusive)
 }
