@@ -153,6 +153,7 @@ func fullShift() report.Shift {
 // otherEvents are those that failedShift has not.
 func otherEvents() []rollout.Event {
 	return []rollout.Event{
+		{At: began, Kind: "request_answered", Gate: "approve", Text: "approved by ann"},
 		{At: began, Kind: rollout.SourceEmpty, Text: "blue (web): no registered targets"},
 		{At: began, Kind: rollout.GateEvaluated, Gate: "users", Status: rollout.Errored, Measured: []rollout.Measurement{{Name: "query result", Min: new(0.1)}}},
 		{At: began, Kind: rollout.GateEvaluated, Gate: "users"},
