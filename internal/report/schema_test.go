@@ -98,6 +98,9 @@ func TestJournal_matchesItsSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if published, err := os.ReadFile("../../docs/journal.schema.json"); err != nil || !bytes.Equal(published, text) {
+		t.Errorf("docs/ has another schema than templates/; run make generate: %v", err)
+	}
 	var s schema
 	if err := json.Unmarshal(text, &s); err != nil {
 		t.Fatal(err)
