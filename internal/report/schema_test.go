@@ -149,6 +149,7 @@ func TestJournal_matchesItsSchema(t *testing.T) {
 // fullShift has every property.
 func fullShift() report.Shift {
 	s := sampleShift()
+	s.Groups = map[string]string{"arn:blue": "blue"}
 	s.Owner = &traffic.Owner{User: "ann", Host: "ci-7", Boot: "b", PID: 7, Start: "s", Run: "https://ci.example.com", Guardian: traffic.Process{PID: 8, Start: "t"}}
 	return s
 }
