@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"math"
@@ -56,9 +57,11 @@ type Percentages map[string]float64
 
 // Shift is what a journal is about.
 type Shift struct {
-	ID       string            `json:"id"`
-	Entries  []string          `json:"entry_points"`
-	Routes   []ShiftRoute      `json:"routes"`
+	ID      string       `json:"id"`
+	Entries []string     `json:"entry_points"`
+	Routes  []ShiftRoute `json:"routes"`
+	// Groups are the environments of the target groups, by their ids. A guardian knows only those.
+	Groups   map[string]string `json:"groups,omitempty"`
 	Versions map[string]string `json:"versions,omitempty"` // by environment, of those that have one
 	To       Percentages       `json:"to,omitempty"`       // the desired weights
 	Schedule string            `json:"schedule,omitempty"`
@@ -150,6 +153,18 @@ func PercentagesOf(w shift.Weights) Percentages {
 		p[name] = share.Percent()
 	}
 	return p
+}
+
+// named returns the weights by environment, where they are by group. Groups of no environment stay.
+func (p Percentages) named(groups map[string]string) Percentages {
+	if p == nil {
+		return nil
+	}
+	named := Percentages{}
+	for name, percent := range p {
+		named[cmp.Or(groups[name], name)] += percent
+	}
+	return named
 }
 
 // RoutesOf returns where the traffic of routes is.

@@ -90,6 +90,14 @@ func TestPage_failedShift(t *testing.T) {
 	}
 }
 
+// An event of a newer version is in the timeline with its name.
+func TestPage_unknownEvent(t *testing.T) {
+	s := storyOfEvents(append(failedShift()[:5:5], rollout.Event{At: began, Kind: "moon_is_full", Text: "since today"}, rollout.Event{At: began, Kind: "sun_is_up"}))
+	if text := render(t, s, false); !strings.Contains(text, "Moon is full: since today<") || !strings.Contains(text, "Sun is up<") {
+		t.Error(text)
+	}
+}
+
 func TestPage_stages(t *testing.T) {
 	events := failedShift()
 	for name, n := range map[string]int{"nothing yet": 1, "before any traffic": 7, "at a step": 60} {

@@ -41,7 +41,8 @@ type Recorder struct {
 	mu    sync.Mutex
 	n     int // of the last entry
 
-	resumes bool // the journal of another process
+	resumes bool              // the journal of another process
+	groups  map[string]string // Shift.Groups of that
 
 	held    []Entry // not recorded yet, because it is not known whether traffic or actions change
 	idle    bool    // the events up to now are those of an apply that changes nothing
@@ -189,7 +190,10 @@ func (r *Recorder) writeJournal() {
 		var lines []byte
 		for i, e := range batch {
 			e.N += before
-			batch[i].N = e.N
+			if r.resumes {
+				e.Weights = e.Weights.named(r.groups)
+			}
+			batch[i] = e
 			if line, err := e.line(); err == nil {
 				lines = append(lines, line...)
 			} else {
@@ -231,7 +235,7 @@ func (r *Recorder) resume(j *journal) int {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.story = story
+	r.story, r.groups = story, story.Shift.Groups
 	return story.next
 }
 

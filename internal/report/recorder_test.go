@@ -15,6 +15,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/report"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
 // record records events and a result in a folder.
@@ -255,7 +256,7 @@ func BenchmarkRecorder(b *testing.B) {
 func TestResume(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
-		died := report.New(report.Options{Dir: dir, Shift: sampleShift()})
+		died := report.New(report.Options{Dir: dir, Shift: fullShift()})
 		events := failedShift()
 		for _, e := range events[:40] {
 			died.OnEvent(e)
@@ -271,7 +272,7 @@ func TestResume(t *testing.T) {
 		}
 		r := report.Resume(path)
 		r.OnEvent(rollout.Event{At: events[40].At, Kind: rollout.RollbackStarted, Text: "the owner of the shift died"})
-		r.OnEvent(rollout.Event{At: events[40].At, Kind: rollout.WeightsVerified, Route: listener, Weights: split(0)})
+		r.OnEvent(rollout.Event{At: events[40].At, Kind: rollout.WeightsVerified, Route: listener, Weights: shift.Weights{"arn:blue": 900, "arn:other": 100}})
 		r.OnEvent(rollout.Event{At: events[40].At, Kind: rollout.ShiftEnded, Text: "rolled_back"})
 		closed := r.Close(report.Result{Outcome: "rolled_back", Reason: "the process died"}, events[41].At)
 		if closed.Warning != "" || closed.Page != report.PagePath(path) {
@@ -280,6 +281,9 @@ func TestResume(t *testing.T) {
 		all := readAll(t, path)
 		if len(all) != 45 || all[40].N != 40 || all[41].N != 41 || all[44].N != 44 || all[44].Result.Reason != "the process died" {
 			t.Errorf("%d entries, %+v", len(all), all[41:])
+		}
+		if w := all[42].Weights; len(w) != 2 || w["blue"] != 90 || w["arn:other"] != 10 {
+			t.Errorf("the weights are %v", w)
 		}
 		page, err := os.ReadFile(closed.Page)
 		if err != nil || !strings.Contains(string(page), "The rollback starts: the owner of the shift died") || !strings.Contains(string(page), "Preflight gates.") {

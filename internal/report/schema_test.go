@@ -98,6 +98,9 @@ func TestJournal_matchesItsSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if published, err := os.ReadFile("../../docs/journal.schema.json"); err != nil || !bytes.Equal(published, text) {
+		t.Errorf("docs/ has another schema than templates/; run make generate: %v", err)
+	}
 	var s schema
 	if err := json.Unmarshal(text, &s); err != nil {
 		t.Fatal(err)
@@ -146,6 +149,7 @@ func TestJournal_matchesItsSchema(t *testing.T) {
 // fullShift has every property.
 func fullShift() report.Shift {
 	s := sampleShift()
+	s.Groups = map[string]string{"arn:blue": "blue"}
 	s.Owner = &traffic.Owner{User: "ann", Host: "ci-7", Boot: "b", PID: 7, Start: "s", Run: "https://ci.example.com", Guardian: traffic.Process{PID: 8, Start: "t"}}
 	return s
 }
@@ -153,6 +157,7 @@ func fullShift() report.Shift {
 // otherEvents are those that failedShift has not.
 func otherEvents() []rollout.Event {
 	return []rollout.Event{
+		{At: began, Kind: "request_answered", Gate: "approve", Text: "approved by ann"},
 		{At: began, Kind: rollout.SourceEmpty, Text: "blue (web): no registered targets"},
 		{At: began, Kind: rollout.GateEvaluated, Gate: "users", Status: rollout.Errored, Measured: []rollout.Measurement{{Name: "query result", Min: new(0.1)}}},
 		{At: began, Kind: rollout.GateEvaluated, Gate: "users"},

@@ -149,7 +149,8 @@ func (s *Story) Add(e Entry) {
 	}
 }
 
-// turn adds a turning point. An event that is not known here is one of a newer version.
+// turn adds a turning point. An event that is not known here, such as one of a newer version, has
+// its name.
 func (s *Story) turn(e Entry) {
 	texts := map[string]string{
 		string(rollout.HealthDegraded):  "Target health is degraded: ",
@@ -157,9 +158,11 @@ func (s *Story) turn(e Entry) {
 		string(rollout.SourceEmpty):     "The environments that give traffic have no registered targets: ",
 		string(rollout.RollbackStarted): "The rollback starts: ",
 	}
-	if text, known := texts[e.Event]; known {
-		s.moment(e, strings.TrimSpace(text+shortened(e.Detail)))
+	text, known := texts[e.Event]
+	if !known {
+		text = capitalized(strings.ReplaceAll(e.Event, "_", " ")) + ": "
 	}
+	s.moment(e, strings.TrimSuffix(strings.TrimSpace(text+shortened(e.Detail)), ":"))
 }
 
 func (s *Story) opened(e Entry) {

@@ -191,7 +191,7 @@ func (v *view) seriesChart(gate string, s *Series) chart {
 	}
 	y := newValueScale(low, high, valuesHigh)
 	c.addYTicks(y, s.Unit)
-	c.Description = fmt.Sprintf("Values from %s to %s", numberText(s.Low), valueText(s.High, s.Unit))
+	c.Description = fmt.Sprintf("Values from %s to %s", valueText(s.Low, s.Unit), valueText(s.High, s.Unit))
 	if limits := s.limitsText(); limits != "" {
 		c.Description += ", limit " + limits
 	}

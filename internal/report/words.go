@@ -132,8 +132,11 @@ func numberText(v float64) string {
 	return strconv.FormatFloat(short, 'f', -1, 64)
 }
 
-// valueText is a value with its unit.
+// valueText is a value with its unit. Less than a second is in milliseconds.
 func valueText(v float64, unit string) string {
+	if unit == "s" && v != 0 && math.Abs(v) < 1 {
+		v, unit = v*1000, "ms"
+	}
 	if unit == "" {
 		return numberText(v)
 	}
@@ -150,7 +153,7 @@ func (m Measurement) limitsText() string {
 	case m.Max == nil:
 		return "at least " + valueText(*m.Min, m.Unit)
 	default:
-		return numberText(*m.Min) + " to " + valueText(*m.Max, m.Unit)
+		return valueText(*m.Min, m.Unit) + " to " + valueText(*m.Max, m.Unit)
 	}
 }
 

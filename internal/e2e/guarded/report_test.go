@@ -23,10 +23,17 @@ func eventsOf(t *testing.T, journal string) (events []string) {
 	}
 	for line := range strings.Lines(string(text)) {
 		var e struct {
-			N     int
-			Event string
+			N       int
+			Event   string
+			Weights map[string]float64
 		}
-		if err := json.Unmarshal([]byte(line), &e); err != nil || e.N != len(events) {
+		err := json.Unmarshal([]byte(line), &e)
+		for name := range e.Weights {
+			if name != "blue" && name != "green" {
+				t.Errorf("line %d has weights of %q", e.N, name)
+			}
+		}
+		if err != nil || e.N != len(events) {
 			t.Fatalf("line %d is %q: %v", len(events), line, err)
 		}
 		events = append(events, e.Event)

@@ -4,7 +4,6 @@ package reporting
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -51,14 +50,17 @@ func (s Settings) Start(a release.Apply, schedule string) *Report {
 		return nil
 	}
 	who := owner.New(s.lookup)
-	what := report.Shift{ID: a.Spec.ID, Versions: map[string]string{}, To: report.PercentagesOf(a.Desired.Weights), Schedule: schedule, Owner: &who, Provider: s.Version}
+	what := report.Shift{ID: a.Spec.ID, Versions: map[string]string{}, Groups: map[string]string{}, To: report.PercentagesOf(a.Desired.Weights), Schedule: schedule, Owner: &who, Provider: s.Version}
 	for _, route := range a.Desired.Routes {
 		if !slices.Contains(what.Entries, route.Entry) {
 			what.Entries = append(what.Entries, route.Entry)
 		}
 		what.Routes = append(what.Routes, report.ShiftRoute{ID: route.ID, Entry: route.Entry, Label: platform.Label(route.ID)})
 	}
-	for _, name := range slices.Sorted(maps.Keys(a.Desired.Environments)) {
+	for _, name := range a.Desired.Names() {
+		for _, group := range a.Desired.Environments[name].Groups {
+			what.Groups[group] = name
+		}
 		if version := a.Desired.VersionOf(name); version != "" {
 			what.Versions[name] = version
 		}
