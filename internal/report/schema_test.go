@@ -160,6 +160,7 @@ func otherEvents() []rollout.Event {
 		{At: began, Kind: "request_answered", Gate: "approve", Text: "approved by ann"},
 		{At: began, Kind: rollout.SourceEmpty, Text: "blue (web): no registered targets"},
 		{At: began, Kind: rollout.GateEvaluated, Gate: "users", Status: rollout.Errored, Measured: []rollout.Measurement{{Name: "query result", Min: new(0.1)}}},
+		{At: began, Kind: rollout.RequestAnswered, Gate: "go", Text: "approve by ann: accepted"},
 		{At: began, Kind: rollout.GateEvaluated, Gate: "users"},
 		{At: began, Kind: rollout.ShiftEnded, Text: "gate_failed, rollback_failed", Failure: &rollout.Failure{Cause: rollout.GateFailed, Disposition: rollout.RollbackFailed,
 			Stage: "bake", Gate: "users", Route: listener, Rejects: true, RollbackErr: fmt.Errorf("denied")}},

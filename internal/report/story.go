@@ -155,6 +155,7 @@ func (s *Story) turn(e Entry) {
 	texts := map[string]string{
 		string(rollout.HealthDegraded):  "Target health is degraded: ",
 		string(rollout.HealthRecovered): "Target health has recovered. ",
+		string(rollout.RequestAnswered): "Somebody asked the shift for something: ",
 		string(rollout.SourceEmpty):     "The environments that give traffic have no registered targets: ",
 		string(rollout.RollbackStarted): "The rollback starts: ",
 	}
