@@ -31,6 +31,9 @@ type cli struct {
 	Approve    approveVerb    `cmd:"" help:"Approve a gate of a running shift at its present step."`
 	Promote    promoteVerb    `cmd:"" help:"End the hold of a running shift now, once its gates pass."`
 	Abort      abortVerb      `cmd:"" help:"Make a running shift roll back now. Rejects the version."`
+	Watch      watchVerb      `cmd:"" help:"Follow a shift in its journal until it ends. The exit code is its outcome."`
+	History    historyVerb    `cmd:"" help:"List the shifts of a folder of journals."`
+	Report     reportVerb     `cmd:"" help:"Write the page of a shift, and print its path."`
 	Completion completionVerb `cmd:"" help:"Print the completion script of a shell."`
 
 	Version kong.VersionFlag `help:"Print the version."`

@@ -241,6 +241,12 @@ func printJSON(w io.Writer, value any) error {
 	return e.Encode(value)
 }
 
+func printCompact(w io.Writer, value any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(value)
+}
+
 func isTerminal(file *os.File) bool {
 	return isatty.IsTerminal(file.Fd()) || isatty.IsCygwinTerminal(file.Fd())
 }
