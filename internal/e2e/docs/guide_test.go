@@ -39,7 +39,7 @@ resource "bluegreen_switch" "web" {
   }
   active = var.active
   strategy {
-    steps = [{ percent = 5, hold = "10m" }]
+    steps = [{ percent = 5, hold = "10m" }, { percent = 50, hold = "10m" }]
   }
 `
 
