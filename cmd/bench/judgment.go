@@ -20,7 +20,7 @@ func simulatedTargetMetrics(ctx context.Context) rehearsal.SimulatedGate {
 		c := gate.TargetMetrics{
 			MaxErrorRate: l.MaxErrorRate, WorseThanLiveBy: l.WorseBy, ErrorRatio: l.ErrorRatio,
 			SlowThreshold: l.SlowThreshold, MaxSlowRate: l.MaxSlowRate, SlowerThanLiveBy: l.SlowerBy, SlowRatio: l.SlowRatio,
-			Lag: gate.DefaultLag,
+			Lookback: l.Lookback, Lag: gate.DefaultLag,
 		}
 		g, err := gate.NewTargetMetrics(c, gate.Dependencies{CloudWatch: func(string) (gate.CloudWatch, error) { return s, nil }})
 		replayed, ok := g.(gate.Replayer)

@@ -22,7 +22,7 @@ func simulatedGate(t *testing.T) rehearsal.SimulatedGate {
 		c := gate.TargetMetrics{
 			MaxErrorRate: l.MaxErrorRate, WorseThanLiveBy: l.WorseBy, ErrorRatio: l.ErrorRatio,
 			SlowThreshold: l.SlowThreshold, MaxSlowRate: l.MaxSlowRate, SlowerThanLiveBy: l.SlowerBy, SlowRatio: l.SlowRatio,
-			Lag: gate.DefaultLag,
+			Lookback: l.Lookback, Lag: gate.DefaultLag,
 		}
 		g, err := gate.NewTargetMetrics(c, gate.Dependencies{CloudWatch: func(string) (gate.CloudWatch, error) { return s, nil }})
 		replayer, ok := g.(gate.Replayer)

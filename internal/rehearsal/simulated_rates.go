@@ -40,6 +40,7 @@ func shapes() []shape {
 		{"1 % errors in runs of 5", with(equalTrial(100, 5, 1, worseBy(0)), runs(5))},
 		{"1 % errors in runs of 5", with(equalTrial(100, 5, 1, worseBy(0.5)), runs(5))},
 		{"0.5 % errors in runs of 20", with(equalTrial(100, 5, 0.5, worseBy(0.5)), runs(20))},
+		{"the same in steps of 20 minutes", with(equalTrial(100, 5, 0.5, SimulatedLimits{WorseBy: new(0.5), Lookback: 20 * time.Minute}), func(t *Trial) { t.RunLength, t.Minutes = 20, 20 })},
 		{"0.2 % errors, 2 new hosts, 20 that differ", with(equalTrial(500, 5, 0.2, worseBy(0)), func(t *Trial) { t.HostSpread = 0.5 })},
 		{"0.2 % errors, a dependency stumbles 1 minute in 8", with(equalTrial(500, 5, 0.2, worseBy(0)), stumbles)},
 		{"the same at 100 %", with(equalTrial(500, 100, 0.2, worseBy(0)), stumbles)},

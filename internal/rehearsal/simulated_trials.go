@@ -16,6 +16,7 @@ type SimulatedLimits struct {
 	MaxErrorRate, WorseBy, ErrorRatio *float64
 	SlowThreshold                     time.Duration
 	MaxSlowRate, SlowerBy, SlowRatio  *float64
+	Lookback                          time.Duration // 0: the default
 }
 
 // SimulatedGate returns a function that reports, each time it is called, whether the release fails. It is called
@@ -177,6 +178,9 @@ func (l SimulatedLimits) text() string {
 	}
 	if l.SlowThreshold > 0 {
 		all = append(all, fmt.Sprintf("`slow_threshold = %q`", l.SlowThreshold))
+	}
+	if l.Lookback > 0 {
+		all = append(all, fmt.Sprintf("`lookback = %q`", strings.TrimSuffix(l.Lookback.String(), "0s")))
 	}
 	return strings.Join(all, ", ")
 }

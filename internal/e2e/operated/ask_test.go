@@ -14,9 +14,10 @@ import (
 // patient is a pace at which somebody has time to ask.
 var patient = rehearsal.Pace{Hold: "1h", Settle: "300ms", SteadyFor: "100ms"}
 
-// asks replaces who asked and when.
+// asks replaces who asked and when. The answer may arrive before or after the traffic moved.
 func asks() []golden.Replacement {
-	return append(volatile(), golden.ReplacePattern(`of \S+ on \S+( \([^)]*\))?, at`, "of <user> on <host>, at"), golden.ReplacePattern(`by arn:aws:sts::\S+|by \S+ on [^:\n]+`, "by <who>"))
+	return append(volatile(), golden.ReplacePattern(`of \S+ on \S+( \([^)]*\))?, at`, "of <user> on <host>, at"), golden.ReplacePattern(`shift \d{8}T\d{6}Z-\w+`, "shift <shift>"), golden.ReplacePattern(`Traffic: app-.*`, "Traffic: <traffic>"), golden.ReplacePattern(`was rolled back\.|is being rolled back\.`, "<rolls back>."),
+		golden.ReplacePattern(`by arn:aws:sts::\S+|by \S+ on [^:\n]+`, "by <who>"))
 }
 
 // ask runs a verb with an exit code.

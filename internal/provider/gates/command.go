@@ -20,7 +20,7 @@ func commandKind() kind {
 	return kind{
 		name:         "command",
 		inconclusive: 10 * time.Minute,
-		description: "Runs a program where Terraform runs, without a shell. Exit status 0 passes, 75 is inconclusive; 126, 127, 129 to 143 (a signal ended a command in a script), a signal, a program that cannot start and `timeout` are errors; any other status fails. " +
+		description: "Runs a program where Terraform runs, without a shell. Exit status 0 passes, 75 is inconclusive; 126, 127, 129 to 143, a signal, a program that cannot start and `timeout` are errors; any other status fails. " +
 			"The state of the shift is in `BLUEGREEN_*` environment variables and as JSON in `BLUEGREEN_INPUT`. The last 20 lines of output are reported and stored in the state. See [Choosing gates](../guides/choosing-gates.md).",
 		arguments: map[string]schema.Attribute{
 			"argv": schema.ListAttribute{
