@@ -8,7 +8,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/approval"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
@@ -24,7 +23,7 @@ func approvalKind() kind {
 	return kind{
 		name:         "approval",
 		inconclusive: approvalTimeout,
-		description: "Waits until a person approves the step with `bluegreen approve`, or ends the shift with `bluegreen abort`. An approval counts for the step at which it was given. " +
+		description: "Waits until a person approves the step with `bluegreen approve`, or ends the shift with `bluegreen abort`. It is inconclusive until then. An approval counts for the step at which it was given. " +
 			"It needs the record of the shift, and everybody who may set the tag `bluegreen:request/approve` of the route can approve. To ask another system, use `webhook`.",
 		arguments: map[string]schema.Attribute{
 			"timeout": text("How long to wait after the hold of the step, as a duration above zero. Default: `24h`."),
@@ -37,7 +36,7 @@ func approvalKind() kind {
 }
 
 func readApproval(r reader, at path.Path, a map[string]attr.Value) configuration {
-	g := approval.Gate{Message: r.Text(a["message"])}
+	g := gate.Approval{Message: r.Text(a["message"])}
 	return configuration{
 		build:       func(gate.Dependencies) (rollout.Gate, error) { return g, nil },
 		passLasts:   true,

@@ -1,6 +1,4 @@
-// Package approval is the gate that waits until a person approves a step of a shift, by a request
-// beside the record of the shift.
-package approval
+package gate
 
 import (
 	"context"
@@ -10,29 +8,33 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// Gate is inconclusive until somebody approves the step.
-type Gate struct {
+// Approval is the arguments of the kind "approval", which is inconclusive until somebody approves the
+// step by a request beside the record of the shift.
+type Approval struct {
 	Message string // what to check before approving; empty: nothing
 }
 
 // Evaluate implements rollout.Gate.
-func (g Gate) Evaluate(_ context.Context, in rollout.GateInput) rollout.Verdict {
+func (g Approval) Evaluate(_ context.Context, in rollout.GateInput) rollout.Verdict {
 	if in.Approved != "" {
 		return rollout.Verdict{Status: rollout.Pass, Detail: "approved by " + in.Approved}
 	}
 	text := "waiting for approval"
 	if message := strings.TrimSpace(g.Message); message != "" {
-		text += ": " + strings.TrimSuffix(message, ".")
+		text += ": " + message
+	}
+	if !strings.ContainsAny(text[len(text)-1:], ".?!") {
+		text += "."
 	}
 	route := "ARN"
 	if len(in.Incoming) > 0 && len(in.Incoming[0].Routes) > 0 {
 		route = in.Incoming[0].Routes[0]
 	}
-	return rollout.Verdict{Status: rollout.Inconclusive, Detail: fmt.Sprintf("%s. To approve: bluegreen approve --gate %s --route %s", text, quoted(in.Gate), route)}
+	return rollout.Verdict{Status: rollout.Inconclusive, Detail: fmt.Sprintf("%s To approve: bluegreen approve --gate %s --route %s", text, shellQuoted(in.Gate), route)}
 }
 
-// quoted returns a name as an argument of a POSIX shell.
-func quoted(name string) string {
+// shellQuoted returns a name as an argument of a POSIX shell.
+func shellQuoted(name string) string {
 	if strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == "" {
 		return name
 	}
