@@ -50,7 +50,9 @@ type ShiftStatus struct {
 	ID          string     `json:"id"`
 	Phase       string     `json:"phase"`
 	Owner       string     `json:"owner,omitempty"`
-	Run         string     `json:"run,omitempty"` // URL of the CI run
+	PID         int        `json:"pid,omitempty"`
+	Guardian    int        `json:"guardian_pid,omitempty"` // 0: the shift has none
+	Run         string     `json:"run,omitempty"`          // URL of the CI run
 	Since       *time.Time `json:"since,omitempty"`
 	Renewed     time.Time  `json:"renewed_at"`
 	Expires     time.Time  `json:"expires_at"`
@@ -134,7 +136,7 @@ func (o *Operator) routeStatus(i int, s traffic.State, health map[string]traffic
 func (o *Operator) shiftStatus(x traffic.Left) ShiftStatus {
 	owner := x.Owner
 	owner.Run = ""
-	s := ShiftStatus{ID: x.Shift, Phase: string(x.Phase), Owner: owner.String(), Run: x.Owner.Run, Renewed: rollout.RenewedAt(x), Expires: x.Expires,
+	s := ShiftStatus{ID: x.Shift, Phase: string(x.Phase), Owner: owner.String(), PID: x.Owner.PID, Guardian: x.Owner.Guardian.PID, Run: x.Owner.Run, Renewed: rollout.RenewedAt(x), Expires: x.Expires,
 		Reached: x.Reached.Percent(), Routes: x.Routes, Environment: x.Environment, Version: x.Version, Reason: x.Reason}
 	if at, err := time.Parse("20060102T150405Z", strings.SplitN(x.Shift, "-", 2)[0]); err == nil {
 		s.Since = &at
@@ -218,6 +220,9 @@ func (s ShiftStatus) text(now time.Time) string {
 	if s.Owner != "" {
 		text += "  owner    " + s.Owner + "\n"
 	}
+	if s.PID > 0 {
+		text += fmt.Sprintf("  process  %d%s\n", s.PID, guardianText(s.Guardian))
+	}
 	if s.Run != "" {
 		text += "  run      " + s.Run + "\n"
 	}
@@ -236,6 +241,13 @@ func (s ShiftStatus) text(now time.Time) string {
 		text += "  Its process is running.\n"
 	}
 	return text
+}
+
+func guardianText(pid int) string {
+	if pid == 0 {
+		return ", without a guardian"
+	}
+	return fmt.Sprintf(", guardian %d (SIGTERM to it rolls back at once)", pid)
 }
 
 func seconds(d time.Duration) string { return schedule.FormatDuration(max(d, 0).Round(time.Second)) }
