@@ -93,7 +93,7 @@ func (a *Apply) Strike(victims Victims) error {
 	}
 	errs := []error{stop(provider)}
 	if victims == Everything {
-		for guardians := a.Guardians(); len(guardians) > 0; guardians = a.Guardians() { // one may be starting
+		for guardians := a.guardiansOf(provider); len(guardians) > 0; guardians = a.guardiansOf(provider) {
 			for _, pid := range guardians {
 				_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
 			}
@@ -119,6 +119,12 @@ func stop(pid int) error {
 		}
 		runtime.Gosched()
 	}
+}
+
+// guardiansOf returns the guardians that live, with those that a stopped provider is starting: they are its
+// children before they have the command line of a guardian.
+func (a *Apply) guardiansOf(provider int) []int {
+	return slices.DeleteFunc(append(Children(provider), a.Guardians()...), Exited)
 }
 
 // Guardians returns the processes of the guardians of this apply.

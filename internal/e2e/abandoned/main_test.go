@@ -3,15 +3,9 @@
 package abandoned
 
 import (
-	"flag"
 	"testing"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
 )
 
-// The tests wait more than they work: for leases, writes that may be late, and processes.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	_ = flag.Set("test.parallel", "6")
-	e2e.Main(m)
-}
+func TestMain(m *testing.M) { e2e.Main(m) }
