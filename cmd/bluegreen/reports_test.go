@@ -17,7 +17,7 @@ const listener = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listene
 
 // recordShift records a shift of a minute. An empty outcome leaves it without an end until the test
 // ends.
-func recordShift(t *testing.T, dir, id, outcome, reason string) {
+func recordShift(t *testing.T, dir, id string, result report.Result) {
 	t.Helper()
 	start, err := time.Parse("20060102T150405Z", id[:16])
 	if err != nil {
@@ -38,9 +38,10 @@ func recordShift(t *testing.T, dir, id, outcome, reason string) {
 		r.OnEvent(e)
 	}
 	end := func() {
-		r.Close(report.Result{Outcome: outcome, Reason: reason, Routes: []report.RouteResult{{ID: listener, Weights: report.Percentages{"green": 100}}}}, start)
+		result.Routes = []report.RouteResult{{ID: listener, Weights: report.Percentages{"green": 100}}}
+		r.Close(result, start)
 	}
-	if outcome == "" {
+	if result.Outcome == "" {
 		t.Cleanup(end)
 		return
 	}
@@ -49,8 +50,8 @@ func recordShift(t *testing.T, dir, id, outcome, reason string) {
 
 func TestReports(t *testing.T) {
 	dir := t.TempDir()
-	recordShift(t, dir, "20261102T093000Z-0a1b", "completed", "")
-	recordShift(t, dir, "20261103T093000Z-0a1b", "rolled_back", `gate "users" failed`)
+	recordShift(t, dir, "20261102T093000Z-0a1b", report.Result{Outcome: "completed"})
+	recordShift(t, dir, "20261103T093000Z-0a1b", report.Result{Outcome: "rolled_back", Reason: `gate "users" failed`})
 	newer := filepath.Join(dir, "20261101T093000Z-0a1b.jsonl")
 	if err := os.WriteFile(newer, []byte(`{"n":0,"at":"2026-11-01T09:30:00Z","event":"journal_opened","version":99}`+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -86,7 +87,7 @@ func TestReports(t *testing.T) {
 // A shift that goes on is followed until the time is over.
 func TestWatch_running(t *testing.T) {
 	dir := t.TempDir()
-	recordShift(t, dir, "20261102T093000Z-0a1b", "", "")
+	recordShift(t, dir, "20261102T093000Z-0a1b", report.Result{})
 	deadline, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for { // it is written in the background
