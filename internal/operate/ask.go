@@ -97,7 +97,7 @@ func (a *asking) choose(ctx context.Context, s seen) (seen, *Problem) {
 // ask writes the request. One that somebody else has just made is not replaced.
 func (a *asking) ask(ctx context.Context) *Problem {
 	earlier := slices.IndexFunc(a.shift.Requests, func(r traffic.Request) bool {
-		return r.Verb == a.Verb && r.At == a.shift.Reached && !strings.HasPrefix(a.shift.Answer, r.Nonce+":")
+		return r.Verb == a.Verb && r.At == a.shift.Reached && !isAnswered(a.shift, r)
 	})
 	if earlier >= 0 {
 		r := a.shift.Requests[earlier]
@@ -111,6 +111,11 @@ func (a *asking) ask(ctx context.Context) *Problem {
 	}
 	a.progress("Asked the shift %s of %s, at %s of its way. It answers within a few seconds.", a.shift.Shift, a.shift.Owner, a.shift.Reached)
 	return nil
+}
+
+func isAnswered(x traffic.Left, r traffic.Request) bool {
+	_, answered := traffic.AnswerTo(x.Answers, r.Nonce)
+	return answered
 }
 
 // who claims to make the request: whom AWS knows, otherwise the user of this machine. It is a claim
@@ -133,8 +138,8 @@ func (a *asking) await(ctx context.Context) (Asked, *Problem) {
 			if i < 0 || !s.shifts[i].IsOpen() {
 				return a.atEnd(s)
 			}
-			if answer, ok := strings.CutPrefix(s.shifts[i].Answer, a.request.Nonce+":"); ok {
-				return a.answered(s, traffic.Result(answer))
+			if answer, ok := traffic.AnswerTo(s.shifts[i].Answers, a.request.Nonce); ok {
+				return a.answered(s, answer)
 			}
 		}
 		select {

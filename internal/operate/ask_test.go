@@ -39,7 +39,7 @@ func (w *world) answers(r traffic.Record, result traffic.Result) (remove func())
 					if err != nil || len(requests) == 0 {
 						return false
 					}
-					r.Answer = traffic.Answer(requests[0].Nonce, result)
+					r.Answers = traffic.WithAnswer(r.Answers, requests[0].Nonce, result)
 					return recorder.Put(context.Background(), w.routes, r, true) == nil
 				})
 			})

@@ -98,7 +98,7 @@ func (r *requests) position() (id string, reached shift.Share) {
 
 // answer notes in the record what became of a request.
 func (r *requests) answer(nonce string, result traffic.Result) {
-	r.lease.change(func(r *traffic.Record) { r.Answer = traffic.Answer(nonce, result) })
+	r.lease.change(func(r *traffic.Record) { r.Answers = traffic.WithAnswer(r.Answers, nonce, result) })
 }
 
 // remove removes requests that were answered, in the background: one that remains is

@@ -21,7 +21,7 @@ type Recorder interface {
 	Records(ctx context.Context, routes []string) (map[string][]Record, error)
 	// Put writes the record to the routes, in place of what the routes have of the same
 	// shift. Without whole, it writes only the fields that change during a shift: Phase,
-	// Reason, Renewal, Expires, Reached and Answer.
+	// Reason, Renewal, Expires, Reached and Answers.
 	Put(ctx context.Context, routes []string, r Record, whole bool) error
 	// Remove removes the record of a shift from the routes, and all requests. It succeeds where there
 	// is none.
@@ -59,7 +59,7 @@ type Record struct {
 	Expires time.Time   `json:"expires"` // of the lease, in whole seconds
 	Reached shift.Share `json:"reached"` // the part of the shift that was last read back
 
-	Answer string `json:"answer,omitempty"` // the last request that was answered; see Answer
+	Answers string `json:"answers,omitempty"` // to the last requests; see AnswerTo
 
 	Goal        string `json:"goal,omitempty"` // identifies desired weights, versions and groups; empty: to none
 	Environment string `json:"environment,omitempty"`
@@ -149,7 +149,7 @@ func MergeRecords(records map[string][]Record) []Left {
 // only some of them.
 func (l *Left) merge(r Record) {
 	if r.Renewal > l.Renewal {
-		l.Renewal, l.Expires, l.Answer = r.Renewal, r.Expires, r.Answer
+		l.Renewal, l.Expires, l.Answers = r.Renewal, r.Expires, r.Answers
 	}
 	l.Reached = max(l.Reached, r.Reached)
 	if l.Reason == "" {

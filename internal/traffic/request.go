@@ -2,6 +2,7 @@ package traffic
 
 import (
 	"context"
+	"strings"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
@@ -28,7 +29,7 @@ type Request struct {
 	Gate   string      `json:"gate,omitempty"` // of VerbApprove
 	By     string      `json:"by"`             // who claims to have made it
 	Reason string      `json:"reason,omitempty"`
-	Nonce  string      `json:"nonce"` // identifies the request in Record.Answer
+	Nonce  string      `json:"nonce"` // identifies the request in Record.Answers
 }
 
 // Requester keeps requests beside the routes. All methods are safe for concurrent use and return
@@ -54,5 +55,21 @@ const (
 	ResultNoHold   Result = "no_hold"  // there is no hold to end now
 )
 
-// Answer is the last request that a shift answered, in Record.Answer.
-func Answer(nonce string, result Result) string { return nonce + ":" + string(result) }
+// WithAnswer adds an answer to those of Record.Answers, which has as many as there are verbs: that
+// many requests can arrive at once.
+func WithAnswer(answers, nonce string, result Result) string {
+	all := append(strings.FieldsFunc(answers, isAnswerSeparator), nonce+":"+string(result))
+	return strings.Join(all[max(0, len(all)-len(Verbs())):], "/")
+}
+
+// AnswerTo returns the answer to a request in Record.Answers; false: there is none.
+func AnswerTo(answers, nonce string) (Result, bool) {
+	for _, answer := range strings.FieldsFunc(answers, isAnswerSeparator) {
+		if result, ok := strings.CutPrefix(answer, nonce+":"); ok {
+			return Result(result), true
+		}
+	}
+	return "", false
+}
+
+func isAnswerSeparator(r rune) bool { return r == '/' }

@@ -43,7 +43,7 @@ func encodeRecord(r traffic.Record, whole bool) map[string]string {
 	tags := map[string]string{"": fieldsText(
 		field{"phase", string(r.Phase), 20}, field{"n", strconv.Itoa(r.Renewal), 12},
 		field{"expires", strconv.FormatInt(r.Expires.Unix(), 10), 20}, field{"reached", strconv.Itoa(int(r.Reached)), 6},
-		field{"guardian", guardianText(r.Owner.Guardian), 31}, field{"answer", r.Answer, 40})}
+		field{"guardian", guardianText(r.Owner.Guardian), 31}, field{"answers", r.Answers, 60})}
 	if r.Reason != "" {
 		tags[reasonSuffix] = escapeBut(" =", strings.TrimSpace(r.Reason), maxTagValue)
 	}
@@ -200,7 +200,7 @@ func decodeRecord(id string, values map[string]string) traffic.Record {
 		Owner: traffic.Owner{User: owner["user"], Host: owner["host"], Boot: owner["boot"], PID: number(owner["pid"]), Start: owner["start"], Run: owner["run"],
 			Guardian: guardianOf(main["guardian"])},
 		Phase: traffic.Phase(main["phase"]), Renewal: number(main["n"]), Expires: time.Unix(expires, 0).UTC(), Reached: shift.Share(number(main["reached"])),
-		Answer: main["answer"], Goal: goal["goal"], Retry: goal["retry"], Environment: goal["environment"], Version: goal["version"],
+		Answers: main["answers"], Goal: goal["goal"], Retry: goal["retry"], Environment: goal["environment"], Version: goal["version"],
 		Reason: unescape(values[reasonSuffix]), From: sharesOf(values[fromSuffix]), To: sharesOf(values[toSuffix]),
 	}
 }

@@ -20,7 +20,7 @@ func TestRecorder(t *testing.T, recorder traffic.Recorder, routes []string) {
 	whole := traffic.Record{
 		Shift: "20260102T030405Z-0a1b2c3d", Switch: "0123456789ab", Routes: len(routes), Phase: traffic.PhaseOpen, Renewal: 1,
 		Owner:   traffic.Owner{User: "zoë & co", Host: "ci-7", Boot: "abcdef012345", PID: 4711, Start: "12345", Run: "https://ci.example.com/runs/42?a=b#c"},
-		Expires: time.Unix(1767323045, 0).UTC(), Reached: 500, Answer: traffic.Answer("0a1b2c3d", traffic.ResultAccepted),
+		Expires: time.Unix(1767323045, 0).UTC(), Reached: 500, Answers: traffic.WithAnswer(traffic.WithAnswer(traffic.WithAnswer("", "0a1b2c3d", traffic.ResultAccepted), "1a1b2c3d", traffic.ResultTooLate), "2a1b2c3d", traffic.ResultNoGate),
 		Goal: "ba9876543210", Environment: "green = new", Version: "sha256:0011+22", Retry: "00112233aabb",
 		From: map[string]shift.Share{traffic.GroupKey("blue"): 999, traffic.GroupKey("red"): 1},
 		To:   map[string]shift.Share{traffic.GroupKey("green"): 1000},
@@ -45,7 +45,7 @@ func TestRecorder(t *testing.T, recorder traffic.Recorder, routes []string) {
 	}
 	renewed := whole
 	renewed.Renewal, renewed.Reached, renewed.Expires, renewed.Phase, renewed.Reason = 2, 1000, whole.Expires.Add(time.Minute), traffic.PhaseRejected, `gate "users" failed: 50 %, limit 1 %`
-	partial := traffic.Record{Shift: renewed.Shift, Switch: whole.Switch, Routes: whole.Routes, Owner: whole.Owner, Renewal: 2, Reached: 1000, Expires: renewed.Expires, Phase: renewed.Phase, Reason: renewed.Reason, Answer: renewed.Answer}
+	partial := traffic.Record{Shift: renewed.Shift, Switch: whole.Switch, Routes: whole.Routes, Owner: whole.Owner, Renewal: 2, Reached: 1000, Expires: renewed.Expires, Phase: renewed.Phase, Reason: renewed.Reason, Answers: renewed.Answers}
 	must(recorder.Put(ctx, routes[:1], partial, false))
 	check("after a renewal", routes[0], renewed)
 	check("without one", routes[1], whole)

@@ -68,7 +68,7 @@ func (c Tags) Put(ctx context.Context, routes []string, r traffic.Record, whole 
 			}
 		}
 		now.Switch, now.Routes, now.Owner = r.Switch, r.Routes, r.Owner
-		now.Phase, now.Renewal, now.Expires, now.Reached, now.Answer = r.Phase, r.Renewal, r.Expires, r.Reached, r.Answer
+		now.Phase, now.Renewal, now.Expires, now.Reached, now.Answers = r.Phase, r.Renewal, r.Expires, r.Reached, r.Answers
 		if r.Reason != "" {
 			now.Reason = r.Reason
 		}
