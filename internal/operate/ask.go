@@ -87,7 +87,7 @@ func (a *asking) choose(ctx context.Context, s seen) (seen, *Problem) {
 	case open[0].Phase != traffic.PhaseOpen:
 		return s, refuse(a.summary, fmt.Sprintf("The shift %s is ending: %s.%s", open[0].Shift, phaseText(open[0].Phase), reasonText(open[0].Reason)), "Run bluegreen status to see where the traffic is.")
 	case a.isAbandoned(open[0]):
-		return s, refuse(a.summary, fmt.Sprintf("Nobody would answer: the owner of %s has ended.", describe(open[0])), "To roll it back, use bluegreen recover, or bluegreen rollback to reject its version as well.")
+		return s, refuse(a.summary, fmt.Sprintf("Nobody would answer: the owner of %s, has ended.", describe(open[0])), "To roll it back, use bluegreen recover, or bluegreen rollback to reject its version as well.")
 	}
 	s, x, problem := a.complete(ctx, s, open[0], a.summary)
 	a.shift = x
@@ -156,9 +156,9 @@ func (a *asking) unanswered(ctx context.Context) *Problem {
 	defer cancel()
 	p := &Problem{Exit: Running, Summary: "The shift did not answer", Traffic: "not read. This command moved nothing.",
 		Cause:  fmt.Sprintf("The process of %s has not answered within %s.", describe(a.shift), schedule.FormatDuration(a.Timeout)),
-		Action: "The request was withdrawn. Run bluegreen status to see whether the process is alive. To move the traffic without it, use bluegreen rollback."}
+		Action: "The request was withdrawn. A process that has just read it still acts on it. Run bluegreen status to see whether the process is alive. To move the traffic without it, use bluegreen rollback."}
 	if err := a.Recorder.RemoveRequests(limited, a.Target.ids(), []traffic.Verb{a.Verb}); err != nil {
-		p.Action = "The request could not be withdrawn, so it may still be answered. " + strings.TrimPrefix(p.Action, "The request was withdrawn. ")
+		p.Action = "The request could not be withdrawn, so it may still be answered. " + strings.TrimPrefix(p.Action, "The request was withdrawn. A process that has just read it still acts on it. ")
 	}
 	return p
 }
