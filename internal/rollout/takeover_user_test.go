@@ -238,3 +238,40 @@ func TestIsAbandoned(t *testing.T) {
 		})
 	}
 }
+
+// The targets of a group that no action has are not checked, so that nothing is known against them.
+func TestRollBack_toADetachedGroup(t *testing.T) {
+	healthy := []traffic.Target{{ID: "1", State: traffic.Healthy}}
+	for name, c := range map[string]struct {
+		blue     []traffic.Target
+		attached bool
+		err      error
+	}{
+		"it has targets":               {blue: healthy},
+		"it has none":                  {err: rollout.ErrTargetUnhealthy},
+		"attached, in a disabled zone": {blue: []traffic.Target{{ID: "1", State: traffic.Unused}}, attached: true, err: rollout.ErrTargetUnhealthy},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				memory := routertest.NewMemory()
+				memory.SetTargets("web-green", healthy...)
+				memory.SetTargets("web-blue", c.blue...)
+				now := traffic.State{Weights: map[string]int{"web-green": 1}}
+				if c.attached {
+					now.Weights["web-blue"] = 0
+				}
+				memory.AddRoute("web", now)
+				time.Sleep(time.Minute) // virtual: the first checks are over
+				back := traffic.State{Weights: map[string]int{"web-blue": 1}}
+				_, err := rollout.RollBack(t.Context(), rollout.Handover{RollbackTimeout: time.Minute, Moved: true,
+					Routes: []rollout.HandedRoute{{ID: "web", Entry: "web", Current: memory.Now("web"), Target: back}}}, rollout.Successor{Router: memory.RollbackClient()})
+				if !errors.Is(err, c.err) {
+					t.Errorf("got %v, want %v", err, c.err)
+				}
+				if moved := memory.Now("web").EqualTraffic(back); moved != (c.err == nil) {
+					t.Errorf("the route has %v", memory.Now("web"))
+				}
+			})
+		})
+	}
+}
