@@ -173,10 +173,24 @@ func (s *sequence) settle(ctx context.Context, gates []*activeGate) *Failure {
 	return s.conclude(ctx)
 }
 
-// conclude ends a shift that reached the desired weights: it cleans up, or checks that the
-// routes are unchanged and exist. A check that cannot read is ignored, because every write
-// has been read back before.
+// conclude ends a shift that reached the desired weights. The last look at its record finds a
+// command that rolled it back meanwhile: without it, the shift would be completed, and the version
+// that the command rejected would be stable.
 func (s *sequence) conclude(ctx context.Context) *Failure {
+	f := s.checkEnd(ctx)
+	if f != nil {
+		return f
+	}
+	if mark, is := errors.AsType[*markError](s.lease.lastMark(ctx)); is {
+		f = mark.failure()
+		f.Stage = "final check"
+	}
+	return f
+}
+
+// checkEnd cleans up, or checks that the routes are unchanged and exist. A check that cannot read
+// is ignored, because every write has been read back before.
+func (s *sequence) checkEnd(ctx context.Context) *Failure {
 	if len(s.desired.cleanUp()) > 0 {
 		return s.cleanUp(ctx)
 	}

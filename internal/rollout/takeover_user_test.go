@@ -275,3 +275,31 @@ func TestRollBack_toADetachedGroup(t *testing.T) {
 		})
 	}
 }
+
+// A command that marks the record while the shift detaches groups at its end is not overlooked.
+func TestRollBack_atTheEnd(t *testing.T) {
+	met := 0
+	for at := 13*time.Minute + 12*time.Second; at < 13*time.Minute+40*time.Second; at += 310 * time.Millisecond {
+		synctest.Test(t, func(t *testing.T) {
+			recorded := false
+			x := ask(t, userStory+"detach_idle\nfault slow write by=forward for=9s skip=6 times=2\n", at, func(h *rollout.Handover, _ *rollout.Successor) {
+				recorded = h.Record != nil && h.Record.Record.Phase != traffic.PhaseCompleted
+			})
+			if !recorded {
+				return
+			}
+			met++
+			if x.err != nil || x.failure == nil || x.failure.Cause != rollout.RolledBackByUser || !x.failure.Rejects {
+				t.Errorf("at %s: the command ended with %v, the shift with %v", at, x.err, x.failure)
+			}
+			for _, id := range []string{"web", "api"} {
+				if w := x.p.memory.Now(id).Weights; w[id+"-green"] > 0 || w[id+"-blue"] == 0 {
+					t.Errorf("at %s: %s has %v", at, id, w)
+				}
+			}
+		})
+	}
+	if met < 20 {
+		t.Errorf("only %d of the commands came in time", met)
+	}
+}
