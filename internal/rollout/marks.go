@@ -129,7 +129,7 @@ func (l *lease) isRolledBack() bool {
 
 // lastMark looks whether somebody has marked the record, nil where nobody has or that cannot be
 // read: what a running look found counts as well.
-func (l *lease) lastMark(ctx context.Context) error {
+func (l renewing) lastMark(ctx context.Context) error {
 	if !l.isHeld() || l.onMark == nil {
 		return nil
 	}
