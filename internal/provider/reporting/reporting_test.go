@@ -123,7 +123,7 @@ func TestContinue(t *testing.T) {
 	reporting.Continue("", false).End(nil)
 }
 
-// A journal is announced before it exists, and whoever follows it writes the summary. Without the
+// A journal is announced before it exists, and its follower writes the summary. Without the
 // journal, the provider does.
 func TestReport_isAnnounced(t *testing.T) {
 	t.Parallel()
