@@ -3,6 +3,7 @@
 // file, and AWS credentials; no Terraform, no state lock.
 //
 // Exit codes: 0 done, 1 failed, 2 refused and nothing was changed, 3 the shift is still running.
+// The verb exec has the exit code of its command.
 package main
 
 import (
@@ -34,6 +35,7 @@ type cli struct {
 	Watch      watchVerb      `cmd:"" help:"Follow a shift in its journal until it ends. The exit code is its outcome."`
 	History    historyVerb    `cmd:"" help:"List the shifts of a folder of journals."`
 	Report     reportVerb     `cmd:"" help:"Write the page of a shift, and print its path."`
+	Exec       execVerb       `cmd:"" help:"Run Terraform or OpenTofu so that a shift is followed, and is not left open if the job is killed."`
 	Completion completionVerb `cmd:"" help:"Print the completion script of a shell."`
 
 	Version kong.VersionFlag `help:"Print the version."`

@@ -50,7 +50,7 @@ func newStack(t *testing.T) (*localaws.Server, *rehearsal.Stack) {
 
 func TestRun_help(t *testing.T) {
 	t.Setenv("COLUMNS", "80")
-	for _, args := range [][]string{{"--help"}, {"status", "--help"}, {"rollback", "--help"}, {"recover", "--help"}, {"completion", "bash"}, {"completion", "zsh"}, {"completion", "fish"}, {"--version"}} {
+	for _, args := range [][]string{{"--help"}, {"status", "--help"}, {"rollback", "--help"}, {"recover", "--help"}, {"exec", "--help"}, {"completion", "bash"}, {"completion", "zsh"}, {"completion", "fish"}, {"--version"}} {
 		r := runWith(t.Context(), "", false, args...)
 		if r.code != 0 || r.err != "" {
 			t.Errorf("%v: exit code %d, %s", args, r.code, r.err)
@@ -77,6 +77,7 @@ func TestRun_usage(t *testing.T) {
 		"no terminal":      {args: []string{"rollback", "-f", missing}},
 		"as JSON":          {args: []string{"rollback", "-f", missing, "--json"}},
 		"an unknown shell": {args: []string{"completion", "csh"}},
+		"no command":       {args: []string{"exec", "--timeout", "5m", "--"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := runWith(t.Context(), c.input, false, c.args...)

@@ -150,11 +150,11 @@ func (v *watchVerb) Run(ctx context.Context, s streams) error {
 		if v.JSON {
 			return printCompact(s.out, e)
 		}
-		line := e.Line()
+		line := story.Line(e)
 		if line == "" {
 			return nil
 		}
-		return printLine(s.out, fmt.Sprintf("%8s  %s", e.At.Sub(story.Started).Round(100*time.Millisecond), line))
+		return printLine(s.out, line)
 	})
 	switch {
 	case ctx.Err() != nil && !story.Ended:
@@ -162,7 +162,7 @@ func (v *watchVerb) Run(ctx context.Context, s streams) error {
 	case err != nil:
 		return v.fail(s, "Cannot follow the shift", err)
 	case !v.JSON:
-		if err := printLine(s.out, story.Title()+". Traffic: "+story.Traffic()+"."); err != nil {
+		if err := printLine(s.out, story.Closing()); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -48,6 +49,16 @@ func (a *Apply) Provider() int {
 		a.t.Fatal(err)
 	}
 	return pid
+}
+
+// Attach returns the apply of a Terraform that another process has started. It cannot be waited for.
+func (w *World) Attach(terraform int) *Apply {
+	w.t.Helper()
+	process, err := os.FindProcess(terraform)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return &Apply{t: w.t, Command: &exec.Cmd{Process: process, Dir: w.Terraform.Dir}}
 }
 
 // Exited reports whether a process has ended or is a zombie.

@@ -46,7 +46,7 @@ func Main(connect Connect) error {
 
 // leave starts the guardian with the pipes of this process, which ends then.
 func leave() error {
-	_, err := startDetached(func() *exec.Cmd {
+	_, err := proc.StartDetached(func() *exec.Cmd {
 		command := exec.CommandContext(context.Background(), self(), os.Args[1:]...)
 		command.Args[0] = os.Args[0]
 		command.Env = append(os.Environ(), stageVariable+"=1")

@@ -38,10 +38,6 @@ var (
 	errEnded      = errors.New("its process ended")
 )
 
-// trackingVariables are the environment variables by which CI systems find the processes of a
-// job, to kill them when it ends.
-var trackingVariables = []string{"RUNNER_TRACKING_ID", "JENKINS_NODE_COOKIE", "JENKINS_SERVER_COOKIE", "HUDSON_SERVER_COOKIE", "BUILD_ID"}
-
 // Options is how a guardian is started.
 type Options struct {
 	Shift string // its id, for people
@@ -174,11 +170,8 @@ func (p *Process) launch(ctx context.Context) (out *os.File, err error) {
 // programName is what ps shows, whatever the file is called.
 const programName = "terraform-provider-bluegreen"
 
-// isTracking reports whether an entry of the environment must not reach the guardian.
-func isTracking(entry string) bool {
-	name, _, _ := strings.Cut(entry, "=")
-	return slices.Contains(trackingVariables, name) || name == stageVariable
-}
+// isStage reports whether an entry of the environment is the stage of a guardian.
+func isStage(entry string) bool { return strings.HasPrefix(entry, stageVariable+"=") }
 
 // start starts the binary again, and returns the pipes to and from it.
 func start(ctx context.Context, program, shift string) (in, out *os.File, err error) {
@@ -193,10 +186,10 @@ func start(ctx context.Context, program, shift string) (in, out *os.File, err er
 		return nil, nil, err
 	}
 	defer func() { _ = write.Close() }()
-	first, err := startDetached(func() *exec.Cmd {
+	first, err := proc.StartDetached(func() *exec.Cmd {
 		command := exec.CommandContext(ctx, program, argument, "shift", shift)
 		command.Args[0] = programName
-		command.Env = slices.DeleteFunc(os.Environ(), isTracking)
+		command.Env = slices.DeleteFunc(proc.Untracked(os.Environ()), isStage)
 		command.Stdin, command.Stdout = read, write
 		return command
 	})

@@ -18,6 +18,25 @@ func OwnGroup(command *exec.Cmd) { command.SysProcAttr = &syscall.SysProcAttr{Se
 // Detach makes a command outlive this process, detached from the terminal.
 func Detach(command *exec.Cmd) { command.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
 
+// StartDetached starts a command in a session of its own. Where a sandbox does not allow that, it
+// starts it in a process group of its own and, without that, as it is. command returns a new
+// command, because one cannot be started twice.
+func StartDetached(command func() *exec.Cmd) (*exec.Cmd, error) {
+	var first error
+	for _, detach := range []func(*exec.Cmd){Detach, OwnGroup, func(*exec.Cmd) {}} {
+		c := command()
+		detach(c)
+		err := c.Start()
+		if err == nil {
+			return c, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, first
+}
+
 // SignalGroup sends a signal to a command with its own group and everything in the group.
 func SignalGroup(command *exec.Cmd, signal syscall.Signal) error {
 	return syscall.Kill(-command.Process.Pid, signal)

@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,6 +22,9 @@ const detachedProcess = 0x00000008
 func Detach(command *exec.Cmd) {
 	command.SysProcAttr = &syscall.SysProcAttr{CreationFlags: detachedProcess}
 }
+
+// StartDetached is not for Windows, where the caller works without it.
+func StartDetached(func() *exec.Cmd) (*exec.Cmd, error) { return nil, errors.ErrUnsupported }
 
 var generateConsoleCtrlEvent = syscall.NewLazyDLL("kernel32.dll").NewProc("GenerateConsoleCtrlEvent")
 

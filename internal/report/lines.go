@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
@@ -35,3 +36,16 @@ func (e Entry) Line() string {
 		return strings.TrimSuffix(strings.ReplaceAll(e.Event, "_", " ")+": "+plain(shortened(e.Detail)), ": ")
 	}
 }
+
+// Line is an entry that was added to the story as a line with the time since its start; empty: it
+// adds nothing to the others.
+func (s *Story) Line(e Entry) string {
+	line := e.Line()
+	if line == "" {
+		return ""
+	}
+	return fmt.Sprintf("%8s  %s", e.At.Sub(s.Started).Round(100*time.Millisecond), line)
+}
+
+// Closing is the line after the last one: how the shift ended, and where its traffic is.
+func (s *Story) Closing() string { return s.Title() + ". Traffic: " + s.Traffic() + "." }

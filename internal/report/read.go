@@ -110,7 +110,7 @@ const (
 
 // Follow calls each with every entry of a journal, including those that are added while it
 // follows. It returns after the result, or at the end of a shift whose process died before that,
-// and with the error of each or of ctx.
+// and with the error of each or of ctx; the latter after a last look at what is there.
 func Follow(ctx context.Context, path string, each func(Entry) error) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -121,6 +121,7 @@ func Follow(ctx context.Context, path string, each func(Entry) error) error {
 	var ended time.Time
 	done := false
 	for {
+		canceled := ctx.Err()
 		err := r.readAll(func(e Entry) error {
 			done = done || e.Event == Ended
 			if e.IsEnd() {
@@ -131,9 +132,11 @@ func Follow(ctx context.Context, path string, each func(Entry) error) error {
 		if err != nil || done || !ended.IsZero() && time.Since(ended) > resultTimeout {
 			return err
 		}
+		if canceled != nil {
+			return canceled
+		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
 		case <-time.After(followPause):
 		}
 	}

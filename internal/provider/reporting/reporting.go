@@ -4,6 +4,7 @@ package reporting
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
@@ -16,15 +17,14 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
-// DirVariable is the environment variable for report_dir.
-const DirVariable = "BLUEGREEN_REPORT_DIR"
-
 // Settings is where the shifts of a provider are reported.
 type Settings struct {
 	Dir     string // of journals and pages; empty: none are written
 	Summary string // the file to which summaries are appended; empty: none are
 	Version string // of the provider
-	lookup  func(string) (string, bool)
+	// Journals is the file in which journals are announced; empty: there is none.
+	Journals string
+	lookup   func(string) (string, bool)
 }
 
 // Read returns the settings of a provider. An argument has precedence over the environment, also an
@@ -32,16 +32,18 @@ type Settings struct {
 func Read(dir types.String, lookup func(string) (string, bool), version string) Settings {
 	s := Settings{Dir: dir.ValueString(), Version: version, lookup: lookup}
 	if dir.IsNull() {
-		s.Dir, _ = lookup(DirVariable)
+		s.Dir, _ = lookup(report.DirVariable)
 	}
 	s.Summary, _ = lookup(report.SummaryVariable)
+	s.Journals, _ = lookup(report.JournalsVariable)
 	return s
 }
 
 // Report is that of a shift in progress. A nil one reports nothing.
 type Report struct {
-	settings Settings
-	recorder *report.Recorder
+	settings  Settings
+	recorder  *report.Recorder
+	announced bool // somebody else follows the journal, and writes the summary
 }
 
 // Start starts the report of a shift, which has the schedule; nil where there is none.
@@ -68,7 +70,12 @@ func (s Settings) Start(a release.Apply, schedule string) *Report {
 	for _, g := range a.Spec.Request.Strategy.Gates {
 		what.Gates = append(what.Gates, report.ShiftGate{Name: g.Name, DryRun: g.DryRun, When: string(g.When), IntervalSeconds: g.Interval.Seconds()})
 	}
-	return &Report{s, report.New(report.Options{Dir: s.Dir, Shift: what})}
+	r := &Report{settings: s, recorder: report.New(report.Options{Dir: s.Dir, Shift: what})}
+	if s.Dir != "" && s.Journals != "" {
+		// Without it nobody follows the journal; the shift is the same.
+		r.announced = report.Announce(s.Journals, r.recorder.Journal()) == nil
+	}
+	return r
 }
 
 // Journal returns the path of the journal; empty: there is none.
@@ -84,6 +91,15 @@ func (r *Report) OnEvent(e rollout.Event) {
 	if r != nil {
 		r.recorder.OnEvent(e)
 	}
+}
+
+// isFollowed reports whether somebody else has the journal, and writes the summary of the job.
+func (r *Report) isFollowed() bool {
+	if !r.announced {
+		return false
+	}
+	_, err := os.Stat(r.recorder.Journal())
+	return err == nil
 }
 
 // Left is what a report left.
@@ -107,7 +123,7 @@ func (r *Report) End(result rollout.Result, err error) Left {
 	if closed.Warning != "" {
 		left.Warnings = append(left.Warnings, closed.Warning)
 	}
-	if r.settings.Summary == "" || closed.Story == nil {
+	if r.settings.Summary == "" || closed.Story == nil || r.isFollowed() {
 		return left
 	}
 	if err := report.AppendSummary(r.settings.Summary, closed.Story, closed.Page); err != nil {

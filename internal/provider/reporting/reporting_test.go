@@ -27,7 +27,7 @@ func lookupIn(variables map[string]string) func(string) (string, bool) {
 // The argument has precedence over the environment.
 func TestRead(t *testing.T) {
 	t.Parallel()
-	set := map[string]string{reporting.DirVariable: "from-env", report.SummaryVariable: "summary.md"}
+	set := map[string]string{report.DirVariable: "from-env", report.SummaryVariable: "summary.md"}
 	for name, tt := range map[string]struct {
 		dir       types.String
 		variables map[string]string
@@ -121,4 +121,47 @@ func TestContinue(t *testing.T) {
 	}
 	reporting.Continue("", false).OnEvent(rollout.Event{})
 	reporting.Continue("", false).End(nil)
+}
+
+// A journal is announced before it exists, and its follower writes the summary. Without the
+// journal, the provider does.
+func TestReport_isAnnounced(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		dir       func(*testing.T) string
+		announced bool // the file exists
+		summary   bool // of the provider
+	}{
+		"followed":       {dir: (*testing.T).TempDir, announced: true},
+		"nobody follows": {dir: (*testing.T).TempDir, summary: true},
+		"no folder": {announced: true, summary: true, dir: func(t *testing.T) string {
+			file := filepath.Join(t.TempDir(), "file")
+			if err := os.WriteFile(file, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return file
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, other := tt.dir(t), t.TempDir()
+			variables := map[string]string{report.SummaryVariable: filepath.Join(other, "summary.md"), report.JournalsVariable: filepath.Join(other, "journals")}
+			if tt.announced {
+				if err := os.WriteFile(variables[report.JournalsVariable], nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r := reporting.Read(types.StringValue(dir), lookupIn(variables), "").Start(anApply(), "")
+			paths, err := report.Announced(variables[report.JournalsVariable])
+			if tt.announced && (err != nil || len(paths) != 1 || paths[0] != r.Journal()) {
+				t.Errorf("announced: %q, %v", paths, err)
+			}
+			r.OnEvent(rollout.Event{At: time.Now(), Kind: rollout.ShiftStarted, Text: "forward"})
+			r.OnEvent(rollout.Event{At: time.Now(), Kind: rollout.ShiftEnded, Text: "completed"})
+			r.End(rollout.Result{}, nil)
+			if _, err := os.Stat(variables[report.SummaryVariable]); (err == nil) != tt.summary {
+				t.Errorf("the summary: %v", err)
+			}
+		})
+	}
 }
