@@ -13,6 +13,7 @@ import (
 
 	"github.com/mattn/go-isatty"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/console"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate/connect"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/owner"
@@ -60,7 +61,8 @@ func (v *statusVerb) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return v.report(s, err)
 	}
-	shown := ""
+	shown, screen := "", console.NewScreen(s.out)
+	defer func() { _ = screen.Close() }()
 	for {
 		limited, cancel := context.WithTimeout(ctx, v.Timeout)
 		status, err := o.Status(limited)
@@ -73,14 +75,16 @@ func (v *statusVerb) Run(ctx context.Context, s streams) error {
 		if err != nil && !passes {
 			return v.report(s, err)
 		}
-		text := status.Text(time.Now())
+		text := v.text(s, status)
 		switch {
+		case err != nil && s.screen && s.color:
+			err = screen.Draw(strings.Split("Error: "+problem.Error(), "\n"), nil)
 		case err != nil:
 			_, err = fmt.Fprintf(s.err, "Error: %s\n", problem.Error())
 		case v.JSON:
 			err = printJSON(s.out, status)
-		case s.terminal && v.Watch:
-			_, err = io.WriteString(s.out, "\x1b[H\x1b[2J"+text)
+		case s.screen && s.color && v.Watch:
+			err = screen.Draw(strings.Split(strings.TrimSuffix(text, "\n"), "\n"), nil)
 		case text != shown:
 			_, err = io.WriteString(s.out, text)
 		}
@@ -94,6 +98,14 @@ func (v *statusVerb) Run(ctx context.Context, s streams) error {
 		case <-time.After(v.Interval):
 		}
 	}
+}
+
+// text is a status, with color where the output has it.
+func (v *statusVerb) text(s streams, status operate.Status) string {
+	if s.color {
+		return status.Styled(time.Now(), console.StatusStyle())
+	}
+	return status.Text(time.Now())
 }
 
 var errDeclined = &operate.Problem{Exit: operate.Refused, Summary: "Not rolled back", Traffic: "Nothing was changed."}

@@ -9,7 +9,9 @@ import (
 )
 
 // Line is an entry as one line for people who follow a shift; empty: it adds nothing to the others.
-func (e Entry) Line() string {
+func (e Entry) Line() string { return plain(e.text()) }
+
+func (e Entry) text() string {
 	switch e.Event {
 	case Opened, string(rollout.WeightsVerified), string(rollout.ShiftEnded):
 		return ""
@@ -21,30 +23,41 @@ func (e Entry) Line() string {
 		return e.Phase
 	case string(rollout.WeightsWritten):
 		if e.Error != "" {
-			return fmt.Sprintf("%s: %s could not be written: %s", e.Route, e.Weights, plain(e.Error))
+			return fmt.Sprintf("%s: %s could not be written: %s", e.Route, e.Weights, e.Error)
 		}
 		return fmt.Sprintf("%s: %s", e.Route, e.Weights)
 	case string(rollout.GateEvaluated):
 		text := fmt.Sprintf("gate %s %s", e.Gate, statusText(e.Status))
 		if e.Detail != "" {
-			text += ": " + plain(shortened(e.Detail))
+			text += ": " + shortened(e.Detail)
 		}
 		return text
 	case Ended:
-		return strings.TrimSuffix(fmt.Sprintf("end: %s: %s", lowered(outcomeText(e.Result.Outcome)), plain(e.Result.Reason)), ": ")
+		if e.Result == nil {
+			return ""
+		}
+		return strings.TrimSuffix(fmt.Sprintf("end: %s: %s", lowered(outcomeText(e.Result.Outcome)), e.Result.Reason), ": ")
 	default:
-		return strings.TrimSuffix(strings.ReplaceAll(e.Event, "_", " ")+": "+plain(shortened(e.Detail)), ": ")
+		return strings.TrimSuffix(strings.ReplaceAll(e.Event, "_", " ")+": "+shortened(e.Detail), ": ")
 	}
 }
 
 // Line is an entry that was added to the story as a line with the time since its start; empty: it
 // adds nothing to the others.
 func (s *Story) Line(e Entry) string {
-	line := e.Line()
+	line := s.Text(e)
 	if line == "" {
 		return ""
 	}
-	return fmt.Sprintf("%8s  %s", e.At.Sub(s.Started).Round(100*time.Millisecond), line)
+	return s.Timed(e, line)
+}
+
+// Text is Line without the time.
+func (s *Story) Text(e Entry) string { return e.Line() }
+
+// Timed is the text of an entry with the time since the start of the story.
+func (s *Story) Timed(e Entry, text string) string {
+	return fmt.Sprintf("%8s  %s", e.At.Sub(s.Started).Round(100*time.Millisecond), text)
 }
 
 // Closing is the line after the last one: how the shift ended, and where its traffic is.
