@@ -29,6 +29,8 @@ func (e Entry) Line() string {
 			text += ": " + plain(shortened(e.Detail))
 		}
 		return text
+	case string(rollout.ShiftPaused):
+		return fmt.Sprintf("shift paused: gate %s %s: %s", e.Gate, statusText(e.Status), plain(shortened(e.Detail)))
 	case Ended:
 		return strings.TrimSuffix(fmt.Sprintf("end: %s: %s", lowered(outcomeText(e.Result.Outcome)), plain(e.Result.Reason)), ": ")
 	default:
