@@ -32,6 +32,8 @@ func (e Entry) text() string {
 			text += ": " + shortened(e.Detail)
 		}
 		return text
+	case string(rollout.ShiftPaused):
+		return fmt.Sprintf("shift paused: gate %s %s: %s", e.Gate, statusText(e.Status), plain(shortened(e.Detail)))
 	case Ended:
 		if e.Result == nil {
 			return ""

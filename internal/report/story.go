@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -139,6 +140,8 @@ func (s *Story) Add(e Entry) {
 		s.gate(e.Gate).add(e)
 	case string(rollout.HealthRead):
 		s.health(e)
+	case string(rollout.ShiftPaused):
+		s.moment(e, fmt.Sprintf("The shift waits for gate %q, although the hold is over: %s", e.Gate, shortened(e.Detail)))
 	case string(rollout.ShiftEnded):
 		if !s.Ended {
 			s.Ended, s.Result = true, resultOf(e)

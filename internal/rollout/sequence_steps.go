@@ -93,7 +93,7 @@ func (s stepwise) takeStep(ctx context.Context, step shift.Step) (advances bool,
 	if f := s.checkCredentials(ctx, step); f != nil {
 		return false, f
 	}
-	s.report.phase("shift to " + step.At.String())
+	s.report.step(s.path, step.At)
 	if f := s.setWeights(ctx, step.At); f != nil || step.At == shift.Full {
 		return false, f // the hold at 100 % is the bake
 	}
@@ -133,7 +133,7 @@ func (s stepwise) advance(ctx context.Context, full shift.Step) *Failure {
 		return f
 	}
 	from := s.at
-	s.report.phase("shift to " + full.At.String())
+	s.report.step(s.path, full.At)
 	if f := s.setWeights(ctx, full.At); f != nil {
 		return f
 	}
