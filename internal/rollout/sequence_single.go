@@ -173,5 +173,5 @@ func (s *sequence) rollBackToStable(ctx context.Context) *Failure {
 	if f := s.monitor.wait(ctx, stage{name: "settle", part: shift.After, hold: s.spec.Request.Strategy.Settle}); f != nil {
 		return f
 	}
-	return s.conclude(ctx)
+	return finishing{s}.conclude(ctx)
 }

@@ -170,19 +170,36 @@ func (s *sequence) settle(ctx context.Context, gates []*activeGate) *Failure {
 	if f != nil {
 		return f
 	}
-	return s.conclude(ctx)
+	return finishing{s}.conclude(ctx)
 }
 
-// conclude ends a shift that reached the desired weights: it cleans up, or checks that the
-// routes are unchanged and exist. A check that cannot read is ignored, because every write
-// has been read back before.
-func (s *sequence) conclude(ctx context.Context) *Failure {
+// finishing is the part of a sequence that ends a shift whose traffic is where it should be.
+type finishing struct{ *sequence }
+
+// conclude ends a shift that reached the desired weights. The last look at its record finds a
+// command that rolled it back meanwhile: without it, the shift would be completed, and the version
+// that the command rejected would be stable.
+func (s finishing) conclude(ctx context.Context) *Failure {
+	f := s.checkEnd(ctx)
+	if f != nil {
+		return f
+	}
+	if mark, is := errors.AsType[*markError](renewing{s.lease}.lastMark(ctx)); is {
+		f = mark.failure()
+		f.Stage = "final check"
+	}
+	return f
+}
+
+// checkEnd cleans up, or checks that the routes are unchanged and exist. A check that cannot read
+// is ignored, because every write has been read back before.
+func (s finishing) checkEnd(ctx context.Context) *Failure {
 	if len(s.desired.cleanUp()) > 0 {
 		return s.cleanUp(ctx)
 	}
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), StaleFor+externalChangeTimeout)
 	defer cancel()
-	f := writing{s}.unchanged(limited)
+	f := writing(s).unchanged(limited)
 	unread := f != nil && slices.Contains([]Cause{RouterFailed, Interrupted, Aborted, TimedOut}, f.Cause) && !errors.Is(f.Err, traffic.ErrNotFound)
 	switch {
 	case f != nil && !unread:
