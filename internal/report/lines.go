@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -42,6 +43,25 @@ func (e Entry) text() string {
 	default:
 		return strings.TrimSuffix(strings.ReplaceAll(e.Event, "_", " ")+": "+shortened(e.Detail), ": ")
 	}
+}
+
+// Text is an entry that was added to the story as a line in which routes have the names that people
+// know; empty: it adds nothing to the others.
+func (s *Story) Text(e Entry) string {
+	if e.Route != "" {
+		e.Route = s.routeText(e.Route)
+	}
+	return e.Line()
+}
+
+// routeText names a route by its entry point and its label or id.
+func (s *Story) routeText(id string) string {
+	for _, r := range s.Shift.Routes {
+		if r.ID == id {
+			return r.Entry + ", " + cmp.Or(r.Label, r.ID)
+		}
+	}
+	return id
 }
 
 // Line is an entry that was added to the story as a line with the time since its start; empty: it
