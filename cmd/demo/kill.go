@@ -11,7 +11,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 )
 
-// killedRelease is a release whose processes are killed at 50 %. The traffic is taken back with the
+// killedRelease is a release whose processes are killed at 50 %. The traffic is rolled back with the
 // command bluegreen, and the version is not shipped again.
 func (d *demo) killedRelease(ctx context.Context, v printer) ([]result, error) {
 	r := result{scenario: "(h) killed at 50 %, and bluegreen rollback", worst: "-"}

@@ -92,7 +92,7 @@ func TestWatch_changes(t *testing.T) {
 	mark := w.mark()
 	x := w.watch(w.on(w.routes[1]))
 	x.shows("record read: open")
-	x.shows("health read")
+	x.shows("health: ")
 	if err := elb.NewRecorder(w.router()).Ask(t.Context(), w.routes, traffic.Request{Verb: traffic.VerbApprove, Gate: "go", Shift: r.Shift, At: r.Reached, By: "zoe", Nonce: "0a0b0c0d"}); err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestWatch_isAJournal(t *testing.T) {
 	w := newWorld(t)
 	r := w.running()
 	x := w.watch(w.named())
-	x.shows("health read")
+	x.shows("health: ")
 	r.Phase = traffic.PhaseCompleted
 	w.put(r)
 	if last, err := x.end(); err != nil || last.Result.Outcome != "completed" {
@@ -164,7 +164,7 @@ func TestWatch_gone(t *testing.T) {
 		w.split(50, w.routes...)
 		w.running()
 		x := w.watch(w.on(w.routes...))
-		x.shows("health read")
+		x.shows("health: ")
 		w.split(c.green, w.routes...)
 		w.clear()
 		last, err := x.end()

@@ -28,11 +28,9 @@ func (e Entry) text() string {
 		}
 		return fmt.Sprintf("%s: %s", e.Route, e.Weights)
 	case string(rollout.GateEvaluated):
-		text := fmt.Sprintf("gate %s %s", e.Gate, statusText(e.Status))
-		if e.Detail != "" {
-			text += ": " + shortened(e.Detail)
-		}
-		return text
+		return strings.TrimSuffix(fmt.Sprintf("gate %s %s: %s", e.Gate, statusText(e.Status), shortened(strings.TrimPrefix(e.Detail, "inconclusive because "))), ": ")
+	case string(rollout.HealthRead):
+		return healthText(e)
 	case string(rollout.ShiftPaused):
 		return fmt.Sprintf("shift paused: gate %s %s: %s", e.Gate, statusText(e.Status), plain(shortened(e.Detail)))
 	case Ended:
@@ -45,13 +43,50 @@ func (e Entry) text() string {
 	}
 }
 
+// healthText is the targets of an entry, such as "health: green (web) 1 of 2 healthy, 1 initial".
+func healthText(e Entry) string {
+	var all []string
+	for _, t := range e.Targets {
+		text := fmt.Sprintf("%s (%s) %d of %d healthy", t.Environment, t.Entry, t.Healthy, t.Healthy+t.Unhealthy+t.Initial)
+		for _, x := range []struct {
+			n    int
+			what string
+		}{{t.Initial, "initial"}, {t.Draining, "draining"}, {t.Unused, "unused"}} {
+			if x.n > 0 {
+				text += fmt.Sprintf(", %d %s", x.n, x.what)
+			}
+		}
+		all = append(all, text)
+	}
+	return "health: " + cmp.Or(strings.Join(all, "; "), e.Detail)
+}
+
 // Text is an entry that was added to the story as a line in which routes have the names that people
 // know; empty: it adds nothing to the others.
 func (s *Story) Text(e Entry) string {
 	if e.Route != "" {
-		e.Route = s.routeText(e.Route)
+		e.Route = s.lineText(e.Route)
 	}
 	return e.Line()
+}
+
+// lineText names a route by its entry point alone where that has no other.
+func (s *Story) lineText(id string) string {
+	n, entry := 0, ""
+	for _, r := range s.Shift.Routes {
+		if r.ID == id {
+			entry = r.Entry
+		}
+	}
+	for _, r := range s.Shift.Routes {
+		if r.Entry == entry {
+			n++
+		}
+	}
+	if n == 1 {
+		return entry
+	}
+	return s.routeText(id)
 }
 
 // routeText names a route by its entry point and its label or id.
@@ -73,9 +108,6 @@ func (s *Story) Line(e Entry) string {
 	}
 	return s.Timed(e, line)
 }
-
-// Text is Line without the time.
-func (s *Story) Text(e Entry) string { return e.Line() }
 
 // Timed is the text of an entry with the time since the start of the story.
 func (s *Story) Timed(e Entry, text string) string {

@@ -173,7 +173,7 @@ func TestExec_everythingElseIsKilled(t *testing.T) {
 	w.MustConfigure("green")
 	operation := e2e.Operate(w, apply(w)...)
 	waitFor5(w)
-	if err := w.Attach(terraformOf(t, w)).Strike(e2e.Everything); err != nil {
+	if err := e2e.Attach(w, terraformOf(t, w)).Strike(e2e.Everything); err != nil {
 		t.Fatal(err)
 	}
 	out, errs, code := operation.Wait()
