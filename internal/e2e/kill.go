@@ -52,7 +52,7 @@ func (a *Apply) Provider() int {
 }
 
 // Attach returns the apply of a Terraform that another process has started. It cannot be waited for.
-func (w *World) Attach(terraform int) *Apply {
+func Attach(w *World, terraform int) *Apply {
 	w.t.Helper()
 	process, err := os.FindProcess(terraform)
 	if err != nil {
