@@ -20,8 +20,8 @@ import (
 )
 
 // apply are the arguments of exec for an apply.
-func apply(w *e2e.World, flags ...string) []string {
-	return slices.Concat([]string{"exec"}, flags, []string{"--", w.Terraform.Binary, "apply", "-no-color", "-input=false", "-auto-approve"})
+func apply(w *e2e.World) []string {
+	return []string{"exec", "--", w.Terraform.Binary, "apply", "-no-color", "-input=false", "-auto-approve"}
 }
 
 // summarized sets the file for summaries, and returns its path.
@@ -186,9 +186,6 @@ func TestExec_everythingElseIsKilled(t *testing.T) {
 	}
 	if text, err := os.ReadFile(summary); err != nil || strings.Count(string(text), "### Shift of web: rolled back\n\n**Traffic:** blue 100 %") != 1 {
 		t.Errorf("the summary is %q (%v)", text, err)
-	}
-	if tags := w.Balancer.Tags(w.Stack.Listener); len(tags) > 0 {
-		t.Logf("the listener still has the tags %v", tags)
 	}
 	w.Pace = quick
 	w.MustConfigure("green") // nothing was rejected
