@@ -105,10 +105,12 @@ func newShiftRun(c change, w desired, noRecord bool) *shiftRun {
 	return s
 }
 
-// finish ends the report of the shift, and names it in the state.
+// finish ends the report of the shift, and names it in the state. The wait for notifications is no
+// part of the shift.
 func (s *shiftRun) finish(result rollout.Result, err error) release.End {
-	s.reported, s.unsent = s.report.End(result, err), s.notices.End(result, err)
+	s.reported = s.report.End(result, err)
 	end := s.Finish(result, err)
+	s.unsent = s.notices.End(result, err)
 	if end.State != nil && end.State.LastShift != nil && end.State.LastShift.Started.Equal(s.Started) {
 		end.State.LastShift.Report = s.reported.Page
 	}

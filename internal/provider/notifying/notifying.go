@@ -79,7 +79,7 @@ func (n *Notices) End(result rollout.Result, err error) diag.Diagnostics {
 		warnings.Append(undelivered(u))
 	}
 	for _, name := range n.unknown {
-		warnings.Append(undelivered(notify.Undelivered{Name: name, Setup: true, Cause: "the arguments of the notify block were not known when the apply began"}))
+		warnings.Append(undelivered(notify.Undelivered{Name: name, Setup: true, Cause: "they were not known when the apply began"}))
 	}
 	return warnings
 }
@@ -104,13 +104,14 @@ func undelivered(u notify.Undelivered) diag.Diagnostic {
 	}
 	d := input.Detail{
 		Traffic: "not affected. A shift does not wait for notifications.",
-		Cause:   input.Sentence(input.Capitalized(u.Cause)),
+		Cause:   input.Sentence(u.Cause),
 		Action: "Check that the destination accepts requests with the URL and the secrets of the notify block, and that the machine of the apply can reach it. " +
 			"What was not delivered is not sent again.",
 		Facts: []input.Fact{{"Not delivered", schedule.And(events)}},
 	}
 	if u.Setup {
-		d.Action = "Correct this where Terraform applies, or remove the notify block. What was not delivered is not sent again."
+		d.Cause = "The arguments of the notify block cannot be used: " + d.Cause
+		d.Action = "Correct them, or set the environment variables where Terraform applies. What was not delivered is not sent again."
 	}
 	return d.Warning(fmt.Sprintf("Notifications to %q not delivered", u.Name))
 }
