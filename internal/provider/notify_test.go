@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -274,4 +276,28 @@ func TestNotify_unknownArguments(t *testing.T) {
 	w.write(notified(h.in(s.bench), notifyBlock("audit", block("webhook", "url = terraform_data.url.output"))))
 	w.apply().ok()
 	audit.want("a release", "started: Shift of web started: blue 100 % [0/0, ]\ncompleted: Shift of web completed: green 100 % [2/2, completed]\n")
+}
+
+// The examples of the guide and of the provider are valid.
+func TestNotify_examplesAreValid(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile(filepath.Join("..", "..", "templates", "guides", "notifications.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(guide), "```terraform\n")
+	example, _, _ = strings.Cut(example, "```")
+	provider, err := os.ReadFile(filepath.Join("..", "..", "examples", "provider", "provider.tf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	terraform, _, _ := strings.Cut(string(provider), "provider \"bluegreen\" {")
+	for name, text := range map[string]string{"guide": terraform + example, "example": string(provider)} {
+		if strings.Count(text, "notify {") == 0 {
+			t.Errorf("the %s has no block notify", name)
+		}
+		if found := newWorkspace(t).validated(map[string]string{"main": text + good().resource("web")}); len(found) != 0 {
+			t.Errorf("the %s: %v", name, found)
+		}
+	}
 }
