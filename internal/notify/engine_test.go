@@ -72,12 +72,12 @@ func TestNotifier_delaysNoShift(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver()
 		r.hangs = func(int) bool { return true }
-		n := notifierTo(r)
+		n := notifierTo(t, r)
 		got, took := run(t, n.OnEvent)
 		if !slices.Equal(got, want) || took != wanting {
 			t.Errorf("it took %s, want %s:\n%v\n%v", took, wanting, got, want)
 		}
-		if left, _ := closed(n); len(left) != 1 || len(r.calls) == 0 {
+		if left, _ := closed(t, n); len(left) != 1 || len(r.calls) == 0 {
 			t.Errorf("%d requests, not delivered %v", len(r.calls), left)
 		}
 	})

@@ -3,6 +3,7 @@
 package notifying
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -33,7 +34,7 @@ type handed struct {
 
 // Start starts the notifications of a shift whose report has the page; nil where there is no
 // destination.
-func (s Settings) Start(a release.Apply, page string) *Notices {
+func (s Settings) Start(ctx context.Context, a release.Apply, page string) *Notices {
 	if len(s.destinations) == 0 && len(s.unknown) == 0 {
 		return nil
 	}
@@ -44,7 +45,7 @@ func (s Settings) Start(a release.Apply, page string) *Notices {
 		}
 	}
 	return &Notices{
-		notifier: notify.Start(notify.Options{Destinations: s.destinations, Shift: shift, Lookup: s.lookup}),
+		notifier: notify.Start(ctx, notify.Options{Destinations: s.destinations, Shift: shift, Lookup: s.lookup}),
 		handed:   handed{s.destinations, shift}, unknown: s.unknown,
 	}
 }
@@ -70,12 +71,12 @@ func (n *Notices) Handover() json.RawMessage {
 
 // End notifies of the result of the engine, waits a few seconds for destinations at most, and returns
 // a warning for each that missed something.
-func (n *Notices) End(result rollout.Result, err error) diag.Diagnostics {
+func (n *Notices) End(ctx context.Context, result rollout.Result, err error) diag.Diagnostics {
 	if n == nil {
 		return nil
 	}
 	var warnings diag.Diagnostics
-	for _, u := range n.notifier.Close(time.Now(), endingOf(result, err)) {
+	for _, u := range n.notifier.Close(ctx, time.Now(), endingOf(result, err)) {
 		warnings.Append(undelivered(u))
 	}
 	for _, name := range n.unknown {
