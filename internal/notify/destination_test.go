@@ -26,10 +26,11 @@ func lookupIn(variables map[string]string) gate.Lookup {
 }
 
 // sentTo starts a notifier, plays a shift and returns what was not delivered.
-func sentTo(d Destination, variables map[string]string, events ...rollout.Event) []Undelivered {
-	n := Start(Options{Destinations: []Destination{d}, Shift: sampleShift(), Lookup: lookupIn(variables)})
+func sentTo(t *testing.T, d Destination, variables map[string]string, events ...rollout.Event) []Undelivered {
+	t.Helper()
+	n := Start(t.Context(), Options{Destinations: []Destination{d}, Shift: sampleShift(), Lookup: lookupIn(variables)})
 	n.play(events...)
-	return n.Close(began, completed())
+	return n.Close(t.Context(), began, completed())
 }
 
 type request struct {
@@ -59,7 +60,7 @@ func TestWebhook_isSigned(t *testing.T) {
 	standard := []byte("0123456789abcdef0123456789abcdef")
 	d := Destination{Name: "audit", Webhook: &gate.Webhook{SecretEnv: "OWN", StandardSecretEnv: "STANDARD",
 		Request: gate.Request{URL: url, Headers: map[string]string{"X-Team": "web"}, HeadersEnv: map[string]string{"Authorization": "TOKEN"}}}}
-	left := sentTo(d, map[string]string{"OWN": "a secret", "STANDARD": "whsec_" + base64.StdEncoding.EncodeToString(standard), "TOKEN": "Bearer abc"}, opening(shift.Forward)...)
+	left := sentTo(t, d, map[string]string{"OWN": "a secret", "STANDARD": "whsec_" + base64.StdEncoding.EncodeToString(standard), "TOKEN": "Bearer abc"}, opening(shift.Forward)...)
 	if left != nil || len(requests) != 2 {
 		t.Fatalf("got %d requests, not delivered: %+v", len(requests), left)
 	}
@@ -126,9 +127,9 @@ func TestSlack_urlIsSecret(t *testing.T) {
 				t.Cleanup(srv.Close)
 				url = srv.URL + "/services/" + slackSecret
 			}
-			n := Start(Options{Destinations: []Destination{{Name: "on-call", Slack: &Slack{URLEnv: "SLACK_URL"}}}, Shift: sampleShift(), Lookup: lookupIn(map[string]string{"SLACK_URL": url})})
+			n := Start(t.Context(), Options{Destinations: []Destination{{Name: "on-call", Slack: &Slack{URLEnv: "SLACK_URL"}}}, Shift: sampleShift(), Lookup: lookupIn(map[string]string{"SLACK_URL": url})})
 			n.play(opening(shift.Forward)...)
-			left := n.Close(began, completed())
+			left := n.Close(t.Context(), began, completed())
 			if len(left) != 1 || !strings.Contains(left[0].Cause, tt.want) || !slices.Equal(left[0].Events, []Event{Started, Completed}) {
 				t.Fatalf("not delivered %+v", left)
 			}
@@ -146,7 +147,7 @@ func TestSlack_urlIsSecret(t *testing.T) {
 
 func TestSlack_isSent(t *testing.T) {
 	url, requests := receiving(t)
-	left := sentTo(Destination{Name: "on-call", Slack: &Slack{URLEnv: "SLACK_URL"}}, map[string]string{"SLACK_URL": url + "/services/" + slackSecret + "\n"}, opening(shift.Forward)...)
+	left := sentTo(t, Destination{Name: "on-call", Slack: &Slack{URLEnv: "SLACK_URL"}}, map[string]string{"SLACK_URL": url + "/services/" + slackSecret + "\n"}, opening(shift.Forward)...)
 	if left != nil || len(requests) != 2 {
 		t.Fatalf("got %d requests, not delivered: %+v", len(requests), left)
 	}
@@ -161,7 +162,7 @@ func TestSlack_isSent(t *testing.T) {
 func TestWebhook_variablesAreMissing(t *testing.T) {
 	url, requests := receiving(t)
 	d := Destination{Name: "audit", Webhook: &gate.Webhook{SecretEnv: "OWN", Request: gate.Request{URL: url, HeadersEnv: map[string]string{"Authorization": "TOKEN"}}}}
-	left := sentTo(d, nil, opening(shift.Forward)...)
+	left := sentTo(t, d, nil, opening(shift.Forward)...)
 	want := `headers_env["Authorization"]: the environment variable is not set: TOKEN; secret_env: the environment variable is not set: OWN`
 	if len(left) != 1 || !left[0].Setup || left[0].Cause != want || len(requests) != 0 {
 		t.Errorf("got %d requests, not delivered %+v", len(requests), left)

@@ -2,7 +2,7 @@ package notify
 
 import (
 	"cmp"
-	"fmt"
+	"context"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
@@ -14,6 +14,9 @@ const (
 	// closeTimeout is how long the end of a shift waits for destinations, and olderTimeout the part of
 	// it for what happened before the end.
 	closeTimeout, olderTimeout = 5 * time.Second, 2 * time.Second
+	// interruptTimeout replaces closeTimeout for an apply that was interrupted: somebody waits, and
+	// might interrupt it again before Terraform has saved the state.
+	interruptTimeout = 2 * time.Second
 	// closeGrace is how much longer a request may take to end.
 	closeGrace = time.Second
 )
@@ -43,14 +46,15 @@ type Undelivered struct {
 	Setup bool
 }
 
-// Start returns a notifier; nil without a destination. It makes no call.
-func Start(o Options) *Notifier {
+// Start returns a notifier; nil without a destination. It makes no call. The end of ctx does not end
+// it: an interrupt is news.
+func Start(ctx context.Context, o Options) *Notifier {
 	if len(o.Destinations) == 0 {
 		return nil
 	}
 	n := &Notifier{tracker: newTracker(o.Shift), timeout: cmp.Or(o.CloseTimeout, closeTimeout)}
 	for _, d := range o.Destinations {
-		n.senders = append(n.senders, startSender(d, func() (poster, error) { return d.open(o.Lookup) }))
+		n.senders = append(n.senders, startSender(context.WithoutCancel(ctx), d, func() (poster, error) { return d.open(o.Lookup) }))
 	}
 	return n
 }
@@ -80,32 +84,44 @@ func (n *Notifier) send(news []Notification) {
 }
 
 // Close notifies of the end, waits until everything is delivered, for a limited time, and returns
-// what was not. It must be called once, after the last event.
-func (n *Notifier) Close(at time.Time, x Ending) []Undelivered {
+// what was not. It must be called once, after the last event. If ctx ends, it waits no longer; if ctx
+// has ended before, it waits for interruptTimeout at most.
+func (n *Notifier) Close(ctx context.Context, at time.Time, x Ending) []Undelivered {
 	if n == nil {
 		return nil
 	}
 	n.send(n.tracker.end(at, x))
-	now := time.Now()
-	limits := limits{older: now.Add(min(olderTimeout, n.timeout/2)), end: now.Add(n.timeout)}
-	for _, s := range n.senders {
-		s.close(limits)
+	now, timeout, interrupted := time.Now(), n.timeout, ctx.Done()
+	if ctx.Err() != nil {
+		timeout, interrupted = min(timeout, interruptTimeout), nil
 	}
-	grace := time.NewTimer(n.timeout + closeGrace)
-	defer grace.Stop()
+	for _, s := range n.senders {
+		s.close(limits{older: now.Add(min(olderTimeout, timeout/2)), end: now.Add(timeout)})
+	}
+	ended, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout+closeGrace)
+	defer cancel()
 	var all []Undelivered
 	for _, s := range n.senders {
-		var left *Undelivered
-		select {
-		case <-s.done:
-			left = s.undelivered()
-		case <-grace.C:
-			grace.Reset(0)
-			left = &Undelivered{Name: s.Name, Cause: fmt.Sprintf("a request did not end within %s", n.timeout+closeGrace)}
-		}
-		if left != nil {
+		if left := s.await(ended.Done(), interrupted); left != nil {
 			all = append(all, *left)
 		}
 	}
 	return all
+}
+
+// await waits until a closed sender is done, and returns what was not delivered; nil: nothing.
+func (s *sender) await(limit, interrupted <-chan struct{}) *Undelivered {
+	select {
+	case <-s.done:
+		return s.undelivered()
+	default:
+	}
+	select {
+	case <-s.done:
+		return s.undelivered()
+	case <-limit:
+		return &Undelivered{Name: s.Name, Cause: "a request did not end in time"}
+	case <-interrupted:
+		return &Undelivered{Name: s.Name, Cause: "the apply was interrupted before everything was sent"}
+	}
 }

@@ -60,9 +60,9 @@ type sender struct {
 	openErr error // to be read after done
 }
 
-func startSender(d Destination, open func() (poster, error)) *sender {
+func startSender(ctx context.Context, d Destination, open func() (poster, error)) *sender {
 	s := &sender{Destination: d, wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{})}
-	go s.run(open)
+	go s.run(ctx, open)
 	return s
 }
 
@@ -99,7 +99,7 @@ func (s *sender) close(l limits) {
 }
 
 // run is the goroutine of the destination.
-func (s *sender) run(open func() (poster, error)) {
+func (s *sender) run(ctx context.Context, open func() (poster, error)) {
 	defer close(s.done)
 	var to poster
 	to, s.openErr = open()
@@ -112,7 +112,7 @@ func (s *sender) run(open func() (poster, error)) {
 		if s.openErr != nil {
 			cause = strings.ReplaceAll(s.openErr.Error(), "\n", "; ")
 		} else {
-			cause = s.deliver(n, to)
+			cause = s.deliver(ctx, n, to)
 		}
 		if cause != "" {
 			s.mu.Lock()
@@ -145,12 +145,12 @@ func (s *sender) take() (Notification, bool) {
 }
 
 // deliver sends a notification until it is accepted, and returns why it was not; empty: it was.
-func (s *sender) deliver(n Notification, to poster) (cause string) {
+func (s *sender) deliver(ctx context.Context, n Notification, to poster) (cause string) {
 	m, err := s.message(n)
 	if err != nil {
 		return err.Error() // unreachable: every number is finite
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), deliveryTimeout)
+	ctx, cancel := context.WithTimeout(ctx, deliveryTimeout)
 	defer cancel()
 	go s.cancelAtLimit(ctx, cancel, n.Event)
 	if s.isClosing() && !time.Now().Before(s.limits.of(n.Event)) {

@@ -58,11 +58,12 @@ func (r *receiver) called() string {
 }
 
 // notifierTo returns a notifier to receivers, which gets all events.
-func notifierTo(receivers ...*receiver) *Notifier {
+func notifierTo(t *testing.T, receivers ...*receiver) *Notifier {
+	t.Helper()
 	n := &Notifier{tracker: newTracker(sampleShift()), timeout: closeTimeout}
 	for i, r := range receivers {
 		d := Destination{Name: fmt.Sprint("d", i), Events: Events(), Slack: &Slack{}}
-		n.senders = append(n.senders, startSender(d, func() (poster, error) { return r, nil }))
+		n.senders = append(n.senders, startSender(t.Context(), d, func() (poster, error) { return r, nil }))
 	}
 	return n
 }
@@ -76,17 +77,23 @@ func (n *Notifier) play(events ...rollout.Event) {
 func completed() Ending { return Ending{Outcome: release.Completed, Weights: split(100)} }
 
 // closed closes a notifier, and returns what was not delivered and how long it took.
-func closed(n *Notifier) ([]Undelivered, time.Duration) {
+func closed(t *testing.T, n *Notifier) ([]Undelivered, time.Duration) {
+	t.Helper()
+	return closedIn(t.Context(), n)
+}
+
+func closedIn(ctx context.Context, n *Notifier) ([]Undelivered, time.Duration) {
 	start := time.Now()
-	return n.Close(time.Now(), completed()), time.Since(start)
+	left := n.Close(ctx, time.Now(), completed())
+	return left, time.Since(start)
 }
 
 func TestNotifier_deliversInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newReceiver(), newReceiver()
-		n := notifierTo(a, b)
+		n := notifierTo(t, a, b)
 		n.play(slices.Concat(opening(shift.Forward), stepTo(1, 5), stepTo(2, 100))...)
-		left, took := closed(n)
+		left, took := closed(t, n)
 		if want := []string{"1", "2", "3", "4"}; !slices.Equal(a.got, want) || !slices.Equal(b.got, want) || left != nil || took != 0 {
 			t.Errorf("got %v and %v after %s, not delivered %v", a.got, b.got, took, left)
 		}
@@ -106,13 +113,13 @@ func TestNotifier_retries(t *testing.T) {
 			}
 			return gate.Posted{Accepted: true}
 		}
-		n := notifierTo(r)
+		n := notifierTo(t, r)
 		n.play(opening(shift.Forward)...)
 		time.Sleep(time.Hour)
 		if got, want := r.called(), "0s 1, 1s 1, 3s 1, 7s 1, 32s 1"; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
-		if left, took := closed(n); left != nil || took != 0 {
+		if left, took := closed(t, n); left != nil || took != 0 {
 			t.Errorf("not delivered %v, after %s", left, took)
 		}
 	})
@@ -125,9 +132,9 @@ func TestNotifier_refused(t *testing.T) {
 		r.answer = func(call int, _ string) gate.Posted {
 			return gate.Posted{Accepted: call > 1, Detail: "status 404"}
 		}
-		n := notifierTo(r)
+		n := notifierTo(t, r)
 		n.play(opening(shift.Forward)...)
-		left, _ := closed(n)
+		left, _ := closed(t, n)
 		if got := r.called(); got != "0s 1, 0s 2" || len(left) != 1 || left[0].Name != "d0" || !slices.Equal(left[0].Events, []Event{Started}) || left[0].Cause != "status 404" {
 			t.Errorf("called %s, not delivered %+v", got, left)
 		}
@@ -140,13 +147,13 @@ func TestNotifier_timeout(t *testing.T) {
 		r := newReceiver()
 		r.hangs = func(call int) bool { return call == 2 }
 		r.answer = func(int, string) gate.Posted { return gate.Posted{Again: true, Detail: "status 502"} }
-		n := notifierTo(r)
+		n := notifierTo(t, r)
 		n.play(opening(shift.Forward)...)
 		time.Sleep(time.Hour)
 		if got, want := r.called(), "0s 1, 1s 1, 13s 1, 17s 1, 25s 1, 41s 1, 1m11s 1, 1m41s 1"; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
-		left, took := closed(n)
+		left, took := closed(t, n)
 		if len(left) != 1 || left[0].Cause != "status 502" || took != closeTimeout-time.Second {
 			t.Errorf("not delivered %+v, after %s", left, took)
 		}
@@ -159,14 +166,14 @@ func TestNotifier_hangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, other := newReceiver(), newReceiver()
 		r.hangs = func(int) bool { return true }
-		n := notifierTo(r, other)
+		n := notifierTo(t, r, other)
 		start := time.Now()
 		n.play(slices.Concat(opening(shift.Forward), stepTo(1, 5), stepTo(2, 100))...)
 		if took := time.Since(start); took != 0 {
 			t.Errorf("the events took %s", took)
 		}
 		time.Sleep(time.Second)
-		left, took := closed(n)
+		left, took := closed(t, n)
 		if got, want := r.called(), "0s 1, 3s 4"; got != want || took != closeTimeout {
 			t.Errorf("got %s after %s, want %s", got, took, want)
 		}
@@ -177,6 +184,42 @@ func TestNotifier_hangs(t *testing.T) {
 			t.Errorf("the other got %v", other.got)
 		}
 	})
+}
+
+// An interrupt ends the wait for a destination at once; after an interrupt of the shift, it is short.
+func TestNotifier_interrupted(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		before bool // the shift was interrupted
+		after  time.Duration
+		took   time.Duration
+		cause  string
+	}{
+		{"in the wait", false, 300 * time.Millisecond, 300 * time.Millisecond, "the apply was interrupted before everything was sent"},
+		{"before", true, 0, interruptTimeout, "no response"},
+		{"never", false, time.Hour, closeTimeout, "no response"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newReceiver()
+				r.hangs = func(int) bool { return true }
+				n := notifierTo(t, r)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				if tt.before {
+					cancel()
+				} else {
+					time.AfterFunc(tt.after, cancel)
+				}
+				n.play(opening(shift.Forward)...)
+				left, took := closedIn(ctx, n)
+				if took != tt.took || len(left) != 1 || left[0].Cause != tt.cause {
+					t.Errorf("it took %s, not delivered %+v", took, left)
+				}
+				time.Sleep(closeTimeout) // the goroutines end
+			})
+		})
+	}
 }
 
 // The end of a shift ends a pause, unless the server asked for it; one that would be too long is not
@@ -199,10 +242,10 @@ func TestNotifier_closesInAPause(t *testing.T) {
 					accepted := number == "2" || time.Since(r.began) > 1200*time.Millisecond
 					return gate.Posted{Accepted: accepted, Again: true, RetryAfter: tt.asked, Detail: "status 503"}
 				}
-				n := notifierTo(r)
+				n := notifierTo(t, r)
 				n.play(opening(shift.Forward)...)
 				time.Sleep(1500 * time.Millisecond)
-				if _, took := closed(n); took != tt.took || r.called() != tt.calls {
+				if _, took := closed(t, n); took != tt.took || r.called() != tt.calls {
 					t.Errorf("got %s after %s, want %s after %s", r.called(), took, tt.calls, tt.took)
 				}
 			})
@@ -215,14 +258,14 @@ func TestNotifier_queueIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver()
 		r.hangs = func(call int) bool { return call == 1 }
-		n := notifierTo(r)
+		n := notifierTo(t, r)
 		n.play(opening(shift.Forward)...)
 		synctest.Wait()
 		for range 3 * maxQueued {
 			n.play(stepTo(1, 5)...)
 		}
 		time.Sleep(20 * time.Second)
-		left, _ := closed(n)
+		left, _ := closed(t, n)
 		if len(r.got) != 1+maxQueued+1 || r.got[len(r.got)-1] != fmt.Sprint(3*maxQueued+2) {
 			t.Errorf("got %d: %v", len(r.got), r.got)
 		}
@@ -236,10 +279,10 @@ func TestNotifier_queueIsBounded(t *testing.T) {
 func TestNotifier_events(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, other := newReceiver(), newReceiver()
-		n := notifierTo(r, other)
+		n := notifierTo(t, r, other)
 		n.senders[0].Events, n.senders[1].Events = []Event{Completed, Step}, nil
 		n.play(slices.Concat(opening(shift.Forward), stepTo(1, 5), stepTo(2, 100))...)
-		closed(n)
+		closed(t, n)
 		if !slices.Equal(r.got, []string{"2", "3", "4"}) || !slices.Equal(other.got, []string{"1", "4"}) {
 			t.Errorf("got %v and %v", r.got, other.got)
 		}
@@ -248,10 +291,10 @@ func TestNotifier_events(t *testing.T) {
 
 // Without a destination, nothing is notified of.
 func TestNotifier_none(t *testing.T) {
-	n := Start(Options{Shift: sampleShift()})
+	n := Start(t.Context(), Options{Shift: sampleShift()})
 	n.See(listener, split(0))
 	n.play(opening(shift.Forward)...)
-	if left := n.Close(began, completed()); n != nil || left != nil {
+	if left := n.Close(t.Context(), began, completed()); n != nil || left != nil {
 		t.Errorf("got %v", left)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -187,15 +189,15 @@ func TestNotify_approval(t *testing.T) {
 	}
 }
 
-// A destination that never answers delays no write: the steps are over before its first request is.
-// The warnings name the destinations, and no secret.
+// A destination that never answers is no part of the shift: the end is notified of after the time in
+// the state. The warnings name the destinations, and no secret.
 func TestNotify_hangs(t *testing.T) {
 	s, w := newSite(t), newWorkspace(t)
 	s.blueIsLive(w)
-	ended, first := make(chan struct{}), make(chan struct{}, 100)
+	ended, arrived := make(chan struct{}), make(chan time.Time, 100)
 	hanging := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // otherwise the end of the connection is not noticed
-		first <- struct{}{}
+		arrived <- time.Now()
 		select {
 		case <-r.Context().Done():
 		case <-ended:
@@ -219,18 +221,19 @@ func TestNotify_hangs(t *testing.T) {
 	r := w.apply()
 	r.ok()
 	s.want("app-blue 0, app-green 100")
-	if len(first) == 0 {
-		t.Error("nothing was sent")
+	close(arrived)
+	var end time.Time
+	for at := range arrived {
+		end = at
+	}
+	if finished, err := time.Parse(time.RFC3339, fmt.Sprint(w.lastShift()["finished_at"])); err != nil || end.Before(finished) {
+		t.Errorf("the shift finished at %s, and its end arrived at %s: %v", finished, end, err)
 	}
 	text := r.warnings()
 	if strings.Contains(text, "hidden") {
 		t.Errorf("the warnings have a secret:\n%s", text)
 	}
 	golden.Check(t, text, golden.Replace(hanging.URL, "<hanging>"), golden.Replace(refuses.URL, "<refuses>"), golden.ReplacePattern(`(in|after) [0-9.]+[mµ]?s`, "$1 <time>"))
-	last := w.lastShift()
-	started, _ := time.Parse(time.RFC3339, fmt.Sprint(last["started_at"]))
-	finished, _ := time.Parse(time.RFC3339, fmt.Sprint(last["finished_at"]))
-	t.Logf("the shift took %s", finished.Sub(started))
 }
 
 // What the configuration alone shows is an error of terraform validate.
@@ -273,4 +276,28 @@ func TestNotify_unknownArguments(t *testing.T) {
 	w.write(notified(h.in(s.bench), notifyBlock("audit", block("webhook", "url = terraform_data.url.output"))))
 	w.apply().ok()
 	audit.want("a release", "started: Shift of web started: blue 100 % [0/0, ]\ncompleted: Shift of web completed: green 100 % [2/2, completed]\n")
+}
+
+// The examples of the guide and of the provider are valid.
+func TestNotify_examplesAreValid(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile(filepath.Join("..", "..", "templates", "guides", "notifications.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(guide), "```terraform\n")
+	example, _, _ = strings.Cut(example, "```")
+	provider, err := os.ReadFile(filepath.Join("..", "..", "examples", "provider", "provider.tf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	terraform, _, _ := strings.Cut(string(provider), "provider \"bluegreen\" {")
+	for name, text := range map[string]string{"guide": terraform + example, "example": string(provider)} {
+		if strings.Count(text, "notify {") == 0 {
+			t.Errorf("the %s has no block notify", name)
+		}
+		if found := newWorkspace(t).validated(map[string]string{"main": text + good().resource("web")}); len(found) != 0 {
+			t.Errorf("the %s: %v", name, found)
+		}
+	}
 }

@@ -92,7 +92,7 @@ func (r *switchResource) apply(ctx context.Context, c change) applyResult {
 	if c, connectErr := r.backend.connect(ctx, ""); connectErr == nil {
 		c.Reader.Invalidate()
 	}
-	end := s.result(s.finish(result, err))
+	end := s.result(s.finish(ctx, result, err))
 	end.diags = s.diagnostics(result, err)
 	return end
 }
@@ -105,10 +105,12 @@ func newShiftRun(c change, w desired, noRecord bool) *shiftRun {
 	return s
 }
 
-// finish ends the report of the shift, and names it in the state.
-func (s *shiftRun) finish(result rollout.Result, err error) release.End {
-	s.reported, s.unsent = s.report.End(result, err), s.notices.End(result, err)
+// finish ends the report of the shift, and names it in the state. The wait for notifications is no
+// part of the shift.
+func (s *shiftRun) finish(ctx context.Context, result rollout.Result, err error) release.End {
+	s.reported = s.report.End(result, err)
 	end := s.Finish(result, err)
+	s.unsent = s.notices.End(ctx, result, err)
 	if end.State != nil && end.State.LastShift != nil && end.State.LastShift.Started.Equal(s.Started) {
 		end.State.LastShift.Report = s.reported.Page
 	}
@@ -175,7 +177,7 @@ func (r *switchResource) prepare(ctx context.Context, s *shiftRun, decided shift
 	s.keepRecord(r.backend, c.Recorder)
 	s.report = r.backend.reports.Start(s.Apply, s.plan.Schedule.ValueString())
 	s.Spec.Gates = gates
-	s.notices = r.backend.notices.Start(s.Apply, s.report.Page())
+	s.notices = r.backend.notices.Start(ctx, s.Apply, s.report.Page())
 	if !r.backend.noGuardian {
 		s.Spec.StartGuardian = guard.Starter(c, s.report.Journal(), s.notices.Handover())
 	}

@@ -59,7 +59,7 @@ func Main() error {
 			return rollout.Successor{}, err
 		}
 		if !isConnected {
-			isConnected, continued, notices = true, reporting.Continue(x.Journal, h.Stop), notifying.Continue(x.Notify, h, os.LookupEnv)
+			isConnected, continued, notices = true, reporting.Continue(x.Journal, h.Stop), notifying.Continue(ctx, x.Notify, h, os.LookupEnv)
 		}
 		c, err := platform.Resume(ctx, x.Clients, h)
 		if err != nil {

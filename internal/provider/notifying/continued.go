@@ -1,6 +1,7 @@
 package notifying
 
 import (
+	"context"
 	"encoding/json"
 	"time"
 
@@ -23,13 +24,13 @@ type Continued struct {
 
 // Continue reads what Handover returned, for a shift that is taken over; nil where nothing is to be
 // sent.
-func Continue(text json.RawMessage, h *rollout.Handover, lookup func(string) (string, bool)) *Continued {
+func Continue(ctx context.Context, text json.RawMessage, h *rollout.Handover, lookup func(string) (string, bool)) *Continued {
 	var x handed
 	if len(text) == 0 || json.Unmarshal(text, &x) != nil {
 		return nil
 	}
 	x.Shift.Guardian = true
-	c := &Continued{notify.Start(notify.Options{Destinations: x.Destinations, Shift: x.Shift, Lookup: lookup, CloseTimeout: guardianTimeout}), h.Stop}
+	c := &Continued{notify.Start(ctx, notify.Options{Destinations: x.Destinations, Shift: x.Shift, Lookup: lookup, CloseTimeout: guardianTimeout}), h.Stop}
 	for _, r := range h.Routes {
 		c.notifier.See(r.ID, traffic.Owners{}.Weights(r.Entry, r.Current))
 	}
@@ -50,5 +51,5 @@ func (c *Continued) End(err error) {
 	}
 	x := notify.Ending{}
 	x.Outcome, x.Reason = reporting.TakenOver(err, c.stops)
-	c.notifier.Close(time.Now(), x)
+	c.notifier.Close(context.Background(), time.Now(), x)
 }

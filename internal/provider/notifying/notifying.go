@@ -3,6 +3,7 @@
 package notifying
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -33,7 +34,7 @@ type handed struct {
 
 // Start starts the notifications of a shift whose report has the page; nil where there is no
 // destination.
-func (s Settings) Start(a release.Apply, page string) *Notices {
+func (s Settings) Start(ctx context.Context, a release.Apply, page string) *Notices {
 	if len(s.destinations) == 0 && len(s.unknown) == 0 {
 		return nil
 	}
@@ -44,7 +45,7 @@ func (s Settings) Start(a release.Apply, page string) *Notices {
 		}
 	}
 	return &Notices{
-		notifier: notify.Start(notify.Options{Destinations: s.destinations, Shift: shift, Lookup: s.lookup}),
+		notifier: notify.Start(ctx, notify.Options{Destinations: s.destinations, Shift: shift, Lookup: s.lookup}),
 		handed:   handed{s.destinations, shift}, unknown: s.unknown,
 	}
 }
@@ -70,16 +71,16 @@ func (n *Notices) Handover() json.RawMessage {
 
 // End notifies of the result of the engine, waits a few seconds for destinations at most, and returns
 // a warning for each that missed something.
-func (n *Notices) End(result rollout.Result, err error) diag.Diagnostics {
+func (n *Notices) End(ctx context.Context, result rollout.Result, err error) diag.Diagnostics {
 	if n == nil {
 		return nil
 	}
 	var warnings diag.Diagnostics
-	for _, u := range n.notifier.Close(time.Now(), endingOf(result, err)) {
+	for _, u := range n.notifier.Close(ctx, time.Now(), endingOf(result, err)) {
 		warnings.Append(undelivered(u))
 	}
 	for _, name := range n.unknown {
-		warnings.Append(undelivered(notify.Undelivered{Name: name, Setup: true, Cause: "the arguments of the notify block were not known when the apply began"}))
+		warnings.Append(undelivered(notify.Undelivered{Name: name, Setup: true, Cause: "they were not known when the apply began"}))
 	}
 	return warnings
 }
@@ -104,13 +105,14 @@ func undelivered(u notify.Undelivered) diag.Diagnostic {
 	}
 	d := input.Detail{
 		Traffic: "not affected. A shift does not wait for notifications.",
-		Cause:   input.Sentence(input.Capitalized(u.Cause)),
+		Cause:   input.Sentence(u.Cause),
 		Action: "Check that the destination accepts requests with the URL and the secrets of the notify block, and that the machine of the apply can reach it. " +
 			"What was not delivered is not sent again.",
 		Facts: []input.Fact{{"Not delivered", schedule.And(events)}},
 	}
 	if u.Setup {
-		d.Action = "Correct this where Terraform applies, or remove the notify block. What was not delivered is not sent again."
+		d.Cause = "The arguments of the notify block cannot be used: " + d.Cause
+		d.Action = "Correct them, or set the environment variables where Terraform applies. What was not delivered is not sent again."
 	}
 	return d.Warning(fmt.Sprintf("Notifications to %q not delivered", u.Name))
 }
