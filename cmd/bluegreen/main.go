@@ -35,6 +35,7 @@ type cli struct {
 	Watch      watchVerb      `cmd:"" help:"Follow a shift until it ends, by the record on its routes or in its journal. The exit code is its outcome."`
 	History    historyVerb    `cmd:"" help:"List the shifts of a folder of journals."`
 	Report     reportVerb     `cmd:"" help:"Write the page of a shift, and print its path."`
+	Export     exportVerb     `cmd:"" help:"Send the journal of a shift as a trace to an OpenTelemetry receiver."`
 	Completion completionVerb `cmd:"" help:"Print the completion script of a shell."`
 
 	Color   string           `enum:"auto,always,never" default:"auto" help:"Color: auto, always or never. Default: auto, on a terminal, as NO_COLOR and CLICOLOR_FORCE say."`
