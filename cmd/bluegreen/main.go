@@ -37,6 +37,7 @@ type cli struct {
 	History    historyVerb    `cmd:"" help:"List the shifts of a folder of journals."`
 	Report     reportVerb     `cmd:"" help:"Write the page of a shift, and print its path."`
 	Exec       execVerb       `cmd:"" help:"Run Terraform or OpenTofu so that a shift is followed, and is not left open if the job is killed."`
+	Export     exportVerb     `cmd:"" help:"Send the journal of a shift as a trace to an OpenTelemetry receiver."`
 	Completion completionVerb `cmd:"" help:"Print the completion script of a shell."`
 
 	Color   string           `enum:"auto,always,never" default:"auto" help:"Color: auto, always or never. Default: auto, on a terminal, as NO_COLOR and CLICOLOR_FORCE say."`

@@ -172,7 +172,8 @@ func (v *reports) open(s streams, path string) error {
 // errNoShift reports that a folder has no such shift.
 var errNoShift = errors.New("there is no such journal")
 
-// journal returns the path of the journal of a shift; empty id: the last one.
+// journal returns the path of the journal of a shift; empty id: the last one. It returns why the
+// journal cannot be read as well.
 func (v *reports) journal(id string) (string, error) {
 	all, err := report.List(v.ReportDir)
 	if err != nil {
@@ -180,22 +181,30 @@ func (v *reports) journal(id string) (string, error) {
 	}
 	for _, x := range all {
 		if id == "" || x.Shift.ID == id || filepath.Base(x.Journal) == filepath.Base(report.JournalPath(v.ReportDir, id)) {
-			return x.Journal, nil
+			return x.Journal, x.Err
 		}
 	}
 	return "", fmt.Errorf("%w in %s", errNoShift, v.ReportDir)
 }
 
-// fail prints an error. A journal of a newer version, and one that is missing, are refused.
+// fail prints an error. A journal that is missing, damaged or of a newer version is refused.
 func (v *reports) fail(s streams, summary string, err error) error {
-	p := &operate.Problem{Exit: operate.Failed, Summary: summary, Cause: err.Error(), Err: err, Action: "Check --report-dir, and that its files can be read."}
+	p := &operate.Problem{Exit: operate.Failed, Summary: summary, Cause: sentence(err.Error()), Err: err, Action: "Check --report-dir, and that its files can be read and written."}
 	_, newer := errors.AsType[*report.NewerError](err)
-	if newer || errors.Is(err, errNoShift) || errors.Is(err, report.ErrNotJournal) {
-		p.Exit = operate.Refused
-	}
-	if errors.Is(err, errNoShift) {
+	switch {
+	case newer:
+		p.Exit, p.Action = operate.Refused, "Install the version of bluegreen that wrote the journal, or a newer one."
+	case errors.Is(err, errNoShift):
+		p.Exit, p.Action = operate.Refused, "Run bluegreen history to see the shifts of the folder."
 		p.Cause = fmt.Sprintf("There is no such journal in %s.", v.ReportDir)
-		p.Action = "Run bluegreen history to see the shifts of the folder."
+	case errors.Is(err, report.ErrNotJournal) || errors.Is(err, report.ErrDamaged):
+		p.Exit, p.Action = operate.Refused, "Restore the file, or name another shift. Run bluegreen history to see the shifts of the folder."
+	}
+	if p.Exit == operate.Refused {
+		p.Traffic = "Nothing was changed."
 	}
 	return (&places{JSON: v.JSON}).report(s, p)
 }
+
+// sentence ends a text with a period.
+func sentence(text string) string { return strings.TrimSuffix(text, ".") + "." }
