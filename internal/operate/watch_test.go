@@ -101,7 +101,7 @@ func TestWatch_changes(t *testing.T) {
 	w.put(r)
 	x.shows("request answered: approve by zoe: accepted")
 	w.deregister("green")
-	x.shows("): 0 healthy, 0 unhealthy")
+	x.shows(") 0 of 0 healthy")
 	r.Phase, r.Reason, r.Renewal = traffic.PhaseRollingBack, `gate "users" failed`, r.Renewal+1
 	w.put(r)
 	x.shows("record read: rolling_back")
