@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -35,13 +36,12 @@ func (d *demo) killedRelease(ctx context.Context, v printer) ([]result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.watching.until(ctx, "blue", 100); err == nil {
+	if err = s.watching.until(ctx, "blue", 100); err == nil {
 		err = wait(ctx, observedAfter)
 	}
 	if err != nil {
 		proc.KillGroup(rollback)
-		<-ended
-		return nil, err
+		return nil, errors.Join(err, <-ended)
 	}
 	turns := s.end(&r) // the command goes on watching
 	if err := <-ended; err != nil {
@@ -72,7 +72,7 @@ func (s *exampleRun) killAt(ctx context.Context, percent float64, releases map[s
 		err = wait(ctx, midHold)
 	}
 	proc.KillGroup(command)
-	<-ended
+	_ = <-ended // it was killed
 	s.say("         kill -9 of Terraform and the provider")
 	return err
 }
