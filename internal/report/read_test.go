@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -164,5 +165,48 @@ func TestReadStory_isThatOfTheRecorder(t *testing.T) {
 	}
 	if _, err := report.ReadStory(journalOf(t, strings.Replace(firstLine, `"version":1`, `"version":9`, 1))); err == nil {
 		t.Error("a newer journal was rendered")
+	}
+}
+
+// A reader that is stopped takes a last look, so that it misses nothing of a process that ended
+// before it.
+func TestFollow_takesALastLook(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "s1.jsonl")
+	if err := os.WriteFile(path, []byte(firstLine), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var events []string
+		ended := make(chan error)
+		go func() {
+			ended <- report.Follow(ctx, path, func(e report.Entry) error { events = append(events, e.Event); return nil })
+		}()
+		synctest.Wait() // it has read the first line, and pauses
+		text := firstLine + `{"n":1,"at":"2026-11-02T09:30:01Z","event":"shift_started","kind":"forward"}` + "\n"
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) || !slices.Equal(events, []string{"journal_opened", "shift_started"}) {
+			t.Errorf("%q, %v", events, err)
+		}
+	})
+}
+
+// Only complete lines are paths, and each counts once.
+func TestAnnounced(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "journals")
+	if err := report.Announce(file, "a.jsonl"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("without the file: %v", err)
+	}
+	if err := os.WriteFile(file, []byte("/a.jsonl\n/b.jsonl\n/a.jsonl\n/c"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if paths, err := report.Announced(file); err != nil || !slices.Equal(paths, []string{"/a.jsonl", "/b.jsonl"}) {
+		t.Errorf("%q, %v", paths, err)
 	}
 }

@@ -3,6 +3,7 @@ package supervise
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -141,7 +142,15 @@ func sleep(ctx context.Context, pause time.Duration) {
 
 // say prints lines that are not of a journal.
 func (s *session) say(format string, args ...any) {
-	for line := range strings.SplitSeq(fmt.Sprintf(format, args...), "\n") {
+	text := fmt.Sprintf(format, args...)
+	if s.options.JSON {
+		line, err := json.Marshal(map[string]string{"message": text})
+		if err == nil {
+			s.err.Line(string(line))
+		}
+		return
+	}
+	for line := range strings.SplitSeq(text, "\n") {
 		if line != "" {
 			s.err.Line("[bluegreen] " + line)
 		}

@@ -21,6 +21,7 @@ const scanPause = 200 * time.Millisecond
 type journals struct {
 	file string
 	line func(text string) // prints a progress line
+	say  func(format string, args ...any)
 	json bool
 
 	cancel context.CancelFunc
@@ -56,10 +57,10 @@ func removeAnnouncements(file string) {
 	}
 }
 
-// follow follows what is announced in a file. Without a file, nothing is.
-func follow(ctx context.Context, file string, asJSON bool, line func(string)) *journals {
+// follow follows what is announced in the file of the session. Without a file, nothing is.
+func (s *session) follow(ctx context.Context) *journals {
 	ctx, cancel := context.WithCancel(ctx)
-	j := &journals{file: file, json: asJSON, line: line, cancel: cancel, scans: make(chan struct{})}
+	j := &journals{file: s.file, json: s.options.JSON, line: s.err.Line, say: s.say, cancel: cancel, scans: make(chan struct{})}
 	go func() {
 		defer close(j.scans)
 		for {
@@ -131,7 +132,7 @@ func (j *journals) tail(ctx context.Context, x *journal) {
 		})
 		if !errors.Is(err, os.ErrNotExist) {
 			if err != nil && ctx.Err() == nil {
-				j.line("Warning: the journal cannot be followed: " + err.Error())
+				j.say("Warning: The journal cannot be followed: %s", err)
 			}
 			if x.story.Ended && !j.json {
 				j.line(prefix(x.story) + x.story.Closing())

@@ -4,6 +4,7 @@ package supervise
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -184,11 +185,12 @@ func (b *buffer) String() string {
 // job is "bluegreen exec" with a command, as the step of a job runs it.
 type job struct {
 	*exec.Cmd
-	t        *testing.T
-	in       io.Closer
-	out, err buffer
-	dir      string // its working directory, by which its processes are found
-	ended    chan struct{}
+	t          *testing.T
+	in         io.Closer
+	out, err   buffer
+	dir        string // its working directory, by which its processes are found
+	ended      chan struct{}
+	attributes *syscall.SysProcAttr
 }
 
 // newJob returns a job that runs a child. before are the arguments of a program that starts it.
@@ -217,7 +219,7 @@ func (j *job) set(name, value string) string {
 // begin starts the job.
 func (j *job) begin() {
 	j.t.Helper()
-	j.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	j.SysProcAttr = cmp.Or(j.attributes, &syscall.SysProcAttr{Setpgid: true})
 	if err := j.Start(); err != nil {
 		j.t.Fatal(err)
 	}

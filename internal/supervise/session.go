@@ -3,7 +3,6 @@ package supervise
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,7 +45,7 @@ func (s *session) run(ctx context.Context) int {
 	if err != nil {
 		return notStarted(s.options.Err, s.options.Command[0], err)
 	}
-	s.journals = follow(ctx, s.file, s.options.JSON, s.err.Line)
+	s.journals = s.follow(ctx)
 	if s.started != nil {
 		s.started(command.Process.Pid)
 	}
@@ -141,7 +140,7 @@ func tryFolder(dir string) error {
 }
 
 func (s *session) warn(format string, args ...any) {
-	s.err.Line("Warning: " + fmt.Sprintf(format, args...))
+	s.say("Warning: "+format, args...)
 }
 
 // lookup returns a variable of an environment.

@@ -3,6 +3,7 @@
 package supervise
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -225,6 +226,21 @@ func TestRun_json(t *testing.T) {
 	}
 }
 
+// With --json, messages are JSON as well.
+func TestRun_jsonMessages(t *testing.T) {
+	t.Parallel()
+	j := newJob(t, "1m", []string{"shift", "xxxx"})
+	j.set("SUPERVISE_TEST_JSON", "1")
+	if err := os.WriteFile(filepath.Join(j.dir, DefaultReportDir), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var line struct{ Message string }
+	if code := j.run(); code != 4 || json.Unmarshal([]byte(j.err.String()), &line) != nil || !strings.HasPrefix(line.Message, "Warning: The shifts of this run have no report") {
+		t.Errorf("exit code %d\n%s", code, j.err.String())
+	}
+	j.gone()
+}
+
 // byEntry returns the lines of each entry point, and the others last.
 func byEntry(text string) string {
 	entry := func(line string) string {
@@ -288,7 +304,7 @@ func TestRun_withoutReports(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(j.dir, DefaultReportDir), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code := j.run(); code != 4 || !strings.HasPrefix(j.err.String(), "Warning: The shifts of this run have no report") {
+	if code := j.run(); code != 4 || !strings.HasPrefix(j.err.String(), "[bluegreen] Warning: The shifts of this run have no report") {
 		t.Errorf("exit code %d\n%s", code, j.err.String())
 	}
 	j.gone()

@@ -106,7 +106,7 @@ func (s *session) adopt(ctx context.Context, pid int) int {
 		return exitNotStarted
 	}
 	s.say("The process that runs the command was killed. Interrupting the command.")
-	s.journals = follow(ctx, s.file, s.options.JSON, s.err.Line)
+	s.journals = s.follow(ctx)
 	limit := time.Now().Add(s.options.Timeout)
 	if err := syscall.Kill(pid, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
 		s.warn("The command could not be interrupted: %s", err)

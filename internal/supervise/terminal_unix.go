@@ -51,6 +51,9 @@ func (t *terminal) foreground(group int) {
 // wait waits for the command. When Ctrl-Z stops it, this process group stops as well, so that the
 // shell takes the terminal; when the shell continues it, so does the command.
 func (t *terminal) wait(pid int) ending {
+	continued := make(chan os.Signal, 1)
+	signal.Notify(continued, syscall.SIGCONT)
+	defer signal.Stop(continued)
 	for {
 		var state syscall.WaitStatus
 		_, err := syscall.Wait4(pid, &state, syscall.WUNTRACED, nil)
@@ -65,7 +68,12 @@ func (t *terminal) wait(pid int) ending {
 			return endingOf(state)
 		}
 		t.foreground(t.group)
+		select {
+		case <-continued: // of an earlier stop
+		default:
+		}
 		_ = syscall.Kill(0, syscall.SIGSTOP)
+		<-continued // the signal stops this process some instructions later
 		if now, err := unix.IoctlGetInt(int(t.file.Fd()), unix.TIOCGPGRP); err == nil && now == t.group {
 			t.foreground(pid)
 		}

@@ -165,33 +165,51 @@ func TestExec_canceledJob(t *testing.T) {
 	}
 }
 
-// Terraform, the provider and its guardian are killed: exec recovers.
-func TestExec_everythingElseIsKilled(t *testing.T) {
-	t.Parallel()
-	w := e2e.NewQuietWorld(t, e2e.Endless)
-	summary := summarized(t, w)
-	w.MustConfigure("green")
-	operation := e2e.Operate(w, apply(w)...)
-	waitFor5(w)
-	if err := e2e.Attach(w, terraformOf(t, w)).Strike(e2e.Everything); err != nil {
-		t.Fatal(err)
+// Terraform and the provider are killed: the guardian returns the traffic, and exec waits for it.
+// Without a guardian, or if it is killed as well, exec recovers.
+func TestExec_providerIsKilled(t *testing.T) {
+	for name, c := range map[string]struct {
+		victims  e2e.Victims
+		provider string
+		by       string // in the reason
+	}{
+		"with its guardian":  {e2e.Everything, "", "bluegreen exec"},
+		"without a guardian": {e2e.AllButGuards, "guardian = false", "bluegreen exec"},
+		"with a guardian":    {e2e.AllButGuards, "", "its guardian"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := e2e.NewQuietWorld(t, e2e.Endless)
+			summary := summarized(t, w)
+			w.Edit(`provider "bluegreen" {}`, "provider \"bluegreen\" {\n  "+c.provider+"\n}")
+			w.MustConfigure("green")
+			operation := e2e.Operate(w, apply(w)...)
+			waitFor5(w)
+			if err := e2e.Attach(w, terraformOf(t, w)).Strike(c.victims); err != nil {
+				t.Fatal(err)
+			}
+			out, errs, code := operation.Wait()
+			if code != 137 {
+				t.Errorf("exit code %d\n%s%s", code, out, errs)
+			}
+			w.MustHaveAll("blue")
+			w.Eventually("no process is left", func() bool { return len(processesOf(w)) == 0 })
+			text := progress(errs)
+			for _, want := range []string{"end: rolled back: the process of the shift died, and " + c.by + " returned the traffic\n", "Shift of web: rolled back. Traffic: blue 100 %.\n"} {
+				if !strings.Contains(text, want) {
+					t.Errorf("the progress lines have no %q\n%s", want, errs)
+				}
+			}
+			if text, err := os.ReadFile(summary); err != nil || strings.Count(string(text), "### Shift of web: rolled back\n\n**Traffic:** blue 100 %") != 1 {
+				t.Errorf("the summary is %q (%v)", text, err)
+			}
+			w.Pace = quick
+			w.MustConfigure("green") // nothing was rejected
+			w.MustApply(e2e.Unlocked)
+			w.MustHaveAll("green")
+			w.LostNothing()
+		})
 	}
-	out, errs, code := operation.Wait()
-	if code != 137 || !strings.Contains(errs, "Rolled back in ") {
-		t.Errorf("exit code %d\n%s%s", code, out, errs)
-	}
-	w.MustHaveAll("blue")
-	if text := progress(errs); !strings.HasSuffix(text, "Shift of web: rolled back. Traffic: blue 100 %.\n") {
-		t.Errorf("the progress lines are\n%s", text)
-	}
-	if text, err := os.ReadFile(summary); err != nil || strings.Count(string(text), "### Shift of web: rolled back\n\n**Traffic:** blue 100 %") != 1 {
-		t.Errorf("the summary is %q (%v)", text, err)
-	}
-	w.Pace = quick
-	w.MustConfigure("green") // nothing was rejected
-	w.MustApply(e2e.Unlocked)
-	w.MustHaveAll("green")
-	w.LostNothing()
 }
 
 // Terraform alone is killed: the provider, which notices it, rolls back, and exec waits for it.
