@@ -25,6 +25,7 @@ type places struct {
 	File   string   `short:"f" help:"State file of Terraform or OpenTofu, or the output of terraform show -json. - reads standard input." placeholder:"FILE"`
 	Switch string   `help:"Address of the switch, if the state has several." placeholder:"ADDRESS"`
 	JSON   bool     `name:"json" help:"Print one JSON document."`
+	lines  bool     // each JSON document is one line
 }
 
 // common are the flags of every verb that reads or moves traffic.
@@ -237,7 +238,11 @@ func (c *places) report(s streams, err error) error {
 		return err
 	}
 	if c.JSON {
-		if err := printJSON(s.out, map[string]any{"error": problem}); err != nil {
+		write := printJSON
+		if c.lines {
+			write = printCompact
+		}
+		if err := write(s.out, map[string]any{"error": problem}); err != nil {
 			return err
 		}
 		return problem

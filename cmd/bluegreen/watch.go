@@ -21,6 +21,7 @@ type watchVerb struct {
 // Run follows a shift until it ends. The exit code is its outcome: 0 completed, 1 it did not, 3 it
 // goes on.
 func (v *watchVerb) Run(ctx context.Context, s streams) error {
+	v.lines = true
 	fromJournal, err := v.source(s)
 	if err != nil {
 		return v.report(s, err)

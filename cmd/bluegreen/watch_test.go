@@ -179,7 +179,12 @@ func TestWatch_recordRefused(t *testing.T) {
 		t.Setenv("BLUEGREEN_REPORT_DIR", "/no/such/folder") // the routes come first
 		if r := runWith(t.Context(), "", false, c.args...); r.code != c.code {
 			t.Errorf("%s: exit code %d\n%s%s", name, r.code, r.out, r.err)
-		} else if name != "goes on, JSON" {
+		} else if lines := strings.Split(strings.TrimSpace(r.out), "\n"); name == "goes on, JSON" {
+			var last struct{ Error map[string]any }
+			if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil || last.Error["exit_code"] != 3.0 {
+				t.Errorf("%s: the last line is no JSON: %v\n%s", name, err, r.out)
+			}
+		} else {
 			golden.CheckPart(t, name, r.err, golden.Replace(stack.Listener, "<listener>"), golden.ReplacePattern(`on \S+ \(pid[^)]*\)`, "on <host>"))
 		}
 		if c.record {
