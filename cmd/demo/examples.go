@@ -61,7 +61,7 @@ func (d *demo) build(name string, v printer) (*exampleRun, error) {
 		return s, err
 	}
 	s.journals = filepath.Join(d.dir, own+".journals")
-	env, err := reporting(d.reports, s.journals)
+	env, err := d.reporting(s.journals)
 	s.Terraform.Env = append(s.Terraform.Env, env...)
 	return s, err
 }

@@ -18,8 +18,11 @@ type progress struct {
 }
 
 // reporting returns the environment of a Terraform whose shifts are reported and followed.
-func reporting(dir, file string) ([]string, error) {
-	return []string{report.DirVariable + "=" + dir, report.JournalsVariable + "=" + file}, os.WriteFile(file, nil, 0o600)
+func (d *demo) reporting(file string) ([]string, error) {
+	if d.setupOnly { // nobody follows
+		return nil, nil
+	}
+	return []string{report.DirVariable + "=" + d.reports, report.JournalsVariable + "=" + file}, os.WriteFile(file, nil, 0o600)
 }
 
 // newProgress prints the shifts that begin from now on.

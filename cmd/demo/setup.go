@@ -111,7 +111,7 @@ func (d *demo) start(ctx context.Context, binary, cliConfig string) (err error) 
 		return err
 	}
 	d.journals = filepath.Join(d.dir, "journals")
-	env, err := reporting(d.reports, d.journals)
+	env, err := d.reporting(d.journals)
 	if err != nil {
 		return err
 	}
