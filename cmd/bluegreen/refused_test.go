@@ -55,7 +55,7 @@ func TestVerbs_refuse(t *testing.T) {
 			}
 			text += "$ bluegreen " + verb + "\n" + r.err + "\n"
 			asJSON := runWith(t.Context(), "", false, append(args, "--json")...)
-			if asJSON.code != 2 || asJSON.err != "" || !strings.Contains(asJSON.out, `"exit_code": 2`) {
+			if asJSON.code != 2 || asJSON.err != "" || !strings.Contains(strings.ReplaceAll(asJSON.out, " ", ""), `"exit_code":2`) {
 				t.Errorf("%s, %s as JSON: exit code %d\n%s%s", name, verb, asJSON.code, asJSON.out, asJSON.err)
 			}
 		}

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/report"
 )
 
 // A running apply is followed by the record on its routes, from its first step to its end. What was
@@ -34,17 +33,20 @@ func TestOperated_watch(t *testing.T) {
 	if code != 0 || errs != "" {
 		t.Fatalf("exit code %d\n%s%s", code, out, errs)
 	}
-	path := filepath.Join(t.TempDir(), "shift.jsonl")
-	if err := os.WriteFile(path, []byte(out), 0o600); err != nil {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "shift.jsonl"), []byte(out), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	story, err := report.ReadStory(path)
-	if err != nil || !story.Ended || story.Result.Outcome != "completed" || story.Lost != 0 || story.Weights()["app-green"] != 100 {
-		t.Errorf("%v\n%s", err, out)
+	summary, errs, code := e2e.Operate(w, "report", "--report-dir", dir, "--format", "markdown").Wait()
+	if code != 0 || !strings.Contains(summary, "### Shift: completed\n\n**Traffic:** app-green 100 %") {
+		t.Errorf("exit code %d\n%s%s\n%s", code, summary, errs, out)
 	}
 	steps := map[float64]bool{}
 	for line := range strings.Lines(out) {
-		var e report.Entry
+		var e struct {
+			Event   string
+			Weights map[string]float64
+		}
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			t.Fatal(err)
 		}
