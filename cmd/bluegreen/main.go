@@ -17,6 +17,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/console"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/proc"
 )
@@ -32,12 +33,14 @@ type cli struct {
 	Approve    approveVerb    `cmd:"" help:"Approve a gate of a running shift at its present step."`
 	Promote    promoteVerb    `cmd:"" help:"End the hold of a running shift now, once its gates pass."`
 	Abort      abortVerb      `cmd:"" help:"Make a running shift roll back now. Rejects the version."`
-	Watch      watchVerb      `cmd:"" help:"Follow a shift in its journal until it ends. The exit code is its outcome."`
+	Watch      watchVerb      `cmd:"" help:"Follow a shift until it ends, by the record on its routes or in its journal. The exit code is its outcome."`
 	History    historyVerb    `cmd:"" help:"List the shifts of a folder of journals."`
 	Report     reportVerb     `cmd:"" help:"Write the page of a shift, and print its path."`
 	Exec       execVerb       `cmd:"" help:"Run Terraform or OpenTofu so that a shift is followed, and is not left open if the job is killed."`
+	Export     exportVerb     `cmd:"" help:"Send the journal of a shift as a trace to an OpenTelemetry receiver."`
 	Completion completionVerb `cmd:"" help:"Print the completion script of a shell."`
 
+	Color   string           `enum:"auto,always,never" default:"auto" help:"Color: auto, always or never. Default: auto, on a terminal, as NO_COLOR and CLICOLOR_FORCE say."`
 	Version kong.VersionFlag `help:"Print the version."`
 }
 
@@ -46,6 +49,8 @@ type streams struct {
 	in       io.Reader
 	out, err io.Writer
 	terminal bool // in and out are a terminal, so that somebody can be asked
+	screen   bool // out is a terminal
+	color    bool // out has color; with screen: it is redrawn in place
 	getenv   func(string) (string, bool)
 }
 
@@ -53,7 +58,8 @@ func main() {
 	proc.Discard(syscall.SIGPIPE) // a closed pager must not end a rollback
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process
-	os.Exit(run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr, isTerminal(os.Stdin) && isTerminal(os.Stdout), os.LookupEnv}))
+	os.Exit(run(ctx, os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr,
+		terminal: isTerminal(os.Stdin) && isTerminal(os.Stdout), screen: isTerminal(os.Stdout), getenv: os.LookupEnv}))
 }
 
 // run runs the command line and returns the exit code.
@@ -74,6 +80,9 @@ func run(ctx context.Context, args []string, s streams) int {
 	case err != nil:
 		fmt.Fprintf(s.err, "Error: %v. Run bluegreen --help.\n", err)
 		return int(operate.Refused)
+	}
+	if s.color = console.HasColor(c.Color, s.screen, s.getenv); s.color {
+		console.EnableColor(os.Stdout)
 	}
 	verb.BindTo(ctx, (*context.Context)(nil))
 	err = verb.Run(s, parser)

@@ -50,7 +50,7 @@ func newStack(t *testing.T) (*localaws.Server, *rehearsal.Stack) {
 
 func TestRun_help(t *testing.T) {
 	t.Setenv("COLUMNS", "80")
-	for _, args := range [][]string{{"--help"}, {"status", "--help"}, {"rollback", "--help"}, {"recover", "--help"}, {"exec", "--help"}, {"completion", "bash"}, {"completion", "zsh"}, {"completion", "fish"}, {"--version"}} {
+	for _, args := range [][]string{{"--help"}, {"status", "--help"}, {"rollback", "--help"}, {"recover", "--help"}, {"exec", "--help"}, {"watch", "--help"}, {"report", "--help"}, {"completion", "bash"}, {"completion", "zsh"}, {"completion", "fish"}, {"--version"}} {
 		r := runWith(t.Context(), "", false, args...)
 		if r.code != 0 || r.err != "" {
 			t.Errorf("%v: exit code %d, %s", args, r.code, r.err)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/report"
 )
 
@@ -22,19 +20,18 @@ type reports struct {
 }
 
 // historyVerb is "bluegreen history".
-type historyVerb struct{ reports }
+type historyVerb struct {
+	reports
+	Open bool `help:"Write the page that lists the shifts, and open it in the browser."`
+}
 
 // reportVerb is "bluegreen report".
 type reportVerb struct {
 	reports
-	Shift string `arg:"" optional:"" help:"ID of the shift. Default: the last one."`
-}
-
-// watchVerb is "bluegreen watch".
-type watchVerb struct {
-	reports
-	Shift   string        `arg:"" optional:"" help:"ID of the shift. Default: the last one."`
-	Timeout time.Duration `help:"How long to follow. Default: until the shift ends."`
+	Shift  string `arg:"" optional:"" help:"ID of the shift. Default: the last one."`
+	Format string `enum:"html,markdown" default:"html" help:"html: the page. markdown: a summary. Default: html."`
+	Output string `short:"o" help:"File to write to. - is standard output. Default: html beside the journal, and markdown on standard output." placeholder:"FILE"`
+	Open   bool   `help:"Open the page in the browser."`
 }
 
 // pastShift is a shift of the history.
@@ -57,6 +54,20 @@ func (v *historyVerb) Run(s streams) error {
 	if err != nil {
 		return v.fail(s, "Cannot read the reports", err)
 	}
+	if v.Open && len(all) == 0 {
+		return (&places{JSON: v.JSON}).report(s, &operate.Problem{Exit: operate.Refused, Summary: "Cannot open the page", Traffic: "Nothing was changed.",
+			Cause: v.ReportDir + " has no journals of shifts.", Action: "Use the folder that is report_dir of the provider."})
+	}
+	if err := v.print(s, pastShifts(all)); err != nil || !v.Open {
+		return err
+	}
+	if err := report.WriteIndex(v.ReportDir); err != nil {
+		return v.fail(s, "Cannot write the page", err)
+	}
+	return v.open(s, filepath.Join(v.ReportDir, report.IndexName))
+}
+
+func pastShifts(all []report.Summary) []pastShift {
 	past := []pastShift{}
 	for _, x := range all {
 		one := pastShift{ID: cmp.Or(x.Shift.ID, filepath.Base(x.Journal)), Started: x.Started, Seconds: x.Last.Sub(x.Started).Seconds(), Entries: x.Shift.Entries,
@@ -66,6 +77,10 @@ func (v *historyVerb) Run(s streams) error {
 		}
 		past = append(past, one)
 	}
+	return past
+}
+
+func (v *historyVerb) print(s streams, past []pastShift) error {
 	if v.JSON {
 		return printJSON(s.out, past)
 	}
@@ -85,26 +100,80 @@ func (v *historyVerb) Run(s streams) error {
 	return w.Flush()
 }
 
-// Run writes the page of a shift again, and prints its path.
+const cannotWrite = "Cannot write the report"
+
+// Run writes the page or the summary of a shift.
 func (v *reportVerb) Run(s streams) error {
+	if problem := v.check(); problem != nil {
+		return (&places{JSON: v.JSON}).report(s, problem)
+	}
 	journal, err := v.journal(v.Shift)
 	if err != nil {
-		return v.fail(s, "Cannot write the report", err)
+		return v.fail(s, cannotWrite, err)
 	}
-	page, err := report.WritePage(journal, time.Now())
+	text, err := v.text(journal)
 	if err != nil {
-		return v.fail(s, "Cannot write the report", err)
+		return v.fail(s, cannotWrite, err)
+	}
+	path := v.Output
+	if path == "-" || path == "" && v.Format == "markdown" {
+		_, err := s.out.Write(text)
+		return err
+	}
+	if path == "" {
+		path = report.PagePath(journal)
+	}
+	if err := report.WriteFile(path, text); err != nil {
+		return v.fail(s, cannotWrite, err)
 	}
 	if v.JSON {
-		return printJSON(s.out, map[string]string{"journal": journal, "page": page})
+		err = printJSON(s.out, map[string]string{"journal": journal, "page": path})
+	} else {
+		err = printLine(s.out, path)
 	}
-	return printLine(s.out, page)
+	if err != nil || !v.Open {
+		return err
+	}
+	return v.open(s, path)
+}
+
+// check refuses flags that exclude each other.
+func (v *reportVerb) check() error {
+	printed := v.Output == "-" || v.Output == "" && v.Format == "markdown"
+	switch {
+	case v.Open && (printed || v.Format == "markdown"):
+		return usage("--open needs the page in a file", "Leave out --format markdown and -o -.")
+	case v.JSON && printed:
+		return usage("--json and a report on standard output cannot be used together", "Use -o with the name of a file.")
+	}
+	return nil
+}
+
+// text is the page or the summary of a journal.
+func (v *reportVerb) text(journal string) ([]byte, error) {
+	story, err := report.ReadStory(journal)
+	switch {
+	case err != nil:
+		return nil, err
+	case v.Format == "markdown":
+		return []byte(story.Markdown("")), nil
+	}
+	return story.Page(time.Now())
+}
+
+// open opens a page that was written.
+func (v *reports) open(s streams, path string) error {
+	if err := openPage(s, path); err != nil {
+		return (&places{JSON: v.JSON}).report(s, err)
+	}
+	return nil
 }
 
 // errNoShift reports that a folder has no such shift.
 var errNoShift = errors.New("there is no such journal")
 
-// journal returns the path of the journal of a shift; empty id: the last one.
+// journal returns the path of the journal of a shift; empty id: the last one. It returns why the
+// journal cannot be read as well.
 func (v *reports) journal(id string) (string, error) {
 	all, err := report.List(v.ReportDir)
 	if err != nil {
@@ -112,62 +181,30 @@ func (v *reports) journal(id string) (string, error) {
 	}
 	for _, x := range all {
 		if id == "" || x.Shift.ID == id || filepath.Base(x.Journal) == filepath.Base(report.JournalPath(v.ReportDir, id)) {
-			return x.Journal, nil
+			return x.Journal, x.Err
 		}
 	}
 	return "", fmt.Errorf("%w in %s", errNoShift, v.ReportDir)
 }
 
-// fail prints an error. A journal of a newer version, and one that is missing, are refused.
+// fail prints an error. A journal that is missing, damaged or of a newer version is refused.
 func (v *reports) fail(s streams, summary string, err error) error {
-	p := &operate.Problem{Exit: operate.Failed, Summary: summary, Cause: err.Error(), Err: err, Action: "Check --report-dir, and that its files can be read."}
+	p := &operate.Problem{Exit: operate.Failed, Summary: summary, Cause: sentence(err.Error()), Err: err, Action: "Check --report-dir, and that its files can be read and written."}
 	_, newer := errors.AsType[*report.NewerError](err)
-	if newer || errors.Is(err, errNoShift) || errors.Is(err, report.ErrNotJournal) {
-		p.Exit = operate.Refused
-	}
-	if errors.Is(err, errNoShift) {
+	switch {
+	case newer:
+		p.Exit, p.Action = operate.Refused, "Install the version of bluegreen that wrote the journal, or a newer one."
+	case errors.Is(err, errNoShift):
+		p.Exit, p.Action = operate.Refused, "Run bluegreen history to see the shifts of the folder."
 		p.Cause = fmt.Sprintf("There is no such journal in %s.", v.ReportDir)
-		p.Action = "Run bluegreen history to see the shifts of the folder."
+	case errors.Is(err, report.ErrNotJournal) || errors.Is(err, report.ErrDamaged):
+		p.Exit, p.Action = operate.Refused, "Restore the file, or name another shift. Run bluegreen history to see the shifts of the folder."
+	}
+	if p.Exit == operate.Refused {
+		p.Traffic = "Nothing was changed."
 	}
 	return (&places{JSON: v.JSON}).report(s, p)
 }
 
-// Run follows a shift until it ends. The exit code is its outcome: 0 completed, 1 it did not, 3 it
-// goes on.
-func (v *watchVerb) Run(ctx context.Context, s streams) error {
-	journal, err := v.journal(v.Shift)
-	if err != nil {
-		return v.fail(s, "Cannot follow the shift", err)
-	}
-	if v.Timeout > 0 {
-		limited, cancel := context.WithTimeout(ctx, v.Timeout)
-		defer cancel()
-		ctx = limited
-	}
-	story := report.NewStory()
-	err = report.Follow(ctx, journal, func(e report.Entry) error {
-		story.Add(e)
-		if v.JSON {
-			return printCompact(s.out, e)
-		}
-		line := story.Line(e)
-		if line == "" {
-			return nil
-		}
-		return printLine(s.out, line)
-	})
-	switch {
-	case ctx.Err() != nil && !story.Ended:
-		return &operate.Problem{Exit: operate.Running, Summary: "The shift goes on"}
-	case err != nil:
-		return v.fail(s, "Cannot follow the shift", err)
-	case !v.JSON:
-		if err := printLine(s.out, story.Closing()); err != nil {
-			return err
-		}
-	}
-	if story.Ended && story.Result.Outcome == string(release.Completed) {
-		return nil
-	}
-	return &operate.Problem{Exit: operate.Failed, Summary: story.Title()}
-}
+// sentence ends a text with a period.
+func sentence(text string) string { return strings.TrimSuffix(text, ".") + "." }

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +11,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/report"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 )
 
 const listener = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/web/1/2"
@@ -66,6 +67,11 @@ func TestReports(t *testing.T) {
 		"report of a shift":    {[]string{"report", "20261102T093000Z-0a1b"}, 0},
 		"report of no shift":   {[]string{"report", "20251102T093000Z-0a1b"}, 2},
 		"report of a newer":    {[]string{"report", "20261101T093000Z-0a1b"}, 2},
+		"markdown":             {[]string{"report", "--format", "markdown"}, 0},
+		"json on stdout":       {[]string{"report", "--json", "-o", "-"}, 2},
+		"open on stdout":       {[]string{"report", "--open", "-o", "-"}, 2},
+		"both sources":         {[]string{"watch", "--route", listener}, 2},
+		"no interval":          {[]string{"watch", "--interval", "0s"}, 2},
 		"watch":                {[]string{"watch"}, 1},
 		"watch a completed":    {[]string{"watch", "20261102T093000Z-0a1b"}, 0},
 		"watch as JSON":        {[]string{"watch", "20261102T093000Z-0a1b", "--json"}, 0},
@@ -88,20 +94,30 @@ func TestReports(t *testing.T) {
 func TestWatch_running(t *testing.T) {
 	dir := t.TempDir()
 	recordShift(t, dir, "20261102T093000Z-0a1b", report.Result{})
-	deadline, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	for { // it is written in the background
-		if all, err := report.List(dir); err == nil && len(all) == 1 && !all[0].Started.IsZero() {
-			break
-		}
-		if deadline.Err() != nil {
-			t.Fatal("there is no journal")
-		}
-	}
+	awaitJournal(t, dir)
 	if r := runWith(t.Context(), "", false, "watch", "--report-dir", dir, "--timeout", "500ms"); r.code != 3 {
 		t.Errorf("exit code %d\n%s%s", r.code, r.out, r.err)
 	}
 	if r := runWith(t.Context(), "", false, "watch"); r.code != 2 {
 		t.Errorf("without a folder: exit code %d\n%s%s", r.code, r.out, r.err)
+	}
+}
+
+// awaitJournal waits for the last line of recordShift, which is written in the background.
+func awaitJournal(t *testing.T, dir string) {
+	t.Helper()
+	limit := time.After(slow.Deadline(time.Minute))
+	for {
+		paths, err := filepath.Glob(filepath.Join(dir, "*.jsonl"))
+		if err == nil && len(paths) == 1 {
+			if text, err := os.ReadFile(paths[0]); err == nil && strings.Contains(string(text), "request_answered") {
+				return
+			}
+		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-limit:
+			t.Fatal("there is no journal")
+		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mattn/go-isatty"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/console"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate/connect"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/owner"
@@ -24,6 +25,7 @@ type places struct {
 	File   string   `short:"f" help:"State file of Terraform or OpenTofu, or the output of terraform show -json. - reads standard input." placeholder:"FILE"`
 	Switch string   `help:"Address of the switch, if the state has several." placeholder:"ADDRESS"`
 	JSON   bool     `name:"json" help:"Print one JSON document."`
+	lines  bool     // each JSON document is one line
 }
 
 // common are the flags of every verb that reads or moves traffic.
@@ -60,7 +62,8 @@ func (v *statusVerb) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return v.report(s, err)
 	}
-	shown := ""
+	shown, screen := "", console.NewScreen(s.out)
+	defer func() { _ = screen.Close() }()
 	for {
 		limited, cancel := context.WithTimeout(ctx, v.Timeout)
 		status, err := o.Status(limited)
@@ -73,14 +76,16 @@ func (v *statusVerb) Run(ctx context.Context, s streams) error {
 		if err != nil && !passes {
 			return v.report(s, err)
 		}
-		text := status.Text(time.Now())
+		text := v.text(s, status)
 		switch {
+		case err != nil && s.screen && s.color:
+			err = screen.Draw(strings.Split("Error: "+problem.Error(), "\n"), nil)
 		case err != nil:
 			_, err = fmt.Fprintf(s.err, "Error: %s\n", problem.Error())
 		case v.JSON:
 			err = printJSON(s.out, status)
-		case s.terminal && v.Watch:
-			_, err = io.WriteString(s.out, "\x1b[H\x1b[2J"+text)
+		case s.screen && s.color && v.Watch:
+			err = screen.Draw(strings.Split(strings.TrimSuffix(text, "\n"), "\n"), nil)
 		case text != shown:
 			_, err = io.WriteString(s.out, text)
 		}
@@ -94,6 +99,14 @@ func (v *statusVerb) Run(ctx context.Context, s streams) error {
 		case <-time.After(v.Interval):
 		}
 	}
+}
+
+// text is a status, with color where the output has it.
+func (v *statusVerb) text(s streams, status operate.Status) string {
+	if s.color {
+		return status.Styled(time.Now(), console.StatusStyle())
+	}
+	return status.Text(time.Now())
 }
 
 var errDeclined = &operate.Problem{Exit: operate.Refused, Summary: "Not rolled back", Traffic: "Nothing was changed."}
@@ -225,7 +238,11 @@ func (c *places) report(s streams, err error) error {
 		return err
 	}
 	if c.JSON {
-		if err := printJSON(s.out, map[string]any{"error": problem}); err != nil {
+		write := printJSON
+		if c.lines {
+			write = printCompact
+		}
+		if err := write(s.out, map[string]any{"error": problem}); err != nil {
 			return err
 		}
 		return problem

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"os"
@@ -38,6 +39,7 @@ type exampleRun struct {
 	balancer    *localaws.Server
 	users, slow *rehearsal.Load
 	watching    *watch
+	journals    string // the file in which they are announced
 }
 
 // build copies the example and starts its load balancer.
@@ -50,11 +52,17 @@ func (d *demo) build(name string, v printer) (*exampleRun, error) {
 	s := &exampleRun{d: d, printer: v, balancer: balancer}
 	d.mu.Lock()
 	d.runs = append(d.runs, s)
+	own := fmt.Sprintf("example-%d-%s", len(d.runs), filepath.Base(name))
 	d.mu.Unlock()
 	terms := d.examples
-	terms.Name, terms.Dir = name, filepath.Join(d.dir, "example-"+filepath.Base(name))
+	terms.Name, terms.Dir = name, filepath.Join(d.dir, own)
 	terms.Endpoint, terms.Management = balancer.URL(), balancer.ManagementURL()
-	s.Example, err = rehearsal.NewExample(terms)
+	if s.Example, err = rehearsal.NewExample(terms); err != nil {
+		return s, err
+	}
+	s.journals = filepath.Join(d.dir, own+".journals")
+	env, err := d.reporting(s.journals)
+	s.Terraform.Env = append(s.Terraform.Env, env...)
 	return s, err
 }
 
@@ -83,7 +91,7 @@ func (s *exampleRun) begin(slowly int) error {
 	}
 	s.slow = rehearsal.StartLoad(rehearsal.LoadTerms{URL: url + slowPath, Rate: slowly, Clients: 4 * slowly})
 	s.users = rehearsal.StartLoad(rehearsal.LoadTerms{URL: url, Rate: s.d.rate, Clients: s.d.clients})
-	s.watching = s.watch(s.Weights, s.users)
+	s.watching = s.watch(s.Weights, s.users, newProgress(s.printer, s.journals))
 	return nil
 }
 
@@ -115,22 +123,11 @@ func (s *exampleRun) close() {
 
 // release is one edit of terraform.tfvars and one apply of it.
 func (s *exampleRun) release(ctx context.Context, active string, releases map[string]string) (failed bool, err error) {
-	if err := s.Set(map[string]any{"active": active, "releases": releases}); err != nil {
-		return false, err
-	}
-	plan, err := planned(s.Terraform)
+	var out bytes.Buffer
+	command, ended, err := s.start(active, releases, &out)
 	if err != nil {
 		return false, err
 	}
-	s.say("Edit: releases = %s, active = %q. Plan:\n%s\n", releasesText(releases), active, indent(plan))
-	command := s.Terraform.Command("apply", "-no-color", "release.tfplan")
-	var out bytes.Buffer
-	command.Stdout, command.Stderr = &out, &out
-	if err := command.Start(); err != nil {
-		return false, err
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- command.Wait() }()
 	select {
 	case err = <-ended:
 	case <-ctx.Done():
@@ -142,6 +139,26 @@ func (s *exampleRun) release(ctx context.Context, active string, releases map[st
 		return true, nil
 	}
 	return false, err
+}
+
+// start edits terraform.tfvars, prints the plan, and starts its apply.
+func (s *exampleRun) start(active string, releases map[string]string, out io.Writer) (*exec.Cmd, <-chan error, error) {
+	if err := s.Set(map[string]any{"active": active, "releases": releases}); err != nil {
+		return nil, nil, err
+	}
+	plan, err := planned(s.Terraform)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.say("Edit: releases = %s, active = %q. Plan:\n%s\n", releasesText(releases), active, indent(plan))
+	command := s.Terraform.Command("apply", "-no-color", "release.tfplan")
+	command.Stdout, command.Stderr = out, out
+	if err := command.Start(); err != nil {
+		return nil, nil, err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- command.Wait() }()
+	return command, ended, nil
 }
 
 // releasesText formats releases as in terraform.tfvars.
@@ -173,7 +190,7 @@ type background struct {
 // saves time.
 func (d *demo) startBackground(ctx context.Context) []*background {
 	var all []*background
-	for _, play := range []func(context.Context, printer) ([]result, error){d.twoEnvironments, d.oneApply} {
+	for _, play := range []func(context.Context, printer) ([]result, error){d.twoEnvironments, d.oneApply, d.killedRelease} {
 		b := &background{done: make(chan struct{})}
 		all = append(all, b)
 		go func() {

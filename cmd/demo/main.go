@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/report"
 )
 
 func main() {
@@ -59,6 +60,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	printTable(os.Stdout, results)
+	d.say("\nReports of all shifts: %s", filepath.Join(d.reports, report.IndexName))
 	for _, r := range results {
 		if len(r.wrong) > 0 {
 			return errScenarios

@@ -90,7 +90,7 @@ func (d *demo) runAll(ctx context.Context) ([]result, error) {
 			return results, nil // the next scenario depends on the result of this one
 		}
 	}
-	d.say("\nScenarios (e), (f) and (g) ran at the same time on load balancers of their own:")
+	d.say("\nScenarios (e) to (h) ran at the same time on load balancers of their own:")
 	for _, b := range aside {
 		<-b.done
 		d.say("%s", strings.TrimRight(b.output.String(), "\n"))
@@ -117,7 +117,7 @@ func (d *demo) runScenario(ctx context.Context, a scenario) (result, error) {
 	}
 	d.say("Plan:\n%s\n", indent(plan))
 	d.load = rehearsal.StartLoad(rehearsal.LoadTerms{URL: d.URL, Rate: d.rate, Clients: d.clients})
-	d.watching = d.watch(d.Stack.Weights, d.load)
+	d.watching = d.watch(d.Stack.Weights, d.load, newProgress(d.printer, d.journals))
 	failed, interrupted, err := d.apply(ctx, a)
 	if err == nil && !a.mustFail && !failed {
 		err = d.Stack.Retire(ctx, a.stable) // the old version is stopped immediately
@@ -355,7 +355,7 @@ func printTable(out *os.File, results []result) {
 		_, _ = fmt.Fprintf(out, "%-45s %9d %6d %12s %20s  %s\n", r.scenario, r.requests, r.lost, r.worst, r.rollback, verdict)
 	}
 	_, _ = fmt.Fprintln(out, "\nworst share: largest share of the rejected version in the responses of one second.")
-	_, _ = fmt.Fprintln(out, "rollback (s): from the first bad response (b, g), Ctrl-C (c), the first request to the slow release (d) or the start of the apply (e) until the load balancer shows the stable weights.")
+	_, _ = fmt.Fprintln(out, "rollback (s): from the first bad response (b, g), Ctrl-C (c), the first request to the slow release (d), the start of the apply (e) or of bluegreen rollback (h) until the load balancer shows the stable weights.")
 	_, _ = fmt.Fprintln(out, "The load balancer is localaws on this machine, not AWS. Its health checks are faster than AWS allows, and so are its metrics, which decide (b) and (d):")
 	_, _ = fmt.Fprintf(out, "a period of %s that is published %s later, instead of a minute each. On AWS the same gate detects a bad release after 2 to 3 minutes.\n", metricsPeriod, metricsLate)
 }

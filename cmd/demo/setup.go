@@ -28,6 +28,9 @@ type demo struct {
 	*rehearsal.Release
 	balancer *localaws.Server
 	dir      string
+	reports  string // folder of the reports, which remains
+	command  string // path of the command bluegreen
+	journals string // the file in which those of the Release are announced
 	load     *rehearsal.Load
 	watching *watch
 	// examples are the common terms of the example runs; each adds a name and a directory.
@@ -68,8 +71,14 @@ func (d *demo) prepare(ctx context.Context) (binary, cliConfig string, err error
 		return "", "", err
 	}
 	d.say("Building the provider for %s", filepath.Base(binary))
-	cliConfig, err = rehearsal.BuildProvider(ctx, root, cache)
-	return binary, cliConfig, err
+	if cliConfig, err = rehearsal.BuildProvider(ctx, root, cache); err != nil {
+		return "", "", err
+	}
+	if d.command, err = rehearsal.BuildCommand(ctx, root, cache); err != nil {
+		return "", "", err
+	}
+	d.reports = filepath.Join(cache, "demo-reports") // of the last demo
+	return binary, cliConfig, os.RemoveAll(d.reports)
 }
 
 // start starts the load balancer and the first two versions of the application.
@@ -101,6 +110,12 @@ func (d *demo) start(ctx context.Context, binary, cliConfig string) (err error) 
 	if err != nil {
 		return err
 	}
+	d.journals = filepath.Join(d.dir, "journals")
+	env, err := d.reporting(d.journals)
+	if err != nil {
+		return err
+	}
+	d.Terraform.Env = append(d.Terraform.Env, env...)
 	for _, t := range []struct{ environment, version string }{{"blue", first}, {"green", second}} {
 		if err := d.Deploy(ctx, t.environment, rehearsal.AppTerms{Version: t.version, Delay: appDelay}); err != nil {
 			return err

@@ -22,8 +22,8 @@ type weightChange struct {
 	counts  rehearsal.Counts
 }
 
-// watch observes the load balancer from outside: it prints its weights and the responses
-// that users get, and records every change.
+// watch observes the load balancer from outside: it records every change of its weights, and prints
+// them with the responses that users get, every second.
 type watch struct {
 	printer
 	weights func(context.Context) (map[string]int, error) // reads the load balancer's weights
@@ -40,19 +40,19 @@ type watch struct {
 	changed  chan struct{} // closed and renewed at every change
 }
 
-func (v printer) watch(ask func(context.Context) (map[string]int, error), load *rehearsal.Load) *watch {
+func (v printer) watch(ask func(context.Context) (map[string]int, error), load *rehearsal.Load, shifts *progress) *watch {
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &watch{printer: v, weights: ask, load: load, cancel: cancel,
-		worst: map[string]float64{}, changed: make(chan struct{})}
+		worst: map[string]float64{}, changed: make(chan struct{}), began: time.Now()}
 	w.done.Go(func() { w.run(ctx) })
+	w.done.Go(func() { shifts.follow(ctx, w.began) })
 	return w
 }
 
 func (w *watch) run(ctx context.Context) {
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
-	second := reading{at: time.Now(), counts: w.load.Counts()}
-	w.began = second.at
+	second := reading{at: w.began, counts: w.load.Counts()}
 	for {
 		select {
 		case <-ctx.Done():
@@ -69,24 +69,21 @@ type reading struct {
 	counts rehearsal.Counts
 }
 
-// tick polls, and prints a line when a second is over or the weights changed.
+// tick polls, and prints a line when a second is over.
 func (w *watch) tick(ctx context.Context, now time.Time, before reading) reading {
 	counts := w.load.Counts()
-	turned := w.poll(ctx, now, counts)
+	w.poll(ctx, now, counts)
 	if now.Sub(before.at) >= time.Second {
 		second := counts.Since(before.counts)
 		w.updateWorst(second)
 		w.printSecond(now.Sub(w.began), second, counts.Lost)
 		return reading{at: now, counts: counts}
 	}
-	if turned {
-		w.say("%6.1fs  %s", now.Sub(w.began).Seconds(), w.weightsText())
-	}
 	return before
 }
 
 // poll records a change of weights and the first bad response.
-func (w *watch) poll(ctx context.Context, now time.Time, counts rehearsal.Counts) bool {
+func (w *watch) poll(ctx context.Context, now time.Time, counts rehearsal.Counts) {
 	weights, err := w.weights(ctx)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -94,12 +91,11 @@ func (w *watch) poll(ctx context.Context, now time.Time, counts rehearsal.Counts
 		w.firstBad = now
 	}
 	if err != nil || len(w.changes) > 0 && maps.Equal(shares(weights), shares(w.changes[len(w.changes)-1].weights)) {
-		return false
+		return
 	}
 	w.changes = append(w.changes, weightChange{at: now, weights: weights, counts: counts})
 	close(w.changed)
 	w.changed = make(chan struct{})
-	return len(w.changes) > 1
 }
 
 func (w *watch) updateWorst(second rehearsal.Counts) {

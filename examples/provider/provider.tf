@@ -15,4 +15,12 @@ provider "bluegreen" {
     profile             = "production"
     allowed_account_ids = ["123456789012"]
   }
+
+  notify {
+    name   = "on-call"
+    events = ["approval_needed", "rolled_back", "failed"]
+    slack {
+      url_env = "SLACK_WEBHOOK_URL" # the variable with the URL of an incoming webhook
+    }
+  }
 }

@@ -2,17 +2,20 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
 var (
 	commandOnce sync.Once
+	commandPath string
 	errCommand  error
 )
 
@@ -20,18 +23,13 @@ var (
 func BuildCommand(t *testing.T) string {
 	t.Helper()
 	built := Build(t)
-	path := filepath.Join(built.Dir, "bluegreen")
 	commandOnce.Do(func() {
-		build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "./cmd/bluegreen")
-		build.Dir, build.Env = built.Root, append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			errCommand = errors.Join(err, errors.New(string(out)))
-		}
+		commandPath, errCommand = rehearsal.BuildCommand(context.WithoutCancel(t.Context()), built.Root, built.Dir)
 	})
 	if errCommand != nil {
 		t.Fatal(errCommand)
 	}
-	return path
+	return commandPath
 }
 
 // Operation is a run of the command bluegreen.

@@ -30,7 +30,12 @@ func (g Approval) Evaluate(_ context.Context, in rollout.GateInput) rollout.Verd
 	if len(in.Incoming) > 0 && len(in.Incoming[0].Routes) > 0 {
 		route = in.Incoming[0].Routes[0]
 	}
-	return rollout.Verdict{Status: rollout.Inconclusive, Detail: fmt.Sprintf("%s To approve: bluegreen approve --gate %s --route %s", text, shellQuoted(in.Gate), route)}
+	return rollout.Verdict{Status: rollout.Inconclusive, Detail: fmt.Sprintf("%s To approve: %s", text, ApproveCommand(in.Gate, route))}
+}
+
+// ApproveCommand returns the command that approves a gate of a shift with this route.
+func ApproveCommand(gate, route string) string {
+	return fmt.Sprintf("bluegreen approve --gate %s --route %s", shellQuoted(gate), route)
 }
 
 // shellQuoted returns a name as an argument of a POSIX shell.

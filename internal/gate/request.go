@@ -1,11 +1,13 @@
 package gate
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptrace"
@@ -15,6 +17,7 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/placeholder"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/signature"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
@@ -271,4 +274,97 @@ func (m mask) reachVerdict(ctx context.Context, client *http.Client, req *http.R
 		text = "no connection within the timeout of the gate"
 	}
 	return rollout.Verdict{Status: rollout.Errored, Detail: "the server cannot be reached: " + text, Err: rollout.ErrUnreachable}
+}
+
+// Poster sends signed POST requests, for gates and for notifications. No text of it contains a
+// secret. Its methods are safe for concurrent use.
+type Poster struct {
+	url    string
+	client *http.Client
+	sent   http.Header
+	keys   signature.Keys
+	mask   mask
+}
+
+// NewPoster returns a poster for the arguments of a webhook, whose codes it does not use. It keeps
+// no connection open. Hidden are texts to mask beside its secrets. Wrong arguments are returned as
+// joined *ArgumentError.
+func NewPoster(c Webhook, lookup Lookup, hidden ...string) (*Poster, error) {
+	sent, unset := c.read(lookup)
+	keys, secrets, keysUnset := c.readKeys(lookup)
+	config, unread := c.config()
+	if errs := slices.Concat(c.check(), unset, keysUnset, unread); len(errs) > 0 {
+		return nil, joinErrors(errs)
+	}
+	return &Poster{url: c.URL, client: newClient(config), sent: sent, keys: keys, mask: c.newMask(sent, slices.Concat(secrets, hidden)...)}, nil
+}
+
+// Message is what a Poster sends. ID is the same in every attempt.
+type Message struct {
+	ID, ContentType string
+	Body            []byte
+}
+
+func (p *Poster) newRequest(ctx context.Context, m Message, now time.Time) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(m.Body))
+	if err != nil {
+		return nil, err
+	}
+	addHeaders(req, p.sent)
+	req.Header.Set("Content-Type", m.ContentType)
+	req.Header.Set(IdempotencyHeader, m.ID)
+	p.keys.Sign(req.Header, m.ID, now, m.Body)
+	return req, nil
+}
+
+// message returns the beginning of the response body on one line, as far as it arrives before
+// messageTimeout, as the last sentence of a text; empty: there is none.
+func (p *Poster) message(res *http.Response) string {
+	text, _ := io.ReadAll(io.LimitReader(res.Body, maxMessageBytes))
+	if line := oneLine(p.mask.hide(string(text))); line != "" {
+		return ". Response: " + line
+	}
+	return ""
+}
+
+// Posted is what became of a message.
+type Posted struct {
+	Accepted bool // by a status from 200 to 299
+	// Again reports that another attempt may succeed, RetryAfter from now, if the server says so.
+	Again      bool
+	RetryAfter time.Duration
+	Detail     string // such as "POST https://hooks.example.com: status 404 in 20ms. Response: no_service"
+}
+
+// Post sends a message once. It returns soon after ctx ends.
+func (p *Poster) Post(ctx context.Context, m Message) Posted {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	start, to := time.Now(), "POST "+displayHost(p.url)+": "
+	req, err := p.newRequest(ctx, m, start)
+	if err != nil {
+		return Posted{Detail: to + "the request could not be made"} // the error repeats the URL
+	}
+	res, err := p.client.Do(req)
+	took := roundUp(time.Since(start))
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return Posted{Again: true, Detail: fmt.Sprintf("%sno response after %s", to, took)}
+	case err != nil:
+		text, _ := p.mask.noResponse(ctx, err, took)
+		return Posted{Again: true, Detail: to + text}
+	}
+	defer func() { _ = res.Body.Close() }()
+	x := Posted{Accepted: res.StatusCode >= 200 && res.StatusCode <= 299, Detail: fmt.Sprintf("%sstatus %d in %s", to, res.StatusCode, took)}
+	if x.Accepted {
+		return x
+	}
+	if target, err := res.Location(); err == nil && res.StatusCode < 400 {
+		x.Detail += " to " + displayHost(target.String()) + " (redirects are not followed)"
+	}
+	x.Again = cannotDecide(res.StatusCode) && res.StatusCode != http.StatusConflict || res.StatusCode == http.StatusInternalServerError
+	x.RetryAfter = retryAfter(res, start)
+	defer time.AfterFunc(messageTimeout, cancel).Stop()
+	x.Detail += p.message(res)
+	return x
 }

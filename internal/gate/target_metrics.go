@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -286,7 +287,7 @@ func verdictOf(all []finding) rollout.Verdict {
 			}
 		}
 		if texts != nil {
-			return rollout.Verdict{Status: status, Detail: strings.Join(texts, ". "), Measured: measured}
+			return rollout.Verdict{Status: status, Detail: strings.Join(slices.Compact(texts), ". "), Measured: measured}
 		}
 	}
 	return rollout.Verdict{Status: rollout.Inconclusive, Detail: "there is no target group to evaluate"}

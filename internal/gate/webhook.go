@@ -1,11 +1,10 @@
 package gate
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -72,10 +71,24 @@ func (c Webhook) check() []*ArgumentError {
 	errs := c.Request.Check()
 	for _, reserved := range append(signature.Headers(), "Content-Type", IdempotencyHeader) {
 		for _, argument := range c.setBy(reserved) {
-			errs = append(errs, invalid(argument, "the gate sets %s", reserved))
+			errs = append(errs, invalid(argument, "the provider sets %s", reserved))
 		}
 	}
 	return slices.Concat(errs, c.secret().check(), c.standardSecret().check(), c.checkCodes())
+}
+
+// CheckFixed is Check for what is sent outside of a gate, where nothing fills in placeholders.
+func (c Webhook) CheckFixed() []*ArgumentError {
+	errs := c.check()
+	if strings.Contains(c.URL, "{{") {
+		errs = append(errs, invalid("url", "placeholders are for gates"))
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Headers)) {
+		if strings.Contains(c.Headers[name], "{{") {
+			errs = append(errs, &ArgumentError{Argument: "headers", Key: name, Err: fmt.Errorf("%w: placeholders are for gates", ErrInvalid)})
+		}
+	}
+	return errs
 }
 
 func (c Webhook) secret() secret { return secret{argument: "secret_env", variable: c.SecretEnv} }
@@ -108,23 +121,16 @@ func NewWebhook(c Webhook, deps Dependencies) (rollout.Gate, error) {
 }
 
 func newWebhook(c Webhook, deps Dependencies) (rollout.Gate, error) {
-	sent, unset := c.read(deps.Lookup)
-	keys, secrets, keysUnset := c.readKeys(deps.Lookup)
-	config, unread := c.config()
-	if errs := slices.Concat(c.check(), unset, keysUnset, unread); len(errs) > 0 {
-		return nil, joinErrors(errs)
+	poster, err := NewPoster(c, deps.Lookup)
+	if err != nil {
+		return nil, err
 	}
-	masked := c.newMask(sent, secrets...)
-	sent.Set("Content-Type", "application/json")
-	return &webhookGate{Webhook: c, client: newClient(config), sent: sent, keys: keys, mask: masked}, nil
+	return &webhookGate{Webhook: c, Poster: poster}, nil
 }
 
 type webhookGate struct {
 	Webhook
-	client *http.Client
-	sent   http.Header
-	keys   signature.Keys
-	mask   mask
+	*Poster
 }
 
 // Preflight implements rollout.Preflight. It connects to the server, but sends no request: the
@@ -164,9 +170,7 @@ func (g *webhookGate) post(ctx context.Context, in rollout.GateInput, start time
 		return v
 	}
 	defer time.AfterFunc(messageTimeout, cancel).Stop()
-	if message := g.message(res); message != "" {
-		v.Detail += ". Response: " + message
-	}
+	v.Detail += g.message(res)
 	return v
 }
 
@@ -175,28 +179,13 @@ func (g *webhookGate) request(ctx context.Context, in rollout.GateInput, now tim
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, g.URL, bytes.NewReader(text))
-	if err != nil {
-		return nil, err
-	}
-	addHeaders(req, g.sent)
-	key := idempotencyKey(in)
-	req.Header.Set(IdempotencyHeader, key)
-	g.keys.Sign(req.Header, key, now, text)
-	return req, nil
+	return g.newRequest(ctx, Message{ID: idempotencyKey(in), ContentType: "application/json", Body: text}, now)
 }
 
 // idempotencyKey identifies an evaluation. Its number counts in the whole shift: the attempts of a
 // step begin again after every weight change, of which a step may have several.
 func idempotencyKey(in rollout.GateInput) string {
 	return fmt.Sprintf("%s/%s/%d/%d", url.PathEscape(in.Shift), url.PathEscape(in.Gate), in.Step, in.Call)
-}
-
-// message returns the beginning of the response body on one line, as far as it
-// arrives before messageTimeout.
-func (g *webhookGate) message(res *http.Response) string {
-	text, _ := io.ReadAll(io.LimitReader(res.Body, maxMessageBytes))
-	return oneLine(g.mask.hide(string(text)))
 }
 
 // errNoVerdict is the cause if the response status is not a verdict.

@@ -134,12 +134,8 @@ func (a *asking) await(ctx context.Context) (Asked, *Problem) {
 	for {
 		s, problem := a.read(ctx, a.summary)
 		if problem == nil && s.unread == nil {
-			i := slices.IndexFunc(s.shifts, func(x traffic.Left) bool { return x.Shift == a.shift.Shift })
-			if i < 0 || !s.shifts[i].IsOpen() {
-				return a.atEnd(s)
-			}
-			if answer, ok := traffic.AnswerTo(s.shifts[i].Answers, a.request.Nonce); ok {
-				return a.answered(s, answer)
+			if result, problem, over := a.outcome(ctx, s); over {
+				return result, problem
 			}
 		}
 		select {
@@ -148,6 +144,20 @@ func (a *asking) await(ctx context.Context) (Asked, *Problem) {
 			return Asked{}, a.unanswered(ctx)
 		}
 	}
+}
+
+// outcome is what became of the request; false: it may still be answered.
+func (a *asking) outcome(ctx context.Context, s seen) (Asked, *Problem, bool) {
+	i := slices.IndexFunc(s.shifts, func(x traffic.Left) bool { return x.Shift == a.shift.Shift })
+	if i < 0 || !s.shifts[i].IsOpen() {
+		result, problem := a.atEnd(s)
+		return result, problem, true
+	}
+	if answer, ok := traffic.AnswerTo(s.shifts[i].Answers, a.request.Nonce); ok {
+		result, problem := a.answered(s, answer)
+		return result, problem, true
+	}
+	return a.second(ctx, s, s.shifts[i])
 }
 
 // unanswered is a request without an answer. It is withdrawn, so that it does not act later.

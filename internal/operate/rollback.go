@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
@@ -113,6 +114,9 @@ func (p *Plan) choose(ctx context.Context, s seen) (*traffic.Left, *Problem) {
 		}
 		p.warn("Somebody was first: %s. This command writes the same weights.", x.Reason)
 	}
+	if by := aborting(x); by != "" {
+		p.warn("Somebody was first: %s has asked the shift to roll back, and it has not answered yet. This command does not wait for it.", by)
+	}
 	return &x, nil
 }
 
@@ -210,6 +214,13 @@ func (p *Plan) Run(ctx context.Context) (Result, error) {
 		h.Shift, h.Record = x.Shift, &rollout.HandedRecord{Record: x.Record, Routes: p.operator.Target.ids()}
 		by.Alive = !p.operator.isAbandoned(*x)
 	}
+	watch := &noticing{Recorder: by.Recorder, reason: p.reason}
+	if p.shift != nil {
+		watch.shift, by.Recorder = p.shift.Shift, watch
+		var looks sync.WaitGroup
+		looks.Go(func() { watch.look(ctx, p.operator.Target.ids()) })
+		defer looks.Wait()
+	}
 	late := p.shift != nil && time.Since(rollout.RenewedAt(*p.shift)) < lateFor && h.Moved
 	for i, route := range p.operator.Target.Routes {
 		h.Routes = append(h.Routes, rollout.HandedRoute{ID: route.ID, Entry: label(route.ID, p.states[i]), Current: p.states[i], Target: p.targets[i], Pending: late})
@@ -228,6 +239,9 @@ func (p *Plan) Run(ctx context.Context) (Result, error) {
 	returned, err := rollout.RollBack(ctx, h, by)
 	if err != nil {
 		return Result{}, p.failed(ctx, returned, err)
+	}
+	if warning := watch.warning(); warning != "" {
+		p.warn("%s", warning)
 	}
 	return p.result(returned, restored), nil
 }

@@ -151,30 +151,34 @@ func (o *Operator) shiftStatus(x traffic.Left) ShiftStatus {
 }
 
 // Text returns the status for people.
-func (s Status) Text(now time.Time) string {
+func (s Status) Text(now time.Time) string { return s.Styled(now, Style{}) }
+
+// Styled is Text with a style.
+func (s Status) Styled(now time.Time, style Style) string {
+	style = style.complete()
 	var b strings.Builder
 	if s.Switch != "" {
-		fmt.Fprintf(&b, "%s\n", s.Switch)
+		fmt.Fprintf(&b, "%s\n", style.Heading(s.Switch))
 	}
 	for _, r := range s.Routes {
-		b.WriteString(r.text())
+		b.WriteString(r.text(style))
 	}
 	if len(s.Shifts) == 0 && len(s.Warnings) == 0 {
 		b.WriteString("No shift is in progress.\n")
 	}
 	for _, x := range s.Shifts {
-		b.WriteString(x.text(now))
+		b.WriteString(x.text(now, style))
 	}
 	if r := s.Rejected; r != nil {
-		fmt.Fprintf(&b, "Rejected: version %s of %s: %s\n", r.Version, r.Environment, r.Reason)
+		fmt.Fprintf(&b, "%s version %s of %s: %s\n", style.Warning("Rejected:"), r.Version, r.Environment, r.Reason)
 	}
 	for _, warning := range s.Warnings {
-		fmt.Fprintf(&b, "Warning: %s\n", warning)
+		fmt.Fprintf(&b, "%s %s\n", style.Warning("Warning:"), warning)
 	}
 	return b.String()
 }
 
-func (r RouteStatus) text() string {
+func (r RouteStatus) text(style Style) string {
 	head := r.Label
 	if r.EntryPoint != "" {
 		head = r.EntryPoint + ", " + head
@@ -182,20 +186,21 @@ func (r RouteStatus) text() string {
 	if r.Stickiness != "" {
 		head += ", sticky for " + r.Stickiness
 	}
-	text := fmt.Sprintf("%s  %s\n", head, r.ARN)
+	text := fmt.Sprintf("%s  %s\n", style.Heading(head), style.Faint(r.ARN))
 	if r.Response != "" {
 		return text + "  " + r.Response + "\n"
 	}
 	width := 0
 	for _, g := range r.Groups {
-		width = max(width, len(g.title()))
+		width = max(width, style.Width(g.title()))
 	}
 	for _, g := range r.Groups {
 		health := g.Health
 		if g.Healthy == nil {
 			health = "health not read"
 		}
-		text += fmt.Sprintf("  %-*s  %5s %%  %s  %s\n", width, g.title(), fmt.Sprintf("%g", g.Percent), health, g.ARN)
+		padded := g.title() + strings.Repeat(" ", width-style.Width(g.title()))
+		text += fmt.Sprintf("  %s  %5s %%  %s%s  %s\n", padded, fmt.Sprintf("%g", g.Percent), style.Bar(g), style.Health(g, health), style.Faint(g.ARN))
 	}
 	return text
 }
@@ -211,8 +216,8 @@ func (g GroupStatus) title() string {
 	return fmt.Sprintf("%s %s (%s)", g.Environment, g.Version, g.Name)
 }
 
-func (s ShiftStatus) text(now time.Time) string {
-	text := fmt.Sprintf("Shift %s: %s, at %g %% of its way", s.ID, s.Phase, s.Reached)
+func (s ShiftStatus) text(now time.Time, style Style) string {
+	text := fmt.Sprintf("Shift %s: %s, at %g %% of its way", s.ID, style.Phase(s.Phase), s.Reached)
 	if s.Version != "" {
 		text += fmt.Sprintf(", releases version %s of %s", s.Version, s.Environment)
 	}
@@ -236,7 +241,7 @@ func (s ShiftStatus) text(now time.Time) string {
 	text += fmt.Sprintf("  lease    %s (%s)\n", s.Expires.Format(time.RFC3339), lease)
 	switch {
 	case s.Abandoned != nil && *s.Abandoned:
-		text += "  Abandoned: its process has ended. bluegreen recover returns the traffic.\n"
+		text += "  " + style.Warning("Abandoned:") + " its process has ended. bluegreen recover returns the traffic.\n"
 	case s.Abandoned != nil:
 		text += "  Its process is running.\n"
 	}

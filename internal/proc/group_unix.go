@@ -69,4 +69,7 @@ func terminateRemaining(command *exec.Cmd) { _ = terminateGroup(command) }
 // number of a group that has one.
 func groupRunning(command *exec.Cmd) bool { return SignalGroup(command, 0) == nil }
 
+// KillGroup ends a command with its own group, and everything in the group, at once.
+func KillGroup(command *exec.Cmd) { killGroup(command) }
+
 func killGroup(command *exec.Cmd) { _ = SignalGroup(command, syscall.SIGKILL) }

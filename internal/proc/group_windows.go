@@ -61,4 +61,7 @@ func terminateRemaining(*exec.Cmd) {}
 
 func groupRunning(*exec.Cmd) bool { return false }
 
+// KillGroup ends a command and its children at once.
+func KillGroup(command *exec.Cmd) { _ = terminateGroup(command) }
+
 func killGroup(*exec.Cmd) {}

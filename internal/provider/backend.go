@@ -13,6 +13,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/ledger"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/notifying"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/reporting"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
@@ -31,6 +32,7 @@ type backend struct {
 	// noGuardian reports that shifts have no guardian (guardian = false).
 	noGuardian bool
 	reports    reporting.Settings
+	notices    notifying.Settings
 	// orphaned reports that Terraform is gone, so that nothing will save the state.
 	orphaned func() bool
 	// allowDestroy allows environments that carry traffic to be destroyed.

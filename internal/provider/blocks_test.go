@@ -183,7 +183,7 @@ func TestBlocks_areListsOfOne(t *testing.T) {
 	}
 	slices.Sort(several)
 	want := []string{"bluegreen_environment.ready.gate", "bluegreen_environment.ready.gate.cloudwatch_metric.query", "bluegreen_environment.ready.gate.datadog.metric", "bluegreen_environment.ready.gate.http.json",
-		"bluegreen_switch.gate", "bluegreen_switch.gate.cloudwatch_metric.query", "bluegreen_switch.gate.datadog.metric", "bluegreen_switch.gate.http.json"}
+		"bluegreen_switch.gate", "bluegreen_switch.gate.cloudwatch_metric.query", "bluegreen_switch.gate.datadog.metric", "bluegreen_switch.gate.http.json", "provider.notify"}
 	if !slices.Equal(several, want) {
 		t.Errorf("repeated are %q, want %q", several, want)
 	}

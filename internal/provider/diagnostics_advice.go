@@ -301,22 +301,45 @@ func (s advice) rollBackLater(d *input.Detail, result rollout.Result, f *rollout
 // backAtOnce adds the commands that roll the traffic back, which the next apply does only
 // by steps, and then what else to do.
 func (s advice) backAtOnce(d *input.Detail, result rollout.Result, then string) {
-	if s.addCommands(d, result) {
+	if s.addCommands(d, result, s.backTo(result)) {
 		d.Action += "To roll the traffic back at once, run the command below for each route. "
 	}
 	d.Action += then
 }
 
-// addCommands adds the commands that send the traffic to the rollback target. It returns false
-// where there are none.
-func (s advice) addCommands(d *input.Detail, result rollout.Result) bool {
+// addCommands adds the commands that give every route some weights. It returns false where there
+// are none.
+func (s advice) addCommands(d *input.Detail, result rollout.Result, weights shift.Weights) bool {
 	n := len(d.Facts)
 	for _, route := range result.Routes {
-		if command := s.command(route, s.backTo(result)); command != "" {
+		if command := s.command(route, weights); command != "" {
 			d.Facts = append(d.Facts, input.Fact{"Back at once", command})
 		}
 	}
-	return len(d.Facts) > n
+	if len(d.Facts) == n {
+		return false
+	}
+	d.Facts = append(d.Facts, input.Fact{"The same with bluegreen", s.operatorCommand(result, weights)})
+	return true
+}
+
+// operatorCommand is the command bluegreen that sends all routes to one environment. It is empty
+// where the state, which the command reads, has other routes or target groups than this apply.
+func (s advice) operatorCommand(result rollout.Result, weights shift.Weights) string {
+	name, sole := weights.Sole()
+	state := s.Prior.State
+	if !sole || state == nil || !slices.Equal(state.Routes, s.Desired.Routes) {
+		return ""
+	}
+	known, isKnown := state.Environments[name]
+	now, isConfigured := s.Desired.Environments[name]
+	if !isKnown || isConfigured && !maps.Equal(known.Groups, now.Groups) || slices.ContainsFunc(result.Routes, func(r rollout.RouteResult) bool { return r.Missing }) {
+		return ""
+	}
+	if !identifier.MatchString(name) {
+		name = "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
+	}
+	return "terraform show -json | bluegreen rollback -f - --yes --to " + name
 }
 
 // isOnItsWay reports whether every route is between the rollback target and the desired

@@ -95,11 +95,7 @@ func (s advice) movedExternallyDetail(result rollout.Result) input.Detail {
 	} else if len(edits) > 1 {
 		d.Action = fmt.Sprintf("The routes were moved to different places, but a switch moves all of them together. To accept one of these changes for all routes, %s. %s", strings.Join(edits, ", or "), d.Action)
 	}
-	for _, route := range result.Routes {
-		if command := s.command(route, s.Desired.Weights); command != "" {
-			d.Facts = append(d.Facts, input.Fact{"Back at once", command})
-		}
-	}
+	s.addCommands(&d, result, s.Desired.Weights)
 	return d
 }
 
@@ -112,13 +108,8 @@ func (s advice) respondingDetail(result rollout.Result) input.Detail {
 		goal = name
 	}
 	d := input.Detail{Cause: fmt.Sprintf("A fixed response or a redirect replaced the traffic of %s since the last completed shift, outside Terraform. This apply does not override that.", goal)}
-	for _, route := range result.Routes {
-		if command := s.command(route, back); command != "" {
-			d.Facts = append(d.Facts, input.Fact{"Back at once", command})
-		}
-	}
 	d.Action = "To keep it for now, set lifecycle { ignore_changes = [active, weights] } on the switch. "
-	if len(d.Facts) > 0 {
+	if s.addCommands(&d, result, back) {
 		d.Action += fmt.Sprintf("To shift back to %s at once, run the command below for each route. Without weights, a route cannot be shifted back by steps. ", goal)
 		if !s.Desired.Weights.Equal(back) {
 			d.Action += s.nextApply(result, back) + " "
@@ -175,7 +166,7 @@ func (s advice) repairFailed(d *input.Detail, result rollout.Result) {
 	if s.state == nil || result.Kind != shift.Forward || !s.Desired.Weights.Equal(s.Spec.StableMean()) {
 		return
 	}
-	if s.addCommands(d, result) {
+	if s.addCommands(d, result, s.backTo(result)) {
 		d.Action += fmt.Sprintf(" To shift to %s at once, run the command below for each route.", s.goalText())
 	}
 }

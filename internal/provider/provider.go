@@ -21,6 +21,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/ledger"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/notifying"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/reporting"
 )
@@ -32,7 +33,10 @@ const Address = "registry.terraform.io/bluegreen/bluegreen"
 // for stacks that are destroyed as a whole.
 const allowDestroyVariable = "BLUEGREEN_ALLOW_DESTROY"
 
-var _ provider.ProviderWithFunctions = (*bluegreen)(nil)
+var (
+	_ provider.ProviderWithFunctions      = (*bluegreen)(nil)
+	_ provider.ProviderWithValidateConfig = (*bluegreen)(nil)
+)
 
 // bluegreen is the provider.
 type bluegreen struct {
@@ -88,6 +92,18 @@ func (p *bluegreen) Schema(_ context.Context, _ provider.SchemaRequest, resp *pr
 	resp.Schema = providerSchema()
 }
 
+// ValidateConfig implements provider.ProviderWithValidateConfig, so that terraform validate finds what
+// the configuration alone shows. The environment is that of another machine then.
+func (p *bluegreen) ValidateConfig(ctx context.Context, req provider.ValidateConfigRequest, resp *provider.ValidateConfigResponse) {
+	var config providerModel
+	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	_, diags := notifying.Read(config.Notify, nil)
+	resp.Diagnostics.Append(diags...)
+}
+
 // Configure implements provider.Provider. It makes no calls: a plan that needs no AWS
 // works without credentials.
 func (p *bluegreen) Configure(ctx context.Context, req provider.ConfigureRequest, resp *provider.ConfigureResponse) {
@@ -109,11 +125,16 @@ func (p *bluegreen) Configure(ctx context.Context, req provider.ConfigureRequest
 		resp.Diagnostics.Append(tildeNotExpanded(path.Root("report_dir"), dir))
 		return
 	}
+	notices, diags := notifying.Read(config.Notify, os.LookupEnv)
+	resp.Diagnostics.Append(diags...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
 	settings.UserAgent = "terraform-provider-bluegreen/" + p.version
 	resp.ResourceData = &backend{
 		aws: platform.AWSSession{Settings: settings}, busy: p.busy, lookup: os.LookupEnv, environ: os.Environ,
 		noRecord: config.ShiftRecord.ValueString() == "off", noGuardian: !p.guarded || config.Guardian.Equal(types.BoolValue(false)), orphaned: p.orphaned,
-		reports:      reporting.Read(config.ReportDir, os.LookupEnv, p.version),
+		reports: reporting.Read(config.ReportDir, os.LookupEnv, p.version), notices: notices,
 		allowDestroy: os.Getenv(allowDestroyVariable) == "1", ledger: ledger.New(),
 	}
 	resp.DataSourceData = resp.ResourceData
@@ -140,6 +161,7 @@ type providerModel struct {
 	ShiftRecord types.String `tfsdk:"shift_record"`
 	Guardian    types.Bool   `tfsdk:"guardian"`
 	ReportDir   types.String `tfsdk:"report_dir"`
+	Notify      types.List   `tfsdk:"notify"`
 }
 
 func providerSchema() schema.Schema {
@@ -164,7 +186,7 @@ func providerSchema() schema.Schema {
 					"Also `BLUEGREEN_REPORT_DIR`. Default: none; `\"\"` turns reports off. See [The report of a shift](guides/how-a-shift-works.md#the-report-of-a-shift).",
 			},
 		},
-		Blocks: map[string]schema.Block{"aws": platform.AWSBlock()},
+		Blocks: map[string]schema.Block{"aws": platform.AWSBlock(), "notify": notifying.Block()},
 	}
 }
 

@@ -323,12 +323,15 @@ func TestSwitch_rescued(t *testing.T) {
 	t.Parallel()
 	needAWS(t)
 	for name, c := range rescues() {
-		for _, start := range c.starts(name) {
+		for i, start := range c.starts(name) {
 			t.Run(fmt.Sprintf("%s, %s", name, start), func(t *testing.T) {
 				t.Parallel()
 				s := newRescueSite(t, start)
 				stable := s.traffic(s.movedRouted())
 				s.shiftsAtOnce(c, stable)
+				if i == 0 && !c.canary { // a split is not the name of an environment
+					s.shiftsWithBluegreen(c, stable)
+				}
 				s.shiftsBySteps(c, stable)
 				s.accepts(c)
 			})

@@ -13,6 +13,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/owner"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/gates"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/guard"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/notifying"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/reporting"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
@@ -55,8 +56,10 @@ type shiftRun struct {
 	change
 	release.Apply
 	gates    []*gates.Gate
-	report   *reporting.Report // nil: there is none
-	reported reporting.Left    // by the end of the shift
+	report   *reporting.Report  // nil: there is none
+	reported reporting.Left     // by the end of the shift
+	notices  *notifying.Notices // nil: there are none
+	unsent   diag.Diagnostics   // warnings about them, by the end of the shift
 }
 
 // apply is the one path of Create and Update.
@@ -89,7 +92,7 @@ func (r *switchResource) apply(ctx context.Context, c change) applyResult {
 	if c, connectErr := r.backend.connect(ctx, ""); connectErr == nil {
 		c.Reader.Invalidate()
 	}
-	end := s.result(s.finish(result, err))
+	end := s.result(s.finish(ctx, result, err))
 	end.diags = s.diagnostics(result, err)
 	return end
 }
@@ -102,10 +105,12 @@ func newShiftRun(c change, w desired, noRecord bool) *shiftRun {
 	return s
 }
 
-// finish ends the report of the shift, and names it in the state.
-func (s *shiftRun) finish(result rollout.Result, err error) release.End {
+// finish ends the report of the shift, and names it in the state. The wait for notifications is no
+// part of the shift.
+func (s *shiftRun) finish(ctx context.Context, result rollout.Result, err error) release.End {
 	s.reported = s.report.End(result, err)
 	end := s.Finish(result, err)
+	s.unsent = s.notices.End(ctx, result, err)
 	if end.State != nil && end.State.LastShift != nil && end.State.LastShift.Started.Equal(s.Started) {
 		end.State.LastShift.Report = s.reported.Page
 	}
@@ -138,7 +143,7 @@ func (s *shiftRun) result(end release.End) applyResult {
 
 // diagnostics reports warnings, and why a shift did not complete.
 func (s *shiftRun) diagnostics(result rollout.Result, err error) diag.Diagnostics {
-	diags := s.warnings(result)
+	diags := append(s.warnings(result), s.unsent...)
 	if err == nil {
 		return diags
 	}
@@ -171,14 +176,16 @@ func (r *switchResource) prepare(ctx context.Context, s *shiftRun, decided shift
 	s.Spec.Router, s.Spec.RollbackRouter = c.Forward, c.Rollback
 	s.keepRecord(r.backend, c.Recorder)
 	s.report = r.backend.reports.Start(s.Apply, s.plan.Schedule.ValueString())
-	if !r.backend.noGuardian {
-		s.Spec.StartGuardian = guard.Starter(c, s.report.Journal())
-	}
 	s.Spec.Gates = gates
+	s.notices = r.backend.notices.Start(ctx, s.Apply, s.report.Page())
+	if !r.backend.noGuardian {
+		s.Spec.StartGuardian = guard.Starter(c, s.report.Journal(), s.notices.Handover())
+	}
 	s.Spec.CredentialsLast = func(ctx context.Context, d time.Duration) error { return c.CredentialsLast(ctx, d+rollbackMargin) }
 	log := eventLogger(ctx, "shift", s.Spec.ID)
 	s.Spec.OnEvent = func(e rollout.Event) {
 		s.report.OnEvent(e)
+		s.notices.OnEvent(e)
 		log(e)
 	}
 	return nil

@@ -75,7 +75,15 @@ func TestMain(m *testing.M) {
 		_ = os.Setenv(hostVariable, "registry.opentofu.org")
 	}
 	_ = flag.Set("test.parallel", "6") // they wait more than they compute
-	os.Exit(m.Run())
+	dir, err := os.MkdirTemp("", "bluegreen-command-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	commandDir = dir
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
 }
 
 // needTerraform returns the binary, and skips the test without one.

@@ -100,6 +100,20 @@ func BuildProvider(ctx context.Context, root, folder string) (string, error) {
 	return config, os.WriteFile(config, []byte(text), 0o600)
 }
 
+// BuildCommand builds the command bluegreen into a folder, as a release does, and returns its path.
+func BuildCommand(ctx context.Context, root, folder string) (string, error) {
+	path := filepath.Join(folder, "bluegreen")
+	if runtime.GOOS == "windows" {
+		path += ".exe"
+	}
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "./cmd/bluegreen")
+	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("cannot build the command: %w\n%s", err, out)
+	}
+	return path, nil
+}
+
 // linkInto puts the binary into the mirror, replacing what was there.
 func linkInto(mirror, registry, built string) error {
 	folder := filepath.Join(mirror, registry, "bluegreen", "bluegreen", providerVersion, runtime.GOOS+"_"+runtime.GOARCH)

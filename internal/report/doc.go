@@ -7,7 +7,7 @@
 // slow disk nor a large page delays a shift. What cannot be written is one warning at the end.
 //
 // The other direction needs no shift: Read, Follow and List read journals, also of a shift that
-// is running or whose process died; WritePage and WriteIndex render them again.
+// is running or whose process died; ReadStory and WriteIndex render them again.
 //
 // docs/journal.schema.json documents the lines. Nothing here contains a secret, because events
 // contain none.

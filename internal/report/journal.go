@@ -129,6 +129,15 @@ func (j *journal) close() error {
 	return j.err
 }
 
+// WriteFile writes a page or a summary to a file that only this user reads. What is no regular file,
+// such as a pipe, is written to.
+func WriteFile(path string, content []byte) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return os.WriteFile(path, content, fileMode)
+	}
+	return writeFile(path, content)
+}
+
 // writeFile replaces a file, so that a reader sees the old or the new one.
 func writeFile(path string, content []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), folderMode); err != nil {

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	_ "embed" // the templates of the pages
+	"fmt"
 	"html/template"
 	"path/filepath"
 	"sync"
@@ -108,21 +109,20 @@ func outcomeClass(outcome string) string {
 	}
 }
 
-// WritePage renders the page of a journal again, beside it, and returns its path.
-func WritePage(journal string, now time.Time) (string, error) {
+// ReadStory reads a journal.
+func ReadStory(journal string) (*Story, error) {
 	story := NewStory()
 	if err := Read(journal, func(e Entry) error { story.Add(e); return nil }); err != nil {
-		return "", err
+		return nil, err
 	}
 	if story.Shift.ID == "" {
-		return "", ErrNotJournal
+		return nil, fmt.Errorf("%s: %w", journal, ErrNotJournal)
 	}
-	page, err := story.render(pageOptions{Now: now})
-	if err != nil {
-		return "", err
-	}
-	return PagePath(journal), writeFile(PagePath(journal), page)
+	return story, nil
 }
+
+// Page renders the page of a story that was read.
+func (s *Story) Page(now time.Time) ([]byte, error) { return s.render(pageOptions{Now: now}) }
 
 // indexRow is a shift in the index.
 type indexRow struct {

@@ -27,11 +27,16 @@ func (e *NewerError) Error() string {
 	return fmt.Sprintf("%s has version %d of the journal format, and this program knows versions up to %d: use the version of bluegreen that wrote it, or a newer one", e.Path, e.Version, Version)
 }
 
-// ErrNotJournal reports a file that is no journal.
-var ErrNotJournal = errors.New("not a journal of a shift")
+// ErrNotJournal reports a file that is no journal, and ErrDamaged a journal with a line in its
+// middle that cannot be read.
+var (
+	ErrNotJournal = errors.New("not a journal of a shift")
+	ErrDamaged    = errors.New("the journal is damaged")
+)
 
 // Read calls each with every entry of a journal. An incomplete last line, as a crash leaves it, is
-// ignored. It returns a *NewerError before the first call, ErrNotJournal, or the error of each.
+// ignored. It returns a *NewerError before the first call, ErrNotJournal, ErrDamaged, or the error of
+// each.
 func Read(path string, each func(Entry) error) error {
 	_, err := readFile(path, each)
 	return err
@@ -94,7 +99,7 @@ func (r *reader) check(line []byte) (Entry, error) {
 	case r.n == 1 && e.Version > Version: // whatever else is in it
 		return e, &NewerError{r.path, e.Version}
 	case err != nil && r.n > 1:
-		return e, fmt.Errorf("%s, line %d: %w", r.path, r.n, err)
+		return e, fmt.Errorf("%s, line %d: %w: %w", r.path, r.n, ErrDamaged, err)
 	case err != nil || r.n == 1 && (e.Event != Opened || e.Version < 1 || e.Shift == nil):
 		return e, fmt.Errorf("%s: %w", r.path, ErrNotJournal)
 	}
@@ -247,7 +252,7 @@ func (s *Summary) readTail() error {
 		case e.Event == Ended && e.Result != nil:
 			s.Ended, s.Result = true, *e.Result
 		case e.Event == string(rollout.ShiftEnded) && !s.Ended:
-			s.Ended, s.Result = true, resultOf(e)
+			s.Ended, s.Result = true, ResultOf(e)
 		}
 	}
 	return nil

@@ -144,18 +144,18 @@ func TestList(t *testing.T) {
 }
 
 // What was written is rendered again as it was.
-func TestWritePage_isThatOfTheRecorder(t *testing.T) {
+func TestReadStory_isThatOfTheRecorder(t *testing.T) {
 	dir := t.TempDir()
 	closed := record(dir, failedShift(), failedResult())
 	before, err := os.ReadFile(closed.Page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	page, err := report.WritePage(report.JournalPath(dir, sampleShift().ID), time.Now())
-	if err != nil || page != closed.Page {
-		t.Fatal(page, err)
+	story, err := report.ReadStory(report.JournalPath(dir, sampleShift().ID))
+	if err != nil {
+		t.Fatal(err)
 	}
-	after, err := os.ReadFile(page)
+	after, err := story.Page(time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func TestWritePage_isThatOfTheRecorder(t *testing.T) {
 	if trim(before) != trim(after) {
 		t.Error("the pages differ")
 	}
-	if _, err := report.WritePage(journalOf(t, strings.Replace(firstLine, `"version":1`, `"version":9`, 1)), time.Now()); err == nil {
+	if _, err := report.ReadStory(journalOf(t, strings.Replace(firstLine, `"version":1`, `"version":9`, 1))); err == nil {
 		t.Error("a newer journal was rendered")
 	}
 }

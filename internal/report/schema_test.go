@@ -158,6 +158,7 @@ func fullShift() report.Shift {
 func otherEvents() []rollout.Event {
 	return []rollout.Event{
 		{At: began, Kind: "request_answered", Gate: "approve", Text: "approved by ann"},
+		{At: began, Kind: rollout.ShiftPaused, Gate: "users", Status: rollout.Inconclusive, Text: "12 requests"},
 		{At: began, Kind: rollout.SourceEmpty, Text: "blue (web): no registered targets"},
 		{At: began, Kind: rollout.GateEvaluated, Gate: "users", Status: rollout.Errored, Measured: []rollout.Measurement{{Name: "query result", Min: new(0.1)}}},
 		{At: began, Kind: rollout.RequestAnswered, Gate: "go", Text: "approve by ann: accepted"},

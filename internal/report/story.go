@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -139,9 +140,11 @@ func (s *Story) Add(e Entry) {
 		s.gate(e.Gate).add(e)
 	case string(rollout.HealthRead):
 		s.health(e)
+	case string(rollout.ShiftPaused):
+		s.moment(e, fmt.Sprintf("The shift waits for gate %q, although the hold is over: %s", e.Gate, shortened(e.Detail)))
 	case string(rollout.ShiftEnded):
 		if !s.Ended {
-			s.Ended, s.Result = true, resultOf(e)
+			s.Ended, s.Result = true, ResultOf(e)
 		}
 		s.moment(e, "The shift ends.")
 	default:
@@ -277,8 +280,8 @@ func (s *Story) gate(name string) *GateStory {
 	return s.Gates[i]
 }
 
-// resultOf is the result of a shift without an entry of its own, as after a crash.
-func resultOf(e Entry) Result {
+// ResultOf is the result of a shift without an entry of its own, as after a crash.
+func ResultOf(e Entry) Result {
 	r := Result{Outcome: "completed"}
 	if e.Failure == nil && e.Detail == "completed" {
 		return r

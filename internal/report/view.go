@@ -297,7 +297,7 @@ type writeView struct {
 func (v *view) writes() []writeView {
 	var all []writeView
 	for _, w := range v.story.Writes {
-		x := writeView{At: v.story.elapsed(w.From), Route: v.routeText(w.Route), Weights: w.Weights.String(), Took: secondsText(w.Longest), Result: "accepted"}
+		x := writeView{At: v.story.elapsed(w.From), Route: v.story.routeText(w.Route), Weights: w.Weights.String(), Took: secondsText(w.Longest), Result: "accepted"}
 		if w.Error != "" {
 			x.Failed, x.Result = true, "failed: "+w.Error
 		}
@@ -307,16 +307,6 @@ func (v *view) writes() []writeView {
 		all = append(all, x)
 	}
 	return all
-}
-
-// routeText names a route by its entry point and its label or id.
-func (v *view) routeText(id string) string {
-	for _, r := range v.story.Shift.Routes {
-		if r.ID == id {
-			return r.Entry + ", " + cmp.Or(r.Label, r.ID)
-		}
-	}
-	return id
 }
 
 // weightRow is a row of the table of weights.

@@ -283,11 +283,22 @@ func (f inspection) unhealthyTarget(ctx context.Context, targets []traffic.State
 		return ""
 	}
 	for _, i := range f.existing() {
-		if targets[i].Response == "" && serving(targets[i], health) == 0 && serving(f.current[i], health) > 0 {
+		if targets[i].Response == "" && serving(targets[i], health) == 0 && serving(f.current[i], health) > 0 && !isUncheckable(f.current[i], targets[i], health) {
 			return f.routes[i].Entry + " has no healthy targets to roll back to"
 		}
 	}
 	return ""
+}
+
+// isUncheckable reports whether a target gives traffic to a group whose health cannot be known,
+// because the route does not have it: the load balancer does not check what is in no action.
+func isUncheckable(current, target traffic.State, health map[string]traffic.Health) bool {
+	for group, weight := range target.Weights {
+		if _, attached := current.Weights[group]; weight > 0 && !attached && isUnused(health[group]) {
+			return true
+		}
+	}
+	return false
 }
 
 // healthOfExisting reads the health of those groups that exist.

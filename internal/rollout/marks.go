@@ -127,6 +127,26 @@ func (l *lease) isRolledBack() bool {
 	return l.rolled
 }
 
+// lastMark looks whether somebody has marked the record, nil where nobody has or that cannot be
+// read: what a running look found counts as well.
+func (l renewing) lastMark(ctx context.Context) error {
+	if !l.isHeld() || l.onMark == nil {
+		return nil
+	}
+	if l.isRolledBack() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return &markError{l.record.Reason}
+	}
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
+	defer cancel()
+	records, err := l.spec.Recorder.Records(limited, l.routes)
+	if err != nil {
+		return nil
+	}
+	return l.markIn(records)
+}
+
 // markIn returns the mark of somebody who rolls this shift back, nil where there is none. A reason
 // is a mark unless this run wrote one itself; it is never overwritten, as the phase is by a
 // renewal that crossed it.

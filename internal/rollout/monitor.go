@@ -117,6 +117,7 @@ func (m *monitor) hold(ctx context.Context, st stage) (advances bool, f *Failure
 		if d.passed {
 			return d.advances, nil
 		}
+		w.reportPause(d.pausedBy)
 		w.startDue(ctx, d, now)
 		if f := w.waitForAnswer(ctx, d.wake); f != nil {
 			return false, w.atStage(f)
@@ -138,6 +139,15 @@ func (w *waiting) waive(waivers []waiver) {
 	for _, x := range waivers {
 		w.stage.gates[x.gate].waive(x.warning)
 	}
+}
+
+// reportPause reports, once in a stage, that it waits for a gate.
+func (w *waiting) reportPause(g *gateState) {
+	if g == nil {
+		return
+	}
+	w.paused = true
+	w.monitor.report.emit(Event{Kind: ShiftPaused, Gate: g.Name, Status: Inconclusive, Text: g.inconclusiveDetail})
 }
 
 // startDue starts the calls of a decision.

@@ -24,6 +24,7 @@ type waitState struct {
 	unjudged bool // the results of gates do not delay its end
 	permit   bool // the stage ends, or with advance ends early, only with a fresh permission
 	unshown  bool // the routes do not show yet what they must
+	paused   bool // it was reported that the stage waits for a gate
 	advance  bool // the stage ends early where the giving side has no registered target
 
 	limits    HealthSettings
@@ -35,6 +36,10 @@ type waitState struct {
 	routes    routesState
 	gates     []gateState
 }
+
+// pausedAfter is how long a stage waits for an inconclusive gate, after its hold, before that is
+// reported: the data of a metric is often a little late.
+const pausedAfter = time.Minute
 
 // permitFor is how long a permission to end the stage counts.
 const permitFor = 2 * time.Second
@@ -106,8 +111,9 @@ type decision struct {
 	readHealth bool
 	readRoutes bool
 	askPermit  bool
-	settling   bool      // only answers of calls in progress are missing: no gate is called
-	wake       time.Time // after now
+	pausedBy   *gateState // the gate for which the stage has waited so long that it is reported; nil: none
+	settling   bool       // only answers of calls in progress are missing: no gate is called
+	wake       time.Time  // after now
 }
 
 // waiver says that an inconclusive gate counts as passed, as OnInconclusive says.
@@ -158,6 +164,7 @@ func (w waitState) next(now time.Time) decision {
 	if d.failure = w.apart(h); d.failure != nil {
 		return d
 	}
+	d.pausedBy = w.pausedBy(h)
 	for i, g := range w.gates {
 		if !g.running && !d.settling && !w.needsNoCall(g) && h.reached(g.next) && !w.mayEndAtOnce(h) {
 			d.calls = append(d.calls, i)
@@ -198,6 +205,26 @@ func (w waitState) apart(h *horizon) *Failure {
 	}
 	return &Failure{Cause: TimedOut, Gate: w.gates[i].Name, Detail: fmt.Sprintf("the gates did not all pass at the same time within %s; the last result of %q was %s",
 		schedule.FormatDuration(w.until.Sub(w.began)), w.gates[i].Name, cmp.Or(w.gates[i].latest, "none"))}
+}
+
+// pausedBy returns the gate for which the stage has waited for pausedAfter, once; nil: none.
+func (w waitState) pausedBy(h *horizon) *gateState {
+	if w.paused || w.unjudged {
+		return nil
+	}
+	for i, g := range w.gates {
+		if !g.inconclusive() {
+			continue
+		}
+		from := g.inconclusiveSince
+		if w.heldUntil.After(from) {
+			from = w.heldUntil
+		}
+		if h.reached(from.Add(pausedAfter)) {
+			return &w.gates[i]
+		}
+	}
+	return nil
 }
 
 // needsNoCall reports whether the gate has given the approval that lasts until the weights

@@ -28,6 +28,9 @@ func (d decision) text() string {
 	case d.passed:
 		return strings.Join(append(parts, "passed"), ", ")
 	}
+	if d.pausedBy != nil {
+		parts = append(parts, "paused by "+d.pausedBy.Name)
+	}
 	for _, i := range d.calls {
 		parts = append(parts, fmt.Sprintf("call %d", i))
 	}
@@ -57,6 +60,12 @@ func newWait(gates int) waitState {
 // inconclusive makes a gate inconclusive since a time.
 func (g *gateState) setInconclusive(since time.Time, then Status) {
 	g.latest, g.inconclusiveSince, g.inconclusiveDetail, g.OnInconclusive = Inconclusive, since, "few requests.", then
+}
+
+// pending makes a gate inconclusive since 1 s that may be for an hour.
+func (w *waitState) pending(gate int) {
+	w.gates[gate].setInconclusive(after(1), Fail)
+	w.gates[gate].InconclusiveTimeout = time.Hour - 10*time.Second
 }
 
 // readAt sets the last read that succeeded; the next one is due 5 s later.
@@ -143,6 +152,12 @@ func TestWaitState_next(t *testing.T) {
 			w.gates[1].setInconclusive(after(2), Fail)
 		}, 30,
 			`waive 0 (few requests; inconclusive for 29s (inconclusive_timeout = "20s")), gate_inconclusive: few requests; inconclusive for 28s (inconclusive_timeout = "20s")`},
+		{"a minute after the hold", 2, func(w *waitState) { w.pending(1) }, 70, "paused by g1, call 0, call 1, wake at 1h0m0s"},
+		{"shortly before that", 2, func(w *waitState) { w.pending(1) }, 69, "call 0, call 1, wake at 1m10s"},
+		{"a minute after the hold, which was reported", 2, func(w *waitState) { w.pending(1); w.paused = true }, 70, "call 0, call 1, wake at 1h0m0s"},
+		{"inconclusive for the first time after the hold", 1, func(w *waitState) { w.pending(0); w.gates[0].inconclusiveSince = after(40) }, 70, "call 0, wake at 1m40s"},
+		{"a report-only gate pauses nothing", 1, func(w *waitState) { w.pending(0); w.gates[0].DryRun = true; w.heldUntil = after(100) }, 90, "call 0, wake at 1m40s"},
+		{"a gate pauses no stage that does not wait for it", 1, func(w *waitState) { w.pending(0); w.unjudged, w.health.breachSince = true, after(80) }, 90, "call 0, wake at 1m50s"},
 		{"a report-only gate is never overdue", 1, func(w *waitState) { w.gates[0].setInconclusive(after(1), Fail); w.gates[0].DryRun = true }, 99, "passed"},
 
 		{"health is read", 0, func(w *waitState) { w.watch = true }, 3, "read health, wake at 10s"},
@@ -290,6 +305,7 @@ func (w waitState) act(d decision) waitState {
 	for _, i := range d.calls {
 		w.gates[i].running = true
 	}
+	w.paused = w.paused || d.pausedBy != nil
 	w.health.running = w.health.running || d.readHealth
 	w.permitted.running = w.permitted.running || d.askPermit
 	return w
@@ -313,7 +329,7 @@ func TestWaitState_nothingChangesBeforeWake(t *testing.T) {
 		w = w.act(d)
 		for _, at := range []time.Time{now, now.Add(d.wake.Sub(now) / 2), d.wake.Add(-time.Nanosecond)} {
 			later := w.next(at)
-			idle := !later.passed && later.failure == nil && later.waivers == nil && later.calls == nil && !later.readHealth && !later.askPermit
+			idle := !later.passed && later.failure == nil && later.waivers == nil && later.calls == nil && later.pausedBy == nil && !later.readHealth && !later.askPermit
 			// Without anything to wait for, the hour counts from the decision. A call that starts may
 			// make other things wait for it, which the decision did not know.
 			sameWake := later.wake.Equal(d.wake) || later.wake.Equal(at.Add(time.Hour)) || d.calls != nil && later.wake.After(d.wake)

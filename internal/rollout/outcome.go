@@ -243,11 +243,12 @@ const (
 	RouteRead       EventKind = "route_read"       // Route has Weights at the start
 	WeightsWritten  EventKind = "weights_written"  // Weights were written to Route; Text is the error, if any
 	WeightsVerified EventKind = "weights_verified" // Route was read back with Weights
-	PhaseStarted    EventKind = "phase_started"    // Text is the phase
+	PhaseStarted    EventKind = "phase_started"    // Text is the phase; Step, if it writes the weights of one
 	GateEvaluated   EventKind = "gate_evaluated"   // Gate returned Status; Text is its detail
 	HealthDegraded  EventKind = "health_degraded"  // Text is the detail
 	HealthRecovered EventKind = "health_recovered"
 	HealthRead      EventKind = "health_read"      // Targets differ from those of the last such event; Text has them in words
+	ShiftPaused     EventKind = "shift_paused"     // the hold is over, but Gate has been inconclusive for a while; Text is its detail
 	SourceEmpty     EventKind = "source_empty"     // the giving side has no registered target; Text is the detail
 	RequestAnswered EventKind = "request_answered" // somebody asked for something; Gate is that of an approval
 	RollbackStarted EventKind = "rollback_started" // Text is the failure
@@ -263,6 +264,9 @@ type Event struct {
 	Gate    string
 	Status  Status
 	Text    string
+	// Step is the number of the step whose weights the phase writes, from 1, and Steps that of the
+	// one at 100 %. 0: it writes none. If another phase follows, they were read back.
+	Step, Steps int
 
 	// Took is how long the call took, with GateEvaluated and WeightsWritten.
 	Took time.Duration
@@ -296,6 +300,11 @@ type reporter struct {
 func (r *reporter) emit(e Event) { emit(r.onEvent, e) }
 
 func (r *reporter) phase(name string) { r.emit(Event{Kind: PhaseStarted, Text: name}) }
+
+// step emits the phase that writes the weights of a step.
+func (r *reporter) step(p path, at shift.Share) {
+	r.emit(Event{Kind: PhaseStarted, Text: "shift to " + at.String(), Step: p.number(at), Steps: p.last()})
+}
 
 // evaluated emits a verdict.
 func (r *reporter) evaluated(a gateAnswer) {

@@ -127,7 +127,7 @@ func (s *sequence) revert(ctx context.Context) *Failure {
 	if f := s.checkCredentials(ctx, shift.Step{At: shift.Full}); f != nil {
 		return f
 	}
-	s.report.phase("shift to " + shift.Full.String())
+	s.report.step(s.path, shift.Full)
 	if f := s.moveAll(ctx); f != nil {
 		return f
 	}
@@ -173,5 +173,5 @@ func (s *sequence) rollBackToStable(ctx context.Context) *Failure {
 	if f := s.monitor.wait(ctx, stage{name: "settle", part: shift.After, hold: s.spec.Request.Strategy.Settle}); f != nil {
 		return f
 	}
-	return s.conclude(ctx)
+	return finishing{s}.conclude(ctx)
 }

@@ -93,7 +93,7 @@ func (s stepwise) takeStep(ctx context.Context, step shift.Step) (advances bool,
 	if f := s.checkCredentials(ctx, step); f != nil {
 		return false, f
 	}
-	s.report.phase("shift to " + step.At.String())
+	s.report.step(s.path, step.At)
 	if f := s.setWeights(ctx, step.At); f != nil || step.At == shift.Full {
 		return false, f // the hold at 100 % is the bake
 	}
@@ -133,7 +133,7 @@ func (s stepwise) advance(ctx context.Context, full shift.Step) *Failure {
 		return f
 	}
 	from := s.at
-	s.report.phase("shift to " + full.At.String())
+	s.report.step(s.path, full.At)
 	if f := s.setWeights(ctx, full.At); f != nil {
 		return f
 	}
@@ -170,19 +170,36 @@ func (s *sequence) settle(ctx context.Context, gates []*activeGate) *Failure {
 	if f != nil {
 		return f
 	}
-	return s.conclude(ctx)
+	return finishing{s}.conclude(ctx)
 }
 
-// conclude ends a shift that reached the desired weights: it cleans up, or checks that the
-// routes are unchanged and exist. A check that cannot read is ignored, because every write
-// has been read back before.
-func (s *sequence) conclude(ctx context.Context) *Failure {
+// finishing is the part of a sequence that ends a shift whose traffic is where it should be.
+type finishing struct{ *sequence }
+
+// conclude ends a shift that reached the desired weights. The last look at its record finds a
+// command that rolled it back meanwhile: without it, the shift would be completed, and the version
+// that the command rejected would be stable.
+func (s finishing) conclude(ctx context.Context) *Failure {
+	f := s.checkEnd(ctx)
+	if f != nil {
+		return f
+	}
+	if mark, is := errors.AsType[*markError](renewing{s.lease}.lastMark(ctx)); is {
+		f = mark.failure()
+		f.Stage = "final check"
+	}
+	return f
+}
+
+// checkEnd cleans up, or checks that the routes are unchanged and exist. A check that cannot read
+// is ignored, because every write has been read back before.
+func (s finishing) checkEnd(ctx context.Context) *Failure {
 	if len(s.desired.cleanUp()) > 0 {
 		return s.cleanUp(ctx)
 	}
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), StaleFor+externalChangeTimeout)
 	defer cancel()
-	f := writing{s}.unchanged(limited)
+	f := writing(s).unchanged(limited)
 	unread := f != nil && slices.Contains([]Cause{RouterFailed, Interrupted, Aborted, TimedOut}, f.Cause) && !errors.Is(f.Err, traffic.ErrNotFound)
 	switch {
 	case f != nil && !unread:

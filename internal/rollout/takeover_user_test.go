@@ -238,3 +238,68 @@ func TestIsAbandoned(t *testing.T) {
 		})
 	}
 }
+
+// The targets of a group that no action has are not checked, so that nothing is known against them.
+func TestRollBack_toADetachedGroup(t *testing.T) {
+	healthy := []traffic.Target{{ID: "1", State: traffic.Healthy}}
+	for name, c := range map[string]struct {
+		blue     []traffic.Target
+		attached bool
+		err      error
+	}{
+		"it has targets":               {blue: healthy},
+		"it has none":                  {err: rollout.ErrTargetUnhealthy},
+		"attached, in a disabled zone": {blue: []traffic.Target{{ID: "1", State: traffic.Unused}}, attached: true, err: rollout.ErrTargetUnhealthy},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				memory := routertest.NewMemory()
+				memory.SetTargets("web-green", healthy...)
+				memory.SetTargets("web-blue", c.blue...)
+				now := traffic.State{Weights: map[string]int{"web-green": 1}}
+				if c.attached {
+					now.Weights["web-blue"] = 0
+				}
+				memory.AddRoute("web", now)
+				time.Sleep(time.Minute) // virtual: the first checks are over
+				back := traffic.State{Weights: map[string]int{"web-blue": 1}}
+				_, err := rollout.RollBack(t.Context(), rollout.Handover{RollbackTimeout: time.Minute, Moved: true,
+					Routes: []rollout.HandedRoute{{ID: "web", Entry: "web", Current: memory.Now("web"), Target: back}}}, rollout.Successor{Router: memory.RollbackClient()})
+				if !errors.Is(err, c.err) {
+					t.Errorf("got %v, want %v", err, c.err)
+				}
+				if moved := memory.Now("web").EqualTraffic(back); moved != (c.err == nil) {
+					t.Errorf("the route has %v", memory.Now("web"))
+				}
+			})
+		})
+	}
+}
+
+// A command that marks the record while the shift detaches groups at its end is not overlooked.
+func TestRollBack_atTheEnd(t *testing.T) {
+	met := 0
+	for at := 13*time.Minute + 12*time.Second; at < 13*time.Minute+40*time.Second; at += 310 * time.Millisecond {
+		synctest.Test(t, func(t *testing.T) {
+			recorded := false
+			x := ask(t, userStory+"detach_idle\nfault slow write by=forward for=9s skip=6 times=2\n", at, func(h *rollout.Handover, _ *rollout.Successor) {
+				recorded = h.Record != nil && h.Record.Record.Phase != traffic.PhaseCompleted
+			})
+			if !recorded {
+				return
+			}
+			met++
+			if x.err != nil || x.failure == nil || x.failure.Cause != rollout.RolledBackByUser || !x.failure.Rejects {
+				t.Errorf("at %s: the command ended with %v, the shift with %v", at, x.err, x.failure)
+			}
+			for _, id := range []string{"web", "api"} {
+				if w := x.p.memory.Now(id).Weights; w[id+"-green"] > 0 || w[id+"-blue"] == 0 {
+					t.Errorf("at %s: %s has %v", at, id, w)
+				}
+			}
+		})
+	}
+	if met < 20 {
+		t.Errorf("only %d of the commands came in time", met)
+	}
+}

@@ -167,5 +167,5 @@ func (s warner) unfinishedWarnings() []string {
 	case s.Request.Desired != nil:
 		return nil
 	}
-	return []string{fmt.Sprintf("Shift %s did not finish, and its traffic stays as it is. Set active (or weights) to complete the shift or to roll it back.", s.Request.Unfinished.Shift)}
+	return []string{fmt.Sprintf("Shift %s did not finish, and its traffic stays as it is. Set active (or weights) to complete the shift or to roll it back, or roll it back without an apply: terraform show -json | bluegreen recover -f -.", s.Request.Unfinished.Shift)}
 }

@@ -47,11 +47,11 @@ func Table() []Row {
 // had; only row 13 is about the others.
 func table() []row {
 	return []row{
-		{1, "The configuration leaves the traffic alone (`ignore_changes = [active, weights]`)", "No traffic is moved.",
+		{1, "The configuration leaves the traffic alone (`ignore_changes = [active, weights]`)", "No traffic is moved. After an abandoned shift, the schedule names `bluegreen recover`.",
 			func(f facts) bool { return f.nothingDesired }, NoChange, false, false, false},
 		{2, "The traffic is where the configuration and the last completed shift say", "No traffic is moved. A record that an earlier shift left is removed.",
 			func(f facts) bool { return f.reached && f.stable && !f.joins && !f.missing && f.otherSwitch == "" }, NoChange, false, false, false},
-		{rowOtherSwitch, "Another switch abandoned a shift on a route", "Refused: no traffic is moved. Apply the configuration of that switch first; it completes the shift or rolls it back.",
+		{rowOtherSwitch, "Another switch abandoned a shift on a route", "Refused: no traffic is moved. Apply the configuration of that switch first; it completes the shift or rolls it back. `bluegreen recover` only rolls it back.",
 			func(f facts) bool { return f.otherSwitch != "" }, OtherSwitch, false, false, false},
 		{4, "A shift of this switch did not finish, and the configuration wants what was stable before", "Rolled back: one write per route. Neither a gate nor a rejected version prevents it.",
 			func(f facts) bool { return f.stable && !f.reached && (f.ours || f.noRecord) && !f.responds }, Rollback, false, false, false},

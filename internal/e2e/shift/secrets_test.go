@@ -25,7 +25,12 @@ var secrets = map[string]string{
 	"PROMETHEUS_HEADER": "tenant-aa11bb22cc33",
 	"WEBHOOK_SECRET":    "webhook-99887766aabb",
 	"WEBHOOK_HEADER":    "Basic d2ViaG9vazpoZWFkZXItc2VjcmV0",
+	"NOTIFY_SECRET":     "notify-1122334455aa",
+	"NOTIFY_HEADER":     "Bearer notify-header-66778899bb",
 }
+
+// slackPath is the secret part of a URL of Slack.
+const slackPath = "T0SECRET11/B0SECRET22/slack-33445566cc"
 
 // echo answers every request with an error that repeats the request.
 func echo(t *testing.T) (url string, received func() string) {
@@ -33,6 +38,7 @@ func echo(t *testing.T) (url string, received func() string) {
 	var all strings.Builder
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var sent bytes.Buffer
+		_, _ = fmt.Fprintf(&sent, "Path: %s\r\n", r.URL.Path)
 		_ = r.Header.Write(&sent)
 		mu.Lock()
 		all.WriteString(sent.String())
@@ -93,6 +99,31 @@ func gatesWithSecrets(url string, dry bool) string {
 `, url, dry)
 }
 
+// destinationsWithSecrets are the echo server with every argument that takes a secret by name, and a
+// hook.
+func destinationsWithSecrets(url, hook string) string {
+	return fmt.Sprintf(`
+  notify {
+    name = "refuses"
+    webhook {
+      url         = %[1]q
+      secret_env  = "NOTIFY_SECRET"
+      headers_env = { "Authorization" = "NOTIFY_HEADER" }
+    }
+  }
+  notify {
+    name = "refuses-as-slack"
+    slack { url_env = "SLACK_URL" }
+  }
+  notify {
+    name = "accepts"
+    webhook {
+      url        = %[2]q
+      secret_env = "NOTIFY_SECRET"
+    }
+  }`, url, hook)
+}
+
 func TestSecrets_appearNowhere(t *testing.T) {
 	t.Parallel()
 	w := e2e.NewQuietWorld(t, e2e.Quick())
@@ -103,6 +134,9 @@ func TestSecrets_appearNowhere(t *testing.T) {
 	}
 	reports, summary := filepath.Join(t.TempDir(), "reports"), filepath.Join(t.TempDir(), "summary.md")
 	w.Terraform.Env = append(w.Terraform.Env, "TF_LOG=TRACE", "TF_LOG_PATH="+log, "BLUEGREEN_REPORT_DIR="+reports, "GITHUB_STEP_SUMMARY="+summary)
+	hook := e2e.NewHook(t, secrets["NOTIFY_SECRET"])
+	w.Terraform.Env = append(w.Terraform.Env, "SLACK_URL="+url+"/services/"+slackPath)
+	e2e.Notify(w, destinationsWithSecrets(url, hook.URL))
 	said := map[string]string{}
 	w.SetGates(gatesWithSecrets(url, false)) // acted on
 	w.MustConfigure("green")
@@ -127,23 +161,40 @@ func TestSecrets_appearNowhere(t *testing.T) {
 		said[pattern] = contents(t, filepath.Join(reports, pattern))
 	}
 	said["summary"] = contents(t, summary)
+	said["notifications"] = hook.Bodies()
 	for name, value := range secrets {
 		// The key of a signature is never sent; the server received the others.
-		if name != "WEBHOOK_SECRET" && !strings.Contains(received(), value) {
+		if name != "WEBHOOK_SECRET" && name != "NOTIFY_SECRET" && !strings.Contains(received(), value) {
 			t.Errorf("%s was not sent", name)
 		}
-		bare := value[strings.LastIndex(value, " ")+1:]
-		for _, form := range []string{bare, base64.StdEncoding.EncodeToString([]byte(bare)), fmt.Sprintf("%x", bare)} {
-			for where, text := range said {
-				if strings.Contains(text, form) {
-					t.Errorf("%s appears in %s as %q", name, where, form)
-				}
-			}
+		checkAbsent(t, name, value[strings.LastIndex(value, " ")+1:], said)
+	}
+	if !strings.Contains(received(), slackPath) {
+		t.Error("the message for Slack was not sent")
+	}
+	for part := range strings.SplitSeq(slackPath, "/") {
+		checkAbsent(t, "SLACK_URL", part, said)
+	}
+	for _, name := range []string{"refuses", "refuses-as-slack"} {
+		if !strings.Contains(said["apply"], fmt.Sprintf("Notifications to %q not delivered", name)) {
+			t.Errorf("the apply has no warning about %s:\n%s", name, said["apply"])
 		}
 	}
-	for _, where := range []string{"apply", "error", "trace.log", "*.jsonl", "*.html", "summary"} {
+	for _, where := range []string{"apply", "error", "trace.log", "*.jsonl", "*.html", "summary", "notifications"} {
 		if !strings.Contains(said[where], "asks") {
 			t.Errorf("%s does not name the gate:\n%s", where, said[where])
+		}
+	}
+}
+
+// checkAbsent checks that no text has a secret.
+func checkAbsent(t *testing.T, name, secret string, said map[string]string) {
+	t.Helper()
+	for _, form := range []string{secret, base64.StdEncoding.EncodeToString([]byte(secret)), fmt.Sprintf("%x", secret)} {
+		for where, text := range said {
+			if strings.Contains(text, form) {
+				t.Errorf("%s appears in %s as %q", name, where, form)
+			}
 		}
 	}
 }

@@ -41,17 +41,23 @@ func withRequest(urlDescription string, own map[string]schema.Attribute) map[str
 	return all
 }
 
+// ConnectionTexts describes the arguments about TLS, which are optional strings.
+func ConnectionTexts() map[string]string {
+	return map[string]string{
+		"ca_file":          "Path of a PEM file with the CA certificates to trust instead of the system certificates. Default: the system certificates.",
+		"server_name":      "Host name that the server certificate must have, and that is sent as SNI, where it differs from the address. It does not set the `Host` header. Default: the host of the address.",
+		"client_cert_file": "Path of a PEM file with the client certificate to present, followed by its intermediates. Requires `client_key_file`. Both files are read again for each connection. Default: none.",
+		"client_key_file":  "Path of a PEM file with the key of `client_cert_file`, not encrypted. Default: none.",
+	}
+}
+
 // connectionArguments are those about TLS.
 func connectionArguments() map[string]schema.Attribute {
-	text := func(description string) schema.StringAttribute {
-		return schema.StringAttribute{Optional: true, MarkdownDescription: description}
+	all := map[string]schema.Attribute{}
+	for name, text := range ConnectionTexts() {
+		all[name] = schema.StringAttribute{Optional: true, MarkdownDescription: text}
 	}
-	return map[string]schema.Attribute{
-		"ca_file":          text("Path of a PEM file with the CA certificates to trust instead of the system certificates. Default: the system certificates."),
-		"server_name":      text("Host name that the server certificate must have, and that is sent as SNI, where it differs from the address. It does not set the `Host` header. Default: the host of the address."),
-		"client_cert_file": text("Path of a PEM file with the client certificate to present, followed by its intermediates. Requires `client_key_file`. Both files are read again for each connection. Default: none."),
-		"client_key_file":  text("Path of a PEM file with the key of `client_cert_file`, not encrypted. Default: none."),
-	}
+	return all
 }
 
 // connection reads them.

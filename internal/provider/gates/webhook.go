@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 )
 
@@ -42,13 +43,9 @@ func webhookAttributes() map[string]schema.Attribute {
 
 func readWebhook(r reader, at path.Path, a map[string]attr.Value) configuration {
 	before := r.Diags.ErrorsCount()
-	c := gate.Webhook{
-		Request:           r.request(at, a),
-		SecretEnv:         r.filled(at.AtName("secret_env"), a["secret_env"]),
-		StandardSecretEnv: r.filled(at.AtName("standard_webhooks_secret_env"), a["standard_webhooks_secret_env"]),
-		SuccessCodes:      r.numbers(at.AtName("success_codes"), a["success_codes"]),
-		PendingCodes:      r.numbers(at.AtName("pending_codes"), a["pending_codes"]),
-	}
+	c := r.signed(at, a)
+	c.SuccessCodes = r.numbers(at.AtName("success_codes"), a["success_codes"])
+	c.PendingCodes = r.numbers(at.AtName("pending_codes"), a["pending_codes"])
 	if r.Diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
@@ -58,4 +55,24 @@ func readWebhook(r reader, at path.Path, a map[string]attr.Value) configuration 
 		build:       func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewWebhook(c, deps) },
 		files:       r.files(at, a, c.Connection),
 	}
+}
+
+// signed reads where a webhook sends, and how it signs.
+func (r reader) signed(at path.Path, a map[string]attr.Value) gate.Webhook {
+	return gate.Webhook{
+		Request:           r.request(at, a),
+		SecretEnv:         r.filled(at.AtName("secret_env"), a["secret_env"]),
+		StandardSecretEnv: r.filled(at.AtName("standard_webhooks_secret_env"), a["standard_webhooks_secret_env"]),
+	}
+}
+
+// FixedWebhook reads the arguments of a webhook that is no gate, so that it has neither placeholders
+// nor codes, and reports what is wrong with them.
+func FixedWebhook(r *input.Reader, at path.Path, a map[string]attr.Value) gate.Webhook {
+	own, before := reader{r}, r.Diags.ErrorsCount()
+	c := own.signed(at, a)
+	if r.Diags.ErrorsCount() == before {
+		own.check(at, a, c.CheckFixed())
+	}
+	return c
 }

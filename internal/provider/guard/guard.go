@@ -10,6 +10,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/guardian"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/owner"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/notifying"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/reporting"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
@@ -19,11 +20,13 @@ import (
 type handed struct {
 	Clients json.RawMessage
 	Journal string // which it continues; empty: there is none
+	// Notify is how it notifies of the end; nil: it does not.
+	Notify json.RawMessage `json:",omitempty"`
 }
 
-// Starter returns what starts a guardian that takes shifts over with the clients, and continues
-// the journal. It is nil where the system has no guardians.
-func Starter(c *platform.Clients, journal string) func(context.Context, string) rollout.Guardian {
+// Starter returns what starts a guardian that takes shifts over with the clients, continues the
+// journal, and notifies of the end. It is nil where the system has no guardians.
+func Starter(c *platform.Clients, journal string, notices json.RawMessage) func(context.Context, string) rollout.Guardian {
 	if !guardian.Supported {
 		return nil
 	}
@@ -35,7 +38,7 @@ func Starter(c *platform.Clients, journal string) func(context.Context, string) 
 		if err != nil {
 			return nil, err
 		}
-		return json.Marshal(handed{made, journal})
+		return json.Marshal(handed{made, journal, notices})
 	}
 	return func(ctx context.Context, shift string) rollout.Guardian {
 		return guardian.Start(ctx, guardian.Options{Shift: shift, Clients: clients})
@@ -48,20 +51,27 @@ func Is(args []string) bool { return guardian.Is(args) }
 // Main is the main function of a guardian's process, where Is.
 func Main() error {
 	var continued *reporting.Continued
+	var notices *notifying.Continued
+	isConnected := false
 	err := guardian.Main(func(ctx context.Context, message json.RawMessage, h *rollout.Handover) (rollout.Successor, error) {
 		var x handed
 		if err := json.Unmarshal(message, &x); err != nil {
 			return rollout.Successor{}, err
 		}
-		if continued == nil {
-			continued = reporting.Continue(x.Journal, h.Stop)
+		if !isConnected {
+			isConnected, continued, notices = true, reporting.Continue(x.Journal, h.Stop), notifying.Continue(ctx, x.Notify, h, os.LookupEnv)
 		}
 		c, err := platform.Resume(ctx, x.Clients, h)
 		if err != nil {
 			return rollout.Successor{}, err
 		}
-		return rollout.Successor{Router: c.Rollback, Recorder: c.Recorder, Owner: owner.Guardian(os.LookupEnv), OnEvent: continued.OnEvent}, nil
+		onEvent := func(e rollout.Event) {
+			continued.OnEvent(e)
+			notices.OnEvent(e)
+		}
+		return rollout.Successor{Router: c.Rollback, Recorder: c.Recorder, Owner: owner.Guardian(os.LookupEnv), OnEvent: onEvent}, nil
 	})
 	continued.End(err)
+	notices.End(err)
 	return err
 }

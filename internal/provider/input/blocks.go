@@ -13,7 +13,7 @@ import (
 // a dynamic block may turn out to be absent.
 
 // repeated are the blocks, and the list of objects, that can have several elements.
-var repeated = map[string]bool{"gate": true, "json": true, "metric": true, "query": true, "steps": true}
+var repeated = map[string]bool{"gate": true, "json": true, "metric": true, "notify": true, "query": true, "steps": true}
 
 // IsRepeated reports whether there can be several blocks of a name, instead of one.
 func IsRepeated(block string) bool { return repeated[block] }

@@ -36,12 +36,18 @@ func (c *Continued) End(err error) {
 	if c == nil {
 		return
 	}
-	end := report.Result{Outcome: string(release.RolledBack), Reason: "the process of the shift died, and its guardian returned the traffic"}
+	outcome, reason := TakenOver(err, c.stops)
+	c.recorder.Close(report.Result{Outcome: string(outcome), Reason: reason}, time.Now())
+}
+
+// TakenOver is how a shift ended whose process died, with the error of the takeover. stops reports
+// that the traffic stays where it is.
+func TakenOver(err error, stops bool) (outcome release.Outcome, reason string) {
 	switch {
 	case err != nil:
-		end.Outcome, end.Reason = string(release.Failed), "the process of the shift died, and its guardian could not return the traffic: "+err.Error()
-	case c.stops:
-		end.Outcome, end.Reason = string(release.Stopped), "the process of the shift died, and the traffic was left where it was"
+		return release.Failed, "the process of the shift died, and its guardian could not return the traffic: " + err.Error()
+	case stops:
+		return release.Stopped, "the process of the shift died, and the traffic was left where it was"
 	}
-	c.recorder.Close(end, time.Now())
+	return release.RolledBack, "the process of the shift died, and its guardian returned the traffic"
 }

@@ -51,8 +51,20 @@ func (s Settings) Start(a release.Apply, schedule string) *Report {
 	if s.Dir == "" && s.Summary == "" {
 		return nil
 	}
-	who := owner.New(s.lookup)
-	what := report.Shift{ID: a.Spec.ID, Versions: map[string]string{}, Groups: map[string]string{}, To: report.PercentagesOf(a.Desired.Weights), Schedule: schedule, Owner: &who, Provider: s.Version}
+	what := Describe(a, s.lookup)
+	what.Schedule, what.Provider = schedule, s.Version
+	r := &Report{settings: s, recorder: report.New(report.Options{Dir: s.Dir, Shift: what})}
+	if s.Dir != "" && s.Journals != "" {
+		// Without it nobody follows the journal; the shift is the same.
+		r.announced = report.Announce(s.Journals, r.recorder.Journal()) == nil
+	}
+	return r
+}
+
+// Describe returns what a shift is about.
+func Describe(a release.Apply, lookup func(string) (string, bool)) report.Shift {
+	who := owner.New(lookup)
+	what := report.Shift{ID: a.Spec.ID, Versions: map[string]string{}, Groups: map[string]string{}, To: report.PercentagesOf(a.Desired.Weights), Owner: &who}
 	for _, route := range a.Desired.Routes {
 		if !slices.Contains(what.Entries, route.Entry) {
 			what.Entries = append(what.Entries, route.Entry)
@@ -70,12 +82,7 @@ func (s Settings) Start(a release.Apply, schedule string) *Report {
 	for _, g := range a.Spec.Request.Strategy.Gates {
 		what.Gates = append(what.Gates, report.ShiftGate{Name: g.Name, DryRun: g.DryRun, When: string(g.When), IntervalSeconds: g.Interval.Seconds()})
 	}
-	r := &Report{settings: s, recorder: report.New(report.Options{Dir: s.Dir, Shift: what})}
-	if s.Dir != "" && s.Journals != "" {
-		// Without it nobody follows the journal; the shift is the same.
-		r.announced = report.Announce(s.Journals, r.recorder.Journal()) == nil
-	}
-	return r
+	return what
 }
 
 // Journal returns the path of the journal; empty: there is none.
@@ -84,6 +91,14 @@ func (r *Report) Journal() string {
 		return ""
 	}
 	return r.recorder.Journal()
+}
+
+// Page returns the path of the page, which is written beside the journal; empty: there is none.
+func (r *Report) Page() string {
+	if journal := r.Journal(); journal != "" {
+		return report.PagePath(journal)
+	}
+	return ""
 }
 
 // OnEvent reports an event, as rollout.Spec.OnEvent.
