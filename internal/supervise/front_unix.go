@@ -52,6 +52,8 @@ const (
 type status struct {
 	PID  int  `json:"pid,omitempty"`  // of the command, which runs
 	Exit *int `json:"exit,omitempty"` // the exit code of this program
+	// Alone: the supervisor could not be started, and neither was the command.
+	Alone bool `json:"alone,omitempty"`
 }
 
 // passed are the signals that are passed on.
@@ -76,17 +78,22 @@ func run(ctx context.Context, o Options) int {
 		removeAnnouncements(file)
 		file = ""
 	}
-	defer func() { removeAnnouncements(file) }()
 	s := newSession(o, file, signals)
 	if tty := terminalOf(o.In); tty != nil {
 		s.terminal = tty
+		defer removeAnnouncements(file)
 		return s.run(ctx)
 	}
 	f := &front{options: o, session: s, parent: os.Getppid()}
 	if err := f.start(ctx); err != nil {
+		defer removeAnnouncements(file)
 		return s.run(ctx) // in this process: a sandbox does not let it start another one
 	}
-	return f.run(ctx, signals)
+	code, orphaned := f.run(ctx, signals)
+	if !orphaned { // otherwise the supervisor still needs it
+		removeAnnouncements(file)
+	}
+	return code
 }
 
 // newSession returns a session that writes to the files of the options.
@@ -186,29 +193,33 @@ func (f *front) relay(to io.Writer, from *os.File) {
 	})
 }
 
-// run relays signals and output until the supervisor ends, and returns the exit code.
-func (f *front) run(ctx context.Context, signals <-chan os.Signal) int {
+// run relays signals and output until the supervisor ends, and returns the exit code. orphaned
+// reports that the supervisor goes on without this process.
+func (f *front) run(ctx context.Context, signals <-chan os.Signal) (code int, orphaned bool) {
 	ended := make(chan status, 1)
 	go func() { ended <- f.listen() }()
 	tick := time.NewTicker(parentPause)
 	defer tick.Stop()
-	var orphaned <-chan time.Time
+	var limit <-chan time.Time
 	for {
 		select {
 		case last := <-ended:
 			f.relays.Wait()
-			if last.Exit == nil {
-				return f.session.adopt(ctx, last.PID)
+			switch {
+			case last.Exit != nil:
+				return *last.Exit, false
+			case last.Alone:
+				return f.session.run(ctx), false
 			}
-			return *last.Exit
+			return f.session.adopt(ctx, last.PID), false
 		case signal := <-signals:
 			f.send(controlOf(signal))
-		case <-orphaned:
-			return exitFailed // nobody reads it
+		case <-limit:
+			return exitFailed, true // nobody reads it
 		case <-tick.C:
-			if orphaned == nil && os.Getppid() != f.parent {
+			if limit == nil && os.Getppid() != f.parent {
 				f.send(controlLost)
-				orphaned = time.After(orphanPause)
+				limit = time.After(orphanPause)
 			}
 		}
 	}
@@ -259,7 +270,8 @@ func leave(ctx context.Context, o Options) int {
 		return command
 	})
 	if err != nil {
-		return exitFailed // the front notices that there is no supervisor
+		_ = json.NewEncoder(os.NewFile(statusFD, "status")).Encode(status{Alone: true})
+		return exitFailed
 	}
 	return 0
 }

@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 		if err != nil {
 			panic(err)
 		}
-		os.Exit(Run(context.Background(), Options{Command: os.Args[3:], Timeout: timeout, JSON: os.Getenv("SUPERVISE_TEST_JSON") != "", In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ(), Recover: fakeRecover}))
+		os.Exit(Run(context.Background(), Options{Command: os.Args[3:], Timeout: timeout, Self: strings.Fields(os.Getenv("SUPERVISE_TEST_SELF")), JSON: os.Getenv("SUPERVISE_TEST_JSON") != "", In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ(), Recover: fakeRecover}))
 	case "child":
 		os.Exit(children[os.Args[2]](os.Args[3:]))
 	}

@@ -226,6 +226,31 @@ func TestRun_json(t *testing.T) {
 	}
 }
 
+// Where no supervisor can be started, the command runs all the same.
+func TestRun_withoutSupervisor(t *testing.T) {
+	t.Parallel()
+	alone := filepath.Join(t.TempDir(), "alone")
+	if err := os.WriteFile(alone, []byte("#!/bin/sh\necho '{\"alone\":true}' >&4\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, self := range map[string]string{"no process": "/no/such/program", "no supervisor": alone} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j := newJob(t, "1m", []string{"signals"})
+			j.set("SUPERVISE_TEST_SELF", self)
+			j.begin()
+			j.ready()
+			_ = j.Process.Signal(syscall.SIGTERM)
+			j.eventually("the signal", func() bool { return j.out.String() == "ready\ninterrupt\n" })
+			_ = j.in.Close()
+			if code := j.end(); code != 5 || j.err.String() != "" {
+				t.Errorf("exit code %d\n%s%s", code, j.out.String(), j.err.String())
+			}
+			j.gone()
+		})
+	}
+}
+
 // With --json, messages are JSON as well.
 func TestRun_jsonMessages(t *testing.T) {
 	t.Parallel()
