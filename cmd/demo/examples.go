@@ -133,6 +133,9 @@ func (s *exampleRun) release(ctx context.Context, active string, releases map[st
 	case <-ctx.Done():
 		return false, s.d.interrupt(command, ended, ctx.Err(), &out)
 	}
+	if s.watching != nil {
+		s.watching.shifts.catchUp(ctx)
+	}
 	s.say("\nTerraform output:\n%s\n", indent(withoutProgress(out.String())))
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {

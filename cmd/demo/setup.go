@@ -78,6 +78,10 @@ func (d *demo) prepare(ctx context.Context) (binary, cliConfig string, err error
 		return "", "", err
 	}
 	d.reports = filepath.Join(cache, "demo-reports") // of the last demo
+	if d.setupOnly {
+		// Nothing is reported, and another demo may be writing its reports.
+		return binary, cliConfig, nil
+	}
 	return binary, cliConfig, os.RemoveAll(d.reports)
 }
 

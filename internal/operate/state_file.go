@@ -2,6 +2,7 @@ package operate
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -116,6 +117,9 @@ func (r *resources) version(name, version string, groups map[string]string) stri
 
 const cannotReadState = "Cannot read the state file"
 
+// ErrNoSwitch reports a state without a switch, as before the first apply and after a destroy.
+var ErrNoSwitch = errors.New("the state has no switch")
+
 // FromState reads a state file, or the output of "terraform show -json". address chooses one of
 // several switches; empty: there is only one.
 func FromState(r io.Reader, address string) (Target, error) {
@@ -135,7 +139,9 @@ func FromState(r io.Reader, address string) (Target, error) {
 	names := slices.Sorted(maps.Keys(found.switches))
 	switch {
 	case len(names) == 0:
-		return Target{}, refuse("The state has no switch", "It has no resource of type "+switchType+".", "Use the state of the configuration that has the switch, or name the routes with --route.")
+		p := refuse("The state has no switch", "It has no resource of type "+switchType+".", "Use the state of the configuration that has the switch, or name the routes with --route.")
+		p.Err = ErrNoSwitch
+		return Target{}, p
 	case address == "" && len(names) > 1:
 		return Target{}, refuse("The state has several switches", "It has "+strings.Join(names, ", ")+".", "Choose one with --switch.")
 	case address == "":

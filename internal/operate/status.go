@@ -232,7 +232,7 @@ func (g GroupStatus) title() string {
 }
 
 func (s ShiftStatus) text(now time.Time, style Style) string {
-	text := fmt.Sprintf("Shift %s: %s, at %g %% of its way", s.ID, style.Phase(s.Phase), s.Reached)
+	text := fmt.Sprintf("Shift %s: %s, at %g %%", s.ID, style.Phase(s.Phase), s.Reached)
 	if s.Version != "" {
 		text += fmt.Sprintf(", releases version %s of %s", s.Version, s.Environment)
 	}
