@@ -78,7 +78,7 @@ func run(ctx context.Context, args []string, s streams) int {
 	case exited >= 0: // help or version
 		return exited
 	case err != nil:
-		fmt.Fprintf(s.err, "Error: %v. Run bluegreen --help.\n", err)
+		fmt.Fprintf(s.err, "Error: %v\n\nRun bluegreen --help for usage.\n", err)
 		return int(operate.Refused)
 	}
 	if s.color = console.HasColor(c.Color, s.screen, s.getenv); s.color {

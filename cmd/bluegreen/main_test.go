@@ -67,18 +67,19 @@ func TestRun_usage(t *testing.T) {
 		args  []string
 		input string
 	}{
-		"no verb":          {},
-		"an unknown verb":  {args: []string{"advance"}},
-		"an unknown flag":  {args: []string{"status", "--all"}},
-		"no routes":        {args: []string{"status"}},
-		"no route":         {args: []string{"status", "--route", "web"}},
-		"both":             {args: []string{"status", "--route", "web", "-f", "x"}},
-		"no file":          {args: []string{"status", "-f", missing}},
-		"malformed":        {args: []string{"recover", "-f", "-"}, input: "state"},
-		"no terminal":      {args: []string{"rollback", "-f", missing}},
-		"as JSON":          {args: []string{"rollback", "-f", missing, "--json"}},
-		"an unknown shell": {args: []string{"completion", "csh"}},
-		"no command":       {args: []string{"exec", "--timeout", "5m", "--"}},
+		"no verb":           {},
+		"an unknown verb":   {args: []string{"advance"}},
+		"a misspelled verb": {args: []string{"statsu"}},
+		"an unknown flag":   {args: []string{"status", "--all"}},
+		"no routes":         {args: []string{"status"}},
+		"no route":          {args: []string{"status", "--route", "web"}},
+		"both":              {args: []string{"status", "--route", "web", "-f", "x"}},
+		"no file":           {args: []string{"status", "-f", missing}},
+		"malformed":         {args: []string{"recover", "-f", "-"}, input: "state"},
+		"no terminal":       {args: []string{"rollback", "-f", missing}},
+		"as JSON":           {args: []string{"rollback", "-f", missing, "--json"}},
+		"an unknown shell":  {args: []string{"completion", "csh"}},
+		"no command":        {args: []string{"exec", "--timeout", "5m", "--"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := runWith(t.Context(), c.input, false, c.args...)

@@ -363,6 +363,7 @@ func (d *demo) serveExample(ctx context.Context) error {
 	for _, line := range s.Terraform.Env {
 		s.say("  export %q", line)
 	}
+	s.d.sayCommand(s.printer)
 	s.say("  %s init && %s apply     # then edit as described in its README.md, and apply again", binary, binary)
 	s.say("\nPress Ctrl-C here to stop everything.")
 	<-ctx.Done()

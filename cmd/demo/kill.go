@@ -72,8 +72,7 @@ func (s *exampleRun) killAt(ctx context.Context, percent float64, releases map[s
 		err = wait(ctx, midHold)
 	}
 	proc.KillGroup(command)
-	_ = <-ended // it was killed
-	s.say("         kill -9 of Terraform and the provider")
+	s.say("         kill -9 of Terraform and the provider (%v)", <-ended)
 	return err
 }
 
