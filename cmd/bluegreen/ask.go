@@ -11,7 +11,7 @@ import (
 // asked are the flags of the verbs that ask a running shift.
 type asked struct {
 	places
-	Timeout time.Duration `default:"30s" help:"How long to wait for the answer of the shift."`
+	Timeout time.Duration `default:"30s" help:"How long to wait for the response of the shift."`
 }
 
 // approveVerb is "bluegreen approve".

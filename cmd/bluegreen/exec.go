@@ -11,10 +11,10 @@ import (
 
 // execVerb is "bluegreen exec".
 type execVerb struct {
-	Command   []string      `arg:"" optional:"" passthrough:"" name:"command" help:"The command and its arguments, after --."`
-	ReportDir string        `help:"Folder of the journals, for the command. Default: BLUEGREEN_REPORT_DIR, else .bluegreen." placeholder:"DIR"`
-	Timeout   time.Duration `default:"10m" help:"How long the command may take to end after its job was killed, and how long a recovery may take."`
-	JSON      bool          `name:"json" help:"Print progress as one JSON document per line."`
+	Command   []string      `arg:"" optional:"" passthrough:"" name:"command" help:"The command and its arguments, after --, such as: bluegreen exec -- terraform apply."`
+	ReportDir string        `help:"Folder in which the provider writes journals and reports. Default: $$BLUEGREEN_REPORT_DIR, or .bluegreen." placeholder:"DIR"`
+	Timeout   time.Duration `default:"10m" help:"How long the command may run after its job was killed, and the limit for a recovery."`
+	JSON      bool          `name:"json" help:"Print progress lines as JSON."`
 }
 
 // Run runs the command.

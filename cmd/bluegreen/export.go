@@ -15,9 +15,9 @@ import (
 type exportVerb struct {
 	reports
 	Shift    string        `arg:"" optional:"" help:"ID of the shift. Default: the last one."`
-	OTLP     bool          `name:"otlp" required:"" help:"By OTLP/HTTP."`
+	OTLP     bool          `name:"otlp" required:"" help:"Send with OTLP/HTTP. Required."`
 	Endpoint string        `help:"Base URL of the receiver. Default: $$OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or $$OTEL_EXPORTER_OTLP_ENDPOINT." placeholder:"URL"`
-	Timeout  time.Duration `default:"1m" help:"How long to try before the command fails."`
+	Timeout  time.Duration `default:"1m" help:"How long to retry before the command fails."`
 }
 
 const cannotExport = "Cannot export the shift"
@@ -55,6 +55,6 @@ func (v *exportVerb) failed(s streams, sent export.Exported, err error) error {
 	case newer || errors.Is(err, report.ErrNotJournal) || errors.Is(err, report.ErrDamaged) || sent.Spans == 0:
 		return v.fail(s, cannotExport, err)
 	}
-	return (&places{JSON: v.JSON}).report(s, &operate.Problem{Exit: operate.Failed, Summary: "The receiver did not take the trace", Cause: fmt.Sprintf("Sending %d spans to %s: %s", sent.Spans, sent.Endpoint, sentence(err.Error())),
+	return (&places{JSON: v.JSON}).report(s, &operate.Problem{Exit: operate.Failed, Summary: "The receiver did not accept the trace", Cause: fmt.Sprintf("Sending %d spans to %s: %s", sent.Spans, sent.Endpoint, sentence(err.Error())),
 		Action: "Check the endpoint, OTEL_EXPORTER_OTLP_HEADERS and the receiver, then run the command again: the trace has the same IDs.", Err: err})
 }

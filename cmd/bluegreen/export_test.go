@@ -106,7 +106,7 @@ func TestReports_noJournals(t *testing.T) {
 	empty := t.TempDir()
 	for _, dir := range []string{empty, filepath.Join(empty, "none")} {
 		for _, verb := range [][]string{{"watch"}, {"report"}, {"export", "--otlp", "--endpoint", "http://127.0.0.1:1"}} {
-			if r := runWith(t.Context(), "", false, append(verb, "--report-dir", dir)...); r.code != 2 || !strings.Contains(r.err, "There is no such journal in "+dir) {
+			if r := runWith(t.Context(), "", false, append(verb, "--report-dir", dir)...); r.code != 2 || !strings.Contains(r.err, "\n"+dir+" has no journals.\n") {
 				t.Errorf("%s: exit code %d\n%s%s", verb, r.code, r.out, r.err)
 			}
 		}

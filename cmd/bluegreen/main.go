@@ -28,19 +28,19 @@ var version, commit = "dev", "none"
 // cli is the command line. Each verb is one field and a file or a few lines of its own.
 type cli struct {
 	Status     statusVerb     `cmd:"" help:"Show routes, weights, target health, the shift in progress and the rejected version."`
-	Rollback   rollbackVerb   `cmd:"" help:"Return all traffic to where the shift started, or to --to, with one write per route. Rejects the version."`
-	Recover    recoverVerb    `cmd:"" help:"Roll back a shift whose process has ended. Does nothing if there is none. For steps of CI that always run."`
-	Approve    approveVerb    `cmd:"" help:"Approve a gate of a running shift at its present step."`
+	Rollback   rollbackVerb   `cmd:"" help:"Return all traffic to where the shift started, or to --to, with one write per route. The version is rejected."`
+	Recover    recoverVerb    `cmd:"" help:"Roll back an abandoned shift. Does nothing if there is none, so a CI job can always run it."`
+	Approve    approveVerb    `cmd:"" help:"Approve a gate of a running shift at its current step."`
 	Promote    promoteVerb    `cmd:"" help:"End the hold of a running shift now, once its gates pass."`
-	Abort      abortVerb      `cmd:"" help:"Make a running shift roll back now. Rejects the version."`
-	Watch      watchVerb      `cmd:"" help:"Follow a shift until it ends, by the record on its routes or in its journal (default: that of $$BLUEGREEN_REPORT_DIR). The exit code is its outcome."`
-	History    historyVerb    `cmd:"" help:"List the shifts of a folder of journals."`
-	Report     reportVerb     `cmd:"" help:"Write the page of a shift, and print its path."`
-	Exec       execVerb       `cmd:"" help:"Run Terraform or OpenTofu so that a shift is followed, and is not left open if the job is killed."`
-	Export     exportVerb     `cmd:"" help:"Send the journal of a shift as a trace to an OpenTelemetry receiver."`
+	Abort      abortVerb      `cmd:"" help:"Make a running shift roll back now. The version is rejected."`
+	Watch      watchVerb      `cmd:"" help:"Follow a shift until it ends. The exit code is its outcome: 0 completed, 1 not completed, 3 still running. Without routes, the journals are those of $$BLUEGREEN_REPORT_DIR."`
+	History    historyVerb    `cmd:"" help:"List past shifts, from a folder of journals."`
+	Report     reportVerb     `cmd:"" help:"Write the HTML report of a shift, and print its path."`
+	Exec       execVerb       `cmd:"" help:"Run Terraform or OpenTofu with progress lines. If the job is killed, the shift is rolled back and the state is saved."`
+	Export     exportVerb     `cmd:"" help:"Send a shift as a trace to an OpenTelemetry receiver."`
 	Completion completionVerb `cmd:"" help:"Print the completion script of a shell."`
 
-	Color   string           `enum:"auto,always,never" default:"auto" help:"Color: auto, always or never. Default: auto, on a terminal, as NO_COLOR and CLICOLOR_FORCE say."`
+	Color   string           `enum:"auto,always,never" default:"auto" help:"Use color: auto, always or never. auto is color on a terminal, unless NO_COLOR is set."`
 	Version kong.VersionFlag `help:"Print the version."`
 }
 
@@ -66,7 +66,7 @@ func main() {
 func run(ctx context.Context, args []string, s streams) int {
 	var c cli
 	exited := -1
-	parser, err := kong.New(&c, kong.Name("bluegreen"), kong.Description("Operates shifts of the Terraform provider bluegreen, without Terraform."),
+	parser, err := kong.New(&c, kong.Name("bluegreen"), kong.Description("Shows, steers and rolls back shifts of the Terraform provider bluegreen, without Terraform.\n\nExit codes: 0 done, 1 failed, 2 refused and nothing was changed, 3 the shift is still running. The exit code of exec is that of its command."),
 		kong.Writers(s.out, s.err), kong.Exit(func(code int) { exited = code }),
 		kong.Vars{"version": fmt.Sprintf("bluegreen %s (%s)", version, commit)})
 	if err != nil {
@@ -78,7 +78,7 @@ func run(ctx context.Context, args []string, s streams) int {
 	case exited >= 0: // help or version
 		return exited
 	case err != nil:
-		fmt.Fprintf(s.err, "Error: %v. Run bluegreen --help.\n", err)
+		fmt.Fprintf(s.err, "Error: %v\n\nRun bluegreen --help for usage.\n", err)
 		return int(operate.Refused)
 	}
 	if s.color = console.HasColor(c.Color, s.screen, s.getenv); s.color {

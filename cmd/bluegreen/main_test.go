@@ -13,6 +13,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
@@ -66,18 +67,19 @@ func TestRun_usage(t *testing.T) {
 		args  []string
 		input string
 	}{
-		"no verb":          {},
-		"an unknown verb":  {args: []string{"advance"}},
-		"an unknown flag":  {args: []string{"status", "--all"}},
-		"no routes":        {args: []string{"status"}},
-		"no route":         {args: []string{"status", "--route", "web"}},
-		"both":             {args: []string{"status", "--route", "web", "-f", "x"}},
-		"no file":          {args: []string{"status", "-f", missing}},
-		"malformed":        {args: []string{"recover", "-f", "-"}, input: "state"},
-		"no terminal":      {args: []string{"rollback", "-f", missing}},
-		"as JSON":          {args: []string{"rollback", "-f", missing, "--json"}},
-		"an unknown shell": {args: []string{"completion", "csh"}},
-		"no command":       {args: []string{"exec", "--timeout", "5m", "--"}},
+		"no verb":           {},
+		"an unknown verb":   {args: []string{"advance"}},
+		"a misspelled verb": {args: []string{"statsu"}},
+		"an unknown flag":   {args: []string{"status", "--all"}},
+		"no routes":         {args: []string{"status"}},
+		"no route":          {args: []string{"status", "--route", "web"}},
+		"both":              {args: []string{"status", "--route", "web", "-f", "x"}},
+		"no file":           {args: []string{"status", "-f", missing}},
+		"malformed":         {args: []string{"recover", "-f", "-"}, input: "state"},
+		"no terminal":       {args: []string{"rollback", "-f", missing}},
+		"as JSON":           {args: []string{"rollback", "-f", missing, "--json"}},
+		"an unknown shell":  {args: []string{"completion", "csh"}},
+		"no command":        {args: []string{"exec", "--timeout", "5m", "--"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := runWith(t.Context(), c.input, false, c.args...)
@@ -86,6 +88,23 @@ func TestRun_usage(t *testing.T) {
 			}
 			golden.Check(t, r.out+r.err, golden.Replace(missing, "missing.tfstate"))
 		})
+	}
+}
+
+// A step of CI that always runs does not fail where the state has no switch, as after a destroy.
+func TestRecover_noSwitch(t *testing.T) {
+	const empty = `{"format_version":"1.0"}`
+	r := runWith(t.Context(), empty, false, "recover", "-f", "-")
+	if r.code != 0 || r.err != "" || r.out != operate.NoSwitch().Detail+"\n" {
+		t.Errorf("exit code %d\n%s%s", r.code, r.out, r.err)
+	}
+	if r := runWith(t.Context(), empty, false, "recover", "-f", "-", "--json"); r.code != 0 || !strings.Contains(r.out, `"nothing_to_do"`) {
+		t.Errorf("as JSON: exit code %d\n%s%s", r.code, r.out, r.err)
+	}
+	for _, args := range [][]string{{"recover", "--switch", "bluegreen_switch.web"}, {"status"}, {"abort"}} {
+		if r := runWith(t.Context(), empty, false, append(args, "-f", "-")...); r.code != 2 || !strings.Contains(r.err, "The state has no switch") {
+			t.Errorf("%v: exit code %d\n%s%s", args, r.code, r.out, r.err)
+		}
 	}
 }
 

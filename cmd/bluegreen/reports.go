@@ -16,22 +16,22 @@ import (
 // reports are the flags of the verbs about journals.
 type reports struct {
 	ReportDir string `required:"" env:"BLUEGREEN_REPORT_DIR" help:"Folder of the journals, as report_dir of the provider." placeholder:"DIR"`
-	JSON      bool   `name:"json" help:"Print one JSON document."`
+	JSON      bool   `name:"json" help:"Print JSON instead of text."`
 }
 
 // historyVerb is "bluegreen history".
 type historyVerb struct {
 	reports
-	Open bool `help:"Write the page that lists the shifts, and open it in the browser."`
+	Open bool `help:"Write the page that lists the shifts and open it in the browser."`
 }
 
 // reportVerb is "bluegreen report".
 type reportVerb struct {
 	reports
 	Shift  string `arg:"" optional:"" help:"ID of the shift. Default: the last one."`
-	Format string `enum:"html,markdown" default:"html" help:"html: the page. markdown: a summary. Default: html."`
-	Output string `short:"o" help:"File to write to. - is standard output. Default: html beside the journal, and markdown on standard output." placeholder:"FILE"`
-	Open   bool   `help:"Open the page in the browser."`
+	Format string `enum:"html,markdown" default:"html" help:"Format: html for the report, markdown for a summary."`
+	Output string `short:"o" help:"File to write. - is standard output. Default: beside the journal, and standard output for markdown." placeholder:"FILE"`
+	Open   bool   `help:"Open the report in the browser."`
 }
 
 // pastShift is a shift of the history.
@@ -170,7 +170,7 @@ func (v *reports) open(s streams, path string) error {
 }
 
 // errNoShift reports that a folder has no such shift.
-var errNoShift = errors.New("there is no such journal")
+var errNoShift = errors.New("no such shift")
 
 // journal returns the path of the journal of a shift; empty id: the last one. It returns why the
 // journal cannot be read as well.
@@ -184,7 +184,10 @@ func (v *reports) journal(id string) (string, error) {
 			return x.Journal, x.Err
 		}
 	}
-	return "", fmt.Errorf("%w in %s", errNoShift, v.ReportDir)
+	if len(all) == 0 {
+		return "", fmt.Errorf("%w: %s has no journals", errNoShift, v.ReportDir)
+	}
+	return "", fmt.Errorf("%w: %s has no journal of %s", errNoShift, v.ReportDir, id)
 }
 
 // fail prints an error.
@@ -200,8 +203,8 @@ func (v *reports) problem(summary string, err error) *operate.Problem {
 	case newer:
 		p.Exit, p.Action = operate.Refused, "Install the version of bluegreen that wrote the journal, or a newer one."
 	case errors.Is(err, errNoShift):
-		p.Exit, p.Action = operate.Refused, "Run bluegreen history to see the shifts of the folder."
-		p.Cause = fmt.Sprintf("There is no such journal in %s.", v.ReportDir)
+		p.Exit, p.Action = operate.Refused, "Run bluegreen history to see the shifts of the folder, or use the folder that is report_dir of the provider."
+		p.Cause = sentence(strings.TrimPrefix(err.Error(), errNoShift.Error()+": "))
 	case errors.Is(err, report.ErrNotJournal) || errors.Is(err, report.ErrDamaged):
 		p.Exit, p.Action = operate.Refused, "Restore the file, or name another shift. Run bluegreen history to see the shifts of the folder."
 	}

@@ -24,40 +24,40 @@ import (
 type places struct {
 	Route  []string `help:"ARN of a listener or listener rule of an Application Load Balancer. May be repeated." placeholder:"ARN"`
 	File   string   `short:"f" help:"State file of Terraform or OpenTofu, or the output of terraform show -json. - reads standard input." placeholder:"FILE"`
-	Switch string   `help:"Address of the switch, if the state has several." placeholder:"ADDRESS"`
+	Switch string   `help:"Address of the switch, with -f, if the state has several." placeholder:"ADDRESS"`
 
 	ReportDir string `help:"Folder of journals, as report_dir of the provider. The routes are those of its last shift." placeholder:"DIR"`
 
-	JSON  bool `name:"json" help:"Print one JSON document."`
+	JSON  bool `name:"json" help:"Print JSON instead of text."`
 	lines bool // each JSON document is one line
 }
 
 // common are the flags of every verb that reads or moves traffic.
 type common struct {
 	places
-	Timeout time.Duration `default:"10m" help:"How long to try before the command fails."`
+	Timeout time.Duration `default:"10m" help:"How long to retry before the command fails."`
 }
 
 // statusVerb is "bluegreen status".
 type statusVerb struct {
 	common
 	Watch    bool          `short:"w" help:"Repeat until interrupted."`
-	Interval time.Duration `default:"2s" help:"The pause with --watch."`
+	Interval time.Duration `default:"2s" help:"Time between two reads, with --watch."`
 }
 
 // rollbackVerb is "bluegreen rollback".
 type rollbackVerb struct {
 	common
-	To     string `help:"ARN of a target group, or the name of an environment with -f, that gets all traffic. Default: where the shift started." placeholder:"ARN|NAME"`
+	To     string `help:"ARN of the target group that gets all traffic or, with -f, the name of an environment. Default: the weights from before the shift." placeholder:"ARN|NAME"`
 	Reason string `help:"Why the version is rejected." placeholder:"TEXT"`
-	Yes    bool   `short:"y" help:"Do not ask."`
-	Force  bool   `help:"Roll back although the targets there are not healthy."`
+	Yes    bool   `short:"y" help:"Roll back without a confirmation."`
+	Force  bool   `help:"Roll back even if the targets that get the traffic are not healthy."`
 }
 
 // recoverVerb is "bluegreen recover".
 type recoverVerb struct {
 	common
-	Force bool `help:"Roll back although the targets there are not healthy."`
+	Force bool `help:"Roll back even if the targets that get the traffic are not healthy."`
 }
 
 // Run shows the status.
@@ -118,8 +118,8 @@ var errDeclined = &operate.Problem{Exit: operate.Refused, Summary: "Not rolled b
 // Run rolls back.
 func (v *rollbackVerb) Run(ctx context.Context, s streams) error {
 	if !v.Yes && (!s.terminal || v.JSON || v.File == "-") {
-		return v.report(s, &operate.Problem{Exit: operate.Refused, Summary: "Cannot ask whether to roll back", Traffic: "Nothing was changed.",
-			Cause: "Standard input and output are not a terminal that somebody can answer on.", Action: "Use --yes to roll back without being asked."})
+		return v.report(s, &operate.Problem{Exit: operate.Refused, Summary: "Rollback needs a confirmation", Traffic: "Nothing was changed.",
+			Cause: "The command cannot ask with --json, with -f -, or if standard input or output is not a terminal.", Action: "Use --yes to roll back without a confirmation."})
 	}
 	o, err := v.open(ctx, s)
 	if err != nil {
@@ -170,6 +170,9 @@ func (v *rollbackVerb) ask(ctx context.Context, s streams, o *operate.Operator, 
 // Run recovers an abandoned shift.
 func (v *recoverVerb) Run(ctx context.Context, s streams) error {
 	o, err := v.open(ctx, s)
+	if errors.Is(err, operate.ErrNoSwitch) && v.Switch == "" {
+		return v.finish(s, operate.NoSwitch(), nil)
+	}
 	if err != nil {
 		return v.report(s, err)
 	}

@@ -13,8 +13,8 @@ import (
 type watchVerb struct {
 	Shift string `arg:"" optional:"" help:"ID of the shift, with --report-dir. Default: the last one."`
 	places
-	Interval time.Duration `default:"5s" help:"The pause between two reads of the routes."`
-	Timeout  time.Duration `help:"How long to follow. Default: until the shift ends."`
+	Interval time.Duration `default:"5s" help:"Time between two reads of the routes."`
+	Timeout  time.Duration `help:"How long to follow the shift. Default: until it ends."`
 }
 
 // Run follows a shift until it ends. The exit code is its outcome: 0 completed, 1 it did not, 3 it

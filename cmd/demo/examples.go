@@ -133,6 +133,9 @@ func (s *exampleRun) release(ctx context.Context, active string, releases map[st
 	case <-ctx.Done():
 		return false, s.d.interrupt(command, ended, ctx.Err(), &out)
 	}
+	if s.watching != nil {
+		s.watching.shifts.catchUp(ctx)
+	}
 	s.say("\nTerraform output:\n%s\n", indent(withoutProgress(out.String())))
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
@@ -360,6 +363,7 @@ func (d *demo) serveExample(ctx context.Context) error {
 	for _, line := range s.Terraform.Env {
 		s.say("  export %q", line)
 	}
+	s.d.sayCommand(s.printer)
 	s.say("  %s init && %s apply     # then edit as described in its README.md, and apply again", binary, binary)
 	s.say("\nPress Ctrl-C here to stop everything.")
 	<-ctx.Done()

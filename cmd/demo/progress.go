@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/report"
@@ -13,9 +14,12 @@ import (
 // progress prints the shifts of a Terraform with the lines of bluegreen watch.
 type progress struct {
 	printer
-	file string // in which the provider announces its journals
-	seen int    // of them, those of earlier applies
+	file    string       // in which the provider announces its journals
+	printed atomic.Int64 // of them, those of earlier applies and those that were printed to their end
 }
+
+// printPause is how long the lines of a shift may come after the end of its Terraform.
+const printPause = 2 * time.Second
 
 // reporting returns the environment of a Terraform whose shifts are reported and followed.
 func (d *demo) reporting(file string) ([]string, error) {
@@ -28,23 +32,39 @@ func (d *demo) reporting(file string) ([]string, error) {
 // newProgress prints the shifts that begin from now on.
 func newProgress(v printer, file string) *progress {
 	earlier, _ := report.Announced(file)
-	return &progress{printer: v, file: file, seen: len(earlier)}
+	p := &progress{printer: v, file: file}
+	p.printed.Store(int64(len(earlier)))
+	return p
+}
+
+// catchUp waits until the lines of a Terraform that has ended are printed, so that its output comes
+// after them.
+func (p *progress) catchUp(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, printPause)
+	defer cancel()
+	for {
+		journals, _ := report.Announced(p.file)
+		if int(p.printed.Load()) >= len(journals) || wait(ctx, pollInterval) != nil {
+			return
+		}
+	}
 }
 
 // follow prints until ctx ends, with the time since began.
 func (p *progress) follow(ctx context.Context, began time.Time) {
 	for {
 		journals, _ := report.Announced(p.file)
-		if p.seen == len(journals) {
+		printed := int(p.printed.Load())
+		if printed == len(journals) {
 			if wait(ctx, pollInterval) != nil {
 				return
 			}
 			continue
 		}
-		for _, journal := range journals[p.seen:] {
+		for _, journal := range journals[printed:] {
 			p.shift(ctx, journal, began)
+			p.printed.Add(1)
 		}
-		p.seen = len(journals)
 	}
 }
 

@@ -213,6 +213,7 @@ func (d *demo) apply(ctx context.Context, a scenario) (failed bool, interrupted 
 	case <-ctx.Done():
 		return false, interrupted, d.interrupt(command, ended, ctx.Err(), &out)
 	}
+	d.watching.shifts.catchUp(ctx)
 	d.say("\nTerraform output:\n%s\n", indent(withoutProgress(out.String())))
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {

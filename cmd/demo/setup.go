@@ -78,6 +78,10 @@ func (d *demo) prepare(ctx context.Context) (binary, cliConfig string, err error
 		return "", "", err
 	}
 	d.reports = filepath.Join(cache, "demo-reports") // of the last demo
+	if d.setupOnly {
+		// Nothing is reported, and another demo may be writing its reports.
+		return binary, cliConfig, nil
+	}
 	return binary, cliConfig, os.RemoveAll(d.reports)
 }
 
@@ -126,6 +130,11 @@ func (d *demo) start(ctx context.Context, binary, cliConfig string) (err error) 
 	return nil
 }
 
+// sayCommand prints how the command is called in the other terminal.
+func (d *demo) sayCommand(p printer) {
+	p.say("  alias bluegreen=%q # for bluegreen status, watch, promote and so on", d.command)
+}
+
 // serveQuickstart runs the local stack for the quickstart until Ctrl-C.
 func (d *demo) serveQuickstart(ctx context.Context) error {
 	if err := d.Configure("blue"); err != nil {
@@ -138,6 +147,7 @@ func (d *demo) serveQuickstart(ctx context.Context) error {
 	for _, line := range d.Terraform.Env {
 		d.say("  export %s", line)
 	}
+	d.sayCommand(d.printer)
 	binary := filepath.Base(d.Terraform.Binary)
 	d.say("  %-40s # adopts the listener, moves no traffic", binary+" init && "+binary+" apply")
 	d.say("  %-40s # a release", binary+" apply -var active=green")

@@ -28,6 +28,7 @@ type watch struct {
 	printer
 	weights func(context.Context) (map[string]int, error) // reads the load balancer's weights
 	load    *rehearsal.Load
+	shifts  *progress
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -42,7 +43,7 @@ type watch struct {
 
 func (v printer) watch(ask func(context.Context) (map[string]int, error), load *rehearsal.Load, shifts *progress) *watch {
 	ctx, cancel := context.WithCancel(context.Background())
-	w := &watch{printer: v, weights: ask, load: load, cancel: cancel,
+	w := &watch{printer: v, weights: ask, load: load, shifts: shifts, cancel: cancel,
 		worst: map[string]float64{}, changed: make(chan struct{}), began: time.Now()}
 	w.done.Go(func() { w.run(ctx) })
 	w.done.Go(func() { shifts.follow(ctx, w.began) })

@@ -87,7 +87,7 @@ func (a *asking) choose(ctx context.Context, s seen) (seen, *Problem) {
 	case open[0].Phase != traffic.PhaseOpen:
 		return s, refuse(a.summary, fmt.Sprintf("The shift %s is ending: %s.%s", open[0].Shift, phaseText(open[0].Phase), reasonText(open[0].Reason)), "Run bluegreen status to see where the traffic is.")
 	case a.isAbandoned(open[0]):
-		return s, refuse(a.summary, fmt.Sprintf("Nobody would answer: the owner of %s, has ended.", describe(open[0])), "To roll it back, use bluegreen recover, or bluegreen rollback to reject its version as well.")
+		return s, refuse(a.summary, fmt.Sprintf("The shift cannot respond, because its process has ended: %s.", describe(open[0])), "To roll it back, use bluegreen recover, or bluegreen rollback to reject its version as well.")
 	}
 	s, x, problem := a.complete(ctx, s, open[0], a.summary)
 	a.shift = x
@@ -101,7 +101,7 @@ func (a *asking) ask(ctx context.Context) *Problem {
 	})
 	if earlier >= 0 {
 		r := a.shift.Requests[earlier]
-		return refuse(a.summary, fmt.Sprintf("Somebody was first: the shift has a request of %s that it has not answered yet.", r.By), "Run bluegreen status in a few seconds to see what became of it.")
+		return refuse(a.summary, fmt.Sprintf("Another user was first: the shift has not responded to the request of %s yet.", r.By), "Run bluegreen status in a few seconds to see the result.")
 	}
 	var nonce [4]byte
 	_, _ = rand.Read(nonce[:]) // never fails
@@ -109,7 +109,7 @@ func (a *asking) ask(ctx context.Context) *Problem {
 	if err := a.Recorder.Ask(ctx, a.Target.ids(), a.request); err != nil {
 		return callProblem(ctx, a.summary, err, a.Account)
 	}
-	a.progress("Asked the shift %s of %s, at %s of its way. It answers within a few seconds.", a.shift.Shift, a.shift.Owner, a.shift.Reached)
+	a.progress("Sent the request to shift %s of %s, at %s. It responds within a few seconds.", a.shift.Shift, a.shift.Owner, a.shift.Reached)
 	return nil
 }
 
@@ -164,11 +164,11 @@ func (a *asking) outcome(ctx context.Context, s seen) (Asked, *Problem, bool) {
 func (a *asking) unanswered(ctx context.Context) *Problem {
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 	defer cancel()
-	p := &Problem{Exit: Running, Summary: "The shift did not answer", Traffic: "not read. This command moved nothing.",
-		Cause:  fmt.Sprintf("The process of %s has not answered within %s.", describe(a.shift), schedule.FormatDuration(a.Timeout)),
+	p := &Problem{Exit: Running, Summary: "The shift did not respond", Traffic: "not read. This command moved nothing.",
+		Cause:  fmt.Sprintf("The process of %s has not responded within %s.", describe(a.shift), schedule.FormatDuration(a.Timeout)),
 		Action: "The request was withdrawn. A process that has just read it still acts on it. Run bluegreen status to see whether the process is alive. To move the traffic without it, use bluegreen rollback."}
 	if err := a.Recorder.RemoveRequests(limited, a.Target.ids(), []traffic.Verb{a.Verb}); err != nil {
-		p.Action = "The request could not be withdrawn, so it may still be answered. " + strings.TrimPrefix(p.Action, "The request was withdrawn. A process that has just read it still acts on it. ")
+		p.Action = "The request could not be withdrawn, so the shift may still act on it. " + strings.TrimPrefix(p.Action, "The request was withdrawn. A process that has just read it still acts on it. ")
 	}
 	return p
 }
@@ -185,9 +185,9 @@ func (a *asking) answered(s seen, result traffic.Result) (Asked, *Problem) {
 	case traffic.ResultNoGate:
 		return Asked{}, refuse(a.summary, fmt.Sprintf("No approval named %q is open at %s of the shift.", a.Gate, a.shift.Reached), "The name is that of the gate block. A gate with at_percent asks at those steps only.")
 	case traffic.ResultNoHold:
-		return Asked{}, refuse(a.summary, "There is no hold to end now: the shift waits for health, for a gate, or for the end of settle.", "Run bluegreen status to see where it is.")
+		return Asked{}, refuse(a.summary, "There is no hold to end: the shift waits for health, for a gate, or for the end of settle.", "Run bluegreen status to see where it is.")
 	default:
-		return Asked{}, refuse(a.summary, fmt.Sprintf("The shift has gone on since: the request was for %s of its way.", a.shift.Reached), "Run bluegreen status to see where it is, then run the command again if it still applies.")
+		return Asked{}, refuse(a.summary, fmt.Sprintf("The shift has moved on: the request was for %s.", a.shift.Reached), "Run bluegreen status to see where it is, then run the command again if it still applies.")
 	}
 }
 
@@ -203,7 +203,7 @@ func (a *asking) atEnd(s seen) (Asked, *Problem) {
 		return a.done(s, fmt.Sprintf("The shift %s was rolled back.", a.shift.Shift)), nil
 	}
 	return Asked{}, &Problem{Exit: Failed, Summary: "The shift ended meanwhile", Traffic: a.Target.where(s.states) + " This command moved nothing.",
-		Cause: fmt.Sprintf("The shift %s ended before it answered.", a.shift.Shift), Action: "Run bluegreen status to see how. The output of its apply has the reason."}
+		Cause: fmt.Sprintf("The shift %s ended before it responded.", a.shift.Shift), Action: "Run bluegreen status to see how. The output of its apply has the reason."}
 }
 
 func (a *asking) done(s seen, detail string) Asked {

@@ -73,6 +73,30 @@ func TestStatus_text(t *testing.T) {
 	golden.CheckPart(t, "denied", status(w.on(w.routes[0])).Text(time.Now()), w.volatile()...)
 }
 
+// A state that was saved before the shift has the version of green before it.
+func TestStatus_versionOfTheRecord(t *testing.T) {
+	w := newWorld(t)
+	o := w.named()
+	o.Target.Environments["green"] = operate.Environment{Version: "1.4.2", Groups: o.Target.Environments["green"].Groups}
+	versions := func() string {
+		s, err := o.Status(t.Context())
+		w.must(err)
+		var all []string
+		for _, g := range s.Routes[0].Groups {
+			all = append(all, g.Environment+" "+g.Version)
+		}
+		slices.Sort(all)
+		return strings.Join(all, ", ")
+	}
+	if got := versions(); got != "blue 1.4.2, green 1.4.2" {
+		t.Errorf("without a record: %s", got)
+	}
+	w.put(w.record())
+	if got := versions(); got != "blue 1.4.2, green 1.5.0" {
+		t.Errorf("during the shift: %s", got)
+	}
+}
+
 // One ARN suffices: the other routes are found by their records. The next refresh reads the
 // rejection.
 func TestRollback_findsSiblings(t *testing.T) {
@@ -312,7 +336,7 @@ func TestFromState(t *testing.T) {
 		routes        int // 0: refused
 	}{
 		{"state.json", "bluegreen_switch.web", 3}, {"state.json", `module.shop.bluegreen_switch.api["eu"]`, 1}, {"state.json", "", 0}, {"state.json", "bluegreen_switch.other", 0},
-		{"show.json", "", 3}, {"plan.json", "", 3}, {"encrypted.json", "", 0}, {"malformed.json", "", 0}, {"old.json", "", 0}, {"none.json", "", 0}, {"bad_route.json", "", 0},
+		{"show.json", "", 3}, {"plan.json", "", 3}, {"encrypted.json", "", 0}, {"malformed.json", "", 0}, {"old.json", "", 0}, {"none.json", "", 0}, {"bad_route.json", "", 0}, {"bad_form.json", "", 0},
 	} {
 		t.Run(c.file+" "+c.address, func(t *testing.T) {
 			file, err := os.Open("testdata/" + c.file)

@@ -57,6 +57,12 @@ func (o *Operator) Recover(ctx context.Context, options RecoverOptions) (Result,
 	return p.Run(limited)
 }
 
+// NoSwitch is a recovery whose state has no switch: a step of CI that always runs must not fail
+// after a destroy, or where the first apply has failed early.
+func NoSwitch() Result {
+	return Result{Outcome: Nothing, Detail: "Nothing to recover: the state has no switch. If a shift may have been abandoned before its switch was saved, name a route with --route."}
+}
+
 // nothing is a recovery that has nothing to do.
 func (o *Operator) nothing(s seen, detail string, problem *Problem) (Result, error) {
 	if problem != nil {

@@ -110,12 +110,12 @@ func (p *Plan) choose(ctx context.Context, s seen) (*traffic.Left, *Problem) {
 	}
 	if x.Reason != "" && !o.isAbandoned(x) {
 		if p.options.To != "" {
-			return nil, p.refuse(fmt.Sprintf("Somebody else is rolling the shift back: %s.", x.Reason), "Wait until that has ended. Run bluegreen status to see it.")
+			return nil, p.refuse(fmt.Sprintf("Another user is rolling the shift back: %s.", x.Reason), "Wait until that has ended. Run bluegreen status to see it.")
 		}
-		p.warn("Somebody was first: %s. This command writes the same weights.", x.Reason)
+		p.warn("Another user was first: %s. This command writes the same weights.", x.Reason)
 	}
 	if by := aborting(x); by != "" {
-		p.warn("Somebody was first: %s has asked the shift to roll back, and it has not answered yet. This command does not wait for it.", by)
+		p.warn("Another user was first: %s has requested a rollback from the shift, which has not responded yet. This command does not wait for it.", by)
 	}
 	return &x, nil
 }

@@ -72,7 +72,7 @@ func (a *asking) second(ctx context.Context, s seen, x traffic.Left) (Asked, *Pr
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 		defer cancel()
 		_ = a.Recorder.RemoveRequests(limited, a.Target.ids(), []traffic.Verb{a.Verb}) // the end of the shift removes it as well
-		text := fmt.Sprintf("Somebody was first with the shift %s: %s.%s", x.Shift, phaseText(x.Phase), reasonText(x.Reason))
+		text := fmt.Sprintf("Another user was first with the shift %s: %s.%s", x.Shift, phaseText(x.Phase), reasonText(x.Reason))
 		if a.Verb == traffic.VerbAbort {
 			return a.done(s, text), nil, true
 		}
@@ -87,5 +87,5 @@ func (a *asking) second(ctx context.Context, s seen, x traffic.Left) (Asked, *Pr
 	if i < 0 {
 		return Asked{}, nil, false
 	}
-	return Asked{}, refuse(a.summary, fmt.Sprintf("Somebody asked for the same at the same time: the request of %s replaced this one.", x.Requests[i].By), "Run bluegreen status in a few seconds to see what became of it."), true
+	return Asked{}, refuse(a.summary, fmt.Sprintf("Another user made the same request at the same time: the request of %s replaced this one.", x.Requests[i].By), "Run bluegreen status in a few seconds to see the result."), true
 }

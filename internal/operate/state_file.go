@@ -2,6 +2,7 @@ package operate
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -13,8 +14,9 @@ import (
 )
 
 const (
-	switchType   = "bluegreen_switch"
-	stateVersion = 4 // of Terraform and OpenTofu
+	switchType      = "bluegreen_switch"
+	environmentType = "bluegreen_environment"
+	stateVersion    = 4 // of Terraform and OpenTofu
 )
 
 // stateFile is a state file, or the output of "terraform show -json".
@@ -37,23 +39,10 @@ type stateResource struct {
 	Type      string `json:"type"`
 	Name      string `json:"name"`
 	Instances []struct {
-		Index      any              `json:"index_key"`
-		Deposed    string           `json:"deposed"`
-		Attributes switchAttributes `json:"attributes"`
+		Index      any             `json:"index_key"`
+		Deposed    string          `json:"deposed"`
+		Attributes json.RawMessage `json:"attributes"`
 	} `json:"instances"`
-}
-
-// UnmarshalJSON reads only switches: other resources may have attributes of any form.
-func (r *stateResource) UnmarshalJSON(text []byte) error {
-	var head struct {
-		Type string `json:"type"`
-		Mode string `json:"mode"`
-	}
-	if err := json.Unmarshal(text, &head); err != nil || head.Type != switchType || head.Mode == "data" {
-		return err
-	}
-	type plain stateResource
-	return json.Unmarshal(text, (*plain)(r))
 }
 
 type shownModule struct {
@@ -62,21 +51,11 @@ type shownModule struct {
 }
 
 type shownResource struct {
-	Address string           `json:"address"`
-	Values  switchAttributes `json:"values"`
-}
-
-// UnmarshalJSON reads only switches.
-func (r *shownResource) UnmarshalJSON(text []byte) error {
-	var head struct {
-		Type string `json:"type"`
-		Mode string `json:"mode"`
-	}
-	if err := json.Unmarshal(text, &head); err != nil || head.Type != switchType || head.Mode == "data" {
-		return err
-	}
-	type plain shownResource
-	return json.Unmarshal(text, (*plain)(r))
+	Address string          `json:"address"`
+	Mode    string          `json:"mode"`
+	Type    string          `json:"type"`
+	Deposed string          `json:"deposed_key"`
+	Values  json.RawMessage `json:"values"`
 }
 
 // switchAttributes is the part of a switch that the command needs.
@@ -91,7 +70,55 @@ type switchAttributes struct {
 	Rejected *Rejection `json:"rejected"`
 }
 
+// environmentAttributes is the part of an environment that the command needs.
+type environmentAttributes struct {
+	Name         string            `json:"name"`
+	Version      string            `json:"version"`
+	TargetGroups map[string]string `json:"target_groups"`
+}
+
+// resources are the switches of a file, by address, and its environments.
+type resources struct {
+	switches     map[string]switchAttributes
+	environments []environmentAttributes
+}
+
+// add reads a resource. Others than switches and environments may have attributes of any form.
+func (r *resources) add(mode, kind, address string, attributes json.RawMessage) error {
+	if mode == "data" {
+		return nil
+	}
+	switch kind {
+	case switchType:
+		var s switchAttributes
+		if err := json.Unmarshal(attributes, &s); err != nil {
+			return err
+		}
+		r.switches[address] = s
+	case environmentType:
+		var e environmentAttributes
+		if json.Unmarshal(attributes, &e) == nil { // its version is only shown: no reason to refuse a rollback
+			r.environments = append(r.environments, e)
+		}
+	}
+	return nil
+}
+
+// version is the version of an environment of a switch. The resource of the environment has it as
+// soon as it is applied, the switch only after a shift to it.
+func (r *resources) version(name, version string, groups map[string]string) string {
+	for _, e := range r.environments {
+		if e.Name == name && e.Version != "" && len(groups) > 0 && maps.Equal(e.TargetGroups, groups) {
+			return e.Version
+		}
+	}
+	return version
+}
+
 const cannotReadState = "Cannot read the state file"
+
+// ErrNoSwitch reports a state without a switch, as before the first apply and after a destroy.
+var ErrNoSwitch = errors.New("the state has no switch")
 
 // FromState reads a state file, or the output of "terraform show -json". address chooses one of
 // several switches; empty: there is only one.
@@ -105,77 +132,102 @@ func FromState(r io.Reader, address string) (Target, error) {
 		return Target{}, refuse(cannotReadState, sentence("it is not valid JSON: "+err.Error()),
 			"Use a state file, or the output of \"terraform show -json\": terraform show -json | bluegreen status -f -")
 	}
-	switches, p := file.switches()
+	found, p := file.read()
 	if p != nil {
 		return Target{}, p
 	}
-	names := slices.Sorted(maps.Keys(switches))
+	names := slices.Sorted(maps.Keys(found.switches))
 	switch {
 	case len(names) == 0:
-		return Target{}, refuse("The state has no switch", "It has no resource of type "+switchType+".", "Use the state of the configuration that has the switch, or name the routes with --route.")
+		p := refuse("The state has no switch", "It has no resource of type "+switchType+".", "Use the state of the configuration that has the switch, or name the routes with --route.")
+		p.Err = ErrNoSwitch
+		return Target{}, p
 	case address == "" && len(names) > 1:
 		return Target{}, refuse("The state has several switches", "It has "+strings.Join(names, ", ")+".", "Choose one with --switch.")
 	case address == "":
 		address = names[0]
 	}
-	found, is := switches[address]
+	chosen, is := found.switches[address]
 	if !is {
 		return Target{}, refuse("The state has no such switch", fmt.Sprintf("It has %s, and not %s.", strings.Join(names, ", "), address), "Choose one of them with --switch.")
 	}
-	return found.target(address)
+	return chosen.target(address, found)
 }
 
-// switches returns the switches of a file by address.
-func (f *stateFile) switches() (map[string]switchAttributes, *Problem) {
-	found := map[string]switchAttributes{}
+// read returns the switches and environments of a file.
+func (f *stateFile) read() (*resources, *Problem) {
+	found := &resources{switches: map[string]switchAttributes{}}
 	switch {
 	case f.Encrypted != nil:
 		return nil, refuse(cannotReadState, "OpenTofu has encrypted it.", "Use the output of \"tofu show -json\": tofu show -json | bluegreen status -f -")
 	case f.PriorState != nil:
-		return f.PriorState.switches()
+		return f.PriorState.read()
 	case f.FormatVersion != "":
-		if f.Values != nil {
-			f.Values.RootModule.collect(found)
+		if f.Values == nil {
+			return found, nil
 		}
-		return found, nil
+		return found, unreadable(f.Values.RootModule.collect(found))
 	case f.Version != stateVersion:
 		return nil, refuse(cannotReadState, fmt.Sprintf("It is neither a state of version %d nor the output of \"terraform show -json\".", stateVersion),
 			"Use a state file, or pipe \"terraform show -json\" into -f -.")
 	}
 	for _, r := range f.Resources {
-		for _, i := range r.Instances {
-			if i.Deposed != "" {
-				continue
-			}
-			address := r.Type + "." + r.Name
-			if r.Module != "" {
-				address = r.Module + "." + address
-			}
-			switch key := i.Index.(type) {
-			case string:
-				address += fmt.Sprintf("[%q]", key)
-			case float64:
-				address += fmt.Sprintf("[%d]", int(key))
-			}
-			found[address] = i.Attributes
+		if err := r.collect(found); err != nil {
+			return nil, unreadable(err)
 		}
 	}
 	return found, nil
 }
 
-func (m shownModule) collect(found map[string]switchAttributes) {
+// unreadable is a switch or environment whose attributes have another form; nil: there is none.
+func unreadable(err error) *Problem {
+	if err == nil {
+		return nil
+	}
+	return refuse(cannotReadState, sentence("it has a form that this command does not know: "+err.Error()), "Use the bluegreen command of the version of the provider.")
+}
+
+func (r stateResource) collect(found *resources) error {
+	for _, i := range r.Instances {
+		if i.Deposed != "" {
+			continue
+		}
+		address := r.Type + "." + r.Name
+		if r.Module != "" {
+			address = r.Module + "." + address
+		}
+		switch key := i.Index.(type) {
+		case string:
+			address += fmt.Sprintf("[%q]", key)
+		case float64:
+			address += fmt.Sprintf("[%d]", int(key))
+		}
+		if err := found.add(r.Mode, r.Type, address, i.Attributes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m shownModule) collect(found *resources) error {
 	for _, r := range m.Resources {
-		if r.Address != "" {
-			found[r.Address] = r.Values
+		if r.Deposed != "" {
+			continue
+		}
+		if err := found.add(r.Mode, r.Type, r.Address, r.Values); err != nil {
+			return err
 		}
 	}
 	for _, child := range m.Children {
-		child.collect(found)
+		if err := child.collect(found); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // target returns the routes of a switch, by entry point.
-func (a switchAttributes) target(address string) (Target, error) {
+func (a switchAttributes) target(address string, all *resources) (Target, error) {
 	t := Target{Switch: address, Environments: map[string]Environment{}}
 	for _, block := range a.LoadBalancer {
 		for _, entry := range slices.Sorted(maps.Keys(block.Routes)) {
@@ -191,7 +243,7 @@ func (a switchAttributes) target(address string) (Target, error) {
 		return Target{}, refuse(cannotReadState, address+" has no routes.", "Name the routes with --route.")
 	}
 	for name, e := range a.Environments {
-		t.Environments[name] = Environment{Version: e.Version, Groups: e.TargetGroups}
+		t.Environments[name] = Environment{Version: all.version(name, e.Version, e.TargetGroups), Groups: e.TargetGroups}
 	}
 	if a.Rejected != nil && a.Rejected.Version != "" {
 		t.Rejected = a.Rejected

@@ -82,12 +82,27 @@ func (o *Operator) Status(ctx context.Context) (Status, error) {
 		st.Routes = append(st.Routes, o.routeStatus(i, state, health))
 	}
 	for _, x := range s.shifts {
+		st.releases(x)
+	}
+	for _, x := range s.shifts {
 		st.Shifts = append(st.Shifts, o.shiftStatus(x))
 		if x.Reason != "" {
 			st.Rejected = &Rejection{Environment: x.Environment, Version: x.Version, Reason: x.Reason}
 		}
 	}
 	return st, nil
+}
+
+// releases sets the version that a record has for its environment: a state that was saved before
+// the shift has the version before it.
+func (s *Status) releases(x traffic.Left) {
+	for _, r := range s.Routes {
+		for i, g := range r.Groups {
+			if x.Version != "" && g.Environment == x.Environment {
+				r.Groups[i].Version = x.Version
+			}
+		}
+	}
 }
 
 // health reads the health of the groups of all states, each on its own.
@@ -217,7 +232,7 @@ func (g GroupStatus) title() string {
 }
 
 func (s ShiftStatus) text(now time.Time, style Style) string {
-	text := fmt.Sprintf("Shift %s: %s, at %g %% of its way", s.ID, style.Phase(s.Phase), s.Reached)
+	text := fmt.Sprintf("Shift %s: %s, at %g %%", s.ID, style.Phase(s.Phase), s.Reached)
 	if s.Version != "" {
 		text += fmt.Sprintf(", releases version %s of %s", s.Version, s.Environment)
 	}

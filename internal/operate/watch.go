@@ -303,13 +303,13 @@ func errorText(err error) string {
 // record emits what the record says.
 func (w *watching) record(context.Context) error {
 	x := w.shift
-	text := fmt.Sprintf("%s, at %s of its way", x.Phase, x.Reached)
+	text := fmt.Sprintf("%s, at %s", x.Phase, x.Reached)
 	if w.isGuarded() {
 		text += ". Its process has ended, and its guardian returns the traffic"
 	}
 	text = join(text, strings.TrimSuffix(x.Reason, "."))
 	if !w.missing.IsZero() {
-		text = "the routes do not have it at the moment"
+		text = "not on the routes now"
 	}
 	if !w.changed("record", text) {
 		return nil

@@ -205,7 +205,7 @@ func TestWatch_recordReturns(t *testing.T) {
 	}
 	next("open")
 	w.clear()
-	next("the routes do not have it")
+	next("not on the routes now")
 	w.put(r)
 	next("open")
 	cancel()

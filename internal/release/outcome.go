@@ -54,7 +54,7 @@ var causeTexts = map[rollout.Cause]string{
 	rollout.TooFewTargets:     "too few targets",
 	rollout.Interrupted:       "interrupted",
 	rollout.Aborted:           "aborted",
-	rollout.AbortRequested:    "aborted by request",
+	rollout.AbortRequested:    "aborted",
 	rollout.RolledBackByUser:  "rolled back by a user",
 	rollout.ExternalChange:    "external change",
 	rollout.NotForwarding:     "a route does not forward to target groups",
@@ -92,7 +92,10 @@ func Reason(f *rollout.Failure) string {
 	if f.Stage != "" {
 		text += " at " + f.Stage
 	}
-	if f.Detail != "" {
+	switch {
+	case f.Detail != "" && f.Cause == rollout.AbortRequested: // by whom, and why
+		text += " " + f.Detail
+	case f.Detail != "":
 		text += ": " + f.Detail
 	}
 	if f.Gate != "" && f.Err != nil {

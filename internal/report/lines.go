@@ -61,9 +61,12 @@ func healthText(e Entry) string {
 	return "health: " + cmp.Or(strings.Join(all, "; "), e.Detail)
 }
 
-// Text is an entry that was added to the story as a line in which routes have the names that people
-// know; empty: it adds nothing to the others.
+// Text is the entry that was added to the story last, as a line in which routes have the names that
+// people know; empty: it adds nothing to the others, such as a gate that still waits for the same.
 func (s *Story) Text(e Entry) string {
+	if e.Event == string(rollout.GateEvaluated) && s.repeats {
+		return ""
+	}
 	if e.Route != "" {
 		e.Route = s.lineText(e.Route)
 	}
@@ -83,7 +86,7 @@ func (s *Story) lineText(id string) string {
 			n++
 		}
 	}
-	if n == 1 {
+	if n == 1 && entry != "" {
 		return entry
 	}
 	return s.routeText(id)
@@ -93,13 +96,13 @@ func (s *Story) lineText(id string) string {
 func (s *Story) routeText(id string) string {
 	for _, r := range s.Shift.Routes {
 		if r.ID == id {
-			return r.Entry + ", " + cmp.Or(r.Label, r.ID)
+			return strings.TrimPrefix(r.Entry+", "+cmp.Or(r.Label, r.ID), ", ")
 		}
 	}
 	return id
 }
 
-// Line is an entry that was added to the story as a line with the time since its start; empty: it
+// Line is the entry that was added to the story last, as a line with the time since its start; empty: it
 // adds nothing to the others.
 func (s *Story) Line(e Entry) string {
 	line := s.Text(e)

@@ -34,7 +34,9 @@ type Story struct {
 
 	weights []WeightsAt // when their mean changed
 	routes  map[string]Percentages
-	next    int // the next Entry.N
+	next    int               // the next Entry.N
+	said    map[string]string // the last verdict of each gate in this phase, in words
+	repeats bool              // the last entry is such a verdict again
 }
 
 // WeightsAt is the mean weights of all routes from a time on.
@@ -107,7 +109,7 @@ const (
 )
 
 // NewStory returns an empty story.
-func NewStory() *Story { return &Story{routes: map[string]Percentages{}} }
+func NewStory() *Story { return &Story{said: map[string]string{}, routes: map[string]Percentages{}} }
 
 // Add adds the next entry.
 func (s *Story) Add(e Entry) {
@@ -135,9 +137,12 @@ func (s *Story) Add(e Entry) {
 		s.write(e)
 	case string(rollout.PhaseStarted):
 		s.Phase = e.Phase
+		clear(s.said)
 		s.moment(e, capitalized(e.Phase)+".")
 	case string(rollout.GateEvaluated):
 		s.gate(e.Gate).add(e)
+		s.repeats = s.said[e.Gate] == e.Line()
+		s.said[e.Gate] = e.Line()
 	case string(rollout.HealthRead):
 		s.health(e)
 	case string(rollout.ShiftPaused):
@@ -158,7 +163,7 @@ func (s *Story) turn(e Entry) {
 	texts := map[string]string{
 		string(rollout.HealthDegraded):  "Target health is degraded: ",
 		string(rollout.HealthRecovered): "Target health has recovered. ",
-		string(rollout.RequestAnswered): "Somebody asked the shift for something: ",
+		string(rollout.RequestAnswered): "A user made a request: ",
 		string(rollout.SourceEmpty):     "The environments that give traffic have no registered targets: ",
 		string(rollout.RollbackStarted): "The rollback starts: ",
 	}

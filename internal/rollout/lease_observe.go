@@ -32,7 +32,7 @@ func Describe(x traffic.Left) string {
 	if owner := x.Owner.String(); owner != "" {
 		text += " of " + owner
 	}
-	return fmt.Sprintf("%s, at %s of its way", text, x.Reached)
+	return fmt.Sprintf("%s, at %s", text, x.Reached)
 }
 
 // observe reads the records of the routes.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
@@ -69,7 +70,7 @@ func (w *waiting) handleRequests(ctx context.Context, all []traffic.Request) (fa
 func (w *waiting) perform(r traffic.Request, now time.Time) (traffic.Result, *Failure) {
 	switch r.Verb {
 	case traffic.VerbAbort:
-		return traffic.ResultAccepted, &Failure{Cause: AbortRequested, Detail: joinText("by "+r.By, r.Reason)}
+		return traffic.ResultAccepted, &Failure{Cause: AbortRequested, Detail: strings.TrimSuffix("by "+r.By+": "+r.Reason, ": ")}
 	case traffic.VerbPromote:
 		if w.stage.part == shift.Before || w.stage.fixed || !now.Before(w.heldUntil) {
 			return traffic.ResultNoHold, nil

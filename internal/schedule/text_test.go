@@ -144,7 +144,7 @@ func TestSchedule_textOfOtherKinds(t *testing.T) {
 		})},
 		{"a shift that may still be running", with(full(blue, route(blue, half)), func(r *shift.Request) {
 			away(r)
-			r.Unfinished.Running = "shift 20260101T000000Z-1 of ann on ci-7, at 50 % of its way"
+			r.Unfinished.Running = "shift 20260101T000000Z-1 of ann on ci-7, at 50 %"
 		})},
 		{"no desired weights, with an unfinished shift", with(full(nil, route(blue, half)), func(r *shift.Request) {
 			r.Unfinished = &shift.Unfinished{Shift: "20260101T000000Z-1"}

@@ -54,7 +54,7 @@ func destination(rd *input.Reader, at path.Path, a map[string]attr.Value, first 
 	switch {
 	case !input.NoBlock(slack) && !input.NoBlock(webhook):
 		if rd.Known(slack) && rd.Known(webhook) {
-			rd.Add(input.Misuse(at.AtName("name"), "The destination has both a block slack and a block webhook. Leave one of them, and add a separate notify block for the other."))
+			rd.Add(input.Misuse(at.AtName("name"), `The block has two destinations, "slack" and "webhook". Keep one, and add a separate notify block for the other.`))
 		}
 	case !input.NoBlock(slack):
 		if in, args := rd.Block(at.AtName("slack"), slack); args != nil {
@@ -66,7 +66,7 @@ func destination(rd *input.Reader, at path.Path, a map[string]attr.Value, first 
 			d.Webhook = &w
 		}
 	case a != nil:
-		rd.Add(input.Misuse(at.AtName("name"), `The destination has no kind. Add exactly one of the blocks "slack" and "webhook".`))
+		rd.Add(input.Misuse(at.AtName("name"), `The block has no destination. Add exactly one of the blocks "slack" and "webhook".`))
 	}
 	return d
 }
@@ -81,7 +81,7 @@ func name(rd *input.Reader, at path.Path, v attr.Value, first map[string]path.Pa
 	case strings.TrimSpace(text) != text || text == "" || strings.ContainsFunc(text, unicode.IsControl):
 		rd.Add(input.Misuse(at, "The name cannot be used: it is empty, begins or ends with white space, or contains a control character. Use a name such as on-call.", input.Fact{"Name", strconv.Quote(text)}))
 	case taken:
-		rd.Add(input.Misuse(at, fmt.Sprintf("It is also the name at %s. Give each destination a name of its own.", input.PathText(before))))
+		rd.Add(input.Misuse(at, fmt.Sprintf("The name is used by %s as well. Each notify block needs its own name.", input.PathText(before))))
 	default:
 		first[text] = at
 	}
