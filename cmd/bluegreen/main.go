@@ -33,7 +33,7 @@ type cli struct {
 	Approve    approveVerb    `cmd:"" help:"Approve a gate of a running shift at its present step."`
 	Promote    promoteVerb    `cmd:"" help:"End the hold of a running shift now, once its gates pass."`
 	Abort      abortVerb      `cmd:"" help:"Make a running shift roll back now. Rejects the version."`
-	Watch      watchVerb      `cmd:"" help:"Follow a shift until it ends, by the record on its routes or in its journal. The exit code is its outcome."`
+	Watch      watchVerb      `cmd:"" help:"Follow a shift until it ends, by the record on its routes or in its journal (default: that of $$BLUEGREEN_REPORT_DIR). The exit code is its outcome."`
 	History    historyVerb    `cmd:"" help:"List the shifts of a folder of journals."`
 	Report     reportVerb     `cmd:"" help:"Write the page of a shift, and print its path."`
 	Exec       execVerb       `cmd:"" help:"Run Terraform or OpenTofu so that a shift is followed, and is not left open if the job is killed."`
