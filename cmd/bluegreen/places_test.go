@@ -28,15 +28,16 @@ func TestPlaces_reportDir(t *testing.T) {
 	if weights := server.Weights(stack.Listener); r.code != 0 || weights[stack.Groups["green"]] == 0 || weights[stack.Groups["blue"]] > 0 {
 		t.Errorf("exit code %d, weights %v\n%s%s", r.code, weights, r.out, r.err)
 	}
+	empty := t.TempDir()
 	for name, args := range map[string][]string{
 		"two sources": {"rollback", "--yes", "--report-dir", dir, "--route", stack.Listener},
-		"no journal":  {"recover", "--report-dir", t.TempDir()},
+		"no journal":  {"recover", "--report-dir", empty},
 	} {
 		r := runWith(t.Context(), "", false, args...)
 		if r.code != 2 {
 			t.Errorf("%s: exit code %d", name, r.code)
 		}
-		golden.CheckPart(t, name, r.out+r.err, golden.ReplacePattern(`/\S+/\d+\.`, "<folder>."))
+		golden.CheckPart(t, name, r.out+r.err, golden.Replace(empty, "<dir>"))
 	}
 	record("20261104T093000Z-0a1b")
 	if r = runWith(t.Context(), "", false, "recover", "--report-dir", dir); r.code != 2 {
