@@ -97,6 +97,28 @@ func TestStatus_versionOfTheRecord(t *testing.T) {
 	}
 }
 
+// SIGTERM to a guardian is named only while the shift may have one that acts on it.
+func TestStatus_guardian(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct {
+		phase     traffic.Phase
+		abandoned bool
+		want      bool
+	}{{traffic.PhaseOpen, false, true}, {traffic.PhaseOpen, true, false}, {traffic.PhaseRollingBack, false, false}, {traffic.PhaseRolledBack, false, false}, {traffic.PhaseCompleted, false, false}} {
+		r := w.record()
+		r.Phase, r.Owner.Guardian = c.phase, traffic.Process{PID: 4716}
+		w.put(r)
+		o := w.named()
+		o.Abandoned = func(traffic.Owner) (bool, bool) { return c.abandoned, true }
+		s, err := o.Status(t.Context())
+		w.must(err)
+		text := s.Text(time.Now())
+		if got := strings.Contains(text, "SIGTERM"); got != c.want || !strings.Contains(text, "guardian 4716") {
+			t.Errorf("%s, abandoned %t:\n%s", c.phase, c.abandoned, text)
+		}
+	}
+}
+
 // One ARN suffices: the other routes are found by their records. The next refresh reads the
 // rejection.
 func TestRollback_findsSiblings(t *testing.T) {

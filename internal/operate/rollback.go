@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
@@ -217,9 +216,8 @@ func (p *Plan) Run(ctx context.Context) (Result, error) {
 	watch := &noticing{Recorder: by.Recorder, reason: p.reason}
 	if p.shift != nil {
 		watch.shift, by.Recorder = p.shift.Shift, watch
-		var looks sync.WaitGroup
-		looks.Go(func() { watch.look(ctx, p.operator.Target.ids()) })
-		defer looks.Wait()
+		stop := watch.start(ctx, p.operator.Target.ids())
+		defer stop()
 	}
 	late := p.shift != nil && time.Since(rollout.RenewedAt(*p.shift)) < lateFor && h.Moved
 	for i, route := range p.operator.Target.Routes {

@@ -5,9 +5,13 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
+
+// firstLook is the pause after the first look at the record. Each further one is twice as long.
+const firstLook = 250 * time.Millisecond
 
 // noticing is a Recorder that notices whether somebody else rolls the same shift back at the same
 // time. Both have read the record before either wrote it.
@@ -26,6 +30,28 @@ func (n *noticing) Put(ctx context.Context, routes []string, r traffic.Record, w
 		n.look(ctx, routes)
 	}
 	return n.Recorder.Put(ctx, routes, r, whole)
+}
+
+// keepLooking looks until ctx ends. A record that both have written has the reason of one of them,
+// and a running apply removes it within seconds.
+func (n *noticing) keepLooking(ctx context.Context, routes []string) {
+	for pause := firstLook; ctx.Err() == nil; pause *= 2 {
+		n.look(ctx, routes)
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// start looks in the background. stop ends that, and waits for it.
+func (n *noticing) start(ctx context.Context, routes []string) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var looks sync.WaitGroup
+	looks.Go(func() { n.keepLooking(ctx, routes) })
+	return func() { cancel(); looks.Wait() }
 }
 
 // look reads whether the record has the reason of somebody else. What cannot be read is not

@@ -241,7 +241,7 @@ func (s ShiftStatus) text(now time.Time, style Style) string {
 		text += "  owner    " + s.Owner + "\n"
 	}
 	if s.PID > 0 {
-		text += fmt.Sprintf("  process  %d%s\n", s.PID, guardianText(s.Guardian))
+		text += fmt.Sprintf("  process  %d%s\n", s.PID, s.guardianText())
 	}
 	if s.Run != "" {
 		text += "  run      " + s.Run + "\n"
@@ -263,11 +263,16 @@ func (s ShiftStatus) text(now time.Time, style Style) string {
 	return text
 }
 
-func guardianText(pid int) string {
-	if pid == 0 {
+// guardianText names the guardian, and what it can do while the shift is open.
+func (s ShiftStatus) guardianText() string {
+	if s.Guardian == 0 {
 		return ", without a guardian"
 	}
-	return fmt.Sprintf(", guardian %d (SIGTERM to it rolls back at once)", pid)
+	text := fmt.Sprintf(", guardian %d", s.Guardian)
+	if s.Phase == string(traffic.PhaseOpen) && (s.Abandoned == nil || !*s.Abandoned) {
+		text += " (SIGTERM to it rolls back at once)"
+	}
+	return text
 }
 
 func seconds(d time.Duration) string { return schedule.FormatDuration(max(d, 0).Round(time.Second)) }

@@ -69,7 +69,7 @@ func (s *session) recover(ctx context.Context, x *journal) bool {
 		return true // it never began, or is not readable, which the follower says
 	}
 	s.journals.catchUp(ctx, x)
-	s.say("The command ended, and the shift %s of %s has not: recovering it.", first.Shift.ID, strings.Join(first.Shift.Entries, ", "))
+	s.say("The command ended, and the journal of the shift %s of %s has no end: recovering the shift.", first.Shift.ID, strings.Join(first.Shift.Entries, ", "))
 	var routes []string
 	for _, route := range first.Shift.Routes {
 		routes = append(routes, route.ID)
@@ -86,6 +86,7 @@ func (s *session) recover(ctx context.Context, x *journal) bool {
 			return true
 		case ctx.Err() != nil || !passes(err):
 			s.say("Error: %s", err)
+			s.say("The shift may be open. To return its traffic without Terraform, run: bluegreen recover --route %s", strings.Join(routes, " --route "))
 			return false
 		}
 		sleep(ctx, recoverPause)

@@ -40,10 +40,14 @@ type journal struct {
 	n     int // of lines that were read
 }
 
-// newAnnouncements creates the file for announcements, in a folder of its own.
+// newAnnouncements creates the file for announcements, in a folder of its own. Its path is absolute:
+// the command may run in another directory.
 func newAnnouncements() (string, error) {
 	dir, err := os.MkdirTemp("", "bluegreen-exec-")
 	if err != nil {
+		return "", err
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
 		return "", err
 	}
 	file := filepath.Join(dir, "journals")

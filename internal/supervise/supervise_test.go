@@ -317,6 +317,9 @@ func TestRun_recovers(t *testing.T) {
 			if n := strings.Count(string(text), "### Shift of web"); n != 1 {
 				t.Errorf("%d summaries\n%s", n, text)
 			}
+			if left := tt.outcome == ""; strings.Contains(j.err.String(), "bluegreen recover --route "+listener) != left {
+				t.Errorf("open %t\n%s", left, j.err.String())
+			}
 			golden.Check(t, byEntry(j.err.String()), golden.ReplacePattern(`\d+h\d+m[\d.]+s`, "<later>"))
 		})
 	}
