@@ -241,7 +241,7 @@ func (s ShiftStatus) text(now time.Time, style Style) string {
 		text += "  owner    " + s.Owner + "\n"
 	}
 	if s.PID > 0 {
-		text += fmt.Sprintf("  process  %d%s\n", s.PID, guardianText(s.Guardian))
+		text += fmt.Sprintf("  process  %d%s\n", s.PID, guardianText(s))
 	}
 	if s.Run != "" {
 		text += "  run      " + s.Run + "\n"
@@ -263,11 +263,14 @@ func (s ShiftStatus) text(now time.Time, style Style) string {
 	return text
 }
 
-func guardianText(pid int) string {
-	if pid == 0 {
+func guardianText(s ShiftStatus) string {
+	switch {
+	case s.Guardian == 0:
 		return ", without a guardian"
+	case s.Abandoned != nil && *s.Abandoned: // it rolls back already, or has ended as well
+		return fmt.Sprintf(", guardian %d", s.Guardian)
 	}
-	return fmt.Sprintf(", guardian %d (SIGTERM to it rolls back at once)", pid)
+	return fmt.Sprintf(", guardian %d (SIGTERM to it rolls back at once)", s.Guardian)
 }
 
 func seconds(d time.Duration) string { return schedule.FormatDuration(max(d, 0).Round(time.Second)) }
