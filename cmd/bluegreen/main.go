@@ -33,7 +33,7 @@ type cli struct {
 	Approve    approveVerb    `cmd:"" help:"Approve a gate of a running shift at its current step."`
 	Promote    promoteVerb    `cmd:"" help:"End the hold of a running shift now, once its gates pass."`
 	Abort      abortVerb      `cmd:"" help:"Make a running shift roll back now. The version is rejected."`
-	Watch      watchVerb      `cmd:"" help:"Follow a shift until it ends. The exit code is its outcome: 0 completed, 1 not completed, 3 still running."`
+	Watch      watchVerb      `cmd:"" help:"Follow a shift until it ends. The exit code is its outcome: 0 completed, 1 not completed, 3 still running. Without routes, the journals are those of BLUEGREEN_REPORT_DIR."`
 	History    historyVerb    `cmd:"" help:"List past shifts, from a folder of journals."`
 	Report     reportVerb     `cmd:"" help:"Write the HTML report of a shift, and print its path."`
 	Exec       execVerb       `cmd:"" help:"Run Terraform or OpenTofu with progress lines. If the job is killed, the shift is rolled back and the state is saved."`

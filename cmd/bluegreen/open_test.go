@@ -67,6 +67,7 @@ func TestReport_doesNotOpen(t *testing.T) {
 	for _, name := range []string{"BROWSER", "DISPLAY", "WAYLAND_DISPLAY"} {
 		t.Setenv(name, "")
 	}
+	path := os.Getenv("PATH")
 	for name, c := range map[string]struct {
 		args    []string
 		browser string
@@ -84,7 +85,6 @@ func TestReport_doesNotOpen(t *testing.T) {
 		if name == "fails" {
 			_ = os.Remove(filepath.Join(dir, report.IndexName))
 		}
-		path := os.Getenv("PATH")
 		r := runWith(t.Context(), "", false, append(c.args, "--report-dir", dir)...)
 		t.Setenv("DISPLAY", "")
 		t.Setenv("PATH", path)

@@ -190,8 +190,13 @@ func (v *reports) journal(id string) (string, error) {
 	return "", fmt.Errorf("%w: %s has no journal of %s", errNoShift, v.ReportDir, id)
 }
 
-// fail prints an error. A journal that is missing, damaged or of a newer version is refused.
+// fail prints an error.
 func (v *reports) fail(s streams, summary string, err error) error {
+	return (&places{JSON: v.JSON}).report(s, v.problem(summary, err))
+}
+
+// problem is an error about journals. One that is missing, damaged or of a newer version is refused.
+func (v *reports) problem(summary string, err error) *operate.Problem {
 	p := &operate.Problem{Exit: operate.Failed, Summary: summary, Cause: sentence(err.Error()), Err: err, Action: "Check --report-dir, and that its files can be read and written."}
 	_, newer := errors.AsType[*report.NewerError](err)
 	switch {
@@ -206,7 +211,7 @@ func (v *reports) fail(s streams, summary string, err error) error {
 	if p.Exit == operate.Refused {
 		p.Traffic = "Nothing was changed."
 	}
-	return (&places{JSON: v.JSON}).report(s, p)
+	return p
 }
 
 // sentence ends a text with a period.

@@ -17,6 +17,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate/connect"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/owner"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/report"
 )
 
 // places are the flags that name the routes.
@@ -24,8 +25,11 @@ type places struct {
 	Route  []string `help:"ARN of a listener or listener rule of an Application Load Balancer. May be repeated." placeholder:"ARN"`
 	File   string   `short:"f" help:"State file of Terraform or OpenTofu, or the output of terraform show -json. - reads standard input." placeholder:"FILE"`
 	Switch string   `help:"Address of the switch, with -f, if the state has several." placeholder:"ADDRESS"`
-	JSON   bool     `name:"json" help:"Print JSON instead of text."`
-	lines  bool     // each JSON document is one line
+
+	ReportDir string `help:"Folder of journals, as report_dir of the provider. The routes are those of its last shift." placeholder:"DIR"`
+
+	JSON  bool `name:"json" help:"Print JSON instead of text."`
+	lines bool // each JSON document is one line
 }
 
 // common are the flags of every verb that reads or moves traffic.
@@ -197,6 +201,10 @@ func (c *places) open(ctx context.Context, s streams) (*operate.Operator, error)
 // target returns the routes that the flags name.
 func (c *places) target(s streams) (operate.Target, error) {
 	switch {
+	case c.ReportDir != "" && (len(c.Route) > 0 || c.File != "" || c.Switch != ""):
+		return operate.Target{}, usage("--report-dir cannot be used together with --route or -f", "Use one of them.")
+	case c.ReportDir != "":
+		return c.lastShift()
 	case len(c.Route) > 0 && c.File != "" || len(c.Route) > 0 && c.Switch != "":
 		return operate.Target{}, usage("--route and -f cannot be used together", "Use -f, which has all routes of the switch, or --route.")
 	case len(c.Route) > 0:
@@ -204,7 +212,7 @@ func (c *places) target(s streams) (operate.Target, error) {
 	case c.File == "-":
 		return operate.FromState(s.in, c.Switch)
 	case c.File == "":
-		return operate.Target{}, usage("No routes are named", "Use --route with the ARN of a listener or rule, or -f with a state file.")
+		return operate.Target{}, usage("No routes are named", "Use --route with the ARN of a listener or rule, -f with a state file, or --report-dir with a folder of journals.")
 	}
 	file, err := os.Open(c.File)
 	if err != nil {
@@ -212,6 +220,20 @@ func (c *places) target(s streams) (operate.Target, error) {
 	}
 	defer func() { _ = file.Close() }()
 	return operate.FromState(file, c.Switch)
+}
+
+// lastShift returns the routes of the last shift of a folder of journals.
+func (c *places) lastShift() (operate.Target, error) {
+	r := &reports{ReportDir: c.ReportDir, JSON: c.JSON}
+	journal, err := r.journal("")
+	if err != nil {
+		return operate.Target{}, r.problem("Cannot find the routes", err)
+	}
+	story, err := report.ReadStory(journal)
+	if err != nil {
+		return operate.Target{}, r.problem("Cannot find the routes", err)
+	}
+	return operate.FromShift(story.Shift)
 }
 
 func usage(summary, action string) error {

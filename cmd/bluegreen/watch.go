@@ -13,9 +13,8 @@ import (
 type watchVerb struct {
 	Shift string `arg:"" optional:"" help:"ID of the shift, with --report-dir. Default: the last one."`
 	places
-	ReportDir string        `help:"Folder of the journals, as report_dir of the provider. Default without routes: $$BLUEGREEN_REPORT_DIR." placeholder:"DIR"`
-	Interval  time.Duration `default:"5s" help:"Time between two reads of the routes."`
-	Timeout   time.Duration `help:"How long to follow the shift. Default: until it ends."`
+	Interval time.Duration `default:"5s" help:"Time between two reads of the routes."`
+	Timeout  time.Duration `help:"How long to follow the shift. Default: until it ends."`
 }
 
 // Run follows a shift until it ends. The exit code is its outcome: 0 completed, 1 it did not, 3 it

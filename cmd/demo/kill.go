@@ -60,6 +60,8 @@ func (d *demo) killedRelease(ctx context.Context, v printer) ([]result, error) {
 	return []result{r}, nil
 }
 
+var errNotKilled = errors.New("the apply completed before it was killed")
+
 // killAt starts a release of green, and kills Terraform and the provider when green has a share.
 func (s *exampleRun) killAt(ctx context.Context, percent float64, releases map[string]string) error {
 	var out bytes.Buffer
@@ -72,7 +74,10 @@ func (s *exampleRun) killAt(ctx context.Context, percent float64, releases map[s
 		err = wait(ctx, midHold)
 	}
 	proc.KillGroup(command)
-	s.say("         kill -9 of Terraform and the provider (%v)", <-ended)
+	if <-ended == nil && err == nil {
+		return errNotKilled
+	}
+	s.say("         kill -9 of Terraform and the provider")
 	return err
 }
 

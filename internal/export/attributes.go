@@ -113,7 +113,7 @@ func evaluation(e report.Entry) []event {
 		if m.Samples > 0 {
 			attributes = append(attributes, bluegreen("measurement.samples").Int(m.Samples))
 		}
-		all = append(all, event{e.At, "measurement", attributes})
+		all = append(all, event{e.At, measurement, attributes})
 	}
 	return all
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -151,14 +152,14 @@ func (o Options) resource(ctx context.Context) (*resource.Resource, error) {
 func (o Options) send(ctx context.Context, endpoint string, spans []sdktrace.ReadOnlySpan) error {
 	problems := &problems{}
 	otel.SetLogger(logr.New(problems)) // it would print values to standard error
-	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(endpoint))
+	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(endpoint), otlptracehttp.WithProxy(proxy))
 	if text := problems.text(); text != "" {
 		return &InputError{Cause: "A variable OTEL_EXPORTER_OTLP_* cannot be used: " + text + ".", Action: "Fix or unset it. Its value is not shown, because it may be a secret."}
 	}
 	if err != nil {
 		return o.masked(err)
 	}
-	for part := range slices.Chunk(spans, batch) {
+	for _, part := range requests(spans) {
 		if err = exporter.ExportSpans(ctx, part); err != nil {
 			break
 		}
@@ -169,6 +170,20 @@ func (o Options) send(ctx context.Context, endpoint string, spans []sdktrace.Rea
 		err = stopErr
 	}
 	return o.masked(err)
+}
+
+// errRedirect is the error of a receiver that redirects.
+var errRedirect = errors.New("the receiver redirects, for example to a page for signing in, which is not followed")
+
+// proxy returns the proxy of a request. It is asked before every connection, and refuses those of a
+// redirect: the request would become a GET without the trace, whose status says nothing about it,
+// and would take the headers to another host. An HTTP client of our own could refuse it too, but
+// the exporter applies its variables for TLS to its own one only.
+func proxy(r *http.Request) (*url.URL, error) {
+	if r.Response != nil {
+		return nil, errRedirect
+	}
+	return http.ProxyFromEnvironment(r)
 }
 
 // masked returns an error without the values of headers: a receiver may repeat them.

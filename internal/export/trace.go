@@ -68,6 +68,9 @@ func (t *tree) spans(ctx context.Context, about *resource.Resource, version stri
 
 // replay starts and ends a span and those below it, at their times.
 func (s *span) replay(ctx context.Context, tracer trace.Tracer, kind trace.SpanKind) {
+	if omitted := s.thin(); omitted > 0 {
+		s.add(bluegreen("omitted_events").Int(omitted))
+	}
 	ctx, recorded := tracer.Start(context.WithValue(ctx, spanID{}, s.id), s.name, trace.WithTimestamp(s.start), trace.WithSpanKind(kind), trace.WithAttributes(s.attributes...))
 	for _, e := range s.events {
 		recorded.AddEvent(e.name, trace.WithTimestamp(e.at), trace.WithAttributes(e.attributes...))

@@ -67,9 +67,10 @@ func (t *tree) add(e report.Entry) {
 	if t.root.start.IsZero() {
 		t.root.start, t.last = e.At, e.At
 	}
-	if e.At.After(t.last) { // a clock may be set back
-		t.last = e.At
+	if e.At.Before(t.last) { // a clock may be set back; no span ends before it starts
+		e.At = t.last
 	}
+	t.last = e.At
 	switch e.Event {
 	case report.Opened:
 		t.opened(e)

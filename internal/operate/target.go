@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/report"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -42,6 +43,29 @@ func FromRoutes(arns []string) (Target, error) {
 		if !slices.ContainsFunc(t.Routes, func(r traffic.Route) bool { return r.ID == arn }) {
 			t.Routes = append(t.Routes, traffic.Route{ID: arn})
 		}
+	}
+	return t, nil
+}
+
+// FromShift returns the target with the routes of a journal. It names environments where the shift has
+// one entry point: a journal does not have the entry point of a target group.
+func FromShift(x report.Shift) (Target, error) {
+	var t Target
+	for _, route := range x.Routes {
+		if _, err := elb.ParseRoute(route.ID); err != nil {
+			return Target{}, refuse("Cannot use the route", sentence(err.Error()), "Check that the folder has journals of load balancers.")
+		}
+		t.Routes = append(t.Routes, traffic.Route{ID: route.ID, Entry: route.Entry})
+	}
+	if len(t.Routes) == 0 {
+		return Target{}, refuse("No routes are named", "The journal of the shift "+x.ID+" has no routes.", "Use --route with the ARN of a listener or rule, or -f with a state file.")
+	}
+	if len(t.entries()) > 1 {
+		return t, nil
+	}
+	t.Environments = map[string]Environment{}
+	for group, name := range x.Groups {
+		t.Environments[name] = Environment{Version: x.Versions[name], Groups: map[string]string{t.Routes[0].Entry: group}}
 	}
 	return t, nil
 }

@@ -21,10 +21,12 @@ const (
 type stream struct {
 	mu      sync.Mutex
 	w       io.Writer
-	part    []byte      // the beginning of a line, not written yet
-	open    bool        // the last line that was written is not complete
-	waiting []byte      // lines of others, until it is
-	timer   *time.Timer // of part or waiting
+	part    []byte // the beginning of a line, not written yet
+	open    bool   // the last line that was written is not complete
+	waiting []byte // lines of others, until it is
+	// Each pause begins with what waits first, so that a line that only grows holds up neither
+	// itself nor the lines of others.
+	partTimer, waitingTimer *time.Timer // nil: it does not run
 }
 
 func newStream(w io.Writer) *stream { return &stream{w: w} }
@@ -35,15 +37,15 @@ func (s *stream) Write(text []byte) (int, error) {
 	defer s.mu.Unlock()
 	s.part = append(s.part, text...)
 	if end := bytes.LastIndexByte(s.part, '\n') + 1; end > 0 {
+		rest := append([]byte(nil), s.part[end:]...)
 		s.emit(s.part[:end])
-		s.part = append([]byte(nil), s.part[end:]...)
+		s.part = rest
 	}
 	switch {
 	case len(s.part) > maxPartial:
 		s.emit(s.part)
-		s.part = nil
 	case len(s.part) > 0:
-		s.after(partialPause)
+		s.after(&s.partTimer, partialPause, s.flush)
 	}
 	return len(text), nil
 }
@@ -54,57 +56,71 @@ func (s *stream) Line(text string) {
 	defer s.mu.Unlock()
 	s.waiting = append(append(s.waiting, text...), '\n')
 	if s.open {
-		s.after(openPause)
+		s.after(&s.waitingTimer, openPause, s.breakLine)
 		return
 	}
-	s.emit(nil)
+	s.emitWaiting()
 }
 
 // Close writes what waits.
 func (s *stream) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.flush()
-	if s.timer != nil {
-		s.timer.Stop()
-	}
+	s.breakLine()
 }
 
-// after flushes after a pause. It must be called with the lock, like all that follow.
-func (s *stream) after(pause time.Duration) {
-	if s.timer != nil {
-		s.timer.Stop()
-	}
-	s.timer = time.AfterFunc(pause, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.flush()
-	})
-}
-
-// flush writes the beginning of a line and what waits for its end.
-func (s *stream) flush() {
-	if len(s.part) > 0 {
-		part := s.part
-		s.part = nil
-		s.emit(part)
-		if len(s.waiting) > 0 {
-			s.after(openPause)
-		}
+// after calls do after a pause, unless the timer runs already. It must be called with the lock,
+// like all that follow.
+func (s *stream) after(timer **time.Timer, pause time.Duration, do func()) {
+	if *timer != nil {
 		return
 	}
-	if len(s.waiting) > 0 && s.open {
+	var t *time.Timer
+	t = time.AfterFunc(pause, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if *timer == t { // otherwise it was stopped meanwhile
+			do()
+		}
+	})
+	*timer = t
+}
+
+func stop(timer **time.Timer) {
+	if *timer != nil {
+		(*timer).Stop()
+		*timer = nil
+	}
+}
+
+// flush writes the beginning of a line.
+func (s *stream) flush() { s.emit(s.part) }
+
+// breakLine writes the beginning of a line, and ends it if lines of others wait for its end.
+func (s *stream) breakLine() {
+	s.flush()
+	if len(s.waiting) > 0 {
 		s.emit([]byte{'\n'})
 	}
 }
 
-// emit writes a text, and what waits if it ends a line.
+// emit writes all of the output that waits, and the lines of others if it ends a line.
 func (s *stream) emit(text []byte) {
+	stop(&s.partTimer)
 	if len(text) > 0 {
 		s.open = text[len(text)-1] != '\n'
 		_, _ = s.w.Write(text)
 	}
-	if !s.open && len(s.waiting) > 0 {
+	s.part = nil
+	if !s.open {
+		s.emitWaiting()
+	}
+}
+
+// emitWaiting writes the lines of others.
+func (s *stream) emitWaiting() {
+	stop(&s.waitingTimer)
+	if len(s.waiting) > 0 {
 		_, _ = s.w.Write(s.waiting)
 		s.waiting = nil
 	}

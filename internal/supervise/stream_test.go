@@ -68,6 +68,33 @@ func TestStream_writesWholeLines(t *testing.T) {
 	})
 }
 
+// A progress bar writes without end, and neither it nor the lines of others wait for that end.
+func TestStream_aLineThatGrows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var w written
+		s := newStream(&w)
+		defer s.Close()
+		began := time.Now()
+		for text := ""; !strings.Contains(text, "x\n"); {
+			_, _ = s.Write([]byte("#\r"))
+			if time.Since(began) == 0 {
+				time.Sleep(2 * partialPause)
+				s.Line("x")
+			}
+			time.Sleep(partialPause / 2)
+			s.mu.Lock()
+			text = w.text()
+			s.mu.Unlock()
+			if late := time.Since(began) - time.Duration(strings.Count(text, "#"))*partialPause/2; late > 4*partialPause {
+				t.Fatalf("%s of output is not written after %s", late, time.Since(began))
+			}
+			if time.Since(began) > 2*openPause {
+				t.Fatalf("a line waits after %s: %q", time.Since(began), text)
+			}
+		}
+	})
+}
+
 type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, errors.New("nobody reads") }

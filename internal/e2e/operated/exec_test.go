@@ -54,7 +54,7 @@ func TestExec_release(t *testing.T) {
 		t.Fatalf("exit code %d\n%s%s", code, out, errs)
 	}
 	w.MustHaveAll("green")
-	golden.Check(t, progress(errs), golden.ReplacePattern(`(?m)^ *[\d.ms]+  `, ""), golden.ReplacePattern(`arn:\S+[^:\s]`, "<listener>"), golden.ReplacePattern(`(?m)^gate .*\n`, ""), golden.ReplacePattern(`(?m)^health .*\n`, ""))
+	golden.Check(t, progress(errs), golden.ReplacePattern(`(?m)^ *[\d.ms]+  `, ""), golden.ReplacePattern(`arn:\S+[^:\s]`, "<listener>"), golden.ReplacePattern(`(?m)^gate .*\n`, ""), golden.ReplacePattern(`(?m)^health: .*\n`, ""))
 	text, err := os.ReadFile(summary)
 	if err != nil || strings.Count(string(text), "### Shift of web: completed") != 1 || strings.Count(string(text), "###") != 1 {
 		t.Errorf("the summary is %q (%v)", text, err)
