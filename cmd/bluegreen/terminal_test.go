@@ -138,7 +138,7 @@ func TestTerminal_watch(t *testing.T) {
 	if code := s.interrupt(); code != 3 {
 		t.Errorf("exit code %d", code)
 	}
-	if after := s.restored(); !strings.Contains(after, listener+": blue 50 %, green 50 %") || !strings.Contains(after, "Error: The shift goes on") {
+	if after := s.restored(); !strings.Contains(after, listener+": blue 50 %, green 50 %") || !strings.Contains(after, "Error: Stopped watching before the end") {
 		t.Errorf("after it: %q", after)
 	}
 }

@@ -82,8 +82,8 @@ func (v *watchVerb) followJournal(ctx context.Context, f *follower) error {
 	err = f.follow(func() error { return report.Follow(ctx, journal, f.add) })
 	switch {
 	case ctx.Err() != nil && !f.story.Ended:
-		return v.report(f.streams, &operate.Problem{Exit: operate.Running, Summary: "The shift goes on", Traffic: f.story.Traffic() + ", as the journal has it. This command moved nothing.",
-			Cause: "It was followed until the timeout or an interrupt, and its journal has no end.", Action: "Run bluegreen watch again to follow it, or bluegreen status --route to see whether its process is running."})
+		return v.report(f.streams, &operate.Problem{Exit: operate.Running, Summary: "Stopped watching before the end of the shift", Traffic: f.story.Traffic() + ", as the journal has it. This command moved nothing.",
+			Cause: "The timeout has expired, or the command was interrupted. The journal has no end.", Action: "Run bluegreen watch again to continue, or bluegreen status --route to see whether its process is running."})
 	case err != nil:
 		return r.fail(f.streams, "Cannot follow the shift", err)
 	}

@@ -104,7 +104,7 @@ func (m slackMessage) with(text string) slackMessage {
 func (n Notification) fallback() string {
 	text := n.Summary
 	if n.Reason != "" {
-		text += ". " + n.Reason
+		text += ". Reason: " + n.Reason
 	}
 	if n.Command != "" {
 		text += " To approve: " + n.Command

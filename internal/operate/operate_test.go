@@ -61,6 +61,12 @@ func TestStatus_text(t *testing.T) {
 	r.Owner.Run = "https://ci.example.com/runs/42"
 	w.put(r)
 	golden.CheckPart(t, "open", status(w.named()).Text(time.Now()), w.volatile()...)
+	gone := w.named()
+	gone.Abandoned = func(traffic.Owner) (bool, bool) { return true, true }
+	killed := r
+	killed.Owner.PID, killed.Owner.Guardian.PID = 4711, 4716
+	w.put(killed)
+	golden.CheckPart(t, "abandoned", status(gone).Text(time.Now()), w.volatile()...)
 	r.Phase, r.Reason = traffic.PhaseRejected, `gate "users" failed`
 	w.put(r)
 	s := status(w.named())

@@ -98,8 +98,8 @@ func (w *watching) unfinished() error {
 	if w.shift.Shift == "" {
 		return &Problem{Exit: Failed, Summary: cannotFollow, Traffic: "not read. " + unchanged, Cause: sentence(w.failed), Action: "Run the command again, with a longer --timeout."}
 	}
-	return &Problem{Exit: Running, Summary: "The shift goes on", Traffic: w.Target.where(w.states) + " That was last read. This command moved nothing.",
-		Cause: fmt.Sprintf("It was followed until the timeout or an interrupt, and had not ended: %s.", describe(w.shift)), Action: "Run bluegreen watch again to follow it."}
+	return &Problem{Exit: Running, Summary: "Stopped watching before the end of the shift", Traffic: w.Target.where(w.states) + " That was last read. This command moved nothing.",
+		Cause: fmt.Sprintf("The timeout has expired, or the command was interrupted: %s.", describe(w.shift)), Action: "Run bluegreen watch again to continue."}
 }
 
 // poll reads once. The result is nil while the shift goes on.

@@ -92,13 +92,24 @@ func (v *view) addEvents(c *chart) {
 			var p path
 			p.add("M", v.x.at(m.At), plotTop)
 			p.add("V", float64(c.Bottom))
-			class := "turn"
+			class, name := "turn", "targets degraded or missing"
 			if m.Kind == string(rollout.RollbackStarted) {
-				class = "back"
+				class, name = "back", "rollback started"
 			}
-			c.Events = append(c.Events, shape{Class: class, Path: p.String()})
+			c.Events = append(c.Events, shape{Class: class, Path: p.String(), Name: name})
 		}
 	}
+}
+
+// EventKinds are the kinds of vertical lines, for the legend.
+func (c *chart) EventKinds() []shape {
+	var kinds []shape
+	for _, e := range c.Events {
+		if !slices.ContainsFunc(kinds, func(k shape) bool { return k.Class == e.Class }) {
+			kinds = append(kinds, e)
+		}
+	}
+	return kinds
 }
 
 // gateView is a gate of a page.
