@@ -3,6 +3,8 @@
 package operated
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -30,6 +32,24 @@ func ask(t *testing.T, w *e2e.World, code int, args ...string) string {
 	return out + errs
 }
 
+// reached waits until the record says how far the shift is: it is written after the traffic moved, and
+// a request is for the step that it says.
+func reached(t *testing.T, w *e2e.World, percent float64) {
+	t.Helper()
+	w.Eventually(fmt.Sprintf("the record has %g %%", percent), func() bool {
+		var status struct {
+			Shifts []struct {
+				Reached float64 `json:"reached_percent"`
+			}
+		}
+		out := ask(t, w, 0, "status", "--json")
+		if err := json.Unmarshal([]byte(out), &status); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return len(status.Shifts) > 0 && status.Shifts[0].Reached == percent
+	})
+}
+
 // People steer a running apply: the hold of the first step ends early, the second waits for an
 // approval, and the apply completes.
 func TestOperated_promoteAndApprove(t *testing.T) {
@@ -47,13 +67,13 @@ func TestOperated_promoteAndApprove(t *testing.T) {
 	w.MustConfigure("green")
 	golden.CheckPart(t, "nobody answers", ask(t, w, 2, "promote"), asks()...)
 	apply := w.Start()
-	w.Eventually("the first step", func() bool { return w.Weights()["green"] == 5 })
+	reached(t, w, 5)
 	golden.CheckPart(t, "no gate", ask(t, w, 2, "approve", "--gate", "go"), asks()...)
 	golden.CheckPart(t, "promoted", ask(t, w, 0, "promote"), asks()...)
-	w.Eventually("the second step", func() bool { return w.Weights()["green"] == 50 })
+	reached(t, w, 50)
 	golden.CheckPart(t, "approved", ask(t, w, 0, "approve", "--gate", "go"), asks()...)
 	ask(t, w, 0, "promote", "--json") // the hold of this step
-	w.Eventually("the bake", func() bool { return w.HasAll("green") })
+	reached(t, w, 100)
 	ask(t, w, 0, "promote")
 	if out, ok := apply.Wait(); !ok {
 		t.Fatalf("the apply failed:\n%s", out)
@@ -68,7 +88,7 @@ func TestOperated_abort(t *testing.T) {
 	w := e2e.NewWorld(t, patient)
 	w.MustConfigure("green")
 	apply := w.Start()
-	w.Eventually("the first step", func() bool { return w.Weights()["green"] == 5 })
+	reached(t, w, 5)
 	golden.CheckPart(t, "aborted", ask(t, w, 0, "abort", "--reason", "checkout is slow"), asks()...)
 	out, ok := apply.Wait()
 	if ok {

@@ -47,6 +47,7 @@ func TestOperated_notifications(t *testing.T) {
 	if !ok {
 		t.Fatalf("the command is %s", command)
 	}
+	reached(t, w, 5)
 	if out, errs, code := e2e.Operate(w, "approve", "--gate", "go live", "--route", args).Wait(); code != 0 {
 		t.Fatalf("exit code %d: %s%s", code, out, errs)
 	}
