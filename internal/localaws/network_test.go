@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -84,7 +85,7 @@ func TestNetwork_connectionTerminationCutsAfterTheDelay(t *testing.T) {
 	g := b.networkGroup("g", types.ProtocolEnumTcp, address)
 	l := b.networkListener(b.networkBalancer(), types.ProtocolEnumTcp, forward(share{g, 1}))
 	b.healthy(g)
-	b.attribute(g, "deregistration_delay.timeout_seconds", "1")
+	b.attribute(g, "deregistration_delay.timeout_seconds", strconv.Itoa(int(slow.Deadline(2*time.Second).Seconds())))
 	b.attribute(g, "deregistration_delay.connection_termination.enabled", "true")
 	c := b.connect(l)
 	b.deregister(g, address)
