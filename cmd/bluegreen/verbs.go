@@ -22,7 +22,7 @@ import (
 
 // places are the flags that name the routes.
 type places struct {
-	Route  []string `help:"ARN of a listener or listener rule of an Application Load Balancer. May be repeated." placeholder:"ARN"`
+	Route  []string `help:"ARN of a listener or listener rule of an Application Load Balancer, or of a listener of a Network Load Balancer. May be repeated." placeholder:"ARN"`
 	File   string   `short:"f" help:"State file of Terraform or OpenTofu, or the output of terraform show -json. - reads standard input." placeholder:"FILE"`
 	Switch string   `help:"Address of the switch, with -f, if the state has several." placeholder:"ADDRESS"`
 

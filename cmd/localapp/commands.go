@@ -16,6 +16,7 @@ import (
 func commands() []command {
 	return []command{
 		{"balancer create", "create a load balancer whose listener responds with 503 until a switch replaces that", createBalancer},
+		{"network create", "create a Network Load Balancer whose listener forwards to a target group", createNetwork},
 		{"balancer delete", "delete the load balancer with its listener", named((*rehearsal.Site).DeleteBalancer)},
 		{"group create", "create a target group", createGroup},
 		{"group delete", "delete the target group, once it is in no listener or rule", named((*rehearsal.Site).DeleteGroup)},
@@ -52,10 +53,22 @@ func createBalancer(flags *flag.FlagSet) action {
 	return func(ctx context.Context, s *rehearsal.Site) error { return s.CreateBalancer(ctx, *name, int32(*port)) }
 }
 
+func createNetwork(flags *flag.FlagSet) action {
+	name := flags.String("name", "", "its name")
+	port := flags.Int("port", 8443, "port of the listener")
+	group := flags.String("group", "", "ARN of the target group")
+	return func(ctx context.Context, s *rehearsal.Site) error {
+		return s.CreateNetwork(ctx, *name, int32(*port), *group)
+	}
+}
+
 func createGroup(flags *flag.FlagSet) action {
 	name := flags.String("name", "", "its name")
+	protocol := flags.String("protocol", "HTTP", "protocol of the targets")
 	delay := flags.Duration("deregistration-delay", 2*time.Second, "deregistration delay")
-	return func(ctx context.Context, s *rehearsal.Site) error { return s.CreateGroup(ctx, *name, *delay) }
+	return func(ctx context.Context, s *rehearsal.Site) error {
+		return s.CreateGroup(ctx, *name, *protocol, *delay)
+	}
 }
 
 func createRule(flags *flag.FlagSet) action {

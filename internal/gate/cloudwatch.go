@@ -287,7 +287,7 @@ func preflightVerdict(what string, err error) rollout.Verdict {
 // isPermanent reports whether a retry would return the same error, because the
 // request is malformed or not allowed.
 func isPermanent(err error) bool {
-	if errors.Is(err, errForbidden) || errors.Is(err, errNoRegion) || errors.Is(err, errNotALB) {
+	if errors.Is(err, errForbidden) || errors.Is(err, errNoRegion) || errors.Is(err, errNotALB) || errors.Is(err, errOnlyNLB) {
 		return true
 	}
 	status, ok := errors.AsType[interface {

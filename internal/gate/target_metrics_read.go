@@ -32,9 +32,12 @@ const (
 
 var (
 	errNotALB = errors.New("not an ARN of an Application Load Balancer or its target groups")
+	// errOnlyNLB says that no route of an evaluation has response codes.
+	errOnlyNLB = errors.New("a Network Load Balancer publishes no response codes: use cloudwatch_metric with namespace AWS/NetworkELB, or a gate on the application's own metrics")
 
-	groupARN = regexp.MustCompile(`^arn:aws[a-z-]*:elasticloadbalancing:([a-z0-9-]+):[0-9]*:(targetgroup/[^/]+/[^/]+)$`)
-	routeARN = regexp.MustCompile(`^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]*:listener(?:-rule)?/(app/[^/]+/[^/]+)/.+$`)
+	groupARN   = regexp.MustCompile(`^arn:aws[a-z-]*:elasticloadbalancing:([a-z0-9-]+):[0-9]*:(targetgroup/[^/]+/[^/]+)$`)
+	networkARN = regexp.MustCompile(`^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]*:listener/net/.+$`)
+	routeARN   = regexp.MustCompile(`^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]*:listener(?:-rule)?/(app/[^/]+/[^/]+)/.+$`)
 )
 
 // group is a target group as CloudWatch identifies it.
@@ -67,14 +70,22 @@ func (e entryGroups) liveNames() string {
 }
 
 // entryGroupsOf parses the ARNs of an input. A group without a route has no load
-// balancer, so it has no metrics; it is returned as a finding.
+// balancer, so it has no metrics; it is returned as a finding. So is a group behind a
+// Network Load Balancer, which is not evaluated: the entry points of Application Load
+// Balancers are. It is an error if there is none of them.
 func entryGroupsOf(in rollout.GateInput) ([]entryGroups, []finding, error) {
 	var all []entryGroups
 	var unattached []finding
+	networks := 0
 	for _, backend := range in.Incoming {
 		if len(backend.Routes) == 0 {
 			unattached = append(unattached, finding{status: rollout.Inconclusive, text: fmt.Sprintf(
 				"%s (%s): inconclusive because its target group is not attached to a listener or rule yet and has no metrics", backend.Entry, backend.Environment)})
+			continue
+		}
+		if networkARN.MatchString(backend.Routes[0]) {
+			networks++
+			unattached = append(unattached, finding{status: rollout.Pass, text: fmt.Sprintf("%s (%s): not evaluated, behind a Network Load Balancer", backend.Entry, backend.Environment)})
 			continue
 		}
 		incoming, err := groupOf(backend)
@@ -93,6 +104,9 @@ func entryGroupsOf(in rollout.GateInput) ([]entryGroups, []finding, error) {
 			groups.live = append(groups.live, live)
 		}
 		all = append(all, groups)
+	}
+	if networks > 0 && networks == len(in.Incoming) {
+		return nil, nil, errOnlyNLB
 	}
 	return all, unattached, nil
 }

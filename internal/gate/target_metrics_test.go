@@ -287,6 +287,8 @@ func TestTargetMetrics_missingSides(t *testing.T) {
 		{"not a target group ARN", errorRate(2), rollout.GateInput{Incoming: []traffic.Backend{{Group: "green", Routes: []string{webRoute}}}}, "error"},
 		{"Network Load Balancer", errorRate(2), rollout.GateInput{Incoming: []traffic.Backend{{Group: backend("green").Group,
 			Routes: []string{strings.Replace(webRoute, "/app/", "/net/", 1)}}}}, "error"},
+		{"Network Load Balancer beside an Application Load Balancer", errorRate(2), rollout.GateInput{Incoming: []traffic.Backend{backend("green"), {Entry: "tcp", Environment: "green",
+			Group: elbPrefix + "targetgroup/tcp/73e2d6bc24d8a067", Routes: []string{strings.Replace(webRoute, "/app/", "/net/", 1)}}}}, "pass"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

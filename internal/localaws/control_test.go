@@ -259,25 +259,6 @@ func TestRegions_areSeparate(t *testing.T) {
 	}
 }
 
-func TestNetworkLoadBalancer_hasAnARNAndDoesNotListen(t *testing.T) {
-	b := newBench(t)
-	lb, err := b.api.CreateLoadBalancer(b.ctx(), &elb.CreateLoadBalancerInput{Name: aws.String("nlb"), Type: types.LoadBalancerTypeEnumNetwork, Subnets: []string{"subnet-1"}})
-	b.must(err)
-	g, err := b.api.CreateTargetGroup(b.ctx(), &elb.CreateTargetGroupInput{Name: aws.String("tcp"), Protocol: types.ProtocolEnumTcp, Port: aws.Int32(80), VpcId: aws.String("vpc-1"), TargetType: types.TargetTypeEnumIp})
-	b.must(err)
-	group := *g.TargetGroups[0].TargetGroupArn
-	l, err := b.api.CreateListener(b.ctx(), &elb.CreateListenerInput{
-		LoadBalancerArn: lb.LoadBalancers[0].LoadBalancerArn, Protocol: types.ProtocolEnumTcp, Port: aws.Int32(80), DefaultActions: forward(share{group, 1}),
-	})
-	b.must(err)
-	arn := *l.Listeners[0].ListenerArn
-	if !strings.Contains(arn, ":listener/net/nlb/") || b.srv.ListenerAddr(arn) != "" {
-		t.Errorf("got %s at %q", arn, b.srv.ListenerAddr(arn))
-	}
-	b.register(group, web(t, "a"), refusing(t))
-	b.becomes(group, good, failing)
-}
-
 func TestAPI_requiresASignatureAndAKnownAction(t *testing.T) {
 	b := newBench(t)
 	post := func(body string, change func(*http.Request)) string {

@@ -1,6 +1,6 @@
 // Package localaws is a local stand-in for Elastic Load Balancing v2 with a working data plane. It serves the
 // ELBv2 Query API on loopback for the AWS SDKs, the AWS CLI and Terraform. Its listeners accept connections,
-// evaluate rules, choose target groups by weight, proxy requests, check health, apply stickiness, drain and count.
+// evaluate rules, choose target groups by weight, proxy requests and connections, check health, apply stickiness, drain and count.
 // The same endpoint serves the CloudWatch calls that evaluate a release. It is for tests and for rehearsing a
 // release. It is not for production, logs a warning about that at start, and keeps no data after exit.
 //

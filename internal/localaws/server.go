@@ -139,7 +139,7 @@ func (s *Server) ManagementURL() string {
 }
 
 // ListenerAddr returns the address on which a listener accepts connections, such as "127.0.0.1:8080". It
-// returns "" for an ARN that does not identify a listener of an application load balancer.
+// returns "" for an ARN that does not identify a listener.
 func (s *Server) ListenerAddr(listenerARN string) string { return s.plane.Address(listenerARN) }
 
 // Counts returns what the data plane has counted for a target group since the group was created. The counts

@@ -59,6 +59,9 @@ func refuse(summary, cause, action string) *Problem {
 // account is who the credentials belong to; empty: not known.
 type account func(ctx context.Context) string
 
+// useRoutable says which ARNs are routes.
+const useRoutable = "Use the ARN of a listener or a listener rule of an Application Load Balancer, or of a listener of a Network Load Balancer."
+
 // callProblem is a call that failed before anything was written.
 func callProblem(ctx context.Context, summary string, err error, who account) *Problem {
 	p := &Problem{Exit: Refused, Summary: summary, Traffic: "not read. " + unchanged, Cause: sentence(err.Error()), Err: err}
@@ -68,8 +71,8 @@ func callProblem(ctx context.Context, summary string, err error, who account) *P
 		p.Action = "The AWS credentials have expired or are not valid. Renew them, then run the command again."
 	case errors.Is(err, elb.ErrDefaultRule):
 		p.Action = "Use the ARN of the listener instead of that of its default rule."
-	case errors.Is(err, elb.ErrMalformed) || errors.Is(err, elb.ErrWrongKind) || errors.Is(err, elb.ErrNotApplication):
-		p.Action = "Use the ARN of a listener or a listener rule of an Application Load Balancer."
+	case errors.Is(err, elb.ErrMalformed) || errors.Is(err, elb.ErrWrongKind) || errors.Is(err, elb.ErrNotRoutable):
+		p.Action = useRoutable
 	case gone || errors.Is(err, traffic.ErrNotFound):
 		p.Action = "Check the ARN, including its region and account." + otherAccount(ctx, id, who)
 	case errors.Is(err, traffic.ErrDenied):

@@ -38,7 +38,7 @@ func FromRoutes(arns []string) (Target, error) {
 	var t Target
 	for _, arn := range arns {
 		if _, err := elb.ParseRoute(arn); err != nil {
-			return Target{}, refuse("Cannot use the route", sentence(err.Error()), "Use the ARN of a listener or a listener rule of an Application Load Balancer.")
+			return Target{}, refuse("Cannot use the route", sentence(err.Error()), useRoutable)
 		}
 		if !slices.ContainsFunc(t.Routes, func(r traffic.Route) bool { return r.ID == arn }) {
 			t.Routes = append(t.Routes, traffic.Route{ID: arn})

@@ -101,6 +101,17 @@ func stickinessOutOfRange(at path.Path, text string, limits traffic.Limits) diag
 		schedule.FormatDuration(limits.MinSticky), schedule.FormatDuration(limits.MaxSticky)), input.Fact{"Value", strconv.Quote(text)})
 }
 
+func stickinessOfConnections(at path.Path, route string) diag.Diagnostic {
+	return input.Misuse(at, "A Network Load Balancer has no group stickiness with a duration. Remove stickiness, or use one switch for its listeners and another for those of Application Load Balancers.",
+		input.Fact{"Route", route})
+}
+
+// gateWithoutRequests is about a gate on the responses to requests where all routes forward connections.
+func gateWithoutRequests(at path.Path) diag.Diagnostic {
+	return input.Misuse(at, "All routes are listeners of Network Load Balancers, which publish no response codes or response times. "+
+		"Use cloudwatch_metric with namespace AWS/NetworkELB and HealthyHostCount of the target group or TCP_Target_Reset_Count of the load balancer, or a gate on the application's own metrics.")
+}
+
 func noEnvironments(at path.Path) diag.Diagnostic {
 	return input.Misuse(at, "It has no environment. Add at least one.")
 }

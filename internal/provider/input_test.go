@@ -110,7 +110,15 @@ func badRoutes() []badInput {
 		wrong("route_malformed", route(`"web"`)),
 		wrong("route_is_balancer", route(fmt.Sprintf("%q", balancerARN))),
 		wrong("route_is_group", route(fmt.Sprintf("%q", groupARN("blue")))),
-		wrong("route_of_network", route(fmt.Sprintf("%q", networkARN))),
+		wrong("route_of_gateway", route(fmt.Sprintf("%q", strings.Replace(networkARN, "/net/", "/gwy/", 1)))),
+		wrong("route_rule_of_network", route(fmt.Sprintf("%q", strings.Replace(ruleARN, "/app/", "/net/", 1)))),
+		wrong("sticky_network", func(h *hcl) {
+			h.routes, h.stickiness = fmt.Sprintf("routes = { web = [%q] }", networkARN), `stickiness = "1h"`
+		}),
+		wrong("target_metrics_network", func(h *hcl) {
+			h.routes = fmt.Sprintf("routes = { web = [%q] }", networkARN)
+			h.gates = gateBlock("users", block("target_metrics", "max_error_rate = 1"))
+		}),
 		wrong("sticky_long", func(h *hcl) { h.stickiness = `stickiness = "169h"` }),
 		wrong("sticky_short", func(h *hcl) { h.stickiness = `stickiness = "500ms"` }),
 	}

@@ -166,7 +166,7 @@ type providerModel struct {
 
 func providerSchema() schema.Schema {
 	return schema.Schema{
-		MarkdownDescription: "Blue/green and canary releases on AWS Application Load Balancers: one `terraform apply` shifts the traffic in steps, " +
+		MarkdownDescription: "Blue/green and canary releases on AWS Application and Network Load Balancers: one `terraform apply` shifts the traffic in steps, " +
 			"monitors gates and target health, and rolls the traffic back if one of them fails.\n\n" +
 			"All arguments are optional. Credentials come from the default chain of the AWS SDK; the region of each call comes from the ARN of the route or target group.",
 		Attributes: map[string]schema.Attribute{

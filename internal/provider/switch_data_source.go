@@ -75,7 +75,7 @@ func switchDataAttributes() map[string]schema.Attribute {
 		"routes": schema.MapAttribute{
 			ElementType: types.ListType{ElemType: types.StringType},
 			Required:    true,
-			MarkdownDescription: "Map of entry point (a name that you choose, such as `web`) to the ARNs of the Application Load Balancer listeners (default action) and listener rules that serve it. " +
+			MarkdownDescription: "Map of entry point (a name that you choose, such as `web`) to the ARNs of the listeners (default action) and listener rules of Application Load Balancers, or listeners of Network Load Balancers, that serve it. " +
 				"A route that does not exist is an error.",
 		},
 		"environments": schema.MapNestedAttribute{

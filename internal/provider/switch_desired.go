@@ -29,6 +29,8 @@ type desired struct {
 	routesAt path.Path     // path of the routes argument
 	entries  []string      // entry points, sorted; nil while unknown
 	gates    []*gates.Gate // sorted by name
+	// routesUnknown reports that some routes are unknown.
+	routesUnknown bool
 	// stepsUnknown reports that the steps are unknown or invalid.
 	stepsUnknown bool
 }
@@ -63,7 +65,21 @@ func (r *decoder) readRouter(w *desired, v types.List) {
 		return
 	}
 	r.readStickiness(w, at.AtName("stickiness"), attrs["stickiness"])
+	unknown := r.Unknown
+	r.Unknown = false
 	r.readRoutes(w, attrs["routes"])
+	w.routesUnknown, r.Unknown = r.Unknown, r.Unknown || unknown
+	for _, route := range w.Routes {
+		if w.platform.Connections(route.ID) && w.Sticky != nil && *w.Sticky > 0 {
+			r.Add(stickinessOfConnections(at.AtName("stickiness"), route.ID))
+			return
+		}
+	}
+}
+
+// onlyConnections reports whether all routes are known, and forward connections.
+func (w *desired) onlyConnections() bool {
+	return !w.routesUnknown && len(w.Routes) > 0 && !slices.ContainsFunc(w.Routes, func(x traffic.Route) bool { return !w.platform.Connections(x.ID) })
 }
 
 // readRoutes reads the entry points with their routes.

@@ -155,6 +155,9 @@ func (r *decoder) readGates(w *desired, v types.List) {
 	w.gates = gates.Read(&r.Reader, path.Root("gate"), v, gates.OfSwitch)
 	for _, g := range w.gates {
 		r.checkSteps(w, g)
+		if at, needs := g.NeedsRequests(); needs && w.onlyConnections() {
+			r.Add(input.About(gateWithoutRequests(at), input.Fact{"Gate", g.Terms.Name}))
+		}
 	}
 }
 

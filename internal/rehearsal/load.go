@@ -74,6 +74,8 @@ type LoadTerms struct {
 	URL     string
 	Rate    int // requests per second
 	Clients int // number of clients, each with a keep-alive connection
+	// NewConnections makes every request open a connection of its own.
+	NewConnections bool
 }
 
 // requestTimeout bounds a request.
@@ -88,6 +90,7 @@ func StartLoad(t LoadTerms) *Load {
 		DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 		MaxIdleConnsPerHost: t.Clients,
 		MaxConnsPerHost:     t.Clients,
+		DisableKeepAlives:   t.NewConnections,
 	}}
 	due := make(chan int, t.Clients)
 	for range t.Clients {

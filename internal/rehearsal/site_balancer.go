@@ -60,13 +60,9 @@ func (s *Site) DeleteBalancer(ctx context.Context, name string) error {
 	return s.forget("balancer", name)
 }
 
-// CreateGroup creates a target group whose targets are healthy after two checks and drain for the delay.
-func (s *Site) CreateGroup(ctx context.Context, name string, delay time.Duration) error {
-	created, err := s.client.CreateTargetGroup(ctx, &elb.CreateTargetGroupInput{
-		Name: aws.String(name), Protocol: types.ProtocolEnumHttp, Port: aws.Int32(80),
-		TargetType: types.TargetTypeEnumIp, VpcId: aws.String("vpc-00000001"),
-		HealthCheckPath: aws.String("/healthz"), HealthCheckIntervalSeconds: aws.Int32(5),
-		HealthCheckTimeoutSeconds: aws.Int32(2), HealthyThresholdCount: aws.Int32(2), UnhealthyThresholdCount: aws.Int32(2)})
+// CreateGroup creates a target group of a protocol, whose targets drain for the delay.
+func (s *Site) CreateGroup(ctx context.Context, name, protocol string, delay time.Duration) error {
+	created, err := s.client.CreateTargetGroup(ctx, groupInput(name, protocol))
 	if err != nil {
 		return fmt.Errorf("cannot create target group %s: %w", name, err)
 	}

@@ -44,6 +44,9 @@ type Platform struct {
 	NoRecord bool
 	// GroupName names a group that belongs to no environment; nil: its id.
 	GroupName func(group string) string
+	// Connections reports whether a route forwards connections and not requests: a change of its
+	// weights leaves open ones where they are. Nil: no route does.
+	Connections func(route string) bool
 }
 
 // owners returns the owners of groups. Leaving environments are no longer configured. An

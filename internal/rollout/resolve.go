@@ -53,6 +53,8 @@ func (s Spec) route(route Route, now traffic.State) shift.Route {
 		Missing:  route.Missing,
 		Sticky:   now.Stickiness > 0,
 		Joining:  s.Stable == nil || route.Planned == nil,
+
+		Connections: route.Connections,
 	}
 	x.FixedError = now.FixedError && x.Joining
 	x.Unserved = route.unserved

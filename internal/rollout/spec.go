@@ -65,6 +65,8 @@ type Route struct {
 	Missing bool
 	// Origin is the rollback target of this route; nil: Spec.Stable.
 	Origin shift.Weights
+	// Connections reports whether the weights apply to new connections, and open ones stay.
+	Connections bool
 
 	unserved bool // it joins, and none of its groups has a healthy target
 }

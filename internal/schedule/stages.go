@@ -18,7 +18,25 @@ func (s plan) shiftText() []string {
 	if s.Request.Unobserved {
 		lines = append(lines, "If a route is split between environments at apply, the split is evaluated first, and a failure rolls back to the environments that are not desired. The record of a shift that did not finish decides otherwise.")
 	}
+	lines = append(lines, connectionsText(s.Request.Routes)...)
 	return append(lines, fmt.Sprintf("Duration: %s to %s. Rollback: %s.", roundUp(s.Shortest()), roundUp(s.Longest()), callsText(changing(s.Schedule))))
+}
+
+// connectionsText names the routes on which a change of the weights leaves open connections where they are.
+func connectionsText(routes []shift.Route) []string {
+	var names []string
+	for _, x := range routes {
+		if x.Connections {
+			names = append(names, x.Name)
+		}
+	}
+	switch len(names) {
+	case 0:
+		return nil
+	case len(routes):
+		return []string{"Weights apply to new connections. Open connections stay with their target until they close."}
+	}
+	return []string{fmt.Sprintf("Weights of %s apply to new connections. Open connections stay with their target until they close.", And(names))}
 }
 
 // changing counts the routes that the shift changes.

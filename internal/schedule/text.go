@@ -213,11 +213,11 @@ func (s plan) rollbackText() []string {
 			cause = fmt.Sprintf("Shift %s has not finished.", u.Shift)
 		}
 	}
-	return append([]string{
+	return slices.Concat([]string{
 		fmt.Sprintf("%s Observed: %s.", cause, s.weightsText(s.Request.ObservedMean())),
 		fmt.Sprintf("Roll back to %s immediately: %s, no steps, no gates; then settle %s.",
 			s.weightsText(s.Desired), callsText(differing(s.Schedule)), FormatDuration(s.Request.Strategy.Settle)),
-	}, s.attachmentText()...)
+	}, connectionsText(s.Request.Routes), s.attachmentText())
 }
 
 // differing counts the routes that do not have the desired weights.

@@ -104,7 +104,15 @@ func TestSchedule_textOfRoutes(t *testing.T) {
 			})},
 		{"sticky", with(bare(green, onlyAttached(blue)), func(r *shift.Request) { r.Sticky = new(true) })},
 		{"a fixed error", bare(green, fixed503)},
+		{"connections", bare(green, ofConnections(route(blue, blue)))},
+		{"connections on one of two routes", bare(green, route(blue, blue), ofConnections(named(route(blue, blue), "tcp")))},
+		{"a rollback of connections", with(bare(blue, ofConnections(route(blue, half))), away)},
 	})
+}
+
+func ofConnections(x shift.Route) shift.Route {
+	x.Connections = true
+	return x
 }
 
 func TestSchedule_textOfOtherKinds(t *testing.T) {

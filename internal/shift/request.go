@@ -50,6 +50,8 @@ type Route struct {
 	Joining    bool     // joins with this shift, so there is no earlier state of it
 	Unserved   bool     // joins, and none of the groups that it forwards to has a healthy target
 
+	Connections bool // forwards connections: open ones stay with their target when the weights change
+
 	// Set by Decide.
 	Origin Weights // the rollback target; nil: does not forward there
 	Found  Weights // what was observed, also where the apply rolls back first

@@ -32,6 +32,19 @@ func TestExamples_twoEnvironments(t *testing.T) {
 	p.LostNothing()
 }
 
+func TestExamples_nlb(t *testing.T) {
+	t.Parallel()
+	p := e2e.NewProject(t, "nlb", e2e.Brisk())
+	p.MustApply()
+	p.Loads = append(p.Loads, rehearsal.StartLoad(rehearsal.LoadTerms{URL: p.Users(), Rate: e2e.ParallelRate, Clients: 16, NewConnections: true}))
+
+	p.Release("green", map[string]string{"blue": "1.4.2", "green": "1.5.0"})
+	p.MustApply()
+	p.MustAnswer("1.5.0")
+	p.MustBeSettled()
+	p.LostNothing()
+}
+
 func TestExamples_releaseInTwoApplies(t *testing.T) {
 	t.Parallel()
 	p := e2e.NewProject(t, "release-in-two-applies", e2e.Brisk())

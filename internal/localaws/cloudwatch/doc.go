@@ -14,6 +14,10 @@
 // request (without a body from its start, including the connection setup) to the headers of the response;
 // percentiles are off by less than 1 %. The metrics outlive their resources and are retained for 10,800 periods.
 //
+// Network load balancers have the namespace AWS/NetworkELB: HealthyHostCount and UnHealthyHostCount by target group, and
+// NewFlowCount, TCP_Client_Reset_Count, TCP_Target_Reset_Count and TCP_ELB_Reset_Count of the whole load balancer, because
+// AWS publishes none of those by target group.
+//
 // Custom metrics are visible immediately. High-resolution points are retained for three hours, others for 15 days.
 // Their percentiles are exact up to 4096 distinct values per point. Metric math supports + - * / ^, comparisons,
 // AND, OR, [arrays], and SUM, AVG, MIN, MAX, ABS, CEIL, FLOOR, FILL, IF and METRICS(); errors name anything else.

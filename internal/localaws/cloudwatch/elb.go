@@ -7,8 +7,16 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/dataplane"
 )
 
-// elbMetricsNamespace is the CloudWatch namespace of application load balancers.
-const elbMetricsNamespace = "AWS/ApplicationELB"
+// The CloudWatch namespaces of load balancers.
+const (
+	albNamespace = "AWS/ApplicationELB"
+	nlbNamespace = "AWS/NetworkELB"
+)
+
+// ofLoadBalancers reports whether load balancers emit the metrics of a namespace.
+func ofLoadBalancers(namespace string) bool {
+	return namespace == albNamespace || namespace == nlbNamespace
+}
 
 // elbMetrics holds the metrics that the load balancer emits. They outlive the resources that they describe.
 type elbMetrics struct {
@@ -174,8 +182,20 @@ func elbDimensions(id metricID) (elbKey, bool) {
 			return key, false
 		}
 	}
-	return key, key.balancer != ""
+	return key, inNamespace(id.namespace, key) && (key.group == "" || !isFlowMetric(id.name))
 }
+
+// inNamespace reports whether a namespace has the metrics of a load balancer: "app/…" or "net/…".
+func inNamespace(namespace string, key elbKey) bool {
+	prefix := "app/"
+	if namespace == nlbNamespace {
+		prefix = "net/"
+	}
+	return strings.HasPrefix(key.balancer, prefix)
+}
+
+// isFlowMetric reports whether a metric exists only for a whole network load balancer, and not by target group.
+func isFlowMetric(name string) bool { return counterIndex(name) >= newFlows }
 
 // mergeAt merges samples into the point at a time. A summary without samples adds no point.
 func mergeAt(points map[int64]*summary, at int64, s *summary) {

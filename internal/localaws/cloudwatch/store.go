@@ -113,7 +113,7 @@ func (s *series) expire(now time.Time) {
 // read returns the points of a metric for the requested period. Periods under a minute include high-resolution
 // points only.
 func (m *metrics) read(q readRequest) map[int64]*summary {
-	if q.metric.namespace == elbMetricsNamespace {
+	if ofLoadBalancers(q.metric.namespace) {
 		return m.elb.read(q)
 	}
 	out := map[int64]*summary{}

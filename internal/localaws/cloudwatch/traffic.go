@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/dataplane"
 )
 
 // Indexes of the counters of a window, in the order of counterNames.
@@ -22,6 +24,10 @@ const (
 	elb502
 	elb503
 	elb504
+	newFlows
+	clientResets
+	targetResets
+	balancerResets
 	counters
 )
 
@@ -31,6 +37,7 @@ func counterNames() [counters]string {
 		"RequestCount", "HTTPCode_Target_2XX_Count", "HTTPCode_Target_3XX_Count", "HTTPCode_Target_4XX_Count", "HTTPCode_Target_5XX_Count",
 		"TargetConnectionErrorCount", "HTTPCode_ELB_4XX_Count", "HTTPCode_ELB_5XX_Count", "HTTPCode_ELB_502_Count",
 		"HTTPCode_ELB_503_Count", "HTTPCode_ELB_504_Count",
+		"NewFlowCount", "TCP_Client_Reset_Count", "TCP_Target_Reset_Count", "TCP_ELB_Reset_Count",
 	}
 }
 
@@ -224,6 +231,21 @@ func (r *recorder) Response(class int, took time.Duration) {
 		w.counts[target2xx+class-2].Add(1)
 	}
 	w.times.add(took)
+}
+
+// Flow counts a new connection or flow of a network load balancer.
+func (r *recorder) Flow() { r.count(newFlows) }
+
+// Reset counts a connection of a network load balancer that was reset.
+func (r *recorder) Reset(by dataplane.Peer) {
+	switch by {
+	case dataplane.ResetByClient:
+		r.count(clientResets)
+	case dataplane.ResetByTarget:
+		r.count(targetResets)
+	case dataplane.ResetByBalancer:
+		r.count(balancerResets)
+	}
 }
 
 // slots returns the windows in [from, to), oldest first.

@@ -8,22 +8,24 @@ import (
 // Config is everything that a Plane serves. Plane.Apply compares it with what the Plane serves at that moment.
 // A Config and all that it refers to must not change afterwards.
 type Config struct {
-	// Listeners holds the listeners of application load balancers by ARN.
+	// Listeners holds the listeners by ARN.
 	Listeners map[string]Listener
 	// Groups holds all target groups by ARN.
 	Groups map[string]Group
 }
 
-// Listener is a listener of an application load balancer.
+// Listener is a listener of an application or network load balancer.
 type Listener struct {
 	// Balancer is the ARN of the load balancer.
 	Balancer string
 	// Port is the configured port, which the headers of requests show even if the socket has another one.
 	Port int
-	// Protocol is HTTP or HTTPS.
+	// Protocol is HTTP or HTTPS; TCP, TLS, UDP or TCP_UDP for a network load balancer.
 	Protocol string
-	// IdleTimeout is how long a request may go without data in either direction.
+	// IdleTimeout is how long a request or a connection may go without data in either direction.
 	IdleTimeout time.Duration
+	// Zones are those of a network load balancer, in the order in which connections arrive in them.
+	Zones []string
 	// ForwardedFor says what happens to X-Forwarded-For: append, preserve or remove.
 	ForwardedFor string
 	// Rules are in the order of evaluation. The last one must match every request.
@@ -101,7 +103,7 @@ type FixedResponse struct {
 
 // Group is a target group.
 type Group struct {
-	// Balancer is the ARN of the application load balancer that uses the group, "" for none.
+	// Balancer is the ARN of the load balancer that uses the group, "" for none.
 	Balancer string
 	// Zones are those of the load balancer that uses the group, nil for none. Without zones, targets are unused.
 	Zones map[string]bool
@@ -118,6 +120,11 @@ type Group struct {
 	Sticky time.Duration
 	// DeregistrationDelay is how long a deregistered target is reported as draining.
 	DeregistrationDelay time.Duration
+	// Zonal keeps connections in the zone in which they arrive: cross-zone load balancing is off.
+	Zonal bool
+	// CutDrained cuts the connections to a deregistered target after the delay, CutUnhealthy those to a target that
+	// becomes unhealthy. Otherwise they last until one of the peers closes them.
+	CutDrained, CutUnhealthy bool
 }
 
 // HealthCheck holds the health check settings of a target group. Equal settings leave running checks alone.
@@ -175,10 +182,24 @@ type GroupMetrics interface {
 	ConnectionError()
 	// Response counts a target's response by its status class, 1 to 5, and its response time.
 	Response(class int, took time.Duration)
+	// Flow counts a new connection, or a new flow of UDP, for which a target was chosen.
+	Flow()
+	// Reset counts a connection that was reset, by who did it.
+	Reset(Peer)
 	// Hosts records how many targets are healthy and unhealthy from now on. A group without targets, or without a
 	// load balancer, is not reported.
 	Hosts(HostCounts)
 }
+
+// Peer is who resets a connection.
+type Peer int
+
+// The peers.
+const (
+	ResetByClient Peer = iota
+	ResetByTarget
+	ResetByBalancer
+)
 
 // HostCounts is the health of a target group in CloudWatch.
 type HostCounts struct {

@@ -7,7 +7,8 @@ import (
 
 // Counts holds the counters of a target group.
 type Counts struct {
-	// Requests is the number of requests for which the group was chosen, whatever their result.
+	// Requests is the number of requests for which the group was chosen, whatever their result. For a network load
+	// balancer these are connections and flows of UDP.
 	Requests int64 `json:"requests"`
 	// Target2xx to Target5xx are the responses of targets by status class.
 	Target2xx int64 `json:"target_2xx"`
@@ -24,18 +25,29 @@ type Counts struct {
 	ClientDisconnects int64 `json:"client_disconnects"`
 	// Truncated is the number of responses that ended early after their headers had been sent.
 	Truncated int64 `json:"truncated"`
+	// Active is the number of open connections and flows of a network load balancer.
+	Active int64 `json:"active"`
+	// Refused is the number of connections that a network load balancer refused because the group had no target.
+	Refused int64 `json:"refused"`
+	// Cut is the number of connections that a network load balancer ended before a peer did.
+	Cut int64 `json:"cut"`
+	// TargetResets and ClientResets are the connections of a network load balancer that a peer reset. A target that
+	// refuses a connection counts too.
+	TargetResets int64 `json:"target_resets"`
+	ClientResets int64 `json:"client_resets"`
 	// Targets holds the counters by target, such as "127.0.0.1:8080". Requests for which no target was chosen are not in it.
 	Targets map[string]Counts `json:"targets,omitempty"`
 }
 
-// Errors returns the number of requests that got a 5xx or incomplete response. Client disconnects do not count.
+// Errors returns the number of requests that got a 5xx or incomplete response, and of connections that were refused, cut
+// or reset by the target. Client disconnects do not count.
 func (c Counts) Errors() int64 {
-	return c.Target5xx + c.ELB502 + c.ELB503 + c.ELB504 + c.Truncated
+	return c.Target5xx + c.ELB502 + c.ELB503 + c.ELB504 + c.Truncated + c.Refused + c.Cut + c.TargetResets
 }
 
 // ListenerCounts holds the counters of a listener.
 type ListenerCounts struct {
-	// Requests is the number of all requests.
+	// Requests is the number of all requests, of a network load balancer the number of connections and flows.
 	Requests int64 `json:"requests"`
 	// Forwarded, Redirects and Fixed count requests by the type of the routing action.
 	Forwarded int64 `json:"forwarded"`
@@ -52,6 +64,7 @@ type counter struct {
 	requests, connectionErrors, clientDisconnects, truncated atomic.Int64
 	class                                                    [6]atomic.Int64
 	elb502, elb503, elb504                                   atomic.Int64
+	active, refused, cut, targetResets, clientResets         atomic.Int64
 }
 
 func (c *counter) read() Counts {
@@ -59,6 +72,7 @@ func (c *counter) read() Counts {
 		Requests: c.requests.Load(), Target2xx: c.class[2].Load(), Target3xx: c.class[3].Load(), Target4xx: c.class[4].Load(), Target5xx: c.class[5].Load(),
 		ConnectionErrors: c.connectionErrors.Load(), ELB502: c.elb502.Load(), ELB503: c.elb503.Load(), ELB504: c.elb504.Load(),
 		ClientDisconnects: c.clientDisconnects.Load(), Truncated: c.truncated.Load(),
+		Active: c.active.Load(), Refused: c.refused.Load(), Cut: c.cut.Load(), TargetResets: c.targetResets.Load(), ClientResets: c.clientResets.Load(),
 	}
 }
 

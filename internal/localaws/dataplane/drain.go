@@ -12,6 +12,7 @@ func (g *liveGroup) drain(t *liveTarget) {
 	t.stopCheck()
 	delay := g.config.DeregistrationDelay
 	if t.state == stateUnused || delay == 0 {
+		g.cutDrained(t)
 		return
 	}
 	t.state, t.reason, t.description = stateDraining, "Target.DeregistrationInProgress", "Target deregistration is in progress"
@@ -26,7 +27,16 @@ func (g *liveGroup) drain(t *liveTarget) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		g.draining = slices.DeleteFunc(g.draining, func(o *liveTarget) bool { return o == t })
+		g.cutDrained(t)
 	})
+}
+
+// cutDrained ends the connections to a target that is no longer registered, if the group says so. The caller holds the
+// group's lock.
+func (g *liveGroup) cutDrained(t *liveTarget) {
+	if g.config.CutDrained {
+		t.flows.cut()
+	}
 }
 
 // cancelDrain removes a draining target that is registered again. The caller holds the group's lock.

@@ -29,8 +29,9 @@ type liveGroup struct {
 
 // service is what routing a request needs from a group. It is replaced as a whole when health or settings change.
 type service struct {
-	targets []*liveTarget // the targets that get requests
-	sticky  time.Duration // 0: targets are not sticky
+	targets []*liveTarget    // the targets that get requests
+	zones   map[string]zonal // by zone, while connections stay in theirs
+	sticky  time.Duration    // 0: targets are not sticky
 	http2   bool
 }
 
@@ -47,6 +48,8 @@ type liveTarget struct {
 	state, reason, description string
 	passes, fails              int
 	check                      *checker // nil while health checks do not run
+
+	flows flowSet // those of a network load balancer
 }
 
 // metered is what receives the metrics of a group behind a load balancer.
@@ -146,7 +149,7 @@ func (g *liveGroup) refresh() {
 			healthy = append(healthy, t)
 		}
 	}
-	s := &service{targets: healthy, sticky: g.config.Sticky, http2: g.config.HTTP2}
+	s := &service{targets: healthy, sticky: g.config.Sticky, http2: g.config.HTTP2, zones: g.byZone(usable)}
 	if len(healthy) < g.config.MinHealthy {
 		s.targets = usable
 	}

@@ -140,6 +140,9 @@ func (c *checker) applyResult(result probeResult) {
 		if t.state == stateUnhealthy || t.fails >= c.settings.Unhealthy {
 			t.state, t.reason, t.description = stateUnhealthy, result.reason, result.description
 		}
+		if t.state == stateUnhealthy && previous != stateUnhealthy && g.config.CutUnhealthy {
+			t.flows.cut()
+		}
 	}
 	if t.state != previous {
 		g.refresh()

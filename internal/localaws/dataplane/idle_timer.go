@@ -20,6 +20,13 @@ func newIdleTimer(limit time.Duration, cancel context.CancelCauseFunc) *idleTime
 
 func (s *idleTimer) stop() { s.timer.Stop() }
 
+// restart begins the limit anew unless it has passed.
+func (s *idleTimer) restart() {
+	if s.timer.Stop() {
+		s.timer.Reset(s.limit)
+	}
+}
+
 // wrap restarts the timer with every read that returns data.
 func (s *idleTimer) wrap(body io.ReadCloser) io.ReadCloser {
 	return &activityReader{ReadCloser: body, timer: s}
@@ -42,8 +49,8 @@ func (r *activityReader) Read(p []byte) (int, error) {
 	if r.lastRead != nil {
 		r.lastRead.Store(time.Now().UnixNano())
 	}
-	if n > 0 && r.timer.timer.Stop() {
-		r.timer.timer.Reset(r.timer.limit)
+	if n > 0 {
+		r.timer.restart()
 	}
 	return n, err
 }

@@ -19,8 +19,7 @@ type liveListener struct {
 	arn      string
 	port     int // the configured port when the socket was opened
 	protocol string
-	socket   net.Listener
-	server   *http.Server
+	front    front
 	plane    *Plane
 	counts   *listenerCounter
 	metrics  BalancerMetrics
@@ -34,6 +33,7 @@ type table struct {
 	rules        []*liveRule
 	idleTimeout  time.Duration
 	forwardedFor string // append, preserve or remove
+	zones        []string
 }
 
 // liveRule is the runtime form of a rule. It is reused while its Rule is the same: changing another rule does
@@ -44,32 +44,27 @@ type liveRule struct {
 	forward *forwarder // nil unless the routing action is a forward action
 }
 
-// bind opens the socket of a listener. Requests are handled after serve.
+// bind opens the sockets of a listener. Traffic is handled after serve.
 func (p *Plane) bind(arn string, config Listener) (*liveListener, error) {
 	port := config.Port
 	if p.opts.EphemeralPorts {
 		port = 0
 	}
+	l := &liveListener{arn: arn, port: config.Port, protocol: config.Protocol, plane: p}
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	socket, err := net.Listen("tcp", address)
+	var err error
+	if config.Protocol == "HTTP" || config.Protocol == "HTTPS" {
+		l.front, err = l.bindHTTP(address)
+	} else {
+		l.front, err = l.bindStreams(address)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", address, err)
 	}
 	if p.listenerCounts[arn] == nil {
 		p.listenerCounts[arn] = &listenerCounter{}
 	}
-	l := &liveListener{
-		arn: arn, port: config.Port, protocol: config.Protocol, socket: socket, plane: p,
-		counts: p.listenerCounts[arn], metrics: p.opts.Metrics.Balancer(config.Balancer),
-	}
-	l.server = &http.Server{
-		Handler:           l,
-		ReadHeaderTimeout: time.Minute,
-		IdleTimeout:       time.Hour, // ALB's client keep-alive
-		ErrorLog:          slog.NewLogLogger(p.opts.Log.Handler(), slog.LevelDebug),
-		BaseContext:       func(net.Listener) context.Context { return p.ctx },
-		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{p.certificate}, MinVersion: tls.VersionTLS12},
-	}
+	l.counts, l.metrics = p.listenerCounts[arn], p.opts.Metrics.Balancer(config.Balancer)
 	return l, nil
 }
 
@@ -80,16 +75,80 @@ func (l *liveListener) serves(config Listener) bool {
 
 func (l *liveListener) serve() {
 	l.plane.tasks.Go(func() {
-		var err error
-		if l.protocol == "HTTPS" {
-			err = l.server.ServeTLS(l.socket, "", "")
-		} else {
-			err = l.server.Serve(l.socket)
-		}
-		if !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+		if err := l.front.serve(); err != nil {
 			l.plane.opts.Log.Error("listener stopped unexpectedly", "listener", l.arn, "error", err)
 		}
 	})
+}
+
+// front accepts the traffic of a listener.
+type front interface {
+	// address is where the listener accepts traffic, "host:port".
+	address() string
+	// serve handles traffic until the front is stopped, which is no error.
+	serve() error
+	// stop closes the sockets for new traffic.
+	stop() error
+	// finish waits for the traffic in progress until ctx ends.
+	finish(ctx context.Context) error
+	// close closes everything.
+	close() error
+}
+
+// httpFront serves HTTP and HTTPS.
+type httpFront struct {
+	*http.Server
+	socket net.Listener
+	secure bool
+}
+
+func (l *liveListener) bindHTTP(address string) (front, error) {
+	socket, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	server := &http.Server{
+		Handler:           l,
+		ReadHeaderTimeout: time.Minute,
+		IdleTimeout:       time.Hour, // ALB's client keep-alive
+		ErrorLog:          slog.NewLogLogger(l.plane.opts.Log.Handler(), slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return l.plane.ctx },
+		TLSConfig:         l.plane.tlsConfig(),
+	}
+	return &httpFront{Server: server, socket: socket, secure: l.protocol == "HTTPS"}, nil
+}
+
+func (p *Plane) tlsConfig() *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{p.certificate}, MinVersion: tls.VersionTLS12}
+}
+
+func (f *httpFront) address() string { return f.socket.Addr().String() }
+
+func (f *httpFront) serve() error {
+	var err error
+	if f.secure {
+		err = f.ServeTLS(f.socket, "", "")
+	} else {
+		err = f.Serve(f.socket)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return exceptClosed(err)
+}
+
+func (f *httpFront) stop() error { return f.socket.Close() }
+
+func (f *httpFront) finish(ctx context.Context) error { return f.Shutdown(ctx) }
+
+func (f *httpFront) close() error { return errors.Join(f.Close(), exceptClosed(f.socket.Close())) }
+
+// exceptClosed returns nil for the use of a closed socket.
+func exceptClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
 }
 
 // publish installs a table unless a newer one is already installed.
@@ -113,7 +172,7 @@ func (p *Plane) compile(config Listener, l *liveListener) *table {
 			reusable[r.Rule] = r
 		}
 	}
-	t := &table{generation: p.generation, port: strconv.Itoa(config.Port), idleTimeout: config.IdleTimeout, forwardedFor: config.ForwardedFor}
+	t := &table{generation: p.generation, port: strconv.Itoa(config.Port), idleTimeout: config.IdleTimeout, forwardedFor: config.ForwardedFor, zones: config.Zones}
 	for _, r := range config.Rules {
 		live := reusable[r]
 		if live == nil {

@@ -104,7 +104,7 @@ func (p *Plane) open(next Config) (map[string]*liveListener, error) {
 		fresh, err := p.bind(arn, config)
 		if err != nil {
 			for _, l := range opened {
-				err = errors.Join(err, l.socket.Close())
+				err = errors.Join(err, l.front.close())
 			}
 			return nil, err
 		}
@@ -140,17 +140,17 @@ func (p *Plane) publishAfter(l *liveListener, t *table, delay time.Duration) {
 	})
 }
 
-// shutDown closes the socket of a listener and lets in-flight requests finish.
+// shutDown closes the sockets of a listener and lets in-flight requests and connections finish.
 func (p *Plane) shutDown(l *liveListener) {
 	if l == nil {
 		return
 	}
-	if err := l.socket.Close(); err != nil {
+	if err := l.front.stop(); err != nil {
 		p.opts.Log.Debug("closing a listener", "error", err)
 	}
 	p.tasks.Go(func() {
-		if err := l.server.Shutdown(p.ctx); err != nil {
-			p.opts.Log.Debug("listener did not shut down in time", "error", err, "closed", l.server.Close())
+		if err := l.front.finish(p.ctx); err != nil {
+			p.opts.Log.Debug("listener did not shut down in time", "error", err, "closed", l.front.close())
 		}
 	})
 }
@@ -200,7 +200,7 @@ func (p *Plane) Address(listenerARN string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if l := p.listeners[listenerARN]; l != nil {
-		return l.socket.Addr().String()
+		return l.front.address()
 	}
 	return ""
 }
@@ -228,7 +228,7 @@ func (p *Plane) Close() error {
 	p.mu.Unlock()
 	var out []error
 	for _, l := range listeners {
-		out = append(out, l.server.Close())
+		out = append(out, l.front.close())
 	}
 	for _, g := range groups {
 		g.close()

@@ -22,6 +22,8 @@ func (noMetrics) Generated(int)                               {}
 func (noMetrics) Request()                                    {}
 func (noMetrics) ConnectionError()                            {}
 func (noMetrics) Response(int, time.Duration)                 {}
+func (noMetrics) Flow()                                       {}
+func (noMetrics) Reset(dataplane.Peer)                        {}
 func (noMetrics) Hosts(dataplane.HostCounts)                  {}
 
 func newPlane(t *testing.T) *dataplane.Plane {

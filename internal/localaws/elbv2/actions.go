@@ -164,7 +164,10 @@ func (ar actionReader) readAction(p wire.Params) (action, error) {
 	default:
 		err = ar.authenticate(p, &a)
 	}
-	return a, err
+	if err != nil {
+		return a, err
+	}
+	return a, ar.checkNetworkAction(a)
 }
 
 // checkOrder requires exactly one routing action, in the last position, and distinct orders.

@@ -40,10 +40,14 @@ func hasGroupStickiness(actions []action) bool {
 	})
 }
 
-// checkProtocol restricts HTTP target groups to application load balancers and the others to network load balancers.
+// checkProtocol restricts HTTP target groups to application load balancers and the others to network load balancers,
+// where the protocols of listener and group must also match.
 func (ar actionReader) checkProtocol(g *group) error {
-	forHTTP := g.protocol == "HTTP" || g.protocol == "HTTPS" || g.targetType == "lambda"
-	if forHTTP == (ar.balancer.kind == application) {
+	fits := isHTTP(g.protocol) || g.targetType == "lambda"
+	if ar.balancer.kind == network {
+		fits = slices.Contains(groupProtocols(ar.protocol), g.protocol)
+	}
+	if fits {
 		return nil
 	}
 	return wire.BadRequest("IncompatibleProtocols", "The %s protocol of target group '%s' is not supported for listeners with the %s protocol", g.protocol, g.arn, ar.protocol)

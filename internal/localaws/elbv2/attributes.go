@@ -11,6 +11,7 @@ import (
 const (
 	stickyEnabled       = "stickiness.enabled"
 	stickyDuration      = "stickiness.lb_cookie.duration_seconds"
+	stickyType          = "stickiness.type"
 	deregistrationDelay = "deregistration_delay.timeout_seconds"
 	minHealthyCount     = "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count"
 )
@@ -45,7 +46,8 @@ func balancerAttributes(kind string) []attribute {
 	if kind == network {
 		return append(common,
 			attribute{key: "dns_record.client_routing_policy", value: "any_availability_zone"},
-			attribute{key: "load_balancing.cross_zone.enabled", value: "false", allowed: booleans()},
+			attribute{key: crossZone, value: "false", allowed: booleans()},
+			attribute{key: "secondary_ips.auto_assigned.per_subnet", value: "0", low: 0, high: 7},
 		)
 	}
 	return append(common,
@@ -58,7 +60,7 @@ func balancerAttributes(kind string) []attribute {
 		attribute{key: "client_keep_alive.seconds", value: "3600", low: 60, high: 604800},
 		attribute{key: idleTimeout, value: "60", low: 1, high: 4000},
 		attribute{key: "ipv6.deny_all_igw_traffic", value: "false", allowed: booleans()},
-		attribute{key: "load_balancing.cross_zone.enabled", value: "true", allowed: []string{"true"}},
+		attribute{key: crossZone, value: "true", allowed: []string{"true"}},
 		attribute{key: "routing.http2.enabled", value: "true", allowed: booleans()},
 		attribute{key: "routing.http.desync_mitigation_mode", value: "defensive", allowed: []string{"monitor", "defensive", "strictest"}},
 		attribute{key: "routing.http.drop_invalid_header_fields.enabled", value: "false", allowed: booleans()},
@@ -70,24 +72,33 @@ func balancerAttributes(kind string) []attribute {
 	)
 }
 
-func groupAttributes(targetType string) []attribute {
-	if targetType == "lambda" {
+func groupAttributes(g *group) []attribute {
+	if g.targetType == "lambda" {
 		return []attribute{
 			{key: "lambda.multi_value_headers.enabled", value: "false", allowed: booleans()},
 			{key: minHealthyCount, value: "1", low: 1, high: 1000},
 		}
 	}
+	if isNetwork(g.protocol) {
+		return networkGroupAttributes(g)
+	}
+	return append(sharedGroupAttributes(),
+		attribute{key: stickyEnabled, value: "false", allowed: booleans()},
+		attribute{key: stickyType, value: cookieStickiness, allowed: []string{cookieStickiness, "app_cookie", sourceStickiness}},
+		attribute{key: stickyDuration, value: "86400", low: 1, high: 604800},
+		attribute{key: "stickiness.app_cookie.cookie_name"},
+		attribute{key: "stickiness.app_cookie.duration_seconds", value: "86400", low: 1, high: 604800},
+		attribute{key: "slow_start.duration_seconds", value: "0", low: 0, high: 900},
+		attribute{key: "load_balancing.algorithm.type", value: "round_robin", allowed: []string{"round_robin", "least_outstanding_requests", "weighted_random"}},
+		attribute{key: "load_balancing.algorithm.anomaly_mitigation", value: "off", allowed: []string{"on", "off"}},
+	)
+}
+
+// sharedGroupAttributes returns the attributes of the target groups of all load balancers.
+func sharedGroupAttributes() []attribute {
 	return []attribute{
 		{key: deregistrationDelay, value: "300", low: 0, high: 3600},
-		{key: stickyEnabled, value: "false", allowed: booleans()},
-		{key: "stickiness.type", value: "lb_cookie", allowed: []string{"lb_cookie", "app_cookie", "source_ip"}},
-		{key: stickyDuration, value: "86400", low: 1, high: 604800},
-		{key: "stickiness.app_cookie.cookie_name"},
-		{key: "stickiness.app_cookie.duration_seconds", value: "86400", low: 1, high: 604800},
-		{key: "slow_start.duration_seconds", value: "0", low: 0, high: 900},
-		{key: "load_balancing.algorithm.type", value: "round_robin", allowed: []string{"round_robin", "least_outstanding_requests", "weighted_random"}},
-		{key: "load_balancing.algorithm.anomaly_mitigation", value: "off", allowed: []string{"on", "off"}},
-		{key: "load_balancing.cross_zone.enabled", value: "use_load_balancer_configuration", allowed: []string{"true", "false", "use_load_balancer_configuration"}},
+		{key: crossZone, value: "use_load_balancer_configuration", allowed: []string{"true", "false", "use_load_balancer_configuration"}},
 		{key: "target_group_health.dns_failover.minimum_healthy_targets.count", value: "1"},
 		{key: "target_group_health.dns_failover.minimum_healthy_targets.percentage", value: "off"},
 		{key: minHealthyCount, value: "1", low: 1, high: 1000},
@@ -97,7 +108,7 @@ func groupAttributes(targetType string) []attribute {
 
 func listenerAttributes(protocol string) []attribute {
 	if protocol != "HTTP" && protocol != "HTTPS" {
-		return []attribute{{key: "tcp.idle_timeout.seconds", value: "350", low: 60, high: 6000}}
+		return []attribute{{key: idleTimeoutTCP, value: "350", low: 60, high: 6000}}
 	}
 	out := []attribute{{key: "routing.http.response.server.enabled", value: "true", allowed: booleans()}}
 	for _, header := range []string{

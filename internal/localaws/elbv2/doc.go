@@ -16,8 +16,9 @@
 // are assigned the zones a to f in the order of their first use. DNS names end in elb.localhost. Load balancers
 // are active immediately. Gateway load balancers, gRPC, mutual TLS, rule transforms and application-cookie
 // stickiness are not simulated and are rejected with an error that says so. Slow start and the other load
-// balancing algorithms are accepted as settings, but targets are always chosen round robin. Network load
-// balancers have everything except a data plane: their listeners do not accept connections.
+// balancing algorithms are accepted as settings, but targets are always chosen round robin. Of network load balancers,
+// listeners with TCP, TLS, UDP and TCP_UDP that forward by weight are simulated; rules, target group stickiness, source IP
+// stickiness, QUIC and proxy protocol are rejected.
 //
 // # State
 //

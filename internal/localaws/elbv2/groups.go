@@ -115,7 +115,7 @@ func (c *call) readGroup() (*group, error) {
 // readRouting parses the settings of groups whose targets have network addresses.
 func (c *call) readRouting(g *group) error {
 	var err error
-	if g.protocol, err = c.OneOf("Protocol", "HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP", "QUIC", "TCP_QUIC"); err != nil {
+	if g.protocol, err = c.OneOf("Protocol", append([]string{"HTTP", "HTTPS"}, networkProtocols()...)...); err != nil {
 		return err
 	}
 	port, err := c.Number("Port", 1, 65535)
@@ -188,11 +188,17 @@ func (c *call) readHealth(g *group, h *dataplane.HealthCheck) error {
 		return wire.BadRequest("InvalidConfigurationRequest", "Health check enabled must be true for target groups with target type '%s'", g.targetType)
 	}
 	h.Protocol, h.Port, h.Path = cmp.Or(c.Text("HealthCheckProtocol"), h.Protocol), cmp.Or(c.Text("HealthCheckPort"), h.Port), cmp.Or(c.Text("HealthCheckPath"), h.Path)
+	if isHTTP(h.Protocol) {
+		h.Path = cmp.Or(h.Path, "/")
+	}
 	if m, given := c.Structure("Matcher"); given {
 		if m.Has("GrpcCode") {
 			return wire.BadRequest("InvalidConfigurationRequest", "gRPC health checks are not simulated here")
 		}
 		h.Matcher = m.Text("HttpCode")
+	}
+	if isHTTP(h.Protocol) && isNetwork(g.protocol) {
+		h.Matcher = cmp.Or(h.Matcher, "200-399")
 	}
 	return checkHealth(g, *h)
 }
@@ -305,7 +311,7 @@ func describeTargetGroupAttributes(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return attributesResult{showAttributes(groupAttributes(g.targetType), g.attributes)}, nil
+	return attributesResult{showAttributes(groupAttributes(g), g.attributes)}, nil
 }
 
 func modifyTargetGroupAttributes(c *call) (any, error) {
@@ -314,21 +320,24 @@ func modifyTargetGroupAttributes(c *call) (any, error) {
 		return nil, err
 	}
 	changed := *g
-	if changed.attributes, err = c.readAttributes(groupAttributes(g.targetType), maps.Clone(g.attributes)); err != nil {
+	if changed.attributes, err = c.readAttributes(groupAttributes(g), maps.Clone(g.attributes)); err != nil {
 		return nil, err
 	}
-	if changed.attributes[stickyEnabled] == "true" {
-		if err := c.checkTargetStickiness(&changed); err != nil {
-			return nil, err
-		}
+	if isNetwork(g.protocol) {
+		err = checkNetworkStickiness(&changed)
+	} else if changed.attributes[stickyEnabled] == "true" {
+		err = c.checkTargetStickiness(&changed)
+	}
+	if err != nil {
+		return nil, err
 	}
 	c.state.groups[g.arn] = &changed
-	return attributesResult{showAttributes(groupAttributes(g.targetType), changed.attributes)}, nil
+	return attributesResult{showAttributes(groupAttributes(g), changed.attributes)}, nil
 }
 
 // checkTargetStickiness rejects target stickiness where an action with several groups has no group stickiness.
 func (c *call) checkTargetStickiness(g *group) error {
-	if kind := g.attributes["stickiness.type"]; kind == "app_cookie" {
+	if kind := g.attributes[stickyType]; kind == "app_cookie" {
 		return wire.BadRequest("InvalidConfigurationRequest", "Application cookie stickiness is not simulated here")
 	}
 	for _, r := range c.state.rules {

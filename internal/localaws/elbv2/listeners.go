@@ -91,9 +91,6 @@ func createListener(c *call) (any, error) {
 	c.state.listeners[l.arn], c.state.rules[defaultRule.arn] = l, defaultRule
 	c.setTags(l.arn, tags)
 	c.setTags(defaultRule.arn, nil)
-	if b.kind == network {
-		c.service.opts.Log.Warn("listeners of network load balancers do not accept connections", "listener", l.arn)
-	}
 	return c.state.listenerResult(l), nil
 }
 
@@ -129,7 +126,7 @@ func (c *call) readListener(b *balancer, l *listener) error {
 	}
 	protocols := []string{"HTTP", "HTTPS"}
 	if b.kind == network {
-		protocols = []string{"TCP", "TLS", "UDP", "TCP_UDP", "QUIC", "TCP_QUIC"}
+		protocols = networkProtocols()
 	}
 	if c.Has("Protocol") {
 		l.protocol = c.Text("Protocol")

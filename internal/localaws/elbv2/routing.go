@@ -25,11 +25,11 @@ func (c compiled) next(s *state) compiled {
 	return out
 }
 
-// config returns everything in a state that the data plane serves. Network load balancers have no data plane.
+// config returns everything in a state that the data plane serves.
 func (s *state) config(rules compiled) dataplane.Config {
 	out := dataplane.Config{Listeners: map[string]dataplane.Listener{}, Groups: map[string]dataplane.Group{}}
 	for arn, l := range s.listeners {
-		if b := s.balancers[l.balancer]; b != nil && b.kind == application {
+		if b := s.balancers[l.balancer]; b != nil {
 			out.Listeners[arn] = s.listenerConfig(l, b, rules)
 		}
 	}
@@ -42,17 +42,21 @@ func (s *state) config(rules compiled) dataplane.Config {
 
 func (s *state) listenerConfig(l *listener, b *balancer, rules compiled) dataplane.Listener {
 	known := balancerAttributes(b.kind)
-	return dataplane.Listener{
+	out := dataplane.Listener{
 		Balancer: b.arn, Port: l.port, Protocol: l.protocol,
 		IdleTimeout:  time.Duration(attributeNumber(known, b.attributes, idleTimeout)) * time.Second,
 		ForwardedFor: cmp.Or(b.attributes[forwardedForMode], "append"),
 		Rules:        mapTo(s.rulesOf(l.arn), func(r *rule) *dataplane.Rule { return rules[r] }),
 	}
+	if b.kind == network {
+		s.networkListener(l, b, &out)
+	}
+	return out
 }
 
 // groupConfig takes the load balancer that uses the group, nil for none.
 func (s *state) groupConfig(g *group, b *balancer) dataplane.Group {
-	known := groupAttributes(g.targetType)
+	known := groupAttributes(g)
 	out := dataplane.Group{
 		Targets: g.targets, Protocol: g.protocol, HTTP2: g.protocolVersion == "HTTP2", Health: g.health,
 		MinHealthy:          attributeNumber(known, g.attributes, minHealthyCount),
@@ -64,8 +68,9 @@ func (s *state) groupConfig(g *group, b *balancer) dataplane.Group {
 	if b == nil {
 		return out
 	}
-	if b.kind == application {
-		out.Balancer = b.arn
+	out.Balancer = b.arn
+	if b.kind == network {
+		networkGroup(g, b, &out)
 	}
 	out.Zones = map[string]bool{}
 	for _, subnet := range b.subnets {

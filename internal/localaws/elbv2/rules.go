@@ -48,6 +48,9 @@ func createRule(c *call) (any, error) {
 	if err := c.Require("Priority", "Conditions", "Actions"); err != nil {
 		return nil, err
 	}
+	if c.state.balancers[l.balancer].kind == network {
+		return nil, wire.BadRequest("InvalidConfigurationRequest", "Rules of network load balancers are not simulated here")
+	}
 	r := &rule{arn: ruleARN(l), listener: l.arn, region: c.region}
 	if err := c.readPriority(r); err != nil {
 		return nil, err

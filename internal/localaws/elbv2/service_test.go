@@ -27,6 +27,8 @@ func (noMetrics) Generated(int)                               {}
 func (noMetrics) Request()                                    {}
 func (noMetrics) ConnectionError()                            {}
 func (noMetrics) Response(int, time.Duration)                 {}
+func (noMetrics) Flow()                                       {}
+func (noMetrics) Reset(dataplane.Peer)                        {}
 func (noMetrics) Hosts(dataplane.HostCounts)                  {}
 
 func newService(t *testing.T) *elbv2.Service {

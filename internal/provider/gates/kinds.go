@@ -52,6 +52,8 @@ type configuration struct {
 	// withoutLive is what is wrong with the gate where there is no live environment to
 	// compare with, as in a readiness check; nil: nothing.
 	withoutLive *fault
+	// ofRequests reports that the gate evaluates responses, which only some load balancers have.
+	ofRequests bool
 	// absent returns what the gate is missing on this machine to be evaluated; nil: it can
 	// be. A nil function: nothing to check.
 	absent func(gate.Dependencies) error
@@ -88,8 +90,12 @@ type Gate struct {
 	onInconclusive rollout.Status
 	nameAt         path.Path
 	stepsAt        []path.Path // of the elements of Terms.AtSteps
+	kindAt         path.Path   // of the block of its kind
 	configuration
 }
+
+// NeedsRequests returns whether the gate evaluates the responses to requests, and the path of its block.
+func (g *Gate) NeedsRequests() (path.Path, bool) { return g.kindAt, g.ofRequests }
 
 // Unavailable replaces a gate that cannot be created. Every evaluation is an error.
 type Unavailable struct {

@@ -89,7 +89,7 @@ func (r reader) gate(at path.Path, name string, attrs map[string]attr.Value) *Ga
 	own := reader{&input.Reader{}} // the schedule depends on only a few arguments of a kind
 	in, args := own.Block(at.AtName(kind.name), attrs[kind.name])
 	if args != nil {
-		g.configuration = kind.read(own, in, args)
+		g.configuration, g.kindAt = kind.read(own, in, args), in
 		g.Terms.Lag = g.lag
 		g.approvalTerms(r, at, attrs)
 		r.Unknown = r.Unknown || g.unknown || g.noteUnknown && (g.Terms.When == shift.Before || g.Terms.When == shift.Always)

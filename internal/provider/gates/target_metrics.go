@@ -22,7 +22,7 @@ func targetMetricsKind() kind {
 		description: "Evaluates the load balancer's own metrics (`AWS/ApplicationELB`) of the target groups that gain traffic, and compares them with the live environment. " +
 			"At least one limit is required: `max_error_rate`, `worse_than_live_by`, `error_ratio`, or with `slow_threshold`, `max_slow_rate`, `slower_than_live_by`, `slow_ratio`. " +
 			"A limit fails only when it is exceeded by more than chance explains. Too few requests are inconclusive. " +
-			"Not for gRPC. Requires `cloudwatch:GetMetricData`; see [Choosing gates](../guides/choosing-gates.md).",
+			"Not for gRPC, and not for Network Load Balancers. Requires `cloudwatch:GetMetricData`; see [Choosing gates](../guides/choosing-gates.md).",
 		arguments: targetMetricsAttributes(),
 		read:      readTargetMetrics,
 	}
@@ -80,6 +80,7 @@ func readTargetMetrics(r reader, at path.Path, a map[string]attr.Value) configur
 	}
 	return configuration{
 		withoutLive: alone,
+		ofRequests:  true,
 		build:       func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewTargetMetrics(c, deps) },
 		lag:         c.Period + c.Lag,
 		unknown:     unknown(a["period"], a["lag"]),

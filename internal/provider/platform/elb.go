@@ -18,10 +18,10 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
 
-// loadBalancer is the platform of Application Load Balancers.
+// loadBalancer is the platform of Application and Network Load Balancers.
 func loadBalancer() Entry {
 	return Entry{
-		Platform:     release.Platform{Limits: elb.Limits(), GroupName: elbGroupName},
+		Platform:     release.Platform{Limits: elb.Limits(), GroupName: elbGroupName, Connections: elb.IsNetwork},
 		Block:        "load_balancer",
 		Backends:     "target_groups",
 		BackendsText: "Map of entry point to the ARN of its target group, with one for each entry point",
@@ -51,12 +51,12 @@ func loadBalancerBlock() schema.ListNestedBlock {
 			"routes": schema.MapAttribute{
 				ElementType: types.ListType{ElemType: types.StringType},
 				Required:    true,
-				MarkdownDescription: "Map of entry point (a name that you choose, such as `web`, without commas and `=`) to the ARNs of the Application Load Balancer listeners (default action) and listener rules that serve it. " +
+				MarkdownDescription: "Map of entry point (a name that you choose, such as `web`, without commas and `=`) to the ARNs of the listeners (default action) and listener rules of Application Load Balancers, or listeners of Network Load Balancers, that serve it. " +
 					"All routes shift in lock-step, and no other switch of the configuration may have one of them. Each must forward to target groups; a fixed 5xx response is replaced when the route is added.",
 			},
 			"stickiness": schema.StringAttribute{
 				Optional: true,
-				MarkdownDescription: "How long a client stays with its target group (group stickiness). Duration from `1s` to `168h`, or `0s` to turn stickiness off. Default: unchanged. " +
+				MarkdownDescription: "How long a client stays with its target group (group stickiness). Duration from `1s` to `168h`, or `0s` to turn stickiness off. Not for Network Load Balancers. Default: unchanged. " +
 					"With stickiness, the old target group is detached after each shift; see [Sticky sessions and draining](../guides/sticky-sessions-and-draining.md).",
 			},
 		}},
@@ -107,8 +107,10 @@ func elbRouteFault(id string) string {
 		return ""
 	case errors.Is(err, elb.ErrWrongKind):
 		return fmt.Sprintf("It is the ARN of a %s. Use the ARN of a listener or a listener rule.", a.Kind)
-	case errors.Is(err, elb.ErrNotApplication):
-		return fmt.Sprintf("It belongs to a %s. Use a listener or a listener rule of an Application Load Balancer.", a.Type)
+	case errors.Is(err, elb.ErrNotRoutable) && a.Type == elb.Network:
+		return "It is a rule of a Network Load Balancer. Use the listener of the Network Load Balancer, or a listener or a listener rule of an Application Load Balancer."
+	case errors.Is(err, elb.ErrNotRoutable):
+		return fmt.Sprintf("It belongs to a %s. Use a listener or a listener rule of an Application Load Balancer, or a listener of a Network Load Balancer.", a.Type)
 	}
 	return "It is not the ARN of a listener or a listener rule. " + arnHint(id, "aws_lb_listener or aws_lb_listener_rule")
 }

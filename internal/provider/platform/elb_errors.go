@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -60,10 +61,15 @@ func elbGroupDetail(err error) (input.Detail, bool) {
 		return input.Detail{}, false
 	}
 	if errors.Is(err, elb.ErrProtocol) {
+		protocols := "HTTP or HTTPS"
+		if group.Type == elb.Network {
+			protocols = "TCP, TLS, UDP or TCP_UDP"
+		}
+		protocol := cmp.Or(group.Protocol, "none (Lambda)")
 		return input.Detail{
-			Cause:  fmt.Sprintf("The %s has protocol %s. An Application Load Balancer forwards only to target groups with protocol HTTP or HTTPS.", elbLabel(group.Group), group.Protocol),
-			Action: "Use a target group with protocol HTTP or HTTPS. A target group's protocol cannot be changed: create a new one.",
-			Facts:  []input.Fact{{"Target group", group.Group}, {"Protocol", group.Protocol}},
+			Cause:  fmt.Sprintf("The %s has protocol %s. %s forwards only to target groups with protocol %s.", elbLabel(group.Group), protocol, aBalancer(group.Type), protocols),
+			Action: fmt.Sprintf("Use a target group with protocol %s. A target group's protocol cannot be changed: create a new one.", protocols),
+			Facts:  []input.Fact{{"Target group", group.Group}, {"Protocol", protocol}},
 		}, true
 	}
 	return input.Detail{
@@ -71,6 +77,14 @@ func elbGroupDetail(err error) (input.Detail, bool) {
 		Action: "Use a target group that belongs to the load balancer of the routes or to none.",
 		Facts:  []input.Fact{{"Target group", group.Group}, {"Load balancer of the target group", group.Balancer}, {"Load balancer of the routes", group.Routes}},
 	}, true
+}
+
+// aBalancer begins a sentence with a type of load balancer.
+func aBalancer(kind elb.BalancerType) string {
+	if kind == elb.Application {
+		return "An " + string(kind)
+	}
+	return "A " + string(kind)
 }
 
 // elbRefusedDetail is about a call that AWS answered with an error of its own. A refused

@@ -26,6 +26,23 @@ func Limits() traffic.Limits {
 	return traffic.Limits{Groups: maxGroups, Weight: maxWeight, AttachesIdle: true, MinSticky: minSticky, MaxSticky: maxSticky}
 }
 
+// NetworkLimits returns what a Network Load Balancer can express. Weights apply to new connections:
+// open ones stay with their target. Group stickiness, where it is on, has no duration and stays as
+// it is.
+func NetworkLimits() traffic.Limits {
+	limits := Limits()
+	limits.MinSticky, limits.MaxSticky = 0, 0
+	return limits
+}
+
+// LimitsOf returns the limits of a route.
+func LimitsOf(route string) traffic.Limits {
+	if IsNetwork(route) {
+		return NetworkLimits()
+	}
+	return Limits()
+}
+
 // raw is the Raw value of a traffic.State: the actions of a route as they were read. They are
 // never changed, so copies of a traffic.State may share them.
 type raw struct {
@@ -135,29 +152,36 @@ func actionsFor(route string, want traffic.State) ([]types.Action, error) {
 		}
 		return actions, nil
 	}
-	if err := check(want); err != nil {
+	if err := check(want, LimitsOf(route)); err != nil {
 		return nil, err
 	}
 	i := routing(actions)
 	if i < 0 {
 		return nil, fmt.Errorf("%w: %s has no action to replace", ErrInvalid, displayARN(route))
 	}
-	actions[i] = forward(want, actions[i])
+	was := actions[i]
+	actions[i] = forward(want, was)
+	if IsNetwork(route) {
+		actions[i].ForwardConfig.TargetGroupStickinessConfig = networkStickiness(was.ForwardConfig)
+	}
 	return actions, nil
 }
 
 // check returns ErrInvalid for what the API cannot express or is known to refuse.
-func check(want traffic.State) error {
-	if n := len(want.Weights); n == 0 || n > maxGroups {
-		return fmt.Errorf("%w: %d target groups, 1 to %d are allowed", ErrInvalid, n, maxGroups)
+func check(want traffic.State, limits traffic.Limits) error {
+	if n := len(want.Weights); n == 0 || n > limits.Groups {
+		return fmt.Errorf("%w: %d target groups, 1 to %d are allowed", ErrInvalid, n, limits.Groups)
 	}
 	for _, group := range want.Groups() {
-		if n := want.Weights[group]; n < 0 || n > maxWeight {
-			return fmt.Errorf("%w: %s has weight %d, 0 to %d is allowed", ErrInvalid, displayARN(group), n, maxWeight)
+		if n := want.Weights[group]; n < 0 || n > limits.Weight {
+			return fmt.Errorf("%w: %s has weight %d, 0 to %d is allowed", ErrInvalid, displayARN(group), n, limits.Weight)
 		}
 		if _, err := ParseGroup(group); err != nil {
 			return fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
+	}
+	if limits.MaxSticky == 0 && want.Stickiness != 0 {
+		return fmt.Errorf("%w: stickiness of %s, a Network Load Balancer has no duration of it", ErrInvalid, want.Stickiness)
 	}
 	if want.Stickiness < 0 || want.Stickiness > maxSticky || want.Stickiness%time.Second != 0 {
 		return fmt.Errorf("%w: stickiness of %s, whole seconds up to 7 days are allowed", ErrInvalid, want.Stickiness)
@@ -187,6 +211,23 @@ func stickiness(want time.Duration, was *types.ForwardActionConfig) *types.Targe
 		return was.TargetGroupStickinessConfig
 	}
 	return &types.TargetGroupStickinessConfig{Enabled: new(false)}
+}
+
+// networkStickiness is what a listener of a Network Load Balancer is sent: stickiness as it was
+// read, without a duration, which the API refuses.
+func networkStickiness(was *types.ForwardActionConfig) *types.TargetGroupStickinessConfig {
+	if was == nil || was.TargetGroupStickinessConfig == nil {
+		return nil
+	}
+	return &types.TargetGroupStickinessConfig{Enabled: was.TargetGroupStickinessConfig.Enabled}
+}
+
+// isSticky reports whether group stickiness is on, with or without a duration.
+func isSticky(actions []types.Action) bool {
+	return slices.ContainsFunc(actions, func(a types.Action) bool {
+		c := a.ForwardConfig
+		return c != nil && c.TargetGroupStickinessConfig != nil && aws.ToBool(c.TargetGroupStickinessConfig.Enabled)
+	})
 }
 
 // forResending copies actions so that they can be sent again. The API returns no

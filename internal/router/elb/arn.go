@@ -36,8 +36,9 @@ var (
 	ErrMalformed = errors.New("not the ARN of a listener, a listener rule, a target group or a load balancer")
 	// ErrWrongKind says that an ARN names another kind of resource than expected.
 	ErrWrongKind = errors.New("wrong kind of ARN")
-	// ErrNotApplication says that an ARN does not belong to an Application Load Balancer.
-	ErrNotApplication = errors.New("not an Application Load Balancer")
+	// ErrNotRoutable says that an ARN is neither a listener or rule of an Application Load Balancer nor a listener of a
+	// Network Load Balancer.
+	ErrNotRoutable = errors.New("not a listener or listener rule of an Application Load Balancer, nor a listener of a Network Load Balancer")
 )
 
 // ARN is the ARN of a listener, a rule, a target group or a load balancer. It is comparable, and
@@ -113,8 +114,9 @@ func (a ARN) named(text string, parts []string) (ARN, error) {
 	return a, nil
 }
 
-// ParseRoute parses the ARN of a listener or rule of an Application Load Balancer. Besides the
-// errors of Parse it returns ErrWrongKind and ErrNotApplication, together with the ARN.
+// ParseRoute parses the ARN of a listener or rule of an Application Load Balancer, or of a listener
+// of a Network Load Balancer. Besides the errors of Parse it returns ErrWrongKind and
+// ErrNotRoutable, together with the ARN.
 func ParseRoute(text string) (ARN, error) {
 	a, err := Parse(text)
 	if err != nil {
@@ -123,10 +125,20 @@ func ParseRoute(text string) (ARN, error) {
 	if a.Kind != Listener && a.Kind != Rule {
 		return a, fmt.Errorf("%s: %w: %s instead of listener or listener rule", text, ErrWrongKind, a.Kind)
 	}
-	if a.Type != Application {
-		return a, fmt.Errorf("%s: %w: %s", text, ErrNotApplication, a.Type)
+	if a.Type != Application && !a.isNetworkListener() {
+		return a, fmt.Errorf("%s: %w: %s of a %s", text, ErrNotRoutable, a.Kind, a.Type)
 	}
 	return a, nil
+}
+
+// isNetworkListener reports whether the ARN is that of a listener of a Network Load Balancer.
+func (a ARN) isNetworkListener() bool { return a.Kind == Listener && a.Type == Network }
+
+// IsNetwork reports whether a route is a listener of a Network Load Balancer, which forwards
+// connections and not requests.
+func IsNetwork(route string) bool {
+	a, err := ParseRoute(route)
+	return err == nil && a.isNetworkListener()
 }
 
 // ParseGroup parses the ARN of a target group. Besides the errors of Parse it returns

@@ -84,14 +84,16 @@ func TestParseRoute(t *testing.T) {
 		balancer: elb.ErrWrongKind,
 		blue:     elb.ErrWrongKind,
 		"web":    elb.ErrMalformed,
-		strings.Replace(listener, "/app/", "/net/", 1): elb.ErrNotApplication,
-		strings.Replace(rule, "/app/", "/gwy/", 1):     elb.ErrNotApplication,
+		strings.Replace(listener, "/app/", "/net/", 1): nil,
+		strings.Replace(rule, "/app/", "/net/", 1):     elb.ErrNotRoutable,
+		strings.Replace(listener, "/app/", "/gwy/", 1): elb.ErrNotRoutable,
+		strings.Replace(rule, "/app/", "/gwy/", 1):     elb.ErrNotRoutable,
 	} {
 		if _, err := elb.ParseRoute(arn); !errors.Is(err, want) {
 			t.Errorf("ParseRoute(%q) returned %v, want %v", arn, err, want)
 		}
 	}
-	_, err := elb.ParseRoute(strings.Replace(listener, "/app/", "/net/", 1))
+	_, err := elb.ParseRoute(strings.Replace(rule, "/app/", "/net/", 1))
 	golden.Record(t, fmt.Sprint(err))
 	a, err := elb.ParseRoute(blue)
 	if a.Kind != elb.TargetGroup {

@@ -24,9 +24,9 @@ var (
 	// ErrOtherBalancer says that a group belongs to another load balancer than the routes; see
 	// GroupError.
 	ErrOtherBalancer = errors.New("the target group belongs to another load balancer")
-	// ErrProtocol says that an Application Load Balancer cannot forward to the
+	// ErrProtocol says that the load balancer of the routes cannot forward to the
 	// group because of its protocol; see GroupError.
-	ErrProtocol = errors.New("an Application Load Balancer cannot forward to its protocol")
+	ErrProtocol = errors.New("cannot forward to its protocol")
 	// ErrInvalid says that a traffic.State cannot be written to the route.
 	ErrInvalid = errors.New("invalid route state")
 )

@@ -23,17 +23,18 @@ type GroupInfo struct {
 
 // GroupError is a problem with a target group.
 type GroupError struct {
-	Group    string // ARN of the target group
-	Balancer string // ARN of the load balancer that it belongs to
-	Routes   string // ARN of the load balancer of the routes
-	Protocol string // with ErrProtocol
+	Group    string       // ARN of the target group
+	Balancer string       // ARN of the load balancer that it belongs to
+	Routes   string       // ARN of the load balancer of the routes
+	Protocol string       // with ErrProtocol
+	Type     BalancerType // of the routes, with ErrProtocol
 	Err      error
 }
 
 // Error implements error.
 func (e *GroupError) Error() string {
 	if errors.Is(e.Err, ErrProtocol) {
-		return fmt.Sprintf("%s: %s: %s", displayARN(e.Group), e.Err, e.Protocol)
+		return fmt.Sprintf("%s: %s of the routes %s: %s", displayARN(e.Group), e.Type, e.Err, e.Protocol)
 	}
 	return fmt.Sprintf("%s: %s: %s instead of %s", displayARN(e.Group), e.Err, displayARN(e.Balancer), displayARN(e.Routes))
 }
@@ -141,6 +142,16 @@ func (r *Router) CheckGroups(ctx context.Context, entries ...traffic.Entry) erro
 	return nil
 }
 
+// forwardsTo reports whether a load balancer can have a target group of a protocol. A group of Lambda
+// functions has none.
+func (t BalancerType) forwardsTo(protocol string) bool {
+	isHTTP := protocol == "HTTP" || protocol == "HTTPS"
+	if t == Network {
+		return !isHTTP && protocol != ""
+	}
+	return isHTTP || protocol == ""
+}
+
 func checkEntry(e traffic.Entry, facts map[string]GroupInfo) error {
 	for _, route := range e.Routes {
 		a, err := ParseRoute(route)
@@ -149,8 +160,8 @@ func checkEntry(e traffic.Entry, facts map[string]GroupInfo) error {
 		}
 		balancer, _ := a.LoadBalancer()
 		for _, group := range e.Groups {
-			if p := facts[group].Protocol; p != "" && p != "HTTP" && p != "HTTPS" {
-				return &GroupError{Group: group, Protocol: p, Err: ErrProtocol}
+			if p := facts[group].Protocol; !a.Type.forwardsTo(p) {
+				return &GroupError{Group: group, Protocol: p, Type: a.Type, Err: ErrProtocol}
 			}
 			if has := facts[group].Balancer; has != "" && has != balancer.String() {
 				return &GroupError{Group: group, Balancer: has, Routes: balancer.String(), Err: ErrOtherBalancer}

@@ -42,7 +42,7 @@ type Config struct {
 	Client func(region string) Client
 }
 
-// Router is traffic.Router for Application Load Balancers. It caches nothing but its clients.
+// Router is traffic.Router for Application and Network Load Balancers. It caches nothing but its clients.
 type Router struct {
 	config  Config
 	mu      sync.Mutex

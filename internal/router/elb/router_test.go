@@ -156,7 +156,7 @@ func TestRouter_refusesOtherARNs(t *testing.T) {
 	a := newALB(t)
 	network := a.balancer("tcp", types.LoadBalancerTypeEnumNetwork)
 	for route, want := range map[string]error{
-		strings.Replace(network, ":loadbalancer/", ":listener/", 1) + "/0123456789abcdef": elb.ErrNotApplication,
+		strings.Replace(network, ":loadbalancer/", ":listener-rule/", 1) + "/0123456789abcdef/0123456789abcdef": elb.ErrNotRoutable,
 		network:         elb.ErrWrongKind,
 		a.group("g", 0): elb.ErrWrongKind,
 		"https://web/":  elb.ErrMalformed,

@@ -1,0 +1,7 @@
+output "live" {
+  value = bluegreen_switch.tcp.live
+}
+
+output "url" {
+  value = module.balancer.url
+}
