@@ -103,7 +103,7 @@ func (o trafficRoute) text() string {
 // that of a route, or of a target group in use.
 func (r *Router) trafficRoutes(ctx context.Context, balancer ARN) ([]trafficRoute, error) {
 	listeners, err := retryIncomplete(ctx, func() ([]trafficRoute, error) { return r.listenersOf(ctx, balancer) })
-	if err != nil || balancer.Type != Application && balancer.Type != Network { // other types have no rules
+	if err != nil || balancer.Type != Application { // other types have no rules
 		return listeners, err
 	}
 	rules, errs := make([][]trafficRoute, len(listeners)), make([]error, len(listeners))
