@@ -79,6 +79,7 @@ func (s *session) recover(ctx context.Context, x *journal) bool {
 		ended := report.Summarize(x.path).Ended // by its process or guardian
 		switch {
 		case ended:
+			s.awaitResult(ctx, x)
 			return true
 		case err == nil:
 			s.say("%s", result.Text())
@@ -102,17 +103,22 @@ func passes(err error) bool {
 // end ends the journal of a shift that was recovered. A guardian does that itself.
 func (s *session) end(ctx context.Context, x *journal, result operate.Result) {
 	if result.Outcome == operate.Nothing {
-		ctx, cancel := context.WithTimeout(ctx, resultPause)
-		defer cancel()
-		for ctx.Err() == nil && !report.Summarize(x.path).Ended {
-			sleep(ctx, scanPause)
-		}
+		s.awaitResult(ctx, x)
 		return
 	}
 	s.journals.catchUp(ctx, x)
 	end := report.Result{Outcome: string(release.RolledBack), Reason: "the process of the shift died, and bluegreen exec returned the traffic",
 		Routes: routesOf(result, report.Summarize(x.path).Shift.Groups), Warnings: result.Warnings}
 	report.Resume(x.path).Close(end, time.Now())
+}
+
+// awaitResult waits for the result in a journal, which its guardian writes after the end of the shift.
+func (s *session) awaitResult(ctx context.Context, x *journal) {
+	ctx, cancel := context.WithTimeout(ctx, resultPause)
+	defer cancel()
+	for ctx.Err() == nil && report.Summarize(x.path).Result.Routes == nil {
+		sleep(ctx, scanPause)
+	}
 }
 
 // routesOf returns where a recovery left the traffic. groups are the environments of target groups.
