@@ -116,9 +116,19 @@ func (s *session) end(ctx context.Context, x *journal, result operate.Result) {
 func (s *session) awaitResult(ctx context.Context, x *journal) {
 	ctx, cancel := context.WithTimeout(ctx, resultPause)
 	defer cancel()
-	for ctx.Err() == nil && report.Summarize(x.path).Result.Routes == nil {
+	for ctx.Err() == nil && !hasResult(x.path) {
 		sleep(ctx, scanPause)
 	}
+}
+
+// hasResult reports whether a journal has its last entry.
+func hasResult(journal string) bool {
+	found := false
+	_ = report.Read(journal, func(e report.Entry) error { // what cannot be read has none
+		found = found || e.Event == report.Ended
+		return nil
+	})
+	return found
 }
 
 // routesOf returns where a recovery left the traffic. groups are the environments of target groups.
