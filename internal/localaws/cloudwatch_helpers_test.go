@@ -3,6 +3,7 @@ package localaws_test
 import (
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"reflect"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	cw "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
@@ -57,9 +59,16 @@ func newWatchBench(t *testing.T, opts ...localaws.Option) *watchBench {
 	return &watchBench{bench: b, cw: watchClient(b.srv.URL()), clock: c}
 }
 
+// watchClient returns a client that repeats nothing but calls whose connection its own transport
+// closed, which happens now and then while a large response is read.
 func watchClient(url string, change ...func(*cw.Options)) *cw.Client {
 	return cw.New(cw.Options{
-		Region: "us-east-1", BaseEndpoint: aws.String(url), RetryMaxAttempts: 1,
+		Region: "us-east-1", BaseEndpoint: aws.String(url),
+		Retryer: retry.NewStandard(func(o *retry.StandardOptions) {
+			o.Retryables = []retry.IsErrorRetryable{retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
+				return aws.BoolTernary(errors.Is(err, net.ErrClosed))
+			})}
+		}),
 		Credentials: credentials.NewStaticCredentialsProvider("AKIALOCAL", "secret", ""),
 	}, change...)
 }
