@@ -15,7 +15,7 @@ import (
 func browserOf(t *testing.T) (command, opened string) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
-		t.Skip("needs a shell")
+		t.Skip("the browser of this test is a shell script, which Windows does not run")
 	}
 	dir := t.TempDir()
 	command, opened = filepath.Join(dir, "browser"), filepath.Join(dir, "opened")

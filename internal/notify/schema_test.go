@@ -1,95 +1,16 @@
 package notify
 
 import (
-	"bytes"
 	"encoding/json"
-	"os"
-	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/jsonschema"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
-
-// schema is the subset of JSON Schema that describes the data.
-type schema struct {
-	ID          string            `json:"$id"`
-	Type        string            `json:"type"`
-	Description string            `json:"description"`
-	Required    []string          `json:"required"`
-	Properties  map[string]schema `json:"properties"`
-	Additional  json.RawMessage   `json:"additionalProperties"`
-	Items       *schema           `json:"items"`
-	Enum        []any             `json:"enum"`
-	Const       any               `json:"const"`
-}
-
-// check reports what the schema does not allow in a value, and marks the properties that were used.
-func (s schema) check(t *testing.T, at string, value any, used map[string]bool) {
-	t.Helper()
-	used[at] = true
-	if s.Enum != nil && !slices.Contains(s.Enum, value) || s.Const != nil && !reflect.DeepEqual(s.Const, value) {
-		t.Errorf("%s is %v", at, value)
-	}
-	switch v := value.(type) {
-	case map[string]any:
-		s.is(t, at, "object")
-		for _, key := range s.Required {
-			if _, ok := v[key]; !ok {
-				t.Errorf("%s has no %s: %v", at, key, v)
-			}
-		}
-		for key, inner := range v {
-			p, known := s.Properties[key]
-			name := at + "." + key
-			if !known {
-				name = at + ".*"
-				if json.Unmarshal(s.Additional, &p) != nil {
-					t.Errorf("%s may not have %s", at, key)
-				}
-			}
-			p.check(t, name, inner, used)
-		}
-	case []any:
-		s.is(t, at, "array")
-		for _, inner := range v {
-			s.Items.check(t, at+"[]", inner, used)
-		}
-	case string:
-		s.is(t, at, "string")
-	case bool:
-		s.is(t, at, "boolean")
-	case float64:
-		s.is(t, at, "number", map[bool]string{true: "integer"}[v == float64(int64(v))])
-	default:
-		t.Errorf("%s is %v", at, value)
-	}
-}
-
-func (s schema) is(t *testing.T, at string, kinds ...string) {
-	t.Helper()
-	if s.Type == "" && (s.Enum != nil || s.Const != nil) {
-		return
-	}
-	if !slices.Contains(kinds, s.Type) {
-		t.Errorf("%s is %v, and may be %q", at, kinds, s.Type)
-	}
-}
-
-// walk calls each with every property.
-func (s schema) walk(at string, each func(at string, p schema)) {
-	for key, p := range s.Properties {
-		each(at+"."+key, p)
-		p.walk(at+"."+key, each)
-	}
-	if s.Items != nil {
-		s.Items.walk(at+"[]", each)
-	}
-}
 
 // everyNotification has each event, and each property in one of them.
 func everyNotification() []Notification {
@@ -103,15 +24,8 @@ func everyNotification() []Notification {
 // What is sent is an event of CloudEvents whose data matches the published schema, and every
 // property of the schema is sent.
 func TestCloudEvent_matchesTheSchema(t *testing.T) {
-	text, err := os.ReadFile("../../templates/notification.schema.json")
+	s, err := jsonschema.Published("../..", "notification.schema.json")
 	if err != nil {
-		t.Fatal(err)
-	}
-	if published, err := os.ReadFile("../../docs/notification.schema.json"); err != nil || !bytes.Equal(published, text) {
-		t.Errorf("docs/ has another schema than templates/; run make generate: %v", err)
-	}
-	var s schema
-	if err := json.Unmarshal(text, &s); err != nil {
 		t.Fatal(err)
 	}
 	used, events := map[string]bool{}, map[any]bool{}
@@ -125,14 +39,16 @@ func TestCloudEvent_matchesTheSchema(t *testing.T) {
 			t.Fatal(err)
 		}
 		checkEnvelope(t, e)
-		s.check(t, "data", e["data"], used)
+		for _, violation := range s.Violations("data", e["data"], used) {
+			t.Error(violation)
+		}
 		data, _ := e["data"].(map[string]any)
 		events[data["event"]] = true
 		if e["dataschema"] != s.ID {
 			t.Errorf("dataschema is %v, not %s", e["dataschema"], s.ID)
 		}
 	}
-	s.walk("data", func(at string, p schema) {
+	s.Walk("data", func(at string, p jsonschema.Schema) {
 		if !used[at] {
 			t.Errorf("%s was not sent", at)
 		}

@@ -23,29 +23,35 @@ func (w *world) running() traffic.Record {
 	return r
 }
 
-// answers lets the shift answer the next request when it arrives.
-func (w *world) answers(r traffic.Record, result traffic.Result) (remove func()) {
+// onRequest calls act with the next request once it is on the routes, until act returns true. The
+// returned function ends that.
+func (w *world) onRequest(act func(traffic.Request) bool) (done func()) {
 	recorder := elb.NewRecorder(w.router())
 	var once sync.Once
-	var answering sync.WaitGroup
+	var acting sync.WaitGroup
 	unhook := w.aws.Hook(func(call localaws.Call) {
 		if call.Action != "AddTags" {
 			return
 		}
 		once.Do(func() {
-			answering.Go(func() {
+			acting.Go(func() {
 				w.eventually("the request is there", func() bool {
 					requests, err := recorder.Requests(context.Background(), w.routes)
-					if err != nil || len(requests) == 0 {
-						return false
-					}
-					r.Answers = traffic.WithAnswer(r.Answers, requests[0].Nonce, result)
-					return recorder.Put(context.Background(), w.routes, r, true) == nil
+					return err == nil && len(requests) > 0 && act(requests[0])
 				})
 			})
 		})
 	})
-	return func() { unhook(); answering.Wait() }
+	return func() { unhook(); acting.Wait() }
+}
+
+// answers lets the shift answer the next request when it arrives.
+func (w *world) answers(r traffic.Record, result traffic.Result) (remove func()) {
+	recorder := elb.NewRecorder(w.router())
+	return w.onRequest(func(request traffic.Request) bool {
+		r.Answers = traffic.WithAnswer(r.Answers, request.Nonce, result)
+		return recorder.Put(context.Background(), w.routes, r, true) == nil
+	})
 }
 
 func TestAsk_answers(t *testing.T) {

@@ -1,7 +1,6 @@
 package operate_test
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"sync"
@@ -9,7 +8,6 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
@@ -88,30 +86,13 @@ func TestSecond_rollbackAndAbort(t *testing.T) {
 // asking asks, and calls then once the request is there.
 func (w *world) asking(options operate.AskOptions, then func(request traffic.Request)) (operate.Asked, error) {
 	w.t.Helper()
-	recorder := elb.NewRecorder(w.router())
-	var once sync.Once
-	var acting sync.WaitGroup
-	unhook := w.aws.Hook(func(call localaws.Call) {
-		if call.Action != "AddTags" {
-			return
-		}
-		once.Do(func() {
-			acting.Go(func() {
-				w.eventually("the request is there", func() bool {
-					requests, err := recorder.Requests(context.Background(), w.routes)
-					if err != nil || len(requests) == 0 {
-						return false
-					}
-					then(requests[0])
-					return true
-				})
-			})
-		})
+	done := w.onRequest(func(request traffic.Request) bool {
+		then(request)
+		return true
 	})
 	options.Timeout = slow.Deadline(30 * time.Second)
 	asked, err := w.on(w.routes...).Ask(w.t.Context(), options)
-	unhook()
-	acting.Wait()
+	done()
 	return asked, err
 }
 
