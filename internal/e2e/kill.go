@@ -95,14 +95,18 @@ const (
 	OnlyProvider
 )
 
-// Strike kills processes, and does not wait for them. The provider is stopped first, so that it cannot roll back when
-// Terraform dies, and Terraform dies before it can change its state.
+// Strike kills processes, and does not wait for them. All are stopped first: the provider cannot roll back when
+// Terraform dies, and Terraform cannot change its state when the provider does. The provider dies first: the
+// kernel sends SIGCONT to what is stopped in a process group whose leader died.
 func (a *Apply) Strike(victims Victims) error {
 	provider, err := findProvider(a.Command.Process.Pid)
 	if err != nil {
 		return err
 	}
 	errs := []error{stop(provider)}
+	if victims != OnlyProvider {
+		errs = append(errs, stop(a.Command.Process.Pid))
+	}
 	if victims == Everything {
 		for guardians := a.guardiansOf(provider); len(guardians) > 0; guardians = a.guardiansOf(provider) {
 			for _, pid := range guardians {
@@ -110,10 +114,11 @@ func (a *Apply) Strike(victims Victims) error {
 			}
 		}
 	}
+	errs = append(errs, syscall.Kill(provider, syscall.SIGKILL))
 	if victims != OnlyProvider {
 		errs = append(errs, a.Command.Process.Kill())
 	}
-	return errors.Join(append(errs, syscall.Kill(provider, syscall.SIGKILL))...)
+	return errors.Join(errs...)
 }
 
 // stop stops a process, and waits until it is: one that still runs starts another guardian in
