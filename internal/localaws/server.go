@@ -15,6 +15,8 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/dataplane"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/elbv2"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/nameserver"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/route53"
 )
 
 // maxCalls is the number of calls that the journal holds.
@@ -27,6 +29,7 @@ type Server struct {
 	faults   *faults.Set
 	plane    *dataplane.Plane
 	elb      *elbv2.Service
+	route53  *route53.Service
 	endpoint *endpoint
 
 	api        net.Listener
@@ -41,7 +44,7 @@ type Server struct {
 // that the server is not for production. The caller must Close the server.
 func Start(opts ...Option) (*Server, error) {
 	cfg := newConfig(opts)
-	s := &Server{cfg: cfg, journal: newJournal(maxCalls), faults: faults.NewSet(slices.Concat(elbv2.Actions(), cloudwatch.Actions()))}
+	s := &Server{cfg: cfg, journal: newJournal(maxCalls), faults: faults.NewSet(slices.Concat(elbv2.Actions(), cloudwatch.Actions(), route53.Actions()))}
 	for _, f := range cfg.faults {
 		if _, err := s.faults.Add(f); err != nil {
 			return nil, err
@@ -64,7 +67,11 @@ func Start(opts ...Option) (*Server, error) {
 	s.elb = elbv2.New(s.plane, elbv2.Options{
 		Log: cfg.log, Account: cfg.account, OmitLoneWeight: cfg.omitLoneWeight, StaleGroupBalancers: cfg.staleBalancers, Instances: cfg.instances, Propagation: cfg.propagation, Now: cfg.now,
 	})
-	s.endpoint = &endpoint{cfg: cfg, journal: s.journal, faults: s.faults, elb: s.elb, cloudWatch: watch}
+	s.route53 = route53.New(route53.Options{
+		Now: cfg.now, Propagation: cfg.recordPropagation, Processing: cfg.recordProcessing, RequestRate: cfg.route53Rate,
+		BalancerZone: elbv2.CanonicalZone, Balancer: s.balancer,
+	})
+	s.endpoint = &endpoint{cfg: cfg, journal: s.journal, faults: s.faults, elb: s.elb, cloudWatch: watch, route53: s.route53}
 	s.serve(ctx, s.api, s.endpoint)
 	if s.management != nil {
 		m := &management{log: cfg.log, endpoint: s.URL(), plane: s.plane, elb: s.elb, faults: s.faults, journal: s.journal}
@@ -174,6 +181,15 @@ func (s *Server) Tags(arn string) map[string]string { return s.elb.Tags()[arn] }
 // makes calls fail or show older ones. It returns nil for an ARN that does not identify one, and for one that does not
 // forward. A target group that is alone has at least 1.
 func (s *Server) Weights(arn string) map[string]int { return s.elb.Weights(arn) }
+
+// Route53 returns Route 53, with which a test holds changes at PENDING, sets the status of health checks and reads weights.
+func (s *Server) Route53() *route53.Service { return s.route53 }
+
+// balancer returns the load balancer with a DNS name as DNS sees it.
+func (s *Server) balancer(name string) (nameserver.Balancer, bool) {
+	address, healthy, ok := s.elb.Resolve(name)
+	return nameserver.Balancer{Address: address, Healthy: healthy}, ok
+}
 
 // Hook adds a function that runs before every API call is executed, and returns a function that removes it. The hook
 // may block and may call the API itself; it runs in the goroutine of the call.

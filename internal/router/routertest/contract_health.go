@@ -25,8 +25,9 @@ func readsHealth(t *testing.T, f Fixture) {
 	}
 	both, err := f.Router.Health(t.Context(), []string{f.Groups[2], f.Groups[0]})
 	must(t, err)
-	if empty, ok := both[f.Groups[2]]; !ok || len(empty.Targets) != 0 || len(both) != 2 {
-		t.Errorf("Health returned %v, want two groups, one of them without targets", both)
+	third, ok := both[f.Groups[2]]
+	if !ok || len(both) != 2 || third.Count(traffic.Unchecked) != len(third.Targets) || f.Unchecked != (len(third.Targets) > 0) {
+		t.Errorf("Health returned %v, want two groups, one of them without targets (unchecked ones: %t)", both, f.Unchecked)
 	}
 }
 
