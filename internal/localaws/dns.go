@@ -1,7 +1,7 @@
 package localaws
 
 import (
-	"errors"
+	"fmt"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/elbv2"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/nameserver"
@@ -20,10 +20,10 @@ func (s *Server) DNSAddr() string {
 }
 
 // DNSAnswers returns how often the DNS server answered with each record set of a name and a type, by set identifier. It is
-// nil if the server is off.
+// empty if the server is off.
 func (s *Server) DNSAnswers(name, kind string) map[string]int {
 	if s.dns == nil {
-		return nil
+		return map[string]int{}
 	}
 	return s.dns.Answers(name, kind)
 }
@@ -34,7 +34,7 @@ func (s *Server) startDNS() error {
 		return nil
 	}
 	if err := checkLoopback(s.cfg.dns); err != nil {
-		return errors.Join(errors.New("listening for DNS"), err)
+		return fmt.Errorf("listening for DNS: %w", err)
 	}
 	var err error
 	s.dns, err = nameserver.Start(nameserver.Options{

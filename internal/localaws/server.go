@@ -22,7 +22,7 @@ import (
 // maxCalls is the number of calls that the journal holds.
 const maxCalls = 100_000
 
-// Server is a running load balancer: the API, the listeners behind it, and the optional management port.
+// Server is a running stand-in: the APIs, the listeners behind them, the optional DNS server and the optional management port.
 type Server struct {
 	cfg      config
 	journal  *journal
@@ -80,7 +80,7 @@ func Start(opts ...Option) (*Server, error) {
 	s.endpoint = &endpoint{cfg: cfg, journal: s.journal, faults: s.faults, elb: s.elb, cloudWatch: watch, route53: s.route53}
 	s.serve(ctx, s.api, s.endpoint)
 	if s.management != nil {
-		m := &management{log: cfg.log, endpoint: s.URL(), plane: s.plane, elb: s.elb, faults: s.faults, journal: s.journal}
+		m := &management{log: cfg.log, endpoint: s.URL(), plane: s.plane, elb: s.elb, route53: s.route53, answers: s.DNSAnswers, faults: s.faults, journal: s.journal}
 		s.serve(ctx, s.management, m.handler())
 	}
 	cfg.log.Warn("localaws is a stand-in for tests and rehearsals, not for production; it keeps no data after exit", "endpoint", s.URL())

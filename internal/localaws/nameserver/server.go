@@ -96,7 +96,9 @@ func (s *Server) Address() string { return s.address }
 func (s *Server) Answers(name, kind string) map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return maps.Clone(s.answers[Key{dns.CanonicalName(name), dns.StringToType[strings.ToUpper(kind)]}])
+	out := map[string]int{}
+	maps.Copy(out, s.answers[Key{dns.CanonicalName(name), dns.StringToType[strings.ToUpper(kind)]}])
+	return out
 }
 
 // count counts an answer.
