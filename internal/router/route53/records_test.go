@@ -111,7 +111,7 @@ func TestRead_emptyAnswers(t *testing.T) {
 			if !errors.Is(err, tt.want) {
 				t.Errorf("%s: Read returned %v, want %v", tt.name, err, tt.want)
 			}
-			if tt.want != traffic.ErrNotFound {
+			if !errors.Is(tt.want, traffic.ErrNotFound) {
 				return
 			}
 			if id, ok := traffic.Missing(err); !ok || id != web {
