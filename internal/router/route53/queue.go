@@ -162,13 +162,15 @@ func (w *write) changes(all []types.ResourceRecordSet, lenient bool) ([]types.Ch
 	if err != nil {
 		return nil, now, err
 	}
-	for group, n := range w.byGroup() {
-		if _, exists := now.Weights[group]; !exists && (n > 0 || !lenient) {
-			return nil, now, missing(group)
+	sets := ofType(all, w.route.Type)
+	for identifier, n := range w.weights {
+		exists := slices.ContainsFunc(sets, func(s types.ResourceRecordSet) bool { return aws.ToString(s.SetIdentifier) == identifier })
+		if !exists && (n > 0 || !lenient) {
+			return nil, now, missing(w.route.place().group(identifier))
 		}
 	}
 	var changes []types.Change
-	for _, set := range ofType(all, w.route.Type) {
+	for _, set := range sets {
 		n := w.weights[aws.ToString(set.SetIdentifier)]
 		if *set.Weight == int64(n) {
 			continue
