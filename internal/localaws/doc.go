@@ -1,7 +1,8 @@
 // Package localaws is a local stand-in for Elastic Load Balancing v2 with a working data plane. It serves the
 // ELBv2 Query API on loopback for the AWS SDKs, the AWS CLI and Terraform. Its listeners accept connections,
 // evaluate rules, choose target groups by weight, proxy requests and connections, check health, apply stickiness, drain and count.
-// The same endpoint serves the CloudWatch calls that evaluate a release. It is for tests and for rehearsing a
+// The same endpoint serves the CloudWatch calls that evaluate a release, and Lambda with aliases that divide invocations
+// between two running versions. It is for tests and for rehearsing a
 // release. It is not for production, logs a warning about that at start, and keeps no data after exit.
 //
 //	srv, err := localaws.Start(localaws.WithEphemeralPorts(), localaws.WithFastHealth(50*time.Millisecond))
@@ -17,12 +18,13 @@
 // # Packages
 //
 //	localaws ──┬──► elbv2 ────────┬──► dataplane
+//	           ├──► lambda ───────┤
 //	           └──► cloudwatch ───┼──► faults ──► wire
 //	                              └──► wire
 //
 // Imports point to the right. elbv2 configures the data plane. The data plane reports to the Metrics
 // interface that it defines, which cloudwatch implements. This package connects them, and adds the endpoint, the
-// journal of calls and the management port. The package docs of elbv2, dataplane and cloudwatch say what each
+// journal of calls and the management port. The package docs of elbv2, lambda, dataplane and cloudwatch say what each
 // simulates, and how it differs from AWS. Most users need this package and faults.
 //
 // # Faults

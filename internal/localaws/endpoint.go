@@ -7,6 +7,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/cloudwatch"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/elbv2"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/lambda"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/wire"
 )
 
@@ -17,15 +18,20 @@ type endpoint struct {
 	faults     *faults.Set
 	elb        *elbv2.Service
 	cloudWatch *cloudwatch.Service
+	lambda     *lambda.Service
 }
 
 // errDropped marks a call whose connection is closed without a response.
 var errDropped = errors.New("connection dropped")
 
-// ServeHTTP handles one request to the ELBv2 Query API, to CloudWatch or to STS.
+// ServeHTTP handles one request to the ELBv2 Query API, to CloudWatch, to Lambda or to STS.
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if proto, ok := wire.ProtocolOf(r); ok {
 		e.serveDocument(w, r, proto)
+		return
+	}
+	if lambda.IsFor(r) {
+		e.serveLambda(w, r)
 		return
 	}
 	form, err := wire.ReadForm(w, r)

@@ -25,6 +25,8 @@ type config struct {
 	instances      map[string]string
 	faults         []faults.Fault
 	period, delay  time.Duration // of the metrics
+	activation     time.Duration
+	provisioning   time.Duration
 	now            func() time.Time
 }
 
@@ -117,6 +119,12 @@ func WithInstances(addresses map[string]string) Option {
 // once per their own, and may have a period of 1 s or 5 s.
 func WithMetricsClock(period, delay time.Duration) Option {
 	return func(c *config) { c.period, c.delay = period, delay }
+}
+
+// WithFunctionDelays sets how long a new version of a Lambda function is pending, and how long provisioned concurrency is
+// in progress. The default is zero for both. Server.SetVersionStatus and Server.FinishProvisioning end them earlier.
+func WithFunctionDelays(activation, provisioning time.Duration) Option {
+	return func(c *config) { c.activation, c.provisioning = activation, provisioning }
 }
 
 // WithFault injects a fault at start, as Server.Inject does later. With an unknown kind or action, Start returns an

@@ -13,7 +13,7 @@ import (
 type Kind string
 
 const (
-	// Throttle rejects the call with ThrottlingException, "Rate exceeded".
+	// Throttle rejects the call with ThrottlingException, "Rate exceeded", or the code that the service has for that.
 	Throttle Kind = "Throttle"
 	// ServerError rejects the call with a 500, InternalFailure.
 	ServerError Kind = "ServerError"
@@ -109,7 +109,7 @@ const tagsAction = "DescribeTags"
 
 // reads reports whether an action returns what others wrote.
 func reads(action string) bool {
-	return strings.HasPrefix(action, "Describe") || strings.HasPrefix(action, "Get")
+	return strings.HasPrefix(action, "Describe") || strings.HasPrefix(action, "Get") || strings.HasPrefix(action, "List")
 }
 
 // check returns an error for a fault that could not have the intended effect, whatever the actions of the API are.
