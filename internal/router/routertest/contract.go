@@ -3,6 +3,7 @@ package routertest
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ type Fixture struct {
 	Routes []string
 	// Groups are six or more. The first has two healthy targets; the second is on no
 	// route and has two targets that are healthy as soon as they are checked; the
-	// third has no targets.
+	// third has no targets. See Functions.
 	Groups []string
 
 	// Idle is a route with a fixed 503, Redirect one with a redirect. They are empty where
@@ -36,6 +37,11 @@ type Fixture struct {
 	// Extra describes what Routes[0] does besides forwarding. It is not empty, and a
 	// write must not change it. Nil where a route has nothing but weights.
 	Extra func(t *testing.T) string
+
+	// DropsIdle says that a route has no groups at weight 0: a write removes them.
+	DropsIdle bool
+	// Functions says that every group is a function, which is its one target, also where no route has it.
+	Functions bool
 }
 
 // Run tests a router against the contract of traffic.Router. Every test calls fixture
@@ -115,7 +121,7 @@ func readsWritten(t *testing.T, f Fixture) {
 	} {
 		weights := f.Limits.Encode(shares)
 		must(t, f.write(t, f.Routes[0], weights))
-		wantWeights(t, f.read(t, f.Routes[0]), weights)
+		wantWeights(t, f.read(t, f.Routes[0]), f.shown(weights))
 	}
 	wantWeights(t, f.read(t, f.Routes[1]), map[string]int{f.Groups[0]: 1})
 }
@@ -149,7 +155,7 @@ func returnsCopies(t *testing.T, f Fixture) {
 func replacesGroups(t *testing.T, f Fixture) {
 	must(t, f.write(t, f.Routes[0], map[string]int{f.Groups[0]: 100, f.Groups[1]: 0, f.Groups[2]: 0}))
 	must(t, f.write(t, f.Routes[0], map[string]int{f.Groups[1]: 100, f.Groups[3]: 0}))
-	wantWeights(t, f.read(t, f.Routes[0]), map[string]int{f.Groups[1]: 100, f.Groups[3]: 0})
+	wantWeights(t, f.read(t, f.Routes[0]), f.shown(map[string]int{f.Groups[1]: 100, f.Groups[3]: 0}))
 }
 
 func preservesExtra(t *testing.T, f Fixture) {
@@ -361,6 +367,13 @@ func (f Fixture) write(t *testing.T, route string, weights map[string]int) error
 	t.Helper()
 	s := f.read(t, route)
 	return f.Router.Write(t.Context(), route, traffic.State{Weights: weights, Stickiness: s.Stickiness, Raw: s.Raw})
+}
+
+// shown returns the weights that a route has after they were written.
+func (f Fixture) shown(weights map[string]int) map[string]int {
+	shown := maps.Clone(weights)
+	maps.DeleteFunc(shown, func(_ string, n int) bool { return f.DropsIdle && n == 0 })
+	return shown
 }
 
 // wantWeights compares shares and attached groups, as State.Equal does.
