@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
@@ -170,6 +171,26 @@ func wrongSum(at path.Path, percent map[string]float64) diag.Diagnostic {
 
 func tooManyGroups(at path.Path, limits string, err error) diag.Diagnostic {
 	return input.Misuse(at, "The shift would need more than "+limits+". Shift the traffic to fewer environments first.", input.Fact{"Cause", err.Error()})
+}
+
+// holdTooShort is about a hold, or a bake, that is over before all users are at its weights.
+func holdTooShort(config switchModel, short *shift.HoldError) diag.Diagnostic {
+	return input.Misuse(strategyPath(config), fmt.Sprintf("A hold is over before all users are at the weights of its step: %s. Set at least %s, or lower the TTL of the records.",
+		schedule.HoldText(short), schedule.FormatDuration(short.Cached)))
+}
+
+// inexactWeights is about weights that the router cannot express.
+func inexactWeights(at path.Path, e release.InexactError) diag.Diagnostic {
+	text := "The router cannot express these weights."
+	if e.At != shift.Full {
+		text = fmt.Sprintf("The router cannot express the weights at %s of the shift.", e.At)
+	}
+	return input.Misuse(at, text+" Use weights that it can express.", input.Fact{"Weights", e.Weights.String()}, input.Fact{"Nearest", e.Nearest.String()})
+}
+
+// inexactStep is about a step that the router cannot express.
+func inexactStep(at path.Path, step, nearest shift.Share) diag.Diagnostic {
+	return input.Misuse(at, fmt.Sprintf("The router cannot express a step at %s. The nearest is percent = %s.", step, input.Number(nearest.Percent())))
 }
 
 func stepWithoutPercent(at path.Path) diag.Diagnostic {
