@@ -23,7 +23,7 @@ func TestRouter_contractOfRollbacks(t *testing.T) {
 
 func contractFixture(s *site, rollback bool) routertest.Fixture {
 	f := routertest.Fixture{
-		Router: s.forward, Limits: lambda.Limits(), Routes: []string{live, s.alias("test", "1")}, DropsIdle: true, Functions: true,
+		Router: s.forward, Limits: lambda.Limits(), Routes: []string{live, s.alias("test", "1")}, Functions: true,
 		MissingRoute: function + ":absent", MissingGroup: version(99),
 	}
 	if rollback {
@@ -53,7 +53,7 @@ func contractFixture(s *site, rollback bool) routertest.Fixture {
 		})
 		must(t, err)
 	}
-	f.Extra = func(t *testing.T) string { return aws.ToString(s.get("live").Description) }
+	f.Extra = func(t *testing.T) string { return aws.ToString(s.get().Description) }
 	return f
 }
 
@@ -70,7 +70,7 @@ func TestRouter_everyShareIsExact(t *testing.T) {
 				t.Fatalf("wrote %v, read %v", weights, got.Weights)
 			}
 		}
-		if config := s.get("live").RoutingConfig; config != nil {
+		if config := s.get().RoutingConfig; config != nil {
 			for number, weight := range config.AdditionalVersionWeights {
 				if text := strconv.FormatFloat(weight, 'f', -1, 64); number != "2" || len(text) > len("0.001") {
 					t.Fatalf("%v: the alias has the weight %s of version %s", weights, text, number)
@@ -78,7 +78,7 @@ func TestRouter_everyShareIsExact(t *testing.T) {
 			}
 		}
 	}
-	if now := s.get("live"); *now.FunctionVersion != "2" || now.RoutingConfig != nil {
+	if now := s.get(); *now.FunctionVersion != "2" || now.RoutingConfig != nil {
 		t.Errorf("at 100 %% the alias has version %s and %v", *now.FunctionVersion, now.RoutingConfig)
 	}
 }

@@ -37,7 +37,7 @@ func TestRouter_oneCallPerStep(t *testing.T) {
 			step.additional["2"] = 0.01
 		}
 		must(t, s.write(s.forward, map[string]int{version(1): 1000 - step.share, version(2): step.share}))
-		now := s.get("live")
+		now := s.get()
 		got := map[string]float64(nil)
 		if now.RoutingConfig != nil {
 			got = now.RoutingConfig.AdditionalVersionWeights
@@ -80,7 +80,7 @@ func TestRouter_finerWeights(t *testing.T) {
 	}
 	s.change("1", map[string]float64{"2": 0.0125})
 	must(t, s.write(s.forward, map[string]int{version(1): 987, version(2): 13}))
-	if got := s.get("live").RoutingConfig.AdditionalVersionWeights["2"]; got != 0.0125 {
+	if got := s.get().RoutingConfig.AdditionalVersionWeights["2"]; got != 0.0125 {
 		t.Errorf("a write of the same shares changed the weight to %v", got)
 	}
 }
@@ -114,7 +114,7 @@ func TestRouter_somebodyElseChangesTheAlias(t *testing.T) {
 	}
 }
 
-// A change that leaves the requests alone is kept, and does not stop a shift.
+// A change that leaves the requests alone is preserved, and does not stop a shift.
 func TestRouter_somebodyElseChangesTheDescription(t *testing.T) {
 	s := newSite(t, 2)
 	s.during(func() {
@@ -122,7 +122,7 @@ func TestRouter_somebodyElseChangesTheDescription(t *testing.T) {
 		must(t, err)
 	})
 	must(t, s.write(s.forward, map[string]int{version(1): 900, version(2): 100}))
-	if now := s.get("live"); *now.Description != "new" || now.RoutingConfig.AdditionalVersionWeights["2"] != 0.1 {
+	if now := s.get(); *now.Description != "new" || now.RoutingConfig.AdditionalVersionWeights["2"] != 0.1 {
 		t.Errorf("the alias is %q with %v", *now.Description, now.RoutingConfig)
 	}
 }
@@ -277,11 +277,13 @@ func TestRouter_rejectsOtherFunctionsAndThirdVersions(t *testing.T) {
 }
 
 func TestRouter_faults(t *testing.T) {
+	t.Parallel()
 	for kind, want := range map[faults.Kind]error{
 		faults.Throttle: traffic.ErrThrottled, faults.AccessDenied: traffic.ErrDenied, faults.ExpiredToken: traffic.ErrExpired,
 		faults.EmptyBody: traffic.ErrIncomplete, faults.HTMLBody: traffic.ErrIncomplete,
 	} {
 		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel() // what is incomplete is read again for two seconds
 			s := newSite(t, 1)
 			defer s.srv.Inject(faults.Fault{Kind: kind})()
 			calls := map[string]func() error{
@@ -300,6 +302,11 @@ func TestRouter_faults(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A list without anything does not mean that nothing uses a version.
+func TestRouter_emptyLists(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, 1)
 	defer s.srv.Inject(faults.Fault{Kind: faults.EmptyList, Action: "ListAliases", Times: 1})()
 	if found, err := s.forward.References(t.Context(), []string{version(1)}); err != nil || len(found) != 1 {
