@@ -105,7 +105,7 @@ func TestHealth_incompleteStatus(t *testing.T) {
 
 // A health check of several record sets is one target, read once, and its configuration is cached.
 func TestHealth_sharedHealthCheck(t *testing.T) {
-	w := healthWire(map[string]check{"hc-1": {config: `<Type>TCP</Type>`, success: 16}}, checked("A", "hc-1"), checked("AAAA", "hc-1"), weighted("A", "green", 1))
+	w := healthWire(map[string]check{"hc-2": {config: `<Type>TCP</Type>`, success: 16}}, checked("A", "hc-2"), checked("AAAA", "hc-2"), weighted("A", "green", 1))
 	forward, _ := pair(w, route53.Options{RequestsPerSecond: unlimited})
 	for range 2 {
 		health, err := forward.Health(t.Context(), []string{blue, green})
