@@ -33,7 +33,7 @@ func fixture(t *testing.T) (*dns, routertest.Fixture) {
 	t.Helper()
 	d := newDNS(t)
 	f := routertest.Fixture{
-		Limits: route53.Limits(), DropsIdle: true, Unchecked: true,
+		Limits: route53.Limits(), Unchecked: true,
 		Routes:       []string{d.route(appName, "A"), d.route(appName, "AAAA")},
 		MissingRoute: d.route("other.example.com", "A"), MissingGroup: d.group(appName, "absent"),
 	}
