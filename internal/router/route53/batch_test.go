@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/route53"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -161,7 +162,7 @@ func TestRollback_writesEachRouteWhereAccessIsDenied(t *testing.T) {
 }
 
 // Twenty writers of zones of their own meet the request rate of the account, although two processes
-// think that each has it alone: what is throttled is sent again.
+// have more together: what is throttled is sent again.
 func TestWrite_concurrentWritersOutlastThrottling(t *testing.T) {
 	t.Parallel()
 	const perSecond = 40
@@ -172,8 +173,9 @@ func TestWrite_concurrentWritersOutlastThrottling(t *testing.T) {
 		z.app()
 		zones = append(zones, z)
 	}
-	first, _ := d.routers(route53.Options{Account: t.Name() + "1", RequestsPerSecond: perSecond})
-	_, second := d.routers(route53.Options{Account: t.Name() + "2", RequestsPerSecond: perSecond})
+	first, _ := d.routers(route53.Options{Account: t.Name() + "1", RequestsPerSecond: 0.6 * perSecond})
+	_, second := d.routers(route53.Options{Account: t.Name() + "2", RequestsPerSecond: 0.6 * perSecond})
+	d.srv.Inject(faults.Fault{Action: change, Kind: faults.Throttle, Times: 10}) // also where the machine is too slow for the rate
 	var calls sync.WaitGroup
 	for i, z := range zones {
 		router := first

@@ -38,8 +38,9 @@ type Options struct {
 	// RequestsPerSecond is the request rate of the account. 0: the 5 of AWS. The first clients of
 	// an Account set it.
 	RequestsPerSecond float64
-	// AliasHealth returns the health of the load balancer with a DNS name, for alias records.
-	// Nil: their health is not checked.
+	// AliasHealth returns the health of the load balancer with a DNS name, in lower case and without
+	// "dualstack.", for alias records. It must be safe for concurrent use. Nil: their health is not
+	// checked.
 	AliasHealth func(ctx context.Context, dnsName string) (traffic.Health, error)
 }
 

@@ -58,6 +58,6 @@ func fixture(t *testing.T) (*dns, routertest.Fixture) {
 		}
 		d.setWeights(parsed.Name, parsed.Type, each)
 	}
-	f.Extra = func(*testing.T) string { return d.beside(appName, "A") }
+	f.Extra = func(*testing.T) string { return d.beside() }
 	return d, f
 }

@@ -108,51 +108,64 @@ func setsOf(g GroupID, all []types.ResourceRecordSet) []types.ResourceRecordSet 
 	})
 }
 
-// healthOf returns the targets of record sets. What several of them refer to is one target.
+// subject is what the health of a record set rests on. One field is set.
+type subject struct {
+	check     string // id of a health check
+	balancer  string // DNS name of a load balancer
+	unchecked string // names what is not checked
+}
+
+func (r *Router) subjectsOf(set types.ResourceRecordSet) []subject {
+	var all []subject
+	if set.HealthCheckId != nil {
+		all = append(all, subject{check: *set.HealthCheckId})
+	}
+	switch name := balancerName(set.AliasTarget); {
+	case name != "" && r.shared.aliasHealth != nil:
+		all = append(all, subject{balancer: name})
+	case len(all) > 0:
+	case set.AliasTarget != nil:
+		all = append(all, subject{unchecked: "alias " + normalName(aws.ToString(set.AliasTarget.DNSName))})
+	default:
+		all = append(all, subject{unchecked: fmt.Sprintf("record set %s %s", aws.ToString(set.SetIdentifier), set.Type)})
+	}
+	return all
+}
+
+// healthOf returns the targets of record sets. What several of them rest on is read once.
 func (r *Router) healthOf(ctx context.Context, sets []types.ResourceRecordSet) (traffic.Health, error) {
-	var h traffic.Health
+	var all []subject
 	for _, set := range sets {
-		targets, err := r.targetsOf(ctx, set)
+		all = append(all, r.subjectsOf(set)...)
+	}
+	var h traffic.Health
+	for _, s := range distinct(all) {
+		targets, err := r.targetsOf(ctx, s)
 		if err != nil {
 			return traffic.Health{}, err
 		}
-		for _, t := range targets {
-			if !slices.ContainsFunc(h.Targets, func(other traffic.Target) bool { return other.ID == t.ID }) {
-				h.Targets = append(h.Targets, t)
-			}
-		}
+		h.Targets = append(h.Targets, targets...)
 	}
 	return h, nil
 }
 
-func (r *Router) targetsOf(ctx context.Context, set types.ResourceRecordSet) ([]traffic.Target, error) {
-	var targets []traffic.Target
-	if set.HealthCheckId != nil {
-		t, err := r.checkTarget(ctx, *set.HealthCheckId)
-		if err != nil {
-			return nil, err
-		}
-		targets = append(targets, t)
+func (r *Router) targetsOf(ctx context.Context, s subject) ([]traffic.Target, error) {
+	switch {
+	case s.check != "":
+		t, err := r.checkTarget(ctx, s.check)
+		return []traffic.Target{t}, err
+	case s.balancer == "":
+		return []traffic.Target{{ID: s.unchecked, State: traffic.Unchecked, Reason: reasonNoCheck}}, nil
 	}
-	if name := balancerName(set.AliasTarget); name != "" && r.shared.aliasHealth != nil {
-		h, err := r.shared.aliasHealth(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		for _, t := range h.Targets {
-			t.ID = name + " " + t.ID
-			targets = append(targets, t)
-		}
-		return targets, nil
+	h, err := r.shared.aliasHealth(ctx, s.balancer)
+	if err != nil {
+		return nil, err
 	}
-	if len(targets) > 0 {
-		return targets, nil
+	targets := slices.Clone(h.Targets)
+	for i := range targets {
+		targets[i].ID = s.balancer + " " + targets[i].ID
 	}
-	id := fmt.Sprintf("record set %s %s", aws.ToString(set.SetIdentifier), set.Type)
-	if set.AliasTarget != nil {
-		id = "alias " + normalName(aws.ToString(set.AliasTarget.DNSName))
-	}
-	return []traffic.Target{{ID: id, State: traffic.Unchecked, Reason: reasonNoCheck}}, nil
+	return targets, nil
 }
 
 // balancerName returns the DNS name of the load balancer that an alias is of; empty: it is of

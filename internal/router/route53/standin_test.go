@@ -139,10 +139,10 @@ func (d *dns) setWeights(name, kind string, weights map[string]int) {
 	d.change(types.ChangeActionUpsert, changed...)
 }
 
-// beside returns everything of the record sets of a name and type but the weights, as text.
-func (d *dns) beside(name, kind string) string {
+// beside returns everything of the A record sets of app.example.com but the weights, as text.
+func (d *dns) beside() string {
 	d.t.Helper()
-	all := d.sets(name, kind)
+	all := d.sets(appName, "A")
 	text := ""
 	for _, identifier := range slices.Sorted(maps.Keys(all)) {
 		s := all[identifier]

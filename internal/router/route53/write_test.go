@@ -241,7 +241,7 @@ func TestWrite_keepsAliases(t *testing.T) {
 		}
 		d.change(types.ChangeActionCreate, s)
 	}
-	before := d.beside(appName, "A")
+	before := d.beside()
 	s := d.read("A")
 	for _, router := range []*route53.Router{d.forward, d.rollback} {
 		must(t, router.Write(d.ctx(), d.route(appName, "A"), d.to(s, 95, 5)))
@@ -249,7 +249,7 @@ func TestWrite_keepsAliases(t *testing.T) {
 	}
 	d.srv.Inject(faults.Fault{Action: list, Kind: faults.AccessDenied, Times: 1})
 	must(t, d.rollback.Write(d.ctx(), d.route(appName, "A"), d.to(s, 100, 0)))
-	if after := d.beside(appName, "A"); after != before {
+	if after := d.beside(); after != before {
 		t.Errorf("got\n%swant\n%s", after, before)
 	}
 	if got := d.weights(appName, "A"); got != "blue 100, green 0" {
