@@ -8,6 +8,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/elbv2"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/lambda"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/route53"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/wire"
 )
 
@@ -19,13 +20,18 @@ type endpoint struct {
 	elb        *elbv2.Service
 	cloudWatch *cloudwatch.Service
 	lambda     *lambda.Service
+	route53    *route53.Service
 }
 
 // errDropped marks a call whose connection is closed without a response.
 var errDropped = errors.New("connection dropped")
 
-// ServeHTTP handles one request to the ELBv2 Query API, to CloudWatch, to Lambda or to STS.
+// ServeHTTP handles one request to the ELBv2 Query API, to CloudWatch, to Lambda, to Route 53 or to STS.
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if path, ok := wire.RESTPath(r); ok {
+		e.serveRoute53(w, r, path)
+		return
+	}
 	if proto, ok := wire.ProtocolOf(r); ok {
 		e.serveDocument(w, r, proto)
 		return
@@ -70,6 +76,22 @@ func (e *endpoint) serveDocument(w http.ResponseWriter, r *http.Request, proto w
 	})
 }
 
+// serveRoute53 handles a call to Route 53 with a path behind the version of the API.
+func (e *endpoint) serveRoute53(w http.ResponseWriter, r *http.Request, path string) {
+	action, params := route53.ActionOf(r, path)
+	raw, err := wire.ReadBody(w, r)
+	document := params
+	if err == nil {
+		document, err = route53.Decode(params, raw)
+	}
+	e.serve(w, wire.RESTProtocol(action), Call{Service: wire.Route53, Action: action, Params: wire.Flatten(document)}, func(entry *Call) (any, error) {
+		if err != nil {
+			return nil, err
+		}
+		return e.runRoute53(r, entry, document)
+	})
+}
+
 // serve records a call, runs it and responds.
 func (e *endpoint) serve(w http.ResponseWriter, proto wire.Protocol, call Call, run func(entry *Call) (any, error)) {
 	entry := e.journal.begin(call)
@@ -111,6 +133,19 @@ func (e *endpoint) runCloudWatch(r *http.Request, entry *Call, document any) (an
 	}
 	return e.underFaults(r, entry, writes, func(fx faults.Effects) (any, error) {
 		return e.cloudWatch.Run(cloudwatch.Request{Action: entry.Action, Region: wire.RegionOf(r, e.cfg.region), Document: document, Effects: fx})
+	})
+}
+
+func (e *endpoint) runRoute53(r *http.Request, entry *Call, document any) (any, error) {
+	if err := e.admit(r, entry); err != nil {
+		return nil, err
+	}
+	writes, err := e.route53.Writes(entry.Action)
+	if err != nil {
+		return nil, err
+	}
+	return e.underFaults(r, entry, writes, func(fx faults.Effects) (any, error) {
+		return e.route53.Run(route53.Request{Action: entry.Action, Document: document, Effects: fx})
 	})
 }
 

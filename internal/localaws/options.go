@@ -28,6 +28,9 @@ type config struct {
 	activation     time.Duration
 	provisioning   time.Duration
 	now            func() time.Time
+
+	recordPropagation, recordProcessing time.Duration
+	route53Rate                         int
 }
 
 func newConfig(opts []Option) config {
@@ -40,6 +43,8 @@ func newConfig(opts []Option) config {
 		period:    time.Minute,
 		delay:     time.Minute, // as observed; AWS documents none
 		now:       time.Now,
+
+		recordPropagation: 100 * time.Millisecond,
 	}
 	for _, opt := range opts {
 		opt(&c)
@@ -122,9 +127,27 @@ func WithMetricsClock(period, delay time.Duration) Option {
 }
 
 // WithFunctionDelays sets how long a new version of a Lambda function is pending, and how long provisioned concurrency is
-// in progress. The default is zero for both. Server.SetVersionStatus and Server.FinishProvisioning end them earlier.
+// in progress. The default is zero for both. SetVersionStatus and FinishProvisioning of Server.Lambda end them earlier.
 func WithFunctionDelays(activation, provisioning time.Duration) Option {
 	return func(c *config) { c.activation, c.provisioning = activation, provisioning }
+}
+
+// WithRecordPropagation sets how long a change of DNS records is PENDING. The default is 100 ms; AWS takes up to a minute.
+// A LateSync fault adds to individual changes.
+func WithRecordPropagation(delay time.Duration) Option {
+	return func(c *config) { c.recordPropagation = delay }
+}
+
+// WithRecordProcessing rejects a change of a hosted zone with PriorRequestNotComplete until that long after the one before.
+// The default is zero: no change is rejected.
+func WithRecordProcessing(duration time.Duration) Option {
+	return func(c *config) { c.recordProcessing = duration }
+}
+
+// WithRoute53Rate sets how many calls per second Route 53 serves, with a bucket of as many; others are rejected with
+// Throttling. AWS has 5 per account. The default is no limit.
+func WithRoute53Rate(perSecond int) Option {
+	return func(c *config) { c.route53Rate = perSecond }
 }
 
 // WithFault injects a fault at start, as Server.Inject does later. With an unknown kind or action, Start returns an

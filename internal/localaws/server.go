@@ -16,6 +16,8 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/elbv2"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/lambda"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/nameserver"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/route53"
 )
 
 // maxCalls is the number of calls that the journal holds.
@@ -29,6 +31,7 @@ type Server struct {
 	plane    *dataplane.Plane
 	elb      *elbv2.Service
 	lambda   *lambda.Service
+	route53  *route53.Service
 	endpoint *endpoint
 
 	api        net.Listener
@@ -43,7 +46,7 @@ type Server struct {
 // that the server is not for production. The caller must Close the server.
 func Start(opts ...Option) (*Server, error) {
 	cfg := newConfig(opts)
-	s := &Server{cfg: cfg, journal: newJournal(maxCalls), faults: faults.NewSet(slices.Concat(elbv2.Actions(), cloudwatch.Actions(), lambda.Actions()))}
+	s := &Server{cfg: cfg, journal: newJournal(maxCalls), faults: faults.NewSet(slices.Concat(elbv2.Actions(), cloudwatch.Actions(), lambda.Actions(), route53.Actions()))}
 	for _, f := range cfg.faults {
 		if _, err := s.faults.Add(f); err != nil {
 			return nil, err
@@ -69,7 +72,11 @@ func Start(opts ...Option) (*Server, error) {
 	s.lambda = lambda.New(lambda.Options{
 		Log: cfg.log, Account: cfg.account, Metrics: watch.Functions(), Activation: cfg.activation, Provisioning: cfg.provisioning, Propagation: cfg.propagation, Now: cfg.now,
 	})
-	s.endpoint = &endpoint{cfg: cfg, journal: s.journal, faults: s.faults, elb: s.elb, cloudWatch: watch, lambda: s.lambda}
+	s.route53 = route53.New(route53.Options{
+		Now: cfg.now, Propagation: cfg.recordPropagation, Processing: cfg.recordProcessing, RequestRate: cfg.route53Rate,
+		BalancerZone: elbv2.CanonicalZone, Balancer: s.balancer,
+	})
+	s.endpoint = &endpoint{cfg: cfg, journal: s.journal, faults: s.faults, elb: s.elb, cloudWatch: watch, lambda: s.lambda, route53: s.route53}
 	s.serve(ctx, s.api, s.endpoint)
 	if s.management != nil {
 		m := &management{log: cfg.log, endpoint: s.URL(), plane: s.plane, elb: s.elb, faults: s.faults, journal: s.journal}
@@ -180,23 +187,16 @@ func (s *Server) Tags(arn string) map[string]string { return s.elb.Tags()[arn] }
 // forward. A target group that is alone has at least 1.
 func (s *Server) Weights(arn string) map[string]int { return s.elb.Weights(arn) }
 
-// AliasWeights returns the shares of invocations of a Lambda alias by version, as Weights does for listeners and rules.
-func (s *Server) AliasWeights(arn string) map[string]float64 { return s.lambda.Weights(arn) }
+// Lambda returns Lambda, with which a test ends what takes time there, and reads where an alias sends invocations.
+func (s *Server) Lambda() *lambda.Service { return s.lambda }
 
-// FinishProvisioning ends the provisioning of concurrency for a version or an alias of a Lambda function: it fails for a
-// reason, or is ready where that is empty. It panics where nothing is provisioned.
-func (s *Server) FinishProvisioning(arn, reason string) {
-	if !s.lambda.FinishProvisioning(arn, reason) {
-		panic("no provisioned concurrency of " + arn)
-	}
-}
+// Route53 returns Route 53, with which a test holds changes at PENDING, sets the status of health checks and reads weights.
+func (s *Server) Route53() *route53.Service { return s.route53 }
 
-// SetVersionStatus ends the pending state of a version of a Lambda function: it has failed for a reason with a code, such
-// as InternalError, or is active where that is empty. It panics where there is no such version.
-func (s *Server) SetVersionStatus(arn, code, reason string) {
-	if !s.lambda.SetVersionStatus(arn, code, reason) {
-		panic("no version " + arn)
-	}
+// balancer returns the load balancer with a DNS name as DNS sees it.
+func (s *Server) balancer(name string) (nameserver.Balancer, bool) {
+	address, healthy, ok := s.elb.Resolve(name)
+	return nameserver.Balancer{Address: address, Healthy: healthy}, ok
 }
 
 // Hook adds a function that runs before every API call is executed, and returns a function that removes it. The hook

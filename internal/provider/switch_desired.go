@@ -193,17 +193,50 @@ func (r *decoder) readEnvironment(w *desired, name string, v attr.Value, owners 
 	e.VersionUnknown, own.Unknown = own.Unknown, false
 	at = at.AtName(w.platform.Backends)
 	if input.Missing(attrs[w.platform.Backends]) {
-		r.Add(noTargetGroups(at, w.routesAt))
+		r.Add(backendsMissing(at, w))
 		return e, true
 	}
 	e.Groups = own.Texts(at, attrs[w.platform.Backends])
 	e.GroupsUnknown = own.Unknown
 	r.Diags.Append(own.Diags...)
+	r.compose(w, at, &e)
 	if groups, ok := attrs[w.platform.Backends].(types.Map); ok && !groups.IsUnknown() {
 		r.checkEntries(w, at, groups)
 	}
 	r.checkOwners(w, at, e.Groups, owners)
 	return e, true
+}
+
+// compose turns the values of an environment into groups. Without the routes of their entry point they are
+// unknown.
+func (r *decoder) compose(w *desired, at path.Path, e *release.Environment) {
+	if !w.platform.Composes() {
+		return
+	}
+	routes := routesByEntry(w.Routes)
+	for _, entry := range slices.Sorted(maps.Keys(e.Groups)) {
+		value := e.Groups[entry]
+		if fault := w.platform.ValueFault(value); fault != "" {
+			r.Add(unusableID(at.AtMapKey(entry), value, fault))
+			delete(e.Groups, entry)
+			continue
+		}
+		if w.routesUnknown || len(routes[entry]) == 0 {
+			delete(e.Groups, entry)
+			e.GroupsUnknown = e.GroupsUnknown || w.routesUnknown
+			continue
+		}
+		group, fault := w.platform.Group(routes[entry], value)
+		switch {
+		case fault != "":
+			r.Add(unusableID(at.AtMapKey(entry), value, fault))
+			delete(e.Groups, entry)
+		case group == "":
+			delete(e.Groups, entry)
+		default:
+			e.Groups[entry] = group
+		}
+	}
 }
 
 // readOrigin reports whether an environment is inline, or that it is not known. The data source
@@ -232,7 +265,7 @@ func (r *decoder) checkEntries(w *desired, at path.Path, groups types.Map) {
 	}
 	for _, entry := range w.entries {
 		if _, ok := groups.Elements()[entry]; !ok {
-			r.Add(groupMissing(at, entry, w.routesAt))
+			r.Add(groupMissing(at, entry, w))
 		}
 	}
 	for _, entry := range slices.Sorted(maps.Keys(groups.Elements())) {

@@ -47,7 +47,7 @@ func (r *switchResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	resp.Diagnostics.Append(r.checkAccount(ctx, config, p)...)
 	resp.Diagnostics.Append(r.checkLedger(planned, p)...)
 	for _, at := range gates.Approvals(evaluated.gates) {
-		if p.noRecord {
+		if router, _ := config.platform(); p.noRecord || router.NoRecord {
 			resp.Diagnostics.Append(approvalWithoutRecord(at))
 		}
 	}

@@ -171,6 +171,10 @@ func (r *switchResource) identify(p planning) int {
 func (r *switchResource) see(switches ...switchModel) {
 	for _, m := range switches {
 		r.backend.ledger.See(idsOf(m.stateRoutes()), m.stateGroups())
+		environments := m.stateEnvironments()
+		for name, id := range m.stateIDs() {
+			r.backend.ledger.Adopt(id, slices.Sorted(maps.Values(environments[name].Groups)))
+		}
 	}
 }
 

@@ -43,8 +43,8 @@ type zoneShape struct {
 
 func (s *state) showBalancer(b *balancer) balancerShape {
 	out := balancerShape{
-		LoadBalancerArn: b.arn, DNSName: b.name + "-" + b.id + "." + b.region + ".elb.localhost",
-		CanonicalHostedZoneID: "Z0LOCALAWS0000", CreatedTime: b.at.UTC().Format(time.RFC3339), LoadBalancerName: b.name,
+		LoadBalancerArn: b.arn, DNSName: b.dnsName(),
+		CanonicalHostedZoneID: CanonicalZone, CreatedTime: b.at.UTC().Format(time.RFC3339), LoadBalancerName: b.name,
 		Scheme: b.scheme, VpcID: b.vpc, Type: b.kind, SecurityGroups: wire.List[string]{Members: b.securityGroups}, IPAddressType: b.ipType,
 	}
 	out.State.Code = "active"

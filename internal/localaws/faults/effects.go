@@ -80,7 +80,7 @@ func (e Effects) Failure(service, action, account string) error {
 	switch e.Kind {
 	case Throttle:
 		code := "ThrottlingException"
-		if service == wire.CloudWatch {
+		if service == wire.CloudWatch || service == wire.Route53 {
 			code = "Throttling"
 		}
 		return &wire.Error{Status: 400, Code: code, Message: "Rate exceeded"}
@@ -92,6 +92,8 @@ func (e Effects) Failure(service, action, account string) error {
 			account, service, action, service, action)}
 	case ExpiredToken:
 		return &wire.Error{Status: 403, Code: "ExpiredToken", Message: "The security token included in the request is expired"}
+	case PriorRequest:
+		return &wire.Error{Status: 400, Code: "PriorRequestNotComplete", Message: "The request was rejected because Route 53 was still processing a prior request."}
 	default: // it changes what is done or answered, or when
 		return nil
 	}

@@ -13,7 +13,8 @@ import (
 type Kind string
 
 const (
-	// Throttle rejects the call with ThrottlingException, "Rate exceeded", or the code that the service has for that.
+	// Throttle rejects the call with ThrottlingException, "Rate exceeded"; Throttling in CloudWatch and Route 53, and
+	// TooManyRequestsException in Lambda.
 	Throttle Kind = "Throttle"
 	// ServerError rejects the call with a 500, InternalFailure.
 	ServerError Kind = "ServerError"
@@ -23,7 +24,7 @@ const (
 	DropAnswer Kind = "DropAnswer"
 	// LostWrite reports success for a write without executing it. It does not match reads.
 	LostWrite Kind = "LostWrite"
-	// StaleRead serves a Describe call from the state before the latest write. DescribeTags shows the tags of each
+	// StaleRead serves a read from the state before the latest write. DescribeTags shows the tags of each
 	// resource from before their latest change, whatever else was written since, and other calls ignore writes of
 	// tags. Target health and metrics are always current.
 	StaleRead Kind = "StaleRead"
@@ -31,12 +32,12 @@ const (
 	// With Times and a long Delay, it hides all changes from a number of calls. The tags with which a resource
 	// was created are always shown. Other calls are not affected.
 	LateTags Kind = "LateTags"
-	// SlowRead delays a Describe call or GetMetricData by Delay.
+	// SlowRead delays a read by Delay.
 	SlowRead Kind = "SlowRead"
 	// Slow delays any call by Delay before it is executed.
 	Slow Kind = "Slow"
 	// LateSync executes a write, which Describe calls show immediately, and applies it to the data plane after Delay.
-	// It has no effect on CloudWatch calls.
+	// In Route 53 the change stays PENDING for that much longer. It has no effect on CloudWatch calls.
 	LateSync Kind = "LateSync"
 	// AccessDenied rejects the call with a 403 that names the IAM action.
 	AccessDenied Kind = "AccessDenied"
@@ -52,10 +53,13 @@ const (
 	// EmptyList responds to a read with the elements of a successful response, but without anything in its lists.
 	// An error stays an error. It does not match writes.
 	EmptyList Kind = "EmptyList"
+	// PriorRequest rejects ChangeResourceRecordSets with PriorRequestNotComplete, as while Route 53 processes another
+	// change of the zone.
+	PriorRequest Kind = "PriorRequest"
 )
 
 func kinds() []Kind {
-	return []Kind{Throttle, ServerError, DropConnection, DropAnswer, LostWrite, StaleRead, LateTags, SlowRead, Slow, LateSync, AccessDenied, ExpiredToken, EmptyBody, HTMLBody, CutAnswer, EmptyList}
+	return []Kind{Throttle, ServerError, DropConnection, DropAnswer, LostWrite, StaleRead, LateTags, SlowRead, Slow, LateSync, AccessDenied, ExpiredToken, EmptyBody, HTMLBody, CutAnswer, EmptyList, PriorRequest}
 }
 
 // Fault is a kind of misbehavior and the calls that it affects.
@@ -104,8 +108,12 @@ func (f *Fault) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// tagsAction is the only action that LateTags affects.
-const tagsAction = "DescribeTags"
+const (
+	// tagsAction is the only action that LateTags affects.
+	tagsAction = "DescribeTags"
+	// recordsAction is the only action that PriorRequest affects.
+	recordsAction = "ChangeResourceRecordSets"
+)
 
 // reads reports whether an action returns what others wrote.
 func reads(action string) bool {
@@ -123,6 +131,8 @@ func (f *Fault) check() error {
 		return nil
 	case f.Kind == LateTags && f.Action != tagsAction:
 		return fmt.Errorf("fault %s: it affects %s only, not %s", f.Kind, tagsAction, f.Action)
+	case f.Kind == PriorRequest && f.Action != recordsAction:
+		return fmt.Errorf("fault %s: it affects %s only, not %s", f.Kind, recordsAction, f.Action)
 	case (f.Kind == StaleRead || f.Kind == SlowRead || f.Kind == EmptyList) && !reads(f.Action):
 		return fmt.Errorf("fault %s: it affects reads only, and %s is a write", f.Kind, f.Action)
 	case (f.Kind == LostWrite || f.Kind == LateSync) && reads(f.Action):
@@ -147,6 +157,10 @@ func (f *Fault) matches(action string, params url.Values, write bool) bool {
 		}
 	case LateTags:
 		if action != tagsAction {
+			return false
+		}
+	case PriorRequest:
+		if action != recordsAction {
 			return false
 		}
 	default: // any call

@@ -15,6 +15,7 @@ const (
 	ELB        = "elasticloadbalancing"
 	CloudWatch = "cloudwatch"
 	STS        = "sts"
+	Route53    = "route53"
 )
 
 // ReadBody reads a body and decompresses it if needed: the SDKs compress large PutMetricData requests.

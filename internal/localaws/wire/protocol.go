@@ -23,6 +23,7 @@ const (
 
 // Protocol is how a call and its response are encoded. The Query protocol is that of ELB and STS, and with CloudWatch
 // that of older SDKs and versions of the AWS CLI. Current SDKs use CBOR with CloudWatch, and the current AWS CLI JSON.
+// Route 53 has XML documents and paths.
 type Protocol struct {
 	// Action is the API action of the request.
 	Action      string
@@ -79,6 +80,11 @@ func (p Protocol) Write(w http.ResponseWriter, r Reply) error {
 	if isCut {
 		r.result = cut.Result
 	}
+	status := r.Status()
+	if created, is := r.result.(Created); is {
+		w.Header().Set("Location", created.Location)
+		r.result = created.Result
+	}
 	var body []byte
 	var err error
 	if _, none := r.result.(NoBody); !none {
@@ -109,7 +115,7 @@ func (p Protocol) Write(w http.ResponseWriter, r Reply) error {
 		header.Set("Content-Length", strconv.Itoa(len(body)))
 		body = body[:len(body)/2]
 	}
-	w.WriteHeader(r.Status())
+	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client may have disconnected
 	if isCut {
 		_ = http.NewResponseController(w).Flush()
@@ -139,6 +145,9 @@ func (r Reply) Status() int {
 	}
 	if answer, is := answerOf(r.result); is {
 		return answer.Status
+	}
+	if _, is := r.result.(Created); is {
+		return http.StatusCreated
 	}
 	return http.StatusOK
 }

@@ -1,57 +1,105 @@
 package wire
 
 import (
-	"encoding/json"
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
 	"net/http"
+	"strings"
 )
 
-// Lambda is the IAM prefix of AWS Lambda.
-const Lambda = "lambda"
+// restPrefix is the version of the Route 53 API, with which all its paths begin.
+const restPrefix = "/2013-04-01/"
 
-// Answer is the result of a call to a REST API whose response is more than a JSON body with status 200.
-type Answer struct {
-	Status int
-	Header map[string]string
-	Result any
-	Raw    []byte // the body as it is, in place of Result
+// RESTPath returns the path of a request to Route 53 behind the version of the API. It reports false for other requests.
+func RESTPath(r *http.Request) (string, bool) {
+	path, ok := strings.CutPrefix(r.URL.Path, restPrefix)
+	return strings.Trim(path, "/"), ok
 }
 
-// JSONProtocol returns the protocol of a REST API with JSON in both directions.
-func JSONProtocol(action string) Protocol {
-	return Protocol{Action: action, contentType: "application/json", rest: true, encode: func(r Reply, _ string) ([]byte, error) {
+// RESTProtocol returns the protocol of Route 53, with parameters in the path, the query and an XML document, and responses in XML.
+func RESTProtocol(action string) Protocol {
+	return Protocol{Action: action, contentType: "text/xml", encode: func(r Reply, id string) ([]byte, error) {
 		if r.failure != nil {
-			return json.Marshal(r.failure.restDocument())
+			return xmlTarget{namespaces()[Route53], action, id}.encodeError(r.failure)
 		}
-		answer, is := r.result.(Answer)
-		switch {
-		case is && answer.Raw != nil:
-			return answer.Raw, nil
-		case is && answer.Result == nil:
-			return nil, nil
-		case is:
-			return json.Marshal(answer.Result)
-		}
-		return json.Marshal(r.result)
+		return encodeREST(action, r.result)
 	}}
 }
 
-// restDocument is an error as Lambda sends it, which spells the member of the message in two ways.
-func (e *Error) restDocument() map[string]string {
-	kind, member := "User", "message"
-	if e.Status >= http.StatusInternalServerError {
-		kind = "Service"
+// encodeREST encodes a result as the root element of a document.
+func encodeREST(action string, result any) ([]byte, error) {
+	var body bytes.Buffer
+	body.WriteString(xml.Header)
+	root := xml.StartElement{
+		Name: xml.Name{Local: action + "Response"},
+		Attr: []xml.Attr{{Name: xml.Name{Local: "xmlns"}, Value: namespaces()[Route53]}},
 	}
-	if e.Code == "ResourceNotFoundException" || e.Code == "ServiceException" {
-		member = "Message"
-	}
-	return map[string]string{"Type": kind, member: e.Message}
+	err := xml.NewEncoder(&body).EncodeElement(result, root)
+	return body.Bytes(), err
 }
 
-// answerOf returns the Answer in a result, also in one that is cut.
-func answerOf(result any) (Answer, bool) {
-	if cut, is := result.(Cut); is {
-		result = cut.Result
+// Created is the result of a call that created a resource: the response has the status 201 and the header Location.
+type Created struct {
+	Location string
+	Result   any
+}
+
+// DecodeXML decodes the body of a request into a document. isList says of an element, by its name, that its children
+// are the members of a list. An empty body is an empty document.
+func DecodeXML(raw []byte, isList func(element string) bool) (map[string]any, error) {
+	decoder := xml.NewDecoder(bytes.NewReader(raw))
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			return map[string]any{}, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if _, ok := token.(xml.StartElement); !ok {
+			continue
+		}
+		content, err := xmlContent(decoder, false, isList)
+		if err != nil {
+			return nil, err
+		}
+		if document, ok := content.(map[string]any); ok {
+			return document, nil
+		}
+		return map[string]any{}, nil
 	}
-	answer, is := result.(Answer)
-	return answer, is
+}
+
+// xmlContent decodes what is inside of an element: a list, a structure or a text.
+func xmlContent(decoder *xml.Decoder, list bool, isList func(string) bool) (any, error) {
+	members, items := map[string]any{}, []any{}
+	var text strings.Builder
+	for {
+		token, err := decoder.Token()
+		if err != nil {
+			return nil, err
+		}
+		switch token := token.(type) {
+		case xml.CharData:
+			text.Write(token)
+		case xml.StartElement:
+			name := token.Name.Local
+			content, err := xmlContent(decoder, isList(name), isList)
+			if err != nil {
+				return nil, err
+			}
+			members[name] = content
+			items = append(items, content)
+		case xml.EndElement:
+			switch {
+			case list:
+				return items, nil
+			case len(members) > 0:
+				return members, nil
+			}
+			return text.String(), nil
+		}
+	}
 }

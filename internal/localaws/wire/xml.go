@@ -13,6 +13,7 @@ func namespaces() map[string]string {
 		ELB:        "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
 		CloudWatch: "http://monitoring.amazonaws.com/doc/2010-08-01/",
 		STS:        "https://sts.amazonaws.com/doc/2011-06-15/",
+		Route53:    "https://route53.amazonaws.com/doc/2013-04-01/",
 	}
 }
 

@@ -93,22 +93,24 @@ func stateOf(route Route, all []types.ResourceRecordSet) (traffic.State, error) 
 			return traffic.State{}, &NotWeightedError{route.String(), policy}
 		}
 	}
-	return traffic.State{Weights: weightsOf(route.place(), sets), Label: route.Display(), Raw: &raw{route.String(), sets}}, nil
+	s := traffic.State{Weights: weightsOf(route.place(), sets), Label: route.Display(), Raw: &raw{route.String(), sets}}
+	s.Cached = TTL(s)
+	return s, nil
 }
 
-// weightsOf returns the weights by group. Where all are 0, Route 53 answers with each record set
-// equally often: that reads as weight 1 for each.
+// weightsOf returns the weights by group, without those at 0. Where all are 0, Route 53 answers with
+// each record set equally often: that reads as weight 1 for each.
 func weightsOf(at place, sets []types.ResourceRecordSet) map[string]int {
-	weights, total := map[string]int{}, 0
+	weights, equal := map[string]int{}, map[string]int{}
 	for _, set := range sets {
-		n := int(aws.ToInt64(set.Weight))
-		weights[at.group(aws.ToString(set.SetIdentifier))] = n
-		total += n
-	}
-	if total == 0 {
-		for group := range weights {
-			weights[group] = 1
+		group, n := at.group(aws.ToString(set.SetIdentifier)), int(aws.ToInt64(set.Weight))
+		equal[group] = 1
+		if n > 0 {
+			weights[group] = n
 		}
+	}
+	if len(weights) == 0 {
+		return equal
 	}
 	return weights
 }

@@ -25,6 +25,9 @@ type Fixture struct {
 	// third has no targets. See Functions.
 	Groups []string
 
+	// Unchecked is true where the third group has targets that are not checked instead of none.
+	Unchecked bool
+
 	// Idle is a route with a fixed 503, Redirect one with a redirect. They are empty where
 	// every route forwards.
 	Idle, Redirect string
@@ -54,7 +57,7 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 		{"reads external changes", readsFresh},
 		{"reads what was written", readsWritten},
 		{"returns and stores copies", returnsCopies},
-		{"writes replace all groups", replacesGroups},
+		{"writes replace all groups, or all weights", replacesGroups},
 		{"writes preserve the rest of the route", preservesExtra},
 		{"writes stickiness on and off", writesStickiness},
 		{"replaces and restores a fixed response", restoresFixedResponse},
@@ -367,8 +370,8 @@ func (f Fixture) write(t *testing.T, route string, weights map[string]int) error
 	return f.Router.Write(t.Context(), route, traffic.State{Weights: weights, Stickiness: s.Stickiness, Raw: s.Raw})
 }
 
-// wantWeights compares shares and attached groups, as State.Equal does. A router that does not
-// attach idle groups has none at weight 0, also after they were written.
+// wantWeights compares shares and attached groups, as State.Equal does. Without Limits.AttachesIdle, a state has
+// no groups at weight 0.
 func (f Fixture) wantWeights(t *testing.T, got traffic.State, want map[string]int) {
 	t.Helper()
 	if !f.Limits.AttachesIdle {

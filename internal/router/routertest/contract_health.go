@@ -37,8 +37,15 @@ func readsHealth(t *testing.T, f Fixture) {
 	both, err := f.Router.Health(t.Context(), []string{f.Groups[2], f.Groups[0]})
 	must(t, err)
 	third, ok := both[f.Groups[2]]
-	if !ok || len(both) != 2 || len(third.Targets) != 0 && !f.Functions || len(third.Targets) != 1 && f.Functions {
-		t.Errorf("Health returned %v, want two groups, the third with one target if it is a function, and otherwise without", both)
+	switch {
+	case !ok || len(both) != 2:
+		t.Errorf("Health returned %v, want two groups", both)
+	case f.Functions:
+		if len(third.Targets) != 1 {
+			t.Errorf("Health returned %v, want one target for each function", both)
+		}
+	case third.Count(traffic.Unchecked) != len(third.Targets) || f.Unchecked != (len(third.Targets) > 0):
+		t.Errorf("Health returned %v, want one of the groups without targets (unchecked ones: %t)", both, f.Unchecked)
 	}
 }
 
