@@ -1,5 +1,5 @@
-// Command localaws runs a stand-in for Elastic Load Balancing v2 on this machine, with the part of CloudWatch that
-// releases need: the AWS CLI, the SDKs and Terraform use it like AWS, and its listeners serve real traffic. It is for
+// Command localaws runs a stand-in for Elastic Load Balancing v2 on this machine, with the parts of CloudWatch and Route 53
+// that releases need: the AWS CLI, the SDKs and Terraform use it like AWS, and its listeners serve real traffic. It is for
 // tests and for rehearsing a release, not for production, and stores nothing.
 package main
 
@@ -56,11 +56,15 @@ func announce(out io.Writer, srv *localaws.Server) error {
 		"endpoint:   " + srv.URL(),
 	}
 	if url := srv.ManagementURL(); url != "" {
-		lines = append(lines, "management: "+url+"  (GET /listeners /counts /tags /calls /faults /healthz, POST and DELETE /faults)")
+		lines = append(lines, "management: "+url+"  (GET /listeners /counts /tags /records /calls /faults /healthz, POST and DELETE /faults)")
+	}
+	if address := srv.DNSAddr(); address != "" {
+		lines = append(lines, "dns:        "+address)
 	}
 	lines = append(lines,
 		"export AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2="+srv.URL(),
 		"export AWS_ENDPOINT_URL_CLOUDWATCH="+srv.URL(),
+		"export AWS_ENDPOINT_URL_ROUTE_53="+srv.URL(),
 		"Use any credentials. Press Ctrl-C to stop.",
 	)
 	_, err := fmt.Fprintln(out, strings.Join(lines, "\n"))
@@ -79,6 +83,10 @@ func parse(args []string, diagnostics io.Writer) ([]localaws.Option, error) {
 	period := flags.Duration("metrics-period", time.Minute, "period of the load balancer metrics and, below 1m, of alarm evaluation: whole seconds that divide a minute,\nor whole minutes. AWS has only 1m: say so with every figure that you measure with another value")
 	unseen := flags.Duration("metrics-late", time.Minute, "delay until the metrics of a period are available; about 1m on AWS: say so with every figure that you measure\nwith another value")
 	ephemeral := flags.Bool("ephemeral-ports", false, "use free ports for listeners instead of the requested ones; GET /listeners returns them")
+	dns := flags.String("dns", "", "loopback address of the DNS server, for UDP and TCP, such as 127.0.0.1:9053; empty: off")
+	pending := flags.Duration("dns-propagation", 100*time.Millisecond, "time for which a change of DNS records is PENDING; up to 1m on AWS")
+	exact := flags.Bool("dns-exact", false, "answer exactly by the weights of records, in turns, instead of at random")
+	own := flags.Bool("balancer-addresses", false, "give every load balancer a loopback address of its own, from 127.0.0.2 on (Linux)")
 	flags.Usage = func() { usage(flags) }
 	if err := flags.Parse(args); err != nil {
 		return nil, err
@@ -89,6 +97,13 @@ func parse(args []string, diagnostics io.Writer) ([]localaws.Option, error) {
 	opts := []localaws.Option{
 		localaws.WithAddress(*address), localaws.WithManagement(*management), localaws.WithRegion(*region), localaws.WithAccount(*account),
 		localaws.WithFastHealth(*fast), localaws.WithPropagation(*late), localaws.WithMetricsClock(*period, *unseen),
+		localaws.WithDNS(*dns), localaws.WithRecordPropagation(*pending),
+	}
+	if *exact {
+		opts = append(opts, localaws.WithExactDNS())
+	}
+	if *own {
+		opts = append(opts, localaws.WithBalancerAddresses())
 	}
 	if *ephemeral {
 		opts = append(opts, localaws.WithEphemeralPorts())
@@ -113,9 +128,18 @@ metrics, and alarms.
     --period 60 --evaluation-periods 1 --threshold 1 --comparison-operator GreaterThanThreshold
   aws cloudwatch set-alarm-state --alarm-name errors --state-value ALARM --state-reason rehearsal
 
+With -dns it answers DNS queries from the hosted zones and record sets of Route 53, by weight, health and TTL:
+
+  localaws -dns 127.0.0.1:9053 -balancer-addresses &
+  export AWS_ENDPOINT_URL_ROUTE_53=http://127.0.0.1:9000
+  aws route53 create-hosted-zone --name example.com --caller-reference 1
+  dig @127.0.0.1 -p 9053 www.example.com
+  curl http://127.0.0.1:9001/records
+  curl -d '{"healthy": false}' http://127.0.0.1:9001/health-checks/ID
+
 Faults can be injected. Kinds: Throttle, ServerError, AccessDenied, ExpiredToken, DropConnection, DropAnswer,
-EmptyBody, HTMLBody, CutAnswer, EmptyList, LostWrite, StaleRead, LateTags, SlowRead, Slow, LateSync; action, arn,
-skip, times and delay are optional. LateTags needs a delay.
+EmptyBody, HTMLBody, CutAnswer, EmptyList, LostWrite, StaleRead, LateTags, SlowRead, Slow, LateSync,
+PriorRequest; action, arn, skip, times and delay are optional. LateTags needs a delay.
 
   curl -d '{"kind": "Throttle", "action": "ModifyListener", "times": 3}' http://127.0.0.1:9001/faults
   curl -d '{"kind": "LateTags", "delay": "10s"}' http://127.0.0.1:9001/faults

@@ -27,7 +27,7 @@ func TestRun_announcesServesAndStops(t *testing.T) {
 	out, in := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		err := run(ctx, []string{"-address", "127.0.0.1:0", "-management", "127.0.0.1:0", "-fast-health", "50ms", "-ephemeral-ports"}, in, io.Discard)
+		err := run(ctx, []string{"-address", "127.0.0.1:0", "-management", "127.0.0.1:0", "-fast-health", "50ms", "-ephemeral-ports", "-dns", "127.0.0.1:0", "-dns-exact", "-balancer-addresses"}, in, io.Discard)
 		_ = in.CloseWithError(io.EOF)
 		done <- err
 	}()
@@ -106,6 +106,7 @@ func TestRun_badArguments(t *testing.T) {
 		{"start"},
 		{"-port", "1"},
 		{"-address", "127.0.0.1:0", "-management", "192.0.2.1:1"},
+		{"-address", "127.0.0.1:0", "-dns", "192.0.2.1:53"},
 		{"-address", "127.0.0.1:0", "-metrics-period", "7s"},
 		{"-address", "127.0.0.1:0", "-metrics-late", "-1s"},
 	} {

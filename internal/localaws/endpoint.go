@@ -19,14 +19,14 @@ type endpoint struct {
 	faults     *faults.Set
 	elb        *elbv2.Service
 	cloudWatch *cloudwatch.Service
-	lambda     *lambda.Service
 	route53    *route53.Service
+	lambda     *lambda.Service
 }
 
 // errDropped marks a call whose connection is closed without a response.
 var errDropped = errors.New("connection dropped")
 
-// ServeHTTP handles one request to the ELBv2 Query API, to CloudWatch, to Lambda, to Route 53 or to STS.
+// ServeHTTP handles one request to the ELBv2 Query API, to CloudWatch, to Route 53, to Lambda or to STS.
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if path, ok := wire.RESTPath(r); ok {
 		e.serveRoute53(w, r, path)

@@ -2,6 +2,7 @@ package localaws
 
 import (
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -9,10 +10,11 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/dataplane"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/elbv2"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/route53"
 )
 
-// maxFaultBytes limits the body that describes a fault.
-const maxFaultBytes = 1 << 20
+// maxBodyBytes limits the body of a request.
+const maxBodyBytes = 1 << 20
 
 // management serves the management port. All response bodies are JSON.
 type management struct {
@@ -20,6 +22,8 @@ type management struct {
 	endpoint string // URL
 	plane    *dataplane.Plane
 	elb      *elbv2.Service
+	route53  *route53.Service
+	answers  func(name, kind string) map[string]int // of the DNS server
 	faults   *faults.Set
 	journal  *journal
 }
@@ -38,6 +42,13 @@ func (m *management) handler() http.Handler {
 	mux.HandleFunc("GET /tags", func(w http.ResponseWriter, _ *http.Request) {
 		m.writeJSON(w, http.StatusOK, m.elb.Tags())
 	})
+	mux.HandleFunc("GET /records", func(w http.ResponseWriter, _ *http.Request) {
+		m.writeJSON(w, http.StatusOK, m.route53.Status())
+	})
+	mux.HandleFunc("GET /answers/{name}/{type}", func(w http.ResponseWriter, r *http.Request) {
+		m.writeJSON(w, http.StatusOK, m.answers(r.PathValue("name"), r.PathValue("type")))
+	})
+	mux.HandleFunc("POST /health-checks/{id}", m.postHealth)
 	mux.HandleFunc("GET /calls", m.getCalls)
 	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) {
 		m.writeJSON(w, http.StatusOK, m.faults.List())
@@ -70,7 +81,7 @@ func (m *management) listeners() map[string]listenerStatus {
 func (m *management) postFault(w http.ResponseWriter, r *http.Request) {
 	var f faults.Fault
 	var id int
-	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxFaultBytes)).Decode(&f)
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBodyBytes)).Decode(&f)
 	if err == nil {
 		id, err = m.faults.Add(f)
 	}
@@ -85,6 +96,26 @@ func (m *management) deleteFault(w http.ResponseWriter, r *http.Request) {
 	id, err := strconv.Atoi(r.PathValue("id"))
 	if err != nil || !m.faults.Remove(id) {
 		m.writeJSON(w, http.StatusNotFound, map[string]string{"error": "no such fault: " + r.PathValue("id")})
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// postHealth sets what the checkers of a health check find.
+func (m *management) postHealth(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Healthy *bool `json:"healthy"`
+	}
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBodyBytes)).Decode(&body)
+	if err == nil && body.Healthy == nil {
+		err = errors.New(`the body must be {"healthy": true} or {"healthy": false}`)
+	}
+	if err != nil {
+		m.writeJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+		return
+	}
+	if err := m.route53.SetHealth(r.PathValue("id"), *body.Healthy); err != nil {
+		m.writeJSON(w, http.StatusNotFound, map[string]string{"error": err.Error()})
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)

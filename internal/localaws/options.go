@@ -31,6 +31,9 @@ type config struct {
 
 	recordPropagation, recordProcessing time.Duration
 	route53Rate                         int
+	dns                                 string
+	exactDNS                            bool
+	ownAddresses                        bool
 }
 
 func newConfig(opts []Option) config {
@@ -126,10 +129,23 @@ func WithMetricsClock(period, delay time.Duration) Option {
 	return func(c *config) { c.period, c.delay = period, delay }
 }
 
-// WithFunctionDelays sets how long a new version of a Lambda function is pending, and how long provisioned concurrency is
-// in progress. The default is zero for both. SetVersionStatus and FinishProvisioning of Server.Lambda end them earlier.
-func WithFunctionDelays(activation, provisioning time.Duration) Option {
-	return func(c *config) { c.activation, c.provisioning = activation, provisioning }
+// WithDNS starts a DNS server at "host:port", which must be a loopback address; port 0 is a free one. It answers for the
+// hosted zones of Route 53 and the names of load balancers, over UDP and TCP. By default it is off.
+func WithDNS(address string) Option {
+	return func(c *config) { c.dns = address }
+}
+
+// WithExactDNS makes the DNS server choose among weighted record sets exactly by weight, in turns. By default it chooses
+// at random, as Route 53 does.
+func WithExactDNS() Option {
+	return func(c *config) { c.exactDNS = true }
+}
+
+// WithBalancerAddresses gives every load balancer a loopback address of its own, from 127.0.0.2 on, on which its listeners
+// accept connections and to which its name resolves. Only Linux has these addresses without configuration. By default all
+// load balancers have 127.0.0.1.
+func WithBalancerAddresses() Option {
+	return func(c *config) { c.ownAddresses = true }
 }
 
 // WithRecordPropagation sets how long a change of DNS records is PENDING. The default is 100 ms; AWS takes up to a minute.
@@ -148,6 +164,12 @@ func WithRecordProcessing(duration time.Duration) Option {
 // Throttling. AWS has 5 per account. The default is no limit.
 func WithRoute53Rate(perSecond int) Option {
 	return func(c *config) { c.route53Rate = perSecond }
+}
+
+// WithFunctionDelays sets how long a new version of a Lambda function is pending, and how long provisioned concurrency is
+// in progress. The default is zero for both. SetVersionStatus and FinishProvisioning of Server.Lambda end them earlier.
+func WithFunctionDelays(activation, provisioning time.Duration) Option {
+	return func(c *config) { c.activation, c.provisioning = activation, provisioning }
 }
 
 // WithFault injects a fault at start, as Server.Inject does later. With an unknown kind or action, Start returns an

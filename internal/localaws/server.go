@@ -23,15 +23,16 @@ import (
 // maxCalls is the number of calls that the journal holds.
 const maxCalls = 100_000
 
-// Server is a running load balancer: the API, the listeners behind it, and the optional management port.
+// Server is a running stand-in: the APIs, the listeners behind them, the optional DNS server and the optional management port.
 type Server struct {
 	cfg      config
 	journal  *journal
 	faults   *faults.Set
 	plane    *dataplane.Plane
 	elb      *elbv2.Service
-	lambda   *lambda.Service
 	route53  *route53.Service
+	dns      *nameserver.Server // nil if it is off
+	lambda   *lambda.Service
 	endpoint *endpoint
 
 	api        net.Listener
@@ -46,7 +47,7 @@ type Server struct {
 // that the server is not for production. The caller must Close the server.
 func Start(opts ...Option) (*Server, error) {
 	cfg := newConfig(opts)
-	s := &Server{cfg: cfg, journal: newJournal(maxCalls), faults: faults.NewSet(slices.Concat(elbv2.Actions(), cloudwatch.Actions(), lambda.Actions(), route53.Actions()))}
+	s := &Server{cfg: cfg, journal: newJournal(maxCalls), faults: faults.NewSet(slices.Concat(elbv2.Actions(), cloudwatch.Actions(), route53.Actions(), lambda.Actions()))}
 	for _, f := range cfg.faults {
 		if _, err := s.faults.Add(f); err != nil {
 			return nil, err
@@ -68,18 +69,23 @@ func Start(opts ...Option) (*Server, error) {
 	}
 	s.elb = elbv2.New(s.plane, elbv2.Options{
 		Log: cfg.log, Account: cfg.account, OmitLoneWeight: cfg.omitLoneWeight, StaleGroupBalancers: cfg.staleBalancers, Instances: cfg.instances, Propagation: cfg.propagation, Now: cfg.now,
-	})
-	s.lambda = lambda.New(lambda.Options{
-		Log: cfg.log, Account: cfg.account, Metrics: watch.Functions(), Activation: cfg.activation, Provisioning: cfg.provisioning, Propagation: cfg.propagation, Now: cfg.now,
+		OwnAddresses: cfg.ownAddresses,
 	})
 	s.route53 = route53.New(route53.Options{
 		Now: cfg.now, Propagation: cfg.recordPropagation, Processing: cfg.recordProcessing, RequestRate: cfg.route53Rate,
 		BalancerZone: elbv2.CanonicalZone, Balancer: s.balancer,
 	})
-	s.endpoint = &endpoint{cfg: cfg, journal: s.journal, faults: s.faults, elb: s.elb, cloudWatch: watch, lambda: s.lambda, route53: s.route53}
+	if err := s.startDNS(); err != nil {
+		stop()
+		return nil, errors.Join(err, s.plane.Close(), s.closeListeners())
+	}
+	s.lambda = lambda.New(lambda.Options{
+		Log: cfg.log, Account: cfg.account, Metrics: watch.Functions(), Activation: cfg.activation, Provisioning: cfg.provisioning, Propagation: cfg.propagation, Now: cfg.now,
+	})
+	s.endpoint = &endpoint{cfg: cfg, journal: s.journal, faults: s.faults, elb: s.elb, cloudWatch: watch, route53: s.route53, lambda: s.lambda}
 	s.serve(ctx, s.api, s.endpoint)
 	if s.management != nil {
-		m := &management{log: cfg.log, endpoint: s.URL(), plane: s.plane, elb: s.elb, faults: s.faults, journal: s.journal}
+		m := &management{log: cfg.log, endpoint: s.URL(), plane: s.plane, elb: s.elb, route53: s.route53, answers: s.DNSAnswers, faults: s.faults, journal: s.journal}
 		s.serve(ctx, s.management, m.handler())
 	}
 	cfg.log.Warn("localaws is a stand-in for tests and rehearsals, not for production; it keeps no data after exit", "endpoint", s.URL())
@@ -190,15 +196,6 @@ func (s *Server) Weights(arn string) map[string]int { return s.elb.Weights(arn) 
 // Lambda returns Lambda, with which a test ends what takes time there, and reads where an alias sends invocations.
 func (s *Server) Lambda() *lambda.Service { return s.lambda }
 
-// Route53 returns Route 53, with which a test holds changes at PENDING, sets the status of health checks and reads weights.
-func (s *Server) Route53() *route53.Service { return s.route53 }
-
-// balancer returns the load balancer with a DNS name as DNS sees it.
-func (s *Server) balancer(name string) (nameserver.Balancer, bool) {
-	address, healthy, ok := s.elb.Resolve(name)
-	return nameserver.Balancer{Address: address, Healthy: healthy}, ok
-}
-
 // Hook adds a function that runs before every API call is executed, and returns a function that removes it. The hook
 // may block and may call the API itself; it runs in the goroutine of the call.
 func (s *Server) Hook(hook func(Call)) (remove func()) { return s.journal.addHook(hook) }
@@ -226,6 +223,7 @@ func (s *Server) Close() error {
 		for _, server := range s.servers {
 			out = append(out, server.Close())
 		}
+		out = append(out, s.closeDNS())
 		s.elb.Close() // a later write could open sockets that nobody closes
 		out = append(out, s.plane.Close())
 		s.lambda.Close()

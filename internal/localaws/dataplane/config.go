@@ -18,6 +18,8 @@ type Config struct {
 type Listener struct {
 	// Balancer is the ARN of the load balancer.
 	Balancer string
+	// Host is the address of the load balancer, "" for 127.0.0.1. It must not change.
+	Host string
 	// Port is the configured port, which the headers of requests show even if the socket has another one.
 	Port int
 	// Protocol is HTTP or HTTPS; TCP, TLS, UDP or TCP_UDP for a network load balancer.

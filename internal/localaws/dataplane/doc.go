@@ -2,7 +2,7 @@
 // chooses target groups by weight, proxies requests, checks health, applies stickiness, drains and counts. It knows
 // no API: it serves the Config that it is given, and reports to the Metrics that it is given.
 //
-// Every listener listens on 127.0.0.1, on its port or on a free one. HTTPS listeners
+// Every listener listens on the loopback address of its load balancer, on its port or on a free one. HTTPS listeners
 // use a certificate that New generates. A request is evaluated against one consistent set of rules; a change never
 // interrupts an in-flight request. A forward action distributes its requests with a Chooser: exactly by weight,
 // whatever the health of targets, and from the start of the cycle when the action changes. There is no failover from

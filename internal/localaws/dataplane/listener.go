@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -51,7 +52,7 @@ func (p *Plane) bind(arn string, config Listener) (*liveListener, error) {
 		port = 0
 	}
 	l := &liveListener{arn: arn, port: config.Port, protocol: config.Protocol, plane: p}
-	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	address := net.JoinHostPort(cmp.Or(config.Host, "127.0.0.1"), strconv.Itoa(port))
 	var err error
 	if config.Protocol == "HTTP" || config.Protocol == "HTTPS" {
 		l.front, err = l.bindHTTP(address)

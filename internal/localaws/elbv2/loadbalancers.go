@@ -87,6 +87,7 @@ func createLoadBalancer(c *call) (any, error) {
 		return balancersResult{LoadBalancers: wire.List[balancerShape]{Members: []balancerShape{c.state.showBalancer(b)}}}, nil
 	}
 	requested.id, requested.at, requested.seq = newID(), time.Now(), c.state.nextSeq()
+	requested.address = c.newAddress()
 	short := "app"
 	if requested.kind == network {
 		short = "net"

@@ -8,11 +8,30 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/dataplane"
 )
 
-// CanonicalZone is the ID of the hosted zone of all load balancers, to which alias records refer.
-const CanonicalZone = "Z0LOCALAWS0000"
+const (
+	// CanonicalZone is the ID of the hosted zone of all load balancers, to which alias records refer.
+	CanonicalZone = "Z0LOCALAWS0000"
+	// BalancerDomain is the domain of the names of all load balancers.
+	BalancerDomain = "elb.localhost"
+)
+
+// ownAddresses is the number of addresses with the same third byte that load balancers get.
+const ownAddresses = 250
+
+// newAddress returns the address of a new load balancer.
+func (c *call) newAddress() netip.Addr {
+	if !c.service.opts.OwnAddresses {
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	n := c.state.addresses
+	c.state.addresses++
+	return netip.AddrFrom4([4]byte{127, 0, byte(n / ownAddresses), byte(n%ownAddresses + 2)})
+}
 
 // dnsName returns the DNS name of a load balancer.
-func (b *balancer) dnsName() string { return b.name + "-" + b.id + "." + b.region + ".elb.localhost" }
+func (b *balancer) dnsName() string {
+	return b.name + "-" + b.id + "." + b.region + "." + BalancerDomain
+}
 
 // Resolve returns the address of the load balancer with a DNS name, and whether it is healthy for alias records that
 // evaluate the health of their target. It reports false for a name that is not that of a load balancer.
@@ -20,7 +39,7 @@ func (s *Service) Resolve(name string) (address netip.Addr, healthy, ok bool) {
 	now := s.current.Load()
 	for _, b := range now.balancers {
 		if strings.EqualFold(strings.TrimSuffix(name, "."), b.dnsName()) {
-			return netip.AddrFrom4([4]byte{127, 0, 0, 1}), s.healthy(now, b), true
+			return b.address, s.healthy(now, b), true
 		}
 	}
 	return netip.Addr{}, false, false

@@ -43,7 +43,7 @@ func (s *state) config(rules compiled) dataplane.Config {
 func (s *state) listenerConfig(l *listener, b *balancer, rules compiled) dataplane.Listener {
 	known := balancerAttributes(b.kind)
 	out := dataplane.Listener{
-		Balancer: b.arn, Port: l.port, Protocol: l.protocol,
+		Balancer: b.arn, Host: b.address.String(), Port: l.port, Protocol: l.protocol,
 		IdleTimeout:  time.Duration(attributeNumber(known, b.attributes, idleTimeout)) * time.Second,
 		ForwardedFor: cmp.Or(b.attributes[forwardedForMode], "append"),
 		Rules:        mapTo(s.rulesOf(l.arn), func(r *rule) *dataplane.Rule { return rules[r] }),

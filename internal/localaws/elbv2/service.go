@@ -33,6 +33,8 @@ type Options struct {
 	Instances map[string]string
 	// Propagation delays every routing change in the data plane.
 	Propagation time.Duration
+	// OwnAddresses gives every load balancer a loopback address of its own, instead of 127.0.0.1.
+	OwnAddresses bool
 	// Now is the clock of late tags. The default is time.Now.
 	Now func() time.Time
 }

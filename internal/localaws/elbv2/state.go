@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -23,11 +24,13 @@ type state struct {
 	tags      map[string]tagHistory
 	zones     map[string]string // subnet id -> zone letter
 	lastSeq   int               // number of records created; lists are sorted by it
+	addresses int               // number of addresses that were given to load balancers
 }
 
 type balancer struct {
 	arn, name, kind, scheme, region string
 	id                              string
+	address                         netip.Addr
 	vpc, ipType                     string
 	subnets, securityGroups         []string
 	attributes                      map[string]string
@@ -92,6 +95,7 @@ func (s *state) clone() *state {
 		tags:      maps.Clone(s.tags),
 		zones:     maps.Clone(s.zones),
 		lastSeq:   s.lastSeq,
+		addresses: s.addresses,
 	}
 }
 

@@ -2,18 +2,80 @@ package nameserver
 
 import (
 	"net/netip"
+	"strings"
 
 	"github.com/miekg/dns"
 )
 
-// Zone is a hosted zone as it is published. It and all that it refers to must not change afterwards.
+// Zone is a hosted zone as it is published. It never changes.
 type Zone struct {
-	// ID is the ID of the hosted zone.
-	ID string
-	// Name is the name of the zone in lower case, with a dot at the end.
-	Name string
-	// Sets are the record sets by name and type. More than one with the same name and type are weighted.
-	Sets map[Key][]Set
+	id, name string
+	sets     map[Key][]Set
+	names    map[string]bool // those with records, and those with names below them
+}
+
+// NewZone returns a zone with an ID and a name, which is in lower case with a dot at the end. Several record sets with
+// the same name and type are weighted. The record sets must not change afterwards.
+func NewZone(id, name string, sets map[Key][]Set) *Zone {
+	z := &Zone{id: id, name: name, sets: sets, names: map[string]bool{name: true}}
+	for key := range sets {
+		for at := key.Name; len(at) > len(name); _, at, _ = strings.Cut(at, ".") {
+			z.names[at] = true
+		}
+	}
+	return z
+}
+
+// ID returns the ID of the hosted zone.
+func (z *Zone) ID() string { return z.id }
+
+// Name returns the name of the zone.
+func (z *Zone) Name() string { return z.name }
+
+// at returns the record sets with a name and a type, those of a wildcard included.
+func (z *Zone) at(name string, kind uint16) (Key, []Set) {
+	key := Key{z.owner(name), kind}
+	return key, z.sets[key]
+}
+
+// owner returns the name whose records a name has: itself, or the wildcard below the closest name that exists.
+func (z *Zone) owner(name string) string {
+	if z.names[name] {
+		return name
+	}
+	for at := name; len(at) > len(z.name); {
+		_, at, _ = strings.Cut(at, ".")
+		if z.names[at] {
+			return "*." + at
+		}
+	}
+	return name
+}
+
+// exists reports whether a name has records of any type, or names below it.
+func (z *Zone) exists(name string) bool { return z.names[z.owner(name)] }
+
+// delegation returns the name servers of a part of the zone that other servers have, nil if this one has the name.
+func (z *Zone) delegation(name string) []dns.RR {
+	for at := name; len(at) > len(z.name); _, at, _ = strings.Cut(at, ".") {
+		if sets := z.sets[Key{at, dns.TypeNS}]; len(sets) > 0 {
+			return sets[0].Records
+		}
+	}
+	return nil
+}
+
+// soa returns the SOA record for negative answers, with the time for which they may be cached.
+func (z *Zone) soa() []dns.RR {
+	sets := z.sets[Key{z.name, dns.TypeSOA}]
+	if len(sets) == 0 || len(sets[0].Records) == 0 {
+		return nil
+	}
+	out := dns.Copy(sets[0].Records[0])
+	if soa, ok := out.(*dns.SOA); ok {
+		soa.Hdr.Ttl = min(soa.Hdr.Ttl, soa.Minttl)
+	}
+	return []dns.RR{out}
 }
 
 // Key is a name in lower case with a dot at the end, and a type.

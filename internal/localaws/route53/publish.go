@@ -121,8 +121,8 @@ func (s *Service) Zones() map[string]*nameserver.Zone {
 	out := map[string]*nameserver.Zone{}
 	for _, z := range s.published {
 		// Route 53 assigns other name servers to a second zone of the same name; here, the oldest one answers.
-		if other := out[z.Name]; other == nil || s.olderZone(z.ID, other.ID) {
-			out[z.Name] = z
+		if other := out[z.Name()]; other == nil || s.olderZone(z.ID(), other.ID()) {
+			out[z.Name()] = z
 		}
 	}
 	return out

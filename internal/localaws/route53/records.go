@@ -130,7 +130,7 @@ func badValue(kind, value string) string {
 
 // view returns the zone in the form of the name server.
 func (z *zone) view(balancerZone string) *nameserver.Zone {
-	out := &nameserver.Zone{ID: z.id, Name: inDNS(z.name), Sets: map[nameserver.Key][]nameserver.Set{}}
+	sets := map[nameserver.Key][]nameserver.Set{}
 	for _, key := range z.sortedKeys() {
 		r := z.records[key]
 		set := nameserver.Set{ID: key.id, HealthCheck: r.HealthCheckID}
@@ -145,7 +145,7 @@ func (z *zone) view(balancerZone string) *nameserver.Zone {
 			set.Records, _ = r.parse() // what is in a zone was parsed before
 		}
 		at := nameserver.Key{Name: inDNS(r.Name), Type: dns.StringToType[r.Type]}
-		out.Sets[at] = append(out.Sets[at], set)
+		sets[at] = append(sets[at], set)
 	}
-	return out
+	return nameserver.NewZone(z.id, inDNS(z.name), sets)
 }

@@ -143,11 +143,11 @@ func (r Reply) Status() int {
 	if r.failure != nil {
 		return r.failure.Status
 	}
-	if answer, is := answerOf(r.result); is {
-		return answer.Status
-	}
 	if _, is := r.result.(Created); is {
 		return http.StatusCreated
+	}
+	if answer, is := answerOf(r.result); is {
+		return answer.Status
 	}
 	return http.StatusOK
 }

@@ -11,5 +11,6 @@
 // that start at about the same time are one batch.
 //
 // A batch that is accepted reaches the name servers of Route 53 within about a minute (InSync), and
-// resolvers may keep an earlier answer for the time to live of the record sets after that (TTL).
+// resolvers may keep an earlier answer for the time to live of the record sets after that
+// (traffic.State.Cached).
 package route53

@@ -57,7 +57,7 @@ func checkGroup(group string, sets []types.ResourceRecordSet, routes []string) e
 	return nil
 }
 
-// LongestDelay returns 0: DNS has no in-flight requests, and TTL says how long earlier answers last.
+// LongestDelay returns 0: DNS has no in-flight requests, and traffic.State.Cached says how long earlier answers last.
 func (*Router) LongestDelay(context.Context, []string) (time.Duration, error) { return 0, nil }
 
 // SlowStarts returns nothing: a record set has no slow start.

@@ -79,22 +79,28 @@ func (q *queue) add(ctx context.Context, w *write) {
 	}
 }
 
+// run sends batches until no write waits.
 func (q *queue) run(ctx context.Context) {
-	for {
+	for q.busy() {
 		window := time.NewTimer(batchWindow)
 		<-window.C
-		batch := q.take()
-		if len(batch) == 0 {
-			return
+		if batch := q.take(); len(batch) > 0 {
+			batchCtx, cancel := batchContext(ctx, batch)
+			q.send(batchCtx, batch)
+			cancel()
 		}
-		batchCtx, cancel := batchContext(ctx, batch)
-		q.send(batchCtx, batch)
-		cancel()
 	}
 }
 
-// take returns the writes of the next batch: the first of each route. It is empty where none waits,
-// and the queue does not run any more.
+// busy reports whether writes wait. If not, the queue does not run any more.
+func (q *queue) busy() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.running = len(q.waiting) > 0
+	return q.running
+}
+
+// take returns the writes of the next batch: the first of each route.
 func (q *queue) take() []*write {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -110,7 +116,6 @@ func (q *queue) take() []*write {
 		}
 	}
 	q.waiting = later
-	q.running = len(batch) > 0
 	return batch
 }
 
@@ -157,13 +162,15 @@ func (w *write) changes(all []types.ResourceRecordSet, lenient bool) ([]types.Ch
 	if err != nil {
 		return nil, now, err
 	}
-	for group, n := range w.byGroup() {
-		if _, exists := now.Weights[group]; !exists && (n > 0 || !lenient) {
-			return nil, now, missing(group)
+	sets := ofType(all, w.route.Type)
+	for identifier, n := range w.weights {
+		exists := slices.ContainsFunc(sets, func(s types.ResourceRecordSet) bool { return aws.ToString(s.SetIdentifier) == identifier })
+		if !exists && (n > 0 || !lenient) {
+			return nil, now, missing(w.route.place().group(identifier))
 		}
 	}
 	var changes []types.Change
-	for _, set := range ofType(all, w.route.Type) {
+	for _, set := range sets {
 		n := w.weights[aws.ToString(set.SetIdentifier)]
 		if *set.Weight == int64(n) {
 			continue

@@ -19,7 +19,8 @@ const (
 )
 
 // Limits returns what a weighted record can express. A switch has no limit of groups: a name and
-// type can have 100 record sets.
+// type can have 100 record sets. Those with weight 0 are no groups of a State: a route cannot attach
+// or detach them.
 func Limits() traffic.Limits { return traffic.Limits{Weight: maxWeight} }
 
 // raw is the Raw value of a traffic.State: the record sets of a route as they were read. They are
@@ -58,15 +59,11 @@ func Restore(s *traffic.State) error {
 	return nil
 }
 
-// TTL returns how long resolvers may keep an earlier answer of the route: the longest time to live
-// of its record sets, 60 s for an alias. It is 0 for a state that no Router returned.
-func TTL(s traffic.State) time.Duration {
-	k, ok := s.Raw.(*raw)
-	if !ok {
-		return 0
-	}
+// cached returns how long resolvers may keep an earlier answer: the longest time to live of the record
+// sets, 60 s for an alias.
+func cached(sets []types.ResourceRecordSet) time.Duration {
 	longest := time.Duration(0)
-	for _, set := range k.sets {
+	for _, set := range sets {
 		ttl := time.Duration(aws.ToInt64(set.TTL)) * time.Second
 		if set.AliasTarget != nil {
 			ttl = aliasTTL
@@ -93,19 +90,19 @@ func stateOf(route Route, all []types.ResourceRecordSet) (traffic.State, error) 
 			return traffic.State{}, &NotWeightedError{route.String(), policy}
 		}
 	}
-	s := traffic.State{Weights: weightsOf(route.place(), sets), Label: route.Display(), Raw: &raw{route.String(), sets}}
-	s.Cached = TTL(s)
-	return s, nil
+	return traffic.State{
+		Weights: weightsOf(route.place(), sets), Label: route.Display(), Cached: cached(sets), Raw: &raw{route.String(), sets},
+	}, nil
 }
 
-// weightsOf returns the weights by group, without those at 0. Where all are 0, Route 53 answers with
-// each record set equally often: that reads as weight 1 for each.
+// weightsOf returns the weights above 0 by group. Where all are 0, Route 53 answers with each record
+// set equally often: that reads as weight 1 for each.
 func weightsOf(at place, sets []types.ResourceRecordSet) map[string]int {
 	weights, equal := map[string]int{}, map[string]int{}
 	for _, set := range sets {
-		group, n := at.group(aws.ToString(set.SetIdentifier)), int(aws.ToInt64(set.Weight))
+		group := at.group(aws.ToString(set.SetIdentifier))
 		equal[group] = 1
-		if n > 0 {
+		if n := int(aws.ToInt64(set.Weight)); n > 0 {
 			weights[group] = n
 		}
 	}

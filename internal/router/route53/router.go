@@ -7,7 +7,10 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
-var _ traffic.Router = (*Router)(nil)
+var (
+	_ traffic.Router     = (*Router)(nil)
+	_ traffic.Propagator = (*Router)(nil)
+)
 
 // Router is traffic.Router for weighted records. It caches no record sets.
 type Router struct {

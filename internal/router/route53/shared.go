@@ -80,8 +80,8 @@ func (s *shared) inSync(change string) {
 	}
 }
 
-// InSync reports whether the changes of this process to the zones of the routes have reached all name
-// servers of Route 53, with one GetChange for each that had not. It is true where there is none. It
+// InSync implements traffic.Propagator: it reports whether the changes of this process to the zones of
+// the routes have reached all name servers of Route 53, with one GetChange for each that had not. It is true where there is none. It
 // returns the errors of ParseRoute and of traffic.Router.
 func (r *Router) InSync(ctx context.Context, routes []string) (bool, error) {
 	var zones []string

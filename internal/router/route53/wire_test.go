@@ -38,13 +38,13 @@ func (w *wire) Do(req *http.Request) (*http.Response, error) {
 	return w.answer(action, n, req)
 }
 
-// count returns how many requests of an action were made.
-func (w *wire) count(action string) int {
+// changes returns how many batches were sent.
+func (w *wire) changes() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := 0
 	for _, a := range w.actions {
-		if a == action {
+		if a == change {
 			n++
 		}
 	}
@@ -119,4 +119,19 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func routersByName(w *wire) map[string]*route53.Router {
+	forward, rollback := pair(w, route53.Options{})
+	return map[string]*route53.Router{"forward": forward, "rollback": rollback}
+}
+
+// bodyOf returns the body of a request.
+func bodyOf(t *testing.T, req *http.Request) string {
+	t.Helper()
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	return string(body)
 }

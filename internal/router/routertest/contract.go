@@ -22,11 +22,8 @@ type Fixture struct {
 	Routes []string
 	// Groups are six or more. The first has two healthy targets; the second is on no
 	// route and has two targets that are healthy as soon as they are checked; the
-	// third has no targets. See Functions.
+	// third has no targets. See Functions and Unchecked.
 	Groups []string
-
-	// Unchecked is true where the third group has targets that are not checked instead of none.
-	Unchecked bool
 
 	// Idle is a route with a fixed 503, Redirect one with a redirect. They are empty where
 	// every route forwards.
@@ -43,6 +40,8 @@ type Fixture struct {
 
 	// Functions says that every group is a function, which is its one target, also where no route has it.
 	Functions bool
+	// Unchecked says that the third group has targets that are not checked instead of none.
+	Unchecked bool
 }
 
 // Run tests a router against the contract of traffic.Router. Every test calls fixture
@@ -57,7 +56,7 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 		{"reads external changes", readsFresh},
 		{"reads what was written", readsWritten},
 		{"returns and stores copies", returnsCopies},
-		{"writes replace all groups, or all weights", replacesGroups},
+		{"writes replace all groups", replacesGroups},
 		{"writes preserve the rest of the route", preservesExtra},
 		{"writes stickiness on and off", writesStickiness},
 		{"replaces and restores a fixed response", restoresFixedResponse},
@@ -370,8 +369,8 @@ func (f Fixture) write(t *testing.T, route string, weights map[string]int) error
 	return f.Router.Write(t.Context(), route, traffic.State{Weights: weights, Stickiness: s.Stickiness, Raw: s.Raw})
 }
 
-// wantWeights compares shares and attached groups, as State.Equal does. Without Limits.AttachesIdle, a state has
-// no groups at weight 0.
+// wantWeights compares shares and attached groups, as State.Equal does. A router that does not
+// attach idle groups has none at weight 0, also after they were written.
 func (f Fixture) wantWeights(t *testing.T, got traffic.State, want map[string]int) {
 	t.Helper()
 	if !f.Limits.AttachesIdle {
