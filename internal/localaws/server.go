@@ -77,7 +77,7 @@ func Start(opts ...Option) (*Server, error) {
 		stop()
 		return nil, errors.Join(err, s.plane.Close(), s.closeListeners())
 	}
-	s.endpoint = &endpoint{cfg: cfg, journal: s.journal, faults: s.faults, elb: s.elb, cloudWatch: watch, route53: s.route53}
+	s.endpoint = &endpoint{ctx: ctx, cfg: cfg, journal: s.journal, faults: s.faults, elb: s.elb, cloudWatch: watch, route53: s.route53}
 	s.serve(ctx, s.api, s.endpoint)
 	if s.management != nil {
 		m := &management{log: cfg.log, endpoint: s.URL(), plane: s.plane, elb: s.elb, route53: s.route53, answers: s.DNSAnswers, faults: s.faults, journal: s.journal}
