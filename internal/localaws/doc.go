@@ -1,8 +1,9 @@
 // Package localaws is a local stand-in for Elastic Load Balancing v2 with a working data plane. It serves the
 // ELBv2 Query API on loopback for the AWS SDKs, the AWS CLI and Terraform. Its listeners accept connections,
 // evaluate rules, choose target groups by weight, proxy requests and connections, check health, apply stickiness, drain and count.
-// The same endpoint serves the CloudWatch calls that evaluate a release, and the calls to Route 53 that shift traffic by
-// weighted records, with a DNS server that answers from them. It is for tests and for rehearsing a
+// The same endpoint serves the CloudWatch calls that evaluate a release, the calls to Route 53 that shift traffic by
+// weighted records, with a DNS server that answers from them, and Lambda with aliases that divide invocations between two
+// running versions. It is for tests and for rehearsing a
 // release. It is not for production, logs a warning about that at start, and keeps no data after exit.
 //
 //	srv, err := localaws.Start(localaws.WithEphemeralPorts(), localaws.WithFastHealth(50*time.Millisecond))
@@ -19,12 +20,13 @@
 //
 //	localaws ──┬──► elbv2 ────────┬──────────────────► dataplane
 //	           ├──► cloudwatch ───┤                        ▲
+//	           ├──► lambda ───────┤                        │
 //	           └──► route53 ──────┼──► nameserver ─────────┘ (its Chooser)
 //	                              └──► faults ──► wire
 //
 // Imports point to the right. elbv2 configures the data plane, route53 publishes zones to the name server. The data plane reports to the Metrics
 // interface that it defines, which cloudwatch implements. This package connects them, and adds the endpoint, the
-// journal of calls and the management port. The package docs of elbv2, dataplane, cloudwatch,
+// journal of calls and the management port. The package docs of elbv2, lambda, dataplane, cloudwatch,
 // route53 and nameserver say what each simulates, and how it differs from AWS. Most users need this package and faults.
 //
 // # Faults

@@ -8,6 +8,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/cloudwatch"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/elbv2"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/lambda"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/route53"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/wire"
 )
@@ -21,12 +22,13 @@ type endpoint struct {
 	elb        *elbv2.Service
 	cloudWatch *cloudwatch.Service
 	route53    *route53.Service
+	lambda     *lambda.Service
 }
 
 // errDropped marks a call whose connection is closed without a response.
 var errDropped = errors.New("connection dropped")
 
-// ServeHTTP handles one request to the ELBv2 Query API, to CloudWatch, to Route 53 or to STS.
+// ServeHTTP handles one request to the ELBv2 Query API, to CloudWatch, to Route 53, to Lambda or to STS.
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if path, ok := wire.RESTPath(r); ok {
 		e.serveRoute53(w, r, path)
@@ -34,6 +36,10 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if proto, ok := wire.ProtocolOf(r); ok {
 		e.serveDocument(w, r, proto)
+		return
+	}
+	if lambda.IsFor(r) {
+		e.serveLambda(w, r)
 		return
 	}
 	form, err := wire.ReadForm(w, r)

@@ -13,7 +13,7 @@ import (
 type Call struct {
 	// ID numbers the calls from 1.
 	ID int
-	// Service is the service of the call: elasticloadbalancing, cloudwatch, route53 or sts.
+	// Service is the service of the call: elasticloadbalancing, cloudwatch, route53, lambda or sts.
 	Service string
 	// Action is the API action, such as ModifyListener.
 	Action string

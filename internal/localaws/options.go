@@ -25,6 +25,8 @@ type config struct {
 	instances      map[string]string
 	faults         []faults.Fault
 	period, delay  time.Duration // of the metrics
+	activation     time.Duration
+	provisioning   time.Duration
 	now            func() time.Time
 
 	recordPropagation, recordProcessing time.Duration
@@ -163,6 +165,12 @@ func WithRecordProcessing(duration time.Duration) Option {
 // Throttling. AWS has 5 per account. The default is no limit.
 func WithRoute53Rate(perSecond int) Option {
 	return func(c *config) { c.route53Rate = perSecond }
+}
+
+// WithFunctionDelays sets how long a new version of a Lambda function is pending, and how long provisioned concurrency is
+// in progress. The default is zero for both. SetVersionStatus and FinishProvisioning of Server.Lambda end them earlier.
+func WithFunctionDelays(activation, provisioning time.Duration) Option {
+	return func(c *config) { c.activation, c.provisioning = activation, provisioning }
 }
 
 // WithFault injects a fault at start, as Server.Inject does later. With an unknown kind or action, Start returns an

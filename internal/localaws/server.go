@@ -15,6 +15,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/dataplane"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/elbv2"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/lambda"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/nameserver"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/route53"
 )
@@ -31,6 +32,7 @@ type Server struct {
 	elb      *elbv2.Service
 	route53  *route53.Service
 	dns      *nameserver.Server // nil if it is off
+	lambda   *lambda.Service
 	endpoint *endpoint
 
 	api        net.Listener
@@ -45,7 +47,7 @@ type Server struct {
 // that the server is not for production. The caller must Close the server.
 func Start(opts ...Option) (*Server, error) {
 	cfg := newConfig(opts)
-	s := &Server{cfg: cfg, journal: newJournal(maxCalls), faults: faults.NewSet(slices.Concat(elbv2.Actions(), cloudwatch.Actions(), route53.Actions()))}
+	s := &Server{cfg: cfg, journal: newJournal(maxCalls), faults: faults.NewSet(slices.Concat(elbv2.Actions(), cloudwatch.Actions(), route53.Actions(), lambda.Actions()))}
 	for _, f := range cfg.faults {
 		if _, err := s.faults.Add(f); err != nil {
 			return nil, err
@@ -77,7 +79,10 @@ func Start(opts ...Option) (*Server, error) {
 		stop()
 		return nil, errors.Join(err, s.plane.Close(), s.closeListeners())
 	}
-	s.endpoint = &endpoint{ctx: ctx, cfg: cfg, journal: s.journal, faults: s.faults, elb: s.elb, cloudWatch: watch, route53: s.route53}
+	s.lambda = lambda.New(lambda.Options{
+		Log: cfg.log, Account: cfg.account, Metrics: watch.Functions(), Activation: cfg.activation, Provisioning: cfg.provisioning, Propagation: cfg.propagation, Now: cfg.now,
+	})
+	s.endpoint = &endpoint{ctx: ctx, cfg: cfg, journal: s.journal, faults: s.faults, elb: s.elb, cloudWatch: watch, route53: s.route53, lambda: s.lambda}
 	s.serve(ctx, s.api, s.endpoint)
 	if s.management != nil {
 		m := &management{log: cfg.log, endpoint: s.URL(), plane: s.plane, elb: s.elb, route53: s.route53, answers: s.DNSAnswers, faults: s.faults, journal: s.journal}
@@ -188,6 +193,9 @@ func (s *Server) Tags(arn string) map[string]string { return s.elb.Tags()[arn] }
 // forward. A target group that is alone has at least 1.
 func (s *Server) Weights(arn string) map[string]int { return s.elb.Weights(arn) }
 
+// Lambda returns Lambda, with which a test ends what takes time there, and reads where an alias sends invocations.
+func (s *Server) Lambda() *lambda.Service { return s.lambda }
+
 // Hook adds a function that runs before every API call is executed, and returns a function that removes it. The hook
 // may block and may call the API itself; it runs in the goroutine of the call.
 func (s *Server) Hook(hook func(Call)) (remove func()) { return s.journal.addHook(hook) }
@@ -218,6 +226,7 @@ func (s *Server) Close() error {
 		out = append(out, s.closeDNS())
 		s.elb.Close() // a later write could open sockets that nobody closes
 		out = append(out, s.plane.Close())
+		s.lambda.Close()
 		s.tasks.Wait()
 	})
 	return errors.Join(out...)

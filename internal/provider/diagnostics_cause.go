@@ -90,6 +90,11 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.
 			Action: "Shift the traffic to fewer environments first, so that the others can be detached.",
 			Facts:  input.CauseFact(f.Err),
 		}
+	case rollout.HoldTooShort:
+		return input.Detail{
+			Cause:  "A hold of the strategy is over before all users are at its weights: " + detail + ".",
+			Action: "Make every hold, and the bake, at least as long as the TTL, or lower the TTL of the records.",
+		}
 	case rollout.RouterFailed, rollout.Locked, rollout.LeaseLost, rollout.RecordFailed, rollout.OtherSwitch:
 	}
 	if errors.Is(f.Err, rollout.ErrNotVerified) {

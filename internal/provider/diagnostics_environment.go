@@ -290,8 +290,31 @@ func trafficNotRead() diag.Diagnostic {
 	}.Diagnostic("Cannot plan the environment")
 }
 
-func noGroups(at path.Path) diag.Diagnostic {
-	return input.Misuse(at, "It has no target group. Set at least one entry point with its target group.")
+func noGroups(at path.Path, backend string) diag.Diagnostic {
+	return input.Misuse(at, fmt.Sprintf("It has no %s. Set at least one entry point with its %[1]s.", backend))
+}
+
+// trafficUnknown keeps an environment whose traffic no switch of this run knows.
+func trafficUnknown(name string) diag.Diagnostic {
+	return input.Detail{
+		Traffic: "unknown.",
+		Cause:   "Only a switch knows the routes of this environment, and this run has updated or destroyed none that has it.",
+		Action: "Set lifecycle { create_before_destroy = true } on the environment and apply once, before you remove it: Terraform then updates the switch first. " +
+			"If no switch has it any more, set " + allowDestroyVariable + "=1 for one apply.",
+	}.Diagnostic(destroySummary(name))
+}
+
+// noBackends is about an environment without anything behind it.
+func noBackends(at path.Path) diag.Diagnostic {
+	var names []string
+	for _, p := range platform.All() {
+		names = append(names, p.Backends)
+	}
+	return input.Misuse(at, fmt.Sprintf("It is missing. Set one of %s.", schedule.And(names)))
+}
+
+func severalBackends(at path.Path, set []string) diag.Diagnostic {
+	return input.Misuse(at, fmt.Sprintf("An environment is behind one router, and %s are set. Keep one of them, and use a switch with environments of its own for each router.", schedule.And(set)))
 }
 
 func nullBacking(at path.Path) diag.Diagnostic {

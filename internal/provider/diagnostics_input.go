@@ -11,6 +11,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
@@ -116,20 +118,21 @@ func noEnvironments(at path.Path) diag.Diagnostic {
 	return input.Misuse(at, "It has no environment. Add at least one.")
 }
 
-func noTargetGroups(at, routes path.Path) diag.Diagnostic {
-	return input.Misuse(at, fmt.Sprintf("It is missing. Set a target group for each entry point in %s.", input.PathText(routes)))
+func backendsMissing(at path.Path, w *desired) diag.Diagnostic {
+	return input.Misuse(at, fmt.Sprintf("It is missing. Set a %s for each entry point in %s.", w.platform.Backend, input.PathText(w.routesAt)))
 }
 
-func groupMissing(at path.Path, entry string, routes path.Path) diag.Diagnostic {
-	return input.Misuse(at, fmt.Sprintf("It has no target group for the entry point %q. Add one, or remove the entry point from %s.", entry, input.PathText(routes)))
+func groupMissing(at path.Path, entry string, w *desired) diag.Diagnostic {
+	return input.Misuse(at, fmt.Sprintf("It has no %s for the entry point %q. Add one, or remove the entry point from %s.", w.platform.Backend, entry, input.PathText(w.routesAt)))
 }
 
 func groupTooMany(at path.Path, entry string, w *desired) diag.Diagnostic {
-	return input.Misuse(at, fmt.Sprintf("There is no entry point %q in %s. Use one of %s, or remove the target group.", entry, input.PathText(w.routesAt), input.Quoted(w.entries)))
+	return input.Misuse(at, fmt.Sprintf("There is no entry point %q in %s. Use one of %s, or remove the %s.", entry, input.PathText(w.routesAt), input.Quoted(w.entries), w.platform.Backend))
 }
 
-func sameGroupTwice(at, first path.Path, arn string) diag.Diagnostic {
-	return input.Misuse(at, fmt.Sprintf("The same target group is already used at %s. Use a separate target group for each environment.", input.PathText(first)), input.Fact{"Target group", arn})
+func sameGroupTwice(at, first path.Path, group string) diag.Diagnostic {
+	p := platform.Of(group)
+	return input.Misuse(at, fmt.Sprintf("The same %s is already used at %s. Use a separate %[1]s for each environment.", p.Backend, input.PathText(first)), input.Fact{p.Fact(), group})
 }
 
 func activeAndWeights() diag.Diagnostic {
@@ -170,6 +173,26 @@ func wrongSum(at path.Path, percent map[string]float64) diag.Diagnostic {
 
 func tooManyGroups(at path.Path, limits string, err error) diag.Diagnostic {
 	return input.Misuse(at, "The shift would need more than "+limits+". Shift the traffic to fewer environments first.", input.Fact{"Cause", err.Error()})
+}
+
+// holdTooShort is about a hold, or a bake, that is over before all users are at its weights.
+func holdTooShort(config switchModel, short *shift.HoldError) diag.Diagnostic {
+	return input.Misuse(strategyPath(config), fmt.Sprintf("A hold is over before all users are at the weights of its step: %s. Set at least %s, or lower the TTL of the records.",
+		schedule.HoldText(short), schedule.FormatDuration(short.Cached)))
+}
+
+// inexactWeights is about weights that the router cannot express.
+func inexactWeights(at path.Path, e release.InexactError) diag.Diagnostic {
+	text := "The router cannot express these weights."
+	if e.At != shift.Full {
+		text = fmt.Sprintf("The router cannot express the weights at %s of the shift.", e.At)
+	}
+	return input.Misuse(at, text+" Use weights that it can express.", input.Fact{"Weights", e.Weights.String()}, input.Fact{"Nearest", e.Nearest.String()})
+}
+
+// inexactStep is about a step that the router cannot express.
+func inexactStep(at path.Path, step, nearest shift.Share) diag.Diagnostic {
+	return input.Misuse(at, fmt.Sprintf("The router cannot express a step at %s. The nearest is percent = %s.", step, input.Number(nearest.Percent())))
 }
 
 func stepWithoutPercent(at path.Path) diag.Diagnostic {

@@ -147,7 +147,7 @@ func TestDynamic_gatesOfAnEnvironment(t *testing.T) {
 	t.Cleanup(server.Close)
 	e := s.greenEnv()
 	gate := func(each string) string {
-		return dynamic("gate", each, "name = gate.value", `interval = "10ms"`, block("http", fmt.Sprintf("url = %q", server.URL)))
+		return dynamic("gate", each, "name = gate.value", `interval = "1m"`, block("http", fmt.Sprintf("url = %q", server.URL)))
 	}
 	raise := func(ready string) int64 {
 		before := requests.Load()

@@ -31,6 +31,9 @@ func (r *environmentResource) createOrUpdate(ctx context.Context, plan environme
 		r.backend.ledger.Claim(groups)
 		return nil, nil
 	}
+	if router, _ := plan.platform(); router.Composes() { // only a switch knows the groups, and checks their health
+		return &before, r.prove(ctx, nil, proving{model: plan, want: want})
+	}
 	c, err := r.backend.connect(ctx, groups[0])
 	if err != nil {
 		return nil, diag.Diagnostics{plan.notCreated(err)}
@@ -58,7 +61,7 @@ func (m environmentModel) needsProof(plan environmentModel) bool {
 // that carries traffic is not checked again: that could only prevent the switch from
 // moving the traffic away from it.
 func (m environmentModel) needsProofWhileIdle(plan environmentModel) bool {
-	return m.isImported() || !m.sameReadiness(plan) || !plan.BackedBy.Equal(m.BackedBy) || !plan.TargetGroups.Equal(m.TargetGroups)
+	return m.isImported() || !m.sameReadiness(plan) || !plan.BackedBy.Equal(m.BackedBy) || !m.sameBackends(plan)
 }
 
 // proving is an environment and its readiness check.
@@ -83,15 +86,25 @@ func (p proving) backends() []traffic.Backend {
 	return all
 }
 
+// prove runs the readiness check. Without clients, health is left to the switch.
 func (r *environmentResource) prove(ctx context.Context, c *platform.Clients, p proving) diag.Diagnostics {
-	gates, failed := gates.Build(p.want.gates, r.backend.dependencies(ctx, p.model.groups()[0]))
+	some := ""
+	if groups := p.model.groups(); len(groups) > 0 {
+		some = groups[0]
+	}
+	gates, failed := gates.Build(p.want.gates, r.backend.dependencies(ctx, some))
 	if len(failed) > 0 {
 		return diag.Diagnostics{p.gateRefused(failed[0].Name, failed[0].Err)}
 	}
-	limits := platform.Of(p.model.groups()[0]).Limits
+	router, _ := p.model.platform()
+	limits := router.Limits
+	limits.AttachesIdle = limits.AttachesIdle || c == nil // no route is known, so that nothing is checked
 	check := rollout.Readiness{
-		Router: c.Forward, Limits: limits, Environment: p.model.Name.ValueString(), Backends: p.backends(), Gates: gates, Health: p.want.health,
+		Limits: limits, Environment: p.model.Name.ValueString(), Backends: p.backends(), Gates: gates, Health: p.want.health,
 		ID: newID(time.Now()),
+	}
+	if c != nil {
+		check.Router = c.Forward
 	}
 	check.OnEvent = eventLogger(ctx, "environment", check.Environment)
 	for _, backend := range check.Backends {
@@ -108,8 +121,10 @@ func (r *environmentResource) prove(ctx context.Context, c *platform.Clients, p 
 	if !errors.As(err, &failure) {
 		failure = &rollout.Failure{Cause: rollout.RouterFailed, Disposition: rollout.Unchanged, Err: err}
 	}
-	if now, readErr := c.Groups.References(ctx, p.model.groups()); readErr == nil {
-		p.references = now // the references may have changed during the wait
+	if c != nil {
+		if now, readErr := c.Groups.References(ctx, p.model.groups()); readErr == nil {
+			p.references = now // the references may have changed during the wait
+		}
 	}
 	return diag.Diagnostics{p.notReady(failure)}
 }
@@ -118,9 +133,10 @@ func (r *environmentResource) prove(ctx context.Context, c *platform.Clients, p 
 // for in-flight requests and detaches the target groups. It ignores target groups that
 // another environment has claimed, and those that no longer exist.
 func (r *environmentResource) destroy(ctx context.Context, state environmentModel, before environmentMemory) diag.Diagnostics {
-	groups := r.backend.ledger.Unclaimed(state.groups())
-	if len(groups) == 0 {
-		return nil
+	known, diags := r.backend.groupsOf(state)
+	groups := r.backend.ledger.Unclaimed(known)
+	if diags.HasError() || len(groups) == 0 {
+		return diags
 	}
 	c, err := r.backend.connect(ctx, groups[0])
 	if err != nil {
@@ -139,7 +155,7 @@ func (r *environmentResource) destroy(ctx context.Context, state environmentMode
 	case found.memory(r.testsOf(state)).carriesTraffic():
 		return r.refuse(ctx, state, found.memory(r.testsOf(state)))
 	}
-	if state.isProtected() && !r.backend.allowDestroy {
+	if router, _ := state.platform(); router.Limits.AttachesIdle && state.isProtected() && !r.backend.allowDestroy {
 		used, err := usedOnUnknownRoutes(ctx, c, r.backend.ledger, found)
 		if err != nil {
 			return diag.Diagnostics{state.notDestroyed(err)}
@@ -153,6 +169,19 @@ func (r *environmentResource) destroy(ctx context.Context, state environmentMode
 	}
 	at.groups = found.existing
 	return r.detachAll(ctx, c, state, at)
+}
+
+// groupsOf returns the groups of an environment that is being destroyed. Where only a switch knows them, it is one of
+// those that this run has updated or destroyed: Terraform does that first.
+func (b *backend) groupsOf(state environmentModel) ([]string, diag.Diagnostics) {
+	if router, _ := state.platform(); !router.Composes() {
+		return state.groups(), nil
+	}
+	groups := b.ledger.Adopted(state.ID.ValueString())
+	if len(groups) == 0 && state.isProtected() && !b.allowDestroy {
+		return nil, diag.Diagnostics{trafficUnknown(state.Name.ValueString())}
+	}
+	return slices.DeleteFunc(slices.Clone(groups), b.ledger.IsPlanned), nil // another environment has them now
 }
 
 // healthTimeout bounds a read of health of a destroy, and unusedTimeout the wait until targets are unused.

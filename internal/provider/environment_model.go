@@ -1,6 +1,8 @@
 package provider
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"maps"
 	"slices"
 	"time"
@@ -17,9 +19,12 @@ import (
 
 // environmentModel is a configuration, a plan or a state of an environment.
 type environmentModel struct {
+	ID           types.String `tfsdk:"id"`
 	Name         types.String `tfsdk:"name"`
 	Version      types.String `tfsdk:"version"`
 	TargetGroups types.Map    `tfsdk:"target_groups"`
+	Records      types.Map    `tfsdk:"records"`
+	Versions     types.Map    `tfsdk:"function_versions"`
 	TestRoutes   types.List   `tfsdk:"test_routes"`
 	BackedBy     types.List   `tfsdk:"backed_by"`
 	Ready        types.List   `tfsdk:"ready"`
@@ -30,7 +35,7 @@ type environmentModel struct {
 
 // readiness is the readiness check of a configuration, as far as it is known.
 type readiness struct {
-	groups map[string]string // by entry point
+	groups map[string]string // by entry point; values that only the routes complete, where the platform composes
 	health rollout.HealthSettings
 	gates  []*gates.Gate  // sorted by name
 	drain  *time.Duration // nil: the deregistration delay of the target groups
@@ -42,7 +47,7 @@ func (m environmentModel) read() (readiness, diag.Diagnostics) {
 	if r.Known(m.Name) {
 		r.Name(path.Root("name"), m.Name.ValueString())
 	}
-	want := readiness{groups: r.readGroups(path.Root("target_groups"), m.TargetGroups)}
+	want := readiness{groups: r.readBackends(m)}
 	r.readTests(m.TestRoutes)
 	r.readBacking(path.Root("backed_by"), m.BackedBy)
 	r.readReady(&want, m.Ready)
@@ -52,13 +57,55 @@ func (m environmentModel) read() (readiness, diag.Diagnostics) {
 	return want, r.Diags
 }
 
-func (r *decoder) readGroups(at path.Path, v types.Map) map[string]string {
-	if !v.IsNull() && !v.IsUnknown() && len(v.Elements()) == 0 {
-		r.Add(noGroups(at))
+// backends are the arguments of the platforms. A new platform is a field of environmentModel and a line here.
+func (m *environmentModel) backends() map[string]*types.Map {
+	return map[string]*types.Map{"target_groups": &m.TargetGroups, "records": &m.Records, "function_versions": &m.Versions}
+}
+
+// platform returns the platform of an environment, and the values of its argument. Without any it is the first one.
+func (m environmentModel) platform() (platform.Entry, types.Map) {
+	all, backends := platform.All(), m.backends()
+	for _, p := range all {
+		if values := backends[p.Backends]; !values.IsNull() {
+			return p, *values
+		}
+	}
+	return all[0], *backends[all[0].Backends]
+}
+
+// sameBackends reports whether the groups are the same.
+func (m environmentModel) sameBackends(plan environmentModel) bool {
+	for name, values := range m.backends() {
+		if !values.Equal(*plan.backends()[name]) {
+			return false
+		}
+	}
+	return true
+}
+
+// readBackends reads the argument of the platform, of which an environment has one.
+func (r *decoder) readBackends(m environmentModel) map[string]string {
+	var set []string
+	for _, p := range platform.All() {
+		if !m.backends()[p.Backends].IsNull() {
+			set = append(set, p.Backends)
+		}
+	}
+	p, v := m.platform()
+	at := path.Root(p.Backends)
+	switch {
+	case len(set) == 0:
+		r.Add(noBackends(at))
+		return nil
+	case len(set) > 1:
+		r.Add(severalBackends(path.Root(set[1]), set))
+		return nil
+	case !v.IsUnknown() && len(v.Elements()) == 0:
+		r.Add(noGroups(at, p.Backend))
 	}
 	groups := r.Texts(at, v)
 	for _, entry := range slices.Sorted(maps.Keys(groups)) {
-		if fault := platform.Of(groups[entry]).GroupFault(groups[entry]); fault != "" {
+		if fault := p.ValueFault(groups[entry]); fault != "" {
 			r.Add(unusableID(at.AtMapKey(entry), groups[entry], fault))
 		}
 		r.Name(at.AtMapKey(entry), entry)
@@ -101,10 +148,25 @@ func (m environmentModel) sameReadiness(plan environmentModel) bool {
 	return gates.SameBlocks(m.Ready, plan.Ready)
 }
 
-// groups returns the target groups, each once, sorted.
+// groups returns the groups, each once, sorted. Where the platform composes them, only a switch knows them.
 func (m environmentModel) groups() []string {
-	groups := slices.Sorted(maps.Values(textsOf(m.TargetGroups)))
+	p, values := m.platform()
+	if p.Composes() {
+		return nil
+	}
+	groups := slices.Sorted(maps.Values(textsOf(values)))
 	return slices.Compact(slices.DeleteFunc(groups, func(group string) bool { return group == "" }))
+}
+
+// keys returns what the ledger knows the environment by: its groups or, where only a switch knows them, its id.
+func (m environmentModel) keys() []string {
+	if p, _ := m.platform(); !p.Composes() {
+		return m.groups()
+	}
+	if id := m.ID.ValueString(); id != "" {
+		return []string{id}
+	}
+	return nil
 }
 
 // testRoutes returns the test routes, as far as they are known.
@@ -127,13 +189,25 @@ func (m environmentModel) isProtected() bool {
 // to compare with. A configuration always sets backed_by.
 func (m environmentModel) isImported() bool { return m.BackedBy.IsNull() }
 
-func importedEnvironment(name string, groups map[string]string) environmentModel {
-	return environmentModel{
-		Name:         types.StringValue(name),
-		TargetGroups: textsValue(groups),
+func importedEnvironment(e environmentImport) environmentModel {
+	m := environmentModel{
+		ID:           types.StringValue(newEnvironmentID()),
+		Name:         types.StringValue(e.name),
+		TargetGroups: types.MapNull(types.StringType),
+		Records:      types.MapNull(types.StringType),
+		Versions:     types.MapNull(types.StringType),
 		TestRoutes:   types.ListNull(types.StringType),
 		BackedBy:     types.ListNull(types.StringType),
 		Ready:        types.ListNull(blockType(readyBlock())),
 		ResourceType: types.StringValue(environmentType),
 	}
+	*m.backends()[e.platform.Backends] = textsValue(e.values)
+	return m
+}
+
+// newEnvironmentID returns the id of a new environment: 16 hexadecimal digits.
+func newEnvironmentID() string {
+	random := make([]byte, 8)
+	_, _ = rand.Read(random) // never fails
+	return hex.EncodeToString(random)
 }

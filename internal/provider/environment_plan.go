@@ -54,7 +54,7 @@ func (r *environmentResource) ModifyPlan(ctx context.Context, req resource.Modif
 	if req.State.Raw.IsNull() {
 		return
 	}
-	r.backend.ledger.Remain(plan.groups())
+	r.backend.ledger.Remain(plan.keys())
 	resp.Diagnostics.Append(r.checkLive(state, plan, memory.without(r.testsOf(plan)))...)
 }
 
@@ -68,10 +68,12 @@ func (r *environmentResource) checkIDs(plan environmentModel) diag.Diagnostics {
 			diags.Append(testIsRoute(at, route))
 		}
 	}
-	groups := textsOf(plan.TargetGroups)
-	for _, entry := range slices.Sorted(maps.Keys(groups)) {
-		if err := r.backend.aws.Allows(groups[entry]); err != nil {
-			diags.Append(accountOfRoute(path.Root("target_groups").AtMapKey(entry), groups[entry], err))
+	p, values := plan.platform()
+	if groups := textsOf(values); !p.Composes() {
+		for _, entry := range slices.Sorted(maps.Keys(groups)) {
+			if err := r.backend.aws.Allows(groups[entry]); err != nil {
+				diags.Append(accountOfRoute(path.Root(p.Backends).AtMapKey(entry), groups[entry], err))
+			}
 		}
 	}
 	return diags
@@ -84,7 +86,7 @@ func (r *environmentResource) checkDestroy(state environmentModel) diag.Diagnost
 		return nil
 	}
 	name := state.Name.ValueString()
-	if share, is := r.backend.ledger.Destroy(name, state.groups()); is {
+	if share, is := r.backend.ledger.Destroy(name, state.keys()); is {
 		return diag.Diagnostics{destroyedButLive(name, share)}
 	}
 	return nil
@@ -100,7 +102,7 @@ func (r *environmentResource) checkLive(state, plan environmentModel, m environm
 	if m.carriesTraffic() {
 		return diag.Diagnostics{liveChange(changes[0].at, name, changeText(changes), trafficSummary(m.Traffic))}
 	}
-	r.backend.ledger.RecordChange(ledger.Change{Environment: name, Changes: changeText(changes)}, state.groups())
+	r.backend.ledger.RecordChange(ledger.Change{Environment: name, Changes: changeText(changes)}, state.keys())
 	return nil
 }
 
@@ -127,8 +129,9 @@ func (m environmentModel) changesTo(plan environmentModel) []attributeChange {
 	if !plan.Version.Equal(m.Version) && (!m.isImported() || !m.Version.IsNull()) {
 		add("version", fmt.Sprintf("version %s -> %s", stringText(m.Version), stringText(plan.Version)))
 	}
-	if lost, is := removedGroup(m.TargetGroups, plan.TargetGroups); is {
-		add("target_groups", lost)
+	p, before := m.platform()
+	if lost, is := removedGroup(p.Backends, before, *plan.backends()[p.Backends]); is {
+		add(p.Backends, lost)
 	}
 	if !m.isImported() && removesBacking(m.BackedBy, plan.BackedBy) {
 		text := "backed_by"
@@ -150,18 +153,18 @@ func stringText(v types.String) string {
 	return strconv.Quote(v.ValueString())
 }
 
-// removedGroup names the first target group that may be missing afterwards.
-func removedGroup(before, after types.Map) (string, bool) {
+// removedGroup names the first group that may be missing afterwards.
+func removedGroup(argument string, before, after types.Map) (string, bool) {
 	if after.IsUnknown() {
-		return "target_groups (known after apply)", true
+		return argument + " (known after apply)", true
 	}
 	for _, entry := range slices.Sorted(maps.Keys(before.Elements())) {
 		v, there := after.Elements()[entry]
 		switch {
 		case there && v.IsUnknown():
-			return fmt.Sprintf("target_groups[%q] (known after apply)", entry), true
+			return fmt.Sprintf("%s[%q] (known after apply)", argument, entry), true
 		case !there || !v.Equal(before.Elements()[entry]):
-			return fmt.Sprintf("target_groups[%q]", entry), true
+			return fmt.Sprintf("%s[%q]", argument, entry), true
 		}
 	}
 	return "", false
@@ -201,11 +204,11 @@ func (r *switchResource) checkLedger(planned switchModel, p planning) diag.Diagn
 	var diags diag.Diagnostics
 	reported := map[string]bool{}
 	for name, share := range plannedShares(planned) {
-		for _, group := range p.groupsOf(planned, name) {
+		for _, key := range p.keysOf(planned, name) {
 			if share == 0 {
 				continue
 			}
-			if destroyed, is := r.backend.ledger.Use(group, share); is && !reported[destroyed] {
+			if destroyed, is := r.backend.ledger.Use(key, share); is && !reported[destroyed] {
 				reported[destroyed] = true
 				diags.Append(destroyedButLive(destroyed, share))
 			}
@@ -213,7 +216,7 @@ func (r *switchResource) checkLedger(planned switchModel, p planning) diag.Diagn
 	}
 	for route, seen := range p.memory.Routes {
 		for _, group := range seen.State().Groups() {
-			a, is := r.backend.ledger.IsChanged(group)
+			a, is := r.isChanged(group, p)
 			if share := shift.FromRaw(seen.Weights)[group]; share > 0 && is && !reported[a.Environment] {
 				reported[a.Environment] = true
 				traffic := trafficSummary([]trafficMemory{{Text: platform.Label(route), Group: group, Share: share}})
@@ -232,12 +235,31 @@ func plannedShares(planned switchModel) shift.Weights {
 	return sharesOf(planned.Weights)
 }
 
-// groupsOf returns the target groups of an environment of the plan, or of one that is being
-// removed.
-func (p planning) groupsOf(planned switchModel, name string) []string {
+// isChanged returns the planned change of the environment that has the group: it is known by the group, or by the id
+// that the switch has of it.
+func (r *switchResource) isChanged(group string, p planning) (ledger.Change, bool) {
+	if a, is := r.backend.ledger.IsChanged(group); is || p.state == nil {
+		return a, is
+	}
+	ids := p.state.stateIDs()
+	for name, e := range p.state.stateEnvironments() {
+		if ids[name] != "" && slices.Contains(slices.Collect(maps.Values(e.Groups)), group) {
+			return r.backend.ledger.IsChanged(ids[name])
+		}
+	}
+	return ledger.Change{}, false
+}
+
+// keysOf returns the groups of an environment of the plan, or of one that is being removed, and its id.
+func (p planning) keysOf(planned switchModel, name string) []string {
+	of := planned
 	e, ok := planned.stateEnvironments()[name]
 	if !ok && p.state != nil {
-		e = p.state.stateEnvironments()[name]
+		of, e = *p.state, p.state.stateEnvironments()[name]
 	}
-	return slices.Sorted(maps.Values(e.Groups))
+	keys := slices.Sorted(maps.Values(e.Groups))
+	if id := of.stateIDs()[name]; id != "" {
+		keys = append(keys, id)
+	}
+	return keys
 }

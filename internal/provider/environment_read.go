@@ -88,8 +88,8 @@ func rememberEnvironment(ctx context.Context, to privateSetter, m *environmentMe
 // traffic; only an import reports them.
 func (r *environmentResource) refresh(ctx context.Context, state environmentModel, before environmentMemory) (*environmentMemory, diag.Diagnostics) {
 	groups := state.groups()
-	if len(groups) == 0 {
-		return &environmentMemory{}, nil
+	if len(groups) == 0 { // only a switch knows them
+		return &environmentMemory{Routes: before.Routes}, nil
 	}
 	c, err := r.backend.connect(ctx, groups[0])
 	if err != nil {

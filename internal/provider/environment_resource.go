@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/types"
 )
 
 var (
@@ -50,6 +51,7 @@ func (r *environmentResource) Create(ctx context.Context, req resource.CreateReq
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	plan.ID = types.StringValue(newEnvironmentID())
 	memory, diags := r.createOrUpdate(ctx, plan, nil, environmentMemory{})
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
@@ -120,11 +122,11 @@ func (r *environmentResource) Read(ctx context.Context, req resource.ReadRequest
 // ImportState implements resource.ResourceWithImportState. The Read that follows finds the
 // traffic of the target groups.
 func (r *environmentResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
-	name, groups, diags := parseEnvironmentImport(req.ID)
+	imported, diags := parseEnvironmentImport(req.ID)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	m := importedEnvironment(name, groups)
+	m := importedEnvironment(imported)
 	resp.Diagnostics.Append(resp.State.Set(ctx, &m)...)
 }

@@ -5,7 +5,9 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/gates"
@@ -35,6 +37,11 @@ const environmentType = "bluegreen_environment"
 
 func environmentAttributes() map[string]schema.Attribute {
 	return map[string]schema.Attribute{
+		"id": schema.StringAttribute{
+			Computed:            true,
+			PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
+			MarkdownDescription: "Random id. It reaches the switch with the environment, so pass the environment as a whole.",
+		},
 		"name": schema.StringAttribute{
 			Required:            true,
 			MarkdownDescription: "Name, such as `blue`: the key of the environment in `environments` of the switch. Not blank, without control characters, commas and `=`. It can be changed at any time.",
@@ -46,8 +53,20 @@ func environmentAttributes() map[string]schema.Attribute {
 		},
 		"target_groups": schema.MapAttribute{
 			ElementType:         types.StringType,
-			Required:            true,
-			MarkdownDescription: "Map of entry point (as in `load_balancer.routes` of the switch) to the ARN of its target group. At least one.",
+			Optional:            true,
+			MarkdownDescription: "Map of entry point (as in `load_balancer.routes` of the switch) to the ARN of its target group. At least one. Exactly one of `target_groups`, `records` and `function_versions` must be set.",
+		},
+		"records": schema.MapAttribute{
+			ElementType: types.StringType,
+			Optional:    true,
+			MarkdownDescription: "Map of entry point (as in `route53.routes` of the switch) to the set identifier of its weighted records. " +
+				"Their health is checked by the switch, which knows the records.",
+		},
+		"function_versions": schema.MapAttribute{
+			ElementType: types.StringType,
+			Optional:    true,
+			MarkdownDescription: "Map of entry point (as in `lambda.routes` of the switch) to the number of the version of its function. " +
+				"Whether the version is active, and its provisioned concurrency ready, is checked by the switch, which knows the function.",
 		},
 		"test_routes": schema.ListAttribute{
 			ElementType: types.StringType,

@@ -50,28 +50,46 @@ func parseImport(id string) ([]traffic.Route, diag.Diagnostics) {
 	return routes, nil
 }
 
-// parseEnvironmentImport parses "green,web=<id>,api=<id>": the name, and one group for
-// each entry point.
-func parseEnvironmentImport(id string) (string, map[string]string, diag.Diagnostics) {
+// environmentImport is an import id of an environment.
+type environmentImport struct {
+	name     string
+	platform platform.Entry
+	values   map[string]string // of the platform's argument, by entry point
+}
+
+// parseEnvironmentImport parses "green,web=<ARN>,api=<ARN>": the name, and one group for each entry point. Where the
+// platform composes groups, the entry point follows the argument: "green,records.web=blue".
+func parseEnvironmentImport(id string) (e environmentImport, diags diag.Diagnostics) {
 	name, rest, _ := strings.Cut(id, ",")
-	name = strings.TrimSpace(name)
+	e = environmentImport{name: strings.TrimSpace(name), values: map[string]string{}}
 	entries, malformed := parseEntries(rest)
-	if name == "" || strings.Contains(name, "=") || malformed != "" || entries == nil {
-		return "", nil, diag.Diagnostics{malformedEnvironmentImport(id)}
+	if e.name == "" || strings.Contains(e.name, "=") || malformed != "" || entries == nil {
+		return e, diag.Diagnostics{malformedEnvironmentImport(id)}
 	}
-	groups := map[string]string{}
-	for _, entry := range entries {
-		if len(entry.ids) > 1 {
-			return "", nil, diag.Diagnostics{malformedEnvironmentImport(id)}
+	for i, entry := range entries {
+		p, name := platformOfEntry(entry.name)
+		if len(entry.ids) > 1 || i > 0 && p.Block != e.platform.Block {
+			return e, diag.Diagnostics{malformedEnvironmentImport(id)}
 		}
-		if _, twice := groups[entry.name]; twice {
-			return "", nil, diag.Diagnostics{importEntryTwice(id, entry.name)}
+		e.platform = p
+		if _, twice := e.values[name]; twice {
+			return e, diag.Diagnostics{importEntryTwice(id, name)}
 		}
-		group := entry.ids[0]
-		if fault := platform.Of(group).GroupFault(group); fault != "" {
-			return "", nil, diag.Diagnostics{importNotAGroup(id, group, fault)}
+		if fault := p.ValueFault(entry.ids[0]); fault != "" {
+			return e, diag.Diagnostics{importNotAGroup(id, entry.ids[0], fault)}
 		}
-		groups[entry.name] = group
+		e.values[name] = entry.ids[0]
 	}
-	return name, groups, nil
+	return e, nil
+}
+
+// platformOfEntry returns the platform whose argument precedes an entry point, and the entry point.
+func platformOfEntry(text string) (platform.Entry, string) {
+	all := platform.All()
+	for _, p := range all {
+		if name, is := strings.CutPrefix(text, p.Backends+"."); is && p.Composes() {
+			return p, name
+		}
+	}
+	return all[0], text
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
@@ -193,17 +194,43 @@ func (r *decoder) readEnvironment(w *desired, name string, v attr.Value, owners 
 	e.VersionUnknown, own.Unknown = own.Unknown, false
 	at = at.AtName(w.platform.Backends)
 	if input.Missing(attrs[w.platform.Backends]) {
-		r.Add(noTargetGroups(at, w.routesAt))
+		r.Add(backendsMissing(at, w))
 		return e, true
 	}
 	e.Groups = own.Texts(at, attrs[w.platform.Backends])
 	e.GroupsUnknown = own.Unknown
 	r.Diags.Append(own.Diags...)
+	r.Diags.Append(composeGroups(w, at, &e)...)
 	if groups, ok := attrs[w.platform.Backends].(types.Map); ok && !groups.IsUnknown() {
 		r.checkEntries(w, at, groups)
 	}
 	r.checkOwners(w, at, e.Groups, owners)
 	return e, true
+}
+
+// composeGroups turns the values of an environment into groups. Without the routes of their entry point they are
+// unknown.
+func composeGroups(w *desired, at path.Path, e *release.Environment) (diags diag.Diagnostics) {
+	if !w.platform.Composes() {
+		return nil
+	}
+	routes, values := routesByEntry(w.Routes), e.Groups
+	e.Groups = map[string]string{}
+	for _, entry := range slices.Sorted(maps.Keys(values)) {
+		value := values[entry]
+		group, fault := "", w.platform.ValueFault(value)
+		if known := !w.routesUnknown && len(routes[entry]) > 0; fault == "" && known {
+			group, fault = w.platform.Group(routes[entry], value)
+		}
+		switch {
+		case fault != "":
+			diags.Append(unusableID(at.AtMapKey(entry), value, fault))
+		case group != "":
+			e.Groups[entry] = group
+		}
+	}
+	e.GroupsUnknown = e.GroupsUnknown || w.routesUnknown
+	return diags
 }
 
 // readOrigin reports whether an environment is inline, or that it is not known. The data source
@@ -232,7 +259,7 @@ func (r *decoder) checkEntries(w *desired, at path.Path, groups types.Map) {
 	}
 	for _, entry := range w.entries {
 		if _, ok := groups.Elements()[entry]; !ok {
-			r.Add(groupMissing(at, entry, w.routesAt))
+			r.Add(groupMissing(at, entry, w))
 		}
 	}
 	for _, entry := range slices.Sorted(maps.Keys(groups.Elements())) {

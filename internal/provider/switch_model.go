@@ -27,6 +27,8 @@ import (
 // switchModel is a configuration, a plan or a state of the switch.
 type switchModel struct {
 	LoadBalancer types.List   `tfsdk:"load_balancer"`
+	Route53      types.List   `tfsdk:"route53"`
+	Lambda       types.List   `tfsdk:"lambda"`
 	Strategy     types.List   `tfsdk:"strategy"`
 	Health       types.List   `tfsdk:"health"`
 	Environments types.Map    `tfsdk:"environments"`
@@ -179,15 +181,24 @@ func blockValue(ctx context.Context, p platform.Entry, routes []traffic.Route) (
 	return blockList(p.Schema(), values), nil
 }
 
+// backendsValue returns the argument of an environment that means groups.
+func backendsValue(p platform.Entry, groups map[string]string) types.Map {
+	values := map[string]string{}
+	for entry, group := range groups {
+		values[entry] = p.Value(group)
+	}
+	return textsValue(values)
+}
+
 func environmentsValue(p platform.Entry, environments map[string]release.Environment) types.Map {
 	elements := map[string]attr.Value{}
 	for name, e := range environments {
 		values := map[string]attr.Value{"name": types.StringNull(), "version": types.StringNull(),
-			"backed_by": types.ListNull(types.StringType), "resource_type": types.StringNull()}
+			"backed_by": types.ListNull(types.StringType), "resource_type": types.StringNull(), "id": types.StringNull()}
 		for _, other := range platform.All() {
 			values[other.Backends] = types.MapNull(types.StringType)
 		}
-		values[p.Backends] = textsValue(e.Groups)
+		values[p.Backends] = backendsValue(p, e.Groups)
 		elements[name] = types.ObjectValueMust(environmentTypes(), values)
 	}
 	return types.MapValueMust(types.ObjectType{AttrTypes: environmentTypes()}, elements)
@@ -216,7 +227,7 @@ func nullModel() switchModel {
 // blocks are the blocks of the platforms. A new platform is a field of switchModel and a
 // line here.
 func (m *switchModel) blocks() map[string]*types.List {
-	return map[string]*types.List{"load_balancer": &m.LoadBalancer}
+	return map[string]*types.List{"load_balancer": &m.LoadBalancer, "route53": &m.Route53, "lambda": &m.Lambda}
 }
 
 // identity identifies a planned switch for people: by its entry points, its environments, and where

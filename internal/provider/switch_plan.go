@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/gates"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
@@ -46,7 +47,7 @@ func (r *switchResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	resp.Diagnostics.Append(r.checkAccount(ctx, config, p)...)
 	resp.Diagnostics.Append(r.checkLedger(planned, p)...)
 	for _, at := range gates.Approvals(evaluated.gates) {
-		if p.noRecord {
+		if router, _ := config.platform(); p.noRecord || router.NoRecord {
 			resp.Diagnostics.Append(approvalWithoutRecord(at))
 		}
 	}
@@ -127,7 +128,21 @@ func undecidedError(config switchModel, err error) diag.Diagnostic {
 		p, _ := config.platform()
 		return tooManyGroups(trafficPath(config), p.LimitText, err)
 	}
+	if short, is := errors.AsType[*shift.HoldError](err); is {
+		return holdTooShort(config, short)
+	}
+	if inexact, is := errors.AsType[*release.InexactError](err); is {
+		return inexactWeights(strategyPath(config), *inexact)
+	}
 	return unexpected(err)
+}
+
+// strategyPath is the block of the strategy, or where it would be.
+func strategyPath(config switchModel) path.Path {
+	if at := path.Root("strategy"); input.NoBlock(config.Strategy) {
+		return at
+	}
+	return path.Root("strategy").AtListIndex(0)
 }
 
 // trafficPath is the argument that sets the desired traffic.

@@ -195,11 +195,15 @@ func environmentArguments() map[string]schema.Attribute {
 		MarkdownDescription: "Exported by `bluegreen_environment`; leave it out of an inline environment. Without it the schedule warns that Terraform does not order the removal of the environment after the shift, " +
 			"and removing it while it has traffic is a plan error.",
 	}
+	attributes["id"] = schema.StringAttribute{
+		Optional:            true,
+		MarkdownDescription: "Exported by `bluegreen_environment`; leave it out of an inline environment. It is how the switch and the environment know that they mean each other.",
+	}
 	for _, p := range platform.All() {
 		attributes[p.Backends] = schema.MapAttribute{
 			ElementType:         types.StringType,
 			Optional:            true,
-			MarkdownDescription: p.BackendsText + " in `" + input.PathText(p.RoutesAt()) + "`. Required.",
+			MarkdownDescription: p.BackendsText + " in `" + input.PathText(p.RoutesAt()) + "`. Required with that block, and only with it.",
 		}
 	}
 	return attributes

@@ -40,13 +40,38 @@ func (m switchModel) stateEnvironments() map[string]release.Environment {
 		return nil
 	}
 	p, _ := m.platform()
+	routes := routesByEntry(m.stateRoutes())
 	found := map[string]release.Environment{}
 	for name, v := range m.Environments.Elements() {
 		attrs := (&decoder{}).Attributes(v)
-		groups, _ := attrs[p.Backends].(types.Map)
-		found[name] = release.Environment{Groups: textsOf(groups), Version: input.AsText(attrs["version"])}
+		values, _ := attrs[p.Backends].(types.Map)
+		groups := textsOf(values)
+		for entry, value := range groups {
+			groups[entry], _ = p.Group(routes[entry], value)
+		}
+		found[name] = release.Environment{Groups: groups, Version: input.AsText(attrs["version"])}
 	}
 	return found
+}
+
+// routesByEntry returns the ids of routes by entry point.
+func routesByEntry(routes []traffic.Route) map[string][]string {
+	found := map[string][]string{}
+	for _, route := range routes {
+		found[route.Entry] = append(found[route.Entry], route.ID)
+	}
+	return found
+}
+
+// stateIDs returns the id of the resource of each environment of a state that is known; an inline one has none.
+func (m switchModel) stateIDs() map[string]string {
+	ids := map[string]string{}
+	for name, v := range m.Environments.Elements() {
+		if id := input.AsText((&decoder{}).Attributes(v)["id"]); id != "" {
+			ids[name] = id
+		}
+	}
+	return ids
 }
 
 // stateGroups returns the target groups of all environments of a state.

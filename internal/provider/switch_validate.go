@@ -38,7 +38,28 @@ func validate(config switchModel) diag.Diagnostics {
 	if limit := w.platform.Limits.Groups; limit > 0 && len(w.Weights.Names()) > limit {
 		diags.Append(tooManyGroups(trafficPath(config), w.platform.LimitText, shift.ErrTooManyGroups))
 	}
+	diags.Append(validateShares(config, w)...)
 	return diags
+}
+
+// validateShares checks that the router can express the desired weights, and the steps of a shift
+// between two environments.
+func validateShares(config switchModel, w desired) diag.Diagnostics {
+	if w.Weights != nil {
+		if nearest, exact := w.platform.Limits.Express(w.Weights); !exact {
+			return diag.Diagnostics{inexactWeights(trafficPath(config), release.InexactError{At: shift.Full, Weights: w.Weights, Nearest: nearest})}
+		}
+	}
+	if _, sole := w.Weights.Sole(); !sole {
+		return nil
+	}
+	for _, step := range w.Strategy.Path() {
+		split := shift.Weights{"from": shift.Full - step.At, "to": step.At}
+		if nearest, exact := w.platform.Limits.Express(split); !exact {
+			return diag.Diagnostics{inexactStep(strategyPath(config), step.At, nearest["to"])}
+		}
+	}
+	return nil
 }
 
 // validateBlocks checks that a switch has the block of one platform only.
@@ -150,6 +171,10 @@ func (r *switchResource) identify(p planning) int {
 func (r *switchResource) see(switches ...switchModel) {
 	for _, m := range switches {
 		r.backend.ledger.See(idsOf(m.stateRoutes()), m.stateGroups())
+		environments := m.stateEnvironments()
+		for name, id := range m.stateIDs() {
+			r.backend.ledger.Adopt(id, slices.Sorted(maps.Values(environments[name].Groups)))
+		}
 	}
 }
 

@@ -530,6 +530,8 @@ provider "bluegreen" {
     region = "us-east-1"
     endpoints {
       elbv2      = %[1]q
+      route53    = %[1]q
+      lambda     = %[1]q
       sts        = %[1]q
       cloudwatch = %[1]q
     }

@@ -65,6 +65,7 @@ type RouteMemory struct {
 	Response string         `json:"response,omitempty"`
 	Fixed    bool           `json:"fixed_error,omitempty"`
 	Label    string         `json:"label,omitempty"`
+	Cached   time.Duration  `json:"cached,omitempty"`
 }
 
 // OtherRoute is a route outside the switch.
@@ -128,7 +129,7 @@ func (m *Memory) UnmarshalJSON(text []byte) error {
 }
 
 func rememberRoute(s traffic.State) RouteMemory {
-	return RouteMemory{Weights: s.Weights, Sticky: s.Stickiness, Response: s.Response, Fixed: s.FixedError, Label: s.Label}
+	return RouteMemory{Weights: s.Weights, Sticky: s.Stickiness, Response: s.Response, Fixed: s.FixedError, Label: s.Label, Cached: s.Cached}
 }
 
 func rememberRoutes(found map[string]traffic.State) map[string]RouteMemory {
@@ -162,7 +163,7 @@ func (m Memory) Label(route string) string { return cmp.Or(m.Routes[route].Label
 
 // State returns what the route did when it was last read.
 func (m RouteMemory) State() traffic.State {
-	return traffic.State{Weights: m.Weights, Stickiness: m.Sticky, Response: m.Response, FixedError: m.Fixed, Label: m.Label}
+	return traffic.State{Weights: m.Weights, Stickiness: m.Sticky, Response: m.Response, FixedError: m.Fixed, Label: m.Label, Cached: m.Cached}
 }
 
 // slowStart returns the longest slow start of an environment's groups.

@@ -64,6 +64,7 @@ var causeTexts = map[rollout.Cause]string{
 	rollout.MovedExternally:   movedExternally,
 	rollout.TimedOut:          "timed out",
 	rollout.TooManyGroups:     "too many target groups in one action",
+	rollout.HoldTooShort:      "a hold is shorter than the TTL",
 	rollout.RouteMissing:      "a route does not exist",
 	rollout.GroupMissing:      "a target group does not exist",
 	rollout.OtherSwitch:       "another switch abandoned a shift on a route",

@@ -1,10 +1,12 @@
 package release
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // Planned is what an apply will do, and the values of State that are known before.
@@ -22,13 +24,16 @@ type Planned struct {
 }
 
 // Plan decides what an apply does. It makes no call and has no clock, because it runs
-// again at apply and must decide the same. It returns the errors of shift.Decide.
+// again at apply and must decide the same. It returns the errors of shift.Decide, and an InexactError.
 func (p Prior) Plan(w Desired) (Planned, error) {
 	if p.dependsOnUnknown(w) {
 		return Planned{Open: true}, nil
 	}
 	decided, err := p.Spec(w).Decide(p.Observed(w))
 	if err != nil {
+		return Planned{}, err
+	}
+	if err := inexact(decided, p.platform.Limits); err != nil {
 		return Planned{}, err
 	}
 	planned := Planned{Decided: decided, Shifts: p.State == nil || decided.Kind != shift.NoChange}
@@ -44,6 +49,30 @@ func (p Prior) Plan(w Desired) (Planned, error) {
 		Rejected:  p.Rejection(w),
 	}
 	return planned, nil
+}
+
+// InexactError reports weights that the router cannot express.
+type InexactError struct {
+	At               shift.Share // the step; Full: the desired weights
+	Weights, Nearest shift.Weights
+}
+
+// Error implements error.
+func (e *InexactError) Error() string {
+	return fmt.Sprintf("%s cannot be expressed; the nearest weights are %s", e.Weights, e.Nearest)
+}
+
+// inexact returns an InexactError where the weights of a step cannot be expressed.
+func inexact(s shift.Schedule, limits traffic.Limits) error {
+	for _, step := range s.Steps {
+		for i := range s.Request.Routes {
+			w := s.At(i, step.At)
+			if nearest, exact := limits.Express(w); !exact && w != nil {
+				return &InexactError{At: step.At, Weights: w, Nearest: nearest}
+			}
+		}
+	}
+	return nil
 }
 
 func identityOf(id *shift.Identity) Identity {

@@ -13,7 +13,7 @@ import (
 
 // allCauses are the causes, in the order of the table.
 var allCauses = []Cause{GateFailed, HealthFailed, NotHealthy, HealthUnreadable, TooFewTargets, Interrupted, GateInconclusive, GateErrored, BlockedByGate, RouterFailed,
-	TimedOut, CredentialsExpire, RouteMissing, GroupMissing, ExternalChange, MovedExternally, VersionRejected, NotForwarding, TooManyGroups,
+	TimedOut, CredentialsExpire, RouteMissing, GroupMissing, ExternalChange, MovedExternally, VersionRejected, NotForwarding, TooManyGroups, HoldTooShort,
 	OtherSwitch, Locked, LeaseLost, RecordFailed, RolledBackByUser}
 
 // column is a fact, with its values and how to set it.
@@ -64,7 +64,7 @@ func columns() []column {
 // possible reports whether the facts can occur together. The table leaves out the others.
 func possible(f facts) bool {
 	isExternal := f.routes == routesChanged || f.routes == routesReturned
-	before := []Cause{BlockedByGate, MovedExternally, VersionRejected, NotForwarding, TooManyGroups, OtherSwitch, Locked, RecordFailed}
+	before := []Cause{BlockedByGate, MovedExternally, VersionRejected, NotForwarding, TooManyGroups, HoldTooShort, OtherSwitch, Locked, RecordFailed}
 	switch {
 	case f.gateStops && f.cause != GateInconclusive && f.routes == routesElsewhere: // elsewhere it does not matter
 		return false

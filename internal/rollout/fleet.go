@@ -109,7 +109,7 @@ func (f *fleet) isSticky() bool {
 // from the current state.
 func (f *fleet) state(i int, w shift.Weights, attached []string) traffic.State {
 	current := f.current[i]
-	desired := traffic.State{Weights: map[string]int{}, Stickiness: current.Stickiness, Raw: current.Raw}
+	desired := traffic.State{Weights: map[string]int{}, Stickiness: current.Stickiness, Cached: current.Cached, Raw: current.Raw}
 	if f.sticky != nil {
 		desired.Stickiness = *f.sticky
 	}
@@ -119,7 +119,7 @@ func (f *fleet) state(i int, w shift.Weights, attached []string) traffic.State {
 		if group == "" && weights[name] > 0 { // an unmanaged group that this shift detached
 			group = f.owners.Group(f.routes[i].Entry, name, f.observed[i])
 		}
-		if group != "" {
+		if group != "" && (weights[name] > 0 || f.limits.AttachesIdle) {
 			desired.Weights[group] = weights[name]
 		}
 	}

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,9 @@ import (
 // checkTimeout limits the checks before and after a rollback. They must not delay it:
 // without a result, the rollback proceeds.
 const checkTimeout = 2 * time.Second
+
+// errNotInSync reports a rollback that some servers may not have when its timeout ends.
+var errNotInSync = errors.New("the weights are written, but not in sync on all servers yet")
 
 // isAnswer reports whether an error is an answer of the service: the call changed nothing, and
 // will not. Without an answer, or after a server error, the service may carry the call out later.
@@ -322,4 +326,27 @@ func serving(s traffic.State, health map[string]traffic.Health) int {
 		}
 	}
 	return n
+}
+
+// awaitSync waits until what was written has taken effect everywhere, whatever the API answers.
+func (b *rollback) awaitSync(ctx context.Context) {
+	router, is := b.fleet.rollbackRouter.(traffic.Propagator)
+	var ids []string
+	for _, r := range b.routes {
+		if r.verified && !r.watch {
+			ids = append(ids, b.fleet.routes[r.index].ID)
+		}
+	}
+	for is && len(ids) > 0 {
+		limited, cancel := context.WithTimeout(ctx, rollbackCallTimeout)
+		synced, err := router.InSync(limited, ids)
+		cancel()
+		if err == nil && synced {
+			return
+		}
+		if sleep(ctx, rereadPause) != nil {
+			b.unsynced = cmp.Or(err, errNotInSync)
+			return
+		}
+	}
 }

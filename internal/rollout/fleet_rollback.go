@@ -84,6 +84,8 @@ type rollback struct {
 	fleet   *fleet
 	routes  []*routeRollback
 	answers chan rollbackAnswer
+	// unsynced is why the weights that were written are not known to have taken effect everywhere.
+	unsynced error
 }
 
 // rollBack writes all routes concurrently and reads them back, each on its own: one that
@@ -110,6 +112,7 @@ func (f *fleet) rollBack(ctx context.Context, desired map[int]traffic.State, tim
 		b.routes = append(b.routes, r)
 	}
 	b.run(limited)
+	b.awaitSync(limited)
 	f.inspect().refreshOld(ctx, b.old())
 	f.inspect().refreshDirty(ctx)
 	return b.err(timeout)
@@ -379,6 +382,9 @@ func (b *rollback) markMissing(r *routeRollback) {
 // err returns why routes are not at their rollback targets, nil if all that exist are.
 func (b *rollback) err(timeout time.Duration) error {
 	var errs []error
+	if b.unsynced != nil {
+		errs = append(errs, b.unsynced)
+	}
 	for _, r := range b.routes {
 		switch {
 		case r.watch || r.verified || r.next == finished && !r.failed:

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -163,6 +164,9 @@ func (w writing) write(ctx context.Context, desired map[int]traffic.State) *Fail
 			w.monitor.weightsChanged()
 			c, f = w.await(ctx, desired)
 		}
+		if f == nil && c.isShown() {
+			f = w.awaitSync(ctx)
+		}
 		if f != nil || c.isShown() {
 			return f
 		}
@@ -189,6 +193,32 @@ func (w writing) await(ctx context.Context, desired map[int]traffic.State) (c co
 	}
 	failure = w.monitor.wait(ctx, st)
 	return c, failure
+}
+
+// awaitSync waits until the weights that were read back have taken effect everywhere, while gates
+// and health are monitored.
+func (w writing) awaitSync(ctx context.Context) *Failure {
+	router, is := w.fleet.router.(traffic.Propagator)
+	if !is {
+		return nil
+	}
+	w.monitor.weightsChanged()
+	until := time.Now().Add(shift.SyncTimeout)
+	synced := false
+	st := w.guard(true)
+	st.readRoutes = func(ctx context.Context) (states []traffic.State, err error) {
+		limited, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		synced, err = router.InSync(limited, idsOf(w.fleet.routes))
+		return nil, err
+	}
+	st.shown = func(_ []traffic.State, err error) (bool, *Failure) {
+		if (err != nil || !synced) && !time.Now().Before(until) {
+			return false, &Failure{Cause: RouterFailed, Err: err, Detail: "the weights were not in sync on all servers within " + schedule.FormatDuration(shift.SyncTimeout)}
+		}
+		return err == nil && synced, nil
+	}
+	return w.monitor.wait(ctx, st)
 }
 
 // guard returns the stage that monitors the traffic as it is. Before a write, the gates that

@@ -80,10 +80,11 @@ const (
 	MovedExternally   Cause = "moved_externally" // off the desired weights, before the plan
 	TimedOut          Cause = "timed_out"        // exceeded Schedule.Longest, or the limit that Detail names
 	TooManyGroups     Cause = "too_many_target_groups"
-	OtherSwitch       Cause = "other_switch"  // which abandoned a shift on a route
-	Locked            Cause = "locked"        // another apply is shifting a route
-	LeaseLost         Cause = "lease_lost"    // another apply took the routes over
-	RecordFailed      Cause = "record_failed" // the record of the shift could not be written or read
+	HoldTooShort      Cause = "hold_too_short" // shorter than clients keep earlier answers
+	OtherSwitch       Cause = "other_switch"   // which abandoned a shift on a route
+	Locked            Cause = "locked"         // another apply is shifting a route
+	LeaseLost         Cause = "lease_lost"     // another apply took the routes over
+	RecordFailed      Cause = "record_failed"  // the record of the shift could not be written or read
 )
 
 // Disposition is what was done about the traffic after a failure.

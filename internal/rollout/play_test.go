@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing/synctest"
 	"time"
 
@@ -186,6 +187,11 @@ func (p *player) spec() rollout.Spec {
 		spec.Record.Later = func([]string, func(context.Context) error) {}
 	}
 	spec.Limits.AttachesIdle = !s.noAttach
+	if s.syncAfter > 0 {
+		written := new(atomic.Int64)
+		spec.Router = propagating{spec.Router, p, written}
+		spec.RollbackRouter = propagating{spec.RollbackRouter, p, written}
+	}
 	spec.Owners = traffic.NewOwners(configured, leaving, nil)
 	spec.Request.Environments = s.envs
 	spec.Request.Strategy.HealthTimeout, spec.Request.Strategy.SteadyFor = s.health.Timeout, s.health.SteadyFor
@@ -207,6 +213,23 @@ func (p *player) spec() rollout.Spec {
 		}
 	}
 	return spec
+}
+
+// propagating is a router whose writes take the time of the story to reach every server.
+type propagating struct {
+	traffic.Router
+	player  *player
+	written *atomic.Int64 // time of the last write
+}
+
+func (r propagating) Write(ctx context.Context, route string, state traffic.State) error {
+	err := r.Router.Write(ctx, route, state)
+	r.written.Store(time.Now().UnixNano())
+	return err
+}
+
+func (r propagating) InSync(context.Context, []string) (bool, error) {
+	return time.Since(time.Unix(0, r.written.Load())) >= r.player.story.syncAfter, nil
 }
 
 // decide decides what the shift does, as a plan does.

@@ -3,10 +3,12 @@ package rollout
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
@@ -104,6 +106,9 @@ func (s *sequence) observe(ctx context.Context) *Failure {
 	s.observeJoining(ctx)
 	var err error
 	if s.schedule, err = s.spec.Decide(s.fleet.observed); err != nil {
+		if short, is := errors.AsType[*shift.HoldError](err); is {
+			return &Failure{Cause: HoldTooShort, Detail: schedule.HoldText(short)}
+		}
 		return &Failure{Cause: TooManyGroups, Err: err}
 	}
 	if f := (otherLeases{s.lease}).await(ctx, s.schedule.Kind == shift.Rollback || s.schedule.RollsBackFirst); f != nil {
@@ -282,7 +287,7 @@ func (s *sequence) checkCredentials(ctx context.Context, step shift.Step) *Failu
 	}
 	hold := step.Hold
 	if step.At == shift.Full {
-		hold = s.bakeLeft + s.spec.Request.Strategy.Settle
+		hold = s.bakeLeft + s.schedule.Request.Strategy.Settle
 	}
 	err := s.spec.CredentialsLast(ctx, hold+rollbackDuration)
 	if err == nil {

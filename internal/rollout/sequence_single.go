@@ -170,7 +170,7 @@ func (s *sequence) rollBackToStable(ctx context.Context) *Failure {
 	}
 	s.progress = completed
 	s.report.phase("settle")
-	if f := s.monitor.wait(ctx, stage{name: "settle", part: shift.After, hold: s.spec.Request.Strategy.Settle}); f != nil {
+	if f := s.monitor.wait(ctx, stage{name: "settle", part: shift.After, hold: s.schedule.Request.Strategy.Settle}); f != nil {
 		return f
 	}
 	return finishing{s}.conclude(ctx)

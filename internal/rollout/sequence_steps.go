@@ -165,7 +165,7 @@ func (s *sequence) finish(ctx context.Context) *Failure {
 // group must not be detached before that.
 func (s *sequence) settle(ctx context.Context, gates []*activeGate) *Failure {
 	s.report.phase("settle")
-	f := s.monitor.wait(ctx, stage{name: "settle", part: shift.After, hold: s.spec.Request.Strategy.Settle, fixed: true,
+	f := s.monitor.wait(ctx, stage{name: "settle", part: shift.After, hold: s.schedule.Request.Strategy.Settle, fixed: true,
 		gates: gates, watch: s.backends.incoming(s.schedule.Desired)})
 	if f != nil {
 		return f

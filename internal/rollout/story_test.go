@@ -21,7 +21,7 @@ import (
 //
 //	env NAME [VERSION] [removed] [changed]   changed: another version than the last completed shift had
 //	groups ENV ENTRY=GROUP...      default: ENTRY-ENV behind every entry point
-//	route ID ENV=WEIGHT... [sticky=TIME] | fixed | redirect   web/2 belongs to entry point web
+//	route ID ENV=WEIGHT... [sticky=TIME] [cached=TIME] | fixed | redirect   web/2 belongs to entry point web
 //	targets ENV|GROUP N [STATE] [N STATE]...   a STATE of traffic, or function: a healthy function
 //	stable ENV=PERCENT...          none: a Create
 //	planned ID like route | none   default: the state of the route
@@ -37,6 +37,7 @@ import (
 //	remembered ENV=WEIGHT... to ENV=WEIGHT... [KEY=VALUE]...   the same, but only the memory has it
 //	at TIME request VERB [KEY=VALUE]...   somebody asks: gate, at=PERCENT, shift (default s1), reason
 //	at TIME left ... | unrecord ID the same while it runs; somebody removes the records of a route
+//	sync TIME                      the router's writes are in sync that long after the last one
 //	no_attach                      the router checks groups that no route has, and attaches none at weight 0
 //	previous ENV VERSION, within_window, rejected ENV VERSION, retry, credentials TIME, stop failure|interrupt
 //	rollback_timeout TIME, on_source_unhealthy warn, detach_idle
@@ -60,6 +61,7 @@ type story struct {
 	stopOnFailure, stopOnInterrupt bool
 	warnOnSourceUnhealthy          bool
 	noAttach                       bool
+	syncAfter                      time.Duration // how long a write takes to reach every server; 0: the router does not say
 
 	record     bool
 	later      bool     // the record is removed after the state is saved, which is not part of a story
@@ -165,6 +167,8 @@ func (s *story) parseOption(keyword string, args []string) {
 	switch keyword {
 	case "no_attach":
 		s.noAttach = true
+	case "sync":
+		s.syncAfter = duration(args[0])
 	case "record":
 		s.record, s.later = true, len(args) > 0
 	case "left":
@@ -402,9 +406,12 @@ func parseState(entry string, args []string) traffic.State {
 	}
 	s := traffic.State{Weights: map[string]int{}}
 	for name, value := range pairs(args) {
-		if name == "sticky" {
+		switch name {
+		case "sticky":
 			s.Stickiness = duration(value)
-		} else {
+		case "cached":
+			s.Cached = duration(value)
+		default:
 			s.Weights[entry+"-"+name] = number(value)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
@@ -19,6 +20,7 @@ func (s plan) shiftText() []string {
 		lines = append(lines, "If a route is split between environments at apply, the split is evaluated first, and a failure rolls back to the environments that are not desired. The record of a shift that did not finish decides otherwise.")
 	}
 	lines = append(lines, connectionsText(s.Request.Routes)...)
+	lines = append(lines, cachedText(s.Request.Routes)...)
 	return append(lines, fmt.Sprintf("Duration: %s to %s. Rollback: %s.", roundUp(s.Shortest()), roundUp(s.Longest()), callsText(changing(s.Schedule))))
 }
 
@@ -37,6 +39,27 @@ func connectionsText(routes []shift.Route) []string {
 		return []string{"Weights apply to new connections. Open connections stay with their target until they close."}
 	}
 	return []string{fmt.Sprintf("Weights of %s apply to new connections. Open connections stay with their target until they close.", And(names))}
+}
+
+// cachedText says how long users keep what resolvers answered before.
+func cachedText(routes []shift.Route) []string {
+	longest := time.Duration(0)
+	for _, x := range routes {
+		longest = max(longest, x.Cached)
+	}
+	if longest == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("Resolvers keep answers for up to %s (TTL): new weights, and those of a rollback, reach all users within that time.", FormatDuration(longest))}
+}
+
+// HoldText says which hold is too short, and how long it must be at least.
+func HoldText(short *shift.HoldError) string {
+	name := "the hold at " + short.At.String()
+	if short.At == shift.Full {
+		name = "the bake"
+	}
+	return fmt.Sprintf("%s is %s, and resolvers keep answers for up to %s (TTL)", name, FormatDuration(short.Hold), FormatDuration(short.Cached))
 }
 
 // changing counts the routes that the shift changes.
@@ -197,13 +220,15 @@ func (s plan) rollbackPathText() string {
 		return "no previous version to revert to afterwards"
 	case !sole:
 		return "a later revert takes all steps, because the traffic is split now"
+	case (e.Removed || e.Unmanaged) && !s.Request.AttachesIdle:
+		return fmt.Sprintf("no previous version to revert to afterwards, because %s is not in environments", before)
 	case e.Removed || e.Unmanaged:
 		return fmt.Sprintf("no previous version to revert to afterwards, because %s is detached", before)
 	case e.Version == "":
 		return fmt.Sprintf("%s has no version, so reverting to it takes all steps", before)
 	case window == 0:
 		return fmt.Sprintf("reverting to %s takes all steps, because rollback_window is 0s", before)
-	case slices.Contains(s.AttachedAfter, before):
+	case s.Request.AttachesIdle && slices.Contains(s.AttachedAfter, before):
 		return fmt.Sprintf("%s stays attached for an instant rollback (%s)", before, FormatDuration(window))
 	}
 	if s.Request.Strategy.DetachIdle && s.Request.AttachesIdle {

@@ -217,7 +217,7 @@ func (s plan) rollbackText() []string {
 		fmt.Sprintf("%s Observed: %s.", cause, s.weightsText(s.Request.ObservedMean())),
 		fmt.Sprintf("Roll back to %s immediately: %s, no steps, no gates; then settle %s.",
 			s.weightsText(s.Desired), callsText(differing(s.Schedule)), FormatDuration(s.Request.Strategy.Settle)),
-	}, connectionsText(s.Request.Routes), s.attachmentText())
+	}, connectionsText(s.Request.Routes), cachedText(s.Request.Routes), s.attachmentText())
 }
 
 // differing counts the routes that do not have the desired weights.

@@ -30,9 +30,9 @@ func (s Schedule) Attach() []string {
 }
 
 // Detach returns the environments and unmanaged groups that some route has in its
-// action and that are removed at the end, sorted.
+// action and that are removed at the end, sorted. Where the router attaches nothing, it is empty.
 func (s Schedule) Detach() []string {
-	if s.Kind.Refuses() {
+	if s.Kind.Refuses() || !s.Request.AttachesIdle {
 		return nil
 	}
 	all := slices.Clone(s.Attached)

@@ -111,7 +111,7 @@ func (s Schedule) At(i int, at Share) Weights {
 
 // Decide compares desired with observed weights and returns what an apply does, by the
 // rows of Table. It returns ErrTooManyGroups where the router's limit does not allow the
-// shift.
+// shift, and a HoldError where a hold is shorter than what clients cache.
 func Decide(r Request) (Schedule, error) {
 	r.Routes = slices.Clone(r.Routes)
 	for i := range r.Routes {
@@ -152,7 +152,7 @@ func decide(r Request) (Schedule, error) {
 		s.Steps = []Step{{At: Full}}
 	case NoChange, Rejected, ExternalChange, Accept, OtherSwitch, RouteMissing:
 	}
-	return s, nil
+	return s, s.waitForCached()
 }
 
 // assumeUnfinished takes observed weights that are neither the stable nor the desired ones

@@ -51,6 +51,8 @@ type Route struct {
 	Unserved   bool     // joins, and none of the groups that it forwards to has a healthy target
 
 	Connections bool // forwards connections: open ones stay with their target when the weights change
+	// Cached is how long clients may keep an earlier answer: the TTL of a DNS record. 0: not at all.
+	Cached time.Duration
 
 	// Set by Decide.
 	Origin Weights // the rollback target; nil: does not forward there

@@ -21,7 +21,20 @@ func (s Schedule) Shortest() time.Duration { return s.span().short }
 // rolled back.
 func (s Schedule) Longest() time.Duration { return s.span().long }
 
+// SyncTimeout is how long a write may take to reach every server, where clients cache answers:
+// Route 53 names 60 seconds under normal conditions.
+const SyncTimeout = 3 * time.Minute
+
+// span includes the time that writes may take to reach every server.
 func (s Schedule) span() span {
+	total := s.stages()
+	if s.Request.cached() > 0 {
+		total.long += time.Duration(len(s.Steps)) * SyncTimeout
+	}
+	return total
+}
+
+func (s Schedule) stages() span {
 	t := s.Request.Strategy
 	total := span{long: 2 * callAllowance} // reading, attaching, detaching
 	if s.RollsBackFirst {

@@ -1,6 +1,7 @@
 package traffic
 
 import (
+	"math"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
@@ -15,7 +16,8 @@ type Limits struct {
 	// tenth of a percent; below, Encode rounds.
 	Weight int
 	// AttachesIdle reports whether a group is attached at weight 0 before it gets
-	// traffic, because the router checks the health of attached groups only.
+	// traffic, because the router checks the health of attached groups only. Where it is
+	// false, a State has no groups at weight 0, and a write gives 0 to those that it leaves out.
 	AttachesIdle bool
 	// MinSticky and MaxSticky are the shortest and longest group stickiness, in whole
 	// seconds; 0: the router has none.
@@ -24,8 +26,8 @@ type Limits struct {
 
 // Encode converts shares to weights of the router: in percent if all shares are whole
 // percents, otherwise in tenths (99.9 and 0.1 % become 999 and 1). Where Weight is too
-// small for that, the largest share becomes Weight and the others are rounded, a share
-// above 0 to at least 1.
+// small for that, they are the smallest weights that express the shares, or come nearest to
+// them; a share above 0 gets at least 1.
 func (l Limits) Encode(w shift.Weights) map[string]int {
 	unit, largest := shift.Share(10), shift.Share(0)
 	for _, s := range w {
@@ -34,16 +36,42 @@ func (l Limits) Encode(w shift.Weights) map[string]int {
 		}
 		largest = max(largest, s)
 	}
+	if int(largest/unit) > l.Weight {
+		return l.nearest(w, int(largest))
+	}
 	weights := map[string]int{}
 	for name, s := range w {
-		if int(largest/unit) <= l.Weight {
-			weights[name] = int(s / unit)
-			continue
-		}
-		weights[name] = (int(s)*l.Weight + int(largest)/2) / int(largest)
-		if s > 0 {
-			weights[name] = max(weights[name], 1)
-		}
+		weights[name] = int(s / unit)
 	}
 	return weights
+}
+
+// Express returns the shares that Encode gives, and whether they are those of w.
+func (l Limits) Express(w shift.Weights) (nearest shift.Weights, exact bool) {
+	nearest = shift.FromRaw(l.Encode(w))
+	return nearest, nearest.Equal(w)
+}
+
+// nearest tries every weight of the largest share.
+func (l Limits) nearest(w shift.Weights, largest int) map[string]int {
+	var best map[string]int
+	least := math.Inf(1)
+	for top := 1; top <= l.Weight; top++ {
+		weights, sum, off := map[string]int{}, 0, 0.0
+		for name, s := range w {
+			if s > 0 {
+				weights[name] = max((int(s)*top+largest/2)/largest, 1)
+			} else {
+				weights[name] = 0
+			}
+			sum += weights[name]
+		}
+		for name, s := range w {
+			off = max(off, math.Abs(float64(weights[name])/float64(sum)-float64(s)/float64(shift.Full)))
+		}
+		if off < least-1e-9 {
+			best, least = weights, off
+		}
+	}
+	return best
 }

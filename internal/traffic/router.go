@@ -29,6 +29,13 @@ type Router interface {
 	Health(ctx context.Context, groups []string) (map[string]Health, error)
 }
 
+// Propagator is a router whose writes take effect later than its reads show them.
+type Propagator interface {
+	// InSync reports whether the last writes of this process to the routes have taken effect
+	// everywhere. It returns the errors of Router.
+	InSync(ctx context.Context, routes []string) (bool, error)
+}
+
 // Errors of a router that decide what happens next. Implementations wrap them together
 // with the cause.
 var (

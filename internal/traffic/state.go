@@ -24,6 +24,9 @@ type State struct {
 	// Label names the route for people, such as "listener :443" or "rule 10 (host
 	// app.example.com)"; empty where the router has no such name. It is not compared.
 	Label string
+	// Cached is how long clients may keep an answer of before a write, such as the TTL of a DNS
+	// record; 0: not at all. It is not compared.
+	Cached time.Duration
 	// Raw is the state in the router's own form, from which Write preserves the rest
 	// of the route. A state with a Response is written from Raw only.
 	Raw any

@@ -59,8 +59,9 @@ func (q readRequest) periods() (first, end int64) {
 // metrics holds everything that GetMetricData can read: custom metrics and the load balancer's own. The lock of
 // Service guards the custom metrics.
 type metrics struct {
-	elb    *elbMetrics
-	series map[metricID]map[string]*series // by unit
+	elb       *elbMetrics
+	functions *functionMetrics
+	series    map[metricID]map[string]*series // by unit
 }
 
 // series holds the points of a metric by their start in seconds.
@@ -69,7 +70,8 @@ type series struct {
 }
 
 func newMetrics(elb *elbMetrics) *metrics {
-	return &metrics{elb: elb, series: map[metricID]map[string]*series{}}
+	functions := &functionMetrics{clock: elb.clock, recorders: map[invocationKey]*recorder{}}
+	return &metrics{elb: elb, functions: functions, series: map[metricID]map[string]*series{}}
 }
 
 // sample is a set of values for a metric at a time.
@@ -115,6 +117,9 @@ func (s *series) expire(now time.Time) {
 func (m *metrics) read(q readRequest) map[int64]*summary {
 	if ofLoadBalancers(q.metric.namespace) {
 		return m.elb.read(q)
+	}
+	if q.metric.namespace == lambdaNamespace {
+		return m.functions.read(q)
 	}
 	out := map[int64]*summary{}
 	for unit, s := range m.series[q.metric] {

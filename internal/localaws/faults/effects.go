@@ -83,6 +83,9 @@ func sleep(ctx context.Context, delay time.Duration) error {
 
 // Failure returns the error response to a call, nil if the faults have none. service is the IAM prefix of the API.
 func (e Effects) Failure(service, action, account string) error {
+	if service == wire.Lambda {
+		return e.lambdaFailure(action, account)
+	}
 	switch e.Kind {
 	case Throttle:
 		code := "ThrottlingException"
@@ -100,6 +103,23 @@ func (e Effects) Failure(service, action, account string) error {
 		return &wire.Error{Status: 403, Code: "ExpiredToken", Message: "The security token included in the request is expired"}
 	case PriorRequest:
 		return &wire.Error{Status: 400, Code: "PriorRequestNotComplete", Message: "The request was rejected because Route 53 was still processing a prior request."}
+	default: // it changes what is done or answered, or when
+		return nil
+	}
+}
+
+// lambdaFailure returns the error responses of Lambda, which has its own codes.
+func (e Effects) lambdaFailure(action, account string) error {
+	switch e.Kind {
+	case Throttle:
+		return &wire.Error{Status: 429, Code: "TooManyRequestsException", Message: "Rate exceeded"}
+	case ServerError:
+		return &wire.Error{Status: 500, Code: "ServiceException", Message: "An error occurred and the request cannot be processed."}
+	case AccessDenied:
+		return &wire.Error{Status: 403, Code: "AccessDeniedException", Message: fmt.Sprintf(
+			"User: arn:aws:iam::%s:user/local is not authorized to perform: lambda:%s because no identity-based policy allows the lambda:%s action", account, action, action)}
+	case ExpiredToken:
+		return &wire.Error{Status: 403, Code: "ExpiredTokenException", Message: "The security token included in the request is expired"}
 	default: // it changes what is done or answered, or when
 		return nil
 	}

@@ -13,7 +13,7 @@ import (
 type Kind string
 
 const (
-	// Throttle rejects the call with ThrottlingException, "Rate exceeded"; Throttling in CloudWatch and Route 53.
+	// Throttle rejects the call with ThrottlingException, "Rate exceeded", or the code that the service has for that.
 	Throttle Kind = "Throttle"
 	// ServerError rejects the call with a 500, InternalFailure.
 	ServerError Kind = "ServerError"

@@ -19,6 +19,10 @@ func WithoutContent(result any) any {
 	if result == nil {
 		return nil
 	}
+	if answer, is := result.(Answer); is {
+		answer.Result = WithoutContent(answer.Result)
+		return answer
+	}
 	out := reflect.New(reflect.TypeOf(result)).Elem()
 	if out.Kind() != reflect.Struct {
 		return out.Interface()

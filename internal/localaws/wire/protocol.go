@@ -28,6 +28,7 @@ type Protocol struct {
 	// Action is the API action of the request.
 	Action      string
 	contentType string
+	rest        bool // a REST API, whose responses have a status, headers and the code of an error as a header
 	decode      func(raw []byte) (any, error)
 	encode      func(r Reply, id string) ([]byte, error)
 }
@@ -99,7 +100,15 @@ func (p Protocol) Write(w http.ResponseWriter, r Reply) error {
 	if p.contentType == "application/cbor" {
 		header.Set("Smithy-Protocol", "rpc-v2-cbor")
 	}
-	if r.failure != nil && p.contentType != "text/xml" {
+	if p.rest && r.failure != nil {
+		header.Set("X-Amzn-Errortype", r.failure.Code)
+	}
+	if answer, is := answerOf(r.result); is {
+		for name, value := range answer.Header {
+			header.Set(name, value)
+		}
+	}
+	if r.failure != nil && !p.rest && p.contentType != "text/xml" {
 		header.Set("X-Amzn-Query-Error", r.failure.Code+";"+r.failure.fault())
 	}
 	if isCut {
@@ -136,6 +145,9 @@ func (r Reply) Status() int {
 	}
 	if _, is := r.result.(Created); is {
 		return http.StatusCreated
+	}
+	if answer, is := answerOf(r.result); is {
+		return answer.Status
 	}
 	return http.StatusOK
 }

@@ -18,13 +18,14 @@ type Ledger struct {
 	remaining map[string]bool        // target groups of environments planned to stay
 	used      map[string]shift.Share // target groups on which a switch is planned to leave traffic
 	changed   map[string]Change
-	switches  int               // the last id that was given away
-	routes    map[string]Switch // routes of planned switches
-	seen      map[string]bool   // routes of switches, planned or not
-	switched  map[string]bool   // target groups of the environments of switches, planned or not
-	planned   map[string]bool   // target groups of the environments of planned switches
-	ended     map[string]bool   // shifts whose end is in the state
-	tests     map[string]string // test routes of environments that are planned to stay => environment
+	switches  int                 // the last id that was given away
+	routes    map[string]Switch   // routes of planned switches
+	seen      map[string]bool     // routes of switches, planned or not
+	switched  map[string]bool     // target groups of the environments of switches, planned or not
+	planned   map[string]bool     // target groups of the environments of planned switches
+	adopted   map[string][]string // groups of environments of switches, planned or not, by the id of the environment
+	ended     map[string]bool     // shifts whose end is in the state
+	tests     map[string]string   // test routes of environments that are planned to stay => environment
 }
 
 // Change is a planned change of an environment, which must not be made where
@@ -38,7 +39,7 @@ type Change struct {
 func New() *Ledger {
 	return &Ledger{
 		claimed: map[string]bool{}, destroyed: map[string]string{}, remaining: map[string]bool{}, used: map[string]shift.Share{}, changed: map[string]Change{},
-		routes: map[string]Switch{}, seen: map[string]bool{}, tests: map[string]string{}, ended: map[string]bool{}, switched: map[string]bool{}, planned: map[string]bool{},
+		routes: map[string]Switch{}, seen: map[string]bool{}, tests: map[string]string{}, ended: map[string]bool{}, switched: map[string]bool{}, planned: map[string]bool{}, adopted: map[string][]string{},
 	}
 }
 

@@ -53,6 +53,20 @@ func (l *Ledger) See(routes, groups []string) {
 	}
 }
 
+// Adopt records the groups of an environment that a switch has, by the id of the environment.
+func (l *Ledger) Adopt(id string, groups []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.adopted[id] = groups
+}
+
+// Adopted returns the groups of the environment with an id; nil: no switch that was seen in this run has it.
+func (l *Ledger) Adopted(id string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.adopted[id]
+}
+
 // PlanGroups records the target groups of the environments of a planned switch, which leaves them attached.
 func (l *Ledger) PlanGroups(groups []string) {
 	l.mu.Lock()

@@ -64,6 +64,8 @@ func awsBlocks() map[string]schema.Block {
 			MarkdownDescription: "Custom service endpoints, such as `http://127.0.0.1:4566` for a local implementation.",
 			NestedObject: schema.NestedBlockObject{Attributes: map[string]schema.Attribute{
 				"elbv2":      awsText("Elastic Load Balancing. Default: AWS, or `AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2`."),
+				"route53":    awsText("Amazon Route 53. Default: AWS, or `AWS_ENDPOINT_URL_ROUTE_53`."),
+				"lambda":     awsText("AWS Lambda. Default: AWS, or `AWS_ENDPOINT_URL_LAMBDA`."),
 				"cloudwatch": awsText("CloudWatch, for the gates `cloudwatch_alarm`, `cloudwatch_metric` and `target_metrics`. Default: AWS, or `AWS_ENDPOINT_URL_CLOUDWATCH`."),
 				"sts":        awsText("Security Token Service. Default: AWS, or `AWS_ENDPOINT_URL_STS`."),
 			}},

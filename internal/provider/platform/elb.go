@@ -26,6 +26,8 @@ func loadBalancer() Entry {
 		Backends:     "target_groups",
 		BackendsText: "Map of entry point to the ARN of its target group, with one for each entry point",
 		Schema:       loadBalancerBlock,
+		ValueFault:   elbGroupFault,
+		Backend:      "target group",
 		owns:         func(id string) bool { _, err := elb.Parse(id); return err == nil },
 		RouteFault:   elbRouteFault,
 		GroupFault:   elbGroupFault,

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -30,6 +31,15 @@ type Entry struct {
 	// description without the entry points that it must have.
 	Backends, BackendsText string
 	Schema                 func() schema.ListNestedBlock
+
+	// compose returns the group that a value of Backends means behind the routes of an entry point, or what
+	// is wrong with it. Nil: the value is the group. Where it is set, a State has no groups at weight 0.
+	compose func(routes []string, value string) (group, fault string)
+	// value is the inverse of compose, and ValueFault says what is wrong with a value without its routes.
+	value      func(group string) string
+	ValueFault func(value string) string
+	// Backend is what a group is called, such as "target group".
+	Backend string
 
 	// owns reports whether a route or group is one of this platform, so that it can be
 	// called.
@@ -85,7 +95,7 @@ func (p Place) Apart(from Place) string {
 
 // All returns all platforms.
 func All() []Entry {
-	return []Entry{loadBalancer()}
+	return []Entry{loadBalancer(), route53Records(), lambdaAliases()}
 }
 
 // Of returns the platform of a route or group. An id of none belongs to the first:
@@ -97,6 +107,30 @@ func Of(id string) Entry {
 	}
 	return all[0]
 }
+
+// Composes reports whether an environment has only a part of the id of its groups, so that nothing is known
+// of them without the routes of a switch.
+func (p Entry) Composes() bool { return p.compose != nil }
+
+// Group returns the group that a value of Backends means behind the routes of an entry point, or what is
+// wrong with it.
+func (p Entry) Group(routes []string, value string) (group, fault string) {
+	if p.compose == nil {
+		return value, p.GroupFault(value)
+	}
+	return p.compose(routes, value)
+}
+
+// Value returns the value of Backends that means a group.
+func (p Entry) Value(group string) string {
+	if p.compose == nil {
+		return group
+	}
+	return p.value(group)
+}
+
+// Fact names a group in the facts of a message.
+func (p Entry) Fact() string { return strings.ToUpper(p.Backend[:1]) + p.Backend[1:] }
 
 // At is the path of the blocks, of which a switch has one.
 func (p Entry) At() path.Path { return path.Root(p.Block) }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
 )
 
 // attribute is a target group attribute in seconds.
@@ -44,7 +46,7 @@ func (r *Router) SlowStarts(ctx context.Context, groups []string) (map[string]ti
 
 // attributes reads one attribute of each group and omits those that are 0.
 func (r *Router) attributes(ctx context.Context, groups []string, of attribute) (map[string]time.Duration, error) {
-	ctx, cancel := limitRead(ctx)
+	ctx, cancel := awscall.LimitRead(ctx)
 	defer cancel()
 	var mu sync.Mutex
 	found := map[string]time.Duration{}
@@ -52,7 +54,7 @@ func (r *Router) attributes(ctx context.Context, groups []string, of attribute) 
 	var work []func()
 	for _, group := range groups {
 		work = append(work, func() {
-			d, err := retryIncomplete(ctx, func() (time.Duration, error) { return r.seconds(ctx, group, of) })
+			d, err := awscall.RetryIncomplete(ctx, func() (time.Duration, error) { return r.seconds(ctx, group, of) })
 			mu.Lock()
 			defer mu.Unlock()
 			if errs = append(errs, err); d > 0 {

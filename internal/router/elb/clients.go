@@ -1,38 +1,16 @@
 package elb
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"math/rand/v2"
-	"time"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
-	"github.com/aws/smithy-go/middleware"
-)
 
-// DefaultMaxAttempts is the maximum number of attempts per call. The SDK's default of 3 ends
-// after a second or two, and ELB throttles an account for longer.
-const DefaultMaxAttempts = 10
-
-// The settings in which the two clients differ. A rollback must not depend on the retries that
-// reading has used up: it retries until the deadline of its context, with short backoff and short
-// attempt timeouts.
-const (
-	forwardAttemptTimeout, forwardMaxAttemptTimeout = 10 * time.Second, 30 * time.Second
-
-	rollbackAttempts                                  = 1000 // ended by the context
-	rollbackAttemptTimeout, rollbackMaxAttemptTimeout = 2 * time.Second, 10 * time.Second
-	rollbackBackoff, rollbackMaxBackoff               = 50 * time.Millisecond, time.Second
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
 )
 
 // Options configure the AWS clients.
 type Options struct {
 	// MaxAttempts is the maximum number of attempts per forward call. 0 takes the configuration
-	// (AWS_MAX_ATTEMPTS, max_attempts of a profile), or DefaultMaxAttempts.
+	// (AWS_MAX_ATTEMPTS, max_attempts of a profile), or awscall.DefaultMaxAttempts.
 	MaxAttempts int
 	// Endpoint is the URL to call in all regions, such as "http://127.0.0.1:4566". Empty: the
 	// configuration (AWS_ENDPOINT_URL and the like), or AWS.
@@ -42,136 +20,20 @@ type Options struct {
 // NewRouters returns two Routers for the same load balancers, for Router and RollbackRouter of
 // rollout.Spec. They share credentials and connections but no retries.
 func NewRouters(cfg aws.Config, o Options) (forward, rollback *Router) {
-	attempts := o.MaxAttempts
-	if attempts == 0 {
-		attempts = cfg.RetryMaxAttempts
-	}
-	if attempts == 0 {
-		attempts = DefaultMaxAttempts
-	}
-	return newRouter(cfg, o.Endpoint, func() (aws.Retryer, attemptTimeout) {
-			return forwardRetryer(attempts), attemptTimeout{forwardAttemptTimeout, forwardMaxAttemptTimeout}
-		}), newRouter(cfg, o.Endpoint, func() (aws.Retryer, attemptTimeout) {
-			return rollbackRetryer(), attemptTimeout{rollbackAttemptTimeout, rollbackMaxAttemptTimeout}
-		})
+	return newRouter(cfg, o.Endpoint, func() awscall.Policy { return awscall.Forward(cfg, o.MaxAttempts) }),
+		newRouter(cfg, o.Endpoint, func() awscall.Policy { return awscall.Rollback(cfg) })
 }
 
-func newRouter(cfg aws.Config, endpoint string, terms func() (aws.Retryer, attemptTimeout)) *Router {
+func newRouter(cfg aws.Config, endpoint string, policy func() awscall.Policy) *Router {
 	return New(Config{Client: func(region string) Client {
-		retryer, timeout := terms()
+		terms := policy()
 		return elbv2.NewFromConfig(cfg, func(o *elbv2.Options) {
 			o.Region = region
-			o.Retryer, o.RetryMaxAttempts = retryer, 0 // otherwise the configuration's number would apply
+			o.Retryer, o.RetryMaxAttempts = terms.Retryer, 0 // otherwise the configuration's number would apply
 			if endpoint != "" {
 				o.BaseEndpoint = &endpoint
 			}
-			o.APIOptions = append(o.APIOptions, timeout.addTo, renewalOf(cfg).addTo)
+			o.APIOptions = append(o.APIOptions, terms.APIOptions...)
 		})
 	}})
-}
-
-func forwardRetryer(attempts int) aws.Retryer {
-	return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = attempts })
-}
-
-func rollbackRetryer() aws.Retryer {
-	return retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts = rollbackAttempts
-		o.RateLimiter = ratelimit.None
-		o.Backoff = retry.BackoffDelayerFunc(rollbackBackoffDelay)
-	})
-}
-
-// rollbackBackoffDelay doubles from rollbackBackoff to rollbackMaxBackoff, each shortened by up to
-// a half, so that several routes do not retry at the same time.
-func rollbackBackoffDelay(attempt int, _ error) (time.Duration, error) {
-	pause := rollbackBackoff << min(max(attempt-1, 0), 10)
-	pause = min(pause, rollbackMaxBackoff)
-	return pause - rand.N(pause/2+1), nil
-}
-
-// attemptTimeout bounds the attempts of a call: the first may take this long, each further one
-// twice as long as the one before, up to a maximum. The SDK has no attempt timeout, so a dropped
-// connection would hold up a rollback until its deadline. It doubles so that a slow API can still
-// answer.
-type attemptTimeout struct {
-	first, most time.Duration
-}
-
-// addTo adds the timeout to the middleware stack of a call, below the SDK's retries.
-func (p attemptTimeout) addTo(stack *middleware.Stack) error {
-	c := &attempts{timeout: p}
-	if err := stack.Finalize.Insert(c, "Retry", middleware.After); err != nil {
-		return err
-	}
-	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("BluegreenLastCause", c.handleInitialize), middleware.Before)
-}
-
-// attempts tracks the attempts of one call, which run one after the other.
-type attempts struct {
-	timeout attemptTimeout
-	n       int
-	last    error // error of the last attempt
-}
-
-// ID implements middleware.FinalizeMiddleware.
-func (*attempts) ID() string { return "BluegreenAttemptTimeout" }
-
-// HandleFinalize implements middleware.FinalizeMiddleware for one attempt.
-func (a *attempts) HandleFinalize(
-	ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler,
-) (out middleware.FinalizeOutput, metadata middleware.Metadata, err error) {
-	limit := min(a.timeout.first<<min(a.n, 10), a.timeout.most)
-	a.n++
-	attempt, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	out, metadata, err = next.HandleFinalize(attempt, in)
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		err = &attemptTimeoutError{limit} // not wrapped: the SDK does not retry what was canceled
-	}
-	if err != nil && ctx.Err() == nil {
-		a.last = err
-	}
-	return out, metadata, err
-}
-
-// handleInitialize wraps the whole call. Where the context ended it, it adds the error of the last
-// attempt, which the SDK drops.
-func (a *attempts) handleInitialize(
-	ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
-) (middleware.InitializeOutput, middleware.Metadata, error) {
-	out, metadata, err := next.HandleInitialize(ctx, in)
-	if err != nil && ctx.Err() != nil && a.n > 0 {
-		err = &canceledCall{ended: ctx.Err(), attempts: a.n, last: a.last}
-	}
-	return out, metadata, err
-}
-
-// attemptTimeoutError is an attempt that took too long. The SDK retries it.
-type attemptTimeoutError struct{ limit time.Duration }
-
-func (e *attemptTimeoutError) Error() string { return fmt.Sprintf("no answer within %s", e.limit) }
-
-// RetryableError makes the SDK retry.
-func (e *attemptTimeoutError) RetryableError() bool { return true }
-
-// canceledCall is a call that its context ended between or during attempts.
-type canceledCall struct {
-	ended    error // error of the context
-	attempts int
-	last     error // what the last attempt failed with that came to an end; nil: there was none
-}
-
-func (e *canceledCall) Error() string {
-	if e.last == nil {
-		return e.ended.Error() + " without an answer"
-	}
-	return fmt.Sprintf("%s in attempt %d, after %s", e.ended, e.attempts, reason(e.last))
-}
-
-func (e *canceledCall) Unwrap() []error {
-	if e.last == nil {
-		return []error{e.ended}
-	}
-	return []error{e.ended, e.last}
 }

@@ -15,6 +15,7 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -163,7 +164,7 @@ func TestRollback_waitsForASlowAPI(t *testing.T) {
 }
 
 func TestForward_triesMaxAttempts(t *testing.T) {
-	for _, tt := range []struct{ option, configured, want int }{{0, 0, elb.DefaultMaxAttempts}, {4, 7, 4}, {0, 7, 7}, {1, 0, 1}} {
+	for _, tt := range []struct{ option, configured, want int }{{0, 0, awscall.DefaultMaxAttempts}, {4, 7, 4}, {0, 7, 7}, {1, 0, 1}} {
 		synctest.Test(t, func(t *testing.T) {
 			w := &wire{answer: func(int, *http.Request) (*http.Response, error) { return throttled() }}
 			cfg := config()

@@ -1,11 +1,9 @@
 package elb
 
 import (
-	"encoding/json"
 	"fmt"
-	"maps"
-	"strings"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -21,36 +19,12 @@ func Command(route string, want traffic.State) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, err := json.Marshal(actions)
+	quoted, err := awscall.Argument(actions)
 	if err != nil {
 		return "", err
 	}
-	var plain any
-	if err := json.Unmarshal(text, &plain); err != nil {
-		return "", err
-	}
-	if text, err = json.Marshal(withoutEmpty(plain)); err != nil {
-		return "", err
-	}
-	quoted := "'" + strings.ReplaceAll(string(text), "'", `'\''`) + "'"
 	if a.Kind == Rule {
 		return fmt.Sprintf("aws elbv2 modify-rule --region %s --rule-arn %s --actions %s", a.Region, route, quoted), nil
 	}
 	return fmt.Sprintf("aws elbv2 modify-listener --region %s --listener-arn %s --default-actions %s", a.Region, route, quoted), nil
-}
-
-// withoutEmpty removes members that are not set: the command line refuses null.
-func withoutEmpty(value any) any {
-	switch v := value.(type) {
-	case map[string]any:
-		maps.DeleteFunc(v, func(_ string, x any) bool { return x == nil || x == "" })
-		for key, x := range v {
-			v[key] = withoutEmpty(x)
-		}
-	case []any:
-		for i, x := range v {
-			v[i] = withoutEmpty(x)
-		}
-	}
-	return value
 }

@@ -2,17 +2,11 @@ package elb
 
 import (
 	"errors"
-	"fmt"
-	"slices"
-	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
-	"github.com/aws/smithy-go"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -71,18 +65,7 @@ func (e *CallError) Error() string {
 	if e.ARN != "" {
 		text += " of " + displayARN(e.ARN)
 	}
-	return text + ": " + reason(e.Err)
-}
-
-// reason is the message of an SDK error without its context.
-func reason(err error) string {
-	if short, ok := errors.AsType[*canceledCall](err); ok {
-		return short.Error()
-	}
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		return fmt.Sprintf("%s: %s", api.ErrorCode(), api.ErrorMessage())
-	}
-	return err.Error()
+	return text + ": " + awscall.Reason(e.Err)
 }
 
 // Unwrap returns the corresponding error of traffic and the cause.
@@ -95,70 +78,31 @@ func (e *CallError) Unwrap() []error {
 
 // Refused reports whether the API answered that the request itself is wrong, so
 // that the same request is refused again.
-func (e *CallError) Refused() bool {
-	answer, ok := errors.AsType[*awshttp.ResponseError](e.Err)
-	return ok && answer.HTTPStatusCode() >= 400 && answer.HTTPStatusCode() < 500 && e.meaning() == nil
-}
+func (e *CallError) Refused() bool { return awscall.IsRefusal(e.Err) && e.meaning() == nil }
 
 // callError wraps an error with its call. It returns nil for nil.
 func callError(action, arn string, err error) error {
 	if err == nil {
 		return nil
 	}
-	failed := &CallError{Action: action, ARN: arn, Err: err}
-	if inner := innermost(err); inner != nil && inner.ServiceID != elbv2.ServiceID {
-		failed.Action, failed.ARN = strings.ToLower(inner.ServiceID)+":"+inner.OperationName, ""
-	}
-	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		failed.Code = api.ErrorCode()
+	failed := &CallError{Action: action, ARN: arn, Code: awscall.Code(err), Err: err}
+	if other, is := awscall.OtherService(err, elbv2.ServiceID); is {
+		failed.Action, failed.ARN = other, ""
 	}
 	return failed
 }
 
-// innermost is the call that failed. Where getting credentials needs a call, such as
-// sts:AssumeRole, its error is wrapped in that of the call to ELB.
-func innermost(err error) *smithy.OperationError {
-	op, ok := errors.AsType[*smithy.OperationError](err)
-	if !ok {
-		return nil
-	}
-	if inner := innermost(op.Err); inner != nil {
-		return inner
-	}
-	return op
-}
-
-var (
-	deniedCodes = []string{"UnauthorizedOperation", "NotAuthorized", "UnauthorizedAccess"}
-	// Codes for expired and for invalid credentials: both need new ones.
-	expiredCodes = []string{
-		"RequestExpired", "InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClientException",
-		"InvalidToken", "TokenRefreshRequired", "InvalidIdentityToken", "InvalidIdentityTokenException",
-	}
-)
-
 func (e *CallError) meaning() error {
-	throttled := slices.ContainsFunc(retry.DefaultThrottles, func(is retry.IsErrorThrottle) bool {
-		return is.IsErrorThrottle(e.Err).Bool()
-	})
-	_, sso := errors.AsType[*ssocreds.InvalidTokenError](e.Err)
-	switch {
-	case throttled || strings.HasPrefix(e.Code, "Throttling"):
-		return traffic.ErrThrottled
-	case strings.HasPrefix(e.Code, "AccessDenied") || slices.Contains(deniedCodes, e.Code):
-		return traffic.ErrDenied
-	case strings.HasPrefix(e.Code, "ExpiredToken") || slices.Contains(expiredCodes, e.Code) || sso:
-		return traffic.ErrExpired
+	_, other := errors.AsType[*types.TargetGroupAssociationLimitException](e.Err)
+	switch meaning := awscall.Meaning(e.Err); {
+	case meaning != nil:
+		return meaning
 	case isNotFound(e.Err) && e.ARN != "":
 		return &traffic.MissingError{ID: e.ARN}
 	case isNotFound(e.Err):
 		return traffic.ErrNotFound
-	}
-	if _, other := errors.AsType[*types.TargetGroupAssociationLimitException](e.Err); other {
+	case other:
 		return ErrOtherBalancer
-	}
-	if _, unreadable := errors.AsType[*smithy.DeserializationError](e.Err); unreadable {
-		return traffic.ErrIncomplete
 	}
 	return nil
 }

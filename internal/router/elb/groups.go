@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -45,7 +46,7 @@ func (e *GroupError) Unwrap() error { return e.Err }
 // GroupInfo describes each group by its ARN, with one call per twenty groups of a region. It
 // returns traffic.ErrNotFound for a missing group, in a CallError with its ARN.
 func (r *Router) GroupInfo(ctx context.Context, groups []string) (map[string]GroupInfo, error) {
-	ctx, cancel := limitRead(ctx)
+	ctx, cancel := awscall.LimitRead(ctx)
 	defer cancel()
 	regions := map[string][]string{}
 	for _, group := range groups {
@@ -64,7 +65,7 @@ func (r *Router) GroupInfo(ctx context.Context, groups []string) (map[string]Gro
 	for region, all := range regions {
 		for some := range slices.Chunk(all, batchSize) {
 			work = append(work, func() {
-				facts, err := retryIncomplete(ctx, func() ([]GroupInfo, error) { return r.groupInfoBatch(ctx, region, some) })
+				facts, err := awscall.RetryIncomplete(ctx, func() ([]GroupInfo, error) { return r.groupInfoBatch(ctx, region, some) })
 				mu.Lock()
 				defer mu.Unlock()
 				errs = append(errs, err)

@@ -11,6 +11,7 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -25,7 +26,7 @@ func (r *Router) Health(ctx context.Context, groups []string) (map[string]traffi
 	var work []func()
 	for i, group := range groups {
 		work = append(work, func() {
-			health, err := retryIncomplete(ctx, func() (traffic.Health, error) { return r.groupHealth(ctx, group) })
+			health, err := awscall.RetryIncomplete(ctx, func() (traffic.Health, error) { return r.groupHealth(ctx, group) })
 			mu.Lock()
 			defer mu.Unlock()
 			found[group], errs[i] = health, err

@@ -12,6 +12,7 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -30,7 +31,7 @@ type trafficRoute struct {
 // routes have left. They are sorted by load balancer, port and priority. It takes one call per load
 // balancer and one per listener; Reader.OtherRoutes shares them between switches.
 func (r *Router) OtherRoutes(ctx context.Context, routes, groups []string) ([]traffic.OtherRoute, error) {
-	ctx, cancel := limitRead(ctx)
+	ctx, cancel := awscall.LimitRead(ctx)
 	defer cancel()
 	return otherRoutes(ctx, routes, groups, r.trafficRoutes)
 }
@@ -102,7 +103,7 @@ func (o trafficRoute) text() string {
 // trafficRoutes lists every listener and rule of a load balancer that has at least one listener:
 // that of a route, or of a target group in use.
 func (r *Router) trafficRoutes(ctx context.Context, balancer ARN) ([]trafficRoute, error) {
-	listeners, err := retryIncomplete(ctx, func() ([]trafficRoute, error) { return r.listenersOf(ctx, balancer) })
+	listeners, err := awscall.RetryIncomplete(ctx, func() ([]trafficRoute, error) { return r.listenersOf(ctx, balancer) })
 	if err != nil || balancer.Type != Application { // other types have no rules
 		return listeners, err
 	}
@@ -110,7 +111,7 @@ func (r *Router) trafficRoutes(ctx context.Context, balancer ARN) ([]trafficRout
 	var work []func()
 	for i, l := range listeners {
 		work = append(work, func() {
-			rules[i], errs[i] = retryIncomplete(ctx, func() ([]trafficRoute, error) { return r.rulesOf(ctx, balancer.Region, l) })
+			rules[i], errs[i] = awscall.RetryIncomplete(ctx, func() ([]trafficRoute, error) { return r.rulesOf(ctx, balancer.Region, l) })
 		})
 	}
 	runConcurrently(work)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -16,7 +17,7 @@ import (
 // balancer and one per listener (more with pagination); Reader.References shares them between environments. It
 // returns traffic.ErrNotFound for a missing group, in a CallError with its ARN.
 func (r *Router) References(ctx context.Context, groups []string) ([]traffic.Reference, error) {
-	ctx, cancel := limitRead(ctx)
+	ctx, cancel := awscall.LimitRead(ctx)
 	defer cancel()
 	read := func() ([]traffic.Reference, error) {
 		facts, err := r.GroupInfo(ctx, groups)
@@ -35,7 +36,7 @@ func (r *Router) References(ctx context.Context, groups []string) ([]traffic.Ref
 
 // References is Router.References with shared calls. It fails only for its own groups.
 func (r *Reader) References(ctx context.Context, groups []string) ([]traffic.Reference, error) {
-	found, err := r.groups.get(ctx, groups)
+	found, err := r.groups.Get(ctx, groups)
 	if err != nil {
 		return nil, err
 	}

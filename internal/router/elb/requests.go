@@ -9,6 +9,7 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -39,7 +40,7 @@ func decodeRequest(verb traffic.Verb, tags map[string]string) (traffic.Request, 
 
 // Requests implements traffic.Requester with one DescribeTags per twenty routes of a region.
 func (r *Recorder) Requests(ctx context.Context, routes []string) ([]traffic.Request, error) {
-	ctx, cancel := limitRead(ctx)
+	ctx, cancel := awscall.LimitRead(ctx)
 	defer cancel()
 	found := map[string]map[string]string{}
 	var failed error

@@ -12,6 +12,7 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -26,7 +27,7 @@ func NewRecorder(router *Router) *Recorder { return &Recorder{router} }
 // Records implements traffic.Recorder with one DescribeTags per twenty routes of a region.
 // A route that does not exist has no records.
 func (r *Recorder) Records(ctx context.Context, routes []string) (map[string][]traffic.Record, error) {
-	ctx, cancel := limitRead(ctx)
+	ctx, cancel := awscall.LimitRead(ctx)
 	defer cancel()
 	found, errs := r.recordsEach(ctx, routes)
 	for _, route := range routes {
@@ -65,7 +66,7 @@ func (r *Recorder) recordsBatch(ctx context.Context, region string, routes []str
 // tagsBatch reads the tags of up to twenty routes. The API does not say which of them are missing.
 func (r *Recorder) tagsBatch(ctx context.Context, region string, routes []string) (map[string]map[string]string, map[string]error) {
 	found, errs := map[string]map[string]string{}, map[string]error{}
-	out, err := retryIncomplete(ctx, func() (*elbv2.DescribeTagsOutput, error) {
+	out, err := awscall.RetryIncomplete(ctx, func() (*elbv2.DescribeTagsOutput, error) {
 		out, err := r.router.client(region).DescribeTags(ctx, &elbv2.DescribeTagsInput{ResourceArns: routes})
 		if err == nil && len(out.TagDescriptions) < len(routes) {
 			err = traffic.ErrIncomplete
@@ -104,7 +105,7 @@ func (r *Recorder) tagsBatch(ctx context.Context, region string, routes []string
 // those that may have a record of the same shift. Default rules are part of their listeners. It takes
 // one call per load balancer and one per listener.
 func (r *Recorder) Beside(ctx context.Context, routes []string) ([]string, error) {
-	ctx, cancel := limitRead(ctx)
+	ctx, cancel := awscall.LimitRead(ctx)
 	defer cancel()
 	balancers, err := balancersOf(routes)
 	if err != nil {

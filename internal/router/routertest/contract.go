@@ -3,6 +3,7 @@ package routertest
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ type Fixture struct {
 	Routes []string
 	// Groups are six or more. The first has two healthy targets; the second is on no
 	// route and has two targets that are healthy as soon as they are checked; the
-	// third has no targets.
+	// third has no targets. See Functions and Unchecked.
 	Groups []string
 
 	// Idle is a route with a fixed 503, Redirect one with a redirect. They are empty where
@@ -36,6 +37,11 @@ type Fixture struct {
 	// Extra describes what Routes[0] does besides forwarding. It is not empty, and a
 	// write must not change it. Nil where a route has nothing but weights.
 	Extra func(t *testing.T) string
+
+	// Functions says that every group is a function, which is its one target, also where no route has it.
+	Functions bool
+	// Unchecked says that the third group has targets that are not checked instead of none.
+	Unchecked bool
 }
 
 // Run tests a router against the contract of traffic.Router. Every test calls fixture
@@ -80,9 +86,9 @@ func readsInOrder(t *testing.T, f Fixture) {
 	if len(states) != len(routes) {
 		t.Fatalf("Read returned %d states for %d routes", len(states), len(routes))
 	}
-	wantWeights(t, states[0], map[string]int{f.Groups[0]: 1})
-	wantWeights(t, states[1], map[string]int{f.Groups[0]: 90, f.Groups[1]: 10})
-	wantWeights(t, states[2], map[string]int{f.Groups[0]: 1})
+	f.wantWeights(t, states[0], map[string]int{f.Groups[0]: 1})
+	f.wantWeights(t, states[1], map[string]int{f.Groups[0]: 90, f.Groups[1]: 10})
+	f.wantWeights(t, states[2], map[string]int{f.Groups[0]: 1})
 	if f.Idle != "" && (!states[3].FixedError || states[4].Response == "" || states[4].FixedError) {
 		t.Errorf("Read returned %+v for the fixed 503 and %+v for the redirect", states[3], states[4])
 	}
@@ -102,7 +108,7 @@ func readsNothing(t *testing.T, f Fixture) {
 func readsFresh(t *testing.T, f Fixture) {
 	f.read(t, f.Routes[0])
 	f.Change(t, f.Routes[0], map[string]int{f.Groups[0]: 50, f.Groups[1]: 50})
-	wantWeights(t, f.read(t, f.Routes[0]), map[string]int{f.Groups[0]: 50, f.Groups[1]: 50})
+	f.wantWeights(t, f.read(t, f.Routes[0]), map[string]int{f.Groups[0]: 50, f.Groups[1]: 50})
 }
 
 func readsWritten(t *testing.T, f Fixture) {
@@ -115,9 +121,9 @@ func readsWritten(t *testing.T, f Fixture) {
 	} {
 		weights := f.Limits.Encode(shares)
 		must(t, f.write(t, f.Routes[0], weights))
-		wantWeights(t, f.read(t, f.Routes[0]), weights)
+		f.wantWeights(t, f.read(t, f.Routes[0]), weights)
 	}
-	wantWeights(t, f.read(t, f.Routes[1]), map[string]int{f.Groups[0]: 1})
+	f.wantWeights(t, f.read(t, f.Routes[1]), map[string]int{f.Groups[0]: 1})
 }
 
 // evenly divides the traffic among as many groups as a route can have, at most five.
@@ -137,19 +143,19 @@ func returnsCopies(t *testing.T, f Fixture) {
 	must(t, f.write(t, f.Routes[0], map[string]int{f.Groups[0]: 75, f.Groups[1]: 25}))
 	first := f.read(t, f.Routes[0])
 	clear(first.Weights)
-	wantWeights(t, f.read(t, f.Routes[0]), map[string]int{f.Groups[0]: 75, f.Groups[1]: 25})
+	f.wantWeights(t, f.read(t, f.Routes[0]), map[string]int{f.Groups[0]: 75, f.Groups[1]: 25})
 
 	written := f.read(t, f.Routes[0])
 	written.Weights = map[string]int{f.Groups[0]: 40, f.Groups[1]: 60}
 	must(t, f.Router.Write(t.Context(), f.Routes[0], written))
 	clear(written.Weights)
-	wantWeights(t, f.read(t, f.Routes[0]), map[string]int{f.Groups[0]: 40, f.Groups[1]: 60})
+	f.wantWeights(t, f.read(t, f.Routes[0]), map[string]int{f.Groups[0]: 40, f.Groups[1]: 60})
 }
 
 func replacesGroups(t *testing.T, f Fixture) {
 	must(t, f.write(t, f.Routes[0], map[string]int{f.Groups[0]: 100, f.Groups[1]: 0, f.Groups[2]: 0}))
 	must(t, f.write(t, f.Routes[0], map[string]int{f.Groups[1]: 100, f.Groups[3]: 0}))
-	wantWeights(t, f.read(t, f.Routes[0]), map[string]int{f.Groups[1]: 100, f.Groups[3]: 0})
+	f.wantWeights(t, f.read(t, f.Routes[0]), map[string]int{f.Groups[1]: 100, f.Groups[3]: 0})
 }
 
 func preservesExtra(t *testing.T, f Fixture) {
@@ -220,7 +226,7 @@ func (f Fixture) replaceAndRestore(t *testing.T, route string, original traffic.
 	t.Helper()
 	must(t, f.write(t, route, map[string]int{f.Groups[0]: 100}))
 	now := f.read(t, route)
-	wantWeights(t, now, map[string]int{f.Groups[0]: 100})
+	f.wantWeights(t, now, map[string]int{f.Groups[0]: 100})
 	if now.Response != "" || now.FixedError {
 		t.Errorf("a route that forwards reads as %+v", now)
 	}
@@ -255,7 +261,7 @@ func rejectsInvalid(t *testing.T, f Fixture) {
 		if err := f.write(t, f.Routes[0], s.weights); err == nil {
 			t.Fatalf("Write accepted %s", s.name)
 		}
-		wantWeights(t, f.read(t, f.Routes[0]), map[string]int{f.Groups[0]: 60, f.Groups[1]: 40})
+		f.wantWeights(t, f.read(t, f.Routes[0]), map[string]int{f.Groups[0]: 60, f.Groups[1]: 40})
 	}
 }
 
@@ -269,7 +275,7 @@ func rejectsWrongRaw(t *testing.T, f Fixture) {
 		if err := f.Router.Write(t.Context(), f.Routes[0], traffic.State{Weights: weights, Raw: raw}); err == nil {
 			t.Errorf("Write accepted a Raw that is %s", name)
 		}
-		wantWeights(t, f.read(t, f.Routes[0]), map[string]int{f.Groups[0]: 1})
+		f.wantWeights(t, f.read(t, f.Routes[0]), map[string]int{f.Groups[0]: 1})
 	}
 }
 
@@ -316,7 +322,7 @@ func respectsContext(t *testing.T, f Fixture) {
 	if _, err := f.Router.Health(ctx, f.Groups); !errors.Is(err, context.Canceled) {
 		t.Errorf("Health returned %v", err)
 	}
-	wantWeights(t, f.read(t, f.Routes[0]), map[string]int{f.Groups[0]: 1})
+	f.wantWeights(t, f.read(t, f.Routes[0]), map[string]int{f.Groups[0]: 1})
 }
 
 func isConcurrent(t *testing.T, f Fixture) {
@@ -342,7 +348,7 @@ func isConcurrent(t *testing.T, f Fixture) {
 	states, err := f.Router.Read(t.Context(), f.Routes[:2])
 	must(t, err)
 	for _, s := range states {
-		wantWeights(t, s, map[string]int{f.Groups[0]: 90, f.Groups[1]: 10})
+		f.wantWeights(t, s, map[string]int{f.Groups[0]: 90, f.Groups[1]: 10})
 	}
 }
 
@@ -363,9 +369,14 @@ func (f Fixture) write(t *testing.T, route string, weights map[string]int) error
 	return f.Router.Write(t.Context(), route, traffic.State{Weights: weights, Stickiness: s.Stickiness, Raw: s.Raw})
 }
 
-// wantWeights compares shares and attached groups, as State.Equal does.
-func wantWeights(t *testing.T, got traffic.State, want map[string]int) {
+// wantWeights compares shares and attached groups, as State.Equal does. A router that does not
+// attach idle groups has none at weight 0, also after they were written.
+func (f Fixture) wantWeights(t *testing.T, got traffic.State, want map[string]int) {
 	t.Helper()
+	if !f.Limits.AttachesIdle {
+		want = maps.Clone(want)
+		maps.DeleteFunc(want, func(_ string, n int) bool { return n == 0 })
+	}
 	if !got.Equal(traffic.State{Weights: want, Stickiness: got.Stickiness}) {
 		t.Errorf("the route has weights %v and response %q, want %v", got.Weights, got.Response, want)
 	}

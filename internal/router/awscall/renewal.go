@@ -1,4 +1,4 @@
-package elb
+package awscall
 
 import (
 	"context"
@@ -41,7 +41,7 @@ func (r *renewal) HandleFinalize(
 	ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler,
 ) (middleware.FinalizeOutput, middleware.Metadata, error) {
 	out, metadata, err := next.HandleFinalize(ctx, in)
-	if errors.Is(callError("", "", err), traffic.ErrExpired) {
+	if errors.Is(Meaning(err), traffic.ErrExpired) {
 		r.credentials.Invalidate()
 	}
 	return out, metadata, err

@@ -1,0 +1,177 @@
+package platform
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/route53"
+)
+
+// route53Records is the platform of weighted records.
+func route53Records() Entry {
+	return Entry{
+		Platform: release.Platform{Limits: route53.Limits(), GroupName: route53.Identifier, NoRecord: true,
+			Connections: func(string) bool { return false }},
+		Block:        "route53",
+		Backends:     "records",
+		BackendsText: "Map of entry point to the set identifier of its weighted records, with one for each entry point",
+		Backend:      "record",
+		Schema:       route53Block,
+		compose:      route53Group,
+		value:        route53.Identifier,
+		ValueFault:   identifierFault,
+		owns:         route53.Owns,
+		RouteFault:   recordFault,
+		GroupFault:   func(id string) string { return idFault(route53.ParseGroup(id)) },
+		Region:       func(string) string { return "" },
+		Place:        func(string) Place { return Place{} },
+		label:        route53.Label,
+		Detaches:     func(string) bool { return false },
+		Unread:       func(string) bool { return true },
+		ReadFault:    recordReadFault,
+		Detail:       recordDetail,
+		Command:      route53.Command,
+		restore:      route53.Restore,
+		LimitText:    "100 record sets of one name and type, the maximum of Route 53",
+		IdleText:     "no record has it",
+		Connect:      connectRoute53,
+	}
+}
+
+func route53Block() schema.ListNestedBlock {
+	return schema.ListNestedBlock{
+		MarkdownDescription: "The weighted records of Amazon Route 53 to shift. See [Routers](../guides/routers.md).",
+		NestedObject: schema.NestedBlockObject{Attributes: map[string]schema.Attribute{
+			"routes": schema.MapAttribute{
+				ElementType: types.ListType{ElemType: types.StringType},
+				Required:    true,
+				MarkdownDescription: "Map of entry point (a name that you choose, such as `web`, without commas and `=`) to its records, each as `ZONE_ID/name/type`, such as `Z0123456789ABC/app.example.com/A`. " +
+					"Types: `A`, `AAAA` and `CNAME`, also as aliases. The records of one entry point have the same zone and name. Each needs a weighted record set for every environment. All records of a zone are changed in one batch.",
+			},
+		}},
+	}
+}
+
+// route53Group composes a group.
+func route53Group(routes []string, identifier string) (group, fault string) {
+	if fault = identifierFault(identifier); fault != "" {
+		return "", fault
+	}
+	group, err := route53.Group(routes, identifier)
+	switch {
+	case errors.Is(err, route53.ErrSeveralNames):
+		return "", "The records of its entry point have several names or zones. Use an entry point for each name."
+	case err != nil:
+		return "", "" // a fault of a route, which is reported there
+	}
+	return group, ""
+}
+
+func identifierFault(identifier string) string {
+	switch n := len([]rune(identifier)); {
+	case n == 0 || n > 128:
+		return "It is not a set identifier, which has 1 to 128 characters. Use the set_identifier of an aws_route53_record."
+	case strings.TrimSpace(identifier) != identifier:
+		return "It begins or ends with white space. Remove it, for example with trimspace()."
+	}
+	return ""
+}
+
+// recordFault says what is wrong with the id of a route.
+func recordFault(id string) string {
+	_, err := route53.ParseRoute(id)
+	return idFault(nil, err)
+}
+
+// idFault says what is wrong with an id that was parsed.
+func idFault(_ any, err error) string {
+	parsed, _ := errors.AsType[*route53.IDError](err)
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, route53.ErrType):
+		return "It is not a record of type A, AAAA or CNAME."
+	case errors.Is(err, route53.ErrNotNormal) && parsed != nil:
+		return fmt.Sprintf("Write it as %s: in lower case, without a trailing dot.", parsed.Normal)
+	}
+	return "It is not a record of Route 53. Use ZONE_ID/name/type, such as Z0123456789ABC/app.example.com/A."
+}
+
+// recordReadFault is about a record that is not there, or has another routing policy.
+func recordReadFault(at path.Path, route string, err error) diag.Diagnostic {
+	if weighted, is := errors.AsType[*route53.NotWeightedError](err); is && weighted.Route == route {
+		return input.Misuse(at, notWeightedText(weighted)+" "+weightedAction, input.Fact{"Record", route}, input.Fact{"Routing policy", weighted.Policy})
+	}
+	return nil
+}
+
+func notWeightedText(e *route53.NotWeightedError) string {
+	return fmt.Sprintf("The record %s has the routing policy %q.", route53.Label(e.Route), e.Policy)
+}
+
+// weightedAction is what to do about a record that is not weighted.
+const weightedAction = "Use a weighted record: one aws_route53_record with weighted_routing_policy and set_identifier for each environment."
+
+// recordDetail words an error of Route 53.
+func recordDetail(err error) (input.Detail, bool) {
+	call, named := errors.AsType[*route53.CallError](err)
+	failed := awsCall{kind: "record"}
+	if named {
+		failed.action, failed.id, failed.refused = call.Action, call.ID, call.Refused()
+		if !route53.Owns(call.ID) {
+			failed.id = ""
+		}
+	}
+	facts := input.CauseFact(err)
+	if weighted, is := errors.AsType[*route53.NotWeightedError](err); is {
+		return input.Detail{Cause: notWeightedText(weighted), Action: weightedAction, Facts: facts}, true
+	}
+	if group, is := errors.AsType[*route53.GroupError](err); is {
+		return input.Detail{
+			Cause:  fmt.Sprintf("The record %s has no record set with the set identifier %q.", route53.Label(group.Route), route53.Identifier(group.Group)),
+			Action: "Create the record set, with weight 0 and all other values as those of the environment, or change records of the environment.",
+			Facts:  append([]input.Fact{{"Record", group.Route}}, facts...),
+		}, true
+	}
+	switch {
+	case errors.Is(err, route53.ErrChanged), errors.Is(err, route53.ErrBatch):
+		return input.Detail{
+			Cause:  "Something else changed the records at the same time, so that the batch was not carried out.",
+			Action: "Find what else changes the records, such as external-dns, or an aws_route53_record without lifecycle { ignore_changes = [weighted_routing_policy] }. Then apply again.",
+			Facts:  facts,
+		}, true
+	}
+	if !named {
+		return input.Detail{}, false
+	}
+	if d, ok := failed.denial(err); ok {
+		return d, true
+	}
+	return failed.failure(err), true
+}
+
+// connectRoute53 opens clients.
+func connectRoute53(ctx context.Context, session *AWSSession, id string) (*Clients, error) {
+	config, err := session.open(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	settings := session.Settings
+	forward, rollback := route53.NewRouters(config, route53.Options{MaxAttempts: settings.MaxAttempts, Endpoint: settings.Endpoints["route53"], Account: "default"})
+	return &Clients{
+		Forward: forward, Rollback: rollback, Reader: route53.NewReader(forward), Groups: forward, CheckAccount: session.checkAccount,
+		CredentialsLast: func(ctx context.Context, d time.Duration) error { return credentialsLast(ctx, config.Credentials, d) },
+		Handover:        func(ctx context.Context) (json.RawMessage, error) { return session.handover(ctx, id) },
+	}, nil
+}

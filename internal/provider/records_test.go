@@ -1,0 +1,160 @@
+package provider_test
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/route53"
+	"github.com/aws/aws-sdk-go-v2/service/route53/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
+)
+
+// dnsSite is a hosted zone with weighted records of app.example.com, of which blue has all the traffic.
+type dnsSite struct {
+	*bench
+	dns  *route53.Client
+	zone string
+}
+
+func newDNSSite(t *testing.T, options ...localaws.Option) *dnsSite {
+	t.Helper()
+	s := &dnsSite{bench: newBench(t, options...)}
+	s.dns = route53.New(route53.Options{Region: "us-east-1", BaseEndpoint: new(s.srv.URL()), RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider("AKIALOCAL", "secret", "")})
+	out, err := s.dns.CreateHostedZone(t.Context(), &route53.CreateHostedZoneInput{Name: new("example.com"), CallerReference: new("test")})
+	s.must(err)
+	s.zone = strings.TrimPrefix(*out.HostedZone.Id, "/hostedzone/")
+	for _, kind := range []types.RRType{types.RRTypeA, types.RRTypeAaaa} {
+		s.set(s.record(kind, "blue", 100), s.record(kind, "green", 0))
+	}
+	return s
+}
+
+// record returns a weighted record of app.example.com, whose TTL is one second.
+func (s *dnsSite) record(kind types.RRType, identifier string, weight int64) types.ResourceRecordSet {
+	address := map[types.RRType]string{types.RRTypeA: "127.0.0.1", types.RRTypeAaaa: "::1"}[kind]
+	return types.ResourceRecordSet{Name: new("app.example.com"), Type: kind, SetIdentifier: &identifier, Weight: &weight, TTL: new(int64(1)),
+		ResourceRecords: []types.ResourceRecord{{Value: &address}}}
+}
+
+// set creates or replaces records.
+func (s *dnsSite) set(records ...types.ResourceRecordSet) {
+	s.t.Helper()
+	batch := &types.ChangeBatch{}
+	for _, r := range records {
+		batch.Changes = append(batch.Changes, types.Change{Action: types.ChangeActionUpsert, ResourceRecordSet: &r})
+	}
+	_, err := s.dns.ChangeResourceRecordSets(s.t.Context(), &route53.ChangeResourceRecordSetsInput{HostedZoneId: &s.zone, ChangeBatch: batch})
+	s.must(err)
+}
+
+// weights returns the weights of the records of a type by set identifier.
+func (s *dnsSite) weights(kind types.RRType) map[string]int64 {
+	s.t.Helper()
+	out, err := s.dns.ListResourceRecordSets(s.t.Context(), &route53.ListResourceRecordSetsInput{HostedZoneId: &s.zone})
+	s.must(err)
+	found := map[string]int64{}
+	for _, r := range out.ResourceRecordSets {
+		if r.Type == kind && r.SetIdentifier != nil {
+			found[*r.SetIdentifier] = aws.ToInt64(r.Weight)
+		}
+	}
+	return found
+}
+
+// mustHaveAll checks that all records of an environment have all the traffic.
+func (s *dnsSite) mustHaveAll(environment string) {
+	s.t.Helper()
+	for _, kind := range []types.RRType{types.RRTypeA, types.RRTypeAaaa} {
+		for name, n := range s.weights(kind) {
+			if (n > 0) != (name == environment) {
+				s.t.Errorf("%s of %s has weight %d", name, kind, n)
+			}
+		}
+	}
+}
+
+// release is a configuration with two environments.
+type dnsRelease struct {
+	*dnsSite
+	active, strategy, gates, environments, lifecycle string
+}
+
+func (s *dnsSite) release(active string) dnsRelease {
+	return dnsRelease{dnsSite: s, active: active, strategy: `steps = [{ percent = 5, hold = "1s" }, { percent = 50, hold = "1s" }]`,
+		environments: `{ blue = "1.0", green = "1.1" }`, lifecycle: "create_before_destroy = true"}
+}
+
+func (r dnsRelease) String() string {
+	return settings(r.bench, "") + fmt.Sprintf(`
+resource "bluegreen_environment" "app" {
+  for_each  = %[2]s
+  name      = each.key
+  version   = each.value
+  records   = { web = each.key }
+  backed_by = []
+  lifecycle {
+    %[6]s
+  }
+}
+
+resource "bluegreen_switch" "web" {
+  route53 {
+    routes = { web = ["%[1]s/app.example.com/A", "%[1]s/app.example.com/AAAA"] }
+  }
+  environments = bluegreen_environment.app
+  active       = %[3]q
+  strategy {
+    settle = "1ms"
+    %[4]s
+  }
+  health {
+    steady_for = "1ms"
+  }
+  %[5]s
+}
+`, r.zone, r.environments, r.active, r.strategy, r.gates, r.lifecycle)
+}
+
+// A release of weighted records: steps, one batch for all records of a step, and a revert.
+func TestRecords_release(t *testing.T) {
+	t.Parallel()
+	s, w := newDNSSite(t, localaws.WithRecordPropagation(50*time.Millisecond)), newWorkspace(t)
+	w.write(s.release("blue").String())
+	w.apply().ok()
+	s.mustHaveAll("blue")
+	w.write(s.release("green").String())
+	w.plan().ok()
+	w.scheduleIs("schedule")
+	mark := len(s.srv.Calls())
+	w.applyPlan().ok()
+	s.mustHaveAll("green")
+	batches := 0
+	for _, call := range s.srv.Calls()[mark:] {
+		if call.Action == "ChangeResourceRecordSets" {
+			batches++
+		}
+	}
+	if batches != 3 {
+		t.Errorf("%d batches for 3 steps", batches)
+	}
+	w.isEmpty()
+	w.write(s.release("blue").String())
+	w.apply().ok()
+	s.mustHaveAll("blue")
+
+	r := s.release("blue")
+	r.environments = `{ blue = "1.0" }`
+	w.write(r.String())
+	w.apply().ok()
+	if got, want := s.weights(types.RRTypeA), map[string]int64{"blue": 1, "green": 0}; (got["blue"] == 0) != (want["blue"] == 0) || !maps.Equal(map[string]int64{"green": got["green"]}, map[string]int64{"green": 0}) {
+		t.Errorf("the weights are %v", got)
+	}
+	w.isEmpty()
+}

@@ -1,0 +1,65 @@
+package route53
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	route53api "github.com/aws/aws-sdk-go-v2/service/route53"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
+)
+
+// defaultRegion is for a configuration without a region: the SDK needs one, although Route 53 has
+// one endpoint per partition.
+const defaultRegion = "us-east-1"
+
+// client is the part of the API that a Router calls.
+type client interface {
+	ListResourceRecordSets(context.Context, *route53api.ListResourceRecordSetsInput, ...func(*route53api.Options)) (*route53api.ListResourceRecordSetsOutput, error)
+	ChangeResourceRecordSets(context.Context, *route53api.ChangeResourceRecordSetsInput, ...func(*route53api.Options)) (*route53api.ChangeResourceRecordSetsOutput, error)
+	GetChange(context.Context, *route53api.GetChangeInput, ...func(*route53api.Options)) (*route53api.GetChangeOutput, error)
+	GetHealthCheck(context.Context, *route53api.GetHealthCheckInput, ...func(*route53api.Options)) (*route53api.GetHealthCheckOutput, error)
+	GetHealthCheckStatus(context.Context, *route53api.GetHealthCheckStatusInput, ...func(*route53api.Options)) (*route53api.GetHealthCheckStatusOutput, error)
+}
+
+// Options configure the AWS clients.
+type Options struct {
+	// MaxAttempts is the maximum number of attempts per forward call. 0 takes the configuration
+	// (AWS_MAX_ATTEMPTS, max_attempts of a profile), or awscall.DefaultMaxAttempts.
+	MaxAttempts int
+	// Endpoint is the URL to call, such as "http://127.0.0.1:4566". Empty: the configuration
+	// (AWS_ENDPOINT_URL and the like), or AWS.
+	Endpoint string
+	// Account identifies the AWS account: all clients of a process with the same Account share
+	// its request rate. Empty: a rate for these two Routers.
+	Account string
+	// RequestsPerSecond is the request rate of the account. 0: the 5 of AWS. The first clients of
+	// an Account set it.
+	RequestsPerSecond float64
+	// AliasHealth returns the health of the load balancer with a DNS name, in lower case and without
+	// "dualstack.", for alias records. It must be safe for concurrent use. Nil: their health is not
+	// checked.
+	AliasHealth func(ctx context.Context, dnsName string) (traffic.Health, error)
+}
+
+// NewRouters returns two Routers for the same records, for Router and RollbackRouter of rollout.Spec.
+// They share credentials, connections, the request rate and what they have written, but no retries.
+// In the rate, calls of the rollback Router come first.
+func NewRouters(cfg aws.Config, o Options) (forward, rollback *Router) {
+	common := &shared{aliasHealth: o.AliasHealth}
+	l := limiterOf(o.Account, o.RequestsPerSecond)
+	open := func(terms awscall.Policy, rollback bool) *Router {
+		return newRouter(route53api.NewFromConfig(cfg, func(c *route53api.Options) {
+			c.Region = cmp.Or(cfg.Region, defaultRegion)
+			c.Retryer, c.RetryMaxAttempts = terms.Retryer, 0 // otherwise the configuration's number would apply
+			if o.Endpoint != "" {
+				c.BaseEndpoint = &o.Endpoint
+			}
+			// Last, so that it comes before the others in an attempt.
+			c.APIOptions = append(append(c.APIOptions, terms.APIOptions...), rateMiddleware{l, rollback}.addTo)
+		}), common, rollback)
+	}
+	return open(awscall.Forward(cfg, o.MaxAttempts), false), open(awscall.Rollback(cfg), true)
+}

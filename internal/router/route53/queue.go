@@ -1,0 +1,195 @@
+package route53
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/route53/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
+)
+
+const (
+	batchWindow = 25 * time.Millisecond // writes of a zone within this time are one batch
+	endGrace    = 50 * time.Millisecond // for the error of a batch that ends with the context of a write
+)
+
+// write is one call of Write.
+type write struct {
+	ctx     context.Context
+	route   Route
+	raw     *raw
+	weights map[string]int // desired, by set identifier
+	done    chan error     // has room for the result
+}
+
+// byGroup returns the desired weights by group.
+func (w *write) byGroup() map[string]int {
+	weights := map[string]int{}
+	for identifier, n := range w.weights {
+		weights[w.route.place().group(identifier)] = n
+	}
+	return weights
+}
+
+// read returns the traffic that the caller knows of.
+func (w *write) read() traffic.State {
+	return traffic.State{Weights: weightsOf(w.route.place(), w.raw.sets)}
+}
+
+// wait returns the result, or the end of the write's context.
+func (w *write) wait() error {
+	select {
+	case err := <-w.done:
+		return err
+	case <-w.ctx.Done():
+	}
+	grace := time.NewTimer(endGrace)
+	defer grace.Stop()
+	select {
+	case err := <-w.done: // of a batch that ended with it, which says what was attempted
+		return err
+	case <-grace.C:
+		return callError(changeRecords, w.route.String(), w.ctx.Err())
+	}
+}
+
+// queue collects the writes of a zone and sends them in batches, one batch after the other: Route 53
+// refuses a change of a zone while it processes another one.
+type queue struct {
+	send func(ctx context.Context, writes []*write)
+
+	mu      sync.Mutex
+	waiting []*write
+	running bool
+}
+
+func (q *queue) add(ctx context.Context, w *write) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting = append(q.waiting, w)
+	if !q.running {
+		q.running = true
+		go q.run(context.WithoutCancel(ctx))
+	}
+}
+
+// run sends batches until no write waits.
+func (q *queue) run(ctx context.Context) {
+	for q.busy() {
+		window := time.NewTimer(batchWindow)
+		<-window.C
+		if batch := q.take(); len(batch) > 0 {
+			batchCtx, cancel := batchContext(ctx, batch)
+			q.send(batchCtx, batch)
+			cancel()
+		}
+	}
+}
+
+// busy reports whether writes wait. If not, the queue does not run any more.
+func (q *queue) busy() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.running = len(q.waiting) > 0
+	return q.running
+}
+
+// take returns the writes of the next batch: the first of each route.
+func (q *queue) take() []*write {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var batch, later []*write
+	for _, w := range q.waiting {
+		switch {
+		case w.ctx.Err() != nil:
+			w.done <- w.ctx.Err()
+		case slices.ContainsFunc(batch, func(first *write) bool { return first.route == w.route }):
+			later = append(later, w)
+		default:
+			batch = append(batch, w)
+		}
+	}
+	q.waiting = later
+	return batch
+}
+
+// batchContext returns a context that ends with the last of the writes.
+func batchContext(ctx context.Context, writes []*write) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	var left atomic.Int64
+	left.Store(int64(len(writes)))
+	var latest time.Time
+	stops := []func() bool{}
+	limited := true
+	for _, w := range writes {
+		deadline, has := w.ctx.Deadline()
+		limited = limited && has
+		if deadline.After(latest) {
+			latest = deadline
+		}
+		stops = append(stops, context.AfterFunc(w.ctx, func() {
+			if left.Add(-1) == 0 && !errors.Is(w.ctx.Err(), context.DeadlineExceeded) {
+				cancel()
+			}
+		}))
+	}
+	if !limited {
+		latest = time.Time{}
+	}
+	end := func() {}
+	if !latest.IsZero() {
+		ctx, end = context.WithDeadline(ctx, latest)
+	}
+	return ctx, func() {
+		end()
+		cancel()
+		for _, stop := range stops {
+			stop()
+		}
+	}
+}
+
+// changes returns the changes that give the fresh record sets of a name the desired weights, and the
+// state that they have now. A group with weight 0 that is missing is ignored where lenient is true.
+func (w *write) changes(all []types.ResourceRecordSet, lenient bool) ([]types.Change, traffic.State, error) {
+	now, err := stateOf(w.route, all)
+	if err != nil {
+		return nil, now, err
+	}
+	sets := ofType(all, w.route.Type)
+	for identifier, n := range w.weights {
+		exists := slices.ContainsFunc(sets, func(s types.ResourceRecordSet) bool { return aws.ToString(s.SetIdentifier) == identifier })
+		if !exists && (n > 0 || !lenient) {
+			return nil, now, missing(w.route.place().group(identifier))
+		}
+	}
+	var changes []types.Change
+	for _, set := range sets {
+		n := w.weights[aws.ToString(set.SetIdentifier)]
+		if *set.Weight == int64(n) {
+			continue
+		}
+		changes = append(changes,
+			types.Change{Action: types.ChangeActionDelete, ResourceRecordSet: new(set)},
+			types.Change{Action: types.ChangeActionCreate, ResourceRecordSet: new(withWeight(set, n))})
+	}
+	return changes, now, nil
+}
+
+// upserts returns the changes that write the record sets that were read earlier with the desired
+// weights, whatever they are now.
+func (w *write) upserts() []types.Change {
+	var changes []types.Change
+	for _, set := range w.raw.sets {
+		changes = append(changes, types.Change{
+			Action: types.ChangeActionUpsert, ResourceRecordSet: new(withWeight(set, w.weights[aws.ToString(set.SetIdentifier)])),
+		})
+	}
+	return changes
+}

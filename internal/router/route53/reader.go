@@ -1,0 +1,133 @@
+package route53
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/route53/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
+)
+
+// maxIdleReads is the number of groups in a run whose health is read for a warning. Each takes up to
+// three calls, and an account has five per second.
+const maxIdleReads = 20
+
+// Reader shares what a Router reads between all resources of one run of Terraform: requests at about
+// the same time share calls, a call in flight is not repeated, and a result is cached for two seconds.
+// It is for refreshing and planning. Decisions about writes use the Router, which caches no record
+// sets.
+type Reader struct {
+	names  awscall.Batcher[[]types.ResourceRecordSet]
+	health awscall.Batcher[traffic.Health]
+	idle   awscall.Budget
+}
+
+// NewReader returns a Reader with an empty cache.
+func NewReader(router *Router) *Reader {
+	return &Reader{
+		names:  awscall.Batcher[[]types.ResourceRecordSet]{Each: router.namesEach},
+		health: awscall.Batcher[traffic.Health]{Each: router.healthEach},
+		idle:   awscall.Budget{Left: maxIdleReads},
+	}
+}
+
+// namesEach is lister.each by text.
+func (r *Router) namesEach(ctx context.Context, names []string) (map[string][]types.ResourceRecordSet, map[string]error) {
+	var places []place
+	for _, text := range names {
+		zone, name, _ := strings.Cut(text, "/")
+		places = append(places, place{zone, name})
+	}
+	found, errs := map[string][]types.ResourceRecordSet{}, map[string]error{}
+	for at, l := range r.names.each(ctx, places) {
+		found[at.String()], errs[at.String()] = l.sets, l.err
+	}
+	return found, errs
+}
+
+// listEach is lister.each with shared calls.
+func (r *Reader) listEach(ctx context.Context, places []place) map[place]listing {
+	each := distinct(places)
+	for _, at := range each {
+		r.names.Request(ctx, at.String()) // together
+	}
+	found := map[place]listing{}
+	for _, at := range each {
+		sets, err := r.names.Get(ctx, []string{at.String()})
+		if err != nil {
+			found[at] = listing{err: err}
+			continue
+		}
+		found[at] = listing{sets: sets[0]}
+	}
+	return found
+}
+
+// Read is Router.Read with shared calls.
+func (r *Reader) Read(ctx context.Context, routes []string) ([]traffic.State, error) {
+	var parsed []Route
+	var places []place
+	for _, id := range routes {
+		route, err := ParseRoute(id)
+		if err != nil {
+			return nil, err
+		}
+		parsed = append(parsed, route)
+		places = append(places, route.place())
+	}
+	listings := r.listEach(ctx, places)
+	states := make([]traffic.State, 0, len(routes))
+	for _, route := range parsed {
+		l := listings[route.place()]
+		if l.err != nil {
+			return nil, callError(listRecords, route.String(), l.err)
+		}
+		s, err := stateOf(route, l.sets)
+		if err != nil {
+			return nil, err
+		}
+		states = append(states, s)
+	}
+	return states, nil
+}
+
+// Records returns nothing: a record set has no place for the record of a shift.
+func (*Reader) Records(context.Context, []string) (map[string][]traffic.Record, error) {
+	return nil, nil
+}
+
+// References is Router.References with shared calls.
+func (r *Reader) References(ctx context.Context, groups []string) ([]traffic.Reference, error) {
+	return references(ctx, groups, r.listEach)
+}
+
+// OtherRoutes is Router.OtherRoutes with shared calls.
+func (r *Reader) OtherRoutes(ctx context.Context, routes, groups []string) ([]traffic.OtherRoute, error) {
+	return otherRoutes(ctx, routes, groups, r.listEach)
+}
+
+// IdleHealth returns the health of up to maxIdleReads groups in a run, with shared calls. It returns
+// what it has also with an error.
+func (r *Reader) IdleHealth(ctx context.Context, groups []string) (map[string]traffic.Health, error) {
+	admitted := r.idle.Admit(groups)
+	for _, group := range admitted {
+		r.health.Request(ctx, group) // together
+	}
+	found, errs := map[string]traffic.Health{}, []error{}
+	for _, group := range admitted {
+		health, err := r.health.Get(ctx, []string{group})
+		if errs = append(errs, err); err == nil {
+			found[group] = health[0]
+		}
+	}
+	return found, errors.Join(errs...)
+}
+
+// Invalidate empties the cache. It is for after a shift.
+func (r *Reader) Invalidate() {
+	r.names.Forget()
+	r.health.Forget()
+}

@@ -1,0 +1,121 @@
+package route53
+
+import (
+	"context"
+	"sync"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
+)
+
+var (
+	_ traffic.Router     = (*Router)(nil)
+	_ traffic.Propagator = (*Router)(nil)
+)
+
+// Router is traffic.Router for weighted records. It caches no record sets.
+type Router struct {
+	client client
+	names  lister
+	shared *shared
+	sender sender
+
+	mu     sync.Mutex
+	queues map[string]*queue // by zone
+}
+
+func newRouter(c client, common *shared, rollback bool) *Router {
+	return &Router{
+		client: c, names: lister{c}, shared: common,
+		sender: sender{client: c, names: lister{c}, shared: common, rollback: rollback},
+		queues: map[string]*queue{},
+	}
+}
+
+// Read implements traffic.Router with one ListResourceRecordSets per name. It also returns the errors
+// of ParseRoute, and NotWeightedError.
+func (r *Router) Read(ctx context.Context, routes []string) ([]traffic.State, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	found, errs := r.readEach(ctx, routes)
+	states := make([]traffic.State, 0, len(routes))
+	for _, route := range routes {
+		if err := errs[route]; err != nil {
+			return nil, err
+		}
+		states = append(states, copied(found[route]))
+	}
+	return states, nil
+}
+
+// readEach returns the state of each route, or why it could not be read. Routes of one name share a
+// call.
+func (r *Router) readEach(ctx context.Context, routes []string) (map[string]traffic.State, map[string]error) {
+	found, errs := map[string]traffic.State{}, map[string]error{}
+	parsed := map[string]Route{}
+	var places []place
+	for _, id := range routes {
+		route, err := ParseRoute(id)
+		if err != nil {
+			errs[id] = err
+			continue
+		}
+		parsed[id] = route
+		places = append(places, route.place())
+	}
+	listings := r.names.each(ctx, places)
+	for id, route := range parsed {
+		l := listings[route.place()]
+		if l.err != nil {
+			errs[id] = callError(listRecords, id, l.err)
+			continue
+		}
+		if s, err := stateOf(route, l.sets); err != nil {
+			errs[id] = err
+		} else {
+			found[id] = s
+		}
+	}
+	return found, errs
+}
+
+// Write implements traffic.Router. Groups of the route that the desired state leaves out get weight 0.
+// It reads the record sets and sends DELETE of them and CREATE of the same with the desired weights,
+// in one atomic batch with the other writes of the zone that start within 25 ms: all succeed, or none.
+// Where nothing changes, it sends nothing.
+//
+// If the weights are neither those of desired.Raw nor what this process wrote, it writes nothing and
+// returns a ChangedError. If the batch fails because of a concurrent change, it reads again, and sends
+// the batch a second time if only other fields changed. A missing group is a MissingError, a route that
+// was not written because of another one is a BatchError. It also returns the errors of Read, and ErrInvalid
+// where nothing was sent.
+//
+// The rollback Router overwrites whatever weights it finds. If it cannot read the record sets, it
+// writes those of desired.Raw (UPSERT). It ignores a missing group with weight 0, and if a batch fails,
+// it writes each route alone.
+func (r *Router) Write(ctx context.Context, route string, desired traffic.State) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	parsed, err := ParseRoute(route)
+	if err != nil {
+		return err
+	}
+	k, weights, err := target(parsed, desired)
+	if err != nil {
+		return err
+	}
+	w := &write{ctx: ctx, route: parsed, raw: k, weights: weights, done: make(chan error, 1)}
+	r.queue(parsed.Zone).add(ctx, w)
+	return w.wait()
+}
+
+// queue returns the queue of a zone.
+func (r *Router) queue(zone string) *queue {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.queues[zone] == nil {
+		r.queues[zone] = &queue{send: func(ctx context.Context, writes []*write) { r.sender.send(ctx, zone, writes) }}
+	}
+	return r.queues[zone]
+}
