@@ -97,7 +97,7 @@ func TestLambda_updatesOfAnAlias(t *testing.T) {
 	if whole.RoutingConfig != nil || f.get().RoutingConfig != nil {
 		t.Errorf("the split did not end: %+v", whole.RoutingConfig)
 	}
-	if got := f.srv.AliasWeights(functionARN + ":live"); !reflect.DeepEqual(got, map[string]float64{"3": 1}) {
+	if got := f.srv.Lambda().Weights(functionARN + ":live"); !reflect.DeepEqual(got, map[string]float64{"3": 1}) {
 		t.Errorf("the alias sends %v", got)
 	}
 }
@@ -237,14 +237,14 @@ func TestLambda_provisionedConcurrency(t *testing.T) {
 	if out, err := get("2"); err != nil || out.Status != types.ProvisionedConcurrencyStatusEnumInProgress || *out.AllocatedProvisionedConcurrentExecutions != 0 {
 		t.Errorf("got %+v, %v", out, err)
 	}
-	f.srv.FinishProvisioning(functionARN+":2", "")
+	f.srv.Lambda().FinishProvisioning(functionARN+":2", "")
 	if out, err := get("2"); err != nil || out.Status != types.ProvisionedConcurrencyStatusEnumReady || *out.AllocatedProvisionedConcurrentExecutions != 2 {
 		t.Errorf("got %+v, %v", out, err)
 	}
 
 	// An alias has weights or provisioned concurrency. A new version serves once it is provisioned.
 	f.must(put("live"))
-	f.srv.FinishProvisioning(functionARN+":live", "")
+	f.srv.Lambda().FinishProvisioning(functionARN+":live", "")
 	split := func(in *lambda.UpdateAliasInput) {
 		in.RoutingConfig = &types.AliasRoutingConfiguration{AdditionalVersionWeights: map[string]float64{"2": 0.5}}
 	}
@@ -259,7 +259,7 @@ func TestLambda_provisionedConcurrency(t *testing.T) {
 	if version, _, _ := f.invoke("live"); version != "1" {
 		t.Errorf("version %s ran before it was provisioned", version)
 	}
-	f.srv.FinishProvisioning(functionARN+":live", "")
+	f.srv.Lambda().FinishProvisioning(functionARN+":live", "")
 	if version, _, _ := f.invoke("live"); version != "2" || f.get().RoutingConfig != nil {
 		t.Errorf("version %s ran after it was provisioned", version)
 	}
@@ -285,11 +285,11 @@ func TestLambda_statusOfAVersion(t *testing.T) {
 	if got := status(); got.State != types.StatePending || got.LastUpdateStatus != types.LastUpdateStatusInProgress {
 		t.Errorf("a new version is %s, %s", got.State, got.LastUpdateStatus)
 	}
-	f.srv.SetVersionStatus(functionARN+":2", "", "")
+	f.srv.Lambda().SetVersionStatus(functionARN+":2", "", "")
 	if got := status(); got.State != types.StateActive || got.LastUpdateStatus != types.LastUpdateStatusSuccessful || *got.FunctionArn != functionARN+":2" {
 		t.Errorf("the version is %s, %s", got.State, got.LastUpdateStatus)
 	}
-	f.srv.SetVersionStatus(functionARN+":2", "ImageDeleted", "The image is gone.")
+	f.srv.Lambda().SetVersionStatus(functionARN+":2", "ImageDeleted", "The image is gone.")
 	if got := status(); got.State != types.StateFailed || got.StateReasonCode != types.StateReasonCodeImageDeleted || *got.StateReason != "The image is gone." {
 		t.Errorf("the version is %s, %s", got.State, *got.StateReason)
 	}

@@ -167,7 +167,7 @@ func WithRoute53Rate(perSecond int) Option {
 }
 
 // WithFunctionDelays sets how long a new version of a Lambda function is pending, and how long provisioned concurrency is
-// in progress. The default is zero for both. Server.SetVersionStatus and Server.FinishProvisioning end them earlier.
+// in progress. The default is zero for both. SetVersionStatus and FinishProvisioning of Server.Lambda end them earlier.
 func WithFunctionDelays(activation, provisioning time.Duration) Option {
 	return func(c *config) { c.activation, c.provisioning = activation, provisioning }
 }

@@ -1,7 +1,10 @@
 package localaws_test
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -71,6 +74,11 @@ www.example.com. TXT ttl 60 "v"
 		if got := b.records(page); got != want {
 			t.Errorf("pages of %d: got\n%swant\n%s", page, got, want)
 		}
+	}
+	aliased, err := b.names.ListResourceRecordSets(b.ctx(), &route53.ListResourceRecordSetsInput{HostedZoneId: &b.zone, StartRecordName: aws.String("z.a.example.com"), MaxItems: aws.Int32(1)})
+	b.must(err)
+	if r := aliased.ResourceRecordSets[0]; r.ResourceRecords != nil || r.TTL != nil || r.Weight != nil || r.SetIdentifier != nil {
+		t.Errorf("an alias has fields of other record sets: %+v", r)
 	}
 	first, err := b.names.ListResourceRecordSets(b.ctx(), &route53.ListResourceRecordSetsInput{
 		HostedZoneId: &b.zone, StartRecordName: aws.String("www.example.com"), StartRecordType: types.RRTypeA, StartRecordIdentifier: aws.String("green"), MaxItems: aws.Int32(1),
@@ -324,5 +332,69 @@ func TestRoute53_journal(t *testing.T) {
 		last.Params.Get(at+"ResourceRecordSet.Weight"), " ", last.Params.Get(at+"ResourceRecordSet.ResourceRecords.member.1.Value"), " ", last.Status)
 	if want := "route53 ChangeResourceRecordSets true CREATE 7 192.0.2.1 200"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestRoute53_zoneSettings(t *testing.T) {
+	b := newDNSBench(t)
+	private, err := b.names.CreateHostedZone(b.ctx(), &route53.CreateHostedZoneInput{
+		Name: aws.String("internal"), CallerReference: aws.String("internal"), VPC: &types.VPC{VPCId: aws.String("vpc-1"), VPCRegion: types.VPCRegionUsEast1},
+	})
+	b.must(err)
+	got, err := b.names.GetHostedZone(b.ctx(), &route53.GetHostedZoneInput{Id: private.HostedZone.Id})
+	b.must(err)
+	if !got.HostedZone.Config.PrivateZone || len(got.VPCs) != 1 || *got.VPCs[0].VPCId != "vpc-1" || got.DelegationSet != nil {
+		t.Errorf("got %+v", got)
+	}
+	changed, err := b.names.UpdateHostedZoneComment(b.ctx(), &route53.UpdateHostedZoneCommentInput{Id: &b.zone, Comment: aws.String("shop")})
+	b.must(err)
+	if *changed.HostedZone.Config.Comment != "shop" {
+		t.Errorf("got %+v", changed.HostedZone)
+	}
+	signing, err := b.names.GetDNSSEC(b.ctx(), &route53.GetDNSSECInput{HostedZoneId: &b.zone})
+	b.must(err)
+	if *signing.Status.ServeSignature != "NOT_SIGNING" {
+		t.Errorf("got %+v", signing.Status)
+	}
+	names := []string{}
+	pages := route53.NewListHostedZonesPaginator(b.names, &route53.ListHostedZonesInput{MaxItems: aws.Int32(1)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(b.ctx())
+		b.must(err)
+		for _, z := range page.HostedZones {
+			names = append(names, *z.Name)
+		}
+	}
+	if fmt.Sprint(names) != "[example.com. internal.]" {
+		t.Errorf("got %s", names)
+	}
+}
+
+// What no SDK sends is rejected with an answer of the API.
+func TestRoute53_malformedRequests(t *testing.T) {
+	b := newDNSBench(t)
+	for request, want := range map[string]string{
+		"POST /2013-04-01/hostedzone/" + b.zone + "/rrset <ChangeResourceRecordSetsRequest>": "<Code>InvalidInput</Code><Message>Invalid XML ; XML syntax error on line 1: unexpected EOF</Message>",
+		"POST /2013-04-01/hostedzone/" + b.zone + "/rrset/ <X><ChangeBatch><Changes><Change><Action>UPSERT</Action><ResourceRecordSet><Name>a</Name><Type>A</Type><Weight>x</Weight></ResourceRecordSet></Change></Changes></ChangeBatch></X>": "<Code>InvalidInput</Code><Message>The value x at &#39;ChangeBatch.Changes.member.1.ResourceRecordSet.Weight&#39; is not a number</Message>",
+		"POST /2013-04-01/hostedzone/" + b.zone + "/rrset <X/>":      "<Code>InvalidInput</Code><Message>1 validation error detected: Value &#39;[]&#39; at &#39;changeBatch.changes&#39; failed to satisfy constraint: Member must have length greater than or equal to 1</Message>",
+		"GET /2013-04-01/hostedzone/" + b.zone + "/rrset?maxitems=0": "<Code>InvalidInput</Code>",
+		"PUT /2013-04-01/hostedzone":                                 "<Code>InvalidAction</Code>",
+	} {
+		parts := strings.SplitN(request+"  ", " ", 3)
+		req, err := http.NewRequestWithContext(b.ctx(), parts[0], b.srv.URL()+parts[1], strings.NewReader(strings.TrimSpace(parts[2])))
+		b.must(err)
+		req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIALOCAL/20260101/us-east-1/route53/aws4_request")
+		resp, err := b.web.Do(req)
+		b.must(err)
+		body, err := io.ReadAll(resp.Body)
+		b.must(errors.Join(err, resp.Body.Close()))
+		if resp.StatusCode != 400 || !strings.Contains(string(body), want) {
+			t.Errorf("%s: got %d %s", request, resp.StatusCode, body)
+		}
+	}
+	resp, err := b.web.Get(b.srv.URL() + "/2013-04-01/hostedzone")
+	b.must(err)
+	if b.must(resp.Body.Close()); resp.StatusCode != 403 {
+		t.Errorf("a request without a signature got %d", resp.StatusCode)
 	}
 }

@@ -193,24 +193,8 @@ func (s *Server) Tags(arn string) map[string]string { return s.elb.Tags()[arn] }
 // forward. A target group that is alone has at least 1.
 func (s *Server) Weights(arn string) map[string]int { return s.elb.Weights(arn) }
 
-// AliasWeights returns the shares of invocations of a Lambda alias by version, as Weights does for listeners and rules.
-func (s *Server) AliasWeights(arn string) map[string]float64 { return s.lambda.Weights(arn) }
-
-// FinishProvisioning ends the provisioning of concurrency for a version or an alias of a Lambda function: it fails for a
-// reason, or is ready where that is empty. It panics where nothing is provisioned.
-func (s *Server) FinishProvisioning(arn, reason string) {
-	if !s.lambda.FinishProvisioning(arn, reason) {
-		panic("no provisioned concurrency of " + arn)
-	}
-}
-
-// SetVersionStatus ends the pending state of a version of a Lambda function: it has failed for a reason with a code, such
-// as InternalError, or is active where that is empty. It panics where there is no such version.
-func (s *Server) SetVersionStatus(arn, code, reason string) {
-	if !s.lambda.SetVersionStatus(arn, code, reason) {
-		panic("no version " + arn)
-	}
-}
+// Lambda returns Lambda, with which a test ends what takes time there, and reads where an alias sends invocations.
+func (s *Server) Lambda() *lambda.Service { return s.lambda }
 
 // Hook adds a function that runs before every API call is executed, and returns a function that removes it. The hook
 // may block and may call the API itself; it runs in the goroutine of the call.

@@ -70,7 +70,7 @@ func (m environmentModel) needsProof(plan environmentModel) bool {
 // that carries traffic is not checked again: that could only prevent the switch from
 // moving the traffic away from it.
 func (m environmentModel) needsProofWhileIdle(plan environmentModel) bool {
-	return m.isImported() || !m.sameReadiness(plan) || !plan.BackedBy.Equal(m.BackedBy) || !plan.TargetGroups.Equal(m.TargetGroups) || !plan.Records.Equal(m.Records)
+	return m.isImported() || !m.sameReadiness(plan) || !plan.BackedBy.Equal(m.BackedBy) || !m.sameBackends(plan)
 }
 
 // proving is an environment and its readiness check.

@@ -24,6 +24,7 @@ type environmentModel struct {
 	Version      types.String `tfsdk:"version"`
 	TargetGroups types.Map    `tfsdk:"target_groups"`
 	Records      types.Map    `tfsdk:"records"`
+	Versions     types.Map    `tfsdk:"function_versions"`
 	TestRoutes   types.List   `tfsdk:"test_routes"`
 	BackedBy     types.List   `tfsdk:"backed_by"`
 	Ready        types.List   `tfsdk:"ready"`
@@ -58,7 +59,7 @@ func (m environmentModel) read() (readiness, diag.Diagnostics) {
 
 // backends are the arguments of the platforms. A new platform is a field of environmentModel and a line here.
 func (m *environmentModel) backends() map[string]*types.Map {
-	return map[string]*types.Map{"target_groups": &m.TargetGroups, "records": &m.Records}
+	return map[string]*types.Map{"target_groups": &m.TargetGroups, "records": &m.Records, "function_versions": &m.Versions}
 }
 
 // platform returns the platform of an environment, and the values of its argument. Without any it is the first one.
@@ -70,6 +71,16 @@ func (m environmentModel) platform() (platform.Entry, types.Map) {
 		}
 	}
 	return all[0], *backends[all[0].Backends]
+}
+
+// sameBackends reports whether the groups are the same.
+func (m environmentModel) sameBackends(plan environmentModel) bool {
+	for name, values := range m.backends() {
+		if !values.Equal(*plan.backends()[name]) {
+			return false
+		}
+	}
+	return true
 }
 
 // readBackends reads the argument of the platform, of which an environment has one.
@@ -184,6 +195,7 @@ func importedEnvironment(e environmentImport) environmentModel {
 		Name:         types.StringValue(e.name),
 		TargetGroups: types.MapNull(types.StringType),
 		Records:      types.MapNull(types.StringType),
+		Versions:     types.MapNull(types.StringType),
 		TestRoutes:   types.ListNull(types.StringType),
 		BackedBy:     types.ListNull(types.StringType),
 		Ready:        types.ListNull(blockType(readyBlock())),

@@ -54,13 +54,19 @@ func environmentAttributes() map[string]schema.Attribute {
 		"target_groups": schema.MapAttribute{
 			ElementType:         types.StringType,
 			Optional:            true,
-			MarkdownDescription: "Map of entry point (as in `load_balancer.routes` of the switch) to the ARN of its target group. At least one. Exactly one of `target_groups` and `records` must be set.",
+			MarkdownDescription: "Map of entry point (as in `load_balancer.routes` of the switch) to the ARN of its target group. At least one. Exactly one of `target_groups`, `records` and `function_versions` must be set.",
 		},
 		"records": schema.MapAttribute{
 			ElementType: types.StringType,
 			Optional:    true,
 			MarkdownDescription: "Map of entry point (as in `route53.routes` of the switch) to the set identifier of its weighted records. " +
 				"Their health is checked by the switch, which knows the records.",
+		},
+		"function_versions": schema.MapAttribute{
+			ElementType: types.StringType,
+			Optional:    true,
+			MarkdownDescription: "Map of entry point (as in `lambda.routes` of the switch) to the number of the version of its function. " +
+				"Whether the version is active, and its provisioned concurrency ready, is checked by the switch, which knows the function.",
 		},
 		"test_routes": schema.ListAttribute{
 			ElementType: types.StringType,

@@ -28,6 +28,7 @@ import (
 type switchModel struct {
 	LoadBalancer types.List   `tfsdk:"load_balancer"`
 	Route53      types.List   `tfsdk:"route53"`
+	Lambda       types.List   `tfsdk:"lambda"`
 	Strategy     types.List   `tfsdk:"strategy"`
 	Health       types.List   `tfsdk:"health"`
 	Environments types.Map    `tfsdk:"environments"`
@@ -226,7 +227,7 @@ func nullModel() switchModel {
 // blocks are the blocks of the platforms. A new platform is a field of switchModel and a
 // line here.
 func (m *switchModel) blocks() map[string]*types.List {
-	return map[string]*types.List{"load_balancer": &m.LoadBalancer, "route53": &m.Route53}
+	return map[string]*types.List{"load_balancer": &m.LoadBalancer, "route53": &m.Route53, "lambda": &m.Lambda}
 }
 
 // identity identifies a planned switch for people: by its entry points, its environments, and where

@@ -531,6 +531,7 @@ provider "bluegreen" {
     endpoints {
       elbv2      = %[1]q
       route53    = %[1]q
+      lambda     = %[1]q
       sts        = %[1]q
       cloudwatch = %[1]q
     }

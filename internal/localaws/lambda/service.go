@@ -193,9 +193,9 @@ func (s *Service) Weights(aliasARN string) map[string]float64 {
 }
 
 // FinishProvisioning ends the provisioning of a version or an alias now. It fails for a reason, and otherwise the
-// concurrency is ready. It reports whether there is such a configuration.
-func (s *Service) FinishProvisioning(arn, reason string) bool {
-	return s.adjust(arn, func(f *function, qualifier string) bool {
+// concurrency is ready. It panics where there is no such configuration: a test whose event never happens could not fail.
+func (s *Service) FinishProvisioning(arn, reason string) {
+	s.adjust(arn, func(f *function, qualifier string) bool {
 		p := f.provisioned[qualifier]
 		if p == nil {
 			return false
@@ -208,9 +208,9 @@ func (s *Service) FinishProvisioning(arn, reason string) bool {
 }
 
 // SetVersionStatus ends the pending state of a version now. With a reason, such as "InternalError", and its text, the
-// version has failed; without, it is active. It reports whether there is such a version.
-func (s *Service) SetVersionStatus(arn, code, reason string) bool {
-	return s.adjust(arn, func(f *function, qualifier string) bool {
+// version has failed; without, it is active. It panics where there is no such version.
+func (s *Service) SetVersionStatus(arn, code, reason string) {
+	s.adjust(arn, func(f *function, qualifier string) bool {
 		i := slices.IndexFunc(f.versions, func(v *version) bool { return v.number == qualifier })
 		if i < 0 {
 			return false
@@ -222,16 +222,15 @@ func (s *Service) SetVersionStatus(arn, code, reason string) bool {
 	})
 }
 
-// adjust changes a function as AWS itself does, without a call.
-func (s *Service) adjust(arn string, change func(f *function, qualifier string) bool) bool {
+// adjust changes a function as AWS itself does, without a call. It panics where there is nothing to change.
+func (s *Service) adjust(arn string, change func(f *function, qualifier string) bool) {
 	region, name, qualifier := splitARN(arn)
 	key := functionKey{region, name}
 	s.writeMu.Lock()
 	defer s.writeMu.Unlock()
 	next := s.current.Load().clone()
 	if next.functions[key] == nil || !change(next.change(key), qualifier) {
-		return false
+		panic("localaws has nothing to change at " + arn)
 	}
 	s.current.Store(next)
-	return true
 }

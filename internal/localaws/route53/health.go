@@ -21,21 +21,21 @@ type healthCheck struct {
 }
 
 type healthConfig struct {
-	IPAddress                *string  `xml:",omitempty"`
-	Port                     *int     `xml:",omitempty"`
-	Type                     string   `xml:",omitempty"`
-	ResourcePath             *string  `xml:",omitempty"`
-	FullyQualifiedDomainName *string  `xml:",omitempty"`
-	SearchString             *string  `xml:",omitempty"`
-	RequestInterval          *int     `xml:",omitempty"`
-	FailureThreshold         *int     `xml:",omitempty"`
-	MeasureLatency           *bool    `xml:",omitempty"`
-	Inverted                 *bool    `xml:",omitempty"`
-	Disabled                 *bool    `xml:",omitempty"`
-	HealthThreshold          *int     `xml:",omitempty"`
-	ChildHealthChecks        []string `xml:"ChildHealthChecks>ChildHealthCheck,omitempty"`
-	EnableSNI                *bool    `xml:",omitempty"`
-	Regions                  []string `xml:"Regions>Region,omitempty"`
+	IPAddress                *string `xml:",omitempty"`
+	Port                     *int    `xml:",omitempty"`
+	Type                     string  `xml:",omitempty"`
+	ResourcePath             *string `xml:",omitempty"`
+	FullyQualifiedDomainName *string `xml:",omitempty"`
+	SearchString             *string `xml:",omitempty"`
+	RequestInterval          *int    `xml:",omitempty"`
+	FailureThreshold         *int    `xml:",omitempty"`
+	MeasureLatency           *bool   `xml:",omitempty"`
+	Inverted                 *bool   `xml:",omitempty"`
+	Disabled                 *bool   `xml:",omitempty"`
+	HealthThreshold          *int    `xml:",omitempty"`
+	ChildHealthChecks        childChecks
+	EnableSNI                *bool `xml:",omitempty"`
+	Regions                  regions
 }
 
 type healthShape struct {

@@ -14,10 +14,10 @@ import (
 type recordSet struct {
 	Name            string
 	Type            string
-	SetIdentifier   *string      `xml:",omitempty"`
-	Weight          *int         `xml:",omitempty"`
-	TTL             *int         `xml:",omitempty"`
-	ResourceRecords []record     `xml:"ResourceRecords>ResourceRecord,omitempty"`
+	SetIdentifier   *string `xml:",omitempty"`
+	Weight          *int    `xml:",omitempty"`
+	TTL             *int    `xml:",omitempty"`
+	ResourceRecords recordValues
 	AliasTarget     *aliasTarget `xml:",omitempty"`
 	HealthCheckID   string       `json:"HealthCheckId" xml:"HealthCheckId,omitempty"`
 

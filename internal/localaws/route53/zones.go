@@ -18,7 +18,7 @@ const maxZones = 100
 type zone struct {
 	id, name, reference, comment string
 	private                      bool
-	vpcs                         []vpc
+	vpcs                         vpcs
 	created                      time.Time
 	records                      map[recordKey]*recordSet
 }
@@ -46,7 +46,7 @@ type zoneResult struct {
 	ChangeInfo    *changeInfo    `xml:",omitempty"`
 	DelegationSet *delegationSet `xml:",omitempty"`
 	VPC           *vpc           `xml:",omitempty"`
-	VPCs          []vpc          `xml:"VPCs>VPC,omitempty"`
+	VPCs          vpcs
 }
 
 type delegationSet struct {
@@ -112,7 +112,7 @@ func createZone(c *call, in createZoneInput) (any, error) {
 		private: in.VPC != nil, created: c.now, records: map[recordKey]*recordSet{},
 	}
 	if in.VPC != nil {
-		z.vpcs = []vpc{*in.VPC}
+		z.vpcs = vpcs{*in.VPC}
 	}
 	servers := nameServers()
 	z.put(&recordSet{Name: z.name, Type: "NS", TTL: new(172800), ResourceRecords: []record{{servers[0] + "."}, {servers[1] + "."}, {servers[2] + "."}, {servers[3] + "."}}})

@@ -65,6 +65,7 @@ func awsBlocks() map[string]schema.Block {
 			NestedObject: schema.NestedBlockObject{Attributes: map[string]schema.Attribute{
 				"elbv2":      awsText("Elastic Load Balancing. Default: AWS, or `AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2`."),
 				"route53":    awsText("Amazon Route 53. Default: AWS, or `AWS_ENDPOINT_URL_ROUTE_53`."),
+				"lambda":     awsText("AWS Lambda. Default: AWS, or `AWS_ENDPOINT_URL_LAMBDA`."),
 				"cloudwatch": awsText("CloudWatch, for the gates `cloudwatch_alarm`, `cloudwatch_metric` and `target_metrics`. Default: AWS, or `AWS_ENDPOINT_URL_CLOUDWATCH`."),
 				"sts":        awsText("Security Token Service. Default: AWS, or `AWS_ENDPOINT_URL_STS`."),
 			}},

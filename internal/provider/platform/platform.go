@@ -95,7 +95,7 @@ func (p Place) Apart(from Place) string {
 
 // All returns all platforms.
 func All() []Entry {
-	return []Entry{loadBalancer(), route53Records()}
+	return []Entry{loadBalancer(), route53Records(), lambdaAliases()}
 }
 
 // Of returns the platform of a route or group. An id of none belongs to the first:

@@ -32,16 +32,16 @@ func TestRouter_health(t *testing.T) {
 		}
 	}
 	want("while it is created", traffic.Initial, "Creating")
-	s.srv.SetVersionStatus(version(2), "", "")
+	s.srv.Lambda().SetVersionStatus(version(2), "", "")
 	want("active", traffic.Healthy, "")
 	s.provision("2")
 	want("while concurrency is provisioned", traffic.Initial, "ProvisionedConcurrency.InProgress")
-	s.srv.FinishProvisioning(version(2), "")
+	s.srv.Lambda().FinishProvisioning(version(2), "")
 	want("provisioned", traffic.Healthy, "")
 	s.provision("2")
-	s.srv.FinishProvisioning(version(2), "FUNCTION_ERROR_INIT_FAILURE")
+	s.srv.Lambda().FinishProvisioning(version(2), "FUNCTION_ERROR_INIT_FAILURE")
 	want("without concurrency", traffic.Unhealthy, "ProvisionedConcurrency.Failed")
-	s.srv.SetVersionStatus(version(2), "ImageDeleted", "The image is gone.")
+	s.srv.Lambda().SetVersionStatus(version(2), "ImageDeleted", "The image is gone.")
 	want("failed", traffic.Unhealthy, "Failed.ImageDeleted")
 
 	_, err := s.forward.Health(t.Context(), []string{version(2), version(9)})
