@@ -176,8 +176,10 @@ func batchContext(ctx context.Context, writes []*write) (context.Context, contex
 }
 
 // changes returns the changes that give the fresh record sets of a name the desired weights, and the
-// state that they have now. A group with weight 0 that is missing is ignored where lenient is true.
-func (w *write) changes(all []types.ResourceRecordSet, lenient bool) ([]types.Change, traffic.State, error) {
+// state that they have now. They are those of all record sets of the route, so that none of them can
+// change meanwhile; for a rollback, which must not fail because of that, only of those with another
+// weight. A rollback also ignores a missing group with weight 0.
+func (w *write) changes(all []types.ResourceRecordSet, rollback bool) ([]types.Change, traffic.State, error) {
 	now, err := stateOf(w.route, all)
 	if err != nil {
 		return nil, now, err
@@ -185,21 +187,31 @@ func (w *write) changes(all []types.ResourceRecordSet, lenient bool) ([]types.Ch
 	sets := ofType(all, w.route.Type)
 	for identifier, n := range w.weights {
 		exists := slices.ContainsFunc(sets, func(s types.ResourceRecordSet) bool { return aws.ToString(s.SetIdentifier) == identifier })
-		if !exists && (n > 0 || !lenient) {
+		if !exists && (n > 0 || !rollback) {
 			return nil, now, missing(w.route.place().group(identifier))
 		}
 	}
+	differs := func(s types.ResourceRecordSet) bool {
+		return *s.Weight != int64(w.weights[aws.ToString(s.SetIdentifier)])
+	}
+	if !slices.ContainsFunc(sets, differs) {
+		return nil, now, nil
+	}
 	var changes []types.Change
 	for _, set := range sets {
-		n := w.weights[aws.ToString(set.SetIdentifier)]
-		if *set.Weight == int64(n) {
-			continue
+		if !rollback || differs(set) {
+			changes = append(changes, replacement(set, w.weights[aws.ToString(set.SetIdentifier)])...)
 		}
-		changes = append(changes,
-			types.Change{Action: types.ChangeActionDelete, ResourceRecordSet: new(set)},
-			types.Change{Action: types.ChangeActionCreate, ResourceRecordSet: new(withWeight(set, n))})
 	}
 	return changes, now, nil
+}
+
+// replacement returns the changes that give a record set another weight, if it is as it was read.
+func replacement(set types.ResourceRecordSet, weight int) []types.Change {
+	return []types.Change{
+		{Action: types.ChangeActionDelete, ResourceRecordSet: new(set)},
+		{Action: types.ChangeActionCreate, ResourceRecordSet: new(withWeight(set, weight))},
+	}
 }
 
 // upserts returns the changes that write the record sets that were read earlier with the desired
