@@ -56,7 +56,7 @@ func announce(out io.Writer, srv *localaws.Server) error {
 		"endpoint:   " + srv.URL(),
 	}
 	if url := srv.ManagementURL(); url != "" {
-		lines = append(lines, "management: "+url+"  (GET /listeners /counts /tags /records /calls /faults /healthz, POST and DELETE /faults)")
+		lines = append(lines, "management: "+url+"  (GET /listeners /counts /tags /records /aliases /calls /faults /healthz, POST and DELETE /faults)")
 	}
 	if address := srv.DNSAddr(); address != "" {
 		lines = append(lines, "dns:        "+address)
@@ -65,6 +65,7 @@ func announce(out io.Writer, srv *localaws.Server) error {
 		"export AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2="+srv.URL(),
 		"export AWS_ENDPOINT_URL_CLOUDWATCH="+srv.URL(),
 		"export AWS_ENDPOINT_URL_ROUTE_53="+srv.URL(),
+		"export AWS_ENDPOINT_URL_LAMBDA="+srv.URL(),
 		"Use any credentials. Press Ctrl-C to stop.",
 	)
 	_, err := fmt.Fprintln(out, strings.Join(lines, "\n"))
@@ -87,6 +88,8 @@ func parse(args []string, diagnostics io.Writer) ([]localaws.Option, error) {
 	pending := flags.Duration("dns-propagation", 100*time.Millisecond, "time for which a change of DNS records is PENDING; up to 1m on AWS")
 	exact := flags.Bool("dns-exact", false, "answer exactly by the weights of records, in turns, instead of at random")
 	own := flags.Bool("balancer-addresses", false, "give every load balancer a loopback address of its own, from 127.0.0.2 on (Linux)")
+	activation := flags.Duration("function-activation", 0, "time for which a new version of a Lambda function is Pending")
+	provisioning := flags.Duration("function-provisioning", 0, "time for which provisioned concurrency is IN_PROGRESS; a few minutes on AWS")
 	flags.Usage = func() { usage(flags) }
 	if err := flags.Parse(args); err != nil {
 		return nil, err
@@ -97,7 +100,7 @@ func parse(args []string, diagnostics io.Writer) ([]localaws.Option, error) {
 	opts := []localaws.Option{
 		localaws.WithAddress(*address), localaws.WithManagement(*management), localaws.WithRegion(*region), localaws.WithAccount(*account),
 		localaws.WithFastHealth(*fast), localaws.WithPropagation(*late), localaws.WithMetricsClock(*period, *unseen),
-		localaws.WithDNS(*dns), localaws.WithRecordPropagation(*pending),
+		localaws.WithDNS(*dns), localaws.WithRecordPropagation(*pending), localaws.WithFunctionDelays(*activation, *provisioning),
 	}
 	if *exact {
 		opts = append(opts, localaws.WithExactDNS())
@@ -137,9 +140,19 @@ With -dns it answers DNS queries from the hosted zones and record sets of Route 
   curl http://127.0.0.1:9001/records
   curl -d '{"healthy": false}' http://127.0.0.1:9001/health-checks/ID
 
+It runs the versions of Lambda functions: an invocation is a POST to the URL that the version was published with,
+and an alias divides invocations between two versions by weight.
+
+  export AWS_ENDPOINT_URL_LAMBDA=http://127.0.0.1:9000
+  aws lambda create-function --function-name api --role arn:aws:iam::123456789012:role/api --runtime provided.al2023 \
+    --handler bootstrap --zip-file fileb://api.zip --environment 'Variables={LOCALAWS_HANDLER=http://127.0.0.1:8080}' --publish
+  aws lambda create-alias --function-name api --name live --function-version 1
+  aws lambda invoke --function-name api:live /dev/stdout
+  curl http://127.0.0.1:9001/aliases
+
 Faults can be injected. Kinds: Throttle, ServerError, AccessDenied, ExpiredToken, DropConnection, DropAnswer,
-EmptyBody, HTMLBody, CutAnswer, EmptyList, LostWrite, StaleRead, LateTags, SlowRead, Slow, LateSync,
-PriorRequest; action, arn, skip, times and delay are optional. LateTags needs a delay.
+EmptyBody, HTMLBody, CutAnswer, EmptyList, LostWrite, StaleRead, LateTags, SlowRead, Slow, LateExecution,
+LateSync, PriorRequest; action, arn, skip, times and delay are optional. LateTags needs a delay.
 
   curl -d '{"kind": "Throttle", "action": "ModifyListener", "times": 3}' http://127.0.0.1:9001/faults
   curl -d '{"kind": "LateTags", "delay": "10s"}' http://127.0.0.1:9001/faults

@@ -34,7 +34,7 @@
 // A faults.Fault makes calls fail as AWS and the network do, from the start (WithFault), later (Server.Inject) or
 // through the management port. Server.Hook lets a test act in the middle of a call. Server.Calls is the journal of
 // calls, and Server.AwaitCall waits for one; Server.Tags shows tags as they are; Server.Counts and Server.ListenerCounts are the counters of the data plane,
-// Server.DNSAnswers those of the DNS server. None of them is ever reset.
+// Server.DNSAnswers those of the DNS server, and Counts of Server.Lambda those of invocations. None of them is ever reset.
 //
 // # Management port
 //
@@ -45,6 +45,7 @@
 //	GET    /counts       by target group ARN: the counters, also by target
 //	GET    /tags         by ARN: the tags
 //	GET    /records      by ID of a hosted zone: its record sets, and the number of changes that are PENDING
+//	GET    /aliases      by ARN of a Lambda alias: the shares of invocations by version, and the invocations that ran
 //	GET    /answers/{name}/{type}  how often the DNS server answered with each record set, by set identifier
 //	POST   /health-checks/{id}     {"healthy": false}: what the checkers find from now on
 //	GET    /calls        the calls; ?action=AddTags&arn=TEXT selects some, &after=ID later ones, &wait=10s waits for the first

@@ -2,6 +2,7 @@ package localaws_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -112,6 +113,15 @@ func (f *functions) invoke(qualifier string) (version, payload, fault string) {
 	out, err := f.api.Invoke(f.ctx(), &lambda.InvokeInput{FunctionName: aws.String("shop"), Qualifier: &qualifier, Payload: []byte(`{"order":7}`)})
 	f.must(err)
 	return aws.ToString(out.ExecutedVersion), string(out.Payload), aws.ToString(out.FunctionError)
+}
+
+// manage decodes an answer of the management port.
+func (f *functions) manage(path string, into any) {
+	f.t.Helper()
+	resp, err := http.Get(f.srv.ManagementURL() + path)
+	f.must(err)
+	defer func() { _ = resp.Body.Close() }()
+	f.must(json.NewDecoder(resp.Body).Decode(into))
 }
 
 // says is a handler that answers with a text and the payload.

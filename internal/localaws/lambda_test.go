@@ -2,6 +2,7 @@ package localaws_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"reflect"
@@ -17,11 +18,12 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
+	stand "github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/lambda"
 )
 
 // Two versions are two servers: an alias divides invocations between them exactly.
 func TestLambda_runsTwoVersionsByWeight(t *testing.T) {
-	f := newFunctions(t)
+	f := newFunctions(t, localaws.WithManagement("127.0.0.1:0"))
 	f.release(says("one"), says("two"))
 	f.alias(map[string]float64{"2": 0.125})
 	count := map[string]int{}
@@ -35,6 +37,11 @@ func TestLambda_runsTwoVersionsByWeight(t *testing.T) {
 	}
 	if want := map[string]int{"1": 70, "2": 10}; !reflect.DeepEqual(count, want) {
 		t.Errorf("got %v, want %v", count, want)
+	}
+	var status map[string]stand.AliasStatus
+	f.manage("/aliases", &status)
+	if got := fmt.Sprint(status); got != "map["+functionARN+":live:{map[1:0.875 2:0.125] map[1:{70 0} 2:{10 0}]}]" {
+		t.Errorf("the management port shows %s", got)
 	}
 	for qualifier, want := range map[string]string{"1": `one{"order":7}`, "2": `two{"order":7}`, "$LATEST": `two{"order":7}`} {
 		if version, payload, _ := f.invoke(qualifier); version != qualifier || payload != want {
@@ -51,6 +58,9 @@ func TestLambda_functionErrors(t *testing.T) {
 	}))
 	if version, payload, fault := f.invoke("1"); version != "1" || fault != "Unhandled" || payload == "" {
 		t.Errorf("without a handler: version %s, %q, %s", version, fault, payload)
+	}
+	if got := f.srv.Lambda().Counts(functionARN + ":1")["1"]; got.Invocations != 1 || got.Errors != 1 {
+		t.Errorf("version 1 has the counts %+v", got)
 	}
 	if version, payload, fault := f.invoke("2"); version != "2" || fault != "Unhandled" || payload != `{"errorMessage":"no stock"}` {
 		t.Errorf("with a status of 500: version %s, %q, %s", version, fault, payload)

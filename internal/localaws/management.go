@@ -10,6 +10,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/dataplane"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/elbv2"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/faults"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/lambda"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws/route53"
 )
 
@@ -23,6 +24,7 @@ type management struct {
 	plane    *dataplane.Plane
 	elb      *elbv2.Service
 	route53  *route53.Service
+	lambda   *lambda.Service
 	answers  func(name, kind string) map[string]int // of the DNS server
 	faults   *faults.Set
 	journal  *journal
@@ -44,6 +46,9 @@ func (m *management) handler() http.Handler {
 	})
 	mux.HandleFunc("GET /records", func(w http.ResponseWriter, _ *http.Request) {
 		m.writeJSON(w, http.StatusOK, m.route53.Status())
+	})
+	mux.HandleFunc("GET /aliases", func(w http.ResponseWriter, _ *http.Request) {
+		m.writeJSON(w, http.StatusOK, m.lambda.Status())
 	})
 	mux.HandleFunc("GET /answers/{name}/{type}", func(w http.ResponseWriter, r *http.Request) {
 		m.writeJSON(w, http.StatusOK, m.answers(r.PathValue("name"), r.PathValue("type")))

@@ -78,16 +78,11 @@ func (r *decoder) readRouter(w *desired, v types.List) {
 	}
 }
 
-// onlyConnections reports whether all routes are known, and forward connections.
-func (w *desired) onlyConnections() bool {
-	return !w.routesUnknown && len(w.Routes) > 0 && !slices.ContainsFunc(w.Routes, func(x traffic.Route) bool { return !w.platform.Connections(x.ID) })
-}
-
 // readRoutes reads the entry points with their routes.
 func (r *decoder) readRoutes(w *desired, v attr.Value) {
 	routes, ok := v.(types.Map)
 	if input.Missing(v) || (ok && !routes.IsUnknown() && len(routes.Elements()) == 0) {
-		r.Add(noRoutes(w.routesAt))
+		r.Add(noRoutes(w.routesAt, w.platform))
 		return
 	}
 	if !r.Known(routes) {
@@ -109,7 +104,7 @@ func (r *decoder) readEntry(w *desired, entry string, v attr.Value, seen map[str
 		r.Add(input.NullElement(at))
 	case !r.Name(at, entry):
 	case ok && !list.IsUnknown() && len(list.Elements()) == 0:
-		r.Add(noRoutes(at))
+		r.Add(noRoutes(at, w.platform))
 	case r.Known(v) && ok:
 		for i, e := range list.Elements() {
 			at := at.AtListIndex(i)

@@ -22,6 +22,7 @@ const maxAnswer = 6 << 20
 // invocation is one run of a version.
 type invocation struct {
 	dataplane.Invocation
+	arn     string // that was invoked
 	url     string
 	timeout time.Duration
 	payload []byte
@@ -48,6 +49,7 @@ func invoke(c *call, in named) (any, error) {
 	}
 	run := invocation{
 		Invocation: dataplane.Invocation{Region: t.key.region, Function: t.key.name, Qualifier: t.qualifier, Version: v.number},
+		arn:        c.arnOf(t),
 		timeout:    time.Duration(v.settings.Timeout) * time.Second, payload: c.request.Payload,
 	}
 	if v.settings.Environment != nil {
@@ -68,7 +70,7 @@ func (s *Service) execute(ctx context.Context, run invocation) wire.Answer {
 	began := time.Now()
 	payload, fault := s.post(ctx, run)
 	run.Failed, run.Took = fault != nil, time.Since(began)
-	s.opts.Metrics.Invocation(run.Invocation)
+	s.count(run.Invocation, run.arn)
 	answer := wire.Answer{Status: http.StatusOK, Header: map[string]string{"X-Amz-Executed-Version": run.Version}, Raw: payload}
 	if fault != nil {
 		answer.Header["X-Amz-Function-Error"] = "Unhandled"

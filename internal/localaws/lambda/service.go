@@ -41,6 +41,9 @@ type Service struct {
 	stop       context.CancelFunc
 	running    sync.WaitGroup // asynchronous invocations
 
+	countMu sync.Mutex
+	counts  map[string]map[string]Counts // by ARN and version; never reset
+
 	writeMu  sync.Mutex // serializes writes
 	current  atomic.Pointer[state]
 	previous atomic.Pointer[state] // the state before the latest write, for StaleRead
@@ -51,7 +54,7 @@ func New(opts Options) *Service {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	s := &Service{opts: opts, operations: operations(), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}}
+	s := &Service{opts: opts, operations: operations(), counts: map[string]map[string]Counts{}, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}}
 	s.background, s.stop = context.WithCancel(context.Background())
 	s.current.Store(newState())
 	return s

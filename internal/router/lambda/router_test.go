@@ -354,3 +354,36 @@ func (f *fake) UpdateAlias(ctx context.Context, in *api.UpdateAliasInput, _ ...f
 	}
 	return &api.UpdateAliasOutput{}, nil
 }
+
+// A write that Lambda carries out after its caller gave it up does not undo the rollback that came in between.
+func TestRouter_lateWrite(t *testing.T) {
+	s := newSite(t, 2)
+	stable := s.read()
+	ctx, cancel := context.WithCancel(t.Context())
+	arrived, released := make(chan int, 1), make(chan struct{})
+	var first atomic.Bool
+	t.Cleanup(s.srv.Hook(func(c localaws.Call) {
+		if c.Action == "UpdateAlias" && first.CompareAndSwap(false, true) {
+			arrived <- c.ID
+			<-released
+		}
+	}))
+	ended := make(chan error, 1)
+	go func() {
+		state := stable
+		state.Weights = map[string]int{version(1): 500, version(2): 500}
+		ended <- s.forward.Write(ctx, live, state)
+	}()
+	id := <-arrived
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the write returned %v", err)
+	}
+	must(t, s.rollback.Write(t.Context(), live, stable))
+	close(released)
+	late, err := s.srv.AwaitCall(t.Context(), func(c localaws.Call) bool { return c.ID == id && c.Status != 0 })
+	must(t, err)
+	if got := s.read(); late.ErrorCode != "PreconditionFailedException" || !got.Equal(stable) {
+		t.Errorf("the late write ended with %q, and the alias has %v", late.ErrorCode, got.Weights)
+	}
+}
