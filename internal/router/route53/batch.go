@@ -71,7 +71,7 @@ func (r *sender) batch(zone string, p plan) []types.Change {
 	if len(p.changes) > 0 || len(p.sets) == 0 || !r.shared.isUnsure(zone) {
 		return p.changes
 	}
-	return replacement(p.sets[0], int(aws.ToInt64(p.sets[0].Weight)))
+	return replacement(p.sets[0], weightOf(p.sets[0]))
 }
 
 // compareAndSwap is sendOnce for everything but rollbacks.
@@ -118,6 +118,9 @@ func (r *sender) plan(ctx context.Context, writes []*write) (plan, map[*write]er
 	}
 	listings := r.names.each(ctx, places)
 	for _, w := range writes {
+		if r.rollback {
+			w.avoid = r.shared.lateBefore(w.route.String())
+		}
 		l := listings[w.route.place()]
 		if l.err != nil {
 			return p, together(writes, w, callError(listRecords, w.route.String(), l.err))
@@ -190,19 +193,41 @@ func (r *sender) change(ctx context.Context, zone string, writes []*write, chang
 		routes = append(routes, w.route.String())
 		r.shared.attempt(w.route.String(), w.byGroup())
 	}
-	out, err := r.client.ChangeResourceRecordSets(ctx, &route53api.ChangeResourceRecordSetsInput{
+	end, answered := r.shared.begin(beforeOf(writes, changes)), true
+	out, err := r.client.ChangeResourceRecordSets(withUnanswered(ctx, func() { answered = false }), &route53api.ChangeResourceRecordSetsInput{
 		HostedZoneId: &zone, ChangeBatch: &types.ChangeBatch{Changes: changes},
 	})
+	end(answered)
+	if !answered {
+		r.shared.unanswered(zone)
+	}
 	if err != nil {
-		r.shared.failed(zone)
 		return callError(changeRecords, soleID(routes), err)
 	}
 	if out.ChangeInfo == nil {
-		r.shared.failed(zone)
+		r.shared.unanswered(zone)
 		return incomplete(changeRecords, soleID(routes))
 	}
 	r.shared.accepted(zone, aws.ToString(out.ChangeInfo.Id), routes)
 	return nil
+}
+
+// beforeOf returns the weights that a batch replaces, by route and set identifier.
+func beforeOf(writes []*write, changes []types.Change) map[string]map[string]int {
+	before := map[string]map[string]int{}
+	for _, w := range writes {
+		weights := map[string]int{}
+		for _, c := range changes {
+			set := *c.ResourceRecordSet
+			if c.Action == types.ChangeActionDelete && string(set.Type) == w.route.Type && normalName(aws.ToString(set.Name)) == w.route.Name {
+				weights[identifierOf(set)] = weightOf(set)
+			}
+		}
+		if len(weights) > 0 {
+			before[w.route.String()] = weights
+		}
+	}
+	return before
 }
 
 // soleID is the route of a call about a single one; empty otherwise.

@@ -3,6 +3,7 @@ package route53
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -27,8 +28,9 @@ type write struct {
 	ctx     context.Context
 	route   Route
 	raw     *raw
-	weights map[string]int // desired, by set identifier
-	done    chan error     // has room for the result
+	weights map[string]int   // desired, by set identifier
+	avoid   []map[string]int // for a rollback: weights to write no exact equal of, see avoiding
+	done    chan error       // has room for the result
 }
 
 // byGroup returns the desired weights by group.
@@ -186,24 +188,31 @@ func (w *write) changes(all []types.ResourceRecordSet, rollback bool) ([]types.C
 	}
 	sets := ofType(all, w.route.Type)
 	for identifier, n := range w.weights {
-		exists := slices.ContainsFunc(sets, func(s types.ResourceRecordSet) bool { return aws.ToString(s.SetIdentifier) == identifier })
+		exists := slices.ContainsFunc(sets, func(s types.ResourceRecordSet) bool { return identifierOf(s) == identifier })
 		if !exists && (n > 0 || !rollback) {
 			return nil, now, missing(w.route.place().group(identifier))
 		}
 	}
-	differs := func(s types.ResourceRecordSet) bool {
-		return *s.Weight != int64(w.weights[aws.ToString(s.SetIdentifier)])
-	}
-	if !slices.ContainsFunc(sets, differs) {
+	weights := w.of(sets)
+	if maps.Equal(weights, weightsBy(sets)) {
 		return nil, now, nil
 	}
 	var changes []types.Change
 	for _, set := range sets {
-		if !rollback || differs(set) {
-			changes = append(changes, replacement(set, w.weights[aws.ToString(set.SetIdentifier)])...)
+		if n := weights[identifierOf(set)]; !rollback || weightOf(set) != n {
+			changes = append(changes, replacement(set, n)...)
 		}
 	}
 	return changes, now, nil
+}
+
+// of returns the weights to write to the record sets of the route, by set identifier.
+func (w *write) of(sets []types.ResourceRecordSet) map[string]int {
+	weights := map[string]int{}
+	for _, set := range sets {
+		weights[identifierOf(set)] = w.weights[identifierOf(set)]
+	}
+	return avoiding(weights, w.avoid)
 }
 
 // replacement returns the changes that give a record set another weight, if it is as it was read.
@@ -218,9 +227,10 @@ func replacement(set types.ResourceRecordSet, weight int) []types.Change {
 // weights, whatever they are now.
 func (w *write) upserts() []types.Change {
 	var changes []types.Change
+	weights := w.of(w.raw.sets)
 	for _, set := range w.raw.sets {
 		changes = append(changes, types.Change{
-			Action: types.ChangeActionUpsert, ResourceRecordSet: new(withWeight(set, w.weights[aws.ToString(set.SetIdentifier)])),
+			Action: types.ChangeActionUpsert, ResourceRecordSet: new(withWeight(set, weights[identifierOf(set)])),
 		})
 	}
 	return changes

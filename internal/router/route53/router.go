@@ -95,7 +95,9 @@ func (r *Router) readEach(ctx context.Context, routes []string) (map[string]traf
 //
 // The rollback Router overwrites whatever weights it finds. If it cannot read the record sets, it
 // writes those of desired.Raw (UPSERT). It ignores a missing group with weight 0, and if a batch fails,
-// it writes each route alone.
+// it writes each route alone. Where an earlier batch had no answer, it writes other weights for the same
+// shares than that batch replaces, such as 99 and 0 for 100 and 0: so that batch is refused if Route 53
+// executes it late.
 func (r *Router) Write(ctx context.Context, route string, desired traffic.State) error {
 	if err := ctx.Err(); err != nil {
 		return err

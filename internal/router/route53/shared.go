@@ -23,6 +23,7 @@ type shared struct {
 	written map[string][]traffic.State // by route: the last accepted write, and those after it whose outcome is unknown
 	open    map[string][]string        // by zone: ids of changes that are not known to be in sync, oldest first
 	unsure  map[string]bool            // by zone: whether a batch after the last accepted one may have been executed
+	late    []*lateBatch
 }
 
 // attempt records that weights are about to be written to a route.
@@ -53,9 +54,8 @@ func (s *shared) accepted(zone, change string, routes []string) {
 	delete(s.unsure, zone)
 }
 
-// failed records that a batch of a zone failed. Whatever the error, an earlier attempt of the SDK may
-// have been executed, whose answer was lost.
-func (s *shared) failed(zone string) {
+// unanswered records that a batch of a zone may be executed without an answer, now or later.
+func (s *shared) unanswered(zone string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.unsure == nil {
