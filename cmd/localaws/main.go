@@ -151,8 +151,8 @@ and an alias divides invocations between two versions by weight.
   curl http://127.0.0.1:9001/aliases
 
 Faults can be injected. Kinds: Throttle, ServerError, AccessDenied, ExpiredToken, DropConnection, DropAnswer,
-EmptyBody, HTMLBody, CutAnswer, EmptyList, LostWrite, StaleRead, LateTags, SlowRead, Slow, LateSync,
-PriorRequest; action, arn, skip, times and delay are optional. LateTags needs a delay.
+EmptyBody, HTMLBody, CutAnswer, EmptyList, LostWrite, StaleRead, LateTags, SlowRead, Slow, LateExecution,
+LateSync, PriorRequest; action, arn, skip, times and delay are optional. LateTags needs a delay.
 
   curl -d '{"kind": "Throttle", "action": "ModifyListener", "times": 3}' http://127.0.0.1:9001/faults
   curl -d '{"kind": "LateTags", "delay": "10s"}' http://127.0.0.1:9001/faults

@@ -106,7 +106,7 @@ func TestRun_badArguments(t *testing.T) {
 		{"start"},
 		{"-port", "1"},
 		{"-address", "127.0.0.1:0", "-management", "192.0.2.1:1"},
-		{"-address", "127.0.0.1:0", "-dns", "192.0.2.1:53"},
+		{"-address", "127.0.0.1:0", "-management", "", "-dns", "192.0.2.1:53"},
 		{"-address", "127.0.0.1:0", "-metrics-period", "7s"},
 		{"-address", "127.0.0.1:0", "-metrics-late", "-1s"},
 	} {

@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -14,6 +15,7 @@ import (
 
 // endpoint serves the APIs of all services. A request says itself which one it is for.
 type endpoint struct {
+	ctx        context.Context // canceled when the server stops
 	cfg        config
 	journal    *journal
 	faults     *faults.Set
@@ -170,7 +172,7 @@ func (e *endpoint) admit(r *http.Request, entry *Call) error {
 // underFaults runs a call with the effects of the faults that match it.
 func (e *endpoint) underFaults(r *http.Request, entry *Call, write bool, run func(faults.Effects) (any, error)) (any, error) {
 	fx := e.faults.Match(entry.Action, entry.Params, write)
-	if err := fx.Wait(r.Context()); err != nil {
+	if fx.Wait(r.Context()) != nil || fx.WaitForExecution(e.ctx) != nil {
 		return nil, errDropped
 	}
 	if err := fx.Failure(entry.Service, entry.Action, e.cfg.account); err != nil {

@@ -142,7 +142,8 @@ func WithExactDNS() Option {
 }
 
 // WithBalancerAddresses gives every load balancer a loopback address of its own, from 127.0.0.2 on, on which its listeners
-// accept connections and to which its name resolves. Only Linux has these addresses without configuration. By default all
+// accept connections and to which its name resolves. With ephemeral ports, listeners with the same configured port then have
+// the same one. Only Linux has these addresses without configuration. By default all
 // load balancers have 127.0.0.1.
 func WithBalancerAddresses() Option {
 	return func(c *config) { c.ownAddresses = true }

@@ -82,7 +82,7 @@ func Start(opts ...Option) (*Server, error) {
 	s.lambda = lambda.New(lambda.Options{
 		Log: cfg.log, Account: cfg.account, Metrics: watch.Functions(), Activation: cfg.activation, Provisioning: cfg.provisioning, Propagation: cfg.propagation, Now: cfg.now,
 	})
-	s.endpoint = &endpoint{cfg: cfg, journal: s.journal, faults: s.faults, elb: s.elb, cloudWatch: watch, route53: s.route53, lambda: s.lambda}
+	s.endpoint = &endpoint{ctx: ctx, cfg: cfg, journal: s.journal, faults: s.faults, elb: s.elb, cloudWatch: watch, route53: s.route53, lambda: s.lambda}
 	s.serve(ctx, s.api, s.endpoint)
 	if s.management != nil {
 		m := &management{log: cfg.log, endpoint: s.URL(), plane: s.plane, elb: s.elb, route53: s.route53, lambda: s.lambda, answers: s.DNSAnswers, faults: s.faults, journal: s.journal}

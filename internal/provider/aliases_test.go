@@ -3,7 +3,10 @@ package provider_test
 import (
 	"fmt"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -121,14 +124,8 @@ func TestAliases_release(t *testing.T) {
 	mark := len(s.srv.Calls())
 	w.applyPlan().ok()
 	s.mustHave("2")
-	updates := 0
-	for _, call := range s.srv.Calls()[mark:] {
-		if call.Action == "UpdateAlias" {
-			updates++
-		}
-	}
-	if updates != 3 {
-		t.Errorf("%d updates for 3 steps", updates)
+	if n := s.updates(mark); n != 3 {
+		t.Errorf("%d updates for 3 steps", n)
 	}
 	w.isEmpty()
 	w.write(s.release("blue").String())
@@ -152,13 +149,86 @@ func TestAliases_release(t *testing.T) {
 func TestAliases_gateFails(t *testing.T) {
 	t.Parallel()
 	s, w := newLambdaSite(t), newWorkspace(t)
+	server := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
 	w.write(s.release("blue").String())
 	w.apply().ok()
 	r := s.release("green")
 	r.strategy = `steps = [{ percent = 10, hold = "1m" }]`
-	r.gates = smokeGate("http://127.0.0.1:1/", "10ms", `when = "during"`)
+	r.gates = smokeGate(server.URL, "10ms", `when = "during"`)
 	w.write(r.String())
+	mark := len(s.srv.Calls())
 	w.apply().failsAs("error")
 	s.mustHave("1")
+	if n := s.updates(mark); n != 2 {
+		t.Errorf("%d updates, want one of the step and one of the rollback", n)
+	}
 	w.apply().failsAs("again")
+}
+
+// updates counts the updates of the alias since a call.
+func (s *lambdaSite) updates(mark int) int {
+	n := 0
+	for _, call := range s.srv.Calls()[mark:] {
+		if call.Action == "UpdateAlias" {
+			n++
+		}
+	}
+	return n
+}
+
+// What is wrong with aliases and versions is said at plan where it is known, and otherwise before anything is written.
+func TestAliases_badInput(t *testing.T) {
+	t.Parallel()
+	s, w := newLambdaSite(t), newWorkspace(t)
+	other := s.function("other", 2)
+	latest, err := s.functions.CreateAlias(t.Context(), &lambda.CreateAliasInput{FunctionName: new("shop"), Name: new("latest"), FunctionVersion: new("$LATEST")})
+	s.must(err)
+	api, mark := fmt.Sprintf("routes = { api = [%q] }", s.alias), len(s.srv.Calls())
+	for _, c := range []struct {
+		name   string
+		change func(text string) string
+	}{
+		{"latest", replace(`green = "2"`, `green = "$LATEST"`)},
+		{"version ARN", replace(`{ api = each.value }`, fmt.Sprintf(`{ api = "%s" }`, strings.Replace(s.alias, ":live", ":2", 1)))},
+		{"alias of latest", replace(api, fmt.Sprintf("routes = { api = [%q] }", *latest.AliasArn))},
+		{"no alias", replace(api, fmt.Sprintf("routes = { api = [%q] }", strings.TrimSuffix(s.alias, ":live")))},
+		{"a version as route", replace(api, fmt.Sprintf("routes = { api = [%q] }", strings.Replace(s.alias, ":live", ":2", 1)))},
+		{"two functions", replace(api, fmt.Sprintf("routes = { api = [%q, %q] }", s.alias, other))},
+		{"third version", replaceAll(`blue = "1", green = "2"`, `blue = "1", green = "2", red = "3"`, `active = "blue"`, "weights = { blue = 50, green = 30, red = 20 }")},
+		{"not a number", replace(`green = "2"`, `green = "v2"`)},
+		{"target metrics", replace("health {", "gate {\n    name = \"users\"\n    target_metrics {\n      max_error_rate = 1\n    }\n  }\n  health {")},
+	} {
+		w.write(c.change(s.release("blue").String()))
+		w.plan().failsAs(c.name)
+	}
+	for _, c := range []struct {
+		name   string
+		change func(text string) string
+	}{
+		{"no such version", replace(`green = "2"`, `green = "99"`)},
+		{"no such alias", replace(":live\"", ":absent\"")},
+	} {
+		w.write(c.change(s.release("green").String()))
+		w.apply().failsAs(c.name)
+	}
+	if n := s.updates(mark); n > 0 {
+		t.Errorf("%d updates", n)
+	}
+}
+
+// Somebody shifts to a third version: an alias cannot have the new one as well.
+func TestAliases_thirdVersionOutside(t *testing.T) {
+	t.Parallel()
+	s, w := newLambdaSite(t), newWorkspace(t)
+	w.write(s.release("blue").String())
+	w.apply().ok()
+	_, err := s.functions.UpdateAlias(t.Context(), &lambda.UpdateAliasInput{FunctionName: new("shop"), Name: new("live"), FunctionVersion: new("1"),
+		RoutingConfig: &types.AliasRoutingConfiguration{AdditionalVersionWeights: map[string]float64{"4": 0.25}}})
+	s.must(err)
+	w.write(s.release("green").String())
+	w.plan().failsAs("plan")
+	if got := s.weights(); got["4"] != 0.25 {
+		t.Errorf("the alias has %v", got)
+	}
 }

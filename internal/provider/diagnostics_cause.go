@@ -92,7 +92,7 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.
 		}
 	case rollout.HoldTooShort:
 		return input.Detail{
-			Cause:  "A hold of the strategy is over before all users are at its weights: " + detail + ".",
+			Cause:  "A hold of the strategy is over before all users are at its weights: " + detail,
 			Action: "Make every hold, and the bake, at least as long as the TTL, or lower the TTL of the records.",
 		}
 	case rollout.RouterFailed, rollout.Locked, rollout.LeaseLost, rollout.RecordFailed, rollout.OtherSwitch:

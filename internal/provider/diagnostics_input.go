@@ -32,16 +32,21 @@ func tildeNotExpanded(at path.Path, value string) diag.Diagnostic {
 	return input.Misuse(at, "A ~ is not expanded here. Use pathexpand(...).", input.Fact{"Value", value})
 }
 
+// noRouterBlock is about a switch without routes; the first platform is the one that most have.
 func noRouterBlock(at path.Path) diag.Diagnostic {
-	return input.Misuse(at, "The block is missing. Add it with the routes that the switch shifts.")
+	var others []string
+	for _, p := range platform.All()[1:] {
+		others = append(others, p.Block)
+	}
+	return input.Misuse(at, fmt.Sprintf("The block is missing. Add it with the routes that the switch shifts, or %s.", strings.Join(others, " or ")))
 }
 
 func twoRouterBlocks(at path.Path, found []string) diag.Diagnostic {
 	return input.Misuse(at, "The switch has the blocks "+schedule.And(found)+". Use one of them in a switch, and another switch for the other routes.")
 }
 
-func noRoutes(at path.Path) diag.Diagnostic {
-	return input.Misuse(at, "It is empty. Set the ARN of at least one listener or listener rule.")
+func noRoutes(at path.Path, router platform.Entry) diag.Diagnostic {
+	return input.Misuse(at, "It is empty. Set at least one route: "+router.RouteText+".")
 }
 
 func sameRouteTwice(at, first path.Path, arn string) diag.Diagnostic {
@@ -106,12 +111,6 @@ func stickinessOutOfRange(at path.Path, text string, limits traffic.Limits) diag
 func stickinessOfConnections(at path.Path, route string) diag.Diagnostic {
 	return input.Misuse(at, "A Network Load Balancer has no group stickiness with a duration. Remove stickiness, or use one switch for its listeners and another for those of Application Load Balancers.",
 		input.Fact{"Route", route})
-}
-
-// gateWithoutRequests is about a gate on the responses to requests where all routes forward connections.
-func gateWithoutRequests(at path.Path) diag.Diagnostic {
-	return input.Misuse(at, "All routes are listeners of Network Load Balancers, which publish no response codes or response times. "+
-		"Use cloudwatch_metric with namespace AWS/NetworkELB and HealthyHostCount of the target group or TCP_Target_Reset_Count of the load balancer, or a gate on the application's own metrics.")
 }
 
 func noEnvironments(at path.Path) diag.Diagnostic {
@@ -220,7 +219,10 @@ func baselineAboveSteps(at path.Path, baseline, last shift.Share) diag.Diagnosti
 		shift.Full-baseline, last, input.Number((shift.Full-last).Percent())), input.Fact{"Value", input.Number(baseline.Percent())})
 }
 
-func approvalWithoutRecord(at path.Path) diag.Diagnostic {
+func approvalWithoutRecord(at path.Path, router platform.Entry) diag.Diagnostic {
+	if router.NoRecord {
+		return input.Misuse(at, fmt.Sprintf("An approval is a request beside the record of the shift, and %s has no place for that. Use a webhook gate.", router.Block))
+	}
 	return input.Misuse(at, `An approval is a request beside the record of the shift, and shift_record = "off" turns that off. Remove shift_record from the provider, or use a webhook gate.`)
 }
 

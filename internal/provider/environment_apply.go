@@ -26,13 +26,13 @@ func (r *environmentResource) createOrUpdate(ctx context.Context, plan environme
 	if diags.HasError() {
 		return nil, diags
 	}
-	if router, _ := plan.platform(); router.Composes() {
-		return &before, r.createOrUpdateComposed(ctx, plan, state, want)
-	}
 	groups := plan.groups()
 	if state != nil && !state.needsProof(plan) && !state.needsProofWhileIdle(plan) {
 		r.backend.ledger.Claim(groups)
 		return nil, nil
+	}
+	if router, _ := plan.platform(); router.Composes() { // only a switch knows the groups, and checks their health
+		return &before, r.prove(ctx, nil, proving{model: plan, want: want})
 	}
 	c, err := r.backend.connect(ctx, groups[0])
 	if err != nil {
@@ -50,15 +50,6 @@ func (r *environmentResource) createOrUpdate(ctx context.Context, plan environme
 	}
 	r.backend.ledger.Claim(groups)
 	return &memory, diags
-}
-
-// createOrUpdateComposed is createOrUpdate where only a switch knows the groups: it checks their health, before it gives
-// them traffic. The gates are evaluated here.
-func (r *environmentResource) createOrUpdateComposed(ctx context.Context, plan environmentModel, state *environmentModel, want readiness) diag.Diagnostics {
-	if state != nil && !state.needsProof(plan) && !state.needsProofWhileIdle(plan) {
-		return nil
-	}
-	return r.prove(ctx, nil, proving{model: plan, want: want})
 }
 
 // needsProof reports whether what serves changes, so that readiness is unknown.
@@ -142,7 +133,7 @@ func (r *environmentResource) prove(ctx context.Context, c *platform.Clients, p 
 // for in-flight requests and detaches the target groups. It ignores target groups that
 // another environment has claimed, and those that no longer exist.
 func (r *environmentResource) destroy(ctx context.Context, state environmentModel, before environmentMemory) diag.Diagnostics {
-	known, diags := r.groupsOf(state)
+	known, diags := r.backend.groupsOf(state)
 	groups := r.backend.ledger.Unclaimed(known)
 	if diags.HasError() || len(groups) == 0 {
 		return diags
@@ -182,15 +173,15 @@ func (r *environmentResource) destroy(ctx context.Context, state environmentMode
 
 // groupsOf returns the groups of an environment that is being destroyed. Where only a switch knows them, it is one of
 // those that this run has updated or destroyed: Terraform does that first.
-func (r *environmentResource) groupsOf(state environmentModel) ([]string, diag.Diagnostics) {
+func (b *backend) groupsOf(state environmentModel) ([]string, diag.Diagnostics) {
 	if router, _ := state.platform(); !router.Composes() {
 		return state.groups(), nil
 	}
-	groups := r.backend.ledger.Adopted(state.ID.ValueString())
-	if len(groups) == 0 && state.isProtected() && !r.backend.allowDestroy {
+	groups := b.ledger.Adopted(state.ID.ValueString())
+	if len(groups) == 0 && state.isProtected() && !b.allowDestroy {
 		return nil, diag.Diagnostics{trafficUnknown(state.Name.ValueString())}
 	}
-	return slices.DeleteFunc(slices.Clone(groups), r.backend.ledger.IsPlanned), nil // another environment has them now
+	return slices.DeleteFunc(slices.Clone(groups), b.ledger.IsPlanned), nil // another environment has them now
 }
 
 // healthTimeout bounds a read of health of a destroy, and unusedTimeout the wait until targets are unused.

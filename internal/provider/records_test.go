@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 )
 
@@ -157,4 +158,73 @@ func TestRecords_release(t *testing.T) {
 		t.Errorf("the weights are %v", got)
 	}
 	w.isEmpty()
+}
+
+// What is wrong with records is said at plan where it is known, and otherwise before anything is written.
+func TestRecords_badInput(t *testing.T) {
+	t.Parallel()
+	s, w := newDNSSite(t), newWorkspace(t)
+	plain := s.record(types.RRTypeA, "", 0)
+	plain.SetIdentifier, plain.Weight, plain.Name = nil, nil, new("simple.example.com")
+	s.set(plain)
+	for _, c := range []struct {
+		name   string
+		change func(text string) string
+	}{
+		{"not weighted", replaceAll("app.example.com/A\", ", "simple.example.com/A\"], web6 = [", "{ web = each.key }", "{ web = each.key, web6 = each.key }")},
+		{"two names", replace("app.example.com/AAAA", "www.example.com/AAAA")},
+		{"other type", replace("app.example.com/AAAA", "app.example.com/TXT")},
+		{"trailing dot", replace("app.example.com/AAAA", "app.example.com./AAAA")},
+		{"no record id", replace(s.zone+"/app.example.com/AAAA", "app.example.com")},
+		{"an ARN", replace(s.zone+"/app.example.com/AAAA", listenerARN)},
+		{"identifier with white space", replace("{ web = each.key }", `{ web = "${each.key} " }`)},
+		{"no identifier", replace("{ web = each.key }", `{ web = "" }`)},
+		{"no records", replace("{ web = each.key }", `{}`)},
+		{"target groups as well", replace("records   = {", "target_groups = { web = \""+groupARN("blue")+"\" }\n  records = {")},
+		{"target groups instead", replace("records   = { web = each.key }", "target_groups = { web = \""+groupARN("blue")+"\" }")},
+		{"neither", replace("records   = { web = each.key }", "")},
+		{"missing entry point", replace("routes = { web =", `routes = { api = [], web =`)},
+		{"step too fine", replace("percent = 5,", "percent = 0.2,")},
+		{"weights too fine", replace(`active       = "blue"`, "weights = { blue = 99.9, green = 0.1 }")},
+		{"approval", replace("health {", "gate {\n    name = \"people\"\n    approval {}\n  }\n  health {")},
+		{"target metrics", replace("health {", "gate {\n    name = \"users\"\n    target_metrics {\n      max_error_rate = 1\n    }\n  }\n  health {")},
+		{"two routers", replace("route53 {", "load_balancer {\n    routes = { web = [\""+listenerARN+"\"] }\n  }\n  route53 {")},
+	} {
+		w.write(c.change(s.release("blue").String()))
+		w.plan().failsAs(c.name, s.volatile())
+	}
+	mark := len(s.srv.Calls())
+	for _, c := range []struct {
+		name   string
+		change func(text string) string
+	}{
+		{"hold below the TTL", replace(`hold = "1s" }, {`, `hold = "999ms" }, {`)},
+		{"no such zone", replaceAll(s.zone, "Z0000000000000")},
+		{"no such record", replaceAll("app.example.com", "absent.example.com")},
+		{"no such record set", replace("{ web = each.key }", `{ web = "${each.key}-2" }`)},
+	} {
+		w.write(c.change(s.release("green").String()))
+		w.apply().failsAs(c.name, s.volatile())
+	}
+	for _, call := range s.srv.Calls()[mark:] {
+		if call.Action == "ChangeResourceRecordSets" {
+			t.Errorf("%v was written", call.Params)
+		}
+	}
+}
+
+// volatile are what differs between runs.
+func (s *dnsSite) volatile() golden.Replacement { return golden.Replace(s.zone, "<zone>") }
+
+func replace(from, to string) func(string) string {
+	return func(text string) string {
+		if !strings.Contains(text, from) {
+			panic("no " + from)
+		}
+		return strings.Replace(text, from, to, 1)
+	}
+}
+
+func replaceAll(pairs ...string) func(string) string {
+	return strings.NewReplacer(pairs...).Replace
 }

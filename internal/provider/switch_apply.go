@@ -155,7 +155,7 @@ func (s *shiftRun) diagnostics(result rollout.Result, err error) diag.Diagnostic
 // neither does a schedule that moves nothing.
 func (r *switchResource) prepare(ctx context.Context, s *shiftRun, decided shift.Schedule) diag.Diagnostic {
 	if len(s.Desired.Routes) == 0 {
-		return noRoutes(s.platform().RoutesAt())
+		return noRoutes(s.platform().RoutesAt(), s.platform())
 	}
 	first := s.Desired.Routes[0].ID
 	gates, failed := gates.Build(s.gates, r.backend.dependencies(ctx, first))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
@@ -77,16 +78,11 @@ func (r *decoder) readRouter(w *desired, v types.List) {
 	}
 }
 
-// onlyConnections reports whether all routes are known, and forward connections.
-func (w *desired) onlyConnections() bool {
-	return !w.routesUnknown && len(w.Routes) > 0 && !slices.ContainsFunc(w.Routes, func(x traffic.Route) bool { return !w.platform.Connections(x.ID) })
-}
-
 // readRoutes reads the entry points with their routes.
 func (r *decoder) readRoutes(w *desired, v attr.Value) {
 	routes, ok := v.(types.Map)
 	if input.Missing(v) || (ok && !routes.IsUnknown() && len(routes.Elements()) == 0) {
-		r.Add(noRoutes(w.routesAt))
+		r.Add(noRoutes(w.routesAt, w.platform))
 		return
 	}
 	if !r.Known(routes) {
@@ -108,7 +104,7 @@ func (r *decoder) readEntry(w *desired, entry string, v attr.Value, seen map[str
 		r.Add(input.NullElement(at))
 	case !r.Name(at, entry):
 	case ok && !list.IsUnknown() && len(list.Elements()) == 0:
-		r.Add(noRoutes(at))
+		r.Add(noRoutes(at, w.platform))
 	case r.Known(v) && ok:
 		for i, e := range list.Elements() {
 			at := at.AtListIndex(i)
@@ -199,7 +195,7 @@ func (r *decoder) readEnvironment(w *desired, name string, v attr.Value, owners 
 	e.Groups = own.Texts(at, attrs[w.platform.Backends])
 	e.GroupsUnknown = own.Unknown
 	r.Diags.Append(own.Diags...)
-	r.compose(w, at, &e)
+	r.Diags.Append(composeGroups(w, at, &e)...)
 	if groups, ok := attrs[w.platform.Backends].(types.Map); ok && !groups.IsUnknown() {
 		r.checkEntries(w, at, groups)
 	}
@@ -207,36 +203,29 @@ func (r *decoder) readEnvironment(w *desired, name string, v attr.Value, owners 
 	return e, true
 }
 
-// compose turns the values of an environment into groups. Without the routes of their entry point they are
+// composeGroups turns the values of an environment into groups. Without the routes of their entry point they are
 // unknown.
-func (r *decoder) compose(w *desired, at path.Path, e *release.Environment) {
+func composeGroups(w *desired, at path.Path, e *release.Environment) (diags diag.Diagnostics) {
 	if !w.platform.Composes() {
-		return
+		return nil
 	}
-	routes := routesByEntry(w.Routes)
-	for _, entry := range slices.Sorted(maps.Keys(e.Groups)) {
-		value := e.Groups[entry]
-		if fault := w.platform.ValueFault(value); fault != "" {
-			r.Add(unusableID(at.AtMapKey(entry), value, fault))
-			delete(e.Groups, entry)
-			continue
+	routes, values := routesByEntry(w.Routes), e.Groups
+	e.Groups = map[string]string{}
+	for _, entry := range slices.Sorted(maps.Keys(values)) {
+		value := values[entry]
+		group, fault := "", w.platform.ValueFault(value)
+		if known := !w.routesUnknown && len(routes[entry]) > 0; fault == "" && known {
+			group, fault = w.platform.Group(routes[entry], value)
 		}
-		if w.routesUnknown || len(routes[entry]) == 0 {
-			delete(e.Groups, entry)
-			e.GroupsUnknown = e.GroupsUnknown || w.routesUnknown
-			continue
-		}
-		group, fault := w.platform.Group(routes[entry], value)
 		switch {
 		case fault != "":
-			r.Add(unusableID(at.AtMapKey(entry), value, fault))
-			delete(e.Groups, entry)
-		case group == "":
-			delete(e.Groups, entry)
-		default:
+			diags.Append(unusableID(at.AtMapKey(entry), value, fault))
+		case group != "":
 			e.Groups[entry] = group
 		}
 	}
+	e.GroupsUnknown = e.GroupsUnknown || w.routesUnknown
+	return diags
 }
 
 // readOrigin reports whether an environment is inline, or that it is not known. The data source

@@ -48,7 +48,7 @@ func (r *switchResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	resp.Diagnostics.Append(r.checkLedger(planned, p)...)
 	for _, at := range gates.Approvals(evaluated.gates) {
 		if router, _ := config.platform(); p.noRecord || router.NoRecord {
-			resp.Diagnostics.Append(approvalWithoutRecord(at))
+			resp.Diagnostics.Append(approvalWithoutRecord(at, router))
 		}
 	}
 	if r.backend != nil && planned.LastShift.IsUnknown() { // a shift is planned

@@ -155,8 +155,12 @@ func (r *decoder) readGates(w *desired, v types.List) {
 	w.gates = gates.Read(&r.Reader, path.Root("gate"), v, gates.OfSwitch)
 	for _, g := range w.gates {
 		r.checkSteps(w, g)
-		if at, needs := g.NeedsRequests(); needs && w.onlyConnections() {
-			r.Add(input.About(gateWithoutRequests(at), input.Fact{"Gate", g.Terms.Name}))
+		at, needs := g.NeedsRequests()
+		if !needs || w.routesUnknown || len(w.Routes) == 0 {
+			continue
+		}
+		if fault := w.platform.NoRequests(idsOf(w.Routes)); fault != "" {
+			r.Add(input.About(input.Misuse(at, fault), input.Fact{"Gate", g.Terms.Name}))
 		}
 	}
 }

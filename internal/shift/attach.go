@@ -8,7 +8,7 @@ import (
 
 // ErrTooManyGroups reports that a shift needs more than Request.MaxGroups groups on one
 // route.
-var ErrTooManyGroups = errors.New("too many target groups in one action")
+var ErrTooManyGroups = errors.New("too many groups on one route")
 
 // Attach returns the environments that some route does not have in its action
 // yet and that are added at weight 0, sorted.

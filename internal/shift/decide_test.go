@@ -446,7 +446,7 @@ func TestDecide_groups(t *testing.T) {
 func TestDecide_tooManyGroups(t *testing.T) {
 	spread := shift.Weights{"a": 200, "b": 200, "c": 200, "d": 200, "e": 200}
 	_, err := shift.Decide(with(request(shift.Sole("f"), route(spread, spread)), nineEnvironments))
-	want := "too many target groups in one action: 6, the maximum is 5"
+	want := "too many groups on one route: 6, the maximum is 5"
 	if !errors.Is(err, shift.ErrTooManyGroups) || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

@@ -14,6 +14,9 @@ import (
 	"time"
 )
 
+// loopback is the address of listeners whose load balancer has none of its own.
+const loopback = "127.0.0.1"
+
 // liveListener is an open listener. Its routing is in a table that is replaced as a whole: every request is
 // evaluated against one consistent set of rules.
 type liveListener struct {
@@ -47,12 +50,45 @@ type liveRule struct {
 
 // bind opens the sockets of a listener. Traffic is handled after serve.
 func (p *Plane) bind(arn string, config Listener) (*liveListener, error) {
-	port := config.Port
-	if p.opts.EphemeralPorts {
-		port = 0
-	}
 	l := &liveListener{arn: arn, port: config.Port, protocol: config.Protocol, plane: p}
-	address := net.JoinHostPort(cmp.Or(config.Host, "127.0.0.1"), strconv.Itoa(port))
+	var err error
+	if p.opts.EphemeralPorts {
+		err = l.bindFree(config)
+	} else {
+		err = l.bindTo(config, config.Port)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if p.listenerCounts[arn] == nil {
+		p.listenerCounts[arn] = &listenerCounter{}
+	}
+	l.counts, l.metrics = p.listenerCounts[arn], p.opts.Metrics.Balancer(config.Balancer)
+	return l, nil
+}
+
+// bindFree binds a free port. Listeners of load balancers that have addresses of their own get the same port for the same
+// configured one, as long as it is free, because a name that resolves to several addresses has one port.
+func (l *liveListener) bindFree(config Listener) error {
+	ports := l.plane.ports
+	if config.Host == "" || config.Host == loopback {
+		return l.bindTo(config, 0)
+	}
+	if port := ports[config.Port]; port != 0 && l.bindTo(config, port) == nil {
+		return nil
+	}
+	if err := l.bindTo(config, 0); err != nil {
+		return err
+	}
+	if _, text, err := net.SplitHostPort(l.front.address()); err == nil && ports[config.Port] == 0 {
+		ports[config.Port], err = strconv.Atoi(text)
+		return err
+	}
+	return nil
+}
+
+func (l *liveListener) bindTo(config Listener, port int) error {
+	address := net.JoinHostPort(cmp.Or(config.Host, loopback), strconv.Itoa(port))
 	var err error
 	if config.Protocol == "HTTP" || config.Protocol == "HTTPS" {
 		l.front, err = l.bindHTTP(address)
@@ -60,13 +96,9 @@ func (p *Plane) bind(arn string, config Listener) (*liveListener, error) {
 		l.front, err = l.bindStreams(address)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %s: %w", address, err)
+		return fmt.Errorf("cannot listen on %s: %w", address, err)
 	}
-	if p.listenerCounts[arn] == nil {
-		p.listenerCounts[arn] = &listenerCounter{}
-	}
-	l.counts, l.metrics = p.listenerCounts[arn], p.opts.Metrics.Balancer(config.Balancer)
-	return l, nil
+	return nil
 }
 
 // serves reports whether the open socket suits the listener. With ephemeral ports, the port does not matter.

@@ -39,6 +39,7 @@ type Plane struct {
 	listeners      map[string]*liveListener
 	groupCounts    map[string]*groupCounter
 	listenerCounts map[string]*listenerCounter
+	ports          map[int]int // the free ports of listeners with addresses of their own, by the configured ones
 }
 
 // New returns a Plane without listeners and groups. The end of ctx stops its health checks and drains and aborts
@@ -51,7 +52,7 @@ func New(ctx context.Context, opts Options) (*Plane, error) {
 	return &Plane{
 		opts: opts, ctx: ctx, certificate: certificate, http1: newTransport(), http2: newHTTP2Transport(),
 		inFlight: newGauge(), buffers: newPool(), groups: map[string]*liveGroup{}, listeners: map[string]*liveListener{},
-		groupCounts: map[string]*groupCounter{}, listenerCounts: map[string]*listenerCounter{},
+		groupCounts: map[string]*groupCounter{}, listenerCounts: map[string]*listenerCounter{}, ports: map[int]int{},
 	}, nil
 }
 

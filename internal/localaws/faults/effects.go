@@ -12,7 +12,8 @@ import (
 
 // Effects are the combined effects of the faults on one call.
 type Effects struct {
-	callDelay time.Duration
+	callDelay      time.Duration
+	executionDelay time.Duration
 	// SyncDelay is the delay before the data plane applies the write.
 	SyncDelay time.Duration
 	// Stale serves a read from the state before the latest write.
@@ -27,6 +28,8 @@ func (e *Effects) add(f Fault) {
 	switch f.Kind {
 	case Slow, SlowRead:
 		e.callDelay += f.Delay
+	case LateExecution:
+		e.executionDelay += f.Delay
 	case LateSync:
 		e.SyncDelay += f.Delay
 	case StaleRead:
@@ -58,11 +61,17 @@ func (e Effects) TagDelay(arn string) time.Duration {
 }
 
 // Wait waits for the delay before the call. It returns an error if ctx ends before.
-func (e Effects) Wait(ctx context.Context) error {
-	if e.callDelay <= 0 {
+func (e Effects) Wait(ctx context.Context) error { return sleep(ctx, e.callDelay) }
+
+// WaitForExecution waits for the delay of a write that is executed even if nobody waits for its response. It returns an
+// error if ctx, which is that of the server, ends before.
+func (e Effects) WaitForExecution(ctx context.Context) error { return sleep(ctx, e.executionDelay) }
+
+func sleep(ctx context.Context, delay time.Duration) error {
+	if delay <= 0 {
 		return nil
 	}
-	timer := time.NewTimer(e.callDelay)
+	timer := time.NewTimer(delay)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -35,6 +35,9 @@ const (
 	SlowRead Kind = "SlowRead"
 	// Slow delays any call by Delay before it is executed.
 	Slow Kind = "Slow"
+	// LateExecution executes a write after Delay, even if the client no longer waits for the response by then: it takes
+	// effect after a later read did not show it. It does not match reads.
+	LateExecution Kind = "LateExecution"
 	// LateSync executes a write, which Describe calls show immediately, and applies it to the data plane after Delay.
 	// In Route 53 the change stays PENDING for that much longer. It has no effect on CloudWatch calls.
 	LateSync Kind = "LateSync"
@@ -58,7 +61,7 @@ const (
 )
 
 func kinds() []Kind {
-	return []Kind{Throttle, ServerError, DropConnection, DropAnswer, LostWrite, StaleRead, LateTags, SlowRead, Slow, LateSync, AccessDenied, ExpiredToken, EmptyBody, HTMLBody, CutAnswer, EmptyList, PriorRequest}
+	return []Kind{Throttle, ServerError, DropConnection, DropAnswer, LostWrite, StaleRead, LateTags, SlowRead, Slow, LateExecution, LateSync, AccessDenied, ExpiredToken, EmptyBody, HTMLBody, CutAnswer, EmptyList, PriorRequest}
 }
 
 // Fault is a kind of misbehavior and the calls that it affects.
@@ -74,7 +77,7 @@ type Fault struct {
 	Skip int
 	// Times is the number of calls to affect, 0 for all until the fault is removed.
 	Times int
-	// Delay applies to LateTags, SlowRead, Slow and LateSync.
+	// Delay applies to LateTags, SlowRead, Slow, LateExecution and LateSync.
 	Delay time.Duration
 }
 
@@ -134,7 +137,7 @@ func (f *Fault) check() error {
 		return fmt.Errorf("fault %s: it affects %s only, not %s", f.Kind, recordsAction, f.Action)
 	case (f.Kind == StaleRead || f.Kind == SlowRead || f.Kind == EmptyList) && !reads(f.Action):
 		return fmt.Errorf("fault %s: it affects reads only, and %s is a write", f.Kind, f.Action)
-	case (f.Kind == LostWrite || f.Kind == LateSync) && reads(f.Action):
+	case (f.Kind == LostWrite || f.Kind == LateExecution || f.Kind == LateSync) && reads(f.Action):
 		return fmt.Errorf("fault %s: it affects writes only, and %s is a read", f.Kind, f.Action)
 	}
 	return nil
@@ -146,7 +149,7 @@ func (f *Fault) matches(action string, params url.Values, write bool) bool {
 		return false
 	}
 	switch f.Kind {
-	case LostWrite, LateSync:
+	case LostWrite, LateExecution, LateSync:
 		if !write {
 			return false
 		}

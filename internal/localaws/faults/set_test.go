@@ -22,8 +22,8 @@ func newSet(t *testing.T, active ...faults.Fault) *faults.Set {
 
 func TestSet_rejectsWhatCouldNotHappen(t *testing.T) {
 	for want, f := range map[string]faults.Fault{
-		`unknown fault kind "Flood": known kinds are [Throttle ServerError DropConnection DropAnswer LostWrite StaleRead LateTags SlowRead Slow LateSync AccessDenied ExpiredToken EmptyBody HTMLBody CutAnswer EmptyList PriorRequest]`: {Kind: "Flood"},
-		`unknown action "ModifyListner" of a fault: known actions are [DescribeRules DescribeTags ModifyListener]`:                                                                                                                       {Kind: faults.Throttle, Action: "ModifyListner"},
+		`unknown fault kind "Flood": known kinds are [Throttle ServerError DropConnection DropAnswer LostWrite StaleRead LateTags SlowRead Slow LateExecution LateSync AccessDenied ExpiredToken EmptyBody HTMLBody CutAnswer EmptyList PriorRequest]`: {Kind: "Flood"},
+		`unknown action "ModifyListner" of a fault: known actions are [DescribeRules DescribeTags ModifyListener]`:                                                                                                                                     {Kind: faults.Throttle, Action: "ModifyListner"},
 		"fault Slow: delay, times and skip must not be negative":                           {Kind: faults.Slow, Delay: -time.Second},
 		"fault LateTags: delay must be positive":                                           {Kind: faults.LateTags},
 		"fault LateTags: it affects DescribeTags only, not DescribeRules":                  {Kind: faults.LateTags, Delay: time.Second, Action: "DescribeRules"},
@@ -32,6 +32,7 @@ func TestSet_rejectsWhatCouldNotHappen(t *testing.T) {
 		"fault EmptyList: it affects reads only, and ModifyListener is a write":            {Kind: faults.EmptyList, Action: "ModifyListener"},
 		"fault PriorRequest: it affects ChangeResourceRecordSets only, not ModifyListener": {Kind: faults.PriorRequest, Action: "ModifyListener"},
 		"fault LostWrite: it affects writes only, and DescribeRules is a read":             {Kind: faults.LostWrite, Action: "DescribeRules"},
+		"fault LateExecution: it affects writes only, and DescribeRules is a read":         {Kind: faults.LateExecution, Action: "DescribeRules"},
 		"fault LateSync: it affects writes only, and DescribeRules is a read":              {Kind: faults.LateSync, Action: "DescribeRules"},
 	} {
 		set := newSet(t)

@@ -13,6 +13,7 @@ type awsCall struct {
 	action  string // the IAM action; empty: the error names no call
 	id      string // of a route or group
 	kind    string // what the id is, such as "ARN"
+	name    string // names the id in a sentence, such as "listener app/web/1"
 	refused bool   // the service answered that the request itself is wrong
 }
 
@@ -37,19 +38,27 @@ func (c awsCall) denial(err error) (input.Detail, bool) {
 		}, true
 	case errors.Is(err, traffic.ErrNotFound) && c.id != "":
 		return input.Detail{
-			Cause:  fmt.Sprintf("The %s does not exist.", Label(c.id)),
-			Action: fmt.Sprintf("Check the %s, including its region and account, or remove it from the switch.", c.kind),
+			Cause:  fmt.Sprintf("The %s does not exist.", c.name),
+			Action: fmt.Sprintf("Check the %s, or remove it from the switch.", c.where()),
 			Facts:  append([]input.Fact{{c.kind, c.id}}, facts...),
 		}, true
 	case errors.Is(err, traffic.ErrIncomplete) && c.action != "":
 		return input.Detail{
-			Cause: fmt.Sprintf("AWS answered %s, but left out what was asked about the %s. That does not mean that it is gone.", c.action, Label(c.id)),
+			Cause: fmt.Sprintf("AWS answered %s, but left out what was asked about the %s. That does not mean that it is gone.", c.action, c.name),
 			Action: "Run Terraform again. If it fails again, check what answers between Terraform and AWS (a proxy, or an endpoint of the provider's aws block), " +
 				"and the AWS Health Dashboard.",
 			Facts: facts,
 		}, true
 	}
 	return input.Detail{}, false
+}
+
+// where is what to check of an id that does not exist.
+func (c awsCall) where() string {
+	if c.kind == "ARN" {
+		return "ARN, including its region and account"
+	}
+	return "zone ID, the name and the set identifier"
 }
 
 // failure is about a call that AWS answered with an error of its own, or not at all. A refused

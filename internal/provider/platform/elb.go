@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,8 @@ func loadBalancer() Entry {
 		Schema:       loadBalancerBlock,
 		ValueFault:   elbGroupFault,
 		Backend:      "target group",
+		RouteText:    "the ARN of a listener or listener rule",
+		NoRequests:   elbNoRequests,
 		owns:         func(id string) bool { _, err := elb.Parse(id); return err == nil },
 		RouteFault:   elbRouteFault,
 		GroupFault:   elbGroupFault,
@@ -44,6 +47,15 @@ func loadBalancer() Entry {
 		IdleText:     "attached to no listener or rule, so Elastic Load Balancing does not check its health",
 		Connect:      connectELB,
 	}
+}
+
+// elbNoRequests is about listeners that forward connections.
+func elbNoRequests(routes []string) string {
+	if slices.ContainsFunc(routes, func(route string) bool { return !elb.IsNetwork(route) }) {
+		return ""
+	}
+	return "All routes are listeners of Network Load Balancers, which publish no response codes or response times. " +
+		"Use cloudwatch_metric with namespace AWS/NetworkELB and HealthyHostCount of the target group or TCP_Target_Reset_Count of the load balancer, or a gate on the application's own metrics."
 }
 
 func loadBalancerBlock() schema.ListNestedBlock {

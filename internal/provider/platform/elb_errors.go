@@ -14,7 +14,7 @@ func elbDetail(err error) (input.Detail, bool) {
 	call, named := errors.AsType[*elb.CallError](err)
 	facts, failed := input.CauseFact(err), awsCall{kind: "ARN"}
 	if named {
-		failed.action, failed.id, failed.refused = call.Action, call.ARN, call.Refused()
+		failed.action, failed.id, failed.name, failed.refused = call.Action, call.ARN, elbLabel(call.ARN), call.Refused()
 	}
 	if d, ok := failed.denial(err); ok {
 		return d, true

@@ -31,21 +31,25 @@ func lambdaAliases() Entry {
 		compose:      lambdaGroup,
 		value:        lambda.VersionOf,
 		ValueFault:   versionFault,
-		owns:         func(id string) bool { _, err := lambda.Parse(id); return err == nil },
-		RouteFault:   aliasFault,
-		GroupFault:   lambdaGroupFault,
-		Region:       func(id string) string { return lambdaPlace(id).Region },
-		Place:        lambdaPlace,
-		label:        lambda.Label,
-		Detaches:     func(string) bool { return false },
-		Unread:       func(string) bool { return true },
-		ReadFault:    aliasReadFault,
-		Detail:       lambdaDetail,
-		Command:      lambda.Command,
-		restore:      lambda.Restore,
-		LimitText:    "2 versions of one alias, the maximum of AWS Lambda",
-		IdleText:     "no alias has it",
-		Connect:      connectLambda,
+		RouteText:    "the ARN of an alias",
+		NoRequests: func([]string) string {
+			return "It reads the metrics of target groups. Use cloudwatch_metric with namespace AWS/Lambda, the metrics Errors and Invocations, and the dimensions FunctionName, Resource and ExecutedVersion, or a gate on the application's own metrics."
+		},
+		owns:       func(id string) bool { _, err := lambda.Parse(id); return err == nil },
+		RouteFault: aliasFault,
+		GroupFault: lambdaGroupFault,
+		Region:     func(id string) string { return lambdaPlace(id).Region },
+		Place:      lambdaPlace,
+		label:      lambda.Label,
+		Detaches:   func(string) bool { return false },
+		Unread:     func(string) bool { return true },
+		ReadFault:  aliasReadFault,
+		Detail:     lambdaDetail,
+		Command:    lambda.Command,
+		restore:    lambda.Restore,
+		LimitText:  "2 versions of one alias, the maximum of AWS Lambda",
+		IdleText:   "no alias has it",
+		Connect:    connectLambda,
 	}
 }
 
@@ -140,7 +144,7 @@ func lambdaDetail(err error) (input.Detail, bool) {
 	call, named := errors.AsType[*lambda.CallError](err)
 	facts, failed := input.CauseFact(err), awsCall{kind: "ARN"}
 	if named {
-		failed.action, failed.id, failed.refused = call.Action, call.ARN, call.Refused()
+		failed.action, failed.id, failed.name, failed.refused = call.Action, call.ARN, lambdaName(call.ARN), call.Refused()
 	}
 	if group, is := errors.AsType[*lambda.GroupError](err); is {
 		return lambdaGroupDetail(group), true
@@ -161,6 +165,15 @@ func lambdaDetail(err error) (input.Detail, bool) {
 		return d, true
 	}
 	return failed.failure(err), true
+}
+
+// lambdaName names an ARN in a sentence.
+func lambdaName(arn string) string {
+	if version := lambda.VersionOf(arn); version != "" {
+		a, _ := lambda.ParseGroup(arn)
+		return fmt.Sprintf("version %s of %s", version, a.Function)
+	}
+	return lambda.Label(arn)
 }
 
 // lambdaGroupDetail is about versions that cannot share an alias.

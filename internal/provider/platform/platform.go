@@ -41,6 +41,12 @@ type Entry struct {
 	// Backend is what a group is called, such as "target group".
 	Backend string
 
+	// RouteText is what a route is, such as "the ARN of a listener".
+	RouteText string
+	// NoRequests says why a gate on the responses to requests cannot be evaluated for routes, and what to use
+	// instead; empty: it can.
+	NoRequests func(routes []string) string
+
 	// owns reports whether a route or group is one of this platform, so that it can be
 	// called.
 	owns func(id string) bool

@@ -31,21 +31,25 @@ func route53Records() Entry {
 		compose:      route53Group,
 		value:        route53.Identifier,
 		ValueFault:   identifierFault,
-		owns:         route53.Owns,
-		RouteFault:   recordFault,
-		GroupFault:   func(id string) string { return idFault(route53.ParseGroup(id)) },
-		Region:       func(string) string { return "" },
-		Place:        func(string) Place { return Place{} },
-		label:        route53.Label,
-		Detaches:     func(string) bool { return false },
-		Unread:       func(string) bool { return true },
-		ReadFault:    recordReadFault,
-		Detail:       recordDetail,
-		Command:      route53.Command,
-		restore:      route53.Restore,
-		LimitText:    "100 record sets of one name and type, the maximum of Route 53",
-		IdleText:     "no record has it",
-		Connect:      connectRoute53,
+		RouteText:    "a record as ZONE_ID/name/type",
+		NoRequests: func([]string) string {
+			return "Route 53 publishes no metrics of requests. Use cloudwatch_metric with the load balancer behind each record, such as namespace AWS/ApplicationELB and HTTPCode_Target_5XX_Count, or a gate on the application's own metrics."
+		},
+		owns:       route53.Owns,
+		RouteFault: recordFault,
+		GroupFault: func(id string) string { return idFault(route53.ParseGroup(id)) },
+		Region:     func(string) string { return "" },
+		Place:      func(string) Place { return Place{} },
+		label:      route53.Label,
+		Detaches:   func(string) bool { return false },
+		Unread:     func(string) bool { return true },
+		ReadFault:  recordReadFault,
+		Detail:     recordDetail,
+		Command:    route53.Command,
+		restore:    route53.Restore,
+		LimitText:  "100 record sets of one name and type, the maximum of Route 53",
+		IdleText:   "no record has it",
+		Connect:    connectRoute53,
 	}
 }
 
@@ -126,12 +130,9 @@ const weightedAction = "Use a weighted record: one aws_route53_record with weigh
 // recordDetail words an error of Route 53.
 func recordDetail(err error) (input.Detail, bool) {
 	call, named := errors.AsType[*route53.CallError](err)
-	failed := awsCall{kind: "record"}
+	failed := awsCall{kind: "Record"}
 	if named {
-		failed.action, failed.id, failed.refused = call.Action, call.ID, call.Refused()
-		if !route53.Owns(call.ID) {
-			failed.id = ""
-		}
+		failed.action, failed.id, failed.name, failed.refused = call.Action, call.ID, recordName(call), call.Refused()
 	}
 	facts := input.CauseFact(err)
 	if weighted, is := errors.AsType[*route53.NotWeightedError](err); is {
@@ -159,6 +160,21 @@ func recordDetail(err error) (input.Detail, bool) {
 		return d, true
 	}
 	return failed.failure(err), true
+}
+
+// recordName names what a call is about in a sentence.
+func recordName(call *route53.CallError) string {
+	zone, _, _ := strings.Cut(call.ID, "/")
+	if call.Code == "NoSuchHostedZone" {
+		return "hosted zone " + zone
+	}
+	if g, err := route53.ParseGroup(call.ID); err == nil {
+		return fmt.Sprintf("record set %q of %s", g.Identifier, g.Name)
+	}
+	if r, err := route53.ParseRoute(call.ID); err == nil {
+		return "record " + r.Display()
+	}
+	return call.ID // a health check
 }
 
 // connectRoute53 opens clients.

@@ -52,6 +52,7 @@ func TestWrite_routesOfAZoneAreOneBatch(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDNS(t)
+			d.together()
 			d.app()
 			desired := d.both(95, 5)
 			for i := range 3 {
@@ -87,6 +88,45 @@ func TestWrite_routesOfAZoneAreOneBatch(t *testing.T) {
 	}
 }
 
+// What is too much for one batch is sent in several.
+func TestWrite_splitsBatchesThatAreTooLarge(t *testing.T) {
+	t.Parallel()
+	d := newDNS(t)
+	d.together()
+	desired := map[string]traffic.State{}
+	const hosts, values = 6, 100 // each host has two record sets, and each of them counts twice
+	for i := range hosts {
+		host := fmt.Sprintf("api%d.example.com", i)
+		for identifier, weight := range map[string]int{"blue": 1, "green": 0} {
+			s := record(types.RRTypeA, identifier, weight)
+			s.Name, s.ResourceRecords = &host, nil
+			for n := range values {
+				s.ResourceRecords = append(s.ResourceRecords, types.ResourceRecord{Value: new(fmt.Sprintf("192.0.2.%d", n))})
+			}
+			d.change(types.ChangeActionCreate, s)
+		}
+		states, err := d.forward.Read(t.Context(), []string{d.route(host, "A")})
+		must(t, err)
+		states[0].Weights = map[string]int{d.group(host, "blue"): 0, d.group(host, "green"): 1}
+		desired[d.route(host, "A")] = states[0]
+	}
+	calls := d.during(func() {
+		for route, err := range writeAll(t.Context(), d.forward, desired) {
+			if err != nil {
+				t.Errorf("%s: %v", route, err)
+			}
+		}
+	})
+	if want := change + " 3, " + list + " 6"; calls != want {
+		t.Errorf("the writes made %s, want %s", calls, want)
+	}
+	for i := range hosts {
+		if got := d.weights(fmt.Sprintf("api%d.example.com", i), "A"); got != "blue 0, green 1" {
+			t.Errorf("host %d has %s", i, got)
+		}
+	}
+}
+
 // A and AAAA of a name change together or not at all.
 func TestWrite_batchIsAtomic(t *testing.T) {
 	t.Parallel()
@@ -99,6 +139,7 @@ func TestWrite_batchIsAtomic(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDNS(t)
+			d.together()
 			d.app()
 			desired := d.both(95, 5)
 			disturb(d)

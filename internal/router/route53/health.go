@@ -61,7 +61,7 @@ func (r *Router) healthEach(ctx context.Context, groups []string) (map[string]tr
 			continue
 		}
 		work = append(work, func() {
-			health, err := awscall.RetryIncomplete(ctx, func() (traffic.Health, error) { return r.healthOf(ctx, each[group]) })
+			health, err := awscall.RetryIncomplete(ctx, func() (traffic.Health, error) { return r.healthOf(ctx, zoneOf(group), each[group]) })
 			mu.Lock()
 			defer mu.Unlock()
 			if errs[group] = err; err == nil {
@@ -71,6 +71,12 @@ func (r *Router) healthEach(ctx context.Context, groups []string) (map[string]tr
 	}
 	runConcurrently(work)
 	return found, errs
+}
+
+// zoneOf returns the zone of a group.
+func zoneOf(group string) string {
+	zone, _, _ := strings.Cut(group, "/")
+	return zone
 }
 
 // setsEach returns the record sets of each group, or why they could not be read.
@@ -115,12 +121,12 @@ type subject struct {
 	unchecked string // names what is not checked
 }
 
-func (r *Router) subjectsOf(set types.ResourceRecordSet) []subject {
+func (r *Router) subjectsOf(zone string, set types.ResourceRecordSet) []subject {
 	var all []subject
 	if set.HealthCheckId != nil {
 		all = append(all, subject{check: *set.HealthCheckId})
 	}
-	switch name := balancerName(set.AliasTarget); {
+	switch name := balancerName(set.AliasTarget, zone); {
 	case name != "" && r.shared.aliasHealth != nil:
 		all = append(all, subject{balancer: name})
 	case len(all) > 0:
@@ -132,11 +138,11 @@ func (r *Router) subjectsOf(set types.ResourceRecordSet) []subject {
 	return all
 }
 
-// healthOf returns the targets of record sets. What several of them rest on is read once.
-func (r *Router) healthOf(ctx context.Context, sets []types.ResourceRecordSet) (traffic.Health, error) {
+// healthOf returns the targets of record sets of a zone. What several of them rest on is read once.
+func (r *Router) healthOf(ctx context.Context, zone string, sets []types.ResourceRecordSet) (traffic.Health, error) {
 	var all []subject
 	for _, set := range sets {
-		all = append(all, r.subjectsOf(set)...)
+		all = append(all, r.subjectsOf(zone, set)...)
 	}
 	var h traffic.Health
 	for _, s := range distinct(all) {
@@ -168,15 +174,15 @@ func (r *Router) targetsOf(ctx context.Context, s subject) ([]traffic.Target, er
 	return targets, nil
 }
 
-// balancerName returns the DNS name of the load balancer that an alias is of; empty: it is of
-// something else. The prefix dualstack is not part of the name that Elastic Load Balancing reports.
-func balancerName(alias *types.AliasTarget) string {
-	if alias == nil {
+// balancerName returns the DNS name of the load balancer that an alias in a zone is of; empty: it is of
+// something else, such as a record of the zone. The prefix dualstack is not part of the name that
+// Elastic Load Balancing reports.
+func balancerName(alias *types.AliasTarget, zone string) string {
+	if alias == nil || aws.ToString(alias.HostedZoneId) == zone {
 		return ""
 	}
 	name := strings.TrimPrefix(normalName(aws.ToString(alias.DNSName)), "dualstack.")
-	isAWS := strings.HasSuffix(name, ".amazonaws.com") || strings.HasSuffix(name, ".amazonaws.com.cn")
-	if !isAWS || !strings.Contains(name, ".elb.") {
+	if !strings.Contains(name, ".elb.") {
 		return ""
 	}
 	return name

@@ -163,6 +163,13 @@ func TestHealth_ofAliases(t *testing.T) {
 	if _, err := forward.Health(t.Context(), []string{bad}); !errors.Is(err, traffic.ErrDenied) {
 		t.Errorf("got %v", err)
 	}
+	// An alias of a record of the same zone is none of a load balancer, whatever its name.
+	own := strings.Replace(aliasOf("A", "blue", "web.elb.example.com."), "<HostedZoneId>Z2<", "<HostedZoneId>"+zone+"<", 1)
+	forward, _ = pair(answerWith(own), route53.Options{AliasHealth: aliasHealth})
+	health, err = forward.Health(t.Context(), []string{blue})
+	if err != nil || len(health[blue].Targets) != 1 || health[blue].Targets[0].ID != "alias web.elb.example.com" {
+		t.Errorf("got %v, %v", health, err)
+	}
 	// Without a function, the health of load balancers is not known here.
 	forward, _ = pair(w, route53.Options{})
 	health, err = forward.Health(t.Context(), []string{blue})

@@ -17,6 +17,9 @@ import (
 const (
 	batchWindow = 25 * time.Millisecond // writes of a zone within this time are one batch
 	endGrace    = 50 * time.Millisecond // for the error of a batch that ends with the context of a write
+
+	maxRecords    = 1000  // of a batch: values and aliases
+	maxCharacters = 32000 // of all values of a batch
 )
 
 // write is one call of Write.
@@ -42,6 +45,18 @@ func (w *write) read() traffic.State {
 	return traffic.State{Weights: weightsOf(w.route.place(), w.raw.sets)}
 }
 
+// size returns how many records and characters the changes of a write have at most: each counts twice,
+// in DELETE and CREATE, or in an UPSERT.
+func (w *write) size() (records, characters int) {
+	for _, set := range w.raw.sets {
+		records += 2 * max(1, len(set.ResourceRecords))
+		for _, value := range set.ResourceRecords {
+			characters += 2 * len(aws.ToString(value.Value))
+		}
+	}
+	return records, characters
+}
+
 // wait returns the result, or the end of the write's context.
 func (w *write) wait() error {
 	select {
@@ -62,7 +77,8 @@ func (w *write) wait() error {
 // queue collects the writes of a zone and sends them in batches, one batch after the other: Route 53
 // refuses a change of a zone while it processes another one.
 type queue struct {
-	send func(ctx context.Context, writes []*write)
+	window time.Duration // batchWindow
+	send   func(ctx context.Context, writes []*write)
 
 	mu      sync.Mutex
 	waiting []*write
@@ -82,7 +98,7 @@ func (q *queue) add(ctx context.Context, w *write) {
 // run sends batches until no write waits.
 func (q *queue) run(ctx context.Context) {
 	for q.busy() {
-		window := time.NewTimer(batchWindow)
+		window := time.NewTimer(q.window)
 		<-window.C
 		if batch := q.take(); len(batch) > 0 {
 			batchCtx, cancel := batchContext(ctx, batch)
@@ -100,19 +116,23 @@ func (q *queue) busy() bool {
 	return q.running
 }
 
-// take returns the writes of the next batch: the first of each route.
+// take returns the writes of the next batch: the first of each route, as far as one batch can have them.
 func (q *queue) take() []*write {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	var batch, later []*write
+	records, characters := 0, 0
 	for _, w := range q.waiting {
+		n, length := w.size()
+		isFull := len(batch) > 0 && (records+n > maxRecords || characters+length > maxCharacters)
 		switch {
 		case w.ctx.Err() != nil:
 			w.done <- w.ctx.Err()
-		case slices.ContainsFunc(batch, func(first *write) bool { return first.route == w.route }):
+		case isFull || slices.ContainsFunc(batch, func(first *write) bool { return first.route == w.route }):
 			later = append(later, w)
 		default:
 			batch = append(batch, w)
+			records, characters = records+n, characters+length
 		}
 	}
 	q.waiting = later

@@ -3,6 +3,7 @@ package route53
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -18,6 +19,7 @@ type Router struct {
 	names  lister
 	shared *shared
 	sender sender
+	window time.Duration // batchWindow
 
 	mu     sync.Mutex
 	queues map[string]*queue // by zone
@@ -25,7 +27,7 @@ type Router struct {
 
 func newRouter(c client, common *shared, rollback bool) *Router {
 	return &Router{
-		client: c, names: lister{c}, shared: common,
+		client: c, names: lister{c}, shared: common, window: batchWindow,
 		sender: sender{client: c, names: lister{c}, shared: common, rollback: rollback},
 		queues: map[string]*queue{},
 	}
@@ -81,8 +83,9 @@ func (r *Router) readEach(ctx context.Context, routes []string) (map[string]traf
 
 // Write implements traffic.Router. Groups of the route that the desired state leaves out get weight 0.
 // It reads the record sets and sends DELETE of them and CREATE of the same with the desired weights,
-// in one atomic batch with the other writes of the zone that start within 25 ms: all succeed, or none.
-// Where nothing changes, it sends nothing.
+// in one atomic batch with the other writes of the zone that start within 25 ms: all succeed, or none
+// (beyond the 1000 records or 32,000 characters of a batch, there are several). Where nothing changes,
+// it sends nothing.
 //
 // If the weights are neither those of desired.Raw nor what this process wrote, it writes nothing and
 // returns a ChangedError. If the batch fails because of a concurrent change, it reads again, and sends
@@ -115,7 +118,7 @@ func (r *Router) queue(zone string) *queue {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.queues[zone] == nil {
-		r.queues[zone] = &queue{send: func(ctx context.Context, writes []*write) { r.sender.send(ctx, zone, writes) }}
+		r.queues[zone] = &queue{window: r.window, send: func(ctx context.Context, writes []*write) { r.sender.send(ctx, zone, writes) }}
 	}
 	return r.queues[zone]
 }
