@@ -414,3 +414,34 @@ func TestLambda_metrics(t *testing.T) {
 		t.Errorf("the duration is %v", took)
 	}
 }
+
+// The management port invokes an alias as a function URL does.
+func TestLambda_functionURL(t *testing.T) {
+	f := newFunctions(t, localaws.WithManagement("127.0.0.1:0"))
+	f.release(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-App-Version", "1.4.2")
+		_, _ = io.WriteString(w, "one")
+	}), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "two", http.StatusInternalServerError)
+	}))
+	f.alias(map[string]float64{"2": 0.5})
+	got := map[string]int{}
+	for range 4 {
+		resp, err := http.Get(f.srv.ManagementURL() + "/invoke/" + functionARN + ":live/cart")
+		f.must(err)
+		body, err := io.ReadAll(resp.Body)
+		f.must(errors.Join(err, resp.Body.Close()))
+		got[fmt.Sprint(resp.StatusCode, " ", resp.Header.Get("X-Amz-Executed-Version"), " ", resp.Header.Get("X-App-Version"), " ", string(body))]++
+	}
+	if want := map[string]int{"200 1 1.4.2 one": 2, "502 2  two\n": 2}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	for arn, want := range map[string]int{functionARN + ":1": http.StatusOK, functionARN: http.StatusBadGateway, functionARN + ":absent": http.StatusNotFound, "none": http.StatusNotFound} {
+		resp, err := http.Get(f.srv.ManagementURL() + "/invoke/" + arn)
+		f.must(err)
+		f.must(resp.Body.Close())
+		if resp.StatusCode != want {
+			t.Errorf("%s responds %d", arn, resp.StatusCode)
+		}
+	}
+}
