@@ -103,7 +103,7 @@ func freeAddress(t *testing.T) string {
 func TestUnbound_keepsAnswersForTheirTTL(t *testing.T) {
 	b := newDNSBench(t, localaws.WithDNS("127.0.0.1:0"), localaws.WithExactDNS(), localaws.WithRecordPropagation(0))
 	resolver := b.unbound()
-	ttl := slow.Deadline(3 * time.Second).Truncate(time.Second)
+	ttl := slow.Deadline(2 * time.Second).Truncate(time.Second)
 	set := func(id string, weight int64, value string) types.ResourceRecordSet {
 		r := weighted("www.example.com", id, weight, value)
 		r.TTL = aws.Int64(int64(ttl / time.Second))

@@ -44,6 +44,9 @@ type Platform struct {
 	NoRecord bool
 	// GroupName names a group that belongs to no environment; nil: its id.
 	GroupName func(group string) string
+	// Batch returns what routes have in common that one call changes, such as a hosted zone. Nil: each
+	// takes a call of its own.
+	Batch func(route string) string
 	// Connections reports whether a route forwards connections and not requests: a change of its
 	// weights leaves open ones where they are. Nil: no route does.
 	Connections func(route string) bool

@@ -174,6 +174,9 @@ func (p Prior) Spec(w Desired) rollout.Spec {
 
 func (p Prior) route(route traffic.Route, owners traffic.Owners) rollout.Route {
 	r := rollout.Route{Route: route, Connections: p.platform.Connections != nil && p.platform.Connections(route.ID)}
+	if p.platform.Batch != nil {
+		r.Batch = p.platform.Batch(route.ID)
+	}
 	if seen, ok := p.Memory.Routes[route.ID]; ok && p.State != nil {
 		r.Planned = new(seen.State())
 	} else if p.State != nil {

@@ -54,7 +54,7 @@ func (s Spec) route(route Route, now traffic.State) shift.Route {
 		Sticky:   now.Stickiness > 0,
 		Joining:  s.Stable == nil || route.Planned == nil,
 
-		Connections: route.Connections, Cached: now.Cached,
+		Connections: route.Connections, Batch: route.Batch, Cached: now.Cached,
 	}
 	x.FixedError = now.FixedError && x.Joining
 	x.Unserved = route.unserved

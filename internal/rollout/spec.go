@@ -65,6 +65,8 @@ type Route struct {
 	Missing bool
 	// Origin is the rollback target of this route; nil: Spec.Stable.
 	Origin shift.Weights
+	// Batch is what routes have in common that one call changes; empty: each takes a call of its own.
+	Batch string
 	// Connections reports whether the weights apply to new connections, and open ones stay.
 	Connections bool
 

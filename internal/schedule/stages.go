@@ -62,23 +62,34 @@ func HoldText(short *shift.HoldError) string {
 	return fmt.Sprintf("%s is %s, and resolvers keep answers for up to %s (TTL)", name, FormatDuration(short.Hold), FormatDuration(short.Cached))
 }
 
-// changing counts the routes that the shift changes.
-func changing(s shift.Schedule) int {
-	n := 0
-	for i := range s.Request.Routes {
+// changing returns the routes that the shift changes.
+func changing(s shift.Schedule) (routes []shift.Route) {
+	for i, x := range s.Request.Routes {
 		if s.Changes(i) {
-			n++
+			routes = append(routes, x)
 		}
 	}
-	return n
+	return routes
 }
 
-// callsText is the number of API calls of a rollback: one write per route.
-func callsText(routes int) string {
-	if routes == 1 {
-		return "1 API call (1 route)"
+// callsText is the number of API calls of a rollback: one per route, or for the routes of a batch.
+func callsText(routes []shift.Route) string {
+	calls, batches := 0, map[string]bool{}
+	for _, x := range routes {
+		if x.Batch == "" || !batches[x.Batch] {
+			calls++
+		}
+		batches[x.Batch] = true
 	}
-	return fmt.Sprintf("%[1]d API calls (%[1]d routes)", routes)
+	return fmt.Sprintf("%s (%s)", counted(calls, "API call"), counted(len(routes), "route"))
+}
+
+// counted is a number of things, such as "2 routes".
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 func (s plan) heading() string {

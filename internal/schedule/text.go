@@ -89,19 +89,19 @@ func (s plan) rejectedText() []string {
 // rollsBackFirstText is about traffic that an unfinished shift left.
 func (s plan) rollsBackFirstText() []string {
 	var back []shift.Weights
-	n := 0
+	var written []shift.Route
 	for _, x := range s.Request.Routes {
 		if x.Back == nil {
 			continue
 		}
 		back = append(back, x.Back)
 		if !x.Back.Equal(x.Found) {
-			n++
+			written = append(written, x)
 		}
 	}
 	return []string{
 		fmt.Sprintf("A shift did not finish. Observed: %s.", s.weightsText(s.foundMean())),
-		fmt.Sprintf("First roll back to %s immediately: %s, no steps, no gates.", s.weightsText(shift.Mean(back)), callsText(n)),
+		fmt.Sprintf("First roll back to %s immediately: %s, no steps, no gates.", s.weightsText(shift.Mean(back)), callsText(written)),
 	}
 }
 
@@ -220,15 +220,14 @@ func (s plan) rollbackText() []string {
 	}, connectionsText(s.Request.Routes), cachedText(s.Request.Routes), s.attachmentText())
 }
 
-// differing counts the routes that do not have the desired weights.
-func differing(s shift.Schedule) int {
-	n := 0
+// differing returns the routes that do not have the desired weights.
+func differing(s shift.Schedule) (routes []shift.Route) {
 	for _, x := range s.Request.Routes {
 		if !x.Observed.Equal(s.Desired) {
-			n++
+			routes = append(routes, x)
 		}
 	}
-	return n
+	return routes
 }
 
 // attachmentText lists what is attached and detached where no traffic moves by steps.

@@ -51,6 +51,8 @@ type Route struct {
 	Unserved   bool     // joins, and none of the groups that it forwards to has a healthy target
 
 	Connections bool // forwards connections: open ones stay with their target when the weights change
+	// Batch is what routes have in common that one call changes; empty: each takes a call of its own.
+	Batch string
 	// Cached is how long clients may keep an earlier answer: the TTL of a DNS record. 0: not at all.
 	Cached time.Duration
 

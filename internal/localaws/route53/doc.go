@@ -16,6 +16,6 @@
 //
 // Differences from AWS: other routing policies, aliases to other services, traffic policies, delegation sets, DNSSEC and
 // CIDR collections are rejected with an error that says so, or as unknown operations. Nothing is checked for the status of
-// a health check. Real Route 53 answers with old and new records while a change is PENDING, since its name servers get it
+// a health check. The API reference allows one value in a weighted record set; here, several are accepted. Real Route 53 answers with old and new records while a change is PENDING, since its name servers get it
 // one after the other. Messages are those of AWS where they are known; a comment at the code says where they are not.
 package route53

@@ -15,6 +15,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/route53"
 )
 
@@ -22,7 +23,7 @@ import (
 func route53Records() Entry {
 	return Entry{
 		Platform: release.Platform{Limits: route53.Limits(), GroupName: route53.Identifier, NoRecord: true,
-			Connections: func(string) bool { return false }},
+			Connections: func(string) bool { return false }, Batch: zoneOf},
 		Block:        "route53",
 		Backends:     "records",
 		BackendsText: "Map of entry point to the set identifier of its weighted records, with one for each entry point",
@@ -65,6 +66,15 @@ func route53Block() schema.ListNestedBlock {
 			},
 		}},
 	}
+}
+
+// zoneOf returns the hosted zone of a record, whose records one call changes.
+func zoneOf(route string) string {
+	r, err := route53.ParseRoute(route)
+	if err != nil {
+		return ""
+	}
+	return r.Zone
 }
 
 // route53Group composes a group.
@@ -177,6 +187,10 @@ func recordName(call *route53.CallError) string {
 	return call.ID // a health check
 }
 
+// oneAccount is the account of all clients of a process: Terraform runs each provider configuration in a process
+// of its own.
+const oneAccount = "provider"
+
 // connectRoute53 opens clients.
 func connectRoute53(ctx context.Context, session *AWSSession, id string) (*Clients, error) {
 	config, err := session.open(ctx, "")
@@ -184,7 +198,9 @@ func connectRoute53(ctx context.Context, session *AWSSession, id string) (*Clien
 		return nil, err
 	}
 	settings := session.Settings
-	forward, rollback := route53.NewRouters(config, route53.Options{MaxAttempts: settings.MaxAttempts, Endpoint: settings.Endpoints["route53"], Account: "default"})
+	balancers, _ := elb.NewRouters(config, elb.Options{MaxAttempts: settings.MaxAttempts, Endpoint: settings.Endpoints["elbv2"]})
+	forward, rollback := route53.NewRouters(config, route53.Options{MaxAttempts: settings.MaxAttempts, Endpoint: settings.Endpoints["route53"],
+		Account: oneAccount, AliasHealth: elb.NewNames(balancers).Health})
 	return &Clients{
 		Forward: forward, Rollback: rollback, Reader: route53.NewReader(forward), Groups: forward, CheckAccount: session.checkAccount,
 		CredentialsLast: func(ctx context.Context, d time.Duration) error { return credentialsLast(ctx, config.Credentials, d) },

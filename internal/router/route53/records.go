@@ -100,9 +100,9 @@ func stateOf(route Route, all []types.ResourceRecordSet) (traffic.State, error) 
 func weightsOf(at place, sets []types.ResourceRecordSet) map[string]int {
 	weights, equal := map[string]int{}, map[string]int{}
 	for _, set := range sets {
-		group := at.group(aws.ToString(set.SetIdentifier))
+		group := at.group(identifierOf(set))
 		equal[group] = 1
-		if n := int(aws.ToInt64(set.Weight)); n > 0 {
+		if n := weightOf(set); n > 0 {
 			weights[group] = n
 		}
 	}
@@ -139,6 +139,10 @@ func policyOf(set types.ResourceRecordSet) string {
 	}
 	return "simple"
 }
+
+func identifierOf(set types.ResourceRecordSet) string { return aws.ToString(set.SetIdentifier) }
+
+func weightOf(set types.ResourceRecordSet) int { return int(aws.ToInt64(set.Weight)) }
 
 // withWeight returns a record set with another weight.
 func withWeight(set types.ResourceRecordSet, n int) types.ResourceRecordSet {

@@ -22,6 +22,8 @@ type shared struct {
 	mu      sync.Mutex
 	written map[string][]traffic.State // by route: the last accepted write, and those after it whose outcome is unknown
 	open    map[string][]string        // by zone: ids of changes that are not known to be in sync, oldest first
+	unsure  map[string]bool            // by zone: whether a batch after the last accepted one may have been executed
+	late    []*lateBatch
 }
 
 // attempt records that weights are about to be written to a route.
@@ -49,6 +51,24 @@ func (s *shared) accepted(zone, change string, routes []string) {
 	if change != "" {
 		s.open[zone] = append(s.open[zone], change)
 	}
+	delete(s.unsure, zone)
+}
+
+// unanswered records that a batch of a zone may be executed without an answer, now or later.
+func (s *shared) unanswered(zone string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unsure == nil {
+		s.unsure = map[string]bool{}
+	}
+	s.unsure[zone] = true
+}
+
+// isUnsure reports whether a change of a zone may be in progress whose id is not known.
+func (s *shared) isUnsure(zone string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unsure[zone]
 }
 
 // wrote reports whether this process may have written the traffic of a state to the route.
