@@ -1,6 +1,7 @@
 package localaws_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -443,5 +444,31 @@ func TestLambda_functionURL(t *testing.T) {
 		if resp.StatusCode != want {
 			t.Errorf("%s responds %d", arn, resp.StatusCode)
 		}
+	}
+}
+
+// Code may be larger than the requests of other services. The journal has no code.
+func TestLambda_largeCode(t *testing.T) {
+	f := newFunctions(t)
+	code := bytes.Repeat([]byte("code"), 1<<20)
+	out, err := f.api.CreateFunction(f.ctx(), &lambda.CreateFunctionInput{
+		FunctionName: aws.String("shop"), Role: aws.String(roleARN), Code: &types.FunctionCode{ZipFile: code}, Runtime: types.RuntimeProvidedal2023, Handler: aws.String("bootstrap"),
+	})
+	f.must(err)
+	if out.CodeSize != int64(len(code)) {
+		t.Errorf("the code has %d bytes, want %d", out.CodeSize, len(code))
+	}
+	_, err = f.api.UpdateFunctionCode(f.ctx(), &lambda.UpdateFunctionCodeInput{FunctionName: aws.String("shop"), ZipFile: code})
+	f.must(err)
+	for _, call := range f.srv.Calls() {
+		for name, values := range call.Params {
+			if len(values[0]) > 1000 {
+				t.Errorf("the journal has %d bytes of %s in %s", len(values[0]), name, call.Action)
+			}
+		}
+	}
+	_, err = f.api.Invoke(f.ctx(), &lambda.InvokeInput{FunctionName: aws.String("shop"), Payload: bytes.Repeat([]byte("1"), 6<<20+1)})
+	if _, large := errors.AsType[*types.RequestTooLargeException](err); !large {
+		t.Errorf("a payload above 6 MB: %v", err)
 	}
 }
