@@ -127,7 +127,7 @@ func (s advice) editTo(d destination) string {
 		case s.Prior.IsLeaving(name):
 			first = append(first, fmt.Sprintf("restore environment %q", name))
 		case s.Desired.Environments[name].Groups == nil && d.added[name] == nil:
-			return "add an environment for the target group that has the traffic and set active to it"
+			return fmt.Sprintf("add an environment for the %s that has the traffic and set active to it", s.platform().Backend)
 		case s.Desired.Environments[name].Groups == nil:
 			first = append(first, s.additionOf(name, d.added[name]))
 		}

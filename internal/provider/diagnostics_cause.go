@@ -17,9 +17,10 @@ import (
 // Causes of a failed shift, and what to do about each.
 
 // ignoreChangesHint names the most frequent external change: another Terraform
-// resource that manages the same action.
-const ignoreChangesHint = "If hashicorp/aws or a module manages this listener or rule, give that resource lifecycle { ignore_changes = [default_action] } " +
-	"(a rule: [action]). Otherwise find out who changed the route. Then plan again: the new plan starts from the current weights."
+// resource that manages the same weights.
+func ignoreChangesHint(w platform.Words) string {
+	return fmt.Sprintf("If hashicorp/aws or a module manages this %s, give that resource %s. Otherwise find out who changed the route. Then plan again: the new plan starts from the current weights.", w.Route, w.Ignore)
+}
 
 // causeDetail is the cause of a failed shift and what to do next.
 func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.Detail {
@@ -43,7 +44,7 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.
 	case rollout.HealthUnreadable:
 		return unreadableHealthDetail(f)
 	case rollout.TooFewTargets:
-		return input.Detail{Cause: "Too few healthy targets: " + detail, Action: notRejected + tooFewTargetsAction(f)}
+		return input.Detail{Cause: "Too few healthy targets: " + detail, Action: notRejected + tooFewTargetsAction(s.platform().Words, f)}
 	case rollout.Interrupted:
 		return input.Detail{Cause: "The apply was interrupted.", Action: interruptedAction(f)}
 	case rollout.Aborted:
@@ -99,8 +100,8 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.
 	}
 	if errors.Is(f.Err, rollout.ErrNotVerified) {
 		return input.Detail{
-			Cause:  "The load balancer accepted the new weights twice but still returns others: " + detail,
-			Action: "Apply again. If it fails again, check whether another process writes to the listener or rule, for example a controller or another Terraform configuration.",
+			Cause:  s.platform().Words.Service + " accepted the new weights twice but still returns others: " + detail,
+			Action: fmt.Sprintf("Apply again. If it fails again, check whether another process writes to the %s, for example a controller or another Terraform configuration.", s.platform().Words.Route),
 		}
 	}
 	return callDetail(f.Err)
@@ -115,11 +116,11 @@ const (
 const notRejected = "The version itself was not rejected. "
 
 // tooFewTargetsAction is what to do where targets are missing rather than unhealthy.
-func tooFewTargetsAction(f *rollout.Failure) string {
+func tooFewTargetsAction(w platform.Words, f *rollout.Failure) string {
 	if f.Capacity {
 		return "Scale the environment up, then apply again. If it gains targets only with its traffic, lower health.capacity_percent, or set it to 0."
 	}
-	return "Register enough targets in the target group, check that they pass their first health checks, then apply again."
+	return fmt.Sprintf(w.TooFew, "")
 }
 
 // unreadableHealthDetail is about health that was not read, which is neither good nor bad. What
@@ -158,10 +159,8 @@ func (s *shiftRun) notHealthyAction(result rollout.Result, f *rollout.Failure) s
 	if f.Rejects {
 		return advice{s}.badVersionAction(result, f)
 	}
-	return notHealthyHint
+	return s.platform().Words.NotHealthy
 }
-
-const notHealthyHint = "Find out why the targets are not healthy: check the application, the health check of the target group, and security groups. Then apply again."
 
 func (s *shiftRun) rejectedDetail(result rollout.Result) input.Detail {
 	r := result.Rejected
@@ -185,7 +184,9 @@ func (s *shiftRun) rejectedDetail(result rollout.Result) input.Detail {
 	return d
 }
 
-const managedElsewhereHint = "If hashicorp/aws or a module moved the traffic, give that listener lifecycle { ignore_changes = [default_action] } (a rule: [action])."
+func managedElsewhereHint(w platform.Words) string {
+	return fmt.Sprintf("If hashicorp/aws or a module moved the traffic, give that %s %s.", w.Resource, w.Ignore)
+}
 
 // callDetail is the cause of a failed call and what to do about it.
 func callDetail(err error) input.Detail {

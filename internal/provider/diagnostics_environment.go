@@ -69,7 +69,7 @@ func liveChange(at path.Path, name string, changes []string, traffic string) dia
 		Cause:   fmt.Sprintf("The plan changes %q while it serves that traffic.", name),
 		Action: "Change an idle environment instead and shift the traffic to it. If the same edit also moves the traffic away, as reverting a release does, " +
 			"first apply the change of active alone (keep this environment as it is), then apply the rest. " +
-			"If a listener or rule that is named above carries only tests, add its ARN to test_routes of the environment. protect = false lifts the protection.",
+			"If a route that is named above carries only tests, add it to test_routes of the environment. protect = false lifts the protection.",
 		Facts: []input.Fact{{"Change", strings.Join(changes, ", ")}},
 	}.Diagnostic(changeSummary(name)))
 }
@@ -232,7 +232,11 @@ func (p proving) gateRefused(name string, err error) diag.Diagnostic {
 func (p proving) notReady(f *rollout.Failure) diag.Diagnostic {
 	d := p.causeDetail(f)
 	d.Facts = append([]input.Fact{{"Gate", f.Gate}}, d.Facts...)
+	router, _ := p.model.platform()
 	for _, backend := range p.backends() {
+		if router.Composes() {
+			break // no route is known
+		}
 		d.Facts = append(d.Facts, input.Fact{fmt.Sprintf("Target group %s of %s", groupLabel(backend.Group), backend.Entry), referenceText(p.references, backend.Group)})
 	}
 	return d.Diagnostic(notReadySummary(p.model.Name.ValueString()))
@@ -241,17 +245,19 @@ func (p proving) notReady(f *rollout.Failure) diag.Diagnostic {
 func (p proving) causeDetail(f *rollout.Failure) input.Detail {
 	detail := input.Sentence(f.Detail)
 	again := "Fix the environment or the gate, then apply again."
+	router, _ := p.model.platform()
+	words := router.Words
 	switch f.Cause {
 	case rollout.NotHealthy:
-		return input.Detail{Cause: "Its targets did not become healthy: " + detail, Action: notHealthyHint}
+		return input.Detail{Cause: "Its targets did not become healthy: " + detail, Action: words.NotHealthy}
 	case rollout.HealthFailed:
-		return input.Detail{Cause: "Target health degraded while the gates were evaluated: " + detail, Action: notHealthyHint}
+		return input.Detail{Cause: "Target health degraded while the gates were evaluated: " + detail, Action: words.NotHealthy}
 	case rollout.HealthUnreadable:
 		d := unreadableHealthDetail(f)
 		d.Action = strings.TrimPrefix(d.Action, notRejected)
 		return d
 	case rollout.TooFewTargets:
-		return input.Detail{Cause: "Too few healthy targets: " + detail, Action: tooFewReadyHint}
+		return input.Detail{Cause: "Too few healthy targets: " + detail, Action: fmt.Sprintf(words.TooFew, " (ready.min_healthy_targets)")}
 	case rollout.BlockedByGate:
 		d := blockedDetail(f)
 		d.Cause = strings.Replace(d.Cause, "prevents the shift from starting", "prevents the readiness check from starting", 1)
@@ -271,9 +277,6 @@ func (p proving) causeDetail(f *rollout.Failure) input.Detail {
 		return environmentDetail(f.Err)
 	}
 }
-
-// tooFewReadyHint is tooFewTargetsHint for an environment, which has no capacity_percent.
-const tooFewReadyHint = "Register enough targets in the target group (ready.min_healthy_targets), check that they pass their first health checks, then apply again."
 
 // warnings reports what did not prevent readiness but needs attention.
 func (p proving) warnings(texts []string) diag.Diagnostics {

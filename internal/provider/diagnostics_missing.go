@@ -140,13 +140,14 @@ func groupText(group string) string {
 
 // missingGroupDetail is about a shift that a missing target group ended.
 func (s *shiftRun) missingGroupDetail(f *rollout.Failure) input.Detail {
+	p := s.platform()
 	d := input.Detail{
-		Cause:  "AWS answers that the target group does not exist. No version was rejected because of it.",
-		Action: "Create the target group again, or remove its environment, then apply.",
-		Facts:  append([]input.Fact{{"Target group", f.Group}}, input.CauseFact(f.Err)...),
+		Cause:  fmt.Sprintf("AWS answers that the %s does not exist. No version was rejected because of it.", p.Backend),
+		Action: fmt.Sprintf("Create the %s again, or remove its environment, then apply.", p.Backend),
+		Facts:  append([]input.Fact{{p.Fact(), f.Group}}, input.CauseFact(f.Err)...),
 	}
 	if name := environmentOf(s.Desired, f.Group); name != "" {
-		d.Action = fmt.Sprintf("Create the target group of %s again, or remove environment %q, then apply.", name, name)
+		d.Action = fmt.Sprintf("Create the %s of %s again, or remove environment %q, then apply.", p.Backend, name, name)
 	}
 	return d
 }
@@ -159,8 +160,8 @@ func (s advice) missingTargetAction(f *rollout.Failure) string {
 	if name == "" {
 		return ""
 	}
-	return fmt.Sprintf("The %s of %s does not exist, so no traffic can be rolled back to it. Set active to an environment whose target groups exist, or create the target group again, then apply.",
-		groupText(group), name)
+	return fmt.Sprintf("The %s of %s does not exist, so no traffic can be rolled back to it. Set active to an environment whose %ss exist, or create the %[3]s again, then apply.",
+		groupText(group), name, s.platform().Backend)
 }
 
 // environmentOf is the configured environment with a target group; empty where none has.

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -42,6 +43,8 @@ type Platform struct {
 	// NoRecord reports that shifts leave no record beside the routes: the router has no
 	// place for it, or the configuration says so.
 	NoRecord bool
+	// Backend is what a group is called, such as "target group".
+	Backend string
 	// GroupName names a group that belongs to no environment; nil: its id.
 	GroupName func(group string) string
 	// Batch returns what routes have in common that one call changes, such as a hosted zone. Nil: each
@@ -61,7 +64,7 @@ func (p Platform) owners(configured, leaving map[string]map[string]string) traff
 			name = p.GroupName(group)
 		}
 		if configured[name] != nil || leaving[name] != nil {
-			name += " (target group)"
+			name += " (" + cmp.Or(p.Backend, "target group") + ")"
 		}
 		return name
 	})

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -56,7 +57,7 @@ func (p *Prior) matchName(w Desired, name string, groups map[string]string) stri
 	for taken := true; taken; {
 		_, configured := w.Environments[name]
 		if taken = configured || p.leaving[name] != nil; taken {
-			name += " (old target groups)"
+			name += " (old " + cmp.Or(p.platform.Backend, "target group") + "s)"
 		}
 	}
 	p.leaving[name] = groups
@@ -189,7 +190,7 @@ func (p Prior) route(route traffic.Route, owners traffic.Owners) rollout.Route {
 }
 
 func (p Prior) request(w Desired) shift.Request {
-	r := shift.Request{Desired: w.Weights, Strategy: w.Strategy, Notes: p.notes(w)}
+	r := shift.Request{Desired: w.Weights, Strategy: w.Strategy, Notes: p.notes(w), Backend: p.platform.Backend}
 	left := p.stableVersions()
 	for _, name := range w.Names() {
 		e := w.Environments[name]

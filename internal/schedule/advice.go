@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
@@ -8,6 +9,9 @@ import (
 
 // advice writes the edits that a schedule suggests.
 type advice struct{ plan }
+
+// backend is what a group is called.
+func (s advice) backend() string { return cmp.Or(s.Request.Backend, "target group") }
 
 // acceptText is the edit that agrees with the weights; empty where there are none.
 func (s advice) acceptText(w shift.Weights) string {
@@ -18,13 +22,13 @@ func (s advice) acceptText(w shift.Weights) string {
 	case ok && e.Removed:
 		return fmt.Sprintf("restore environment %q and set active = %q", live, live)
 	case ok && e.Unmanaged:
-		return fmt.Sprintf("add an environment with target group %s and set active to it", live)
+		return fmt.Sprintf("add an environment with %s %s and set active to it", s.backend(), live)
 	case ok:
 		return fmt.Sprintf("set active = %q", live)
 	}
 	for _, name := range w.Names() { // weights can only name environments
 		if e := s.Request.Environment(name); e.Unmanaged {
-			return fmt.Sprintf("add an environment with target group %s and set active to it", name)
+			return fmt.Sprintf("add an environment with %s %s and set active to it", s.backend(), name)
 		} else if e.Removed {
 			return fmt.Sprintf("restore environment %q and set active = %q", name, name)
 		}

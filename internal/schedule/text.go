@@ -277,7 +277,7 @@ func (s plan) unmanagedText() []string {
 		for _, x := range s.Request.Routes {
 			largest = max(largest, x.Observed[e.Name])
 		}
-		text := fmt.Sprintf("target group %s belongs to no environment of this switch and has %s of the traffic", e.Name, largest)
+		text := fmt.Sprintf("%s %s belongs to no environment of this switch and has %s of the traffic", advice{s}.backend(), e.Name, largest)
 		if slices.Contains(s.Detach(), e.Name) {
 			text += "; this apply detaches it"
 		}

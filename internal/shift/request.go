@@ -99,8 +99,9 @@ type Request struct {
 	Rejected             *Rejection // nil: none
 	Retry                bool       // retry changed, which allows the rejected version again
 
-	MaxGroups    int  // the router's limit of groups per route; 0: none
-	AttachesIdle bool // idle environments are attached at weight 0, so that their health is checked
+	Backend      string // what a group is called; empty: target group
+	MaxGroups    int    // the router's limit of groups per route; 0: none
+	AttachesIdle bool   // idle environments are attached at weight 0, so that their health is checked
 
 	Strategy Strategy
 	Notes    []string // warnings to append to the schedule

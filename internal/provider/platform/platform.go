@@ -38,8 +38,8 @@ type Entry struct {
 	// value is the inverse of compose, and ValueFault says what is wrong with a value without its routes.
 	value      func(group string) string
 	ValueFault func(value string) string
-	// Backend is what a group is called, such as "target group".
-	Backend string
+	// Words are what messages call things.
+	Words Words
 
 	// RouteText is what a route is, such as "the ARN of a listener".
 	RouteText string
@@ -81,6 +81,17 @@ type Entry struct {
 
 	// Connect opens the clients. The id is a route or group.
 	Connect func(ctx context.Context, session *AWSSession, id string) (*Clients, error)
+}
+
+// Words are what messages call the things of a platform. What a group is called is Platform.Backend.
+type Words struct {
+	Service  string // begins a sentence: "The load balancer"
+	Route    string // "listener or rule"
+	Resource string // of Terraform: "listener"
+	// Ignore is what keeps another resource from writing the weights: "lifecycle { ignore_changes = [default_action] }".
+	Ignore string
+	// NotHealthy and TooFew are what to do where an environment is not healthy, and where targets are missing.
+	NotHealthy, TooFew string
 }
 
 // Place is where a route or group is.

@@ -22,17 +22,22 @@ import (
 // route53Records is the platform of weighted records.
 func route53Records() Entry {
 	return Entry{
-		Platform: release.Platform{Limits: route53.Limits(), GroupName: route53.Identifier, NoRecord: true,
+		Platform: release.Platform{Limits: route53.Limits(), GroupName: route53.Identifier, Backend: "record", NoRecord: true,
 			Connections: func(string) bool { return false }, Batch: zoneOf},
 		Block:        "route53",
 		Backends:     "records",
 		BackendsText: "Map of entry point to the set identifier of its weighted records, with one for each entry point",
-		Backend:      "record",
-		Schema:       route53Block,
-		compose:      route53Group,
-		value:        route53.Identifier,
-		ValueFault:   identifierFault,
-		RouteText:    "a record as ZONE_ID/name/type",
+		Words: Words{
+			Service: "Route 53", Route: "record", Resource: "record",
+			Ignore:     "lifecycle { ignore_changes = [weighted_routing_policy] }",
+			NotHealthy: "Find out why the health check of the record fails or, for an alias, why the targets of its load balancer are not healthy. Then apply again.",
+			TooFew:     "Give the load balancer behind the record enough healthy targets%s, then apply again.",
+		},
+		Schema:     route53Block,
+		compose:    route53Group,
+		value:      route53.Identifier,
+		ValueFault: identifierFault,
+		RouteText:  "a record as ZONE_ID/name/type",
 		NoRequests: func([]string) string {
 			return "Route 53 publishes no metrics of requests. Use cloudwatch_metric with the load balancer behind each record, such as namespace AWS/ApplicationELB and HTTPCode_Target_5XX_Count, or a gate on the application's own metrics."
 		},
