@@ -2,6 +2,7 @@ package platform
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -142,6 +143,14 @@ func (s *AWSSession) Credentials(ctx context.Context) func(region string) (aws.C
 		}
 		return config.Credentials, nil
 	}
+}
+
+// clients completes the clients of a platform with what all have in common. The id is a route or group.
+func (s *AWSSession) clients(config aws.Config, id string, c Clients) *Clients {
+	c.CheckAccount = s.checkAccount
+	c.CredentialsLast = func(ctx context.Context, d time.Duration) error { return credentialsLast(ctx, config.Credentials, d) }
+	c.Handover = func(ctx context.Context) (json.RawMessage, error) { return s.handover(ctx, id) }
+	return &c
 }
 
 // credentialsLast reports an error where the credentials expire within d. Credentials that

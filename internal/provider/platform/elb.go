@@ -2,12 +2,10 @@ package platform
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -150,14 +148,12 @@ func elbGroupFault(id string) string {
 // newline at the end of a file, is not visible in a message. Resources are those of
 // hashicorp/aws that have such an ARN.
 func arnHint(text, resources string) string {
-	trimmed := strings.TrimSpace(text)
-	switch _, err := elb.Parse(trimmed); {
-	case trimmed == text || err != nil:
-		return "Use the arn attribute of " + resources + "."
-	case strings.HasSuffix(text, "\n"):
-		return "It ends with a newline. Remove it, for example with trimspace()."
+	if trimmed := strings.TrimSpace(text); trimmed != text {
+		if _, err := elb.Parse(trimmed); err == nil {
+			return spaceFault(text)
+		}
 	}
-	return "It begins or ends with white space. Remove it, for example with trimspace()."
+	return "Use the arn attribute of " + resources + "."
 }
 
 // elbReadFault is about the default rule of a listener, which its ARN does not show.
@@ -182,9 +178,5 @@ func connectELB(ctx context.Context, session *AWSSession, id string) (*Clients, 
 	}
 	settings := session.Settings
 	forward, rollback := elb.NewRouters(config, elb.Options{MaxAttempts: settings.MaxAttempts, Endpoint: settings.Endpoints["elbv2"]})
-	return &Clients{
-		Forward: forward, Rollback: rollback, Recorder: elb.NewRecorder(forward), Reader: elb.NewReader(forward), Groups: forward, CheckAccount: session.checkAccount,
-		CredentialsLast: func(ctx context.Context, d time.Duration) error { return credentialsLast(ctx, config.Credentials, d) },
-		Handover:        func(ctx context.Context) (json.RawMessage, error) { return session.handover(ctx, id) },
-	}, nil
+	return session.clients(config, id, Clients{Forward: forward, Rollback: rollback, Recorder: elb.NewRecorder(forward), Reader: elb.NewReader(forward), Groups: forward}), nil
 }

@@ -1,12 +1,11 @@
 package platform
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -91,8 +90,8 @@ func versionFault(version string) string {
 		return "$LATEST is not published, and changes with every update of the function. Publish a version (publish = true in aws_lambda_function), and use its version attribute."
 	case err == nil:
 		return fmt.Sprintf("It is the ARN of a %s. Use the number of a published version, such as the version attribute of aws_lambda_function.", a.Kind())
-	case strings.TrimSpace(version) != version:
-		return "It begins or ends with white space. Remove it, for example with trimspace()."
+	case spaceFault(version) != "":
+		return spaceFault(version)
 	}
 	if version == "" || strings.Trim(version, "0123456789") != "" || strings.HasPrefix(version, "0") {
 		return "It is not the number of a published version. Use the version attribute of aws_lambda_function with publish = true."
@@ -109,10 +108,7 @@ func aliasFault(id string) string {
 	case err == nil:
 		return fmt.Sprintf("It is the ARN of a %s. Use the arn attribute of aws_lambda_alias.", a.Kind())
 	}
-	if trimmed := strings.TrimSpace(id); trimmed != id {
-		return "It begins or ends with white space. Remove it, for example with trimspace()."
-	}
-	return "It is not the ARN of an alias. Use the arn attribute of aws_lambda_alias."
+	return cmp.Or(spaceFault(id), "It is not the ARN of an alias. Use the arn attribute of aws_lambda_alias.")
 }
 
 func lambdaGroupFault(id string) string {
@@ -199,9 +195,5 @@ func connectLambda(ctx context.Context, session *AWSSession, id string) (*Client
 	}
 	settings := session.Settings
 	forward, rollback := lambda.NewRouters(config, lambda.Options{MaxAttempts: settings.MaxAttempts, Endpoint: settings.Endpoints["lambda"]})
-	return &Clients{
-		Forward: forward, Rollback: rollback, Reader: lambda.NewReader(forward), Groups: forward, CheckAccount: session.checkAccount,
-		CredentialsLast: func(ctx context.Context, d time.Duration) error { return credentialsLast(ctx, config.Credentials, d) },
-		Handover:        func(ctx context.Context) (json.RawMessage, error) { return session.handover(ctx, id) },
-	}, nil
+	return session.clients(config, id, Clients{Forward: forward, Rollback: rollback, Reader: lambda.NewReader(forward), Groups: forward}), nil
 }

@@ -158,6 +158,18 @@ func (p Entry) RoutesAt() path.Path { return p.At().AtListIndex(0).AtName("route
 // Label names a route or group for people.
 func Label(id string) string { return Of(id).label(id) }
 
+// spaceFault is about white space around a value, such as the newline at the end of a file, which is not visible in a
+// message; empty: there is none.
+func spaceFault(text string) string {
+	switch {
+	case strings.TrimSpace(text) == text:
+		return ""
+	case strings.HasSuffix(text, "\n"):
+		return "It ends with a newline. Remove it, for example with trimspace()."
+	}
+	return "It begins or ends with white space. Remove it, for example with trimspace()."
+}
+
 // Clients call the API of a platform.
 type Clients struct {
 	Forward, Rollback traffic.Router

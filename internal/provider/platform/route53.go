@@ -2,11 +2,9 @@ package platform
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -17,6 +15,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/route53"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // route53Records is the platform of weighted records.
@@ -43,7 +42,7 @@ func route53Records() Entry {
 		},
 		owns:       route53.Owns,
 		RouteFault: recordFault,
-		GroupFault: func(id string) string { return idFault(route53.ParseGroup(id)) },
+		GroupFault: setFault,
 		Region:     func(string) string { return "" },
 		Place:      func(string) Place { return Place{} },
 		label:      route53.Label,
@@ -98,23 +97,26 @@ func route53Group(routes []string, identifier string) (group, fault string) {
 }
 
 func identifierFault(identifier string) string {
-	switch n := len([]rune(identifier)); {
-	case n == 0 || n > 128:
+	if n := len([]rune(identifier)); n == 0 || n > 128 {
 		return "It is not a set identifier, which has 1 to 128 characters. Use the set_identifier of an aws_route53_record."
-	case strings.TrimSpace(identifier) != identifier:
-		return "It begins or ends with white space. Remove it, for example with trimspace()."
 	}
-	return ""
+	return spaceFault(identifier)
 }
 
 // recordFault says what is wrong with the id of a route.
 func recordFault(id string) string {
 	_, err := route53.ParseRoute(id)
-	return idFault(nil, err)
+	return idFault(err)
 }
 
-// idFault says what is wrong with an id that was parsed.
-func idFault(_ any, err error) string {
+// setFault says what is wrong with the id of a group.
+func setFault(id string) string {
+	_, err := route53.ParseGroup(id)
+	return idFault(err)
+}
+
+// idFault words the error of an id.
+func idFault(err error) string {
 	parsed, _ := errors.AsType[*route53.IDError](err)
 	switch {
 	case err == nil:
@@ -144,10 +146,13 @@ const weightedAction = "Use a weighted record: one aws_route53_record with weigh
 
 // recordDetail words an error of Route 53.
 func recordDetail(err error) (input.Detail, bool) {
+	if batch, is := errors.AsType[*route53.BatchError](err); is {
+		return recordDetail(batch.Cause) // nothing is wrong with the record itself
+	}
 	call, named := errors.AsType[*route53.CallError](err)
 	failed := awsCall{kind: "Record"}
 	if named {
-		failed.action, failed.id, failed.name, failed.refused = call.Action, call.ID, recordName(call), call.Refused()
+		failed.action, failed.id, failed.name, failed.refused = call.Action, call.ID, recordName(call.ID, call.Code), call.Refused()
 	}
 	facts := input.CauseFact(err)
 	if weighted, is := errors.AsType[*route53.NotWeightedError](err); is {
@@ -160,13 +165,16 @@ func recordDetail(err error) (input.Detail, bool) {
 			Facts:  append([]input.Fact{{"Record", group.Route}}, facts...),
 		}, true
 	}
-	switch {
-	case errors.Is(err, route53.ErrChanged), errors.Is(err, route53.ErrBatch):
+	if errors.Is(err, route53.ErrChanged) {
 		return input.Detail{
 			Cause:  "Something else changed the records at the same time, so that the batch was not carried out.",
 			Action: "Find what else changes the records, such as external-dns, or an aws_route53_record without lifecycle { ignore_changes = [weighted_routing_policy] }. Then apply again.",
 			Facts:  facts,
 		}, true
+	}
+	if gone, is := traffic.Missing(err); is && !named { // found in an answer, not said by a call of its own
+		failed.id, failed.name = gone, recordName(gone, "")
+		return failed.denial(err)
 	}
 	if !named {
 		return input.Detail{}, false
@@ -178,18 +186,18 @@ func recordDetail(err error) (input.Detail, bool) {
 }
 
 // recordName names what a call is about in a sentence.
-func recordName(call *route53.CallError) string {
-	zone, _, _ := strings.Cut(call.ID, "/")
-	if call.Code == "NoSuchHostedZone" {
+func recordName(id, code string) string {
+	zone, _, _ := strings.Cut(id, "/")
+	if code == "NoSuchHostedZone" {
 		return "hosted zone " + zone
 	}
-	if g, err := route53.ParseGroup(call.ID); err == nil {
+	if g, err := route53.ParseGroup(id); err == nil {
 		return fmt.Sprintf("record set %q of %s", g.Identifier, g.Name)
 	}
-	if r, err := route53.ParseRoute(call.ID); err == nil {
+	if r, err := route53.ParseRoute(id); err == nil {
 		return "record " + r.Display()
 	}
-	return call.ID // a health check
+	return id // a health check
 }
 
 // oneAccount is the account of all clients of a process: Terraform runs each provider configuration in a process
@@ -206,9 +214,5 @@ func connectRoute53(ctx context.Context, session *AWSSession, id string) (*Clien
 	balancers, _ := elb.NewRouters(config, elb.Options{MaxAttempts: settings.MaxAttempts, Endpoint: settings.Endpoints["elbv2"]})
 	forward, rollback := route53.NewRouters(config, route53.Options{MaxAttempts: settings.MaxAttempts, Endpoint: settings.Endpoints["route53"],
 		Account: oneAccount, AliasHealth: elb.NewNames(balancers).Health})
-	return &Clients{
-		Forward: forward, Rollback: rollback, Reader: route53.NewReader(forward), Groups: forward, CheckAccount: session.checkAccount,
-		CredentialsLast: func(ctx context.Context, d time.Duration) error { return credentialsLast(ctx, config.Credentials, d) },
-		Handover:        func(ctx context.Context) (json.RawMessage, error) { return session.handover(ctx, id) },
-	}, nil
+	return session.clients(config, id, Clients{Forward: forward, Rollback: rollback, Reader: route53.NewReader(forward), Groups: forward}), nil
 }
