@@ -129,6 +129,9 @@ func (e *CallError) reason() string {
 	if batch, ok := errors.AsType[*types.InvalidChangeBatch](e.Err); ok && len(batch.Messages) > 0 {
 		return e.Code + ": " + strings.Join(batch.Messages, "; ")
 	}
+	if errors.Is(e.Err, errRate) {
+		return errRate.Error()
+	}
 	return awscall.Reason(e.Err)
 }
 

@@ -3,6 +3,8 @@ package route53_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/route53"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -50,17 +53,21 @@ func TestRouters_keepTheRequestRate(t *testing.T) {
 // Clients of the same account share its rate; the account is of this test alone.
 func TestRouters_shareTheRateOfAnAccount(t *testing.T) {
 	w := answerWith(weighted("A", "blue", 1))
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	account := fmt.Sprint(t.Name(), rand.Int())
+	ctx, cancel := context.WithTimeout(t.Context(), slow.Deadline(30*time.Second)) // a token takes longer
 	defer cancel()
 	var failed error
 	for range 6 {
-		forward, _ := pair(w, route53.Options{Account: t.Name(), RequestsPerSecond: 0.001})
+		forward, _ := pair(w, route53.Options{Account: account, RequestsPerSecond: 0.0001})
 		if _, err := forward.Read(ctx, []string{web}); err != nil {
 			failed = err
 		}
 	}
 	if !errors.Is(failed, traffic.ErrThrottled) || len(w.at) != 5 {
 		t.Errorf("%d requests of six clients were made, the last returned %v", len(w.at), failed)
+	}
+	if want := "route53:ListResourceRecordSets of app.example.com A: the time for the call ends before the request rate of Route 53 admits it"; failed != nil && failed.Error() != want {
+		t.Errorf("got %q, want %q", failed, want)
 	}
 }
 

@@ -92,7 +92,7 @@ func (r *Reader) Read(ctx context.Context, routes []string) ([]traffic.State, er
 		if err != nil {
 			return nil, err
 		}
-		if s.Cached, err = cachedOf(ctx, r.listEach, r.cached, route, ofType(l.sets, route.Type)); err != nil {
+		if s.Cached, err = (targets{r.listEach, r.cached}).cached(ctx, route, ofType(l.sets, route.Type)); err != nil {
 			return nil, err
 		}
 		states = append(states, s)

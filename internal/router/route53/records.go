@@ -62,7 +62,7 @@ func ofType(sets []types.ResourceRecordSet, kind string) []types.ResourceRecordS
 }
 
 // stateOf returns the state of a route from all record sets of its name, with a Cached that leaves out
-// the targets of aliases in the zone; see cachedOf. It returns a MissingError
+// the targets of aliases in the zone; see targets. It returns a MissingError
 // and a NotWeightedError.
 func stateOf(route Route, all []types.ResourceRecordSet) (traffic.State, error) {
 	sets := ofType(all, route.Type)

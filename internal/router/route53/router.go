@@ -88,7 +88,7 @@ func (r *Router) readEach(ctx context.Context, routes []string) (map[string]traf
 func (r *Router) stateOf(ctx context.Context, route Route, all []types.ResourceRecordSet) (traffic.State, error) {
 	s, err := stateOf(route, all)
 	if err == nil && !r.sender.rollback {
-		s.Cached, err = cachedOf(ctx, r.names.each, &r.shared.cached, route, ofType(all, route.Type))
+		s.Cached, err = targets{r.names.each, &r.shared.cached}.cached(ctx, route, ofType(all, route.Type))
 	}
 	return s, err
 }
