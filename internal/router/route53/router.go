@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/route53/types"
+
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -72,13 +74,23 @@ func (r *Router) readEach(ctx context.Context, routes []string) (map[string]traf
 			errs[id] = callError(listRecords, id, l.err)
 			continue
 		}
-		if s, err := stateOf(route, l.sets); err != nil {
+		if s, err := r.stateOf(ctx, route, l.sets); err != nil {
 			errs[id] = err
 		} else {
 			found[id] = s
 		}
 	}
 	return found, errs
+}
+
+// stateOf returns the state of a route. A rollback, which nothing must hold up, takes an alias of a
+// record in the zone to be cached for no time.
+func (r *Router) stateOf(ctx context.Context, route Route, all []types.ResourceRecordSet) (traffic.State, error) {
+	s, err := stateOf(route, all)
+	if err == nil && !r.sender.rollback {
+		s.Cached, err = cachedOf(ctx, r.names.each, &r.shared.cached, route, ofType(all, route.Type))
+	}
+	return s, err
 }
 
 // Write implements traffic.Router. Groups of the route that the desired state leaves out get weight 0.

@@ -17,7 +17,8 @@ import (
 // shared is what a pair of Routers has in common.
 type shared struct {
 	aliasHealth func(ctx context.Context, dnsName string) (traffic.Health, error)
-	checks      checkConfigs
+	checks      facts[string, types.HealthCheckConfig]
+	cached      facts[Route, time.Duration] // of targets of aliases
 
 	mu      sync.Mutex
 	written map[string][]traffic.State // by route: the last accepted write, and those after it whose outcome is unknown
@@ -127,34 +128,35 @@ func (r *Router) InSync(ctx context.Context, routes []string) (bool, error) {
 	return true, nil
 }
 
-// checkTTL is how long the configuration of a health check is cached.
-const checkTTL = time.Minute
+// factTTL is how long a fact is cached that changes rarely.
+const factTTL = time.Minute
 
-// checkConfigs caches configurations of health checks, which change rarely.
-type checkConfigs struct {
+// facts caches facts that change rarely, such as the configuration of a health check. The zero value
+// is empty.
+type facts[K comparable, T any] struct {
 	mu   sync.Mutex
-	each map[string]cachedCheck
+	each map[K]fact[T]
 }
 
-type cachedCheck struct {
-	config types.HealthCheckConfig
-	until  time.Time
+type fact[T any] struct {
+	value T
+	until time.Time
 }
 
-func (c *checkConfigs) get(id string) (types.HealthCheckConfig, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	found, ok := c.each[id]
-	return found.config, ok && time.Now().Before(found.until)
+func (f *facts[K, T]) get(key K) (T, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	found, ok := f.each[key]
+	return found.value, ok && time.Now().Before(found.until)
 }
 
-func (c *checkConfigs) put(id string, config types.HealthCheckConfig) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.each == nil {
-		c.each = map[string]cachedCheck{}
+func (f *facts[K, T]) put(key K, value T) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.each == nil {
+		f.each = map[K]fact[T]{}
 	}
-	c.each[id] = cachedCheck{config, time.Now().Add(checkTTL)}
+	f.each[key] = fact[T]{value, time.Now().Add(factTTL)}
 }
 
 // checkConfig returns the configuration of a health check.
