@@ -60,6 +60,15 @@ func TestExamples_lambda(t *testing.T) {
 	p.MustApply()
 	p.MustAnswer("1.4.2")
 	p.LostNothing()
+
+	// A version that fails under traffic is rolled back.
+	p.Terraform.Env = append(p.Terraform.Env, "LOCALAPP_BREAKS=1.6.0=1")
+	p.Release("green", map[string]string{"blue": "1.4.2", "green": "1.6.0"})
+	if output := p.MustFail(); !strings.Contains(output, "rolled back") {
+		t.Errorf("the shift was not rolled back:\n%s", output)
+	}
+	p.MustAnswer("1.4.2")
+
 	p.Terraform.Env = append(p.Terraform.Env, "BLUEGREEN_ALLOW_DESTROY=1")
 	if output, ok := p.Run("destroy", "-auto-approve"); !ok {
 		t.Errorf("destroy failed:\n%s", output)
