@@ -135,13 +135,13 @@ func hasResult(journal string) bool {
 func routesOf(result operate.Result, groups map[string]string) []report.RouteResult {
 	var all []report.RouteResult
 	for _, route := range result.Routes {
-		x := report.RouteResult{ID: route.ARN, Response: route.Response}
+		x := report.RouteResult{ID: route.ID, Response: route.Response}
 		if route.Response == "" {
 			x.Weights = report.Percentages{}
 		}
 		for _, group := range route.Groups {
 			if group.Percent > 0 {
-				x.Weights[cmp.Or(groups[group.ARN], group.Name)] += group.Percent
+				x.Weights[cmp.Or(groups[group.ID], group.Name)] += group.Percent
 			}
 		}
 		all = append(all, x)

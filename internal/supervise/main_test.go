@@ -68,8 +68,8 @@ func fakeRecover(_ context.Context, routes []string, progress func(string)) (ope
 		return operate.Result{}, &operate.Problem{Exit: operate.Running, Summary: "The shift is still running"}
 	case "rolled back":
 		progress("listener :443: green 50 %, blue 50 % -> blue 100 %")
-		groups := []operate.GroupStatus{{ARN: "tg/blue", Name: "app-blue", Percent: 100}, {ARN: "tg/green", Name: "app-green"}}
-		return operate.Result{Outcome: operate.RolledBack, Traffic: "app-blue 100 %.", Routes: []operate.RouteStatus{{ARN: listener, Groups: groups}}}, nil
+		groups := []operate.GroupStatus{{ID: "tg/blue", Name: "app-blue", Percent: 100}, {ID: "tg/green", Name: "app-green"}}
+		return operate.Result{Outcome: operate.RolledBack, Traffic: "app-blue 100 %.", Routes: []operate.RouteStatus{{ID: listener, Groups: groups}}}, nil
 	}
 	return operate.Result{}, &operate.Problem{Exit: operate.Refused, Summary: "Cannot call AWS", Traffic: "not read. Nothing was changed."}
 }
