@@ -67,6 +67,7 @@ func (o *Operator) PlanRollback(ctx context.Context, options RollbackOptions) (*
 		return nil, problem
 	}
 	p.warnOthers(ctx)
+	p.warnRunning()
 	return p, nil
 }
 

@@ -68,6 +68,13 @@ func (p *Plan) warnOthers(ctx context.Context) {
 	}
 }
 
+// warnRunning says what a running apply does that no record can stop.
+func (p *Plan) warnRunning() {
+	if p.operator.unrecorded() != "" && p.moves() {
+		p.warn("A running apply notices this at its next step or at its end only: it fails then, and leaves the traffic there. To end it now, interrupt it with Ctrl-C.")
+	}
+}
+
 // nameTarget says how to name what gets the traffic, where no record has it.
 func (p *Plan) nameTarget() string {
 	t := p.operator.Target
