@@ -230,7 +230,9 @@ func TestUnrecorded_rollbackOfARunningApply(t *testing.T) {
 			if ok {
 				t.Errorf("the apply succeeded:\n%s", applied)
 			}
-			golden.CheckPart(t, "apply", e2e.ErrorsIn(applied), u.volatile()...)
+			// Until 30 seconds after its write, the apply takes the weights from before it for a read that is late,
+			// and waits in the step that it has. Later, it finds the change as it begins the next step.
+			golden.CheckPart(t, "apply", e2e.ErrorsIn(applied), append(u.volatile(), golden.ReplacePattern(`Step: \d of 2 \(\d+ %\)`, "Step: <step>"))...)
 			for _, call := range u.Server.Calls()[mark:] {
 				if call.Action == "UpdateAlias" || call.Action == "ChangeResourceRecordSets" {
 					t.Errorf("the apply wrote with %s after the rollback", call.Action)
