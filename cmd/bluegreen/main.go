@@ -1,5 +1,5 @@
 // Command bluegreen operates shifts of the Terraform provider bluegreen without Terraform: it shows
-// them, rolls them back, and recovers abandoned ones. It needs the ARNs of the routes, or a state
+// them, rolls them back, and recovers abandoned ones. It needs the routes, or a state
 // file, and AWS credentials; no Terraform, no state lock.
 //
 // Exit codes: 0 done, 1 failed, 2 refused and nothing was changed, 3 the shift is still running.
@@ -28,11 +28,11 @@ var version, commit = "dev", "none"
 // cli is the command line. Each verb is one field and a file or a few lines of its own.
 type cli struct {
 	Status     statusVerb     `cmd:"" help:"Show routes, weights, target health, the shift in progress and the rejected version."`
-	Rollback   rollbackVerb   `cmd:"" help:"Return all traffic to where the shift started, or to --to, with one write per route. The version is rejected."`
-	Recover    recoverVerb    `cmd:"" help:"Roll back an abandoned shift. Does nothing if there is none, so a CI job can always run it."`
-	Approve    approveVerb    `cmd:"" help:"Approve a gate of a running shift at its current step."`
-	Promote    promoteVerb    `cmd:"" help:"End the hold of a running shift now, once its gates pass."`
-	Abort      abortVerb      `cmd:"" help:"Make a running shift roll back now. The version is rejected."`
+	Rollback   rollbackVerb   `cmd:"" help:"Return all traffic to where the shift started, or to --to, with one write per route. The version is rejected, if the shift left a record."`
+	Recover    recoverVerb    `cmd:"" help:"Roll back an abandoned shift of load balancers. Does nothing if there is none, so a CI job can always run it."`
+	Approve    approveVerb    `cmd:"" help:"Approve a gate of a running shift of load balancers at its current step."`
+	Promote    promoteVerb    `cmd:"" help:"End the hold of a running shift of load balancers now, once its gates pass."`
+	Abort      abortVerb      `cmd:"" help:"Make a running shift of load balancers roll back now. The version is rejected."`
 	Watch      watchVerb      `cmd:"" help:"Follow a shift until it ends. The exit code is its outcome: 0 completed, 1 not completed, 3 still running. Without routes, the journals are those of BLUEGREEN_REPORT_DIR."`
 	History    historyVerb    `cmd:"" help:"List past shifts, from a folder of journals."`
 	Report     reportVerb     `cmd:"" help:"Write the HTML report of a shift, and print its path."`

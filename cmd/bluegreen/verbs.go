@@ -22,7 +22,7 @@ import (
 
 // places are the flags that name the routes.
 type places struct {
-	Route  []string `help:"ARN of a listener or listener rule of an Application Load Balancer, or of a listener of a Network Load Balancer. May be repeated." placeholder:"ARN"`
+	Route  []string `help:"A route: the ARN of a listener, of a listener rule or of a Lambda alias, or a Route 53 record as ZONE_ID/name/type. May be repeated." placeholder:"ROUTE"`
 	File   string   `short:"f" help:"State file of Terraform or OpenTofu, or the output of terraform show -json. - reads standard input." placeholder:"FILE"`
 	Switch string   `help:"Address of the switch, with -f, if the state has several." placeholder:"ADDRESS"`
 
@@ -48,7 +48,7 @@ type statusVerb struct {
 // rollbackVerb is "bluegreen rollback".
 type rollbackVerb struct {
 	common
-	To     string `help:"ARN of the target group that gets all traffic or, with -f, the name of an environment. Default: the weights from before the shift." placeholder:"ARN|NAME"`
+	To     string `help:"What gets all traffic: with -f, the name of an environment; otherwise the ARN of a target group, the set identifier of a Route 53 record or the number of a function version. Default: the weights from before the shift, if it left a record." placeholder:"NAME"`
 	Reason string `help:"Why the version is rejected." placeholder:"TEXT"`
 	Yes    bool   `short:"y" help:"Roll back without a confirmation."`
 	Force  bool   `help:"Roll back even if the targets that get the traffic are not healthy."`
@@ -212,7 +212,7 @@ func (c *places) target(s streams) (operate.Target, error) {
 	case c.File == "-":
 		return operate.FromState(s.in, c.Switch)
 	case c.File == "":
-		return operate.Target{}, usage("No routes are named", "Use --route with the ARN of a listener or rule, -f with a state file, or --report-dir with a folder of journals.")
+		return operate.Target{}, usage("No routes are named", "Use --route, -f with a state file, or --report-dir with a folder of journals.")
 	}
 	file, err := os.Open(c.File)
 	if err != nil {

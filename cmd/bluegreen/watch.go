@@ -67,7 +67,7 @@ func (v *watchVerb) source(s streams) (journal bool, err error) {
 		v.ReportDir, _ = s.getenv("BLUEGREEN_REPORT_DIR")
 	}
 	if v.ReportDir == "" {
-		return false, usage("No shift is named", "Use --route with the ARN of a listener or rule, -f with a state file, or --report-dir with a folder of journals.")
+		return false, usage("No shift is named", "Use --route, -f with a state file, or --report-dir with a folder of journals.")
 	}
 	return true, nil
 }

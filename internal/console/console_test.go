@@ -77,11 +77,11 @@ func TestHeader(t *testing.T) {
 
 func TestStatusStyle(t *testing.T) {
 	healthy, some, none := 2, 1, 0
-	s := operate.Status{Switch: "bluegreen_switch.web", Routes: []operate.RouteStatus{{ARN: "arn:listener", Label: "listener :443", EntryPoint: "web", Groups: []operate.GroupStatus{
-		{ARN: "arn:blue", Name: "app-blue", Environment: "blue", Version: "1.4.2", Percent: 99.9, Healthy: &healthy, Targets: &healthy, Health: "2 of 2 targets healthy"},
-		{ARN: "arn:green", Name: "app-green", Environment: "緑", Version: "1.5.0", Percent: 0.1, Healthy: &some, Targets: &healthy, Health: "1 of 2 targets healthy"},
-		{ARN: "arn:red", Name: "app-red", Healthy: &none, Targets: &healthy, Health: "0 of 2 targets healthy"},
-		{ARN: "arn:x", Name: "app-x", Percent: 100},
+	s := operate.Status{Switch: "bluegreen_switch.web", Routes: []operate.RouteStatus{{ID: "arn:listener", Label: "listener :443", EntryPoint: "web", Groups: []operate.GroupStatus{
+		{ID: "arn:blue", Name: "app-blue", Environment: "blue", Version: "1.4.2", Percent: 99.9, Healthy: &healthy, Targets: &healthy, Health: "2 of 2 targets healthy"},
+		{ID: "arn:green", Name: "app-green", Environment: "緑", Version: "1.5.0", Percent: 0.1, Healthy: &some, Targets: &healthy, Health: "1 of 2 targets healthy"},
+		{ID: "arn:red", Name: "app-red", Healthy: &none, Targets: &healthy, Health: "0 of 2 targets healthy"},
+		{ID: "arn:x", Name: "app-x", Percent: 100},
 	}}}, Shifts: []operate.ShiftStatus{{ID: "20261102T093000Z-0a1b", Phase: "open", Reached: 5, Expires: start(), Abandoned: new(true)}, {ID: "20261102T093000Z-0a1c", Phase: "completed", Reached: 100, Expires: start()}},
 		Rejected: &operate.Rejection{Environment: "green", Version: "1", Reason: "slow"}, Warnings: []string{"something"}}
 	text := s.Styled(start(), StatusStyle())

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
 // Apply is an apply in progress.
@@ -20,7 +22,12 @@ type Apply struct {
 // Start starts an apply.
 func (w *World) Start(args ...string) *Apply {
 	w.t.Helper()
-	a := &Apply{t: w.t, Command: w.Terraform.Command(append([]string{"apply", "-no-color", "-auto-approve"}, args...)...)}
+	return startApply(w.t, w.Terraform, args)
+}
+
+func startApply(t *testing.T, terraform *rehearsal.Terraform, args []string) *Apply {
+	t.Helper()
+	a := &Apply{t: t, Command: terraform.Command(append([]string{"apply", "-no-color", "-auto-approve"}, args...)...)}
 	a.Command.Stdout, a.Command.Stderr = &a.out, &a.out
 	a.start()
 	return a

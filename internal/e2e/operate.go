@@ -44,12 +44,17 @@ type Operation struct {
 // directory of the configuration.
 func Operate(w *World, args ...string) *Operation {
 	w.t.Helper()
-	o := &Operation{t: w.t, command: exec.Command(BuildCommand(w.t), args...)}
-	o.command.Dir, o.command.Env = w.Terraform.Dir, append(os.Environ(), w.Terraform.Env...)
+	return operateIn(w.t, w.Terraform, args)
+}
+
+func operateIn(t *testing.T, terraform *rehearsal.Terraform, args []string) *Operation {
+	t.Helper()
+	o := &Operation{t: t, command: exec.Command(BuildCommand(t), args...)}
+	o.command.Dir, o.command.Env = terraform.Dir, append(os.Environ(), terraform.Env...)
 	o.command.Stdout, o.command.Stderr = &o.out, &o.err
 	o.Began = time.Now()
 	if err := o.command.Start(); err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return o
 }

@@ -53,6 +53,9 @@ func (o *Operator) Ask(ctx context.Context, options AskOptions) (Asked, error) {
 	limited, cancel := context.WithTimeout(ctx, options.Timeout)
 	defer cancel()
 	a := &asking{Operator: o, AskOptions: options, summary: "Cannot " + string(options.Verb)}
+	if problem := o.needsRecord(a.summary, "through which a running shift would get the request", withoutRequest[options.Verb]); problem != nil {
+		return Asked{}, problem
+	}
 	s, problem := o.read(limited, a.summary)
 	if problem == nil && s.unread != nil {
 		problem = callProblem(limited, a.summary, s.unread, o.Account)
@@ -71,6 +74,13 @@ func (o *Operator) Ask(ctx context.Context, options AskOptions) (Asked, error) {
 		return Asked{}, problem
 	}
 	return result, nil
+}
+
+// withoutRequest is what to do where a shift cannot get a request.
+var withoutRequest = map[traffic.Verb]string{
+	traffic.VerbApprove: "Use a gate of the kind webhook or command for the approval: these routes cannot have one of the kind approval.",
+	traffic.VerbPromote: "Wait until the hold ends: its length cannot be changed while the apply runs.",
+	traffic.VerbAbort:   "Interrupt the apply with Ctrl-C: it does what on_interrupt says, by default a rollback. To move the traffic without it, use bluegreen rollback with --to.",
 }
 
 // choose finds the running shift, with all of its routes.

@@ -2,23 +2,20 @@ package operate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate/routers"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // Clients is how an Operator calls AWS.
 type Clients struct {
-	Router, Rollback traffic.Router
-	Recorder         traffic.Recorder
-	// Beside returns all routes of the load balancers of routes.
-	Beside func(ctx context.Context, routes []string) ([]string, error)
-	// Limits is what the router can express.
-	Limits traffic.Limits
+	routers.Clients
 	// Caller returns the ARN of the user that the credentials belong to; empty: not known.
 	Caller func(context.Context) string
 	// Account returns the account of the credentials; empty: not known.
@@ -57,7 +54,9 @@ func (o *Operator) read(ctx context.Context, summary string) (seen, *Problem) {
 	var reads sync.WaitGroup
 	ids := o.Target.ids()
 	reads.Go(func() { s.states, err = o.Router.Read(ctx, ids) })
-	reads.Go(func() { records, s.unread = o.Recorder.Records(ctx, ids) })
+	if o.Recorder != nil {
+		reads.Go(func() { records, s.unread = o.Recorder.Records(ctx, ids) })
+	}
 	reads.Wait()
 	if err != nil {
 		return seen{}, callProblem(ctx, summary, err, o.Account)
@@ -71,6 +70,28 @@ func (o *Operator) progress(format string, args ...any) {
 	if o.Progress != nil {
 		o.Progress(fmt.Sprintf(format, args...))
 	}
+}
+
+// unrecorded says that the routes have no place for the record of a shift; empty: they have.
+func (o *Operator) unrecorded() string {
+	if o.Recorder != nil {
+		return ""
+	}
+	return o.Target.router().Unrecorded
+}
+
+// ErrNoRecord reports routes that have no place for the record of a shift, for a verb that needs it.
+var ErrNoRecord = errors.New("the routes have no place for the record of a shift")
+
+// needsRecord refuses a verb that needs records where the routes have no place for them; nil: they have.
+func (o *Operator) needsRecord(summary, consequence, action string) *Problem {
+	text := o.unrecorded()
+	if text == "" {
+		return nil
+	}
+	p := refuse(summary, text+", "+consequence+".", action)
+	p.Err = ErrNoRecord
+	return p
 }
 
 // open returns the shifts that did not end.

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate/routers"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -59,46 +59,34 @@ func refuse(summary, cause, action string) *Problem {
 // account is who the credentials belong to; empty: not known.
 type account func(ctx context.Context) string
 
-// useRoutable says which ARNs are routes.
-const useRoutable = "Use the ARN of a listener or a listener rule of an Application Load Balancer, or of a listener of a Network Load Balancer."
-
 // callProblem is a call that failed before anything was written.
 func callProblem(ctx context.Context, summary string, err error, who account) *Problem {
 	p := &Problem{Exit: Refused, Summary: summary, Traffic: "not read. " + unchanged, Cause: sentence(err.Error()), Err: err}
 	id, gone := traffic.Missing(err)
+	advice := routers.Advice(err)
 	switch {
 	case errors.Is(err, traffic.ErrExpired):
 		p.Action = "The AWS credentials have expired or are not valid. Renew them, then run the command again."
-	case errors.Is(err, elb.ErrDefaultRule):
-		p.Action = "Use the ARN of the listener instead of that of its default rule."
-	case errors.Is(err, elb.ErrMalformed) || errors.Is(err, elb.ErrWrongKind) || errors.Is(err, elb.ErrNotRoutable):
-		p.Action = useRoutable
+	case advice != "":
+		p.Action = advice
 	case gone || errors.Is(err, traffic.ErrNotFound):
-		p.Action = "Check the ARN, including its region and account." + otherAccount(ctx, id, who)
+		p.Action = routers.Missing(id) + otherAccount(ctx, id, who)
 	case errors.Is(err, traffic.ErrDenied):
-		p.Action = "Allow the IAM action that the cause names." + otherAccount(ctx, arnOf(err), who)
+		p.Action = "Allow the IAM action that the cause names." + otherAccount(ctx, routers.Resource(err), who)
 	default:
 		p.Exit, p.Action = Failed, "Run the command again. If it fails again, check the network to AWS, and the AWS Health Dashboard."
 	}
 	return p
 }
 
-// arnOf is the resource of a failed call; empty: not known.
-func arnOf(err error) string {
-	if call, ok := errors.AsType[*elb.CallError](err); ok {
-		return call.ARN
-	}
-	return ""
-}
-
 // otherAccount says where credentials and resource belong to two accounts; empty: they do not.
-func otherAccount(ctx context.Context, arn string, who account) string {
-	a, err := elb.Parse(arn)
-	if err != nil || who == nil {
+func otherAccount(ctx context.Context, id string, who account) string {
+	owner := routers.Account(id)
+	if owner == "" || who == nil {
 		return ""
 	}
-	if has := who(ctx); has != "" && has != a.Account {
-		return fmt.Sprintf(" The credentials belong to account %s, and the ARN to account %s.", has, a.Account)
+	if has := who(ctx); has != "" && has != owner {
+		return fmt.Sprintf(" The credentials belong to account %s, and the ARN to account %s.", has, owner)
 	}
 	return ""
 }

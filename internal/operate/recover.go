@@ -26,6 +26,10 @@ type RecoverOptions struct {
 func (o *Operator) Recover(ctx context.Context, options RecoverOptions) (Result, error) {
 	limited, cancel := context.WithTimeout(ctx, options.Timeout)
 	defer cancel()
+	if problem := o.needsRecord(cannotRecover, "so it is not known whether a shift was abandoned, and where the traffic was before it",
+		"Apply the configuration: the apply continues the shift or rolls it back. To move the traffic without Terraform, use bluegreen rollback with --to."); problem != nil {
+		return Result{}, problem
+	}
 	s, problem := o.read(limited, cannotRecover)
 	if problem != nil {
 		return Result{}, problem

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -49,7 +48,8 @@ func (p *Plan) shares(i int, s traffic.State) (shift.Weights, *Problem) {
 // recorded returns the shares with which the shift started.
 func (p *Plan) recorded(i int, s traffic.State) (shift.Weights, *Problem) {
 	route, x := p.operator.Target.Routes[i], p.shift
-	const useTo = "Name the target group or environment with --to."
+	backend := p.operator.Target.router().Backend
+	useTo := "Name the " + backend + " or environment with --to."
 	from, has := x.From[route.ID]
 	switch {
 	case !has:
@@ -65,8 +65,8 @@ func (p *Plan) recorded(i int, s traffic.State) (shift.Weights, *Problem) {
 	for key, share := range from {
 		group := known[key]
 		if share > 0 && group == "" {
-			return nil, p.refuse(fmt.Sprintf("%s has no target group any more that had %s of its traffic when the shift %s started: it was detached.", label(route.ID, s), share, x.Shift),
-				"Use -f with the state of the switch, which has the target groups, or name one with --to.")
+			return nil, p.refuse(fmt.Sprintf("%s has no %s any more that had %s of its traffic when the shift %s started: it was detached.", label(route.ID, s), backend, share, x.Shift),
+				"Use -f with the state of the switch, which has the "+backend+"s, or name one with --to.")
 		}
 		if share > 0 {
 			shares[group] = share
@@ -78,30 +78,51 @@ func (p *Plan) recorded(i int, s traffic.State) (shift.Weights, *Problem) {
 // named returns the group that --to names for a route.
 func (p *Plan) named(i int, s traffic.State) (string, *Problem) {
 	t, to := p.operator.Target, p.options.To
-	route := t.Routes[i]
+	route, router := t.Routes[i], t.router()
 	if e, is := t.Environments[to]; is {
 		if group := e.Groups[route.Entry]; group != "" {
 			return group, nil
 		}
-		return "", p.refuse(fmt.Sprintf("The environment %s has no target group for %s (%s).", to, label(route.ID, s), route.ID), "Name another environment.")
+		return "", p.refuse(fmt.Sprintf("The environment %s has no %s for %s (%s).", to, router.Backend, label(route.ID, s), route.ID), "Name another environment.")
 	}
-	if !strings.HasPrefix(to, "arn:") {
-		if len(t.Environments) == 0 {
-			return "", p.refuse(fmt.Sprintf("%q is no ARN of a target group, and without -f no names of environments are known.", to), "Use the ARN of a target group, or -f with the state of the switch.")
+	if !router.IsGroupID(to) {
+		if len(t.Environments) > 0 {
+			return "", p.refuse(fmt.Sprintf("There is no environment %q.", to), "Use one of "+strings.Join(slices.Sorted(maps.Keys(t.Environments)), ", ")+", or "+router.BackendForm+".")
 		}
-		return "", p.refuse(fmt.Sprintf("There is no environment %q.", to), "Use one of "+strings.Join(slices.Sorted(maps.Keys(t.Environments)), ", ")+", or the ARN of a target group.")
+		group, err := router.Group([]string{route.ID}, to)
+		if !router.Composes() || err != nil {
+			return "", p.refuse(fmt.Sprintf("%q is not %s, and without -f no names of environments are known.", to, router.BackendForm), "Use "+router.BackendForm+", or -f with the state of the switch.")
+		}
+		return group, nil
 	}
-	if _, err := elb.ParseGroup(to); err != nil {
-		return "", p.refuse(sentence(err.Error()), "Use the ARN of a target group.")
+	if err := router.GroupFault(to); err != nil {
+		return "", p.refuse(sentence(err.Error()), "Use "+router.BackendForm+".")
 	}
 	if entries := t.entries(); len(entries) > 1 {
-		return "", p.refuse("The switch has several entry points ("+strings.Join(entries, ", ")+"), and a target group belongs to one.", "Name an environment with --to.")
+		return "", p.refuse("The switch has several entry points ("+strings.Join(entries, ", ")+"), and a "+router.Backend+" belongs to one.", "Name an environment with --to.")
 	}
-	if _, attached := s.Weights[to]; !attached && !slices.Contains(t.groups(route.Entry), to) && len(p.states) > 1 {
-		return "", p.refuse(fmt.Sprintf("%s does not have the target group, so it may belong to another entry point.", label(route.ID, s)),
+	if problem := p.checkBehind(i, to); problem != nil {
+		return "", problem
+	}
+	if _, attached := s.Weights[to]; !attached && !router.Composes() && !slices.Contains(t.groups(route.Entry), to) && len(p.states) > 1 {
+		return "", p.refuse(fmt.Sprintf("%s does not have the %s, so it may belong to another entry point.", label(route.ID, s), router.Backend),
 			"Use -f with the state of the switch, and name an environment with --to.")
 	}
 	return to, nil
+}
+
+// checkBehind refuses a group that another entry point has: where groups are composed, the route says
+// which ones it can have.
+func (p *Plan) checkBehind(i int, group string) *Problem {
+	t := p.operator.Target
+	router, route := t.router(), t.Routes[i]
+	if !router.Composes() {
+		return nil
+	}
+	if own, err := router.Group([]string{route.ID}, router.Value(group)); err != nil || own != group {
+		return p.refuse(fmt.Sprintf("The %s %s does not belong to %s.", router.Backend, group, router.Label(route.ID)), "Use -f with the state of the switch, and name an environment with --to.")
+	}
+	return nil
 }
 
 // checkGaining refuses a group to which the shift moves the traffic: that is no rollback.
@@ -120,12 +141,13 @@ func (p *Plan) checkGaining(i int, group string) *Problem {
 // target returns the state that gives groups their shares. What is attached besides stays, to be
 // checked, unless stickiness is on: clients would stay with it.
 func (o *Operator) target(s traffic.State, shares shift.Weights) traffic.State {
-	next := traffic.State{Weights: o.Limits.Encode(shares), Stickiness: s.Stickiness, Raw: s.Raw, Label: s.Label}
-	if s.Stickiness > 0 {
+	limits := o.Target.router().Limits
+	next := traffic.State{Weights: limits.Encode(shares), Stickiness: s.Stickiness, Raw: s.Raw, Label: s.Label, Cached: s.Cached}
+	if s.Stickiness > 0 || !limits.AttachesIdle {
 		return next
 	}
 	for _, group := range s.Groups() {
-		if _, has := next.Weights[group]; !has && (o.Limits.Groups == 0 || len(next.Weights) < o.Limits.Groups) {
+		if _, has := next.Weights[group]; !has && (limits.Groups == 0 || len(next.Weights) < limits.Groups) {
 			next.Weights[group] = 0
 		}
 	}

@@ -60,9 +60,14 @@ func (o *Operator) PlanRollback(ctx context.Context, options RollbackOptions) (*
 		p.shift, p.reason = &full, o.reason(full, options.Reason)
 	}
 	p.states = s.states
-	if p.targets, problem = p.resolve(); problem != nil {
+	if p.targets, problem = p.resolve(); problem == nil {
+		problem = p.checkExist(ctx)
+	}
+	if problem != nil {
 		return nil, problem
 	}
+	p.warnOthers(ctx)
+	p.warnRunning()
 	return p, nil
 }
 
@@ -81,7 +86,7 @@ func (o *Operator) reason(x traffic.Left, given string) string {
 // choose returns the shift to roll back; nil: there is none, and none is needed.
 func (p *Plan) choose(ctx context.Context, s seen) (*traffic.Left, *Problem) {
 	o, open := p.operator, s.open()
-	const useTo = "To move the traffic all the same, name the target group or environment with --to."
+	useTo := "To move the traffic all the same, name the " + o.Target.router().Backend + " or environment with --to."
 	if s.unread != nil {
 		return nil, p.unread(ctx, s.unread)
 	}
@@ -93,10 +98,15 @@ func (p *Plan) choose(ctx context.Context, s seen) (*traffic.Left, *Problem) {
 		}
 		return nil, p.refuse("The routes have records of several shifts: "+strings.Join(all, "; ")+".", "Name the routes of one switch.")
 	case len(open) == 0 && p.options.To != "":
+		if text := o.unrecorded(); text != "" && p.options.Reason != "" {
+			p.warn("The reason is not recorded, and no version is rejected: %s.", text)
+		}
 		return nil, nil
 	case len(open) == 0 && len(s.shifts) > 0:
 		x := s.shifts[len(s.shifts)-1]
 		return nil, p.refuse(fmt.Sprintf("The shift %s has ended: %s.%s", x.Shift, phaseText(x.Phase), reasonText(x.Reason)), useTo)
+	case len(open) == 0 && o.unrecorded() != "":
+		return nil, p.refuse(o.unrecorded()+", so it is not known where the traffic was before.", p.nameTarget())
 	case len(open) == 0:
 		return nil, p.refuse("The routes have no record of a shift, so it is not known where the traffic was before.", useTo)
 	}
@@ -189,7 +199,8 @@ type Result struct {
 	Shift    string        `json:"shift,omitempty"`
 	Traffic  string        `json:"traffic,omitempty"` // where it is, for people
 	Routes   []RouteStatus `json:"routes,omitempty"`
-	Seconds  float64       `json:"restored_after_seconds,omitempty"` // from the decision until every route was read back
+	Seconds  float64       `json:"restored_after_seconds,omitempty"` // from the decision until every route was read back, and was in sync on all servers
+	TTL      float64       `json:"ttl_seconds,omitempty"`            // how long resolvers may keep earlier answers
 	Rejected *Rejection    `json:"rejected,omitempty"`
 	Detail   string        `json:"detail,omitempty"` // why nothing was done
 	Warnings []string      `json:"warnings,omitempty"`
@@ -230,13 +241,21 @@ func (p *Plan) Run(ctx context.Context) (Result, error) {
 			return
 		}
 		back[e.Route] = true
-		if restored = time.Since(began); len(back) == len(p.states) && late {
+		restored = time.Since(began)
+		switch {
+		case len(back) < len(p.states):
+		case p.propagates() && h.Moved:
+			p.operator.progress("The weights are written on every route. Waiting until all name servers have them.")
+		case late:
 			p.operator.progress("The traffic is back on every route. Watching %s for writes that are carried out late.", schedule.FormatDuration(rollout.StaleFor))
 		}
 	}
 	returned, err := rollout.RollBack(ctx, h, by)
 	if err != nil {
 		return Result{}, p.failed(ctx, returned, err)
+	}
+	if p.propagates() && returned.Moved {
+		restored = time.Since(began)
 	}
 	if warning := watch.warning(); warning != "" {
 		p.warn("%s", warning)
@@ -249,6 +268,8 @@ func (p *Plan) result(returned rollout.Returned, restored time.Duration) Result 
 	r := Result{Outcome: RolledBack, Warnings: p.warnings, Seconds: restored.Seconds()}
 	if !returned.Moved {
 		r.Outcome, r.Seconds = AlreadyThere, 0
+	} else {
+		r.TTL = p.cached().Seconds()
 	}
 	var states []traffic.State
 	for i, route := range returned.Routes {
@@ -279,7 +300,7 @@ func (p *Plan) failed(ctx context.Context, returned rollout.Returned, err error)
 	t := p.operator.Target
 	if errors.Is(err, rollout.ErrTargetUnhealthy) {
 		return &Problem{Exit: Refused, Summary: p.summary, Traffic: t.where(p.states) + " " + unchanged, Cause: sentence(err.Error()),
-			Action: "Make the targets there healthy, name another target group or environment with --to, or use --force to move the traffic all the same.", Err: err}
+			Action: "Make the targets there healthy, name another " + t.router().Backend + " or environment with --to, or use --force to move the traffic all the same.", Err: err}
 	}
 	var lines []string
 	for i, route := range returned.Routes {
@@ -294,6 +315,10 @@ func (p *Plan) failed(ctx context.Context, returned rollout.Returned, err error)
 	}
 	problem := &Problem{Exit: Failed, Summary: "The rollback did not complete on every route", Traffic: strings.Join(lines, "; ") + ".", Cause: sentence(err.Error()),
 		Action: "Fix what the cause names, then run the command again.", Err: err}
+	if p.propagates() && p.isWritten(returned) {
+		problem.Summary = "The rollback is written, but not known to be in sync on all servers"
+		problem.Action = "Every route was read back with the weights of the rollback, so nothing has to be written again. Fix what the cause names, or check the answers of the name servers: Route 53 usually distributes a change within a minute."
+	}
 	if errors.Is(ctx.Err(), context.Canceled) {
 		problem.Cause, problem.Action = "The command was interrupted.", "Run it again."
 	}
@@ -306,6 +331,9 @@ func (r Result) Text() string {
 	switch r.Outcome {
 	case RolledBack:
 		lines = append(lines, fmt.Sprintf("Traffic: %s Rolled back in %s.", r.Traffic, schedule.FormatDuration(time.Duration(r.Seconds*float64(time.Second)).Round(time.Millisecond))))
+		if r.TTL > 0 {
+			lines = append(lines, r.cachedText())
+		}
 	case AlreadyThere:
 		lines = append(lines, fmt.Sprintf("Traffic: %s It was there already.", r.Traffic))
 	case Nothing:

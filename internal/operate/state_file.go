@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate/routers"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -60,21 +60,69 @@ type shownResource struct {
 
 // switchAttributes is the part of a switch that the command needs.
 type switchAttributes struct {
-	LoadBalancer []struct {
-		Routes map[string][]string `json:"routes"`
-	} `json:"load_balancer"`
-	Environments map[string]struct {
-		Version      string            `json:"version"`
-		TargetGroups map[string]string `json:"target_groups"`
-	} `json:"environments"`
-	Rejected *Rejection `json:"rejected"`
+	Routers      map[string][]routesBlock // by the name of the block
+	Environments map[string]environmentAttributes
+	Rejected     *Rejection
+}
+
+// routesBlock is a block of a switch with its routes by entry point.
+type routesBlock struct {
+	Routes map[string][]string `json:"routes"`
+}
+
+// UnmarshalJSON implements json.Unmarshaler: each router has a block.
+func (a *switchAttributes) UnmarshalJSON(text []byte) error {
+	var known struct {
+		Environments map[string]environmentAttributes `json:"environments"`
+		Rejected     *Rejection                       `json:"rejected"`
+	}
+	var all map[string]json.RawMessage
+	if err := errors.Join(json.Unmarshal(text, &known), json.Unmarshal(text, &all)); err != nil {
+		return err
+	}
+	*a = switchAttributes{Routers: map[string][]routesBlock{}, Environments: known.Environments, Rejected: known.Rejected}
+	for _, router := range routers.All() {
+		if all[router.Block] == nil {
+			continue
+		}
+		var blocks []routesBlock
+		if err := json.Unmarshal(all[router.Block], &blocks); err != nil {
+			return fmt.Errorf("%s: %w", router.Block, err)
+		}
+		a.Routers[router.Block] = blocks
+	}
+	return nil
 }
 
 // environmentAttributes is the part of an environment that the command needs.
 type environmentAttributes struct {
-	Name         string            `json:"name"`
-	Version      string            `json:"version"`
-	TargetGroups map[string]string `json:"target_groups"`
+	Name     string
+	Version  string
+	Backends map[string]map[string]string // by the name of the argument, then by entry point
+}
+
+// UnmarshalJSON implements json.Unmarshaler: each router has an argument.
+func (a *environmentAttributes) UnmarshalJSON(text []byte) error {
+	var known struct {
+		Name    string `json:"name"`
+		Version string `json:"version"`
+	}
+	var all map[string]json.RawMessage
+	if err := errors.Join(json.Unmarshal(text, &known), json.Unmarshal(text, &all)); err != nil {
+		return err
+	}
+	*a = environmentAttributes{Name: known.Name, Version: known.Version, Backends: map[string]map[string]string{}}
+	for _, router := range routers.All() {
+		if all[router.Backends] == nil {
+			continue
+		}
+		var values map[string]string
+		if err := json.Unmarshal(all[router.Backends], &values); err != nil {
+			return fmt.Errorf("%s: %w", router.Backends, err)
+		}
+		a.Backends[router.Backends] = values
+	}
+	return nil
 }
 
 // resources are the switches of a file, by address, and its environments.
@@ -106,13 +154,14 @@ func (r *resources) add(mode, kind, address string, attributes json.RawMessage) 
 
 // version is the version of an environment of a switch. The resource of the environment has it as
 // soon as it is applied, the switch only after a shift to it.
-func (r *resources) version(name, version string, groups map[string]string) string {
+func (r *resources) version(name, argument string, known environmentAttributes) string {
+	values := known.Backends[argument]
 	for _, e := range r.environments {
-		if e.Name == name && e.Version != "" && len(groups) > 0 && maps.Equal(e.TargetGroups, groups) {
+		if e.Name == name && e.Version != "" && len(values) > 0 && maps.Equal(e.Backends[argument], values) {
 			return e.Version
 		}
 	}
-	return version
+	return known.Version
 }
 
 const cannotReadState = "Cannot read the state file"
@@ -226,27 +275,63 @@ func (m shownModule) collect(found *resources) error {
 	return nil
 }
 
-// target returns the routes of a switch, by entry point.
+// target returns the routes of a switch, by entry point, and its environments.
 func (a switchAttributes) target(address string, all *resources) (Target, error) {
 	t := Target{Switch: address, Environments: map[string]Environment{}}
-	for _, block := range a.LoadBalancer {
-		for _, entry := range slices.Sorted(maps.Keys(block.Routes)) {
-			for _, arn := range block.Routes[entry] {
-				if _, err := elb.ParseRoute(arn); err != nil {
-					return Target{}, refuse(cannotReadState, sentence(err.Error()), "Check the routes of "+address+".")
-				}
-				t.Routes = append(t.Routes, traffic.Route{Entry: entry, ID: arn})
-			}
+	for _, router := range routers.All() {
+		for _, block := range a.Routers[router.Block] {
+			t.addRoutes(block)
 		}
 	}
 	if len(t.Routes) == 0 {
 		return Target{}, refuse(cannotReadState, address+" has no routes.", "Name the routes with --route.")
 	}
+	for _, route := range t.Routes {
+		if fault := routers.CheckRoute(route.ID); fault != nil {
+			return Target{}, refuse(cannotReadState, sentence(fault.Err.Error()), "Check the routes of "+address+".")
+		}
+	}
 	for name, e := range a.Environments {
-		t.Environments[name] = Environment{Version: all.version(name, e.Version, e.TargetGroups), Groups: e.TargetGroups}
+		argument := t.router().Backends
+		groups, err := t.compose(e.Backends[argument])
+		if err != nil {
+			return Target{}, refuse(cannotReadState, sentence(fmt.Sprintf("the environment %s: %s", name, err)), "Check the environments of "+address+".")
+		}
+		t.Environments[name] = Environment{Version: all.version(name, argument, e), Groups: groups}
 	}
 	if a.Rejected != nil && a.Rejected.Version != "" {
 		t.Rejected = a.Rejected
 	}
-	return t, nil
+	return t.ofOneRouter(cannotReadState, "Check the routes of "+address+".")
+}
+
+func (t *Target) addRoutes(block routesBlock) {
+	for _, entry := range slices.Sorted(maps.Keys(block.Routes)) {
+		for _, id := range block.Routes[entry] {
+			t.Routes = append(t.Routes, traffic.Route{Entry: entry, ID: id})
+		}
+	}
+}
+
+// compose returns the groups that the values of an environment mean behind the routes of their entry
+// points. A value of an entry point without routes is left out.
+func (t Target) compose(values map[string]string) (map[string]string, error) {
+	groups := map[string]string{}
+	for entry, value := range values {
+		var behind []string
+		for _, route := range t.Routes {
+			if route.Entry == entry {
+				behind = append(behind, route.ID)
+			}
+		}
+		if len(behind) == 0 {
+			continue
+		}
+		group, err := t.router().Group(behind, value)
+		if err != nil {
+			return nil, err
+		}
+		groups[entry] = group
+	}
+	return groups, nil
 }

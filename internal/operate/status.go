@@ -16,26 +16,30 @@ import (
 
 // Status is where the traffic is, and what shifts left.
 type Status struct {
-	Switch   string        `json:"switch,omitempty"` // address in the state file
-	Routes   []RouteStatus `json:"routes"`
-	Shifts   []ShiftStatus `json:"shifts"`
-	Rejected *Rejection    `json:"rejected,omitempty"`
-	Warnings []string      `json:"warnings,omitempty"`
+	Switch string        `json:"switch,omitempty"` // address in the state file
+	Routes []RouteStatus `json:"routes"`
+	Shifts []ShiftStatus `json:"shifts"`
+	// Unrecorded says that the routes have no place for the record of a shift, so that Shifts says
+	// nothing; empty: they have.
+	Unrecorded string     `json:"unrecorded,omitempty"`
+	Rejected   *Rejection `json:"rejected,omitempty"`
+	Warnings   []string   `json:"warnings,omitempty"`
 }
 
-// RouteStatus is a listener or rule.
+// RouteStatus is a route, such as a listener or a record.
 type RouteStatus struct {
-	ARN        string        `json:"arn"`
+	ID         string        `json:"id"`
 	Label      string        `json:"label"`
 	EntryPoint string        `json:"entry_point,omitempty"`
 	Response   string        `json:"response,omitempty"` // where it does not forward
 	Stickiness string        `json:"stickiness,omitempty"`
-	Groups     []GroupStatus `json:"target_groups"`
+	TTL        float64       `json:"ttl_seconds,omitempty"` // how long resolvers keep an answer; 0: the route has none
+	Groups     []GroupStatus `json:"backends"`
 }
 
-// GroupStatus is a target group of a route.
+// GroupStatus is what a route sends traffic to, such as a target group or a record.
 type GroupStatus struct {
-	ARN         string  `json:"arn"`
+	ID          string  `json:"id"`
 	Name        string  `json:"name"`
 	Environment string  `json:"environment,omitempty"`
 	Version     string  `json:"version,omitempty"`
@@ -70,7 +74,7 @@ func (o *Operator) Status(ctx context.Context) (Status, error) {
 	if p != nil {
 		return Status{}, p
 	}
-	st := Status{Switch: o.Target.Switch, Rejected: o.Target.Rejected, Shifts: []ShiftStatus{}}
+	st := Status{Switch: o.Target.Switch, Rejected: o.Target.Rejected, Shifts: []ShiftStatus{}, Unrecorded: o.unrecorded()}
 	if s.unread != nil {
 		st.Warnings = append(st.Warnings, "The records of shifts could not be read: "+s.unread.Error())
 	}
@@ -132,13 +136,13 @@ func (o *Operator) health(ctx context.Context, states []traffic.State) (map[stri
 
 func (o *Operator) routeStatus(i int, s traffic.State, health map[string]traffic.Health) RouteStatus {
 	route := o.Target.Routes[i]
-	r := RouteStatus{ARN: route.ID, Label: label(route.ID, s), EntryPoint: route.Entry, Response: s.Response, Groups: []GroupStatus{}}
+	r := RouteStatus{ID: route.ID, Label: label(route.ID, s), EntryPoint: route.Entry, Response: s.Response, TTL: s.Cached.Seconds(), Groups: []GroupStatus{}}
 	if s.Stickiness > 0 {
 		r.Stickiness = schedule.FormatDuration(s.Stickiness)
 	}
 	shares := shift.FromRaw(s.Weights)
 	for _, group := range s.Groups() {
-		g := GroupStatus{ARN: group, Name: groupName(group), Environment: o.Target.owner(route.Entry, group), Percent: shares[group].Percent()}
+		g := GroupStatus{ID: group, Name: groupName(group), Environment: o.Target.owner(route.Entry, group), Percent: shares[group].Percent()}
 		g.Version = o.Target.Environments[g.Environment].Version
 		if h, read := health[group]; read {
 			g.Healthy, g.Targets, g.Health = new(h.Serving()), new(len(h.Targets)), h.String()
@@ -178,7 +182,10 @@ func (s Status) Styled(now time.Time, style Style) string {
 	for _, r := range s.Routes {
 		b.WriteString(r.text(style))
 	}
-	if len(s.Shifts) == 0 && len(s.Warnings) == 0 {
+	switch {
+	case s.Unrecorded != "":
+		fmt.Fprintf(&b, "%s: a shift in progress is not shown. Its apply and its journal show it.\n", s.Unrecorded)
+	case len(s.Shifts) == 0 && len(s.Warnings) == 0:
 		b.WriteString("No shift is in progress.\n")
 	}
 	for _, x := range s.Shifts {
@@ -201,7 +208,10 @@ func (r RouteStatus) text(style Style) string {
 	if r.Stickiness != "" {
 		head += ", sticky for " + r.Stickiness
 	}
-	text := fmt.Sprintf("%s  %s\n", style.Heading(head), style.Faint(r.ARN))
+	if r.TTL > 0 {
+		head += ", TTL " + schedule.FormatDuration(time.Duration(r.TTL*float64(time.Second)))
+	}
+	text := fmt.Sprintf("%s  %s\n", style.Heading(head), style.Faint(r.ID))
 	if r.Response != "" {
 		return text + "  " + r.Response + "\n"
 	}
@@ -215,7 +225,7 @@ func (r RouteStatus) text(style Style) string {
 			health = "health not read"
 		}
 		padded := g.title() + strings.Repeat(" ", width-style.Width(g.title()))
-		text += fmt.Sprintf("  %s  %5s %%  %s%s  %s\n", padded, fmt.Sprintf("%g", g.Percent), style.Bar(g), style.Health(g, health), style.Faint(g.ARN))
+		text += fmt.Sprintf("  %s  %5s %%  %s%s  %s\n", padded, fmt.Sprintf("%g", g.Percent), style.Bar(g), style.Health(g, health), style.Faint(g.ID))
 	}
 	return text
 }

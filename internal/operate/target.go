@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate/routers"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/report"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -33,35 +33,51 @@ type Rejection struct {
 	Reason      string `json:"reason"`
 }
 
-// FromRoutes returns the target with the ARNs of routes.
-func FromRoutes(arns []string) (Target, error) {
+const cannotUseRoute = "Cannot use the route"
+
+// FromRoutes returns the target with the ids of routes.
+func FromRoutes(ids []string) (Target, error) {
 	var t Target
-	for _, arn := range arns {
-		if _, err := elb.ParseRoute(arn); err != nil {
-			return Target{}, refuse("Cannot use the route", sentence(err.Error()), useRoutable)
+	for _, id := range ids {
+		if fault := routers.CheckRoute(id); fault != nil {
+			return Target{}, refuse(cannotUseRoute, sentence(fault.Err.Error()), fault.Action)
 		}
-		if !slices.ContainsFunc(t.Routes, func(r traffic.Route) bool { return r.ID == arn }) {
-			t.Routes = append(t.Routes, traffic.Route{ID: arn})
+		if !slices.ContainsFunc(t.Routes, func(r traffic.Route) bool { return r.ID == id }) {
+			t.Routes = append(t.Routes, traffic.Route{ID: id})
+		}
+	}
+	return t.ofOneRouter("Cannot use the routes", "Name the routes of one switch.")
+}
+
+// ofOneRouter refuses routes of several routers: they belong to several switches.
+func (t Target) ofOneRouter(summary, action string) (Target, error) {
+	for _, route := range t.Routes {
+		if one, other := t.router(), routers.Of(route.ID); one.Block != other.Block {
+			return Target{}, refuse(summary, fmt.Sprintf("%s and %s belong to different routers: %s and %s. A switch has one.", t.Routes[0].ID, route.ID, one.Name, other.Name), action)
 		}
 	}
 	return t, nil
 }
+
+// router is that of the routes.
+func (t Target) router() routers.Entry { return routers.Of(t.Routes[0].ID) }
 
 // FromShift returns the target with the routes of a journal. It names environments where the shift has
 // one entry point: a journal does not have the entry point of a target group.
 func FromShift(x report.Shift) (Target, error) {
 	var t Target
 	for _, route := range x.Routes {
-		if _, err := elb.ParseRoute(route.ID); err != nil {
-			return Target{}, refuse("Cannot use the route", sentence(err.Error()), "Check that the folder has journals of load balancers.")
+		if fault := routers.CheckRoute(route.ID); fault != nil {
+			return Target{}, refuse(cannotUseRoute, sentence(fault.Err.Error()), "Check that the folder has journals of the provider.")
 		}
 		t.Routes = append(t.Routes, traffic.Route{ID: route.ID, Entry: route.Entry})
 	}
 	if len(t.Routes) == 0 {
-		return Target{}, refuse("No routes are named", "The journal of the shift "+x.ID+" has no routes.", "Use --route with the ARN of a listener or rule, or -f with a state file.")
+		return Target{}, refuse("No routes are named", "The journal of the shift "+x.ID+" has no routes.", "Use --route, or -f with a state file.")
 	}
-	if len(t.entries()) > 1 {
-		return t, nil
+	t, err := t.ofOneRouter("Cannot use the routes", "Check that the folder has journals of the provider.")
+	if err != nil || len(t.entries()) > 1 {
+		return t, err
 	}
 	t.Environments = map[string]Environment{}
 	for group, name := range x.Groups {
@@ -70,7 +86,7 @@ func FromShift(x report.Shift) (Target, error) {
 	return t, nil
 }
 
-// ids are the ARNs of the routes.
+// ids are those of the routes.
 func (t Target) ids() []string {
 	var ids []string
 	for _, route := range t.Routes {
@@ -120,13 +136,7 @@ func (t Target) name(entry, group string) string {
 	return groupName(group)
 }
 
-func groupName(group string) string {
-	a, err := elb.ParseGroup(group)
-	if err != nil {
-		return group
-	}
-	return a.Name
-}
+func groupName(group string) string { return routers.Of(group).GroupName(group) }
 
 // describe describes the traffic of a state, such as "blue 95 %, green 5 %".
 func (t Target) describe(entry string, s traffic.State) string {
@@ -153,11 +163,7 @@ func label(id string, s traffic.State) string {
 	if s.Label != "" {
 		return s.Label
 	}
-	a, err := elb.Parse(id)
-	if err != nil {
-		return id
-	}
-	return a.Display()
+	return routers.Of(id).Label(id)
 }
 
 // where describes the traffic of all routes: in one sentence where they agree.

@@ -69,6 +69,9 @@ type watching struct {
 // where that was removed, what the weights say. It is Running when ctx ends before. Throttling and
 // other failures that may pass are entries. It writes nothing.
 func (o *Operator) Watch(ctx context.Context, options WatchOptions) error {
+	if problem := o.needsRecord(cannotFollow, "so they do not show a shift", "Follow its journal: bluegreen watch --report-dir DIR, with report_dir of the provider. To see the weights, use bluegreen status --watch."); problem != nil {
+		return problem
+	}
 	options.GoneAfter = cmp.Or(options.GoneAfter, goneAfter)
 	w := &watching{Operator: o, WatchOptions: options, shown: map[string]string{}, requests: map[string]traffic.Request{}}
 	for {

@@ -230,7 +230,7 @@ func (w *world) writes(mark int) int {
 func (w *world) changes(mark int) int {
 	calls := w.aws.Calls()[mark:]
 	return len(slices.DeleteFunc(calls, func(c localaws.Call) bool {
-		return strings.HasPrefix(c.Action, "Describe") || c.Action == "GetCallerIdentity"
+		return strings.HasPrefix(c.Action, "Describe") || strings.HasPrefix(c.Action, "Get") || strings.HasPrefix(c.Action, "List")
 	}))
 }
 

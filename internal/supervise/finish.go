@@ -20,6 +20,8 @@ const (
 	recoverPause = time.Second
 	// resultPause is how long the end of a journal may follow the end of its shift.
 	resultPause = 10 * time.Second
+	// guardianPause is how long the guardian of a shift that left no record may take.
+	guardianPause = time.Minute
 	// gitLabVariable is set in the jobs of GitLab.
 	gitLabVariable = "GITLAB_CI"
 )
@@ -85,6 +87,8 @@ func (s *session) recover(ctx context.Context, x *journal) bool {
 			s.say("%s", result.Text())
 			s.end(ctx, x, result)
 			return true
+		case errors.Is(err, operate.ErrNoRecord):
+			return s.awaitGuardian(ctx, x, err)
 		case ctx.Err() != nil || !passes(err):
 			s.say("Error: %s", err)
 			s.say("The shift may be open. To return its traffic without Terraform, run: bluegreen recover --route %s", strings.Join(routes, " --route "))
@@ -92,6 +96,33 @@ func (s *session) recover(ctx context.Context, x *journal) bool {
 		}
 		sleep(ctx, recoverPause)
 	}
+}
+
+// awaitGuardian waits for the guardian of a shift that left no record, which returns the traffic and ends
+// the journal. Without a record it is not known whether there is one. It returns false if the shift is open
+// afterwards.
+func (s *session) awaitGuardian(ctx context.Context, x *journal, problem error) bool {
+	limited, cancel := context.WithTimeout(ctx, guardianPause)
+	defer cancel()
+	for ; limited.Err() == nil; sleep(limited, scanPause) {
+		if report.Summarize(x.path).Ended {
+			s.awaitResult(ctx, x)
+			return true
+		}
+	}
+	s.say("Error: %s", problem)
+	s.say("The shift may be open. To return its traffic without Terraform, run: terraform show -json | bluegreen rollback -f - --yes --to %s", origin(report.Summarize(x.path)))
+	return false
+}
+
+// origin is the environment that had all traffic before a shift, or a placeholder.
+func origin(x report.Summary) string {
+	for name, percent := range x.From {
+		if percent == 100 {
+			return name
+		}
+	}
+	return "NAME"
 }
 
 // passes reports whether the same recovery may succeed later.
@@ -135,13 +166,13 @@ func hasResult(journal string) bool {
 func routesOf(result operate.Result, groups map[string]string) []report.RouteResult {
 	var all []report.RouteResult
 	for _, route := range result.Routes {
-		x := report.RouteResult{ID: route.ARN, Response: route.Response}
+		x := report.RouteResult{ID: route.ID, Response: route.Response}
 		if route.Response == "" {
 			x.Weights = report.Percentages{}
 		}
 		for _, group := range route.Groups {
 			if group.Percent > 0 {
-				x.Weights[cmp.Or(groups[group.ARN], group.Name)] += group.Percent
+				x.Weights[cmp.Or(groups[group.ID], group.Name)] += group.Percent
 			}
 		}
 		all = append(all, x)

@@ -64,14 +64,31 @@ func fakeRecover(_ context.Context, routes []string, progress func(string)) (ope
 	fmt.Fprintln(f, strings.Join(routes, " "))
 	_ = f.Close()
 	switch next {
+	case "guarded":
+		go endJournals(DefaultReportDir)
+		return operate.Result{}, errUnrecorded
+	case "unrecorded":
+		return operate.Result{}, errUnrecorded
 	case "running":
 		return operate.Result{}, &operate.Problem{Exit: operate.Running, Summary: "The shift is still running"}
 	case "rolled back":
 		progress("listener :443: green 50 %, blue 50 % -> blue 100 %")
-		groups := []operate.GroupStatus{{ARN: "tg/blue", Name: "app-blue", Percent: 100}, {ARN: "tg/green", Name: "app-green"}}
-		return operate.Result{Outcome: operate.RolledBack, Traffic: "app-blue 100 %.", Routes: []operate.RouteStatus{{ARN: listener, Groups: groups}}}, nil
+		groups := []operate.GroupStatus{{ID: "tg/blue", Name: "app-blue", Percent: 100}, {ID: "tg/green", Name: "app-green"}}
+		return operate.Result{Outcome: operate.RolledBack, Traffic: "app-blue 100 %.", Routes: []operate.RouteStatus{{ID: listener, Groups: groups}}}, nil
 	}
 	return operate.Result{}, &operate.Problem{Exit: operate.Refused, Summary: "Cannot call AWS", Traffic: "not read. Nothing was changed."}
+}
+
+var errUnrecorded = &operate.Problem{Exit: operate.Refused, Summary: "Cannot recover", Traffic: "Nothing was changed.", Cause: "Route 53 has no place for the record of a shift.", Err: operate.ErrNoRecord}
+
+// endJournals ends what is open, as guardians do.
+func endJournals(dir string) {
+	all, _ := report.List(dir)
+	for _, x := range all {
+		if !x.Ended {
+			report.Resume(x.Journal).Close(report.Result{Outcome: "rolled_back", Reason: "the process of the shift died"}, time.Now())
+		}
+	}
 }
 
 // children are the commands.

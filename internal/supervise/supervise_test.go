@@ -292,11 +292,17 @@ func TestRun_recovers(t *testing.T) {
 		"cannot be recovered":     {[]string{"shift", "web:"}, "failed", 1, "", 1},
 		"failed, and cannot be":   {[]string{"shift", "web:", "xxx"}, "failed", 3, "", 1},
 		"the other one has ended": {[]string{"shift", "api:completed", "web:"}, "rolled back", 0, "rolled_back", 1},
+		"unrecorded":              {[]string{"shift", "web:"}, "unrecorded", 1, "", 1},
+		"unrecorded and guarded":  {[]string{"shift", "web:", "killed"}, "guarded", 137, "rolled_back", 1},
 		"has ended":               {[]string{"shift", "web:completed", "killed"}, "", 137, "completed", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			j := newJob(t, "1m", tt.child)
+			timeout := "1m"
+			if tt.results == "unrecorded" { // which it waits for until then
+				timeout = "2s"
+			}
+			j := newJob(t, timeout, tt.child)
 			path, _ := lookup(j.Env, recoveries)
 			if err := os.WriteFile(path, []byte(tt.results), 0o600); err != nil {
 				t.Fatal(err)
@@ -317,7 +323,7 @@ func TestRun_recovers(t *testing.T) {
 			if n := strings.Count(string(text), "### Shift of web"); n != 1 {
 				t.Errorf("%d summaries\n%s", n, text)
 			}
-			if left := tt.outcome == ""; strings.Contains(j.err.String(), "bluegreen recover --route "+listener) != left {
+			if left := tt.outcome == ""; strings.Contains(j.err.String(), "To return its traffic without Terraform, run: ") != left {
 				t.Errorf("open %t\n%s", left, j.err.String())
 			}
 			golden.Check(t, byEntry(j.err.String()), golden.ReplacePattern(`\d+h\d+m[\d.]+s`, "<later>"))

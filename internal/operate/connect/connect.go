@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate/routers"
 )
 
 const (
@@ -21,16 +21,14 @@ const (
 	accountTimeout     = 3 * time.Second // of a call that only completes a message
 )
 
-// Open returns the clients. The region of the first route is for STS where nothing else sets one.
+// Open returns the clients for the router of a route, whose region is for STS where nothing else sets one.
 func Open(ctx context.Context, route, version string) (operate.Clients, error) {
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(awshttp.NewBuildableClient()))
 	if err != nil {
 		return operate.Clients{}, noCredentials("The AWS configuration could not be read: " + err.Error())
 	}
 	if cfg.Region == "" {
-		if a, err := elb.Parse(route); err == nil {
-			cfg.Region = a.Region
-		}
+		cfg.Region = routers.Region(route)
 	}
 	cfg.APIOptions = append(cfg.APIOptions, awsmiddleware.AddUserAgentKeyValue("bluegreen", version))
 	if cfg.Credentials == nil {
@@ -41,9 +39,7 @@ func Open(ctx context.Context, route, version string) (operate.Clients, error) {
 	if _, err := cfg.Credentials.Retrieve(limited); err != nil {
 		return operate.Clients{}, noCredentials("No AWS credentials were found: " + err.Error())
 	}
-	forward, rollback := elb.NewRouters(cfg, elb.Options{})
-	recorder := elb.NewRecorder(forward)
-	return operate.Clients{Router: forward, Rollback: rollback, Recorder: recorder, Beside: recorder.Beside, Limits: elb.Limits(),
+	return operate.Clients{Clients: routers.Of(route).Connect(cfg),
 		Account: func(ctx context.Context) string { return aws.ToString(identityOf(ctx, cfg).Account) },
 		Caller:  func(ctx context.Context) string { return aws.ToString(identityOf(ctx, cfg).Arn) }}, nil
 }
