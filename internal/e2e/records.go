@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
+	"github.com/miekg/dns"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
@@ -46,9 +47,8 @@ type RecordsConfig struct {
 	Versions map[string]string // of each environment
 	Steps    string            // HCL
 	Bake     string
-	Gates    string // blocks
-	Argument string // more of the switch, such as on_destroy
-	Names    []string
+	Gates    string   // blocks
+	Names    []string // of the records, each with a switch
 }
 
 // NewRecords creates the stacks and the records, and adopts them with a switch. It starts no load.
@@ -197,7 +197,6 @@ resource "bluegreen_switch" %q {
   }
   environments = bluegreen_environment.app
   active       = %[4]q
-  %[8]s
   strategy {
     steps  = %[5]s
     bake   = %[6]q
@@ -208,7 +207,7 @@ resource "bluegreen_switch" %q {
   }
   %[7]s
 }
-`, label, zone, name, c.Active, c.Steps, c.Bake, c.Gates, c.Argument)
+`, label, zone, name, c.Active, c.Steps, c.Bake, c.Gates)
 	}
 	return text
 }
@@ -273,3 +272,26 @@ func (r *Records) Batches(mark int) (all []localaws.Call) {
 
 // IsBatch reports whether a call changes records.
 func IsBatch(call localaws.Call) bool { return call.Action == "ChangeResourceRecordSets" }
+
+// Weight returns the weight of the record of an environment.
+func (r *Records) Weight(kind, environment string) int {
+	return r.RecordWeights(recordName, kind)[environment]
+}
+
+// Answers asks the name server for the records n times, as so many resolvers do, and returns how often it answered for each
+// environment.
+func (r *Records) Answers(t *testing.T, n int, kind string) map[string]int {
+	t.Helper()
+	before := r.Balancer.DNSAnswers(recordName, kind)
+	client := &dns.Client{Timeout: hangTimeout()}
+	for range n {
+		if _, _, err := client.Exchange(new(dns.Msg).SetQuestion(dns.Fqdn(recordName), dns.StringToType[kind]), r.Balancer.DNSAddr()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	after := r.Balancer.DNSAnswers(recordName, kind)
+	for name := range after {
+		after[name] -= before[name]
+	}
+	return after
+}
