@@ -26,6 +26,10 @@ func commands() []command {
 		{"machine stop", "deregister the processes and kill them", versioned((*rehearsal.Site).StopMachines)},
 		{"service put", "like machine start, but refused, as by ECS, while the target group is in no listener or rule", fleet((*rehearsal.Site).PutService)},
 		{"service delete", "like machine stop", versioned((*rehearsal.Site).DeleteService)},
+		{"function publish", "start a process of the application and publish a version of a Lambda function that runs there", publishVersion},
+		{"function delete", "delete a version that no alias has, and end its process", deleteVersion},
+		{"alias create", "create an alias that sends all invocations to the version of an environment", createAlias},
+		{"alias delete", "delete the alias", deleteAlias},
 		{"database migrate", "simulate a database migration", migrate},
 	}
 }
@@ -100,6 +104,56 @@ func fleet(do func(*rehearsal.Site, context.Context, rehearsal.Fleet) error) fun
 			}
 			return do(s, ctx, f)
 		}
+	}
+}
+
+// functionFlags are the flags that name a version of a function.
+func functionFlags(flags *flag.FlagSet) *rehearsal.FunctionVersion {
+	v := &rehearsal.FunctionVersion{Fleet: rehearsal.Fleet{Count: 1}}
+	flags.StringVar(&v.Function, "function", "", "name of the function")
+	flags.StringVar(&v.Environment, "environment", "", "environment of the version")
+	return v
+}
+
+func publishVersion(flags *flag.FlagSet) action {
+	v := functionFlags(flags)
+	flags.StringVar(&v.Fleet.Terms.Version, "release", "", "release that the version runs")
+	flags.DurationVar(&v.Fleet.Terms.Delay, "delay", 2*time.Millisecond, "before every response")
+	boot := flags.String("boot", setting("LOCALAPP_BOOT", "0s"), "time until the process listens")
+	breaks := flags.String("breaks", setting("LOCALAPP_BREAKS", ""), "RELEASE=REQUESTS: a release that responds with 500 after this many user requests")
+	return func(ctx context.Context, s *rehearsal.Site) error {
+		var err error
+		if v.Fleet.Boot, err = time.ParseDuration(*boot); err != nil {
+			return fmt.Errorf("-boot: %w", err)
+		}
+		if v.Fleet.Terms.BreaksAfter, err = breaksAfter(*breaks, v.Fleet.Terms.Version); err != nil {
+			return err
+		}
+		return rehearsal.FunctionsOf(s).PublishVersion(ctx, *v)
+	}
+}
+
+func deleteVersion(flags *flag.FlagSet) action {
+	v := functionFlags(flags)
+	flags.StringVar(&v.Fleet.Terms.Version, "release", "", "do nothing if another release is published")
+	return func(ctx context.Context, s *rehearsal.Site) error {
+		return rehearsal.FunctionsOf(s).DeleteVersion(ctx, *v)
+	}
+}
+
+func createAlias(flags *flag.FlagSet) action {
+	v := functionFlags(flags)
+	name := flags.String("name", "", "its name")
+	return func(ctx context.Context, s *rehearsal.Site) error {
+		return rehearsal.FunctionsOf(s).CreateAlias(ctx, *v, *name)
+	}
+}
+
+func deleteAlias(flags *flag.FlagSet) action {
+	function := flags.String("function", "", "name of the function")
+	name := flags.String("name", "", "its name")
+	return func(ctx context.Context, s *rehearsal.Site) error {
+		return rehearsal.FunctionsOf(s).DeleteAlias(ctx, *function, *name)
 	}
 }
 

@@ -125,21 +125,30 @@ func (b *balancerBench) healthy(s traffic.Backend) bool {
 // sendRequests sends requests until the test ends.
 func (b *balancerBench) sendRequests() {
 	b.t.Helper()
-	ctx, cancel := context.WithCancel(b.t.Context())
 	client, url := &http.Client{}, "http://"+b.srv.ListenerAddr(b.listener)
+	b.t.Cleanup(client.CloseIdleConnections)
+	b.repeat(func(ctx context.Context) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return
+		}
+		if res, err := client.Do(req); err == nil {
+			_ = res.Body.Close()
+		}
+	})
+}
+
+// repeat sends a request every few milliseconds until the test ends.
+func (b *balancerBench) repeat(send func(ctx context.Context)) {
+	b.t.Helper()
+	ctx, cancel := context.WithCancel(b.t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		tick := time.NewTicker(5 * time.Millisecond)
 		defer tick.Stop()
 		for ctx.Err() == nil {
-			req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-			if err != nil {
-				return
-			}
-			if res, err := client.Do(req); err == nil {
-				_ = res.Body.Close()
-			}
+			send(ctx)
 			select {
 			case <-tick.C:
 			case <-ctx.Done():
@@ -149,7 +158,6 @@ func (b *balancerBench) sendRequests() {
 	b.t.Cleanup(func() {
 		cancel()
 		<-done
-		client.CloseIdleConnections()
 	})
 }
 

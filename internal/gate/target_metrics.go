@@ -29,8 +29,8 @@ const maxReach = 15 * 24 * time.Hour
 
 // TargetMetrics is the arguments of the kind "target_metrics": the metrics that an
 // Application Load Balancer publishes for each target group (namespace
-// AWS/ApplicationELB, without health checks), for the incoming and for the live
-// environment.
+// AWS/ApplicationELB, without health checks), or Lambda for each version, for the
+// incoming and for the live environment.
 //
 // Each incoming group is evaluated separately. It is compared with the sum of the
 // live groups at the same entry point; the groups are read from the ARNs at run time.
@@ -56,6 +56,14 @@ const maxReach = 15 * 24 * time.Hour
 // verdict is inconclusive.
 //
 // Not for gRPC, where an error is a 200 with a status in the trailers.
+//
+// # Functions
+//
+// Of a version of a Lambda function, requests are its invocations through the aliases of
+// the entry point (namespace AWS/Lambda, dimension ExecutedVersion), errors are those that
+// Lambda counts, and the response time is the duration, without the time that Lambda needs
+// to start the function. CloudWatch dates an invocation by its start, so with functions
+// that run for minutes the newest periods are incomplete: Lag must be longer.
 //
 // # Window
 //

@@ -58,19 +58,27 @@ func (e evaluation) completeSpan() metricSpan {
 }
 
 func (e evaluation) isIncomplete(g group, second int64) bool {
+	return slices.ContainsFunc(g.subjects, func(s subject) bool { return e.isIncompleteSubject(g, s, second) })
+}
+
+func (e evaluation) isIncompleteSubject(g group, s subject, second int64) bool {
 	has := func(metrics ...string) bool {
-		return slices.ContainsFunc(metrics, func(m string) bool { return e.data.value(g.key(m, "Sum"), second) > 0 })
+		return slices.ContainsFunc(metrics, func(m string) bool { return e.data.value(metricKey{g.region, s, m, "Sum"}, second) > 0 })
 	}
-	hasLatency := e.data.has(g.key(responseTime, e.fastStat()), second)
+	hasLatency := e.data.has(e.timeKey(g, s), second)
+	hasRequests := has(g.requestsMetric())
 	if !e.needsErrors() {
-		return has(requestCount) != hasLatency
+		return hasRequests != hasLatency
+	}
+	if g.isFunction() {
+		return hasRequests != e.data.has(metricKey{g.region, s, failures, "Sum"}, second) || e.needsSlow() && hasRequests != hasLatency
 	}
 	hasResponses := has(code2xx, code3xx, code4xx, code5xx)
 	if e.needsSlow() && hasResponses != hasLatency {
 		return true
 	}
-	hasFailures := has(failedConnects) || e.data.value(metricKey{g.region, g.balancer, "", balancerErrors, "Sum"}, second) > 0
-	if has(requestCount) {
+	hasFailures := has(failedConnects) || e.data.value(g.balancerKey(), second) > 0
+	if hasRequests {
 		return !hasResponses && !hasFailures
 	}
 	return hasResponses
@@ -132,30 +140,42 @@ func (t *tally) add(o tally) {
 func (e evaluation) tallies(groups []group, s metricSpan) []tally {
 	starts := e.periodStarts(s)
 	all := make([]tally, len(starts))
-	var balancers []string
+	var balancers []subject
 	for _, g := range groups {
-		count := func(metric string, add func(*tally, float64)) {
-			e.data.each(g.key(metric, "Sum"), starts, func(i int, v float64) { add(&all[i], v) })
+		for _, of := range g.subjects {
+			e.addCounts(all, g, of, starts)
 		}
+		if !g.isFunction() && !slices.Contains(balancers, g.balancer) {
+			balancers = append(balancers, g.balancer)
+			e.data.each(g.balancerKey(), starts, func(i int, v float64) { all[i].balancerErrors += v })
+		}
+	}
+	return all
+}
+
+// addCounts adds the counts of a part of a group to the periods.
+func (e evaluation) addCounts(all []tally, g group, of subject, starts []int64) {
+	count := func(metric string, add func(*tally, float64)) {
+		e.data.each(metricKey{g.region, of, metric, "Sum"}, starts, func(i int, v float64) { add(&all[i], v) })
+	}
+	if g.isFunction() { // what is not an error is a success
+		count(invocations, func(t *tally, v float64) { t.requests, t.ok = t.requests+v, t.ok+v })
+		count(failures, func(t *tally, v float64) { t.failed, t.ok = t.failed+v, t.ok-v })
+	} else {
 		count(requestCount, func(t *tally, v float64) { t.requests += v })
 		for _, metric := range []string{code2xx, code3xx, code4xx} {
 			count(metric, func(t *tally, v float64) { t.ok += v })
 		}
 		count(code5xx, func(t *tally, v float64) { t.failed += v })
 		count(failedConnects, func(t *tally, v float64) { t.connectionErrors += v })
-		if !slices.Contains(balancers, g.balancer) {
-			balancers = append(balancers, g.balancer)
-			e.data.each(metricKey{g.region, g.balancer, "", balancerErrors, "Sum"}, starts, func(i int, v float64) { all[i].balancerErrors += v })
-		}
-		requests := e.data[g.key(requestCount, "Sum")]
-		e.data.each(g.key(responseTime, e.fastStat()), starts, func(i int, percent float64) {
-			if requests != nil {
-				all[i].timed += requests.values[starts[i]]
-				all[i].slow += requests.values[starts[i]] * (1 - percent/100)
-			}
-		})
 	}
-	return all
+	requests := e.data[metricKey{g.region, of, g.requestsMetric(), "Sum"}]
+	e.data.each(e.timeKey(g, of), starts, func(i int, percent float64) {
+		if requests != nil {
+			all[i].timed += requests.values[starts[i]]
+			all[i].slow += requests.values[starts[i]] * (1 - percent/100)
+		}
+	})
 }
 
 // errors returns the requests without an ok response, up to the known errors, and at

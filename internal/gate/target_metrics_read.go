@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
@@ -18,6 +19,9 @@ import (
 
 // Metrics of an Application Load Balancer in albNamespace. All have a target group,
 // except balancerErrors, which is of the load balancer as a whole.
+//
+// Metrics of an alias of a Lambda function in lambdaNamespace, each for the version that
+// ran. Errors has a data point of 0 where no invocation failed.
 const (
 	albNamespace   = "AWS/ApplicationELB"
 	requestCount   = "RequestCount"
@@ -28,23 +32,44 @@ const (
 	failedConnects = "TargetConnectionErrorCount"
 	balancerErrors = "HTTPCode_ELB_5XX_Count"
 	responseTime   = "TargetResponseTime"
+
+	lambdaNamespace = "AWS/Lambda"
+	invocations     = "Invocations"
+	failures        = "Errors"
+	invocationTime  = "Duration" // in milliseconds
 )
 
 var (
-	errNotALB = errors.New("not an ARN of an Application Load Balancer or its target groups")
+	errNotALB = errors.New("not an ARN of an Application Load Balancer or its target groups, or of an alias or a version of a Lambda function")
 	// errOnlyNLB says that no route of an evaluation has response codes.
 	errOnlyNLB = errors.New("a Network Load Balancer publishes no response codes: use cloudwatch_metric with namespace AWS/NetworkELB, or a gate on the application's own metrics")
 
 	groupARN   = regexp.MustCompile(`^arn:aws[a-z-]*:elasticloadbalancing:([a-z0-9-]+):[0-9]*:(targetgroup/[^/]+/[^/]+)$`)
 	networkARN = regexp.MustCompile(`^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]*:listener/net/.+$`)
+	versionARN = regexp.MustCompile(`^arn:aws[a-z-]*:lambda:([a-z0-9-]+):[0-9]*:function:([^:]+):([0-9]+)$`)
+	aliasARN   = regexp.MustCompile(`^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]*:function:([^:]+:[^:]+)$`)
 	routeARN   = regexp.MustCompile(`^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]*:listener(?:-rule)?/(app/[^/]+/[^/]+)/.+$`)
 )
 
-// group is a target group as CloudWatch identifies it.
+// group is a target group, or a version of a Lambda function, as CloudWatch identifies it.
 type group struct {
-	region, balancer, name string
-	environment            string
+	region, environment string
+	// subjects is a target group, or a version by way of each alias of the entry point.
+	subjects []subject
+	// balancer is the load balancer as a whole; the zero value: it is a function.
+	balancer subject
 }
+
+// isFunction reports whether the group is a version of a function.
+func (g group) isFunction() bool { return g.balancer == subject{} }
+
+// subject is what a metric is about.
+type subject struct {
+	namespace  string
+	dimensions [3]dimension // some may be empty
+}
+
+type dimension struct{ name, value string }
 
 // entryGroups is an incoming group and the live groups at its entry point.
 type entryGroups struct {
@@ -112,6 +137,9 @@ func entryGroupsOf(in rollout.GateInput) ([]entryGroups, []finding, error) {
 }
 
 func groupOf(backend traffic.Backend) (group, error) {
+	if v := versionARN.FindStringSubmatch(backend.Group); v != nil {
+		return versionOf(backend, v[1], dimension{"FunctionName", v[2]}, dimension{"ExecutedVersion", v[3]})
+	}
 	g := groupARN.FindStringSubmatch(backend.Group)
 	if g == nil {
 		return group{}, fmt.Errorf("%w: %q", errNotALB, backend.Group)
@@ -121,23 +149,44 @@ func groupOf(backend traffic.Backend) (group, error) {
 	if r == nil {
 		return group{}, fmt.Errorf("%w: %q", errNotALB, backend.Routes[0])
 	}
-	return group{region: g[1], balancer: r[1], name: g[2], environment: backend.Environment}, nil
+	of := dimension{"LoadBalancer", r[1]}
+	return group{
+		region: g[1], environment: backend.Environment, balancer: subject{albNamespace, [3]dimension{of}},
+		subjects: []subject{{albNamespace, [3]dimension{of, {"TargetGroup", g[2]}}}},
+	}, nil
 }
 
-// metricKey identifies one metric of a group, or of a load balancer if the group is
-// empty.
-type metricKey struct{ region, balancer, group, metric, stat string }
-
-func (g group) key(metric, stat string) metricKey {
-	return metricKey{g.region, g.balancer, g.name, metric, stat}
+// versionOf returns a version of a function behind the aliases of an entry point.
+func versionOf(backend traffic.Backend, region string, function, version dimension) (group, error) {
+	g := group{region: region, environment: backend.Environment}
+	for _, route := range backend.Routes {
+		a := aliasARN.FindStringSubmatch(route)
+		if a == nil {
+			return group{}, fmt.Errorf("%w: %q", errNotALB, route)
+		}
+		g.subjects = append(g.subjects, subject{lambdaNamespace, [3]dimension{function, {"Resource", a[1]}, version}})
+	}
+	return g, nil
 }
+
+// metricKey identifies one metric.
+type metricKey struct {
+	region string
+	subject
+	metric, stat string
+}
+
+// balancerKey is that of the errors of the load balancer as a whole.
+func (g group) balancerKey() metricKey { return metricKey{g.region, g.balancer, balancerErrors, "Sum"} }
 
 func (k metricKey) query(id string, c TargetMetrics) types.MetricDataQuery {
-	dimensions := map[string]string{"LoadBalancer": k.balancer}
-	if k.group != "" {
-		dimensions["TargetGroup"] = k.group
+	dimensions := map[string]string{}
+	for _, d := range k.dimensions {
+		if d.name != "" {
+			dimensions[d.name] = d.value
+		}
 	}
-	return metricQuery(id, MetricQuery{Namespace: albNamespace, Metric: k.metric, Dimensions: dimensions, Stat: k.stat, Period: c.Period})
+	return metricQuery(id, MetricQuery{Namespace: k.namespace, Metric: k.metric, Dimensions: dimensions, Stat: k.stat, Period: c.Period})
 }
 
 // metricData holds the data points of every metric that was read.
@@ -180,18 +229,39 @@ func (d metricData) each(k metricKey, starts []int64, f func(i int, v float64)) 
 func (c TargetMetrics) metricKeys(entry entryGroups) []metricKey {
 	var all []metricKey
 	for _, g := range entry.all() {
-		all = append(all, g.key(requestCount, "Sum"))
-		if c.needsErrors() {
-			for _, metric := range []string{code2xx, code3xx, code4xx, code5xx, failedConnects} {
-				all = append(all, g.key(metric, "Sum"))
-			}
-			all = append(all, metricKey{g.region, g.balancer, "", balancerErrors, "Sum"})
+		for _, s := range g.subjects {
+			all = append(all, c.subjectKeys(g, s)...)
 		}
-		if c.needsSlow() {
-			all = append(all, g.key(responseTime, c.fastStat()))
+		if c.needsErrors() && !g.isFunction() {
+			all = append(all, g.balancerKey())
 		}
 	}
 	return all
+}
+
+func (c TargetMetrics) subjectKeys(g group, s subject) []metricKey {
+	metrics := []string{g.requestsMetric()}
+	if c.needsErrors() && g.isFunction() {
+		metrics = append(metrics, failures)
+	} else if c.needsErrors() {
+		metrics = append(metrics, code2xx, code3xx, code4xx, code5xx, failedConnects)
+	}
+	var all []metricKey
+	for _, metric := range metrics {
+		all = append(all, metricKey{g.region, s, metric, "Sum"})
+	}
+	if c.needsSlow() {
+		all = append(all, c.timeKey(g, s))
+	}
+	return all
+}
+
+// requestsMetric is the number of requests.
+func (g group) requestsMetric() string {
+	if g.isFunction() {
+		return invocations
+	}
+	return requestCount
 }
 
 func (c TargetMetrics) needsErrors() bool {
@@ -202,10 +272,14 @@ func (c TargetMetrics) needsSlow() bool {
 	return c.MaxSlowRate != nil || c.SlowerThanLiveBy != nil || c.SlowRatio != nil
 }
 
-// fastStat returns the statistic of response times that is the percentage of those up
-// to SlowThreshold, such as "PR(:0.5)".
-func (c TargetMetrics) fastStat() string {
-	return "PR(:" + strconv.FormatFloat(c.SlowThreshold.Seconds(), 'f', -1, 64) + ")"
+// timeKey returns the metric that is the percentage of response times up to SlowThreshold,
+// such as "PR(:0.5)". Those of Lambda are in milliseconds.
+func (c TargetMetrics) timeKey(g group, s subject) metricKey {
+	metric, threshold := responseTime, c.SlowThreshold.Seconds()
+	if g.isFunction() {
+		metric, threshold = invocationTime, float64(c.SlowThreshold)/float64(time.Millisecond)
+	}
+	return metricKey{g.region, s, metric, "PR(:" + strconv.FormatFloat(threshold, 'f', -1, 64) + ")"}
 }
 
 // read reads all metrics that the groups require, in one call per region, the regions

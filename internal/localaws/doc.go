@@ -38,7 +38,7 @@
 //
 // # Management port
 //
-// WithManagement serves JSON on a loopback address:
+// WithManagement serves JSON, and invocations, on a loopback address:
 //
 //	GET    /healthz      {"status": "ok"}
 //	GET    /listeners    by ARN: the address, the rules with their weights, the counters
@@ -46,6 +46,7 @@
 //	GET    /tags         by ARN: the tags
 //	GET    /records      by ID of a hosted zone: its record sets, and the number of changes that are PENDING
 //	GET    /aliases      by ARN of a Lambda alias: the shares of invocations by version, and the invocations that ran
+//	       /invoke/{arn} invokes a Lambda function, version or alias, and responds as a function URL does
 //	GET    /answers/{name}/{type}  how often the DNS server answered with each record set, by set identifier
 //	POST   /health-checks/{id}     {"healthy": false}: what the checkers find from now on
 //	GET    /calls        the calls; ?action=AddTags&arn=TEXT selects some, &after=ID later ones, &wait=10s waits for the first

@@ -11,12 +11,12 @@ import (
 // serveLambda handles a call to Lambda.
 func (e *endpoint) serveLambda(w http.ResponseWriter, r *http.Request) {
 	action, members := lambda.Find(r)
-	body, err := wire.ReadBody(w, r)
+	body, err := lambda.ReadBody(action, w, r)
 	var document map[string]any
 	if err == nil {
 		document, err = lambda.DocumentOf(action, members, body)
 	}
-	e.serve(w, wire.JSONProtocol(action), Call{Service: wire.Lambda, Action: action, Params: wire.Flatten(document)}, func(entry *Call) (any, error) {
+	e.serve(w, wire.JSONProtocol(action), Call{Service: wire.Lambda, Action: action, Params: wire.Flatten(lambda.Recorded(document))}, func(entry *Call) (any, error) {
 		if err != nil {
 			return nil, err
 		}

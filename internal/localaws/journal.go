@@ -17,7 +17,7 @@ type Call struct {
 	Service string
 	// Action is the API action, such as ModifyListener.
 	Action string
-	// Params holds all parameters as sent, secrets included. For every protocol they have the form of the Query
+	// Params holds all parameters as sent, secrets included, except for the code of functions. For every protocol they have the form of the Query
 	// API: AlarmNames.member.1, MetricDataQueries.member.1.MetricStat.Stat.
 	Params url.Values
 	// Status is the HTTP status of the response, 0 before the response and for a dropped connection.

@@ -1,6 +1,7 @@
 package localaws_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -412,5 +413,62 @@ func TestLambda_metrics(t *testing.T) {
 	}
 	if took := sum("Duration", ofAlias...); len(took) != 1 || took[0] <= 0 {
 		t.Errorf("the duration is %v", took)
+	}
+}
+
+// The management port invokes an alias as a function URL does.
+func TestLambda_functionURL(t *testing.T) {
+	f := newFunctions(t, localaws.WithManagement("127.0.0.1:0"))
+	f.release(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-App-Version", "1.4.2")
+		_, _ = io.WriteString(w, "one")
+	}), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "two", http.StatusInternalServerError)
+	}))
+	f.alias(map[string]float64{"2": 0.5})
+	got := map[string]int{}
+	for range 4 {
+		resp, err := http.Get(f.srv.ManagementURL() + "/invoke/" + functionARN + ":live/cart")
+		f.must(err)
+		body, err := io.ReadAll(resp.Body)
+		f.must(errors.Join(err, resp.Body.Close()))
+		got[fmt.Sprint(resp.StatusCode, " ", resp.Header.Get("X-Amz-Executed-Version"), " ", resp.Header.Get("X-App-Version"), " ", string(body))]++
+	}
+	if want := map[string]int{"200 1 1.4.2 one": 2, "502 2  two\n": 2}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	for arn, want := range map[string]int{functionARN + ":1": http.StatusOK, functionARN: http.StatusBadGateway, functionARN + ":absent": http.StatusNotFound, "none": http.StatusNotFound} {
+		resp, err := http.Get(f.srv.ManagementURL() + "/invoke/" + arn)
+		f.must(err)
+		f.must(resp.Body.Close())
+		if resp.StatusCode != want {
+			t.Errorf("%s responds %d", arn, resp.StatusCode)
+		}
+	}
+}
+
+// Code may be larger than the requests of other services. The journal has no code.
+func TestLambda_largeCode(t *testing.T) {
+	f := newFunctions(t)
+	code := bytes.Repeat([]byte("code"), 1<<20)
+	out, err := f.api.CreateFunction(f.ctx(), &lambda.CreateFunctionInput{
+		FunctionName: aws.String("shop"), Role: aws.String(roleARN), Code: &types.FunctionCode{ZipFile: code}, Runtime: types.RuntimeProvidedal2023, Handler: aws.String("bootstrap"),
+	})
+	f.must(err)
+	if out.CodeSize != int64(len(code)) {
+		t.Errorf("the code has %d bytes, want %d", out.CodeSize, len(code))
+	}
+	_, err = f.api.UpdateFunctionCode(f.ctx(), &lambda.UpdateFunctionCodeInput{FunctionName: aws.String("shop"), ZipFile: code})
+	f.must(err)
+	for _, call := range f.srv.Calls() {
+		for name, values := range call.Params {
+			if len(values[0]) > 1000 {
+				t.Errorf("the journal has %d bytes of %s in %s", len(values[0]), name, call.Action)
+			}
+		}
+	}
+	_, err = f.api.Invoke(f.ctx(), &lambda.InvokeInput{FunctionName: aws.String("shop"), Payload: bytes.Repeat([]byte("1"), 6<<20+1)})
+	if _, large := errors.AsType[*types.RequestTooLargeException](err); !large {
+		t.Errorf("a payload above 6 MB: %v", err)
 	}
 }

@@ -50,6 +50,9 @@ func (m *management) handler() http.Handler {
 	mux.HandleFunc("GET /aliases", func(w http.ResponseWriter, _ *http.Request) {
 		m.writeJSON(w, http.StatusOK, m.lambda.Status())
 	})
+	invoke := func(w http.ResponseWriter, r *http.Request) { m.lambda.ServeURL(w, r, r.PathValue("arn")) }
+	mux.HandleFunc("/invoke/{arn}", invoke)
+	mux.HandleFunc("/invoke/{arn}/{path...}", invoke)
 	mux.HandleFunc("GET /answers/{name}/{type}", func(w http.ResponseWriter, r *http.Request) {
 		m.writeJSON(w, http.StatusOK, m.answers(r.PathValue("name"), r.PathValue("type")))
 	})

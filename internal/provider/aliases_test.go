@@ -197,7 +197,6 @@ func TestAliases_badInput(t *testing.T) {
 		{"two functions", replace(api, fmt.Sprintf("routes = { api = [%q, %q] }", s.alias, other))},
 		{"third version", replaceAll(`blue = "1", green = "2"`, `blue = "1", green = "2", red = "3"`, `active = "blue"`, "weights = { blue = 50, green = 30, red = 20 }")},
 		{"not a number", replace(`green = "2"`, `green = "v2"`)},
-		{"target metrics", replace("health {", "gate {\n    name = \"users\"\n    target_metrics {\n      max_error_rate = 1\n    }\n  }\n  health {")},
 	} {
 		w.write(c.change(s.release("blue").String()))
 		w.plan().failsAs(c.name)

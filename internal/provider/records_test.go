@@ -228,3 +228,86 @@ func replace(from, to string) func(string) string {
 func replaceAll(pairs ...string) func(string) string {
 	return strings.NewReplacer(pairs...).Replace
 }
+
+// The switch knows the records of an environment, and the environment is protected by what the switch knows.
+func TestRecords_protection(t *testing.T) {
+	s, w := newDNSSite(t), newWorkspace(t)
+	w.write(s.release("blue").String())
+	w.apply().ok()
+
+	changed := s.release("blue")
+	changed.environments = `{ blue = "1.0.1", green = "1.1" }`
+	w.write(changed.String())
+	w.plan().failsAs("live version changed")
+
+	idle := s.release("blue")
+	idle.environments = `{ blue = "1.0", green = "1.2" }`
+	w.write(idle.String())
+	w.apply().ok()
+
+	renamed := s.release("cyan")
+	renamed.environments = `{ cyan = "1.0", green = "1.2" }`
+	w.write(strings.Replace(renamed.String(), "{ web = each.key }", `{ web = each.key == "cyan" ? "blue" : each.key }`, 1))
+	w.apply().ok() // the new environment has the records
+	s.mustHaveAll("blue")
+
+	w.terraform("destroy", "-json", "-auto-approve").failsAs("destroy", s.volatile())
+	s.mustHaveAll("blue")
+	t.Setenv("BLUEGREEN_ALLOW_DESTROY", "1")
+	w.terraform("destroy", "-json", "-auto-approve").ok()
+	s.mustHaveAll("blue")
+}
+
+// Without create_before_destroy Terraform destroys an environment before it updates the switch: nothing knows
+// whether it has traffic.
+func TestRecords_destroyedFirst(t *testing.T) {
+	t.Parallel()
+	s, w := newDNSSite(t), newWorkspace(t)
+	r := s.release("blue")
+	r.lifecycle = ""
+	w.write(r.String())
+	w.apply().ok()
+	r.environments = `{ blue = "1.0" }`
+	w.write(r.String())
+	w.apply().failsAs("error")
+	r.environments, r.lifecycle = `{ blue = "1.0", green = "1.1" }`, "create_before_destroy = true"
+	w.write(r.String())
+	w.apply().ok()
+	r.environments = `{ blue = "1.0" }`
+	w.write(r.String())
+	w.apply().ok()
+	s.mustHaveAll("blue")
+}
+
+// A switch, an environment and the data source find records that others manage.
+func TestRecords_import(t *testing.T) {
+	t.Parallel()
+	s, w := newDNSSite(t), newWorkspace(t)
+	w.write(s.release("blue").String() + fmt.Sprintf(`
+data "bluegreen_switch" "web" {
+  routes = { web = ["%[1]s/app.example.com/A", "%[1]s/app.example.com/AAAA"] }
+  environments = { blue = { version = "1.0", records = { web = "blue" } }, green = { version = "1.1", records = { web = "green" } } }
+}
+output "live" {
+  value = data.bluegreen_switch.web.live.environment
+}
+`, s.zone))
+	for _, name := range []string{"blue", "green"} {
+		out, err := w.prepare("import", "-no-color", "-input=false", fmt.Sprintf("bluegreen_environment.app[%q]", name), name+",records.web="+name).CombinedOutput()
+		if err != nil {
+			t.Fatal(string(out))
+		}
+	}
+	w.imports(fmt.Sprintf("web=%[1]s/app.example.com/A+%[1]s/app.example.com/AAAA", s.zone))
+	mark := len(s.srv.Calls())
+	w.apply().ok()
+	if out, err := w.prepare("output", "-raw", "live").Output(); err != nil || string(out) != "blue" {
+		t.Errorf("the data source says that %q is live: %v", out, err)
+	}
+	for _, call := range s.srv.Calls()[mark:] {
+		if call.Action == "ChangeResourceRecordSets" {
+			t.Errorf("%v was written", call.Params)
+		}
+	}
+	w.isEmpty()
+}

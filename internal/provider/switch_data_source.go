@@ -46,7 +46,7 @@ func (d *switchData) Metadata(_ context.Context, req datasource.MetadataRequest,
 // environments may be Required.
 func (d *switchData) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "Reads the weights of listeners and listener rules, whatever manages them. It changes nothing.\n\n" +
+		MarkdownDescription: "Reads the weights of listeners, listener rules, weighted Route 53 records or Lambda aliases, whatever manages them. It changes nothing.\n\n" +
 			"Use it for outputs, checks or another state. Do not compute `active` of a `bluegreen_switch` from it: the environment that is idle before an apply is live after it, so `active` would change at every apply.\n\n" +
 			"While a resource that it refers to has pending changes, Terraform reads it at apply and its values are unknown in the plan.",
 		Attributes: switchDataAttributes(),
@@ -75,7 +75,7 @@ func switchDataAttributes() map[string]schema.Attribute {
 		"routes": schema.MapAttribute{
 			ElementType: types.ListType{ElemType: types.StringType},
 			Required:    true,
-			MarkdownDescription: "Map of entry point (a name that you choose, such as `web`) to the ARNs of the listeners (default action) and listener rules of Application Load Balancers, or listeners of Network Load Balancers, that serve it. " +
+			MarkdownDescription: "Map of entry point (a name that you choose, such as `web`) to the ARNs of the listeners (default action) and listener rules of Application Load Balancers, or listeners of Network Load Balancers, that serve it; or to records as `ZONE_ID/name/type`, or to the ARNs of Lambda aliases. All are of one kind. " +
 				"A route that does not exist is an error.",
 		},
 		"environments": schema.MapNestedAttribute{

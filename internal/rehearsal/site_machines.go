@@ -233,7 +233,7 @@ func (s *Site) stop(ctx context.Context, kind, name, version string) error {
 // PIDs returns the processes of every running fleet of a site, by name.
 func PIDs(dir string) (map[string][]int, error) {
 	s, pids := &Site{records: records{dir}}, map[string][]int{}
-	for _, kind := range []string{kindMachines, kindService} {
+	for _, kind := range []string{kindMachines, kindService, kindVersion} {
 		names, err := s.names(kind)
 		if err != nil {
 			return nil, err

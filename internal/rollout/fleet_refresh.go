@@ -273,9 +273,28 @@ func (f inspection) checkAt(targets []traffic.State) error {
 	return errors.Join(errs...)
 }
 
+// confirmPauses are the pauses before health that would hold back a rollback is read again: a
+// single answer may be wrong, and traffic would remain on a version that failed.
+var confirmPauses = []time.Duration{200 * time.Millisecond, 500 * time.Millisecond}
+
 // unhealthyTarget returns a detail if a rollback to targets would move an entry point from
-// healthy targets to none; empty otherwise, also if health cannot be read in time.
+// healthy targets to none, and no later answer says otherwise; empty otherwise, also if health
+// cannot be read in time.
 func (f inspection) unhealthyTarget(ctx context.Context, targets []traffic.State) string {
+	detail, _ := f.readTargetHealth(ctx, targets)
+	for _, pause := range confirmPauses {
+		if detail == "" || sleep(ctx, pause) != nil {
+			break
+		}
+		if again, err := f.readTargetHealth(ctx, targets); err == nil {
+			detail = again
+		}
+	}
+	return detail
+}
+
+// readTargetHealth is unhealthyTarget by one answer.
+func (f inspection) readTargetHealth(ctx context.Context, targets []traffic.State) (string, error) {
 	var groups []string
 	for _, i := range f.existing() {
 		groups = append(groups, f.current[i].Groups()...)
@@ -284,14 +303,14 @@ func (f inspection) unhealthyTarget(ctx context.Context, targets []traffic.State
 	slices.Sort(groups)
 	health, err := f.healthOfExisting(ctx, slices.Compact(groups))
 	if err != nil {
-		return ""
+		return "", err
 	}
 	for _, i := range f.existing() {
 		if targets[i].Response == "" && serving(targets[i], health) == 0 && serving(f.current[i], health) > 0 && !isUncheckable(f.current[i], targets[i], health) {
-			return f.routes[i].Entry + " has no healthy targets to roll back to"
+			return f.routes[i].Entry + " has no healthy targets to roll back to", nil
 		}
 	}
-	return ""
+	return "", nil
 }
 
 // isUncheckable reports whether a target gives traffic to a group whose health cannot be known,

@@ -45,6 +45,27 @@ func TestExamples_nlb(t *testing.T) {
 	p.LostNothing()
 }
 
+func TestExamples_lambda(t *testing.T) {
+	t.Parallel()
+	p := e2e.NewProject(t, "lambda", e2e.Brisk())
+	p.MustApply()
+	p.MustAnswer("1.4.2")
+	p.Ask("/", e2e.ParallelRate)
+
+	p.Release("green", map[string]string{"blue": "1.4.2", "green": "1.5.0"})
+	p.MustApply()
+	p.MustAnswer("1.5.0")
+	p.MustBeSettled()
+	p.Release("blue", map[string]string{"blue": "1.4.2", "green": "1.5.0"})
+	p.MustApply()
+	p.MustAnswer("1.4.2")
+	p.LostNothing()
+	p.Terraform.Env = append(p.Terraform.Env, "BLUEGREEN_ALLOW_DESTROY=1")
+	if output, ok := p.Run("destroy", "-auto-approve"); !ok {
+		t.Errorf("destroy failed:\n%s", output)
+	}
+}
+
 func TestExamples_releaseInTwoApplies(t *testing.T) {
 	t.Parallel()
 	p := e2e.NewProject(t, "release-in-two-applies", e2e.Brisk())

@@ -11,7 +11,8 @@ import (
 const lambdaNamespace = "AWS/Lambda"
 
 // functionMetrics holds the metrics that Lambda emits: Invocations, Errors and Duration, with the dimensions
-// FunctionName, Resource (the function with its alias or version) and, of an alias, ExecutedVersion.
+// FunctionName, Resource (the function with its alias or version) and, of an alias, ExecutedVersion. AWS documents
+// ExecutedVersion for aliases with two versions; here every alias has it.
 type functionMetrics struct {
 	clock metricsClock
 

@@ -13,7 +13,8 @@
 // concurrency: a new version of an alias with provisioned concurrency gets no invocations before it is provisioned, which
 // the alias shows as a weight of 1 for the previous version.
 //
-// Differences from AWS: code and roles are stored and not used, no quota of concurrency applies, asynchronous
+// Differences from AWS: code and roles are not used, and the roles and dead-letter queues of two versions of an alias are
+// not compared, no quota of concurrency applies, asynchronous
 // invocations are not retried, and there are no event sources, function URLs, layers or policies. Regions are isolated
 // from each other.
 package lambda

@@ -113,7 +113,7 @@ type configuration struct {
 const timeForm = "2006-01-02T15:04:05.000-0700"
 
 func (f *function) configuration(v *version, now time.Time) configuration {
-	_, name, _ := splitARN(f.arn + ":" + v.number)
+	_, name, _ := splitARN(f.arn)
 	out := configuration{
 		settings: v.settings, FunctionName: name, FunctionArn: f.arn, Description: v.description, Version: v.number,
 		CodeSha256: v.digest, CodeSize: v.size, LastModified: v.modified.UTC().Format(timeForm), RevisionId: v.revision,

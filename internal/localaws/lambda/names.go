@@ -98,10 +98,11 @@ func stale() error {
 	}
 }
 
-// splitARN returns the parts of the ARN of a version or an alias; empty where it is none.
+// splitARN returns the parts of the ARN of a version, an alias or a function, which has no qualifier; all empty where
+// it is none.
 func splitARN(arn string) (region, name, qualifier string) {
-	p := strings.Split(arn, ":")
-	if len(p) != 8 {
+	p := append(strings.Split(arn, ":"), "")
+	if len(p) != 8 && len(p) != 9 {
 		return "", "", ""
 	}
 	return p[3], p[6], p[7]

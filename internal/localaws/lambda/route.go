@@ -2,6 +2,8 @@ package lambda
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -94,6 +96,36 @@ func (p path) match(r *http.Request) (map[string]string, bool) {
 		}
 	}
 	return labels, true
+}
+
+// The limits of Lambda for requests: with code, of an invocation, and of anything else.
+const maxCodeRequest, maxPayload, maxRequest = 70 << 20, 6 << 20, 1 << 20
+
+// ReadBody reads the body of a call.
+func ReadBody(action string, w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	switch action {
+	case "CreateFunction", "UpdateFunctionCode":
+		return wire.ReadBodyUpTo(w, r, maxCodeRequest)
+	case "Invoke":
+		body, err := wire.ReadBodyUpTo(w, r, maxPayload)
+		if large, is := errors.AsType[*wire.Error](err); is && large.Status == http.StatusRequestEntityTooLarge {
+			err = &wire.Error{Status: large.Status, Code: "RequestTooLargeException", Message: fmt.Sprintf("Request must be smaller than %d bytes for the InvokeFunction operation", maxPayload)}
+		}
+		return body, err
+	}
+	return wire.ReadBodyUpTo(w, r, maxRequest)
+}
+
+// Recorded returns a document as the journal has it: without code.
+func Recorded(document map[string]any) map[string]any {
+	recorded := maps.Clone(document)
+	delete(recorded, "ZipFile")
+	if code, is := document["Code"].(map[string]any); is {
+		code = maps.Clone(code)
+		delete(code, "ZipFile")
+		recorded["Code"] = code
+	}
+	return recorded
 }
 
 // DocumentOf returns the members of the path, the query and the body of a request. The payload of an invocation has none.

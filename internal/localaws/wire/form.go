@@ -20,7 +20,12 @@ const (
 
 // ReadBody reads a body and decompresses it if needed: the SDKs compress large PutMetricData requests.
 func ReadBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	var body io.Reader = http.MaxBytesReader(w, r.Body, maxBytes)
+	return ReadBodyUpTo(w, r, maxBytes)
+}
+
+// ReadBodyUpTo is ReadBody with another limit, which also applies after decompression.
+func ReadBodyUpTo(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	var body io.Reader = http.MaxBytesReader(w, r.Body, limit)
 	if r.Header.Get("Content-Encoding") == "gzip" {
 		unpacked, err := gzip.NewReader(body)
 		if err != nil {
@@ -28,9 +33,9 @@ func ReadBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		}
 		body = unpacked
 	}
-	raw, err := io.ReadAll(io.LimitReader(body, maxBytes+1))
-	if _, large := errors.AsType[*http.MaxBytesError](err); large || len(raw) > maxBytes {
-		return nil, &Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLarge", Message: fmt.Sprintf("The request is larger than %d bytes", maxBytes)}
+	raw, err := io.ReadAll(io.LimitReader(body, limit+1))
+	if _, large := errors.AsType[*http.MaxBytesError](err); large || int64(len(raw)) > limit {
+		return nil, &Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLarge", Message: fmt.Sprintf("The request is larger than %d bytes", limit)}
 	}
 	if err != nil {
 		return nil, BadRequest("SerializationException", "The request could not be read: %v", err)

@@ -14,15 +14,15 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 )
 
-// targetMetricsKind evaluates the load balancer's own metrics of the target groups.
+// targetMetricsKind evaluates the metrics that AWS publishes of target groups and function versions.
 func targetMetricsKind() kind {
 	return kind{
 		name:         "target_metrics",
 		inconclusive: 10 * time.Minute,
-		description: "Evaluates the load balancer's own metrics (`AWS/ApplicationELB`) of the target groups that gain traffic, and compares them with the live environment. " +
+		description: "Compares the metrics of what gains traffic with those of the live environment: target groups (`AWS/ApplicationELB`) or function versions (`AWS/Lambda`). " +
 			"At least one limit is required: `max_error_rate`, `worse_than_live_by`, `error_ratio`, or with `slow_threshold`, `max_slow_rate`, `slower_than_live_by`, `slow_ratio`. " +
-			"A limit fails only when it is exceeded by more than chance explains. Too few requests are inconclusive. " +
-			"Not for gRPC, and not for Network Load Balancers. Requires `cloudwatch:GetMetricData`; see [Choosing gates](../guides/choosing-gates.md).",
+			"A limit fails only when exceeded by more than chance explains. Too few requests are inconclusive. " +
+			"Not for gRPC, Network Load Balancers and Route 53. Requires `cloudwatch:GetMetricData`; see [Choosing gates](../guides/choosing-gates.md).",
 		arguments: targetMetricsAttributes(),
 		read:      readTargetMetrics,
 	}

@@ -60,7 +60,7 @@ func elbNoRequests(routes []string) string {
 
 func loadBalancerBlock() schema.ListNestedBlock {
 	return schema.ListNestedBlock{
-		MarkdownDescription: "The listeners and rules to shift. Required.",
+		MarkdownDescription: "The listeners and rules of load balancers to shift. Exactly one of `load_balancer`, `route53` and `lambda` is required.",
 		NestedObject: schema.NestedBlockObject{Attributes: map[string]schema.Attribute{
 			"routes": schema.MapAttribute{
 				ElementType: types.ListType{ElemType: types.StringType},

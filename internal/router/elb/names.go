@@ -14,8 +14,12 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
-// DescribeLoadBalancers is the IAM action that Names needs besides those of a Router.
-const DescribeLoadBalancers = "elasticloadbalancing:DescribeLoadBalancers"
+const describeLoadBalancers = "elasticloadbalancing:DescribeLoadBalancers"
+
+// NamesPermissions returns the IAM actions that Names may call, sorted.
+func NamesPermissions() []string {
+	return []string{describeListeners, describeLoadBalancers, describeRules, describeTargetHealth}
+}
 
 // Reasons of a load balancer whose health is not known.
 const (
@@ -139,10 +143,10 @@ func findBalancer(ctx context.Context, lister balancerLister, name string) (ARN,
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return ARN{}, callError(DescribeLoadBalancers, "", err)
+			return ARN{}, callError(describeLoadBalancers, "", err)
 		}
 		if page.LoadBalancers == nil { // an answer without any has a list, which is empty
-			return ARN{}, incomplete(DescribeLoadBalancers, "")
+			return ARN{}, incomplete(describeLoadBalancers, "")
 		}
 		for _, b := range page.LoadBalancers {
 			if strings.EqualFold(aws.ToString(b.DNSName), name) {

@@ -3,6 +3,7 @@ package elb_test
 import (
 	"errors"
 	"maps"
+	"slices"
 	"testing"
 
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -32,8 +33,16 @@ func TestNames_health(t *testing.T) {
 	a.listener(empty, 80, fixed("503"))
 
 	name := a.dnsName(web)
+	mark := len(a.srv.Calls())
 	health, err := names.Health(t.Context(), name)
 	must(t, err)
+	called := map[string]bool{}
+	for _, c := range a.srv.Calls()[mark:] {
+		called["elasticloadbalancing:"+c.Action] = true
+	}
+	if got := slices.Sorted(maps.Keys(called)); !slices.Equal(got, elb.NamesPermissions()) {
+		t.Errorf("called %q, and needs %q", got, elb.NamesPermissions())
+	}
 	count := map[string]int{}
 	for _, target := range health.Targets {
 		count[target.ID[:3]]++

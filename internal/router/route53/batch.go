@@ -15,6 +15,8 @@ import (
 )
 
 const (
+	// forwardRounds is how often a batch is sent where only other fields than weights change meanwhile.
+	forwardRounds = 3
 	// rollbackReadTimeout limits the read before a rollback, so that time is left for the write.
 	rollbackReadTimeout = 3 * time.Second
 	// rollbackRounds is how often a rollback reads again after a concurrent change, before it writes
@@ -58,61 +60,53 @@ func (r *sender) sendOnce(ctx context.Context, zone string, writes []*write) map
 type plan struct {
 	changes []types.Change
 	before  map[*write]traffic.State
+	sets    []types.ResourceRecordSet // all that were read
+}
+
+// batch returns the changes to send. Where nothing is to change, but an earlier batch may have been
+// executed whose answer was lost, it replaces a record set by the same, so that InSync has a change to
+// ask for. It takes the changes of a zone to become INSYNC in their order, which Route 53 does not
+// document.
+func (r *sender) batch(zone string, p plan) []types.Change {
+	if len(p.changes) > 0 || len(p.sets) == 0 || !r.shared.isUnsure(zone) {
+		return p.changes
+	}
+	return replacement(p.sets[0], weightOf(p.sets[0]))
 }
 
 // compareAndSwap is sendOnce for everything but rollbacks.
 func (r *sender) compareAndSwap(ctx context.Context, zone string, writes []*write) map[*write]error {
-	first, errs := r.plan(ctx, writes)
-	if errs != nil {
-		return errs
-	}
-	for _, w := range writes {
-		if now := first.before[w]; !now.EqualTraffic(w.read()) && !r.shared.wrote(w.route.String(), now) {
-			return together(writes, w, &ChangedError{w.route.String(), now.Weights})
+	var sent plan
+	var refused error
+	for range forwardRounds {
+		now, errs := r.plan(ctx, writes)
+		if errs != nil {
+			return errs
 		}
-	}
-	err := r.change(ctx, zone, writes, first.changes)
-	if err == nil || !isConflict(err) {
-		return failed(writes, err)
-	}
-	// The batch may have been executed already: its answer was lost, and the SDK sent it again.
-	second, errs := r.plan(ctx, writes)
-	if errs != nil {
-		return errs
-	}
-	if len(second.changes) == 0 {
-		return nil
-	}
-	for _, w := range writes {
-		if now := second.before[w]; !now.EqualTraffic(first.before[w]) {
-			return together(writes, w, &ChangedError{w.route.String(), now.Weights})
+		for _, w := range writes {
+			if !r.expects(w, now.before[w], sent) {
+				return together(writes, w, &ChangedError{w.route.String(), now.before[w].Weights})
+			}
 		}
+		if refused != nil && reflect.DeepEqual(now.sets, sent.sets) {
+			return failed(writes, refused) // not because of a change
+		}
+		if refused = r.change(ctx, zone, writes, r.batch(zone, now)); refused == nil || !isConflict(refused) {
+			return failed(writes, refused)
+		}
+		sent = now
 	}
-	err = r.change(ctx, zone, writes, second.changes)
-	if err != nil && isConflict(err) {
-		return r.conflict(ctx, writes, second, err)
-	}
-	return failed(writes, err)
+	return failed(writes, refused)
 }
 
-// conflict returns why a batch was refused twice: the record sets changed again, or it was refused for
-// another reason, which the API says in words only.
-func (r *sender) conflict(ctx context.Context, writes []*write, sent plan, refused error) map[*write]error {
-	now, errs := r.plan(ctx, writes)
-	if errs != nil {
-		return errs
+// expects reports whether the traffic of a route is what a write may replace: what its caller read, or
+// this process wrote. After a batch was refused, it is what that batch was to replace, or what the
+// write desires: the batch may have been executed, if its answer was lost and the SDK sent it again.
+func (r *sender) expects(w *write, now traffic.State, sent plan) bool {
+	if before, refused := sent.before[w]; refused {
+		return now.EqualTraffic(before) || now.EqualTraffic(traffic.State{Weights: w.byGroup()})
 	}
-	if len(now.changes) == 0 {
-		return nil
-	}
-	if reflect.DeepEqual(now.changes, sent.changes) {
-		return failed(writes, refused)
-	}
-	all := map[*write]error{}
-	for _, w := range writes {
-		all[w] = &ChangedError{w.route.String(), now.before[w].Weights}
-	}
-	return all
+	return now.EqualTraffic(w.read()) || r.shared.wrote(w.route.String(), now)
 }
 
 // plan reads the record sets and returns the changes, or an error for every write.
@@ -124,6 +118,9 @@ func (r *sender) plan(ctx context.Context, writes []*write) (plan, map[*write]er
 	}
 	listings := r.names.each(ctx, places)
 	for _, w := range writes {
+		if r.rollback {
+			w.avoid = r.shared.lateBefore(w.route.String())
+		}
 		l := listings[w.route.place()]
 		if l.err != nil {
 			return p, together(writes, w, callError(listRecords, w.route.String(), l.err))
@@ -133,6 +130,7 @@ func (r *sender) plan(ctx context.Context, writes []*write) (plan, map[*write]er
 			return p, together(writes, w, err)
 		}
 		p.changes, p.before[w] = append(p.changes, changes...), now
+		p.sets = append(p.sets, ofType(l.sets, w.route.Type)...)
 	}
 	return p, nil
 }
@@ -153,11 +151,11 @@ func (r *sender) overwrite(ctx context.Context, zone string, writes []*write) ma
 			return failed(writes, r.change(ctx, zone, writes, upsertsOf(writes)))
 		}
 		p = fresh
-		if err := r.change(ctx, zone, writes, p.changes); err == nil || !isConflict(err) {
+		if err := r.change(ctx, zone, writes, r.batch(zone, p)); err == nil || !isConflict(err) {
 			return failed(writes, err)
 		}
 	}
-	return failed(writes, r.change(ctx, zone, writes, withoutConditions(p.changes)))
+	return failed(writes, r.change(ctx, zone, writes, withoutConditions(r.batch(zone, p))))
 }
 
 // upsertsOf returns the changes that write what was read when the rollback target was.
@@ -195,17 +193,41 @@ func (r *sender) change(ctx context.Context, zone string, writes []*write, chang
 		routes = append(routes, w.route.String())
 		r.shared.attempt(w.route.String(), w.byGroup())
 	}
-	out, err := r.client.ChangeResourceRecordSets(ctx, &route53api.ChangeResourceRecordSetsInput{
+	end, answered := r.shared.begin(beforeOf(writes, changes)), true
+	out, err := r.client.ChangeResourceRecordSets(withUnanswered(ctx, func() { answered = false }), &route53api.ChangeResourceRecordSetsInput{
 		HostedZoneId: &zone, ChangeBatch: &types.ChangeBatch{Changes: changes},
 	})
+	end(answered)
+	if !answered {
+		r.shared.unanswered(zone)
+	}
 	if err != nil {
 		return callError(changeRecords, soleID(routes), err)
 	}
 	if out.ChangeInfo == nil {
+		r.shared.unanswered(zone)
 		return incomplete(changeRecords, soleID(routes))
 	}
 	r.shared.accepted(zone, aws.ToString(out.ChangeInfo.Id), routes)
 	return nil
+}
+
+// beforeOf returns the weights that a batch replaces, by route and set identifier.
+func beforeOf(writes []*write, changes []types.Change) map[string]map[string]int {
+	before := map[string]map[string]int{}
+	for _, w := range writes {
+		weights := map[string]int{}
+		for _, c := range changes {
+			set := *c.ResourceRecordSet
+			if c.Action == types.ChangeActionDelete && string(set.Type) == w.route.Type && normalName(aws.ToString(set.Name)) == w.route.Name {
+				weights[identifierOf(set)] = weightOf(set)
+			}
+		}
+		if len(weights) > 0 {
+			before[w.route.String()] = weights
+		}
+	}
+	return before
 }
 
 // soleID is the route of a call about a single one; empty otherwise.

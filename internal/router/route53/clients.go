@@ -57,8 +57,8 @@ func NewRouters(cfg aws.Config, o Options) (forward, rollback *Router) {
 			if o.Endpoint != "" {
 				c.BaseEndpoint = &o.Endpoint
 			}
-			// Last, so that it comes before the others in an attempt.
-			c.APIOptions = append(append(c.APIOptions, terms.APIOptions...), rateMiddleware{l, rollback}.addTo)
+			// The rate last, so that an attempt waits for its token before its timeout starts.
+			c.APIOptions = append(append(c.APIOptions, terms.APIOptions...), unansweredMiddleware{}.addTo, rateMiddleware{l, rollback}.addTo)
 		}), common, rollback)
 	}
 	return open(awscall.Forward(cfg, o.MaxAttempts), false), open(awscall.Rollback(cfg), true)

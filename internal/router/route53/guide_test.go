@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/route53"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
@@ -25,7 +26,7 @@ func TestGuide(t *testing.T) {
 		if len(cells) == 2 {
 			rows[cells[0]] = cells[1]
 		}
-		if len(cells) == 3 && strings.HasPrefix(cells[0], "`route53:") {
+		if len(cells) == 3 && strings.Contains(cells[0], ":") {
 			actions = append(actions, strings.Trim(cells[0], "`"))
 		}
 	}
@@ -46,11 +47,12 @@ func TestGuide(t *testing.T) {
 		}
 	}
 	slices.Sort(actions)
-	if !slices.Equal(actions, route53.Permissions()) {
-		t.Errorf("the table of the guide has the actions %v, want %v", actions, route53.Permissions())
+	want := slices.Sorted(slices.Values(append(route53.Permissions(), elb.NamesPermissions()...)))
+	if !slices.Equal(actions, want) {
+		t.Errorf("the table of the guide has the actions %v, want %v", actions, want)
 	}
-	if allowed := allowedIn(t, string(text)); !slices.Equal(allowed, route53.Permissions()) {
-		t.Errorf("the policy of the guide has the actions %v, want %v", allowed, route53.Permissions())
+	if allowed := allowedIn(t, string(text)); !slices.Equal(allowed, want) {
+		t.Errorf("the policy of the guide has the actions %v, want %v", allowed, want)
 	}
 }
 

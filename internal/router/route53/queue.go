@@ -3,6 +3,7 @@ package route53
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -27,8 +28,9 @@ type write struct {
 	ctx     context.Context
 	route   Route
 	raw     *raw
-	weights map[string]int // desired, by set identifier
-	done    chan error     // has room for the result
+	weights map[string]int   // desired, by set identifier
+	avoid   []map[string]int // for a rollback: weights to write no exact equal of, see avoiding
+	done    chan error       // has room for the result
 }
 
 // byGroup returns the desired weights by group.
@@ -176,39 +178,59 @@ func batchContext(ctx context.Context, writes []*write) (context.Context, contex
 }
 
 // changes returns the changes that give the fresh record sets of a name the desired weights, and the
-// state that they have now. A group with weight 0 that is missing is ignored where lenient is true.
-func (w *write) changes(all []types.ResourceRecordSet, lenient bool) ([]types.Change, traffic.State, error) {
+// state that they have now. They are those of all record sets of the route, so that none of them can
+// change meanwhile; for a rollback, which must not fail because of that, only of those with another
+// weight. A rollback also ignores a missing group with weight 0.
+func (w *write) changes(all []types.ResourceRecordSet, rollback bool) ([]types.Change, traffic.State, error) {
 	now, err := stateOf(w.route, all)
 	if err != nil {
 		return nil, now, err
 	}
 	sets := ofType(all, w.route.Type)
 	for identifier, n := range w.weights {
-		exists := slices.ContainsFunc(sets, func(s types.ResourceRecordSet) bool { return aws.ToString(s.SetIdentifier) == identifier })
-		if !exists && (n > 0 || !lenient) {
+		exists := slices.ContainsFunc(sets, func(s types.ResourceRecordSet) bool { return identifierOf(s) == identifier })
+		if !exists && (n > 0 || !rollback) {
 			return nil, now, missing(w.route.place().group(identifier))
 		}
 	}
+	weights := w.of(sets)
+	if maps.Equal(weights, weightsBy(sets)) {
+		return nil, now, nil
+	}
 	var changes []types.Change
 	for _, set := range sets {
-		n := w.weights[aws.ToString(set.SetIdentifier)]
-		if *set.Weight == int64(n) {
-			continue
+		if n := weights[identifierOf(set)]; !rollback || weightOf(set) != n {
+			changes = append(changes, replacement(set, n)...)
 		}
-		changes = append(changes,
-			types.Change{Action: types.ChangeActionDelete, ResourceRecordSet: new(set)},
-			types.Change{Action: types.ChangeActionCreate, ResourceRecordSet: new(withWeight(set, n))})
 	}
 	return changes, now, nil
+}
+
+// of returns the weights to write to the record sets of the route, by set identifier.
+func (w *write) of(sets []types.ResourceRecordSet) map[string]int {
+	weights := map[string]int{}
+	for _, set := range sets {
+		weights[identifierOf(set)] = w.weights[identifierOf(set)]
+	}
+	return avoiding(weights, w.avoid)
+}
+
+// replacement returns the changes that give a record set another weight, if it is as it was read.
+func replacement(set types.ResourceRecordSet, weight int) []types.Change {
+	return []types.Change{
+		{Action: types.ChangeActionDelete, ResourceRecordSet: new(set)},
+		{Action: types.ChangeActionCreate, ResourceRecordSet: new(withWeight(set, weight))},
+	}
 }
 
 // upserts returns the changes that write the record sets that were read earlier with the desired
 // weights, whatever they are now.
 func (w *write) upserts() []types.Change {
 	var changes []types.Change
+	weights := w.of(w.raw.sets)
 	for _, set := range w.raw.sets {
 		changes = append(changes, types.Change{
-			Action: types.ChangeActionUpsert, ResourceRecordSet: new(withWeight(set, w.weights[aws.ToString(set.SetIdentifier)])),
+			Action: types.ChangeActionUpsert, ResourceRecordSet: new(withWeight(set, weights[identifierOf(set)])),
 		})
 	}
 	return changes

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
 
@@ -23,6 +24,7 @@ type Reader struct {
 	names  awscall.Batcher[[]types.ResourceRecordSet]
 	health awscall.Batcher[traffic.Health]
 	idle   awscall.Budget
+	cached *facts[Route, time.Duration]
 }
 
 // NewReader returns a Reader with an empty cache.
@@ -31,6 +33,7 @@ func NewReader(router *Router) *Reader {
 		names:  awscall.Batcher[[]types.ResourceRecordSet]{Each: router.namesEach},
 		health: awscall.Batcher[traffic.Health]{Each: router.healthEach},
 		idle:   awscall.Budget{Left: maxIdleReads},
+		cached: &router.shared.cached,
 	}
 }
 
@@ -87,6 +90,9 @@ func (r *Reader) Read(ctx context.Context, routes []string) ([]traffic.State, er
 		}
 		s, err := stateOf(route, l.sets)
 		if err != nil {
+			return nil, err
+		}
+		if s.Cached, err = cachedOf(ctx, r.listEach, r.cached, route, ofType(l.sets, route.Type)); err != nil {
 			return nil, err
 		}
 		states = append(states, s)

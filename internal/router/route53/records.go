@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
@@ -13,10 +12,8 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
-const (
-	maxWeight = 255              // the largest weight that the API accepts
-	aliasTTL  = 60 * time.Second // of answers for an alias of an AWS resource
-)
+// maxWeight is the largest weight that the API accepts.
+const maxWeight = 255
 
 // Limits returns what a weighted record can express. A switch has no limit of groups: a name and
 // type can have 100 record sets. Those with weight 0 are no groups of a State: a route cannot attach
@@ -59,26 +56,13 @@ func Restore(s *traffic.State) error {
 	return nil
 }
 
-// cached returns how long resolvers may keep an earlier answer: the longest time to live of the record
-// sets, 60 s for an alias.
-func cached(sets []types.ResourceRecordSet) time.Duration {
-	longest := time.Duration(0)
-	for _, set := range sets {
-		ttl := time.Duration(aws.ToInt64(set.TTL)) * time.Second
-		if set.AliasTarget != nil {
-			ttl = aliasTTL
-		}
-		longest = max(longest, ttl)
-	}
-	return longest
-}
-
 // ofType returns the record sets of a type.
 func ofType(sets []types.ResourceRecordSet, kind string) []types.ResourceRecordSet {
 	return slices.DeleteFunc(slices.Clone(sets), func(s types.ResourceRecordSet) bool { return string(s.Type) != kind })
 }
 
-// stateOf returns the state of a route from all record sets of its name. It returns a MissingError
+// stateOf returns the state of a route from all record sets of its name, with a Cached that leaves out
+// the targets of aliases in the zone; see cachedOf. It returns a MissingError
 // and a NotWeightedError.
 func stateOf(route Route, all []types.ResourceRecordSet) (traffic.State, error) {
 	sets := ofType(all, route.Type)
@@ -90,8 +74,9 @@ func stateOf(route Route, all []types.ResourceRecordSet) (traffic.State, error) 
 			return traffic.State{}, &NotWeightedError{route.String(), policy}
 		}
 	}
+	longest, _ := cached(route.Zone, sets)
 	return traffic.State{
-		Weights: weightsOf(route.place(), sets), Label: route.Display(), Cached: cached(sets), Raw: &raw{route.String(), sets},
+		Weights: weightsOf(route.place(), sets), Label: route.Display(), Cached: longest, Raw: &raw{route.String(), sets},
 	}, nil
 }
 
@@ -100,9 +85,9 @@ func stateOf(route Route, all []types.ResourceRecordSet) (traffic.State, error) 
 func weightsOf(at place, sets []types.ResourceRecordSet) map[string]int {
 	weights, equal := map[string]int{}, map[string]int{}
 	for _, set := range sets {
-		group := at.group(aws.ToString(set.SetIdentifier))
+		group := at.group(identifierOf(set))
 		equal[group] = 1
-		if n := int(aws.ToInt64(set.Weight)); n > 0 {
+		if n := weightOf(set); n > 0 {
 			weights[group] = n
 		}
 	}
@@ -139,6 +124,10 @@ func policyOf(set types.ResourceRecordSet) string {
 	}
 	return "simple"
 }
+
+func identifierOf(set types.ResourceRecordSet) string { return aws.ToString(set.SetIdentifier) }
+
+func weightOf(set types.ResourceRecordSet) int { return int(aws.ToInt64(set.Weight)) }
 
 // withWeight returns a record set with another weight.
 func withWeight(set types.ResourceRecordSet, n int) types.ResourceRecordSet {

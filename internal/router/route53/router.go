@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/route53/types"
+
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -72,7 +74,7 @@ func (r *Router) readEach(ctx context.Context, routes []string) (map[string]traf
 			errs[id] = callError(listRecords, id, l.err)
 			continue
 		}
-		if s, err := stateOf(route, l.sets); err != nil {
+		if s, err := r.stateOf(ctx, route, l.sets); err != nil {
 			errs[id] = err
 		} else {
 			found[id] = s
@@ -81,21 +83,33 @@ func (r *Router) readEach(ctx context.Context, routes []string) (map[string]traf
 	return found, errs
 }
 
+// stateOf returns the state of a route. A rollback, which nothing must hold up, takes an alias of a
+// record in the zone to be cached for no time.
+func (r *Router) stateOf(ctx context.Context, route Route, all []types.ResourceRecordSet) (traffic.State, error) {
+	s, err := stateOf(route, all)
+	if err == nil && !r.sender.rollback {
+		s.Cached, err = cachedOf(ctx, r.names.each, &r.shared.cached, route, ofType(all, route.Type))
+	}
+	return s, err
+}
+
 // Write implements traffic.Router. Groups of the route that the desired state leaves out get weight 0.
-// It reads the record sets and sends DELETE of them and CREATE of the same with the desired weights,
+// It reads the record sets and sends DELETE of all of them and CREATE of the same with the desired weights,
 // in one atomic batch with the other writes of the zone that start within 25 ms: all succeed, or none
 // (beyond the 1000 records or 32,000 characters of a batch, there are several). Where nothing changes,
 // it sends nothing.
 //
 // If the weights are neither those of desired.Raw nor what this process wrote, it writes nothing and
 // returns a ChangedError. If the batch fails because of a concurrent change, it reads again, and sends
-// the batch a second time if only other fields changed. A missing group is a MissingError, a route that
+// the batch again, twice at most, if only other fields changed. A missing group is a MissingError, a route that
 // was not written because of another one is a BatchError. It also returns the errors of Read, and ErrInvalid
 // where nothing was sent.
 //
 // The rollback Router overwrites whatever weights it finds. If it cannot read the record sets, it
 // writes those of desired.Raw (UPSERT). It ignores a missing group with weight 0, and if a batch fails,
-// it writes each route alone.
+// it writes each route alone. Where an earlier batch had no answer, it writes other weights for the same
+// shares than that batch replaces, such as 99 and 0 for 100 and 0: so that batch is refused if Route 53
+// executes it late.
 func (r *Router) Write(ctx context.Context, route string, desired traffic.State) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -17,11 +17,14 @@ import (
 // shared is what a pair of Routers has in common.
 type shared struct {
 	aliasHealth func(ctx context.Context, dnsName string) (traffic.Health, error)
-	checks      checkConfigs
+	checks      facts[string, types.HealthCheckConfig]
+	cached      facts[Route, time.Duration] // of targets of aliases
 
 	mu      sync.Mutex
 	written map[string][]traffic.State // by route: the last accepted write, and those after it whose outcome is unknown
 	open    map[string][]string        // by zone: ids of changes that are not known to be in sync, oldest first
+	unsure  map[string]bool            // by zone: whether a batch after the last accepted one may have been executed
+	late    []*lateBatch
 }
 
 // attempt records that weights are about to be written to a route.
@@ -49,6 +52,24 @@ func (s *shared) accepted(zone, change string, routes []string) {
 	if change != "" {
 		s.open[zone] = append(s.open[zone], change)
 	}
+	delete(s.unsure, zone)
+}
+
+// unanswered records that a batch of a zone may be executed without an answer, now or later.
+func (s *shared) unanswered(zone string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unsure == nil {
+		s.unsure = map[string]bool{}
+	}
+	s.unsure[zone] = true
+}
+
+// isUnsure reports whether a change of a zone may be in progress whose id is not known.
+func (s *shared) isUnsure(zone string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unsure[zone]
 }
 
 // wrote reports whether this process may have written the traffic of a state to the route.
@@ -107,34 +128,35 @@ func (r *Router) InSync(ctx context.Context, routes []string) (bool, error) {
 	return true, nil
 }
 
-// checkTTL is how long the configuration of a health check is cached.
-const checkTTL = time.Minute
+// factTTL is how long a fact is cached that changes rarely.
+const factTTL = time.Minute
 
-// checkConfigs caches configurations of health checks, which change rarely.
-type checkConfigs struct {
+// facts caches facts that change rarely, such as the configuration of a health check. The zero value
+// is empty.
+type facts[K comparable, T any] struct {
 	mu   sync.Mutex
-	each map[string]cachedCheck
+	each map[K]fact[T]
 }
 
-type cachedCheck struct {
-	config types.HealthCheckConfig
-	until  time.Time
+type fact[T any] struct {
+	value T
+	until time.Time
 }
 
-func (c *checkConfigs) get(id string) (types.HealthCheckConfig, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	found, ok := c.each[id]
-	return found.config, ok && time.Now().Before(found.until)
+func (f *facts[K, T]) get(key K) (T, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	found, ok := f.each[key]
+	return found.value, ok && time.Now().Before(found.until)
 }
 
-func (c *checkConfigs) put(id string, config types.HealthCheckConfig) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.each == nil {
-		c.each = map[string]cachedCheck{}
+func (f *facts[K, T]) put(key K, value T) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.each == nil {
+		f.each = map[K]fact[T]{}
 	}
-	c.each[id] = cachedCheck{config, time.Now().Add(checkTTL)}
+	f.each[key] = fact[T]{value, time.Now().Add(factTTL)}
 }
 
 // checkConfig returns the configuration of a health check.

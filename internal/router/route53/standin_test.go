@@ -71,14 +71,19 @@ func (d *dns) anotherZone() *dns {
 
 // routers opens another pair of Routers.
 func (d *dns) routers(o route53.Options) (forward, rollback *route53.Router) {
-	o.Endpoint = d.srv.URL()
-	cfg := config()
-	cfg.HTTPClient = doer(func(req *http.Request) (*http.Response, error) {
+	return d.routersWith(doer(func(req *http.Request) (*http.Response, error) {
 		if hook := d.hook.Load(); hook != nil {
 			(*hook)(actionOf(req))
 		}
 		return http.DefaultClient.Do(req)
-	})
+	}), o)
+}
+
+// routersWith is routers with another HTTP client.
+func (d *dns) routersWith(client doer, o route53.Options) (forward, rollback *route53.Router) {
+	o.Endpoint = d.srv.URL()
+	cfg := config()
+	cfg.HTTPClient = client
 	return route53.NewRouters(cfg, o)
 }
 

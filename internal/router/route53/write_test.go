@@ -302,3 +302,64 @@ func TestWrite_canceledBeforeItIsSent(t *testing.T) {
 		t.Errorf("the weights are %s after %s", got, calls)
 	}
 }
+
+// Two processes that count up one weight each lose no step: each write that succeeds rests on all that
+// it read.
+func TestWrite_losesNoUpdate(t *testing.T) {
+	t.Parallel()
+	const each = 20
+	d := newDNS(t)
+	d.app()
+	d.setWeights(appName, "A", map[string]int{"blue": 1, "green": 1})
+	other, _ := d.routers(route53.Options{MaxAttempts: 1, RequestsPerSecond: unlimited})
+	type counter struct {
+		router  *route53.Router
+		group   string
+		written int
+	}
+	counters := []*counter{{router: d.forward, group: d.group(appName, "blue")}, {router: other, group: d.group(appName, "green")}}
+	var calls sync.WaitGroup
+	for _, c := range counters {
+		calls.Go(func() {
+			for range each {
+				states, err := c.router.Read(t.Context(), []string{d.route(appName, "A")})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				states[0].Weights[c.group]++
+				err = c.router.Write(t.Context(), d.route(appName, "A"), states[0])
+				if err == nil {
+					c.written++
+				} else if !errors.Is(err, route53.ErrChanged) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	calls.Wait()
+	now := d.read("A")
+	for _, c := range counters {
+		if got := now.Weights[c.group]; got != c.written+1 {
+			t.Errorf("%s has weight %d after %d writes", c.group, got, c.written)
+		}
+	}
+	if counters[0].written+counters[1].written < each {
+		t.Errorf("%d and %d writes succeeded", counters[0].written, counters[1].written)
+	}
+}
+
+// A record set whose weight stays the same is part of what a write rests on.
+func TestWrite_noticesChangesOfOtherRecordSets(t *testing.T) {
+	t.Parallel()
+	d := newDNS(t)
+	d.app()
+	s := d.read("A")
+	d.before(once(change, func() { d.setWeights(appName, "A", map[string]int{"blue": 0, "green": 0}) }))
+	if err := d.forward.Write(d.ctx(), d.route(appName, "A"), d.to(s, 100, 5)); !errors.Is(err, route53.ErrChanged) {
+		t.Errorf("got %v", err)
+	}
+	if got := d.weights(appName, "A"); got != "blue 0, green 0" {
+		t.Errorf("the weights are %s", got)
+	}
+}

@@ -1,0 +1,7 @@
+output "live" {
+  value = bluegreen_switch.api.live
+}
+
+output "url" {
+  value = module.live.url
+}

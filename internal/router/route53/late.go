@@ -1,0 +1,119 @@
+package route53
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/service/route53/types"
+	"github.com/aws/smithy-go/middleware"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
+)
+
+// lateBatch is a batch that is in progress, or of which an attempt had no answer: Route 53 may still
+// execute it, where every record set has the weight that the batch replaces.
+type lateBatch struct {
+	before map[string]map[string]int // by route and set identifier
+}
+
+// begin records a batch that is about to be sent. The returned function ends that, unless the batch
+// may be executed later.
+func (s *shared) begin(before map[string]map[string]int) (end func(answered bool)) {
+	b := &lateBatch{before}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.late = append(s.late, b)
+	return func(answered bool) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if answered {
+			s.late = slices.DeleteFunc(s.late, func(other *lateBatch) bool { return other == b })
+		}
+	}
+}
+
+// lateBefore returns the weights of a route that late batches replace.
+func (s *shared) lateBefore(route string) []map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []map[string]int
+	for _, b := range s.late {
+		if weights := b.before[route]; weights != nil {
+			all = append(all, weights)
+		}
+	}
+	return all
+}
+
+// avoiding returns other weights for the same shares that are none of those, so that a batch that
+// replaces one of those is refused: the nearest ones, or the weights themselves where there are none.
+func avoiding(weights map[string]int, those []map[string]int) map[string]int {
+	divisor, largest := 0, 0
+	for _, n := range weights {
+		divisor, largest = gcd(divisor, n), max(largest, n)
+	}
+	if divisor == 0 {
+		return weights
+	}
+	for off := range maxWeight {
+		for _, factor := range []int{divisor - off, divisor + off} {
+			if factor < 1 || largest/divisor*factor > maxWeight {
+				continue
+			}
+			scaled := map[string]int{}
+			for identifier, n := range weights {
+				scaled[identifier] = n / divisor * factor
+			}
+			if !slices.ContainsFunc(those, func(other map[string]int) bool { return maps.Equal(other, scaled) }) {
+				return scaled
+			}
+		}
+	}
+	return weights
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+// unansweredKey is the key of the function in the context of a call that unansweredMiddleware runs.
+type unansweredKey struct{}
+
+// withUnanswered returns a context for a call. Do runs after every attempt that has no answer, or one
+// that does not show whether it was executed.
+func withUnanswered(ctx context.Context, do func()) context.Context {
+	return context.WithValue(ctx, unansweredKey{}, do)
+}
+
+type unansweredMiddleware struct{}
+
+func (m unansweredMiddleware) addTo(stack *middleware.Stack) error {
+	return stack.Finalize.Insert(m, "Retry", middleware.After)
+}
+
+// ID implements middleware.FinalizeMiddleware.
+func (unansweredMiddleware) ID() string { return "BluegreenUnanswered" }
+
+// HandleFinalize implements middleware.FinalizeMiddleware for one attempt.
+func (unansweredMiddleware) HandleFinalize(
+	ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler,
+) (middleware.FinalizeOutput, middleware.Metadata, error) {
+	out, metadata, err := next.HandleFinalize(ctx, in)
+	if do, ok := ctx.Value(unansweredKey{}).(func()); ok && err != nil && !awscall.IsRefusal(err) && !isConflict(err) {
+		do()
+	}
+	return out, metadata, err
+}
+
+// weightsBy returns the weights of record sets by set identifier.
+func weightsBy(sets []types.ResourceRecordSet) map[string]int {
+	weights := map[string]int{}
+	for _, set := range sets {
+		weights[identifierOf(set)] = weightOf(set)
+	}
+	return weights
+}
