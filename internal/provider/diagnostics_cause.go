@@ -17,9 +17,11 @@ import (
 // Causes of a failed shift, and what to do about each.
 
 // ignoreChangesHint names the most frequent external change: another Terraform
-// resource that manages the same action.
-const ignoreChangesHint = "If hashicorp/aws or a module manages this listener or rule, give that resource lifecycle { ignore_changes = [default_action] } " +
-	"(a rule: [action]). Otherwise find out who changed the route. Then plan again: the new plan starts from the current weights."
+// resource that manages the same action, record or alias.
+func ignoreChangesHint(p platform.Entry) string {
+	return fmt.Sprintf("If hashicorp/aws or a module manages this %s, give that resource %s. "+
+		"Otherwise find out who changed the route. Then plan again: the new plan starts from the current weights.", p.Managed, p.IgnoreChanges)
+}
 
 // causeDetail is the cause of a failed shift and what to do next.
 func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.Detail {
@@ -185,7 +187,10 @@ func (s *shiftRun) rejectedDetail(result rollout.Result) input.Detail {
 	return d
 }
 
-const managedElsewhereHint = "If hashicorp/aws or a module moved the traffic, give that listener lifecycle { ignore_changes = [default_action] } (a rule: [action])."
+// managedElsewhereHint is ignoreChangesHint where nothing else is said about the cause.
+func managedElsewhereHint(p platform.Entry) string {
+	return fmt.Sprintf("If hashicorp/aws or a module moved the traffic, give that resource %s.", p.IgnoreChanges)
+}
 
 // callDetail is the cause of a failed call and what to do about it.
 func callDetail(err error) input.Detail {

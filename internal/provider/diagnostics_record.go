@@ -81,7 +81,7 @@ func (s advice) movedExternallyDetail(result rollout.Result) input.Detail {
 	d := input.Detail{
 		Cause: fmt.Sprintf("Traffic was moved off %s since the last completed shift, outside Terraform or by an apply that was killed before its state was saved. "+
 			"This apply does not override that.", s.goalText()),
-		Action: fmt.Sprintf("To shift back to %s at once, run the command below for each route. To shift back by steps, change retry and apply. %s", s.goalText(), managedElsewhereHint),
+		Action: fmt.Sprintf("To shift back to %s at once, run the command below for each route. To shift back by steps, change retry and apply. %s", s.goalText(), managedElsewhereHint(s.platform())),
 	}
 	if hasResponse(result) {
 		return s.respondingDetail(result)
@@ -115,16 +115,16 @@ func (s advice) respondingDetail(result rollout.Result) input.Detail {
 			d.Action += s.nextApply(result, back) + " "
 		}
 	}
-	d.Action += managedElsewhereHint
+	d.Action += managedElsewhereHint(s.platform())
 	return d
 }
 
 // externalChangeDetail is about a route that somebody else changed. One that does not forward
 // has no weights to start from, so the next plan cannot do that either.
 func (s advice) externalChangeDetail(result rollout.Result, f *rollout.Failure, detail string) input.Detail {
-	d := input.Detail{Cause: "Another process changed the route: " + detail, Action: ignoreChangesHint}
+	d := input.Detail{Cause: "Another process changed the route: " + detail, Action: ignoreChangesHint(s.platform())}
 	if f.Rejects { // somebody returned all of the traffic in mid-shift
-		d.Action = managedElsewhereHint + " Otherwise somebody rolled the shift back. " + s.badVersionAction(result, f)
+		d.Action = managedElsewhereHint(s.platform()) + " Otherwise somebody rolled the shift back. " + s.badVersionAction(result, f)
 		return d
 	}
 	if !hasResponse(result) {
@@ -141,7 +141,7 @@ func (s advice) externalChangeDetail(result rollout.Result, f *rollout.Failure, 
 		back := s.backTo(result)
 		d.Action = fmt.Sprintf("Make the route forward again: the command below sends its traffic to %s at once. %s ", back, s.nextApply(result, back))
 	}
-	d.Action += managedElsewhereHint
+	d.Action += managedElsewhereHint(s.platform())
 	return d
 }
 

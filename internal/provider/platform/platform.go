@@ -43,6 +43,9 @@ type Entry struct {
 
 	// RouteText is what a route is, such as "the ARN of a listener".
 	RouteText string
+	// Managed is what hashicorp/aws manages a route as, and IgnoreChanges the argument with which
+	// its resource leaves the traffic to the switch.
+	Managed, IgnoreChanges string
 	// NoRequests says why a gate on the responses to requests cannot be evaluated for routes, and what to use
 	// instead; empty: it can.
 	NoRequests func(routes []string) string
