@@ -42,6 +42,9 @@ type Platform struct {
 	// NoRecord reports that shifts leave no record beside the routes: the router has no
 	// place for it, or the configuration says so.
 	NoRecord bool
+	// Aliases reports that groups are records, which may be aliases of load balancers: their health
+	// beside the targets with traffic is read for a warning.
+	Aliases bool
 	// GroupName names a group that belongs to no environment; nil: its id.
 	GroupName func(group string) string
 	// Batch returns what routes have in common that one call changes, such as a hosted zone. Nil: each

@@ -22,7 +22,7 @@ import (
 // route53Records is the platform of weighted records.
 func route53Records() Entry {
 	return Entry{
-		Platform: release.Platform{Limits: route53.Limits(), GroupName: route53.Identifier, NoRecord: true,
+		Platform: release.Platform{Limits: route53.Limits(), GroupName: route53.Identifier, NoRecord: true, Aliases: true,
 			Connections: func(string) bool { return false }, Batch: zoneOf},
 		Block:         "route53",
 		Backends:      "records",
@@ -201,8 +201,9 @@ func connectRoute53(ctx context.Context, session *AWSSession, id string) (*Clien
 	}
 	settings := session.Settings
 	balancers, _ := elb.NewRouters(config, elb.Options{MaxAttempts: settings.MaxAttempts, Endpoint: settings.Endpoints["elbv2"]})
+	names := elb.NewNames(balancers)
 	forward, rollback := route53.NewRouters(config, route53.Options{MaxAttempts: settings.MaxAttempts, Endpoint: settings.Endpoints["route53"],
-		Account: oneAccount, AliasHealth: elb.NewNames(balancers).Health})
+		Account: oneAccount, AliasHealth: names.Health, AliasIdleHealth: names.IdleHealth})
 	return &Clients{
 		Forward: forward, Rollback: rollback, Reader: route53.NewReader(forward), Groups: forward, CheckAccount: session.checkAccount,
 		CredentialsLast: func(ctx context.Context, d time.Duration) error { return credentialsLast(ctx, config.Credentials, d) },
