@@ -108,24 +108,24 @@ func (r *Records) MustDeployStack(name string, terms rehearsal.AppTerms) {
 // AddName creates weighted records of a name, of which blue has all the traffic.
 func (r *Records) AddName(name string) {
 	r.t.Helper()
-	for i, environment := range []string{"blue", "green"} {
-		r.Upsert(name, environment, []int64{100, 0}[i])
-	}
+	r.Upsert(name, map[string]int64{"blue": 100, "green": 0})
 }
 
-// Upsert creates or replaces the A and the AAAA record set of an environment, outside Terraform. The load balancers have IPv4
-// addresses only, so an AAAA record has the same one in the form ::ffff:127.0.0.2.
-func (r *Records) Upsert(name, environment string, weight int64) {
+// Upsert creates or replaces the A and the AAAA record set of each environment in one batch, outside Terraform. The load
+// balancers have IPv4 addresses only, so an AAAA record has the same one in the form ::ffff:127.0.0.2.
+func (r *Records) Upsert(name string, weights map[string]int64) {
 	r.t.Helper()
-	address, _, err := net.SplitHostPort(r.Balancer.ListenerAddr(r.Stacks[environment].Listener))
-	if err != nil {
-		r.t.Fatal(err)
-	}
 	batch := &types.ChangeBatch{}
-	for kind, value := range map[types.RRType]string{types.RRTypeA: address, types.RRTypeAaaa: "::ffff:" + address} {
-		batch.Changes = append(batch.Changes, types.Change{Action: types.ChangeActionUpsert, ResourceRecordSet: &types.ResourceRecordSet{
-			Name: &name, Type: kind, SetIdentifier: &environment, Weight: &weight, TTL: new(int64(RecordsTTL.Seconds())),
-			ResourceRecords: []types.ResourceRecord{{Value: &value}}}})
+	for environment, weight := range weights {
+		address, _, err := net.SplitHostPort(r.Balancer.ListenerAddr(r.Stacks[environment].Listener))
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		for kind, value := range map[types.RRType]string{types.RRTypeA: address, types.RRTypeAaaa: "::ffff:" + address} {
+			batch.Changes = append(batch.Changes, types.Change{Action: types.ChangeActionUpsert, ResourceRecordSet: &types.ResourceRecordSet{
+				Name: &name, Type: kind, SetIdentifier: &environment, Weight: &weight, TTL: new(int64(RecordsTTL.Seconds())),
+				ResourceRecords: []types.ResourceRecord{{Value: &value}}}})
+		}
 	}
 	if _, err := r.DNS.ChangeResourceRecordSets(r.t.Context(), &route53.ChangeResourceRecordSetsInput{HostedZoneId: &r.Zone, ChangeBatch: batch}); err != nil {
 		r.t.Fatal(err)

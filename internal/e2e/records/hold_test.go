@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,23 +19,26 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 )
 
-// In a hold, the answers have the shares of the weights. If somebody else changes the weights, the shift stops and leaves
-// them.
+// In a hold, the answers have the shares of the weights. If somebody else changes the weights, the shift stops before its next
+// step and leaves them.
 func TestRecords_changedInAHold(t *testing.T) {
 	t.Parallel()
 	r := e2e.NewRecords(t)
 	r.MustAdopt()
-	r.Config.Steps = `[{ percent = 5, hold = "10h" }]`
+	var held atomic.Bool
+	gate := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { held.Store(true) }))
+	t.Cleanup(gate.Close)
+	r.Config.Steps = `[{ percent = 5, hold = "` + slow.Deadline(4*time.Second).String() + `" }]`
+	r.Config.Gates = answers(gate.URL)
 	r.MustActivate("green")
 	apply := r.Start()
-	inHold(r, 5)
+	r.Eventually("the gate is evaluated in the hold", held.Load) // the weights were verified before that
 	for _, kind := range []string{"A", "AAAA"} {
 		if got := r.Answers(t, 200, kind); got["blue"] != 190 || got["green"] != 10 {
 			t.Errorf("%s: %v of 200 answers at 5 %%", kind, got)
 		}
 	}
-	r.Upsert("app.example.com", "green", 40)
-	r.Upsert("app.example.com", "blue", 60)
+	r.Upsert("app.example.com", map[string]int64{"blue": 60, "green": 40})
 	mark := r.Mark()
 	out, ok := apply.Wait()
 	if ok {
@@ -47,6 +51,19 @@ func TestRecords_changedInAHold(t *testing.T) {
 	if r.Weight("A", "green") != 40 || r.Weight("AAAA", "blue") != 60 {
 		t.Errorf("A %v, AAAA %v", r.RecordWeights("app.example.com", "A"), r.RecordWeights("app.example.com", "AAAA"))
 	}
+}
+
+// answers is a gate that requests a URL.
+func answers(url string) string {
+	return `
+  gate {
+    name     = "users"
+    interval = "200ms"
+    http {
+      url = "` + url + `"
+    }
+  }
+`
 }
 
 // users is a gate that fails after the first bad response of a version that breaks under real traffic.
@@ -85,15 +102,7 @@ func TestRecords_rollsBackWithinTheTTL(t *testing.T) {
 	load := r.LoadNames()
 	gate := newUsers(t, load)
 	r.Config.Steps = `[{ percent = 50, hold = "10h" }]`
-	r.Config.Gates = `
-  gate {
-    name     = "users"
-    interval = "200ms"
-    http {
-      url = "` + gate.URL + `"
-    }
-  }
-`
+	r.Config.Gates = answers(gate.URL)
 	r.MustActivate("green")
 	mark := r.Mark()
 	out := r.MustFail()
