@@ -79,6 +79,7 @@ func NewRecords(t *testing.T, options ...localaws.Option) *Records {
 		r.MustDeployStack(name, rehearsal.AppTerms{Version: version})
 	}
 	r.AddName(recordName)
+	eventually(t, "the name server has the records", func() bool { return r.Pending() == 0 }) // a resolver would cache that there are none
 	r.resolver, r.Caches = CachingResolver(t, balancer.DNSAddr())
 	_, port, _ := net.SplitHostPort(balancer.ListenerAddr(r.Stacks["blue"].Listener))
 	r.url = "http://" + net.JoinHostPort(recordName, port)
@@ -214,7 +215,7 @@ resource "bluegreen_switch" %q {
 
 // LoadNames starts a load whose requests resolve the name each.
 func (r *Records) LoadNames() *rehearsal.Load {
-	load := rehearsal.StartLoad(rehearsal.LoadTerms{URL: r.url, Rate: 2 * ParallelRate, Clients: 32, NewConnections: true, Resolver: resolverAt(r.resolver)})
+	load := rehearsal.StartLoad(rehearsal.LoadTerms{URL: r.url, Rate: 2 * ParallelRate, Clients: 32, NewConnections: true, Resolver: rehearsal.ResolverAt(r.resolver)})
 	r.t.Cleanup(func() { load.Stop() })
 	return load
 }
