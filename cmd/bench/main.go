@@ -43,7 +43,7 @@ func main() {
 	write := flag.Bool("write", false, "write the table into templates/guides/benchmarks.md")
 	rates := flag.Int("rates", 0, "only measure how often target_metrics is wrong, in this many simulated runs each, and write the tables into templates/guides/benchmarks.md")
 	seed := flag.Uint64("seed", 0, "number of the traffic of -rates: another one shows that the figures are not those of one sample")
-	flag.StringVar(&b.only, "only", "", "make only this measurement: choice, steps, rollback, intervals, record, detection, judgment, traffic, provider, shifts, releases or cancel")
+	flag.StringVar(&b.only, "only", "", "make only this measurement: choice, steps, rollback, intervals, record, detection, judgment, traffic, provider, shifts, releases, dns or cancel")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -99,7 +99,7 @@ type measure struct {
 func (b bench) measures() []measure {
 	return []measure{
 		{"choice", b.choice}, {"steps", b.steps}, {"rollback", b.rollbackTimes}, {"intervals", b.intervals}, {"record", b.records}, {"detection", b.detection},
-		{"judgment", b.judgment}, {"traffic", b.traffic}, {"provider", b.provider}, {"shifts", b.shifts}, {"releases", b.releases}, {"cancel", b.cancel},
+		{"judgment", b.judgment}, {"traffic", b.traffic}, {"provider", b.provider}, {"shifts", b.shifts}, {"releases", b.releases}, {"dns", b.dns}, {"cancel", b.cancel},
 	}
 }
 

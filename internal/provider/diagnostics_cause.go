@@ -184,8 +184,9 @@ func (s *shiftRun) rejectedDetail(result rollout.Result) input.Detail {
 	return d
 }
 
+// managedElsewhereHint is ignoreChangesHint where nothing else is said about the cause.
 func managedElsewhereHint(w platform.Words) string {
-	return fmt.Sprintf("If hashicorp/aws or a module moved the traffic, give that %s %s.", w.Resource, w.Ignore)
+	return fmt.Sprintf("If hashicorp/aws or a module moved the traffic, give that resource %s.", w.Ignore)
 }
 
 // callDetail is the cause of a failed call and what to do about it.

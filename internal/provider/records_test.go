@@ -311,3 +311,20 @@ output "live" {
 	}
 	w.isEmpty()
 }
+
+// Where records were changed after the plan, the advice is about the resource that manages records.
+func TestRecords_changedAfterThePlan(t *testing.T) {
+	t.Parallel()
+	s, w := newDNSSite(t), newWorkspace(t)
+	w.write(s.release("blue").String())
+	w.apply().ok()
+	w.write(s.release("green").String())
+	w.plan().ok()
+	for _, kind := range []types.RRType{types.RRTypeA, types.RRTypeAaaa} {
+		s.set(s.record(kind, "blue", 60), s.record(kind, "green", 40))
+	}
+	w.applyPlan().failsAs("error", s.volatile())
+	if got := s.weights(types.RRTypeA); got["green"] != 40 {
+		t.Errorf("the weights are %v", got)
+	}
+}

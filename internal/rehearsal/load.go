@@ -33,6 +33,7 @@ type Counts struct {
 	ByVersion map[string]int // responses, including bad ones
 	Bad       map[string]int // responses of the application with a status of 500 or more
 	FirstBad  time.Time      // time of the first bad response; zero: none
+	LastBad   time.Time      // time of the last bad response
 	FirstLost string         // what happened to the first lost request
 	LostAt    []time.Time    // when each lost request ended, in order
 	Slowest   time.Duration
@@ -49,7 +50,7 @@ func (c Counts) LostAfter(t time.Time) int {
 
 // Since returns the difference from an earlier reading.
 func (c Counts) Since(before Counts) Counts {
-	d := Counts{Requests: c.Requests - before.Requests, Lost: c.Lost - before.Lost, FirstLost: c.FirstLost, FirstBad: c.FirstBad, LostAt: c.LostAt[len(before.LostAt):],
+	d := Counts{Requests: c.Requests - before.Requests, Lost: c.Lost - before.Lost, FirstLost: c.FirstLost, FirstBad: c.FirstBad, LastBad: c.LastBad, LostAt: c.LostAt[len(before.LostAt):],
 		ByVersion: map[string]int{}, Bad: map[string]int{}, Slowest: c.Slowest}
 	for v, n := range c.ByVersion {
 		d.ByVersion[v] = n - before.ByVersion[v]
@@ -76,6 +77,8 @@ type LoadTerms struct {
 	Clients int // number of clients, each with a keep-alive connection
 	// NewConnections makes every request open a connection of its own.
 	NewConnections bool
+	// Resolver resolves the host name of the URL for every new connection; nil: that of this machine.
+	Resolver *net.Resolver
 }
 
 // requestTimeout bounds a request.
@@ -87,7 +90,7 @@ func StartLoad(t LoadTerms) *Load {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &Load{cancel: cancel, counts: Counts{ByVersion: map[string]int{}, Bad: map[string]int{}}}
 	client := &http.Client{Timeout: requestTimeout, Transport: &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		DialContext:         (&net.Dialer{Timeout: 5 * time.Second, Resolver: t.Resolver}).DialContext,
 		MaxIdleConnsPerHost: t.Clients,
 		MaxConnsPerHost:     t.Clients,
 		DisableKeepAlives:   t.NewConnections,
@@ -182,6 +185,7 @@ func (l *Load) count(version string, status int, lost string, took time.Duration
 	c.ByVersion[version]++
 	if status >= http.StatusInternalServerError {
 		c.Bad[version]++
+		c.LastBad = time.Now()
 		if c.FirstBad.IsZero() {
 			c.FirstBad = time.Now()
 		}

@@ -48,9 +48,21 @@ const Region = "eu-central-1"
 // NewStack creates the stack for the environments, of which the first one receives all traffic. localaws may listen on
 // another port than the requested one.
 func NewStack(ctx context.Context, endpoint string, port int32, environments ...string) (*Stack, error) {
-	s := &Stack{client: Client(endpoint), Groups: map[string]string{}, apps: map[string]*App{}}
+	return NewStackOf(ctx, StackTerms{Endpoint: endpoint, Name: "web", Port: port}, environments...)
+}
+
+// StackTerms configures a Stack.
+type StackTerms struct {
+	Endpoint string // of the API
+	Name     string // of the load balancer
+	Port     int32  // of the listener
+}
+
+// NewStackOf is NewStack for a load balancer with another name.
+func NewStackOf(ctx context.Context, t StackTerms, environments ...string) (*Stack, error) {
+	s := &Stack{client: Client(t.Endpoint), Groups: map[string]string{}, apps: map[string]*App{}}
 	lb, err := s.client.CreateLoadBalancer(ctx, &elb.CreateLoadBalancerInput{
-		Name: aws.String("web"), Subnets: []string{"subnet-0000000a", "subnet-0000000b"}})
+		Name: aws.String(t.Name), Subnets: []string{"subnet-0000000a", "subnet-0000000b"}})
 	if err != nil {
 		return nil, fmt.Errorf("cannot create the load balancer: %w", err)
 	}
@@ -61,7 +73,7 @@ func NewStack(ctx context.Context, endpoint string, port int32, environments ...
 		}
 	}
 	listener, err := s.client.CreateListener(ctx, &elb.CreateListenerInput{
-		LoadBalancerArn: aws.String(s.LoadBalancer), Port: aws.Int32(port), Protocol: types.ProtocolEnumHttp,
+		LoadBalancerArn: aws.String(s.LoadBalancer), Port: aws.Int32(t.Port), Protocol: types.ProtocolEnumHttp,
 		DefaultActions: []types.Action{forwardTo(s.Groups[environments[0]])}})
 	if err != nil {
 		return nil, fmt.Errorf("cannot create the listener: %w", err)

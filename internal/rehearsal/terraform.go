@@ -158,6 +158,7 @@ func NewTerraform(binary, cliConfig, endpoint, dir string) *Terraform {
 func LocalEnv(endpoint string) []string {
 	return []string{
 		"AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2=" + endpoint, "AWS_ENDPOINT_URL_CLOUDWATCH=" + endpoint, "AWS_ENDPOINT_URL_LAMBDA=" + endpoint,
+		"AWS_ENDPOINT_URL_ROUTE_53=" + endpoint,
 		"AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local", "AWS_REGION=" + Region,
 		"AWS_DEFAULT_REGION=" + Region, // version 1 of the AWS CLI ignores AWS_REGION
 		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,

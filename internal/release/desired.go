@@ -45,6 +45,9 @@ type Platform struct {
 	NoRecord bool
 	// Backend is what a group is called, such as "target group".
 	Backend string
+	// Aliases reports that groups are records, which may be aliases of load balancers: their health
+	// beside the targets with traffic is read for a warning.
+	Aliases bool
 	// GroupName names a group that belongs to no environment; nil: its id.
 	GroupName func(group string) string
 	// Batch returns what routes have in common that one call changes, such as a hosted zone. Nil: each

@@ -112,8 +112,17 @@ func (s *Observation) IdleGroups() []string {
 }
 
 // AttachedIdleGroups returns the groups of environments of the state that are attached to a
-// route of the switch and have weight on none, sorted.
+// route of the switch and have weight on none, sorted. For records it returns all groups of the
+// environments: DNS may leave out one that has, or is to get, a weight.
 func (s *Observation) AttachedIdleGroups() []string {
+	if s.platform.Aliases {
+		var all []string
+		for _, e := range s.State.Environments {
+			all = append(all, slices.Collect(maps.Values(e.Groups))...)
+		}
+		slices.Sort(all)
+		return slices.Compact(all)
+	}
 	attached, used, owners := []string{}, map[string]bool{}, s.Owners()
 	for _, route := range s.State.Routes {
 		for group, weight := range s.Memory.Routes[route.ID].Weights {

@@ -79,6 +79,8 @@ func TestSchedule_textOfAShift(t *testing.T) {
 			r.Strategy.DetachIdle = true
 		})},
 		{"one that gets the traffic", with(full(green, route(blue, blue)), func(r *shift.Request) { r.Environments[1].IdleUnhealthy = true })},
+		{"an alias that gets the traffic", with(full(green, route(blue, blue)), func(r *shift.Request) { r.Environments[1].AliasUnhealthy = true })},
+		{"an alias that loses the traffic", with(full(green, route(blue, blue)), func(r *shift.Request) { r.Environments[0].AliasUnhealthy = true })},
 		{"a Create", shift.Request{AttachesIdle: true, Desired: green, Unobserved: true, Environments: twoEnvironments(), Strategy: fullStrategy(), Routes: []shift.Route{{Name: "web", Joining: true}, {Name: "api", Joining: true}}}},
 		{"abandoned at 50 %", with(full(green, route(blue, half)), toGreen)},
 		{"abandoned at 100 %", with(full(green, route(blue, green)), toGreen)},

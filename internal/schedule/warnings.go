@@ -144,12 +144,15 @@ func gatesText(gates []shift.GateSettings) string {
 }
 
 // idleWarnings warns about environments that stay attached at weight 0 and had no healthy
-// target.
+// target, and about records that DNS leaves out.
 func (s warner) idleWarnings() []string {
 	var warnings []string
 	for _, e := range s.Request.Environments {
 		if e.IdleUnhealthy && s.Desired[e.Name] == 0 && slices.Contains(s.AttachedAfter, e.Name) && !s.Kind.Refuses() {
 			warnings = append(warnings, fmt.Sprintf("%s stays attached at weight 0 and has a target group without a healthy target, so Route 53 alias records that evaluate target health consider the load balancer unhealthy. Set strategy.detach_idle = true to detach it.", e.Name))
+		}
+		if e.AliasUnhealthy && s.Desired[e.Name] > 0 && !s.Kind.Refuses() {
+			warnings = append(warnings, fmt.Sprintf("%s had a record at the last refresh that Route 53 leaves out of its answers, whatever its weight: its health check fails, or it is an alias with evaluate_target_health of a load balancer with an idle target group without a healthy target. Detach that target group or register healthy targets.", e.Name))
 		}
 	}
 	return warnings

@@ -16,6 +16,9 @@ type Environment struct {
 	// IdleUnhealthy reports that one of its groups was attached at weight 0 without a healthy
 	// target at the last refresh.
 	IdleUnhealthy bool
+	// AliasUnhealthy reports that DNS left out one of its records at the last refresh, for a reason
+	// that the health of its targets with traffic does not show.
+	AliasUnhealthy bool
 	// SlowStart is the longest slow start of its groups: a target that becomes healthy
 	// gets less than its share for that long. 0: none, or unknown.
 	SlowStart time.Duration

@@ -27,7 +27,7 @@ func loadBalancer() Entry {
 		Schema:       loadBalancerBlock,
 		ValueFault:   elbGroupFault,
 		Words: Words{
-			Service: "The load balancer", Route: "listener or rule", Resource: "listener",
+			Service: "The load balancer", Route: "listener or rule",
 			Ignore:     "lifecycle { ignore_changes = [default_action] } (a rule: [action])",
 			NotHealthy: "Find out why the targets are not healthy: check the application, the health check of the target group, and security groups. Then apply again.",
 			TooFew:     "Register enough targets in the target group%s, check that they pass their first health checks, then apply again.",

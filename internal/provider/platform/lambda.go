@@ -26,7 +26,7 @@ func lambdaAliases() Entry {
 		Backends:     "function_versions",
 		BackendsText: "Map of entry point to the number of the version of its function, with one for each entry point",
 		Words: Words{
-			Service: "Lambda", Route: "alias", Resource: "alias",
+			Service: "Lambda", Route: "alias",
 			Ignore:     "lifecycle { ignore_changes = [function_version, routing_config] }",
 			NotHealthy: "Find out why the version is not active, or why its provisioned concurrency is not ready. Then apply again.",
 			TooFew:     "Publish the version%s, then apply again.",

@@ -85,9 +85,8 @@ type Entry struct {
 
 // Words are what messages call the things of a platform. What a group is called is Platform.Backend.
 type Words struct {
-	Service  string // begins a sentence: "The load balancer"
-	Route    string // "listener or rule"
-	Resource string // of Terraform: "listener"
+	Service string // begins a sentence: "The load balancer"
+	Route   string // "listener or rule"
 	// Ignore is what keeps another resource from writing the weights: "lifecycle { ignore_changes = [default_action] }".
 	Ignore string
 	// NotHealthy and TooFew are what to do where an environment is not healthy, and where targets are missing.

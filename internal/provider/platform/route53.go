@@ -21,13 +21,13 @@ import (
 // route53Records is the platform of weighted records.
 func route53Records() Entry {
 	return Entry{
-		Platform: release.Platform{Limits: route53.Limits(), GroupName: route53.Identifier, Backend: "record", NoRecord: true,
+		Platform: release.Platform{Limits: route53.Limits(), GroupName: route53.Identifier, Backend: "record", NoRecord: true, Aliases: true,
 			Connections: func(string) bool { return false }, Batch: zoneOf},
 		Block:        "route53",
 		Backends:     "records",
 		BackendsText: "Map of entry point to the set identifier of its weighted records, with one for each entry point",
 		Words: Words{
-			Service: "Route 53", Route: "record", Resource: "record",
+			Service: "Route 53", Route: "record",
 			Ignore:     "lifecycle { ignore_changes = [weighted_routing_policy] }",
 			NotHealthy: "Find out why the health check of the record fails or, for an alias, why the targets of its load balancer are not healthy. Then apply again.",
 			TooFew:     "Give the load balancer behind the record enough healthy targets%s, then apply again.",
@@ -212,7 +212,8 @@ func connectRoute53(ctx context.Context, session *AWSSession, id string) (*Clien
 	}
 	settings := session.Settings
 	balancers, _ := elb.NewRouters(config, elb.Options{MaxAttempts: settings.MaxAttempts, Endpoint: settings.Endpoints["elbv2"]})
+	names := elb.NewNames(balancers)
 	forward, rollback := route53.NewRouters(config, route53.Options{MaxAttempts: settings.MaxAttempts, Endpoint: settings.Endpoints["route53"],
-		Account: oneAccount, AliasHealth: elb.NewNames(balancers).Health})
+		Account: oneAccount, AliasHealth: names.Health, AliasIdleHealth: names.IdleHealth})
 	return session.clients(config, id, Clients{Forward: forward, Rollback: rollback, Reader: route53.NewReader(forward), Groups: forward}), nil
 }

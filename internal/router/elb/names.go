@@ -2,6 +2,7 @@ package elb
 
 import (
 	"context"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -69,22 +70,13 @@ func (n *Names) Health(ctx context.Context, name string) (traffic.Health, error)
 	if balancer == (ARN{}) {
 		return unknownHealth(name, reasonNotListed), nil
 	}
-	routes, err := n.router.trafficRoutes(ctx, balancer)
+	groups, _, err := n.groups(ctx, balancer)
 	if err != nil {
 		return traffic.Health{}, err
-	}
-	var groups []string
-	for _, r := range routes {
-		for group := range r.weights {
-			if r.share(group) > 0 && !slices.Contains(groups, group) {
-				groups = append(groups, group)
-			}
-		}
 	}
 	if len(groups) == 0 {
 		return unknownHealth(name, reasonNoGroups), nil
 	}
-	slices.Sort(groups)
 	each, err := n.router.Health(ctx, groups)
 	if err != nil {
 		return traffic.Health{}, err
@@ -97,6 +89,44 @@ func (n *Names) Health(ctx context.Context, name string) (traffic.Health, error)
 		}
 	}
 	return all, nil
+}
+
+// IdleHealth returns the health of each target group that a listener or rule of the load balancer has at
+// weight 0 and to which none sends traffic. Route 53 considers the load balancer unhealthy for aliases that
+// evaluate it while one of them has no healthy target.
+func (n *Names) IdleHealth(ctx context.Context, name string) (map[string]traffic.Health, error) {
+	balancer, err := n.find(ctx, name)
+	if err != nil || balancer == (ARN{}) {
+		return nil, err
+	}
+	_, idle, err := n.groups(ctx, balancer)
+	if err != nil || len(idle) == 0 {
+		return nil, err
+	}
+	return n.router.Health(ctx, idle)
+}
+
+// groups returns the target groups to which a listener or rule sends traffic, and the others in an
+// action, each sorted.
+func (n *Names) groups(ctx context.Context, balancer ARN) (used, idle []string, err error) {
+	routes, err := n.router.trafficRoutes(ctx, balancer)
+	if err != nil {
+		return nil, nil, err
+	}
+	has := map[string]bool{}
+	for _, r := range routes {
+		for group := range r.weights {
+			has[group] = has[group] || r.share(group) > 0
+		}
+	}
+	for _, group := range slices.Sorted(maps.Keys(has)) {
+		if has[group] {
+			used = append(used, group)
+		} else {
+			idle = append(idle, group)
+		}
+	}
+	return used, idle, nil
 }
 
 func unknownHealth(name, reason string) traffic.Health {

@@ -50,6 +50,11 @@ func TestNames_health(t *testing.T) {
 	if want := map[string]int{"g0 ": 2, "g1 ": 2}; !maps.Equal(count, want) || health.Count(traffic.Unused) != 0 {
 		t.Errorf("got %v, want two targets of each group with traffic", health.Targets)
 	}
+	attached, err := names.IdleHealth(t.Context(), name)
+	must(t, err)
+	if got := slices.Collect(maps.Keys(attached)); !slices.Equal(got, []string{f.Groups[2]}) {
+		t.Errorf("got %v, want the target group that is attached without traffic", attached)
+	}
 	// The ARN is cached, and the health is not.
 	calls := len(a.calls("DescribeLoadBalancers"))
 	_, err = names.Health(t.Context(), name)

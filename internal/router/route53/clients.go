@@ -42,13 +42,16 @@ type Options struct {
 	// "dualstack.", for alias records. It must be safe for concurrent use. Nil: their health is not
 	// checked.
 	AliasHealth func(ctx context.Context, dnsName string) (traffic.Health, error)
+	// AliasIdleHealth returns the health of each target group of that load balancer that is attached
+	// without traffic. Nil: it is not read.
+	AliasIdleHealth func(ctx context.Context, dnsName string) (map[string]traffic.Health, error)
 }
 
 // NewRouters returns two Routers for the same records, for Router and RollbackRouter of rollout.Spec.
 // They share credentials, connections, the request rate and what they have written, but no retries.
 // In the rate, calls of the rollback Router come first.
 func NewRouters(cfg aws.Config, o Options) (forward, rollback *Router) {
-	common := &shared{aliasHealth: o.AliasHealth}
+	common := &shared{aliasHealth: o.AliasHealth, aliasIdle: o.AliasIdleHealth}
 	l := limiterOf(o.Account, o.RequestsPerSecond)
 	open := func(terms awscall.Policy, rollback bool) *Router {
 		return newRouter(route53api.NewFromConfig(cfg, func(c *route53api.Options) {

@@ -22,7 +22,7 @@ func (r *Router) CheckGroups(ctx context.Context, entries ...traffic.Entry) erro
 	for _, e := range entries {
 		groups = append(groups, e.Groups...)
 	}
-	sets, errs := r.setsEach(ctx, groups)
+	sets, errs := setsEach(ctx, groups, r.names.each)
 	for _, e := range entries {
 		for _, group := range e.Groups {
 			if err := errs[group]; err != nil {

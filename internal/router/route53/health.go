@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -40,7 +41,7 @@ func (r *Router) Health(ctx context.Context, groups []string) (map[string]traffi
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	found, errs := r.healthEach(ctx, groups)
+	found, errs := r.healthEach(ctx, groups, r.names.each, r.healthOf)
 	for _, group := range groups {
 		if err := errs[group]; err != nil {
 			return nil, err
@@ -49,10 +50,13 @@ func (r *Router) Health(ctx context.Context, groups []string) (map[string]traffi
 	return found, nil
 }
 
+// healthReader reads the health of record sets of a zone.
+type healthReader func(ctx context.Context, zone string, sets []types.ResourceRecordSet) (traffic.Health, error)
+
 // healthEach returns the health of each group, or why it could not be read.
-func (r *Router) healthEach(ctx context.Context, groups []string) (map[string]traffic.Health, map[string]error) {
+func (r *Router) healthEach(ctx context.Context, groups []string, list listAll, of healthReader) (map[string]traffic.Health, map[string]error) {
 	found, errs := map[string]traffic.Health{}, map[string]error{}
-	each, failed := r.setsEach(ctx, groups)
+	each, failed := setsEach(ctx, groups, list)
 	var mu sync.Mutex
 	var work []func()
 	for _, group := range distinct(groups) {
@@ -61,7 +65,7 @@ func (r *Router) healthEach(ctx context.Context, groups []string) (map[string]tr
 			continue
 		}
 		work = append(work, func() {
-			health, err := awscall.RetryIncomplete(ctx, func() (traffic.Health, error) { return r.healthOf(ctx, zoneOf(group), each[group]) })
+			health, err := awscall.RetryIncomplete(ctx, func() (traffic.Health, error) { return of(ctx, zoneOf(group), each[group]) })
 			mu.Lock()
 			defer mu.Unlock()
 			if errs[group] = err; err == nil {
@@ -80,7 +84,7 @@ func zoneOf(group string) string {
 }
 
 // setsEach returns the record sets of each group, or why they could not be read.
-func (r *Router) setsEach(ctx context.Context, groups []string) (map[string][]types.ResourceRecordSet, map[string]error) {
+func setsEach(ctx context.Context, groups []string, list listAll) (map[string][]types.ResourceRecordSet, map[string]error) {
 	found, errs := map[string][]types.ResourceRecordSet{}, map[string]error{}
 	parsed := map[string]GroupID{}
 	var places []place
@@ -93,7 +97,7 @@ func (r *Router) setsEach(ctx context.Context, groups []string) (map[string][]ty
 		parsed[id] = g
 		places = append(places, g.place())
 	}
-	listings := r.names.each(ctx, places)
+	listings := list(ctx, places)
 	for id, g := range parsed {
 		l := listings[g.place()]
 		if l.err != nil {
@@ -153,6 +157,33 @@ func (r *Router) healthOf(ctx context.Context, zone string, sets []types.Resourc
 		h.Targets = append(h.Targets, targets...)
 	}
 	return h, nil
+}
+
+// idleHealthOf is healthOf for a warning: of record sets that are aliases of load balancers and evaluate
+// them, it is the health of a target group that is attached to one without traffic and has no healthy
+// target. The target groups with traffic are not read: a shift waits until they are healthy.
+func (r *Router) idleHealthOf(ctx context.Context, zone string, sets []types.ResourceRecordSet) (traffic.Health, error) {
+	var names []string
+	for _, set := range sets {
+		if name := balancerName(set.AliasTarget, zone); name != "" && set.AliasTarget.EvaluateTargetHealth {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 || r.shared.aliasIdle == nil {
+		return r.healthOf(ctx, zone, sets)
+	}
+	for _, name := range distinct(names) {
+		idle, err := r.shared.aliasIdle(ctx, name)
+		if err != nil {
+			return traffic.Health{}, err
+		}
+		for _, group := range slices.Sorted(maps.Keys(idle)) {
+			if idle[group].Serving() == 0 {
+				return idle[group], nil
+			}
+		}
+	}
+	return traffic.Health{Targets: []traffic.Target{{ID: "load balancer " + names[0], State: traffic.Unchecked, Reason: reasonNoCheck}}}, nil
 }
 
 func (r *Router) targetsOf(ctx context.Context, s subject) ([]traffic.Target, error) {

@@ -3,6 +3,8 @@ package route53
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,8 +23,8 @@ const maxIdleReads = 20
 // It is for refreshing and planning. Decisions about writes use the Router, which caches no record
 // sets.
 type Reader struct {
+	router *Router
 	names  awscall.Batcher[[]types.ResourceRecordSet]
-	health awscall.Batcher[traffic.Health]
 	idle   awscall.Budget
 	cached *facts[Route, time.Duration]
 }
@@ -30,8 +32,8 @@ type Reader struct {
 // NewReader returns a Reader with an empty cache.
 func NewReader(router *Router) *Reader {
 	return &Reader{
+		router: router,
 		names:  awscall.Batcher[[]types.ResourceRecordSet]{Each: router.namesEach},
-		health: awscall.Batcher[traffic.Health]{Each: router.healthEach},
 		idle:   awscall.Budget{Left: maxIdleReads},
 		cached: &router.shared.cached,
 	}
@@ -115,25 +117,17 @@ func (r *Reader) OtherRoutes(ctx context.Context, routes, groups []string) ([]tr
 	return otherRoutes(ctx, routes, groups, r.listEach)
 }
 
-// IdleHealth returns the health of up to maxIdleReads groups in a run, with shared calls. It returns
-// what it has also with an error.
+// IdleHealth returns, for a warning, the health of up to maxIdleReads groups in a run. It lists record
+// sets with shared calls, and returns what it has also with an error. Of an alias of a load balancer it
+// is that of a target group without traffic; see idleHealthOf.
 func (r *Reader) IdleHealth(ctx context.Context, groups []string) (map[string]traffic.Health, error) {
-	admitted := r.idle.Admit(groups)
-	for _, group := range admitted {
-		r.health.Request(ctx, group) // together
-	}
-	found, errs := map[string]traffic.Health{}, []error{}
-	for _, group := range admitted {
-		health, err := r.health.Get(ctx, []string{group})
-		if errs = append(errs, err); err == nil {
-			found[group] = health[0]
-		}
-	}
-	return found, errors.Join(errs...)
+	ctx, cancel := awscall.LimitRead(ctx)
+	defer cancel()
+	found, errs := r.router.healthEach(ctx, r.idle.Admit(groups), r.listEach, r.router.idleHealthOf)
+	return found, errors.Join(slices.Collect(maps.Values(errs))...)
 }
 
 // Invalidate empties the cache. It is for after a shift.
 func (r *Reader) Invalidate() {
 	r.names.Forget()
-	r.health.Forget()
 }

@@ -17,6 +17,7 @@ import (
 // shared is what a pair of Routers has in common.
 type shared struct {
 	aliasHealth func(ctx context.Context, dnsName string) (traffic.Health, error)
+	aliasIdle   func(ctx context.Context, dnsName string) (map[string]traffic.Health, error)
 	checks      facts[string, types.HealthCheckConfig]
 	cached      facts[Route, time.Duration] // of targets of aliases
 
