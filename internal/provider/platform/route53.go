@@ -15,7 +15,6 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/route53"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // route53Records is the platform of weighted records.
@@ -171,10 +170,6 @@ func recordDetail(err error) (input.Detail, bool) {
 			Action: "Find what else changes the records, such as external-dns, or an aws_route53_record without lifecycle { ignore_changes = [weighted_routing_policy] }. Then apply again.",
 			Facts:  facts,
 		}, true
-	}
-	if gone, is := traffic.Missing(err); is && !named { // found in an answer, not said by a call of its own
-		failed.id, failed.name = gone, recordName(gone, "")
-		return failed.denial(err)
 	}
 	if !named {
 		return input.Detail{}, false

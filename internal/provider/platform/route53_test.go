@@ -15,7 +15,8 @@ func TestRecordDetail_ofABatch(t *testing.T) {
 		cause error
 		want  string
 	}{
-		"missing":      {&traffic.MissingError{ID: "Z1/app.example.com#green"}, `record set "green" of app.example.com does not exist`},
+		"missing": {&route53.CallError{Action: "route53:ListResourceRecordSets", ID: "Z1/app.example.com#green", Err: &traffic.MissingError{ID: "Z1/app.example.com#green"}},
+			`record set "green" of app.example.com does not exist`},
 		"not weighted": {&route53.NotWeightedError{Route: "Z1/app.example.com/A", Policy: "simple"}, `the routing policy "simple"`},
 		"changed":      {&route53.ChangedError{Route: "Z1/app.example.com/A"}, "Something else changed the records"},
 	} {
