@@ -6,6 +6,7 @@ import (
 	"maps"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -62,6 +63,17 @@ func dnsWorldOn(t *testing.T, server *localaws.Server) *dnsWorld {
 	w.routes = []string{w.zone + "/app.example.com/A", w.zone + "/app.example.com/AAAA"}
 	w.share(50, 50)
 	return w
+}
+
+// syncAtQuestion keeps changes PENDING until the command asks for the nth time.
+func (w *dnsWorld) syncAtQuestion(n int64) {
+	w.t.Helper()
+	release, asked := w.aws.Route53().Hold(), atomic.Int64{}
+	w.t.Cleanup(w.aws.Hook(func(call localaws.Call) {
+		if call.Action == "GetChange" && asked.Add(1) == n {
+			release()
+		}
+	}))
 }
 
 // share gives blue and green weights in both records.
