@@ -27,13 +27,13 @@ func NewRouters(cfg aws.Config, o Options) (forward, rollback *Router) {
 func newRouter(cfg aws.Config, endpoint string, policy func() awscall.Policy) *Router {
 	return New(Config{Client: func(region string) Client {
 		terms := policy()
-		return elbv2.NewFromConfig(cfg, func(o *elbv2.Options) {
+		return operationsOf(elbv2.NewFromConfig(cfg, func(o *elbv2.Options) {
 			o.Region = region
 			o.Retryer, o.RetryMaxAttempts = terms.Retryer, 0 // otherwise the configuration's number would apply
 			if endpoint != "" {
 				o.BaseEndpoint = &endpoint
 			}
 			o.APIOptions = append(o.APIOptions, terms.APIOptions...)
-		})
+		}))
 	}})
 }
