@@ -169,14 +169,56 @@ func (v *rollbackVerb) ask(ctx context.Context, s streams, o *operate.Operator, 
 
 // Run recovers an abandoned shift.
 func (v *recoverVerb) Run(ctx context.Context, s streams) error {
-	o, err := v.open(ctx, s)
+	targets, err := v.targets(s)
 	if errors.Is(err, operate.ErrNoSwitch) && v.Switch == "" {
 		return v.finish(s, operate.NoSwitch(), nil)
 	}
 	if err != nil {
 		return v.report(s, err)
 	}
-	result, err := o.Recover(ctx, operate.RecoverOptions{Force: v.Force, Timeout: v.Timeout})
+	var first error
+	for _, target := range targets {
+		several := ""
+		if len(targets) > 1 {
+			several = target.Switch
+		}
+		if err := v.recover(ctx, s, target, several); first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// targets are the routes of all switches of a state, unless the flags choose one.
+func (v *recoverVerb) targets(s streams) ([]operate.Target, error) {
+	if v.File == "" || v.Switch != "" || len(v.Route) > 0 || v.ReportDir != "" {
+		target, err := v.target(s)
+		return []operate.Target{target}, err
+	}
+	file, end, err := v.state(s)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	return operate.AllFromState(file)
+}
+
+// recover recovers a target. several is the address of its switch where there are others.
+func (v *recoverVerb) recover(ctx context.Context, s streams, target operate.Target, several string) error {
+	if several != "" && !v.JSON {
+		if err := printLine(s.out, several+":"); err != nil {
+			return err
+		}
+	}
+	o, err := v.operator(ctx, s, target)
+	var result operate.Result
+	if err == nil {
+		result, err = o.Recover(ctx, operate.RecoverOptions{Force: v.Force, Timeout: v.Timeout})
+	}
+	result.Switch = several
+	if problem, is := errors.AsType[*operate.Problem](err); is {
+		problem.Switch = several
+	}
 	return v.finish(s, result, err)
 }
 
@@ -186,6 +228,11 @@ func (c *places) open(ctx context.Context, s streams) (*operate.Operator, error)
 	if err != nil {
 		return nil, err
 	}
+	return c.operator(ctx, s, target)
+}
+
+// operator builds the clients for a target.
+func (c *places) operator(ctx context.Context, s streams, target operate.Target) (*operate.Operator, error) {
 	clients, err := connect.Open(ctx, target.Routes[0].ID, version)
 	if err != nil {
 		return nil, err
@@ -209,17 +256,27 @@ func (c *places) target(s streams) (operate.Target, error) {
 		return operate.Target{}, usage("--route and -f cannot be used together", "Use -f, which has all routes of the switch, or --route.")
 	case len(c.Route) > 0:
 		return operate.FromRoutes(c.Route)
-	case c.File == "-":
-		return operate.FromState(s.in, c.Switch)
 	case c.File == "":
 		return operate.Target{}, usage("No routes are named", "Use --route, -f with a state file, or --report-dir with a folder of journals.")
 	}
-	file, err := os.Open(c.File)
+	file, end, err := c.state(s)
 	if err != nil {
-		return operate.Target{}, usage("Cannot read the state file", err.Error())
+		return operate.Target{}, err
 	}
-	defer func() { _ = file.Close() }()
+	defer end()
 	return operate.FromState(file, c.Switch)
+}
+
+// state opens the state file. end closes it.
+func (c *places) state(s streams) (file io.Reader, end func(), err error) {
+	if c.File == "-" {
+		return s.in, func() {}, nil
+	}
+	opened, err := os.Open(c.File)
+	if err != nil {
+		return nil, nil, usage("Cannot read the state file", err.Error())
+	}
+	return opened, func() { _ = opened.Close() }, nil
 }
 
 // lastShift returns the routes of the last shift of a folder of journals.

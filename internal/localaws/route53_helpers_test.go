@@ -61,6 +61,32 @@ func weighted(name, id string, weight int64, value string) types.ResourceRecordS
 	return out
 }
 
+// policied returns an A record set whose routing policy the change sets.
+func policied(name, id, value string, change func(*types.ResourceRecordSet)) types.ResourceRecordSet {
+	out := simple(name, types.RRTypeA, value)
+	out.SetIdentifier = &id
+	change(&out)
+	return out
+}
+
+func latency(region types.ResourceRecordSetRegion) func(*types.ResourceRecordSet) {
+	return func(r *types.ResourceRecordSet) { r.Region = region }
+}
+
+func failover(kind types.ResourceRecordSetFailover) func(*types.ResourceRecordSet) {
+	return func(r *types.ResourceRecordSet) { r.Failover = kind }
+}
+
+func country(code string) func(*types.ResourceRecordSet) {
+	return func(r *types.ResourceRecordSet) { r.GeoLocation = &types.GeoLocation{CountryCode: &code} }
+}
+
+func continent(code string) func(*types.ResourceRecordSet) {
+	return func(r *types.ResourceRecordSet) { r.GeoLocation = &types.GeoLocation{ContinentCode: &code} }
+}
+
+func multivalue(r *types.ResourceRecordSet) { r.MultiValueAnswer = aws.Bool(true) }
+
 // alias returns a record set without records, which refers to another name.
 func alias(r types.ResourceRecordSet, zone, target string) types.ResourceRecordSet {
 	r.TTL, r.ResourceRecords = nil, nil
@@ -132,8 +158,17 @@ func describe(r types.ResourceRecordSet) string {
 		return ""
 	}
 	text := fmt.Sprintf("%s %s", *r.Name, r.Type)
-	if r.SetIdentifier != nil {
+	switch {
+	case r.Weight != nil:
 		text += fmt.Sprintf(" %s weight %d", *r.SetIdentifier, *r.Weight)
+	case r.SetIdentifier != nil:
+		text += fmt.Sprintf(" %s %s%s", *r.SetIdentifier, r.Region, r.Failover)
+		if r.GeoLocation != nil {
+			text += aws.ToString(r.GeoLocation.ContinentCode) + aws.ToString(r.GeoLocation.CountryCode)
+		}
+		if aws.ToBool(r.MultiValueAnswer) {
+			text += "multivalue"
+		}
 	}
 	if r.AliasTarget != nil {
 		text += " alias " + *r.AliasTarget.DNSName

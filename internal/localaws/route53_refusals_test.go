@@ -47,7 +47,10 @@ func TestRoute53_refusals(t *testing.T) {
 		{"no weight", []types.Change{bare(func(r *types.ResourceRecordSet) { r.Weight = nil })}},
 		{"empty set identifier", []types.Change{bare(func(r *types.ResourceRecordSet) { r.SetIdentifier = aws.String("") })}},
 		{"long set identifier", []types.Change{bare(func(r *types.ResourceRecordSet) { r.SetIdentifier = aws.String(strings.Repeat("x", 129)) })}},
-		{"another policy", []types.Change{bare(func(r *types.ResourceRecordSet) { r.Region = types.ResourceRecordSetRegionUsEast1 })}},
+		{"two policies", []types.Change{bare(latency(types.ResourceRecordSetRegionUsEast1))}},
+		{"no simulated policy", []types.Change{bare(func(r *types.ResourceRecordSet) {
+			r.Weight, r.CidrRoutingConfig = nil, &types.CidrRoutingConfig{CollectionId: aws.String("c"), LocationName: aws.String("*")}
+		})}},
 		{"no values", []types.Change{create(types.ResourceRecordSet{Name: aws.String("two.example.com"), Type: types.RRTypeA})}},
 		{"values and alias", []types.Change{bare(func(r *types.ResourceRecordSet) {
 			r.AliasTarget = &types.AliasTarget{HostedZoneId: &b.zone, DNSName: aws.String("one.example.com")}

@@ -24,6 +24,7 @@ const (
 
 // Problem is why a verb did not do what it was asked for.
 type Problem struct {
+	Switch  string `json:"switch,omitempty"` // its address, where a command is about several
 	Exit    Exit   `json:"exit_code"`
 	Summary string `json:"summary"`
 	Traffic string `json:"traffic,omitempty"` // where it is now, and what was done about it
@@ -35,6 +36,9 @@ type Problem struct {
 // Error implements error with the text for people.
 func (p *Problem) Error() string {
 	parts := []string{p.Summary}
+	if p.Switch != "" {
+		parts[0] = p.Switch + ": " + p.Summary
+	}
 	if p.Traffic != "" {
 		parts = append(parts, "Traffic: "+p.Traffic)
 	}

@@ -22,13 +22,13 @@ type RecoverOptions struct {
 }
 
 // Recover rolls an abandoned shift back. It rejects its version only where the record says why, and
-// does nothing where no shift is abandoned.
+// does nothing where no shift is abandoned. Where the routes have no place for a record, it does nothing if the
+// traffic is where the state has it, and returns ErrNoRecord otherwise.
 func (o *Operator) Recover(ctx context.Context, options RecoverOptions) (Result, error) {
 	limited, cancel := context.WithTimeout(ctx, options.Timeout)
 	defer cancel()
-	if problem := o.needsRecord(cannotRecover, "so it is not known whether a shift was abandoned, and where the traffic was before it",
-		"Apply the configuration: the apply continues the shift or rolls it back. To move the traffic without Terraform, use bluegreen rollback with --to."); problem != nil {
-		return Result{}, problem
+	if text := o.unrecorded(); text != "" {
+		return o.recoverUnrecorded(limited, text)
 	}
 	s, problem := o.read(limited, cannotRecover)
 	if problem != nil {
@@ -59,6 +59,31 @@ func (o *Operator) Recover(ctx context.Context, options RecoverOptions) (Result,
 	}
 	o.progress("%s", p.Text())
 	return p.Run(limited)
+}
+
+// recoverUnrecorded is Recover where the routes have no place for a record: only the state says where the
+// traffic belongs. It moves none, because a shift that is still running may have moved it.
+func (o *Operator) recoverUnrecorded(ctx context.Context, text string) (Result, error) {
+	if len(o.Target.Saved) == 0 {
+		return Result{}, o.needsRecord(cannotRecover, "so it is not known whether a shift was abandoned, and where the traffic was before it",
+			"Apply the configuration: the apply continues the shift or rolls it back. To move the traffic without Terraform, use bluegreen rollback with --to.")
+	}
+	s, problem := o.read(ctx, cannotRecover)
+	if problem != nil {
+		return Result{}, problem
+	}
+	if o.Target.isSaved(s.states) {
+		return o.nothing(s, fmt.Sprintf("Nothing to recover: the traffic is where the state has it. %s.", text), nil)
+	}
+	stable := o.Target.Saved[0]
+	to := "--to and the name of an environment"
+	if name, sole := stable.Sole(); sole {
+		to = "--to " + name
+	}
+	problem = o.needsRecord(cannotRecover, fmt.Sprintf("and the traffic is not where the state has it (%s): a shift is in progress or was abandoned, or somebody moved the traffic", stable),
+		"If an apply is running, wait until it ends. Otherwise apply the configuration: the apply continues the shift or rolls it back. To move the traffic without Terraform, use bluegreen rollback with -f, --switch "+o.Target.Switch+" and "+to+".")
+	problem.Traffic = o.Target.where(s.states) + " " + unchanged
+	return Result{}, problem
 }
 
 // NoSwitch is a recovery whose state has no switch: a step of CI that always runs must not fail

@@ -195,6 +195,7 @@ func (p *Plan) moves() bool {
 
 // Result is what a rollback or recovery did.
 type Result struct {
+	Switch   string        `json:"switch,omitempty"` // its address, where a command is about several
 	Outcome  Outcome       `json:"outcome"`
 	Shift    string        `json:"shift,omitempty"`
 	Traffic  string        `json:"traffic,omitempty"` // where it is, for people

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate/routers"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -63,6 +64,31 @@ type switchAttributes struct {
 	Routers      map[string][]routesBlock // by the name of the block
 	Environments map[string]environmentAttributes
 	Rejected     *Rejection
+	Saved        []shift.Weights
+}
+
+// trafficAttributes is what a switch says of its traffic, in percent by environment.
+type trafficAttributes struct {
+	Active  string             `json:"active"`
+	Weights map[string]float64 `json:"weights"`
+	Stable  struct {
+		Weights map[string]float64 `json:"weights"`
+	} `json:"stable"`
+}
+
+// saved returns the weights that the last completed shift left, if the state has them, and those that the last apply or
+// refresh read.
+func (a trafficAttributes) saved() []shift.Weights {
+	var all []shift.Weights
+	for _, percent := range []map[string]float64{a.Stable.Weights, a.Weights} {
+		if w, err := shift.FromPercent(percent); err == nil {
+			all = append(all, w)
+		}
+	}
+	if a.Active != "" {
+		all = append(all, shift.Sole(a.Active))
+	}
+	return all
 }
 
 // routesBlock is a block of a switch with its routes by entry point.
@@ -75,12 +101,13 @@ func (a *switchAttributes) UnmarshalJSON(text []byte) error {
 	var known struct {
 		Environments map[string]environmentAttributes `json:"environments"`
 		Rejected     *Rejection                       `json:"rejected"`
+		trafficAttributes
 	}
 	var all map[string]json.RawMessage
 	if err := errors.Join(json.Unmarshal(text, &known), json.Unmarshal(text, &all)); err != nil {
 		return err
 	}
-	*a = switchAttributes{Routers: map[string][]routesBlock{}, Environments: known.Environments, Rejected: known.Rejected}
+	*a = switchAttributes{Routers: map[string][]routesBlock{}, Environments: known.Environments, Rejected: known.Rejected, Saved: known.saved()}
 	for _, router := range routers.All() {
 		if all[router.Block] == nil {
 			continue
@@ -172,25 +199,10 @@ var ErrNoSwitch = errors.New("the state has no switch")
 // FromState reads a state file, or the output of "terraform show -json". address chooses one of
 // several switches; empty: there is only one.
 func FromState(r io.Reader, address string) (Target, error) {
-	text, err := io.ReadAll(r)
-	if err != nil {
-		return Target{}, refuse(cannotReadState, sentence(err.Error()), "Check the file.")
-	}
-	var file stateFile
-	if err := json.Unmarshal(text, &file); err != nil {
-		return Target{}, refuse(cannotReadState, sentence("it is not valid JSON: "+err.Error()),
-			"Use a state file, or the output of \"terraform show -json\": terraform show -json | bluegreen status -f -")
-	}
-	found, p := file.read()
-	if p != nil {
-		return Target{}, p
-	}
-	names := slices.Sorted(maps.Keys(found.switches))
+	found, names, err := readState(r)
 	switch {
-	case len(names) == 0:
-		p := refuse("The state has no switch", "It has no resource of type "+switchType+".", "Use the state of the configuration that has the switch, or name the routes with --route.")
-		p.Err = ErrNoSwitch
-		return Target{}, p
+	case err != nil:
+		return Target{}, err
 	case address == "" && len(names) > 1:
 		return Target{}, refuse("The state has several switches", "It has "+strings.Join(names, ", ")+".", "Choose one with --switch.")
 	case address == "":
@@ -201,6 +213,46 @@ func FromState(r io.Reader, address string) (Target, error) {
 		return Target{}, refuse("The state has no such switch", fmt.Sprintf("It has %s, and not %s.", strings.Join(names, ", "), address), "Choose one of them with --switch.")
 	}
 	return chosen.target(address, found)
+}
+
+// AllFromState is FromState for all switches of a state, in the order of their addresses.
+func AllFromState(r io.Reader) ([]Target, error) {
+	found, names, err := readState(r)
+	if err != nil {
+		return nil, err
+	}
+	var all []Target
+	for _, address := range names {
+		t, err := found.switches[address].target(address, found)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, t)
+	}
+	return all, nil
+}
+
+// readState reads the switches of a state and their addresses, of which there is at least one.
+func readState(r io.Reader) (*resources, []string, error) {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return nil, nil, refuse(cannotReadState, sentence(err.Error()), "Check the file.")
+	}
+	var file stateFile
+	if err := json.Unmarshal(text, &file); err != nil {
+		return nil, nil, refuse(cannotReadState, sentence("it is not valid JSON: "+err.Error()),
+			"Use a state file, or the output of \"terraform show -json\": terraform show -json | bluegreen status -f -")
+	}
+	found, p := file.read()
+	if p != nil {
+		return nil, nil, p
+	}
+	if len(found.switches) == 0 {
+		p := refuse("The state has no switch", "It has no resource of type "+switchType+".", "Use the state of the configuration that has the switch, or name the routes with --route.")
+		p.Err = ErrNoSwitch
+		return nil, nil, p
+	}
+	return found, slices.Sorted(maps.Keys(found.switches)), nil
 }
 
 // read returns the switches and environments of a file.
@@ -277,7 +329,7 @@ func (m shownModule) collect(found *resources) error {
 
 // target returns the routes of a switch, by entry point, and its environments.
 func (a switchAttributes) target(address string, all *resources) (Target, error) {
-	t := Target{Switch: address, Environments: map[string]Environment{}}
+	t := Target{Switch: address, Environments: map[string]Environment{}, Saved: a.Saved}
 	for _, router := range routers.All() {
 		for _, block := range a.Routers[router.Block] {
 			t.addRoutes(block)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate/routers"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/report"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -18,6 +19,9 @@ type Target struct {
 	Switch       string
 	Environments map[string]Environment
 	Rejected     *Rejection // by the state file; nil: nothing
+	// Saved are the weights, by environment, that all routes have unless a shift is in progress or was abandoned, or somebody
+	// else moved the traffic: those of the last completed shift, and of the last apply or refresh.
+	Saved []shift.Weights
 }
 
 // Environment is an environment of a switch.
@@ -115,6 +119,19 @@ func (t Target) owner(entry, group string) string {
 		}
 	}
 	return ""
+}
+
+// isSaved reports whether all routes have weights that the state has.
+func (t Target) isSaved(states []traffic.State) bool {
+	owners := traffic.NewOwners(t.groupsByEnvironment(), nil, groupName)
+	return slices.ContainsFunc(t.Saved, func(w shift.Weights) bool {
+		for i, s := range states {
+			if s.Response != "" || !owners.Weights(t.Routes[i].Entry, s).Equal(w) {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // groups are all groups that may be behind an entry point.

@@ -79,12 +79,18 @@ func (w *dnsWorld) syncAtQuestion(n int64) {
 // share gives blue and green weights in both records.
 func (w *dnsWorld) share(blue, green int64) {
 	w.t.Helper()
+	w.shareOf(types.RRTypeA, blue, green)
+	w.shareOf(types.RRTypeAaaa, blue, green)
+}
+
+// shareOf is share for one record.
+func (w *dnsWorld) shareOf(kind types.RRType, blue, green int64) {
+	w.t.Helper()
+	address := map[types.RRType]string{types.RRTypeA: "192.0.2.1", types.RRTypeAaaa: "2001:db8::1"}[kind]
 	batch := &types.ChangeBatch{}
-	for kind, address := range map[types.RRType]string{types.RRTypeA: "192.0.2.1", types.RRTypeAaaa: "2001:db8::1"} {
-		for identifier, weight := range map[string]int64{"blue": blue, "green": green} {
-			batch.Changes = append(batch.Changes, types.Change{Action: types.ChangeActionUpsert, ResourceRecordSet: &types.ResourceRecordSet{
-				Name: new("app.example.com"), Type: kind, SetIdentifier: &identifier, Weight: &weight, TTL: new(int64(30)), ResourceRecords: []types.ResourceRecord{{Value: &address}}}})
-		}
+	for identifier, weight := range map[string]int64{"blue": blue, "green": green} {
+		batch.Changes = append(batch.Changes, types.Change{Action: types.ChangeActionUpsert, ResourceRecordSet: &types.ResourceRecordSet{
+			Name: new("app.example.com"), Type: kind, SetIdentifier: &identifier, Weight: &weight, TTL: new(int64(30)), ResourceRecords: []types.ResourceRecord{{Value: &address}}}})
 	}
 	_, err := w.dns.ChangeResourceRecordSets(context.Background(), &route53.ChangeResourceRecordSetsInput{HostedZoneId: &w.zone, ChangeBatch: batch})
 	w.must(err)

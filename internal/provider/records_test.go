@@ -28,13 +28,28 @@ func newDNSSite(t *testing.T, options ...localaws.Option) *dnsSite {
 	s := &dnsSite{bench: newBench(t, options...)}
 	s.dns = route53.New(route53.Options{Region: "us-east-1", BaseEndpoint: new(s.srv.URL()), RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider("AKIALOCAL", "secret", "")})
-	out, err := s.dns.CreateHostedZone(t.Context(), &route53.CreateHostedZoneInput{Name: new("example.com"), CallerReference: new("test")})
-	s.must(err)
-	s.zone = strings.TrimPrefix(*out.HostedZone.Id, "/hostedzone/")
+	s.zone = s.createZone("example.com")
 	for _, kind := range []types.RRType{types.RRTypeA, types.RRTypeAaaa} {
 		s.set(s.record(kind, "blue", 100), s.record(kind, "green", 0))
 	}
 	return s
+}
+
+func (s *dnsSite) createZone(name string) (id string) {
+	s.t.Helper()
+	out, err := s.dns.CreateHostedZone(s.t.Context(), &route53.CreateHostedZoneInput{Name: &name, CallerReference: &name})
+	s.must(err)
+	return strings.TrimPrefix(*out.HostedZone.Id, "/hostedzone/")
+}
+
+// otherPolicies returns what sets a routing policy that cannot be shifted.
+func otherPolicies() map[string]func(*types.ResourceRecordSet) {
+	return map[string]func(*types.ResourceRecordSet){
+		"latency":     func(r *types.ResourceRecordSet) { r.Region = types.ResourceRecordSetRegionEuWest1 },
+		"geolocation": func(r *types.ResourceRecordSet) { r.GeoLocation = &types.GeoLocation{CountryCode: new("*")} },
+		"failover":    func(r *types.ResourceRecordSet) { r.Failover = types.ResourceRecordSetFailoverSecondary },
+		"multivalue":  func(r *types.ResourceRecordSet) { r.MultiValueAnswer = new(true) },
+	}
 }
 
 // record returns a weighted record of app.example.com, whose TTL is one second.
@@ -167,12 +182,32 @@ func TestRecords_badInput(t *testing.T) {
 	plain := s.record(types.RRTypeA, "", 0)
 	plain.SetIdentifier, plain.Weight, plain.Name = nil, nil, new("simple.example.com")
 	s.set(plain)
+	for name, change := range otherPolicies() {
+		r := s.record(types.RRTypeA, "one", 0)
+		r.Name, r.Weight = new(name+".example.com"), nil
+		change(&r)
+		s.set(r)
+	}
+	second := s.createZone("example.org")
+	other := func(name string) func(string) string {
+		return replaceAll("app.example.com/A\", ", name+".example.com/A\"], web6 = [", "{ web = each.key }", "{ web = each.key, web6 = each.key }")
+	}
 	for _, c := range []struct {
 		name   string
 		change func(text string) string
 	}{
-		{"not weighted", replaceAll("app.example.com/A\", ", "simple.example.com/A\"], web6 = [", "{ web = each.key }", "{ web = each.key, web6 = each.key }")},
+		{"not weighted", other("simple")},
+		{"latency", other("latency")},
+		{"geolocation", other("geolocation")},
+		{"failover", other("failover")},
+		{"multivalue", other("multivalue")},
+		{"no such zone", replaceAll(s.zone, "Z0000000000000")},
 		{"two names", replace("app.example.com/AAAA", "www.example.com/AAAA")},
+		{"two zones", replace(s.zone+"/app.example.com/AAAA", second+"/app.example.com/AAAA")},
+		{"upper case", replace("app.example.com/AAAA", "App.example.com/AAAA")},
+		{"escaped wildcard", replace("app.example.com/AAAA", `\\052.example.com/AAAA`)},
+		{"prefix of a zone", replace(s.zone+"/app.example.com/AAAA", "/hostedzone/"+s.zone+"/app.example.com/AAAA")},
+		{"long identifier", replace("{ web = each.key }", fmt.Sprintf("{ web = %q }", strings.Repeat("x", 129)))},
 		{"other type", replace("app.example.com/AAAA", "app.example.com/TXT")},
 		{"trailing dot", replace("app.example.com/AAAA", "app.example.com./AAAA")},
 		{"no record id", replace(s.zone+"/app.example.com/AAAA", "app.example.com")},
@@ -199,9 +234,9 @@ func TestRecords_badInput(t *testing.T) {
 		change func(text string) string
 	}{
 		{"hold below the TTL", replace(`hold = "1s" }, {`, `hold = "999ms" }, {`)},
-		{"no such zone", replaceAll(s.zone, "Z0000000000000")},
 		{"no such record", replaceAll("app.example.com", "absent.example.com")},
 		{"no such record set", replace("{ web = each.key }", `{ web = "${each.key}-2" }`)},
+		{"no such type", replace(", \""+s.zone+"/app.example.com/AAAA\"", ", \""+s.zone+"/app.example.com/CNAME\"")},
 	} {
 		w.write(c.change(s.release("green").String()))
 		w.apply().failsAs(c.name, s.volatile())

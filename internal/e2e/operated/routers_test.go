@@ -190,6 +190,7 @@ func TestUnrecorded_rollbackAfterAKill(t *testing.T) {
 			if u.green() != 0 {
 				t.Errorf("green has %g %%", u.green())
 			}
+			u.operate("recover after it", 0, "recover", "-f", "terraform.tfstate")
 			u.configure("blue", endless)
 			mark := len(u.Server.Calls())
 			u.MustApply(e2e.Unlocked)
@@ -203,6 +204,7 @@ func TestUnrecorded_rollbackAfterAKill(t *testing.T) {
 			if u.green() != 100 {
 				t.Errorf("green has %g %%", u.green())
 			}
+			u.operate("recover after a shift", 0, "recover", "-f", "terraform.tfstate")
 		})
 	}
 }

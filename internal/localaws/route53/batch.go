@@ -188,23 +188,18 @@ func (b *batch) checkCNAME(r *recordSet) {
 	}
 }
 
-// checkGroup checks a record set against the others with its name and type: all are weighted, or it is alone.
+// checkGroup checks a record set against the others with its name and type: all have the same routing policy, or it is
+// alone.
 func (b *batch) checkGroup(r *recordSet) {
-	others := 0
-	for _, o := range b.group(r.Name, r.Type) {
-		switch {
-		case o.key() == r.key():
-			continue
-		case r.SetIdentifier == nil:
-			b.problem("%s cannot be created as other RRSets exist with the same name and type.", r.named())
-		case o.SetIdentifier == nil:
-			b.problem("%s cannot be created as a non-weighted set exists with the same name and type.", r.named())
-		}
-		others++
+	others := slices.DeleteFunc(b.group(r.Name, r.Type), func(o *recordSet) bool { return o.key() == r.key() })
+	if r.SetIdentifier == nil && len(others) > 0 {
+		b.problem("%s cannot be created as other RRSets exist with the same name and type.", r.named())
+		return
 	}
+	b.checkPolicy(r, others)
 	// The limit is documented, the words of AWS are not known.
-	if others >= maxWeightedSets {
-		b.problem("%s cannot be created as the limit of %d weighted sets with the same name and type is reached.", r.named(), maxWeightedSets)
+	if len(others) >= maxSets {
+		b.problem("%s cannot be created as the limit of %d %s sets with the same name and type is reached.", r.named(), maxSets, r.policy())
 	}
 }
 

@@ -14,7 +14,7 @@ const (
 	maxWeight          = 255
 	maxTTL             = 1<<31 - 1
 	maxIdentifier      = 128
-	maxWeightedSets    = 100 // with the same name and type
+	maxSets            = 100 // of a routing policy with the same name and type
 	maxName            = 1024
 )
 
@@ -59,6 +59,9 @@ func (ch *recordChange) checkRanges(at string) error {
 	case length > maxIdentifier:
 		return violation(r.identifier(), at+"setIdentifier", fmt.Sprintf("have length less than or equal to %d", maxIdentifier))
 	}
+	if err := r.checkPolicyRanges(at); err != nil {
+		return err
+	}
 	if err := checkRange(r.Weight, at+"weight", maxWeight); err != nil {
 		return err
 	}
@@ -90,24 +93,19 @@ func (ch *recordChange) checkFields() error {
 		return ch.wrong("Expected exactly one of %s, but found none", contents)
 	case r.AliasTarget != nil && (r.TTL != nil || len(r.ResourceRecords) > 0):
 		return ch.wrong("Expected exactly one of %s, but found more than one", contents)
-	case r.SetIdentifier == nil && r.Weight != nil:
-		return ch.wrong("Missing field 'SetIdentifier'")
-	case r.SetIdentifier != nil && r.Weight == nil:
-		return ch.wrong("Expected exactly one of [Weight, Region, Failover, GeoLocation, or MultiValueAnswer], but found none")
 	}
-	return nil
+	return ch.checkPolicy()
 }
 
 // checkSimulated rejects what Route 53 has and this package has not.
 func (ch *recordChange) checkSimulated() error {
 	r := &ch.ResourceRecordSet
 	for name, is := range map[string]bool{
-		"Region": r.Region != nil, "Failover": r.Failover != nil, "MultiValueAnswer": r.MultiValueAnswer != nil && *r.MultiValueAnswer != "false",
-		"GeoLocation": r.GeoLocation != nil, "GeoProximityLocation": r.GeoProximityLocation != nil, "CidrRoutingConfig": r.CidrRoutingConfig != nil,
+		"GeoProximityLocation": r.GeoProximityLocation != nil, "CidrRoutingConfig": r.CidrRoutingConfig != nil,
 		"TrafficPolicyInstanceId": r.TrafficPolicyInstanceID != nil,
 	} {
 		if is {
-			return invalidInput("localaws does not simulate %s: record sets are simple or weighted", name)
+			return invalidInput("localaws does not simulate %s: record sets are simple, weighted, latency, failover, geolocation or multivalue answer", name)
 		}
 	}
 	return nil

@@ -21,11 +21,12 @@ type recordSet struct {
 	AliasTarget     *aliasTarget `xml:",omitempty"`
 	HealthCheckID   string       `json:"HealthCheckId" xml:"HealthCheckId,omitempty"`
 
+	Region           *string      `xml:",omitempty"`
+	Failover         *string      `xml:",omitempty"`
+	MultiValueAnswer *bool        `xml:",omitempty"`
+	GeoLocation      *geoLocation `xml:",omitempty"`
+
 	// The other routing policies are rejected.
-	Region                  *string `xml:"-"`
-	Failover                *string `xml:"-"`
-	MultiValueAnswer        *string `xml:"-"`
-	GeoLocation             any     `xml:"-"`
 	GeoProximityLocation    any     `xml:"-"`
 	CidrRoutingConfig       any     `xml:"-"`
 	TrafficPolicyInstanceID *string `json:"TrafficPolicyInstanceId" xml:"-"`
@@ -93,7 +94,7 @@ func (r recordSet) normal() *recordSet {
 // records has no meaning.
 func (r *recordSet) matches(o *recordSet) bool {
 	same := func(a, b *int) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
-	if !same(r.Weight, o.Weight) || !same(r.TTL, o.TTL) || r.HealthCheckID != o.HealthCheckID {
+	if r.policy() != o.policy() || r.place() != o.place() || !same(r.Weight, o.Weight) || !same(r.TTL, o.TTL) || r.HealthCheckID != o.HealthCheckID {
 		return false
 	}
 	if (r.AliasTarget == nil) != (o.AliasTarget == nil) || (r.AliasTarget != nil && *r.AliasTarget != *o.AliasTarget) {
@@ -133,10 +134,7 @@ func (z *zone) view(balancerZone string) *nameserver.Zone {
 	sets := map[nameserver.Key][]nameserver.Set{}
 	for _, key := range z.sortedKeys() {
 		r := z.records[key]
-		set := nameserver.Set{ID: key.id, HealthCheck: r.HealthCheckID}
-		if r.Weight != nil {
-			set.Weight = *r.Weight
-		}
+		set := nameserver.Set{ID: key.id, HealthCheck: r.HealthCheckID, Weight: r.share()}
 		if r.AliasTarget != nil {
 			set.Alias = &nameserver.Alias{
 				Name: inDNS(r.AliasTarget.DNSName), Balancer: r.AliasTarget.HostedZoneID == balancerZone, EvaluateHealth: r.AliasTarget.EvaluateTargetHealth,

@@ -31,6 +31,7 @@ type RecordStatus struct {
 	Type        string   `json:"type"`
 	ID          string   `json:"set_identifier,omitempty"`
 	Weight      *int     `json:"weight,omitempty"`
+	Policy      string   `json:"policy,omitempty"` // unless it is simple or weighted
 	TTL         *int     `json:"ttl,omitempty"`
 	Values      []string `json:"values,omitempty"`
 	Alias       string   `json:"alias,omitempty"`
@@ -48,6 +49,9 @@ func (s *Service) Status() map[string]ZoneStatus {
 		for _, key := range z.sortedKeys() {
 			r := z.records[key]
 			line := RecordStatus{Name: r.Name, Type: r.Type, ID: key.id, Weight: r.Weight, TTL: r.TTL, Values: r.values(), HealthCheck: r.HealthCheckID}
+			if r.Weight == nil && r.SetIdentifier != nil {
+				line.Policy = r.policy()
+			}
 			if r.AliasTarget != nil {
 				line.Alias = r.AliasTarget.DNSName
 			}

@@ -3,6 +3,7 @@
 package connect
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -21,14 +22,15 @@ const (
 	accountTimeout     = 3 * time.Second // of a call that only completes a message
 )
 
+// globalRegion is for STS where nothing else sets a region and the route has none, as a record.
+const globalRegion = "us-east-1"
+
 // Open returns the clients for the router of a route, whose region is for STS where nothing else sets one.
 func Open(ctx context.Context, route, version string) (operate.Clients, error) {
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(awshttp.NewBuildableClient()))
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(awshttp.NewBuildableClient()),
+		config.WithDefaultRegion(cmp.Or(routers.Region(route), globalRegion)))
 	if err != nil {
 		return operate.Clients{}, noCredentials("The AWS configuration could not be read: " + err.Error())
-	}
-	if cfg.Region == "" {
-		cfg.Region = routers.Region(route)
 	}
 	cfg.APIOptions = append(cfg.APIOptions, awsmiddleware.AddUserAgentKeyValue("bluegreen", version))
 	if cfg.Credentials == nil {

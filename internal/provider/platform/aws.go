@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -22,6 +24,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/route53"
 )
 
 const (
@@ -158,9 +161,15 @@ func (r awsReader) endpoint(at path.Path, v attr.Value) string {
 	return text
 }
 
-// load returns the SDK configuration. The region is that of the ARN that is called
-// first, for STS where nothing else sets one.
+// load returns the SDK configuration. Where nothing else sets a region, it is that of the ARN that is
+// called first, for STS, or globalRegion where the id has none.
 func (s AWSSettings) load(ctx context.Context, region string) (aws.Config, error) {
+	cfg, _, err := s.loadRegional(ctx, region)
+	return cfg, err
+}
+
+// loadRegional is load. It reports whether something set the region.
+func (s AWSSettings) loadRegional(ctx context.Context, region string) (cfg aws.Config, known bool, err error) {
 	options := []func(*config.LoadOptions) error{
 		// A plain http.Client fails where AWS_CA_BUNDLE is set.
 		config.WithHTTPClient(awshttp.NewBuildableClient()),
@@ -188,17 +197,33 @@ func (s AWSSettings) load(ctx context.Context, region string) (aws.Config, error
 		}
 		return cfg, nil
 	}
-	cfg, err := load(ctx)
+	cfg, err = load(ctx)
+	if known = cfg.Region != "" || region != ""; err == nil && cfg.Region == "" {
+		// The SDK may assume a role itself, as the environment or a profile says.
+		options = append(options, config.WithDefaultRegion(cmp.Or(region, s.globalRegion())))
+		cfg, err = load(ctx)
+	}
 	if err != nil {
-		return cfg, err
+		return cfg, known, err
 	}
 	cfg.Credentials = reloaded(cfg.Credentials, load)
-	if cfg.Region == "" {
-		cfg.Region = region
-	}
 	cfg.APIOptions = append(cfg.APIOptions, awsmiddleware.AddUserAgentKey(s.UserAgent))
 	s.assume(&cfg)
-	return cfg, nil
+	return cfg, known, nil
+}
+
+// globalRegion is the region in which the global services of the partition are called, such as Route 53:
+// that of the role, if there is one.
+func (s AWSSettings) globalRegion() string {
+	role := ""
+	switch {
+	case s.Role != nil:
+		role = s.Role.ARN
+	case s.Web != nil:
+		role = s.Web.ARN
+	}
+	parsed, _ := arn.Parse(role) // a malformed one has no partition
+	return route53.GlobalRegion(parsed.Partition)
 }
 
 // assume adds a role on top of the credentials. Both kinds of role renew themselves.

@@ -80,6 +80,7 @@ type fakeSTS struct {
 	expired atomic.Bool
 	n       atomic.Int64
 	tokens  atomic.Value // the last web identity token
+	region  atomic.Value // of the last signature
 }
 
 func newFakeSTS(t *testing.T) *fakeSTS {
@@ -87,6 +88,9 @@ func newFakeSTS(t *testing.T) *fakeSTS {
 	f := &fakeSTS{}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.tokens.Store(r.FormValue("WebIdentityToken"))
+		if scope := strings.Split(r.Header.Get("Authorization"), "/"); len(scope) > 2 { // the request of a web identity is not signed
+			f.region.Store(scope[2])
+		}
 		if f.expired.Load() && strings.Contains(r.Header.Get("Authorization"), "AKIAOLD") {
 			w.WriteHeader(http.StatusForbidden)
 			_, _ = fmt.Fprint(w, `<ErrorResponse><Error><Code>ExpiredToken</Code><Message>expired</Message></Error></ErrorResponse>`)

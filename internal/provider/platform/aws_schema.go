@@ -27,7 +27,7 @@ func awsAttributes() map[string]schema.Attribute {
 	}
 	return map[string]schema.Attribute{
 		"profile":                  awsText("Profile in the shared configuration files. Default: `AWS_PROFILE`, or `default`."),
-		"region":                   awsText("Region for STS. Load balancers are always called in the region of their ARN. Default: `AWS_REGION`, the region of the profile, or the region of the first ARN."),
+		"region":                   awsText("Region for STS. Load balancers are always called in the region of their ARN. Default: `AWS_REGION`, the region of the profile, the region of the first ARN, or for records that of Route 53 (`us-east-1`, or the one of the partition of the role)."),
 		"access_key":               awsText("Access key ID. Requires `secret_key`. Default: the credential chain of the AWS SDK."),
 		"secret_key":               secret("Secret access key. Requires `access_key`. Prefer the environment variable `AWS_SECRET_ACCESS_KEY`."),
 		"token":                    secret("Session token of temporary credentials. Requires `access_key` and `secret_key`."),

@@ -28,13 +28,15 @@ type AWSSession struct {
 
 	mu      sync.Mutex
 	config  *aws.Config
+	region  bool   // whether something set the region of config
 	account string // of the credentials, once it was read
 
 	planned    sync.Once
 	plannedErr error // of the check in a plan
 }
 
-// open returns the SDK configuration. The region is for STS where nothing else sets one.
+// open returns the SDK configuration. The region is for STS where nothing else sets one; empty: the id has none, as a
+// record.
 func (s *AWSSession) open(ctx context.Context, region string) (aws.Config, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -42,14 +44,14 @@ func (s *AWSSession) open(ctx context.Context, region string) (aws.Config, error
 		return aws.Config{}, ErrSettingsUnknown
 	}
 	if s.config == nil {
-		config, err := s.Settings.load(ctx, region)
+		config, known, err := s.Settings.loadRegional(ctx, region)
 		if err != nil {
 			return aws.Config{}, err
 		}
-		if config.Region == "" { // a later call has an ARN
-			return config, nil
-		}
-		s.config = &config
+		s.config, s.region = &config, known
+	}
+	if !s.region && region != "" {
+		s.config.Region, s.region = region, true
 	}
 	return *s.config, nil
 }
@@ -115,14 +117,17 @@ func (s *AWSSession) Allows(id string) error {
 	return s.allows(account)
 }
 
-// CloudWatch returns a client for a region; empty: that of the configuration.
+// CloudWatch returns a client for a region; empty: that of the configuration, if something set it.
 func (s *AWSSession) CloudWatch(ctx context.Context, region string) (*cloudwatch.Client, error) {
 	config, err := s.open(ctx, region)
 	if err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
+	known := s.region
+	s.mu.Unlock()
 	return cloudwatch.NewFromConfig(config, func(o *cloudwatch.Options) {
-		if region != "" {
+		if region != "" || !known {
 			o.Region = region
 		}
 		if url := s.Settings.Endpoints["cloudwatch"]; url != "" {

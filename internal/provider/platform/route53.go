@@ -123,13 +123,17 @@ func idFault(err error) string {
 	case errors.Is(err, route53.ErrType):
 		return "It is not a record of type A, AAAA or CNAME."
 	case errors.Is(err, route53.ErrNotNormal) && parsed != nil:
-		return fmt.Sprintf("Write it as %s: in lower case, without a trailing dot.", parsed.Normal)
+		return fmt.Sprintf("Write it as %s: the ID of the zone without a prefix, and the name in lower case, with * instead of its escape and without a trailing dot.", parsed.Normal)
 	}
 	return "It is not a record of Route 53. Use ZONE_ID/name/type, such as Z0123456789ABC/app.example.com/A."
 }
 
-// recordReadFault is about a record that is not there, or has another routing policy.
+// recordReadFault is about a zone that does not exist, or a record that has another routing policy. A record that does
+// not exist may be created by the same apply, but Route 53 chooses the ID of a zone when it creates it.
 func recordReadFault(at path.Path, route string, err error) diag.Diagnostic {
+	if call, is := errors.AsType[*route53.CallError](err); is && call.Code == noSuchZone {
+		return input.Misuse(at, fmt.Sprintf("The %s does not exist. %s", recordName(route, noSuchZone), zoneAction), input.Fact{"Record", route})
+	}
 	if weighted, is := errors.AsType[*route53.NotWeightedError](err); is && weighted.Route == route {
 		return input.Misuse(at, notWeightedText(weighted)+" "+weightedAction, input.Fact{"Record", route}, input.Fact{"Routing policy", weighted.Policy})
 	}
@@ -180,10 +184,16 @@ func recordDetail(err error) (input.Detail, bool) {
 	return failed.failure(err), true
 }
 
+// noSuchZone is the error code for a zone that does not exist.
+const noSuchZone = "NoSuchHostedZone"
+
+// zoneAction is what to do about a zone that does not exist.
+const zoneAction = "Use the zone_id attribute of an aws_route53_zone, and the credentials of its account."
+
 // recordName names what a call is about in a sentence.
 func recordName(id, code string) string {
 	zone, _, _ := strings.Cut(id, "/")
-	if code == "NoSuchHostedZone" {
+	if code == noSuchZone {
 		return "hosted zone " + zone
 	}
 	if g, err := route53.ParseGroup(id); err == nil {

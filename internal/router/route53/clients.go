@@ -11,9 +11,17 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
-// defaultRegion is for a configuration without a region: the SDK needs one, although Route 53 has
-// one endpoint per partition.
-const defaultRegion = "us-east-1"
+// GlobalRegion returns the region in which Route 53 is called in a partition, such as "aws-cn": the SDK needs
+// one, although Route 53 has one endpoint per partition. For an unknown partition it is that of "aws".
+func GlobalRegion(partition string) string {
+	switch partition {
+	case "aws-cn":
+		return "cn-northwest-1"
+	case "aws-us-gov":
+		return "us-gov-west-1"
+	}
+	return "us-east-1"
+}
 
 // client is the part of the API that a Router calls. It holds functions, because the linker keeps all
 // methods of a type that is in an interface once a program uses templates: those of 70 operations are
@@ -67,7 +75,7 @@ func NewRouters(cfg aws.Config, o Options) (forward, rollback *Router) {
 	l := limiterOf(o.Account, o.RequestsPerSecond)
 	open := func(terms awscall.Policy, rollback bool) *Router {
 		return newRouter(newClient(route53api.NewFromConfig(cfg, func(c *route53api.Options) {
-			c.Region = cmp.Or(cfg.Region, defaultRegion)
+			c.Region = cmp.Or(cfg.Region, GlobalRegion(""))
 			c.Retryer, c.RetryMaxAttempts = terms.Retryer, 0 // otherwise the configuration's number would apply
 			if o.Endpoint != "" {
 				c.BaseEndpoint = &o.Endpoint
