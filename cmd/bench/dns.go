@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,7 +17,6 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/route53"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -40,90 +38,24 @@ type site struct {
 
 // dns measures a release and a rollback of weighted records, as clients behind a caching resolver see them.
 func (b bench) dns(ctx context.Context) ([]row, error) {
-	calls, lost, err := dnsRelease(ctx, b.dir)
+	where := fmt.Sprintf("TTL %s, propagation %s, a caching resolver, %d new connections/s", dnsTTL, dnsPropagation, dnsRate)
+	rows, err := trial{
+		release: "Route 53 calls of a release of an A and an AAAA record (5 %, 50 %, 100 %, holds of 5 s), with those for health", write: "ChangeResourceRecordSets", perStep: "1 batch per step", writes: 3,
+		lost: "requests lost in that release: " + where, last: "from a failed gate at 50 % to the last user of the bad version: " + where,
+		within: dnsTTL + dnsPropagation + time.Second, goal: "TTL + propagation, and 1 s of a cache that counts whole seconds",
+		hold: dnsTTL, linger: 2 * dnsTTL,
+		stage: func(green rehearsal.AppTerms) (*stage, error) {
+			s, err := newSite(ctx, b.dir, green)
+			if err != nil {
+				return nil, err
+			}
+			return &stage{server: s.server, spec: s.spec, load: s.load, close: s.close}, nil
+		},
+	}.rows(ctx)
 	if errors.Is(err, rehearsal.ErrNoResolver) {
 		return []row{{what: "weighted records of Route 53 through a caching resolver", goal: "measured", measured: "not measured: " + err.Error()}}, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	took, bad, err := dnsRollback(ctx, b.dir)
-	if err != nil {
-		return nil, err
-	}
-	where := fmt.Sprintf("TTL %s, propagation %s, a caching resolver, %d new connections/s", dnsTTL, dnsPropagation, dnsRate)
-	return []row{
-		{what: "Route 53 calls of a release of an A and an AAAA record (5 %, 50 %, 100 %, holds of 5 s), with those for health", goal: "1 batch per step",
-			measured: callsText(calls), missed: calls["ChangeResourceRecordSets"] != 3},
-		{what: "requests lost in that release: " + where, goal: "0", measured: fmt.Sprintf("%d of %d", lost.Lost, lost.Requests), missed: lost.Lost > 0 || lost.Requests == 0},
-		{what: "from a failed gate at 50 % to the last user of the bad version: " + where, goal: "TTL + propagation, and 1 s of a cache that counts whole seconds",
-			measured: fmt.Sprintf("%.1f s; %d requests", took.Seconds(), bad), missed: took > dnsTTL+dnsPropagation+time.Second || bad == 0},
-	}, nil
-}
-
-// dnsRelease returns the calls of a release and what the users saw.
-func dnsRelease(ctx context.Context, dir string) (map[string]int, rehearsal.Counts, error) {
-	s, err := newSite(ctx, dir, rehearsal.AppTerms{Version: "2"})
-	if err != nil {
-		return nil, rehearsal.Counts{}, err
-	}
-	defer s.close()
-	s.spec.Request.Strategy.Steps = []shift.Step{{At: 50, Hold: dnsTTL}, {At: 500, Hold: dnsTTL}}
-	load := s.load()
-	before := len(s.server.Calls())
-	_, err = rollout.Run(ctx, s.spec)
-	calls := map[string]int{}
-	for _, c := range s.server.Calls()[before:] {
-		if c.Service == "route53" {
-			calls[c.Action]++
-		}
-	}
-	return calls, load.Stop(), err
-}
-
-// usersGate fails once a user got a bad response.
-type usersGate struct {
-	load     *rehearsal.Load
-	mu       sync.Mutex
-	failedAt time.Time
-}
-
-// Evaluate implements rollout.Gate.
-func (g *usersGate) Evaluate(context.Context, rollout.GateInput) rollout.Verdict {
-	if g.load.Counts().FirstBad.IsZero() {
-		return rollout.Verdict{Status: rollout.Pass}
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.failedAt = time.Now()
-	return rollout.Verdict{Status: rollout.Fail, Detail: "a user got an error"}
-}
-
-var errNotRefused = errors.New("a gate failed and the shift did not")
-
-// dnsRollback returns the time from a failed gate to the last bad response, and the number of bad responses.
-func dnsRollback(ctx context.Context, dir string) (time.Duration, int, error) {
-	s, err := newSite(ctx, dir, rehearsal.AppTerms{Version: "bad", BreaksAfter: 20})
-	if err != nil {
-		return 0, 0, err
-	}
-	defer s.close()
-	gate := &usersGate{load: s.load()}
-	strategy := &s.spec.Request.Strategy
-	strategy.Steps = []shift.Step{{At: 500, Hold: 5 * time.Minute}}
-	strategy.Gates = []shift.GateSettings{{Name: "users", When: shift.During, Interval: 50 * time.Millisecond, Timeout: time.Second, InconclusiveTimeout: time.Minute}}
-	s.spec.Gates = []rollout.NamedGate{{GateSettings: strategy.Gates[0], Gate: gate}}
-	_, err = rollout.Run(ctx, s.spec)
-	if err == nil {
-		return 0, 0, errNotRefused
-	}
-	select { // resolvers keep the answer
-	case <-time.After(2 * dnsTTL):
-	case <-ctx.Done():
-		return 0, 0, ctx.Err()
-	}
-	counts := gate.load.Stop()
-	return counts.LastBad.Sub(gate.failedAt), counts.Bad["bad"], nil
+	return rows, err
 }
 
 // newSite has version 1 in blue, which is live, and another one in green.
@@ -210,13 +142,8 @@ func (s *site) newSpec(cfg aws.Config) error {
 		}
 		owned[name] = map[string]string{"web": group}
 	}
-	s.spec = rollout.Spec{
-		Router: forward, RollbackRouter: rollback, ID: "bench", Owners: traffic.NewOwners(owned, nil, nil), Limits: route53.Limits(),
-		Request: shift.Request{Environments: []shift.Environment{{Name: "blue"}, {Name: "green"}}, Desired: shift.Sole("green"),
-			Strategy: shift.Strategy{HealthTimeout: time.Minute, Settle: dnsTTL}},
-		Health: rollout.HealthSettings{CapacityPercent: 50, MinHealthyPercent: 100, MinHealthyTargets: 1, BreachFor: 30 * time.Second, Timeout: time.Minute},
-		Record: rollout.RecordSpec{Off: true},
-	}
+	s.spec = specOf(forward, rollback, route53.Limits(), owned)
+	s.spec.Request.Strategy.Settle = dnsTTL
 	for _, route := range slices.Sorted(slices.Values(routes)) {
 		s.spec.Routes = append(s.spec.Routes, rollout.Route{Route: traffic.Route{ID: route, Entry: "web"}})
 	}

@@ -97,20 +97,9 @@ func (l *loopback) newSpec(listeners []string, holds time.Duration) rollout.Spec
 	forward, rollback := elb.NewRouters(aws.Config{
 		Region: rehearsal.Region, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")},
 		elb.Options{Endpoint: l.balancer.URL()})
-	spec := rollout.Spec{
-		Router: forward, RollbackRouter: rollback, ID: "bench",
-		Owners: traffic.NewOwners(map[string]map[string]string{
-			"blue": {"web": l.stage.Groups["blue"]}, "green": {"web": l.stage.Groups["green"]}}, nil, nil),
-		Limits: elb.Limits(),
-		Request: shift.Request{
-			Environments: []shift.Environment{{Name: "blue"}, {Name: "green"}},
-			Desired:      shift.Sole("green"),
-			Strategy:     shift.Strategy{HealthTimeout: time.Minute},
-		},
-		Health: rollout.HealthSettings{CapacityPercent: 50, MinHealthyPercent: 100, MinHealthyTargets: 1,
-			BreachFor: 30 * time.Second, Timeout: time.Minute},
-		Record: rollout.RecordSpec{Recorder: elb.NewRecorder(forward), Template: traffic.Record{Switch: "bench", Goal: "green"}},
-	}
+	spec := specOf(forward, rollback, elb.Limits(), map[string]map[string]string{
+		"blue": {"web": l.stage.Groups["blue"]}, "green": {"web": l.stage.Groups["green"]}})
+	spec.Record = rollout.RecordSpec{Recorder: elb.NewRecorder(forward), Template: traffic.Record{Switch: "bench", Goal: "green"}}
 	for _, arn := range listeners {
 		spec.Routes = append(spec.Routes, rollout.Route{Route: traffic.Route{ID: arn, Entry: "web"}})
 		spec.Record.Template.Routes++
@@ -119,6 +108,21 @@ func (l *loopback) newSpec(listeners []string, holds time.Duration) rollout.Spec
 		spec.Request.Strategy.Steps = append(spec.Request.Strategy.Steps, shift.Step{At: shift.Share(10 * percent), Hold: holds})
 	}
 	return spec
+}
+
+// specOf is a shift from blue to green, which leaves no record.
+func specOf(forward, rollback traffic.Router, limits traffic.Limits, owned map[string]map[string]string) rollout.Spec {
+	return rollout.Spec{
+		Router: forward, RollbackRouter: rollback, ID: "bench", Owners: traffic.NewOwners(owned, nil, nil), Limits: limits,
+		Request: shift.Request{
+			Environments: []shift.Environment{{Name: "blue"}, {Name: "green"}},
+			Desired:      shift.Sole("green"),
+			Strategy:     shift.Strategy{HealthTimeout: time.Minute},
+		},
+		Health: rollout.HealthSettings{CapacityPercent: 50, MinHealthyPercent: 100, MinHealthyTargets: 1,
+			BreachFor: 30 * time.Second, Timeout: time.Minute},
+		Record: rollout.RecordSpec{Off: true},
+	}
 }
 
 func (l *loopback) close() {

@@ -99,7 +99,7 @@ type measure struct {
 func (b bench) measures() []measure {
 	return []measure{
 		{"choice", b.choice}, {"steps", b.steps}, {"rollback", b.rollbackTimes}, {"intervals", b.intervals}, {"record", b.records}, {"detection", b.detection},
-		{"judgment", b.judgment}, {"traffic", b.traffic}, {"provider", b.provider}, {"shifts", b.shifts}, {"releases", b.releases}, {"dns", b.dns}, {"cancel", b.cancel},
+		{"judgment", b.judgment}, {"traffic", b.traffic}, {"provider", b.provider}, {"shifts", b.shifts}, {"releases", b.releases}, {"network", network}, {"dns", b.dns}, {"functions", functions}, {"cancel", b.cancel},
 	}
 }
 
