@@ -115,6 +115,9 @@ func (s *shiftRun) shiftFailed(result rollout.Result, f *rollout.Failure) diag.D
 	d.Traffic = s.trafficText(result, f)
 	d.Facts = append([]input.Fact{{"Route", s.routeFact(result, f.Route)}, {"Gate", f.Gate}, {"Step", stageFact(f.Stage)}}, d.Facts...)
 	switch {
+	case isUnconfirmed(f) && f.Cause == rollout.RouterFailed: // the action is to allow what is denied
+	case isUnconfirmed(f):
+		d.Action += " To let a rollback confirm that all servers have its weights, allow the IAM action that the rollback error names."
 	case f.Disposition == rollout.RollbackFailed:
 		d.Action = advice{s}.rollbackFailedAction(result, f)
 	case f.Disposition == rollout.RollbackUnhealthy:
@@ -162,6 +165,8 @@ func (s *shiftRun) shiftSummary(result rollout.Result, f *rollout.Failure) strin
 // none was moved.
 func dispositionSummary(entries string, f *rollout.Failure, moved bool) string {
 	switch {
+	case f.Disposition == rollout.RollbackFailed && isUnconfirmed(f):
+		return fmt.Sprintf("Rollback of %s is not confirmed", entries)
 	case f.Disposition == rollout.RollbackFailed:
 		return fmt.Sprintf("Rollback of %s failed", entries)
 	case f.Disposition == rollout.RollbackUnhealthy:
@@ -186,12 +191,19 @@ func dispositionSummary(entries string, f *rollout.Failure, moved bool) string {
 	return "Cannot shift " + entries
 }
 
+// isUnconfirmed reports whether the weights of a rollback were read back, but access to whether all servers have
+// them is denied.
+func isUnconfirmed(f *rollout.Failure) bool { return errors.Is(f.RollbackErr, rollout.ErrUnconfirmed) }
+
 // trafficText says where the traffic is and what was done about it.
 func (s *shiftRun) trafficText(result rollout.Result, f *rollout.Failure) string {
 	read := slices.ContainsFunc(result.Routes, func(r rollout.RouteResult) bool {
 		return r.Missing || r.State.Weights != nil || r.State.Response != ""
 	})
 	done := s.dispositionText(result, f)
+	if isUnconfirmed(f) {
+		done += " The weights were read back, but it is not known whether all servers have them."
+	}
 	if read {
 		where := strings.TrimPrefix(routesText(s.labeled(result.Routes)), " ")
 		return where + ownLine(where) + done
@@ -231,6 +243,9 @@ func (s *shiftRun) dispositionText(result rollout.Result, f *rollout.Failure) st
 	case rollout.Stopped:
 		return "The weights were left as they are."
 	case rollout.RollbackFailed:
+		if isUnconfirmed(f) {
+			return "Rolled back."
+		}
 		return "The rollback did not complete on every route."
 	case rollout.RollbackUnhealthy:
 		return "Not rolled back, because the environment to roll back to has no healthy targets."

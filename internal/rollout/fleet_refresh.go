@@ -20,6 +20,10 @@ const checkTimeout = 2 * time.Second
 // errNotInSync reports a rollback that some servers may not have when its timeout ends.
 var errNotInSync = errors.New("the weights are written, but not in sync on all servers yet")
 
+// ErrUnconfirmed reports a rollback whose weights were read back on every route, while access to whether all
+// servers have them is denied.
+var ErrUnconfirmed = errors.New("the weights are written and read back, but it is not known whether all servers have them")
+
 // isAnswer reports whether an error is an answer of the service: the call changed nothing, and
 // will not. Without an answer, or after a server error, the service may carry the call out later.
 func isAnswer(err error) bool {
@@ -347,7 +351,8 @@ func serving(s traffic.State, health map[string]traffic.Health) int {
 	return n
 }
 
-// awaitSync waits until what was written has taken effect everywhere, whatever the API answers.
+// awaitSync waits until what was written has taken effect everywhere, whatever the API answers, unless it
+// denies access: the traffic is back, and waiting for a permission helps nobody.
 func (b *rollback) awaitSync(ctx context.Context) {
 	router, is := b.fleet.rollbackRouter.(traffic.Propagator)
 	var ids []string
@@ -361,6 +366,10 @@ func (b *rollback) awaitSync(ctx context.Context) {
 		synced, err := router.InSync(limited, ids)
 		cancel()
 		if err == nil && synced {
+			return
+		}
+		if errors.Is(err, traffic.ErrDenied) {
+			b.unsynced = fmt.Errorf("%w: %w", ErrUnconfirmed, err)
 			return
 		}
 		if sleep(ctx, rereadPause) != nil {

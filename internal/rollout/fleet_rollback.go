@@ -382,7 +382,7 @@ func (b *rollback) markMissing(r *routeRollback) {
 // err returns why routes are not at their rollback targets, nil if all that exist are.
 func (b *rollback) err(timeout time.Duration) error {
 	var errs []error
-	if b.unsynced != nil {
+	if b.unsynced != nil && !errors.Is(b.unsynced, ErrUnconfirmed) {
 		errs = append(errs, b.unsynced)
 	}
 	for _, r := range b.routes {
@@ -394,5 +394,5 @@ func (b *rollback) err(timeout time.Duration) error {
 			errs = append(errs, r.err, fmt.Errorf("%w within %s", errRollbackTimeout, schedule.FormatDuration(timeout)))
 		}
 	}
-	return errors.Join(errs...)
+	return cmp.Or(errors.Join(errs...), b.unsynced)
 }

@@ -213,6 +213,9 @@ func (w writing) awaitSync(ctx context.Context) *Failure {
 		return nil, err
 	}
 	st.shown = func(_ []traffic.State, err error) (bool, *Failure) {
+		if errors.Is(err, traffic.ErrDenied) {
+			return false, &Failure{Cause: RouterFailed, Err: err}
+		}
 		if (err != nil || !synced) && !time.Now().Before(until) {
 			return false, &Failure{Cause: RouterFailed, Err: err, Detail: "the weights were not in sync on all servers within " + schedule.FormatDuration(shift.SyncTimeout)}
 		}

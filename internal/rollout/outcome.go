@@ -118,7 +118,7 @@ type Failure struct {
 	// was not rolled back; empty: none, or it is the cause.
 	Change      string
 	Err         error // the underlying error, if any
-	RollbackErr error // why a rollback failed
+	RollbackErr error // why a rollback failed, or ErrUnconfirmed
 	// Capacity reports, with TooFewTargets, that only HealthSettings.CapacityPercent requires more.
 	Capacity bool
 	// Rejects reports whether the version becomes rejected: a gate or health failed, or

@@ -229,6 +229,9 @@ func (r propagating) Write(ctx context.Context, route string, state traffic.Stat
 }
 
 func (r propagating) InSync(context.Context, []string) (bool, error) {
+	if r.player.story.syncDenied {
+		return false, fmt.Errorf("GetChange: %w", traffic.ErrDenied)
+	}
 	return time.Since(time.Unix(0, r.written.Load())) >= r.player.story.syncAfter, nil
 }
 

@@ -72,7 +72,7 @@ func (s failing) handle(interrupted context.Context, f *Failure) {
 		s.fleet.inspect().refreshDirty(readCtx)
 	}
 	f.Disposition, f.Rejects = end.disposition, end.rejects
-	if end.next == rollBack && f.RollbackErr != nil {
+	if end.next == rollBack && f.RollbackErr != nil && !errors.Is(f.RollbackErr, ErrUnconfirmed) {
 		f.Disposition = RollbackFailed
 	}
 }

@@ -38,6 +38,7 @@ import (
 //	at TIME request VERB [KEY=VALUE]...   somebody asks: gate, at=PERCENT, shift (default s1), reason
 //	at TIME left ... | unrecord ID the same while it runs; somebody removes the records of a route
 //	sync TIME                      the router's writes are in sync that long after the last one
+//	sync denied                    access to whether they are is denied
 //	no_attach                      the router checks groups that no route has, and attaches none at weight 0
 //	previous ENV VERSION, within_window, rejected ENV VERSION, retry, credentials TIME, stop failure|interrupt
 //	rollback_timeout TIME, on_source_unhealthy warn, detach_idle
@@ -61,6 +62,7 @@ type story struct {
 	stopOnFailure, stopOnInterrupt bool
 	warnOnSourceUnhealthy          bool
 	noAttach                       bool
+	syncDenied                     bool          // nobody may ask whether writes reached every server
 	syncAfter                      time.Duration // how long a write takes to reach every server; 0: the router does not say
 
 	record     bool
@@ -168,6 +170,9 @@ func (s *story) parseOption(keyword string, args []string) {
 	case "no_attach":
 		s.noAttach = true
 	case "sync":
+		if s.syncDenied = args[0] == "denied"; s.syncDenied {
+			args[0] = "1s"
+		}
 		s.syncAfter = duration(args[0])
 	case "record":
 		s.record, s.later = true, len(args) > 0
