@@ -33,6 +33,8 @@ func NewRouters(cfg aws.Config, o Options) (forward, rollback *Router) {
 			})
 		}
 	}
-	return New(Config{Client: client(func() awscall.Policy { return awscall.Forward(cfg, o.MaxAttempts) })}),
-		New(Config{Client: client(func() awscall.Policy { return awscall.Rollback(cfg) }), Rollback: true})
+	forward = New(Config{Client: client(func() awscall.Policy { return awscall.Forward(cfg, o.MaxAttempts) })})
+	rollback = New(Config{Client: client(func() awscall.Policy { return awscall.Rollback(cfg) }), Rollback: true})
+	rollback.revisions = forward.revisions
+	return forward, rollback
 }
