@@ -38,6 +38,8 @@ import (
 //	at TIME request VERB [KEY=VALUE]...   somebody asks: gate, at=PERCENT, shift (default s1), reason
 //	at TIME left ... | unrecord ID the same while it runs; somebody removes the records of a route
 //	sync TIME                      the router's writes are in sync that long after the last one
+//	fresh                          the router knows which reads are not older than its last write; none is
+//	polls                          the routes are read while the shift waits
 //	no_attach                      the router checks groups that no route has, and attaches none at weight 0
 //	previous ENV VERSION, within_window, rejected ENV VERSION, retry, credentials TIME, stop failure|interrupt
 //	rollback_timeout TIME, on_source_unhealthy warn, detach_idle
@@ -61,6 +63,7 @@ type story struct {
 	stopOnFailure, stopOnInterrupt bool
 	warnOnSourceUnhealthy          bool
 	noAttach                       bool
+	fresh, polls                   bool
 	syncAfter                      time.Duration // how long a write takes to reach every server; 0: the router does not say
 
 	record     bool
@@ -167,6 +170,10 @@ func (s *story) parseOption(keyword string, args []string) {
 	switch keyword {
 	case "no_attach":
 		s.noAttach = true
+	case "polls":
+		s.polls = true
+	case "fresh":
+		s.fresh = true
 	case "sync":
 		s.syncAfter = duration(args[0])
 	case "record":

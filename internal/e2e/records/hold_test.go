@@ -53,6 +53,31 @@ func TestRecords_changedInAHold(t *testing.T) {
 	}
 }
 
+// Somebody returns all traffic in a hold of ten hours: the shift stops at once, sends no batch, and rejects the version.
+func TestRecords_rolledBackInAHold(t *testing.T) {
+	t.Parallel()
+	r := e2e.NewRecords(t)
+	r.MustAdopt()
+	r.Config.Steps = `[{ percent = 5, hold = "10h" }]`
+	r.MustActivate("green")
+	apply := r.Start()
+	inHold(r, 5)
+	r.Upsert("app.example.com", map[string]int64{"blue": 100, "green": 0})
+	mark := r.Mark()
+	out, ok := apply.Wait()
+	if ok {
+		t.Errorf("the apply succeeded:\n%s", out)
+	}
+	golden.Check(t, e2e.ErrorsIn(out), golden.Replace(r.Zone, "<zone>"))
+	if n := len(r.Batches(mark)); n > 0 {
+		t.Errorf("the provider sent %d batches after the rollback of somebody else", n)
+	}
+	r.MustHaveAllAnswers("blue")
+	if r.Switch()["rejected"] == nil {
+		t.Error("the version is not rejected")
+	}
+}
+
 // answers is a gate that requests a URL.
 func answers(url string) string {
 	return `
