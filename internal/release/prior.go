@@ -167,6 +167,7 @@ func (p Prior) Spec(w Desired) rollout.Spec {
 	}
 	s.Stable = p.stable(s)
 	s.Record = records{p}.recordSpec(w, s)
+	s.PollRoutes = s.Record.Off
 	if w.Gates != nil {
 		s.Request.Strategy.Gates = w.Gates(w.Weights.Gaining(s.Stable))
 	}

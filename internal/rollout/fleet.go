@@ -232,6 +232,9 @@ func (l lastStates) replace(i int, state traffic.State, now time.Time) {
 // mayBeStale reports whether a read of the i-th route shows something else than what is known
 // because it is old.
 func (l lastStates) mayBeStale(i int, state traffic.State) bool {
+	if state.Fresh {
+		return false
+	}
 	if asked := l.asked[i]; asked != nil && state.Equal(*asked) || !l.dirty[i] && state.Equal(l.current[i]) {
 		return false
 	}
@@ -242,7 +245,13 @@ func (l lastStates) mayBeStale(i int, state traffic.State) bool {
 // ago. Such a read is worth another one, whatever StaleFor says.
 func (l lastStates) isPrevious(i int, state traffic.State) bool {
 	n := len(l.replaced[i])
-	return n > 0 && state.Equal(l.replaced[i][n-1].state)
+	return n > 0 && !state.Fresh && state.Equal(l.replaced[i][n-1].state)
+}
+
+// isUndone reports whether somebody has changed the i-th route since the API accepted the write of
+// a state: a read that is not older does not show it. It may show what the route had before.
+func (l lastStates) isUndone(i int, state, written traffic.State) bool {
+	return state.Fresh && l.asked[i] != nil && l.asked[i].Equal(written) && !l.shows(state, written)
 }
 
 // comparison is what a read of all routes shows.
@@ -263,6 +272,9 @@ func (l lastStates) compare(states []traffic.State, desired map[int]traffic.Stat
 	for i := range states {
 		state, written := desired[i]
 		switch {
+		case written && l.isUndone(i, states[i], state):
+			c.changed = i
+			return c
 		case written && !states[i].Equal(state) && l.mayBeStale(i, states[i]): // also where the traffic is the same
 			c.stale = true
 		case written && l.shows(states[i], state):

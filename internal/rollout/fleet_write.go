@@ -182,7 +182,7 @@ func (w writing) write(ctx context.Context, desired map[int]traffic.State) *Fail
 func (w writing) await(ctx context.Context, desired map[int]traffic.State) (c comparison, failure *Failure) {
 	until := time.Now().Add(StaleFor - rereadTime)
 	st := w.guard(desired != nil)
-	st.readRoutes = w.fleet.read
+	st.readRoutes, st.unpolled = w.fleet.read, true
 	st.shown = func(states []traffic.State, err error) (bool, *Failure) {
 		if err != nil {
 			return false, failureOf(ctx, "", err)

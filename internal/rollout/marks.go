@@ -164,6 +164,46 @@ func (l *lease) markIn(records map[string][]traffic.Record) error {
 	return nil
 }
 
+// poll reads the routes while a shift waits that leaves no record, every markInterval.
+type poll struct{ fleet *fleet }
+
+// pollAnswer is the answer of a poll.
+type pollAnswer struct {
+	states []traffic.State
+	err    error
+}
+
+func (p *poll) ask(ctx context.Context, answers chan<- any) {
+	states, err := p.fleet.read(ctx)
+	select {
+	case answers <- pollAnswer{states, err}:
+	case <-ctx.Done():
+	}
+}
+
+// handlePoll returns a Failure where two reads in a row show an external change: somebody who
+// returns several routes writes one after the other. A read that fails is ignored, because the
+// routes are read again before the next write.
+func (w *waiting) handlePoll(a pollAnswer, now time.Time) *Failure {
+	fleet := w.monitor.poll.fleet
+	w.polls.running, w.polls.next = false, now.Add(markInterval)
+	if a.err == nil {
+		return w.comparePoll(fleet, a.states, now)
+	}
+	return nil
+}
+
+func (w *waiting) comparePoll(fleet *fleet, states []traffic.State, now time.Time) *Failure {
+	c := fleet.compare(states, nil, false)
+	if c.changed >= 0 && w.polls.changed {
+		return fleet.externalChange(c.changed, states, fleet.current[c.changed])
+	}
+	if w.polls.changed = c.changed >= 0; w.polls.changed {
+		w.polls.next = now.Add(rereadPause)
+	}
+	return nil
+}
+
 // userRollbackTimeout is how long a shift waits until a command that marked its record has moved
 // the traffic. After it, the command has failed, and the shift rolls back itself: both write the
 // same.

@@ -23,6 +23,7 @@ type monitor struct {
 	report   *reporter
 
 	requests *requests // of people
+	poll     *poll     // of the routes; nil: they have a record, which is polled
 
 	startedAt time.Time
 	changedAt time.Time      // of the last weight change
@@ -63,6 +64,9 @@ type stage struct {
 	readRoutes func(context.Context) ([]traffic.State, error)
 	shown      func([]traffic.State, error) (bool, *Failure)
 
+	// unpolled reports that the stage reads the routes itself.
+	unpolled bool
+
 	// permit is asked when all else is ready, and again after an error, before the stage
 	// ends; with advance, before it ends early. A *leaseLostError or *markError ends the stage.
 	// Nil: no permission is needed.
@@ -87,6 +91,7 @@ func (m *monitor) begin(st stage, now time.Time) *waiting {
 	w := &waiting{monitor: m, stage: st, poll: minPollInterval, answers: make(chan any), emptySince: map[string]time.Time{}, reported: map[string]bool{}}
 	w.waitState = waitState{ready: st.ready != nil, steady: st.steady, watch: st.watch != nil, unjudged: st.unjudged, permit: st.permit != nil,
 		advance: st.advance != nil, unshown: st.readRoutes != nil, limits: m.health, began: now, heldUntil: now.Add(st.hold)}
+	w.polled, w.polls.next = m.poll != nil && !st.unpolled, now.Add(markInterval)
 	if st.limit > 0 {
 		w.until = now.Add(st.limit)
 	}
@@ -163,6 +168,10 @@ func (w *waiting) startDue(ctx context.Context, d decision, now time.Time) {
 	if d.readRoutes {
 		w.routes.running = true
 		go readRoutesOf(ctx, w.stage.readRoutes, w.answers)
+	}
+	if d.pollRoutes {
+		w.polls.running = true
+		go w.monitor.poll.ask(ctx, w.answers)
 	}
 	if d.askPermit {
 		w.permitted.running = true
@@ -250,6 +259,8 @@ func (w *waiting) handle(answer any, now time.Time) *Failure {
 		return w.handleHealth(a, now)
 	case routesAnswer:
 		return w.handleRoutes(a, now)
+	case pollAnswer:
+		return w.handlePoll(a, now)
 	case permitAnswer:
 		return w.handlePermit(a, now)
 	}

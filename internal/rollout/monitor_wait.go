@@ -24,6 +24,7 @@ type waitState struct {
 	unjudged bool // the results of gates do not delay its end
 	permit   bool // the stage ends, or with advance ends early, only with a fresh permission
 	unshown  bool // the routes do not show yet what they must
+	polled   bool // the routes are read to find an external change
 	paused   bool // it was reported that the stage waits for a gate
 	advance  bool // the stage ends early where the giving side has no registered target
 
@@ -34,6 +35,7 @@ type waitState struct {
 	health    healthState
 	permitted permitState
 	routes    routesState
+	polls     routesState
 	gates     []gateState
 }
 
@@ -54,6 +56,7 @@ const rereadPause = 2 * time.Second
 type routesState struct {
 	running bool
 	next    time.Time // earliest start of the next read
+	changed bool      // the last one showed an external change
 }
 
 // permitState is the permission to end a stage, which is asked for when all else is ready.
@@ -110,6 +113,7 @@ type decision struct {
 	calls      []int    // indexes of the gates to call
 	readHealth bool
 	readRoutes bool
+	pollRoutes bool
 	askPermit  bool
 	pausedBy   *gateState // the gate for which the stage has waited so long that it is reported; nil: none
 	settling   bool       // only answers of calls in progress are missing: no gate is called
@@ -172,6 +176,7 @@ func (w waitState) next(now time.Time) decision {
 	}
 	d.readHealth = (w.ready || w.watch) && !w.health.running && h.reached(w.health.nextRead)
 	d.readRoutes = w.unshown && !w.routes.running && h.reached(w.routes.next)
+	d.pollRoutes = w.polled && !w.polls.running && h.reached(w.polls.next)
 	d.wake = h.next
 	return d
 }

@@ -187,6 +187,10 @@ func (p *player) spec() rollout.Spec {
 		spec.Record.Later = func([]string, func(context.Context) error) {}
 	}
 	spec.Limits.AttachesIdle = !s.noAttach
+	spec.PollRoutes = s.polls
+	if s.fresh {
+		spec.Router, spec.RollbackRouter = fresh{spec.Router}, fresh{spec.RollbackRouter}
+	}
 	if s.syncAfter > 0 {
 		written := new(atomic.Int64)
 		spec.Router = propagating{spec.Router, p, written}
@@ -213,6 +217,17 @@ func (p *player) spec() rollout.Spec {
 		}
 	}
 	return spec
+}
+
+// fresh is a router whose reads are never older than its last write.
+type fresh struct{ traffic.Router }
+
+func (r fresh) Read(ctx context.Context, routes []string) ([]traffic.State, error) {
+	states, err := r.Router.Read(ctx, routes)
+	for i := range states {
+		states[i].Fresh = true
+	}
+	return states, err
 }
 
 // propagating is a router whose writes take the time of the story to reach every server.

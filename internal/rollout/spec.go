@@ -32,6 +32,10 @@ type Spec struct {
 	// Record is how this shift keeps its record, and what is known of earlier ones.
 	Record RecordSpec
 
+	// PollRoutes reports that the shift leaves no record in which it finds that somebody rolls it
+	// back, so that it reads the routes instead while it waits.
+	PollRoutes bool
+
 	Gates  []NamedGate
 	Health HealthSettings
 	Sticky *time.Duration // desired group stickiness, 0 is off; nil: unchanged

@@ -39,6 +39,8 @@ import (
 //	at TIME left ... | unrecord ID the same while it runs; somebody removes the records of a route
 //	sync TIME                      the router's writes are in sync that long after the last one
 //	sync denied                    access to whether they are is denied
+//	fresh                          the router knows which reads are not older than its last write; none is
+//	polls                          the routes are read while the shift waits
 //	no_attach                      the router checks groups that no route has, and attaches none at weight 0
 //	previous ENV VERSION, within_window, rejected ENV VERSION, retry, credentials TIME, stop failure|interrupt
 //	rollback_timeout TIME, on_source_unhealthy warn, detach_idle
@@ -62,7 +64,8 @@ type story struct {
 	stopOnFailure, stopOnInterrupt bool
 	warnOnSourceUnhealthy          bool
 	noAttach                       bool
-	syncDenied                     bool          // nobody may ask whether writes reached every server
+	syncDenied                     bool // nobody may ask whether writes reached every server
+	fresh, polls                   bool
 	syncAfter                      time.Duration // how long a write takes to reach every server; 0: the router does not say
 
 	record     bool
@@ -169,6 +172,10 @@ func (s *story) parseOption(keyword string, args []string) {
 	switch keyword {
 	case "no_attach":
 		s.noAttach = true
+	case "polls":
+		s.polls = true
+	case "fresh":
+		s.fresh = true
 	case "sync":
 		if s.syncDenied = args[0] == "denied"; s.syncDenied {
 			args[0] = "1s"

@@ -27,6 +27,10 @@ type State struct {
 	// Cached is how long clients may keep an answer of before a write, such as the TTL of a DNS
 	// record; 0: not at all. It is not compared.
 	Cached time.Duration
+	// Fresh reports that the router knows that a read is not older than the last write of this
+	// process that the API accepted: what it shows besides that write was changed since. False
+	// where it may be older. It is not compared.
+	Fresh bool `json:"-"`
 	// Raw is the state in the router's own form, from which Write preserves the rest
 	// of the route. A state with a Response is written from Raw only.
 	Raw any

@@ -19,8 +19,8 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 )
 
-// In a hold, the answers have the shares of the weights. If somebody else changes the weights, the shift stops before its next
-// step and leaves them.
+// In a hold, the answers have the shares of the weights. If somebody else changes the weights, the shift stops at once
+// and leaves them.
 func TestRecords_changedInAHold(t *testing.T) {
 	t.Parallel()
 	r := e2e.NewRecords(t)
@@ -28,7 +28,7 @@ func TestRecords_changedInAHold(t *testing.T) {
 	var held atomic.Bool
 	gate := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { held.Store(true) }))
 	t.Cleanup(gate.Close)
-	r.Config.Steps = `[{ percent = 5, hold = "` + slow.Deadline(4*time.Second).String() + `" }]`
+	r.Config.Steps = `[{ percent = 5, hold = "10h" }]`
 	r.Config.Gates = answers(gate.URL)
 	r.MustActivate("green")
 	apply := r.Start()
@@ -50,6 +50,31 @@ func TestRecords_changedInAHold(t *testing.T) {
 	}
 	if r.Weight("A", "green") != 40 || r.Weight("AAAA", "blue") != 60 {
 		t.Errorf("A %v, AAAA %v", r.RecordWeights("app.example.com", "A"), r.RecordWeights("app.example.com", "AAAA"))
+	}
+}
+
+// Somebody returns all traffic in a hold of ten hours: the shift stops at once, sends no batch, and rejects the version.
+func TestRecords_rolledBackInAHold(t *testing.T) {
+	t.Parallel()
+	r := e2e.NewRecords(t)
+	r.MustAdopt()
+	r.Config.Steps = `[{ percent = 5, hold = "10h" }]`
+	r.MustActivate("green")
+	apply := r.Start()
+	inHold(r, 5)
+	r.Upsert("app.example.com", map[string]int64{"blue": 100, "green": 0})
+	mark := r.Mark()
+	out, ok := apply.Wait()
+	if ok {
+		t.Errorf("the apply succeeded:\n%s", out)
+	}
+	golden.Check(t, e2e.ErrorsIn(out), golden.Replace(r.Zone, "<zone>"))
+	if n := len(r.Batches(mark)); n > 0 {
+		t.Errorf("the provider sent %d batches after the rollback of somebody else", n)
+	}
+	r.MustHaveAllAnswers("blue")
+	if r.Switch()["rejected"] == nil {
+		t.Error("the version is not rejected")
 	}
 }
 

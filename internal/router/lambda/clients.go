@@ -35,8 +35,10 @@ func NewRouters(cfg aws.Config, o Options) (forward, rollback *Router) {
 			}))
 		}
 	}
-	return New(Config{Client: client(func() awscall.Policy { return awscall.Forward(cfg, o.MaxAttempts) })}),
-		New(Config{Client: client(func() awscall.Policy { return awscall.Rollback(cfg) }), Rollback: true})
+	forward = New(Config{Client: client(func() awscall.Policy { return awscall.Forward(cfg, o.MaxAttempts) })})
+	rollback = New(Config{Client: client(func() awscall.Policy { return awscall.Rollback(cfg) }), Rollback: true})
+	rollback.revisions = forward.revisions
+	return forward, rollback
 }
 
 // operations is a Client of functions of an SDK client, which is in no interface then: the linker keeps

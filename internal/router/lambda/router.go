@@ -44,14 +44,15 @@ type Config struct {
 
 // Router is traffic.Router for aliases. It caches nothing but its clients.
 type Router struct {
-	config  Config
-	mu      sync.Mutex
-	clients map[string]Client
+	config    Config
+	revisions *revisions // also of the other Router of NewRouters
+	mu        sync.Mutex
+	clients   map[string]Client
 }
 
 // New returns a Router. See NewRouters for Routers that call AWS.
 func New(config Config) *Router {
-	return &Router{config: config, clients: map[string]Client{}}
+	return &Router{config: config, revisions: &revisions{}, clients: map[string]Client{}}
 }
 
 func (r *Router) client(region string) Client {
@@ -103,7 +104,9 @@ func (r *Router) state(ctx context.Context, route string) (traffic.State, error)
 	if a.with(found.routing.Version).Kind() == Latest {
 		return traffic.State{}, fmt.Errorf("%s: %w", a.Display(), ErrLatest)
 	}
-	return a.state(found.routing), nil
+	s := a.state(found.routing)
+	s.Fresh = r.revisions.isFresh(route, found.revision)
+	return s, nil
 }
 
 func (r *Router) alias(ctx context.Context, a ARN) (alias, error) {
@@ -117,6 +120,7 @@ func (r *Router) alias(ctx context.Context, a ARN) (alias, error) {
 		if !complete {
 			return alias{}, incomplete(getAlias, route)
 		}
+		r.revisions.read(route, found.revision)
 		return found, nil
 	})
 }
@@ -174,8 +178,12 @@ func (r *Router) beforeWrite(ctx context.Context, a ARN, known *raw) (alias, err
 func (r *Router) swap(ctx context.Context, a ARN, expected []alias, shares shift.Weights) error {
 	before := expected[0]
 	desired := before.routing.next(shares)
+	accepted := r.revisions.write(a.String())
 	err := r.update(ctx, a, before.revision, desired)
 	for _, pause := range awscall.IncompletePauses() {
+		if err == nil {
+			accepted()
+		}
 		if !isStale(err) {
 			return err
 		}
@@ -184,6 +192,7 @@ func (r *Router) swap(ctx context.Context, a ARN, expected []alias, shares shift
 		case readErr != nil:
 			return err
 		case now.routing.same(desired):
+			accepted()
 			return nil // an attempt whose answer was lost, or somebody with the same goal
 		case !slices.ContainsFunc(expected, func(x alias) bool { return now.routing.same(x.routing) }):
 			return err
@@ -192,7 +201,11 @@ func (r *Router) swap(ctx context.Context, a ARN, expected []alias, shares shift
 		}
 		before = now
 		desired = before.routing.next(shares)
+		accepted = r.revisions.write(a.String())
 		err = r.update(ctx, a, before.revision, desired)
+	}
+	if err == nil {
+		accepted()
 	}
 	return err
 }

@@ -151,6 +151,30 @@ func TestRouter_oldRead(t *testing.T) {
 	}
 }
 
+// A read that is older than a write is not fresh; one after a change by somebody else is, also where that
+// returns what the alias had before the write.
+func TestRouter_freshReads(t *testing.T) {
+	s := newSite(t, 2)
+	before := s.read()
+	if !before.Fresh {
+		t.Error("a read without a write is not fresh")
+	}
+	must(t, s.write(s.forward, map[string]int{version(1): 900, version(2): 100}))
+	remove := s.srv.Inject(faults.Fault{Kind: faults.StaleRead, Action: "GetAlias"})
+	if old := s.read(); old.Fresh || !old.Equal(before) {
+		t.Errorf("a stale read: fresh %t, %v", old.Fresh, old.Weights)
+	}
+	remove()
+	if got := s.read(); !got.Fresh || got.Equal(before) {
+		t.Errorf("a read of the write: fresh %t, %v", got.Fresh, got.Weights)
+	}
+	_, other := lambda.NewRouters(config(), lambda.Options{Endpoint: s.srv.URL()}) // of another process
+	must(t, other.Write(t.Context(), live, before))
+	if got := s.read(); !got.Fresh || !got.Equal(before) {
+		t.Errorf("a read of what somebody else returned: fresh %t, %v", got.Fresh, got.Weights)
+	}
+}
+
 // A rollback writes an alias that it cannot read, from what was read before, also in another process.
 func TestRouter_rollbackWithoutARead(t *testing.T) {
 	s := newSite(t, 2)

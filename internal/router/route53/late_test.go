@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/route53/types"
 	"pgregory.net/rapid"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
@@ -97,6 +98,19 @@ func TestRollback_isNotUndoneByALateAttempt(t *testing.T) {
 	release()
 	if code := d.executed(<-lost); code != "InvalidChangeBatch" || !d.read("A").Equal(stable) {
 		t.Errorf("the late batch ended with %q, and the weights are %s", code, d.weights(appName, "A"))
+	}
+}
+
+// Reads are fresh: one right after a write that shows what there was before is a change by somebody else.
+func TestRead_isFresh(t *testing.T) {
+	t.Parallel()
+	d := newDNS(t)
+	d.app()
+	stable, route := d.read("A"), d.route(appName, "A")
+	must(t, d.forward.Write(t.Context(), route, d.to(stable, 50, 50)))
+	d.change(types.ChangeActionUpsert, record(types.RRTypeA, "blue", 100), record(types.RRTypeA, "green", 0))
+	if got := d.read("A"); !got.Fresh || !got.Equal(stable) {
+		t.Errorf("fresh %t, %v", got.Fresh, got.Weights)
 	}
 }
 

@@ -83,10 +83,12 @@ func (r *Router) readEach(ctx context.Context, routes []string) (map[string]traf
 	return found, errs
 }
 
-// stateOf returns the state of a route. A rollback, which nothing must hold up, takes an alias of a
+// stateOf returns the state of a route, which is fresh: lists are strongly consistent with changes that
+// were accepted, also while they are PENDING. A rollback, which nothing must hold up, takes an alias of a
 // record in the zone to be cached for no time.
 func (r *Router) stateOf(ctx context.Context, route Route, all []types.ResourceRecordSet) (traffic.State, error) {
 	s, err := stateOf(route, all)
+	s.Fresh = err == nil
 	if err == nil && !r.sender.rollback {
 		s.Cached, err = targets{r.names.each, &r.shared.cached}.cached(ctx, route, ofType(all, route.Type))
 	}
