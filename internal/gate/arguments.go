@@ -9,6 +9,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // Lookup returns an environment variable, as os.LookupEnv does. Only the provider
@@ -137,6 +139,10 @@ type Dependencies struct {
 	Environ func() []string // the whole environment that a command inherits, as "NAME=value"
 	// CloudWatch returns the client for a region.
 	CloudWatch func(region string) (CloudWatch, error)
+	// Balancers returns the ARNs of the load balancers whose metrics are those of the requests to
+	// each group, by group; none where CloudWatch has metrics of the groups. It returns a
+	// traffic.NoMetricsError where nothing counts them. Nil: the same as none.
+	Balancers func(ctx context.Context, backends []traffic.Backend) (map[string][]string, error)
 	// AWSCredentials returns the credentials of the provider for requests to a region.
 	AWSCredentials func(region string) (aws.CredentialsProvider, error)
 	// Region is the default region: that of the routes of a switch, or of the target

@@ -18,6 +18,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // maxQueries is the limit of GetMetricData for one call.
@@ -288,6 +289,9 @@ func preflightVerdict(what string, err error) rollout.Verdict {
 // request is malformed or not allowed.
 func isPermanent(err error) bool {
 	if errors.Is(err, errForbidden) || errors.Is(err, errNoRegion) || errors.Is(err, errNotALB) || errors.Is(err, errOnlyNLB) {
+		return true
+	}
+	if _, none := errors.AsType[*traffic.NoMetricsError](err); none {
 		return true
 	}
 	status, ok := errors.AsType[interface {

@@ -57,6 +57,13 @@ const maxReach = 15 * 24 * time.Hour
 //
 // Not for gRPC, where an error is a 200 with a status in the trailers.
 //
+// # Records
+//
+// Route 53 counts no requests. Where a group is an alias record, the metrics are those of
+// the Application Load Balancers that it is an alias of, as a whole (Dependencies.Balancers).
+// Each serves one environment, so all its 5xx are errors of that, also the 503 without a
+// target, which RequestCount leaves out.
+//
 // # Functions
 //
 // Of a version of a Lambda function, requests are its invocations through the aliases of
@@ -205,7 +212,7 @@ func NewTargetMetrics(c TargetMetrics, deps Dependencies) (rollout.Gate, error) 
 	if errs := c.Check(); len(errs) > 0 {
 		return nil, joinErrors(errs)
 	}
-	return &targetGate{TargetMetrics: c.withDefaults(), clients: clients{connect: deps.CloudWatch}}, nil
+	return &targetGate{TargetMetrics: c.withDefaults(), deps: deps, clients: clients{connect: deps.CloudWatch}}, nil
 }
 
 // Replayer is a gate that can be evaluated as of another time, so that hours of
@@ -216,6 +223,7 @@ type Replayer interface {
 
 type targetGate struct {
 	TargetMetrics
+	deps    Dependencies
 	clients clients
 }
 
@@ -229,7 +237,7 @@ func (g *targetGate) Evaluate(ctx context.Context, in rollout.GateInput) rollout
 
 // EvaluateAt implements Replayer.
 func (g *targetGate) EvaluateAt(ctx context.Context, in rollout.GateInput, now time.Time) rollout.Verdict {
-	all, unattached, err := entryGroupsOf(in)
+	all, unattached, err := g.entryGroups(ctx, in)
 	if err != nil {
 		return readFailed(metricsText, err)
 	}
@@ -256,7 +264,7 @@ func (g *targetGate) EvaluateAt(ctx context.Context, in rollout.GateInput, now t
 // Preflight implements rollout.Preflight. It checks that the metrics can be read;
 // their values before the shift do not matter.
 func (g *targetGate) Preflight(ctx context.Context, in rollout.GateInput) rollout.Verdict {
-	all, unattached, err := entryGroupsOf(in)
+	all, unattached, err := g.entryGroups(ctx, in)
 	if err == nil && len(all) == 0 {
 		return verdictOf(unattached)
 	}
@@ -265,6 +273,15 @@ func (g *targetGate) Preflight(ctx context.Context, in rollout.GateInput) rollou
 		_, err = g.read(ctx, all, metricSpan{end.Add(-g.Period), end})
 	}
 	return preflightVerdict(metricsText, err)
+}
+
+// entryGroups is entryGroupsOf with the load balancers of groups that have no metrics of their own.
+func (g *targetGate) entryGroups(ctx context.Context, in rollout.GateInput) ([]entryGroups, []finding, error) {
+	of, err := locate(ctx, slices.Concat(in.Incoming, in.Live), g.deps)
+	if err != nil {
+		return nil, nil, err
+	}
+	return entryGroupsOf(in, of)
 }
 
 // before returns the last whole periods that ended by the last weight change.

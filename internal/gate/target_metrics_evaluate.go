@@ -63,7 +63,7 @@ func (e evaluation) isIncomplete(g group, second int64) bool {
 
 func (e evaluation) isIncompleteSubject(g group, s subject, second int64) bool {
 	has := func(metrics ...string) bool {
-		return slices.ContainsFunc(metrics, func(m string) bool { return e.data.value(metricKey{g.region, s, m, "Sum"}, second) > 0 })
+		return slices.ContainsFunc(metrics, func(m string) bool { return e.data.value(metricKey{s, m, "Sum"}, second) > 0 })
 	}
 	hasLatency := e.data.has(e.timeKey(g, s), second)
 	hasRequests := has(g.requestsMetric())
@@ -71,13 +71,13 @@ func (e evaluation) isIncompleteSubject(g group, s subject, second int64) bool {
 		return hasRequests != hasLatency
 	}
 	if g.isFunction() {
-		return hasRequests != e.data.has(metricKey{g.region, s, failures, "Sum"}, second) || e.needsSlow() && hasRequests != hasLatency
+		return hasRequests != e.data.has(metricKey{s, failures, "Sum"}, second) || e.needsSlow() && hasRequests != hasLatency
 	}
 	hasResponses := has(code2xx, code3xx, code4xx, code5xx)
 	if e.needsSlow() && hasResponses != hasLatency {
 		return true
 	}
-	hasFailures := has(failedConnects) || e.data.value(g.balancerKey(), second) > 0
+	hasFailures := has(failedConnects) || slices.ContainsFunc(g.balancerKeys(), func(k metricKey) bool { return e.data.value(k, second) > 0 })
 	if hasRequests {
 		return !hasResponses && !hasFailures
 	}
@@ -123,7 +123,7 @@ func (e evaluation) window(minimum sampleSize, of func(tally) chance.Share) (w m
 // tally sums the counts of groups of one entry point over a window.
 type tally struct {
 	requests, ok     float64 // ok are 2xx, 3xx and 4xx responses
-	failed           float64 // 5xx responses of the targets
+	failed           float64 // 5xx responses of the targets, and of a load balancer that serves nothing else
 	connectionErrors float64 // failed connections to targets
 	balancerErrors   float64 // 5xx responses of the load balancer itself, for any group
 	timed, slow      float64 // requests in periods with response times, and slow ones of them
@@ -145,18 +145,37 @@ func (e evaluation) tallies(groups []group, s metricSpan) []tally {
 		for _, of := range g.subjects {
 			e.addCounts(all, g, of, starts)
 		}
-		if !g.isFunction() && !slices.Contains(balancers, g.balancer) {
-			balancers = append(balancers, g.balancer)
-			e.data.each(g.balancerKey(), starts, func(i int, v float64) { all[i].balancerErrors += v })
+		for _, b := range g.balancers {
+			if slices.Contains(balancers, b) {
+				continue
+			}
+			balancers = append(balancers, b)
+			e.addBalancer(all, b, starts, g.whole)
 		}
 	}
 	return all
 }
 
+// addBalancer adds the 5xx responses of a load balancer itself. Where it serves nothing else (whole), all are errors of
+// the group. All but 502 and 504 were sent before a target was chosen, so they are not in its RequestCount.
+func (e evaluation) addBalancer(all []tally, b subject, starts []int64, whole bool) {
+	count := func(metric string, add func(*tally, float64)) {
+		e.data.each(metricKey{b, metric, "Sum"}, starts, func(i int, v float64) { add(&all[i], v) })
+	}
+	if !whole {
+		count(balancerErrors, func(t *tally, v float64) { t.balancerErrors += v })
+		return
+	}
+	count(balancerErrors, func(t *tally, v float64) { t.failed, t.requests = t.failed+v, t.requests+v })
+	for _, metric := range []string{balancer502, balancer504} {
+		count(metric, func(t *tally, v float64) { t.requests -= v })
+	}
+}
+
 // addCounts adds the counts of a part of a group to the periods.
 func (e evaluation) addCounts(all []tally, g group, of subject, starts []int64) {
 	count := func(metric string, add func(*tally, float64)) {
-		e.data.each(metricKey{g.region, of, metric, "Sum"}, starts, func(i int, v float64) { add(&all[i], v) })
+		e.data.each(metricKey{of, metric, "Sum"}, starts, func(i int, v float64) { add(&all[i], v) })
 	}
 	if g.isFunction() { // what is not an error is a success
 		count(invocations, func(t *tally, v float64) { t.requests, t.ok = t.requests+v, t.ok+v })
@@ -167,9 +186,11 @@ func (e evaluation) addCounts(all []tally, g group, of subject, starts []int64) 
 			count(metric, func(t *tally, v float64) { t.ok += v })
 		}
 		count(code5xx, func(t *tally, v float64) { t.failed += v })
-		count(failedConnects, func(t *tally, v float64) { t.connectionErrors += v })
+		if !g.whole { // otherwise the 502 of the load balancer are known
+			count(failedConnects, func(t *tally, v float64) { t.connectionErrors += v })
+		}
 	}
-	requests := e.data[metricKey{g.region, of, g.requestsMetric(), "Sum"}]
+	requests := e.data[metricKey{of, g.requestsMetric(), "Sum"}]
 	e.data.each(e.timeKey(g, of), starts, func(i int, percent float64) {
 		if requests != nil {
 			all[i].timed += requests.values[starts[i]]

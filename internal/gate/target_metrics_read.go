@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/balancer"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -31,6 +32,8 @@ const (
 	code5xx        = "HTTPCode_Target_5XX_Count"
 	failedConnects = "TargetConnectionErrorCount"
 	balancerErrors = "HTTPCode_ELB_5XX_Count"
+	balancer502    = "HTTPCode_ELB_502_Count"
+	balancer504    = "HTTPCode_ELB_504_Count"
 	responseTime   = "TargetResponseTime"
 
 	lambdaNamespace = "AWS/Lambda"
@@ -51,22 +54,25 @@ var (
 	routeARN   = regexp.MustCompile(`^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]*:listener(?:-rule)?/(app/[^/]+/[^/]+)/.+$`)
 )
 
-// group is a target group, or a version of a Lambda function, as CloudWatch identifies it.
+// group is a target group, the load balancers behind a record, or a version of a Lambda
+// function, as CloudWatch identifies it.
 type group struct {
-	region, environment string
-	// subjects is a target group, or a version by way of each alias of the entry point.
+	environment string
+	// subjects is a target group, each load balancer behind a record, or a version by way of each alias of the entry point.
 	subjects []subject
-	// balancer is the load balancer as a whole; the zero value: it is a function.
-	balancer subject
+	// balancers are the load balancers as a whole; none: it is a function.
+	balancers []subject
+	// whole reports that the load balancers serve nothing else.
+	whole bool
 }
 
 // isFunction reports whether the group is a version of a function.
-func (g group) isFunction() bool { return g.balancer == subject{} }
+func (g group) isFunction() bool { return len(g.balancers) == 0 }
 
 // subject is what a metric is about.
 type subject struct {
-	namespace  string
-	dimensions [3]dimension // some may be empty
+	region, namespace string
+	dimensions        [3]dimension // some may be empty
 }
 
 type dimension struct{ name, value string }
@@ -98,7 +104,7 @@ func (e entryGroups) liveNames() string {
 // balancer, so it has no metrics; it is returned as a finding. So is a group behind a
 // Network Load Balancer, which is not evaluated: the entry points of Application Load
 // Balancers are. It is an error if there is none of them.
-func entryGroupsOf(in rollout.GateInput) ([]entryGroups, []finding, error) {
+func entryGroupsOf(in rollout.GateInput, of balancer.Of) ([]entryGroups, []finding, error) {
 	var all []entryGroups
 	var unattached []finding
 	networks := 0
@@ -108,12 +114,12 @@ func entryGroupsOf(in rollout.GateInput) ([]entryGroups, []finding, error) {
 				"%s (%s): inconclusive because its target group is not attached to a listener or rule yet and has no metrics", backend.Entry, backend.Environment)})
 			continue
 		}
-		if networkARN.MatchString(backend.Routes[0]) {
+		if networkARN.MatchString(backend.Routes[0]) || of.IsNetwork(backend.Group) {
 			networks++
 			unattached = append(unattached, finding{status: rollout.Pass, text: fmt.Sprintf("%s (%s): not evaluated, behind a Network Load Balancer", backend.Entry, backend.Environment)})
 			continue
 		}
-		incoming, err := groupOf(backend)
+		incoming, err := groupOf(backend, of)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -122,7 +128,7 @@ func entryGroupsOf(in rollout.GateInput) ([]entryGroups, []finding, error) {
 			if other.Entry != backend.Entry || len(other.Routes) == 0 {
 				continue
 			}
-			live, err := groupOf(other)
+			live, err := groupOf(other, of)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -136,7 +142,30 @@ func entryGroupsOf(in rollout.GateInput) ([]entryGroups, []finding, error) {
 	return all, unattached, nil
 }
 
-func groupOf(backend traffic.Backend) (group, error) {
+// locate returns the load balancers of groups that have no metrics of their own.
+func locate(ctx context.Context, backends []traffic.Backend, deps Dependencies) (balancer.Of, error) {
+	backends = slices.DeleteFunc(slices.Clone(backends), func(b traffic.Backend) bool { return len(b.Routes) == 0 })
+	if deps.Balancers == nil || len(backends) == 0 {
+		return nil, nil
+	}
+	found, err := deps.Balancers(ctx, backends)
+	if err != nil {
+		return nil, err
+	}
+	return found, balancer.Check(backends, found)
+}
+
+// CheckTargetMetrics returns a traffic.NoMetricsError where a gate of the kind "target_metrics" cannot evaluate all of
+// the backends, as far as reads show that, or the error of a read.
+func CheckTargetMetrics(ctx context.Context, backends []traffic.Backend, deps Dependencies) error {
+	_, err := locate(ctx, backends, deps)
+	return err
+}
+
+func groupOf(backend traffic.Backend, of balancer.Of) (group, error) {
+	if arns := of[backend.Group]; len(arns) > 0 {
+		return groupBehind(backend, arns)
+	}
 	if v := versionARN.FindStringSubmatch(backend.Group); v != nil {
 		return versionOf(backend, v[1], dimension{"FunctionName", v[2]}, dimension{"ExecutedVersion", v[3]})
 	}
@@ -149,35 +178,57 @@ func groupOf(backend traffic.Backend) (group, error) {
 	if r == nil {
 		return group{}, fmt.Errorf("%w: %q", errNotALB, backend.Routes[0])
 	}
-	of := dimension{"LoadBalancer", r[1]}
+	name := dimension{"LoadBalancer", r[1]}
 	return group{
-		region: g[1], environment: backend.Environment, balancer: subject{albNamespace, [3]dimension{of}},
-		subjects: []subject{{albNamespace, [3]dimension{of, {"TargetGroup", g[2]}}}},
+		environment: backend.Environment, balancers: []subject{{g[1], albNamespace, [3]dimension{name}}},
+		subjects: []subject{{g[1], albNamespace, [3]dimension{name, {"TargetGroup", g[2]}}}},
 	}, nil
+}
+
+// groupBehind returns the load balancers that serve an environment and nothing else.
+func groupBehind(backend traffic.Backend, arns []string) (group, error) {
+	g := group{environment: backend.Environment, whole: true}
+	for _, arn := range arns {
+		b, ok := balancer.Parse(arn)
+		if !ok {
+			return group{}, fmt.Errorf("%w: %q", errNotALB, arn)
+		}
+		g.balancers = append(g.balancers, subject{b.Region, albNamespace, [3]dimension{{"LoadBalancer", b.Name}}})
+	}
+	g.subjects = g.balancers
+	return g, nil
 }
 
 // versionOf returns a version of a function behind the aliases of an entry point.
 func versionOf(backend traffic.Backend, region string, function, version dimension) (group, error) {
-	g := group{region: region, environment: backend.Environment}
+	g := group{environment: backend.Environment}
 	for _, route := range backend.Routes {
 		a := aliasARN.FindStringSubmatch(route)
 		if a == nil {
 			return group{}, fmt.Errorf("%w: %q", errNotALB, route)
 		}
-		g.subjects = append(g.subjects, subject{lambdaNamespace, [3]dimension{function, {"Resource", a[1]}, version}})
+		g.subjects = append(g.subjects, subject{region, lambdaNamespace, [3]dimension{function, {"Resource", a[1]}, version}})
 	}
 	return g, nil
 }
 
 // metricKey identifies one metric.
 type metricKey struct {
-	region string
 	subject
 	metric, stat string
 }
 
-// balancerKey is that of the errors of the load balancer as a whole.
-func (g group) balancerKey() metricKey { return metricKey{g.region, g.balancer, balancerErrors, "Sum"} }
+// balancerKeys are the errors of the load balancers as a whole.
+func (g group) balancerKeys() []metricKey {
+	var all []metricKey
+	for _, b := range g.balancers {
+		all = append(all, metricKey{b, balancerErrors, "Sum"})
+		if g.whole {
+			all = append(all, metricKey{b, balancer502, "Sum"}, metricKey{b, balancer504, "Sum"})
+		}
+	}
+	return all
+}
 
 func (k metricKey) query(id string, c TargetMetrics) types.MetricDataQuery {
 	dimensions := map[string]string{}
@@ -233,7 +284,7 @@ func (c TargetMetrics) metricKeys(entry entryGroups) []metricKey {
 			all = append(all, c.subjectKeys(g, s)...)
 		}
 		if c.needsErrors() && !g.isFunction() {
-			all = append(all, g.balancerKey())
+			all = append(all, g.balancerKeys()...)
 		}
 	}
 	return all
@@ -248,7 +299,7 @@ func (c TargetMetrics) subjectKeys(g group, s subject) []metricKey {
 	}
 	var all []metricKey
 	for _, metric := range metrics {
-		all = append(all, metricKey{g.region, s, metric, "Sum"})
+		all = append(all, metricKey{s, metric, "Sum"})
 	}
 	if c.needsSlow() {
 		all = append(all, c.timeKey(g, s))
@@ -279,7 +330,7 @@ func (c TargetMetrics) timeKey(g group, s subject) metricKey {
 	if g.isFunction() {
 		metric, threshold = invocationTime, float64(c.SlowThreshold)/float64(time.Millisecond)
 	}
-	return metricKey{g.region, s, metric, "PR(:" + strconv.FormatFloat(threshold, 'f', -1, 64) + ")"}
+	return metricKey{s, metric, "PR(:" + strconv.FormatFloat(threshold, 'f', -1, 64) + ")"}
 }
 
 // read reads all metrics that the groups require, in one call per region, the regions

@@ -17,6 +17,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/reporting"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // backend is shared by all resources of one provider configuration. Its clients are
@@ -72,6 +73,13 @@ func (b *backend) dependencies(ctx context.Context, id string) gate.Dependencies
 	region := platform.Of(id).Region(id)
 	return gate.Dependencies{Lookup: b.lookup, Environ: b.environ, Region: region,
 		AWSCredentials: b.aws.Credentials(ctx),
+		Balancers: func(ctx context.Context, backends []traffic.Backend) (map[string][]string, error) {
+			c, err := b.connect(ctx, id)
+			if err != nil || c.Balancers == nil {
+				return nil, err
+			}
+			return c.Balancers(ctx, backends)
+		},
 		CloudWatch: func(of string) (gate.CloudWatch, error) {
 			if of == "" {
 				of = region

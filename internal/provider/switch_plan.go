@@ -43,6 +43,9 @@ func (r *switchResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	}
 	decided.Switch = r.identify(p)
 	resp.Diagnostics.Append(r.checkUnread(ctx, config, p.memory)...)
+	if p.state == nil || evaluated.ship || !planned.LastShift.IsUnknown() && !config.Gate.Equal(p.state.Gate) {
+		resp.Diagnostics.Append(r.checkMetrics(ctx, evaluated)...)
+	}
 	resp.Diagnostics.Append(r.checkRoutes(config, planned, decided.Switch)...)
 	resp.Diagnostics.Append(r.checkAccount(ctx, config, p)...)
 	resp.Diagnostics.Append(r.checkLedger(planned, p)...)
@@ -85,8 +88,8 @@ func (p planning) prior(w desired) release.Prior {
 
 // plannedGates are the gates of a plan, and whether it ships a version.
 type plannedGates struct {
-	gates []*gates.Gate // as far as they are known
-	ship  bool          // the plan is known to ship a version, with no rollback before that
+	desired
+	ship bool // the plan is known to ship a version, with no rollback before that
 }
 
 // plan sets the computed values of a plan. It also returns the gates.
@@ -119,7 +122,7 @@ func (p planning) plan(config, plan switchModel) (switchModel, planMemory, plann
 		p.fill(&plan, planned)
 	}
 	ships := !planned.Open && planned.Decided.Kind == shift.Forward && !planned.Decided.RollsBackFirst
-	return plan, planMemory{Ignored: configured.ignored}, plannedGates{w.gates, ships}, diags
+	return plan, planMemory{Ignored: configured.ignored}, plannedGates{w, ships}, diags
 }
 
 // undecidedError reports why no schedule can be made.

@@ -3,9 +3,11 @@ package provider
 import (
 	"cmp"
 	"context"
+	"errors"
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
@@ -13,11 +15,13 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/ledger"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // planTimeout bounds the one call that a plan may make.
@@ -123,6 +127,43 @@ func (r *switchResource) checkUnread(ctx context.Context, config switchModel, m 
 		}
 	}
 	return diags
+}
+
+// checkMetrics checks that the requests of the environments are counted, where a gate evaluates them and only a read
+// shows that. It reports nothing else; the apply does.
+func (r *switchResource) checkMetrics(ctx context.Context, p plannedGates) (diags diag.Diagnostics) {
+	if r.backend == nil || len(p.Routes) == 0 || !p.platform.Composes() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, planTimeout)
+	defer cancel()
+	deps := r.backend.dependencies(ctx, p.Routes[0].ID)
+	for _, g := range p.gates {
+		at, needs := g.NeedsRequests()
+		if !needs {
+			continue
+		}
+		none, is := errors.AsType[*traffic.NoMetricsError](gate.CheckTargetMetrics(ctx, backendsOf(p.Desired), deps))
+		if is {
+			diags.Append(input.Misuse(at, sentence(none.Cause)+" "+sentence(none.Action), input.Fact{"Gate", g.Terms.Name}))
+		}
+	}
+	return diags
+}
+
+// sentence makes a clause a sentence.
+func sentence(clause string) string { return strings.ToUpper(clause[:1]) + clause[1:] + "." }
+
+// backendsOf returns the known groups of all environments with their routes.
+func backendsOf(w release.Desired) []traffic.Backend {
+	var all []traffic.Backend
+	for _, name := range w.Names() {
+		groups, routes := w.Environments[name].Groups, routesByEntry(w.Routes)
+		for _, entry := range slices.Sorted(maps.Keys(groups)) {
+			all = append(all, traffic.Backend{Entry: entry, Environment: name, Group: groups[entry], Routes: routes[entry]})
+		}
+	}
+	return all
 }
 
 // unreadRoutes returns the routes of a configuration that Read has not read and that have to be, with their paths.

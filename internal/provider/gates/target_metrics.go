@@ -19,10 +19,10 @@ func targetMetricsKind() kind {
 	return kind{
 		name:         "target_metrics",
 		inconclusive: 10 * time.Minute,
-		description: "Compares the metrics of what gains traffic with those of the live environment: target groups (`AWS/ApplicationELB`) or function versions (`AWS/Lambda`). " +
+		description: "Compares the metrics of what gains traffic with the live environment: target groups or, behind alias records, load balancers (`AWS/ApplicationELB`), or function versions (`AWS/Lambda`). " +
 			"At least one limit is required: `max_error_rate`, `worse_than_live_by`, `error_ratio`, or with `slow_threshold`, `max_slow_rate`, `slower_than_live_by`, `slow_ratio`. " +
 			"A limit fails only when exceeded by more than chance explains. Too few requests are inconclusive. " +
-			"Not for gRPC, Network Load Balancers and Route 53. Requires `cloudwatch:GetMetricData`; see [Choosing gates](../guides/choosing-gates.md).",
+			"Not for gRPC, Network Load Balancers and records with values. Requires `cloudwatch:GetMetricData`; see [Choosing gates](../guides/choosing-gates.md).",
 		arguments: targetMetricsAttributes(),
 		read:      readTargetMetrics,
 	}

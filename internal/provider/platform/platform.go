@@ -175,6 +175,10 @@ type Clients struct {
 	Recorder          traffic.Recorder // nil: the router has no place for records
 	Reader            SharedReader
 	Groups            GroupInspector
+	// Balancers returns the ARNs of the load balancers whose metrics are those of the requests to each group, by group,
+	// for the routes of its backend. It returns a traffic.NoMetricsError where there is none. Nil: CloudWatch has metrics of
+	// the groups.
+	Balancers func(ctx context.Context, backends []traffic.Backend) (map[string][]string, error)
 	// CheckAccount checks, once, that the credentials belong to an allowed account.
 	CheckAccount func(context.Context) error
 	// CredentialsLast reports an error where the credentials expire within d.

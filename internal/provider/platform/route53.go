@@ -36,9 +36,7 @@ func route53Records() Entry {
 		value:      route53.Identifier,
 		ValueFault: identifierFault,
 		RouteText:  "a record as ZONE_ID/name/type",
-		NoRequests: func([]string) string {
-			return "Route 53 publishes no metrics of requests. Use cloudwatch_metric with the load balancer behind each record, such as namespace AWS/ApplicationELB and HTTPCode_Target_5XX_Count, or a gate on the application's own metrics."
-		},
+		NoRequests: func([]string) string { return "" }, // a read shows it; see Clients.Balancers
 		owns:       route53.Owns,
 		RouteFault: recordFault,
 		GroupFault: setFault,
@@ -220,5 +218,6 @@ func connectRoute53(ctx context.Context, session *AWSSession, id string) (*Clien
 	names := elb.NewNames(balancers)
 	forward, rollback := route53.NewRouters(config, route53.Options{MaxAttempts: settings.MaxAttempts, Endpoint: settings.Endpoints["route53"],
 		Account: oneAccount, AliasHealth: names.Health, AliasIdleHealth: names.IdleHealth})
-	return session.clients(config, id, Clients{Forward: forward, Rollback: rollback, Reader: route53.NewReader(forward), Groups: forward}), nil
+	reader := route53.NewReader(forward)
+	return session.clients(config, id, Clients{Forward: forward, Rollback: rollback, Reader: reader, Groups: forward, Balancers: recordBalancers{reader, names}.find}), nil
 }

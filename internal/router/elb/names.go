@@ -63,7 +63,7 @@ func regionOf(name string) string {
 // sends traffic. An ID has the name of the group: "blue 10.0.0.7:80". A load balancer that
 // the API does not list, or that forwards to no group, is one target that is not checked.
 func (n *Names) Health(ctx context.Context, name string) (traffic.Health, error) {
-	balancer, err := n.find(ctx, name)
+	balancer, err := n.Balancer(ctx, name)
 	if err != nil {
 		return traffic.Health{}, err
 	}
@@ -95,7 +95,7 @@ func (n *Names) Health(ctx context.Context, name string) (traffic.Health, error)
 // weight 0 and to which none sends traffic. Route 53 considers the load balancer unhealthy for aliases that
 // evaluate it while one of them has no healthy target.
 func (n *Names) IdleHealth(ctx context.Context, name string) (map[string]traffic.Health, error) {
-	balancer, err := n.find(ctx, name)
+	balancer, err := n.Balancer(ctx, name)
 	if err != nil || balancer == (ARN{}) {
 		return nil, err
 	}
@@ -141,8 +141,9 @@ func groupName(group string) string {
 	return a.Name
 }
 
-// find returns the load balancer with a DNS name; the zero ARN: none is listed.
-func (n *Names) find(ctx context.Context, name string) (ARN, error) {
+// Balancer returns the load balancer with a DNS name, in lower case and without "dualstack.". The zero
+// ARN: the API lists none, so it is a Classic Load Balancer, one of another account, or deleted.
+func (n *Names) Balancer(ctx context.Context, name string) (ARN, error) {
 	n.mu.Lock()
 	found, known := n.arns[name]
 	n.mu.Unlock()

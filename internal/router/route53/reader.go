@@ -27,6 +27,8 @@ type Reader struct {
 	names  awscall.Batcher[[]types.ResourceRecordSet]
 	idle   awscall.Budget
 	cached *facts[Route, time.Duration]
+	// aliases are of groups.
+	aliases facts[string, []Alias]
 }
 
 // NewReader returns a Reader with an empty cache.
