@@ -98,15 +98,15 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.
 		}
 	case rollout.RouterFailed, rollout.Locked, rollout.LeaseLost, rollout.RecordFailed, rollout.OtherSwitch:
 	}
-	return s.routerDetail(f, detail)
+	return routerDetail(s.platform().Words, f, detail)
 }
 
 // routerDetail is about a call of the router that failed, or writes that it does not show.
-func (s *shiftRun) routerDetail(f *rollout.Failure, detail string) input.Detail {
+func routerDetail(w platform.Words, f *rollout.Failure, detail string) input.Detail {
 	if errors.Is(f.Err, rollout.ErrNotVerified) {
 		return input.Detail{
-			Cause:  s.platform().Words.Service + " accepted the new weights twice but still returns others: " + detail,
-			Action: fmt.Sprintf("Apply again. If it fails again, check whether another process writes to the %s, for example a controller or another Terraform configuration.", s.platform().Words.Route),
+			Cause:  w.Service + " accepted the new weights twice but still returns others: " + detail,
+			Action: fmt.Sprintf("Apply again. If it fails again, check whether another process writes to the %s, for example a controller or another Terraform configuration.", w.Route),
 		}
 	}
 	if f.Err == nil && isUnconfirmed(f) {
