@@ -201,28 +201,45 @@ func (r *switchResource) checkLedger(planned switchModel, p planning) diag.Diagn
 	if r.backend == nil {
 		return nil
 	}
+	return append(r.checkDestroyed(planned, p), r.checkChanged(p)...)
+}
+
+func (r *switchResource) checkDestroyed(planned switchModel, p planning) diag.Diagnostics {
 	var diags diag.Diagnostics
 	reported := map[string]bool{}
-	for name, share := range plannedShares(planned) {
+	shares := plannedShares(planned)
+	for _, name := range slices.Sorted(maps.Keys(shares)) {
 		for _, key := range p.keysOf(planned, name) {
-			if share == 0 {
+			if shares[name] == 0 {
 				continue
 			}
-			if destroyed, is := r.backend.ledger.Use(key, share); is && !reported[destroyed] {
+			if destroyed, is := r.backend.ledger.Use(key, shares[name]); is && !reported[destroyed] {
 				reported[destroyed] = true
-				diags.Append(destroyedButLive(destroyed, share))
+				diags.Append(destroyedButLive(destroyed, shares[name]))
 			}
 		}
 	}
-	for route, seen := range p.memory.Routes {
-		for _, group := range seen.State().Groups() {
+	return diags
+}
+
+// checkChanged names all routes that an environment has traffic of, in their order.
+func (r *switchResource) checkChanged(p planning) diag.Diagnostics {
+	changes := map[string]ledger.Change{}
+	live := map[string][]trafficMemory{}
+	for _, route := range slices.Sorted(maps.Keys(p.memory.Routes)) {
+		state := p.memory.Routes[route].State()
+		shares := shift.FromRaw(state.Weights)
+		for _, group := range state.Groups() {
 			a, is := r.isChanged(group, p)
-			if share := shift.FromRaw(seen.Weights)[group]; share > 0 && is && !reported[a.Environment] {
-				reported[a.Environment] = true
-				traffic := trafficSummary([]trafficMemory{{Text: platform.Label(route), Group: group, Share: share}})
-				diags.Append(liveChange(path.Root("environments"), a.Environment, a.Changes, traffic))
+			if is && shares[group] > 0 {
+				changes[a.Environment] = a
+				live[a.Environment] = append(live[a.Environment], trafficMemory{Text: platform.Label(route), Group: group, Share: shares[group]})
 			}
 		}
+	}
+	var diags diag.Diagnostics
+	for _, name := range slices.Sorted(maps.Keys(live)) {
+		diags.Append(liveChange(path.Root("environments"), name, changes[name].Changes, trafficSummary(live[name])))
 	}
 	return diags
 }
