@@ -1,0 +1,138 @@
+package kubernetes
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+)
+
+const (
+	// manager is the field manager of every write.
+	manager = "bluegreen"
+	// attemptTimeout limits one request. A rollback does not wait for an answer that long.
+	attemptTimeout         = 10 * time.Second
+	rollbackAttemptTimeout = 5 * time.Second
+)
+
+// NewRouters returns two Routers for the same cluster, for Router and RollbackRouter of rollout.Spec, and the
+// Recorder of both. They share credentials and connections. Only the second writes an object that it cannot
+// read, and no limit on requests holds it back.
+func NewRouters(config *rest.Config) (forward, rollback *Router, err error) {
+	open := func(timeout time.Duration, qps float32) (dynamic.Interface, error) {
+		c := rest.CopyConfig(config)
+		c.Timeout, c.QPS, c.Burst = timeout, qps, 100
+		c.WarningHandler = rest.NoWarnings{} // it would write to the terminal of Terraform
+		return dynamic.NewForConfig(c)
+	}
+	forwardClient, err := open(attemptTimeout, 50)
+	if err != nil {
+		return nil, nil, err
+	}
+	rollbackClient, err := open(rollbackAttemptTimeout, -1)
+	if err != nil {
+		return nil, nil, err
+	}
+	records := &recordMemory{}
+	return New(Config{Client: forwardClient, records: records}), New(Config{Client: rollbackClient, Rollback: true, records: records}), nil
+}
+
+// caller makes the requests of a Router. It finds out which version of an API the cluster serves.
+type caller struct {
+	client dynamic.Interface
+	mu     sync.Mutex
+	served map[string]string // version by name of the resource
+}
+
+// versions returns the versions to try, first the one that was served before.
+func (c *caller) versions(i info) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if version := c.served[i.name()]; version != "" {
+		return []string{version}
+	}
+	return i.versions
+}
+
+// do makes a request in the first version that the cluster serves. It returns ErrNotInstalled where it serves
+// none.
+func (c *caller) do(ctx context.Context, i info, request CallError, call func(dynamic.NamespaceableResourceInterface) error) error {
+	request.Resource = i.name()
+	for _, version := range c.versions(i) {
+		err := call(c.client.Resource(schema.GroupVersionResource{Group: i.group, Version: version, Resource: i.plural}))
+		if isUnserved(err) {
+			continue
+		}
+		if err == nil {
+			c.mu.Lock()
+			c.served[i.name()] = version
+			c.mu.Unlock()
+		}
+		return callError(ctx, request, err)
+	}
+	return callError(ctx, request, ErrNotInstalled)
+}
+
+// target is an object, and the route or group that it is for.
+type target struct{ namespace, name, id string }
+
+// get reads an object.
+func (c *caller) get(ctx context.Context, i info, at target) (*unstructured.Unstructured, error) {
+	var object *unstructured.Unstructured
+	err := c.do(ctx, i, CallError{Verb: "get", ID: at.id}, func(r dynamic.NamespaceableResourceInterface) (err error) {
+		object, err = r.Namespace(at.namespace).Get(ctx, at.name, metav1.GetOptions{})
+		if err == nil && (object.GetName() != at.name || object.GetResourceVersion() == "") {
+			err = errUnreadable
+		}
+		return err
+	})
+	return object, err
+}
+
+// list reads the objects of a namespace that have the labels. Empty: all.
+func (c *caller) list(ctx context.Context, i info, namespace, labels string) ([]unstructured.Unstructured, error) {
+	var all []unstructured.Unstructured
+	err := c.do(ctx, i, CallError{Verb: "list"}, func(r dynamic.NamespaceableResourceInterface) error {
+		all = nil
+		options := metav1.ListOptions{LabelSelector: labels, Limit: 500}
+		for {
+			page, err := r.Namespace(namespace).List(ctx, options)
+			if err != nil {
+				return err
+			}
+			if page.GetKind() != i.kind+"List" {
+				return errUnreadable
+			}
+			all = append(all, page.Items...)
+			if options.Continue = page.GetContinue(); options.Continue == "" {
+				return nil
+			}
+		}
+	})
+	return all, err
+}
+
+// update replaces an object that was read.
+func (c *caller) update(ctx context.Context, i info, object *unstructured.Unstructured, id string) error {
+	return c.do(ctx, i, CallError{Verb: "update", ID: id}, func(r dynamic.NamespaceableResourceInterface) error {
+		saved, err := r.Namespace(object.GetNamespace()).Update(ctx, object, metav1.UpdateOptions{FieldManager: manager})
+		if err == nil && saved.GetName() != object.GetName() {
+			err = errUnreadable
+		}
+		return err
+	})
+}
+
+// patch changes an object that was not read.
+func (c *caller) patch(ctx context.Context, i info, route Route, patch []byte) error {
+	return c.do(ctx, i, CallError{Verb: "patch", ID: route.String()}, func(r dynamic.NamespaceableResourceInterface) error {
+		_, err := r.Namespace(route.Namespace).Patch(ctx, route.Name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: manager})
+		return err
+	})
+}

@@ -1,0 +1,307 @@
+package kubernetes
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
+)
+
+const (
+	maxConcurrent = 8 // concurrent requests of one method
+	// maxConflicts is how often a write tries again on an object that changes meanwhile.
+	maxConflicts = 10
+	// rollbackReadTimeout limits the read of an object before a rollback writes it. Without an answer, the
+	// rollback patches it.
+	rollbackReadTimeout = 2 * time.Second
+)
+
+var (
+	_ traffic.Router     = (*Router)(nil)
+	_ traffic.Propagator = (*Router)(nil)
+)
+
+// Config configures a Router.
+type Config struct {
+	Client dynamic.Interface
+	// Rollback makes Write write an object that it cannot read.
+	Rollback bool
+
+	records *recordMemory
+}
+
+// Router is traffic.Router for routes of a cluster. It caches nothing but the versions of the APIs.
+type Router struct {
+	config  Config
+	calls   *caller
+	records *recordMemory
+}
+
+// New returns a Router. See NewRouters for Routers that call a cluster.
+func New(config Config) *Router {
+	if config.records == nil {
+		config.records = &recordMemory{}
+	}
+	return &Router{config: config, calls: &caller{client: config.Client, served: map[string]string{}}, records: config.records}
+}
+
+// Read implements traffic.Router with one request per route. It also returns the errors of ParseRoute, a
+// RuleError and ErrNotInstalled.
+func (r *Router) Read(ctx context.Context, routes []string) ([]traffic.State, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	found, errs := r.readEach(ctx, routes)
+	states := make([]traffic.State, 0, len(routes))
+	for _, route := range routes {
+		if err := errs[route]; err != nil {
+			return nil, err
+		}
+		states = append(states, copied(found[route]))
+	}
+	return states, nil
+}
+
+// copied returns a state that the caller may change.
+func copied(s traffic.State) traffic.State {
+	s.Weights = maps.Clone(s.Weights)
+	return s
+}
+
+// readEach reads routes and returns a state or an error for each.
+func (r *Router) readEach(ctx context.Context, routes []string) (map[string]traffic.State, map[string]error) {
+	return each(routes, func(id string) (traffic.State, error) {
+		route, err := ParseRoute(id)
+		if err != nil {
+			return traffic.State{}, err
+		}
+		p, _, err := r.place(ctx, route)
+		if err != nil {
+			return traffic.State{}, err
+		}
+		return p.state(), nil
+	})
+}
+
+// place reads a route and the object that it is a part of.
+func (r *Router) place(ctx context.Context, route Route) (place, *unstructured.Unstructured, error) {
+	object, err := r.object(ctx, route)
+	if err != nil {
+		return place{}, nil, err
+	}
+	p, err := placeIn(route, object.Object)
+	return p, object, err
+}
+
+func (r *Router) object(ctx context.Context, route Route) (*unstructured.Unstructured, error) {
+	return awscall.RetryIncomplete(ctx, func() (*unstructured.Unstructured, error) {
+		return r.calls.get(ctx, route.Kind.info(), target{route.Namespace, route.Name, route.String()})
+	})
+}
+
+// Write implements traffic.Router with a get and an update that has the resourceVersion of the get, so that a
+// change of somebody else in between is neither lost nor overwritten: where it was one of the weights, Write
+// returns a ChangedError and has changed nothing. The Router for rollbacks patches an object that it cannot
+// read. It also returns the errors of ParseRoute and ParseGroup, a RuleError, ErrBusy, ErrKinds and, where
+// nothing was sent, ErrInvalid.
+func (r *Router) Write(ctx context.Context, id string, want traffic.State) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	route, err := ParseRoute(id)
+	if err != nil {
+		return err
+	}
+	w := writing{router: r, route: route}
+	var ok bool
+	if w.known, ok = want.Raw.(*raw); !ok || w.known == nil || w.known.Route != id {
+		return fmt.Errorf("%w: it was not read from this route", ErrInvalid)
+	}
+	if want.Response == "" {
+		if w.weights, err = sharesIn(route, want); err != nil {
+			return err
+		}
+	}
+	if err := w.checkNew(ctx); err != nil {
+		return err
+	}
+	return w.write(ctx)
+}
+
+// writing is one Write.
+type writing struct {
+	router  *Router
+	route   Route
+	known   *raw
+	weights map[string]int // nil: the route gets what is known
+}
+
+// checkNew checks that the Services exist which the route did not have: the API would accept any name.
+func (w writing) checkNew(ctx context.Context) error {
+	if w.route.Kind == Service {
+		return nil
+	}
+	had := w.known.weights(w.route)
+	for _, group := range sorted(w.weights) {
+		if had[group] > 0 {
+			continue
+		}
+		if err := w.router.checkService(ctx, group); err != nil && (!w.router.config.Rollback || errors.Is(err, traffic.ErrNotFound)) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w writing) write(ctx context.Context) error {
+	p, object, err := w.read(ctx)
+	if err != nil || object == nil {
+		if err == nil {
+			err = w.patch(ctx)
+		}
+		return err
+	}
+	expected := []map[string]int{w.known.weights(w.route), p.raw().weights(w.route)}
+	for attempt := range maxConflicts {
+		next, err := w.next(p)
+		if err != nil {
+			return err
+		}
+		p.set(next)
+		w.router.records.restore(w.route, object)
+		err = w.router.calls.update(ctx, w.route.Kind.info(), object, w.route.String())
+		if !apierrors.IsConflict(err) || !awscall.WaitFor(ctx, time.Duration(attempt)*10*time.Millisecond) {
+			return err
+		}
+		if p, object, err = w.router.place(ctx, w.route); err != nil {
+			return err
+		}
+		now := p.raw().weights(w.route)
+		switch {
+		case sameShares(now, next.weights(w.route)):
+			return nil // an attempt whose answer was lost, or somebody with the same goal
+		case !slices.ContainsFunc(expected, func(x map[string]int) bool { return sameShares(now, x) }):
+			return &ChangedError{w.route.String(), now}
+		}
+	}
+	return fmt.Errorf("%s: %w: %d writes in a row found a newer version of it", w.route.Display(), ErrBusy, maxConflicts)
+}
+
+// read reads the object before it is written. In a rollback, there is none where it cannot be read.
+func (w writing) read(ctx context.Context) (place, *unstructured.Unstructured, error) {
+	if !w.router.config.Rollback {
+		return w.router.place(ctx, w.route)
+	}
+	limited, cancel := context.WithTimeout(ctx, rollbackReadTimeout)
+	defer cancel()
+	p, object, err := w.router.place(limited, w.route)
+	_, wrong := errors.AsType[*RuleError](err)
+	if err == nil || wrong || ctx.Err() != nil || errors.Is(err, traffic.ErrNotFound) {
+		return p, object, err
+	}
+	return place{}, nil, nil
+}
+
+func (w writing) next(p place) (raw, error) {
+	if w.weights == nil {
+		return *w.known, nil
+	}
+	return p.next(w.weights, w.known)
+}
+
+// patch writes what is known of an object that cannot be read. It changes nothing where the rule is not at its
+// index any more.
+func (w writing) patch(ctx context.Context) error {
+	patch, err := w.operations()
+	if err != nil {
+		return err
+	}
+	return w.router.calls.patch(ctx, w.route.Kind.info(), w.route, patch)
+}
+
+type operation struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value any    `json:"value"`
+}
+
+// operations returns a JSON patch that writes the state to the object that is known.
+func (w writing) operations() ([]byte, error) {
+	i := w.route.Kind.info()
+	if w.route.Kind == Service {
+		next, err := w.next(place{route: w.route})
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal([]operation{{"replace", "/spec/selector", next.Field}})
+	}
+	rules := make([]any, w.known.Index+1)
+	rules[w.known.Index] = map[string]any{i.refs: copyRefs(w.known.Refs)}
+	p := place{route: w.route, index: w.known.Index, object: map[string]any{"spec": map[string]any{i.rules: rules}}}
+	next, err := w.next(p)
+	if err != nil {
+		return nil, err
+	}
+	at := "/spec/" + i.rules + "/" + strconv.Itoa(w.known.Index)
+	var operations []operation
+	if _, err := strconv.Atoi(w.route.Rule); err != nil && w.route.Rule != "" {
+		operations = append(operations, operation{"test", at + "/name", w.route.Rule})
+	}
+	return json.Marshal(append(operations, operation{"add", at + "/" + i.refs, next.Refs}))
+}
+
+func sameShares(a, b map[string]int) bool {
+	return traffic.State{Weights: a}.Equal(traffic.State{Weights: b})
+}
+
+func sorted[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
+
+// each runs read for every id, maxConcurrent at a time, and returns a result or an error for each.
+func each[T any](ids []string, read func(id string) (T, error)) (map[string]T, map[string]error) {
+	found, errs := map[string]T{}, map[string]error{}
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	slots := make(chan struct{}, maxConcurrent)
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			value, err := read(id)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				errs[id] = err
+				return
+			}
+			found[id] = value
+		})
+	}
+	all.Wait()
+	return found, errs
+}
+
+// firstOf returns the error of the first of the ids that has one; nil: none.
+func firstOf(ids []string, errs map[string]error) error {
+	for _, id := range ids {
+		if err := errs[id]; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shareOf returns the share of a group.
+func shareOf(weights map[string]int, group string) shift.Share { return shift.FromRaw(weights)[group] }
