@@ -230,7 +230,7 @@ func (r *switchResource) checkChanged(p planning) diag.Diagnostics {
 		state := p.memory.Routes[route].State()
 		shares := shift.FromRaw(state.Weights)
 		for _, group := range state.Groups() {
-			a, is := r.isChanged(group, p)
+			a, is := p.isChanged(r.backend.ledger, group)
 			if is && shares[group] > 0 {
 				changes[a.Environment] = a
 				live[a.Environment] = append(live[a.Environment], trafficMemory{Text: platform.Label(route), Group: group, Share: shares[group]})
@@ -254,14 +254,14 @@ func plannedShares(planned switchModel) shift.Weights {
 
 // isChanged returns the planned change of the environment that has the group: it is known by the group, or by the id
 // that the switch has of it.
-func (r *switchResource) isChanged(group string, p planning) (ledger.Change, bool) {
-	if a, is := r.backend.ledger.IsChanged(group); is || p.state == nil {
+func (p planning) isChanged(l *ledger.Ledger, group string) (ledger.Change, bool) {
+	if a, is := l.IsChanged(group); is || p.state == nil {
 		return a, is
 	}
 	ids := p.state.stateIDs()
 	for name, e := range p.state.stateEnvironments() {
 		if ids[name] != "" && slices.Contains(slices.Collect(maps.Values(e.Groups)), group) {
-			return r.backend.ledger.IsChanged(ids[name])
+			return l.IsChanged(ids[name])
 		}
 	}
 	return ledger.Change{}, false
