@@ -119,7 +119,7 @@ func (s *shiftRun) shiftFailed(result rollout.Result, f *rollout.Failure) diag.D
 	case isUnconfirmed(f):
 		d.Action += " To let a rollback confirm that all servers have its weights, allow the IAM action that the rollback error names."
 	case f.Disposition == rollout.RollbackFailed:
-		d.Action = advice{s}.rollbackFailedAction(result, f)
+		advice{s}.rollbackFailed(&d, result, f)
 	case f.Disposition == rollout.RollbackUnhealthy:
 		d.Action = "Make the targets of one environment healthy. Then apply again, or set active to that environment."
 	case f.Disposition == rollout.NotOverridden && f.Change != "":

@@ -259,23 +259,30 @@ func (s advice) gainingName(result rollout.Result) string {
 	return most
 }
 
-// rollbackFailedAction is how to get the traffic back after a rollback failed.
-func (s advice) rollbackFailedAction(result rollout.Result, f *rollout.Failure) string {
-	fix := s.nowRejected(result, f) + "Fix what the rollback error names"
+// rollbackFailed completes the detail about a rollback that failed: how to get the traffic back.
+func (s advice) rollbackFailed(d *input.Detail, result rollout.Result, f *rollout.Failure) {
+	d.Action = s.nowRejected(result, f)
 	if text := s.missingTargetAction(f); text != "" {
-		return s.nowRejected(result, f) + text
+		d.Action += text
+		return
 	}
+	d.Action += "Fix what the rollback error names. Then "
 	back := s.backTo(result)
 	edit := s.acceptEdit(result, back)
 	switch {
 	case edit == "" || s.state == nil && s.Spec.Record.Off: // the next Create starts from the weights that it reads
-		return fix + ". Then set the weights of the routes back in the AWS console or with aws elbv2, or apply again: that starts from the current weights."
+		if len(back.Names()) > 0 && s.addCommands(d, result, back) {
+			d.Action += "run the command below for each route, or apply again: that starts from the current weights."
+			return
+		}
+		d.Action += "set the weights of the routes back, or apply again: that starts from the current weights."
+		return
 	case s.Desired.Weights.Equal(back):
 		edit = "apply again"
 	default:
 		edit += " and apply"
 	}
-	return fmt.Sprintf("%s. Then %s: that rolls every route back with one API call each.", fix, edit)
+	d.Action += edit + ": that rolls every route back at once."
 }
 
 // rollBackLater completes the detail about traffic that was not rolled back, because somebody
@@ -291,7 +298,7 @@ func (s advice) rollBackLater(d *input.Detail, result rollout.Result, f *rollout
 		action = text
 	}
 	if isOnItsWay(result, back, s.Desired.Weights) && (s.state != nil || !s.Spec.Record.Off) {
-		d.Action = action + fmt.Sprintf("To roll the traffic back, %s and apply: that takes one API call per route.", edit)
+		d.Action = action + fmt.Sprintf("To roll the traffic back at once, %s and apply.", edit)
 		return
 	}
 	d.Action = action

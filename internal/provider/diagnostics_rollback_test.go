@@ -2,6 +2,7 @@ package provider
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
@@ -85,6 +86,22 @@ func TestShiftFailed_missingRouteOfACreate(t *testing.T) {
 	s.state, s.Prior.State = nil, nil
 	result := deleted(rollout.Result{Kind: shift.RouteMissing, Routes: []rollout.RouteResult{{Route: rollout.Route{Route: traffic.Route{ID: apiARN, Entry: "api"}}}}}, 0)
 	golden.Check(t, textOfDiagnostic(s, result, rollout.Failure{Cause: rollout.RouteMissing, Disposition: rollout.Unchanged, Route: apiARN}))
+}
+
+// The weights of a rollback were read back, and nothing more is claimed.
+func TestShiftFailed_unconfirmed(t *testing.T) {
+	denied := fmt.Errorf("%w: %w", rollout.ErrUnconfirmed, errors.New("route53:GetChange is denied"))
+	for name, failure := range map[string]rollout.Failure{
+		"after a failed gate": {Cause: rollout.GateFailed, Disposition: rollout.RolledBack, Gate: "smoke", Detail: "500, want 200", Rejects: true},
+		"after the denied read": {Cause: rollout.RouterFailed, Disposition: rollout.RolledBack, Route: apiARN, Err: errors.New("route53:GetChange is denied"),
+			Stage: "step 1 of 3 (5 %)"},
+		"of a rollback": {Cause: rollout.RouterFailed, Disposition: rollout.RollbackFailed, Route: apiARN, Err: errors.New("route53:GetChange is denied")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			failure.RollbackErr = denied
+			golden.Check(t, textOfDiagnostic(anUpdateOf(), ofAll(shift.Sole("blue")), failure))
+		})
+	}
 }
 
 func textOfDiagnostic(s *shiftRun, result rollout.Result, f rollout.Failure) string {
