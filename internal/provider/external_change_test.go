@@ -147,7 +147,7 @@ func TestSwitch_maintenancePageSurvivesAFailingGate(t *testing.T) {
 	h.strategy = `steps = [{ percent = 5, hold = "60s" }]`
 	// The gate's first call is after the weights of the step have been read back.
 	url := firstCall(t, func() { s.changeExternally(s.listener, fixed("503")) })
-	h.gates = expectingGate(url, 204)
+	h.gates = expectingGate(url)
 	w.write(h.in(s.bench))
 	r := w.apply()
 	if a := s.actions(s.listener); a[0].Type != types.ActionTypeEnumFixedResponse {
@@ -213,7 +213,7 @@ func TestSwitch_repairFails(t *testing.T) {
 	s.blueIsLive(w)
 	s.changeExternally(s.listener, forward(weights{s.blue.group: 70, s.green.group: 30}))
 	h := s.release("blue")
-	h.gates = expectingGate(firstCall(t, func() {}), 204)
+	h.gates = expectingGate(firstCall(t, func() {}))
 	w.write(h.in(s.bench))
 	w.apply().failsAs("error")
 	s.want("app-blue 70, app-green 30")

@@ -20,7 +20,7 @@ func smokeGate(url, interval string, more ...string) string {
 	return gateBlock("smoke", append([]string{block("http", fmt.Sprintf("url = %q", url)), fmt.Sprintf("interval = %q", interval)}, more...)...)
 }
 
-// expectingGate returns the gate "smoke" that passes with one status only.
-func expectingGate(url string, status int) string {
-	return gateBlock("smoke", block("http", fmt.Sprintf("url = %q", url), fmt.Sprintf("expect_status = [%d]", status)), `interval = "10ms"`)
+// expectingGate returns the gate "smoke" that passes with status 204 only.
+func expectingGate(url string) string {
+	return gateBlock("smoke", block("http", fmt.Sprintf("url = %q", url), "expect_status = [204]"), `interval = "10ms"`)
 }
