@@ -34,7 +34,7 @@ type renewing struct{ *lease }
 func (l renewing) keepRenewing(ctx context.Context) {
 	defer close(l.done)
 	renewAt, lookAt := time.Now().Add(renewInterval), l.nextLook()
-	for {
+	for !l.ends() { // a renewal may have taken so long that the next look is due
 		timer := time.NewTimer(time.Until(earlier(renewAt, lookAt)))
 		woken := false
 		select {
@@ -55,6 +55,16 @@ func (l renewing) keepRenewing(ctx context.Context) {
 		}
 		pause := l.renew(ctx, woken)
 		renewAt = time.Now().Add(pause)
+	}
+}
+
+// ends reports whether the lease ends.
+func (l renewing) ends() bool {
+	select {
+	case <-l.ending:
+		return true
+	default:
+		return false
 	}
 }
 

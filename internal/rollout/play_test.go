@@ -526,7 +526,7 @@ func (p *playback) callTexts() []string {
 		}
 		var parts []string
 		for _, op := range []routertest.Op{routertest.Write, routertest.Read, routertest.Health, routertest.Records, routertest.Put, routertest.Remove} {
-			if count[op] > 0 && !slices.Contains(p.story.uncounted, fmt.Sprint(op)) {
+			if count[op] > 0 {
 				parts = append(parts, fmt.Sprintf("%s %d", op, count[op]))
 			}
 		}

@@ -64,8 +64,7 @@ type story struct {
 	stopOnFailure, stopOnInterrupt bool
 	warnOnSourceUnhealthy          bool
 	noAttach                       bool
-	uncounted                      []string // calls that run beside what ends the stage in the same instant
-	syncDenied                     bool     // nobody may ask whether writes reached every server
+	syncDenied                     bool // nobody may ask whether writes reached every server
 	fresh, polls                   bool
 	syncAfter                      time.Duration // how long a write takes to reach every server; 0: the router does not say
 
@@ -175,8 +174,6 @@ func (s *story) parseOption(keyword string, args []string) {
 		s.noAttach = true
 	case "polls":
 		s.polls = true
-	case "uncounted":
-		s.uncounted = args
 	case "fresh":
 		s.fresh = true
 	case "sync":
