@@ -49,7 +49,7 @@ func (b *Batcher[T]) Get(ctx context.Context, ids []string) ([]T, error) {
 
 // Request asks for a resource without waiting for it.
 func (b *Batcher[T]) Request(ctx context.Context, id string) *Result[T] {
-	answer, isNew := b.cache.Take(id)
+	answer, isNew := b.cache.take(id)
 	if isNew {
 		b.enqueue(ctx, request[T]{id, answer})
 	}
@@ -79,7 +79,7 @@ func (b *Batcher[T]) send(ctx context.Context) {
 	defer cancel()
 	found, errs := b.Each(ctx, ids)
 	for _, q := range going {
-		b.cache.Give(q.answer, found[q.id], errs[q.id])
+		b.cache.give(q.answer, found[q.id], errs[q.id])
 	}
 }
 
@@ -105,8 +105,8 @@ type Result[T any] struct {
 	until time.Time // cached until then; zero while in flight
 }
 
-// Take returns the result to wait for, and whether the caller has to produce it. Errors are not cached.
-func (s *Cache[K, T]) Take(key K) (a *Result[T], isNew bool) {
+// take returns the result to wait for, and whether the caller has to produce it. Errors are not cached.
+func (s *Cache[K, T]) take(key K) (a *Result[T], isNew bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a = s.held[key]
@@ -121,8 +121,23 @@ func (s *Cache[K, T]) Take(key K) (a *Result[T], isNew bool) {
 	return a, true
 }
 
-// Give sets a result.
-func (s *Cache[K, T]) Give(a *Result[T], value T, err error) {
+// Get returns the result of key, which read produces where it is not in flight or cached. The call goes on
+// when the first of its callers is canceled.
+func (s *Cache[K, T]) Get(ctx context.Context, key K, read func(context.Context) (T, error)) (T, error) {
+	a, isNew := s.take(key)
+	if isNew {
+		go func() {
+			ctx, cancel := Detached(ctx)
+			defer cancel()
+			value, err := read(ctx)
+			s.give(a, value, err)
+		}()
+	}
+	return a.Wait(ctx)
+}
+
+// give sets a result.
+func (s *Cache[K, T]) give(a *Result[T], value T, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a.value, a.err, a.until = value, err, time.Now().Add(cacheTTL)

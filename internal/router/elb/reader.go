@@ -108,16 +108,7 @@ func (r *Reader) OtherRoutes(ctx context.Context, routes, groups []string) ([]tr
 
 // trafficRoutes is Router.trafficRoutes with shared calls.
 func (r *Reader) trafficRoutes(ctx context.Context, balancer ARN) ([]trafficRoute, error) {
-	a, isNew := r.balancer.Take(balancer)
-	if isNew {
-		go func() {
-			ctx, cancel := awscall.Detached(ctx)
-			defer cancel()
-			all, err := r.router.trafficRoutes(ctx, balancer)
-			r.balancer.Give(a, all, err)
-		}()
-	}
-	return a.Wait(ctx)
+	return r.balancer.Get(ctx, balancer, func(ctx context.Context) ([]trafficRoute, error) { return r.router.trafficRoutes(ctx, balancer) })
 }
 
 // Invalidate empties the cache. It is for after a shift.

@@ -17,12 +17,12 @@ func (r *Router) CheckGroups(ctx context.Context, entries ...traffic.Entry) erro
 	ctx, cancel := awscall.LimitRead(ctx)
 	defer cancel()
 	for _, e := range entries {
-		_, errs := each(e.Groups, func(id string) (struct{}, error) { return struct{}{}, r.checkService(ctx, id) })
-		if err := firstOf(e.Groups, errs); err != nil {
+		_, errs := awscall.Each(e.Groups, maxConcurrent, func(id string) (struct{}, error) { return struct{}{}, r.checkService(ctx, id) })
+		if err := awscall.FirstOf(e.Groups, errs); err != nil {
 			return err
 		}
-		_, errs = each(e.Routes, func(id string) (struct{}, error) { return struct{}{}, r.checkRoute(ctx, id, e.Groups) })
-		if err := firstOf(e.Routes, errs); err != nil {
+		_, errs = awscall.Each(e.Routes, maxConcurrent, func(id string) (struct{}, error) { return struct{}{}, r.checkRoute(ctx, id, e.Groups) })
+		if err := awscall.FirstOf(e.Routes, errs); err != nil {
 			return err
 		}
 	}

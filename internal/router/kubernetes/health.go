@@ -24,14 +24,14 @@ func (r *Router) Health(ctx context.Context, groups []string) (map[string]traffi
 		return nil, err
 	}
 	found, errs := r.healthEach(ctx, groups)
-	if err := firstOf(groups, errs); err != nil {
+	if err := awscall.FirstOf(groups, errs); err != nil {
 		return nil, err
 	}
 	return found, nil
 }
 
 func (r *Router) healthEach(ctx context.Context, groups []string) (map[string]traffic.Health, map[string]error) {
-	return each(groups, func(id string) (traffic.Health, error) {
+	return awscall.Each(groups, maxConcurrent, func(id string) (traffic.Health, error) {
 		g, err := ParseGroup(id)
 		if err != nil {
 			return traffic.Health{}, err

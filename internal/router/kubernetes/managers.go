@@ -32,7 +32,7 @@ type Managed struct {
 func (r *Router) Managers(ctx context.Context, routes []string) ([]Managed, error) {
 	ctx, cancel := awscall.LimitRead(ctx)
 	defer cancel()
-	found, errs := each(routes, func(id string) ([]Managed, error) {
+	found, errs := awscall.Each(routes, maxConcurrent, func(id string) ([]Managed, error) {
 		route, err := ParseRoute(id)
 		if err != nil {
 			return nil, err
@@ -43,7 +43,7 @@ func (r *Router) Managers(ctx context.Context, routes []string) ([]Managed, erro
 		}
 		return managersOf(route, object.Object), nil
 	})
-	if err := firstOf(routes, errs); err != nil {
+	if err := awscall.FirstOf(routes, errs); err != nil {
 		return nil, err
 	}
 	var all []Managed

@@ -75,16 +75,7 @@ func (r *Reader) OtherRoutes(ctx context.Context, routes, groups []string) ([]tr
 
 // list is Router.listed with shared requests.
 func (r *Reader) list(ctx context.Context, at collection) ([]listed, error) {
-	a, isNew := r.lists.Take(at)
-	if isNew {
-		go func() {
-			ctx, cancel := awscall.Detached(ctx)
-			defer cancel()
-			all, err := r.router.listed(ctx, at)
-			r.lists.Give(a, all, err)
-		}()
-	}
-	return a.Wait(ctx)
+	return r.lists.Get(ctx, at, func(ctx context.Context) ([]listed, error) { return r.router.listed(ctx, at) })
 }
 
 // Invalidate empties the cache. It is for after a shift.

@@ -120,7 +120,7 @@ func (r *Recorder) Records(ctx context.Context, routes []string) (map[string][]t
 func (r *Recorder) annotations(ctx context.Context, routes []string) (map[string]map[string]string, error) {
 	ctx, cancel := awscall.LimitRead(ctx)
 	defer cancel()
-	found, errs := each(known(routes), func(id string) (map[string]string, error) {
+	found, errs := awscall.Each(known(routes), maxConcurrent, func(id string) (map[string]string, error) {
 		route, err := ParseRoute(id)
 		if err != nil {
 			return nil, err
@@ -134,7 +134,7 @@ func (r *Recorder) annotations(ctx context.Context, routes []string) (map[string
 		}
 		return object.GetAnnotations(), nil
 	})
-	return found, firstOf(routes, errs)
+	return found, awscall.FirstOf(routes, errs)
 }
 
 // known returns the ids that are routes.
@@ -276,7 +276,7 @@ type changeAnnotations func(route Route, annotations map[string]string) (changes
 // changeEach changes the annotations of the object of each route. A route that does not exist has none, which is
 // no error. Routes of one object do not wait for each other: a conflict is tried again.
 func (r *Recorder) changeEach(ctx context.Context, routes []string, change changeAnnotations) error {
-	_, errs := each(known(routes), func(id string) (struct{}, error) {
+	_, errs := awscall.Each(known(routes), maxConcurrent, func(id string) (struct{}, error) {
 		route, err := ParseRoute(id)
 		if err != nil {
 			return struct{}{}, err

@@ -37,14 +37,14 @@ func (r *Router) References(ctx context.Context, groups []string) ([]traffic.Ref
 }
 
 func (r *Router) references(ctx context.Context, groups []string, list listing) ([]traffic.Reference, error) {
-	_, errs := each(groups, func(id string) (struct{}, error) {
+	_, errs := awscall.Each(groups, maxConcurrent, func(id string) (struct{}, error) {
 		err := r.checkService(ctx, id)
 		if errors.Is(err, ErrNoPort) {
 			err = nil // it is there
 		}
 		return struct{}{}, err
 	})
-	if err := firstOf(groups, errs); err != nil {
+	if err := awscall.FirstOf(groups, errs); err != nil {
 		return nil, err
 	}
 	var found []traffic.Reference

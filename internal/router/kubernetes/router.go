@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -83,7 +82,7 @@ func copied(s traffic.State) traffic.State {
 
 // readEach reads routes and returns a state or an error for each.
 func (r *Router) readEach(ctx context.Context, routes []string) (map[string]traffic.State, map[string]error) {
-	return each(routes, func(id string) (traffic.State, error) {
+	return awscall.Each(routes, maxConcurrent, func(id string) (traffic.State, error) {
 		route, err := ParseRoute(id)
 		if err != nil {
 			return traffic.State{}, err
@@ -268,40 +267,6 @@ func sameShares(a, b map[string]int) bool {
 }
 
 func sorted[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
-
-// each runs read for every id, maxConcurrent at a time, and returns a result or an error for each.
-func each[T any](ids []string, read func(id string) (T, error)) (map[string]T, map[string]error) {
-	found, errs := map[string]T{}, map[string]error{}
-	var mu sync.Mutex
-	var all sync.WaitGroup
-	slots := make(chan struct{}, maxConcurrent)
-	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
-		slots <- struct{}{}
-		all.Go(func() {
-			defer func() { <-slots }()
-			value, err := read(id)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				errs[id] = err
-				return
-			}
-			found[id] = value
-		})
-	}
-	all.Wait()
-	return found, errs
-}
-
-// firstOf returns the error of the first of the ids that has one; nil: none.
-func firstOf(ids []string, errs map[string]error) error {
-	for _, id := range ids {
-		if err := errs[id]; err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // shareOf returns the share of a group.
 func shareOf(weights map[string]int, group string) shift.Share { return shift.FromRaw(weights)[group] }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
 )
 
 // InSync implements traffic.Propagator with one request per route. A route of Gateway API is in sync where, for
@@ -13,8 +15,8 @@ func (r *Router) InSync(ctx context.Context, routes []string) (bool, error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
-	found, errs := each(routes, func(id string) (acceptance, error) { return r.acceptance(ctx, id) })
-	if err := firstOf(routes, errs); err != nil {
+	found, errs := awscall.Each(routes, maxConcurrent, func(id string) (acceptance, error) { return r.acceptance(ctx, id) })
+	if err := awscall.FirstOf(routes, errs); err != nil {
 		return false, err
 	}
 	for _, a := range found {

@@ -45,7 +45,7 @@ func (r *Router) version(ctx context.Context, group string) (versionInfo, error)
 }
 
 func (r *Router) versions(ctx context.Context, groups []string) (map[string]versionInfo, map[string]error) {
-	return each(groups, func(group string) (versionInfo, error) { return r.version(ctx, group) })
+	return awscall.Each(groups, maxConcurrent, func(group string) (versionInfo, error) { return r.version(ctx, group) })
 }
 
 // CheckGroups checks, before a shift, that every version exists and belongs to the function of the routes of
@@ -64,7 +64,7 @@ func (r *Router) CheckGroups(ctx context.Context, entries ...traffic.Entry) erro
 		groups, routes = append(groups, e.Groups...), append(routes, e.Routes...)
 	}
 	found, errs := r.versions(ctx, groups)
-	if err := firstOf(groups, errs); err != nil {
+	if err := awscall.FirstOf(groups, errs); err != nil {
 		return err
 	}
 	for _, e := range entries {
@@ -110,13 +110,13 @@ func checkAlike(e traffic.Entry, found map[string]versionInfo) error {
 }
 
 func (r *Router) checkConcurrency(ctx context.Context, routes []string) error {
-	has, errs := each(routes, func(route string) (bool, error) {
+	has, errs := awscall.Each(routes, maxConcurrent, func(route string) (bool, error) {
 		return awscall.RetryIncomplete(ctx, func() (bool, error) {
 			status, err := r.provisioned(ctx, route)
 			return status != "", err
 		})
 	})
-	if err := firstOf(routes, errs); err != nil {
+	if err := awscall.FirstOf(routes, errs); err != nil {
 		return err
 	}
 	for _, route := range routes {
@@ -137,7 +137,7 @@ func (r *Router) LongestDelay(ctx context.Context, groups []string) (time.Durati
 	for _, v := range found {
 		longest = max(longest, v.timeout)
 	}
-	return longest, firstOf(groups, errs)
+	return longest, awscall.FirstOf(groups, errs)
 }
 
 // SlowStarts returns nothing: a version gets its share from the first request on.

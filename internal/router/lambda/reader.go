@@ -80,16 +80,7 @@ func (r *Reader) OtherRoutes(ctx context.Context, routes, groups []string) ([]tr
 
 // list is Router.aliases with shared calls.
 func (r *Reader) list(ctx context.Context, function ARN) ([]namedAlias, error) {
-	a, isNew := r.aliases.Take(function)
-	if isNew {
-		go func() {
-			ctx, cancel := awscall.Detached(ctx)
-			defer cancel()
-			all, err := r.router.aliases(ctx, function)
-			r.aliases.Give(a, all, err)
-		}()
-	}
-	return a.Wait(ctx)
+	return r.aliases.Get(ctx, function, func(ctx context.Context) ([]namedAlias, error) { return r.router.aliases(ctx, function) })
 }
 
 // Invalidate empties the cache. It is for after a shift.

@@ -28,7 +28,7 @@ func (r *Router) References(ctx context.Context, groups []string) ([]traffic.Ref
 	ctx, cancel := awscall.LimitRead(ctx)
 	defer cancel()
 	_, errs := r.versions(ctx, groups)
-	if err := firstOf(groups, errs); err != nil {
+	if err := awscall.FirstOf(groups, errs); err != nil {
 		return nil, err
 	}
 	return references(ctx, groups, r.aliases)
