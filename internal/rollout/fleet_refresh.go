@@ -351,6 +351,18 @@ func serving(s traffic.State, health map[string]traffic.Health) int {
 	return n
 }
 
+// old returns the finished routes that were read long before the others: they may have been
+// changed since.
+func (b *rollback) old() []int {
+	var old []int
+	for _, r := range b.routes {
+		if r.next == finished && !r.failed && time.Since(r.seenAt) > maxReadAge {
+			old = append(old, r.index)
+		}
+	}
+	return old
+}
+
 // awaitSync waits until what was written has taken effect everywhere, whatever the API answers, unless it
 // denies access: the traffic is back, and waiting for a permission helps nobody.
 func (b *rollback) awaitSync(ctx context.Context) {

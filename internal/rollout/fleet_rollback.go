@@ -64,7 +64,7 @@ type routeRollback struct {
 	accepted bool          // the last write was accepted, and no read failed to show it
 	verified bool          // the last read showed the rollback target
 	seenAt   time.Time     // when it was last read
-	err      error         // of the last attempt
+	err      error         // of the last attempt that had an answer
 	failed   bool          // for good: its rollback target cannot be written
 }
 
@@ -116,18 +116,6 @@ func (f *fleet) rollBack(ctx context.Context, desired map[int]traffic.State, tim
 	f.inspect().refreshOld(ctx, b.old())
 	f.inspect().refreshDirty(ctx)
 	return b.err(timeout)
-}
-
-// old returns the finished routes that were read long before the others: they may have been
-// changed since.
-func (b *rollback) old() []int {
-	var old []int
-	for _, r := range b.routes {
-		if r.next == finished && !r.failed && time.Since(r.seenAt) > maxReadAge {
-			old = append(old, r.index)
-		}
-	}
-	return old
 }
 
 // run starts calls and handles their answers until every route is finished or ctx ends.
@@ -286,7 +274,10 @@ func (b *rollback) handle(a rollbackAnswer) {
 func (b *rollback) written(r *routeRollback, a rollbackAnswer) {
 	f, route, err := b.fleet, b.fleet.routes[r.index], a.err
 	f.report.emit(Event{Kind: WeightsWritten, Route: route.ID, Weights: f.owners.Weights(route.Entry, r.target), Text: errorText(err), Took: a.took})
-	r.next, r.due, r.accepted, r.err = toRead, time.Now(), err == nil, err
+	r.next, r.due, r.accepted = toRead, time.Now(), err == nil
+	if r.err == nil || !errors.Is(err, traffic.ErrThrottled) { // which says less than an earlier answer
+		r.err = err
+	}
 	if err == nil {
 		f.replace(r.index, r.target, time.Now())
 	}
