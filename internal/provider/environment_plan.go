@@ -71,7 +71,7 @@ func (r *environmentResource) checkIDs(plan environmentModel) diag.Diagnostics {
 	p, values := plan.platform()
 	if groups := textsOf(values); !p.Composes() {
 		for _, entry := range slices.Sorted(maps.Keys(groups)) {
-			if err := r.backend.aws.Allows(groups[entry]); err != nil {
+			if err := r.backend.session.AWS.Allows(groups[entry]); err != nil {
 				diags.Append(accountOfRoute(path.Root(p.Backends).AtMapKey(entry), groups[entry], err))
 			}
 		}

@@ -235,7 +235,7 @@ func (r *switchResource) checkRoutes(config, planned switchModel, id int) diag.D
 		if environment, is := r.backend.ledger.IsTest(route); is {
 			diags.Append(routeIsTest(at, route, environment))
 		}
-		if err := r.backend.aws.Allows(route); err != nil {
+		if err := r.backend.session.AWS.Allows(route); err != nil {
 			diags.Append(accountOfRoute(at, route, err))
 		}
 	}
@@ -256,7 +256,7 @@ func (r *switchResource) checkAccount(ctx context.Context, config switchModel, p
 		region = entry.Region(route)
 		break
 	}
-	if err := r.backend.aws.CheckPlanned(ctx, region); err != nil {
+	if err := r.backend.session.AWS.CheckPlanned(ctx, region); err != nil {
 		return diag.Diagnostics{accountAtPlan(err)}
 	}
 	return nil

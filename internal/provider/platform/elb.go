@@ -171,12 +171,12 @@ func elbReadFault(at path.Path, route string, err error) diag.Diagnostic {
 }
 
 // connectELB opens clients. The ARN sets the region for STS where nothing else does.
-func connectELB(ctx context.Context, session *AWSSession, id string) (*Clients, error) {
-	config, err := session.open(ctx, elbRegion(id))
+func connectELB(ctx context.Context, session *Session, id string) (*Clients, error) {
+	config, err := session.AWS.open(ctx, elbRegion(id))
 	if err != nil {
 		return nil, err
 	}
-	settings := session.Settings
+	settings := session.AWS.Settings
 	forward, rollback := elb.NewRouters(config, elb.Options{MaxAttempts: settings.MaxAttempts, Endpoint: settings.Endpoints["elbv2"]})
-	return session.clients(config, id, Clients{Forward: forward, Rollback: rollback, Recorder: elb.NewRecorder(forward), Reader: elb.NewReader(forward), Groups: forward}), nil
+	return session.AWS.clients(config, id, Clients{Forward: forward, Rollback: rollback, Recorder: elb.NewRecorder(forward), Reader: elb.NewReader(forward), Groups: forward}), nil
 }

@@ -188,12 +188,12 @@ func lambdaGroupDetail(e *lambda.GroupError) input.Detail {
 }
 
 // connectLambda opens clients. The ARN sets the region for STS where nothing else does.
-func connectLambda(ctx context.Context, session *AWSSession, id string) (*Clients, error) {
-	config, err := session.open(ctx, lambdaPlace(id).Region)
+func connectLambda(ctx context.Context, session *Session, id string) (*Clients, error) {
+	config, err := session.AWS.open(ctx, lambdaPlace(id).Region)
 	if err != nil {
 		return nil, err
 	}
-	settings := session.Settings
+	settings := session.AWS.Settings
 	forward, rollback := lambda.NewRouters(config, lambda.Options{MaxAttempts: settings.MaxAttempts, Endpoint: settings.Endpoints["lambda"]})
-	return session.clients(config, id, Clients{Forward: forward, Rollback: rollback, Reader: lambda.NewReader(forward), Groups: forward}), nil
+	return session.AWS.clients(config, id, Clients{Forward: forward, Rollback: rollback, Reader: lambda.NewReader(forward), Groups: forward}), nil
 }

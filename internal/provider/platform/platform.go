@@ -80,7 +80,7 @@ type Entry struct {
 	IdleText string
 
 	// Connect opens the clients. The id is a route or group.
-	Connect func(ctx context.Context, session *AWSSession, id string) (*Clients, error)
+	Connect func(ctx context.Context, session *Session, id string) (*Clients, error)
 }
 
 // Words are what messages call the things of a platform. What a group is called is Platform.Backend.

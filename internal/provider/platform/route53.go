@@ -208,16 +208,16 @@ func recordName(id, code string) string {
 const oneAccount = "provider"
 
 // connectRoute53 opens clients.
-func connectRoute53(ctx context.Context, session *AWSSession, id string) (*Clients, error) {
-	config, err := session.open(ctx, "")
+func connectRoute53(ctx context.Context, session *Session, id string) (*Clients, error) {
+	config, err := session.AWS.open(ctx, "")
 	if err != nil {
 		return nil, err
 	}
-	settings := session.Settings
+	settings := session.AWS.Settings
 	balancers, _ := elb.NewRouters(config, elb.Options{MaxAttempts: settings.MaxAttempts, Endpoint: settings.Endpoints["elbv2"]})
 	names := elb.NewNames(balancers)
 	forward, rollback := route53.NewRouters(config, route53.Options{MaxAttempts: settings.MaxAttempts, Endpoint: settings.Endpoints["route53"],
 		Account: oneAccount, AliasHealth: names.Health, AliasIdleHealth: names.IdleHealth})
 	reader := route53.NewReader(forward)
-	return session.clients(config, id, Clients{Forward: forward, Rollback: rollback, Reader: reader, Groups: forward, Balancers: recordBalancers{reader, names}.find}), nil
+	return session.AWS.clients(config, id, Clients{Forward: forward, Rollback: rollback, Reader: reader, Groups: forward, Balancers: recordBalancers{reader, names}.find}), nil
 }
