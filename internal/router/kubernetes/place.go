@@ -39,6 +39,16 @@ func list(object map[string]any, field string) []any {
 	return all
 }
 
+// objects returns the elements of a list, which are objects.
+func objects(object map[string]any, field string) []map[string]any {
+	var all []map[string]any
+	for _, x := range list(object, field) {
+		one, _ := x.(map[string]any)
+		all = append(all, one)
+	}
+	return all
+}
+
 func text(object map[string]any, field string) string {
 	value, _ := object[field].(string)
 	return value
@@ -320,10 +330,10 @@ func (p place) next(want map[string]int, known *raw) (raw, error) {
 			k.Refs = append(k.Refs, newRef(p.route, group, known, want[group]))
 		}
 	}
-	if len(k.Refs) > maxRefs && p.route.Kind != VirtualService {
-		return k, fmt.Errorf("%w: %s would have %d backendRefs, the maximum is %d; remove those at weight 0 that are not used any more", ErrInvalid, p.route.Display(), len(k.Refs), maxRefs)
+	if p.route.Kind == VirtualService {
+		return k, nil
 	}
-	return k, nil
+	return k, p.checkCount(len(k.Refs))
 }
 
 // newRef returns a backend for a group: the one that was read before, with its filters, or a new one.
