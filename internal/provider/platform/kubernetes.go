@@ -26,9 +26,17 @@ func kubernetesRoutes() Entry {
 		BackendsText: "Map of entry point to the Service with its port, such as `web-blue:8080`, with one for each entry point whose routes have weights",
 		Words: Words{
 			API: "Kubernetes", Service: "The Kubernetes API", Route: "route",
-			Ignore:     `computed_fields = ["metadata.annotations", "metadata.labels", "spec.rules"] (a VirtualService: "spec.http"; a kubernetes_service_v1: lifecycle { ignore_changes = [spec[0].selector] })`,
+			Manager:    "hashicorp/kubernetes, Argo CD or Flux",
+			Ignore:     `computed_fields = ["metadata.annotations", "metadata.labels", "spec.rules"], or what the guide Kubernetes has for it`,
 			NotHealthy: "Find out why the Pods are not ready: check their readiness probe, their events, and the selector of the Service. Then apply again.",
 			TooFew:     "Scale the Deployment%s, check that its Pods are ready and in the EndpointSlices of the Service, then apply again.",
+			Check:      "the kind, the namespace, the name and the rule, and the context of the kubeconfig",
+			Network:    "the network from where Terraform runs to the API server, and the API server",
+			Record: RecordWords{
+				Refused: "Allow the annotations bluegreen/shift-… of the routes in admission policies.",
+				Lost:    "find out what removes the annotations bluegreen/shift-… of the routes.",
+				Remove:  "annotations bluegreen/shift-…",
+			},
 		},
 		Schema:     kubernetesBlock,
 		ValueFault: serviceFault,
@@ -95,7 +103,7 @@ func kubernetesGroupFault(err error) string {
 	case errors.Is(err, kubernetes.ErrNamespaces):
 		return "The routes of its entry point are in several namespaces. Use NAMESPACE/NAME:PORT, or an entry point for each namespace."
 	case errors.Is(err, kubernetes.ErrKinds):
-		return "An entry point with routes service/… needs labels in selectors, one with any other routes a Service in services, and no entry point has both kinds. Use the other argument, or split the entry point."
+		return "Routes service/… need labels in selectors, and all others a Service in services. Use the other argument. An entry point cannot have both kinds of routes."
 	}
 	return "" // a fault of one route, which is reported there
 }

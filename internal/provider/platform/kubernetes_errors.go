@@ -42,19 +42,15 @@ func kubernetesDetail(err error) (input.Detail, bool) {
 	case errors.Is(err, kubernetes.ErrNoDestinationPort):
 		return input.Detail{Cause: destinationText, Action: destinationAction + " Then apply again.", Facts: facts}, true
 	case errors.Is(err, kubernetes.ErrInvalid):
-		return input.Detail{
-			Cause:  "A route cannot have these weights.",
-			Action: "Fix what the cause names. A rule of Gateway API has at most 16 backendRefs, also those at weight 0: remove those that no environment uses. Then apply again.",
-			Facts:  facts,
-		}, true
+		return input.Detail{Cause: "A route cannot have these weights.", Action: "Fix what the cause names, then apply again.", Facts: facts}, true
 	case !named:
 		return input.Detail{}, false
 	}
-	return callDetail(call, err), true
+	return kubernetesCallDetail(call, err), true
 }
 
-// callDetail is about a request that failed.
-func callDetail(call *kubernetes.CallError, err error) input.Detail {
+// kubernetesCallDetail is about a request that failed.
+func kubernetesCallDetail(call *kubernetes.CallError, err error) input.Detail {
 	facts := input.CauseFact(err)
 	switch {
 	case errors.Is(err, traffic.ErrDenied):
@@ -101,16 +97,16 @@ func deniedDetail(call *kubernetes.CallError, facts []input.Fact) input.Detail {
 	if !has {
 		group = `""`
 	}
-	where := ""
+	where, role := " in all namespaces", "ClusterRole"
 	rule := fmt.Sprintf("apiGroups: [%s], resources: [%s], verbs: [%s]", group, resource, call.Verb)
 	facts = append([]input.Fact{{"Verb", call.Verb}, {"Resource", resource}, {"API group", group}}, facts...)
-	if namespace := call.Namespace(); namespace != "" {
-		where = " in the namespace " + namespace
+	if namespace := call.Namespace; namespace != "" {
+		where, role = " in the namespace "+namespace, "Role in the namespace "+namespace
 		facts = append([]input.Fact{{"Namespace", namespace}}, facts...)
 	}
 	return input.Detail{
 		Cause:  fmt.Sprintf("RBAC does not allow the credentials to %s %s%s.", call.Verb, call.Resource, where),
-		Action: fmt.Sprintf("Add the rule %s to a Role%s, then apply again.", rule, where),
+		Action: fmt.Sprintf("Add the rule %s to a %s, then apply again.", rule, role),
 		Facts:  facts,
 	}
 }
@@ -138,6 +134,9 @@ func clusterDetail(e *kubernetes.GroupError) input.Detail {
 	case errors.Is(e, kubernetes.ErrNoGrant):
 		d.Cause = fmt.Sprintf("The %s may not send traffic to %s of another namespace: no ReferenceGrant there allows it.", kubernetes.Label(e.Route), kubernetes.Label(e.Group))
 		d.Action = "Create a ReferenceGrant in the namespace of the Service, from the kind and namespace of the route to Service. Then apply again."
+	case errors.Is(e, kubernetes.ErrTooManyRefs):
+		d.Cause = fmt.Sprintf("The %s has no room for the backends: %s.", kubernetes.Label(e.Route), e.Detail)
+		d.Action = "Remove the backendRefs at weight 0 that no environment uses, then apply again."
 	case errors.Is(e, kubernetes.ErrNoParents):
 		d.Cause = fmt.Sprintf("The %s has no parentRefs, so that no Gateway uses it.", kubernetes.Label(e.Route))
 		d.Action = "Set spec.parentRefs of the route, then apply again."

@@ -23,10 +23,12 @@ func lambdaAliases() Entry {
 		Kind:         catalog.Lambda(),
 		BackendsText: "Map of entry point to the number of the version of its function, with one for each entry point",
 		Words: Words{
-			Service: "Lambda", Route: "alias",
+			API: amazon, Service: "Lambda", Route: "alias",
+			Manager:    hashicorpAWS,
 			Ignore:     "lifecycle { ignore_changes = [function_version, routing_config] }",
 			NotHealthy: "Find out why the version is not active, or why its provisioned concurrency is not ready. Then apply again.",
 			TooFew:     "Publish the version%s, then apply again.",
+			Check:      amazonARN, Network: amazonNetwork,
 		},
 		Schema:     lambdaBlock,
 		ValueFault: versionFault,

@@ -23,10 +23,12 @@ func route53Records() Entry {
 		Kind:         catalog.Route53(),
 		BackendsText: "Map of entry point to the set identifier of its weighted records, with one for each entry point",
 		Words: Words{
-			Service: "Route 53", Route: "record",
+			API: amazon, Service: "Route 53", Route: "record",
+			Manager:    hashicorpAWS,
 			Ignore:     "lifecycle { ignore_changes = [weighted_routing_policy] }",
 			NotHealthy: "Find out why the health check of the record fails or, for an alias, why the targets of its load balancer are not healthy. Then apply again.",
 			TooFew:     "Give the load balancer behind the record enough healthy targets%s, then apply again.",
+			Check:      amazonARN, Network: amazonNetwork,
 		},
 		Schema:     route53Block,
 		ValueFault: identifierFault,
