@@ -320,6 +320,6 @@ func (s *endpoint) delete(q request) (any, error) {
 	if s.store.objects[k] == nil {
 		return nil, notFound(q.resource, q.name)
 	}
-	delete(s.store.objects, k)
+	s.remove(k)
 	return map[string]any{"kind": "Status", "apiVersion": "v1", "metadata": map[string]any{}, "status": "Success", "details": map[string]any{"name": q.name, "kind": q.resource.plural}}, nil
 }

@@ -115,7 +115,7 @@ func (r *Router) object(ctx context.Context, route Route) (*unstructured.Unstruc
 // change of somebody else in between is neither lost nor overwritten: where it was one of the weights, Write
 // returns a ChangedError and has changed nothing. The Router for rollbacks patches an object that it cannot
 // read. It also returns the errors of ParseRoute and ParseGroup, a RuleError, ErrBusy, ErrKinds and, where
-// nothing was sent, ErrInvalid.
+// nothing was sent, ErrInvalid, and ErrNoPort, ErrNoGrant and ErrTooManyRefs in a GroupError.
 func (r *Router) Write(ctx context.Context, id string, want traffic.State) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -130,7 +130,7 @@ func (r *Router) Write(ctx context.Context, id string, want traffic.State) error
 		return fmt.Errorf("%w: it was not read from this route", ErrInvalid)
 	}
 	if want.Response == "" {
-		if w.weights, err = sharesIn(route, want); err != nil {
+		if w.weights, err = sharesIn(route, want, w.known); err != nil {
 			return err
 		}
 	}
@@ -148,7 +148,8 @@ type writing struct {
 	weights map[string]int // nil: the route gets what is known
 }
 
-// checkNew checks that the Services exist which the route did not have: the API would accept any name.
+// checkNew checks that the Services exist which the route did not have, and that it may refer to them: the API would
+// accept any name. A rollback needs them to exist.
 func (w writing) checkNew(ctx context.Context) error {
 	if w.route.Kind == Service {
 		return nil
@@ -158,7 +159,11 @@ func (w writing) checkNew(ctx context.Context) error {
 		if had[group] > 0 {
 			continue
 		}
-		if err := w.router.checkService(ctx, group); err != nil && (!w.router.config.Rollback || errors.Is(err, traffic.ErrNotFound)) {
+		err := w.router.checkService(ctx, group)
+		if err == nil && !w.router.config.Rollback {
+			err = w.router.checkGrant(ctx, w.route, group)
+		}
+		if err != nil && (!w.router.config.Rollback || errors.Is(err, traffic.ErrNotFound)) {
 			return err
 		}
 	}
@@ -258,6 +263,8 @@ func (w writing) operations() ([]byte, error) {
 	var operations []operation
 	if _, err := strconv.Atoi(w.route.Rule); err != nil && w.route.Rule != "" {
 		operations = append(operations, operation{"test", at + "/name", w.route.Rule})
+	} else if w.known.Match != nil {
+		operations = append(operations, operation{"test", at + "/" + i.match, w.known.Match})
 	}
 	return json.Marshal(append(operations, operation{"add", at + "/" + i.refs, next.Refs}))
 }
