@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -177,8 +178,17 @@ func recordName(id, code string) string {
 	if r, err := route53.ParseRoute(id); err == nil {
 		return "record " + r.Display()
 	}
-	return id // a health check
+	switch {
+	case zoneID.MatchString(id):
+		return "hosted zone " + id
+	case strings.HasPrefix(id, "/change/"):
+		return "change " + strings.TrimPrefix(id, "/change/")
+	}
+	return "health check " + id
 }
+
+// zoneID is the form of the ID of a hosted zone. That of a health check is a UUID.
+var zoneID = regexp.MustCompile(`^Z[0-9A-Z]+$`)
 
 // oneAccount is the account of all clients of a process: Terraform runs each provider configuration in a process
 // of its own.

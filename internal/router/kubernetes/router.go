@@ -130,7 +130,7 @@ func (r *Router) Write(ctx context.Context, id string, want traffic.State) error
 		return fmt.Errorf("%w: it was not read from this route", ErrInvalid)
 	}
 	if want.Response == "" {
-		if w.weights, err = sharesIn(route, want); err != nil {
+		if w.weights, err = sharesIn(route, want, w.known); err != nil {
 			return err
 		}
 	}
@@ -263,6 +263,8 @@ func (w writing) operations() ([]byte, error) {
 	var operations []operation
 	if _, err := strconv.Atoi(w.route.Rule); err != nil && w.route.Rule != "" {
 		operations = append(operations, operation{"test", at + "/name", w.route.Rule})
+	} else if w.known.Match != nil {
+		operations = append(operations, operation{"test", at + "/" + i.match, w.known.Match})
 	}
 	return json.Marshal(append(operations, operation{"add", at + "/" + i.refs, next.Refs}))
 }
