@@ -26,7 +26,7 @@ func NewBare(t *testing.T, options ...localaws.Option) *Bare {
 	b.Terraform.Env, b.Terraform.Limit = append(b.Terraform.Env, "AWS_ENDPOINT_URL="+b.Server.URL()), hangTimeout()
 	t.Cleanup(func() { // before the stand-in ends
 		if !t.Failed() {
-			eventually(t, "no guardian is left", func() bool { return len(guardiansIn(b.Terraform.Dir)) == 0 })
+			eventually(t, "no guardian is left", func() bool { return noGuardianIn(b.Terraform.Dir) })
 		}
 	})
 	return b

@@ -151,6 +151,18 @@ func guardiansIn(dir string) []int {
 	return providersIn(dir, func(line string) bool { return strings.Contains(line, "\x00guardian,\x00") })
 }
 
+// noGuardianIn reports whether no guardian is left with a working directory. One that stays after it rolled back,
+// because a late write may come, ends with SIGTERM, and any other without a provider ignores it.
+func noGuardianIn(dir string) bool {
+	guardians := guardiansIn(dir)
+	if !RunsProvider(dir) {
+		for _, pid := range guardians {
+			_ = syscall.Kill(pid, syscall.SIGTERM)
+		}
+	}
+	return len(guardians) == 0
+}
+
 // RunsGuardian reports whether a guardian has a working directory.
 func RunsGuardian(dir string) bool { return len(guardiansIn(dir)) > 0 }
 

@@ -64,7 +64,7 @@ func NewRecords(t *testing.T, options ...localaws.Option) *Records {
 	r.World = &World{Release: &rehearsal.Release{Terraform: terraform}, Balancer: balancer, t: t}
 	t.Cleanup(func() {
 		if !t.Failed() {
-			eventually(t, "no guardian is left", func() bool { return len(guardiansIn(terraform.Dir)) == 0 })
+			eventually(t, "no guardian is left", func() bool { return noGuardianIn(terraform.Dir) })
 		}
 	})
 	r.DNS = route53.New(route53.Options{Region: "us-east-1", BaseEndpoint: new(balancer.URL()), RetryMaxAttempts: 10,

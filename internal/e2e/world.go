@@ -85,7 +85,7 @@ func newWorld(t *testing.T, live rehearsal.AppTerms, pace rehearsal.Pace, option
 	t.Cleanup(release.Close)
 	t.Cleanup(func() { // before: what it needs is still there
 		if !t.Failed() {
-			eventually(t, "no guardian is left", func() bool { return len(guardiansIn(release.Terraform.Dir)) == 0 })
+			eventually(t, "no guardian is left", func() bool { return noGuardianIn(release.Terraform.Dir) })
 		}
 	})
 	release.Terraform.Limit = hangTimeout()

@@ -271,9 +271,9 @@ func (d desiredStates) rollback(exposed bool) map[int]traffic.State {
 		if d.joins(i) || d.spec.Request.Strategy.DetachIdle {
 			same = d.fleet.current[i].Equal(target) // a failure detaches what was attached
 		}
-		// A write with an unknown result is rolled back, unless this run has only attached
-		// groups at weight 0: that moves no traffic, and a refused attach is refused again.
-		if d.fleet.dirty[i] && (d.fleet.moved || d.joins(i)) || !same {
+		// A write with an unknown result is rolled back, also one that may be executed later, unless this
+		// run has only attached groups at weight 0: that moves no traffic, and a refused attach is refused again.
+		if (d.fleet.dirty[i] || d.fleet.unsure[i]) && (d.fleet.moved || d.joins(i)) || !same {
 			states[i] = target
 		}
 	}

@@ -106,7 +106,7 @@ func (f *fleet) rollBack(ctx context.Context, desired map[int]traffic.State, tim
 		if r.watch {
 			r.next = toRead
 		}
-		if f.unsure[i] {
+		if f.unsure[i] && (r.watch || !f.fence(i, target)) {
 			r.until = time.Now().Add(lateWriteWatch)
 		}
 		b.routes = append(b.routes, r)
@@ -116,6 +116,12 @@ func (f *fleet) rollBack(ctx context.Context, desired map[int]traffic.State, tim
 	f.inspect().refreshOld(ctx, b.old())
 	f.inspect().refreshDirty(ctx)
 	return b.err(timeout)
+}
+
+// fence reports whether a write of the target of a route makes earlier writes fail that are executed late.
+func (f *fleet) fence(i int, target traffic.State) bool {
+	fencer, is := f.rollbackRouter.(traffic.Fencer)
+	return is && fencer.Fence(f.routes[i].ID, target, append(f.written(i), withoutRaw(f.current[i])))
 }
 
 // run starts calls and handles their answers until every route is finished or ctx ends.

@@ -171,3 +171,45 @@ func withoutRaw(s traffic.State) traffic.State {
 	s.Raw, s.Weights = nil, maps.Clone(s.Weights)
 	return s
 }
+
+// handedLease is the part of a lease that lets another process continue.
+type handedLease struct{ *lease }
+
+// guarded notes the guardian of the shift.
+func (l handedLease) guarded(by traffic.Process) { l.spec.Template.Owner.Guardian = by }
+
+// handed returns the record for a successor; nil: there is none.
+func (l handedLease) handed() *HandedRecord {
+	if !l.isHeld() && l.marked != nil {
+		return &HandedRecord{Record: *l.marked, Routes: l.routes}
+	}
+	if !l.isHeld() {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return &HandedRecord{Record: l.record, Routes: l.routes}
+}
+
+// resume renews the lease of a record that is taken over, at once or only after renewInterval. The
+// rollback does not wait for it.
+func (l handedLease) resume(ctx context.Context, handed *HandedRecord, atOnce bool) {
+	if handed == nil {
+		return
+	}
+	l.record.Phase, l.renewed = traffic.PhaseRollingBack, time.Now()
+	l.ending, l.done, l.wake = make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
+	if atOnce {
+		l.wake <- struct{}{}
+	}
+	go renewing(l).keepRenewing(ctx)
+}
+
+// suspend ends the renewals, and waits for the one in progress.
+func (l handedLease) suspend() {
+	if l.isHeld() {
+		close(l.ending)
+		<-l.done
+		l.ending = nil
+	}
+}

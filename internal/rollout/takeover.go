@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -35,6 +36,14 @@ var (
 // owner may be carried out late.
 const renewalGap = 10
 
+const (
+	// lateWriteLimit is how long after the death of its sender a write can be executed: AWS accepts a
+	// request for five minutes after it was signed.
+	lateWriteLimit = 5 * time.Minute
+	// lateWriteInterval is the pause between two looks for one.
+	lateWriteInterval = 5 * time.Second
+)
+
 // takeover is a shift whose owner died.
 type takeover struct {
 	Handover
@@ -44,7 +53,8 @@ type takeover struct {
 
 // TakeOver returns the traffic of a shift whose owner died to where it belongs, with one write
 // per route, verifies it, and leaves the record for the next refresh. It writes nothing where a
-// route has weights that the shift did not write. It returns within Handover.RollbackTimeout.
+// route has weights that the shift did not write. It returns within Handover.RollbackTimeout. UndoLate
+// is for what may come after that.
 func TakeOver(ctx context.Context, h Handover, by Successor) error {
 	ctx, cancel := context.WithTimeout(ctx, h.RollbackTimeout)
 	defer cancel()
@@ -71,6 +81,72 @@ func TakeOver(ctx context.Context, h Handover, by Successor) error {
 		return t.close(ctx, traffic.PhaseRejected)
 	}
 	return t.close(ctx, traffic.PhaseRolledBack)
+}
+
+// UndoLate undoes writes of the dead owner that are executed after TakeOver rolled its shift back, for as long
+// as one can come, where the router does not make them fail (traffic.Fencer). The shift has ended, so that the
+// next apply need not wait. Its record, which the next refresh removes, distinguishes such a write from another
+// shift: without the record, or beside that of another shift, nothing is written. It emits no events.
+func UndoLate(ctx context.Context, h Handover, by Successor) {
+	by.OnEvent = nil
+	late := lateWrites{newTakeover(h, by), map[int]traffic.State{}}
+	for i, r := range h.Routes {
+		if r.Pending && (h.Moved || r.Exact) && !late.fleet.fence(i, r.Target) {
+			late.targets[i] = r.Target
+		}
+	}
+	if h.Record == nil || h.Stop || len(late.targets) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, lateWriteLimit)
+	defer cancel()
+	for sleep(ctx, lateWriteInterval) == nil {
+		desired, isOurs := late.find(ctx)
+		if !isOurs {
+			return
+		}
+		if len(desired) > 0 {
+			_ = late.fleet.rollBack(ctx, desired, h.RollbackTimeout) // the next look sees what it left
+		}
+	}
+}
+
+// lateWrites is the routes whose last write may be executed late, with their rollback targets.
+type lateWrites struct {
+	*takeover
+	targets map[int]traffic.State
+}
+
+// find returns the rollback targets of those that have what the owner wrote. It returns false where
+// somebody else decides about the routes. The routes are read before the records: another shift writes
+// its record first.
+func (t lateWrites) find(ctx context.Context) (desired map[int]traffic.State, isOurs bool) {
+	limited, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	found, err := t.fleet.readExisting(limited, t.fleet.rollbackRouter, slices.Sorted(maps.Keys(t.targets)))
+	if err != nil {
+		return nil, true
+	}
+	desired = map[int]traffic.State{}
+	for i, state := range found {
+		target := t.targets[i]
+		switch {
+		case state.EqualTraffic(target):
+		case !slices.ContainsFunc(t.Routes[i].Ours, state.EqualTraffic):
+			return nil, false
+		default:
+			if target.Response == "" {
+				target.Raw = state.Raw
+			}
+			desired[i] = target
+		}
+	}
+	records, err := t.lease.read(limited)
+	if err != nil {
+		return nil, true
+	}
+	all := traffic.MergeRecords(records)
+	return desired, len(all) == 1 && all[0].Shift == t.Record.Record.Shift && !all[0].IsOpen()
 }
 
 // Returned is what RollBack left.
@@ -189,6 +265,9 @@ func newTakeover(h Handover, by Successor) *takeover {
 	t.fleet.replaced, t.fleet.asked = make([][]replacedState, n), make([]*traffic.State, n)
 	for i, r := range h.Routes {
 		t.fleet.current[i], t.fleet.dirty[i], t.fleet.unsure[i] = r.Current, r.Pending, r.Pending
+		for _, state := range r.Ours { // long ago, so that no read is stale because of them
+			t.fleet.replaced[i] = append(t.fleet.replaced[i], replacedState{state: state})
+		}
 	}
 	if h.Record == nil {
 		return t
@@ -314,46 +393,4 @@ func IsAbandoned(ctx context.Context, spec RecordSpec, routes []string, x traffi
 		return false, f
 	}
 	return abandoned, nil
-}
-
-// handedLease is the part of a lease that lets another process continue.
-type handedLease struct{ *lease }
-
-// guarded notes the guardian of the shift.
-func (l handedLease) guarded(by traffic.Process) { l.spec.Template.Owner.Guardian = by }
-
-// handed returns the record for a successor; nil: there is none.
-func (l handedLease) handed() *HandedRecord {
-	if !l.isHeld() && l.marked != nil {
-		return &HandedRecord{Record: *l.marked, Routes: l.routes}
-	}
-	if !l.isHeld() {
-		return nil
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return &HandedRecord{Record: l.record, Routes: l.routes}
-}
-
-// resume renews the lease of a record that is taken over, at once or only after renewInterval. The
-// rollback does not wait for it.
-func (l handedLease) resume(ctx context.Context, handed *HandedRecord, atOnce bool) {
-	if handed == nil {
-		return
-	}
-	l.record.Phase, l.renewed = traffic.PhaseRollingBack, time.Now()
-	l.ending, l.done, l.wake = make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
-	if atOnce {
-		l.wake <- struct{}{}
-	}
-	go renewing(l).keepRenewing(ctx)
-}
-
-// suspend ends the renewals, and waits for the one in progress.
-func (l handedLease) suspend() {
-	if l.isHeld() {
-		close(l.ending)
-		<-l.done
-		l.ending = nil
-	}
 }

@@ -107,6 +107,7 @@ type taken struct {
 	released bool
 	err      error
 	took     time.Duration
+	stayed   time.Duration   // until the successor ended
 	soon     []traffic.State // five seconds and four calls after the death
 	phase    traffic.Phase
 	reason   string
@@ -166,6 +167,10 @@ func (x *taken) takeOver() {
 	from := len(x.p.memory.Calls())
 	x.err = rollout.TakeOver(context.Background(), *x.handed, rollout.Successor{Router: x.p.memory.RollbackClient(), Recorder: x.p.memory.Recorder(), Owner: traffic.Owner{User: "guardian"}})
 	x.took = time.Since(began)
+	if x.err == nil {
+		rollout.UndoLate(context.Background(), *x.handed, rollout.Successor{Router: x.p.memory.RollbackClient(), Recorder: x.p.memory.Recorder(), Owner: traffic.Owner{User: "guardian"}})
+	}
+	x.stayed = time.Since(began)
 	for _, c := range x.p.memory.Calls()[from:] {
 		if c.Op == routertest.Write && c.Rollback {
 			x.writes[c.Routes[0]]++

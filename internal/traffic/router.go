@@ -36,6 +36,15 @@ type Propagator interface {
 	InSync(ctx context.Context, routes []string) (bool, error)
 }
 
+// Fencer is a router that can make a write fail that is executed late: one without an answer, of this
+// process or of one that died. Such a write is conditional on what it replaces.
+type Fencer interface {
+	// Fence is to be called before Write sets desired on a route that had the states before. It reports
+	// whether a write that was to replace one of them, or what the route has now, fails once that Write
+	// was accepted, even where the route has desired already.
+	Fence(route string, desired State, before []State) bool
+}
+
 // Errors of a router that decide what happens next. Implementations wrap them together
 // with the cause.
 var (

@@ -5,9 +5,11 @@ package records
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 )
 
 // inHold waits until green has a percentage of both records, and the name servers have it.
@@ -55,6 +57,37 @@ func TestRecords_killedWithAGuardian(t *testing.T) {
 			r.LostNoName(load)
 		})
 	}
+}
+
+// Route 53 executes the batch of a killed provider after its guardian has returned the answers and ended.
+func TestRecords_lateBatchAfterTheGuardian(t *testing.T) {
+	t.Parallel()
+	r := e2e.NewRecords(t)
+	r.MustAdopt()
+	r.MustActivate("green")
+	arrived, released := make(chan int, 1), make(chan struct{})
+	var first atomic.Bool
+	defer r.Balancer.Hook(func(call localaws.Call) {
+		if e2e.IsBatch(call) && first.CompareAndSwap(false, true) {
+			arrived <- call.ID
+			<-released
+		}
+	})()
+	apply := r.Start()
+	id := <-arrived
+	apply.Kill(e2e.AllButGuards)
+	r.Eventually("the guardian has ended", func() bool { return !e2e.RunsGuardian(r.Terraform.Dir) })
+	close(released)
+	late, err := r.Balancer.AwaitCall(t.Context(), func(call localaws.Call) bool { return call.ID == id && call.Status != 0 })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if late.ErrorCode != "InvalidChangeBatch" {
+		t.Errorf("the late batch ended with %q", late.ErrorCode)
+	}
+	r.MustHaveAllAnswers("blue")
+	r.MustApply(e2e.Unlocked)
+	r.MustHaveAllAnswers("green")
 }
 
 // Everything is killed at a write or in a hold: the next apply completes the release, or rolls it back where the line was

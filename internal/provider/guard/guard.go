@@ -6,7 +6,9 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/guardian"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/owner"
@@ -53,6 +55,7 @@ func Main() error {
 	var continued *reporting.Continued
 	var notices *notifying.Continued
 	isConnected := false
+	undoLate := func() {}
 	err := guardian.Main(func(ctx context.Context, message json.RawMessage, h *rollout.Handover) (rollout.Successor, error) {
 		var x handed
 		if err := json.Unmarshal(message, &x); err != nil {
@@ -69,9 +72,21 @@ func Main() error {
 			continued.OnEvent(e)
 			notices.OnEvent(e)
 		}
-		return rollout.Successor{Router: c.Rollback, Recorder: c.Recorder, Owner: owner.Guardian(os.LookupEnv), OnEvent: onEvent}, nil
+		by := rollout.Successor{Router: c.Rollback, Recorder: c.Recorder, Owner: owner.Guardian(os.LookupEnv), OnEvent: onEvent}
+		undoLate = func() { stay(context.WithoutCancel(ctx), *h, by) }
+		return by, nil
 	})
 	continued.End(err)
 	notices.End(err)
+	if err == nil {
+		undoLate()
+	}
 	return err
+}
+
+// stay undoes late writes of a shift that was taken over, until SIGTERM.
+func stay(ctx context.Context, h rollout.Handover, by rollout.Successor) {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
+	defer stop()
+	rollout.UndoLate(ctx, h, by)
 }

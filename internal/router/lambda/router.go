@@ -23,7 +23,10 @@ const (
 	rollbackReadTimeout = 2 * time.Second
 )
 
-var _ traffic.Router = (*Router)(nil)
+var (
+	_ traffic.Router = (*Router)(nil)
+	_ traffic.Fencer = (*Router)(nil)
+)
 
 // Client is the part of the API that a Router calls.
 type Client interface {
@@ -153,7 +156,7 @@ func (r *Router) Write(ctx context.Context, route string, want traffic.State) er
 	}
 	err = r.swap(ctx, a, []alias{before, {routing: known.routing}}, shares)
 	if isNotFound(err) {
-		return callError(updateAlias, r.missing(ctx, a, shares), err)
+		return callError(updateAlias, missing(ctx, r, a, shares), err)
 	}
 	return callError(updateAlias, route, err)
 }
@@ -220,8 +223,12 @@ func (r *Router) update(ctx context.Context, a ARN, revision string, desired rou
 	return err
 }
 
+// Fence implements traffic.Fencer. Every Write updates the alias, which gives it a new RevisionId, and a write
+// that is executed late has an earlier one.
+func (*Router) Fence(string, traffic.State, []traffic.State) bool { return true }
+
 // missing returns what a write was refused for: a version that does not exist, or the alias.
-func (r *Router) missing(ctx context.Context, a ARN, shares shift.Weights) string {
+func missing(ctx context.Context, r *Router, a ARN, shares shift.Weights) string {
 	for _, version := range slices.Sorted(maps.Keys(shares)) {
 		group := a.with(version).String()
 		if _, err := r.version(ctx, group); isNotFound(err) {

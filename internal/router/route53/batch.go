@@ -125,6 +125,9 @@ func (r *sender) plan(ctx context.Context, writes []*write) (plan, map[*write]er
 		if l.err != nil {
 			return p, together(writes, w, callError(listRecords, w.route.String(), l.err))
 		}
+		if r.rollback && r.shared.isFenced(w.route.String()) {
+			w.avoid = append(w.avoid, weightsBy(ofType(l.sets, w.route.Type)))
+		}
 		changes, now, err := w.changes(l.sets, r.rollback)
 		if err != nil {
 			return p, together(writes, w, err)

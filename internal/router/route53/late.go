@@ -9,6 +9,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // lateBatch is a batch that is in progress, or of which an attempt had no answer: Route 53 may still
@@ -31,6 +32,57 @@ func (s *shared) begin(before map[string]map[string]int) (end func(answered bool
 			s.late = slices.DeleteFunc(s.late, func(other *lateBatch) bool { return other == b })
 		}
 	}
+}
+
+// Fence implements traffic.Fencer for batches of other processes. It returns false where the shares of
+// desired have no other weights than those that such a batch replaces.
+func (r *Router) Fence(route string, desired traffic.State, before []traffic.State) bool {
+	parsed, err := ParseRoute(route)
+	if err != nil {
+		return false
+	}
+	k, weights, err := target(parsed, desired)
+	if err != nil {
+		return false
+	}
+	all := []map[string]int{}
+	for _, state := range before {
+		all = append(all, parsed.byIdentifier(state))
+	}
+	r.shared.fence(route, all)
+	w := &write{route: parsed, weights: weights, avoid: all}
+	return !contains(all, w.of(k.sets))
+}
+
+// fence makes the next writes of a rollback avoid weights, and those that the route has then.
+func (s *shared) fence(route string, before []map[string]int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, weights := range before {
+		s.late = append(s.late, &lateBatch{map[string]map[string]int{route: weights}})
+	}
+	if s.fenced == nil {
+		s.fenced = map[string]bool{}
+	}
+	s.fenced[route] = true
+}
+
+// isFenced reports whether the route has not been written since Fence.
+func (s *shared) isFenced(route string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fenced[route]
+}
+
+// byIdentifier returns the weights of a state by set identifier.
+func (r Route) byIdentifier(s traffic.State) map[string]int {
+	weights := map[string]int{}
+	for group, n := range s.Weights {
+		if g, err := ParseGroup(group); err == nil {
+			weights[g.Identifier] = n
+		}
+	}
+	return weights
 }
 
 // lateBefore returns the weights of a route that late batches replace.
@@ -65,12 +117,16 @@ func avoiding(weights map[string]int, those []map[string]int) map[string]int {
 			for identifier, n := range weights {
 				scaled[identifier] = n / divisor * factor
 			}
-			if !slices.ContainsFunc(those, func(other map[string]int) bool { return maps.Equal(other, scaled) }) {
+			if !contains(those, scaled) {
 				return scaled
 			}
 		}
 	}
 	return weights
+}
+
+func contains(all []map[string]int, weights map[string]int) bool {
+	return slices.ContainsFunc(all, func(other map[string]int) bool { return maps.Equal(other, weights) })
 }
 
 func gcd(a, b int) int {

@@ -13,6 +13,7 @@ import (
 var (
 	_ traffic.Router     = (*Router)(nil)
 	_ traffic.Propagator = (*Router)(nil)
+	_ traffic.Fencer     = (*Router)(nil)
 )
 
 // Router is traffic.Router for weighted records. It caches no record sets.

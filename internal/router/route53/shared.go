@@ -26,6 +26,7 @@ type shared struct {
 	open    map[string][]string        // by zone: ids of changes that are not known to be in sync, oldest first
 	unsure  map[string]bool            // by zone: whether a batch after the last accepted one may have been executed
 	late    []*lateBatch
+	fenced  map[string]bool // by route: Fence was called, and no write was accepted since
 }
 
 // attempt records that weights are about to be written to a route.
@@ -43,6 +44,7 @@ func (s *shared) accepted(zone, change string, routes []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, route := range routes {
+		delete(s.fenced, route)
 		if all := s.written[route]; len(all) > 0 {
 			s.written[route] = slices.Clone(all[len(all)-1:])
 		}
