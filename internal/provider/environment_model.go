@@ -53,7 +53,7 @@ func (m environmentModel) read() (readiness, diag.Diagnostics) {
 	want := readiness{groups: r.readBackends(m)}
 	r.readTests(m.TestRoutes)
 	r.readBacking(path.Root("backed_by"), m.BackedBy)
-	router, _ := m.platform()
+	router := m.platform()
 	r.readReady(&want, m.Ready, router)
 	if d := r.Duration(path.Root("drain"), m.Drain, 0); r.Known(m.Drain) {
 		want.drain = &d
