@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -16,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -32,6 +34,7 @@ const (
 // Recorder of both. They share credentials and connections. Only the second writes an object that it cannot
 // read, and no limit on requests holds it back.
 func NewRouters(config *rest.Config) (forward, rollback *Router, err error) {
+	silence()
 	open := func(timeout time.Duration, qps float32) (dynamic.Interface, error) {
 		c := rest.CopyConfig(config)
 		c.Timeout, c.QPS, c.Burst = 0, qps, 100 // its timeout would end all attempts together
@@ -50,6 +53,10 @@ func NewRouters(config *rest.Config) (forward, rollback *Router, err error) {
 	records := &recordMemory{}
 	return New(Config{Client: forwardClient, records: records}), New(Config{Client: rollbackClient, Rollback: true, records: records}), nil
 }
+
+// silence discards what client-go logs, such as that a request waited: it would write to the terminal of the
+// command. What matters is in the errors.
+var silence = sync.OnceFunc(func() { klog.SetLoggerWithOptions(logr.Discard(), klog.ContextualLogger(true)) })
 
 // caller makes the requests of a Router. It finds out which version of an API the cluster serves.
 type caller struct {
