@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -76,7 +77,7 @@ func (c *caller) versions(i info) []string {
 func (c *caller) do(ctx context.Context, i info, request CallError, call func(context.Context, dynamic.NamespaceableResourceInterface) error) error {
 	request.Resource = i.name()
 	throttled := &atomic.Bool{}
-	ctx = context.WithValue(ctx, throttledKey{}, throttled)
+	ctx = klog.NewContext(context.WithValue(ctx, throttledKey{}, throttled), klog.Logger{}) // it would write to the terminal
 	for _, version := range c.versions(i) {
 		err := call(ctx, c.client.Resource(schema.GroupVersionResource{Group: i.group, Version: version, Resource: i.plural}))
 		if isUnserved(err) {
