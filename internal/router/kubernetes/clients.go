@@ -30,8 +30,9 @@ const (
 )
 
 // NewRouters returns two Routers for the same cluster, for Router and RollbackRouter of rollout.Spec, and the
-// Recorder of both. They share credentials and connections. Only the second writes an object that it cannot
-// read. The API decides how many requests it serves at a time: they wait as long as it asks them to.
+// Recorder of both. They share credentials, connections, and what they know of the weights. Only the second writes an
+// object that it cannot read. The API decides how many requests it serves at a time: they wait as long as it asks
+// them to.
 func NewRouters(config *rest.Config) (forward, rollback *Router, err error) {
 	open := func(timeout time.Duration) (dynamic.Interface, error) {
 		c := rest.CopyConfig(config)
@@ -49,8 +50,9 @@ func NewRouters(config *rest.Config) (forward, rollback *Router, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	records := &recordMemory{}
-	return New(Config{Client: forwardClient, records: records}), New(Config{Client: rollbackClient, Rollback: true, records: records}), nil
+	records, seen := &recordMemory{}, &sightings{}
+	forward = New(Config{Client: forwardClient, records: records, seen: seen})
+	return forward, New(Config{Client: rollbackClient, Rollback: true, records: records, seen: seen}), nil
 }
 
 // caller makes the requests of a Router. It finds out which version of an API the cluster serves.
