@@ -31,27 +31,30 @@ const (
 )
 
 // NewRouters returns two Routers for the same cluster, for Router and RollbackRouter of rollout.Spec, and the
-// Recorder of both. They share credentials and connections. Only the second writes an object that it cannot
-// read, and no limit on requests holds it back.
+// Recorder of both. They share credentials, connections, and what they know of the weights. Only the second writes an
+// object that it cannot read. The API decides how many requests it serves at a time: they wait as long as it asks
+// them to.
 func NewRouters(config *rest.Config) (forward, rollback *Router, err error) {
 	silence()
-	open := func(timeout time.Duration, qps float32) (dynamic.Interface, error) {
+	open := func(timeout time.Duration) (dynamic.Interface, error) {
 		c := rest.CopyConfig(config)
-		c.Timeout, c.QPS, c.Burst = 0, qps, 100 // its timeout would end all attempts together
-		c.WarningHandler = rest.NoWarnings{}    // it would write to the terminal of Terraform
+		c.Timeout = 0                        // it would end all attempts together
+		c.QPS = -1                           // no limit of the client's own
+		c.WarningHandler = rest.NoWarnings{} // it would write to the terminal of Terraform
 		c.Wrap(func(next http.RoundTripper) http.RoundTripper { return attempts{next, timeout} })
 		return dynamic.NewForConfig(c)
 	}
-	forwardClient, err := open(attemptTimeout, 50)
+	forwardClient, err := open(attemptTimeout)
 	if err != nil {
 		return nil, nil, err
 	}
-	rollbackClient, err := open(rollbackAttemptTimeout, -1)
+	rollbackClient, err := open(rollbackAttemptTimeout)
 	if err != nil {
 		return nil, nil, err
 	}
-	records := &recordMemory{}
-	return New(Config{Client: forwardClient, records: records}), New(Config{Client: rollbackClient, Rollback: true, records: records}), nil
+	records, seen := &recordMemory{}, &sightings{}
+	forward = New(Config{Client: forwardClient, records: records, seen: seen})
+	return forward, New(Config{Client: rollbackClient, Rollback: true, records: records, seen: seen}), nil
 }
 
 // silence discards what client-go logs, such as that a request waited: it would write to the terminal of the
