@@ -46,6 +46,7 @@ func (f *fleet) write(ctx context.Context, router traffic.Router, desired map[in
 	start := time.Now()
 	var writes sync.WaitGroup
 	f.hand(desired)
+	ctx = traffic.WithGroup(ctx, f.ids(slices.Sorted(maps.Keys(desired))))
 	for i, state := range desired {
 		f.dirty[i] = true // until read back
 		f.moved = f.moved || !state.EqualTraffic(f.current[i])
