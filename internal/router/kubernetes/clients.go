@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -16,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -29,9 +31,11 @@ const (
 )
 
 // NewRouters returns two Routers for the same cluster, for Router and RollbackRouter of rollout.Spec, and the
-// Recorder of both. They share credentials and connections. Only the second writes an object that it cannot
-// read. The API decides how many requests it serves at a time: they wait as long as it asks them to.
+// Recorder of both. They share credentials, connections, and what they know of the weights. Only the second writes an
+// object that it cannot read. The API decides how many requests it serves at a time: they wait as long as it asks
+// them to.
 func NewRouters(config *rest.Config) (forward, rollback *Router, err error) {
+	silence()
 	open := func(timeout time.Duration) (dynamic.Interface, error) {
 		c := rest.CopyConfig(config)
 		c.Timeout = 0                        // it would end all attempts together
@@ -48,9 +52,14 @@ func NewRouters(config *rest.Config) (forward, rollback *Router, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	records := &recordMemory{}
-	return New(Config{Client: forwardClient, records: records}), New(Config{Client: rollbackClient, Rollback: true, records: records}), nil
+	records, seen := &recordMemory{}, &sightings{}
+	forward = New(Config{Client: forwardClient, records: records, seen: seen})
+	return forward, New(Config{Client: rollbackClient, Rollback: true, records: records, seen: seen}), nil
 }
+
+// silence discards what client-go logs, such as that a request waited: it would write to the terminal of the
+// command. What matters is in the errors.
+var silence = sync.OnceFunc(func() { klog.SetLoggerWithOptions(logr.Discard(), klog.ContextualLogger(true)) })
 
 // caller makes the requests of a Router. It finds out which version of an API the cluster serves.
 type caller struct {

@@ -150,6 +150,7 @@ func TestWrite_restoresTheShareOfARemovedBackend(t *testing.T) {
 	c.Put(route("HTTPRoute", "web", []any{backendRef("web-blue", 30), backendRef("web-green", 50), backendRef("web-blue", 20)}))
 	s := c.read(t, web)
 	c.Put(route("HTTPRoute", "web", []any{backendRef("web-blue", 1), backendRef("web-green", 0)}))
+	c.read(t, web)
 	must(t, c.forward.Write(t.Context(), web, s))
 	if got := c.read(t, web); !got.Equal(s) {
 		t.Errorf("the route has %v, want %v", got.Weights, s.Weights)

@@ -40,6 +40,7 @@ type Config struct {
 	Rollback bool
 
 	records *recordMemory
+	seen    *sightings
 }
 
 // Router is traffic.Router for routes of a cluster. It caches nothing but the versions of the APIs.
@@ -47,6 +48,7 @@ type Router struct {
 	config  Config
 	calls   *caller
 	records *recordMemory
+	seen    *sightings
 }
 
 // New returns a Router. See NewRouters for Routers that call a cluster.
@@ -54,7 +56,10 @@ func New(config Config) *Router {
 	if config.records == nil {
 		config.records = &recordMemory{}
 	}
-	return &Router{config: config, calls: &caller{client: config.Client, served: map[string]string{}}, records: config.records}
+	if config.seen == nil {
+		config.seen = &sightings{}
+	}
+	return &Router{config: config, calls: &caller{client: config.Client, served: map[string]string{}}, records: config.records, seen: config.seen}
 }
 
 // Read implements traffic.Router with one request per route. It also returns the errors of ParseRoute, a
@@ -87,11 +92,13 @@ func (r *Router) readEach(ctx context.Context, routes []string) (map[string]traf
 		if err != nil {
 			return traffic.State{}, err
 		}
-		p, _, err := r.place(ctx, route)
+		p, object, err := r.place(ctx, route)
 		if err != nil {
 			return traffic.State{}, err
 		}
-		return p.state(), nil
+		s := p.state()
+		r.seen.read(route, object, maps.Clone(s.Weights))
+		return s, nil
 	})
 }
 
@@ -112,9 +119,9 @@ func (r *Router) object(ctx context.Context, route Route) (*unstructured.Unstruc
 }
 
 // Write implements traffic.Router with a get and an update that has the resourceVersion of the get, so that a
-// change of somebody else in between is neither lost nor overwritten: where it was one of the weights, Write
-// returns a ChangedError and has changed nothing. The Router for rollbacks patches an object that it cannot
-// read. It also returns the errors of ParseRoute and ParseGroup, a RuleError, ErrBusy, ErrKinds and, where
+// change of somebody else is neither lost nor overwritten: where it was one of the weights, since the last Read or
+// after the get, Write returns a ChangedError and has changed nothing. The Router for rollbacks replaces weights that
+// were changed before its get, and patches an object that it cannot read. It also returns the errors of ParseRoute and ParseGroup, a RuleError, ErrBusy, ErrKinds and, where
 // nothing was sent, ErrInvalid, and ErrNoPort, ErrNoGrant and ErrTooManyRefs in a GroupError.
 func (r *Router) Write(ctx context.Context, id string, want traffic.State) error {
 	if err := ctx.Err(); err != nil {
@@ -178,14 +185,23 @@ func (w writing) write(ctx context.Context) error {
 		}
 		return err
 	}
-	expected := []map[string]int{w.known.weights(w.route), p.raw().weights(w.route)}
+	before := p.raw().weights(w.route)
 	for attempt := range maxConflicts {
+		now := p.raw().weights(w.route)
 		next, err := w.next(p)
 		if err != nil {
 			return err
 		}
+		goal := next.weights(w.route)
+		switch {
+		case attempt > 0 && sameShares(now, goal):
+			return nil // an attempt whose answer was lost, or somebody with the same goal
+		case !sameShares(now, goal) && !w.expects(now, before):
+			return &ChangedError{w.route.String(), now}
+		}
 		p.set(next)
 		w.router.records.restore(w.route, object)
+		w.router.seen.sent(w.route, goal)
 		err = w.router.calls.update(ctx, w.route.Kind.info(), object, w.route.String())
 		if !apierrors.IsConflict(err) || !awscall.WaitFor(ctx, time.Duration(attempt)*10*time.Millisecond) {
 			return err
@@ -193,15 +209,14 @@ func (w writing) write(ctx context.Context) error {
 		if p, object, err = w.router.place(ctx, w.route); err != nil {
 			return err
 		}
-		now := p.raw().weights(w.route)
-		switch {
-		case sameShares(now, next.weights(w.route)):
-			return nil // an attempt whose answer was lost, or somebody with the same goal
-		case !slices.ContainsFunc(expected, func(x map[string]int) bool { return sameShares(now, x) }):
-			return &ChangedError{w.route.String(), now}
-		}
 	}
 	return fmt.Errorf("%s: %w: %d writes in a row found a newer version of it", w.route.Display(), ErrBusy, maxConflicts)
+}
+
+// expects reports whether weights are those that the caller decided on, or that this process sent and that arrived
+// late. A rollback replaces also others that it found when it began.
+func (w writing) expects(now, before map[string]int) bool {
+	return w.router.seen.knows(w.route, now) || w.router.config.Rollback && sameShares(now, before)
 }
 
 // read reads the object before it is written. In a rollback, there is none where it cannot be read.
