@@ -160,11 +160,26 @@ func (f *fleet) externalChange(i int, states []traffic.State, expected traffic.S
 	return failure
 }
 
+// fence reports whether a write of the target of a route makes earlier writes fail that are executed late.
+func (f *fleet) fence(i int, target traffic.State) bool {
+	fencer, is := f.rollbackRouter.(traffic.Fencer)
+	return is && fencer.Fence(f.routes[i].ID, target, append(f.written(i), withoutRaw(f.current[i])))
+}
+
 // idsOf returns the ids of routes.
 func idsOf(routes []Route) []string {
 	ids := make([]string, len(routes))
 	for i, route := range routes {
 		ids[i] = route.ID
+	}
+	return ids
+}
+
+// ids returns the ids of the routes with the indexes.
+func (f *fleet) ids(indexes []int) []string {
+	var ids []string
+	for _, i := range indexes {
+		ids = append(ids, f.routes[i].ID)
 	}
 	return ids
 }

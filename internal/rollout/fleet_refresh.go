@@ -69,11 +69,7 @@ func (f *fleet) readExisting(ctx context.Context, router traffic.Router, indexes
 		if len(existing) == 0 {
 			return found, nil
 		}
-		var ids []string
-		for _, i := range existing {
-			ids = append(ids, f.routes[i].ID)
-		}
-		states, err := router.Read(ctx, ids)
+		states, err := router.Read(ctx, f.ids(existing))
 		if err == nil {
 			for n, i := range existing {
 				found[i] = states[n]

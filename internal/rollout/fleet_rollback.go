@@ -118,12 +118,6 @@ func (f *fleet) rollBack(ctx context.Context, desired map[int]traffic.State, tim
 	return b.err(timeout)
 }
 
-// fence reports whether a write of the target of a route makes earlier writes fail that are executed late.
-func (f *fleet) fence(i int, target traffic.State) bool {
-	fencer, is := f.rollbackRouter.(traffic.Fencer)
-	return is && fencer.Fence(f.routes[i].ID, target, append(f.written(i), withoutRaw(f.current[i])))
-}
-
 // run starts calls and handles their answers until every route is finished or ctx ends.
 func (b *rollback) run(ctx context.Context) {
 	for ctx.Err() == nil && slices.ContainsFunc(b.routes, func(r *routeRollback) bool { return r.next != finished }) {
@@ -140,14 +134,14 @@ func (b *rollback) run(ctx context.Context) {
 // start starts the calls that are due. Routes are read together, except those that are
 // alone. Routes that are only watched join the first read of others.
 func (b *rollback) start(ctx context.Context, now time.Time) {
-	var together, watched []*routeRollback
+	var together, watched, writes []*routeRollback
 	sharing := false // some route will be read together with others
 	for _, r := range b.routes {
 		sharing = sharing || !r.watch && !r.alone && r.next != finished
 		switch {
 		case r.next == calling || r.next == finished || now.Before(r.due):
 		case r.next == toWrite:
-			b.write(ctx, r)
+			writes = append(writes, r)
 		case r.alone:
 			b.read(ctx, []*routeRollback{r})
 		case r.watch:
@@ -156,6 +150,7 @@ func (b *rollback) start(ctx context.Context, now time.Time) {
 			together = append(together, r)
 		}
 	}
+	b.write(ctx, writes)
 	if len(together) > 0 || !sharing {
 		together = append(together, watched...)
 	}
@@ -164,20 +159,29 @@ func (b *rollback) start(ctx context.Context, now time.Time) {
 	}
 }
 
-func (b *rollback) write(ctx context.Context, r *routeRollback) {
-	f, id, target := b.fleet, b.fleet.routes[r.index].ID, r.target
-	f.dirty[r.index] = true // until read back
-	f.moved = f.moved || !target.EqualTraffic(f.current[r.index])
-	b.call(ctx, rollbackAnswer{routes: []*routeRollback{r}, write: true}, rollbackCallTimeout,
-		func(ctx context.Context, a *rollbackAnswer) { a.err = f.rollbackRouter.Write(ctx, id, target) })
+// write writes each of the routes with a call of its own, as one group.
+func (b *rollback) write(ctx context.Context, routes []*routeRollback) {
+	f := b.fleet
+	ctx = traffic.WithGroup(ctx, f.ids(indexesIn(routes)))
+	for _, r := range routes {
+		id, target := f.routes[r.index].ID, r.target
+		f.dirty[r.index] = true // until read back
+		f.moved = f.moved || !target.EqualTraffic(f.current[r.index])
+		b.call(ctx, rollbackAnswer{routes: []*routeRollback{r}, write: true}, rollbackCallTimeout,
+			func(ctx context.Context, a *rollbackAnswer) { a.err = f.rollbackRouter.Write(ctx, id, target) })
+	}
+}
+
+func indexesIn(routes []*routeRollback) []int {
+	var indexes []int
+	for _, r := range routes {
+		indexes = append(indexes, r.index)
+	}
+	return indexes
 }
 
 func (b *rollback) read(ctx context.Context, routes []*routeRollback) {
-	var ids []string
-	limit := rollbackCallTimeout
-	for _, r := range routes {
-		ids = append(ids, b.fleet.routes[r.index].ID)
-	}
+	ids, limit := b.fleet.ids(indexesIn(routes)), rollbackCallTimeout
 	if len(routes) > 1 || routes[0].watch {
 		limit = sharedReadTimeout
 	}

@@ -27,9 +27,8 @@ const rereadTime = 4200 * time.Millisecond
 // that is canceled may be carried out all the same, after the rollback.
 const interruptedWriteTimeout = 2 * time.Second
 
-// writeForward writes within callTimeout and returns the index and error of the first
-// route that failed.
-func (f *fleet) writeForward(ctx context.Context, desired map[int]traffic.State) (int, error) {
+// writeForward writes within callTimeout. The errors are by the index of the route.
+func (f *fleet) writeForward(ctx context.Context, desired map[int]traffic.State) []error {
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() {
@@ -37,12 +36,7 @@ func (f *fleet) writeForward(ctx context.Context, desired map[int]traffic.State)
 		context.AfterFunc(limited, func() { timer.Stop() })
 	})
 	defer stop()
-	for i, err := range f.write(limited, f.router, desired) {
-		if err != nil {
-			return i, err
-		}
-	}
-	return 0, nil
+	return f.write(limited, f.router, desired)
 }
 
 // write writes several routes concurrently, so that they move together, and continues if
@@ -52,6 +46,7 @@ func (f *fleet) write(ctx context.Context, router traffic.Router, desired map[in
 	start := time.Now()
 	var writes sync.WaitGroup
 	f.hand(desired)
+	ctx = traffic.WithGroup(ctx, f.ids(slices.Sorted(maps.Keys(desired))))
 	for i, state := range desired {
 		f.dirty[i] = true // until read back
 		f.moved = f.moved || !state.EqualTraffic(f.current[i])
@@ -156,8 +151,8 @@ func (w writing) write(ctx context.Context, desired map[int]traffic.State) *Fail
 		if err := ctx.Err(); err != nil {
 			return failureOf(ctx, "", err)
 		}
-		if i, err := w.fleet.writeForward(ctx, pending); err != nil {
-			return failureOf(ctx, w.fleet.routes[i].ID, err)
+		if f := w.send(ctx, pending); f != nil {
+			return f
 		}
 		c, f := w.fleet.readBack(ctx, desired)
 		if f == nil && !c.isShown() {
@@ -175,6 +170,55 @@ func (w writing) write(ctx context.Context, desired map[int]traffic.State) *Fail
 	i := slices.Min(slices.Collect(maps.Keys(pending)))
 	return &Failure{Cause: RouterFailed, Route: w.fleet.routes[i].ID, Err: ErrNotVerified,
 		Detail: "the route still has " + w.fleet.describe(i, w.fleet.current[i])}
+}
+
+// send writes the desired states. A write without an answer may not have been executed, and is repeated within
+// callTimeout. Somebody may have rolled the shift back meanwhile, so that the routes and the record are read
+// before: only this decides about a repetition, and no router repeats such a write.
+func (w writing) send(ctx context.Context, desired map[int]traffic.State) *Failure {
+	until, left := time.Now().Add(callTimeout), maps.Clone(desired)
+	for pause := minRollbackPause; ; pause = min(2*pause, maxRollbackPause) {
+		var unanswered *Failure
+		for i, err := range w.fleet.writeForward(ctx, left) {
+			switch {
+			case err == nil:
+				delete(left, i)
+			case !errors.Is(err, traffic.ErrUnanswered):
+				return failureOf(ctx, w.fleet.routes[i].ID, err)
+			case unanswered == nil:
+				unanswered = failureOf(ctx, w.fleet.routes[i].ID, err)
+			}
+		}
+		if unanswered == nil {
+			return nil
+		}
+		for may := false; !may; {
+			if err := sleep(ctx, pause); err != nil {
+				return failureOf(ctx, unanswered.Route, unanswered.Err)
+			}
+			if !time.Now().Before(until) {
+				return unanswered
+			}
+			var f *Failure
+			if may, f = w.mayRepeat(ctx, desired); f != nil {
+				return f
+			}
+		}
+	}
+}
+
+// mayRepeat reports whether the routes were read, and this run has the lease. It returns a Failure where somebody
+// else changed a route, or has the lease.
+func (w writing) mayRepeat(ctx context.Context, desired map[int]traffic.State) (may bool, f *Failure) {
+	states, err := w.fleet.read(ctx)
+	if err == nil {
+		_, f = w.fleet.evaluate(states, desired, true)
+	}
+	if permit := w.lease.permit(); err == nil && f == nil && permit != nil {
+		err = permit(ctx)
+		f = refusedPermit(err)
+	}
+	return err == nil && f == nil, f
 }
 
 // await reads the routes until they show the desired states, for StaleFor at most, while

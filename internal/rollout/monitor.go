@@ -215,11 +215,8 @@ func askPermit(ctx context.Context, permit func(context.Context) error, answers 
 // of the stage, while gates and health go on.
 func (w *waiting) handlePermit(a permitAnswer, now time.Time) *Failure {
 	w.permitted.running = false
-	if lost, is := errors.AsType[*leaseLostError](a.err); is {
-		return lost.failure()
-	}
-	if mark, is := errors.AsType[*markError](a.err); is {
-		return mark.failure()
+	if f := refusedPermit(a.err); f != nil {
+		return f
 	}
 	if a.err == nil {
 		w.permitted.granted = now
@@ -227,6 +224,17 @@ func (w *waiting) handlePermit(a permitAnswer, now time.Time) *Failure {
 	}
 	w.permitted.next = now.Add(permitRetry)
 	w.monitor.report.warn("The record of the shift could not be read or written for a while, which delayed the next step: " + a.err.Error())
+	return nil
+}
+
+// refusedPermit returns the Failure of a permission that somebody else prevents; nil: none does.
+func refusedPermit(err error) *Failure {
+	if lost, is := errors.AsType[*leaseLostError](err); is {
+		return lost.failure()
+	}
+	if mark, is := errors.AsType[*markError](err); is {
+		return mark.failure()
+	}
 	return nil
 }
 

@@ -55,6 +55,9 @@ var (
 	// ErrIncomplete says that an answer left out what was asked for. It is not known whether
 	// that exists: a retry may find it.
 	ErrIncomplete = errors.New("incomplete answer")
+	// ErrUnanswered says that a write had no answer, or one that does not show whether it was executed:
+	// it may have been, or may still be. The router has not repeated it.
+	ErrUnanswered = errors.New("no answer")
 )
 
 // MissingError is the ErrNotFound of one route or group.

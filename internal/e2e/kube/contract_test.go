@@ -14,6 +14,7 @@ import (
 func TestRouter_contract(t *testing.T) {
 	for _, kind := range []string{"HTTPRoute", "GRPCRoute", "TCPRoute", "VirtualService"} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			routertest.Run(t, func(t *testing.T) routertest.Fixture { return fixture(t, kind, false) })
 		})
 	}
@@ -22,6 +23,7 @@ func TestRouter_contract(t *testing.T) {
 func TestRollbackRouter_contract(t *testing.T) {
 	for _, kind := range []string{"HTTPRoute", "VirtualService"} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			routertest.Run(t, func(t *testing.T) routertest.Fixture { return fixture(t, kind, true) })
 		})
 	}
@@ -30,6 +32,7 @@ func TestRollbackRouter_contract(t *testing.T) {
 func TestRecorder_contract(t *testing.T) {
 	for _, kind := range []string{"HTTPRoute", "VirtualService"} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			c := start(t)
 			forward, _ := c.routers(t, adminToken)
 			f := fixtureOf(t, c, kind)

@@ -37,20 +37,21 @@ type Policy struct {
 	APIOptions []func(*middleware.Stack) error
 }
 
-// Forward returns the policy for everything but rollbacks. A maxAttempts of 0 takes that of the
+// Forward returns the policy for everything but rollbacks. A write is not repeated after an attempt without an
+// answer, see Writing. A maxAttempts of 0 takes that of the
 // configuration (AWS_MAX_ATTEMPTS, max_attempts of a profile), or DefaultMaxAttempts.
 func Forward(cfg aws.Config, maxAttempts int) Policy {
 	attempts := cmp.Or(maxAttempts, cfg.RetryMaxAttempts, DefaultMaxAttempts)
-	return policyOf(cfg, forwardRetryer(attempts), attemptTimeout{forwardAttemptTimeout, forwardMaxAttemptTimeout})
+	return policyOf(cfg, forwardRetryer(attempts), attemptTimeout{forwardAttemptTimeout, forwardMaxAttemptTimeout}, unanswered{})
 }
 
 // Rollback returns the policy for rollbacks.
 func Rollback(cfg aws.Config) Policy {
-	return policyOf(cfg, rollbackRetryer(), attemptTimeout{rollbackAttemptTimeout, rollbackMaxAttemptTimeout})
+	return policyOf(cfg, rollbackRetryer(), attemptTimeout{rollbackAttemptTimeout, rollbackMaxAttemptTimeout}, unanswered{repeats: true})
 }
 
-func policyOf(cfg aws.Config, retryer aws.Retryer, timeout attemptTimeout) Policy {
-	return Policy{Retryer: retryer, APIOptions: []func(*middleware.Stack) error{timeout.addTo, renewalOf(cfg).addTo}}
+func policyOf(cfg aws.Config, retryer aws.Retryer, timeout attemptTimeout, writes unanswered) Policy {
+	return Policy{Retryer: retryer, APIOptions: []func(*middleware.Stack) error{timeout.addTo, renewalOf(cfg).addTo, writes.addTo}}
 }
 
 func forwardRetryer(attempts int) aws.Retryer {

@@ -12,6 +12,7 @@ import (
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -93,11 +94,12 @@ func (r *Router) Write(ctx context.Context, route string, want traffic.State) er
 		return err
 	}
 	action := modifyListener
+	writing := awscall.Writing(ctx, nil)
 	if a.Kind == Rule {
 		action = modifyRule
-		_, err = r.client(a.Region).ModifyRule(ctx, &elbv2.ModifyRuleInput{RuleArn: new(route), Actions: actions})
+		_, err = r.client(a.Region).ModifyRule(writing, &elbv2.ModifyRuleInput{RuleArn: new(route), Actions: actions})
 	} else {
-		_, err = r.client(a.Region).ModifyListener(ctx, &elbv2.ModifyListenerInput{ListenerArn: new(route), DefaultActions: actions})
+		_, err = r.client(a.Region).ModifyListener(writing, &elbv2.ModifyListenerInput{ListenerArn: new(route), DefaultActions: actions})
 	}
 	if _, isGroup := errors.AsType[*types.TargetGroupNotFoundException](err); isGroup {
 		return callError(action, r.missingGroup(ctx, a.Region, want.Groups()), err)

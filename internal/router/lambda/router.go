@@ -219,7 +219,7 @@ func (r *Router) update(ctx context.Context, a ARN, revision string, desired rou
 	if revision != "" {
 		in.RevisionId = &revision
 	}
-	_, err := r.client(a.Region).UpdateAlias(ctx, in)
+	_, err := r.client(a.Region).UpdateAlias(awscall.Writing(ctx, nil), in)
 	return err
 }
 

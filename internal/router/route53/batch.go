@@ -3,6 +3,7 @@ package route53
 import (
 	"context"
 	"errors"
+	"maps"
 	"reflect"
 	"sync"
 	"time"
@@ -11,6 +12,7 @@ import (
 	route53api "github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -99,14 +101,15 @@ func (r *sender) compareAndSwap(ctx context.Context, zone string, writes []*writ
 	return failed(writes, refused)
 }
 
-// expects reports whether the traffic of a route is what a write may replace: what its caller read, or
-// this process wrote. After a batch was refused, it is what that batch was to replace, or what the
+// expects reports whether the weights of a route are what a write may replace: what its caller read, or
+// this process wrote. Other weights for the same shares are those of somebody else, such as of a guardian
+// that rolled back (see Fence). After a batch was refused, it is what that batch was to replace, or what the
 // write desires: the batch may have been executed, if its answer was lost and the SDK sent it again.
 func (r *sender) expects(w *write, now traffic.State, sent plan) bool {
 	if before, refused := sent.before[w]; refused {
-		return now.EqualTraffic(before) || now.EqualTraffic(traffic.State{Weights: w.byGroup()})
+		return maps.Equal(now.Weights, before.Weights) || now.EqualTraffic(traffic.State{Weights: w.byGroup()})
 	}
-	return now.EqualTraffic(w.read()) || r.shared.wrote(w.route.String(), now)
+	return maps.Equal(now.Weights, w.read().Weights) || r.shared.wrote(w.route.String(), now)
 }
 
 // plan reads the record sets and returns the changes, or an error for every write.
@@ -197,7 +200,7 @@ func (r *sender) change(ctx context.Context, zone string, writes []*write, chang
 		r.shared.attempt(w.route.String(), w.byGroup())
 	}
 	end, answered := r.shared.begin(beforeOf(writes, changes)), true
-	out, err := r.client.ChangeResourceRecordSets(withUnanswered(ctx, func() { answered = false }), &route53api.ChangeResourceRecordSetsInput{
+	out, err := r.client.ChangeResourceRecordSets(awscall.Writing(ctx, func() { answered = false }), &route53api.ChangeResourceRecordSetsInput{
 		HostedZoneId: &zone, ChangeBatch: &types.ChangeBatch{Changes: changes},
 	})
 	end(answered)

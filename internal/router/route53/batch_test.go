@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +25,7 @@ import (
 func writeAll(ctx context.Context, router traffic.Router, desired map[string]traffic.State) map[string]error {
 	var mu sync.Mutex
 	errs := map[string]error{}
+	ctx = traffic.WithGroup(ctx, slices.Collect(maps.Keys(desired)))
 	var calls sync.WaitGroup
 	for route, s := range desired {
 		calls.Go(func() {
@@ -44,6 +47,87 @@ func (d *dns) both(blue, green int) map[string]traffic.State {
 	}
 }
 
+// The routes that are written at once are one batch, however long it takes until the last one arrives.
+func TestWrite_aGroupIsOneBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const routes = 40
+		var sets []string
+		for i := range routes {
+			for _, identifier := range []string{"blue", "green"} {
+				sets = append(sets, strings.ReplaceAll(weighted("A", identifier, 50), "app.example.com", fmt.Sprintf("app%02d.example.com", i)))
+			}
+		}
+		w := &wire{answer: func(action string, _ int, _ *http.Request) (*http.Response, error) {
+			if action == list {
+				return listed(sets...)
+			}
+			return accepted()
+		}}
+		for name, router := range map[string]func(forward, rollback *route53.Router) *route53.Router{
+			"forward":  func(forward, _ *route53.Router) *route53.Router { return forward },
+			"rollback": func(_, rollback *route53.Router) *route53.Router { return rollback },
+		} {
+			before := w.changes()
+			r := router(pair(w, route53.Options{RequestsPerSecond: unlimited}))
+			var ids []string
+			for i := range routes {
+				ids = append(ids, fmt.Sprintf("Z1/app%02d.example.com/A", i))
+			}
+			states, err := r.Read(t.Context(), ids)
+			must(t, err)
+			ctx := traffic.WithGroup(t.Context(), ids)
+			var calls sync.WaitGroup
+			for i, id := range ids {
+				calls.Add(1)
+				states[i].Weights = map[string]int{strings.TrimSuffix(id, "/A") + "#blue": 40, strings.TrimSuffix(id, "/A") + "#green": 60}
+				time.AfterFunc(time.Duration(i)*50*time.Millisecond, func() {
+					defer calls.Done()
+					if err := r.Write(ctx, id, states[i]); err != nil {
+						t.Errorf("%s: %s: %v", name, id, err)
+					}
+				})
+			}
+			calls.Wait()
+			if n := w.changes() - before; n != 1 {
+				t.Errorf("%s: %d batches", name, n)
+			}
+		}
+	})
+}
+
+// A route of the group that is not sent, because its write is invalid or has ended, holds up nothing. Routes of
+// other zones are another batch.
+func TestWrite_aGroupWaitsForWhatIsSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{answer: func(action string, _ int, _ *http.Request) (*http.Response, error) {
+			if action == list {
+				return listed(weighted("A", "blue", 50), weighted("A", "green", 50), weighted("AAAA", "blue", 50), weighted("AAAA", "green", 50))
+			}
+			return accepted()
+		}}
+		for name, ends := range map[string]bool{"invalid": false, "ended": true} {
+			forward, _ := pair(w, route53.Options{RequestsPerSecond: unlimited})
+			states, err := forward.Read(t.Context(), []string{web, web6})
+			must(t, err)
+			for i := range states {
+				states[i].Weights = map[string]int{blue: 40, green: 60}
+			}
+			ctx := traffic.WithGroup(t.Context(), []string{web, web6, "Z9/app.example.com/A"})
+			ended, cancel := context.WithCancel(ctx)
+			if cancel(); !ends {
+				ended, states[1].Raw = ctx, nil
+			}
+			began := time.Now()
+			if err := forward.Write(ended, web6, states[1]); err == nil {
+				t.Errorf("%s: it was sent", name)
+			}
+			if err := forward.Write(ctx, web, states[0]); err != nil || time.Since(began) > 0 {
+				t.Errorf("%s: the other one returned %v after %s", name, err, time.Since(began))
+			}
+		}
+	})
+}
+
 func TestWrite_routesOfAZoneAreOneBatch(t *testing.T) {
 	t.Parallel()
 	for name, router := range map[string]func(*dns) *route53.Router{
@@ -52,7 +136,6 @@ func TestWrite_routesOfAZoneAreOneBatch(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDNS(t)
-			d.together()
 			d.app()
 			desired := d.both(95, 5)
 			for i := range 3 {
@@ -92,7 +175,6 @@ func TestWrite_routesOfAZoneAreOneBatch(t *testing.T) {
 func TestWrite_splitsBatchesThatAreTooLarge(t *testing.T) {
 	t.Parallel()
 	d := newDNS(t)
-	d.together()
 	desired := map[string]traffic.State{}
 	const hosts, values = 6, 100 // each host has two record sets, and each of them counts twice
 	for i := range hosts {
@@ -139,7 +221,6 @@ func TestWrite_batchIsAtomic(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDNS(t)
-			d.together()
 			d.app()
 			desired := d.both(95, 5)
 			disturb(d)

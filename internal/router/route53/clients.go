@@ -81,7 +81,7 @@ func NewRouters(cfg aws.Config, o Options) (forward, rollback *Router) {
 				c.BaseEndpoint = &o.Endpoint
 			}
 			// The rate last, so that an attempt waits for its token before its timeout starts.
-			c.APIOptions = append(append(c.APIOptions, terms.APIOptions...), unansweredMiddleware{}.addTo, rateMiddleware{l, rollback}.addTo)
+			c.APIOptions = append(append(c.APIOptions, terms.APIOptions...), rateMiddleware{l, rollback}.addTo)
 		})), common, rollback)
 	}
 	return open(awscall.Forward(cfg, o.MaxAttempts), false), open(awscall.Rollback(cfg), true)

@@ -7,8 +7,8 @@
 //
 // The API changes record sets in atomic batches, and deletes one only where every value matches. So
 // Write sends DELETE of what it has just read and CREATE of the same with other weights: a concurrent
-// change makes the batch fail, and nothing is overwritten (see Router.Write). The writes of a zone
-// that start at about the same time are one batch.
+// change makes the batch fail, and nothing is overwritten (see Router.Write). The writes of a
+// traffic.Group in a zone are one batch.
 //
 // A batch that is accepted reaches the name servers of Route 53 within about a minute (InSync), and
 // resolvers may keep an earlier answer for the time to live of the record sets after that

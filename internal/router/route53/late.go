@@ -1,14 +1,11 @@
 package route53
 
 import (
-	"context"
 	"maps"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
-	"github.com/aws/smithy-go/middleware"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -47,7 +44,7 @@ func (r *Router) Fence(route string, desired traffic.State, before []traffic.Sta
 	}
 	all := []map[string]int{}
 	for _, state := range before {
-		all = append(all, parsed.byIdentifier(state))
+		all = append(all, k.byIdentifier(state))
 	}
 	r.shared.fence(route, all)
 	w := &write{route: parsed, weights: weights, avoid: all}
@@ -74,13 +71,15 @@ func (s *shared) isFenced(route string) bool {
 	return s.fenced[route]
 }
 
-// byIdentifier returns the weights of a state by set identifier.
-func (r Route) byIdentifier(s traffic.State) map[string]int {
+// byIdentifier returns the weights of all record sets in a state, by set identifier. A state has no group with
+// weight 0.
+func (k *raw) byIdentifier(s traffic.State) map[string]int {
 	weights := map[string]int{}
+	for _, set := range k.sets {
+		weights[identifierOf(set)] = 0
+	}
 	for group, n := range s.Weights {
-		if g, err := ParseGroup(group); err == nil {
-			weights[g.Identifier] = n
-		}
+		weights[Identifier(group)] = n
 	}
 	return weights
 }
@@ -134,35 +133,6 @@ func gcd(a, b int) int {
 		a, b = b, a%b
 	}
 	return a
-}
-
-// unansweredKey is the key of the function in the context of a call that unansweredMiddleware runs.
-type unansweredKey struct{}
-
-// withUnanswered returns a context for a call. Do runs after every attempt that has no answer, or one
-// that does not show whether it was executed.
-func withUnanswered(ctx context.Context, do func()) context.Context {
-	return context.WithValue(ctx, unansweredKey{}, do)
-}
-
-type unansweredMiddleware struct{}
-
-func (m unansweredMiddleware) addTo(stack *middleware.Stack) error {
-	return stack.Finalize.Insert(m, "Retry", middleware.After)
-}
-
-// ID implements middleware.FinalizeMiddleware.
-func (unansweredMiddleware) ID() string { return "BluegreenUnanswered" }
-
-// HandleFinalize implements middleware.FinalizeMiddleware for one attempt.
-func (unansweredMiddleware) HandleFinalize(
-	ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler,
-) (middleware.FinalizeOutput, middleware.Metadata, error) {
-	out, metadata, err := next.HandleFinalize(ctx, in)
-	if do, ok := ctx.Value(unansweredKey{}).(func()); ok && err != nil && !awscall.IsRefusal(err) && !isConflict(err) {
-		do()
-	}
-	return out, metadata, err
 }
 
 // weightsBy returns the weights of record sets by set identifier.

@@ -69,7 +69,7 @@ func TestRollback_isNotUndoneByALateWrite(t *testing.T) {
 	}
 }
 
-// The SDK sends a batch again whose connection was lost. The first one, executed late, does not undo
+// The engine sends a batch again whose connection was lost. The first one, executed late, does not undo
 // the rollback to the weights that it was to replace.
 func TestRollback_isNotUndoneByALateAttempt(t *testing.T) {
 	t.Parallel()
@@ -87,6 +87,9 @@ func TestRollback_isNotUndoneByALateAttempt(t *testing.T) {
 		go func() { lost <- <-arrived; cancel() }()
 		return http.DefaultClient.Do(req.WithContext(ctx))
 	}), route53.Options{RequestsPerSecond: unlimited})
+	if err := forward.Write(t.Context(), route, d.to(stable, 50, 50)); !errors.Is(err, traffic.ErrUnanswered) {
+		t.Errorf("a write without an answer returned %v", err)
+	}
 	must(t, forward.Write(t.Context(), route, d.to(stable, 50, 50)))
 	if got := d.weights(appName, "A"); got != "blue 50, green 50" {
 		t.Fatalf("the weights are %s", got)
@@ -98,6 +101,47 @@ func TestRollback_isNotUndoneByALateAttempt(t *testing.T) {
 	release()
 	if code := d.executed(<-lost); code != "InvalidChangeBatch" || !d.read("A").Equal(stable) {
 		t.Errorf("the late batch ended with %q, and the weights are %s", code, d.weights(appName, "A"))
+	}
+}
+
+// Another process rolls back, because this one was frozen. Its step, whose answer was lost, does not come again.
+func TestWrite_isNotRepeatedAfterARollback(t *testing.T) {
+	t.Parallel()
+	d := newDNS(t)
+	d.app()
+	stable, route := d.read("A"), d.route(appName, "A")
+	step := d.to(stable, 50, 50)
+	d.srv.Inject(faults.Fault{Action: change, Kind: faults.DropAnswer, Times: 1})
+	if err := d.forward.Write(t.Context(), route, step); !errors.Is(err, traffic.ErrUnanswered) {
+		t.Errorf("a write without an answer returned %v", err)
+	}
+	_, guardian := d.routers(route53.Options{RequestsPerSecond: unlimited})
+	if !guardian.Fence(route, stable, []traffic.State{stable, step}) {
+		t.Error("the weights cannot be others")
+	}
+	must(t, guardian.Write(t.Context(), route, stable))
+	if err := d.forward.Write(t.Context(), route, step); !errors.Is(err, route53.ErrChanged) || !d.read("A").Equal(stable) {
+		t.Errorf("the repetition returned %v, and the weights are %s", err, d.weights(appName, "A"))
+	}
+}
+
+// The same where the step arrives after the rollback: that it is refused is no reason to send it again.
+func TestWrite_isNotRepeatedWhenItIsRefused(t *testing.T) {
+	t.Parallel()
+	d := newDNS(t)
+	d.app()
+	stable, route := d.read("A"), d.route(appName, "A")
+	step := d.to(stable, 50, 50)
+	arrived, release := d.stall()
+	ended := make(chan error, 1)
+	go func() { ended <- d.forward.Write(t.Context(), route, step) }()
+	<-arrived
+	_, guardian := d.routers(route53.Options{RequestsPerSecond: unlimited})
+	guardian.Fence(route, stable, []traffic.State{stable, step})
+	must(t, guardian.Write(t.Context(), route, stable))
+	release()
+	if err := <-ended; !errors.Is(err, route53.ErrChanged) || !d.read("A").Equal(stable) {
+		t.Errorf("the step returned %v, and the weights are %s", err, d.weights(appName, "A"))
 	}
 }
 

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	batchWindow = 25 * time.Millisecond // writes of a zone within this time are one batch
-	endGrace    = 50 * time.Millisecond // for the error of a batch that ends with the context of a write
+	groupTimeout = 5 * time.Second       // after the first write of a group; the others are sent later then
+	endGrace     = 50 * time.Millisecond // for the error of a batch that ends with the context of a write
 
 	maxRecords    = 1000  // of a batch: values and aliases
 	maxCharacters = 32000 // of all values of a batch
@@ -76,33 +76,88 @@ func (w *write) wait() error {
 	}
 }
 
-// queue collects the writes of a zone and sends them in batches, one batch after the other: Route 53
-// refuses a change of a zone while it processes another one.
+// queue collects the writes of a zone and sends those of each group in one batch, one batch after the other:
+// Route 53 refuses a change of a zone while it processes another one.
 type queue struct {
-	window time.Duration // batchWindow
-	send   func(ctx context.Context, writes []*write)
+	zone string
+	send func(ctx context.Context, writes []*write)
 
-	mu      sync.Mutex
-	waiting []*write
-	running bool
+	mu        sync.Mutex
+	gathering map[*traffic.Group]*gathering
+	ready     [][]*write
+	running   bool
 }
 
-func (q *queue) add(ctx context.Context, w *write) {
+// gathering is the writes of a group that have arrived.
+type gathering struct {
+	writes  []*write
+	missing int  // writes that have not arrived
+	late    bool // it was sent without them
+}
+
+// add adds a write of a group. Nil: one of the group is not written.
+func (q *queue) add(ctx context.Context, group *traffic.Group, w *write) {
+	ctx = context.WithoutCancel(ctx)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.waiting = append(q.waiting, w)
-	if !q.running {
-		q.running = true
-		go q.run(context.WithoutCancel(ctx))
+	g := q.gathering[group]
+	if g == nil {
+		g = &gathering{missing: q.size(group)}
+		if q.gathering == nil {
+			q.gathering = map[*traffic.Group]*gathering{}
+		}
+		q.gathering[group] = g
+		if g.missing > 1 {
+			time.AfterFunc(groupTimeout, func() { q.hurry(ctx, g) })
+		}
+	}
+	if w != nil {
+		g.writes = append(g.writes, w)
+	}
+	if g.missing--; g.missing == 0 {
+		delete(q.gathering, group)
+	}
+	if g.missing == 0 || g.late {
+		q.start(ctx, g)
 	}
 }
 
-// run sends batches until no write waits.
+// size returns how many routes of a group are in the zone.
+func (q *queue) size(group *traffic.Group) (n int) {
+	for _, id := range group.Routes {
+		if route, err := ParseRoute(id); err == nil && route.Zone == q.zone {
+			n++
+		}
+	}
+	return n
+}
+
+// hurry sends what has arrived of a group.
+func (q *queue) hurry(ctx context.Context, g *gathering) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if g.missing > 0 {
+		g.late = true
+		q.start(ctx, g)
+	}
+}
+
+// start sends what has arrived. It must be called with the lock.
+func (q *queue) start(ctx context.Context, g *gathering) {
+	if len(g.writes) > 0 {
+		q.ready = append(q.ready, g.writes)
+		g.writes = nil
+	}
+	if !q.running && len(q.ready) > 0 {
+		q.running = true
+		go q.run(ctx)
+	}
+}
+
+// run sends what is ready.
 func (q *queue) run(ctx context.Context) {
-	for q.busy() {
-		window := time.NewTimer(q.window)
-		<-window.C
-		if batch := q.take(); len(batch) > 0 {
+	for writes := q.next(); len(writes) > 0; writes = q.next() {
+		for _, batch := range batches(writes) {
 			batchCtx, cancel := batchContext(ctx, batch)
 			q.send(batchCtx, batch)
 			cancel()
@@ -110,35 +165,36 @@ func (q *queue) run(ctx context.Context) {
 	}
 }
 
-// busy reports whether writes wait. If not, the queue does not run any more.
-func (q *queue) busy() bool {
+// next returns the writes that are sent next. Without any, the queue does not run any more.
+func (q *queue) next() []*write {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.running = len(q.waiting) > 0
-	return q.running
+	if len(q.ready) == 0 {
+		q.running = false
+		return nil
+	}
+	writes := q.ready[0]
+	q.ready = q.ready[1:]
+	return writes
 }
 
-// take returns the writes of the next batch: the first of each route, as far as one batch can have them.
-func (q *queue) take() []*write {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	var batch, later []*write
+// batches divides writes into as few batches as their size allows, without those that have ended.
+func batches(writes []*write) [][]*write {
+	var all [][]*write
 	records, characters := 0, 0
-	for _, w := range q.waiting {
-		n, length := w.size()
-		isFull := len(batch) > 0 && (records+n > maxRecords || characters+length > maxCharacters)
-		switch {
-		case w.ctx.Err() != nil:
-			w.done <- w.ctx.Err()
-		case isFull || slices.ContainsFunc(batch, func(first *write) bool { return first.route == w.route }):
-			later = append(later, w)
-		default:
-			batch = append(batch, w)
-			records, characters = records+n, characters+length
+	for _, w := range writes {
+		if err := w.ctx.Err(); err != nil {
+			w.done <- err
+			continue
 		}
+		n, length := w.size()
+		if len(all) == 0 || records+n > maxRecords || characters+length > maxCharacters {
+			all, records, characters = append(all, nil), 0, 0
+		}
+		all[len(all)-1] = append(all[len(all)-1], w)
+		records, characters = records+n, characters+length
 	}
-	q.waiting = later
-	return batch
+	return all
 }
 
 // batchContext returns a context that ends with the last of the writes.

@@ -1,9 +1,10 @@
 package route53
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"sync"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
 
@@ -22,7 +23,6 @@ type Router struct {
 	names  lister
 	shared *shared
 	sender sender
-	window time.Duration // batchWindow
 
 	mu     sync.Mutex
 	queues map[string]*queue // by zone
@@ -30,7 +30,7 @@ type Router struct {
 
 func newRouter(c client, common *shared, rollback bool) *Router {
 	return &Router{
-		client: c, names: lister{c}, shared: common, window: batchWindow,
+		client: c, names: lister{c}, shared: common,
 		sender: sender{client: c, names: lister{c}, shared: common, rollback: rollback},
 		queues: map[string]*queue{},
 	}
@@ -98,7 +98,7 @@ func (r *Router) stateOf(ctx context.Context, route Route, all []types.ResourceR
 
 // Write implements traffic.Router. Groups of the route that the desired state leaves out get weight 0.
 // It reads the record sets and sends DELETE of all of them and CREATE of the same with the desired weights,
-// in one atomic batch with the other writes of the zone that start within 25 ms: all succeed, or none
+// in one atomic batch with the others of its traffic.Group in the zone: all succeed, or none
 // (beyond the 1000 records or 32,000 characters of a batch, there are several). Where nothing changes,
 // it sends nothing.
 //
@@ -114,20 +114,27 @@ func (r *Router) stateOf(ctx context.Context, route Route, all []types.ResourceR
 // shares than that batch replaces, such as 99 and 0 for 100 and 0: so that batch is refused if Route 53
 // executes it late.
 func (r *Router) Write(ctx context.Context, route string, desired traffic.State) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	parsed, err := ParseRoute(route)
 	if err != nil {
 		return err
 	}
+	group := groupOf(ctx, route)
 	k, weights, err := target(parsed, desired)
-	if err != nil {
+	if err = cmp.Or(ctx.Err(), err); err != nil {
+		r.queue(parsed.Zone).add(ctx, group, nil)
 		return err
 	}
 	w := &write{ctx: ctx, route: parsed, raw: k, weights: weights, done: make(chan error, 1)}
-	r.queue(parsed.Zone).add(ctx, w)
+	r.queue(parsed.Zone).add(ctx, group, w)
 	return w.wait()
+}
+
+// groupOf returns the group of a write. Without one, the route is a group of its own.
+func groupOf(ctx context.Context, route string) *traffic.Group {
+	if group := traffic.GroupOf(ctx); group != nil && slices.Contains(group.Routes, route) {
+		return group
+	}
+	return &traffic.Group{Routes: []string{route}}
 }
 
 // queue returns the queue of a zone.
@@ -135,7 +142,7 @@ func (r *Router) queue(zone string) *queue {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.queues[zone] == nil {
-		r.queues[zone] = &queue{window: r.window, send: func(ctx context.Context, writes []*write) { r.sender.send(ctx, zone, writes) }}
+		r.queues[zone] = &queue{zone: zone, send: func(ctx context.Context, writes []*write) { r.sender.send(ctx, zone, writes) }}
 	}
 	return r.queues[zone]
 }

@@ -12,14 +12,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	route53api "github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/route53"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -90,12 +88,6 @@ func (d *dns) routersWith(client doer, o route53.Options) (forward, rollback *ro
 type doer func(*http.Request) (*http.Response, error)
 
 func (f doer) Do(req *http.Request) (*http.Response, error) { return f(req) }
-
-// together makes writes one batch also on a slow machine.
-func (d *dns) together() {
-	d.forward.SetBatchWindow(slow.Deadline(250 * time.Millisecond))
-	d.rollback.SetBatchWindow(slow.Deadline(250 * time.Millisecond))
-}
 
 func (d *dns) ctx() context.Context { return d.t.Context() }
 

@@ -70,42 +70,27 @@ func TestInSync_incompleteAnswer(t *testing.T) {
 	}
 }
 
-// A batch whose answer was lost has been executed, but its change is not known: a write finds out
-// whether it is in sync by another change.
+// A batch whose answer was lost has been executed, but its change is not known: the write that repeats it finds
+// out whether it is in sync by another change.
 func TestInSync_afterALostAnswer(t *testing.T) {
 	t.Parallel()
-	for name, tt := range map[string]struct {
-		options route53.Options
-		again   bool // the caller repeats the write
-	}{
-		"sent again by the SDK":    {route53.Options{RequestsPerSecond: unlimited}, false},
-		"sent again by the caller": {route53.Options{RequestsPerSecond: unlimited, MaxAttempts: 1}, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			d := newDNS(t, localaws.WithRecordPropagation(0))
-			d.app()
-			forward, _ := d.routers(tt.options)
-			s, routes := d.read("A"), []string{d.route(appName, "A")}
-			release := d.srv.Route53().Hold()
-			d.srv.Inject(faults.Fault{Action: change, Kind: faults.DropAnswer, Times: 1})
-			err := forward.Write(t.Context(), routes[0], d.to(s, 95, 5))
-			if tt.again {
-				if err == nil {
-					t.Fatal("a write without an answer succeeded")
-				}
-				err = forward.Write(t.Context(), routes[0], d.to(s, 95, 5))
-			}
-			must(t, err)
-			if got := d.weights(appName, "A"); got != "blue 95, green 5" {
-				t.Errorf("the weights are %s", got)
-			}
-			if got, err := forward.InSync(t.Context(), routes); got || err != nil {
-				t.Errorf("while the change is PENDING: %t, %v", got, err)
-			}
-			release()
-			if got, err := forward.InSync(t.Context(), routes); !got || err != nil {
-				t.Errorf("once it is INSYNC: %t, %v", got, err)
-			}
-		})
+	d := newDNS(t, localaws.WithRecordPropagation(0))
+	d.app()
+	s, routes := d.read("A"), []string{d.route(appName, "A")}
+	release := d.srv.Route53().Hold()
+	d.srv.Inject(faults.Fault{Action: change, Kind: faults.DropAnswer, Times: 1})
+	if err := d.forward.Write(t.Context(), routes[0], d.to(s, 95, 5)); !errors.Is(err, traffic.ErrUnanswered) {
+		t.Fatalf("a write without an answer returned %v", err)
+	}
+	must(t, d.forward.Write(t.Context(), routes[0], d.to(s, 95, 5)))
+	if got := d.weights(appName, "A"); got != "blue 95, green 5" {
+		t.Errorf("the weights are %s", got)
+	}
+	if got, err := d.forward.InSync(t.Context(), routes); got || err != nil {
+		t.Errorf("while the change is PENDING: %t, %v", got, err)
+	}
+	release()
+	if got, err := d.forward.InSync(t.Context(), routes); !got || err != nil {
+		t.Errorf("once it is INSYNC: %t, %v", got, err)
 	}
 }

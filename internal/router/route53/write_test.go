@@ -117,8 +117,8 @@ func TestWrite_knowsItsOwnWrites(t *testing.T) {
 	}
 }
 
-// The SDK sends a batch again whose answer was lost. Then the record sets are not those that it
-// deletes, because it has been executed.
+// A batch whose answer was lost has been executed, so that the record sets are not those that it deletes. The SDK
+// sends it again in a rollback only: otherwise its caller decides.
 func TestWrite_lostAnswer(t *testing.T) {
 	t.Parallel()
 	d := newDNS(t)
@@ -128,9 +128,13 @@ func TestWrite_lostAnswer(t *testing.T) {
 	for name, router := range map[string]*route53.Router{"forward": forward, "rollback": rollback} {
 		d.srv.Inject(faults.Fault{Action: change, Kind: faults.DropAnswer, Times: 1})
 		blue := 100 - len(name)
-		if err := router.Write(d.ctx(), d.route(appName, "A"), d.to(s, blue, len(name))); err != nil {
-			t.Errorf("%s: %v", name, err)
+		err := router.Write(d.ctx(), d.route(appName, "A"), d.to(s, blue, len(name)))
+		if name == "forward" && errors.Is(err, traffic.ErrUnanswered) {
+			err = router.Write(d.ctx(), d.route(appName, "A"), d.to(s, blue, len(name)))
+		} else if name == "forward" {
+			t.Errorf("a write without an answer returned %v", err)
 		}
+		must(t, err)
 		if got := *d.sets(appName, "A")["blue"].Weight; got != int64(blue) {
 			t.Errorf("%s: blue has %d", name, got)
 		}
