@@ -32,7 +32,7 @@ func (a *throttling) RoundTrip(r *http.Request) (*http.Response, error) {
 		code, body = http.StatusTooManyRequests, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"Too many requests, please try again later.","reason":"TooManyRequests","code":429}`
 		header.Set("Retry-After", "7")
 	}
-	return &http.Response{StatusCode: code, Header: header, Body: io.NopCloser(strings.NewReader(body)), Request: r, ProtoMajor: 1, ProtoMinor: 1}, nil
+	return &http.Response{StatusCode: code, Header: header, Body: io.NopCloser(strings.NewReader(body)), Request: r, ContentLength: -1, ProtoMajor: 1, ProtoMinor: 1}, nil
 }
 
 func TestThrottling_waitsAsLongAsTheAPISays(t *testing.T) {
@@ -78,7 +78,7 @@ func (a silent) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, r.Context().Err()
 	}
 	body := io.NopCloser(io.MultiReader(strings.NewReader(`{"kind":`), endless{r.Context()}))
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: body, Request: r, ProtoMajor: 1, ProtoMinor: 1}, nil
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: body, Request: r, ContentLength: -1, ProtoMajor: 1, ProtoMinor: 1}, nil
 }
 
 type endless struct{ ctx context.Context }
