@@ -33,6 +33,9 @@ func (a attempts) RoundTrip(r *http.Request) (*http.Response, error) {
 		cancel()
 		return answer, a.named(r.Context(), err)
 	}
+	if r.Method != http.MethodGet && answer.StatusCode >= http.StatusInternalServerError {
+		answer.Header.Del("Retry-After") // the write may have been carried out, and client-go would repeat it
+	}
 	if isPage(answer) {
 		cancel()
 		return nil, errors.Join(errUnreadable, answer.Body.Close())

@@ -68,6 +68,39 @@ func TestThrottling_isNamedAtTheEnd(t *testing.T) {
 	})
 }
 
+// failing answers gets as throttling does, and writes with a server error after which the client may try again.
+type failing struct {
+	throttling
+	writes int
+}
+
+// RoundTrip implements http.RoundTripper.
+func (a *failing) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := a.throttling.RoundTrip(r)
+	if err == nil && r.Method != http.MethodGet {
+		a.writes++
+		answer.StatusCode = http.StatusGatewayTimeout
+		answer.Header.Set("Retry-After", "1")
+	}
+	return answer, err
+}
+
+// A write that the API may have carried out is not repeated: somebody may have rolled it back meanwhile.
+func TestAttempts_repeatNoWriteAfterAServerError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := &failing{}
+		forward, rollback, err := kubernetes.NewRouters(&rest.Config{Host: "http://127.0.0.1", Transport: api})
+		must(t, err)
+		for i, router := range []*kubernetes.Router{forward, rollback} {
+			states, err := router.Read(t.Context(), []string{web})
+			must(t, err)
+			if err := router.Write(t.Context(), web, states[0]); err == nil || api.writes != i+1 {
+				t.Errorf("got %v after %d writes", err, api.writes)
+			}
+		}
+	})
+}
+
 // silent answers nothing, or begins an answer and does not end it.
 type silent struct{ begins bool }
 
