@@ -69,16 +69,16 @@ func callProblem(ctx context.Context, summary string, err error, who account) *P
 	id, gone := traffic.Missing(err)
 	advice := routers.Advice(err)
 	switch {
-	case errors.Is(err, traffic.ErrExpired):
-		p.Action = "The AWS credentials have expired or are not valid. Renew them, then run the command again."
 	case advice != "":
 		p.Action = advice
+	case errors.Is(err, traffic.ErrExpired):
+		p.Action = "The AWS credentials have expired or are not valid. Renew them, then run the command again."
 	case gone || errors.Is(err, traffic.ErrNotFound):
 		p.Action = routers.Missing(id) + otherAccount(ctx, id, who)
 	case errors.Is(err, traffic.ErrDenied):
 		p.Action = "Allow the IAM action that the cause names." + otherAccount(ctx, routers.Resource(err), who)
 	default:
-		p.Exit, p.Action = Failed, "Run the command again. If it fails again, check the network to AWS, and the AWS Health Dashboard."
+		p.Exit, p.Action = Failed, "Run the command again. If it fails again, check "+routers.Network(err)+"."
 	}
 	return p
 }

@@ -141,7 +141,7 @@ func (p *Plan) checkGaining(i int, group string) *Problem {
 // target returns the state that gives groups their shares. What is attached besides stays, to be
 // checked, unless stickiness is on: clients would stay with it.
 func (o *Operator) target(s traffic.State, shares shift.Weights) traffic.State {
-	limits := o.Target.router().Limits
+	limits := o.Target.router().For(o.Target.ids()).Limits
 	next := traffic.State{Weights: limits.Encode(shares), Stickiness: s.Stickiness, Raw: s.Raw, Label: s.Label, Cached: s.Cached}
 	if s.Stickiness > 0 || !limits.AttachesIdle {
 		return next

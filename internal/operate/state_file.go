@@ -1,6 +1,7 @@
 package operate
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -140,14 +141,22 @@ func (a *environmentAttributes) UnmarshalJSON(text []byte) error {
 	}
 	*a = environmentAttributes{Name: known.Name, Version: known.Version, Backends: map[string]map[string]string{}}
 	for _, router := range routers.All() {
-		if all[router.Backends] == nil {
+		if all[router.Backends] == nil && all[router.Sets] == nil {
 			continue
 		}
 		var values map[string]string
-		if err := json.Unmarshal(all[router.Backends], &values); err != nil {
+		if err := json.Unmarshal([]byte(cmp.Or(string(all[router.Backends]), "null")), &values); err != nil {
 			return fmt.Errorf("%s: %w", router.Backends, err)
 		}
-		a.Backends[router.Backends] = values
+		var sets map[string]map[string]string
+		if err := json.Unmarshal([]byte(cmp.Or(string(all[router.Sets]), "null")), &sets); err != nil {
+			return fmt.Errorf("%s: %w", router.Sets, err)
+		}
+		a.Backends[router.Backends] = map[string]string{}
+		maps.Copy(a.Backends[router.Backends], values)
+		for entry, set := range sets {
+			a.Backends[router.Backends][entry] = routers.Labels(set)
+		}
 	}
 	return nil
 }

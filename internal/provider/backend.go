@@ -23,7 +23,7 @@ import (
 // backend is shared by all resources of one provider configuration. Its clients are
 // created on first use.
 type backend struct {
-	aws     platform.AWSSession
+	session platform.Session
 	busy    *Busy
 	lookup  gate.Lookup     // reads one environment variable, for gates
 	environ func() []string // returns all environment variables, for command gates
@@ -56,7 +56,7 @@ func (b *backend) connect(ctx context.Context, id string) (*platform.Clients, er
 	if c := b.made[p.Block]; c != nil {
 		return c, nil
 	}
-	c, err := p.Connect(ctx, &b.aws, id)
+	c, err := p.Connect(ctx, &b.session, id)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (b *backend) connect(ctx context.Context, id string) (*platform.Clients, er
 func (b *backend) dependencies(ctx context.Context, id string) gate.Dependencies {
 	region := platform.Of(id).Region(id)
 	return gate.Dependencies{Lookup: b.lookup, Environ: b.environ, Region: region,
-		AWSCredentials: b.aws.Credentials(ctx),
+		AWSCredentials: b.session.AWS.Credentials(ctx),
 		Balancers: func(ctx context.Context, backends []traffic.Backend) (map[string][]string, error) {
 			c, err := b.connect(ctx, id)
 			if err != nil || c.Balancers == nil {
@@ -84,7 +84,7 @@ func (b *backend) dependencies(ctx context.Context, id string) gate.Dependencies
 			if of == "" {
 				of = region
 			}
-			return b.aws.CloudWatch(ctx, of)
+			return b.session.AWS.CloudWatch(ctx, of)
 		}}
 }
 

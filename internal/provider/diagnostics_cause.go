@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 
@@ -19,12 +20,13 @@ import (
 // ignoreChangesHint names the most frequent external change: another Terraform
 // resource that manages the same weights.
 func ignoreChangesHint(w platform.Words) string {
-	return fmt.Sprintf("If hashicorp/aws or a module manages this %s, give that resource %s. Otherwise find out who changed the route. Then plan again: the new plan starts from the current weights.", w.Route, w.Ignore)
+	return fmt.Sprintf("If %s manages this %s, give that resource %s. Otherwise find out who changed the route. Then plan again: the new plan starts from the current weights.", w.Manager, w.Route, w.Ignore)
 }
 
 // causeDetail is the cause of a failed shift and what to do next.
 func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.Detail {
-	if d, is := recordDetail(f); is {
+	w := s.platform().Words
+	if d, is := recordDetail(w, f); is {
 		return d
 	}
 	detail := input.Sentence(f.Detail)
@@ -42,9 +44,9 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.
 	case rollout.NotHealthy:
 		return input.Detail{Cause: "The environment to receive traffic did not become healthy: " + detail, Action: s.notHealthyAction(result, f)}
 	case rollout.HealthUnreadable:
-		return unreadableHealthDetail(f)
+		return unreadableHealthDetail(w, f)
 	case rollout.TooFewTargets:
-		return input.Detail{Cause: "Too few healthy targets: " + detail, Action: notRejected + tooFewTargetsAction(s.platform().Words, f)}
+		return input.Detail{Cause: "Too few healthy targets: " + detail, Action: notRejected + tooFewTargetsAction(w, f)}
 	case rollout.Interrupted:
 		return input.Detail{Cause: "The apply was interrupted.", Action: interruptedAction(f)}
 	case rollout.Aborted:
@@ -58,12 +60,12 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.
 	case rollout.NotForwarding:
 		return input.Detail{
 			Cause: "A route does not forward to target groups: " + detail,
-			Action: "Change its action to a forward, or remove it from load_balancer.routes. The switch replaces only a fixed 5xx response, and only when the switch is created " +
+			Action: "Change its action to a forward, or remove it from " + input.PathText(s.platform().RoutesAt()) + ". The switch replaces only a fixed 5xx response, and only when the switch is created " +
 				"or when the route is added to it.",
 		}
 	case rollout.CredentialsExpire:
 		return input.Detail{
-			Cause:  "The AWS credentials expire before the next step and a rollback could finish.",
+			Cause:  fmt.Sprintf("The %s credentials expire before the next step and a rollback could finish.", w.API),
 			Action: "Use credentials that are valid for longer or that renew themselves (an assumed role), then apply again.",
 			Facts:  input.CauseFact(f.Err),
 		}
@@ -98,7 +100,7 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.
 		}
 	case rollout.RouterFailed, rollout.Locked, rollout.LeaseLost, rollout.RecordFailed, rollout.OtherSwitch:
 	}
-	return routerDetail(s.platform().Words, f, detail)
+	return routerDetail(w, f, detail)
 }
 
 // routerDetail is about a call of the router that failed, or writes that it does not show.
@@ -133,10 +135,10 @@ func tooFewTargetsAction(w platform.Words, f *rollout.Failure) string {
 
 // unreadableHealthDetail is about health that was not read, which is neither good nor bad. What
 // to do depends on why it was not.
-func unreadableHealthDetail(f *rollout.Failure) input.Detail {
+func unreadableHealthDetail(w platform.Words, f *rollout.Failure) input.Detail {
 	d := callDetail(f.Err)
 	if errors.Is(f.Err, rollout.ErrNoAnswer) {
-		d = input.Detail{Cause: "AWS has not answered since.", Action: "Apply again. " + networkHint}
+		d = input.Detail{Cause: w.API + " has not answered since.", Action: "Apply again. " + networkHint(w)}
 	}
 	d.Cause = fmt.Sprintf("Target health could not be read: %s %s", input.Sentence(f.Detail), d.Cause)
 	d.Action = notRejected + d.Action
@@ -194,12 +196,13 @@ func (s *shiftRun) rejectedDetail(result rollout.Result) input.Detail {
 
 // managedElsewhereHint is ignoreChangesHint where nothing else is said about the cause.
 func managedElsewhereHint(w platform.Words) string {
-	return fmt.Sprintf("If hashicorp/aws or a module moved the traffic, give that resource %s.", w.Ignore)
+	return fmt.Sprintf("If %s moved the traffic, give that resource %s.", w.Manager, w.Ignore)
 }
 
-// callDetail is the cause of a failed call and what to do about it.
+// callDetail is the cause of a failed call and what to do about it. The first platform also words errors that name no
+// call, such as those of credentials, so it comes last.
 func callDetail(err error) input.Detail {
-	for _, p := range platform.All() {
+	for _, p := range slices.Backward(platform.All()) {
 		if d, ok := p.Detail(err); ok {
 			return d
 		}
@@ -207,8 +210,8 @@ func callDetail(err error) input.Detail {
 	return ownDetail(err, input.CauseFact(err))
 }
 
-// networkHint is what to check where AWS does not answer.
-const networkHint = "If it fails again, check the network from where Terraform runs to AWS, and the AWS Health Dashboard."
+// networkHint is what to check where an API does not answer.
+func networkHint(w platform.Words) string { return "If it fails again, check " + w.Network + "." }
 
 // ownDetail is about errors of the provider itself, and all others.
 func ownDetail(err error, facts []input.Fact) input.Detail {
@@ -216,7 +219,7 @@ func ownDetail(err error, facts []input.Fact) input.Detail {
 	case errors.Is(err, context.Canceled):
 		return input.Detail{Cause: "Terraform was interrupted.", Action: "Run it again."}
 	case errors.Is(err, errRefreshTimeout):
-		return input.Detail{Cause: "AWS did not answer all reads of the refresh in time.", Action: "Run Terraform again. " + networkHint, Facts: facts}
+		return input.Detail{Cause: "AWS did not answer all reads of the refresh in time.", Action: "Run Terraform again. " + networkHint(platform.Of("").Words), Facts: facts}
 	case errors.Is(err, platform.ErrAccount):
 		return input.Detail{
 			Cause:  "The credentials belong to an AWS account that is not in allowed_account_ids.",
@@ -238,7 +241,7 @@ func unreadableRoutes(routes []traffic.Route, err error) diag.Diagnostic {
 	d := callDetail(err)
 	d.Traffic = "could not be read."
 	if errors.Is(err, traffic.ErrNotFound) {
-		d.Action = "Check the ARN, including its region and account, or remove it from routes."
+		d.Action = fmt.Sprintf("Check %s, or remove it from routes.", platform.Of(routes[0].ID).Words.Check)
 	}
 	return d.Diagnostic("Cannot read the traffic of " + entryNames(routes))
 }

@@ -232,7 +232,7 @@ func (p proving) gateRefused(name string, err error) diag.Diagnostic {
 func (p proving) notReady(f *rollout.Failure) diag.Diagnostic {
 	d := p.causeDetail(f)
 	d.Facts = append([]input.Fact{{"Gate", f.Gate}}, d.Facts...)
-	router, _ := p.model.platform()
+	router := p.model.platform()
 	for _, backend := range p.backends() {
 		if router.Composes() {
 			break // no route is known
@@ -245,7 +245,7 @@ func (p proving) notReady(f *rollout.Failure) diag.Diagnostic {
 func (p proving) causeDetail(f *rollout.Failure) input.Detail {
 	detail := input.Sentence(f.Detail)
 	again := "Fix the environment or the gate, then apply again."
-	router, _ := p.model.platform()
+	router := p.model.platform()
 	words := router.Words
 	switch f.Cause {
 	case rollout.NotHealthy:
@@ -253,7 +253,7 @@ func (p proving) causeDetail(f *rollout.Failure) input.Detail {
 	case rollout.HealthFailed:
 		return input.Detail{Cause: "Target health degraded while the gates were evaluated: " + detail, Action: words.NotHealthy}
 	case rollout.HealthUnreadable:
-		d := unreadableHealthDetail(f)
+		d := unreadableHealthDetail(words, f)
 		d.Action = strings.TrimPrefix(d.Action, notRejected)
 		return d
 	case rollout.TooFewTargets:

@@ -189,6 +189,12 @@ func inexactWeights(at path.Path, e release.InexactError) diag.Diagnostic {
 	return input.Misuse(at, text+" Use weights that it can express.", input.Fact{"Weights", e.Weights.String()}, input.Fact{"Nearest", e.Nearest.String()})
 }
 
+// allOrNothing is about shares between 0 and 100 % where one environment has all the traffic of a route.
+func allOrNothing(at path.Path) diag.Diagnostic {
+	return input.Misuse(at, "A route service/… is the selector of a Service, which has all the traffic or none: there is nothing between 0 and 100 %. "+
+		"Use active without steps, or routes with weights, such as httproute/….")
+}
+
 // inexactStep is about a step that the router cannot express.
 func inexactStep(at path.Path, step, nearest shift.Share) diag.Diagnostic {
 	return input.Misuse(at, fmt.Sprintf("The router cannot express a step at %s. The nearest is percent = %s.", step, input.Number(nearest.Percent())))

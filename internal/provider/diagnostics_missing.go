@@ -92,9 +92,9 @@ func goneText(result rollout.Result, f *rollout.Failure) string {
 // missingRouteDetail is about a shift that a missing route ended.
 func (s *shiftRun) missingRouteDetail(result rollout.Result, f *rollout.Failure) input.Detail {
 	several := len(missingRoutes(result)) > 1
-	cause := "AWS answers that the route does not exist."
+	cause := s.platform().Words.API + " answers that the route does not exist."
 	if several {
-		cause = "AWS answers that these routes do not exist."
+		cause = s.platform().Words.API + " answers that these routes do not exist."
 	}
 	if f.Symptom != "" {
 		seen := *f
@@ -123,7 +123,7 @@ func (s advice) missingAction(result rollout.Result) string {
 	}
 	switch {
 	case slices.ContainsFunc(missing, isNew) && !result.Moved:
-		return fmt.Sprintf("check the ARN, including its region and account, or remove it from %s, then apply again", at)
+		return fmt.Sprintf("check %s, or remove it from %s, then apply again", s.platform().Words.Check, at)
 	case len(missing) == len(result.Routes):
 		return fmt.Sprintf("create %s again, then apply", it)
 	}
@@ -142,7 +142,7 @@ func groupText(group string) string {
 func (s *shiftRun) missingGroupDetail(f *rollout.Failure) input.Detail {
 	p := s.platform()
 	d := input.Detail{
-		Cause:  fmt.Sprintf("AWS answers that the %s does not exist. No version was rejected because of it.", p.Backend),
+		Cause:  fmt.Sprintf("%s answers that the %s does not exist. No version was rejected because of it.", p.Words.API, p.Backend),
 		Action: fmt.Sprintf("Create the %s again, or remove its environment, then apply.", p.Backend),
 		Facts:  append([]input.Fact{{p.Fact(), f.Group}}, input.CauseFact(f.Err)...),
 	}

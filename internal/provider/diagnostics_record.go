@@ -20,7 +20,7 @@ import (
 // Texts about records of shifts, and about who moved the traffic.
 
 // recordDetail is about a shift that its record prevented; false: another cause.
-func recordDetail(f *rollout.Failure) (input.Detail, bool) {
+func recordDetail(w platform.Words, f *rollout.Failure) (input.Detail, bool) {
 	switch f.Cause {
 	case rollout.Locked:
 		return input.Detail{
@@ -36,14 +36,14 @@ func recordDetail(f *rollout.Failure) (input.Detail, bool) {
 	case rollout.RecordFailed:
 		return input.Detail{
 			Cause:  "The record of the shift could not be written to the routes, or not read back.",
-			Action: recordAction(f.Err),
+			Action: recordAction(w, f.Err),
 			Facts:  input.CauseFact(f.Err),
 		}, true
 	case rollout.OtherSwitch:
 		return input.Detail{
 			Cause: fmt.Sprintf("Another switch abandoned a shift on a route of this one: %s.", f.Detail),
 			Action: "Apply the configuration of that switch: it completes the shift or rolls it back. Without Terraform, bluegreen recover --route ARN rolls it back. " +
-				"If there is no such configuration any more, remove the tags bluegreen:shift/… of the route afterwards.",
+				"If there is no such configuration any more, remove the " + w.Record.Remove + " of the route afterwards.",
 		}, true
 	default:
 		return input.Detail{}, false
@@ -51,20 +51,20 @@ func recordDetail(f *rollout.Failure) (input.Detail, bool) {
 }
 
 // recordAction is what to do about a record that cannot be written.
-func recordAction(err error) string {
+func recordAction(w platform.Words, err error) string {
 	const off = ` To shift without a record, set shift_record = "off" in the provider.`
 	switch {
 	case errors.Is(err, traffic.ErrRefusedRecord):
-		return "Make room for 6 more of the 50 tags of each listener and rule, and allow tag keys that begin with bluegreen: in tag policies. Then apply again." + off
-	case errors.Is(err, traffic.ErrDenied):
-		return "Allow the IAM actions elasticloadbalancing:AddTags, RemoveTags and DescribeTags on the listeners and rules, then apply again." + off
+		return w.Record.Refused + " Then apply again." + off
+	case errors.Is(err, traffic.ErrDenied) && w.Record.Denied != "":
+		return w.Record.Denied + off
 	}
-	for _, p := range platform.All() {
+	for _, p := range slices.Backward(platform.All()) {
 		if d, ok := p.Detail(err); ok {
 			return d.Action
 		}
 	}
-	return "Apply again. If it fails again, find out what removes the tags bluegreen:shift/… of the listeners and rules." + off
+	return "Apply again. If it fails again, " + w.Record.Lost + off
 }
 
 // recordsUnread warns that a plan does not know of unfinished shifts.

@@ -31,7 +31,7 @@ func (r *environmentResource) createOrUpdate(ctx context.Context, plan environme
 		r.backend.ledger.Claim(groups)
 		return nil, nil
 	}
-	if router, _ := plan.platform(); router.Composes() { // only a switch knows the groups, and checks their health
+	if router := plan.platform(); router.Composes() { // only a switch knows the groups, and checks their health
 		return &before, r.prove(ctx, nil, proving{model: plan, want: want})
 	}
 	c, err := r.backend.connect(ctx, groups[0])
@@ -96,7 +96,7 @@ func (r *environmentResource) prove(ctx context.Context, c *platform.Clients, p 
 	if len(failed) > 0 {
 		return diag.Diagnostics{p.gateRefused(failed[0].Name, failed[0].Err)}
 	}
-	router, _ := p.model.platform()
+	router := p.model.platform()
 	limits := router.Limits
 	limits.AttachesIdle = limits.AttachesIdle || c == nil // no route is known, so that nothing is checked
 	check := rollout.Readiness{
@@ -155,7 +155,7 @@ func (r *environmentResource) destroy(ctx context.Context, state environmentMode
 	case found.memory(r.testsOf(state)).carriesTraffic():
 		return r.refuse(ctx, state, found.memory(r.testsOf(state)))
 	}
-	if router, _ := state.platform(); router.Limits.AttachesIdle && state.isProtected() && !r.backend.allowDestroy {
+	if router := state.platform(); router.Limits.AttachesIdle && state.isProtected() && !r.backend.allowDestroy {
 		used, err := usedOnUnknownRoutes(ctx, c, r.backend.ledger, found)
 		if err != nil {
 			return diag.Diagnostics{state.notDestroyed(err)}
@@ -174,7 +174,7 @@ func (r *environmentResource) destroy(ctx context.Context, state environmentMode
 // groupsOf returns the groups of an environment that is being destroyed. Where only a switch knows them, it is one of
 // those that this run has updated or destroyed: Terraform does that first.
 func (b *backend) groupsOf(state environmentModel) ([]string, diag.Diagnostics) {
-	if router, _ := state.platform(); !router.Composes() {
+	if router := state.platform(); !router.Composes() {
 		return state.groups(), nil
 	}
 	groups := b.ledger.Adopted(state.ID.ValueString())

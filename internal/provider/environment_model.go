@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
@@ -25,6 +26,8 @@ type environmentModel struct {
 	TargetGroups types.Map    `tfsdk:"target_groups"`
 	Records      types.Map    `tfsdk:"records"`
 	Versions     types.Map    `tfsdk:"function_versions"`
+	Services     types.Map    `tfsdk:"services"`
+	Selectors    types.Map    `tfsdk:"selectors"`
 	TestRoutes   types.List   `tfsdk:"test_routes"`
 	BackedBy     types.List   `tfsdk:"backed_by"`
 	Ready        types.List   `tfsdk:"ready"`
@@ -50,7 +53,7 @@ func (m environmentModel) read() (readiness, diag.Diagnostics) {
 	want := readiness{groups: r.readBackends(m)}
 	r.readTests(m.TestRoutes)
 	r.readBacking(path.Root("backed_by"), m.BackedBy)
-	router, _ := m.platform()
+	router := m.platform()
 	r.readReady(&want, m.Ready, router)
 	if d := r.Duration(path.Root("drain"), m.Drain, 0); r.Known(m.Drain) {
 		want.drain = &d
@@ -60,18 +63,37 @@ func (m environmentModel) read() (readiness, diag.Diagnostics) {
 
 // backends are the arguments of the platforms. A new platform is a field of environmentModel and a line here.
 func (m *environmentModel) backends() map[string]*types.Map {
-	return map[string]*types.Map{"target_groups": &m.TargetGroups, "records": &m.Records, "function_versions": &m.Versions}
+	return map[string]*types.Map{"target_groups": &m.TargetGroups, "records": &m.Records, "function_versions": &m.Versions,
+		"services": &m.Services, "selectors": &m.Selectors}
 }
 
-// platform returns the platform of an environment, and the values of its argument. Without any it is the first one.
-func (m environmentModel) platform() (platform.Entry, types.Map) {
-	all, backends := platform.All(), m.backends()
+// platform returns the platform of an environment. Without any groups it is the first one.
+func (m environmentModel) platform() platform.Entry {
+	all := platform.All()
 	for _, p := range all {
-		if values := backends[p.Backends]; !values.IsNull() {
-			return p, *values
+		if m.hasBackends(p) {
+			return p
 		}
 	}
-	return all[0], *backends[all[0].Backends]
+	return all[0]
+}
+
+// hasBackends reports whether an argument with groups of a platform is set.
+func (m environmentModel) hasBackends(p platform.Entry) bool {
+	return slices.ContainsFunc(p.Arguments(), func(argument string) bool { return !m.backends()[argument].IsNull() })
+}
+
+// values returns the known values of the arguments with groups, by entry point.
+func (m environmentModel) values() map[string]string {
+	return m.readValues(&input.Reader{}).Values
+}
+
+func (m environmentModel) readValues(r *input.Reader) platform.Backends {
+	attributes := map[string]attr.Value{}
+	for name, v := range m.backends() {
+		attributes[name] = *v
+	}
+	return m.platform().ReadBackends(r, path.Empty(), attributes)
 }
 
 // sameBackends reports whether the groups are the same.
@@ -88,30 +110,28 @@ func (m environmentModel) sameBackends(plan environmentModel) bool {
 func (r *decoder) readBackends(m environmentModel) map[string]string {
 	var set []string
 	for _, p := range platform.All() {
-		if !m.backends()[p.Backends].IsNull() {
+		if m.hasBackends(p) {
 			set = append(set, p.Backends)
 		}
 	}
-	p, v := m.platform()
-	at := path.Root(p.Backends)
+	p, b := m.platform(), m.readValues(&r.Reader)
 	switch {
 	case len(set) == 0:
-		r.Add(noBackends(at))
+		r.Add(noBackends(b.Argument()))
 		return nil
 	case len(set) > 1:
 		r.Add(severalBackends(path.Root(set[1]), set))
 		return nil
-	case !v.IsUnknown() && len(v.Elements()) == 0:
-		r.Add(noGroups(at, p.Backend))
+	case b.Entries != nil && len(b.Entries) == 0:
+		r.Add(noGroups(b.Argument(), p.Backend))
 	}
-	groups := r.Texts(at, v)
-	for _, entry := range slices.Sorted(maps.Keys(groups)) {
-		if fault := p.ValueFault(groups[entry]); fault != "" {
-			r.Add(unusableID(at.AtMapKey(entry), groups[entry], fault))
+	for _, entry := range slices.Sorted(maps.Keys(b.Values)) {
+		if fault := p.ValueFault(b.Values[entry]); fault != "" {
+			r.Add(unusableID(b.At(entry), b.Values[entry], fault))
 		}
-		r.Name(at.AtMapKey(entry), entry)
+		r.Name(b.At(entry), entry)
 	}
-	return groups
+	return b.Values
 }
 
 // readTests checks the test routes.
@@ -156,17 +176,16 @@ func (m environmentModel) sameReadiness(plan environmentModel) bool {
 
 // groups returns the groups, each once, sorted. Where the platform composes them, only a switch knows them.
 func (m environmentModel) groups() []string {
-	p, values := m.platform()
-	if p.Composes() {
+	if m.platform().Composes() {
 		return nil
 	}
-	groups := slices.Sorted(maps.Values(textsOf(values)))
+	groups := slices.Sorted(maps.Values(m.values()))
 	return slices.Compact(slices.DeleteFunc(groups, func(group string) bool { return group == "" }))
 }
 
 // keys returns what the ledger knows the environment by: its groups or, where only a switch knows them, its id.
 func (m environmentModel) keys() []string {
-	if p, _ := m.platform(); !p.Composes() {
+	if !m.platform().Composes() {
 		return m.groups()
 	}
 	if id := m.ID.ValueString(); id != "" {
@@ -199,15 +218,19 @@ func importedEnvironment(e environmentImport) environmentModel {
 	m := environmentModel{
 		ID:           types.StringValue(newEnvironmentID()),
 		Name:         types.StringValue(e.name),
-		TargetGroups: types.MapNull(types.StringType),
-		Records:      types.MapNull(types.StringType),
-		Versions:     types.MapNull(types.StringType),
 		TestRoutes:   types.ListNull(types.StringType),
 		BackedBy:     types.ListNull(types.StringType),
 		Ready:        types.ListNull(blockType(readyBlock())),
 		ResourceType: types.StringValue(environmentType),
 	}
-	*m.backends()[e.platform.Backends] = textsValue(e.values)
+	for _, p := range platform.All() {
+		for _, a := range p.BackendArguments() {
+			*m.backends()[a.Name] = a.Null()
+		}
+	}
+	for name, value := range e.platform.BackendValues(e.values) {
+		*m.backends()[name] = value
+	}
 	return m
 }
 

@@ -68,10 +68,10 @@ func (r *environmentResource) checkIDs(plan environmentModel) diag.Diagnostics {
 			diags.Append(testIsRoute(at, route))
 		}
 	}
-	p, values := plan.platform()
-	if groups := textsOf(values); !p.Composes() {
+	p := plan.platform()
+	if groups := plan.values(); !p.Composes() {
 		for _, entry := range slices.Sorted(maps.Keys(groups)) {
-			if err := r.backend.aws.Allows(groups[entry]); err != nil {
+			if err := r.backend.session.AWS.Allows(groups[entry]); err != nil {
 				diags.Append(accountOfRoute(path.Root(p.Backends).AtMapKey(entry), groups[entry], err))
 			}
 		}
@@ -129,9 +129,10 @@ func (m environmentModel) changesTo(plan environmentModel) []attributeChange {
 	if !plan.Version.Equal(m.Version) && (!m.isImported() || !m.Version.IsNull()) {
 		add("version", fmt.Sprintf("version %s -> %s", stringText(m.Version), stringText(plan.Version)))
 	}
-	p, before := m.platform()
-	if lost, is := removedGroup(p.Backends, before, *plan.backends()[p.Backends]); is {
-		add(p.Backends, lost)
+	for _, argument := range m.platform().Arguments() {
+		if lost, is := removedGroup(argument, *m.backends()[argument], *plan.backends()[argument]); is {
+			add(argument, lost)
+		}
 	}
 	if !m.isImported() && removesBacking(m.BackedBy, plan.BackedBy) {
 		text := "backed_by"

@@ -54,7 +54,7 @@ func environmentAttributes() map[string]schema.Attribute {
 		"target_groups": schema.MapAttribute{
 			ElementType:         types.StringType,
 			Optional:            true,
-			MarkdownDescription: "Map of entry point (as in `load_balancer.routes` of the switch) to the ARN of its target group. At least one. Exactly one of `target_groups`, `records` and `function_versions` must be set.",
+			MarkdownDescription: "Map of entry point (as in `load_balancer.routes` of the switch) to the ARN of its target group. At least one. Exactly one of `target_groups`, `records`, `function_versions` and those of Kubernetes (`services`, `selectors`) must be set.",
 		},
 		"records": schema.MapAttribute{
 			ElementType: types.StringType,
@@ -67,6 +67,18 @@ func environmentAttributes() map[string]schema.Attribute {
 			Optional:    true,
 			MarkdownDescription: "Map of entry point (as in `lambda.routes` of the switch) to the number of the version of its function. " +
 				"Whether the version is active, and its provisioned concurrency ready, is checked by the switch, which knows the function.",
+		},
+		"services": schema.MapAttribute{
+			ElementType: types.StringType,
+			Optional:    true,
+			MarkdownDescription: "Map of entry point (as in `kubernetes.routes` of the switch) to its Service with the port, such as `web-blue:8080`, or `shop/web-blue:8080` in another namespace than the routes. " +
+				"The health of its Pods is checked by the switch, which knows the routes.",
+		},
+		"selectors": schema.MapAttribute{
+			ElementType: types.MapType{ElemType: types.StringType},
+			Optional:    true,
+			MarkdownDescription: "Map of entry point with routes `service/…` to the labels that select its Pods, such as `{ web = { app = \"web\", color = \"blue\" } }`. They are the whole selector of the Service while the environment has the traffic. " +
+				"The health of the Pods is checked by the switch, which knows the namespace.",
 		},
 		"test_routes": schema.ListAttribute{
 			ElementType: types.StringType,

@@ -58,7 +58,8 @@ type environmentImport struct {
 }
 
 // parseEnvironmentImport parses "green,web=<ARN>,api=<ARN>": the name, and one group for each entry point. Where the
-// platform composes groups, the entry point follows the argument: "green,records.web=blue".
+// platform composes groups, the entry point follows the argument: "green,records.web=blue". The labels
+// of a set are joined as routes are: "green,selectors.web=app=web+color=blue".
 func parseEnvironmentImport(id string) (e environmentImport, diags diag.Diagnostics) {
 	name, rest, _ := strings.Cut(id, ",")
 	e = environmentImport{name: strings.TrimSpace(name), values: map[string]string{}}
@@ -68,6 +69,10 @@ func parseEnvironmentImport(id string) (e environmentImport, diags diag.Diagnost
 	}
 	for i, entry := range entries {
 		p, name := platformOfEntry(entry.name)
+		if p.Sets != "" && p.Argument(entry.ids[0]) == p.Sets { // the labels of a set
+			slices.Sort(entry.ids)
+			entry.ids = []string{strings.Join(entry.ids, ",")}
+		}
 		if len(entry.ids) > 1 || i > 0 && p.Block != e.platform.Block {
 			return e, diag.Diagnostics{malformedEnvironmentImport(id)}
 		}
@@ -87,8 +92,10 @@ func parseEnvironmentImport(id string) (e environmentImport, diags diag.Diagnost
 func platformOfEntry(text string) (platform.Entry, string) {
 	all := platform.All()
 	for _, p := range all {
-		if name, is := strings.CutPrefix(text, p.Backends+"."); is && p.Composes() {
-			return p, name
+		for _, argument := range p.Arguments() {
+			if name, is := strings.CutPrefix(text, argument+"."); is && p.Composes() {
+				return p, name
+			}
 		}
 	}
 	return all[0], text

@@ -114,6 +114,8 @@ func (p *bluegreen) Configure(ctx context.Context, req provider.ConfigureRequest
 	}
 	settings, diags := platform.ReadAWS(config.AWS, os.Getenv)
 	resp.Diagnostics.Append(diags...)
+	cluster, diags := platform.ReadKubernetes(config.Kubernetes, os.Getenv)
+	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -131,8 +133,9 @@ func (p *bluegreen) Configure(ctx context.Context, req provider.ConfigureRequest
 		return
 	}
 	settings.UserAgent = "terraform-provider-bluegreen/" + p.version
+	cluster.UserAgent = settings.UserAgent
 	resp.ResourceData = &backend{
-		aws: platform.AWSSession{Settings: settings}, busy: p.busy, lookup: os.LookupEnv, environ: os.Environ,
+		session: platform.Session{AWS: platform.AWSSession{Settings: settings}, Kubernetes: platform.KubernetesSession{Settings: cluster}}, busy: p.busy, lookup: os.LookupEnv, environ: os.Environ,
 		noRecord: config.ShiftRecord.ValueString() == "off", noGuardian: !p.guarded || config.Guardian.Equal(types.BoolValue(false)), orphaned: p.orphaned,
 		reports: reporting.Read(config.ReportDir, os.LookupEnv, p.version), notices: notices,
 		allowDestroy: os.Getenv(allowDestroyVariable) == "1", ledger: ledger.New(),
@@ -158,6 +161,7 @@ func (p *bluegreen) Functions(context.Context) []func() function.Function {
 // providerModel is the provider configuration.
 type providerModel struct {
 	AWS         types.List   `tfsdk:"aws"`
+	Kubernetes  types.List   `tfsdk:"kubernetes"`
 	ShiftRecord types.String `tfsdk:"shift_record"`
 	Guardian    types.Bool   `tfsdk:"guardian"`
 	ReportDir   types.String `tfsdk:"report_dir"`
@@ -186,7 +190,7 @@ func providerSchema() schema.Schema {
 					"Also `BLUEGREEN_REPORT_DIR`. Default: none; `\"\"` turns reports off. See [The report of a shift](guides/how-a-shift-works.md#the-report-of-a-shift).",
 			},
 		},
-		Blocks: map[string]schema.Block{"aws": platform.AWSBlock(), "notify": notifying.Block()},
+		Blocks: map[string]schema.Block{"aws": platform.AWSBlock(), "kubernetes": platform.KubernetesBlock(), "notify": notifying.Block()},
 	}
 }
 

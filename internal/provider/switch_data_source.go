@@ -65,10 +65,8 @@ func switchDataAttributes() map[string]schema.Attribute {
 		},
 	}
 	for _, p := range platform.All() {
-		environment[p.Backends] = schema.MapAttribute{
-			ElementType:         types.StringType,
-			Optional:            true,
-			MarkdownDescription: p.BackendsText + " in `routes`. Required.",
+		for _, a := range p.BackendArguments() {
+			environment[a.Name] = schema.MapAttribute{ElementType: a.Element, Optional: true, MarkdownDescription: a.Text + " in `routes`. Required."}
 		}
 	}
 	return map[string]schema.Attribute{

@@ -45,6 +45,7 @@ func (r *decoder) read(m switchModel, traffic trafficConfig) desired {
 		r.Unknown = true
 	}
 	r.readRouter(&w, block)
+	w.platform = w.platform.For(idsOf(w.Routes))
 	r.readEnvironments(&w, m.Environments)
 	r.readStrategy(&w, m.Strategy)
 	r.readGates(&w, m.Gate)
@@ -187,25 +188,24 @@ func (r *decoder) readEnvironment(w *desired, name string, v attr.Value, owners 
 	own.Unknown = false // the key is known
 	e.Version = own.Text(attrs["version"])
 	e.VersionUnknown, own.Unknown = own.Unknown, false
-	at = at.AtName(w.platform.Backends)
-	if input.Missing(attrs[w.platform.Backends]) {
-		r.Add(backendsMissing(at, w))
+	b := w.platform.ReadBackends(&own.Reader, at, attrs)
+	if b.Missing {
+		r.Add(backendsMissing(b.Argument(), w))
 		return e, true
 	}
-	e.Groups = own.Texts(at, attrs[w.platform.Backends])
-	e.GroupsUnknown = own.Unknown
+	e.Groups, e.GroupsUnknown = b.Values, own.Unknown
 	r.Diags.Append(own.Diags...)
-	r.Diags.Append(composeGroups(w, at, &e)...)
-	if groups, ok := attrs[w.platform.Backends].(types.Map); ok && !groups.IsUnknown() {
-		r.checkEntries(w, at, groups)
+	r.Diags.Append(composeGroups(w, b, &e)...)
+	if b.Entries != nil {
+		r.checkEntries(w, b)
 	}
-	r.checkOwners(w, at, e.Groups, owners)
+	r.checkOwners(w, b, e.Groups, owners)
 	return e, true
 }
 
 // composeGroups turns the values of an environment into groups. Without the routes of their entry point they are
 // unknown.
-func composeGroups(w *desired, at path.Path, e *release.Environment) (diags diag.Diagnostics) {
+func composeGroups(w *desired, b platform.Backends, e *release.Environment) (diags diag.Diagnostics) {
 	if !w.platform.Composes() {
 		return nil
 	}
@@ -219,7 +219,7 @@ func composeGroups(w *desired, at path.Path, e *release.Environment) (diags diag
 		}
 		switch {
 		case fault != "":
-			diags.Append(unusableID(at.AtMapKey(entry), value, fault))
+			diags.Append(unusableID(b.At(entry), value, fault))
 		case group != "":
 			e.Groups[entry] = group
 		}
@@ -248,28 +248,27 @@ func (r *decoder) readOrigin(at path.Path, attrs map[string]attr.Value) (inline,
 }
 
 // checkEntries checks that an environment has one target group for each entry point.
-func (r *decoder) checkEntries(w *desired, at path.Path, groups types.Map) {
+func (r *decoder) checkEntries(w *desired, b platform.Backends) {
 	if w.entries == nil {
 		return // unknown, or reported already
 	}
 	for _, entry := range w.entries {
-		if _, ok := groups.Elements()[entry]; !ok {
-			r.Add(groupMissing(at, entry, w))
+		if !slices.Contains(b.Entries, entry) {
+			r.Add(groupMissing(b.Argument(), entry, w))
 		}
 	}
-	for _, entry := range slices.Sorted(maps.Keys(groups.Elements())) {
+	for _, entry := range b.Entries {
 		if !slices.Contains(w.entries, entry) {
-			r.Add(groupTooMany(at.AtMapKey(entry), entry, w))
+			r.Add(groupTooMany(b.At(entry), entry, w))
 		}
 	}
 }
 
 // checkOwners checks the groups of an environment: each can serve its entry point, and is used once.
-func (r *decoder) checkOwners(w *desired, at path.Path, groups map[string]string, owners map[string]path.Path) {
+func (r *decoder) checkOwners(w *desired, b platform.Backends, groups map[string]string, owners map[string]path.Path) {
 	mine := map[string]path.Path{}
 	for _, entry := range slices.Sorted(maps.Keys(groups)) {
-		group := groups[entry]
-		at := at.AtMapKey(entry)
+		group, at := groups[entry], b.At(entry)
 		if fault := w.platform.GroupFault(group); fault != "" {
 			r.Add(unusableID(at, group, fault))
 			continue

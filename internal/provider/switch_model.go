@@ -29,6 +29,7 @@ type switchModel struct {
 	LoadBalancer types.List   `tfsdk:"load_balancer"`
 	Route53      types.List   `tfsdk:"route53"`
 	Lambda       types.List   `tfsdk:"lambda"`
+	Kubernetes   types.List   `tfsdk:"kubernetes"`
 	Strategy     types.List   `tfsdk:"strategy"`
 	Health       types.List   `tfsdk:"health"`
 	Environments types.Map    `tfsdk:"environments"`
@@ -181,13 +182,13 @@ func blockValue(ctx context.Context, p platform.Entry, routes []traffic.Route) (
 	return blockList(p.Schema(), values), nil
 }
 
-// backendsValue returns the argument of an environment that means groups.
-func backendsValue(p platform.Entry, groups map[string]string) types.Map {
+// backendsValues returns the arguments of an environment that mean groups.
+func backendsValues(p platform.Entry, groups map[string]string) map[string]types.Map {
 	values := map[string]string{}
 	for entry, group := range groups {
 		values[entry] = p.Value(group)
 	}
-	return textsValue(values)
+	return p.BackendValues(values)
 }
 
 func environmentsValue(p platform.Entry, environments map[string]release.Environment) types.Map {
@@ -196,9 +197,13 @@ func environmentsValue(p platform.Entry, environments map[string]release.Environ
 		values := map[string]attr.Value{"name": types.StringNull(), "version": types.StringNull(),
 			"backed_by": types.ListNull(types.StringType), "resource_type": types.StringNull(), "id": types.StringNull()}
 		for _, other := range platform.All() {
-			values[other.Backends] = types.MapNull(types.StringType)
+			for _, a := range other.BackendArguments() {
+				values[a.Name] = a.Null()
+			}
 		}
-		values[p.Backends] = backendsValue(p, e.Groups)
+		for name, value := range backendsValues(p, e.Groups) {
+			values[name] = value
+		}
 		elements[name] = types.ObjectValueMust(environmentTypes(), values)
 	}
 	return types.MapValueMust(types.ObjectType{AttrTypes: environmentTypes()}, elements)
@@ -227,7 +232,7 @@ func nullModel() switchModel {
 // blocks are the blocks of the platforms. A new platform is a field of switchModel and a
 // line here.
 func (m *switchModel) blocks() map[string]*types.List {
-	return map[string]*types.List{"load_balancer": &m.LoadBalancer, "route53": &m.Route53, "lambda": &m.Lambda}
+	return map[string]*types.List{"load_balancer": &m.LoadBalancer, "route53": &m.Route53, "lambda": &m.Lambda, "kubernetes": &m.Kubernetes}
 }
 
 // identity identifies a planned switch for people: by its entry points, its environments, and where

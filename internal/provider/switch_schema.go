@@ -200,10 +200,12 @@ func environmentArguments() map[string]schema.Attribute {
 		MarkdownDescription: "Exported by `bluegreen_environment`; leave it out of an inline environment. It is how the switch and the environment know that they mean each other.",
 	}
 	for _, p := range platform.All() {
-		attributes[p.Backends] = schema.MapAttribute{
-			ElementType:         types.StringType,
-			Optional:            true,
-			MarkdownDescription: p.BackendsText + " in `" + input.PathText(p.RoutesAt()) + "`. Required with that block, and only with it.",
+		for _, a := range p.BackendArguments() {
+			attributes[a.Name] = schema.MapAttribute{
+				ElementType:         a.Element,
+				Optional:            true,
+				MarkdownDescription: a.Text + " in `" + input.PathText(p.RoutesAt()) + "`. Required with that block, and only with it.",
+			}
 		}
 	}
 	return attributes

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
@@ -44,8 +45,7 @@ func (m switchModel) stateEnvironments() map[string]release.Environment {
 	found := map[string]release.Environment{}
 	for name, v := range m.Environments.Elements() {
 		attrs := (&decoder{}).Attributes(v)
-		values, _ := attrs[p.Backends].(types.Map)
-		groups := textsOf(values)
+		groups := p.ReadBackends(&input.Reader{}, path.Empty(), attrs).Values
 		for entry, value := range groups {
 			groups[entry], _ = p.Group(routes[entry], value)
 		}

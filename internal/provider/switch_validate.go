@@ -49,6 +49,9 @@ func validate(config switchModel) diag.Diagnostics {
 // validateShares checks that the router can express the desired weights, and the steps of a shift
 // between two environments.
 func validateShares(config switchModel, w desired) diag.Diagnostics {
+	if _, exact := w.platform.Limits.Express(w.Weights); w.platform.Limits.Whole && !exact {
+		return diag.Diagnostics{allOrNothing(trafficPath(config))}
+	}
 	if w.Weights != nil {
 		if nearest, exact := w.platform.Limits.Express(w.Weights); !exact {
 			return diag.Diagnostics{inexactWeights(trafficPath(config), release.InexactError{At: shift.Full, Weights: w.Weights, Nearest: nearest})}
@@ -60,6 +63,9 @@ func validateShares(config switchModel, w desired) diag.Diagnostics {
 	for _, step := range w.Strategy.Path() {
 		split := shift.Weights{"from": shift.Full - step.At, "to": step.At}
 		if nearest, exact := w.platform.Limits.Express(split); !exact {
+			if w.platform.Limits.Whole {
+				return diag.Diagnostics{allOrNothing(strategyPath(config))}
+			}
 			return diag.Diagnostics{inexactStep(strategyPath(config), step.At, nearest["to"])}
 		}
 	}
@@ -118,7 +124,10 @@ func (r *switchResource) checkUnread(ctx context.Context, config switchModel, m 
 		}
 		c, err := r.backend.connect(ctx, route)
 		if err != nil {
-			return nil
+			if d := p.ReadFault(at, route, err); d != nil {
+				diags.Append(d)
+			}
+			return diags
 		}
 		if _, err := c.Reader.Read(ctx, []string{route}); err != nil {
 			if d := p.ReadFault(at, route, err); d != nil {
@@ -235,7 +244,7 @@ func (r *switchResource) checkRoutes(config, planned switchModel, id int) diag.D
 		if environment, is := r.backend.ledger.IsTest(route); is {
 			diags.Append(routeIsTest(at, route, environment))
 		}
-		if err := r.backend.aws.Allows(route); err != nil {
+		if err := r.backend.session.AWS.Allows(route); err != nil {
 			diags.Append(accountOfRoute(at, route, err))
 		}
 	}
@@ -250,13 +259,13 @@ func (r *switchResource) checkAccount(ctx context.Context, config switchModel, p
 	}
 	ctx, cancel := context.WithTimeout(ctx, planTimeout)
 	defer cancel()
-	region := ""
+	first := ""
 	entry, _ := config.platform()
 	for _, route := range config.knownRoutes() {
-		region = entry.Region(route)
+		first = route
 		break
 	}
-	if err := r.backend.aws.CheckPlanned(ctx, region); err != nil {
+	if err := entry.CheckPlanned(ctx, &r.backend.session, first); err != nil {
 		return diag.Diagnostics{accountAtPlan(err)}
 	}
 	return nil

@@ -42,12 +42,12 @@ func source() string {
 	return provider.Address
 }
 
-// TestMain removes the AWS configuration of the machine from the environment, makes Terraform
+// TestMain removes the AWS and Kubernetes configuration of the machine from the environment, makes Terraform
 // cheap, and uses tofu if there is no terraform.
 func TestMain(m *testing.M) {
 	for _, variable := range os.Environ() {
 		name, _, _ := strings.Cut(variable, "=")
-		if strings.HasPrefix(name, "AWS_") || strings.HasPrefix(name, "TF_LOG") {
+		if strings.HasPrefix(name, "AWS_") || strings.HasPrefix(name, "KUBE") || strings.HasPrefix(name, "TF_LOG") {
 			_ = os.Unsetenv(name)
 		}
 	}

@@ -59,7 +59,7 @@ var causeTexts = map[rollout.Cause]string{
 	rollout.ExternalChange:    "external change",
 	rollout.NotForwarding:     "a route does not forward to target groups",
 	rollout.RouterFailed:      "a route could not be changed or read",
-	rollout.CredentialsExpire: "the AWS credentials would expire",
+	rollout.CredentialsExpire: "the credentials would expire",
 	rollout.VersionRejected:   "the version is rejected",
 	rollout.MovedExternally:   movedExternally,
 	rollout.TimedOut:          "timed out",

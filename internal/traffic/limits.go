@@ -1,7 +1,9 @@
 package traffic
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
@@ -15,6 +17,8 @@ type Limits struct {
 	// Weight is the largest weight of a group. From 999 on, every share is exact to a
 	// tenth of a percent; below, Encode rounds.
 	Weight int
+	// Whole reports that one group has all the traffic of a route: there is no share between 0 and 100 %.
+	Whole bool
 	// AttachesIdle reports whether a group is attached at weight 0 before it gets
 	// traffic, because the router checks the health of attached groups only. Where it is
 	// false, a State has no groups at weight 0, and a write gives 0 to those that it leaves out.
@@ -46,8 +50,13 @@ func (l Limits) Encode(w shift.Weights) map[string]int {
 	return weights
 }
 
-// Express returns the shares that Encode gives, and whether they are those of w.
+// Express returns the shares that Encode gives, or the largest alone where one group has all the traffic, and
+// whether they are those of w.
 func (l Limits) Express(w shift.Weights) (nearest shift.Weights, exact bool) {
+	if names := w.Names(); l.Whole && len(names) > 1 {
+		largest := slices.MaxFunc(names, func(a, b string) int { return cmp.Compare(w[a], w[b]) })
+		return shift.Sole(largest), false
+	}
 	nearest = shift.FromRaw(l.Encode(w))
 	return nearest, nearest.Equal(w)
 }

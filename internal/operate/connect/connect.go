@@ -1,10 +1,11 @@
 // Package connect builds the clients of the command bluegreen, with the credentials and endpoints
-// that the AWS SDK finds.
+// that the AWS SDK finds, or with the kubeconfig that kubectl uses.
 package connect
 
 import (
 	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/kubeconfig"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate/routers"
 )
@@ -27,6 +29,9 @@ const globalRegion = "us-east-1"
 
 // Open returns the clients for the router of a route, whose region is for STS where nothing else sets one.
 func Open(ctx context.Context, route, version string) (operate.Clients, error) {
+	if routers.Of(route).IsCluster {
+		return openCluster(route, version)
+	}
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(awshttp.NewBuildableClient()),
 		config.WithDefaultRegion(cmp.Or(routers.Region(route), globalRegion)))
 	if err != nil {
@@ -41,9 +46,32 @@ func Open(ctx context.Context, route, version string) (operate.Clients, error) {
 	if _, err := cfg.Credentials.Retrieve(limited); err != nil {
 		return operate.Clients{}, noCredentials("No AWS credentials were found: " + err.Error())
 	}
-	return operate.Clients{Clients: routers.Of(route).Connect(cfg),
+	clients, err := routers.Of(route).Connect(routers.Session{AWS: cfg})
+	if err != nil {
+		return operate.Clients{}, err
+	}
+	return operate.Clients{Clients: clients,
 		Account: func(ctx context.Context) string { return aws.ToString(identityOf(ctx, cfg).Account) },
 		Caller:  func(ctx context.Context) string { return aws.ToString(identityOf(ctx, cfg).Arn) }}, nil
+}
+
+// openCluster is Open for the routes of a cluster. Who the credentials belong to is not asked: the API records it.
+func openCluster(route, version string) (operate.Clients, error) {
+	nobody := func(context.Context) string { return "" }
+	config, err := kubeconfig.Default("bluegreen/" + version)
+	var clients routers.Clients
+	if err == nil {
+		clients, err = routers.Of(route).Connect(routers.Session{Kubernetes: config})
+	}
+	if err != nil {
+		p := &operate.Problem{Exit: operate.Refused, Summary: "Cannot call Kubernetes", Traffic: "not read. Nothing was changed.", Cause: err.Error(), Err: err,
+			Action: "Fix the kubeconfig, then run the command again."}
+		if failed, is := errors.AsType[*kubeconfig.Error](err); is {
+			p.Action = failed.Action
+		}
+		return operate.Clients{}, p
+	}
+	return operate.Clients{Clients: clients, Account: nobody, Caller: nobody}, nil
 }
 
 func noCredentials(cause string) *operate.Problem {

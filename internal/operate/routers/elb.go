@@ -4,8 +4,6 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/catalog"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
@@ -29,16 +27,18 @@ func loadBalancers() Entry {
 			}
 			return ""
 		},
-		resource: func(err error) string {
-			if call, is := errors.AsType[*elb.CallError](err); is {
-				return call.ARN
+		failed: func(err error) (string, bool) {
+			call, is := errors.AsType[*elb.CallError](err)
+			if !is {
+				return "", false
 			}
-			return ""
+			return call.ARN, true
 		},
-		Connect: func(config aws.Config) Clients {
-			forward, rollback := elb.NewRouters(config, elb.Options{})
+		network: amazonNetwork,
+		Connect: func(session Session) (Clients, error) {
+			forward, rollback := elb.NewRouters(session.AWS, elb.Options{})
 			recorder := elb.NewRecorder(forward)
-			return Clients{Router: forward, Rollback: rollback, Recorder: recorder, Beside: recorder.Beside}
+			return Clients{Router: forward, Rollback: rollback, Recorder: recorder, Beside: recorder.Beside}, nil
 		},
 	}
 }

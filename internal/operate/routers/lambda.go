@@ -3,8 +3,6 @@ package routers
 import (
 	"errors"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/catalog"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/lambda"
 )
@@ -28,15 +26,17 @@ func lambdaAliases() Entry {
 			}
 			return ""
 		},
-		resource: func(err error) string {
-			if call, is := errors.AsType[*lambda.CallError](err); is {
-				return call.ARN
+		failed: func(err error) (string, bool) {
+			call, is := errors.AsType[*lambda.CallError](err)
+			if !is {
+				return "", false
 			}
-			return ""
+			return call.ARN, true
 		},
-		Connect: func(config aws.Config) Clients {
-			forward, rollback := lambda.NewRouters(config, lambda.Options{})
-			return Clients{Router: forward, Rollback: rollback}
+		network: amazonNetwork,
+		Connect: func(session Session) (Clients, error) {
+			forward, rollback := lambda.NewRouters(session.AWS, lambda.Options{})
+			return Clients{Router: forward, Rollback: rollback}, nil
 		},
 	}
 }

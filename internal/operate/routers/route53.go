@@ -3,8 +3,6 @@ package routers
 import (
 	"errors"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/catalog"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/route53"
 )
@@ -31,15 +29,17 @@ func route53Records() Entry {
 			}
 			return ""
 		},
-		resource: func(err error) string {
-			if call, is := errors.AsType[*route53.CallError](err); is {
-				return call.ID
+		failed: func(err error) (string, bool) {
+			call, is := errors.AsType[*route53.CallError](err)
+			if !is {
+				return "", false
 			}
-			return ""
+			return call.ID, true
 		},
-		Connect: func(config aws.Config) Clients {
-			forward, rollback := route53.NewRouters(config, route53.Options{})
-			return Clients{Router: forward, Rollback: rollback, Others: forward.OtherRoutes}
+		network: amazonNetwork,
+		Connect: func(session Session) (Clients, error) {
+			forward, rollback := route53.NewRouters(session.AWS, route53.Options{})
+			return Clients{Router: forward, Rollback: rollback, Others: forward.OtherRoutes}, nil
 		},
 	}
 }

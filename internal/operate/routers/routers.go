@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"k8s.io/client-go/rest"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/catalog"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
@@ -33,12 +34,25 @@ type Entry struct {
 	missing string
 	// advice is what to do about an error of the router; empty: it is not one of its own.
 	advice func(err error) string
-	// resource is what a failed call was about; empty: not known.
-	resource func(err error) string
+	// failed reports whether an error is that of a call of this router, and what the call was about; empty: not known.
+	failed func(err error) (id string, is bool)
+	// network is what to check where nothing answers.
+	network string
 
+	// IsCluster reports that the router calls a Kubernetes cluster, and not AWS.
+	IsCluster bool
 	// Connect makes clients. It makes no call.
-	Connect func(config aws.Config) Clients
+	Connect func(session Session) (Clients, error)
 }
+
+// Session is how routers call their APIs. It has what the router of its route needs.
+type Session struct {
+	AWS        aws.Config
+	Kubernetes *rest.Config
+}
+
+// amazonNetwork is the network of the routers of AWS.
+const amazonNetwork = "the network to AWS, and the AWS Health Dashboard"
 
 // Clients call the API of a router.
 type Clients struct {
@@ -54,7 +68,7 @@ type Clients struct {
 
 // All returns all routers.
 func All() []Entry {
-	return []Entry{loadBalancers(), route53Records(), lambdaAliases()}
+	return []Entry{loadBalancers(), route53Records(), lambdaAliases(), kubernetesRoutes()}
 }
 
 // Of returns the router of a route or group. An id of none belongs to the first: its checks say what is
@@ -66,6 +80,9 @@ func Of(id string) Entry {
 	}
 	return all[0]
 }
+
+// Labels is a set of labels as a value of Backends.
+func Labels(set map[string]string) string { return catalog.Labels(set) }
 
 // Fault is why an id is not a route.
 type Fault struct {
@@ -117,9 +134,19 @@ func Missing(id string) string { return Of(id).missing }
 // Resource is what a failed call was about; empty: not known.
 func Resource(err error) string {
 	for _, e := range All() {
-		if id := e.resource(err); id != "" {
+		if id, is := e.failed(err); is {
 			return id
 		}
 	}
 	return ""
+}
+
+// Network is what to check where nothing answers a call.
+func Network(err error) string {
+	for _, e := range All() {
+		if _, is := e.failed(err); is {
+			return e.network
+		}
+	}
+	return amazonNetwork
 }

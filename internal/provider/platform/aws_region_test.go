@@ -22,8 +22,8 @@ func TestAWSSession_roleWithoutRegion(t *testing.T) {
 			sts := newFakeSTS(t)
 			writeFile(t, file, keys("AKIAOLD"))
 			writeFile(t, shared, "")
-			session := &AWSSession{Settings: AWSSettings{SecretFiles: []string{file}, ConfigFiles: []string{shared}, Endpoints: map[string]string{"sts": sts.url},
-				Role: &RoleSettings{ARN: c.role, Duration: time.Hour}}}
+			session := &Session{AWS: AWSSession{Settings: AWSSettings{SecretFiles: []string{file}, ConfigFiles: []string{shared}, Endpoints: map[string]string{"sts": sts.url},
+				Role: &RoleSettings{ARN: c.role, Duration: time.Hour}}}}
 			assumedIn(t, session, sts, c.region)
 		})
 	}
@@ -40,11 +40,11 @@ func TestAWSSession_roleOfTheEnvironmentWithoutRegion(t *testing.T) {
 	for name, value := range map[string]string{"AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/release", "AWS_WEB_IDENTITY_TOKEN_FILE": token, "AWS_ENDPOINT_URL_STS": sts.url} {
 		t.Setenv(name, value)
 	}
-	assumedIn(t, &AWSSession{Settings: AWSSettings{SecretFiles: []string{file}, ConfigFiles: []string{shared}}}, sts, "us-east-1")
+	assumedIn(t, &Session{AWS: AWSSession{Settings: AWSSettings{SecretFiles: []string{file}, ConfigFiles: []string{shared}}}}, sts, "us-east-1")
 }
 
 // assumedIn checks that the clients of a record have credentials of a role that was assumed in a region.
-func assumedIn(t *testing.T, session *AWSSession, sts *fakeSTS, region string) {
+func assumedIn(t *testing.T, session *Session, sts *fakeSTS, region string) {
 	t.Helper()
 	clients, err := Of(someRecord).Connect(t.Context(), session, someRecord)
 	if err != nil {
@@ -62,12 +62,12 @@ func assumedIn(t *testing.T, session *AWSSession, sts *fakeSTS, region string) {
 	if got := sts.region.Load(); got != nil && got != region {
 		t.Errorf("the role was assumed in %q, want %q", got, region)
 	}
-	config, err := session.open(t.Context(), "")
+	config, err := session.AWS.open(t.Context(), "")
 	if err != nil || config.Region != region {
 		t.Errorf("Route 53 is called in %q, want %q: %v", config.Region, region, err)
 	}
 	// The region of an ARN is that of calls which have none of their own.
-	if config, err = session.open(t.Context(), "eu-central-1"); err != nil || config.Region != "eu-central-1" {
+	if config, err = session.AWS.open(t.Context(), "eu-central-1"); err != nil || config.Region != "eu-central-1" {
 		t.Errorf("the region is %q, %v", config.Region, err)
 	}
 }

@@ -16,9 +16,8 @@ import (
 
 // Errors of AWS credentials.
 var (
-	ErrAccount         = errors.New("the account is not in allowed_account_ids")
-	errCredentials     = errors.New("the credentials expire too early")
-	ErrSettingsUnknown = errors.New("the provider configuration depends on values that are known only after apply")
+	ErrAccount     = errors.New("the account is not in allowed_account_ids")
+	errCredentials = errors.New("the credentials expire too early")
 )
 
 // AWSSession is the AWS configuration of a provider configuration, read on first use. The

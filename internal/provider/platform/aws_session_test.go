@@ -47,7 +47,7 @@ func TestCredentialsLast_untilExpiry(t *testing.T) {
 }
 
 func TestAWSSession_unknownSettings(t *testing.T) {
-	session := &AWSSession{Settings: AWSSettings{Unknown: true}}
+	session := &Session{AWS: AWSSession{Settings: AWSSettings{Unknown: true}}}
 	route := "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2"
 	if _, err := Of(route).Connect(t.Context(), session, route); !errors.Is(err, ErrSettingsUnknown) {
 		t.Error(err)

@@ -26,10 +26,18 @@ func loadBalancer() Entry {
 		ValueFault:   elbGroupFault,
 		groupFault:   func(error) string { return "" }, // a value is a group
 		Words: Words{
-			Service: "The load balancer", Route: "listener or rule",
+			API: amazon, Service: "The load balancer", Route: "listener or rule",
+			Manager:    hashicorpAWS,
 			Ignore:     "lifecycle { ignore_changes = [default_action] } (a rule: [action])",
 			NotHealthy: "Find out why the targets are not healthy: check the application, the health check of the target group, and security groups. Then apply again.",
 			TooFew:     "Register enough targets in the target group%s, check that they pass their first health checks, then apply again.",
+			Check:      amazonARN, Network: amazonNetwork,
+			Record: RecordWords{
+				Refused: "Make room for 6 more of the 50 tags of each listener and rule, and allow tag keys that begin with bluegreen: in tag policies.",
+				Denied:  "Allow the IAM actions elasticloadbalancing:AddTags, RemoveTags and DescribeTags on the listeners and rules, then apply again.",
+				Lost:    "find out what removes the tags bluegreen:shift/… of the listeners and rules.",
+				Remove:  "tags bluegreen:shift/…",
+			},
 		},
 		RouteText:  "the ARN of a listener or listener rule",
 		NoRequests: elbNoRequests,
@@ -58,7 +66,7 @@ func elbNoRequests(routes []string) string {
 
 func loadBalancerBlock() schema.ListNestedBlock {
 	return schema.ListNestedBlock{
-		MarkdownDescription: "The listeners and rules of load balancers to shift. Exactly one of `load_balancer`, `route53` and `lambda` is required.",
+		MarkdownDescription: "The listeners and rules of load balancers to shift. Exactly one of `load_balancer`, `route53`, `lambda` and `kubernetes` is required.",
 		NestedObject: schema.NestedBlockObject{Attributes: map[string]schema.Attribute{
 			"routes": schema.MapAttribute{
 				ElementType: types.ListType{ElemType: types.StringType},
@@ -130,12 +138,12 @@ func elbReadFault(at path.Path, route string, err error) diag.Diagnostic {
 }
 
 // connectELB opens clients. The ARN sets the region for STS where nothing else does.
-func connectELB(ctx context.Context, session *AWSSession, id string) (*Clients, error) {
-	config, err := session.open(ctx, catalog.LoadBalancer().Region(id))
+func connectELB(ctx context.Context, session *Session, id string) (*Clients, error) {
+	config, err := session.AWS.open(ctx, catalog.LoadBalancer().Region(id))
 	if err != nil {
 		return nil, err
 	}
-	settings := session.Settings
+	settings := session.AWS.Settings
 	forward, rollback := elb.NewRouters(config, elb.Options{MaxAttempts: settings.MaxAttempts, Endpoint: settings.Endpoints["elbv2"]})
-	return session.clients(config, id, Clients{Forward: forward, Rollback: rollback, Recorder: elb.NewRecorder(forward), Reader: elb.NewReader(forward), Groups: forward}), nil
+	return session.AWS.clients(config, id, Clients{Forward: forward, Rollback: rollback, Recorder: elb.NewRecorder(forward), Reader: elb.NewReader(forward), Groups: forward}), nil
 }

@@ -9,14 +9,21 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/kubeconfig"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // handedClients is how a guardian makes the clients of this process. It contains secrets.
 type handedClients struct {
+	Route      string               // one of the routes
+	AWS        *handedAWS           `json:",omitempty"`
+	Kubernetes *kubeconfig.Settings `json:",omitempty"`
+}
+
+// handedAWS is how a guardian calls AWS.
+type handedAWS struct {
 	Settings AWSSettings
-	Route    string // one of the routes
 	// Credentials are the present ones, which a guardian uses first: fetching others takes time,
 	// and needs what may be gone by then, such as the token of a CI job.
 	Credentials aws.Credentials
@@ -28,13 +35,13 @@ func (s *AWSSession) handover(ctx context.Context, route string) (json.RawMessag
 	if err != nil {
 		return nil, err
 	}
-	x := handedClients{Settings: s.Settings, Route: route}
+	x := handedAWS{Settings: s.Settings}
 	if config.Credentials != nil {
 		if x.Credentials, err = config.Credentials.Retrieve(ctx); err != nil {
 			return nil, err
 		}
 	}
-	return json.Marshal(x)
+	return json.Marshal(handedClients{Route: route, AWS: &x})
 }
 
 // Resume makes the clients that Clients.Handover describes, and completes the states of a
@@ -52,19 +59,31 @@ func Resume(ctx context.Context, handed json.RawMessage, h *rollout.Handover) (*
 			}
 		}
 	}
-	session := &AWSSession{Settings: x.Settings}
-	config, err := x.Settings.load(ctx, p.Region(x.Route))
+	session := &Session{}
+	if x.Kubernetes != nil {
+		session.Kubernetes.Settings = *x.Kubernetes
+	}
+	if x.AWS != nil {
+		if err := x.AWS.resume(ctx, &session.AWS, p.Region(x.Route)); err != nil {
+			return nil, err
+		}
+	}
+	return p.Connect(ctx, session, x.Route)
+}
+
+// resume opens a session with the credentials that were handed over.
+func (x handedAWS) resume(ctx context.Context, session *AWSSession, region string) error {
+	session.Settings = x.Settings
+	load := func(ctx context.Context) (aws.Config, error) { return x.Settings.load(ctx, region) }
+	config, err := load(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if x.Credentials.HasKeys() {
-		static := credentials.StaticCredentialsProvider{Value: x.Credentials}
-		config.Credentials = reloaded(unexpired{static}, func(ctx context.Context) (aws.Config, error) {
-			return x.Settings.load(ctx, p.Region(x.Route))
-		})
+		config.Credentials = reloaded(unexpired{credentials.StaticCredentialsProvider{Value: x.Credentials}}, load)
 	}
 	session.config = &config
-	return p.Connect(ctx, session, x.Route)
+	return nil
 }
 
 // unexpired provides credentials until they expire.

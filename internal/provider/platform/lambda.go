@@ -23,10 +23,12 @@ func lambdaAliases() Entry {
 		Kind:         catalog.Lambda(),
 		BackendsText: "Map of entry point to the number of the version of its function, with one for each entry point",
 		Words: Words{
-			Service: "Lambda", Route: "alias",
+			API: amazon, Service: "Lambda", Route: "alias",
+			Manager:    hashicorpAWS,
 			Ignore:     "lifecycle { ignore_changes = [function_version, routing_config] }",
 			NotHealthy: "Find out why the version is not active, or why its provisioned concurrency is not ready. Then apply again.",
 			TooFew:     "Publish the version%s, then apply again.",
+			Check:      amazonARN, Network: amazonNetwork,
 		},
 		Schema:     lambdaBlock,
 		ValueFault: versionFault,
@@ -163,12 +165,12 @@ func lambdaGroupDetail(e *lambda.GroupError) input.Detail {
 }
 
 // connectLambda opens clients. The ARN sets the region for STS where nothing else does.
-func connectLambda(ctx context.Context, session *AWSSession, id string) (*Clients, error) {
-	config, err := session.open(ctx, catalog.Lambda().Region(id))
+func connectLambda(ctx context.Context, session *Session, id string) (*Clients, error) {
+	config, err := session.AWS.open(ctx, catalog.Lambda().Region(id))
 	if err != nil {
 		return nil, err
 	}
-	settings := session.Settings
+	settings := session.AWS.Settings
 	forward, rollback := lambda.NewRouters(config, lambda.Options{MaxAttempts: settings.MaxAttempts, Endpoint: settings.Endpoints["lambda"]})
-	return session.clients(config, id, Clients{Forward: forward, Rollback: rollback, Reader: lambda.NewReader(forward), Groups: forward}), nil
+	return session.AWS.clients(config, id, Clients{Forward: forward, Rollback: rollback, Reader: lambda.NewReader(forward), Groups: forward}), nil
 }

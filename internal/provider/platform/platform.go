@@ -66,22 +66,43 @@ type Entry struct {
 	IdleText string
 
 	// Connect opens the clients. The id is a route or group.
-	Connect func(ctx context.Context, session *AWSSession, id string) (*Clients, error)
+	Connect func(ctx context.Context, session *Session, id string) (*Clients, error)
 }
+
+// What all platforms of AWS have in common in messages.
+const (
+	amazon        = "AWS"
+	hashicorpAWS  = "hashicorp/aws or a module"
+	amazonARN     = "the ARN, including its region and account"
+	amazonNetwork = "the network from where Terraform runs to AWS, and the AWS Health Dashboard"
+)
 
 // Words are what messages call the things of a platform. What a group is called is Platform.Backend.
 type Words struct {
+	API     string // whose credentials are needed, and who answers: "AWS"
 	Service string // begins a sentence: "The load balancer"
 	Route   string // "listener or rule"
 	// Ignore is what keeps another resource from writing the weights: "lifecycle { ignore_changes = [default_action] }".
-	Ignore string
+	// Manager is whose resource that usually is.
+	Ignore, Manager string
 	// NotHealthy and TooFew are what to do where an environment is not healthy, and where targets are missing.
 	NotHealthy, TooFew string
+	// Check is what to check of a route that does not exist, and Network where an API does not answer.
+	Check, Network string
+	Record         RecordWords
+}
+
+// RecordWords are what to do about a record of a shift. All are empty where the routes have no place for one.
+type RecordWords struct {
+	Refused string // it was refused
+	Denied  string // the credentials may not write it; empty: then they may not write the weights either
+	Lost    string // it vanishes
+	Remove  string // what to remove where no switch is left to do it: "the tags …"
 }
 
 // All returns all platforms.
 func All() []Entry {
-	return []Entry{loadBalancer(), route53Records(), lambdaAliases()}
+	return []Entry{loadBalancer(), route53Records(), lambdaAliases(), kubernetesRoutes()}
 }
 
 // Of returns the platform of a route or group. An id of none belongs to the first:
@@ -92,6 +113,20 @@ func Of(id string) Entry {
 		return all[i]
 	}
 	return all[0]
+}
+
+// For returns the platform with what the routes of one switch can express.
+func (p Entry) For(routes []string) Entry {
+	p.Kind = p.Kind.For(routes)
+	return p
+}
+
+// CheckPlanned is the check of the account in a plan, where the platform is one of AWS. The id is a route.
+func (p Entry) CheckPlanned(ctx context.Context, session *Session, id string) error {
+	if p.Words.API != amazon {
+		return nil
+	}
+	return session.AWS.CheckPlanned(ctx, p.Region(id))
 }
 
 // Release describes the platform to a release.

@@ -24,10 +24,12 @@ func route53Records() Entry {
 		Kind:         catalog.Route53(),
 		BackendsText: "Map of entry point to the set identifier of its weighted records, with one for each entry point",
 		Words: Words{
-			Service: "Route 53", Route: "record",
+			API: amazon, Service: "Route 53", Route: "record",
+			Manager:    hashicorpAWS,
 			Ignore:     "lifecycle { ignore_changes = [weighted_routing_policy] }",
 			NotHealthy: "Find out why the health check of the record fails or, for an alias, why the targets of its load balancer are not healthy. Then apply again.",
 			TooFew:     "Give the load balancer behind the record enough healthy targets%s, then apply again.",
+			Check:      amazonARN, Network: amazonNetwork,
 		},
 		Schema:     route53Block,
 		ValueFault: identifierFault,
@@ -193,16 +195,16 @@ var zoneID = regexp.MustCompile(`^Z[0-9A-Z]+$`)
 const oneAccount = "provider"
 
 // connectRoute53 opens clients.
-func connectRoute53(ctx context.Context, session *AWSSession, id string) (*Clients, error) {
-	config, err := session.open(ctx, "")
+func connectRoute53(ctx context.Context, session *Session, id string) (*Clients, error) {
+	config, err := session.AWS.open(ctx, "")
 	if err != nil {
 		return nil, err
 	}
-	settings := session.Settings
+	settings := session.AWS.Settings
 	balancers, _ := elb.NewRouters(config, elb.Options{MaxAttempts: settings.MaxAttempts, Endpoint: settings.Endpoints["elbv2"]})
 	names := elb.NewNames(balancers)
 	forward, rollback := route53.NewRouters(config, route53.Options{MaxAttempts: settings.MaxAttempts, Endpoint: settings.Endpoints["route53"],
 		Account: oneAccount, AliasHealth: names.Health, AliasIdleHealth: names.IdleHealth})
 	reader := route53.NewReader(forward)
-	return session.clients(config, id, Clients{Forward: forward, Rollback: rollback, Reader: reader, Groups: forward, Balancers: recordBalancers{reader, names}.find}), nil
+	return session.AWS.clients(config, id, Clients{Forward: forward, Rollback: rollback, Reader: reader, Groups: forward, Balancers: recordBalancers{reader, names}.find}), nil
 }

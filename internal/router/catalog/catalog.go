@@ -4,7 +4,9 @@ package catalog
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
@@ -15,12 +17,17 @@ type Kind struct {
 	// Block is the block of a switch with the routes, and Backends the argument of an environment with its
 	// groups.
 	Block, Backends string
+	// Sets is the argument of an environment with those groups that are sets of labels. As a value of Backends, such
+	// a set is its text, see Labels. Empty: no group is one.
+	Sets string
 	// Backend is what a group is called, such as "target group".
 	Backend string
 	// Unrecorded says that the routes have no place for the record of a shift; empty: they have.
 	Unrecorded string
 	// Limits is what a route can express.
 	Limits traffic.Limits
+	// limitsOf is what routes can express that shift together. Nil: Limits.
+	limitsOf func(routes []string) traffic.Limits
 
 	// Owns reports whether an id is one of a route or group of this router, also of a wrong kind.
 	Owns func(id string) bool
@@ -64,7 +71,50 @@ func (p Place) Apart(from Place) string {
 }
 
 // All returns all routers.
-func All() []Kind { return []Kind{LoadBalancer(), Route53(), Lambda()} }
+func All() []Kind { return []Kind{LoadBalancer(), Route53(), Lambda(), Kubernetes()} }
+
+// For returns the router with what the routes of one switch can express.
+func (k Kind) For(routes []string) Kind {
+	if k.limitsOf != nil {
+		k.Limits = k.limitsOf(routes)
+	}
+	return k
+}
+
+// Arguments are the arguments of an environment with its groups.
+func (k Kind) Arguments() []string {
+	if k.Sets == "" {
+		return []string{k.Backends}
+	}
+	return []string{k.Backends, k.Sets}
+}
+
+// Argument is the argument of an environment that has a value.
+func (k Kind) Argument(value string) string {
+	if k.Sets != "" && strings.Contains(value, "=") {
+		return k.Sets
+	}
+	return k.Backends
+}
+
+// Labels is a set of labels as the text "app=web,color=blue", sorted by name.
+func Labels(set map[string]string) string {
+	var labels []string
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		labels = append(labels, name+"="+set[name])
+	}
+	return strings.Join(labels, ",")
+}
+
+// SetOf is the inverse of Labels.
+func SetOf(labels string) map[string]string {
+	set := map[string]string{}
+	for label := range strings.SplitSeq(labels, ",") {
+		name, value, _ := strings.Cut(label, "=")
+		set[name] = value
+	}
+	return set
+}
 
 // Owned reports whether an id is one of a route or group of a router.
 func Owned(id string) bool {

@@ -3,11 +3,13 @@ package catalog
 import (
 	"reflect"
 	"testing"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
 )
 
 // Every field is required, except what its comment allows to be empty.
 func TestAll_isComplete(t *testing.T) {
-	optional := map[string]bool{"Unrecorded": true, "compose": true, "value": true, "Batch": true, "Aliases": true}
+	optional := map[string]bool{"Unrecorded": true, "compose": true, "value": true, "Batch": true, "Aliases": true, "Sets": true, "limitsOf": true}
 	blocks, backends := map[string]bool{}, map[string]bool{}
 	for _, k := range All() {
 		v := reflect.ValueOf(k)
@@ -34,7 +36,9 @@ func TestAll_ownTheirIDs(t *testing.T) {
 		record   = "Z0123456789ABC/app.example.com/A"
 		alias    = "arn:aws:lambda:eu-central-1:123456789012:function:shop:live"
 	)
-	for id, want := range map[string]string{listener: "load_balancer", network: "load_balancer", record: "route53", alias: "lambda"} {
+	const tcp = "tcproute/shop/web"
+	for id, want := range map[string]string{listener: "load_balancer", network: "load_balancer", record: "route53", alias: "lambda",
+		"httproute/shop/web": "kubernetes", tcp: "kubernetes", "service/shop/web": "kubernetes"} {
 		var owners []string
 		for _, k := range All() {
 			if !k.Owns(id) {
@@ -47,7 +51,7 @@ func TestAll_ownTheirIDs(t *testing.T) {
 			if k.Label(id) == "" {
 				t.Errorf("%s has no label", id)
 			}
-			if k.Connections(id) != (id == network) {
+			if k.Connections(id) != (id == network || id == tcp) {
 				t.Errorf("%s: forwards connections: %t", id, k.Connections(id))
 			}
 		}
@@ -70,6 +74,8 @@ func TestKind_Group(t *testing.T) {
 	}{
 		{Route53(), "Z0123456789ABC/app.example.com/A", "blue"},
 		{Lambda(), "arn:aws:lambda:eu-central-1:123456789012:function:shop:live", "12"},
+		{Kubernetes(), "httproute/shop/web#v2", "shop/web-blue:8080"},
+		{Kubernetes(), "service/shop/web", "app=web,color=blue"},
 		{LoadBalancer(), "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/web/0123456789abcdef/0123456789abcdef",
 			"arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/blue/0123456789abcdef"},
 	} {
@@ -96,6 +102,44 @@ func TestPlace_Apart(t *testing.T) {
 	} {
 		if got := c.there.Apart(here); got != c.want {
 			t.Errorf("%v: %q, want %q", c.there, got, c.want)
+		}
+	}
+}
+
+// Routes with the selector of a Service among them are shifted all at once.
+func TestKubernetes_limits(t *testing.T) {
+	half := shift.Weights{"blue": shift.Full / 2, "green": shift.Full / 2}
+	for _, c := range []struct {
+		routes []string
+		exact  bool
+	}{
+		{[]string{"httproute/shop/web"}, true},
+		{[]string{"service/shop/web"}, false},
+		{[]string{"httproute/shop/web", "service/shop/web"}, false},
+		{nil, true},
+	} {
+		nearest, exact := Kubernetes().For(c.routes).Limits.Express(half)
+		if exact != c.exact || !exact && len(nearest.Names()) != 1 {
+			t.Errorf("%q: %v, %t", c.routes, nearest, exact)
+		}
+		if _, exact := Kubernetes().For(c.routes).Limits.Express(shift.Sole("blue")); !exact {
+			t.Errorf("%q: no environment can have all the traffic", c.routes)
+		}
+	}
+	if before := Lambda(); !reflect.DeepEqual(before.For([]string{"x"}).Limits, before.Limits) {
+		t.Error("other routers have one limit")
+	}
+}
+
+// The short form of a Service means the namespace of its routes.
+func TestKubernetes_shortForm(t *testing.T) {
+	group, err := Kubernetes().Group([]string{"httproute/shop/web"}, "web-blue:8080")
+	if err != nil || group != "service/shop/web-blue:8080" {
+		t.Errorf("%q, %v", group, err)
+	}
+	for value, want := range map[string]string{"web-blue:8080": "services", "app=web": "selectors"} {
+		if got := Kubernetes().Argument(value); got != want {
+			t.Errorf("%s is a value of %s, want %s", value, got, want)
 		}
 	}
 }
