@@ -16,13 +16,17 @@ import (
 )
 
 // Main is the TestMain of a package of tests. The application is cmd/localapp: a test binary
-// with the race detector takes several times as much of the machine.
-func Main(m *testing.M) {
+// with the race detector takes several times as much of the machine. What the package itself
+// has started is ended by the functions, after the last test.
+func Main(m *testing.M, ends ...func()) {
 	if err := slow.Economize(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	code := m.Run()
+	for _, end := range ends {
+		end()
+	}
 	if dir := programs.Dir; dir != "" {
 		_ = os.RemoveAll(dir)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate/chance"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // Defaults of the kind "target_metrics".
@@ -228,7 +229,16 @@ type targetGate struct {
 }
 
 // metricsText names what this gate reads.
-const metricsText = "target group metrics"
+func (g *targetGate) metricsText(in rollout.GateInput) string {
+	isVersion := func(b traffic.Backend) bool { return versionARN.MatchString(b.Group) }
+	switch {
+	case g.deps.Balancers != nil:
+		return "load balancer metrics"
+	case slices.ContainsFunc(in.Incoming, isVersion):
+		return "function metrics"
+	}
+	return "target group metrics"
+}
 
 // Evaluate implements rollout.Gate.
 func (g *targetGate) Evaluate(ctx context.Context, in rollout.GateInput) rollout.Verdict {
@@ -239,7 +249,7 @@ func (g *targetGate) Evaluate(ctx context.Context, in rollout.GateInput) rollout
 func (g *targetGate) EvaluateAt(ctx context.Context, in rollout.GateInput, now time.Time) rollout.Verdict {
 	all, unattached, err := g.entryGroups(ctx, in)
 	if err != nil {
-		return readFailed(metricsText, err)
+		return readFailed(g.metricsText(in), err)
 	}
 	findings := unattached
 	since := completePeriods(in.Since(), now, g.Period, g.Lag).last(maxReach, g.Period)
@@ -249,7 +259,7 @@ func (g *targetGate) EvaluateAt(ctx context.Context, in rollout.GateInput, now t
 	}
 	data, err := g.read(ctx, all, metricSpan{g.before(in).from, since.to})
 	if err != nil {
-		return readFailed(metricsText, err)
+		return readFailed(g.metricsText(in), err)
 	}
 	for _, groups := range all {
 		e := evaluation{
@@ -272,7 +282,7 @@ func (g *targetGate) Preflight(ctx context.Context, in rollout.GateInput) rollou
 		end := periodStart(time.Now(), g.Period)
 		_, err = g.read(ctx, all, metricSpan{end.Add(-g.Period), end})
 	}
-	return preflightVerdict(metricsText, err)
+	return preflightVerdict(g.metricsText(in), err)
 }
 
 // entryGroups is entryGroupsOf with the load balancers of groups that have no metrics of their own.

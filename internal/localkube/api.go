@@ -3,8 +3,10 @@ package localkube
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -170,12 +172,21 @@ func (s *endpoint) serve(w http.ResponseWriter, r *http.Request, q request, kind
 		return http.StatusOK
 	default: // it changes nothing here
 	}
+	if q.verb == "create" && err == nil {
+		answer = created{answer}
+	}
 	return s.respond(w, answer, err)
 }
+
+// created is the answer of a request that created an object.
+type created struct{ object any }
 
 // respond writes an answer or a Status, and returns its code.
 func (s *endpoint) respond(w http.ResponseWriter, answer any, err error) int {
 	code := http.StatusOK
+	if made, is := answer.(created); is {
+		answer, code = made.object, http.StatusCreated
+	}
 	if failed, is := errors.AsType[*failure](err); is {
 		answer, code = failed.body(), failed.code
 		if failed.after > 0 {
@@ -276,8 +287,8 @@ func (s *endpoint) write(r *http.Request, q request, body []byte) (any, error) {
 	if q.verb == "create" {
 		w.name, save = text(meta(w.object), "name"), s.store.create
 	}
-	if text(meta(w.object), "name") != w.name || w.name == "" {
-		return nil, badRequest("the name of the object does not match the name on the URL")
+	if err := s.check(w, q); err != nil {
+		return nil, err
 	}
 	saved, err := save(w, time.Now())
 	if err != nil {
@@ -285,6 +296,35 @@ func (s *endpoint) write(r *http.Request, q request, body []byte) (any, error) {
 	}
 	s.reconcile(w.key())
 	return s.shown(q, saved), nil
+}
+
+// check checks what a write says about itself.
+func (s *endpoint) check(w write, q request) error {
+	m, kind := meta(w.object), text(w.object, "kind")
+	name, namespace := text(m, "name"), text(m, "namespace")
+	_, exists := s.store.objects[w.key()]
+	switch {
+	case name != w.name || name == "":
+		return badRequest(fmt.Sprintf("the name of the object (%s) does not match the name on the URL (%s)", name, w.name))
+	case namespace != "" && namespace != w.namespace:
+		return badRequest("the namespace of the provided object does not match the namespace sent on the request")
+	case w.resource.group != "" && kind != w.resource.kind:
+		other := w.resource
+		other.kind = kind
+		return invalid(other, name, []cause{invalidValue("kind", strconv.Quote(kind), "must be "+w.resource.kind)})
+	case w.resource.group != "" && q.verb == "update" && exists && text(m, "resourceVersion") == "":
+		named := w.resource // the server names the resource here
+		named.kind = named.plural
+		return invalid(named, name, []cause{invalidValue("metadata.resourceVersion", "0", "must be specified for an update")})
+	}
+	if w.resource.plural == "services" {
+		for _, value := range part(part(w.object, "spec"), "selector") {
+			if _, is := value.(string); !is {
+				return badRequest(`Service in version "v1" cannot be handled as a Service: json: cannot unmarshal number into Go struct field ServiceSpec.spec.selector of type string`)
+			}
+		}
+	}
+	return nil
 }
 
 // patched returns an object with a patch applied.
@@ -297,7 +337,7 @@ func (s *endpoint) patched(r *http.Request, q request, patch []byte) ([]byte, er
 	if err != nil {
 		return nil, err
 	}
-	switch kind := r.Header.Get("Content-Type"); kind {
+	switch r.Header.Get("Content-Type") {
 	case "application/merge-patch+json":
 		return jsonpatch.MergePatch(current, patch)
 	case "application/json-patch+json":
@@ -307,11 +347,11 @@ func (s *endpoint) patched(r *http.Request, q request, patch []byte) ([]byte, er
 		}
 		next, err := operations.Apply(current)
 		if err != nil {
-			return nil, &failure{code: http.StatusUnprocessableEntity, reason: "Invalid", message: "the server rejected our request due to an error in our request", on: q.resource, object: q.name}
+			return nil, &failure{code: http.StatusUnprocessableEntity, reason: "Invalid", message: "the server rejected our request due to an error in our request", details: true}
 		}
 		return next, nil
 	default:
-		return nil, unsupportedMedia(kind)
+		return nil, unsupportedMedia()
 	}
 }
 
@@ -320,6 +360,6 @@ func (s *endpoint) delete(q request) (any, error) {
 	if s.store.objects[k] == nil {
 		return nil, notFound(q.resource, q.name)
 	}
-	delete(s.store.objects, k)
+	s.remove(k)
 	return map[string]any{"kind": "Status", "apiVersion": "v1", "metadata": map[string]any{}, "status": "Success", "details": map[string]any{"name": q.name, "kind": q.resource.plural}}, nil
 }

@@ -98,6 +98,9 @@ func (s *Server) condition(object map[string]any, k key, kind string) map[string
 	if missing := s.missingService(object, k.namespace); kind == "ResolvedRefs" && missing != "" {
 		c["status"], c["reason"], c["message"] = "False", "BackendNotFound", "service "+missing+" not found"
 	}
+	if at := s.notPermitted(object, k); kind == "ResolvedRefs" && at != "" {
+		c["status"], c["reason"], c["message"] = "False", "RefNotPermitted", "no ReferenceGrant in namespace "+at
+	}
 	if r, has := s.refusals[k.name]; has && r.Condition == kind {
 		c["status"], c["reason"], c["message"] = "False", r.Reason, r.Message
 	}
@@ -117,4 +120,33 @@ func (s *Server) missingService(object map[string]any, namespace string) string 
 		}
 	}
 	return ""
+}
+
+// notPermitted returns another namespace that has no ReferenceGrant for a backend of the route; empty: there is none.
+func (s *Server) notPermitted(object map[string]any, k key) string {
+	for _, rule := range elements(part(object, "spec"), "rules") {
+		for _, ref := range elements(rule, "backendRefs") {
+			at := text(ref, "namespace")
+			if at != "" && at != k.namespace && !s.isPermitted(at, text(object, "kind"), k.namespace) {
+				return at
+			}
+		}
+	}
+	return ""
+}
+
+// isPermitted reports whether a ReferenceGrant lets routes of a kind and namespace refer to Services of another. It
+// does not compare the name of the Service.
+func (s *Server) isPermitted(at, kind, from string) bool {
+	for k, grant := range s.store.objects {
+		if k.resource != "referencegrants."+gatewayGroup || k.namespace != at {
+			continue
+		}
+		for _, x := range elements(part(grant, "spec"), "from") {
+			if text(x, "kind") == kind && text(x, "namespace") == from {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -11,16 +11,17 @@
 //
 // As the real server does, it gives every change a new resourceVersion, counts metadata.generation where the
 // spec changes, records field managers, keeps status apart from the rest where a resource has the status
-// subresource, and answers errors with a Status object: 401, 403 with the verb and the resource, 404, 409 for
-// an old resourceVersion, 422 for what the schema of a resource refuses. Validation is that of the fields that
-// routers write: weights, the number of backends, names of rules.
+// subresource, sets the defaults of Gateway API, and answers errors with a Status object: 401, 403 with the verb
+// and the resource, 404, 409 for an old resourceVersion, 422 for what the schema of a resource refuses. Validation
+// is that of what routers write: weights, the number of backends, names of rules, selectors, labels, annotations.
 //
 // A fake controller accepts routes: it writes the conditions Accepted and ResolvedRefs for each parent, as
 // Gateway API wants them, after WithPropagation. There is no data plane, and nothing makes EndpointSlices: a
 // test writes them.
 //
 // It differs from the real server: there is no watch, no server-side apply, no pagination, no admission and no
-// finalizer, and field managers own the top-level fields that they changed, not each element.
+// finalizer; field managers own the top-level fields that they changed, not each element; and a field that the
+// schema does not know stays. What it answers besides is compared with a real API server in internal/e2e/kube.
 //
 // A Fault makes requests fail as the API server and the network do, from any time on (Server.Inject).
 // Server.Hook lets a test act in the middle of a request. Server.Requests is the journal.

@@ -29,7 +29,7 @@ func resources() []resource {
 		{group: gatewayGroup, versions: []string{"v1", "v1beta1"}, plural: "gateways", kind: "Gateway", status: true, generation: true},
 		{group: gatewayGroup, versions: []string{"v1", "v1beta1"}, plural: "httproutes", kind: "HTTPRoute", status: true, generation: true, validate: validateRoute},
 		{group: gatewayGroup, versions: []string{"v1"}, plural: "grpcroutes", kind: "GRPCRoute", status: true, generation: true, validate: validateRoute},
-		{group: gatewayGroup, versions: []string{"v1alpha2"}, plural: "tcproutes", kind: "TCPRoute", status: true, generation: true, validate: validateRoute},
+		{group: gatewayGroup, versions: []string{"v1", "v1alpha2"}, plural: "tcproutes", kind: "TCPRoute", status: true, generation: true, validate: validateRoute},
 		{group: gatewayGroup, versions: []string{"v1beta1"}, plural: "referencegrants", kind: "ReferenceGrant", generation: true},
 		{group: istioGroup, versions: []string{"v1", "v1beta1"}, plural: "virtualservices", kind: "VirtualService", status: true, generation: true, validate: validateVirtualService},
 	}
@@ -59,4 +59,32 @@ func (s *endpoint) find(group, version, plural string) (resource, bool) {
 		}
 	}
 	return resource{}, false
+}
+
+// setDefaults adds what the definitions of Gateway API say of missing fields.
+func (r resource) setDefaults(object map[string]any) {
+	if !r.isRoute() {
+		return
+	}
+	spec := part(object, "spec")
+	for _, ref := range elements(spec, "parentRefs") {
+		setDefault(ref, "group", gatewayGroup)
+		setDefault(ref, "kind", "Gateway")
+	}
+	for _, rule := range elements(spec, "rules") {
+		if r.kind == "HTTPRoute" {
+			setDefault(rule, "matches", []any{map[string]any{"path": map[string]any{"type": "PathPrefix", "value": "/"}}})
+		}
+		for _, ref := range elements(rule, "backendRefs") {
+			setDefault(ref, "group", "")
+			setDefault(ref, "kind", "Service")
+			setDefault(ref, "weight", 1)
+		}
+	}
+}
+
+func setDefault(object map[string]any, field string, value any) {
+	if _, has := object[field]; !has && object != nil {
+		object[field] = value
+	}
 }

@@ -131,11 +131,7 @@ func (s *Server) Close() error {
 	var err error
 	s.close.Do(func() {
 		close(s.done)
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		if err = s.http.Shutdown(ctx); err != nil {
-			err = s.http.Close()
-		}
+		err = s.http.Close() // Shutdown waits a second for connections of HTTP/2, also for those that are idle
 		s.tasks.Wait()
 	})
 	return err
@@ -186,5 +182,11 @@ func (s *Server) Object(plural, namespace, name string) map[string]any {
 func (s *Server) Remove(plural, namespace, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.store.objects, key{plural, namespace, name})
+	s.remove(key{plural, namespace, name})
+}
+
+// remove deletes an object. The controller has not seen the next one of that name. The caller holds the lock.
+func (s *Server) remove(k key) {
+	delete(s.store.objects, k)
+	delete(s.observed, k)
 }

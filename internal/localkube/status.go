@@ -17,7 +17,8 @@ type failure struct {
 	on      resource
 	object  string // its name
 	causes  []cause
-	after   int // seconds after which the client may try again; 0: none
+	after   int  // seconds after which the client may try again; 0: none
+	details bool // there are details, also where they are empty
 }
 
 // Error implements error.
@@ -49,7 +50,7 @@ func (f *failure) body() map[string]any {
 		details["causes"] = causes
 	}
 	status := map[string]any{"kind": "Status", "apiVersion": "v1", "metadata": map[string]any{}, "status": "Failure", "message": f.message, "reason": f.reason, "code": f.code}
-	if len(details) > 0 {
+	if len(details) > 0 || f.details {
 		status["details"] = details
 	}
 	return status
@@ -62,6 +63,15 @@ func notFound(r resource, name string) *failure {
 func conflict(r resource, name string) *failure {
 	return &failure{code: http.StatusConflict, reason: "Conflict", on: r, object: name, message: fmt.Sprintf(
 		"Operation cannot be fulfilled on %s %q: the object has been modified; please apply your changes to the latest version and try again", r.name(), name)}
+}
+
+// otherUID is the answer to a write of an object that was deleted, and created again.
+func otherUID(w write, uid string) *failure {
+	f := conflict(w.resource, w.name)
+	f.message = fmt.Sprintf("Operation cannot be fulfilled on %s %q: StorageError: invalid object, Code: 4, Key: /registry/%s/%s/%s/%s, ResourceVersion: 0, "+
+		"AdditionalErrorMsg: Precondition failed: UID in precondition: %s, UID in object meta: %s",
+		w.resource.name(), w.name, w.resource.group, w.resource.plural, w.namespace, w.name, text(meta(w.object), "uid"), uid)
+	return f
 }
 
 func alreadyExists(r resource, name string) *failure {
@@ -100,9 +110,10 @@ func internalError() *failure {
 	return &failure{code: http.StatusInternalServerError, reason: "InternalError", message: "Internal error occurred: etcdserver: request timed out"}
 }
 
-func unsupportedMedia(kind string) *failure {
-	return &failure{code: http.StatusUnsupportedMediaType, reason: "UnsupportedMediaType", message: fmt.Sprintf(
-		"the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json; got %s", kind)}
+// unsupportedMedia also names server-side apply, which the stand-in does not have.
+func unsupportedMedia() *failure {
+	return &failure{code: http.StatusUnsupportedMediaType, reason: "UnsupportedMediaType", message: "the body of the request was in an unknown format - accepted media types include: " +
+		"application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"}
 }
 
 func notAllowed() *failure {

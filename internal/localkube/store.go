@@ -64,17 +64,31 @@ type write struct {
 
 func (w write) key() key { return key{w.resource.name(), w.namespace, w.name} }
 
+// validate checks the object.
+func (w write) validate() error {
+	causes := validateMetadata(w.object)
+	if w.resource.validate != nil {
+		causes = append(causes, w.resource.validate(w.object)...)
+	}
+	if w.resource.group != "" {
+		causes = unchecked(causes)
+	}
+	if causes != nil {
+		return invalid(w.resource, w.name, causes)
+	}
+	return nil
+}
+
 // create stores a new object.
 func (s *store) create(w write, now time.Time) (map[string]any, error) {
 	if s.objects[w.key()] != nil {
 		return nil, alreadyExists(w.resource, w.name)
 	}
-	if w.resource.validate != nil {
-		if causes := w.resource.validate(w.object); causes != nil {
-			return nil, invalid(w.resource, w.name, causes)
-		}
+	if err := w.validate(); err != nil {
+		return nil, err
 	}
 	object := copied(w.object)
+	w.resource.setDefaults(object)
 	m := meta(object)
 	m["namespace"], m["name"], m["uid"] = w.namespace, w.name, uuid.NewString()
 	m["creationTimestamp"] = now.UTC().Format(time.RFC3339)
@@ -94,15 +108,17 @@ func (s *store) update(w write, now time.Time) (map[string]any, error) {
 	if old == nil {
 		return nil, notFound(w.resource, w.name)
 	}
+	if uid := text(meta(w.object), "uid"); uid != "" && uid != text(meta(old), "uid") {
+		return nil, otherUID(w, text(meta(old), "uid"))
+	}
 	if version := text(meta(w.object), "resourceVersion"); version != "" && version != text(meta(old), "resourceVersion") {
 		return nil, conflict(w.resource, w.name)
 	}
-	if w.resource.validate != nil {
-		if causes := w.resource.validate(w.object); causes != nil {
-			return nil, invalid(w.resource, w.name, causes)
-		}
+	if err := w.validate(); err != nil {
+		return nil, err
 	}
 	next := w.merged(old)
+	w.resource.setDefaults(next)
 	for _, fixed := range []string{"namespace", "name", "uid", "creationTimestamp", "generation", "resourceVersion", "managedFields"} {
 		meta(next)[fixed] = meta(old)[fixed]
 		if meta(old)[fixed] == nil {
@@ -188,8 +204,18 @@ func (w write) managerOf(object map[string]any, now time.Time) manager {
 	return manager{w.manager, "Update", text(object, "apiVersion"), w.subresource, now.UTC().Format(time.RFC3339)}
 }
 
-// setManager makes a manager own the top-level fields that changed, also in addition to those that it owns.
+// setManager makes a manager the only owner of the top-level fields that changed, also in addition to those that it
+// owns.
 func setManager(m, old, next map[string]any, by manager) {
+	taken := map[string][]string{} // by section
+	for _, section := range []string{"spec", "status"} {
+		before, after := part(old, section), part(next, section)
+		for _, field := range slices.Sorted(maps.Keys(after)) {
+			if !reflect.DeepEqual(before[field], after[field]) {
+				taken["f:"+section] = append(taken["f:"+section], "f:"+field)
+			}
+		}
+	}
 	fields := map[string]any{}
 	var others []any
 	for _, entry := range elements(m, "managedFields") {
@@ -197,23 +223,37 @@ func setManager(m, old, next map[string]any, by manager) {
 			maps.Copy(fields, part(entry, "fieldsV1"))
 			continue
 		}
-		others = append(others, entry)
-	}
-	for _, section := range []string{"spec", "status"} {
-		before, after := part(old, section), part(next, section)
-		for field := range after {
-			if !reflect.DeepEqual(before[field], after[field]) {
-				owned := maps.Clone(part(fields, "f:"+section))
-				if owned == nil {
-					owned = map[string]any{}
-				}
-				owned["f:"+field], fields["f:"+section] = map[string]any{}, owned
-			}
+		if disown(part(entry, "fieldsV1"), taken) {
+			others = append(others, entry)
 		}
+	}
+	for section, names := range taken {
+		owned := maps.Clone(part(fields, section))
+		if owned == nil {
+			owned = map[string]any{}
+		}
+		for _, name := range names {
+			owned[name] = map[string]any{}
+		}
+		fields[section] = owned
 	}
 	entry := map[string]any{"manager": by.name, "operation": by.operation, "apiVersion": by.apiVersion, "time": by.time, "fieldsType": "FieldsV1", "fieldsV1": fields}
 	if by.subresource != "" {
 		entry["subresource"] = by.subresource
 	}
 	m["managedFields"] = append(others, entry)
+}
+
+// disown removes fields of which somebody else is the owner now; false: nothing is left.
+func disown(fields map[string]any, taken map[string][]string) bool {
+	for section, names := range taken {
+		owned := part(fields, section)
+		for _, name := range names {
+			delete(owned, name)
+		}
+		if len(owned) == 0 {
+			delete(fields, section)
+		}
+	}
+	return len(fields) > 0
 }

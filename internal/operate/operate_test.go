@@ -282,7 +282,7 @@ func TestRollback_fails(t *testing.T) {
 	w := newWorld(t)
 	w.put(w.record())
 	defer w.aws.Inject(faults.Fault{Action: "ModifyRule", Kind: faults.AccessDenied})()
-	_, err := rollBack(t, w.on(w.routes[0]), operate.RollbackOptions{Timeout: slow.Deadline(time.Second)})
+	_, err := rollBack(t, w.on(w.routes[0]), operate.RollbackOptions{Timeout: slow.Deadline(3 * time.Second)})
 	if got := exitOf(t, err); got != operate.Failed {
 		t.Errorf("exit code %d", got)
 	}

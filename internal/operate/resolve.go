@@ -95,7 +95,7 @@ func (p *Plan) named(i int, s traffic.State) (string, *Problem) {
 		}
 		return group, nil
 	}
-	if err := router.GroupFault(to); err != nil {
+	if err := router.CheckGroup(to); err != nil {
 		return "", p.refuse(sentence(err.Error()), "Use "+router.BackendForm+".")
 	}
 	if entries := t.entries(); len(entries) > 1 {

@@ -297,6 +297,12 @@ func noGroups(at path.Path, backend string) diag.Diagnostic {
 	return input.Misuse(at, fmt.Sprintf("It has no %s. Set at least one entry point with its %[1]s.", backend))
 }
 
+// noRequestsYet is about a readiness gate on responses where only a switch knows what serves them.
+func noRequestsYet(at path.Path, gate string, router platform.Entry) diag.Diagnostic {
+	return input.Misuse(at, fmt.Sprintf("An environment with %s has no metrics of requests before a switch sends it traffic. "+
+		"Move the gate to the bluegreen_switch, which evaluates it at each step, or test the environment here with http or command.", router.Backends), input.Fact{"Gate", gate})
+}
+
 // trafficUnknown keeps an environment whose traffic no switch of this run knows.
 func trafficUnknown(name string) diag.Diagnostic {
 	return input.Detail{

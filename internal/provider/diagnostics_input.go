@@ -220,7 +220,7 @@ func baselineAboveSteps(at path.Path, baseline, last shift.Share) diag.Diagnosti
 }
 
 func approvalWithoutRecord(at path.Path, router platform.Entry) diag.Diagnostic {
-	if router.NoRecord {
+	if router.Unrecorded != "" {
 		return input.Misuse(at, fmt.Sprintf("An approval is a request beside the record of the shift, and %s has no place for that. Use a webhook gate.", router.Block))
 	}
 	return input.Misuse(at, `An approval is a request beside the record of the shift, and shift_record = "off" turns that off. Remove shift_record from the provider, or use a webhook gate.`)

@@ -50,7 +50,8 @@ func (m environmentModel) read() (readiness, diag.Diagnostics) {
 	want := readiness{groups: r.readBackends(m)}
 	r.readTests(m.TestRoutes)
 	r.readBacking(path.Root("backed_by"), m.BackedBy)
-	r.readReady(&want, m.Ready)
+	router, _ := m.platform()
+	r.readReady(&want, m.Ready, router)
 	if d := r.Duration(path.Root("drain"), m.Drain, 0); r.Known(m.Drain) {
 		want.drain = &d
 	}
@@ -136,10 +137,15 @@ func (r *decoder) readBacking(at path.Path, v types.List) {
 	}
 }
 
-func (r *decoder) readReady(want *readiness, v types.List) {
+func (r *decoder) readReady(want *readiness, v types.List, router platform.Entry) {
 	at, attrs := r.Block(path.Root("ready"), v) // none: the defaults
 	want.health = r.readHealthTerms(at, attrs)
 	want.gates = gates.Read(&r.Reader, at.AtName("gate"), attrs["gate"], gates.OfReady)
+	for _, g := range want.gates {
+		if at, needs := g.NeedsRequests(); needs && router.Composes() {
+			r.Add(noRequestsYet(at, g.Terms.Name, router))
+		}
+	}
 }
 
 // sameReadiness reports whether the readiness check is the same: the order of its gates does not

@@ -2,6 +2,7 @@ package provider_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,6 +93,49 @@ func TestRecords_targetMetricsRollBack(t *testing.T) {
 	if rejected["environment"] != "green" {
 		t.Errorf("rejected is %v: %s", rejected, out.text())
 	}
+}
+
+// The gate passes a good version on the metrics of the load balancer behind its records, at each step. The hold is
+// the shortest that the TTL of an alias allows.
+func TestRecords_targetMetricsPass(t *testing.T) {
+	t.Parallel()
+	s, w := newDNSSite(t, localaws.WithMetricsClock(time.Second, 500*time.Millisecond)), newWorkspace(t)
+	s.stack("blue", 100)
+	s.stack("green", 0)
+	w.write(s.release("blue").String())
+	w.apply().ok()
+	r := s.release("green")
+	r.strategy, r.gates = `steps = [{ percent = 50, hold = "1m" }]`, usersGate("max_error_rate = 1\n worse_than_live_by = 0.5")
+	w.write(r.String())
+	w.plan().ok()
+	mark := len(s.srv.Calls())
+	w.applyPlan().ok()
+	s.mustHaveAll("green")
+	read, last := 0, ""
+	for _, call := range s.srv.Calls()[mark:] {
+		switch call.Action {
+		case "ChangeResourceRecordSets":
+			if last == call.Action {
+				t.Error("two steps without a read of metrics between them")
+			}
+			last = call.Action
+		case "GetMetricData":
+			read, last = read+1, call.Action
+		}
+	}
+	if read < 2 {
+		t.Errorf("metrics were read %d times for 2 steps", read)
+	}
+	w.isEmpty()
+}
+
+// Before a switch has the environment, no load balancer of it is known: nothing can be evaluated in its readiness check.
+func TestRecords_targetMetricsOfReadiness(t *testing.T) {
+	t.Parallel()
+	s, w := newDNSSite(t), newWorkspace(t)
+	r := s.release("blue")
+	w.write(strings.Replace(r.String(), "backed_by = []", "backed_by = []\n ready {\n"+gateBlock("users", block("target_metrics", "max_error_rate = 1"))+"\n}", 1))
+	w.plan().failsAs("records")
 }
 
 // What keeps the gate from evaluating records is an error at plan, and at apply where it became so after the plan.

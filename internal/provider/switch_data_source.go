@@ -173,7 +173,7 @@ func (d *switchData) readRoutes(ctx context.Context, routes []traffic.Route) ([]
 
 // setTraffic sets live and weights from the routes.
 func (m *switchDataModel) setTraffic(w desired, settings []traffic.State) {
-	owners := w.platform.Owners(w.Environments)
+	owners := w.platform.Release().Owners(w.Environments)
 	var names []string
 	var all []shift.Weights
 	for i, route := range w.Routes {

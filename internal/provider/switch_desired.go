@@ -215,7 +215,7 @@ func composeGroups(w *desired, at path.Path, e *release.Environment) (diags diag
 		value := values[entry]
 		group, fault := "", w.platform.ValueFault(value)
 		if known := !w.routesUnknown && len(routes[entry]) > 0; fault == "" && known {
-			group, fault = w.platform.Group(routes[entry], value)
+			group, fault = w.platform.GroupOf(routes[entry], value)
 		}
 		switch {
 		case fault != "":

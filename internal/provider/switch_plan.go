@@ -50,7 +50,7 @@ func (r *switchResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	resp.Diagnostics.Append(r.checkAccount(ctx, config, p)...)
 	resp.Diagnostics.Append(r.checkLedger(planned, p)...)
 	for _, at := range gates.Approvals(evaluated.gates) {
-		if router, _ := config.platform(); p.noRecord || router.NoRecord {
+		if router, _ := config.platform(); p.noRecord || router.Unrecorded != "" {
 			resp.Diagnostics.Append(approvalWithoutRecord(at, router))
 		}
 	}
@@ -77,7 +77,7 @@ type planning struct {
 
 // prior is what earlier applies left.
 func (p planning) prior(w desired) release.Prior {
-	router := w.platform.Platform
+	router := w.platform.Release()
 	router.NoRecord = router.NoRecord || p.noRecord
 	if p.state == nil {
 		return release.NewPrior(w.Desired, nil, p.memory, router)

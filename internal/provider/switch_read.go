@@ -33,7 +33,7 @@ func (r *switchResource) refresh(ctx context.Context, m *switchModel, memory *re
 		return false, diag.Diagnostics{unreadable(routes, err)}
 	}
 	entry, _ := m.platform()
-	s := release.NewObservation(m.decode(), *memory, entry.Platform)
+	s := release.NewObservation(m.decode(), *memory, entry.Release())
 	found, err := readExisting(ctx, c.Reader, idsOf(routes))
 	if err != nil {
 		return false, diag.Diagnostics{unreadable(routes, err)}

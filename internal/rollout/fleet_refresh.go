@@ -369,6 +369,7 @@ func (b *rollback) awaitSync(ctx context.Context) {
 			ids = append(ids, b.fleet.routes[r.index].ID)
 		}
 	}
+	var last error
 	for is && len(ids) > 0 {
 		limited, cancel := context.WithTimeout(ctx, rollbackCallTimeout)
 		synced, err := router.InSync(limited, ids)
@@ -376,12 +377,15 @@ func (b *rollback) awaitSync(ctx context.Context) {
 		if err == nil && synced {
 			return
 		}
+		if ctx.Err() == nil { // else the end of the rollback has cut the call off, which says nothing
+			last = err
+		}
 		if errors.Is(err, traffic.ErrDenied) {
 			b.unsynced = fmt.Errorf("%w: %w", ErrUnconfirmed, err)
 			return
 		}
 		if sleep(ctx, rereadPause) != nil {
-			b.unsynced = cmp.Or(err, errNotInSync)
+			b.unsynced = cmp.Or(last, errNotInSync)
 			return
 		}
 	}

@@ -243,11 +243,16 @@ func (r propagating) Write(ctx context.Context, route string, state traffic.Stat
 	return err
 }
 
-func (r propagating) InSync(context.Context, []string) (bool, error) {
+func (r propagating) InSync(ctx context.Context, _ []string) (bool, error) {
+	since := time.Since(time.Unix(0, r.written.Load()))
 	if r.player.story.syncDenied {
 		return false, fmt.Errorf("GetChange: %w", traffic.ErrDenied)
 	}
-	return time.Since(time.Unix(0, r.written.Load())) >= r.player.story.syncAfter, nil
+	if hangs := r.player.story.syncHangs; hangs > 0 && since >= hangs {
+		<-ctx.Done()
+		return false, ctx.Err()
+	}
+	return since >= r.player.story.syncAfter, nil
 }
 
 // decide decides what the shift does, as a plan does.

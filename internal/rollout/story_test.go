@@ -64,7 +64,8 @@ type story struct {
 	stopOnFailure, stopOnInterrupt bool
 	warnOnSourceUnhealthy          bool
 	noAttach                       bool
-	syncDenied                     bool // nobody may ask whether writes reached every server
+	syncDenied                     bool          // nobody may ask whether writes reached every server
+	syncHangs                      time.Duration // from how long after a write on such a question gets no answer; 0: never
 	fresh, polls                   bool
 	syncAfter                      time.Duration // how long a write takes to reach every server; 0: the router does not say
 
@@ -181,6 +182,9 @@ func (s *story) parseOption(keyword string, args []string) {
 			args[0] = "1s"
 		}
 		s.syncAfter = duration(args[0])
+		if len(args) > 1 {
+			s.syncHangs = duration(args[1])
+		}
 	case "record":
 		s.record, s.later = true, len(args) > 0
 	case "left":

@@ -65,6 +65,11 @@ func kinds() []kind {
 		{"change by others between applies", handBetween, 2},
 		{"two writers", twoWriters, 2},
 		{"frozen past its lease", frozen, 1},
+		{"Lambda, Route 53: kill at a write, then an edit", siteKilledAtWrite, 2},
+		{"Lambda, Route 53: kill beside the guardian", siteKilledBesideGuardian, 1},
+		{"Lambda, Route 53: API fault in a hold", siteFaultInHold, 3},
+		{"Lambda, Route 53: API fault in a rollback", siteFaultInRollback, 3},
+		{"Lambda, Route 53: change by others in a hold", siteHandInHold, 1},
 	}
 }
 

@@ -47,7 +47,7 @@ func TestExamples_validate(t *testing.T) {
 				t.Fatal(err)
 			}
 			terraform := built.In(copied(t, built, name))
-			if strings.Contains(string(text), `"hashicorp/aws"`) {
+			if strings.Contains(string(text), `"hashicorp/`) {
 				terraform.Env = []string{"TF_CLI_CONFIG_FILE=" + built.WithPlugins(t)}
 			}
 			for _, args := range [][]string{{"init", "-no-color", "-backend=false"}, {"validate", "-no-color"}} {

@@ -11,44 +11,24 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/catalog"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // Entry is one router. A new one is a file with an Entry and one line in All. Fields are required
 // unless they say otherwise.
 type Entry struct {
+	catalog.Kind
+
 	// Name is what the routes are called together, such as "load balancers".
 	Name string
-	// Block is the block of a switch with the routes, and Backends the argument of an environment
-	// with its groups.
-	Block, Backends string
-	// Backend is what a group is called, such as "target group", and BackendForm how one is named,
-	// such as "the ARN of a target group".
-	Backend, BackendForm string
+	// BackendForm is how a group is named, such as "the ARN of a target group".
+	BackendForm string
 	// RouteForm is how routes are named, as a continuation of "Use".
 	RouteForm string
-	// Unrecorded says that the routes have no place for the record of a shift; empty: they have.
-	Unrecorded string
-	// Limits is what a route can express.
-	Limits traffic.Limits
-
-	// owns reports whether an id is one of a route or group of this router, also of a wrong kind.
-	owns func(id string) bool
-	// RouteFault says what is wrong with the id of a route; nil: nothing.
-	RouteFault func(id string) error
 	// IsGroupID reports whether a text is meant as the id of a group, and not as the name of an
-	// environment. GroupFault says what is wrong with it then; nil: nothing.
-	IsGroupID  func(text string) bool
-	GroupFault func(id string) error
-	// compose returns the group that a value of Backends means behind the routes of an entry point.
-	// Nil: the value is the group.
-	compose func(routes []string, value string) (string, error)
-	// value is the inverse of compose.
-	value func(group string) string
-	// Label names a route for people, and GroupName a group.
-	Label, GroupName func(id string) string
-	// account and region are where a route or group is; empty: not known.
-	account, region func(id string) string
+	// environment.
+	IsGroupID func(text string) bool
 	// missing is what to do about an id that does not exist.
 	missing string
 	// advice is what to do about an error of the router; empty: it is not one of its own.
@@ -81,30 +61,11 @@ func All() []Entry {
 // wrong with it.
 func Of(id string) Entry {
 	all := All()
-	if i := slices.IndexFunc(all, func(e Entry) bool { return e.owns(id) }); i >= 0 {
+	if i := slices.IndexFunc(all, func(e Entry) bool { return e.Owns(id) }); i >= 0 {
 		return all[i]
 	}
 	return all[0]
 }
-
-// Group returns the group that a value of Backends means behind the routes of an entry point.
-func (e Entry) Group(routes []string, value string) (string, error) {
-	if e.compose == nil {
-		return value, e.GroupFault(value)
-	}
-	return e.compose(routes, value)
-}
-
-// Value returns the value of Backends that means a group.
-func (e Entry) Value(group string) string {
-	if e.compose == nil {
-		return group
-	}
-	return e.value(group)
-}
-
-// Composes reports whether a value of Backends is only a part of the id of a group.
-func (e Entry) Composes() bool { return e.compose != nil }
 
 // Fault is why an id is not a route.
 type Fault struct {
@@ -114,11 +75,11 @@ type Fault struct {
 
 // CheckRoute returns what is wrong with the id of a route; nil: nothing.
 func CheckRoute(id string) *Fault {
-	if !slices.ContainsFunc(All(), func(e Entry) bool { return e.owns(id) }) {
+	if !catalog.Owned(id) {
 		return &Fault{Err: fmt.Errorf("%q is not a route", id), Action: RouteForms()}
 	}
 	e := Of(id)
-	if err := e.RouteFault(id); err != nil {
+	if err := e.CheckRoute(id); err != nil {
 		return &Fault{Err: err, Action: cmp.Or(e.advice(err), "Use "+e.RouteForm+".")}
 	}
 	return nil
@@ -135,10 +96,10 @@ func RouteForms() string {
 }
 
 // Region is the region of a route; empty: it has none.
-func Region(id string) string { return Of(id).region(id) }
+func Region(id string) string { return Of(id).Region(id) }
 
 // Account is the account of a route or group; empty: not known.
-func Account(id string) string { return Of(id).account(id) }
+func Account(id string) string { return Of(id).Place(id).Account }
 
 // Advice is what to do about an error of a router; empty: it is not one of its own.
 func Advice(err error) string {

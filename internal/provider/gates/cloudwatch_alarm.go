@@ -29,7 +29,7 @@ func cloudwatchAlarmKind() kind {
 			"on_insufficient_data": onNoDataAttribute("`INSUFFICIENT_DATA` counts as"),
 			"region": schema.StringAttribute{
 				Optional:            true,
-				MarkdownDescription: "Region of alarms that are given by name. Default: the region of the load balancer.",
+				MarkdownDescription: "Region of alarms that are given by name. Default: the region of the routes or, for Route 53, that of the provider.",
 			},
 		},
 		read: readCloudWatchAlarm,

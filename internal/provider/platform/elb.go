@@ -13,19 +13,18 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/catalog"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 )
 
 // loadBalancer is the platform of Application and Network Load Balancers.
 func loadBalancer() Entry {
 	return Entry{
-		Platform:     release.Platform{Limits: elb.Limits(), GroupName: elbGroupName, Backend: "target group", Connections: elb.IsNetwork},
-		Block:        "load_balancer",
-		Backends:     "target_groups",
+		Kind:         catalog.LoadBalancer(),
 		BackendsText: "Map of entry point to the ARN of its target group, with one for each entry point",
 		Schema:       loadBalancerBlock,
 		ValueFault:   elbGroupFault,
+		groupFault:   func(error) string { return "" }, // a value is a group
 		Words: Words{
 			Service: "The load balancer", Route: "listener or rule",
 			Ignore:     "lifecycle { ignore_changes = [default_action] } (a rule: [action])",
@@ -34,12 +33,8 @@ func loadBalancer() Entry {
 		},
 		RouteText:  "the ARN of a listener or listener rule",
 		NoRequests: elbNoRequests,
-		owns:       func(id string) bool { _, err := elb.Parse(id); return err == nil },
 		RouteFault: elbRouteFault,
 		GroupFault: elbGroupFault,
-		Region:     elbRegion,
-		Place:      elbPlace,
-		label:      elbLabel,
 		Detaches:   func(route string) bool { _, err := elb.ParseRoute(route); return err == nil },
 		Unread:     func(route string) bool { a, err := elb.ParseRoute(route); return err == nil && a.Kind == elb.Rule },
 		ReadFault:  elbReadFault,
@@ -78,42 +73,6 @@ func loadBalancerBlock() schema.ListNestedBlock {
 			},
 		}},
 	}
-}
-
-// elbGroupName is the name of a target group.
-func elbGroupName(group string) string {
-	a, err := elb.ParseGroup(group)
-	if err != nil {
-		return group
-	}
-	return a.Name
-}
-
-// elbLabel names an ARN without account and region.
-func elbLabel(id string) string {
-	a, err := elb.Parse(id)
-	if err != nil {
-		return id
-	}
-	return a.Display()
-}
-
-// elbRegion is the region of an ARN; empty where it is none.
-func elbRegion(id string) string {
-	a, err := elb.Parse(id)
-	if err != nil {
-		return ""
-	}
-	return a.Region
-}
-
-// elbPlace is where the resource of an ARN is; empty where it is none.
-func elbPlace(id string) Place {
-	a, err := elb.Parse(id)
-	if err != nil {
-		return Place{}
-	}
-	return Place{Partition: a.Partition, Account: a.Account, Region: a.Region}
 }
 
 func elbRouteFault(id string) string {
@@ -172,7 +131,7 @@ func elbReadFault(at path.Path, route string, err error) diag.Diagnostic {
 
 // connectELB opens clients. The ARN sets the region for STS where nothing else does.
 func connectELB(ctx context.Context, session *AWSSession, id string) (*Clients, error) {
-	config, err := session.open(ctx, elbRegion(id))
+	config, err := session.open(ctx, catalog.LoadBalancer().Region(id))
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ func elbDetail(err error) (input.Detail, bool) {
 	call, named := errors.AsType[*elb.CallError](err)
 	facts, failed := input.CauseFact(err), awsCall{kind: "ARN"}
 	if named {
-		failed.action, failed.id, failed.name, failed.refused = call.Action, call.ARN, elbLabel(call.ARN), call.Refused()
+		failed.action, failed.id, failed.name, failed.refused = call.Action, call.ARN, Label(call.ARN), call.Refused()
 	}
 	if d, ok := failed.denial(err); ok {
 		return d, true
@@ -44,13 +44,13 @@ func elbGroupDetail(err error) (input.Detail, bool) {
 		}
 		protocol := cmp.Or(group.Protocol, "none (Lambda)")
 		return input.Detail{
-			Cause:  fmt.Sprintf("The %s has protocol %s. %s forwards only to target groups with protocol %s.", elbLabel(group.Group), protocol, aBalancer(group.Type), protocols),
+			Cause:  fmt.Sprintf("The %s has protocol %s. %s forwards only to target groups with protocol %s.", Label(group.Group), protocol, aBalancer(group.Type), protocols),
 			Action: fmt.Sprintf("Use a target group with protocol %s. A target group's protocol cannot be changed: create a new one.", protocols),
 			Facts:  []input.Fact{{"Target group", group.Group}, {"Protocol", protocol}},
 		}, true
 	}
 	return input.Detail{
-		Cause:  fmt.Sprintf("The %s belongs to another load balancer, and a target group can belong to only one.", elbLabel(group.Group)),
+		Cause:  fmt.Sprintf("The %s belongs to another load balancer, and a target group can belong to only one.", Label(group.Group)),
 		Action: "Use a target group that belongs to the load balancer of the routes or to none.",
 		Facts:  []input.Fact{{"Target group", group.Group}, {"Load balancer of the target group", group.Balancer}, {"Load balancer of the routes", group.Routes}},
 	}, true

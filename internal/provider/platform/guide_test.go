@@ -46,7 +46,7 @@ func TestAll_areThoseOfTheGuide(t *testing.T) {
 			"Smallest share":                      smallest(limits),
 			"`stickiness`":                        stickinessOf(limits),
 			"`target_metrics`":                    map[bool]string{true: "yes", false: "no"}[p.NoRequests([]string{route}) == ""],
-			"Shift record":                        map[bool]string{true: "none", false: "tags"}[p.NoRecord],
+			"Shift record":                        map[bool]string{true: "none", false: "tags"}[p.Unrecorded != ""],
 		} {
 			if got := rows[row]; len(got) != 5 || got[i] != want {
 				t.Errorf("%s: the row %q of the guide is %q, want %q in column %d", route, row, got, want, i+1)

@@ -13,17 +13,14 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/catalog"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/lambda"
 )
 
 // lambdaAliases is the platform of aliases of Lambda functions.
 func lambdaAliases() Entry {
 	return Entry{
-		Platform: release.Platform{Limits: lambda.Limits(), GroupName: lambda.Label, Backend: "function version", NoRecord: true,
-			Connections: func(string) bool { return false }},
-		Block:        "lambda",
-		Backends:     "function_versions",
+		Kind:         catalog.Lambda(),
 		BackendsText: "Map of entry point to the number of the version of its function, with one for each entry point",
 		Words: Words{
 			Service: "Lambda", Route: "alias",
@@ -32,17 +29,12 @@ func lambdaAliases() Entry {
 			TooFew:     "Publish the version%s, then apply again.",
 		},
 		Schema:     lambdaBlock,
-		compose:    lambdaGroup,
-		value:      lambda.VersionOf,
 		ValueFault: versionFault,
+		groupFault: severalFunctions,
 		RouteText:  "the ARN of an alias",
 		NoRequests: func([]string) string { return "" },
-		owns:       func(id string) bool { _, err := lambda.Parse(id); return err == nil },
 		RouteFault: aliasFault,
 		GroupFault: lambdaGroupFault,
-		Region:     func(id string) string { return lambdaPlace(id).Region },
-		Place:      lambdaPlace,
-		label:      lambda.Label,
 		Detaches:   func(string) bool { return false },
 		Unread:     func(string) bool { return true },
 		ReadFault:  aliasReadFault,
@@ -69,19 +61,11 @@ func lambdaBlock() schema.ListNestedBlock {
 	}
 }
 
-// lambdaGroup composes a group.
-func lambdaGroup(routes []string, version string) (group, fault string) {
-	if fault = versionFault(version); fault != "" {
-		return "", fault
+func severalFunctions(err error) string {
+	if errors.Is(err, lambda.ErrOtherFunction) {
+		return "The aliases of its entry point belong to several functions. Use an entry point for each function."
 	}
-	group, err := lambda.Group(routes, version)
-	switch {
-	case errors.Is(err, lambda.ErrOtherFunction):
-		return "", "The aliases of its entry point belong to several functions. Use an entry point for each function."
-	case err != nil:
-		return "", "" // a fault of a route, which is reported there
-	}
-	return group, ""
+	return ""
 }
 
 func versionFault(version string) string {
@@ -116,15 +100,6 @@ func lambdaGroupFault(id string) string {
 		return "It is not the ARN of a published version."
 	}
 	return ""
-}
-
-// lambdaPlace is where the resource of an ARN is; empty where it is none.
-func lambdaPlace(id string) Place {
-	a, err := lambda.Parse(id)
-	if err != nil {
-		return Place{}
-	}
-	return Place{Partition: a.Partition, Account: a.Account, Region: a.Region}
 }
 
 // latestText is about an alias of the unpublished version.
@@ -189,7 +164,7 @@ func lambdaGroupDetail(e *lambda.GroupError) input.Detail {
 
 // connectLambda opens clients. The ARN sets the region for STS where nothing else does.
 func connectLambda(ctx context.Context, session *AWSSession, id string) (*Clients, error) {
-	config, err := session.open(ctx, lambdaPlace(id).Region)
+	config, err := session.open(ctx, catalog.Lambda().Region(id))
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ package platform
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/catalog"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -24,20 +24,15 @@ import (
 // checked and named for people, how its clients are opened, and the wording of its errors.
 // A new router is a file with an Entry and one line in All. Every field is required.
 type Entry struct {
-	release.Platform
+	catalog.Kind
 
-	Block string // of the switch, with the argument routes
-	// Backends is the argument of an environment with its groups, BackendsText its
-	// description without the entry points that it must have.
-	Backends, BackendsText string
-	Schema                 func() schema.ListNestedBlock
-
-	// compose returns the group that a value of Backends means behind the routes of an entry point, or what
-	// is wrong with it. Nil: the value is the group. Where it is set, a State has no groups at weight 0.
-	compose func(routes []string, value string) (group, fault string)
-	// value is the inverse of compose, and ValueFault says what is wrong with a value without its routes.
-	value      func(group string) string
+	// BackendsText is the description of Backends, without the entry points that it must have.
+	BackendsText string
+	Schema       func() schema.ListNestedBlock
+	// ValueFault says what is wrong with a value of Backends without its routes; empty: nothing.
 	ValueFault func(value string) string
+	// groupFault words an error of Group that is about several routes; empty: a fault of one route or of the value.
+	groupFault func(err error) string
 	// Words are what messages call things.
 	Words Words
 
@@ -47,18 +42,9 @@ type Entry struct {
 	// instead; empty: it can.
 	NoRequests func(routes []string) string
 
-	// owns reports whether a route or group is one of this platform, so that it can be
-	// called.
-	owns func(id string) bool
 	// RouteFault and GroupFault say what is wrong with an id, and what to use instead;
 	// empty: nothing.
 	RouteFault, GroupFault func(id string) string
-	// Region is the region of a route or group; empty: none.
-	Region func(id string) string
-	// Place is where a route or group is; all empty where it is in no such place.
-	Place func(id string) Place
-	// label names a route or group for people: an ARN without account and region.
-	label func(id string) string
 	// Detaches reports whether an idle group can be detached from a route: it is one that
 	// a switch can have. False for all where the router detaches nothing.
 	Detaches func(route string) bool
@@ -93,22 +79,6 @@ type Words struct {
 	NotHealthy, TooFew string
 }
 
-// Place is where a route or group is.
-type Place struct{ Partition, Account, Region string }
-
-// Apart says in what two places differ, such as "region eu-west-1 instead of eu-central-1"; empty: they do not.
-func (p Place) Apart(from Place) string {
-	switch {
-	case p.Partition != from.Partition:
-		return fmt.Sprintf("partition %s instead of %s", p.Partition, from.Partition)
-	case p.Account != from.Account:
-		return fmt.Sprintf("account %s instead of %s", p.Account, from.Account)
-	case p.Region != from.Region:
-		return fmt.Sprintf("region %s instead of %s", p.Region, from.Region)
-	}
-	return ""
-}
-
 // All returns all platforms.
 func All() []Entry {
 	return []Entry{loadBalancer(), route53Records(), lambdaAliases()}
@@ -118,31 +88,29 @@ func All() []Entry {
 // its checks say what is wrong with it.
 func Of(id string) Entry {
 	all := All()
-	if i := slices.IndexFunc(all, func(p Entry) bool { return p.owns(id) }); i >= 0 {
+	if i := slices.IndexFunc(all, func(p Entry) bool { return p.Owns(id) }); i >= 0 {
 		return all[i]
 	}
 	return all[0]
 }
 
-// Composes reports whether an environment has only a part of the id of its groups, so that nothing is known
-// of them without the routes of a switch.
-func (p Entry) Composes() bool { return p.compose != nil }
-
-// Group returns the group that a value of Backends means behind the routes of an entry point, or what is
-// wrong with it.
-func (p Entry) Group(routes []string, value string) (group, fault string) {
-	if p.compose == nil {
-		return value, p.GroupFault(value)
-	}
-	return p.compose(routes, value)
+// Release describes the platform to a release.
+func (p Entry) Release() release.Platform {
+	return release.Platform{Limits: p.Limits, NoRecord: p.Unrecorded != "", Backend: p.Backend, Aliases: p.Aliases, GroupName: p.GroupName,
+		Batch: p.Batch, Connections: p.Connections}
 }
 
-// Value returns the value of Backends that means a group.
-func (p Entry) Value(group string) string {
-	if p.compose == nil {
-		return group
+// GroupOf returns the group that a value of Backends means behind the routes of an entry point, or what is
+// wrong with it.
+func (p Entry) GroupOf(routes []string, value string) (group, fault string) {
+	if fault = p.ValueFault(value); fault != "" {
+		return "", fault
 	}
-	return p.value(group)
+	group, err := p.Group(routes, value)
+	if err != nil {
+		return "", p.groupFault(err)
+	}
+	return group, ""
 }
 
 // Fact names a group in the facts of a message.
@@ -155,7 +123,7 @@ func (p Entry) At() path.Path { return path.Root(p.Block) }
 func (p Entry) RoutesAt() path.Path { return p.At().AtListIndex(0).AtName("routes") }
 
 // Label names a route or group for people.
-func Label(id string) string { return Of(id).label(id) }
+func Label(id string) string { return Of(id).Label(id) }
 
 // spaceFault is about white space around a value, such as the newline at the end of a file, which is not visible in a
 // message; empty: there is none.

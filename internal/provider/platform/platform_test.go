@@ -3,26 +3,25 @@ package platform
 import (
 	"reflect"
 	"testing"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/catalog"
 )
 
-// Every field of an Entry is required: nothing that calls one checks for nil. Only compose and its
-// inverse are for platforms that complete the groups of an environment.
+// Every field of an Entry is required: nothing that calls one checks for nil. There is one for each router.
 func TestAll_isComplete(t *testing.T) {
-	blocks := map[string]bool{}
-	for _, p := range All() {
+	all, kinds := All(), catalog.All()
+	if len(all) != len(kinds) {
+		t.Fatalf("%d platforms for %d routers", len(all), len(kinds))
+	}
+	for i, p := range all {
 		v := reflect.ValueOf(p)
 		for i := range v.NumField() {
-			name := v.Type().Field(i).Name
-			if v.Field(i).IsZero() && (p.Composes() || name != "compose" && name != "value") {
-				t.Errorf("%s: %s is not set", p.Block, name)
+			if v.Field(i).IsZero() {
+				t.Errorf("%s: %s is not set", p.Block, v.Type().Field(i).Name)
 			}
 		}
-		if p.GroupName == nil {
-			t.Errorf("%s: GroupName is not set", p.Block)
+		if p.Block != kinds[i].Block {
+			t.Errorf("platform %d is that of the block %s, want %s", i, p.Block, kinds[i].Block)
 		}
-		if blocks[p.Block] {
-			t.Errorf("two platforms have the block %s", p.Block)
-		}
-		blocks[p.Block] = true
 	}
 }

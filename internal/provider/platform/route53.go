@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -12,7 +13,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/release"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/catalog"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/route53"
 )
@@ -20,10 +21,7 @@ import (
 // route53Records is the platform of weighted records.
 func route53Records() Entry {
 	return Entry{
-		Platform: release.Platform{Limits: route53.Limits(), GroupName: route53.Identifier, Backend: "record", NoRecord: true, Aliases: true,
-			Connections: func(string) bool { return false }, Batch: zoneOf},
-		Block:        "route53",
-		Backends:     "records",
+		Kind:         catalog.Route53(),
 		BackendsText: "Map of entry point to the set identifier of its weighted records, with one for each entry point",
 		Words: Words{
 			Service: "Route 53", Route: "record",
@@ -32,17 +30,12 @@ func route53Records() Entry {
 			TooFew:     "Give the load balancer behind the record enough healthy targets%s, then apply again.",
 		},
 		Schema:     route53Block,
-		compose:    route53Group,
-		value:      route53.Identifier,
 		ValueFault: identifierFault,
+		groupFault: severalNames,
 		RouteText:  "a record as ZONE_ID/name/type",
 		NoRequests: func([]string) string { return "" }, // a read shows it; see Clients.Balancers
-		owns:       route53.Owns,
 		RouteFault: recordFault,
 		GroupFault: setFault,
-		Region:     func(string) string { return "" },
-		Place:      func(string) Place { return Place{} },
-		label:      route53.Label,
 		Detaches:   func(string) bool { return false },
 		Unread:     func(string) bool { return true },
 		ReadFault:  recordReadFault,
@@ -69,28 +62,11 @@ func route53Block() schema.ListNestedBlock {
 	}
 }
 
-// zoneOf returns the hosted zone of a record, whose records one call changes.
-func zoneOf(route string) string {
-	r, err := route53.ParseRoute(route)
-	if err != nil {
-		return ""
+func severalNames(err error) string {
+	if errors.Is(err, route53.ErrSeveralNames) {
+		return "The records of its entry point have several names or zones. Use an entry point for each name."
 	}
-	return r.Zone
-}
-
-// route53Group composes a group.
-func route53Group(routes []string, identifier string) (group, fault string) {
-	if fault = identifierFault(identifier); fault != "" {
-		return "", fault
-	}
-	group, err := route53.Group(routes, identifier)
-	switch {
-	case errors.Is(err, route53.ErrSeveralNames):
-		return "", "The records of its entry point have several names or zones. Use an entry point for each name."
-	case err != nil:
-		return "", "" // a fault of a route, which is reported there
-	}
-	return group, ""
+	return ""
 }
 
 func identifierFault(identifier string) string {
@@ -200,8 +176,17 @@ func recordName(id, code string) string {
 	if r, err := route53.ParseRoute(id); err == nil {
 		return "record " + r.Display()
 	}
-	return id // a health check
+	switch {
+	case zoneID.MatchString(id):
+		return "hosted zone " + id
+	case strings.HasPrefix(id, "/change/"):
+		return "change " + strings.TrimPrefix(id, "/change/")
+	}
+	return "health check " + id
 }
+
+// zoneID is the form of the ID of a hosted zone. That of a health check is a UUID.
+var zoneID = regexp.MustCompile(`^Z[0-9A-Z]+$`)
 
 // oneAccount is the account of all clients of a process: Terraform runs each provider configuration in a process
 // of its own.

@@ -26,3 +26,21 @@ func TestRecordDetail_ofABatch(t *testing.T) {
 		}
 	}
 }
+
+// Every id of a call is named in a sentence.
+func TestRecordName(t *testing.T) {
+	for id, want := range map[string]string{
+		"Z0123456789ABC":                       "hosted zone Z0123456789ABC",
+		"Z0123456789ABC/app.example.com/A":     "record app.example.com A",
+		"Z0123456789ABC/app.example.com#green": `record set "green" of app.example.com`,
+		"/change/C0123456789ABC":               "change C0123456789ABC",
+		"01234567-89ab-cdef-0123-456789abcdef": "health check 01234567-89ab-cdef-0123-456789abcdef",
+	} {
+		if got := recordName(id, ""); got != want {
+			t.Errorf("%s is %q, want %q", id, got, want)
+		}
+	}
+	if got := recordName("Z0123456789ABC/app.example.com/A", noSuchZone); got != "hosted zone Z0123456789ABC" {
+		t.Errorf("it is %q where the zone does not exist", got)
+	}
+}

@@ -2,46 +2,64 @@ package kubernetes
 
 import (
 	"context"
+	"fmt"
+	"net/http"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 const (
 	// manager is the field manager of every write.
 	manager = "bluegreen"
-	// attemptTimeout limits one request. A rollback does not wait for an answer that long.
+	// attemptTimeout limits one attempt of a request. A rollback does not wait for an answer that long.
 	attemptTimeout         = 10 * time.Second
 	rollbackAttemptTimeout = 5 * time.Second
 )
 
 // NewRouters returns two Routers for the same cluster, for Router and RollbackRouter of rollout.Spec, and the
-// Recorder of both. They share credentials and connections. Only the second writes an object that it cannot
-// read, and no limit on requests holds it back.
+// Recorder of both. They share credentials, connections, and what they know of the weights. Only the second writes an
+// object that it cannot read. The API decides how many requests it serves at a time: they wait as long as it asks
+// them to.
 func NewRouters(config *rest.Config) (forward, rollback *Router, err error) {
-	open := func(timeout time.Duration, qps float32) (dynamic.Interface, error) {
+	silence()
+	open := func(timeout time.Duration) (dynamic.Interface, error) {
 		c := rest.CopyConfig(config)
-		c.Timeout, c.QPS, c.Burst = timeout, qps, 100
+		c.Timeout = 0                        // it would end all attempts together
+		c.QPS = -1                           // no limit of the client's own
 		c.WarningHandler = rest.NoWarnings{} // it would write to the terminal of Terraform
+		c.Wrap(func(next http.RoundTripper) http.RoundTripper { return attempts{next, timeout} })
 		return dynamic.NewForConfig(c)
 	}
-	forwardClient, err := open(attemptTimeout, 50)
+	forwardClient, err := open(attemptTimeout)
 	if err != nil {
 		return nil, nil, err
 	}
-	rollbackClient, err := open(rollbackAttemptTimeout, -1)
+	rollbackClient, err := open(rollbackAttemptTimeout)
 	if err != nil {
 		return nil, nil, err
 	}
-	records := &recordMemory{}
-	return New(Config{Client: forwardClient, records: records}), New(Config{Client: rollbackClient, Rollback: true, records: records}), nil
+	records, seen := &recordMemory{}, &sightings{}
+	forward = New(Config{Client: forwardClient, records: records, seen: seen})
+	return forward, New(Config{Client: rollbackClient, Rollback: true, records: records, seen: seen}), nil
 }
+
+// silence discards what client-go logs, such as that a request waited: it would write to the terminal of the
+// command. What matters is in the errors.
+var silence = sync.OnceFunc(func() { klog.SetLoggerWithOptions(logr.Discard(), klog.ContextualLogger(true)) })
 
 // caller makes the requests of a Router. It finds out which version of an API the cluster serves.
 type caller struct {
@@ -54,18 +72,22 @@ type caller struct {
 func (c *caller) versions(i info) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if version := c.served[i.name()]; version != "" {
-		return []string{version}
+	known := c.served[i.name()]
+	if known == "" {
+		return i.versions
 	}
-	return i.versions
+	others := slices.DeleteFunc(slices.Clone(i.versions), func(v string) bool { return v == known })
+	return append([]string{known}, others...)
 }
 
 // do makes a request in the first version that the cluster serves. It returns ErrNotInstalled where it serves
 // none.
-func (c *caller) do(ctx context.Context, i info, request CallError, call func(dynamic.NamespaceableResourceInterface) error) error {
+func (c *caller) do(ctx context.Context, i info, request CallError, call func(context.Context, dynamic.NamespaceableResourceInterface) error) error {
 	request.Resource = i.name()
+	throttled := &atomic.Bool{}
+	ctx = context.WithValue(ctx, throttledKey{}, throttled)
 	for _, version := range c.versions(i) {
-		err := call(c.client.Resource(schema.GroupVersionResource{Group: i.group, Version: version, Resource: i.plural}))
+		err := call(ctx, c.client.Resource(schema.GroupVersionResource{Group: i.group, Version: version, Resource: i.plural}))
 		if isUnserved(err) {
 			continue
 		}
@@ -73,6 +95,9 @@ func (c *caller) do(ctx context.Context, i info, request CallError, call func(dy
 			c.mu.Lock()
 			c.served[i.name()] = version
 			c.mu.Unlock()
+		}
+		if err != nil && throttled.Load() && !apierrors.IsTooManyRequests(err) {
+			err = fmt.Errorf("%w: %w", err, traffic.ErrThrottled)
 		}
 		return callError(ctx, request, err)
 	}
@@ -85,7 +110,7 @@ type target struct{ namespace, name, id string }
 // get reads an object.
 func (c *caller) get(ctx context.Context, i info, at target) (*unstructured.Unstructured, error) {
 	var object *unstructured.Unstructured
-	err := c.do(ctx, i, CallError{Verb: "get", ID: at.id}, func(r dynamic.NamespaceableResourceInterface) (err error) {
+	err := c.do(ctx, i, CallError{Verb: "get", Namespace: at.namespace, ID: at.id}, func(ctx context.Context, r dynamic.NamespaceableResourceInterface) (err error) {
 		object, err = r.Namespace(at.namespace).Get(ctx, at.name, metav1.GetOptions{})
 		if err == nil && (object.GetName() != at.name || object.GetResourceVersion() == "") {
 			err = errUnreadable
@@ -95,10 +120,10 @@ func (c *caller) get(ctx context.Context, i info, at target) (*unstructured.Unst
 	return object, err
 }
 
-// list reads the objects of a namespace that have the labels. Empty: all.
+// list reads the objects of a namespace that have the labels. Empty: of all namespaces, with any labels.
 func (c *caller) list(ctx context.Context, i info, namespace, labels string) ([]unstructured.Unstructured, error) {
 	var all []unstructured.Unstructured
-	err := c.do(ctx, i, CallError{Verb: "list"}, func(r dynamic.NamespaceableResourceInterface) error {
+	err := c.do(ctx, i, CallError{Verb: "list", Namespace: namespace}, func(ctx context.Context, r dynamic.NamespaceableResourceInterface) error {
 		all = nil
 		options := metav1.ListOptions{LabelSelector: labels, Limit: 500}
 		for {
@@ -120,7 +145,7 @@ func (c *caller) list(ctx context.Context, i info, namespace, labels string) ([]
 
 // update replaces an object that was read.
 func (c *caller) update(ctx context.Context, i info, object *unstructured.Unstructured, id string) error {
-	return c.do(ctx, i, CallError{Verb: "update", ID: id}, func(r dynamic.NamespaceableResourceInterface) error {
+	return c.do(ctx, i, CallError{Verb: "update", Namespace: object.GetNamespace(), ID: id}, func(ctx context.Context, r dynamic.NamespaceableResourceInterface) error {
 		saved, err := r.Namespace(object.GetNamespace()).Update(ctx, object, metav1.UpdateOptions{FieldManager: manager})
 		if err == nil && saved.GetName() != object.GetName() {
 			err = errUnreadable
@@ -131,7 +156,7 @@ func (c *caller) update(ctx context.Context, i info, object *unstructured.Unstru
 
 // patch changes an object that was not read.
 func (c *caller) patch(ctx context.Context, i info, route Route, patch []byte) error {
-	return c.do(ctx, i, CallError{Verb: "patch", ID: route.String()}, func(r dynamic.NamespaceableResourceInterface) error {
+	return c.do(ctx, i, CallError{Verb: "patch", Namespace: route.Namespace, ID: route.String()}, func(ctx context.Context, r dynamic.NamespaceableResourceInterface) error {
 		_, err := r.Namespace(route.Namespace).Patch(ctx, route.Name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: manager})
 		return err
 	})

@@ -8,8 +8,8 @@ import (
 )
 
 // Command returns the command of kubectl that does what Write would do, for somebody who moves the traffic
-// without Terraform. Its write has no resourceVersion; where the route names a rule, it changes nothing if that
-// rule is elsewhere by now. It returns the errors of Write from before the first request.
+// without Terraform. Its write has no resourceVersion. It changes nothing where another rule, by its name or by the
+// requests that it is for, is in the place of the route's by now. It returns the errors of Write from before the first request.
 func Command(id string, want traffic.State) (string, error) {
 	route, err := ParseRoute(id)
 	if err != nil {
@@ -21,7 +21,7 @@ func Command(id string, want traffic.State) (string, error) {
 		return "", fmt.Errorf("%w: it was not read from this route", ErrInvalid)
 	}
 	if want.Response == "" {
-		if w.weights, err = sharesIn(route, want); err != nil {
+		if w.weights, err = sharesIn(route, want, w.known); err != nil {
 			return "", err
 		}
 	}

@@ -119,3 +119,51 @@ func TestErrors_ofIDs(t *testing.T) {
 		t.Errorf("a cluster without Istio returned %v", err)
 	}
 }
+
+// Between the read that a write was decided on and the write, somebody else changes the weights. A forward write must
+// not replace them, whatever they are; a rollback does.
+func TestWrite_refusesWeightsThatNobodyRead(t *testing.T) {
+	for name, weights := range map[string]map[string]int{"others": {"web-blue": 9, "web-green": 1}, "those of the beginning": {"web-blue": 1}} {
+		c := shopWith(t)
+		first := c.read(t, web)
+		first.Weights = map[string]int{group("web-blue"): 80, group("web-green"): 20}
+		must(t, c.forward.Write(t.Context(), web, first))
+		c.read(t, web)
+		c.change(c.Object(httpRoutes, "shop", "web"), func(o object) {
+			refs := []any{}
+			for service, n := range weights {
+				refs = append(refs, backendRef(service, n))
+			}
+			inner(o, "spec", "rules", 0).(object)["backendRefs"] = refs //nolint:forcetypeassert // it is one
+		})
+		updates := c.Count("update", "httproutes")
+		first.Weights = half
+		if err := c.forward.Write(t.Context(), web, first); !errors.Is(err, kubernetes.ErrChanged) || c.Count("update", "httproutes") != updates {
+			t.Errorf("%s: got %v after %d updates", name, err, c.Count("update", "httproutes")-updates)
+		}
+		must(t, c.rollback.Write(t.Context(), web, first))
+		if got := c.read(t, web); !got.Equal(traffic.State{Weights: half}) {
+			t.Errorf("%s: rolled back to %v", name, got.Weights)
+		}
+	}
+}
+
+// A write that the API carries out after its client gave it up is one of this process.
+func TestWrite_knowsItsLateWrites(t *testing.T) {
+	c := shopWith(t)
+	s := c.read(t, web)
+	s.Weights = map[string]int{group("web-blue"): 80, group("web-green"): 20}
+	c.Inject(localkube.Fault{Kind: localkube.DropConnection, Verb: "update", Times: 1})
+	if err := c.forward.Write(t.Context(), web, s); err == nil {
+		t.Fatal("a write without an answer succeeded")
+	}
+	c.read(t, web)
+	c.beforeUpdate(func(o object) {
+		inner(o, "spec", "rules", 0).(object)["backendRefs"] = []any{backendRef("web-blue", 80), backendRef("web-green", 20)} //nolint:forcetypeassert // it is one
+	})
+	s.Weights = map[string]int{group("web-blue"): 1}
+	must(t, c.rollback.Write(t.Context(), web, s))
+	if got := c.read(t, web); !got.Equal(traffic.State{Weights: map[string]int{group("web-blue"): 1}}) {
+		t.Errorf("rolled back to %v", got.Weights)
+	}
+}

@@ -27,7 +27,7 @@ func TestRecorder_contract(t *testing.T) {
 	routertest.TestRecorder(t, kubernetes.NewRecorder(c.forward), []string{web, "httproute/shop/api#r0", "httproute/shop/api#r1"})
 }
 
-// fixture has seventeen Services behind two routes. The second route is one of two rules.
+// fixture has seventeen Services behind two routes. The second route is one of two rules, but for a TCPRoute.
 func fixture(t *testing.T, kind string, rollback bool) routertest.Fixture {
 	t.Helper()
 	c := newCluster(t, localkube.WithTLS())
@@ -52,6 +52,9 @@ func fixture(t *testing.T, kind string, rollback bool) routertest.Fixture {
 	if kind == "VirtualService" {
 		plural = "virtualservices.networking.istio.io"
 		one, two = virtualService("web", []any{destination("web-0", 100)}), virtualService("api", []any{destination("web-3", 100)}, []any{destination("web-0", 100)})
+	}
+	if kind == "TCPRoute" { // it has only one rule
+		two, f.Routes[1] = route(kind, "api", []any{backendRef("web-0", 1)}), id+"/shop/api#r0"
 	}
 	c.Put(one)
 	c.Put(two)

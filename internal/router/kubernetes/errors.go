@@ -39,6 +39,9 @@ var (
 	ErrNoGrant = errors.New("no ReferenceGrant allows it")
 	// ErrNoParents says that a route is attached to no Gateway.
 	ErrNoParents = errors.New("the route has no parents")
+	// ErrTooManyRefs says that a rule has no room for another backend. Those without a share stay at weight 0 until
+	// somebody removes them.
+	ErrTooManyRefs = errors.New("too many backendRefs")
 	// ErrNotAccepted says that no Gateway accepted a route, or that its references are not resolved.
 	ErrNotAccepted = errors.New("the route is not accepted")
 )
@@ -118,17 +121,23 @@ func (e *GroupError) Unwrap() error { return e.Err }
 // CallError is a failed request. errors.Is matches the corresponding error of traffic, and errors.As what
 // client-go returned.
 type CallError struct {
-	Verb     string // of RBAC, such as "update"
-	Resource string // such as "httproutes.gateway.networking.k8s.io"
-	ID       string // the route or group of the request; empty where there were several
-	Err      error
+	Verb      string // of RBAC, such as "update"
+	Resource  string // with its API group, such as "httproutes.gateway.networking.k8s.io"
+	Namespace string // empty: all of them
+	ID        string // the route or group of the request; empty where there were several
+	Err       error
 }
 
 // Error implements error. It contains the message of the API and nothing of the request.
 func (e *CallError) Error() string {
 	text := e.Verb + " " + e.Resource
-	if e.ID != "" {
+	switch {
+	case e.ID != "":
 		text += " for " + Label(e.ID)
+	case e.Namespace != "":
+		text += " in namespace " + e.Namespace
+	default:
+		text += " in all namespaces"
 	}
 	return text + ": " + e.Err.Error()
 }

@@ -2,17 +2,17 @@ package kubernetes
 
 import (
 	"context"
-	"slices"
+	"fmt"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
-// CheckGroups checks, before a shift, that every Service exists and has its port, that a ReferenceGrant allows
-// each route to refer to one of another namespace, and that the Gateways of each route have accepted it. It
-// returns traffic.ErrNotFound in a CallError, and ErrNoPort, ErrNoGrant, ErrNoParents or ErrNotAccepted in a
-// GroupError.
+// CheckGroups checks, before a shift, that every Service exists and has its port, that every route has its rule
+// and room for the backends, that the controllers of its Gateways have accepted it, and that a ReferenceGrant
+// allows it to refer to Services of other namespaces. It returns traffic.ErrNotFound in a CallError or RuleError,
+// and ErrNoPort, ErrNoParents, ErrNotAccepted, ErrTooManyRefs or ErrNoGrant in a GroupError.
 func (r *Router) CheckGroups(ctx context.Context, entries ...traffic.Entry) error {
 	ctx, cancel := awscall.LimitRead(ctx)
 	defer cancel()
@@ -39,62 +39,56 @@ func (r *Router) checkService(ctx context.Context, id string) error {
 	return err
 }
 
+// checkRoute checks that a route can have the groups: its rule exists, it is accepted, it has room, and it may refer
+// to Services of other namespaces.
 func (r *Router) checkRoute(ctx context.Context, id string, groups []string) error {
 	route, err := ParseRoute(id)
 	if err != nil {
 		return err
 	}
-	if !route.Kind.info().parents {
-		return nil
-	}
-	a, err := r.acceptance(ctx, id)
-	switch {
-	case err != nil:
+	p, _, err := r.place(ctx, route)
+	if err != nil || !route.Kind.info().parents {
 		return err
-	case a.parents == 0:
-		return &GroupError{Route: id, Err: ErrNoParents}
-	case a.refused != "":
-		return &GroupError{Route: id, Detail: a.refused, Err: ErrNotAccepted}
-	case a.accepted == 0:
-		return &GroupError{Route: id, Detail: "no controller has answered for its present generation", Err: ErrNotAccepted}
+	}
+	if err := acceptanceOf(route, p.object).check(id); err != nil {
+		return err
+	}
+	if err := p.checkRoom(groups); err != nil {
+		return err
 	}
 	for _, group := range groups {
-		g, err := ParseGroup(group)
-		if err != nil {
-			return err
-		}
-		if g.Namespace == route.Namespace {
-			continue
-		}
-		if err := r.checkGrant(ctx, route, g); err != nil {
+		if err := r.checkGrant(ctx, route, group); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// checkGrant checks that the namespace of a Service lets a route of another one refer to it.
-func (r *Router) checkGrant(ctx context.Context, route Route, g GroupID) error {
-	grants, err := r.calls.list(ctx, referenceGrants(), g.Namespace, "")
-	if err != nil {
-		return err
+// checkRoom checks that the rule can have the groups besides the backends that it has, which stay at weight 0.
+func (p place) checkRoom(groups []string) error {
+	if p.route.Kind == Service || p.route.Kind == VirtualService {
+		return nil
 	}
-	for _, grant := range grants {
-		spec := part(grant.Object, "spec")
-		from := slices.ContainsFunc(list(spec, "from"), func(x any) bool {
-			one, _ := x.(map[string]any)
-			return text(one, "group") == gatewayGroup && text(one, "kind") == route.Kind.info().kind && text(one, "namespace") == route.Namespace
-		})
-		to := slices.ContainsFunc(list(spec, "to"), func(x any) bool {
-			one, _ := x.(map[string]any)
-			name := text(one, "name")
-			return text(one, "group") == "" && text(one, "kind") == "Service" && (name == "" || name == g.Service)
-		})
-		if from && to {
-			return nil
+	has := map[string]bool{}
+	for _, ref := range objects(p.rule(), p.route.Kind.info().refs) {
+		has[groupOf(p.route, ref)] = true
+	}
+	n := len(p.refs())
+	for _, group := range groups {
+		if !has[group] {
+			has[group] = true
+			n++
 		}
 	}
-	return &GroupError{Group: g.String(), Route: route.String(), Err: ErrNoGrant}
+	return p.checkCount(n)
+}
+
+// checkCount returns ErrTooManyRefs where the rule would have too many backends.
+func (p place) checkCount(n int) error {
+	if n <= maxRefs {
+		return nil
+	}
+	return &GroupError{Route: p.route.String(), Err: ErrTooManyRefs, Detail: fmt.Sprintf("it would have %d, the maximum is %d", n, maxRefs)}
 }
 
 // LongestDelay returns 0: how long a proxy lets requests in flight go on is not known from the cluster.

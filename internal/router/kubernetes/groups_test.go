@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"k8s.io/klog/v2"
 	"pgregory.net/rapid"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localkube"
@@ -46,4 +47,12 @@ func TestParse_returnsWhatWasParsed(t *testing.T) {
 			t.Fatalf("%q became %q", text, g)
 		}
 	})
+}
+
+// client-go logs to the terminal by default, such as every request that waited for its rate.
+func TestNewRouters_silencesTheLog(t *testing.T) {
+	newCluster(t)
+	if klog.Background().Enabled() {
+		t.Error("client-go logs")
+	}
 }

@@ -37,19 +37,20 @@ type info struct {
 	plural   string
 	rules    string // the field of the spec with the rules
 	refs     string // the field of a rule with the backends
+	match    string // the field of a rule with the requests that it is for
 	parents  bool   // the controllers report conditions by parent
 }
 
 func (k Kind) info() info {
 	switch k {
 	case HTTPRoute:
-		return info{"HTTPRoute", gatewayGroup, []string{"v1", "v1beta1"}, "httproutes", "rules", "backendRefs", true}
+		return info{"HTTPRoute", gatewayGroup, []string{"v1", "v1beta1"}, "httproutes", "rules", "backendRefs", "matches", true}
 	case GRPCRoute:
-		return info{"GRPCRoute", gatewayGroup, []string{"v1", "v1alpha2"}, "grpcroutes", "rules", "backendRefs", true}
+		return info{"GRPCRoute", gatewayGroup, []string{"v1", "v1alpha2"}, "grpcroutes", "rules", "backendRefs", "matches", true}
 	case TCPRoute:
-		return info{"TCPRoute", gatewayGroup, []string{"v1", "v1alpha2"}, "tcproutes", "rules", "backendRefs", true}
+		return info{"TCPRoute", gatewayGroup, []string{"v1", "v1alpha2"}, "tcproutes", "rules", "backendRefs", "matches", true}
 	case VirtualService:
-		return info{"VirtualService", istioGroup, []string{"v1", "v1beta1", "v1alpha3"}, "virtualservices", "http", "route", false}
+		return info{"VirtualService", istioGroup, []string{"v1", "v1beta1", "v1alpha3"}, "virtualservices", "http", "route", "match", false}
 	case Service:
 		return info{kind: "Service", versions: []string{"v1"}, plural: "services"}
 	}

@@ -77,20 +77,32 @@ func managersOf(route Route, object map[string]any) []Managed {
 	return all
 }
 
-// appliers returns the field managers that own the weights by server-side apply, sorted.
+// appliers returns the field managers that own the weights by server-side apply, sorted. A write of the router makes
+// itself the owner in their place, so from then on it is those that own another field of the spec: their next apply
+// conflicts or, if it is forced, resets the weights.
 func appliers(route Route, metadata map[string]any) []string {
 	field := "f:" + route.Kind.info().rules
 	if route.Kind == Service {
 		field = "f:selector"
 	}
+	owned := slices.ContainsFunc(list(metadata, "managedFields"), func(x any) bool {
+		entry, _ := x.(map[string]any)
+		return text(entry, "manager") == manager && text(entry, "operation") == "Update" && owns(entry, field)
+	})
 	var names []string
 	for _, x := range list(metadata, "managedFields") {
 		entry, _ := x.(map[string]any)
-		_, owns := part(part(entry, "fieldsV1"), "f:spec")[field]
-		if name := text(entry, "manager"); owns && text(entry, "operation") == "Apply" && name != manager && !slices.Contains(names, name) {
+		if name := text(entry, "manager"); text(entry, "operation") == "Apply" && name != manager && !slices.Contains(names, name) &&
+			(owns(entry, field) || owned && len(part(part(entry, "fieldsV1"), "f:spec")) > 0) {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
 	return names
+}
+
+// owns reports whether an entry of managedFields has a field of the spec.
+func owns(entry map[string]any, field string) bool {
+	_, has := part(part(entry, "fieldsV1"), "f:spec")[field]
+	return has
 }

@@ -19,15 +19,6 @@ type place struct {
 	index  int // of the rule
 }
 
-// raw is the Raw value of a traffic.State: what the part of the object was. It is never changed, so copies of a
-// traffic.State may share it.
-type raw struct {
-	Route string         `json:"route"`
-	Index int            `json:"index"`
-	Refs  []any          `json:"refs,omitempty"`
-	Field map[string]any `json:"selector,omitempty"`
-}
-
 // part returns an object in an object; nil: it is missing.
 func part(object map[string]any, field string) map[string]any {
 	inner, _ := object[field].(map[string]any)
@@ -36,6 +27,16 @@ func part(object map[string]any, field string) map[string]any {
 
 func list(object map[string]any, field string) []any {
 	all, _ := object[field].([]any)
+	return all
+}
+
+// objects returns the elements of a list, which are objects.
+func objects(object map[string]any, field string) []map[string]any {
+	var all []map[string]any
+	for _, x := range list(object, field) {
+		one, _ := x.(map[string]any)
+		all = append(all, one)
+	}
 	return all
 }
 
@@ -140,28 +141,13 @@ func copyRefs(refs []any) []any {
 // raw returns a copy of what the place has.
 func (p place) raw() *raw {
 	k := &raw{Route: p.route.String(), Index: p.index, Refs: copyRefs(p.refs())}
+	if match, has := p.rule()[p.route.Kind.info().match]; has {
+		k.Match = runtime.DeepCopyJSONValue(match)
+	}
 	if p.route.Kind == Service {
 		k.Refs, k.Field = nil, runtime.DeepCopyJSON(p.selector())
 	}
 	return k
-}
-
-// weights returns the weights of the groups that have some.
-func (k *raw) weights(route Route) map[string]int {
-	weights := map[string]int{}
-	if route.Kind == Service {
-		if len(k.Field) > 0 {
-			weights[selectorGroup(route, k.Field)] = allTraffic
-		}
-		return weights
-	}
-	for _, x := range k.Refs {
-		ref, _ := x.(map[string]any)
-		if n := weightOf(route, ref, len(k.Refs)); n > 0 {
-			weights[groupOf(route, ref)] += n
-		}
-	}
-	return weights
 }
 
 // state returns what the place does with requests.
@@ -226,13 +212,14 @@ func groupOf(route Route, ref map[string]any) string {
 }
 
 // destinationGroup returns the group of a destination of Istio. A subset is a part of a Service, which no
-// environment has.
+// environment has. A host with a dot is a name in DNS: that of a Service has its namespace and "svc".
 func destinationGroup(route Route, destination map[string]any) string {
 	port, _ := number(part(destination, "port"), "number")
 	name, namespace := text(destination, "host"), route.Namespace
-	parts := strings.Split(name, ".")
-	if len(parts) == 2 || len(parts) > 2 && parts[2] == "svc" { // name.namespace, name.namespace.svc.cluster.local
+	if parts := strings.Split(name, "."); len(parts) > 2 && parts[2] == "svc" { // name.namespace.svc.cluster.local
 		name, namespace = parts[0], parts[1]
+	} else if len(parts) > 1 {
+		return fmt.Sprintf("host/%s:%d", name, port)
 	}
 	id := GroupID{Namespace: namespace, Service: name, Port: port}.String()
 	if subset := text(destination, "subset"); subset != "" {
@@ -249,11 +236,15 @@ func selectorGroup(route Route, selector map[string]any) string {
 	return g.String()
 }
 
-// sharesIn returns the groups with a share of a state that is to be written to a route. It returns ErrInvalid
-// and the errors of ParseGroup.
-func sharesIn(route Route, want traffic.State) (map[string]int, error) {
+// sharesIn returns the groups with a share of a state that is to be written to a route which had some backends. What
+// it had is within its limits. It returns ErrInvalid, ErrKinds and the errors of ParseGroup.
+func sharesIn(route Route, want traffic.State, had *raw) (map[string]int, error) {
 	if want.Stickiness != 0 {
 		return nil, fmt.Errorf("%w: a route has no stickiness of groups", ErrInvalid)
+	}
+	before := had.weights(route)
+	if (traffic.State{Weights: before}).EqualTraffic(traffic.State{Weights: want.Weights}) && len(before) > 0 {
+		return before, nil
 	}
 	weights, limits := map[string]int{}, Limits()
 	if route.Kind == Service {
@@ -261,14 +252,14 @@ func sharesIn(route Route, want traffic.State) (map[string]int, error) {
 	}
 	for _, group := range want.Groups() {
 		g, err := ParseGroup(group)
-		if err != nil && (!isOpaque(group) || want.Weights[group] > 0) {
+		if err != nil && !had.has(route, group) && (!isOpaque(group) || want.Weights[group] > 0) {
 			return nil, err
 		}
 		n := want.Weights[group]
 		switch {
 		case n < 0 || n > limits.Weight && route.Kind != Service || n > int(shift.Full) && route.Kind == Service:
 			return nil, fmt.Errorf("%w: weight %d of %s, 0 to %d are allowed", ErrInvalid, n, Label(group), limits.Weight)
-		case n > 0 && (g.Selector != nil) != (route.Kind == Service):
+		case err == nil && n > 0 && (g.Selector != nil) != (route.Kind == Service):
 			return nil, fmt.Errorf("%s: %w", Label(group), ErrKinds)
 		case n > 0 && route.Kind == Service && g.Namespace != route.Namespace:
 			return nil, fmt.Errorf("%w: %s is in another namespace than %s", ErrInvalid, Label(group), route.Display())
@@ -304,26 +295,23 @@ func (p place) next(want map[string]int, known *raw) (raw, error) {
 		}
 		return k, nil
 	}
-	done := map[string]bool{}
+	now, done := p.raw(), map[string]int{}
 	for _, x := range copyRefs(p.refs()) {
 		ref, _ := x.(map[string]any)
 		group := groupOf(p.route, ref)
-		n := int64(want[group])
-		if done[group] {
-			n = 0 // the first of several has the share
-		}
-		done[group], ref["weight"] = true, n
+		ref["weight"] = int64(now.divided(known, p.route, group, want[group])[done[group]])
+		done[group]++
 		k.Refs = append(k.Refs, ref)
 	}
 	for _, group := range sorted(want) {
-		if !done[group] {
+		if done[group] == 0 {
 			k.Refs = append(k.Refs, newRef(p.route, group, known, want[group]))
 		}
 	}
-	if len(k.Refs) > maxRefs && p.route.Kind != VirtualService {
-		return k, fmt.Errorf("%w: %s would have %d backendRefs, the maximum is %d; remove those at weight 0 that are not used any more", ErrInvalid, p.route.Display(), len(k.Refs), maxRefs)
+	if p.route.Kind == VirtualService {
+		return k, nil
 	}
-	return k, nil
+	return k, p.checkCount(len(k.Refs))
 }
 
 // newRef returns a backend for a group: the one that was read before, with its filters, or a new one.

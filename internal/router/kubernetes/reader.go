@@ -19,6 +19,7 @@ type Reader struct {
 	health awscall.Batcher[traffic.Health]
 	idle   awscall.Budget
 	lists  awscall.Cache[collection, []listed]
+	grants awscall.Cache[string, []grant]
 }
 
 // NewReader returns a Reader with an empty cache.
@@ -65,17 +66,30 @@ func (r *Reader) IdleHealth(ctx context.Context, groups []string) (map[string]tr
 
 // References is Router.References with shared requests.
 func (r *Reader) References(ctx context.Context, groups []string) ([]traffic.Reference, error) {
-	return r.router.references(ctx, groups, r.list)
+	found, err := r.FindReferences(ctx, groups)
+	return found.References, err
+}
+
+// FindReferences is Router.FindReferences with shared requests.
+func (r *Reader) FindReferences(ctx context.Context, groups []string) (Found, error) {
+	return r.router.references(ctx, groups, r.shared())
 }
 
 // OtherRoutes is Router.OtherRoutes with shared requests.
 func (r *Reader) OtherRoutes(ctx context.Context, routes, groups []string) ([]traffic.OtherRoute, error) {
-	return otherRoutes(ctx, routes, groups, r.list)
+	return otherRoutes(ctx, routes, groups, r.shared())
 }
 
-// list is Router.listed with shared requests.
-func (r *Reader) list(ctx context.Context, at collection) ([]listed, error) {
-	return r.lists.Get(ctx, at, func(ctx context.Context) ([]listed, error) { return r.router.listed(ctx, at) })
+// shared are the lists of the Router with shared requests.
+func (r *Reader) shared() lists {
+	return lists{
+		routes: func(ctx context.Context, at collection) ([]listed, error) {
+			return r.lists.Get(ctx, at, func(ctx context.Context) ([]listed, error) { return r.router.listed(ctx, at) })
+		},
+		grants: func(ctx context.Context, namespace string) ([]grant, error) {
+			return r.grants.Get(ctx, namespace, func(ctx context.Context) ([]grant, error) { return r.router.calls.grants(ctx, namespace) })
+		},
+	}
 }
 
 // Invalidate empties the cache. It is for after a shift.
@@ -83,4 +97,5 @@ func (r *Reader) Invalidate() {
 	r.routes.Forget()
 	r.health.Forget()
 	r.lists.Forget()
+	r.grants.Forget()
 }

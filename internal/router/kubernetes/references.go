@@ -10,33 +10,69 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
-// listing returns the routes of a kind in a namespace, each with the groups that it has.
-type listing func(ctx context.Context, at collection) ([]listed, error)
+// Found is what a search for the routes that have groups found.
+type Found struct {
+	References []traffic.Reference
+	Unread     []Unread
+}
 
-// collection is all objects of a kind in a namespace.
+// Unread is where a search could not look, because the API denied access.
+type Unread struct {
+	Text string // names it for people: "HTTPRoutes of namespace edge"
+	Err  error  // a CallError
+}
+
+// collection is all objects of a kind in a namespace; empty: in all of them.
 type collection struct {
 	kind      Kind
 	namespace string
 }
 
+// unread returns the collection as one that access was denied to.
+func (c collection) unread(err error) Unread {
+	text := c.kind.info().kind + "s of namespace " + c.namespace
+	if c.namespace == "" {
+		text = c.kind.info().kind + "s of other namespaces"
+	}
+	return Unread{text, err}
+}
+
+// lists reads what a search needs. A Router reads it, a Reader shares what it has read.
+type lists struct {
+	routes func(context.Context, collection) ([]listed, error)
+	grants func(ctx context.Context, namespace string) ([]grant, error)
+}
+
 // listed is a route with its groups.
 type listed struct {
 	route   Route
+	name    string // of the rule; empty: it has none
+	index   int    // of the rule
 	weights map[string]int
 	all     []string // groups, also those without a weight
 }
 
-// References returns the routes that have one of the groups, in the order of the groups, whatever manages
-// them. It looks in the namespace of the group only: routes of other namespaces, and what does not send by a
-// route, such as an Ingress, are not among them. It takes one request per group, kind and namespace;
-// Reader.References shares them. It returns traffic.ErrNotFound for a missing Service.
+// References is FindReferences without what could not be read.
 func (r *Router) References(ctx context.Context, groups []string) ([]traffic.Reference, error) {
-	ctx, cancel := awscall.LimitRead(ctx)
-	defer cancel()
-	return r.references(ctx, groups, r.listed)
+	found, err := r.FindReferences(ctx, groups)
+	return found.References, err
 }
 
-func (r *Router) references(ctx context.Context, groups []string, list listing) ([]traffic.Reference, error) {
+// FindReferences returns the routes that have one of the groups, in the order of the groups, whatever manages
+// them: those in the namespace of the group, those in namespaces that a ReferenceGrant names, and the
+// VirtualServices of all namespaces. Where the API denies access to another namespace, what is there is Unread.
+// What does not send by a route, such as an Ingress, is not among them. It takes one request per group, kind and
+// namespace; Reader.FindReferences shares them. It returns traffic.ErrNotFound for a missing Service.
+func (r *Router) FindReferences(ctx context.Context, groups []string) (Found, error) {
+	ctx, cancel := awscall.LimitRead(ctx)
+	defer cancel()
+	return r.references(ctx, groups, unshared(r))
+}
+
+// unshared are the lists of a Router.
+func unshared(r *Router) lists { return lists{r.listed, r.calls.grants} }
+
+func (r *Router) references(ctx context.Context, groups []string, l lists) (Found, error) {
 	_, errs := awscall.Each(groups, maxConcurrent, func(id string) (struct{}, error) {
 		err := r.checkService(ctx, id)
 		if errors.Is(err, ErrNoPort) {
@@ -45,97 +81,169 @@ func (r *Router) references(ctx context.Context, groups []string, list listing) 
 		return struct{}{}, err
 	})
 	if err := awscall.FirstOf(groups, errs); err != nil {
-		return nil, err
+		return Found{}, err
 	}
+	s := search{lists: l}
 	var found []traffic.Reference
 	for _, group := range groups {
-		g, err := ParseGroup(group)
+		all, err := s.near(ctx, group)
 		if err != nil {
-			return nil, err
+			return Found{}, err
 		}
-		for _, kind := range g.kinds() {
-			all, err := list(ctx, collection{kind, g.Namespace})
-			if err != nil {
-				return nil, err
-			}
-			for _, x := range all {
-				if slices.Contains(x.all, group) {
-					found = append(found, traffic.Reference{Route: x.route.String(), Text: x.route.Display(), Group: group, Share: shareOf(x.weights, group)})
-				}
+		for _, x := range all {
+			if slices.Contains(x.all, group) {
+				found = append(found, traffic.Reference{Route: x.route.String(), Text: x.route.Display(), Group: group, Share: shareOf(x.weights, group)})
 			}
 		}
 	}
-	return found, nil
+	return Found{found, s.unread}, nil
 }
 
-// kinds returns the kinds of routes that can have the group.
-func (g GroupID) kinds() []Kind {
-	if g.Selector != nil {
-		return []Kind{Service}
-	}
-	return []Kind{HTTPRoute, GRPCRoute, TCPRoute, VirtualService}
-}
-
-// OtherRoutes returns the routes in the namespaces of the routes that send traffic to one of the groups and are
-// not among the routes: they keep using an environment that the routes have left.
+// OtherRoutes returns the routes that send traffic to one of the groups and are not among the routes: they keep
+// using an environment that the routes have left. It looks in the namespaces of the routes and where FindReferences
+// looks. It skips another namespace that the API denies access to.
 func (r *Router) OtherRoutes(ctx context.Context, routes, groups []string) ([]traffic.OtherRoute, error) {
 	ctx, cancel := awscall.LimitRead(ctx)
 	defer cancel()
-	return otherRoutes(ctx, routes, groups, r.listed)
+	return otherRoutes(ctx, routes, groups, unshared(r))
 }
 
-func otherRoutes(ctx context.Context, routes, groups []string, list listing) ([]traffic.OtherRoute, error) {
-	var own []place
-	var places []collection
+func otherRoutes(ctx context.Context, routes, groups []string, l lists) ([]traffic.OtherRoute, error) {
+	s := search{lists: l}
+	var own []Route
+	var all []listed
 	for _, id := range routes {
 		route, err := ParseRoute(id)
 		if err != nil {
 			return nil, err
 		}
-		own = append(own, place{route: route})
-		g := GroupID{}
-		if route.Kind == Service {
-			g.Selector = map[string]string{}
-		}
-		for _, kind := range g.kinds() {
-			if at := (collection{kind, route.Namespace}); !slices.Contains(places, at) {
-				places = append(places, at)
-			}
-		}
-	}
-	var others []traffic.OtherRoute
-	for _, at := range places {
-		all, err := list(ctx, at)
+		own = append(own, route)
+		near, err := s.in(ctx, route.kinds(), route.Namespace)
 		if err != nil {
 			return nil, err
 		}
-		for _, x := range all {
-			fed := slices.DeleteFunc(sorted(x.weights), func(group string) bool { return !slices.Contains(groups, group) })
-			if len(fed) > 0 && !slices.ContainsFunc(own, func(p place) bool { return x.is(p.route) }) {
-				others = append(others, traffic.OtherRoute{Route: x.route.String(), Text: x.route.Display(), Groups: fed})
-			}
+		all = append(all, near...)
+	}
+	for _, group := range groups {
+		near, err := s.near(ctx, group)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, near...)
+	}
+	var others []traffic.OtherRoute
+	for _, x := range all {
+		if slices.ContainsFunc(own, x.is) || slices.ContainsFunc(others, func(o traffic.OtherRoute) bool { return o.Route == x.route.String() }) {
+			continue
+		}
+		fed := slices.DeleteFunc(sorted(x.weights), func(group string) bool { return !slices.Contains(groups, group) })
+		if len(fed) > 0 {
+			others = append(others, traffic.OtherRoute{Route: x.route.String(), Text: x.route.Display(), Groups: fed})
 		}
 	}
 	return others, nil
+}
+
+// search reads the routes that may have groups, each collection once.
+type search struct {
+	lists  lists
+	known  map[collection][]listed
+	unread []Unread
+}
+
+// near returns the routes that may have a group.
+func (s *search) near(ctx context.Context, group string) ([]listed, error) {
+	g, err := ParseGroup(group)
+	if err != nil {
+		return nil, err
+	}
+	if g.Selector != nil {
+		return s.in(ctx, []Kind{Service}, g.Namespace)
+	}
+	all, err := s.in(ctx, weighted(), g.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	grants, err := s.lists.grants(ctx, g.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	for _, at := range append(fromOthers(grants, g), collection{VirtualService, ""}) {
+		others, err := s.read(ctx, at)
+		if call, is := errors.AsType[*CallError](err); is && errors.Is(err, traffic.ErrDenied) {
+			s.deny(at, call)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range others {
+			if x.route.Namespace != g.Namespace { // it was read already
+				all = append(all, x)
+			}
+		}
+	}
+	return all, nil
+}
+
+// in returns the routes of kinds in a namespace, which must be readable.
+func (s *search) in(ctx context.Context, kinds []Kind, namespace string) ([]listed, error) {
+	var all []listed
+	for _, kind := range kinds {
+		some, err := s.read(ctx, collection{kind, namespace})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
+}
+
+func (s *search) read(ctx context.Context, at collection) ([]listed, error) {
+	if all, is := s.known[at]; is {
+		return all, nil
+	}
+	all, err := s.lists.routes(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	if s.known == nil {
+		s.known = map[collection][]listed{}
+	}
+	s.known[at] = all
+	return all, nil
+}
+
+// deny records, once, that a collection was not read.
+func (s *search) deny(at collection, err error) {
+	unread := at.unread(err)
+	if !slices.ContainsFunc(s.unread, func(u Unread) bool { return u.Text == unread.Text }) {
+		s.unread = append(s.unread, unread)
+	}
+}
+
+// weighted returns the kinds of routes that have Services.
+func weighted() []Kind { return []Kind{HTTPRoute, GRPCRoute, TCPRoute, VirtualService} }
+
+// kinds returns the kinds of routes that can have the groups of a route.
+func (r Route) kinds() []Kind {
+	if r.Kind == Service {
+		return []Kind{Service}
+	}
+	return weighted()
 }
 
 // is reports whether a configured route means the listed one: it may name the rule in another way.
 func (x listed) is(route Route) bool {
 	same := x.route
 	same.Rule = route.Rule
-	return same == route && (route.Rule == x.route.Rule || route.Rule == "" || route.Rule == strconv.Itoa(x.index()))
-}
-
-// index is the index of a rule that has no name; -1: it has one.
-func (x listed) index() int {
-	i, err := strconv.Atoi(x.route.Rule)
-	if err != nil {
-		return -1
+	if same != route {
+		return false
 	}
-	return i
+	return route.Rule == x.route.Rule || route.Rule == x.name || x.name != route.Rule && route.Rule == strconv.Itoa(x.index)
 }
 
-// listed reads all routes of a kind in a namespace. A cluster without the API has none.
+// listed reads all routes of a collection. A cluster without the API has none.
 func (r *Router) listed(ctx context.Context, at collection) ([]listed, error) {
 	objects, err := r.calls.list(ctx, at.kind.info(), at.namespace, "")
 	if errors.Is(err, ErrNotInstalled) {
@@ -149,25 +257,24 @@ func (r *Router) listed(ctx context.Context, at collection) ([]listed, error) {
 		p := place{route: Route{Kind: at.kind, Namespace: object.GetNamespace(), Name: object.GetName()}, object: object.Object}
 		for i := range max(len(p.rules()), 1) {
 			p.index = i
-			if p.route.Rule = ruleName(p); len(p.rules()) < 2 {
-				p.route.Rule = ""
-			}
 			all = append(all, p.listed())
 		}
 	}
 	return all, nil
 }
 
-func ruleName(p place) string {
-	if name := text(p.rule(), "name"); name != "" {
-		return name
-	}
-	return strconv.Itoa(p.index)
-}
-
+// listed returns a rule with its groups. The route names the rule where there are several.
 func (p place) listed() listed {
+	x := listed{route: p.route, name: text(p.rule(), "name"), index: p.index}
+	switch {
+	case len(p.rules()) < 2:
+	case x.name != "":
+		x.route.Rule = x.name
+	default:
+		x.route.Rule = strconv.Itoa(p.index)
+	}
 	k := p.raw()
-	x := listed{route: p.route, weights: k.weights(p.route)}
+	x.weights = k.weights(x.route)
 	x.all = sorted(x.weights)
 	for _, y := range k.Refs {
 		ref, _ := y.(map[string]any)

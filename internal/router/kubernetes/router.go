@@ -40,6 +40,7 @@ type Config struct {
 	Rollback bool
 
 	records *recordMemory
+	seen    *sightings
 }
 
 // Router is traffic.Router for routes of a cluster. It caches nothing but the versions of the APIs.
@@ -47,6 +48,7 @@ type Router struct {
 	config  Config
 	calls   *caller
 	records *recordMemory
+	seen    *sightings
 }
 
 // New returns a Router. See NewRouters for Routers that call a cluster.
@@ -54,7 +56,10 @@ func New(config Config) *Router {
 	if config.records == nil {
 		config.records = &recordMemory{}
 	}
-	return &Router{config: config, calls: &caller{client: config.Client, served: map[string]string{}}, records: config.records}
+	if config.seen == nil {
+		config.seen = &sightings{}
+	}
+	return &Router{config: config, calls: &caller{client: config.Client, served: map[string]string{}}, records: config.records, seen: config.seen}
 }
 
 // Read implements traffic.Router with one request per route. It also returns the errors of ParseRoute, a
@@ -87,11 +92,13 @@ func (r *Router) readEach(ctx context.Context, routes []string) (map[string]traf
 		if err != nil {
 			return traffic.State{}, err
 		}
-		p, _, err := r.place(ctx, route)
+		p, object, err := r.place(ctx, route)
 		if err != nil {
 			return traffic.State{}, err
 		}
-		return p.state(), nil
+		s := p.state()
+		r.seen.read(route, object, maps.Clone(s.Weights))
+		return s, nil
 	})
 }
 
@@ -112,10 +119,10 @@ func (r *Router) object(ctx context.Context, route Route) (*unstructured.Unstruc
 }
 
 // Write implements traffic.Router with a get and an update that has the resourceVersion of the get, so that a
-// change of somebody else in between is neither lost nor overwritten: where it was one of the weights, Write
-// returns a ChangedError and has changed nothing. The Router for rollbacks patches an object that it cannot
-// read. It also returns the errors of ParseRoute and ParseGroup, a RuleError, ErrBusy, ErrKinds and, where
-// nothing was sent, ErrInvalid.
+// change of somebody else is neither lost nor overwritten: where it was one of the weights, since the last Read or
+// after the get, Write returns a ChangedError and has changed nothing. The Router for rollbacks replaces weights that
+// were changed before its get, and patches an object that it cannot read. It also returns the errors of ParseRoute and ParseGroup, a RuleError, ErrBusy, ErrKinds and, where
+// nothing was sent, ErrInvalid, and ErrNoPort, ErrNoGrant and ErrTooManyRefs in a GroupError.
 func (r *Router) Write(ctx context.Context, id string, want traffic.State) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -130,7 +137,7 @@ func (r *Router) Write(ctx context.Context, id string, want traffic.State) error
 		return fmt.Errorf("%w: it was not read from this route", ErrInvalid)
 	}
 	if want.Response == "" {
-		if w.weights, err = sharesIn(route, want); err != nil {
+		if w.weights, err = sharesIn(route, want, w.known); err != nil {
 			return err
 		}
 	}
@@ -148,7 +155,8 @@ type writing struct {
 	weights map[string]int // nil: the route gets what is known
 }
 
-// checkNew checks that the Services exist which the route did not have: the API would accept any name.
+// checkNew checks that the Services exist which the route did not have, and that it may refer to them: the API would
+// accept any name. A rollback needs them to exist.
 func (w writing) checkNew(ctx context.Context) error {
 	if w.route.Kind == Service {
 		return nil
@@ -158,7 +166,11 @@ func (w writing) checkNew(ctx context.Context) error {
 		if had[group] > 0 {
 			continue
 		}
-		if err := w.router.checkService(ctx, group); err != nil && (!w.router.config.Rollback || errors.Is(err, traffic.ErrNotFound)) {
+		err := w.router.checkService(ctx, group)
+		if err == nil && !w.router.config.Rollback {
+			err = w.router.checkGrant(ctx, w.route, group)
+		}
+		if err != nil && (!w.router.config.Rollback || errors.Is(err, traffic.ErrNotFound)) {
 			return err
 		}
 	}
@@ -173,14 +185,23 @@ func (w writing) write(ctx context.Context) error {
 		}
 		return err
 	}
-	expected := []map[string]int{w.known.weights(w.route), p.raw().weights(w.route)}
+	before := p.raw().weights(w.route)
 	for attempt := range maxConflicts {
+		now := p.raw().weights(w.route)
 		next, err := w.next(p)
 		if err != nil {
 			return err
 		}
+		goal := next.weights(w.route)
+		switch {
+		case attempt > 0 && sameShares(now, goal):
+			return nil // an attempt whose answer was lost, or somebody with the same goal
+		case !sameShares(now, goal) && !w.expects(now, before):
+			return &ChangedError{w.route.String(), now}
+		}
 		p.set(next)
 		w.router.records.restore(w.route, object)
+		w.router.seen.sent(w.route, goal)
 		err = w.router.calls.update(ctx, w.route.Kind.info(), object, w.route.String())
 		if !apierrors.IsConflict(err) || !awscall.WaitFor(ctx, time.Duration(attempt)*10*time.Millisecond) {
 			return err
@@ -188,15 +209,14 @@ func (w writing) write(ctx context.Context) error {
 		if p, object, err = w.router.place(ctx, w.route); err != nil {
 			return err
 		}
-		now := p.raw().weights(w.route)
-		switch {
-		case sameShares(now, next.weights(w.route)):
-			return nil // an attempt whose answer was lost, or somebody with the same goal
-		case !slices.ContainsFunc(expected, func(x map[string]int) bool { return sameShares(now, x) }):
-			return &ChangedError{w.route.String(), now}
-		}
 	}
 	return fmt.Errorf("%s: %w: %d writes in a row found a newer version of it", w.route.Display(), ErrBusy, maxConflicts)
+}
+
+// expects reports whether weights are those that the caller decided on, or that this process sent and that arrived
+// late. A rollback replaces also others that it found when it began.
+func (w writing) expects(now, before map[string]int) bool {
+	return w.router.seen.knows(w.route, now) || w.router.config.Rollback && sameShares(now, before)
 }
 
 // read reads the object before it is written. In a rollback, there is none where it cannot be read.
@@ -258,6 +278,8 @@ func (w writing) operations() ([]byte, error) {
 	var operations []operation
 	if _, err := strconv.Atoi(w.route.Rule); err != nil && w.route.Rule != "" {
 		operations = append(operations, operation{"test", at + "/name", w.route.Rule})
+	} else if w.known.Match != nil {
+		operations = append(operations, operation{"test", at + "/" + i.match, w.known.Match})
 	}
 	return json.Marshal(append(operations, operation{"add", at + "/" + i.refs, next.Refs}))
 }

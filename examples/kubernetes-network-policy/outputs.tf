@@ -1,0 +1,3 @@
+output "live" {
+  value = bluegreen_switch.web.live
+}

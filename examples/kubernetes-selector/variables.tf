@@ -1,0 +1,39 @@
+variable "kubeconfig" {
+  description = "Path of the kubeconfig file."
+  type        = string
+  default     = "~/.kube/config"
+}
+
+variable "context" {
+  description = "Context of the kubeconfig."
+  type        = string
+}
+
+variable "namespace" {
+  description = "Namespace of the application."
+  type        = string
+  default     = "shop"
+}
+
+variable "image" {
+  description = "Image of the application, without its tag."
+  type        = string
+}
+
+variable "replicas" {
+  description = "Number of Pods of each environment."
+  type        = number
+  default     = 3
+}
+
+variable "releases" {
+  description = "Map of environment to version."
+  type        = map(string)
+  default     = { blue = "1.4.2", green = "1.4.2" }
+}
+
+variable "active" {
+  description = "Environment that receives all requests."
+  type        = string
+  default     = "blue"
+}

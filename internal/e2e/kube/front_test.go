@@ -1,0 +1,102 @@
+//go:build linux
+
+package kube
+
+import (
+	"crypto/tls"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/rest"
+)
+
+// front is a proxy before the API server, which counts requests and lets a test act before one and after it.
+type front struct {
+	c   *cluster
+	url string
+
+	mu     sync.Mutex
+	writes []string // of routes: "PUT /apis/…"
+	found  int      // conflicts
+	hook   func(n int, r *http.Request) (drop bool)
+}
+
+func newFront(t *testing.T, c *cluster) *front {
+	t.Helper()
+	f := &front{c: c}
+	certificate, err := tls.LoadX509KeyPair(filepath.Join(c.dir, "tls.crt"), filepath.Join(c.dir, "tls.key"))
+	must(t, err)
+	api, err := url.Parse(c.url)
+	must(t, err)
+	transport, err := rest.TransportFor(&rest.Config{TLSClientConfig: rest.TLSClientConfig{CAData: c.ca}})
+	must(t, err)
+	proxy := &httputil.ReverseProxy{Transport: transport, ErrorLog: log.New(io.Discard, "", 0), FlushInterval: -1, // of watches
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(api) }, ModifyResponse: f.after}
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		drop := f.before(r)
+		if !drop {
+			proxy.ServeHTTP(w, r)
+			return
+		}
+		proxy.ServeHTTP(httptest.NewRecorder(), r) // it is executed, and nobody receives the answer
+		panic(http.ErrAbortHandler)
+	}))
+	srv.Config.ReadHeaderTimeout, srv.Config.ErrorLog = time.Minute, log.New(io.Discard, "", 0)
+	srv.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	f.url = srv.URL
+	return f
+}
+
+// before counts a write and runs the hook.
+func (f *front) before(r *http.Request) (drop bool) {
+	if !isWrite(r) {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.writes = append(f.writes, r.Method+" "+r.URL.Path)
+	return f.hook != nil && f.hook(len(f.writes), r)
+}
+
+// after counts a conflict.
+func (f *front) after(r *http.Response) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r.StatusCode == http.StatusConflict {
+		f.found++
+	}
+	return nil
+}
+
+// conflicts returns how many writes were in conflict.
+func (f *front) conflicts() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.found
+}
+
+// mark returns how many writes of routes there were.
+func (f *front) mark() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.writes)
+}
+
+// atWrite sets a function that runs at the n-th write from now on, from 1. It returns whether the write is executed
+// without an answer.
+func (f *front) atWrite(n int, do func() (drop bool)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n += len(f.writes)
+	f.hook = func(i int, _ *http.Request) bool { return i == n && do() }
+}
