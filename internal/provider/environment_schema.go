@@ -23,7 +23,7 @@ func environmentSchema() schema.Schema {
 	return schema.Schema{
 		MarkdownDescription: "A copy of production: its target groups, the resources that serve behind them, and what must hold before it can receive traffic. " +
 			"It is tested while idle, protected while it carries traffic, and drained before it is destroyed.\n\n" +
-			"It creates nothing in AWS. When it is destroyed, its target groups are removed from the listeners and rules that have them at weight 0, so that they can be deleted.\n\n" +
+			"It creates nothing in AWS or Kubernetes. When it is destroyed, its target groups are removed from the listeners and rules that have them at weight 0, so that they can be deleted.\n\n" +
 			"Set `lifecycle { create_before_destroy = true }` from the first apply on: Terraform reads it from the state, and it makes Terraform shift the traffic before it destroys an old environment. " +
 			"See [Getting started](../guides/getting-started.md).",
 		Attributes: environmentAttributes(),
@@ -83,7 +83,7 @@ func environmentAttributes() map[string]schema.Attribute {
 		"test_routes": schema.ListAttribute{
 			ElementType: types.StringType,
 			Optional:    true,
-			MarkdownDescription: "ARNs of the listeners and listener rules that send only test traffic to the environment, such as a rule with a header condition. They do not count as traffic for `protect` " +
+			MarkdownDescription: "ARNs of the listeners and listener rules, or Kubernetes routes, that send only test traffic to the environment, such as a rule with a header condition. They do not count as traffic for `protect` " +
 				"and may still forward to the environment when it is destroyed. Default: none; every listener and rule counts.",
 		},
 		"backed_by": schema.ListAttribute{

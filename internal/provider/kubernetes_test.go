@@ -372,3 +372,23 @@ output "seen" {
 		t.Error(got)
 	}
 }
+
+// The schedule warns of what else manages the object of a route, with what to do about each.
+func TestKubernetes_managedByOthers(t *testing.T) {
+	t.Parallel()
+	s, w := newKubeSite(t), newWorkspace(t)
+	w.write(s.release("blue").String())
+	w.apply().ok()
+	o := s.Object(httpRoutes, "shop", "web")
+	metadata, _ := o["metadata"].(object)
+	metadata["labels"] = object{"argocd.argoproj.io/instance": "shop", "kustomize.toolkit.fluxcd.io/name": "apps"}
+	metadata["annotations"] = object{"meta.helm.sh/release-name": "web"}
+	metadata["managedFields"] = []any{object{"manager": "Terraform", "operation": "Apply", "fieldsV1": object{"f:spec": object{"f:rules": object{}}}}}
+	s.Remove(httpRoutes, "shop", "web")
+	s.Put(o)
+	w.write(s.release("green").String())
+	w.plan().ok()
+	w.scheduleIs("schedule")
+	w.applyPlan().ok()
+	s.mustHave("web-green")
+}

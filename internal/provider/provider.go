@@ -170,13 +170,13 @@ type providerModel struct {
 
 func providerSchema() schema.Schema {
 	return schema.Schema{
-		MarkdownDescription: "Blue/green and canary releases on AWS Application and Network Load Balancers: one `terraform apply` shifts the traffic in steps, " +
+		MarkdownDescription: "Blue/green and canary releases on AWS load balancers, Route 53, Lambda and Kubernetes: one `terraform apply` shifts the traffic in steps, " +
 			"monitors gates and target health, and rolls the traffic back if one of them fails.\n\n" +
-			"All arguments are optional. Credentials come from the default chain of the AWS SDK; the region of each call comes from the ARN of the route or target group.",
+			"All arguments are optional. Credentials come from the default chain of the AWS SDK; the region of each call comes from the ARN of the route or target group. For Kubernetes routes they come from the block `kubernetes`.",
 		Attributes: map[string]schema.Attribute{
 			"shift_record": schema.StringAttribute{
 				Optional: true,
-				MarkdownDescription: "Whether a running shift keeps a record on its listeners and rules: `tags` (keys `bluegreen:shift/…`, removed when Terraform has saved the result) or `off`. " +
+				MarkdownDescription: "Whether a running shift keeps a record on its routes: `tags` (keys `bluegreen:shift/…`, for Kubernetes annotations `bluegreen/shift-…`; removed when Terraform has saved the result) or `off`. " +
 					"Default: `tags`. Without a record, an abandoned shift and a change outside Terraform look the same; see [What an apply does](guides/what-an-apply-does.md).",
 			},
 			"guardian": schema.BoolAttribute{

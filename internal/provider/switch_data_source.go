@@ -73,7 +73,7 @@ func switchDataAttributes() map[string]schema.Attribute {
 		"routes": schema.MapAttribute{
 			ElementType: types.ListType{ElemType: types.StringType},
 			Required:    true,
-			MarkdownDescription: "Map of entry point (a name that you choose, such as `web`) to the ARNs of the listeners (default action) and listener rules of Application Load Balancers, or listeners of Network Load Balancers, that serve it; or to records as `ZONE_ID/name/type`, or to the ARNs of Lambda aliases. All are of one kind. " +
+			MarkdownDescription: "Map of entry point (a name that you choose, such as `web`) to the ARNs of the listeners (default action) and listener rules of Application Load Balancers, or listeners of Network Load Balancers, that serve it; or to records as `ZONE_ID/name/type`, to the ARNs of Lambda aliases, or to Kubernetes routes as `httproute/NAMESPACE/NAME`. All are of one kind. " +
 				"A route that does not exist is an error.",
 		},
 		"environments": schema.MapNestedAttribute{

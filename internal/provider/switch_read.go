@@ -52,6 +52,7 @@ func (r *switchResource) refresh(ctx context.Context, m *switchModel, memory *re
 	s.Update(found, time.Now())
 	diags = records.update(s, routes)
 	r.observeOtherRoutes(ctx, c.Reader, s)
+	observeManaged(ctx, c, s)
 	observeSlowStart(ctx, c.Groups, s, m.Strategy)
 	observeIdleHealth(ctx, c.Reader, s)
 	m.encode(s.State)
@@ -198,6 +199,22 @@ func (r *switchResource) observeOtherRoutes(ctx context.Context, reader platform
 			continue
 		}
 		s.Memory.OtherRoutes = append(s.Memory.OtherRoutes, release.OtherRoute{Route: other.Route, Text: other.Text, Groups: other.Groups})
+	}
+}
+
+// observeManaged finds routes that something else manages too, of which the schedule warns: it may reset the weights.
+// Missing permission is not an error.
+func observeManaged(ctx context.Context, c *platform.Clients, s *release.Observation) {
+	s.Memory.Managed = nil
+	if c.Managed == nil {
+		return
+	}
+	found, err := c.Managed(ctx, slices.Sorted(maps.Keys(s.Memory.Routes)))
+	if err != nil {
+		tflog.Warn(ctx, "managers_not_read", map[string]any{"error": err.Error()})
+	}
+	for _, managed := range found {
+		s.Memory.Managed = append(s.Memory.Managed, release.ManagedRoute{Route: managed.Route, Text: managed.Text})
 	}
 }
 

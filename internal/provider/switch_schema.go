@@ -35,11 +35,11 @@ func switchSchema() schema.Schema {
 		blocks[p.Block] = p.Schema()
 	}
 	return schema.Schema{
-		MarkdownDescription: "Shifts traffic between environments (copies of production): that of load balancer listeners and rules, weighted Route 53 records, or Lambda aliases, " +
+		MarkdownDescription: "Shifts traffic between environments (copies of production): that of load balancer listeners and rules, weighted Route 53 records, Lambda aliases, or Kubernetes routes, " +
 			"in steps, while gates and target health are monitored, and rolls it back if one fails. A release is one edit of `active` and one `terraform apply`; " +
 			"see [How a shift works](../guides/how-a-shift-works.md).\n\n" +
 			"The switch manages only the weights of its routes; see [Routers](../guides/routers.md). Set `lifecycle { ignore_changes = [default_action] }` on the `aws_lb_listener`, " +
-			"or `ignore_changes = [action]` on an `aws_lb_listener_rule`, `[weighted_routing_policy]` on an `aws_route53_record`, or `[function_version, routing_config]` on an `aws_lambda_alias`. Destroying the switch moves no traffic.",
+			"or `ignore_changes = [action]` on an `aws_lb_listener_rule`, `[weighted_routing_policy]` on an `aws_route53_record`, or `[function_version, routing_config]` on an `aws_lambda_alias`; for Kubernetes objects, see [Kubernetes](../guides/kubernetes.md). Destroying the switch moves no traffic.",
 		Attributes: attributes,
 		Blocks:     blocks,
 	}

@@ -43,6 +43,8 @@ type Memory struct {
 	// OtherRoutes send traffic to an environment's group and are not routes of the
 	// switch. The schedule warns about them.
 	OtherRoutes []OtherRoute `json:"others,omitempty"`
+	// Managed are routes that something else manages too, of which the schedule warns.
+	Managed []ManagedRoute `json:"managed,omitempty"`
 	// SlowStart is the slow start of the groups that were idle at the last refresh. A
 	// missing group has none, or it is unknown.
 	SlowStart map[string]time.Duration `json:"slow_start,omitempty"`
@@ -66,6 +68,12 @@ type RouteMemory struct {
 	Fixed    bool           `json:"fixed_error,omitempty"`
 	Label    string         `json:"label,omitempty"`
 	Cached   time.Duration  `json:"cached,omitempty"`
+}
+
+// ManagedRoute is a route that something else manages too, and the warning about it.
+type ManagedRoute struct {
+	Route string `json:"route"`
+	Text  string `json:"text"`
 }
 
 // OtherRoute is a route outside the switch.

@@ -218,8 +218,8 @@ func (p Prior) request(w Desired) shift.Request {
 	return r
 }
 
-// notes warns about routes outside the switch that send traffic to its environments, and
-// about inline environments.
+// notes warns about routes outside the switch that send traffic to its environments, about routes that
+// something else manages too, and about inline environments.
 func (p Prior) notes(w Desired) []string {
 	var notes []string
 	for _, other := range p.Memory.OtherRoutes {
@@ -234,6 +234,11 @@ func (p Prior) notes(w Desired) []string {
 		}
 		if len(names) > 0 {
 			notes = append(notes, schedule.UnmanagedRoute(other.Text, names))
+		}
+	}
+	for _, managed := range p.Memory.Managed {
+		if slices.ContainsFunc(w.Routes, func(own traffic.Route) bool { return own.ID == managed.Route }) && !slices.Contains(notes, managed.Text) {
+			notes = append(notes, managed.Text)
 		}
 	}
 	inline := slices.DeleteFunc(w.Names(), func(name string) bool { return !w.Environments[name].Inline })

@@ -20,7 +20,7 @@ func TestAll_areThoseOfTheGuide(t *testing.T) {
 	}
 	rows := map[string][]string{}
 	for line := range strings.Lines(string(text)) {
-		if cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | "); len(cells) == 6 {
+		if cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | "); len(cells) == 8 {
 			for i := range cells {
 				cells[i] = strings.TrimSpace(cells[i])
 			}
@@ -29,8 +29,8 @@ func TestAll_areThoseOfTheGuide(t *testing.T) {
 	}
 	const listener = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/web/0123456789abcdef/0123456789abcdef"
 	for i, route := range []string{listener, strings.Replace(listener, "listener/app", "listener-rule/app", 1) + "/0123456789abcdef",
-		strings.Replace(listener, "/app/", "/net/", 1), "Z0123456789ABC/app.example.com/A", "arn:aws:lambda:eu-central-1:123456789012:function:shop:live"} {
-		p := Of(route)
+		strings.Replace(listener, "/app/", "/net/", 1), "Z0123456789ABC/app.example.com/A", "arn:aws:lambda:eu-central-1:123456789012:function:shop:live", "httproute/shop/web#v2", "service/shop/web"} {
+		p := Of(route).For([]string{route})
 		if fault := p.RouteFault(route); fault != "" {
 			t.Fatalf("%s: %s", route, fault)
 		}
@@ -38,21 +38,28 @@ func TestAll_areThoseOfTheGuide(t *testing.T) {
 		if p.Block == "load_balancer" {
 			limits = elb.LimitsOf(route)
 		}
+		groups, weights, argument, record := strings.Fields(p.LimitText)[0], fmt.Sprintf("0 to %d", limits.Weight), p.Backends, "none"
+		if limits.Whole {
+			groups, weights, argument = "1", "all or nothing", p.Sets
+		}
+		if p.Unrecorded == "" {
+			record = strings.Fields(p.Words.Record.Remove)[0]
+		}
 		for row, want := range map[string]string{
 			"Block":                               "`" + p.Block + "`",
-			"Argument of an environment":          "`" + p.Backends + "`",
-			"Environments on one route at a time": strings.Fields(p.LimitText)[0],
-			"Weights":                             fmt.Sprintf("0 to %d", limits.Weight),
+			"Argument of an environment":          "`" + argument + "`",
+			"Environments on one route at a time": groups,
+			"Weights":                             weights,
 			"Smallest share":                      smallest(limits),
 			"`stickiness`":                        stickinessOf(limits),
 			"`target_metrics`":                    map[bool]string{true: "yes", false: "no"}[p.NoRequests([]string{route}) == ""],
-			"Shift record":                        map[bool]string{true: "none", false: "tags"}[p.Unrecorded != ""],
+			"Shift record":                        record,
 		} {
-			if got := rows[row]; len(got) != 5 || got[i] != want {
+			if got := rows[row]; len(got) != 7 || got[i] != want {
 				t.Errorf("%s: the row %q of the guide is %q, want %q in column %d", route, row, got, want, i+1)
 			}
 		}
-		if got := rows["Health of idle environments"]; len(got) != 5 || (got[i] == "attached at weight 0") != limits.AttachesIdle {
+		if got := rows["Health of idle environments"]; len(got) != 7 || (got[i] == "attached at weight 0") != limits.AttachesIdle {
 			t.Errorf("%s: the health of idle environments is %q", route, got)
 		}
 	}

@@ -181,7 +181,7 @@ func connectKubernetes(_ context.Context, session *Session, id string) (*Clients
 			Action: "Fix the kubeconfig, or the block kubernetes of the provider."}
 	}
 	return session.Kubernetes.clients(config, id, Clients{Forward: forward, Rollback: rollback, Recorder: kubernetes.NewRecorder(forward),
-		Reader: kubernetes.NewReader(forward), Groups: forward}), nil
+		Reader: kubernetes.NewReader(forward), Groups: forward, Managed: kubernetesManaged(forward)}), nil
 }
 
 // kubernetesName names a route or group in a sentence.

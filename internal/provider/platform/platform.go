@@ -182,6 +182,8 @@ type Clients struct {
 	// for the routes of its backend. It returns a traffic.NoMetricsError where there is none. Nil: CloudWatch has metrics of
 	// the groups.
 	Balancers func(ctx context.Context, backends []traffic.Backend) (map[string][]string, error)
+	// Managed returns what else manages the objects of routes, in their order. Nil: nothing is known of that.
+	Managed func(ctx context.Context, routes []string) ([]Managed, error)
 	// CheckAccount checks, once, that the credentials belong to an allowed account.
 	CheckAccount func(context.Context) error
 	// CredentialsLast reports an error where the credentials expire within d.
