@@ -86,7 +86,7 @@ func newSite(ctx context.Context, dir string, green rehearsal.AppTerms) (s *site
 	if err = s.published(ctx); err != nil {
 		return nil, err
 	}
-	if s.resolver, err = rehearsal.StartCachingResolver(ctx, dir, "example.com", s.server.DNSAddr()); err != nil {
+	if s.resolver, err = rehearsal.StartCachingResolver(ctx, dir, s.server.DNSAddr(), "example.com"); err != nil {
 		return nil, err
 	}
 	return s, s.newSpec(cfg)

@@ -11,7 +11,7 @@ import (
 // installed it returns the address of the name server, which caches nothing.
 func CachingResolver(t *testing.T, nameserver string) (address string, caches bool) {
 	t.Helper()
-	r, err := rehearsal.StartCachingResolver(t.Context(), t.TempDir(), "example.com", nameserver)
+	r, err := rehearsal.StartCachingResolver(t.Context(), t.TempDir(), nameserver, "example.com")
 	if errors.Is(err, rehearsal.ErrNoResolver) {
 		t.Logf("%v: every request resolves without a cache", err)
 		return nameserver, false

@@ -1,12 +1,7 @@
 package localaws_test
 
 import (
-	"fmt"
-	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
+	"errors"
 	"testing"
 	"time"
 
@@ -15,88 +10,29 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 )
 
 // unbound starts a caching resolver that asks the DNS server of the stand-in for its domains. It returns its address.
 func (b *dnsBench) unbound() string {
 	b.t.Helper()
-	program, err := exec.LookPath("unbound")
-	if err != nil {
-		program, err = exec.LookPath("/usr/sbin/unbound")
+	r, err := rehearsal.StartCachingResolver(b.ctx(), b.t.TempDir(), b.srv.DNSAddr(), "example.com", "elb.localhost")
+	if errors.Is(err, rehearsal.ErrNoResolver) {
+		b.t.Skip(err.Error() + ": the test needs a real caching resolver")
 	}
-	if err != nil {
-		b.t.Skip("unbound is not installed (Debian: apt-get install unbound): the test needs a real caching resolver")
-	}
-	host, port, err := net.SplitHostPort(b.srv.DNSAddr())
 	b.must(err)
-	address := freeAddress(b.t)
-	_, own, err := net.SplitHostPort(address)
-	b.must(err)
-	dir := b.t.TempDir()
-	config := fmt.Sprintf(`server:
-  directory: %q
-  username: ""
-  chroot: ""
-  pidfile: ""
-  use-syslog: no
-  interface: 127.0.0.1@%s
-  do-ip6: no
-  num-threads: 1
-  do-not-query-localhost: no
-  module-config: "iterator"
-  prefetch: no
-  serve-expired: no
-  local-zone: "localhost." nodefault
-remote-control:
-  control-enable: no
-`, dir, own)
-	for _, zone := range []string{"example.com.", "elb.localhost."} {
-		config += fmt.Sprintf("stub-zone:\n  name: %q\n  stub-addr: %s@%s\n", zone, host, port)
-	}
-	path := filepath.Join(dir, "unbound.conf")
-	b.must(os.WriteFile(path, []byte(config), 0o600))
-	output := &strings.Builder{}
-	cmd := exec.Command(program, "-d", "-p", "-c", path)
-	cmd.Stdout, cmd.Stderr = output, output
-	b.must(cmd.Start())
-	ended := make(chan struct{})
-	go func() {
-		_ = cmd.Wait() // it ends by the signal of the cleanup
-		close(ended)
-	}()
 	b.t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-ended
-		if b.t.Failed() {
+		if output := r.Close(); b.t.Failed() {
 			b.t.Logf("unbound: %s", output)
 		}
 	})
 	b.until("unbound", func() bool {
-		select {
-		case <-ended:
-			b.t.Fatalf("unbound ended: %s", output)
-		default:
-		}
 		client := &dns.Client{Net: "tcp", Timeout: slow.Deadline(5 * time.Second)}
-		reply, _, err := client.Exchange(new(dns.Msg).SetQuestion("example.com.", dns.TypeSOA), address)
+		reply, _, err := client.Exchange(new(dns.Msg).SetQuestion("example.com.", dns.TypeSOA), r.Address)
 		return err == nil && reply.Rcode == dns.RcodeSuccess
 	})
-	return address
-}
-
-// freeAddress returns a loopback address on which nothing listened a moment ago.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := ln.Addr().String()
-	if err := ln.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return address
+	return r.Address
 }
 
 // A resolver answers from its cache until the TTL is over, whatever the weights are by then, and loses no answer.

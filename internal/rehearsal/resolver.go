@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// unboundConfig is the configuration of a caching resolver: a folder, a port, a domain, and the address of its name server.
+// unboundConfig is the configuration of a caching resolver: a folder and a port. stubZone is its part about a domain and the address
+// of its name server.
 const unboundConfig = `server:
   directory: %q
   username: ""
@@ -26,9 +27,12 @@ const unboundConfig = `server:
   module-config: "iterator"
   prefetch: no
   serve-expired: no
+  local-zone: "localhost." nodefault
 remote-control:
   control-enable: no
-stub-zone:
+`
+
+const stubZone = `stub-zone:
   name: %q
   stub-addr: %s@%s
 `
@@ -45,9 +49,9 @@ type CachingResolver struct {
 	ended   chan struct{}
 }
 
-// StartCachingResolver starts unbound, which asks a name server for a domain and answers from its cache until the TTL is over.
+// StartCachingResolver starts unbound, which asks a name server for domains and answers from its cache until the TTL is over.
 // The folder must exist until it is closed. The error is ErrNoResolver where unbound is not installed.
-func StartCachingResolver(ctx context.Context, folder, domain, nameserver string) (*CachingResolver, error) {
+func StartCachingResolver(ctx context.Context, folder, nameserver string, domains ...string) (*CachingResolver, error) {
 	program, err := exec.LookPath("unbound")
 	if err != nil {
 		program, err = exec.LookPath("/usr/sbin/unbound")
@@ -55,23 +59,34 @@ func StartCachingResolver(ctx context.Context, folder, domain, nameserver string
 	if err != nil {
 		return nil, ErrNoResolver
 	}
+	zones, err := stubZones(nameserver, domains)
+	if err != nil {
+		return nil, err
+	}
 	// The port is not reserved until unbound listens: another process may take it.
 	for range 5 {
 		var r *CachingResolver
-		if r, err = startUnbound(ctx, program, []string{folder, domain, nameserver}); err == nil {
+		if r, err = startUnbound(ctx, program, folder, zones); err == nil {
 			return r, nil
 		}
 	}
 	return nil, err
 }
 
-// startUnbound starts a resolver with a folder, a domain and a name server, and waits until it listens.
-func startUnbound(ctx context.Context, program string, about []string) (*CachingResolver, error) {
-	host, port, err := net.SplitHostPort(about[2])
-	if err != nil {
-		return nil, err
+// stubZones returns the part of the configuration about domains.
+func stubZones(nameserver string, domains []string) (string, error) {
+	host, port, err := net.SplitHostPort(nameserver)
+	text := ""
+	for _, domain := range domains {
+		text += fmt.Sprintf(stubZone, domain+".", host, port)
 	}
+	return text, err
+}
+
+// startUnbound starts a resolver and waits until it listens.
+func startUnbound(ctx context.Context, program, folder, zones string) (*CachingResolver, error) {
 	r := &CachingResolver{ended: make(chan struct{})}
+	var err error
 	if r.Address, err = freeAddress(); err != nil {
 		return nil, err
 	}
@@ -79,8 +94,8 @@ func startUnbound(ctx context.Context, program string, about []string) (*Caching
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(about[0], "unbound.conf")
-	if err := os.WriteFile(path, fmt.Appendf(nil, unboundConfig, about[0], own, about[1]+".", host, port), 0o600); err != nil {
+	path := filepath.Join(folder, "unbound.conf")
+	if err := os.WriteFile(path, fmt.Appendf(nil, unboundConfig+"%s", folder, own, zones), 0o600); err != nil {
 		return nil, err
 	}
 	r.command = exec.Command(program, "-d", "-p", "-c", path)

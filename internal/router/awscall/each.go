@@ -9,12 +9,9 @@ import (
 func Each[T any](ids []string, limit int, read func(id string) (T, error)) (map[string]T, map[string]error) {
 	found, errs := map[string]T{}, map[string]error{}
 	var mu sync.Mutex
-	var all sync.WaitGroup
-	slots := make(chan struct{}, limit)
+	var work []func()
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
-		slots <- struct{}{}
-		all.Go(func() {
-			defer func() { <-slots }()
+		work = append(work, func() {
 			value, err := read(id)
 			mu.Lock()
 			defer mu.Unlock()
@@ -25,8 +22,22 @@ func Each[T any](ids []string, limit int, read func(id string) (T, error)) (map[
 			found[id] = value
 		})
 	}
-	all.Wait()
+	Concurrently(limit, work)
 	return found, errs
+}
+
+// Concurrently runs all the work, limit pieces at a time.
+func Concurrently(limit int, work []func()) {
+	slots := make(chan struct{}, limit)
+	var all sync.WaitGroup
+	for _, do := range work {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			do()
+		})
+	}
+	all.Wait()
 }
 
 // FirstOf returns the error of the first of the ids that has one; nil: none.

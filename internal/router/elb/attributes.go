@@ -62,7 +62,7 @@ func (r *Router) attributes(ctx context.Context, groups []string, of attribute) 
 			}
 		})
 	}
-	runConcurrently(work)
+	awscall.Concurrently(maxConcurrent, work)
 	return found, errors.Join(errs...)
 }
 

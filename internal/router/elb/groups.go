@@ -75,7 +75,7 @@ func (r *Router) GroupInfo(ctx context.Context, groups []string) (map[string]Gro
 			})
 		}
 	}
-	runConcurrently(work)
+	awscall.Concurrently(maxConcurrent, work)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func (r *Router) Health(ctx context.Context, groups []string) (map[string]traffi
 			found[group], errs[i] = health, err
 		})
 	}
-	runConcurrently(work)
+	awscall.Concurrently(maxConcurrent, work)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}

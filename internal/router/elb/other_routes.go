@@ -114,7 +114,7 @@ func (r *Router) trafficRoutes(ctx context.Context, balancer ARN) ([]trafficRout
 			rules[i], errs[i] = awscall.RetryIncomplete(ctx, func() ([]trafficRoute, error) { return r.rulesOf(ctx, balancer.Region, l) })
 		})
 	}
-	runConcurrently(work)
+	awscall.Concurrently(maxConcurrent, work)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}

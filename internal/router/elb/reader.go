@@ -97,7 +97,7 @@ func (r *Reader) healthEach(ctx context.Context, groups []string) (map[string]tr
 			found[group], errs[group] = health, err
 		})
 	}
-	runConcurrently(work)
+	awscall.Concurrently(maxConcurrent, work)
 	return found, errs
 }
 

@@ -117,6 +117,6 @@ func (r *Router) groupInfoEach(ctx context.Context, groups []string) (map[string
 	for _, group := range groups {
 		alone = append(alone, ask([]string{group}))
 	}
-	runConcurrently(alone)
+	awscall.Concurrently(maxConcurrent, alone)
 	return found, errs
 }

@@ -161,7 +161,7 @@ func (r *Router) readEach(ctx context.Context, routes []string) (map[string]traf
 			})
 		}
 	}
-	runConcurrently(work)
+	awscall.Concurrently(maxConcurrent, work)
 	return found, errs
 }
 
@@ -258,18 +258,4 @@ func soleARN(arns []string) string {
 		return arns[0]
 	}
 	return ""
-}
-
-// runConcurrently runs all the work, maxConcurrent pieces at a time.
-func runConcurrently(work []func()) {
-	slots := make(chan struct{}, maxConcurrent)
-	var all sync.WaitGroup
-	for _, do := range work {
-		slots <- struct{}{}
-		all.Go(func() {
-			defer func() { <-slots }()
-			do()
-		})
-	}
-	all.Wait()
 }

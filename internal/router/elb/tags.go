@@ -175,7 +175,7 @@ func tagEach(routes []string, call func(region, route string) error) error {
 			}
 		})
 	}
-	runConcurrently(work)
+	awscall.Concurrently(maxConcurrent, work)
 	return errors.Join(errs...)
 }
 
@@ -194,5 +194,5 @@ func inBatches(routes []string, do func(region string, some []string)) {
 			work = append(work, func() { do(region, some) })
 		}
 	}
-	runConcurrently(work)
+	awscall.Concurrently(maxConcurrent, work)
 }

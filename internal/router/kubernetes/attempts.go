@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -32,8 +33,21 @@ func (a attempts) RoundTrip(r *http.Request) (*http.Response, error) {
 		cancel()
 		return answer, a.named(r.Context(), err)
 	}
+	if r.Method != http.MethodGet && answer.StatusCode >= http.StatusInternalServerError {
+		answer.Header.Del("Retry-After") // the write may have been carried out, and client-go would repeat it
+	}
+	if isPage(answer) {
+		cancel()
+		return nil, errors.Join(errUnreadable, answer.Body.Close())
+	}
 	answer.Body = &limitedBody{answer.Body, cancel, a, r}
 	return answer, nil
+}
+
+// isPage reports whether an answer of success is none of the API, such as the page of a proxy.
+func isPage(answer *http.Response) bool {
+	is, _, _ := strings.Cut(answer.Header.Get("Content-Type"), ";")
+	return answer.StatusCode < http.StatusMultipleChoices && (answer.ContentLength == 0 || is != "application/json")
 }
 
 // named returns the error of an attempt. Its own timeout is not that of the request's context.

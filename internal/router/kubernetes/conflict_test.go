@@ -167,3 +167,31 @@ func TestWrite_knowsItsLateWrites(t *testing.T) {
 		t.Errorf("rolled back to %v", got.Weights)
 	}
 }
+
+// A get shows every write that the API accepted before: the weights of earlier are an external change then. One that
+// began before may be older.
+func TestRead_saysWhetherItIsFresh(t *testing.T) {
+	c := shopWith(t)
+	first := c.read(t, web)
+	must(t, c.write(t, c.forward, web, half))
+	c.Put(route("HTTPRoute", "web", []any{backendRef("web-blue", 1)}))
+	if got := c.read(t, web); !first.Fresh || !got.Fresh || !got.Equal(first) {
+		t.Errorf("the first read is fresh: %t, the second: %t, %v", first.Fresh, got.Fresh, got.Weights)
+	}
+	var once sync.Once
+	c.Hook(func(r localkube.Request) {
+		if r.Verb == "get" && r.Resource == "httproutes" {
+			once.Do(func() {
+				if err := c.rollback.Write(t.Context(), web, first); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	})
+	if got := c.read(t, web); got.Fresh {
+		t.Errorf("a read that began before a write is fresh: %v", got.Weights)
+	}
+	if got := c.read(t, web); !got.Fresh {
+		t.Error("a read after a write is not fresh")
+	}
+}

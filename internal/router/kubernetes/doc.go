@@ -10,8 +10,9 @@
 // A write reads the object and replaces it with the resourceVersion of that read, so nothing that somebody else
 // wrote in between is lost. It changes weights only. Every other field, filter and backend stays; a backend
 // without a share stays at weight 0, and a state does not show it: a Service needs no place in a route to be
-// ready. On a conflict the object is read again. If the weights are still those that were read, the write is
-// tried again on the new object; if not, somebody else changed them (ErrChanged).
+// ready. On a conflict the object is read again. If the weights are still those that the last Read returned, or
+// those that this process sent, the write is tried again on the new object; if not, somebody else changed them
+// (ErrChanged).
 //
 // The record of a shift is an annotation on the object. A write of weights that finds the record missing adds
 // it in the same update (see Recorder).
@@ -19,6 +20,9 @@
 // Health is that of the EndpointSlices of a Service, and of the Pods that a selector selects. Whether a write
 // took effect is what the controllers say in the conditions Accepted and ResolvedRefs for its generation
 // (InSync). They say nothing about the data plane, which follows later.
+//
+// A group may be in another namespace than the route, where a ReferenceGrant allows it. What else sends traffic to a
+// group is looked for where such grants point to (FindReferences). Permissions are the rules of RBAC for all of this.
 //
 // The version of an API is the first of the known ones that the cluster serves. Nothing is called, and no
 // configuration is read, before the first use of a Router.

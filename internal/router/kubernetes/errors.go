@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -142,12 +144,16 @@ func (e *CallError) Error() string {
 	return text + ": " + e.Err.Error()
 }
 
-// Unwrap returns the corresponding error of traffic and the cause.
+// Unwrap returns the corresponding errors of traffic and the cause.
 func (e *CallError) Unwrap() []error {
-	if meaning := e.meaning(); meaning != nil {
-		return []error{meaning, e.Err}
+	var all []error
+	if e.unanswered() {
+		all = append(all, traffic.ErrUnanswered)
 	}
-	return []error{e.Err}
+	if meaning := e.meaning(); meaning != nil {
+		all = append(all, meaning)
+	}
+	return append(all, e.Err)
 }
 
 // Refused reports whether the API answered that the request itself is wrong, so that the same request is
@@ -175,6 +181,18 @@ func (e *CallError) meaning() error {
 		return traffic.ErrIncomplete
 	}
 	return nil
+}
+
+// unanswered reports whether a write has no answer, or one that does not show whether it was executed. It is also
+// true where there was no connection: a server that is being replaced is there again a moment later.
+func (e *CallError) unanswered() bool {
+	if e.Verb != "update" && e.Verb != "patch" {
+		return false
+	}
+	_, syntax := errors.AsType[*json.SyntaxError](e.Err)
+	_, transport := errors.AsType[*url.Error](e.Err)
+	status, answered := errors.AsType[*apierrors.StatusError](e.Err)
+	return syntax || transport || errors.Is(e.Err, errUnreadable) || answered && status.ErrStatus.Code >= http.StatusInternalServerError
 }
 
 // errUnreadable says that an answer is not an object of the API, such as the page of a proxy.

@@ -134,7 +134,12 @@ func inner(o any, path ...any) any {
 
 func textOf(t *testing.T, value any) string {
 	t.Helper()
-	data, err := json.MarshalIndent(value, "", " ")
+	text, err := marshal(value)
 	must(t, err)
-	return string(data)
+	return text
+}
+
+func marshal(value any) (string, error) {
+	data, err := json.MarshalIndent(value, "", " ")
+	return string(data), err
 }

@@ -3,7 +3,6 @@ package kubernetes_test
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -190,18 +189,6 @@ func TestRole(t *testing.T) {
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%s allows %v, want %v", part, got, want)
-		}
-	}
-}
-
-// The guide has the rules that the router declares.
-func TestRole_isThatOfTheGuide(t *testing.T) {
-	guide, err := os.ReadFile("../../../templates/guides/kubernetes.md")
-	must(t, err)
-	for _, role := range []string{kubernetes.Role("bluegreen", "shop", kubernetes.Permissions(kubernetes.HTTPRoute)),
-		kubernetes.Role("bluegreen", "shop", kubernetes.Permissions(kubernetes.Service)), kubernetes.Role("bluegreen-references", "", kubernetes.Elsewhere())} {
-		if !strings.Contains(string(guide), "```yaml\n"+role+"```\n") {
-			t.Errorf("the guide does not have\n%s", role)
 		}
 	}
 }

@@ -43,7 +43,7 @@ func (a *canned) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	data, err := json.Marshal(body)
 	header := http.Header{"Content-Type": {"application/json"}}
-	return &http.Response{StatusCode: code, Header: header, Body: io.NopCloser(bytes.NewReader(data)), Request: r, ProtoMajor: 1, ProtoMinor: 1}, err
+	return &http.Response{StatusCode: code, Header: header, Body: io.NopCloser(bytes.NewReader(data)), Request: r, ContentLength: -1, ProtoMajor: 1, ProtoMinor: 1}, err
 }
 
 // requests returns how many requests were made.

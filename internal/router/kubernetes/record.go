@@ -297,6 +297,13 @@ func (r *Recorder) changeEach(ctx context.Context, routes []string, change chang
 	return errors.Join(all...)
 }
 
+// An update of annotations without an answer is tried again a few times: if it was executed, they are there, and if it
+// is executed late, it is in conflict with the one that was answered.
+const (
+	maxUnanswered   = 3
+	unansweredPause = 200 * time.Millisecond
+)
+
 // change changes annotations on the newest object: those of a route are the same whatever else changed.
 func (r *Recorder) change(ctx context.Context, route Route, change changeAnnotations) error {
 	var err error
@@ -315,7 +322,13 @@ func (r *Recorder) change(ctx context.Context, route Route, change changeAnnotat
 		}
 		object.SetAnnotations(annotations)
 		err = r.router.calls.update(ctx, route.Kind.info(), object, route.String())
-		if !apierrors.IsConflict(err) || !awscall.WaitFor(ctx, time.Duration(attempt)*10*time.Millisecond) {
+		pause := time.Duration(attempt) * 10 * time.Millisecond
+		if unanswered := errors.Is(err, traffic.ErrUnanswered); unanswered && attempt < maxUnanswered {
+			pause = unansweredPause
+		} else if unanswered || !apierrors.IsConflict(err) {
+			return err
+		}
+		if !awscall.WaitFor(ctx, pause) {
 			return err
 		}
 	}

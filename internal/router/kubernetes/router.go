@@ -62,7 +62,8 @@ func New(config Config) *Router {
 	return &Router{config: config, calls: &caller{client: config.Client, served: map[string]string{}}, records: config.records, seen: config.seen}
 }
 
-// Read implements traffic.Router with one request per route. It also returns the errors of ParseRoute, a
+// Read implements traffic.Router with one request per route. A state is Fresh but where this process wrote the route
+// meanwhile: the API server does not answer with what is old. It also returns the errors of ParseRoute, a
 // RuleError and ErrNotInstalled.
 func (r *Router) Read(ctx context.Context, routes []string) ([]traffic.State, error) {
 	if err := ctx.Err(); err != nil {
@@ -92,11 +93,13 @@ func (r *Router) readEach(ctx context.Context, routes []string) (map[string]traf
 		if err != nil {
 			return traffic.State{}, err
 		}
+		written := r.seen.writes(route)
 		p, object, err := r.place(ctx, route)
 		if err != nil {
 			return traffic.State{}, err
 		}
 		s := p.state()
+		s.Fresh = written == r.seen.writes(route)
 		r.seen.read(route, object, maps.Clone(s.Weights))
 		return s, nil
 	})
@@ -195,6 +198,7 @@ func (w writing) write(ctx context.Context) error {
 		goal := next.weights(w.route)
 		switch {
 		case attempt > 0 && sameShares(now, goal):
+			w.router.seen.accept(w.route)
 			return nil // an attempt whose answer was lost, or somebody with the same goal
 		case !sameShares(now, goal) && !w.expects(now, before):
 			return &ChangedError{w.route.String(), now}
@@ -202,7 +206,9 @@ func (w writing) write(ctx context.Context) error {
 		p.set(next)
 		w.router.records.restore(w.route, object)
 		w.router.seen.sent(w.route, goal)
-		err = w.router.calls.update(ctx, w.route.Kind.info(), object, w.route.String())
+		if err = w.router.calls.update(ctx, w.route.Kind.info(), object, w.route.String()); err == nil {
+			w.router.seen.accept(w.route)
+		}
 		if !apierrors.IsConflict(err) || !awscall.WaitFor(ctx, time.Duration(attempt)*10*time.Millisecond) {
 			return err
 		}
@@ -248,7 +254,11 @@ func (w writing) patch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return w.router.calls.patch(ctx, w.route.Kind.info(), w.route, patch)
+	err = w.router.calls.patch(ctx, w.route.Kind.info(), w.route, patch)
+	if err == nil {
+		w.router.seen.accept(w.route)
+	}
+	return err
 }
 
 type operation struct {

@@ -11,8 +11,9 @@ import (
 // those that were sent since. A write that finds others was decided on weights that somebody else has changed. It
 // is safe for concurrent use. The zero value knows none.
 type sightings struct {
-	mu  sync.Mutex
-	all map[Route]sighting
+	mu       sync.Mutex
+	all      map[Route]sighting
+	accepted map[Route]int // writes that the API accepted
 }
 
 type sighting struct {
@@ -58,4 +59,22 @@ func (s *sightings) knows(route Route, weights map[string]int) bool {
 	defer s.mu.Unlock()
 	before, has := s.all[route]
 	return !has || slices.ContainsFunc(before.weights, func(x map[string]int) bool { return sameShares(x, weights) })
+}
+
+// accept records that the API accepted a write.
+func (s *sightings) accept(route Route) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.accepted == nil {
+		s.accepted = map[Route]int{}
+	}
+	s.accepted[route]++
+}
+
+// writes returns how many writes the API has accepted. A get that begins afterwards shows them: the API server reads
+// from a quorum of etcd.
+func (s *sightings) writes(route Route) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.accepted[route]
 }

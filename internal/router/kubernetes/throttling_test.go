@@ -32,7 +32,7 @@ func (a *throttling) RoundTrip(r *http.Request) (*http.Response, error) {
 		code, body = http.StatusTooManyRequests, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"Too many requests, please try again later.","reason":"TooManyRequests","code":429}`
 		header.Set("Retry-After", "7")
 	}
-	return &http.Response{StatusCode: code, Header: header, Body: io.NopCloser(strings.NewReader(body)), Request: r, ProtoMajor: 1, ProtoMinor: 1}, nil
+	return &http.Response{StatusCode: code, Header: header, Body: io.NopCloser(strings.NewReader(body)), Request: r, ContentLength: -1, ProtoMajor: 1, ProtoMinor: 1}, nil
 }
 
 func TestThrottling_waitsAsLongAsTheAPISays(t *testing.T) {
@@ -68,6 +68,39 @@ func TestThrottling_isNamedAtTheEnd(t *testing.T) {
 	})
 }
 
+// failing answers gets as throttling does, and writes with a server error after which the client may try again.
+type failing struct {
+	throttling
+	writes int
+}
+
+// RoundTrip implements http.RoundTripper.
+func (a *failing) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := a.throttling.RoundTrip(r)
+	if err == nil && r.Method != http.MethodGet {
+		a.writes++
+		answer.StatusCode = http.StatusGatewayTimeout
+		answer.Header.Set("Retry-After", "1")
+	}
+	return answer, err
+}
+
+// A write that the API may have carried out is not repeated: somebody may have rolled it back meanwhile.
+func TestAttempts_repeatNoWriteAfterAServerError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := &failing{}
+		forward, rollback, err := kubernetes.NewRouters(&rest.Config{Host: "http://127.0.0.1", Transport: api})
+		must(t, err)
+		for i, router := range []*kubernetes.Router{forward, rollback} {
+			states, err := router.Read(t.Context(), []string{web})
+			must(t, err)
+			if err := router.Write(t.Context(), web, states[0]); err == nil || api.writes != i+1 {
+				t.Errorf("got %v after %d writes", err, api.writes)
+			}
+		}
+	})
+}
+
 // silent answers nothing, or begins an answer and does not end it.
 type silent struct{ begins bool }
 
@@ -78,7 +111,7 @@ func (a silent) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, r.Context().Err()
 	}
 	body := io.NopCloser(io.MultiReader(strings.NewReader(`{"kind":`), endless{r.Context()}))
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: body, Request: r, ProtoMajor: 1, ProtoMinor: 1}, nil
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: body, Request: r, ContentLength: -1, ProtoMajor: 1, ProtoMinor: 1}, nil
 }
 
 type endless struct{ ctx context.Context }

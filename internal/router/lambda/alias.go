@@ -38,8 +38,15 @@ type raw struct {
 
 // alias is an alias as it was read.
 type alias struct {
-	revision string
-	routing  routing
+	revision    string
+	description string
+	routing     routing
+}
+
+// isRewritten reports whether somebody wrote the routing that an alias had before, and nothing else: a rollback,
+// which is no reason to write it again. Where something else changed, that is why it has another revision.
+func (a alias) isRewritten(before alias) bool {
+	return a.revision != before.revision && a.routing.same(before.routing) && a.description == before.description
 }
 
 // aliasOf returns what an answer says about an alias. It returns false where the answer is incomplete.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
@@ -123,6 +124,7 @@ func (r *Router) alias(ctx context.Context, a ARN) (alias, error) {
 		if !complete {
 			return alias{}, incomplete(getAlias, route)
 		}
+		found.description = aws.ToString(out.Description)
 		r.revisions.read(route, found.revision)
 		return found, nil
 	})
@@ -154,6 +156,9 @@ func (r *Router) Write(ctx context.Context, route string, want traffic.State) er
 	if err != nil {
 		return err
 	}
+	if sent, is := r.revisions.unanswered(route); is && !r.config.Rollback && before.isRewritten(sent) {
+		return callError(updateAlias, route, ErrChanged)
+	}
 	err = r.swap(ctx, a, []alias{before, {routing: known.routing}}, shares)
 	if isNotFound(err) {
 		return callError(updateAlias, missing(ctx, r, a, shares), err)
@@ -182,7 +187,7 @@ func (r *Router) swap(ctx context.Context, a ARN, expected []alias, shares shift
 	before := expected[0]
 	desired := before.routing.next(shares)
 	accepted := r.revisions.write(a.String())
-	err := r.update(ctx, a, before.revision, desired)
+	err := r.update(ctx, a, before, desired)
 	for _, pause := range awscall.IncompletePauses() {
 		if err == nil {
 			accepted()
@@ -197,6 +202,8 @@ func (r *Router) swap(ctx context.Context, a ARN, expected []alias, shares shift
 		case now.routing.same(desired):
 			accepted()
 			return nil // an attempt whose answer was lost, or somebody with the same goal
+		case !r.config.Rollback && now.isRewritten(before):
+			return err
 		case !slices.ContainsFunc(expected, func(x alias) bool { return now.routing.same(x.routing) }):
 			return err
 		case now.revision == before.revision && !awscall.WaitFor(ctx, pause): // the read may be old
@@ -205,7 +212,7 @@ func (r *Router) swap(ctx context.Context, a ARN, expected []alias, shares shift
 		before = now
 		desired = before.routing.next(shares)
 		accepted = r.revisions.write(a.String())
-		err = r.update(ctx, a, before.revision, desired)
+		err = r.update(ctx, a, before, desired)
 	}
 	if err == nil {
 		accepted()
@@ -213,13 +220,14 @@ func (r *Router) swap(ctx context.Context, a ARN, expected []alias, shares shift
 	return err
 }
 
-func (r *Router) update(ctx context.Context, a ARN, revision string, desired routing) error {
+func (r *Router) update(ctx context.Context, a ARN, before alias, desired routing) error {
 	function := a.Of().String()
 	in := &lambda.UpdateAliasInput{FunctionName: &function, Name: &a.Qualifier, FunctionVersion: &desired.Version, RoutingConfig: desired.config()}
-	if revision != "" {
-		in.RevisionId = &revision
+	if before.revision != "" {
+		in.RevisionId = &before.revision
 	}
-	_, err := r.client(a.Region).UpdateAlias(awscall.Writing(ctx, nil), in)
+	unanswered := func() { r.revisions.sent(a.String(), before) }
+	_, err := r.client(a.Region).UpdateAlias(awscall.Writing(ctx, unanswered), in)
 	return err
 }
 

@@ -157,7 +157,7 @@ func TestWrite_routesOfAZoneAreOneBatch(t *testing.T) {
 					}
 				}
 			})
-			if want := change + " 1, " + list + " 4"; calls != want {
+			if want := change + " 1, " + list + " 1"; calls != want {
 				t.Errorf("five writes made %s, want %s", calls, want)
 			}
 			for route := range desired {
@@ -199,7 +199,7 @@ func TestWrite_splitsBatchesThatAreTooLarge(t *testing.T) {
 			}
 		}
 	})
-	if want := change + " 3, " + list + " 6"; calls != want {
+	if want := change + " 3, " + list + " 3"; calls != want {
 		t.Errorf("the writes made %s, want %s", calls, want)
 	}
 	for i := range hosts {

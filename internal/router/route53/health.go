@@ -73,7 +73,7 @@ func (r *Router) healthEach(ctx context.Context, groups []string, list listAll, 
 			}
 		})
 	}
-	runConcurrently(work)
+	awscall.Concurrently(maxConcurrent, work)
 	return found, errs
 }
 

@@ -36,8 +36,8 @@ func newRouter(c client, common *shared, rollback bool) *Router {
 	}
 }
 
-// Read implements traffic.Router with one ListResourceRecordSets per name. It also returns the errors
-// of ParseRoute, and NotWeightedError.
+// Read implements traffic.Router with one ListResourceRecordSets per name at most: names that follow each
+// other in a zone share calls. It also returns the errors of ParseRoute, and NotWeightedError.
 func (r *Router) Read(ctx context.Context, routes []string) ([]traffic.State, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
