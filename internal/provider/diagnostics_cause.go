@@ -66,7 +66,7 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.
 	case rollout.CredentialsExpire:
 		return input.Detail{
 			Cause:  fmt.Sprintf("The %s credentials expire before the next step and a rollback could finish.", w.API),
-			Action: "Use credentials that are valid for longer or that renew themselves (an assumed role), then apply again.",
+			Action: fmt.Sprintf("Use credentials that are valid for longer or that renew themselves (%s), then apply again.", w.Renewed),
 			Facts:  input.CauseFact(f.Err),
 		}
 	case rollout.VersionRejected:

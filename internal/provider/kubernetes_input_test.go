@@ -217,3 +217,23 @@ func (w *workspace) file(name, text string) {
 	w.t.Helper()
 	w.must(os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600))
 }
+
+// A route or a Service that was deleted is named, and no version is rejected for it.
+func TestKubernetes_gone(t *testing.T) {
+	t.Parallel()
+	s, w := newKubeSite(t), newWorkspace(t)
+	w.write(s.release("blue").String())
+	w.apply().ok()
+	s.Remove("services", "shop", "web-green")
+	w.write(s.release("green").String())
+	s.fails(w.apply(), "service")
+	s.mustHave("web-blue")
+	s.service("shop", "web-green")
+	s.Remove(httpRoutes, "shop", "web")
+	w.plan().ok()
+	w.scheduleIs("schedule")
+	s.fails(w.apply(), "route")
+	s.route("web", "web-blue")
+	w.apply().ok()
+	s.mustHave("web-green")
+}

@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localkube"
@@ -312,7 +314,7 @@ func TestKubernetes_selector(t *testing.T) {
 	next := s.selectorRelease("green")
 	next.environments, next.strategy, next.gates = `{ blue = "1.0", green = "1.2" }`, `bake = "1m"`, smokeGate(server.URL, "10ms", `when = "during"`)
 	w.write(next.String())
-	s.fails(w.apply(), "gate")
+	w.apply().failsAs("gate", golden.ReplacePattern(`Step: .*`, "Step: <that at 100 % or the bake>"))
 	if got := s.selector(); got != "map[app:web color:blue]" {
 		t.Error(got)
 	}
@@ -391,4 +393,82 @@ func TestKubernetes_managedByOthers(t *testing.T) {
 	w.scheduleIs("schedule")
 	w.applyPlan().ok()
 	s.mustHave("web-green")
+}
+
+// Routes of two kinds, two rules and two namespaces shift in lock-step, each with its own Services.
+func TestKubernetes_lockStep(t *testing.T) {
+	t.Parallel()
+	s, w := newKubeSite(t), newWorkspace(t)
+	s.route("api", "web-blue", "web-blue")
+	for _, name := range []string{"mesh-blue", "mesh-green"} {
+		s.service("edge", name)
+	}
+	mesh := func(blue, green int) []any {
+		var all []any
+		for name, weight := range map[string]int{"mesh-blue": blue, "mesh-green": green} {
+			all = append(all, object{"weight": weight, "destination": object{"host": name, "port": object{"number": 8080}}})
+		}
+		return all
+	}
+	s.Put(object{"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": object{"namespace": "edge", "name": "mesh"},
+		"spec": object{"hosts": []any{"mesh"}, "http": []any{object{"name": "primary", "route": mesh(100, 0)}}}})
+	release := func(active string) string {
+		r := s.release(active)
+		r.router = `routes = {
+      web  = ["httproute/shop/web", "httproute/shop/api#r1"]
+      mesh = ["virtualservice/edge/mesh#primary"]
+    }`
+		r.environment = `services = { web = "shop/web-${each.key}:8080", mesh = "mesh-${each.key}:8080" }`
+		return r.String()
+	}
+	w.write(release("blue"))
+	w.apply().ok()
+	w.write(release("green"))
+	w.apply().ok()
+	s.mustHave("web-green")
+	if got := s.weights("api"); got["web-blue"] == 0 || len(got) != 1 {
+		t.Errorf("the other rule has %v", got)
+	}
+	w.isEmpty()
+	s.Put(object{"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": object{"namespace": "edge", "name": "mesh"},
+		"spec": object{"hosts": []any{"mesh"}, "http": []any{object{"name": "primary", "route": mesh(100, 0)}}}})
+	s.fails(w.apply(), "moved outside")
+	w.write(release("blue"))
+	w.apply().ok()
+	s.mustHave("web-blue")
+}
+
+// An environment that has traffic is neither changed in place nor destroyed; one that is idle is.
+func TestKubernetes_protects(t *testing.T) {
+	t.Parallel()
+	s, w := newKubeSite(t), newWorkspace(t)
+	w.write(s.release("blue").String())
+	w.apply().ok()
+	in := s.release("blue")
+	in.environments = `{ blue = "1.1", green = "1.1" }`
+	w.write(in.String())
+	s.fails(w.plan(), "changed")
+	gone := s.release("green")
+	gone.environments = `{ green = "1.1" }`
+	w.write(gone.String())
+	w.apply().ok()
+	s.mustHave("web-green")
+	w.isEmpty()
+}
+
+// A token that expires before the end of a step is refused before the traffic moves.
+func TestKubernetes_tokenExpiresBeforeTheStep(t *testing.T) {
+	t.Parallel()
+	s, w := newKubeSite(t), newWorkspace(t)
+	end := time.Now().Add(10 * time.Minute)
+	token := "e30." + base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"exp":%d}`, end.Unix())) + ".c2ln"
+	s.Allow(token)
+	w.write(s.release("blue").String())
+	w.apply().ok()
+	r := s.release("green")
+	r.provider = strings.Replace(r.provider, kubeToken, token, 1)
+	r.strategy = `steps = [{ percent = 10, hold = "1h" }]`
+	w.write(r.String())
+	w.apply().failsAs("error", golden.Replace(end.UTC().Format(time.RFC3339), "<end>"))
+	s.mustHave("web-blue")
 }

@@ -254,7 +254,7 @@ func (s plan) routeLines() []string {
 		observed := x.Observed.String()
 		switch {
 		case x.Missing:
-			observed = "does not exist; the apply fails until it exists again or is removed from load_balancer.routes"
+			observed = "does not exist; the apply fails until it exists again or is removed from routes"
 		case x.FixedError:
 			observed = "fixed error response"
 		case x.Attached == nil:

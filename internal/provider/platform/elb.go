@@ -26,7 +26,7 @@ func loadBalancer() Entry {
 		ValueFault:   elbGroupFault,
 		groupFault:   func(error) string { return "" }, // a value is a group
 		Words: Words{
-			API: amazon, Service: "The load balancer", Route: "listener or rule",
+			API: amazon, Renewed: amazonRole, Service: "The load balancer", Route: "listener or rule",
 			Manager:    hashicorpAWS,
 			Ignore:     "lifecycle { ignore_changes = [default_action] } (a rule: [action])",
 			NotHealthy: "Find out why the targets are not healthy: check the application, the health check of the target group, and security groups. Then apply again.",

@@ -25,7 +25,7 @@ func kubernetesRoutes() Entry {
 		Kind:         catalog.Kubernetes(),
 		BackendsText: "Map of entry point to the Service with its port, such as `web-blue:8080`, with one for each entry point whose routes have weights",
 		Words: Words{
-			API: "Kubernetes", Service: "The Kubernetes API", Route: "route",
+			API: "Kubernetes", Renewed: "exec of the block kubernetes, such as aws eks get-token", Service: "The Kubernetes API", Route: "route",
 			Manager:    "hashicorp/kubernetes, Argo CD or Flux",
 			Ignore:     `computed_fields = ["metadata.annotations", "metadata.labels", "spec.rules"], or what the guide Kubernetes has for it`,
 			NotHealthy: "Find out why the Pods are not ready: check their readiness probe, their events, and the selector of the Service. Then apply again.",

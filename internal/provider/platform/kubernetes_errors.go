@@ -65,11 +65,11 @@ func kubernetesCallDetail(call *kubernetes.CallError, err error) input.Detail {
 	case errors.Is(err, traffic.ErrThrottled):
 		return input.Detail{Cause: "The Kubernetes API throttled the calls until the time for them was used up.", Action: "Apply again later.", Facts: facts}
 	case errors.Is(err, traffic.ErrNotFound) && call.ID != "":
-		return input.Detail{
-			Cause:  fmt.Sprintf("The %s does not exist.", kubernetesName(call.ID)),
-			Action: "Check the namespace, the name and the context of the kubeconfig, or remove it from the switch.",
-			Facts:  facts,
+		action := "Check the kind, the namespace, the name and the context of the kubeconfig, or remove it from the switch."
+		if _, err := kubernetes.ParseGroup(call.ID); err == nil {
+			action = "Create it, or correct services of the environment. Then apply again."
 		}
+		return input.Detail{Cause: fmt.Sprintf("The %s does not exist.", kubernetesName(call.ID)), Action: action, Facts: facts}
 	case errors.Is(err, traffic.ErrIncomplete):
 		return input.Detail{
 			Cause:  fmt.Sprintf("What answered %s %s is not the Kubernetes API. That does not mean that anything is gone.", call.Verb, call.Resource),

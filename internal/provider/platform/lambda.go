@@ -23,7 +23,7 @@ func lambdaAliases() Entry {
 		Kind:         catalog.Lambda(),
 		BackendsText: "Map of entry point to the number of the version of its function, with one for each entry point",
 		Words: Words{
-			API: amazon, Service: "Lambda", Route: "alias",
+			API: amazon, Renewed: amazonRole, Service: "Lambda", Route: "alias",
 			Manager:    hashicorpAWS,
 			Ignore:     "lifecycle { ignore_changes = [function_version, routing_config] }",
 			NotHealthy: "Find out why the version is not active, or why its provisioned concurrency is not ready. Then apply again.",

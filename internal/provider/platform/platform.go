@@ -73,6 +73,7 @@ type Entry struct {
 const (
 	amazon        = "AWS"
 	hashicorpAWS  = "hashicorp/aws or a module"
+	amazonRole    = "an assumed role"
 	amazonARN     = "the ARN, including its region and account"
 	amazonNetwork = "the network from where Terraform runs to AWS, and the AWS Health Dashboard"
 )
@@ -80,6 +81,7 @@ const (
 // Words are what messages call the things of a platform. What a group is called is Platform.Backend.
 type Words struct {
 	API     string // whose credentials are needed, and who answers: "AWS"
+	Renewed string // credentials that renew themselves: "an assumed role"
 	Service string // begins a sentence: "The load balancer"
 	Route   string // "listener or rule"
 	// Ignore is what keeps another resource from writing the weights: "lifecycle { ignore_changes = [default_action] }".

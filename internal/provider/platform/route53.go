@@ -24,7 +24,7 @@ func route53Records() Entry {
 		Kind:         catalog.Route53(),
 		BackendsText: "Map of entry point to the set identifier of its weighted records, with one for each entry point",
 		Words: Words{
-			API: amazon, Service: "Route 53", Route: "record",
+			API: amazon, Renewed: amazonRole, Service: "Route 53", Route: "record",
 			Manager:    hashicorpAWS,
 			Ignore:     "lifecycle { ignore_changes = [weighted_routing_policy] }",
 			NotHealthy: "Find out why the health check of the record fails or, for an alias, why the targets of its load balancer are not healthy. Then apply again.",
