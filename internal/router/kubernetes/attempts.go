@@ -24,6 +24,9 @@ type throttledKey struct{}
 
 // RoundTrip implements http.RoundTripper.
 func (a attempts) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodGet {
+		a.timeout = readAttemptTimeout
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), a.timeout)
 	answer, err := a.next.RoundTrip(r.WithContext(ctx))
 	if throttled, is := r.Context().Value(throttledKey{}).(*atomic.Bool); is {

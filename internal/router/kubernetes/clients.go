@@ -25,8 +25,10 @@ import (
 const (
 	// manager is the field manager of every write.
 	manager = "bluegreen"
-	// attemptTimeout limits one attempt of a request. A rollback does not wait for an answer that long.
+	// attemptTimeout limits one attempt of a write. A rollback does not wait for an answer that long. The callers limit
+	// reads, which end at the latest after readAttemptTimeout.
 	attemptTimeout         = 10 * time.Second
+	readAttemptTimeout     = 30 * time.Second
 	rollbackAttemptTimeout = 5 * time.Second
 )
 
