@@ -11,12 +11,16 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/yaml"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/e2e"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/kubernetes"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 )
 
 // worlds runs a test on each data plane.
@@ -80,12 +84,12 @@ func TestRelease_rollsBackWhenAGateFails(t *testing.T) {
 	})
 }
 
-// Somebody else changes the weights in a hold: the shift stops at once and leaves them.
+// Somebody else changes the weights in a hold: the shift stops after the hold, before its next write, and leaves them.
 func TestRelease_changedInAHold(t *testing.T) {
 	w := newWorld(t)
 	t.Parallel()
 	load := w.load()
-	w.config.steps = endless
+	w.config.steps = fmt.Sprintf(`[{ percent = 5, hold = %q }]`, slow.Deadline(5*time.Second))
 	w.activate("green")
 	apply := w.Start()
 	w.inHold(5)
@@ -192,4 +196,23 @@ func TestRelease_lostAnswers(t *testing.T) {
 			w.lostNothing(load)
 		})
 	}
+}
+
+// The Role that the router prints is enough on a real API server for a release and for the plan after it.
+func TestRelease_withTheRoleOfTheGuide(t *testing.T) {
+	t.Parallel()
+	w := newUnmanagedWorld(t)
+	var role object
+	must(t, yaml.Unmarshal([]byte(kubernetes.Role("release", w.namespace, kubernetes.Permissions(kubernetes.HTTPRoute))), &role))
+	w.c.create(t, role)
+	w.c.create(t, object{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": metadata(w.namespace, "release"),
+		"roleRef": object{"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "release"}, "subjects": []any{object{"kind": "User", "name": releaseUser}}})
+	w.as(releaseToken)
+	w.adopt()
+	load := w.load()
+	w.activate("green")
+	w.MustApply()
+	w.mustHaveAll("green")
+	w.mustBeSettled()
+	w.lostNothing(load)
 }

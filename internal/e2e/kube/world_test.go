@@ -72,8 +72,15 @@ func newWorldOf(t *testing.T, kind string) *world {
 		w.apps[name] = c.newApp(t, w.namespace, "web-"+name, rehearsal.AppTerms{Version: version})
 		w.config.versions[name] = version
 	}
-	w.Terraform.Env = append(w.Terraform.Env, "KUBE_CONFIG_PATH="+w.front.kubeconfig(t, adminToken), "KUBECONFIG="+w.front.kubeconfig(t, adminToken))
+	w.as(adminToken)
 	return w
+}
+
+// as makes Terraform use a token.
+func (w *world) as(token string) {
+	w.t.Helper()
+	path := w.front.kubeconfig(w.t, token)
+	w.Terraform.Env = append(w.Terraform.Env, "KUBE_CONFIG_PATH="+path, "KUBECONFIG="+path)
 }
 
 // ref is a backend of the route.
