@@ -18,6 +18,9 @@ func TestKubernetes_badInput(t *testing.T) {
 	s.route("api", "web-blue", "web-green")
 	mark, route := len(s.Requests()), `"httproute/shop/web"`
 	weighted, selected, metered := s.release("blue"), s.selectorRelease("blue"), s.release("blue")
+	for _, r := range []*kubeRelease{&weighted, &selected} {
+		r.environments = `{ blue = "1.0" }` // Terraform reports the errors of two in any order
+	}
 	metered.gates = gateBlock("users", block("target_metrics", "max_error_rate = 1"))
 	for _, c := range []struct {
 		name    string

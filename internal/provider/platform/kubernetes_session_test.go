@@ -1,7 +1,6 @@
 package platform
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -158,7 +157,7 @@ func TestKubernetesSession_handover(t *testing.T) {
 	if err := json.Unmarshal(text, &h); err != nil {
 		t.Fatal(err)
 	}
-	resumed, err := Resume(context.Background(), handed, &h)
+	resumed, err := Resume(t.Context(), handed, &h)
 	if err != nil {
 		t.Fatal(err)
 	}
