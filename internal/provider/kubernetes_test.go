@@ -404,11 +404,10 @@ func TestKubernetes_lockStep(t *testing.T) {
 		s.service("edge", name)
 	}
 	mesh := func(blue, green int) []any {
-		var all []any
-		for name, weight := range map[string]int{"mesh-blue": blue, "mesh-green": green} {
-			all = append(all, object{"weight": weight, "destination": object{"host": name, "port": object{"number": 8080}}})
+		destination := func(name string, weight int) object {
+			return object{"weight": weight, "destination": object{"host": name, "port": object{"number": 8080}}}
 		}
-		return all
+		return []any{destination("mesh-blue", blue), destination("mesh-green", green)}
 	}
 	s.Put(object{"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": object{"namespace": "edge", "name": "mesh"},
 		"spec": object{"hosts": []any{"mesh"}, "http": []any{object{"name": "primary", "route": mesh(100, 0)}}}})
