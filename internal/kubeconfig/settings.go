@@ -146,8 +146,9 @@ func (s Settings) checkTexts() error {
 			return &Error{Err: ErrInvalid, Cause: s.name(argProxy) + " is not a URL.", Action: `Set it to a URL such as "http://proxy.example.com:3128".`}
 		}
 	}
-	for argument, text := range map[string]string{argCA: s.CA, argCert: s.ClientCertificate, argKey: s.Secret} {
-		if text != "" && !strings.Contains(text, "-----BEGIN ") {
+	texts := map[string]string{argCA: s.CA, argCert: s.ClientCertificate, argKey: s.Secret}
+	for _, argument := range sorted(texts) {
+		if text := texts[argument]; text != "" && !strings.Contains(text, "-----BEGIN ") {
 			return &Error{Err: ErrInvalid, Cause: s.name(argument) + " is not in PEM format.",
 				Action: "Set it to a text that begins with -----BEGIN. Decode what is in Base64, such as that of aws_eks_cluster, with base64decode()."}
 		}
