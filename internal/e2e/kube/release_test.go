@@ -124,11 +124,18 @@ func TestRelease_inAStormOfConflicts(t *testing.T) {
 	}
 }
 
-// storm changes the object all the time until the function is called, which checks that nothing was lost.
+// storm changes the object up to a hundred times per second, and its status as often, until the function is called, which checks that nothing was lost.
 func (w *world) storm() (stop func()) {
 	w.t.Helper()
 	last := 0
+	pause := time.NewTicker(10 * time.Millisecond)
+	w.t.Cleanup(pause.Stop)
 	end := somebody(w.t, func(ctx context.Context) error {
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 		last++
 		err := w.c.changeIn(ctx, w.route, func(o object) {
 			m := part(o, "metadata")

@@ -100,10 +100,12 @@ func both(t *testing.T) (api, local server) {
 		"roleRef": object{"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "release"}, "subjects": []any{object{"kind": "User", "name": releaseUser}}})
 	for _, s := range []server{api, local} {
 		s.mustPost(t, services, service(shop, "web-blue"))
-		s.mustPost(t, routes, target{"HTTPRoute", shop, "web"}.route([]any{backendRef("HTTPRoute", "web-blue", 1)}))
+		web := target{"HTTPRoute", shop, "web"}.route([]any{backendRef("HTTPRoute", "web-blue", 1)})
+		part(web, "spec")["parentRefs"] = []any{object{"name": "absent"}} // Traefik would write a status
+		s.mustPost(t, routes, web)
 		s.mustPost(t, virtualServices, target{"VirtualService", shop, "web"}.virtualService([]any{destination("web-blue", 1)}))
 	}
-	standIn.StopController() // the other one has no controller for the Gateway of these routes
+	standIn.StopController()
 	return api, local
 }
 

@@ -54,7 +54,7 @@ func TestWrite_refusesWhenWeightsChanged(t *testing.T) {
 func TestWrite_endsInAConflictStorm(t *testing.T) {
 	c := shopWith(t)
 	c.Inject(localkube.Fault{Kind: localkube.Conflict, Verb: "update"})
-	if err := c.write(t, c.forward, web, half); !errors.Is(err, kubernetes.ErrBusy) || c.Count("update", "httproutes") != 10 {
+	if err := c.write(t, c.forward, web, half); !errors.Is(err, kubernetes.ErrBusy) || c.Count("update", "httproutes") != 30 {
 		t.Errorf("got %v after %d updates", err, c.Count("update", "httproutes"))
 	}
 }

@@ -140,7 +140,7 @@ func TestRecorder_endsInAConflictStorm(t *testing.T) {
 	remove()
 	remove = c.Inject(localkube.Fault{Kind: localkube.Conflict, Verb: "update"})
 	before := c.Count("update", "httproutes")
-	if err := recorder.Remove(t.Context(), []string{web}, "s1"); !errors.Is(err, kubernetes.ErrBusy) || errors.Is(err, traffic.ErrRefusedRecord) || c.Count("update", "httproutes") != before+10 {
+	if err := recorder.Remove(t.Context(), []string{web}, "s1"); !errors.Is(err, kubernetes.ErrBusy) || errors.Is(err, traffic.ErrRefusedRecord) || c.Count("update", "httproutes") != before+30 {
 		t.Errorf("got %v after %d updates", err, c.Count("update", "httproutes")-before)
 	}
 	remove()

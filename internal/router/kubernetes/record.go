@@ -322,7 +322,7 @@ func (r *Recorder) change(ctx context.Context, route Route, change changeAnnotat
 		}
 		object.SetAnnotations(annotations)
 		err = r.router.calls.update(ctx, route.Kind.info(), object, route.String())
-		pause := time.Duration(attempt) * 10 * time.Millisecond
+		pause := conflictPause(attempt)
 		if unanswered := errors.Is(err, traffic.ErrUnanswered); unanswered && attempt < maxUnanswered {
 			pause = unansweredPause
 		} else if unanswered || !apierrors.IsConflict(err) {

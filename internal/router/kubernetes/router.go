@@ -21,8 +21,8 @@ import (
 
 const (
 	maxConcurrent = 8 // concurrent requests of one method
-	// maxConflicts is how often a write tries again on an object that changes meanwhile.
-	maxConflicts = 10
+	// maxConflicts is how often a write tries again on an object that changes meanwhile, over about three seconds.
+	maxConflicts = 30
 	// rollbackReadTimeout limits the read of an object before a rollback writes it. Without an answer, the
 	// rollback patches it.
 	rollbackReadTimeout = 2 * time.Second
@@ -209,7 +209,7 @@ func (w writing) write(ctx context.Context) error {
 		if err = w.router.calls.update(ctx, w.route.Kind.info(), object, w.route.String()); err == nil {
 			w.router.seen.accept(w.route)
 		}
-		if !apierrors.IsConflict(err) || !awscall.WaitFor(ctx, time.Duration(attempt)*10*time.Millisecond) {
+		if !apierrors.IsConflict(err) || !awscall.WaitFor(ctx, conflictPause(attempt)) {
 			return err
 		}
 		if p, object, err = w.router.place(ctx, w.route); err != nil {
@@ -217,6 +217,11 @@ func (w writing) write(ctx context.Context) error {
 		}
 	}
 	return fmt.Errorf("%s: %w: %d writes in a row found a newer version of it", w.route.Display(), ErrBusy, maxConflicts)
+}
+
+// conflictPause returns the pause after a conflict.
+func conflictPause(attempt int) time.Duration {
+	return time.Duration(min(attempt, 10)) * 10 * time.Millisecond
 }
 
 // expects reports whether weights are those that the caller decided on, or that this process sent and that arrived
