@@ -19,7 +19,8 @@ import (
 const (
 	// longestRollback is the time from the start of the command to the traffic restored on 3 routes.
 	longestRollback = 300 * time.Millisecond
-	largestCommand  = 25 << 20
+	// largestCommand was 25 MiB before the command had the clients of Kubernetes, which are 5 MiB.
+	largestCommand = 30 << 20
 )
 
 // quick is a pace at which a shift takes about a second.

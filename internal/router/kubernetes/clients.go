@@ -37,7 +37,6 @@ const (
 // object that it cannot read. The API decides how many requests it serves at a time: they wait as long as it asks
 // them to.
 func NewRouters(config *rest.Config) (forward, rollback *Router, err error) {
-	silence()
 	open := func(timeout time.Duration) (dynamic.Interface, error) {
 		c := rest.CopyConfig(config)
 		c.Timeout = 0                        // it would end all attempts together
@@ -58,10 +57,6 @@ func NewRouters(config *rest.Config) (forward, rollback *Router, err error) {
 	forward = New(Config{Client: forwardClient, records: records, seen: seen})
 	return forward, New(Config{Client: rollbackClient, Rollback: true, records: records, seen: seen}), nil
 }
-
-// silence discards what client-go logs, such as that a request waited: it would write to the terminal of the
-// command. What matters is in the errors.
-var silence = sync.OnceFunc(func() { klog.SetLoggerWithOptions(logr.Discard(), klog.ContextualLogger(true)) })
 
 // caller makes the requests of a Router. It finds out which version of an API the cluster serves.
 type caller struct {
@@ -87,7 +82,9 @@ func (c *caller) versions(i info) []string {
 func (c *caller) do(ctx context.Context, i info, request CallError, call func(context.Context, dynamic.NamespaceableResourceInterface) error) error {
 	request.Resource = i.name()
 	throttled := &atomic.Bool{}
-	ctx = context.WithValue(ctx, throttledKey{}, throttled)
+	// What client-go logs, such as that a request waited, would be on the terminal of the command. What matters is in
+	// the errors. The logger of the process is not ours to replace while other clients use it.
+	ctx = klog.NewContext(context.WithValue(ctx, throttledKey{}, throttled), logr.Discard())
 	for _, version := range c.versions(i) {
 		err := call(ctx, c.client.Resource(schema.GroupVersionResource{Group: i.group, Version: version, Resource: i.plural}))
 		if isUnserved(err) {

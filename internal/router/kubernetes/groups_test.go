@@ -2,8 +2,10 @@ package kubernetes_test
 
 import (
 	"errors"
+	"net/http"
 	"testing"
 
+	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 	"pgregory.net/rapid"
 
@@ -49,10 +51,28 @@ func TestParse_returnsWhatWasParsed(t *testing.T) {
 	})
 }
 
+// roundTrip is an http.RoundTripper.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
 // client-go logs to the terminal by default, such as every request that waited for its rate.
 func TestNewRouters_silencesTheLog(t *testing.T) {
-	newCluster(t)
-	if klog.Background().Enabled() {
-		t.Error("client-go logs")
+	c := newCluster(t)
+	calls := 0
+	config := &rest.Config{Host: c.URL(), BearerToken: token, TLSClientConfig: rest.TLSClientConfig{CAData: c.CA()}}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTrip(func(r *http.Request) (*http.Response, error) {
+			if calls++; klog.FromContext(r.Context()).Enabled() {
+				t.Errorf("client-go logs about %s %s", r.Method, r.URL.Path)
+			}
+			return next.RoundTrip(r)
+		})
+	})
+	forward, _, err := kubernetes.NewRouters(config)
+	must(t, err)
+	_, _ = forward.Read(t.Context(), []string{web})
+	if calls == 0 {
+		t.Error("there was no call")
 	}
 }
