@@ -38,6 +38,7 @@ func Main(connect Connect) error {
 		return leave()
 	}
 	debug.SetGCPercent(collectAt)
+	dropProgram()
 	proc.Discard(syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGINT)
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)

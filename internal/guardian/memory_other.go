@@ -1,0 +1,6 @@
+//go:build !linux
+
+package guardian
+
+// dropProgram does nothing where the memory of a program cannot be dropped.
+func dropProgram() {}
