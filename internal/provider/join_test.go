@@ -82,7 +82,7 @@ func (s *rescueSite) wroteAfterHealth(mark int) {
 		if call.Action != "ModifyRule" && call.Action != "ModifyListener" {
 			continue
 		}
-		if took := call.At.Sub(calls[0].At); !healthy || took > slow.Deadline(time.Second) {
+		if took := call.At.Sub(calls[0].At); !healthy || slow.Exceeds(took, time.Second) {
 			s.t.Errorf("the write came %s after the start, and green's health was read before: %t", took, healthy)
 		}
 		return

@@ -107,7 +107,7 @@ func within(t *testing.T, limit time.Duration, f func()) {
 	t.Helper()
 	began := time.Now()
 	f()
-	if took := time.Since(began); took > slow.Deadline(limit) {
+	if took := time.Since(began); slow.Exceeds(took, limit) {
 		t.Errorf("it took %s, want at most %s", took, limit)
 	}
 }

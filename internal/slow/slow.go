@@ -29,13 +29,22 @@ func Deadline(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * factor())
 }
 
-var factor = sync.OnceValue(func() float64 {
+// Exceeds reports whether something took longer than its limit, which is for an idle machine. Where it did, the
+// machine is measured once more: it may have become busy after the first measurement.
+func Exceeds(took, limit time.Duration) bool {
+	return took > Deadline(limit) && took > time.Duration(float64(limit)*measure())
+}
+
+var factor = sync.OnceValue(measure)
+
+// measure returns how many times slower than the reference the machine is at present.
+func measure() float64 {
 	began := time.Now()
 	for range samples {
 		work()
 	}
 	return scale(time.Since(began))
-})
+}
 
 // scale returns the factor for the time that all samples took.
 func scale(took time.Duration) float64 {

@@ -32,3 +32,12 @@ func TestDeadline_isMeasuredOnce(t *testing.T) {
 	}
 	t.Logf("this machine: factor %.1f", factor())
 }
+
+func TestExceeds(t *testing.T) {
+	if Exceeds(time.Minute, time.Minute) {
+		t.Error("a minute exceeds a minute")
+	}
+	if !Exceeds((maxFactor+1)*time.Minute, time.Minute) {
+		t.Error("no machine is that slow")
+	}
+}

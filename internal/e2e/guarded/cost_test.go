@@ -77,7 +77,7 @@ func TestGuardian_cost(t *testing.T) {
 		fastest, memory = min(fastest, took), max(memory, kB)
 	}
 	t.Logf("it starts in %s and has %d kB", fastest, memory)
-	if fastest > slow.Deadline(longestStart) || memory > mostMemory {
+	if slow.Exceeds(fastest, longestStart) || memory > mostMemory {
 		t.Errorf("it starts in %s and has %d kB; at most %s and %d kB", fastest, memory, longestStart, mostMemory)
 	}
 }

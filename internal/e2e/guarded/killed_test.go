@@ -42,7 +42,7 @@ func hasAll(w *e2e.World, environment string, rules ...string) bool {
 // late.
 func returned(w *e2e.World, died time.Time, api time.Duration, rules ...string) (late string) {
 	w.Eventually("the traffic is back", func() bool { return hasAll(w, "blue", rules...) })
-	if took := time.Since(died); took > slow.Deadline(back)+api {
+	if took := time.Since(died); slow.Exceeds(took-api, back) {
 		return fmt.Sprintf("the traffic was back after %s", took)
 	}
 	return ""

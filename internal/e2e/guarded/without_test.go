@@ -83,7 +83,7 @@ func TestGuardian_endsWithRollbackTimeout(t *testing.T) {
 			apply.Kill(e2e.AllButGuards)
 			died := time.Now()
 			w.Eventually("the guardian has ended", func() bool { return len(apply.Guardians()) == 0 })
-			if took := time.Since(died); took > slow.Deadline(13*time.Second) {
+			if took := time.Since(died); slow.Exceeds(took, 13*time.Second) {
 				t.Errorf("it ended after %s", took)
 			}
 			end()

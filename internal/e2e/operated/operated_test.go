@@ -79,7 +79,7 @@ func TestOperated_rollbackAfterAKill(t *testing.T) {
 	w.Eventually("the traffic is back", func() bool { return hasAll(w, "blue", rules...) })
 	took := time.Since(rollback.Began)
 	t.Logf("3 routes were restored %s after the start of the command, which has %.1f MB", took, float64(size.Size())/(1<<20))
-	if took > slow.Deadline(longestRollback) {
+	if slow.Exceeds(took, longestRollback) {
 		t.Errorf("the traffic was back after %s, at most %s", took, longestRollback)
 	}
 	out, errs, code := rollback.Wait()

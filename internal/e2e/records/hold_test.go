@@ -150,7 +150,7 @@ func TestRecords_rollsBackWithinTheTTL(t *testing.T) {
 	if counts.Bad["3"] == 0 || gate.failed.IsZero() {
 		t.Fatalf("the gate did not fail: %+v", counts)
 	}
-	if took > limit+slow.Deadline(time.Second) {
+	if slow.Exceeds(took-limit, time.Second) {
 		t.Errorf("the last user got the bad version %s after the gate failed", took)
 	}
 }
