@@ -196,8 +196,8 @@ func (p Prior) request(w Desired) shift.Request {
 	for _, name := range w.Names() {
 		e := w.Environments[name]
 		r.Environments = append(r.Environments, shift.Environment{Name: name, Version: e.Version, Groups: e.groupsID(),
-			VersionChanged: left[name] != "" && e.Version != "" && e.Version != left[name],
-			SlowStart:      p.Memory.slowStart(e), IdleUnhealthy: !p.platform.Aliases && p.Memory.idleUnhealthy(e),
+			VersionChanged: left[name] != "" && e.Version != "" && e.Version != left[name], VersionBefore: left[name],
+			SlowStart: p.Memory.slowStart(e), IdleUnhealthy: !p.platform.Aliases && p.Memory.idleUnhealthy(e),
 			AliasUnhealthy: p.platform.Aliases && p.Memory.idleUnhealthy(e)})
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.leaving)) {

@@ -100,7 +100,7 @@ func (s plan) rollsBackFirstText() []string {
 		}
 	}
 	return []string{
-		fmt.Sprintf("A shift did not finish. Observed: %s.", s.weightsText(s.foundMean())),
+		fmt.Sprintf("A shift did not finish. Observed: %s.", s.carriedText(s.foundMean())),
 		fmt.Sprintf("First roll back to %s immediately: %s, no steps, no gates.", s.weightsText(shift.Mean(back)), callsText(written)),
 	}
 }
@@ -214,7 +214,7 @@ func (s plan) rollbackText() []string {
 		}
 	}
 	return slices.Concat([]string{
-		fmt.Sprintf("%s Observed: %s.", cause, s.weightsText(s.Request.ObservedMean())),
+		fmt.Sprintf("%s Observed: %s.", cause, s.carriedText(s.Request.ObservedMean())),
 		fmt.Sprintf("Roll back to %s immediately: %s, no steps, no gates; then settle %s.",
 			s.weightsText(s.Desired), callsText(differing(s.Schedule)), FormatDuration(s.Request.Strategy.Settle)),
 	}, connectionsText(s.Request.Routes), cachedText(s.Request.Routes), s.attachmentText())
@@ -302,10 +302,26 @@ func (s plan) labels(names []string) string {
 	return strings.Join(parts, ", ")
 }
 
-func (s plan) weightsText(w shift.Weights) string {
+func (s plan) weightsText(w shift.Weights) string { return labeledText(w, s.label) }
+
+// carriedText is weightsText of traffic that is there before the apply. What the last completed
+// shift left is named by the version that had the traffic, which the configuration may have
+// changed since.
+func (s plan) carriedText(w shift.Weights) string {
+	return labeledText(w, func(name string) string {
+		e := s.Request.Environment(name)
+		stable := slices.ContainsFunc(s.Request.Routes, func(x shift.Route) bool { return x.Stable[name] > 0 })
+		if stable && e.VersionChanged {
+			return fmt.Sprintf("%s (%s)", name, e.VersionBefore)
+		}
+		return s.label(name)
+	})
+}
+
+func labeledText(w shift.Weights, label func(name string) string) string {
 	var parts []string
 	for _, name := range w.Names() {
-		parts = append(parts, s.label(name)+" "+w[name].String())
+		parts = append(parts, label(name)+" "+w[name].String())
 	}
 	if parts == nil {
 		return "no traffic"

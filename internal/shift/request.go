@@ -11,6 +11,7 @@ type Environment struct {
 	Version        string // empty: none, and the environment never matches an Identity
 	Groups         string // identifies its target groups; equal strings mean the same groups
 	VersionChanged bool   // the version differs from that of the last completed shift
+	VersionBefore  string // of the last completed shift; empty: unknown
 	Removed        bool   // no longer configured: detached once it has no traffic
 	Unmanaged      bool   // a group on a route that is in no environment of the switch
 	// IdleUnhealthy reports that one of its groups was attached at weight 0 without a healthy
