@@ -191,7 +191,7 @@ func (p Prior) route(route traffic.Route, owners traffic.Owners) rollout.Route {
 }
 
 func (p Prior) request(w Desired) shift.Request {
-	r := shift.Request{Desired: w.Weights, Strategy: w.Strategy, Notes: p.notes(w), Backend: p.platform.Backend}
+	r := shift.Request{Desired: w.Weights, Strategy: w.Strategy, Notes: p.notes(w), Backend: p.platform.Backend, Managed: p.platform.Managed}
 	left := p.stableVersions()
 	for _, name := range w.Names() {
 		e := w.Environments[name]

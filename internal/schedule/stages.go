@@ -95,7 +95,7 @@ func counted(n int, thing string) string {
 func (s plan) heading() string {
 	from := "current weights (read at apply)"
 	if mean := s.From(); mean != nil || s.Request.AllRoutes(func(x shift.Route) bool { return x.Response != "" }) {
-		from = s.carriedText(mean)
+		from = versions{s}.carriedText(mean)
 	}
 	text := fmt.Sprintf("%s -> %s", from, s.weightsText(s.Desired))
 	if s.Kind == shift.Revert {
@@ -226,7 +226,7 @@ func (s plan) rollbackPathText() string {
 	case s.Kind == shift.Revert:
 		return "a later shift forward takes all steps"
 	case s.KeepsStable():
-		return s.keptPreviousText()
+		return versions{s}.priorPreviousText()
 	case s.From() == nil:
 		return "no previous version to revert to afterwards"
 	case !sole:
@@ -250,9 +250,9 @@ func (s plan) rollbackPathText() string {
 	return fmt.Sprintf("%s can be reverted to without steps (%s)", before, FormatDuration(window))
 }
 
-// keptPreviousText is rollbackPathText of a shift that leaves the previous version as it is.
+// priorPreviousText is rollbackPathText of a shift that leaves the previous version as it is.
 // Its environment may have another version since, which never had traffic.
-func (s plan) keptPreviousText() string {
+func (s versions) priorPreviousText() string {
 	p := s.Request.Previous
 	switch {
 	case p == nil || p.Version == "":

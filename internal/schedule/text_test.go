@@ -97,6 +97,10 @@ func TestSchedule_textOfAShift(t *testing.T) {
 	})
 }
 
+func managed(r *shift.Request) {
+	r.Managed = "If hashicorp/aws manages this listener or rule, first give that resource lifecycle { … }."
+}
+
 func blueChanged(r *shift.Request) {
 	r.Environments[0].VersionBefore, r.Environments[0].VersionChanged = "1.4.1", true
 }
@@ -134,6 +138,8 @@ func TestSchedule_textOfOtherKinds(t *testing.T) {
 		{"retry", with(bare(green, route(blue, blue)), func(r *shift.Request) { r.Rejected, r.Retry = rejection("1.5.0"), true })},
 		{"retry while another version is rejected", with(bare(green, route(blue, blue)), func(r *shift.Request) { r.Rejected, r.Retry = rejection("1.4.9"), true })},
 		{"external change", with(full(green, route(green, blue)), func(r *shift.Request) { r.Previous = id("blue", "1.4.2") })},
+		{"external change by a resource that manages the route", with(full(green, shift.Route{Name: "web", Stable: green, Observed: blue, Attached: []string{"blue"}}), managed)},
+		{"external change that leaves both groups attached", with(full(green, route(green, blue)), managed)},
 		{"external change to an unmanaged group", full(green, route(green, shift.Sole("legacy")))},
 		{"external change of one route to an unmanaged group", with(full(green, route(green, shift.Sole("legacy")), named(route(green, half), "api")), func(r *shift.Request) {
 			r.Environments = append(r.Environments, shift.Environment{Name: "legacy", Unmanaged: true})
