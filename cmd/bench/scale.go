@@ -23,25 +23,36 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
-const (
-	perBalancer = 20 // switches
-	// concurrentSwitches is -parallelism of Terraform: how many switches shift at the same time.
-	concurrentSwitches = 50
-)
+// concurrentSwitches is -parallelism of Terraform: how many switches shift at the same time.
+const concurrentSwitches = 50
+
+// scaling is the measurement of many switches.
+type scaling struct{ bench }
 
 // fleet is a number of switches, each on a rule of its own.
 type fleet struct {
 	*rehearsal.Terraform
-	balancer *localaws.Server
-	app      *httptest.Server
-	switches int
-	client   *elbv2.Client
+	balancer              *localaws.Server
+	app                   *httptest.Server
+	switches, perBalancer int
+	client                *elbv2.Client
 }
 
-// scale counts the API calls of many switches on rules of few load balancers.
-func (b bench) scale(ctx context.Context) ([]row, error) {
+// scale counts the API calls of many switches on rules of few load balancers, for each number in -switches. It
+// measures nothing without one: a thousand switches take half an hour.
+func (b scaling) scale(ctx context.Context) ([]row, error) {
+	if b.perBalancer < 1 || b.perBalancer > 100 {
+		return nil, fmt.Errorf("-per-balancer: %d is not 1 to 100, the rules that a load balancer may have", b.perBalancer)
+	}
 	var rows []row
-	for _, n := range b.sizes() {
+	for text := range strings.SplitSeq(b.switches, ",") {
+		if text == "" {
+			continue
+		}
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("-switches: %q is not a number of switches", text)
+		}
 		more, err := b.scaleOf(ctx, n)
 		if err != nil {
 			return nil, fmt.Errorf("%d switches: %w", n, err)
@@ -51,23 +62,16 @@ func (b bench) scale(ctx context.Context) ([]row, error) {
 	return rows, nil
 }
 
-// sizes are the numbers of switches.
-func (b bench) sizes() []int {
-	var sizes []int
-	for text := range strings.SplitSeq(b.switches, ",") {
-		if n, err := strconv.Atoi(text); err == nil {
-			sizes = append(sizes, n)
-		}
-	}
-	return sizes
-}
-
-func (b bench) scaleOf(ctx context.Context, n int) ([]row, error) {
+func (b scaling) scaleOf(ctx context.Context, n int) ([]row, error) {
 	f, err := b.newFleet(ctx, n)
 	if err != nil {
 		return nil, err
 	}
 	defer f.close()
+	plan := n/20 + 60
+	if b.balancersFor(n) == 1 {
+		plan = 12
+	}
 	parallel := fmt.Sprintf("-parallelism=%d", concurrentSwitches)
 	phases := []struct {
 		name, active string
@@ -75,7 +79,7 @@ func (b bench) scaleOf(ctx context.Context, n int) ([]row, error) {
 		most         int // calls; 0: no goal
 	}{
 		{"first apply", "blue", []string{"apply", "-no-color", "-auto-approve", parallel}, 0},
-		{"plan without changes", "blue", []string{"plan", "-no-color", "-detailed-exitcode", parallel}, n/perBalancer + 60},
+		{"plan without changes", "blue", []string{"plan", "-no-color", "-detailed-exitcode", parallel}, plan},
 		{"plan of a shift of all", "green", []string{"plan", "-no-color", parallel}, 0},
 		{"shift of all", "green", []string{"apply", "-no-color", "-auto-approve", parallel}, 4 * n},
 	}
@@ -98,7 +102,7 @@ func (b bench) scaleOf(ctx context.Context, n int) ([]row, error) {
 			}
 		}
 		total := sum(calls)
-		r := row{what: fmt.Sprintf("%d switches on rules of %d load balancers, %s: API calls", n, balancersFor(n), p.name), goal: "counted",
+		r := row{what: fmt.Sprintf("%d switches on rules of %d load balancers, %s: API calls", n, b.balancersFor(n), p.name), goal: "counted",
 			measured: fmt.Sprintf("%d in %.1f s, %d throttled, provider %.0f MB (%s)", total, took.Seconds(), throttled, mb, callsText(calls)), missed: throttled > 0 || mb >= 150}
 		if p.most > 0 && n > 1 {
 			r.goal, r.missed = fmt.Sprintf("at most %d, none throttled", p.most), r.missed || total > p.most
@@ -117,10 +121,12 @@ func sum(calls map[string]int) int {
 	return total
 }
 
-func balancersFor(switches int) int { return (switches + perBalancer - 1) / perBalancer }
+func (b scaling) balancersFor(switches int) int {
+	return (switches + b.perBalancer - 1) / b.perBalancer
+}
 
 // newFleet creates the load balancers, and a configuration with a switch for each rule.
-func (b bench) newFleet(ctx context.Context, n int) (_ *fleet, err error) {
+func (b scaling) newFleet(ctx context.Context, n int) (_ *fleet, err error) {
 	binary, err := rehearsal.FindTerraform()
 	if err != nil {
 		return nil, err
@@ -133,7 +139,7 @@ func (b bench) newFleet(ctx context.Context, n int) (_ *fleet, err error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &fleet{switches: n, app: httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))}
+	f := &fleet{switches: n, perBalancer: b.perBalancer, app: httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))}
 	options := []localaws.Option{localaws.WithEphemeralPorts(), localaws.WithFastHealth(500 * time.Millisecond), localaws.WithLogger(quiet())}
 	if f.balancer, err = localaws.Start(options...); err != nil {
 		f.app.Close()
@@ -203,14 +209,14 @@ type fleetRule struct {
 // create creates load balancers with two target groups each, and rules that forward to the first.
 func (f *fleet) create(ctx context.Context) (map[string]fleetRule, error) {
 	rules := map[string]fleetRule{}
-	for i := range balancersFor(f.switches) {
+	for i := range (f.switches + f.perBalancer - 1) / f.perBalancer {
 		b, err := f.createBalancer(ctx, i)
 		if err != nil {
 			return nil, err
 		}
-		for n := i * perBalancer; n < min((i+1)*perBalancer, f.switches); n++ {
+		for n := i * f.perBalancer; n < min((i+1)*f.perBalancer, f.switches); n++ {
 			created, err := f.client.CreateRule(ctx, &elbv2.CreateRuleInput{
-				ListenerArn: &b.listener, Priority: new(int32(n%perBalancer + 1)), Actions: forwardTo(b.blue),
+				ListenerArn: &b.listener, Priority: new(int32(n%f.perBalancer + 1)), Actions: forwardTo(b.blue),
 				Conditions: []types.RuleCondition{{Field: new("path-pattern"), Values: []string{fmt.Sprintf("/%d", n)}}}})
 			if err != nil {
 				return nil, err
