@@ -44,8 +44,8 @@ func encodeRecord(r traffic.Record, whole bool) map[string]string {
 		field{"phase", string(r.Phase), 20}, field{"n", strconv.Itoa(r.Renewal), 12},
 		field{"expires", strconv.FormatInt(r.Expires.Unix(), 10), 20}, field{"reached", strconv.Itoa(int(r.Reached)), 6},
 		field{"guardian", guardianText(r.Owner.Guardian), 31}, field{"answers", r.Answers, 60})}
-	if r.Reason != "" {
-		tags[reasonSuffix] = escapeBut(" =", strings.TrimSpace(r.Reason), maxTagValue)
+	if reason := strings.TrimSpace(r.Reason); reason != "" {
+		tags[reasonSuffix] = escapeBut(" =", reason, maxTagValue)
 	}
 	tags[ownerSuffix] = fieldsText(field{"switch", r.Switch, 12}, field{"routes", strconv.Itoa(r.Routes), 4},
 		field{"user", r.Owner.User, 32}, field{"host", r.Owner.Host, 40}, field{"boot", r.Owner.Boot, 12},
@@ -221,10 +221,15 @@ func sharesOf(text string) map[string]shift.Share {
 	shares := map[string]shift.Share{}
 	for key, value := range fieldsOf(text) {
 		n, err := strconv.Atoi(value)
-		if err != nil || n < 0 || shift.Share(n) > shift.Full {
+		if err != nil || n < 0 || shift.Share(n) > shift.Full || escape(key, maxTagValue) != key {
 			return nil
 		}
-		shares[key] = shift.Share(n)
+		if n > 0 {
+			shares[key] = shift.Share(n)
+		}
+	}
+	if len(shares) == 0 {
+		return nil
 	}
 	return shares
 }
