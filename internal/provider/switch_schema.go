@@ -223,7 +223,7 @@ func switchArguments() map[string]schema.Attribute {
 			Optional: true,
 			Computed: true,
 			MarkdownDescription: "Name of the environment that receives all traffic. Exactly one of `active` and `weights` must be set. " +
-				"A refresh sets it to the environment that has all traffic, or to null while the traffic is split. " + ignoreBoth,
+				"A refresh sets it to the environment that has all traffic, or to null while the traffic is split and after an import. " + ignoreBoth,
 		},
 		"weights": schema.MapAttribute{
 			ElementType: types.NumberType,
