@@ -116,7 +116,7 @@ func (s stepwise) evaluateSplit(ctx context.Context) (advances bool, f *Failure)
 func (s stepwise) takeStep(ctx context.Context, step shift.Step) (advances bool, f *Failure) {
 	next := s.desired.highest(step.At)
 	s.report.phase("health check for " + step.At.String())
-	check := stage{name: "health check before " + s.path.name(step.At), part: shift.Before, gates: s.evaluated, ready: s.backends.incoming(next), permit: s.lease.permit()}
+	check := stage{name: "health check before " + s.path.name(step.At), part: shift.Before, gates: s.evaluated, ready: s.backends.incoming(next), source: s.backends.outgoing(), permit: s.lease.permit()}
 	if s.exposed {
 		check.part, check.watch = shift.During, s.backends.incoming(s.fleet.mean())
 	}
