@@ -17,7 +17,7 @@ func (s plan) shiftText() []string {
 		lines = append(lines, fmt.Sprintf("%2d. %s", i+1, line))
 	}
 	if s.Request.Unobserved {
-		lines = append(lines, s.reachedText(), "If a route is split between environments at apply, the split is evaluated first, and a failure rolls back to the environments that are not desired. The record of a shift that did not finish decides otherwise.")
+		lines = append(lines, advice{s}.reachedText(), "If a route is split between environments at apply, the split is evaluated first, and a failure rolls back to the environments that are not desired. The record of a shift that did not finish decides otherwise.")
 	}
 	lines = append(lines, connectionsText(s.Request.Routes)...)
 	lines = append(lines, cachedText(s.Request.Routes)...)
@@ -26,7 +26,7 @@ func (s plan) shiftText() []string {
 
 // reachedText is what the apply of a Create does where the traffic needs no shift, which only the
 // apply can know.
-func (s plan) reachedText() string {
+func (s advice) reachedText() string {
 	where := "have these weights"
 	if name, sole := s.Desired.Sole(); sole {
 		where = "send all traffic to " + name
