@@ -8,10 +8,10 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 )
 
-// toggle is an edit of the tutorial's feature toggles that sends the traffic to blue.
-func toggle(p *e2e.Project, blue, green bool) {
+// toggle is an edit of the tutorial's feature toggles: blue is enabled and gets the traffic.
+func toggle(p *e2e.Project, green bool) {
 	p.T.Helper()
-	p.Must(p.Set(map[string]any{"active": "blue", "enable_blue_env": blue, "enable_green_env": green}))
+	p.Must(p.Set(map[string]any{"active": "blue", "enable_blue_env": true, "enable_green_env": green}))
 }
 
 const (
@@ -42,7 +42,7 @@ func TestInline_removalInTheApplyOfTheShiftIsRefused(t *testing.T) {
 			slowly(p)
 
 			begin := time.Now()
-			toggle(p, true, false)
+			toggle(p, false)
 			output := p.MustFail()
 			golden.Check(t, output, golden.Volatile()...)
 			p.Never(p.Since(begin), greenStopped, shiftBegins, "ModifyListener")
@@ -50,14 +50,14 @@ func TestInline_removalInTheApplyOfTheShiftIsRefused(t *testing.T) {
 
 			// First the shift: the machines are created before it.
 			begin = time.Now()
-			toggle(p, true, true)
+			toggle(p, true)
 			p.MustApply()
 			p.MustAnswer("1")
 			p.InOrder(p.Since(begin), blueStarted, shiftBegins, shiftDone)
 
 			// Then the removal.
 			begin = time.Now()
-			toggle(p, true, false)
+			toggle(p, false)
 			p.MustApply()
 			p.InOrder(p.Since(begin), greenStopped)
 			p.MustAnswer("1")
@@ -86,7 +86,7 @@ func TestInline_liveSideWithoutMachinesIsLeftAtOnce(t *testing.T) {
 	p.Must(p.Edit("main.tf", `hold = "300ms"`, `hold = "10h"`))
 	p.Must(p.Edit("main.tf", `steady_for = "300ms"`, `steady_for = "9m"`))
 	begin := time.Now()
-	toggle(p, true, false)
+	toggle(p, false)
 	p.MustApply()
 	p.MustAnswer("1")
 	p.InOrder(p.Since(begin), greenStopped, shiftBegins, "ModifyListener", shiftDone) // one write: no step
