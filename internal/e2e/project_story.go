@@ -76,3 +76,15 @@ func (p *Project) Never(story []Moment, unwanted ...string) {
 		}
 	}
 }
+
+// When returns when something happened last.
+func (p *Project) When(what string) time.Time {
+	p.T.Helper()
+	for _, m := range slices.Backward(p.Since(time.Time{})) {
+		if m.what == what {
+			return m.at
+		}
+	}
+	p.T.Fatalf("it did not happen: %s", what)
+	return time.Time{}
+}

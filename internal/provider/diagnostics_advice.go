@@ -15,6 +15,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rollout"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/schedule"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/shift"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // advice is what a message about a shift suggests: edits and commands. Edits name the
@@ -90,6 +91,15 @@ func (s advice) command(route rollout.RouteResult, weights shift.Weights) string
 	if route.Missing || route.Weights.Equal(weights) {
 		return ""
 	}
+	command, err := platform.Of(route.ID).Command(route.ID, resets{s}.commanded(route, weights))
+	if err != nil {
+		return ""
+	}
+	return command
+}
+
+// commanded is what the command gives a route.
+func (s resets) commanded(route rollout.RouteResult, weights shift.Weights) traffic.State {
 	desired := route.State
 	desired.Weights, desired.Response, desired.FixedError = map[string]int{}, "", false
 	for name, weight := range s.Spec.Limits.Encode(weights) {
@@ -102,11 +112,7 @@ func (s advice) command(route rollout.RouteResult, weights shift.Weights) string
 			desired.Weights[group] = 0
 		}
 	}
-	command, err := platform.Of(route.ID).Command(route.ID, desired)
-	if err != nil {
-		return ""
-	}
-	return command
+	return desired
 }
 
 // acceptEdit is the edit that agrees with the given weights, such as

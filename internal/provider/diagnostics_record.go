@@ -95,15 +95,18 @@ func (s advice) movedExternallyDetail(result rollout.Result) input.Detail {
 	} else if len(edits) > 1 {
 		d.Action = fmt.Sprintf("The routes were moved to different places, but a switch moves all of them together. To accept one of these changes for all routes, %s. %s", strings.Join(edits, ", or "), d.Action)
 	}
-	if hint := managedElsewhereHint(s.platform().Words); s.isReset(result) {
+	if hint := managedElsewhereHint(s.platform().Words); (resets{s}).isReset(result) {
 		d.Action = s.platform().Words.ManagedHint() + " " + strings.TrimSuffix(d.Action, " "+hint)
 	}
 	s.addCommands(&d, result, s.Desired.Weights)
 	return d
 }
 
+// resets are external changes that another resource made which manages a route, or that look like it.
+type resets struct{ advice }
+
 // isReset reports whether a route looks as if another resource that manages it had reset it.
-func (s advice) isReset(result rollout.Result) bool {
+func (s resets) isReset(result rollout.Result) bool {
 	return s.Spec.Limits.AttachesIdle && slices.ContainsFunc(result.Routes, func(r rollout.RouteResult) bool {
 		return !r.Missing && len(r.State.Weights) == 1 && !r.Weights.Equal(s.Desired.Weights)
 	})
@@ -138,6 +141,9 @@ func (s advice) externalChangeDetail(result rollout.Result, f *rollout.Failure, 
 		return d
 	}
 	if !hasResponse(result) {
+		if (resets{s}).isReset(result) && release.MeanOf(result).Equal(result.From) {
+			d.Action = s.platform().Words.ManagedHint() + " " + resets{s}.shipsAgain(result)
+		}
 		return d
 	}
 	for _, route := range result.Routes {
@@ -155,12 +161,26 @@ func (s advice) externalChangeDetail(result rollout.Result, f *rollout.Failure, 
 	return d
 }
 
+// shipsAgain is what follows where all traffic was returned in mid-shift in the form that another
+// resource gives a route, which rejects nothing.
+func (s resets) shipsAgain(result rollout.Result) string {
+	name := s.gainingName(result)
+	text := fmt.Sprintf("No version is rejected, so the next apply shifts to %s again.", name)
+	if edit := s.awayEdit(result, name); edit != "" && name != "" {
+		return text + fmt.Sprintf(" If somebody moved the traffic because of what %s runs, %s to keep it off.", name, edit)
+	}
+	return text
+}
+
 // nextApply is what follows once the commands of an error sent all traffic to back. Where a
 // shift did not finish, traffic that is back where it started counts as rolled back.
 func (s advice) nextApply(result rollout.Result, back shift.Weights) string {
 	edit := s.acceptEdit(result, back)
 	if s.Spec.Record.Left == nil || edit == "" || s.Desired.Weights.Equal(back) {
 		return "Then apply again."
+	}
+	if s.Spec.Limits.AttachesIdle && !slices.ContainsFunc(result.Routes, func(r rollout.RouteResult) bool { return !resets{s}.commanded(r, back).IsReset() }) {
+		return fmt.Sprintf("Then %s and apply.", edit) // no evidence against the version
 	}
 	return fmt.Sprintf("Then %s and apply. The shift that did not finish counts as rolled back outside Terraform: to ship its version again, change retry.", edit)
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/golden"
 )
 
 // movedBack applies green, then moves all traffic to blue outside Terraform.
@@ -244,4 +246,31 @@ func TestSwitch_resetByAnotherResource(t *testing.T) {
 			t.Errorf("rejected is %v", rejected)
 		}
 	}
+}
+
+// In mid-shift, it returns the traffic to the old version, with the next apply of another state. The shift stops, the
+// error says what to do first, and the good version ships with the next apply.
+func TestSwitch_resetDuringShift(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	h := s.release("green")
+	h.strategy = `steps = [{ percent = 5, hold = "1ms" }, { percent = 50, hold = "1h" }]`
+	h.health = "\n breach_for = \"1s\""
+	h.gates = smokeGate(firstCall(t, func() {
+		s.changeExternally(s.listener, []types.Action{{Type: types.ActionTypeEnumForward, TargetGroupArn: &s.blue.group}})
+	}), "10ms", "at_percent = [50]")
+	w.write(h.in(s.bench))
+	golden.CheckPart(t, "error", w.apply().text(), append(golden.Volatile(), golden.ReplacePattern(`, for \d+(\.\d+)?s\.`, ", for <duration>."))...)
+	s.want("app-blue 1")
+	if rejected := w.values()["rejected"]; rejected != nil {
+		t.Errorf("rejected is %v", rejected)
+	}
+	h.strategy = `steps = [{ percent = 5, hold = "1ms" }, { percent = 50, hold = "1ms" }]`
+	w.write(h.in(s.bench))
+	w.plan().ok()
+	w.scheduleIs("schedule")
+	w.applyPlan().ok()
+	s.want("app-blue 0, app-green 100")
+	w.isEmpty()
 }

@@ -188,7 +188,7 @@ func (p planning) fill(plan *switchModel, planned release.Planned) {
 	}
 	plan.encodeOutcome(planned.Values)
 	plan.Schedule = textValue(planned.Values.Schedule)
-	if !planned.Decided.IsEmpty() {
+	if !planned.Decided.IsEmpty() || p.memory.Adopted != nil { // the first plan after an import has renamed environments in it
 		plan.Schedule = types.StringValue(schedule.Text(planned.Decided))
 	}
 }
@@ -198,7 +198,7 @@ func (p planning) fill(plan *switchModel, planned release.Planned) {
 func fillTraffic(plan *switchModel, config switchModel, w desired, prior release.Prior) {
 	weights := w.Weights
 	if weights == nil {
-		weights = prior.CurrentWeights()
+		weights = prior.CurrentWeights(w.Desired)
 	}
 	plan.Active, plan.Weights = config.Active, config.Weights
 	if config.Active.IsNull() {

@@ -56,6 +56,9 @@ func (r *switchResource) refresh(ctx context.Context, m *switchModel, memory *re
 	observeSlowStart(ctx, c.Groups, s, m.Strategy)
 	observeIdleHealth(ctx, c.Reader, s)
 	m.encode(s.State)
+	if s.Memory.Adopted != nil {
+		m.hideImportedNames()
+	}
 	m.refreshStickiness(routes, found)
 	*memory = s.Memory
 	return false, diags

@@ -84,8 +84,8 @@ func strategyBlock() schema.ListNestedBlock {
 			},
 			"on_source_unhealthy": schema.StringAttribute{
 				Optional: true,
-				MarkdownDescription: "What to do when the environments that give traffic have no registered target on an entry point: `advance` (go to 100 % at once, if every gate passed when it was last evaluated, " +
-					"the targets for 100 % are healthy, and no later step has gates of its own) or `warn` (keep the steps). Unhealthy targets are registered: the load balancer still sends them requests. Both report a warning. Default: `advance`.",
+				MarkdownDescription: "What to do when the environments that give traffic have no registered target on an entry point: `advance` (go to 100 % at once, also before the first step, if every gate passed when it was last evaluated, " +
+					"the targets for 100 % are healthy, and no skipped step has gates of its own or asks for an approval) or `warn` (keep the steps). Unhealthy targets are registered: the load balancer still sends them requests. Both report a warning. Default: `advance`.",
 			},
 			"detach_idle": schema.BoolAttribute{
 				Optional: true,
@@ -223,7 +223,7 @@ func switchArguments() map[string]schema.Attribute {
 			Optional: true,
 			Computed: true,
 			MarkdownDescription: "Name of the environment that receives all traffic. Exactly one of `active` and `weights` must be set. " +
-				"A refresh sets it to the environment that has all traffic, or to null while the traffic is split. " + ignoreBoth,
+				"A refresh sets it to the environment that has all traffic, or to null while the traffic is split and after an import. " + ignoreBoth,
 		},
 		"weights": schema.MapAttribute{
 			ElementType: types.NumberType,

@@ -163,6 +163,13 @@ func (m *switchModel) encode(s release.State) {
 	m.Active = soleValue(s.Weights)
 }
 
+// hideImportedNames leaves out the values that have no meaning before the first apply after an
+// import: they would name environments by their target groups, and the names that the configuration
+// has for them would look like a move of the traffic in the plan.
+func (m *switchModel) hideImportedNames() {
+	m.Active, m.Weights, m.Live = types.StringNull(), types.MapNull(types.NumberType), types.ObjectNull(identityTypes)
+}
+
 // soleValue is the environment that has all traffic, null while it is split.
 func soleValue(w shift.Weights) types.String {
 	name, _ := w.Sole()

@@ -112,7 +112,7 @@ func TestSwitch_importMovesNothing(t *testing.T) {
 			ImportStateCheck: func(states []*terraform.InstanceState) error {
 				got := states[0].Attributes
 				for key, want := range map[string]string{
-					"active": "app-blue", "live.environment": "app-blue", "weights.app-blue": "100", "weights.app-green": "0",
+					"active": "", "live.environment": "", "weights.%": "",
 					"stable.weights.app-blue": "100", "environments.app-green.target_groups.web": s.green.group,
 				} {
 					if got[key] != want {
@@ -178,7 +178,7 @@ func TestSwitch_importOfTwoEntryPointsMovesNothing(t *testing.T) {
 			ImportStateId: "web=" + s.listener + ",api=" + s.secondRule, ImportStatePersist: true,
 			ImportStateCheck: func(states []*terraform.InstanceState) error {
 				got := states[0].Attributes
-				if got["active"] != "" || got["weights.app-blue"] != "50" || got["weights.api-blue"] != "50" {
+				if got["active"] != "" || got["stable.weights.app-blue"] != "50" || got["stable.weights.api-blue"] != "50" {
 					return fmt.Errorf("got %v", got)
 				}
 				return nil

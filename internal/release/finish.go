@@ -270,6 +270,8 @@ func (a Apply) failed(result rollout.Result, routes map[string]RouteMemory, f *r
 		// Neither a deletion nor what another apply does says anything about the version.
 	case isAnswered(routes):
 		// The command that makes the route forward again returns its traffic, which is no verdict.
+	case attempt.isBackAtStable() && attempt.areReset(routeIDs(attempt.State.Routes)):
+		// Another resource that manages the routes returned their traffic.
 	case f.Disposition == rollout.Stopped || f.Disposition == rollout.NotOverridden || f.Disposition == rollout.RollbackUnhealthy:
 		// Moved by this apply, or by an earlier one that did not finish.
 		if result.Moved || !result.From.Equal(a.Spec.StableMean()) {

@@ -50,17 +50,24 @@ func TestApply_rejectedVersion(t *testing.T) {
 
 // A shift that another apply took over, or that stopped at a route that somebody made respond by
 // itself, rejects nothing where all traffic is returned afterwards: the other apply, or the command
-// in the error, does that. After another external change only a person can have done it.
+// in the error, does that. After another external change only a person can have done it, unless a
+// resource that manages the route wrote its own forward, to one group alone.
 func TestApply_returnedAfterwards(t *testing.T) {
 	forwards := traffic.State{Weights: map[string]int{"b": 95, "g": 5}}
+	both, alone := map[string]int{"b": 100, "g": 0}, map[string]int{"b": 100}
 	for _, c := range []struct {
-		cause rollout.Cause
-		left  traffic.State
-		want  bool
+		cause  rollout.Cause
+		left   traffic.State
+		after  map[string]int
+		sticky time.Duration
+		want   bool
 	}{
-		{rollout.LeaseLost, forwards, false},
-		{rollout.ExternalChange, traffic.State{Response: "fixed response 503"}, false},
-		{rollout.ExternalChange, forwards, true},
+		{rollout.LeaseLost, forwards, both, 0, false},
+		{rollout.ExternalChange, traffic.State{Response: "fixed response 503"}, both, 0, false},
+		{rollout.ExternalChange, forwards, both, 0, true},
+		{rollout.ExternalChange, forwards, alone, time.Hour, true}, // a command that detaches because of sticky clients
+		{rollout.ExternalChange, forwards, alone, 0, false},
+		{rollout.ExternalChange, traffic.State{Weights: alone}, both, 0, false},
 	} {
 		groups := map[string]string{"blue": "b", "green": "g"}
 		w := desiredOf(groups)
@@ -69,16 +76,15 @@ func TestApply_returnedAfterwards(t *testing.T) {
 		state := stateOf(groups)
 		state.Routes = w.Routes
 		state.Stable = Stable{Weights: shift.Sole("blue"), Versions: map[string]string{"blue": "1", "green": "0.9"}}
-		blue := map[string]RouteMemory{"route": {Weights: map[string]int{"b": 100, "g": 0}}}
-		p := NewPrior(w, state, Memory{Routes: blue}, Platform{})
+		platform := Platform{Limits: traffic.Limits{AttachesIdle: true}}
+		p := NewPrior(w, state, Memory{Routes: map[string]RouteMemory{"route": {Weights: both}}}, platform)
 		end := Apply{Desired: w, Prior: p, Spec: p.Spec(w)}.Finish(
 			rollout.Result{From: shift.Sole("blue"), Moved: true, Kind: shift.Forward, Routes: []rollout.RouteResult{{Route: rollout.Route{Route: w.Routes[0]}, State: c.left, Read: true}}},
 			&rollout.Failure{Cause: c.cause, Disposition: rollout.NotOverridden})
-		seen := Observation{State: *end.State, Memory: end.Memory}
-		seen.Memory.Routes = blue
-		seen.detectExternalChange(time.Now()) // the next refresh
+		seen := NewObservation(*end.State, end.Memory, platform)
+		seen.Update(map[string]traffic.State{"route": {Weights: c.after, Stickiness: c.sticky}}, time.Now()) // the next refresh
 		if got := seen.State.Rejected != nil; got != c.want {
-			t.Errorf("after %s at %v, rejected: %t", c.cause, c.left, got)
+			t.Errorf("after %s at %v, then %v (stickiness %s), rejected: %t", c.cause, c.left, c.after, c.sticky, got)
 		}
 	}
 }

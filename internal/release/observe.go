@@ -159,8 +159,8 @@ func (s *Observation) isBackAtStable() bool {
 	})
 }
 
-// detectExternalChange rejects a version whose shift stopped part way when all traffic has
-// been moved back since: only a person can have done that.
+// detectExternalChange rejects a version whose shift stopped part way when a person has moved all
+// traffic back since.
 func (s *Observation) detectExternalChange(now time.Time) {
 	if s.Memory.Attempt == nil || s.Memory.Attempt.Stopped == nil || !s.isBackAtStable() {
 		return
@@ -168,7 +168,25 @@ func (s *Observation) detectExternalChange(now time.Time) {
 	rejected := *s.Memory.Attempt.Stopped
 	rejected.Reason, rejected.At = movedExternally, now
 	s.Memory.Attempt.Stopped = nil
-	s.reject(&rejected)
+	if !s.areReset(routeIDs(s.State.Routes)) {
+		s.reject(&rejected)
+	}
+}
+
+// areReset reports whether every one of the routes has what another resource leaves that manages
+// it, which is no evidence against a version.
+func (s *Observation) areReset(routes []string) bool {
+	return s.platform.Limits.AttachesIdle && !slices.ContainsFunc(routes, func(id string) bool {
+		return !s.Memory.Routes[id].State().IsReset()
+	})
+}
+
+func routeIDs(routes []traffic.Route) []string {
+	var ids []string
+	for _, route := range routes {
+		ids = append(ids, route.ID)
+	}
+	return ids
 }
 
 // reject remembers a rejected version. An environment without a version cannot be

@@ -82,8 +82,14 @@ func identityOf(id *shift.Identity) Identity {
 	return Identity{Environment: id.Environment, Version: id.Version}
 }
 
-// CurrentWeights returns the weights of the state, with the current environment names.
-func (p Prior) CurrentWeights() shift.Weights { return p.currentWeights(p.State.Weights) }
+// CurrentWeights returns the weights of the state, with the current environment names. That of an
+// import has none.
+func (p Prior) CurrentWeights(w Desired) shift.Weights {
+	if p.Memory.Adopted != nil {
+		return p.observedMean(w, p.Spec(w).Owners)
+	}
+	return p.currentWeights(p.State.Weights)
+}
 
 // currentStable is the state's Stable, with the current environment names, and with the
 // versions that the environments have now: one that was changed in place, with the traffic

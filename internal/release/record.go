@@ -141,7 +141,7 @@ func (s *Observation) UpdateRecords(found []traffic.Left, abandoned func(traffic
 			continue
 		}
 		reason := x.Reason
-		if reason == "" && r.Abandoned && s.isReturned(x) {
+		if reason == "" && r.Abandoned && s.isReturned(x) && !s.areReset(slices.Collect(maps.Keys(x.From))) {
 			reason = movedExternally
 		}
 		if reason != "" {

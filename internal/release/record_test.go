@@ -32,6 +32,27 @@ func TestObservation_trafficBackAfterAKill(t *testing.T) {
 	}
 }
 
+// A route with one group alone, without stickiness, is what another resource leaves that manages it: no
+// evidence against the version of an abandoned shift.
+func TestObservation_resetAfterAKill(t *testing.T) {
+	for _, c := range []struct {
+		now  traffic.State
+		want bool
+	}{
+		{traffic.State{Weights: map[string]int{"b": 100, "g": 0}}, true},
+		{traffic.State{Weights: map[string]int{"b": 100}, Stickiness: time.Hour}, true},
+		{traffic.State{Weights: map[string]int{"b": 100}}, false},
+	} {
+		s := observationOf(nil)
+		s.platform.Limits.AttachesIdle = true
+		s.Update(map[string]traffic.State{"route": c.now}, time.Now())
+		s.UpdateRecords([]traffic.Left{leftBy(s, traffic.PhaseOpen, "dead")}, isDead, time.Now())
+		if got := s.State.Rejected != nil; got != c.want {
+			t.Errorf("at %v, rejected: %t", c.now, got)
+		}
+	}
+}
+
 // The record of a shift whose end is saved means nothing: its process is about to remove it. The
 // next plan removes what it left.
 func TestObservation_recordOfASavedEnd(t *testing.T) {

@@ -340,6 +340,13 @@ func (d desiredStates) lacksGaining(i int, state traffic.State) bool {
 	})
 }
 
+// areReset reports whether every route of the shift has what another resource leaves that manages it.
+func (d desiredStates) areReset() bool {
+	return d.spec.Limits.AttachesIdle && !slices.ContainsFunc(d.fleet.existing(), func(i int) bool {
+		return len(d.schedule.GainingOn(i)) > 0 && !d.fleet.current[i].IsReset()
+	})
+}
+
 // changedRoutes returns what an external change, whose states are current, did.
 func (d desiredStates) changedRoutes() routesSeen {
 	for _, i := range d.fleet.existing() {

@@ -54,9 +54,8 @@ func TestEvents_numbers(t *testing.T) {
 		live  = "{Entry:web Environment:blue Gains:false Healthy:3 Unhealthy:0 Initial:0 Draining:0 Unused:0}"
 	)
 	want := []string{
-		"health_read [" + whole + "]",
-		"weights_written blue 80 %, green 20 % in 700ms",
 		"health_read [" + whole + " " + live + "]",
+		"weights_written blue 80 %, green 20 % in 700ms",
 		"gate_evaluated pass in 3.001s",
 		"gate_evaluated pass in 3.001s",
 		"health_read [" + half + " " + live + "]",

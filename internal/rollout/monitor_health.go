@@ -176,14 +176,16 @@ func (w *waiting) updateSource(health map[string]traffic.Health, now time.Time) 
 		switch {
 		case !x.isEmpty(health):
 			delete(w.emptySince, x.entry)
-		case !before:
-			w.emptySince[x.entry] = now
-			if soon := now.Add(sourceProof); soon.Before(w.health.nextRead) {
-				w.health.nextRead = soon
-			}
-		case now.Sub(since) >= sourceProof:
+		case before && now.Sub(since) >= sourceProof:
 			w.health.sourceEmpty = true
 			w.warnSource(x)
+		default:
+			if !before {
+				since, w.emptySince[x.entry] = now, now
+			}
+			if soon := since.Add(sourceProof); soon.Before(w.health.nextRead) {
+				w.health.nextRead = soon
+			}
 		}
 	}
 }

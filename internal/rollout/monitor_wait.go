@@ -192,12 +192,11 @@ func (w waitState) end(h *horizon, d *decision) {
 	if complete && w.isCalling() {
 		complete, d.settling = false, true
 	}
-	if w.permit && (advances || complete && !w.advance) {
+	if w.permit && (advances || complete && !w.advance) { // also where the hold is over: the next step would ask for it too
 		granted := !w.permitted.granted.IsZero() && !h.reached(w.permitted.granted.Add(permitFor))
 		asks := !granted && !w.permitted.running && h.reached(w.permitted.next)
 		d.settling = complete && !granted && (w.permitted.running || asks)
-		complete, advances = complete && (granted || w.advance), advances && granted
-		d.askPermit = asks && !complete
+		complete, advances, d.askPermit = complete && granted, advances && granted, asks
 	}
 	d.passed, d.advances = complete || advances, advances
 }

@@ -206,7 +206,12 @@ func TestWaitState_nextWithAnEmptyGivingSide(t *testing.T) {
 		{"without the lease", 1, func(w *waitState) { w.mayAdvanceAt(3); w.permit = true }, 3, "ask permit, wake at 5s"},
 		{"with the lease", 1, func(w *waitState) { w.mayAdvanceAt(3); w.permit, w.permitted.granted = true, after(2) }, 3, "passed early"},
 		{"with a lease from before", 1, func(w *waitState) { w.mayAdvanceAt(3); w.permit, w.permitted.granted = true, after(1) }, 3, "ask permit, wake at 5s"},
-		{"a hold that is over needs no lease", 1, func(w *waitState) { w.mayAdvanceAt(11); w.permit = true; w.permitted.running = true }, 11, "passed"},
+		{"a hold that is over waits for the lease, as the next step would", 1, func(w *waitState) { w.mayAdvanceAt(11); w.permit = true; w.permitted.running = true }, 11, "wake at 16s"},
+		{"a hold that is over needs no lease if the next step follows", 1, func(w *waitState) { w.mayAdvanceAt(11); w.health.sourceEmpty, w.permit = false, true }, 11, "passed"},
+		{"before the first step, not steady yet", 0, func(w *waitState) {
+			w.mayAdvanceAt(3)
+			w.ready, w.steady, w.health.ready, w.health.steadySince = true, true, true, after(3)
+		}, 3, "passed early"},
 		{"the first health read may end the stage", 1, func(w *waitState) { w.ready, w.gates[0].next = true, began }, 0, "read health, wake at 1s"},
 		{"the first health read takes long", 1, func(w *waitState) { w.ready, w.gates[0].next, w.health.running = true, began, true }, 1, "call 0, wake at 10s"},
 

@@ -236,10 +236,11 @@ func (s *sequence) move(ctx context.Context) *Failure {
 		return f
 	}
 	steps := stepwise{s}
-	if f := steps.checkIdle(ctx); f != nil {
+	advances, f := steps.checkIdle(ctx)
+	if f != nil {
 		return f
 	}
-	if f := steps.takeSteps(ctx); f != nil {
+	if f := steps.takeSteps(ctx, advances); f != nil {
 		return f
 	}
 	return s.finish(ctx)

@@ -132,10 +132,11 @@ func (s failing) nameOvertaken(f *Failure) {
 }
 
 // changedRoutes is what an external change left. One that returned all routes is evidence against
-// the version only if a person did it in mid-shift, and not if another apply may have.
+// the version only if a person did it in mid-shift, and not if another apply may have, or another
+// resource that manages the routes.
 func (s failing) changedRoutes() routesSeen {
 	seen := s.desired.changedRoutes()
-	if seen == routesReturned && s.lease.hasLapsed() {
+	if seen == routesReturned && (s.lease.hasLapsed() || s.desired.areReset()) {
 		return routesChanged
 	}
 	return seen

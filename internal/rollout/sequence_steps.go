@@ -28,31 +28,45 @@ func (s stepwise) preflight(ctx context.Context) *Failure {
 
 // checkIdle waits until the gaining environments are healthy, then until the gates before
 // any traffic pass. For environments that already have traffic, evaluateSplit does this
-// instead.
-func (s stepwise) checkIdle(ctx context.Context) *Failure {
+// instead. It reports whether the shift goes to 100 % at once, because the giving side has no
+// registered target: its users get errors, so the gaining side need not be steady either.
+func (s stepwise) checkIdle(ctx context.Context) (advances bool, f *Failure) {
 	if s.exposed || len(s.schedule.Gaining) == 0 {
-		return nil
+		return false, nil
 	}
 	s.report.phase("health check")
+	gates := s.gatesFor(shift.Before, shift.Step{})
 	whole := s.backends.incoming(s.desired.highest(shift.Full)) // a shift that cannot be completed does not start
-	f := s.monitor.wait(ctx, stage{name: "health check before the first step", part: shift.Before, ready: whole, steady: true})
+	check := s.leaving(stage{name: "health check before the first step", part: shift.Before, ready: whole, steady: true})
+	if len(gates) > 0 {
+		check.permit = nil // nothing is written after this stage
+	}
+	advances, f = s.monitor.hold(ctx, check)
 	if f != nil {
-		return f
+		return false, f
 	}
 	s.monitor.resetGates()
-	gates := s.gatesFor(shift.Before, shift.Step{})
 	if len(gates) == 0 {
-		return nil
+		return advances, nil
 	}
 	s.evaluated = gates
 	s.report.phase("gates before any traffic")
-	return s.monitor.wait(ctx, stage{name: "gates before any traffic", part: shift.Before, gates: gates})
+	f = s.monitor.wait(ctx, stage{name: "gates before any traffic", part: shift.Before, gates: gates})
+	if f != nil || !advances {
+		return false, f
+	}
+	s.report.phase("health check for " + shift.Full.String()) // the gates took a while
+	return s.monitor.hold(ctx, s.leaving(stage{name: "health check before " + s.path.name(shift.Full), part: shift.Before,
+		hold: 2 * sourceProof, gates: gates, ready: whole}))
 }
 
 // takeSteps takes the steps up to 100 %, and skips those in between where the giving side
 // has no registered target.
-func (s stepwise) takeSteps(ctx context.Context) *Failure {
-	advances, f := s.evaluateSplit(ctx)
+func (s stepwise) takeSteps(ctx context.Context, advances bool) *Failure {
+	var f *Failure
+	if !advances {
+		advances, f = s.evaluateSplit(ctx)
+	}
 	for _, step := range s.schedule.Steps {
 		switch {
 		case f != nil:
@@ -64,6 +78,25 @@ func (s stepwise) takeSteps(ctx context.Context) *Failure {
 		}
 	}
 	return f
+}
+
+// leaving returns the stage with what ends it early: a giving side without a registered
+// target. No step is skipped that has gates of its own, and no approval: a person decides.
+func (s stepwise) leaving(st stage) stage {
+	st.source = s.backends.outgoing()
+	asks := slices.ContainsFunc(s.schedule.Steps, func(x shift.Step) bool {
+		return x.At > s.at && x.At < shift.Full && !x.Bakes && (s.spec.Request.Strategy.HasOwnGates(x) || s.at == 0 && s.needsApproval(x))
+	})
+	if !s.spec.WarnOnSourceUnhealthy && !asks {
+		st.advance, st.permit = s.backends.incoming(s.desired.highest(shift.Full)), s.lease.permit()
+	}
+	return st
+}
+
+// needsApproval reports whether the step waits for an approval. In a later hold the same gate
+// has passed already, or keeps the shift there.
+func (s stepwise) needsApproval(step shift.Step) bool {
+	return slices.ContainsFunc(s.gatesFor(shift.During, step), func(g *activeGate) bool { return g.PassLasts && !g.DryRun })
 }
 
 // evaluateSplit holds and evaluates the observed split like a step of this shift.
@@ -83,7 +116,7 @@ func (s stepwise) evaluateSplit(ctx context.Context) (advances bool, f *Failure)
 func (s stepwise) takeStep(ctx context.Context, step shift.Step) (advances bool, f *Failure) {
 	next := s.desired.highest(step.At)
 	s.report.phase("health check for " + step.At.String())
-	check := stage{name: "health check before " + s.path.name(step.At), part: shift.Before, gates: s.evaluated, ready: s.backends.incoming(next), permit: s.lease.permit()}
+	check := stage{name: "health check before " + s.path.name(step.At), part: shift.Before, gates: s.evaluated, ready: s.backends.incoming(next), source: s.backends.outgoing(), permit: s.lease.permit()}
 	if s.exposed {
 		check.part, check.watch = shift.During, s.backends.incoming(s.fleet.mean())
 	}
@@ -106,17 +139,11 @@ func (s stepwise) takeStep(ctx context.Context, step shift.Step) (advances bool,
 }
 
 // hold holds the weights of a step below 100 %, and reports whether the rest of the shift
-// follows at once. No step is skipped that has gates of its own: one of them may ask a person.
+// follows at once.
 func (s stepwise) hold(ctx context.Context, step shift.Step, st stage) (advances bool, f *Failure) {
 	st.part, st.hold = step.Part(), step.Hold
 	st.gates = s.gatesFor(shift.During, step)
-	s.evaluated, st.source = st.gates, s.backends.outgoing()
-	gated := slices.ContainsFunc(s.schedule.Steps, func(x shift.Step) bool {
-		return x.At > step.At && x.At < shift.Full && !x.Bakes && s.spec.Request.Strategy.HasOwnGates(x)
-	})
-	if !s.spec.WarnOnSourceUnhealthy && !gated {
-		st.advance, st.permit = s.backends.incoming(s.desired.highest(shift.Full)), s.lease.permit()
-	}
+	s.evaluated, st = st.gates, s.leaving(st)
 	start := time.Now()
 	advances, f = s.monitor.hold(ctx, st)
 	if step.Bakes && f == nil {
@@ -136,6 +163,9 @@ func (s stepwise) advance(ctx context.Context, full shift.Step) *Failure {
 	s.report.step(s.path, full.At)
 	if f := s.setWeights(ctx, full.At); f != nil {
 		return f
+	}
+	if len(s.schedule.Steps) == 1 {
+		return nil // as planned
 	}
 	s.report.warn(fmt.Sprintf("The shift went from %s to %s at once, because the environments that give traffic had no registered targets (on_source_unhealthy = \"advance\").", from, full.At))
 	return nil

@@ -17,11 +17,25 @@ func (s plan) shiftText() []string {
 		lines = append(lines, fmt.Sprintf("%2d. %s", i+1, line))
 	}
 	if s.Request.Unobserved {
-		lines = append(lines, "If a route is split between environments at apply, the split is evaluated first, and a failure rolls back to the environments that are not desired. The record of a shift that did not finish decides otherwise.")
+		lines = append(lines, advice{s}.reachedText(), "If a route is split between environments at apply, the split is evaluated first, and a failure rolls back to the environments that are not desired. The record of a shift that did not finish decides otherwise.")
 	}
 	lines = append(lines, connectionsText(s.Request.Routes)...)
 	lines = append(lines, cachedText(s.Request.Routes)...)
 	return append(lines, fmt.Sprintf("Duration: %s to %s. Rollback: %s.", roundUp(s.Shortest()), roundUp(s.Longest()), callsText(changing(s.Schedule))))
+}
+
+// reachedText is what the apply of a Create does where the traffic needs no shift, which only the
+// apply can know.
+func (s advice) reachedText() string {
+	where := "have these weights"
+	if name, sole := s.Desired.Sole(); sole {
+		where = "send all traffic to " + name
+	}
+	idle := slices.DeleteFunc(slices.Clone(s.AttachedAfter), func(name string) bool { return s.Desired[name] > 0 })
+	if len(idle) == 0 || !s.Request.AttachesIdle {
+		return fmt.Sprintf("If the routes already %s, no traffic is moved.", where)
+	}
+	return fmt.Sprintf("If the routes already %s, no traffic is moved: the apply only attaches %s at weight 0.", where, And(idle))
 }
 
 // connectionsText names the routes on which a change of the weights leaves open connections where they are.

@@ -56,6 +56,12 @@ func (s State) EqualTraffic(other State) bool {
 	return s.trafficOnly().Equal(other.trafficOnly())
 }
 
+// IsReset reports whether the state is what another resource leaves that manages the route: one
+// group alone, without stickiness. hashicorp/aws writes that where ignore_changes is missing. Between
+// two environments, a shift, rollback or command of this provider leaves the others attached at weight
+// 0, or the stickiness on. Only detach_idle ends with one group, which a record says before.
+func (s State) IsReset() bool { return len(s.Weights) == 1 && s.Stickiness == 0 }
+
 func (s State) trafficOnly() State {
 	only := State{Response: s.Response}
 	for group, n := range s.Weights {
