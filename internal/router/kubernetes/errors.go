@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -191,8 +190,7 @@ func (e *CallError) unanswered() bool {
 	}
 	_, syntax := errors.AsType[*json.SyntaxError](e.Err)
 	_, transport := errors.AsType[*url.Error](e.Err)
-	status, answered := errors.AsType[*apierrors.StatusError](e.Err)
-	return syntax || transport || errors.Is(e.Err, errUnreadable) || answered && status.ErrStatus.Code >= http.StatusInternalServerError
+	return syntax || transport || mayPass(e.Err) || errors.Is(e.Err, errUnreadable)
 }
 
 // errUnreadable says that an answer is not an object of the API, such as the page of a proxy.

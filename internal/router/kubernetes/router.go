@@ -59,7 +59,7 @@ func New(config Config) *Router {
 	if config.seen == nil {
 		config.seen = &sightings{}
 	}
-	return &Router{config: config, calls: &caller{client: config.Client, served: map[string]string{}}, records: config.records, seen: config.seen}
+	return &Router{config: config, calls: &caller{client: config.Client, once: config.Rollback, served: map[string]string{}}, records: config.records, seen: config.seen}
 }
 
 // Read implements traffic.Router with one request per route. A state is Fresh but where this process wrote the route
@@ -163,6 +163,11 @@ type writing struct {
 func (w writing) checkNew(ctx context.Context) error {
 	if w.route.Kind == Service {
 		return nil
+	}
+	if w.router.config.Rollback {
+		limited, cancel := context.WithTimeout(ctx, rollbackReadTimeout)
+		defer cancel()
+		ctx = limited
 	}
 	had := w.known.weights(w.route)
 	for _, group := range sorted(w.weights) {
