@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -29,6 +30,9 @@ var (
 	ErrNoRule = errors.New("no such rule")
 	// ErrAmbiguous says that an object has several rules, and the route names none of them.
 	ErrAmbiguous = errors.New("the object has several rules")
+	// ErrSameName says that several rules of an object have the name of a route, or one has it and another has it as
+	// its index.
+	ErrSameName = errors.New("several rules have this name")
 	// ErrNotInstalled says that the cluster serves no version of an API that is known here.
 	ErrNotInstalled = errors.New("the cluster does not have this API")
 	// ErrNoDestinationPort says that a destination of a VirtualService has no port, so that its Service is known
@@ -51,12 +55,25 @@ var (
 type RuleError struct {
 	Route string
 	Rules []string // that the object has, by name or index
+	Same  []int    // the indexes of ErrSameName
 	Err   error
 }
 
 // Error implements error.
 func (e *RuleError) Error() string {
+	if errors.Is(e.Err, ErrSameName) {
+		return fmt.Sprintf("%s: %s: those with the indexes %s", Label(e.Route), e.Err, e.SameText())
+	}
 	return fmt.Sprintf("%s: %s; it has %s", Label(e.Route), e.Err, orNone(e.Rules))
+}
+
+// SameText lists the indexes of ErrSameName.
+func (e *RuleError) SameText() string {
+	var all []string
+	for _, i := range e.Same {
+		all = append(all, strconv.Itoa(i))
+	}
+	return strings.Join(all, ", ")
 }
 
 func orNone(rules []string) string {
