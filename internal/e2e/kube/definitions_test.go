@@ -33,6 +33,7 @@ func (c *cluster) installDefinitions(ctx context.Context) error {
 			return err
 		}
 		for _, o := range all {
+			serveOld(o)
 			if err := c.createIn(ctx, o); err != nil {
 				return err
 			}
@@ -45,6 +46,19 @@ func (c *cluster) installDefinitions(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// serveOld serves the versions of TCPRoute and TLSRoute that Gateway API 1.6 still defines, and does not serve: Traefik
+// 3.6 reads no others. Clusters have that from Gateway API 1.5 and earlier.
+func serveOld(definition object) {
+	switch part(part(definition, "spec"), "names")["kind"] {
+	case "TCPRoute", "TLSRoute":
+		for _, version := range elements(part(definition, "spec"), "versions") {
+			if version["name"] == "v1alpha2" {
+				version["served"] = true
+			}
+		}
+	}
 }
 
 // readDefinitions returns the definitions in a file, and nothing else of it.

@@ -181,7 +181,7 @@ resource "bluegreen_switch" "web" {
 
 // load starts a load.
 func (w *world) load() *rehearsal.Load {
-	load := rehearsal.StartLoad(rehearsal.LoadTerms{URL: w.url, Rate: 2 * e2e.ParallelRate, Clients: 24})
+	load := rehearsal.StartLoad(rehearsal.LoadTerms{URL: w.url, Rate: 2 * e2e.ParallelRate, Clients: 24, NewConnections: w.kind == "TCPRoute"})
 	w.t.Cleanup(func() { load.Stop() })
 	return load
 }
