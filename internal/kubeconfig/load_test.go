@@ -90,6 +90,10 @@ printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential",
 		t.Fatal(err)
 	}
 	ca := string(server.CA())
+	certificate, key, err := server.ClientCertificate()
+	if err != nil {
+		t.Fatal(err)
+	}
 	old := writeText(t, folder, "old", authProvider(server.URL()))
 	for name, s := range map[string]kubeconfig.Settings{
 		"a token instead of an auth-provider": {Paths: []string{old}, Token: secret},
@@ -101,6 +105,7 @@ printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential",
 		"a host and a token":                  {Host: server.URL(), Token: secret, CA: ca},
 		"a host instead of a file's":          {Paths: []string{other}, Host: server.URL(), CA: ca},
 		"a token instead of a file's":         {Paths: []string{file}, Token: secret, User: ""},
+		"a client certificate":                {Host: server.URL(), CA: ca, ClientCertificate: string(certificate), Secret: string(key)},
 		"insecure":                            {Host: server.URL(), Token: secret, Insecure: "true"},
 		"exec":                                {Host: server.URL(), CA: ca, Exec: &kubeconfig.Exec{APIVersion: "client.authentication.k8s.io/v1", Command: exec, Env: map[string]string{"TOKEN": secret}}},
 	} {

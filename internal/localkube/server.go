@@ -59,6 +59,7 @@ type Server struct {
 	listener  net.Listener
 	http      *http.Server
 	ca        []byte
+	signer    *ecdsa.PrivateKey // of certificates; nil without TLS
 	done      chan struct{}
 	tasks     sync.WaitGroup
 	close     sync.Once
@@ -100,7 +101,10 @@ func Start(opts ...Option) (*Server, error) {
 		if err != nil {
 			return nil, err
 		}
-		serve = tls.NewListener(s.listener, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
+		signers := x509.NewCertPool()
+		signers.AppendCertsFromPEM(s.ca)
+		serve = tls.NewListener(s.listener, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12,
+			ClientCAs: signers, ClientAuth: tls.VerifyClientCertIfGiven})
 	}
 	s.tasks.Go(func() { _ = s.http.Serve(serve) })
 	return s, nil
@@ -121,7 +125,7 @@ func (s *Server) certificate() (tls.Certificate, error) {
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	s.ca = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	s.ca, s.signer = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), private
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private}, nil
 }
 
