@@ -19,10 +19,11 @@ import (
 // app is the application of one environment. It listens on the ClusterIP of its Service, as no kube-proxy is there
 // to forward requests.
 type app struct {
-	service string
-	ip      string
-	port    int
-	handler atomic.Pointer[http.Handler]
+	namespace string
+	service   string
+	ip        string
+	port      int
+	handler   atomic.Pointer[http.Handler]
 }
 
 // deploy runs a version in place of the one before.
@@ -34,7 +35,7 @@ func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) { (*a.handler.Lo
 // newApp starts an application, and creates its Service with two ready endpoints.
 func (c *cluster) newApp(t *testing.T, namespace, name string, terms rehearsal.AppTerms) *app {
 	t.Helper()
-	a := &app{service: name, ip: fmt.Sprintf("127.10.0.%d", 100+c.ips.Add(1))}
+	a := &app{namespace: namespace, service: name, ip: fmt.Sprintf("127.10.0.%d", 100+c.ips.Add(1))}
 	a.deploy(terms)
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", a.ip+":0")
 	must(t, err)
