@@ -3,6 +3,7 @@
 package kube
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,10 +13,12 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/rehearsal"
 )
 
+const guidePath = "../../../templates/guides/kubernetes.md"
+
 // firstExample returns the first configuration of the guide.
 func firstExample(t *testing.T) string {
 	t.Helper()
-	guide, err := os.ReadFile("../../../templates/guides/kubernetes.md")
+	guide, err := os.ReadFile(guidePath)
 	must(t, err)
 	_, rest, found := strings.Cut(string(guide), "```terraform\n")
 	example, _, ended := strings.Cut(rest, "```")
@@ -59,4 +62,30 @@ func TestGuide_release(t *testing.T) {
 		t.Errorf("both versions should have responded: %v", counts.ByVersion)
 	}
 	w.mustBeSettled()
+	w.mustCount("shop-web-blue-http-8080@kubernetesgateway", "shop-web-green-http-8080@kubernetesgateway")
+}
+
+// mustCount checks that Traefik counts the requests to Services by the labels that the queries of the guide have.
+func (w *world) mustCount(services ...string) {
+	w.t.Helper()
+	response, err := e2e.Client(w.t).Get("http://" + w.c.users(w.t) + "/metrics")
+	must(w.t, err)
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	must(w.t, err)
+	for _, service := range services {
+		found := false
+		for line := range strings.Lines(string(body)) {
+			found = found || strings.HasPrefix(line, "traefik_service_requests_total{code=\"200\"") && strings.Contains(line, `service="`+service+`"`)
+		}
+		if !found {
+			w.t.Errorf("Traefik does not count the requests to %s:\n%s", service, body)
+		}
+	}
+	query := strings.ReplaceAll(services[0], "web-blue", "web-{{incoming.environment}}")
+	guide, err := os.ReadFile(guidePath)
+	must(w.t, err)
+	if !strings.Contains(string(guide), query) {
+		w.t.Errorf("the guide has no query with %s", query)
+	}
 }

@@ -84,7 +84,7 @@ func (c *cluster) startTraefik(ctx context.Context, addresses []string) error {
 			return err
 		}
 	}
-	args := []string{"--entrypoints.web.address=" + address, "--ping=true", "--ping.entrypoint=web",
+	args := []string{"--entrypoints.web.address=" + address, "--ping=true", "--ping.entrypoint=web", "--metrics.prometheus=true", "--metrics.prometheus.entrypoint=web",
 		"--providers.kubernetesgateway.endpoint=" + c.url, "--providers.kubernetesgateway.token=" + adminToken,
 		"--providers.kubernetesgateway.certauthfilepath=" + filepath.Join(c.dir, "tls.crt"), "--providers.kubernetesgateway.nativelbbydefault=true",
 		"--providers.kubernetesgateway.experimentalchannel=true", // which has TCPRoute
