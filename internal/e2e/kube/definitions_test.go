@@ -48,8 +48,8 @@ func (c *cluster) installDefinitions(ctx context.Context) error {
 	return nil
 }
 
-// serveOld serves the versions of TCPRoute and TLSRoute that Gateway API 1.6 still defines, and does not serve: Traefik
-// 3.6 reads no others. Clusters have that from Gateway API 1.5 and earlier.
+// serveOld serves the versions of TCPRoute and TLSRoute that the standard channel of Gateway API 1.6 defines and does not
+// serve, as its experimental channel does: Traefik 3.6 reads no others.
 func serveOld(definition object) {
 	switch part(part(definition, "spec"), "names")["kind"] {
 	case "TCPRoute", "TLSRoute":

@@ -11,7 +11,8 @@ import (
 
 const tcp = "tcproute/shop/tcp"
 
-// A cluster serves what its CRDs say: TCPRoute is v1alpha2 until Gateway API 1.5, and v1 alone in 1.6.
+// A cluster serves what its CRDs say: TCPRoute is v1alpha2 until Gateway API 1.5, v1 alone in the
+// standard channel of 1.6, and both in its experimental one.
 func TestRouter_findsTheServedVersion(t *testing.T) {
 	for _, versions := range [][]string{{"v1"}, {"v1alpha2"}, {"v1alpha2", "v1"}, {"v1", "v1alpha2"}} {
 		t.Run(fmt.Sprint(versions), func(t *testing.T) {
