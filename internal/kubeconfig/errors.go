@@ -1,6 +1,10 @@
 package kubeconfig
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
 
 // What is wrong with a configuration.
 var (
@@ -28,6 +32,21 @@ func (e *Error) Error() string { return e.Cause }
 
 // Unwrap returns what is wrong.
 func (e *Error) Unwrap() error { return e.Err }
+
+// obsolete is about a kubeconfig with an auth-provider: clients lost those of clouds in Kubernetes 1.26.
+func obsolete(name string) error {
+	create := map[string]string{
+		"gcp":   "gcloud container clusters get-credentials, with gke-gcloud-auth-plugin installed, writes such an entry",
+		"azure": "kubelogin convert-kubeconfig writes such an entry",
+		"oidc":  "kubectl oidc-login (kubelogin) is such a program",
+	}
+	action := "Use a user with exec, a program that prints credentials."
+	if how := create[name]; how != "" {
+		action = strings.TrimSuffix(action, ".") + ": " + how + "."
+	}
+	return &Error{Err: ErrInvalid, Cause: fmt.Sprintf("The user of the kubeconfig has the auth-provider %q, which is not supported.", name),
+		Action: action + " Or set token or exec in the block kubernetes of the provider."}
+}
 
 // unusable is about what client-go says of a configuration.
 func unusable(err error) error {

@@ -89,7 +89,7 @@ func (s Settings) checkEntries(files []file, merged *api.Config, context string)
 			return err
 		}
 	}
-	if user == "" || s.User == "" && (s.Token != "" || s.Exec != nil || s.ClientCertificate != "" || s.Username != "") {
+	if user == "" || s.User == "" && s.hasCredentials() {
 		return nil
 	}
 	return check("user", user, from(s.User, argUser), usersOf(files))

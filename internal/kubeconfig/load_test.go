@@ -90,17 +90,24 @@ printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential",
 		t.Fatal(err)
 	}
 	ca := string(server.CA())
+	certificate, key, err := server.ClientCertificate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := writeText(t, folder, "old", authProvider(server.URL()))
 	for name, s := range map[string]kubeconfig.Settings{
-		"a file":                      {Paths: []string{file}},
-		"a file of the user":          {Paths: []string{"~/config"}},
-		"two files":                   {Paths: []string{file, other}},
-		"two files, and a context":    {Paths: []string{other, file}, Context: "shop"},
-		"a cluster of another":        {Paths: []string{other, file}, Cluster: "shop"},
-		"a host and a token":          {Host: server.URL(), Token: secret, CA: ca},
-		"a host instead of a file's":  {Paths: []string{other}, Host: server.URL(), CA: ca},
-		"a token instead of a file's": {Paths: []string{file}, Token: secret, User: ""},
-		"insecure":                    {Host: server.URL(), Token: secret, Insecure: "true"},
-		"exec":                        {Host: server.URL(), CA: ca, Exec: &kubeconfig.Exec{APIVersion: "client.authentication.k8s.io/v1", Command: exec, Env: map[string]string{"TOKEN": secret}}},
+		"a token instead of an auth-provider": {Paths: []string{old}, Token: secret},
+		"a file":                              {Paths: []string{file}},
+		"a file of the user":                  {Paths: []string{"~/config"}},
+		"two files":                           {Paths: []string{file, other}},
+		"two files, and a context":            {Paths: []string{other, file}, Context: "shop"},
+		"a cluster of another":                {Paths: []string{other, file}, Cluster: "shop"},
+		"a host and a token":                  {Host: server.URL(), Token: secret, CA: ca},
+		"a host instead of a file's":          {Paths: []string{other}, Host: server.URL(), CA: ca},
+		"a token instead of a file's":         {Paths: []string{file}, Token: secret, User: ""},
+		"a client certificate":                {Host: server.URL(), CA: ca, ClientCertificate: string(certificate), Secret: string(key)},
+		"insecure":                            {Host: server.URL(), Token: secret, Insecure: "true"},
+		"exec":                                {Host: server.URL(), CA: ca, Exec: &kubeconfig.Exec{APIVersion: "client.authentication.k8s.io/v1", Command: exec, Env: map[string]string{"TOKEN": secret}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config, err := s.Load()
@@ -112,6 +119,17 @@ printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential",
 			}
 		})
 	}
+}
+
+// authProvider is a kubeconfig as gcloud and az wrote it for clients of Kubernetes 1.25 and earlier.
+func authProvider(url string) string {
+	return fmt.Sprintf(`apiVersion: v1
+kind: Config
+current-context: gke
+contexts: [{name: gke, context: {cluster: gke, user: gke}}]
+clusters: [{name: gke, cluster: {server: %q, insecure-skip-tls-verify: true}}]
+users: [{name: gke, user: {auth-provider: {name: gcp, config: {access-token: %q, cmd-path: /usr/lib/gcloud}}}}]
+`, url, secret)
 }
 
 // What is wrong with a configuration names the argument or the variable, and has no secret.
@@ -126,6 +144,7 @@ contexts: [{name: other, context: {cluster: other, user: admin}}]
 clusters: [{name: other, cluster: {server: "https://other.example.com"}}]
 users: [{name: admin, user: {token: another}}]
 `, "another", secret+"2"))
+	gone := writeText(t, folder, "gone", authProvider("https://one.example.com"))
 	lost := writeText(t, folder, "lost", "apiVersion: v1\nkind: Config\ncurrent-context: shop\ncontexts: [{name: shop, context: {cluster: gone, user: admin}}]\n")
 	for _, c := range []struct {
 		name     string
@@ -146,6 +165,8 @@ users: [{name: admin, user: {token: another}}]
 		{"no cluster", kubeconfig.Settings{Paths: []string{lost}}, kubeconfig.ErrNoEntry},
 		{"no user", kubeconfig.Settings{Paths: []string{one}, User: "root"}, kubeconfig.ErrNoEntry},
 		{"no such cluster", kubeconfig.Settings{Paths: []string{one}, Cluster: "prod"}, kubeconfig.ErrNoEntry},
+		{"an auth-provider", kubeconfig.Settings{Paths: []string{gone}}, kubeconfig.ErrInvalid},
+		{"an auth-provider of the environment", kubeconfig.Settings{Paths: []string{gone}, Sources: map[string]string{"config_path": "KUBE_CONFIG_PATH"}}, kubeconfig.ErrInvalid},
 		{"a token over http", kubeconfig.Settings{Host: "http://one.example.com", Token: secret}, kubeconfig.ErrInvalid},
 		{"not a URL", kubeconfig.Settings{Host: "https://[", Token: secret}, kubeconfig.ErrInvalid},
 		{"a proxy with a password", kubeconfig.Settings{Host: "https://one.example.com", ProxyURL: "http://user:" + secret + "@%zz"}, kubeconfig.ErrInvalid},
@@ -201,6 +222,10 @@ func TestDefault(t *testing.T) {
 	}
 	if err := works(t, config); err != nil {
 		t.Error(err)
+	}
+	t.Setenv("KUBECONFIG", writeText(t, folder, "old", authProvider(server.URL())))
+	if _, err := kubeconfig.Default("test"); !errors.Is(err, kubeconfig.ErrInvalid) || !strings.Contains(err.Error(), "auth-provider") {
+		t.Errorf("with an auth-provider: %v", err)
 	}
 	t.Setenv("KUBECONFIG", writeText(t, folder, "bad", "a: ["))
 	if _, err := kubeconfig.Default("test"); !errors.Is(err, kubeconfig.ErrInvalid) {

@@ -93,11 +93,20 @@ func (s Settings) Load() (*rest.Config, error) {
 
 // checked completes a configuration. The certificates of a file are read here, and not by the first call.
 func (s Settings) checked(config *rest.Config) (*rest.Config, error) {
+	if old := config.AuthProvider; old != nil && !s.hasCredentials() {
+		return nil, obsolete(old.Name)
+	}
+	config.AuthProvider = nil
 	if _, err := rest.TLSConfigFor(config); err != nil {
 		return nil, unusable(err)
 	}
 	config.UserAgent = cmp.Or(s.UserAgent, config.UserAgent)
 	return config, nil
+}
+
+// hasCredentials reports whether the settings have credentials, in place of those of the files.
+func (s Settings) hasCredentials() bool {
+	return s.Token != "" || s.Exec != nil || s.ClientCertificate != "" || s.Username != ""
 }
 
 // overrides returns what replaces values of the files.

@@ -1,6 +1,13 @@
 package localkube
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
 	"net/http"
 	"slices"
 	"strings"
@@ -34,8 +41,12 @@ func (r Rule) allows(q request) bool {
 	return has(r.Verbs, q.verb) && has(r.Groups, q.resource.group) && has(r.Resources, plural) && has(r.Names, q.name) && has(r.Namespaces, q.namespace)
 }
 
-// authenticate returns the user of a request; false: its token is missing, unknown or revoked.
+// authenticate returns the user of a request; false: it has no certificate, and its token is missing, unknown or
+// revoked.
 func (s *endpoint) authenticate(r *http.Request) (user, bool) {
+	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+		return newUser(nil), true
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -48,6 +59,32 @@ func (s *Server) Allow(token string, rules ...Rule) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tokens[token] = newUser(rules)
+}
+
+// ClientCertificate returns a certificate of a user who may do everything, and its key, in PEM. The server needs TLS.
+func (s *Server) ClientCertificate() (certificate, key []byte, err error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	ca, _ := pem.Decode(s.ca)
+	signer, err := x509.ParseCertificate(ca.Bytes)
+	if err != nil {
+		return nil, nil, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "release"}, NotBefore: signer.NotBefore, NotAfter: signer.NotAfter,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, signer, private.Public(), s.signer)
+	if err != nil {
+		return nil, nil, err
+	}
+	encoded, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return nil, nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}), nil
 }
 
 // Revoke makes a token invalid, as when it expires.

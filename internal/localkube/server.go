@@ -23,7 +23,8 @@ type options struct {
 	tls         bool
 	propagation time.Duration
 	tokens      map[string]user
-	without     map[string]bool // groups
+	without     map[string]bool     // groups
+	versions    map[string][]string // by plural
 }
 
 // Option configures a Server.
@@ -43,6 +44,12 @@ func WithPropagation(d time.Duration) Option { return func(o *options) { o.propa
 // WithoutGroup leaves out the resources of an API group, as in a cluster without its CRDs.
 func WithoutGroup(group string) Option { return func(o *options) { o.without[group] = true } }
 
+// WithVersions sets the versions in which a resource is served, the preferred one first, as in a cluster with other
+// CRDs.
+func WithVersions(plural string, versions ...string) Option {
+	return func(o *options) { o.versions[plural] = versions }
+}
+
 // Server is a running stand-in.
 type Server struct {
 	options   options
@@ -52,6 +59,7 @@ type Server struct {
 	listener  net.Listener
 	http      *http.Server
 	ca        []byte
+	signer    *ecdsa.PrivateKey // of certificates; nil without TLS
 	done      chan struct{}
 	tasks     sync.WaitGroup
 	close     sync.Once
@@ -66,7 +74,7 @@ type Server struct {
 
 // Start opens a port on loopback and serves. The caller must Close the server.
 func Start(opts ...Option) (*Server, error) {
-	o := options{tokens: map[string]user{}, without: map[string]bool{}}
+	o := options{tokens: map[string]user{}, without: map[string]bool{}, versions: map[string][]string{}}
 	for _, set := range opts {
 		set(&o)
 	}
@@ -75,6 +83,9 @@ func Start(opts ...Option) (*Server, error) {
 		refusals: map[string]Refusal{}, observed: map[key]int64{},
 	}
 	for _, r := range resources() {
+		if versions := o.versions[r.plural]; versions != nil {
+			r.versions = versions
+		}
 		if !o.without[r.group] {
 			s.resources = append(s.resources, r)
 		}
@@ -90,7 +101,10 @@ func Start(opts ...Option) (*Server, error) {
 		if err != nil {
 			return nil, err
 		}
-		serve = tls.NewListener(s.listener, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
+		signers := x509.NewCertPool()
+		signers.AppendCertsFromPEM(s.ca)
+		serve = tls.NewListener(s.listener, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12,
+			ClientCAs: signers, ClientAuth: tls.VerifyClientCertIfGiven})
 	}
 	s.tasks.Go(func() { _ = s.http.Serve(serve) })
 	return s, nil
@@ -111,7 +125,7 @@ func (s *Server) certificate() (tls.Certificate, error) {
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	s.ca = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	s.ca, s.signer = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), private
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private}, nil
 }
 

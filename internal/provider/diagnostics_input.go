@@ -232,6 +232,11 @@ func approvalWithoutRecord(at path.Path, router platform.Entry) diag.Diagnostic 
 	return input.Misuse(at, `An approval is a request beside the record of the shift, and shift_record = "off" turns that off. Remove shift_record from the provider, or use a webhook gate.`)
 }
 
+// routeManagedElsewhere warns of a route that something else manages, too.
+func routeManagedElsewhere(m platform.Managed) diag.Diagnostic {
+	return input.Detail{Cause: strings.ToUpper(m.Text[:1]) + m.Text[1:], Facts: []input.Fact{{"Route", m.Route}}}.Warning("Route is also managed by something else")
+}
+
 func unknownPreset(at path.Path, name string) diag.Diagnostic {
 	return input.Misuse(at, fmt.Sprintf("CodeDeploy has no such predefined deployment configuration for ECS or Lambda. Use one of %s, with or without the prefix CodeDeployDefault. and the platform.",
 		input.Quoted(shift.Presets())), input.Fact{"Value", strconv.Quote(name)})

@@ -16,6 +16,7 @@ func TestKubernetes_badInput(t *testing.T) {
 	t.Parallel()
 	s, w := newSelectorSite(t), newWorkspace(t)
 	s.route("api", "web-blue", "web-green")
+	s.twoRules("twice", "v2")
 	mark, route := len(s.Requests()), `"httproute/shop/web"`
 	weighted, selected, metered := s.release("blue"), s.selectorRelease("blue"), s.release("blue")
 	for _, r := range []*kubeRelease{&weighted, &selected} {
@@ -46,6 +47,7 @@ func TestKubernetes_badInput(t *testing.T) {
 		{"two namespaces", weighted, replace(route, route+`, "httproute/edge/web"`)},
 		{"no such rule", weighted, replace(route, `"httproute/shop/api#absent"`)},
 		{"several rules", weighted, replace(route, `"httproute/shop/api"`)},
+		{"two rules of a name", weighted, replace(route, `"httproute/shop/twice#v2"`)},
 		{"metrics of CloudWatch", metered, replace(route, route)},
 		{"two kinds of backends", weighted, replace(`services = {`, `target_groups = { web = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/a/1234567890123456" }
   services = {`)},
@@ -89,6 +91,19 @@ func TestKubernetes_badCluster(t *testing.T) {
 	if n := s.updates(mark); n > 0 {
 		t.Errorf("%d updates", n)
 	}
+}
+
+// twoRules puts a route with two rules of one name.
+func (s *kubeSite) twoRules(name, rule string) {
+	s.route(name, "web-blue", "web-green")
+	o := s.Object(httpRoutes, "shop", name)
+	spec, _ := o["spec"].(object)
+	rules, _ := spec["rules"].([]any)
+	for _, x := range rules {
+		one, _ := x.(object)
+		one["name"] = rule
+	}
+	s.Put(o)
 }
 
 // without removes a field of the spec of a route.

@@ -375,12 +375,31 @@ output "seen" {
 	}
 }
 
-// The schedule warns of what else manages the object of a route, with what to do about each.
+// The schedule warns of what else manages the object of a route, with what to do about each. The plan of a Create, which
+// has no schedule, warns too.
 func TestKubernetes_managedByOthers(t *testing.T) {
 	t.Parallel()
 	s, w := newKubeSite(t), newWorkspace(t)
+	s.claim()
 	w.write(s.release("blue").String())
-	w.apply().ok()
+	r := w.plan()
+	r.ok()
+	golden.Record(t, r.warnings())
+	w.applyPlan().ok()
+	s.claim()
+	w.write(s.release("green").String())
+	r = w.plan()
+	r.ok()
+	if text := r.warnings(); text != "" {
+		t.Errorf("what the schedule has is a warning, too:\n%s", text)
+	}
+	w.scheduleIs("schedule")
+	w.applyPlan().ok()
+	s.mustHave("web-green")
+}
+
+// claim puts the route with what each tool leaves on its objects.
+func (s *kubeSite) claim() {
 	o := s.Object(httpRoutes, "shop", "web")
 	metadata, _ := o["metadata"].(object)
 	metadata["labels"] = object{"argocd.argoproj.io/instance": "shop", "kustomize.toolkit.fluxcd.io/name": "apps"}
@@ -388,11 +407,6 @@ func TestKubernetes_managedByOthers(t *testing.T) {
 	metadata["managedFields"] = []any{object{"manager": "Terraform", "operation": "Apply", "fieldsV1": object{"f:spec": object{"f:rules": object{}}}}}
 	s.Remove(httpRoutes, "shop", "web")
 	s.Put(o)
-	w.write(s.release("green").String())
-	w.plan().ok()
-	w.scheduleIs("schedule")
-	w.applyPlan().ok()
-	s.mustHave("web-green")
 }
 
 // Routes of two kinds, two rules and two namespaces shift in lock-step, each with its own Services.

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
@@ -111,8 +112,8 @@ func configuredTraffic(config switchModel) trafficConfig {
 }
 
 // checkUnread checks routes that a plan contains for the first time and of which only a read shows that they
-// cannot be used: whether a rule is its listener's default is not visible in the ARN. It reports nothing else; the
-// apply does.
+// cannot be used: whether a rule is its listener's default is not visible in the ARN. It also warns of what else
+// manages them, and reports nothing else; the apply does.
 func (r *switchResource) checkUnread(ctx context.Context, config switchModel, m release.Memory) diag.Diagnostics {
 	ctx, cancel := context.WithTimeout(ctx, planTimeout)
 	defer cancel()
@@ -129,11 +130,27 @@ func (r *switchResource) checkUnread(ctx context.Context, config switchModel, m 
 			}
 			return diags
 		}
-		if _, err := c.Reader.Read(ctx, []string{route}); err != nil {
-			if d := p.ReadFault(at, route, err); d != nil {
-				diags.Append(d)
-			}
+		if _, err := c.Reader.Read(ctx, []string{route}); err == nil {
+			diags.Append(managedElsewhere(ctx, c, route)...)
+		} else if d := p.ReadFault(at, route, err); d != nil {
+			diags.Append(d)
 		}
+	}
+	return diags
+}
+
+// managedElsewhere warns of what else manages a route of which no schedule warns, because no refresh has read it.
+// Missing permission is not an error.
+func managedElsewhere(ctx context.Context, c *platform.Clients, route string) (diags diag.Diagnostics) {
+	if c.Managed == nil {
+		return nil
+	}
+	found, err := c.Managed(ctx, []string{route})
+	if err != nil {
+		tflog.Warn(ctx, "managers_not_read", map[string]any{"error": err.Error()})
+	}
+	for _, managed := range found {
+		diags.Append(routeManagedElsewhere(managed))
 	}
 	return diags
 }

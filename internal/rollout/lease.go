@@ -95,12 +95,13 @@ type lease struct {
 	mu       sync.Mutex
 	record   traffic.Record // our own; without an id until acquired
 	splits   []recordSplit
-	renewed  time.Time   // when the lease was last extended
-	unsure   bool        // a write of the record had no answer, so it may be carried out later
-	lapsed   bool        // the lease had expired, and no route had the record: another apply may have taken it over
-	rolled   bool        // somebody rolls this shift back, and record.Reason is theirs
-	requests *requests   // of people; nil: nobody answers
-	onMark   func(error) // called once when that is found; nil: nobody looks
+	renewed  time.Time                      // when the lease was last extended
+	unsure   bool                           // a write of the record had no answer, so it may be carried out later
+	lapsed   bool                           // the lease had expired, and no route had the record: another apply may have taken it over
+	rolled   bool                           // somebody rolls this shift back, and record.Reason is theirs
+	requests *requests                      // of people; nil: nobody answers
+	onMark   func(error)                    // called once when that is found; nil: nobody looks
+	onLook   func(map[string]traffic.State) // called with what a look at the record shows of the routes
 	wake     chan struct{}
 	marking  sync.WaitGroup // of marksReturn
 	ending   chan struct{}  // closed: no further renewal begins

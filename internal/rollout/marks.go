@@ -108,26 +108,44 @@ func (l renewing) look(ctx context.Context) (woken bool) {
 	}
 	limited, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
-	found := make(chan map[string][]traffic.Record, 1)
-	go func() {
-		records, err := l.spec.Recorder.Records(limited, l.routes)
-		if err != nil {
-			records = nil // the next look may succeed
-		}
-		found <- records
-	}()
+	found := make(chan lookAnswer, 1)
+	go func() { found <- l.lookOnce(limited) }()
 	select {
 	case <-l.ending: // which the caller sees as well
 	case <-l.wake:
 		return true
-	case records := <-found:
-		if mark := l.markIn(records); mark != nil {
+	case a := <-found:
+		if mark := l.markIn(a.records); mark != nil {
 			l.onMark(mark)
-		} else if l.requests != nil {
-			l.requests.found(records)
+			break
+		}
+		if l.requests != nil {
+			l.requests.found(a.records)
+		}
+		if l.onLook != nil {
+			l.onLook(a.states)
 		}
 	}
 	return false
+}
+
+// lookAnswer is what a look shows: nothing where it failed, because the next one may succeed.
+type lookAnswer struct {
+	records map[string][]traffic.Record
+	states  map[string]traffic.State // nil: the recorder does not show them
+}
+
+func (l renewing) lookOnce(ctx context.Context) (a lookAnswer) {
+	var err error
+	if observer, is := l.spec.Recorder.(traffic.Observer); is {
+		a.records, a.states, err = observer.Observe(ctx, l.routes)
+	} else {
+		a.records, err = l.spec.Recorder.Records(ctx, l.routes)
+	}
+	if err != nil {
+		return lookAnswer{}
+	}
+	return a
 }
 
 // isRolledBack reports whether somebody else rolls this shift back.
@@ -174,8 +192,37 @@ func (l *lease) markIn(records map[string][]traffic.Record) error {
 	return nil
 }
 
-// poll reads the routes while a shift waits that leaves no record, every markInterval.
-type poll struct{ fleet *fleet }
+// poll reads the routes while a shift waits: every markInterval where it leaves no record, otherwise where a look at
+// the record has shown an external change.
+type poll struct {
+	fleet  *fleet
+	always bool
+	shown  chan map[string]traffic.State // by the last look
+}
+
+func newPoll(f *fleet, always bool) *poll {
+	return &poll{f, always, make(chan map[string]traffic.State, 1)}
+}
+
+// show passes on what a look shows. It replaces what was not taken yet.
+func (p *poll) show(states map[string]traffic.State) {
+	if len(states) == 0 {
+		return
+	}
+	select {
+	case <-p.shown:
+	default:
+	}
+	p.shown <- states
+}
+
+// looks returns the channel of what looks show; nil where no route is known.
+func (p *poll) looks() <-chan map[string]traffic.State {
+	if p == nil {
+		return nil
+	}
+	return p.shown
+}
 
 // pollAnswer is the answer of a poll.
 type pollAnswer struct {
@@ -188,6 +235,24 @@ func (p *poll) ask(ctx context.Context, answers chan<- any) {
 	select {
 	case answers <- pollAnswer{states, err}:
 	case <-ctx.Done():
+	}
+}
+
+// handleShown lets the stage read the routes where a look shows an external change. The look may have been made
+// before the last write.
+func (w *waiting) handleShown(shown map[string]traffic.State, now time.Time) {
+	if w.polled || w.stage.unpolled {
+		return
+	}
+	fleet := w.monitor.poll.fleet
+	states := slices.Clone(fleet.current)
+	for i, route := range fleet.routes {
+		if state, is := shown[route.ID]; is {
+			states[i] = state
+		}
+	}
+	if fleet.compare(states, nil, false).changed >= 0 {
+		w.polled, w.polls = true, routesState{changed: true, next: now.Add(rereadPause)}
 	}
 }
 
@@ -211,6 +276,7 @@ func (w *waiting) comparePoll(fleet *fleet, states []traffic.State, now time.Tim
 	if w.polls.changed = c.changed >= 0; w.polls.changed {
 		w.polls.next = now.Add(rereadPause)
 	}
+	w.polled = w.monitor.poll.always || w.polls.changed
 	return nil
 }
 

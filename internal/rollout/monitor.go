@@ -23,7 +23,7 @@ type monitor struct {
 	report   *reporter
 
 	requests *requests // of people
-	poll     *poll     // of the routes; nil: they have a record, which is polled
+	poll     *poll     // of the routes; nil: no route is known
 
 	startedAt time.Time
 	changedAt time.Time      // of the last weight change
@@ -91,7 +91,7 @@ func (m *monitor) begin(st stage, now time.Time) *waiting {
 	w := &waiting{monitor: m, stage: st, poll: minPollInterval, answers: make(chan any), emptySince: map[string]time.Time{}, reported: map[string]bool{}}
 	w.waitState = waitState{ready: st.ready != nil, steady: st.steady, watch: st.watch != nil, unjudged: st.unjudged, permit: st.permit != nil,
 		advance: st.advance != nil, unshown: st.readRoutes != nil, limits: m.health, began: now, heldUntil: now.Add(st.hold)}
-	w.polled, w.polls.next = m.poll != nil && !st.unpolled, now.Add(markInterval)
+	w.polled, w.polls.next = m.poll != nil && m.poll.always && !st.unpolled, now.Add(markInterval)
 	if st.limit > 0 {
 		w.until = now.Add(st.limit)
 	}
@@ -250,6 +250,8 @@ func (w *waiting) waitForAnswer(ctx context.Context, until time.Time) *Failure {
 		if ctx.Err() == nil {
 			return w.handleRequests(ctx, asked)
 		}
+	case shown := <-w.monitor.poll.looks():
+		w.handleShown(shown, time.Now())
 	case answer := <-w.answers:
 		if ctx.Err() == nil {
 			return w.handle(answer, time.Now())

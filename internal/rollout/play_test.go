@@ -188,6 +188,9 @@ func (p *player) spec() rollout.Spec {
 	}
 	spec.Limits.AttachesIdle = !s.noAttach
 	spec.PollRoutes = s.polls
+	if s.shows {
+		spec.Record.Recorder = showing{spec.Record.Recorder, p.memory}
+	}
 	if s.fresh {
 		spec.Router, spec.RollbackRouter = fresh{spec.Router}, fresh{spec.RollbackRouter}
 	}
@@ -228,6 +231,24 @@ func (r fresh) Read(ctx context.Context, routes []string) ([]traffic.State, erro
 		states[i].Fresh = true
 	}
 	return states, err
+}
+
+// showing is a recorder whose reads of records show the routes.
+type showing struct {
+	traffic.Recorder
+	memory *routertest.Memory
+}
+
+func (r showing) Observe(ctx context.Context, routes []string) (map[string][]traffic.Record, map[string]traffic.State, error) {
+	records, err := r.Records(ctx, routes)
+	states := map[string]traffic.State{}
+	for _, route := range routes {
+		states[route] = r.memory.Now(route)
+		if states[route].Weights == nil && states[route].Response == "" { // it does not exist
+			delete(states, route)
+		}
+	}
+	return records, states, err
 }
 
 // propagating is a router whose writes take the time of the story to reach every server.

@@ -77,9 +77,8 @@ func newSequence(spec Spec) *sequence {
 	s.desired = desiredStates{&s.spec, &s.schedule, s.fleet}
 	s.backends = backends{&s.spec, &s.schedule, s.fleet}
 	s.monitor.position, s.monitor.requests = s.position, newRequests(s.lease)
-	if spec.PollRoutes {
-		s.monitor.poll = &poll{s.fleet}
-	}
+	s.monitor.poll = newPoll(s.fleet, spec.PollRoutes)
+	s.lease.onLook = s.monitor.poll.show
 	return s
 }
 

@@ -41,6 +41,7 @@ import (
 //	sync denied                    access to whether they are is denied
 //	fresh                          the router knows which reads are not older than its last write; none is
 //	polls                          the routes are read while the shift waits
+//	shows                          what reads the record shows the routes, too
 //	no_attach                      the router checks groups that no route has, and attaches none at weight 0
 //	previous ENV VERSION, within_window, rejected ENV VERSION, retry, credentials TIME, stop failure|interrupt
 //	rollback_timeout TIME, on_source_unhealthy warn, detach_idle
@@ -66,7 +67,7 @@ type story struct {
 	noAttach                       bool
 	syncDenied                     bool          // nobody may ask whether writes reached every server
 	syncHangs                      time.Duration // from how long after a write on such a question gets no answer; 0: never
-	fresh, polls                   bool
+	fresh, polls, shows            bool
 	syncAfter                      time.Duration // how long a write takes to reach every server; 0: the router does not say
 
 	record     bool
@@ -175,6 +176,8 @@ func (s *story) parseOption(keyword string, args []string) {
 		s.noAttach = true
 	case "polls":
 		s.polls = true
+	case "shows":
+		s.shows = true
 	case "fresh":
 		s.fresh = true
 	case "sync":

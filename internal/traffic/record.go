@@ -29,6 +29,13 @@ type Recorder interface {
 	Requester
 }
 
+// Observer is a Recorder whose reads of records also show what the routes do.
+type Observer interface {
+	// Observe is Records, and returns the state of each route by the same reads. One whose state is not known,
+	// such as a route that does not exist, is missing. No Write may rest on the states.
+	Observe(ctx context.Context, routes []string) (map[string][]Record, map[string]State, error)
+}
+
 // ErrRefusedRecord reports that the router does not accept a record, such as a resource
 // that has too many tags.
 var ErrRefusedRecord = errors.New("the record was refused")

@@ -19,10 +19,11 @@ import (
 // app is the application of one environment. It listens on the ClusterIP of its Service, as no kube-proxy is there
 // to forward requests.
 type app struct {
-	service string
-	ip      string
-	port    int
-	handler atomic.Pointer[http.Handler]
+	namespace string
+	service   string
+	ip        string
+	port      int
+	handler   atomic.Pointer[http.Handler]
 }
 
 // deploy runs a version in place of the one before.
@@ -31,16 +32,23 @@ func (a *app) deploy(terms rehearsal.AppTerms) { a.handler.Store(new(terms.Handl
 // ServeHTTP implements http.Handler.
 func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) { (*a.handler.Load()).ServeHTTP(w, r) }
 
-// newApp starts an application, and creates its Service with two ready endpoints.
+// newApp starts an application on a free port, and creates its Service with two ready endpoints.
 func (c *cluster) newApp(t *testing.T, namespace, name string, terms rehearsal.AppTerms) *app {
 	t.Helper()
-	a := &app{service: name, ip: fmt.Sprintf("127.10.0.%d", 100+c.ips.Add(1))}
+	return c.newAppAt(t, target{"Service", namespace, name}, 0, terms)
+}
+
+// newAppAt is newApp with a port.
+func (c *cluster) newAppAt(t *testing.T, at target, port int, terms rehearsal.AppTerms) *app {
+	t.Helper()
+	namespace, name := at.namespace, at.name
+	a := &app{namespace: namespace, service: name, ip: fmt.Sprintf("127.10.0.%d", 100+c.ips.Add(1))}
 	a.deploy(terms)
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", a.ip+":0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", net.JoinHostPort(a.ip, strconv.Itoa(port)))
 	must(t, err)
-	_, port, err := net.SplitHostPort(listener.Addr().String())
+	_, text, err := net.SplitHostPort(listener.Addr().String())
 	must(t, err)
-	a.port, err = strconv.Atoi(port)
+	a.port, err = strconv.Atoi(text)
 	must(t, err)
 	srv := &httptest.Server{Listener: listener, Config: &http.Server{Handler: a, ReadHeaderTimeout: time.Minute}}
 	srv.Start()

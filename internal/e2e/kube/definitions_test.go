@@ -33,6 +33,7 @@ func (c *cluster) installDefinitions(ctx context.Context) error {
 			return err
 		}
 		for _, o := range all {
+			serveOld(o)
 			if err := c.createIn(ctx, o); err != nil {
 				return err
 			}
@@ -45,6 +46,19 @@ func (c *cluster) installDefinitions(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// serveOld serves the versions of TCPRoute and TLSRoute that the standard channel of Gateway API 1.6 defines and does not
+// serve, as its experimental channel does: Traefik 3.6 reads no others.
+func serveOld(definition object) {
+	switch part(part(definition, "spec"), "names")["kind"] {
+	case "TCPRoute", "TLSRoute":
+		for _, version := range elements(part(definition, "spec"), "versions") {
+			if version["name"] == "v1alpha2" {
+				version["served"] = true
+			}
+		}
+	}
 }
 
 // readDefinitions returns the definitions in a file, and nothing else of it.

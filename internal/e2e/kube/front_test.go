@@ -11,6 +11,8 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -27,6 +29,7 @@ type front struct {
 	writes []string // of routes: "PUT /apis/…"
 	found  int      // conflicts
 	hook   func(n int, r *http.Request) (drop bool)
+	hidden string // a prefix of paths
 }
 
 func newFront(t *testing.T, c *cluster) *front {
@@ -41,6 +44,10 @@ func newFront(t *testing.T, c *cluster) *front {
 	proxy := &httputil.ReverseProxy{Transport: transport, ErrorLog: log.New(io.Discard, "", 0), FlushInterval: -1, // of watches
 		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(api) }, ModifyResponse: f.after}
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if f.hides(r) {
+			http.NotFound(w, r) // the API server answers the same
+			return
+		}
 		drop := f.before(r)
 		if !drop {
 			proxy.ServeHTTP(w, r)
@@ -78,6 +85,19 @@ func (f *front) after(r *http.Response) error {
 	return nil
 }
 
+// hide makes a prefix of paths unknown, as that of a version which the API server does not serve.
+func (f *front) hide(prefix string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hidden = prefix
+}
+
+func (f *front) hides(r *http.Request) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.hidden != "" && strings.HasPrefix(r.URL.Path, f.hidden)
+}
+
 // conflicts returns how many writes were in conflict.
 func (f *front) conflicts() int {
 	f.mu.Lock()
@@ -90,6 +110,13 @@ func (f *front) mark() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.writes)
+}
+
+// paths returns the writes of routes, with method and path.
+func (f *front) paths() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.writes)
 }
 
 // atWrite sets a function that runs at the n-th write from now on, from 1. It returns whether the write is executed

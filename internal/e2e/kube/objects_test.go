@@ -92,7 +92,9 @@ func (at target) route(rules ...[]any) object {
 	m := metadata(at.namespace, at.name)
 	m["labels"] = object{"team": "shop"}
 	spec := object{"parentRefs": []any{object{"name": "edge", "namespace": "default"}}, "rules": list}
-	if at.kind != "TCPRoute" {
+	if at.kind == "TCPRoute" { // it would get all connections of every listener
+		spec["parentRefs"] = []any{object{"name": "absent"}}
+	} else {
 		spec["hostnames"] = []any{at.namespace + ".example.com"}
 	}
 	return object{"apiVersion": "gateway.networking.k8s.io/v1", "kind": at.kind, "metadata": m, "spec": spec}

@@ -53,13 +53,19 @@ func newWorld(t *testing.T) *world {
 func newUnmanagedWorld(t *testing.T) *world {
 	t.Helper()
 	w := newWorldOf(t, "HTTPRoute")
-	w.url = "http://" + w.c.users(t) + "/" + w.namespace
-	w.route = target{"HTTPRoute", w.namespace, "web"}.route([]any{w.ref("blue", 100), w.ref("green", 0)})
+	w.serve(w.ref("blue", 100), w.ref("green", 0))
+	return w
+}
+
+// serve creates an HTTPRoute with backends.
+func (w *world) serve(refs ...any) {
+	w.t.Helper()
+	w.url = "http://" + w.c.users(w.t) + "/" + w.namespace
+	w.route = target{"HTTPRoute", w.namespace, "web"}.route(refs)
 	rule(w.route)["matches"] = []any{object{"path": object{"type": "PathPrefix", "value": "/" + w.namespace}}}
 	delete(part(w.route, "spec"), "hostnames")
-	w.c.create(t, w.route)
+	w.c.create(w.t, w.route)
 	w.blueResponds()
-	return w
 }
 
 // newWorldOf creates the applications only.
@@ -89,7 +95,11 @@ func (w *world) ref(environment string, weight int) any {
 	if w.kind == "VirtualService" {
 		return object{"destination": object{"host": a.service, "port": object{"number": a.port}}, "weight": weight}
 	}
-	return object{"name": a.service, "port": a.port, "weight": weight}
+	ref := object{"name": a.service, "port": a.port, "weight": weight}
+	if a.namespace != w.namespace {
+		ref["namespace"] = a.namespace
+	}
+	return ref
 }
 
 // blueResponds waits until the data plane has the route.
@@ -113,7 +123,7 @@ func (w *world) adopt() {
 func (w *world) groups() map[string]string {
 	ids := map[string]string{}
 	for name, a := range w.apps {
-		ids[name] = fmt.Sprintf("service/%s/%s:%d", w.namespace, a.service, a.port)
+		ids[name] = fmt.Sprintf("service/%s/%s:%d", a.namespace, a.service, a.port)
 	}
 	return ids
 }
@@ -139,7 +149,12 @@ func (w *world) write() {
 func (w *world) hcl() string {
 	environments := ""
 	for _, name := range []string{"blue", "green"} {
-		environments += fmt.Sprintf("    %s = { version = %q, service = \"%s:%d\" }\n", name, w.config.versions[name], w.apps[name].service, w.apps[name].port)
+		a := w.apps[name]
+		service := fmt.Sprintf("%s:%d", a.service, a.port)
+		if a.namespace != w.namespace {
+			service = a.namespace + "/" + service
+		}
+		environments += fmt.Sprintf("    %s = { version = %q, service = %q }\n", name, w.config.versions[name], service)
 	}
 	// What is in flight ends within the settle time, and the data plane follows a write within it.
 	return fmt.Sprintf(`terraform {
@@ -181,7 +196,7 @@ resource "bluegreen_switch" "web" {
 
 // load starts a load.
 func (w *world) load() *rehearsal.Load {
-	load := rehearsal.StartLoad(rehearsal.LoadTerms{URL: w.url, Rate: 2 * e2e.ParallelRate, Clients: 24})
+	load := rehearsal.StartLoad(rehearsal.LoadTerms{URL: w.url, Rate: 2 * e2e.ParallelRate, Clients: 24, NewConnections: w.kind == "TCPRoute"})
 	w.t.Cleanup(func() { load.Stop() })
 	return load
 }

@@ -54,6 +54,9 @@ func kubernetesAdvice(err error) string {
 	}
 	if rule, is := errors.AsType[*kubernetes.RuleError](err); is && len(rule.Rules) > 0 {
 		id, _, _ := strings.Cut(rule.Route, "#")
+		if errors.Is(rule.Err, kubernetes.ErrSameName) {
+			return fmt.Sprintf("Give each rule of %s a name of its own, then run the command again.", id)
+		}
 		return fmt.Sprintf("Use the rule that is meant, such as %s#%s.", id, rule.Rules[0])
 	}
 	if errors.Is(err, kubernetes.ErrMalformed) {

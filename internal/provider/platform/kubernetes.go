@@ -152,6 +152,8 @@ func ruleText(e *kubernetes.RuleError) string {
 		return fmt.Sprintf("The %s has no rules.", label)
 	case errors.Is(e.Err, kubernetes.ErrAmbiguous):
 		return fmt.Sprintf("The %s has several rules: %s.", label, strings.Join(e.Rules, ", "))
+	case errors.Is(e.Err, kubernetes.ErrSameName):
+		return fmt.Sprintf("The %s is not unique: the rules with the indexes %s have this name, or have it as their index.", label, e.SameText())
 	}
 	return fmt.Sprintf("The %s does not exist. The rules are %s.", label, strings.Join(e.Rules, ", "))
 }
@@ -160,6 +162,9 @@ func ruleAction(e *kubernetes.RuleError) string {
 	id, _, _ := strings.Cut(e.Route, "#")
 	if len(e.Rules) == 0 {
 		return "Add a rule to it."
+	}
+	if errors.Is(e.Err, kubernetes.ErrSameName) {
+		return fmt.Sprintf("Give each rule of %s a name of its own.", id)
 	}
 	return fmt.Sprintf("Name a rule that exists, such as %s#%s. If the same apply adds the rule, apply its resource first (terraform apply -target).", id, e.Rules[0])
 }

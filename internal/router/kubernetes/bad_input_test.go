@@ -32,6 +32,21 @@ func (c *cluster) wantNoWrite(t *testing.T) {
 	}
 }
 
+// named is an HTTPRoute with a rule for each name; empty: the rule has none.
+func named(names ...string) object {
+	o := route("HTTPRoute", "same")
+	rules := []any{}
+	for _, name := range names {
+		rule := object{"backendRefs": []any{backendRef("web-blue", 1)}}
+		if name != "" {
+			rule["name"] = name
+		}
+		rules = append(rules, rule)
+	}
+	o["spec"].(object)["rules"] = rules //nolint:forcetypeassert // it is one
+	return o
+}
+
 // What CheckGroups refuses before a shift, with its whole text. Nothing is written.
 func TestCheckGroups_refuses(t *testing.T) {
 	full := []any{}
@@ -48,6 +63,15 @@ func TestCheckGroups_refuses(t *testing.T) {
 		"no route": {route: "httproute/shop/absent", err: traffic.ErrNotFound, text: `get httproutes.gateway.networking.k8s.io for HTTPRoute shop/absent: httproutes.gateway.networking.k8s.io "absent" not found`},
 		"no rule":  {route: web + "#v2", err: kubernetes.ErrNoRule, text: "HTTPRoute shop/web, rule v2: no such rule; it has the rules r0"},
 		"no index": {route: web + "#1", err: kubernetes.ErrNoRule, text: "HTTPRoute shop/web, rule 1: no such rule; it has the rules r0"},
+		"two rules of a name": {prepare: func(c *cluster) { c.Put(named("v2", "v1", "v2")) },
+			route: "httproute/shop/same#v2", err: kubernetes.ErrSameName, text: "HTTPRoute shop/same, rule v2: several rules have this name: those with the indexes 0, 2"},
+		"a name that is an index": {prepare: func(c *cluster) { c.Put(named("1", "")) },
+			route: "httproute/shop/same#1", err: kubernetes.ErrSameName, text: "HTTPRoute shop/same, rule 1: several rules have this name: those with the indexes 0, 1"},
+		"two VirtualService rules of a name": {prepare: func(c *cluster) {
+			o := virtualService("web", []any{destination("web-blue", 1)}, []any{destination("web-blue", 1)})
+			inner(o, "spec", "http", 1).(object)["name"] = "r0" //nolint:forcetypeassert // it is one
+			c.Put(o)
+		}, route: "virtualservice/shop/web#r0", err: kubernetes.ErrSameName, text: "VirtualService shop/web, rule r0: several rules have this name: those with the indexes 0, 1"},
 		"no VirtualService rule": {prepare: func(c *cluster) { c.Put(virtualService("web", []any{destination("web-blue", 1)})) },
 			route: "virtualservice/shop/web#v2", err: kubernetes.ErrNoRule, text: "VirtualService shop/web, rule v2: no such rule; it has the rules r0"},
 		"no rules": {prepare: func(c *cluster) { c.Put(virtualService("web")) },

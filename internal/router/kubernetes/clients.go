@@ -25,10 +25,9 @@ import (
 const (
 	// manager is the field manager of every write.
 	manager = "bluegreen"
-	// attemptTimeout limits one attempt of a write. A rollback does not wait for an answer that long. The callers limit
-	// reads, which end at the latest after readAttemptTimeout.
+	// attemptTimeout limits an attempt: a write, and the first one of a read. A rollback does not wait for the answer
+	// to a write that long.
 	attemptTimeout         = 10 * time.Second
-	readAttemptTimeout     = 30 * time.Second
 	rollbackAttemptTimeout = 5 * time.Second
 )
 
@@ -42,7 +41,7 @@ func NewRouters(config *rest.Config) (forward, rollback *Router, err error) {
 		c.Timeout = 0                        // it would end all attempts together
 		c.QPS = -1                           // no limit of the client's own
 		c.WarningHandler = rest.NoWarnings{} // it would write to the terminal of Terraform
-		c.Wrap(func(next http.RoundTripper) http.RoundTripper { return attempts{next, timeout} })
+		c.Wrap(func(next http.RoundTripper) http.RoundTripper { return attempts{next, timeout, &atomic.Bool{}} })
 		return dynamic.NewForConfig(c)
 	}
 	forwardClient, err := open(attemptTimeout)
@@ -60,9 +59,11 @@ func NewRouters(config *rest.Config) (forward, rollback *Router, err error) {
 
 // caller makes the requests of a Router. It finds out which version of an API the cluster serves.
 type caller struct {
-	client dynamic.Interface
-	mu     sync.Mutex
-	served map[string]string // version by name of the resource
+	client   dynamic.Interface
+	once     bool        // reads are not repeated
+	answered atomic.Bool // the API has answered
+	mu       sync.Mutex
+	served   map[string]string // version by name of the resource
 }
 
 // versions returns the versions to try, first the one that was served before.
@@ -81,12 +82,13 @@ func (c *caller) versions(i info) []string {
 // none.
 func (c *caller) do(ctx context.Context, i info, request CallError, call func(context.Context, dynamic.NamespaceableResourceInterface) error) error {
 	request.Resource = i.name()
-	throttled := &atomic.Bool{}
+	state := &attempt{}
 	// What client-go logs, such as that a request waited, would be on the terminal of the command. What matters is in
 	// the errors. The logger of the process is not ours to replace while other clients use it.
-	ctx = klog.NewContext(context.WithValue(ctx, throttledKey{}, throttled), logr.Discard())
+	ctx = klog.NewContext(context.WithValue(ctx, attemptKey{}, state), logr.Discard())
 	for _, version := range c.versions(i) {
-		err := call(ctx, c.client.Resource(schema.GroupVersionResource{Group: i.group, Version: version, Resource: i.plural}))
+		resource := c.client.Resource(schema.GroupVersionResource{Group: i.group, Version: version, Resource: i.plural})
+		err := c.try(ctx, request.Verb, state, func() error { return call(ctx, resource) })
 		if isUnserved(err) {
 			continue
 		}
@@ -95,7 +97,7 @@ func (c *caller) do(ctx context.Context, i info, request CallError, call func(co
 			c.served[i.name()] = version
 			c.mu.Unlock()
 		}
-		if err != nil && throttled.Load() && !apierrors.IsTooManyRequests(err) {
+		if err != nil && state.throttled.Load() && !apierrors.IsTooManyRequests(err) {
 			err = fmt.Errorf("%w: %w", err, traffic.ErrThrottled)
 		}
 		return callError(ctx, request, err)

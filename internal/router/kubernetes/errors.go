@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -30,6 +30,9 @@ var (
 	ErrNoRule = errors.New("no such rule")
 	// ErrAmbiguous says that an object has several rules, and the route names none of them.
 	ErrAmbiguous = errors.New("the object has several rules")
+	// ErrSameName says that several rules of an object have the name of a route, or one has it and another has it as
+	// its index.
+	ErrSameName = errors.New("several rules have this name")
 	// ErrNotInstalled says that the cluster serves no version of an API that is known here.
 	ErrNotInstalled = errors.New("the cluster does not have this API")
 	// ErrNoDestinationPort says that a destination of a VirtualService has no port, so that its Service is known
@@ -52,12 +55,25 @@ var (
 type RuleError struct {
 	Route string
 	Rules []string // that the object has, by name or index
+	Same  []int    // the indexes of ErrSameName
 	Err   error
 }
 
 // Error implements error.
 func (e *RuleError) Error() string {
+	if errors.Is(e.Err, ErrSameName) {
+		return fmt.Sprintf("%s: %s: those with the indexes %s", Label(e.Route), e.Err, e.SameText())
+	}
 	return fmt.Sprintf("%s: %s; it has %s", Label(e.Route), e.Err, orNone(e.Rules))
+}
+
+// SameText lists the indexes of ErrSameName.
+func (e *RuleError) SameText() string {
+	var all []string
+	for _, i := range e.Same {
+		all = append(all, strconv.Itoa(i))
+	}
+	return strings.Join(all, ", ")
 }
 
 func orNone(rules []string) string {
@@ -191,8 +207,7 @@ func (e *CallError) unanswered() bool {
 	}
 	_, syntax := errors.AsType[*json.SyntaxError](e.Err)
 	_, transport := errors.AsType[*url.Error](e.Err)
-	status, answered := errors.AsType[*apierrors.StatusError](e.Err)
-	return syntax || transport || errors.Is(e.Err, errUnreadable) || answered && status.ErrStatus.Code >= http.StatusInternalServerError
+	return syntax || transport || mayPass(e.Err) || errors.Is(e.Err, errUnreadable)
 }
 
 // errUnreadable says that an answer is not an object of the API, such as the page of a proxy.

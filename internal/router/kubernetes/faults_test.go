@@ -37,7 +37,9 @@ func TestWrite_withFaults(t *testing.T) {
 			s := c.read(t, web)
 			s.Weights = half.Weights
 			remove := c.Inject(tt.fault)
-			err := c.forward.Write(t.Context(), web, s)
+			limited, cancel := context.WithTimeout(t.Context(), slow.Deadline(time.Second)) // reads are repeated until then
+			defer cancel()
+			err := c.forward.Write(limited, web, s)
 			if (err != nil) != tt.err || tt.is != nil && !errors.Is(err, tt.is) {
 				t.Errorf("got %v", err)
 			}

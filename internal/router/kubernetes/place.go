@@ -64,26 +64,31 @@ func placeIn(route Route, object map[string]any) (place, error) {
 	}
 	rules := p.rules()
 	var names []string
+	var same []int
 	for i, rule := range rules {
 		one, _ := rule.(map[string]any)
 		name := text(one, "name")
 		if name == "" {
 			name = strconv.Itoa(i)
 		}
-		names = append(names, name)
+		if names = append(names, name); name == route.Rule {
+			same = append(same, i)
+		}
 	}
 	switch {
 	case route.Rule == "" && len(rules) == 1:
 		return p, p.checkPorts()
 	case route.Rule == "" && len(rules) > 1:
-		return p, &RuleError{route.String(), names, ErrAmbiguous}
-	}
-	if p.index = slices.Index(names, route.Rule); p.index >= 0 {
+		return p, &RuleError{Route: route.String(), Rules: names, Err: ErrAmbiguous}
+	case len(same) > 1:
+		return p, &RuleError{Route: route.String(), Rules: names, Same: same, Err: ErrSameName}
+	case len(same) == 1:
+		p.index = same[0]
 		return p, p.checkPorts()
 	}
 	i, err := strconv.Atoi(route.Rule)
 	if err != nil || i >= len(rules) {
-		return p, &RuleError{route.String(), names, ErrNoRule}
+		return p, &RuleError{Route: route.String(), Rules: names, Err: ErrNoRule}
 	}
 	p.index = i
 	return p, p.checkPorts()

@@ -112,6 +112,26 @@ func (c *cluster) weightsAt(plural string, path []any) []string {
 	return weights
 }
 
+// Somebody adds a rule of the same name in mid-shift: a shift stops, and a rollback writes the rule that it knows.
+func TestWrite_rollsBackARuleWhoseNameIsNotUnique(t *testing.T) {
+	c := shopWith(t)
+	id := web + "#r0"
+	s := c.read(t, id)
+	must(t, c.write(t, c.forward, id, half))
+	c.change(c.Object(httpRoutes, "shop", "web"), func(o object) {
+		spec := inner(o, "spec").(object)                                                                                     //nolint:forcetypeassert // it is one
+		spec["rules"] = append(spec["rules"].([]any), object{"name": "r0", "backendRefs": []any{backendRef("web-green", 3)}}) //nolint:forcetypeassert // it is one
+	})
+	if err := c.forward.Write(t.Context(), id, s); !errors.Is(err, kubernetes.ErrSameName) {
+		t.Errorf("the write returned %v", err)
+	}
+	must(t, c.rollback.Write(t.Context(), id, s))
+	blue, other := c.weightsAt(httpRoutes, []any{"spec", "rules", 0, "backendRefs"}), c.weightsAt(httpRoutes, []any{"spec", "rules", 1, "backendRefs"})
+	if len(blue) != 1 && blue[1] != "0" || other[0] != "3" {
+		t.Errorf("the rules have %v and %v", blue, other)
+	}
+}
+
 // A rollback that cannot read writes to the rule that it knows, and to no other that has its index now.
 func TestWrite_patchesOnlyItsRule(t *testing.T) {
 	matching := func(path string, refs ...any) object {

@@ -44,7 +44,10 @@ func named(route Route, prefix, key string) (string, bool) {
 	return name, is && rule == want
 }
 
-var _ traffic.Recorder = (*Recorder)(nil)
+var (
+	_ traffic.Recorder = (*Recorder)(nil)
+	_ traffic.Observer = (*Recorder)(nil)
+)
 
 // Recorder is traffic.Recorder with annotations. Every change is an update with the resourceVersion of a read,
 // so that two owners cannot both believe that they were the last.
@@ -99,40 +102,58 @@ func (m *recordMemory) restore(route Route, object *unstructured.Unstructured) {
 
 // Records implements traffic.Recorder with one request per route. A route that does not exist has no records.
 func (r *Recorder) Records(ctx context.Context, routes []string) (map[string][]traffic.Record, error) {
-	found, err := r.annotations(ctx, routes)
-	if err != nil {
-		return nil, err
-	}
-	records := map[string][]traffic.Record{}
-	for id, annotations := range found {
-		route, err := ParseRoute(id)
-		if err != nil {
-			continue
-		}
-		if all := decodeRecords(route, annotations); len(all) > 0 {
-			records[id] = all
-		}
-	}
-	return records, nil
+	records, _, err := r.Observe(ctx, routes)
+	return records, err
 }
 
-// annotations returns the annotations of the objects of routes.
-func (r *Recorder) annotations(ctx context.Context, routes []string) (map[string]map[string]string, error) {
+// Observe implements traffic.Observer with one request per route. A route whose rule does not exist has no state.
+func (r *Recorder) Observe(ctx context.Context, routes []string) (map[string][]traffic.Record, map[string]traffic.State, error) {
+	found, err := r.readings(ctx, routes)
+	if err != nil {
+		return nil, nil, err
+	}
+	records, states := map[string][]traffic.Record{}, map[string]traffic.State{}
+	for id, x := range found {
+		if all := decodeRecords(x.route, x.annotations); len(all) > 0 {
+			records[id] = all
+		}
+		if x.state != nil {
+			states[id] = *x.state
+		}
+	}
+	return records, states, nil
+}
+
+// reading is what the object of a route says.
+type reading struct {
+	route       Route
+	annotations map[string]string
+	state       *traffic.State // nil: there is no such object or rule
+}
+
+// readings reads the objects of routes. The router does not learn of their weights: a Write rests on those of Read.
+func (r *Recorder) readings(ctx context.Context, routes []string) (map[string]reading, error) {
 	ctx, cancel := awscall.LimitRead(ctx)
 	defer cancel()
-	found, errs := awscall.Each(known(routes), maxConcurrent, func(id string) (map[string]string, error) {
+	found, errs := awscall.Each(known(routes), maxConcurrent, func(id string) (reading, error) {
 		route, err := ParseRoute(id)
 		if err != nil {
-			return nil, err
+			return reading{}, err
 		}
+		written := r.router.seen.writes(route)
 		object, err := r.router.object(ctx, route)
 		if errors.Is(err, traffic.ErrNotFound) {
-			return nil, nil
+			return reading{route: route}, nil
 		}
 		if err != nil {
-			return nil, err
+			return reading{}, err
 		}
-		return object.GetAnnotations(), nil
+		x := reading{route: route, annotations: object.GetAnnotations()}
+		if p, err := placeIn(route, object.Object); err == nil {
+			s := p.state()
+			s.Fresh, x.state = written == r.router.seen.writes(route), &s
+		}
+		return x, nil
 	})
 	return found, awscall.FirstOf(routes, errs)
 }
@@ -235,7 +256,7 @@ func decodeRequest(verb traffic.Verb, value string) (traffic.Request, bool) {
 
 // Requests implements traffic.Requester with one request per route.
 func (r *Recorder) Requests(ctx context.Context, routes []string) ([]traffic.Request, error) {
-	found, err := r.annotations(ctx, routes)
+	found, err := r.readings(ctx, routes)
 	if err != nil {
 		return nil, err
 	}
@@ -243,7 +264,7 @@ func (r *Recorder) Requests(ctx context.Context, routes []string) ([]traffic.Req
 	for _, verb := range traffic.Verbs() {
 		for _, id := range known(routes) {
 			route, _ := ParseRoute(id) // known
-			q, ok := decodeRequest(verb, found[id][annotation(route, requestPrefix, string(verb))])
+			q, ok := decodeRequest(verb, found[id].annotations[annotation(route, requestPrefix, string(verb))])
 			if ok && !slices.Contains(all, q) {
 				all = append(all, q)
 			}

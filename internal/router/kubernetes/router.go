@@ -59,7 +59,7 @@ func New(config Config) *Router {
 	if config.seen == nil {
 		config.seen = &sightings{}
 	}
-	return &Router{config: config, calls: &caller{client: config.Client, served: map[string]string{}}, records: config.records, seen: config.seen}
+	return &Router{config: config, calls: &caller{client: config.Client, once: config.Rollback, served: map[string]string{}}, records: config.records, seen: config.seen}
 }
 
 // Read implements traffic.Router with one request per route. A state is Fresh but where this process wrote the route
@@ -164,6 +164,11 @@ func (w writing) checkNew(ctx context.Context) error {
 	if w.route.Kind == Service {
 		return nil
 	}
+	if w.router.config.Rollback {
+		limited, cancel := context.WithTimeout(ctx, rollbackReadTimeout)
+		defer cancel()
+		ctx = limited
+	}
 	had := w.known.weights(w.route)
 	for _, group := range sorted(w.weights) {
 		if had[group] > 0 {
@@ -230,7 +235,8 @@ func (w writing) expects(now, before map[string]int) bool {
 	return w.router.seen.knows(w.route, now) || w.router.config.Rollback && sameShares(now, before)
 }
 
-// read reads the object before it is written. In a rollback, there is none where it cannot be read.
+// read reads the object before it is written. In a rollback, there is none where it cannot be read, or where another
+// rule got the same name meanwhile.
 func (w writing) read(ctx context.Context) (place, *unstructured.Unstructured, error) {
 	if !w.router.config.Rollback {
 		return w.router.place(ctx, w.route)
@@ -239,7 +245,7 @@ func (w writing) read(ctx context.Context) (place, *unstructured.Unstructured, e
 	defer cancel()
 	p, object, err := w.router.place(limited, w.route)
 	_, wrong := errors.AsType[*RuleError](err)
-	if err == nil || wrong || ctx.Err() != nil || errors.Is(err, traffic.ErrNotFound) {
+	if err == nil || wrong && !errors.Is(err, ErrSameName) || ctx.Err() != nil || errors.Is(err, traffic.ErrNotFound) {
 		return p, object, err
 	}
 	return place{}, nil, nil

@@ -127,8 +127,7 @@ func TestAttempts_areLimited(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			forward, rollback, err := kubernetes.NewRouters(&rest.Config{Host: "http://127.0.0.1", Transport: api})
 			must(t, err)
-			const limit = 30 * time.Second
-			for _, router := range []*kubernetes.Router{forward, rollback} {
+			for limit, router := range map[time.Duration]*kubernetes.Router{10 * time.Second: forward, 30 * time.Second: rollback} {
 				began := time.Now()
 				_, err := router.Read(t.Context(), []string{web})
 				if err == nil || !strings.Contains(err.Error(), "no answer within "+limit.String()) || errors.Is(err, context.DeadlineExceeded) || time.Since(began) != limit {

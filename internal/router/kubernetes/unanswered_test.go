@@ -1,12 +1,14 @@
 package kubernetes_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localkube"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/kubernetes"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
@@ -46,7 +48,9 @@ func TestWrite_unanswered(t *testing.T) {
 func TestRead_unanswered(t *testing.T) {
 	c := shopWith(t)
 	c.Inject(localkube.Fault{Kind: localkube.ServerError})
-	if _, err := c.forward.Read(t.Context(), []string{web}); err == nil || errors.Is(err, traffic.ErrUnanswered) {
+	ctx, cancel := context.WithTimeout(t.Context(), slow.Deadline(time.Second)) // it is repeated until then
+	defer cancel()
+	if _, err := c.forward.Read(ctx, []string{web}); err == nil || errors.Is(err, traffic.ErrUnanswered) {
 		t.Errorf("Read returned %v", err)
 	}
 }
