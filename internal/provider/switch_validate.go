@@ -146,7 +146,7 @@ func (r *switchResource) checkMetrics(ctx context.Context, p plannedGates) (diag
 	}
 	ctx, cancel := context.WithTimeout(ctx, planTimeout)
 	defer cancel()
-	deps := r.backend.dependencies(ctx, p.Routes[0].ID)
+	deps := r.backend.dependencies(ctx, p.platform, p.Routes[0].ID)
 	for _, g := range p.gates {
 		at, needs := g.NeedsRequests()
 		if !needs {
