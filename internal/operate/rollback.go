@@ -232,8 +232,11 @@ func (p *Plan) Run(ctx context.Context) (Result, error) {
 		defer stop()
 	}
 	late := p.shift != nil && time.Since(rollout.RenewedAt(*p.shift)) < lateFor && h.Moved
+	if _, fences := by.Router.(traffic.Fencer); fences && p.shift == nil {
+		by.Blind = true // without a record, a shift may have been killed in the middle of a write
+	}
 	for i, route := range p.operator.Target.Routes {
-		h.Routes = append(h.Routes, rollout.HandedRoute{ID: route.ID, Entry: label(route.ID, p.states[i]), Current: p.states[i], Target: p.targets[i], Pending: late})
+		h.Routes = append(h.Routes, rollout.HandedRoute{ID: route.ID, Entry: label(route.ID, p.states[i]), Current: p.states[i], Target: p.targets[i], Pending: late || by.Blind && h.Moved})
 	}
 	began, restored := time.Now(), time.Duration(0)
 	back := map[string]bool{}

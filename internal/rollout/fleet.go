@@ -31,10 +31,11 @@ type fleet struct {
 
 	observed []traffic.State // at the start of the shift; nil: not read yet
 	lastStates
-	unsure  []bool     // a write had no answer, so it may be carried out later
-	moved   bool       // other traffic weights were written to some route
-	missing []bool     // the service said that the route does not exist
-	added   [][]string // groups that somebody added at weight 0 during the shift
+	unsure  []time.Time // until then, a write that had no answer may be carried out; zero: there was none
+	blind   bool        // what such a write was to replace is not known
+	moved   bool        // other traffic weights were written to some route
+	missing []bool      // the service said that the route does not exist
+	added   [][]string  // groups that somebody added at weight 0 during the shift
 	// handing is called before states are written, and when what was written is known; nil: no
 	// guardian.
 	handing func(pending map[int]traffic.State)
@@ -43,7 +44,7 @@ type fleet struct {
 func newFleet(spec Spec, report *reporter) *fleet {
 	f := &fleet{routes: spec.Routes, router: spec.Router, rollbackRouter: spec.RollbackRouter,
 		owners: spec.Owners, limits: spec.Limits, sticky: spec.Sticky, report: report,
-		unsure: make([]bool, len(spec.Routes)), missing: make([]bool, len(spec.Routes)), added: make([][]string, len(spec.Routes))}
+		unsure: make([]time.Time, len(spec.Routes)), missing: make([]bool, len(spec.Routes)), added: make([][]string, len(spec.Routes))}
 	if f.rollbackRouter == nil {
 		f.rollbackRouter = spec.Router
 	}
@@ -92,6 +93,9 @@ func (f *fleet) mean() shift.Weights {
 	}
 	return shift.Mean(all)
 }
+
+// isUnsure reports whether a write of the i-th route that had no answer may still be carried out.
+func (f *fleet) isUnsure(i int) bool { return time.Now().Before(f.unsure[i]) }
 
 // isDirty reports whether the state of some route is unknown.
 func (f *fleet) isDirty() bool { return slices.Contains(f.dirty, true) }
@@ -163,6 +167,9 @@ func (f *fleet) externalChange(i int, states []traffic.State, expected traffic.S
 // fence reports whether a write of the target of a route makes earlier writes fail that are executed late.
 func (f *fleet) fence(i int, target traffic.State) bool {
 	fencer, is := f.rollbackRouter.(traffic.Fencer)
+	if is && f.blind {
+		return fencer.Fence(f.routes[i].ID, target, nil)
+	}
 	return is && fencer.Fence(f.routes[i].ID, target, append(f.written(i), withoutRaw(f.current[i])))
 }
 

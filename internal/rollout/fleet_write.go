@@ -57,7 +57,9 @@ func (f *fleet) write(ctx context.Context, router traffic.Router, desired map[in
 	}
 	writes.Wait()
 	for i, err := range errs {
-		f.unsure[i] = f.unsure[i] || err != nil && !isAnswer(err)
+		if err != nil && !isAnswer(err) {
+			f.unsure[i] = time.Now().Add(lateWriteLimit)
+		}
 		if state, written := desired[i]; written && err == nil {
 			f.replace(i, state, time.Now())
 		}

@@ -2,6 +2,7 @@ package route53
 
 import (
 	"maps"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
@@ -42,12 +43,16 @@ func (r *Router) Fence(route string, desired traffic.State, before []traffic.Sta
 	if err != nil {
 		return false
 	}
+	w := &write{route: parsed, weights: weights}
 	all := []map[string]int{}
+	if before == nil {
+		all = mostOf(w.of(k.sets), rand.Perm)
+	}
 	for _, state := range before {
 		all = append(all, k.byIdentifier(state))
 	}
 	r.shared.fence(route, all)
-	w := &write{route: parsed, weights: weights, avoid: all}
+	w.avoid = all
 	return !contains(all, w.of(k.sets))
 }
 
@@ -100,10 +105,7 @@ func (s *shared) lateBefore(route string) []map[string]int {
 // avoiding returns other weights for the same shares that are none of those, so that a batch that
 // replaces one of those is refused: the nearest ones, or the weights themselves where there are none.
 func avoiding(weights map[string]int, those []map[string]int) map[string]int {
-	divisor, largest := 0, 0
-	for _, n := range weights {
-		divisor, largest = gcd(divisor, n), max(largest, n)
-	}
+	divisor, largest := sizeOf(weights)
 	if divisor == 0 {
 		return weights
 	}
@@ -112,16 +114,48 @@ func avoiding(weights map[string]int, those []map[string]int) map[string]int {
 			if factor < 1 || largest/divisor*factor > maxWeight {
 				continue
 			}
-			scaled := map[string]int{}
-			for identifier, n := range weights {
-				scaled[identifier] = n / divisor * factor
-			}
-			if !contains(those, scaled) {
-				return scaled
+			if other := scaled(weights, divisor, factor); !contains(those, other) {
+				return other
 			}
 		}
 	}
 	return weights
+}
+
+// mostOf returns the weights for the same shares, without two that are drawn: nobody knows which weights the shift of
+// another process has replaced, but these two are hardly among them. One of them may be what the route has now.
+func mostOf(weights map[string]int, perm func(n int) []int) []map[string]int {
+	divisor, largest := sizeOf(weights)
+	if divisor == 0 {
+		return nil
+	}
+	all := []map[string]int{weights}
+	for factor := range maxWeight * divisor / largest {
+		if factor++; factor != divisor {
+			all = append(all, scaled(weights, divisor, factor))
+		}
+	}
+	for _, i := range slices.Backward(slices.Sorted(slices.Values(perm(len(all) - 1)[:min(2, len(all)-1)]))) {
+		all = slices.Delete(all, i+1, i+2)
+	}
+	return all
+}
+
+// sizeOf returns the greatest common divisor of weights, 0 if all are 0, and the largest of them.
+func sizeOf(weights map[string]int) (divisor, largest int) {
+	for _, n := range weights {
+		divisor, largest = gcd(divisor, n), max(largest, n)
+	}
+	return divisor, largest
+}
+
+// scaled returns the weights with another greatest common divisor.
+func scaled(weights map[string]int, divisor, factor int) map[string]int {
+	next := map[string]int{}
+	for identifier, n := range weights {
+		next[identifier] = n / divisor * factor
+	}
+	return next
 }
 
 func contains(all []map[string]int, weights map[string]int) bool {
