@@ -30,6 +30,9 @@ type bench struct {
 	only      string // name of the only measurement to make; empty: all
 	runs      int
 	rate      int
+
+	switches    string // numbers of switches of scale
+	perBalancer int    // switches of a load balancer of scale
 }
 
 func main() {
@@ -40,10 +43,12 @@ func main() {
 	b := bench{}
 	flag.IntVar(&b.runs, "runs", 10, "number of shifts by Terraform")
 	flag.IntVar(&b.rate, "rate", 600, "requests per second during the shifts")
+	flag.StringVar(&b.switches, "switches", "", "numbers of switches of the measurement scale, separated by commas, such as 1,10,100; empty: it is not made")
+	flag.IntVar(&b.perBalancer, "per-balancer", 20, "switches on the rules of one load balancer in the measurement scale, 1 to 100")
 	write := flag.Bool("write", false, "write the table into templates/guides/benchmarks.md")
 	rates := flag.Int("rates", 0, "only measure how often target_metrics is wrong, in this many simulated runs each, and write the tables into templates/guides/benchmarks.md")
 	seed := flag.Uint64("seed", 0, "number of the traffic of -rates: another one shows that the figures are not those of one sample")
-	flag.StringVar(&b.only, "only", "", "make only this measurement: choice, steps, rollback, intervals, record, detection, judgment, traffic, provider, shifts, releases, dns or cancel")
+	flag.StringVar(&b.only, "only", "", "make only this measurement: choice, steps, rollback, intervals, record, detection, judgment, traffic, provider, shifts, releases, dns, cancel or scale")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -99,7 +104,7 @@ type measure struct {
 func (b bench) measures() []measure {
 	return []measure{
 		{"choice", b.choice}, {"steps", b.steps}, {"rollback", b.rollbackTimes}, {"intervals", b.intervals}, {"record", b.records}, {"detection", b.detection},
-		{"judgment", b.judgment}, {"traffic", b.traffic}, {"provider", b.provider}, {"shifts", b.shifts}, {"releases", b.releases}, {"network", network}, {"dns", b.dns}, {"functions", functions}, {"cancel", b.cancel},
+		{"judgment", b.judgment}, {"traffic", b.traffic}, {"provider", b.provider}, {"shifts", b.shifts}, {"releases", b.releases}, {"network", network}, {"dns", b.dns}, {"functions", functions}, {"cancel", b.cancel}, {"scale", scaling{b}.scale},
 	}
 }
 

@@ -95,8 +95,18 @@ func (s advice) movedExternallyDetail(result rollout.Result) input.Detail {
 	} else if len(edits) > 1 {
 		d.Action = fmt.Sprintf("The routes were moved to different places, but a switch moves all of them together. To accept one of these changes for all routes, %s. %s", strings.Join(edits, ", or "), d.Action)
 	}
+	if hint := managedElsewhereHint(s.platform().Words); s.isReset(result) {
+		d.Action = s.platform().Words.ManagedHint() + " " + strings.TrimSuffix(d.Action, " "+hint)
+	}
 	s.addCommands(&d, result, s.Desired.Weights)
 	return d
+}
+
+// isReset reports whether a route looks as if another resource that manages it had reset it.
+func (s advice) isReset(result rollout.Result) bool {
+	return s.Spec.Limits.AttachesIdle && slices.ContainsFunc(result.Routes, func(r rollout.RouteResult) bool {
+		return !r.Missing && len(r.State.Weights) == 1 && !r.Weights.Equal(s.Desired.Weights)
+	})
 }
 
 // respondingDetail is movedExternallyDetail where a route has no weights to shift from. The commands restore what the

@@ -221,3 +221,27 @@ func TestSwitch_repairFails(t *testing.T) {
 		t.Errorf("rejected is %v", v["rejected"])
 	}
 }
+
+// An aws_lb_listener without ignore_changes writes its own forward, with one target group. The plan and the
+// error name that first, and nothing is rejected. Also with TargetGroupArn alone.
+func TestSwitch_resetByAnotherResource(t *testing.T) {
+	t.Parallel()
+	s, w := newSite(t), newWorkspace(t)
+	s.blueIsLive(w)
+	w.write(s.guarded("green").in(s.bench))
+	w.apply().ok()
+	for _, action := range [][]types.Action{
+		forward(weights{s.blue.group: 1}),
+		{{Type: types.ActionTypeEnumForward, TargetGroupArn: &s.blue.group}},
+	} {
+		s.changeExternally(s.listener, action)
+		w.plan().ok()
+		w.scheduleIs("schedule")
+		s.unwritten(func() {
+			w.apply().failsAs("error")
+		})
+		if rejected := w.values()["rejected"]; rejected != nil {
+			t.Errorf("rejected is %v", rejected)
+		}
+	}
+}

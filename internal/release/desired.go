@@ -48,6 +48,8 @@ type Platform struct {
 	// Aliases reports that groups are records, which may be aliases of load balancers: their health
 	// beside the targets with traffic is read for a warning.
 	Aliases bool
+	// Managed is what to do if another resource manages a route; empty: nothing is known.
+	Managed string
 	// GroupName names a group that belongs to no environment; nil: its id.
 	GroupName func(group string) string
 	// Batch returns what routes have in common that one call changes, such as a hosted zone. Nil: each

@@ -214,7 +214,11 @@ func (a Apply) stableBefore(result rollout.Result) *IdentityMemory {
 	if a.Prior.Memory.Adopted != nil { // an import knows no versions, the configuration does
 		return &IdentityMemory{Environment: now, Version: a.Desired.VersionOf(now), Groups: e.Groups}
 	}
-	return &IdentityMemory{Environment: now, Version: e.Version, Groups: e.Groups}
+	version := e.Version
+	if v := a.Prior.State.Stable.Versions[before]; version != "" && v != "" {
+		version = v // the environment may have been changed since, while it had no traffic
+	}
+	return &IdentityMemory{Environment: now, Version: version, Groups: e.Groups}
 }
 
 // observedBefore is the environment that had all traffic when the shift started.

@@ -82,3 +82,33 @@ func TestApply_returnedAfterwards(t *testing.T) {
 		}
 	}
 }
+
+// An environment that was changed while it had no traffic does not make that version the
+// previous one: it never had traffic, and a shift to it needs all steps.
+func TestApply_previousIsTheVersionThatHadTraffic(t *testing.T) {
+	groups := map[string]string{"blue": "b", "green": "g", "red": "r"}
+	w := desiredOf(groups) // leaves the traffic alone
+	w.Environments["blue"] = Environment{Groups: map[string]string{"web": "b"}, Version: "2"}
+	state := stateOf(groups)
+	state.Routes = w.Routes
+	state.Environments["blue"] = Environment{Groups: map[string]string{"web": "b"}, Version: "1"}
+	state.Stable = Stable{Weights: shift.Sole("blue"), Versions: map[string]string{"blue": "1"}}
+	moved := Memory{Routes: map[string]RouteMemory{"route": {Weights: map[string]int{"b": 0, "g": 100, "r": 0}}}} // outside Terraform
+	p := NewPrior(w, state, moved, Platform{})
+	planned, err := p.Plan(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := planned.Values.Stable.Versions["blue"]; planned.Shifts || got != "1" {
+		t.Errorf("the stable version of blue is %q, want the one that had traffic", got)
+	}
+	state.Environments["blue"] = w.Environments["blue"]
+	state.Stable = planned.Values.Stable
+	w.Weights = shift.Sole("red")
+	p = NewPrior(w, state, moved, Platform{})
+	a := Apply{Desired: w, Prior: p, Spec: p.Spec(w)}
+	previous := a.previousAfter(rollout.Result{Kind: shift.Forward, From: shift.Sole("green")}, time.Now())
+	if previous == nil || previous.Environment != "blue" || previous.Version != "1" {
+		t.Errorf("the previous version is %+v, want blue 1", previous)
+	}
+}

@@ -87,14 +87,15 @@ func (p Prior) CurrentWeights() shift.Weights { return p.currentWeights(p.State.
 
 // currentStable is the state's Stable, with the current environment names, and with the
 // versions that the environments have now: one that was changed in place, with the traffic
-// on it, is the stable one.
+// on it, is the stable one. One that was changed while it had no traffic is not.
 func (p Prior) currentStable(w Desired) Stable {
 	if p.Memory.Adopted != nil {
 		return Stable{Weights: withNames(p.stable(p.Spec(w)), w.Names()), Versions: w.versions()}
 	}
 	stable := Stable{Weights: p.currentWeights(p.State.Stable.Weights), Versions: p.stableVersions()}
+	now := p.observedMean(w, p.Spec(w).Owners)
 	for name, share := range stable.Weights {
-		if version := w.VersionOf(name); share > 0 && version != "" && len(stable.Versions) > 0 {
+		if version := w.VersionOf(name); share > 0 && now[name] > 0 && version != "" && len(stable.Versions) > 0 {
 			stable.Versions[name] = version
 		}
 	}

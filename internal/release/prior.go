@@ -191,13 +191,13 @@ func (p Prior) route(route traffic.Route, owners traffic.Owners) rollout.Route {
 }
 
 func (p Prior) request(w Desired) shift.Request {
-	r := shift.Request{Desired: w.Weights, Strategy: w.Strategy, Notes: p.notes(w), Backend: p.platform.Backend}
+	r := shift.Request{Desired: w.Weights, Strategy: w.Strategy, Notes: p.notes(w), Backend: p.platform.Backend, Managed: p.platform.Managed}
 	left := p.stableVersions()
 	for _, name := range w.Names() {
 		e := w.Environments[name]
 		r.Environments = append(r.Environments, shift.Environment{Name: name, Version: e.Version, Groups: e.groupsID(),
-			VersionChanged: left[name] != "" && e.Version != "" && e.Version != left[name],
-			SlowStart:      p.Memory.slowStart(e), IdleUnhealthy: !p.platform.Aliases && p.Memory.idleUnhealthy(e),
+			VersionChanged: left[name] != "" && e.Version != "" && e.Version != left[name], VersionBefore: left[name],
+			SlowStart: p.Memory.slowStart(e), IdleUnhealthy: !p.platform.Aliases && p.Memory.idleUnhealthy(e),
 			AliasUnhealthy: p.platform.Aliases && p.Memory.idleUnhealthy(e)})
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.leaving)) {

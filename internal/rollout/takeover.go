@@ -169,10 +169,10 @@ type ReturnedRoute struct {
 // RollBack returns the traffic of routes to where the handover says, because somebody asks for it
 // beside the process that runs the shift. It marks the record first, with which a running owner
 // stops, then writes each route once and verifies it, as every rollback. Where the targets are not
-// healthy, it changes nothing and returns ErrTargetUnhealthy. It returns within
-// Handover.RollbackTimeout.
-func RollBack(ctx context.Context, h Handover, by Successor) (Returned, error) {
-	ctx, cancel := context.WithTimeout(ctx, h.RollbackTimeout)
+// healthy, it changes nothing and returns ErrTargetUnhealthy. It returns within Handover.RollbackTimeout,
+// and the time of a last read where the rollback did not complete.
+func RollBack(asked context.Context, h Handover, by Successor) (Returned, error) {
+	ctx, cancel := context.WithTimeout(asked, h.RollbackTimeout)
 	defer cancel()
 	t := newTakeover(h, by)
 	targets := t.targets()
@@ -190,6 +190,9 @@ func RollBack(ctx context.Context, h Handover, by Successor) (Returned, error) {
 	}
 	handedLease{t.lease}.suspend()
 	if err != nil {
+		limited, cancel := context.WithTimeout(asked, checkTimeout)
+		defer cancel()
+		t.fleet.inspect().refreshDirty(limited)
 		return t.returned(unmarked), err
 	}
 	t.fleet.report.emit(Event{Kind: ShiftEnded, Text: string(RolledBack)})

@@ -215,6 +215,24 @@ func TestRollBack_obstacles(t *testing.T) {
 	}
 }
 
+// Where the rollback does not complete in time, the routes are read back all the same: the time may end between the last write and its read.
+func TestRollBack_isReadWhenTheTimeIsUp(t *testing.T) {
+	for _, kind := range []string{"blocked", "refused", "slow"} {
+		synctest.Test(t, func(t *testing.T) {
+			script := fmt.Sprintf("fault %s write by=rollback for=7s times=always\n", kind)
+			x := ask(t, userStory+script, 3*time.Minute, func(h *rollout.Handover, _ *rollout.Successor) { h.RollbackTimeout = 6 * time.Second })
+			if x.err == nil || x.took > 9*time.Second {
+				t.Errorf("%s: ended after %s: %v", kind, x.took, x.err)
+			}
+			for i, r := range x.returned.Routes {
+				if !r.Read || r.Missing {
+					t.Errorf("%s: route %d was not read back: %+v", kind, i, r)
+				}
+			}
+		})
+	}
+}
+
 // Whether the owner of a record has ended is known at once, or after a lease.
 func TestIsAbandoned(t *testing.T) {
 	for owner, want := range map[string]struct {

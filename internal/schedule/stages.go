@@ -95,7 +95,7 @@ func counted(n int, thing string) string {
 func (s plan) heading() string {
 	from := "current weights (read at apply)"
 	if mean := s.From(); mean != nil || s.Request.AllRoutes(func(x shift.Route) bool { return x.Response != "" }) {
-		from = s.weightsText(mean)
+		from = versions{s}.carriedText(mean)
 	}
 	text := fmt.Sprintf("%s -> %s", from, s.weightsText(s.Desired))
 	if s.Kind == shift.Revert {
@@ -226,7 +226,7 @@ func (s plan) rollbackPathText() string {
 	case s.Kind == shift.Revert:
 		return "a later shift forward takes all steps"
 	case s.KeepsStable():
-		return "the previous version stays the one to revert to"
+		return versions{s}.priorPreviousText()
 	case s.From() == nil:
 		return "no previous version to revert to afterwards"
 	case !sole:
@@ -237,6 +237,8 @@ func (s plan) rollbackPathText() string {
 		return fmt.Sprintf("no previous version to revert to afterwards, because %s is detached", before)
 	case e.Version == "":
 		return fmt.Sprintf("%s has no version, so reverting to it takes all steps", before)
+	case e.VersionChanged:
+		return fmt.Sprintf("the previous version is %s (%s); a shift to %s takes all steps", before, e.VersionBefore, s.label(before))
 	case window == 0:
 		return fmt.Sprintf("reverting to %s takes all steps, because rollback_window is 0s", before)
 	case s.Request.AttachesIdle && slices.Contains(s.AttachedAfter, before):
@@ -246,6 +248,19 @@ func (s plan) rollbackPathText() string {
 		return fmt.Sprintf("%s can be reverted to without steps (%s), which attaches it first", before, FormatDuration(window))
 	}
 	return fmt.Sprintf("%s can be reverted to without steps (%s)", before, FormatDuration(window))
+}
+
+// priorPreviousText is rollbackPathText of a shift that leaves the previous version as it is.
+// Its environment may have another version since, which never had traffic.
+func (s versions) priorPreviousText() string {
+	p := s.Request.Previous
+	switch {
+	case p == nil || p.Version == "":
+		return "no previous version to revert to afterwards"
+	case p.Matches(s.Request.Environment(p.Environment)):
+		return "the previous version stays the one to revert to"
+	}
+	return fmt.Sprintf("%s (%s) stays the previous version, but is not in environments", p.Environment, p.Version)
 }
 
 // previousAfter is the environment that is the previous one after the shift: what the last

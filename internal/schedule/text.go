@@ -25,12 +25,26 @@ func Text(decided shift.Schedule) string {
 	if s.RollsBackFirst {
 		lines = s.rollsBackFirstText()
 	}
-	lines = append(lines, s.kindText()...)
-	lines = append(lines, s.routeLines()...)
+	lines = slices.Concat(advice{s}.resetText(), lines, s.kindText(), s.routeLines())
 	for _, warning := range slices.Concat(s.unmanagedText(), warner{s}.unfinishedWarnings(), warner{s}.idleWarnings(), warner{s}.gateWarnings(), s.Request.Notes) {
 		lines = append(lines, "Warning: "+warning)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// resetText names the routes that another resource seems to have reset, before anything else: until
+// that resource leaves them alone, whatever the apply does is undone.
+func (s advice) resetText() []string {
+	var names []string
+	for _, x := range s.Request.Routes {
+		if s.Request.IsReset(x) {
+			names = append(names, x.Name)
+		}
+	}
+	if names == nil || s.Request.Managed == "" {
+		return nil
+	}
+	return []string{fmt.Sprintf("One %s alone is attached on: %s. A resource that manages the route leaves it like that. %s", s.backend(), And(names), s.Request.Managed)}
 }
 
 // kindText is what the apply does, after any rollback that comes first.
@@ -100,7 +114,7 @@ func (s plan) rollsBackFirstText() []string {
 		}
 	}
 	return []string{
-		fmt.Sprintf("A shift did not finish. Observed: %s.", s.weightsText(s.foundMean())),
+		fmt.Sprintf("A shift did not finish. Observed: %s.", versions{s}.carriedText(s.foundMean())),
 		fmt.Sprintf("First roll back to %s immediately: %s, no steps, no gates.", s.weightsText(shift.Mean(back)), callsText(written)),
 	}
 }
@@ -214,7 +228,7 @@ func (s plan) rollbackText() []string {
 		}
 	}
 	return slices.Concat([]string{
-		fmt.Sprintf("%s Observed: %s.", cause, s.weightsText(s.Request.ObservedMean())),
+		fmt.Sprintf("%s Observed: %s.", cause, versions{s}.carriedText(s.Request.ObservedMean())),
 		fmt.Sprintf("Roll back to %s immediately: %s, no steps, no gates; then settle %s.",
 			s.weightsText(s.Desired), callsText(differing(s.Schedule)), FormatDuration(s.Request.Strategy.Settle)),
 	}, connectionsText(s.Request.Routes), cachedText(s.Request.Routes), s.attachmentText())
@@ -302,10 +316,29 @@ func (s plan) labels(names []string) string {
 	return strings.Join(parts, ", ")
 }
 
-func (s plan) weightsText(w shift.Weights) string {
+func (s plan) weightsText(w shift.Weights) string { return labeledText(w, s.label) }
+
+// versions names the versions that have or had traffic.
+type versions struct{ plan }
+
+// carriedText is weightsText of traffic that is there before the apply. What the last completed
+// shift left is named by the version that had the traffic, which the configuration may have
+// changed since.
+func (s versions) carriedText(w shift.Weights) string {
+	return labeledText(w, func(name string) string {
+		e := s.Request.Environment(name)
+		stable := slices.ContainsFunc(s.Request.Routes, func(x shift.Route) bool { return x.Stable[name] > 0 })
+		if stable && e.VersionChanged {
+			return fmt.Sprintf("%s (%s)", name, e.VersionBefore)
+		}
+		return s.label(name)
+	})
+}
+
+func labeledText(w shift.Weights, label func(name string) string) string {
 	var parts []string
 	for _, name := range w.Names() {
-		parts = append(parts, s.label(name)+" "+w[name].String())
+		parts = append(parts, label(name)+" "+w[name].String())
 	}
 	if parts == nil {
 		return "no traffic"

@@ -72,6 +72,10 @@ func TestSchedule_textOfAShift(t *testing.T) {
 			toGreen(r)
 			r.Strategy.Baseline = 50
 		})},
+		// blue was moved to green outside Terraform, and changed while it was idle.
+		{"the last stable version was replaced while idle", with(full(shift.Sole("red"), route(blue, green)), blueChanged)},
+		// The edit that moves the traffic away also changes blue.
+		{"the version that has the traffic changes in the same edit", with(full(green, route(blue, blue)), blueChanged)},
 		{"detach_idle", with(full(green, onlyAttached(blue)), func(r *shift.Request) { r.Strategy.DetachIdle = true })},
 		{"an attached idle environment without a healthy target", with(full(green, route(blue, blue)), redUnhealthy)},
 		{"one that is detached", with(full(green, route(blue, blue)), func(r *shift.Request) {
@@ -91,6 +95,14 @@ func TestSchedule_textOfAShift(t *testing.T) {
 			r.Notes = []string{"rule 7 forwards to green as well."}
 		})},
 	})
+}
+
+func managed(r *shift.Request) {
+	r.Managed = "If hashicorp/aws manages this listener or rule, first give that resource lifecycle { … }."
+}
+
+func blueChanged(r *shift.Request) {
+	r.Environments[0].VersionBefore, r.Environments[0].VersionChanged = "1.4.1", true
 }
 
 func TestSchedule_textOfRoutes(t *testing.T) {
@@ -126,6 +138,8 @@ func TestSchedule_textOfOtherKinds(t *testing.T) {
 		{"retry", with(bare(green, route(blue, blue)), func(r *shift.Request) { r.Rejected, r.Retry = rejection("1.5.0"), true })},
 		{"retry while another version is rejected", with(bare(green, route(blue, blue)), func(r *shift.Request) { r.Rejected, r.Retry = rejection("1.4.9"), true })},
 		{"external change", with(full(green, route(green, blue)), func(r *shift.Request) { r.Previous = id("blue", "1.4.2") })},
+		{"external change by a resource that manages the route", with(full(green, shift.Route{Name: "web", Stable: green, Observed: blue, Attached: []string{"blue"}}), managed)},
+		{"external change that leaves both groups attached", with(full(green, route(green, blue)), managed)},
 		{"external change to an unmanaged group", full(green, route(green, shift.Sole("legacy")))},
 		{"external change of one route to an unmanaged group", with(full(green, route(green, shift.Sole("legacy")), named(route(green, half), "api")), func(r *shift.Request) {
 			r.Environments = append(r.Environments, shift.Environment{Name: "legacy", Unmanaged: true})
@@ -134,7 +148,9 @@ func TestSchedule_textOfOtherKinds(t *testing.T) {
 			r.Environments = append(r.Environments, shift.Environment{Name: "old", Removed: true})
 		})},
 		{"rollback from a single group", with(full(blue, shift.Route{Stable: blue, Observed: green, Attached: []string{"green"}}), away)},
-		{"partial external change", full(green, route(green, half))},
+		{"partial external change", with(full(green, route(green, half)), func(r *shift.Request) { r.Previous = id("blue", "1.4.2") })},
+		{"partial external change, the previous version was replaced while idle", with(full(green, route(green, half)), func(r *shift.Request) { r.Previous = id("blue", "1.4.1") })},
+		{"partial external change without a previous version", full(green, route(green, half))},
 		{"accepted", full(blue, route(green, blue))},
 		{"another switch", with(full(green, route(blue, blue)), func(r *shift.Request) { r.OtherSwitch = "ann@ci-1 (shift 20260101T000000Z-1)" })},
 		{"a route is missing", full(blue, named(shift.Route{Stable: blue, Missing: true}, "api"), route(blue, blue))},

@@ -11,6 +11,7 @@ type Environment struct {
 	Version        string // empty: none, and the environment never matches an Identity
 	Groups         string // identifies its target groups; equal strings mean the same groups
 	VersionChanged bool   // the version differs from that of the last completed shift
+	VersionBefore  string // of the last completed shift; empty: unknown
 	Removed        bool   // no longer configured: detached once it has no traffic
 	Unmanaged      bool   // a group on a route that is in no environment of the switch
 	// IdleUnhealthy reports that one of its groups was attached at weight 0 without a healthy
@@ -103,6 +104,7 @@ type Request struct {
 	Retry                bool       // retry changed, which allows the rejected version again
 
 	Backend      string // what a group is called; empty: target group
+	Managed      string // what to do if another resource manages a route; empty: nothing is known
 	MaxGroups    int    // the router's limit of groups per route; 0: none
 	AttachesIdle bool   // idle environments are attached at weight 0, so that their health is checked
 
@@ -216,6 +218,13 @@ func (r Request) Environment(name string) Environment {
 		}
 	}
 	return Environment{Name: name, Unmanaged: true}
+}
+
+// IsReset reports whether a route looks as if another resource that manages it had reset it:
+// it forwards to one group alone, and to another one than the last completed shift left. A
+// shift of the switch leaves at least two until it is completed.
+func (r Request) IsReset(x Route) bool {
+	return r.AttachesIdle && !x.Joining && !x.Missing && len(x.Attached) == 1 && x.Stable != nil && x.Observed != nil && !x.Observed.Equal(x.Stable)
 }
 
 // AllRoutes reports whether the condition holds for every route.

@@ -30,7 +30,7 @@ func Deadline(d time.Duration) time.Duration {
 }
 
 // Exceeds reports whether something took longer than its limit, which is for an idle machine. Where it did, the
-// machine is measured once more: it may have become busy after the first measurement.
+// machine is measured again: it may have become busy after the first measurement.
 func Exceeds(took, limit time.Duration) bool {
 	return took > Deadline(limit) && took > time.Duration(float64(limit)*measure())
 }

@@ -94,6 +94,11 @@ type Words struct {
 	Record         RecordWords
 }
 
+// ManagedHint is what to do if another resource manages a route.
+func (w Words) ManagedHint() string {
+	return "If " + w.Manager + " manages this " + w.Route + ", first give that resource " + w.Ignore + ", or it moves the traffic again."
+}
+
 // RecordWords are what to do about a record of a shift. All are empty where the routes have no place for one.
 type RecordWords struct {
 	Refused string // it was refused
@@ -134,7 +139,7 @@ func (p Entry) CheckPlanned(ctx context.Context, session *Session, id string) er
 // Release describes the platform to a release.
 func (p Entry) Release() release.Platform {
 	return release.Platform{Limits: p.Limits, NoRecord: p.Unrecorded != "", Backend: p.Backend, Aliases: p.Aliases, GroupName: p.GroupName,
-		Batch: p.Batch, Connections: p.Connections}
+		Batch: p.Batch, Connections: p.Connections, Managed: p.Words.ManagedHint()}
 }
 
 // GroupOf returns the group that a value of Backends means behind the routes of an entry point, or what is
