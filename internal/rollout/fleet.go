@@ -31,11 +31,10 @@ type fleet struct {
 
 	observed []traffic.State // at the start of the shift; nil: not read yet
 	lastStates
-	unsure  []time.Time // until then, a write that had no answer may be carried out; zero: there was none
-	blind   bool        // what such a write was to replace is not known
-	moved   bool        // other traffic weights were written to some route
-	missing []bool      // the service said that the route does not exist
-	added   [][]string  // groups that somebody added at weight 0 during the shift
+	blind   bool       // what a write that may be carried out late was to replace is not known
+	moved   bool       // other traffic weights were written to some route
+	missing []bool     // the service said that the route does not exist
+	added   [][]string // groups that somebody added at weight 0 during the shift
 	// handing is called before states are written, and when what was written is known; nil: no
 	// guardian.
 	handing func(pending map[int]traffic.State)
@@ -44,7 +43,7 @@ type fleet struct {
 func newFleet(spec Spec, report *reporter) *fleet {
 	f := &fleet{routes: spec.Routes, router: spec.Router, rollbackRouter: spec.RollbackRouter,
 		owners: spec.Owners, limits: spec.Limits, sticky: spec.Sticky, report: report,
-		unsure: make([]time.Time, len(spec.Routes)), missing: make([]bool, len(spec.Routes)), added: make([][]string, len(spec.Routes))}
+		lastStates: lastStates{unsure: make([]time.Time, len(spec.Routes))}, missing: make([]bool, len(spec.Routes)), added: make([][]string, len(spec.Routes))}
 	if f.rollbackRouter == nil {
 		f.rollbackRouter = spec.Router
 	}
@@ -93,9 +92,6 @@ func (f *fleet) mean() shift.Weights {
 	}
 	return shift.Mean(all)
 }
-
-// isUnsure reports whether a write of the i-th route that had no answer may still be carried out.
-func (f *fleet) isUnsure(i int) bool { return time.Now().Before(f.unsure[i]) }
 
 // isDirty reports whether the state of some route is unknown.
 func (f *fleet) isDirty() bool { return slices.Contains(f.dirty, true) }
@@ -211,6 +207,7 @@ type lastStates struct {
 	current  []traffic.State   // as last read; nil: not read yet
 	dirty    []bool            // written and not read back: the state is unknown
 	asked    []*traffic.State  // the last accepted write that was not read back; nil: none
+	unsure   []time.Time       // until then, a write that had no answer may be carried out; zero: there was none
 	replaced [][]replacedState // what the routes had before writes, the last one at the end
 	// trafficOnly: an external change that leaves the traffic alone, such as one of
 	// stickiness, does not count.
@@ -221,6 +218,9 @@ type lastStates struct {
 func (l lastStates) isUnchanged(i int, state traffic.State) bool {
 	return state.Equal(l.current[i]) || l.trafficOnly && state.EqualTraffic(l.current[i])
 }
+
+// isUnsure reports whether a write of the i-th route that had no answer may still be carried out.
+func (l lastStates) isUnsure(i int) bool { return time.Now().Before(l.unsure[i]) }
 
 // shows reports whether a state is the one that was written.
 func (l lastStates) shows(state, written traffic.State) bool {

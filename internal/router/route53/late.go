@@ -44,10 +44,12 @@ func (r *Router) Fence(route string, desired traffic.State, before []traffic.Sta
 		return false
 	}
 	w := &write{route: parsed, weights: weights}
-	all := []map[string]int{}
 	if before == nil {
-		all = mostOf(w.of(k.sets), rand.Perm)
+		all := mostOf(w.of(k.sets))
+		r.shared.fence(route, all)
+		return len(all) >= minDrawn
 	}
+	all := []map[string]int{}
 	for _, state := range before {
 		all = append(all, k.byIdentifier(state))
 	}
@@ -55,6 +57,10 @@ func (r *Router) Fence(route string, desired traffic.State, before []traffic.Sta
 	w.avoid = all
 	return !contains(all, w.of(k.sets))
 }
+
+// minDrawn is from how many weights those of a rollback are drawn at least, so that they are hardly the ones
+// that a batch of another process replaces. There are as many where one record set has all shares.
+const minDrawn = 100
 
 // fence makes the next writes of a rollback avoid weights, and those that the route has then.
 func (s *shared) fence(route string, before []map[string]int) {
@@ -122,23 +128,21 @@ func avoiding(weights map[string]int, those []map[string]int) map[string]int {
 	return weights
 }
 
-// mostOf returns the weights for the same shares, without two that are drawn: nobody knows which weights the shift of
+// mostOf returns all weights for the same shares but two that are drawn: nobody knows which weights the shift of
 // another process has replaced, but these two are hardly among them. One of them may be what the route has now.
-func mostOf(weights map[string]int, perm func(n int) []int) []map[string]int {
+func mostOf(weights map[string]int) []map[string]int {
 	divisor, largest := sizeOf(weights)
 	if divisor == 0 {
 		return nil
 	}
-	all := []map[string]int{weights}
+	var others []map[string]int
 	for factor := range maxWeight * divisor / largest {
 		if factor++; factor != divisor {
-			all = append(all, scaled(weights, divisor, factor))
+			others = append(others, scaled(weights, divisor, factor))
 		}
 	}
-	for _, i := range slices.Backward(slices.Sorted(slices.Values(perm(len(all) - 1)[:min(2, len(all)-1)]))) {
-		all = slices.Delete(all, i+1, i+2)
-	}
-	return all
+	rand.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
+	return append(others[:max(0, len(others)-2)], weights)
 }
 
 // sizeOf returns the greatest common divisor of weights, 0 if all are 0, and the largest of them.
