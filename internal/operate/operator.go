@@ -138,7 +138,7 @@ func (o *Operator) complete(ctx context.Context, s seen, x traffic.Left, summary
 		return s, x, ended(summary, x)
 	}
 	if x = again.shifts[i]; len(x.To) != x.Routes {
-		return s, x, refuse(summary, fmt.Sprintf("The shift has %d routes, which move together. Only %d of them were found on the load balancers of the named routes.", x.Routes, len(x.To)),
+		return s, x, refuse(summary, fmt.Sprintf("The shift has %d routes, which move together. Only %d of them were found beside the named routes.", x.Routes, len(x.To)),
 			"Name all of them with --route, or use -f with the state of the switch.")
 	}
 	return again, x, nil

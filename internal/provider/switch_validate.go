@@ -300,7 +300,7 @@ func (p planning) checkInline(config switchModel, w desired, prior release.Prior
 			diags.Append(c.removed(""))
 		case len(lost) > 0:
 			c.traffic = lost
-			diags.Append(c.replaced("a target group", w.Environments[name].GroupsUnknown))
+			diags.Append(c.replaced("a "+w.platform.Backend, w.Environments[name].GroupsUnknown))
 		default:
 			c.name = now
 			diags.Append(c.backing(before["backed_by"], after["backed_by"])...)
