@@ -132,7 +132,7 @@ func (p *Plan) choose(ctx context.Context, s seen) (*traffic.Left, *Problem) {
 // unread is about records that could not be read: only --to says where the traffic belongs then.
 func (p *Plan) unread(ctx context.Context, err error) *Problem {
 	if p.options.To == "" {
-		return callProblem(ctx, p.summary, err, p.operator.Account)
+		return p.operator.callProblem(ctx, p.summary, err)
 	}
 	p.warn("The records of the routes could not be read, so a running shift is not marked: %s.", oneLine(err.Error()))
 	return nil

@@ -24,6 +24,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/route53"
 )
 
@@ -175,7 +176,7 @@ func (s AWSSettings) loadRegional(ctx context.Context, region string) (cfg aws.C
 	cfg, err = load(ctx)
 	if known = cfg.Region != "" || region != ""; err == nil && cfg.Region == "" {
 		// The SDK may assume a role itself, as the environment or a profile says.
-		options = append(options, config.WithDefaultRegion(cmp.Or(region, s.globalRegion())))
+		options = append(options, config.WithDefaultRegion(cmp.Or(region, s.globalRegion(cfg))))
 		cfg, err = load(ctx)
 	}
 	if err != nil {
@@ -227,8 +228,8 @@ func (s AWSSettings) options() []func(*config.LoadOptions) error {
 }
 
 // globalRegion is the region in which the global services of the partition are called, such as Route 53:
-// that of the role, if there is one.
-func (s AWSSettings) globalRegion() string {
+// that of the role, if there is one, or of what the SDK finds in the environment and in a profile.
+func (s AWSSettings) globalRegion(cfg aws.Config) string {
 	role := ""
 	switch {
 	case s.Role != nil:
@@ -237,7 +238,7 @@ func (s AWSSettings) globalRegion() string {
 		role = s.Web.ARN
 	}
 	parsed, _ := arn.Parse(role) // a malformed one has no partition
-	return route53.GlobalRegion(parsed.Partition)
+	return route53.GlobalRegion(cmp.Or(parsed.Partition, awscall.PartitionOf(cfg)))
 }
 
 // assume adds a role on top of the credentials. Both kinds of role renew themselves.
