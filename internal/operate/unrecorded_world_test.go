@@ -114,12 +114,12 @@ func (w *dnsWorld) weights(kind types.RRType) map[string]int64 {
 	return found
 }
 
-// hasAll reports whether a record sends everything to an environment.
-func (w *dnsWorld) hasAll(environment string, kinds ...types.RRType) bool {
+// isOnBlue reports whether records send everything to blue.
+func (w *dnsWorld) isOnBlue(kinds ...types.RRType) bool {
 	w.t.Helper()
 	for _, kind := range kinds {
 		for name, n := range w.weights(kind) {
-			if (n > 0) != (name == environment) {
+			if (n > 0) != (name == "blue") {
 				return false
 			}
 		}

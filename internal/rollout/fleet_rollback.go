@@ -29,10 +29,9 @@ const (
 	minRollbackPause, maxRollbackPause = 100 * time.Millisecond, 2 * time.Second
 	// maxReadAge is how old the last read of a route may be when a rollback ends.
 	maxReadAge = time.Second
-	// lateWriteWatch is how long a route is read after its rollback where a write before that had no answer: the API
-	// may carry it out late. A guardian stays for lateWriteLimit after that, because nobody waits for it. A rollback of
-	// the shift itself does not: Terraform waits for it with the state locked, and most of these writes had the
-	// answer that the API has failed. One that comes even later is an external change, which the next plan shows.
+	// lateWriteWatch is how long a route is read after its rollback where a write before that had no answer: the
+	// API may carry it out late. A guardian then stays for lateWriteLimit, because nobody waits for it. The shift
+	// does not: Terraform waits for it. What comes even later is an external change, which the next plan shows.
 	lateWriteWatch = 30 * time.Second
 )
 

@@ -37,13 +37,8 @@ var (
 // owner may be carried out late.
 const renewalGap = 10
 
-const (
-	// lateWriteLimit is how long after its sender gave a write up, or died, it can be executed: AWS accepts a
-	// request for five minutes after it was signed.
-	lateWriteLimit = 5 * time.Minute
-	// lateWriteInterval is the pause between two looks for one.
-	lateWriteInterval = 5 * time.Second
-)
+// lateWriteInterval is the pause between two looks for a write that is executed late.
+const lateWriteInterval = 5 * time.Second
 
 // takeover is a shift whose owner died.
 type takeover struct {

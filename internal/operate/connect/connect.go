@@ -16,8 +16,6 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/kubeconfig"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate/routers"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/route53"
 )
 
 const (
@@ -62,9 +60,8 @@ func load(ctx context.Context, region string) (cfg aws.Config, assumed string, e
 		return cfg, "", err
 	}
 	if region == "" {
-		partition := awscall.PartitionOf(cfg)
-		region = route53.GlobalRegion(partition)
-		if partition == "" {
+		known := false
+		if region, known = routers.GlobalRegion(cfg); !known {
 			assumed = region
 		}
 	}

@@ -159,7 +159,9 @@ func TestRollback_isNotUndoneByAnotherProcess(t *testing.T) {
 	go func() { ended <- d.forward.Write(ctx, route, d.to(stable, 50, 50)) }()
 	id := <-arrived
 	cancel()
-	<-ended
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the write returned %v", err)
+	}
 	again, _ := d.routers(route53.Options{RequestsPerSecond: unlimited})
 	must(t, again.Write(t.Context(), route, d.to(stable, 50, 50)))
 	_, command := d.routers(route53.Options{RequestsPerSecond: unlimited})
