@@ -48,7 +48,7 @@ func main() {
 	write := flag.Bool("write", false, "write the table into templates/guides/benchmarks.md")
 	rates := flag.Int("rates", 0, "only measure how often target_metrics is wrong, in this many simulated runs each, and write the tables into templates/guides/benchmarks.md")
 	seed := flag.Uint64("seed", 0, "number of the traffic of -rates: another one shows that the figures are not those of one sample")
-	flag.StringVar(&b.only, "only", "", "make only this measurement: choice, steps, rollback, intervals, record, detection, judgment, traffic, provider, shifts, releases, dns, cancel or scale")
+	flag.StringVar(&b.only, "only", "", "make only this measurement: choice, steps, rollback, intervals, record, detection, judgment, traffic, provider, shifts, releases, network, dns, functions, cancel or scale")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

@@ -39,7 +39,9 @@ var (
 	errForbidden = errors.New("the credentials are not allowed to read the metric")
 	errInternal  = errors.New("CloudWatch reported an internal error")
 	errSamePage  = errors.New("CloudWatch returned the same page twice")
-	errNoRegion  = errors.New("no region is configured")
+
+	// ErrNoRegion is the cause where neither the gate nor the routes nor the provider have a region.
+	ErrNoRegion = errors.New("no region is known: set region in the gate, region in the block aws of the provider, or AWS_REGION")
 
 	regionPattern = regexp.MustCompile(`^[a-z]{2}[a-z0-9-]*-[0-9]+$`)
 )
@@ -249,7 +251,7 @@ type clients struct {
 
 func (c *clients) in(region string) (CloudWatch, error) {
 	if region == "" {
-		return nil, errNoRegion
+		return nil, ErrNoRegion
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -288,7 +290,7 @@ func preflightVerdict(what string, err error) rollout.Verdict {
 // isPermanent reports whether a retry would return the same error, because the
 // request is malformed or not allowed.
 func isPermanent(err error) bool {
-	if errors.Is(err, errForbidden) || errors.Is(err, errNoRegion) || errors.Is(err, errNotALB) || errors.Is(err, errOnlyNLB) {
+	if errors.Is(err, errForbidden) || errors.Is(err, ErrNoRegion) || errors.Is(err, errNotALB) || errors.Is(err, errOnlyNLB) {
 		return true
 	}
 	if _, none := errors.AsType[*traffic.NoMetricsError](err); none {

@@ -73,6 +73,11 @@ func (c CloudWatchAlarm) Check() []*ArgumentError {
 	return errs
 }
 
+// NeedsRegion reports whether an alarm is given by name, which does not include the region.
+func (c CloudWatchAlarm) NeedsRegion() bool {
+	return slices.ContainsFunc(c.Names, func(name string) bool { return name != "" && !alarmARN.MatchString(name) })
+}
+
 // NewCloudWatchAlarm returns a CloudWatch alarm gate. Wrong arguments are returned as
 // joined *ArgumentError. It also fails if there is no client for a region.
 func NewCloudWatchAlarm(c CloudWatchAlarm, deps Dependencies) (rollout.Gate, error) {

@@ -124,6 +124,9 @@ func (s SigV4) regionFor(address, fallback string) string {
 	return fallback
 }
 
+// NeedsRegion reports whether requests are signed for a region that neither the block nor the URL names.
+func (c Prometheus) NeedsRegion() bool { return c.SigV4 != nil && c.SigV4.regionFor(c.URL, "") == "" }
+
 // signer signs requests, which have all other headers by then.
 type signer struct {
 	http.RoundTripper

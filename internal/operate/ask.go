@@ -58,7 +58,7 @@ func (o *Operator) Ask(ctx context.Context, options AskOptions) (Asked, error) {
 	}
 	s, problem := o.read(limited, a.summary)
 	if problem == nil && s.unread != nil {
-		problem = callProblem(limited, a.summary, s.unread, o.Account)
+		problem = o.callProblem(limited, a.summary, s.unread)
 	}
 	if problem == nil {
 		s, problem = a.choose(limited, s)
@@ -117,7 +117,7 @@ func (a *asking) ask(ctx context.Context) *Problem {
 	_, _ = rand.Read(nonce[:]) // never fails
 	a.request = traffic.Request{Verb: a.Verb, Shift: a.shift.Shift, At: a.shift.Reached, Gate: a.Gate, By: a.who(ctx), Reason: a.Reason, Nonce: hex.EncodeToString(nonce[:])}
 	if err := a.Recorder.Ask(ctx, a.Target.ids(), a.request); err != nil {
-		return callProblem(ctx, a.summary, err, a.Account)
+		return a.callProblem(ctx, a.summary, err)
 	}
 	a.progress("Sent the request to shift %s of %s, at %s. It responds within a few seconds.", a.shift.Shift, a.shift.Owner, a.shift.Reached)
 	return nil

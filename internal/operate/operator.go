@@ -20,6 +20,9 @@ type Clients struct {
 	Caller func(context.Context) string
 	// Account returns the account of the credentials; empty: not known.
 	Account func(context.Context) string
+	// Assumed is the region that is called because nothing says which partition of AWS the credentials belong to;
+	// empty: that is known.
+	Assumed string
 }
 
 // Operator runs the verbs. Its methods are not safe for concurrent use.
@@ -59,7 +62,7 @@ func (o *Operator) read(ctx context.Context, summary string) (seen, *Problem) {
 	}
 	reads.Wait()
 	if err != nil {
-		return seen{}, callProblem(ctx, summary, err, o.Account)
+		return seen{}, o.callProblem(ctx, summary, err)
 	}
 	s.shifts = traffic.MergeRecords(records)
 	return s, nil
@@ -122,7 +125,7 @@ func (o *Operator) complete(ctx context.Context, s seen, x traffic.Left, summary
 		records, err = o.Recorder.Records(limited, beside)
 	}
 	if err != nil {
-		return s, x, callProblem(ctx, summary, err, o.Account)
+		return s, x, o.callProblem(ctx, summary, err)
 	}
 	for _, id := range beside {
 		if slices.ContainsFunc(records[id], func(r traffic.Record) bool { return r.Shift == x.Shift }) && !slices.Contains(o.Target.ids(), id) {
@@ -138,7 +141,7 @@ func (o *Operator) complete(ctx context.Context, s seen, x traffic.Left, summary
 		return s, x, ended(summary, x)
 	}
 	if x = again.shifts[i]; len(x.To) != x.Routes {
-		return s, x, refuse(summary, fmt.Sprintf("The shift has %d routes, which move together. Only %d of them were found on the load balancers of the named routes.", x.Routes, len(x.To)),
+		return s, x, refuse(summary, fmt.Sprintf("The shift has %d routes, which move together. Only %d of them were found beside the named routes.", x.Routes, len(x.To)),
 			"Name all of them with --route, or use -f with the state of the switch.")
 	}
 	return again, x, nil

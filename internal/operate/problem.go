@@ -60,11 +60,8 @@ func refuse(summary, cause, action string) *Problem {
 	return &Problem{Exit: Refused, Summary: summary, Traffic: unchanged, Cause: cause, Action: action}
 }
 
-// account is who the credentials belong to; empty: not known.
-type account func(ctx context.Context) string
-
 // callProblem is a call that failed before anything was written.
-func callProblem(ctx context.Context, summary string, err error, who account) *Problem {
+func (c Clients) callProblem(ctx context.Context, summary string, err error) *Problem {
 	p := &Problem{Exit: Refused, Summary: summary, Traffic: "not read. " + unchanged, Cause: sentence(err.Error()), Err: err}
 	id, gone := traffic.Missing(err)
 	advice := routers.Advice(err)
@@ -72,11 +69,11 @@ func callProblem(ctx context.Context, summary string, err error, who account) *P
 	case advice != "":
 		p.Action = advice
 	case errors.Is(err, traffic.ErrExpired):
-		p.Action = "The AWS credentials have expired or are not valid. Renew them, then run the command again."
+		p.Action = "The AWS credentials have expired or are not valid. Renew them, then run the command again." + c.otherPartition()
 	case gone || errors.Is(err, traffic.ErrNotFound):
-		p.Action = routers.Missing(id) + otherAccount(ctx, id, who)
+		p.Action = routers.Missing(id) + c.otherAccount(ctx, id)
 	case errors.Is(err, traffic.ErrDenied):
-		p.Action = "Allow the IAM action that the cause names." + otherAccount(ctx, routers.Resource(err), who)
+		p.Action = "Allow the IAM action that the cause names." + c.otherAccount(ctx, routers.Resource(err))
 	default:
 		p.Exit, p.Action = Failed, "Run the command again. If it fails again, check "+routers.Network(err)+"."
 	}
@@ -84,15 +81,23 @@ func callProblem(ctx context.Context, summary string, err error, who account) *P
 }
 
 // otherAccount says where credentials and resource belong to two accounts; empty: they do not.
-func otherAccount(ctx context.Context, id string, who account) string {
+func (c Clients) otherAccount(ctx context.Context, id string) string {
 	owner := routers.Account(id)
-	if owner == "" || who == nil {
+	if owner == "" || c.Account == nil {
 		return ""
 	}
-	if has := who(ctx); has != "" && has != owner {
+	if has := c.Account(ctx); has != "" && has != owner {
 		return fmt.Sprintf(" The credentials belong to account %s, and the ARN to account %s.", has, owner)
 	}
 	return ""
+}
+
+// otherPartition says that credentials may be valid elsewhere; empty: they are not.
+func (c Clients) otherPartition() string {
+	if c.Assumed == "" {
+		return ""
+	}
+	return fmt.Sprintf(" No region is set, and a record has none, so %s was called. If the credentials are for AWS GovCloud or China, set AWS_REGION to a region there.", c.Assumed)
 }
 
 // sentence ends a text with a period and begins it with a capital letter, except for a name such as

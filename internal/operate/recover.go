@@ -35,7 +35,7 @@ func (o *Operator) Recover(ctx context.Context, options RecoverOptions) (Result,
 		return Result{}, problem
 	}
 	if s.unread != nil {
-		return Result{}, callProblem(limited, cannotRecover, s.unread, o.Account)
+		return Result{}, o.callProblem(limited, cannotRecover, s.unread)
 	}
 	x, detail, problem := recoverable(s)
 	if problem != nil || x == nil {
@@ -151,7 +151,7 @@ func (o *Operator) awaitAbandoned(ctx context.Context, s seen, x *traffic.Left) 
 	abandoned, err := rollout.IsAbandoned(ctx, spec, o.Target.ids(), *x)
 	switch {
 	case err != nil && ctx.Err() == nil:
-		return s, callProblem(ctx, cannotRecover, err, o.Account)
+		return s, o.callProblem(ctx, cannotRecover, err)
 	case err != nil || !abandoned:
 		return s, o.running(s, *x)
 	}

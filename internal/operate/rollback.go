@@ -132,7 +132,7 @@ func (p *Plan) choose(ctx context.Context, s seen) (*traffic.Left, *Problem) {
 // unread is about records that could not be read: only --to says where the traffic belongs then.
 func (p *Plan) unread(ctx context.Context, err error) *Problem {
 	if p.options.To == "" {
-		return callProblem(ctx, p.summary, err, p.operator.Account)
+		return p.operator.callProblem(ctx, p.summary, err)
 	}
 	p.warn("The records of the routes could not be read, so a running shift is not marked: %s.", oneLine(err.Error()))
 	return nil
@@ -232,8 +232,11 @@ func (p *Plan) Run(ctx context.Context) (Result, error) {
 		defer stop()
 	}
 	late := p.shift != nil && time.Since(rollout.RenewedAt(*p.shift)) < lateFor && h.Moved
+	if _, fences := by.Router.(traffic.Fencer); fences && p.shift == nil {
+		by.Blind = true // without a record, a shift may have been killed in the middle of a write
+	}
 	for i, route := range p.operator.Target.Routes {
-		h.Routes = append(h.Routes, rollout.HandedRoute{ID: route.ID, Entry: label(route.ID, p.states[i]), Current: p.states[i], Target: p.targets[i], Pending: late})
+		h.Routes = append(h.Routes, rollout.HandedRoute{ID: route.ID, Entry: label(route.ID, p.states[i]), Current: p.states[i], Target: p.targets[i], Pending: late || by.Blind && h.Moved})
 	}
 	began, restored := time.Now(), time.Duration(0)
 	back := map[string]bool{}

@@ -86,14 +86,18 @@ func (w *dnsWorld) share(blue, green int64) {
 // shareOf is share for one record.
 func (w *dnsWorld) shareOf(kind types.RRType, blue, green int64) {
 	w.t.Helper()
-	address := map[types.RRType]string{types.RRTypeA: "192.0.2.1", types.RRTypeAaaa: "2001:db8::1"}[kind]
 	batch := &types.ChangeBatch{}
 	for identifier, weight := range map[string]int64{"blue": blue, "green": green} {
-		batch.Changes = append(batch.Changes, types.Change{Action: types.ChangeActionUpsert, ResourceRecordSet: &types.ResourceRecordSet{
-			Name: new("app.example.com"), Type: kind, SetIdentifier: &identifier, Weight: &weight, TTL: new(int64(30)), ResourceRecords: []types.ResourceRecord{{Value: &address}}}})
+		batch.Changes = append(batch.Changes, types.Change{Action: types.ChangeActionUpsert, ResourceRecordSet: weightedRecord(kind, identifier, weight)})
 	}
 	_, err := w.dns.ChangeResourceRecordSets(context.Background(), &route53.ChangeResourceRecordSetsInput{HostedZoneId: &w.zone, ChangeBatch: batch})
 	w.must(err)
+}
+
+func weightedRecord(kind types.RRType, identifier string, weight int64) *types.ResourceRecordSet {
+	address := map[types.RRType]string{types.RRTypeA: "192.0.2.1", types.RRTypeAaaa: "2001:db8::1"}[kind]
+	return &types.ResourceRecordSet{Name: new("app.example.com"), Type: kind, SetIdentifier: &identifier, Weight: &weight, TTL: new(int64(30)),
+		ResourceRecords: []types.ResourceRecord{{Value: &address}}}
 }
 
 // weights returns the weights of a record by set identifier.
@@ -110,12 +114,12 @@ func (w *dnsWorld) weights(kind types.RRType) map[string]int64 {
 	return found
 }
 
-// hasAll reports whether a record sends everything to an environment.
-func (w *dnsWorld) hasAll(environment string, kinds ...types.RRType) bool {
+// isOnBlue reports whether records send everything to blue.
+func (w *dnsWorld) isOnBlue(kinds ...types.RRType) bool {
 	w.t.Helper()
 	for _, kind := range kinds {
 		for name, n := range w.weights(kind) {
-			if (n > 0) != (name == environment) {
+			if (n > 0) != (name == "blue") {
 				return false
 			}
 		}

@@ -109,7 +109,7 @@ func (w *watching) unfinished() error {
 func (w *watching) poll(ctx context.Context) (*report.Result, error) {
 	s, problem := w.read(ctx, cannotFollow)
 	if problem == nil && s.unread != nil {
-		problem = callProblem(ctx, cannotFollow, s.unread, w.Account)
+		problem = w.callProblem(ctx, cannotFollow, s.unread)
 	}
 	if problem == nil && w.shift.Shift == "" {
 		if s, problem = w.begin(ctx, s); problem == nil {

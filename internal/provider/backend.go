@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/gate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/gates"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/ledger"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/notifying"
@@ -67,10 +68,13 @@ func (b *backend) connect(ctx context.Context, id string) (*platform.Clients, er
 	return c, nil
 }
 
-// dependencies is what gates are created with. The id is one of the routes or groups, and
-// sets the region for gates that have none of their own.
-func (b *backend) dependencies(ctx context.Context, id string) gate.Dependencies {
-	region := platform.Of(id).Region(id)
+// dependencies is what gates are created with. The id is one of the routes or groups; it, or the provider where
+// the platform has no regions, sets the region for gates that have none of their own.
+func (b *backend) dependencies(ctx context.Context, p platform.Entry, id string) gate.Dependencies {
+	region := p.Region(id)
+	if p.Regionless {
+		region, _ = b.session.AWS.Region(ctx) // a gate that needs it fails without one
+	}
 	return gate.Dependencies{Lookup: b.lookup, Environ: b.environ, Region: region,
 		AWSCredentials: b.session.AWS.Credentials(ctx),
 		Balancers: func(ctx context.Context, backends []traffic.Backend) (map[string][]string, error) {
@@ -86,6 +90,18 @@ func (b *backend) dependencies(ctx context.Context, id string) gate.Dependencies
 			}
 			return b.session.AWS.CloudWatch(ctx, of)
 		}}
+}
+
+// checkGates reports what gates lack on this machine, as gates.Here does, and whether they lack a region.
+func (b *backend) checkGates(ctx context.Context, p platform.Entry, all []*gates.Gate, ships bool) diag.Diagnostics {
+	diags := gates.Here(gate.Dependencies{Lookup: b.lookup, Environ: b.environ}, all, ships)
+	if !p.Regionless {
+		return diags
+	}
+	if region, err := b.session.AWS.Region(ctx); region == "" && err == nil {
+		diags.Append(gates.Regionless(all, ships)...)
+	}
+	return diags
 }
 
 // configured is embedded in resources and data sources: it holds what the provider's

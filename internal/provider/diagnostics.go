@@ -86,7 +86,8 @@ func unreadable(routes []traffic.Route, err error) diag.Diagnostic {
 
 // importMissing reports an import of routes of which some do not exist.
 func importMissing(routes []traffic.Route, found map[string]traffic.State) diag.Diagnostic {
-	d := input.Detail{Cause: "A route does not exist.", Action: "Check the ARN, including its region and account."}
+	p := platform.Of(routes[0].ID)
+	d := input.Detail{Cause: "A route does not exist.", Action: "Check " + p.Words.Check + "."}
 	for _, route := range routes {
 		if _, ok := found[route.ID]; !ok {
 			d.Facts = append(d.Facts, input.Fact{"Route", route.ID})
@@ -98,7 +99,7 @@ func importMissing(routes []traffic.Route, found map[string]traffic.State) diag.
 // importForwardsNothing reports an import of a route that has no target groups.
 func importForwardsNothing(route traffic.Route, response string) diag.Diagnostic {
 	return input.Detail{
-		Cause:  fmt.Sprintf("The route does not forward to target groups (%s), so there are no weights to import.", response),
+		Cause:  fmt.Sprintf("The route does not forward to %ss (%s), so there are no weights to import.", platform.Of(route.ID).Backend, response),
 		Action: "Remove the import and let Terraform create the switch. Create replaces a fixed 5xx response; change any other action to a forward first.",
 		Facts:  []input.Fact{{"Route", route.ID}},
 	}.Diagnostic("Cannot import the traffic of " + route.Entry)

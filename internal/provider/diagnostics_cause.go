@@ -59,7 +59,7 @@ func (s *shiftRun) causeDetail(result rollout.Result, f *rollout.Failure) input.
 		return advice{s}.externalChangeDetail(result, f, detail)
 	case rollout.NotForwarding:
 		return input.Detail{
-			Cause: "A route does not forward to target groups: " + detail,
+			Cause: fmt.Sprintf("A route does not forward to %ss: %s", s.platform().Backend, detail),
 			Action: "Change its action to a forward, or remove it from " + input.PathText(s.platform().RoutesAt()) + ". The switch replaces only a fixed 5xx response, and only when the switch is created " +
 				"or when the route is added to it.",
 		}
@@ -219,7 +219,7 @@ func ownDetail(err error, facts []input.Fact) input.Detail {
 	case errors.Is(err, context.Canceled):
 		return input.Detail{Cause: "Terraform was interrupted.", Action: "Run it again."}
 	case errors.Is(err, errRefreshTimeout):
-		return input.Detail{Cause: "AWS did not answer all reads of the refresh in time.", Action: "Run Terraform again. " + networkHint(platform.Of("").Words), Facts: facts}
+		return input.Detail{Cause: "Not all reads of the refresh were answered in time.", Action: "Run Terraform again. If it fails again, check the network from where Terraform runs to AWS or the cluster.", Facts: facts}
 	case errors.Is(err, platform.ErrAccount):
 		return input.Detail{
 			Cause:  "The credentials belong to an AWS account that is not in allowed_account_ids.",
@@ -233,7 +233,7 @@ func ownDetail(err error, facts []input.Fact) input.Detail {
 			Facts:  facts,
 		}
 	}
-	return input.Detail{Cause: "A call to AWS failed.", Action: "Fix what the cause names, then apply again.", Facts: facts}
+	return input.Detail{Cause: "A call failed.", Action: "Fix what the cause names, then apply again.", Facts: facts}
 }
 
 // unreadableRoutes reports routes that the data source could not read.

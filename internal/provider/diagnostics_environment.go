@@ -184,30 +184,35 @@ func testsAction(all []trafficMemory, isRoute func(string) bool) string {
 	if names == nil {
 		return ""
 	}
-	return fmt.Sprintf("If only tests use %s, apply the environment with the ARN in test_routes, or remove what is for tests. Then destroy the environment.\n\n", schedule.And(names))
+	it := "it"
+	if len(names) > 1 {
+		it = "them"
+	}
+	return fmt.Sprintf("If only tests use %s, apply the environment with %s in test_routes, or remove what is for tests. Then destroy the environment.\n\n", schedule.And(names), it)
 }
 
-// environmentDetail is a failed call about an environment.
-func environmentDetail(err error) input.Detail {
+// callDetail is a failed call about an environment.
+func (m environmentModel) callDetail(err error) input.Detail {
 	d := callDetail(err)
 	if errors.Is(err, traffic.ErrNotFound) {
-		d.Action = "Check the ARN, including its region and account, or remove it from target_groups."
+		p := m.platform()
+		d.Action = fmt.Sprintf("Check %s, or remove it from %s.", p.Words.CheckBackend, strings.Join(p.Arguments(), " or "))
 	}
 	return d
 }
 
 func environmentUnreadable(m environmentModel, err error) diag.Diagnostic {
-	return environmentDetail(err).Diagnostic(fmt.Sprintf("Cannot read the traffic of environment %q", m.Name.ValueString()))
+	return m.callDetail(err).Diagnostic(fmt.Sprintf("Cannot read the traffic of environment %q", m.Name.ValueString()))
 }
 
 // notCreated reports a call that failed before readiness could be checked.
 func (m environmentModel) notCreated(err error) diag.Diagnostic {
-	return environmentDetail(err).Diagnostic(notReadySummary(m.Name.ValueString()))
+	return m.callDetail(err).Diagnostic(notReadySummary(m.Name.ValueString()))
 }
 
 // notDestroyed reports what prevented an environment from being destroyed.
 func (m environmentModel) notDestroyed(err error) diag.Diagnostic {
-	d := environmentDetail(err)
+	d := m.callDetail(err)
 	if errors.Is(err, context.Canceled) { // and not the deadline of a read
 		d = input.Detail{Cause: "The apply was interrupted while in-flight requests drained.", Action: "Apply again; the drain starts over."}
 	}
@@ -218,7 +223,7 @@ func (m environmentModel) notDestroyed(err error) diag.Diagnostic {
 // notDetached reports why the target groups could not be removed from the
 // listeners and rules that have them at weight 0.
 func (m environmentModel) notDetached(err error) diag.Diagnostic {
-	d := environmentDetail(err)
+	d := m.callDetail(err)
 	d.Traffic = "the environment has none. It was not destroyed and stays in the state, because its target groups could not be detached."
 	return d.Diagnostic(destroySummary(m.Name.ValueString()))
 }
@@ -274,7 +279,7 @@ func (p proving) causeDetail(f *rollout.Failure) input.Detail {
 	case rollout.Interrupted:
 		return input.Detail{Cause: "The apply was interrupted.", Action: "Apply again; the readiness check starts over."}
 	default:
-		return environmentDetail(f.Err)
+		return p.model.callDetail(f.Err)
 	}
 }
 
@@ -327,7 +332,7 @@ func severalBackends(at path.Path, set []string) diag.Diagnostic {
 }
 
 func nullBacking(at path.Path) diag.Diagnostic {
-	return input.Misuse(at, "It is null. Set the ID of a resource that serves behind the target groups. Use an empty list if those resources are in another state.")
+	return input.Misuse(at, "It is null. Set the ID of a resource that serves the traffic of the environment. Use an empty list if those resources are in another state.")
 }
 
 func notAnEnvironment(at path.Path, value string) diag.Diagnostic {
@@ -344,7 +349,8 @@ func importTrouble(id, detail string, facts ...input.Fact) diag.Diagnostic {
 }
 
 func malformedEnvironmentImport(id string) diag.Diagnostic {
-	return importTrouble(id, "The ID is not a name with entry points. Use the form green,web=<target group ARN>, or green,web=<ARN>,api=<ARN> for several entry points.")
+	return importTrouble(id, "The ID is not a name with entry points. Use the form green,web=<target group ARN>, or green,web=<ARN>,api=<ARN> for several entry points. "+
+		"Other backends follow the name of their argument, such as green,records.web=<set identifier>.")
 }
 
 func importEntryTwice(id, entry string) diag.Diagnostic {
@@ -356,10 +362,11 @@ func importNotAGroup(id, group, fault string) diag.Diagnostic {
 }
 
 func importedGroupMissing(m environmentModel, groups, existing []string) diag.Diagnostic {
-	d := input.Detail{Cause: "A target group does not exist.", Action: "Check the ARN, including its region and account."}
+	p := m.platform()
+	d := input.Detail{Cause: fmt.Sprintf("A %s does not exist.", p.Backend), Action: "Check " + p.Words.CheckBackend + "."}
 	for _, group := range groups {
 		if !slices.Contains(existing, group) {
-			d.Facts = append(d.Facts, input.Fact{"Target group", group})
+			d.Facts = append(d.Facts, input.Fact{p.Fact(), group})
 		}
 	}
 	return d.Diagnostic(fmt.Sprintf("Cannot import environment %q", m.Name.ValueString()))

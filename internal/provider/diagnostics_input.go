@@ -265,8 +265,14 @@ func noSuchStep(at path.Path, gate string, percent shift.Share, steps []shift.St
 }
 
 func malformedImport(id, part string) diag.Diagnostic {
+	var forms []string
+	for _, p := range platform.All() {
+		forms = append(forms, p.RouteText)
+	}
+	last := len(forms) - 1
 	return diag.NewErrorDiagnostic("Cannot import switch "+strconv.Quote(id),
-		fmt.Sprintf("%q is not an entry point with its routes. Use the form web=<ARN>, web=<ARN>+<ARN> for several routes, or web=<ARN>,api=<ARN> for several entry points.", part))
+		fmt.Sprintf("%q is not an entry point with its routes. Use the form web=<route>, web=<route>+<route> for several routes, or web=<route>,api=<route> for several entry points. "+
+			"For <route>, use %s, or %s.", part, strings.Join(forms[:last], ", "), forms[last]))
 }
 
 func importNotARoute(id, route, fault string) diag.Diagnostic {

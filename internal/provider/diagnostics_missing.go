@@ -61,7 +61,7 @@ func (s *shiftRun) missingSummary(result rollout.Result, f *rollout.Failure) str
 	case rollout.RouteMissing:
 		what = s.missingText(result) + " " + goneText(result, f)
 	case rollout.GroupMissing:
-		what = groupText(f.Group) + " does not exist"
+		what = groupText(s.platform(), f.Group) + " does not exist"
 	default:
 		return ""
 	}
@@ -130,10 +130,10 @@ func (s advice) missingAction(result rollout.Result) string {
 	return fmt.Sprintf("remove %s from %s, or create %[1]s again, then apply", it, at)
 }
 
-// groupText names a target group without account and region.
-func groupText(group string) string {
+// groupText names a group without account and region.
+func groupText(p platform.Entry, group string) string {
 	if group == "" {
-		return "a target group"
+		return "a " + p.Backend
 	}
 	return platform.Label(group)
 }
@@ -161,7 +161,7 @@ func (s advice) missingTargetAction(f *rollout.Failure) string {
 		return ""
 	}
 	return fmt.Sprintf("The %s of %s does not exist, so no traffic can be rolled back to it. Set active to an environment whose %ss exist, or create the %[3]s again, then apply.",
-		groupText(group), name, s.platform().Backend)
+		groupText(s.platform(), group), name, s.platform().Backend)
 }
 
 // environmentOf is the configured environment with a target group; empty where none has.

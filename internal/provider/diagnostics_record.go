@@ -42,7 +42,7 @@ func recordDetail(w platform.Words, f *rollout.Failure) (input.Detail, bool) {
 	case rollout.OtherSwitch:
 		return input.Detail{
 			Cause: fmt.Sprintf("Another switch abandoned a shift on a route of this one: %s.", f.Detail),
-			Action: "Apply the configuration of that switch: it completes the shift or rolls it back. Without Terraform, bluegreen recover --route ARN rolls it back. " +
+			Action: "Apply the configuration of that switch: it completes the shift or rolls it back. Without Terraform, bluegreen recover with --route and that route rolls it back. " +
 				"If there is no such configuration any more, remove the " + w.Record.Remove + " of the route afterwards.",
 		}, true
 	default:
@@ -152,7 +152,7 @@ func (s advice) externalChangeDetail(result rollout.Result, f *rollout.Failure, 
 			d.Facts = append(d.Facts, input.Fact{"Forward again", command})
 		}
 	}
-	d.Action = "Make the route forward to target groups again, then apply again. "
+	d.Action = fmt.Sprintf("Make the route forward to %ss again, then apply again. ", s.platform().Backend)
 	if len(d.Facts) > 0 {
 		back := s.backTo(result)
 		d.Action = fmt.Sprintf("Make the route forward again: the command below sends its traffic to %s at once. %s ", back, s.nextApply(result, back))

@@ -92,7 +92,7 @@ func (r *environmentResource) prove(ctx context.Context, c *platform.Clients, p 
 	if groups := p.model.groups(); len(groups) > 0 {
 		some = groups[0]
 	}
-	gates, failed := gates.Build(p.want.gates, r.backend.dependencies(ctx, some))
+	gates, failed := gates.Build(p.want.gates, r.backend.dependencies(ctx, p.model.platform(), some))
 	if len(failed) > 0 {
 		return diag.Diagnostics{p.gateRefused(failed[0].Name, failed[0].Err)}
 	}

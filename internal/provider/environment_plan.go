@@ -12,7 +12,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
-	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/gates"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/ledger"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/platform"
@@ -49,7 +48,7 @@ func (r *environmentResource) ModifyPlan(ctx context.Context, req resource.Modif
 	resp.Diagnostics.Append(r.checkIDs(plan)...)
 	if req.State.Raw.IsNull() || !state.sameReadiness(plan) || state.needsProof(plan) {
 		want, _ := plan.read() // invalid values have been reported already
-		resp.Diagnostics.Append(gates.Here(r.backend.dependencies(ctx, ""), want.gates, true)...)
+		resp.Diagnostics.Append(r.backend.checkGates(ctx, plan.platform(), want.gates, true)...)
 	}
 	if req.State.Raw.IsNull() {
 		return

@@ -158,7 +158,7 @@ func (r *switchResource) prepare(ctx context.Context, s *shiftRun, decided shift
 		return noRoutes(s.platform().RoutesAt(), s.platform())
 	}
 	first := s.Desired.Routes[0].ID
-	gates, failed := gates.Build(s.gates, r.backend.dependencies(ctx, first))
+	gates, failed := gates.Build(s.gates, r.backend.dependencies(ctx, s.platform(), first))
 	if len(failed) > 0 && decided.Kind == shift.Forward {
 		return s.gateRefused(failed[0])
 	}

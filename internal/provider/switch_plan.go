@@ -55,7 +55,7 @@ func (r *switchResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 		}
 	}
 	if r.backend != nil && planned.LastShift.IsUnknown() { // a shift is planned
-		resp.Diagnostics.Append(gates.Here(r.backend.dependencies(ctx, ""), evaluated.gates, evaluated.ship)...)
+		resp.Diagnostics.Append(r.backend.checkGates(ctx, evaluated.platform, evaluated.gates, evaluated.ship)...)
 	}
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, &planned)...)
 	switch {

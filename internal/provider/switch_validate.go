@@ -163,7 +163,7 @@ func (r *switchResource) checkMetrics(ctx context.Context, p plannedGates) (diag
 	}
 	ctx, cancel := context.WithTimeout(ctx, planTimeout)
 	defer cancel()
-	deps := r.backend.dependencies(ctx, p.Routes[0].ID)
+	deps := r.backend.dependencies(ctx, p.platform, p.Routes[0].ID)
 	for _, g := range p.gates {
 		at, needs := g.NeedsRequests()
 		if !needs {
@@ -317,7 +317,7 @@ func (p planning) checkInline(config switchModel, w desired, prior release.Prior
 			diags.Append(c.removed(""))
 		case len(lost) > 0:
 			c.traffic = lost
-			diags.Append(c.replaced("a target group", w.Environments[name].GroupsUnknown))
+			diags.Append(c.replaced("a "+w.platform.Backend, w.Environments[name].GroupsUnknown))
 		default:
 			c.name = now
 			diags.Append(c.backing(before["backed_by"], after["backed_by"])...)

@@ -273,7 +273,7 @@ func (d desiredStates) rollback(exposed bool) map[int]traffic.State {
 		}
 		// A write with an unknown result is rolled back, also one that may be executed later, unless this
 		// run has only attached groups at weight 0: that moves no traffic, and a refused attach is refused again.
-		if (d.fleet.dirty[i] || d.fleet.unsure[i]) && (d.fleet.moved || d.joins(i)) || !same {
+		if (d.fleet.dirty[i] || d.fleet.isUnsure(i)) && (d.fleet.moved || d.joins(i)) || !same {
 			states[i] = target
 		}
 	}

@@ -31,7 +31,7 @@ type fleet struct {
 
 	observed []traffic.State // at the start of the shift; nil: not read yet
 	lastStates
-	unsure  []bool     // a write had no answer, so it may be carried out later
+	blind   bool       // what a write that may be carried out late was to replace is not known
 	moved   bool       // other traffic weights were written to some route
 	missing []bool     // the service said that the route does not exist
 	added   [][]string // groups that somebody added at weight 0 during the shift
@@ -43,7 +43,7 @@ type fleet struct {
 func newFleet(spec Spec, report *reporter) *fleet {
 	f := &fleet{routes: spec.Routes, router: spec.Router, rollbackRouter: spec.RollbackRouter,
 		owners: spec.Owners, limits: spec.Limits, sticky: spec.Sticky, report: report,
-		unsure: make([]bool, len(spec.Routes)), missing: make([]bool, len(spec.Routes)), added: make([][]string, len(spec.Routes))}
+		lastStates: lastStates{unsure: make([]time.Time, len(spec.Routes))}, missing: make([]bool, len(spec.Routes)), added: make([][]string, len(spec.Routes))}
 	if f.rollbackRouter == nil {
 		f.rollbackRouter = spec.Router
 	}
@@ -163,6 +163,9 @@ func (f *fleet) externalChange(i int, states []traffic.State, expected traffic.S
 // fence reports whether a write of the target of a route makes earlier writes fail that are executed late.
 func (f *fleet) fence(i int, target traffic.State) bool {
 	fencer, is := f.rollbackRouter.(traffic.Fencer)
+	if is && f.blind {
+		return fencer.Fence(f.routes[i].ID, target, nil)
+	}
 	return is && fencer.Fence(f.routes[i].ID, target, append(f.written(i), withoutRaw(f.current[i])))
 }
 
@@ -204,6 +207,7 @@ type lastStates struct {
 	current  []traffic.State   // as last read; nil: not read yet
 	dirty    []bool            // written and not read back: the state is unknown
 	asked    []*traffic.State  // the last accepted write that was not read back; nil: none
+	unsure   []time.Time       // until then, a write that had no answer may be carried out; zero: there was none
 	replaced [][]replacedState // what the routes had before writes, the last one at the end
 	// trafficOnly: an external change that leaves the traffic alone, such as one of
 	// stickiness, does not count.
@@ -214,6 +218,9 @@ type lastStates struct {
 func (l lastStates) isUnchanged(i int, state traffic.State) bool {
 	return state.Equal(l.current[i]) || l.trafficOnly && state.EqualTraffic(l.current[i])
 }
+
+// isUnsure reports whether a write of the i-th route that had no answer may still be carried out.
+func (l lastStates) isUnsure(i int) bool { return time.Now().Before(l.unsure[i]) }
 
 // shows reports whether a state is the one that was written.
 func (l lastStates) shows(state, written traffic.State) bool {

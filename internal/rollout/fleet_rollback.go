@@ -29,8 +29,9 @@ const (
 	minRollbackPause, maxRollbackPause = 100 * time.Millisecond, 2 * time.Second
 	// maxReadAge is how old the last read of a route may be when a rollback ends.
 	maxReadAge = time.Second
-	// lateWriteWatch is how long a route is read after its rollback where a write before that had
-	// no answer. The API may carry it out late; its own client gives a call up sooner.
+	// lateWriteWatch is how long a route is read after its rollback where a write before that had no answer: the
+	// API may carry it out late. A guardian then stays for lateWriteLimit, because nobody waits for it. The shift
+	// does not: Terraform waits for it. What comes even later is an external change, which the next plan shows.
 	lateWriteWatch = 30 * time.Second
 )
 
@@ -106,7 +107,7 @@ func (f *fleet) rollBack(ctx context.Context, desired map[int]traffic.State, tim
 		if r.watch {
 			r.next = toRead
 		}
-		if f.unsure[i] && (r.watch || !f.fence(i, target)) {
+		if f.isUnsure(i) && (r.watch || !f.fence(i, target)) {
 			r.until = time.Now().Add(lateWriteWatch)
 		}
 		b.routes = append(b.routes, r)

@@ -27,6 +27,10 @@ const rereadTime = 4200 * time.Millisecond
 // that is canceled may be carried out all the same, after the rollback.
 const interruptedWriteTimeout = 2 * time.Second
 
+// lateWriteLimit is how long after its sender gave a write up, or died, it can be executed: AWS accepts a
+// request for five minutes after it was signed.
+const lateWriteLimit = 5 * time.Minute
+
 // writeForward writes within callTimeout. The errors are by the index of the route.
 func (f *fleet) writeForward(ctx context.Context, desired map[int]traffic.State) []error {
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
@@ -57,7 +61,9 @@ func (f *fleet) write(ctx context.Context, router traffic.Router, desired map[in
 	}
 	writes.Wait()
 	for i, err := range errs {
-		f.unsure[i] = f.unsure[i] || err != nil && !isAnswer(err)
+		if err != nil && !isAnswer(err) {
+			f.unsure[i] = time.Now().Add(lateWriteLimit)
+		}
 		if state, written := desired[i]; written && err == nil {
 			f.replace(i, state, time.Now())
 		}

@@ -107,7 +107,7 @@ func (h handing) over(pending map[int]traffic.State) {
 	targets := h.targets()
 	for _, i := range h.fleet.existing() {
 		route := HandedRoute{ID: h.spec.Routes[i].ID, Entry: h.spec.Routes[i].Entry, Current: h.fleet.current[i], Target: targets[i],
-			Exact: h.desired.joins(i) || h.spec.Request.Strategy.DetachIdle, Ours: h.fleet.written(i), Pending: h.fleet.dirty[i] || h.fleet.unsure[i]}
+			Exact: h.desired.joins(i) || h.spec.Request.Strategy.DetachIdle, Ours: h.fleet.written(i), Pending: h.fleet.dirty[i] || h.fleet.isUnsure(i)}
 		if state, is := pending[i]; is {
 			route.Pending = true
 			route.Ours = append(route.Ours, withoutRaw(state))

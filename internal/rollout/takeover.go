@@ -23,6 +23,7 @@ type Successor struct {
 	// Of RollBack:
 	Alive bool // the owner of the shift may run, and remove its record
 	Force bool // also to targets that are not healthy
+	Blind bool // what a pending write was to replace is not known
 }
 
 // The errors of TakeOver for a shift that is no longer the dead owner's.
@@ -36,13 +37,8 @@ var (
 // owner may be carried out late.
 const renewalGap = 10
 
-const (
-	// lateWriteLimit is how long after the death of its sender a write can be executed: AWS accepts a
-	// request for five minutes after it was signed.
-	lateWriteLimit = 5 * time.Minute
-	// lateWriteInterval is the pause between two looks for one.
-	lateWriteInterval = 5 * time.Second
-)
+// lateWriteInterval is the pause between two looks for a write that is executed late.
+const lateWriteInterval = 5 * time.Second
 
 // takeover is a shift whose owner died.
 type takeover struct {
@@ -262,12 +258,15 @@ func newTakeover(h Handover, by Successor) *takeover {
 		spec.Routes = append(spec.Routes, Route{Route: traffic.Route{ID: r.ID, Entry: r.Entry}})
 	}
 	t := &takeover{Handover: h, fleet: newFleet(spec, report), lease: newLease(spec, report)}
-	t.fleet.moved = h.Moved
+	t.fleet.moved, t.fleet.blind = h.Moved, by.Blind
 	n := len(h.Routes)
 	t.fleet.current, t.fleet.dirty = make([]traffic.State, n), make([]bool, n)
 	t.fleet.replaced, t.fleet.asked = make([][]replacedState, n), make([]*traffic.State, n)
 	for i, r := range h.Routes {
-		t.fleet.current[i], t.fleet.dirty[i], t.fleet.unsure[i] = r.Current, r.Pending, r.Pending
+		t.fleet.current[i], t.fleet.dirty[i] = r.Current, r.Pending
+		if r.Pending {
+			t.fleet.unsure[i] = time.Now().Add(lateWriteLimit)
+		}
 		for _, state := range r.Ours { // long ago, so that no read is stale because of them
 			t.fleet.replaced[i] = append(t.fleet.replaced[i], replacedState{state: state})
 		}

@@ -73,3 +73,41 @@ func TestTakeOver_laterShiftIsNoLateWrite(t *testing.T) {
 		})
 	}
 }
+
+// fencing is a router that makes late writes fail, or not.
+type fencing struct {
+	traffic.Router
+	fences bool
+	before map[string][]traffic.State // that Fence was called with, by route
+}
+
+func (f fencing) Fence(route string, _ traffic.State, before []traffic.State) bool {
+	f.before[route] = before
+	return f.fences
+}
+
+// A command that knows nothing of the writes of a process that died does not guess what they were to replace. It
+// watches the routes only if the router does not make such a write fail.
+func TestRollBack_blind(t *testing.T) {
+	for _, fences := range []bool{true, false} {
+		for _, blind := range []bool{true, false} {
+			synctest.Test(t, func(t *testing.T) {
+				before := map[string][]traffic.State{}
+				x := ask(t, userStory, 90*time.Second, func(_ *rollout.Handover, by *rollout.Successor) {
+					by.Router, by.Blind = fencing{by.Router, fences, before}, blind
+				})
+				if x.err != nil || x.back > time.Second {
+					t.Errorf("fences %t, blind %t: the traffic was back after %s (%v)", fences, blind, x.back, x.err)
+				}
+				if watched := x.took >= 30*time.Second; watched == fences {
+					t.Errorf("fences %t, blind %t: it took %s", fences, blind, x.took)
+				}
+				for _, route := range []string{"web", "api"} {
+					if states, fenced := before[route]; !fenced || (states == nil) != blind {
+						t.Errorf("fences %t, blind %t: %s was fenced %t against %v", fences, blind, route, fenced, states)
+					}
+				}
+			})
+		}
+	}
+}

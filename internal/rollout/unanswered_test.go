@@ -101,3 +101,26 @@ func (p *player) writes(from int) map[string]int {
 	}
 	return n
 }
+
+// A rollback watches for a late write only while one can come: five minutes after the write.
+func TestRun_watchesAfterAWriteWithoutAnAnswer(t *testing.T) {
+	for unhealthy, want := range map[string]bool{"3m": true, "12m": false} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPlayer(parse(strings.ReplaceAll(unansweredStory, "bake 1m", "bake 20m") + "at " + unhealthy + " targets web-green 2 unhealthy\n"))
+			p.setUp()
+			p.memory.Inject(firstStep(routertest.AnswerLost, 1))
+			spec, began := p.spec(), time.Time{}
+			spec.OnEvent = func(e rollout.Event) {
+				if e.Kind == rollout.RollbackStarted {
+					began = time.Now()
+				}
+			}
+			_, err := rollout.Run(t.Context(), spec)
+			close(p.release)
+			failure, is := errors.AsType[*rollout.Failure](err)
+			if !is || failure.Disposition != rollout.RolledBack || (time.Since(began) >= 30*time.Second) != want {
+				t.Errorf("unhealthy after %s: the rollback took %s (%v)", unhealthy, time.Since(began), err)
+			}
+		})
+	}
+}

@@ -78,7 +78,7 @@ func (s plan) notForwardingText() []string {
 	var lines []string
 	for _, x := range s.Request.Routes {
 		if x.Response != "" && (!x.FixedError || !x.Joining) {
-			lines = append(lines, fmt.Sprintf("Route %s does not forward to target groups (%s). The apply fails without moving traffic until it does.", x.Name, x.Response))
+			lines = append(lines, fmt.Sprintf("Route %s does not forward to %ss (%s). The apply fails without moving traffic until it does.", x.Name, advice{s}.backend(), x.Response))
 		}
 	}
 	return lines
@@ -188,7 +188,7 @@ func (s plan) joinText() []string {
 	if s.Request.AllRoutes(func(x shift.Route) bool { return !x.Joining || x.Attached != nil }) {
 		return lines
 	}
-	return append(lines, "A route that still forwards to target groups of no environment is shifted by steps instead.")
+	return append(lines, fmt.Sprintf("A route that still forwards to %ss of no environment is shifted by steps instead.", advice{s}.backend()))
 }
 
 // without is the split of the traffic among the other environments; nil: none has any.

@@ -41,7 +41,8 @@ type Propagator interface {
 type Fencer interface {
 	// Fence is to be called before Write sets desired on a route that had the states before. It reports
 	// whether a write that was to replace one of them, or what the route has now, fails once that Write
-	// was accepted, even where the route has desired already.
+	// was accepted, even where the route has desired already. If before is nil, it is not known what such a
+	// write was to replace, and it may succeed by a chance of less than 1 in 50.
 	Fence(route string, desired State, before []State) bool
 }
 

@@ -3,7 +3,6 @@
 package connect
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -24,16 +23,12 @@ const (
 	accountTimeout     = 3 * time.Second // of a call that only completes a message
 )
 
-// globalRegion is for STS where nothing else sets a region and the route has none, as a record.
-const globalRegion = "us-east-1"
-
 // Open returns the clients for the router of a route, whose region is for STS where nothing else sets one.
 func Open(ctx context.Context, route, version string) (operate.Clients, error) {
 	if routers.Of(route).IsCluster {
 		return openCluster(route, version)
 	}
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(awshttp.NewBuildableClient()),
-		config.WithDefaultRegion(cmp.Or(routers.Region(route), globalRegion)))
+	cfg, assumed, err := load(ctx, routers.Region(route))
 	if err != nil {
 		return operate.Clients{}, noCredentials("The AWS configuration could not be read: " + err.Error())
 	}
@@ -50,9 +45,28 @@ func Open(ctx context.Context, route, version string) (operate.Clients, error) {
 	if err != nil {
 		return operate.Clients{}, err
 	}
-	return operate.Clients{Clients: clients,
+	return operate.Clients{Clients: clients, Assumed: assumed,
 		Account: func(ctx context.Context) string { return aws.ToString(identityOf(ctx, cfg).Account) },
 		Caller:  func(ctx context.Context) string { return aws.ToString(identityOf(ctx, cfg).Arn) }}, nil
+}
+
+// load returns the configuration with a region. Where nothing sets one and the route has none, as a record, it is that
+// of the global services of the partition that the credentials belong to. Assumed is that region where this partition
+// is not known, as for access keys: then it is that of "aws".
+func load(ctx context.Context, region string) (cfg aws.Config, assumed string, err error) {
+	client := config.WithHTTPClient(awshttp.NewBuildableClient())
+	cfg, err = config.LoadDefaultConfig(ctx, client)
+	if err != nil || cfg.Region != "" {
+		return cfg, "", err
+	}
+	if region == "" {
+		known := false
+		if region, known = routers.GlobalRegion(cfg); !known {
+			assumed = region
+		}
+	}
+	cfg, err = config.LoadDefaultConfig(ctx, client, config.WithDefaultRegion(region))
+	return cfg, assumed, err
 }
 
 // openCluster is Open for the routes of a cluster. Who the credentials belong to is not asked: the API records it.

@@ -3,9 +3,19 @@ package routers
 import (
 	"errors"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/catalog"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/route53"
 )
+
+// GlobalRegion returns the region in which records are called where nothing sets one: that of the partition that the
+// credentials belong to. Where this is not known, as for access keys, it is that of "aws".
+func GlobalRegion(cfg aws.Config) (region string, known bool) {
+	partition := awscall.PartitionOf(cfg)
+	return route53.GlobalRegion(partition), partition != ""
+}
 
 // route53Records are weighted records.
 func route53Records() Entry {

@@ -29,7 +29,7 @@ func cloudwatchAlarmKind() kind {
 			"on_insufficient_data": onNoDataAttribute("`INSUFFICIENT_DATA` counts as"),
 			"region": schema.StringAttribute{
 				Optional:            true,
-				MarkdownDescription: "Region of alarms that are given by name. Default: the region of the routes or, for Route 53, that of the provider.",
+				MarkdownDescription: "Region of alarms that are given by name. Default: the region of the routes or, for Route 53 and Kubernetes, that of the provider.",
 			},
 		},
 		read: readCloudWatchAlarm,
@@ -45,5 +45,9 @@ func readCloudWatchAlarm(r reader, at path.Path, a map[string]attr.Value) config
 	if r.Diags.ErrorsCount() == before && !namesUnknown {
 		r.check(at, a, c.Check())
 	}
-	return configuration{build: func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewCloudWatchAlarm(c, deps) }}
+	var regionless *fault
+	if c.NeedsRegion() {
+		regionless = needsRegion(at.AtName("region"), a["region"], "Alarms that are given by name need", " or the ARNs of the alarms in names")
+	}
+	return configuration{build: func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewCloudWatchAlarm(c, deps) }, regionless: regionless}
 }

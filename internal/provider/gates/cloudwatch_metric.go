@@ -51,7 +51,7 @@ func cloudwatchMetricAttributes() map[string]schema.Attribute {
 		"lag":        text("Delay after which a period counts as complete, as a duration. Default: `60s`."),
 		"on_no_data": onNoDataAttribute("no data point in the complete periods since the last weight change, and NaN, count as"),
 		"account_id": text("ID of the source account of the metrics, for cross-account observability: the credentials are those of a monitoring account. Applies to each `query` without an `account_id`. In an expression such as `SEARCH`, name the account itself (`:aws.AccountId`). Default: the account of the credentials."),
-		"region":     text("Region of the metrics. Default: the region of the routes or, for Route 53, that of the provider."),
+		"region":     text("Region of the metrics. Default: the region of the routes or, for Route 53 and Kubernetes, that of the provider."),
 	}
 }
 
@@ -104,6 +104,7 @@ func readCloudWatchMetric(r reader, at path.Path, a map[string]attr.Value) confi
 		build:       func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewCloudWatchMetric(c, deps) },
 		lag:         c.LongestPeriod() + c.Lag,
 		unknown:     periodUnknown,
+		regionless:  needsRegion(at.AtName("region"), a["region"], "The metrics need", ""),
 	}
 }
 

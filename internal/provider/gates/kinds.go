@@ -54,6 +54,8 @@ type configuration struct {
 	withoutLive *fault
 	// ofRequests reports that the gate evaluates responses, which only some load balancers have.
 	ofRequests bool
+	// regionless is what is wrong with the gate where neither the routes nor the provider have a region; nil: nothing.
+	regionless *fault
 	// absent returns what the gate is missing on this machine to be evaluated; nil: it can
 	// be. A nil function: nothing to check.
 	absent func(gate.Dependencies) error

@@ -61,8 +61,13 @@ func readPrometheus(r reader, at path.Path, a map[string]attr.Value) configurati
 	if r.Diags.ErrorsCount() == before {
 		r.check(at, a, c.Check())
 	}
+	var regionless *fault
+	if signed := r.Blocks(a["sigv4"]); len(signed) == 1 && !unknown(a["url"]) && c.NeedsRegion() {
+		regionless = needsRegion(at.AtName("sigv4").AtListIndex(0).AtName("region"), r.Attributes(signed[0])["region"], "The signature needs", "")
+	}
 	return configuration{
 		withoutLive: needsLive(at, c.NeedsLive()),
+		regionless:  regionless,
 		build:       func(deps gate.Dependencies) (rollout.Gate, error) { return gate.NewPrometheus(c, deps) },
 		files:       r.files(at, a, c.Connection),
 	}
@@ -85,7 +90,7 @@ func sigV4Block() schema.ListNestedBlock {
 	return schema.ListNestedBlock{
 		MarkdownDescription: "Sign requests with the AWS credentials of the provider (Signature Version 4, service `aps`), for Amazon Managed Service for Prometheus. They need `aps:QueryMetrics` and `aps:GetLabels`.",
 		NestedObject: schema.NestedBlockObject{Attributes: map[string]schema.Attribute{
-			"region": schema.StringAttribute{Optional: true, MarkdownDescription: "Region of the workspace. Default: the region in `url`, otherwise that of the load balancer."},
+			"region": schema.StringAttribute{Optional: true, MarkdownDescription: "Region of the workspace. Default: the region in `url`, otherwise that of the routes or, for Route 53 and Kubernetes, that of the provider."},
 		}},
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/provider/input"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/awscall"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/route53"
 )
 
@@ -170,6 +171,39 @@ func (s AWSSettings) load(ctx context.Context, region string) (aws.Config, error
 
 // loadRegional is load. It reports whether something set the region.
 func (s AWSSettings) loadRegional(ctx context.Context, region string) (cfg aws.Config, known bool, err error) {
+	options := s.options()
+	load := func(ctx context.Context) (aws.Config, error) { return loadWith(ctx, options) }
+	cfg, err = load(ctx)
+	if known = cfg.Region != "" || region != ""; err == nil && cfg.Region == "" {
+		// The SDK may assume a role itself, as the environment or a profile says.
+		options = append(options, config.WithDefaultRegion(cmp.Or(region, s.globalRegion(cfg))))
+		cfg, err = load(ctx)
+	}
+	if err != nil {
+		return cfg, known, err
+	}
+	cfg.Credentials = reloaded(cfg.Credentials, load)
+	cfg.APIOptions = append(cfg.APIOptions, awsmiddleware.AddUserAgentKey(s.UserAgent))
+	s.assume(&cfg)
+	return cfg, known, nil
+}
+
+// configuredRegion is the region that is configured; empty: none.
+func (s AWSSettings) configuredRegion(ctx context.Context) (string, error) {
+	cfg, err := loadWith(ctx, s.options())
+	return cfg.Region, err
+}
+
+func loadWith(ctx context.Context, options []func(*config.LoadOptions) error) (aws.Config, error) {
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return cfg, fmt.Errorf("the AWS configuration could not be read: %w", err)
+	}
+	return cfg, nil
+}
+
+// options are the settings as options of the SDK.
+func (s AWSSettings) options() []func(*config.LoadOptions) error {
 	options := []func(*config.LoadOptions) error{
 		// A plain http.Client fails where AWS_CA_BUNDLE is set.
 		config.WithHTTPClient(awshttp.NewBuildableClient()),
@@ -190,31 +224,12 @@ func (s AWSSettings) loadRegional(ctx context.Context, region string) (cfg aws.C
 		options = append(options, config.WithCredentialsProvider(
 			credentials.NewStaticCredentialsProvider(s.AccessKey, s.SecretKey, s.Token)))
 	}
-	load := func(ctx context.Context) (aws.Config, error) {
-		cfg, err := config.LoadDefaultConfig(ctx, options...)
-		if err != nil {
-			return cfg, fmt.Errorf("the AWS configuration could not be read: %w", err)
-		}
-		return cfg, nil
-	}
-	cfg, err = load(ctx)
-	if known = cfg.Region != "" || region != ""; err == nil && cfg.Region == "" {
-		// The SDK may assume a role itself, as the environment or a profile says.
-		options = append(options, config.WithDefaultRegion(cmp.Or(region, s.globalRegion())))
-		cfg, err = load(ctx)
-	}
-	if err != nil {
-		return cfg, known, err
-	}
-	cfg.Credentials = reloaded(cfg.Credentials, load)
-	cfg.APIOptions = append(cfg.APIOptions, awsmiddleware.AddUserAgentKey(s.UserAgent))
-	s.assume(&cfg)
-	return cfg, known, nil
+	return options
 }
 
 // globalRegion is the region in which the global services of the partition are called, such as Route 53:
-// that of the role, if there is one.
-func (s AWSSettings) globalRegion() string {
+// that of the role, if there is one, or of what the SDK finds in the environment and in a profile.
+func (s AWSSettings) globalRegion(cfg aws.Config) string {
 	role := ""
 	switch {
 	case s.Role != nil:
@@ -223,7 +238,7 @@ func (s AWSSettings) globalRegion() string {
 		role = s.Web.ARN
 	}
 	parsed, _ := arn.Parse(role) // a malformed one has no partition
-	return route53.GlobalRegion(parsed.Partition)
+	return route53.GlobalRegion(cmp.Or(parsed.Partition, awscall.PartitionOf(cfg)))
 }
 
 // assume adds a role on top of the credentials. Both kinds of role renew themselves.

@@ -13,6 +13,7 @@ type awsCall struct {
 	action  string // the IAM action; empty: the error names no call
 	id      string // of a route or group
 	kind    string // what the id is, such as "ARN"
+	check   string // what to check of an id that does not exist
 	name    string // names the id in a sentence, such as "listener app/web/1"
 	refused bool   // the service answered that the request itself is wrong
 }
@@ -39,7 +40,7 @@ func (c awsCall) denial(err error) (input.Detail, bool) {
 	case errors.Is(err, traffic.ErrNotFound) && c.id != "":
 		return input.Detail{
 			Cause:  fmt.Sprintf("The %s does not exist.", c.name),
-			Action: fmt.Sprintf("Check the %s, or remove it from the switch.", c.where()),
+			Action: fmt.Sprintf("Check %s, or remove it from the switch.", c.check),
 			Facts:  append([]input.Fact{{c.kind, c.id}}, facts...),
 		}, true
 	case errors.Is(err, traffic.ErrIncomplete) && c.action != "":
@@ -51,14 +52,6 @@ func (c awsCall) denial(err error) (input.Detail, bool) {
 		}, true
 	}
 	return input.Detail{}, false
-}
-
-// where is what to check of an id that does not exist.
-func (c awsCall) where() string {
-	if c.kind == "ARN" {
-		return "ARN, including its region and account"
-	}
-	return "zone ID, the name and the set identifier"
 }
 
 // failure is about a call that AWS answered with an error of its own, or not at all. A refused

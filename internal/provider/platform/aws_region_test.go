@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -89,5 +90,32 @@ func TestAWSSession_metricsHaveNoDefaultRegion(t *testing.T) {
 		if got := client.Options().Region; got != c.want {
 			t.Errorf("after a call in %q, metrics are read in %q, want %q", c.arn, got, c.want)
 		}
+	}
+}
+
+// The region of the provider does not depend on which ARN is called first.
+func TestAWSSession_regionOfTheProvider(t *testing.T) {
+	for name, c := range map[string]struct{ argument, variable, file, want string }{
+		"argument":    {"eu-west-1", "eu-west-2", "", "eu-west-1"},
+		"environment": {"", "eu-west-2", "[default]\nregion = eu-west-3\n", "eu-west-2"},
+		"profile":     {"", "", "[default]\nregion = eu-west-3\n", "eu-west-3"},
+		"none":        {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file, shared := withoutAWS(t)
+			writeFile(t, file, keys("AKIAOLD"))
+			writeFile(t, shared, c.file)
+			t.Setenv("AWS_REGION", c.variable)
+			session := &AWSSession{Settings: AWSSettings{Region: c.argument, SecretFiles: []string{file}, ConfigFiles: []string{shared}}}
+			if _, err := session.open(t.Context(), "eu-central-1"); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := session.Region(t.Context()); got != c.want || err != nil {
+				t.Errorf("the region is %q, want %q: %v", got, c.want, err)
+			}
+		})
+	}
+	if _, err := (&AWSSession{Settings: AWSSettings{Unknown: true}}).Region(t.Context()); !errors.Is(err, ErrSettingsUnknown) {
+		t.Errorf("settings that are unknown have a region: %v", err)
 	}
 }

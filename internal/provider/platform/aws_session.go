@@ -30,6 +30,10 @@ type AWSSession struct {
 	region  bool   // whether something set the region of config
 	account string // of the credentials, once it was read
 
+	looked     sync.Once
+	configured string // the region that is configured
+	configErr  error
+
 	planned    sync.Once
 	plannedErr error // of the check in a plan
 }
@@ -53,6 +57,17 @@ func (s *AWSSession) open(ctx context.Context, region string) (aws.Config, error
 		s.config.Region, s.region = region, true
 	}
 	return *s.config, nil
+}
+
+// Region returns the region that the provider, the environment or the profile sets; empty: none. That of an ARN is not
+// one: which ARN is called first is chance. It calls nothing, and does not open the session, because the first region of
+// open is that of the roles which the SDK assumes.
+func (s *AWSSession) Region(ctx context.Context) (string, error) {
+	if s.Settings.Unknown {
+		return "", ErrSettingsUnknown
+	}
+	s.looked.Do(func() { s.configured, s.configErr = s.Settings.configuredRegion(ctx) })
+	return s.configured, s.configErr
 }
 
 // accountTimeout limits the check of the account, which no caller limits.

@@ -31,7 +31,7 @@ func loadBalancer() Entry {
 			Ignore:     "lifecycle { ignore_changes = [default_action] } (a rule: [action])",
 			NotHealthy: "Find out why the targets are not healthy: check the application, the health check of the target group, and security groups. Then apply again.",
 			TooFew:     "Register enough targets in the target group%s, check that they pass their first health checks, then apply again.",
-			Check:      amazonARN, Network: amazonNetwork,
+			Check:      amazonARN, CheckBackend: amazonARN, Network: amazonNetwork,
 			Record: RecordWords{
 				Refused: "Make room for 6 more of the 50 tags of each listener and rule, and allow tag keys that begin with bluegreen: in tag policies.",
 				Denied:  "Allow the IAM actions elasticloadbalancing:AddTags, RemoveTags and DescribeTags on the listeners and rules, then apply again.",

@@ -12,7 +12,7 @@ import (
 // elbDetail words a failed call of Elastic Load Balancing.
 func elbDetail(err error) (input.Detail, bool) {
 	call, named := errors.AsType[*elb.CallError](err)
-	facts, failed := input.CauseFact(err), awsCall{kind: "ARN"}
+	facts, failed := input.CauseFact(err), awsCall{kind: "ARN", check: amazonARN}
 	if named {
 		failed.action, failed.id, failed.name, failed.refused = call.Action, call.ARN, Label(call.ARN), call.Refused()
 	}

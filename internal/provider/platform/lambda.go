@@ -28,7 +28,7 @@ func lambdaAliases() Entry {
 			Ignore:     "lifecycle { ignore_changes = [function_version, routing_config] }",
 			NotHealthy: "Find out why the version is not active, or why its provisioned concurrency is not ready. Then apply again.",
 			TooFew:     "Publish the version%s, then apply again.",
-			Check:      amazonARN, Network: amazonNetwork,
+			Check:      amazonARN, CheckBackend: "the number of the version, and the region and account in the ARN of the alias", Network: amazonNetwork,
 		},
 		Schema:     lambdaBlock,
 		ValueFault: versionFault,
@@ -118,7 +118,7 @@ func aliasReadFault(at path.Path, route string, err error) diag.Diagnostic {
 // lambdaDetail words an error of Lambda.
 func lambdaDetail(err error) (input.Detail, bool) {
 	call, named := errors.AsType[*lambda.CallError](err)
-	facts, failed := input.CauseFact(err), awsCall{kind: "ARN"}
+	facts, failed := input.CauseFact(err), awsCall{kind: "ARN", check: amazonARN}
 	if named {
 		failed.action, failed.id, failed.name, failed.refused = call.Action, call.ARN, lambdaName(call.ARN), call.Refused()
 	}

@@ -89,9 +89,10 @@ type Words struct {
 	Ignore, Manager string
 	// NotHealthy and TooFew are what to do where an environment is not healthy, and where targets are missing.
 	NotHealthy, TooFew string
-	// Check is what to check of a route that does not exist, and Network where an API does not answer.
-	Check, Network string
-	Record         RecordWords
+	// Check and CheckBackend are what to check of a route and of a group that does not exist, and Network is that where
+	// an API does not answer.
+	Check, CheckBackend, Network string
+	Record                       RecordWords
 }
 
 // ManagedHint is what to do if another resource manages a route.

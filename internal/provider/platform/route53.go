@@ -29,7 +29,7 @@ func route53Records() Entry {
 			Ignore:     "lifecycle { ignore_changes = [weighted_routing_policy] }",
 			NotHealthy: "Find out why the health check of the record fails or, for an alias, why the targets of its load balancer are not healthy. Then apply again.",
 			TooFew:     "Give the load balancer behind the record enough healthy targets%s, then apply again.",
-			Check:      amazonARN, Network: amazonNetwork,
+			Check:      recordCheck, CheckBackend: setCheck, Network: amazonNetwork,
 		},
 		Schema:     route53Block,
 		ValueFault: identifierFault,
@@ -129,9 +129,12 @@ func recordDetail(err error) (input.Detail, bool) {
 		return recordDetail(batch.Cause) // nothing is wrong with the record itself
 	}
 	call, named := errors.AsType[*route53.CallError](err)
-	failed := awsCall{kind: "Record"}
+	failed := awsCall{kind: "Record", check: setCheck}
 	if named {
 		failed.action, failed.id, failed.name, failed.refused = call.Action, call.ID, recordName(call.ID, call.Code), call.Refused()
+		if _, err := route53.ParseRoute(call.ID); err == nil {
+			failed.check = recordCheck
+		}
 	}
 	facts := input.CauseFact(err)
 	if weighted, is := errors.AsType[*route53.NotWeightedError](err); is {
@@ -162,6 +165,12 @@ func recordDetail(err error) (input.Detail, bool) {
 
 // noSuchZone is the error code for a zone that does not exist.
 const noSuchZone = "NoSuchHostedZone"
+
+// What to check of a record, and of a record set, that does not exist.
+const (
+	recordCheck = "the zone ID, the name and the type"
+	setCheck    = "the zone ID, the name and the set identifier"
+)
 
 // zoneAction is what to do about a zone that does not exist.
 const zoneAction = "Use the zone_id attribute of an aws_route53_zone, and the credentials of its account."

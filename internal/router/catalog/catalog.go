@@ -43,6 +43,8 @@ type Kind struct {
 	Label, GroupName func(id string) string
 	// Place is where a route or group is; all empty where it is in no such place.
 	Place func(id string) Place
+	// Regionless reports that no route or group is in a region.
+	Regionless bool
 
 	// Connections reports whether a route forwards connections and not requests: a change of its weights
 	// leaves open ones where they are.

@@ -9,7 +9,7 @@ import (
 
 // Every field is required, except what its comment allows to be empty.
 func TestAll_isComplete(t *testing.T) {
-	optional := map[string]bool{"Unrecorded": true, "compose": true, "value": true, "Batch": true, "Aliases": true, "Sets": true, "limitsOf": true}
+	optional := map[string]bool{"Unrecorded": true, "compose": true, "value": true, "Batch": true, "Aliases": true, "Sets": true, "limitsOf": true, "Regionless": true}
 	blocks, backends := map[string]bool{}, map[string]bool{}
 	for _, k := range All() {
 		v := reflect.ValueOf(k)
@@ -50,6 +50,9 @@ func TestAll_ownTheirIDs(t *testing.T) {
 			}
 			if k.Label(id) == "" {
 				t.Errorf("%s has no label", id)
+			}
+			if k.Regionless != (k.Region(id) == "") {
+				t.Errorf("%s: has no region: %t", id, k.Regionless)
 			}
 			if k.Connections(id) != (id == network || id == tcp) {
 				t.Errorf("%s: forwards connections: %t", id, k.Connections(id))

@@ -26,6 +26,7 @@ func Kubernetes() Kind {
 		Label:       kubernetes.Label,
 		GroupName:   kubernetes.Label,
 		Place:       func(string) Place { return Place{} },
+		Regionless:  true,
 		Connections: func(route string) bool { return isKind(route, kubernetes.TCPRoute) },
 	}
 }

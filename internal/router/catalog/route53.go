@@ -19,6 +19,7 @@ func Route53() Kind {
 		Label:       route53.Label,
 		GroupName:   route53.Identifier,
 		Place:       func(string) Place { return Place{} },
+		Regionless:  true,
 		Connections: never,
 		Batch:       zoneOf,
 		Aliases:     true,

@@ -14,13 +14,13 @@ import (
 // GlobalRegion returns the region in which Route 53 is called in a partition, such as "aws-cn": the SDK needs
 // one, although Route 53 has one endpoint per partition. For an unknown partition it is that of "aws".
 func GlobalRegion(partition string) string {
-	switch partition {
-	case "aws-cn":
-		return "cn-northwest-1"
-	case "aws-us-gov":
-		return "us-gov-west-1"
-	}
-	return "us-east-1"
+	return cmp.Or(globalRegions[partition], "us-east-1")
+}
+
+// globalRegions are the regions of Route 53 by partition, except for "aws".
+var globalRegions = map[string]string{
+	"aws-cn": "cn-northwest-1", "aws-us-gov": "us-gov-west-1", "aws-eusc": "eusc-de-east-1",
+	"aws-iso": "us-iso-east-1", "aws-iso-b": "us-isob-east-1", "aws-iso-e": "eu-isoe-west-1", "aws-iso-f": "us-isof-south-1",
 }
 
 // client is the part of the API that a Router calls. It holds functions, because the linker keeps all

@@ -1,4 +1,7 @@
 package route53
 
-// Avoiding is avoiding.
-var Avoiding = avoiding
+// What the tests call.
+var (
+	Avoiding = avoiding
+	MostOf   = mostOf
+)

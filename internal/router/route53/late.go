@@ -2,6 +2,7 @@ package route53
 
 import (
 	"maps"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
@@ -42,14 +43,24 @@ func (r *Router) Fence(route string, desired traffic.State, before []traffic.Sta
 	if err != nil {
 		return false
 	}
+	w := &write{route: parsed, weights: weights}
+	if before == nil {
+		all := mostOf(w.of(k.sets))
+		r.shared.fence(route, all)
+		return len(all) >= minDrawn
+	}
 	all := []map[string]int{}
 	for _, state := range before {
 		all = append(all, k.byIdentifier(state))
 	}
 	r.shared.fence(route, all)
-	w := &write{route: parsed, weights: weights, avoid: all}
+	w.avoid = all
 	return !contains(all, w.of(k.sets))
 }
+
+// minDrawn is from how many weights those of a rollback are drawn at least, so that they are hardly the ones
+// that a batch of another process replaces. There are as many where one record set has all shares.
+const minDrawn = 100
 
 // fence makes the next writes of a rollback avoid weights, and those that the route has then.
 func (s *shared) fence(route string, before []map[string]int) {
@@ -100,10 +111,7 @@ func (s *shared) lateBefore(route string) []map[string]int {
 // avoiding returns other weights for the same shares that are none of those, so that a batch that
 // replaces one of those is refused: the nearest ones, or the weights themselves where there are none.
 func avoiding(weights map[string]int, those []map[string]int) map[string]int {
-	divisor, largest := 0, 0
-	for _, n := range weights {
-		divisor, largest = gcd(divisor, n), max(largest, n)
-	}
+	divisor, largest := sizeOf(weights)
 	if divisor == 0 {
 		return weights
 	}
@@ -112,16 +120,46 @@ func avoiding(weights map[string]int, those []map[string]int) map[string]int {
 			if factor < 1 || largest/divisor*factor > maxWeight {
 				continue
 			}
-			scaled := map[string]int{}
-			for identifier, n := range weights {
-				scaled[identifier] = n / divisor * factor
-			}
-			if !contains(those, scaled) {
-				return scaled
+			if other := scaled(weights, divisor, factor); !contains(those, other) {
+				return other
 			}
 		}
 	}
 	return weights
+}
+
+// mostOf returns all weights for the same shares but two that are drawn: nobody knows which weights the shift of
+// another process has replaced, but these two are hardly among them. One of them may be what the route has now.
+func mostOf(weights map[string]int) []map[string]int {
+	divisor, largest := sizeOf(weights)
+	if divisor == 0 {
+		return nil
+	}
+	var others []map[string]int
+	for factor := range maxWeight * divisor / largest {
+		if factor++; factor != divisor {
+			others = append(others, scaled(weights, divisor, factor))
+		}
+	}
+	rand.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
+	return append(others[:max(0, len(others)-2)], weights)
+}
+
+// sizeOf returns the greatest common divisor of weights, 0 if all are 0, and the largest of them.
+func sizeOf(weights map[string]int) (divisor, largest int) {
+	for _, n := range weights {
+		divisor, largest = gcd(divisor, n), max(largest, n)
+	}
+	return divisor, largest
+}
+
+// scaled returns the weights with another greatest common divisor.
+func scaled(weights map[string]int, divisor, factor int) map[string]int {
+	next := map[string]int{}
+	for identifier, n := range weights {
+		next[identifier] = n / divisor * factor
+	}
+	return next
 }
 
 func contains(all []map[string]int, weights map[string]int) bool {

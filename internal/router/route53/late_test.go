@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
@@ -145,6 +146,51 @@ func TestWrite_isNotRepeatedWhenItIsRefused(t *testing.T) {
 	}
 }
 
+// A command rolls back for a process that died, of which it knows nothing. The first attempt of its step, executed
+// late, does not undo that, although the rollback restores what the step was to replace.
+func TestRollback_isNotUndoneByAnotherProcess(t *testing.T) {
+	t.Parallel()
+	d := newDNS(t)
+	d.app()
+	stable, route := d.read("A"), d.route(appName, "A")
+	arrived, release := d.stall()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- d.forward.Write(ctx, route, d.to(stable, 50, 50)) }()
+	id := <-arrived
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the write returned %v", err)
+	}
+	again, _ := d.routers(route53.Options{RequestsPerSecond: unlimited})
+	must(t, again.Write(t.Context(), route, d.to(stable, 50, 50)))
+	_, command := d.routers(route53.Options{RequestsPerSecond: unlimited})
+	if !command.Fence(route, stable, nil) {
+		t.Error("the weights cannot be others")
+	}
+	must(t, command.Write(t.Context(), route, stable))
+	release()
+	if code := d.executed(id); code != "InvalidChangeBatch" || !d.read("A").EqualTraffic(stable) {
+		t.Errorf("the late batch ended with %q, and the weights are %s", code, d.weights(appName, "A"))
+	}
+}
+
+// Where few weights have the same shares, a late batch may well replace those that are drawn.
+func TestFence_fewWeights(t *testing.T) {
+	t.Parallel()
+	d := newDNS(t)
+	d.app()
+	s, route := d.read("A"), d.route(appName, "A")
+	for _, tt := range []struct {
+		blue, green int
+		want        bool
+	}{{100, 0, true}, {1, 0, true}, {50, 50, true}, {2, 1, true}, {90, 10, false}, {255, 1, false}} {
+		if got := d.rollback.Fence(route, d.to(s, tt.blue, tt.green), nil); got != tt.want {
+			t.Errorf("blue %d, green %d: got %t", tt.blue, tt.green, got)
+		}
+	}
+}
+
 // Reads are fresh: one right after a write that shows what there was before is a change by somebody else.
 func TestRead_isFresh(t *testing.T) {
 	t.Parallel()
@@ -211,4 +257,38 @@ func TestAvoiding_sameShares(t *testing.T) {
 			those = append(those, got)
 		}
 	})
+}
+
+// Of what has the same shares, two are left: one may be what the route has now. The weights themselves are never left.
+func TestMostOf(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		weights := rapid.MapOfN(rapid.StringMatching("[a-d]"), rapid.IntRange(0, 255), 1, 4).Draw(t, "weights")
+		most := route53.MostOf(weights)
+		var left []map[string]int
+		for len(left) < 3 {
+			got := route53.Avoiding(weights, append(most, left...))
+			if maps.Equal(got, weights) {
+				break
+			}
+			left = append(left, got)
+		}
+		if len(left) != min(2, options(weights)-1) {
+			t.Fatalf("%v leaves %v", weights, left)
+		}
+	})
+}
+
+// options returns how many weights have the same shares.
+func options(weights map[string]int) (n int) {
+	largest := slices.Max(slices.Collect(maps.Values(weights)))
+	for total := 1; total <= 255 && largest > 0; total++ {
+		fits := true
+		for _, w := range weights {
+			fits = fits && w*total%largest == 0
+		}
+		if fits {
+			n++
+		}
+	}
+	return max(n, 1)
 }
