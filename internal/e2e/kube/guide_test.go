@@ -38,13 +38,13 @@ func TestGuide_release(t *testing.T) {
 		w.apps[name] = c.newAppAt(t, target{"Service", w.namespace, "web-" + name}, 8080, rehearsal.AppTerms{Version: version})
 	}
 	w.serve(w.ref("blue", 1))
-	home := t.TempDir()
-	must(t, os.Mkdir(filepath.Join(home, ".kube"), 0o700))
+	folder := t.TempDir()
+	must(t, os.Mkdir(filepath.Join(folder, ".kube"), 0o700))
 	config, err := os.ReadFile(w.front.kubeconfig(t, adminToken))
 	must(t, err)
 	production := strings.NewReplacer("current-context: test", "current-context: other", "contexts:\n- name: test", "contexts:\n- name: production").Replace(string(config))
-	must(t, os.WriteFile(filepath.Join(home, ".kube", "config"), []byte(production), 0o600))
-	w.Terraform.Env = append(w.Terraform.Env, "HOME="+home)
+	must(t, os.WriteFile(filepath.Join(folder, ".kube", "config"), []byte(production), 0o600))
+	w.Terraform.Env = append(w.Terraform.Env, "HOME="+folder)
 
 	const source = "terraform {\n  required_providers {\n    bluegreen = { source = \"bluegreen/bluegreen\" }\n  }\n}\n\n"
 	example := strings.ReplaceAll(firstExample(t), "httproute/shop/", "httproute/"+w.namespace+"/")

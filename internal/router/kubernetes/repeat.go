@@ -35,7 +35,7 @@ func (c *caller) try(ctx context.Context, verb string, is *attempt, request func
 	}
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		err := c.noted(request())
-		left := time.Until(c.limit(ctx, began)) - pause
+		left := time.Until(c.limit(ctx, began)) - pause - idlePause
 		if c.once || !mayPass(err) || left <= 0 || !awscall.WaitFor(ctx, pause) {
 			return err
 		}
