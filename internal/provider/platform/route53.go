@@ -16,6 +16,7 @@ import (
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/catalog"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/elb"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/router/route53"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // route53Records is the platform of weighted records.
@@ -158,6 +159,9 @@ func recordDetail(err error) (input.Detail, bool) {
 		return input.Detail{}, false
 	}
 	if d, ok := failed.denial(err); ok {
+		if errors.Is(err, traffic.ErrExpired) {
+			d.Action += otherPartition
+		}
 		return d, true
 	}
 	return failed.failure(err), true
@@ -171,6 +175,10 @@ const (
 	recordCheck = "the zone ID, the name and the type"
 	setCheck    = "the zone ID, the name and the set identifier"
 )
+
+// otherPartition is about credentials that are refused because they belong to another partition of AWS: access keys do
+// not show theirs.
+const otherPartition = " For AWS GovCloud (US) and China, region in the block aws of the provider must be a region there, because a record has none."
 
 // zoneAction is what to do about a zone that does not exist.
 const zoneAction = "Use the zone_id attribute of an aws_route53_zone, and the credentials of its account."

@@ -27,6 +27,14 @@ func TestRecordDetail_ofABatch(t *testing.T) {
 	}
 }
 
+// Credentials that are refused may belong to another partition.
+func TestRecordDetail_ofRefusedCredentials(t *testing.T) {
+	d, is := recordDetail(&route53.CallError{Action: "route53:ListResourceRecordSets", ID: "Z1/app.example.com/A", Err: traffic.ErrExpired})
+	if !is || !strings.Contains(d.Action, "For AWS GovCloud (US) and China, region in the block aws") {
+		t.Errorf("%t, %+v", is, d)
+	}
+}
+
 // Every id of a call is named in a sentence.
 func TestRecordName(t *testing.T) {
 	for id, want := range map[string]string{
