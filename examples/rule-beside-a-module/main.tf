@@ -53,10 +53,16 @@ resource "aws_lb_listener_rule" "web" {
 resource "aws_lb_target_group" "app" {
   for_each    = var.releases
   name_prefix = "app-"
-  port        = 80
+  port        = var.port
   protocol    = "HTTP"
   vpc_id      = var.vpc
   lifecycle { create_before_destroy = true }
+}
+
+resource "aws_lb_target_group_attachment" "app" {
+  for_each         = var.releases
+  target_group_arn = aws_lb_target_group.app[each.key].arn
+  target_id        = var.instances[each.key]
 }
 
 resource "bluegreen_environment" "app" {
@@ -64,6 +70,7 @@ resource "bluegreen_environment" "app" {
   name          = each.key
   version       = each.value
   target_groups = { web = aws_lb_target_group.app[each.key].arn }
+  backed_by     = [aws_lb_target_group_attachment.app[each.key].id]
   lifecycle { create_before_destroy = true }
 }
 

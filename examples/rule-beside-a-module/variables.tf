@@ -13,6 +13,17 @@ variable "subnets" {
   type        = list(string)
 }
 
+variable "instances" {
+  description = "Map of environment to the ID of its instance."
+  type        = map(string)
+}
+
+variable "port" {
+  description = "Port of the application on the instances."
+  type        = number
+  default     = 80
+}
+
 variable "releases" {
   description = "Map of environment to version."
   type        = map(string)
