@@ -2,8 +2,11 @@ package operate_test
 
 import (
 	"context"
+	"strings"
 	"testing"
+	"time"
 
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
@@ -11,6 +14,8 @@ import (
 
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/localaws"
 	"github.com/bluegreen/terraform-provider-bluegreen/internal/operate"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/slow"
+	"github.com/bluegreen/terraform-provider-bluegreen/internal/traffic"
 )
 
 // late sends a call whose sender dies before it is executed. The returned function executes it, and returns its
@@ -93,5 +98,59 @@ func TestRollback_aliasLateWrite(t *testing.T) {
 	w.must(err)
 	if code := execute(); code != "PreconditionFailedException" || result.Outcome != operate.RolledBack || !w.has("1") {
 		t.Errorf("the late write ended with %q: %+v, the alias has %v", code, result, w.weights())
+	}
+}
+
+// The apply was killed while its first write was on its way, so all traffic is at the target yet. An owner that
+// runs returns the write itself.
+func TestRollback_lateWriteWhereNothingMoved(t *testing.T) {
+	for name, c := range map[string]struct{ ended, known, watches bool }{
+		"its process lives": {false, true, false}, "its process ended": {true, true, true}, "on another machine": {false, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.split(0, w.routes...)
+			record := w.record()
+			record.Expires = time.Now().Add(2 * time.Minute)
+			w.put(record)
+			execute := w.late("ModifyRule", func(ctx context.Context) error {
+				_, err := w.stack.Client().ModifyRule(ctx, &elbv2.ModifyRuleInput{RuleArn: &w.routes[1], Actions: w.forward(50, 50)})
+				return err
+			})
+			o, watching := w.named(), make(chan struct{})
+			o.Abandoned = func(traffic.Owner) (bool, bool) { return c.ended, c.known }
+			o.Progress = func(line string) {
+				if strings.Contains(line, "Watching") {
+					close(watching)
+				}
+			}
+			ctx, interrupt := context.WithCancel(t.Context())
+			defer interrupt() // the watch takes half a minute
+			plan, err := o.PlanRollback(ctx, operate.RollbackOptions{Timeout: slow.Deadline(time.Minute)})
+			w.must(err)
+			ended := make(chan operate.Result, 1)
+			go func() {
+				result, _ := plan.Run(ctx)
+				ended <- result
+			}()
+			select {
+			case result := <-ended:
+				if c.watches || result.Outcome != operate.AlreadyThere {
+					t.Errorf("it ended with %+v", result)
+				}
+				return
+			case <-watching:
+			}
+			if code := execute(); code != "" || !c.watches {
+				t.Errorf("it watches; the late write ended with %q", code)
+			}
+			w.eventually("the late write is undone", func() bool {
+				states, err := w.router().Read(t.Context(), w.routes[1:2])
+				w.must(err)
+				return states[0].Weights[w.stack.Groups["green"]] == 0
+			})
+			interrupt()
+			<-ended
+		})
 	}
 }

@@ -231,12 +231,13 @@ func (p *Plan) Run(ctx context.Context) (Result, error) {
 		stop := watch.start(ctx, p.operator.Target.ids())
 		defer stop()
 	}
-	late := p.shift != nil && time.Since(rollout.RenewedAt(*p.shift)) < lateFor && h.Moved
+	late := p.isLate(h.Moved)
 	if _, fences := by.Router.(traffic.Fencer); fences && p.shift == nil {
 		by.Blind = true // without a record, a shift may have been killed in the middle of a write
 	}
 	for i, route := range p.operator.Target.Routes {
-		h.Routes = append(h.Routes, rollout.HandedRoute{ID: route.ID, Entry: label(route.ID, p.states[i]), Current: p.states[i], Target: p.targets[i], Pending: late || by.Blind && h.Moved})
+		h.Routes = append(h.Routes, rollout.HandedRoute{ID: route.ID, Entry: label(route.ID, p.states[i]), Current: p.states[i], Target: p.targets[i],
+			Pending: late || by.Blind && h.Moved, Exact: late && !h.Moved}) // written although the traffic is there already
 	}
 	began, restored := time.Now(), time.Duration(0)
 	back := map[string]bool{}
@@ -250,6 +251,8 @@ func (p *Plan) Run(ctx context.Context) (Result, error) {
 		case len(back) < len(p.states):
 		case p.propagates() && h.Moved:
 			p.operator.progress("The weights are written on every route. Waiting until all name servers have them.")
+		case late && !h.Moved:
+			p.operator.progress("The traffic was there already. Watching %s for writes that are carried out late.", schedule.FormatDuration(rollout.StaleFor))
 		case late:
 			p.operator.progress("The traffic is back on every route. Watching %s for writes that are carried out late.", schedule.FormatDuration(rollout.StaleFor))
 		}
@@ -265,6 +268,16 @@ func (p *Plan) Run(ctx context.Context) (Result, error) {
 		p.warn("%s", warning)
 	}
 	return p.result(returned, restored), nil
+}
+
+// isLate reports whether a write of the shift may be carried out after the rollback. While all traffic is at the
+// target, an owner that runs sees the mark, and returns what it has just written itself.
+func (p *Plan) isLate(moves bool) bool {
+	if p.shift == nil || time.Since(rollout.RenewedAt(*p.shift)) >= lateFor {
+		return false
+	}
+	ended, known := p.operator.Abandoned(p.shift.Owner)
+	return moves || ended || !known
 }
 
 // result is a rollback that is done.
