@@ -173,9 +173,9 @@ func (r *recipe) run(args ...string) string {
 	return out.String()
 }
 
-func (r *recipe) apply() string {
+func (r *recipe) apply() {
 	r.t.Helper()
-	return r.run("apply", "-auto-approve")
+	r.run("apply", "-auto-approve")
 }
 
 // mustBeSettled checks that a plan of everything is empty.
@@ -184,8 +184,7 @@ func (r *recipe) mustBeSettled() {
 	r.run("plan", "-detailed-exitcode") // fails for any change
 }
 
-// mustMoveNothing applies an edit of hashicorp/aws and checks that blue keeps the traffic, and that only the actions were called that
-// change something and are in the list.
+// mustMoveNothing applies an edit of resources of hashicorp/aws and checks that no calls but those in the list change anything.
 func (r *recipe) mustMoveNothing(allowed ...string) {
 	r.t.Helper()
 	mark := len(r.srv.Calls())
@@ -197,7 +196,7 @@ func (r *recipe) mustMoveNothing(allowed ...string) {
 	}
 }
 
-// values of the resources of a module in "terraform show -json".
+// module is the ARNs of the resources of a module in "terraform show -json".
 type module struct {
 	Resources []struct {
 		Address string
@@ -264,6 +263,9 @@ func (r *recipe) lives(route string) {
 	r.t.Helper()
 	r.mustHaveAll(route, "blue")
 	r.mustBeSettled()
+	if counts := r.load.Counts(); counts.Requests == 0 || counts.ByVersion["1.0"] != counts.Requests {
+		r.t.Errorf("the adoption should have left all %d requests to 1.0; responses by version: %v", counts.Requests, counts.ByVersion)
+	}
 	for _, environment := range []string{"green", "blue"} {
 		r.activate(environment)
 		r.apply()
@@ -363,4 +365,71 @@ func TestGuide_ruleBesideAModuleBesideAWS(t *testing.T) {
 	}
 	r.apply()
 	r.lives(route)
+}
+
+// What a plan and an error say first where hashicorp/aws has reset a route.
+const (
+	alone     = "One target group alone is attached on: web. A resource that manages the route leaves it like that. " + firstGive
+	firstGive = "If hashicorp/aws or a module manages this listener or rule, first give that resource lifecycle { ignore_changes = [default_action] } (a rule: [action]), or it moves the traffic again."
+)
+
+// fails runs an apply that has to fail, and returns its output without line breaks.
+func (r *recipe) fails() string {
+	r.t.Helper()
+	var out strings.Builder
+	if err := r.Terraform.Run(&out, "apply", "-auto-approve", "-no-color", "-input=false"); err == nil {
+		r.t.Fatalf("the apply should fail:\n%s", out.String())
+	}
+	return strings.Join(strings.Fields(out.String()), " ")
+}
+
+// Without a recipe, hashicorp/aws resets the listener of the module. The next plan and the next apply name it first, and no version
+// is rejected for it.
+func TestGuide_listenerInAModuleBesideAWS(t *testing.T) {
+	t.Parallel()
+	r := newRecipe(t, "listener-from-a-module")
+	bare := r.without(r.main, "moved {", `resource "aws_lb_listener" "http" {`)
+	managed := edited(t, edited(t, bare, "  # listeners was { http", "  listeners = { http"), "aws_lb_listener.http.arn", `module.alb.listener_arns["http"]`)
+	r.write(managed)
+	r.apply()
+	listener := r.arn(`module.alb.aws_lb_listener.this["http"]`)
+	r.ask(listener)
+	r.activate("green")
+	r.apply()
+	r.mustHaveAll(listener, "green")
+
+	r.apply() // of anything else
+	r.mustHaveAll(listener, "blue")
+	if plan := strings.Join(strings.Fields(r.run("plan")), " "); !strings.Contains(plan, alone+" Traffic was moved off green (1.1) 100 % outside Terraform") {
+		t.Errorf("the plan should name hashicorp/aws first:\n%s", plan)
+	}
+	if failed := r.fails(); !strings.Contains(failed, "Traffic: blue 100 %. Nothing was changed.") || !strings.Contains(failed, firstGive) {
+		t.Errorf("the error should name hashicorp/aws first:\n%s", failed)
+	}
+	r.mustHaveAll(listener, "blue")
+	r.activate("blue")
+	r.apply()
+	r.mustHaveAll(listener, "blue")
+
+	// A module that follows the release sends everything to the new version at once.
+	r.write(edited(t, managed, `port = 80, target_group_arn = aws_lb_target_group.app["blue"].arn`, "port = 80, target_group_arn = aws_lb_target_group.app[var.active].arn"))
+	r.activate("green")
+	if failed := r.fails(); !strings.Contains(failed, "Traffic: green 100 %. Nothing more was changed after the external change. Another process changed the route: observed green 100 %; planned blue 100 %, green 0 %. If hashicorp/aws or a module manages") {
+		t.Errorf("the error should name hashicorp/aws first:\n%s", failed)
+	}
+	if plan := strings.Join(strings.Fields(r.run("plan")), " "); !strings.Contains(plan, alone+" Traffic was moved to green (1.1) 100 % outside Terraform") {
+		t.Errorf("the plan should name hashicorp/aws first:\n%s", plan)
+	}
+
+	// The recipe frees the listener. No version was rejected, or the release of it would fail.
+	r.write(r.main)
+	r.apply()
+	r.mustHaveAll(listener, "green")
+	r.mustBeSettled()
+	for _, environment := range []string{"blue", "green"} {
+		r.activate(environment)
+		r.apply()
+		r.mustHaveAll(listener, environment)
+	}
+	r.mustBeSettled()
 }
