@@ -68,7 +68,7 @@ func newBesideAWS(t *testing.T, w *e2e.World) besideAWS {
 	t.Helper()
 	built := e2e.Build(t)
 	b := besideAWS{built.In(t.TempDir(), rehearsal.LocalEnv(w.Balancer.URL())...), t, w}
-	b.Env = append(b.Env, "TF_CLI_CONFIG_FILE="+built.WithPlugins(t))
+	b.Env = append(b.Env, "TF_CLI_CONFIG_FILE="+built.WithPlugins(t, "hashicorp/aws"))
 	b.configure("")
 	b.run("init", "-no-color")
 	b.run("apply", "-no-color", "-auto-approve")

@@ -47,8 +47,8 @@ func TestExamples_validate(t *testing.T) {
 				t.Fatal(err)
 			}
 			terraform := built.In(copied(t, built, name))
-			if strings.Contains(string(text), `"hashicorp/`) {
-				terraform.Env = []string{"TF_CLI_CONFIG_FILE=" + built.WithPlugins(t)}
+			if others := otherProviders(string(text)); len(others) > 0 {
+				terraform.Env = []string{"TF_CLI_CONFIG_FILE=" + built.WithPlugins(t, others...)}
 			}
 			for _, args := range [][]string{{"init", "-no-color", "-backend=false"}, {"validate", "-no-color"}} {
 				var out strings.Builder
@@ -58,6 +58,18 @@ func TestExamples_validate(t *testing.T) {
 			}
 		})
 	}
+}
+
+// otherProvider is the source of a required provider of HashiCorp.
+var otherProvider = regexp.MustCompile(`(?m)^\s*source\s*=\s*"(hashicorp/[a-z]+)"`)
+
+// otherProviders are the providers of HashiCorp that a configuration requires.
+func otherProviders(text string) []string {
+	var names []string
+	for _, match := range otherProvider.FindAllStringSubmatch(text, -1) {
+		names = append(names, match[1])
+	}
+	return names
 }
 
 // copied copies the examples to a folder of the test and returns the folder of one.

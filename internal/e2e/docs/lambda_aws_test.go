@@ -89,7 +89,7 @@ func TestGuide_lambdaBesideAWS(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = srv.Close() })
 	terraform := built.In(t.TempDir(), rehearsal.LocalEnv(srv.URL())...)
-	terraform.Env = append(terraform.Env, "TF_CLI_CONFIG_FILE="+built.WithPlugins(t))
+	terraform.Env = append(terraform.Env, "TF_CLI_CONFIG_FILE="+built.WithPlugins(t, "hashicorp/aws"))
 	for name, text := range map[string]string{"main.tf": functionConfiguration, "api.zip": "code"} {
 		if err := os.WriteFile(filepath.Join(terraform.Dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)

@@ -74,7 +74,7 @@ func newBesideAWS(t *testing.T, r *e2e.Records) besideAWS {
 	t.Helper()
 	built := e2e.Build(t)
 	b := besideAWS{built.In(t.TempDir(), rehearsal.LocalEnv(r.Balancer.URL())...), t, r}
-	b.Env = append(b.Env, "TF_CLI_CONFIG_FILE="+built.WithPlugins(t))
+	b.Env = append(b.Env, "TF_CLI_CONFIG_FILE="+built.WithPlugins(t, "hashicorp/aws"))
 	b.configure("[]", "ignore_changes = [weighted_routing_policy]")
 	b.run("init", "-no-color")
 	b.run("apply", "-no-color", "-auto-approve")
