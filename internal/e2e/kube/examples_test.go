@@ -155,6 +155,9 @@ func TestExamples_httpRoute(t *testing.T) {
 		t.Errorf("the timeout of the rule is %v", got)
 	}
 	a.responds(host, "1.5.0")
+	a.set(map[string]any{"active": "blue"})
+	a.mustHaveAll("blue")
+	a.responds(host, "1.4.2")
 	a.destroy()
 }
 
