@@ -82,13 +82,13 @@ func (k *controllers) reconcile(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	wanted := map[string]object{} // Pods
+	expected := map[string]object{} // Pods
 	for _, d := range deployments {
-		if err := k.rollOut(ctx, d, wanted); err != nil {
+		if err := k.rollOut(ctx, d, expected); err != nil {
 			return err
 		}
 	}
-	pods, err := k.scale(ctx, wanted)
+	pods, err := k.scale(ctx, expected)
 	if err != nil {
 		return err
 	}
@@ -108,17 +108,17 @@ func (k *controllers) reconcile(ctx context.Context) error {
 func nameOf(o object) string { return fmt.Sprint(part(o, "metadata")["name"]) }
 
 // rollOut says that a Deployment has all its Pods, and which they are. It ends the deletion of one.
-func (k *controllers) rollOut(ctx context.Context, d object, wanted map[string]object) error {
+func (k *controllers) rollOut(ctx context.Context, d object, expected map[string]object) error {
 	meta := part(d, "metadata")
 	if meta["deletionTimestamp"] != nil {
-		return k.letGo(ctx, d)
+		return k.endDeletion(ctx, d)
 	}
 	replicas, _ := part(d, "spec")["replicas"].(int64)
 	template := part(part(d, "spec"), "template")
 	for i := range replicas {
 		pod := metadata(k.namespace, fmt.Sprintf("%s-%v-%d", nameOf(d), meta["generation"], i))
 		pod["labels"] = part(template, "metadata")["labels"]
-		wanted[fmt.Sprint(pod["name"])] = object{"apiVersion": "v1", "kind": "Pod", "metadata": pod, "spec": template["spec"],
+		expected[fmt.Sprint(pod["name"])] = object{"apiVersion": "v1", "kind": "Pod", "metadata": pod, "spec": template["spec"],
 			"status": object{"phase": "Running", "conditions": []any{object{"type": "Ready", "status": "True"}}}}
 	}
 	if part(d, "status")["observedGeneration"] == meta["generation"] {
@@ -129,28 +129,28 @@ func (k *controllers) rollOut(ctx context.Context, d object, wanted map[string]o
 	return err
 }
 
-// letGo ends the deletion of an object, as the garbage collector does.
-func (k *controllers) letGo(ctx context.Context, o object) error {
+// endDeletion ends the deletion of an object, as the garbage collector does.
+func (k *controllers) endDeletion(ctx context.Context, o object) error {
 	delete(part(o, "metadata"), "finalizers")
 	_, err := k.c.at(o).Update(ctx, &unstructured.Unstructured{Object: o}, metav1.UpdateOptions{FieldManager: "controllers"})
 	return err
 }
 
 // scale creates and deletes Pods, and returns those there are.
-func (k *controllers) scale(ctx context.Context, wanted map[string]object) ([]object, error) {
+func (k *controllers) scale(ctx context.Context, expected map[string]object) ([]object, error) {
 	found, err := k.list(ctx, "v1", "Pod")
 	if err != nil {
 		return nil, err
 	}
 	for _, pod := range found {
-		if wanted[nameOf(pod)] == nil {
+		if expected[nameOf(pod)] == nil {
 			if err := k.c.at(pod).Delete(ctx, nameOf(pod), metav1.DeleteOptions{}); err != nil {
 				return nil, err
 			}
 		}
-		delete(wanted, nameOf(pod))
+		delete(expected, nameOf(pod))
 	}
-	for _, pod := range wanted {
+	for _, pod := range expected {
 		if err := k.c.createIn(ctx, pod); err != nil {
 			return nil, err
 		}
