@@ -154,7 +154,7 @@ func (c *cluster) startAPI(ctx context.Context, etcd, address string) error {
 	}
 	api, err := c.start(filepath.Join(c.parts, "kube-apiserver"), "--etcd-servers", etcd, "--bind-address", "127.0.0.1", "--secure-port", port,
 		"--cert-dir", c.dir, "--tls-cert-file", certificate, "--tls-private-key-file", key, "--token-auth-file", tokens,
-		"--authorization-mode", "RBAC", "--service-cluster-ip-range", "127.10.0.0/24", "--endpoint-reconciler-type", "none",
+		"--authorization-mode", "RBAC", "--service-cluster-ip-range", "127.10.0.0/16", "--endpoint-reconciler-type", "none",
 		"--service-account-issuer", "https://kubernetes.default.svc", "--service-account-signing-key-file", key, "--service-account-key-file", certificate,
 		"--disable-admission-plugins", "ServiceAccount")
 	if err != nil {

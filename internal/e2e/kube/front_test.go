@@ -4,6 +4,7 @@ package kube
 
 import (
 	"crypto/tls"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -48,6 +49,10 @@ func newFront(t *testing.T, c *cluster) *front {
 			http.NotFound(w, r) // the API server answers the same
 			return
 		}
+		if r.URL.Path == "/version" {
+			f.answerVersion(w)
+			return
+		}
 		drop := f.before(r)
 		if !drop {
 			proxy.ServeHTTP(w, r)
@@ -62,6 +67,14 @@ func newFront(t *testing.T, c *cluster) *front {
 	t.Cleanup(srv.Close)
 	f.url = srv.URL
 	return f
+}
+
+// answerVersion answers with the version of the API server, which was built without it. hashicorp/kubernetes needs it for
+// an update of a Service. The folder of the programs is named after it.
+func (f *front) answerVersion(w http.ResponseWriter) {
+	version, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(f.c.parts), "kubernetes-"), ",")
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = fmt.Fprintf(w, `{"gitVersion":%q}`, version)
 }
 
 // before counts a write and runs the hook.

@@ -286,9 +286,9 @@ func (w *world) set(weights map[string]int) {
 }
 
 // mustFail is an apply that has to fail.
-func (w *world) mustFail(args ...string) string {
+func (w *world) mustFail() string {
 	w.t.Helper()
-	out, ok := w.Start(args...).Wait()
+	out, ok := w.Start().Wait()
 	if ok {
 		w.t.Fatalf("apply succeeded:\n%s", out)
 	}
