@@ -263,8 +263,8 @@ func (r *recipe) lives(route string) {
 	r.t.Helper()
 	r.mustHaveAll(route, "blue")
 	r.mustBeSettled()
-	if counts := r.load.Counts(); counts.Requests == 0 || counts.ByVersion["1.0"] != counts.Requests {
-		r.t.Errorf("the adoption should have left all %d requests to 1.0; responses by version: %v", counts.Requests, counts.ByVersion)
+	if counts := r.load.Counts(); counts.ByVersion["1.0"] == 0 || counts.ByVersion["1.1"] > 0 {
+		r.t.Errorf("the adoption should have left all requests to 1.0; responses by version: %v", counts.ByVersion)
 	}
 	for _, environment := range []string{"green", "blue"} {
 		r.activate(environment)
@@ -421,15 +421,9 @@ func TestGuide_listenerInAModuleBesideAWS(t *testing.T) {
 		t.Errorf("the plan should name hashicorp/aws first:\n%s", plan)
 	}
 
-	// The recipe frees the listener. No version was rejected, or the release of it would fail.
+	// The recipe frees the listener. No version was rejected, or the apply would fail.
 	r.write(r.main)
 	r.apply()
 	r.mustHaveAll(listener, "green")
-	r.mustBeSettled()
-	for _, environment := range []string{"blue", "green"} {
-		r.activate(environment)
-		r.apply()
-		r.mustHaveAll(listener, environment)
-	}
 	r.mustBeSettled()
 }
