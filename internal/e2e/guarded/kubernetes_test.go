@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -155,12 +156,12 @@ func (w *kubeWorld) strike(victims e2e.Victims, n int) {
 	w.t.Helper()
 	var apply *e2e.Apply
 	started, struck := make(chan struct{}), make(chan error, 1)
-	seen := 0
+	var seen atomic.Int32 // two processes may write at the same time
 	w.cluster.Hook(func(r localkube.Request) {
 		if r.Verb != "update" && r.Verb != "patch" {
 			return
 		}
-		if seen++; seen == n {
+		if int(seen.Add(1)) == n {
 			<-started
 			struck <- apply.Strike(victims)
 		}
