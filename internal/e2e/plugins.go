@@ -14,10 +14,10 @@ const pluginsVariable = "BLUEGREEN_TEST_PLUGINS"
 
 // WithPlugins returns a CLI configuration with which Terraform also finds other providers, such as
 // "hashicorp/aws". It skips the test where one of them is not at hand.
-func (p Programs) WithPlugins(t *testing.T, providers ...string) string {
+func (p Programs) WithPlugins(t *testing.T, first string, more ...string) string {
 	t.Helper()
 	plugins := os.Getenv(pluginsVariable)
-	for _, provider := range providers {
+	for _, provider := range append([]string{first}, more...) {
 		if plugins == "" || !p.has(plugins, provider) {
 			t.Skipf("SKIPPED: it needs %s; set %s to a folder with it that \"terraform providers mirror\" has filled", provider, pluginsVariable)
 		}

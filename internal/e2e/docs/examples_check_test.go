@@ -48,7 +48,7 @@ func TestExamples_validate(t *testing.T) {
 			}
 			terraform := built.In(copied(t, built, name))
 			if others := otherProviders(string(text)); len(others) > 0 {
-				terraform.Env = []string{"TF_CLI_CONFIG_FILE=" + built.WithPlugins(t, others...)}
+				terraform.Env = []string{"TF_CLI_CONFIG_FILE=" + built.WithPlugins(t, others[0], others[1:]...)}
 			}
 			for _, args := range [][]string{{"init", "-no-color", "-backend=false"}, {"validate", "-no-color"}} {
 				var out strings.Builder

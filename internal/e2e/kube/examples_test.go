@@ -35,7 +35,7 @@ func newApplied(t *testing.T, name, kind string, values map[string]any) *applied
 	t.Helper()
 	c := start(t)
 	built := e2e.Build(t)
-	plugins := built.WithPlugins(t)
+	plugins := built.WithPlugins(t, "hashicorp/kubernetes")
 	a := &applied{world: &world{Bare: e2e.NewBare(t), t: t, c: c, namespace: c.namespace(t), kind: kind, front: newFront(t, c)}}
 	newControllers(t, c, a.namespace)
 	example, err := rehearsal.NewExample(rehearsal.ExampleTerms{Sources: []string{filepath.Join(built.Root, "examples", name)}, Name: ".", Dir: t.TempDir(),
